@@ -1,0 +1,163 @@
+//! The messages of one page for one route: what a sink is given.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::events::{Event, Events};
+
+/// The name of Okta's own form, whose ids are the events' own.
+const OKTA_FORMAT: &str = "okta";
+
+/// Where messages come from: the same for all messages of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The org's name in the configuration.
+    pub org: String,
+    /// The route's name, unique in the configuration.
+    pub route: String,
+    /// The CloudEvents source: `https://<org's domain>/api/v1/logs`.
+    pub source: String,
+    /// The format's name, for example `okta`.
+    pub format: &'static str,
+}
+
+impl Origin {
+    /// What tells the ids of several formats of one event apart, to be appended: nothing for Okta's own form.
+    pub(super) fn id_suffix(&self) -> [&'static str; 2] {
+        if self.format == OKTA_FORMAT { ["", ""] } else { [":", self.format] }
+    }
+}
+
+/// Counts the batches of a route since its start; grows by one from batch to batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchId(pub u64);
+
+/// The messages of one page for one route, in Okta's order. May be empty: all events may have been filtered out.
+#[derive(Debug)]
+pub struct Batch {
+    /// Which batch of the route this is.
+    pub id: BatchId,
+    origin: Arc<Origin>,
+    events: Arc<Events>,
+    rendered: Vec<Rendered>,
+}
+
+#[derive(Debug)]
+struct Rendered {
+    event: u32,
+    payload: Bytes,
+}
+
+/// One rendered event.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The event that it renders.
+    pub event: Event<'a>,
+    /// What the sink carries: one JSON value.
+    pub payload: &'a Bytes,
+    /// Where it comes from.
+    pub origin: &'a Origin,
+}
+
+impl Batch {
+    /// Renders each event of `events` for which `render`, told its index and the event, gives a payload.
+    pub fn render(
+        id: BatchId,
+        origin: Arc<Origin>,
+        events: Arc<Events>,
+        mut render: impl FnMut(u32, &Event<'_>) -> Option<Bytes>,
+    ) -> Self {
+        let mut rendered = Vec::with_capacity(events.len());
+        for (event, index) in events.iter().zip(0..) {
+            if let Some(payload) = render(index, &event) {
+                rendered.push(Rendered { event: index, payload });
+            }
+        }
+        Self { id, origin, events, rendered }
+    }
+
+    /// Where the messages come from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.rendered.len()
+    }
+
+    /// Whether there is nothing to deliver.
+    pub fn is_empty(&self) -> bool {
+        self.rendered.is_empty()
+    }
+
+    /// The message at `index`, in Okta's order.
+    pub fn get(&self, index: usize) -> Option<Message<'_>> {
+        self.message(self.rendered.get(index)?)
+    }
+
+    /// All messages, in Okta's order.
+    pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        self.rendered.iter().filter_map(|rendered| self.message(rendered))
+    }
+
+    fn message<'a>(&'a self, rendered: &'a Rendered) -> Option<Message<'a>> {
+        let event = self.events.get(rendered.event as usize)?;
+        Some(Message { event, payload: &rendered.payload, origin: &self.origin })
+    }
+}
+
+impl Message<'_> {
+    /// Writes the message's id, `<org>:<uuid>` or `<org>:<uuid>:<format>`, over what `id` held: stable for ever, so
+    /// that a bus or a reader can drop a second copy.
+    pub fn write_id(&self, id: &mut String) {
+        id.clear();
+        id.push_str(&self.origin.org);
+        id.push(':');
+        id.push_str(&self.event.identity());
+        id.extend(self.origin.id_suffix());
+    }
+
+    /// What orders messages: the user whom the event is about, else the org.
+    pub fn key(&self) -> &str {
+        self.event.subject().unwrap_or(&self.origin.org)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A batch of all events in `body`, in Okta's form.
+    pub(crate) fn batch(body: &str) -> Batch {
+        let events = Events::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let origin = Origin {
+            org: "acme".to_owned(),
+            route: "system-log/siem".to_owned(),
+            source: "https://acme.okta.com/api/v1/logs".to_owned(),
+            format: "okta",
+        };
+        Batch::render(BatchId(1), Arc::new(origin), Arc::new(events), |_, event| Some(event.raw()))
+    }
+
+    #[test]
+    fn ids_differ_by_org_and_event_and_format() {
+        let batch = batch(r#"[{"uuid":"u-1"}]"#);
+        let message = batch.messages().next().unwrap();
+        let mut id = "left over".to_owned();
+        message.write_id(&mut id);
+        assert_eq!(id, "acme:u-1");
+
+        let ocsf = Origin { format: "ocsf", ..message.origin.clone() };
+        Message { origin: &ocsf, ..message }.write_id(&mut id);
+        assert_eq!(id, "acme:u-1:ocsf");
+    }
+
+    #[test]
+    fn the_key_is_the_user_else_the_org() {
+        let batch = batch(r#"[{"actor":{"id":"00u"}},{}]"#);
+        let keys: Vec<_> = batch.messages().map(|message| message.key().to_owned()).collect();
+        assert_eq!(keys, ["00u", "acme"]);
+    }
+}

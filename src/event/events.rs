@@ -1,0 +1,271 @@
+//! The events of one page: Okta's bytes, cut into events and read once for all routes.
+
+use std::{borrow::Cow, ops::Range};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::fields::Fields;
+
+/// A page's body with the place and the read members of each event in it.
+#[derive(Debug, Clone, Default)]
+pub struct Events {
+    body: Bytes,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    raw: Range<u32>,
+    fields: Fields,
+}
+
+/// Why a body is not a page of events.
+#[derive(Debug, thiserror::Error)]
+pub enum EventsError {
+    /// Cut short, HTML from a proxy, or an object in place of the array.
+    #[error("the body of {size_bytes} bytes is not a JSON array of events, from byte {at_byte} on")]
+    NotAnArray {
+        /// The length of the body.
+        size_bytes: usize,
+        /// Where it ceases to be one.
+        at_byte: usize,
+    },
+    /// The positions in a page are 32 bits wide.
+    #[error("the body has {0} bytes, more than a page can have")]
+    TooLarge(usize),
+}
+
+impl Events {
+    /// Cuts `body`, a JSON array, into its events. Only a body that is not such an array is an error: what stands in
+    /// an event never is. Bytes that are not UTF-8 are replaced by U+FFFD, because JSON has no other way to carry them.
+    pub fn parse(body: Bytes) -> Result<Self, EventsError> {
+        let size = body.len();
+        if u32::try_from(size).is_err() {
+            return Err(EventsError::TooLarge(size));
+        }
+        let not_an_array = |at_byte| EventsError::NotAnArray { size_bytes: size, at_byte };
+        if let Ok(text) = str::from_utf8(&body) {
+            let entries = entries(text).map_err(not_an_array)?;
+            return Ok(Self { body, entries });
+        }
+        let repaired = String::from_utf8_lossy(&body).into_owned();
+        let entries = entries(&repaired).map_err(not_an_array)?;
+        Ok(Self { body: Bytes::from(repaired), entries })
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether the page brought nothing.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes that the page keeps in memory.
+    pub fn size_bytes(&self) -> usize {
+        self.body.len() + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// The event at `index`, in Okta's order.
+    pub fn get(&self, index: usize) -> Option<Event<'_>> {
+        let entry = self.entries.get(index)?;
+        Some(Event { body: &self.body, entry })
+    }
+
+    /// All events, in Okta's order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Event<'_>> {
+        self.entries.iter().map(|entry| Event { body: &self.body, entry })
+    }
+}
+
+/// Reads the array in one pass: where each event ends is known once its members are read. The error is where `body`
+/// ceases to be such an array.
+fn entries(body: &str) -> Result<Vec<Entry>, usize> {
+    let mut entries = Vec::new();
+    let mut at = expect(body, 0, b'[')?;
+    if byte_at(body, at) == Some(b']') {
+        return end(body, at, entries);
+    }
+    loop {
+        let (fields, length) = Fields::read(&body[at..], body).ok_or(at)?;
+        entries.push(Entry { raw: position(at)?..position(at + length)?, fields });
+        at = skip_space(body, at + length);
+        match byte_at(body, at) {
+            Some(b',') => at = expect(body, at, b',')?,
+            _ => return end(body, at, entries),
+        }
+    }
+}
+
+/// What comes after the last event: the closing bracket and nothing more.
+fn end(body: &str, at: usize, entries: Vec<Entry>) -> Result<Vec<Entry>, usize> {
+    let at = expect(body, at, b']')?;
+    if at == body.len() { Ok(entries) } else { Err(at) }
+}
+
+/// The place after the token `expected` and the space around it.
+fn expect(body: &str, at: usize, expected: u8) -> Result<usize, usize> {
+    let at = skip_space(body, at);
+    if byte_at(body, at) == Some(expected) { Ok(skip_space(body, at + 1)) } else { Err(at) }
+}
+
+fn skip_space(body: &str, at: usize) -> usize {
+    let rest = body.as_bytes().get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| b" \t\r\n".contains(byte)).count()
+}
+
+fn byte_at(body: &str, at: usize) -> Option<u8> {
+    body.as_bytes().get(at).copied()
+}
+
+/// `parse` refused bodies whose positions do not fit.
+fn position(at: usize) -> Result<u32, usize> {
+    u32::try_from(at).map_err(|_| at)
+}
+
+/// One event, borrowed from its page. Every member may be absent.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    body: &'a Bytes,
+    entry: &'a Entry,
+}
+
+impl<'a> Event<'a> {
+    /// Okta's own bytes, without copying.
+    pub fn raw(&self) -> Bytes {
+        self.body.slice(self.entry.raw.start as usize..self.entry.raw.end as usize)
+    }
+
+    fn raw_slice(&self) -> &'a [u8] {
+        &self.body[self.entry.raw.start as usize..self.entry.raw.end as usize]
+    }
+
+    /// What identifies the event for ever: Okta's `uuid`, or a digest of the bytes where Okta sent none.
+    pub fn identity(&self) -> Cow<'a, str> {
+        match self.uuid() {
+            Some(uuid) => Cow::Borrowed(uuid),
+            None => Cow::Owned(digest(self.raw_slice())),
+        }
+    }
+
+    /// Okta's `uuid`, if there is one that says something.
+    pub fn uuid(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.uuid).filter(|uuid| !uuid.is_empty())
+    }
+
+    /// When the event happened, as Okta wrote it (RFC 3339, milliseconds).
+    pub fn published(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.published)
+    }
+
+    /// For example `user.session.start`.
+    pub fn event_type(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.event_type)
+    }
+
+    /// `DEBUG`, `INFO`, `WARN`, `ERROR`, or what Okta thinks of next.
+    pub fn severity(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.severity)
+    }
+
+    /// `outcome.result`, for example `SUCCESS`.
+    pub fn outcome(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.outcome)
+    }
+
+    /// Who did it: `actor.id`.
+    pub fn actor_id(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.actor_id)
+    }
+
+    /// To whom it was done: the id of the first target of type `User`.
+    pub fn target_user_id(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.target_user_id)
+    }
+
+    /// The user whom the event is about: the target user, else the actor.
+    pub fn subject(&self) -> Option<&'a str> {
+        self.target_user_id().or(self.actor_id())
+    }
+
+    fn field(&self, field: &'a super::fields::Text) -> Option<&'a str> {
+        // Positions were taken from this very body, which is UTF-8.
+        match field {
+            super::fields::Text::At(range) => {
+                str::from_utf8(self.body.get(range.start as usize..range.end as usize)?).ok()
+            }
+            other => other.resolve(""),
+        }
+    }
+}
+
+/// `sha256-` and the first 16 bytes of the digest: as long as a UUID, and never taken for one.
+fn digest(raw: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut identity = String::from("sha256-");
+    for byte in &Sha256::digest(raw)[..16] {
+        let _ = write!(identity, "{byte:02x}");
+    }
+    identity
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Events {
+        Events::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn keeps_the_bytes_of_each_event() {
+        let events = parse("[ {\"uuid\":\"a\", \"n\":34.4740} ,\n{\"z\":1,\"a\":2}]");
+        let raw: Vec<_> = events.iter().map(|event| event.raw()).collect();
+        assert_eq!(raw, [&b"{\"uuid\":\"a\", \"n\":34.4740}"[..], &b"{\"z\":1,\"a\":2}"[..]]);
+    }
+
+    #[test]
+    fn an_event_without_uuid_has_a_stable_identity() {
+        let events = parse(r#"[{"a":1},{"a":1},{"a":2},{"uuid":5},{"uuid":""}]"#);
+        let ids: Vec<_> = events.iter().map(|event| event.identity().into_owned()).collect();
+        assert_eq!(ids[0], ids[1]);
+        assert!(ids[0].starts_with("sha256-") && ids[0].len() == 39);
+        assert_eq!(ids[0..].iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+    }
+
+    #[test]
+    fn only_a_body_that_is_no_array_is_refused() {
+        for body in
+            ["", "<html>", "{}", "[", "[{\"uuid\":\"a\"}", "[1,]", "[1 2]", "[,1]", "[]]", "[1]x", "[{]}"]
+        {
+            let parsed = Events::parse(Bytes::copy_from_slice(body.as_bytes()));
+            assert!(matches!(parsed, Err(EventsError::NotAnArray { .. })), "{body}");
+        }
+        assert!(parse("[]").is_empty() && parse(" [ ] ").is_empty());
+        assert_eq!(parse(r#"[1,"x",null,{"uuid":"u"}]"#).len(), 4);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_stop_nothing() {
+        let events = Events::parse(Bytes::from_static(b"[{\"uuid\":\"u\",\"name\":\"\xff\"}]")).unwrap();
+        assert_eq!(events.get(0).unwrap().uuid(), Some("u"));
+    }
+
+    #[test]
+    fn deep_nesting_stops_nothing() {
+        let deep = format!(r#"[{{"uuid":"u","x":{}{}}}]"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert_eq!(parse(&deep).get(0).unwrap().uuid(), Some("u"));
+    }
+
+    #[test]
+    fn the_subject_is_the_target_user_else_the_actor() {
+        let events = parse(
+            r#"[{"actor":{"id":"00a"},"target":[{"type":"User","id":"00t"}]},{"actor":{"id":"00a"},"target":null},{}]"#,
+        );
+        let subjects: Vec<_> = events.iter().map(|event| event.subject()).collect();
+        assert_eq!(subjects, [Some("00t"), Some("00a"), None]);
+    }
+}

@@ -1,0 +1,39 @@
+//! What must hold whatever happens, by name. Checked where it can break: a panic in tests, a metric and an error in
+//! production.
+
+use crate::telemetry::metrics;
+
+/// The invariants that are checked in code; `docs/architecture.md` lists them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invariant {
+    /// A cursor never moves without a proof for every event before it.
+    CursorNeedsProof,
+    /// A cursor record's generation strictly increases; an older writer is refused.
+    GenerationIncreases,
+    /// Pages and bytes in flight are bounded by configuration.
+    InFlightIsBounded,
+}
+
+impl Invariant {
+    fn name(self) -> &'static str {
+        match self {
+            Self::CursorNeedsProof => "cursor_needs_proof",
+            Self::GenerationIncreases => "generation_increases",
+            Self::InFlightIsBounded => "in_flight_is_bounded",
+        }
+    }
+
+    /// Says whether the invariant holds, and makes it known if not.
+    #[track_caller]
+    pub fn check(self, holds: bool) -> bool {
+        if !holds {
+            metrics::invariant_violated(self.name());
+            tracing::error!(
+                invariant = self.name(),
+                "an invariant does not hold: this is a bug, please report it"
+            );
+            debug_assert!(holds, "invariant {} does not hold", self.name());
+        }
+        holds
+    }
+}

@@ -1,0 +1,133 @@
+//! The names of all metrics, and one function for each thing that is counted. Nothing is counted an event at a time,
+//! and no label has more values than the configuration has names.
+
+use std::sync::OnceLock;
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+const DELIVERED: &str = "oktabus_messages_delivered_total";
+const DEAD_LETTERS: &str = "oktabus_dead_letters_total";
+const PAGES: &str = "oktabus_pages_delivered_total";
+const FILTERED: &str = "oktabus_events_filtered_total";
+const DROPPED: &str = "oktabus_overlap_duplicates_dropped_total";
+const GAPS: &str = "oktabus_possible_gaps_total";
+const SINK_FAILURES: &str = "oktabus_sink_failures_total";
+const OKTA_FAILURES: &str = "oktabus_okta_failures_total";
+const REQUESTS: &str = "oktabus_okta_requests_total";
+const PANICS: &str = "oktabus_task_panics_total";
+const VIOLATIONS: &str = "oktabus_invariant_violations_total";
+const LIMIT: &str = "oktabus_rate_limit_limit";
+const REMAINING: &str = "oktabus_rate_limit_remaining";
+const ALLOWED: &str = "oktabus_rate_limit_allowed";
+const USED: &str = "oktabus_rate_limit_used";
+const LAG: &str = "oktabus_route_lag_seconds";
+const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
+const TROUBLE: &str = "oktabus_route_in_trouble";
+
+/// Counters by name and what they count.
+const COUNTERS: [(&str, &str); 11] = [
+    (DELIVERED, "Messages that the sink has proved to have."),
+    (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
+    (PAGES, "Pages whose cursor has moved."),
+    (FILTERED, "Events that the route's own filter left out."),
+    (DROPPED, "Events dropped after a refused link because they had been delivered before."),
+    (GAPS, "Times that Okta refused a link and the route resumed by time: look at the log."),
+    (SINK_FAILURES, "Failed deliveries that are tried again, by class."),
+    (OKTA_FAILURES, "Failed requests that are tried again, by class."),
+    (REQUESTS, "Requests to Okta by HTTP status; `none` if no answer came."),
+    (PANICS, "Tasks that panicked and were started again: each is a bug."),
+    (VIOLATIONS, "Broken invariants: each is a bug."),
+];
+
+/// Gauges by name and what they show.
+const GAUGES: [(&str, &str); 7] = [
+    (LIMIT, "Requests that the rate-limit bucket allows a minute, as Okta says."),
+    (REMAINING, "Requests left in the bucket's window, as Okta says."),
+    (ALLOWED, "Requests that the configured share allows a window."),
+    (USED, "Requests made in this window."),
+    (LAG, "Age of the newest delivered event while there is more to deliver; 0 at the tail."),
+    (CURSOR_AGE, "Seconds since the cursor moved last."),
+    (TROUBLE, "1 while Okta or the sink keeps the route from making progress."),
+];
+
+/// The recorder behind the metrics, installed on first use; None if the process has another one.
+pub fn recorder() -> Option<PrometheusHandle> {
+    static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    let install = || {
+        let handle = PrometheusBuilder::new().install_recorder().ok()?;
+        describe();
+        Some(handle)
+    };
+    RECORDER.get_or_init(install).clone()
+}
+
+fn describe() {
+    for (name, text) in COUNTERS {
+        describe_counter!(name, text);
+    }
+    for (name, text) in GAUGES {
+        describe_gauge!(name, text);
+    }
+}
+
+/// A page of `route` is where it belongs.
+pub(crate) fn page_delivered(route: &str, messages: u64, rejected: u64) {
+    counter!(PAGES, "route" => route.to_owned()).increment(1);
+    counter!(DELIVERED, "route" => route.to_owned()).increment(messages);
+    counter!(DEAD_LETTERS, "route" => route.to_owned()).increment(rejected);
+}
+
+/// Events of a page that were left out.
+pub(crate) fn page_selected(route: &str, filtered: u64, dropped: u64) {
+    counter!(FILTERED, "route" => route.to_owned()).increment(filtered);
+    counter!(DROPPED, "route" => route.to_owned()).increment(dropped);
+}
+
+/// Okta refused a link.
+pub(crate) fn possible_gap(route: &str) {
+    counter!(GAPS, "route" => route.to_owned()).increment(1);
+}
+
+/// The sink of `route` failed.
+pub(crate) fn sink_failure(route: &str, class: &'static str) {
+    counter!(SINK_FAILURES, "route" => route.to_owned(), "class" => class).increment(1);
+}
+
+/// A request for `route` failed.
+pub(crate) fn okta_failure(route: &str, class: &'static str) {
+    counter!(OKTA_FAILURES, "route" => route.to_owned(), "class" => class).increment(1);
+}
+
+/// A request was made to `org`.
+pub(crate) fn okta_request(org: &str, status: &str) {
+    counter!(REQUESTS, "org" => org.to_owned(), "status" => status.to_owned()).increment(1);
+}
+
+/// A task panicked.
+pub(crate) fn panic(task: &str) {
+    counter!(PANICS, "task" => task.to_owned()).increment(1);
+}
+
+/// An invariant does not hold.
+pub(crate) fn invariant_violated(name: &'static str) {
+    counter!(VIOLATIONS, "invariant" => name).increment(1);
+}
+
+/// How the rate-limit budget of `org` stands. What is not known is not set.
+#[expect(clippy::cast_precision_loss, reason = "limits are small")]
+pub(crate) fn budget(org: &str, limit: Option<u64>, remaining: Option<u64>, allowed: Option<u64>, used: u64) {
+    for (name, value) in [(LIMIT, limit), (REMAINING, remaining), (ALLOWED, allowed), (USED, Some(used))] {
+        if let Some(value) = value {
+            gauge!(name, "org" => org.to_owned()).set(value as f64);
+        }
+    }
+}
+
+/// How `route` stands; set when somebody asks.
+pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_trouble: bool) {
+    gauge!(LAG, "route" => route.to_owned()).set(lag_seconds);
+    gauge!(CURSOR_AGE, "route" => route.to_owned()).set(cursor_age_seconds);
+    gauge!(TROUBLE, "route" => route.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
+}
