@@ -1,0 +1,222 @@
+//! Orgs: Okta tenants, and how to talk to them.
+
+use std::{path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use super::{
+    Problem, Secret,
+    quantity::{Bytes, Span},
+    secret::{self, InlineSecrets},
+};
+use crate::telemetry::chain;
+
+/// One Okta tenant.
+#[derive(Debug, Clone)]
+pub struct OrgConfig {
+    /// Its name in the configuration: a part of ids, keys and subjects.
+    pub name: String,
+    /// `https://<domain>/`, or plain http on a loopback address.
+    pub url: Url,
+    /// How we identify ourselves.
+    pub auth: Auth,
+    /// The share of each rate-limit bucket that we may use, above 0 and at most 1.
+    pub budget_share: f64,
+    /// Timeouts, limits and the way out.
+    pub http: HttpConfig,
+}
+
+/// How we identify ourselves to Okta.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// An API token, sent as `SSWS`.
+    ApiToken(Secret),
+}
+
+/// Timeouts, limits and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Until a connection stands.
+    pub connect_timeout: Duration,
+    /// Between two pieces of an answer. Okta itself gives up a query after 30 seconds.
+    pub read_timeout: Duration,
+    /// For a whole answer.
+    pub total_timeout: Duration,
+    /// An answer larger than this, unpacked, is given up.
+    pub body_max_bytes: usize,
+    /// Certificate authorities to trust beside those of the system, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// A proxy other than the one that the environment names.
+    pub proxy: Option<Url>,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(35),
+            total_timeout: Duration::from_secs(60),
+            body_max_bytes: 64 << 20,
+            ca_file: None,
+            proxy: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawOrg {
+    domain: Option<String>,
+    url: Option<String>,
+    auth: RawAuth,
+    #[serde(default)]
+    budget: RawBudget,
+    #[serde(default)]
+    http: RawHttp,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAuth {
+    #[serde(default)]
+    method: Method,
+    token_file: Option<PathBuf>,
+    token_env: Option<String>,
+    token: Option<SecretString>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Method {
+    #[default]
+    ApiToken,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBudget {
+    share: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawHttp {
+    connect_timeout: Option<Span>,
+    read_timeout: Option<Span>,
+    total_timeout: Option<Span>,
+    body_max: Option<Bytes>,
+    ca_file: Option<PathBuf>,
+    proxy: Option<String>,
+}
+
+const DEFAULT_SHARE: f64 = 0.5;
+
+pub(super) fn understand(name: &str, raw: RawOrg, secrets: InlineSecrets) -> Result<OrgConfig, Problem> {
+    let url = match (raw.domain, raw.url) {
+        (Some(domain), None) => from_domain(&domain)?,
+        (None, Some(url)) => from_url(&url)?,
+        (Some(_), Some(_)) => return Err(Problem::new("url", "give `domain` or `url`, not both")),
+        (None, None) => return Err(Problem::new("domain", "say which org: domain = \"acme.okta.com\"")),
+    };
+    let Method::ApiToken = raw.auth.method;
+    let RawAuth { token_file, token_env, token, .. } = raw.auth;
+    let token = secret::understand("token", token_file, token_env, token, secrets)
+        .map_err(|err| err.under("auth"))?;
+    token.read_line().map_err(|err| Problem::new("auth", chain(&err)))?;
+    let budget_share = raw.budget.share.unwrap_or(DEFAULT_SHARE);
+    if !(budget_share > 0.0 && budget_share <= 1.0) {
+        return Err(Problem::new("budget.share", format!("{budget_share} is not above 0 and at most 1")));
+    }
+    let http = http(raw.http).map_err(|err| err.under("http"))?;
+    Ok(OrgConfig { name: name.to_owned(), url, auth: Auth::ApiToken(token), budget_share, http })
+}
+
+fn from_domain(domain: &str) -> Result<Url, Problem> {
+    let problem = |reason: String| Problem::new("domain", reason);
+    if domain.contains('/') {
+        return Err(problem(format!("`{domain}` has a scheme or a path: a domain is like acme.okta.com")));
+    }
+    let url =
+        Url::parse(&format!("https://{domain}/")).map_err(|err| problem(format!("`{domain}`: {err}")))?;
+    let host = url.host_str().unwrap_or_default();
+    if let Some((tenant, rest)) = host.split_once("-admin.okta") {
+        return Err(problem(format!("`{domain}` is the admin console: use {tenant}.okta{rest}")));
+    }
+    Ok(url)
+}
+
+fn from_url(text: &str) -> Result<Url, Problem> {
+    let problem = |reason: String| Problem::new("url", reason);
+    let url = Url::parse(text).map_err(|err| problem(format!("`{text}`: {err}")))?;
+    let is_loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(domain)) => domain == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback => {}
+        "http" => {
+            return Err(problem(format!(
+                "`{text}`: the token would travel in the clear; http is for loopback only"
+            )));
+        }
+        scheme => return Err(problem(format!("`{scheme}` is not a scheme that Okta speaks; use https"))),
+    }
+    let is_bare =
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !is_bare {
+        return Err(problem(format!("`{text}` has more than scheme, host and port")));
+    }
+    Ok(url)
+}
+
+fn http(raw: RawHttp) -> Result<HttpConfig, Problem> {
+    let default = HttpConfig::default();
+    let span = |span: Option<Span>, default| span.map_or(default, |Span(span)| span);
+    let parse = |proxy: String| {
+        proxy.parse().map_err(|err| Problem::new("proxy", format!("`{proxy}` is not a URL: {err}")))
+    };
+    let body_max_bytes = match raw.body_max {
+        Some(Bytes(bytes)) => usize::try_from(bytes)
+            .map_err(|_| Problem::new("body_max", "this is more than fits into memory"))?,
+        None => default.body_max_bytes,
+    };
+    Ok(HttpConfig {
+        connect_timeout: span(raw.connect_timeout, default.connect_timeout),
+        read_timeout: span(raw.read_timeout, default.read_timeout),
+        total_timeout: span(raw.total_timeout, default.total_timeout),
+        body_max_bytes,
+        ca_file: raw.ca_file,
+        proxy: raw.proxy.map(parse).transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_a_host_and_nothing_else() {
+        assert_eq!(from_domain("acme.okta.com").unwrap().as_str(), "https://acme.okta.com/");
+        assert!(from_domain("https://acme.okta.com").unwrap_err().reason.contains("has a scheme"));
+        assert!(from_domain("acme.okta.com/").unwrap_err().reason.contains("path"));
+        assert!(from_domain("acme-admin.okta.com").unwrap_err().reason.contains("use acme.okta.com"));
+        assert!(from_domain("").is_err() && from_domain("a b").is_err());
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback() {
+        for url in ["http://127.0.0.1:8780", "http://[::1]:1", "http://localhost:1", "https://okta.example"] {
+            assert!(from_url(url).is_ok(), "{url}");
+        }
+        for url in
+            ["http://10.0.0.1", "http://acme.okta.com", "ftp://a", "https://a/x", "https://u@a", "nonsense"]
+        {
+            assert!(from_url(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! State, admin pages, logging and shutdown: what the process itself needs.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+use super::{Problem, quantity::Span};
+use crate::telemetry::logging::LogStyle;
+
+/// What the process itself needs.
+#[derive(Debug, Clone)]
+pub struct RuntimeConfig {
+    /// Where cursors are kept.
+    pub state_path: PathBuf,
+    /// The admin pages.
+    pub admin: AdminConfig,
+    /// Logging.
+    pub log: LogConfig,
+    /// How long a shutdown may take.
+    pub shutdown_grace: Duration,
+}
+
+/// The admin pages.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// Where they are served.
+    pub listen: SocketAddr,
+    /// Without progress for longer than this the daemon is not alive.
+    pub stalled_after: Duration,
+}
+
+/// Logging.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// A level, or directives as in `info,oktabus=debug`.
+    pub level: String,
+    /// For programs or for people.
+    pub style: LogStyle,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawState {
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAdmin {
+    listen: Option<String>,
+    stalled_after: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawLog {
+    level: Option<String>,
+    style: Option<LogStyle>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawShutdown {
+    grace: Option<Span>,
+}
+
+/// The NATS client logs what the sink already tells.
+const DEFAULT_LEVEL: &str = "info,async_nats=warn";
+const DEFAULT_LISTEN: &str = "127.0.0.1:8088";
+const DEFAULT_STALLED_AFTER: Duration = Duration::from_secs(300);
+const DEFAULT_GRACE: Duration = Duration::from_secs(25);
+
+pub(super) fn understand(
+    state: RawState,
+    admin: RawAdmin,
+    log: RawLog,
+    shutdown: &RawShutdown,
+) -> Result<RuntimeConfig, Problem> {
+    let state_path = state.path.ok_or_else(|| {
+        Problem::new(
+            "state.path",
+            "say where the cursors are to be kept, on a disk that survives the process",
+        )
+    })?;
+    let listen = admin.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    let listen = listen.parse().map_err(|_| {
+        Problem::new("admin.listen", format!("`{listen}` is not an address such as {DEFAULT_LISTEN}"))
+    })?;
+    let stalled_after = admin.stalled_after.map_or(DEFAULT_STALLED_AFTER, |Span(span)| span);
+    let level = log.level.unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
+    if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
+        return Err(Problem::new(
+            "log.level",
+            format!("`{level}` is not a level such as info, or directives"),
+        ));
+    }
+    Ok(RuntimeConfig {
+        state_path,
+        admin: AdminConfig { listen, stalled_after },
+        log: LogConfig { level, style: log.style.unwrap_or_default() },
+        shutdown_grace: shutdown.grace.map_or(DEFAULT_GRACE, |Span(span)| span),
+    })
+}

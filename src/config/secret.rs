@@ -1,0 +1,186 @@
+//! Where a secret comes from. The value itself is read when it is needed, so that it can be rotated on disk.
+
+use std::{fmt, fs, io, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Problem;
+
+/// A secret that is named but not held.
+#[derive(Clone)]
+pub enum Secret {
+    /// A file that only its owner and its group may read; one trailing line break is not part of the secret.
+    File(PathBuf),
+    /// An environment variable.
+    Environment(String),
+    /// Written in the configuration, which must be allowed expressly.
+    Inline(SecretString),
+}
+
+/// Why a secret cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file is missing or may not be read.
+    #[error("cannot read the secret file {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// Anybody on the machine could read it.
+    #[error("the secret file {path} may be read by everybody (mode {mode:03o}): run `chmod o-rwx {path}`")]
+    WorldReadable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The variable is not set.
+    #[error("the environment variable {0} is not set")]
+    NotSet(String),
+    /// There is nothing in it.
+    #[error("the secret from {0} is empty")]
+    Empty(Secret),
+    /// A line break or another control character inside, which no credential has.
+    #[error("the secret from {0} has a control character in it: is it the right file?")]
+    Malformed(Secret),
+}
+
+impl Secret {
+    /// Reads the secret as it stands now. Does blocking I/O on a small file.
+    pub fn read(&self) -> Result<SecretString, SecretError> {
+        let secret = match self {
+            Self::File(path) => read_file(path)?,
+            Self::Environment(name) => {
+                std::env::var(name).map(SecretString::from).map_err(|_| SecretError::NotSet(name.clone()))?
+            }
+            Self::Inline(secret) => secret.clone(),
+        };
+        if secret.expose_secret().is_empty() {
+            return Err(SecretError::Empty(self.clone()));
+        }
+        Ok(secret)
+    }
+
+    /// Like [`Secret::read`], for a token or password: a single line without control characters.
+    pub fn read_line(&self) -> Result<SecretString, SecretError> {
+        let secret = self.read()?;
+        if secret.expose_secret().contains(|c: char| c.is_control()) {
+            return Err(SecretError::Malformed(self.clone()));
+        }
+        Ok(secret)
+    }
+}
+
+fn read_file(path: &PathBuf) -> Result<SecretString, SecretError> {
+    let unreadable = |source| SecretError::Unreadable { path: path.clone(), source };
+    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        return Err(SecretError::WorldReadable { path: path.clone(), mode });
+    }
+    let mut text = fs::read_to_string(path).map_err(unreadable)?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    if text.ends_with('\r') {
+        text.pop();
+    }
+    Ok(SecretString::from(text))
+}
+
+/// Says where the secret comes from, never what it is.
+impl fmt::Display for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "the file {}", path.display()),
+            Self::Environment(name) => write!(formatter, "the environment variable {name}"),
+            Self::Inline(_) => formatter.write_str("the configuration itself"),
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Secret({self})")
+    }
+}
+
+/// Whether secrets may stand in the configuration itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InlineSecrets {
+    Allowed,
+    Refused,
+}
+
+/// The one way in which the secret `name` is given: `<name>_file`, `<name>_env`, or `<name>` itself where that is allowed.
+pub(super) fn understand(
+    name: &str,
+    file: Option<PathBuf>,
+    env: Option<String>,
+    inline: Option<SecretString>,
+    secrets: InlineSecrets,
+) -> Result<Secret, Problem> {
+    match (file, env, inline) {
+        (Some(path), None, None) => Ok(Secret::File(path)),
+        (None, Some(variable), None) => Ok(Secret::Environment(variable)),
+        (None, None, Some(value)) if secrets == InlineSecrets::Allowed => Ok(Secret::Inline(value)),
+        (None, None, Some(_)) => Err(Problem::new(
+            name,
+            format!(
+                "a secret in the configuration itself: use `{name}_file` or `{name}_env`, or set `allow_inline_secrets = true`"
+            ),
+        )),
+        (None, None, None) => Err(Problem::new(name, format!("missing: give `{name}_file` or `{name}_env`"))),
+        _ => Err(Problem::new(
+            name,
+            format!("given twice: `{name}_file`, `{name}_env` and `{name}` exclude each other"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content: &str, mode: u32) -> (tempfile::TempDir, Secret) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        (directory, Secret::File(path))
+    }
+
+    #[test]
+    fn a_trailing_line_break_is_not_part_of_a_token() {
+        for content in ["00abc", "00abc\n", "00abc\r\n"] {
+            let (_directory, secret) = file(content, 0o600);
+            assert_eq!(secret.read_line().unwrap().expose_secret(), "00abc");
+        }
+    }
+
+    #[test]
+    fn a_file_open_to_the_world_is_refused_with_what_to_do() {
+        let (_directory, secret) = file("00abc", 0o644);
+        let error = secret.read().unwrap_err().to_string();
+        assert!(error.contains("mode 644") && error.contains("chmod o-rwx"), "{error}");
+    }
+
+    #[test]
+    fn missing_empty_and_malformed_are_told_apart() {
+        let (directory, empty) = file("\n", 0o600);
+        assert!(matches!(empty.read_line(), Err(SecretError::Empty(_))));
+        let (_directory, lines) = file("a\nb", 0o600);
+        assert!(matches!(lines.read_line(), Err(SecretError::Malformed(_))));
+        let missing = Secret::File(directory.path().join("nowhere"));
+        assert!(matches!(missing.read(), Err(SecretError::Unreadable { .. })));
+        let unset = Secret::Environment("OKTABUS_NO_SUCH_VARIABLE".to_owned());
+        assert!(matches!(unset.read(), Err(SecretError::NotSet(_))));
+    }
+
+    #[test]
+    fn no_form_of_printing_shows_an_inline_secret() {
+        let secret = Secret::Inline(SecretString::from("hunter2"));
+        assert!(!format!("{secret} {secret:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,316 @@
+//! Sinks: where messages go.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use serde::Deserialize;
+
+use super::{
+    BusConfig, KafkaBus, NatsBus, Problem,
+    problem::did_you_mean,
+    quantity::{Bytes, Span},
+};
+use crate::event::SubjectTemplate;
+
+/// A sink by its kind.
+#[derive(Debug, Clone)]
+pub enum SinkConfig {
+    /// A Kafka topic.
+    Kafka(KafkaSink),
+    /// Subjects of a JetStream stream.
+    Nats(NatsSink),
+    /// Files of JSON lines.
+    File(FileSink),
+    /// Standard output.
+    Stdout(StdoutSink),
+}
+
+/// How CloudEvents attributes travel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// As headers; the payload is the event alone.
+    #[default]
+    Binary,
+    /// In an envelope around the event.
+    Structured,
+}
+
+/// A Kafka topic.
+#[derive(Debug, Clone)]
+pub struct KafkaSink {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The cluster.
+    pub bus: Arc<KafkaBus>,
+    /// The topic, which must exist or be created by the cluster on first use.
+    pub topic: String,
+    /// How attributes travel.
+    pub encoding: Encoding,
+}
+
+/// Subjects of a JetStream stream.
+#[derive(Debug, Clone)]
+pub struct NatsSink {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The server or cluster.
+    pub bus: Arc<NatsBus>,
+    /// The stream that must hold the subjects.
+    pub stream: String,
+    /// The subject of each message.
+    pub subject: SubjectTemplate,
+    /// How attributes travel.
+    pub encoding: Encoding,
+    /// Set if the stream is to be created where it does not exist.
+    pub create: Option<CreateStream>,
+    /// Messages on their way without acknowledgement, at most.
+    pub unacknowledged_max: usize,
+}
+
+/// A stream to be created: file storage, subjects as the sink's template needs them.
+#[derive(Debug, Clone)]
+pub struct CreateStream {
+    /// Copies in the cluster.
+    pub replicas: usize,
+    /// How long the server recognises a message id.
+    pub duplicate_window: Duration,
+    /// How long messages are kept; zero: for ever.
+    pub max_age: Duration,
+    /// Bytes that the stream may hold, if limited; beyond them new messages are refused rather than old ones lost.
+    pub max_bytes: Option<u64>,
+}
+
+/// Files of JSON lines.
+#[derive(Debug, Clone)]
+pub struct FileSink {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where the files are. Each route has its own files in it.
+    pub directory: PathBuf,
+    /// When a file is closed and the next one begun.
+    pub rotate: Rotate,
+}
+
+/// When a file is closed and the next one begun, and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rotate {
+    /// Once it has this many bytes.
+    pub size_bytes: u64,
+    /// Once it is this old.
+    pub age: Duration,
+    /// How a closed file is compressed.
+    pub compress: Option<Compression>,
+}
+
+/// How a closed file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// `.gz`
+    Gzip,
+    /// `.zst`
+    Zstd,
+}
+
+/// Standard output.
+#[derive(Debug, Clone)]
+pub struct StdoutSink {
+    /// Its name in the configuration.
+    pub name: String,
+    /// For programs or for people.
+    pub style: StdoutStyle,
+}
+
+/// For programs or for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StdoutStyle {
+    /// One JSON value a line.
+    Json,
+    /// One short line an event, coloured on a terminal.
+    Human,
+}
+
+impl SinkConfig {
+    /// Its name in the configuration.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Kafka(sink) => &sink.name,
+            Self::Nats(sink) => &sink.name,
+            Self::File(sink) => &sink.name,
+            Self::Stdout(sink) => &sink.name,
+        }
+    }
+}
+
+/// Keys of all kinds; which of them a kind has is checked when they are understood.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSink {
+    kind: SinkKind,
+    bus: Option<String>,
+    topic: Option<String>,
+    stream: Option<String>,
+    subject: Option<String>,
+    encoding: Option<Encoding>,
+    create: Option<RawCreate>,
+    unacknowledged_max: Option<usize>,
+    directory: Option<PathBuf>,
+    rotate: Option<RawRotate>,
+    style: Option<StdoutStyle>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SinkKind {
+    Kafka,
+    Nats,
+    File,
+    Stdout,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCreate {
+    replicas: Option<usize>,
+    duplicate_window: Option<Span>,
+    max_age: Option<Span>,
+    max_bytes: Option<Bytes>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRotate {
+    size: Option<Bytes>,
+    age: Option<Span>,
+    compress: Option<Compression>,
+}
+
+const DEFAULT_UNACKNOWLEDGED: usize = 4_096;
+const DEFAULT_DUPLICATE_WINDOW: Duration = Duration::from_secs(3_600);
+const DEFAULT_ROTATE_BYTES: u64 = 256 << 20;
+const DEFAULT_ROTATE_AGE: Duration = Duration::from_secs(86_400);
+
+/// A bus by name and kind, chosen by a sink.
+pub(super) type Buses = BTreeMap<String, BusConfig>;
+
+pub(super) fn understand(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkConfig, Problem> {
+    refuse_keys_of_other_kinds(&raw)?;
+    let name = name.to_owned();
+    match raw.kind {
+        SinkKind::Kafka => {
+            let bus = choose_bus(raw.bus.as_deref(), buses, "kafka", |bus| match bus {
+                BusConfig::Kafka(bus) => Some(bus),
+                BusConfig::Nats(_) => None,
+            })?;
+            let topic =
+                raw.topic.ok_or_else(|| Problem::new("topic", "a sink of kind kafka needs a topic"))?;
+            if !is_topic(&topic) {
+                let reason = format!("`{topic}` is not a topic: up to 249 of A-Z a-z 0-9 . _ -");
+                return Err(Problem::new("topic", reason));
+            }
+            Ok(SinkConfig::Kafka(KafkaSink { name, bus, topic, encoding: raw.encoding.unwrap_or_default() }))
+        }
+        SinkKind::Nats => nats(name, raw, buses).map(SinkConfig::Nats),
+        SinkKind::File => {
+            let directory = raw
+                .directory
+                .ok_or_else(|| Problem::new("directory", "a sink of kind file needs a directory"))?;
+            let rotate = rotate(&raw.rotate.unwrap_or_default())?;
+            Ok(SinkConfig::File(FileSink { name, directory, rotate }))
+        }
+        SinkKind::Stdout => {
+            Ok(SinkConfig::Stdout(StdoutSink { name, style: raw.style.unwrap_or(StdoutStyle::Json) }))
+        }
+    }
+}
+
+/// A key that does nothing where it stands is a mistake.
+fn refuse_keys_of_other_kinds(raw: &RawSink) -> Result<(), Problem> {
+    use SinkKind::{File, Kafka, Nats, Stdout};
+    let keys: [(&str, bool, &[SinkKind]); 10] = [
+        ("bus", raw.bus.is_some(), &[Kafka, Nats]),
+        ("topic", raw.topic.is_some(), &[Kafka]),
+        ("stream", raw.stream.is_some(), &[Nats]),
+        ("subject", raw.subject.is_some(), &[Nats]),
+        ("encoding", raw.encoding.is_some(), &[Kafka, Nats]),
+        ("create", raw.create.is_some(), &[Nats]),
+        ("unacknowledged_max", raw.unacknowledged_max.is_some(), &[Nats]),
+        ("directory", raw.directory.is_some(), &[File]),
+        ("rotate", raw.rotate.is_some(), &[File]),
+        ("style", raw.style.is_some(), &[Stdout]),
+    ];
+    let wrong = keys.iter().find(|(_, is_given, kinds)| *is_given && !kinds.contains(&raw.kind));
+    wrong.map_or(Ok(()), |(key, _, _)| {
+        let kind = format!("{:?}", raw.kind).to_lowercase();
+        Err(Problem::new(*key, format!("a sink of kind {kind} has no such key")))
+    })
+}
+
+fn nats(name: String, raw: RawSink, buses: &Buses) -> Result<NatsSink, Problem> {
+    let bus = choose_bus(raw.bus.as_deref(), buses, "nats", |bus| match bus {
+        BusConfig::Nats(bus) => Some(bus),
+        BusConfig::Kafka(_) => None,
+    })?;
+    let stream =
+        raw.stream.ok_or_else(|| Problem::new("stream", "a sink of kind nats needs a JetStream stream"))?;
+    if stream.is_empty() || stream.contains(|c: char| c.is_whitespace() || ".*>/\\".contains(c)) {
+        return Err(Problem::new("stream", format!("`{stream}` is not the name of a stream")));
+    }
+    let subject = raw.subject.unwrap_or_else(|| "okta.{org}.{format}.{event_type}".to_owned());
+    let subject = SubjectTemplate::parse(&subject).map_err(|err| Problem::new("subject", err.to_string()))?;
+    let create = raw.create.map(|create| CreateStream {
+        replicas: create.replicas.unwrap_or(1),
+        duplicate_window: create.duplicate_window.map_or(DEFAULT_DUPLICATE_WINDOW, |Span(span)| span),
+        max_age: create.max_age.map_or(Duration::ZERO, |Span(span)| span),
+        max_bytes: create.max_bytes.map(|Bytes(bytes)| bytes),
+    });
+    let unacknowledged_max = raw.unacknowledged_max.unwrap_or(DEFAULT_UNACKNOWLEDGED);
+    if unacknowledged_max == 0 {
+        return Err(Problem::new(
+            "unacknowledged_max",
+            "with none on their way nothing would ever be published",
+        ));
+    }
+    let encoding = raw.encoding.unwrap_or_default();
+    Ok(NatsSink { name, bus, stream, subject, encoding, create, unacknowledged_max })
+}
+
+/// The bus that was named, or the only one of its kind.
+fn choose_bus<T>(
+    name: Option<&str>,
+    buses: &Buses,
+    kind: &str,
+    of_kind: impl Fn(&BusConfig) -> Option<&Arc<T>>,
+) -> Result<Arc<T>, Problem> {
+    if let Some(name) = name {
+        let bus = buses.get(name).ok_or_else(|| {
+            let names = buses.keys().map(String::as_str);
+            Problem::new("bus", format!("there is no bus `{name}`{}", did_you_mean(name, names)))
+        })?;
+        let reason = || Problem::new("bus", format!("bus `{name}` is not of kind {kind}"));
+        return of_kind(bus).map(Arc::clone).ok_or_else(reason);
+    }
+    let mut candidates = buses.values().filter_map(of_kind);
+    match (candidates.next(), candidates.next()) {
+        (Some(only), None) => Ok(Arc::clone(only)),
+        (None, _) => Err(Problem::new("bus", format!("there is no bus of kind {kind}: add [buses.{kind}]"))),
+        (Some(_), Some(_)) => {
+            Err(Problem::new("bus", format!("there are several buses of kind {kind}: say which")))
+        }
+    }
+}
+
+fn rotate(raw: &RawRotate) -> Result<Rotate, Problem> {
+    let size_bytes = raw.size.map_or(DEFAULT_ROTATE_BYTES, |Bytes(bytes)| bytes);
+    let age = raw.age.map_or(DEFAULT_ROTATE_AGE, |Span(span)| span);
+    if size_bytes == 0 || age.is_zero() {
+        return Err(Problem::new("rotate", "size and age must be above zero"));
+    }
+    Ok(Rotate { size_bytes, age, compress: raw.compress })
+}
+
+fn is_topic(topic: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=249).contains(&topic.len()) && topic.chars().all(legal) && topic != "." && topic != ".."
+}
