@@ -1,0 +1,253 @@
+//! The faults a test can arm, and which request meets which. What each one does is done where it
+//! strikes: in `server` and `answer` for whole answers, in `logs` for pages, in `feed` for new
+//! events.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// Faults that can be armed at the same time.
+const MAX_ARMED: usize = 100;
+/// How much a page can be padded.
+const MAX_MEBIBYTES: usize = 256;
+
+/// Something that goes wrong, as it is armed over `POST /-/faults`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Fault {
+    /// Wait before the headers.
+    Delay { milliseconds: u64 },
+    /// Send the headers and half of the body, then nothing more.
+    Stall,
+    /// Close the connection in the middle of the body, with the true `Content-Length` announced.
+    CutBody,
+    /// Close the connection without an answer.
+    DropConnection,
+    /// Answer 200 with a web page.
+    NotJson,
+    /// Answer another status, in Okta's body shape.
+    Status { status: u16, error_code: Option<String> },
+    /// Answer 429.
+    RateLimited {
+        #[serde(default)]
+        headers: ThrottleHeaders,
+        /// How far ahead the reset is, in seconds; negative for a reset in the past.
+        #[serde(default = "default_reset_seconds")]
+        seconds: i64,
+    },
+    /// Refuse the cursor of any request that carries one, or of those that carry this one.
+    RefuseCursor { cursor: Option<String> },
+    /// Begin the page with the last events of the page before.
+    Duplicates { events: usize },
+    /// Answer polling with `[]` and a `next` link that differs from `self`, though there is more.
+    EmptyPages,
+    /// Let the `next` link point at another host.
+    ForeignNext { host: String },
+    /// Insert an event that is not as it should be.
+    OddEvent { oddity: Oddity },
+    /// Pad the page with white space.
+    HugeBody { mebibytes: usize },
+    /// Shift `Date` and `X-Rate-Limit-Reset` by some seconds.
+    ClockSkew { seconds: i64 },
+    /// Publish new events in the past; `count` counts events.
+    Late { seconds: i64 },
+}
+
+/// How a 429 tells when to come back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ThrottleHeaders {
+    /// The usual three headers.
+    #[default]
+    Present,
+    /// None of them.
+    Absent,
+    /// Limit 0 and remaining 0, as when too many requests are under way.
+    Concurrency,
+}
+
+/// What is wrong with an odd event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Oddity {
+    /// There is no `uuid`.
+    NoUuid,
+    /// The `uuid` is a number.
+    NumberUuid,
+    /// The `actor` is a string.
+    StringActor,
+}
+
+impl Oddity {
+    /// The odd event.
+    pub(super) fn json(self) -> &'static str {
+        match self {
+            Self::NoUuid => r#"{"eventType":"odd.event","published":"2024-08-13T15:58:20.353Z"}"#,
+            Self::NumberUuid => {
+                r#"{"uuid":42,"eventType":"odd.event","published":"2024-08-13T15:58:20.353Z"}"#
+            }
+            Self::StringActor => concat!(
+                r#"{"actor":"nobody","uuid":"dc9fd3c0-598c-11ef-8478-000000000042","#,
+                r#""eventType":"odd.event","published":"2024-08-13T15:58:20.353Z"}"#
+            ),
+        }
+    }
+}
+
+/// A fault and when it strikes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Armed {
+    #[serde(flatten)]
+    fault: Fault,
+    /// How often it still strikes; without a count until it is disarmed.
+    count: Option<u32>,
+    /// How many requests pass before it begins.
+    #[serde(default)]
+    after: u32,
+}
+
+/// Why a fault was not armed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FaultError {
+    #[error("{MAX_ARMED} faults are armed already; disarm them with DELETE /-/faults")]
+    TooMany,
+    #[error("a body of {0} MiB is too much; use up to {MAX_MEBIBYTES}")]
+    TooHuge(usize),
+    #[error("{0} is not an HTTP status that can be answered; use 400 to 599")]
+    Status(u16),
+}
+
+/// All armed faults.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    armed: Mutex<Vec<Armed>>,
+}
+
+impl Faults {
+    /// Arms one more.
+    pub(super) fn arm(&self, armed: Armed) -> Result<(), FaultError> {
+        match armed.fault {
+            Fault::Status { status, .. } if !(400..=599).contains(&status) => {
+                return Err(FaultError::Status(status));
+            }
+            Fault::HugeBody { mebibytes } if mebibytes > MAX_MEBIBYTES => {
+                return Err(FaultError::TooHuge(mebibytes));
+            }
+            _ => {}
+        }
+        let mut all = self.lock();
+        if all.len() >= MAX_ARMED {
+            return Err(FaultError::TooMany);
+        }
+        all.push(armed);
+        Ok(())
+    }
+
+    /// Disarms all.
+    pub(super) fn disarm(&self) {
+        self.lock().clear();
+    }
+
+    /// What is armed and how much of it is left.
+    pub(super) fn armed(&self) -> Vec<Armed> {
+        self.lock().clone()
+    }
+
+    /// What a request meets that carries this `after`, in the order of arming.
+    pub(super) fn strike_request(&self, after: Option<&str>) -> Vec<Fault> {
+        self.strike(|fault| match fault {
+            Fault::Late { .. } => false,
+            Fault::RefuseCursor { cursor: Some(cursor) } => after == Some(cursor.as_str()),
+            Fault::RefuseCursor { cursor: None } => after.is_some(),
+            _ => true,
+        })
+    }
+
+    /// By how many seconds a new event is late.
+    pub(super) fn strike_event(&self) -> i64 {
+        let struck = self.strike(|fault| matches!(fault, Fault::Late { .. }));
+        let seconds = struck.iter().map(|fault| match fault {
+            Fault::Late { seconds } => *seconds,
+            _ => 0,
+        });
+        seconds.sum()
+    }
+
+    fn strike(&self, concerns: impl Fn(&Fault) -> bool) -> Vec<Fault> {
+        let mut struck = Vec::new();
+        self.lock().retain_mut(|armed| {
+            if !concerns(&armed.fault) {
+                return true;
+            }
+            if armed.after > 0 {
+                armed.after -= 1;
+                return true;
+            }
+            let Some(count) = &mut armed.count else {
+                struck.push(armed.fault.clone());
+                return true;
+            };
+            if *count > 0 {
+                struck.push(armed.fault.clone());
+                *count -= 1;
+            }
+            *count > 0
+        });
+        struck
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Armed>> {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn default_reset_seconds() -> i64 {
+    30
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn armed(json: &str) -> Armed {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_fault_waits_strikes_and_is_gone() {
+        let faults = Faults::default();
+        faults.arm(armed(r#"{"kind":"stall","count":2,"after":1}"#)).unwrap();
+        let struck: Vec<usize> = (0..4).map(|_| faults.strike_request(None).len()).collect();
+        assert_eq!(struck, [0, 1, 1, 0]);
+        assert!(faults.armed().is_empty());
+    }
+
+    #[test]
+    fn without_a_count_it_stays_until_disarmed() {
+        let faults = Faults::default();
+        faults.arm(armed(r#"{"kind":"rate_limited"}"#)).unwrap();
+        assert_eq!(faults.strike_request(None).len(), 1);
+        assert_eq!(faults.strike_request(None).len(), 1);
+        faults.disarm();
+        assert!(faults.strike_request(None).is_empty());
+    }
+
+    #[test]
+    fn cursors_and_late_events_are_met_only_where_they_belong() {
+        let faults = Faults::default();
+        faults.arm(armed(r#"{"kind":"refuse_cursor","cursor":"5_1","count":1}"#)).unwrap();
+        faults.arm(armed(r#"{"kind":"late","seconds":600,"count":1}"#)).unwrap();
+        assert!(faults.strike_request(None).is_empty());
+        assert!(faults.strike_request(Some("6_1")).is_empty());
+        assert_eq!(faults.strike_request(Some("5_1")).len(), 1);
+        assert_eq!((faults.strike_event(), faults.strike_event()), (600, 0));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let faults = Faults::default();
+        assert!(faults.arm(armed(r#"{"kind":"status","status":200}"#)).is_err());
+        assert!(faults.arm(armed(r#"{"kind":"huge_body","mebibytes":257}"#)).is_err());
+        assert!(serde_json::from_str::<Armed>(r#"{"kind":"gremlins"}"#).is_err());
+    }
+}

@@ -1,0 +1,136 @@
+//! An Okta org's System Log over HTTP, to run and to test against.
+//!
+//! Written from Okta's documentation and not from this crate's client, so that the two can
+//! disagree: nothing in this room imports another room.
+
+mod answer;
+mod clock;
+mod connection;
+mod error;
+mod events_file;
+mod fault;
+mod feed;
+mod generator;
+mod gzip;
+mod inspect;
+mod log_store;
+mod logs;
+mod okta_error;
+mod options;
+mod org;
+mod rate_limit;
+mod request_log;
+mod scim;
+mod server;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub use error::SimulatorError;
+pub use options::Options;
+
+use connection::DroppableListener;
+use feed::Feed;
+use log_store::LogStore;
+use org::Org;
+
+/// How long open connections may take to finish after [`Simulator::stop`].
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// A running simulator; it ends with [`Simulator::stop`] or when it is dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    url: Url,
+    stopping: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Simulator {
+    /// Binds the address, fills the log and starts to answer.
+    ///
+    /// # Errors
+    /// Options that make no sense, an address that cannot be bound, or an events file that cannot
+    /// be read.
+    pub async fn start(options: Options) -> Result<Self, SimulatorError> {
+        options.check()?;
+        let listen = options.listen;
+        let bind_error = |source| SimulatorError::Bind { listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(bind_error)?;
+        let address = listener.local_addr().map_err(bind_error)?;
+        let url = match &options.public_url {
+            Some(url) => url.clone(),
+            None => Url::parse(&format!("http://{address}"))?,
+        };
+
+        let started_ms = clock::now_ms();
+        let fill_options = options.clone();
+        let (log, feed) = spawn_blocking(move || fill_log(&fill_options, started_ms))
+            .await
+            .map_err(|_| SimulatorError::Interrupted)??;
+
+        let stopping = CancellationToken::new();
+        let org = Arc::new(Org::new(&options, started_ms, log, stopping.clone()));
+        let mut tasks = JoinSet::new();
+        if let Some(feed) = feed {
+            tasks.spawn(feed.run(Arc::clone(&org)));
+        }
+        tasks.spawn(server::serve(DroppableListener::new(listener), org));
+        Ok(Self { address, url, stopping, tasks })
+    }
+
+    /// The address it listens on, with the port it was given if the options asked for port 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL under which clients reach it: the public URL if there is one.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Stops listening, lets answers under way finish for a moment, and returns when all tasks have
+    /// ended.
+    pub async fn stop(mut self) {
+        self.stopping.cancel();
+        let finish = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_GRACE, finish).await.is_err() {
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+/// The log at the start, and the feed that goes on with it if events are to be generated.
+fn fill_log(options: &Options, started_ms: i64) -> Result<(LogStore, Option<Feed>), SimulatorError> {
+    let Some(path) = &options.events else {
+        let mut log = LogStore::new(options.backlog.saturating_add(options.capacity));
+        let mut feed = Feed::new(options, started_ms);
+        feed.fill_backlog(&mut log, options.backlog);
+        let is_live = options.rate > 0.0;
+        return Ok((log, is_live.then_some(feed)));
+    };
+    let events = events_file::read(path)?;
+    let mut log = LogStore::new(events.len().saturating_add(options.capacity));
+    for event in events {
+        let published_ms = event.published_ms.unwrap_or(started_ms);
+        log.append(published_ms, started_ms, event.json.as_bytes());
+    }
+    Ok((log, None))
+}

@@ -1,0 +1,74 @@
+//! What a simulator can be asked for, and which answers make no sense.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::SimulatorError;
+
+/// How a [`super::Simulator`] is set up; the default is a small, lively org on loopback.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The same seed gives the same people, ids and events.
+    pub seed: u64,
+    /// How many events the log holds at the start.
+    pub backlog: usize,
+    /// How far back the backlog reaches. The default stays clear of the 7 days that a request
+    /// without `since` sees, so that such a request finds all of it for another day.
+    pub backlog_span: Duration,
+    /// New events a second on average; 0 for none.
+    pub rate: f64,
+    /// The one API token that is accepted. Without one any SSWS token is, but there must be one.
+    pub token: Option<String>,
+    /// Serve the events of this file (JSON array or JSON lines) and generate none.
+    pub events: Option<PathBuf>,
+    /// The URL that links carry, for use behind a proxy. Without one it is made from the `Host`
+    /// header.
+    pub public_url: Option<Url>,
+    /// Requests a minute on `/api/v1/logs`.
+    pub rate_limit: u32,
+    /// Requests that may be answered at the same time.
+    pub concurrency_limit: usize,
+    /// Compress answers for clients that accept it. Off by default: compressing is slower than
+    /// serving.
+    pub gzip: bool,
+    /// New events kept in memory beside those of the start; with more the oldest are forgotten, as
+    /// if past retention.
+    pub capacity: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8780)),
+            seed: 1,
+            backlog: 10_000,
+            backlog_span: Duration::from_hours(6 * 24),
+            rate: 5.0,
+            token: None,
+            events: None,
+            public_url: None,
+            rate_limit: 120,
+            concurrency_limit: 75,
+            gzip: false,
+            capacity: 1_000_000,
+        }
+    }
+}
+
+impl Options {
+    /// Refuses what could never work.
+    pub(super) fn check(&self) -> Result<(), SimulatorError> {
+        if !self.rate.is_finite() || self.rate < 0.0 {
+            return Err(SimulatorError::Rate { rate: self.rate });
+        }
+        match &self.public_url {
+            Some(url) if url.cannot_be_a_base() => Err(SimulatorError::PublicUrl { url: url.clone() }),
+            _ => Ok(()),
+        }
+    }
+}

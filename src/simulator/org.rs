@@ -1,0 +1,89 @@
+//! What all requests share: the log, the limits, the armed faults, and the record of what was
+//! answered.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::Options;
+use super::fault::Faults;
+use super::log_store::LogStore;
+use super::rate_limit::RateLimit;
+use super::request_log::RequestLog;
+
+/// One simulated org.
+#[derive(Debug)]
+pub(super) struct Org {
+    pub(super) token: Option<String>,
+    pub(super) public_url: Option<Url>,
+    pub(super) gzip: bool,
+    pub(super) logs_limit: RateLimit,
+    pub(super) faults: Faults,
+    pub(super) requests: RequestLog,
+    /// Ends bodies that would otherwise never end.
+    pub(super) stopping: CancellationToken,
+    log: RwLock<LogStore>,
+    /// The events of the last page that was answered, for the fault that repeats some of them.
+    last_page: Mutex<Vec<u64>>,
+    concurrency_limit: usize,
+    under_way: AtomicUsize,
+}
+
+impl Org {
+    pub(super) fn new(
+        options: &Options,
+        started_ms: i64,
+        log: LogStore,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self {
+            token: options.token.clone(),
+            public_url: options.public_url.clone(),
+            gzip: options.gzip,
+            logs_limit: RateLimit::new(options.rate_limit, started_ms),
+            faults: Faults::default(),
+            requests: RequestLog::default(),
+            stopping,
+            log: RwLock::new(log),
+            last_page: Mutex::default(),
+            concurrency_limit: options.concurrency_limit,
+            under_way: AtomicUsize::new(0),
+        }
+    }
+
+    /// The log, for reading. Hold it briefly: new events wait meanwhile.
+    pub(super) fn log(&self) -> RwLockReadGuard<'_, LogStore> {
+        self.log.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The log, for appending.
+    pub(super) fn log_mut(&self) -> RwLockWriteGuard<'_, LogStore> {
+        self.log.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The events of the last page that was answered.
+    pub(super) fn last_page(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.last_page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A slot among the requests under way, if the concurrency limit leaves one.
+    pub(super) fn enter(&self) -> Option<Slot<'_>> {
+        let slot = Slot { under_way: &self.under_way };
+        let before = self.under_way.fetch_add(1, Ordering::Relaxed);
+        (before < self.concurrency_limit).then_some(slot)
+    }
+}
+
+/// One request under way; dropping it frees the slot.
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    under_way: &'a AtomicUsize,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,164 @@
+//! HTTP: every request for Okta's API passes through here, top to bottom: faults, limits, token,
+//! endpoint.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header, request::Parts};
+use axum::response::Response;
+
+use super::answer::Answer;
+use super::connection::{DropSwitch, DroppableListener};
+use super::fault::{Fault, ThrottleHeaders};
+use super::okta_error::OktaError;
+use super::org::Org;
+use super::rate_limit::Quota;
+use super::request_log::Answered;
+use super::{clock, gzip, inspect, logs};
+
+const LOGS_PATH: &str = "/api/v1/logs";
+const WEB_PAGE: &str = "<!DOCTYPE html><html><body>Down for maintenance</body></html>";
+
+/// Serves until the org is stopping.
+pub(super) async fn serve(listener: DroppableListener, org: Arc<Org>) {
+    let stopping = org.stopping.clone();
+    let router = Router::new()
+        .nest("/-", inspect::router())
+        .fallback(answer_api)
+        .with_state(org)
+        .into_make_service_with_connect_info::<DropSwitch>();
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned());
+    if let Err(error) = served.await {
+        tracing::error!(%error, "the simulator stopped serving");
+    }
+}
+
+async fn answer_api(
+    State(org): State<Arc<Org>>,
+    ConnectInfo(switch): ConnectInfo<DropSwitch>,
+    request: Request,
+) -> Response {
+    let (arrived, arrived_ms) = (Instant::now(), clock::now_ms());
+    let (parts, _) = request.into_parts();
+    let faults = org.faults.strike_request(after_parameter(&parts).as_deref());
+
+    let answer = answer(&org, &parts, &faults).await;
+    let is_dropped = faults.contains(&Fault::DropConnection);
+    if is_dropped {
+        switch.throw();
+    }
+    org.requests.note(Answered {
+        at: clock::date_time(arrived_ms),
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        status: if is_dropped { 0 } else { answer.status.as_u16() },
+        events: answer.events,
+        bytes: answer.body.len(),
+        milliseconds: u64::try_from(arrived.elapsed().as_millis()).unwrap_or(u64::MAX),
+        faults: faults.clone(),
+    });
+    let gzip = org.gzip && gzip::is_accepted(&parts.headers);
+    answer.into_response(&org, &faults, gzip).await
+}
+
+async fn answer(org: &Arc<Org>, parts: &Parts, faults: &[Fault]) -> Answer {
+    let Some(_slot) = org.enter() else {
+        let reset_s = clock::now_ms() / 1000 + 1;
+        let quota = Quota { limit: 0, remaining: 0, reset_s };
+        return Answer::error(&OktaError::too_many_requests()).with_quota(quota);
+    };
+    wait(org, faults).await;
+    if let Err(error) = check_request(org, parts) {
+        return Answer::error(&error).with_quota(org.logs_limit.peek(clock::now_ms()));
+    }
+    let quota = match org.logs_limit.take(clock::now_ms()) {
+        Ok(quota) => quota,
+        Err(quota) => return Answer::error(&OktaError::too_many_requests()).with_quota(quota),
+    };
+    if let Some(answer) = faults.iter().find_map(|fault| answer_instead(fault, quota)) {
+        return answer;
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let answer = logs::answer(org, &base_url(org, parts), query, faults).await;
+    answer.unwrap_or_else(|error| Answer::error(&error)).with_quota(quota)
+}
+
+/// Waits as long as the faults say, or until the org is stopping.
+async fn wait(org: &Org, faults: &[Fault]) {
+    for fault in faults {
+        if let Fault::Delay { milliseconds } = fault {
+            let delay = tokio::time::sleep(Duration::from_millis(*milliseconds));
+            let _ = org.stopping.run_until_cancelled(delay).await;
+        }
+    }
+}
+
+/// The token, the path and the method.
+fn check_request(org: &Org, parts: &Parts) -> Result<(), OktaError> {
+    if !is_token_valid(&parts.headers, org.token.as_deref()) {
+        return Err(OktaError::invalid_token());
+    }
+    if parts.uri.path() != LOGS_PATH {
+        return Err(OktaError::not_found(parts.uri.path()));
+    }
+    if parts.method != Method::GET {
+        return Err(OktaError::method_not_allowed());
+    }
+    Ok(())
+}
+
+/// A fault that takes the place of the answer.
+fn answer_instead(fault: &Fault, quota: Quota) -> Option<Answer> {
+    match fault {
+        Fault::NotJson => Some(Answer::web_page(WEB_PAGE).with_quota(quota)),
+        Fault::RefuseCursor { .. } => Some(Answer::error(&OktaError::invalid_cursor()).with_quota(quota)),
+        Fault::Status { status, error_code } => {
+            let error = OktaError::for_status(StatusCode::from_u16(*status).ok()?);
+            let error = match error_code {
+                Some(code) => error.with_code(code.clone()),
+                None => error,
+            };
+            Some(Answer::error(&error).with_quota(quota))
+        }
+        Fault::RateLimited { headers, seconds } => {
+            let answer = Answer::error(&OktaError::too_many_requests());
+            let reset_s = (clock::now_ms() / 1000).saturating_add(*seconds);
+            let limit = match headers {
+                ThrottleHeaders::Absent => return Some(answer),
+                ThrottleHeaders::Present => quota.limit,
+                ThrottleHeaders::Concurrency => 0,
+            };
+            Some(answer.with_quota(Quota { limit, remaining: 0, reset_s }))
+        }
+        _ => None,
+    }
+}
+
+fn is_token_valid(headers: &HeaderMap, expected: Option<&str>) -> bool {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some(given) = given.and_then(|value| value.strip_prefix("SSWS ")) else {
+        return false;
+    };
+    match expected {
+        Some(token) => given.trim() == token,
+        None => !given.trim().is_empty(),
+    }
+}
+
+/// Where links point: the public URL, or the host that was asked.
+fn base_url(org: &Org, parts: &Parts) -> String {
+    if let Some(url) = &org.public_url {
+        return url.as_str().trim_end_matches('/').to_owned();
+    }
+    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    format!("http://{}", host.unwrap_or("localhost"))
+}
+
+fn after_parameter(parts: &Parts) -> Option<String> {
+    let query = parts.uri.query()?;
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find_map(|(name, value)| (name == "after").then(|| value.into_owned()))
+}
