@@ -1,0 +1,57 @@
+//! What is remembered of a route: the cursor, and the facts to recover by if Okta refuses it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::RecentIds;
+
+/// Where a route stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cursor {
+    /// Okta's `next` link, byte for byte.
+    pub link: String,
+    /// What was asked for when the link was given: the org's origin and the filter. A cursor of another question is
+    /// not followed.
+    pub question: String,
+    /// The latest `published` among all delivered events.
+    pub published_max: Option<Timestamp>,
+    /// When the cursor moved here.
+    pub advanced_at: Timestamp,
+    /// Messages delivered since the route began.
+    pub delivered: u64,
+    /// Where the sink stood.
+    pub mark: Option<SinkMark>,
+    /// The events delivered last, kept in records of their own.
+    #[serde(skip)]
+    pub recent: RecentIds,
+}
+
+/// Where a sink stood after the last proved batch; kept with the cursor, atomically.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum SinkMark {
+    /// The file that was being written and the bytes of it that count.
+    File {
+        /// Its name in the sink's directory.
+        name: String,
+        /// Bytes that were proved.
+        length_bytes: u64,
+    },
+    /// The JetStream stream and the highest sequence that was acknowledged.
+    JetStream {
+        /// The stream's name.
+        stream: String,
+        /// The sequence.
+        sequence: u64,
+    },
+}
+
+/// A cursor as it was found on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// How often the cursor moved.
+    pub generation: u64,
+    /// The cursor.
+    pub cursor: Cursor,
+}

@@ -1,0 +1,139 @@
+//! The events delivered last, as fingerprints: enough to drop what was delivered already when a link is refused and a
+//! route resumes with an overlap.
+//!
+//! Kept on the disk in chunks below one KiB, because sled puts larger values into files of their own and leaks them.
+
+/// Fingerprints in a chunk.
+const CHUNK: usize = 64;
+/// Chunks in the ring: the last 1,024 events are remembered.
+const CHUNKS: usize = 16;
+const CAPACITY: usize = CHUNK * CHUNKS;
+
+/// A ring of fingerprints.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecentIds {
+    ring: Vec<u64>,
+    /// How many were ever remembered: the next goes to this index modulo the capacity.
+    count: u64,
+    /// The count at which the chunks were last written.
+    written: u64,
+}
+
+impl RecentIds {
+    /// Remembers the event with this identity, and forgets the oldest beyond the capacity.
+    pub fn remember(&mut self, identity: &str) {
+        let slot = slot(self.count);
+        match self.ring.get_mut(slot) {
+            Some(place) => *place = fingerprint(identity),
+            None => self.ring.push(fingerprint(identity)),
+        }
+        self.count += 1;
+    }
+
+    /// A copy to look things up in quickly.
+    pub fn to_set(&self) -> RecentSet {
+        RecentSet(self.ring.iter().copied().collect())
+    }
+
+    /// The chunks that changed since they were last written: number and bytes.
+    pub(super) fn changed_chunks(&self) -> impl Iterator<Item = (u8, Vec<u8>)> {
+        let added = usize::try_from(self.count - self.written).unwrap_or(CAPACITY).min(CAPACITY);
+        let first = slot(self.count - added as u64) / CHUNK;
+        let chunks = if added == 0 { 0 } else { ((added - 1) / CHUNK + 2).min(CHUNKS) };
+        (0..chunks).map(move |offset| (first + offset) % CHUNKS).filter_map(|number| {
+            let chunk = self.ring.chunks(CHUNK).nth(number)?;
+            let bytes = chunk.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect();
+            Some((u8::try_from(number).ok()?, bytes))
+        })
+    }
+
+    /// Notes that the changed chunks are on the disk.
+    pub fn mark_written(&mut self) {
+        self.written = self.count;
+    }
+
+    /// How many were ever remembered.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Puts the ring together from its chunks in the order of their numbers.
+    pub(super) fn from_chunks<'a>(count: u64, chunks: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut ring = Vec::new();
+        for chunk in chunks {
+            let (fingerprints, rest) = chunk.as_chunks::<8>();
+            rest.is_empty().then_some(())?;
+            ring.extend(fingerprints.iter().map(|bytes| u64::from_be_bytes(*bytes)));
+        }
+        let expected = usize::try_from(count).unwrap_or(CAPACITY).min(CAPACITY);
+        (ring.len() == expected).then_some(Self { ring, count, written: count })
+    }
+}
+
+/// Fingerprints to look up.
+#[derive(Debug, Clone, Default)]
+pub struct RecentSet(std::collections::HashSet<u64>);
+
+impl RecentSet {
+    /// Whether the event with this identity is in the set.
+    pub fn contains(&self, identity: &str) -> bool {
+        self.0.contains(&fingerprint(identity))
+    }
+}
+
+fn slot(count: u64) -> usize {
+    usize::try_from(count % CAPACITY as u64).unwrap_or_default()
+}
+
+/// FNV-1a: stable over versions and machines, and 64 bits are plenty to tell a thousand uuids apart.
+fn fingerprint(identity: &str) -> u64 {
+    identity
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn filled(range: std::ops::Range<usize>, recent: &mut RecentIds) {
+        for number in range {
+            recent.remember(&format!("uuid-{number}"));
+        }
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_first() {
+        let mut recent = RecentIds::default();
+        filled(0..CAPACITY + 10, &mut recent);
+        assert!(!recent.to_set().contains("uuid-9"));
+        assert!(recent.to_set().contains("uuid-10"));
+        assert!(recent.to_set().contains(&format!("uuid-{}", CAPACITY + 9)));
+    }
+
+    #[test]
+    fn changed_chunks_alone_rebuild_the_ring_after_any_number_of_events() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut recent = RecentIds::default();
+        let mut disk = BTreeMap::new();
+        let mut next = 0;
+        for _ in 0..500 {
+            let added = random.usize(0..200);
+            filled(next..next + added, &mut recent);
+            next += added;
+            disk.extend(recent.changed_chunks());
+            recent.mark_written();
+            let read = RecentIds::from_chunks(recent.count(), disk.values().map(Vec::as_slice)).unwrap();
+            assert_eq!(read, recent);
+        }
+        assert!(next > CAPACITY * 10);
+    }
+
+    #[test]
+    fn chunks_that_do_not_fit_the_count_are_refused() {
+        assert_eq!(RecentIds::from_chunks(2, [&[0; 8][..]].into_iter()), None);
+        assert_eq!(RecentIds::from_chunks(1, [&[0; 7][..]].into_iter()), None);
+    }
+}
