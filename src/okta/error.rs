@@ -1,0 +1,202 @@
+//! What Okta can answer instead of what was asked for, classified once. The status decides, the error code comes second.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::config::SecretError;
+
+/// A request that brought no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum OktaError {
+    /// No answer, or not all of it.
+    #[error("no answer from {host}: {reason}")]
+    Transport {
+        /// Who was asked.
+        host: String,
+        /// What went wrong, without the URL.
+        reason: String,
+    },
+    /// Too many requests.
+    #[error("okta asks to wait {} s (429)", wait.as_secs())]
+    RateLimited {
+        /// How long nothing may be asked of the bucket.
+        wait: Duration,
+    },
+    /// Another status than success.
+    #[error(
+        "okta answered {status}{}: {summary}{}",
+        code.as_deref().map(|code| format!(" {code}")).unwrap_or_default(),
+        request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default()
+    )]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// Okta's error code, for example `E0000011`.
+        code: Option<String>,
+        /// What Okta wrote, shortened.
+        summary: String,
+        /// Okta's id of the request, for its support.
+        request_id: Option<String>,
+    },
+    /// More than the configured limit.
+    #[error(
+        "the answer has more than {limit_bytes} bytes: raise `http.body_max` of the org or lower the stream's `page_size`"
+    )]
+    TooLarge {
+        /// The configured limit.
+        limit_bytes: usize,
+    },
+    /// A success whose body is not what was asked for.
+    #[error("the answer is not a page of events: {0}")]
+    NotAPage(String),
+    /// A polling answer always has a `next` link.
+    #[error("the answer has no `next` link")]
+    NoNextLink,
+    /// The `next` link points to another host, to which no credential may be sent.
+    #[error(
+        "the link points to {found}, not to {expected}: it is not followed; if the org has moved, change its `domain`"
+    )]
+    ForeignLink {
+        /// Where it points.
+        found: String,
+        /// The org.
+        expected: String,
+    },
+    /// The credential cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+}
+
+/// What to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Ask again after this time at the earliest, or after a back-off.
+    Retry(Option<Duration>),
+    /// Okta will not answer this request differently.
+    Permanent,
+    /// Somebody must see to the credential or its rights.
+    Authentication,
+    /// Somebody must change a setting.
+    Configuration,
+}
+
+impl OktaError {
+    /// What to do about it.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Transport { .. } | Self::NotAPage(_) | Self::NoNextLink => Class::Retry(None),
+            Self::RateLimited { wait } => Class::Retry(Some(*wait)),
+            Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
+            Self::TooLarge { .. } | Self::ForeignLink { .. } => Class::Configuration,
+            Self::Secret(_) => Class::Authentication,
+        }
+    }
+
+    /// What stays the same when the same happens again: no waiting times, no request ids.
+    pub fn essence(&self) -> String {
+        match self {
+            Self::RateLimited { .. } => "429".to_owned(),
+            Self::Status { status, code, .. } => format!("{status} {}", code.as_deref().unwrap_or_default()),
+            other => other.to_string(),
+        }
+    }
+
+    /// What an operator can do, where the message itself does not say it.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let Self::Status { status, .. } = self else { return None };
+        match status {
+            401 => Some(
+                "check the token: it dies after 30 days without use and with the deactivation of its owner; \
+                 a new one in the same file is picked up by itself",
+            ),
+            403 => Some(
+                "the credential may not read the System Log: give its owner the Read-only or Report administrator role",
+            ),
+            400 => Some("Okta does not accept the request: check the stream's `filter`"),
+            300..=399 | 404 | 405 => Some("check the org's `domain`: this does not look like an Okta org"),
+            _ => None,
+        }
+    }
+
+    /// Reads Okta's error body, whatever its shape.
+    pub(super) fn from_body(status: u16, body: &[u8], request_id: Option<String>) -> Self {
+        let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+        let causes = causes(&parsed.error_causes);
+        let summary = [parsed.error_summary.unwrap_or_default(), causes].concat();
+        let summary = if summary.is_empty() { "no explanation".to_owned() } else { shorten(&summary) };
+        Self::Status { status, code: parsed.error_code, summary, request_id }
+    }
+}
+
+fn class_of(status: u16, code: Option<&str>) -> Class {
+    match (status, code) {
+        // The feature is not enabled in the org.
+        (401, Some("E0000015")) => Class::Configuration,
+        (401 | 403, _) => Class::Authentication,
+        (408 | 425 | 429, _) | (500.., _) => Class::Retry(None),
+        (300..=399 | 404 | 405, _) => Class::Configuration,
+        _ => Class::Permanent,
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ErrorBody {
+    error_code: Option<String>,
+    error_summary: Option<String>,
+    /// A list of objects, or one object.
+    error_causes: serde_json::Value,
+}
+
+fn causes(causes: &serde_json::Value) -> String {
+    let one = std::slice::from_ref(causes);
+    let list = causes.as_array().map_or(one, Vec::as_slice);
+    let summaries = list.iter().filter_map(|cause| cause.get("errorSummary")?.as_str());
+    summaries.map(|summary| format!("; {summary}")).collect()
+}
+
+/// Okta's words may quote what was sent; a line is enough of them.
+fn shorten(text: &str) -> String {
+    const LENGTH_MAX: usize = 300;
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LENGTH_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(status: u16, body: &str) -> OktaError {
+        OktaError::from_body(status, body.as_bytes(), None)
+    }
+
+    #[test]
+    fn the_status_decides_and_the_code_comes_second() {
+        let code = r#"{"errorCode":"E0000053","errorSummary":"Sorry"}"#;
+        assert_eq!(error(400, code).class(), Class::Permanent);
+        assert_eq!(error(500, code).class(), Class::Retry(None));
+        assert_eq!(error(401, r#"{"errorCode":"E0000011"}"#).class(), Class::Authentication);
+        assert_eq!(error(401, r#"{"errorCode":"E0000015"}"#).class(), Class::Configuration);
+        assert_eq!(error(404, "<html>").class(), Class::Configuration);
+        assert_eq!(error(302, "").class(), Class::Configuration);
+    }
+
+    #[test]
+    fn the_message_has_what_support_needs() {
+        let body = r#"{"errorCode":"E0000031","errorSummary":"Invalid search criteria.","errorCauses":[{"errorSummary":"at position 16"}]}"#;
+        let error = OktaError::from_body(400, body.as_bytes(), Some("req-1".to_owned()));
+        assert_eq!(
+            error.to_string(),
+            "okta answered 400 E0000031: Invalid search criteria.; at position 16 (request req-1)"
+        );
+    }
+
+    #[test]
+    fn any_body_is_survived() {
+        for body in
+            ["", "null", "[]", "<html>", r#"{"errorCauses":{"errorSummary":"x"}}"#, r#"{"errorCode":5}"#]
+        {
+            assert!(error(400, body).to_string().starts_with("okta answered 400: "), "{body}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The System Log: `GET /api/v1/logs` as a polling request, which never ends.
+//!
+//! A polling request has no `until` and ascending order; Okta then answers in the order in which events were committed
+//! to its log, leaves none out, and always gives a `next` link (Okta, "System Log query").
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use url::Url;
+
+use super::{Client, OktaError};
+
+/// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
+pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
+
+/// The first request of a stream; every later one follows a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Events committed to the log since then.
+    pub since: Timestamp,
+    /// A SCIM filter, run by Okta.
+    pub filter: Option<String>,
+    /// Events a page, 1 to 1,000. Links keep it.
+    pub page_size: u16,
+}
+
+/// One answer: a JSON array of events as Okta wrote it, and the link to what comes after it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The array.
+    pub body: Bytes,
+    /// To be followed byte for byte.
+    pub next: Url,
+}
+
+/// The URL of the first request.
+pub fn first_url(client: &Client, query: &Query) -> Url {
+    let mut url = client.org().url.clone();
+    url.set_path("/api/v1/logs");
+    let mut pairs = url.query_pairs_mut();
+    // Milliseconds and `Z`, as Okta writes times itself.
+    pairs.append_pair("since", &query.since.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string());
+    pairs.append_pair("limit", &query.page_size.to_string());
+    pairs.append_pair("sortOrder", "ASCENDING");
+    if let Some(filter) = &query.filter {
+        pairs.append_pair("filter", filter);
+    }
+    drop(pairs);
+    url
+}
+
+/// Asks for the page at `url`: the first one, or a `next` link.
+pub async fn get(client: &Client, url: &Url) -> Result<Answer, OktaError> {
+    let answer = client.get(url).await?;
+    let next = answer.next.ok_or_else(|| no_next_link(&answer.body))?;
+    Ok(Answer { body: answer.body, next })
+}
+
+/// A web page with status 200 has no link either, and is the likelier reason.
+fn no_next_link(body: &[u8]) -> OktaError {
+    match body.trim_ascii_start().first() {
+        Some(b'[') => OktaError::NoNextLink,
+        _ => OktaError::NotAPage("it is no JSON array: does a proxy answer in Okta's place?".to_owned()),
+    }
+}
