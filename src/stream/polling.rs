@@ -1,0 +1,134 @@
+//! The polling state machine: which link to follow next, and what to make of a failure. Pure.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::Backoff;
+use crate::okta::Class;
+
+/// The first and the longest wait after a failure that may pass by itself.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+/// The same after a failure that somebody must see to: soon enough to notice that somebody did.
+const ATTENTION_FIRST: Duration = Duration::from_secs(5);
+const ATTENTION_MAX: Duration = Duration::from_secs(30);
+
+/// Where one reader stands.
+#[derive(Debug)]
+pub(super) struct Polling {
+    link: Url,
+    retry: Backoff,
+    attention: Backoff,
+    refused: Backoff,
+    refusals: u32,
+}
+
+/// What to do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reaction {
+    /// Ask the same again after this time.
+    Retry(Duration),
+    /// The link is of no use any more: resume by time, after this time.
+    Resume(Duration),
+}
+
+impl Polling {
+    pub(super) fn new(link: Url, seed: u64) -> Self {
+        Self {
+            link,
+            retry: Backoff::new(RETRY_FIRST, RETRY_MAX, seed),
+            attention: Backoff::new(ATTENTION_FIRST, ATTENTION_MAX, seed),
+            refused: Backoff::new(ATTENTION_FIRST, RETRY_MAX, seed),
+            refusals: 0,
+        }
+    }
+
+    /// What to ask for.
+    pub(super) fn link(&self) -> &Url {
+        &self.link
+    }
+
+    /// A page came; `next` is the link after it.
+    pub(super) fn advance(&mut self, next: Url) {
+        if is_okta_link(&self.link) {
+            self.refusals = 0;
+            self.refused.reset();
+        }
+        self.link = next;
+        self.retry.reset();
+        self.attention.reset();
+    }
+
+    /// Begins anew at a URL that asks by time.
+    pub(super) fn resume(&mut self, url: Url) {
+        self.link = url;
+    }
+
+    /// Something else than a page came.
+    pub(super) fn fail(&mut self, class: Class) -> Reaction {
+        match class {
+            Class::Retry(Some(wait)) => Reaction::Retry(wait),
+            Class::Retry(None) => Reaction::Retry(self.retry.next_wait()),
+            Class::Permanent if is_okta_link(&self.link) => {
+                self.refusals += 1;
+                // The first time at once; links that are refused again and again are no reason to hurry.
+                let wait = if self.refusals == 1 { Duration::ZERO } else { self.refused.next_wait() };
+                Reaction::Resume(wait)
+            }
+            Class::Permanent | Class::Authentication | Class::Configuration => {
+                Reaction::Retry(self.attention.next_wait())
+            }
+        }
+    }
+}
+
+/// Whether Okta made the URL: only its links carry `after`. What we ask for by time ourselves is never refused for
+/// being too old, so there is nothing to fall back to.
+fn is_okta_link(url: &Url) -> bool {
+    url.query_pairs().any(|(name, _)| name == "after")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(query: &str) -> Url {
+        Url::parse(&format!("https://a/api/v1/logs?{query}")).unwrap()
+    }
+
+    #[test]
+    fn a_refused_link_is_resumed_by_time_at_once_and_then_with_patience() {
+        let mut polling = Polling::new(url("after=1"), 1);
+        assert_eq!(polling.fail(Class::Permanent), Reaction::Resume(Duration::ZERO));
+        polling.resume(url("since=2026"));
+        polling.advance(url("since=2026&after=2"));
+        let Reaction::Resume(second) = polling.fail(Class::Permanent) else { panic!("not resumed") };
+        assert!(second >= Duration::from_secs(2));
+        polling.resume(url("since=2026"));
+        polling.advance(url("after=3"));
+        polling.advance(url("after=4"));
+        assert_eq!(polling.fail(Class::Permanent), Reaction::Resume(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_request_by_time_that_is_refused_waits_for_somebody() {
+        let mut polling = Polling::new(url("since=2026&filter=nonsense"), 1);
+        for _ in 0..10 {
+            let Reaction::Retry(wait) = polling.fail(Class::Permanent) else { panic!("resumed") };
+            assert!(wait >= Duration::from_millis(2_500) && wait <= ATTENTION_MAX);
+        }
+    }
+
+    #[test]
+    fn failures_keep_the_link_and_never_spin() {
+        let mut polling = Polling::new(url("after=1"), 1);
+        for class in [Class::Retry(None), Class::Authentication, Class::Configuration] {
+            let Reaction::Retry(wait) = polling.fail(class) else { panic!("resumed") };
+            assert!(wait >= Duration::from_millis(500), "{class:?}");
+        }
+        let wait = Duration::from_secs(31);
+        assert_eq!(polling.fail(Class::Retry(Some(wait))), Reaction::Retry(wait));
+        assert_eq!(polling.link(), &url("after=1"));
+    }
+}
