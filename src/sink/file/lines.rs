@@ -1,0 +1,38 @@
+//! JSON lines, and file names made of route names.
+
+/// Events tell of persons: the owner writes, the group may read, and nobody else.
+pub(in crate::sink) const FILE_MODE: u32 = 0o640;
+
+/// Appends `json` as one line. A line break can only stand between tokens in JSON, where a space means the same.
+pub(in crate::sink) fn push_line(json: &[u8], lines: &mut Vec<u8>) {
+    let mut rest = json;
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
+        lines.extend_from_slice(&rest[..at]);
+        lines.push(b' ');
+        rest = &rest[at + 1..];
+    }
+    lines.extend_from_slice(rest);
+    lines.push(b'\n');
+}
+
+/// The part of a file's name that stands for `route`. Route names have no dot, so no two routes share a stem.
+pub(in crate::sink) fn file_stem(route: &str) -> String {
+    route.replace('/', ".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_one_line_and_means_the_same() {
+        let json = "{\n\"a\": \"x\\ny\",\r\n\"b\":2}";
+        let mut lines = Vec::new();
+        push_line(json.as_bytes(), &mut lines);
+        push_line(b"{}", &mut lines);
+        let text = String::from_utf8(lines).unwrap();
+        assert_eq!(text, "{ \"a\": \"x\\ny\",  \"b\":2}\n{}\n");
+        let before: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(text.lines().next().unwrap()).unwrap(), before);
+    }
+}

@@ -1,0 +1,161 @@
+//! The file sink: JSON lines, each event exactly once.
+//!
+//! The length of the file after each proved batch is kept with the cursor. On start the file is cut back to that
+//! length, and files begun after it are removed: what was written beyond the cursor will be delivered again. One
+//! blocking task a sink does the I/O; batches that wait for it share one sync.
+
+pub(super) mod lines;
+mod rotation;
+mod writer;
+
+use std::{io, sync::Arc};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use super::{Failure, Finding, Receipt, Settled, SinkError};
+use crate::{
+    config::FileSink,
+    event::{Batch, Origin},
+    state::SinkMark,
+};
+use writer::{Writer, WriterError};
+
+/// Requests that wait for the disk; more would only hide that it is slow.
+const WAITING_MAX: usize = 16;
+
+/// Files of JSON lines of one route.
+#[derive(Debug)]
+pub struct File {
+    name: String,
+    requests: mpsc::Sender<Request>,
+    task: JoinHandle<()>,
+    mark: SinkMark,
+}
+
+enum Request {
+    Append { batch: Arc<Batch>, from: usize, settle: oneshot::Sender<Result<Settled, Failure>> },
+    Recover(oneshot::Sender<Result<(), SinkError>>),
+}
+
+impl File {
+    pub(super) async fn open(
+        config: &FileSink,
+        origin: &Arc<Origin>,
+        mark: Option<&SinkMark>,
+    ) -> Result<Self, SinkError> {
+        let (config, stem, mark) = (config.clone(), lines::file_stem(&origin.route), mark.cloned());
+        let name = config.name.clone();
+        let opening = tokio::task::spawn_blocking(move || Writer::open(config, stem, mark.as_ref())).await;
+        let writer =
+            opening.unwrap_or_else(|err| Err(WriterError::interrupted(err))).map_err(in_sink(&name))?;
+        let mark = writer.mark();
+        let (requests, waiting) = mpsc::channel(WAITING_MAX);
+        let task_name = name.clone();
+        let task = tokio::task::spawn_blocking(move || serve(writer, waiting, &task_name));
+        Ok(Self { name, requests, task, mark })
+    }
+
+    /// Where the files stood when the sink was opened.
+    pub(super) fn mark(&self) -> Option<SinkMark> {
+        Some(self.mark.clone())
+    }
+
+    pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
+        let (settle, settled) = oneshot::channel();
+        let request = Request::Append { batch: Arc::clone(batch), from, settle };
+        self.requests.send(request).await.map_err(|_| self.gone())?;
+        let gone = Failure { first_undelivered: from, rejected: Vec::new(), error: self.gone() };
+        Ok(Box::pin(async move { settled.await.unwrap_or(Err(gone)) }))
+    }
+
+    pub(super) async fn recover(&mut self) -> Result<(), SinkError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request::Recover(answer)).await.map_err(|_| self.gone())?;
+        answered.await.unwrap_or_else(|_| Err(self.gone()))
+    }
+
+    pub(super) async fn close(self) {
+        drop(self.requests);
+        if let Err(err) = self.task.await {
+            tracing::error!(sink = self.name, %err, "the file writer ended abnormally");
+        }
+    }
+
+    fn gone(&self) -> SinkError {
+        let source = io::Error::other("the writer has ended");
+        SinkError::Io { sink: self.name.clone(), action: "hand over a batch".to_owned(), source }
+    }
+}
+
+/// Looks whether the directory can be written to.
+pub(super) async fn check(config: &FileSink) -> Result<Vec<Finding>, SinkError> {
+    let (name, directory) = (config.name.clone(), config.directory.clone());
+    let probing = tokio::task::spawn_blocking(move || writer::probe(&directory)).await;
+    probing.unwrap_or_else(|err| Err(WriterError::interrupted(err))).map_err(in_sink(&name))?;
+    let text = format!("{} can be written to", config.directory.display());
+    Ok(vec![Finding { is_warning: false, text }])
+}
+
+/// A batch that is written and waits for the sync that proves it.
+struct Unproved {
+    from: usize,
+    mark: SinkMark,
+    settle: oneshot::Sender<Result<Settled, Failure>>,
+}
+
+/// Serves requests until the sink is closed. All batches that wait are written before one sync proves them together.
+fn serve(mut writer: Writer, mut waiting: mpsc::Receiver<Request>, sink: &str) {
+    let mut unproved = Vec::new();
+    while let Some(first) = waiting.blocking_recv() {
+        let mut next = Some(first);
+        while let Some(request) = next {
+            match request {
+                Request::Recover(answer) => {
+                    let recovered = writer.cut_back().map_err(in_sink(sink));
+                    // A route that ended in the meantime does not care.
+                    let _ = answer.send(recovered);
+                }
+                Request::Append { batch, from, settle } => {
+                    if writer.is_full() {
+                        prove(&mut writer, &mut unproved, sink);
+                    }
+                    match writer.append(&batch, from) {
+                        Ok(()) => unproved.push(Unproved { from, mark: writer.mark(), settle }),
+                        Err(err) => {
+                            let _ = settle.send(Err(failure(from, err, sink)));
+                        }
+                    }
+                }
+            }
+            next = waiting.try_recv().ok();
+        }
+        prove(&mut writer, &mut unproved, sink);
+    }
+    writer.finish();
+}
+
+fn prove(writer: &mut Writer, unproved: &mut Vec<Unproved>, sink: &str) {
+    if unproved.is_empty() {
+        return;
+    }
+    let proved = writer.prove();
+    for Unproved { from, mark, settle } in unproved.drain(..) {
+        let settled = match &proved {
+            Ok(()) => Ok(Settled { rejected: Vec::new(), mark: Some(mark) }),
+            Err(err) => Err(failure(from, err.again(), sink)),
+        };
+        let _ = settle.send(settled);
+    }
+}
+
+fn failure(first_undelivered: usize, err: WriterError, sink: &str) -> Failure {
+    Failure { first_undelivered, rejected: Vec::new(), error: in_sink(sink)(err) }
+}
+
+fn in_sink(sink: &str) -> impl FnOnce(WriterError) -> SinkError {
+    let sink = sink.to_owned();
+    move |WriterError { action, source }| SinkError::Io { sink, action, source }
+}

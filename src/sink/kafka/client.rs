@@ -1,0 +1,167 @@
+//! One client of a cluster: built, tried, used until it fails or is closed. Blocking calls stay on blocking threads.
+
+use std::{
+    fmt,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientConfig,
+    error::KafkaError,
+    metadata::Metadata,
+    producer::{BaseProducer, Producer as _},
+    types::RDKafkaErrorCode as Code,
+};
+
+use super::{
+    context::Context,
+    fault::Fault,
+    properties::{Batching, client_config},
+};
+use crate::config::KafkaSink;
+
+/// How long the cluster may take to answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// The first wait for an answer; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// How long brokers that create topics may take to create one.
+const CREATION_PATIENCE: Duration = Duration::from_secs(3);
+const CREATION_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long the poller waits for news before it looks whether it is still needed. (rdkafka's own producer with a
+/// thread wakes ten times a second and spins for a moment each time, which is one percent of a core.)
+const IDLE_WAIT: Duration = Duration::from_millis(500);
+
+/// A producer and its thread.
+pub(super) struct Client {
+    pub(super) producer: Arc<BaseProducer<Context>>,
+    /// Hands on what the cluster says. Ends soon after nobody else holds the producer and takes it down, so that
+    /// nothing else must wait for that.
+    poller: JoinHandle<()>,
+}
+
+impl Client {
+    /// Builds a client for the sink `config` and waits until the cluster has told it of the topic.
+    pub(super) async fn connect(config: &KafkaSink, batching: Batching) -> Result<Self, Fault> {
+        let config = config.clone();
+        off_runtime(move || {
+            let properties = client_config(&config.bus, batching)?;
+            let client = Self::build(&config, &properties, batching)?;
+            client.fetch_topic(&config.topic)?;
+            Ok(client)
+        })
+        .await
+    }
+
+    /// Builds a client, which tries to reach the cluster from then on. Blocking.
+    pub(super) fn build(
+        config: &KafkaSink,
+        properties: &ClientConfig,
+        batching: Batching,
+    ) -> Result<Self, Fault> {
+        let context = Context::new(&config.name, &config.topic, batching);
+        let producer = properties.create_with_context(context);
+        let producer = Arc::new(producer.map_err(|err| Fault::from_client(&err, &config.topic))?);
+        let polled = Arc::clone(&producer);
+        let poller = thread::Builder::new().name("kafka".to_owned()).spawn(move || poll(&polled));
+        let poller = poller.map_err(|err| Fault::Unreachable(format!("cannot start a thread: {err}")))?;
+        Ok(Self { producer, poller })
+    }
+
+    /// What the client was told since it was built.
+    pub(super) fn context(&self) -> &Context {
+        self.producer.context()
+    }
+
+    /// What `err`, which the client gave when it was handed a message for `topic`, says of the cluster. The client
+    /// refuses messages from the moment of a fatal error on, which may be before it has told the context why.
+    pub(super) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
+        let cause = match err.rdkafka_error_code() {
+            Some(Code::Fatal) => self.producer.client().fatal_error(),
+            _ => None,
+        };
+        match cause {
+            Some((code, told)) => Fault::from_fatal(code, topic, &told),
+            None => self.context().fault(err),
+        }
+    }
+
+    /// Asks the cluster for the topic until it is there; brokers that create topics need a moment. Blocking.
+    pub(super) fn fetch_topic(&self, topic: &str) -> Result<Metadata, Fault> {
+        let start = Instant::now();
+        loop {
+            let metadata = self.fetch_metadata(topic)?;
+            match topic_error(&metadata) {
+                None => return Ok(metadata),
+                Some(code) if is_being_created(code) && start.elapsed() < CREATION_PATIENCE => {
+                    thread::sleep(CREATION_LOOK_AGAIN_AFTER);
+                }
+                Some(code) => return Err(Fault::from_code(code, topic, &code.to_string())),
+            }
+        }
+    }
+
+    /// Asks until the cluster answers or the client has complained of what will not pass by waiting.
+    fn fetch_metadata(&self, topic: &str) -> Result<Metadata, Fault> {
+        let start = Instant::now();
+        let mut wait = FIRST_WAIT;
+        loop {
+            let err = match self.producer.client().fetch_metadata(Some(topic), wait) {
+                Ok(metadata) => return Ok(metadata),
+                Err(err) => err,
+            };
+            let complaint = self.context().complaint();
+            let left = ANSWER_PATIENCE.saturating_sub(start.elapsed());
+            if left.is_zero() || complaint.as_ref().is_some_and(Fault::is_specific) {
+                return Err(complaint.unwrap_or_else(|| Fault::from_client(&err, topic)));
+            }
+            wait = (wait * 2).min(left);
+        }
+    }
+
+    /// Waits up to `patience` for messages on their way, and gives up those that are left.
+    pub(super) async fn close(self, patience: Duration) {
+        let closed = off_runtime(move || {
+            if !self.context().ledger.is_idle() && self.producer.flush(patience).is_err() {
+                tracing::debug!("the cluster did not answer for all messages in time");
+            }
+            let Self { producer, poller } = self;
+            drop(producer);
+            // A panic of the thread has been reported, and what it left undone ends with the process.
+            let _ = poller.join();
+            Ok(())
+        });
+        // It fails only if the runtime is going down, and then nobody is left to be told.
+        let _ = closed.await;
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Client").field("context", self.context()).finish_non_exhaustive()
+    }
+}
+
+fn poll(producer: &Arc<BaseProducer<Context>>) {
+    while Arc::strong_count(producer) > 1 {
+        producer.poll(IDLE_WAIT);
+    }
+}
+
+/// Runs `work`, which blocks, on a thread that may be blocked.
+pub(super) async fn off_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|err| Err(Fault::Unreachable(format!("the client's work was cut short: {err}"))))
+}
+
+/// What the cluster has against the one topic that was asked for.
+fn topic_error(metadata: &Metadata) -> Option<Code> {
+    metadata.topics().first()?.error().map(Code::from)
+}
+
+fn is_being_created(code: Code) -> bool {
+    matches!(code, Code::UnknownTopicOrPartition | Code::LeaderNotAvailable)
+}

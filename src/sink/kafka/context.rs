@@ -1,0 +1,176 @@
+//! What the client tells us on its own thread: deliveries, errors and log lines.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::{
+    ClientContext,
+    config::RDKafkaLogLevel,
+    error::KafkaError,
+    message::{BorrowedMessage, DeliveryResult},
+    producer::ProducerContext,
+    types::RDKafkaErrorCode as Code,
+};
+
+use super::{
+    fault::Fault,
+    ledger::{Ledger, Verdict},
+    properties::Batching,
+};
+
+/// Receives what one client tells.
+#[derive(Debug)]
+pub(super) struct Context {
+    sink: String,
+    topic: String,
+    /// How the client puts records together.
+    pub(super) batching: Batching,
+    /// The messages that this client has on their way.
+    pub(super) ledger: Ledger,
+    complaint: Mutex<Option<Fault>>,
+}
+
+impl Context {
+    /// For the client of the sink named `sink`, which publishes to `topic`.
+    pub(super) fn new(sink: &str, topic: &str, batching: Batching) -> Self {
+        Self {
+            sink: sink.to_owned(),
+            topic: topic.to_owned(),
+            batching,
+            ledger: Ledger::default(),
+            complaint: Mutex::default(),
+        }
+    }
+
+    /// The last thing that the client complained of since it last delivered a message.
+    pub(super) fn complaint(&self) -> Option<Fault> {
+        self.complaint_slot().clone()
+    }
+
+    /// What `err`, which the client gave for a message, says of the cluster.
+    pub(super) fn fault(&self, err: &KafkaError) -> Fault {
+        let fault = Fault::from_client(err, &self.topic);
+        match err.rdkafka_error_code() {
+            // The consequence of something that the client has complained of in other words.
+            Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
+                self.complaint().filter(Fault::is_specific).unwrap_or(fault)
+            }
+            _ => fault,
+        }
+    }
+
+    fn complaint_slot(&self) -> MutexGuard<'_, Option<Fault>> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn verdict(&self, err: &KafkaError, message: &BorrowedMessage<'_>) -> Verdict {
+        let Some(code) = err.rdkafka_error_code().filter(|code| is_about_records(*code)) else {
+            return Verdict::Undelivered(self.fault(err));
+        };
+        let bytes = message.payload_len() + message.key_len();
+        match self.batching {
+            Batching::One => Verdict::Rejected(format!(
+                "the topic `{}` refuses this record of {bytes} bytes: {code}: if it is too large, raise the topic's \
+                 `max.message.bytes`",
+                self.topic
+            )),
+            Batching::Many => Verdict::Undelivered(Fault::RefusedBatch(format!(
+                "the topic `{}` refused records together: {code}: they will be published one by one",
+                self.topic
+            ))),
+        }
+    }
+}
+
+/// Whether the cluster gives `code` for what the records are, and will always do so.
+fn is_about_records(code: Code) -> bool {
+    matches!(
+        code,
+        Code::MessageSizeTooLarge
+            | Code::MessageBatchTooLarge
+            | Code::InvalidMessageSize
+            | Code::InvalidMessage
+            | Code::InvalidRecord
+            | Code::InvalidDifferentRecord
+            | Code::InvalidTimestamp
+    )
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        match level {
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                tracing::debug!(sink = self.sink, facility, "librdkafka: {line}");
+            }
+            _ => tracing::warn!(sink = self.sink, facility, "librdkafka: {line}"),
+        }
+    }
+
+    fn error(&self, err: KafkaError, reason: &str) {
+        let Some(code) = err.rdkafka_error_code() else { return };
+        let fault = Fault::from_code(code, &self.topic, reason);
+        let mut complaint = self.complaint_slot();
+        let tells_less = match &*complaint {
+            Some(known) => code == Code::AllBrokersDown || known.is_specific() && !fault.is_specific(),
+            None => false,
+        };
+        if !tells_less {
+            *complaint = Some(fault);
+        }
+    }
+}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
+        let verdict = match result {
+            Ok(_) => {
+                *self.complaint_slot() = None;
+                Verdict::Delivered
+            }
+            Err((err, message)) => self.verdict(err, message),
+        };
+        self.ledger.settle(ticket, verdict);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context() -> Context {
+        Context::new("siem", "events", Batching::Many)
+    }
+
+    #[test]
+    fn a_wrong_password_is_not_hidden_by_what_follows_from_it() {
+        let context = context();
+        context.error(KafkaError::Global(Code::BrokerTransportFailure), "connection refused");
+        context.error(KafkaError::Global(Code::Authentication), "invalid credentials");
+        context.error(KafkaError::Global(Code::BrokerTransportFailure), "disconnected");
+        context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
+        let complaint = context.complaint().unwrap();
+        assert!(
+            matches!(&complaint, Fault::Refused(reason) if reason.contains("invalid credentials")),
+            "{complaint:?}"
+        );
+    }
+
+    #[test]
+    fn why_a_broker_is_down_tells_more_than_that_it_is() {
+        let context = context();
+        context.error(KafkaError::Global(Code::BrokerTransportFailure), "connection refused");
+        context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
+        assert_eq!(context.complaint(), Some(Fault::Unreachable("connection refused".to_owned())));
+    }
+
+    #[test]
+    fn what_is_fatal_is_told_as_it_was_complained_of() {
+        let context = context();
+        context.error(KafkaError::Global(Code::Fatal), "the producer was fenced");
+        for consequence in [Code::Fatal, Code::PurgeQueue] {
+            let fault = context.fault(&KafkaError::MessageProduction(consequence));
+            assert_eq!(fault, Fault::Poisoned("the producer was fenced".to_owned()));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Why a cluster does not take messages, told so that an operator knows what to change.
+
+use rdkafka::{error::KafkaError, types::RDKafkaErrorCode as Code};
+
+use crate::sink::SinkError;
+
+/// librdkafka's words for the error, which it tells in the text of a fatal error alone.
+const CLUSTER_AUTHORIZATION_FAILED: &str = "Cluster authorization failed";
+
+/// Why a cluster, and not a single message, is to blame, with the remedy as far as there is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// No broker answers.
+    Unreachable(String),
+    /// We are not who we should be, or may not do what we do.
+    Refused(String),
+    /// The topic does not exist.
+    NoTopic(String),
+    /// The topic or a property is wrong.
+    Misconfigured(String),
+    /// The client is of no more use.
+    Poisoned(String),
+    /// The cluster refused a record batch for one of its records, and did not say for which.
+    RefusedBatch(String),
+}
+
+impl Fault {
+    /// What `code` means for publishing to `topic`; `told` is what the client said, for people.
+    pub(super) fn from_code(code: Code, topic: &str, told: &str) -> Self {
+        match code {
+            Code::TopicAuthorizationFailed => Self::Refused(format!(
+                "TOPIC_AUTHORIZATION_FAILED: this user may not write to the topic `{topic}`: \
+                 grant it WRITE and DESCRIBE on the topic"
+            )),
+            Code::ClusterAuthorizationFailed => may_not_be_idempotent(topic),
+            Code::Fatal if told.contains(CLUSTER_AUTHORIZATION_FAILED) => may_not_be_idempotent(topic),
+            Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedSASLMechanism
+            | Code::IllegalSASLState => Self::Refused(format!(
+                "authentication failed: {told}: check `sasl.mechanism`, `sasl.username` and `sasl.password`"
+            )),
+            Code::SSL => Self::Misconfigured(format!(
+                "TLS failed: {told}: check `security.protocol`, `ssl.ca.location` and the broker's certificate"
+            )),
+            Code::UnknownTopic | Code::UnknownTopicOrPartition | Code::UnknownPartition => {
+                Self::NoTopic(format!(
+                    "UNKNOWN_TOPIC_OR_PARTITION: the topic `{topic}` does not exist: create it, \
+                     or let the brokers do so with `auto.create.topics.enable`"
+                ))
+            }
+            Code::InvalidTopic => {
+                Self::Misconfigured(format!("INVALID_TOPIC: `{topic}` cannot be the name of a topic"))
+            }
+            Code::PurgeQueue | Code::PurgeInflight => {
+                Self::Unreachable("the sink was closed before the cluster had answered".to_owned())
+            }
+            Code::Fatal => Self::Poisoned(told.to_owned()),
+            _ => Self::Unreachable(told.to_owned()),
+        }
+    }
+
+    /// What the fatal error `code` means for publishing to `topic`.
+    pub(super) fn from_fatal(code: Code, topic: &str, told: &str) -> Self {
+        match Self::from_code(code, topic, told) {
+            // Whatever else it is called, the client is of no more use.
+            Self::Unreachable(reason) => Self::Poisoned(reason),
+            fault => fault,
+        }
+    }
+
+    /// What `err`, made while a client was built or used, means for publishing to `topic`.
+    pub(super) fn from_client(err: &KafkaError, topic: &str) -> Self {
+        match err {
+            KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) | KafkaError::Nul(_) => {
+                Self::Misconfigured(err.to_string())
+            }
+            _ => match err.rdkafka_error_code() {
+                Some(code) => Self::from_code(code, topic, &code.to_string()),
+                None => Self::Unreachable(err.to_string()),
+            },
+        }
+    }
+
+    /// Whether this tells more than that nobody answers.
+    pub(super) fn is_specific(&self) -> bool {
+        !matches!(self, Self::Unreachable(_))
+    }
+
+    /// What is wrong, for people.
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Unreachable(reason)
+            | Self::Refused(reason)
+            | Self::NoTopic(reason)
+            | Self::Misconfigured(reason)
+            | Self::Poisoned(reason)
+            | Self::RefusedBatch(reason) => reason,
+        }
+    }
+
+    /// The error of the sink named `sink`.
+    pub(super) fn into_error(self, sink: &str) -> SinkError {
+        let sink = sink.to_owned();
+        match self {
+            Self::Unreachable(reason) => SinkError::Unreachable { sink, reason },
+            Self::Refused(reason) => SinkError::Refused { sink, reason },
+            Self::NoTopic(reason) | Self::Misconfigured(reason) => SinkError::Misconfigured { sink, reason },
+            Self::Poisoned(reason) | Self::RefusedBatch(reason) => SinkError::Poisoned { sink, reason },
+        }
+    }
+}
+
+fn may_not_be_idempotent(topic: &str) -> Fault {
+    Fault::Refused(format!(
+        "CLUSTER_AUTHORIZATION_FAILED: this user may not publish without repetition: grant it WRITE on the topic \
+         `{topic}`, or IDEMPOTENT_WRITE on a cluster older than 2.8"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fatal_error_is_told_by_its_cause_and_is_never_taken_for_one_that_passes() {
+        let refused = Fault::from_fatal(Code::ClusterAuthorizationFailed, "events", "not authorized");
+        assert!(matches!(&refused, Fault::Refused(reason) if reason.contains("WRITE")), "{refused:?}");
+        let fenced = Fault::from_fatal(Code::Fenced, "events", "fenced by another");
+        assert_eq!(fenced, Fault::Poisoned("fenced by another".to_owned()));
+    }
+}

@@ -1,0 +1,255 @@
+//! Which messages are on their way, and who waits to hear of them. Knows nothing of Kafka's client.
+//!
+//! Every message handed over has a ticket, a number that grows by one from message to message. It is all that travels
+//! with the message, so that nothing is allocated for one.
+
+use std::{
+    collections::VecDeque,
+    ops::Range,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::fault::Fault;
+use crate::sink::Rejected;
+
+/// What became of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The cluster has it.
+    Delivered,
+    /// The cluster will never take it, for this reason.
+    Rejected(String),
+    /// The cluster may have it or not.
+    Undelivered(Fault),
+}
+
+/// What became of the messages of one batch. Indexes are those of the batch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// The messages that the cluster will never take.
+    pub(super) rejected: Vec<Rejected>,
+    /// The first message that the cluster may not have, and why.
+    pub(super) undelivered: Option<(usize, Fault)>,
+}
+
+/// The messages on their way through one client.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    state: Mutex<State>,
+    settled_some: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next_ticket: usize,
+    /// In the order of their tickets, which leave no gaps between them.
+    entries: VecDeque<Entry>,
+    /// Why this client can no longer be used; the first reason.
+    fault: Option<Fault>,
+    /// When a message was last settled, or was handed over with no other on its way.
+    moved_at: Option<Instant>,
+}
+
+/// The messages of one batch that is not settled, or is younger than one that is not.
+#[derive(Debug)]
+struct Entry {
+    first_ticket: usize,
+    indexes: Range<usize>,
+    unsettled: usize,
+    outcome: Outcome,
+    /// Taken once the batch is settled.
+    receipt: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Ledger {
+    /// Enters the messages of a batch with these indexes. Gives the ticket of the first one.
+    pub(super) fn enter(&self, indexes: Range<usize>) -> (usize, oneshot::Receiver<Outcome>) {
+        let (sender, receipt) = oneshot::channel();
+        let mut state = self.state();
+        let first_ticket = state.next_ticket;
+        if indexes.is_empty() {
+            // There is nobody at the other end only if the receipt is not wanted.
+            let _ = sender.send(Outcome::default());
+            return (first_ticket, receipt);
+        }
+        if state.entries.is_empty() {
+            state.moved_at = Some(Instant::now());
+        }
+        state.next_ticket += indexes.len();
+        state.entries.push_back(Entry {
+            first_ticket,
+            unsettled: indexes.len(),
+            indexes,
+            outcome: Outcome::default(),
+            receipt: Some(sender),
+        });
+        (first_ticket, receipt)
+    }
+
+    /// Notes what became of one message.
+    pub(super) fn settle(&self, ticket: usize, verdict: Verdict) {
+        self.state().settle(ticket, 1, verdict);
+        self.settled_some.notify_one();
+    }
+
+    /// Notes that the messages of the youngest batch from `ticket` on were never handed over.
+    pub(super) fn abandon(&self, ticket: usize, fault: &Fault) {
+        let mut state = self.state();
+        let messages = state.next_ticket - ticket;
+        if messages > 0 {
+            state.settle(ticket, messages, Verdict::Undelivered(fault.clone()));
+        }
+    }
+
+    /// Returns when something was settled since the last call, and after `patience` in any case.
+    pub(super) async fn settled_some(&self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.settled_some.notified()).await;
+    }
+
+    /// Why the client can no longer be used.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.state().fault.clone()
+    }
+
+    /// Whether no message is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.state().entries.is_empty()
+    }
+
+    /// For how long no message has been settled although some are on their way.
+    pub(super) fn stalled_for(&self) -> Option<Duration> {
+        let state = self.state();
+        if state.entries.is_empty() {
+            return None;
+        }
+        state.moved_at.map(|at| at.elapsed())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn settle(&mut self, ticket: usize, messages: usize, verdict: Verdict) {
+        self.moved_at = Some(Instant::now());
+        if let Verdict::Undelivered(fault) = &verdict {
+            self.fault.get_or_insert_with(|| fault.clone());
+        }
+        let after = self.entries.partition_point(|entry| entry.first_ticket <= ticket);
+        if let Some(entry) = after.checked_sub(1).and_then(|at| self.entries.get_mut(at)) {
+            entry.settle(ticket, messages, verdict);
+        }
+        while self.entries.front().is_some_and(|entry| entry.receipt.is_none()) {
+            self.entries.pop_front();
+        }
+    }
+}
+
+impl Entry {
+    fn settle(&mut self, ticket: usize, messages: usize, verdict: Verdict) {
+        let index = self.indexes.start + (ticket - self.first_ticket);
+        match verdict {
+            Verdict::Delivered => {}
+            Verdict::Rejected(reason) => self.outcome.rejected.push(Rejected { index, reason }),
+            Verdict::Undelivered(fault) => self.outcome.note_undelivered(index, fault),
+        }
+        self.unsettled = self.unsettled.saturating_sub(messages);
+        if self.unsettled == 0
+            && let Some(receipt) = self.receipt.take()
+        {
+            self.outcome.rejected.sort_unstable_by_key(|rejected| rejected.index);
+            // There is nobody at the other end only if the receipt is not wanted.
+            let _ = receipt.send(std::mem::take(&mut self.outcome));
+        }
+    }
+}
+
+impl Outcome {
+    fn note_undelivered(&mut self, index: usize, fault: Fault) {
+        if self.undelivered.as_ref().is_none_or(|(first, _)| index < *first) {
+            self.undelivered = Some((index, fault));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> Fault {
+        Fault::Unreachable(text.to_owned())
+    }
+
+    fn outcome(receipt: &mut oneshot::Receiver<Outcome>) -> Option<Outcome> {
+        receipt.try_recv().ok()
+    }
+
+    #[test]
+    fn a_batch_is_settled_with_its_last_message_in_whatever_order() {
+        let ledger = Ledger::default();
+        let (ticket, mut receipt) = ledger.enter(0..3);
+        for message in [2, 0] {
+            ledger.settle(ticket + message, Verdict::Delivered);
+        }
+        assert_eq!(outcome(&mut receipt), None);
+        ledger.settle(ticket + 1, Verdict::Delivered);
+        assert_eq!(outcome(&mut receipt), Some(Outcome::default()));
+        assert!(ledger.is_idle());
+    }
+
+    #[test]
+    fn a_batch_without_messages_is_settled_at_once_and_takes_no_ticket() {
+        let ledger = Ledger::default();
+        let (ticket, mut empty) = ledger.enter(7..7);
+        assert_eq!(outcome(&mut empty), Some(Outcome::default()));
+        let (next, mut receipt) = ledger.enter(0..1);
+        assert_eq!(next, ticket);
+        ledger.settle(next, Verdict::Delivered);
+        assert_eq!(outcome(&mut receipt), Some(Outcome::default()));
+    }
+
+    #[test]
+    fn verdicts_go_to_their_own_batch_and_index() {
+        let ledger = Ledger::default();
+        let (first, mut first_receipt) = ledger.enter(10..12);
+        let (second, mut second_receipt) = ledger.enter(0..2);
+        ledger.settle(second + 1, Verdict::Rejected("too large".to_owned()));
+        ledger.settle(second, Verdict::Delivered);
+        let rejected = vec![Rejected { index: 1, reason: "too large".to_owned() }];
+        assert_eq!(outcome(&mut second_receipt), Some(Outcome { rejected, undelivered: None }));
+        assert!(!ledger.is_idle(), "the first batch is on its way");
+
+        ledger.settle(first + 1, Verdict::Undelivered(fault("later")));
+        ledger.settle(first, Verdict::Undelivered(fault("earlier")));
+        let undelivered = Some((10, fault("earlier")));
+        assert_eq!(outcome(&mut first_receipt), Some(Outcome { rejected: Vec::new(), undelivered }));
+        assert_eq!(ledger.fault(), Some(fault("later")), "the reason that came first");
+        assert!(ledger.is_idle());
+    }
+
+    #[test]
+    fn what_was_never_handed_over_is_undelivered() {
+        let ledger = Ledger::default();
+        let (ticket, mut receipt) = ledger.enter(5..105);
+        ledger.settle(ticket, Verdict::Delivered);
+        ledger.abandon(ticket + 2, &fault("gone"));
+        assert_eq!(outcome(&mut receipt), None, "one message is on its way");
+        ledger.settle(ticket + 1, Verdict::Delivered);
+        assert_eq!(outcome(&mut receipt).unwrap().undelivered, Some((7, fault("gone"))));
+        assert!(ledger.is_idle());
+    }
+
+    #[test]
+    fn nothing_stalls_when_nothing_is_on_its_way() {
+        let ledger = Ledger::default();
+        assert_eq!(ledger.stalled_for(), None);
+        let (ticket, _receipt) = ledger.enter(0..1);
+        assert!(ledger.stalled_for().is_some());
+        ledger.settle(ticket, Verdict::Delivered);
+        assert_eq!(ledger.stalled_for(), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! The Kafka sink: an idempotent producer whose messages are followed until the cluster has them.
+//!
+//! The client retries without end what may pass, in order and without repeating; [`Kafka::trouble`] tells of it. What it
+//! gives up fails the batch, and [`Kafka::recover`] starts anew with another client, because a producer that has given
+//! up a message is not trusted with the order of the next.
+//!
+//! A cluster judges record batches, not records. When it refuses one for what is in it, the messages from there on are
+//! published again with one record a batch, so that the verdict falls on the one message that deserves it.
+
+mod check;
+mod client;
+mod context;
+mod fault;
+mod ledger;
+mod properties;
+mod record;
+
+use std::{mem, sync::Arc, time::Duration};
+
+use rdkafka::{producer::BaseRecord, types::RDKafkaErrorCode as Code};
+use tokio::{sync::oneshot, task::coop};
+
+pub(super) use check::check;
+
+use self::{
+    client::Client,
+    fault::Fault,
+    ledger::{Ledger, Outcome, Verdict},
+    properties::Batching,
+    record::RecordWriter,
+};
+use super::{Failure, Receipt, Settled, SinkError};
+use crate::{
+    config::KafkaSink,
+    event::{Batch, BatchId, Message},
+};
+
+/// Messages on their way without a word from the cluster for so long are worth telling of.
+const STALL: Duration = Duration::from_secs(1);
+/// What waits for deliveries looks again after so long even if there was none.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long closing waits for messages on their way.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A Kafka topic to publish to.
+#[derive(Debug)]
+pub struct Kafka {
+    config: KafkaSink,
+    client: Client,
+    writer: RecordWriter,
+    /// The batch that is being published with one record a batch, if one is.
+    taken_apart: Option<BatchId>,
+}
+
+impl Kafka {
+    /// Connects, and looks whether the topic is there.
+    pub(super) async fn open(config: &KafkaSink) -> Result<Self, SinkError> {
+        let client = Client::connect(config, Batching::Many).await;
+        Ok(Self {
+            config: config.clone(),
+            client: client.map_err(|fault| fault.into_error(&config.name))?,
+            writer: RecordWriter::new(config.encoding),
+            taken_apart: None,
+        })
+    }
+
+    /// Hands the messages of `batch` from the one at `from` on to the client; waits while its queue is full.
+    pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
+        self.choose_batching(batch.id).await?;
+        let (first_ticket, outcome) = self.ledger().enter(from..batch.len());
+        if let Err((ticket, fault)) = self.hand_over_all(batch, from, first_ticket).await {
+            self.ledger().abandon(ticket, &fault);
+        }
+        Ok(receipt(self.config.name.clone(), from, outcome))
+    }
+
+    /// What keeps messages that are on their way from being delivered.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let stalled_for = self.ledger().stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
+        match self.client.context().complaint() {
+            Some(fault) => Some(fault.reason().to_owned()),
+            None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
+        }
+    }
+
+    /// Starts anew with another client.
+    pub(super) async fn recover(&mut self) -> Result<(), SinkError> {
+        match self.ledger().fault() {
+            Some(Fault::RefusedBatch(_)) => self.replace_client(Batching::One).await,
+            _ => self.replace_client(Batching::Many).await,
+        }
+    }
+
+    /// Gives messages on their way a moment, and lets go of the cluster.
+    pub(super) async fn close(self) {
+        self.client.close(CLOSE_PATIENCE).await;
+    }
+
+    fn ledger(&self) -> &Ledger {
+        &self.client.context().ledger
+    }
+
+    async fn replace_client(&mut self, batching: Batching) -> Result<(), SinkError> {
+        let client = Client::connect(&self.config, batching).await;
+        let client = client.map_err(|fault| fault.into_error(&self.config.name))?;
+        self.taken_apart = None;
+        mem::replace(&mut self.client, client).close(Duration::ZERO).await;
+        Ok(())
+    }
+
+    /// After a refusal the first batch is taken apart; the next one, once that is settled, is not.
+    async fn choose_batching(&mut self, batch: BatchId) -> Result<(), SinkError> {
+        if self.client.context().batching == Batching::Many || *self.taken_apart.get_or_insert(batch) == batch
+        {
+            return Ok(());
+        }
+        while !self.ledger().is_idle() {
+            self.ledger().settled_some(LOOK_AGAIN_AFTER).await;
+        }
+        match self.ledger().fault() {
+            Some(_) => Ok(()),
+            None => self.replace_client(Batching::Many).await,
+        }
+    }
+
+    /// Hands messages over until all are, or gives the ticket of the first one that could not be.
+    async fn hand_over_all(
+        &mut self,
+        batch: &Batch,
+        from: usize,
+        first_ticket: usize,
+    ) -> Result<(), (usize, Fault)> {
+        if let Some(fault) = self.ledger().fault() {
+            return Err((first_ticket, fault));
+        }
+        for (ticket, index) in (first_ticket..).zip(from..batch.len()) {
+            let Some(message) = batch.get(index) else { break };
+            self.hand_over(&message, ticket).await.map_err(|fault| (ticket, fault))?;
+            coop::consume_budget().await;
+        }
+        Ok(())
+    }
+
+    async fn hand_over(&mut self, message: &Message<'_>, ticket: usize) -> Result<(), Fault> {
+        let context = self.client.context();
+        let (headers, value) = match self.writer.write(message) {
+            Ok(written) => written,
+            Err(err) => {
+                let reason = format!("the payload is not JSON, as the structured form demands: {err}");
+                context.ledger.settle(ticket, Verdict::Rejected(reason));
+                return Ok(());
+            }
+        };
+        let mut record = BaseRecord::with_opaque_to(&self.config.topic, ticket)
+            .key(message.key())
+            .payload(&value[..])
+            .headers(headers);
+        while let Err((err, unsent)) = self.client.producer.send(record) {
+            match err.rdkafka_error_code() {
+                Some(Code::QueueFull) => {
+                    record = unsent;
+                    context.ledger.settled_some(LOOK_AGAIN_AFTER).await;
+                }
+                Some(Code::MessageSizeTooLarge) => {
+                    context.ledger.settle(ticket, Verdict::Rejected(too_large(value.len())));
+                    return Ok(());
+                }
+                _ => return Err(self.client.fault(&err, &self.config.topic)),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn too_large(bytes: usize) -> String {
+    format!(
+        "{bytes} bytes are more than the client's `message.max.bytes`: raise it in the bus's options, and the topic's \
+         `max.message.bytes` with it"
+    )
+}
+
+fn receipt(sink: String, from: usize, outcome: oneshot::Receiver<Outcome>) -> Receipt {
+    Box::pin(async move {
+        let closed = |_| Outcome {
+            rejected: Vec::new(),
+            undelivered: Some((from, Fault::Unreachable("the sink was closed".to_owned()))),
+        };
+        let Outcome { mut rejected, undelivered } = outcome.await.unwrap_or_else(closed);
+        let Some((first_undelivered, fault)) = undelivered else {
+            return Ok(Settled { rejected, mark: None });
+        };
+        rejected.retain(|rejected| rejected.index < first_undelivered);
+        Err(Failure { first_undelivered, rejected, error: fault.into_error(&sink) })
+    })
+}

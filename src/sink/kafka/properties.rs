@@ -1,0 +1,197 @@
+//! The properties of librdkafka's client: what oktabus sets, what the user may set, and what must stay as it is.
+
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaConfRes};
+use secrecy::ExposeSecret;
+
+use super::fault::Fault;
+use crate::{config::KafkaBus, telemetry::chain};
+
+/// What a client does with its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Batching {
+    /// As many in one record batch as there are.
+    Many,
+    /// Each in a record batch of its own, so that the cluster's verdict on a batch is one on a record.
+    One,
+}
+
+/// What must hold whatever the user sets.
+const PROMISED: [(&str, &str); 3] = [
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    // Retry without end: a message given up would be a hole in the order. `Kafka::trouble` tells of it.
+    ("message.timeout.ms", "0"),
+];
+
+/// What the user may set otherwise.
+const DEFAULTS: [(&str, &str); 10] = [
+    ("client.id", "oktabus"),
+    // Where Java's clients put a key.
+    ("partitioner", "murmur2_random"),
+    ("compression.type", "zstd"),
+    // On System Log events level 1 packs as tightly as the default level, at twice the speed.
+    ("compression.level", "1"),
+    ("linger.ms", "10"),
+    ("batch.size", "1000000"),
+    ("queue.buffering.max.messages", "100000"),
+    ("queue.buffering.max.kbytes", "65536"),
+    ("socket.keepalive.enable", "true"),
+    ("log.connection.close", "false"),
+];
+
+/// Properties that the user may not set, and why.
+const REFUSED: [(&str, &str); 7] = [
+    ("enable.idempotence", "without it a retry may repeat or reorder messages"),
+    ("acks", "a message counts as delivered once all in-sync replicas have it"),
+    ("message.timeout.ms", "a message given up would be lost; what stalls is shown in the status instead"),
+    ("retries", "a message given up would be lost; what stalls is shown in the status instead"),
+    ("queuing.strategy", "messages with one key must stay in order"),
+    ("delivery.report.only.error", "a message counts as delivered only once the cluster says so"),
+    ("transactional.id", "transactions belong to the sink's `delivery` setting"),
+];
+
+/// librdkafka's second names of properties in the tables above.
+const SECOND_NAMES: [(&str, &str); 5] = [
+    ("request.required.acks", "acks"),
+    ("delivery.timeout.ms", "message.timeout.ms"),
+    ("message.send.max.retries", "retries"),
+    ("compression.codec", "compression.type"),
+    ("queue.buffering.max.ms", "linger.ms"),
+];
+
+/// The properties of a client of `bus`. Reads the secrets, which is blocking I/O on small files.
+pub(super) fn client_config(bus: &KafkaBus, batching: Batching) -> Result<ClientConfig, Fault> {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Warning);
+    config.set("bootstrap.servers", bus.brokers.join(","));
+    for (name, value) in DEFAULTS {
+        config.set(name, value);
+    }
+    for (name, value) in &bus.options {
+        config.set(permitted(name, value)?, value);
+    }
+    for (name, secret) in &bus.secret_options {
+        let value =
+            secret.read().map_err(|err| Fault::Misconfigured(format!("`{name}`: {}", chain(&err))))?;
+        config.set(permitted(name, value.expose_secret())?, value.expose_secret());
+    }
+    for (name, value) in PROMISED {
+        config.set(name, value);
+    }
+    if batching == Batching::One {
+        config.set("batch.num.messages", "1");
+    }
+    match config.create_native_config() {
+        Ok(_) => Ok(config),
+        Err(err) => Err(Fault::Misconfigured(explain(&err, bus))),
+    }
+}
+
+/// The first name of the property `name`, if the user may give it this value.
+fn permitted<'a>(name: &'a str, value: &str) -> Result<&'a str, Fault> {
+    let first_name =
+        SECOND_NAMES.iter().find(|(second, _)| *second == name).map_or(name, |(_, first)| *first);
+    if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == first_name) {
+        return Err(Fault::Misconfigured(format!("the option `{name}` cannot be set: {reason}")));
+    }
+    if first_name == "partitioner" && value == "random" {
+        return Err(Fault::Misconfigured(
+            "the option `partitioner` cannot be `random`: messages with one key must stay in order"
+                .to_owned(),
+        ));
+    }
+    Ok(first_name)
+}
+
+/// Names the property that librdkafka does not take, without the value of a secret.
+fn explain(err: &KafkaError, bus: &KafkaBus) -> String {
+    match err {
+        KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, _, name, _) => {
+            format!("the option `{name}` is unknown to librdkafka: see its CONFIGURATION.md for the names")
+        }
+        KafkaError::ClientConfig(_, _, name, _) if bus.secret_options.contains_key(name) => {
+            format!("the value of the option `{name}` is not one that librdkafka takes")
+        }
+        KafkaError::ClientConfig(_, description, name, value) => {
+            format!("the option `{name}` cannot be `{value}`: {description}")
+        }
+        err => err.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::config::Secret;
+
+    fn bus(options: &[(&str, &str)]) -> KafkaBus {
+        let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        KafkaBus {
+            name: "kafka".to_owned(),
+            brokers: vec!["a:9092".to_owned(), "b:9092".to_owned()],
+            options: options.collect(),
+            secret_options: BTreeMap::new(),
+        }
+    }
+
+    fn effective(options: &[(&str, &str)], name: &str) -> String {
+        let config = client_config(&bus(options), Batching::Many).unwrap();
+        config.create_native_config().unwrap().get(name).unwrap()
+    }
+
+    fn refusal(options: &[(&str, &str)]) -> String {
+        client_config(&bus(options), Batching::Many).unwrap_err().reason().to_owned()
+    }
+
+    #[test]
+    fn what_the_user_sets_wins_by_either_name() {
+        assert_eq!(effective(&[], "compression.type"), "zstd");
+        assert_eq!(effective(&[("compression.type", "gzip")], "compression.codec"), "gzip");
+        assert_eq!(effective(&[("compression.codec", "gzip")], "compression.type"), "gzip");
+        assert_eq!(effective(&[("queue.buffering.max.ms", "7")], "linger.ms"), "7");
+        assert_eq!(effective(&[], "bootstrap.servers"), "a:9092,b:9092");
+    }
+
+    #[test]
+    fn no_option_breaks_a_promise() {
+        for (name, value) in [
+            ("enable.idempotence", "false"),
+            ("acks", "1"),
+            ("request.required.acks", "0"),
+            ("message.timeout.ms", "1000"),
+            ("delivery.timeout.ms", "1000"),
+            ("retries", "0"),
+            ("message.send.max.retries", "0"),
+            ("queuing.strategy", "lifo"),
+            ("delivery.report.only.error", "true"),
+            ("transactional.id", "mine"),
+            ("partitioner", "random"),
+        ] {
+            let refusal = refusal(&[(name, value)]);
+            assert!(refusal.contains(&format!("`{name}` cannot be")), "{refusal}");
+        }
+        assert_eq!(effective(&[], "enable.idempotence"), "true");
+        assert_eq!(effective(&[], "acks"), "-1");
+        assert_eq!(effective(&[], "message.timeout.ms"), "0");
+    }
+
+    #[test]
+    fn a_property_that_is_wrong_is_named() {
+        let unknown = refusal(&[("linger.seconds", "1")]);
+        assert!(unknown.contains("`linger.seconds` is unknown"), "{unknown}");
+        let invalid = refusal(&[("linger.ms", "soon")]);
+        assert!(invalid.contains("`linger.ms`") && invalid.contains("soon"), "{invalid}");
+    }
+
+    #[test]
+    fn a_secret_that_is_wrong_is_named_and_not_shown() {
+        let mut bus = bus(&[]);
+        bus.secret_options.insert("linger.ms".to_owned(), Secret::Inline(SecretString::from("hunter2")));
+        let fault = client_config(&bus, Batching::Many).unwrap_err();
+        assert!(fault.reason().contains("`linger.ms`") && !fault.reason().contains("hunter2"), "{fault:?}");
+    }
+}

@@ -1,0 +1,201 @@
+//! Where messages go: the contract of a sink, and one file (or folder) a sink.
+//!
+//! # The contract
+//!
+//! * A sink belongs to one route. `open` connects it; what is shared between sinks is only the configuration of a bus.
+//! * `publish` takes a batch in order and returns when the next one may be handed over: that is the back-pressure.
+//!   Batches are published one after another and never at the same time; several may be unsettled at once.
+//! * The [`Receipt`] that it returns resolves when the fate of every message in the batch is known, and not before the
+//!   bus has proved that it has them. Receipts resolve in any order and are awaited in the order of their batches.
+//! * Messages with one key stay in order. A message that can never be delivered (too large, refused for what it is) is
+//!   rejected by itself with a reason and does not fail its batch; it goes to the dead letters.
+//! * When a receipt fails, the caller awaits the receipts of all later batches, calls `recover`, and publishes again
+//!   from the first message not delivered. `recover` makes the sink fit for that or says why it cannot yet be.
+//! * Nothing here retries for ever by itself, except where a bus's client does and `trouble` can say so.
+//! * `close` may be called with receipts outstanding; they then fail or are never resolved, and nothing is assumed of them.
+//!
+//! A new sink is one file, one arm in [`Sink`], one row in the conformance suite and one row in the docs.
+
+mod dead_letters;
+mod error;
+mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+mod proof;
+mod stdout;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+pub use dead_letters::{DeadLetters, DeadLettersError};
+pub use error::{SinkClass, SinkError};
+pub use proof::{Delivered, Failure, Rejected, Settled};
+
+use crate::{
+    config::SinkConfig,
+    event::{Batch, Origin},
+    state::SinkMark,
+};
+
+/// Resolves when the fate of every message of a batch is known.
+pub type Receipt = BoxFuture<'static, Result<Settled, Failure>>;
+
+/// One thing that a check found, for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether the sink works well as it is, or somebody should change something.
+    pub is_warning: bool,
+    /// What was found, and what to change.
+    pub text: String,
+}
+
+/// A sink of one route.
+#[derive(Debug)]
+pub enum Sink {
+    /// A Kafka topic.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Kafka),
+    /// Subjects of a JetStream stream.
+    #[cfg(feature = "nats")]
+    Nats(nats::Nats),
+    /// Files of JSON lines.
+    File(file::File),
+    /// Standard output.
+    Stdout(stdout::Stdout),
+}
+
+impl Sink {
+    /// Refuses a sink that this binary does not have.
+    pub fn require(config: &SinkConfig) -> Result<(), SinkError> {
+        let missing = match config {
+            SinkConfig::Kafka(_) if cfg!(not(feature = "kafka")) => "kafka",
+            SinkConfig::Nats(_) if cfg!(not(feature = "nats")) => "nats",
+            _ => return Ok(()),
+        };
+        Err(not_built(config, missing))
+    }
+
+    /// Connects, checks what must hold, and takes up where `mark` says that the last proved batch ended.
+    pub async fn open(
+        config: &SinkConfig,
+        origin: &Arc<Origin>,
+        mark: Option<&SinkMark>,
+    ) -> Result<Self, SinkError> {
+        match config {
+            #[cfg(feature = "kafka")]
+            SinkConfig::Kafka(config) => kafka::Kafka::open(config).await.map(Self::Kafka),
+            #[cfg(feature = "nats")]
+            SinkConfig::Nats(config) => nats::Nats::open(config, origin, mark).await.map(Self::Nats),
+            SinkConfig::File(config) => file::File::open(config, origin, mark).await.map(Self::File),
+            SinkConfig::Stdout(config) => Ok(Self::Stdout(stdout::Stdout::open(config))),
+            #[cfg(not(feature = "kafka"))]
+            SinkConfig::Kafka(_) => Err(not_built(config, "kafka")),
+            #[cfg(not(feature = "nats"))]
+            SinkConfig::Nats(_) => Err(not_built(config, "nats")),
+        }
+    }
+
+    /// Looks whether the sink could be used, without publishing anything.
+    pub async fn check(config: &SinkConfig) -> Result<Vec<Finding>, SinkError> {
+        match config {
+            #[cfg(feature = "kafka")]
+            SinkConfig::Kafka(config) => kafka::check(config).await,
+            #[cfg(feature = "nats")]
+            SinkConfig::Nats(config) => nats::check(config).await,
+            SinkConfig::File(config) => file::check(config).await,
+            SinkConfig::Stdout(_) => Ok(Vec::new()),
+            #[cfg(not(feature = "kafka"))]
+            SinkConfig::Kafka(_) => Err(not_built(config, "kafka")),
+            #[cfg(not(feature = "nats"))]
+            SinkConfig::Nats(_) => Err(not_built(config, "nats")),
+        }
+    }
+
+    /// Where the sink stood when it was opened, to be kept with the cursor before anything is published: so that even a
+    /// crash before the first proof leaves no duplicate behind.
+    pub fn mark(&self) -> Option<SinkMark> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => None,
+            #[cfg(feature = "nats")]
+            Self::Nats(nats) => Some(nats.mark()),
+            Self::File(file) => file.mark(),
+            Self::Stdout(_) => None,
+        }
+    }
+
+    /// Hands over the messages of `batch` from the one at `from` on.
+    pub async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.publish(batch, from).await,
+            #[cfg(feature = "nats")]
+            Self::Nats(nats) => Ok(nats.publish(batch, from).await),
+            Self::File(file) => file.publish(batch, from).await,
+            Self::Stdout(stdout) => stdout.publish(batch, from).await,
+        }
+    }
+
+    /// What keeps the bus's client from making progress just now, as far as it says so.
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.trouble(),
+            #[cfg(feature = "nats")]
+            Self::Nats(nats) => nats.trouble(),
+            Self::File(_) | Self::Stdout(_) => None,
+        }
+    }
+
+    /// Makes the sink fit for publishing again after a failure.
+    pub async fn recover(&mut self) -> Result<(), SinkError> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.recover().await,
+            #[cfg(feature = "nats")]
+            Self::Nats(nats) => nats.recover().await,
+            Self::File(file) => file.recover().await,
+            Self::Stdout(_) => Ok(()),
+        }
+    }
+
+    /// Lets go of the bus.
+    pub async fn close(self) {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.close().await,
+            #[cfg(feature = "nats")]
+            Self::Nats(nats) => nats.close(),
+            Self::File(file) => file.close().await,
+            Self::Stdout(_) => {}
+        }
+    }
+}
+
+fn not_built(config: &SinkConfig, feature: &'static str) -> SinkError {
+    SinkError::NotBuilt { sink: config.name().to_owned(), feature }
+}
+
+#[cfg(all(test, not(feature = "kafka")))]
+mod tests {
+    use super::*;
+    use crate::config::{Encoding, KafkaBus, KafkaSink};
+
+    #[test]
+    fn a_sink_that_was_not_built_says_so_and_what_to_do() {
+        let bus = KafkaBus {
+            name: "kafka".to_owned(),
+            brokers: Vec::new(),
+            options: Default::default(),
+            secret_options: Default::default(),
+        };
+        let (name, topic) = ("siem".to_owned(), "okta".to_owned());
+        let config =
+            SinkConfig::Kafka(KafkaSink { name, bus: Arc::new(bus), topic, encoding: Encoding::Binary });
+        let refusal = Sink::require(&config).unwrap_err().to_string();
+        assert!(refusal.contains("siem") && refusal.contains("--features kafka"), "{refusal}");
+    }
+}

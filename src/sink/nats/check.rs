@@ -1,0 +1,49 @@
+//! Whether the sink could be used, told to a person. Publishes nothing and creates nothing.
+
+use async_nats::jetstream::stream::Info;
+
+use super::{connection::Connection, stream, subject};
+use crate::{
+    config::NatsSink,
+    sink::{Finding, SinkError},
+};
+
+/// Connects and looks at the stream.
+pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, SinkError> {
+    let connection = Connection::open(sink).await?;
+    let server = connection.jetstream.client().server_info();
+    let mut findings = vec![found(format!(
+        "NATS server {} answers, messages may have {} bytes",
+        server.version, server.max_payload
+    ))];
+    match stream::find(&connection, sink).await? {
+        Some(stream) => findings.extend(findings_of(sink, stream.cached_info())?),
+        None if sink.create.is_some() => {
+            let subjects = sink.subject.wildcard(None);
+            findings.push(found(format!("stream `{}` will be created on `{subjects}`", sink.stream)));
+        }
+        None => return Err(stream::missing(sink)),
+    }
+    Ok(findings)
+}
+
+fn findings_of(sink: &NatsSink, stream: &Info) -> Result<Vec<Finding>, SinkError> {
+    let mut findings = vec![found(stream::summary(stream))];
+    // Which of these subjects are needed depends on the routes, and each route looks for its own when it starts.
+    let subjects = sink.subject.wildcard(None);
+    let patterns = &stream.config.subjects;
+    if !patterns.iter().any(|pattern| subject::overlap(pattern, &subjects)) {
+        return Err(stream::outside(sink, &stream.config, &subjects));
+    }
+    if !patterns.iter().any(|pattern| subject::covers(pattern, &subjects)) {
+        let text =
+            format!("the stream takes only some of `{subjects}`: make sure that every route is among them");
+        findings.push(Finding { is_warning: true, text });
+    }
+    findings.extend(stream::warnings(&stream.config));
+    Ok(findings)
+}
+
+fn found(text: String) -> Finding {
+    Finding { is_warning: false, text }
+}

@@ -1,0 +1,96 @@
+//! One connection to NATS, used until it breaks and never after.
+//!
+//! The client reconnects by itself, and then sends what it still had queued behind what the old connection lost: newer
+//! messages before older ones. It cannot be told not to, so each connection lives on a runtime of its own that ends
+//! with it, queue and all; whoever wants to go on opens another one.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{
+    Client,
+    jetstream::{self, context::ContextBuilder},
+};
+
+use super::{
+    link::Link,
+    options::{options, servers},
+    refusal,
+    runtime::OwnRuntime,
+};
+use crate::{config::NatsSink, sink::SinkError};
+
+/// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection together with the runtime that it lives on.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// JetStream by way of this connection.
+    pub(super) jetstream: jetstream::Context,
+    /// What is known of the connection.
+    pub(super) link: Arc<Link>,
+    runtime: OwnRuntime,
+}
+
+impl Connection {
+    /// Connects to one of the servers of the bus that `sink` uses.
+    pub(super) async fn open(sink: &NatsSink) -> Result<Self, SinkError> {
+        let servers = servers(&sink.name, &sink.bus)?;
+        let options = options(&sink.name, &sink.bus).await?;
+        let runtime = OwnRuntime::start().map_err(|source| SinkError::Io {
+            sink: sink.name.clone(),
+            action: "starting a thread".to_owned(),
+            source,
+        })?;
+
+        let link = Arc::new(Link::new(&sink.name));
+        let observer = Arc::clone(&link);
+        let established = Arc::new(AtomicBool::new(false));
+        let was_established = Arc::clone(&established);
+        let options = options
+            .event_callback(move |event| {
+                observer.observe(event);
+                std::future::ready(())
+            })
+            .reconnect_delay_callback(move |_| {
+                let is_broken = was_established.load(Ordering::Acquire);
+                if is_broken { Duration::MAX } else { Duration::ZERO }
+            });
+
+        let unacknowledged_max = sink.unacknowledged_max;
+        let connecting = Box::pin(async move {
+            let client = options.connect(servers).await?;
+            established.store(true, Ordering::Release);
+            Ok(jetstream_over(client, unacknowledged_max))
+        });
+        let jetstream = match runtime.run(connecting).await {
+            Some(connected) => {
+                connected.map_err(|error| refusal::of_connect(&sink.name, &sink.bus, &error))?
+            }
+            None => return Err(link.error()),
+        };
+        Ok(Self { jetstream, link, runtime })
+    }
+
+    /// Ends the connection. What the client still has to send is not sent.
+    pub(super) fn end(&mut self) {
+        self.link.lose();
+        self.runtime.end();
+    }
+}
+
+/// JetStream with as many publishes on their way as are allowed; more of them wait.
+fn jetstream_over(client: Client, unacknowledged_max: usize) -> jetstream::Context {
+    ContextBuilder::new()
+        .timeout(ANSWER_TIMEOUT)
+        .ack_timeout(ANSWER_TIMEOUT)
+        .max_ack_inflight(unacknowledged_max)
+        .backpressure_on_inflight(true)
+        .build(client)
+}

@@ -1,0 +1,186 @@
+//! What is known of one connection: whether it still stands, whether anything may still be sent, and what the server
+//! complained of last. Knows nothing of messages.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_nats::{Event, ServerError};
+use tokio_util::sync::CancellationToken;
+
+use crate::sink::SinkError;
+
+/// The state of one connection, shared by those who use it.
+#[derive(Debug)]
+pub(super) struct Link {
+    sink: String,
+    /// The connection is gone.
+    lost: CancellationToken,
+    /// Nothing more is to be sent; follows from `lost`.
+    halted: CancellationToken,
+    words: Mutex<Words>,
+}
+
+#[derive(Debug, Default)]
+struct Words {
+    /// Why nothing more is to be sent, if not because the connection is gone.
+    reason: Option<String>,
+    complaint: Option<ServerError>,
+}
+
+impl Link {
+    /// A connection that stands.
+    pub(super) fn new(sink: &str) -> Self {
+        let lost = CancellationToken::new();
+        Self { sink: sink.to_owned(), halted: lost.child_token(), lost, words: Mutex::default() }
+    }
+
+    /// Takes note of what the client reports.
+    pub(super) fn observe(&self, event: Event) {
+        match event {
+            Event::ServerError(error) => {
+                let is_mute = is_denied_message(&error);
+                self.words().complaint = Some(error);
+                if is_mute {
+                    self.lose();
+                }
+            }
+            Event::Disconnected | Event::Closed => self.lose(),
+            Event::Connected
+            | Event::LameDuckMode
+            | Event::Draining
+            | Event::SlowConsumer(_)
+            | Event::ClientError(_) => {}
+        }
+    }
+
+    /// Lets nothing more be sent because of `error`, while acknowledgements of what was sent may still come.
+    pub(super) fn halt(&self, error: &SinkError) {
+        self.words().reason.get_or_insert_with(|| error.to_string());
+        self.halted.cancel();
+    }
+
+    /// Counts the connection as gone.
+    pub(super) fn lose(&self) {
+        self.lost.cancel();
+    }
+
+    /// Whether nothing more is to be sent.
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted.is_cancelled()
+    }
+
+    /// Resolves when nothing more is to be sent.
+    pub(super) async fn halted(&self) {
+        self.halted.cancelled().await;
+    }
+
+    /// Resolves when the connection is gone.
+    pub(super) async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+
+    /// Forgets what the server complained of, where that was no hindrance.
+    pub(super) fn forget_complaint(&self) {
+        self.words().complaint = None;
+    }
+
+    /// What keeps messages from being sent.
+    pub(super) fn trouble(&self) -> Option<String> {
+        if !self.is_halted() {
+            return None;
+        }
+        let reason = self.words().reason.clone();
+        Some(reason.unwrap_or_else(|| self.error().to_string()))
+    }
+
+    /// Why nothing can be sent: what the server denied us, else what is known of the connection.
+    pub(super) fn error(&self) -> SinkError {
+        self.denial().unwrap_or_else(|| {
+            let words = self.words();
+            let reason = match (&words.complaint, self.lost.is_cancelled()) {
+                (Some(complaint), _) => complaint.to_string(),
+                (None, true) => "the connection was lost".to_owned(),
+                (None, false) => "an earlier message was not acknowledged".to_owned(),
+            };
+            SinkError::Unreachable { sink: self.sink.clone(), reason }
+        })
+    }
+
+    /// A permission or a credential that the server said we lack.
+    pub(super) fn denial(&self) -> Option<SinkError> {
+        let words = self.words();
+        let complaint = words.complaint.as_ref().filter(|complaint| is_denial(complaint))?;
+        let reason = format!("{complaint}: check what the user of this bus may do");
+        Some(SinkError::Refused { sink: self.sink.clone(), reason })
+    }
+
+    fn words(&self) -> MutexGuard<'_, Words> {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the server says of permissions and credentials is fixed English text.
+fn is_denial(complaint: &ServerError) -> bool {
+    match complaint {
+        ServerError::AuthorizationViolation => true,
+        ServerError::SlowConsumer(_) => false,
+        ServerError::Other(text) => {
+            let text = text.to_ascii_lowercase();
+            ["permissions violation", "authentication", "authorization"]
+                .iter()
+                .any(|denial| text.contains(denial))
+        }
+    }
+}
+
+/// A message that we may not publish has no answer but this complaint; a request to the JetStream API has its time-out.
+fn is_denied_message(complaint: &ServerError) -> bool {
+    let text = complaint.to_string();
+    text.contains("Publish to \"") && !text.contains("Publish to \"$JS.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_stops_before_what_is_awaited() {
+        let link = Link::new("events");
+        assert_eq!(link.trouble(), None);
+
+        link.halt(&SinkError::Misconfigured { sink: "events".to_owned(), reason: "no stream".to_owned() });
+        assert!(link.is_halted() && !link.lost.is_cancelled());
+        link.observe(Event::Disconnected);
+        assert!(link.lost.is_cancelled());
+        assert_eq!(link.trouble().unwrap(), "events: no stream");
+    }
+
+    #[test]
+    fn a_lost_connection_is_trouble() {
+        let link = Link::new("events");
+        link.observe(Event::Disconnected);
+        assert!(link.trouble().unwrap().contains("the connection was lost"));
+    }
+
+    #[test]
+    fn a_denial_is_told_in_the_servers_own_words() {
+        let link = Link::new("events");
+        let complaint = ServerError::Other(r#"Permissions Violation for Publish to "okta.acme""#.to_owned());
+        link.observe(Event::ServerError(complaint));
+        assert!(
+            matches!(link.error(), SinkError::Refused { reason, .. } if reason.contains(r#"Publish to "okta.acme""#))
+        );
+        assert!(link.is_halted());
+    }
+
+    #[test]
+    fn a_denied_request_stops_no_message() {
+        let link = Link::new("events");
+        let complaint = ServerError::Other(
+            r#"Permissions Violation for Publish to "$JS.API.CONSUMER.CREATE.OKTA.x""#.to_owned(),
+        );
+        link.observe(Event::ServerError(complaint));
+        assert!(link.denial().is_some() && !link.is_halted());
+        link.forget_complaint();
+        assert!(link.denial().is_none());
+    }
+}

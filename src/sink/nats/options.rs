@@ -1,0 +1,76 @@
+//! From the configuration of a bus to the options of the client: servers, TLS and who we are.
+
+use std::time::Duration;
+
+use async_nats::{ConnectOptions, ServerAddr};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    config::{NatsAuth, NatsBus, Secret},
+    sink::SinkError,
+};
+
+/// What NATS shows to its operators as the connection's name.
+const NAME: &str = "oktabus";
+/// How long one server may take to let us in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a silent connection is tried; it counts as lost after the third silence.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The addresses of the bus's servers.
+pub(super) fn servers(sink: &str, bus: &NatsBus) -> Result<Vec<ServerAddr>, SinkError> {
+    let address = |server: &String| {
+        server.parse().map_err(|error| misconfigured(sink, bus, &format!("server `{server}`: {error}")))
+    };
+    bus.servers.iter().map(address).collect()
+}
+
+/// The options of a connection to the bus. Reads the secrets anew, so that a rotated one is used from then on.
+pub(super) async fn options(sink: &str, bus: &NatsBus) -> Result<ConnectOptions, SinkError> {
+    // Only the configured servers are used, because a connection never moves to another one.
+    let mut options = ConnectOptions::new()
+        .name(NAME)
+        .connection_timeout(CONNECT_TIMEOUT)
+        .ping_interval(PING_INTERVAL)
+        .require_tls(bus.require_tls)
+        .ignore_discovered_servers();
+    if let Some(ca_file) = &bus.ca_file {
+        options = options.add_root_certificates(ca_file.clone());
+    }
+    if let Some(ours) = &bus.client_certificate {
+        options = options.add_client_certificate(ours.certificate_file.clone(), ours.key_file.clone());
+    }
+    authenticated(options, sink, bus).await
+}
+
+async fn authenticated(
+    options: ConnectOptions,
+    sink: &str,
+    bus: &NatsBus,
+) -> Result<ConnectOptions, SinkError> {
+    let read = async |secret: &Secret| read(secret).await.map_err(|reason| misconfigured(sink, bus, &reason));
+    Ok(match &bus.auth {
+        NatsAuth::None => options,
+        NatsAuth::Token(token) => options.token(read(token).await?.expose_secret().to_owned()),
+        NatsAuth::Nkey(seed) => options.nkey(read(seed).await?.expose_secret().trim().to_owned()),
+        NatsAuth::Password { user, password } => {
+            options.user_and_password(user.clone(), read(password).await?.expose_secret().to_owned())
+        }
+        NatsAuth::Credentials(credentials) => {
+            options.credentials(read(credentials).await?.expose_secret()).map_err(|error| {
+                misconfigured(sink, bus, &format!("{credentials} has no NATS credentials: {error}"))
+            })?
+        }
+    })
+}
+
+/// Files are small, but they may be on a disk that is slow.
+async fn read(secret: &Secret) -> Result<SecretString, String> {
+    let secret = secret.clone();
+    let reading = tokio::task::spawn_blocking(move || secret.read().map_err(|error| error.to_string()));
+    reading.await.map_err(|error| error.to_string())?
+}
+
+fn misconfigured(sink: &str, bus: &NatsBus, reason: &str) -> SinkError {
+    SinkError::Misconfigured { sink: sink.to_owned(), reason: format!("bus `{}`: {reason}", bus.name) }
+}

@@ -1,0 +1,166 @@
+//! What the client's and the server's errors mean for us: which are a message's own fault, which need somebody to
+//! change something, and which may pass.
+
+use std::{error::Error, io};
+
+use async_nats::{
+    ConnectError, ConnectErrorKind,
+    jetstream::{
+        self, ErrorCode,
+        context::{PublishError, PublishErrorKind},
+    },
+};
+
+use crate::{
+    config::{NatsBus, NatsSink},
+    sink::SinkError,
+};
+
+/// Why a message is not in the stream.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// It can never be, for a reason of its own.
+    Message(String),
+    /// No message can be stored just now.
+    Sink(SinkError),
+}
+
+/// What cures a JetStream error.
+enum Cure {
+    SmallerMessage,
+    /// What somebody has to do.
+    Change(&'static str),
+    Time,
+}
+
+/// JetStream's error codes are stable numbers. What is not listed may pass by itself.
+fn cure(code: ErrorCode) -> Cure {
+    match code {
+        ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM => {
+            Cure::SmallerMessage
+        }
+        ErrorCode::STREAM_NOT_FOUND => Cure::Change("create it"),
+        ErrorCode::STREAM_SEALED => Cure::Change("a sealed stream takes nothing more, use another one"),
+        ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
+            Cure::Change("enable JetStream on the server and for the account")
+        }
+        ErrorCode::STREAM_STORE_FAILED
+        | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
+        | ErrorCode::STORAGE_RESOURCES_EXCEEDED
+        | ErrorCode::MEMORY_RESOURCES_EXCEEDED
+        | ErrorCode::INSUFFICIENT_RESOURCES => {
+            Cure::Change("raise the limits of the stream or the account, or remove what they hold")
+        }
+        ErrorCode::STREAM_SUBJECT_OVERLAP
+        | ErrorCode::STREAM_INVALID_CONFIG
+        | ErrorCode::STREAM_NAME_EXIST
+        | ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => Cure::Change("change `create`, `stream` or `subject`"),
+        _ => Cure::Time,
+    }
+}
+
+impl Refusal {
+    /// Why the message on `subject` with a payload of `size_bytes` was not stored.
+    pub(super) fn of_publish(
+        sink: &NatsSink,
+        subject: &str,
+        size_bytes: usize,
+        error: &PublishError,
+    ) -> Self {
+        let NatsSink { name, stream, .. } = sink;
+        match error.kind() {
+            PublishErrorKind::MaxPayloadExceeded => Self::Message(format!(
+                "{size_bytes} bytes and their headers are more than the server's `max_payload` ({error})"
+            )),
+            PublishErrorKind::StreamNotFound => Self::Sink(SinkError::Misconfigured {
+                sink: name.clone(),
+                reason: format!(
+                    "no stream takes subject `{subject}`: add it to the subjects of stream `{stream}`"
+                ),
+            }),
+            PublishErrorKind::TimedOut => Self::Sink(SinkError::Unreachable {
+                sink: name.clone(),
+                reason: format!("stream `{stream}` acknowledges nothing"),
+            }),
+            _ => match jetstream_error(error).map(|error| (error, cure(error.error_code()))) {
+                Some((error, Cure::SmallerMessage)) => Self::Message(format!(
+                    "{size_bytes} bytes and their headers are more than stream `{stream}` takes ({error})"
+                )),
+                Some((error, _)) => Self::Sink(of_jetstream(name, stream, error)),
+                None => Self::Sink(SinkError::Unreachable { sink: name.clone(), reason: error.to_string() }),
+            },
+        }
+    }
+}
+
+/// What an error that JetStream itself reported of the sink's stream means.
+pub(super) fn of_jetstream(sink: &str, stream: &str, error: &jetstream::Error) -> SinkError {
+    let sink = sink.to_owned();
+    match cure(error.error_code()) {
+        Cure::Change(change) => {
+            SinkError::Misconfigured { sink, reason: format!("stream `{stream}`: {error}: {change}") }
+        }
+        Cure::SmallerMessage | Cure::Time => {
+            SinkError::Unreachable { sink, reason: format!("stream `{stream}`: {error}") }
+        }
+    }
+}
+
+/// Why a connection to `bus` could not be made.
+pub(super) fn of_connect(sink: &str, bus: &NatsBus, error: &ConnectError) -> SinkError {
+    let (sink, bus) = (sink.to_owned(), &bus.name);
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation => {
+            SinkError::Refused { sink, reason: format!("{error}: check `auth` of bus `{bus}`") }
+        }
+        ConnectErrorKind::Authentication => SinkError::Refused {
+            sink,
+            reason: format!("{error}: `auth` of bus `{bus}` has no valid nkey seed"),
+        },
+        ConnectErrorKind::Tls | ConnectErrorKind::ServerParse => SinkError::Misconfigured {
+            sink,
+            reason: format!("{error}: check `servers` and `tls` of bus `{bus}`"),
+        },
+        _ if is_tls(error) => {
+            SinkError::Refused { sink, reason: format!("{error}: check `servers` and `tls` of bus `{bus}`") }
+        }
+        _ => SinkError::Unreachable { sink, reason: error.to_string() },
+    }
+}
+
+/// A handshake that fails comes as an I/O error with the TLS library's error inside.
+fn is_tls(error: &ConnectError) -> bool {
+    let io_error = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    io_error.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some()
+}
+
+fn jetstream_error(error: &PublishError) -> Option<&jetstream::Error> {
+    error.source()?.downcast_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::SinkClass;
+
+    fn class(code: ErrorCode) -> SinkClass {
+        let json = format!(r#"{{"code":503,"err_code":{},"description":"because"}}"#, code.0);
+        let error: jetstream::Error = serde_json::from_str(&json).unwrap();
+        of_jetstream("events", "OKTA", &error).class()
+    }
+
+    #[test]
+    fn what_somebody_must_change_is_told_apart_from_what_may_pass() {
+        for code in [
+            ErrorCode::STREAM_NOT_FOUND,
+            ErrorCode::STREAM_STORE_FAILED,
+            ErrorCode::JETSTREAM_NOT_ENABLED,
+            ErrorCode::STREAM_SUBJECT_OVERLAP,
+        ] {
+            assert_eq!(class(code), SinkClass::Configuration, "{}", code.0);
+        }
+        for code in [ErrorCode::CLUSTER_NOT_AVAILABLE, ErrorCode::STREAM_OFFLINE, ErrorCode(19_999)] {
+            assert_eq!(class(code), SinkClass::Transient, "{}", code.0);
+        }
+    }
+}

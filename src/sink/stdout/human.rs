@@ -1,0 +1,104 @@
+//! An event as a person likes to see it: time, severity, outcome, type, who, to whom, from where.
+
+use std::io::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+/// Appends one line. What is missing in the event is missing in the line.
+pub(super) fn push_line(payload: &[u8], is_coloured: bool, lines: &mut Vec<u8>) {
+    let event: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
+    let text = |path: &str| clean(event.pointer(path).and_then(Value::as_str).unwrap_or_default());
+    let severity = text("/severity");
+    let outcome = text("/outcome/result");
+    let style = if is_coloured { style_of(&severity, &outcome) } else { Style::new() };
+    let published = text("/published");
+    let time = published.split_once('T').map_or("", |(_, time)| time.get(..8).unwrap_or(time));
+    let mut who = name(event.get("actor"));
+    if let Some(target) = event.pointer("/target/0").map(|target| name(Some(target)))
+        && !target.is_empty()
+        && target != who
+    {
+        who = format!("{who} → {target}");
+    }
+    let place = [text("/client/ipAddress"), text("/client/geographicalContext/city")];
+    let place = place.join(" ");
+    let place = place.trim();
+    // Writing to memory cannot fail.
+    let _ = writeln!(
+        lines,
+        "{time:8} {style}{severity:5} {outcome:9} {event_type:44}{style:#} {who}{separator}{place}",
+        event_type = text("/eventType"),
+        separator = if place.is_empty() { "" } else { "  " },
+    );
+}
+
+fn name(party: Option<&Value>) -> String {
+    let member = |name: &str| {
+        let text = party.and_then(|party| party.get(name)).and_then(Value::as_str);
+        text.filter(|text| !text.is_empty() && *text != "unknown")
+    };
+    let name = member("alternateId").or(member("displayName")).or(member("id"));
+    clean(name.unwrap_or_default())
+}
+
+/// What a terminal would take for a command must not reach it.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+fn style_of(severity: &str, outcome: &str) -> Style {
+    let colour = match (severity, outcome) {
+        ("ERROR", _) | (_, "FAILURE" | "DENY") => AnsiColor::Red,
+        ("WARN", _) | (_, "CHALLENGE" | "RATE_LIMIT") => AnsiColor::Yellow,
+        _ => AnsiColor::Green,
+    };
+    colour.on_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(event: &str) -> String {
+        let mut lines = Vec::new();
+        push_line(event.as_bytes(), false, &mut lines);
+        String::from_utf8(lines).unwrap()
+    }
+
+    #[test]
+    fn a_line_says_who_did_what_to_whom_from_where() {
+        let line = line(
+            r#"{"published":"2026-01-02T03:04:05.678Z","severity":"WARN","outcome":{"result":"FAILURE"},
+            "eventType":"user.account.lock","actor":{"alternateId":"ada@acme.com"},
+            "target":[{"alternateId":"unknown","displayName":"Bob"}],
+            "client":{"ipAddress":"203.0.113.7","geographicalContext":{"city":"Utrecht"}}}"#,
+        );
+        let words: Vec<_> = line.split_whitespace().collect();
+        assert_eq!(
+            words,
+            [
+                "03:04:05",
+                "WARN",
+                "FAILURE",
+                "user.account.lock",
+                "ada@acme.com",
+                "→",
+                "Bob",
+                "203.0.113.7",
+                "Utrecht"
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_in_an_event_breaks_the_line_or_the_terminal() {
+        for odd in ["null", "1", "[]", "{}", r#"{"target":{},"actor":5,"published":"é"}"#] {
+            assert_eq!(line(odd).lines().count(), 1, "{odd}");
+        }
+        assert!(
+            !line(r#"{"actor":{"displayName":"a\u001b[2Jb\nc"},"eventType":"x\u001b[2Jy\nz"}"#)
+                .contains('\u{1b}')
+        );
+    }
+}
