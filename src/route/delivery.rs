@@ -1,0 +1,376 @@
+//! The delivering half of a route: batches to the sink, proofs to the cursor, in order.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use futures_util::future::FutureExt as _;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    RouteError, SINK_RETRY_FIRST, SINK_RETRY_MAX, Selection,
+    cursor::RouteCursor,
+    reading::PageInFlight,
+    status::{RouteStatus, class_name},
+};
+use crate::{
+    config::RouteConfig,
+    event::{Batch, BatchId, Origin},
+    format::Format,
+    invariant::Invariant,
+    sink::{DeadLetters, Delivered, Failure, Receipt, Rejected, Settled, Sink, SinkError},
+    stream::{Backoff, Read},
+    telemetry::{chain, metrics},
+};
+
+/// How long a batch may stay unsettled before the sink is said to be in trouble.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+/// How often it is looked.
+const STALL_LOOK: Duration = Duration::from_secs(1);
+/// How long receipts behind a failed one are awaited before they are given up.
+const REST_MAX: Duration = Duration::from_secs(10);
+
+/// How delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Everything that was read is proved.
+    Drained,
+    /// It was told to stop while the sink did not work; what is left will be read again.
+    GivenUp,
+}
+
+#[derive(Debug)]
+pub(super) struct Delivery {
+    origin: Arc<Origin>,
+    format: Format,
+    selection: Selection,
+    sink: Sink,
+    cursor: RouteCursor,
+    dead_letters: DeadLetters,
+    status: Arc<RouteStatus>,
+    next_batch: BatchId,
+    /// Where the last batch leads.
+    last_link: Option<Url>,
+    unsettled: VecDeque<Unsettled>,
+    in_flight_pages_max: usize,
+    backoff: Backoff,
+}
+
+/// A batch that the sink has and has not settled.
+struct Unsettled {
+    batch: Arc<Batch>,
+    /// The first message to publish, should it have to be done again.
+    from: usize,
+    /// Messages before it that are rejected for good.
+    rejected: Vec<Rejected>,
+    /// None if the batch is not with the sink, because it failed.
+    receipt: Option<Receipt>,
+    published_at: Instant,
+    /// Keeps the page's room until the batch is proved.
+    _page: PageInFlight,
+}
+
+impl std::fmt::Debug for Unsettled {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Unsettled").field("batch", &self.batch.id).field("from", &self.from).finish()
+    }
+}
+
+impl Delivery {
+    pub(super) fn new(
+        origin: Arc<Origin>,
+        config: &RouteConfig,
+        sink: Sink,
+        cursor: RouteCursor,
+        dead_letters: DeadLetters,
+        status: Arc<RouteStatus>,
+    ) -> Self {
+        let backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
+        let (format, selection) = (config.format, Selection::new(&config.selection));
+        let in_flight_pages_max = config.in_flight_pages;
+        let (next_batch, last_link, unsettled) = (BatchId(1), None, VecDeque::new());
+        Self {
+            origin,
+            format,
+            selection,
+            sink,
+            cursor,
+            dead_letters,
+            status,
+            next_batch,
+            last_link,
+            unsettled,
+            in_flight_pages_max,
+            backoff,
+        }
+    }
+
+    /// Delivers `pages` until there are no more and all are proved. After `stop` a sink that does not work is no longer
+    /// waited for.
+    pub(super) async fn run(
+        mut self,
+        mut pages: mpsc::Receiver<PageInFlight>,
+        stop: &CancellationToken,
+    ) -> Result<Stop, RouteError> {
+        let mut is_more = true;
+        // Ticks on whatever else happens: pages may keep coming while nothing is acknowledged.
+        let mut look = tokio::time::interval(STALL_LOOK);
+        loop {
+            let carried_on = tokio::select! {
+                biased;
+                settled = front(&mut self.unsettled), if !self.unsettled.is_empty() => {
+                    self.take_settled(settled, stop).await?
+                }
+                page = pages.recv(), if is_more => match page {
+                    Some(page) => self.take_page(page, stop).await?,
+                    None => {
+                        is_more = false;
+                        Some(())
+                    }
+                },
+                _ = look.tick(), if !self.unsettled.is_empty() => {
+                    self.report_stall();
+                    Some(())
+                }
+                else => break,
+            };
+            if carried_on.is_none() {
+                self.sink.close().await;
+                return Ok(Stop::GivenUp);
+            }
+        }
+        self.sink.close().await;
+        Ok(Stop::Drained)
+    }
+
+    /// Renders a page and hands it to the sink. None: told to stop while the sink did not work.
+    async fn take_page(
+        &mut self,
+        page: PageInFlight,
+        stop: &CancellationToken,
+    ) -> Result<Option<()>, RouteError> {
+        let position = page.read.position.clone();
+        let is_nothing_new =
+            page.read.page.events.is_empty() && self.last_link.as_ref() == Some(&position.link);
+        if is_nothing_new {
+            return Ok(Some(()));
+        }
+        self.last_link = Some(position.link.clone());
+        let batch = Arc::new(self.render(&page.read));
+        self.cursor.expect(batch.id, position, Arc::clone(&page.read.page.events));
+        let published = self.sink.publish(&batch, 0).await;
+        let (receipt, error) = match published {
+            Ok(receipt) => (Some(receipt), None),
+            Err(error) => (None, Some(error)),
+        };
+        let published_at = Instant::now();
+        let unsettled =
+            Unsettled { batch, from: 0, rejected: Vec::new(), receipt, published_at, _page: page };
+        self.unsettled.push_back(unsettled);
+        Invariant::InFlightIsBounded.check(self.unsettled.len() <= self.in_flight_pages_max);
+        match error {
+            None => Ok(Some(())),
+            Some(error) => self.redeliver(&error, stop).await,
+        }
+    }
+
+    fn render(&mut self, read: &Read) -> Batch {
+        let id = self.next_batch;
+        self.next_batch = BatchId(id.0 + 1);
+        let (selection, format) = (&self.selection, self.format);
+        let events = Arc::clone(&read.page.events);
+        let batch = Batch::render(id, Arc::clone(&self.origin), events, |index, event| {
+            let is_wanted = read.known.binary_search(&index).is_err() && selection.wants(event);
+            is_wanted.then(|| format.render(event))
+        });
+        let filtered = read.page.events.len() - batch.len() - read.known.len();
+        if filtered + read.known.len() > 0 {
+            metrics::page_selected(&self.origin.route, filtered as u64, read.known.len() as u64);
+        }
+        batch
+    }
+
+    /// The oldest batch is settled or has failed; so may those behind it be, and one commit serves them all.
+    async fn take_settled(
+        &mut self,
+        first: Result<Settled, Failure>,
+        stop: &CancellationToken,
+    ) -> Result<Option<()>, RouteError> {
+        let mut proofs = Vec::new();
+        let mut next = Some(first);
+        while let Some(settled) = next {
+            match settled {
+                Ok(settled) => match self.prove(&settled, stop).await {
+                    Some(proof) => proofs.push(proof),
+                    None => return Ok(None),
+                },
+                Err(failure) => {
+                    self.advance(proofs).await?;
+                    let error = self.note_failure(failure);
+                    return self.redeliver(&error, stop).await;
+                }
+            }
+            next = self.unsettled.front_mut().and_then(|front| front.receipt.as_mut()?.now_or_never());
+        }
+        self.advance(proofs).await?;
+        Ok(Some(()))
+    }
+
+    /// Keeps what the sink rejected of the oldest batch and lets the batch go. None: told to stop while the dead
+    /// letters could not be kept.
+    async fn prove(&mut self, settled: &Settled, stop: &CancellationToken) -> Option<Delivered> {
+        let front = self.unsettled.front()?;
+        let (batch, rejected) = (Arc::clone(&front.batch), front.rejected.clone());
+        loop {
+            match settled.prove(&batch, &rejected, &self.dead_letters).await {
+                Ok(proof) => {
+                    self.unsettled.pop_front();
+                    return Some(proof);
+                }
+                Err(err) => {
+                    if self.status.sink_failed(&chain(&err)) {
+                        tracing::error!(
+                            route = self.origin.route,
+                            err = chain(&err),
+                            "the batch is not proved; trying again"
+                        );
+                    }
+                    stop.run_until_cancelled(tokio::time::sleep(self.backoff.next_wait())).await?;
+                }
+            }
+        }
+    }
+
+    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<(), RouteError> {
+        if proofs.is_empty() {
+            return Ok(());
+        }
+        let counts =
+            proofs.iter().map(|proof| (proof.messages() as u64, proof.rejected() as u64)).collect::<Vec<_>>();
+        self.cursor.advance(proofs).await?;
+        for (messages, rejected) in &counts {
+            metrics::page_delivered(&self.origin.route, *messages, *rejected);
+        }
+        let rejected = counts.iter().map(|(_, rejected)| rejected).sum();
+        if rejected > 0 {
+            tracing::warn!(
+                route = self.origin.route, rejected, file = %self.dead_letters.path().display(),
+                "messages that can never be delivered were kept as dead letters"
+            );
+        }
+        self.status.cursor_moved(self.cursor.generation(), self.cursor.cursor(), rejected);
+        if self.status.sink_recovered() {
+            tracing::info!(route = self.origin.route, "the sink works again");
+        }
+        self.backoff.reset();
+        Ok(())
+    }
+
+    /// Brings the sink to rest, makes it work again and publishes once more what is not proved, oldest first: the only
+    /// way to keep the order of each key. Endless until `stop`, and visible. None: told to stop.
+    async fn redeliver(
+        &mut self,
+        error: &SinkError,
+        stop: &CancellationToken,
+    ) -> Result<Option<()>, RouteError> {
+        self.report(error);
+        self.bring_to_rest(stop).await?;
+        loop {
+            let wait = tokio::time::sleep(self.backoff.next_wait());
+            if stop.run_until_cancelled(wait).await.is_none() {
+                return Ok(None);
+            }
+            let republished = match self.sink.recover().await {
+                Ok(()) => self.republish().await,
+                Err(error) => Err(error),
+            };
+            match republished {
+                Ok(()) => return Ok(Some(())),
+                Err(error) => self.report(&error),
+            }
+        }
+    }
+
+    /// Waits until the sink has nothing more to say of the batches that it has. Those that turn out to be settled
+    /// before the first failed one count; those behind it have to be published again.
+    async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<(), RouteError> {
+        let deadline = Instant::now() + REST_MAX;
+        let mut proofs = Vec::new();
+        while let Some(receipt) = self.unsettled.front_mut().and_then(|front| front.receipt.take()) {
+            match tokio::time::timeout_at(deadline, receipt).await {
+                Ok(Ok(settled)) => match self.prove(&settled, stop).await {
+                    Some(proof) => proofs.push(proof),
+                    None => break,
+                },
+                Ok(Err(failure)) => {
+                    self.note_failure(failure);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self.advance(proofs).await?;
+        for later in &mut self.unsettled {
+            if let Some(receipt) = later.receipt.take() {
+                // Whatever it says: order demands that the batch comes after the failed one.
+                let _ = tokio::time::timeout_at(deadline, receipt).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn republish(&mut self) -> Result<(), SinkError> {
+        for unsettled in &mut self.unsettled {
+            let receipt = self.sink.publish(&unsettled.batch, unsettled.from).await?;
+            unsettled.receipt = Some(receipt);
+            unsettled.published_at = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Notes how far the oldest batch came.
+    fn note_failure(&mut self, failure: Failure) -> SinkError {
+        if let Some(front) = self.unsettled.front_mut() {
+            front.from = failure.first_undelivered;
+            front.rejected.extend(failure.rejected);
+            front.receipt = None;
+        }
+        failure.error
+    }
+
+    fn report(&self, error: &SinkError) {
+        let class = class_name(error.class());
+        metrics::sink_failure(&self.origin.route, class);
+        if self.status.sink_failed(&chain(error)) {
+            tracing::warn!(
+                route = self.origin.route,
+                class,
+                error = chain(error),
+                "delivery failed; trying again"
+            );
+        }
+    }
+
+    /// A bus's client may retry for ever by itself; somebody should know.
+    fn report_stall(&self) {
+        let Some(front) = self.unsettled.front() else { return };
+        let waited = front.published_at.elapsed();
+        if waited < STALLED_AFTER {
+            return;
+        }
+        let trouble =
+            self.sink.trouble().unwrap_or_else(|| "the bus does not acknowledge what it was sent".to_owned());
+        if self.status.sink_failed(&trouble) {
+            tracing::warn!(route = self.origin.route, waited_s = waited.as_secs(), "{trouble}; still trying");
+        }
+    }
+}
+
+/// What the sink says of the oldest batch. May be dropped and asked again. Never resolves if the batch is not with the
+/// sink, which is never so while delivery waits here.
+async fn front(unsettled: &mut VecDeque<Unsettled>) -> Result<Settled, Failure> {
+    match unsettled.front_mut().and_then(|front| front.receipt.as_mut()) {
+        Some(receipt) => receipt.await,
+        None => std::future::pending().await,
+    }
+}
