@@ -1,0 +1,134 @@
+//! Health, metrics and status over HTTP. Shows what the routes tell; changes nothing.
+
+mod health;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::IntoResponse,
+    routing::get,
+};
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    okta::{BudgetStatus, Client},
+    route::{RouteStatus, Snapshot},
+    telemetry::{chain, metrics},
+};
+
+/// What can be seen of a running daemon.
+#[derive(Debug)]
+pub struct Watched {
+    /// The routes.
+    pub routes: Vec<WatchedRoute>,
+    /// The clients of the orgs, whose budgets are of interest.
+    pub clients: Vec<Arc<Client>>,
+    stalled_after: Duration,
+    metrics: Option<PrometheusHandle>,
+}
+
+/// A route that is watched.
+#[derive(Debug)]
+pub struct WatchedRoute {
+    /// How it stands.
+    pub status: Arc<RouteStatus>,
+    /// How long it may rightly do nothing.
+    pub poll_interval: Duration,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    version: &'static str,
+    routes: Vec<Snapshot>,
+    orgs: Vec<OrgStatus>,
+}
+
+#[derive(Debug, Serialize)]
+struct OrgStatus {
+    org: String,
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    allowed: Option<u64>,
+    used: u64,
+    waiting_seconds: Option<u64>,
+}
+
+impl Watched {
+    /// Nothing to be seen yet. A route that does nothing for longer than `stalled_after` counts as hanging.
+    pub fn new(stalled_after: Duration) -> Self {
+        Self { routes: Vec::new(), clients: Vec::new(), stalled_after, metrics: metrics::recorder() }
+    }
+
+    /// How all routes stand.
+    pub fn snapshots(&self) -> Vec<Snapshot> {
+        self.routes.iter().map(|route| route.status.snapshot()).collect()
+    }
+
+    fn status(&self) -> Status {
+        let orgs = self.clients.iter().map(|client| {
+            let BudgetStatus { limit, remaining, allowed, used, waiting } = client.logs_budget();
+            let waiting_seconds = waiting.map(|waiting| waiting.as_secs());
+            OrgStatus { org: client.org().name.clone(), limit, remaining, allowed, used, waiting_seconds }
+        });
+        Status { version: env!("CARGO_PKG_VERSION"), routes: self.snapshots(), orgs: orgs.collect() }
+    }
+
+    fn metrics(&self) -> Option<String> {
+        for snapshot in self.snapshots() {
+            let now = jiff::Timestamp::now();
+            let age = snapshot.advanced_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
+            metrics::route(&snapshot.route, snapshot.lag_seconds, age, snapshot.trouble().is_some());
+        }
+        for client in &self.clients {
+            client.logs_budget().report(&client.org().name);
+        }
+        self.metrics.as_ref().map(PrometheusHandle::render)
+    }
+}
+
+/// Serves the pages until `stop`.
+pub async fn serve(listener: TcpListener, watched: Arc<Watched>, stop: CancellationToken) {
+    let pages = Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics_page))
+        .route("/status", get(status))
+        .with_state(watched);
+    let served = axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await;
+    if let Err(err) = served {
+        tracing::error!(err = chain(&err), "the admin pages have ended");
+    }
+}
+
+async fn livez(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
+    answer(&health::alive(&watched))
+}
+
+async fn readyz(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
+    answer(&health::ready(&watched))
+}
+
+async fn status(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
+    Json(watched.status())
+}
+
+async fn metrics_page(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
+    match watched.metrics() {
+        Some(text) => Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)),
+        None => Err((StatusCode::SERVICE_UNAVAILABLE, "another recorder is installed in this process\n")),
+    }
+}
+
+/// 200, or 503 with a line for each reason.
+fn answer(reasons: &[String]) -> (StatusCode, String) {
+    if reasons.is_empty() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, reasons.iter().map(|reason| format!("{reason}\n")).collect())
+}

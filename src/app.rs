@@ -1,0 +1,264 @@
+//! Builds everything from the configuration; starts, supervises, drains and stops it.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    task::{Id, JoinError, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    admin::{self, Watched, WatchedRoute},
+    config::Config,
+    okta::{Client, ClientError},
+    route::{End, Route, RouteError},
+    sink::SinkError,
+    state::{State, StateError},
+    stream::{Backoff, Stream},
+    telemetry::{chain, metrics},
+};
+
+/// The first and the longest wait before a route that panicked is started again.
+const RESTART_FIRST: Duration = Duration::from_secs(1);
+const RESTART_MAX: Duration = Duration::from_secs(60);
+
+/// The daemon, built but not running.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    routes: Vec<Arc<Route>>,
+    watched: Arc<Watched>,
+    admin: TcpListener,
+}
+
+/// Why the daemon cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The state cannot be trusted.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// HTTP to an org cannot be set up.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A sink that this binary does not have.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// A route cannot go on.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// The admin pages have no place.
+    #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
+    Listen {
+        /// Where they should be.
+        address: std::net::SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// How long the daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until it is told to stop.
+    Stopped,
+    /// Until every route has delivered all that Okta had.
+    CaughtUp,
+}
+
+impl App {
+    /// Opens the state, binds the admin pages and builds all routes. Talks to neither Okta nor a bus.
+    pub async fn build(config: Config) -> Result<Self, AppError> {
+        for sink in config.sinks.values() {
+            crate::sink::Sink::require(sink)?;
+        }
+        let state = State::open(config.runtime.state_path.clone()).await?;
+        let address = config.runtime.admin.listen;
+        let admin =
+            TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
+
+        let mut clients = BTreeMap::new();
+        for (name, org) in &config.orgs {
+            clients.insert(name.as_str(), Arc::new(Client::new(org.clone())?));
+        }
+        let mut routes = Vec::new();
+        let mut watched = Watched::new(config.runtime.admin.stalled_after);
+        for stream in config.streams.values() {
+            // Loading refused references to what does not exist.
+            let Some(client) = clients.get(stream.org.as_str()) else { continue };
+            let shared = Arc::new(Stream::new(stream.clone(), Arc::clone(client)));
+            for route in &stream.routes {
+                let Some(sink) = config.sink_of(route) else { continue };
+                let route = Route::new(route.clone(), sink.clone(), Arc::clone(&shared), state.clone());
+                watched
+                    .routes
+                    .push(WatchedRoute { status: route.status(), poll_interval: stream.poll_interval });
+                routes.push(Arc::new(route));
+            }
+        }
+        watched.clients = clients.into_values().collect();
+        Ok(Self { config, routes, watched: Arc::new(watched), admin })
+    }
+
+    /// What can be seen of the daemon while it runs.
+    pub fn watched(&self) -> Arc<Watched> {
+        Arc::clone(&self.watched)
+    }
+
+    /// Where the admin pages are served.
+    pub fn admin_address(&self) -> Option<std::net::SocketAddr> {
+        self.admin.local_addr().ok()
+    }
+
+    /// Runs until `shutdown` resolves, or as `until` says, and then drains within the configured grace.
+    pub async fn run(self, until: Until, shutdown: impl Future<Output = ()>) -> Result<(), AppError> {
+        let stop = CancellationToken::new();
+        let stop_admin = CancellationToken::new();
+        let mut pages = JoinSet::new();
+        pages.spawn(admin::serve(self.admin, Arc::clone(&self.watched), stop_admin.clone()));
+
+        let supervisor = Supervisor::new(&self.routes, until, stop.clone());
+        let grace = self.config.runtime.shutdown_grace;
+        let ended = supervise(supervisor, shutdown, &stop, grace).await;
+
+        stop_admin.cancel();
+        while pages.join_next().await.is_some() {}
+        ended
+    }
+}
+
+/// Runs the routes until they end; once `shutdown` resolves they have `grace` to do so.
+async fn supervise(
+    mut supervisor: Supervisor,
+    shutdown: impl Future<Output = ()>,
+    stop: &CancellationToken,
+    grace: Duration,
+) -> Result<(), AppError> {
+    tokio::select! {
+        () = supervisor.run() => return supervisor.outcome(),
+        () = shutdown => {}
+        // A route that cannot go on stops the others, and they have no more time than with a signal.
+        () = stop.cancelled() => {}
+    }
+    tracing::info!(grace_s = grace.as_secs(), "stopping: what is in flight is being delivered");
+    stop.cancel();
+    if tokio::time::timeout(grace, supervisor.run()).await.is_err() {
+        tracing::warn!("the grace period is over: what was in flight will be delivered after the next start");
+        supervisor.tasks.shutdown().await;
+    }
+    supervisor.outcome()
+}
+
+/// The tasks of all routes.
+struct Supervisor {
+    tasks: JoinSet<Result<End, RouteError>>,
+    running: BTreeMap<Id, Supervised>,
+    until: Until,
+    stop: CancellationToken,
+    /// Why a route could not go on, if one could not.
+    failure: Option<RouteError>,
+}
+
+impl std::fmt::Debug for Supervisor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Supervisor").field("running", &self.running.len()).finish_non_exhaustive()
+    }
+}
+
+/// A route with the record of its misfortunes.
+struct Supervised {
+    route: Arc<Route>,
+    restarts: Backoff,
+}
+
+impl Supervisor {
+    fn new(routes: &[Arc<Route>], until: Until, stop: CancellationToken) -> Self {
+        let mut supervisor =
+            Self { tasks: JoinSet::new(), running: BTreeMap::new(), until, stop, failure: None };
+        for route in routes {
+            let restarts = Backoff::new(RESTART_FIRST, RESTART_MAX, fastrand::u64(..));
+            supervisor.spawn(Supervised { route: Arc::clone(route), restarts }, Duration::ZERO);
+        }
+        supervisor
+    }
+
+    fn spawn(&mut self, supervised: Supervised, delay: Duration) {
+        let (route, stop, until) = (Arc::clone(&supervised.route), self.stop.clone(), self.until);
+        let task = self.tasks.spawn(async move {
+            if stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
+                return Ok(End::Stopped);
+            }
+            route.run(&stop, until == Until::CaughtUp).await
+        });
+        self.running.insert(task.id(), supervised);
+    }
+
+    /// Waits for all routes. May be dropped and called again. The first route that cannot go on stops the others.
+    async fn run(&mut self) {
+        while let Some(joined) = self.tasks.join_next_with_id().await {
+            match joined {
+                Ok((id, Ok(end))) => self.ended(id, end),
+                Ok((_, Err(err))) => {
+                    tracing::error!(err = chain(&err), "a route cannot go on; stopping");
+                    self.stop.cancel();
+                    self.failure = Some(err);
+                }
+                Err(err) => self.panicked(&err),
+            }
+        }
+    }
+
+    fn outcome(self) -> Result<(), AppError> {
+        self.failure.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    fn ended(&mut self, id: Id, end: End) {
+        let Some(supervised) = self.running.remove(&id) else { return };
+        supervised.route.status().end();
+        if end == End::CaughtUp {
+            tracing::info!(route = supervised.route.name(), "the route has delivered all that Okta had");
+        }
+    }
+
+    /// A panic is a bug in one route; the others must not suffer from it, and nothing is lost by beginning at the
+    /// cursor again.
+    fn panicked(&mut self, err: &JoinError) {
+        let Some(mut supervised) = self.running.remove(&err.id()) else { return };
+        let name = supervised.route.name();
+        metrics::panic(name);
+        let wait = supervised.restarts.next_wait();
+        tracing::error!(route = name, %err, wait_ms = wait.as_millis(), "a route panicked: this is a bug; starting it again");
+        self.spawn(supervised, wait);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn supervisor(stop: &CancellationToken) -> Supervisor {
+        let mut supervisor = Supervisor::new(&[], Until::Stopped, stop.clone());
+        supervisor.tasks.spawn(async { Err(StateError::Interrupted.into()) });
+        // A route whose sink hangs.
+        supervisor.tasks.spawn(pending());
+        supervisor
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_that_cannot_go_on_ends_the_daemon_within_the_grace_period() {
+        let stop = CancellationToken::new();
+        let supervising = supervise(supervisor(&stop), pending(), &stop, Duration::from_secs(5));
+        let ended = tokio::time::timeout(Duration::from_secs(6), supervising).await.unwrap();
+        assert!(matches!(ended, Err(AppError::Route(_))), "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_signal_does_not_hide_why_a_route_could_not_go_on() {
+        let stop = CancellationToken::new();
+        let signal = tokio::time::sleep(Duration::from_secs(1));
+        let ended = supervise(supervisor(&stop), signal, &stop, Duration::from_secs(5)).await;
+        assert!(matches!(ended, Err(AppError::Route(_))), "{ended:?}");
+    }
+}

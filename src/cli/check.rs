@@ -1,0 +1,129 @@
+//! `oktabus check`: proves a configuration against the real org and the real buses, without publishing anything.
+
+use anstyle::{AnsiColor, Style};
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{ConfigArgument, Exit, fail, print, table::table};
+use crate::{
+    config::{Config, StreamConfig},
+    okta::{Client, logs},
+    sink::Sink,
+    telemetry::chain,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// Validate only; talk to nobody
+    #[arg(long)]
+    offline: bool,
+}
+
+/// How one thing that was tried stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Warning,
+    Bad,
+}
+
+#[derive(Debug)]
+struct Row {
+    what: String,
+    verdict: Verdict,
+    text: String,
+}
+
+pub(super) async fn check(arguments: CheckArguments) -> Exit {
+    let config = match arguments.config.load() {
+        Ok(config) => config,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let mut rows = vec![Row {
+        what: "configuration".to_owned(),
+        verdict: Verdict::Good,
+        text: format!(
+            "{} org(s), {} stream(s), {} route(s), {} sink(s)",
+            config.orgs.len(),
+            config.streams.len(),
+            config.streams.values().map(|stream| stream.routes.len()).sum::<usize>(),
+            config.sinks.len()
+        ),
+    }];
+    if !arguments.offline {
+        rows.extend(check_streams(&config).await);
+        rows.extend(check_sinks(&config).await);
+    }
+    print(&render(&rows));
+    let is_bad = rows.iter().any(|row| row.verdict == Verdict::Bad);
+    if is_bad { Exit::Unavailable } else { Exit::Done }
+}
+
+/// Asks each org for the page that each stream would begin with: credential, rights and filter in one request.
+async fn check_streams(config: &Config) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, org) in &config.orgs {
+        let client = match Client::new(org.clone()) {
+            Ok(client) => client,
+            Err(err) => {
+                rows.push(Row { what: format!("org {name}"), verdict: Verdict::Bad, text: chain(&err) });
+                continue;
+            }
+        };
+        for stream in config.streams.values().filter(|stream| &stream.org == name) {
+            rows.push(check_stream(&client, stream).await);
+        }
+        let budget = client.logs_budget();
+        if let (Some(limit), Some(allowed)) = (budget.limit, budget.allowed) {
+            let text = format!("{limit} requests a minute on /api/v1/logs, of which {allowed} are ours");
+            rows.push(Row { what: format!("org {name}"), verdict: Verdict::Good, text });
+        }
+    }
+    rows
+}
+
+async fn check_stream(client: &Client, stream: &StreamConfig) -> Row {
+    let query = logs::Query { since: Timestamp::now(), filter: stream.filter.clone(), page_size: 1 };
+    let what = format!("stream {}", stream.name);
+    match logs::get(client, &logs::first_url(client, &query)).await {
+        Ok(_) => {
+            let text = format!("{} answers, and takes the token and the filter", client.org().url);
+            Row { what, verdict: Verdict::Good, text }
+        }
+        Err(err) => {
+            let remedy = err.remedy().map(|remedy| format!(": {remedy}")).unwrap_or_default();
+            Row { what, verdict: Verdict::Bad, text: format!("{}{remedy}", chain(&err)) }
+        }
+    }
+}
+
+async fn check_sinks(config: &Config) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (name, sink) in &config.sinks {
+        let what = format!("sink {name}");
+        match Sink::check(sink).await {
+            Ok(findings) => rows.extend(findings.into_iter().map(|finding| Row {
+                what: what.clone(),
+                verdict: if finding.is_warning { Verdict::Warning } else { Verdict::Good },
+                text: finding.text,
+            })),
+            Err(err) => rows.push(Row { what, verdict: Verdict::Bad, text: chain(&err) }),
+        }
+    }
+    rows
+}
+
+fn render(rows: &[Row]) -> String {
+    let cells = |row: &Row| {
+        let (word, colour) = match row.verdict {
+            Verdict::Good => ("ok  ", AnsiColor::Green),
+            Verdict::Warning => ("warn", AnsiColor::Yellow),
+            Verdict::Bad => ("FAIL", AnsiColor::Red),
+        };
+        let style: Style = colour.on_default();
+        vec![format!("{style}{word}{style:#}"), row.what.clone(), row.text.clone()]
+    };
+    table(&rows.iter().map(cells).collect::<Vec<_>>())
+}

@@ -1,0 +1,102 @@
+//! `oktabus demo`: a simulated org, the real daemon, and events arriving.
+
+mod dashboard;
+mod layout;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use clap::Args;
+
+use super::{Exit, fail, print, run::prepare};
+use crate::{
+    admin::Watched,
+    app::Until,
+    simulator::{Options, Simulator},
+};
+use dashboard::Dashboard;
+use layout::Layout;
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    /// Publish to this Kafka cluster too, topic `okta.demo`
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// Publish to this NATS server too, stream `OKTA_DEMO`, created if need be
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+    /// Events that are there at the start
+    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    backlog: usize,
+    /// New events a second
+    #[arg(long, value_name = "N", default_value_t = 3.0)]
+    rate: f64,
+    /// Where files and state go; a new folder among the temporary files, if not set
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// End by itself after this many seconds
+    #[arg(long, value_name = "N")]
+    seconds: Option<u64>,
+}
+
+/// The simulated org is generous, so that the backlog arrives while somebody watches.
+const REQUESTS_A_MINUTE: u32 = 1_200;
+const REFRESH: Duration = Duration::from_secs(3);
+
+pub(super) async fn demo(arguments: DemoArguments) -> Exit {
+    let options = Options {
+        listen: ([127, 0, 0, 1], 0).into(),
+        backlog: arguments.backlog,
+        rate: arguments.rate,
+        rate_limit: REQUESTS_A_MINUTE,
+        ..Options::default()
+    };
+    let simulator = match Simulator::start(options).await {
+        Ok(simulator) => simulator,
+        Err(err) => return fail(Exit::Unavailable, &err),
+    };
+    let layout = match Layout::write(&arguments, simulator.url()) {
+        Ok(layout) => layout,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let exit = run(&layout, &simulator, arguments.seconds).await;
+    simulator.stop().await;
+    exit
+}
+
+async fn run(layout: &Layout, simulator: &Simulator, seconds: Option<u64>) -> Exit {
+    let (app, signals) = match prepare(&layout.config_file()).await {
+        Ok(prepared) => prepared,
+        Err(exit) => return exit,
+    };
+    print(&layout.greeting(simulator.url(), app.admin_address()));
+    let watched = app.watched();
+    let shutdown = async {
+        tokio::select! {
+            () = signals.first() => {}
+            () = pass(seconds) => {}
+            () = refresh(Arc::clone(&watched)) => {}
+        }
+    };
+    let ended = app.run(Until::Stopped, shutdown).await;
+    print(&layout.farewell(&watched.snapshots()));
+    match ended {
+        Ok(()) => Exit::Done,
+        Err(err) => fail(Exit::from(&err), &err),
+    }
+}
+
+async fn pass(seconds: Option<u64>) {
+    match seconds {
+        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Prints how the routes stand, for as long as it is let.
+async fn refresh(watched: Arc<Watched>) {
+    let mut dashboard = Dashboard::default();
+    loop {
+        tokio::time::sleep(REFRESH).await;
+        print(&dashboard.render(&watched, REFRESH));
+    }
+}

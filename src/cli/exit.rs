@@ -1,0 +1,51 @@
+//! Exit codes, after `sysexits.h`: scripts and service supervisors rely on them.
+
+use std::process::ExitCode;
+
+use crate::app::AppError;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// The arguments or the configuration make no sense.
+    Usage,
+    /// The state cannot be trusted.
+    StateRefused,
+    /// Okta or a bus could not be used in a check.
+    Unavailable,
+    /// A bug.
+    Bug,
+    /// Told to stop twice.
+    Interrupted,
+}
+
+impl Exit {
+    /// The code that the operating system gets.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Usage => 64,
+            Self::StateRefused => 65,
+            Self::Unavailable => 69,
+            Self::Bug => 70,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+impl From<&AppError> for Exit {
+    fn from(err: &AppError) -> Self {
+        match err {
+            AppError::State(_) | AppError::Route(_) => Self::StateRefused,
+            AppError::Client(_) | AppError::Sink(_) | AppError::Listen { .. } => Self::Usage,
+        }
+    }
+}

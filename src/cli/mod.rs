@@ -1,0 +1,118 @@
+//! The command line: one file a subcommand.
+
+mod check;
+#[cfg(feature = "simulator")]
+mod demo;
+mod exit;
+mod run;
+mod signal;
+#[cfg(feature = "simulator")]
+mod simulate;
+mod state;
+mod table;
+
+use std::{
+    error::Error,
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+pub use exit::Exit;
+
+use crate::{
+    config::{Config, ConfigError},
+    telemetry::chain,
+};
+
+/// Streams an Okta org's System Log to Kafka, NATS JetStream and files without losing an event.
+#[derive(Debug, Parser)]
+#[command(name = "oktabus", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM or SIGINT
+    Run(run::RunArguments),
+    /// Validate a configuration and try the org and every sink
+    Check(check::CheckArguments),
+    /// Look at the durable state
+    State(state::StateArguments),
+    /// See it work: a simulated org, the real daemon, and events arriving
+    #[cfg(feature = "simulator")]
+    Demo(demo::DemoArguments),
+    /// Serve a simulated Okta org's System Log
+    #[cfg(feature = "simulator")]
+    Simulate(simulate::SimulateArguments),
+}
+
+/// Which configuration.
+#[derive(Debug, Args)]
+struct ConfigArgument {
+    /// The configuration file
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "OKTABUS_CONFIG",
+        default_value = "/etc/oktabus/oktabus.toml"
+    )]
+    config: PathBuf,
+}
+
+impl ConfigArgument {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(&self.config)
+    }
+}
+
+/// Runs the program with the process's arguments.
+pub fn main() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(err) => {
+            // Nothing more can be done if even this cannot be printed.
+            let _ = err.print();
+            return if err.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    // One TLS provider for the whole process; only a second call could fail, and there is none.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let exit = runtime.block_on(dispatch(arguments.command));
+            // Whatever still blocks has been given its time.
+            runtime.shutdown_background();
+            exit
+        }
+        Err(err) => fail(Exit::Bug, &err),
+    }
+}
+
+async fn dispatch(command: Command) -> Exit {
+    match command {
+        Command::Run(arguments) => run::run(arguments).await,
+        Command::Check(arguments) => check::check(arguments).await,
+        Command::State(arguments) => state::state(arguments).await,
+        #[cfg(feature = "simulator")]
+        Command::Demo(arguments) => demo::demo(arguments).await,
+        #[cfg(feature = "simulator")]
+        Command::Simulate(arguments) => simulate::simulate(arguments).await,
+    }
+}
+
+/// Tells what went wrong, with its causes, and ends with `exit`.
+fn fail(exit: Exit, err: &dyn Error) -> Exit {
+    // Nothing more can be done if even this cannot be printed.
+    let _ = writeln!(io::stderr(), "oktabus: {}", chain(err));
+    exit
+}
+
+/// Prints a result for a person or a program. A reader that has gone away is no failure of ours.
+fn print(text: &str) {
+    let _ = anstream::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,74 @@
+//! `oktabus simulate`: an Okta org to run against.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+use url::Url;
+
+use super::{Exit, fail, print, signal::StopSignals};
+use crate::simulator::{Options, Simulator};
+
+#[derive(Debug, Args)]
+pub(super) struct SimulateArguments {
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value_t = Options::default().listen)]
+    listen: SocketAddr,
+    /// The same seed gives the same people and events
+    #[arg(long, value_name = "N", default_value_t = Options::default().seed)]
+    seed: u64,
+    /// Events that are there at the start, spread over the days before
+    #[arg(long, value_name = "N", default_value_t = Options::default().backlog)]
+    backlog: usize,
+    /// New events a second
+    #[arg(long, value_name = "N", default_value_t = Options::default().rate)]
+    rate: f64,
+    /// The API token to accept; any, if not set
+    #[arg(long, value_name = "T")]
+    token: Option<String>,
+    /// Serve the events of this file (JSON array or JSON lines) instead of generated ones
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// The URL that links carry, for use behind a proxy
+    #[arg(long, value_name = "URL")]
+    public_url: Option<Url>,
+    /// Requests a minute on /api/v1/logs
+    #[arg(long, value_name = "N", default_value_t = Options::default().rate_limit)]
+    rate_limit: u32,
+    /// Requests that may be answered at the same time
+    #[arg(long, value_name = "N", default_value_t = Options::default().concurrency_limit)]
+    concurrency_limit: usize,
+    /// Compress answers for clients that accept it
+    #[arg(long)]
+    gzip: bool,
+}
+
+pub(super) async fn simulate(arguments: SimulateArguments) -> Exit {
+    let options = Options {
+        listen: arguments.listen,
+        seed: arguments.seed,
+        backlog: arguments.backlog,
+        rate: arguments.rate,
+        token: arguments.token,
+        events: arguments.events,
+        public_url: arguments.public_url,
+        rate_limit: arguments.rate_limit,
+        concurrency_limit: arguments.concurrency_limit,
+        gzip: arguments.gzip,
+        ..Options::default()
+    };
+    let mut signals = match StopSignals::listen() {
+        Ok(signals) => signals,
+        Err(err) => return fail(Exit::Bug, &err),
+    };
+    let simulator = match Simulator::start(options).await {
+        Ok(simulator) => simulator,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    print(&format!(
+        "A simulated Okta org answers on {url}\nTry: curl -H 'Authorization: SSWS any' '{url}api/v1/logs?limit=1'\n",
+        url = simulator.url()
+    ));
+    signals.next().await;
+    simulator.stop().await;
+    Exit::Done
+}

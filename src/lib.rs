@@ -1,0 +1,20 @@
+//! oktabus carries an Okta org's System Log onto message buses without losing an event.
+//!
+//! The map of the rooms, and what must hold in each, is in `docs/architecture.md`. Imports point down this list:
+//! `cli` and `app` know everything, `event` and `telemetry` know nothing above them.
+
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod event;
+pub mod format;
+pub mod invariant;
+pub mod okta;
+pub mod route;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod sink;
+pub mod state;
+pub mod stream;
+pub mod telemetry;
