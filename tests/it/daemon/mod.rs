@@ -1,0 +1,26 @@
+//! The real daemon against a simulated org: what a user relies on, seen from outside.
+
+mod check;
+mod configuration;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod crash;
+mod delivery;
+mod faults;
+mod https;
+mod isolation;
+#[cfg(feature = "nats")]
+mod nats;
+mod shutdown;
+
+/// A stream of everything into files in the folder `archive`.
+const TO_FILES: &str = r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+poll_interval = "200ms"
+routes = [{ sink = "files" }]
+
+[sinks.files]
+kind = "file"
+directory = "{dir}/archive"
+"#;

@@ -1,0 +1,94 @@
+//! The daemon with a NATS server that is frozen, killed or too small for an event.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta, tools::eventually};
+
+fn workplace(okta: &Okta, nats: &NatsServer) -> Workplace {
+    let config = format!(
+        r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+poll_interval = "200ms"
+routes = [{{ sink = "nats" }}]
+[buses.nats]
+kind = "nats"
+servers = ["{}"]
+[sinks.nats]
+kind = "nats"
+stream = "OKTA"
+create = {{}}
+"#,
+        nats.url()
+    );
+    Workplace::new(okta, &config)
+}
+
+#[tokio::test]
+async fn what_can_never_be_delivered_goes_to_the_dead_letters_alone() {
+    let okta = Okta::with_backlog(100).await;
+    let nats = NatsServer::start().await;
+    let workplace = workplace(&okta, &nats);
+    let _daemon = workplace.start(&[]);
+    workplace.route("log/nats", |route| route.delivered == 100).await;
+    let huge = format!(r#"{{"uuid":"huge","padding":"{}"}}"#, "x".repeat(2 << 20));
+    okta.add(&format!(r#"[{{"uuid":"before"}},{huge},{{"uuid":"after"}}]"#)).await;
+    workplace.route("log/nats", |route| route.delivered == 102 && route.dead_letters == 1).await;
+
+    let letter = fs::read_to_string(workplace.path("state/dead-letters/log.nats.jsonl")).unwrap();
+    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
+    assert_eq!(letter["event"].to_string().len(), huge.len());
+    assert_eq!(letter["id"], "acme:huge");
+    assert!(letter["reason"].as_str().unwrap().contains("max_payload"), "{}", letter["reason"]);
+    let stored = nats.stored("OKTA").await;
+    let last: Vec<_> = stored[100..].iter().map(|message| message.payload.clone()).collect();
+    assert_eq!(last, [br#"{"uuid":"before"}"#.to_vec(), br#"{"uuid":"after"}"#.to_vec()]);
+}
+
+#[tokio::test]
+async fn a_server_that_goes_away_is_waited_for() {
+    let okta = Okta::with_backlog(1_500).await;
+    let mut nats = NatsServer::start().await;
+    let workplace = workplace(&okta, &nats);
+    let _daemon = workplace.start(&[]);
+    workplace.route("log/nats", |route| route.delivered == 1_500).await;
+    nats.kill();
+    okta.add(r#"[{"uuid":"meanwhile"}]"#).await;
+    workplace.route("log/nats", |route| route.sink_trouble.is_some()).await;
+    assert_eq!(workplace.get("/readyz").await.unwrap().0, 503);
+    assert_eq!(workplace.get("/livez").await.unwrap().0, 200);
+    nats.restart().await;
+    workplace.route("log/nats", |route| route.delivered == 1_501 && route.sink_trouble.is_none()).await;
+    assert_eq!(nats.stored("OKTA").await.len(), 1_501);
+}
+
+#[tokio::test]
+async fn a_sink_that_hangs_is_given_the_grace_period_and_a_second_signal_ends_it_at_once() {
+    let okta = Okta::with_backlog(100).await;
+    let mut nats = NatsServer::start().await;
+    let workplace = workplace(&okta, &nats);
+    for second_signal in [false, true] {
+        let daemon = workplace.start(&[]);
+        workplace.route("log/nats", |route| route.phase == "at_tail" && route.sink_trouble.is_none()).await;
+        nats.freeze();
+        okta.add(&format!(r#"[{{"uuid":"hangs-{second_signal}"}}]"#)).await;
+        workplace.route("log/nats", |route| route.sink_trouble.is_some()).await;
+        let asked = Instant::now();
+        daemon.terminate().await;
+        if second_signal {
+            let is_stopping = || workplace.log().matches("stopping: ").count() == 2;
+            eventually("the daemon to begin to stop", async || is_stopping().then_some(())).await;
+            daemon.terminate().await;
+        }
+        let code = daemon.ended().await.code();
+        assert_eq!(code, Some(if second_signal { 130 } else { 0 }), "{}", workplace.log());
+        assert!(asked.elapsed() < Duration::from_secs(15), "the grace period is 10 s");
+        nats.thaw();
+    }
+    workplace.catch_up().await;
+    assert_eq!(nats.stored("OKTA").await.len(), 102);
+}

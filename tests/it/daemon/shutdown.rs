@@ -1,0 +1,69 @@
+//! How the daemon ends, and what a second one finds.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::TO_FILES;
+use crate::support::{daemon::Workplace, okta::Okta};
+
+#[tokio::test]
+async fn a_daemon_that_is_told_to_stop_keeps_its_cursor_and_the_next_goes_on() {
+    let okta = Okta::with_backlog(20_000).await;
+    okta.arm(json!({"kind": "delay", "milliseconds": 100})).await;
+    let workplace = Workplace::new(&okta, TO_FILES);
+    let daemon = workplace.start(&[]);
+    workplace.route("log/files", |route| route.delivered > 0).await;
+    let asked = Instant::now();
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
+    assert!(asked.elapsed() < Duration::from_secs(10));
+
+    let kept = workplace.oktabus(&["state", "show", "--json"]).await;
+    let kept: serde_json::Value = serde_json::from_str(&kept.stdout).unwrap();
+    let delivered = kept["delivered"].as_u64().unwrap();
+    assert!(delivered < 20_000, "it was stopped too late to show anything");
+    assert_eq!(workplace.lines("archive").len() as u64, delivered);
+    assert_eq!(kept["route"], "log/files");
+    assert!(kept["cursor"].as_str().unwrap().contains("after="), "{kept}");
+    assert!(kept["generation"].as_u64().unwrap() > 1 && kept["age_seconds"].as_i64().unwrap() >= 0);
+
+    okta.disarm().await;
+    workplace.catch_up().await;
+    assert_eq!(workplace.uuids("archive"), okta.uuids().await);
+}
+
+#[tokio::test]
+async fn a_sink_that_never_opened_is_not_waited_for() {
+    let okta = Okta::with_backlog(2_000).await;
+    let workplace = Workplace::new(&okta, TO_FILES);
+    std::fs::write(workplace.path("archive"), "a file where a folder should be").unwrap();
+    let daemon = workplace.start(&[]);
+    workplace.route("log/files", |route| route.sink_trouble.is_some()).await;
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn two_daemons_cannot_share_a_state() {
+    let okta = Okta::with_backlog(100).await;
+    let workplace = Workplace::new(&okta, TO_FILES);
+    let _first = workplace.start(&[]);
+    workplace.route("log/files", |route| route.delivered == 100).await;
+    let second = workplace.oktabus(&["run"]).await;
+    assert_eq!(second.code, Some(65));
+    assert!(second.stderr.contains("in use by another process"), "{}", second.stderr);
+    let shown = workplace.oktabus(&["state", "show"]).await;
+    assert_eq!(shown.code, Some(65));
+    assert!(shown.stdout.contains("/status"), "{}", shown.stdout);
+}
+
+#[tokio::test]
+async fn a_state_that_is_no_folder_is_refused() {
+    let okta = Okta::with_backlog(100).await;
+    let workplace = Workplace::new(&okta, TO_FILES);
+    std::fs::write(workplace.path("state"), "").unwrap();
+    let refused = workplace.oktabus(&["run"]).await;
+    assert_eq!(refused.code, Some(65));
+    assert!(refused.stderr.contains("state directory"), "{}", refused.stderr);
+}

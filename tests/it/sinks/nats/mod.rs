@@ -1,0 +1,135 @@
+//! The NATS sink: its bench for the conformance suite, and what only NATS has.
+
+mod access;
+mod once;
+mod stream;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_nats::jetstream::stream::Config;
+use oktabus::{
+    config::{Encoding, NatsAuth, NatsBus, NatsSink, SinkConfig},
+    event::{Batch, Message, SubjectTemplate},
+    sink::{Sink, SinkError},
+    state::SinkMark,
+};
+
+use super::{
+    arrived::Arrived,
+    conformance::{Bench, BusBench},
+};
+use crate::support::{
+    events::origin,
+    nats::{NatsServer, Stored},
+};
+
+const STREAM: &str = "OKTA";
+/// Where all synthetic events go.
+const SUBJECT: &str = "okta.acme.okta.user.session.start";
+
+/// A server with one stream.
+pub(super) struct NatsBench {
+    server: NatsServer,
+    encoding: Encoding,
+}
+
+impl Bench for NatsBench {
+    async fn new(encoding: Encoding) -> Self {
+        Self { server: server_with(stream()).await, encoding }
+    }
+
+    fn config(&self) -> SinkConfig {
+        SinkConfig::Nats(NatsSink { encoding: self.encoding, ..sink(self.server.bus(NatsAuth::None)) })
+    }
+
+    fn expected(&self, message: &Message<'_>) -> Arrived {
+        Arrived::expected(SUBJECT, message)
+    }
+
+    async fn arrived(&self) -> Vec<Arrived> {
+        self.server.stored(STREAM).await.iter().map(read).collect()
+    }
+}
+
+impl BusBench for NatsBench {
+    /// Twice the server's default `max_payload`.
+    const TOO_LARGE_BYTES: usize = 2 << 20;
+
+    async fn alone(encoding: Encoding) -> Self {
+        Self::new(encoding).await
+    }
+
+    fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    async fn restart(&mut self) {
+        self.server.restart().await;
+    }
+
+    fn freeze(&mut self) {
+        self.server.freeze();
+    }
+
+    fn thaw(&mut self) {
+        self.server.thaw();
+    }
+}
+
+fn read(stored: &Stored) -> Arrived {
+    let arrived = if stored.header("Content-Type") == Some("application/cloudevents+json") {
+        Arrived::structured(&stored.subject, &stored.payload)
+    } else {
+        let attribute =
+            |(name, value): &(String, String)| Some((name.strip_prefix("ce-")?.to_owned(), value.clone()));
+        let attributes: BTreeMap<_, _> = stored.headers.iter().filter_map(attribute).collect();
+        Arrived::binary(&stored.subject, attributes, &stored.payload)
+    };
+    let id = &arrived.envelope.as_ref().unwrap().attributes["id"];
+    assert_eq!(stored.header("Nats-Msg-Id"), Some(format!("acme:{id}").as_str()));
+    arrived
+}
+
+/// A stream that takes what the sink sends.
+fn stream() -> Config {
+    Config { name: STREAM.to_owned(), subjects: vec!["okta.>".to_owned()], ..Config::default() }
+}
+
+async fn server_with(stream: Config) -> NatsServer {
+    let server = NatsServer::start().await;
+    server.create_stream(stream).await;
+    server
+}
+
+fn sink(bus: NatsBus) -> NatsSink {
+    NatsSink {
+        name: "events".to_owned(),
+        bus: Arc::new(bus),
+        stream: STREAM.to_owned(),
+        subject: SubjectTemplate::parse("okta.{org}.{format}.{event_type}").unwrap(),
+        encoding: Encoding::Binary,
+        create: None,
+        unacknowledged_max: 1_024,
+    }
+}
+
+async fn open(sink: &NatsSink, mark: Option<&SinkMark>) -> Result<Sink, SinkError> {
+    Sink::open(&SinkConfig::Nats(sink.clone()), &origin(), mark).await
+}
+
+/// Publishes all of `batch` and gives the mark that is to be kept with the cursor.
+async fn deliver(sink: &mut Sink, batch: &Arc<Batch>) -> SinkMark {
+    let settled = sink.publish(batch, 0).await.unwrap().await.unwrap();
+    assert_eq!(settled.rejected(), []);
+    settled.mark().unwrap().clone()
+}
+
+/// Asserts that the stream has the events of `batches` and no others, each once and in order.
+async fn assert_stored(server: &NatsServer, batches: &[Arc<Batch>]) {
+    let stored = server.stored(STREAM).await;
+    let stored: Vec<_> = stored.iter().filter_map(|stored| stored.header("ce-id")).collect();
+    let messages = batches.iter().flat_map(|batch| batch.messages());
+    let published: Vec<_> = messages.map(|message| message.event.uuid().unwrap()).collect();
+    let mismatch = stored.iter().zip(&published).position(|(stored, published)| stored != published);
+    assert_eq!((mismatch, stored.len()), (None, published.len()));
+}

@@ -1,0 +1,137 @@
+//! Streams that are missing, do not fit, are full or weak: what is done, and what the operator is told.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, StorageType};
+use oktabus::{
+    config::{CreateStream, NatsAuth, NatsSink, SinkConfig},
+    sink::{Sink, SinkError},
+};
+
+use super::{STREAM, SUBJECT, assert_stored, deliver, open, server_with, sink, stream};
+use crate::support::{
+    events::{batch, batch_of, event, event_with_padding},
+    nats::NatsServer,
+};
+
+/// The configured subject as a wildcard.
+const WILDCARD: &str = "okta.*.*.>";
+
+fn create() -> CreateStream {
+    CreateStream {
+        replicas: 1,
+        duplicate_window: Duration::from_secs(3_600),
+        max_age: Duration::from_secs(86_400),
+        max_bytes: Some(1 << 30),
+    }
+}
+
+fn misconfigured<T: std::fmt::Debug>(result: Result<T, SinkError>) -> String {
+    match result {
+        Err(SinkError::Misconfigured { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_missing_stream_is_told_with_the_command_that_creates_it() {
+    let server = NatsServer::start().await;
+    let reason = misconfigured(open(&sink(server.bus(NatsAuth::None)), None).await);
+    assert!(reason.contains(&format!("nats stream add {STREAM} --subjects '{WILDCARD}'")), "{reason}");
+}
+
+#[tokio::test]
+async fn a_stream_is_created_where_that_is_wanted() {
+    let server = NatsServer::start().await;
+    let sink = NatsSink { create: Some(create()), ..sink(server.bus(NatsAuth::None)) };
+    let findings = Sink::check(&SinkConfig::Nats(sink.clone())).await.unwrap();
+    assert!(findings.iter().any(|finding| finding.text.contains("will be created")), "{findings:?}");
+
+    deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..10)).await;
+    let created = server.jetstream().await.get_stream(STREAM).await.unwrap().cached_info().config.clone();
+    assert_eq!(created.subjects, [WILDCARD]);
+    assert_eq!((created.storage, created.duplicate_window), (StorageType::File, Duration::from_secs(3_600)));
+    assert_eq!((created.max_age, created.max_bytes), (Duration::from_secs(86_400), 1 << 30));
+    open(&sink, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_without_our_subjects_is_told() {
+    let subjects = vec!["okta.events".to_owned(), "other.>".to_owned()];
+    let server = server_with(Config { subjects, ..stream() }).await;
+    let reason = misconfigured(open(&sink(server.bus(NatsAuth::None)), None).await);
+    assert!(reason.contains("okta.events, other.>") && reason.contains("okta.acme.okta.>"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_stream_for_one_org_is_enough_for_its_routes() {
+    let server = server_with(Config { subjects: vec!["okta.acme.>".to_owned()], ..stream() }).await;
+    let sink = sink(server.bus(NatsAuth::None));
+    let findings = Sink::check(&SinkConfig::Nats(sink.clone())).await.unwrap();
+    assert!(findings.iter().any(|finding| finding.text.contains("only some of")), "{findings:?}");
+    deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..10)).await;
+    assert_stored(&server, &[batch(1, 0..10)]).await;
+}
+
+#[tokio::test]
+async fn a_server_without_jetstream_is_told() {
+    let server = NatsServer::start_without_jetstream().await;
+    let reason = misconfigured(open(&sink(server.bus(NatsAuth::None)), None).await);
+    assert!(reason.contains("JetStream: enable it"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_subject_that_is_taken_away_is_told_and_cured() {
+    let server = server_with(stream()).await;
+    let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
+    deliver(&mut sink, &batch(1, 0..10)).await;
+
+    let jetstream = server.jetstream().await;
+    jetstream.update_stream(Config { subjects: vec!["other.>".to_owned()], ..stream() }).await.unwrap();
+    let failure = sink.publish(&batch(2, 10..20), 5).await.unwrap().await.unwrap_err();
+    assert_eq!(failure.first_undelivered, 5);
+    let told = failure.error.to_string();
+    assert!(told.contains(&format!("no stream takes subject `{SUBJECT}`")), "{told}");
+    assert_eq!(sink.trouble(), Some(told));
+    misconfigured(sink.recover().await);
+
+    jetstream.update_stream(stream()).await.unwrap();
+    sink.recover().await.unwrap();
+    assert_eq!(sink.trouble(), None);
+    let _ = sink.publish(&batch(2, 10..20), 5).await.unwrap().await.unwrap();
+    assert_stored(&server, &[batch(1, 0..10), batch(2, 15..20)]).await;
+}
+
+#[tokio::test]
+async fn a_full_stream_holds_up_and_loses_nothing() {
+    let server = NatsServer::start().await;
+    let full = CreateStream { max_bytes: Some(64 << 10), ..create() };
+    let sink = NatsSink { create: Some(full), ..sink(server.bus(NatsAuth::None)) };
+    let mut sink = open(&sink, None).await.unwrap();
+    let failure = sink.publish(&batch(1, 0..500), 0).await.unwrap().await.unwrap_err();
+    assert!(misconfigured::<()>(Err(failure.error)).contains("raise the limits"));
+    assert_stored(&server, &[batch(1, 0..failure.first_undelivered)]).await;
+}
+
+#[tokio::test]
+async fn a_message_too_large_for_the_stream_is_rejected_alone() {
+    let server = server_with(Config { max_message_size: 1_500, ..stream() }).await;
+    let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
+    let mut events: Vec<_> = (0..20).map(event).collect();
+    events[7] = event_with_padding(7, 1_500);
+    let settled = sink.publish(&batch_of(1, events), 0).await.unwrap().await.unwrap();
+    let [rejected] = settled.rejected() else { panic!("{settled:?}") };
+    assert_eq!(rejected.index, 7);
+    assert!(rejected.reason.contains("bytes"), "{}", rejected.reason);
+    assert_stored(&server, &[batch(1, 0..7), batch(1, 8..20)]).await;
+}
+
+#[tokio::test]
+async fn the_weaknesses_of_a_stream_are_told() {
+    let weak =
+        Config { duplicate_window: Duration::from_millis(100), storage: StorageType::Memory, ..stream() };
+    let server = server_with(weak).await;
+    let findings = Sink::check(&SinkConfig::Nats(sink(server.bus(NatsAuth::None)))).await.unwrap();
+    let warned = |of: &str| findings.iter().any(|finding| finding.is_warning && finding.text.contains(of));
+    assert!(warned("duplicate window") && warned("memory"), "{findings:?}");
+}

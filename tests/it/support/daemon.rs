@@ -1,0 +1,206 @@
+//! The daemon as a process of its own: configuration in a temporary folder, start, kill, stop, and what it says.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::{
+    okta::{Okta, TOKEN},
+    tools::{eventually, free_port},
+};
+
+/// A folder with a configuration, the state and whatever the daemon writes.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    directory: TempDir,
+    admin: String,
+    http: reqwest::Client,
+}
+
+/// A running daemon; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    child: Child,
+}
+
+/// A route as `/status` shows it.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RouteStatus {
+    pub(crate) route: String,
+    pub(crate) phase: String,
+    pub(crate) delivered: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) okta_trouble: Option<String>,
+    pub(crate) sink_trouble: Option<String>,
+    pub(crate) possible_gaps: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Status {
+    routes: Vec<RouteStatus>,
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Workplace {
+    /// A folder whose configuration has the org `acme`, which is `okta`, and `rest`. In `rest`, `{dir}` stands for the
+    /// folder.
+    pub(crate) fn new(okta: &Okta, rest: &str) -> Self {
+        let org = "[orgs.acme]\nurl = \"{okta}\"\nauth = { token_file = \"{dir}/token\" }\nbudget = { share = 1.0 }\n";
+        Self::with_orgs(&format!("{}\n{rest}", org.replace("{okta}", okta.url())))
+    }
+
+    /// A folder whose configuration is `rest` with state, admin pages and log.
+    pub(crate) fn with_orgs(rest: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let admin = format!("127.0.0.1:{}", free_port());
+        let workplace = Self { directory, admin, http: reqwest::Client::new() };
+        workplace.write_token(TOKEN);
+        workplace.configure(rest);
+        workplace
+    }
+
+    /// Writes the configuration anew.
+    pub(crate) fn configure(&self, rest: &str) {
+        let common = format!(
+            "[state]\npath = \"{{dir}}/state\"\n[admin]\nlisten = \"{}\"\n[log]\nstyle = \"json\"\n[shutdown]\ngrace = \"10s\"\n",
+            self.admin
+        );
+        let text = format!("{common}{rest}").replace("{dir}", &self.path("").display().to_string());
+        fs::write(self.path("oktabus.toml"), text).unwrap();
+    }
+
+    /// Puts another token in place.
+    pub(crate) fn write_token(&self, token: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::write(self.path("token"), token).unwrap();
+        fs::set_permissions(self.path("token"), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Starts the daemon with these options. Its log goes to `log`, what it prints to `stdout`.
+    pub(crate) fn start(&self, options: &[&str]) -> Daemon {
+        let append = |name: &str| File::options().create(true).append(true).open(self.path(name)).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_oktabus"))
+            .args(["run", "--config"])
+            .arg(self.path("oktabus.toml"))
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(append("stdout"))
+            .stderr(append("log"))
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Daemon { child }
+    }
+
+    /// Runs the daemon until it has caught up, which must end well.
+    pub(crate) async fn catch_up(&self) {
+        let status = self.start(&["--until-caught-up"]).ended().await;
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// Runs `oktabus` with these arguments and this folder's configuration.
+    pub(crate) async fn oktabus(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oktabus"));
+        let command = command.args(arguments).arg("--config").arg(self.path("oktabus.toml"));
+        let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
+        Said {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// What the daemon has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// How the routes stand, once the daemon answers.
+    pub(crate) async fn routes(&self) -> Vec<RouteStatus> {
+        let text = eventually("the admin pages", async || self.get("/status").await.ok()).await;
+        serde_json::from_str::<Status>(&text.1).unwrap().routes
+    }
+
+    /// Waits until the route with this name stands as wanted.
+    pub(crate) async fn route(&self, name: &str, is_so: impl Fn(&RouteStatus) -> bool) -> RouteStatus {
+        let what = format!("route {name} to stand as wanted");
+        eventually(&what, async || {
+            self.routes().await.into_iter().find(|route| route.route == name && is_so(route))
+        })
+        .await
+    }
+
+    /// An admin page: status and text.
+    pub(crate) async fn get(&self, page: &str) -> reqwest::Result<(u16, String)> {
+        let response = self.http.get(format!("http://{}{page}", self.admin)).send().await?;
+        Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// The lines of all files in a folder, in the order of the files' names.
+    pub(crate) fn lines(&self, folder: &str) -> Vec<String> {
+        lines(&self.path(folder))
+    }
+
+    /// The uuids in all files in a folder, in order.
+    pub(crate) fn uuids(&self, folder: &str) -> Vec<String> {
+        self.lines(folder).iter().map(|line| uuid(line)).collect()
+    }
+}
+
+/// The uuid of an event.
+pub(crate) fn uuid(event: &str) -> String {
+    serde_json::from_str::<serde_json::Value>(event).unwrap()["uuid"].as_str().unwrap().to_owned()
+}
+
+fn lines(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let read = |path: &PathBuf| match path.extension().and_then(|extension| extension.to_str()) {
+        Some("zst") => String::from_utf8(zstd::decode_all(File::open(path).unwrap()).unwrap()).unwrap(),
+        _ => fs::read_to_string(path).unwrap(),
+    };
+    files.iter().map(read).collect::<String>().lines().map(str::to_owned).collect()
+}
+
+impl Daemon {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("the daemon has ended")
+    }
+
+    /// Kills it without warning.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// Asks it to stop.
+    pub(crate) async fn terminate(&self) {
+        let pid = self.id().to_string();
+        let status = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(mut self) -> ExitStatus {
+        let patience = std::time::Duration::from_secs(120);
+        tokio::time::timeout(patience, self.child.wait()).await.expect("the daemon to end").unwrap()
+    }
+}

@@ -1,0 +1,159 @@
+//! Real Kafka brokers of one node each, on free ports and with their records in a directory of their own.
+
+mod java;
+mod reader;
+mod server;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use oktabus::config::{KafkaBus, Secret};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, Consumer as _},
+};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use self::server::Security;
+use super::{
+    certificates::Certificates,
+    tools::{Process, free_port},
+};
+
+pub(crate) use reader::Record;
+
+/// The password of every user of a secured broker.
+pub(crate) const PASSWORD: &str = "correct horse";
+/// The users of a secured broker. None may do anything until it is allowed.
+pub(crate) const USERS: [&str; 3] = ["writer", "looker", "stranger"];
+
+/// A broker, killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    directory: TempDir,
+    /// Where everybody may do everything.
+    port: u16,
+    security: Option<Security>,
+    process: Option<Process>,
+}
+
+impl Broker {
+    /// The broker that tests share which do not disturb it.
+    pub(crate) async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Broker> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await
+    }
+
+    /// The broker with TLS, passwords and access control lists that tests share which do not disturb it.
+    pub(crate) async fn shared_secured() -> &'static Self {
+        static SHARED: OnceCell<Broker> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start_secured).await
+    }
+
+    /// A broker of a test's own.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    async fn start_secured() -> Self {
+        Self::start_with(Some(Security { port: free_port(), certificates: Certificates::new() })).await
+    }
+
+    async fn start_with(security: Option<Security>) -> Self {
+        let mut broker =
+            Self { directory: TempDir::new().unwrap(), port: free_port(), security, process: None };
+        broker.format();
+        broker.restart().await;
+        broker
+    }
+
+    /// Starts the broker on the records that it has kept, and returns when it answers.
+    pub(crate) async fn restart(&mut self) {
+        let mut process = Process::start(&self.server(), &self.directory.path().join("log"));
+        process.ready(async || answers(self.address()).await).await;
+        self.process = Some(process);
+    }
+
+    /// Kills the broker without warning.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// The program, to be frozen and thawed.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().expect("the broker was killed")
+    }
+
+    /// How to reach the broker where everybody may do everything.
+    pub(crate) fn bus(&self) -> Arc<KafkaBus> {
+        Arc::new(self.bus_with(&[]))
+    }
+
+    /// Like [`Broker::bus`], with properties of librdkafka.
+    pub(crate) fn bus_with(&self, options: &[(&str, &str)]) -> KafkaBus {
+        KafkaBus {
+            name: "kafka".to_owned(),
+            brokers: vec![self.address()],
+            options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            secret_options: BTreeMap::new(),
+        }
+    }
+
+    /// How to reach a secured broker as `user`.
+    pub(crate) fn secured_bus(&self, user: &str, password: &str) -> KafkaBus {
+        let security = self.security.as_ref().expect("the broker is not secured");
+        let authority = security.certificates.authority();
+        let options = [
+            ("security.protocol", "SASL_SSL"),
+            ("ssl.ca.location", authority.to_str().unwrap()),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.username", user),
+        ];
+        let password = Secret::Inline(SecretString::from(password));
+        KafkaBus {
+            brokers: vec![format!("127.0.0.1:{}", security.port)],
+            secret_options: BTreeMap::from([("sasl.password".to_owned(), password)]),
+            ..self.bus_with(&options)
+        }
+    }
+
+    /// Creates `topic` with so many partitions and with these settings.
+    pub(crate) async fn create_topic(&self, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        for (name, value) in settings {
+            new = new.set(name, value);
+        }
+        let created = admin.create_topics([&new], &AdminOptions::new()).await.unwrap();
+        created.into_iter().for_each(|created| assert_eq!(created.unwrap(), topic));
+    }
+
+    /// All committed records of `topic`; those of one partition in their order.
+    pub(crate) async fn records(&self, topic: &str) -> Vec<Record> {
+        let mut client = self.client();
+        let topic = topic.to_owned();
+        tokio::task::spawn_blocking(move || reader::read(&mut client, &topic)).await.unwrap()
+    }
+
+    fn client(&self) -> ClientConfig {
+        ClientConfig::from_iter([("bootstrap.servers".to_owned(), self.address())])
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+}
+
+async fn answers(address: String) -> bool {
+    let asked = tokio::task::spawn_blocking(move || {
+        let client = ClientConfig::from_iter([("bootstrap.servers".to_owned(), address)]);
+        let consumer: BaseConsumer = client.create().unwrap();
+        consumer
+            .fetch_metadata(None, Duration::from_secs(1))
+            .is_ok_and(|metadata| !metadata.brokers().is_empty())
+    });
+    asked.await.unwrap()
+}

@@ -1,0 +1,13 @@
+//! What the tests stand on: a simulated org, the daemon, real brokers, synthetic events, and waiting for conditions
+//! instead of for time.
+
+pub(crate) mod certificates;
+pub(crate) mod daemon;
+pub(crate) mod events;
+#[cfg(feature = "kafka")]
+pub(crate) mod kafka;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
+pub(crate) mod okta;
+pub(crate) mod tls;
+pub(crate) mod tools;

@@ -1,0 +1,171 @@
+//! A NATS server with JetStream, of a test's own: started in well under a second, on a free port, with its data in a
+//! temporary folder. Knows nothing of sinks beyond the configuration of a bus.
+
+use std::{fs, io::Read, net::Ipv4Addr, process::Command, time::Duration};
+
+use async_nats::{
+    ConnectOptions,
+    jetstream::{
+        self,
+        consumer::{AckPolicy, pull},
+        stream::Config,
+    },
+};
+use futures_util::StreamExt;
+use oktabus::config::{NatsAuth, NatsBus};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
+};
+
+use super::tools::{Process, free_port, tool};
+
+/// How long a reader waits for a message that the server said is there.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A server, running or not.
+#[derive(Debug)]
+pub(crate) struct NatsServer {
+    process: Option<Process>,
+    port: u16,
+    directory: TempDir,
+}
+
+/// A message as it is in a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) subject: String,
+    /// In the order of their names.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Stored {
+    /// The header called `name`.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl NatsServer {
+    /// A server that lets everybody in.
+    pub(crate) async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// A server with these lines in its configuration.
+    pub(crate) async fn start_with(configuration: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let jetstream = format!("jetstream {{ store_dir: \"{}/data\" }}", directory.path().display());
+        Self::start_in(directory, &format!("{jetstream}\n{configuration}")).await
+    }
+
+    /// A server that knows nothing of streams.
+    pub(crate) async fn start_without_jetstream() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), "").await
+    }
+
+    async fn start_in(directory: TempDir, configuration: &str) -> Self {
+        let port = free_port();
+        let configuration = format!("listen: 127.0.0.1:{port}\n{configuration}\n");
+        fs::write(directory.path().join("nats.conf"), configuration).unwrap();
+        let mut server = Self { process: None, port, directory };
+        server.restart().await;
+        server
+    }
+
+    /// Starts the server, where it was and on what it had kept, and waits until it answers.
+    pub(crate) async fn restart(&mut self) {
+        let mut command = Command::new(tool("nats/nats-server"));
+        command.arg("-c").arg(self.directory.path().join("nats.conf"));
+        self.process = Some(Process::start(&command, &self.directory.path().join("nats.log")));
+        self.process.as_mut().unwrap().ready(async || greeting(self.port).await.is_some()).await;
+    }
+
+    /// Kills the server without warning.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Freezes the server: its connections stay open and nothing answers. Returns when that is so.
+    pub(crate) fn freeze(&mut self) {
+        self.process.as_mut().unwrap().freeze();
+        while answers(self.port) {}
+    }
+
+    /// Lets a frozen server go on.
+    pub(crate) fn thaw(&mut self) {
+        self.process.as_mut().unwrap().thaw();
+    }
+
+    /// The server's address.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// How oktabus is to reach the server.
+    pub(crate) fn bus(&self, auth: NatsAuth) -> NatsBus {
+        NatsBus {
+            name: "nats".to_owned(),
+            servers: vec![self.url()],
+            auth,
+            require_tls: false,
+            ca_file: None,
+            client_certificate: None,
+        }
+    }
+
+    /// JetStream for the test itself, on a server that lets everybody in.
+    pub(crate) async fn jetstream(&self) -> jetstream::Context {
+        self.jetstream_as(ConnectOptions::new()).await
+    }
+
+    /// JetStream for the test itself.
+    pub(crate) async fn jetstream_as(&self, options: ConnectOptions) -> jetstream::Context {
+        jetstream::new(options.connect(self.url()).await.unwrap())
+    }
+
+    /// Creates a stream.
+    pub(crate) async fn create_stream(&self, config: Config) {
+        self.jetstream().await.create_stream(config).await.unwrap();
+    }
+
+    /// All messages of `stream`.
+    pub(crate) async fn stored(&self, stream: &str) -> Vec<Stored> {
+        let stream = self.jetstream().await.get_stream(stream).await.unwrap();
+        let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
+        let consumer = stream.create_consumer(config).await.unwrap();
+        let pending = usize::try_from(consumer.cached_info().num_pending).unwrap();
+        let mut messages = consumer.messages().await.unwrap().take(pending);
+        let mut stored = Vec::with_capacity(pending);
+        while let Some(message) = tokio::time::timeout(READ_TIMEOUT, messages.next()).await.unwrap() {
+            stored.push(read(&message.unwrap()));
+        }
+        stored
+    }
+}
+
+fn read(message: &jetstream::Message) -> Stored {
+    let headers = message.headers.iter().flat_map(async_nats::HeaderMap::iter);
+    let mut headers: Vec<_> = headers
+        .flat_map(|(name, values)| values.iter().map(|value| (name.to_string(), value.to_string())))
+        .collect();
+    headers.sort();
+    Stored { subject: message.subject.to_string(), headers, payload: message.payload.to_vec() }
+}
+
+/// Whether whoever connects is greeted. Blocks for a moment.
+fn answers(port: u16) -> bool {
+    let mut connection = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    connection.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    connection.read(&mut [0; 1]).is_ok()
+}
+
+/// The first line that a server sends to whoever connects.
+async fn greeting(port: u16) -> Option<String> {
+    let connection = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line).await.ok()?;
+    line.starts_with("INFO ").then_some(line)
+}

@@ -1,0 +1,123 @@
+//! A simulated org as a process of its own, and what its `/-/` endpoints tell.
+
+use std::{path::Path, process::Command};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::tools::{Process, free_port};
+
+/// The token that the simulated org accepts.
+pub(crate) const TOKEN: &str = "00oktabus-tests-token";
+
+/// A simulated org.
+#[derive(Debug)]
+pub(crate) struct Okta {
+    url: String,
+    http: reqwest::Client,
+    _process: Process,
+    _directory: tempfile::TempDir,
+}
+
+/// How often something was asked and answered.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Count {
+    pub(crate) path: String,
+    pub(crate) status: u16,
+    pub(crate) count: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Available {
+    uuid: Option<String>,
+}
+
+impl Okta {
+    /// An org with so many events and no new ones, that never runs out of requests.
+    pub(crate) async fn with_backlog(backlog: usize) -> Self {
+        let backlog = backlog.to_string();
+        Self::start(&["--backlog", &backlog, "--rate", "0", "--rate-limit", "1000000"]).await
+    }
+
+    /// An org with these options.
+    pub(crate) async fn start(options: &[&str]) -> Self {
+        // The TLS provider of the whole test binary; only the first call counts.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().unwrap();
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oktabus"));
+        command.args(["simulate", "--listen", &listen, "--token", TOKEN]).args(options);
+        let mut process = Process::start(&command, &directory.path().join("simulator.log"));
+        let url = format!("http://{listen}");
+        let http = reqwest::Client::new();
+        let is_healthy = async || http.get(format!("{url}/-/health")).send().await.is_ok();
+        process.ready(is_healthy).await;
+        Self { url: url.clone(), http, _process: process, _directory: directory }
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The uuids of all events, in the order in which they became available.
+    pub(crate) async fn uuids(&self) -> Vec<String> {
+        let lines = self.get("/-/events").await;
+        let uuid = |line: &str| serde_json::from_str::<Available>(line).unwrap().uuid.unwrap();
+        lines.lines().map(uuid).collect()
+    }
+
+    /// The bytes of all events, asked for by hand, page by page.
+    pub(crate) async fn events(&self) -> Vec<String> {
+        let mut events = Vec::new();
+        let mut url = format!("{}/api/v1/logs?limit=1000", self.url);
+        loop {
+            let request = self.http.get(&url).header("authorization", format!("SSWS {TOKEN}"));
+            let response = request.send().await.unwrap().error_for_status().unwrap();
+            let links =
+                response.headers().get_all("link").iter().map(|link| link.to_str().unwrap().to_owned());
+            let next = links.into_iter().rfind(|link| link.contains("rel=\"next\"")).unwrap();
+            url = next[1..next.find('>').unwrap()].to_owned();
+            let body = response.text().await.unwrap();
+            let page: Vec<&serde_json::value::RawValue> = serde_json::from_str(&body).unwrap();
+            events.extend(page.iter().map(|event| event.get().to_owned()));
+            if page.len() < 1_000 {
+                return events;
+            }
+        }
+    }
+
+    /// Makes events available now.
+    pub(crate) async fn add(&self, events: &str) {
+        self.http.post(format!("{}/-/events", self.url)).body(events.to_owned()).send().await.unwrap();
+    }
+
+    /// Arms a fault.
+    pub(crate) async fn arm(&self, fault: Value) {
+        let request =
+            self.http.post(format!("{}/-/faults", self.url)).header("content-type", "application/json");
+        let response = request.body(fault.to_string()).send().await.unwrap();
+        assert!(response.status().is_success(), "{fault} was not armed: {}", response.text().await.unwrap());
+    }
+
+    /// Disarms all faults.
+    pub(crate) async fn disarm(&self) {
+        self.http.delete(format!("{}/-/faults", self.url)).send().await.unwrap();
+    }
+
+    /// How often `/api/v1/logs` was answered with `status`.
+    pub(crate) async fn answered(&self, status: u16) -> u64 {
+        let counts: Vec<Count> = serde_json::from_str(&self.get("/-/requests").await).unwrap();
+        let logs = counts.iter().filter(|count| count.path == "/api/v1/logs" && count.status == status);
+        logs.map(|count| count.count).sum()
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+}
+
+/// Whether `path` holds the token anywhere: no log or status may.
+pub(crate) fn leaks_token(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.contains(TOKEN))
+}
