@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, path::Path};
 pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
 pub use org::{Auth, HttpConfig, OrgConfig};
 pub use problem::{ConfigError, Problem};
-pub use runtime::{AdminConfig, LogConfig, RuntimeConfig};
+pub use runtime::{AdminConfig, LogConfig, RuntimeConfig, StateConfig};
 pub use secret::{Secret, SecretError};
 pub use sink::{
     Compression, CreateStream, Encoding, FileSink, KafkaSink, NatsSink, Rotate, SinkConfig, StdoutSink,

@@ -10,14 +10,23 @@ use crate::telemetry::logging::LogStyle;
 /// What the process itself needs.
 #[derive(Debug, Clone)]
 pub struct RuntimeConfig {
-    /// Where cursors are kept.
-    pub state_path: PathBuf,
+    /// The durable state.
+    pub state: StateConfig,
     /// The admin pages.
     pub admin: AdminConfig,
     /// Logging.
     pub log: LogConfig,
     /// How long a shutdown may take.
     pub shutdown_grace: Duration,
+}
+
+/// The durable state.
+#[derive(Debug, Clone)]
+pub struct StateConfig {
+    /// The directory.
+    pub path: PathBuf,
+    /// The file by which a loss of the directory is noticed; in the directory unless set.
+    pub witness: Option<PathBuf>,
 }
 
 /// The admin pages.
@@ -42,6 +51,7 @@ pub struct LogConfig {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawState {
     path: Option<PathBuf>,
+    witness: Option<PathBuf>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,12 +86,7 @@ pub(super) fn understand(
     log: RawLog,
     shutdown: &RawShutdown,
 ) -> Result<RuntimeConfig, Problem> {
-    let state_path = state.path.ok_or_else(|| {
-        Problem::new(
-            "state.path",
-            "say where the cursors are to be kept, on a disk that survives the process",
-        )
-    })?;
+    let state = state_config(state)?;
     let listen = admin.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let listen = listen.parse().map_err(|_| {
         Problem::new("admin.listen", format!("`{listen}` is not an address such as {DEFAULT_LISTEN}"))
@@ -95,9 +100,24 @@ pub(super) fn understand(
         ));
     }
     Ok(RuntimeConfig {
-        state_path,
+        state,
         admin: AdminConfig { listen, stalled_after },
         log: LogConfig { level, style: log.style.unwrap_or_default() },
         shutdown_grace: shutdown.grace.map_or(DEFAULT_GRACE, |Span(span)| span),
     })
+}
+
+fn state_config(raw: RawState) -> Result<StateConfig, Problem> {
+    let path = raw.path.ok_or_else(|| {
+        Problem::new(
+            "state.path",
+            "say where the cursors are to be kept, on a disk that survives the process",
+        )
+    })?;
+    if let Some(witness) = raw.witness.as_ref().filter(|witness| witness.is_dir()) {
+        let reason =
+            format!("`{}` is a directory: name a file, on another disk than the state", witness.display());
+        return Err(Problem::new("witness", reason).under("state"));
+    }
+    Ok(StateConfig { path, witness: raw.witness })
 }

@@ -1,6 +1,6 @@
 //! Streams and their routes.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, str::FromStr, time::Duration};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -58,6 +58,23 @@ impl Start {
             Self::Ago(ago) => (now - ago).max(earliest),
             Self::At(time) => time.max(earliest),
         }
+    }
+}
+
+impl FromStr for Start {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "now" {
+            return Ok(Self::Now);
+        }
+        if let Some(Span(ago)) = text.strip_prefix('-').and_then(Span::parse) {
+            return Ok(Self::Ago(ago));
+        }
+        let time = text.parse();
+        let time =
+            time.map_err(|_| format!("`{text}` is not \"now\", a time ago such as \"-1h\", or a timestamp"))?;
+        Ok(Self::At(time))
     }
 }
 
@@ -124,7 +141,7 @@ struct RawRoute {
     in_flight: Option<Bytes>,
 }
 
-/// What the Workato connector does, too: the hour before the first start.
+/// Enough to see something arrive, and not so much that a first try is a flood.
 const DEFAULT_START: Start = Start::Ago(Duration::from_secs(3_600));
 const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(10);
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(300);
@@ -148,7 +165,8 @@ pub(super) fn understand(name: &str, raw: RawStream, names: &Names<'_>) -> Resul
             "a stream without routes goes nowhere: routes = [{ sink = \"…\" }]",
         ));
     }
-    let start = raw.start.as_deref().map(start).transpose()?.unwrap_or(DEFAULT_START);
+    let start = raw.start.as_deref().map(str::parse).transpose();
+    let start = start.map_err(|reason: String| Problem::new("start", reason))?.unwrap_or(DEFAULT_START);
     if let Some(filter) = &raw.filter {
         check_filter(filter)?;
     }
@@ -215,19 +233,6 @@ fn size(key: &str, size: Option<Bytes>, default: u64) -> Result<usize, Problem> 
     usize::try_from(bytes).map_err(|_| Problem::new(key, "this is more than fits into memory"))
 }
 
-fn start(text: &str) -> Result<Start, Problem> {
-    if text == "now" {
-        return Ok(Start::Now);
-    }
-    if let Some(Span(ago)) = text.strip_prefix('-').and_then(Span::parse) {
-        return Ok(Start::Ago(ago));
-    }
-    let time = text.parse().map_err(|_| {
-        Problem::new("start", format!("`{text}` is not \"now\", a time ago such as \"-1h\", or a timestamp"))
-    })?;
-    Ok(Start::At(time))
-}
-
 /// What Okta would refuse on the first request; Okta itself judges the rest.
 fn check_filter(filter: &str) -> Result<(), Problem> {
     if filter.trim().is_empty() {
@@ -255,6 +260,7 @@ mod tests {
     fn starts_are_understood_and_kept_within_retention() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let retention = Duration::from_secs(90 * 86_400);
+        let start = |text: &str| text.parse::<Start>();
         let resolve = |text: &str| start(text).unwrap().resolve(now, retention);
         assert_eq!(resolve("now"), now);
         assert_eq!(resolve("-1h"), now - Duration::from_secs(3_600));

@@ -55,3 +55,19 @@ pub struct Stored {
     /// The cursor.
     pub cursor: Cursor,
 }
+
+#[cfg(test)]
+impl Cursor {
+    /// A cursor with this link.
+    pub(crate) fn for_tests(link: &str) -> Self {
+        Self {
+            link: link.to_owned(),
+            question: "https://acme.okta.com".to_owned(),
+            published_max: Some(Timestamp::UNIX_EPOCH),
+            advanced_at: Timestamp::UNIX_EPOCH,
+            delivered: 3,
+            mark: Some(SinkMark::File { name: "a.jsonl".to_owned(), length_bytes: 12 }),
+            recent: RecentIds::default(),
+        }
+    }
+}

@@ -1,64 +1,132 @@
-//! Durable state: where each route stands. sled is named here and nowhere else.
+//! Durable state: where each route stands, and what became of each command. sled is named here and nowhere else.
 //!
-//! A commit returns when the record is on the disk, not when sled says that it flushed: see `store`. Knows nothing of
-//! sinks beyond the mark that they ask to have kept.
+//! A commit returns when the record is on the disk, not when sled says that it flushed: see `engine`. A state that may
+//! have lost something is refused on start: see `trust`. Knows nothing of sinks beyond the mark that they ask to have
+//! kept, and nothing of commands beyond their ids.
 
 mod cursor;
+mod disk;
+mod engine;
+mod error;
+mod export;
+mod identity;
+mod journal;
+mod open;
+mod places;
 mod recent;
 mod record;
+mod refusal;
 mod store;
+mod tally;
+mod trust;
+mod verification;
+mod witness;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io::Write, path::PathBuf, sync::Arc};
+
+use jiff::Timestamp;
 
 pub use cursor::{Cursor, SinkMark, Stored};
+pub use error::{StateClass, StateError};
+pub use export::{ExportError, ImportError, read as read_export};
+pub use journal::{ENTRY_MAX_BYTES, Entry, StoredEntry};
+pub use open::{Contents, Opening};
+pub use places::Places;
 pub use recent::{RecentIds, RecentSet};
-pub use store::StateError;
+pub use refusal::{Distrust, Refusal, Way};
+pub use verification::Verification;
 
 use store::Store;
 
-/// The state directory of this daemon, open and locked.
+/// The state of this daemon, open and locked.
 #[derive(Debug, Clone)]
 pub struct State {
     store: Arc<Store>,
 }
 
 impl State {
-    /// Opens the state under `directory`, or creates it; no other process may have it open.
-    pub async fn open(directory: PathBuf) -> Result<Self, StateError> {
-        let store = off_runtime(move || Store::open(&directory)).await?;
+    /// Opens the state at `places`; no other process may have it open.
+    pub async fn open(places: Places, opening: Opening) -> Result<Self, StateError> {
+        let store = off_runtime(move || open::open(places, opening)).await?;
         Ok(Self { store: Arc::new(store) })
-    }
-
-    /// Like [`State::open`], but refuses to create a state where there is none.
-    pub async fn open_existing(directory: PathBuf) -> Result<Self, StateError> {
-        if !directory.join(store::FOLDER).is_dir() {
-            return Err(StateError::Missing(directory));
-        }
-        Self::open(directory).await
     }
 
     /// Where `route` stands, if it ever moved.
     pub async fn load(&self, route: &str) -> Result<Option<Stored>, StateError> {
-        let (store, route) = (Arc::clone(&self.store), route.to_owned());
-        off_runtime(move || store.load(&route)).await
+        let route = route.to_owned();
+        self.run(move |store| store.load(&route)).await
     }
 
     /// All routes that ever moved, by name.
     pub async fn list(&self) -> Result<Vec<(String, Stored)>, StateError> {
-        let store = Arc::clone(&self.store);
-        off_runtime(move || store.list()).await
+        self.run(Store::list).await
     }
 
     /// Moves the cursor of `route` from generation `expected` (0: there is none yet) to `expected + 1` and returns when
-    /// that is on the disk. A cursor that somebody else moved in the meantime is left alone.
+    /// that is on the disk. A cursor that somebody else moved in the meantime is left alone. After a failure the same
+    /// call may be repeated.
     pub async fn advance(&self, route: &str, expected: u64, cursor: Arc<Cursor>) -> Result<u64, StateError> {
-        let (store, route) = (Arc::clone(&self.store), route.to_owned());
-        off_runtime(move || store.advance(&route, expected, &cursor)).await
+        let route = route.to_owned();
+        self.run(move |store| {
+            let generation = store.advance(&route, expected, &cursor)?;
+            store.keep_witness();
+            Ok(generation)
+        })
+        .await
+    }
+
+    /// Writes what is durable of the command `id`, which is at generation `expected`, and returns its next generation
+    /// when that is on the disk.
+    pub async fn record(&self, id: &str, expected: u64, entry: Entry) -> Result<u64, StateError> {
+        let id = id.to_owned();
+        self.run(move |store| {
+            let generation = store.record(&id, expected, &entry)?;
+            store.keep_witness();
+            Ok(generation)
+        })
+        .await
+    }
+
+    /// What is durable of the command `id`.
+    pub async fn entry(&self, id: &str) -> Result<Option<StoredEntry>, StateError> {
+        let id = id.to_owned();
+        self.run(move |store| store.entry(&id)).await
+    }
+
+    /// Forgets some hundreds of commands received before `before`, and says how many; 0 if there are none left.
+    pub async fn forget(&self, before: Timestamp) -> Result<usize, StateError> {
+        self.run(move |store| store.forget(before)).await
+    }
+
+    /// Reads everything.
+    pub async fn verify(&self) -> Result<Verification, StateError> {
+        self.run(verification::verify).await
+    }
+
+    /// Writes everything to `out` as JSON lines, and gives it back.
+    pub async fn export<W: Write + Send + 'static>(&self, mut out: W) -> Result<W, ExportError> {
+        let store = Arc::clone(&self.store);
+        let exported =
+            tokio::task::spawn_blocking(move || export::write(&store, &mut out).map(|()| out)).await;
+        exported.unwrap_or(Err(ExportError::State(StateError::Interrupted)))
+    }
+
+    /// Writes the witness a last time and lets go of the files. Whatever is asked afterwards fails.
+    pub async fn close(&self) -> Result<(), StateError> {
+        self.run(Store::close).await
     }
 
     /// Where dead letters are kept.
     pub fn dead_letters_directory(&self) -> PathBuf {
-        self.store.directory().join("dead-letters")
+        self.store.places.dead_letters()
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, StateError> + Send + 'static,
+    ) -> Result<T, StateError> {
+        let store = Arc::clone(&self.store);
+        off_runtime(move || work(&store)).await
     }
 }
 

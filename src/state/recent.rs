@@ -30,6 +30,21 @@ impl RecentIds {
         self.count += 1;
     }
 
+    /// The ring as text, for an export.
+    pub(super) fn to_hex(&self) -> String {
+        self.ring.iter().map(|fingerprint| format!("{fingerprint:016x}")).collect()
+    }
+
+    /// The ring out of an export; everything in it is to be written.
+    pub(super) fn from_hex(count: u64, hex: &str) -> Option<Self> {
+        let digits = hex
+            .as_bytes()
+            .chunks(16)
+            .map(|digits| u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
+        let ring: Vec<u64> = digits.collect::<Option<_>>()?;
+        (ring.len() == ring_length(count)).then_some(Self { ring, count, written: 0 })
+    }
+
     /// A copy to look things up in quickly.
     pub fn to_set(&self) -> RecentSet {
         RecentSet(self.ring.iter().copied().collect())
@@ -65,9 +80,13 @@ impl RecentIds {
             rest.is_empty().then_some(())?;
             ring.extend(fingerprints.iter().map(|bytes| u64::from_be_bytes(*bytes)));
         }
-        let expected = usize::try_from(count).unwrap_or(CAPACITY).min(CAPACITY);
-        (ring.len() == expected).then_some(Self { ring, count, written: count })
+        (ring.len() == ring_length(count)).then_some(Self { ring, count, written: count })
     }
+}
+
+/// How many fingerprints there are after `count` events.
+fn ring_length(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(CAPACITY).min(CAPACITY)
 }
 
 /// Fingerprints to look up.
@@ -129,6 +148,22 @@ mod tests {
             assert_eq!(read, recent);
         }
         assert!(next > CAPACITY * 10);
+    }
+
+    #[test]
+    fn an_export_is_read_back_and_written_as_a_whole() {
+        for events in [0, 5, CAPACITY, CAPACITY + 70] {
+            let mut recent = RecentIds::default();
+            filled(0..events, &mut recent);
+            recent.mark_written();
+            let read = RecentIds::from_hex(recent.count(), &recent.to_hex()).unwrap();
+            assert_eq!(read.to_hex(), recent.to_hex());
+            let chunks: BTreeMap<_, _> = read.changed_chunks().collect();
+            let disk = RecentIds::from_chunks(read.count(), chunks.values().map(Vec::as_slice)).unwrap();
+            assert_eq!(disk, recent, "{events}");
+        }
+        assert_eq!(RecentIds::from_hex(2, "0000000000000001"), None);
+        assert_eq!(RecentIds::from_hex(1, "not hexadecimal!"), None);
     }
 
     #[test]

@@ -7,18 +7,25 @@
 //! | 4 | CRC-32 of all that follows, big-endian |
 //! | 8 | generation, big-endian |
 //! | … | payload |
+//!
+//! Version 1 is that of stores without an identity; version 2 says that the store has one, so that a reader of version
+//! 1, which would leave the witnesses behind, refuses it. A new version is needed whenever a reader of the last one
+//! would read something wrong.
 
 const MAGIC: &[u8; 3] = b"okb";
-const VERSION: u8 = 1;
+/// What is written.
+pub(super) const VERSION: u8 = 2;
+/// The oldest version that is read.
+const VERSION_MIN: u8 = 1;
 
 /// Why bytes are not a record.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum RecordError {
     /// Cut short, or never one of ours.
     #[error("this is not a record of oktabus")]
     Foreign,
     /// Written by another version.
-    #[error("the record has format version {0}, and this binary knows version {VERSION} only")]
+    #[error("the record has format version {0}, and this binary knows versions {VERSION_MIN} to {VERSION}")]
     Version(u8),
     /// Damaged.
     #[error("the record's checksum is wrong")]
@@ -30,9 +37,13 @@ pub enum RecordError {
 
 /// Writes a record.
 pub(super) fn encode(generation: u64, payload: &[u8]) -> Vec<u8> {
+    encode_as(VERSION, generation, payload)
+}
+
+fn encode_as(version: u8, generation: u64, payload: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(16 + payload.len());
     record.extend_from_slice(MAGIC);
-    record.push(VERSION);
+    record.push(version);
     record.extend_from_slice(&[0; 4]);
     record.extend_from_slice(&generation.to_be_bytes());
     record.extend_from_slice(payload);
@@ -43,9 +54,13 @@ pub(super) fn encode(generation: u64, payload: &[u8]) -> Vec<u8> {
 
 /// Reads a record: generation and payload.
 pub(super) fn decode(record: &[u8]) -> Result<(u64, &[u8]), RecordError> {
+    decode_up_to(VERSION, record)
+}
+
+fn decode_up_to(version_max: u8, record: &[u8]) -> Result<(u64, &[u8]), RecordError> {
     let rest = record.strip_prefix(MAGIC).ok_or(RecordError::Foreign)?;
     let (version, rest) = rest.split_first().ok_or(RecordError::Foreign)?;
-    if *version != VERSION {
+    if !(VERSION_MIN..=version_max).contains(version) {
         return Err(RecordError::Version(*version));
     }
     let (checksum, rest) = rest.split_first_chunk().ok_or(RecordError::Foreign)?;
@@ -54,6 +69,12 @@ pub(super) fn decode(record: &[u8]) -> Result<(u64, &[u8]), RecordError> {
     }
     let (generation, payload) = rest.split_first_chunk().ok_or(RecordError::Foreign)?;
     Ok((u64::from_be_bytes(*generation), payload))
+}
+
+/// A record as an earlier version wrote it.
+#[cfg(test)]
+pub(super) fn encode_version_1(generation: u64, payload: &[u8]) -> Vec<u8> {
+    encode_as(1, generation, payload)
 }
 
 #[cfg(test)]
@@ -80,9 +101,15 @@ mod tests {
     }
 
     #[test]
-    fn another_version_is_named() {
-        let mut record = encode(7, b"payload");
-        record[3] = 2;
-        assert_eq!(decode(&record), Err(RecordError::Version(2)));
+    fn old_and_new_readers_meet_old_and_new_records() {
+        let (old, new, newer) = (encode_as(1, 7, b"p"), encode_as(2, 7, b"p"), encode_as(3, 7, b"p"));
+        let read = Ok((7, &b"p"[..]));
+        assert_eq!(
+            (decode_up_to(1, &old), decode_up_to(1, &new)),
+            (read.clone(), Err(RecordError::Version(2)))
+        );
+        assert_eq!((decode(&old), decode(&new)), (read.clone(), read));
+        assert_eq!(decode(&newer), Err(RecordError::Version(3)));
+        assert_eq!(decode(&encode_as(0, 7, b"p")), Err(RecordError::Version(0)));
     }
 }

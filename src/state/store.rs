@@ -1,209 +1,399 @@
-//! sled, wrapped so that a commit is on the disk when it returns.
+//! Records in the store: read, compared and set, and on the disk when that returns.
 //!
-//! sled 0.34 ends a flush with `sync_file_range`, which does not survive a loss of power. So each commit also calls
-//! `fdatasync` on sled's data file, and creation syncs the files and the directories that hold them. sled's own
-//! background flush is off: nothing here may count on it.
+//! Every change is one batch that also counts the store's commits, so that the store as a whole has a number that only
+//! grows; the tally and the witness hold that number against it. Commits that come together share a flush.
 
 use std::{
-    fs, io,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
+
+use jiff::Timestamp;
 
 use super::{
-    Cursor, RecentIds, Stored,
+    Cursor, RecentIds, StateError, Stored, disk,
+    engine::{Batch, Engine},
+    identity::StoreId,
+    places::Places,
     record::{self, RecordError},
+    refusal::{Distrust, Refusal},
+    tally::{Tally, TallyFile},
+    trust::StoreFacts,
+    witness::{Witness, WitnessedRoute},
 };
+use crate::telemetry::chain;
 
-/// Why the state cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// Another process has it.
-    #[error("the state directory {0} is in use by another process: two daemons must not share one")]
-    Locked(PathBuf),
-    /// Nothing was ever kept there.
-    #[error(
-        "there is no state in {0}: no daemon has run with this configuration yet, or the path is another"
-    )]
-    Missing(PathBuf),
-    /// The directory or a file in it cannot be read or written.
-    #[error("cannot {action} {path}")]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// To which file or directory.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The store cannot be read.
-    #[error("the store under {path} cannot be used")]
-    Store {
-        /// The state directory.
-        path: PathBuf,
-        /// What sled said.
-        source: sled::Error,
-    },
-    /// A record is damaged or of another version.
-    #[error("the record of route {route} cannot be trusted")]
-    Record {
-        /// The route.
-        route: String,
-        /// What is wrong with it.
-        source: RecordError,
-    },
-    /// Somebody else moved the cursor.
-    #[error(
-        "the cursor of route {route} is at generation {found}, not at {expected}: is another daemon using this state?"
-    )]
-    Regressed {
-        /// The route.
-        route: String,
-        /// The generation that was expected.
-        expected: u64,
-        /// The generation that was found.
-        found: u64,
-    },
-    /// The work was given up half way, because the process ends or because of a bug.
-    #[error("access to the state was interrupted")]
-    Interrupted,
-}
+/// How often the witness is written at most.
+const WITNESS_INTERVAL: Duration = Duration::from_secs(5);
 
-#[derive(Debug)]
-pub(super) struct Store {
-    directory: PathBuf,
-    db: sled::Db,
-    data_file: fs::File,
-    /// Makes comparing and setting one step. sled's own compare-and-swap covers one key, and a cursor has several.
-    advancing: Mutex<()>,
-}
-
-/// Where sled keeps its files, under the state directory.
-pub(super) const FOLDER: &str = "store";
-
+const IDENTITY: &[u8] = b"identity";
 const CURSOR: &[u8] = b"cursor\0";
 const RECENT: &[u8] = b"recent\0";
+/// More routes than any configuration has.
+const ROUTES_MAX: usize = 100_000;
+
+/// The open store.
+#[derive(Debug)]
+pub(super) struct Store {
+    pub(super) places: Places,
+    pub(super) engine: Engine,
+    id: StoreId,
+    /// Makes comparing and setting one step. sled's own compare-and-swap covers one key, and a cursor has several.
+    writing: Mutex<()>,
+    /// Commits in the store, on the disk or not.
+    applied: AtomicU64,
+    /// Commits that were acknowledged.
+    acknowledged: AtomicU64,
+    /// How often the store was opened anew after a failure, which may have lost what was applied and not flushed.
+    reopened: AtomicU64,
+    keeping: Mutex<Keeping>,
+}
+
+/// What is kept beside the store.
+#[derive(Debug)]
+struct Keeping {
+    tally: TallyFile,
+    witnessed_at: Instant,
+}
+
+/// One change of a record.
+pub(super) struct Change<'a> {
+    /// Whose record it is, for people.
+    pub(super) what: &'a str,
+    pub(super) key: Vec<u8>,
+    /// The generation that the record has; 0 if it must not be there.
+    pub(super) expected: u64,
+    pub(super) payload: &'a [u8],
+}
 
 impl Store {
-    pub(super) fn open(directory: &Path) -> Result<Self, StateError> {
-        create_directory(directory)?;
-        let path = directory.join(FOLDER);
-        let open_error = |source| match source {
-            sled::Error::Io(err) if is_locked(&err) => StateError::Locked(directory.to_owned()),
-            source => StateError::Store { path: directory.to_owned(), source },
+    /// Takes over a store that is trusted, or one that is new, and writes both witnesses.
+    pub(super) fn take_over(
+        places: Places,
+        engine: Engine,
+        identity: Option<(StoreId, u64)>,
+    ) -> Result<Self, StateError> {
+        let (id, commits) = match identity {
+            Some(identity) => identity,
+            None => (create_identity(&engine)?, 0),
         };
-        let db = sled::Config::new()
-            .path(&path)
-            .mode(sled::Mode::LowSpace)
-            .cache_capacity(4 << 20)
-            .flush_every_ms(None)
-            .open()
-            .map_err(open_error)?;
-        for file in ["db", "conf"].map(|name| path.join(name)) {
-            sync_all(&file)?;
-        }
-        for folder in [&path, directory] {
-            sync_all(folder)?;
-        }
-        let data_path = path.join("db");
-        let data_file = fs::File::open(&data_path).map_err(io_error("open", &data_path))?;
-        Ok(Self { directory: directory.to_owned(), db, data_file, advancing: Mutex::new(()) })
+        let tally = TallyFile::create(&places.tally(), Tally { store: id, commits })?;
+        let store = Self {
+            places,
+            engine,
+            id,
+            writing: Mutex::new(()),
+            applied: AtomicU64::new(commits),
+            acknowledged: AtomicU64::new(commits),
+            reopened: AtomicU64::new(0),
+            keeping: Mutex::new(Keeping { tally, witnessed_at: Instant::now() }),
+        };
+        store.witness()?;
+        Ok(store)
     }
 
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
-    }
-
+    /// Where `route` stands, if it ever moved.
     pub(super) fn load(&self, route: &str) -> Result<Option<Stored>, StateError> {
-        let Some(bytes) = self.db.get(cursor_key(route)).map_err(|err| self.store_error(err))? else {
-            return Ok(None);
-        };
-        self.decode(route, &bytes).map(Some)
+        let _ready = self.ready()?;
+        let stored = self.engine.get(&cursor_key(route))?;
+        stored.map(|bytes| read_cursor(&self.engine, route, &bytes)).transpose()
     }
 
+    /// All routes, by name.
     pub(super) fn list(&self) -> Result<Vec<(String, Stored)>, StateError> {
-        let mut routes = Vec::new();
-        for entry in self.db.scan_prefix(CURSOR) {
-            let (key, bytes) = entry.map_err(|err| self.store_error(err))?;
-            let route = String::from_utf8_lossy(&key[CURSOR.len()..]).into_owned();
-            let stored = self.decode(&route, &bytes)?;
-            routes.push((route, stored));
-        }
-        Ok(routes)
+        let _ready = self.ready()?;
+        routes(&self.engine)
     }
 
+    /// Moves the cursor of `route` from generation `expected` to the next.
     pub(super) fn advance(&self, route: &str, expected: u64, cursor: &Cursor) -> Result<u64, StateError> {
-        let generation = expected + 1;
-        {
-            let _advancing = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = self.generation(route)?;
-            if found != expected {
-                return Err(StateError::Regressed { route: route.to_owned(), expected, found });
+        let payload = encode_cursor(route, cursor)?;
+        let change = Change { what: route, key: cursor_key(route), expected, payload: &payload };
+        self.change(&change, |batch| add_recent(batch, route, expected + 1, cursor))
+    }
+
+    /// Sets a record to its next generation, together with what `more` adds to the batch, and returns when that is on
+    /// the disk. May be repeated after a failure: if the first attempt got through after all, the second one says so.
+    pub(super) fn change(
+        &self,
+        change: &Change<'_>,
+        more: impl FnOnce(&mut Batch),
+    ) -> Result<u64, StateError> {
+        disk::require_room(&self.places.directory)?;
+        let next = change.expected + 1;
+        let record = record::encode(next, change.payload);
+        let applied = {
+            let ready = self.ready()?;
+            let stored = self.engine.get(&change.key)?;
+            if stored.as_ref() == Some(&record) {
+                self.applied_now(&ready)
+            } else {
+                change.require_expected(stored.as_deref())?;
+                let mut batch = Batch::default();
+                batch.insert(change.key.clone(), record);
+                more(&mut batch);
+                self.apply(batch, &ready)?
             }
-            let batch = encode(route, generation, cursor)?;
-            self.db.apply_batch(batch).map_err(|err| self.store_error(err))?;
+        };
+        self.make_durable(applied)?;
+        Ok(next)
+    }
+
+    /// Removes or adds what needs no comparing, and returns when that is on the disk.
+    pub(super) fn write(&self, batch: Batch) -> Result<(), StateError> {
+        disk::require_room(&self.places.directory)?;
+        let applied = {
+            let ready = self.ready()?;
+            self.apply(batch, &ready)?
+        };
+        self.make_durable(applied)
+    }
+
+    /// How many commits the store has acknowledged.
+    pub(super) fn commits(&self) -> u64 {
+        self.acknowledged.load(Ordering::Acquire)
+    }
+
+    pub(super) fn id(&self) -> StoreId {
+        self.id
+    }
+
+    /// Writes the witness as of now.
+    pub(super) fn witness(&self) -> Result<(), StateError> {
+        // Nothing may be witnessed that is not on the disk, so nothing is applied meanwhile.
+        let ready = self.ready()?;
+        self.make_durable(self.applied_now(&ready))?;
+        let witness = Witness {
+            store: self.id,
+            commits: self.commits(),
+            written_at: Timestamp::now(),
+            written_by: env!("CARGO_PKG_VERSION").to_owned(),
+            routes: witnessed(routes(&self.engine)?),
+        };
+        let mut keeping = lock(&self.keeping);
+        keeping.tally.sync()?;
+        witness.write(&self.places.witness)?;
+        keeping.witnessed_at = Instant::now();
+        Ok(())
+    }
+
+    /// Writes the witness a last time and lets go of the files.
+    pub(super) fn close(&self) -> Result<(), StateError> {
+        let witnessed = self.witness();
+        self.engine.close();
+        witnessed
+    }
+
+    /// The right to read and change the store, which works.
+    pub(super) fn ready(&self) -> Result<Ready<'_>, StateError> {
+        let guard = lock(&self.writing);
+        if self.engine.is_broken() {
+            self.engine.reopen()?;
+            self.reopened.fetch_add(1, Ordering::AcqRel);
+            let commits = self.require_acknowledged()?;
+            self.applied.store(commits, Ordering::Release);
+            tracing::info!(state = %self.places.directory.display(), commits, "the store was opened anew after a failure");
         }
-        self.commit()?;
-        Ok(generation)
+        Ok(Ready(guard))
     }
 
-    /// Brings all that was written to the disk.
-    fn commit(&self) -> Result<(), StateError> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one place that knows that flushing is not enough"
-        )]
-        self.db.flush().map_err(|err| self.store_error(err))?;
-        self.data_file.sync_data().map_err(io_error("sync", &self.directory.join(FOLDER).join("db")))
+    /// After a failure the disk must hold what was acknowledged, or nobody may go on.
+    fn require_acknowledged(&self) -> Result<u64, StateError> {
+        let known = self.commits();
+        let distrust = match read_identity(&self.engine)? {
+            Some((id, commits)) if id == self.id && commits >= known => return Ok(commits),
+            Some((id, _)) if id != self.id => {
+                Distrust::Other { found: id.to_string(), known: self.id.to_string() }
+            }
+            Some((_, found)) => Distrust::Behind { what: "the number of commits".to_owned(), found, known },
+            None => Distrust::Emptied,
+        };
+        self.engine.close();
+        let directory = self.places.directory.clone();
+        Err(Box::new(Refusal { directory, distrust, witnessed_at: None }).into())
     }
 
-    fn generation(&self, route: &str) -> Result<u64, StateError> {
-        match self.db.get(cursor_key(route)).map_err(|err| self.store_error(err))? {
-            Some(bytes) => Ok(record::decode(&bytes).map_err(record_error(route))?.0),
-            None => Ok(0),
+    fn apply(&self, mut batch: Batch, ready: &Ready<'_>) -> Result<Applied, StateError> {
+        let commits = self.applied.load(Ordering::Acquire) + 1;
+        batch.insert(IDENTITY, identity_record(self.id, commits));
+        self.engine.apply(batch)?;
+        self.applied.store(commits, Ordering::Release);
+        Ok(self.applied_now(ready))
+    }
+
+    fn applied_now(&self, _ready: &Ready<'_>) -> Applied {
+        Applied {
+            commits: self.applied.load(Ordering::Acquire),
+            reopened: self.reopened.load(Ordering::Acquire),
         }
     }
 
-    fn decode(&self, route: &str, bytes: &[u8]) -> Result<Stored, StateError> {
-        let (generation, payload) = record::decode(bytes).map_err(record_error(route))?;
-        let content = |what: String| record_error(route)(RecordError::Content(what));
-        let (count, json) =
-            payload.split_first_chunk().ok_or_else(|| content("it is cut short".to_owned()))?;
-        let mut cursor: Cursor = serde_json::from_slice(json).map_err(|err| content(err.to_string()))?;
-        cursor.recent = self.load_recent(route, u64::from_be_bytes(*count))?;
-        Ok(Stored { generation, cursor })
-    }
-
-    fn load_recent(&self, route: &str, count: u64) -> Result<RecentIds, StateError> {
-        let mut chunks = Vec::new();
-        for entry in self.db.scan_prefix(recent_prefix(route)) {
-            let (_, bytes) = entry.map_err(|err| self.store_error(err))?;
-            chunks.push(record::decode(&bytes).map_err(record_error(route))?.1.to_vec());
+    /// Returns when everything up to `applied` is on the disk. Who comes while another one flushes waits, and then often
+    /// finds that the other's flush, or its own, has carried several commits.
+    fn make_durable(&self, applied: Applied) -> Result<(), StateError> {
+        let keeping = lock(&self.keeping);
+        if self.commits() < applied.commits {
+            let commits = self.applied.load(Ordering::Acquire);
+            self.engine.flush()?;
+            self.require_still_open(applied)?;
+            keeping.tally.write(Tally { store: self.id, commits })?;
+            self.acknowledged.fetch_max(commits, Ordering::AcqRel);
         }
-        let recent = RecentIds::from_chunks(count, chunks.iter().map(Vec::as_slice));
-        recent.ok_or_else(|| {
-            record_error(route)(RecordError::Content("the recent events do not fit the cursor".to_owned()))
-        })
+        self.require_still_open(applied)?;
+        Ok(())
     }
 
-    fn store_error(&self, source: sled::Error) -> StateError {
-        StateError::Store { path: self.directory.clone(), source }
+    /// A store that was opened anew may have lost what was applied before; whoever applied it has to do it again.
+    fn require_still_open(&self, applied: Applied) -> Result<(), StateError> {
+        if self.reopened.load(Ordering::Acquire) == applied.reopened {
+            return Ok(());
+        }
+        let reason = "it failed while a commit was on its way".to_owned();
+        Err(StateError::Store { path: self.places.store(), reason })
+    }
+
+    /// Writes the witness if it is time. A witness that cannot be written makes no commit undone.
+    pub(super) fn keep_witness(&self) {
+        let is_due = lock(&self.keeping).witnessed_at.elapsed() >= WITNESS_INTERVAL;
+        if is_due && let Err(err) = self.witness() {
+            lock(&self.keeping).witnessed_at = Instant::now();
+            tracing::warn!(
+                err = chain(&err),
+                "the witness of the state cannot be written; the store goes on without"
+            );
+        }
     }
 }
 
-fn encode(route: &str, generation: u64, cursor: &Cursor) -> Result<sled::Batch, StateError> {
+/// The right to read and change the store.
+pub(super) struct Ready<'a>(#[expect(dead_code, reason = "held, not used")] MutexGuard<'a, ()>);
+
+/// How far the store was after something was applied.
+#[derive(Debug, Clone, Copy)]
+struct Applied {
+    commits: u64,
+    reopened: u64,
+}
+
+impl Change<'_> {
+    fn require_expected(&self, stored: Option<&[u8]>) -> Result<(), StateError> {
+        let found = match stored {
+            Some(bytes) => record::decode(bytes).map_err(record_error(self.what))?.0,
+            None => 0,
+        };
+        if found == self.expected {
+            return Ok(());
+        }
+        Err(StateError::Regressed { what: self.what.to_owned(), expected: self.expected, found })
+    }
+}
+
+/// What the store in `engine` says of itself; every cursor in it is read.
+pub(super) fn facts(engine: &Engine) -> Result<StoreFacts, StateError> {
+    let routes = routes(engine)?.into_iter().map(|(name, stored)| (name, stored.generation)).collect();
+    Ok(StoreFacts { identity: read_identity(engine)?, routes })
+}
+
+/// All routes, by name.
+pub(super) fn routes(engine: &Engine) -> Result<Vec<(String, Stored)>, StateError> {
+    let mut routes = Vec::new();
+    for (key, bytes) in engine.scan(CURSOR, None, ROUTES_MAX)? {
+        let route = String::from_utf8_lossy(&key[CURSOR.len()..]).into_owned();
+        let stored = read_cursor(engine, &route, &bytes)?;
+        routes.push((route, stored));
+    }
+    Ok(routes)
+}
+
+/// Adds a cursor to a store that is being built.
+pub(super) fn add_cursor(
+    batch: &mut Batch,
+    route: &str,
+    generation: u64,
+    cursor: &Cursor,
+) -> Result<(), StateError> {
+    batch.insert(cursor_key(route), record::encode(generation, &encode_cursor(route, cursor)?));
+    add_recent(batch, route, generation, cursor);
+    Ok(())
+}
+
+pub(super) fn record_error(what: &str) -> impl FnOnce(RecordError) -> StateError {
+    let what = what.to_owned();
+    move |source| match source {
+        RecordError::Version(found) if found > record::VERSION => StateError::NewerFormat {
+            what: format!("the record of {what}"),
+            found: found.into(),
+            known: record::VERSION.into(),
+        },
+        source => StateError::Record { what, source },
+    }
+}
+
+fn create_identity(engine: &Engine) -> Result<StoreId, StateError> {
+    let id = StoreId::generate();
+    let mut batch = Batch::default();
+    batch.insert(IDENTITY, identity_record(id, 0));
+    engine.apply(batch)?;
+    engine.flush()?;
+    Ok(id)
+}
+
+fn identity_record(id: StoreId, commits: u64) -> Vec<u8> {
+    record::encode(commits, &id.to_bytes())
+}
+
+fn read_identity(engine: &Engine) -> Result<Option<(StoreId, u64)>, StateError> {
+    const WHAT: &str = "the store's identity";
+    let Some(bytes) = engine.get(IDENTITY)? else { return Ok(None) };
+    let (commits, id) = record::decode(&bytes).map_err(record_error(WHAT))?;
+    let id = <[u8; 16]>::try_from(id).map_err(|_| RecordError::Content("not an id".to_owned()));
+    Ok(Some((StoreId::from_bytes(id.map_err(record_error(WHAT))?), commits)))
+}
+
+fn read_cursor(engine: &Engine, route: &str, bytes: &[u8]) -> Result<Stored, StateError> {
+    let (generation, payload) = record::decode(bytes).map_err(record_error(route))?;
+    let content = |what: String| record_error(route)(RecordError::Content(what));
+    let (count, json) = payload.split_first_chunk().ok_or_else(|| content("it is cut short".to_owned()))?;
+    let mut cursor: Cursor = serde_json::from_slice(json).map_err(|err| content(err.to_string()))?;
+    cursor.recent = read_recent(engine, route, u64::from_be_bytes(*count))?;
+    Ok(Stored { generation, cursor })
+}
+
+fn read_recent(engine: &Engine, route: &str, count: u64) -> Result<RecentIds, StateError> {
+    let mut chunks = Vec::new();
+    for (_, bytes) in engine.scan(&recent_prefix(route), None, usize::MAX)? {
+        chunks.push(record::decode(&bytes).map_err(record_error(route))?.1.to_vec());
+    }
+    let recent = RecentIds::from_chunks(count, chunks.iter().map(Vec::as_slice));
+    recent.ok_or_else(|| {
+        record_error(route)(RecordError::Content("the recent events do not fit the cursor".to_owned()))
+    })
+}
+
+fn encode_cursor(route: &str, cursor: &Cursor) -> Result<Vec<u8>, StateError> {
     let mut payload = cursor.recent.count().to_be_bytes().to_vec();
     serde_json::to_writer(&mut payload, cursor)
         .map_err(|err| record_error(route)(RecordError::Content(err.to_string())))?;
-    let mut batch = sled::Batch::default();
-    batch.insert(cursor_key(route), record::encode(generation, &payload));
+    Ok(payload)
+}
+
+fn add_recent(batch: &mut Batch, route: &str, generation: u64, cursor: &Cursor) {
     for (number, chunk) in cursor.recent.changed_chunks() {
         let mut key = recent_prefix(route);
         key.push(number);
         batch.insert(key, record::encode(generation, &chunk));
     }
-    Ok(batch)
+}
+
+fn witnessed(routes: Vec<(String, Stored)>) -> std::collections::BTreeMap<String, WitnessedRoute> {
+    let witnessed = |Stored { generation, cursor }| {
+        let cursor = Cursor { recent: RecentIds::default(), ..cursor };
+        WitnessedRoute { generation, cursor }
+    };
+    routes.into_iter().map(|(name, stored)| (name, witnessed(stored))).collect()
 }
 
 fn cursor_key(route: &str) -> Vec<u8> {
@@ -214,54 +404,30 @@ fn recent_prefix(route: &str) -> Vec<u8> {
     [RECENT, route.as_bytes(), b"\0"].concat()
 }
 
-fn record_error(route: &str) -> impl FnOnce(RecordError) -> StateError {
-    let route = route.to_owned();
-    move |source| StateError::Record { route, source }
-}
-
-fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
-    let path = path.to_owned();
-    move |source| StateError::Io { action, path, source }
-}
-
-fn create_directory(directory: &Path) -> Result<(), StateError> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
-        .map_err(io_error("create the state directory", directory))?;
-    match directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => sync_all(parent),
-        None => Ok(()),
-    }
-}
-
-fn sync_all(path: &Path) -> Result<(), StateError> {
-    fs::File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))
-}
-
-/// sled reports a lock that another process holds as an error without a kind of its own.
-fn is_locked(err: &io::Error) -> bool {
-    err.kind() == io::ErrorKind::WouldBlock || err.to_string().contains("could not acquire lock")
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What panics while a lock is held has changed nothing in memory that the disk does not decide.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, sync::Arc};
+
     use super::*;
-    use crate::state::SinkMark;
+    use crate::state::{
+        open::{self, Opening},
+        record::encode_version_1,
+        witness::Reading,
+    };
 
     fn cursor(link: &str) -> Cursor {
-        Cursor {
-            link: link.to_owned(),
-            question: "https://acme.okta.com".to_owned(),
-            published_max: Some(jiff::Timestamp::from_second(1_700_000_000).unwrap()),
-            advanced_at: jiff::Timestamp::from_second(1_700_000_001).unwrap(),
-            delivered: 3,
-            mark: Some(SinkMark::File { name: "a.jsonl".to_owned(), length_bytes: 12 }),
-            recent: RecentIds::default(),
+        Cursor::for_tests(link)
+    }
+
+    fn refusal(directory: &std::path::Path) -> Distrust {
+        match open::open(Places::within(directory.to_owned()), Opening::Trusted) {
+            Err(StateError::Refused(refusal)) => refusal.distrust,
+            other => panic!("not refused: {other:?}"),
         }
     }
 
@@ -270,7 +436,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut written = cursor("https://acme.okta.com/api/v1/logs?after=1");
         {
-            let store = Store::open(directory.path()).unwrap();
+            let store = open::for_tests(directory.path());
             assert_eq!(store.load("a/b").unwrap(), None);
             for number in 0..100 {
                 written.recent.remember(&format!("uuid-{number}"));
@@ -278,7 +444,7 @@ mod tests {
             assert_eq!(store.advance("a/b", 0, &written).unwrap(), 1);
         }
         written.recent.mark_written();
-        let store = Store::open(directory.path()).unwrap();
+        let store = open::for_tests(directory.path());
         assert_eq!(store.load("a/b").unwrap(), Some(Stored { generation: 1, cursor: written }));
         assert_eq!(store.list().unwrap().len(), 1);
     }
@@ -286,7 +452,7 @@ mod tests {
     #[test]
     fn an_older_writer_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
+        let store = open::for_tests(directory.path());
         store.advance("r", 0, &cursor("1")).unwrap();
         store.advance("r", 1, &cursor("2")).unwrap();
         let refused = store.advance("r", 1, &cursor("old"));
@@ -297,7 +463,7 @@ mod tests {
     #[test]
     fn routes_whose_names_begin_alike_are_apart() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
+        let store = open::for_tests(directory.path());
         let mut one = cursor("1");
         one.recent.remember("u");
         store.advance("a", 0, &one).unwrap();
@@ -307,18 +473,196 @@ mod tests {
     }
 
     #[test]
-    fn a_second_daemon_is_refused() {
+    fn commits_of_many_routes_at_once_are_all_kept() {
         let directory = tempfile::tempdir().unwrap();
-        let _first = Store::open(directory.path()).unwrap();
-        assert!(matches!(Store::open(directory.path()), Err(StateError::Locked(_))));
+        let store = Arc::new(open::for_tests(directory.path()));
+        std::thread::scope(|scope| {
+            for route in 0..8 {
+                let store = Arc::clone(&store);
+                scope.spawn(move || {
+                    for generation in 0..50 {
+                        store.advance(&format!("r-{route}"), generation, &cursor("x")).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(store.commits(), 400);
+        store.close().unwrap();
+        drop(store);
+        let store = open::for_tests(directory.path());
+        assert!(store.list().unwrap().iter().all(|(_, stored)| stored.generation == 50));
     }
 
     #[test]
-    fn a_file_in_place_of_the_directory_is_named() {
+    fn a_commit_that_failed_is_repeated_whether_it_got_through_or_not() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state");
-        fs::write(&path, "").unwrap();
-        let error = Store::open(&path).unwrap_err().to_string();
-        assert!(error.contains("state"), "{error}");
+        let store = open::for_tests(directory.path());
+        store.advance("r", 0, &cursor("1")).unwrap();
+        store.engine.close();
+        assert_eq!(store.advance("r", 1, &cursor("2")).unwrap(), 2);
+        // The same once more, as after an acknowledgement that was lost.
+        store.engine.close();
+        assert_eq!(store.advance("r", 1, &cursor("2")).unwrap(), 2);
+        assert!(store.advance("r", 1, &cursor("another")).is_err());
+        assert_eq!(store.load("r").unwrap().unwrap().cursor.link, "2");
+    }
+
+    #[test]
+    fn what_was_applied_before_a_failure_does_not_count_as_durable() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open::for_tests(directory.path());
+        let applied = {
+            let ready = store.ready().unwrap();
+            store.applied_now(&ready)
+        };
+        store.engine.close();
+        drop(store.ready().unwrap());
+        assert!(matches!(store.make_durable(applied), Err(StateError::Store { .. })));
+    }
+
+    #[test]
+    fn a_store_that_was_swapped_while_it_was_closed_is_refused() {
+        let (directory, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        open::for_tests(other.path()).advance("r", 0, &cursor("other")).unwrap();
+        let store = open::for_tests(directory.path());
+        store.advance("r", 0, &cursor("1")).unwrap();
+        store.engine.close();
+        fs::remove_dir_all(directory.path().join("store")).unwrap();
+        fs::rename(other.path().join("store"), directory.path().join("store")).unwrap();
+        assert!(matches!(store.load("r"), Err(StateError::Refused(_))));
+    }
+
+    #[test]
+    fn the_witness_knows_what_was_committed_and_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open::for_tests(directory.path());
+        store.advance("r", 0, &cursor("1")).unwrap();
+        store.advance("r", 1, &cursor("2")).unwrap();
+        store.close().unwrap();
+        let Reading::Present(witness) = Witness::read(&store.places.witness).unwrap() else {
+            panic!("no witness")
+        };
+        assert_eq!((witness.commits, witness.routes["r"].generation), (2, 2));
+        assert_eq!(witness.routes["r"].cursor.link, "2");
+    }
+
+    #[test]
+    fn a_store_of_an_earlier_version_is_taken_over() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let engine = Engine::open(&directory.path().join("store")).unwrap();
+            let mut batch = Batch::default();
+            batch.insert(cursor_key("r"), encode_version_1(7, &encode_cursor("r", &cursor("1")).unwrap()));
+            engine.apply(batch).unwrap();
+            engine.flush().unwrap();
+        }
+        let store = open::for_tests(directory.path());
+        assert_eq!(store.load("r").unwrap().unwrap().generation, 7);
+        store.advance("r", 7, &cursor("2")).unwrap();
+        drop(store);
+        assert_eq!(open::for_tests(directory.path()).load("r").unwrap().unwrap().generation, 8);
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_refused_with_its_number() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let store = open::for_tests(directory.path());
+            store.advance("r", 0, &cursor("1")).unwrap();
+            let mut record = store.engine.get(&cursor_key("r")).unwrap().unwrap();
+            record[3] = record::VERSION + 1;
+            let mut batch = Batch::default();
+            batch.insert(cursor_key("r"), record);
+            store.write(batch).unwrap();
+        }
+        let refused = open::open(Places::within(directory.path().to_owned()), Opening::Trusted).unwrap_err();
+        assert!(matches!(&refused, StateError::NewerFormat { found: 3, known: 2, .. }), "{refused}");
+    }
+
+    #[test]
+    fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_that_was_chosen() {
+        let directory = tempfile::tempdir().unwrap();
+        let older = tempfile::tempdir().unwrap();
+        let (path, kept) = (directory.path().join("store"), older.path().join("store"));
+        {
+            let store = open::for_tests(directory.path());
+            store.advance("r", 0, &cursor("1")).unwrap();
+            store
+                .record(
+                    "c-1",
+                    0,
+                    &crate::state::Entry { received_at: Timestamp::UNIX_EPOCH, content: "1".to_owned() },
+                )
+                .unwrap();
+            store.close().unwrap();
+        }
+        copy(&path, &kept);
+        {
+            let store = open::for_tests(directory.path());
+            store.advance("r", 1, &cursor("2")).unwrap();
+            store.close().unwrap();
+        }
+        let latest = older.path().join("latest");
+        copy(&path, &latest);
+
+        fs::remove_dir_all(&path).unwrap();
+        assert_eq!(refusal(directory.path()), Distrust::Gone);
+        fs::create_dir(&path).unwrap();
+        assert_eq!(refusal(directory.path()), Distrust::Gone);
+        copy(&latest, &path);
+        fs::write(path.join("db"), "").unwrap();
+        assert!(matches!(refusal(directory.path()), Distrust::Emptied | Distrust::Unreadable(_)));
+        fs::remove_dir_all(&path).unwrap();
+        copy(&kept, &path);
+        assert!(matches!(refusal(directory.path()), Distrust::Behind { .. }));
+
+        let store = open::open(Places::within(directory.path().to_owned()), Opening::FromWitness).unwrap();
+        let stored = store.load("r").unwrap().unwrap();
+        assert_eq!((stored.cursor.link.as_str(), stored.generation), ("2", 3));
+        assert!(store.entry("c-1").unwrap().is_some(), "the journal is salvaged");
+        store.close().unwrap();
+        drop(store);
+        let store = open::for_tests(directory.path());
+        assert_eq!(store.load("r").unwrap().unwrap().generation, 3);
+        store.close().unwrap();
+        drop(store);
+
+        let at = vec![("r".to_owned(), cursor("chosen"))];
+        let store = open::open(Places::within(directory.path().to_owned()), Opening::At(at)).unwrap();
+        let stored = store.load("r").unwrap().unwrap();
+        assert_eq!((stored.cursor.link.as_str(), stored.generation), ("chosen", 4));
+        let aside = fs::read_dir(directory.path()).unwrap();
+        let aside = aside.filter(|entry| {
+            entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("store.distrusted")
+        });
+        assert_eq!(aside.count(), 2, "what was there is kept");
+    }
+
+    #[test]
+    fn a_compacted_store_holds_the_same_and_can_be_trusted() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let store = open::for_tests(directory.path());
+            for generation in 0..20 {
+                store.advance("r", generation, &cursor(&generation.to_string())).unwrap();
+            }
+            store.close().unwrap();
+        }
+        let places = Places::within(directory.path().to_owned());
+        open::open(places, Opening::Compacted).unwrap().close().unwrap();
+        let store = open::for_tests(directory.path());
+        let stored = store.load("r").unwrap().unwrap();
+        assert_eq!((stored.generation, stored.cursor.link.as_str()), (20, "19"));
+    }
+
+    fn copy(from: &std::path::Path, to: &std::path::Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            match entry.metadata().unwrap().is_dir() {
+                true => copy(&entry.path(), &to.join(entry.file_name())),
+                false => drop(fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+            }
+        }
     }
 }

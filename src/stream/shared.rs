@@ -15,6 +15,7 @@ use crate::{
     config::StreamConfig,
     event::Events,
     okta::{Client, OktaError, logs},
+    state::{Cursor, RecentIds},
     telemetry::chain,
 };
 
@@ -68,6 +69,19 @@ impl Stream {
         let query =
             logs::Query { since, filter: self.config.filter.clone(), page_size: self.config.page_size };
         logs::first_url(&self.client, &query)
+    }
+
+    /// The cursor of a route that begins at `since`.
+    pub fn cursor_at(&self, since: Timestamp) -> Cursor {
+        Cursor {
+            link: self.url_since(since).into(),
+            question: self.question(),
+            published_max: None,
+            advanced_at: Timestamp::now(),
+            delivered: 0,
+            mark: None,
+            recent: RecentIds::default(),
+        }
     }
 
     /// The page at `url`, shared with the other routes.

@@ -1,0 +1,159 @@
+//! Files and directories: whose they are, whether there is room, and when they are on the disk. Knows no records.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::StatVfsMountFlags;
+
+use super::StateError;
+
+/// What a commit may need at most, and far more: sled adds a segment of half a megabyte at a time. A store that never
+/// sees a full disk never has to recover from one.
+const ROOM_BYTES: u64 = 4 << 20;
+
+const OWNER_ONLY_DIRECTORY: u32 = 0o700;
+const OWNER_ONLY_FILE: u32 = 0o600;
+
+/// Creates `directory` and what is missing above it, and returns when that is on the disk.
+pub(super) fn create_directory(directory: &Path) -> Result<(), StateError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if directory.exists() {
+        return Err(StateError::NotADirectory(directory.to_owned()));
+    }
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(OWNER_ONLY_DIRECTORY)
+        .create(directory)
+        .map_err(io_error("create the state directory", directory))?;
+    sync_all(parent(directory))
+}
+
+/// Refuses a directory of another user, even if we may write to it: the files that we made would be in that user's way.
+pub(super) fn require_own(directory: &Path) -> Result<(), StateError> {
+    let owner = fs::metadata(directory).map_err(io_error("look at", directory))?.uid();
+    let us = rustix::process::geteuid().as_raw();
+    if owner == us {
+        return Ok(());
+    }
+    Err(StateError::Owner { path: directory.to_owned(), owner, us })
+}
+
+/// Refuses a disk that is too full or may not be written to.
+pub(super) fn require_room(directory: &Path) -> Result<(), StateError> {
+    let disk = rustix::fs::statvfs(directory);
+    let disk = disk.map_err(|err| io_error("look at the disk of", directory)(err.into()))?;
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Err(StateError::ReadOnly(directory.to_owned()));
+    }
+    let free_bytes = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free_bytes < ROOM_BYTES {
+        let path = directory.to_owned();
+        return Err(StateError::NoRoom { path, free_bytes, needed_bytes: ROOM_BYTES });
+    }
+    Ok(())
+}
+
+/// What kind of file system that cannot keep promises `directory` is on, if it is on one. The numbers are those of
+/// `statfs(2)`.
+pub(super) fn weakness(directory: &Path) -> Option<&'static str> {
+    // Wide enough for all of them; the type of the field differs between platforms.
+    match rustix::fs::statfs(directory).ok()?.f_type as u32 {
+        0x0102_1994 | 0x8584_58f6 => Some("memory: it is gone after a restart of the machine"),
+        0x794c_7630 => Some("an overlay, such as a container's own: it is gone with the container"),
+        0x6969 | 0xff53_4d42 | 0xfe53_4d42 | 0x517b | 0x0102_1997 | 0x00c3_6400 => {
+            Some("the network: locks and syncs may not hold there")
+        }
+        _ => None,
+    }
+}
+
+/// Replaces `path` by a file with `bytes`, wholly or not at all, and returns when that is on the disk.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
+    let draft = path.with_extension("new");
+    let written = (|| {
+        let mut file =
+            fs::File::options().write(true).create(true).truncate(true).mode(OWNER_ONLY_FILE).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    })();
+    written.map_err(io_error("write", path))?;
+    sync_all(parent(path))
+}
+
+/// Renames a file or directory and returns when that is on the disk.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StateError> {
+    fs::rename(from, to).map_err(io_error("rename", from))?;
+    sync_all(parent(to))
+}
+
+/// Brings a file or directory to the disk.
+pub(super) fn sync_all(path: &Path) -> Result<(), StateError> {
+    fs::File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))
+}
+
+/// The bytes of all files under `directory`.
+pub(super) fn size_bytes(directory: &Path) -> io::Result<u64> {
+    let mut size = 0;
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        size += if metadata.is_dir() { size_bytes(&entry.path())? } else { metadata.len() };
+    }
+    Ok(size)
+}
+
+pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StateError {
+    let path: PathBuf = path.to_owned();
+    move |source| StateError::Io { action, path, source }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_place_of_the_directory_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        fs::write(&path, "").unwrap();
+        let error = create_directory(&path).unwrap_err();
+        assert!(matches!(&error, StateError::NotADirectory(named) if *named == path), "{error}");
+    }
+
+    #[test]
+    fn a_directory_of_another_user_is_refused_with_the_way_out() {
+        // Whoever runs the tests, the root directory or the temporary one is somebody else's, or both are root's.
+        let others = ["/", "/tmp"].into_iter().find(|path| require_own(Path::new(path)).is_err());
+        let Some(other) = others else { return chown_and_refuse() };
+        let told = require_own(Path::new(other)).unwrap_err().to_string();
+        assert!(told.contains("belongs to user") && told.contains("chown"), "{told}");
+    }
+
+    fn chown_and_refuse() {
+        let directory = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(directory.path(), Some(4_242), None).unwrap();
+        let told = require_own(directory.path()).unwrap_err().to_string();
+        assert!(told.contains("belongs to user 4242") && told.contains("sudo -u '#4242'"), "{told}");
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("witness.json");
+        replace(&path, b"a long first one").unwrap();
+        replace(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,217 @@
+//! sled, wrapped so that what was flushed is on the disk, and so that a failure leaves nothing doubtful behind.
+//!
+//! sled 0.34 ends a flush with `sync_file_range`, which does not survive a loss of power. So each flush here also calls
+//! `fdatasync` on sled's data file, and creation syncs the files and the directories that hold them. sled's own
+//! background flush is off: nothing may count on it.
+//!
+//! After an error sled refuses everything, and what it holds in memory may not be what is on the disk. So the first
+//! error closes it, and it is opened anew from the disk when it is next needed. sled's panics are errors too.
+
+use std::{
+    fs, io,
+    ops::Bound,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+};
+
+use super::{
+    StateError,
+    disk::{io_error, sync_all},
+};
+
+/// What is written together or not at all.
+pub(super) type Batch = sled::Batch;
+
+/// Keys and values of one prefix.
+pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+
+#[derive(Debug)]
+pub(super) struct Engine {
+    folder: PathBuf,
+    /// None after a failure.
+    opened: RwLock<Option<Opened>>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    db: sled::Db,
+    data_file: fs::File,
+}
+
+impl Engine {
+    /// Opens the store in `folder`, or makes one where there is none.
+    pub(super) fn open(folder: &Path) -> Result<Self, StateError> {
+        let opened = Opened::open(folder)?;
+        Ok(Self { folder: folder.to_owned(), opened: RwLock::new(Some(opened)) })
+    }
+
+    /// Whether it has failed and must be opened anew.
+    pub(super) fn is_broken(&self) -> bool {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Opens it anew from the disk, after a failure.
+    pub(super) fn reopen(&self) -> Result<(), StateError> {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        if opened.is_none() {
+            *opened = Some(Opened::open(&self.folder)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.run(|opened| Ok(opened.db.get(key)?.map(|value| value.to_vec())))
+    }
+
+    /// Entries whose keys begin with `prefix` and come after `after`, in the order of their keys, `limit` at most.
+    pub(super) fn scan(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Entries, StateError> {
+        let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        self.run(|opened| {
+            let mut entries = Entries::new();
+            for entry in opened.db.range::<&[u8], _>((start, Bound::Unbounded)).take(limit) {
+                let (key, value) = entry?;
+                if !key.starts_with(prefix) {
+                    break;
+                }
+                entries.push((key.to_vec(), value.to_vec()));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// Writes the batch as a whole; to be flushed.
+    pub(super) fn apply(&self, batch: Batch) -> Result<(), StateError> {
+        self.run(|opened| opened.db.apply_batch(batch))
+    }
+
+    /// Returns when all that was applied is on the disk.
+    pub(super) fn flush(&self) -> Result<(), StateError> {
+        self.run(|opened| {
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "this is the one place that knows that flushing is not enough"
+            )]
+            opened.db.flush()?;
+            Ok(opened.data_file.sync_data()?)
+        })
+    }
+
+    /// Lets go of the files.
+    pub(super) fn close(&self) {
+        let opened = self.opened.write().unwrap_or_else(PoisonError::into_inner).take();
+        // What sled makes of its own end does not matter: whatever counts was flushed.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(opened)));
+    }
+
+    fn run<T>(&self, work: impl FnOnce(&Opened) -> sled::Result<T>) -> Result<T, StateError> {
+        let failed = {
+            let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(opened) = &*opened else {
+                return Err(does_not_work(
+                    &self.folder,
+                    "it failed before and was not opened anew".to_owned(),
+                ));
+            };
+            match catch_unwind(AssertUnwindSafe(|| work(opened))) {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(err)) => err.to_string(),
+                Err(_) => PANICKED.to_owned(),
+            }
+        };
+        self.close();
+        Err(does_not_work(&self.folder, failed))
+    }
+}
+
+impl Opened {
+    fn open(folder: &Path) -> Result<Self, StateError> {
+        let config = sled::Config::new()
+            .path(folder)
+            .mode(sled::Mode::LowSpace)
+            .cache_capacity(4 << 20)
+            .flush_every_ms(None);
+        let db = match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(db)) => db,
+            Ok(Err(sled::Error::Io(err))) if is_locked(&err) => {
+                let directory = folder.parent().unwrap_or(folder);
+                return Err(StateError::Locked(directory.to_owned()));
+            }
+            Ok(Err(sled::Error::Io(err))) if is_about_the_disk(&err) => {
+                return Err(io_error("open", folder)(err));
+            }
+            Ok(Err(err)) => return Err(does_not_work(folder, err.to_string())),
+            Err(_) => return Err(does_not_work(folder, PANICKED.to_owned())),
+        };
+        for file in ["db", "conf"] {
+            sync_all(&folder.join(file))?;
+        }
+        sync_all(folder)?;
+        if let Some(parent) = folder.parent() {
+            sync_all(parent)?;
+        }
+        let data_path = folder.join("db");
+        let data_file = fs::File::open(&data_path).map_err(io_error("open", &data_path))?;
+        Ok(Self { db, data_file })
+    }
+}
+
+const PANICKED: &str = "sled panicked, as it does on files that it cannot make sense of";
+
+fn does_not_work(folder: &Path, reason: String) -> StateError {
+    StateError::Store { path: folder.to_owned(), reason }
+}
+
+/// sled reports a lock that another process holds as an error without a kind of its own.
+fn is_locked(err: &io::Error) -> bool {
+    err.kind() == io::ErrorKind::WouldBlock || err.to_string().contains("could not acquire lock")
+}
+
+/// Whether the error says nothing against what is in the files.
+fn is_about_the_disk(err: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    matches!(err.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_one_in_the_same_folder_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = directory.path().join("store");
+        let first = Engine::open(&folder).unwrap();
+        assert!(matches!(Engine::open(&folder), Err(StateError::Locked(named)) if named == directory.path()));
+        first.close();
+        Engine::open(&folder).unwrap();
+    }
+
+    #[test]
+    fn after_a_failure_it_refuses_until_it_is_opened_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(&directory.path().join("store")).unwrap();
+        let mut batch = Batch::default();
+        batch.insert(b"key", b"value");
+        engine.apply(batch).unwrap();
+        engine.flush().unwrap();
+        let failed = engine.run(|_| Err::<(), _>(sled::Error::Unsupported("a test".to_owned())));
+        assert!(failed.unwrap_err().to_string().contains("a test"));
+        assert!(engine.is_broken() && engine.get(b"key").is_err());
+        engine.reopen().unwrap();
+        assert_eq!(engine.get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
+    }
+
+    #[test]
+    fn a_panic_of_sled_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(&directory.path().join("store")).unwrap();
+        let failed = engine.run(|_| -> sled::Result<()> { panic!("as sled does") });
+        assert!(matches!(failed, Err(StateError::Store { .. })) && engine.is_broken());
+    }
+}

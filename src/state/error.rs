@@ -1,0 +1,148 @@
+//! Why the state cannot be used, classified once.
+
+use std::{io, path::PathBuf};
+
+use super::{record::RecordError, refusal::Refusal};
+
+/// Why the state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another process has it.
+    #[error("the state directory {0} is in use by another process: two daemons must not share one")]
+    Locked(PathBuf),
+    /// Nothing was ever kept there.
+    #[error(
+        "there is no state in {0}: no daemon has run with this configuration yet, or the path is another"
+    )]
+    Missing(PathBuf),
+    /// Something else stands where the directory should be.
+    #[error(
+        "the state path {0} is not a directory: set `state.path` to a directory, or to a name that is free"
+    )]
+    NotADirectory(PathBuf),
+    /// The directory is somebody else's.
+    #[error(
+        "the state directory {path} belongs to user {owner}, and this process runs as user {us}: \
+         run it as that user (`sudo -u '#{owner}' oktabus …`), or give the directory away (`chown -R {us} {path}`)"
+    )]
+    Owner {
+        /// The directory.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who we are.
+        us: u32,
+    },
+    /// A newer version has written it.
+    #[error(
+        "{what} has format {found}, and this version of oktabus knows formats up to {known}: \
+         run the version that wrote it, or a later one"
+    )]
+    NewerFormat {
+        /// What was read.
+        what: String,
+        /// Its format.
+        found: u32,
+        /// The newest one that is known.
+        known: u32,
+    },
+    /// The state cannot be trusted, and somebody must say how to go on.
+    #[error(transparent)]
+    Refused(#[from] Box<Refusal>),
+    /// A record is damaged.
+    #[error("the record of {what} cannot be trusted")]
+    Record {
+        /// Whose record it is.
+        what: String,
+        /// What is wrong with it.
+        source: RecordError,
+    },
+    /// Somebody else moved the cursor.
+    #[error(
+        "the record of {what} is at generation {found}, not at {expected}: is another daemon using this state?"
+    )]
+    Regressed {
+        /// Whose record it is.
+        what: String,
+        /// The generation that was expected.
+        expected: u64,
+        /// The generation that was found.
+        found: u64,
+    },
+    /// More than a record may hold.
+    #[error("the record of {what} would have {size_bytes} bytes, more than {limit_bytes}")]
+    TooLarge {
+        /// Whose record it is.
+        what: String,
+        /// Its size.
+        size_bytes: usize,
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// The disk is too full to be written to safely.
+    #[error(
+        "the disk of {path} has {free_bytes} bytes left, fewer than the {needed_bytes} that a commit may need: make room"
+    )]
+    NoRoom {
+        /// The state directory.
+        path: PathBuf,
+        /// What is left.
+        free_bytes: u64,
+        /// What is asked for.
+        needed_bytes: u64,
+    },
+    /// The file system is mounted read-only.
+    #[error("the file system of {0} is read-only: look into the system's log, and mount it for writing")]
+    ReadOnly(PathBuf),
+    /// A file or a directory cannot be read or written.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The store cannot be read or written.
+    #[error("the store {path} does not work: {reason}")]
+    Store {
+        /// Where the store is.
+        path: PathBuf,
+        /// What sled said.
+        reason: String,
+    },
+    /// The work was given up half way, because the process ends or because of a bug.
+    #[error("access to the state was interrupted")]
+    Interrupted,
+}
+
+/// What to do about an error while the daemon runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateClass {
+    /// The disk may work again: the same commit is tried again, and nothing moves before it has succeeded.
+    Transient,
+    /// Going on would break a promise.
+    Fatal,
+}
+
+impl StateError {
+    /// What to do about it while the daemon runs.
+    pub fn class(&self) -> StateClass {
+        match self {
+            Self::NoRoom { .. } | Self::ReadOnly(_) | Self::Io { .. } | Self::Store { .. } => {
+                StateClass::Transient
+            }
+            Self::Locked(_)
+            | Self::Missing(_)
+            | Self::NotADirectory(_)
+            | Self::Owner { .. }
+            | Self::NewerFormat { .. }
+            | Self::Refused(_)
+            | Self::Record { .. }
+            | Self::Regressed { .. }
+            | Self::TooLarge { .. }
+            | Self::Interrupted => StateClass::Fatal,
+        }
+    }
+}

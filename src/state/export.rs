@@ -1,0 +1,189 @@
+//! The state as JSON lines: stable, documented in `docs/state.md`, and read back by an import.
+//!
+//! The first line says what it is, the last one how many came between, so that a file that was cut short is noticed.
+
+use std::io::{self, BufRead, Write};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cursor, RecentIds, StateError, Stored,
+    identity::StoreId,
+    journal::{Entry, StoredEntry},
+    open::Contents,
+    store::Store,
+};
+
+/// What is written, and the newest that is read.
+const FORMAT: u32 = 1;
+
+/// One line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+enum Line {
+    State { format: u32, store: StoreId, commits: u64, exported_at: Timestamp, exported_by: String },
+    Cursor { route: String, generation: u64, cursor: Cursor, recent_count: u64, recent: String },
+    Command { id: String, generation: u64, entry: Entry },
+    End { lines: u64 },
+}
+
+/// Why an export cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// It cannot be read at all.
+    #[error("the export cannot be read")]
+    Io(#[from] io::Error),
+    /// A line is not what it should be.
+    #[error("line {number} of the export is not understood: {reason}")]
+    Line {
+        /// Counted from 1.
+        number: u64,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another version wrote it.
+    #[error("the export has format {0}, and this version of oktabus knows formats up to {FORMAT}")]
+    Newer(u32),
+    /// It ends too early.
+    #[error("the export is cut short: its last line is missing, or there are fewer lines than it says")]
+    CutShort,
+}
+
+/// Writes everything in `store` to `out`.
+pub(super) fn write(store: &Store, out: &mut dyn Write) -> Result<(), ExportError> {
+    let mut lines = 0;
+    let mut put = |line: &Line| -> io::Result<()> {
+        serde_json::to_writer(&mut *out, line)?;
+        out.write_all(b"\n")?;
+        lines += 1;
+        Ok(())
+    };
+    put(&Line::State {
+        format: FORMAT,
+        store: store.id(),
+        commits: store.commits(),
+        exported_at: Timestamp::now(),
+        exported_by: env!("CARGO_PKG_VERSION").to_owned(),
+    })?;
+    for (route, Stored { generation, cursor }) in store.list()? {
+        let (recent_count, recent) = (cursor.recent.count(), cursor.recent.to_hex());
+        put(&Line::Cursor { route, generation, cursor, recent_count, recent })?;
+    }
+    let mut after: Option<String> = None;
+    loop {
+        let chunk = store.entries(after.as_deref())?;
+        let Some(last) = chunk.last() else { break };
+        after = Some(last.id.clone());
+        for StoredEntry { id, generation, entry } in chunk {
+            put(&Line::Command { id, generation, entry })?;
+        }
+    }
+    let counted = lines;
+    serde_json::to_writer(&mut *out, &Line::End { lines: counted }).map_err(io::Error::from)?;
+    out.write_all(b"\n")?;
+    Ok(())
+}
+
+/// Why an export could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The state cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Whoever was to take it does not.
+    #[error("the export cannot be written")]
+    Io(#[from] io::Error),
+}
+
+/// Reads an export.
+pub fn read(export: impl BufRead) -> Result<Contents, ImportError> {
+    let mut contents = Contents::default();
+    for (before, text) in (0..).zip(export.lines()) {
+        let misunderstood = |reason: String| ImportError::Line { number: before + 1, reason };
+        let line: Line = serde_json::from_str(&text?).map_err(|err| misunderstood(err.to_string()))?;
+        match line {
+            Line::State { format, .. } if format > FORMAT => return Err(ImportError::Newer(format)),
+            Line::State { .. } if before == 0 => {}
+            _ if before == 0 => {
+                return Err(misunderstood("the first line does not say what this is".to_owned()));
+            }
+            Line::State { .. } => return Err(misunderstood("a second first line".to_owned())),
+            Line::End { lines } if lines == before => return Ok(contents),
+            Line::End { .. } => return Err(ImportError::CutShort),
+            Line::Cursor { route, generation, mut cursor, recent_count, recent } => {
+                let recent = RecentIds::from_hex(recent_count, &recent);
+                cursor.recent =
+                    recent.ok_or_else(|| misunderstood("the recent events are not understood".to_owned()))?;
+                contents.routes.push((route, generation, cursor));
+            }
+            Line::Command { id, generation, entry } => {
+                contents.entries.push(StoredEntry { id, generation, entry });
+            }
+        }
+    }
+    Err(ImportError::CutShort)
+}
+
+/// All that is in `store`, for a new one.
+pub(super) fn contents(store: &Store) -> Result<Contents, StateError> {
+    let mut export = Vec::new();
+    match write(store, &mut export) {
+        Ok(()) => {}
+        Err(ExportError::State(err)) => return Err(err),
+        Err(ExportError::Io(_)) => return Err(StateError::Interrupted),
+    }
+    read(export.as_slice()).map_err(|_| StateError::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::open;
+
+    fn exported() -> (tempfile::TempDir, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open::for_tests(directory.path());
+        let mut cursor = Cursor::for_tests("https://acme.okta.com/api/v1/logs?after=1");
+        cursor.recent.remember("u-1");
+        store.advance("log/siem", 0, &cursor).unwrap();
+        let entry = Entry { received_at: Timestamp::UNIX_EPOCH, content: "{\"status\":\"done\"}".to_owned() };
+        store.record("c-1", 0, &entry).unwrap();
+        let mut export = Vec::new();
+        write(&store, &mut export).unwrap();
+        (directory, String::from_utf8(export).unwrap())
+    }
+
+    #[test]
+    fn an_export_holds_everything_and_is_read_back() {
+        let (_directory, export) = exported();
+        let contents = read(export.as_bytes()).unwrap();
+        let (route, generation, cursor) = &contents.routes[0];
+        assert_eq!((route.as_str(), *generation), ("log/siem", 1));
+        assert!(cursor.link.ends_with("after=1") && cursor.recent.to_set().contains("u-1"));
+        assert_eq!(contents.entries[0].entry.content, "{\"status\":\"done\"}");
+    }
+
+    #[test]
+    fn an_export_that_was_cut_anywhere_is_refused() {
+        let (_directory, export) = exported();
+        for end in 0..export.trim_end().len() {
+            assert!(read(&export.as_bytes()[..end]).is_err(), "cut at {end}");
+        }
+        let without_a_line: String = export
+            .lines()
+            .enumerate()
+            .filter(|(at, _)| *at != 1)
+            .map(|(_, line)| format!("{line}\n"))
+            .collect();
+        assert!(matches!(read(without_a_line.as_bytes()), Err(ImportError::CutShort)));
+    }
+
+    #[test]
+    fn a_newer_format_and_nonsense_are_told_apart() {
+        let (_directory, export) = exported();
+        let newer = export.replacen("\"format\":1", "\"format\":2", 1);
+        assert!(matches!(read(newer.as_bytes()), Err(ImportError::Newer(2))));
+        assert!(matches!(read(&b"{}\n"[..]), Err(ImportError::Line { number: 1, .. })));
+    }
+}

@@ -1,0 +1,211 @@
+//! The journal: what is durable of each command, by its id, until it is old enough to be forgotten.
+//!
+//! What an entry says is the command room's business; here it is JSON with a generation. A second index by the time of
+//! receipt finds what is old.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    StateError,
+    engine::{Batch, Engine},
+    record::{self, RecordError},
+    store::{Change, Store, record_error},
+};
+
+/// The most bytes of content that an entry may have. sled puts values of far more into files of their own.
+pub const ENTRY_MAX_BYTES: usize = 16 << 10;
+/// The most bytes of an id.
+const ID_MAX_BYTES: usize = 256;
+
+const ENTRY: &[u8] = b"journal\0";
+const RECEIVED: &[u8] = b"received\0";
+/// Entries that are read or removed at once.
+pub(super) const CHUNK: usize = 512;
+
+/// What is durable of one command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// When the command was received: an entry is forgotten by it.
+    pub received_at: Timestamp,
+    /// JSON.
+    pub content: String,
+}
+
+/// An entry as it was found on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// The command's id.
+    pub id: String,
+    /// How often the entry was written.
+    pub generation: u64,
+    /// The entry.
+    pub entry: Entry,
+}
+
+impl Store {
+    /// Writes the entry of command `id`, which is at generation `expected`, and gives its next generation.
+    pub(super) fn record(&self, id: &str, expected: u64, entry: &Entry) -> Result<u64, StateError> {
+        require_length("the id of a command", id.len(), ID_MAX_BYTES)?;
+        require_length(id, entry.content.len(), ENTRY_MAX_BYTES)?;
+        let payload = encode(id, entry)?;
+        let change = Change { what: id, key: entry_key(id), expected, payload: &payload };
+        self.change(&change, |batch| batch.insert(received_key(entry.received_at, id), &[]))
+    }
+
+    /// What is durable of command `id`.
+    pub(super) fn entry(&self, id: &str) -> Result<Option<StoredEntry>, StateError> {
+        let _ready = self.ready()?;
+        let stored = self.engine.get(&entry_key(id))?;
+        stored.map(|bytes| decode(id, &bytes)).transpose()
+    }
+
+    /// Forgets up to [`CHUNK`] entries received before `before`, and says how many. Called again until there are none.
+    pub(super) fn forget(&self, before: Timestamp) -> Result<usize, StateError> {
+        let old = {
+            let _ready = self.ready()?;
+            self.engine.scan(RECEIVED, None, CHUNK)?
+        };
+        let mut batch = Batch::default();
+        let mut forgotten = 0;
+        for (key, _) in old {
+            let Some((received, id)) = key[RECEIVED.len()..].split_first_chunk::<8>() else { continue };
+            if i64::from_be_bytes(*received) >= before.as_millisecond() {
+                break;
+            }
+            batch.remove([ENTRY, id].concat());
+            batch.remove(key.as_slice());
+            forgotten += 1;
+        }
+        if forgotten > 0 {
+            self.write(batch)?;
+        }
+        Ok(forgotten)
+    }
+
+    /// Entries in the order of their ids, from the one after `after` on, and [`CHUNK`] at most.
+    pub(super) fn entries(&self, after: Option<&str>) -> Result<Vec<StoredEntry>, StateError> {
+        let _ready = self.ready()?;
+        entries(&self.engine, after)
+    }
+}
+
+/// Entries of the store in `engine`, in the order of their ids, from the one after `after` on.
+pub(super) fn entries(engine: &Engine, after: Option<&str>) -> Result<Vec<StoredEntry>, StateError> {
+    let after = after.map(entry_key);
+    let found = engine.scan(ENTRY, after.as_deref(), CHUNK)?;
+    found.iter().map(read_entry).collect()
+}
+
+/// All entries that can still be read in a store that is otherwise not trusted.
+pub(super) fn salvage(engine: &Engine) -> Vec<StoredEntry> {
+    let mut salvaged = Vec::new();
+    let mut after: Option<Vec<u8>> = None;
+    while let Ok(found) = engine.scan(ENTRY, after.as_deref(), CHUNK) {
+        salvaged.extend(found.iter().filter_map(|entry| read_entry(entry).ok()));
+        match found.into_iter().last() {
+            Some((key, _)) => after = Some(key),
+            None => break,
+        }
+    }
+    salvaged
+}
+
+/// Adds an entry to a store that is being built.
+pub(super) fn add_entry(batch: &mut Batch, stored: &StoredEntry) -> Result<(), StateError> {
+    let StoredEntry { id, generation, entry } = stored;
+    batch.insert(entry_key(id), record::encode(*generation, &encode(id, entry)?));
+    batch.insert(received_key(entry.received_at, id), &[]);
+    Ok(())
+}
+
+fn read_entry((key, bytes): &(Vec<u8>, Vec<u8>)) -> Result<StoredEntry, StateError> {
+    decode(&String::from_utf8_lossy(&key[ENTRY.len()..]), bytes)
+}
+
+fn encode(id: &str, entry: &Entry) -> Result<Vec<u8>, StateError> {
+    serde_json::to_vec(entry).map_err(|err| record_error(id)(RecordError::Content(err.to_string())))
+}
+
+fn decode(id: &str, bytes: &[u8]) -> Result<StoredEntry, StateError> {
+    let (generation, json) = record::decode(bytes).map_err(record_error(id))?;
+    let entry = serde_json::from_slice(json);
+    let entry = entry.map_err(|err| record_error(id)(RecordError::Content(err.to_string())))?;
+    Ok(StoredEntry { id: id.to_owned(), generation, entry })
+}
+
+fn require_length(what: &str, size_bytes: usize, limit_bytes: usize) -> Result<(), StateError> {
+    if size_bytes <= limit_bytes {
+        return Ok(());
+    }
+    Err(StateError::TooLarge { what: what.to_owned(), size_bytes, limit_bytes })
+}
+
+fn entry_key(id: &str) -> Vec<u8> {
+    [ENTRY, id.as_bytes()].concat()
+}
+
+fn received_key(received_at: Timestamp, id: &str) -> Vec<u8> {
+    [RECEIVED, &received_at.as_millisecond().to_be_bytes(), id.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::open;
+
+    fn entry(second: i64, content: &str) -> Entry {
+        Entry { received_at: Timestamp::from_second(second).unwrap(), content: content.to_owned() }
+    }
+
+    #[test]
+    fn an_entry_moves_from_generation_to_generation_and_survives_reopening() {
+        let directory = tempfile::tempdir().unwrap();
+        {
+            let store = open::for_tests(directory.path());
+            assert_eq!(store.record("c-1", 0, &entry(1, "\"received\"")).unwrap(), 1);
+            assert_eq!(store.record("c-1", 1, &entry(1, "\"done\"")).unwrap(), 2);
+            let refused = store.record("c-1", 1, &entry(1, "\"late\""));
+            assert!(matches!(refused, Err(StateError::Regressed { expected: 1, found: 2, .. })));
+            store.close().unwrap();
+        }
+        let store = open::for_tests(directory.path());
+        let stored = store.entry("c-1").unwrap().unwrap();
+        assert_eq!((stored.generation, stored.entry.content.as_str()), (2, "\"done\""));
+        assert_eq!(store.entry("c-2").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open::for_tests(directory.path());
+        for second in 0..1_200 {
+            store.record(&format!("c-{second}"), 0, &entry(second, "1")).unwrap();
+        }
+        let before = Timestamp::from_second(700).unwrap();
+        let mut forgotten = 0;
+        loop {
+            match store.forget(before).unwrap() {
+                0 => break,
+                some => forgotten += some,
+            }
+        }
+        assert_eq!(forgotten, 700);
+        assert_eq!(store.entry("c-699").unwrap(), None);
+        assert!(store.entry("c-700").unwrap().is_some());
+        let first = store.entries(None).unwrap();
+        let rest = store.entries(first.last().map(|stored| stored.id.as_str())).unwrap();
+        assert_eq!((first.len(), first.len() + rest.len()), (CHUNK.min(500), 500));
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_with_its_size() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open::for_tests(directory.path());
+        let large = "x".repeat(ENTRY_MAX_BYTES + 1);
+        let told = store.record("c-1", 0, &entry(1, &large)).unwrap_err().to_string();
+        assert!(told.contains("16385") && told.contains("16384"), "{told}");
+        assert!(store.record(&large, 0, &entry(1, "1")).is_err());
+    }
+}

@@ -1,0 +1,270 @@
+//! Opening a state: trusted, refused, or taken up again in the way that somebody has chosen.
+//!
+//! A store is never replaced silently: what was there before a recovery is moved aside, not removed.
+
+use std::{fs, path::PathBuf};
+
+use jiff::Timestamp;
+
+use super::{
+    Cursor, StateError, disk,
+    engine::{Batch, Engine},
+    export,
+    journal::{self, StoredEntry},
+    places::Places,
+    refusal::{Distrust, Refusal},
+    store::{self, Store},
+    tally::Tally,
+    trust::{Found, Judgement, judge},
+    witness::{Reading, Witness},
+};
+use crate::telemetry::chain;
+
+/// How to open a state.
+#[derive(Debug, Clone)]
+pub enum Opening {
+    /// Only if it is what was acknowledged last; a new one where nothing was ever kept.
+    Trusted,
+    /// Only if it is there and what was acknowledged last.
+    Existing,
+    /// With the cursors in the witness.
+    FromWitness,
+    /// With the store as it is.
+    FromStore,
+    /// With these cursors, by route, and no others.
+    At(Vec<(String, Cursor)>),
+    /// With these contents, whatever is there.
+    With(Contents),
+    /// Like [`Opening::Existing`], written anew without what it no longer needs.
+    Compacted,
+}
+
+/// All that a store holds.
+#[derive(Debug, Clone, Default)]
+pub struct Contents {
+    /// Routes with generation and cursor.
+    pub routes: Vec<(String, u64, Cursor)>,
+    /// The journal.
+    pub entries: Vec<StoredEntry>,
+}
+
+/// Opens the state at `places`.
+pub(super) fn open(places: Places, opening: Opening) -> Result<Store, StateError> {
+    if matches!(opening, Opening::Existing | Opening::Compacted) && !is_known(&places) {
+        return Err(StateError::Missing(places.directory));
+    }
+    disk::create_directory(&places.directory)?;
+    disk::require_own(&places.directory)?;
+    if let Some(weakness) = disk::weakness(&places.directory) {
+        let state = places.directory.display();
+        tracing::warn!(%state, "the state is kept in {weakness}: keep it on a local disk");
+    }
+    match opening {
+        Opening::Trusted | Opening::Existing => open_trusted(places),
+        Opening::FromStore => open_as_it_is(places),
+        Opening::FromWitness => recover_from_witness(places),
+        Opening::At(cursors) => recover_at(places, cursors),
+        Opening::With(contents) => rebuild(places, &contents, "before-import").map(|(store, _)| store),
+        Opening::Compacted => compact(places),
+    }
+}
+
+/// Whether anything was ever kept there.
+fn is_known(places: &Places) -> bool {
+    places.store().exists() || places.witness.exists() || places.tally().exists()
+}
+
+fn open_trusted(places: Places) -> Result<Store, StateError> {
+    let (engine, found) = look(&places)?;
+    // The store's lock is held by now, so nobody writes these meanwhile.
+    let (witness, tally) = (Witness::read(&places.witness)?, Tally::read(&places.tally())?);
+    let identity = match judge(&found, &witness, &tally) {
+        Judgement::New => {
+            tracing::info!(state = %places.directory.display(), "a new state: routes begin at their stream's `start`");
+            None
+        }
+        Judgement::Earlier => {
+            tracing::info!(state = %places.directory.display(), "the state of an earlier version is taken over");
+            None
+        }
+        Judgement::Trusted { warnings } => {
+            for warning in warnings {
+                tracing::warn!(state = %places.directory.display(), "{warning}");
+            }
+            identity_of(&found)
+        }
+        Judgement::Distrusted(distrust) => {
+            if let Some(engine) = engine {
+                engine.close();
+            }
+            let witnessed_at = witness.present().map(|witness| witness.written_at);
+            return Err(Box::new(Refusal { directory: places.directory, distrust, witnessed_at }).into());
+        }
+    };
+    let engine = match engine {
+        Some(engine) => engine,
+        None => Engine::open(&places.store())?,
+    };
+    Store::take_over(places, engine, identity)
+}
+
+/// The store, if there is one that can be opened, and what is in it. Creates nothing.
+fn look(places: &Places) -> Result<(Option<Engine>, Found), StateError> {
+    if is_absent(places) {
+        return Ok((None, Found::Nothing));
+    }
+    let engine = match Engine::open(&places.store()) {
+        Ok(engine) => engine,
+        Err(StateError::Store { reason, .. }) => return Ok((None, Found::Unreadable(reason))),
+        Err(err) => return Err(err),
+    };
+    let found = match store::facts(&engine) {
+        Ok(facts) => Found::Store(facts),
+        Err(StateError::Store { reason, .. }) => Found::Unreadable(reason),
+        Err(err @ StateError::Record { .. }) => Found::Damaged(chain(&err)),
+        Err(err) => return Err(err),
+    };
+    Ok((Some(engine), found))
+}
+
+/// An empty folder is as good as none.
+fn is_absent(places: &Places) -> bool {
+    fs::read_dir(places.store()).map_or(true, |mut entries| entries.next().is_none())
+}
+
+fn identity_of(found: &Found) -> Option<(super::identity::StoreId, u64)> {
+    match found {
+        Found::Store(facts) => facts.identity,
+        Found::Nothing | Found::Unreadable(_) | Found::Damaged(_) => None,
+    }
+}
+
+fn open_as_it_is(places: Places) -> Result<Store, StateError> {
+    let (engine, found) = look(&places)?;
+    let distrust = match (&found, engine) {
+        (Found::Store(_), Some(engine)) => {
+            let identity = identity_of(&found);
+            return Store::take_over(places, engine, identity);
+        }
+        (Found::Nothing, _) => Distrust::Gone,
+        (Found::Unreadable(reason), _) => Distrust::Unreadable(reason.clone()),
+        (Found::Damaged(reason), _) => Distrust::Damaged(reason.clone()),
+        (Found::Store(_), None) => Distrust::Emptied,
+    };
+    let witness = Witness::read(&places.witness)?;
+    let witnessed_at = witness.present().map(|witness| witness.written_at);
+    Err(Box::new(Refusal { directory: places.directory, distrust, witnessed_at }).into())
+}
+
+fn recover_from_witness(places: Places) -> Result<Store, StateError> {
+    let witness = match Witness::read(&places.witness)? {
+        Reading::Present(witness) => witness,
+        Reading::Absent | Reading::Damaged(_) => {
+            let path = places.witness;
+            let source = std::io::Error::other("there is no witness that can be read");
+            return Err(StateError::Io { action: "recover from", path, source });
+        }
+    };
+    let (engine, _) = look(&places)?;
+    let routes = witness.routes.into_iter();
+    let routes = routes.map(|(name, witnessed)| (name, witnessed.generation + 1, witnessed.cursor)).collect();
+    let contents = Contents { routes, entries: salvaged_journal(engine) };
+    rebuild(places, &contents, "distrusted").map(|(store, _)| store)
+}
+
+fn recover_at(places: Places, cursors: Vec<(String, Cursor)>) -> Result<Store, StateError> {
+    let witness = Witness::read(&places.witness)?;
+    let (engine, found) = look(&places)?;
+    // Nothing that was ever acknowledged may be younger than what is begun now.
+    let known = |name: &str| {
+        let witnessed = witness.present().and_then(|witness| witness.routes.get(name));
+        let stored = match &found {
+            Found::Store(facts) => facts.routes.get(name).copied(),
+            Found::Nothing | Found::Unreadable(_) | Found::Damaged(_) => None,
+        };
+        witnessed.map(|witnessed| witnessed.generation).max(stored).unwrap_or_default()
+    };
+    let routes = cursors.into_iter().map(|(name, cursor)| (name.clone(), known(&name) + 1, cursor)).collect();
+    let contents = Contents { routes, entries: salvaged_journal(engine) };
+    rebuild(places, &contents, "distrusted").map(|(store, _)| store)
+}
+
+/// sled has no compaction of its own; what is written anew has no past.
+fn compact(places: Places) -> Result<Store, StateError> {
+    let store = open_trusted(places.clone())?;
+    let contents = export::contents(&store)?;
+    store.close()?;
+    drop(store);
+    let (store, replaced) = rebuild(places, &contents, "before-compaction")?;
+    if let Some(replaced) = replaced {
+        fs::remove_dir_all(&replaced).map_err(disk::io_error("remove", &replaced))?;
+    }
+    Ok(store)
+}
+
+/// Whatever of the journal can still be read: an outcome that is remembered is a command that is not done twice.
+fn salvaged_journal(engine: Option<Engine>) -> Vec<StoredEntry> {
+    let Some(engine) = engine else { return Vec::new() };
+    let salvaged = journal::salvage(&engine);
+    engine.close();
+    salvaged
+}
+
+/// Builds a new store with `contents`, moves the one that is there aside, and puts the new one into its place. Also says
+/// where the other one is kept.
+fn rebuild(places: Places, contents: &Contents, aside: &str) -> Result<(Store, Option<PathBuf>), StateError> {
+    let draft = places.directory.join("store.new");
+    if draft.exists() {
+        fs::remove_dir_all(&draft).map_err(disk::io_error("remove", &draft))?;
+    }
+    let engine = Engine::open(&draft)?;
+    let built = fill(&engine, contents);
+    engine.close();
+    built?;
+    // Whoever is still at work with the old store holds its lock.
+    if !is_absent(&places) {
+        match Engine::open(&places.store()) {
+            Ok(old) => old.close(),
+            Err(err @ StateError::Locked(_)) => return Err(err),
+            Err(_) => {}
+        }
+    }
+    let kept = move_aside(&places, aside)?;
+    // The witnesses are still those of the old store: whatever is cut short from here on is refused, not trusted.
+    disk::rename(&draft, &places.store())?;
+    let engine = Engine::open(&places.store())?;
+    Ok((Store::take_over(places, engine, None)?, kept))
+}
+
+fn move_aside(places: &Places, aside: &str) -> Result<Option<PathBuf>, StateError> {
+    if !places.store().exists() {
+        return Ok(None);
+    }
+    let now = Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
+    let kept = places.directory.join(format!("store.{aside}-{now}"));
+    disk::rename(&places.store(), &kept)?;
+    tracing::warn!(kept = %kept.display(), "the store that was there is kept under another name");
+    Ok(Some(kept))
+}
+
+fn fill(engine: &Engine, contents: &Contents) -> Result<(), StateError> {
+    for (name, generation, cursor) in &contents.routes {
+        let mut batch = Batch::default();
+        store::add_cursor(&mut batch, name, *generation, cursor)?;
+        engine.apply(batch)?;
+    }
+    for chunk in contents.entries.chunks(journal::CHUNK) {
+        let mut batch = Batch::default();
+        for stored in chunk {
+            journal::add_entry(&mut batch, stored)?;
+        }
+        engine.apply(batch)?;
+    }
+    engine.flush()
+}
+
+/// A store in `directory`, as the daemon opens it.
+#[cfg(test)]
+pub(super) fn for_tests(directory: &std::path::Path) -> Store {
+    open(Places::within(directory.to_owned()), Opening::Trusted).unwrap()
+}

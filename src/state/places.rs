@@ -1,0 +1,52 @@
+//! Where the parts of a state are.
+//!
+//! ```text
+//! <state.path>/store/            sled: cursors and the journal
+//! <state.path>/tally             how many commits were acknowledged
+//! <state.path>/witness.json      where the routes stood a few seconds ago; or at `state.witness`
+//! <state.path>/dead-letters/     not read here
+//! ```
+
+use std::path::PathBuf;
+
+use crate::config::StateConfig;
+
+/// Where the parts of a state are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// The state directory.
+    pub directory: PathBuf,
+    /// The witness, in the directory or on another disk.
+    pub witness: PathBuf,
+}
+
+impl Places {
+    /// A state of which everything is in `directory`.
+    pub fn within(directory: PathBuf) -> Self {
+        let witness = directory.join("witness.json");
+        Self { directory, witness }
+    }
+
+    pub(super) fn store(&self) -> PathBuf {
+        self.directory.join("store")
+    }
+
+    pub(super) fn tally(&self) -> PathBuf {
+        self.directory.join("tally")
+    }
+
+    /// Where dead letters are kept.
+    pub(super) fn dead_letters(&self) -> PathBuf {
+        self.directory.join("dead-letters")
+    }
+}
+
+impl From<&StateConfig> for Places {
+    fn from(config: &StateConfig) -> Self {
+        let within = Self::within(config.path.clone());
+        match &config.witness {
+            Some(witness) => Self { witness: witness.clone(), ..within },
+            None => within,
+        }
+    }
+}

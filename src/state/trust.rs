@@ -1,0 +1,218 @@
+//! Whether a store may be trusted, by all that is known of it. Pure.
+//!
+//! One fault at a time is survived or noticed: a damaged witness is made good by the tally and the other way round, and
+//! a store that has lost anything that was acknowledged is behind one of them.
+
+use std::collections::BTreeMap;
+
+use super::{
+    identity::StoreId,
+    refusal::Distrust,
+    tally::Tally,
+    witness::{Reading, Witness},
+};
+
+/// What is in the store's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    Nothing,
+    Unreadable(String),
+    Damaged(String),
+    Store(StoreFacts),
+}
+
+/// What a store that can be read says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct StoreFacts {
+    /// None if it is new, emptied, or of a version before stores had an identity.
+    pub(super) identity: Option<(StoreId, u64)>,
+    /// The generation of each route.
+    pub(super) routes: BTreeMap<String, u64>,
+}
+
+/// What to make of a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// Nothing was ever kept here.
+    New,
+    /// A store of a version before stores had an identity.
+    Earlier,
+    /// It is what was acknowledged last, as far as is told in the warnings.
+    Trusted { warnings: Vec<String> },
+    /// Somebody must look at it.
+    Distrusted(Distrust),
+}
+
+/// Holds the store against its witnesses.
+pub(super) fn judge(found: &Found, witness: &Reading<Witness>, tally: &Reading<Tally>) -> Judgement {
+    let is_unknown = witness.is_absent() && tally.is_absent();
+    let facts = match found {
+        Found::Nothing if is_unknown => return Judgement::New,
+        Found::Nothing => return Judgement::Distrusted(Distrust::Gone),
+        Found::Unreadable(reason) => return Judgement::Distrusted(Distrust::Unreadable(reason.clone())),
+        Found::Damaged(reason) => return Judgement::Distrusted(Distrust::Damaged(reason.clone())),
+        Found::Store(facts) => facts,
+    };
+    let Some((id, commits)) = facts.identity else {
+        return match (is_unknown, facts.routes.is_empty()) {
+            // Its creation was interrupted before anything was kept.
+            (true, true) => Judgement::New,
+            (true, false) => Judgement::Earlier,
+            (false, _) => Judgement::Distrusted(Distrust::Emptied),
+        };
+    };
+    let against_witness =
+        witness.present().and_then(|witness| behind_witness(id, commits, &facts.routes, witness));
+    let against_tally = tally.present().and_then(|tally| behind(id, commits, tally.store, tally.commits));
+    if let Some(distrust) = against_witness.or(against_tally) {
+        return Judgement::Distrusted(distrust);
+    }
+    // Creation writes the store first; before its first commit there is nothing that could be lost.
+    if witness.present().is_none() && tally.present().is_none() && commits > 0 {
+        return Judgement::Distrusted(Distrust::Unwitnessed);
+    }
+    let warnings = warning("witness", witness).into_iter().chain(warning("tally", tally)).collect();
+    Judgement::Trusted { warnings }
+}
+
+fn behind_witness(
+    id: StoreId,
+    commits: u64,
+    routes: &BTreeMap<String, u64>,
+    witness: &Witness,
+) -> Option<Distrust> {
+    behind(id, commits, witness.store, witness.commits).or_else(|| {
+        witness.routes.iter().find_map(|(name, witnessed)| {
+            let found = routes.get(name).copied().unwrap_or_default();
+            (found < witnessed.generation).then(|| Distrust::Behind {
+                what: format!("the generation of route {name}"),
+                found,
+                known: witnessed.generation,
+            })
+        })
+    })
+}
+
+fn behind(id: StoreId, commits: u64, known_id: StoreId, known_commits: u64) -> Option<Distrust> {
+    if id != known_id {
+        return Some(Distrust::Other { found: id.to_string(), known: known_id.to_string() });
+    }
+    let what = || "the number of commits".to_owned();
+    (commits < known_commits).then(|| Distrust::Behind { what: what(), found: commits, known: known_commits })
+}
+
+fn warning<T>(name: &str, reading: &Reading<T>) -> Option<String> {
+    match reading {
+        Reading::Present(_) => None,
+        Reading::Absent => {
+            Some(format!("the {name} is missing; the store agrees with what is left and is trusted"))
+        }
+        Reading::Damaged(reason) => Some(format!(
+            "the {name} is damaged ({reason}); the store agrees with what is left and is trusted"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::state::{Cursor, witness::WitnessedRoute};
+
+    fn store(id: StoreId, commits: u64, generation: u64) -> Found {
+        let routes = BTreeMap::from([("a/b".to_owned(), generation)]);
+        Found::Store(StoreFacts { identity: Some((id, commits)), routes })
+    }
+
+    fn witness(store: StoreId, commits: u64, generation: u64) -> Reading<Witness> {
+        let witnessed = WitnessedRoute { generation, cursor: Cursor::for_tests("1") };
+        Reading::Present(Witness {
+            store,
+            commits,
+            written_at: Timestamp::UNIX_EPOCH,
+            written_by: "0.1.0".to_owned(),
+            routes: BTreeMap::from([("a/b".to_owned(), witnessed)]),
+        })
+    }
+
+    fn tally(store: StoreId, commits: u64) -> Reading<Tally> {
+        Reading::Present(Tally { store, commits })
+    }
+
+    fn damaged<T>() -> Reading<T> {
+        Reading::Damaged("test".to_owned())
+    }
+
+    fn is_distrusted(found: &Found, witness: &Reading<Witness>, tally: &Reading<Tally>) -> bool {
+        matches!(judge(found, witness, tally), Judgement::Distrusted(_))
+    }
+
+    #[test]
+    fn a_store_that_is_as_new_as_its_witnesses_or_newer_is_trusted() {
+        let id = StoreId::generate();
+        let trusted = Judgement::Trusted { warnings: Vec::new() };
+        assert_eq!(judge(&store(id, 9, 4), &witness(id, 9, 4), &tally(id, 9)), trusted);
+        assert_eq!(judge(&store(id, 9, 4), &witness(id, 5, 2), &tally(id, 7)), trusted);
+    }
+
+    #[test]
+    fn a_store_that_has_lost_a_single_commit_is_noticed_by_either_witness() {
+        let id = StoreId::generate();
+        assert!(is_distrusted(&store(id, 8, 4), &witness(id, 2, 1), &tally(id, 9)));
+        assert!(is_distrusted(&store(id, 8, 4), &witness(id, 9, 4), &damaged()));
+        assert!(is_distrusted(&store(id, 8, 4), &damaged(), &tally(id, 9)));
+        assert!(is_distrusted(&store(id, 9, 3), &witness(id, 9, 4), &tally(id, 9)));
+    }
+
+    #[test]
+    fn one_damaged_witness_is_made_good_by_the_other_and_told() {
+        let id = StoreId::generate();
+        for (witness, tally) in
+            [(damaged(), tally(id, 9)), (witness(id, 9, 4), damaged()), (Reading::Absent, tally(id, 9))]
+        {
+            let judgement = judge(&store(id, 9, 4), &witness, &tally);
+            assert!(
+                matches!(&judgement, Judgement::Trusted { warnings } if warnings.len() == 1),
+                "{judgement:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_lost_is_never_taken_for_new() {
+        let id = StoreId::generate();
+        let emptied = Found::Store(StoreFacts::default());
+        assert_eq!(judge(&Found::Nothing, &Reading::Absent, &Reading::Absent), Judgement::New);
+        for (witness, tally) in [
+            (witness(id, 1, 1), tally(id, 1)),
+            (witness(id, 1, 1), Reading::Absent),
+            (Reading::Absent, tally(id, 1)),
+            (damaged(), Reading::Absent),
+        ] {
+            assert_eq!(judge(&Found::Nothing, &witness, &tally), Judgement::Distrusted(Distrust::Gone));
+            assert_eq!(judge(&emptied, &witness, &tally), Judgement::Distrusted(Distrust::Emptied));
+        }
+        assert!(is_distrusted(&store(id, 1, 1), &Reading::Absent, &Reading::Absent));
+    }
+
+    #[test]
+    fn files_of_another_store_are_noticed() {
+        let (id, other) = (StoreId::generate(), StoreId::generate());
+        assert!(is_distrusted(&store(id, 9, 4), &witness(other, 1, 1), &tally(id, 9)));
+        assert!(is_distrusted(&store(id, 9, 4), &witness(id, 9, 4), &tally(other, 1)));
+    }
+
+    #[test]
+    fn an_interrupted_creation_loses_nothing_and_a_store_without_identity_is_of_an_earlier_version() {
+        let id = StoreId::generate();
+        let created = Found::Store(StoreFacts { identity: Some((id, 0)), routes: BTreeMap::new() });
+        assert!(!is_distrusted(&created, &Reading::Absent, &Reading::Absent));
+        assert_eq!(
+            judge(&Found::Store(StoreFacts::default()), &Reading::Absent, &Reading::Absent),
+            Judgement::New
+        );
+        let earlier = StoreFacts { identity: None, routes: BTreeMap::from([("a".to_owned(), 3)]) };
+        assert_eq!(judge(&Found::Store(earlier), &Reading::Absent, &Reading::Absent), Judgement::Earlier);
+    }
+}
