@@ -53,6 +53,7 @@ mod tests {
             lag_seconds: 0.0,
             okta_trouble: None,
             sink_trouble: sink_trouble.map(str::to_owned),
+            state_trouble: None,
             possible_gaps: 0,
             since_alive: Some(Duration::from_secs(since_alive)),
         }

@@ -1,5 +1,6 @@
 //! Health, metrics and status over HTTP. Shows what the routes tell; changes nothing.
 
+mod client;
 mod health;
 
 use std::{sync::Arc, time::Duration};
@@ -16,9 +17,12 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use client::{AdminClientError, ask};
+
 use crate::{
     okta::{BudgetStatus, Client},
     route::{RouteStatus, Snapshot},
+    state::{State as DurableState, Verification},
     telemetry::{chain, metrics},
 };
 
@@ -30,6 +34,7 @@ pub struct Watched {
     /// The clients of the orgs, whose budgets are of interest.
     pub clients: Vec<Arc<Client>>,
     stalled_after: Duration,
+    state: DurableState,
     metrics: Option<PrometheusHandle>,
 }
 
@@ -61,8 +66,8 @@ struct OrgStatus {
 
 impl Watched {
     /// Nothing to be seen yet. A route that does nothing for longer than `stalled_after` counts as hanging.
-    pub fn new(stalled_after: Duration) -> Self {
-        Self { routes: Vec::new(), clients: Vec::new(), stalled_after, metrics: metrics::recorder() }
+    pub fn new(stalled_after: Duration, state: DurableState) -> Self {
+        Self { routes: Vec::new(), clients: Vec::new(), stalled_after, state, metrics: metrics::recorder() }
     }
 
     /// How all routes stand.
@@ -99,6 +104,8 @@ pub async fn serve(listener: TcpListener, watched: Arc<Watched>, stop: Cancellat
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_page))
         .route("/status", get(status))
+        .route("/state/export", get(state_export))
+        .route("/state/verification", get(state_verification))
         .with_state(watched);
     let served = axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(err) = served {
@@ -116,6 +123,21 @@ async fn readyz(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
 
 async fn status(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
     Json(watched.status())
+}
+
+/// The state as JSON lines.
+async fn state_export(State(watched): State<Arc<Watched>>) -> Result<Vec<u8>, (StatusCode, String)> {
+    watched.state.export(Vec::new()).await.map_err(|err| unavailable(&err))
+}
+
+async fn state_verification(
+    State(watched): State<Arc<Watched>>,
+) -> Result<Json<Verification>, (StatusCode, String)> {
+    watched.state.verify().await.map(Json).map_err(|err| unavailable(&err))
+}
+
+fn unavailable(err: &dyn std::error::Error) -> (StatusCode, String) {
+    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", chain(err)))
 }
 
 async fn metrics_page(State(watched): State<Arc<Watched>>) -> impl IntoResponse {

@@ -1,30 +1,46 @@
 //! The one place where a cursor moves.
 //!
 //! What a batch leads to is noted when the batch is made; the cursor goes there when the batch is proved, in order. Who
-//! has no [`Delivered`] cannot move it.
+//! has no [`Delivered`] cannot move it. A disk that is full or read-only holds the route up until it works again.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
-use url::Url;
+use tokio_util::sync::CancellationToken;
 
+use super::status::RouteStatus;
 use crate::{
     event::{BatchId, Events},
     invariant::Invariant,
     sink::Delivered,
-    state::{Cursor, RecentIds, SinkMark, State, StateError},
-    stream::Position,
+    state::{Cursor, SinkMark, State, StateClass, StateError, Stored},
+    stream::{Backoff, Position},
+    telemetry::{chain, metrics},
 };
+
+/// The first and the longest wait between attempts to commit.
+const RETRY_FIRST: std::time::Duration = std::time::Duration::from_secs(1);
+const RETRY_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Whether a commit is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "what was not committed must not be taken for done"]
+pub(super) enum Committed {
+    Yes,
+    /// It was told to stop while the disk did not work.
+    GivenUp,
+}
 
 /// The cursor of one route.
 #[derive(Debug)]
 pub(super) struct RouteCursor {
     state: State,
-    route: String,
+    status: Arc<RouteStatus>,
     question: String,
     generation: u64,
     cursor: Arc<Cursor>,
     expected: VecDeque<Expected>,
+    stop: CancellationToken,
 }
 
 /// Where a batch leads once it is proved.
@@ -36,25 +52,26 @@ struct Expected {
 }
 
 impl RouteCursor {
-    /// Loads the cursor of `route`, or makes one that stands at `first` and is durable at once.
+    /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens.
     pub(super) async fn open(
         state: &State,
-        route: &str,
-        question: &str,
-        first: &Url,
+        status: Arc<RouteStatus>,
+        beginning: Cursor,
+        stop: CancellationToken,
     ) -> Result<Self, StateError> {
-        let stored = state.load(route).await?;
-        let (generation, cursor) = match stored {
-            Some(stored) => (stored.generation, stored.cursor),
-            None => (0, beginning(question, first)),
-        };
-        let (state, route, question) = (state.clone(), route.to_owned(), question.to_owned());
-        let cursor = Arc::new(cursor);
-        let mut opened = Self { state, route, question, generation, cursor, expected: VecDeque::new() };
-        if generation == 0 {
-            opened.commit(Cursor::clone(&opened.cursor)).await?;
+        let question = beginning.question.clone();
+        let stored = state.load(status.name()).await?;
+        let Stored { generation, cursor } = stored.unwrap_or(Stored { generation: 0, cursor: beginning });
+        let (state, cursor) = (state.clone(), Arc::new(cursor));
+        Ok(Self { state, status, question, generation, cursor, expected: VecDeque::new(), stop })
+    }
+
+    /// Makes a cursor that has just begun durable.
+    pub(super) async fn begin(&mut self) -> Result<Committed, StateError> {
+        if self.generation > 0 {
+            return Ok(Committed::Yes);
         }
-        Ok(opened)
+        self.commit(Cursor::clone(&self.cursor)).await
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -71,9 +88,9 @@ impl RouteCursor {
     }
 
     /// Keeps where the sink stands before anything is delivered to it.
-    pub(super) async fn note_mark(&mut self, mark: Option<SinkMark>) -> Result<(), StateError> {
+    pub(super) async fn note_mark(&mut self, mark: Option<SinkMark>) -> Result<Committed, StateError> {
         if mark.is_none() || mark == self.cursor.mark {
-            return Ok(());
+            return Ok(Committed::Yes);
         }
         self.commit(Cursor { mark, ..Cursor::clone(&self.cursor) }).await
     }
@@ -85,7 +102,7 @@ impl RouteCursor {
 
     /// Moves to where the proved batches lead, and returns when that is durable. Proofs come in the order of batches;
     /// many at once cost one commit.
-    pub(super) async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<(), StateError> {
+    pub(super) async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, StateError> {
         let mut next = Cursor::clone(&self.cursor);
         let mut is_moved = false;
         for proof in proofs {
@@ -104,33 +121,49 @@ impl RouteCursor {
             is_moved = true;
         }
         if !is_moved {
-            return Ok(());
+            return Ok(Committed::Yes);
         }
         next.question.clone_from(&self.question);
         self.commit(next).await
     }
 
-    async fn commit(&mut self, mut cursor: Cursor) -> Result<(), StateError> {
+    /// Commits `cursor`, as often as it takes: the same bytes each time, so that an attempt that got through although it
+    /// was not acknowledged is recognised.
+    async fn commit(&mut self, mut cursor: Cursor) -> Result<Committed, StateError> {
         cursor.advanced_at = Timestamp::now();
         let cursor = Arc::new(cursor);
-        let generation = self.state.advance(&self.route, self.generation, Arc::clone(&cursor)).await?;
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let generation = loop {
+            let route = self.status.name();
+            match self.state.advance(route, self.generation, Arc::clone(&cursor)).await {
+                Ok(generation) => break generation,
+                Err(err) if err.class() == StateClass::Transient => self.report(&err),
+                Err(err) => return Err(err),
+            }
+            let wait = tokio::time::sleep(backoff.next_wait());
+            if self.stop.run_until_cancelled(wait).await.is_none() {
+                return Ok(Committed::GivenUp);
+            }
+        };
+        if self.status.state_recovered() {
+            tracing::info!(route = self.status.name(), "the state can be written again");
+        }
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
         let mut cursor = Arc::unwrap_or_clone(cursor);
         cursor.recent.mark_written();
         self.cursor = Arc::new(cursor);
-        Ok(())
+        Ok(Committed::Yes)
     }
-}
 
-fn beginning(question: &str, first: &Url) -> Cursor {
-    Cursor {
-        link: first.to_string(),
-        question: question.to_owned(),
-        published_max: None,
-        advanced_at: Timestamp::now(),
-        delivered: 0,
-        mark: None,
-        recent: RecentIds::default(),
+    fn report(&self, err: &StateError) {
+        metrics::state_failure(self.status.name());
+        if self.status.state_failed(&chain(err)) {
+            tracing::error!(
+                route = self.status.name(),
+                err = chain(err),
+                "the cursor cannot be kept, so the route does not move; trying again"
+            );
+        }
     }
 }

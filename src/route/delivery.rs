@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{
     RouteError, SINK_RETRY_FIRST, SINK_RETRY_MAX, Selection,
-    cursor::RouteCursor,
+    cursor::{Committed, RouteCursor},
     reading::PageInFlight,
     status::{RouteStatus, class_name},
 };
@@ -205,15 +205,16 @@ impl Delivery {
                     None => return Ok(None),
                 },
                 Err(failure) => {
-                    self.advance(proofs).await?;
+                    if self.advance(proofs).await?.is_none() {
+                        return Ok(None);
+                    }
                     let error = self.note_failure(failure);
                     return self.redeliver(&error, stop).await;
                 }
             }
             next = self.unsettled.front_mut().and_then(|front| front.receipt.as_mut()?.now_or_never());
         }
-        self.advance(proofs).await?;
-        Ok(Some(()))
+        self.advance(proofs).await
     }
 
     /// Keeps what the sink rejected of the oldest batch and lets the batch go. None: told to stop while the dead
@@ -241,13 +242,16 @@ impl Delivery {
         }
     }
 
-    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<(), RouteError> {
+    /// Moves the cursor. None: told to stop while the state could not be written.
+    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Option<()>, RouteError> {
         if proofs.is_empty() {
-            return Ok(());
+            return Ok(Some(()));
         }
         let counts =
             proofs.iter().map(|proof| (proof.messages() as u64, proof.rejected() as u64)).collect::<Vec<_>>();
-        self.cursor.advance(proofs).await?;
+        if self.cursor.advance(proofs).await? == Committed::GivenUp {
+            return Ok(None);
+        }
         for (messages, rejected) in &counts {
             metrics::page_delivered(&self.origin.route, *messages, *rejected);
         }
@@ -263,7 +267,7 @@ impl Delivery {
             tracing::info!(route = self.origin.route, "the sink works again");
         }
         self.backoff.reset();
-        Ok(())
+        Ok(Some(()))
     }
 
     /// Brings the sink to rest, makes it work again and publishes once more what is not proved, oldest first: the only
@@ -274,7 +278,9 @@ impl Delivery {
         stop: &CancellationToken,
     ) -> Result<Option<()>, RouteError> {
         self.report(error);
-        self.bring_to_rest(stop).await?;
+        if self.bring_to_rest(stop).await?.is_none() {
+            return Ok(None);
+        }
         loop {
             let wait = tokio::time::sleep(self.backoff.next_wait());
             if stop.run_until_cancelled(wait).await.is_none() {
@@ -293,7 +299,7 @@ impl Delivery {
 
     /// Waits until the sink has nothing more to say of the batches that it has. Those that turn out to be settled
     /// before the first failed one count; those behind it have to be published again.
-    async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<(), RouteError> {
+    async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
         let deadline = Instant::now() + REST_MAX;
         let mut proofs = Vec::new();
         while let Some(receipt) = self.unsettled.front_mut().and_then(|front| front.receipt.take()) {
@@ -309,14 +315,16 @@ impl Delivery {
                 Err(_) => break,
             }
         }
-        self.advance(proofs).await?;
+        if self.advance(proofs).await?.is_none() {
+            return Ok(None);
+        }
         for later in &mut self.unsettled {
             if let Some(receipt) = later.receipt.take() {
                 // Whatever it says: order demands that the batch comes after the failed one.
                 let _ = tokio::time::timeout_at(deadline, receipt).await;
             }
         }
-        Ok(())
+        Ok(Some(()))
     }
 
     async fn republish(&mut self) -> Result<(), SinkError> {

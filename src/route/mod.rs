@@ -26,7 +26,7 @@ use crate::{
     stream::{Backoff, Position, Reader, Stream},
     telemetry::{chain, metrics},
 };
-use cursor::RouteCursor;
+use cursor::{Committed, RouteCursor};
 use delivery::{Delivery, Stop};
 use reading::Reading;
 
@@ -90,12 +90,19 @@ impl Route {
     /// after it ended in any way: everything that counts is in the state.
     pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, RouteError> {
         let name = &self.config.name;
+        let beginning = self.stream.cursor_at(self.stream.start());
+        let mut cursor =
+            RouteCursor::open(&self.state, Arc::clone(&self.status), beginning, stop.clone()).await?;
         // A first start is durable before anything else happens: coming back later must not mean starting later.
-        let first = self.stream.url_since(self.stream.start());
-        let mut cursor = RouteCursor::open(&self.state, name, &self.stream.question(), &first).await?;
+        if cursor.begin().await? == Committed::GivenUp {
+            return Ok(End::Stopped);
+        }
         self.status.cursor_loaded(cursor.generation(), cursor.cursor());
         let Some(sink) = self.open_sink(&cursor, stop).await else { return Ok(End::Stopped) };
-        cursor.note_mark(sink.mark()).await?;
+        if cursor.note_mark(sink.mark()).await? == Committed::GivenUp {
+            sink.close().await;
+            return Ok(End::Stopped);
+        }
 
         let position = self.position(&cursor)?;
         let mut reader = Reader::new(Arc::clone(&self.stream), position, cursor.cursor().recent.clone());

@@ -45,6 +45,7 @@ struct Standing {
     alive_at: Option<Instant>,
     okta_trouble: Option<OktaTrouble>,
     sink_trouble: Option<String>,
+    state_trouble: Option<String>,
     possible_gaps: u64,
 }
 
@@ -80,6 +81,8 @@ pub struct Snapshot {
     pub okta_trouble: Option<String>,
     /// What keeps the sink from taking messages.
     pub sink_trouble: Option<String>,
+    /// What keeps the cursor from being committed.
+    pub state_trouble: Option<String>,
     /// Times that Okta refused the link since this start.
     pub possible_gaps: u64,
     /// How long ago the route last did anything, be it in vain: what hangs does nothing at all.
@@ -111,6 +114,7 @@ impl RouteStatus {
             lag_seconds,
             okta_trouble: standing.okta_trouble.as_ref().map(|trouble| trouble.text.clone()),
             sink_trouble: standing.sink_trouble.clone(),
+            state_trouble: standing.state_trouble.clone(),
             possible_gaps: standing.possible_gaps,
             since_alive: standing.alive_at.map(|at| at.elapsed()),
         }
@@ -180,6 +184,23 @@ impl RouteStatus {
         is_news
     }
 
+    /// The cursor is committed; true if it could not be before.
+    pub(super) fn state_recovered(&self) -> bool {
+        let mut standing = self.standing();
+        standing.alive_at = Some(Instant::now());
+        standing.state_trouble.take().is_some()
+    }
+
+    /// The cursor could not be committed; true if that is news.
+    pub(super) fn state_failed(&self, trouble: &str) -> bool {
+        let mut standing = self.standing();
+        standing.alive_at = Some(Instant::now());
+        // How much room is left changes all the time, and is no news.
+        let is_news = standing.state_trouble.is_none();
+        standing.state_trouble = Some(trouble.to_owned());
+        is_news
+    }
+
     fn standing(&self) -> MutexGuard<'_, Standing> {
         // Nothing panics while the lock is held.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
@@ -189,7 +210,8 @@ impl RouteStatus {
 impl Snapshot {
     /// What keeps the route from making progress, if anything.
     pub fn trouble(&self) -> Option<&str> {
-        self.sink_trouble.as_deref().or(self.okta_trouble.as_deref())
+        let troubles = [&self.state_trouble, &self.sink_trouble, &self.okta_trouble];
+        troubles.into_iter().find_map(|trouble| trouble.as_deref())
     }
 }
 

@@ -15,6 +15,7 @@ const DROPPED: &str = "oktabus_overlap_duplicates_dropped_total";
 const GAPS: &str = "oktabus_possible_gaps_total";
 const SINK_FAILURES: &str = "oktabus_sink_failures_total";
 const OKTA_FAILURES: &str = "oktabus_okta_failures_total";
+const STATE_FAILURES: &str = "oktabus_state_failures_total";
 const REQUESTS: &str = "oktabus_okta_requests_total";
 const PANICS: &str = "oktabus_task_panics_total";
 const VIOLATIONS: &str = "oktabus_invariant_violations_total";
@@ -27,7 +28,7 @@ const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
 
 /// Counters by name and what they count.
-const COUNTERS: [(&str, &str); 11] = [
+const COUNTERS: [(&str, &str); 12] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (PAGES, "Pages whose cursor has moved."),
@@ -36,6 +37,7 @@ const COUNTERS: [(&str, &str); 11] = [
     (GAPS, "Times that Okta refused a link and the route resumed by time: look at the log."),
     (SINK_FAILURES, "Failed deliveries that are tried again, by class."),
     (OKTA_FAILURES, "Failed requests that are tried again, by class."),
+    (STATE_FAILURES, "Commits of a cursor that failed and are tried again."),
     (REQUESTS, "Requests to Okta by HTTP status; `none` if no answer came."),
     (PANICS, "Tasks that panicked and were started again: each is a bug."),
     (VIOLATIONS, "Broken invariants: each is a bug."),
@@ -49,7 +51,7 @@ const GAUGES: [(&str, &str); 7] = [
     (USED, "Requests made in this window."),
     (LAG, "Age of the newest delivered event while there is more to deliver; 0 at the tail."),
     (CURSOR_AGE, "Seconds since the cursor moved last."),
-    (TROUBLE, "1 while Okta or the sink keeps the route from making progress."),
+    (TROUBLE, "1 while Okta, the sink or the state keeps the route from making progress."),
 ];
 
 /// The recorder behind the metrics, installed on first use; None if the process has another one.
@@ -93,6 +95,11 @@ pub(crate) fn possible_gap(route: &str) {
 /// The sink of `route` failed.
 pub(crate) fn sink_failure(route: &str, class: &'static str) {
     counter!(SINK_FAILURES, "route" => route.to_owned(), "class" => class).increment(1);
+}
+
+/// The cursor of `route` could not be committed.
+pub(crate) fn state_failure(route: &str) {
+    counter!(STATE_FAILURES, "route" => route.to_owned()).increment(1);
 }
 
 /// A request for `route` failed.
