@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::{
     net::TcpListener,
     task::{Id, JoinError, JoinSet},
@@ -10,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Watched, WatchedRoute},
-    config::Config,
+    config::{Config, StreamConfig},
     okta::{Client, ClientError},
     route::{End, Route, RouteError},
     sink::SinkError,
-    state::{State, StateError},
+    state::{Cursor, Opening, Places, State, StateError},
     stream::{Backoff, Stream},
     telemetry::{chain, metrics},
 };
@@ -28,8 +29,20 @@ const RESTART_MAX: Duration = Duration::from_secs(60);
 pub struct App {
     config: Config,
     routes: Vec<Arc<Route>>,
+    state: State,
     watched: Arc<Watched>,
     admin: TcpListener,
+}
+
+/// How to take up a state, if somebody has said how: what a refusal of it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// At the cursors in the witness.
+    Witness,
+    /// With the store as it is.
+    Store,
+    /// All routes at this time.
+    Since(Timestamp),
 }
 
 /// Why the daemon cannot start or go on.
@@ -68,36 +81,36 @@ pub enum Until {
 
 impl App {
     /// Opens the state, binds the admin pages and builds all routes. Talks to neither Okta nor a bus.
-    pub async fn build(config: Config) -> Result<Self, AppError> {
+    pub async fn build(config: Config, recovery: Option<Recovery>) -> Result<Self, AppError> {
         for sink in config.sinks.values() {
             crate::sink::Sink::require(sink)?;
         }
-        let state = State::open(config.runtime.state_path.clone()).await?;
+        let Feeds { clients, streams } = Feeds::of(&config)?;
+        let opening = match recovery {
+            None => Opening::Trusted,
+            Some(Recovery::Witness) => Opening::FromWitness,
+            Some(Recovery::Store) => Opening::FromStore,
+            Some(Recovery::Since(time)) => Opening::At(cursors_at(&streams, time)),
+        };
+        let state = State::open(Places::from(&config.runtime.state), opening).await?;
         let address = config.runtime.admin.listen;
         let admin =
             TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
 
-        let mut clients = BTreeMap::new();
-        for (name, org) in &config.orgs {
-            clients.insert(name.as_str(), Arc::new(Client::new(org.clone())?));
-        }
         let mut routes = Vec::new();
-        let mut watched = Watched::new(config.runtime.admin.stalled_after);
-        for stream in config.streams.values() {
-            // Loading refused references to what does not exist.
-            let Some(client) = clients.get(stream.org.as_str()) else { continue };
-            let shared = Arc::new(Stream::new(stream.clone(), Arc::clone(client)));
-            for route in &stream.routes {
+        let mut watched = Watched::new(config.runtime.admin.stalled_after, state.clone());
+        for stream in streams {
+            let poll_interval = stream.config().poll_interval;
+            for route in &stream.config().routes {
+                // Loading refused references to what does not exist.
                 let Some(sink) = config.sink_of(route) else { continue };
-                let route = Route::new(route.clone(), sink.clone(), Arc::clone(&shared), state.clone());
-                watched
-                    .routes
-                    .push(WatchedRoute { status: route.status(), poll_interval: stream.poll_interval });
+                let route = Route::new(route.clone(), sink.clone(), Arc::clone(&stream), state.clone());
+                watched.routes.push(WatchedRoute { status: route.status(), poll_interval });
                 routes.push(Arc::new(route));
             }
         }
-        watched.clients = clients.into_values().collect();
-        Ok(Self { config, routes, watched: Arc::new(watched), admin })
+        watched.clients = clients;
+        Ok(Self { config, routes, state, watched: Arc::new(watched), admin })
     }
 
     /// What can be seen of the daemon while it runs.
@@ -123,8 +136,47 @@ impl App {
 
         stop_admin.cancel();
         while pages.join_next().await.is_some() {}
+        if let Err(err) = self.state.close().await {
+            // Every commit is on the disk; the witness is only a little older than it could be.
+            tracing::warn!(err = chain(&err), "the witness of the state could not be written at the end");
+        }
         ended
     }
+}
+
+/// The clients of all orgs and the streams that are read through them.
+struct Feeds {
+    clients: Vec<Arc<Client>>,
+    streams: Vec<Arc<Stream>>,
+}
+
+impl Feeds {
+    fn of(config: &Config) -> Result<Self, ClientError> {
+        let mut clients = BTreeMap::new();
+        for (name, org) in &config.orgs {
+            clients.insert(name.as_str(), Arc::new(Client::new(org.clone())?));
+        }
+        let stream = |stream: &StreamConfig| {
+            // Loading refused references to what does not exist.
+            let client = clients.get(stream.org.as_str())?;
+            Some(Arc::new(Stream::new(stream.clone(), Arc::clone(client))))
+        };
+        let streams = config.streams.values().filter_map(stream).collect();
+        Ok(Self { clients: clients.into_values().collect(), streams })
+    }
+}
+
+/// Where all routes of `config` stand if they begin at `time`, by name.
+pub fn beginnings(config: &Config, time: Timestamp) -> Result<Vec<(String, Cursor)>, ClientError> {
+    Ok(cursors_at(&Feeds::of(config)?.streams, time))
+}
+
+fn cursors_at(streams: &[Arc<Stream>], time: Timestamp) -> Vec<(String, Cursor)> {
+    let routes = streams.iter().flat_map(|stream| {
+        let cursor = stream.cursor_at(time);
+        stream.config().routes.iter().map(move |route| (route.name.clone(), cursor.clone()))
+    });
+    routes.collect()
 }
 
 /// Runs the routes until they end; once `shutdown` resolves they have `grace` to do so.

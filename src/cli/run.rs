@@ -3,11 +3,17 @@
 use std::path::Path;
 
 use clap::Args;
+use jiff::Timestamp;
 
-use super::{ConfigArgument, Exit, fail, signal::StopSignals};
+use super::{
+    ConfigArgument, Exit, fail,
+    signal::StopSignals,
+    state::{fail_state, point_in_time},
+};
 use crate::{
-    app::{App, Until},
+    app::{App, AppError, Recovery, Until},
     config::Config,
+    route::RouteError,
     telemetry::logging,
 };
 
@@ -18,10 +24,23 @@ pub(super) struct RunArguments {
     /// End with 0 once every route has delivered all that Okta had
     #[arg(long)]
     until_caught_up: bool,
+    /// Take up a state that was refused: witness, store, since=TIME or now
+    #[arg(long, value_name = "WAY", value_parser = parse_recovery)]
+    recover: Option<Recovery>,
+}
+
+fn parse_recovery(way: &str) -> Result<Recovery, String> {
+    match way.split_once('=') {
+        None if way == "witness" => Ok(Recovery::Witness),
+        None if way == "store" => Ok(Recovery::Store),
+        None if way == "now" => Ok(Recovery::Since(Timestamp::now())),
+        Some(("since", time)) => point_in_time(time).map(Recovery::Since),
+        _ => Err("the ways are witness, store, since=TIME and now".to_owned()),
+    }
 }
 
 pub(super) async fn run(arguments: RunArguments) -> Exit {
-    let (app, signals) = match prepare(&arguments.config.config).await {
+    let (app, signals) = match prepare(&arguments.config.config, arguments.recover).await {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
@@ -33,15 +52,22 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
     let until = if arguments.until_caught_up { Until::CaughtUp } else { Until::Stopped };
     match app.run(until, signals.first()).await {
         Ok(()) => Exit::Done,
-        Err(err) => fail(Exit::from(&err), &err),
+        Err(err) => refuse(&err, &arguments.config.config),
     }
 }
 
 /// Builds the daemon from the configuration `file`, with logging and signals set up. What went wrong has been told.
-pub(super) async fn prepare(file: &Path) -> Result<(App, StopSignals), Exit> {
+pub(super) async fn prepare(file: &Path, recovery: Option<Recovery>) -> Result<(App, StopSignals), Exit> {
     let config = Config::load(file).map_err(|err| fail(Exit::Usage, &err))?;
     logging::start(&config.runtime.log.level, config.runtime.log.style);
     let signals = StopSignals::listen().map_err(|err| fail(Exit::Bug, &err))?;
-    let app = App::build(config).await.map_err(|err| fail(Exit::from(&err), &err))?;
+    let app = App::build(config, recovery).await.map_err(|err| refuse(&err, file))?;
     Ok((app, signals))
+}
+
+fn refuse(err: &AppError, file: &Path) -> Exit {
+    match err {
+        AppError::State(err) | AppError::Route(RouteError::State(err)) => fail_state(err, file),
+        _ => fail(Exit::from(err), err),
+    }
 }

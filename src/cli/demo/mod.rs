@@ -64,7 +64,7 @@ pub(super) async fn demo(arguments: DemoArguments) -> Exit {
 }
 
 async fn run(layout: &Layout, simulator: &Simulator, seconds: Option<u64>) -> Exit {
-    let (app, signals) = match prepare(&layout.config_file()).await {
+    let (app, signals) = match prepare(&layout.config_file(), None).await {
         Ok(prepared) => prepared,
         Err(exit) => return exit,
     };

@@ -1,0 +1,124 @@
+//! What changes the state, while the daemon is stopped.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{
+    super::{Exit, fail, print},
+    Loaded, confirm, fail_state,
+};
+use crate::{
+    app::beginnings,
+    state::{Contents, Cursor, ImportError, Opening, State, StateError, Stored, read_export},
+};
+
+pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit {
+    let contents = match read(from) {
+        Ok(contents) => contents,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let (routes, commands) = (contents.routes.len(), contents.entries.len());
+    let path = loaded.config.runtime.state.path.display();
+    let question = format!(
+        "The state in {path} will be replaced by {routes} route(s) and {commands} command(s); the store that is there is kept under another name."
+    );
+    if !yes && !confirm(&question, "import") {
+        return not_done();
+    }
+    match close(loaded.open_as(Opening::With(contents)).await).await {
+        Ok(()) => done(&format!("imported {routes} route(s) and {commands} command(s)\n")),
+        Err(err) => fail_state(&err, loaded.file),
+    }
+}
+
+pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: bool) -> Exit {
+    let beginnings = match beginnings(&loaded.config, to) {
+        Ok(beginnings) => beginnings,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let names: Vec<_> = beginnings.iter().map(|(name, _)| name.clone()).collect();
+    let Some((_, beginning)) = beginnings.into_iter().find(|(name, _)| name == route) else {
+        return fail(Exit::Usage, &UnknownRoute { route: route.to_owned(), names });
+    };
+    let state = match loaded.open().await {
+        Ok(state) => state,
+        Err(err) => return fail_state(&err, loaded.file),
+    };
+    let stored = match state.load(route).await {
+        Ok(stored) => stored,
+        Err(err) => return fail_state(&err, loaded.file),
+    };
+    let stands =
+        stored.as_ref().map_or_else(|| "nowhere yet".to_owned(), |stored| stored.cursor.link.clone());
+    let question = format!(
+        "Route {route} stands at\n  {stands}\nand will begin at {to} instead: what came after that is delivered again, \
+         and what came between its place and a later time is not delivered."
+    );
+    if !yes && !confirm(&question, route) {
+        return not_done();
+    }
+    let expected = stored.as_ref().map_or(0, |stored| stored.generation);
+    // The sink goes on where it stands, whatever it is given next; and what was delivered last was delivered.
+    let cursor = match stored {
+        Some(Stored { cursor, .. }) => {
+            Cursor { mark: cursor.mark, delivered: cursor.delivered, recent: cursor.recent, ..beginning }
+        }
+        None => beginning,
+    };
+    let moved = match state.advance(route, expected, Arc::new(cursor)).await {
+        Ok(_) => close(Ok(state)).await,
+        Err(err) => Err(err),
+    };
+    match moved {
+        Ok(()) => done(&format!("route {route} begins at {to}\n")),
+        Err(err) => fail_state(&err, loaded.file),
+    }
+}
+
+pub(super) async fn compact(loaded: &Loaded<'_>) -> Exit {
+    match compact_store(loaded).await {
+        Ok((before, after)) => done(&format!("the store had {before} bytes and has {after}\n")),
+        Err(err) => fail_state(&err, loaded.file),
+    }
+}
+
+async fn compact_store(loaded: &Loaded<'_>) -> Result<(u64, u64), StateError> {
+    let state = loaded.open().await?;
+    let before = state.verify().await?.store_bytes;
+    state.close().await?;
+    drop(state);
+    let state = loaded.open_as(Opening::Compacted).await?;
+    let after = state.verify().await?.store_bytes;
+    state.close().await?;
+    Ok((before, after))
+}
+
+async fn close(opened: Result<State, StateError>) -> Result<(), StateError> {
+    opened?.close().await
+}
+
+fn read(from: &Path) -> Result<Contents, ImportError> {
+    if from == Path::new("-") {
+        return read_export(io::stdin().lock());
+    }
+    read_export(io::BufReader::new(fs::File::open(from)?))
+}
+
+fn done(text: &str) -> Exit {
+    print(text);
+    Exit::Done
+}
+
+fn not_done() -> Exit {
+    super::note("nothing was changed");
+    Exit::Usage
+}
+
+/// A route that no stream of the configuration has.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no route {route}; the routes are {}", names.join(", "))]
+struct UnknownRoute {
+    route: String,
+    names: Vec<String>,
+}

@@ -1,0 +1,185 @@
+//! `oktabus state`: what is durable, looked at and put right.
+//!
+//! All of it works while the daemon is stopped. While it runs the state is the daemon's: what only reads asks the
+//! daemon, and what changes something says that it must be stopped.
+
+mod change;
+mod look;
+
+use std::{io::Write as _, path::Path, time::Duration};
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+
+use super::{ConfigArgument, Exit, fail};
+use crate::{
+    config::{Config, Start},
+    okta::logs,
+    state::{Opening, Places, State, StateError, Way},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct StateArguments {
+    #[command(subcommand)]
+    command: StateCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum StateCommand {
+    /// Show where each route stands
+    Show {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every record and both witnesses
+    Verify {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write everything as JSON lines
+    Export {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// Where to; standard output if not set
+        #[arg(long, value_name = "FILE")]
+        to: Option<std::path::PathBuf>,
+    },
+    /// Replace the state by an export
+    Import {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The export; `-` for standard input
+        #[arg(value_name = "FILE")]
+        from: std::path::PathBuf,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Let a route begin at another time
+    Reset {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The route, as `state show` names it
+        route: String,
+        /// now, -2h, or a timestamp
+        #[arg(long, value_name = "TIME", value_parser = point_in_time, allow_hyphen_values = true)]
+        to: Timestamp,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write the store anew without what it no longer needs
+    Compact {
+        #[command(flatten)]
+        config: ConfigArgument,
+    },
+}
+
+pub(super) async fn state(arguments: StateArguments) -> Exit {
+    match arguments.command {
+        StateCommand::Show { config, json } => match load(&config) {
+            Ok(config) => look::show(&config, json).await,
+            Err(exit) => exit,
+        },
+        StateCommand::Verify { config, json } => match load(&config) {
+            Ok(config) => look::verify(&config, json).await,
+            Err(exit) => exit,
+        },
+        StateCommand::Export { config, to } => match load(&config) {
+            Ok(config) => look::export(&config, to.as_deref()).await,
+            Err(exit) => exit,
+        },
+        StateCommand::Import { config, from, yes } => match load(&config) {
+            Ok(config) => change::import(&config, &from, yes).await,
+            Err(exit) => exit,
+        },
+        StateCommand::Reset { config, route, to, yes } => match load(&config) {
+            Ok(config) => change::reset(&config, &route, to, yes).await,
+            Err(exit) => exit,
+        },
+        StateCommand::Compact { config } => match load(&config) {
+            Ok(config) => change::compact(&config).await,
+            Err(exit) => exit,
+        },
+    }
+}
+
+/// A configuration and the file that it came from, which remedies name.
+struct Loaded<'a> {
+    config: Config,
+    file: &'a Path,
+}
+
+fn load(argument: &ConfigArgument) -> Result<Loaded<'_>, Exit> {
+    let config = argument.load().map_err(|err| fail(Exit::Usage, &err))?;
+    Ok(Loaded { config, file: &argument.config })
+}
+
+impl Loaded<'_> {
+    async fn open(&self) -> Result<State, StateError> {
+        self.open_as(Opening::Existing).await
+    }
+
+    async fn open_as(&self, opening: Opening) -> Result<State, StateError> {
+        State::open(Places::from(&self.config.runtime.state), opening).await
+    }
+}
+
+/// Tells why the state cannot be used and what can be done, and ends with 65.
+pub(super) fn fail_state(err: &StateError, file: &Path) -> Exit {
+    let exit = fail(Exit::StateRefused, err);
+    if let StateError::Refused(refusal) = err {
+        // Nothing more can be done if even this cannot be printed.
+        let _ = std::io::stderr().write_all(ways(&refusal.ways(), file).as_bytes());
+    }
+    exit
+}
+
+fn ways(ways: &[Way], file: &Path) -> String {
+    let mut text = "  to go on, choose one; the store that is there is kept under another name:\n".to_owned();
+    for way in ways {
+        let (word, consequence) = match way {
+            Way::Witness => {
+                ("witness", "go on where the witness stood: nothing is missing, some events may come twice")
+            }
+            Way::Store => ("store", "trust the store as it is: what was delivered since may come twice"),
+            Way::Since => {
+                ("since=-1h", "all routes begin an hour ago (or at another time): choose one before the loss")
+            }
+            Way::Now => ("now", "all routes begin with what is new: what came in between is NOT delivered"),
+        };
+        text += &format!("    oktabus run --config {} --recover={word:9}  # {consequence}\n", file.display());
+    }
+    text
+}
+
+/// A time as it is typed: `now`, `-2h` or a timestamp; never before Okta's memory begins.
+pub(super) fn point_in_time(text: &str) -> Result<Timestamp, String> {
+    let start: Start = text.parse()?;
+    Ok(start.resolve(Timestamp::now(), logs::RETENTION))
+}
+
+/// Asks a person, who must type `expected`.
+fn confirm(question: &str, expected: &str) -> bool {
+    let _ = write!(std::io::stderr(), "{question}\nType `{expected}` to go on: ");
+    let mut typed = String::new();
+    let is_read = std::io::stdin().read_line(&mut typed).is_ok();
+    is_read && typed.trim() == expected
+}
+
+/// How long ago `time` was, for people.
+fn age(time: Timestamp) -> Duration {
+    Timestamp::now().duration_since(time).try_into().unwrap_or_default()
+}
+
+/// Tells a person something that is not the result.
+fn note(text: &str) {
+    // Nothing more can be done if even this cannot be printed.
+    let _ = writeln!(std::io::stderr(), "oktabus: {text}");
+}
