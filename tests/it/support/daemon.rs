@@ -38,6 +38,7 @@ pub(crate) struct RouteStatus {
     pub(crate) dead_letters: u64,
     pub(crate) okta_trouble: Option<String>,
     pub(crate) sink_trouble: Option<String>,
+    pub(crate) state_trouble: Option<String>,
     pub(crate) possible_gaps: u64,
 }
 
@@ -95,11 +96,17 @@ impl Workplace {
 
     /// Starts the daemon with these options. Its log goes to `log`, what it prints to `stdout`.
     pub(crate) fn start(&self, options: &[&str]) -> Daemon {
+        self.start_with(options, &[])
+    }
+
+    /// Starts the daemon with these options and environment variables.
+    pub(crate) fn start_with(&self, options: &[&str], environment: &[(&str, &Path)]) -> Daemon {
         let append = |name: &str| File::options().create(true).append(true).open(self.path(name)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_oktabus"))
             .args(["run", "--config"])
             .arg(self.path("oktabus.toml"))
             .args(options)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(append("stdout"))
             .stderr(append("log"))

@@ -4,6 +4,8 @@
 pub(crate) mod certificates;
 pub(crate) mod daemon;
 pub(crate) mod events;
+pub(crate) mod files;
+pub(crate) mod image;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
 #[cfg(feature = "nats")]
