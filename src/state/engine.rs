@@ -13,12 +13,18 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::{
     StateError,
     disk::{io_error, sync_all},
 };
+
+/// How long sled may take to let go of its files.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// What is written together or not at all.
 pub(super) type Batch = sled::Batch;
@@ -54,9 +60,16 @@ impl Engine {
     /// Opens it anew from the disk, after a failure.
     pub(super) fn reopen(&self) -> Result<(), StateError> {
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
-        if opened.is_none() {
-            *opened = Some(Opened::open(&self.folder)?);
+        if opened.is_some() {
+            return Ok(());
         }
+        *opened = Some(Opened::open(&self.folder).map_err(|err| match err {
+            // It was ours a moment ago and will be again.
+            StateError::Locked(_) => {
+                does_not_work(&self.folder, "another process has it just now".to_owned())
+            }
+            err => err,
+        })?);
         Ok(())
     }
 
@@ -87,6 +100,7 @@ impl Engine {
 
     /// Writes the batch as a whole; to be flushed.
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StateError> {
+        #[expect(clippy::disallowed_methods, reason = "this is what the store changes records through")]
         self.run(|opened| opened.db.apply_batch(batch))
     }
 
@@ -102,11 +116,25 @@ impl Engine {
         })
     }
 
-    /// Lets go of the files.
+    /// Lets go of the files, and returns when others can have them.
     pub(super) fn close(&self) {
-        let opened = self.opened.write().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(opened) = self.opened.write().unwrap_or_else(PoisonError::into_inner).take() else { return };
         // What sled makes of its own end does not matter: whatever counts was flushed.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(opened)));
+        self.await_release();
+    }
+
+    /// sled's threads hold the file, and with it the lock, for a moment longer.
+    fn await_release(&self) {
+        let start = Instant::now();
+        while start.elapsed() < RELEASE_PATIENCE {
+            // The lock is tried in sled's own way, and given back at once.
+            let file = fs::File::open(self.folder.join("db"));
+            match file.map(|file| file.try_lock()) {
+                Ok(Err(fs::TryLockError::WouldBlock)) => thread::sleep(LOOK_AGAIN_AFTER),
+                _ => return,
+            }
+        }
     }
 
     fn run<T>(&self, work: impl FnOnce(&Opened) -> sled::Result<T>) -> Result<T, StateError> {
@@ -129,6 +157,12 @@ impl Engine {
     }
 }
 
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 impl Opened {
     fn open(folder: &Path) -> Result<Self, StateError> {
         let config = sled::Config::new()
@@ -136,6 +170,7 @@ impl Opened {
             .mode(sled::Mode::LowSpace)
             .cache_capacity(4 << 20)
             .flush_every_ms(None);
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that opens a store")]
         let db = match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => db,
             Ok(Err(sled::Error::Io(err))) if is_locked(&err) => {
