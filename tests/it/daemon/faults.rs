@@ -127,8 +127,9 @@ async fn a_huge_answer_is_given_up_with_what_to_do() {
     okta.arm(json!({"kind": "huge_body", "mebibytes": 64})).await;
     let workplace = workplace(&okta);
     let _daemon = workplace.start(&[]);
-    let route = workplace.route("log/files", |route| route.okta_trouble.is_some()).await;
-    assert!(route.okta_trouble.unwrap().contains("body_max"));
+    // On a busy machine the first attempts may run into a timeout instead.
+    let told = |trouble: &String| trouble.contains("body_max");
+    workplace.route("log/files", |route| route.okta_trouble.as_ref().is_some_and(told)).await;
     okta.disarm().await;
     workplace.route("log/files", |route| route.delivered == 1_500).await;
 }

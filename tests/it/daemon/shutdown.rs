@@ -54,13 +54,3 @@ async fn two_daemons_cannot_share_a_state() {
     assert_eq!(second.code, Some(65));
     assert!(second.stderr.contains("in use by another process"), "{}", second.stderr);
 }
-
-#[tokio::test]
-async fn a_state_that_is_no_folder_is_refused() {
-    let okta = Okta::with_backlog(100).await;
-    let workplace = Workplace::new(&okta, TO_FILES);
-    std::fs::write(workplace.path("state"), "").unwrap();
-    let refused = workplace.oktabus(&["run"]).await;
-    assert_eq!(refused.code, Some(65));
-    assert!(refused.stderr.contains("state directory"), "{}", refused.stderr);
-}
