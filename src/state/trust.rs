@@ -67,8 +67,9 @@ pub(super) fn judge(found: &Found, witness: &Reading<Witness>, tally: &Reading<T
     if let Some(distrust) = against_witness.or(against_tally) {
         return Judgement::Distrusted(distrust);
     }
-    // Creation writes the store first; before its first commit there is nothing that could be lost.
-    if witness.present().is_none() && tally.present().is_none() && commits > 0 {
+    // Creation writes the store first; before there is anything in it nothing could be lost.
+    let is_used = commits > 0 || !facts.routes.is_empty();
+    if witness.present().is_none() && tally.present().is_none() && is_used {
         return Judgement::Distrusted(Distrust::Unwitnessed);
     }
     let warnings = warning("witness", witness).into_iter().chain(warning("tally", tally)).collect();
@@ -194,6 +195,8 @@ mod tests {
             assert_eq!(judge(&emptied, &witness, &tally), Judgement::Distrusted(Distrust::Emptied));
         }
         assert!(is_distrusted(&store(id, 1, 1), &Reading::Absent, &Reading::Absent));
+        // As after an import.
+        assert!(is_distrusted(&store(id, 0, 1), &Reading::Absent, &Reading::Absent));
     }
 
     #[test]
