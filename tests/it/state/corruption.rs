@@ -12,7 +12,10 @@ use std::{
 use super::{advance, entry, open};
 use crate::support::files::copy;
 
-const COMMITS: u64 = 400;
+/// Commits of each route: sled has written a snapshot by then.
+const MANY: u64 = 400;
+/// And none yet by then, so that it begins with the log, and forgets what comes after a damage.
+const FEW: u64 = 40;
 const ROUTES: [&str; 3] = ["log/a", "log/b", "log/c"];
 /// How long a look at a damaged store may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,12 +41,17 @@ enum Verdict {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_damage_is_taken_for_right_after_a_clean_stop() {
-    attack(Ending::Clean, 1).await;
+    attack(Ending::Clean, MANY, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_damage_is_taken_for_right_after_a_crash() {
-    attack(Ending::Crash, 2).await;
+    attack(Ending::Crash, MANY, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_damage_to_a_young_store_is_taken_for_right() {
+    attack(Ending::Crash, FEW, 3).await;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +60,13 @@ enum Ending {
     Crash,
 }
 
-async fn attack(ending: Ending, seed: u64) {
+async fn attack(ending: Ending, commits: u64, seed: u64) {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
-    build(&path("live"), &path("older"), &path("state"), ending).await;
-    write_configuration(directory.path(), &path("state"));
+    build(&path("live"), &path("older"), &path("state"), ending, commits).await;
+    // To look at a state is to open it, and sled leaves it another than it was.
+    copy(&path("state"), &path("undamaged"));
+    write_configuration(directory.path(), &path("undamaged"));
     let right = export(&path("oktabus.toml")).await.expect("the undamaged state is readable");
 
     let mut random = fastrand::Rng::with_seed(seed);
@@ -94,13 +104,13 @@ async fn attack(ending: Ending, seed: u64) {
             }
         }
     }
-    report(ending, cases.len(), &counts);
+    report(&format!("{ending:?} and {commits} commits of each route"), cases.len(), &counts);
     assert!(wrong.is_empty(), "went on with wrong values after:\n{}", wrong.join("\n"));
     assert!(cases.len() >= 300, "only {} cases", cases.len());
 }
 
-fn report(ending: Ending, cases: usize, counts: &BTreeMap<(String, &'static str), BTreeMap<Verdict, usize>>) {
-    println!("damage after {ending:?}: {cases} cases");
+fn report(after: &str, cases: usize, counts: &BTreeMap<(String, &'static str), BTreeMap<Verdict, usize>>) {
+    println!("damage after {after}: {cases} cases");
     println!("file         damage   recovered  refused  wrong");
     for ((file, damage), verdicts) in counts {
         let count = |verdict| verdicts.get(&verdict).copied().unwrap_or_default();
@@ -110,16 +120,16 @@ fn report(ending: Ending, cases: usize, counts: &BTreeMap<(String, &'static str)
 }
 
 /// A state with history, an older copy of it, and `state` as a clean stop or a crash leaves it.
-async fn build(live: &Path, older: &Path, state: &Path, ending: Ending) {
+async fn build(live: &Path, older: &Path, state: &Path, ending: Ending, commits: u64) {
     let opened = open(live).await;
-    for generation in 0..COMMITS {
+    for generation in 0..commits {
         for route in ROUTES {
             advance(&opened, route, generation).await;
         }
         if generation % 10 == 0 {
             opened.record(&format!("command-{generation}"), 0, entry("\"done\"")).await.unwrap();
         }
-        if generation == COMMITS / 2 {
+        if generation == commits / 2 {
             // All that counts is on the disk, so a copy is what a crash leaves.
             copy(live, older);
         }
@@ -128,6 +138,10 @@ async fn build(live: &Path, older: &Path, state: &Path, ending: Ending) {
         opened.close().await.unwrap();
     }
     copy(live, state);
+    if ending == Ending::Clean {
+        // Once more, as after a restart: sled has written a snapshot then.
+        open(state).await.close().await.unwrap();
+    }
 }
 
 fn write_configuration(place: &Path, state: &Path) {
