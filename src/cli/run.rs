@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use super::{ConfigArgument, Exit, fail, signal::StopSignals};
+use super::{ConfigArgument, Exit, fail, reload, signal::StopSignals};
 use crate::{
     app::{App, Until},
     config::Config,
@@ -30,6 +30,10 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
         admin = app.admin_address().map(tracing::field::display),
         "oktabus is running"
     );
+    let _reloading = match reload::on_hangup(app.watched().clients.clone()) {
+        Ok(reloading) => reloading,
+        Err(err) => return fail(Exit::Bug, &err),
+    };
     let until = if arguments.until_caught_up { Until::CaughtUp } else { Until::Stopped };
     match app.run(until, signals.first()).await {
         Ok(()) => Exit::Done,
