@@ -1,0 +1,35 @@
+"""The official Okta SDK for Python as client of the simulator: reads the System Log to its end, and a refusal.
+
+python3 sdk.py CONFIGURATION     CONFIGURATION is JSON, the SDK's own, with `since` and `until` beside it
+
+Prints JSON: the events' uuids in the order in which they came, or the error as the SDK sees it.
+"""
+
+import asyncio
+import json
+import sys
+
+from okta.client import Client
+
+
+async def read(configuration, query):
+    client = Client(configuration)
+    page, response, error = await client.list_log_events(limit=1000, **query)
+    uuids = []
+    while True:
+        if error:
+            return {
+                "status": getattr(error, "status", None),
+                "code": getattr(error, "error_code", None),
+                "message": str(error),
+            }
+        uuids.extend(event.uuid for event in page)
+        if not response.has_next():
+            return {"uuids": uuids}
+        page, error, response = await response.next(True)
+
+
+configuration = json.loads(sys.argv[1])
+names = [name for name in ("since", "until", "filter") if name in configuration]
+query = {name: configuration.pop(name) for name in names}
+print(json.dumps(asyncio.run(read(configuration, query))))
