@@ -17,8 +17,12 @@ pub(super) fn principal(
     now_s: i64,
 ) -> Result<String, Box<Answer>> {
     let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    // Okta's own SDK for Python sends no space after the scheme, and Okta takes it.
+    if let Some(token) = given.and_then(|value| value.strip_prefix("SSWS")).map(str::trim) {
+        let is_good = is_api_token(org, token);
+        return if is_good { Ok(format!("token {token}")) } else { Err(invalid_token()) };
+    }
     match given.and_then(|value| value.split_once(' ')) {
-        Some(("SSWS", token)) if is_api_token(org, token) => Ok(format!("token {}", token.trim())),
         Some((scheme @ ("Bearer" | "DPoP"), token)) => {
             let proofs = parts.headers.get_all("dpop").iter().filter_map(|line| line.to_str().ok());
             let proofs: Vec<_> = proofs.collect();
@@ -28,14 +32,18 @@ pub(super) fn principal(
                 org.oauth.admit(request, now_s).map_err(|refusal| Box::new(refused(&refusal, scope)))?;
             Ok(format!("app {}", grant.client_id))
         }
-        _ => Err(Box::new(Answer::error(&OktaError::invalid_token()))),
+        _ => Err(invalid_token()),
     }
+}
+
+fn invalid_token() -> Box<Answer> {
+    Box::new(Answer::error(&OktaError::invalid_token()))
 }
 
 fn is_api_token(org: &Org, token: &str) -> bool {
     match &org.token {
-        Some(expected) => token.trim() == expected,
-        None => !token.trim().is_empty(),
+        Some(expected) => token == expected,
+        None => !token.is_empty(),
     }
 }
 

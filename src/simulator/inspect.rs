@@ -40,6 +40,8 @@ struct Listed<'a> {
 struct Health {
     events: u64,
     forgotten: u64,
+    /// When the first window of the rate limits began.
+    started: String,
 }
 
 #[derive(Deserialize)]
@@ -63,8 +65,9 @@ pub(super) fn router() -> Router<Arc<Org>> {
 }
 
 async fn health(State(org): State<Arc<Org>>) -> Json<Health> {
+    let started = clock::date_time(org.started_ms);
     let log = org.log();
-    Json(Health { events: log.end(), forgotten: log.first() })
+    Json(Health { events: log.end(), forgotten: log.first(), started })
 }
 
 async fn events(State(org): State<Arc<Org>>, Query(listing): Query<Listing>) -> Response {

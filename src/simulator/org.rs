@@ -21,6 +21,7 @@ const TOKEN_RATE_LIMIT: u32 = 150;
 /// One simulated org.
 #[derive(Debug)]
 pub(super) struct Org {
+    pub(super) started_ms: i64,
     pub(super) token: Option<String>,
     pub(super) public_url: Option<Url>,
     pub(super) gzip: bool,
@@ -47,6 +48,7 @@ impl Org {
         stopping: CancellationToken,
     ) -> Self {
         Self {
+            started_ms,
             token: options.token.clone(),
             public_url: options.public_url.clone(),
             gzip: options.gzip,

@@ -1,7 +1,9 @@
 //! The integration tests: the library and the program against real brokers and a simulated org. Run `tests/setup` first.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::print_stdout, reason = "some tests print the table of what they measured")]
 
 mod daemon;
+mod okta;
 mod sinks;
 mod support;

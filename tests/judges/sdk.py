@@ -10,13 +10,34 @@ import json
 import sys
 
 from okta.client import Client
+from okta.pagination import PaginationHelper
+
+
+class Links:
+    """The link headers of the last answer. Okta sends a line for each link; the SDK keeps only one of several lines."""
+
+    def __init__(self, client):
+        self.lines = []
+        self.execute = client.get_request_executor().execute
+        client.get_request_executor().execute = self.observe
+
+    async def observe(self, *arguments):
+        response, body, error = await self.execute(*arguments)
+        self.lines = response.headers.getall("link", []) if response else []
+        return response, body, error
+
+    def next_cursor(self):
+        """As the SDK itself reads them."""
+        return PaginationHelper.extract_next_cursor({"link": ", ".join(self.lines)})
 
 
 async def read(configuration, query):
     client = Client(configuration)
-    page, response, error = await client.list_log_events(limit=1000, **query)
+    links = Links(client)
     uuids = []
+    after = None
     while True:
+        page, _, error = await client.list_log_events(limit=1000, after=after, **query)
         if error:
             return {
                 "status": getattr(error, "status", None),
@@ -24,9 +45,9 @@ async def read(configuration, query):
                 "message": str(error),
             }
         uuids.extend(event.uuid for event in page)
-        if not response.has_next():
+        after = links.next_cursor()
+        if after is None:
             return {"uuids": uuids}
-        page, error, response = await response.next(True)
 
 
 configuration = json.loads(sys.argv[1])

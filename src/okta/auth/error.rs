@@ -40,6 +40,9 @@ pub enum AuthError {
     /// Nothing could be asked.
     #[error(transparent)]
     Unanswered(Box<OktaError>),
+    /// The system would not give what a signature needs.
+    #[error("cannot sign: the system gives no random numbers")]
+    Unsigned,
     /// The process is ending.
     #[error("interrupted")]
     Interrupted,
@@ -55,7 +58,7 @@ impl AuthError {
                 _ => Class::Authentication,
             },
             Self::Unanswered(error) => error.class(),
-            Self::NotAToken(_) | Self::Interrupted => Class::Retry(None),
+            Self::NotAToken(_) | Self::Unsigned | Self::Interrupted => Class::Retry(None),
         }
     }
 
@@ -74,7 +77,11 @@ impl AuthError {
         match self {
             Self::Refused { status, error, description, .. } => remedy(*status, error, description),
             Self::Unanswered(error) => error.remedy(),
-            Self::Secret(_) | Self::PrivateKey { .. } | Self::NotAToken(_) | Self::Interrupted => None,
+            Self::Secret(_)
+            | Self::PrivateKey { .. }
+            | Self::NotAToken(_)
+            | Self::Unsigned
+            | Self::Interrupted => None,
         }
     }
 }

@@ -151,8 +151,8 @@ fn sign_rsa(key: &rsa::KeyPair, algorithm: SigningAlgorithm, message: &[u8]) -> 
         _ => &ring_signature::RSA_PKCS1_SHA256,
     };
     let mut signature = vec![0; key.public().modulus_len()];
-    // Fails only if the system has no randomness to blind with.
-    key.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| AuthError::Interrupted)?;
+    // Fails only if there is no randomness to blind with.
+    key.sign(padding, &SystemRandom::new(), message, &mut signature).map_err(|_| AuthError::Unsigned)?;
     Ok(signature)
 }
 

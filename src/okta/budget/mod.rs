@@ -187,7 +187,7 @@ impl Budget {
             if seen != Seen::Past {
                 self.remaining = headers.remaining;
                 let gone = headers.remaining.map_or(0, |remaining| limit.saturating_sub(remaining));
-                self.others.observe(gone, self.window.used());
+                self.others.observe(gone, self.window.used(), self.window.left(now));
             }
         }
         self.window.arrive();

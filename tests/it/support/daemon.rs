@@ -84,9 +84,14 @@ impl Workplace {
 
     /// Puts another token in place.
     pub(crate) fn write_token(&self, token: &str) {
+        self.write_secret("token", token);
+    }
+
+    /// Writes a file that only its owner may read.
+    pub(crate) fn write_secret(&self, name: &str, secret: &str) {
         use std::os::unix::fs::PermissionsExt;
-        fs::write(self.path("token"), token).unwrap();
-        fs::set_permissions(self.path("token"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(self.path(name), secret).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -95,11 +100,17 @@ impl Workplace {
 
     /// Starts the daemon with these options. Its log goes to `log`, what it prints to `stdout`.
     pub(crate) fn start(&self, options: &[&str]) -> Daemon {
+        self.start_with(options, &[])
+    }
+
+    /// The same with these environment variables.
+    pub(crate) fn start_with(&self, options: &[&str], environment: &[(&str, &str)]) -> Daemon {
         let append = |name: &str| File::options().create(true).append(true).open(self.path(name)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_oktabus"))
             .args(["run", "--config"])
             .arg(self.path("oktabus.toml"))
             .args(options)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(append("stdout"))
             .stderr(append("log"))
@@ -193,8 +204,17 @@ impl Daemon {
 
     /// Asks it to stop.
     pub(crate) async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    /// Asks it to read its secrets again.
+    pub(crate) async fn reload(&self) {
+        self.signal("-HUP").await;
+    }
+
+    async fn signal(&self, name: &str) {
         let pid = self.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        let status = Command::new("kill").args([name, &pid]).status().await.unwrap();
         assert!(status.success());
     }
 
