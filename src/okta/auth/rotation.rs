@@ -78,10 +78,21 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
         Self { source, read: Arc::new(read), held: Mutex::new(held) }
     }
 
+    /// The same, with a `value` that has been read already.
+    pub(super) fn holding(self, value: T) -> Self {
+        self.lock().take_up(value);
+        self
+    }
+
+    /// The secret that is held now, if any is.
+    pub(super) fn known(&self) -> Option<Version<T>> {
+        self.lock().current.clone()
+    }
+
     /// The secret, read now if there is none.
     pub(super) async fn current(&self) -> Result<Version<T>, AuthError> {
-        if let Some(current) = self.lock().current.clone() {
-            return Ok(current);
+        if let Some(known) = self.known() {
+            return Ok(known);
         }
         let value = self.read().await?;
         let mut held = self.lock();

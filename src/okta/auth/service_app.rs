@@ -54,7 +54,6 @@ pub(in crate::okta) struct ServiceApp {
     renewal: tokio::sync::Mutex<Renewal>,
     /// Renewals that failed so far.
     failures: AtomicU64,
-    key_in_words: String,
 }
 
 #[derive(Debug, Default)]
@@ -97,11 +96,10 @@ impl ServiceApp {
         let read =
             move |secret: &crate::config::Secret| PrivateKey::read(secret, algorithm, key_id.as_deref());
         let key = read(&config.private_key)?;
-        let kid = key.key_id().map(|kid| format!(", key `{kid}`")).unwrap_or_default();
         Ok(Self {
             endpoint,
             scopes: scopes.join(" "),
-            key: Rotating::new(config.private_key.clone(), read),
+            key: Rotating::new(config.private_key.clone(), read).holding(key),
             held: Mutex::default(),
             renewal: tokio::sync::Mutex::new(Renewal {
                 with_dpop: config.dpop == Dpop::Always,
@@ -109,7 +107,6 @@ impl ServiceApp {
                 failure: None,
             }),
             failures: AtomicU64::new(0),
-            key_in_words: format!("{}{kid}", key.algorithm().name()),
             config,
         })
     }
@@ -122,7 +119,11 @@ impl ServiceApp {
             Some((token, true)) => {
                 // Somebody else may be at it already.
                 let Ok(mut renewal) = self.renewal.try_lock() else { return Ok(token) };
-                return Ok(self.replace(&mut renewal, token, transport).await);
+                return match self.good_token() {
+                    // Or has just been.
+                    Some((replaced, false)) => Ok(replaced),
+                    _ => Ok(self.replace(&mut renewal, token, transport).await),
+                };
             }
             None => {}
         }
@@ -194,7 +195,11 @@ impl ServiceApp {
             (None, Dpop::Always) => ", with DPoP",
             (None, Dpop::Auto | Dpop::Never) => "",
         };
-        format!("service app {}, {}{dpop}", self.config.client_id, self.key_in_words)
+        let key = self.key.known().map(|version| {
+            let kid = version.value.key_id().map(|kid| format!(", key `{kid}`")).unwrap_or_default();
+            format!(", {}{kid}", version.value.algorithm().name())
+        });
+        format!("service app {}{}{dpop}", self.config.client_id, key.unwrap_or_default())
     }
 
     /// A token that has not expired, and whether it is due for replacement.
@@ -272,7 +277,7 @@ impl ServiceApp {
         let version = self.key.current().await.map_err(Next::Fail)?;
         let turn = transport.turn(&Method::POST, &self.endpoint, Priority::Stream).await;
         let (asked, epoch_seconds) = (Instant::now(), transport.okta_epoch_seconds());
-        let mut attempt = Attempt {
+        let attempt = Attempt {
             clock_ahead_s: transport.clock_ahead_seconds(),
             had_dpop: renewal.with_dpop,
             nonce: renewal.nonce.clone(),
@@ -308,8 +313,6 @@ impl ServiceApp {
             return AccessToken::read(&reply.body, dpop, asked).map_err(Next::Fail);
         }
         let refusal = header::oauth_error(&reply);
-        // A nonce that was not sent, or an old one, is exchanged once.
-        attempt.nonce = attempt.nonce.filter(|sent| renewal.nonce.as_ref() == Some(sent));
         if self.is_worth_another(renewal, &attempt, &refusal, transport) {
             return Err(Next::Again);
         }
@@ -331,7 +334,7 @@ impl ServiceApp {
         match refusal.error.as_deref() {
             Some("use_dpop_nonce") if self.config.dpop != Dpop::Never => {
                 renewal.with_dpop = true;
-                renewal.nonce.is_some() && attempt.nonce.is_none()
+                renewal.nonce.is_some() && renewal.nonce != attempt.nonce
             }
             Some("invalid_dpop_proof") if !attempt.had_dpop && self.config.dpop == Dpop::Auto => {
                 renewal.with_dpop = true;

@@ -112,15 +112,14 @@ impl Budget {
             self.admit_within(limit, priority, now)?;
         }
         self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(1));
-        self.window.depart();
+        self.window.depart(now);
         Ok(())
     }
 
     fn admit_within(&mut self, limit: u64, priority: Priority, now: Instant) -> Result<(), Instant> {
         let used = self.window.used();
         if used >= self.allowed(limit) || self.remaining == Some(0) {
-            let end = self.window.end().unwrap_or(now + window::LENGTH);
-            let until = end + self.jitter(AFTER_RESET * 10);
+            let until = self.window.end(now) + self.jitter(AFTER_RESET * 10);
             self.blocked_until = Some(until);
             return Err(until);
         }
@@ -288,6 +287,27 @@ mod tests {
                 budget.observe(headers, Instant::now());
             }
         }
+    }
+
+    #[test]
+    fn a_limit_without_a_window_is_kept_and_does_not_stop_us() {
+        let only_limit = RateLimit { limit: Some(20), ..RateLimit::default() };
+        let mut budget = Budget::new(0.5, 1);
+        let start = Instant::now();
+        let (mut now, mut admitted) = (start, 0);
+        while now < start + Duration::from_secs(600) {
+            match budget.admit(Priority::Stream, now) {
+                Ok(()) => {
+                    admitted += 1;
+                    budget.observe(only_limit, now);
+                }
+                Err(until) => {
+                    assert!(until > now, "no progress");
+                    now = until;
+                }
+            }
+        }
+        assert!((50..=100).contains(&admitted), "{admitted} in ten minutes");
     }
 
     #[test]

@@ -75,7 +75,10 @@ mod tests {
         assert!((others.expected(LENGTH / 2) - 60.0).abs() < 0.1);
         assert!((others.expected(Duration::ZERO) - 30.0).abs() < 0.1);
         others.roll();
-        assert!((others.expected(LENGTH) - 60.0).abs() < 0.1, "what was usual counts before anything happens");
+        assert!(
+            (others.expected(LENGTH) - 60.0).abs() < 0.1,
+            "what was usual counts before anything happens"
+        );
         others.roll();
         assert!((others.expected(LENGTH) - 30.0).abs() < 0.1, "and is forgotten slowly");
     }

@@ -18,6 +18,8 @@ const IS_ANOTHER: Duration = Duration::from_secs(15);
 pub(super) struct Window {
     /// When it ends at the latest; None before an answer told so.
     end: Option<Instant>,
+    /// When it is taken to end as long as no answer has told: there must be an end to what is counted.
+    assumed_end: Option<Instant>,
     /// Requests that we have made in it at most.
     used: u64,
     /// Those of them that have not been answered.
@@ -39,7 +41,7 @@ pub(super) enum Seen {
 impl Window {
     /// Begins anew if the known window is over; true if it was.
     pub(super) fn roll(&mut self, now: Instant) -> bool {
-        let is_over = self.end.is_some_and(|end| end <= now);
+        let is_over = self.end.or(self.assumed_end).is_some_and(|end| end <= now);
         if is_over {
             self.begin();
             self.end = None;
@@ -48,7 +50,8 @@ impl Window {
     }
 
     /// One more request leaves.
-    pub(super) fn depart(&mut self) {
+    pub(super) fn depart(&mut self, now: Instant) {
+        self.assumed_end.get_or_insert(now + LENGTH);
         self.used += 1;
         self.in_flight += 1;
     }
@@ -85,10 +88,12 @@ impl Window {
     fn begin(&mut self) {
         self.used = self.in_flight + self.lost;
         self.lost = 0;
+        self.assumed_end = None;
     }
 
-    pub(super) fn end(&self) -> Option<Instant> {
-        self.end
+    /// When it ends, as far as that is known.
+    pub(super) fn end(&self, now: Instant) -> Instant {
+        self.end.or(self.assumed_end).unwrap_or(now + LENGTH)
     }
 
     pub(super) fn used(&self) -> u64 {
@@ -97,6 +102,6 @@ impl Window {
 
     /// What is left of the window; all of it while nothing is known.
     pub(super) fn left(&self, now: Instant) -> Duration {
-        self.end.map_or(LENGTH, |end| (end - now).min(LENGTH))
+        (self.end(now) - now).min(LENGTH)
     }
 }
