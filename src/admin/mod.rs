@@ -61,6 +61,8 @@ struct OrgStatus {
     remaining: Option<u64>,
     allowed: Option<u64>,
     used: u64,
+    others: u64,
+    authentication: String,
     waiting_seconds: Option<u64>,
 }
 
@@ -77,9 +79,10 @@ impl Watched {
 
     fn status(&self) -> Status {
         let orgs = self.clients.iter().map(|client| {
-            let BudgetStatus { limit, remaining, allowed, used, waiting } = client.logs_budget();
+            let BudgetStatus { limit, remaining, allowed, used, others, waiting } = client.logs_budget();
             let waiting_seconds = waiting.map(|waiting| waiting.as_secs());
-            OrgStatus { org: client.org().name.clone(), limit, remaining, allowed, used, waiting_seconds }
+            let (org, authentication) = (client.org().name.clone(), client.authentication());
+            OrgStatus { org, authentication, limit, remaining, allowed, used, others, waiting_seconds }
         });
         Status { version: env!("CARGO_PKG_VERSION"), routes: self.snapshots(), orgs: orgs.collect() }
     }
@@ -91,7 +94,7 @@ impl Watched {
             metrics::route(&snapshot.route, snapshot.lag_seconds, age, snapshot.trouble().is_some());
         }
         for client in &self.clients {
-            client.logs_budget().report(&client.org().name);
+            client.report_budgets();
         }
         self.metrics.as_ref().map(PrometheusHandle::render)
     }

@@ -1,13 +1,15 @@
 //! `oktabus check`: proves a configuration against the real org and the real buses, without publishing anything.
 
+use std::collections::BTreeSet;
+
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use jiff::Timestamp;
 
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
-    config::{Config, StreamConfig},
-    okta::{Client, logs},
+    config::{Auth, Config, Scope, StreamConfig},
+    okta::{Client, Priority, logs},
     sink::Sink,
     telemetry::chain,
 };
@@ -41,6 +43,11 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
     };
+    let clients: Result<Vec<_>, _> = config.orgs.values().cloned().map(Client::new).collect();
+    let clients = match clients {
+        Ok(clients) => clients,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
     let mut rows = vec![Row {
         what: "configuration".to_owned(),
         verdict: Verdict::Good,
@@ -52,8 +59,12 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
             config.sinks.len()
         ),
     }];
-    if !arguments.offline {
-        rows.extend(check_streams(&config).await);
+    if arguments.offline {
+        rows.extend(clients.iter().flat_map(access_rows));
+    } else {
+        for client in &clients {
+            rows.extend(check_streams(&config, client).await);
+        }
         rows.extend(check_sinks(&config).await);
     }
     print(&render(&rows));
@@ -61,25 +72,39 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     if is_bad { Exit::Unavailable } else { Exit::Done }
 }
 
-/// Asks each org for the page that each stream would begin with: credential, rights and filter in one request.
-async fn check_streams(config: &Config) -> Vec<Row> {
+/// How we identify ourselves to an org, and what it must allow us.
+fn access_rows(client: &Client) -> [Row; 2] {
+    let org = client.org();
+    let good = |text| Row { what: format!("org {}", org.name), verdict: Verdict::Good, text };
+    let of = |name: fn(Scope) -> &'static str| {
+        let names: BTreeSet<_> = org.scopes.iter().copied().map(name).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let needs = match &org.auth {
+        Auth::ApiToken(_) => format!("needs the role {} for the token's owner", of(Scope::role)),
+        Auth::PrivateKeyJwt(_) => {
+            format!(
+                "needs the scope {} granted to the app, and for the app the role {}",
+                of(Scope::name),
+                of(Scope::role)
+            )
+        }
+    };
+    [good(client.authentication()), good(needs)]
+}
+
+/// Asks an org for the page that each stream would begin with: credential, rights and filter in one request.
+async fn check_streams(config: &Config, client: &Client) -> Vec<Row> {
+    let org = client.org();
     let mut rows = Vec::new();
-    for (name, org) in &config.orgs {
-        let client = match Client::new(org.clone()) {
-            Ok(client) => client,
-            Err(err) => {
-                rows.push(Row { what: format!("org {name}"), verdict: Verdict::Bad, text: chain(&err) });
-                continue;
-            }
-        };
-        for stream in config.streams.values().filter(|stream| &stream.org == name) {
-            rows.push(check_stream(&client, stream).await);
-        }
-        let budget = client.logs_budget();
-        if let (Some(limit), Some(allowed)) = (budget.limit, budget.allowed) {
-            let text = format!("{limit} requests a minute on /api/v1/logs, of which {allowed} are ours");
-            rows.push(Row { what: format!("org {name}"), verdict: Verdict::Good, text });
-        }
+    for stream in config.streams.values().filter(|stream| stream.org == org.name) {
+        rows.push(check_stream(client, stream).await);
+    }
+    rows.extend(access_rows(client));
+    let budget = client.logs_budget();
+    if let (Some(limit), Some(allowed)) = (budget.limit, budget.allowed) {
+        let text = format!("{limit} requests a minute on /api/v1/logs, of which {allowed} are ours");
+        rows.push(Row { what: format!("org {}", org.name), verdict: Verdict::Good, text });
     }
     rows
 }
@@ -87,9 +112,9 @@ async fn check_streams(config: &Config) -> Vec<Row> {
 async fn check_stream(client: &Client, stream: &StreamConfig) -> Row {
     let query = logs::Query { since: Timestamp::now(), filter: stream.filter.clone(), page_size: 1 };
     let what = format!("stream {}", stream.name);
-    match logs::get(client, &logs::first_url(client, &query)).await {
+    match logs::get(client, &logs::first_url(client, &query), Priority::LookUp).await {
         Ok(_) => {
-            let text = format!("{} answers, and takes the token and the filter", client.org().url);
+            let text = format!("{} answers, and takes the credential and the filter", client.org().url);
             Row { what, verdict: Verdict::Good, text }
         }
         Err(err) => {

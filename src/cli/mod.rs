@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
+mod reload;
 mod run;
 mod signal;
 #[cfg(feature = "simulator")]

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    ConfigArgument, Exit, fail,
+    ConfigArgument, Exit, fail, reload,
     signal::StopSignals,
     state::{fail_state, point_in_time},
 };
@@ -49,6 +49,10 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
         admin = app.admin_address().map(tracing::field::display),
         "oktabus is running"
     );
+    let _reloading = match reload::on_hangup(app.watched().clients.clone()) {
+        Ok(reloading) => reloading,
+        Err(err) => return fail(Exit::Bug, &err),
+    };
     let until = if arguments.until_caught_up { Until::CaughtUp } else { Until::Stopped };
     match app.run(until, signals.first()).await {
         Ok(()) => Exit::Done,

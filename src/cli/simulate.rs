@@ -1,6 +1,6 @@
 //! `oktabus simulate`: an Okta org to run against.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 use url::Url;
@@ -25,6 +25,12 @@ pub(super) struct SimulateArguments {
     /// The API token to accept; any, if not set
     #[arg(long, value_name = "T")]
     token: Option<String>,
+    /// Service apps that may get access tokens (a JSON array; see docs/simulator.md)
+    #[arg(long, value_name = "FILE")]
+    apps: Option<PathBuf>,
+    /// How many seconds an access token lives
+    #[arg(long, value_name = "S", default_value_t = Options::default().access_token_lifetime.as_secs())]
+    access_token_lifetime: u64,
     /// Serve the events of this file (JSON array or JSON lines) instead of generated ones
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
@@ -34,6 +40,12 @@ pub(super) struct SimulateArguments {
     /// Requests a minute on /api/v1/logs
     #[arg(long, value_name = "N", default_value_t = Options::default().rate_limit)]
     rate_limit: u32,
+    /// How many percent of them one token or app may use
+    #[arg(long, value_name = "PERCENT", default_value_t = Options::default().token_share_percent)]
+    token_share: u8,
+    /// Requests a minute that a second consumer takes out of the same limit
+    #[arg(long, value_name = "N", default_value_t = Options::default().consumer)]
+    consumer: u32,
     /// Requests that may be answered at the same time
     #[arg(long, value_name = "N", default_value_t = Options::default().concurrency_limit)]
     concurrency_limit: usize,
@@ -49,9 +61,13 @@ pub(super) async fn simulate(arguments: SimulateArguments) -> Exit {
         backlog: arguments.backlog,
         rate: arguments.rate,
         token: arguments.token,
+        apps: arguments.apps,
+        access_token_lifetime: Duration::from_secs(arguments.access_token_lifetime),
         events: arguments.events,
         public_url: arguments.public_url,
         rate_limit: arguments.rate_limit,
+        token_share_percent: arguments.token_share,
+        consumer: arguments.consumer,
         concurrency_limit: arguments.concurrency_limit,
         gzip: arguments.gzip,
         ..Options::default()

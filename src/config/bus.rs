@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Problem, Secret,
-    secret::{self, InlineSecrets},
+    secret::{Given, InlineSecrets},
 };
 use crate::telemetry::chain;
 
@@ -140,6 +140,7 @@ impl<'de> Deserialize<'de> for Scalar {
 struct RawSecret {
     file: Option<PathBuf>,
     env: Option<String>,
+    credential: Option<String>,
     value: Option<SecretString>,
 }
 
@@ -147,15 +148,19 @@ struct RawSecret {
 #[serde(deny_unknown_fields)]
 struct RawNatsAuth {
     credentials_file: Option<PathBuf>,
+    credentials_credential: Option<String>,
     nkey_file: Option<PathBuf>,
     nkey_env: Option<String>,
+    nkey_credential: Option<String>,
     nkey: Option<SecretString>,
     token_file: Option<PathBuf>,
     token_env: Option<String>,
+    token_credential: Option<String>,
     token: Option<SecretString>,
     user: Option<String>,
     password_file: Option<PathBuf>,
     password_env: Option<String>,
+    password_credential: Option<String>,
     password: Option<SecretString>,
 }
 
@@ -192,9 +197,10 @@ fn kafka(name: &str, raw: RawBus, secrets: InlineSecrets) -> Result<KafkaBus, Pr
     }
     let brokers = non_empty("brokers", raw.brokers, "kafka-1:9092")?;
     let mut secret_options = BTreeMap::new();
-    for (property, RawSecret { file, env, value }) in raw.secret_options {
+    for (property, RawSecret { file, env, credential, value }) in raw.secret_options {
         let under = |problem: Problem| problem.under(&format!("secret_options.{property}"));
-        let secret = secret::understand("value", file, env, value, secrets).map_err(under)?;
+        let given = Given { file, env, credential, inline: value };
+        let secret = given.understand("value", secrets).map_err(under)?;
         secret.read().map_err(|err| under(Problem::new("", chain(&err))))?;
         secret_options.insert(property, secret);
     }
@@ -232,31 +238,42 @@ fn nats(name: &str, raw: RawBus, secrets: InlineSecrets) -> Result<NatsBus, Prob
 }
 
 fn nats_auth(raw: RawNatsAuth, secrets: InlineSecrets) -> Result<NatsAuth, Problem> {
-    let has_nkey = raw.nkey_file.is_some() || raw.nkey_env.is_some() || raw.nkey.is_some();
-    let has_token = raw.token_file.is_some() || raw.token_env.is_some() || raw.token.is_some();
-    let ways = [raw.credentials_file.is_some(), has_nkey, has_token, raw.user.is_some()];
+    let credentials =
+        Given { file: raw.credentials_file, credential: raw.credentials_credential, ..Given::default() };
+    let nkey =
+        Given { file: raw.nkey_file, env: raw.nkey_env, credential: raw.nkey_credential, inline: raw.nkey };
+    let token = Given {
+        file: raw.token_file,
+        env: raw.token_env,
+        credential: raw.token_credential,
+        inline: raw.token,
+    };
+    let password = Given {
+        file: raw.password_file,
+        env: raw.password_env,
+        credential: raw.password_credential,
+        inline: raw.password,
+    };
+    let ways = [credentials.is_given(), nkey.is_given(), token.is_given(), raw.user.is_some()];
     if ways.iter().filter(|given| **given).count() > 1 {
         return Err(Problem::new("", "credentials, nkey, token and user exclude each other"));
     }
-    let readable = |secret: Secret| match secret.read() {
-        Ok(_) => Ok(secret),
-        Err(err) => Err(Problem::new("", chain(&err))),
+    let readable = |name: &str, given: Given| {
+        let secret = given.understand(name, secrets)?;
+        secret.read().map_err(|err| Problem::new("", chain(&err)))?;
+        Ok(secret)
     };
-    if let Some(path) = raw.credentials_file {
-        return readable(Secret::File(path)).map(NatsAuth::Credentials);
+    if credentials.is_given() {
+        return readable("credentials", credentials).map(NatsAuth::Credentials);
     }
-    if has_nkey {
-        let nkey = secret::understand("nkey", raw.nkey_file, raw.nkey_env, raw.nkey, secrets)?;
-        return readable(nkey).map(NatsAuth::Nkey);
+    if nkey.is_given() {
+        return readable("nkey", nkey).map(NatsAuth::Nkey);
     }
-    if has_token {
-        let token = secret::understand("token", raw.token_file, raw.token_env, raw.token, secrets)?;
-        return readable(token).map(NatsAuth::Token);
+    if token.is_given() {
+        return readable("token", token).map(NatsAuth::Token);
     }
     let Some(user) = raw.user else { return Ok(NatsAuth::None) };
-    let password =
-        secret::understand("password", raw.password_file, raw.password_env, raw.password, secrets)?;
-    Ok(NatsAuth::Password { user, password: readable(password)? })
+    Ok(NatsAuth::Password { user, password: readable("password", password)? })
 }
 
 fn non_empty(key: &str, list: Option<Vec<String>>, example: &str) -> Result<Vec<String>, Problem> {

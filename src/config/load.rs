@@ -9,8 +9,8 @@ use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 
 use super::{
-    Config, ConfigError, OrgConfig, Problem, SinkConfig, StreamConfig, bus, org, problem::nearest, runtime,
-    secret::InlineSecrets, sink, stream,
+    Config, ConfigError, OrgConfig, Problem, Scope, SinkConfig, StreamConfig, bus, org, problem::nearest,
+    runtime, secret::InlineSecrets, sink, stream,
 };
 
 const ENVIRONMENT_PREFIX: &str = "OKTABUS";
@@ -149,7 +149,7 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
         sinks: sink_names.iter().map(String::as_str).collect(),
     };
 
-    let orgs = section("orgs", raw.orgs, &mut problems, |name, raw| org::understand(name, raw, secrets));
+    let mut orgs = section("orgs", raw.orgs, &mut problems, |name, raw| org::understand(name, raw, secrets));
     let buses = section("buses", raw.buses, &mut problems, |name, raw| bus::understand(name, raw, secrets));
     let sinks = section("sinks", raw.sinks, &mut problems, |name, raw| sink::understand(name, raw, &buses));
     let streams =
@@ -157,6 +157,11 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     let runtime = runtime::understand(raw.state, raw.admin, raw.log, &raw.shutdown);
     let runtime = runtime.map_err(|problem| problems.push(problem));
     check_whole(&orgs, &streams, &sinks, &mut problems);
+    for stream in streams.values() {
+        if let Some(org) = orgs.get_mut(&stream.org) {
+            org.scopes.insert(Scope::LogsRead);
+        }
+    }
     match runtime {
         Ok(runtime) if problems.is_empty() => Ok(Config { orgs, streams, sinks, runtime }),
         _ => Err(problems),

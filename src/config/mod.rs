@@ -2,6 +2,7 @@
 //!
 //! Whatever is wrong is found here, before anything runs, and told with file, path and reason.
 
+mod auth;
 mod bus;
 mod load;
 mod org;
@@ -14,8 +15,9 @@ mod stream;
 
 use std::{collections::BTreeMap, path::Path};
 
+pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
 pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
-pub use org::{Auth, HttpConfig, OrgConfig};
+pub use org::{HttpConfig, OrgConfig};
 pub use problem::{ConfigError, Problem};
 pub use runtime::{AdminConfig, LogConfig, RuntimeConfig, StateConfig};
 pub use secret::{Secret, SecretError};

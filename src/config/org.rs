@@ -1,17 +1,16 @@
 //! Orgs: Okta tenants, and how to talk to them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
-use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Problem, Secret,
+    Auth, Problem, Scope,
+    auth::{self, RawAuth},
     quantity::{Bytes, Span},
-    secret::{self, InlineSecrets},
+    secret::InlineSecrets,
 };
-use crate::telemetry::chain;
 
 /// One Okta tenant.
 #[derive(Debug, Clone)]
@@ -22,17 +21,12 @@ pub struct OrgConfig {
     pub url: Url,
     /// How we identify ourselves.
     pub auth: Auth,
+    /// The rights that the whole configuration needs in this org.
+    pub scopes: BTreeSet<Scope>,
     /// The share of each rate-limit bucket that we may use, above 0 and at most 1.
     pub budget_share: f64,
     /// Timeouts, limits and the way out.
     pub http: HttpConfig,
-}
-
-/// How we identify ourselves to Okta.
-#[derive(Debug, Clone)]
-pub enum Auth {
-    /// An API token, sent as `SSWS`.
-    ApiToken(Secret),
 }
 
 /// Timeouts, limits and the way out.
@@ -77,23 +71,6 @@ pub(super) struct RawOrg {
     http: RawHttp,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAuth {
-    #[serde(default)]
-    method: Method,
-    token_file: Option<PathBuf>,
-    token_env: Option<String>,
-    token: Option<SecretString>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Method {
-    #[default]
-    ApiToken,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawBudget {
@@ -120,17 +97,13 @@ pub(super) fn understand(name: &str, raw: RawOrg, secrets: InlineSecrets) -> Res
         (Some(_), Some(_)) => return Err(Problem::new("url", "give `domain` or `url`, not both")),
         (None, None) => return Err(Problem::new("domain", "say which org: domain = \"acme.okta.com\"")),
     };
-    let Method::ApiToken = raw.auth.method;
-    let RawAuth { token_file, token_env, token, .. } = raw.auth;
-    let token = secret::understand("token", token_file, token_env, token, secrets)
-        .map_err(|err| err.under("auth"))?;
-    token.read_line().map_err(|err| Problem::new("auth", chain(&err)))?;
+    let auth = auth::understand(raw.auth, secrets).map_err(|err| err.under("auth"))?;
     let budget_share = raw.budget.share.unwrap_or(DEFAULT_SHARE);
     if !(budget_share > 0.0 && budget_share <= 1.0) {
         return Err(Problem::new("budget.share", format!("{budget_share} is not above 0 and at most 1")));
     }
     let http = http(raw.http).map_err(|err| err.under("http"))?;
-    Ok(OrgConfig { name: name.to_owned(), url, auth: Auth::ApiToken(token), budget_share, http })
+    Ok(OrgConfig { name: name.to_owned(), url, auth, scopes: BTreeSet::new(), budget_share, http })
 }
 
 fn from_domain(domain: &str) -> Result<Url, Problem> {
@@ -140,11 +113,26 @@ fn from_domain(domain: &str) -> Result<Url, Problem> {
     }
     let url =
         Url::parse(&format!("https://{domain}/")).map_err(|err| problem(format!("`{domain}`: {err}")))?;
-    let host = url.host_str().unwrap_or_default();
-    if let Some((tenant, rest)) = host.split_once("-admin.okta") {
-        return Err(problem(format!("`{domain}` is the admin console: use {tenant}.okta{rest}")));
+    if !is_bare(&url) {
+        return Err(problem(format!("`{domain}` has more than a host: a domain is like acme.okta.com")));
     }
+    refuse_console(&url).map_err(problem)?;
     Ok(url)
+}
+
+/// Whether there is nothing but scheme, host and port.
+fn is_bare(url: &Url) -> bool {
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user
+}
+
+/// The admin console has a host of its own, under which there is no API.
+fn refuse_console(url: &Url) -> Result<(), String> {
+    let host = url.host_str().unwrap_or_default();
+    match host.split_once("-admin.okta") {
+        Some((tenant, rest)) => Err(format!("`{host}` is the admin console: use {tenant}.okta{rest}")),
+        None => Ok(()),
+    }
 }
 
 fn from_url(text: &str) -> Result<Url, Problem> {
@@ -166,11 +154,10 @@ fn from_url(text: &str) -> Result<Url, Problem> {
         }
         scheme => return Err(problem(format!("`{scheme}` is not a scheme that Okta speaks; use https"))),
     }
-    let is_bare =
-        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if !is_bare {
+    if !is_bare(&url) {
         return Err(problem(format!("`{text}` has more than scheme, host and port")));
     }
+    refuse_console(&url).map_err(problem)?;
     Ok(url)
 }
 
@@ -206,6 +193,9 @@ mod tests {
         assert!(from_domain("acme.okta.com/").unwrap_err().reason.contains("path"));
         assert!(from_domain("acme-admin.okta.com").unwrap_err().reason.contains("use acme.okta.com"));
         assert!(from_domain("").is_err() && from_domain("a b").is_err());
+        for domain in ["me@acme.okta.com", "acme.okta.com?x", "acme.okta.com#x"] {
+            assert!(from_domain(domain).unwrap_err().reason.contains("more than a host"), "{domain}");
+        }
     }
 
     #[test]
@@ -213,6 +203,8 @@ mod tests {
         for url in ["http://127.0.0.1:8780", "http://[::1]:1", "http://localhost:1", "https://okta.example"] {
             assert!(from_url(url).is_ok(), "{url}");
         }
+        let console = from_url("https://acme-admin.oktapreview.com").unwrap_err().reason;
+        assert!(console.contains("use acme.oktapreview.com"), "{console}");
         for url in
             ["http://10.0.0.1", "http://acme.okta.com", "ftp://a", "https://a/x", "https://u@a", "nonsense"]
         {

@@ -13,6 +13,8 @@ pub enum Secret {
     File(PathBuf),
     /// An environment variable.
     Environment(String),
+    /// A credential that systemd passes on, by its name: a file in the directory that it names to the service.
+    Credential(String),
     /// Written in the configuration, which must be allowed expressly.
     Inline(SecretString),
 }
@@ -39,6 +41,12 @@ pub enum SecretError {
     /// The variable is not set.
     #[error("the environment variable {0} is not set")]
     NotSet(String),
+    /// systemd has passed nothing on.
+    #[error(
+        "there is no credential {0}, as CREDENTIALS_DIRECTORY is not set: start oktabus from a systemd unit with \
+         LoadCredential={0}:/path/to/the/secret"
+    )]
+    NoCredentials(String),
     /// There is nothing in it.
     #[error("the secret from {0} is empty")]
     Empty(Secret),
@@ -47,6 +55,9 @@ pub enum SecretError {
     Malformed(Secret),
 }
 
+/// What systemd calls the directory with a service's credentials.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
 impl Secret {
     /// Reads the secret as it stands now. Does blocking I/O on a small file.
     pub fn read(&self) -> Result<SecretString, SecretError> {
@@ -54,6 +65,11 @@ impl Secret {
             Self::File(path) => read_file(path)?,
             Self::Environment(name) => {
                 std::env::var(name).map(SecretString::from).map_err(|_| SecretError::NotSet(name.clone()))?
+            }
+            Self::Credential(name) => {
+                let directory = std::env::var_os(CREDENTIALS_DIRECTORY);
+                let directory = directory.ok_or_else(|| SecretError::NoCredentials(name.clone()))?;
+                read_file(&PathBuf::from(directory).join(name))?
             }
             Self::Inline(secret) => secret.clone(),
         };
@@ -95,6 +111,7 @@ impl fmt::Display for Secret {
         match self {
             Self::File(path) => write!(formatter, "the file {}", path.display()),
             Self::Environment(name) => write!(formatter, "the environment variable {name}"),
+            Self::Credential(name) => write!(formatter, "the systemd credential {name}"),
             Self::Inline(_) => formatter.write_str("the configuration itself"),
         }
     }
@@ -113,29 +130,56 @@ pub(super) enum InlineSecrets {
     Refused,
 }
 
-/// The one way in which the secret `name` is given: `<name>_file`, `<name>_env`, or `<name>` itself where that is allowed.
-pub(super) fn understand(
-    name: &str,
-    file: Option<PathBuf>,
-    env: Option<String>,
-    inline: Option<SecretString>,
-    secrets: InlineSecrets,
-) -> Result<Secret, Problem> {
-    match (file, env, inline) {
-        (Some(path), None, None) => Ok(Secret::File(path)),
-        (None, Some(variable), None) => Ok(Secret::Environment(variable)),
-        (None, None, Some(value)) if secrets == InlineSecrets::Allowed => Ok(Secret::Inline(value)),
-        (None, None, Some(_)) => Err(Problem::new(
-            name,
-            format!(
-                "a secret in the configuration itself: use `{name}_file` or `{name}_env`, or set `allow_inline_secrets = true`"
-            ),
-        )),
-        (None, None, None) => Err(Problem::new(name, format!("missing: give `{name}_file` or `{name}_env`"))),
-        _ => Err(Problem::new(
-            name,
-            format!("given twice: `{name}_file`, `{name}_env` and `{name}` exclude each other"),
-        )),
+/// The ways in which a secret may be given, of which one is taken.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pub(super) file: Option<PathBuf>,
+    pub(super) env: Option<String>,
+    pub(super) credential: Option<String>,
+    pub(super) inline: Option<SecretString>,
+}
+
+impl Given {
+    /// Whether it is given in any way.
+    pub(super) fn is_given(&self) -> bool {
+        self.file.is_some() || self.env.is_some() || self.credential.is_some() || self.inline.is_some()
+    }
+
+    /// The one way in which the secret `name` is given: `<name>_file`, `<name>_env`, `<name>_credential`, or `<name>`
+    /// itself where that is allowed.
+    pub(super) fn understand(self, name: &str, secrets: InlineSecrets) -> Result<Secret, Problem> {
+        match self {
+            Self { file: Some(path), env: None, credential: None, inline: None } => Ok(Secret::File(path)),
+            Self { file: None, env: Some(variable), credential: None, inline: None } => {
+                Ok(Secret::Environment(variable))
+            }
+            Self { file: None, env: None, credential: Some(credential), inline: None } => {
+                if credential.is_empty() || credential.contains('/') || credential.starts_with('.') {
+                    let reason = format!("`{credential}` is not a name as in LoadCredential=");
+                    return Err(Problem::new(format!("{name}_credential"), reason));
+                }
+                Ok(Secret::Credential(credential))
+            }
+            Self { file: None, env: None, credential: None, inline: Some(value) } => match secrets {
+                InlineSecrets::Allowed => Ok(Secret::Inline(value)),
+                InlineSecrets::Refused => Err(Problem::new(
+                    name,
+                    format!(
+                        "a secret in the configuration itself: use `{name}_file` or `{name}_env`, or set `allow_inline_secrets = true`"
+                    ),
+                )),
+            },
+            Self { file: None, env: None, credential: None, inline: None } => {
+                let ways = format!("missing: give `{name}_file`, `{name}_env` or `{name}_credential`");
+                Err(Problem::new(name, ways))
+            }
+            _ => Err(Problem::new(
+                name,
+                format!(
+                    "given twice: `{name}_file`, `{name}_env`, `{name}_credential` and `{name}` exclude each other"
+                ),
+            )),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! What Okta can answer instead of what was asked for, classified once. The status decides, the error code comes second.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
-use crate::config::SecretError;
+use super::{auth::AuthError, header::Challenge};
 
 /// A request that brought no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,9 @@ pub enum OktaError {
         /// The org.
         expected: String,
     },
-    /// The credential cannot be had.
+    /// There is no credential. Everybody who waited for it hears the same.
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Auth(Arc<AuthError>),
 }
 
 /// What to do about an error.
@@ -89,7 +89,7 @@ impl OktaError {
             Self::RateLimited { wait } => Class::Retry(Some(*wait)),
             Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
             Self::TooLarge { .. } | Self::ForeignLink { .. } => Class::Configuration,
-            Self::Secret(_) => Class::Authentication,
+            Self::Auth(err) => err.class(),
         }
     }
 
@@ -98,20 +98,26 @@ impl OktaError {
         match self {
             Self::RateLimited { .. } => "429".to_owned(),
             Self::Status { status, code, .. } => format!("{status} {}", code.as_deref().unwrap_or_default()),
+            Self::Auth(err) => err.essence(),
             other => other.to_string(),
         }
     }
 
     /// What an operator can do, where the message itself does not say it.
     pub fn remedy(&self) -> Option<&'static str> {
-        let Self::Status { status, .. } = self else { return None };
+        let status = match self {
+            Self::Status { status, .. } => *status,
+            Self::Auth(err) => return err.remedy(),
+            _ => return None,
+        };
         match status {
             401 => Some(
-                "check the token: it dies after 30 days without use and with the deactivation of its owner; \
-                 a new one in the same file is picked up by itself",
+                "check the credential. An API token dies after 30 days without use and with the deactivation of its owner; \
+                 a new one in the same file is picked up by itself. A service app must be active",
             ),
             403 => Some(
-                "the credential may not read the System Log: give its owner the Read-only or Report administrator role",
+                "the credential may not read the System Log: give the token's owner, or the service app, the Read-only or \
+                 Report administrator role, and the app the scope okta.logs.read",
             ),
             400 => Some("Okta does not accept the request: check the stream's `filter`"),
             300..=399 | 404 | 405 => Some("check the org's `domain`: this does not look like an Okta org"),
@@ -119,13 +125,27 @@ impl OktaError {
         }
     }
 
-    /// Reads Okta's error body, whatever its shape.
-    pub(super) fn from_body(status: u16, body: &[u8], request_id: Option<String>) -> Self {
+    /// Reads Okta's error answer, whatever its shape: a body in Okta's form or OAuth's, or none and a `challenge`.
+    pub(super) fn from_answer(
+        status: u16,
+        body: &[u8],
+        challenge: Option<Challenge>,
+        request_id: Option<String>,
+    ) -> Self {
         let parsed: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
+        let challenge = challenge.unwrap_or_default();
         let causes = causes(&parsed.error_causes);
-        let summary = [parsed.error_summary.unwrap_or_default(), causes].concat();
+        let summary = parsed.error_summary.or(parsed.error_description).or(challenge.description);
+        let summary = [summary.unwrap_or_default(), causes].concat();
         let summary = if summary.is_empty() { "no explanation".to_owned() } else { shorten(&summary) };
-        Self::Status { status, code: parsed.error_code, summary, request_id }
+        let code = parsed.error_code.or(parsed.error).or(challenge.error);
+        Self::Status { status, code, summary, request_id }
+    }
+}
+
+impl From<AuthError> for OktaError {
+    fn from(error: AuthError) -> Self {
+        Self::Auth(Arc::new(error))
     }
 }
 
@@ -145,6 +165,10 @@ fn class_of(status: u16, code: Option<&str>) -> Class {
 struct ErrorBody {
     error_code: Option<String>,
     error_summary: Option<String>,
+    /// OAuth's names.
+    error: Option<String>,
+    #[serde(rename = "error_description")]
+    error_description: Option<String>,
     /// A list of objects, or one object.
     error_causes: serde_json::Value,
 }
@@ -157,7 +181,7 @@ fn causes(causes: &serde_json::Value) -> String {
 }
 
 /// Okta's words may quote what was sent; a line is enough of them.
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     const LENGTH_MAX: usize = 300;
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LENGTH_MAX).collect()
 }
@@ -167,7 +191,7 @@ mod tests {
     use super::*;
 
     fn error(status: u16, body: &str) -> OktaError {
-        OktaError::from_body(status, body.as_bytes(), None)
+        OktaError::from_answer(status, body.as_bytes(), None, None)
     }
 
     #[test]
@@ -184,11 +208,21 @@ mod tests {
     #[test]
     fn the_message_has_what_support_needs() {
         let body = r#"{"errorCode":"E0000031","errorSummary":"Invalid search criteria.","errorCauses":[{"errorSummary":"at position 16"}]}"#;
-        let error = OktaError::from_body(400, body.as_bytes(), Some("req-1".to_owned()));
+        let error = OktaError::from_answer(400, body.as_bytes(), None, Some("req-1".to_owned()));
         assert_eq!(
             error.to_string(),
             "okta answered 400 E0000031: Invalid search criteria.; at position 16 (request req-1)"
         );
+    }
+
+    #[test]
+    fn an_empty_body_is_explained_by_the_challenge() {
+        let challenge = Challenge {
+            error: Some("invalid_dpop_proof".to_owned()),
+            description: Some("The DPoP proof JWT has already been used.".to_owned()),
+        };
+        let told = OktaError::from_answer(400, b"", Some(challenge), None).to_string();
+        assert_eq!(told, "okta answered 400 invalid_dpop_proof: The DPoP proof JWT has already been used.");
     }
 
     #[test]

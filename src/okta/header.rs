@@ -1,13 +1,23 @@
-//! What the headers of an answer say: rate limit, server clock, request id.
+//! What the headers of an answer say: rate limit, server clock, request id, DPoP nonce, and why a credential was refused.
 
-use reqwest::header::{DATE, HeaderMap};
+use reqwest::header::{DATE, HeaderMap, WWW_AUTHENTICATE};
 
-use super::budget::RateLimit;
+use super::{budget::RateLimit, error::shorten, transport::Reply};
 
 const LIMIT: &str = "x-rate-limit-limit";
 const REMAINING: &str = "x-rate-limit-remaining";
 const RESET: &str = "x-rate-limit-reset";
 const REQUEST_ID: &str = "x-okta-request-id";
+const DPOP_NONCE: &str = "dpop-nonce";
+
+/// Why a credential was refused, in OAuth's words: out of `WWW-Authenticate` (RFC 6750, section 3) or a body (RFC 6749,
+/// section 5.2).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Challenge {
+    /// A code, for example `use_dpop_nonce`.
+    pub(super) error: Option<String>,
+    pub(super) description: Option<String>,
+}
 
 /// The rate limit as the headers tell it; members that are missing or nonsense are absent.
 pub(super) fn rate_limit(headers: &HeaderMap) -> RateLimit {
@@ -27,6 +37,80 @@ pub(super) fn rate_limit(headers: &HeaderMap) -> RateLimit {
 /// The id that Okta gave to the request: also `transaction.id` of the events that it caused.
 pub(super) fn request_id(headers: &HeaderMap) -> Option<String> {
     Some(headers.get(REQUEST_ID)?.to_str().ok()?.to_owned())
+}
+
+/// What the server wants to see in the next DPoP proof (RFC 9449, section 8.2).
+pub(super) fn dpop_nonce(headers: &HeaderMap) -> Option<&str> {
+    headers.get(DPOP_NONCE)?.to_str().ok().filter(|nonce| !nonce.is_empty())
+}
+
+/// Why the credential was refused. With an unusable DPoP proof Okta answers 400 without a body, and says it here only.
+pub(super) fn challenge(headers: &HeaderMap) -> Option<Challenge> {
+    let lines = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|line| line.to_str().ok());
+    lines
+        .map(|line| Challenge {
+            error: parameter(line, "error").map(|error| shorten(&error)),
+            description: parameter(line, "error_description").map(|text| shorten(&text)),
+        })
+        .find(|challenge| challenge.error.is_some())
+}
+
+/// Why the token endpoint refused, whether it says so in OAuth's form or in Okta's.
+pub(super) fn oauth_error(reply: &Reply) -> Challenge {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Body {
+        error: Option<String>,
+        error_description: Option<String>,
+        #[serde(rename = "errorCode")]
+        okta_code: Option<String>,
+        #[serde(rename = "errorSummary")]
+        okta_summary: Option<String>,
+    }
+    let body: Body = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let challenge = challenge(&reply.headers).unwrap_or_default();
+    let description = body.error_description.or(body.okta_summary).map(|text| shorten(&text));
+    Challenge {
+        error: body.error.or(body.okta_code).map(|error| shorten(&error)).or(challenge.error),
+        description: description.or(challenge.description),
+    }
+}
+
+/// The value of a parameter of a challenge: `name="value"`, where the value may have escaped quotes.
+fn parameter(line: &str, name: &str) -> Option<String> {
+    let mut rest = line;
+    while let Some(at) = rest.find('=') {
+        let (before, after) = (&rest[..at], &rest[at + 1..]);
+        let found = before.rsplit([' ', ',', '\t']).next().unwrap_or_default();
+        let Some(quoted) = after.strip_prefix('"') else {
+            let (value, after) = after.split_at(after.find([',', ' ']).unwrap_or(after.len()));
+            if found.eq_ignore_ascii_case(name) {
+                return Some(value.to_owned());
+            }
+            rest = after;
+            continue;
+        };
+        let (value, after) = unquote(quoted);
+        if found.eq_ignore_ascii_case(name) {
+            return Some(value);
+        }
+        rest = after;
+    }
+    None
+}
+
+/// What stands before the closing quote, and what comes after it.
+fn unquote(quoted: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return (value, &quoted[at + 1..]),
+            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
+            c => value.push(c),
+        }
+    }
+    (value, "")
 }
 
 /// `Date`, an IMF-fixdate (RFC 9110, section 5.6.7), in seconds since 1970.
@@ -62,6 +146,23 @@ mod tests {
             server_epoch_seconds: Some(1_700_000_000),
         };
         assert_eq!(rate_limit(&map), expected);
+    }
+
+    #[test]
+    fn a_challenge_says_why() {
+        let map = headers(&[(
+            "www-authenticate",
+            r#"DPoP realm="a=b, \"c\"", algs="RS256 ES256", error="invalid_dpop_proof", error_description="The proof, \"x\", is bad.""#,
+        )]);
+        let told = challenge(&map).unwrap();
+        assert_eq!(told.error.as_deref(), Some("invalid_dpop_proof"));
+        assert_eq!(told.description.as_deref(), Some(r#"The proof, "x", is bad."#));
+        assert_eq!(parameter("Bearer error=invalid_token, x=1", "error").as_deref(), Some("invalid_token"));
+        for line in ["", "=", "DPoP", "error", "error=", "error=\"", "error=\"\\", "a=\"b\"=c=\"d"] {
+            let _ = parameter(line, "error");
+            assert_eq!(parameter(line, "error_description"), None, "{line}");
+        }
+        assert_eq!(challenge(&headers(&[("www-authenticate", "Basic realm=\"x\"")])), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Client, OktaError};
+use super::{Client, OktaError, Priority};
 
 /// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
 pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
@@ -51,8 +51,8 @@ pub fn first_url(client: &Client, query: &Query) -> Url {
 }
 
 /// Asks for the page at `url`: the first one, or a `next` link.
-pub async fn get(client: &Client, url: &Url) -> Result<Answer, OktaError> {
-    let answer = client.get(url).await?;
+pub async fn get(client: &Client, url: &Url, priority: Priority) -> Result<Answer, OktaError> {
+    let answer = client.get(url, priority).await?;
     let next = answer.next.ok_or_else(|| no_next_link(&answer.body))?;
     Ok(Answer { body: answer.body, next })
 }

@@ -32,6 +32,8 @@ pub(super) struct Answer {
     pub(super) events: usize,
     /// What the rate-limit headers say; `None` leaves them out.
     quota: Option<Quota>,
+    /// Headers that only this answer has.
+    own: Vec<(HeaderName, String)>,
 }
 
 impl Answer {
@@ -44,7 +46,13 @@ impl Answer {
             body: body.into(),
             events: 0,
             quota: None,
+            own: Vec::new(),
         }
+    }
+
+    /// An answer that says nothing but its status.
+    pub(super) fn empty(status: StatusCode) -> Self {
+        Self::json(status, Vec::new())
     }
 
     /// An error in Okta's shape.
@@ -61,6 +69,12 @@ impl Answer {
     /// The same answer with rate-limit headers.
     pub(super) fn with_quota(self, quota: Quota) -> Self {
         Self { quota: Some(quota), ..self }
+    }
+
+    /// The same answer with one more header.
+    pub(super) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.own.push((HeaderName::from_static(name), value.into()));
+        self
     }
 
     /// The HTTP response, with what faults do to it.
@@ -80,7 +94,7 @@ impl Answer {
     }
 
     fn headers(&self, faults: &[Fault]) -> HeaderMap {
-        let skew_s: i64 = faults.iter().map(clock_skew_seconds).sum();
+        let skew_s = clock_skew_seconds(faults);
         let date_ms = clock::now_ms().saturating_add(skew_s.saturating_mul(1000));
         let mut headers = HeaderMap::new();
         headers.insert(header::DATE, value(&clock::http_date(date_ms)));
@@ -91,6 +105,9 @@ impl Answer {
             headers.insert(LIMIT, quota.limit.into());
             headers.insert(REMAINING, quota.remaining.into());
             headers.insert(RESET, quota.reset_s.saturating_add(skew_s).into());
+        }
+        for (name, text) in &self.own {
+            headers.append(name, value(text));
         }
         for link in &self.links {
             headers.append(header::LINK, value(link));
@@ -123,11 +140,13 @@ async fn compressed(body: Bytes) -> Option<Bytes> {
     spawn_blocking(move || gzip::compress(&body)).await.ok()?.map(Bytes::from)
 }
 
-fn clock_skew_seconds(fault: &Fault) -> i64 {
-    match fault {
+/// By how many seconds the org's clock is off for this request.
+pub(super) fn clock_skew_seconds(faults: &[Fault]) -> i64 {
+    let skews = faults.iter().map(|fault| match fault {
         Fault::ClockSkew { seconds } => *seconds,
         _ => 0,
-    }
+    });
+    skews.sum()
 }
 
 fn value(text: &str) -> HeaderValue {

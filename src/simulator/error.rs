@@ -39,6 +39,30 @@ pub enum SimulatorError {
         #[source]
         source: serde_json::Error,
     },
+    /// The file with apps cannot be read.
+    #[error("cannot read the file with apps {}", path.display())]
+    AppsFile {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file with apps holds something else.
+    #[error("{} holds no service apps; expected a JSON array of objects", path.display())]
+    Apps {
+        /// The file that was asked for.
+        path: PathBuf,
+        /// Where it went wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A token's share is no percentage.
+    #[error("a token's share must be 1 to 100 percent, not {percent}")]
+    TokenShare {
+        /// The share that was asked for.
+        percent: u8,
+    },
     /// The rate is negative or not a number.
     #[error("the rate must be zero or more events a second, not {rate}")]
     Rate {

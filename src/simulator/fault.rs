@@ -47,7 +47,7 @@ pub(super) enum Fault {
     OddEvent { oddity: Oddity },
     /// Pad the page with white space.
     HugeBody { mebibytes: usize },
-    /// Shift `Date` and `X-Rate-Limit-Reset` by some seconds.
+    /// Shift the org's clock by some seconds: `Date`, `X-Rate-Limit-Reset`, and what tokens are judged by.
     ClockSkew { seconds: i64 },
     /// Publish new events in the past; `count` counts events.
     Late { seconds: i64 },
@@ -104,6 +104,9 @@ pub(super) struct Armed {
     /// How many requests pass before it begins.
     #[serde(default)]
     after: u32,
+    /// The only path that it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
 }
 
 /// Why a fault was not armed.
@@ -153,9 +156,9 @@ impl Faults {
         self.lock().clone()
     }
 
-    /// What a request meets that carries this `after`, in the order of arming.
-    pub(super) fn strike_request(&self, after: Option<&str>) -> Vec<Fault> {
-        self.strike(|fault| match fault {
+    /// What a request for `path` meets that carries this `after`, in the order of arming.
+    pub(super) fn strike_request(&self, path: &str, after: Option<&str>) -> Vec<Fault> {
+        self.strike(Some(path), |fault| match fault {
             Fault::Late { .. } => false,
             Fault::RefuseCursor { cursor: Some(cursor) } => after == Some(cursor.as_str()),
             Fault::RefuseCursor { cursor: None } => after.is_some(),
@@ -165,7 +168,7 @@ impl Faults {
 
     /// By how many seconds a new event is late.
     pub(super) fn strike_event(&self) -> i64 {
-        let struck = self.strike(|fault| matches!(fault, Fault::Late { .. }));
+        let struck = self.strike(None, |fault| matches!(fault, Fault::Late { .. }));
         let seconds = struck.iter().map(|fault| match fault {
             Fault::Late { seconds } => *seconds,
             _ => 0,
@@ -173,10 +176,11 @@ impl Faults {
         seconds.sum()
     }
 
-    fn strike(&self, concerns: impl Fn(&Fault) -> bool) -> Vec<Fault> {
+    fn strike(&self, path: Option<&str>, concerns: impl Fn(&Fault) -> bool) -> Vec<Fault> {
         let mut struck = Vec::new();
         self.lock().retain_mut(|armed| {
-            if !concerns(&armed.fault) {
+            let is_elsewhere = armed.path.is_some() && armed.path.as_deref() != path;
+            if is_elsewhere || !concerns(&armed.fault) {
                 return true;
             }
             if armed.after > 0 {
@@ -209,6 +213,8 @@ fn default_reset_seconds() -> i64 {
 mod tests {
     use super::*;
 
+    const LOGS: &str = "/api/v1/logs";
+
     fn armed(json: &str) -> Armed {
         serde_json::from_str(json).unwrap()
     }
@@ -217,7 +223,7 @@ mod tests {
     fn a_fault_waits_strikes_and_is_gone() {
         let faults = Faults::default();
         faults.arm(armed(r#"{"kind":"stall","count":2,"after":1}"#)).unwrap();
-        let struck: Vec<usize> = (0..4).map(|_| faults.strike_request(None).len()).collect();
+        let struck: Vec<usize> = (0..4).map(|_| faults.strike_request(LOGS, None).len()).collect();
         assert_eq!(struck, [0, 1, 1, 0]);
         assert!(faults.armed().is_empty());
     }
@@ -226,10 +232,10 @@ mod tests {
     fn without_a_count_it_stays_until_disarmed() {
         let faults = Faults::default();
         faults.arm(armed(r#"{"kind":"rate_limited"}"#)).unwrap();
-        assert_eq!(faults.strike_request(None).len(), 1);
-        assert_eq!(faults.strike_request(None).len(), 1);
+        assert_eq!(faults.strike_request(LOGS, None).len(), 1);
+        assert_eq!(faults.strike_request(LOGS, None).len(), 1);
         faults.disarm();
-        assert!(faults.strike_request(None).is_empty());
+        assert!(faults.strike_request(LOGS, None).is_empty());
     }
 
     #[test]
@@ -237,10 +243,18 @@ mod tests {
         let faults = Faults::default();
         faults.arm(armed(r#"{"kind":"refuse_cursor","cursor":"5_1","count":1}"#)).unwrap();
         faults.arm(armed(r#"{"kind":"late","seconds":600,"count":1}"#)).unwrap();
-        assert!(faults.strike_request(None).is_empty());
-        assert!(faults.strike_request(Some("6_1")).is_empty());
-        assert_eq!(faults.strike_request(Some("5_1")).len(), 1);
+        assert!(faults.strike_request(LOGS, None).is_empty());
+        assert!(faults.strike_request(LOGS, Some("6_1")).is_empty());
+        assert_eq!(faults.strike_request(LOGS, Some("5_1")).len(), 1);
         assert_eq!((faults.strike_event(), faults.strike_event()), (600, 0));
+    }
+
+    #[test]
+    fn a_fault_may_concern_one_path() {
+        let faults = Faults::default();
+        faults.arm(armed(r#"{"kind":"stall","path":"/oauth2/v1/token","count":1}"#)).unwrap();
+        assert!(faults.strike_request(LOGS, None).is_empty());
+        assert_eq!(faults.strike_request("/oauth2/v1/token", None).len(), 1);
     }
 
     #[test]

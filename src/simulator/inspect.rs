@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use super::events_file::{self, Identity};
 use super::fault::Armed;
 use super::log_store::LogStore;
 use super::org::Org;
+use super::quota::Consumption;
 use super::request_log::{Answered, Count};
 
 /// Events listed under one lock.
@@ -39,6 +40,8 @@ struct Listed<'a> {
 struct Health {
     events: u64,
     forgotten: u64,
+    /// When the first window of the rate limits began.
+    started: String,
 }
 
 #[derive(Deserialize)]
@@ -55,12 +58,16 @@ pub(super) fn router() -> Router<Arc<Org>> {
         .route("/requests", get(requests))
         .route("/requests/recent", get(recent_requests))
         .route("/faults", get(faults).post(arm_fault).delete(disarm_faults))
+        .route("/apps", post(register_app))
+        .route("/dpop-nonces", delete(forget_nonces))
+        .route("/consumer", get(consumption).post(set_consumer))
         .layer(DefaultBodyLimit::max(MAX_BODY))
 }
 
 async fn health(State(org): State<Arc<Org>>) -> Json<Health> {
+    let started = clock::date_time(org.started_ms);
     let log = org.log();
-    Json(Health { events: log.end(), forgotten: log.first() })
+    Json(Health { events: log.end(), forgotten: log.first(), started })
 }
 
 async fn events(State(org): State<Arc<Org>>, Query(listing): Query<Listing>) -> Response {
@@ -119,6 +126,36 @@ async fn arm_fault(State(org): State<Arc<Org>>, body: Bytes) -> Response {
 async fn disarm_faults(State(org): State<Arc<Org>>) -> StatusCode {
     org.faults.disarm();
     StatusCode::NO_CONTENT
+}
+
+/// Takes a service app in, or replaces the one of the same client id, whose tokens are of no use then.
+async fn register_app(State(org): State<Arc<Org>>, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(app) => {
+            org.oauth.register(app);
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => bad_request(&error),
+    }
+}
+
+async fn forget_nonces(State(org): State<Arc<Org>>) -> StatusCode {
+    org.oauth.forget_nonces();
+    StatusCode::NO_CONTENT
+}
+
+async fn consumption(State(org): State<Arc<Org>>) -> Json<Consumption> {
+    Json(org.quotas.consumption(clock::now_ms()))
+}
+
+async fn set_consumer(State(org): State<Arc<Org>>, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(consumer) => {
+            org.quotas.set_consumer(consumer, clock::now_ms());
+            Json(org.quotas.consumption(clock::now_ms())).into_response()
+        }
+        Err(error) => bad_request(&error),
+    }
 }
 
 fn bad_request(error: &dyn Error) -> Response {

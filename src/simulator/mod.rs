@@ -1,9 +1,11 @@
-//! An Okta org's System Log over HTTP, to run and to test against.
+//! An Okta org's System Log over HTTP, with its ways to authenticate and its rate limits, to run and to
+//! test against.
 //!
 //! Written from Okta's documentation and not from this crate's client, so that the two can
 //! disagree: nothing in this room imports another room.
 
 mod answer;
+mod authorization;
 mod clock;
 mod connection;
 mod error;
@@ -15,9 +17,11 @@ mod gzip;
 mod inspect;
 mod log_store;
 mod logs;
+mod oauth;
 mod okta_error;
 mod options;
 mod org;
+mod quota;
 mod rate_limit;
 mod request_log;
 mod scim;
@@ -41,7 +45,9 @@ pub use options::Options;
 use connection::DroppableListener;
 use feed::Feed;
 use log_store::LogStore;
+use oauth::App;
 use org::Org;
+use quota::Consumer;
 
 /// How long open connections may take to finish after [`Simulator::stop`].
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -74,12 +80,18 @@ impl Simulator {
 
         let started_ms = clock::now_ms();
         let fill_options = options.clone();
-        let (log, feed) = spawn_blocking(move || fill_log(&fill_options, started_ms))
-            .await
-            .map_err(|_| SimulatorError::Interrupted)??;
+        let filled = spawn_blocking(move || {
+            let apps = read_apps(&fill_options)?;
+            fill_log(&fill_options, started_ms).map(|(log, feed)| (log, feed, apps))
+        });
+        let (log, feed, apps) = filled.await.map_err(|_| SimulatorError::Interrupted)??;
 
         let stopping = CancellationToken::new();
-        let org = Arc::new(Org::new(&options, started_ms, log, stopping.clone()));
+        let org = Arc::new(Org::new(&options, apps, started_ms, log, stopping.clone()));
+        org.quotas.set_consumer(
+            Consumer { requests_per_minute: options.consumer, ..Consumer::default() },
+            started_ms,
+        );
         let mut tasks = JoinSet::new();
         if let Some(feed) = feed {
             tasks.spawn(feed.run(Arc::clone(&org)));
@@ -114,6 +126,15 @@ impl Simulator {
 impl Drop for Simulator {
     fn drop(&mut self) {
         self.stopping.cancel();
+    }
+}
+
+/// The service apps that are there at the start.
+fn read_apps(options: &Options) -> Result<Vec<App>, SimulatorError> {
+    let Some(path) = options.apps.clone() else { return Ok(Vec::new()) };
+    match std::fs::read(&path) {
+        Ok(json) => serde_json::from_slice(&json).map_err(|source| SimulatorError::Apps { path, source }),
+        Err(source) => Err(SimulatorError::AppsFile { path, source }),
     }
 }
 

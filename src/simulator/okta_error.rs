@@ -49,6 +49,11 @@ impl OktaError {
         Self::new(StatusCode::UNAUTHORIZED, "E0000011", "Invalid token provided")
     }
 
+    pub(super) fn access_denied() -> Self {
+        let summary = "You do not have permission to perform the requested action";
+        Self::new(StatusCode::FORBIDDEN, "E0000006", summary)
+    }
+
     pub(super) fn not_found(path: &str) -> Self {
         let summary = format!("Not found: Resource not found: {path} (Resource)");
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
@@ -75,10 +80,7 @@ impl OktaError {
         match status.as_u16() {
             400 => Self::bad_request("E0000001", "Api validation failed"),
             401 => Self::invalid_token(),
-            403 => {
-                let summary = "You do not have permission to perform the requested action";
-                Self::new(status, "E0000006", summary)
-            }
+            403 => Self::access_denied(),
             404 => Self::not_found("/api/v1/logs"),
             405 => Self::method_not_allowed(),
             429 => Self::too_many_requests(),

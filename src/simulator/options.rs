@@ -24,6 +24,11 @@ pub struct Options {
     pub rate: f64,
     /// The one API token that is accepted. Without one any SSWS token is, but there must be one.
     pub token: Option<String>,
+    /// A file with service apps that may get access tokens: a JSON array of objects with `client_id`,
+    /// `jwks`, and what else apps have.
+    pub apps: Option<PathBuf>,
+    /// How long access tokens live; an hour at Okta.
+    pub access_token_lifetime: Duration,
     /// Serve the events of this file (JSON array or JSON lines) and generate none.
     pub events: Option<PathBuf>,
     /// The URL that links carry, for use behind a proxy. Without one it is made from the `Host`
@@ -31,6 +36,11 @@ pub struct Options {
     pub public_url: Option<Url>,
     /// Requests a minute on `/api/v1/logs`.
     pub rate_limit: u32,
+    /// How many percent of them a single token or app may use; 50 at Okta unless an administrator
+    /// changes it.
+    pub token_share_percent: u8,
+    /// Requests a minute that a second consumer makes beside the clients; 0 for none.
+    pub consumer: u32,
     /// Requests that may be answered at the same time.
     pub concurrency_limit: usize,
     /// Compress answers for clients that accept it. Off by default: compressing is slower than
@@ -50,9 +60,13 @@ impl Default for Options {
             backlog_span: Duration::from_hours(6 * 24),
             rate: 5.0,
             token: None,
+            apps: None,
+            access_token_lifetime: Duration::from_hours(1),
             events: None,
             public_url: None,
             rate_limit: 120,
+            token_share_percent: 100,
+            consumer: 0,
             concurrency_limit: 75,
             gzip: false,
             capacity: 1_000_000,
@@ -65,6 +79,9 @@ impl Options {
     pub(super) fn check(&self) -> Result<(), SimulatorError> {
         if !self.rate.is_finite() || self.rate < 0.0 {
             return Err(SimulatorError::Rate { rate: self.rate });
+        }
+        if !(1..=100).contains(&self.token_share_percent) {
+            return Err(SimulatorError::TokenShare { percent: self.token_share_percent });
         }
         match &self.public_url {
             Some(url) if url.cannot_be_a_base() => Err(SimulatorError::PublicUrl { url: url.clone() }),

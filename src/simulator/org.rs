@@ -10,16 +10,24 @@ use url::Url;
 use super::Options;
 use super::fault::Faults;
 use super::log_store::LogStore;
+use super::oauth::{App, OAuth};
+use super::quota::Quotas;
 use super::rate_limit::RateLimit;
 use super::request_log::RequestLog;
+
+/// Requests a minute on `/oauth2/v1/token`, as in recorded answers.
+const TOKEN_RATE_LIMIT: u32 = 150;
 
 /// One simulated org.
 #[derive(Debug)]
 pub(super) struct Org {
+    pub(super) started_ms: i64,
     pub(super) token: Option<String>,
     pub(super) public_url: Option<Url>,
     pub(super) gzip: bool,
-    pub(super) logs_limit: RateLimit,
+    pub(super) oauth: OAuth,
+    pub(super) quotas: Quotas,
+    pub(super) token_limit: RateLimit,
     pub(super) faults: Faults,
     pub(super) requests: RequestLog,
     /// Ends bodies that would otherwise never end.
@@ -34,15 +42,19 @@ pub(super) struct Org {
 impl Org {
     pub(super) fn new(
         options: &Options,
+        apps: Vec<App>,
         started_ms: i64,
         log: LogStore,
         stopping: CancellationToken,
     ) -> Self {
         Self {
+            started_ms,
             token: options.token.clone(),
             public_url: options.public_url.clone(),
             gzip: options.gzip,
-            logs_limit: RateLimit::new(options.rate_limit, started_ms),
+            oauth: OAuth::new(apps, options.access_token_lifetime),
+            quotas: Quotas::new(options.rate_limit, options.token_share_percent, started_ms),
+            token_limit: RateLimit::new(TOKEN_RATE_LIMIT, started_ms),
             faults: Faults::default(),
             requests: RequestLog::default(),
             stopping,

@@ -3,7 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-const WINDOW_MS: i64 = 60_000;
+/// How long a window lasts.
+pub(super) const WINDOW_MS: i64 = 60_000;
 
 /// A bucket of requests a minute.
 #[derive(Debug)]
@@ -43,6 +44,15 @@ impl RateLimit {
         }
         window.used += 1;
         Ok(self.quota(&window))
+    }
+
+    /// Takes up to `count` requests; returns how many there were.
+    pub(super) fn take_many(&self, count: u32, now_ms: i64) -> u32 {
+        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        window.advance(self.number(now_ms));
+        let taken = count.min(self.limit - window.used);
+        window.used += taken;
+        taken
     }
 
     /// What is left, without taking any.

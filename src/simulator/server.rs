@@ -1,24 +1,27 @@
-//! HTTP: every request for Okta's API passes through here, top to bottom: faults, limits, token,
-//! endpoint.
+//! HTTP: every request for Okta's API passes through here, top to bottom: faults, who
+//! asks, limits, endpoint.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header, request::Parts};
+use axum::http::{Method, StatusCode, header, request::Parts};
 use axum::response::Response;
 
-use super::answer::Answer;
+use super::answer::{Answer, clock_skew_seconds};
 use super::connection::{DropSwitch, DroppableListener};
 use super::fault::{Fault, ThrottleHeaders};
 use super::okta_error::OktaError;
 use super::org::Org;
 use super::rate_limit::Quota;
 use super::request_log::Answered;
-use super::{clock, gzip, inspect, logs};
+use super::{authorization, clock, gzip, inspect, logs, oauth};
 
 const LOGS_PATH: &str = "/api/v1/logs";
+const LOGS_SCOPE: &str = "okta.logs.read";
+/// The largest body of a request to Okta's API, in bytes.
+const MAX_BODY: usize = 64 * 1024;
 const WEB_PAGE: &str = "<!DOCTYPE html><html><body>Down for maintenance</body></html>";
 
 /// Serves until the org is stopping.
@@ -41,10 +44,13 @@ async fn answer_api(
     request: Request,
 ) -> Response {
     let (arrived, arrived_ms) = (Instant::now(), clock::now_ms());
-    let (parts, _) = request.into_parts();
-    let faults = org.faults.strike_request(after_parameter(&parts).as_deref());
+    let (parts, body) = request.into_parts();
+    let faults = org.faults.strike_request(parts.uri.path(), after_parameter(&parts).as_deref());
 
-    let answer = answer(&org, &parts, &faults).await;
+    let answer = match axum::body::to_bytes(body, MAX_BODY).await {
+        Ok(body) => answer(&org, &parts, &body, &faults).await,
+        Err(_) => Answer::error(&OktaError::for_status(StatusCode::BAD_REQUEST)),
+    };
     let is_dropped = faults.contains(&Fault::DropConnection);
     if is_dropped {
         switch.throw();
@@ -64,17 +70,31 @@ async fn answer_api(
     answer.into_response(&org, &faults, gzip).await
 }
 
-async fn answer(org: &Arc<Org>, parts: &Parts, faults: &[Fault]) -> Answer {
+async fn answer(org: &Arc<Org>, parts: &Parts, body: &[u8], faults: &[Fault]) -> Answer {
     let Some(_slot) = org.enter() else {
         let reset_s = clock::now_ms() / 1000 + 1;
         let quota = Quota { limit: 0, remaining: 0, reset_s };
         return Answer::error(&OktaError::too_many_requests()).with_quota(quota);
     };
     wait(org, faults).await;
-    if let Err(error) = check_request(org, parts) {
-        return Answer::error(&error).with_quota(org.logs_limit.peek(clock::now_ms()));
+    let url = format!("{}{}", base_url(org, parts), parts.uri.path());
+    let now_s = clock::now_ms().div_euclid(1000).saturating_add(clock_skew_seconds(faults));
+    if parts.uri.path() == oauth::TOKEN_PATH && parts.method == Method::POST {
+        let quota = match org.token_limit.take(clock::now_ms()) {
+            Ok(quota) => quota,
+            Err(quota) => return Answer::error(&OktaError::too_many_requests()).with_quota(quota),
+        };
+        let instead = faults.iter().find_map(|fault| answer_instead(fault, quota));
+        return instead.unwrap_or_else(|| org.oauth.answer(parts, &url, body, now_s).with_quota(quota));
     }
-    let quota = match org.logs_limit.take(clock::now_ms()) {
+    let principal = match authorization::principal(org, parts, &url, LOGS_SCOPE, now_s) {
+        Ok(principal) => principal,
+        Err(answer) => return answer.with_quota(org.quotas.peek(clock::now_ms())),
+    };
+    if let Err(error) = check_request(parts) {
+        return Answer::error(&error).with_quota(org.quotas.peek(clock::now_ms()));
+    }
+    let quota = match org.quotas.take(&principal, clock::now_ms()) {
         Ok(quota) => quota,
         Err(quota) => return Answer::error(&OktaError::too_many_requests()).with_quota(quota),
     };
@@ -96,11 +116,8 @@ async fn wait(org: &Org, faults: &[Fault]) {
     }
 }
 
-/// The token, the path and the method.
-fn check_request(org: &Org, parts: &Parts) -> Result<(), OktaError> {
-    if !is_token_valid(&parts.headers, org.token.as_deref()) {
-        return Err(OktaError::invalid_token());
-    }
+/// The path and the method.
+fn check_request(parts: &Parts) -> Result<(), OktaError> {
     if parts.uri.path() != LOGS_PATH {
         return Err(OktaError::not_found(parts.uri.path()));
     }
@@ -134,17 +151,6 @@ fn answer_instead(fault: &Fault, quota: Quota) -> Option<Answer> {
             Some(answer.with_quota(Quota { limit, remaining: 0, reset_s }))
         }
         _ => None,
-    }
-}
-
-fn is_token_valid(headers: &HeaderMap, expected: Option<&str>) -> bool {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(given) = given.and_then(|value| value.strip_prefix("SSWS ")) else {
-        return false;
-    };
-    match expected {
-        Some(token) => given.trim() == token,
-        None => !given.trim().is_empty(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     config::StreamConfig,
     event::Events,
-    okta::{Client, OktaError, logs},
+    okta::{Client, OktaError, Priority, logs},
     state::{Cursor, RecentIds},
     telemetry::chain,
 };
@@ -101,7 +101,7 @@ impl Stream {
 }
 
 async fn fetch(client: &Client, url: &Url) -> Result<Page, OktaError> {
-    let logs::Answer { body, next } = logs::get(client, url).await?;
+    let logs::Answer { body, next } = logs::get(client, url, Priority::Stream).await?;
     let parsing = tokio::task::spawn_blocking(move || Events::parse(body)).await;
     let not_a_page = |reason: String| OktaError::NotAPage(reason);
     let events =

@@ -23,6 +23,7 @@ const LIMIT: &str = "oktabus_rate_limit_limit";
 const REMAINING: &str = "oktabus_rate_limit_remaining";
 const ALLOWED: &str = "oktabus_rate_limit_allowed";
 const USED: &str = "oktabus_rate_limit_used";
+const OTHERS: &str = "oktabus_rate_limit_others";
 const LAG: &str = "oktabus_route_lag_seconds";
 const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
@@ -44,11 +45,12 @@ const COUNTERS: [(&str, &str); 12] = [
 ];
 
 /// Gauges by name and what they show.
-const GAUGES: [(&str, &str); 7] = [
+const GAUGES: [(&str, &str); 8] = [
     (LIMIT, "Requests that the rate-limit bucket allows a minute, as Okta says."),
     (REMAINING, "Requests left in the bucket's window, as Okta says."),
     (ALLOWED, "Requests that the configured share allows a window."),
     (USED, "Requests made in this window."),
+    (OTHERS, "Requests made by others in this window, as far as Okta's headers show them."),
     (LAG, "Age of the newest delivered event while there is more to deliver; 0 at the tail."),
     (CURSOR_AGE, "Seconds since the cursor moved last."),
     (TROUBLE, "1 while Okta, the sink or the state keeps the route from making progress."),
@@ -122,12 +124,22 @@ pub(crate) fn invariant_violated(name: &'static str) {
     counter!(VIOLATIONS, "invariant" => name).increment(1);
 }
 
-/// How the rate-limit budget of `org` stands. What is not known is not set.
+/// How the budget of one rate-limit bucket of `org` stands. What is not known is not set.
 #[expect(clippy::cast_precision_loss, reason = "limits are small")]
-pub(crate) fn budget(org: &str, limit: Option<u64>, remaining: Option<u64>, allowed: Option<u64>, used: u64) {
-    for (name, value) in [(LIMIT, limit), (REMAINING, remaining), (ALLOWED, allowed), (USED, Some(used))] {
+pub(crate) fn budget(
+    org: &str,
+    bucket: &'static str,
+    limit: Option<u64>,
+    remaining: Option<u64>,
+    allowed: Option<u64>,
+    used: u64,
+    others: u64,
+) {
+    let known = [(USED, Some(used)), (OTHERS, Some(others))];
+    for (name, value) in [(LIMIT, limit), (REMAINING, remaining), (ALLOWED, allowed)].into_iter().chain(known)
+    {
         if let Some(value) = value {
-            gauge!(name, "org" => org.to_owned()).set(value as f64);
+            gauge!(name, "org" => org.to_owned(), "bucket" => bucket).set(value as f64);
         }
     }
 }

@@ -30,7 +30,8 @@ async fn a_clock_that_is_stepped_breaks_nothing() {
         fs::rename(workplace.path("clock.new"), &clock).unwrap();
     };
     step(0);
-    let environment = [("LD_PRELOAD", library.as_path()), ("OKTABUS_TEST_CLOCK", clock.as_path())];
+    let environment =
+        [("LD_PRELOAD", library.to_str().unwrap()), ("OKTABUS_TEST_CLOCK", clock.to_str().unwrap())];
     let daemon = workplace.start_with(&[], &environment);
     let mut delivered = workplace.route("log/files", |route| route.delivered >= 1_000).await.delivered;
     for offset in [-HOUR, HOUR, -HOUR, 0] {

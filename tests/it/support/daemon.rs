@@ -85,9 +85,14 @@ impl Workplace {
 
     /// Puts another token in place.
     pub(crate) fn write_token(&self, token: &str) {
+        self.write_secret("token", token);
+    }
+
+    /// Writes a file that only its owner may read.
+    pub(crate) fn write_secret(&self, name: &str, secret: &str) {
         use std::os::unix::fs::PermissionsExt;
-        fs::write(self.path("token"), token).unwrap();
-        fs::set_permissions(self.path("token"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(self.path(name), secret).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -99,8 +104,8 @@ impl Workplace {
         self.start_with(options, &[])
     }
 
-    /// Starts the daemon with these options and environment variables.
-    pub(crate) fn start_with(&self, options: &[&str], environment: &[(&str, &Path)]) -> Daemon {
+    /// The same with these environment variables.
+    pub(crate) fn start_with(&self, options: &[&str], environment: &[(&str, &str)]) -> Daemon {
         let append = |name: &str| File::options().create(true).append(true).open(self.path(name)).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_oktabus"))
             .args(["run", "--config"])
@@ -200,8 +205,17 @@ impl Daemon {
 
     /// Asks it to stop.
     pub(crate) async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    /// Asks it to read its secrets again.
+    pub(crate) async fn reload(&self) {
+        self.signal("-HUP").await;
+    }
+
+    async fn signal(&self, name: &str) {
         let pid = self.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
+        let status = Command::new("kill").args([name, &pid]).status().await.unwrap();
         assert!(status.success());
     }
 

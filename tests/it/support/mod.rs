@@ -6,6 +6,7 @@ pub(crate) mod daemon;
 pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod image;
+pub(crate) mod judges;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
 #[cfg(feature = "nats")]

@@ -107,9 +107,47 @@ impl Okta {
 
     /// How often `/api/v1/logs` was answered with `status`.
     pub(crate) async fn answered(&self, status: u16) -> u64 {
+        self.counted("/api/v1/logs", status).await
+    }
+
+    /// How often access tokens were given.
+    pub(crate) async fn tokens_given(&self) -> u64 {
+        self.counted("/oauth2/v1/token", 200).await
+    }
+
+    /// How often `path` was answered with `status`.
+    pub(crate) async fn counted(&self, path: &str, status: u16) -> u64 {
         let counts: Vec<Count> = serde_json::from_str(&self.get("/-/requests").await).unwrap();
-        let logs = counts.iter().filter(|count| count.path == "/api/v1/logs" && count.status == status);
-        logs.map(|count| count.count).sum()
+        let found = counts.iter().filter(|count| count.path == path && count.status == status);
+        found.map(|count| count.count).sum()
+    }
+
+    /// The last requests one by one, oldest first.
+    pub(crate) async fn recent(&self) -> Vec<Value> {
+        serde_json::from_str(&self.get("/-/requests/recent").await).unwrap()
+    }
+
+    /// Takes a service app in, or replaces it; its tokens are of no use then.
+    pub(crate) async fn register(&self, app: &Value) {
+        let response =
+            self.http.post(format!("{}/-/apps", self.url)).body(app.to_string()).send().await.unwrap();
+        assert!(response.status().is_success(), "{app} was not taken: {}", response.text().await.unwrap());
+    }
+
+    /// Forgets all nonces, as if days had passed.
+    pub(crate) async fn forget_nonces(&self) {
+        self.http.delete(format!("{}/-/dpop-nonces", self.url)).send().await.unwrap();
+    }
+
+    /// Switches the second consumer.
+    pub(crate) async fn consume(&self, consumer: &Value) {
+        let request = self.http.post(format!("{}/-/consumer", self.url)).body(consumer.to_string());
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+
+    /// What one of the simulator's own pages says.
+    pub(crate) async fn page(&self, path: &str) -> Value {
+        serde_json::from_str(&self.get(path).await).unwrap()
     }
 
     async fn get(&self, path: &str) -> String {

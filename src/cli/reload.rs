@@ -1,0 +1,21 @@
+//! What SIGHUP does: secrets are read again, so that a rotation need not wait for a refusal.
+
+use std::{io, sync::Arc};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::okta::Client;
+
+/// Reads the secrets of `clients` again on each SIGHUP, until the handle is dropped.
+pub(super) fn on_hangup(clients: Vec<Arc<Client>>) -> io::Result<AbortOnDropHandle<()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    let reloading = tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            for client in &clients {
+                client.reload_secret().await;
+            }
+        }
+    });
+    Ok(AbortOnDropHandle::new(reloading))
+}

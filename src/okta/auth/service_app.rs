@@ -1,0 +1,388 @@
+//! An OAuth 2.0 service app: gets access tokens for its private key, replaces them before they die, and once for all
+//! requests that wait.
+//!
+//! Whether the app demands DPoP is found out from Okta's answers, unless the configuration says so. Each attempt has an
+//! assertion and a proof of its own: Okta takes neither twice, not even after a refusal.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use reqwest::{
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+use tokio::time::Instant;
+use url::{Url, form_urlencoded};
+
+use super::{
+    AuthError, DPOP, Verdict, assertion,
+    dpop::{DpopKey, Purpose},
+    private_key::PrivateKey,
+    rotation::Rotating,
+    secret_header,
+    token::AccessToken,
+};
+use crate::{
+    config::{Dpop, OrgConfig, PrivateKeyJwt},
+    okta::{
+        OktaError, Priority,
+        header::{self, Challenge},
+        transport::{Reply, Transport},
+    },
+    telemetry::chain,
+};
+
+/// Attempts at one token: DPoP demanded, nonce demanded, clock corrected, key exchanged, connection broken; once each.
+const ATTEMPTS_MAX: u32 = 6;
+/// How long a token that is still good is used before its renewal is tried again.
+const RENEW_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(30);
+/// A clock that turns out to be off by more is worth another attempt.
+const CLOCK_OFF_S: u64 = 5;
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+#[derive(Debug)]
+pub(in crate::okta) struct ServiceApp {
+    config: PrivateKeyJwt,
+    endpoint: Url,
+    scopes: String,
+    key: Rotating<PrivateKey>,
+    held: Mutex<Held>,
+    /// Whoever holds it asks for a token.
+    renewal: tokio::sync::Mutex<Renewal>,
+    /// Renewals that failed so far.
+    failures: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    token: Option<Arc<AccessToken>>,
+    /// When to try to replace it.
+    renew_from: Option<Instant>,
+}
+
+/// What is known for the next token request.
+#[derive(Debug)]
+struct Renewal {
+    with_dpop: bool,
+    /// What the token endpoint wants to see in proofs.
+    nonce: Option<String>,
+    /// Why the last one failed.
+    failure: Option<Arc<AuthError>>,
+}
+
+/// What to do after an attempt that brought no token.
+enum Next {
+    Again,
+    Fail(AuthError),
+}
+
+/// What one attempt was made with.
+struct Attempt {
+    clock_ahead_s: i64,
+    had_dpop: bool,
+    nonce: Option<String>,
+}
+
+impl ServiceApp {
+    /// The app of `org`. Reads its key to see that it can be used.
+    pub(super) fn new(org: &OrgConfig, config: PrivateKeyJwt) -> Result<Self, AuthError> {
+        let mut endpoint = org.url.clone();
+        endpoint.set_path("/oauth2/v1/token");
+        let scopes: Vec<_> = org.scopes.iter().map(|scope| scope.name()).collect();
+        let (algorithm, key_id) = (config.algorithm, config.key_id.clone());
+        let read =
+            move |secret: &crate::config::Secret| PrivateKey::read(secret, algorithm, key_id.as_deref());
+        let key = read(&config.private_key)?;
+        Ok(Self {
+            endpoint,
+            scopes: scopes.join(" "),
+            key: Rotating::new(config.private_key.clone(), read).holding(key),
+            held: Mutex::default(),
+            renewal: tokio::sync::Mutex::new(Renewal {
+                with_dpop: config.dpop == Dpop::Always,
+                nonce: None,
+                failure: None,
+            }),
+            failures: AtomicU64::new(0),
+            config,
+        })
+    }
+
+    /// A token that is good now.
+    pub(super) async fn access_token(&self, transport: &Transport) -> Result<Arc<AccessToken>, OktaError> {
+        let failures = self.failures.load(Ordering::Acquire);
+        match self.good_token() {
+            Some((token, false)) => return Ok(token),
+            Some((token, true)) => {
+                // Somebody else may be at it already.
+                let Ok(mut renewal) = self.renewal.try_lock() else { return Ok(token) };
+                return match self.good_token() {
+                    // Or has just been.
+                    Some((replaced, false)) => Ok(replaced),
+                    _ => Ok(self.replace(&mut renewal, token, transport).await),
+                };
+            }
+            None => {}
+        }
+        let mut renewal = self.renewal.lock().await;
+        if let Some((token, _)) = self.good_token() {
+            return Ok(token);
+        }
+        // It failed while this waited: everybody who waited hears the same, instead of asking one after the other.
+        if self.failures.load(Ordering::Acquire) != failures
+            && let Some(failure) = &renewal.failure
+        {
+            return Err(OktaError::Auth(Arc::clone(failure)));
+        }
+        let obtained = self.obtain(&mut renewal, transport).await;
+        obtained.map_err(|err| OktaError::Auth(self.fail(&mut renewal, err)))
+    }
+
+    /// Is told how Okta answered a request with `token`.
+    pub(super) fn judge(&self, token: &Arc<AccessToken>, reply: &Reply, transport: &Transport) -> Verdict {
+        let has_new_nonce = token.is_bound()
+            && header::dpop_nonce(&reply.headers).is_some_and(|nonce| token.take_nonce(nonce));
+        if reply.status.is_success() {
+            token.prove();
+            return Verdict::Final;
+        }
+        match (reply.status, header::challenge(&reply.headers).and_then(|challenge| challenge.error)) {
+            (StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST, Some(error))
+                if error == "use_dpop_nonce" =>
+            {
+                if has_new_nonce {
+                    Verdict::TryAgain
+                } else {
+                    Verdict::Final
+                }
+            }
+            // The proof was made anew and cannot have been used; if it is too old or too new, the clock, learned from this
+            // very answer, makes the next one right.
+            (StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST, Some(error))
+                if error == "invalid_dpop_proof"
+                    && transport.clock_ahead_seconds().unsigned_abs() > CLOCK_OFF_S =>
+            {
+                Verdict::TryAgain
+            }
+            (StatusCode::UNAUTHORIZED, _) => {
+                self.drop_token(token);
+                // A token that never worked would not be better the next time.
+                if token.is_proven() { Verdict::TryAgain } else { Verdict::Final }
+            }
+            _ => Verdict::Final,
+        }
+    }
+
+    /// Reads the key again; the next request replaces the token, to see that the key works while the old token still does.
+    pub(super) async fn reload(&self) -> Result<bool, AuthError> {
+        let has_changed = self.key.reload().await?;
+        if has_changed {
+            let mut held = self.held();
+            if held.token.is_some() {
+                held.renew_from = Some(Instant::now());
+            }
+        }
+        Ok(has_changed)
+    }
+
+    pub(super) fn description(&self) -> String {
+        let dpop = match (self.held().token.as_ref().map(|token| token.is_bound()), self.config.dpop) {
+            (Some(true), _) => ", token bound by DPoP",
+            (Some(false), _) => ", bearer token",
+            (None, Dpop::Always) => ", with DPoP",
+            (None, Dpop::Auto | Dpop::Never) => "",
+        };
+        let key = self.key.known().map(|version| {
+            let kid = version.value.key_id().map(|kid| format!(", key `{kid}`")).unwrap_or_default();
+            format!(", {}{kid}", version.value.algorithm().name())
+        });
+        format!("service app {}{}{dpop}", self.config.client_id, key.unwrap_or_default())
+    }
+
+    /// A token that has not expired, and whether it is due for replacement.
+    fn good_token(&self) -> Option<(Arc<AccessToken>, bool)> {
+        let held = self.held();
+        let (token, now) = (held.token.clone()?, Instant::now());
+        let is_due = held.renew_from.is_some_and(|from| from <= now);
+        (now < token.expires).then_some((token, is_due))
+    }
+
+    /// Replaces a token that is still good. If that fails, the good one is used on.
+    async fn replace(
+        &self,
+        renewal: &mut Renewal,
+        token: Arc<AccessToken>,
+        transport: &Transport,
+    ) -> Arc<AccessToken> {
+        match self.obtain(renewal, transport).await {
+            Ok(new) => new,
+            Err(err) => {
+                let org = &transport.org().name;
+                let left_s = token.expires.saturating_duration_since(Instant::now()).as_secs();
+                let remedy = err.remedy().unwrap_or_default();
+                tracing::warn!(
+                    org,
+                    err = chain(&err),
+                    remedy,
+                    left_s,
+                    "cannot replace the access token; the one in use is good for a while yet"
+                );
+                self.held().renew_from = Some(Instant::now() + RENEW_AGAIN_AFTER);
+                token
+            }
+        }
+    }
+
+    fn fail(&self, renewal: &mut Renewal, err: AuthError) -> Arc<AuthError> {
+        let failure = Arc::new(err);
+        renewal.failure = Some(Arc::clone(&failure));
+        self.failures.fetch_add(1, Ordering::Release);
+        failure
+    }
+
+    async fn obtain(
+        &self,
+        renewal: &mut Renewal,
+        transport: &Transport,
+    ) -> Result<Arc<AccessToken>, AuthError> {
+        let mut attempts_left = ATTEMPTS_MAX;
+        loop {
+            attempts_left -= 1;
+            match self.attempt(renewal, transport).await {
+                Ok(token) => {
+                    let token = Arc::new(token);
+                    let mut held = self.held();
+                    held.renew_from = Some(token.renewed_from);
+                    held.token = Some(Arc::clone(&token));
+                    tracing::debug!(
+                        org = transport.org().name,
+                        is_bound = token.is_bound(),
+                        "a new access token"
+                    );
+                    return Ok(token);
+                }
+                Err(Next::Again) if attempts_left > 0 => {}
+                Err(Next::Again) => {
+                    return Err(AuthError::NotAToken("okta keeps asking for another proof".to_owned()));
+                }
+                Err(Next::Fail(err)) => return Err(err),
+            }
+        }
+    }
+
+    async fn attempt(&self, renewal: &mut Renewal, transport: &Transport) -> Result<AccessToken, Next> {
+        let version = self.key.current().await.map_err(Next::Fail)?;
+        let turn = transport.turn(&Method::POST, &self.endpoint, Priority::Stream).await;
+        let (asked, epoch_seconds) = (Instant::now(), transport.okta_epoch_seconds());
+        let attempt = Attempt {
+            clock_ahead_s: transport.clock_ahead_seconds(),
+            had_dpop: renewal.with_dpop,
+            nonce: renewal.nonce.clone(),
+        };
+        let key = &version.value;
+        let assertion =
+            assertion::assertion(key, &self.config.client_id, self.endpoint.as_str(), epoch_seconds)
+                .map_err(Next::Fail)?;
+        let mut request = transport
+            .request(Method::POST, &self.endpoint)
+            .header(ACCEPT, "application/json")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(self.form(&assertion));
+        let dpop = attempt.had_dpop.then(DpopKey::generate);
+        if let Some(dpop) = &dpop {
+            let proof = dpop.proof(Purpose {
+                method: "POST",
+                url: &self.endpoint,
+                epoch_seconds,
+                nonce: attempt.nonce.as_deref(),
+                access_token: None,
+            });
+            let proof = secret_header("", &proof.into()).map_err(|err| Next::Fail(unanswered(err)))?;
+            request = request.header(DPOP, proof);
+        }
+        let reply = transport.send(turn, request).await;
+        let reply = reply.map_err(|failure| Next::Fail(unanswered(failure.into_error())))?;
+        if let Some(nonce) = header::dpop_nonce(&reply.headers) {
+            renewal.nonce = Some(nonce.to_owned());
+        }
+        if reply.status == StatusCode::OK {
+            self.key.accepted(&version);
+            return AccessToken::read(&reply.body, dpop, asked).map_err(Next::Fail);
+        }
+        let refusal = header::oauth_error(&reply);
+        if self.is_worth_another(renewal, &attempt, &refusal, transport) {
+            return Err(Next::Again);
+        }
+        if refusal.error.as_deref() == Some("invalid_client") && self.key.refused(&version).await {
+            return Err(Next::Again);
+        }
+        Err(Next::Fail(refused(&reply, refusal)))
+    }
+
+    /// Whether the refusal told something that the next attempt does better.
+    fn is_worth_another(
+        &self,
+        renewal: &mut Renewal,
+        attempt: &Attempt,
+        refusal: &Challenge,
+        transport: &Transport,
+    ) -> bool {
+        let corrected_s = transport.clock_ahead_seconds().abs_diff(attempt.clock_ahead_s);
+        match refusal.error.as_deref() {
+            Some("use_dpop_nonce") if self.config.dpop != Dpop::Never => {
+                renewal.with_dpop = true;
+                renewal.nonce.is_some() && renewal.nonce != attempt.nonce
+            }
+            Some("invalid_dpop_proof") if !attempt.had_dpop && self.config.dpop == Dpop::Auto => {
+                renewal.with_dpop = true;
+                true
+            }
+            Some("invalid_dpop_proof" | "invalid_client") if corrected_s > CLOCK_OFF_S => {
+                tracing::warn!(
+                    org = transport.org().name,
+                    ahead_s = transport.clock_ahead_seconds(),
+                    "this machine's clock and Okta's disagree; signing by Okta's"
+                );
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn form(&self, assertion: &str) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.append_pair("grant_type", "client_credentials")
+            .append_pair("scope", &self.scopes)
+            .append_pair("client_assertion_type", ASSERTION_TYPE)
+            .append_pair("client_assertion", assertion);
+        form.finish()
+    }
+
+    fn drop_token(&self, token: &Arc<AccessToken>) {
+        let mut held = self.held();
+        if held.token.as_ref().is_some_and(|current| Arc::ptr_eq(current, token)) {
+            held.token = None;
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Nothing panics while the lock is held.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unanswered(err: OktaError) -> AuthError {
+    AuthError::Unanswered(Box::new(err))
+}
+
+fn refused(reply: &Reply, refusal: Challenge) -> AuthError {
+    AuthError::Refused {
+        status: reply.status.as_u16(),
+        error: refusal.error.unwrap_or_else(|| "without a reason".to_owned()),
+        description: refusal.description.unwrap_or_else(|| "no explanation".to_owned()),
+        request_id: header::request_id(&reply.headers),
+    }
+}

@@ -1,0 +1,140 @@
+//! Who goes first when there is not enough for all.
+//!
+//! The more urgent class goes first. So that nobody starves, whoever has been passed over often enough goes next,
+//! whatever its class.
+
+/// What a request is for, the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// A stream: what is late here is late everywhere.
+    Stream,
+    /// Somebody waits for the answer.
+    LookUp,
+    /// A scheduled search.
+    Search,
+    /// Old events, which have time.
+    Backfill,
+}
+
+impl Priority {
+    /// How often others may be served before it.
+    fn patience(self) -> u32 {
+        match self {
+            Self::Stream => u32::MAX,
+            Self::LookUp => 4,
+            Self::Search => 8,
+            Self::Backfill => 16,
+        }
+    }
+}
+
+/// Those who wait for one bucket.
+#[derive(Debug, Default)]
+pub(in crate::okta) struct Line {
+    waiting: Vec<Waiting>,
+    next_ticket: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    priority: Priority,
+    passed_over: u32,
+}
+
+impl Waiting {
+    fn is_overdue(&self) -> bool {
+        self.passed_over >= self.priority.patience()
+    }
+
+    /// The lowest goes first.
+    fn rank(&self) -> (bool, Priority, u64) {
+        // Among the overdue, whoever has waited longest.
+        let priority = if self.is_overdue() { Priority::Stream } else { self.priority };
+        (!self.is_overdue(), priority, self.ticket)
+    }
+}
+
+impl Line {
+    /// Takes a place.
+    pub(in crate::okta) fn join(&mut self, priority: Priority) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.push(Waiting { ticket, priority, passed_over: 0 });
+        ticket
+    }
+
+    /// Gives a place up.
+    pub(in crate::okta) fn leave(&mut self, ticket: u64) {
+        self.waiting.retain(|waiting| waiting.ticket != ticket);
+    }
+
+    /// The priority with which this place may go, if it is the next: an overdue one goes as if it were a stream.
+    pub(in crate::okta) fn turn_of(&self, ticket: u64) -> Option<Priority> {
+        let next = self.waiting.iter().min_by_key(|waiting| waiting.rank())?;
+        let priority = if next.is_overdue() { Priority::Stream } else { next.priority };
+        (next.ticket == ticket).then_some(priority)
+    }
+
+    /// This place is served: the others have been passed over once more.
+    pub(in crate::okta) fn serve(&mut self, ticket: u64) {
+        self.leave(ticket);
+        for waiting in &mut self.waiting {
+            waiting.passed_over = waiting.passed_over.saturating_add(1);
+        }
+    }
+
+    /// Whether nobody waits.
+    pub(in crate::okta) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Priority; 4] = [Priority::Backfill, Priority::Search, Priority::LookUp, Priority::Stream];
+
+    fn next(line: &Line, tickets: &[u64]) -> u64 {
+        *tickets.iter().find(|ticket| line.turn_of(**ticket).is_some()).unwrap()
+    }
+
+    #[test]
+    fn the_more_urgent_goes_first_and_within_a_class_the_first_come() {
+        let mut line = Line::default();
+        let tickets: Vec<_> = ALL.into_iter().chain(ALL).map(|priority| line.join(priority)).collect();
+        let mut order = Vec::new();
+        for _ in 0..4 {
+            let ticket = next(&line, &tickets);
+            order.push(ticket);
+            line.serve(ticket);
+        }
+        assert_eq!(order, [3, 7, 2, 6]);
+    }
+
+    #[test]
+    fn nobody_starves_and_the_urgent_still_get_most() {
+        let mut line = Line::default();
+        let mut tickets: Vec<_> = ALL.iter().map(|priority| (line.join(*priority), *priority)).collect();
+        let mut served = std::collections::BTreeMap::<Priority, u32>::new();
+        for _ in 0..1_000 {
+            let at = tickets.iter().position(|(ticket, _)| line.turn_of(*ticket).is_some()).unwrap();
+            let (ticket, priority) = tickets.remove(at);
+            line.serve(ticket);
+            *served.entry(priority).or_default() += 1;
+            tickets.push((line.join(priority), priority));
+        }
+        let counts: Vec<_> = served.values().copied().collect();
+        assert!(counts[0] > 500 && counts.is_sorted_by(|a, b| a > b) && counts[3] >= 40, "{served:?}");
+    }
+
+    #[test]
+    fn who_leaves_holds_nobody_up() {
+        let mut line = Line::default();
+        let (first, second) = (line.join(Priority::Stream), line.join(Priority::Search));
+        assert_eq!(line.turn_of(second), None);
+        line.leave(first);
+        assert_eq!(line.turn_of(second), Some(Priority::Search));
+    }
+}

@@ -1,0 +1,227 @@
+//! One HTTP exchange with the org: its budget, timeouts, size limit and clock. Knows no credential; redirects are not
+//! followed, so that none can be sent elsewhere.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use url::Url;
+
+use super::{
+    BudgetStatus, OktaError, Priority,
+    budget::Bucket,
+    header,
+    turnstile::{Turn, Turnstiles},
+};
+use crate::{
+    config::{HttpConfig, OrgConfig},
+    telemetry::{chain, metrics},
+};
+
+/// Idle connections are dropped before the load balancers on the way forget them (60 s and more).
+const IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(25);
+const HTTP2_PING: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// The client cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file with certificate authorities cannot be used.
+    #[error("cannot use the certificate authorities in {path}: {reason}")]
+    CaFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// TLS or the proxy cannot be set up.
+    #[error("cannot set up HTTP for org {org}: {reason}")]
+    Http {
+        /// The org.
+        org: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The private key cannot be used.
+    #[error("orgs.{org}.auth.private_key: {reason}")]
+    PrivateKey {
+        /// The org.
+        org: String,
+        /// What is wrong with it and what would be right.
+        reason: String,
+    },
+}
+
+/// HTTP to one org.
+#[derive(Debug)]
+pub(super) struct Transport {
+    http: reqwest::Client,
+    org: OrgConfig,
+    turnstiles: Turnstiles,
+    /// Seconds by which Okta's clock is ahead of ours.
+    clock_ahead: AtomicI64,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// How an exchange ended without an answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The connection broke before the answer began: Okta's side closes idle ones whenever it likes.
+    Broken(OktaError),
+    Other(OktaError),
+}
+
+impl From<OktaError> for Failure {
+    fn from(error: OktaError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Failure {
+    pub(super) fn into_error(self) -> OktaError {
+        match self {
+            Self::Broken(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+impl Transport {
+    /// HTTP to `org`. Reads the file with certificate authorities, if one is set.
+    pub(super) fn new(org: OrgConfig) -> Result<Self, ClientError> {
+        let http = build_http(&org)?;
+        let turnstiles = Turnstiles::new(org.name.clone(), org.budget_share);
+        Ok(Self { http, org, turnstiles, clock_ahead: AtomicI64::new(0) })
+    }
+
+    pub(super) fn org(&self) -> &OrgConfig {
+        &self.org
+    }
+
+    /// Whether `url` has the org's own origin, so that a credential may go there.
+    pub(super) fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.org.url.origin()
+    }
+
+    /// The org's origin, in words.
+    pub(super) fn host(&self) -> String {
+        self.org.url.origin().ascii_serialization()
+    }
+
+    /// Seconds since 1970 by Okta's clock, as far as it is known: what we sign is judged by it.
+    pub(super) fn okta_epoch_seconds(&self) -> i64 {
+        Timestamp::now().as_second().saturating_add(self.clock_ahead.load(Ordering::Relaxed))
+    }
+
+    /// Seconds by which Okta's clock is ahead of ours.
+    pub(super) fn clock_ahead_seconds(&self) -> i64 {
+        self.clock_ahead.load(Ordering::Relaxed)
+    }
+
+    /// How the budget of the System Log stands.
+    pub(super) fn logs_budget(&self) -> BudgetStatus {
+        self.turnstiles.status(Bucket::Logs)
+    }
+
+    /// Sets the gauges of all budgets.
+    pub(super) fn report_budgets(&self) {
+        self.turnstiles.report();
+    }
+
+    /// Waits for leave to make the request.
+    pub(super) async fn turn(&self, method: &Method, url: &Url, priority: Priority) -> Turn {
+        self.turnstiles.turn(Bucket::of(method.as_str(), url.path()), priority).await
+    }
+
+    /// A request to be filled.
+    pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
+        self.http.request(method, url.clone())
+    }
+
+    /// Sends a request whose turn it is, and learns from the answer. One attempt. A 429 is an error.
+    pub(super) async fn send(&self, turn: Turn, request: RequestBuilder) -> Result<Reply, Failure> {
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(err) => {
+                metrics::okta_request(&self.org.name, "none");
+                let is_broken = !err.is_timeout() && !err.is_connect();
+                let error = self.lost(err);
+                return Err(if is_broken { Failure::Broken(error) } else { Failure::Other(error) });
+            }
+        };
+        let status = response.status();
+        metrics::okta_request(&self.org.name, status.as_str());
+        self.learn(turn, status, response.headers())?;
+        let headers = response.headers().clone();
+        let body = self.read_body(response).await?;
+        Ok(Reply { status, headers, body })
+    }
+
+    fn learn(&self, turn: Turn, status: StatusCode, headers: &HeaderMap) -> Result<(), OktaError> {
+        let rate_limit = header::rate_limit(headers);
+        if let Some(server) = rate_limit.server_epoch_seconds.and_then(|server| i64::try_from(server).ok()) {
+            let ahead = server.saturating_sub(Timestamp::now().as_second());
+            self.clock_ahead.store(ahead, Ordering::Relaxed);
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(OktaError::RateLimited { wait: turn.refused(rate_limit) });
+        }
+        turn.answered(rate_limit);
+        Ok(())
+    }
+
+    async fn read_body(&self, mut response: reqwest::Response) -> Result<Bytes, OktaError> {
+        let limit_bytes = self.org.http.body_max_bytes;
+        let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+        let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(limit_bytes));
+        while let Some(chunk) = response.chunk().await.map_err(|err| self.lost(err))? {
+            if body.len() + chunk.len() > limit_bytes {
+                return Err(OktaError::TooLarge { limit_bytes });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    fn lost(&self, err: reqwest::Error) -> OktaError {
+        OktaError::Transport { host: self.host(), reason: chain(&err.without_url()) }
+    }
+}
+
+fn build_http(org: &OrgConfig) -> Result<reqwest::Client, ClientError> {
+    let HttpConfig { connect_timeout, read_timeout, total_timeout, ca_file, proxy, .. } = &org.http;
+    let broken = |err: reqwest::Error| ClientError::Http { org: org.name.clone(), reason: chain(&err) };
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("oktabus/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(*connect_timeout)
+        .read_timeout(*read_timeout)
+        .timeout(*total_timeout)
+        .pool_idle_timeout(IDLE_MAX)
+        .http2_keep_alive_interval(HTTP2_PING)
+        .http2_keep_alive_while_idle(true)
+        .tcp_keepalive(IDLE_MAX);
+    if let Some(path) = ca_file {
+        builder = builder.tls_certs_merge(read_authorities(path)?);
+    }
+    if let Some(proxy) = proxy {
+        builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(broken)?);
+    }
+    builder.build().map_err(broken)
+}
+
+fn read_authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let unusable = |reason: String| ClientError::CaFile { path: path.to_owned(), reason };
+    let pem = std::fs::read(path).map_err(|err| unusable(err.to_string()))?;
+    let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|err| unusable(chain(&err)))?;
+    if authorities.is_empty() {
+        return Err(unusable("there is no PEM certificate in it".to_owned()));
+    }
+    Ok(authorities)
+}

@@ -1,0 +1,217 @@
+//! A service app against the simulated org: keys, DPoP, renewal, and what happens when anything expires.
+
+use serde_json::{Value, json};
+
+use super::{TO_FILES, org, service_app, workplace};
+use crate::support::{
+    daemon::Workplace,
+    judges::{CLIENT_ID, KEY_ID, Key},
+    okta::{Okta, TOKEN},
+    tools::eventually,
+};
+
+const DPOP: &str = "dpop_bound_access_tokens";
+
+/// No part of a private key or a token may be seen anywhere.
+fn assert_nothing_leaks(workplace: &Workplace, key: &str) {
+    let log = workplace.log();
+    let body = key.lines().nth(1).unwrap_or(key);
+    assert!(!log.contains(body) && !log.contains("eyJ"), "{log}");
+}
+
+#[tokio::test]
+async fn every_key_in_every_form_reads_the_log_to_its_end() {
+    for (kind, algorithms) in [
+        ("RSA", &["RS256", "RS384", "RS512"][..]),
+        ("P-256", &["ES256"]),
+        ("P-384", &["ES384"]),
+        ("P-521", &["ES512"]),
+    ] {
+        let key = Key::generate(kind);
+        let okta = org(1_500, &key, &json!({}), &[]).await;
+        let forms = [(&key.pkcs8, false), (&key.traditional, false), (&key.jwk(None), true)];
+        for (form, is_jwk) in forms {
+            let key_id = if is_jwk { String::new() } else { format!("key_id = \"{KEY_ID}\"") };
+            let workplace = workplace(&okta, form, &key_id);
+            workplace.catch_up().await;
+            assert_eq!(workplace.uuids("archive"), okta.uuids().await, "{kind}");
+            assert_nothing_leaks(&workplace, form);
+        }
+        for algorithm in algorithms {
+            let workplace = workplace(&okta, &key.pkcs8, &format!("algorithm = \"{algorithm}\""));
+            let said = workplace.oktabus(&["check"]).await;
+            assert_eq!(said.code, Some(0), "{}", said.stdout);
+            assert!(
+                said.stdout.contains(&format!("service app {CLIENT_ID}, {algorithm}")),
+                "{}",
+                said.stdout
+            );
+        }
+        let jwk = workplace(&okta, &key.jwk(Some(algorithms[0])), "");
+        let said = jwk.oktabus(&["check"]).await;
+        assert!(
+            said.stdout.contains(&format!("{}, key `{KEY_ID}`, bearer token", algorithms[0])),
+            "{}",
+            said.stdout
+        );
+    }
+}
+
+#[tokio::test]
+async fn dpop_is_found_out_and_kept() {
+    let key = Key::generate("P-256");
+    let okta = org(3_500, &key, &json!({ DPOP: true }), &[]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "");
+    workplace.catch_up().await;
+    assert_eq!(workplace.uuids("archive"), okta.uuids().await);
+    // Demanded, nonce demanded, given: three requests, the first of them without a proof.
+    assert_eq!(okta.counted("/oauth2/v1/token", 400).await, 2);
+    assert_eq!(okta.tokens_given().await, 1);
+    assert_nothing_leaks(&workplace, &key.pkcs8);
+}
+
+#[tokio::test]
+async fn dpop_that_is_configured_needs_no_finding_out() {
+    let key = Key::generate("P-256");
+    let okta = org(10, &key, &json!({ DPOP: true }), &[]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "dpop = true");
+    let said = workplace.oktabus(&["check"]).await;
+    assert!(said.stdout.contains("token bound by DPoP"), "{}", said.stdout);
+    assert_eq!(okta.counted("/oauth2/v1/token", 400).await, 1, "the nonce alone had to be asked for");
+}
+
+#[tokio::test]
+async fn an_api_that_demands_nonces_gets_them() {
+    let key = Key::generate("P-256");
+    let okta = org(3_500, &key, &json!({ DPOP: true, "api_demands_nonce": true }), &[]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "");
+    workplace.catch_up().await;
+    assert_eq!(workplace.uuids("archive"), okta.uuids().await);
+    assert_eq!(okta.answered(401).await, 1, "the nonce is kept");
+}
+
+#[tokio::test]
+async fn tokens_are_replaced_before_they_die_and_nonces_when_they_are_old() {
+    let key = Key::generate("P-256");
+    let okta = org(100, &key, &json!({ DPOP: true }), &["--access-token-lifetime", "5"]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "");
+    let _daemon = workplace.start(&[]);
+    workplace.route("log/files", |route| route.delivered == 100).await;
+    okta.forget_nonces().await;
+    eventually("three tokens", async || (okta.tokens_given().await >= 3).then_some(())).await;
+    assert_eq!(okta.answered(401).await, 0, "no request was made with a dead token");
+    assert!(workplace.routes().await[0].okta_trouble.is_none());
+}
+
+#[tokio::test]
+async fn all_requests_that_wait_share_one_token() {
+    let key = Key::generate("P-256");
+    let okta = org(1_500, &key, &json!({ DPOP: true }), &[]).await;
+    okta.arm(json!({"kind": "delay", "milliseconds": 300, "path": "/oauth2/v1/token"})).await;
+    let more =
+        TO_FILES.replace("streams.log", "streams.other").replace("files", "more").replace("archive", "more");
+    let more = more.replace("routes =", "filter = 'severity pr'\nroutes =");
+    let workplace = Workplace::with_orgs(&(service_app(okta.url(), "") + &more));
+    workplace.write_secret("key", &key.pkcs8);
+    workplace.catch_up().await;
+    assert_eq!(workplace.uuids("archive").len(), 1_500);
+    assert_eq!(workplace.uuids("more").len(), 1_500);
+    assert_eq!(okta.tokens_given().await, 1);
+    let attempts = okta.recent().await;
+    let asked = attempts.iter().filter(|attempt| attempt["path"] == "/oauth2/v1/token").count();
+    assert_eq!(asked, 3, "once for both streams");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_found_out() {
+    let key = Key::generate("P-256");
+    for seconds in [-7_200, 7_200] {
+        let okta = org(1_500, &key, &json!({ DPOP: true }), &[]).await;
+        okta.arm(json!({"kind": "clock_skew", "seconds": seconds})).await;
+        let workplace = workplace(&okta, &key.pkcs8, "");
+        workplace.catch_up().await;
+        assert_eq!(workplace.uuids("archive"), okta.uuids().await, "{seconds}");
+        assert!(workplace.log().contains("clock and Okta's disagree"), "{}", workplace.log());
+    }
+}
+
+#[tokio::test]
+async fn a_proof_is_made_anew_for_every_attempt() {
+    let key = Key::generate("P-256");
+    for fault in [
+        json!({"kind": "rate_limited", "seconds": 1, "count": 1}),
+        json!({"kind": "drop_connection", "count": 2}),
+        json!({"kind": "cut_body", "count": 1}),
+        json!({"kind": "status", "status": 503, "count": 1}),
+    ] {
+        for path in ["/api/v1/logs", "/oauth2/v1/token"] {
+            let okta = org(1_500, &key, &json!({ DPOP: true }), &[]).await;
+            let mut armed = fault.clone();
+            armed["path"] = path.into();
+            okta.arm(armed).await;
+            let workplace = workplace(&okta, &key.pkcs8, "");
+            workplace.catch_up().await;
+            assert_eq!(workplace.uuids("archive"), okta.uuids().await, "{fault} on {path}");
+            assert!(!workplace.log().contains("already been used"), "{}", workplace.log());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_okta_forgets_is_replaced_at_once() {
+    let key = Key::generate("P-256");
+    let okta = org(1_000, &key, &json!({}), &[]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "");
+    let _daemon = workplace.start(&[]);
+    workplace.route("log/files", |route| route.delivered == 1_000).await;
+    okta.register(&key.app(&json!({}))).await;
+    eventually("another token", async || (okta.tokens_given().await == 2).then_some(())).await;
+    assert_eq!(okta.answered(401).await, 1);
+    assert!(!workplace.log().contains("trying again"), "{}", workplace.log());
+}
+
+#[tokio::test]
+async fn check_shows_scopes_and_role_offline_too() {
+    let key = Key::generate("RSA");
+    let okta = org(10, &key, &json!({}), &[]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "");
+    for arguments in [&["check"][..], &["check", "--offline"]] {
+        let said = workplace.oktabus(arguments).await;
+        assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+        let needs = "needs the scope okta.logs.read granted to the app, and for the app the role Report administrator";
+        assert!(said.stdout.contains(needs), "{}", said.stdout);
+    }
+    let tokened = Workplace::new(&okta, TO_FILES);
+    let said = tokened.oktabus(&["check", "--offline"]).await;
+    assert!(said.stdout.contains("for the token's owner"), "{}", said.stdout);
+    assert!(!said.stdout.contains(TOKEN));
+}
+
+#[tokio::test]
+async fn secrets_may_come_from_systemd() {
+    let key = Key::generate("P-256");
+    let okta = org(1_000, &key, &json!({}), &[]).await;
+    let configuration = service_app(okta.url(), "")
+        .replace("private_key_file = \"{dir}/key\"", "private_key_credential = \"okta-key\"");
+    let workplace = Workplace::with_orgs(&configuration);
+    let said = workplace.oktabus(&["check", "--offline"]).await;
+    assert_eq!(said.code, Some(64));
+    assert!(said.stderr.contains("LoadCredential=okta-key:"), "{}", said.stderr);
+    workplace.write_secret("okta-key", &key.pkcs8);
+    let directory = workplace.path("").display().to_string();
+    let daemon = workplace.start_with(&["--until-caught-up"], &[("CREDENTIALS_DIRECTORY", &directory)]);
+    assert!(daemon.ended().await.success(), "{}", workplace.log());
+    assert_eq!(workplace.uuids("archive"), okta.uuids().await);
+}
+
+#[tokio::test]
+async fn apps_may_stand_in_a_file() {
+    let key = Key::generate("P-256");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("apps.json");
+    std::fs::write(&path, Value::Array(vec![key.app(&json!({ DPOP: true }))]).to_string()).unwrap();
+    let okta = Okta::start(&["--backlog", "100", "--rate", "0", "--apps", path.to_str().unwrap()]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "");
+    workplace.catch_up().await;
+    assert_eq!(workplace.uuids("archive"), okta.uuids().await);
+}
