@@ -12,6 +12,7 @@ use super::{
     Config, ConfigError, OrgConfig, Problem, SinkConfig, StreamConfig, bus, org, problem::nearest, runtime,
     secret::InlineSecrets, sink, stream,
 };
+use crate::event::TOPIC_LENGTH_MAX;
 
 const ENVIRONMENT_PREFIX: &str = "OKTABUS";
 
@@ -152,15 +153,36 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     let orgs = section("orgs", raw.orgs, &mut problems, |name, raw| org::understand(name, raw, secrets));
     let buses = section("buses", raw.buses, &mut problems, |name, raw| bus::understand(name, raw, secrets));
     let sinks = section("sinks", raw.sinks, &mut problems, |name, raw| sink::understand(name, raw, &buses));
-    let streams =
-        section("streams", raw.streams, &mut problems, |name, raw| stream::understand(name, raw, &names));
+    let streams = section("streams", raw.streams, &mut problems, |name, raw| {
+        stream::understand(name, raw, &names, secrets)
+    });
     let runtime = runtime::understand(raw.state, raw.admin, raw.log, &raw.shutdown);
     let runtime = runtime.map_err(|problem| problems.push(problem));
     check_whole(&orgs, &streams, &sinks, &mut problems);
-    match runtime {
-        Ok(runtime) if problems.is_empty() => Ok(Config { orgs, streams, sinks, runtime }),
-        _ => Err(problems),
+    let Ok(runtime) = runtime else { return Err(problems) };
+    if !problems.is_empty() {
+        return Err(problems);
     }
+    let config = Config { orgs, streams, sinks, runtime };
+    let problems = too_long_topics(&config);
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// How long a topic can get depends on the names of those who use the sink.
+fn too_long_topics(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (route, origin) in config.routes() {
+        let Some(SinkConfig::Kafka(sink)) = config.sink_of(route) else { continue };
+        let length_max = sink.topic.length_max(&origin);
+        if length_max > TOPIC_LENGTH_MAX {
+            let reason = format!(
+                "for the route `{}` a topic could have {length_max} characters, and Kafka takes {TOPIC_LENGTH_MAX}",
+                route.name
+            );
+            problems.push(Problem::new(format!("sinks.{}.topic", sink.name), reason));
+        }
+    }
+    problems
 }
 
 fn section<R, T>(

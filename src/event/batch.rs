@@ -46,7 +46,23 @@ pub struct Batch {
 #[derive(Debug)]
 struct Rendered {
     event: u32,
-    payload: Bytes,
+    payload: Payload,
+}
+
+/// What an event is rendered to.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// One JSON value.
+    pub bytes: Bytes,
+    /// The CloudEvents `dataschema`: the absolute URI of the schema that `bytes` adheres to, if it has one.
+    pub schema: Option<&'static str>,
+}
+
+impl From<Bytes> for Payload {
+    /// A payload without a schema that has a URI.
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, schema: None }
+    }
 }
 
 /// One rendered event.
@@ -56,22 +72,24 @@ pub struct Message<'a> {
     pub event: Event<'a>,
     /// What the sink carries: one JSON value.
     pub payload: &'a Bytes,
+    /// The absolute URI of the payload's schema, if it has one.
+    pub schema: Option<&'static str>,
     /// Where it comes from.
     pub origin: &'a Origin,
 }
 
 impl Batch {
     /// Renders each event of `events` for which `render`, told its index and the event, gives a payload.
-    pub fn render(
+    pub fn render<P: Into<Payload>>(
         id: BatchId,
         origin: Arc<Origin>,
         events: Arc<Events>,
-        mut render: impl FnMut(u32, &Event<'_>) -> Option<Bytes>,
+        mut render: impl FnMut(u32, &Event<'_>) -> Option<P>,
     ) -> Self {
         let mut rendered = Vec::with_capacity(events.len());
         for (event, index) in events.iter().zip(0..) {
             if let Some(payload) = render(index, &event) {
-                rendered.push(Rendered { event: index, payload });
+                rendered.push(Rendered { event: index, payload: payload.into() });
             }
         }
         Self { id, origin, events, rendered }
@@ -104,7 +122,8 @@ impl Batch {
 
     fn message<'a>(&'a self, rendered: &'a Rendered) -> Option<Message<'a>> {
         let event = self.events.get(rendered.event as usize)?;
-        Some(Message { event, payload: &rendered.payload, origin: &self.origin })
+        let Payload { bytes, schema } = &rendered.payload;
+        Some(Message { event, payload: bytes, schema: *schema, origin: &self.origin })
     }
 }
 
@@ -117,11 +136,6 @@ impl Message<'_> {
         id.push(':');
         id.push_str(&self.event.identity());
         id.extend(self.origin.id_suffix());
-    }
-
-    /// What orders messages: the user whom the event is about, else the org.
-    pub fn key(&self) -> &str {
-        self.event.subject().unwrap_or(&self.origin.org)
     }
 }
 
@@ -152,12 +166,5 @@ pub(crate) mod tests {
         let ocsf = Origin { format: "ocsf", ..message.origin.clone() };
         Message { origin: &ocsf, ..message }.write_id(&mut id);
         assert_eq!(id, "acme:u-1:ocsf");
-    }
-
-    #[test]
-    fn the_key_is_the_user_else_the_org() {
-        let batch = batch(r#"[{"actor":{"id":"00u"}},{}]"#);
-        let keys: Vec<_> = batch.messages().map(|message| message.key().to_owned()).collect();
-        assert_eq!(keys, ["00u", "acme"]);
     }
 }
