@@ -4,6 +4,7 @@
 pub(crate) mod certificates;
 pub(crate) mod daemon;
 pub(crate) mod events;
+pub(crate) mod judges;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
 #[cfg(feature = "nats")]

@@ -2,7 +2,9 @@
 
 mod access;
 mod bench;
+mod cloudevents;
 mod records;
+mod topics;
 
 pub(super) use bench::KafkaBench;
 

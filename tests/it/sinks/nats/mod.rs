@@ -1,6 +1,7 @@
 //! The NATS sink: its bench for the conformance suite, and what only NATS has.
 
 mod access;
+mod cloudevents;
 mod once;
 mod stream;
 
