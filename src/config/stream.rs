@@ -90,6 +90,7 @@ impl RouteConfig {
             route: self.name.clone(),
             source: format!("{}/api/v1/logs", org.url.origin().ascii_serialization()),
             format: self.format.name(),
+            is_redacted: self.redaction.is_some(),
         }
     }
 }

@@ -11,7 +11,8 @@ use super::{batch::Message, printable::push_printable, template::Template};
 /// The attributes of one message. Meant to be reused from message to message, so that it allocates once.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Attributes {
-    /// Unique together with `source`: the event's uuid, followed by `:format` unless the format is Okta's own.
+    /// Unique together with `source`: the event's uuid, followed by `:format` unless the format is Okta's own,
+    /// and by `:redacted` if fields are redacted.
     pub id: String,
     /// `https://<org's domain>/api/v1/logs`.
     pub source: String,
@@ -42,8 +43,8 @@ impl Attributes {
     /// CloudEvents demands.
     pub fn fill(&mut self, message: &Message<'_>, key: &Template) {
         let event = message.event;
-        let [colon, format] = message.origin.id_suffix();
-        replace(&mut self.id, &[&event.identity(), colon, format]);
+        let [colon, format, redacted] = message.origin.id_suffix();
+        replace(&mut self.id, &[&event.identity(), colon, format, redacted]);
         replace(&mut self.source, &[&message.origin.source]);
         replace(&mut self.event_type, &[TYPE_PREFIX, event.event_type().unwrap_or(UNKNOWN_TYPE)]);
         replace(&mut self.subject, &[event.subject().unwrap_or_default()]);

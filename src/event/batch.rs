@@ -8,6 +8,8 @@ use super::events::{Event, Events};
 
 /// The name of Okta's own form, whose ids are the events' own.
 const OKTA_FORMAT: &str = "okta";
+/// What ends the ids of events of which fields are redacted.
+const REDACTED_SUFFIX: &str = ":redacted";
 
 /// Where messages come from: the same for all messages of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +22,15 @@ pub struct Origin {
     pub source: String,
     /// The format's name, for example `okta`.
     pub format: &'static str,
+    /// Whether fields are redacted, which makes other bytes of the same event.
+    pub is_redacted: bool,
 }
 
 impl Origin {
-    /// What tells the ids of several formats of one event apart, to be appended: nothing for Okta's own form.
-    pub(super) fn id_suffix(&self) -> [&'static str; 2] {
-        if self.format == OKTA_FORMAT { ["", ""] } else { [":", self.format] }
+    /// What tells the ids of several forms of one event apart, to be appended: nothing for Okta's own form.
+    pub(super) fn id_suffix(&self) -> [&'static str; 3] {
+        let [colon, format] = if self.format == OKTA_FORMAT { ["", ""] } else { [":", self.format] };
+        [colon, format, if self.is_redacted { REDACTED_SUFFIX } else { "" }]
     }
 }
 
@@ -128,8 +133,8 @@ impl Batch {
 }
 
 impl Message<'_> {
-    /// Writes the message's id, `<org>:<uuid>` or `<org>:<uuid>:<format>`, over what `id` held: stable for ever, so
-    /// that a bus or a reader can drop a second copy.
+    /// Writes the message's id over what `id` held: `<org>:<uuid>`, with `:<format>` unless that is Okta's own, and with
+    /// `:redacted` if fields are. Stable for ever, so that a bus or a reader can drop a second copy.
     pub fn write_id(&self, id: &mut String) {
         id.clear();
         id.push_str(&self.origin.org);
@@ -151,6 +156,7 @@ pub(crate) mod tests {
             route: "system-log/siem".to_owned(),
             source: "https://acme.okta.com/api/v1/logs".to_owned(),
             format: "okta",
+            is_redacted: false,
         };
         Batch::render(BatchId(1), Arc::new(origin), Arc::new(events), |_, event| Some(event.raw()))
     }
@@ -166,5 +172,8 @@ pub(crate) mod tests {
         let ocsf = Origin { format: "ocsf", ..message.origin.clone() };
         Message { origin: &ocsf, ..message }.write_id(&mut id);
         assert_eq!(id, "acme:u-1:ocsf");
+        let redacted = Origin { is_redacted: true, ..ocsf };
+        Message { origin: &redacted, ..message }.write_id(&mut id);
+        assert_eq!(id, "acme:u-1:ocsf:redacted");
     }
 }

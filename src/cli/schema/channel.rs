@@ -13,8 +13,6 @@ pub(super) struct Channel {
     pub(super) id: String,
     pub(super) origin: Origin,
     pub(super) format: Format,
-    /// Whether fields are redacted, so that they may be of another type than Okta's.
-    pub(super) is_redacted: bool,
     pub(super) sink: String,
     pub(super) place: Place,
     pub(super) servers: Vec<Server>,
@@ -81,7 +79,6 @@ impl Channel {
             id: route.name.replace('/', "."),
             origin,
             format: route.format,
-            is_redacted: route.redaction.is_some(),
             sink: sink.name().to_owned(),
             place,
             servers,
@@ -194,6 +191,7 @@ mod tests {
             route: "log/siem".to_owned(),
             source: "https://acme.okta.com/api/v1/logs".to_owned(),
             format: "okta",
+            is_redacted: false,
         }
     }
 

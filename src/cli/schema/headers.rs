@@ -19,7 +19,7 @@ fn attributes(channel: &Channel) -> Vec<Attribute> {
             "id",
             true,
             text(
-                "The event's uuid, with `:` and the format's name unless that is `okta`; unique together with `source`",
+                "The event's uuid, with `:` and the format's name unless that is `okta`, and `:redacted` if fields are; unique together with `source`",
             ),
         ),
         ("source", true, json!({ "type": "string", "const": channel.origin.source })),
@@ -59,7 +59,7 @@ pub(super) fn headers(channel: &Channel) -> Option<Value> {
         of.map(|(name, is_required, schema)| (format!("{prefix}{name}"), is_required, schema))
             .collect::<Vec<_>>()
     };
-    let id = json!({ "type": "string", "pattern": format!("^{}:", channel.origin.org), "description": "The message id: `<org>:<uuid>`, with the format unless it is `okta`" });
+    let id = json!({ "type": "string", "pattern": format!("^{}:", channel.origin.org), "description": "The message id: `<org>:<uuid>`, ending as `id` does" });
     let headers = match &channel.place {
         Place::Kafka { encoding: Encoding::Binary } => {
             let mut headers = named("ce_");

@@ -14,7 +14,7 @@ const BROKEN_BY_REDACTION: [&str; 4] = ["enum", "format", "pattern", "required"]
 impl Channel {
     /// The name of its events' schema.
     pub(super) fn payload_name(&self) -> String {
-        format!("{}{}", self.format.name(), if self.is_redacted { "-redacted" } else { "" })
+        format!("{}{}", self.format.name(), if self.origin.is_redacted { "-redacted" } else { "" })
     }
 
     /// The schema of its events.
@@ -22,7 +22,7 @@ impl Channel {
         let schema = match self.format {
             Format::Okta => serde_json::from_str(LOG_EVENT).unwrap_or(Value::Bool(true)),
         };
-        if self.is_redacted { redacted(schema) } else { schema }
+        if self.origin.is_redacted { redacted(schema) } else { schema }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Writes an event again without what must not be seen, byte by byte what it was elsewhere. Holds its own stack: events may
 //! be nested more deeply than a thread's.
 
+use std::borrow::Cow;
+
 use super::{
     super::events::is_missing,
     pseudonym::Pseudonyms,
@@ -39,13 +41,16 @@ struct Container<'a> {
 enum Fate {
     Leave,
     Remove,
-    Replace(Vec<u8>),
+    /// This stands in its place.
+    Replace(&'static [u8]),
+    /// Its pseudonym does.
+    Pseudonymize,
     /// Its parts have fates of their own.
     Open,
 }
 
-/// The event that is being rewritten.
-struct Page<'b> {
+/// The event that is being copied, as far as that has come.
+struct Copying<'b> {
     input: &'b [u8],
     out: &'b mut Vec<u8>,
     /// The input up to here is in the output, or is left out.
@@ -63,84 +68,95 @@ impl<'a> Rewriter<'a> {
         let start = out.len();
         self.stack.clear();
         let at = scan::skip_space(event, 0);
-        let mut page = Page { input: event, out, copied: 0, at };
-        if self.walk(&mut page).is_none() {
+        let mut copying = Copying { input: event, out, copied: 0, at };
+        if self.walk(&mut copying).is_none() {
             out.truncate(start);
             out.extend_from_slice(NULL);
         }
     }
 
-    fn walk(&mut self, page: &mut Page<'_>) -> Option<()> {
-        self.take_item(page, page.at, Some(self.root), self.root.action)?;
+    fn walk(&mut self, copying: &mut Copying<'_>) -> Option<()> {
+        self.take_item(copying, copying.at, Some(self.root), self.root.action)?;
         while let Some(container) = self.stack.last_mut() {
-            page.at = scan::skip_space(page.input, page.at);
-            match page.input.get(page.at)? {
+            copying.at = scan::skip_space(copying.input, copying.at);
+            match copying.input.get(copying.at)? {
                 b'}' | b']' => {
-                    page.at += 1;
+                    copying.at += 1;
                     self.stack.pop();
-                    self.note_kept(page.at);
+                    self.note_kept(copying.at);
                 }
                 b',' => {
-                    page.at = scan::skip_space(page.input, page.at + 1);
+                    copying.at = scan::skip_space(copying.input, copying.at + 1);
                     if !container.has_kept {
                         // What stood before it is left out, and so is the comma.
-                        page.copied = page.at;
+                        copying.copied = copying.at;
                     }
                 }
                 _ => {
-                    let start = page.at;
+                    let start = copying.at;
                     let (mut node, mut action) = (container.node, container.action);
                     if container.is_object {
-                        let (name, value) = scan::skip_name(page.input, start)?;
+                        let (name, value) = scan::skip_name(copying.input, start)?;
                         node = node.and_then(|node| node.member(&name));
                         action = node.map_or(action, |node| node.action);
-                        page.at = value;
+                        copying.at = value;
                     }
-                    self.take_item(page, start, node, action)?;
+                    self.take_item(copying, start, node, action)?;
                 }
             }
         }
-        page.copy_up_to(page.input.len());
+        copying.copy_up_to(copying.input.len());
         Some(())
     }
 
-    /// Decides on the value at the page's place, with which an item ends that begins at `start`.
+    /// Decides on the value at the current place, with which an item ends that begins at `start`.
     fn take_item(
         &mut self,
-        page: &mut Page<'_>,
+        copying: &mut Copying<'_>,
         start: usize,
         node: Option<&'a Node>,
         action: Option<Action>,
     ) -> Option<()> {
-        let (node, action) = typed(page, node, action);
-        let value = page.at;
-        match self.fate(page, node, action)? {
+        let (node, action) = typed(copying, node, action);
+        let value = copying.at;
+        match self.fate(copying, node, action)? {
             Fate::Open => {
-                let is_object = page.input[value] == b'{';
-                page.at += 1;
-                self.stack.push(Container { node, action, is_object, has_kept: false, last_end: page.at });
+                let is_object = copying.input[value] == b'{';
+                copying.at += 1;
+                self.stack.push(Container { node, action, is_object, has_kept: false, last_end: copying.at });
                 return Some(());
             }
             Fate::Leave => {
-                page.at = scan::skip_value(page.input, value)?;
-                self.note_kept(page.at);
+                copying.at = scan::skip_value(copying.input, value)?;
+                self.note_kept(copying.at);
             }
             Fate::Replace(replacement) => {
-                page.copy_up_to(value);
-                page.out.extend_from_slice(&replacement);
-                page.at = scan::skip_value(page.input, value)?;
-                page.copied = page.at;
-                self.note_kept(page.at);
+                copying.copy_up_to(value);
+                copying.out.extend_from_slice(replacement);
+                self.skip_replaced(copying)?;
+            }
+            Fate::Pseudonymize => {
+                copying.copy_up_to(value);
+                let end = scan::skip_value(copying.input, value)?;
+                self.pseudonyms?.push_quoted(plain(&copying.input[value..end]).as_bytes(), copying.out);
+                self.skip_replaced(copying)?;
             }
             Fate::Remove => {
                 let container = self.stack.last_mut()?;
                 // With the comma before it, if there is one.
-                page.copy_up_to(if container.has_kept { container.last_end } else { start });
-                page.at = scan::skip_value(page.input, value)?;
-                page.copied = page.at;
-                container.last_end = page.at;
+                copying.copy_up_to(if container.has_kept { container.last_end } else { start });
+                copying.at = scan::skip_value(copying.input, value)?;
+                copying.copied = copying.at;
+                container.last_end = copying.at;
             }
         }
+        Some(())
+    }
+
+    fn skip_replaced(&mut self, copying: &mut Copying<'_>) -> Option<()> {
+        copying.at = scan::skip_value(copying.input, copying.at)?;
+        copying.copied = copying.at;
+        self.note_kept(copying.at);
         Some(())
     }
 
@@ -151,51 +167,48 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    fn fate(&self, page: &Page<'_>, node: Option<&Node>, action: Option<Action>) -> Option<Fate> {
-        let is_container = matches!(page.input.get(page.at)?, b'{' | b'[');
+    fn fate(&self, copying: &Copying<'_>, node: Option<&Node>, action: Option<Action>) -> Option<Fate> {
+        let is_container = matches!(copying.input.get(copying.at)?, b'{' | b'[');
         let has_rules = node.is_some_and(Node::has_rules);
         Some(match action {
             _ if is_container && has_rules => Fate::Open,
             None | Some(Action::Keep) => Fate::Leave,
             Some(Action::Drop) => Fate::Remove,
             Some(Action::Mask | Action::Pseudonymize) if is_container => Fate::Open,
-            Some(Action::Mask) => replacement(page, None)?,
-            Some(Action::Pseudonymize) => replacement(page, self.pseudonyms)?,
+            Some(action) => {
+                let end = scan::skip_value(copying.input, copying.at)?;
+                let value = &copying.input[copying.at..end];
+                let is_text = value.starts_with(b"\"");
+                match action {
+                    _ if value == NULL || is_text && is_missing(&plain(value)) => Fate::Leave,
+                    Action::Pseudonymize if self.pseudonyms.is_some() => Fate::Pseudonymize,
+                    _ => Fate::Replace(if is_text { MASK } else { NULL }),
+                }
+            }
         })
     }
 }
 
-/// Where there are rules by type, those for the type of the object at the page's place.
+/// Where there are rules by type, those for the type of the object at the current place.
 fn typed<'a>(
-    page: &Page<'_>,
+    copying: &Copying<'_>,
     node: Option<&'a Node>,
     action: Option<Action>,
 ) -> (Option<&'a Node>, Option<Action>) {
-    let has_type = |node: &&Node| node.asks_for_types() && page.input.get(page.at) == Some(&b'{');
+    let has_type = |node: &&Node| node.asks_for_types() && copying.input.get(copying.at) == Some(&b'{');
     let typed = node.filter(has_type).and_then(|node| {
-        let of = scan::type_of(page.input, page.at + 1)?;
+        let of = scan::type_of(copying.input, copying.at + 1)?;
         node.of_type(&of)
     });
     typed.map_or((node, action), |node| (Some(node), node.action))
 }
 
-/// What stands in the place of the text, number or word at the page's place.
-fn replacement(page: &Page<'_>, pseudonyms: Option<&Pseudonyms>) -> Option<Fate> {
-    let end = scan::skip_value(page.input, page.at)?;
-    let value = &page.input[page.at..end];
-    let is_text = value.first() == Some(&b'"');
-    let text = if is_text { scan::text(value) } else { String::from_utf8_lossy(value) };
-    if value == NULL || is_text && is_missing(&text) {
-        return Some(Fate::Leave);
-    }
-    Some(Fate::Replace(match pseudonyms {
-        Some(pseudonyms) => format!("\"{}\"", pseudonyms.of(text.as_bytes())).into_bytes(),
-        None if is_text => MASK.to_vec(),
-        None => NULL.to_vec(),
-    }))
+/// What a text says, or how a number or a word is written.
+fn plain(value: &[u8]) -> Cow<'_, str> {
+    if value.starts_with(b"\"") { scan::text(value) } else { String::from_utf8_lossy(value) }
 }
 
-impl Page<'_> {
+impl Copying<'_> {
     fn copy_up_to(&mut self, end: usize) {
         self.out.extend_from_slice(self.input.get(self.copied..end).unwrap_or_default());
         self.copied = self.copied.max(end);

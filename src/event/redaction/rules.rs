@@ -21,7 +21,7 @@ pub enum Action {
 }
 
 /// Fields by their paths, with what becomes of them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules {
     root: Tree,
     is_pseudonymizing: bool,
@@ -69,7 +69,7 @@ enum Source {
 }
 
 /// The rules as they were told.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Tree {
     rule: Option<Rule>,
     members: BTreeMap<String, Tree>,

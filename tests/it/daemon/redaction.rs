@@ -166,7 +166,7 @@ create = {{}}
     let letter = fs::read_to_string(workplace.path("state/dead-letters/log.nats.jsonl")).unwrap();
     let letter: Value = serde_json::from_str(&letter).unwrap();
     assert!(letter["event"]["actor"]["displayName"].as_str().unwrap().starts_with("hmac-"));
-    assert_eq!((&letter["event"]["uuid"], &letter["id"]), (&json!("huge"), &json!("acme:huge")));
+    assert_eq!((&letter["event"]["uuid"], &letter["id"]), (&json!("huge"), &json!("acme:huge:redacted")));
 
     let mut told = BTreeSet::new();
     for event in parsed(&okta.events().await) {
@@ -197,7 +197,10 @@ async fn what_cannot_be_redacted_as_told_is_refused() {
         (r#"drop = ["uuid"]"#, "streams.log.routes[0].redact.drop: `uuid` cannot be redacted"),
         (r#"mask = ["client.ipAdress"]"#, "did you mean `ipAddress`?"),
         (r#"pseudonymize = ["actor.id"]"#, "redact.key: missing: give `key_file` or `key_env`"),
-        (r#"pseudonymize = ["actor.id"], key_file = "{dir}/none""#, "redact.key: cannot read the secret file"),
+        (
+            r#"pseudonymize = ["actor.id"], key_file = "{dir}/none""#,
+            "redact.key: cannot read the secret file",
+        ),
         (r#"mask = ["a..b"]"#, "is not the path of a field"),
         (r#"presets = { privat = "drop" }"#, "there are personal, sensitive"),
     ] {
@@ -206,4 +209,58 @@ async fn what_cannot_be_redacted_as_told_is_refused() {
         assert_eq!(said.code, Some(64), "{redact}");
         assert!(said.stderr.contains(told), "wanted: {told}\ntold: {}", said.stderr);
     }
+}
+
+#[tokio::test]
+async fn routes_of_one_sink_that_redact_differently_are_refused() {
+    let okta = Okta::with_backlog(1).await;
+    let routes = |second: &str| {
+        let first = r#"{ sink = "files", redact = { drop = ["actor"] } }"#;
+        to_files("").replace(
+            r#"{ sink = "files", redact = {  } }"#,
+            &format!("{first}, {{ sink = \"files\", name = \"b\"{second} }}"),
+        )
+    };
+    for (second, is_refused) in [
+        (r#", redact = { mask = ["actor"] }"#, true),
+        (r#", redact = { drop = ["actor"] }"#, false),
+        ("", false),
+    ] {
+        let said = workplace(&okta, &routes(second)).oktabus(&["check", "--offline"]).await;
+        assert_eq!(said.code, Some(if is_refused { 64 } else { 0 }), "{second}: {}", said.stderr);
+        assert_eq!(
+            said.stderr.contains("`log/files` and `b` redact differently"),
+            is_refused,
+            "{}",
+            said.stderr
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stream_may_have_an_event_with_and_without_what_is_redacted() {
+    let okta = Okta::with_backlog(50).await;
+    let nats = NatsServer::start().await;
+    let config = format!(
+        r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+routes = [{{ sink = "nats" }}, {{ sink = "nats", name = "log/redacted", redact = {{ drop = ["actor"] }} }}]
+[buses.nats]
+kind = "nats"
+servers = ["{}"]
+[sinks.nats]
+kind = "nats"
+stream = "OKTA"
+create = {{}}
+"#,
+        nats.url()
+    );
+    workplace(&okta, &config).catch_up().await;
+    let stored = nats.stored("OKTA").await;
+    assert_eq!(stored.len(), 100, "neither is taken for a copy of the other");
+    let redacted = stored.iter().filter(|message| message.header("ce-id").unwrap().ends_with(":redacted"));
+    assert!(redacted.clone().all(|message| !String::from_utf8_lossy(&message.payload).contains("\"actor\"")));
+    assert_eq!(redacted.count(), 50);
 }
