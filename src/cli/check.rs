@@ -128,7 +128,9 @@ async fn check_sinks(config: &Config) -> Vec<Row> {
     let mut rows = Vec::new();
     for (name, sink) in &config.sinks {
         let what = format!("sink {name}");
-        match Sink::check(sink).await {
+        let routes = config.routes().filter(|(route, _)| &route.sink == name);
+        let origins: Vec<_> = routes.map(|(_, origin)| origin).collect();
+        match Sink::check(sink, &origins).await {
             Ok(findings) => rows.extend(findings.into_iter().map(|finding| Row {
                 what: what.clone(),
                 verdict: if finding.is_warning { Verdict::Warning } else { Verdict::Good },

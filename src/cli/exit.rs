@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::app::AppError;
+use crate::{app::AppError, route::RouteError};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,7 @@ impl From<Exit> for ExitCode {
 impl From<&AppError> for Exit {
     fn from(err: &AppError) -> Self {
         match err {
+            AppError::Route(RouteError::Key { .. } | RouteError::Redaction { .. }) => Self::Usage,
             AppError::State(_) | AppError::Route(_) => Self::StateRefused,
             AppError::Client(_) | AppError::Sink(_) | AppError::Listen { .. } => Self::Usage,
         }

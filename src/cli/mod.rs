@@ -6,6 +6,7 @@ mod demo;
 mod exit;
 mod reload;
 mod run;
+mod schema;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -41,6 +42,8 @@ enum Command {
     Run(run::RunArguments),
     /// Validate a configuration and try the org and every sink
     Check(check::CheckArguments),
+    /// Print what a configuration will publish, as AsyncAPI or JSON Schema
+    Schema(schema::SchemaArguments),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -98,6 +101,7 @@ async fn dispatch(command: Command) -> Exit {
     match command {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Check(arguments) => check::check(arguments).await,
+        Command::Schema(arguments) => schema::schema(&arguments),
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

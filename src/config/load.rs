@@ -9,9 +9,10 @@ use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 
 use super::{
-    Config, ConfigError, OrgConfig, Problem, Scope, SinkConfig, StreamConfig, bus, org, problem::nearest,
-    runtime, secret::InlineSecrets, sink, stream,
+    Config, ConfigError, OrgConfig, Problem, RedactionConfig, RouteConfig, Scope, SinkConfig, StreamConfig,
+    bus, org, problem::nearest, runtime, secret::InlineSecrets, sink, stream,
 };
+use crate::event::TOPIC_LENGTH_MAX;
 
 const ENVIRONMENT_PREFIX: &str = "OKTABUS";
 
@@ -152,8 +153,9 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     let mut orgs = section("orgs", raw.orgs, &mut problems, |name, raw| org::understand(name, raw, secrets));
     let buses = section("buses", raw.buses, &mut problems, |name, raw| bus::understand(name, raw, secrets));
     let sinks = section("sinks", raw.sinks, &mut problems, |name, raw| sink::understand(name, raw, &buses));
-    let streams =
-        section("streams", raw.streams, &mut problems, |name, raw| stream::understand(name, raw, &names));
+    let streams = section("streams", raw.streams, &mut problems, |name, raw| {
+        stream::understand(name, raw, &names, secrets)
+    });
     let runtime = runtime::understand(raw.state, raw.admin, raw.log, &raw.shutdown);
     let runtime = runtime.map_err(|problem| problems.push(problem));
     check_whole(&orgs, &streams, &sinks, &mut problems);
@@ -162,10 +164,68 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
             org.scopes.insert(Scope::LogsRead);
         }
     }
-    match runtime {
-        Ok(runtime) if problems.is_empty() => Ok(Config { orgs, streams, sinks, runtime }),
-        _ => Err(problems),
+    let Ok(runtime) = runtime else { return Err(problems) };
+    if !problems.is_empty() {
+        return Err(problems);
     }
+    let config = Config { orgs, streams, sinks, runtime };
+    let problems = [too_long_topics(&config), ambiguous_redactions(&config)].concat();
+    if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Two routes that make different bytes of an event must not give them one id where they could meet: a reader, or the
+/// stream itself, would drop one of them as a copy of the other.
+fn ambiguous_redactions(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut redacted: Vec<(&StreamConfig, &RouteConfig, &RedactionConfig)> = Vec::new();
+    for stream in config.streams.values() {
+        for route in &stream.routes {
+            let Some(redaction) = &route.redaction else { continue };
+            let clash = redacted.iter().find(|(known_stream, known, known_redaction)| {
+                known_stream.org == stream.org
+                    && known.format == route.format
+                    && config.sink_of(known).map(destination) == config.sink_of(route).map(destination)
+                    && !known_redaction.is_like(redaction)
+            });
+            if let Some((_, known, _)) = clash {
+                let reason = format!(
+                    "the routes `{}` and `{}` redact differently and give the same ids to one place: let one of them lead \
+                     to another",
+                    known.name, route.name
+                );
+                problems.push(Problem::new(format!("streams.{}.routes", stream.name), reason));
+            }
+            redacted.push((stream, route, redaction));
+        }
+    }
+    problems
+}
+
+/// Where copies of a message meet.
+fn destination(sink: &SinkConfig) -> String {
+    match sink {
+        SinkConfig::Kafka(sink) => format!("kafka {} {}", sink.bus.name, sink.topic),
+        SinkConfig::Nats(sink) => format!("nats {} {}", sink.bus.name, sink.stream),
+        SinkConfig::File(sink) => format!("file {}", sink.name),
+        SinkConfig::Stdout(_) => "stdout".to_owned(),
+    }
+}
+
+/// How long a topic can get depends on the names of those who use the sink.
+fn too_long_topics(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (route, origin) in config.routes() {
+        let Some(SinkConfig::Kafka(sink)) = config.sink_of(route) else { continue };
+        let length_max = sink.topic.length_max(&origin);
+        if length_max > TOPIC_LENGTH_MAX {
+            let reason = format!(
+                "for the route `{}` a topic could have {length_max} characters, and Kafka takes {TOPIC_LENGTH_MAX}",
+                route.name
+            );
+            problems.push(Problem::new(format!("sinks.{}.topic", sink.name), reason));
+        }
+    }
+    problems
 }
 
 fn section<R, T>(

@@ -8,6 +8,7 @@ mod load;
 mod org;
 mod problem;
 mod quantity;
+mod redaction;
 mod runtime;
 mod secret;
 mod sink;
@@ -15,10 +16,13 @@ mod stream;
 
 use std::{collections::BTreeMap, path::Path};
 
+use crate::event::Origin;
+
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
 pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
 pub use org::{HttpConfig, OrgConfig};
 pub use problem::{ConfigError, Problem};
+pub use redaction::RedactionConfig;
 pub use runtime::{AdminConfig, LogConfig, RuntimeConfig, StateConfig};
 pub use secret::{Secret, SecretError};
 pub use sink::{
@@ -45,6 +49,15 @@ impl Config {
     /// variables such as `OKTABUS__ADMIN__LISTEN`; what comes later wins. Reads every secret once, to see that it is there.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
         load::load(file)
+    }
+
+    /// All routes, each with the origin of its messages, in the order of streams and of the routes in them.
+    pub fn routes(&self) -> impl Iterator<Item = (&RouteConfig, Origin)> {
+        self.streams.values().flat_map(|stream| {
+            // Loading refused references to what does not exist.
+            let org = self.orgs.get(&stream.org);
+            stream.routes.iter().filter_map(move |route| Some((route, route.origin(org?))))
+        })
     }
 
     /// The sink that `route` feeds. Every route's sink exists, or loading had failed.

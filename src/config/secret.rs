@@ -53,6 +53,9 @@ pub enum SecretError {
     /// A line break or another control character inside, which no credential has.
     #[error("the secret from {0} has a control character in it: is it the right file?")]
     Malformed(Secret),
+    /// The process is going down.
+    #[error("reading the secret was cut short")]
+    Interrupted,
 }
 
 /// What systemd calls the directory with a service's credentials.

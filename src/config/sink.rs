@@ -9,7 +9,7 @@ use super::{
     problem::did_you_mean,
     quantity::{Bytes, Span},
 };
-use crate::event::SubjectTemplate;
+use crate::event::{Template, Use};
 
 /// A sink by its kind.
 #[derive(Debug, Clone)]
@@ -42,8 +42,10 @@ pub struct KafkaSink {
     pub name: String,
     /// The cluster.
     pub bus: Arc<KafkaBus>,
-    /// The topic, which must exist or be created by the cluster on first use.
-    pub topic: String,
+    /// The topic of each message, which must exist or be created by the cluster on first use.
+    pub topic: Template,
+    /// What orders messages.
+    pub key: Template,
     /// How attributes travel.
     pub encoding: Encoding,
 }
@@ -58,7 +60,9 @@ pub struct NatsSink {
     /// The stream that must hold the subjects.
     pub stream: String,
     /// The subject of each message.
-    pub subject: SubjectTemplate,
+    pub subject: Template,
+    /// What the `partitionkey` says orders messages; the stream keeps the order of all.
+    pub key: Template,
     /// How attributes travel.
     pub encoding: Encoding,
     /// Set if the stream is to be created where it does not exist.
@@ -152,6 +156,7 @@ pub(super) struct RawSink {
     topic: Option<String>,
     stream: Option<String>,
     subject: Option<String>,
+    key: Option<String>,
     encoding: Option<Encoding>,
     create: Option<RawCreate>,
     unacknowledged_max: Option<usize>,
@@ -186,6 +191,8 @@ struct RawRotate {
     compress: Option<Compression>,
 }
 
+const DEFAULT_SUBJECT: &str = "okta.{org}.{format}.{event_type}";
+const DEFAULT_KEY: &str = "{user|org}";
 const DEFAULT_UNACKNOWLEDGED: usize = 4_096;
 const DEFAULT_DUPLICATE_WINDOW: Duration = Duration::from_secs(3_600);
 const DEFAULT_ROTATE_BYTES: u64 = 256 << 20;
@@ -205,11 +212,10 @@ pub(super) fn understand(name: &str, raw: RawSink, buses: &Buses) -> Result<Sink
             })?;
             let topic =
                 raw.topic.ok_or_else(|| Problem::new("topic", "a sink of kind kafka needs a topic"))?;
-            if !is_topic(&topic) {
-                let reason = format!("`{topic}` is not a topic: up to 249 of A-Z a-z 0-9 . _ -");
-                return Err(Problem::new("topic", reason));
-            }
-            Ok(SinkConfig::Kafka(KafkaSink { name, bus, topic, encoding: raw.encoding.unwrap_or_default() }))
+            let topic = template("topic", &topic, Use::Topic)?;
+            let key = key(raw.key.as_deref())?;
+            let encoding = raw.encoding.unwrap_or_default();
+            Ok(SinkConfig::Kafka(KafkaSink { name, bus, topic, key, encoding }))
         }
         SinkKind::Nats => nats(name, raw, buses).map(SinkConfig::Nats),
         SinkKind::File => {
@@ -228,11 +234,12 @@ pub(super) fn understand(name: &str, raw: RawSink, buses: &Buses) -> Result<Sink
 /// A key that does nothing where it stands is a mistake.
 fn refuse_keys_of_other_kinds(raw: &RawSink) -> Result<(), Problem> {
     use SinkKind::{File, Kafka, Nats, Stdout};
-    let keys: [(&str, bool, &[SinkKind]); 10] = [
+    let keys: [(&str, bool, &[SinkKind]); 11] = [
         ("bus", raw.bus.is_some(), &[Kafka, Nats]),
         ("topic", raw.topic.is_some(), &[Kafka]),
         ("stream", raw.stream.is_some(), &[Nats]),
         ("subject", raw.subject.is_some(), &[Nats]),
+        ("key", raw.key.is_some(), &[Kafka, Nats]),
         ("encoding", raw.encoding.is_some(), &[Kafka, Nats]),
         ("create", raw.create.is_some(), &[Nats]),
         ("unacknowledged_max", raw.unacknowledged_max.is_some(), &[Nats]),
@@ -257,8 +264,9 @@ fn nats(name: String, raw: RawSink, buses: &Buses) -> Result<NatsSink, Problem> 
     if stream.is_empty() || stream.contains(|c: char| c.is_whitespace() || ".*>/\\".contains(c)) {
         return Err(Problem::new("stream", format!("`{stream}` is not the name of a stream")));
     }
-    let subject = raw.subject.unwrap_or_else(|| "okta.{org}.{format}.{event_type}".to_owned());
-    let subject = SubjectTemplate::parse(&subject).map_err(|err| Problem::new("subject", err.to_string()))?;
+    let subject = raw.subject.as_deref().unwrap_or(DEFAULT_SUBJECT);
+    let subject = template("subject", subject, Use::Subject)?;
+    let key = key(raw.key.as_deref())?;
     let create = raw.create.map(|create| CreateStream {
         replicas: create.replicas.unwrap_or(1),
         duplicate_window: create.duplicate_window.map_or(DEFAULT_DUPLICATE_WINDOW, |Span(span)| span),
@@ -273,7 +281,15 @@ fn nats(name: String, raw: RawSink, buses: &Buses) -> Result<NatsSink, Problem> 
         ));
     }
     let encoding = raw.encoding.unwrap_or_default();
-    Ok(NatsSink { name, bus, stream, subject, encoding, create, unacknowledged_max })
+    Ok(NatsSink { name, bus, stream, subject, key, encoding, create, unacknowledged_max })
+}
+
+fn template(key: &str, text: &str, used_as: Use) -> Result<Template, Problem> {
+    Template::parse(text, used_as).map_err(|err| Problem::new(key, err.to_string()))
+}
+
+fn key(text: Option<&str>) -> Result<Template, Problem> {
+    template("key", text.unwrap_or(DEFAULT_KEY), Use::Key)
 }
 
 /// The bus that was named, or the only one of its kind.
@@ -308,9 +324,4 @@ fn rotate(raw: &RawRotate) -> Result<Rotate, Problem> {
         return Err(Problem::new("rotate", "size and age must be above zero"));
     }
     Ok(Rotate { size_bytes, age, compress: raw.compress })
-}
-
-fn is_topic(topic: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    (1..=249).contains(&topic.len()) && topic.chars().all(legal) && topic != "." && topic != ".."
 }

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    Problem,
+    OrgConfig, Problem, RedactionConfig,
     problem::did_you_mean,
     quantity::{Bytes, Span},
+    redaction::{self, RawRedaction},
+    secret::InlineSecrets,
 };
-use crate::format::Format;
+use crate::{event::Origin, format::Format};
 
 /// Most events that Okta gives in one answer.
 pub const PAGE_SIZE_MAX: u16 = 1_000;
@@ -89,10 +91,25 @@ pub struct RouteConfig {
     pub format: Format,
     /// Which events are wanted.
     pub selection: SelectionConfig,
+    /// What is left out of them or made unreadable, if anything.
+    pub redaction: Option<RedactionConfig>,
     /// Pages read but not yet proved, at most.
     pub in_flight_pages: usize,
     /// Bytes of pages read but not yet proved, at most, unless a single page has more.
     pub in_flight_bytes: usize,
+}
+
+impl RouteConfig {
+    /// What the route's messages say of where they come from, if its stream reads `org`.
+    pub fn origin(&self, org: &OrgConfig) -> Origin {
+        Origin {
+            org: org.name.clone(),
+            route: self.name.clone(),
+            source: format!("{}/api/v1/logs", org.url.origin().ascii_serialization()),
+            format: self.format.name(),
+            is_redacted: self.redaction.is_some(),
+        }
+    }
 }
 
 /// Which events a route wants: each list that is not empty must match.
@@ -137,6 +154,7 @@ struct RawRoute {
     outcomes: Vec<String>,
     #[serde(default)]
     severities: Vec<String>,
+    redact: Option<RawRedaction>,
     in_flight_pages: Option<usize>,
     in_flight: Option<Bytes>,
 }
@@ -157,7 +175,12 @@ pub(super) struct Names<'a> {
     pub(super) sinks: BTreeSet<&'a str>,
 }
 
-pub(super) fn understand(name: &str, raw: RawStream, names: &Names<'_>) -> Result<StreamConfig, Problem> {
+pub(super) fn understand(
+    name: &str,
+    raw: RawStream,
+    names: &Names<'_>,
+    secrets: InlineSecrets,
+) -> Result<StreamConfig, Problem> {
     refers("org", &raw.org, &names.orgs)?;
     if raw.routes.is_empty() {
         return Err(Problem::new(
@@ -180,7 +203,7 @@ pub(super) fn understand(name: &str, raw: RawStream, names: &Names<'_>) -> Resul
     }
     let mut routes = Vec::new();
     for (index, raw) in raw.routes.into_iter().enumerate() {
-        let route = route(name, raw, names).map_err(|err| err.under(&format!("routes[{index}]")))?;
+        let route = route(name, raw, names, secrets).map_err(|err| err.under(&format!("routes[{index}]")))?;
         routes.push(route);
     }
     Ok(StreamConfig {
@@ -196,7 +219,12 @@ pub(super) fn understand(name: &str, raw: RawStream, names: &Names<'_>) -> Resul
     })
 }
 
-fn route(stream: &str, raw: RawRoute, names: &Names<'_>) -> Result<RouteConfig, Problem> {
+fn route(
+    stream: &str,
+    raw: RawRoute,
+    names: &Names<'_>,
+    secrets: InlineSecrets,
+) -> Result<RouteConfig, Problem> {
     refers("sink", &raw.sink, &names.sinks)?;
     let name = raw.name.unwrap_or_else(|| format!("{stream}/{}", raw.sink));
     if !name.split('/').all(is_name) {
@@ -216,8 +244,11 @@ fn route(stream: &str, raw: RawRoute, names: &Names<'_>) -> Result<RouteConfig, 
         outcomes: raw.outcomes,
         severities: raw.severities,
     };
+    let redaction = raw.redact.map(|raw| redaction::understand(raw, secrets)).transpose();
+    let redaction = redaction.map_err(|problem| problem.under("redact"))?;
     let in_flight_bytes = size("in_flight", raw.in_flight, DEFAULT_IN_FLIGHT_BYTES)?;
-    Ok(RouteConfig { name, sink: raw.sink, format: raw.format, selection, in_flight_pages, in_flight_bytes })
+    let (sink, format) = (raw.sink, raw.format);
+    Ok(RouteConfig { name, sink, format, selection, redaction, in_flight_pages, in_flight_bytes })
 }
 
 fn refers(key: &str, name: &str, known: &BTreeSet<&str>) -> Result<(), Problem> {

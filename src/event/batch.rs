@@ -8,6 +8,8 @@ use super::events::{Event, Events};
 
 /// The name of Okta's own form, whose ids are the events' own.
 const OKTA_FORMAT: &str = "okta";
+/// What ends the ids of events of which fields are redacted.
+const REDACTED_SUFFIX: &str = ":redacted";
 
 /// Where messages come from: the same for all messages of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +22,15 @@ pub struct Origin {
     pub source: String,
     /// The format's name, for example `okta`.
     pub format: &'static str,
+    /// Whether fields are redacted, which makes other bytes of the same event.
+    pub is_redacted: bool,
 }
 
 impl Origin {
-    /// What tells the ids of several formats of one event apart, to be appended: nothing for Okta's own form.
-    pub(super) fn id_suffix(&self) -> [&'static str; 2] {
-        if self.format == OKTA_FORMAT { ["", ""] } else { [":", self.format] }
+    /// What tells the ids of several forms of one event apart, to be appended: nothing for Okta's own form.
+    pub(super) fn id_suffix(&self) -> [&'static str; 3] {
+        let [colon, format] = if self.format == OKTA_FORMAT { ["", ""] } else { [":", self.format] };
+        [colon, format, if self.is_redacted { REDACTED_SUFFIX } else { "" }]
     }
 }
 
@@ -46,7 +51,23 @@ pub struct Batch {
 #[derive(Debug)]
 struct Rendered {
     event: u32,
-    payload: Bytes,
+    payload: Payload,
+}
+
+/// What an event is rendered to.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// One JSON value.
+    pub bytes: Bytes,
+    /// The CloudEvents `dataschema`: the absolute URI of the schema that `bytes` adheres to, if it has one.
+    pub schema: Option<&'static str>,
+}
+
+impl From<Bytes> for Payload {
+    /// A payload without a schema that has a URI.
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, schema: None }
+    }
 }
 
 /// One rendered event.
@@ -56,22 +77,24 @@ pub struct Message<'a> {
     pub event: Event<'a>,
     /// What the sink carries: one JSON value.
     pub payload: &'a Bytes,
+    /// The absolute URI of the payload's schema, if it has one.
+    pub schema: Option<&'static str>,
     /// Where it comes from.
     pub origin: &'a Origin,
 }
 
 impl Batch {
     /// Renders each event of `events` for which `render`, told its index and the event, gives a payload.
-    pub fn render(
+    pub fn render<P: Into<Payload>>(
         id: BatchId,
         origin: Arc<Origin>,
         events: Arc<Events>,
-        mut render: impl FnMut(u32, &Event<'_>) -> Option<Bytes>,
+        mut render: impl FnMut(u32, &Event<'_>) -> Option<P>,
     ) -> Self {
         let mut rendered = Vec::with_capacity(events.len());
         for (event, index) in events.iter().zip(0..) {
             if let Some(payload) = render(index, &event) {
-                rendered.push(Rendered { event: index, payload });
+                rendered.push(Rendered { event: index, payload: payload.into() });
             }
         }
         Self { id, origin, events, rendered }
@@ -104,24 +127,20 @@ impl Batch {
 
     fn message<'a>(&'a self, rendered: &'a Rendered) -> Option<Message<'a>> {
         let event = self.events.get(rendered.event as usize)?;
-        Some(Message { event, payload: &rendered.payload, origin: &self.origin })
+        let Payload { bytes, schema } = &rendered.payload;
+        Some(Message { event, payload: bytes, schema: *schema, origin: &self.origin })
     }
 }
 
 impl Message<'_> {
-    /// Writes the message's id, `<org>:<uuid>` or `<org>:<uuid>:<format>`, over what `id` held: stable for ever, so
-    /// that a bus or a reader can drop a second copy.
+    /// Writes the message's id over what `id` held: `<org>:<uuid>`, with `:<format>` unless that is Okta's own, and with
+    /// `:redacted` if fields are. Stable for ever, so that a bus or a reader can drop a second copy.
     pub fn write_id(&self, id: &mut String) {
         id.clear();
         id.push_str(&self.origin.org);
         id.push(':');
         id.push_str(&self.event.identity());
         id.extend(self.origin.id_suffix());
-    }
-
-    /// What orders messages: the user whom the event is about, else the org.
-    pub fn key(&self) -> &str {
-        self.event.subject().unwrap_or(&self.origin.org)
     }
 }
 
@@ -137,6 +156,7 @@ pub(crate) mod tests {
             route: "system-log/siem".to_owned(),
             source: "https://acme.okta.com/api/v1/logs".to_owned(),
             format: "okta",
+            is_redacted: false,
         };
         Batch::render(BatchId(1), Arc::new(origin), Arc::new(events), |_, event| Some(event.raw()))
     }
@@ -152,12 +172,8 @@ pub(crate) mod tests {
         let ocsf = Origin { format: "ocsf", ..message.origin.clone() };
         Message { origin: &ocsf, ..message }.write_id(&mut id);
         assert_eq!(id, "acme:u-1:ocsf");
-    }
-
-    #[test]
-    fn the_key_is_the_user_else_the_org() {
-        let batch = batch(r#"[{"actor":{"id":"00u"}},{}]"#);
-        let keys: Vec<_> = batch.messages().map(|message| message.key().to_owned()).collect();
-        assert_eq!(keys, ["00u", "acme"]);
+        let redacted = Origin { is_redacted: true, ..ocsf };
+        Message { origin: &redacted, ..message }.write_id(&mut id);
+        assert_eq!(id, "acme:u-1:ocsf:redacted");
     }
 }

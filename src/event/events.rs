@@ -18,6 +18,8 @@ pub struct Events {
 struct Entry {
     raw: Range<u32>,
     fields: Fields,
+    /// What identifies the event in place of a uuid, if not the digest of its bytes: those may have been changed.
+    identity: Option<Box<str>>,
 }
 
 /// Why a body is not a page of events.
@@ -52,6 +54,40 @@ impl Events {
         let repaired = String::from_utf8_lossy(&body).into_owned();
         let entries = entries(&repaired).map_err(not_an_array)?;
         Ok(Self { body: Bytes::from(repaired), entries })
+    }
+
+    /// The `wanted` events, in the same order and with the same identities, with the bytes that `rewrite` appends for the
+    /// bytes of each. Fails only if the new bytes do not fit into a page.
+    pub(super) fn rewritten(
+        &self,
+        mut wanted: impl FnMut(u32, &Event<'_>) -> bool,
+        mut rewrite: impl FnMut(&[u8], &mut Vec<u8>),
+    ) -> Result<Self, EventsError> {
+        let mut body = Vec::with_capacity(self.body.len());
+        let mut places = Vec::new();
+        for (event, index) in self.iter().zip(0..) {
+            if !wanted(index, &event) {
+                continue;
+            }
+            let start = body.len();
+            rewrite(event.raw_slice(), &mut body);
+            let identity = event.uuid().is_none().then(|| event.identity().into());
+            places.push((start..body.len(), identity));
+        }
+        let too_large = |_| EventsError::TooLarge(body.len());
+        let text = String::from_utf8_lossy(&body);
+        let mut entries = Vec::with_capacity(places.len());
+        for (place, identity) in places {
+            let fields = Fields::read(text.get(place.clone()).unwrap_or_default(), &text);
+            let fields = fields.map(|(fields, _)| fields).unwrap_or_default();
+            let raw = position(place.start).map_err(too_large)?..position(place.end).map_err(too_large)?;
+            entries.push(Entry { raw, fields, identity });
+        }
+        let body = match text {
+            Cow::Borrowed(_) => Bytes::from(body),
+            Cow::Owned(repaired) => Bytes::from(repaired),
+        };
+        Ok(Self { body, entries })
     }
 
     /// How many events there are.
@@ -91,7 +127,7 @@ fn entries(body: &str) -> Result<Vec<Entry>, usize> {
     }
     loop {
         let (fields, length) = Fields::read(&body[at..], body).ok_or(at)?;
-        entries.push(Entry { raw: position(at)?..position(at + length)?, fields });
+        entries.push(Entry { raw: position(at)?..position(at + length)?, fields, identity: None });
         at = skip_space(body, at + length);
         match byte_at(body, at) {
             Some(b',') => at = expect(body, at, b',')?,
@@ -145,8 +181,8 @@ impl<'a> Event<'a> {
 
     /// What identifies the event for ever: Okta's `uuid`, or a digest of the bytes where Okta sent none.
     pub fn identity(&self) -> Cow<'a, str> {
-        match self.uuid() {
-            Some(uuid) => Cow::Borrowed(uuid),
+        match self.uuid().or(self.entry.identity.as_deref()) {
+            Some(identity) => Cow::Borrowed(identity),
             None => Cow::Owned(digest(self.raw_slice())),
         }
     }
@@ -188,7 +224,18 @@ impl<'a> Event<'a> {
 
     /// The user whom the event is about: the target user, else the actor.
     pub fn subject(&self) -> Option<&'a str> {
-        self.target_user_id().or(self.actor_id())
+        let known = |id: Option<&'a str>| id.filter(|id| !is_missing(id));
+        known(self.target_user_id()).or(known(self.actor_id()))
+    }
+
+    /// The session in which it happened: the root session, which may have others below it, else the session.
+    pub fn session_id(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.session_id)
+    }
+
+    /// What happened in one request or job: `transaction.id`.
+    pub fn transaction_id(&self) -> Option<&'a str> {
+        self.field(&self.entry.fields.transaction_id)
     }
 
     fn field(&self, field: &'a super::fields::Text) -> Option<&'a str> {
@@ -200,6 +247,11 @@ impl<'a> Event<'a> {
             other => other.resolve(""),
         }
     }
+}
+
+/// Whether `text` is one of the words that Okta writes where it has no value.
+pub(super) fn is_missing(text: &str) -> bool {
+    matches!(text, "" | "unknown" | "UNKNOWN" | "null" | "None")
 }
 
 /// `sha256-` and the first 16 bytes of the digest: as long as a UUID, and never taken for one.
@@ -263,9 +315,10 @@ mod tests {
     #[test]
     fn the_subject_is_the_target_user_else_the_actor() {
         let events = parse(
-            r#"[{"actor":{"id":"00a"},"target":[{"type":"User","id":"00t"}]},{"actor":{"id":"00a"},"target":null},{}]"#,
+            r#"[{"actor":{"id":"00a"},"target":[{"type":"User","id":"00t"}]},{"actor":{"id":"00a"},"target":null},
+            {"actor":{"id":"00a"},"target":[{"type":"User","id":"unknown"}]},{"actor":{"id":""}},{}]"#,
         );
         let subjects: Vec<_> = events.iter().map(|event| event.subject()).collect();
-        assert_eq!(subjects, [Some("00t"), Some("00a"), None]);
+        assert_eq!(subjects, [Some("00t"), Some("00a"), Some("00a"), None, None]);
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Fields {
     pub(super) outcome: Text,
     pub(super) actor_id: Text,
     pub(super) target_user_id: Text,
+    pub(super) session_id: Text,
+    pub(super) transaction_id: Text,
 }
 
 impl Fields {
@@ -71,6 +73,8 @@ impl Fields {
             outcome: Text::locate(members.outcome.result, body),
             actor_id: Text::locate(members.actor.id, body),
             target_user_id: Text::locate(members.target_user.0, body),
+            session_id: Text::locate(members.session.into_id(), body),
+            transaction_id: Text::locate(members.transaction.id, body),
         };
         Some((fields, values.byte_offset()))
     }
@@ -85,6 +89,8 @@ struct Members<'a> {
     outcome: Outcome<'a>,
     actor: Party<'a>,
     target_user: TargetUser<'a>,
+    session: Session<'a>,
+    transaction: Party<'a>,
 }
 
 /// A string; anything else in its place counts as absent.
@@ -101,7 +107,20 @@ struct Outcome<'a> {
     result: Found<'a>,
 }
 
-/// An actor or a target.
+/// An `authenticationContext`: a root session may have sessions below it.
+#[derive(Default)]
+struct Session<'a> {
+    root: Found<'a>,
+    external: Found<'a>,
+}
+
+impl<'a> Session<'a> {
+    fn into_id(self) -> Found<'a> {
+        if matches!(self.root, Found::Absent) { self.external } else { self.root }
+    }
+}
+
+/// An actor, a target, or anything else with an id.
 #[derive(Default)]
 struct Party<'a> {
     id: Found<'a>,
@@ -122,6 +141,16 @@ impl<'de> Shape<'de> for Outcome<'de> {
     fn read_member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
             "result" => read(&mut self.result, map),
+            _ => skip(map),
+        }
+    }
+}
+
+impl<'de> Shape<'de> for Session<'de> {
+    fn read_member<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "rootSessionId" => read(&mut self.root, map),
+            "externalSessionId" => read(&mut self.external, map),
             _ => skip(map),
         }
     }
@@ -161,6 +190,8 @@ impl<'de> Shape<'de> for Members<'de> {
             "outcome" => read(&mut self.outcome, map),
             "actor" => read(&mut self.actor, map),
             "target" => read(&mut self.target_user, map),
+            "authenticationContext" => read(&mut self.session, map),
+            "transaction" => read(&mut self.transaction, map),
             _ => skip(map),
         }
     }
@@ -275,7 +306,8 @@ mod tests {
     #[test]
     fn reads_members_wherever_they_stand() {
         let event = r#"{"x":{"uuid":"no"},"outcome":{"reason":null,"result":"FAILURE"},"uuid":"u-1",
-            "actor":{"id":"00u1","type":"User"},"eventType":"user.session.start",
+            "actor":{"id":"00u1","type":"User"},"transaction":{"type":"WEB","id":"t-1"},
+            "authenticationContext":{"externalSessionId":"s-1","rootSessionId":null},"eventType":"user.session.start",
             "target":[{"id":"0oa1","type":"AppInstance"},{"type":"User","id":"00u2"},{"type":"User","id":"00u3"}]}"#;
         let fields = read(event);
         let text = |field: &Text| field.resolve(event).map(str::to_owned);
@@ -284,6 +316,8 @@ mod tests {
         assert_eq!(text(&fields.actor_id).as_deref(), Some("00u1"));
         assert_eq!(text(&fields.target_user_id).as_deref(), Some("00u2"));
         assert_eq!(text(&fields.event_type).as_deref(), Some("user.session.start"));
+        assert_eq!(text(&fields.transaction_id).as_deref(), Some("t-1"));
+        assert_eq!(text(&fields.session_id).as_deref(), Some("s-1"));
     }
 
     #[test]

@@ -1,17 +1,22 @@
 //! What a System Log event is to us: a borrowed view of Okta's bytes, and the message made of it.
 //!
-//! Owns identity (ids, keys, subjects) and CloudEvents attributes. Does no I/O and reads no clock.
+//! Owns identity (ids, keys, subjects, topics), redaction and CloudEvents attributes. Does no I/O and reads no clock.
 
 mod attributes;
 mod batch;
 mod events;
+mod field;
 mod fields;
-mod subject;
+mod printable;
+mod redaction;
+mod template;
 
 pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
-pub use batch::{Batch, BatchId, Message, Origin};
+pub use batch::{Batch, BatchId, Message, Origin, Payload};
 pub use events::{Event, Events, EventsError};
-pub use subject::{SubjectError, SubjectTemplate};
+pub use field::Field;
+pub use redaction::{Action, Preset, Redaction, RuleError, Rules};
+pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};
 
 #[cfg(test)]
 pub(crate) use batch::tests;

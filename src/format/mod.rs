@@ -25,6 +25,14 @@ impl Format {
         }
     }
 
+    /// Whether its payloads name their schema in `dataschema`.
+    pub fn has_schema_uri(self) -> bool {
+        match self {
+            // Okta documents the System Log without giving its schema a URI.
+            Self::Okta => false,
+        }
+    }
+
     /// Renders one event.
     pub fn render(self, event: &Event<'_>) -> Bytes {
         match self {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::RouteConfig,
-    event::{Batch, BatchId, Origin},
+    event::{Batch, BatchId, Event, Origin, Redaction},
     format::Format,
     invariant::Invariant,
     sink::{DeadLetters, Delivered, Failure, Receipt, Rejected, Settled, Sink, SinkError},
@@ -44,6 +44,7 @@ pub(super) struct Delivery {
     origin: Arc<Origin>,
     format: Format,
     selection: Selection,
+    redaction: Option<Redaction>,
     sink: Sink,
     cursor: RouteCursor,
     dead_letters: DeadLetters,
@@ -80,6 +81,7 @@ impl Delivery {
     pub(super) fn new(
         origin: Arc<Origin>,
         config: &RouteConfig,
+        redaction: Option<Redaction>,
         sink: Sink,
         cursor: RouteCursor,
         dead_letters: DeadLetters,
@@ -93,6 +95,7 @@ impl Delivery {
             origin,
             format,
             selection,
+            redaction,
             sink,
             cursor,
             dead_letters,
@@ -156,7 +159,7 @@ impl Delivery {
             return Ok(Some(()));
         }
         self.last_link = Some(position.link.clone());
-        let batch = Arc::new(self.render(&page.read));
+        let batch = Arc::new(self.render(&page.read)?);
         self.cursor.expect(batch.id, position, Arc::clone(&page.read.page.events));
         let published = self.sink.publish(&batch, 0).await;
         let (receipt, error) = match published {
@@ -174,20 +177,31 @@ impl Delivery {
         }
     }
 
-    fn render(&mut self, read: &Read) -> Batch {
+    fn render(&mut self, read: &Read) -> Result<Batch, RouteError> {
         let id = self.next_batch;
         self.next_batch = BatchId(id.0 + 1);
         let (selection, format) = (&self.selection, self.format);
-        let events = Arc::clone(&read.page.events);
-        let batch = Batch::render(id, Arc::clone(&self.origin), events, |index, event| {
-            let is_wanted = read.known.binary_search(&index).is_err() && selection.wants(event);
-            is_wanted.then(|| format.render(event))
-        });
+        let (origin, events) = (Arc::clone(&self.origin), Arc::clone(&read.page.events));
+        let is_wanted = |index: u32, event: &Event<'_>| {
+            read.known.binary_search(&index).is_err() && selection.wants(event)
+        };
+        let batch = match &self.redaction {
+            None => Batch::render(id, origin, events, |index, event| {
+                is_wanted(index, event).then(|| format.render(event))
+            }),
+            // The selection goes by what Okta said, and what is made of an event by what is left of it.
+            Some(redaction) => {
+                let redacted = redaction
+                    .apply(&events, is_wanted)
+                    .map_err(|source| RouteError::Redaction { route: self.origin.route.clone(), source })?;
+                Batch::render(id, origin, Arc::new(redacted), |_, event| Some(format.render(event)))
+            }
+        };
         let filtered = read.page.events.len() - batch.len() - read.known.len();
         if filtered + read.known.len() > 0 {
             metrics::page_selected(&self.origin.route, filtered as u64, read.known.len() as u64);
         }
-        batch
+        Ok(batch)
     }
 
     /// The oldest batch is settled or has failed; so may those behind it be, and one commit serves them all.

@@ -19,8 +19,8 @@ pub use selection::Selection;
 pub use status::{Phase, RouteStatus, Snapshot};
 
 use crate::{
-    config::{RouteConfig, SinkConfig},
-    event::Origin,
+    config::{RedactionConfig, RouteConfig, Secret, SecretError, SinkConfig},
+    event::{EventsError, Origin, Redaction},
     sink::{DeadLetters, Sink, SinkError},
     state::{State, StateError},
     stream::{Backoff, Position, Reader, Stream},
@@ -67,6 +67,22 @@ pub enum RouteError {
         /// What is wrong with it.
         source: url::ParseError,
     },
+    /// The key of pseudonyms was there when the configuration was loaded.
+    #[error("cannot read the key with which route {route} pseudonymises: nothing was published without it")]
+    Key {
+        /// The route.
+        route: String,
+        /// What is wrong with it.
+        source: SecretError,
+    },
+    /// Pseudonyms are longer than what they stand for.
+    #[error("a page of route {route} does not fit into 4 GiB once redacted: set a smaller `page_size`")]
+    Redaction {
+        /// The route.
+        route: String,
+        /// How large it is.
+        source: EventsError,
+    },
 }
 
 impl Route {
@@ -98,6 +114,10 @@ impl Route {
             return Ok(End::Stopped);
         }
         self.status.cursor_loaded(cursor.generation(), cursor.cursor());
+        let redaction = match &self.config.redaction {
+            Some(config) => Some(self.redaction(config).await?),
+            None => None,
+        };
         let Some(sink) = self.open_sink(&cursor, stop).await else { return Ok(End::Stopped) };
         if cursor.note_mark(sink.mark()).await? == Committed::GivenUp {
             sink.close().await;
@@ -114,8 +134,8 @@ impl Route {
 
         let (reading, pages) = Reading::new(reader, &self.config, Arc::clone(&self.status), until_caught_up);
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), name);
-        let delivery =
-            Delivery::new(self.origin(), &self.config, sink, cursor, dead_letters, Arc::clone(&self.status));
+        let (origin, status) = (self.origin(), Arc::clone(&self.status));
+        let delivery = Delivery::new(origin, &self.config, redaction, sink, cursor, dead_letters, status);
         // Reading ends when it is told to or has caught up; delivery then settles what is left.
         let (_, stopped) = tokio::join!(reading.run(stop), delivery.run(pages, stop));
         match stopped? {
@@ -125,13 +145,15 @@ impl Route {
     }
 
     fn origin(&self) -> Arc<Origin> {
-        let org = self.stream.client().org();
-        Arc::new(Origin {
-            org: org.name.clone(),
-            route: self.config.name.clone(),
-            source: format!("{}/api/v1/logs", org.url.origin().ascii_serialization()),
-            format: self.config.format.name(),
-        })
+        Arc::new(self.config.origin(self.stream.client().org()))
+    }
+
+    async fn redaction(&self, config: &RedactionConfig) -> Result<Redaction, RouteError> {
+        let key = config.key.clone();
+        let key = tokio::task::spawn_blocking(move || key.as_ref().map(Secret::read_line).transpose()).await;
+        let key = key.unwrap_or(Err(SecretError::Interrupted));
+        let key = key.map_err(|source| RouteError::Key { route: self.config.name.clone(), source })?;
+        Ok(Redaction::new(&config.rules, key.as_ref()))
     }
 
     fn position(&self, cursor: &RouteCursor) -> Result<Position, RouteError> {

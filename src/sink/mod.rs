@@ -57,7 +57,7 @@ pub struct Finding {
 pub enum Sink {
     /// A Kafka topic.
     #[cfg(feature = "kafka")]
-    Kafka(kafka::Kafka),
+    Kafka(Box<kafka::Kafka>),
     /// Subjects of a JetStream stream.
     #[cfg(feature = "nats")]
     Nats(nats::Nats),
@@ -86,7 +86,9 @@ impl Sink {
     ) -> Result<Self, SinkError> {
         match config {
             #[cfg(feature = "kafka")]
-            SinkConfig::Kafka(config) => kafka::Kafka::open(config).await.map(Self::Kafka),
+            SinkConfig::Kafka(config) => {
+                kafka::Kafka::open(config, origin).await.map(Box::new).map(Self::Kafka)
+            }
             #[cfg(feature = "nats")]
             SinkConfig::Nats(config) => nats::Nats::open(config, origin, mark).await.map(Self::Nats),
             SinkConfig::File(config) => file::File::open(config, origin, mark).await.map(Self::File),
@@ -98,11 +100,11 @@ impl Sink {
         }
     }
 
-    /// Looks whether the sink could be used, without publishing anything.
-    pub async fn check(config: &SinkConfig) -> Result<Vec<Finding>, SinkError> {
+    /// Looks whether the sink could be used for messages of `origins`, without publishing anything.
+    pub async fn check(config: &SinkConfig, origins: &[Origin]) -> Result<Vec<Finding>, SinkError> {
         match config {
             #[cfg(feature = "kafka")]
-            SinkConfig::Kafka(config) => kafka::check(config).await,
+            SinkConfig::Kafka(config) => kafka::check(config, origins).await,
             #[cfg(feature = "nats")]
             SinkConfig::Nats(config) => nats::check(config).await,
             SinkConfig::File(config) => file::check(config).await,
@@ -182,7 +184,10 @@ fn not_built(config: &SinkConfig, feature: &'static str) -> SinkError {
 #[cfg(all(test, not(feature = "kafka")))]
 mod tests {
     use super::*;
-    use crate::config::{Encoding, KafkaBus, KafkaSink};
+    use crate::{
+        config::{Encoding, KafkaBus, KafkaSink},
+        event::{Template, Use},
+    };
 
     #[test]
     fn a_sink_that_was_not_built_says_so_and_what_to_do() {
@@ -192,9 +197,14 @@ mod tests {
             options: Default::default(),
             secret_options: Default::default(),
         };
-        let (name, topic) = ("siem".to_owned(), "okta".to_owned());
-        let config =
-            SinkConfig::Kafka(KafkaSink { name, bus: Arc::new(bus), topic, encoding: Encoding::Binary });
+        let sink = KafkaSink {
+            name: "siem".to_owned(),
+            bus: Arc::new(bus),
+            topic: Template::parse("okta", Use::Topic).unwrap(),
+            key: Template::parse("", Use::Key).unwrap(),
+            encoding: Encoding::Binary,
+        };
+        let config = SinkConfig::Kafka(sink);
         let refusal = Sink::require(&config).unwrap_err().to_string();
         assert!(refusal.contains("siem") && refusal.contains("--features kafka"), "{refusal}");
     }

@@ -14,35 +14,59 @@ use super::{
     client::{Client, off_runtime},
     fault::Fault,
     properties::{Batching, client_config},
+    topic::Topic,
 };
 use crate::{
     config::KafkaSink,
+    event::Origin,
     sink::{Finding, SinkError},
 };
 
 const SETTINGS_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Tells of the cluster and the topic.
-pub(in crate::sink) async fn check(config: &KafkaSink) -> Result<Vec<Finding>, SinkError> {
+/// Tells of the cluster and of the topics of messages of `origins`.
+pub(in crate::sink) async fn check(
+    config: &KafkaSink,
+    origins: &[Origin],
+) -> Result<Vec<Finding>, SinkError> {
+    let mut topics: Vec<_> = origins.iter().map(|origin| Topic::new(&config.topic, origin)).collect();
+    topics.sort_by_key(Topic::to_string);
+    topics.dedup_by_key(|topic| topic.to_string());
     let sink = config.clone();
-    let findings = off_runtime(move || look(&sink)).await;
-    findings.map_err(|fault| fault.into_error(&config.name))
+    let findings = off_runtime(move || {
+        let mut findings = Vec::new();
+        for topic in &topics {
+            findings.extend(look(&sink, topic)?);
+        }
+        Ok(findings)
+    });
+    findings.await.map_err(|fault| fault.into_error(&config.name))
 }
 
 /// Blocking.
-fn look(config: &KafkaSink) -> Result<Vec<Finding>, Fault> {
+fn look(config: &KafkaSink, topic: &Topic) -> Result<Vec<Finding>, Fault> {
     let mut properties = client_config(&config.bus, Batching::Many)?;
     properties.set("allow.auto.create.topics", "false");
-    let client = Client::build(config, &properties, Batching::Many)?;
-    let metadata = match client.fetch_topic(&config.topic) {
+    let client = Client::build(config, topic, &properties, Batching::Many)?;
+    let topic = match topic {
+        Topic::One(topic) => topic,
+        Topic::Many(template) => {
+            client.fetch_cluster()?;
+            let text = format!(
+                "the cluster answers; events choose the topics `{template}`: each must exist, or be created by the brokers"
+            );
+            return Ok(vec![Finding { is_warning: false, text }]);
+        }
+    };
+    let metadata = match client.fetch_topic(topic) {
         Ok(metadata) => metadata,
         Err(Fault::NoTopic(reason)) => return Ok(vec![warning(reason)]),
         Err(fault) => return Err(fault),
     };
     let layout = Layout::of(&metadata);
-    let mut findings = vec![Finding { is_warning: false, text: layout.describe(&config.topic) }];
+    let mut findings = vec![Finding { is_warning: false, text: layout.describe(topic) }];
     findings.extend(layout.warnings().into_iter().map(warning));
-    if let Some(settings) = topic_settings(&properties, &config.topic) {
+    if let Some(settings) = topic_settings(&properties, topic) {
         findings.extend(settings.warnings(&layout).into_iter().map(warning));
     }
     Ok(findings)

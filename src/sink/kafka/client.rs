@@ -19,6 +19,7 @@ use super::{
     context::Context,
     fault::Fault,
     properties::{Batching, client_config},
+    topic::Topic,
 };
 use crate::config::KafkaSink;
 
@@ -29,26 +30,38 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How long brokers that create topics may take to create one.
 const CREATION_PATIENCE: Duration = Duration::from_secs(3);
 const CREATION_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// What librdkafka's own functions say of a cluster that does not answer in time.
+const NO_ANSWER: KafkaError = KafkaError::MetadataFetch(Code::OperationTimedOut);
 /// How long the poller waits for news before it looks whether it is still needed. (rdkafka's own producer with a
 /// thread wakes ten times a second and spins for a moment each time, which is one percent of a core.)
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
+type Producer = BaseProducer<Context>;
+
 /// A producer and its thread.
 pub(super) struct Client {
-    pub(super) producer: Arc<BaseProducer<Context>>,
+    pub(super) producer: Arc<Producer>,
     /// Hands on what the cluster says. Ends soon after nobody else holds the producer and takes it down, so that
     /// nothing else must wait for that.
     poller: JoinHandle<()>,
 }
 
 impl Client {
-    /// Builds a client for the sink `config` and waits until the cluster has told it of the topic.
-    pub(super) async fn connect(config: &KafkaSink, batching: Batching) -> Result<Self, Fault> {
-        let config = config.clone();
+    /// Builds a client for the sink `config` and waits until the cluster answers it, with word of the topic if there is
+    /// only one.
+    pub(super) async fn connect(
+        config: &KafkaSink,
+        topic: &Topic,
+        batching: Batching,
+    ) -> Result<Self, Fault> {
+        let (config, topic) = (config.clone(), topic.clone());
         off_runtime(move || {
             let properties = client_config(&config.bus, batching)?;
-            let client = Self::build(&config, &properties, batching)?;
-            client.fetch_topic(&config.topic)?;
+            let client = Self::build(&config, &topic, &properties, batching)?;
+            match &topic {
+                Topic::One(topic) => drop(client.fetch_topic(topic)?),
+                Topic::Many(_) => client.fetch_cluster()?,
+            }
             Ok(client)
         })
         .await
@@ -57,12 +70,14 @@ impl Client {
     /// Builds a client, which tries to reach the cluster from then on. Blocking.
     pub(super) fn build(
         config: &KafkaSink,
+        topic: &Topic,
         properties: &ClientConfig,
         batching: Batching,
     ) -> Result<Self, Fault> {
-        let context = Context::new(&config.name, &config.topic, batching);
+        let topic = topic.to_string();
+        let context = Context::new(&config.name, &topic, batching);
         let producer = properties.create_with_context(context);
-        let producer = Arc::new(producer.map_err(|err| Fault::from_client(&err, &config.topic))?);
+        let producer = Arc::new(producer.map_err(|err| Fault::from_client(&err, &topic))?);
         let polled = Arc::clone(&producer);
         let poller = thread::Builder::new().name("kafka".to_owned()).spawn(move || poll(&polled));
         let poller = poller.map_err(|err| Fault::Unreachable(format!("cannot start a thread: {err}")))?;
@@ -83,41 +98,25 @@ impl Client {
         };
         match cause {
             Some((code, told)) => Fault::from_fatal(code, topic, &told),
-            None => self.context().fault(err),
+            None => self.context().fault(err, topic),
         }
     }
 
-    /// Asks the cluster for the topic until it is there; brokers that create topics need a moment. Blocking.
+    /// Waits until the cluster has told of `topic`.
+    pub(super) async fn require_topic(&self, topic: &str) -> Result<(), Fault> {
+        let (producer, topic) = (Arc::clone(&self.producer), topic.to_owned());
+        off_runtime(move || fetch_topic(&producer, &topic).map(drop)).await
+    }
+
+    /// What the cluster knows of `topic`. Blocking.
     pub(super) fn fetch_topic(&self, topic: &str) -> Result<Metadata, Fault> {
-        let start = Instant::now();
-        loop {
-            let metadata = self.fetch_metadata(topic)?;
-            match topic_error(&metadata) {
-                None => return Ok(metadata),
-                Some(code) if is_being_created(code) && start.elapsed() < CREATION_PATIENCE => {
-                    thread::sleep(CREATION_LOOK_AGAIN_AFTER);
-                }
-                Some(code) => return Err(Fault::from_code(code, topic, &code.to_string())),
-            }
-        }
+        fetch_topic(&self.producer, topic)
     }
 
-    /// Asks until the cluster answers or the client has complained of what will not pass by waiting.
-    fn fetch_metadata(&self, topic: &str) -> Result<Metadata, Fault> {
-        let start = Instant::now();
-        let mut wait = FIRST_WAIT;
-        loop {
-            let err = match self.producer.client().fetch_metadata(Some(topic), wait) {
-                Ok(metadata) => return Ok(metadata),
-                Err(err) => err,
-            };
-            let complaint = self.context().complaint();
-            let left = ANSWER_PATIENCE.saturating_sub(start.elapsed());
-            if left.is_zero() || complaint.as_ref().is_some_and(Fault::is_specific) {
-                return Err(complaint.unwrap_or_else(|| Fault::from_client(&err, topic)));
-            }
-            wait = (wait * 2).min(left);
-        }
+    /// Waits until the cluster has said who it is. Blocking.
+    pub(super) fn fetch_cluster(&self) -> Result<(), Fault> {
+        let ask = |wait| self.producer.client().fetch_cluster_id(wait).map(drop).ok_or(NO_ANSWER);
+        ask_until_answered(&self.producer, ask, |err| Fault::from_client(&err, ""))
     }
 
     /// Waits up to `patience` for messages on their way, and gives up those that are left.
@@ -143,7 +142,45 @@ impl fmt::Debug for Client {
     }
 }
 
-fn poll(producer: &Arc<BaseProducer<Context>>) {
+/// Asks the cluster for `topic` until it is there; brokers that create topics need a moment. Blocking.
+fn fetch_topic(producer: &Producer, topic: &str) -> Result<Metadata, Fault> {
+    let start = Instant::now();
+    loop {
+        let ask = |wait| producer.client().fetch_metadata(Some(topic), wait);
+        let metadata = ask_until_answered(producer, ask, |err| Fault::from_client(&err, topic))?;
+        match topic_error(&metadata) {
+            None => return Ok(metadata),
+            Some(code) if is_being_created(code) && start.elapsed() < CREATION_PATIENCE => {
+                thread::sleep(CREATION_LOOK_AGAIN_AFTER);
+            }
+            Some(code) => return Err(Fault::from_code(code, topic, &code.to_string())),
+        }
+    }
+}
+
+/// Asks until the cluster answers or the client has complained of what will not pass by waiting.
+fn ask_until_answered<T>(
+    producer: &Producer,
+    ask: impl Fn(Duration) -> Result<T, KafkaError>,
+    fault: impl Fn(KafkaError) -> Fault,
+) -> Result<T, Fault> {
+    let start = Instant::now();
+    let mut wait = FIRST_WAIT;
+    loop {
+        let err = match ask(wait) {
+            Ok(answer) => return Ok(answer),
+            Err(err) => err,
+        };
+        let complaint = producer.context().complaint();
+        let left = ANSWER_PATIENCE.saturating_sub(start.elapsed());
+        if left.is_zero() || complaint.as_ref().is_some_and(Fault::is_specific) {
+            return Err(complaint.unwrap_or_else(|| fault(err)));
+        }
+        wait = (wait * 2).min(left);
+    }
+}
+
+fn poll(producer: &Arc<Producer>) {
     while Arc::strong_count(producer) > 1 {
         producer.poll(IDLE_WAIT);
     }

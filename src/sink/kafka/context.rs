@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::{
-    ClientContext,
+    ClientContext, Message as _,
     config::RDKafkaLogLevel,
     error::KafkaError,
     message::{BorrowedMessage, DeliveryResult},
@@ -21,6 +21,7 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Context {
     sink: String,
+    /// The topic, or the template of topics, for what is not about a single message.
     topic: String,
     /// How the client puts records together.
     pub(super) batching: Batching,
@@ -46,9 +47,9 @@ impl Context {
         self.complaint_slot().clone()
     }
 
-    /// What `err`, which the client gave for a message, says of the cluster.
-    pub(super) fn fault(&self, err: &KafkaError) -> Fault {
-        let fault = Fault::from_client(err, &self.topic);
+    /// What `err`, which the client gave for a message to `topic`, says of the cluster.
+    pub(super) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
+        let fault = Fault::from_client(err, topic);
         match err.rdkafka_error_code() {
             // The consequence of something that the client has complained of in other words.
             Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
@@ -63,19 +64,18 @@ impl Context {
     }
 
     fn verdict(&self, err: &KafkaError, message: &BorrowedMessage<'_>) -> Verdict {
+        let topic = message.topic();
         let Some(code) = err.rdkafka_error_code().filter(|code| is_about_records(*code)) else {
-            return Verdict::Undelivered(self.fault(err));
+            return Verdict::Undelivered(self.fault(err, topic));
         };
         let bytes = message.payload_len() + message.key_len();
         match self.batching {
             Batching::One => Verdict::Rejected(format!(
-                "the topic `{}` refuses this record of {bytes} bytes: {code}: if it is too large, raise the topic's \
-                 `max.message.bytes`",
-                self.topic
+                "the topic `{topic}` refuses this record of {bytes} bytes: {code}: if it is too large, raise the topic's \
+                 `max.message.bytes`"
             )),
             Batching::Many => Verdict::Undelivered(Fault::RefusedBatch(format!(
-                "the topic `{}` refused records together: {code}: they will be published one by one",
-                self.topic
+                "the topic `{topic}` refused records together: {code}: they will be published one by one"
             ))),
         }
     }
@@ -169,7 +169,7 @@ mod tests {
         let context = context();
         context.error(KafkaError::Global(Code::Fatal), "the producer was fenced");
         for consequence in [Code::Fatal, Code::PurgeQueue] {
-            let fault = context.fault(&KafkaError::MessageProduction(consequence));
+            let fault = context.fault(&KafkaError::MessageProduction(consequence), "events");
             assert_eq!(fault, Fault::Poisoned("the producer was fenced".to_owned()));
         }
     }

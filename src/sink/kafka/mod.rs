@@ -14,6 +14,7 @@ mod fault;
 mod ledger;
 mod properties;
 mod record;
+mod topic;
 
 use std::{mem, sync::Arc, time::Duration};
 
@@ -28,11 +29,12 @@ use self::{
     ledger::{Ledger, Outcome, Verdict},
     properties::Batching,
     record::RecordWriter,
+    topic::{KnownTopics, Topic},
 };
 use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
     config::KafkaSink,
-    event::{Batch, BatchId, Message},
+    event::{Batch, BatchId, Message, Origin},
 };
 
 /// Messages on their way without a word from the cluster for so long are worth telling of.
@@ -42,10 +44,13 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long closing waits for messages on their way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// A Kafka topic to publish to.
+/// A Kafka topic to publish to, or several.
 #[derive(Debug)]
 pub struct Kafka {
     config: KafkaSink,
+    topic: Topic,
+    /// Those of several topics that this client has been told of.
+    known_topics: KnownTopics,
     client: Client,
     writer: RecordWriter,
     /// The batch that is being published with one record a batch, if one is.
@@ -53,13 +58,16 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// Connects, and looks whether the topic is there.
-    pub(super) async fn open(config: &KafkaSink) -> Result<Self, SinkError> {
-        let client = Client::connect(config, Batching::Many).await;
+    /// Connects, and looks whether the topic is there, if there is only one.
+    pub(super) async fn open(config: &KafkaSink, origin: &Origin) -> Result<Self, SinkError> {
+        let topic = Topic::new(&config.topic, origin);
+        let client = Client::connect(config, &topic, Batching::Many).await;
         Ok(Self {
             config: config.clone(),
+            topic,
+            known_topics: KnownTopics::default(),
             client: client.map_err(|fault| fault.into_error(&config.name))?,
-            writer: RecordWriter::new(config.encoding),
+            writer: RecordWriter::new(config),
             taken_apart: None,
         })
     }
@@ -101,9 +109,10 @@ impl Kafka {
     }
 
     async fn replace_client(&mut self, batching: Batching) -> Result<(), SinkError> {
-        let client = Client::connect(&self.config, batching).await;
+        let client = Client::connect(&self.config, &self.topic, batching).await;
         let client = client.map_err(|fault| fault.into_error(&self.config.name))?;
         self.taken_apart = None;
+        self.known_topics = KnownTopics::default();
         mem::replace(&mut self.client, client).close(Duration::ZERO).await;
         Ok(())
     }
@@ -133,17 +142,30 @@ impl Kafka {
         if let Some(fault) = self.ledger().fault() {
             return Err((first_ticket, fault));
         }
+        let mut topic = String::new();
         for (ticket, index) in (first_ticket..).zip(from..batch.len()) {
             let Some(message) = batch.get(index) else { break };
-            self.hand_over(&message, ticket).await.map_err(|fault| (ticket, fault))?;
+            self.topic.render(&message, &mut topic);
+            self.require_topic(&topic).await.map_err(|fault| (ticket, fault))?;
+            self.hand_over(&message, &topic, ticket).await.map_err(|fault| (ticket, fault))?;
             coop::consume_budget().await;
         }
         Ok(())
     }
 
-    async fn hand_over(&mut self, message: &Message<'_>, ticket: usize) -> Result<(), Fault> {
+    /// The client would take a message for a topic that does not exist, and tell of it half a minute later.
+    async fn require_topic(&mut self, topic: &str) -> Result<(), Fault> {
+        if matches!(self.topic, Topic::One(_)) || self.known_topics.has(topic) {
+            return Ok(());
+        }
+        self.client.require_topic(topic).await?;
+        self.known_topics.add(topic);
+        Ok(())
+    }
+
+    async fn hand_over(&mut self, message: &Message<'_>, topic: &str, ticket: usize) -> Result<(), Fault> {
         let context = self.client.context();
-        let (headers, value) = match self.writer.write(message) {
+        let written = match self.writer.write(message) {
             Ok(written) => written,
             Err(err) => {
                 let reason = format!("the payload is not JSON, as the structured form demands: {err}");
@@ -151,10 +173,9 @@ impl Kafka {
                 return Ok(());
             }
         };
-        let mut record = BaseRecord::with_opaque_to(&self.config.topic, ticket)
-            .key(message.key())
-            .payload(&value[..])
-            .headers(headers);
+        let mut record =
+            BaseRecord::with_opaque_to(topic, ticket).payload(&written.value[..]).headers(written.headers);
+        record.key = written.key;
         while let Err((err, unsent)) = self.client.producer.send(record) {
             match err.rdkafka_error_code() {
                 Some(Code::QueueFull) => {
@@ -162,10 +183,10 @@ impl Kafka {
                     context.ledger.settled_some(LOOK_AGAIN_AFTER).await;
                 }
                 Some(Code::MessageSizeTooLarge) => {
-                    context.ledger.settle(ticket, Verdict::Rejected(too_large(value.len())));
+                    context.ledger.settle(ticket, Verdict::Rejected(too_large(written.value.len())));
                     return Ok(());
                 }
-                _ => return Err(self.client.fault(&err, &self.config.topic)),
+                _ => return Err(self.client.fault(&err, topic)),
             }
         }
         Ok(())

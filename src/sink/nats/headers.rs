@@ -68,6 +68,10 @@ mod tests {
             event_type: "com.okta.user.session.start".to_owned(),
             subject: "J\u{fc}rgen \"100%\"\r\n".to_owned(),
             time: String::new(),
+            data_schema: Some(
+                "https://schema.ocsf.io/schema/1.8.0/classes/authentication?profiles=datetime,host",
+            ),
+            partition_key: "00u 1".to_owned(),
         }
     }
 
@@ -83,6 +87,8 @@ mod tests {
         assert_eq!(value(&headers, "ce-source"), Some("https://acme.okta.com/api/v1/logs"));
         assert_eq!(value(&headers, "ce-subject"), Some("J%C3%BCrgen%20%22100%25%22%0D%0A"));
         assert_eq!(value(&headers, "ce-datacontenttype"), Some("application/json"));
+        assert_eq!(value(&headers, "ce-partitionkey"), Some("00u%201"));
+        assert!(value(&headers, "ce-dataschema").unwrap().ends_with("?profiles=datetime,host"));
         assert_eq!(value(&headers, "ce-time"), None);
     }
 

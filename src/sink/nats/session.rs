@@ -130,7 +130,7 @@ impl Session {
             return HandedOver::Stored(sequence);
         }
         self.sink.subject.render(message, &mut self.subject);
-        self.attributes.fill(message);
+        self.attributes.fill(message, &self.sink.key);
         let outgoing = match self.sink.encoding {
             Encoding::Binary => PublishMessage::build()
                 .headers(headers::binary(&self.id, &self.attributes))

@@ -10,6 +10,10 @@ mod https;
 mod isolation;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "nats")]
+mod redaction;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod schema;
 mod shutdown;
 
 /// A stream of everything into files in the folder `archive`.

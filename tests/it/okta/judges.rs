@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{org, service_app};
 use crate::support::{
     daemon::Workplace,
-    judges::{CLIENT_ID, KEY_ID, Key, TokenServer, node_sdk, python_sdk},
+    judges::okta::{CLIENT_ID, KEY_ID, Key, TokenServer, node_sdk, python_sdk},
     okta::{Okta, TOKEN},
 };
 

@@ -9,7 +9,7 @@ mod service_app;
 
 use crate::support::{
     daemon::Workplace,
-    judges::{CLIENT_ID, Key},
+    judges::okta::{CLIENT_ID, Key},
     okta::Okta,
 };
 

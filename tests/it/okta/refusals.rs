@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{org, service_app, workplace};
 use crate::support::{
     daemon::Workplace,
-    judges::{CLIENT_ID, KEY_ID, Key},
+    judges::okta::{CLIENT_ID, KEY_ID, Key},
     okta::Okta,
 };
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{TO_FILES, org, workplace};
 use crate::support::{
     daemon::Workplace,
-    judges::Key,
+    judges::okta::Key,
     okta::{Okta, TOKEN},
     tools::eventually,
 };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{TO_FILES, org, service_app, workplace};
 use crate::support::{
     daemon::Workplace,
-    judges::{CLIENT_ID, KEY_ID, Key},
+    judges::okta::{CLIENT_ID, KEY_ID, Key},
     okta::{Okta, TOKEN},
     tools::eventually,
 };

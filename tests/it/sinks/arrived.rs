@@ -56,6 +56,7 @@ impl Arrived {
             ("source", "https://acme.okta.com/api/v1/logs"),
             ("time", event["published"].as_str().unwrap()),
             ("subject", event["target"][0]["id"].as_str().unwrap()),
+            ("partitionkey", event["target"][0]["id"].as_str().unwrap()),
             ("datacontenttype", "application/json"),
         ];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned()));

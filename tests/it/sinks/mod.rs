@@ -3,6 +3,8 @@
 mod arrived;
 mod conformance;
 mod file;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+mod judged;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]

@@ -15,6 +15,7 @@ pub(crate) fn origin() -> Arc<Origin> {
         route: "system-log/siem".to_owned(),
         source: "https://acme.okta.com/api/v1/logs".to_owned(),
         format: "okta",
+        is_redacted: false,
     })
 }
 

@@ -1,8 +1,8 @@
 //! What an operator is told when the cluster does not let us in, or does not let us do what we should.
 
-use oktabus::sink::{Sink, SinkClass, SinkError};
+use oktabus::sink::{SinkClass, SinkError};
 
-use super::{binary_sink, open, refusal, topic_name};
+use super::{binary_sink, check, open, refusal, topic_name};
 use crate::support::{
     events::batch,
     kafka::{Broker, PASSWORD},
@@ -37,7 +37,7 @@ async fn a_wrong_password_is_told_as_such() {
     let config = binary_sink(broker.secured_bus("writer", "wrong horse"), &topic);
     let words = ["authentication failed", "sasl.password"];
     assert_told(&refusal(&config).await, SinkClass::Authentication, &words);
-    let error = Sink::check(&config).await.unwrap_err();
+    let error = check(&config).await.unwrap_err();
     assert_told(&error, SinkClass::Authentication, &words);
 }
 

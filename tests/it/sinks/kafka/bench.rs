@@ -77,7 +77,7 @@ impl Bench for KafkaBench {
     }
 
     fn expected(&self, message: &Message<'_>) -> Arrived {
-        Arrived::expected(message.key(), message)
+        Arrived::expected(message.event.subject().unwrap(), message)
     }
 
     async fn arrived(&self) -> Vec<Arrived> {

@@ -2,7 +2,9 @@
 
 mod access;
 mod bench;
+mod cloudevents;
 mod records;
+mod topics;
 
 pub(super) use bench::KafkaBench;
 
@@ -16,7 +18,8 @@ use std::{
 
 use oktabus::{
     config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
-    sink::{Sink, SinkError},
+    event::{Origin, Template, Use},
+    sink::{Finding, Sink, SinkError},
 };
 
 use crate::support::events::origin;
@@ -31,7 +34,13 @@ fn topic_name() -> String {
 }
 
 fn sink(bus: Arc<KafkaBus>, topic: &str, encoding: Encoding) -> SinkConfig {
-    SinkConfig::Kafka(KafkaSink { name: "siem".to_owned(), bus, topic: topic.to_owned(), encoding })
+    SinkConfig::Kafka(KafkaSink {
+        name: "siem".to_owned(),
+        bus,
+        topic: Template::parse(topic, Use::Topic).unwrap(),
+        key: Template::parse("{user|org}", Use::Key).unwrap(),
+        encoding,
+    })
 }
 
 fn binary_sink(bus: KafkaBus, topic: &str) -> SinkConfig {
@@ -40,6 +49,10 @@ fn binary_sink(bus: KafkaBus, topic: &str) -> SinkConfig {
 
 async fn open(config: &SinkConfig) -> Result<Sink, SinkError> {
     Sink::open(config, &origin(), None).await
+}
+
+async fn check(config: &SinkConfig) -> Result<Vec<Finding>, SinkError> {
+    Sink::check(config, &[Origin::clone(&origin())]).await
 }
 
 /// Why a sink with `config` does not open, told soon.

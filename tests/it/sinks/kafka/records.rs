@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oktabus::sink::{Sink, SinkClass};
+use oktabus::sink::SinkClass;
 
-use super::{binary_sink, open, refusal, topic_name};
+use super::{binary_sink, check, open, refusal, topic_name};
 use crate::support::{
     events::{USERS, batch, batch_of, event, event_with_padding},
     kafka::{Broker, Record},
@@ -89,7 +89,7 @@ async fn a_topic_that_does_not_exist_is_told_as_such() {
     assert_eq!(error.class(), SinkClass::Configuration);
     assert!(error.to_string().contains("UNKNOWN_TOPIC_OR_PARTITION"), "{error}");
 
-    let findings = Sink::check(&config).await.unwrap();
+    let findings = check(&config).await.unwrap();
     let [finding] = &findings[..] else { panic!("{findings:?}") };
     assert!(finding.is_warning && finding.text.contains(&topic), "{findings:?}");
     broker.create_topic(&topic, 1, &[]).await;
@@ -101,7 +101,7 @@ async fn a_check_tells_of_a_topic_that_would_lose_events() {
     let broker = Broker::shared().await;
     let topic = topic_name();
     broker.create_topic(&topic, 4, &[("cleanup.policy", "compact")]).await;
-    let findings = Sink::check(&binary_sink(broker.bus_with(&[]), &topic)).await.unwrap();
+    let findings = check(&binary_sink(broker.bus_with(&[]), &topic)).await.unwrap();
     let told = |is_warning, words: &str| {
         let found =
             findings.iter().any(|finding| finding.is_warning == is_warning && finding.text.contains(words));

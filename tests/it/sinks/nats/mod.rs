@@ -1,6 +1,7 @@
 //! The NATS sink: its bench for the conformance suite, and what only NATS has.
 
 mod access;
+mod cloudevents;
 mod once;
 mod stream;
 
@@ -9,7 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_nats::jetstream::stream::Config;
 use oktabus::{
     config::{Encoding, NatsAuth, NatsBus, NatsSink, SinkConfig},
-    event::{Batch, Message, SubjectTemplate},
+    event::{Batch, Message, Template, Use},
     sink::{Sink, SinkError},
     state::SinkMark,
 };
@@ -106,7 +107,8 @@ fn sink(bus: NatsBus) -> NatsSink {
         name: "events".to_owned(),
         bus: Arc::new(bus),
         stream: STREAM.to_owned(),
-        subject: SubjectTemplate::parse("okta.{org}.{format}.{event_type}").unwrap(),
+        subject: Template::parse("okta.{org}.{format}.{event_type}", Use::Subject).unwrap(),
+        key: Template::parse("{user|org}", Use::Key).unwrap(),
         encoding: Encoding::Binary,
         create: None,
         unacknowledged_max: 1_024,

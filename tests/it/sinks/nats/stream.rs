@@ -44,7 +44,7 @@ async fn a_missing_stream_is_told_with_the_command_that_creates_it() {
 async fn a_stream_is_created_where_that_is_wanted() {
     let server = NatsServer::start().await;
     let sink = NatsSink { create: Some(create()), ..sink(server.bus(NatsAuth::None)) };
-    let findings = Sink::check(&SinkConfig::Nats(sink.clone())).await.unwrap();
+    let findings = Sink::check(&SinkConfig::Nats(sink.clone()), &[]).await.unwrap();
     assert!(findings.iter().any(|finding| finding.text.contains("will be created")), "{findings:?}");
 
     deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..10)).await;
@@ -67,7 +67,7 @@ async fn a_stream_without_our_subjects_is_told() {
 async fn a_stream_for_one_org_is_enough_for_its_routes() {
     let server = server_with(Config { subjects: vec!["okta.acme.>".to_owned()], ..stream() }).await;
     let sink = sink(server.bus(NatsAuth::None));
-    let findings = Sink::check(&SinkConfig::Nats(sink.clone())).await.unwrap();
+    let findings = Sink::check(&SinkConfig::Nats(sink.clone()), &[]).await.unwrap();
     assert!(findings.iter().any(|finding| finding.text.contains("only some of")), "{findings:?}");
     deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..10)).await;
     assert_stored(&server, &[batch(1, 0..10)]).await;
@@ -131,7 +131,7 @@ async fn the_weaknesses_of_a_stream_are_told() {
     let weak =
         Config { duplicate_window: Duration::from_millis(100), storage: StorageType::Memory, ..stream() };
     let server = server_with(weak).await;
-    let findings = Sink::check(&SinkConfig::Nats(sink(server.bus(NatsAuth::None)))).await.unwrap();
+    let findings = Sink::check(&SinkConfig::Nats(sink(server.bus(NatsAuth::None))), &[]).await.unwrap();
     let warned = |of: &str| findings.iter().any(|finding| finding.is_warning && finding.text.contains(of));
     assert!(warned("duplicate window") && warned("memory"), "{findings:?}");
 }

@@ -7,10 +7,13 @@ Prints JSON: the events' uuids in the order in which they came, or the error as 
 
 import asyncio
 import json
+import pathlib
 import sys
 
-from okta.client import Client
-from okta.pagination import PaginationHelper
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / ".tools/judges-okta-python/python"))
+
+from okta.client import Client  # noqa: E402
+from okta.pagination import PaginationHelper  # noqa: E402
 
 
 class Links:

@@ -8,9 +8,10 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 
-const MODULES = process.env.JUDGES_NODE_MODULES;
-const { default: Provider } = await import(`${MODULES}/oidc-provider/lib/index.js`);
-const jose = await import(`${MODULES}/jose/dist/webapi/index.js`);
+// Both are modules that only `import` can load, and it does not look into other folders by itself.
+const modules = new URL('../../../.tools/judges-okta-node/node_modules/', import.meta.url);
+const { default: Provider } = await import(new URL('oidc-provider/lib/index.js', modules));
+const jose = await import(new URL('jose/dist/webapi/index.js', modules));
 
 const [port, json] = process.argv.slice(2);
 const client = JSON.parse(json);

@@ -1,14 +1,12 @@
-//! Independent judges of the Okta side: programs in `tests/judges/` that stand on other people's libraries.
+//! Judges of the Okta side: other people's clients and servers.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::tools::{Process, free_port, tool};
+use super::program;
+use crate::support::tools::{Process, free_port, tool};
 
 /// The client id of the app in all tests.
 pub(crate) const CLIENT_ID: &str = "0oatests";
@@ -28,7 +26,7 @@ pub(crate) struct Key {
 impl Key {
     /// A new one: `RSA`, `P-256`, `P-384` or `P-521`.
     pub(crate) fn generate(kind: &str) -> Self {
-        let output = Command::new("node").arg(program("keys.mjs")).arg(kind).output().unwrap();
+        let output = Command::new("node").arg(program("okta/keys.mjs")).arg(kind).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
     }
 
@@ -73,9 +71,9 @@ impl TokenServer {
         let port = free_port().to_string();
         let url = format!("http://127.0.0.1:{port}");
         let client = json!({ "client_id": CLIENT_ID, "jwks": key.jwks(), "alg": algorithm, "dpop": dpop });
-        let mut command = Command::new("env");
-        let program = program("token_server.mjs");
-        command.arg(node_modules()).arg("node").arg(program).args([&port, &client.to_string()]);
+        tool("judges-okta-node/node_modules");
+        let mut command = Command::new("node");
+        command.arg(program("okta/token_server.mjs")).args([&port, &client.to_string()]);
         let mut process = Process::start(&command, &directory.path().join("log"));
         let http = reqwest::Client::new();
         process.ready(async || http.get(&url).send().await.is_ok()).await;
@@ -98,8 +96,9 @@ impl TokenServer {
 
 /// What Okta's SDK for Python saw of an org with this configuration.
 pub(crate) async fn python_sdk(configuration: Value) -> Value {
+    tool("judges-okta-python/python");
     let mut command = Command::new("python3");
-    command.arg(program("sdk.py")).env("PYTHONPATH", tool("judges-python"));
+    command.arg(program("okta/sdk.py"));
     // The SDK takes plain http for a mistake otherwise.
     command
         .env("OKTA_TESTING_TESTINGDISABLEHTTPSCHECK", "true")
@@ -109,9 +108,9 @@ pub(crate) async fn python_sdk(configuration: Value) -> Value {
 
 /// What Okta's SDK for Node.js saw of an org with this configuration.
 pub(crate) async fn node_sdk(configuration: Value) -> Value {
+    tool("judges-okta-node/node_modules");
     let mut command = Command::new("node");
-    let (name, directory) = ("JUDGES_NODE_MODULES", tool("judges-node/node_modules"));
-    command.arg(program("sdk.mjs")).env(name, directory);
+    command.arg(program("okta/sdk.mjs"));
     said(command, configuration).await
 }
 
@@ -121,12 +120,4 @@ async fn said(mut command: Command, configuration: Value) -> Value {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let last = stdout.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|_| panic!("{output:?}"))
-}
-
-fn node_modules() -> String {
-    format!("JUDGES_NODE_MODULES={}", tool("judges-node/node_modules").display())
-}
-
-fn program(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges").join(name)
 }

@@ -6,7 +6,7 @@
 
 import { createRequire } from 'node:module';
 
-const require = createRequire(`${process.env.JUDGES_NODE_MODULES}/`);
+const require = createRequire(new URL('../../../.tools/judges-okta-node/', import.meta.url));
 const okta = require('@okta/okta-sdk-nodejs');
 
 const { since, until, filter, ...configuration } = JSON.parse(process.argv[2]);
