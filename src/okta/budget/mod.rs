@@ -61,6 +61,8 @@ const AFTER_RESET: Duration = Duration::from_secs(1);
 const JITTER: f64 = 0.1;
 /// However much others use, this part of our share stays ours: a stream that stands still helps nobody.
 const YIELD_MAX: u64 = 8;
+/// The part of the bucket that is left empty beside others, who do not come as evenly as they are expected to.
+const MARGIN: f64 = 0.05;
 /// How soon to look again whether others have left room.
 const RECONSIDER: Duration = Duration::from_secs(1);
 /// What all but streams leave to the streams, at the window's beginning; less as it goes by.
@@ -213,7 +215,9 @@ impl Budget {
     )]
     fn allowance(&self, limit: u64, priority: Priority, left: Duration) -> u64 {
         let allowed = self.allowed(limit);
-        let room = (limit as f64 - self.others.expected(left)) as u64;
+        let others = self.others.expected(left);
+        let margin = if others > 0.0 { limit as f64 * MARGIN } else { 0.0 };
+        let room = (limit as f64 - others - margin) as u64;
         let ours = room.clamp((allowed / YIELD_MAX).max(1), allowed);
         if priority == Priority::Stream {
             return ours;
