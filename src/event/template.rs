@@ -166,9 +166,10 @@ impl Template {
 
     /// The most characters that the subject or topic of a message of `origin` can have.
     pub fn length_max(&self, origin: &Origin) -> usize {
+        let of_field = |field: &Field| field.of_origin(origin).map_or_else(|| field.length_max(), str::len);
         let length = |piece: Piece<'_>| match piece {
             Piece::Fixed(text) => text.len(),
-            Piece::Open(fields) => fields.iter().map(|field| field.length_max()).max().unwrap_or_default(),
+            Piece::Open(fields) => fields.iter().map(of_field).max().unwrap_or_default(),
         };
         self.pieces(Some(origin)).map(length).sum()
     }
@@ -188,7 +189,7 @@ impl Template {
     /// Kafka keeps its own topics under names such as `__consumer_offsets`.
     fn begins_with_an_event(&self) -> bool {
         match self.parts.first() {
-            Some(Part::FirstOf(fields)) => !fields.iter().all(|field| field.is_of_origin()),
+            Some(Part::FirstOf(fields)) => !fields.first().is_some_and(|field| field.is_of_origin()),
             Some(Part::Literal(_)) | None => false,
         }
     }
@@ -329,6 +330,15 @@ mod tests {
             assert!(matches!(refusal(illegal, Use::Topic), TemplateError::Topic(_)), "{illegal}");
         }
         assert!(matches!(refusal("a\n", Use::Key), TemplateError::Key(_)));
+    }
+
+    #[test]
+    fn the_longest_topic_is_known_beforehand() {
+        let batch = batch("[{}]");
+        let length = |text| template(text, Use::Topic).length_max(batch.origin());
+        assert_eq!(length("okta.{org}.{category}"), 5 + 4 + 1 + 64);
+        assert_eq!(length("okta.{severity|org}"), 5 + 32);
+        assert_eq!(length("{format|user}"), 4);
     }
 
     #[test]

@@ -152,6 +152,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_person_keeps_its_names_and_nothing_else() {
+        let mut presets = Rules::default();
+        presets.add_preset(Preset::Personal, Mask);
+        presets.add_preset(Preset::Sensitive, Drop);
+        let event = r#"{"actor":{"id":"1","type":"User"},"target":[
+            {"id":"2","type":"AppInstance","detailEntry":{"userLogin":"x","k":"y"},"changeDetails":{"to":{"clientSecret":"z"}}},
+            {"id":"3","type":"NewThing","displayName":"4"}]}"#;
+        let expected = r#"{"actor":{"id":"***","type":"User"},"target":[
+            {"id":"2","type":"AppInstance","detailEntry":{"k":"y"},"changeDetails":{"to":{}}},
+            {"id":"***","type":"NewThing","displayName":"***"}]}"#;
+        assert_eq!(redact_with(&presets, event), expected);
+    }
+
+    #[test]
     fn what_is_told_more_exactly_counts() {
         let event = r#"{"a":{"id":"1","name":"2","more":{"x":"3"}},"b":{"c":"4"}}"#;
         assert_eq!(redact(&[(Drop, "a"), (Keep, "a.id")], event), r#"{"a":{"id":"1"},"b":{"c":"4"}}"#);

@@ -42,7 +42,7 @@ const ENVELOPE: [&str; 15] = [
     "device.name",
 ];
 
-/// Actors and targets that are no persons. What is of any other type may be one.
+/// Actors and targets that are no persons, whose ids and names may be told. What is of any other type may be one.
 const IMPERSONAL: [&str; 10] = [
     "actor[SystemPrincipal]",
     "actor[PublicClientApp]",
@@ -55,6 +55,9 @@ const IMPERSONAL: [&str; 10] = [
     "target[TrustedOrigin]",
     "target[UserGroup]",
 ];
+
+/// What tells who or what an actor or a target is.
+const NAMES: [&str; 3] = ["id", "alternateId", "displayName"];
 
 /// Marked as personal in Okta's catalogue.
 const PERSONAL: [&str; 66] = [
@@ -223,11 +226,13 @@ impl Preset {
         paths
     }
 
-    /// What is of a kind that does not belong to it.
-    pub(super) fn exceptions(self) -> &'static [&'static str] {
+    /// The paths of what is named like a field of it and is none.
+    pub(super) fn exceptions(self) -> Vec<String> {
         match self {
-            Self::Personal => &IMPERSONAL,
-            Self::Sensitive => &[],
+            Self::Personal => {
+                IMPERSONAL.iter().flat_map(|party| NAMES.map(|name| format!("{party}.{name}"))).collect()
+            }
+            Self::Sensitive => Vec::new(),
         }
     }
 }

@@ -110,7 +110,7 @@ impl Rules {
             self.add_of_preset(&path, action);
         }
         for path in preset.exceptions() {
-            self.add_of_preset(path, Action::Keep);
+            self.add_of_preset(&path, Action::Keep);
         }
         self.is_pseudonymizing |= action == Action::Pseudonymize;
     }
