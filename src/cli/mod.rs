@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
+mod render;
 mod run;
 mod signal;
 #[cfg(feature = "simulator")]
@@ -40,6 +41,8 @@ enum Command {
     Run(run::RunArguments),
     /// Validate a configuration and try the org and every sink
     Check(check::CheckArguments),
+    /// Render events from standard input as a route would
+    Render(render::RenderArguments),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -97,6 +100,7 @@ async fn dispatch(command: Command) -> Exit {
     match command {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Check(arguments) => check::check(arguments).await,
+        Command::Render(arguments) => render::render(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

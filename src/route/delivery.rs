@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::RouteConfig,
     event::{Batch, BatchId, Origin},
-    format::Format,
+    format::Renderer,
     invariant::Invariant,
     sink::{DeadLetters, Delivered, Failure, Receipt, Rejected, Settled, Sink, SinkError},
     stream::{Backoff, Read},
@@ -42,7 +42,7 @@ pub(super) enum Stop {
 #[derive(Debug)]
 pub(super) struct Delivery {
     origin: Arc<Origin>,
-    format: Format,
+    renderer: Renderer,
     selection: Selection,
     sink: Sink,
     cursor: RouteCursor,
@@ -79,6 +79,7 @@ impl std::fmt::Debug for Unsettled {
 impl Delivery {
     pub(super) fn new(
         origin: Arc<Origin>,
+        renderer: Renderer,
         config: &RouteConfig,
         sink: Sink,
         cursor: RouteCursor,
@@ -86,12 +87,12 @@ impl Delivery {
         status: Arc<RouteStatus>,
     ) -> Self {
         let backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
-        let (format, selection) = (config.format, Selection::new(&config.selection));
+        let selection = Selection::new(&config.selection);
         let in_flight_pages_max = config.in_flight_pages;
         let (next_batch, last_link, unsettled) = (BatchId(1), None, VecDeque::new());
         Self {
             origin,
-            format,
+            renderer,
             selection,
             sink,
             cursor,
@@ -177,11 +178,12 @@ impl Delivery {
     fn render(&mut self, read: &Read) -> Batch {
         let id = self.next_batch;
         self.next_batch = BatchId(id.0 + 1);
-        let (selection, format) = (&self.selection, self.format);
+        let (selection, renderer) = (&self.selection, &self.renderer);
+        let bytes_max = self.sink.payload_bytes_max();
         let events = Arc::clone(&read.page.events);
         let batch = Batch::render(id, Arc::clone(&self.origin), events, |index, event| {
             let is_wanted = read.known.binary_search(&index).is_err() && selection.wants(event);
-            is_wanted.then(|| format.render(event))
+            is_wanted.then(|| renderer.render(event, bytes_max))
         });
         let filtered = read.page.events.len() - batch.len() - read.known.len();
         if filtered + read.known.len() > 0 {

@@ -21,6 +21,7 @@ pub use status::{Phase, RouteStatus, Snapshot};
 use crate::{
     config::{RouteConfig, SinkConfig},
     event::Origin,
+    format::Renderer,
     sink::{DeadLetters, Sink, SinkError},
     state::{State, StateError},
     stream::{Backoff, Position, Reader, Stream},
@@ -107,8 +108,8 @@ impl Route {
 
         let (reading, pages) = Reading::new(reader, &self.config, Arc::clone(&self.status), until_caught_up);
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), name);
-        let delivery =
-            Delivery::new(self.origin(), &self.config, sink, cursor, dead_letters, Arc::clone(&self.status));
+        let (origin, renderer, status) = (self.origin(), self.renderer(), Arc::clone(&self.status));
+        let delivery = Delivery::new(origin, renderer, &self.config, sink, cursor, dead_letters, status);
         // Reading ends when it is told to or has caught up; delivery then settles what is left.
         let (_, stopped) = tokio::join!(reading.run(stop), delivery.run(pages, stop));
         match stopped? {
@@ -125,6 +126,11 @@ impl Route {
             source: format!("{}/api/v1/logs", org.url.origin().ascii_serialization()),
             format: self.config.format.name(),
         })
+    }
+
+    fn renderer(&self) -> Renderer {
+        let tenant = self.stream.client().org().url.host_str().map(str::to_owned);
+        Renderer { format: self.config.format, ocsf: self.config.ocsf, tenant }
     }
 
     fn position(&self, cursor: &RouteCursor) -> Result<Position, RouteError> {

@@ -12,6 +12,7 @@ mod client;
 mod context;
 mod fault;
 mod ledger;
+mod limit;
 mod properties;
 mod record;
 
@@ -50,6 +51,8 @@ pub struct Kafka {
     writer: RecordWriter,
     /// The batch that is being published with one record a batch, if one is.
     taken_apart: Option<BatchId>,
+    /// What a record may have, by the client and the topic.
+    record_bytes_max: Option<usize>,
 }
 
 impl Kafka {
@@ -61,7 +64,13 @@ impl Kafka {
             client: client.map_err(|fault| fault.into_error(&config.name))?,
             writer: RecordWriter::new(config.encoding),
             taken_apart: None,
+            record_bytes_max: limit::record_bytes_max(config).await,
         })
+    }
+
+    /// What the client and the topic take at most of a record.
+    pub(super) fn message_bytes_max(&self) -> Option<usize> {
+        self.record_bytes_max
     }
 
     /// Hands the messages of `batch` from the one at `from` on to the client; waits while its queue is full.
