@@ -236,7 +236,9 @@ mod tests {
         let (exit, output, errors) = run(FormatArgument::Okta, input);
         assert_eq!(exit, Exit::Usage);
         assert_eq!(output, "{\"a\":1}\n{\"c\":3}\n{\"d\":4}\n");
-        for line in ["line 2: this is not JSON", "line 3: the event is cut short", "line 6: the event is cut short"] {
+        for line in
+            ["line 2: this is not JSON", "line 3: the event is cut short", "line 6: the event is cut short"]
+        {
             assert!(errors.contains(line), "{errors}");
         }
     }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
-    object::Object,
+    object::{Object, is_missing},
     party::{Kind, Party},
     writer::ObjectWriter,
 };
@@ -100,14 +100,16 @@ impl<'a> LogEvent<'a> {
             // Okta escapes nothing there; whoever does is left alone.
             Cow::Owned(_) => return None,
         };
-        brace_value(risk, name).map(Cow::Borrowed)
+        brace_value(risk, name).filter(|value| !is_missing(value)).map(Cow::Borrowed)
     }
 
     /// Writes what nobody took. The debug data is by far the largest part of it and may be left out.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>, with_debug_data: bool) {
         self.root.write_rest(out);
         out.object("actor", |out| self.actor.object.write_rest(out));
-        out.array("target", |out| self.targets.iter().for_each(|target| out.object(|out| target.write_rest(out))));
+        out.array("target", |out| {
+            self.targets.iter().for_each(|target| out.object(|out| target.write_rest(out)))
+        });
         out.object("client", |out| {
             self.client.write_rest(out);
             out.object("userAgent", |out| self.user_agent.write_rest(out));

@@ -12,6 +12,8 @@ pub mod ocsf;
 mod okta;
 mod party;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod words;
 mod writer;
 

@@ -107,12 +107,25 @@ impl<'a> Object<'a> {
         number.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then_some(number)
     }
 
-    /// The texts of the array that the member is, or the one text that it is.
-    pub(super) fn texts(&self, name: &str) -> Vec<Cow<'a, str>> {
+    /// The texts of the array that the member is, or the one text that it is; taken if there is nothing else in it.
+    pub(super) fn take_texts(&self, name: &str) -> Vec<Cow<'a, str>> {
         let Some(member) = self.member(name) else { return Vec::new() };
         let json = member.value.get();
-        let texts = Self::read_elements(json).unwrap_or_else(|| vec![json]);
-        texts.into_iter().filter_map(text).filter(|text| !is_missing(text)).collect()
+        let elements = Self::read_elements(json).unwrap_or_else(|| vec![json]);
+        let texts: Vec<_> = elements.iter().filter_map(|json| text(json)).collect();
+        if texts.len() == elements.len() {
+            member.is_taken.set(true);
+        }
+        texts.into_iter().filter(|text| !is_missing(text)).collect()
+    }
+
+    /// The object that the member is, taken only if it has no members but `known` ones; an empty one if it is none.
+    pub(super) fn open_if_only(&self, name: &str, known: &[&str]) -> Self {
+        let Some(object) = self.raw(name).and_then(Self::read) else { return Self::default() };
+        if object.members().all(|(name, _)| known.contains(&name)) {
+            self.mark(name);
+        }
+        object
     }
 
     /// The member's JSON as it is written, unless it is null.
@@ -201,7 +214,8 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_is_left_with_its_bytes() {
-        let object = Object::read(r#"{"a":"x","b":34.4740,"c":{"d":[1, null]},"e":null,"f":"\u00e9"}"#).unwrap();
+        let object =
+            Object::read(r#"{"a":"x","b":34.4740,"c":{"d":[1, null]},"e":null,"f":"\u00e9"}"#).unwrap();
         assert_eq!(object.take("a").as_deref(), Some("x"));
         assert_eq!(object.take("f").as_deref(), Some("é"));
         assert_eq!(rest(&object), r#"{"b":34.4740,"c":{"d":[1, null]}}"#);

@@ -39,7 +39,11 @@ pub struct Category {
 impl Columns {
     fn read([categories, types]: [&'static str; 2]) -> Option<Self> {
         let group = group(categories.split('|').next()?)?;
-        categories.split('|').all(|category| group_exists(category)).then_some(Self { categories, types, group })
+        categories.split('|').all(|category| group_exists(category)).then_some(Self {
+            categories,
+            types,
+            group,
+        })
     }
 }
 
@@ -143,5 +147,34 @@ mod tests {
         }
         assert_eq!(Category::of(Some("security.threat.detected")).kind(), "alert");
         assert!(Category::of(None).is_fallback());
+    }
+
+    /// The table of docs/ecs.md, one row for each set of categories.
+    fn category_table() -> String {
+        use std::fmt::Write as _;
+        let mut counts = std::collections::BTreeMap::<_, (usize, std::collections::BTreeMap<_, usize>)>::new();
+        let mut fallbacks = 0;
+        let catalogue = include_str!("../../event/catalogue.csv");
+        for event_type in catalogue.lines().skip(1).filter_map(|line| line.split(',').next()) {
+            let category = Category::of(Some(event_type));
+            let (count, types) = counts.entry(category.categories.replace('|', ", ")).or_default();
+            *count += 1;
+            *types.entry(category.types.replace('|', "+")).or_default() += 1;
+            fallbacks += usize::from(category.is_fallback());
+        }
+        let mut table = String::new();
+        for (categories, (count, types)) in counts {
+            let types = types.iter().map(|(types, count)| format!("{types} {count}")).collect::<Vec<_>>().join(", ");
+            let _ = writeln!(table, "| {categories} | {count} | {types} |");
+        }
+        let _ = writeln!(table, "| *of these by the fallback* | {fallbacks} | |");
+        table
+    }
+
+    #[test]
+    fn the_docs_tell_how_many_types_each_category_has() {
+        let table = category_table();
+        let docs = include_str!("../../../docs/ecs.md");
+        assert!(docs.contains(&table), "docs/ecs.md should say\n{table}");
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
     let event = parsed.unwrap_or_default();
     Writer::new(detail.text_bytes_max()).object_bytes(|out| {
         let published = event.published().unwrap_or_default();
-        out.text("@timestamp", &published.to_string());
+        out.text("@timestamp", &format!("{published:.3}"));
         out.object("ecs", |out| out.text("version", VERSION));
         out.text_if("message", event.root.peek("displayMessage").as_deref());
         write_event(input, &event, is_whole, out);

@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{log_event::LogEvent, party::Kind, writer::ObjectWriter},
-    UNKNOWN,
-    entity::first_texts,
+    super::{
+        log_event::LogEvent,
+        party::{Kind, Party},
+        writer::ObjectWriter,
+    },
+    UNKNOWN, entity,
     notes::Notes,
     routing::Note,
     user,
@@ -38,7 +41,7 @@ pub(super) fn write<'a>(
             out.text(UNKNOWN);
         }
     });
-    super::entity::write_resources(event, false, out, targets_max);
+    entity::write_resources(event, false, out, targets_max);
 }
 
 /// Writes the privileges that a group got or lost, where any are named.
@@ -49,12 +52,12 @@ pub(super) fn write_group_privileges(event: &LogEvent<'_>, note: Note, out: &mut
 /// What was given: the rights that the debug data names, else the roles among the targets, else what the event type
 /// alone tells.
 fn privileges<'a>(event: &LogEvent<'a>, note: Note) -> Vec<Cow<'a, str>> {
-    let named = first_texts(&event.debug_data, &PRIVILEGES);
-    if !named.is_empty() {
+    let named = PRIVILEGES.iter().map(|name| event.debug_data.take_texts(name));
+    if let Some(named) = named.into_iter().find(|named| !named.is_empty()) {
         return named;
     }
     let roles = event.targets.iter().filter(|target| target.kind == Kind::Role);
-    let roles: Vec<_> = roles.filter_map(|role| role.object.peek("displayName")).collect();
+    let roles: Vec<_> = roles.filter_map(Party::take_name).collect();
     match note {
         Note::Privilege(privilege) if roles.is_empty() => vec![Cow::Borrowed(privilege)],
         _ => roles,

@@ -4,7 +4,11 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{log_event::LogEvent, party::Kind, writer::ObjectWriter},
+    super::{
+        log_event::LogEvent,
+        party::{Kind, Party},
+        writer::ObjectWriter,
+    },
     caption,
     notes::Notes,
     routing::Note,
@@ -68,13 +72,25 @@ pub(super) fn write<'a>(event: &LogEvent<'a>, note: Note, out: &mut ObjectWriter
     write_factors(event, out);
 }
 
-/// Writes `auth_factors`: the factor of the debug data, else what the authentication context calls the credential.
+/// The type of a target that is a factor of the user's.
+const ENROLLMENT: &str = "AuthenticatorEnrollment";
+
+/// Writes `auth_factors`: the factor of the debug data, else what the authentication context calls the credential, else
+/// the enrolled authenticator among the targets.
 pub(super) fn write_factors(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    let (object, member) = match event.debug_data.peek("factor") {
-        Some(_) => (&event.debug_data, "factor"),
-        None => (&event.authentication, "credentialType"),
-    };
-    let Some(factor) = object.peek(member) else { return };
+    let is_enrollment =
+        |target: &&Party<'_>| target.object.peek("type").is_some_and(|kind| kind == ENROLLMENT);
+    let enrollment = event.targets.iter().find(is_enrollment);
+    let places = [
+        Some((&event.debug_data, "factor")),
+        Some((&event.authentication, "credentialType")),
+        enrollment.map(|target| (&target.object, "displayName")),
+    ];
+    let found = places
+        .into_iter()
+        .flatten()
+        .find_map(|(object, member)| Some((object, member, object.peek(member)?)));
+    let Some((object, member, factor)) = found else { return };
     let (id, name) = factor_type(&factor);
     object.mark_same(member, &name);
     out.array("auth_factors", |out| {

@@ -36,7 +36,13 @@ const APPLICATION: &str = "Application Activity";
 
 /// All of them.
 pub static CLASSES: [Class; 9] = [
-    Class { uid: BASE_EVENT, name: "Base Event", category: "Uncategorized", activities: &[], has_client: false },
+    Class {
+        uid: BASE_EVENT,
+        name: "Base Event",
+        category: "Uncategorized",
+        activities: &[],
+        has_client: false,
+    },
     Class {
         uid: DETECTION_FINDING,
         name: "Detection Finding",

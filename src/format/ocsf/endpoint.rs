@@ -3,11 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{
-        log_event::LogEvent,
-        words::is_ip,
-        writer::ObjectWriter,
-    },
+    super::{log_event::LogEvent, object::Object, words::is_ip, writer::ObjectWriter},
     notes::{Notes, Observed},
 };
 
@@ -41,7 +37,6 @@ pub(super) fn write_source<'a>(
 ) {
     let ip = take_ip(event);
     let domain = event.security.take("domain");
-    let hops = intermediate_ips(event, ip.as_deref());
     out.object("src_endpoint", |out| {
         // One of these makes an endpoint; what else there is says nothing without them.
         if ip.is_none() && domain.is_none() {
@@ -58,7 +53,7 @@ pub(super) fn write_source<'a>(
         write_system(event.user_agent.take("os"), None, out);
         write_network(event, out);
         write_location(event, out, notes, path);
-        out.texts("intermediate_ips", &hops);
+        out.texts("intermediate_ips", intermediate_ips(event, ip.as_deref()));
     });
     notes.observe(Observed::IpAddress, path, "ip", ip.as_ref());
 }
@@ -85,14 +80,14 @@ fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     }
 }
 
-fn write_system(name: Option<Cow<'_, str>>, version: Option<Cow<'_, str>>, out: &mut ObjectWriter<'_>) {
+fn write_system(name: Option<Cow<'_, str>>, device: Option<&Object<'_>>, out: &mut ObjectWriter<'_>) {
     let Some(name) = name else { return };
     let (id, caption) = system(&name);
     out.object("os", |out| {
         out.text("name", &name);
         out.integer("type_id", id);
         out.text("type", caption.unwrap_or(&name));
-        out.text_if("version", version.as_deref());
+        out.text_if("version", device.and_then(|device| device.take("os_version")).as_deref());
     });
 }
 
@@ -160,7 +155,7 @@ fn intermediate_ips<'a>(event: &LogEvent<'a>, client: Option<&str>) -> Vec<Cow<'
     for hop in &event.ip_chain {
         let Some(ip) = hop.peek("ip").filter(|ip| is_ip(ip)) else { continue };
         hop.mark("ip");
-        hop.mark("version");
+        hop.mark_same("version", if ip.contains(':') { "V6" } else { "V4" });
         if hop.raw("geographicalContext") == place {
             hop.mark("geographicalContext");
         }
@@ -214,7 +209,7 @@ pub(super) fn write_device<'a>(
         out.integer("type_id", if is_mobile { 5 } else { 0 });
         out.text("type", if is_mobile { "Mobile" } else { "Unknown" });
         let system = platform.or_else(|| event.user_agent.take("os").filter(|_| with_client));
-        write_system(system, event.device.take("os_version"), out);
+        write_system(system, Some(&event.device), out);
         if let Some(is_managed) = event.device.take_flag("managed") {
             out.flag("is_managed", is_managed);
         }

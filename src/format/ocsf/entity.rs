@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use super::{
     super::{
         log_event::LogEvent,
-        object::Object,
         party::{Kind, Party},
         writer::ObjectWriter,
     },
@@ -42,7 +41,12 @@ const ABOUT: &[(&str, Kind)] = &[
 ];
 
 /// Writes `entity`, and `entity_result` where the event tells what became of it.
-pub(super) fn write<'a>(event: &LogEvent<'a>, event_type: &str, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
+pub(super) fn write<'a>(
+    event: &LogEvent<'a>,
+    event_type: &str,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'a>,
+) {
     let target = main_target(event, event_type);
     let entity = target.map(|target| Entity::of(target)).filter(Entity::is_identified);
     let entity = entity.unwrap_or_else(|| Entity {
@@ -51,7 +55,8 @@ pub(super) fn write<'a>(event: &LogEvent<'a>, event_type: &str, out: &mut Object
         // What is managed is the beginning of the event type, without the verb.
         kind: (99, event_type.rsplit_once('.').map_or(event_type, |(family, _)| family).to_owned().into()),
     });
-    let changes = target.map(|target| target.object.open("changeDetails")).unwrap_or_default();
+    let changes =
+        target.map(|target| target.object.open_if_only("changeDetails", &["from", "to"])).unwrap_or_default();
     entity.write("entity", changes.raw("from"), out);
     if changes.raw("to").is_some() {
         entity.write("entity_result", changes.raw("to"), out);
@@ -142,9 +147,15 @@ fn write_resource(target: &Party<'_>, out: &mut ObjectWriter<'_>) {
 }
 
 /// Writes `resources`: the targets that are not the user or group that the event is about already.
-pub(super) fn write_resources(event: &LogEvent<'_>, all: bool, out: &mut ObjectWriter<'_>, targets_max: usize) {
+pub(super) fn write_resources(
+    event: &LogEvent<'_>,
+    all: bool,
+    out: &mut ObjectWriter<'_>,
+    targets_max: usize,
+) {
     out.array("resources", |out| {
-        for target in event.targets.iter().filter(|target| all || !target.kind.is_account()).take(targets_max) {
+        for target in event.targets.iter().filter(|target| all || !target.kind.is_account()).take(targets_max)
+        {
             out.object(|out| write_resource(target, out));
         }
     });
@@ -168,9 +179,4 @@ pub(super) fn write_policy(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) -> 
         out.flag("is_applied", true);
     });
     true
-}
-
-/// The text of the first of these members that has one.
-pub(super) fn first_texts<'a>(object: &Object<'a>, names: &[&str]) -> Vec<Cow<'a, str>> {
-    names.iter().map(|name| object.texts(name)).find(|texts| !texts.is_empty()).unwrap_or_default()
 }

@@ -13,7 +13,7 @@ pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, notes
     out.integer("time", published.map_or(0, |published| published.as_millisecond()));
     if let Some(published) = published {
         notes.use_datetime();
-        out.text("time_dt", &published.to_string());
+        out.text("time_dt", &format!("{published:.3}"));
     }
 }
 

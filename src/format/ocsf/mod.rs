@@ -16,9 +16,16 @@ mod outcome;
 mod routing;
 mod user;
 
-use super::{Detail, log_event::LogEvent, writer::{ObjectWriter, Writer}};
+use super::{
+    Detail,
+    log_event::LogEvent,
+    writer::{ObjectWriter, Writer},
+};
+use class::{
+    ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, DETECTION_FINDING, ENTITY_MANAGEMENT, GROUP_MANAGEMENT,
+    OTHER, USER_ACCESS,
+};
 pub use class::{CLASSES, Class};
-use class::{ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, DETECTION_FINDING, ENTITY_MANAGEMENT, GROUP_MANAGEMENT, OTHER, USER_ACCESS};
 use notes::Notes;
 pub use routing::Routing;
 
@@ -69,7 +76,8 @@ impl Version {
 pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
     // What is no object is kept whole, as a Base Event.
     let parsed = LogEvent::read(input.raw);
-    let whole = Input { detail: Detail::Full, options: Options { raw_data: true, ..input.options }, ..*input };
+    let whole =
+        Input { detail: Detail::Full, options: Options { raw_data: true, ..input.options }, ..*input };
     let input = if parsed.is_some() { input } else { &whole };
     let event = parsed.unwrap_or_default();
     let event_type = event.event_type();
@@ -84,7 +92,7 @@ pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
         out.text_if("message", event.root.peek("displayMessage").as_deref());
         write_class(input, &event, &routing, event_type, out, &mut notes);
         outcome::write_control(&event, routing.class, out, &mut notes);
-        event.root.mark("displayMessage");
+        event.root.take("displayMessage");
         notes.write_observables(out);
         metadata::write(input, &event, out, &notes);
         match input.detail {

@@ -3,7 +3,11 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{log_event::LogEvent, object::Object, writer::ObjectWriter},
+    super::{
+        log_event::LogEvent,
+        object::{Object, is_missing},
+        writer::ObjectWriter,
+    },
     class::{AUTHENTICATION, Class, DETECTION_FINDING},
     entity,
     notes::Notes,
@@ -60,7 +64,12 @@ pub(super) fn write_severity(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 }
 
 /// Writes the attributes of the profile `security_control`: what was decided by which policy, and how risky it was.
-pub(super) fn write_control(event: &LogEvent<'_>, class: &Class, out: &mut ObjectWriter<'_>, notes: &mut Notes<'_>) {
+pub(super) fn write_control(
+    event: &LogEvent<'_>,
+    class: &Class,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'_>,
+) {
     let is_finding = class.uid == DETECTION_FINDING;
     if is_finding {
         notes.uses_security_control = true;
@@ -82,8 +91,7 @@ pub(super) fn write_control(event: &LogEvent<'_>, class: &Class, out: &mut Objec
         out.integer("risk_level_id", id);
         out.text("risk_level", &caption);
         out.text_if("risk_details", risk_details(event).as_deref());
-        event.risk.mark("level");
-        event.risk.mark("reasons");
+        event.risk.take("level");
     }
 }
 
@@ -113,15 +121,18 @@ fn risk_level(level: &str) -> (u8, Cow<'_, str>) {
 
 /// Why it is risky, as one text: the reasons, then what was unusual in the user's behaviour.
 fn risk_details(event: &LogEvent<'_>) -> Option<String> {
-    let mut parts: Vec<Cow<'_, str>> = event.risk.texts("reasons");
+    let mut parts: Vec<Cow<'_, str>> = event.risk.take_texts("reasons");
     if parts.is_empty() {
         parts.extend(event.debug_risk("reasons"));
     }
+    let behaviors = event.debug_data.peek("behaviors");
+    parts.extend(behaviors.map(|behaviors| behaviors.trim_matches(['{', '}']).to_owned().into()));
     for behavior in event.security.peek_array("userBehaviors").unwrap_or_default() {
         if let (Some(name), Some(result)) = (behavior.peek("name"), result_of(&behavior)) {
             parts.push(format!("{name}={result}").into());
         }
     }
+    parts.retain(|part| !is_missing(part));
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 

@@ -89,7 +89,9 @@ impl Routing {
         // A family leaves it to the verb; without a family the verb alone makes it the management of something.
         let group = if row.rule == Rule::Fallback { ENTITY_MANAGEMENT } else { row.columns.class.uid };
         match RULES.find_verb(group, event_type) {
-            Some(verb) if row.rule == Rule::Fallback => Self::by(verb, verb.columns.activity.unwrap_or(OTHER)),
+            Some(verb) if row.rule == Rule::Fallback => {
+                Self::by(verb, verb.columns.activity.unwrap_or(OTHER))
+            }
             Some(verb) => {
                 let activity = verb.columns.activity.unwrap_or(OTHER);
                 Self { note: row.columns.note, reason: row.reason, ..Self::by(verb, activity) }
@@ -145,7 +147,9 @@ mod tests {
             let exists = match rule {
                 Rule::Exact => types.contains(pattern),
                 Rule::Family => types.iter().any(|event_type| {
-                    event_type.strip_prefix(pattern).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                    event_type
+                        .strip_prefix(pattern)
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
                 }),
                 Rule::Verb | Rule::Fallback => true,
             };
@@ -193,5 +197,35 @@ mod tests {
         assert_eq!(routed("quantum.entangle"), (6003, 99));
         assert!(Routing::of(Some("quantum.entangle")).is_fallback());
         assert_eq!(Routing::of(None).class.uid, 0);
+    }
+
+    /// The table of docs/ocsf.md, one row a class.
+    fn class_table() -> String {
+        use std::fmt::Write as _;
+        let mut counts = std::collections::BTreeMap::<u16, (usize, std::collections::BTreeMap<u8, usize>)>::new();
+        let mut fallbacks = 0;
+        for event_type in event_types() {
+            let routing = Routing::of(Some(event_type));
+            let (count, activities) = counts.entry(routing.class.uid).or_default();
+            *count += 1;
+            *activities.entry(routing.activity).or_default() += 1;
+            fallbacks += usize::from(routing.is_fallback());
+        }
+        let mut table = String::new();
+        for (uid, (count, activities)) in counts {
+            let class = Class::by_uid(uid).unwrap();
+            let activities = activities.iter().map(|(id, count)| format!("{id} {} {count}", class.activity(*id)));
+            let activities = activities.collect::<Vec<_>>().join(", ");
+            let _ = writeln!(table, "| {uid} {} | {count} | {activities} |", class.name);
+        }
+        let _ = writeln!(table, "| *of these by the fallback* | {fallbacks} | |");
+        table
+    }
+
+    #[test]
+    fn the_docs_tell_how_many_types_each_class_has() {
+        let table = class_table();
+        let docs = include_str!("../../../docs/ocsf.md");
+        assert!(docs.contains(&table), "docs/ocsf.md should say\n{table}");
     }
 }

@@ -29,13 +29,9 @@ pub(super) struct User<'a> {
 impl<'a> User<'a> {
     /// The user that `party` is, taken; None if it has neither id nor name.
     pub(super) fn of(party: &Party<'a>) -> Option<Self> {
-        let (id, login, name) =
-            (party.object.peek("id"), party.object.peek("alternateId"), party.object.peek("displayName"));
+        let [id, login, name] = ["id", "alternateId", "displayName"].map(|member| party.object.take(member));
         if id.is_none() && login.is_none() && name.is_none() {
             return None;
-        }
-        for member in ["id", "alternateId", "displayName"] {
-            party.object.mark(member);
         }
         let email = login.clone().filter(|login| is_email(login));
         Some(Self {
@@ -137,35 +133,33 @@ pub(super) fn write_actor<'a>(
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) -> bool {
-    let user = actor_user(event).map(|user| User {
-        credential: event.transaction_detail.take("requestApiTokenId"),
-        ..user
-    });
+    let user = actor_user(event)
+        .map(|user| User { credential: event.transaction_detail.take("requestApiTokenId"), ..user });
     let is_job = event.transaction.peek("type").is_some_and(|kind| kind == "JOB");
     out.object("actor", |out| {
         let client = event.client.take("id");
         out.text_if("app_uid", client.as_deref());
-        if with_session {
-            write_session(event, out);
-        }
-        if let Some(issuer) = event.issuer.take("id") {
-            out.object("idp", |out| out.text("uid", &issuer));
-        }
-        match user {
+        let has_session = with_session && write_session(event, out);
+        match &user {
             Some(user) => user.write("user", path, out, notes),
-            None if !is_demanded => {}
+            None if client.is_some() || has_session => {}
+            None if !is_demanded => return,
             None if is_job => out.text("app_name", "Okta"),
             None => User::unknown().write("user", path, out, notes),
+        }
+        // Who vouches for nobody is no actor.
+        if let Some(issuer) = event.issuer.take("id") {
+            out.object("idp", |out| out.text("uid", &issuer));
         }
     })
 }
 
-/// Writes `session`.
-pub(super) fn write_session(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+/// Writes `session`; false if there is none.
+pub(super) fn write_session(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) -> bool {
     let session = event.authentication.take("externalSessionId");
     let root = event.authentication.take("rootSessionId");
     out.object("session", |out| {
         out.text_if("uid", session.as_deref());
         out.text_if("uid_alt", root.as_deref().filter(|root| session.as_deref() != Some(root)));
-    });
+    })
 }

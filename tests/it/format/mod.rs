@@ -120,7 +120,8 @@ async fn what_is_cut_to_fit_a_bus_is_valid_too() {
 
 #[tokio::test]
 async fn what_is_no_event_at_all_is_kept_in_a_valid_shape() {
-    let events = [Value::Null, 5.into(), "text \u{1f600}".into(), serde_json::json!([["x"]]), serde_json::json!({})];
+    let events =
+        [Value::Null, 5.into(), "text \u{1f600}".into(), serde_json::json!([["x"]]), serde_json::json!({})];
     let rendered = render(&["--format", "ocsf"], &events).await;
     judge_ocsf(rendered.clone()).await.assert_all_valid(events.len());
     for (line, event) in rendered.lines().zip(&events).take(3) {

@@ -10,13 +10,33 @@ const CATALOGUE: &str = include_str!("../../../src/event/catalogue.csv");
 const TARGET_SCHEMAS_COLUMN: usize = 8;
 
 const RESULTS: [&str; 12] = [
-    "SUCCESS", "FAILURE", "SKIPPED", "ALLOW", "DENY", "CHALLENGE", "UNKNOWN", "RATE_LIMIT", "DEFERRED", "SCHEDULED",
-    "ABANDONED", "UNANSWERED",
+    "SUCCESS",
+    "FAILURE",
+    "SKIPPED",
+    "ALLOW",
+    "DENY",
+    "CHALLENGE",
+    "UNKNOWN",
+    "RATE_LIMIT",
+    "DEFERRED",
+    "SCHEDULED",
+    "ABANDONED",
+    "UNANSWERED",
 ];
 const SEVERITIES: [&str; 4] = ["DEBUG", "INFO", "WARN", "ERROR"];
 const CREDENTIALS: [&str; 12] = [
-    "ASSERTION", "CERTIFICATE", "DEVICE_UDID", "EMAIL", "IWA", "JWT", "OAuth 2.0", "OKTA_CLIENT_SESSION", "OTP",
-    "PASSWORD", "PRE_SHARED_SYMMETRIC_KEY", "SMS",
+    "ASSERTION",
+    "CERTIFICATE",
+    "DEVICE_UDID",
+    "EMAIL",
+    "IWA",
+    "JWT",
+    "OAuth 2.0",
+    "OKTA_CLIENT_SESSION",
+    "OTP",
+    "PASSWORD",
+    "PRE_SHARED_SYMMETRIC_KEY",
+    "SMS",
 ];
 const RISKS: [&str; 4] = ["LOW", "MEDIUM", "HIGH", "NONE"];
 const SYSTEMS: [&str; 6] = ["Mac OS X", "Windows 10", "iOS (iPhone)", "Android", "ChromeOS", "Linux"];
@@ -30,8 +50,19 @@ const ACTORS: [(&str, &str); 5] = [
 ];
 /// Kinds of targets that mean something to a format.
 const TARGETS: [&str; 13] = [
-    "User", "AppUser", "AppInstance", "UserGroup", "PolicyEntity", "PolicyRule", "NetworkZone", "UDDevice", "CUSTOM_ROLE",
-    "AuthenticatorEnrollment", "access_token", "Org", "AppGroup",
+    "User",
+    "AppUser",
+    "AppInstance",
+    "UserGroup",
+    "PolicyEntity",
+    "PolicyRule",
+    "NetworkZone",
+    "UDDevice",
+    "CUSTOM_ROLE",
+    "AuthenticatorEnrollment",
+    "access_token",
+    "Org",
+    "AppGroup",
 ];
 
 /// One event type with what the catalogue says of its targets.
@@ -59,7 +90,12 @@ impl EventType {
     }
 
     fn published(self) -> String {
-        format!("2026-01-02T03:{:02}:{:02}.{:03}Z", self.number / 60 % 60, self.number % 60, self.number % 1_000)
+        format!(
+            "2026-01-02T03:{:02}:{:02}.{:03}Z",
+            self.number / 60 % 60,
+            self.number % 60,
+            self.number % 1_000
+        )
     }
 
     /// What Okta always sends, and null for the rest.

@@ -81,7 +81,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   documents += 1;
   const document = JSON.parse(line);
   const problems = judge(document);
-  const category = document.event?.category?.join("|");
+  const category = [document.event?.category].flat().join("|");
   categories[category] = (categories[category] ?? 0) + 1;
   if (problems.length > 0) {
     invalid += 1;
