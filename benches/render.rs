@@ -4,7 +4,11 @@
 //! `cargo bench --bench render`. One thread, the events of a simulated org, the best of several rounds. Nothing is judged
 //! here: the figures are printed, for a person to compare.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
+
+#[path = "../tests/it/support/mod.rs"]
+#[expect(dead_code, reason = "the tests' own support, of which this needs a part")]
+mod support;
 
 use std::{
     collections::BTreeMap,
@@ -17,30 +21,31 @@ use bytes::Bytes;
 use oktabus::{
     event::Events,
     format::{Format, Renderer, ocsf},
-    simulator::sample_events,
 };
 use serde_json::value::RawValue;
+
+use support::okta::Okta;
 
 const EVENTS: usize = 20_000;
 const ROUNDS: usize = 7;
 
-fn main() {
-    let raw = sample_events(EVENTS);
-    let page = [&b"["[..], &raw.join(&b","[..]), b"]"].concat();
-    let events = Events::parse(Bytes::from(page)).unwrap();
+#[tokio::main]
+async fn main() {
+    let raw = Okta::with_backlog(EVENTS).await.events().await;
+    let events = Events::parse(Bytes::from(format!("[{}]", raw.join(",")))).unwrap();
     let mut out = std::io::stdout();
     writeln!(out, "{:<28}  {:>8}  {:>12}", "", "µs/event", "bytes/event").unwrap();
 
     let floor = best(|| {
         for event in &raw {
-            black_box(serde_json::from_slice::<BTreeMap<&str, &RawValue>>(event).unwrap());
+            black_box(serde_json::from_str::<BTreeMap<&str, &RawValue>>(event).unwrap());
         }
     });
-    let bytes = raw.iter().map(Vec::len).sum::<usize>();
+    let bytes = raw.iter().map(String::len).sum::<usize>();
     report(&mut out, "floor: members as RawValue", floor, bytes);
     let value = best(|| {
         for event in &raw {
-            black_box(serde_json::from_slice::<serde_json::Value>(event).unwrap());
+            black_box(serde_json::from_str::<serde_json::Value>(event).unwrap());
         }
     });
     report(&mut out, "to compare: serde_json::Value", value, bytes);

@@ -108,7 +108,7 @@ impl<'a> LogEvent<'a> {
         self.root.write_rest(out);
         out.object("actor", |out| self.actor.object.write_rest(out));
         out.array("target", |out| {
-            self.targets.iter().for_each(|target| out.object(|out| target.write_rest(out)))
+            self.targets.iter().for_each(|target| out.object(|out| target.write_rest(out)));
         });
         out.object("client", |out| {
             self.client.write_rest(out);

@@ -39,7 +39,7 @@ pub struct Category {
 impl Columns {
     fn read([categories, types]: [&'static str; 2]) -> Option<Self> {
         let group = group(categories.split('|').next()?)?;
-        categories.split('|').all(|category| group_exists(category)).then_some(Self {
+        categories.split('|').all(|category| group(category).is_some()).then_some(Self {
             categories,
             types,
             group,
@@ -49,10 +49,6 @@ impl Columns {
 
 fn group(category: &str) -> Option<u16> {
     CATEGORIES.iter().zip(0..).find_map(|(known, group)| (*known == category).then_some(group))
-}
-
-fn group_exists(category: &str) -> bool {
-    group(category).is_some()
 }
 
 impl Category {
@@ -152,7 +148,8 @@ mod tests {
     /// The table of docs/ecs.md, one row for each set of categories.
     fn category_table() -> String {
         use std::fmt::Write as _;
-        let mut counts = std::collections::BTreeMap::<_, (usize, std::collections::BTreeMap<_, usize>)>::new();
+        let mut counts =
+            std::collections::BTreeMap::<_, (usize, std::collections::BTreeMap<_, usize>)>::new();
         let mut fallbacks = 0;
         let catalogue = include_str!("../../event/catalogue.csv");
         for event_type in catalogue.lines().skip(1).filter_map(|line| line.split(',').next()) {
@@ -164,7 +161,8 @@ mod tests {
         }
         let mut table = String::new();
         for (categories, (count, types)) in counts {
-            let types = types.iter().map(|(types, count)| format!("{types} {count}")).collect::<Vec<_>>().join(", ");
+            let types =
+                types.iter().map(|(types, count)| format!("{types} {count}")).collect::<Vec<_>>().join(", ");
             let _ = writeln!(table, "| {categories} | {count} | {types} |");
         }
         let _ = writeln!(table, "| *of these by the fallback* | {fallbacks} | |");

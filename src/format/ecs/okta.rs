@@ -17,65 +17,69 @@ const DEPTH_MAX: usize = 8;
 pub(super) fn write(event: &LogEvent<'_>, with_debug_data: bool, out: &mut ObjectWriter<'_>) {
     out.object("okta", |out| {
         for (name, json) in event.root.members() {
-            match name {
-                "debugContext" if with_debug_data => write_debug_context(json, out),
-                "debugContext" => {}
-                "client" => write_member("client", json, 0, out),
-                "securityContext" => write_security_context(json, out),
-                _ => write_member(name, json, 0, out),
+            match (name, Object::read(json)) {
+                ("debugContext", _) if !with_debug_data => {}
+                ("debugContext", Some(context)) => write_debug_context(&context, out),
+                ("securityContext", Some(context)) => write_security_context(&context, out),
+                _ => write_member(&event.root, name, json, 0, out),
             }
         }
     });
 }
 
 /// Elastic has the debug data as one flattened field: its names may change from release to release.
-fn write_debug_context(json: &str, out: &mut ObjectWriter<'_>) {
-    let Some(context) = Object::read(json) else { return out.raw("debug_context", json) };
+fn write_debug_context(context: &Object<'_>, out: &mut ObjectWriter<'_>) {
     out.object("debug_context", |out| {
         for (name, json) in context.members() {
-            match name {
-                "debugData" => {
-                    out.object("debug_data", |out| out.raw("flattened", json));
-                }
-                _ => write_member(name, json, 1, out),
+            if name == "debugData" {
+                out.object("debug_data", |out| out.raw("flattened", json));
+            } else {
+                write_member(context, name, json, 1, out);
             }
         }
     });
 }
 
-fn write_security_context(json: &str, out: &mut ObjectWriter<'_>) {
-    let Some(context) = Object::read(json) else { return out.raw("security_context", json) };
+fn write_security_context(context: &Object<'_>, out: &mut ObjectWriter<'_>) {
+    const SYSTEM: [&str; 2] = ["asNumber", "asOrg"];
     out.object("security_context", |out| {
+        let is_nested = |name: &str| SYSTEM.contains(&name) && context.raw("as").is_none();
         out.object("as", |out| {
-            if let Some(number) = context.raw("asNumber") {
-                out.raw("number", number);
-            }
-            if let Some(organization) = context.raw("asOrg") {
+            let [number, organization] = SYSTEM.map(|name| context.raw(name).filter(|_| is_nested(name)));
+            number.inspect(|number| out.raw("number", number));
+            organization.inspect(|organization| {
                 out.object("organization", |out| out.raw("name", organization));
-            }
+            });
         });
-        let others = context.members().filter(|(name, _)| !matches!(*name, "asNumber" | "asOrg"));
-        others.for_each(|(name, json)| write_member(name, json, 1, out));
+        let others = context.members().filter(|(name, _)| !is_nested(name));
+        others.for_each(|(name, json)| write_member(context, name, json, 1, out));
     });
 }
 
-fn write_member(name: &str, json: &str, depth: usize, out: &mut ObjectWriter<'_>) {
-    let snake = if name == "ipAddress" { Cow::Borrowed("ip") } else { snake_case(name) };
+/// Writes the member `name` of `parent`.
+fn write_member(parent: &Object<'_>, name: &str, json: &str, depth: usize, out: &mut ObjectWriter<'_>) {
+    let renamed = match name {
+        "ipAddress" => Cow::Borrowed("ip"),
+        _ => snake_case(name),
+    };
+    // Two members of one name would be one too many for Elasticsearch.
+    let is_free = renamed == name || parent.raw(&renamed).is_none();
+    let name_out = if is_free { &*renamed } else { name };
     if depth < DEPTH_MAX && !FREE.contains(&name) {
         if let Some(object) = Object::read(json) {
-            out.object(&snake, |out| write_members(&object, depth, out));
+            out.object(name_out, |out| write_members(&object, depth, out));
             return;
         }
         if let Some(elements) = Object::read_elements(json) {
-            out.array(&snake, |out| elements.iter().for_each(|json| write_element(json, depth, out)));
+            out.array(name_out, |out| elements.iter().for_each(|json| write_element(json, depth, out)));
             return;
         }
     }
-    out.raw(&snake, json);
+    out.raw(name_out, json);
 }
 
 fn write_members(object: &Object<'_>, depth: usize, out: &mut ObjectWriter<'_>) {
-    object.members().for_each(|(name, json)| write_member(name, json, depth + 1, out));
+    object.members().for_each(|(name, json)| write_member(object, name, json, depth + 1, out));
 }
 
 fn write_element(json: &str, depth: usize, out: &mut ArrayWriter<'_>) {
@@ -85,14 +89,16 @@ fn write_element(json: &str, depth: usize, out: &mut ArrayWriter<'_>) {
     }
 }
 
-/// `alternateId` becomes `alternate_id`.
+/// `alternateId` becomes `alternate_id`. No two names that begin with a small letter become the same but by one that is
+/// so already.
 fn snake_case(name: &str) -> Cow<'_, str> {
-    if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+    let is_camel_case = name.starts_with(|first: char| first.is_ascii_lowercase());
+    if !is_camel_case || !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Cow::Borrowed(name);
     }
     let mut snake = String::with_capacity(name.len() + 4);
-    for (index, c) in name.char_indices() {
-        if c.is_ascii_uppercase() && index > 0 {
+    for c in name.chars() {
+        if c.is_ascii_uppercase() {
             snake.push('_');
         }
         snake.push(c.to_ascii_lowercase());

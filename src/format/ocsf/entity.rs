@@ -48,7 +48,7 @@ pub(super) fn write<'a>(
     notes: &mut Notes<'a>,
 ) {
     let target = main_target(event, event_type);
-    let entity = target.map(|target| Entity::of(target)).filter(Entity::is_identified);
+    let entity = target.map(Entity::of).filter(Entity::is_identified);
     let entity = entity.unwrap_or_else(|| Entity {
         uid: None,
         name: Some(Cow::Borrowed(UNKNOWN)),

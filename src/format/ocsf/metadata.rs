@@ -10,7 +10,7 @@ use super::{
 /// no other that stays the same whenever the event is rendered.
 pub(super) fn write_time(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, notes: &mut Notes<'_>) {
     let published = event.published();
-    out.integer("time", published.map_or(0, |published| published.as_millisecond()));
+    out.integer("time", published.map_or(0, jiff::Timestamp::as_millisecond));
     if let Some(published) = published {
         notes.use_datetime();
         out.text("time_dt", &format!("{published:.3}"));

@@ -202,7 +202,8 @@ mod tests {
     /// The table of docs/ocsf.md, one row a class.
     fn class_table() -> String {
         use std::fmt::Write as _;
-        let mut counts = std::collections::BTreeMap::<u16, (usize, std::collections::BTreeMap<u8, usize>)>::new();
+        let mut counts =
+            std::collections::BTreeMap::<u16, (usize, std::collections::BTreeMap<u8, usize>)>::new();
         let mut fallbacks = 0;
         for event_type in event_types() {
             let routing = Routing::of(Some(event_type));
@@ -214,7 +215,8 @@ mod tests {
         let mut table = String::new();
         for (uid, (count, activities)) in counts {
             let class = Class::by_uid(uid).unwrap();
-            let activities = activities.iter().map(|(id, count)| format!("{id} {} {count}", class.activity(*id)));
+            let activities =
+                activities.iter().map(|(id, count)| format!("{id} {} {count}", class.activity(*id)));
             let activities = activities.collect::<Vec<_>>().join(", ");
             let _ = writeln!(table, "| {uid} {} | {count} | {activities} |", class.name);
         }

@@ -1,6 +1,10 @@
 //! What the program renders, judged by programs of other people: OCSF by the compiled schemas of PyPI's
 //! `ocsf-json-schema`, ECS by the field list of npm's `@elastic/ecs`.
 
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
 mod variants;
 
 use std::{
@@ -13,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
-use crate::support::tools::tool;
+use crate::support::{daemon::Workplace, okta::Okta, tools::tool};
 use variants::event_types;
 
 /// What a judge says.
@@ -22,6 +26,7 @@ struct Verdict {
     #[serde(alias = "documents")]
     events: usize,
     invalid: usize,
+    /// By class and activity, or by categories.
     #[serde(alias = "categories")]
     classes: BTreeMap<String, usize>,
     shown: Vec<Value>,
@@ -109,7 +114,7 @@ async fn every_event_of_every_type_is_valid_ecs() {
 
 #[tokio::test]
 async fn what_is_cut_to_fit_a_bus_is_valid_too() {
-    let events: Vec<_> = event_types().into_iter().map(|event_type| event_type.full()).collect();
+    let events: Vec<_> = event_types().into_iter().map(variants::EventType::full).collect();
     for bytes_max in ["6000", "4000", "1"] {
         let rendered = render(&["--format", "ocsf", "--raw-data", "--max-bytes", bytes_max], &events).await;
         judge_ocsf(rendered).await.assert_all_valid(events.len());
@@ -155,4 +160,60 @@ async fn the_judges_refuse_what_is_wrong() {
         assert!(ecs.contains(right), "{right}: {ecs}");
         assert_eq!(judge_ecs(ecs.replacen(right, wrong, 1)).await.invalid, 1, "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn what_a_route_delivers_is_valid_in_its_format() {
+    const EVENTS: usize = 3_000;
+    let okta = Okta::with_backlog(EVENTS).await;
+    let config = r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+routes = [{ sink = "ocsf", format = "ocsf", ocsf = { version = "1.8.0", raw_data = true } }, { sink = "ecs", format = "ecs" }]
+[sinks.ocsf]
+kind = "file"
+directory = "{dir}/ocsf"
+[sinks.ecs]
+kind = "file"
+directory = "{dir}/ecs"
+"#;
+    let workplace = Workplace::new(&okta, config);
+    workplace.catch_up().await;
+    let [ocsf, ecs] = ["ocsf", "ecs"].map(|folder| workplace.lines(folder));
+    let okta_events = okta.events().await;
+    for (line, event) in ocsf.iter().zip(&okta_events) {
+        let rendered: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(rendered["raw_data"], *event);
+        assert_eq!(rendered["metadata"]["tenant_uid"], "127.0.0.1");
+    }
+    let verdict = judge_ocsf(ocsf.join("\n")).await;
+    verdict.assert_all_valid(EVENTS);
+    assert!(verdict.classes["3002/1"] > 100, "{:?}", verdict.classes);
+    let verdict = judge_ecs(ecs.join("\n")).await;
+    verdict.assert_all_valid(EVENTS);
+    assert!(verdict.classes["authentication|session"] > 100, "{:?}", verdict.classes);
+}
+
+/// Events whose debug data makes them so large.
+fn large_event(uuid: &str, padding_bytes: usize) -> String {
+    // Not to be compressed: a Kafka topic counts what is left after compression.
+    let padding: String = std::iter::repeat_with(fastrand::alphanumeric).take(padding_bytes).collect();
+    let mut event = event_types()[0].full();
+    event["uuid"] = uuid.into();
+    event["debugContext"]["debugData"]["padding"] = padding.into();
+    event.to_string()
+}
+
+/// Asserts that `rendered` are valid, that the first was cut and what it was before, and that the second was not.
+async fn assert_cut_and_whole(rendered: Vec<String>, untruncated_kib: u64) {
+    let values: Vec<Value> = rendered.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [cut, whole] = &values[..] else { panic!("{} messages", values.len()) };
+    assert_eq!(cut["metadata"]["original_event_uid"], "large");
+    assert_eq!(cut["metadata"]["is_truncated"], true);
+    assert!(cut["metadata"]["untruncated_size"].as_u64().unwrap() >= untruncated_kib);
+    assert!(cut["unmapped"]["debugContext"].is_null() && !cut["unmapped"]["target"].is_null());
+    assert_eq!(whole["metadata"]["original_event_uid"], "small");
+    assert!(whole["metadata"]["is_truncated"].is_null() && !whole["unmapped"]["debugContext"].is_null());
+    judge_ocsf(rendered.join("\n")).await.assert_all_valid(2);
 }
