@@ -2,7 +2,7 @@
 
 /// A rung of the ladder, from all to the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
+pub(super) enum Detail {
     /// Everything.
     Full,
     /// Without Okta's own event beside the rendered one.

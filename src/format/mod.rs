@@ -20,7 +20,7 @@ mod writer;
 use bytes::Bytes;
 
 use crate::event::Event;
-pub use detail::Detail;
+use detail::Detail;
 pub use rules::Rule;
 
 /// A format by its name.

@@ -145,7 +145,7 @@ impl Sink {
     /// What a payload may have at most, as far as the bus has said so; a larger one would be rejected. What travels with
     /// it (key, headers, envelope) is allowed for.
     pub fn payload_bytes_max(&self) -> Option<usize> {
-        let message_bytes_max = match self {
+        let message_bytes_max: Option<usize> = match self {
             #[cfg(feature = "kafka")]
             Self::Kafka(kafka) => kafka.message_bytes_max(),
             #[cfg(feature = "nats")]

@@ -38,12 +38,9 @@ pub struct Category {
 
 impl Columns {
     fn read([categories, types]: [&'static str; 2]) -> Option<Self> {
-        let group = group(categories.split('|').next()?)?;
-        categories.split('|').all(|category| group(category).is_some()).then_some(Self {
-            categories,
-            types,
-            group,
-        })
+        let groups: Option<Vec<u16>> = categories.split('|').map(group).collect();
+        let group = *groups?.first()?;
+        Some(Self { categories, types, group })
     }
 }
 
