@@ -56,6 +56,11 @@ impl<'a> Party<'a> {
         Self { object, kind }
     }
 
+    /// Whether it has an id or a name.
+    pub(super) fn is_identified(&self) -> bool {
+        ["id", "alternateId", "displayName"].iter().any(|member| self.object.peek(member).is_some())
+    }
+
     /// Okta's id of it, taken.
     pub(super) fn take_id(&self) -> Option<Cow<'a, str>> {
         self.object.take("id")

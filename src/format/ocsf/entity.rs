@@ -48,7 +48,7 @@ pub(super) fn write<'a>(
     notes: &mut Notes<'a>,
 ) {
     let target = main_target(event, event_type);
-    let entity = target.map(Entity::of).filter(Entity::is_identified);
+    let entity = target.filter(|target| target.is_identified()).map(Entity::of);
     let entity = entity.unwrap_or_else(|| Entity {
         uid: None,
         name: Some(Cow::Borrowed(UNKNOWN)),
@@ -99,10 +99,6 @@ impl<'a> Entity<'a> {
             }
         };
         Self { uid: target.take_id(), name: target.take_name(), kind }
-    }
-
-    fn is_identified(&self) -> bool {
-        self.uid.is_some() || self.name.is_some()
     }
 
     /// Writes it with `data`, which is JSON, as its state.

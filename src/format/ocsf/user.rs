@@ -29,10 +29,10 @@ pub(super) struct User<'a> {
 impl<'a> User<'a> {
     /// The user that `party` is, taken; None if it has neither id nor name.
     pub(super) fn of(party: &Party<'a>) -> Option<Self> {
-        let [id, login, name] = ["id", "alternateId", "displayName"].map(|member| party.object.take(member));
-        if id.is_none() && login.is_none() && name.is_none() {
+        if !party.is_identified() {
             return None;
         }
+        let [id, login, name] = ["id", "alternateId", "displayName"].map(|member| party.object.take(member));
         let email = login.clone().filter(|login| is_email(login));
         Some(Self {
             uid: id,
