@@ -9,7 +9,7 @@ const TABLE: &str = include_str!("categories.csv");
 /// Verbs are grouped by the first category of their row.
 const CONFIGURATION: &str = "configuration";
 
-/// What ECS calls what it expects of a category, https://www.elastic.co/docs/reference/ecs/ecs-allowed-values-event-category.
+/// Categories that Okta's event types have, of <https://www.elastic.co/docs/reference/ecs/ecs-allowed-values-event-category>.
 const CATEGORIES: [&str; 7] =
     [CONFIGURATION, "iam", "authentication", "session", "intrusion_detection", "email", "api"];
 

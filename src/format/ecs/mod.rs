@@ -136,7 +136,8 @@ fn write_group(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 /// `client` and `source`, which are the same.
 fn write_origin(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     let ip = event.client.peek("ipAddress").filter(|ip| is_ip(ip));
-    let domain = event.security.peek("domain");
+    // A single dot is Okta's way to say that there is none.
+    let domain = event.security.peek("domain").filter(|domain| domain != ".");
     if let Some(address) = ip.as_deref().or(domain.as_deref()) {
         out.text("address", address);
     }

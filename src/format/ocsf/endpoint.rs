@@ -36,7 +36,8 @@ pub(super) fn write_source<'a>(
     notes: &mut Notes<'a>,
 ) {
     let ip = take_ip(event);
-    let domain = event.security.take("domain");
+    // A single dot is Okta's way to say that there is none.
+    let domain = event.security.take("domain").filter(|domain| domain != ".");
     out.object("src_endpoint", |out| {
         // One of these makes an endpoint; what else there is says nothing without them.
         if ip.is_none() && domain.is_none() {

@@ -3,11 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{
-        log_event::LogEvent,
-        object::{Object, is_missing},
-        writer::ObjectWriter,
-    },
+    super::{log_event::LogEvent, object::is_missing, writer::ObjectWriter},
     class::{AUTHENTICATION, Class, DETECTION_FINDING},
     entity,
     notes::Notes,
@@ -128,15 +124,10 @@ fn risk_details(event: &LogEvent<'_>) -> Option<String> {
     let behaviors = event.debug_data.peek("behaviors");
     parts.extend(behaviors.map(|behaviors| behaviors.trim_matches(['{', '}']).to_owned().into()));
     for behavior in event.security.peek_array("userBehaviors").unwrap_or_default() {
-        if let (Some(name), Some(result)) = (behavior.peek("name"), result_of(&behavior)) {
+        if let (Some(name), Some(result)) = (behavior.peek("name"), behavior.peek("result")) {
             parts.push(format!("{name}={result}").into());
         }
     }
     parts.retain(|part| !is_missing(part));
     (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-/// A behaviour's result, which may well be UNKNOWN.
-fn result_of<'a>(behavior: &Object<'a>) -> Option<&'a str> {
-    behavior.raw("result")?.strip_prefix('"')?.strip_suffix('"').filter(|result| !result.contains('\\'))
 }
