@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod exit;
 mod reload;
+mod render;
 mod run;
 mod schema;
 mod signal;
@@ -44,6 +45,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Print what a configuration will publish, as AsyncAPI or JSON Schema
     Schema(schema::SchemaArguments),
+    /// Render events from standard input as a route would
+    Render(render::RenderArguments),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -102,6 +105,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Run(arguments) => run::run(arguments).await,
         Command::Check(arguments) => check::check(arguments).await,
         Command::Schema(arguments) => schema::schema(&arguments),
+        Command::Render(arguments) => render::render(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

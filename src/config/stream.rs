@@ -12,7 +12,10 @@ use super::{
     redaction::{self, RawRedaction},
     secret::InlineSecrets,
 };
-use crate::{event::Origin, format::Format};
+use crate::{
+    event::Origin,
+    format::{Format, ocsf},
+};
 
 /// Most events that Okta gives in one answer.
 pub const PAGE_SIZE_MAX: u16 = 1_000;
@@ -89,6 +92,8 @@ pub struct RouteConfig {
     pub sink: String,
     /// How events are rendered.
     pub format: Format,
+    /// How OCSF is written, where that is the format.
+    pub ocsf: ocsf::Options,
     /// Which events are wanted.
     pub selection: SelectionConfig,
     /// What is left out of them or made unreadable, if anything.
@@ -146,6 +151,7 @@ struct RawRoute {
     name: Option<String>,
     #[serde(default)]
     format: Format,
+    ocsf: Option<RawOcsf>,
     #[serde(default)]
     event_types: Vec<String>,
     #[serde(default)]
@@ -157,6 +163,15 @@ struct RawRoute {
     redact: Option<RawRedaction>,
     in_flight_pages: Option<usize>,
     in_flight: Option<Bytes>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawOcsf {
+    #[serde(default)]
+    version: ocsf::Version,
+    #[serde(default)]
+    raw_data: bool,
 }
 
 /// Enough to see something arrive, and not so much that a first try is a flood.
@@ -247,8 +262,18 @@ fn route(
     let redaction = raw.redact.map(|raw| redaction::understand(raw, secrets)).transpose();
     let redaction = redaction.map_err(|problem| problem.under("redact"))?;
     let in_flight_bytes = size("in_flight", raw.in_flight, DEFAULT_IN_FLIGHT_BYTES)?;
-    let (sink, format) = (raw.sink, raw.format);
-    Ok(RouteConfig { name, sink, format, selection, redaction, in_flight_pages, in_flight_bytes })
+    let (sink, format, ocsf) = (raw.sink, raw.format, ocsf_options(raw.format, raw.ocsf)?);
+    Ok(RouteConfig { name, sink, format, ocsf, selection, redaction, in_flight_pages, in_flight_bytes })
+}
+
+/// A table that does nothing where it stands is a mistake.
+fn ocsf_options(format: Format, raw: Option<RawOcsf>) -> Result<ocsf::Options, Problem> {
+    if raw.is_some() && format != Format::Ocsf {
+        let reason = format!("the format is `{}`: these settings need format = \"ocsf\"", format.name());
+        return Err(Problem::new("ocsf", reason));
+    }
+    let RawOcsf { version, raw_data } = raw.unwrap_or_default();
+    Ok(ocsf::Options { version, raw_data })
 }
 
 fn refers(key: &str, name: &str, known: &BTreeSet<&str>) -> Result<(), Problem> {
@@ -299,6 +324,14 @@ mod tests {
         assert_eq!(resolve("2023-11-14T00:00:00Z").as_second(), 1_699_920_000);
         assert_eq!(resolve("1999-01-01T00:00:00Z"), now - retention);
         assert!(start("yesterday").is_err() && start("1h").is_err() && start("").is_err());
+    }
+
+    #[test]
+    fn settings_of_another_format_are_refused() {
+        let raw = || RawOcsf { raw_data: true, ..RawOcsf::default() };
+        assert!(ocsf_options(Format::Ocsf, Some(raw())).unwrap().raw_data);
+        assert_eq!(ocsf_options(Format::Okta, None).unwrap(), ocsf::Options::default());
+        assert!(ocsf_options(Format::Ecs, Some(raw())).is_err());
     }
 
     #[test]

@@ -8,15 +8,14 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    RouteError, SINK_RETRY_FIRST, SINK_RETRY_MAX, Selection,
+    RouteError, SINK_RETRY_FIRST, SINK_RETRY_MAX,
     cursor::{Committed, RouteCursor},
     reading::PageInFlight,
+    rendering::Rendering,
     status::{RouteStatus, class_name},
 };
 use crate::{
-    config::RouteConfig,
-    event::{Batch, BatchId, Event, Origin, Redaction},
-    format::Format,
+    event::{Batch, BatchId, Origin},
     invariant::Invariant,
     sink::{DeadLetters, Delivered, Failure, Receipt, Rejected, Settled, Sink, SinkError},
     stream::{Backoff, Read},
@@ -42,9 +41,7 @@ pub(super) enum Stop {
 #[derive(Debug)]
 pub(super) struct Delivery {
     origin: Arc<Origin>,
-    format: Format,
-    selection: Selection,
-    redaction: Option<Redaction>,
+    rendering: Rendering,
     sink: Sink,
     cursor: RouteCursor,
     dead_letters: DeadLetters,
@@ -79,23 +76,18 @@ impl std::fmt::Debug for Unsettled {
 
 impl Delivery {
     pub(super) fn new(
-        origin: Arc<Origin>,
-        config: &RouteConfig,
-        redaction: Option<Redaction>,
+        rendering: Rendering,
+        in_flight_pages_max: usize,
         sink: Sink,
         cursor: RouteCursor,
         dead_letters: DeadLetters,
         status: Arc<RouteStatus>,
     ) -> Self {
         let backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
-        let (format, selection) = (config.format, Selection::new(&config.selection));
-        let in_flight_pages_max = config.in_flight_pages;
         let (next_batch, last_link, unsettled) = (BatchId(1), None, VecDeque::new());
         Self {
-            origin,
-            format,
-            selection,
-            redaction,
+            origin: Arc::clone(&rendering.origin),
+            rendering,
             sink,
             cursor,
             dead_letters,
@@ -180,23 +172,9 @@ impl Delivery {
     fn render(&mut self, read: &Read) -> Result<Batch, RouteError> {
         let id = self.next_batch;
         self.next_batch = BatchId(id.0 + 1);
-        let (selection, format) = (&self.selection, self.format);
-        let (origin, events) = (Arc::clone(&self.origin), Arc::clone(&read.page.events));
-        let is_wanted = |index: u32, event: &Event<'_>| {
-            read.known.binary_search(&index).is_err() && selection.wants(event)
-        };
-        let batch = match &self.redaction {
-            None => Batch::render(id, origin, events, |index, event| {
-                is_wanted(index, event).then(|| format.render(event))
-            }),
-            // The selection goes by what Okta said, and what is made of an event by what is left of it.
-            Some(redaction) => {
-                let redacted = redaction
-                    .apply(&events, is_wanted)
-                    .map_err(|source| RouteError::Redaction { route: self.origin.route.clone(), source })?;
-                Batch::render(id, origin, Arc::new(redacted), |_, event| Some(format.render(event)))
-            }
-        };
+        let batch = self.rendering.batch(id, read, self.sink.payload_bytes_max());
+        let batch =
+            batch.map_err(|source| RouteError::Redaction { route: self.origin.route.clone(), source })?;
         let filtered = read.page.events.len() - batch.len() - read.known.len();
         if filtered + read.known.len() > 0 {
             metrics::page_selected(&self.origin.route, filtered as u64, read.known.len() as u64);

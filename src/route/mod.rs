@@ -7,6 +7,7 @@
 mod cursor;
 mod delivery;
 mod reading;
+mod rendering;
 mod selection;
 mod status;
 
@@ -21,6 +22,7 @@ pub use status::{Phase, RouteStatus, Snapshot};
 use crate::{
     config::{RedactionConfig, RouteConfig, Secret, SecretError, SinkConfig},
     event::{EventsError, Origin, Redaction},
+    format::Renderer,
     sink::{DeadLetters, Sink, SinkError},
     state::{State, StateError},
     stream::{Backoff, Position, Reader, Stream},
@@ -29,6 +31,7 @@ use crate::{
 use cursor::{Committed, RouteCursor};
 use delivery::{Delivery, Stop};
 use reading::Reading;
+use rendering::Rendering;
 
 /// The first and the longest wait between attempts to bring a sink up.
 const SINK_RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -134,8 +137,9 @@ impl Route {
 
         let (reading, pages) = Reading::new(reader, &self.config, Arc::clone(&self.status), until_caught_up);
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), name);
-        let (origin, status) = (self.origin(), Arc::clone(&self.status));
-        let delivery = Delivery::new(origin, &self.config, redaction, sink, cursor, dead_letters, status);
+        let (pages_max, status) = (self.config.in_flight_pages, Arc::clone(&self.status));
+        let delivery =
+            Delivery::new(self.rendering(redaction), pages_max, sink, cursor, dead_letters, status);
         // Reading ends when it is told to or has caught up; delivery then settles what is left.
         let (_, stopped) = tokio::join!(reading.run(stop), delivery.run(pages, stop));
         match stopped? {
@@ -154,6 +158,16 @@ impl Route {
         let key = key.unwrap_or(Err(SecretError::Interrupted));
         let key = key.map_err(|source| RouteError::Key { route: self.config.name.clone(), source })?;
         Ok(Redaction::new(&config.rules, key.as_ref()))
+    }
+
+    fn rendering(&self, redaction: Option<Redaction>) -> Rendering {
+        let tenant = self.stream.client().org().url.host_str().map(str::to_owned);
+        Rendering {
+            origin: self.origin(),
+            selection: Selection::new(&self.config.selection),
+            redaction,
+            renderer: Renderer { format: self.config.format, ocsf: self.config.ocsf, tenant },
+        }
     }
 
     fn position(&self, cursor: &RouteCursor) -> Result<Position, RouteError> {

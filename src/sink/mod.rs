@@ -40,6 +40,9 @@ use crate::{
     state::SinkMark,
 };
 
+/// What key, headers or envelope of a message usually stay below.
+const ENVELOPE_BYTES: usize = 1_024;
+
 /// Resolves when the fate of every message of a batch is known.
 pub type Receipt = BoxFuture<'static, Result<Settled, Failure>>;
 
@@ -143,6 +146,19 @@ impl Sink {
             Self::File(file) => file.publish(batch, from).await,
             Self::Stdout(stdout) => stdout.publish(batch, from).await,
         }
+    }
+
+    /// What a payload may have at most, as far as the bus has said so; a larger one would be rejected. What travels with
+    /// it (key, headers, envelope) is allowed for.
+    pub fn payload_bytes_max(&self) -> Option<usize> {
+        let message_bytes_max: Option<usize> = match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.message_bytes_max(),
+            #[cfg(feature = "nats")]
+            Self::Nats(nats) => nats.message_bytes_max(),
+            Self::File(_) | Self::Stdout(_) => None,
+        };
+        message_bytes_max.map(|bytes| bytes.saturating_sub(ENVELOPE_BYTES))
     }
 
     /// What keeps the bus's client from making progress just now, as far as it says so.

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "some tests have a table to show")]
 
 mod daemon;
+mod format;
 mod okta;
 mod sinks;
 mod state;

@@ -7,6 +7,10 @@ use crate::format::Format;
 
 /// What Okta documents of a System Log event. Nothing in it is required, and more may come at any time.
 const LOG_EVENT: &str = include_str!("log_event.json");
+/// What all events in OCSF have in common; the schema of each class is OCSF's own.
+const OCSF_EVENT: &str = include_str!("ocsf_event.json");
+/// What all events in ECS have in common.
+const ECS_EVENT: &str = include_str!("ecs_event.json");
 
 /// What says something of a value that a redacted one need not keep to.
 const BROKEN_BY_REDACTION: [&str; 4] = ["enum", "format", "pattern", "required"];
@@ -20,8 +24,11 @@ impl Channel {
     /// The schema of its events.
     pub(super) fn payload_schema(&self) -> Value {
         let schema = match self.format {
-            Format::Okta => serde_json::from_str(LOG_EVENT).unwrap_or(Value::Bool(true)),
+            Format::Okta => LOG_EVENT,
+            Format::Ocsf => OCSF_EVENT,
+            Format::Ecs => ECS_EVENT,
         };
+        let schema = serde_json::from_str(schema).unwrap_or(Value::Bool(true));
         if self.origin.is_redacted { redacted(schema) } else { schema }
     }
 }
@@ -63,11 +70,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::format::{ecs, ocsf};
 
     #[test]
-    fn the_schema_of_an_event_is_json() {
+    fn the_schemas_of_events_are_json() {
         let schema: Value = serde_json::from_str(LOG_EVENT).unwrap();
         assert_eq!(schema["properties"]["uuid"]["type"], "string");
+        let schema: Value = serde_json::from_str(ECS_EVENT).unwrap();
+        assert_eq!(schema["properties"]["ecs"]["properties"]["version"]["const"], ecs::VERSION);
+    }
+
+    #[test]
+    fn the_schema_of_ocsf_names_the_classes_that_there_are() {
+        let schema: Value = serde_json::from_str(OCSF_EVENT).unwrap();
+        let known: Vec<_> = ocsf::CLASSES.iter().map(|class| json!(class.uid)).collect();
+        assert_eq!(schema["properties"]["class_uid"]["enum"], json!(known));
+        let version = &schema["properties"]["metadata"]["properties"]["version"];
+        assert_eq!(version["const"], ocsf::Version::default().name());
     }
 
     #[test]

@@ -130,13 +130,18 @@ struct Settings {
     in_sync_copies_min: usize,
 }
 
-/// Nothing if we may not see them. Blocking.
-fn topic_settings(properties: &ClientConfig, topic: &str) -> Option<Settings> {
+/// All settings of a topic; nothing if we may not see them. Blocking.
+pub(super) fn describe_topic(properties: &ClientConfig, topic: &str) -> Option<ConfigResource> {
     let admin: AdminClient<DefaultClientContext> = properties.create().ok()?;
     let options = AdminOptions::new().request_timeout(Some(SETTINGS_PATIENCE));
     let resource = ResourceSpecifier::Topic(topic);
     let described = admin.describe_configs([&resource], &options);
-    let resource = Handle::current().block_on(described).ok()?.pop()?.ok()?;
+    Handle::current().block_on(described).ok()?.pop()?.ok()
+}
+
+/// Nothing if we may not see them. Blocking.
+fn topic_settings(properties: &ClientConfig, topic: &str) -> Option<Settings> {
+    let resource = describe_topic(properties, topic)?;
     Some(Settings {
         cleanup_policy: setting(&resource, "cleanup.policy")?.to_owned(),
         in_sync_copies_min: setting(&resource, "min.insync.replicas")?.parse().ok()?,

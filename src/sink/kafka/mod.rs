@@ -12,6 +12,7 @@ mod client;
 mod context;
 mod fault;
 mod ledger;
+mod limit;
 mod properties;
 mod record;
 mod topic;
@@ -55,6 +56,8 @@ pub struct Kafka {
     writer: RecordWriter,
     /// The batch that is being published with one record a batch, if one is.
     taken_apart: Option<BatchId>,
+    /// What a record may have, by the client and the topic.
+    record_bytes_max: Option<usize>,
 }
 
 impl Kafka {
@@ -62,6 +65,7 @@ impl Kafka {
     pub(super) async fn open(config: &KafkaSink, origin: &Origin) -> Result<Self, SinkError> {
         let topic = Topic::new(&config.topic, origin);
         let client = Client::connect(config, &topic, Batching::Many).await;
+        let record_bytes_max = limit::record_bytes_max(config, &topic).await;
         Ok(Self {
             config: config.clone(),
             topic,
@@ -69,7 +73,13 @@ impl Kafka {
             client: client.map_err(|fault| fault.into_error(&config.name))?,
             writer: RecordWriter::new(config),
             taken_apart: None,
+            record_bytes_max,
         })
+    }
+
+    /// What the client and the topic take at most of a record.
+    pub(super) fn message_bytes_max(&self) -> Option<usize> {
+        self.record_bytes_max
     }
 
     /// Hands the messages of `batch` from the one at `from` on to the client; waits while its queue is full.

@@ -78,6 +78,12 @@ impl Connection {
         Ok(Self { jetstream, link, runtime })
     }
 
+    /// What the server takes at most of a message with its headers.
+    pub(super) fn payload_bytes_max(&self) -> Option<usize> {
+        let server = self.jetstream.client().try_server_info()?;
+        Some(server.max_payload).filter(|bytes| *bytes > 0)
+    }
+
     /// Ends the connection. What the client still has to send is not sent.
     pub(super) fn end(&mut self) {
         self.link.lose();

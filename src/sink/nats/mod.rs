@@ -71,6 +71,11 @@ impl Nats {
         self.session.publish(batch, from).await
     }
 
+    /// What the server and the stream take at most of a message with its headers.
+    pub(super) fn message_bytes_max(&self) -> Option<usize> {
+        self.session.message_bytes_max()
+    }
+
     /// What keeps messages from being delivered, as far as the server or the client said so.
     pub(super) fn trouble(&self) -> Option<String> {
         self.session.trouble()

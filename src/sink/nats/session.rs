@@ -29,6 +29,8 @@ pub(super) struct Session {
     connection: Connection,
     acknowledgements: Acknowledgements,
     tail: Tail,
+    /// What a message with its headers may have, by the server and the stream.
+    message_bytes_max: Option<usize>,
     // Reused from message to message.
     id: String,
     subject: String,
@@ -45,6 +47,9 @@ impl Session {
         let connection = Connection::open(sink).await?;
         let stream = stream::find_or_create(&connection, sink, subjects).await?;
         let last = stream.cached_info().state.last_sequence;
+        let of_stream = usize::try_from(stream.cached_info().config.max_message_size);
+        let of_stream = of_stream.ok().filter(|bytes| *bytes > 0);
+        let message_bytes_max = of_stream.into_iter().chain(connection.payload_bytes_max()).min();
         let mut tail = Tail::default();
         let sequence = match sequence {
             None => last,
@@ -72,6 +77,7 @@ impl Session {
             connection,
             acknowledgements,
             tail,
+            message_bytes_max,
             id: String::new(),
             subject: String::new(),
             attributes: Attributes::default(),
@@ -94,6 +100,11 @@ impl Session {
     pub(super) fn sequence(&self) -> u64 {
         let settled = self.acknowledgements.sequence();
         self.tail.lowest().map_or(settled, |lowest| settled.min(lowest - 1))
+    }
+
+    /// What the server and the stream take at most of a message with its headers.
+    pub(super) fn message_bytes_max(&self) -> Option<usize> {
+        self.message_bytes_max
     }
 
     /// What is wrong, as far as the server or the client said so.

@@ -1,0 +1,245 @@
+//! `oktabus render`: events from standard input, rendered as a route would; for people who write rules.
+
+use std::io::{self, BufRead, Write};
+
+use bytes::Bytes;
+use clap::{Args, ValueEnum};
+
+use super::{Exit, fail};
+use crate::{
+    event::{Event, Events},
+    format::{Format, Renderer, ecs::Category, ocsf},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct RenderArguments {
+    /// How to render
+    #[arg(long, value_enum)]
+    format: FormatArgument,
+    /// Say on standard error what decided about each event
+    #[arg(long)]
+    explain: bool,
+    /// Take Okta's own event along as raw_data (ocsf only)
+    #[arg(long)]
+    raw_data: bool,
+    /// The org's domain, which a route knows by itself
+    #[arg(long, value_name = "DOMAIN")]
+    org: Option<String>,
+    /// What a rendered event may have at most, as a bus would say
+    #[arg(long, value_name = "BYTES")]
+    max_bytes: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArgument {
+    Okta,
+    Ocsf,
+    Ecs,
+}
+
+/// An event may be written over several lines, but not over more than this.
+const EVENT_LINES_MAX: usize = 5_000;
+
+/// What a piece of the input is.
+#[derive(Debug)]
+enum Piece {
+    /// One event or an array of them.
+    Events(Events),
+    /// The beginning of one; the rest may be on the next line.
+    Beginning,
+    /// Neither, and why.
+    Nothing(serde_json::Error),
+}
+
+/// Standard input or output failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {0}")]
+struct StreamError(&'static str, #[source] io::Error);
+
+pub(super) async fn render(arguments: RenderArguments) -> Exit {
+    let done = tokio::task::spawn_blocking(move || {
+        let (input, output) = (io::stdin().lock(), io::BufWriter::new(io::stdout().lock()));
+        Rendering::new(arguments, output, io::stderr()).run(input)
+    });
+    match done.await {
+        Ok(Ok(exit)) => exit,
+        // A reader that has gone away is no failure of ours.
+        Ok(Err(StreamError(_, err))) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Ok(Err(err)) => fail(Exit::Unavailable, &err),
+        Err(err) => fail(Exit::Bug, &err),
+    }
+}
+
+struct Rendering<O, E> {
+    renderer: Renderer,
+    bytes_max: Option<usize>,
+    explains: bool,
+    output: O,
+    errors: E,
+    is_bad: bool,
+}
+
+impl<O: Write, E: Write> Rendering<O, E> {
+    fn new(arguments: RenderArguments, output: O, errors: E) -> Self {
+        let format = match arguments.format {
+            FormatArgument::Okta => Format::Okta,
+            FormatArgument::Ocsf => Format::Ocsf,
+            FormatArgument::Ecs => Format::Ecs,
+        };
+        let ocsf = ocsf::Options { raw_data: arguments.raw_data, ..ocsf::Options::default() };
+        let renderer = Renderer { format, ocsf, tenant: arguments.org };
+        let (bytes_max, explains) = (arguments.max_bytes, arguments.explain);
+        Self { renderer, bytes_max, explains, output, errors, is_bad: false }
+    }
+
+    /// Renders what it can and ends with [`Exit::Usage`] if it could not render everything.
+    fn run(mut self, input: impl BufRead) -> Result<Exit, StreamError> {
+        let mut pending = String::new();
+        // The number of the first line of what is pending.
+        let mut first = 1;
+        for (line, number) in input.split(b'\n').zip(1..) {
+            let line = line.map_err(|err| StreamError("read standard input", err))?;
+            let line = String::from_utf8_lossy(&line);
+            if pending.is_empty() {
+                first = number;
+            }
+            self.take_line(&mut pending, &mut first, &line, number)?;
+        }
+        if !pending.is_empty() {
+            self.complain(first, "the event is cut short");
+        }
+        self.output.flush().map_err(|err| StreamError("write standard output", err))?;
+        Ok(if self.is_bad { Exit::Usage } else { Exit::Done })
+    }
+
+    fn take_line(
+        &mut self,
+        pending: &mut String,
+        first: &mut usize,
+        line: &str,
+        number: usize,
+    ) -> Result<(), StreamError> {
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        let is_alone = pending.is_empty();
+        pending.push_str(line);
+        pending.push('\n');
+        match piece(pending) {
+            Piece::Events(events) => {
+                pending.clear();
+                self.render_all(&events, *first)
+            }
+            Piece::Beginning if number - *first < EVENT_LINES_MAX => Ok(()),
+            Piece::Beginning => {
+                pending.clear();
+                self.complain(*first, "this begins an event that does not end");
+                Ok(())
+            }
+            Piece::Nothing(err) if is_alone => {
+                pending.clear();
+                self.complain(number, &format!("this is not JSON: {err}"));
+                Ok(())
+            }
+            // What was begun does not go on here; this line may be an event of its own.
+            Piece::Nothing(_) => {
+                self.complain(*first, "the event is cut short");
+                pending.clear();
+                *first = number;
+                self.take_line(pending, first, line, number)
+            }
+        }
+    }
+
+    fn render_all(&mut self, events: &Events, line: usize) -> Result<(), StreamError> {
+        for event in events.iter() {
+            if self.explains {
+                // Who does not read the explanations has the events all the same.
+                let _ = writeln!(self.errors, "line {line}: {}", explanation(self.renderer.format, &event));
+            }
+            let mut rendered = self.renderer.render(&event, self.bytes_max).bytes.to_vec();
+            // Between tokens alone: in a text a line break is escaped.
+            rendered.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+            rendered.push(b'\n');
+            self.output.write_all(&rendered).map_err(|err| StreamError("write standard output", err))?;
+        }
+        Ok(())
+    }
+
+    fn complain(&mut self, line: usize, complaint: &str) {
+        self.is_bad = true;
+        let _ = writeln!(self.errors, "oktabus: line {line}: {complaint}");
+    }
+}
+
+/// Reads `text` as one JSON value. An array is a page of Okta's, as `/api/v1/logs` answers.
+fn piece(text: &str) -> Piece {
+    match serde_json::from_str::<&serde_json::value::RawValue>(text) {
+        Ok(value) => {
+            let json = value.get();
+            let page = if json.starts_with('[') { json.to_owned() } else { format!("[{json}]") };
+            match Events::parse(Bytes::from(page)) {
+                Ok(events) => Piece::Events(events),
+                Err(err) => Piece::Nothing(serde::de::Error::custom(err)),
+            }
+        }
+        Err(err) if err.is_eof() => Piece::Beginning,
+        Err(err) => Piece::Nothing(err),
+    }
+}
+
+/// What decided how `event` is rendered.
+fn explanation(format: Format, event: &Event<'_>) -> String {
+    let event_type = event.event_type();
+    let name = event_type.unwrap_or("no event type");
+    match format {
+        Format::Okta => format!("{name}: as Okta sent it"),
+        Format::Ocsf => {
+            let ocsf::Routing { class, activity, rule, pattern, reason, .. } = ocsf::Routing::of(event_type);
+            let (uid, class, caption) = (class.uid, class.name, class.activity(activity));
+            format!("{name}: {uid}/{activity} {class}: {caption}; {rule} rule `{pattern}`: {reason}")
+        }
+        Format::Ecs => {
+            let category = Category::of(event_type);
+            let categories = Vec::from_iter(category.categories()).join(", ");
+            let types = Vec::from_iter(category.types()).join(", ");
+            let Category { rule, pattern, reason, .. } = category;
+            format!("{name}: category {categories}, type {types}; {rule} rule `{pattern}`: {reason}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Exit code, standard output and standard error.
+    fn run(format: FormatArgument, input: &str) -> (Exit, String, String) {
+        let arguments =
+            RenderArguments { format, explain: false, raw_data: false, org: None, max_bytes: None };
+        let (mut output, mut errors) = (Vec::new(), Vec::new());
+        let exit = Rendering::new(arguments, &mut output, &mut errors).run(input.as_bytes()).unwrap();
+        (exit, String::from_utf8(output).unwrap(), String::from_utf8(errors).unwrap())
+    }
+
+    #[test]
+    fn lines_pages_and_events_over_several_lines_are_rendered() {
+        let input = "{\"a\":1}\n\n[{\"b\":\n2},{\"c\":3}]\n{\n \"d\": 4\n}\n\"e\"";
+        let (exit, output, errors) = run(FormatArgument::Okta, input);
+        assert_eq!((exit, errors.as_str()), (Exit::Done, ""));
+        assert_eq!(output, "{\"a\":1}\n{\"b\": 2}\n{\"c\":3}\n{  \"d\": 4 }\n\"e\"\n");
+    }
+
+    #[test]
+    fn a_bad_line_is_told_by_its_number_and_hides_no_good_one() {
+        let input = "{\"a\":1}\nnonsense\n{\"b\":\n{\"c\":3}\n{\"d\":4}\n{\"e\":";
+        let (exit, output, errors) = run(FormatArgument::Okta, input);
+        assert_eq!(exit, Exit::Usage);
+        assert_eq!(output, "{\"a\":1}\n{\"c\":3}\n{\"d\":4}\n");
+        for line in
+            ["line 2: this is not JSON", "line 3: the event is cut short", "line 6: the event is cut short"]
+        {
+            assert!(errors.contains(line), "{errors}");
+        }
+    }
+}

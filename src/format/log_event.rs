@@ -1,0 +1,195 @@
+//! A System Log event opened up for rendering: the objects in it, each to be taken apart by whoever maps it.
+//!
+//! Where Okta keeps what is read here: `LogEvent` in Okta's management OpenAPI document 2026.06.3. Every part may be
+//! absent. What nobody took is written by [`LogEvent::write_rest`], nested under Okta's own names.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::{
+    object::{Object, is_missing},
+    party::{Kind, Party},
+    writer::ObjectWriter,
+};
+
+/// The parts of one event.
+#[derive(Debug, Default)]
+pub(super) struct LogEvent<'a> {
+    pub(super) root: Object<'a>,
+    pub(super) actor: Party<'a>,
+    pub(super) targets: Vec<Party<'a>>,
+    pub(super) client: Object<'a>,
+    pub(super) user_agent: Object<'a>,
+    pub(super) geography: Object<'a>,
+    pub(super) geolocation: Object<'a>,
+    pub(super) device: Object<'a>,
+    pub(super) authentication: Object<'a>,
+    pub(super) issuer: Object<'a>,
+    pub(super) outcome: Object<'a>,
+    pub(super) security: Object<'a>,
+    pub(super) risk: Object<'a>,
+    pub(super) transaction: Object<'a>,
+    pub(super) transaction_detail: Object<'a>,
+    pub(super) request: Object<'a>,
+    pub(super) ip_chain: Vec<Object<'a>>,
+    pub(super) debug_context: Object<'a>,
+    pub(super) debug_data: Object<'a>,
+}
+
+impl<'a> LogEvent<'a> {
+    /// Opens the event that `json` is; None if it is no JSON object.
+    pub(super) fn read(json: &'a str) -> Option<Self> {
+        let root = Object::read(json)?;
+        let client = root.open("client");
+        let geography = client.open("geographicalContext");
+        let authentication = root.open("authenticationContext");
+        let security = root.open("securityContext");
+        let transaction = root.open("transaction");
+        let request = root.open("request");
+        let debug_context = root.open("debugContext");
+        Some(Self {
+            actor: Party::new(root.open("actor")),
+            targets: root.open_array("target").into_iter().map(Party::new).collect(),
+            user_agent: client.open("userAgent"),
+            geolocation: geography.open("geolocation"),
+            device: root.open("device"),
+            issuer: authentication.open("issuer"),
+            outcome: root.open("outcome"),
+            risk: security.open("risk"),
+            transaction_detail: transaction.open("detail"),
+            ip_chain: request.open_array("ipChain"),
+            debug_data: debug_context.open("debugData"),
+            root,
+            client,
+            geography,
+            authentication,
+            security,
+            transaction,
+            request,
+            debug_context,
+        })
+    }
+
+    /// When it happened, unless Okta wrote no time after 1970.
+    pub(super) fn published(&self) -> Option<Timestamp> {
+        let published = self.root.peek("published")?.parse::<Timestamp>().ok()?;
+        (published >= Timestamp::UNIX_EPOCH).then_some(published)
+    }
+
+    /// What happened, for example `user.session.start`.
+    pub(super) fn event_type(&self) -> Option<Cow<'a, str>> {
+        self.root.peek("eventType")
+    }
+
+    /// The first target of this kind: the order of targets is not stable, so the kind decides.
+    pub(super) fn target(&self, kind: Kind) -> Option<&Party<'a>> {
+        self.targets.iter().find(|target| target.kind == kind)
+    }
+
+    /// How risky Okta found it: a level of its own, or the one in the debug data, which is text such as
+    /// `{level=HIGH, reasons=Anomalous Device}`.
+    pub(super) fn risk_level(&self) -> Option<Cow<'a, str>> {
+        self.risk.peek("level").or_else(|| self.debug_risk("level"))
+    }
+
+    /// One value of the debug data's `risk`.
+    pub(super) fn debug_risk(&self, name: &str) -> Option<Cow<'a, str>> {
+        let risk = match self.debug_data.peek("risk")? {
+            Cow::Borrowed(risk) => risk,
+            // Okta escapes nothing there; whoever does is left alone.
+            Cow::Owned(_) => return None,
+        };
+        brace_value(risk, name).filter(|value| !is_missing(value)).map(Cow::Borrowed)
+    }
+
+    /// Writes what nobody took. The debug data is by far the largest part of it and may be left out.
+    pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>, with_debug_data: bool) {
+        self.root.write_rest(out);
+        out.object("actor", |out| self.actor.object.write_rest(out));
+        out.array("target", |out| {
+            self.targets.iter().for_each(|target| out.object(|out| target.write_rest(out)));
+        });
+        out.object("client", |out| {
+            self.client.write_rest(out);
+            out.object("userAgent", |out| self.user_agent.write_rest(out));
+            out.object("geographicalContext", |out| {
+                self.geography.write_rest(out);
+                out.object("geolocation", |out| self.geolocation.write_rest(out));
+            });
+        });
+        out.object("device", |out| self.device.write_rest(out));
+        out.object("authenticationContext", |out| {
+            self.authentication.write_rest(out);
+            out.object("issuer", |out| self.issuer.write_rest(out));
+        });
+        out.object("outcome", |out| self.outcome.write_rest(out));
+        out.object("securityContext", |out| {
+            self.security.write_rest(out);
+            out.object("risk", |out| self.risk.write_rest(out));
+        });
+        out.object("transaction", |out| {
+            self.transaction.write_rest(out);
+            out.object("detail", |out| self.transaction_detail.write_rest(out));
+        });
+        out.object("request", |out| {
+            self.request.write_rest(out);
+            out.array("ipChain", |out| {
+                self.ip_chain.iter().for_each(|hop| out.object(|out| hop.write_rest(out)));
+            });
+        });
+        if with_debug_data {
+            out.object("debugContext", |out| {
+                self.debug_context.write_rest(out);
+                out.object("debugData", |out| self.debug_data.write_rest(out));
+            });
+        }
+    }
+}
+
+/// The value of `name` in text such as `{level=HIGH, reasons=A, B}`: it ends where the next name begins.
+fn brace_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+    let mut value: Option<&str> = None;
+    let mut at = 0;
+    for piece in inside.split(", ") {
+        let start = at;
+        at += piece.len() + 2;
+        match (value, piece.split_once('=')) {
+            (Some(found), Some(_)) => return Some(found),
+            (Some(found), None) => {
+                let from = found.as_ptr() as usize - inside.as_ptr() as usize;
+                value = inside.get(from..start + piece.len());
+            }
+            (None, Some((key, found))) if key.trim() == name => value = Some(found),
+            (None, _) => {}
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_hold_values_that_may_have_commas() {
+        let text = "{level=HIGH, reasons=Anomalous Device, New City, detectionName=x=y}";
+        assert_eq!(brace_value(text, "level"), Some("HIGH"));
+        assert_eq!(brace_value(text, "reasons"), Some("Anomalous Device, New City"));
+        assert_eq!(brace_value(text, "detectionName"), Some("x=y"));
+        assert_eq!(brace_value("{reasons=A, B}", "reasons"), Some("A, B"));
+        for odd in ["", "{", "{}", "level=HIGH", "{level}", "{=}"] {
+            assert_eq!(brace_value(odd, "level"), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn odd_parts_count_as_absent_and_are_left() {
+        let json = r#"{"actor":5,"client":"x","target":[1],"outcome":null,"debugContext":{"debugData":[]}}"#;
+        let event = LogEvent::read(json).unwrap();
+        assert!(event.targets.is_empty() && event.event_type().is_none() && event.published().is_none());
+        let rest = super::super::writer::Writer::new(usize::MAX).object(|out| event.write_rest(out, true));
+        assert_eq!(rest, r#"{"actor":5,"client":"x","target":[1],"debugContext":{"debugData":[]}}"#);
+    }
+}

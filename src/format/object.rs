@@ -1,0 +1,253 @@
+//! A JSON object that is taken apart member by member: what nobody took is left over, with its bytes as they were.
+//!
+//! Knows nothing of Okta but the words that it writes in place of a missing value. A member of an unexpected type
+//! counts as absent and is left over; nothing here fails.
+
+use std::{borrow::Cow, cell::Cell, fmt};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::writer::ObjectWriter;
+
+/// A JSON object, borrowed from its text. Where a name occurs twice the last member counts and the others are left over.
+#[derive(Debug, Default)]
+pub(super) struct Object<'a> {
+    members: Vec<Member<'a>>,
+}
+
+#[derive(Debug)]
+struct Member<'a> {
+    name: Cow<'a, str>,
+    value: &'a RawValue,
+    /// Whether it has found its place in what is being rendered.
+    is_taken: Cell<bool>,
+}
+
+/// Words that Okta writes where there is no value, in any case.
+const MISSING: [&str; 4] = ["", "null", "none", "unknown"];
+
+/// Whether `text` stands for a missing value.
+pub(super) fn is_missing(text: &str) -> bool {
+    text.len() <= 7 && MISSING.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+impl<'a> Object<'a> {
+    /// Reads the object that `json` is; None if it is anything else.
+    pub(super) fn read(json: &'a str) -> Option<Self> {
+        if !json.starts_with('{') {
+            return None;
+        }
+        serde_json::from_str(json).ok()
+    }
+
+    fn member(&self, name: &str) -> Option<&Member<'a>> {
+        self.members.iter().rfind(|member| member.name == name)
+    }
+
+    /// The object that the member is, taken; an empty one if it is none.
+    pub(super) fn open(&self, name: &str) -> Self {
+        let Some(member) = self.member(name) else { return Self::default() };
+        let Some(object) = Self::read(member.value.get()) else { return Self::default() };
+        member.is_taken.set(true);
+        object
+    }
+
+    /// The objects of the array that the member is, taken, without nulls; none if it is no such array.
+    pub(super) fn open_array(&self, name: &str) -> Vec<Self> {
+        let Some(objects) = self.peek_array(name) else { return Vec::new() };
+        self.mark(name);
+        objects
+    }
+
+    /// The objects of the array that the member is, without nulls; None if there is anything else in it.
+    pub(super) fn peek_array(&self, name: &str) -> Option<Vec<Self>> {
+        let values = Self::read_elements(self.member(name)?.value.get())?;
+        let values = values.into_iter().filter(|json| *json != "null");
+        values.map(Self::read).collect()
+    }
+
+    /// The JSON of each element of the array that `json` is; None if it is anything else.
+    pub(super) fn read_elements(json: &'a str) -> Option<Vec<&'a str>> {
+        if !json.starts_with('[') {
+            return None;
+        }
+        let values: Vec<&RawValue> = serde_json::from_str(json).ok()?;
+        Some(values.into_iter().map(RawValue::get).collect())
+    }
+
+    /// The text of a member that is a string or a number; None where it says that there is no value.
+    pub(super) fn peek(&self, name: &str) -> Option<Cow<'a, str>> {
+        text(self.member(name)?.value.get()).filter(|text| !is_missing(text))
+    }
+
+    /// Like [`Self::peek`], and takes the member.
+    pub(super) fn take(&self, name: &str) -> Option<Cow<'a, str>> {
+        let member = self.member(name)?;
+        let text = text(member.value.get())?;
+        member.is_taken.set(true);
+        (!is_missing(&text)).then_some(text)
+    }
+
+    /// The truth value of a member, taken.
+    pub(super) fn take_flag(&self, name: &str) -> Option<bool> {
+        let member = self.member(name)?;
+        let flag = match member.value.get() {
+            "true" => true,
+            "false" => false,
+            _ => return None,
+        };
+        member.is_taken.set(true);
+        Some(flag)
+    }
+
+    /// The JSON number of a member as it is written.
+    pub(super) fn number(&self, name: &str) -> Option<&'a str> {
+        let number = self.member(name)?.value.get();
+        number.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then_some(number)
+    }
+
+    /// The texts of the array that the member is, or the one text that it is; taken if there is nothing else in it.
+    pub(super) fn take_texts(&self, name: &str) -> Vec<Cow<'a, str>> {
+        let Some(member) = self.member(name) else { return Vec::new() };
+        let json = member.value.get();
+        let elements = Self::read_elements(json).unwrap_or_else(|| vec![json]);
+        let texts: Vec<_> = elements.iter().filter_map(|json| text(json)).collect();
+        if texts.len() == elements.len() {
+            member.is_taken.set(true);
+        }
+        texts.into_iter().filter(|text| !is_missing(text)).collect()
+    }
+
+    /// The object that the member is, taken only if it has no members but `known` ones; an empty one if it is none.
+    pub(super) fn open_if_only(&self, name: &str, known: &[&str]) -> Self {
+        let Some(object) = self.raw(name).and_then(Self::read) else { return Self::default() };
+        if object.members().all(|(name, _)| known.contains(&name)) {
+            self.mark(name);
+        }
+        object
+    }
+
+    /// The member's JSON as it is written, unless it is null.
+    pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
+        self.member(name).map(|member| member.value.get()).filter(|json| *json != "null")
+    }
+
+    /// Notes that the member has found its place.
+    pub(super) fn mark(&self, name: &str) {
+        if let Some(member) = self.member(name) {
+            member.is_taken.set(true);
+        }
+    }
+
+    /// Takes the member if it says no more than `text` does, in any case.
+    pub(super) fn mark_same(&self, name: &str, text: &str) {
+        if self.peek(name).is_none_or(|own| own.eq_ignore_ascii_case(text)) {
+            self.mark(name);
+        }
+    }
+
+    /// Names and JSON of the members that nobody took, nulls excepted.
+    pub(super) fn rest(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        let left = self.members.iter().filter(|member| !member.is_taken.get());
+        left.map(|member| (&*member.name, member.value.get())).filter(|(_, json)| *json != "null")
+    }
+
+    /// Writes what nobody took.
+    pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>) {
+        self.rest().for_each(|(name, json)| out.raw(name, json));
+    }
+
+    /// Names and JSON of all members, taken or not, nulls excepted.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
+        let members = self.members.iter().map(|member| (&*member.name, member.value.get()));
+        members.filter(|(_, json)| *json != "null")
+    }
+}
+
+/// The text of a string or number. Text that is no Unicode (half of a surrogate pair) is none.
+fn text(json: &str) -> Option<Cow<'_, str>> {
+    match json.as_bytes().first()? {
+        b'"' if json.contains('\\') => serde_json::from_str(json).ok().map(Cow::Owned),
+        b'"' => json.get(1..json.len() - 1).map(Cow::Borrowed),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(json)),
+        _ => None,
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Object<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some((Name(name), value)) = map.next_entry()? {
+            members.push(Member { name, value, is_taken: Cell::new(false) });
+        }
+        Ok(Object { members })
+    }
+}
+
+/// A member's name, borrowed unless it has escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::super::writer::Writer;
+    use super::*;
+
+    fn rest(object: &Object<'_>) -> String {
+        Writer::new(usize::MAX).object(|out| object.write_rest(out))
+    }
+
+    #[test]
+    fn what_is_not_taken_is_left_with_its_bytes() {
+        let object =
+            Object::read(r#"{"a":"x","b":34.4740,"c":{"d":[1, null]},"e":null,"f":"\u00e9"}"#).unwrap();
+        assert_eq!(object.take("a").as_deref(), Some("x"));
+        assert_eq!(object.take("f").as_deref(), Some("é"));
+        assert_eq!(rest(&object), r#"{"b":34.4740,"c":{"d":[1, null]}}"#);
+        assert_eq!(object.open("c").rest().count(), 1);
+        assert_eq!(rest(&object), r#"{"b":34.4740}"#);
+    }
+
+    #[test]
+    fn words_for_nothing_are_nothing_and_are_not_left() {
+        let object = Object::read(r#"{"a":"unknown","b":"NULL","c":"","d":"None","e":"nonet"}"#).unwrap();
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(object.take(name), None, "{name}");
+        }
+        assert_eq!(rest(&object), r#"{"e":"nonet"}"#);
+    }
+
+    #[test]
+    fn odd_types_are_absent_and_left() {
+        let odd = r#"{"a":[1],"b":{"x":1},"c":true,"d":"\ud800","e":[{},1]}"#;
+        let object = Object::read(odd).unwrap();
+        for name in ["a", "b", "c", "d"] {
+            assert_eq!(object.take(name), None, "{name}");
+        }
+        assert!(object.open("a").rest().next().is_none() && object.open_array("e").is_empty());
+        assert_eq!(rest(&object), odd);
+        assert!(Object::read("[1]").is_none() && Object::read("\"x\"").is_none());
+    }
+
+    #[test]
+    fn the_last_of_two_members_counts_and_the_first_is_left() {
+        let object = Object::read(r#"{"a":"1","a":"2"}"#).unwrap();
+        assert_eq!(object.take("a").as_deref(), Some("2"));
+        assert_eq!(rest(&object), r#"{"a":"1"}"#);
+    }
+}

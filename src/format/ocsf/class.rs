@@ -1,0 +1,184 @@
+//! The classes of OCSF 1.8.0 that System Log events become, with the captions that OCSF gives their numbers.
+
+use super::caption;
+
+/// One event class.
+#[derive(Debug)]
+pub struct Class {
+    /// `class_uid`
+    pub uid: u16,
+    /// `class_name`
+    pub name: &'static str,
+    /// `category_name`
+    pub category: &'static str,
+    /// Where OCSF publishes its schema.
+    pub schema_uri: &'static str,
+    /// Values of `activity_id` with their captions.
+    activities: &'static [(u8, &'static str)],
+    /// Whether the class itself has an actor, a source endpoint and an HTTP request. Where it has not, the client
+    /// becomes the `device` of the profile `host`.
+    pub(super) has_client: bool,
+}
+
+/// An activity that is in no list: the event's own words say what it is.
+pub(super) const OTHER: u8 = 99;
+
+pub(super) const BASE_EVENT: u16 = 0;
+pub(super) const DETECTION_FINDING: u16 = 2004;
+pub(super) const ACCOUNT_CHANGE: u16 = 3001;
+pub(super) const AUTHENTICATION: u16 = 3002;
+pub(super) const ENTITY_MANAGEMENT: u16 = 3004;
+pub(super) const USER_ACCESS: u16 = 3005;
+pub(super) const GROUP_MANAGEMENT: u16 = 3006;
+pub(super) const API_ACTIVITY: u16 = 6003;
+pub(super) const APPLICATION_ERROR: u16 = 6008;
+
+const IDENTITY: &str = "Identity & Access Management";
+const APPLICATION: &str = "Application Activity";
+
+/// All of them.
+pub static CLASSES: [Class; 9] = [
+    Class {
+        uid: BASE_EVENT,
+        name: "Base Event",
+        category: "Uncategorized",
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/base_event",
+        activities: &[],
+        has_client: false,
+    },
+    Class {
+        uid: DETECTION_FINDING,
+        name: "Detection Finding",
+        category: "Findings",
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/detection_finding",
+        activities: &[(1, "Create"), (2, "Update"), (3, "Close")],
+        has_client: false,
+    },
+    Class {
+        uid: ACCOUNT_CHANGE,
+        name: "Account Change",
+        category: IDENTITY,
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/account_change",
+        activities: &[
+            (1, "Create"),
+            (2, "Enable"),
+            (3, "Password Change"),
+            (4, "Password Reset"),
+            (5, "Disable"),
+            (6, "Delete"),
+            (7, "Attach Policy"),
+            (8, "Detach Policy"),
+            (9, "Lock"),
+            (10, "MFA Factor Enable"),
+            (11, "MFA Factor Disable"),
+            (12, "Unlock"),
+        ],
+        has_client: true,
+    },
+    Class {
+        uid: AUTHENTICATION,
+        name: "Authentication",
+        category: IDENTITY,
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/authentication",
+        activities: &[
+            (1, "Logon"),
+            (2, "Logoff"),
+            (3, "Authentication Ticket"),
+            (4, "Service Ticket Request"),
+            (5, "Service Ticket Renew"),
+            (6, "Preauth"),
+            (7, "Account Switch"),
+        ],
+        has_client: true,
+    },
+    Class {
+        uid: ENTITY_MANAGEMENT,
+        name: "Entity Management",
+        category: IDENTITY,
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/entity_management",
+        activities: &[
+            (1, "Create"),
+            (2, "Read"),
+            (3, "Update"),
+            (4, "Delete"),
+            (5, "Move"),
+            (6, "Enroll"),
+            (7, "Unenroll"),
+            (8, "Enable"),
+            (9, "Disable"),
+            (10, "Activate"),
+            (11, "Deactivate"),
+            (12, "Suspend"),
+            (13, "Resume"),
+        ],
+        has_client: true,
+    },
+    Class {
+        uid: USER_ACCESS,
+        name: "User Access Management",
+        category: IDENTITY,
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/user_access",
+        activities: &[(1, "Assign Privileges"), (2, "Revoke Privileges")],
+        has_client: true,
+    },
+    Class {
+        uid: GROUP_MANAGEMENT,
+        name: "Group Management",
+        category: IDENTITY,
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/group_management",
+        activities: &[
+            (1, "Assign Privileges"),
+            (2, "Revoke Privileges"),
+            (3, "Add User"),
+            (4, "Remove User"),
+            (5, "Delete"),
+            (6, "Create"),
+            (7, "Add Subgroup"),
+            (8, "Remove Subgroup"),
+        ],
+        has_client: true,
+    },
+    Class {
+        uid: API_ACTIVITY,
+        name: "API Activity",
+        category: APPLICATION,
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/api_activity",
+        activities: &[(1, "Create"), (2, "Read"), (3, "Update"), (4, "Delete")],
+        has_client: true,
+    },
+    Class {
+        uid: APPLICATION_ERROR,
+        name: "Application Error",
+        category: APPLICATION,
+        schema_uri: "https://schema.ocsf.io/1.8.0/classes/application_error",
+        activities: &[(1, "General Error"), (2, "Translation Error")],
+        has_client: false,
+    },
+];
+
+impl Class {
+    /// The class with this `class_uid`.
+    pub(super) fn by_uid(uid: u16) -> Option<&'static Self> {
+        CLASSES.iter().find(|class| class.uid == uid)
+    }
+
+    /// `category_uid`
+    pub(super) fn category_uid(&self) -> u16 {
+        self.uid / 1_000
+    }
+
+    /// `type_uid` of an activity.
+    pub(super) fn type_uid(&self, activity: u8) -> u32 {
+        u32::from(self.uid) * 100 + u32::from(activity)
+    }
+
+    /// OCSF's word for an activity.
+    pub fn activity(&self, id: u8) -> &'static str {
+        caption(self.activities, id)
+    }
+
+    /// Whether the class has this activity.
+    pub(super) fn has_activity(&self, id: u8) -> bool {
+        id == 0 || id == OTHER || self.activities.iter().any(|(known, _)| *known == id)
+    }
+}

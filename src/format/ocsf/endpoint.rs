@@ -1,0 +1,224 @@
+//! Where a request came from: source endpoint, place, operating system, HTTP request, and the device.
+
+use std::borrow::Cow;
+
+use super::{
+    super::{log_event::LogEvent, object::Object, words::is_ip, writer::ObjectWriter},
+    notes::{Notes, Observed},
+};
+
+/// `type_id` and `type` of an operating system by a part of its name; the first that fits counts.
+const SYSTEMS: [(&str, u16, &str); 12] = [
+    ("ipados", 302, "iPadOS"),
+    ("windows phone", 101, "Windows Mobile"),
+    ("windows mobile", 101, "Windows Mobile"),
+    ("windows", 100, "Windows"),
+    ("android", 201, "Android"),
+    ("mac os", 300, "macOS"),
+    ("macos", 300, "macOS"),
+    ("os x", 300, "macOS"),
+    ("osx", 300, "macOS"),
+    ("ios", 301, "iOS"),
+    ("iphone", 301, "iOS"),
+    ("linux", 200, "Linux"),
+];
+
+/// `type_id` and `type` of an endpoint by what Okta calls it.
+const ENDPOINTS: [(&str, u8, &str); 4] =
+    [("Computer", 2, "Desktop"), ("Laptop", 3, "Laptop"), ("Tablet", 4, "Tablet"), ("Mobile", 5, "Mobile")];
+
+/// Writes `src_endpoint`. Where OCSF demands one and there was no client, it is Okta's own service.
+pub(super) fn write_source<'a>(
+    event: &LogEvent<'a>,
+    is_demanded: bool,
+    path: &'static str,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'a>,
+) {
+    let ip = take_ip(event);
+    // A single dot is Okta's way to say that there is none.
+    let domain = event.security.take("domain").filter(|domain| domain != ".");
+    out.object("src_endpoint", |out| {
+        // One of these makes an endpoint; what else there is says nothing without them.
+        if ip.is_none() && domain.is_none() {
+            if is_demanded {
+                out.text("svc_name", "Okta");
+            }
+            return;
+        }
+        out.text_if("ip", ip.as_deref());
+        out.text_if("domain", domain.as_deref());
+        out.text_if("isp", event.security.take("isp").as_deref());
+        out.text_if("zone", event.client.take("zone").as_deref());
+        write_kind(event, out);
+        write_system(event.user_agent.take("os"), None, out);
+        write_network(event, out);
+        write_location(event, out, notes, path);
+        out.texts("intermediate_ips", intermediate_ips(event, ip.as_deref()));
+    });
+    notes.observe(Observed::IpAddress, path, "ip", ip.as_ref());
+}
+
+fn take_ip<'a>(event: &LogEvent<'a>) -> Option<Cow<'a, str>> {
+    let ip = event.client.peek("ipAddress").filter(|ip| is_ip(ip))?;
+    event.client.mark("ipAddress");
+    Some(ip)
+}
+
+fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    let Some(name) = event.client.peek("device") else { return };
+    match ENDPOINTS.iter().find(|(known, ..)| *known == name) {
+        Some((_, id, caption)) => {
+            out.integer("type_id", *id);
+            out.text("type", caption);
+            event.client.mark_same("device", caption);
+        }
+        None => {
+            event.client.mark("device");
+            out.integer("type_id", 99);
+            out.text("type", &name);
+        }
+    }
+}
+
+fn write_system(name: Option<Cow<'_, str>>, device: Option<&Object<'_>>, out: &mut ObjectWriter<'_>) {
+    let Some(name) = name else { return };
+    let (id, caption) = system(&name);
+    out.object("os", |out| {
+        out.text("name", &name);
+        out.integer("type_id", id);
+        out.text("type", caption.unwrap_or(&name));
+        out.text_if("version", device.and_then(|device| device.take("os_version")).as_deref());
+    });
+}
+
+fn system(name: &str) -> (u16, Option<&'static str>) {
+    let lower = name.to_ascii_lowercase();
+    let found = SYSTEMS.iter().find(|(part, ..)| lower.contains(part));
+    found.map_or((99, None), |(_, id, caption)| (*id, Some(caption)))
+}
+
+fn write_network(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    out.object("autonomous_system", |out| {
+        let number = event.security.number("asNumber").and_then(|number| number.parse::<u32>().ok());
+        if let Some(number) = number.filter(|number| *number > 0) {
+            event.security.mark("asNumber");
+            out.integer("number", number);
+        }
+        out.text_if("name", event.security.take("asOrg").as_deref());
+    });
+}
+
+/// A place has to have a name: coordinates alone are none for OCSF, and stay with what is not mapped.
+fn write_location<'a>(
+    event: &LogEvent<'a>,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'a>,
+    path: &'static str,
+) {
+    let place = &event.geography;
+    let country = place.take("country");
+    let names = [
+        ("city", place.take("city")),
+        ("region", place.take("state")),
+        ("country", country.clone()),
+        ("postal_code", place.take("postalCode")),
+    ];
+    if names.iter().all(|(_, name)| name.is_none()) {
+        return;
+    }
+    out.object("location", |out| {
+        for (member, name) in &names {
+            out.text_if(member, name.as_deref());
+        }
+        for (member, name, max) in [("lat", "lat", 90.0), ("long", "lon", 180.0)] {
+            let number = event.geolocation.number(name);
+            let is_on_earth = |number: &&str| number.parse::<f64>().is_ok_and(|degrees| degrees.abs() <= max);
+            if let Some(number) = number.filter(is_on_earth) {
+                event.geolocation.mark(name);
+                out.raw(member, number);
+            }
+        }
+    });
+    let place = if path == "src_endpoint" { "src_endpoint.location" } else { "device.location" };
+    if path != EVIDENCE {
+        notes.observe(Observed::Country, place, "country", country.as_ref());
+    }
+}
+
+/// Where the endpoint of a finding stands.
+pub(super) const EVIDENCE: &str = "evidences[0].src_endpoint";
+
+/// The addresses of the chain but for the client's own. What a hop says of the client's place a second time is taken.
+fn intermediate_ips<'a>(event: &LogEvent<'a>, client: Option<&str>) -> Vec<Cow<'a, str>> {
+    let mut ips = Vec::new();
+    let place = event.client.raw("geographicalContext");
+    for hop in &event.ip_chain {
+        let Some(ip) = hop.peek("ip").filter(|ip| is_ip(ip)) else { continue };
+        hop.mark("ip");
+        hop.mark_same("version", if ip.contains(':') { "V6" } else { "V4" });
+        if hop.raw("geographicalContext") == place {
+            hop.mark("geographicalContext");
+        }
+        if client != Some(&*ip) {
+            ips.push(ip);
+        }
+    }
+    ips
+}
+
+/// Writes `http_request`.
+pub(super) fn write_http_request<'a>(
+    event: &LogEvent<'a>,
+    path: &'static str,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'a>,
+) {
+    let agent = event.user_agent.take("rawUserAgent");
+    out.object("http_request", |out| {
+        out.text_if("uid", event.debug_data.take("requestId").as_deref());
+        out.text_if("user_agent", agent.as_deref());
+        out.object("url", |out| {
+            out.text_if("path", event.debug_data.take("requestUri").as_deref());
+            out.text_if("url_string", event.debug_data.take("url").as_deref());
+        });
+    });
+    notes.observe(Observed::UserAgent, path, "user_agent", agent.as_ref());
+}
+
+/// Writes `device` of the profile `host`: the device that Okta knows, or, where the class has no source endpoint, the
+/// client.
+pub(super) fn write_device<'a>(
+    event: &LogEvent<'a>,
+    with_client: bool,
+    out: &mut ObjectWriter<'_>,
+    notes: &mut Notes<'a>,
+) {
+    let uid = event.device.take("id");
+    let name = event.device.take("name");
+    let ip = if with_client { take_ip(event) } else { None };
+    if uid.is_none() && name.is_none() && ip.is_none() {
+        return;
+    }
+    notes.uses_host = true;
+    out.object("device", |out| {
+        out.text_if("uid", uid.as_deref());
+        out.text_if("name", name.as_deref());
+        out.text_if("ip", ip.as_deref());
+        let platform = event.device.take("os_platform");
+        let is_mobile = platform.as_deref().is_some_and(|platform| matches!(system(platform).0, 201 | 301));
+        out.integer("type_id", if is_mobile { 5 } else { 0 });
+        out.text("type", if is_mobile { "Mobile" } else { "Unknown" });
+        let system = platform.or_else(|| event.user_agent.take("os").filter(|_| with_client));
+        write_system(system, Some(&event.device), out);
+        if let Some(is_managed) = event.device.take_flag("managed") {
+            out.flag("is_managed", is_managed);
+        }
+        out.text_if("udid", event.device.take("udid").as_deref());
+        if with_client {
+            write_location(event, out, notes, "device");
+        }
+    });
+    notes.observe(Observed::DeviceUid, "device", "uid", uid.as_ref());
+    notes.observe(Observed::IpAddress, "device", "ip", ip.as_ref());
+}

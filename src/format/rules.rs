@@ -1,0 +1,193 @@
+//! Tables that say what an event type is: rows for exact types, for families and for verbs, in this order of
+//! precedence, each with its reason. Total over all event types, those that do not exist yet included.
+//!
+//! A table is a text of lines `rule,pattern,…,reason`; the columns between are its owner's. The rule is one of
+//!
+//! * `exact`: the event type is the pattern.
+//! * `family`: the event type is the pattern or goes on after it with a dot; the longest pattern counts.
+//! * `verb`: the last segment of the event type is the pattern, or its first or last word is.
+//! * `fallback`: everything else.
+
+use std::{collections::HashMap, fmt};
+
+/// A kind of rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// For one event type.
+    Exact,
+    /// For all that begin alike.
+    Family,
+    /// By what was done.
+    Verb,
+    /// For what no other rule knows.
+    Fallback,
+}
+
+/// One row: the owner's columns, and why.
+#[derive(Debug, Clone)]
+pub(super) struct Row<T> {
+    pub(super) rule: Rule,
+    pub(super) pattern: &'static str,
+    pub(super) reason: &'static str,
+    pub(super) columns: T,
+}
+
+/// The rows of one table. Verbs may stand in several groups, for example one for each class.
+#[derive(Debug)]
+pub(super) struct Rules<T> {
+    exact: HashMap<&'static str, Row<T>>,
+    families: HashMap<&'static str, Row<T>>,
+    verbs: HashMap<u16, HashMap<&'static str, Row<T>>>,
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Exact => "exact",
+            Self::Family => "family",
+            Self::Verb => "verb",
+            Self::Fallback => "fallback",
+        })
+    }
+}
+
+impl<T> Rules<T> {
+    /// Reads a table whose rows have `COLUMNS` columns between pattern and reason. `columns` makes sense of them, and
+    /// `group` tells a verb's group. Rows that make no sense are left out; the tests see to it that there are none.
+    pub(super) fn read<const COLUMNS: usize>(
+        table: &'static str,
+        columns: impl Fn([&'static str; COLUMNS]) -> Option<T>,
+        group: impl Fn(&T) -> u16,
+    ) -> Self {
+        let mut rules = Self { exact: HashMap::new(), families: HashMap::new(), verbs: HashMap::new() };
+        for line in lines(table) {
+            let Some(row) = row(line, &columns) else { continue };
+            match row.rule {
+                Rule::Exact => rules.exact.insert(row.pattern, row),
+                Rule::Family | Rule::Fallback => rules.families.insert(row.pattern, row),
+                Rule::Verb => rules.verbs.entry(group(&row.columns)).or_default().insert(row.pattern, row),
+            };
+        }
+        rules
+    }
+
+    /// The row for exactly this type, or for the longest beginning of it, or the fallback.
+    pub(super) fn find(&self, event_type: &str) -> Option<&Row<T>> {
+        if let Some(row) = self.exact.get(event_type) {
+            return Some(row);
+        }
+        let mut beginning = event_type;
+        loop {
+            if let Some(row) = self.families.get(beginning).filter(|row| row.rule == Rule::Family) {
+                return Some(row);
+            }
+            match beginning.rsplit_once('.') {
+                Some((shorter, _)) => beginning = shorter,
+                None => return self.fallback(),
+            }
+        }
+    }
+
+    /// The row for everything else.
+    pub(super) fn fallback(&self) -> Option<&Row<T>> {
+        self.families.get("*")
+    }
+
+    /// The row for what was done, in this group of verbs.
+    pub(super) fn find_verb(&self, group: u16, event_type: &str) -> Option<&Row<T>> {
+        let known = self.verbs.get(&group)?;
+        verbs(event_type).into_iter().find_map(|verb| known.get(verb))
+    }
+}
+
+/// The rows of a table as text.
+fn lines(table: &'static str) -> impl Iterator<Item = &'static str> {
+    table.lines().skip(1).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn row<T, const COLUMNS: usize>(
+    line: &'static str,
+    columns: &impl Fn([&'static str; COLUMNS]) -> Option<T>,
+) -> Option<Row<T>> {
+    // The reason is the last column, so that it may have commas.
+    let mut cells = line.splitn(COLUMNS + 3, ',');
+    let rule = match cells.next()? {
+        "exact" => Rule::Exact,
+        "family" => Rule::Family,
+        "verb" => Rule::Verb,
+        "fallback" => Rule::Fallback,
+        _ => return None,
+    };
+    let pattern = cells.next()?;
+    let mut own = [""; COLUMNS];
+    for cell in &mut own {
+        *cell = cells.next()?;
+    }
+    let reason = cells.next().filter(|reason| !reason.is_empty())?;
+    Some(Row { rule, pattern, reason, columns: columns(own)? })
+}
+
+/// What may be the verb of an event type: its last segment, and that segment's first and last word.
+fn verbs(event_type: &str) -> [&str; 3] {
+    let segment = event_type.rsplit('.').next().unwrap_or_default();
+    let first = segment.split('_').next().unwrap_or_default();
+    let last = segment.rsplit('_').next().unwrap_or_default();
+    [segment, first, last]
+}
+
+#[cfg(test)]
+impl<T> Rules<T> {
+    /// Every line of `table` must have become a row of its own.
+    pub(super) fn assert_holds_all_of(&self, table: &'static str) {
+        let verbs: usize = self.verbs.values().map(HashMap::len).sum();
+        let rows = self.exact.len() + self.families.len() + verbs;
+        assert_eq!(rows, lines(table).count(), "a row makes no sense or occurs twice");
+    }
+
+    /// Types and families that rows are about.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = (Rule, &'static str)> {
+        self.exact.values().chain(self.families.values()).map(|row| (row.rule, row.pattern))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "rule,pattern,group,reason\n\
+        # A comment.\n\
+        exact,user.session.start,1,because, indeed\n\
+        family,user,2,all of user\n\
+        family,user.session,3,all of sessions\n\
+        verb,start,3,it begins\n\
+        verb,read,3,it is read\n\
+        fallback,*,9,nobody knows\n";
+
+    fn rules() -> Rules<u16> {
+        Rules::read(TABLE, |[group]| group.parse().ok(), |group| *group)
+    }
+
+    #[test]
+    fn the_closest_row_counts() {
+        let rules = rules();
+        rules.assert_holds_all_of(TABLE);
+        let group = |event_type| rules.find(event_type).unwrap().columns;
+        assert_eq!(group("user.session.start"), 1);
+        assert_eq!(group("user.session.started"), 3);
+        assert_eq!(group("user.sessions"), 2);
+        assert_eq!(group("users.session"), 9);
+        assert_eq!(group(""), 9);
+        assert_eq!(group("*"), 9);
+        assert_eq!(rules.find("user.session.start").unwrap().reason, "because, indeed");
+    }
+
+    #[test]
+    fn verbs_are_found_in_the_last_segment_of_their_group() {
+        let rules = rules();
+        assert!(rules.find_verb(3, "a.b.start").is_some());
+        assert!(rules.find_verb(3, "a.read_client_secret").is_some());
+        assert!(rules.find_verb(3, "a.b_read").is_some());
+        assert!(rules.find_verb(3, "start.other").is_none());
+        assert!(rules.find_verb(2, "a.b.start").is_none());
+    }
+}

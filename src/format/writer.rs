@@ -1,0 +1,201 @@
+//! Writes JSON straight into bytes. What turns out to be empty is not written at all: neither OCSF nor ECS has a use
+//! for nulls, `{}` and `[]`.
+
+/// Writes one JSON object.
+#[derive(Debug)]
+pub(super) struct Writer {
+    out: Vec<u8>,
+    text_bytes_max: usize,
+}
+
+/// Writes the members of one object.
+#[derive(Debug)]
+pub(super) struct ObjectWriter<'w> {
+    out: &'w mut Vec<u8>,
+    text_bytes_max: usize,
+    is_empty: bool,
+}
+
+/// Writes the elements of one array.
+#[derive(Debug)]
+pub(super) struct ArrayWriter<'w> {
+    out: &'w mut Vec<u8>,
+    text_bytes_max: usize,
+    is_empty: bool,
+}
+
+/// What a rendered event usually fits into.
+const CAPACITY: usize = 4_096;
+
+impl Writer {
+    /// A writer that cuts texts after `text_bytes_max` bytes.
+    pub(super) fn new(text_bytes_max: usize) -> Self {
+        Self { out: Vec::with_capacity(CAPACITY), text_bytes_max }
+    }
+
+    /// The bytes of the object with the members that `write` writes.
+    pub(super) fn object_bytes(mut self, write: impl FnOnce(&mut ObjectWriter<'_>)) -> Vec<u8> {
+        self.out.push(b'{');
+        let (out, text_bytes_max) = (&mut self.out, self.text_bytes_max);
+        write(&mut ObjectWriter { out, text_bytes_max, is_empty: true });
+        self.out.push(b'}');
+        self.out
+    }
+
+    #[cfg(test)]
+    pub(super) fn object(self, write: impl FnOnce(&mut ObjectWriter<'_>)) -> String {
+        String::from_utf8(self.object_bytes(write)).unwrap()
+    }
+}
+
+impl ObjectWriter<'_> {
+    /// A text, cut if it is too long.
+    pub(super) fn text(&mut self, name: &str, text: &str) {
+        self.name(name);
+        push_text(cut(text, self.text_bytes_max), self.out);
+    }
+
+    /// A text if there is one.
+    pub(super) fn text_if(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.text(name, text);
+        }
+    }
+
+    /// An integer.
+    pub(super) fn integer(&mut self, name: &str, integer: impl Into<i64>) {
+        self.name(name);
+        self.out.extend_from_slice(integer.into().to_string().as_bytes());
+    }
+
+    /// A truth value.
+    pub(super) fn flag(&mut self, name: &str, flag: bool) {
+        self.name(name);
+        self.out.extend_from_slice(if flag { b"true" } else { b"false" });
+    }
+
+    /// A value that is JSON already.
+    pub(super) fn raw(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.out.extend_from_slice(json.as_bytes());
+    }
+
+    /// A list of texts, unless it is empty.
+    pub(super) fn texts<T: AsRef<str>>(&mut self, name: &str, texts: impl IntoIterator<Item = T>) {
+        self.array(name, |array| texts.into_iter().for_each(|text| array.text(text.as_ref())));
+    }
+
+    /// An object, unless `write` writes nothing; false then.
+    pub(super) fn object(&mut self, name: &str, write: impl FnOnce(&mut ObjectWriter<'_>)) -> bool {
+        let (start, was_empty) = (self.out.len(), self.is_empty);
+        self.name(name);
+        let is_written = object(self.out, self.text_bytes_max, write);
+        if !is_written {
+            self.out.truncate(start);
+            self.is_empty = was_empty;
+        }
+        is_written
+    }
+
+    /// An array, unless `write` writes nothing.
+    pub(super) fn array(&mut self, name: &str, write: impl FnOnce(&mut ArrayWriter<'_>)) {
+        let (start, was_empty) = (self.out.len(), self.is_empty);
+        self.name(name);
+        self.out.push(b'[');
+        let mut array =
+            ArrayWriter { out: &mut *self.out, text_bytes_max: self.text_bytes_max, is_empty: true };
+        write(&mut array);
+        if array.is_empty {
+            self.out.truncate(start);
+            self.is_empty = was_empty;
+        } else {
+            self.out.push(b']');
+        }
+    }
+
+    fn name(&mut self, name: &str) {
+        separate(self.out, &mut self.is_empty);
+        push_text(name, self.out);
+        self.out.push(b':');
+    }
+}
+
+impl ArrayWriter<'_> {
+    /// A text, cut if it is too long.
+    pub(super) fn text(&mut self, text: &str) {
+        separate(self.out, &mut self.is_empty);
+        push_text(cut(text, self.text_bytes_max), self.out);
+    }
+
+    /// An object, unless `write` writes nothing.
+    pub(super) fn object(&mut self, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+        let (start, was_empty) = (self.out.len(), self.is_empty);
+        separate(self.out, &mut self.is_empty);
+        if !object(self.out, self.text_bytes_max, write) {
+            self.out.truncate(start);
+            self.is_empty = was_empty;
+        }
+    }
+
+    /// A value that is JSON already.
+    pub(super) fn raw(&mut self, json: &str) {
+        separate(self.out, &mut self.is_empty);
+        self.out.extend_from_slice(json.as_bytes());
+    }
+}
+
+/// Writes an object; false if it is empty and has to be taken back.
+fn object(out: &mut Vec<u8>, text_bytes_max: usize, write: impl FnOnce(&mut ObjectWriter<'_>)) -> bool {
+    out.push(b'{');
+    let mut object = ObjectWriter { out, text_bytes_max, is_empty: true };
+    write(&mut object);
+    let is_empty = object.is_empty;
+    out.push(b'}');
+    !is_empty
+}
+
+fn separate(out: &mut Vec<u8>, is_empty: &mut bool) {
+    if !*is_empty {
+        out.push(b',');
+    }
+    *is_empty = false;
+}
+
+fn push_text(text: &str, out: &mut Vec<u8>) {
+    // Writing text into memory cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+/// The beginning of `text` that has `bytes_max` bytes or a few less.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    if text.len() <= bytes_max { text } else { &text[..text.floor_char_boundary(bytes_max)] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_empty_leaves_no_trace() {
+        let json = Writer::new(usize::MAX).object(|out| {
+            out.object("a", |_| {});
+            out.array("b", |array| array.object(|_| {}));
+            out.object("c", |out| {
+                out.object("d", |_| {});
+                out.integer("e", -1);
+            });
+            out.texts::<&str>("f", []);
+            out.flag("g", false);
+        });
+        assert_eq!(json, r#"{"c":{"e":-1},"g":false}"#);
+    }
+
+    #[test]
+    fn texts_are_escaped_and_cut_between_characters() {
+        let json = Writer::new(4).object(|out| {
+            out.text("a\"", "é\"é\n");
+            out.texts("b", ["abcdef", "x"]);
+        });
+        assert_eq!(json, r#"{"a\"":"é\"","b":["abcd","x"]}"#);
+    }
+}

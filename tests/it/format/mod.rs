@@ -1,0 +1,219 @@
+//! What the program renders, judged by programs of other people: OCSF by the compiled schemas of PyPI's
+//! `ocsf-json-schema`, ECS by the field list of npm's `@elastic/ecs`.
+
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+mod variants;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::{io::AsyncWriteExt as _, process::Command};
+
+use crate::support::{daemon::Workplace, okta::Okta, tools::tool};
+use variants::event_types;
+
+/// What a judge says.
+#[derive(Debug, Deserialize)]
+struct Verdict {
+    #[serde(alias = "documents")]
+    events: usize,
+    invalid: usize,
+    /// By class and activity, or by categories.
+    #[serde(alias = "categories")]
+    classes: BTreeMap<String, usize>,
+    shown: Vec<Value>,
+}
+
+/// How many hostile events of each type are rendered.
+const HOSTILE_VARIANTS: u64 = 2;
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Runs a program on `input`: whether it ended well, what it printed, and what it complained of.
+async fn run(mut command: Command, input: String) -> (bool, String, String) {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let writing = tokio::spawn(async move { stdin.write_all(input.as_bytes()).await });
+    let output = child.wait_with_output().await.unwrap();
+    writing.await.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+async fn render(options: &[&str], events: &[Value]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oktabus"));
+    command.arg("render").args(options);
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let (is_well, rendered, complaints) = run(command, lines).await;
+    assert!(is_well, "{complaints}");
+    assert_eq!(rendered.lines().count(), events.len());
+    rendered
+}
+
+async fn judge_ocsf(rendered: String) -> Verdict {
+    tool("judges-ocsf-python/python");
+    let mut command = Command::new("python3");
+    command.arg(in_repository("tests/judges/ocsf/judge.py"));
+    verdict(command, rendered).await
+}
+
+async fn judge_ecs(rendered: String) -> Verdict {
+    tool("judges-ecs-node/node_modules");
+    let mut command = Command::new("node");
+    command.arg(in_repository("tests/judges/ecs/judge.mjs"));
+    verdict(command, rendered).await
+}
+
+async fn verdict(command: Command, rendered: String) -> Verdict {
+    let (_, printed, complaints) = run(command, rendered).await;
+    serde_json::from_str(&printed).unwrap_or_else(|err| panic!("{err}: {printed}{complaints}"))
+}
+
+impl Verdict {
+    fn assert_all_valid(&self, events: usize) {
+        assert_eq!((self.events, self.invalid), (events, 0), "{:#?}", self.shown);
+    }
+}
+
+/// Every event type that Okta has, sparse, full and hostile.
+fn all_variants() -> Vec<Value> {
+    let mut events = Vec::new();
+    for event_type in event_types() {
+        events.push(event_type.sparse());
+        events.push(event_type.full());
+        events.extend((0..HOSTILE_VARIANTS).map(|seed| event_type.hostile(seed)));
+    }
+    assert!(events.len() > 4_000);
+    events
+}
+
+#[tokio::test]
+async fn every_event_of_every_type_is_valid_ocsf() {
+    let events = all_variants();
+    let rendered = render(&["--format", "ocsf", "--org", "acme.okta.com", "--raw-data"], &events).await;
+    judge_ocsf(rendered).await.assert_all_valid(events.len());
+}
+
+#[tokio::test]
+async fn every_event_of_every_type_is_valid_ecs() {
+    let events = all_variants();
+    let rendered = render(&["--format", "ecs", "--org", "acme.okta.com"], &events).await;
+    judge_ecs(rendered).await.assert_all_valid(events.len());
+}
+
+#[tokio::test]
+async fn what_is_cut_to_fit_a_bus_is_valid_too() {
+    let events: Vec<_> = event_types().into_iter().map(variants::EventType::full).collect();
+    for bytes_max in ["6000", "4000", "1"] {
+        let rendered = render(&["--format", "ocsf", "--raw-data", "--max-bytes", bytes_max], &events).await;
+        judge_ocsf(rendered).await.assert_all_valid(events.len());
+    }
+    let rendered = render(&["--format", "ecs", "--max-bytes", "1"], &events).await;
+    judge_ecs(rendered).await.assert_all_valid(events.len());
+}
+
+#[tokio::test]
+async fn what_is_no_event_at_all_is_kept_in_a_valid_shape() {
+    let events =
+        [Value::Null, 5.into(), "text \u{1f600}".into(), serde_json::json!([["x"]]), serde_json::json!({})];
+    let rendered = render(&["--format", "ocsf"], &events).await;
+    judge_ocsf(rendered.clone()).await.assert_all_valid(events.len());
+    for (line, event) in rendered.lines().zip(&events).take(3) {
+        let rendered: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(rendered["class_uid"], 0);
+        assert_eq!(rendered["raw_data"], event.to_string());
+    }
+    judge_ecs(render(&["--format", "ecs"], &events).await).await.assert_all_valid(events.len());
+}
+
+#[tokio::test]
+async fn the_judges_refuse_what_is_wrong() {
+    let events = [event_types()[0].full()];
+    let ocsf = render(&["--format", "ocsf"], &events).await;
+    for (right, wrong) in [
+        ("\"metadata\":", "\"metadatum\":"),
+        ("\"type_uid\":", "\"type_uid\":1"),
+        ("\"severity_id\":1", "\"severity_id\":2"),
+        ("\"name\":\"src_endpoint.ip\"", "\"name\":\"src_endpoint.uid\""),
+    ] {
+        assert!(ocsf.contains(right), "{right}: {ocsf}");
+        assert_eq!(judge_ocsf(ocsf.replacen(right, wrong, 1)).await.invalid, 1, "{wrong}");
+    }
+    let ecs = render(&["--format", "ecs"], &events).await;
+    for (right, wrong) in [
+        ("\"ip\":\"", "\"ip\":\"x"),
+        ("\"type\":[\"info\"]", "\"type\":[\"start\"]"),
+        ("\"full_name\"", "\"fullname\""),
+        ("\"category\":[\"iam\"]", "\"category\":\"iam\""),
+    ] {
+        assert!(ecs.contains(right), "{right}: {ecs}");
+        assert_eq!(judge_ecs(ecs.replacen(right, wrong, 1)).await.invalid, 1, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_route_delivers_is_valid_in_its_format() {
+    const EVENTS: usize = 3_000;
+    let okta = Okta::with_backlog(EVENTS).await;
+    let config = r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+routes = [{ sink = "ocsf", format = "ocsf", ocsf = { version = "1.8.0", raw_data = true } }, { sink = "ecs", format = "ecs" }]
+[sinks.ocsf]
+kind = "file"
+directory = "{dir}/ocsf"
+[sinks.ecs]
+kind = "file"
+directory = "{dir}/ecs"
+"#;
+    let workplace = Workplace::new(&okta, config);
+    workplace.catch_up().await;
+    let [ocsf, ecs] = ["ocsf", "ecs"].map(|folder| workplace.lines(folder));
+    let okta_events = okta.events().await;
+    for (line, event) in ocsf.iter().zip(&okta_events) {
+        let rendered: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(rendered["raw_data"], *event);
+        assert_eq!(rendered["metadata"]["tenant_uid"], "127.0.0.1");
+    }
+    let verdict = judge_ocsf(ocsf.join("\n")).await;
+    verdict.assert_all_valid(EVENTS);
+    assert!(verdict.classes["3002/1"] > 100, "{:?}", verdict.classes);
+    let verdict = judge_ecs(ecs.join("\n")).await;
+    verdict.assert_all_valid(EVENTS);
+    assert!(verdict.classes["authentication|session"] > 100, "{:?}", verdict.classes);
+}
+
+/// Events whose debug data makes them so large.
+fn large_event(uuid: &str, padding_bytes: usize) -> String {
+    // Not to be compressed: a Kafka topic counts what is left after compression.
+    let padding: String = std::iter::repeat_with(fastrand::alphanumeric).take(padding_bytes).collect();
+    let mut event = event_types()[0].full();
+    event["uuid"] = uuid.into();
+    event["debugContext"]["debugData"]["padding"] = padding.into();
+    event.to_string()
+}
+
+/// Asserts that `rendered` are valid, that the first was cut and what it was before, and that the second was not.
+async fn assert_cut_and_whole(rendered: Vec<String>, untruncated_kib: u64) {
+    let values: Vec<Value> = rendered.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [cut, whole] = &values[..] else { panic!("{} messages", values.len()) };
+    assert_eq!(cut["metadata"]["original_event_uid"], "large");
+    assert_eq!(cut["metadata"]["is_truncated"], true);
+    assert!(cut["metadata"]["untruncated_size"].as_u64().unwrap() >= untruncated_kib);
+    assert!(cut["unmapped"]["debugContext"].is_null() && !cut["unmapped"]["target"].is_null());
+    assert_eq!(whole["metadata"]["original_event_uid"], "small");
+    assert!(whole["metadata"]["is_truncated"].is_null() && !whole["unmapped"]["debugContext"].is_null());
+    judge_ocsf(rendered.join("\n")).await.assert_all_valid(2);
+}

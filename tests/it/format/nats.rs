@@ -1,0 +1,69 @@
+//! Events that are larger than a NATS server or a JetStream stream takes.
+
+use async_nats::jetstream::stream::Config;
+
+use super::{assert_cut_and_whole, large_event};
+use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta};
+
+fn workplace(okta: &Okta, nats: &NatsServer) -> Workplace {
+    let config = format!(
+        r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+poll_interval = "200ms"
+routes = [{{ sink = "nats", format = "ocsf" }}]
+[buses.nats]
+kind = "nats"
+servers = ["{}"]
+[sinks.nats]
+kind = "nats"
+stream = "OKTA"
+create = {{}}
+"#,
+        nats.url()
+    );
+    Workplace::new(okta, &config)
+}
+
+async fn payloads(nats: &NatsServer) -> Vec<String> {
+    let stored = nats.stored("OKTA").await;
+    stored.into_iter().map(|message| String::from_utf8(message.payload).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_a_server_does_not_take_whole_arrives_with_less_detail() {
+    let okta = Okta::with_backlog(0).await;
+    let nats = NatsServer::start().await;
+    let workplace = workplace(&okta, &nats);
+    okta.add(&format!("[{},{}]", large_event("large", 2 << 20), large_event("small", 10))).await;
+    workplace.catch_up().await;
+    assert_cut_and_whole(payloads(&nats).await, 2_048).await;
+    assert!(!workplace.path("state/dead-letters").exists());
+}
+
+#[tokio::test]
+async fn what_a_stream_does_not_take_whole_arrives_with_less_detail_or_becomes_a_dead_letter() {
+    let okta = Okta::with_backlog(0).await;
+    let nats = NatsServer::start().await;
+    let stream = |max_message_size| Config {
+        name: "OKTA".to_owned(),
+        subjects: vec!["okta.>".to_owned()],
+        max_message_size,
+        ..Config::default()
+    };
+    nats.create_stream(stream(16_384)).await;
+    let workplace = workplace(&okta, &nats);
+    okta.add(&format!("[{},{}]", large_event("large", 20_000), large_event("small", 10))).await;
+    workplace.catch_up().await;
+    assert_cut_and_whole(payloads(&nats).await, 20).await;
+
+    nats.jetstream().await.update_stream(stream(1_500)).await.unwrap();
+    okta.add(&large_event("hopeless", 20_000)).await;
+    workplace.catch_up().await;
+    assert_eq!(payloads(&nats).await.len(), 2);
+    let letter = std::fs::read_to_string(workplace.path("state/dead-letters/log.nats.jsonl")).unwrap();
+    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
+    assert_eq!(letter["id"], "acme:hopeless:ocsf");
+    assert!(letter["event"].to_string().len() > 20_000);
+}
