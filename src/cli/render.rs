@@ -1,6 +1,9 @@
 //! `oktabus render`: events from standard input, rendered as a route would; for people who write rules.
 
-use std::io::{self, BufRead, Write};
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead, Write},
+};
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
@@ -38,7 +41,7 @@ enum FormatArgument {
 }
 
 /// An event may be written over several lines, but not over more than this.
-const EVENT_LINES_MAX: usize = 5_000;
+const EVENT_LINES_MAX: usize = 2_000;
 
 /// What a piece of the input is.
 #[derive(Debug)]
@@ -77,7 +80,12 @@ struct Rendering<O, E> {
     output: O,
     errors: E,
     is_bad: bool,
+    /// Lines that begin an event whose end has not come yet.
+    pending: Vec<Line>,
 }
+
+/// A line of the input with its number, from 1 on.
+type Line = (usize, String);
 
 impl<O: Write, E: Write> Rendering<O, E> {
     fn new(arguments: RenderArguments, output: O, errors: E) -> Self {
@@ -89,66 +97,57 @@ impl<O: Write, E: Write> Rendering<O, E> {
         let ocsf = ocsf::Options { raw_data: arguments.raw_data, ..ocsf::Options::default() };
         let renderer = Renderer { format, ocsf, tenant: arguments.org };
         let (bytes_max, explains) = (arguments.max_bytes, arguments.explain);
-        Self { renderer, bytes_max, explains, output, errors, is_bad: false }
+        Self { renderer, bytes_max, explains, output, errors, is_bad: false, pending: Vec::new() }
     }
 
     /// Renders what it can and ends with [`Exit::Usage`] if it could not render everything.
     fn run(mut self, input: impl BufRead) -> Result<Exit, StreamError> {
-        let mut pending = String::new();
-        // The number of the first line of what is pending.
-        let mut first = 1;
         for (line, number) in input.split(b'\n').zip(1..) {
             let line = line.map_err(|err| StreamError("read standard input", err))?;
-            let line = String::from_utf8_lossy(&line);
-            if pending.is_empty() {
-                first = number;
-            }
-            self.take_line(&mut pending, &mut first, &line, number)?;
+            self.take_lines(VecDeque::from([(number, String::from_utf8_lossy(&line).into_owned())]))?;
         }
-        if !pending.is_empty() {
-            self.complain(first, "the event is cut short");
+        while !self.pending.is_empty() {
+            let rest = self.give_up_first();
+            self.take_lines(rest)?;
         }
         self.output.flush().map_err(|err| StreamError("write standard output", err))?;
         Ok(if self.is_bad { Exit::Usage } else { Exit::Done })
     }
 
-    fn take_line(
-        &mut self,
-        pending: &mut String,
-        first: &mut usize,
-        line: &str,
-        number: usize,
-    ) -> Result<(), StreamError> {
-        if line.trim().is_empty() {
-            return Ok(());
-        }
-        let is_alone = pending.is_empty();
-        pending.push_str(line);
-        pending.push('\n');
-        match piece(pending) {
-            Piece::Events(events) => {
-                pending.clear();
-                self.render_all(&events, *first)
+    fn take_lines(&mut self, mut lines: VecDeque<Line>) -> Result<(), StreamError> {
+        while let Some((number, line)) = lines.pop_front() {
+            if line.trim().is_empty() {
+                continue;
             }
-            Piece::Beginning if number - *first < EVENT_LINES_MAX => Ok(()),
-            Piece::Beginning => {
-                pending.clear();
-                self.complain(*first, "this begins an event that does not end");
-                Ok(())
-            }
-            Piece::Nothing(err) if is_alone => {
-                pending.clear();
-                self.complain(number, &format!("this is not JSON: {err}"));
-                Ok(())
-            }
-            // What was begun does not go on here; this line may be an event of its own.
-            Piece::Nothing(_) => {
-                self.complain(*first, "the event is cut short");
-                pending.clear();
-                *first = number;
-                self.take_line(pending, first, line, number)
+            self.pending.push((number, line));
+            let text = self.pending.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n");
+            match piece(&text) {
+                Piece::Events(events) => {
+                    let first = self.pending.first().map_or(number, |(first, _)| *first);
+                    self.pending.clear();
+                    self.render_all(&events, first)?;
+                }
+                Piece::Beginning if self.pending.len() < EVENT_LINES_MAX => {}
+                Piece::Nothing(err) if self.pending.len() == 1 => {
+                    self.pending.clear();
+                    self.complain(number, &format!("this is not JSON: {err}"));
+                }
+                Piece::Beginning | Piece::Nothing(_) => {
+                    self.give_up_first().into_iter().rev().for_each(|line| lines.push_front(line));
+                }
             }
         }
+        Ok(())
+    }
+
+    /// What was begun does not go on as it should, so its first line was cut short; those after it may be events of their
+    /// own.
+    fn give_up_first(&mut self) -> VecDeque<Line> {
+        let mut lines = VecDeque::from(std::mem::take(&mut self.pending));
+        if let Some((number, _)) = lines.pop_front() {
+            self.complain(number, "the event that begins here is cut short");
+        }
+        lines
     }
 
     fn render_all(&mut self, events: &Events, line: usize) -> Result<(), StreamError> {
@@ -236,9 +235,11 @@ mod tests {
         let (exit, output, errors) = run(FormatArgument::Okta, input);
         assert_eq!(exit, Exit::Usage);
         assert_eq!(output, "{\"a\":1}\n{\"c\":3}\n{\"d\":4}\n");
-        for line in
-            ["line 2: this is not JSON", "line 3: the event is cut short", "line 6: the event is cut short"]
-        {
+        for line in [
+            "line 2: this is not JSON",
+            "line 3: the event that begins here is cut short",
+            "line 6: the event that begins here is cut short",
+        ] {
             assert!(errors.contains(line), "{errors}");
         }
     }
