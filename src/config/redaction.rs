@@ -226,7 +226,10 @@ mod tests {
             problem(&format!("presets = {{ personal = \"pseudonymize\" }}\nkey = \"{long}\"")),
             "none"
         );
-        assert!(problem("presets = { personal = \"pseudonymize\" }").contains("give `key_file`, `key_env`"));
+        assert!(
+            problem("presets = { personal = \"pseudonymize\" }")
+                .contains("give `key_file`, `key_env` or `key_credential`")
+        );
         assert!(problem("pseudonymize = [\"actor\"]\nkey = \"short\"").contains("fewer than 16"));
         assert!(problem(&format!("mask = [\"actor\"]\nkey = \"{long}\"")).contains("no key is needed"));
     }

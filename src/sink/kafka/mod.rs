@@ -65,12 +65,13 @@ impl Kafka {
     pub(super) async fn open(config: &KafkaSink, origin: &Origin) -> Result<Self, SinkError> {
         let topic = Topic::new(&config.topic, origin);
         let client = Client::connect(config, &topic, Batching::Many).await;
+        let client = client.map_err(|fault| fault.into_error(&config.name))?;
         let record_bytes_max = limit::record_bytes_max(config, &topic).await;
         Ok(Self {
             config: config.clone(),
             topic,
             known_topics: KnownTopics::default(),
-            client: client.map_err(|fault| fault.into_error(&config.name))?,
+            client,
             writer: RecordWriter::new(config),
             taken_apart: None,
             record_bytes_max,

@@ -196,7 +196,10 @@ async fn what_cannot_be_redacted_as_told_is_refused() {
     for (redact, told) in [
         (r#"drop = ["uuid"]"#, "streams.log.routes[0].redact.drop: `uuid` cannot be redacted"),
         (r#"mask = ["client.ipAdress"]"#, "did you mean `ipAddress`?"),
-        (r#"pseudonymize = ["actor.id"]"#, "redact.key: missing: give `key_file` or `key_env`"),
+        (
+            r#"pseudonymize = ["actor.id"]"#,
+            "redact.key: missing: give `key_file`, `key_env` or `key_credential`",
+        ),
         (
             r#"pseudonymize = ["actor.id"], key_file = "{dir}/none""#,
             "redact.key: cannot read the secret file",

@@ -23,6 +23,8 @@ start = "-90d"
 page_size = 100
 routes = [
   {{ sink = "siem" }},
+  {{ sink = "siem", name = "log/classes", format = "ocsf" }},
+  {{ sink = "siem", name = "log/elastic", format = "ecs", redact = {{ mask = ["client"] }} }},
   {{ sink = "structured", redact = {{ presets = {{ personal = "pseudonymize", sensitive = "drop" }}, key_file = "{{dir}}/token" }} }},
   {{ sink = "events" }},
   {{ sink = "envelopes", redact = {{ mask = ["*"] }} }},
@@ -80,7 +82,7 @@ async fn what_is_published_is_what_the_schema_says() {
     let okta = Okta::with_backlog(EVENTS).await;
     let broker = Broker::shared().await;
     let nats = NatsServer::start().await;
-    for topic in ["schema.acme.okta", "schema.structured"] {
+    for topic in ["schema.acme.okta", "schema.acme.ocsf", "schema.acme.ecs", "schema.structured"] {
         broker.create_topic(topic, 3, &[]).await;
     }
     let workplace = Workplace::with_orgs(&format!(
@@ -100,6 +102,8 @@ async fn what_is_published_is_what_the_schema_says() {
     let mut lines = Vec::new();
     for (route, read) in [
         ("log/siem", ["kafka", bootstrap, "schema.acme.okta"]),
+        ("log/classes", ["kafka", bootstrap, "schema.acme.ocsf"]),
+        ("log/elastic", ["kafka", bootstrap, "schema.acme.ecs"]),
         ("log/structured", ["kafka", bootstrap, "schema.structured"]),
         ("log/events", ["nats", &nats.url(), "EVENTS"]),
         ("log/envelopes", ["nats", &nats.url(), "ENVELOPES"]),
@@ -118,7 +122,7 @@ async fn what_is_published_is_what_the_schema_says() {
     lines.push(json!({ "route": "log/out", "payload": lines[0]["payload"] }));
     let text = |lines: &[Value]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
     let path = schema.to_str().unwrap();
-    assert_eq!(messages_judge(&["schema", path], &text(&lines)).await, [json!({ "valid": EVENTS * 5 + 1 })]);
+    assert_eq!(messages_judge(&["schema", path], &text(&lines)).await, [json!({ "valid": EVENTS * 7 + 1 })]);
 }
 
 #[tokio::test]
@@ -135,7 +139,7 @@ async fn the_document_is_asyncapi_by_its_own_parser() {
     assert!(!said.stdout.contains("secret"), "{}", said.stdout);
     asyncapi_judge(&said.stdout).await;
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(document["channels"].as_object().unwrap().len(), 6);
+    assert_eq!(document["channels"].as_object().unwrap().len(), 8);
     assert_eq!(document["channels"]["log.events"]["address"], "okta.acme.okta.{event_type}");
     assert_eq!(document["channels"]["log.siem"]["address"], "schema.acme.okta");
     assert_eq!(document["servers"]["nats"]["host"], nats.url().trim_start_matches("nats://"));
