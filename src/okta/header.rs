@@ -2,7 +2,7 @@
 
 use reqwest::header::{DATE, HeaderMap, WWW_AUTHENTICATE};
 
-use super::{budget::RateLimit, error::shorten, transport::Reply};
+use super::{budget::RateLimit, error::shorten, quoted::quoted_string, transport::Reply};
 
 const LIMIT: &str = "x-rate-limit-limit";
 const REMAINING: &str = "x-rate-limit-remaining";
@@ -90,27 +90,13 @@ fn parameter(line: &str, name: &str) -> Option<String> {
             rest = after;
             continue;
         };
-        let (value, after) = unquote(quoted);
+        let (value, after) = quoted_string(quoted);
         if found.eq_ignore_ascii_case(name) {
             return Some(value);
         }
         rest = after;
     }
     None
-}
-
-/// What stands before the closing quote, and what comes after it.
-fn unquote(quoted: &str) -> (String, &str) {
-    let mut value = String::new();
-    let mut chars = quoted.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return (value, &quoted[at + 1..]),
-            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
-            c => value.push(c),
-        }
-    }
-    (value, "")
 }
 
 /// `Date`, an IMF-fixdate (RFC 9110, section 5.6.7), in seconds since 1970.

@@ -1,5 +1,7 @@
 //! `Link` headers by RFC 8288: parameters in any order, quoted or not, several links in a line or a line a link.
 
+use super::quoted::quoted_string;
+
 /// The target of the first link whose relation is `relation`, over all `Link` header lines.
 pub(super) fn find<'a>(lines: impl IntoIterator<Item = &'a str>, relation: &str) -> Option<&'a str> {
     lines.into_iter().find_map(|line| find_in_line(line, relation))
@@ -44,16 +46,7 @@ fn read_value(text: &str) -> (String, &str) {
         let end = text.find([';', ',']).unwrap_or(text.len());
         return (text[..end].trim_end().to_owned(), &text[end..]);
     };
-    let mut value = String::new();
-    let mut chars = quoted.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => return (value, &quoted[at + 1..]),
-            '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
-            c => value.push(c),
-        }
-    }
-    (value, "")
+    quoted_string(quoted)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod error;
 mod header;
 mod link;
 pub mod logs;
+mod quoted;
 mod transport;
 mod turnstile;
 
