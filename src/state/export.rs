@@ -70,15 +70,9 @@ pub(super) fn write(store: &Store, out: &mut dyn Write) -> Result<(), ExportErro
         let (recent_count, recent) = (cursor.recent.count(), cursor.recent.to_hex());
         put(&Line::Cursor { route, generation, cursor, recent_count, recent })?;
     }
-    let mut after: Option<String> = None;
-    loop {
-        let chunk = store.entries(after.as_deref())?;
-        let Some(last) = chunk.last() else { break };
-        after = Some(last.id.clone());
-        for StoredEntry { id, generation, entry } in chunk {
-            put(&Line::Command { id, generation, entry })?;
-        }
-    }
+    store.visit_entries(|StoredEntry { id, generation, entry }| {
+        put(&Line::Command { id, generation, entry }).map_err(ExportError::from)
+    })?;
     let counted = lines;
     serde_json::to_writer(&mut *out, &Line::End { lines: counted }).map_err(io::Error::from)?;
     out.write_all(b"\n")?;
@@ -123,17 +117,6 @@ pub fn read(export: impl BufRead) -> Result<Contents, ImportError> {
         }
     }
     Err(ImportError::CutShort)
-}
-
-/// All that is in `store`, for a new one.
-pub(super) fn contents(store: &Store) -> Result<Contents, StateError> {
-    let mut export = Vec::new();
-    match write(store, &mut export) {
-        Ok(()) => {}
-        Err(ExportError::State(err)) => return Err(err),
-        Err(ExportError::Io(_)) => return Err(StateError::Interrupted),
-    }
-    read(export.as_slice()).map_err(|_| StateError::Interrupted)
 }
 
 #[cfg(test)]

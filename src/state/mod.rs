@@ -5,6 +5,7 @@
 //! kept, and nothing of commands beyond their ids.
 
 mod cursor;
+mod cursors;
 mod disk;
 mod engine;
 mod error;

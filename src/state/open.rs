@@ -7,9 +7,8 @@ use std::{fs, path::PathBuf};
 use jiff::Timestamp;
 
 use super::{
-    Cursor, StateError, disk,
+    Cursor, StateError, Stored, cursors, disk,
     engine::{Batch, Engine},
-    export,
     journal::{self, StoredEntry},
     places::Places,
     refusal::{Distrust, Refusal},
@@ -46,6 +45,22 @@ pub struct Contents {
     pub routes: Vec<(String, u64, Cursor)>,
     /// The journal.
     pub entries: Vec<StoredEntry>,
+}
+
+impl Contents {
+    /// All that is in `store`, for a new one.
+    fn of(store: &Store) -> Result<Self, StateError> {
+        let mut contents = Self::default();
+        for (name, Stored { generation, mut cursor }) in store.list()? {
+            cursor.recent.mark_unwritten();
+            contents.routes.push((name, generation, cursor));
+        }
+        store.visit_entries(|stored| {
+            contents.entries.push(stored);
+            Ok::<_, StateError>(())
+        })?;
+        Ok(contents)
+    }
 }
 
 /// Opens the state at `places`.
@@ -192,7 +207,7 @@ fn recover_at(places: Places, cursors: Vec<(String, Cursor)>) -> Result<Store, S
 /// sled has no compaction of its own; what is written anew has no past.
 fn compact(places: Places) -> Result<Store, StateError> {
     let store = open_trusted(places.clone())?;
-    let contents = export::contents(&store)?;
+    let contents = Contents::of(&store)?;
     store.close()?;
     drop(store);
     let (store, replaced) = rebuild(places, &contents, "before-compaction")?;
@@ -250,7 +265,7 @@ fn move_aside(places: &Places, aside: &str) -> Result<Option<PathBuf>, StateErro
 fn fill(engine: &Engine, contents: &Contents) -> Result<(), StateError> {
     for (name, generation, cursor) in &contents.routes {
         let mut batch = Batch::default();
-        store::add_cursor(&mut batch, name, *generation, cursor)?;
+        cursors::add_cursor(&mut batch, name, *generation, cursor)?;
         engine.apply(batch)?;
     }
     for chunk in contents.entries.chunks(journal::CHUNK) {

@@ -67,6 +67,11 @@ impl RecentIds {
         self.written = self.count;
     }
 
+    /// Notes that nothing is on the disk: for a store that is written anew.
+    pub(super) fn mark_unwritten(&mut self) {
+        self.written = 0;
+    }
+
     /// How many were ever remembered.
     pub(super) fn count(&self) -> u64 {
         self.count

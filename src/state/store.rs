@@ -14,7 +14,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Cursor, RecentIds, StateError, Stored, disk,
+    Cursor, RecentIds, StateError, Stored, cursors, disk,
     engine::{Batch, Engine},
     identity::StoreId,
     places::Places,
@@ -30,10 +30,6 @@ use crate::telemetry::chain;
 const WITNESS_INTERVAL: Duration = Duration::from_secs(5);
 
 const IDENTITY: &[u8] = b"identity";
-const CURSOR: &[u8] = b"cursor\0";
-const RECENT: &[u8] = b"recent\0";
-/// More routes than any configuration has.
-const ROUTES_MAX: usize = 100_000;
 
 /// The open store.
 #[derive(Debug)]
@@ -98,21 +94,21 @@ impl Store {
     /// Where `route` stands, if it ever moved.
     pub(super) fn load(&self, route: &str) -> Result<Option<Stored>, StateError> {
         let _ready = self.ready()?;
-        let stored = self.engine.get(&cursor_key(route))?;
-        stored.map(|bytes| read_cursor(&self.engine, route, &bytes)).transpose()
+        let stored = self.engine.get(&cursors::cursor_key(route))?;
+        stored.map(|bytes| cursors::read_cursor(&self.engine, route, &bytes)).transpose()
     }
 
     /// All routes, by name.
     pub(super) fn list(&self) -> Result<Vec<(String, Stored)>, StateError> {
         let _ready = self.ready()?;
-        routes(&self.engine)
+        cursors::routes(&self.engine)
     }
 
     /// Moves the cursor of `route` from generation `expected` to the next.
     pub(super) fn advance(&self, route: &str, expected: u64, cursor: &Cursor) -> Result<u64, StateError> {
-        let payload = encode_cursor(route, cursor)?;
-        let change = Change { what: route, key: cursor_key(route), expected, payload: &payload };
-        self.change(&change, |batch| add_recent(batch, route, expected + 1, cursor))
+        let payload = cursors::encode_cursor(route, cursor)?;
+        let change = Change { what: route, key: cursors::cursor_key(route), expected, payload: &payload };
+        self.change(&change, |batch| cursors::add_recent(batch, route, expected + 1, cursor))
     }
 
     /// Sets a record to its next generation, together with what `more` adds to the batch, and returns when that is on
@@ -171,7 +167,7 @@ impl Store {
             commits: self.commits(),
             written_at: Timestamp::now(),
             written_by: env!("CARGO_PKG_VERSION").to_owned(),
-            routes: witnessed(routes(&self.engine)?),
+            routes: witnessed(cursors::routes(&self.engine)?),
         };
         let mut keeping = lock(&self.keeping);
         keeping.tally.sync()?;
@@ -293,31 +289,9 @@ impl Change<'_> {
 
 /// What the store in `engine` says of itself; every cursor in it is read.
 pub(super) fn facts(engine: &Engine) -> Result<StoreFacts, StateError> {
-    let routes = routes(engine)?.into_iter().map(|(name, stored)| (name, stored.generation)).collect();
+    let routes =
+        cursors::routes(engine)?.into_iter().map(|(name, stored)| (name, stored.generation)).collect();
     Ok(StoreFacts { identity: read_identity(engine)?, routes })
-}
-
-/// All routes, by name.
-pub(super) fn routes(engine: &Engine) -> Result<Vec<(String, Stored)>, StateError> {
-    let mut routes = Vec::new();
-    for (key, bytes) in engine.scan(CURSOR, None, ROUTES_MAX)? {
-        let route = String::from_utf8_lossy(&key[CURSOR.len()..]).into_owned();
-        let stored = read_cursor(engine, &route, &bytes)?;
-        routes.push((route, stored));
-    }
-    Ok(routes)
-}
-
-/// Adds a cursor to a store that is being built.
-pub(super) fn add_cursor(
-    batch: &mut Batch,
-    route: &str,
-    generation: u64,
-    cursor: &Cursor,
-) -> Result<(), StateError> {
-    batch.insert(cursor_key(route), record::encode(generation, &encode_cursor(route, cursor)?));
-    add_recent(batch, route, generation, cursor);
-    Ok(())
 }
 
 pub(super) fn record_error(what: &str) -> impl FnOnce(RecordError) -> StateError {
@@ -353,55 +327,12 @@ fn read_identity(engine: &Engine) -> Result<Option<(StoreId, u64)>, StateError> 
     Ok(Some((StoreId::from_bytes(id.map_err(record_error(WHAT))?), commits)))
 }
 
-fn read_cursor(engine: &Engine, route: &str, bytes: &[u8]) -> Result<Stored, StateError> {
-    let (generation, payload) = record::decode(bytes).map_err(record_error(route))?;
-    let content = |what: String| record_error(route)(RecordError::Content(what));
-    let (count, json) = payload.split_first_chunk().ok_or_else(|| content("it is cut short".to_owned()))?;
-    let mut cursor: Cursor = serde_json::from_slice(json).map_err(|err| content(err.to_string()))?;
-    cursor.recent = read_recent(engine, route, u64::from_be_bytes(*count))?;
-    Ok(Stored { generation, cursor })
-}
-
-fn read_recent(engine: &Engine, route: &str, count: u64) -> Result<RecentIds, StateError> {
-    let mut chunks = Vec::new();
-    for (_, bytes) in engine.scan(&recent_prefix(route), None, usize::MAX)? {
-        chunks.push(record::decode(&bytes).map_err(record_error(route))?.1.to_vec());
-    }
-    let recent = RecentIds::from_chunks(count, chunks.iter().map(Vec::as_slice));
-    recent.ok_or_else(|| {
-        record_error(route)(RecordError::Content("the recent events do not fit the cursor".to_owned()))
-    })
-}
-
-fn encode_cursor(route: &str, cursor: &Cursor) -> Result<Vec<u8>, StateError> {
-    let mut payload = cursor.recent.count().to_be_bytes().to_vec();
-    serde_json::to_writer(&mut payload, cursor)
-        .map_err(|err| record_error(route)(RecordError::Content(err.to_string())))?;
-    Ok(payload)
-}
-
-fn add_recent(batch: &mut Batch, route: &str, generation: u64, cursor: &Cursor) {
-    for (number, chunk) in cursor.recent.changed_chunks() {
-        let mut key = recent_prefix(route);
-        key.push(number);
-        batch.insert(key, record::encode(generation, &chunk));
-    }
-}
-
 fn witnessed(routes: Vec<(String, Stored)>) -> std::collections::BTreeMap<String, WitnessedRoute> {
     let witnessed = |Stored { generation, cursor }| {
         let cursor = Cursor { recent: RecentIds::default(), ..cursor };
         WitnessedRoute { generation, cursor }
     };
     routes.into_iter().map(|(name, stored)| (name, witnessed(stored))).collect()
-}
-
-fn cursor_key(route: &str) -> Vec<u8> {
-    [CURSOR, route.as_bytes()].concat()
-}
-
-fn recent_prefix(route: &str) -> Vec<u8> {
-    [RECENT, route.as_bytes(), b"\0"].concat()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -552,7 +483,10 @@ mod tests {
         {
             let engine = Engine::open(&directory.path().join("store")).unwrap();
             let mut batch = Batch::default();
-            batch.insert(cursor_key("r"), encode_version_1(7, &encode_cursor("r", &cursor("1")).unwrap()));
+            batch.insert(
+                cursors::cursor_key("r"),
+                encode_version_1(7, &cursors::encode_cursor("r", &cursor("1")).unwrap()),
+            );
             engine.apply(batch).unwrap();
             engine.flush().unwrap();
         }
@@ -569,10 +503,10 @@ mod tests {
         {
             let store = open::for_tests(directory.path());
             store.advance("r", 0, &cursor("1")).unwrap();
-            let mut record = store.engine.get(&cursor_key("r")).unwrap().unwrap();
+            let mut record = store.engine.get(&cursors::cursor_key("r")).unwrap().unwrap();
             record[3] = record::VERSION + 1;
             let mut batch = Batch::default();
-            batch.insert(cursor_key("r"), record);
+            batch.insert(cursors::cursor_key("r"), record);
             store.write(batch).unwrap();
         }
         let refused = open::open(Places::within(directory.path().to_owned()), Opening::Trusted).unwrap_err();

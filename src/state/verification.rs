@@ -39,13 +39,10 @@ pub struct Verification {
 pub(super) fn verify(store: &Store) -> Result<Verification, StateError> {
     let routes = store.list()?.len() as u64;
     let mut commands = 0;
-    let mut after: Option<String> = None;
-    loop {
-        let chunk = store.entries(after.as_deref())?;
-        let Some(last) = chunk.last() else { break };
-        after = Some(last.id.clone());
-        commands += chunk.len() as u64;
-    }
+    store.visit_entries(|_| {
+        commands += 1;
+        Ok::<_, StateError>(())
+    })?;
     let places = &store.places;
     let folder = places.store();
     // Files of sled may go while they are counted.
