@@ -16,15 +16,4 @@ mod redaction;
 mod schema;
 mod shutdown;
 
-/// A stream of everything into files in the folder `archive`.
-const TO_FILES: &str = r#"
-[streams.log]
-org = "acme"
-start = "-90d"
-poll_interval = "200ms"
-routes = [{ sink = "files" }]
-
-[sinks.files]
-kind = "file"
-directory = "{dir}/archive"
-"#;
+use crate::support::daemon::TO_FILES;

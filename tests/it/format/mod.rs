@@ -7,17 +7,17 @@ mod kafka;
 mod nats;
 mod variants;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::{collections::BTreeMap, process::Command};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::{io::AsyncWriteExt as _, process::Command};
 
-use crate::support::{daemon::Workplace, okta::Okta, tools::tool};
+use crate::support::{
+    daemon::Workplace,
+    judges::{program, run},
+    okta::Okta,
+    tools::tool,
+};
 use variants::event_types;
 
 /// What a judge says.
@@ -35,22 +35,6 @@ struct Verdict {
 /// How many hostile events of each type are rendered.
 const HOSTILE_VARIANTS: u64 = 2;
 
-fn in_repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// Runs a program on `input`: whether it ended well, what it printed, and what it complained of.
-async fn run(mut command: Command, input: String) -> (bool, String, String) {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let writing = tokio::spawn(async move { stdin.write_all(input.as_bytes()).await });
-    let output = child.wait_with_output().await.unwrap();
-    writing.await.unwrap().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.success(), text(output.stdout), text(output.stderr))
-}
-
 async fn render(options: &[&str], events: &[Value]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oktabus"));
     command.arg("render").args(options);
@@ -64,14 +48,14 @@ async fn render(options: &[&str], events: &[Value]) -> String {
 async fn judge_ocsf(rendered: String) -> Verdict {
     tool("judges-ocsf-python/python");
     let mut command = Command::new("python3");
-    command.arg(in_repository("tests/judges/ocsf/judge.py"));
+    command.arg(program("ocsf/judge.py"));
     verdict(command, rendered).await
 }
 
 async fn judge_ecs(rendered: String) -> Verdict {
     tool("judges-ecs-node/node_modules");
     let mut command = Command::new("node");
-    command.arg(in_repository("tests/judges/ecs/judge.mjs"));
+    command.arg(program("ecs/judge.mjs"));
     verdict(command, rendered).await
 }
 

@@ -8,23 +8,10 @@ mod rotation;
 mod service_app;
 
 use crate::support::{
-    daemon::Workplace,
+    daemon::{TO_FILES, Workplace},
     judges::okta::{CLIENT_ID, Key},
     okta::Okta,
 };
-
-/// A stream of everything into files in the folder `archive`.
-const TO_FILES: &str = r#"
-[streams.log]
-org = "acme"
-start = "-90d"
-poll_interval = "200ms"
-routes = [{ sink = "files" }]
-
-[sinks.files]
-kind = "file"
-directory = "{dir}/archive"
-"#;
 
 /// The configuration of an org at `url` with our service app; `more` are other keys of its `auth`.
 fn service_app(url: &str, more: &str) -> String {

@@ -3,27 +3,15 @@
 use std::{fs, os::unix::fs::chown};
 
 use crate::support::{
-    daemon::{Daemon, Workplace},
+    daemon::{Daemon, TO_FILES, Workplace},
     files::copy,
     okta::Okta,
 };
 
-const STREAM: &str = r#"
-[streams.log]
-org = "acme"
-start = "-90d"
-poll_interval = "100ms"
-routes = [{ sink = "files" }]
-
-[sinks.files]
-kind = "file"
-directory = "{dir}/archive"
-"#;
-
 /// A state that has delivered everything of an org, and the org.
 async fn delivered(events: usize) -> (Okta, Workplace) {
     let okta = Okta::with_backlog(events).await;
-    let workplace = Workplace::new(&okta, STREAM);
+    let workplace = Workplace::new(&okta, TO_FILES);
     workplace.catch_up().await;
     (okta, workplace)
 }
@@ -135,7 +123,7 @@ async fn an_older_copy_is_refused_and_trusted_if_somebody_says_so() {
 #[tokio::test]
 async fn a_witness_on_another_disk_notices_that_the_whole_directory_is_lost() {
     let okta = Okta::with_backlog(500).await;
-    let workplace = Workplace::new(&okta, STREAM);
+    let workplace = Workplace::new(&okta, TO_FILES);
     fs::create_dir(workplace.path("conf.d")).unwrap();
     let elsewhere = workplace.path("elsewhere.json");
     let fragment = format!("[state]\nwitness = \"{}\"\n", elsewhere.display());
@@ -195,7 +183,7 @@ async fn a_route_is_reset_and_the_store_is_compacted() {
 #[tokio::test]
 async fn a_directory_that_cannot_be_the_state_is_told_with_the_reason() {
     let okta = Okta::with_backlog(10).await;
-    let workplace = Workplace::new(&okta, STREAM);
+    let workplace = Workplace::new(&okta, TO_FILES);
     let missing = workplace.oktabus(&["state", "show"]).await;
     assert!(
         missing.code == Some(65) && missing.stderr.contains("there is no state in"),

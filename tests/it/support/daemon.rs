@@ -15,6 +15,19 @@ use super::{
     tools::{eventually, free_port},
 };
 
+/// A stream of everything into files in the folder `archive`.
+pub(crate) const TO_FILES: &str = r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+poll_interval = "200ms"
+routes = [{ sink = "files" }]
+
+[sinks.files]
+kind = "file"
+directory = "{dir}/archive"
+"#;
+
 /// A folder with a configuration, the state and whatever the daemon writes.
 #[derive(Debug)]
 pub(crate) struct Workplace {
