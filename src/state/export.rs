@@ -11,12 +11,13 @@ use super::{
     Cursor, RecentIds, StateError, Stored,
     identity::StoreId,
     journal::{Entry, StoredEntry},
+    note::StoredNote,
     open::Contents,
     store::Store,
 };
 
-/// What is written, and the newest that is read.
-const FORMAT: u32 = 1;
+/// What is written, and the newest that is read. Format 1 has no notes.
+const FORMAT: u32 = 2;
 
 /// One line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +26,7 @@ enum Line {
     State { format: u32, store: StoreId, commits: u64, exported_at: Timestamp, exported_by: String },
     Cursor { route: String, generation: u64, cursor: Cursor, recent_count: u64, recent: String },
     Command { id: String, generation: u64, entry: Entry },
+    Note { name: String, generation: u64, content: String },
     End { lines: u64 },
 }
 
@@ -73,6 +75,9 @@ pub(super) fn write(store: &Store, out: &mut dyn Write) -> Result<(), ExportErro
     store.visit_entries(|StoredEntry { id, generation, entry }| {
         put(&Line::Command { id, generation, entry }).map_err(ExportError::from)
     })?;
+    for StoredNote { name, generation, content } in store.notes("")? {
+        put(&Line::Note { name, generation, content })?;
+    }
     let counted = lines;
     serde_json::to_writer(&mut *out, &Line::End { lines: counted }).map_err(io::Error::from)?;
     out.write_all(b"\n")?;
@@ -114,6 +119,9 @@ pub fn read(export: impl BufRead) -> Result<Contents, ImportError> {
             Line::Command { id, generation, entry } => {
                 contents.entries.push(StoredEntry { id, generation, entry });
             }
+            Line::Note { name, generation, content } => {
+                contents.notes.push(StoredNote { name, generation, content });
+            }
         }
     }
     Err(ImportError::CutShort)
@@ -132,6 +140,7 @@ mod tests {
         store.advance("log/siem", 0, &cursor).unwrap();
         let entry = Entry { received_at: Timestamp::UNIX_EPOCH, content: "{\"status\":\"done\"}".to_owned() };
         store.record("c-1", 0, &entry).unwrap();
+        store.keep_note("search/a", 0, "slot").unwrap();
         let mut export = Vec::new();
         write(&store, &mut export).unwrap();
         (directory, String::from_utf8(export).unwrap())
@@ -145,6 +154,7 @@ mod tests {
         assert_eq!((route.as_str(), *generation), ("log/siem", 1));
         assert!(cursor.link.ends_with("after=1") && cursor.recent.to_set().contains("u-1"));
         assert_eq!(contents.entries[0].entry.content, "{\"status\":\"done\"}");
+        assert_eq!(contents.notes[0].content, "slot");
     }
 
     #[test]
@@ -165,8 +175,8 @@ mod tests {
     #[test]
     fn a_newer_format_and_nonsense_are_told_apart() {
         let (_directory, export) = exported();
-        let newer = export.replacen("\"format\":1", "\"format\":2", 1);
-        assert!(matches!(read(newer.as_bytes()), Err(ImportError::Newer(2))));
+        let newer = export.replacen("\"format\":2", "\"format\":3", 1);
+        assert!(matches!(read(newer.as_bytes()), Err(ImportError::Newer(3))));
         assert!(matches!(read(&b"{}\n"[..]), Err(ImportError::Line { number: 1, .. })));
     }
 }

@@ -143,7 +143,7 @@ fn decode(id: &str, bytes: &[u8]) -> Result<StoredEntry, StateError> {
     Ok(StoredEntry { id: id.to_owned(), generation, entry })
 }
 
-fn require_length(what: &str, size_bytes: usize, limit_bytes: usize) -> Result<(), StateError> {
+pub(super) fn require_length(what: &str, size_bytes: usize, limit_bytes: usize) -> Result<(), StateError> {
     if size_bytes <= limit_bytes {
         return Ok(());
     }

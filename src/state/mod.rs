@@ -1,4 +1,4 @@
-//! Durable state: where each route stands, and what became of each command. sled is named here and nowhere else.
+//! Durable state: where each route stands, what became of each command, and the notes that others keep. sled is named here and nowhere else.
 //!
 //! A commit returns when the record is on the disk, not when sled says that it flushed: see `engine`. A state that may
 //! have lost something is refused on start: see `trust`. Knows nothing of sinks beyond the mark that they ask to have
@@ -12,6 +12,7 @@ mod error;
 mod export;
 mod identity;
 mod journal;
+mod note;
 mod open;
 mod places;
 mod recent;
@@ -31,6 +32,7 @@ pub use cursor::{Cursor, SinkMark, Stored};
 pub use error::{StateClass, StateError};
 pub use export::{ExportError, ImportError, read as read_export};
 pub use journal::{ENTRY_MAX_BYTES, Entry, StoredEntry};
+pub use note::{NOTE_MAX_BYTES, StoredNote};
 pub use open::{Contents, Opening};
 pub use places::Places;
 pub use recent::{RecentIds, RecentSet};
@@ -97,6 +99,35 @@ impl State {
     /// Forgets some hundreds of commands received before `before`, and says how many; 0 if there are none left.
     pub async fn forget(&self, before: Timestamp) -> Result<usize, StateError> {
         self.run(move |store| store.forget(before)).await
+    }
+
+    /// What the note `name` says.
+    pub async fn note(&self, name: &str) -> Result<Option<StoredNote>, StateError> {
+        let name = name.to_owned();
+        self.run(move |store| store.note(&name)).await
+    }
+
+    /// All notes whose names begin with `prefix`, by name.
+    pub async fn notes(&self, prefix: &str) -> Result<Vec<StoredNote>, StateError> {
+        let prefix = prefix.to_owned();
+        self.run(move |store| store.notes(&prefix)).await
+    }
+
+    /// Writes the note `name`, which is at generation `expected` (0: there is none yet), and returns its next generation
+    /// when that is on the disk. After a failure the same call may be repeated.
+    pub async fn keep_note(&self, name: &str, expected: u64, content: String) -> Result<u64, StateError> {
+        let name = name.to_owned();
+        self.run(move |store| {
+            let generation = store.keep_note(&name, expected, &content)?;
+            store.keep_witness();
+            Ok(generation)
+        })
+        .await
+    }
+
+    /// Removes the notes of these names, those that are there.
+    pub async fn drop_notes(&self, names: Vec<String>) -> Result<(), StateError> {
+        self.run(move |store| store.drop_notes(&names)).await
     }
 
     /// Reads everything.

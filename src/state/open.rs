@@ -10,6 +10,7 @@ use super::{
     Cursor, StateError, Stored, cursors, disk,
     engine::{Batch, Engine},
     journal::{self, StoredEntry},
+    note::{self, StoredNote},
     places::Places,
     refusal::{Distrust, Refusal},
     store::{self, Store},
@@ -45,6 +46,8 @@ pub struct Contents {
     pub routes: Vec<(String, u64, Cursor)>,
     /// The journal.
     pub entries: Vec<StoredEntry>,
+    /// The notes.
+    pub notes: Vec<StoredNote>,
 }
 
 impl Contents {
@@ -59,6 +62,7 @@ impl Contents {
             contents.entries.push(stored);
             Ok::<_, StateError>(())
         })?;
+        contents.notes = store.notes("")?;
         Ok(contents)
     }
 }
@@ -183,8 +187,7 @@ fn recover_from_witness(places: Places) -> Result<Store, StateError> {
     let (engine, _) = look(&places)?;
     let routes = witness.routes.into_iter();
     let routes = routes.map(|(name, witnessed)| (name, witnessed.generation + 1, witnessed.cursor)).collect();
-    let contents = Contents { routes, entries: salvaged_journal(engine) };
-    rebuild(places, &contents, "distrusted").map(|(store, _)| store)
+    rebuild(places, &salvaged(engine, routes), "distrusted").map(|(store, _)| store)
 }
 
 fn recover_at(places: Places, cursors: Vec<(String, Cursor)>) -> Result<Store, StateError> {
@@ -200,8 +203,7 @@ fn recover_at(places: Places, cursors: Vec<(String, Cursor)>) -> Result<Store, S
         witnessed.map(|witnessed| witnessed.generation).max(stored).unwrap_or_default()
     };
     let routes = cursors.into_iter().map(|(name, cursor)| (name.clone(), known(&name) + 1, cursor)).collect();
-    let contents = Contents { routes, entries: salvaged_journal(engine) };
-    rebuild(places, &contents, "distrusted").map(|(store, _)| store)
+    rebuild(places, &salvaged(engine, routes), "distrusted").map(|(store, _)| store)
 }
 
 /// sled has no compaction of its own; what is written anew has no past.
@@ -217,12 +219,13 @@ fn compact(places: Places) -> Result<Store, StateError> {
     Ok(store)
 }
 
-/// Whatever of the journal can still be read: an outcome that is remembered is a command that is not done twice.
-fn salvaged_journal(engine: Option<Engine>) -> Vec<StoredEntry> {
-    let Some(engine) = engine else { return Vec::new() };
-    let salvaged = journal::salvage(&engine);
+/// `routes`, and whatever else can still be read: an outcome that is remembered is a command that is not done twice, and
+/// a slot that is remembered is a search that does not run twice.
+fn salvaged(engine: Option<Engine>, routes: Vec<(String, u64, Cursor)>) -> Contents {
+    let Some(engine) = engine else { return Contents { routes, ..Contents::default() } };
+    let (entries, notes) = (journal::salvage(&engine), note::salvage(&engine));
     engine.close();
-    salvaged
+    Contents { routes, entries, notes }
 }
 
 /// Builds a new store with `contents`, moves the one that is there aside, and puts the new one into its place. Also says
@@ -272,6 +275,13 @@ fn fill(engine: &Engine, contents: &Contents) -> Result<(), StateError> {
         let mut batch = Batch::default();
         for stored in chunk {
             journal::add_entry(&mut batch, stored)?;
+        }
+        engine.apply(batch)?;
+    }
+    for chunk in contents.notes.chunks(journal::CHUNK) {
+        let mut batch = Batch::default();
+        for stored in chunk {
+            note::add_note(&mut batch, stored);
         }
         engine.apply(batch)?;
     }

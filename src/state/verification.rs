@@ -25,6 +25,9 @@ pub struct Verification {
     pub routes: u64,
     /// Commands in the journal whose records were read.
     pub commands: u64,
+    /// Notes that were read: how far searches and replays are.
+    #[serde(default)]
+    pub notes: u64,
     /// Bytes of the store on the disk.
     pub store_bytes: u64,
     /// How the witness stands.
@@ -43,6 +46,7 @@ pub(super) fn verify(store: &Store) -> Result<Verification, StateError> {
         commands += 1;
         Ok::<_, StateError>(())
     })?;
+    let notes = store.notes("")?.len() as u64;
     let places = &store.places;
     let folder = places.store();
     // Files of sled may go while they are counted.
@@ -55,6 +59,7 @@ pub(super) fn verify(store: &Store) -> Result<Verification, StateError> {
         commits: store.commits(),
         routes,
         commands,
+        notes,
         store_bytes,
         witness: describe(&Witness::read(&places.witness)?, |witness| {
             let age = Timestamp::now().duration_since(witness.written_at).as_secs();

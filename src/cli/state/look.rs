@@ -143,7 +143,10 @@ fn verification(found: &Verification) -> String {
         row("store", format!("{}, {} commits, {} bytes", found.store, found.commits, found.store_bytes)),
         row(
             "records",
-            format!("{} routes and {} commands were read; all are sound", found.routes, found.commands),
+            format!(
+                "{} routes, {} commands and {} notes were read; all are sound",
+                found.routes, found.commands, found.notes
+            ),
         ),
         row("witness", found.witness.clone()),
         row("tally", found.tally.clone()),

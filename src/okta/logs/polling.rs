@@ -1,18 +1,12 @@
-//! The System Log: `GET /api/v1/logs` as a polling request, which never ends.
-//!
-//! A polling request has no `until` and ascending order; Okta then answers in the order in which events were committed
-//! to its log, leaves none out, and always gives a `next` link (Okta, "System Log query").
-
-use std::time::Duration;
+//! Polling requests: no `until`, and ascending. Okta answers in the order in which events were committed to its log,
+//! leaves none out, and always gives a `next` link.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Client, OktaError, Priority};
-
-/// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
-pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
+use super::{logs_url, okta_time};
+use crate::okta::{Client, OktaError, Priority};
 
 /// The first request of a stream; every later one follows a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +30,9 @@ pub struct Answer {
 
 /// The URL of the first request.
 pub fn first_url(client: &Client, query: &Query) -> Url {
-    let mut url = client.org().url.clone();
-    url.set_path("/api/v1/logs");
+    let mut url = logs_url(client);
     let mut pairs = url.query_pairs_mut();
-    // Milliseconds and `Z`, as Okta writes times itself.
-    pairs.append_pair("since", &query.since.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string());
+    pairs.append_pair("since", &okta_time(query.since));
     pairs.append_pair("limit", &query.page_size.to_string());
     pairs.append_pair("sortOrder", "ASCENDING");
     if let Some(filter) = &query.filter {

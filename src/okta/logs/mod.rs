@@ -1,0 +1,31 @@
+//! The System Log: `GET /api/v1/logs`, in its two ways.
+//!
+//! A *polling* request never ends and leaves nothing out; a *bounded* one covers a window and ends, and may miss what is
+//! late (Okta, "System Log query").
+
+mod bounded;
+mod polling;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::Client;
+
+pub use bounded::{Order, Part, Window, part, window_url};
+pub use polling::{Answer, Query, first_url, get};
+
+/// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
+pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
+
+fn logs_url(client: &Client) -> Url {
+    let mut url = client.org().url.clone();
+    url.set_path("/api/v1/logs");
+    url
+}
+
+/// Milliseconds and `Z`, as Okta writes times itself.
+fn okta_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
