@@ -106,6 +106,16 @@ impl<'de> Deserialize<'de> for Dpop {
 pub enum Scope {
     /// To read the System Log.
     LogsRead,
+    /// To read users and their factors.
+    UsersRead,
+    /// To create, change and delete users. Includes reading.
+    UsersManage,
+    /// To read groups and their members.
+    GroupsRead,
+    /// To create, change and delete groups, and to change who is in them. Includes reading.
+    GroupsManage,
+    /// To assign apps. Includes reading.
+    AppsManage,
 }
 
 impl Scope {
@@ -113,6 +123,11 @@ impl Scope {
     pub fn name(self) -> &'static str {
         match self {
             Self::LogsRead => "okta.logs.read",
+            Self::UsersRead => "okta.users.read",
+            Self::UsersManage => "okta.users.manage",
+            Self::GroupsRead => "okta.groups.read",
+            Self::GroupsManage => "okta.groups.manage",
+            Self::AppsManage => "okta.apps.manage",
         }
     }
 
@@ -121,6 +136,18 @@ impl Scope {
     pub fn role(self) -> &'static str {
         match self {
             Self::LogsRead => "Report administrator or Read-only administrator",
+            Self::UsersRead | Self::GroupsRead => {
+                "Read-only administrator, or a custom role that may view them"
+            }
+            Self::UsersManage => {
+                "Organization administrator, or a custom role with the permissions of the actions in use"
+            }
+            Self::GroupsManage => {
+                "Group administrator, or a custom role that may manage groups and their members"
+            }
+            Self::AppsManage => {
+                "Application administrator, or a custom role that may manage users' app assignments"
+            }
         }
     }
 }

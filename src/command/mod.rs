@@ -1,0 +1,17 @@
+//! The command side: requests read from a queue, carried out at Okta, each to one outcome.
+//!
+//! intake → decode → policy → journal → execute → outcome → acknowledge. What a command may ask for is the table in
+//! `request`; every other file looks there.
+
+mod expect;
+mod outcome;
+pub mod parameters;
+mod performed;
+mod request;
+mod subjects;
+
+pub use expect::Expect;
+pub use outcome::{Outcome, OutcomeError, Status};
+pub use performed::{Failed, Performed, Revealed, Way};
+pub use request::{Action, Effect, Request};
+pub use subjects::{GroupSubject, Subjects, UserSubject};

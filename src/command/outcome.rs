@@ -1,0 +1,63 @@
+//! What became of a command: the one answer to it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How a command ended. The names are an interface: they never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It was carried out.
+    Done,
+    /// Okta was as the command asks already.
+    Already,
+    /// Policy does not allow it, or the message is not one that can be obeyed. Nothing was sent.
+    Refused,
+    /// Okta did not do it, or an expectation does not hold.
+    Failed,
+    /// It came too late.
+    Expired,
+    /// What would have been done.
+    DryRun,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The command.
+    pub command_id: String,
+    /// What it asked for, as it was written: it may be no action at all.
+    pub action: String,
+    /// How it ended.
+    pub status: Status,
+    /// Whether this is the answer to another copy of a command that had ended before.
+    pub repeated: bool,
+    /// What it brought, by the action; without secrets unless they were asked for and are allowed.
+    pub result: Value,
+    /// Why it did not end well.
+    pub error: Option<OutcomeError>,
+    /// Okta's id of the last request that changed something or failed: the System Log names it too.
+    pub okta_request_id: Option<String>,
+    /// What concerns the command, before it: a user's status, for example.
+    pub before: Option<Value>,
+    /// The same, after it.
+    pub after: Option<Value>,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// When it was received first.
+    pub received_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+}
+
+/// Why a command did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeError {
+    /// For programs: `user_not_found`, for example. Listed in the documentation.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// What can be done about it.
+    pub remedy: Option<String>,
+}

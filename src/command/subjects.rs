@@ -1,0 +1,36 @@
+//! Whom and what a command is about, once the names in it are found at Okta.
+
+use serde::Serialize;
+
+/// Users, groups and apps that a command concerns. Policy, order and the journal go by these ids, not by names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Subjects {
+    /// Users, in the order of the command.
+    pub users: Vec<UserSubject>,
+    /// Groups, in the order of the command.
+    pub groups: Vec<GroupSubject>,
+    /// The app's id.
+    pub app: Option<String>,
+}
+
+/// A user whom a command concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UserSubject {
+    /// As the command names them.
+    pub name: String,
+    /// Okta's id; none if there is no such user, which is what `user.create` and a repeated `user.delete` want.
+    pub id: Option<String>,
+    /// The login, as far as it is known.
+    pub login: Option<String>,
+}
+
+/// A group that a command concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupSubject {
+    /// As the command names it.
+    pub name: String,
+    /// Okta's id; none if there is no such group.
+    pub id: Option<String>,
+    /// Its name at Okta, as far as it is known.
+    pub okta_name: Option<String>,
+}
