@@ -13,6 +13,7 @@ pub mod format;
 pub mod invariant;
 pub mod okta;
 pub mod route;
+pub mod schedule;
 pub mod scim;
 #[cfg(feature = "simulator")]
 pub mod simulator;
