@@ -15,6 +15,7 @@ pub mod okta;
 pub mod route;
 pub mod schedule;
 pub mod scim;
+pub mod search;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod sink;

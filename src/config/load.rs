@@ -9,10 +9,9 @@ use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 
 use super::{
-    Config, ConfigError, OrgConfig, Problem, RedactionConfig, RouteConfig, Scope, SinkConfig, StreamConfig,
-    bus, org, problem::nearest, runtime, secret::InlineSecrets, sink, stream,
+    Config, ConfigError, Problem, Scope, bus, org, problem::nearest, route, runtime, search,
+    secret::InlineSecrets, sink, stream, whole,
 };
-use crate::event::TOPIC_LENGTH_MAX;
 
 const ENVIRONMENT_PREFIX: &str = "OKTABUS";
 
@@ -26,6 +25,8 @@ struct Raw {
     orgs: BTreeMap<String, org::RawOrg>,
     #[serde(default)]
     streams: BTreeMap<String, stream::RawStream>,
+    #[serde(default)]
+    searches: BTreeMap<String, search::RawSearch>,
     #[serde(default)]
     buses: BTreeMap<String, bus::RawBus>,
     #[serde(default)]
@@ -145,7 +146,7 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     let secrets = if raw.allow_inline_secrets { InlineSecrets::Allowed } else { InlineSecrets::Refused };
     let org_names: BTreeSet<_> = raw.orgs.keys().cloned().collect();
     let sink_names: BTreeSet<_> = raw.sinks.keys().cloned().collect();
-    let names = stream::Names {
+    let names = route::Names {
         orgs: org_names.iter().map(String::as_str).collect(),
         sinks: sink_names.iter().map(String::as_str).collect(),
     };
@@ -156,76 +157,21 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     let streams = section("streams", raw.streams, &mut problems, |name, raw| {
         stream::understand(name, raw, &names, secrets)
     });
+    let searches = section("searches", raw.searches, &mut problems, |name, raw| {
+        search::understand(name, raw, &names, secrets)
+    });
     let runtime = runtime::understand(raw.state, raw.admin, raw.log, &raw.shutdown);
     let runtime = runtime.map_err(|problem| problems.push(problem));
-    check_whole(&orgs, &streams, &sinks, &mut problems);
-    for stream in streams.values() {
-        if let Some(org) = orgs.get_mut(&stream.org) {
+    for org in streams.values().map(|stream| &stream.org).chain(searches.values().map(|search| &search.org)) {
+        if let Some(org) = orgs.get_mut(org) {
             org.scopes.insert(Scope::LogsRead);
         }
     }
+    let is_complete = problems.is_empty();
     let Ok(runtime) = runtime else { return Err(problems) };
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let config = Config { orgs, streams, sinks, runtime };
-    let problems = [too_long_topics(&config), ambiguous_redactions(&config)].concat();
+    let config = Config { orgs, streams, searches, sinks, runtime };
+    whole::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
-}
-
-/// Two routes that make different bytes of an event must not give them one id where they could meet: a reader, or the
-/// stream itself, would drop one of them as a copy of the other.
-fn ambiguous_redactions(config: &Config) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut redacted: Vec<(&StreamConfig, &RouteConfig, &RedactionConfig)> = Vec::new();
-    for stream in config.streams.values() {
-        for route in &stream.routes {
-            let Some(redaction) = &route.redaction else { continue };
-            let clash = redacted.iter().find(|(known_stream, known, known_redaction)| {
-                known_stream.org == stream.org
-                    && known.format == route.format
-                    && config.sink_of(known).map(destination) == config.sink_of(route).map(destination)
-                    && !known_redaction.is_like(redaction)
-            });
-            if let Some((_, known, _)) = clash {
-                let reason = format!(
-                    "the routes `{}` and `{}` redact differently and give the same ids to one place: let one of them lead \
-                     to another",
-                    known.name, route.name
-                );
-                problems.push(Problem::new(format!("streams.{}.routes", stream.name), reason));
-            }
-            redacted.push((stream, route, redaction));
-        }
-    }
-    problems
-}
-
-/// Where copies of a message meet.
-fn destination(sink: &SinkConfig) -> String {
-    match sink {
-        SinkConfig::Kafka(sink) => format!("kafka {} {}", sink.bus.name, sink.topic),
-        SinkConfig::Nats(sink) => format!("nats {} {}", sink.bus.name, sink.stream),
-        SinkConfig::File(sink) => format!("file {}", sink.name),
-        SinkConfig::Stdout(_) => "stdout".to_owned(),
-    }
-}
-
-/// How long a topic can get depends on the names of those who use the sink.
-fn too_long_topics(config: &Config) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for (route, origin) in config.routes() {
-        let Some(SinkConfig::Kafka(sink)) = config.sink_of(route) else { continue };
-        let length_max = sink.topic.length_max(&origin);
-        if length_max > TOPIC_LENGTH_MAX {
-            let reason = format!(
-                "for the route `{}` a topic could have {length_max} characters, and Kafka takes {TOPIC_LENGTH_MAX}",
-                route.name
-            );
-            problems.push(Problem::new(format!("sinks.{}.topic", sink.name), reason));
-        }
-    }
-    problems
 }
 
 fn section<R, T>(
@@ -237,7 +183,7 @@ fn section<R, T>(
     let mut understood = BTreeMap::new();
     for (name, raw) in raw {
         let path = format!("{section}.{name}");
-        if !stream::is_name(&name) {
+        if !route::is_name(&name) {
             problems
                 .push(Problem::new(path, "a name has letters, digits, `-` and `_`, and at most 64 of them"));
             continue;
@@ -250,36 +196,4 @@ fn section<R, T>(
         }
     }
     understood
-}
-
-fn check_whole(
-    orgs: &BTreeMap<String, OrgConfig>,
-    streams: &BTreeMap<String, StreamConfig>,
-    sinks: &BTreeMap<String, SinkConfig>,
-    problems: &mut Vec<Problem>,
-) {
-    let is_complete = problems.is_empty();
-    if is_complete && streams.is_empty() {
-        problems.push(Problem::new("streams", "there is nothing to do: add [streams.system-log]"));
-    }
-    let mut routes = BTreeSet::new();
-    for (stream, route) in
-        streams.values().flat_map(|stream| stream.routes.iter().map(move |route| (stream, route)))
-    {
-        if !routes.insert(&route.name) {
-            let reason = format!("two routes are called `{}`: give one of them another `name`", route.name);
-            problems.push(Problem::new(format!("streams.{}.routes", stream.name), reason));
-        }
-    }
-    if is_complete {
-        let used: BTreeSet<_> =
-            streams.values().flat_map(|stream| &stream.routes).map(|route| &route.sink).collect();
-        for unused in sinks.keys().filter(|name| !used.contains(name)) {
-            problems.push(Problem::new(format!("sinks.{unused}"), "no route leads to this sink"));
-        }
-        let used: BTreeSet<_> = streams.values().map(|stream| &stream.org).collect();
-        for unused in orgs.keys().filter(|name| !used.contains(name)) {
-            problems.push(Problem::new(format!("orgs.{unused}"), "no stream reads this org"));
-        }
-    }
 }

@@ -9,10 +9,13 @@ mod org;
 mod problem;
 mod quantity;
 mod redaction;
+mod route;
 mod runtime;
+mod search;
 mod secret;
 mod sink;
 mod stream;
+mod whole;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -23,13 +26,17 @@ pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
 pub use org::{HttpConfig, OrgConfig};
 pub use problem::{ConfigError, Problem};
 pub use redaction::RedactionConfig;
+pub use route::{RouteConfig, SelectionConfig};
 pub use runtime::{AdminConfig, LogConfig, RuntimeConfig, StateConfig};
+pub use search::{
+    Emit, Empty, Missed, Order, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
+};
 pub use secret::{Secret, SecretError};
 pub use sink::{
     Compression, CreateStream, Encoding, FileSink, KafkaSink, NatsSink, Rotate, SinkConfig, StdoutSink,
     StdoutStyle,
 };
-pub use stream::{PAGE_SIZE_MAX, RouteConfig, SelectionConfig, Start, StreamConfig};
+pub use stream::{PAGE_SIZE_MAX, Start, StreamConfig};
 
 /// All that the daemon is told.
 #[derive(Debug, Clone)]
@@ -38,6 +45,8 @@ pub struct Config {
     pub orgs: BTreeMap<String, OrgConfig>,
     /// Feeds by name, with their routes.
     pub streams: BTreeMap<String, StreamConfig>,
+    /// Bounded queries on a schedule by name, with their routes.
+    pub searches: BTreeMap<String, SearchConfig>,
     /// Where messages go, by name.
     pub sinks: BTreeMap<String, SinkConfig>,
     /// State, admin pages, logging and shutdown.
@@ -51,13 +60,25 @@ impl Config {
         load::load(file)
     }
 
-    /// All routes, each with the origin of its messages, in the order of streams and of the routes in them.
+    /// All routes, each with the origin of its messages: those of streams, then those of searches.
     pub fn routes(&self) -> impl Iterator<Item = (&RouteConfig, Origin)> {
-        self.streams.values().flat_map(|stream| {
+        self.owned_routes().filter_map(|(_, org, route)| {
             // Loading refused references to what does not exist.
-            let org = self.orgs.get(&stream.org);
-            stream.routes.iter().filter_map(move |route| Some((route, route.origin(org?))))
+            Some((route, route.origin(self.orgs.get(org)?)))
         })
+    }
+
+    /// All routes, each with where in the configuration it is and the org that it reads.
+    fn owned_routes(&self) -> impl Iterator<Item = (String, &str, &RouteConfig)> {
+        let streams = self.streams.values().flat_map(|stream| {
+            let owned = move |route| (format!("streams.{}", stream.name), stream.org.as_str(), route);
+            stream.routes.iter().map(owned)
+        });
+        let searches = self.searches.values().flat_map(|search| {
+            let owned = move |route| (format!("searches.{}", search.name), search.org.as_str(), route);
+            search.routes.iter().map(|search_route| &search_route.route).map(owned)
+        });
+        streams.chain(searches)
     }
 
     /// The sink that `route` feeds. Every route's sink exists, or loading had failed.

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{logs_url, okta_time};
-use crate::okta::{Client, OktaError, Priority};
+use crate::{
+    config::Order,
+    okta::{Client, OktaError, Priority},
+};
 
 /// What is asked for; every request after the first follows a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,16 +26,6 @@ pub struct Window {
     pub order: Order,
     /// Events a page, 1 to 1,000. Links keep it.
     pub page_size: u16,
-}
-
-/// The order of events by `published`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
-    /// The oldest first.
-    #[default]
-    Ascending,
-    /// The newest first.
-    Descending,
 }
 
 /// One answer: a JSON array of events as Okta wrote it, and the link to what comes after it, unless it is the last one.

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::Client;
 
-pub use bounded::{Order, Part, Window, part, window_url};
+pub use bounded::{Part, Window, part, window_url};
 pub use polling::{Answer, Query, first_url, get};
 
 /// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.

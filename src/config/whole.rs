@@ -1,0 +1,99 @@
+//! What only the whole configuration shows: names that clash, things that nobody uses, routes that get in each other's way.
+
+use std::collections::BTreeSet;
+
+use super::{Config, Problem, RedactionConfig, RouteConfig, SinkConfig};
+use crate::event::TOPIC_LENGTH_MAX;
+
+/// Adds what is wrong with `config` as a whole. What nobody uses counts only where everything was understood.
+pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Problem>) {
+    problems.extend(clashing_names(config));
+    if !is_complete {
+        return;
+    }
+    problems.extend(idle(config));
+    problems.extend(too_long_topics(config));
+    problems.extend(ambiguous_redactions(config));
+}
+
+fn clashing_names(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut names = BTreeSet::new();
+    for (owner, _, route) in config.owned_routes() {
+        if !names.insert(&route.name) {
+            let reason = format!("two routes are called `{}`: give one of them another `name`", route.name);
+            problems.push(Problem::new(format!("{owner}.routes"), reason));
+        }
+    }
+    problems
+}
+
+fn idle(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if config.streams.is_empty() && config.searches.is_empty() {
+        let reason = "there is nothing to do: add [streams.system-log]";
+        problems.push(Problem::new("streams", reason));
+    }
+    let sinks: BTreeSet<_> = config.owned_routes().map(|(_, _, route)| &route.sink).collect();
+    for unused in config.sinks.keys().filter(|name| !sinks.contains(name)) {
+        problems.push(Problem::new(format!("sinks.{unused}"), "no route leads to this sink"));
+    }
+    let orgs: BTreeSet<_> = config.owned_routes().map(|(_, org, _)| org).collect();
+    for unused in config.orgs.keys().filter(|name| !orgs.contains(name.as_str())) {
+        problems.push(Problem::new(format!("orgs.{unused}"), "no stream or search reads this org"));
+    }
+    problems
+}
+
+/// How long a topic can get depends on the names of those who use the sink.
+fn too_long_topics(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (route, origin) in config.routes() {
+        let Some(SinkConfig::Kafka(sink)) = config.sink_of(route) else { continue };
+        let length_max = sink.topic.length_max(&origin);
+        if length_max > TOPIC_LENGTH_MAX {
+            let reason = format!(
+                "for the route `{}` a topic could have {length_max} characters, and Kafka takes {TOPIC_LENGTH_MAX}",
+                route.name
+            );
+            problems.push(Problem::new(format!("sinks.{}.topic", sink.name), reason));
+        }
+    }
+    problems
+}
+
+/// Two routes that make different bytes of an event must not give them one id where they could meet: a reader, or the
+/// stream itself, would drop one of them as a copy of the other.
+fn ambiguous_redactions(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut redacted: Vec<(&str, &RouteConfig, &RedactionConfig)> = Vec::new();
+    for (owner, org, route) in config.owned_routes() {
+        let Some(redaction) = &route.redaction else { continue };
+        let clash = redacted.iter().find(|(known_org, known, known_redaction)| {
+            *known_org == org
+                && known.format == route.format
+                && config.sink_of(known).map(destination) == config.sink_of(route).map(destination)
+                && !known_redaction.is_like(redaction)
+        });
+        if let Some((_, known, _)) = clash {
+            let reason = format!(
+                "the routes `{}` and `{}` redact differently and give the same ids to one place: let one of them lead \
+                 to another",
+                known.name, route.name
+            );
+            problems.push(Problem::new(format!("{owner}.routes"), reason));
+        }
+        redacted.push((org, route, redaction));
+    }
+    problems
+}
+
+/// Where copies of a message meet.
+fn destination(sink: &SinkConfig) -> String {
+    match sink {
+        SinkConfig::Kafka(sink) => format!("kafka {} {}", sink.bus.name, sink.topic),
+        SinkConfig::Nats(sink) => format!("nats {} {}", sink.bus.name, sink.stream),
+        SinkConfig::File(sink) => format!("file {}", sink.name),
+        SinkConfig::Stdout(_) => "stdout".to_owned(),
+    }
+}

@@ -1,0 +1,5 @@
+//! Scheduled searches.
+
+mod plan;
+
+pub use plan::{LeftOut, Next, Plan, Progress, Run};
