@@ -1,46 +1,30 @@
 //! The one place where a cursor moves.
 //!
 //! What a batch leads to is noted when the batch is made; the cursor goes there when the batch is proved, in order. Who
-//! has no [`Delivered`] cannot move it. A disk that is full or read-only holds the route up until it works again.
+//! has no [`Delivered`] cannot move it.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 
-use super::status::RouteStatus;
+use super::durable::{Committed, Durable};
 use crate::{
     event::{BatchId, Events},
     invariant::Invariant,
     sink::Delivered,
-    state::{Cursor, SinkMark, State, StateClass, StateError, Stored},
-    stream::{Backoff, Position},
-    telemetry::{chain, metrics},
+    state::{Cursor, SinkMark, State, StateError, Stored},
+    stream::Position,
 };
-
-/// The first and the longest wait between attempts to commit.
-const RETRY_FIRST: std::time::Duration = std::time::Duration::from_secs(1);
-const RETRY_MAX: std::time::Duration = std::time::Duration::from_secs(10);
-
-/// Whether a commit is on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "what was not committed must not be taken for done"]
-pub(super) enum Committed {
-    Yes,
-    /// It was told to stop while the disk did not work.
-    GivenUp,
-}
 
 /// The cursor of one route.
 #[derive(Debug)]
 pub(super) struct RouteCursor {
     state: State,
-    status: Arc<RouteStatus>,
+    durable: Durable,
     question: String,
     generation: u64,
     cursor: Arc<Cursor>,
     expected: VecDeque<Expected>,
-    stop: CancellationToken,
 }
 
 /// Where a batch leads once it is proved.
@@ -53,17 +37,12 @@ struct Expected {
 
 impl RouteCursor {
     /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens.
-    pub(super) async fn open(
-        state: &State,
-        status: Arc<RouteStatus>,
-        beginning: Cursor,
-        stop: CancellationToken,
-    ) -> Result<Self, StateError> {
+    pub(super) async fn open(state: &State, durable: Durable, beginning: Cursor) -> Result<Self, StateError> {
         let question = beginning.question.clone();
-        let stored = state.load(status.name()).await?;
+        let stored = state.load(durable.status.name()).await?;
         let Stored { generation, cursor } = stored.unwrap_or(Stored { generation: 0, cursor: beginning });
         let (state, cursor) = (state.clone(), Arc::new(cursor));
-        Ok(Self { state, status, question, generation, cursor, expected: VecDeque::new(), stop })
+        Ok(Self { state, durable, question, generation, cursor, expected: VecDeque::new() })
     }
 
     /// Makes a cursor that has just begun durable.
@@ -127,43 +106,17 @@ impl RouteCursor {
         self.commit(next).await
     }
 
-    /// Commits `cursor`, as often as it takes: the same bytes each time, so that an attempt that got through although it
-    /// was not acknowledged is recognised.
     async fn commit(&mut self, mut cursor: Cursor) -> Result<Committed, StateError> {
         cursor.advanced_at = Timestamp::now();
         let cursor = Arc::new(cursor);
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
-        let generation = loop {
-            let route = self.status.name();
-            match self.state.advance(route, self.generation, Arc::clone(&cursor)).await {
-                Ok(generation) => break generation,
-                Err(err) if err.class() == StateClass::Transient => self.report(&err),
-                Err(err) => return Err(err),
-            }
-            let wait = tokio::time::sleep(backoff.next_wait());
-            if self.stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(Committed::GivenUp);
-            }
-        };
-        if self.status.state_recovered() {
-            tracing::info!(route = self.status.name(), "the state can be written again");
-        }
+        let route = self.durable.status.name();
+        let attempt = || self.state.advance(route, self.generation, Arc::clone(&cursor));
+        let Some(generation) = self.durable.keep(attempt).await? else { return Ok(Committed::GivenUp) };
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
         let mut cursor = Arc::unwrap_or_clone(cursor);
         cursor.recent.mark_written();
         self.cursor = Arc::new(cursor);
         Ok(Committed::Yes)
-    }
-
-    fn report(&self, err: &StateError) {
-        metrics::state_failure(self.status.name());
-        if self.status.state_failed(&chain(err)) {
-            tracing::error!(
-                route = self.status.name(),
-                err = chain(err),
-                "the cursor cannot be kept, so the route does not move; trying again"
-            );
-        }
     }
 }

@@ -1,24 +1,23 @@
-//! The delivering half of a route: batches to the sink, proofs to the cursor, in order.
+//! The delivering half of a route: batches to the sink, proofs to the feed, in order.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt as _;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::{
-    RouteError, SINK_RETRY_FIRST, SINK_RETRY_MAX,
-    cursor::{Committed, RouteCursor},
-    reading::PageInFlight,
-    rendering::Rendering,
+    RouteError,
+    durable::Committed,
+    feed::Feed,
+    opening::{SINK_RETRY_FIRST, SINK_RETRY_MAX},
     status::{RouteStatus, class_name},
 };
 use crate::{
-    event::{Batch, BatchId, Origin},
+    event::Batch,
     invariant::Invariant,
     sink::{DeadLetters, Delivered, Failure, Receipt, Rejected, Settled, Sink, SinkError},
-    stream::{Backoff, Read},
+    stream::Backoff,
     telemetry::{chain, metrics},
 };
 
@@ -31,31 +30,27 @@ const REST_MAX: Duration = Duration::from_secs(10);
 
 /// How delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Everything that was read is proved.
     Drained,
     /// It was told to stop while the sink did not work; what is left will be read again.
     GivenUp,
 }
 
+/// Delivers what a feed is fed with to one sink.
 #[derive(Debug)]
-pub(super) struct Delivery {
-    origin: Arc<Origin>,
-    rendering: Rendering,
+pub(crate) struct Delivery<F: Feed> {
+    feed: F,
     sink: Sink,
-    cursor: RouteCursor,
     dead_letters: DeadLetters,
     status: Arc<RouteStatus>,
-    next_batch: BatchId,
-    /// Where the last batch leads.
-    last_link: Option<Url>,
-    unsettled: VecDeque<Unsettled>,
-    in_flight_pages_max: usize,
+    unsettled: VecDeque<Unsettled<F::Item>>,
+    in_flight_max: usize,
     backoff: Backoff,
 }
 
 /// A batch that the sink has and has not settled.
-struct Unsettled {
+struct Unsettled<T> {
     batch: Arc<Batch>,
     /// The first message to publish, should it have to be done again.
     from: usize,
@@ -64,47 +59,34 @@ struct Unsettled {
     /// None if the batch is not with the sink, because it failed.
     receipt: Option<Receipt>,
     published_at: Instant,
-    /// Keeps the page's room until the batch is proved.
-    _page: PageInFlight,
+    /// Keeps its room until the batch is proved.
+    _item: T,
 }
 
-impl std::fmt::Debug for Unsettled {
+impl<T> std::fmt::Debug for Unsettled<T> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Unsettled").field("batch", &self.batch.id).field("from", &self.from).finish()
     }
 }
 
-impl Delivery {
-    pub(super) fn new(
-        rendering: Rendering,
-        in_flight_pages_max: usize,
+impl<F: Feed> Delivery<F> {
+    /// Delivery of at most `in_flight_max` items at a time.
+    pub(crate) fn new(
+        feed: F,
+        in_flight_max: usize,
         sink: Sink,
-        cursor: RouteCursor,
         dead_letters: DeadLetters,
         status: Arc<RouteStatus>,
     ) -> Self {
         let backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
-        let (next_batch, last_link, unsettled) = (BatchId(1), None, VecDeque::new());
-        Self {
-            origin: Arc::clone(&rendering.origin),
-            rendering,
-            sink,
-            cursor,
-            dead_letters,
-            status,
-            next_batch,
-            last_link,
-            unsettled,
-            in_flight_pages_max,
-            backoff,
-        }
+        Self { feed, sink, dead_letters, status, unsettled: VecDeque::new(), in_flight_max, backoff }
     }
 
-    /// Delivers `pages` until there are no more and all are proved. After `stop` a sink that does not work is no longer
+    /// Delivers `items` until there are no more and all are proved. After `stop` a sink that does not work is no longer
     /// waited for.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         mut self,
-        mut pages: mpsc::Receiver<PageInFlight>,
+        mut items: mpsc::Receiver<F::Item>,
         stop: &CancellationToken,
     ) -> Result<Stop, RouteError> {
         let mut is_more = true;
@@ -116,8 +98,8 @@ impl Delivery {
                 settled = front(&mut self.unsettled), if !self.unsettled.is_empty() => {
                     self.take_settled(settled, stop).await?
                 }
-                page = pages.recv(), if is_more => match page {
-                    Some(page) => self.take_page(page, stop).await?,
+                item = items.recv(), if is_more => match item {
+                    Some(item) => self.take(item, stop).await?,
                     None => {
                         is_more = false;
                         Some(())
@@ -138,21 +120,9 @@ impl Delivery {
         Ok(Stop::Drained)
     }
 
-    /// Renders a page and hands it to the sink. None: told to stop while the sink did not work.
-    async fn take_page(
-        &mut self,
-        page: PageInFlight,
-        stop: &CancellationToken,
-    ) -> Result<Option<()>, RouteError> {
-        let position = page.read.position.clone();
-        let is_nothing_new =
-            page.read.page.events.is_empty() && self.last_link.as_ref() == Some(&position.link);
-        if is_nothing_new {
-            return Ok(Some(()));
-        }
-        self.last_link = Some(position.link.clone());
-        let batch = Arc::new(self.render(&page.read)?);
-        self.cursor.expect(batch.id, position, Arc::clone(&page.read.page.events));
+    /// Hands an item to the sink. None: told to stop while the sink did not work.
+    async fn take(&mut self, item: F::Item, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+        let Some(batch) = self.feed.batch(&item, self.sink.payload_bytes_max())? else { return Ok(Some(())) };
         let published = self.sink.publish(&batch, 0).await;
         let (receipt, error) = match published {
             Ok(receipt) => (Some(receipt), None),
@@ -160,26 +130,13 @@ impl Delivery {
         };
         let published_at = Instant::now();
         let unsettled =
-            Unsettled { batch, from: 0, rejected: Vec::new(), receipt, published_at, _page: page };
+            Unsettled { batch, from: 0, rejected: Vec::new(), receipt, published_at, _item: item };
         self.unsettled.push_back(unsettled);
-        Invariant::InFlightIsBounded.check(self.unsettled.len() <= self.in_flight_pages_max);
+        Invariant::InFlightIsBounded.check(self.unsettled.len() <= self.in_flight_max);
         match error {
             None => Ok(Some(())),
             Some(error) => self.redeliver(&error, stop).await,
         }
-    }
-
-    fn render(&mut self, read: &Read) -> Result<Batch, RouteError> {
-        let id = self.next_batch;
-        self.next_batch = BatchId(id.0 + 1);
-        let batch = self.rendering.batch(id, read, self.sink.payload_bytes_max());
-        let batch =
-            batch.map_err(|source| RouteError::Redaction { route: self.origin.route.clone(), source })?;
-        let filtered = read.page.events.len() - batch.len() - read.known.len();
-        if filtered + read.known.len() > 0 {
-            metrics::page_selected(&self.origin.route, filtered as u64, read.known.len() as u64);
-        }
-        Ok(batch)
     }
 
     /// The oldest batch is settled or has failed; so may those behind it be, and one commit serves them all.
@@ -223,7 +180,7 @@ impl Delivery {
                 Err(err) => {
                     if self.status.sink_failed(&chain(&err)) {
                         tracing::error!(
-                            route = self.origin.route,
+                            route = self.status.name(),
                             err = chain(&err),
                             "the batch is not proved; trying again"
                         );
@@ -234,29 +191,29 @@ impl Delivery {
         }
     }
 
-    /// Moves the cursor. None: told to stop while the state could not be written.
+    /// Moves on. None: told to stop while the state could not be written.
     async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Option<()>, RouteError> {
         if proofs.is_empty() {
             return Ok(Some(()));
         }
         let counts =
             proofs.iter().map(|proof| (proof.messages() as u64, proof.rejected() as u64)).collect::<Vec<_>>();
-        if self.cursor.advance(proofs).await? == Committed::GivenUp {
+        if self.feed.advance(proofs).await? == Committed::GivenUp {
             return Ok(None);
         }
         for (messages, rejected) in &counts {
-            metrics::page_delivered(&self.origin.route, *messages, *rejected);
+            metrics::page_delivered(self.status.name(), *messages, *rejected);
         }
         let rejected = counts.iter().map(|(_, rejected)| rejected).sum();
         if rejected > 0 {
             tracing::warn!(
-                route = self.origin.route, rejected, file = %self.dead_letters.path().display(),
+                route = self.status.name(), rejected, file = %self.dead_letters.path().display(),
                 "messages that can never be delivered were kept as dead letters"
             );
         }
-        self.status.cursor_moved(self.cursor.generation(), self.cursor.cursor(), rejected);
+        self.feed.tell(&self.status, rejected);
         if self.status.sink_recovered() {
-            tracing::info!(route = self.origin.route, "the sink works again");
+            tracing::info!(route = self.status.name(), "the sink works again");
         }
         self.backoff.reset();
         Ok(Some(()))
@@ -340,10 +297,10 @@ impl Delivery {
 
     fn report(&self, error: &SinkError) {
         let class = class_name(error.class());
-        metrics::sink_failure(&self.origin.route, class);
+        metrics::sink_failure(self.status.name(), class);
         if self.status.sink_failed(&chain(error)) {
             tracing::warn!(
-                route = self.origin.route,
+                route = self.status.name(),
                 class,
                 error = chain(error),
                 "delivery failed; trying again"
@@ -361,14 +318,18 @@ impl Delivery {
         let trouble =
             self.sink.trouble().unwrap_or_else(|| "the bus does not acknowledge what it was sent".to_owned());
         if self.status.sink_failed(&trouble) {
-            tracing::warn!(route = self.origin.route, waited_s = waited.as_secs(), "{trouble}; still trying");
+            tracing::warn!(
+                route = self.status.name(),
+                waited_s = waited.as_secs(),
+                "{trouble}; still trying"
+            );
         }
     }
 }
 
 /// What the sink says of the oldest batch. May be dropped and asked again. Never resolves if the batch is not with the
 /// sink, which is never so while delivery waits here.
-async fn front(unsettled: &mut VecDeque<Unsettled>) -> Result<Settled, Failure> {
+async fn front<T>(unsettled: &mut VecDeque<Unsettled<T>>) -> Result<Settled, Failure> {
     match unsettled.front_mut().and_then(|front| front.receipt.as_mut()) {
         Some(receipt) => receipt.await,
         None => std::future::pending().await,

@@ -6,36 +6,38 @@
 
 mod cursor;
 mod delivery;
+mod durable;
+mod feed;
+mod opening;
+mod pages;
 mod reading;
 mod rendering;
 mod selection;
 mod status;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use delivery::{Delivery, Stop};
+pub(crate) use durable::{Committed, Durable};
+pub(crate) use feed::Feed;
+pub(crate) use opening::open_sink;
+pub(crate) use rendering::Rendering;
 pub use selection::Selection;
 pub use status::{Phase, RouteStatus, Snapshot};
 
 use crate::{
-    config::{RedactionConfig, RouteConfig, Secret, SecretError, SinkConfig},
-    event::{EventsError, Origin, Redaction},
-    format::Renderer,
-    sink::{DeadLetters, Sink, SinkError},
+    config::{RouteConfig, SecretError, SinkConfig},
+    event::EventsError,
+    sink::DeadLetters,
     state::{State, StateError},
-    stream::{Backoff, Position, Reader, Stream},
-    telemetry::{chain, metrics},
+    stream::{Position, Reader, Stream},
 };
-use cursor::{Committed, RouteCursor};
-use delivery::{Delivery, Stop};
+use cursor::RouteCursor;
+use pages::Pages;
 use reading::Reading;
-use rendering::Rendering;
-
-/// The first and the longest wait between attempts to bring a sink up.
-const SINK_RETRY_FIRST: Duration = Duration::from_secs(1);
-const SINK_RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// What a route is made of.
 #[derive(Debug)]
@@ -110,18 +112,18 @@ impl Route {
     pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, RouteError> {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
-        let mut cursor =
-            RouteCursor::open(&self.state, Arc::clone(&self.status), beginning, stop.clone()).await?;
+        let durable = Durable { status: Arc::clone(&self.status), stop: stop.clone() };
+        let mut cursor = RouteCursor::open(&self.state, durable, beginning).await?;
         // A first start is durable before anything else happens: coming back later must not mean starting later.
         if cursor.begin().await? == Committed::GivenUp {
             return Ok(End::Stopped);
         }
         self.status.cursor_loaded(cursor.generation(), cursor.cursor());
-        let redaction = match &self.config.redaction {
-            Some(config) => Some(self.redaction(config).await?),
-            None => None,
+        let rendering = Rendering::open(&self.config, self.stream.client().org()).await?;
+        let mark = cursor.cursor().mark.as_ref();
+        let Some(sink) = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await else {
+            return Ok(End::Stopped);
         };
-        let Some(sink) = self.open_sink(&cursor, stop).await else { return Ok(End::Stopped) };
         if cursor.note_mark(sink.mark()).await? == Committed::GivenUp {
             sink.close().await;
             return Ok(End::Stopped);
@@ -138,8 +140,7 @@ impl Route {
         let (reading, pages) = Reading::new(reader, &self.config, Arc::clone(&self.status), until_caught_up);
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), name);
         let (pages_max, status) = (self.config.in_flight_pages, Arc::clone(&self.status));
-        let delivery =
-            Delivery::new(self.rendering(redaction), pages_max, sink, cursor, dead_letters, status);
+        let delivery = Delivery::new(Pages::new(rendering, cursor), pages_max, sink, dead_letters, status);
         // Reading ends when it is told to or has caught up; delivery then settles what is left.
         let (_, stopped) = tokio::join!(reading.run(stop), delivery.run(pages, stop));
         match stopped? {
@@ -148,63 +149,9 @@ impl Route {
         }
     }
 
-    fn origin(&self) -> Arc<Origin> {
-        Arc::new(self.config.origin(self.stream.client().org()))
-    }
-
-    async fn redaction(&self, config: &RedactionConfig) -> Result<Redaction, RouteError> {
-        let key = config.key.clone();
-        let key = tokio::task::spawn_blocking(move || key.as_ref().map(Secret::read_line).transpose()).await;
-        let key = key.unwrap_or(Err(SecretError::Interrupted));
-        let key = key.map_err(|source| RouteError::Key { route: self.config.name.clone(), source })?;
-        Ok(Redaction::new(&config.rules, key.as_ref()))
-    }
-
-    fn rendering(&self, redaction: Option<Redaction>) -> Rendering {
-        let tenant = self.stream.client().org().url.host_str().map(str::to_owned);
-        Rendering {
-            origin: self.origin(),
-            selection: Selection::new(&self.config.selection),
-            redaction,
-            renderer: Renderer { format: self.config.format, ocsf: self.config.ocsf, tenant },
-        }
-    }
-
     fn position(&self, cursor: &RouteCursor) -> Result<Position, RouteError> {
         let link = cursor.cursor().link.parse();
         let link = link.map_err(|source| RouteError::Link { route: self.config.name.clone(), source })?;
         Ok(Position { link, published_max: cursor.cursor().published_max })
-    }
-
-    /// Opens the sink, as often as it takes: a bus that is away at the start is as bad as one that goes away later.
-    async fn open_sink(&self, cursor: &RouteCursor, stop: &CancellationToken) -> Option<Sink> {
-        let mut backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
-        let origin = self.origin();
-        loop {
-            let opening = Sink::open(&self.sink, &origin, cursor.cursor().mark.as_ref());
-            // Opening a sink publishes nothing, so it may be given up.
-            let opened = stop.run_until_cancelled(opening).await?;
-            match opened {
-                Ok(sink) => {
-                    self.status.sink_recovered();
-                    return Some(sink);
-                }
-                Err(err) => {
-                    self.report_sink(&err);
-                    stop.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await?;
-                }
-            }
-        }
-    }
-
-    fn report_sink(&self, err: &SinkError) {
-        metrics::sink_failure(&self.config.name, status::class_name(err.class()));
-        if self.status.sink_failed(&chain(err)) {
-            tracing::error!(
-                route = self.config.name,
-                err = chain(err),
-                "the sink cannot be used; trying again"
-            );
-        }
     }
 }

@@ -1,39 +1,58 @@
-//! From a page to a batch: which events a route wants, what is left out of them, and how they are written. Pure.
+//! From events to a batch: which ones a route wants, what is left out of them, and how they are written.
 
 use std::sync::Arc;
 
-use super::Selection;
+use super::{RouteError, Selection};
 use crate::{
-    event::{Batch, BatchId, Event, EventsError, Origin, Redaction},
+    config::{OrgConfig, RedactionConfig, RouteConfig, Secret, SecretError},
+    event::{Batch, BatchId, Event, Events, Origin, Redaction},
     format::Renderer,
-    stream::Read,
 };
 
-/// What a route makes of a page.
+/// What a route makes of events.
 #[derive(Debug)]
-pub(super) struct Rendering {
+pub(crate) struct Rendering {
     /// Where the messages come from.
-    pub(super) origin: Arc<Origin>,
+    pub(crate) origin: Arc<Origin>,
     /// Which events are wanted.
-    pub(super) selection: Selection,
+    selection: Selection,
     /// What is left out of them, if anything.
-    pub(super) redaction: Option<Redaction>,
+    redaction: Option<Redaction>,
     /// How they are written.
-    pub(super) renderer: Renderer,
+    renderer: Renderer,
 }
 
 impl Rendering {
-    /// The batch of the events that are wanted and were not read before, each with no more than `bytes_max` bytes as far
-    /// as its format knows how to do with less.
-    pub(super) fn batch(
+    /// As `route` wants it, for events of `org`. Reads the key of pseudonyms.
+    pub(crate) async fn open(route: &RouteConfig, org: &OrgConfig) -> Result<Self, RouteError> {
+        let redaction = match &route.redaction {
+            Some(config) => {
+                let redaction = redaction(config).await;
+                Some(redaction.map_err(|source| RouteError::Key { route: route.name.clone(), source })?)
+            }
+            None => None,
+        };
+        let tenant = org.url.host_str().map(str::to_owned);
+        Ok(Self {
+            origin: Arc::new(route.origin(org)),
+            selection: Selection::new(&route.selection),
+            redaction,
+            renderer: Renderer { format: route.format, ocsf: route.ocsf, tenant },
+        })
+    }
+
+    /// The batch of the events that are wanted and not `known` (indices, ascending), each with no more than `bytes_max`
+    /// bytes as far as its format knows how to do with less.
+    pub(crate) fn batch(
         &self,
         id: BatchId,
-        read: &Read,
+        events: &Arc<Events>,
+        known: &[u32],
         bytes_max: Option<usize>,
-    ) -> Result<Batch, EventsError> {
-        let (origin, events) = (Arc::clone(&self.origin), Arc::clone(&read.page.events));
+    ) -> Result<Batch, RouteError> {
+        let (origin, events) = (Arc::clone(&self.origin), Arc::clone(events));
         let is_wanted = |index: u32, event: &Event<'_>| {
-            read.known.binary_search(&index).is_err() && self.selection.wants(event)
+            known.binary_search(&index).is_err() && self.selection.wants(event)
         };
         let render = |event: &Event<'_>| self.renderer.render(event, bytes_max);
         let Some(redaction) = &self.redaction else {
@@ -42,7 +61,15 @@ impl Rendering {
             }));
         };
         // The selection goes by what Okta said, and what is made of an event by what is left of it.
-        let redacted = redaction.apply(&events, is_wanted)?;
+        let redacted = redaction.apply(&events, is_wanted);
+        let redacted =
+            redacted.map_err(|source| RouteError::Redaction { route: self.origin.route.clone(), source })?;
         Ok(Batch::render(id, origin, Arc::new(redacted), |_, event| Some(render(event))))
     }
+}
+
+async fn redaction(config: &RedactionConfig) -> Result<Redaction, SecretError> {
+    let key = config.key.clone();
+    let key = tokio::task::spawn_blocking(move || key.as_ref().map(Secret::read_line).transpose()).await;
+    Ok(Redaction::new(&config.rules, key.unwrap_or(Err(SecretError::Interrupted))?.as_ref()))
 }

@@ -1,0 +1,50 @@
+//! Bringing a route's sink up, as often as it takes: a bus that is away at the start is as bad as one that goes away later.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::status::{RouteStatus, class_name};
+use crate::{
+    config::SinkConfig,
+    event::Origin,
+    sink::{Sink, SinkError},
+    state::SinkMark,
+    stream::Backoff,
+    telemetry::{chain, metrics},
+};
+
+/// The first and the longest wait between attempts to bring a sink up.
+pub(super) const SINK_RETRY_FIRST: Duration = Duration::from_secs(1);
+pub(super) const SINK_RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Opens the sink where `mark` says that it stood. None: told to stop.
+pub(crate) async fn open_sink(
+    config: &SinkConfig,
+    origin: &Arc<Origin>,
+    mark: Option<&SinkMark>,
+    status: &RouteStatus,
+    stop: &CancellationToken,
+) -> Option<Sink> {
+    let mut backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
+    loop {
+        // Opening a sink publishes nothing, so it may be given up.
+        match stop.run_until_cancelled(Sink::open(config, origin, mark)).await? {
+            Ok(sink) => {
+                status.sink_recovered();
+                return Some(sink);
+            }
+            Err(err) => {
+                report(status, &err);
+                stop.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await?;
+            }
+        }
+    }
+}
+
+fn report(status: &RouteStatus, err: &SinkError) {
+    metrics::sink_failure(status.name(), class_name(err.class()));
+    if status.sink_failed(&chain(err)) {
+        tracing::error!(route = status.name(), err = chain(err), "the sink cannot be used; trying again");
+    }
+}
