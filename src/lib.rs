@@ -22,3 +22,4 @@ pub mod sink;
 pub mod state;
 pub mod stream;
 pub mod telemetry;
+pub mod window;
