@@ -102,6 +102,8 @@ impl Plan {
 
     /// Where a route stands that never ran, at its first start.
     pub fn first(&self, now: Timestamp) -> Progress {
+        // Okta looks at milliseconds.
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let covered = match self.window {
             WindowConfig::SinceLast { start, .. } => start.resolve(now, RETENTION),
             WindowConfig::LookBack { .. } => now,

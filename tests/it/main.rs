@@ -6,6 +6,7 @@
 mod daemon;
 mod format;
 mod okta;
+mod search;
 mod sinks;
 mod state;
 mod support;
