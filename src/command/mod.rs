@@ -3,13 +3,18 @@
 //! intake → decode → policy → journal → execute → outcome → acknowledge. What a command may ask for is the table in
 //! `request`; every other file looks there.
 
+mod address;
+pub mod audit;
 mod expect;
+pub mod message;
 mod outcome;
 pub mod parameters;
 mod performed;
+pub mod policy;
 mod request;
 mod subjects;
 
+pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
 pub use expect::Expect;
 pub use outcome::{Outcome, OutcomeError, Status};
 pub use performed::{Failed, Performed, Revealed, Way};
