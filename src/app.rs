@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, Watched, WatchedRoute},
     config::{Config, StreamConfig},
+    control::{self, Controlled, Socket},
     okta::{Client, ClientError},
     route::{End, Route, RouteError},
     sink::SinkError,
@@ -32,6 +33,7 @@ pub struct App {
     state: State,
     watched: Arc<Watched>,
     admin: TcpListener,
+    control: Option<Socket>,
 }
 
 /// How to take up a state, if somebody has said how: what a refusal of it asks for.
@@ -110,7 +112,8 @@ impl App {
             }
         }
         watched.clients = clients;
-        Ok(Self { config, routes, state, watched: Arc::new(watched), admin })
+        let control = control::bind(&config.runtime.state.path).await;
+        Ok(Self { config, routes, state, watched: Arc::new(watched), admin, control })
     }
 
     /// What can be seen of the daemon while it runs.
@@ -130,10 +133,18 @@ impl App {
         let mut pages = JoinSet::new();
         pages.spawn(admin::serve(self.admin, Arc::clone(&self.watched), stop_admin.clone()));
 
-        let supervisor = Supervisor::new(&self.routes, until, stop.clone());
         let grace = self.config.runtime.shutdown_grace;
+        let mut control = JoinSet::new();
+        if let Some(socket) = self.control {
+            control.spawn(serve_control(socket, stop.clone(), grace));
+        }
+
+        let supervisor = Supervisor::new(&self.routes, until, stop.clone());
         let ended = supervise(supervisor, shutdown, &stop, grace).await;
 
+        // Routes that have ended by themselves leave nobody to work for.
+        stop.cancel();
+        while control.join_next().await.is_some() {}
         stop_admin.cancel();
         while pages.join_next().await.is_some() {}
         if let Err(err) = self.state.close().await {
@@ -141,6 +152,18 @@ impl App {
             tracing::warn!(err = chain(&err), "the witness of the state could not be written at the end");
         }
         ended
+    }
+}
+
+/// Serves the control socket until `stop`; what commands had begun then has `grace` to end.
+async fn serve_control(socket: Socket, stop: CancellationToken, grace: Duration) {
+    let over = async {
+        stop.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        () = control::serve(socket, Arc::new(Controlled::new(stop.clone()))) => {}
+        () = over => tracing::warn!("the grace period is over: what commands had begun ends in the middle"),
     }
 }
 

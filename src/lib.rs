@@ -8,6 +8,7 @@ pub mod app;
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod control;
 pub mod event;
 pub mod format;
 pub mod invariant;
