@@ -23,3 +23,4 @@ pub mod sink;
 pub mod state;
 pub mod stream;
 pub mod telemetry;
+pub mod window;

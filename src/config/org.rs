@@ -183,6 +183,18 @@ fn http(raw: RawHttp) -> Result<HttpConfig, Problem> {
 }
 
 #[cfg(test)]
+impl OrgConfig {
+    /// The org `acme` at `url`, with a token.
+    pub(crate) fn for_tests(url: &str) -> Self {
+        let raw = format!("url = \"{url}\"\nauth = {{ token_env = \"PATH\" }}");
+        let raw = raw.replace("url = \"https://", "domain = \"");
+        let raw = config::File::from_str(&raw, config::FileFormat::Toml);
+        let raw = config::Config::builder().add_source(raw).build().unwrap().try_deserialize().unwrap();
+        understand("acme", raw, InlineSecrets::Refused).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -16,7 +16,7 @@ pub struct Attributes {
     pub id: String,
     /// `https://<org's domain>/api/v1/logs`.
     pub source: String,
-    /// `com.okta.<eventType>`.
+    /// `com.okta.<eventType>`; ours, such as `oktabus.search.batch`, as they are.
     pub event_type: String,
     /// The id of the user whom the event is about; empty if there is none.
     pub subject: String,
@@ -36,6 +36,8 @@ pub const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json; charset
 const SPEC_VERSION: &str = "1.0";
 
 const TYPE_PREFIX: &str = "com.okta.";
+/// What types begin with that are no types of Okta's: they stay as they are.
+const OWN_TYPES: &str = "oktabus.";
 const UNKNOWN_TYPE: &str = "unknown";
 
 impl Attributes {
@@ -46,7 +48,9 @@ impl Attributes {
         let [colon, format, redacted] = message.origin.id_suffix();
         replace(&mut self.id, &[&event.identity(), colon, format, redacted]);
         replace(&mut self.source, &[&message.origin.source]);
-        replace(&mut self.event_type, &[TYPE_PREFIX, event.event_type().unwrap_or(UNKNOWN_TYPE)]);
+        let event_type = event.event_type().unwrap_or(UNKNOWN_TYPE);
+        let prefix = if event_type.starts_with(OWN_TYPES) { "" } else { TYPE_PREFIX };
+        replace(&mut self.event_type, &[prefix, event_type]);
         replace(&mut self.subject, &[event.subject().unwrap_or_default()]);
         let time = event.published().filter(|published| is_rfc3339(published));
         replace(&mut self.time, &[time.unwrap_or_default()]);

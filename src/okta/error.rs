@@ -103,6 +103,11 @@ impl OktaError {
         }
     }
 
+    /// Whether Okta gave a query up after its 30 seconds. It says so with the code of any internal error.
+    pub fn is_query_timeout(&self) -> bool {
+        matches!(self, Self::Status { status: 500, code: Some(code), .. } if code == "E0000009")
+    }
+
     /// What an operator can do, where the message itself does not say it.
     pub fn remedy(&self) -> Option<&'static str> {
         let status = match self {
