@@ -14,6 +14,7 @@ use crate::{
     config::{Config, StreamConfig},
     control::{self, Controlled, Socket},
     okta::{Client, ClientError},
+    replay::Replays,
     route::{End, Route, RouteError},
     sink::SinkError,
     state::{Cursor, Opening, Places, State, StateError},
@@ -34,6 +35,7 @@ pub struct App {
     watched: Arc<Watched>,
     admin: TcpListener,
     control: Option<Socket>,
+    replays: Replays,
 }
 
 /// How to take up a state, if somebody has said how: what a refusal of it asks for.
@@ -111,9 +113,10 @@ impl App {
                 routes.push(Arc::new(route));
             }
         }
+        let replays = Replays::new(config.clone(), &clients, state.clone());
         watched.clients = clients;
         let control = control::bind(&config.runtime.state.path).await;
-        Ok(Self { config, routes, state, watched: Arc::new(watched), admin, control })
+        Ok(Self { config, routes, state, watched: Arc::new(watched), admin, control, replays })
     }
 
     /// What can be seen of the daemon while it runs.
@@ -136,7 +139,12 @@ impl App {
         let grace = self.config.runtime.shutdown_grace;
         let mut control = JoinSet::new();
         if let Some(socket) = self.control {
-            control.spawn(serve_control(socket, stop.clone(), grace));
+            control.spawn(serve_control(
+                socket,
+                Controlled::new(stop.clone(), self.replays),
+                stop.clone(),
+                grace,
+            ));
         }
 
         let supervisor = Supervisor::new(&self.routes, until, stop.clone());
@@ -156,13 +164,13 @@ impl App {
 }
 
 /// Serves the control socket until `stop`; what commands had begun then has `grace` to end.
-async fn serve_control(socket: Socket, stop: CancellationToken, grace: Duration) {
+async fn serve_control(socket: Socket, controlled: Controlled, stop: CancellationToken, grace: Duration) {
     let over = async {
         stop.cancelled().await;
         tokio::time::sleep(grace).await;
     };
     tokio::select! {
-        () = control::serve(socket, Arc::new(Controlled::new(stop.clone()))) => {}
+        () = control::serve(socket, Arc::new(controlled)) => {}
         () = over => tracing::warn!("the grace period is over: what commands had begun ends in the middle"),
     }
 }
@@ -187,6 +195,11 @@ impl Feeds {
         let streams = config.streams.values().filter_map(stream).collect();
         Ok(Self { clients: clients.into_values().collect(), streams })
     }
+}
+
+/// The clients of all orgs of `config`.
+pub fn clients(config: &Config) -> Result<Vec<Arc<Client>>, ClientError> {
+    Ok(Feeds::of(config)?.clients)
 }
 
 /// Where all routes of `config` stand if they begin at `time`, by name.

@@ -13,6 +13,7 @@ pub mod event;
 pub mod format;
 pub mod invariant;
 pub mod okta;
+pub mod replay;
 pub mod route;
 pub mod schedule;
 pub mod scim;

@@ -7,18 +7,22 @@
 mod client;
 mod daemon;
 mod lines;
+mod replays;
 mod socket;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Answers, Client, ControlError};
 pub use daemon::Daemon;
 pub use socket::{NAME, Socket};
 
-use crate::telemetry::chain;
+use crate::{replay::Replays, telemetry::chain};
 
 /// How long connections have to end once all work has.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -30,12 +34,13 @@ pub struct Controlled {
     stop: CancellationToken,
     /// The work that requests have begun.
     work: TaskTracker,
+    replays: Replays,
 }
 
 impl Controlled {
     /// Work goes on until `stop`.
-    pub fn new(stop: CancellationToken) -> Self {
-        Self { stop, work: TaskTracker::new() }
+    pub fn new(stop: CancellationToken, replays: Replays) -> Self {
+        Self { stop, work: TaskTracker::new(), replays }
     }
 }
 
@@ -55,7 +60,10 @@ pub async fn bind(directory: &Path) -> Option<Socket> {
 
 /// Serves the socket until the work is told to stop and has ended, and removes it.
 pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
-    let subjects = Router::new().route("/daemon", get(daemon::show)).with_state(Arc::clone(&controlled));
+    let subjects = Router::new()
+        .route("/daemon", get(daemon::show))
+        .route("/replays", post(replays::begin))
+        .with_state(Arc::clone(&controlled));
     let stop = controlled.stop.clone();
     let served = async move {
         if let Err(err) = socket.serve(subjects, stop).await {
@@ -86,11 +94,12 @@ mod tests {
 
     use super::*;
 
-    fn start(directory: &Path, socket: Socket) -> (CancellationToken, JoinSet<()>) {
+    async fn start(directory: &Path, socket: Socket) -> (CancellationToken, JoinSet<()>) {
         let stop = CancellationToken::new();
         let mut serving = JoinSet::new();
         assert!(directory.join(NAME).exists());
-        serving.spawn(serve(socket, Arc::new(Controlled::new(stop.clone()))));
+        let replays = crate::replay::tests::replays(directory).await;
+        serving.spawn(serve(socket, Arc::new(Controlled::new(stop.clone(), replays))));
         (stop, serving)
     }
 
@@ -106,7 +115,7 @@ mod tests {
             std::fs::write(directory.join("control.new/control.sock"), "").unwrap();
             std::fs::write(directory.join(NAME), "").unwrap();
 
-            let (stop, mut serving) = start(directory, Socket::bind(directory).await.unwrap());
+            let (stop, mut serving) = start(directory, Socket::bind(directory).await.unwrap()).await;
             let mode = std::fs::metadata(directory.join(NAME)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             assert!(!directory.join("control.new").exists());

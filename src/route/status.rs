@@ -91,7 +91,7 @@ pub struct Snapshot {
 }
 
 impl RouteStatus {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), standing: Mutex::default() }
     }
 
@@ -120,7 +120,7 @@ impl RouteStatus {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -149,7 +149,7 @@ impl RouteStatus {
     }
 
     /// Okta answered.
-    pub(super) fn okta_answered(&self) {
+    pub(crate) fn okta_answered(&self) {
         let mut standing = self.standing();
         standing.okta_trouble = None;
         standing.alive_at = Some(Instant::now());
