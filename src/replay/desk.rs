@@ -155,7 +155,7 @@ filter = 'severity eq "WARN"'
 routes = [{ sink = "siem" }]
 [searches.logins]
 org = "acme"
-schedule = "every hour"
+schedule = "0 * * * *"
 routes = [{ sink = "siem" }]
 [sinks.siem]
 kind = "file"

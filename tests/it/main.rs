@@ -6,6 +6,7 @@
 mod daemon;
 mod format;
 mod okta;
+mod replay;
 mod sinks;
 mod state;
 mod support;
