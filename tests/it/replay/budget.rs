@@ -15,14 +15,14 @@ const LIMIT: u64 = 240;
 const ALLOWED: u64 = 120;
 /// Whole windows that are looked at.
 const WINDOWS: usize = 2;
-/// What a live event may take: a poll, its turn in the line, and the time around the change of windows in which the share
-/// is used up.
+/// What a live event may take: the next event, the next poll, its turn in the line, and the time around the change of
+/// windows in which the share is used up.
 const LAG_MAX: SignedDuration = SignedDuration::from_secs(6);
 
 #[tokio::test]
 async fn the_share_is_used_up_and_the_live_stream_goes_first() {
     let limit = LIMIT.to_string();
-    let okta = Okta::start(&["--backlog", "6000", "--rate", "5", "--rate-limit", &limit]).await;
+    let okta = Okta::start(&["--backlog", "6000", "--rate", "2", "--rate-limit", &limit]).await;
     let started = okta.started().await;
     let org = format!("[orgs.acme]\nurl = \"{}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\n", okta.url());
     // Small pages, so that there is always more to ask for.
