@@ -69,16 +69,21 @@ async fn main() {
     .unwrap();
     writeln!(out, "seconds                                 {seconds:.1} (the budget alone: {bound:.1})")
         .unwrap();
-    writeln!(out, "lag of the live stream at most          {:.1} s", lag_max.as_secs_f64()).unwrap();
+    writeln!(out, "age of the newest live event, at most    {:.1} s", lag_max.as_secs_f64()).unwrap();
 }
 
-/// How old the last event is that the live route wrote; there are five new ones a second.
+/// How old the newest event is that the live route wrote. There are five new ones a second, and the simulated org shows them
+/// up to 2.5 s after they were published.
 fn lag(archive: &Path) -> Option<SignedDuration> {
     let mut paths = std::fs::read_dir(archive).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     let is_live = |path: &std::path::PathBuf| !path.to_string_lossy().contains(".replay+");
     let text = std::fs::read_to_string(paths.find(is_live)?).ok()?;
+    // Somebody is writing the last line.
     let whole = &text[..=text.rfind('\n')?];
-    let last: serde_json::Value = serde_json::from_str(whole.lines().last()?).ok()?;
-    let published: Timestamp = last["published"].as_str()?.parse().ok()?;
-    Some(Timestamp::now().duration_since(published))
+    let published = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).ok()?;
+        event["published"].as_str()?.parse::<Timestamp>().ok()
+    };
+    let newest = whole.lines().rev().take(50).filter_map(published).max()?;
+    Some(Timestamp::now().duration_since(newest))
 }
