@@ -18,11 +18,11 @@
 
 mod dead_letters;
 mod error;
-mod file;
+pub(crate) mod file;
 #[cfg(feature = "kafka")]
-mod kafka;
+pub(crate) mod kafka;
 #[cfg(feature = "nats")]
-mod nats;
+pub(crate) mod nats;
 mod proof;
 mod stdout;
 

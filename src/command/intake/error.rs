@@ -1,6 +1,9 @@
 //! What can go wrong with an intake as a whole, classified once.
 
-use crate::sink::SinkClass;
+use crate::{
+    sink::{SinkClass, SinkError},
+    telemetry::chain,
+};
 
 /// No commands can be read just now.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,22 @@ impl IntakeError {
             Self::Unreachable { .. } => SinkClass::Transient,
             Self::Refused { .. } => SinkClass::Authentication,
             Self::Misconfigured { .. } | Self::NotBuilt { .. } => SinkClass::Configuration,
+        }
+    }
+}
+
+/// Sinks and intakes share the clients of their buses, and what these complain of.
+impl From<SinkError> for IntakeError {
+    fn from(error: SinkError) -> Self {
+        match error {
+            SinkError::Unreachable { sink: intake, reason }
+            | SinkError::Poisoned { sink: intake, reason } => Self::Unreachable { intake, reason },
+            SinkError::Refused { sink: intake, reason } => Self::Refused { intake, reason },
+            SinkError::Misconfigured { sink: intake, reason } => Self::Misconfigured { intake, reason },
+            SinkError::Io { sink: intake, action, source } => {
+                Self::Unreachable { intake, reason: format!("{action}: {}", chain(&source)) }
+            }
+            SinkError::NotBuilt { sink: intake, feature } => Self::NotBuilt { intake, feature },
         }
     }
 }
