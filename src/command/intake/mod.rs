@@ -11,12 +11,23 @@
 //!
 //! Reads no payload: what a message says is for `message` to find out.
 
+#![cfg_attr(
+    not(all(feature = "kafka", feature = "nats")),
+    expect(clippy::unused_async, reason = "some things are waited for with one bus only")
+)]
+#![cfg_attr(
+    not(any(feature = "kafka", feature = "nats")),
+    expect(dead_code, reason = "without a bus there are no tickets")
+)]
+
 mod error;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 
+#[cfg(not(any(feature = "kafka", feature = "nats")))]
+use std::convert::Infallible;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -58,6 +69,9 @@ enum Kind {
     Kafka(kafka::KafkaTicket),
     #[cfg(feature = "nats")]
     Nats(nats::NatsTicket),
+    /// Without a bus there are no tickets.
+    #[cfg(not(any(feature = "kafka", feature = "nats")))]
+    Never(Infallible),
 }
 
 impl Ticket {
@@ -78,16 +92,24 @@ impl Ticket {
             Kind::Kafka(ticket) => ticket.done(),
             #[cfg(feature = "nats")]
             Kind::Nats(ticket) => ticket.done().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Kind::Never(never) => match never {},
         }
     }
 
     /// It is to come again after `wait`. Others are not held up by it.
+    #[cfg_attr(
+        not(any(feature = "kafka", feature = "nats")),
+        expect(unused_variables, reason = "without a bus there are no tickets")
+    )]
     pub async fn later(self, wait: Duration) {
         match self.0 {
             #[cfg(feature = "kafka")]
             Kind::Kafka(ticket) => ticket.later(wait),
             #[cfg(feature = "nats")]
             Kind::Nats(ticket) => ticket.later(wait).await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Kind::Never(never) => match never {},
         }
     }
 
@@ -99,6 +121,8 @@ impl Ticket {
             Kind::Kafka(_) => {}
             #[cfg(feature = "nats")]
             Kind::Nats(ticket) => ticket.working().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Kind::Never(never) => match *never {},
         }
     }
 
@@ -109,6 +133,8 @@ impl Ticket {
             Kind::Kafka(ticket) => ticket.done(),
             #[cfg(feature = "nats")]
             Kind::Nats(ticket) => ticket.poison().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Kind::Never(never) => match never {},
         }
     }
 }
@@ -122,6 +148,9 @@ pub enum Intake {
     /// A JetStream stream.
     #[cfg(feature = "nats")]
     Nats(nats::NatsIntake),
+    /// This binary has no bus, so there is no intake.
+    #[cfg(not(any(feature = "kafka", feature = "nats")))]
+    Never(Infallible),
 }
 
 impl Intake {
@@ -153,6 +182,8 @@ impl Intake {
             Self::Kafka(intake) => intake.next().await,
             #[cfg(feature = "nats")]
             Self::Nats(intake) => intake.next().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Self::Never(never) => match *never {},
         }
     }
 
@@ -163,6 +194,8 @@ impl Intake {
             Self::Kafka(intake) => intake.trouble(),
             #[cfg(feature = "nats")]
             Self::Nats(intake) => intake.trouble(),
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Self::Never(never) => match *never {},
         }
     }
 
@@ -173,6 +206,8 @@ impl Intake {
             Self::Kafka(intake) => intake.close().await,
             #[cfg(feature = "nats")]
             Self::Nats(intake) => intake.close(),
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Self::Never(never) => match never {},
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_nats::jetstream::{
     self,
     consumer::{AckPolicy, pull},
-    stream::Config,
+    stream::{Config, RetentionPolicy},
 };
 use oktabus::{
     command::intake::{Intake, IntakeConfig, IntakeError},
@@ -71,9 +71,15 @@ impl Queue for NatsQueue {
 
 impl NatsQueue {
     async fn without_consumer() -> Self {
+        Self::with_retention(RetentionPolicy::Limits).await
+    }
+
+    async fn with_retention(retention: RetentionPolicy) -> Self {
         let server = NatsServer::start().await;
         let subjects = vec![FILTER.to_owned()];
-        server.create_stream(Config { name: STREAM.to_owned(), subjects, ..Config::default() }).await;
+        server
+            .create_stream(Config { name: STREAM.to_owned(), subjects, retention, ..Config::default() })
+            .await;
         let client = server.jetstream().await;
         Self { server, client }
     }
@@ -114,15 +120,17 @@ async fn take(intake: &mut Intake) -> String {
 
 #[tokio::test]
 async fn the_consumer_is_created_so_that_no_command_is_given_up() {
-    let queue = NatsQueue::without_consumer().await;
-    queue.put(0, b"put before anybody read").await;
-    let mut intake = queue.open().await.unwrap();
-    assert_eq!(take(&mut intake).await, "put before anybody read");
-    let config = queue.info().await.config;
-    assert_eq!((config.ack_policy, config.max_deliver), (AckPolicy::Explicit, -1));
-    assert_eq!(config.filter_subject, FILTER);
-    assert_eq!(config.ack_wait, Duration::from_secs(60));
-    intake.close().await;
+    for retention in [RetentionPolicy::Limits, RetentionPolicy::WorkQueue] {
+        let queue = NatsQueue::with_retention(retention).await;
+        queue.put(0, b"put before anybody read").await;
+        let mut intake = queue.open().await.unwrap();
+        assert_eq!(take(&mut intake).await, "put before anybody read");
+        let config = queue.info().await.config;
+        assert_eq!((config.ack_policy, config.max_deliver), (AckPolicy::Explicit, -1));
+        assert_eq!(config.filter_subject, FILTER);
+        assert_eq!(config.ack_wait, Duration::from_secs(60));
+        intake.close().await;
+    }
 }
 
 #[tokio::test]
