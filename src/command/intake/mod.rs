@@ -205,7 +205,7 @@ impl Intake {
             #[cfg(feature = "kafka")]
             Self::Kafka(intake) => intake.close().await,
             #[cfg(feature = "nats")]
-            Self::Nats(intake) => intake.close(),
+            Self::Nats(intake) => intake.close().await,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Self::Never(never) => match never {},
         }

@@ -15,7 +15,7 @@ use oktabus::{
 use tokio::time::timeout;
 
 use super::intake::Queue;
-use crate::support::nats::NatsServer;
+use crate::support::{nats::NatsServer, tools::eventually};
 
 const STREAM: &str = "COMMANDS";
 const DURABLE: &str = "oktabus";
@@ -181,6 +181,29 @@ async fn a_deleted_consumer_is_created_where_it_stood() {
     let lost = timeout(PATIENCE, intake.next()).await.expect("the loss is not noticed").unwrap_err();
     assert_eq!(lost.class(), SinkClass::Transient);
     assert_eq!(take(&mut intake).await, "10", "and not what was done");
+    intake.close().await;
+}
+
+#[tokio::test]
+async fn closing_gives_back_what_nobody_asked_for() {
+    // With an `ack_wait` of a minute.
+    let queue = NatsQueue::without_consumer().await;
+    for number in 0..5 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    let mut intake = queue.open().await.unwrap();
+    assert_eq!(take(&mut intake).await, "0");
+    let pending = async || queue.info().await.num_ack_pending;
+    eventually("the others to be on the shelf", async || (pending().await == 4).then_some(())).await;
+    intake.close().await;
+
+    let mut intake = queue.open().await.unwrap();
+    let mut rest = Vec::new();
+    while rest.len() < 4 {
+        rest.push(take(&mut intake).await);
+    }
+    rest.sort();
+    assert_eq!(rest, ["1", "2", "3", "4"]);
     intake.close().await;
 }
 

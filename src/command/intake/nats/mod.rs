@@ -16,9 +16,13 @@ mod ticket;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use async_nats::{HeaderMap, header::NATS_MESSAGE_ID};
+use async_nats::{
+    HeaderMap,
+    header::NATS_MESSAGE_ID,
+    jetstream::{AckKind, message::Acker},
+};
 use bytes::Bytes;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::{
@@ -44,6 +48,11 @@ pub(super) struct NatsQueue {
 /// How long it takes until a lost connection is replaced: at first, and at most.
 const RETRY_MIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// How long closing waits for the server.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+/// When what is given back may come again: by then we do not ask any more.
+const GIVEN_BACK_FOR: Duration = Duration::from_secs(1);
 
 /// An intake from JetStream.
 pub struct NatsIntake {
@@ -71,8 +80,22 @@ impl NatsIntake {
         self.shared.trouble()
     }
 
-    pub(super) fn close(self) {
-        drop(self);
+    /// Gives back what nobody has asked for, so that it need not be waited for, and lets go of the server.
+    pub(super) async fn close(self) {
+        let Some(line) = self.shared.line() else { return };
+        let giving_back = async {
+            for reply in self.shelf.replies() {
+                let acker = Acker::new(line.jetstream.clone(), Some(reply));
+                acker.ack_with(AckKind::Nak(Some(GIVEN_BACK_FOR))).await?;
+            }
+            line.jetstream.client().flush().await.map_err(async_nats::Error::from)
+        };
+        if !matches!(timeout(CLOSE_PATIENCE, giving_back).await, Ok(Ok(()))) {
+            tracing::debug!(
+                intake = self.queue.name,
+                "not everything was given back: it comes when the server misses it"
+            );
+        }
     }
 
     fn delivery(&self, Taken { message, room }: Taken) -> Delivery {
