@@ -27,7 +27,7 @@ pub(crate) use feed::Feed;
 pub(crate) use opening::open_sink;
 pub(crate) use rendering::Rendering;
 pub use selection::Selection;
-pub use status::{Phase, RouteStatus, Snapshot};
+pub use status::{Phase, RouteStatus, SearchStanding, Snapshot};
 pub(crate) use trouble::report_okta;
 
 use crate::{
