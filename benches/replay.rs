@@ -2,7 +2,8 @@
 //! and command as processes of their own on this machine.
 //!
 //! `cargo bench --bench replay -- [EVENTS] [REQUESTS A MINUTE]`, of which half are ours; 1,000,000 events and 1,200 requests
-//! without arguments. Nothing is judged here: the figures are printed, for a person to compare.
+//! without arguments. Nothing is judged here: the figures are printed, for a person to compare. A run of few minutes may show
+//! more than the share, of which each window has all, however much of the window the run saw.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark fails by panicking")]
 
@@ -63,7 +64,7 @@ async fn main() {
     let mut out = std::io::stdout();
     writeln!(out, "{}", said.stdout.trim_end()).unwrap();
     writeln!(out, "requests, the live stream's among them  {requests} ({full_pages} full pages)").unwrap();
-    writeln!(out, "share used                              {:.1} %", {
+    writeln!(out, "of the share of as many minutes         {:.1} %", {
         requests as f64 * 6_000.0 / (allowed as f64 * seconds)
     })
     .unwrap();
