@@ -5,9 +5,12 @@
 
 mod address;
 pub mod audit;
+pub mod dead_letters;
 mod expect;
+pub mod intake;
 pub mod message;
 mod outcome;
+pub mod outlet;
 pub mod parameters;
 mod performed;
 pub mod policy;

@@ -30,6 +30,7 @@ pub use commands::{
     RevealConfig, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
 };
 pub use org::{HttpConfig, OrgConfig};
+pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem};
 pub(crate) use problem::{nearest, unknown_key};
 pub use redaction::RedactionConfig;

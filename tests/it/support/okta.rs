@@ -2,10 +2,14 @@
 
 use std::{path::Path, process::Command};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::tools::{Process, free_port};
+use super::{
+    tls::choose_provider,
+    tools::{Process, free_port},
+};
 
 /// The token that the simulated org accepts.
 pub(crate) const TOKEN: &str = "00oktabus-tests-token";
@@ -30,6 +34,7 @@ pub(crate) struct Count {
 #[derive(Debug, Deserialize)]
 struct Available {
     uuid: Option<String>,
+    published: Option<Timestamp>,
 }
 
 impl Okta {
@@ -41,8 +46,7 @@ impl Okta {
 
     /// An org with these options.
     pub(crate) async fn start(options: &[&str]) -> Self {
-        // The TLS provider of the whole test binary; only the first call counts.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_provider();
         let directory = tempfile::tempdir().unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(env!("CARGO_BIN_EXE_oktabus"));
@@ -65,6 +69,21 @@ impl Okta {
         let lines = self.get("/-/events").await;
         let uuid = |line: &str| serde_json::from_str::<Available>(line).unwrap().uuid.unwrap();
         lines.lines().map(uuid).collect()
+    }
+
+    /// The uuids of all events that were published from `since` up to but without `until`, sorted.
+    pub(crate) async fn published(&self, since: Timestamp, until: Timestamp) -> Vec<String> {
+        let lines = self.get("/-/events").await;
+        let events = lines.lines().map(|line| serde_json::from_str::<Available>(line).unwrap());
+        let within = events.filter(|event| event.published.is_some_and(|at| at >= since && at < until));
+        let mut uuids: Vec<_> = within.map(|event| event.uuid.unwrap()).collect();
+        uuids.sort();
+        uuids
+    }
+
+    /// When it started: its whole backlog was published before.
+    pub(crate) async fn started(&self) -> Timestamp {
+        self.page("/-/health").await["started"].as_str().unwrap().parse().unwrap()
     }
 
     /// The bytes of all events, asked for by hand, page by page.
