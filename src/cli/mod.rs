@@ -8,6 +8,7 @@ mod reload;
 mod render;
 mod run;
 mod schema;
+mod search;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -47,6 +48,8 @@ enum Command {
     Schema(schema::SchemaArguments),
     /// Render events from standard input as a route would
     Render(render::RenderArguments),
+    /// Search the log now, and print what is found or publish it
+    Search(Box<search::SearchArguments>),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -106,6 +109,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Check(arguments) => check::check(arguments).await,
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Render(arguments) => render::render(arguments).await,
+        Command::Search(arguments) => search::search(*arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,
@@ -124,4 +128,10 @@ fn fail(exit: Exit, err: &dyn Error) -> Exit {
 /// Prints a result for a person or a program. A reader that has gone away is no failure of ours.
 fn print(text: &str) {
     let _ = anstream::stdout().write_all(text.as_bytes());
+}
+
+/// Tells a person something that is not the result.
+fn note(text: &str) {
+    // Nothing more can be done if even this cannot be printed.
+    let _ = writeln!(io::stderr(), "oktabus: {text}");
 }

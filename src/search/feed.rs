@@ -3,9 +3,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::plan::Progress;
+use super::{outgoing::RunPart, plan::Progress};
 use crate::{
     event::{Batch, BatchId},
     invariant::Invariant,
@@ -63,13 +62,6 @@ impl Note {
         self.kept = kept;
         Ok(Committed::Yes)
     }
-}
-
-/// What is delivered together, with the room that it takes.
-#[derive(Debug)]
-pub(super) struct RunPart {
-    pub(super) batch: Arc<Batch>,
-    pub(super) _room: [OwnedSemaphorePermit; 2],
 }
 
 /// A run on its way to one sink.
