@@ -13,23 +13,26 @@ use crate::{
     state::{SinkMark, State, StateError},
 };
 
+/// What the names of the notes of searches' routes begin with; the route's name follows.
+pub(crate) const NOTES: &str = "search/";
+
 /// What is durable of a search's route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Kept {
-    pub(super) progress: Progress,
+pub(crate) struct Kept {
+    pub(crate) progress: Progress,
     /// Where the sink stood.
     pub(super) mark: Option<SinkMark>,
     /// How the messages of the run are made; another way makes other numbers.
     pub(super) form: Option<Form>,
     /// Messages delivered since the route began.
-    pub(super) messages: u64,
+    pub(crate) messages: u64,
 }
 
 /// What the numbers of a run's messages depend on, beside its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Form {
+pub(crate) struct Form {
     /// What is emitted, in which format.
     pub(super) emit: String,
     /// What a message may have.
@@ -48,7 +51,7 @@ pub(super) struct Note {
 impl Note {
     /// The name of the note of `route`.
     pub(super) fn name_of(route: &str) -> String {
-        format!("search/{route}")
+        format!("{NOTES}{route}")
     }
 
     /// Makes `kept` durable.

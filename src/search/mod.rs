@@ -17,6 +17,7 @@ mod spool;
 pub use compose::ComposeError;
 pub(crate) use envelope::About;
 pub use envelope::{BATCH_TYPE, SUMMARY_TYPE};
+pub(crate) use feed::{Kept, NOTES};
 pub(crate) use once::{Publication, PublishError};
 pub use plan::{LeftOut, Next, Plan, Progress, Run};
 pub use route::{SearchError, SearchRoute};

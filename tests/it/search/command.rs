@@ -3,7 +3,10 @@
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use tokio::{io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader}, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::Command,
+};
 
 use super::{found, published_before, uuids_in};
 use crate::support::{
@@ -91,7 +94,7 @@ async fn json_lines_are_the_events_of_the_window_byte_for_byte() {
     for (line, uuid) in ocsf.stdout.lines().zip(&all) {
         let event: Value = serde_json::from_str(line).unwrap();
         assert_eq!(
-            (&event["metadata"]["product"]["vendor_name"], &event["metadata"]["uid"]),
+            (&event["metadata"]["product"]["vendor_name"], &event["metadata"]["original_event_uid"]),
             (&json!("Okta"), &json!(uuid))
         );
     }
@@ -193,6 +196,9 @@ async fn it_publishes_beside_a_daemon_as_the_search_s_route_does() {
     assert!(again.len() == expected.len() + 5 && all[..5].iter().all(|uuid| again.contains(uuid)));
     let shown = workplace.oktabus(&["state", "show", "--json"]).await;
     assert!(shown.code == Some(0) && shown.stderr.contains("the daemon is running"), "{}", shown.stderr);
+    let lines: Vec<Value> = shown.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{}", shown.stdout);
+    assert!(lines[0]["route"] == "denied/files" && lines[0]["decided"].is_string());
     daemon.terminate().await;
     assert!(daemon.ended().await.success(), "{}", workplace.log());
 }
