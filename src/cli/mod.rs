@@ -4,12 +4,12 @@ mod check;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
-mod progress;
 mod reload;
 mod render;
 mod replay;
 mod run;
 mod schema;
+mod search;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -51,6 +51,8 @@ enum Command {
     Render(render::RenderArguments),
     /// Deliver a window of the past once more to the sink of a route
     Replay(replay::ReplayArguments),
+    /// Search the log now, and print what is found or publish it
+    Search(Box<search::SearchArguments>),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -111,6 +113,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Render(arguments) => render::render(arguments).await,
         Command::Replay(arguments) => replay::replay(arguments).await,
+        Command::Search(arguments) => search::search(*arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,
@@ -129,4 +132,10 @@ fn fail(exit: Exit, err: &dyn Error) -> Exit {
 /// Prints a result for a person or a program. A reader that has gone away is no failure of ours.
 fn print(text: &str) {
     let _ = anstream::stdout().write_all(text.as_bytes());
+}
+
+/// Tells a person something that is not the result.
+fn note(text: &str) {
+    // Nothing more can be done if even this cannot be printed.
+    let _ = writeln!(io::stderr(), "oktabus: {text}");
 }
