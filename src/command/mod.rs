@@ -3,6 +3,7 @@
 //! intake → decode → policy → journal → execute → outcome → acknowledge. What a command may ask for is the table in
 //! `request`; every other file looks there.
 
+pub mod execute;
 mod expect;
 mod outcome;
 pub mod parameters;

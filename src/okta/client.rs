@@ -110,13 +110,13 @@ impl Client {
         Ok(Answer { next: self.next_link(&reply.headers)?, body: reply.body })
     }
 
-    /// Looks `target` up.
-    pub async fn look_up(&self, target: &Target) -> Result<Found, OktaError> {
-        self.follow(&target.url(&self.org().url)).await
+    /// Where `target` is.
+    pub fn url_of(&self, target: &Target) -> Url {
+        target.url(&self.org().url)
     }
 
-    /// Looks up what a link points to.
-    pub async fn follow(&self, url: &Url) -> Result<Found, OktaError> {
+    /// Looks up what is at `url`: a target's, or one that a link points to.
+    pub async fn look_up(&self, url: &Url) -> Result<Found, OktaError> {
         let answer = self.get(url, Priority::LookUp).await?;
         Ok(Found { body: json(&answer.body)?, next: answer.next })
     }
@@ -127,7 +127,7 @@ impl Client {
         if let Some(path) = change.body.as_ref().and_then(unsendable) {
             return Err(OktaError::Unsendable { path: path.trim_start_matches('.').to_owned() });
         }
-        let url = change.target.url(&self.org().url);
+        let url = self.url_of(&change.target);
         let body = change.body.as_ref().map(|body| Bytes::from(body.to_string()));
         let sending = Sending {
             method: &change.method,
