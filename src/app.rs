@@ -13,7 +13,8 @@ use crate::{
     admin::{self, Watched, WatchedRoute},
     config::{Config, StreamConfig},
     okta::{Client, ClientError},
-    route::{End, Route, RouteError},
+    route::{End, Route, RouteError, RouteStatus},
+    search::{Search, SearchError, SearchRoute},
     sink::SinkError,
     state::{Cursor, Opening, Places, State, StateError},
     stream::{Backoff, Stream},
@@ -28,7 +29,7 @@ const RESTART_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct App {
     config: Config,
-    routes: Vec<Arc<Route>>,
+    loops: Vec<Loop>,
     state: State,
     watched: Arc<Watched>,
     admin: TcpListener,
@@ -60,6 +61,9 @@ pub enum AppError {
     /// A route cannot go on.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// A search's route cannot go on.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// The admin pages have no place.
     #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
     Listen {
@@ -97,20 +101,12 @@ impl App {
         let admin =
             TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
 
-        let mut routes = Vec::new();
+        let mut loops = stream_loops(&config, &streams, &state);
+        loops.extend(search_loops(&config, &clients, &state));
         let mut watched = Watched::new(config.runtime.admin.stalled_after, state.clone());
-        for stream in streams {
-            let poll_interval = stream.config().poll_interval;
-            for route in &stream.config().routes {
-                // Loading refused references to what does not exist.
-                let Some(sink) = config.sink_of(route) else { continue };
-                let route = Route::new(route.clone(), sink.clone(), Arc::clone(&stream), state.clone());
-                watched.routes.push(WatchedRoute { status: route.status(), poll_interval });
-                routes.push(Arc::new(route));
-            }
-        }
-        watched.clients = clients;
-        Ok(Self { config, routes, state, watched: Arc::new(watched), admin })
+        watched.routes = loops.iter().map(Loop::watched).collect();
+        watched.clients = clients.into_values().collect();
+        Ok(Self { config, loops, state, watched: Arc::new(watched), admin })
     }
 
     /// What can be seen of the daemon while it runs.
@@ -130,7 +126,7 @@ impl App {
         let mut pages = JoinSet::new();
         pages.spawn(admin::serve(self.admin, Arc::clone(&self.watched), stop_admin.clone()));
 
-        let supervisor = Supervisor::new(&self.routes, until, stop.clone());
+        let supervisor = Supervisor::new(&self.loops, until, stop.clone());
         let grace = self.config.runtime.shutdown_grace;
         let ended = supervise(supervisor, shutdown, &stop, grace).await;
 
@@ -146,7 +142,7 @@ impl App {
 
 /// The clients of all orgs and the streams that are read through them.
 struct Feeds {
-    clients: Vec<Arc<Client>>,
+    clients: BTreeMap<String, Arc<Client>>,
     streams: Vec<Arc<Stream>>,
 }
 
@@ -154,15 +150,86 @@ impl Feeds {
     fn of(config: &Config) -> Result<Self, ClientError> {
         let mut clients = BTreeMap::new();
         for (name, org) in &config.orgs {
-            clients.insert(name.as_str(), Arc::new(Client::new(org.clone())?));
+            clients.insert(name.clone(), Arc::new(Client::new(org.clone())?));
         }
         let stream = |stream: &StreamConfig| {
             // Loading refused references to what does not exist.
-            let client = clients.get(stream.org.as_str())?;
+            let client = clients.get(&stream.org)?;
             Some(Arc::new(Stream::new(stream.clone(), Arc::clone(client))))
         };
         let streams = config.streams.values().filter_map(stream).collect();
-        Ok(Self { clients: clients.into_values().collect(), streams })
+        Ok(Self { clients, streams })
+    }
+}
+
+fn stream_loops(config: &Config, streams: &[Arc<Stream>], state: &State) -> Vec<Loop> {
+    let mut loops = Vec::new();
+    for stream in streams {
+        for route in &stream.config().routes {
+            // Loading refused references to what does not exist.
+            let Some(sink) = config.sink_of(route) else { continue };
+            let route = Route::new(route.clone(), sink.clone(), Arc::clone(stream), state.clone());
+            loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval));
+        }
+    }
+    loops
+}
+
+fn search_loops(config: &Config, clients: &BTreeMap<String, Arc<Client>>, state: &State) -> Vec<Loop> {
+    let up_since = Timestamp::now();
+    let mut loops = Vec::new();
+    for search in config.searches.values() {
+        // Loading refused references to what does not exist.
+        let Some(client) = clients.get(&search.org) else { continue };
+        let shared = Search::new(search.clone(), Arc::clone(client), state.searches_directory());
+        let shared = Arc::new(shared);
+        for route in &search.routes {
+            let Some(sink) = config.sink_of(&route.route) else { continue };
+            let (sink, search) = (sink.clone(), Arc::clone(&shared));
+            let route = SearchRoute::new(route.clone(), sink, search, state.clone(), up_since);
+            loops.push(Loop::Search(Arc::new(route)));
+        }
+    }
+    loops
+}
+
+/// What is supervised: the loop of one route.
+#[derive(Debug, Clone)]
+enum Loop {
+    /// With how long it may rightly do nothing.
+    Stream(Arc<Route>, Duration),
+    Search(Arc<SearchRoute>),
+}
+
+impl Loop {
+    fn name(&self) -> &str {
+        match self {
+            Self::Stream(route, _) => route.name(),
+            Self::Search(route) => route.name(),
+        }
+    }
+
+    fn status(&self) -> Arc<RouteStatus> {
+        match self {
+            Self::Stream(route, _) => route.status(),
+            Self::Search(route) => route.status(),
+        }
+    }
+
+    fn watched(&self) -> WatchedRoute {
+        let poll_interval = match self {
+            Self::Stream(_, poll_interval) => *poll_interval,
+            // It gives a sign of life while it waits.
+            Self::Search(_) => Duration::ZERO,
+        };
+        WatchedRoute { status: self.status(), poll_interval }
+    }
+
+    async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, AppError> {
+        match self {
+            Self::Stream(route, _) => Ok(route.run(stop, until_caught_up).await?),
+            Self::Search(route) => Ok(route.run(stop, until_caught_up).await?),
+        }
     }
 }
 
@@ -203,12 +270,12 @@ async fn supervise(
 
 /// The tasks of all routes.
 struct Supervisor {
-    tasks: JoinSet<Result<End, RouteError>>,
+    tasks: JoinSet<Result<End, AppError>>,
     running: BTreeMap<Id, Supervised>,
     until: Until,
     stop: CancellationToken,
     /// Why a route could not go on, if one could not.
-    failure: Option<RouteError>,
+    failure: Option<AppError>,
 }
 
 impl std::fmt::Debug for Supervisor {
@@ -219,23 +286,23 @@ impl std::fmt::Debug for Supervisor {
 
 /// A route with the record of its misfortunes.
 struct Supervised {
-    route: Arc<Route>,
+    route: Loop,
     restarts: Backoff,
 }
 
 impl Supervisor {
-    fn new(routes: &[Arc<Route>], until: Until, stop: CancellationToken) -> Self {
+    fn new(routes: &[Loop], until: Until, stop: CancellationToken) -> Self {
         let mut supervisor =
             Self { tasks: JoinSet::new(), running: BTreeMap::new(), until, stop, failure: None };
         for route in routes {
             let restarts = Backoff::new(RESTART_FIRST, RESTART_MAX, fastrand::u64(..));
-            supervisor.spawn(Supervised { route: Arc::clone(route), restarts }, Duration::ZERO);
+            supervisor.spawn(Supervised { route: route.clone(), restarts }, Duration::ZERO);
         }
         supervisor
     }
 
     fn spawn(&mut self, supervised: Supervised, delay: Duration) {
-        let (route, stop, until) = (Arc::clone(&supervised.route), self.stop.clone(), self.until);
+        let (route, stop, until) = (supervised.route.clone(), self.stop.clone(), self.until);
         let task = self.tasks.spawn(async move {
             if stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
                 return Ok(End::Stopped);
@@ -261,7 +328,7 @@ impl Supervisor {
     }
 
     fn outcome(self) -> Result<(), AppError> {
-        self.failure.map_or(Ok(()), |failure| Err(failure.into()))
+        self.failure.map_or(Ok(()), Err)
     }
 
     fn ended(&mut self, id: Id, end: End) {
@@ -292,7 +359,7 @@ mod tests {
 
     fn supervisor(stop: &CancellationToken) -> Supervisor {
         let mut supervisor = Supervisor::new(&[], Until::Stopped, stop.clone());
-        supervisor.tasks.spawn(async { Err(StateError::Interrupted.into()) });
+        supervisor.tasks.spawn(async { Err(RouteError::from(StateError::Interrupted).into()) });
         // A route whose sink hangs.
         supervisor.tasks.spawn(pending());
         supervisor

@@ -10,6 +10,8 @@ pub enum Invariant {
     CursorNeedsProof,
     /// A cursor record's generation strictly increases; an older writer is refused.
     GenerationIncreases,
+    /// A search fires once per slot.
+    SlotFiresOnce,
     /// Pages and bytes in flight are bounded by configuration.
     InFlightIsBounded,
 }
@@ -20,6 +22,7 @@ impl Invariant {
             Self::CursorNeedsProof => "cursor_needs_proof",
             Self::GenerationIncreases => "generation_increases",
             Self::InFlightIsBounded => "in_flight_is_bounded",
+            Self::SlotFiresOnce => "slot_fires_once",
         }
     }
 

@@ -55,6 +55,7 @@ mod tests {
             sink_trouble: sink_trouble.map(str::to_owned),
             state_trouble: None,
             possible_gaps: 0,
+            search: None,
             since_alive: Some(Duration::from_secs(since_alive)),
         }
     }

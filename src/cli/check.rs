@@ -1,6 +1,6 @@
 //! `oktabus check`: proves a configuration against the real org and the real buses, without publishing anything.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
@@ -8,11 +8,14 @@ use jiff::Timestamp;
 
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
-    config::{Auth, Config, Scope, StreamConfig},
-    okta::{Client, Priority, logs},
+    config::{Auth, Config, Order, Scope, SearchConfig, StreamConfig},
+    okta::{Client, OktaError, Priority, logs},
     sink::Sink,
     telemetry::chain,
 };
+
+/// The window that a search is tried with: whether Okta takes it is all that counts.
+const WINDOW_TRIED: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
@@ -48,22 +51,28 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
         Ok(clients) => clients,
         Err(err) => return fail(Exit::Usage, &err),
     };
+    let searches = match config.searches.len() {
+        0 => String::new(),
+        count => format!("{count} search(es), "),
+    };
     let mut rows = vec![Row {
         what: "configuration".to_owned(),
         verdict: Verdict::Good,
         text: format!(
-            "{} org(s), {} stream(s), {} route(s), {} sink(s)",
+            "{} org(s), {} stream(s), {searches}{} route(s), {} sink(s)",
             config.orgs.len(),
             config.streams.len(),
-            config.streams.values().map(|stream| stream.routes.len()).sum::<usize>(),
+            config.routes().count(),
             config.sinks.len()
         ),
     }];
+    let now = Timestamp::now();
+    rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     if arguments.offline {
         rows.extend(clients.iter().flat_map(access_rows));
     } else {
         for client in &clients {
-            rows.extend(check_streams(&config, client).await);
+            rows.extend(check_org(&config, client).await);
         }
         rows.extend(check_sinks(&config).await);
     }
@@ -93,12 +102,32 @@ fn access_rows(client: &Client) -> [Row; 2] {
     [good(client.authentication()), good(needs)]
 }
 
-/// Asks an org for the page that each stream would begin with: credential, rights and filter in one request.
-async fn check_streams(config: &Config, client: &Client) -> Vec<Row> {
+/// When a search is due next, by the clock of its own zone.
+fn schedule_row(search: &SearchConfig, now: Timestamp) -> Row {
+    const SLOTS: usize = 3;
+    let schedule = &search.schedule;
+    let slots =
+        std::iter::successors(schedule.next_after(now), |slot| schedule.next_after(*slot)).take(SLOTS);
+    let shown: Vec<_> = slots
+        .map(|slot| slot.to_zoned(schedule.zone().clone()).strftime("%a %Y-%m-%d %H:%M %Z").to_string())
+        .collect();
+    let what = format!("search {}", search.name);
+    match shown.as_slice() {
+        [] => Row { what, verdict: Verdict::Warning, text: format!("{schedule}: is not due any more") },
+        _ => Row { what, verdict: Verdict::Good, text: format!("{schedule}: due next {}", shown.join(", ")) },
+    }
+}
+
+/// Asks an org for the page that each stream would begin with, and for one event of each search: credential, rights and
+/// filter in one request.
+async fn check_org(config: &Config, client: &Client) -> Vec<Row> {
     let org = client.org();
     let mut rows = Vec::new();
     for stream in config.streams.values().filter(|stream| stream.org == org.name) {
         rows.push(check_stream(client, stream).await);
+    }
+    for search in config.searches.values().filter(|search| search.org == org.name) {
+        rows.push(check_search(client, search).await);
     }
     rows.extend(access_rows(client));
     let budget = client.logs_budget();
@@ -111,9 +140,27 @@ async fn check_streams(config: &Config, client: &Client) -> Vec<Row> {
 
 async fn check_stream(client: &Client, stream: &StreamConfig) -> Row {
     let query = logs::Query { since: Timestamp::now(), filter: stream.filter.clone(), page_size: 1 };
-    let what = format!("stream {}", stream.name);
-    match logs::get(client, &logs::first_url(client, &query), Priority::LookUp).await {
-        Ok(_) => {
+    let answer = logs::get(client, &logs::first_url(client, &query), Priority::LookUp).await;
+    answer_row(client, format!("stream {}", stream.name), answer.map(drop))
+}
+
+async fn check_search(client: &Client, search: &SearchConfig) -> Row {
+    let until = Timestamp::now();
+    let window = logs::Window {
+        since: until - WINDOW_TRIED,
+        until,
+        filter: search.query.filter.clone(),
+        q: search.query.q.clone(),
+        order: Order::Ascending,
+        page_size: 1,
+    };
+    let part = logs::part(client, &logs::window_url(client, &window), Priority::LookUp).await;
+    answer_row(client, format!("search {}", search.name), part.map(drop))
+}
+
+fn answer_row(client: &Client, what: String, answer: Result<(), OktaError>) -> Row {
+    match answer {
+        Ok(()) => {
             let text = format!("{} answers, and takes the credential and the filter", client.org().url);
             Row { what, verdict: Verdict::Good, text }
         }

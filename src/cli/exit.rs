@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::{app::AppError, route::RouteError};
+use crate::{app::AppError, route::RouteError, search::SearchError};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,22 @@ impl From<Exit> for ExitCode {
     }
 }
 
+impl From<&RouteError> for Exit {
+    fn from(err: &RouteError) -> Self {
+        match err {
+            RouteError::Key { .. } | RouteError::Redaction { .. } => Self::Usage,
+            RouteError::State(_) | RouteError::Link { .. } => Self::StateRefused,
+        }
+    }
+}
+
 impl From<&AppError> for Exit {
     fn from(err: &AppError) -> Self {
         match err {
-            AppError::Route(RouteError::Key { .. } | RouteError::Redaction { .. }) => Self::Usage,
-            AppError::State(_) | AppError::Route(_) => Self::StateRefused,
+            AppError::Route(err) => Self::from(err),
+            AppError::Search(SearchError::Route(err)) => Self::from(err),
+            AppError::Search(SearchError::Compose(_)) => Self::Usage,
+            AppError::State(_) | AppError::Search(_) => Self::StateRefused,
             AppError::Client(_) | AppError::Sink(_) | AppError::Listen { .. } => Self::Usage,
         }
     }

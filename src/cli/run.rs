@@ -14,6 +14,7 @@ use crate::{
     app::{App, AppError, Recovery, Until},
     config::Config,
     route::RouteError,
+    search::SearchError,
     telemetry::logging,
 };
 
@@ -71,7 +72,11 @@ pub(super) async fn prepare(file: &Path, recovery: Option<Recovery>) -> Result<(
 
 fn refuse(err: &AppError, file: &Path) -> Exit {
     match err {
-        AppError::State(err) | AppError::Route(RouteError::State(err)) => fail_state(err, file),
+        AppError::State(err)
+        | AppError::Route(RouteError::State(err))
+        | AppError::Search(SearchError::State(err) | SearchError::Route(RouteError::State(err))) => {
+            fail_state(err, file)
+        }
         _ => fail(Exit::from(err), err),
     }
 }

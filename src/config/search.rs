@@ -21,6 +21,8 @@ const KEYWORD_CHARS_MAX: usize = 40;
 const DEFAULT_SETTLE: Duration = Duration::from_secs(120);
 const DEFAULT_BATCH_SIZE: u16 = 100;
 const BATCH_SIZE_MAX: u16 = 1_000;
+/// Jitter spreads load; what is later than this is another schedule.
+const JITTER_MAX: Duration = Duration::from_secs(86_400);
 
 /// A bounded query of one org's log on a schedule, and where what it finds goes.
 #[derive(Debug, Clone)]
@@ -225,7 +227,7 @@ pub(super) fn understand(
         name: name.to_owned(),
         org: raw.org,
         schedule,
-        jitter: raw.jitter.map_or(Duration::ZERO, |Span(span)| span),
+        jitter: jitter(raw.jitter)?,
         missed: raw.missed,
         overlap: raw.overlap,
         window,
@@ -257,6 +259,11 @@ fn schedule(typed: &str, zone: Option<&str>) -> Result<Schedule, Problem> {
     })
 }
 
+fn jitter(typed: Option<Span>) -> Result<Duration, Problem> {
+    let jitter = typed.map_or(Duration::ZERO, |Span(span)| span);
+    if jitter > JITTER_MAX { Err(Problem::new("jitter", "is more than a day")) } else { Ok(jitter) }
+}
+
 fn window(
     typed_start: Option<&str>,
     look_back: Option<Span>,
@@ -266,7 +273,7 @@ fn window(
     let settle = settle.map_or(DEFAULT_SETTLE, |Span(span)| span);
     let Some(Span(look_back)) = look_back else {
         let overlap = overlap.map_or(Duration::ZERO, |Span(span)| span);
-        if settle + overlap >= RETENTION {
+        if settle.saturating_add(overlap) >= RETENTION {
             return Err(Problem::new(
                 "settle",
                 "with `window_overlap` it is more than the 90 days that Okta keeps",
@@ -281,7 +288,7 @@ fn window(
     if look_back.is_zero() {
         return Err(Problem::new("look_back", "a window without length finds nothing"));
     }
-    if look_back + settle > RETENTION {
+    if look_back.saturating_add(settle) > RETENTION {
         return Err(Problem::new("look_back", "with `settle` it is more than the 90 days that Okta keeps"));
     }
     Ok(WindowConfig::LookBack { look_back, settle })
@@ -295,6 +302,7 @@ fn query(
     typed_page_size: Option<u16>,
 ) -> Result<SearchQuery, Problem> {
     check_filter(criteria.filter.as_deref())?;
+    criteria.event_types.iter().try_for_each(|pattern| check_event_type(pattern))?;
     if let Some(q) = &q {
         check_keywords(q)?;
     }
@@ -306,6 +314,23 @@ fn query(
     }
     let page_size = page_size(typed_page_size)?;
     Ok(SearchQuery { filter: criteria.to_filter(), q, order, limit, page_size })
+}
+
+/// What Okta cannot be asked for would find nothing for ever, unseen.
+fn check_event_type(pattern: &str) -> Result<(), Problem> {
+    let within = pattern.strip_prefix('*').unwrap_or(pattern);
+    let within = within.strip_suffix('*').unwrap_or(within);
+    if pattern.is_empty() {
+        return Err(Problem::new("event_types", "an event type is empty: leave it out to get all"));
+    }
+    if within.contains('*') {
+        let reason = format!(
+            "`{pattern}` is more than Okta can be asked for: `*` stands at the beginning or the end; \
+             `event_types` of a route take it anywhere"
+        );
+        return Err(Problem::new("event_types", reason));
+    }
+    Ok(())
 }
 
 fn check_keywords(q: &str) -> Result<(), Problem> {
@@ -416,6 +441,11 @@ mod tests {
             ("settle = \"90d\"", "settle", "90 days"),
             ("start = \"yesterday\"", "start", "not \"now\""),
             ("limit = 0", "limit", "finds nothing"),
+            ("event_types = [\"user.*.start\"]", "event_types", "beginning or the end"),
+            ("event_types = [\"\"]", "event_types", "is empty"),
+            ("jitter = \"2d\"", "jitter", "more than a day"),
+            ("look_back = \"18446744073709551615s\"", "look_back", "90 days"),
+            ("settle = \"18446744073709551615s\"\nwindow_overlap = \"1s\"", "settle", "90 days"),
             ("page_size = 1001", "page_size", "not from 1"),
         ] {
             let problem = understood(more).unwrap_err();

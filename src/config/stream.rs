@@ -56,7 +56,7 @@ impl Start {
         let earliest = now - retention;
         match self {
             Self::Now => now,
-            Self::Ago(ago) => (now - ago).max(earliest),
+            Self::Ago(ago) => now - ago.min(retention),
             Self::At(time) => time.max(earliest),
         }
     }
@@ -174,6 +174,7 @@ mod tests {
         assert_eq!(resolve("now"), now);
         assert_eq!(resolve("-1h"), now - Duration::from_secs(3_600));
         assert_eq!(resolve("-900d"), now - retention);
+        assert_eq!(resolve("-18446744073709551615s"), now - retention);
         assert_eq!(resolve("2023-11-14T00:00:00Z").as_second(), 1_699_920_000);
         assert_eq!(resolve("1999-01-01T00:00:00Z"), now - retention);
         assert!(start("yesterday").is_err() && start("1h").is_err() && start("").is_err());

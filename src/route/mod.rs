@@ -14,6 +14,7 @@ mod reading;
 mod rendering;
 mod selection;
 mod status;
+mod trouble;
 
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub(crate) use feed::Feed;
 pub(crate) use opening::open_sink;
 pub(crate) use rendering::Rendering;
 pub use selection::Selection;
-pub use status::{Phase, RouteStatus, Snapshot};
+pub use status::{Phase, RouteStatus, SearchStanding, Snapshot};
+pub(crate) use trouble::report_okta;
 
 use crate::{
     config::{RouteConfig, SecretError, SinkConfig},

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::status::{Phase, RouteStatus};
+use super::{
+    status::{Phase, RouteStatus},
+    trouble::report_okta,
+};
 use crate::{
     config::RouteConfig,
-    okta::{Class, OktaError},
     stream::{Read, Reader, Step},
-    telemetry::{chain, metrics},
+    telemetry::metrics,
 };
 
 /// Bytes are counted in units of this size, because semaphores count in 32 bits.
@@ -79,7 +81,7 @@ impl Reading {
                 }
                 Step::Failed { error, wait } => {
                     drop(page_room);
-                    self.report(&error);
+                    report_okta(&self.status, &error);
                     tokio::time::sleep(wait).await;
                 }
                 Step::Refused { error, since, wait } => {
@@ -104,20 +106,5 @@ impl Reading {
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let byte_room = Arc::clone(&self.byte_room).acquire_many_owned(units).await.ok()?;
         self.pages.send(PageInFlight { read, _room: [page_room, byte_room] }).await.ok()
-    }
-
-    fn report(&self, error: &OktaError) {
-        let class = match error.class() {
-            Class::Retry(_) => "transient",
-            Class::Permanent => "permanent",
-            Class::Authentication => "authentication",
-            Class::Configuration => "configuration",
-        };
-        metrics::okta_failure(self.status.name(), class);
-        let remedy = error.remedy().unwrap_or_default();
-        let trouble = if remedy.is_empty() { chain(error) } else { format!("{}: {remedy}", chain(error)) };
-        if self.status.okta_failed(&trouble, error.essence()) {
-            tracing::warn!(route = self.status.name(), class, "{trouble}; trying again");
-        }
     }
 }

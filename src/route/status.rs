@@ -47,6 +47,22 @@ struct Standing {
     sink_trouble: Option<String>,
     state_trouble: Option<String>,
     possible_gaps: u64,
+    search: Option<SearchStanding>,
+}
+
+/// How the runs of a search's route stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SearchStanding {
+    /// The next slot.
+    pub next_slot: Option<Timestamp>,
+    /// The slot that is at work.
+    pub running: Option<Timestamp>,
+    /// The slot that ran last since this start.
+    pub last_slot: Option<Timestamp>,
+    /// What it found.
+    pub last_total: Option<u64>,
+    /// How long it took.
+    pub last_milliseconds: Option<u64>,
 }
 
 /// A failure of Okta's, with what stays the same when it happens again.
@@ -85,13 +101,16 @@ pub struct Snapshot {
     pub state_trouble: Option<String>,
     /// Times that Okta refused the link since this start.
     pub possible_gaps: u64,
+    /// How its runs stand, if it is a search's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchStanding>,
     /// How long ago the route last did anything, be it in vain: what hangs does nothing at all.
     #[serde(skip)]
     pub since_alive: Option<Duration>,
 }
 
 impl RouteStatus {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), standing: Mutex::default() }
     }
 
@@ -116,11 +135,12 @@ impl RouteStatus {
             sink_trouble: standing.sink_trouble.clone(),
             state_trouble: standing.state_trouble.clone(),
             possible_gaps: standing.possible_gaps,
+            search: standing.search.clone(),
             since_alive: standing.alive_at.map(|at| at.elapsed()),
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
@@ -139,7 +159,24 @@ impl RouteStatus {
         standing.alive_at = Some(Instant::now());
     }
 
-    pub(super) fn enter(&self, phase: Phase) {
+    /// A search's route moved.
+    pub(crate) fn run_moved(&self, generation: u64, delivered: u64, dead_letters: u64) {
+        let mut standing = self.standing();
+        standing.generation = generation;
+        standing.delivered = delivered;
+        standing.dead_letters += dead_letters;
+        standing.advanced_at = Some(Timestamp::now());
+        standing.alive_at = Some(Instant::now());
+    }
+
+    /// A search's route stands differently.
+    pub(crate) fn search(&self, change: impl FnOnce(&mut SearchStanding)) {
+        let mut standing = self.standing();
+        standing.alive_at = Some(Instant::now());
+        change(standing.search.get_or_insert_default());
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
         self.standing().phase = phase;
     }
 
@@ -149,14 +186,14 @@ impl RouteStatus {
     }
 
     /// Okta answered.
-    pub(super) fn okta_answered(&self) {
+    pub(crate) fn okta_answered(&self) {
         let mut standing = self.standing();
         standing.okta_trouble = None;
         standing.alive_at = Some(Instant::now());
     }
 
     /// Okta did not answer; true if that is news, judged by its essence.
-    pub(super) fn okta_failed(&self, text: &str, essence: String) -> bool {
+    pub(crate) fn okta_failed(&self, text: &str, essence: String) -> bool {
         let mut standing = self.standing();
         standing.alive_at = Some(Instant::now());
         let is_news = standing.okta_trouble.as_ref().is_none_or(|known| known.essence != essence);
@@ -164,19 +201,19 @@ impl RouteStatus {
         is_news
     }
 
-    pub(super) fn link_refused(&self) {
+    pub(crate) fn link_refused(&self) {
         self.standing().possible_gaps += 1;
     }
 
     /// The sink works; true if it did not before.
-    pub(super) fn sink_recovered(&self) -> bool {
+    pub(crate) fn sink_recovered(&self) -> bool {
         let mut standing = self.standing();
         standing.alive_at = Some(Instant::now());
         standing.sink_trouble.take().is_some()
     }
 
     /// The sink does not work; true if that is news.
-    pub(super) fn sink_failed(&self, trouble: &str) -> bool {
+    pub(crate) fn sink_failed(&self, trouble: &str) -> bool {
         let mut standing = self.standing();
         standing.alive_at = Some(Instant::now());
         let is_news = standing.sink_trouble.as_deref() != Some(trouble);
@@ -185,14 +222,14 @@ impl RouteStatus {
     }
 
     /// The cursor is committed; true if it could not be before.
-    pub(super) fn state_recovered(&self) -> bool {
+    pub(crate) fn state_recovered(&self) -> bool {
         let mut standing = self.standing();
         standing.alive_at = Some(Instant::now());
         standing.state_trouble.take().is_some()
     }
 
     /// The cursor could not be committed; true if that is news.
-    pub(super) fn state_failed(&self, trouble: &str) -> bool {
+    pub(crate) fn state_failed(&self, trouble: &str) -> bool {
         let mut standing = self.standing();
         standing.alive_at = Some(Instant::now());
         // How much room is left changes all the time, and is no news.

@@ -3,6 +3,7 @@
 //! ```text
 //! hourly at :MM [on DAYS]
 //! daily at HH:MM [on DAYS]
+//! weekdays at HH:MM              as daily, on weekdays; likewise weekends
 //! monthly on D at HH:MM          D: 1 to 31, or last
 //! ```
 //!
@@ -20,6 +21,7 @@ pub(super) fn to_cron(typed: &str) -> Option<Result<String, String>> {
     match first {
         "hourly" => Some(hourly(rest)),
         "daily" => Some(daily(rest)),
+        "weekdays" | "weekends" => Some(daily(&format!("{rest} on {first}"))),
         "monthly" => Some(monthly(rest)),
         _ => None,
     }
@@ -103,6 +105,8 @@ mod tests {
             ("daily at 08:00", "0 8 * * *"),
             ("daily at 08:00 on mon, Wednesday and fri", "0 8 * * 1,3,5"),
             ("daily at 23:59 on weekends", "59 23 * * 0,6"),
+            ("weekdays at 08:00", "0 8 * * 1-5"),
+            ("weekends at 9:05", "5 9 * * 0,6"),
             ("monthly on 1 at 06:30", "30 6 1 * *"),
             ("monthly on last at 06:30", "30 6 L * *"),
         ] {
@@ -120,6 +124,7 @@ mod tests {
             ("daily at 08:00 on", "no time of day"),
             ("daily at 08:00 on moonday", "no day of the week"),
             ("daily at 08:00 on mo", "no day of the week"),
+            ("weekdays at 08:00 on mon", "no day of the week"),
             ("monthly on 32 at 08:00", "no such day"),
             ("monthly at 08:00", "monthly on 1"),
         ] {

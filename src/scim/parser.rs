@@ -155,7 +155,8 @@ fn expected_operator(word: &str) -> String {
 
 /// A number, a truth value or null.
 fn is_value(word: &str) -> bool {
-    matches!(serde_json::from_str(word), Ok(value) if !matches!(value, serde_json::Value::String(_)))
+    use serde_json::Value::{Bool, Null, Number};
+    matches!(serde_json::from_str(word), Ok(Bool(_) | Null | Number(_)))
 }
 
 #[cfg(test)]
@@ -206,6 +207,7 @@ mod tests {
             (r#"target.changeDetails.from eq "x""#, "target.changeDetails.from", "does not search"),
             ("eventType", "", "expected an operator"),
             ("eventType eq", "", "expected a value"),
+            ("actor eq {}", "{}", "expected a value"),
             ("  ", "", "is empty"),
             ("and", "", "expected an operator"),
         ] {

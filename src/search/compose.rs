@@ -127,7 +127,7 @@ impl Composer {
         skip: u64,
         deliver: &mut dyn FnMut(Batch) -> bool,
     ) -> Result<u64, ComposeError> {
-        let cuts = self.cuts(spool, batch_size)?;
+        let (room, cuts) = (self.room_in_batches(), self.cuts(spool, batch_size)?);
         if cuts.total == 0 {
             return self.nothing(1, skip, deliver);
         }
@@ -137,7 +137,7 @@ impl Composer {
         let mut members = Vec::new();
         let mut reader = spool.read()?;
         while let Some(events) = reader.events(CHUNK)? {
-            let rendered = self.render(0, events)?;
+            let rendered = self.rendering.batch(BatchId(0), &Arc::new(events), &[], room)?;
             for message in rendered.messages() {
                 members.push(member(&message));
                 let Some((size, number)) = next.filter(|(size, _)| members.len() >= **size as usize) else {
@@ -192,14 +192,20 @@ impl Composer {
         Ok(self.rendering.batch(BatchId(number), &Arc::new(events), &[], self.bytes_max)?)
     }
 
+    /// What the events of a batch may have together.
+    fn room_in_batches(&self) -> Option<usize> {
+        self.bytes_max.map(|bytes| bytes.saturating_sub(envelope::head_bytes_max(&self.about)))
+    }
+
     /// Where the batches end, by number of events and by bytes.
     fn cuts(&self, spool: &Spool, batch_size: u16) -> Result<Cuts, ComposeError> {
-        let room = self.bytes_max.map(|bytes| bytes.saturating_sub(envelope::head_bytes_max(&self.about)));
+        let room = self.room_in_batches();
         let mut cutter =
             Cutter { room, batch_size: batch_size.into(), cuts: Cuts::default(), size: 0, bytes: 0 };
         let mut reader = spool.read()?;
         while let Some(events) = reader.events(CHUNK)? {
-            self.render(0, events)?.messages().for_each(|message| cutter.add(message.payload.len()));
+            let rendered = self.rendering.batch(BatchId(0), &Arc::new(events), &[], room)?;
+            rendered.messages().for_each(|message| cutter.add(message.payload.len()));
         }
         Ok(cutter.finish())
     }

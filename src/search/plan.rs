@@ -102,6 +102,8 @@ impl Plan {
 
     /// Where a route stands that never ran, at its first start.
     pub fn first(&self, now: Timestamp) -> Progress {
+        // Okta looks at milliseconds.
+        let now = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
         let covered = match self.window {
             WindowConfig::SinceLast { start, .. } => start.resolve(now, RETENTION),
             WindowConfig::LookBack { .. } => now,
@@ -406,8 +408,12 @@ mod tests {
 
     #[test]
     fn a_month_with_a_change_of_the_clock_and_kills_covers_everything_once() {
-        let changes =
-            [("Europe/Amsterdam", "2026-03-15T00:00:00Z"), ("America/New_York", "2026-10-20T00:00:00Z")];
+        let changes = [
+            ("Europe/Amsterdam", "2026-03-15T00:00:00Z"),
+            ("Europe/Amsterdam", "2026-10-10T00:00:00Z"),
+            ("America/New_York", "2026-02-22T00:00:00Z"),
+            ("America/New_York", "2026-10-20T00:00:00Z"),
+        ];
         for (zone, from) in changes {
             for (schedule, missed) in
                 [("*/15 * * * *", Missed::All), ("30 2 * * *", Missed::All), ("*/15 * * * *", Missed::Once)]

@@ -148,6 +148,11 @@ impl State {
         self.run(Store::close).await
     }
 
+    /// Where searches keep what they have read and not yet delivered.
+    pub fn searches_directory(&self) -> PathBuf {
+        self.store.places.directory.join("searches")
+    }
+
     /// Where dead letters are kept.
     pub fn dead_letters_directory(&self) -> PathBuf {
         self.store.places.dead_letters()

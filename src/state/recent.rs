@@ -99,6 +99,22 @@ fn ring_length(count: u64) -> usize {
 pub struct RecentSet(std::collections::HashSet<u64>);
 
 impl RecentSet {
+    /// Adds the event with this identity.
+    pub fn insert(&mut self, identity: &str) {
+        self.0.insert(fingerprint(identity));
+    }
+
+    /// The fingerprints, 8 bytes each.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect()
+    }
+
+    /// A set of what [`RecentSet::to_bytes`] gave; none if it was cut short.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (fingerprints, rest) = bytes.as_chunks::<8>();
+        rest.is_empty().then(|| Self(fingerprints.iter().map(|bytes| u64::from_be_bytes(*bytes)).collect()))
+    }
+
     /// Whether the event with this identity is in the set.
     pub fn contains(&self, identity: &str) -> bool {
         self.0.contains(&fingerprint(identity))

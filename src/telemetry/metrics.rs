@@ -19,6 +19,10 @@ const STATE_FAILURES: &str = "oktabus_state_failures_total";
 const REQUESTS: &str = "oktabus_okta_requests_total";
 const PANICS: &str = "oktabus_task_panics_total";
 const VIOLATIONS: &str = "oktabus_invariant_violations_total";
+const SEARCH_RUNS: &str = "oktabus_search_runs_total";
+const SEARCH_EVENTS: &str = "oktabus_search_events_total";
+const SEARCH_SECONDS: &str = "oktabus_search_run_seconds";
+const SEARCH_LEFT_OUT: &str = "oktabus_search_slots_left_out_total";
 const LIMIT: &str = "oktabus_rate_limit_limit";
 const REMAINING: &str = "oktabus_rate_limit_remaining";
 const ALLOWED: &str = "oktabus_rate_limit_allowed";
@@ -29,7 +33,7 @@ const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
 
 /// Counters by name and what they count.
-const COUNTERS: [(&str, &str); 12] = [
+const COUNTERS: [(&str, &str); 15] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (PAGES, "Pages whose cursor has moved."),
@@ -41,11 +45,15 @@ const COUNTERS: [(&str, &str); 12] = [
     (STATE_FAILURES, "Commits of a cursor that failed and are tried again."),
     (REQUESTS, "Requests to Okta by HTTP status; `none` if no answer came."),
     (PANICS, "Tasks that panicked and were started again: each is a bug."),
+    (SEARCH_RUNS, "Runs of searches that are wholly delivered."),
+    (SEARCH_EVENTS, "Events that they found."),
+    (SEARCH_LEFT_OUT, "Times that slots of searches were left out: look at the log."),
     (VIOLATIONS, "Broken invariants: each is a bug."),
 ];
 
 /// Gauges by name and what they show.
-const GAUGES: [(&str, &str); 8] = [
+const GAUGES: [(&str, &str); 9] = [
+    (SEARCH_SECONDS, "How long the last run of a search took."),
     (LIMIT, "Requests that the rate-limit bucket allows a minute, as Okta says."),
     (REMAINING, "Requests left in the bucket's window, as Okta says."),
     (ALLOWED, "Requests that the configured share allows a window."),
@@ -87,6 +95,18 @@ pub(crate) fn page_delivered(route: &str, messages: u64, rejected: u64) {
 pub(crate) fn page_selected(route: &str, filtered: u64, dropped: u64) {
     counter!(FILTERED, "route" => route.to_owned()).increment(filtered);
     counter!(DROPPED, "route" => route.to_owned()).increment(dropped);
+}
+
+/// A run of a search is wholly delivered.
+pub(crate) fn search_run(route: &str, events: u64, took: std::time::Duration) {
+    counter!(SEARCH_RUNS, "route" => route.to_owned()).increment(1);
+    counter!(SEARCH_EVENTS, "route" => route.to_owned()).increment(events);
+    gauge!(SEARCH_SECONDS, "route" => route.to_owned()).set(took.as_secs_f64());
+}
+
+/// Slots of a search were left out.
+pub(crate) fn search_left_out(route: &str) {
+    counter!(SEARCH_LEFT_OUT, "route" => route.to_owned()).increment(1);
 }
 
 /// Okta refused a link.

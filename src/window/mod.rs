@@ -36,7 +36,7 @@ pub struct WindowReader {
     edge: Option<Timestamp>,
     /// What was read last.
     recent: RecentIds,
-    /// Whether what comes may have been read already.
+    /// Whether it was asked again by time, so that what comes may have been read already.
     is_again: bool,
     /// Events that may still be read.
     left: u64,
@@ -136,8 +136,6 @@ impl WindowReader {
             self.left -= 1;
             self.recent.remember(&identity);
         }
-        // What was read before comes first; once something new has come nothing old follows.
-        self.is_again &= left_out.len() == events.len();
         self.next = if self.left == 0 { None } else { next };
         self.retry.reset();
         self.attention.reset();

@@ -23,9 +23,30 @@ async fn what_does_not_work_is_told_with_the_reason() {
     assert_eq!(said.code, Some(69));
     assert!(said.stdout.contains("FAIL") && said.stdout.contains("E0000011"), "{}", said.stdout);
 
-    let filter = TO_FILES.replace("poll_interval = \"200ms\"", "filter = 'eventType eqq \"x\"'");
-    let workplace = Workplace::new(&okta, &filter);
-    let said = workplace.oktabus(&["check"]).await;
-    assert_eq!(said.code, Some(69));
-    assert!(said.stdout.contains("eqq"), "{}", said.stdout);
+    // What only Okta knows is told by Okta; what can be known without it is told before it is asked.
+    for (filter, code, reason) in
+        [("nonsense eq \"x\"", 69, "nonsense"), ("eventType eqq \"x\"", 64, "did you mean `eq`?")]
+    {
+        let rest = TO_FILES.replace("poll_interval = \"200ms\"", &format!("filter = '{filter}'"));
+        let workplace = Workplace::new(&okta, &rest);
+        let said = workplace.oktabus(&["check"]).await;
+        assert_eq!(said.code, Some(code), "{}{}", said.stdout, said.stderr);
+        assert!(format!("{}{}", said.stdout, said.stderr).contains(reason), "{}{}", said.stdout, said.stderr);
+    }
+}
+
+#[tokio::test]
+async fn a_search_is_shown_with_its_slots_and_tried() {
+    let okta = Okta::with_backlog(10).await;
+    let search = "[searches.failed]\norg = \"acme\"\nschedule = \"daily at 08:00\"\ntime_zone = \"Asia/Tokyo\"\n\
+                  routes = [{ sink = \"files\" }]\n";
+    for (filter, code) in [("severity eq \"WARN\"", 0), ("nonsense eq \"x\"", 69)] {
+        let workplace = Workplace::new(&okta, &format!("{TO_FILES}{search}filter = '{filter}'\n"));
+        let said = workplace.oktabus(&["check"]).await;
+        assert_eq!(said.code, Some(code), "{}{}", said.stdout, said.stderr);
+        let lines: Vec<_> = said.stdout.lines().filter(|line| line.contains("search failed")).collect();
+        assert_eq!(lines.len(), 2, "{}", said.stdout);
+        assert_eq!(lines[0].matches("08:00 JST").count(), 3, "{}", lines[0]);
+        assert_eq!(lines[1].contains("FAIL"), code != 0, "{}", lines[1]);
+    }
 }

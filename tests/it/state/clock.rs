@@ -1,8 +1,6 @@
 //! The wall clock is stepped by an hour, back and forward, while events flow: nothing breaks.
 
-use std::{fs, path::Path, process::Command};
-
-use crate::support::{daemon::Workplace, okta::Okta};
+use crate::support::{clock::Clock, daemon::Workplace, okta::Okta};
 
 const STREAM: &str = r#"
 [streams.log]
@@ -22,20 +20,12 @@ const HOUR: i64 = 3_600;
 async fn a_clock_that_is_stepped_breaks_nothing() {
     let okta = Okta::start(&["--backlog", "1000", "--rate", "50", "--rate-limit", "1000000"]).await;
     let workplace = Workplace::new(&okta, STREAM);
-    let (clock, library) = (workplace.path("clock"), workplace.path("clock.so"));
-    compile(&library);
-    let step = |seconds: i64| {
-        // By renaming, so that no half-written number is read.
-        fs::write(workplace.path("clock.new"), seconds.to_string()).unwrap();
-        fs::rename(workplace.path("clock.new"), &clock).unwrap();
-    };
-    step(0);
-    let environment =
-        [("LD_PRELOAD", library.to_str().unwrap()), ("OKTABUS_TEST_CLOCK", clock.to_str().unwrap())];
+    let clock = Clock::new(&workplace);
+    let environment = clock.environment();
     let daemon = workplace.start_with(&[], &environment);
     let mut delivered = workplace.route("log/files", |route| route.delivered >= 1_000).await.delivered;
     for offset in [-HOUR, HOUR, -HOUR, 0] {
-        step(offset);
+        clock.put(offset);
         let route = workplace.route("log/files", |route| route.delivered > delivered + 20).await;
         delivered = route.delivered;
         assert_eq!((route.okta_trouble, route.sink_trouble, route.state_trouble), (None, None, None));
@@ -48,7 +38,7 @@ async fn a_clock_that_is_stepped_breaks_nothing() {
     let first = log.lines().next().unwrap().to_owned();
     daemon.kill().await;
 
-    step(-HOUR);
+    clock.put(-HOUR);
     let daemon = workplace.start_with(&[], &environment);
     workplace.route("log/files", |route| route.delivered > delivered + 20).await;
     daemon.terminate().await;
@@ -60,13 +50,6 @@ async fn a_clock_that_is_stepped_breaks_nothing() {
     let arrived = workplace.uuids("archive");
     // New events have come meanwhile.
     assert_eq!(arrived, okta.uuids().await[..arrived.len()]);
-}
-
-fn compile(library: &Path) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/clock.c");
-    let mut compiler = Command::new("cc");
-    let compiled = compiler.args(["-shared", "-fPIC", "-o"]).arg(library).arg(source).arg("-ldl").status();
-    assert!(compiled.expect("a C compiler: it builds librdkafka, too").success());
 }
 
 fn timestamp(line: &str) -> jiff::Timestamp {

@@ -2,6 +2,7 @@
 //! instead of for time.
 
 pub(crate) mod certificates;
+pub(crate) mod clock;
 pub(crate) mod daemon;
 pub(crate) mod events;
 pub(crate) mod files;

@@ -1,0 +1,142 @@
+//! A connection with the task that takes messages over it. Ends with the first failure; the next session goes on.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    NatsQueue, consumer,
+    shelf::{Shelf, Taken},
+    standing::{Line, Shared, Standing},
+};
+use crate::sink::{SinkError, nats::connection::Connection};
+use async_nats::jetstream::{
+    AckKind,
+    consumer::{Consumer, pull},
+    message::Acker,
+};
+use futures_util::StreamExt as _;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{MissedTickBehavior, interval},
+};
+
+/// Messages asked for at a time.
+const PULL_MESSAGES: usize = 32;
+/// How long the server keeps a question for messages. It is asked anew after that, so a silence is noticed soon. (The
+/// client's batches are woken by no message that comes right behind a heartbeat, so there are none.)
+const PULL_EXPIRES: Duration = Duration::from_secs(10);
+/// How often at least the server is told of messages that nobody has asked for yet, and asked how far the queue is
+/// acknowledged.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often at most.
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
+/// Publishes on their way: none but words about messages, which are not counted.
+const UNACKNOWLEDGED_MAX: usize = 64;
+
+/// One session of an intake.
+pub(super) struct Session {
+    name: String,
+    connection: Connection,
+    consumer: Consumer<pull::Config>,
+    line: Arc<Line>,
+    shared: Arc<Shared>,
+    shelf: Arc<Shelf>,
+}
+
+impl Session {
+    /// Connects, and finds or creates the consumer.
+    pub(super) async fn open(
+        queue: &NatsQueue,
+        shared: &Arc<Shared>,
+        shelf: &Arc<Shelf>,
+    ) -> Result<Self, SinkError> {
+        let connection = Connection::open(&queue.name, &queue.bus, UNACKNOWLEDGED_MAX).await?;
+        let consumer = consumer::find_or_create(&connection, queue, shared.floor()).await?;
+        shared.set_floor(consumer.cached_info().ack_floor.stream_sequence);
+        let line = Line { jetstream: connection.jetstream.clone(), link: Arc::clone(&connection.link) };
+        Ok(Self {
+            name: queue.name.clone(),
+            connection,
+            consumer,
+            line: Arc::new(line),
+            shared: Arc::clone(shared),
+            shelf: Arc::clone(shelf),
+        })
+    }
+
+    /// Puts messages on the shelf until something fails, and gives that.
+    pub(super) async fn run(mut self) -> SinkError {
+        self.shared.standing.send_replace(Standing::Connected(Arc::clone(&self.line)));
+        let error = tokio::select! {
+            error = self.take() => error,
+            error = self.look_after() => error,
+            () = self.line.link.lost() => self.line.link.error(),
+        };
+        self.connection.end();
+        error
+    }
+
+    /// Takes messages as long as there is room for them.
+    async fn take(&self) -> SinkError {
+        loop {
+            let mut room = self.room().await;
+            let batch = self.consumer.batch().max_messages(room.num_permits()).expires(PULL_EXPIRES);
+            let mut batch = match batch.messages().await {
+                Ok(batch) => batch,
+                Err(err) => return self.unreachable(&err.to_string()),
+            };
+            while let Some(message) = batch.next().await {
+                match message {
+                    Ok(message) => {
+                        // There are as many permits as messages were asked for.
+                        let Some(room) = room.split(1) else { break };
+                        self.shelf.put(Taken { message, room });
+                    }
+                    Err(err) => return self.unreachable(&err.to_string()),
+                }
+            }
+        }
+    }
+
+    /// Room for as many messages as there is, one at least.
+    async fn room(&self) -> OwnedSemaphorePermit {
+        loop {
+            // The semaphore is never closed.
+            if let Ok(mut room) = Arc::clone(&self.shared.room).acquire_owned().await {
+                let more = self.shared.room.available_permits().min(PULL_MESSAGES - 1);
+                let more = u32::try_from(more).unwrap_or(0);
+                if let Ok(more) = Arc::clone(&self.shared.room).try_acquire_many_owned(more) {
+                    room.merge(more);
+                }
+                return room;
+            }
+        }
+    }
+
+    /// Keeps messages on the shelf from being given to others, and notes how far the queue is acknowledged.
+    async fn look_after(&self) -> SinkError {
+        let ack_wait = self.consumer.cached_info().config.ack_wait;
+        let mut ticks = interval(LOOK_EVERY.min(ack_wait / 3).max(LOOK_EVERY_MIN));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for reply in self.shelf.replies() {
+                let acker = Acker::new(self.line.jetstream.clone(), Some(reply));
+                if let Err(err) = acker.ack_with(AckKind::Progress).await {
+                    return self.unreachable(&err.to_string());
+                }
+            }
+            // It may be that we may not ask. Then only a consumer that is deleted begins with all there is.
+            if let Ok(info) = self.consumer.get_info().await {
+                self.shared.set_floor(info.ack_floor.stream_sequence);
+            }
+        }
+    }
+
+    fn unreachable(&self, reason: &str) -> SinkError {
+        let reason = format!(
+            "no messages can be taken from consumer `{}`: {reason}",
+            self.consumer.cached_info().name
+        );
+        SinkError::Unreachable { sink: self.name.clone(), reason }
+    }
+}

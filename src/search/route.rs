@@ -1,0 +1,381 @@
+//! One route of a search: waits for slots, runs them, and keeps what became of each.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Search,
+    compose::{ComposeError, Composer},
+    envelope::About,
+    feed::{Form, Kept, Note, RunFeed, RunPart},
+    plan::{LeftOut, Next, Run},
+    spool::{Spool, SpoolError},
+};
+use crate::{
+    config::{SearchRouteConfig, SinkConfig},
+    event::Batch,
+    invariant::Invariant,
+    route::{Committed, Delivery, Durable, End, Phase, Rendering, RouteError, RouteStatus, Stop, open_sink},
+    sink::{DeadLetters, Sink},
+    state::{State, StateError},
+    stream::Backoff,
+    telemetry::{chain, metrics},
+};
+
+/// The longest sleep: a clock may be put, and whoever watches wants a sign of life.
+const SLEEP_MAX: Duration = Duration::from_secs(5);
+/// The first and the longest wait after a failure of the disk.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Bytes are counted in units of this size, because semaphores count in 32 bits.
+const UNIT_BYTES: usize = 1_024;
+
+/// One search feeding one sink.
+#[derive(Debug)]
+pub struct SearchRoute {
+    config: SearchRouteConfig,
+    sink: SinkConfig,
+    search: Arc<Search>,
+    state: State,
+    status: Arc<RouteStatus>,
+    up_since: Timestamp,
+}
+
+/// Why a search's route cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// What is kept cannot be read or belongs to somebody else too.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The delivering half.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// Messages cannot be made.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// A note that is not one of ours.
+    #[error("what is kept of the route {route} is not understood: {reason}")]
+    Kept {
+        /// The route.
+        route: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// What became of a run.
+enum Ran {
+    /// All of it is delivered.
+    Whole { total: u64 },
+    /// It was told to stop.
+    Stopped,
+}
+
+impl SearchRoute {
+    /// A route of `search` to `sink`, in a process that is up since `up_since`.
+    pub fn new(
+        config: SearchRouteConfig,
+        sink: SinkConfig,
+        search: Arc<Search>,
+        state: State,
+        up_since: Timestamp,
+    ) -> Self {
+        let status = Arc::new(RouteStatus::new(&config.route.name));
+        Self { config, sink, search, state, status, up_since }
+    }
+
+    /// Its name: unique among all routes.
+    pub fn name(&self) -> &str {
+        &self.config.route.name
+    }
+
+    /// How it stands, kept up to date while it runs.
+    pub fn status(&self) -> Arc<RouteStatus> {
+        Arc::clone(&self.status)
+    }
+
+    /// Runs until `stop`, or, if `until_caught_up`, until no slot is due. May be run again after it ended in any way:
+    /// everything that counts is in the state.
+    pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, SearchError> {
+        let Some(mut note) = self.open(stop).await? else { return Ok(End::Stopped) };
+        self.stands(&note.kept);
+        self.status.run_moved(note.generation, note.kept.messages, 0);
+        loop {
+            let plan = self.search.plan();
+            let progress = &note.kept.progress;
+            self.status.search(|search| {
+                search.next_slot = plan.next_slot(progress);
+                search.running = progress.run.map(|run| run.slot);
+            });
+            let now = Timestamp::now();
+            let kept = match plan.next(progress, now, self.up_since) {
+                Next::Never => return Ok(End::CaughtUp),
+                Next::Wait(_) if until_caught_up => return Ok(End::CaughtUp),
+                Next::Wait(until) => {
+                    self.status.enter(Phase::AtTail);
+                    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+                    let sleep = tokio::time::sleep(left.min(SLEEP_MAX));
+                    if stop.run_until_cancelled(sleep).await.is_none() {
+                        return Ok(End::Stopped);
+                    }
+                    continue;
+                }
+                Next::LeaveOut { decided, why } => {
+                    self.tell_left_out(decided, why);
+                    Kept { progress: progress.left_out(decided), ..note.kept.clone() }
+                }
+                Next::Begin(run) => {
+                    Invariant::SlotFiresOnce.check(run.slot > progress.decided);
+                    self.tell_gap(&run, progress.covered);
+                    Kept { progress: progress.begun(run), form: None, ..note.kept.clone() }
+                }
+                Next::Resume(run) => {
+                    self.status.enter(Phase::Reading);
+                    let begun_at = Instant::now();
+                    let Ran::Whole { total } = self.execute(&mut note, run, stop).await? else {
+                        return Ok(End::Stopped);
+                    };
+                    self.tell_run(&run, total, begun_at.elapsed());
+                    let progress = note.kept.progress.finished(Timestamp::now());
+                    Kept { progress, form: None, ..note.kept.clone() }
+                }
+            };
+            if note.keep(kept).await? == Committed::GivenUp {
+                return Ok(End::Stopped);
+            }
+            self.stands(&note.kept);
+        }
+    }
+
+    /// What is kept of the route; a first start is kept before anything else happens. None: told to stop.
+    async fn open(&self, stop: &CancellationToken) -> Result<Option<Note>, SearchError> {
+        let durable = Durable { status: self.status(), stop: stop.clone() };
+        let first = Kept {
+            progress: self.search.plan().first(Timestamp::now()),
+            mark: None,
+            form: None,
+            messages: 0,
+        };
+        let stored = self.state.note(&Note::name_of(self.name())).await?;
+        let mut note = Note { state: self.state.clone(), durable, generation: 0, kept: first };
+        let Some(stored) = stored else {
+            let first = note.kept.clone();
+            return Ok((note.keep(first).await? == Committed::Yes).then_some(note));
+        };
+        note.kept = serde_json::from_str(&stored.content)
+            .map_err(|err| SearchError::Kept { route: self.name().to_owned(), reason: err.to_string() })?;
+        note.generation = stored.generation;
+        Ok(Some(note))
+    }
+
+    /// Delivers what is left of `run`.
+    async fn execute(&self, note: &mut Note, run: Run, stop: &CancellationToken) -> Result<Ran, SearchError> {
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        loop {
+            let err = match self.attempt(note, run.slot, stop).await {
+                Err(SearchError::Compose(ComposeError::Spool(err))) => err,
+                ended => return ended,
+            };
+            self.tell_spool(&err);
+            let wait = tokio::time::sleep(backoff.next_wait());
+            if stop.run_until_cancelled(wait).await.is_none() {
+                return Ok(Ran::Stopped);
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        note: &mut Note,
+        slot: Timestamp,
+        stop: &CancellationToken,
+    ) -> Result<Ran, SearchError> {
+        // It is the run that was begun; a former attempt may have brought it further.
+        let Some(run) = note.kept.progress.run.filter(|run| run.slot == slot) else {
+            return Ok(Ran::Stopped);
+        };
+        let Some(spool) = stop.run_until_cancelled(self.search.spool(&run, &self.status)).await else {
+            return Ok(Ran::Stopped);
+        };
+        let spool = spool.map_err(ComposeError::from)?;
+        if self.status.state_recovered() {
+            tracing::info!(route = self.name(), "the spool can be written again");
+        }
+        let rendering = Arc::new(Rendering::open(&self.config.route, self.search.client().org()).await?);
+        let mark = note.kept.mark.as_ref();
+        let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await;
+        let Some(sink) = sink else { return Ok(Ran::Stopped) };
+        if self.settle_form(note, &run, &sink).await? == Committed::GivenUp {
+            sink.close().await;
+            return Ok(Ran::Stopped);
+        }
+        self.deliver(note, &run, spool, rendering, sink, stop).await
+    }
+
+    /// Keeps, before anything is delivered, how messages are made and where the sink stands.
+    async fn settle_form(&self, note: &mut Note, run: &Run, sink: &Sink) -> Result<Committed, SearchError> {
+        let emit = format!("{:?} {}", self.config.emit, self.config.route.format.name());
+        let known = note.kept.form.as_ref().filter(|form| form.emit == emit);
+        let mut kept = note.kept.clone();
+        kept.form =
+            Some(known.cloned().unwrap_or_else(|| Form { emit, bytes_max: sink.payload_bytes_max() }));
+        if known.is_none() && run.delivered > 0 {
+            tracing::warn!(
+                route = self.name(),
+                slot = %run.slot,
+                "what is emitted has changed in the middle of a run: the run is delivered from its beginning"
+            );
+            kept.progress = kept.progress.delivered(0);
+        }
+        kept.mark = sink.mark().or(kept.mark);
+        if kept == note.kept {
+            return Ok(Committed::Yes);
+        }
+        Ok(note.keep(kept).await?)
+    }
+
+    async fn deliver(
+        &self,
+        note: &mut Note,
+        run: &Run,
+        spool: Spool,
+        rendering: Arc<Rendering>,
+        sink: Sink,
+        stop: &CancellationToken,
+    ) -> Result<Ran, SearchError> {
+        let skip = note.kept.progress.run.map_or(0, |run| run.delivered);
+        let composer = Composer {
+            rendering,
+            emit: self.config.emit,
+            empty: self.config.empty,
+            about: About {
+                search: self.search.config().name.clone(),
+                slot: run.slot,
+                since: run.since,
+                until: run.until,
+            },
+            bytes_max: note.kept.form.as_ref().and_then(|form| form.bytes_max),
+        };
+        let parts_max = self.config.route.in_flight_pages;
+        let (parts, received) = mpsc::channel(parts_max);
+        let room = Room::new(parts_max, self.config.route.in_flight_bytes);
+        let is_cut = Arc::new(AtomicBool::new(false));
+        let composing = {
+            let (stop, is_cut) = (stop.clone(), Arc::clone(&is_cut));
+            tokio::task::spawn_blocking(move || {
+                composer.compose(&spool, skip, &mut |batch| {
+                    let is_taken = !stop.is_cancelled() && hand_over(batch, &room, &parts);
+                    is_cut.fetch_or(!is_taken, Ordering::Relaxed);
+                    is_taken
+                })
+            })
+        };
+        let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), self.name());
+        let delivery = Delivery::new(RunFeed::new(note), parts_max, sink, dead_letters, self.status());
+        let delivered = delivery.run(received, stop).await?;
+        let total = composing.await.map_err(|err| SearchError::Kept {
+            route: self.name().to_owned(),
+            reason: format!("composing was cut short: {err}"),
+        })??;
+        match delivered {
+            Stop::Drained if !is_cut.load(Ordering::Relaxed) => Ok(Ran::Whole { total }),
+            Stop::Drained | Stop::GivenUp => Ok(Ran::Stopped),
+        }
+    }
+
+    fn stands(&self, kept: &Kept) {
+        self.search.stands(self.name(), kept.progress.covered, kept.progress.run);
+    }
+
+    fn tell_run(&self, run: &Run, total: u64, took: Duration) {
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        metrics::search_run(self.name(), total, took);
+        self.status.search(|search| {
+            search.last_slot = Some(run.slot);
+            search.last_total = Some(total);
+            search.last_milliseconds = Some(milliseconds);
+        });
+        tracing::info!(
+            route = self.name(), slot = %run.slot, since = %run.since, until = %run.until, total, milliseconds,
+            "the search has run"
+        );
+    }
+
+    fn tell_left_out(&self, decided: Timestamp, why: LeftOut) {
+        metrics::search_left_out(self.name());
+        let why = match why {
+            LeftOut::Missed => "they came while oktabus was down",
+            LeftOut::Overlapped => "they came while the run before was at work",
+            LeftOut::NothingNew => "the run before has covered what they would",
+        };
+        tracing::warn!(route = self.name(), up_to = %decided, why, "slots are left out");
+    }
+
+    fn tell_gap(&self, run: &Run, covered: Timestamp) {
+        let is_gap = matches!(self.search.config().window, crate::config::WindowConfig::SinceLast { .. })
+            && run.since > covered;
+        if is_gap {
+            self.status.link_refused();
+            metrics::possible_gap(self.name());
+            tracing::error!(
+                route = self.name(), %covered, since = %run.since,
+                "POSSIBLE GAP: the last run is longer ago than Okta keeps events"
+            );
+        }
+    }
+
+    fn tell_spool(&self, err: &SpoolError) {
+        metrics::state_failure(self.name());
+        if self.status.state_failed(&chain(err)) {
+            tracing::error!(route = self.name(), err = chain(err), "the window cannot be kept; trying again");
+        }
+    }
+}
+
+/// How much may be on its way.
+struct Room {
+    parts: Arc<Semaphore>,
+    units: Arc<Semaphore>,
+    units_max: usize,
+}
+
+impl Room {
+    fn new(parts_max: usize, bytes_max: usize) -> Self {
+        let units_max = (bytes_max / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS >> 1);
+        let (parts, units) = (Arc::new(Semaphore::new(parts_max)), Arc::new(Semaphore::new(units_max)));
+        Self { parts, units, units_max }
+    }
+}
+
+/// Hands `batch` over as soon as there is room; false if nobody takes it any more. Blocks.
+fn hand_over(batch: Batch, room: &Room, parts: &mpsc::Sender<RunPart>) -> bool {
+    let bytes: usize = batch.messages().map(|message| message.payload.len()).sum();
+    // A single message larger than all the room must pass too.
+    let units = u32::try_from((bytes / UNIT_BYTES).min(room.units_max)).unwrap_or(u32::MAX);
+    let taken = async {
+        let permits = async {
+            let part = Arc::clone(&room.parts).acquire_owned().await.ok()?;
+            let units = Arc::clone(&room.units).acquire_many_owned(units).await.ok()?;
+            Some([part, units])
+        };
+        // Who delivers may have gone away with the room in hand.
+        let permits = tokio::select! {
+            permits = permits => permits?,
+            () = parts.closed() => return None,
+        };
+        parts.send(RunPart { batch: Arc::new(batch), _room: permits }).await.ok()
+    };
+    tokio::runtime::Handle::current().block_on(taken).is_some()
+}
