@@ -46,7 +46,7 @@ pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// A request that changes something. Its body may have secrets, so it is not shown but by [`Change::shown`].
+/// A request that changes something. Its body may have secrets, so it is shown without it.
 #[derive(Clone)]
 pub struct Change {
     pub(super) method: Method,
