@@ -9,12 +9,15 @@ use oktabus::{
         Action, Effect, Expect, Failed, Performed, Request, Way,
         execute::{Attempt, Executor},
     },
-    config::{Auth, HttpConfig, OrgConfig, Secret},
+    config::{Auth, Dpop, HttpConfig, OrgConfig, PrivateKeyJwt, Scope, Secret},
     okta::Client,
 };
 use serde_json::{Value, json};
 
-use crate::support::okta::{Okta, TOKEN};
+use crate::support::{
+    judges::okta::{CLIENT_ID, KEY_ID, Key},
+    okta::{Okta, TOKEN},
+};
 
 /// What the second time comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,11 +164,15 @@ impl Scene {
 }
 
 fn client(url: &str) -> Client {
+    client_with(url, Auth::ApiToken(Secret::Inline(TOKEN.into())), &[])
+}
+
+fn client_with(url: &str, auth: Auth, scopes: &[Scope]) -> Client {
     Client::new(OrgConfig {
         name: "acme".to_owned(),
         url: url.parse().unwrap(),
-        auth: Auth::ApiToken(Secret::Inline(TOKEN.into())),
-        scopes: std::collections::BTreeSet::new(),
+        auth,
+        scopes: scopes.iter().copied().collect(),
         budget_share: 1.0,
         http: HttpConfig::default(),
     })
@@ -328,4 +335,55 @@ async fn what_okta_is_still_at_work_on_is_waited_for() {
     let deleted =
         scene.run("user.delete", json!({ "user": user, "deactivate_first": true }), false).await.unwrap();
     assert_eq!(deleted.way, Way::Done);
+}
+
+#[tokio::test]
+async fn what_okta_has_certainly_not_done_is_sent_again_at_once() {
+    let scene = Scene::new().await;
+    let user = scene.okta.plant("users", &json!({ "profile": { "login": "busy@acme.example" } })).await;
+    let fault = json!({ "kind": "rate_limited", "count": 1, "seconds": 1, "method": "POST", "path": "/api/v1/users/*" });
+    scene.okta.arm(fault).await;
+    let suspended = scene.run("user.suspend", json!({ "user": user }), false).await.unwrap();
+    assert_eq!(suspended.way, Way::Done);
+    let posts = scene.okta.recent().await.into_iter().filter(|asked| asked["method"] == "POST");
+    let statuses: Vec<_> = posts.filter_map(|asked| asked["status"].as_u64()).collect();
+    assert!(statuses.ends_with(&[429, 200]), "{statuses:?}");
+    assert_eq!(scene.writes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_app_with_dpop_may_do_what_its_scopes_allow() {
+    let mut scene = Scene::new().await;
+    let key = Key::generate("P-256");
+    let app = json!({
+        "scopes": ["okta.users.manage", "okta.groups.read"],
+        "roles": ["SUPER_ADMIN"],
+        "dpop_bound_access_tokens": true,
+        "api_demands_nonce": true,
+    });
+    scene.okta.register(&key.app(&app)).await;
+    let auth = Auth::PrivateKeyJwt(PrivateKeyJwt {
+        client_id: CLIENT_ID.to_owned(),
+        private_key: Secret::Inline(key.pkcs8.clone().into()),
+        key_id: Some(KEY_ID.to_owned()),
+        algorithm: None,
+        dpop: Dpop::Auto,
+    });
+    let client = client_with(scene.okta.url(), auth, &[Scope::UsersManage, Scope::GroupsRead]);
+    scene.executor = Executor::new(Arc::new(client));
+    let user = scene.okta.plant("users", &json!({ "profile": { "login": "app@acme.example" } })).await;
+    let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Crew" } })).await;
+    let suspended = scene.run("user.suspend", json!({ "user": user }), false).await.unwrap();
+    assert_eq!(suspended.way, Way::Done);
+    // A nonce that is not good any more is known not to have let the request through.
+    scene.okta.forget_nonces().await;
+    let unsuspended = scene.run("user.unsuspend", json!({ "user": user }), false).await.unwrap();
+    assert_eq!(unsuspended.way, Way::Done);
+    let refused =
+        scene.run("group.add_user", json!({ "user": user, "group": group }), false).await.unwrap_err();
+    assert_eq!(refused.error.code, "not_permitted", "{refused:?}");
+    assert!(
+        refused.result["memberships"][0]["error"]["message"].as_str().unwrap().contains("okta.groups.manage")
+    );
+    assert_eq!(scene.writes().await.len(), 2);
 }
