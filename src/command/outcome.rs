@@ -1,11 +1,12 @@
 //! What became of a command: the one answer to it.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How a command ended. The names are an interface: they never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It was carried out.
@@ -22,8 +23,22 @@ pub enum Status {
     DryRun,
 }
 
+impl Status {
+    /// Its name, for example `dry_run`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Already => "already",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::DryRun => "dry_run",
+        }
+    }
+}
+
 /// What became of a command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// The command.
     pub command_id: String,
@@ -51,8 +66,18 @@ pub struct Outcome {
     pub finished_at: Timestamp,
 }
 
+impl Outcome {
+    /// The JSON Schema 2020-12 of an outcome.
+    pub fn schema() -> Value {
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+        let mut schema = settings.into_generator().into_root_schema_for::<Self>().to_value();
+        schema["title"] = "The outcome of a command to oktabus".into();
+        schema
+    }
+}
+
 /// Why a command did not end well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeError {
     /// For programs: `user_not_found`, for example. Listed in the documentation.
     pub code: String,
