@@ -6,6 +6,7 @@
 mod address;
 pub mod audit;
 pub mod dead_letters;
+pub mod execute;
 mod expect;
 pub mod intake;
 pub mod message;

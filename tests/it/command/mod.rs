@@ -1,5 +1,6 @@
-//! How commands arrive and where outcomes go, on real buses.
+//! What commands do at Okta, how they arrive and where outcomes go, on real buses.
 
+mod actions;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 mod intake;
 #[cfg(feature = "kafka")]

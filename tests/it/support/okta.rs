@@ -164,6 +164,21 @@ impl Okta {
         assert!(request.send().await.unwrap().status().is_success());
     }
 
+    /// Puts something into the directory as it is: `users` or `groups`. Answers the id.
+    pub(crate) async fn plant(&self, what: &str, planted: &Value) -> String {
+        let request = self.http.post(format!("{}/-/{what}", self.url)).body(planted.to_string());
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What Okta's own interface answers.
+    pub(crate) async fn api(&self, path: &str) -> Value {
+        let request = self.http.get(format!("{}/api/v1{path}", self.url));
+        let answer = request.header("authorization", format!("SSWS {TOKEN}")).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
     /// What one of the simulator's own pages says.
     pub(crate) async fn page(&self, path: &str) -> Value {
         serde_json::from_str(&self.get(path).await).unwrap()
