@@ -3,8 +3,11 @@
 //! intake → decode → policy → journal → execute → outcome → acknowledge. What a command may ask for is the table in
 //! `request`; every other file looks there.
 
+pub mod dead_letters;
 mod expect;
+pub mod intake;
 mod outcome;
+pub mod outlet;
 pub mod parameters;
 mod performed;
 mod request;

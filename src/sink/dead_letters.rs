@@ -48,12 +48,20 @@ impl DeadLetters {
 
     /// Appends `rejected` messages of `batch` and returns when they are on the disk.
     pub async fn keep(&self, batch: &Batch, rejected: &[Rejected]) -> Result<(), DeadLettersError> {
-        let lines = render(batch, rejected);
-        let path = Arc::clone(&self.path);
-        let kept = tokio::task::spawn_blocking(move || append(&path, &lines)).await;
-        kept.unwrap_or_else(|err| Err(std::io::Error::other(err)))
-            .map_err(|source| DeadLettersError { path: self.path.to_path_buf(), source })
+        append_dead_letters(&self.path, render(batch, rejected)).await
     }
+}
+
+/// Appends `lines` to the file at `path` and returns when they are on the disk.
+pub(crate) async fn append_dead_letters(
+    path: &std::path::Path,
+    lines: Vec<u8>,
+) -> Result<(), DeadLettersError> {
+    let path = path.to_path_buf();
+    let target = path.clone();
+    let kept = tokio::task::spawn_blocking(move || append(&target, &lines)).await;
+    kept.unwrap_or_else(|err| Err(std::io::Error::other(err)))
+        .map_err(|source| DeadLettersError { path, source })
 }
 
 fn render(batch: &Batch, rejected: &[Rejected]) -> Vec<u8> {

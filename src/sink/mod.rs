@@ -18,11 +18,11 @@
 
 mod dead_letters;
 mod error;
-mod file;
+pub(crate) mod file;
 #[cfg(feature = "kafka")]
-mod kafka;
+pub(crate) mod kafka;
 #[cfg(feature = "nats")]
-mod nats;
+pub(crate) mod nats;
 mod proof;
 mod stdout;
 
@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+pub(crate) use dead_letters::append_dead_letters;
 pub use dead_letters::{DeadLetters, DeadLettersError};
 pub use error::{SinkClass, SinkError};
 pub use proof::{Delivered, Failure, Rejected, Settled};

@@ -4,7 +4,7 @@
 pub(in crate::sink) const FILE_MODE: u32 = 0o640;
 
 /// Appends `json` as one line. A line break can only stand between tokens in JSON, where a space means the same.
-pub(in crate::sink) fn push_line(json: &[u8], lines: &mut Vec<u8>) {
+pub(crate) fn push_line(json: &[u8], lines: &mut Vec<u8>) {
     let mut rest = json;
     while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
         lines.extend_from_slice(&rest[..at]);

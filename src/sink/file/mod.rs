@@ -4,9 +4,9 @@
 //! length, and files begun after it are removed: what was written beyond the cursor will be delivered again. One
 //! blocking task a sink does the I/O; batches that wait for it share one sync.
 
-pub(super) mod lines;
+pub(crate) mod lines;
 mod rotation;
-mod writer;
+pub(crate) mod writer;
 
 use std::{io, sync::Arc};
 
@@ -49,8 +49,9 @@ impl File {
         let (config, stem, mark) = (config.clone(), lines::file_stem(&origin.route), mark.cloned());
         let name = config.name.clone();
         let opening = tokio::task::spawn_blocking(move || Writer::open(config, stem, mark.as_ref())).await;
-        let writer =
-            opening.unwrap_or_else(|err| Err(WriterError::interrupted(err))).map_err(in_sink(&name))?;
+        let writer = opening
+            .unwrap_or_else(|err| Err(WriterError::interrupted(err)))
+            .map_err(|err| err.in_sink(&name))?;
         let mark = writer.mark();
         let (requests, waiting) = mpsc::channel(WAITING_MAX);
         let task_name = name.clone();
@@ -94,7 +95,7 @@ impl File {
 pub(super) async fn check(config: &FileSink) -> Result<Vec<Finding>, SinkError> {
     let (name, directory) = (config.name.clone(), config.directory.clone());
     let probing = tokio::task::spawn_blocking(move || writer::probe(&directory)).await;
-    probing.unwrap_or_else(|err| Err(WriterError::interrupted(err))).map_err(in_sink(&name))?;
+    probing.unwrap_or_else(|err| Err(WriterError::interrupted(err))).map_err(|err| err.in_sink(&name))?;
     let text = format!("{} can be written to", config.directory.display());
     Ok(vec![Finding { is_warning: false, text }])
 }
@@ -114,7 +115,7 @@ fn serve(mut writer: Writer, mut waiting: mpsc::Receiver<Request>, sink: &str) {
         while let Some(request) = next {
             match request {
                 Request::Recover(answer) => {
-                    let recovered = writer.cut_back().map_err(in_sink(sink));
+                    let recovered = writer.cut_back().map_err(|err| err.in_sink(sink));
                     // A route that ended in the meantime does not care.
                     let _ = answer.send(recovered);
                 }
@@ -122,7 +123,7 @@ fn serve(mut writer: Writer, mut waiting: mpsc::Receiver<Request>, sink: &str) {
                     if writer.is_full() {
                         prove(&mut writer, &mut unproved, sink);
                     }
-                    match writer.append(&batch, from) {
+                    match writer.append(batch.messages().skip(from).map(|message| message.payload)) {
                         Ok(()) => unproved.push(Unproved { from, mark: writer.mark(), settle }),
                         Err(err) => {
                             let _ = settle.send(Err(failure(from, err, sink)));
@@ -152,10 +153,5 @@ fn prove(writer: &mut Writer, unproved: &mut Vec<Unproved>, sink: &str) {
 }
 
 fn failure(first_undelivered: usize, err: WriterError, sink: &str) -> Failure {
-    Failure { first_undelivered, rejected: Vec::new(), error: in_sink(sink)(err) }
-}
-
-fn in_sink(sink: &str) -> impl FnOnce(WriterError) -> SinkError {
-    let sink = sink.to_owned();
-    move |WriterError { action, source }| SinkError::Io { sink, action, source }
+    Failure { first_undelivered, rejected: Vec::new(), error: err.in_sink(sink) }
 }

@@ -8,24 +8,31 @@ use std::{
     thread,
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
     lines::{FILE_MODE, push_line},
     rotation::{self, FileName},
 };
-use crate::{config::FileSink, event::Batch, state::SinkMark};
+use crate::{config::FileSink, sink::SinkError, state::SinkMark};
 
 /// What was being done when the operating system refused.
 #[derive(Debug)]
-pub(super) struct WriterError {
+pub(crate) struct WriterError {
     pub(super) action: String,
     pub(super) source: io::Error,
 }
 
 impl WriterError {
-    pub(super) fn interrupted(err: tokio::task::JoinError) -> Self {
+    pub(crate) fn interrupted(err: tokio::task::JoinError) -> Self {
         Self { action: "open the file".to_owned(), source: io::Error::other(err) }
+    }
+
+    /// The error of the sink named `sink`.
+    pub(crate) fn in_sink(self, sink: &str) -> SinkError {
+        let Self { action, source } = self;
+        SinkError::Io { sink: sink.to_owned(), action, source }
     }
 
     /// The same error once more, for each of the batches that it hits.
@@ -36,7 +43,7 @@ impl WriterError {
 }
 
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     config: FileSink,
     stem: String,
     name: FileName,
@@ -52,7 +59,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn open(config: FileSink, stem: String, mark: Option<&SinkMark>) -> Result<Self, WriterError> {
+    pub(crate) fn open(config: FileSink, stem: String, mark: Option<&SinkMark>) -> Result<Self, WriterError> {
         let directory = config.directory.clone();
         fs::create_dir_all(&directory).map_err(doing("create", &directory))?;
         rotation::remove_partial(&directory, &stem).map_err(doing("tidy up", &directory))?;
@@ -76,8 +83,11 @@ impl Writer {
         SinkMark::File { name: self.name.to_string(), length_bytes: self.length }
     }
 
-    /// Writes the messages of `batch` from `from` on, without proving them.
-    pub(super) fn append(&mut self, batch: &Batch, from: usize) -> Result<(), WriterError> {
+    /// Writes a line for each of `payloads`, without proving them.
+    pub(crate) fn append<'a>(
+        &mut self,
+        payloads: impl IntoIterator<Item = &'a Bytes>,
+    ) -> Result<(), WriterError> {
         if self.is_broken {
             return Err(doing("write to", &self.path())(io::Error::other("an earlier write failed")));
         }
@@ -85,8 +95,8 @@ impl Writer {
             self.rotate()?;
         }
         self.lines.clear();
-        for message in batch.messages().skip(from) {
-            push_line(message.payload, &mut self.lines);
+        for payload in payloads {
+            push_line(payload, &mut self.lines);
         }
         let written = self.file.write_all(&self.lines);
         self.is_broken = written.is_err();
@@ -96,7 +106,7 @@ impl Writer {
     }
 
     /// Brings all that was written to the disk.
-    pub(super) fn prove(&mut self) -> Result<(), WriterError> {
+    pub(crate) fn prove(&mut self) -> Result<(), WriterError> {
         let synced = self.file.sync_data();
         self.is_broken |= synced.is_err();
         synced.map_err(doing("sync", &self.path()))?;
@@ -105,7 +115,7 @@ impl Writer {
     }
 
     /// Throws away what was written but not proved.
-    pub(super) fn cut_back(&mut self) -> Result<(), WriterError> {
+    pub(crate) fn cut_back(&mut self) -> Result<(), WriterError> {
         let (name, length) = self.proved.clone();
         self.file = open_cut_back(&self.config.directory, &self.stem, &name, length)?;
         (self.name, self.length, self.is_broken) = (name, length, false);
@@ -113,7 +123,7 @@ impl Writer {
     }
 
     /// Waits for what still runs in the background.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         self.await_compression();
     }
 
@@ -222,13 +232,17 @@ mod tests {
     use super::*;
     use crate::{
         config::{Compression, Rotate},
-        event::tests::batch,
+        event::{Batch, tests::batch},
     };
 
     fn config(directory: &Path, size_bytes: u64) -> FileSink {
         let rotate =
             Rotate { size_bytes, age: Duration::from_secs(86_400), compress: Some(Compression::Zstd) };
         FileSink { name: "archive".to_owned(), directory: directory.to_owned(), rotate }
+    }
+
+    fn payloads(batch: &Batch) -> impl Iterator<Item = &Bytes> {
+        batch.messages().map(|message| message.payload)
     }
 
     fn content(directory: &Path) -> String {
@@ -245,16 +259,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mark = {
             let mut writer = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), None).unwrap();
-            writer.append(&batch("[1,2]"), 0).unwrap();
+            writer.append(payloads(&batch("[1,2]"))).unwrap();
             writer.prove().unwrap();
             let mark = writer.mark();
-            writer.append(&batch("[3]"), 0).unwrap();
+            writer.append(payloads(&batch("[3]"))).unwrap();
             mark
         };
         assert_eq!(content(directory.path()), "1\n2\n3\n");
         let mut writer =
             Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), Some(&mark)).unwrap();
-        writer.append(&batch("[4]"), 0).unwrap();
+        writer.append(payloads(&batch("[4]"))).unwrap();
         assert_eq!(content(directory.path()), "1\n2\n4\n");
     }
 
@@ -263,11 +277,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mark = {
             let mut writer = Writer::open(config(directory.path(), 1), "r".to_owned(), None).unwrap();
-            writer.append(&batch("[1]"), 0).unwrap();
+            writer.append(payloads(&batch("[1]"))).unwrap();
             writer.prove().unwrap();
             let mark = writer.mark();
             for more in ["[2]", "[3]"] {
-                writer.append(&batch(more), 0).unwrap();
+                writer.append(payloads(&batch(more))).unwrap();
                 writer.prove().unwrap();
             }
             writer.finish();
@@ -283,11 +297,11 @@ mod tests {
     fn a_failure_is_cut_back_to_what_was_proved() {
         let directory = tempfile::tempdir().unwrap();
         let mut writer = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), None).unwrap();
-        writer.append(&batch("[1]"), 0).unwrap();
+        writer.append(payloads(&batch("[1]"))).unwrap();
         writer.prove().unwrap();
-        writer.append(&batch("[2]"), 0).unwrap();
+        writer.append(payloads(&batch("[2]"))).unwrap();
         writer.cut_back().unwrap();
-        writer.append(&batch("[3,4]"), 1).unwrap();
+        writer.append(payloads(&batch("[3,4]")).skip(1)).unwrap();
         assert_eq!(content(directory.path()), "1\n4\n");
     }
 
@@ -296,7 +310,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         for expected in ["1\n", "1\n1\n"] {
             let mut writer = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), None).unwrap();
-            writer.append(&batch("[1]"), 0).unwrap();
+            writer.append(payloads(&batch("[1]"))).unwrap();
             assert_eq!(content(directory.path()), expected);
         }
     }
@@ -305,7 +319,7 @@ mod tests {
     fn a_file_shorter_than_what_was_proved_is_an_error_that_says_so() {
         let directory = tempfile::tempdir().unwrap();
         let mut writer = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), None).unwrap();
-        writer.append(&batch("[1]"), 0).unwrap();
+        writer.append(payloads(&batch("[1]"))).unwrap();
         let mark = writer.mark();
         fs::write(writer.path(), "").unwrap();
         let error = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), Some(&mark)).unwrap_err();

@@ -39,8 +39,8 @@ const IDLE_WAIT: Duration = Duration::from_millis(500);
 type Producer = BaseProducer<Context>;
 
 /// A producer and its thread.
-pub(super) struct Client {
-    pub(super) producer: Arc<Producer>,
+pub(crate) struct Client {
+    pub(crate) producer: Arc<Producer>,
     /// Hands on what the cluster says. Ends soon after nobody else holds the producer and takes it down, so that
     /// nothing else must wait for that.
     poller: JoinHandle<()>,
@@ -49,7 +49,7 @@ pub(super) struct Client {
 impl Client {
     /// Builds a client for the sink `config` and waits until the cluster answers it, with word of the topic if there is
     /// only one.
-    pub(super) async fn connect(
+    pub(crate) async fn connect(
         config: &KafkaSink,
         topic: &Topic,
         batching: Batching,
@@ -68,7 +68,7 @@ impl Client {
     }
 
     /// Builds a client, which tries to reach the cluster from then on. Blocking.
-    pub(super) fn build(
+    pub(crate) fn build(
         config: &KafkaSink,
         topic: &Topic,
         properties: &ClientConfig,
@@ -85,13 +85,13 @@ impl Client {
     }
 
     /// What the client was told since it was built.
-    pub(super) fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &Context {
         self.producer.context()
     }
 
     /// What `err`, which the client gave when it was handed a message for `topic`, says of the cluster. The client
     /// refuses messages from the moment of a fatal error on, which may be before it has told the context why.
-    pub(super) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
+    pub(crate) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
         let cause = match err.rdkafka_error_code() {
             Some(Code::Fatal) => self.producer.client().fatal_error(),
             _ => None,
@@ -103,24 +103,24 @@ impl Client {
     }
 
     /// Waits until the cluster has told of `topic`.
-    pub(super) async fn require_topic(&self, topic: &str) -> Result<(), Fault> {
+    pub(crate) async fn require_topic(&self, topic: &str) -> Result<(), Fault> {
         let (producer, topic) = (Arc::clone(&self.producer), topic.to_owned());
         off_runtime(move || fetch_topic(&producer, &topic).map(drop)).await
     }
 
     /// What the cluster knows of `topic`. Blocking.
-    pub(super) fn fetch_topic(&self, topic: &str) -> Result<Metadata, Fault> {
+    pub(crate) fn fetch_topic(&self, topic: &str) -> Result<Metadata, Fault> {
         fetch_topic(&self.producer, topic)
     }
 
     /// Waits until the cluster has said who it is. Blocking.
-    pub(super) fn fetch_cluster(&self) -> Result<(), Fault> {
+    pub(crate) fn fetch_cluster(&self) -> Result<(), Fault> {
         let ask = |wait| self.producer.client().fetch_cluster_id(wait).map(drop).ok_or(NO_ANSWER);
         ask_until_answered(&self.producer, ask, |err| Fault::from_client(&err, ""))
     }
 
     /// Waits up to `patience` for messages on their way, and gives up those that are left.
-    pub(super) async fn close(self, patience: Duration) {
+    pub(crate) async fn close(self, patience: Duration) {
         let closed = off_runtime(move || {
             if !self.context().ledger.is_idle() && self.producer.flush(patience).is_err() {
                 tracing::debug!("the cluster did not answer for all messages in time");
@@ -187,7 +187,7 @@ fn poll(producer: &Arc<Producer>) {
 }
 
 /// Runs `work`, which blocks, on a thread that may be blocked.
-pub(super) async fn off_runtime<T: Send + 'static>(
+pub(crate) async fn off_runtime<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
     let done = tokio::task::spawn_blocking(work).await;

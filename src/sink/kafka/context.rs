@@ -1,7 +1,5 @@
 //! What the client tells us on its own thread: deliveries, errors and log lines.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use rdkafka::{
     ClientContext, Message as _,
     config::RDKafkaLogLevel,
@@ -12,6 +10,7 @@ use rdkafka::{
 };
 
 use super::{
+    complaint::{self, Complaint},
     fault::Fault,
     ledger::{Ledger, Verdict},
     properties::Batching,
@@ -19,36 +18,36 @@ use super::{
 
 /// Receives what one client tells.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(crate) struct Context {
     sink: String,
     /// The topic, or the template of topics, for what is not about a single message.
     topic: String,
     /// How the client puts records together.
-    pub(super) batching: Batching,
+    pub(crate) batching: Batching,
     /// The messages that this client has on their way.
-    pub(super) ledger: Ledger,
-    complaint: Mutex<Option<Fault>>,
+    pub(crate) ledger: Ledger,
+    complaint: Complaint,
 }
 
 impl Context {
     /// For the client of the sink named `sink`, which publishes to `topic`.
-    pub(super) fn new(sink: &str, topic: &str, batching: Batching) -> Self {
+    pub(crate) fn new(sink: &str, topic: &str, batching: Batching) -> Self {
         Self {
             sink: sink.to_owned(),
             topic: topic.to_owned(),
             batching,
             ledger: Ledger::default(),
-            complaint: Mutex::default(),
+            complaint: Complaint::default(),
         }
     }
 
     /// The last thing that the client complained of since it last delivered a message.
-    pub(super) fn complaint(&self) -> Option<Fault> {
-        self.complaint_slot().clone()
+    pub(crate) fn complaint(&self) -> Option<Fault> {
+        self.complaint.last()
     }
 
     /// What `err`, which the client gave for a message to `topic`, says of the cluster.
-    pub(super) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
+    pub(crate) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
         let fault = Fault::from_client(err, topic);
         match err.rdkafka_error_code() {
             // The consequence of something that the client has complained of in other words.
@@ -57,10 +56,6 @@ impl Context {
             }
             _ => fault,
         }
-    }
-
-    fn complaint_slot(&self) -> MutexGuard<'_, Option<Fault>> {
-        self.complaint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn verdict(&self, err: &KafkaError, message: &BorrowedMessage<'_>) -> Verdict {
@@ -97,25 +92,12 @@ fn is_about_records(code: Code) -> bool {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        match level {
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(sink = self.sink, facility, "librdkafka: {line}");
-            }
-            _ => tracing::warn!(sink = self.sink, facility, "librdkafka: {line}"),
-        }
+        complaint::log(&self.sink, level, facility, line);
     }
 
     fn error(&self, err: KafkaError, reason: &str) {
         let Some(code) = err.rdkafka_error_code() else { return };
-        let fault = Fault::from_code(code, &self.topic, reason);
-        let mut complaint = self.complaint_slot();
-        let tells_less = match &*complaint {
-            Some(known) => code == Code::AllBrokersDown || known.is_specific() && !fault.is_specific(),
-            None => false,
-        };
-        if !tells_less {
-            *complaint = Some(fault);
-        }
+        self.complaint.note(code, Fault::from_code(code, &self.topic, reason));
     }
 }
 
@@ -125,7 +107,7 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
         let verdict = match result {
             Ok(_) => {
-                *self.complaint_slot() = None;
+                self.complaint.forget();
                 Verdict::Delivered
             }
             Err((err, message)) => self.verdict(err, message),

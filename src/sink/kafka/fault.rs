@@ -9,7 +9,7 @@ const CLUSTER_AUTHORIZATION_FAILED: &str = "Cluster authorization failed";
 
 /// Why a cluster, and not a single message, is to blame, with the remedy as far as there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// No broker answers.
     Unreachable(String),
     /// We are not who we should be, or may not do what we do.
@@ -26,7 +26,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// What `code` means for publishing to `topic`; `told` is what the client said, for people.
-    pub(super) fn from_code(code: Code, topic: &str, told: &str) -> Self {
+    pub(crate) fn from_code(code: Code, topic: &str, told: &str) -> Self {
         match code {
             Code::TopicAuthorizationFailed => Self::Refused(format!(
                 "TOPIC_AUTHORIZATION_FAILED: this user may not write to the topic `{topic}`: \
@@ -61,7 +61,7 @@ impl Fault {
     }
 
     /// What the fatal error `code` means for publishing to `topic`.
-    pub(super) fn from_fatal(code: Code, topic: &str, told: &str) -> Self {
+    pub(crate) fn from_fatal(code: Code, topic: &str, told: &str) -> Self {
         match Self::from_code(code, topic, told) {
             // Whatever else it is called, the client is of no more use.
             Self::Unreachable(reason) => Self::Poisoned(reason),
@@ -70,7 +70,7 @@ impl Fault {
     }
 
     /// What `err`, made while a client was built or used, means for publishing to `topic`.
-    pub(super) fn from_client(err: &KafkaError, topic: &str) -> Self {
+    pub(crate) fn from_client(err: &KafkaError, topic: &str) -> Self {
         match err {
             KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) | KafkaError::Nul(_) => {
                 Self::Misconfigured(err.to_string())
@@ -83,12 +83,12 @@ impl Fault {
     }
 
     /// Whether this tells more than that nobody answers.
-    pub(super) fn is_specific(&self) -> bool {
+    pub(crate) fn is_specific(&self) -> bool {
         !matches!(self, Self::Unreachable(_))
     }
 
     /// What is wrong, for people.
-    pub(super) fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Unreachable(reason)
             | Self::Refused(reason)
@@ -100,7 +100,7 @@ impl Fault {
     }
 
     /// The error of the sink named `sink`.
-    pub(super) fn into_error(self, sink: &str) -> SinkError {
+    pub(crate) fn into_error(self, sink: &str) -> SinkError {
         let sink = sink.to_owned();
         match self {
             Self::Unreachable(reason) => SinkError::Unreachable { sink, reason },

@@ -17,7 +17,7 @@ use crate::sink::Rejected;
 
 /// What became of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// The cluster has it.
     Delivered,
     /// The cluster will never take it, for this reason.
@@ -28,16 +28,16 @@ pub(super) enum Verdict {
 
 /// What became of the messages of one batch. Indexes are those of the batch.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// The messages that the cluster will never take.
-    pub(super) rejected: Vec<Rejected>,
+    pub(crate) rejected: Vec<Rejected>,
     /// The first message that the cluster may not have, and why.
-    pub(super) undelivered: Option<(usize, Fault)>,
+    pub(crate) undelivered: Option<(usize, Fault)>,
 }
 
 /// The messages on their way through one client.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     state: Mutex<State>,
     settled_some: Notify,
 }
@@ -66,7 +66,7 @@ struct Entry {
 
 impl Ledger {
     /// Enters the messages of a batch with these indexes. Gives the ticket of the first one.
-    pub(super) fn enter(&self, indexes: Range<usize>) -> (usize, oneshot::Receiver<Outcome>) {
+    pub(crate) fn enter(&self, indexes: Range<usize>) -> (usize, oneshot::Receiver<Outcome>) {
         let (sender, receipt) = oneshot::channel();
         let mut state = self.state();
         let first_ticket = state.next_ticket;
@@ -90,13 +90,13 @@ impl Ledger {
     }
 
     /// Notes what became of one message.
-    pub(super) fn settle(&self, ticket: usize, verdict: Verdict) {
+    pub(crate) fn settle(&self, ticket: usize, verdict: Verdict) {
         self.state().settle(ticket, 1, verdict);
         self.settled_some.notify_one();
     }
 
     /// Notes that the messages of the youngest batch from `ticket` on were never handed over.
-    pub(super) fn abandon(&self, ticket: usize, fault: &Fault) {
+    pub(crate) fn abandon(&self, ticket: usize, fault: &Fault) {
         let mut state = self.state();
         let messages = state.next_ticket - ticket;
         if messages > 0 {
@@ -105,22 +105,22 @@ impl Ledger {
     }
 
     /// Returns when something was settled since the last call, and after `patience` in any case.
-    pub(super) async fn settled_some(&self, patience: Duration) {
+    pub(crate) async fn settled_some(&self, patience: Duration) {
         let _ = tokio::time::timeout(patience, self.settled_some.notified()).await;
     }
 
     /// Why the client can no longer be used.
-    pub(super) fn fault(&self) -> Option<Fault> {
+    pub(crate) fn fault(&self) -> Option<Fault> {
         self.state().fault.clone()
     }
 
     /// Whether no message is on its way.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.state().entries.is_empty()
     }
 
     /// For how long no message has been settled although some are on their way.
-    pub(super) fn stalled_for(&self) -> Option<Duration> {
+    pub(crate) fn stalled_for(&self) -> Option<Duration> {
         let state = self.state();
         if state.entries.is_empty() {
             return None;

@@ -8,14 +8,15 @@
 //! published again with one record a batch, so that the verdict falls on the one message that deserves it.
 
 mod check;
-mod client;
-mod context;
-mod fault;
-mod ledger;
+pub(crate) mod client;
+pub(crate) mod complaint;
+pub(crate) mod context;
+pub(crate) mod fault;
+pub(crate) mod ledger;
 mod limit;
-mod properties;
+pub(crate) mod properties;
 mod record;
-mod topic;
+pub(crate) mod topic;
 
 use std::{mem, sync::Arc, time::Duration};
 

@@ -8,7 +8,7 @@ use crate::{config::KafkaBus, telemetry::chain};
 
 /// What a client does with its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Batching {
+pub(crate) enum Batching {
     /// As many in one record batch as there are.
     Many,
     /// Each in a record batch of its own, so that the cluster's verdict on a batch is one on a record.
@@ -50,6 +50,37 @@ const REFUSED: [(&str, &str); 7] = [
     ("transactional.id", "transactions belong to the sink's `delivery` setting"),
 ];
 
+/// What must hold for a consumer whatever the user sets.
+const PROMISED_TO_READERS: [(&str, &str); 4] = [
+    // An offset is committed once the outcome of its command is durable, and by nobody else.
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("enable.partition.eof", "false"),
+    ("isolation.level", "read_committed"),
+];
+
+/// What the user may set otherwise for a consumer.
+const DEFAULTS_OF_READERS: [(&str, &str); 7] = [
+    ("client.id", "oktabus"),
+    ("partition.assignment.strategy", "cooperative-sticky"),
+    // A group that is new, or whose offsets the cluster has forgotten, misses no command.
+    ("auto.offset.reset", "earliest"),
+    // Commands are small and are carried out slowly: more would only be read again after a restart.
+    ("queued.min.messages", "1000"),
+    ("queued.max.messages.kbytes", "8192"),
+    ("socket.keepalive.enable", "true"),
+    ("log.connection.close", "false"),
+];
+
+/// Properties of a consumer that the user may not set, and why.
+const REFUSED_FOR_READERS: [(&str, &str); 5] = [
+    ("enable.auto.commit", "an offset is committed once the outcome of its command is durable"),
+    ("enable.auto.offset.store", "an offset is committed once the outcome of its command is durable"),
+    ("enable.partition.eof", "the end of a partition is nothing that has an outcome"),
+    ("isolation.level", "a command of a transaction that was aborted was never given"),
+    ("group.id", "the group belongs to the intake: set `group` there"),
+];
+
 /// librdkafka's second names of properties in the tables above.
 const SECOND_NAMES: [(&str, &str); 5] = [
     ("request.required.acks", "acks"),
@@ -60,27 +91,52 @@ const SECOND_NAMES: [(&str, &str); 5] = [
 ];
 
 /// The properties of a client of `bus`. Reads the secrets, which is blocking I/O on small files.
-pub(super) fn client_config(bus: &KafkaBus, batching: Batching) -> Result<ClientConfig, Fault> {
-    let mut config = ClientConfig::new();
-    config.set_log_level(RDKafkaLogLevel::Warning);
-    config.set("bootstrap.servers", bus.brokers.join(","));
-    for (name, value) in DEFAULTS {
-        config.set(name, value);
-    }
-    for (name, value) in &bus.options {
-        config.set(permitted(name, value)?, value);
-    }
-    for (name, secret) in &bus.secret_options {
-        let value =
-            secret.read().map_err(|err| Fault::Misconfigured(format!("`{name}`: {}", chain(&err))))?;
-        config.set(permitted(name, value.expose_secret())?, value.expose_secret());
-    }
+pub(crate) fn client_config(bus: &KafkaBus, batching: Batching) -> Result<ClientConfig, Fault> {
+    let mut config = assembled(bus, &DEFAULTS, &REFUSED)?;
     for (name, value) in PROMISED {
         config.set(name, value);
     }
     if batching == Batching::One {
         config.set("batch.num.messages", "1");
     }
+    tried(config, bus)
+}
+
+/// The properties of a consumer of `bus` in `group`. Reads the secrets, which is blocking I/O on small files.
+pub(crate) fn consumer_config(bus: &KafkaBus, group: &str) -> Result<ClientConfig, Fault> {
+    let mut config = assembled(bus, &DEFAULTS_OF_READERS, &REFUSED_FOR_READERS)?;
+    for (name, value) in PROMISED_TO_READERS {
+        config.set(name, value);
+    }
+    config.set("group.id", group);
+    tried(config, bus)
+}
+
+/// The properties of `bus` over the `defaults`.
+fn assembled(
+    bus: &KafkaBus,
+    defaults: &[(&str, &str)],
+    refused: &[(&str, &str)],
+) -> Result<ClientConfig, Fault> {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Warning);
+    config.set("bootstrap.servers", bus.brokers.join(","));
+    for (name, value) in defaults {
+        config.set(*name, *value);
+    }
+    for (name, value) in &bus.options {
+        config.set(permitted(name, value, refused)?, value);
+    }
+    for (name, secret) in &bus.secret_options {
+        let value =
+            secret.read().map_err(|err| Fault::Misconfigured(format!("`{name}`: {}", chain(&err))))?;
+        config.set(permitted(name, value.expose_secret(), refused)?, value.expose_secret());
+    }
+    Ok(config)
+}
+
+/// `config`, if librdkafka takes it.
+fn tried(config: ClientConfig, bus: &KafkaBus) -> Result<ClientConfig, Fault> {
     match config.create_native_config() {
         Ok(_) => Ok(config),
         Err(err) => Err(Fault::Misconfigured(explain(&err, bus))),
@@ -88,10 +144,10 @@ pub(super) fn client_config(bus: &KafkaBus, batching: Batching) -> Result<Client
 }
 
 /// The first name of the property `name`, if the user may give it this value.
-fn permitted<'a>(name: &'a str, value: &str) -> Result<&'a str, Fault> {
+fn permitted<'a>(name: &'a str, value: &str, refused: &[(&str, &str)]) -> Result<&'a str, Fault> {
     let first_name =
         SECOND_NAMES.iter().find(|(second, _)| *second == name).map_or(name, |(_, first)| *first);
-    if let Some((_, reason)) = REFUSED.iter().find(|(refused, _)| *refused == first_name) {
+    if let Some((_, reason)) = refused.iter().find(|(refused, _)| *refused == first_name) {
         return Err(Fault::Misconfigured(format!("the option `{name}` cannot be set: {reason}")));
     }
     if first_name == "partitioner" && value == "random" {
@@ -177,6 +233,30 @@ mod tests {
         assert_eq!(effective(&[], "enable.idempotence"), "true");
         assert_eq!(effective(&[], "acks"), "-1");
         assert_eq!(effective(&[], "message.timeout.ms"), "0");
+    }
+
+    #[test]
+    fn no_option_lets_a_reader_lose_a_command() {
+        for (name, value) in [
+            ("enable.auto.commit", "true"),
+            ("enable.auto.offset.store", "true"),
+            ("isolation.level", "read_uncommitted"),
+            ("group.id", "other"),
+        ] {
+            let refusal = consumer_config(&bus(&[(name, value)]), "ours").unwrap_err();
+            assert!(refusal.reason().contains(&format!("`{name}` cannot be")), "{refusal:?}");
+        }
+        let config = consumer_config(&bus(&[("acks", "1"), ("session.timeout.ms", "9000")]), "ours").unwrap();
+        let native = config.create_native_config().unwrap();
+        for (name, value) in [
+            ("enable.auto.commit", "false"),
+            ("isolation.level", "read_committed"),
+            ("group.id", "ours"),
+            ("session.timeout.ms", "9000"),
+            ("auto.offset.reset", "earliest"),
+        ] {
+            assert_eq!(native.get(name).unwrap().trim_end_matches('\0'), value, "{name}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::event::{Message, Origin, Template};
 
 /// The topic or topics of a sink.
 #[derive(Debug, Clone)]
-pub(super) enum Topic {
+pub(crate) enum Topic {
     /// Every record goes there.
     One(String),
     /// What a message says decides.
@@ -15,7 +15,7 @@ pub(super) enum Topic {
 
 impl Topic {
     /// Where messages of `origin` go.
-    pub(super) fn new(template: &Template, origin: &Origin) -> Self {
+    pub(crate) fn new(template: &Template, origin: &Origin) -> Self {
         match template.fixed(Some(origin)) {
             Some(topic) => Self::One(topic),
             None => Self::Many(template.clone()),
@@ -23,7 +23,7 @@ impl Topic {
     }
 
     /// Writes the topic of `message` over what `topic` held.
-    pub(super) fn render(&self, message: &Message<'_>, topic: &mut String) {
+    pub(crate) fn render(&self, message: &Message<'_>, topic: &mut String) {
         match self {
             Self::One(one) => topic.clone_from(one),
             Self::Many(template) => template.render(message, topic),
@@ -42,14 +42,14 @@ impl fmt::Display for Topic {
 
 /// The topics that the cluster is known to have.
 #[derive(Debug, Default)]
-pub(super) struct KnownTopics(BTreeSet<String>);
+pub(crate) struct KnownTopics(BTreeSet<String>);
 
 impl KnownTopics {
-    pub(super) fn has(&self, topic: &str) -> bool {
+    pub(crate) fn has(&self, topic: &str) -> bool {
         self.0.contains(topic)
     }
 
-    pub(super) fn add(&mut self, topic: &str) {
+    pub(crate) fn add(&mut self, topic: &str) {
         self.0.insert(topic.to_owned());
     }
 }

@@ -10,13 +10,13 @@ use crate::{
 
 /// Connects and looks at the stream.
 pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, SinkError> {
-    let connection = Connection::open(sink).await?;
+    let connection = Connection::open(&sink.name, &sink.bus, sink.unacknowledged_max).await?;
     let server = connection.jetstream.client().server_info();
     let mut findings = vec![found(format!(
         "NATS server {} answers, messages may have {} bytes",
         server.version, server.max_payload
     ))];
-    match stream::find(&connection, sink).await? {
+    match stream::find(&connection, &sink.name, &sink.stream).await? {
         Some(stream) => findings.extend(findings_of(sink, stream.cached_info())?),
         None if sink.create.is_some() => {
             let subjects = sink.subject.wildcard(None);

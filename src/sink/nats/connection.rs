@@ -23,33 +23,38 @@ use super::{
     refusal,
     runtime::OwnRuntime,
 };
-use crate::{config::NatsSink, sink::SinkError};
+use crate::{config::NatsBus, sink::SinkError};
 
 /// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API.
-pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection together with the runtime that it lives on.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// JetStream by way of this connection.
-    pub(super) jetstream: jetstream::Context,
+    pub(crate) jetstream: jetstream::Context,
     /// What is known of the connection.
-    pub(super) link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
     runtime: OwnRuntime,
 }
 
 impl Connection {
-    /// Connects to one of the servers of the bus that `sink` uses.
-    pub(super) async fn open(sink: &NatsSink) -> Result<Self, SinkError> {
-        let servers = servers(&sink.name, &sink.bus)?;
-        let options = options(&sink.name, &sink.bus).await?;
+    /// Connects to one of the servers of `bus`, for the sink, intake or outlet `name`, with as many publishes on their
+    /// way as `unacknowledged_max` allows.
+    pub(crate) async fn open(
+        name: &str,
+        bus: &NatsBus,
+        unacknowledged_max: usize,
+    ) -> Result<Self, SinkError> {
+        let servers = servers(name, bus)?;
+        let options = options(name, bus).await?;
         let runtime = OwnRuntime::start().map_err(|source| SinkError::Io {
-            sink: sink.name.clone(),
+            sink: name.to_owned(),
             action: "starting a thread".to_owned(),
             source,
         })?;
 
-        let link = Arc::new(Link::new(&sink.name));
+        let link = Arc::new(Link::new(name));
         let observer = Arc::clone(&link);
         let established = Arc::new(AtomicBool::new(false));
         let was_established = Arc::clone(&established);
@@ -63,29 +68,26 @@ impl Connection {
                 if is_broken { Duration::MAX } else { Duration::ZERO }
             });
 
-        let unacknowledged_max = sink.unacknowledged_max;
         let connecting = Box::pin(async move {
             let client = options.connect(servers).await?;
             established.store(true, Ordering::Release);
             Ok(jetstream_over(client, unacknowledged_max))
         });
         let jetstream = match runtime.run(connecting).await {
-            Some(connected) => {
-                connected.map_err(|error| refusal::of_connect(&sink.name, &sink.bus, &error))?
-            }
+            Some(connected) => connected.map_err(|error| refusal::of_connect(name, bus, &error))?,
             None => return Err(link.error()),
         };
         Ok(Self { jetstream, link, runtime })
     }
 
     /// What the server takes at most of a message with its headers.
-    pub(super) fn payload_bytes_max(&self) -> Option<usize> {
+    pub(crate) fn payload_bytes_max(&self) -> Option<usize> {
         let server = self.jetstream.client().try_server_info()?;
         Some(server.max_payload).filter(|bytes| *bytes > 0)
     }
 
     /// Ends the connection. What the client still has to send is not sent.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.link.lose();
         self.runtime.end();
     }

@@ -13,7 +13,7 @@ use crate::event::{Attributes, CONTENT_TYPE};
 const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// The headers of a message whose payload is the event alone.
-pub(super) fn binary(id: &str, attributes: &Attributes) -> HeaderMap {
+pub(crate) fn binary(id: &str, attributes: &Attributes) -> HeaderMap {
     let mut headers = identified(id);
     for (name, value) in attributes.pairs() {
         headers.insert(format!("ce-{name}"), &*percent_encoded(value));
@@ -23,7 +23,7 @@ pub(super) fn binary(id: &str, attributes: &Attributes) -> HeaderMap {
 }
 
 /// The headers of a message whose payload is the envelope with the event in it.
-pub(super) fn structured(id: &str) -> HeaderMap {
+pub(crate) fn structured(id: &str) -> HeaderMap {
     let mut headers = identified(id);
     headers.insert("Content-Type", STRUCTURED_CONTENT_TYPE);
     headers

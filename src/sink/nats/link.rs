@@ -10,7 +10,7 @@ use crate::sink::SinkError;
 
 /// The state of one connection, shared by those who use it.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     sink: String,
     /// The connection is gone.
     lost: CancellationToken,
@@ -59,12 +59,12 @@ impl Link {
     }
 
     /// Counts the connection as gone.
-    pub(super) fn lose(&self) {
+    pub(crate) fn lose(&self) {
         self.lost.cancel();
     }
 
     /// Whether nothing more is to be sent.
-    pub(super) fn is_halted(&self) -> bool {
+    pub(crate) fn is_halted(&self) -> bool {
         self.halted.is_cancelled()
     }
 
@@ -74,7 +74,7 @@ impl Link {
     }
 
     /// Resolves when the connection is gone.
-    pub(super) async fn lost(&self) {
+    pub(crate) async fn lost(&self) {
         self.lost.cancelled().await;
     }
 
@@ -84,7 +84,7 @@ impl Link {
     }
 
     /// What keeps messages from being sent.
-    pub(super) fn trouble(&self) -> Option<String> {
+    pub(crate) fn trouble(&self) -> Option<String> {
         if !self.is_halted() {
             return None;
         }
@@ -93,7 +93,7 @@ impl Link {
     }
 
     /// Why nothing can be sent: what the server denied us, else what is known of the connection.
-    pub(super) fn error(&self) -> SinkError {
+    pub(crate) fn error(&self) -> SinkError {
         self.denial().unwrap_or_else(|| {
             let words = self.words();
             let reason = match (&words.complaint, self.lost.is_cancelled()) {
@@ -106,7 +106,7 @@ impl Link {
     }
 
     /// A permission or a credential that the server said we lack.
-    pub(super) fn denial(&self) -> Option<SinkError> {
+    pub(crate) fn denial(&self) -> Option<SinkError> {
         let words = self.words();
         let complaint = words.complaint.as_ref().filter(|complaint| is_denial(complaint))?;
         let reason = format!("{complaint}: check what the user of this bus may do");

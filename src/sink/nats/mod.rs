@@ -9,19 +9,20 @@
 //! * The mark of a batch is the stream's sequence after it. A new session reads the ids that the stream holds beyond
 //!   the mark and does not publish those messages again, so that once holds beyond the duplicate window too.
 //!
-//! `async_nats` is named in this folder alone.
+//! `async_nats` is named in this folder and in the files for NATS of `command` alone. What belongs to a bus rather than
+//! to a sink (connection, link, headers, refusals, subjects) is shared with them.
 
 mod acknowledgements;
 mod check;
-mod connection;
-mod headers;
-mod link;
+pub(crate) mod connection;
+pub(crate) mod headers;
+pub(crate) mod link;
 mod options;
-mod refusal;
+pub(crate) mod refusal;
 mod runtime;
 mod session;
-mod stream;
-mod subject;
+pub(crate) mod stream;
+pub(crate) mod subject;
 mod tail;
 
 use std::sync::Arc;

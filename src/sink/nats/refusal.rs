@@ -18,7 +18,7 @@ use crate::{
 
 /// Why a message is not in the stream.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// It can never be, for a reason of its own.
     Message(String),
     /// No message can be stored just now.
@@ -61,7 +61,7 @@ fn cure(code: ErrorCode) -> Cure {
 
 impl Refusal {
     /// Why the message on `subject` with a payload of `size_bytes` was not stored.
-    pub(super) fn of_publish(
+    pub(crate) fn of_publish(
         sink: &NatsSink,
         subject: &str,
         size_bytes: usize,
@@ -94,7 +94,7 @@ impl Refusal {
 }
 
 /// What an error that JetStream itself reported of the sink's stream means.
-pub(super) fn of_jetstream(sink: &str, stream: &str, error: &jetstream::Error) -> SinkError {
+pub(crate) fn of_jetstream(sink: &str, stream: &str, error: &jetstream::Error) -> SinkError {
     let sink = sink.to_owned();
     match cure(error.error_code()) {
         Cure::Change(change) => {

@@ -44,7 +44,7 @@ impl Session {
         subjects: &str,
         sequence: Option<u64>,
     ) -> Result<Self, SinkError> {
-        let connection = Connection::open(sink).await?;
+        let connection = Connection::open(&sink.name, &sink.bus, sink.unacknowledged_max).await?;
         let stream = stream::find_or_create(&connection, sink, subjects).await?;
         let last = stream.cached_info().state.last_sequence;
         let of_stream = usize::try_from(stream.cached_info().config.max_message_size);

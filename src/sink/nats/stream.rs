@@ -17,19 +17,23 @@ use crate::{
 /// What a stream's duplicate window should at least be: JetStream's own default.
 const DUPLICATE_WINDOW_MIN: Duration = Duration::from_secs(120);
 
-/// The stream of `sink`, if it exists.
-pub(super) async fn find(connection: &Connection, sink: &NatsSink) -> Result<Option<Stream>, SinkError> {
-    let error = match connection.jetstream.get_stream(&sink.stream).await {
+/// The stream called `stream`, if it exists; `name` is who asks.
+pub(crate) async fn find(
+    connection: &Connection,
+    name: &str,
+    stream: &str,
+) -> Result<Option<Stream>, SinkError> {
+    let error = match connection.jetstream.get_stream(stream).await {
         Ok(stream) => return Ok(Some(stream)),
         Err(error) => error,
     };
     match error.kind() {
         GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-        GetStreamErrorKind::JetStream(error) => Err(refusal::of_jetstream(&sink.name, &sink.stream, &error)),
+        GetStreamErrorKind::JetStream(error) => Err(refusal::of_jetstream(name, stream, &error)),
         GetStreamErrorKind::EmptyName | GetStreamErrorKind::InvalidStreamName => {
-            Err(misconfigured(sink, format!("`{}` is not the name of a stream", sink.stream)))
+            Err(misconfigured(name, format!("`{stream}` is not the name of a stream")))
         }
-        GetStreamErrorKind::Request => Err(unanswered(connection, sink, &error)),
+        GetStreamErrorKind::Request => Err(unanswered(connection, name, &error)),
     }
 }
 
@@ -39,7 +43,7 @@ pub(super) async fn find_or_create(
     sink: &NatsSink,
     subjects: &str,
 ) -> Result<Stream, SinkError> {
-    let stream = match (find(connection, sink).await?, &sink.create) {
+    let stream = match (find(connection, &sink.name, &sink.stream).await?, &sink.create) {
         (Some(stream), _) => stream,
         (None, Some(create)) => self::create(connection, sink, create).await?,
         (None, None) => return Err(missing(sink)),
@@ -83,9 +87,9 @@ async fn create(
             Err(refusal::of_jetstream(&sink.name, &sink.stream, &error))
         }
         CreateStreamErrorKind::EmptyStreamName | CreateStreamErrorKind::InvalidStreamName => {
-            Err(misconfigured(sink, format!("`{}` is not the name of a stream", sink.stream)))
+            Err(misconfigured(&sink.name, format!("`{}` is not the name of a stream", sink.stream)))
         }
-        _ => Err(unanswered(connection, sink, &error)),
+        _ => Err(unanswered(connection, &sink.name, &error)),
     }
 }
 
@@ -94,7 +98,7 @@ fn require(sink: &NatsSink, stream: &Config, subjects: &str) -> Result<(), SinkE
     if stream.no_ack {
         let name = &stream.name;
         return Err(misconfigured(
-            sink,
+            &sink.name,
             format!("stream `{name}` acknowledges nothing: set its `no_ack` to false"),
         ));
     }
@@ -108,7 +112,7 @@ fn require(sink: &NatsSink, stream: &Config, subjects: &str) -> Result<(), SinkE
 pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> SinkError {
     let (name, patterns) = (&stream.name, stream.subjects.join(", "));
     misconfigured(
-        sink,
+        &sink.name,
         format!("stream `{name}` takes {patterns}, and not `{subjects}`: add that to its subjects"),
     )
 }
@@ -117,7 +121,7 @@ pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> SinkE
 pub(super) fn missing(sink: &NatsSink) -> SinkError {
     let (stream, subjects) = (&sink.stream, sink.subject.wildcard(None));
     misconfigured(
-        sink,
+        &sink.name,
         format!(
             "stream `{stream}` does not exist: set `create`, or run \
              `nats stream add {stream} --subjects '{subjects}' --storage file --dupe-window 2m --defaults`"
@@ -166,22 +170,22 @@ pub(super) fn summary(stream: &Info) -> String {
 }
 
 /// No answer from the JetStream API: nobody listens there, or the server complained beside it, or it is silent.
-fn unanswered(connection: &Connection, sink: &NatsSink, error: &(dyn Error + 'static)) -> SinkError {
+pub(crate) fn unanswered(connection: &Connection, name: &str, error: &(dyn Error + 'static)) -> SinkError {
     let request_error = error.source().and_then(|source| source.downcast_ref::<RequestError>());
     if request_error.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders) {
         return misconfigured(
-            sink,
+            name,
             "nobody answers for JetStream: enable it on the server and for the account".to_owned(),
         );
     }
     connection.link.denial().unwrap_or_else(|| SinkError::Unreachable {
-        sink: sink.name.clone(),
+        sink: name.to_owned(),
         reason: format!("JetStream does not answer: {error}"),
     })
 }
 
-fn misconfigured(sink: &NatsSink, reason: String) -> SinkError {
-    SinkError::Misconfigured { sink: sink.name.clone(), reason }
+fn misconfigured(name: &str, reason: String) -> SinkError {
+    SinkError::Misconfigured { sink: name.to_owned(), reason }
 }
 
 #[cfg(test)]

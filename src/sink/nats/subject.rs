@@ -1,7 +1,7 @@
 //! How the subjects that a stream takes and the subjects that we publish on lie to each other.
 
 /// Whether every subject that matches `wildcard` matches `pattern`.
-pub(super) fn covers(pattern: &str, wildcard: &str) -> bool {
+pub(crate) fn covers(pattern: &str, wildcard: &str) -> bool {
     let (mut pattern, mut wildcard) = (pattern.split('.'), wildcard.split('.'));
     loop {
         match (pattern.next(), wildcard.next()) {
@@ -14,7 +14,7 @@ pub(super) fn covers(pattern: &str, wildcard: &str) -> bool {
 }
 
 /// Whether some subject matches both.
-pub(super) fn overlap(pattern: &str, wildcard: &str) -> bool {
+pub(crate) fn overlap(pattern: &str, wildcard: &str) -> bool {
     let (mut pattern, mut wildcard) = (pattern.split('.'), wildcard.split('.'));
     loop {
         match (pattern.next(), wildcard.next()) {

@@ -1,0 +1,210 @@
+//! Where commands come from: the contract of an intake, and one folder a bus.
+//!
+//! # The contract
+//!
+//! * [`Intake::next`] gives one delivery after another and may be dropped at any time without losing one. After an error
+//!   it may be called again, after a wait: the intake connects anew by itself.
+//! * Each delivery has a [`Ticket`], which is used up by what became of it. A ticket that is dropped acknowledges
+//!   nothing: the bus gives the message again, to us or to another.
+//! * What was not acknowledged may come again at any time, so whoever reads must recognise copies.
+//! * How many deliveries may be held is bounded; `next` waits while that many are.
+//!
+//! Reads no payload: what a message says is for `message` to find out.
+
+mod error;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+pub use error::IntakeError;
+
+use crate::config::{KafkaBus, NatsBus};
+
+/// Headers of a message as they were received: several may have one name, and case is as it was written.
+pub type Headers = Vec<(String, Bytes)>;
+
+/// What a command may have. The largest that make sense name some hundred groups or carry a long profile.
+pub const PAYLOAD_BYTES_MAX: usize = 256 << 10;
+
+/// One message of an intake.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The bytes, as they are; empty if there are none.
+    pub payload: Bytes,
+    /// The headers.
+    pub headers: Headers,
+    /// What the bus itself knows the message by: `Nats-Msg-Id`. Kafka has no such thing.
+    pub message_id: Option<String>,
+    /// Where it stands, for people and dead letters: `orders/3@42` or `COMMANDS@42`.
+    pub place: String,
+    /// Why it can be no command, whatever is in it: it has no payload, or one that is too large.
+    pub unfit: Option<String>,
+    /// To say what became of it.
+    pub ticket: Ticket,
+}
+
+/// The right and the duty to say what became of one delivery.
+#[derive(Debug)]
+pub struct Ticket(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::KafkaTicket),
+    #[cfg(feature = "nats")]
+    Nats(nats::NatsTicket),
+}
+
+impl Ticket {
+    #[cfg(feature = "kafka")]
+    fn kafka(ticket: kafka::KafkaTicket) -> Self {
+        Self(Kind::Kafka(ticket))
+    }
+
+    #[cfg(feature = "nats")]
+    fn nats(ticket: nats::NatsTicket) -> Self {
+        Self(Kind::Nats(ticket))
+    }
+
+    /// Its outcome is durable: it need not come again. An acknowledgement that is lost means another copy, not an error.
+    pub async fn done(self) {
+        match self.0 {
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(ticket) => ticket.done(),
+            #[cfg(feature = "nats")]
+            Kind::Nats(ticket) => ticket.done().await,
+        }
+    }
+
+    /// It is to come again after `wait`. Others are not held up by it.
+    pub async fn later(self, wait: Duration) {
+        match self.0 {
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(ticket) => ticket.later(wait),
+            #[cfg(feature = "nats")]
+            Kind::Nats(ticket) => ticket.later(wait).await,
+        }
+    }
+
+    /// It is still being worked on and must not be given to another. To be said at least every five seconds.
+    pub async fn working(&self) {
+        match &self.0 {
+            // A partition is nobody else's as long as it is ours.
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(_) => {}
+            #[cfg(feature = "nats")]
+            Kind::Nats(ticket) => ticket.working().await,
+        }
+    }
+
+    /// It can never be a command, and is in the dead letters: it must not come again.
+    pub async fn poison(self) {
+        match self.0 {
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(ticket) => ticket.done(),
+            #[cfg(feature = "nats")]
+            Kind::Nats(ticket) => ticket.poison().await,
+        }
+    }
+}
+
+/// A queue of commands.
+#[derive(Debug)]
+pub enum Intake {
+    /// A Kafka topic.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::KafkaIntake),
+    /// A JetStream stream.
+    #[cfg(feature = "nats")]
+    Nats(nats::NatsIntake),
+}
+
+impl Intake {
+    /// Connects to the queue that `config` names, for the commands `name`.
+    pub async fn open(config: &IntakeConfig, name: &str) -> Result<Self, IntakeError> {
+        let name = name.to_owned();
+        match config.clone() {
+            #[cfg(feature = "kafka")]
+            IntakeConfig::Kafka { bus, topic, group } => {
+                let queue = kafka::KafkaQueue { name, bus, topic, group };
+                kafka::KafkaIntake::open(queue).await.map(Self::Kafka)
+            }
+            #[cfg(feature = "nats")]
+            IntakeConfig::Nats { bus, stream, subject, durable } => {
+                let queue = nats::NatsQueue { name, bus, stream, subject, durable };
+                nats::NatsIntake::open(queue).await.map(Self::Nats)
+            }
+            #[cfg(not(feature = "kafka"))]
+            IntakeConfig::Kafka { .. } => Err(IntakeError::NotBuilt { intake: name, feature: "kafka" }),
+            #[cfg(not(feature = "nats"))]
+            IntakeConfig::Nats { .. } => Err(IntakeError::NotBuilt { intake: name, feature: "nats" }),
+        }
+    }
+
+    /// The next message. Cancel-safe. May be called again after an error.
+    pub async fn next(&mut self) -> Result<Delivery, IntakeError> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(intake) => intake.next().await,
+            #[cfg(feature = "nats")]
+            Self::Nats(intake) => intake.next().await,
+        }
+    }
+
+    /// What keeps messages from coming, as far as the bus or its client said so.
+    pub fn trouble(&self) -> Option<String> {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(intake) => intake.trouble(),
+            #[cfg(feature = "nats")]
+            Self::Nats(intake) => intake.trouble(),
+        }
+    }
+
+    /// Lets go of the bus. To be called when the tickets are used up; what became of the others is not told any more.
+    pub async fn close(self) {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(intake) => intake.close().await,
+            #[cfg(feature = "nats")]
+            Self::Nats(intake) => intake.close(),
+        }
+    }
+}
+
+/// Why a payload of so many bytes can be no command, if it is too large for one.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+fn too_large(bytes: usize) -> Option<String> {
+    let reason = || format!("{bytes} bytes are more than a command may have: {PAYLOAD_BYTES_MAX}");
+    (bytes > PAYLOAD_BYTES_MAX).then(reason)
+}
+
+/// Where commands come from.
+#[derive(Debug, Clone)]
+pub enum IntakeConfig {
+    /// A Kafka topic, read by a consumer group.
+    Kafka {
+        /// The cluster.
+        bus: Arc<KafkaBus>,
+        /// The topic.
+        topic: String,
+        /// The consumer group.
+        group: String,
+    },
+    /// A JetStream stream, read by a durable consumer.
+    Nats {
+        /// The server or cluster.
+        bus: Arc<NatsBus>,
+        /// The stream.
+        stream: String,
+        /// The subjects of it that have commands.
+        subject: String,
+        /// The consumer.
+        durable: String,
+    },
+}

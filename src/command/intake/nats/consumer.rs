@@ -1,0 +1,177 @@
+//! The durable consumer: found and judged, or created where the queue stands.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    consumer::{AckPolicy, Config, Consumer, DeliverPolicy, FromConsumer as _, Info, pull},
+    context::ConsumerInfoErrorKind,
+    stream::{ConsumerErrorKind, RetentionPolicy, Stream},
+};
+
+use super::NatsQueue;
+use crate::sink::{
+    SinkError,
+    nats::{
+        connection::Connection,
+        refusal,
+        stream::{find, unanswered},
+        subject,
+    },
+};
+
+/// How long the server waits for a word about a message before it gives it again.
+const ACK_WAIT: Duration = Duration::from_secs(60);
+/// With less, a message might come again between two words about it.
+const ACK_WAIT_MIN: Duration = Duration::from_secs(15);
+/// Messages that are given and not acknowledged, by all replicas together. Those that wait to be tried again count.
+const ACK_PENDING_MAX: i64 = 4_096;
+
+/// The consumer of `queue`. `floor` is the sequence up to which everything is known to be acknowledged, or zero.
+pub(super) async fn find_or_create(
+    connection: &Connection,
+    queue: &NatsQueue,
+    floor: u64,
+) -> Result<Consumer<pull::Config>, SinkError> {
+    let NatsQueue { name, stream: stream_name, subject, durable, .. } = queue;
+    let stream = find(connection, name, stream_name).await?.ok_or_else(|| {
+        misconfigured(
+            queue,
+            format!(
+                "stream `{stream_name}` does not exist: create it with \
+                 `nats stream add {stream_name} --subjects '{subject}' --storage file --retention work --defaults`"
+            ),
+        )
+    })?;
+    let subjects = &stream.cached_info().config.subjects;
+    if !subjects.iter().any(|pattern| subject::overlap(pattern, subject)) {
+        let subjects = subjects.join(", ");
+        return Err(misconfigured(
+            queue,
+            format!(
+                "stream `{stream_name}` takes {subjects}, and not `{subject}`: no command would ever come"
+            ),
+        ));
+    }
+    let err = match stream.consumer_info(durable).await {
+        Ok(info) => return existing(connection, queue, info),
+        Err(err) => err,
+    };
+    match err.kind() {
+        ConsumerInfoErrorKind::NotFound => create(connection, queue, &stream, floor).await,
+        ConsumerInfoErrorKind::JetStream(err) => Err(refusal::of_jetstream(name, stream_name, &err)),
+        ConsumerInfoErrorKind::InvalidName => {
+            Err(misconfigured(queue, format!("`{durable}` is not the name of a consumer")))
+        }
+        _ => Err(unanswered(connection, name, &err)),
+    }
+}
+
+fn existing(
+    connection: &Connection,
+    queue: &NatsQueue,
+    info: Info,
+) -> Result<Consumer<pull::Config>, SinkError> {
+    judge(queue, &info.config)?;
+    if info.config.ack_wait < ACK_WAIT_MIN {
+        tracing::warn!(
+            intake = queue.name,
+            consumer = queue.durable,
+            "the consumer waits for less than {ACK_WAIT_MIN:?} for a word about a message: raise its `ack_wait`, or commands \
+             come again while they are carried out"
+        );
+    }
+    let config = pull::Config::try_from_consumer_config(info.config.clone());
+    let config = config.map_err(|err| unfit(queue, &format!("cannot be used: {err}")))?;
+    Ok(Consumer::new(config, info, connection.jetstream.clone()))
+}
+
+/// What must hold, or commands are lost, or are not those that were meant.
+fn judge(queue: &NatsQueue, config: &Config) -> Result<(), SinkError> {
+    if config.deliver_subject.is_some() {
+        return Err(unfit(queue, "pushes its messages, and commands are pulled"));
+    }
+    if config.ack_policy != AckPolicy::Explicit {
+        return Err(unfit(queue, "does not have the acknowledgement policy `explicit`"));
+    }
+    if config.max_deliver > 0 {
+        return Err(unfit(
+            queue,
+            "gives up a message after some deliveries (`max_deliver`): a command would be lost without a word",
+        ));
+    }
+    if config.headers_only {
+        return Err(unfit(queue, "gives headers only"));
+    }
+    let is_ours = config.filter_subject == queue.subject
+        || config.filter_subjects.iter().all(|filter| *filter == queue.subject)
+            && !config.filter_subjects.is_empty();
+    if !is_ours {
+        return Err(unfit(queue, &format!("has another filter than `{}`", queue.subject)));
+    }
+    Ok(())
+}
+
+async fn create(
+    connection: &Connection,
+    queue: &NatsQueue,
+    stream: &Stream,
+    floor: u64,
+) -> Result<Consumer<pull::Config>, SinkError> {
+    let NatsQueue { name, stream: stream_name, subject, durable, .. } = queue;
+    let info = stream.cached_info();
+    let deliver_policy = match info.config.retention {
+        // It holds only what is not acknowledged, and allows no other policy.
+        RetentionPolicy::WorkQueue => DeliverPolicy::All,
+        // Somebody deleted the consumer that we had. What it had acknowledged is not wanted once more.
+        _ if floor > 0 && floor <= info.state.last_sequence => {
+            DeliverPolicy::ByStartSequence { start_sequence: floor + 1 }
+        }
+        _ => DeliverPolicy::All,
+    };
+    let config = pull::Config {
+        durable_name: Some(durable.clone()),
+        description: Some(format!("oktabus: commands `{name}`")),
+        deliver_policy,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_deliver: -1,
+        max_ack_pending: ACK_PENDING_MAX,
+        filter_subject: subject.clone(),
+        ..pull::Config::default()
+    };
+    let err = match stream.create_consumer(config).await {
+        Ok(consumer) => {
+            tracing::info!(
+                intake = name,
+                stream = stream_name,
+                consumer = durable,
+                floor,
+                "created the consumer"
+            );
+            return Ok(consumer);
+        }
+        Err(err) => err,
+    };
+    match err.kind() {
+        ConsumerErrorKind::JetStream(err) => Err(misconfigured(
+            queue,
+            format!("consumer `{durable}` cannot be created on stream `{stream_name}`: {err}"),
+        )),
+        _ => Err(unanswered(connection, name, &err)),
+    }
+}
+
+fn unfit(queue: &NatsQueue, what: &str) -> SinkError {
+    let NatsQueue { stream, durable, .. } = queue;
+    misconfigured(
+        queue,
+        format!(
+            "consumer `{durable}` of stream `{stream}` {what}: let oktabus create one of its own by naming another in \
+             `durable`, or change it"
+        ),
+    )
+}
+
+fn misconfigured(queue: &NatsQueue, reason: String) -> SinkError {
+    SinkError::Misconfigured { sink: queue.name.clone(), reason }
+}

@@ -1,0 +1,168 @@
+//! A connection with the task that takes messages over it. Ends with the first failure; the next session goes on.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    AckKind,
+    consumer::{Consumer, pull},
+    message::Acker,
+};
+use futures_util::StreamExt as _;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    NatsQueue, consumer,
+    shelf::{Shelf, Taken},
+    standing::{Line, Shared, Standing},
+};
+use crate::sink::{SinkError, nats::connection::Connection};
+
+/// Messages asked for at a time.
+const PULL_MESSAGES: usize = 32;
+/// How long the server keeps a question for messages. It is asked anew after that, so a silence is noticed soon. (The
+/// client's batches are woken by no message that comes right behind a heartbeat, so there are none.)
+const PULL_EXPIRES: Duration = Duration::from_secs(10);
+/// How often the server is told of messages that nobody has asked for yet, and asked how far the queue is acknowledged.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Publishes on their way: none but words about messages, which are not counted.
+const UNACKNOWLEDGED_MAX: usize = 64;
+
+/// One session of an intake.
+pub(super) struct Session {
+    connection: Connection,
+    shared: Arc<Shared>,
+    shelf: Arc<Shelf>,
+    _taking: AbortOnDropHandle<()>,
+}
+
+impl Session {
+    /// Connects, finds or creates the consumer, and begins to take messages.
+    pub(super) async fn open(queue: &NatsQueue, shared: &Arc<Shared>) -> Result<Self, SinkError> {
+        let connection = Connection::open(&queue.name, &queue.bus, UNACKNOWLEDGED_MAX).await?;
+        let consumer = consumer::find_or_create(&connection, queue, shared.floor()).await?;
+        shared.set_floor(consumer.cached_info().ack_floor.stream_sequence);
+        let line = Line { jetstream: connection.jetstream.clone(), link: Arc::clone(&connection.link) };
+        let line = Arc::new(line);
+        shared.standing.send_replace(Standing::Connected(Arc::clone(&line)));
+        let shelf = Arc::new(Shelf::default());
+        let taking = Taking {
+            name: queue.name.clone(),
+            consumer,
+            line,
+            shared: Arc::clone(shared),
+            shelf: Arc::clone(&shelf),
+        };
+        let taking = AbortOnDropHandle::new(tokio::spawn(taking.run()));
+        Ok(Self { connection, shared: Arc::clone(shared), shelf, _taking: taking })
+    }
+
+    /// The next message. Cancel-safe.
+    pub(super) async fn next(&self) -> Result<Taken, SinkError> {
+        self.shelf.next().await
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.connection.link.trouble()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.shared.standing.send_if_modified(|standing| {
+            let was_connected = matches!(standing, Standing::Connected(_));
+            if was_connected {
+                *standing = Standing::Apart;
+            }
+            was_connected
+        });
+        self.connection.end();
+    }
+}
+
+/// The task that takes messages.
+struct Taking {
+    name: String,
+    consumer: Consumer<pull::Config>,
+    line: Arc<Line>,
+    shared: Arc<Shared>,
+    shelf: Arc<Shelf>,
+}
+
+impl Taking {
+    async fn run(self) {
+        let error = tokio::select! {
+            error = self.take() => error,
+            error = self.look_after() => error,
+            () = self.line.link.lost() => self.line.link.error(),
+        };
+        self.shelf.end(error);
+    }
+
+    /// Takes messages as long as there is room for them.
+    async fn take(&self) -> SinkError {
+        loop {
+            let mut room = self.room().await;
+            let batch = self.consumer.batch().max_messages(room.num_permits()).expires(PULL_EXPIRES);
+            let mut batch = match batch.messages().await {
+                Ok(batch) => batch,
+                Err(err) => return self.unreachable(&err.to_string()),
+            };
+            while let Some(message) = batch.next().await {
+                match message {
+                    Ok(message) => {
+                        // There are as many permits as messages were asked for.
+                        let Some(room) = room.split(1) else { break };
+                        self.shelf.put(Taken { message, room });
+                    }
+                    Err(err) => return self.unreachable(&err.to_string()),
+                }
+            }
+        }
+    }
+
+    /// Room for as many messages as there is, one at least.
+    async fn room(&self) -> OwnedSemaphorePermit {
+        loop {
+            // The semaphore is never closed.
+            if let Ok(mut room) = Arc::clone(&self.shared.room).acquire_owned().await {
+                let more = self.shared.room.available_permits().min(PULL_MESSAGES - 1);
+                let more = u32::try_from(more).unwrap_or(0);
+                if let Ok(more) = Arc::clone(&self.shared.room).try_acquire_many_owned(more) {
+                    room.merge(more);
+                }
+                return room;
+            }
+        }
+    }
+
+    /// Keeps messages on the shelf from being given to others, and notes how far the queue is acknowledged.
+    async fn look_after(&self) -> SinkError {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            for reply in self.shelf.replies() {
+                let acker = Acker::new(self.line.jetstream.clone(), Some(reply));
+                if let Err(err) = acker.ack_with(AckKind::Progress).await {
+                    return self.unreachable(&err.to_string());
+                }
+            }
+            // It may be that we may not ask. Then only a consumer that is deleted begins with all there is.
+            if let Ok(info) = self.consumer.get_info().await {
+                self.shared.set_floor(info.ack_floor.stream_sequence);
+            }
+        }
+    }
+
+    fn unreachable(&self, reason: &str) -> SinkError {
+        let reason = format!(
+            "no messages can be taken from consumer `{}`: {reason}",
+            self.consumer.cached_info().name
+        );
+        SinkError::Unreachable { sink: self.name.clone(), reason }
+    }
+}

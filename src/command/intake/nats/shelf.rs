@@ -1,0 +1,67 @@
+//! Messages between the task that takes them from the server and whoever asks for the next one.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_nats::{Subject, jetstream};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use crate::sink::SinkError;
+
+/// A message with its permit.
+pub(super) struct Taken {
+    pub(super) message: jetstream::Message,
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// Bounded by the room for messages, so never full.
+#[derive(Default)]
+pub(super) struct Shelf {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    taken: VecDeque<Taken>,
+    ended: Option<SinkError>,
+}
+
+impl Shelf {
+    pub(super) fn put(&self, taken: Taken) {
+        self.state().taken.push_back(taken);
+        self.changed.notify_one();
+    }
+
+    /// Nothing more will come, for this reason.
+    pub(super) fn end(&self, error: SinkError) {
+        self.state().ended = Some(error);
+        self.changed.notify_one();
+    }
+
+    /// The next message, or why there are no more. Cancel-safe.
+    pub(super) async fn next(&self) -> Result<Taken, SinkError> {
+        loop {
+            if let Some(next) = self.pop() {
+                return next;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Where the messages here are acknowledged.
+    pub(super) fn replies(&self) -> Vec<Subject> {
+        self.state().taken.iter().filter_map(|taken| taken.message.reply.clone()).collect()
+    }
+
+    fn pop(&self) -> Option<Result<Taken, SinkError>> {
+        let mut state = self.state();
+        state.taken.pop_front().map(Ok).or_else(|| state.ended.take().map(Err))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,55 @@
+//! Why a parcel is not published, and what cures it.
+
+use crate::sink::SinkError;
+
+/// A parcel is not published, as far as we know.
+#[derive(Debug, thiserror::Error)]
+pub enum OutletError {
+    /// The bus, the file or the terminal takes nothing just now.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// It is larger than the bus takes.
+    #[error("{outlet}: {bytes} bytes with headers are more than the bus takes: {reason}")]
+    TooLarge {
+        /// The name of the sink.
+        outlet: String,
+        /// What it has.
+        bytes: usize,
+        /// What the bus takes at most of a payload, if it says so.
+        payload_bytes_max: Option<usize>,
+        /// What the bus or its client said.
+        reason: String,
+    },
+    /// Nothing can be published there, however often it is tried.
+    #[error("{outlet}: cannot publish to `{address}`: {reason}")]
+    Address {
+        /// The name of the sink.
+        outlet: String,
+        /// Where it should have gone.
+        address: String,
+        /// What is wrong with that.
+        reason: String,
+    },
+}
+
+/// What cures an error of an outlet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutletCure {
+    /// Time, or somebody who changes something: try again.
+    Retry,
+    /// A smaller parcel.
+    Smaller,
+    /// Another address.
+    Elsewhere,
+}
+
+impl OutletError {
+    /// What cures it.
+    pub fn cure(&self) -> OutletCure {
+        match self {
+            Self::Sink(_) => OutletCure::Retry,
+            Self::TooLarge { .. } => OutletCure::Smaller,
+            Self::Address { .. } => OutletCure::Elsewhere,
+        }
+    }
+}

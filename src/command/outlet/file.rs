@@ -1,0 +1,59 @@
+//! Parcels to a file: one line each, on the disk when it is proved. Rotated and compressed as the file sink does.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{OutletError, Parcel};
+use crate::{
+    config::FileSink,
+    sink::{
+        SinkError,
+        file::writer::{Writer, WriterError},
+    },
+};
+
+/// Files of JSON lines.
+#[derive(Debug)]
+pub(super) struct FileOutlet {
+    name: String,
+    writer: Arc<Mutex<Writer>>,
+}
+
+impl FileOutlet {
+    /// Begins a new file, after those that are there.
+    pub(super) async fn open(sink: &FileSink, commands: &str) -> Result<Self, SinkError> {
+        let name = sink.name.clone();
+        // Files of routes have one dot in their names.
+        let (sink, stem) = (sink.clone(), format!("commands.{commands}.outcomes"));
+        let opened = tokio::task::spawn_blocking(move || Writer::open(sink, stem, None)).await;
+        let writer = opened.unwrap_or_else(|err| Err(WriterError::interrupted(err)));
+        let writer = writer.map_err(|err| err.in_sink(&name))?;
+        Ok(Self { name, writer: Arc::new(Mutex::new(writer)) })
+    }
+
+    pub(super) async fn publish(&self, parcel: &Parcel) -> Result<(), OutletError> {
+        let (writer, payload) = (Arc::clone(&self.writer), parcel.payload.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let written = writer.append([&payload]).and_then(|()| writer.prove());
+            if written.is_err() {
+                // The next one tries again to cut back what may be half written, and tells if it cannot.
+                let _ = writer.cut_back();
+            }
+            written
+        });
+        let written = written.await.unwrap_or_else(|err| Err(WriterError::interrupted(err)));
+        written.map_err(|err| err.in_sink(&self.name).into())
+    }
+
+    pub(super) async fn close(self) {
+        let Some(writer) = Arc::into_inner(self.writer) else { return };
+        let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
+        if let Err(err) = finished.map_err(io::Error::other) {
+            tracing::error!(sink = self.name, %err, "the file writer ended abnormally");
+        }
+    }
+}

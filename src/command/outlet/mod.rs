@@ -1,0 +1,99 @@
+//! Where outcomes go: one parcel at a time, each with proof, and one file a bus.
+//!
+//! # The contract
+//!
+//! * [`Outlet::publish`] returns when the bus has proved that it has the parcel. After an error it may be called again
+//!   with the same parcel, after a wait: the outlet connects anew by itself.
+//! * A parcel that is published again has the same id, so that readers, and JetStream itself, recognise the copy.
+//! * Several parcels may be published at the same time.
+//!
+//! Knows nothing of commands but how their outcomes are named.
+
+mod error;
+mod file;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+mod parcel;
+mod stdout;
+
+use crate::{config::SinkConfig, sink::SinkError};
+
+pub use error::{OutletCure, OutletError};
+pub use parcel::Parcel;
+
+/// A way to publish parcels.
+#[derive(Debug)]
+pub struct Outlet {
+    name: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::KafkaOutlet),
+    #[cfg(feature = "nats")]
+    Nats(nats::NatsOutlet),
+    File(file::FileOutlet),
+    Stdout(stdout::StdoutOutlet),
+}
+
+impl Outlet {
+    /// Opens `sink` for what the commands `commands` have to publish. A bus is connected with the first parcel.
+    pub async fn open(sink: &SinkConfig, commands: &str) -> Result<Self, SinkError> {
+        let kind = match sink {
+            #[cfg(feature = "kafka")]
+            SinkConfig::Kafka(sink) => Kind::Kafka(kafka::KafkaOutlet::new(sink.clone())),
+            #[cfg(feature = "nats")]
+            SinkConfig::Nats(sink) => Kind::Nats(nats::NatsOutlet::new(sink.clone())),
+            SinkConfig::File(sink) => Kind::File(file::FileOutlet::open(sink, commands).await?),
+            SinkConfig::Stdout(sink) => Kind::Stdout(stdout::StdoutOutlet { name: sink.name.clone() }),
+            #[cfg(not(feature = "kafka"))]
+            SinkConfig::Kafka(sink) => {
+                return Err(SinkError::NotBuilt { sink: sink.name.clone(), feature: "kafka" });
+            }
+            #[cfg(not(feature = "nats"))]
+            SinkConfig::Nats(sink) => {
+                return Err(SinkError::NotBuilt { sink: sink.name.clone(), feature: "nats" });
+            }
+        };
+        Ok(Self { name: sink.name().to_owned(), kind })
+    }
+
+    /// Publishes `parcel` and returns when the bus has proved that it has it.
+    pub async fn publish(&self, parcel: &Parcel) -> Result<(), OutletError> {
+        match &self.kind {
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(kafka) => kafka.publish(parcel, self.address(parcel, kafka.address())?).await,
+            #[cfg(feature = "nats")]
+            Kind::Nats(nats) => nats.publish(parcel, self.address(parcel, nats.address())?).await,
+            Kind::File(file) => file.publish(parcel).await,
+            Kind::Stdout(stdout) => stdout.publish(parcel).await,
+        }
+    }
+
+    /// Lets go of the bus.
+    pub async fn close(self) {
+        match self.kind {
+            #[cfg(feature = "kafka")]
+            Kind::Kafka(kafka) => kafka.close().await,
+            #[cfg(feature = "nats")]
+            Kind::Nats(nats) => nats.close(),
+            Kind::File(file) => file.close().await,
+            Kind::Stdout(_) => {}
+        }
+    }
+
+    /// Where `parcel` goes: it says so, or the sink does for all.
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    fn address<'a>(&self, parcel: &'a Parcel, own: Option<&'a str>) -> Result<&'a str, OutletError> {
+        parcel.address.as_deref().or(own).ok_or_else(|| {
+            let reason = "the topic or subject of this sink depends on an event, and outcomes are none: give them one of \
+                          their own"
+                .to_owned();
+            SinkError::Misconfigured { sink: self.name.clone(), reason }.into()
+        })
+    }
+}

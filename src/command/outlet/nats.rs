@@ -1,0 +1,154 @@
+//! Parcels to NATS: proved by JetStream's acknowledgement. A reply subject that no stream takes gets the parcel too, and
+//! then there is no proof but that it was handed to the server.
+
+use std::sync::Arc;
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        context::{GetStreamByNameErrorKind, PublishErrorKind},
+        message::PublishMessage,
+    },
+};
+use bytes::Bytes;
+use tokio::sync::Mutex;
+
+use super::{OutletError, Parcel};
+use crate::{
+    config::{Encoding, NatsSink},
+    sink::{
+        SinkError,
+        nats::{connection::Connection, headers, refusal::Refusal},
+    },
+};
+
+/// Subjects of a stream to publish to, and others for replies.
+#[derive(Debug)]
+pub(super) struct NatsOutlet {
+    sink: NatsSink,
+    /// Where parcels go that have no address.
+    subject: Option<String>,
+    /// None until the first parcel, and after a failure.
+    connection: Mutex<Option<Arc<Connection>>>,
+}
+
+impl NatsOutlet {
+    pub(super) fn new(sink: NatsSink) -> Self {
+        Self { subject: sink.subject.fixed(None), sink, connection: Mutex::default() }
+    }
+
+    /// What a parcel has to be addressed to if it says nothing.
+    pub(super) fn address(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    pub(super) async fn publish(&self, parcel: &Parcel, subject: &str) -> Result<(), OutletError> {
+        let (headers, payload) = self.written(parcel, subject)?;
+        let connection = self.connection().await?;
+        let published = tokio::select! {
+            published = self.publish_over(&connection, subject, headers, payload) => published,
+            () = connection.link.lost() => Err(connection.link.error().into()),
+        };
+        if published.is_err() && connection.link.is_halted() {
+            self.give_up(&connection).await;
+        }
+        published
+    }
+
+    async fn publish_over(
+        &self,
+        connection: &Connection,
+        subject: &str,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), OutletError> {
+        if !self.is_in_a_stream(connection, subject).await? {
+            let client = connection.jetstream.client();
+            let handed_over = async {
+                client.publish_with_headers(subject.to_owned(), headers, payload).await?;
+                client.flush().await.map_err(async_nats::Error::from)
+            };
+            return handed_over.await.map_err(|err| self.unreachable(&err.to_string()).into());
+        }
+        let bytes = payload.len();
+        let message = PublishMessage::build().headers(headers).payload(payload);
+        let refused = |error: async_nats::jetstream::context::PublishError| {
+            // What we may not publish is met with silence; the complaint came beside it.
+            if let (Some(denial), PublishErrorKind::TimedOut) = (connection.link.denial(), error.kind()) {
+                return OutletError::Sink(denial);
+            }
+            match Refusal::of_publish(&self.sink, subject, bytes, &error) {
+                Refusal::Sink(error) => OutletError::Sink(error),
+                Refusal::Message(reason) => OutletError::TooLarge {
+                    outlet: self.sink.name.clone(),
+                    bytes,
+                    payload_bytes_max: connection.payload_bytes_max(),
+                    reason,
+                },
+            }
+        };
+        let sent = connection.jetstream.send_publish(subject.to_owned(), message).await.map_err(refused)?;
+        // A copy that the stream has already is as good as the first.
+        sent.await.map(drop).map_err(refused)
+    }
+
+    pub(super) fn close(self) {
+        drop(self);
+    }
+
+    /// Whether a stream takes `subject`. Publishing there tells it too, but for a subject to which somebody listens.
+    async fn is_in_a_stream(&self, connection: &Connection, subject: &str) -> Result<bool, OutletError> {
+        let Err(err) = connection.jetstream.stream_by_subject(subject).await else { return Ok(true) };
+        match err.kind() {
+            GetStreamByNameErrorKind::NotFound if self.address() == Some(subject) => {
+                let stream = &self.sink.stream;
+                let reason = format!(
+                    "no stream takes subject `{subject}`: add it to the subjects of stream `{stream}`"
+                );
+                Err(SinkError::Misconfigured { sink: self.sink.name.clone(), reason }.into())
+            }
+            GetStreamByNameErrorKind::NotFound => Ok(false),
+            GetStreamByNameErrorKind::InvalidSubject => Err(OutletError::Address {
+                outlet: self.sink.name.clone(),
+                address: subject.to_owned(),
+                reason: "it is not a subject".to_owned(),
+            }),
+            _ => Err(self.unreachable(&err.to_string()).into()),
+        }
+    }
+
+    fn written(&self, parcel: &Parcel, subject: &str) -> Result<(HeaderMap, Bytes), OutletError> {
+        // The same outcome may go to several subjects of one stream, and a command may be in it under the same id.
+        let id = format!("{}:{}@{subject}", parcel.attributes.source, parcel.attributes.id);
+        match self.sink.encoding {
+            Encoding::Binary => Ok((headers::binary(&id, &parcel.attributes), parcel.payload.clone())),
+            Encoding::Structured => match parcel.attributes.structured(&parcel.payload) {
+                Ok(envelope) => Ok((headers::structured(&id), envelope)),
+                Err(err) => {
+                    Err(self.unreachable(&format!("no envelope can be made around it: {err}")).into())
+                }
+            },
+        }
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, SinkError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(connection) = connection.as_ref().filter(|connection| !connection.link.is_halted()) {
+            return Ok(Arc::clone(connection));
+        }
+        let opened = Connection::open(&self.sink.name, &self.sink.bus, self.sink.unacknowledged_max).await?;
+        Ok(Arc::clone(connection.insert(Arc::new(opened))))
+    }
+
+    /// Lets the next parcel have another connection, unless it has one already.
+    async fn give_up(&self, failed: &Arc<Connection>) {
+        let mut connection = self.connection.lock().await;
+        if connection.as_ref().is_some_and(|connection| Arc::ptr_eq(connection, failed)) {
+            *connection = None;
+        }
+    }
+
+    fn unreachable(&self, reason: &str) -> SinkError {
+        SinkError::Unreachable { sink: self.sink.name.clone(), reason: reason.to_owned() }
+    }
+}

@@ -1,0 +1,63 @@
+//! What is published: bytes with CloudEvents attributes and an address.
+
+use bytes::Bytes;
+
+use crate::{command::Outcome, event::Attributes};
+
+const OUTCOME_TYPE: &str = "oktabus.outcome";
+const COMMAND_TYPE: &str = "oktabus.command";
+
+/// One thing to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// The topic or subject; none: the outlet's own. Files and standard output have no addresses.
+    pub address: Option<String>,
+    /// `id` is what copies have in common, `partition_key` what orders parcels.
+    pub attributes: Attributes,
+    /// One JSON value.
+    pub payload: Bytes,
+}
+
+impl Parcel {
+    /// The outcome of a command of the commands `name`, which concerns the user with the id `user`. `copy` counts the
+    /// answers to further copies of the command; zero is the answer to the first.
+    pub fn outcome(
+        name: &str,
+        outcome: &Outcome,
+        user: Option<&str>,
+        copy: u64,
+    ) -> Result<Self, serde_json::Error> {
+        let id = match copy {
+            0 => outcome.command_id.clone(),
+            copy => format!("{}:repeated:{copy}", outcome.command_id),
+        };
+        let attributes = Attributes {
+            id,
+            source: format!("oktabus/{name}"),
+            event_type: OUTCOME_TYPE.to_owned(),
+            subject: user.unwrap_or_default().to_owned(),
+            time: outcome.finished_at.to_string(),
+            data_schema: None,
+            partition_key: user.unwrap_or(&outcome.command_id).to_owned(),
+        };
+        Ok(Self { address: None, attributes, payload: serde_json::to_vec(outcome)?.into() })
+    }
+
+    /// A command to the intake of the commands `name`. `key` is what orders commands: the user whom it names.
+    pub fn command(name: &str, id: &str, key: Option<&str>, payload: Bytes) -> Self {
+        let attributes = Attributes {
+            id: id.to_owned(),
+            source: format!("oktabus/{name}"),
+            event_type: COMMAND_TYPE.to_owned(),
+            partition_key: key.unwrap_or(id).to_owned(),
+            ..Attributes::default()
+        };
+        Self { address: None, attributes, payload }
+    }
+
+    /// The same, to `address`.
+    #[must_use]
+    pub fn to(self, address: impl Into<String>) -> Self {
+        Self { address: Some(address.into()), ..self }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a client complained of last, and its log lines.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::{config::RDKafkaLogLevel, types::RDKafkaErrorCode as Code};
+
+use super::fault::Fault;
+
+/// librdkafka's word for a property of producers that a consumer was given, or the other way round: a bus has one list.
+const OTHER_KIND: &str = "CONFWARN";
+
+/// The last complaint of one client.
+#[derive(Debug, Default)]
+pub(crate) struct Complaint(Mutex<Option<Fault>>);
+
+impl Complaint {
+    /// The last one since something went well.
+    pub(crate) fn last(&self) -> Option<Fault> {
+        self.slot().clone()
+    }
+
+    /// Notes `fault`, which the client gave as `code`, unless what is known tells more.
+    pub(crate) fn note(&self, code: Code, fault: Fault) {
+        let mut slot = self.slot();
+        let tells_less = match &*slot {
+            Some(known) => code == Code::AllBrokersDown || known.is_specific() && !fault.is_specific(),
+            None => false,
+        };
+        if !tells_less {
+            *slot = Some(fault);
+        }
+    }
+
+    /// Something went well.
+    pub(crate) fn forget(&self) {
+        *self.slot() = None;
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes a line of the client of `name` into our log.
+pub(crate) fn log(name: &str, level: RDKafkaLogLevel, facility: &str, line: &str) {
+    match level {
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(sink = name, facility, "librdkafka: {line}");
+        }
+        _ if facility == OTHER_KIND => tracing::debug!(sink = name, facility, "librdkafka: {line}"),
+        _ => tracing::warn!(sink = name, facility, "librdkafka: {line}"),
+    }
+}
