@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, Watched, WatchedRoute},
     config::{Config, StreamConfig},
+    control::{self, Controlled, Socket},
     okta::{Client, ClientError},
+    replay::Replays,
     route::{End, Route, RouteError, RouteStatus},
     search::{Search, SearchError, SearchRoute},
     sink::SinkError,
@@ -33,6 +35,8 @@ pub struct App {
     state: State,
     watched: Arc<Watched>,
     admin: TcpListener,
+    control: Option<Socket>,
+    replays: Replays,
 }
 
 /// How to take up a state, if somebody has said how: what a refusal of it asks for.
@@ -106,7 +110,9 @@ impl App {
         let mut watched = Watched::new(config.runtime.admin.stalled_after, state.clone());
         watched.routes = loops.iter().map(Loop::watched).collect();
         watched.clients = clients.into_values().collect();
-        Ok(Self { config, loops, state, watched: Arc::new(watched), admin })
+        let replays = Replays::new(config.clone(), &watched.clients, state.clone());
+        let control = control::bind(&config.runtime.state.path).await;
+        Ok(Self { config, loops, state, watched: Arc::new(watched), admin, control, replays })
     }
 
     /// What can be seen of the daemon while it runs.
@@ -126,10 +132,23 @@ impl App {
         let mut pages = JoinSet::new();
         pages.spawn(admin::serve(self.admin, Arc::clone(&self.watched), stop_admin.clone()));
 
-        let supervisor = Supervisor::new(&self.loops, until, stop.clone());
         let grace = self.config.runtime.shutdown_grace;
+        let mut control = JoinSet::new();
+        if let Some(socket) = self.control {
+            control.spawn(serve_control(
+                socket,
+                Controlled::new(stop.clone(), self.replays),
+                stop.clone(),
+                grace,
+            ));
+        }
+
+        let supervisor = Supervisor::new(&self.loops, until, stop.clone());
         let ended = supervise(supervisor, shutdown, &stop, grace).await;
 
+        // Routes that have ended by themselves leave nobody to work for.
+        stop.cancel();
+        while control.join_next().await.is_some() {}
         stop_admin.cancel();
         while pages.join_next().await.is_some() {}
         if let Err(err) = self.state.close().await {
@@ -137,6 +156,18 @@ impl App {
             tracing::warn!(err = chain(&err), "the witness of the state could not be written at the end");
         }
         ended
+    }
+}
+
+/// Serves the control socket until `stop`; what commands had begun then has `grace` to end.
+async fn serve_control(socket: Socket, controlled: Controlled, stop: CancellationToken, grace: Duration) {
+    let over = async {
+        stop.cancelled().await;
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        () = control::serve(socket, Arc::new(controlled)) => {}
+        () = over => tracing::warn!("the grace period is over: what commands had begun ends in the middle"),
     }
 }
 
@@ -231,6 +262,11 @@ impl Loop {
             Self::Search(route) => Ok(route.run(stop, until_caught_up).await?),
         }
     }
+}
+
+/// The clients of all orgs of `config`.
+pub fn clients(config: &Config) -> Result<Vec<Arc<Client>>, ClientError> {
+    Ok(Feeds::of(config)?.clients.into_values().collect())
 }
 
 /// Where all routes of `config` stand if they begin at `time`, by name.

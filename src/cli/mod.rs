@@ -4,8 +4,10 @@ mod check;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
+mod progress;
 mod reload;
 mod render;
+mod replay;
 mod run;
 mod schema;
 mod signal;
@@ -47,6 +49,8 @@ enum Command {
     Schema(schema::SchemaArguments),
     /// Render events from standard input as a route would
     Render(render::RenderArguments),
+    /// Deliver a window of the past once more to the sink of a route
+    Replay(replay::ReplayArguments),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -106,6 +110,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Check(arguments) => check::check(arguments).await,
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Render(arguments) => render::render(arguments).await,
+        Command::Replay(arguments) => replay::replay(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

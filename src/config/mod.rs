@@ -24,6 +24,7 @@ use crate::event::Origin;
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
 pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
 pub use org::{HttpConfig, OrgConfig};
+pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem};
 pub use redaction::RedactionConfig;
 pub use route::{RouteConfig, SelectionConfig};

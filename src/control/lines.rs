@@ -1,0 +1,35 @@
+//! Answers as JSON lines.
+
+use axum::{
+    body::{Body, Bytes},
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse as _, Response},
+};
+use futures_util::stream;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+const NDJSON: [(axum::http::HeaderName, &str); 1] = [(CONTENT_TYPE, "application/x-ndjson")];
+
+/// An answer of one line.
+pub(super) fn one<T: Serialize>(answer: &T) -> Response {
+    match line(answer) {
+        Ok(line) => (NDJSON, line).into_response(),
+        Err(err) => (StatusCode::INTERNAL_SERVER_ERROR, err.to_string()).into_response(),
+    }
+}
+
+/// An answer of as many lines as come. The sender is closed once nobody reads them any more.
+pub(super) fn many<T: Serialize + Send + 'static>(answers: mpsc::Receiver<T>) -> Response {
+    let lines = stream::unfold(answers, async |mut answers| {
+        let answer = answers.recv().await?;
+        Some((line(&answer), answers))
+    });
+    (NDJSON, Body::from_stream(lines)).into_response()
+}
+
+fn line<T: Serialize>(answer: &T) -> serde_json::Result<Bytes> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    Ok(line.into())
+}

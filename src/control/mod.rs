@@ -1,0 +1,144 @@
+//! The control socket: how commands of this machine reach the one process that has the state and the budgets.
+//!
+//! HTTP on a Unix socket in the state directory; who may open the socket may use it. A subject is one file with its
+//! requests and its answers, and one line in `serve`: an answer that takes its time is a stream of JSON lines (`lines`),
+//! and work that it stands for ends when nobody listens any more. Does no work itself.
+
+mod client;
+mod daemon;
+mod lines;
+mod replays;
+mod socket;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use client::{Answers, Client, ControlError};
+pub use daemon::Daemon;
+pub use socket::{NAME, Socket};
+
+use crate::{replay::Replays, telemetry::chain};
+
+/// How long connections have to end once all work has.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What requests act upon.
+#[derive(Debug)]
+pub struct Controlled {
+    /// Ends all work.
+    stop: CancellationToken,
+    /// The work that requests have begun.
+    work: TaskTracker,
+    replays: Replays,
+}
+
+impl Controlled {
+    /// Work goes on until `stop`.
+    pub fn new(stop: CancellationToken, replays: Replays) -> Self {
+        Self { stop, work: TaskTracker::new(), replays }
+    }
+}
+
+/// Binds the socket in the state directory, whose lock is held. A daemon without it does its main work all the same.
+pub async fn bind(directory: &Path) -> Option<Socket> {
+    match Socket::bind(directory).await {
+        Ok(socket) => Some(socket),
+        Err(err) => {
+            tracing::warn!(
+                directory = %directory.display(), err = chain(&err),
+                "there is no control socket: commands such as `replay` cannot reach this daemon"
+            );
+            None
+        }
+    }
+}
+
+/// Serves the socket until the work is told to stop and has ended, and removes it.
+pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
+    let subjects = Router::new()
+        .route("/daemon", get(daemon::show))
+        .route("/replays", post(replays::begin))
+        .with_state(Arc::clone(&controlled));
+    let stop = controlled.stop.clone();
+    let served = async move {
+        if let Err(err) = socket.serve(subjects, stop).await {
+            tracing::error!(err = chain(&err), "the control socket has ended");
+        }
+    };
+    let ended = async {
+        controlled.stop.cancelled().await;
+        controlled.work.close();
+        controlled.work.wait().await;
+        // Who does not read to the end must not hold up the end.
+        tokio::time::sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        () = served => {}
+        () = ended => return,
+    }
+    controlled.stop.cancelled().await;
+    controlled.work.close();
+    controlled.work.wait().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    async fn start(directory: &Path, socket: Socket) -> (CancellationToken, JoinSet<()>) {
+        let stop = CancellationToken::new();
+        let mut serving = JoinSet::new();
+        assert!(directory.join(NAME).exists());
+        let replays = crate::replay::tests::replays(directory).await;
+        serving.spawn(serve(socket, Arc::new(Controlled::new(stop.clone(), replays))));
+        (stop, serving)
+    }
+
+    #[tokio::test]
+    async fn a_command_reaches_the_daemon_whatever_was_left_behind_and_however_long_the_path_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let long = directory.path().join("d".repeat(120));
+        std::fs::create_dir(&long).unwrap();
+        for directory in [directory.path(), &long] {
+            assert!(Client::connect(directory).await.unwrap().is_none(), "nobody is there yet");
+            // As a daemon leaves it that was killed.
+            std::fs::create_dir(directory.join("control.new")).unwrap();
+            std::fs::write(directory.join("control.new/control.sock"), "").unwrap();
+            std::fs::write(directory.join(NAME), "").unwrap();
+
+            let (stop, mut serving) = start(directory, Socket::bind(directory).await.unwrap()).await;
+            let mode = std::fs::metadata(directory.join(NAME)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+            assert!(!directory.join("control.new").exists());
+            let mut client = Client::connect(directory).await.unwrap().unwrap();
+            let mut answers = client.get("/daemon").await.unwrap();
+            let daemon: Daemon = answers.next().await.unwrap().unwrap();
+            assert_eq!(daemon.pid, std::process::id());
+            assert!(answers.next::<Daemon>().await.unwrap().is_none());
+            let unknown = client.get("/nothing").await.unwrap_err();
+            assert!(matches!(unknown, ControlError::Refused { .. }), "{unknown}");
+
+            stop.cancel();
+            serving.join_next().await.unwrap().unwrap();
+            assert!(!directory.join(NAME).exists());
+            assert!(Client::connect(directory).await.unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_nobody_serves_any_more_is_no_daemon() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(std::os::unix::net::UnixListener::bind(directory.path().join(NAME)).unwrap());
+        assert!(directory.path().join(NAME).exists());
+        assert!(Client::connect(directory.path()).await.unwrap().is_none());
+    }
+}

@@ -1,0 +1,35 @@
+//! `POST /replays`: begins a replay or goes on with it. It ends when nobody listens any more.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State, http::StatusCode, response::Response};
+use tokio::sync::mpsc;
+
+use super::{Controlled, lines};
+use crate::{
+    replay::{Refusal, Request},
+    telemetry::chain,
+};
+
+/// Lines that wait for a slow listener.
+const LINES_MAX: usize = 16;
+
+pub(super) async fn begin(
+    State(controlled): State<Arc<Controlled>>,
+    Json(request): Json<Request>,
+) -> Result<Response, (StatusCode, String)> {
+    let replay = controlled.replays.prepare(request).await.map_err(|refusal| refuse(&refusal))?;
+    let (reports, told) = mpsc::channel(LINES_MAX);
+    let stop = controlled.stop.clone();
+    controlled.work.spawn(async move { replay.run(reports, &stop).await });
+    Ok(lines::many(told))
+}
+
+fn refuse(refusal: &Refusal) -> (StatusCode, String) {
+    let status = match refusal {
+        Refusal::State(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::UnderWay(_) => StatusCode::CONFLICT,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    (status, chain(refusal))
+}

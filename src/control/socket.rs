@@ -1,0 +1,108 @@
+//! The socket itself: where it is, who may open it, and what to do about long paths.
+
+use std::{
+    fs, io,
+    os::{
+        fd::AsRawFd as _,
+        unix::{
+            fs::{DirBuilderExt as _, PermissionsExt as _},
+            net::UnixListener as StdListener,
+        },
+    },
+    path::{Path, PathBuf},
+};
+
+use axum::Router;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+/// Its name in the state directory.
+pub const NAME: &str = "control.sock";
+/// Where it is made, out of everybody's reach, before it gets its mode and its place.
+const DRAFT: &str = "control.new";
+/// What an address of a socket has room for (`sun_path`, less its end).
+const PATH_MAX_BYTES: usize = 107;
+/// Its owner alone.
+const MODE: u32 = 0o600;
+const DRAFT_MODE: u32 = 0o700;
+
+/// The bound socket; removed when dropped.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    place: Place,
+}
+
+/// Where the socket is; it is gone when this is dropped.
+#[derive(Debug)]
+struct Place(PathBuf);
+
+impl Socket {
+    /// Binds the socket in `directory`, in place of one that was left behind. The caller holds the directory's lock.
+    pub async fn bind(directory: &Path) -> io::Result<Self> {
+        let place = directory.to_owned();
+        let bound = tokio::task::spawn_blocking(move || bind(&place)).await;
+        let listener = UnixListener::from_std(bound.map_err(io::Error::other)??)?;
+        Ok(Self { listener, place: Place(directory.join(NAME)) })
+    }
+
+    /// Serves `subjects` until `stop` and until their answers are read.
+    pub(super) async fn serve(self, subjects: Router, stop: CancellationToken) -> io::Result<()> {
+        let Self { listener, place: _place } = self;
+        axum::serve(listener, subjects).with_graceful_shutdown(stop.cancelled_owned()).await
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What is left is replaced with the next start.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Connects to the socket in `directory`.
+pub(super) async fn connect(directory: &Path) -> io::Result<UnixStream> {
+    let near = Near::new(directory, Path::new(NAME))?;
+    UnixStream::connect(&near.path).await
+}
+
+fn bind(directory: &Path) -> io::Result<StdListener> {
+    let (draft, name) = (directory.join(DRAFT), Path::new(DRAFT).join(NAME));
+    remove_draft(&draft)?;
+    fs::DirBuilder::new().mode(DRAFT_MODE).create(&draft)?;
+    let listener = StdListener::bind(Near::new(directory, &name)?.path)?;
+    listener.set_nonblocking(true)?;
+    fs::set_permissions(directory.join(&name), fs::Permissions::from_mode(MODE))?;
+    fs::rename(directory.join(&name), directory.join(NAME))?;
+    fs::remove_dir(&draft)?;
+    Ok(listener)
+}
+
+fn remove_draft(draft: &Path) -> io::Result<()> {
+    for removed in [fs::remove_file(draft.join(NAME)), fs::remove_dir(draft)] {
+        match removed {
+            Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(err),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A path that an address has room for. A longer one is taken by way of the open directory, as Linux allows.
+struct Near {
+    path: PathBuf,
+    /// What the path leads through.
+    _directory: Option<fs::File>,
+}
+
+impl Near {
+    fn new(directory: &Path, name: &Path) -> io::Result<Self> {
+        let path = directory.join(name);
+        if path.as_os_str().len() <= PATH_MAX_BYTES {
+            return Ok(Self { path, _directory: None });
+        }
+        let opened = fs::File::open(directory)?;
+        let through = PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+        Ok(Self { path: through.join(name), _directory: Some(opened) })
+    }
+}

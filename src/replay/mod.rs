@@ -1,0 +1,24 @@
+//! Replays: a window of the past, delivered once more to the sink of a route exactly as the route would.
+//!
+//! A replay is cut into slices (`plan`), read side by side with what the streams leave of the budget (`reading`), and
+//! delivered like pages (`feed`). How far it is, is one note in the state (`progress`), written with each proof, so that
+//! the same request goes on after any end. Moves no cursor. The same work in the daemon's process as in a command's own.
+
+mod desk;
+mod error;
+mod feed;
+mod plan;
+mod progress;
+mod reading;
+mod report;
+mod request;
+mod run;
+mod tally;
+
+pub use desk::Replays;
+#[cfg(test)]
+pub(crate) use desk::tests;
+pub use error::{Refusal, ReplayError};
+pub use report::{Advance, Beginning, Report, Summary};
+pub use request::Request;
+pub use run::Replay;

@@ -1,0 +1,171 @@
+//! How far a replay is: one note, so that what is read of each slice and where the sink stands are durable together.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Request, plan::Span};
+use crate::state::SinkMark;
+
+/// What is durable of a replay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Progress {
+    /// What was asked for.
+    pub(super) request: Request,
+    /// What the words meant when it began.
+    pub(super) since: Timestamp,
+    /// The same.
+    pub(super) until: Timestamp,
+    /// How many slices there are.
+    pub(super) slices: u16,
+    /// The org and the filter that the links answer.
+    pub(super) question: String,
+    /// Slices that are wholly delivered: the first and the last of each run of them.
+    pub(super) done: Vec<[u16; 2]>,
+    /// Where the others stand that have begun.
+    pub(super) begun: BTreeMap<u16, Place>,
+    /// Messages that were proved.
+    pub(super) delivered: u64,
+    /// Where the sink stood.
+    pub(super) mark: Option<SinkMark>,
+}
+
+/// Where one slice stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Place {
+    /// The link after what is proved, byte for byte.
+    pub(super) link: String,
+    /// The latest `published` of that, for asking by time should Okta refuse the link.
+    pub(super) published_max: Option<Timestamp>,
+}
+
+impl Progress {
+    pub(super) fn new(request: Request, span: Span, slices: u16, question: String) -> Self {
+        let Span { since, until } = span;
+        let (done, begun) = (Vec::new(), BTreeMap::new());
+        Self { request, since, until, slices, question, done, begun, delivered: 0, mark: None }
+    }
+
+    pub(super) fn span(&self) -> Span {
+        Span { since: self.since, until: self.until }
+    }
+
+    /// Everything in `slice` up to `place` is proved; none: all of it.
+    pub(super) fn proved(&mut self, slice: u16, place: Option<Place>) {
+        match place {
+            Some(place) => {
+                self.begun.insert(slice, place);
+            }
+            None => {
+                self.begun.remove(&slice);
+                self.mark_done(slice);
+            }
+        }
+    }
+
+    fn mark_done(&mut self, slice: u16) {
+        if self.is_done(slice) {
+            return;
+        }
+        self.done.push([slice, slice]);
+        self.done.sort_unstable();
+        let mut joined: Vec<[u16; 2]> = Vec::with_capacity(self.done.len());
+        for run in &self.done {
+            match joined.last_mut() {
+                Some(last) if last[1] + 1 == run[0] => last[1] = run[1],
+                _ => joined.push(*run),
+            }
+        }
+        self.done = joined;
+    }
+
+    fn is_done(&self, slice: u16) -> bool {
+        self.done.iter().any(|[first, last]| (*first..=*last).contains(&slice))
+    }
+
+    /// How many slices are wholly delivered.
+    pub(super) fn slices_done(&self) -> u16 {
+        self.done.iter().map(|[first, last]| last - first + 1).sum()
+    }
+
+    /// What is left to do, those that have begun first: there are never more places to keep than readers.
+    pub(super) fn left(&self) -> Vec<u16> {
+        let fresh = |slice: &u16| !self.is_done(*slice) && !self.begun.contains_key(slice);
+        self.begun.keys().copied().chain((0..self.slices).filter(fresh)).collect()
+    }
+
+    /// The part of the window that is delivered, from 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "a part, for people")]
+    pub(super) fn part(&self) -> f64 {
+        let span = self.span();
+        let begun = self.begun.iter().map(|(slice, place)| {
+            let slice = span.slice(*slice, self.slices);
+            let read = place.published_max.unwrap_or(slice.since).clamp(slice.since, slice.until);
+            read.duration_since(slice.since).as_millis() as f64 / slice.length_ms().max(1) as f64
+        });
+        (f64::from(self.slices_done()) + begun.sum::<f64>()) / f64::from(self.slices.max(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::request::tests::request, *};
+    use crate::state::NOTE_MAX_BYTES;
+
+    fn progress(slices: u16) -> Progress {
+        let since = Timestamp::from_second(1_700_000_000).unwrap();
+        let span = Span { since, until: since + std::time::Duration::from_secs(86_400) };
+        Progress::new(request("-1d", "now"), span, slices, String::new())
+    }
+
+    fn place(bytes: usize) -> Place {
+        Place { link: "x".repeat(bytes), published_max: None }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_done_and_what_is_left_make_up_the_whole(order in Just((0..60_u16).collect::<Vec<_>>()).prop_shuffle(), done in 0_usize..=60) {
+            let mut progress = progress(60);
+            for slice in &order[..done] {
+                progress.proved(*slice, Some(place(1)));
+                progress.proved(*slice, None);
+            }
+            prop_assert_eq!(usize::from(progress.slices_done()), done);
+            let mut left = order[done..].to_vec();
+            left.sort_unstable();
+            prop_assert_eq!(progress.left(), left);
+            let kept: Progress = serde_json::from_str(&serde_json::to_string(&progress).unwrap()).unwrap();
+            prop_assert_eq!(kept, progress);
+        }
+    }
+
+    #[test]
+    fn what_has_begun_comes_first_and_counts_in_part() {
+        let mut progress = progress(4);
+        let half = progress.span().slice(2, 4).since + std::time::Duration::from_secs(86_400 / 8);
+        progress.proved(2, Some(Place { link: "x".to_owned(), published_max: Some(half) }));
+        assert_eq!(progress.left(), [2, 0, 1, 3]);
+        assert!((progress.part() - 0.125).abs() < 1e-6);
+        progress.proved(2, None);
+        assert!((progress.part() - 0.25).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_worst_note_fits() {
+        let mut progress = progress(400);
+        // Every other one, so that no two of them join.
+        for slice in (0..400).step_by(2) {
+            progress.proved(slice, None);
+        }
+        for slice in 0..u16::try_from(super::super::reading::READERS_MAX).unwrap() {
+            progress.proved(slice * 2 + 1, Some(place(super::super::reading::LINKS_BYTES_MAX / 8)));
+        }
+        let note = serde_json::to_string(&progress).unwrap();
+        assert!(note.len() < NOTE_MAX_BYTES, "{}", note.len());
+    }
+}

@@ -1,0 +1,202 @@
+//! Reading slices side by side. A reader asks for its next part as soon as the last one is handed over; while delivery is
+//! slow it waits with one part in its hand, and never with its turn at the budget.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{
+    ReplayError,
+    plan::Span,
+    progress::{Place, Progress},
+    tally::Tally,
+};
+use crate::{
+    config::RouteConfig,
+    event::Events,
+    okta::{Class, Client, Priority, logs},
+    route::{RouteStatus, report_okta},
+    window::{Part, Step, WindowReader},
+};
+
+/// Slices that are read side by side, at most: enough for any budget, and far from Okta's limit of concurrent requests.
+pub(super) const READERS_MAX: usize = 8;
+/// What the links of all slices under way may have: they are kept in one note.
+pub(super) const LINKS_BYTES_MAX: usize = 10 << 10;
+/// What Okta adds to the URL that was asked.
+const CURSOR_BYTES: usize = 200;
+/// Failures in a row that somebody must see to before the replay gives up. The first may be a link that Okta refuses,
+/// for which there is a remedy.
+const FAILURES_MAX: u32 = 2;
+/// Bytes are counted in units of this size, because semaphores count in 32 bits.
+const UNIT_BYTES: usize = 1_024;
+
+/// Events of a slice with the room that they take; the room is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct PartInFlight {
+    pub(super) slice: u16,
+    pub(super) events: Arc<Events>,
+    /// Indices of events that are not to be delivered. Ascending.
+    pub(super) left_out: Vec<u32>,
+    /// Where the slice goes on; none at its end.
+    pub(super) place: Option<Place>,
+    _room: [OwnedSemaphorePermit; 2],
+}
+
+/// What all readers share.
+#[derive(Debug)]
+pub(super) struct Reading {
+    client: Arc<Client>,
+    /// What is asked; each slice with its own times.
+    window: logs::Window,
+    span: Span,
+    slices: u16,
+    /// What nobody has taken yet.
+    left: Mutex<VecDeque<(u16, Option<Place>)>>,
+    parts: mpsc::Sender<PartInFlight>,
+    part_room: Arc<Semaphore>,
+    byte_room: Arc<Semaphore>,
+    units_max: usize,
+    status: Arc<RouteStatus>,
+    tally: Arc<Tally>,
+}
+
+impl Reading {
+    /// Reading of what `progress` leaves to do, and the parts that will be read.
+    pub(super) fn new(
+        client: Arc<Client>,
+        window: logs::Window,
+        progress: &Progress,
+        route: &RouteConfig,
+        (status, tally): (Arc<RouteStatus>, Arc<Tally>),
+    ) -> (Self, mpsc::Receiver<PartInFlight>) {
+        let parts_max = route.in_flight_pages.max(1);
+        let units_max = (route.in_flight_bytes / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS >> 1);
+        let (parts, received) = mpsc::channel(parts_max);
+        let left = progress.left().into_iter();
+        let left = left.map(|slice| (slice, progress.begun.get(&slice).cloned())).collect();
+        let reading = Self {
+            client,
+            window,
+            span: progress.span(),
+            slices: progress.slices,
+            left: Mutex::new(left),
+            parts,
+            part_room: Arc::new(Semaphore::new(parts_max)),
+            byte_room: Arc::new(Semaphore::new(units_max)),
+            units_max,
+            status,
+            tally,
+        };
+        (reading, received)
+    }
+
+    /// Reads until everything is read, until `stop`, or until one reader cannot go on, which is then told. Reading may be
+    /// cut off at any point: what is not proved will be read again.
+    pub(super) async fn run(self, stop: &CancellationToken) -> Result<(), ReplayError> {
+        let readers = self.readers();
+        let reading = Arc::new(self);
+        let mut tasks = JoinSet::new();
+        for _ in 0..readers {
+            let reading = Arc::clone(&reading);
+            tasks.spawn(async move { reading.read_slices().await });
+        }
+        drop(reading);
+        let all = async {
+            while let Some(read) = tasks.join_next().await {
+                read.map_err(|err| ReplayError::Bug(err.to_string()))??;
+            }
+            Ok(())
+        };
+        // Dropped with the first failure, tasks end.
+        stop.run_until_cancelled(all).await.unwrap_or(Ok(()))
+    }
+
+    /// No more of them than there are places to keep.
+    fn readers(&self) -> usize {
+        let url = logs::window_url(&self.client, &self.window);
+        let links = LINKS_BYTES_MAX / (url.as_str().len() + CURSOR_BYTES);
+        READERS_MAX.min(links).clamp(1, usize::from(self.slices.max(1)))
+    }
+
+    async fn read_slices(&self) -> Result<(), ReplayError> {
+        loop {
+            let next = self.left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some((slice, place)) = next else { return Ok(()) };
+            if self.read_slice(slice, place).await?.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// None: delivery has ended.
+    async fn read_slice(&self, slice: u16, place: Option<Place>) -> Result<Option<()>, ReplayError> {
+        let mut published_max = place.as_ref().and_then(|place| place.published_max);
+        let mut reader = self.reader(slice, place);
+        let mut failures = 0;
+        loop {
+            match reader.step().await {
+                Step::Part(part) => {
+                    self.tally.requested();
+                    self.status.okta_answered();
+                    failures = 0;
+                    let last = part.events.iter().filter_map(|event| event.published()?.parse().ok()).max();
+                    published_max = published_max.max(last);
+                    let place =
+                        part.next.as_ref().map(|link| Place { link: link.to_string(), published_max });
+                    let is_last = place.is_none();
+                    if self.hand_over(slice, part, place).await.is_none() {
+                        return Ok(None);
+                    }
+                    if is_last {
+                        return Ok(Some(()));
+                    }
+                }
+                Step::Ended => return Ok(Some(())),
+                Step::Failed { error, wait } => {
+                    self.tally.requested();
+                    report_okta(&self.status, &error);
+                    if !matches!(error.class(), Class::Retry(_)) {
+                        failures += 1;
+                    }
+                    if failures >= FAILURES_MAX {
+                        return Err(ReplayError::Okta { source: error });
+                    }
+                    tokio::time::sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    fn reader(&self, slice: u16, place: Option<Place>) -> WindowReader {
+        let Span { since, until } = self.span.slice(slice, self.slices);
+        let client = Arc::clone(&self.client);
+        let (link, published_max) = place.map(|place| (place.link, place.published_max)).unwrap_or_default();
+        // Should Okta refuse the link, what came before it need not be read again.
+        let since = published_max.unwrap_or(since).clamp(since, until);
+        let window = logs::Window { since, until, ..self.window.clone() };
+        match link.parse::<Url>() {
+            Ok(link) => WindowReader::resume(client, Priority::Backfill, window, link),
+            Err(_) => WindowReader::new(client, Priority::Backfill, window, None),
+        }
+    }
+
+    async fn hand_over(&self, slice: u16, part: Part, place: Option<Place>) -> Option<()> {
+        let Part { events, left_out, .. } = part;
+        // A single part larger than all the room must pass too.
+        let units = (events.size_bytes() / UNIT_BYTES).min(self.units_max);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let part_room = Arc::clone(&self.part_room).acquire_owned().await.ok()?;
+        let byte_room = Arc::clone(&self.byte_room).acquire_many_owned(units).await.ok()?;
+        let part = PartInFlight { slice, events, left_out, place, _room: [part_room, byte_room] };
+        self.parts.send(part).await.ok()
+    }
+}

@@ -1,0 +1,170 @@
+//! One replay from its beginning to its end.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::{OwnedMutexGuard, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ReplayError,
+    feed::{Note, Slices},
+    progress::Progress,
+    reading::Reading,
+    report::{Beginning, Report},
+    tally::Tally,
+};
+use crate::{
+    config::{RouteConfig, SinkConfig},
+    event::Origin,
+    okta::{Client, logs},
+    route::{Committed, Delivery, Durable, Rendering, RouteStatus, Stop, open_sink},
+    sink::DeadLetters,
+    state::State,
+    telemetry::chain,
+};
+
+/// How often it is told how far it is.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How long somebody who listens has to take the last line.
+const LAST_LINE: Duration = Duration::from_secs(5);
+
+/// A replay that makes sense and may begin.
+#[derive(Debug)]
+pub struct Replay {
+    pub(super) name: String,
+    pub(super) route: RouteConfig,
+    pub(super) sink: SinkConfig,
+    pub(super) client: Arc<Client>,
+    pub(super) window: logs::Window,
+    pub(super) state: State,
+    pub(super) progress: Progress,
+    /// Of the note; 0 if there is none.
+    pub(super) generation: u64,
+    /// Nobody else is at work under this name.
+    pub(super) _alone: OwnedMutexGuard<()>,
+}
+
+impl Replay {
+    /// Delivers what is left to deliver, until `stop` or until nobody takes `reports` any more; then what is with the sink
+    /// is still settled.
+    pub async fn run(self, reports: mpsc::Sender<Report>, stop: &CancellationToken) {
+        let halt = stop.child_token();
+        let name = self.name.clone();
+        let tally = Arc::new(Tally::new(self.progress.clone()));
+        let status = Arc::new(RouteStatus::new(&format!("{}.replay", self.route.name)));
+        let client = Arc::clone(&self.client);
+        let began = Report::Began(self.beginning());
+        tracing::info!(replay = name, route = self.route.name, "a replay begins");
+        let working = async {
+            let _ = reports.send(began).await;
+            self.work(&tally, &status, &halt).await
+        };
+        let telling = async {
+            let mut tick = tokio::time::interval(TELL_EVERY);
+            loop {
+                tokio::select! {
+                    () = reports.closed() => {
+                        halt.cancel();
+                        std::future::pending::<()>().await;
+                    }
+                    _ = tick.tick() => {}
+                }
+                let trouble = status.snapshot().trouble().map(str::to_owned);
+                let advance = tally.advance(client.logs_budget(), trouble);
+                // Who is slow to read misses one.
+                let _ = reports.try_send(Report::Advanced(advance));
+            }
+        };
+        let worked = tokio::select! {
+            worked = working => worked,
+            () = telling => Ok(()),
+        };
+        let summary = tally.summary(&name);
+        let last = match worked {
+            Err(err) => {
+                tracing::error!(replay = name, err = chain(&err), "the replay cannot go on");
+                Report::Failed { reason: chain(&err) }
+            }
+            Ok(()) if tally.is_finished() => {
+                tracing::info!(replay = name, delivered = summary.delivered, "the replay is finished");
+                Report::Finished(summary)
+            }
+            Ok(()) => {
+                tracing::info!(replay = name, delivered = summary.delivered, "the replay was stopped");
+                Report::Stopped(summary)
+            }
+        };
+        // Who has gone away or does not read misses it.
+        let _ = tokio::time::timeout(LAST_LINE, reports.send(last)).await;
+    }
+
+    fn beginning(&self) -> Beginning {
+        Beginning {
+            name: self.name.clone(),
+            is_resumed: self.generation > 0,
+            since: self.progress.since,
+            until: self.progress.until,
+            slices: self.progress.slices,
+            slices_done: self.progress.slices_done(),
+            delivered: self.progress.delivered,
+        }
+    }
+
+    async fn work(
+        self,
+        tally: &Arc<Tally>,
+        status: &Arc<RouteStatus>,
+        halt: &CancellationToken,
+    ) -> Result<(), ReplayError> {
+        let rendering = Rendering::open(&self.route, self.client.org()).await?;
+        let origin = self.sink_origin(&rendering.origin);
+        let mark = self.progress.mark.as_ref();
+        let Some(sink) = open_sink(&self.sink, &origin, mark, status, halt).await else { return Ok(()) };
+        let durable = Durable { status: Arc::clone(status), stop: halt.clone() };
+        let (state, note_name) = (self.state.clone(), note_name(&self.name));
+        let mut note = Note {
+            state: state.clone(),
+            durable,
+            name: note_name.clone(),
+            generation: self.generation,
+            progress: self.progress,
+        };
+        if note.begin(sink.mark()).await? == Committed::GivenUp {
+            sink.close().await;
+            return Ok(());
+        }
+        let told = (Arc::clone(status), Arc::clone(tally));
+        let (reading, parts) = Reading::new(self.client, self.window, &note.progress, &self.route, told);
+        let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &self.route.name);
+        let feed = Slices::new(rendering, note, Arc::clone(tally));
+        let pages_max = self.route.in_flight_pages;
+        let delivery = Delivery::new(feed, pages_max, sink, dead_letters, Arc::clone(status));
+        // What was read when reading ends, for whatever reason, is still delivered.
+        let (read, delivered) = tokio::join!(reading.run(halt), delivery.run(parts, halt));
+        if delivered? == Stop::GivenUp {
+            return Ok(());
+        }
+        read?;
+        if tally.is_finished() {
+            state.drop_notes(vec![note_name]).await?;
+        }
+        Ok(())
+    }
+
+    /// Files are a route's own, and one that is being written must not be cut back by somebody else. Everywhere else
+    /// the replay is the route.
+    fn sink_origin(&self, origin: &Arc<Origin>) -> Arc<Origin> {
+        match self.sink {
+            SinkConfig::File(_) => {
+                let route = format!("{}.replay+{}", self.route.name, self.name);
+                Arc::new(Origin { route, ..Origin::clone(origin) })
+            }
+            SinkConfig::Kafka(_) | SinkConfig::Nats(_) | SinkConfig::Stdout(_) => Arc::clone(origin),
+        }
+    }
+}
+
+/// Where the progress of the replay `name` is kept.
+pub(super) fn note_name(name: &str) -> String {
+    format!("replay/{name}")
+}
