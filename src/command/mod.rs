@@ -3,16 +3,22 @@
 //! intake → decode → policy → journal → execute → outcome → acknowledge. What a command may ask for is the table in
 //! `request`; every other file looks there.
 
+mod address;
+pub mod audit;
 pub mod dead_letters;
 mod expect;
 pub mod intake;
+pub mod journal;
+pub mod message;
 mod outcome;
 pub mod outlet;
 pub mod parameters;
 mod performed;
+pub mod policy;
 mod request;
 mod subjects;
 
+pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
 pub use expect::Expect;
 pub use outcome::{Outcome, OutcomeError, Status};
 pub use performed::{Failed, Performed, Revealed, Way};

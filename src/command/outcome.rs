@@ -1,11 +1,12 @@
 //! What became of a command: the one answer to it.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// How a command ended. The names are an interface: they never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It was carried out.
@@ -23,7 +24,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Its name.
+    /// Its name, for example `dry_run`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -37,7 +38,7 @@ impl Status {
 }
 
 /// What became of a command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// The command.
     pub command_id: String,
@@ -66,7 +67,7 @@ pub struct Outcome {
 }
 
 /// Why a command did not end well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeError {
     /// For programs: `user_not_found`, for example. Listed in the documentation.
     pub code: String,

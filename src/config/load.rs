@@ -9,8 +9,11 @@ use config::{Environment, File, FileFormat, Map, Value, ValueKind};
 use serde::Deserialize;
 
 use super::{
-    Config, ConfigError, Problem, Scope, bus, org, problem::nearest, route, runtime, search,
-    secret::InlineSecrets, sink, stream, whole,
+    Config, ConfigError, Problem, Scope, bus, commands, org,
+    problem::{nearest, unknown_key},
+    route, runtime, search,
+    secret::InlineSecrets,
+    sink, stream, whole,
 };
 
 const ENVIRONMENT_PREFIX: &str = "OKTABUS";
@@ -31,6 +34,8 @@ struct Raw {
     buses: BTreeMap<String, bus::RawBus>,
     #[serde(default)]
     sinks: BTreeMap<String, sink::RawSink>,
+    #[serde(default)]
+    commands: BTreeMap<String, commands::RawCommands>,
     #[serde(default)]
     state: runtime::RawState,
     #[serde(default)]
@@ -105,13 +110,6 @@ fn typing_problem(path: &str, err: &config::ConfigError, sources: &config::Confi
     locate(if parent.is_empty() { problem } else { problem.under(parent) }, sources)
 }
 
-/// The unknown key and the known ones, out of serde's message.
-fn unknown_key(reason: &str) -> Option<(&str, Vec<&str>)> {
-    let rest = reason.strip_prefix("unknown field `")?;
-    let (unknown, rest) = rest.split_once('`')?;
-    Some((unknown, rest.split('`').skip(1).step_by(2).collect()))
-}
-
 /// Adds which file or variable says what the problem is about.
 fn locate(problem: Problem, sources: &config::Config) -> Problem {
     let mut at = &sources.cache;
@@ -162,6 +160,20 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     });
     let runtime = runtime::understand(raw.state, raw.admin, raw.log, &raw.shutdown);
     let runtime = runtime.map_err(|problem| problems.push(problem));
+    let places = commands::Places {
+        orgs: &names.orgs,
+        buses: &buses,
+        sinks: &sinks,
+        state: runtime.as_ref().ok().map(|runtime| runtime.state.path.as_path()),
+    };
+    let commands = section("commands", raw.commands, &mut problems, |name, raw| {
+        commands::understand(name, raw, &places, secrets)
+    });
+    for commands in commands.values() {
+        if let Some(org) = orgs.get_mut(&commands.org) {
+            org.scopes.extend(commands.scopes());
+        }
+    }
     for org in streams.values().map(|stream| &stream.org).chain(searches.values().map(|search| &search.org)) {
         if let Some(org) = orgs.get_mut(org) {
             org.scopes.insert(Scope::LogsRead);
@@ -169,7 +181,7 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     }
     let is_complete = problems.is_empty();
     let Ok(runtime) = runtime else { return Err(problems) };
-    let config = Config { orgs, streams, searches, sinks, runtime };
+    let config = Config { orgs, streams, searches, commands, sinks, runtime };
     whole::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }

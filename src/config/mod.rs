@@ -4,6 +4,7 @@
 
 mod auth;
 mod bus;
+mod commands;
 mod load;
 mod org;
 mod problem;
@@ -13,6 +14,7 @@ mod route;
 mod runtime;
 mod search;
 mod secret;
+mod signature;
 mod sink;
 mod stream;
 mod whole;
@@ -23,9 +25,14 @@ use crate::event::Origin;
 
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
 pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
+pub use commands::{
+    ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
+    RevealConfig, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
+};
 pub use org::{HttpConfig, OrgConfig};
 pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem};
+pub(crate) use problem::{nearest, unknown_key};
 pub use redaction::RedactionConfig;
 pub use route::{RouteConfig, SelectionConfig};
 pub use runtime::{AdminConfig, LogConfig, RuntimeConfig, StateConfig};
@@ -48,6 +55,8 @@ pub struct Config {
     pub streams: BTreeMap<String, StreamConfig>,
     /// Bounded queries on a schedule by name, with their routes.
     pub searches: BTreeMap<String, SearchConfig>,
+    /// What may be asked of an org by message, by name.
+    pub commands: BTreeMap<String, CommandsConfig>,
     /// Where messages go, by name.
     pub sinks: BTreeMap<String, SinkConfig>,
     /// State, admin pages, logging and shutdown.

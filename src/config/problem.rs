@@ -58,7 +58,7 @@ fn list(problems: &[Problem]) -> String {
 }
 
 /// The one of `known` that is most like `typed`, if any is like it at all.
-pub(super) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let likeness = |known: &str| strsim::jaro_winkler(typed, known);
     let best = known.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(best) > 0.7).then_some(best)
@@ -67,4 +67,11 @@ pub(super) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
 /// `; did you mean …?`, or nothing.
 pub(crate) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     nearest(typed, known).map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default()
+}
+
+/// The unknown name and the known ones, out of serde's message.
+pub(crate) fn unknown_key(reason: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = reason.strip_prefix("unknown field `")?;
+    let (unknown, rest) = rest.split_once('`')?;
+    Some((unknown, rest.split('`').skip(1).step_by(2).collect()))
 }

@@ -293,7 +293,7 @@ fn key(text: Option<&str>) -> Result<Template, Problem> {
 }
 
 /// The bus that was named, or the only one of its kind.
-fn choose_bus<T>(
+pub(super) fn choose_bus<T>(
     name: Option<&str>,
     buses: &Buses,
     kind: &str,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Config, Problem, RedactionConfig, RouteConfig, SinkConfig};
+use super::{CommandsConfig, Config, Problem, RedactionConfig, RouteConfig, SinkConfig};
 use crate::event::TOPIC_LENGTH_MAX;
 
 /// Adds what is wrong with `config` as a whole. What nobody uses counts only where everything was understood.
@@ -30,17 +30,23 @@ fn clashing_names(config: &Config) -> Vec<Problem> {
 
 fn idle(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if config.streams.is_empty() && config.searches.is_empty() {
+    if config.streams.is_empty() && config.searches.is_empty() && config.commands.is_empty() {
         let reason = "there is nothing to do: add [streams.system-log]";
         problems.push(Problem::new("streams", reason));
     }
-    let sinks: BTreeSet<_> = config.owned_routes().map(|(_, _, route)| &route.sink).collect();
-    for unused in config.sinks.keys().filter(|name| !sinks.contains(name)) {
+    let of_routes = config.owned_routes().map(|(_, _, route)| route.sink.as_str());
+    let of_commands = config.commands.values().flat_map(CommandsConfig::sinks).map(SinkConfig::name);
+    let sinks: BTreeSet<_> = of_routes.chain(of_commands).collect();
+    for unused in config.sinks.keys().filter(|name| !sinks.contains(name.as_str())) {
         problems.push(Problem::new(format!("sinks.{unused}"), "no route leads to this sink"));
     }
-    let orgs: BTreeSet<_> = config.owned_routes().map(|(_, org, _)| org).collect();
+    let of_commands = config.commands.values().map(|commands| commands.org.as_str());
+    let orgs: BTreeSet<_> = config.owned_routes().map(|(_, org, _)| org).chain(of_commands).collect();
     for unused in config.orgs.keys().filter(|name| !orgs.contains(name.as_str())) {
-        problems.push(Problem::new(format!("orgs.{unused}"), "no stream or search reads this org"));
+        problems.push(Problem::new(
+            format!("orgs.{unused}"),
+            "no stream or search reads this org, and no commands are for it",
+        ));
     }
     problems
 }

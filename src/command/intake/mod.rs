@@ -17,19 +17,14 @@ mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 pub use error::IntakeError;
 
-use crate::config::{KafkaBus, NatsBus};
-
-/// Headers of a message as they were received: several may have one name, and case is as it was written.
-pub type Headers = Vec<(String, Bytes)>;
-
-/// What a command may have. The largest that make sense name some hundred groups or carry a long profile.
-pub const PAYLOAD_BYTES_MAX: usize = 256 << 10;
+pub use super::message::{Headers, PAYLOAD_BYTES_MAX};
+use crate::config::IntakeConfig;
 
 /// One message of an intake.
 #[derive(Debug)]
@@ -182,29 +177,4 @@ impl Intake {
 fn too_large(bytes: usize) -> Option<String> {
     let reason = || format!("{bytes} bytes are more than a command may have: {PAYLOAD_BYTES_MAX}");
     (bytes > PAYLOAD_BYTES_MAX).then(reason)
-}
-
-/// Where commands come from.
-#[derive(Debug, Clone)]
-pub enum IntakeConfig {
-    /// A Kafka topic, read by a consumer group.
-    Kafka {
-        /// The cluster.
-        bus: Arc<KafkaBus>,
-        /// The topic.
-        topic: String,
-        /// The consumer group.
-        group: String,
-    },
-    /// A JetStream stream, read by a durable consumer.
-    Nats {
-        /// The server or cluster.
-        bus: Arc<NatsBus>,
-        /// The stream.
-        stream: String,
-        /// The subjects of it that have commands.
-        subject: String,
-        /// The consumer.
-        durable: String,
-    },
 }

@@ -1,0 +1,83 @@
+//! CloudEvents 1.0 around a command: attributes in headers with the command as payload, or all in one JSON object.
+
+use std::borrow::Cow;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value};
+
+use super::{Headers, strict_json, unfit};
+use crate::command::OutcomeError;
+
+/// Kafka's binding writes text as it is; that of NATS percent-encodes it.
+const KAFKA_ID: &str = "ce_id";
+const NATS_ID: &str = "ce-id";
+const CONTENT_TYPE: &str = "content-type";
+const STRUCTURED: &str = "application/cloudevents+json";
+/// Commands have no member of this name, so that whoever cannot set headers may do without the content type.
+const SPEC_VERSION: &str = "specversion";
+
+/// The CloudEvent's id in the headers.
+pub(super) fn id(headers: &Headers) -> Option<String> {
+    let kafka = header(headers, KAFKA_ID).map(Cow::Borrowed);
+    kafka.or_else(|| header(headers, NATS_ID).and_then(percent_decoded)).map(Cow::into_owned)
+}
+
+/// Whether `object` is a CloudEvent that has the command inside.
+pub(super) fn is_structured(headers: &Headers, object: &Map<String, Value>) -> bool {
+    let is_said = header(headers, CONTENT_TYPE).is_some_and(|content_type| {
+        let media_type = content_type.split(';').next().unwrap_or_default();
+        media_type.trim().eq_ignore_ascii_case(STRUCTURED)
+    });
+    is_said || object.contains_key(SPEC_VERSION)
+}
+
+/// The CloudEvent's id, and the command inside.
+pub(super) fn open(mut event: Map<String, Value>) -> Result<(String, Map<String, Value>), OutcomeError> {
+    let is_version_one = |version: &Value| version.as_str().is_some_and(|version| version.starts_with("1."));
+    if !event.get(SPEC_VERSION).is_some_and(is_version_one) {
+        return Err(unfit::cloud_event("`specversion` must be \"1.0\""));
+    }
+    let Some(Value::String(id)) = event.remove("id") else {
+        return Err(unfit::cloud_event("`id` must be a string"));
+    };
+    match (event.remove("data"), event.remove("data_base64")) {
+        (Some(Value::Object(command)), None) => Ok((id, command)),
+        (None, Some(Value::String(encoded))) => {
+            let bytes = STANDARD.decode(encoded);
+            let bytes = bytes.map_err(|_| unfit::cloud_event("`data_base64` is not base64"))?;
+            Ok((id, strict_json::object(&bytes)?))
+        }
+        (Some(_), None) => Err(unfit::cloud_event("`data` must be the command, a JSON object")),
+        (None, Some(_)) => Err(unfit::cloud_event("`data_base64` must be a string")),
+        (Some(_), Some(_)) => Err(unfit::cloud_event("there are both `data` and `data_base64`")),
+        (None, None) => Err(unfit::cloud_event("`data` is missing: it must be the command")),
+    }
+}
+
+/// The first header of this name, if it is text.
+fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
+    let (_, value) = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    std::str::from_utf8(value).ok()
+}
+
+fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
+        match (byte, hex.and_then(|hex| std::str::from_utf8(hex).ok())) {
+            (b'%', Some(hex)) => {
+                decoded.push(u8::from_str_radix(hex, 16).ok()?);
+                rest = &after[2..];
+            }
+            _ => {
+                decoded.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(decoded).ok().map(Cow::Owned)
+}

@@ -1,0 +1,164 @@
+//! What a message on the queue says: a plain JSON object or a CloudEvent, made into a command that is typed and bounded.
+//!
+//! Whatever arrives becomes a [`Command`] or an [`Undecodable`] that says why not. Nothing here shows a secret: what is
+//! told of a value that does not fit is its kind.
+
+mod cloud_event;
+mod envelope;
+mod fingerprint;
+mod strict_json;
+mod unfit;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use self::envelope::Envelope;
+pub use self::fingerprint::Fingerprint;
+use super::{Action, Expect, OutcomeError, Request};
+
+pub use envelope::schema;
+
+/// Headers of a message as they were received: several may have one name, and case is as it was written.
+pub type Headers = Vec<(String, Bytes)>;
+
+/// What a message may have. The largest that make sense name some hundred groups or carry a long profile.
+pub const PAYLOAD_BYTES_MAX: usize = 256 << 10;
+/// What an id may have.
+pub const ID_BYTES_MAX: usize = 256;
+/// What `reason`, `requested_by` and `reply_to` may have each.
+pub const TEXT_BYTES_MAX: usize = 1 << 10;
+
+/// A request to do something at Okta, with all that came with it.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// What copies of it have in common.
+    pub id: String,
+    /// Whether the payload itself says the id; otherwise the transport does, which no signature covers.
+    pub is_id_in_payload: bool,
+    /// What it asks for.
+    pub request: Request,
+    /// It must not be begun before.
+    pub not_before: Option<Timestamp>,
+    /// It must not be begun at this time or later.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it only asks what would be done.
+    pub dry_run: bool,
+    /// Where the outcome is to go, in place of where outcomes go.
+    pub reply_to: Option<String>,
+    /// Why it is wanted, for the audit.
+    pub reason: Option<String>,
+    /// Who wants it, for the audit: a claim, unless a signature stands behind it.
+    pub requested_by: Option<String>,
+    /// What must hold at Okta.
+    pub expect: Expect,
+    /// Whether the outcome shall have the secrets that come up.
+    pub reveal: bool,
+    /// A digest of what it asks for.
+    pub fingerprint: Fingerprint,
+}
+
+/// Whether a command may be begun, as far as the time matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// It may be begun.
+    Due,
+    /// Not before this time.
+    Early(Timestamp),
+    /// It came too late.
+    Expired,
+}
+
+/// A message that is no command. With an id it gets a refusal as its outcome; without one it is a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecodable {
+    /// The id, if one can be made out.
+    pub id: Option<String>,
+    /// What it asks for, as it is written, if that can be made out.
+    pub action: Option<String>,
+    /// Why it is no command.
+    pub error: OutcomeError,
+}
+
+impl Command {
+    /// Whether it may be begun at `now`.
+    pub fn timing(&self, now: Timestamp) -> Timing {
+        if self.expires_at.is_some_and(|expires_at| expires_at <= now) {
+            return Timing::Expired;
+        }
+        match self.not_before {
+            Some(not_before) if not_before > now => Timing::Early(not_before),
+            _ => Timing::Due,
+        }
+    }
+}
+
+/// Reads a message: its payload, its headers, and the id that the bus itself gives it, if it does.
+///
+/// The id in the payload wins, then the CloudEvent's, then `message_id`.
+pub fn decode(payload: &Bytes, headers: &Headers, message_id: Option<&str>) -> Result<Command, Undecodable> {
+    let of_event = cloud_event::id(headers).filter(|id| is_good_id(id));
+    let of_message = || message_id.filter(|id| is_good_id(id)).map(str::to_owned);
+    let mut known = Known { id: of_event.or_else(of_message), action: None };
+    let read = read(payload, headers, &mut known);
+    read.map_err(|error| Undecodable { id: known.id, action: known.action, error })
+}
+
+/// What was made out before reading failed.
+#[derive(Debug)]
+struct Known {
+    id: Option<String>,
+    action: Option<String>,
+}
+
+fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command, OutcomeError> {
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(unfit::too_large(payload.len()));
+    }
+    let mut object = strict_json::object(payload)?;
+    if cloud_event::is_structured(headers, &object) {
+        let (id, command) = cloud_event::open(object)?;
+        known.id = Some(id).filter(|id| is_good_id(id)).or(known.id.take());
+        object = command;
+    }
+    let transport_id = known.id.clone();
+    let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str);
+    known.id = text("id").filter(|id| is_good_id(id)).map(str::to_owned).or(known.id.take());
+    known.action = text("action").map(shortened);
+    let asked = fingerprint::Asked::of(&object);
+    let envelope = Envelope::read(object)?;
+    let is_id_in_payload = envelope.id.is_some();
+    let id = match envelope.id {
+        Some(id) if is_good_id(&id) => id,
+        Some(_) => return Err(unfit::bad_id()),
+        None => transport_id.ok_or_else(unfit::missing_id)?,
+    };
+    let action = Action::named(&envelope.action).ok_or_else(|| unfit::unknown_action(&envelope.action))?;
+    let request = Request::read(action, envelope.parameters.into());
+    let request = request.map_err(|reason| unfit::parameters(action, &reason))?;
+    let fingerprint = asked.fingerprint(&id);
+    Ok(Command {
+        id,
+        is_id_in_payload,
+        request,
+        not_before: envelope.not_before,
+        expires_at: envelope.expires_at,
+        dry_run: envelope.dry_run,
+        reply_to: envelope.reply_to,
+        reason: envelope.reason,
+        requested_by: envelope.requested_by,
+        expect: envelope.expect,
+        reveal: envelope.reveal,
+        fingerprint,
+    })
+}
+
+/// An id that can be kept, printed and compared: not empty, no control characters, no blanks around it, not too long.
+fn is_good_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.trim() == id && !id.chars().any(char::is_control)
+}
+
+/// What may be shown of something that could be anything.
+fn shortened(text: &str) -> String {
+    const CHARS_MAX: usize = 64;
+    text.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect()
+}

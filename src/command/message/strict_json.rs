@@ -1,0 +1,93 @@
+//! JSON in which each name stands once: of two values under one name, a signer may have meant the other.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::unfit;
+use crate::command::OutcomeError;
+
+/// `serde_json` gives names that begin so a meaning of its own.
+const RESERVED: &str = "$serde_json::private::";
+/// How the reason of a name that stands twice begins.
+pub(super) const TWICE: &str = "stands twice: ";
+
+/// The one object that `bytes` are.
+pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, OutcomeError> {
+    match serde_json::from_slice(bytes) {
+        Ok(Strict(Value::Object(object))) => Ok(object),
+        Ok(Strict(_)) => Err(unfit::not_an_object()),
+        Err(err) => Err(unfit::not_json(&err)),
+    }
+}
+
+/// A value without names that stand twice.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue).map(Self)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Strict(item)) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if name.starts_with(RESERVED) {
+                return Err(A::Error::custom("a name that no command has"));
+            }
+            let Strict(value) = members.next_value()?;
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format!("{TWICE}`{}`", super::shortened(&name))));
+            }
+            object.insert(name, value);
+        }
+        Ok(object.into())
+    }
+}

@@ -1,0 +1,128 @@
+//! How many changes in how long: a limit that is exceeded trips, and stays so until an operator releases it.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    command::{Action, OutcomeError},
+    config::LimitConfig,
+};
+
+/// A limit's time is cut into so many parts. Changes are counted up to one part longer than the limit says, never shorter.
+const PARTS: i64 = 20;
+
+/// What all limits have counted, by their patterns. Serialises to some hundred bytes a limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Limits(BTreeMap<String, Window>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Window {
+    /// The length of a part when they were counted.
+    part_ms: i64,
+    /// Changes by the number of their part since the epoch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    taken: BTreeMap<i64, u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tripped_at: Option<Timestamp>,
+}
+
+/// A limit was exceeded, now or before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tripped {
+    /// The limit.
+    pub limit: LimitConfig,
+    /// Since when nothing is let through.
+    pub since: Timestamp,
+}
+
+impl Limits {
+    /// Counts `changes` by `action` at `now` with all `limits` that are about it, or with none of them if one would be
+    /// exceeded: that one trips.
+    pub fn take(
+        &mut self,
+        limits: &[LimitConfig],
+        action: Action,
+        changes: usize,
+        now: Timestamp,
+    ) -> Result<(), Tripped> {
+        let changes = u32::try_from(changes).unwrap_or(u32::MAX);
+        let concerned: Vec<_> = limits.iter().filter(|limit| limit.is_about(action)).collect();
+        for limit in &concerned {
+            let window = self.0.entry(limit.pattern.to_string()).or_default();
+            window.move_to(part_ms(limit.per), now);
+            let is_full = window.sum().saturating_add(changes) > limit.count;
+            if is_full && window.tripped_at.is_none() {
+                window.tripped_at = Some(now);
+            }
+            if let Some(since) = window.tripped_at {
+                return Err(Tripped { limit: (*limit).clone(), since });
+            }
+        }
+        for limit in concerned {
+            let window = self.0.entry(limit.pattern.to_string()).or_default();
+            *window.taken.entry(window.part(now)).or_default() += changes;
+        }
+        Ok(())
+    }
+
+    /// Lets changes through the limit `pattern` again, and counts from zero. Says whether it had tripped.
+    pub fn release(&mut self, pattern: &str) -> bool {
+        self.0.remove(pattern).is_some_and(|window| window.tripped_at.is_some())
+    }
+
+    /// The limits that have tripped, with the time when they did.
+    pub fn tripped(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.0.iter().filter_map(|(pattern, window)| Some((pattern.as_str(), window.tripped_at?)))
+    }
+
+    /// Forgets what was counted for limits that are not among `limits` any more.
+    pub fn keep_only(&mut self, limits: &[LimitConfig]) {
+        self.0.retain(|pattern, _| limits.iter().any(|limit| limit.pattern.to_string() == *pattern));
+    }
+}
+
+impl Window {
+    /// Forgets what is older than a window at `now` reaches. A clock that was set back makes nothing younger.
+    fn move_to(&mut self, part_ms: i64, now: Timestamp) {
+        if self.part_ms != part_ms {
+            // The limit's time was changed: what was counted by another measure counts as if it were now.
+            let sum = self.sum();
+            self.part_ms = part_ms;
+            self.taken = if sum == 0 { BTreeMap::new() } else { [(self.part(now), sum)].into() };
+        }
+        let oldest = self.part(now) - PARTS;
+        self.taken.retain(|part, _| *part >= oldest);
+    }
+
+    fn part(&self, now: Timestamp) -> i64 {
+        now.as_millisecond().div_euclid(self.part_ms.max(1))
+    }
+
+    fn sum(&self) -> u32 {
+        self.taken.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+}
+
+fn part_ms(per: Duration) -> i64 {
+    (i64::try_from(per.as_millis()).unwrap_or(i64::MAX) / PARTS).max(1)
+}
+
+impl fmt::Display for Tripped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "the limit of {} was exceeded at {}", self.limit, self.since)
+    }
+}
+
+impl From<Tripped> for OutcomeError {
+    fn from(tripped: Tripped) -> Self {
+        let remedy = format!(
+            "find out who asks for so much; an operator lets commands through again by releasing the limit `{}`",
+            tripped.limit.pattern
+        );
+        Self { code: "limit_tripped".to_owned(), message: tripped.to_string(), remedy: Some(remedy) }
+    }
+}

@@ -1,0 +1,148 @@
+//! What is decided about a command before anything is sent: who signed it, whether it is allowed, whom it must not touch.
+//!
+//! Pure: no I/O and no clock, so that every decision can be repeated. How much is too much is for `Limits`, whose counts
+//! the engine keeps; that a command is not carried out twice is for the journal.
+
+mod limits;
+mod protected;
+mod signature;
+
+pub use limits::{Limits, Tripped};
+pub use protected::Protected;
+pub use signature::{KeyName, Keys, SIGNATURE_HEADER};
+
+use jiff::Timestamp;
+
+use super::{
+    AddressPattern, OutcomeError, Request, Subjects,
+    message::{Command, Headers},
+};
+use crate::{
+    command::Effect,
+    config::{ActionPattern, CommandsConfig, LimitConfig, RevealConfig},
+};
+
+/// The rules for commands of a name.
+#[derive(Debug)]
+pub struct Policy {
+    allow: Vec<ActionPattern>,
+    limits: Vec<LimitConfig>,
+    list_max: usize,
+    reply_to: Vec<AddressPattern>,
+    reveal: RevealConfig,
+    requires_signature: bool,
+    keys: Keys,
+}
+
+impl Policy {
+    /// The rules that `config` has; `keys` are those of its signatures.
+    pub fn new(config: &CommandsConfig, keys: Keys) -> Self {
+        Self {
+            allow: config.allow.clone(),
+            limits: config.limits.clone(),
+            list_max: config.list_max,
+            reply_to: config.reply_to.clone(),
+            reveal: config.reveal.clone(),
+            requires_signature: config.signature.as_ref().is_some_and(|signature| signature.required),
+            keys,
+        }
+    }
+
+    /// Who signed the message, if anybody did. To be asked once, when it is received first: a signature gets old while a
+    /// command waits for its turn.
+    pub fn verify(
+        &self,
+        payload: &[u8],
+        headers: &Headers,
+        now: Timestamp,
+    ) -> Result<Option<KeyName>, OutcomeError> {
+        match self.keys.verify(payload, headers, now)? {
+            None if self.requires_signature => Err(signature::missing()),
+            signed_by => Ok(signed_by),
+        }
+    }
+
+    /// Whether `command` is allowed, as far as that can be said without looking at Okta.
+    pub fn admit(&self, command: &Command) -> Result<(), OutcomeError> {
+        let action = command.request.action();
+        if self.requires_signature && !command.is_id_in_payload {
+            let remedy = "put `id` into the command: what only the transport says is not signed";
+            return Err(refusal("unsigned_id", "the signature does not cover the id", remedy));
+        }
+        if !self.allow.iter().any(|pattern| pattern.matches(action)) {
+            let message = format!("`{}` is not allowed here", action.name());
+            return Err(refusal("not_allowed", &message, "`allow` of the commands says what is"));
+        }
+        let changes = changes(&command.request);
+        if changes > self.list_max {
+            let message = format!("it asks for {changes} changes at once, and {} are allowed", self.list_max);
+            return Err(refusal("list_too_long", &message, "make several commands of it"));
+        }
+        if let Some(reply_to) = &command.reply_to
+            && !self.reply_to.iter().any(|pattern| pattern.matches(reply_to))
+        {
+            let message = "`reply_to` is no address that is allowed";
+            return Err(refusal(
+                "reply_to_not_allowed",
+                message,
+                "`reply_to` of the commands says which are",
+            ));
+        }
+        if command.reveal && !self.reveals(command) {
+            let message = "`reveal` is not allowed here, or not with this `reply_to`";
+            let remedy = "reply to an address that `reveal.private` names";
+            return Err(refusal("reveal_not_allowed", message, remedy));
+        }
+        Ok(())
+    }
+
+    /// Whether `command`, which concerns `subjects`, is allowed.
+    pub fn judge(
+        &self,
+        command: &Command,
+        subjects: &Subjects,
+        protected: &Protected,
+    ) -> Result<(), OutcomeError> {
+        self.admit(command)?;
+        if command.request.action().effect() == Effect::Read {
+            return Ok(());
+        }
+        match protected.why(subjects) {
+            None => Ok(()),
+            Some(reason) => {
+                let remedy =
+                    "do it at Okta by hand, or take it out of `protect`; a command is refused as a whole";
+                Err(refusal("protected", &reason, remedy))
+            }
+        }
+    }
+
+    /// Whether the outcome of `command` may have its secrets: it asks for them, they are allowed, and only those read the
+    /// reply who may see them.
+    pub fn reveals(&self, command: &Command) -> bool {
+        let is_private =
+            |address: &String| self.reveal.private.iter().any(|pattern| pattern.matches(address));
+        command.reveal && self.reveal.allowed && command.reply_to.as_ref().is_some_and(is_private)
+    }
+
+    /// The limits, for [`Limits::take`].
+    pub fn limits(&self) -> &[LimitConfig] {
+        &self.limits
+    }
+}
+
+/// How many changes `request` asks for: what limits count, and what a list may be long.
+pub fn changes(request: &Request) -> usize {
+    match request {
+        Request::GroupAddUser(of) | Request::GroupRemoveUser(of) => of.users.len() * of.groups.len(),
+        Request::AppAssignUser(of) => of.users.len(),
+        Request::AppUnassignUser(of) => of.users.len(),
+        Request::AppAssignGroup(of) | Request::AppUnassignGroup(of) => of.groups.len(),
+        Request::UserCreate(of) => 1 + of.groups.len(),
+        _ => 1,
+    }
+}
+
+fn refusal(code: &str, message: &str, remedy: &str) -> OutcomeError {
+    OutcomeError { code: code.to_owned(), message: message.to_owned(), remedy: Some(remedy.to_owned()) }
+}

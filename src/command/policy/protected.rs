@@ -1,0 +1,61 @@
+//! Users and groups about whom nothing may be changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    command::{GroupSubject, Subjects, UserSubject},
+    config::ProtectConfig,
+};
+
+/// Users and groups about whom nothing may be changed: those that the configuration names, what Okta knows them as, and
+/// the members of the groups. Logins are compared whatever their case, since Okta does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Protected {
+    /// Ids, and logins in lower case.
+    users: BTreeSet<String>,
+    /// Ids and names.
+    groups: BTreeSet<String>,
+    /// Ids of members, each with a protected group that they are in.
+    members: BTreeMap<String, String>,
+}
+
+impl Protected {
+    /// Those that `config` names, before anything was looked up.
+    pub fn named(config: &ProtectConfig) -> Self {
+        let users = config.users.iter().flat_map(|name| [name.clone(), name.to_lowercase()]).collect();
+        Self { users, groups: config.groups.iter().cloned().collect(), members: BTreeMap::new() }
+    }
+
+    /// Okta's id and login of a user who is named.
+    pub fn add_user(&mut self, user: &UserSubject) {
+        self.users.extend(user.id.clone());
+        self.users.extend(user.login.as_ref().map(|login| login.to_lowercase()));
+    }
+
+    /// Okta's id of the group `name`, and its members.
+    pub fn add_group(&mut self, name: &str, id: &str, members: impl IntoIterator<Item = String>) {
+        self.groups.insert(id.to_owned());
+        self.members.extend(members.into_iter().map(|member| (member, name.to_owned())));
+    }
+
+    /// Why nothing may be changed about `subjects`, if that is so for any of them.
+    pub fn why(&self, subjects: &Subjects) -> Option<String> {
+        let of_users = subjects.users.iter().find_map(|user| self.why_user(user));
+        of_users.or_else(|| subjects.groups.iter().find_map(|group| self.why_group(group)))
+    }
+
+    fn why_user(&self, user: &UserSubject) -> Option<String> {
+        let is_named = |name: &String| self.users.contains(name) || self.users.contains(&name.to_lowercase());
+        if [Some(&user.name), user.id.as_ref(), user.login.as_ref()].into_iter().flatten().any(is_named) {
+            return Some(format!("the user `{}` is protected", user.name));
+        }
+        let group = self.members.get(user.id.as_ref()?)?;
+        Some(format!("the user `{}` is protected as a member of the group `{group}`", user.name))
+    }
+
+    fn why_group(&self, group: &GroupSubject) -> Option<String> {
+        let names = [Some(&group.name), group.id.as_ref(), group.okta_name.as_ref()];
+        let is_protected = names.into_iter().flatten().any(|name| self.groups.contains(name));
+        is_protected.then(|| format!("the group `{}` is protected", group.name))
+    }
+}

@@ -1,0 +1,549 @@
+//! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+use super::{
+    BusConfig, KafkaBus, NatsBus, Problem, Scope, SinkConfig,
+    problem::did_you_mean,
+    quantity::Span,
+    route::refers,
+    secret::InlineSecrets,
+    signature::{self, RawSignature},
+    sink::{Buses, choose_bus},
+};
+use crate::command::{Action, AddressPattern, AddressTemplate, AddressUse, Effect};
+
+pub use super::signature::{SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
+
+/// What may be asked of an org by message.
+#[derive(Debug, Clone)]
+pub struct CommandsConfig {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The org's name.
+    pub org: String,
+    /// Where commands come from; none: from the command line alone.
+    pub intake: Option<IntakeConfig>,
+    /// Where outcomes go.
+    pub outcomes: DestinationConfig,
+    /// What is allowed; whatever is not is refused.
+    pub allow: Vec<ActionPattern>,
+    /// Who and what nothing may be changed about.
+    pub protect: ProtectConfig,
+    /// How many changes in how long, at most 24 limits.
+    pub limits: Vec<LimitConfig>,
+    /// The most changes that one command may ask for: users times groups.
+    pub list_max: usize,
+    /// Who may sign commands.
+    pub signature: Option<SignatureConfig>,
+    /// Whether outcomes may have secrets.
+    pub reveal: RevealConfig,
+    /// Addresses that a command may name for its outcome.
+    pub reply_to: Vec<AddressPattern>,
+    /// Where decisions are recorded.
+    pub audit: AuditConfig,
+    /// Commands at work at a time.
+    pub parallel: usize,
+    /// How often a command is begun before it counts as failed.
+    pub attempts_max: u32,
+    /// How long the journal remembers a command.
+    pub keep: Duration,
+}
+
+/// Where commands come from.
+#[derive(Debug, Clone)]
+pub enum IntakeConfig {
+    /// A Kafka topic, read by a consumer group.
+    Kafka {
+        /// The cluster.
+        bus: Arc<KafkaBus>,
+        /// The topic.
+        topic: String,
+        /// The consumer group.
+        group: String,
+    },
+    /// A JetStream stream, read by a durable consumer.
+    Nats {
+        /// The server or cluster.
+        bus: Arc<NatsBus>,
+        /// The stream.
+        stream: String,
+        /// The subjects of it that have commands.
+        subject: String,
+        /// The consumer.
+        durable: String,
+    },
+}
+
+/// Where outcomes or audit records go.
+#[derive(Debug, Clone)]
+pub struct DestinationConfig {
+    /// The sink whose connection and encoding are used.
+    pub sink: SinkConfig,
+    /// The subject or topic; none: the sink's own, or there are no addresses.
+    pub address: Option<AddressTemplate>,
+}
+
+/// Which actions: `user.deactivate`, `user.*` or `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionPattern(String);
+
+/// Who and what nothing may be changed about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProtectConfig {
+    /// Ids or logins.
+    pub users: Vec<String>,
+    /// Ids or exact names; their members are protected too.
+    pub groups: Vec<String>,
+}
+
+/// How many changes in how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitConfig {
+    /// The actions that count.
+    pub pattern: ActionPattern,
+    /// Changes, at most.
+    pub count: u32,
+    /// In any time of this length.
+    pub per: Duration,
+}
+
+/// Whether outcomes may have secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RevealConfig {
+    /// Whether they may at all.
+    pub allowed: bool,
+    /// The addresses that only those read who may see secrets.
+    pub private: Vec<AddressPattern>,
+}
+
+/// Where decisions are recorded.
+#[derive(Debug, Clone)]
+pub enum AuditConfig {
+    /// A file of JSON lines that is only ever appended to.
+    File(PathBuf),
+    /// A sink.
+    Sink(DestinationConfig),
+}
+
+impl ActionPattern {
+    /// Whether `action` is one of them.
+    pub fn matches(&self, action: Action) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => action.name().starts_with(prefix),
+            None => action.name() == self.0,
+        }
+    }
+
+    /// All of them.
+    pub fn actions(&self) -> impl Iterator<Item = Action> {
+        Action::ALL.iter().copied().filter(|action| self.matches(*action))
+    }
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let pattern = Self(text.to_owned());
+        let is_whole =
+            text == "*" || text.strip_suffix(".*").is_some_and(|group| !group.contains(['.', '*']));
+        if !is_whole && Action::named(text).is_none() || pattern.actions().next().is_none() {
+            let names = Action::ALL.iter().map(|action| action.name());
+            let hint = did_you_mean(text, names);
+            return Err(Problem::new(
+                "",
+                format!("`{text}` is no action, `*`, or a group such as `user.*`{hint}"),
+            ));
+        }
+        Ok(pattern)
+    }
+}
+
+impl fmt::Display for ActionPattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl LimitConfig {
+    /// Whether `action` counts. Reads do where the limit is about reads alone.
+    pub fn is_about(&self, action: Action) -> bool {
+        let is_of_reads = || self.pattern.actions().all(|action| action.effect() == Effect::Read);
+        self.pattern.matches(action) && (action.effect() != Effect::Read || is_of_reads())
+    }
+}
+
+impl fmt::Display for LimitConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {} in {}", self.count, self.pattern, in_words(self.per))
+    }
+}
+
+fn in_words(per: Duration) -> String {
+    let seconds = per.as_secs();
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let unit = units.iter().find(|(length, _)| seconds >= *length && seconds % length == 0);
+    unit.map_or_else(|| format!("{seconds}s"), |(length, unit)| format!("{}{unit}", seconds / length))
+}
+
+impl CommandsConfig {
+    /// All actions that are allowed.
+    pub fn actions(&self) -> impl Iterator<Item = Action> {
+        Action::ALL.iter().copied().filter(|action| self.allows(*action))
+    }
+
+    /// Whether `action` is allowed.
+    pub fn allows(&self, action: Action) -> bool {
+        self.allow.iter().any(|pattern| pattern.matches(action))
+    }
+
+    /// The rights that the allowed actions need, with those to find what commands and protection name.
+    pub fn scopes(&self) -> BTreeSet<Scope> {
+        let mut scopes: BTreeSet<_> = self.actions().flat_map(scopes_of).collect();
+        if !self.protect.groups.is_empty() {
+            scopes.insert(Scope::GroupsRead);
+        }
+        if !self.protect.users.is_empty() {
+            scopes.insert(Scope::UsersRead);
+        }
+        for (read, manage) in
+            [(Scope::UsersRead, Scope::UsersManage), (Scope::GroupsRead, Scope::GroupsManage)]
+        {
+            if scopes.contains(&manage) {
+                scopes.remove(&read);
+            }
+        }
+        scopes
+    }
+
+    /// The sinks that are used.
+    pub fn sinks(&self) -> impl Iterator<Item = &SinkConfig> {
+        let audit = match &self.audit {
+            AuditConfig::File(_) => None,
+            AuditConfig::Sink(destination) => Some(&destination.sink),
+        };
+        [&self.outcomes.sink].into_iter().chain(audit)
+    }
+}
+
+/// What `action` needs, with what it takes to find those whom it names by login or by name.
+fn scopes_of(action: Action) -> Vec<Scope> {
+    let found = match action {
+        Action::GroupAddUser
+        | Action::GroupRemoveUser
+        | Action::AppAssignUser
+        | Action::AppUnassignUser
+        | Action::LogByUser => Some(Scope::UsersRead),
+        Action::UserCreate | Action::AppAssignGroup | Action::AppUnassignGroup => Some(Scope::GroupsRead),
+        _ => None,
+    };
+    [Some(action.scope()), found].into_iter().flatten().collect()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCommands {
+    org: String,
+    intake: Option<RawIntake>,
+    outcomes: RawDestination,
+    #[serde(default)]
+    allow: Vec<String>,
+    #[serde(default)]
+    protect: RawProtect,
+    #[serde(default)]
+    limits: BTreeMap<String, String>,
+    list_max: Option<usize>,
+    signature: Option<RawSignature>,
+    #[serde(default)]
+    reveal: RawReveal,
+    #[serde(default)]
+    reply_to: Vec<String>,
+    audit: Option<RawAudit>,
+    parallel: Option<usize>,
+    attempts_max: Option<u32>,
+    keep: Option<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIntake {
+    kind: BusKind,
+    bus: Option<String>,
+    topic: Option<String>,
+    group: Option<String>,
+    stream: Option<String>,
+    subject: Option<String>,
+    durable: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BusKind {
+    Kafka,
+    Nats,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDestination {
+    sink: String,
+    subject: Option<String>,
+    topic: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProtect {
+    #[serde(default)]
+    users: Vec<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawReveal {
+    #[serde(default)]
+    allowed: bool,
+    #[serde(default)]
+    private: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAudit {
+    file: Option<PathBuf>,
+    sink: Option<String>,
+    subject: Option<String>,
+    topic: Option<String>,
+}
+
+/// The most limits: what they have counted is kept in one note of the state.
+const LIMITS_MAX: usize = 24;
+const DEFAULT_LIST_MAX: usize = 100;
+const DEFAULT_PARALLEL: usize = 8;
+const PARALLEL_MAX: usize = 256;
+const DEFAULT_ATTEMPTS_MAX: u32 = 10;
+const DEFAULT_KEEP: Duration = Duration::from_secs(30 * 86_400);
+
+/// What commands refer to.
+pub(super) struct Places<'a> {
+    pub(super) orgs: &'a BTreeSet<&'a str>,
+    pub(super) buses: &'a Buses,
+    pub(super) sinks: &'a BTreeMap<String, SinkConfig>,
+    /// Where the state is, if that was understood.
+    pub(super) state: Option<&'a Path>,
+}
+
+pub(super) fn understand(
+    name: &str,
+    raw: RawCommands,
+    places: &Places<'_>,
+    secrets: InlineSecrets,
+) -> Result<CommandsConfig, Problem> {
+    refers("org", &raw.org, places.orgs)?;
+    let intake = raw.intake.map(|raw| intake(name, raw, places.buses)).transpose();
+    let intake = intake.map_err(|err| err.under("intake"))?;
+    let outcomes = destination(raw.outcomes, places).map_err(|err| err.under("outcomes"))?;
+    if raw.allow.is_empty() {
+        return Err(Problem::new("allow", "nothing is allowed: say what is, for example [\"user.*\"]"));
+    }
+    let audit = match raw.audit {
+        Some(raw) => audit(raw, places).map_err(|err| err.under("audit"))?,
+        None => {
+            let state = places.state.unwrap_or(Path::new(""));
+            AuditConfig::File(state.join("audit").join(format!("{name}.jsonl")))
+        }
+    };
+    let keep = raw.keep.map_or(DEFAULT_KEEP, |Span(span)| span);
+    let signature = raw.signature.map(|raw| signature::understand(raw, keep, secrets)).transpose();
+    let config = CommandsConfig {
+        name: name.to_owned(),
+        org: raw.org,
+        intake,
+        outcomes,
+        allow: each("allow", &raw.allow, |text| ActionPattern::parse(text))?,
+        protect: ProtectConfig { users: raw.protect.users, groups: raw.protect.groups },
+        limits: limits(&raw.limits)?,
+        list_max: at_least_one("list_max", raw.list_max, DEFAULT_LIST_MAX)?,
+        signature: signature.map_err(|err| err.under("signature"))?,
+        reveal: RevealConfig {
+            allowed: raw.reveal.allowed,
+            private: each("reveal.private", &raw.reveal.private, pattern)?,
+        },
+        reply_to: each("reply_to", &raw.reply_to, pattern)?,
+        audit,
+        parallel: at_least_one("parallel", raw.parallel, DEFAULT_PARALLEL)?,
+        attempts_max: raw.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
+        keep,
+    };
+    require_sense(&config)?;
+    Ok(config)
+}
+
+/// What does nothing where it stands is a mistake.
+fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
+    if config.parallel > PARALLEL_MAX {
+        return Err(Problem::new("parallel", format!("at most {PARALLEL_MAX}")));
+    }
+    if config.attempts_max == 0 {
+        return Err(Problem::new("attempts_max", "must be above zero"));
+    }
+    if config.keep < Duration::from_secs(3_600) {
+        let reason = "must be 1h or more: a copy of a command that is forgotten is carried out again";
+        return Err(Problem::new("keep", reason));
+    }
+    if config.reveal.allowed && config.reveal.private.is_empty() {
+        return Err(Problem::new("reveal.private", "say which addresses are private: there are none"));
+    }
+    let has_addresses = matches!(config.outcomes.sink, SinkConfig::Kafka(_) | SinkConfig::Nats(_));
+    if !config.reply_to.is_empty() && !has_addresses {
+        let reason = format!("the sink `{}` has no addresses to reply to", config.outcomes.sink.name());
+        return Err(Problem::new("reply_to", reason));
+    }
+    for limit in &config.limits {
+        if !config.actions().any(|action| limit.is_about(action)) {
+            let reason = format!("none of the actions that `{}` is about are allowed", limit.pattern);
+            return Err(Problem::new(format!("limits.{}", limit.pattern), reason));
+        }
+    }
+    let names = [("users", &config.protect.users), ("groups", &config.protect.groups)];
+    for (key, names) in names {
+        if names.iter().any(|name| name.trim().is_empty()) {
+            return Err(Problem::new(format!("protect.{key}"), "a name is empty"));
+        }
+    }
+    Ok(())
+}
+
+fn at_least_one(key: &str, given: Option<usize>, default: usize) -> Result<usize, Problem> {
+    match given.unwrap_or(default) {
+        0 => Err(Problem::new(key, "must be above zero")),
+        number => Ok(number),
+    }
+}
+
+fn each<T>(
+    key: &str,
+    texts: &[String],
+    understand: impl Fn(&str) -> Result<T, Problem>,
+) -> Result<Vec<T>, Problem> {
+    let under = |index: usize| move |problem: Problem| problem.under(&format!("{key}[{index}]"));
+    texts.iter().enumerate().map(|(index, text)| understand(text).map_err(under(index))).collect()
+}
+
+fn pattern(text: &str) -> Result<AddressPattern, Problem> {
+    text.parse().map_err(|err: crate::command::AddressError| Problem::new("", err.to_string()))
+}
+
+fn limits(raw: &BTreeMap<String, String>) -> Result<Vec<LimitConfig>, Problem> {
+    if raw.len() > LIMITS_MAX {
+        return Err(Problem::new("limits", format!("at most {LIMITS_MAX}")));
+    }
+    let limit = |(name, text): (&String, &String)| {
+        let under = |problem: Problem| problem.under(&format!("limits.{name}"));
+        let pattern = ActionPattern::parse(name).map_err(under)?;
+        let parts = text
+            .split_once('/')
+            .and_then(|(count, per)| Some((count.trim().parse().ok()?, Span::parse(per.trim())?)));
+        match parts {
+            Some((count, Span(per))) if count > 0 && per >= Duration::from_secs(1) => {
+                Ok(LimitConfig { pattern, count, per })
+            }
+            _ => Err(under(Problem::new("", format!("`{text}` is not a limit such as \"50/10m\"")))),
+        }
+    };
+    raw.iter().map(limit).collect()
+}
+
+fn intake(name: &str, raw: RawIntake, buses: &Buses) -> Result<IntakeConfig, Problem> {
+    let keys: [(&str, bool, BusKind); 5] = [
+        ("topic", raw.topic.is_some(), BusKind::Kafka),
+        ("group", raw.group.is_some(), BusKind::Kafka),
+        ("stream", raw.stream.is_some(), BusKind::Nats),
+        ("subject", raw.subject.is_some(), BusKind::Nats),
+        ("durable", raw.durable.is_some(), BusKind::Nats),
+    ];
+    if let Some((key, ..)) = keys.iter().find(|(_, is_given, kind)| *is_given && *kind != raw.kind) {
+        let kind = format!("{:?}", raw.kind).to_lowercase();
+        return Err(Problem::new(*key, format!("an intake of kind {kind} has no such key")));
+    }
+    let own_name = format!("oktabus-{name}");
+    match raw.kind {
+        BusKind::Kafka => {
+            let bus = choose_bus(raw.bus.as_deref(), buses, "kafka", |bus| match bus {
+                BusConfig::Kafka(bus) => Some(bus),
+                BusConfig::Nats(_) => None,
+            })?;
+            let topic = needed("topic", raw.topic, "an intake of kind kafka needs a topic")?;
+            Ok(IntakeConfig::Kafka { bus, topic, group: raw.group.unwrap_or(own_name) })
+        }
+        BusKind::Nats => {
+            let bus = choose_bus(raw.bus.as_deref(), buses, "nats", |bus| match bus {
+                BusConfig::Nats(bus) => Some(bus),
+                BusConfig::Kafka(_) => None,
+            })?;
+            let stream = needed("stream", raw.stream, "an intake of kind nats needs a JetStream stream")?;
+            let subject = needed("subject", raw.subject, "say which subjects of the stream have commands")?;
+            let durable = raw.durable.unwrap_or(own_name);
+            for (key, name) in [("stream", &stream), ("durable", &durable)] {
+                if name.contains(|c: char| c.is_whitespace() || ".*>/\\".contains(c)) {
+                    return Err(Problem::new(key, format!("`{name}` is not the name of a {key}")));
+                }
+            }
+            if subject.parse::<AddressPattern>().is_err() {
+                return Err(Problem::new("subject", format!("`{subject}` is not a subject")));
+            }
+            Ok(IntakeConfig::Nats { bus, stream, subject, durable })
+        }
+    }
+}
+
+fn needed(key: &str, given: Option<String>, reason: &str) -> Result<String, Problem> {
+    given.filter(|text| !text.is_empty()).ok_or_else(|| Problem::new(key, reason))
+}
+
+fn destination(raw: RawDestination, places: &Places<'_>) -> Result<DestinationConfig, Problem> {
+    let sink = places.sinks.get(&raw.sink).ok_or_else(|| {
+        let names = places.sinks.keys().map(String::as_str);
+        let hint = did_you_mean(&raw.sink, names);
+        Problem::new("sink", format!("there is no sink `{}`{hint}", raw.sink))
+    })?;
+    let (key, text, used_as, own) = match (sink, raw.subject, raw.topic) {
+        (SinkConfig::Nats(sink), subject, None) => {
+            ("subject", subject, AddressUse::Subject, sink.subject.fixed(None))
+        }
+        (SinkConfig::Kafka(sink), None, topic) => ("topic", topic, AddressUse::Topic, sink.topic.fixed(None)),
+        (SinkConfig::File(_) | SinkConfig::Stdout(_), None, None) => {
+            return Ok(DestinationConfig { sink: sink.clone(), address: None });
+        }
+        (_, Some(_), _) => {
+            return Err(Problem::new("subject", format!("the sink `{}` has no subjects", raw.sink)));
+        }
+        (_, _, Some(_)) => {
+            return Err(Problem::new("topic", format!("the sink `{}` has no topics", raw.sink)));
+        }
+    };
+    if text.is_none() && own.is_none() {
+        let reason = format!("the {key} of the sink `{}` depends on events: give one here", raw.sink);
+        return Err(Problem::new(key, reason));
+    }
+    let address = text.map(|text| AddressTemplate::parse(&text, used_as)).transpose();
+    let address = address.map_err(|err| Problem::new(key, err.to_string()))?;
+    Ok(DestinationConfig { sink: sink.clone(), address })
+}
+
+fn audit(raw: RawAudit, places: &Places<'_>) -> Result<AuditConfig, Problem> {
+    match raw {
+        RawAudit { file: Some(file), sink: None, subject: None, topic: None } => Ok(AuditConfig::File(file)),
+        RawAudit { file: None, sink: Some(sink), subject, topic } => {
+            destination(RawDestination { sink, subject, topic }, places).map(AuditConfig::Sink)
+        }
+        _ => Err(Problem::new("", "give `file`, or `sink` with its `subject` or `topic`")),
+    }
+}
