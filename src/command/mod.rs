@@ -6,6 +6,11 @@
 mod address;
 pub mod audit;
 pub mod dead_letters;
+pub mod execute;
+mod expect;
+pub mod intake;
+pub mod journal;
+pub mod message;
 mod expect;
 pub mod intake;
 pub mod journal;

@@ -49,6 +49,8 @@ pub struct Revealed {
 pub struct Failed {
     /// Why, for the outcome.
     pub error: OutcomeError,
+    /// What came of each part, where a command has several; `null` otherwise.
+    pub result: Value,
     /// When it may be tried again, if trying again can help: Okta is away, throttles, or is still at work on the user.
     pub retry_after: Option<Duration>,
     /// What concerns the command, before it.

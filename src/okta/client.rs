@@ -1,16 +1,18 @@
-//! Requests to one org, each with a credential and within the budget, so that no resource has to think of either.
+//! Requests to one org, looks and changes, each with a credential and within the budget, so that no resource has to think of either.
 
 use bytes::Bytes;
 use reqwest::{
     Method, StatusCode,
-    header::{ACCEPT, HeaderMap, LINK},
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK},
 };
+use serde_json::Value;
 use url::Url;
 
 use super::{
     BudgetStatus, OktaError, Priority,
     auth::{Authenticator, Credential, Verdict},
     header, link,
+    request::{Change, Target, unsendable},
     transport::{ClientError, Failure, Reply, Transport},
 };
 use crate::config::OrgConfig;
@@ -31,6 +33,32 @@ pub struct Client {
 pub(super) struct Answer {
     pub(super) body: Bytes,
     pub(super) next: Option<Url>,
+}
+
+/// A change that Okta made.
+#[derive(Debug)]
+pub struct Changed {
+    /// What Okta answered; `null` if that is nothing.
+    pub body: Value,
+    /// Okta's id of the request: the events that it caused have it as `transaction.id`.
+    pub request_id: Option<String>,
+}
+
+/// What Okta answered to a look-up, and where it goes on.
+#[derive(Debug)]
+pub struct Found {
+    /// The answer.
+    pub body: Value,
+    /// The next page of a list.
+    pub next: Option<Url>,
+}
+
+/// One request as it is sent, attempt after attempt.
+struct Sending<'a> {
+    method: &'a Method,
+    url: &'a Url,
+    body: Option<&'a Bytes>,
+    priority: Priority,
 }
 
 impl Client {
@@ -74,51 +102,94 @@ impl Client {
 
     /// Gets `url` within the budget.
     pub(super) async fn get(&self, url: &Url, priority: Priority) -> Result<Answer, OktaError> {
-        if !self.is_own(url) {
-            return Err(self.foreign(url.origin().ascii_serialization()));
+        let sending = Sending { method: &Method::GET, url, body: None, priority };
+        let reply = self.exchange(sending).await?;
+        if reply.status != StatusCode::OK {
+            return Err(refusal(&reply));
         }
+        Ok(Answer { next: self.next_link(&reply.headers)?, body: reply.body })
+    }
+
+    /// Where `target` is.
+    pub fn url_of(&self, target: &Target) -> Url {
+        target.url(&self.org().url)
+    }
+
+    /// Looks up what is at `url`: a target's, or one that a link points to.
+    pub async fn look_up(&self, url: &Url) -> Result<Found, OktaError> {
+        let answer = self.get(url, Priority::LookUp).await?;
+        Ok(Found { body: json(&answer.body)?, next: answer.next })
+    }
+
+    /// Makes a change. It is sent again only if it is certain that Okta has not made it: without a connection, with a
+    /// refused credential, and after a 429, for which it waits. Every other failure is [ambiguous](OktaError::is_ambiguous).
+    pub async fn change(&self, change: &Change) -> Result<Changed, OktaError> {
+        if let Some(path) = change.body.as_ref().and_then(unsendable) {
+            return Err(OktaError::Unsendable { path: path.trim_start_matches('.').to_owned() });
+        }
+        let url = self.url_of(&change.target);
+        let body = change.body.as_ref().map(|body| Bytes::from(body.to_string()));
+        let sending = Sending {
+            method: &change.method,
+            url: &url,
+            body: Some(&body.unwrap_or_default()),
+            priority: Priority::LookUp,
+        };
+        let reply = self.exchange(sending).await?;
+        if !reply.status.is_success() {
+            return Err(refusal(&reply));
+        }
+        let body = if reply.body.is_empty() { Value::Null } else { json(&reply.body)? };
+        Ok(Changed { body, request_id: header::request_id(&reply.headers) })
+    }
+
+    /// What `change` would send, for people.
+    pub fn shown(&self, change: &Change) -> Value {
+        change.shown(&self.org().url)
+    }
+
+    /// Sends until there is an answer that another attempt would not better.
+    async fn exchange(&self, sending: Sending<'_>) -> Result<Reply, OktaError> {
+        if !self.is_own(sending.url) {
+            return Err(self.foreign(sending.url.origin().ascii_serialization()));
+        }
+        let is_get = *sending.method == Method::GET;
         let mut attempts_left = ATTEMPTS_MAX;
         let mut has_broken = false;
         loop {
             attempts_left -= 1;
             let credential = self.auth.credential(&self.transport).await?;
-            let reply = match self.attempt(url, priority, &credential).await {
+            let reply = match self.attempt(&sending, &credential).await {
                 Ok(reply) => reply,
-                // A GET may be repeated.
-                Err(Failure::Broken(_)) if !has_broken && attempts_left > 0 => {
+                // What only looks may be repeated.
+                Err(Failure::Broken(_)) if is_get && !has_broken && attempts_left > 0 => {
                     has_broken = true;
                     continue;
                 }
+                // Who looks decides alone how long to wait. The turn of the next attempt comes after the reset.
+                Err(Failure::NotTaken(_)) if !is_get && attempts_left > 0 => continue,
                 Err(failure) => return Err(failure.into_error()),
             };
             let verdict = self.auth.judge(&credential, &reply, &self.transport).await;
             if verdict == Verdict::TryAgain && attempts_left > 0 {
                 continue;
             }
-            return self.answer(reply);
+            return Ok(reply);
         }
     }
 
-    async fn attempt(
-        &self,
-        url: &Url,
-        priority: Priority,
-        credential: &Credential,
-    ) -> Result<Reply, Failure> {
-        let turn = self.transport.turn(&Method::GET, url, priority).await;
+    async fn attempt(&self, sending: &Sending<'_>, credential: &Credential) -> Result<Reply, Failure> {
+        let Sending { method, url, body, priority } = *sending;
+        let turn = self.transport.turn(method, url, priority).await;
         // Only now: what is signed says when it was, and waiting may have taken a minute.
-        let authorization = credential.headers(&Method::GET, url, self.transport.okta_epoch_seconds())?;
-        let request = self.transport.request(Method::GET, url).header(ACCEPT, "application/json");
-        self.transport.send(turn, request.headers(authorization)).await
-    }
-
-    fn answer(&self, reply: Reply) -> Result<Answer, OktaError> {
-        if reply.status != StatusCode::OK {
-            let request_id = header::request_id(&reply.headers);
-            let challenge = header::challenge(&reply.headers);
-            return Err(OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id));
+        let authorization = credential.headers(method, url, self.transport.okta_epoch_seconds())?;
+        let mut request = self.transport.request(method.clone(), url).header(ACCEPT, "application/json");
+        if let Some(body) = body {
+            // Okta answers 411 to a POST without a length, be it 0.
+            request = request.header(CONTENT_LENGTH, body.len()).header(CONTENT_TYPE, "application/json");
+            request = request.body(body.clone());
         }
-        Ok(Answer { next: self.next_link(&reply.headers)?, body: reply.body })
+        self.transport.send(turn, request.headers(authorization)).await
     }
 
     fn next_link(&self, headers: &HeaderMap) -> Result<Option<Url>, OktaError> {
@@ -135,4 +206,14 @@ impl Client {
     fn foreign(&self, found: String) -> OktaError {
         OktaError::ForeignLink { found, expected: self.transport.host() }
     }
+}
+
+fn refusal(reply: &Reply) -> OktaError {
+    let request_id = header::request_id(&reply.headers);
+    let challenge = header::challenge(&reply.headers);
+    OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
+}
+
+fn json(body: &[u8]) -> Result<Value, OktaError> {
+    serde_json::from_slice(body).map_err(|err| OktaError::NotAPage(format!("it is no JSON: {err}")))
 }

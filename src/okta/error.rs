@@ -16,6 +16,8 @@ pub enum OktaError {
         host: String,
         /// What went wrong, without the URL.
         reason: String,
+        /// Whether the request may have reached Okta all the same.
+        was_sent: bool,
     },
     /// Too many requests.
     #[error("okta asks to wait {} s (429)", wait.as_secs())]
@@ -50,6 +52,12 @@ pub enum OktaError {
     /// A success whose body is not what was asked for.
     #[error("the answer is not a page of events: {0}")]
     NotAPage(String),
+    /// A text that Okta refuses: nothing was sent.
+    #[error("okta takes no characters beyond U+FFFF, such as emoji, and there is one in {path}")]
+    Unsendable {
+        /// Where it is in the body.
+        path: String,
+    },
     /// A polling answer always has a `next` link.
     #[error("the answer has no `next` link")]
     NoNextLink,
@@ -89,8 +97,37 @@ impl OktaError {
             Self::RateLimited { wait } => Class::Retry(Some(*wait)),
             Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
             Self::TooLarge { .. } | Self::ForeignLink { .. } => Class::Configuration,
+            Self::Unsendable { .. } => Class::Permanent,
             Self::Auth(err) => err.class(),
         }
+    }
+
+    /// Whether a change that ended so may have been made all the same: only a look at Okta can tell.
+    pub fn is_ambiguous(&self) -> bool {
+        match self {
+            Self::Transport { was_sent, .. } => *was_sent,
+            Self::Status { status, .. } => matches!(status, 408 | 500..),
+            Self::TooLarge { .. } | Self::NotAPage(_) | Self::NoNextLink | Self::ForeignLink { .. } => true,
+            Self::RateLimited { .. } | Self::Unsendable { .. } | Self::Auth(_) => false,
+        }
+    }
+
+    /// Okta's error code, for example `E0000007`.
+    pub fn code(&self) -> Option<&str> {
+        let Self::Status { code, .. } = self else { return None };
+        code.as_deref()
+    }
+
+    /// The HTTP status, if it was not success.
+    pub fn status(&self) -> Option<u16> {
+        let Self::Status { status, .. } = self else { return None };
+        Some(*status)
+    }
+
+    /// Okta's id of the request.
+    pub fn request_id(&self) -> Option<&str> {
+        let Self::Status { request_id, .. } = self else { return None };
+        request_id.as_deref()
     }
 
     /// What stays the same when the same happens again: no waiting times, no request ids.
@@ -158,8 +195,14 @@ fn class_of(status: u16, code: Option<&str>) -> Class {
     match (status, code) {
         // The feature is not enabled in the org.
         (401, Some("E0000015")) => Class::Configuration,
+        // The state of the user forbids it, or another system masters what would change: no credential could do it.
+        (403, Some("E0000016" | "E0000023" | "E0000032" | "E0000038" | "E0000077")) => Class::Permanent,
         (401 | 403, _) => Class::Authentication,
-        (408 | 425 | 429, _) | (500.., _) => Class::Retry(None),
+        // There is no such object, in an org that there is.
+        (404, Some("E0000007")) => Class::Permanent,
+        // Okta is still at work on the user, or somebody else is.
+        (409, Some("E0000055")) => Class::Permanent,
+        (408 | 409 | 423 | 425 | 429, _) | (500.., _) => Class::Retry(None),
         (300..=399 | 404 | 405, _) => Class::Configuration,
         _ => Class::Permanent,
     }
@@ -208,6 +251,22 @@ mod tests {
         assert_eq!(error(401, r#"{"errorCode":"E0000015"}"#).class(), Class::Configuration);
         assert_eq!(error(404, "<html>").class(), Class::Configuration);
         assert_eq!(error(302, "").class(), Class::Configuration);
+        assert_eq!(error(404, r#"{"errorCode":"E0000007"}"#).class(), Class::Permanent);
+        assert_eq!(error(409, r#"{"errorCode":"E0000112"}"#).class(), Class::Retry(None));
+        assert_eq!(error(403, r#"{"errorCode":"E0000023"}"#).class(), Class::Permanent);
+        assert_eq!(error(403, r#"{"errorCode":"E0000006"}"#).class(), Class::Authentication);
+    }
+
+    #[test]
+    fn a_change_is_in_doubt_unless_okta_said_no_or_was_never_reached() {
+        for (status, is_ambiguous) in
+            [(400, false), (401, false), (403, false), (404, false), (408, true), (409, false), (500, true), (503, true)]
+        {
+            assert_eq!(error(status, "").is_ambiguous(), is_ambiguous, "{status}");
+        }
+        let lost = |was_sent| OktaError::Transport { host: String::new(), reason: String::new(), was_sent };
+        assert!(lost(true).is_ambiguous() && !lost(false).is_ambiguous());
+        assert!(!OktaError::RateLimited { wait: Duration::ZERO }.is_ambiguous());
     }
 
     #[test]

@@ -2,19 +2,25 @@
 //!
 //! reqwest is named here and nowhere else. No request leaves for another host than the org's.
 
+pub mod apps;
 mod auth;
 mod budget;
 mod client;
 mod error;
+pub mod factors;
+pub mod groups;
 mod header;
 mod link;
 pub mod logs;
 mod quoted;
+mod request;
 mod transport;
 mod turnstile;
+pub mod users;
 
 pub use auth::AuthError;
 pub use budget::{BudgetStatus, Priority};
-pub use client::Client;
+pub use client::{Changed, Client, Found};
 pub use error::{Class, OktaError};
+pub use request::{Change, Target, is_id};
 pub use transport::ClientError;

@@ -73,6 +73,8 @@ pub(super) struct Reply {
 /// How an exchange ended without an answer.
 #[derive(Debug)]
 pub(super) enum Failure {
+    /// It never reached Okta: there was no connection, or Okta had no request left for us (429).
+    NotTaken(OktaError),
     /// The connection broke before the answer began: Okta's side closes idle ones whenever it likes.
     Broken(OktaError),
     Other(OktaError),
@@ -87,7 +89,7 @@ impl From<OktaError> for Failure {
 impl Failure {
     pub(super) fn into_error(self) -> OktaError {
         match self {
-            Self::Broken(error) | Self::Other(error) => error,
+            Self::NotTaken(error) | Self::Broken(error) | Self::Other(error) => error,
         }
     }
 }
@@ -150,14 +152,18 @@ impl Transport {
             Ok(response) => response,
             Err(err) => {
                 metrics::okta_request(&self.org.name, "none");
-                let is_broken = !err.is_timeout() && !err.is_connect();
+                let (is_timeout, is_connect) = (err.is_timeout(), err.is_connect());
                 let error = self.lost(err);
-                return Err(if is_broken { Failure::Broken(error) } else { Failure::Other(error) });
+                return Err(match (is_connect, is_timeout) {
+                    (true, _) => Failure::NotTaken(error),
+                    (false, true) => Failure::Other(error),
+                    (false, false) => Failure::Broken(error),
+                });
             }
         };
         let status = response.status();
         metrics::okta_request(&self.org.name, status.as_str());
-        self.learn(turn, status, response.headers())?;
+        self.learn(turn, status, response.headers()).map_err(Failure::NotTaken)?;
         let headers = response.headers().clone();
         let body = self.read_body(response).await?;
         Ok(Reply { status, headers, body })
@@ -190,7 +196,8 @@ impl Transport {
     }
 
     fn lost(&self, err: reqwest::Error) -> OktaError {
-        OktaError::Transport { host: self.host(), reason: chain(&err.without_url()) }
+        let was_sent = !err.is_connect();
+        OktaError::Transport { host: self.host(), reason: chain(&err.without_url()), was_sent }
     }
 }
 

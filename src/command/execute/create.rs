@@ -1,0 +1,112 @@
+//! Creating a user. The login is what there can be only one of, so a user who may have been created is looked for by it.
+
+use serde_json::json;
+
+use super::{
+    failure::Code,
+    lookup::back_off,
+    resolve,
+    work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of},
+};
+use crate::{
+    command::{Failed, parameters::CreateUser},
+    okta::{OktaError, users, users::NewUser, users::User},
+};
+
+/// Okta takes no more.
+const GROUPS_MAX: usize = 20;
+
+/// Creates the user, or finds that this command did.
+pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
+    let login = login(new)?;
+    let groups = group_ids(work, new)?;
+    let mut has_tried = false;
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        if let Some(found) = find(work, login).await? {
+            return existing(work, new, &found, has_tried);
+        }
+        let change = users::create(NewUser {
+            profile: new.profile.clone(),
+            password: new.password.as_ref(),
+            recovery_question: new.recovery_question.as_ref().map(|one| (one.question.as_str(), &one.answer)),
+            groups: groups.clone(),
+            activate: new.activate,
+            change_password: new.change_password,
+        });
+        match work.send(&change).await {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(raw) => {
+                let created = User::read(raw);
+                let unread = || work.refused(&OktaError::NotAPage("it is no user".to_owned()));
+                let created = created.ok_or_else(unread)?;
+                let settled = work.settled_user(&created.id).await?.unwrap_or(created);
+                return Ok(finished(&settled));
+            }
+            Sent::Refused(error) => {
+                // The login is taken: by us, in a former round or attempt, or by somebody else.
+                return match find(work, login).await? {
+                    Some(found) => existing(work, new, &found, has_tried),
+                    None => Err(work.refused(&error)),
+                };
+            }
+            Sent::InDoubt(error) => {
+                has_tried = true;
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    if let Some(found) = find(work, login).await? {
+        return existing(work, new, &found, has_tried);
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// The login that the user shall have.
+pub(super) fn login(new: &CreateUser) -> Result<&str, Failed> {
+    let login = new.profile.get("login").and_then(serde_json::Value::as_str).filter(|login| !login.is_empty());
+    login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
+}
+
+fn group_ids(work: &Work<'_>, new: &CreateUser) -> Result<Vec<String>, Failed> {
+    if new.groups.len() > GROUPS_MAX {
+        let message = format!("there are {} groups; okta takes {GROUPS_MAX} at most", new.groups.len());
+        return Err(Code::InvalidParameters.because(message));
+    }
+    if new.change_password && (new.password.is_none() || !new.activate) {
+        return Err(Code::InvalidParameters.because("`change_password` needs `password` and `activate`"));
+    }
+    Ok(work.subjects.groups.iter().filter_map(|group| group.id.clone()).collect())
+}
+
+async fn find(work: &Work<'_>, login: &str) -> Result<Option<User>, Failed> {
+    let found = resolve::user_of_login(work.client, work.action, login).await?;
+    // As it is now: lists are some seconds behind.
+    let Some(found) = found else { return Ok(None) };
+    work.settled_user(&found.id).await
+}
+
+/// There is a user of this login: ours, if we asked for one, and it is the one that we asked for.
+fn existing(work: &Work<'_>, new: &CreateUser, found: &User, has_tried: bool) -> Result<Finished, Failed> {
+    let is_young = if has_tried {
+        // No former attempt is needed for it to be ours.
+        found.time("created").is_none_or(|created| created >= work.begun_at())
+    } else {
+        work.may_be_ours(found.time("created"))
+    };
+    let is_same = new.profile.iter().all(|(name, value)| found.attribute(name) == value);
+    if is_young && is_same {
+        return Ok(finished(found));
+    }
+    let login = found.login().unwrap_or_default();
+    let mut failed =
+        Code::AlreadyExists.because(format!("there is a user {login} already: {} ({})", found.id, found.status));
+    failed.result = json!({ "user": named(found) });
+    failed.before = Some(status_of(found));
+    Err(failed)
+}
+
+fn finished(user: &User) -> Finished {
+    Finished::done(json!({ "user": user.raw })).after(status_of(user))
+}

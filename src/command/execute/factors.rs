@@ -1,0 +1,83 @@
+//! Enrolled factors.
+
+use serde_json::{Value, json};
+
+use super::{
+    failure::Code,
+    lookup::{self, back_off},
+    work::{Finished, ROUNDS_MAX, Sent, Work, named},
+};
+use crate::{
+    command::{Failed, Way},
+    okta::{Change, OktaError, factors, is_id},
+};
+
+/// Lists them.
+pub(super) async fn list(work: &mut Work<'_>) -> Result<Finished, Failed> {
+    let id = work.user_id()?;
+    let factors = enrolled(work, id).await?;
+    Ok(Finished::done(json!({ "factors": factors, "complete": true })))
+}
+
+/// Removes one.
+pub(super) async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished, Failed> {
+    if !is_id(factor) {
+        return Err(Code::InvalidParameters.because("`factor` is no id; user.factors lists them"));
+    }
+    let is_left = |enrolled: &[Value]| {
+        enrolled.iter().any(|one| one.get("id").and_then(Value::as_str) == Some(factor))
+    };
+    remove(work, |user| factors::reset(user, factor), is_left).await
+}
+
+/// Removes all.
+pub(super) async fn reset_all(work: &mut Work<'_>) -> Result<Finished, Failed> {
+    remove(work, factors::reset_all, |enrolled: &[Value]| !enrolled.is_empty()).await
+}
+
+async fn remove(
+    work: &mut Work<'_>,
+    change: impl Fn(&str) -> Change,
+    is_left: impl Fn(&[Value]) -> bool,
+) -> Result<Finished, Failed> {
+    let user = work.known_user().await?;
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let enrolled = enrolled(work, &user.id).await?;
+        if work.before.is_none() {
+            work.before = Some(ids(&enrolled));
+        }
+        let finished =
+            |way, left: &[Value]| Ok(Finished::new(way, json!({ "user": named(&user) })).after(ids(left)));
+        if !is_left(&enrolled) && doubt.is_some() {
+            return finished(Way::Done, &enrolled);
+        }
+        work.must_be_as_expected(&user).await?;
+        if !is_left(&enrolled) {
+            return finished(Way::Already, &enrolled);
+        }
+        match work.send(&change(&user.id)).await {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(_) => {
+                let left = self::enrolled(work, &user.id).await?;
+                return finished(Way::Done, &left);
+            }
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+async fn enrolled(work: &Work<'_>, user: &str) -> Result<Vec<Value>, Failed> {
+    let factors = lookup::whole(work.client, work.action, &factors::list(user)).await?;
+    factors.ok_or_else(|| Code::UserNotFound.because(format!("user {user} does not exist any more")))
+}
+
+fn ids(enrolled: &[Value]) -> Value {
+    let ids: Vec<_> = enrolled.iter().filter_map(|factor| factor.get("id")).collect();
+    json!({ "factors": ids })
+}

@@ -1,0 +1,191 @@
+//! Why a request could not be carried out: a short list of codes for programs, each with what can be done about it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    command::{Action, Failed, OutcomeError},
+    okta::{Class, OktaError},
+};
+
+/// What is tried again is not tried at once.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Okta needs minutes for some activations.
+const RETRY_CHANGING_AFTER: Duration = Duration::from_secs(15);
+
+/// Why, for programs. The names are an interface: they never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// There is no such user.
+    UserNotFound,
+    /// There is no such group.
+    GroupNotFound,
+    /// There is no such app.
+    AppNotFound,
+    /// Several have this name.
+    AmbiguousName,
+    /// The user's status does not allow it.
+    WrongStatus,
+    /// What the command expects does not hold.
+    ExpectationFailed,
+    /// There is one with this login or name already.
+    AlreadyExists,
+    /// Okta, or an app, is the master of the group.
+    ReadOnlyGroup,
+    /// Okta is still at work on the user.
+    StillChanging,
+    /// The parameters are not such that Okta could take them.
+    InvalidParameters,
+    /// Okta says no.
+    OktaRefused,
+    /// The credential may not do it.
+    NotPermitted,
+    /// The org has no such feature, or the configuration is wrong.
+    NotAvailable,
+    /// Too many requests.
+    RateLimited,
+    /// Okta does not answer.
+    OktaUnavailable,
+}
+
+impl Code {
+    /// All codes, in the order of the documentation.
+    pub const ALL: &[Self] = &[
+        Self::UserNotFound,
+        Self::GroupNotFound,
+        Self::AppNotFound,
+        Self::AmbiguousName,
+        Self::WrongStatus,
+        Self::ExpectationFailed,
+        Self::AlreadyExists,
+        Self::ReadOnlyGroup,
+        Self::StillChanging,
+        Self::InvalidParameters,
+        Self::OktaRefused,
+        Self::NotPermitted,
+        Self::NotAvailable,
+        Self::RateLimited,
+        Self::OktaUnavailable,
+    ];
+
+    /// Its name in an outcome.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UserNotFound => "user_not_found",
+            Self::GroupNotFound => "group_not_found",
+            Self::AppNotFound => "app_not_found",
+            Self::AmbiguousName => "ambiguous_name",
+            Self::WrongStatus => "wrong_status",
+            Self::ExpectationFailed => "expectation_failed",
+            Self::AlreadyExists => "already_exists",
+            Self::ReadOnlyGroup => "read_only_group",
+            Self::StillChanging => "still_changing",
+            Self::InvalidParameters => "invalid_parameters",
+            Self::OktaRefused => "okta_refused",
+            Self::NotPermitted => "not_permitted",
+            Self::NotAvailable => "not_available",
+            Self::RateLimited => "rate_limited",
+            Self::OktaUnavailable => "okta_unavailable",
+        }
+    }
+
+    /// What can be done about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::UserNotFound => "name the user by id or by login; an e-mail that is not the login finds nobody",
+            Self::GroupNotFound => {
+                "name the group by id or by its exact name; Okta lists a new group after some seconds"
+            }
+            Self::AppNotFound => "name the app by id: it is in the app's URL in the Admin Console",
+            Self::AmbiguousName => "use the id",
+            Self::WrongStatus => "bring the user to one of the statuses that the message names first",
+            Self::ExpectationFailed => "see what has changed since the command was made, and make a new one",
+            Self::AlreadyExists => "use another name, or update the one that there is",
+            Self::ReadOnlyGroup => "change it where it is mastered: in the app, the directory or by a group rule",
+            Self::StillChanging => "try again in some minutes",
+            Self::InvalidParameters => "correct the parameters; `oktabus schema` prints what each action takes",
+            Self::OktaRefused => "the message says what Okta does not accept",
+            Self::NotPermitted => "give the credential the scope and the administrator role that the message names",
+            Self::NotAvailable => "have the feature enabled in the org, and check the org's `domain`",
+            Self::RateLimited => "try again later, or raise the credential's share of the rate limit",
+            Self::OktaUnavailable => "try again later; what was sent is looked at before it is sent again",
+        }
+    }
+
+    /// The failure, for good.
+    pub(super) fn because(self, message: impl Into<String>) -> Failed {
+        let error = OutcomeError {
+            code: self.name().to_owned(),
+            message: message.into(),
+            remedy: Some(self.remedy().to_owned()),
+        };
+        let retry_after = match self {
+            Self::StillChanging => Some(RETRY_CHANGING_AFTER),
+            Self::RateLimited | Self::OktaUnavailable => Some(RETRY_AFTER),
+            _ => None,
+        };
+        Failed { error, result: Value::Null, retry_after, before: None, okta_request_id: None }
+    }
+}
+
+/// What an error of Okta's side means for `action`.
+pub(super) fn of_okta(error: &OktaError, action: Action) -> Failed {
+    let (code, retry_after) = match error.class() {
+        Class::Retry(Some(wait)) => (Code::RateLimited, Some(wait)),
+        Class::Retry(None) if error.status() == Some(409) => (Code::StillChanging, Some(RETRY_CHANGING_AFTER)),
+        Class::Retry(None) => (Code::OktaUnavailable, Some(RETRY_AFTER)),
+        Class::Authentication if error.status() == Some(403) => (Code::NotPermitted, None),
+        // A token that nobody renews in time is no reason to give commands up at once.
+        Class::Authentication => (Code::NotPermitted, Some(RETRY_CHANGING_AFTER)),
+        Class::Configuration => (Code::NotAvailable, None),
+        Class::Permanent if matches!(error, OktaError::Unsendable { .. }) => (Code::InvalidParameters, None),
+        Class::Permanent => (Code::OktaRefused, None),
+    };
+    let message = match code {
+        Code::NotPermitted => {
+            let scope = action.scope();
+            format!("{error}; {} needs {} and the role {}", action.name(), scope.name(), scope.role())
+        }
+        _ => error.to_string(),
+    };
+    Failed { retry_after, okta_request_id: error.request_id().map(str::to_owned), ..code.because(message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_code_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_and_a_missing_right_is_named() {
+        let status = |status, code: &str| OktaError::Status {
+            status,
+            code: Some(code.to_owned()),
+            summary: "no".to_owned(),
+            request_id: Some("r1".to_owned()),
+        };
+        for (error, code, is_retried) in [
+            (status(403, "E0000006"), Code::NotPermitted, false),
+            (status(403, "E0000023"), Code::OktaRefused, false),
+            (status(400, "E0000001"), Code::OktaRefused, false),
+            (status(401, "E0000015"), Code::NotAvailable, false),
+            (status(401, "E0000011"), Code::NotPermitted, true),
+            (status(409, "E0000112"), Code::StillChanging, true),
+            (status(503, "E0000010"), Code::OktaUnavailable, true),
+            (OktaError::RateLimited { wait: Duration::from_secs(9) }, Code::RateLimited, true),
+            (OktaError::Unsendable { path: "x".to_owned() }, Code::InvalidParameters, false),
+        ] {
+            let failed = of_okta(&error, Action::GroupAddUser);
+            assert_eq!((failed.error.code.as_str(), failed.retry_after.is_some()), (code.name(), is_retried));
+            assert_eq!(failed.error.message.contains("okta.groups.manage"), code == Code::NotPermitted);
+        }
+    }
+}

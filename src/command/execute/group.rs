@@ -1,0 +1,176 @@
+//! Groups themselves. Only Okta's own kind can be changed; groups of apps and the built-in ones are mastered elsewhere.
+
+use serde_json::{Value, json};
+
+use super::{
+    failure::Code,
+    lookup::{self, back_off},
+    membership::id_of_group,
+    resolve,
+    work::{Finished, ROUNDS_MAX, Sent, Work},
+};
+use crate::{
+    command::{
+        Failed, Way,
+        parameters::{CreateGroup, Profile, UpdateGroup},
+    },
+    okta::{OktaError, groups},
+};
+
+/// Creates a group, or finds that this command did.
+pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Failed> {
+    let profile = wanted(Some(&new.name), new.description.as_ref(), &new.profile);
+    if new.name.is_empty() {
+        return Err(Code::InvalidParameters.because("`name` is empty"));
+    }
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let found = resolve::named_groups(work.client, work.action, &new.name).await?;
+        if let Some(found) = found.first() {
+            return existing(work, &profile, found, doubt.is_some());
+        }
+        match work.send(&groups::create(&profile)).await {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
+            // The name may be taken, by our own request in doubt for one. Lists are some seconds behind.
+            Sent::Refused(error) if doubt.is_none() && round == ROUNDS_MAX => return Err(work.refused(&error)),
+            Sent::Refused(error) => {
+                tokio::time::sleep(back_off(round)).await;
+                let found = resolve::named_groups(work.client, work.action, &new.name).await?;
+                match found.first() {
+                    Some(found) => return existing(work, &profile, found, doubt.is_some()),
+                    None if doubt.is_none() => return Err(work.refused(&error)),
+                    None => {}
+                }
+            }
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Changes what differs in a group's profile.
+pub(super) async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finished, Failed> {
+    let wanted = wanted(parameters.name.as_ref(), parameters.description.as_ref(), &parameters.profile);
+    if wanted.is_empty() {
+        return Err(Code::InvalidParameters.because("there is nothing to change"));
+    }
+    let id = the_group(work)?;
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let Some(group) = look(work, id).await? else {
+            return Err(Code::GroupNotFound.because(format!("group {id} does not exist any more")));
+        };
+        if is_so(&group, &wanted) {
+            let way = if doubt.is_some() { Way::Done } else { Way::Already };
+            return Ok(Finished::new(way, json!({ "group": group })).after(shown(&group)));
+        }
+        must_be_ours_to_change(&group)?;
+        // What the request leaves out would be emptied.
+        let mut profile = group.get("profile").and_then(Value::as_object).cloned().unwrap_or_default();
+        profile.extend(wanted.clone());
+        match work.send(&groups::replace(id, &profile)).await {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Deletes a group.
+pub(super) async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
+    let id = the_group(work)?;
+    let gone = |way| Ok(Finished::new(way, json!({ "group": { "id": id } })).after(Value::Null));
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let Some(group) = look(work, id).await? else {
+            let is_ours = doubt.is_some() || work.attempt.number > 1;
+            return gone(if is_ours { Way::Done } else { Way::Already });
+        };
+        must_be_ours_to_change(&group)?;
+        match work.send(&groups::delete(id)).await {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(_) => return gone(Way::Done),
+            Sent::Refused(error) if error.status() == Some(404) => {}
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+fn the_group<'a>(work: &Work<'a>) -> Result<&'a str, Failed> {
+    let none = || Code::GroupNotFound.because("the command names no group");
+    id_of_group(work.subjects.groups.first().ok_or_else(none)?)
+}
+
+/// The group as it is now; what it was at first is kept for the outcome.
+async fn look(work: &mut Work<'_>, id: &str) -> Result<Option<Value>, Failed> {
+    let group = lookup::one(work.client, work.action, &groups::get(id)).await?;
+    if work.before.is_none() {
+        work.before = group.as_ref().map(shown);
+    }
+    Ok(group)
+}
+
+fn wanted(name: Option<&String>, description: Option<&String>, profile: &Profile) -> Profile {
+    let mut wanted = profile.clone();
+    for (attribute, value) in [("name", name), ("description", description)] {
+        if let Some(value) = value {
+            wanted.insert(attribute.to_owned(), json!(value));
+        }
+    }
+    wanted
+}
+
+fn is_so(group: &Value, wanted: &Profile) -> bool {
+    let attribute = |name: &str| group.get("profile").and_then(|profile| profile.get(name));
+    wanted.iter().all(|(name, value)| attribute(name).unwrap_or(&Value::Null) == value)
+}
+
+fn must_be_ours_to_change(group: &Value) -> Result<(), Failed> {
+    match group.get("type").and_then(Value::as_str) {
+        Some(kind @ ("APP_GROUP" | "BUILT_IN")) => {
+            Err(Code::ReadOnlyGroup.because(format!("the group is of type {kind}, which okta does not change")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// There is a group of this name: ours, if we asked for one, and it is the one that we asked for.
+fn existing(
+    work: &Work<'_>,
+    wanted: &Profile,
+    found: &Value,
+    has_tried: bool,
+) -> Result<Finished, Failed> {
+    let created = found.get("created").and_then(|time| time.as_str()?.parse().ok());
+    let is_young = if has_tried {
+        created.is_none_or(|created: jiff::Timestamp| created >= work.begun_at())
+    } else {
+        work.may_be_ours(created)
+    };
+    if is_young && is_so(found, wanted) {
+        return Ok(Finished::done(json!({ "group": found })).after(shown(found)));
+    }
+    let id = found.get("id").and_then(Value::as_str).unwrap_or_default();
+    let mut failed = Code::AlreadyExists.because(format!("there is a group of this name already: {id}"));
+    failed.result = json!({ "group": { "id": id } });
+    failed.before = Some(shown(found));
+    Err(failed)
+}
+
+fn shown(group: &Value) -> Value {
+    json!({ "profile": group.get("profile") })
+}

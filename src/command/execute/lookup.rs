@@ -1,0 +1,118 @@
+//! Looks at Okta: one object, or a list to its end or to a limit. A look may be repeated, so it is, a few times.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use url::Url;
+
+use super::failure::of_okta;
+use crate::{
+    command::{Action, Failed},
+    okta::{Class, Client, Found, OktaError, Target},
+};
+
+/// Looks at one thing, at most.
+const LOOKS_MAX: u32 = 4;
+/// What a list may weigh: brokers take messages of 1 MB unless told otherwise, and an outcome has more in it.
+const LIST_BYTES_MAX: usize = 700 << 10;
+
+/// A list.
+#[derive(Debug)]
+pub(super) struct List {
+    pub(super) items: Vec<Value>,
+    /// Whether there is nothing more.
+    pub(super) is_complete: bool,
+}
+
+/// Looks up one object; none if Okta has none of that name.
+pub(super) async fn one(client: &Client, action: Action, target: &Target) -> Result<Option<Value>, Failed> {
+    match patiently(client, &client.url_of(target)).await {
+        Ok(found) => Ok(Some(found.body)),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(of_okta(&error, action)),
+    }
+}
+
+/// Looks up a list, up to `limit` items or what a message can carry; none if what it belongs to does not exist.
+pub(super) async fn list(
+    client: &Client,
+    action: Action,
+    target: &Target,
+    limit: usize,
+) -> Result<Option<List>, Failed> {
+    or_absent(list_from(client, client.url_of(target), limit, LIST_BYTES_MAX).await, action)
+}
+
+/// Looks up a list to its end, for our own use.
+pub(super) async fn whole(
+    client: &Client,
+    action: Action,
+    target: &Target,
+) -> Result<Option<Vec<Value>>, Failed> {
+    let list = list_from(client, client.url_of(target), usize::MAX, usize::MAX).await;
+    Ok(or_absent(list, action)?.map(|list| list.items))
+}
+
+/// Looks up the list at `url`, up to `limit` items or what a message can carry.
+pub(super) async fn list_at(client: &Client, url: Url, limit: usize) -> Result<List, OktaError> {
+    list_from(client, url, limit, LIST_BYTES_MAX).await
+}
+
+fn or_absent(list: Result<List, OktaError>, action: Action) -> Result<Option<List>, Failed> {
+    match list {
+        Ok(list) => Ok(Some(list)),
+        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) => Err(of_okta(&error, action)),
+    }
+}
+
+async fn list_from(client: &Client, url: Url, limit: usize, bytes_max: usize) -> Result<List, OktaError> {
+    let mut list = List { items: Vec::new(), is_complete: false };
+    let mut bytes = 0;
+    let mut next = url;
+    loop {
+        let found = patiently(client, &next).await?;
+        let Value::Array(page) = found.body else {
+            return Err(OktaError::NotAPage("it is no JSON array".to_owned()));
+        };
+        for item in page {
+            bytes += item.to_string().len();
+            if list.items.len() == limit || bytes > bytes_max {
+                return Ok(list);
+            }
+            list.items.push(item);
+        }
+        let Some(url) = found.next else {
+            list.is_complete = true;
+            return Ok(list);
+        };
+        if list.items.len() == limit {
+            return Ok(list);
+        }
+        next = url;
+    }
+}
+
+/// Looks until there is an answer, or no more patience. After a 429 the next turn waits by itself.
+async fn patiently(client: &Client, url: &Url) -> Result<Found, OktaError> {
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        match client.look_up(url).await {
+            Err(error) if looks < LOOKS_MAX && matches!(error.class(), Class::Retry(_)) => {
+                tokio::time::sleep(back_off(looks)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// How long to wait after so many times: doubled from a fifth of a second, with jitter.
+pub(super) fn back_off(times: u32) -> Duration {
+    let milliseconds = 200_u64.saturating_mul(1 << times.saturating_sub(1).min(5));
+    Duration::from_millis(milliseconds / 2 + fastrand::u64(0..=milliseconds / 2))
+}
+
+fn is_absence(error: &OktaError) -> bool {
+    error.status() == Some(404) && error.code() == Some("E0000007")
+}

@@ -1,0 +1,93 @@
+//! Users in groups: each of the users, each of the groups, and what came of each pair.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    failure::Code,
+    lookup::{self, back_off},
+    parts::Parts,
+    work::{Finished, ROUNDS_MAX, Sent, Work, id_of},
+};
+use crate::{
+    command::{Failed, GroupSubject, Way},
+    okta::{OktaError, groups, users},
+};
+
+/// Where the users shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    In,
+    Out,
+}
+
+/// Brings every user into, or out of, every group.
+pub(super) async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
+    let mut parts = Parts::default();
+    for subject in &work.subjects.users {
+        let user = id_of(subject)?;
+        let mut member_of = member_of(work, user).await?;
+        for group in &work.subjects.groups {
+            let group_id = id_of_group(group)?;
+            let before = member_of.contains(group_id);
+            let came_of = one(work, wish, user, group_id, &mut member_of).await;
+            let part = json!({ "user": user, "group": group_id, "name": group.okta_name, "was_member": before });
+            parts.add(part, came_of)?;
+        }
+    }
+    parts.finish(work, "memberships")
+}
+
+async fn one(
+    work: &mut Work<'_>,
+    wish: Wish,
+    user: &str,
+    group: &str,
+    groups: &mut BTreeSet<String>,
+) -> Result<Way, Failed> {
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let is_so = groups.contains(group) == (wish == Wish::In);
+        if is_so && doubt.is_some() {
+            return Ok(Way::Done);
+        }
+        if !work.expect.is_empty() {
+            let now = work.user(user).await?;
+            let now = now.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
+            work.must_be_as_expected(&now).await?;
+        }
+        if is_so {
+            return Ok(Way::Already);
+        }
+        let change = match wish {
+            Wish::In => groups::add_user(group, user),
+            Wish::Out => groups::remove_user(group, user),
+        };
+        match work.send(&change).await {
+            Sent::Planned => return Ok(Way::DryRun),
+            Sent::Done(_) => return Ok(Way::Done),
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+                *groups = member_of(work, user).await?;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// The ids of a user's groups.
+async fn member_of(work: &Work<'_>, user: &str) -> Result<BTreeSet<String>, Failed> {
+    let groups = lookup::whole(work.client, work.action, &users::groups(user)).await?;
+    let groups = groups.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
+    let ids = groups.iter().filter_map(|group| group.get("id").and_then(Value::as_str));
+    Ok(ids.map(str::to_owned).collect())
+}
+
+/// The id of a group that must exist.
+pub(super) fn id_of_group(subject: &GroupSubject) -> Result<&str, Failed> {
+    let absent = || Code::GroupNotFound.because(format!("there is no group {}", subject.name));
+    subject.id.as_deref().ok_or_else(absent)
+}

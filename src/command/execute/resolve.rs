@@ -1,0 +1,218 @@
+//! From names to ids: users by id or login, groups by id or exact name. A name that fits several is nobody's.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    create,
+    failure::Code,
+    lookup::{self, one},
+};
+use crate::{
+    command::{Action, Failed, GroupSubject, Request, Subjects, UserSubject},
+    okta::{Client, apps, groups, is_id, users, users::User},
+};
+
+/// All whom and what `request` names.
+pub(super) async fn subjects(client: &Client, request: &Request) -> Result<Subjects, Failed> {
+    let action = request.action();
+    let named = Named::of(request)?;
+    let mut subjects = Subjects::default();
+    for name in named.users {
+        let subject = user(client, action, name).await?;
+        if subject.id.is_none() && named.must_exist {
+            return Err(Code::UserNotFound.because(format!("there is no user {name}")));
+        }
+        subjects.users.push(subject);
+    }
+    for name in named.groups {
+        let subject = group(client, action, name).await?;
+        // The groups of a new user must exist, though the user need not.
+        if subject.id.is_none() && (named.must_exist || action == Action::UserCreate) {
+            return Err(Code::GroupNotFound.because(format!("there is no group {name}")));
+        }
+        subjects.groups.push(subject);
+    }
+    if let Some(id) = named.app {
+        let is_there = is_id(id) && one(client, action, &apps::get(id)).await?.is_some();
+        if !is_there {
+            return Err(Code::AppNotFound.because(format!("there is no app {id}")));
+        }
+        subjects.app = Some(id.to_owned());
+    }
+    Ok(subjects)
+}
+
+/// What a request names.
+#[derive(Debug, Default)]
+struct Named<'a> {
+    users: Vec<&'a str>,
+    groups: Vec<&'a str>,
+    app: Option<&'a str>,
+    must_exist: bool,
+}
+
+impl<'a> Named<'a> {
+    fn of(request: &'a Request) -> Result<Self, Failed> {
+        let users = |users: Vec<&'a str>| Self { users, must_exist: true, ..Self::default() };
+        let groups = |groups: Vec<&'a str>| Self { groups, must_exist: true, ..Self::default() };
+        Ok(match request {
+            Request::UserCreate(p) => Self {
+                users: vec![create::login(p)?],
+                groups: strs(&p.groups),
+                must_exist: false,
+                ..Self::default()
+            },
+            Request::UserDelete(p) => Self { must_exist: false, ..users(vec![&p.user]) },
+            Request::LogByUser(p) => Self { must_exist: false, ..users(vec![&p.user]) },
+            Request::GroupCreate(p) => Self { must_exist: false, ..groups(vec![&p.name]) },
+            Request::GroupDelete(p) => Self { must_exist: false, ..groups(vec![&p.group]) },
+            Request::UserActivate(p) => users(vec![&p.user]),
+            Request::UserReactivate(p) => users(vec![&p.user]),
+            Request::UserUpdate(p) => users(vec![&p.user]),
+            Request::UserDeactivate(p) => users(vec![&p.user]),
+            Request::UserExpirePassword(p) => users(vec![&p.user]),
+            Request::UserResetPassword(p) => users(vec![&p.user]),
+            Request::UserForgotPassword(p) => users(vec![&p.user]),
+            Request::UserSetPassword(p) => users(vec![&p.user]),
+            Request::UserClearSessions(p) => users(vec![&p.user]),
+            Request::UserResetFactor(p) => users(vec![&p.user]),
+            Request::UserSuspend(p)
+            | Request::UserUnsuspend(p)
+            | Request::UserUnlock(p)
+            | Request::UserFactors(p)
+            | Request::UserResetFactors(p)
+            | Request::UserGet(p) => users(vec![&p.user]),
+            Request::UserGroups(p) | Request::UserApps(p) => users(vec![&p.user]),
+            Request::GroupGet(p) => groups(vec![&p.group]),
+            Request::GroupMembers(p) => groups(vec![&p.group]),
+            Request::GroupUpdate(p) => groups(vec![&p.group]),
+            Request::GroupAddUser(p) | Request::GroupRemoveUser(p) => {
+                Self { users: strs(&p.users), ..groups(strs(&p.groups)) }
+            }
+            Request::AppAssignUser(p) => Self { app: Some(&p.app), ..users(strs(&p.users)) },
+            Request::AppUnassignUser(p) => Self { app: Some(&p.app), ..users(strs(&p.users)) },
+            Request::AppAssignGroup(p) | Request::AppUnassignGroup(p) => {
+                Self { app: Some(&p.app), ..groups(strs(&p.groups)) }
+            }
+            Request::UserSearch(_)
+            | Request::GroupFind(_)
+            | Request::LogByIp(_)
+            | Request::LogSearch(_) => Self::default(),
+        })
+    }
+}
+
+fn strs(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// The user of this id or login; without an id if there is none.
+pub(super) async fn user(client: &Client, action: Action, name: &str) -> Result<UserSubject, Failed> {
+    if let Some(user) = user_of_name(client, action, name).await? {
+        let login = user.login().map(str::to_owned);
+        return Ok(UserSubject { name: name.to_owned(), id: Some(user.id), login });
+    }
+    Ok(UserSubject { name: name.to_owned(), id: None, login: None })
+}
+
+async fn user_of_name(client: &Client, action: Action, name: &str) -> Result<Option<User>, Failed> {
+    let fits = |user: &User| {
+        let login = user.login().unwrap_or_default();
+        // The part before `@` names a user too, if it is the only one.
+        let is_short = login.split_once('@').is_some_and(|(short, _)| short.eq_ignore_ascii_case(name));
+        user.id == name || login.eq_ignore_ascii_case(name) || is_short
+    };
+    if !can_be_segment(name) {
+        return user_of_login(client, action, name).await;
+    }
+    let found = one(client, action, &users::get(name)).await?.and_then(User::read);
+    // `me`, for example, is the owner of the token.
+    if let Some(user) = found.filter(fits) {
+        return Ok(Some(user));
+    }
+    if name.contains('@') || name.starts_with("00u") {
+        return Ok(None);
+    }
+    // Okta says nothing of why it finds nobody by a short name.
+    let several = users::with_login_beginning(&format!("{name}@"));
+    let several = lookup::list(client, action, &several, 2).await?.map_or(0, |list| list.items.len());
+    if several > 1 {
+        let message = format!("`{name}` is the beginning of the logins of several users");
+        return Err(Code::AmbiguousName.because(message));
+    }
+    Ok(None)
+}
+
+/// The user of exactly this login, apart from case.
+pub(super) async fn user_of_login(
+    client: &Client,
+    action: Action,
+    login: &str,
+) -> Result<Option<User>, Failed> {
+    let is_it = |user: &User| user.login().is_some_and(|found| found.eq_ignore_ascii_case(login));
+    if can_be_segment(login) {
+        let found = one(client, action, &users::get(login)).await?.and_then(User::read);
+        return Ok(found.filter(is_it));
+    }
+    if login.is_empty() {
+        return Ok(None);
+    }
+    let found = lookup::whole(client, action, &users::with_login(login)).await?.unwrap_or_default();
+    Ok(found.into_iter().filter_map(User::read).find(is_it))
+}
+
+/// Whether Okta can find `name` in a path: not with `/`, however it is escaped, and dots lead elsewhere.
+fn can_be_segment(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\'])
+}
+
+/// The group of this id or exact name; without an id if there is none.
+pub(super) async fn group(client: &Client, action: Action, name: &str) -> Result<GroupSubject, Failed> {
+    let subject = |group: &Value| GroupSubject {
+        name: name.to_owned(),
+        id: group.get("id").and_then(Value::as_str).map(str::to_owned),
+        okta_name: group.pointer("/profile/name").and_then(Value::as_str).map(str::to_owned),
+    };
+    // What looks like an id may be a name all the same.
+    if is_id(name)
+        && name.starts_with("00g")
+        && let Some(group) = one(client, action, &groups::get(name)).await?
+    {
+        return Ok(subject(&group));
+    }
+    let found = named_groups(client, action, name).await?;
+    match found.as_slice() {
+        [] => Ok(GroupSubject { name: name.to_owned(), id: None, okta_name: None }),
+        [only] => Ok(subject(only)),
+        several => {
+            let ids: Vec<_> = several.iter().filter_map(|group| group.get("id")?.as_str()).collect();
+            let message = format!("{} groups are named `{name}`: {}", ids.len(), ids.join(", "));
+            Err(Code::AmbiguousName.because(message))
+        }
+    }
+}
+
+/// All groups of exactly this name.
+pub(super) async fn named_groups(
+    client: &Client,
+    action: Action,
+    name: &str,
+) -> Result<Vec<Value>, Failed> {
+    if name.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = lookup::whole(client, action, &groups::named(name)).await?.unwrap_or_default();
+    found.retain(|group| group.pointer("/profile/name").and_then(Value::as_str) == Some(name));
+    Ok(found)
+}
+
+/// The ids of all users in a group.
+pub(super) async fn members(client: &Client, name: &str) -> Result<BTreeSet<String>, Failed> {
+    let action = Action::GroupMembers;
+    let absent = || Code::GroupNotFound.because(format!("there is no group {name}"));
+    let id = group(client, action, name).await?.id.ok_or_else(absent)?;
+    let members = lookup::whole(client, action, &groups::members(&id)).await?.ok_or_else(absent)?;
+    Ok(members.iter().filter_map(|user| user.get("id")?.as_str()).map(str::to_owned).collect())
+}

@@ -1,0 +1,44 @@
+//! Taking the secrets out of Okta's answers, so that a result never has them.
+
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::command::Revealed;
+
+/// Okta's names, and ours. What has none is left out: the token of a link is in the link.
+const SECRETS: [(&str, Option<&str>); 6] = [
+    ("tempPassword", Some("temporary_password")),
+    ("activationUrl", Some("activation_url")),
+    ("activationToken", None),
+    ("resetPasswordUrl", Some("reset_password_url")),
+    ("recoveryToken", None),
+    ("resetPasswordToken", None),
+];
+
+/// Takes the secrets out of `answer`.
+pub(super) fn take(answer: &mut Value) -> Vec<Revealed> {
+    let Some(members) = answer.as_object_mut() else { return Vec::new() };
+    let take = |(okta_name, name): (&str, Option<&'static str>)| {
+        let Some(Value::String(secret)) = members.remove(okta_name) else { return None };
+        Some(Revealed { name: name?, secret: SecretString::from(secret) })
+    };
+    SECRETS.into_iter().filter_map(take).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_secret_is_left() {
+        let mut answer = json!({ "activationUrl": "https://s3cret", "activationToken": "s3cret", "id": "1" });
+        let revealed = take(&mut answer);
+        assert_eq!(answer, json!({ "id": "1" }));
+        let shown: Vec<_> = revealed.iter().map(|one| (one.name, one.secret.expose_secret())).collect();
+        assert_eq!(shown, [("activation_url", "https://s3cret")]);
+        assert!(take(&mut json!([])).is_empty());
+    }
+}

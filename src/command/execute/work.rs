@@ -1,0 +1,219 @@
+//! One request at work: what every action needs to look, to expect, to send and to report.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{
+    Attempt,
+    failure::{Code, of_okta},
+    lookup::{self, back_off},
+    secrets,
+};
+use crate::{
+    command::{Action, Expect, Failed, Performed, Subjects, UserSubject, Way},
+    okta::{Change, Client, OktaError, users, users::User},
+};
+
+/// How often a change is made at most, with a look in between: each time but the last was in doubt.
+pub(super) const ROUNDS_MAX: u32 = 4;
+/// Looks at a user until Okta has done what it does in the background; some 20 s.
+const SETTLING_LOOKS_MAX: u32 = 8;
+/// By how much Okta's clock may be behind ours.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
+
+/// One request at work.
+pub(super) struct Work<'a> {
+    pub(super) client: &'a Client,
+    pub(super) action: Action,
+    pub(super) subjects: &'a Subjects,
+    pub(super) expect: &'a Expect,
+    pub(super) attempt: Attempt,
+    /// What concerns the command, as it was found.
+    pub(super) before: Option<Value>,
+    /// Okta's id of the last change.
+    request_id: Option<String>,
+    /// What a dry run would have sent.
+    planned: Vec<Value>,
+}
+
+/// What came of sending a change.
+#[derive(Debug)]
+pub(super) enum Sent {
+    /// Okta made it, and answered this.
+    Done(Value),
+    /// It is a dry run.
+    Planned,
+    /// Okta may have made it.
+    InDoubt(OktaError),
+    /// Okta did not make it.
+    Refused(OktaError),
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        client: &'a Client,
+        action: Action,
+        subjects: &'a Subjects,
+        expect: &'a Expect,
+        attempt: Attempt,
+    ) -> Self {
+        let (before, request_id, planned) = (None, None, Vec::new());
+        Self { client, action, subjects, expect, attempt, before, request_id, planned }
+    }
+
+    /// The user whom the command is about.
+    pub(super) fn subject(&self) -> Result<&'a UserSubject, Failed> {
+        let none = || Code::UserNotFound.because("the command names no user");
+        self.subjects.users.first().ok_or_else(none)
+    }
+
+    /// The id of the user whom the command is about.
+    pub(super) fn user_id(&self) -> Result<&'a str, Failed> {
+        id_of(self.subject()?)
+    }
+
+    /// When the first attempt began, by a clock that is not behind Okta's.
+    pub(super) fn begun_at(&self) -> Timestamp {
+        self.attempt.begun_at.saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
+    }
+
+    /// Whether what Okta shows as done at `time` can have been done by a former attempt at this command.
+    pub(super) fn may_be_ours(&self, time: Option<Timestamp>) -> bool {
+        self.attempt.number > 1 && time.is_some_and(|time| time >= self.begun_at())
+    }
+
+    /// The user as they are now.
+    pub(super) async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
+        let raw = lookup::one(self.client, self.action, &users::get(id)).await?;
+        let Some(raw) = raw else { return Ok(None) };
+        let no_user = || OktaError::NotAPage("it is no user".to_owned());
+        Some(User::read(raw).ok_or_else(|| of_okta(&no_user(), self.action))).transpose()
+    }
+
+    /// The user once Okta is not at work on them any more, or as they are after a while.
+    pub(super) async fn settled_user(&self, id: &str) -> Result<Option<User>, Failed> {
+        let mut looks = 0;
+        loop {
+            let user = self.user(id).await?;
+            looks += 1;
+            if looks == SETTLING_LOOKS_MAX || user.as_ref().is_none_or(|user| user.transitioning_to.is_none()) {
+                return Ok(user);
+            }
+            tokio::time::sleep(back_off(looks)).await;
+        }
+    }
+
+    /// The user whom the command is about, before it is carried out.
+    pub(super) async fn known_user(&self) -> Result<User, Failed> {
+        let subject = self.subject()?;
+        let user = self.settled_user(id_of(subject)?).await?;
+        user.ok_or_else(|| Code::UserNotFound.because(format!("user {} does not exist any more", subject.name)))
+    }
+
+    /// Whether Okta has finished with the user, so that they can be changed.
+    pub(super) fn must_be_settled(&self, user: &User) -> Result<(), Failed> {
+        let Some(status) = &user.transitioning_to else { return Ok(()) };
+        let message = format!("okta is still at work on user {}, who will be {status}", user.id);
+        Err(Code::StillChanging.because(message))
+    }
+
+    /// Whether what the command expects holds for the user.
+    pub(super) async fn must_be_as_expected(&self, user: &User) -> Result<(), Failed> {
+        super::expect::look(self, user).await
+    }
+
+    /// Sends a change, or notes it in a dry run.
+    pub(super) async fn send(&mut self, change: &Change) -> Sent {
+        if self.attempt.dry_run {
+            self.planned.push(self.client.shown(change));
+            return Sent::Planned;
+        }
+        match self.client.change(change).await {
+            Ok(changed) => {
+                self.request_id = changed.request_id;
+                Sent::Done(changed.body)
+            }
+            Err(error) => {
+                self.request_id = error.request_id().map(str::to_owned).or_else(|| self.request_id.take());
+                if error.is_ambiguous() { Sent::InDoubt(error) } else { Sent::Refused(error) }
+            }
+        }
+    }
+
+    /// The failure that an error of Okta's side is.
+    pub(super) fn refused(&self, error: &OktaError) -> Failed {
+        of_okta(error, self.action)
+    }
+
+    /// The failure that remains after all rounds.
+    pub(super) fn gave_up(&self, doubt: Option<&OktaError>) -> Failed {
+        match doubt {
+            Some(error) => self.refused(error),
+            None => Code::StillChanging.because("somebody else changes the same all the time"),
+        }
+    }
+
+    /// The failure, with what was found before it.
+    fn with_before(&self, mut failed: Failed) -> Failed {
+        failed.before = failed.before.take().or_else(|| self.before.clone());
+        failed.okta_request_id = failed.okta_request_id.take().or_else(|| self.request_id.clone());
+        failed
+    }
+
+    /// What it came to, with what was found before it. Secrets in the result go to where they are guarded.
+    pub(super) fn ended(self, finished: Result<Finished, Failed>) -> Result<Performed, Failed> {
+        let Finished { way, mut result, after } = finished.map_err(|failed| self.with_before(failed))?;
+        let revealed = secrets::take(&mut result);
+        if way == Way::DryRun {
+            result = json!({ "requests": self.planned });
+        }
+        Ok(Performed { way, result, revealed, before: self.before, after, okta_request_id: self.request_id })
+    }
+}
+
+/// It ended well.
+#[derive(Debug)]
+pub(super) struct Finished {
+    way: Way,
+    result: Value,
+    after: Option<Value>,
+}
+
+impl Finished {
+    pub(super) fn new(way: Way, result: Value) -> Self {
+        Self { way, result, after: None }
+    }
+
+    pub(super) fn done(result: Value) -> Self {
+        Self::new(Way::Done, result)
+    }
+
+    /// It was a dry run: the result is what would have been sent.
+    pub(super) fn planned() -> Self {
+        Self::new(Way::DryRun, Value::Null)
+    }
+
+    pub(super) fn after(mut self, after: Value) -> Self {
+        self.after = Some(after);
+        self
+    }
+}
+
+/// The id of a user who must exist.
+pub(super) fn id_of(subject: &UserSubject) -> Result<&str, Failed> {
+    let absent = || Code::UserNotFound.because(format!("there is no user {}", subject.name));
+    subject.id.as_deref().ok_or_else(absent)
+}
+
+/// What an outcome says of a user before and after.
+pub(super) fn status_of(user: &User) -> Value {
+    match &user.transitioning_to {
+        Some(to) => json!({ "status": user.status, "transitioning_to": to }),
+        None => json!({ "status": user.status }),
+    }
+}
+
+/// Who was concerned, for the result.
+pub(super) fn named(user: &User) -> Value {
+    json!({ "id": user.id, "login": user.login() })
+}

@@ -1,0 +1,46 @@
+//! Who has which app (Okta, "Application Users" and "Application Groups").
+
+use serde_json::{Map, Value, json};
+
+use super::{Change, Target};
+
+/// An app.
+pub fn get(id: &str) -> Target {
+    Target::of(&["apps", id])
+}
+
+/// How a user has an app, if at all.
+pub fn user(id: &str, user: &str) -> Target {
+    Target::of(&["apps", id, "users", user])
+}
+
+/// How a group has an app, if at all.
+pub fn group(id: &str, group: &str) -> Target {
+    Target::of(&["apps", id, "groups", group])
+}
+
+/// Assigns the app to a user.
+pub fn assign_user(id: &str, user: &str, profile: &Map<String, Value>) -> Change {
+    let body = json!({ "id": user, "scope": "USER", "profile": profile });
+    Change::post(Target::of(&["apps", id, "users"])).body(body)
+}
+
+/// Sets these attributes of a user's profile in the app.
+pub fn update_user(id: &str, user: &str, profile: &Map<String, Value>) -> Change {
+    Change::post(Target::of(&["apps", id, "users", user])).body(json!({ "profile": profile }))
+}
+
+/// Takes the app from a user.
+pub fn unassign_user(id: &str, user: &str) -> Change {
+    Change::delete(Target::of(&["apps", id, "users", user]))
+}
+
+/// Assigns the app to a group.
+pub fn assign_group(id: &str, group: &str) -> Change {
+    Change::put(Target::of(&["apps", id, "groups", group])).body(json!({}))
+}
+
+/// Takes the app from a group.
+pub fn unassign_group(id: &str, group: &str) -> Change {
+    Change::delete(Target::of(&["apps", id, "groups", group]))
+}

@@ -1,0 +1,218 @@
+//! Users: what can be asked about them and done to them (Okta, "Users", "User Lifecycle", "User Credentials").
+//!
+//! Users are carried as Okta wrote them; only what decisions hang on is read.
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value, json};
+
+use super::{Change, Target};
+
+/// Okta's most for a page of users.
+const PAGE_SIZE: usize = 200;
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// As Okta wrote them.
+    pub raw: Value,
+    /// Okta's id.
+    pub id: String,
+    /// `ACTIVE`, `SUSPENDED` and so on; new ones may come.
+    pub status: String,
+    /// What Okta is still at work on: the status to come.
+    pub transitioning_to: Option<String>,
+}
+
+impl User {
+    /// Reads a user; none if that is no user.
+    pub fn read(raw: Value) -> Option<Self> {
+        let text = |name: &str| raw.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (id, status) = (text("id")?, text("status")?);
+        let transitioning_to = text("transitioningToStatus").filter(|status| !status.is_empty());
+        Some(Self { id, status, transitioning_to, raw })
+    }
+
+    /// An attribute of the profile; one that is not set is `null`.
+    pub fn attribute(&self, name: &str) -> &Value {
+        self.raw.get("profile").and_then(|profile| profile.get(name)).unwrap_or(&Value::Null)
+    }
+
+    /// The login.
+    pub fn login(&self) -> Option<&str> {
+        self.attribute("login").as_str()
+    }
+
+    /// A time such as `created`, `statusChanged`, `passwordChanged`.
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        self.raw.get(name)?.as_str()?.parse().ok()
+    }
+}
+
+/// By id, login, or the part of a login before `@` if it is one user's only. Okta cannot find logins with `/` in this way.
+pub fn get(name: &str) -> Target {
+    Target::of(&["users", name])
+}
+
+/// Those with exactly this login. Okta's lists are some seconds behind.
+pub fn with_login(login: &str) -> Target {
+    list().with("filter", format!("profile.login eq {}", Value::from(login)))
+}
+
+/// Those whose logins begin so.
+pub fn with_login_beginning(beginning: &str) -> Target {
+    list().with("search", format!("profile.login sw {}", Value::from(beginning)))
+}
+
+/// By an expression over any attribute.
+pub fn search(expression: &str) -> Target {
+    list().with("search", expression)
+}
+
+/// By an expression over a few attributes.
+pub fn filter(expression: &str) -> Target {
+    list().with("filter", expression)
+}
+
+/// By the beginning of a name or an e-mail; the only page.
+pub fn query(words: &str, limit: usize) -> Target {
+    Target::of(&["users"]).with("q", words).with("limit", limit.min(PAGE_SIZE))
+}
+
+fn list() -> Target {
+    Target::of(&["users"]).with("limit", PAGE_SIZE)
+}
+
+/// A user's groups.
+pub fn groups(id: &str) -> Target {
+    Target::of(&["users", id, "groups"])
+}
+
+/// The apps that a user sees.
+pub fn app_links(id: &str) -> Target {
+    Target::of(&["users", id, "appLinks"])
+}
+
+/// A new user.
+#[derive(Debug, Clone, Default)]
+pub struct NewUser<'a> {
+    /// Attributes as Okta names them.
+    pub profile: Map<String, Value>,
+    /// The password.
+    pub password: Option<&'a SecretString>,
+    /// The question to recover the account, and its answer.
+    pub recovery_question: Option<(&'a str, &'a SecretString)>,
+    /// Ids of groups, at most 20.
+    pub groups: Vec<String>,
+    /// Whether the user is activated at once.
+    pub activate: bool,
+    /// Whether the password must be changed at the first sign-in.
+    pub change_password: bool,
+}
+
+/// Creates a user.
+pub fn create(user: NewUser<'_>) -> Change {
+    let mut target = Target::of(&["users"]).with("activate", user.activate);
+    if user.change_password {
+        target = target.with("nextLogin", "changePassword");
+    }
+    let mut credentials = Map::new();
+    if let Some(password) = user.password {
+        credentials.insert("password".to_owned(), json!({ "value": password.expose_secret() }));
+    }
+    if let Some((question, answer)) = user.recovery_question {
+        let question = json!({ "question": question, "answer": answer.expose_secret() });
+        credentials.insert("recovery_question".to_owned(), question);
+    }
+    let mut body = json!({ "profile": user.profile });
+    if !credentials.is_empty() {
+        body["credentials"] = Value::Object(credentials);
+    }
+    if !user.groups.is_empty() {
+        body["groupIds"] = user.groups.into();
+    }
+    Change::post(target).body(body)
+}
+
+/// Sets these attributes and leaves the others.
+pub fn update(id: &str, profile: &Map<String, Value>) -> Change {
+    Change::post(Target::of(&["users", id])).body(json!({ "profile": profile }))
+}
+
+/// Sets the password.
+pub fn set_password(id: &str, password: &SecretString) -> Change {
+    let credentials = json!({ "password": { "value": password.expose_secret() } });
+    Change::post(Target::of(&["users", id])).body(json!({ "credentials": credentials }))
+}
+
+/// Activates; without the e-mail the answer has the link.
+pub fn activate(id: &str, send_email: bool) -> Change {
+    lifecycle(id, "activate", Some(send_email))
+}
+
+/// Begins the activation once more; without the e-mail the answer has the link.
+pub fn reactivate(id: &str, send_email: bool) -> Change {
+    lifecycle(id, "reactivate", Some(send_email))
+}
+
+/// Suspends.
+pub fn suspend(id: &str) -> Change {
+    lifecycle(id, "suspend", None)
+}
+
+/// Ends a suspension.
+pub fn unsuspend(id: &str) -> Change {
+    lifecycle(id, "unsuspend", None)
+}
+
+/// Unlocks.
+pub fn unlock(id: &str) -> Change {
+    lifecycle(id, "unlock", None)
+}
+
+/// Deprovisions; the e-mail is for the administrator.
+pub fn deactivate(id: &str, send_email: bool) -> Change {
+    lifecycle(id, "deactivate", Some(send_email))
+}
+
+/// Deletes a deprovisioned user. One who is not is only deprovisioned, and gone with the second call.
+pub fn delete(id: &str, send_email: bool) -> Change {
+    Change::delete(Target::of(&["users", id]).with("sendEmail", send_email))
+}
+
+/// Lets the password expire.
+pub fn expire_password(id: &str) -> Change {
+    lifecycle(id, "expire_password", None)
+}
+
+/// Lets the password expire and makes a temporary one, which is in the answer.
+pub fn expire_password_with_temporary(id: &str, revoke_sessions: bool) -> Change {
+    let path = ["users", id, "lifecycle", "expire_password_with_temp_password"];
+    Change::post(Target::of(&path).with("revokeSessions", revoke_sessions))
+}
+
+/// Takes the password away; without the e-mail the answer has the link.
+pub fn reset_password(id: &str, send_email: bool, revoke_sessions: bool) -> Change {
+    let target = Target::of(&["users", id, "lifecycle", "reset_password"]).with("sendEmail", send_email);
+    Change::post(target.with("revokeSessions", revoke_sessions))
+}
+
+/// Begins the recovery of the password; without the e-mail the answer has the link.
+pub fn forgot_password(id: &str, send_email: bool) -> Change {
+    let target = Target::of(&["users", id, "credentials", "forgot_password"]);
+    Change::post(target.with("sendEmail", send_email))
+}
+
+/// Ends all sessions at Okta.
+pub fn clear_sessions(id: &str, oauth_tokens: bool, forget_devices: bool) -> Change {
+    let target = Target::of(&["users", id, "sessions"]).with("oauthTokens", oauth_tokens);
+    Change::delete(target.with("forgetDevices", forget_devices))
+}
+
+fn lifecycle(id: &str, operation: &str, send_email: Option<bool>) -> Change {
+    let target = Target::of(&["users", id, "lifecycle", operation]);
+    Change::post(match send_email {
+        Some(send_email) => target.with("sendEmail", send_email),
+        None => target,
+    })
+}
