@@ -29,6 +29,8 @@ pub struct Record {
     pub fingerprint: String,
     /// Who asks for it, as the message says.
     pub requested_by: Option<String>,
+    /// The key that it was signed with.
+    pub signed_by: Option<String>,
     /// When it was received first.
     pub received_at: Timestamp,
     /// Whom and what it was about when it was begun first: a user who is gone since then was there once. Not kept if they
@@ -62,14 +64,22 @@ pub enum Stage {
 
 /// The outcome is in the journal: only then may a message be acknowledged.
 #[derive(Debug)]
-pub struct Durable(());
+pub struct Durable {
+    _private: (),
+}
 
 impl Record {
     /// The record of a command that has just come.
-    pub fn new(action: String, fingerprint: String, requested_by: Option<String>, now: Timestamp) -> Self {
-        let requested_by = requested_by.as_deref().map(shortened);
-        let (received_at, subjects, stage) = (now, None, Stage::Received);
-        Self { action, fingerprint, requested_by, received_at, subjects, stage }
+    pub fn new(action: &str, fingerprint: &str, requested_by: Option<&str>, now: Timestamp) -> Self {
+        Self {
+            action: action.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            requested_by: requested_by.map(shortened),
+            signed_by: None,
+            received_at: now,
+            subjects: None,
+            stage: Stage::Received,
+        }
     }
 
     /// Reads an entry.
@@ -130,7 +140,7 @@ impl Record {
     /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
     pub fn durable(&self) -> Option<Durable> {
         let ended = matches!(self.stage, Stage::Ended { .. });
-        Invariant::AcknowledgedWhenDurable.check(ended).then_some(Durable(()))
+        Invariant::AcknowledgedWhenDurable.check(ended).then_some(Durable { _private: () })
     }
 }
 
@@ -138,7 +148,7 @@ impl Durable {
     /// For messages that are no commands: they were refused or are in the dead letters, and the journal has no place for
     /// them, because whoever wrote them may have no right to the id that they bear.
     pub fn without_journal() -> Self {
-        Self(())
+        Self { _private: () }
     }
 }
 
@@ -208,7 +218,7 @@ pub(crate) mod tests {
     }
 
     fn received() -> Record {
-        Record::new("user.suspend".to_owned(), "f".to_owned(), None, Timestamp::UNIX_EPOCH)
+        Record::new("user.suspend", "f", None, Timestamp::UNIX_EPOCH)
     }
 
     #[test]

@@ -6,11 +6,8 @@
 mod address;
 pub mod audit;
 pub mod dead_letters;
+pub mod engine;
 pub mod execute;
-mod expect;
-pub mod intake;
-pub mod journal;
-pub mod message;
 mod expect;
 pub mod intake;
 pub mod journal;

@@ -15,6 +15,7 @@ pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
 pub use batch::{Batch, BatchId, Message, Origin, Payload};
 pub use events::{Event, Events, EventsError};
 pub use field::Field;
+pub(crate) use printable::push_printable;
 pub use redaction::{Action, Preset, Redaction, RuleError, Rules};
 pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};
 

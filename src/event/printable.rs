@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// Appends `text`. What CloudEvents forbids in a string (control characters and noncharacters) is percent-encoded, and `%`
 /// with it, so that two texts never become one.
-pub(super) fn push_printable(text: &str, out: &mut String) {
+pub(crate) fn push_printable(text: &str, out: &mut String) {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'%') {
         out.push_str(text);
         return;

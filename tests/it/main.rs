@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 #![expect(clippy::print_stdout, reason = "some tests have a table to show")]
 
+mod command;
 mod daemon;
 mod format;
 mod okta;

@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EngineError, Office, claims,
-    job::{Found, Job, Verdict},
+    EngineError, Office,
+    job::{Found, Job, Origin, Verdict},
     ledger::Kept,
     status::Trouble,
-    verdicts,
+    trail, verdicts,
 };
 use crate::{
     command::{
-        Failed, Outcome, Performed, Status, Subjects, Way,
-        audit::Decision,
+        Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
+        audit::{AuditRecord, Decision},
         execute::Attempt,
         journal::{Record, Stage},
         message::Timing,
@@ -61,22 +61,25 @@ impl Office {
         if !was_begun {
             match job.command.timing(now) {
                 Timing::Due => {}
-                Timing::Expired => return self.end(job, kept, Status::Expired, verdicts::expired(&job.command)).await,
+                Timing::Expired => {
+                    return self.end(job, kept, Status::Expired, verdicts::expired(&job.command)).await;
+                }
                 Timing::Early(at) => {
                     let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default().min(LATER_MAX);
                     return Ok(Carried::Not(Verdict::Later(wait, "its `not_before` has not come")));
                 }
             }
         }
-        let subjects = match self.subjects(job, &kept.record).await {
+        if !was_begun && let Err(refusal) = self.gate.policy.admit(&job.command) {
+            return self.end(job, kept, Status::Refused, refusal).await;
+        }
+        let Some(subjects) = stop.run_until_cancelled(self.subjects(job, &kept.record)).await else {
+            return Ok(Carried::Not(Verdict::Dropped));
+        };
+        let subjects = match subjects {
             Subjected::Known(subjects) => subjects,
             Subjected::Copy => {
                 return Ok(Carried::Not(Verdict::Later(COPY_WAIT, "another copy of it is at work")));
-            }
-            Subjected::Failed(failed) if failed.retry_after.is_some() => {
-                self.status.fails(Trouble::Okta, &failed.error.message);
-                let wait = failed.retry_after.unwrap_or(RETRY_FIRST).min(LATER_MAX);
-                return Ok(Carried::Not(Verdict::Later(wait, "Okta cannot be asked just now")));
             }
             Subjected::Failed(failed) => return self.end_failed(job, kept, *failed).await,
         };
@@ -106,14 +109,15 @@ impl Office {
                 let refusal = verdicts::too_many_attempts(self.config.attempts_max);
                 return self.end(job, kept, Status::Failed, refusal).await;
             }
-            let Some(permit) = stop.run_until_cancelled(self.at_work.acquire()).await else {
+            // The semaphore is never closed, so there is a permit unless we stop.
+            let Some(Ok(permit)) = stop.run_until_cancelled(self.at_work.acquire()).await else {
                 return Ok(Carried::Not(Verdict::Dropped));
             };
             let about = kept.record.clone().about(&subjects);
             let Some((begun, begun_at)) = about.begun(Timestamp::now()) else {
                 return Ok(Carried::EndedBefore(kept));
             };
-            self.record_decision(job, Some(&subjects), Decision::Begun, None).await?;
+            self.record_decision(job, Some(&subjects), Decision::Begun, None).await;
             kept = self.ledger.keep(&command.id, &kept, begun).await?;
             let attempt = Attempt { number: kept.record.attempts(), begun_at, dry_run: command.dry_run };
             let performed = self.executor.perform(&command.request, &subjects, &command.expect, attempt).await;
@@ -148,13 +152,21 @@ impl Office {
             return Subjected::Known(subjects.clone());
         }
         match &job.found {
-            Found::Copy | Found::Ended => Subjected::Copy,
-            Found::Subjects(subjects) if is_complete(subjects) => Subjected::Known(subjects.clone()),
+            Found::Copy | Found::Ended => return Subjected::Copy,
+            Found::Subjects(subjects) if is_complete(subjects) => return Subjected::Known(subjects.clone()),
             // A command before this one may have brought them about.
-            Found::Subjects(_) | Found::Unknown(_) => match self.executor.resolve(&job.command.request).await {
-                Ok(subjects) => Subjected::Known(subjects),
-                Err(failed) => Subjected::Failed(Box::new(failed)),
-            },
+            Found::Subjects(_) | Found::Unknown => {}
+        }
+        // Nothing was begun, so nothing is counted: while Okta is away, commands wait, and those behind them too.
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        loop {
+            let failed = match self.executor.resolve(&job.command.request).await {
+                Ok(subjects) => return Subjected::Known(subjects),
+                Err(failed) => failed,
+            };
+            let Some(asked) = failed.retry_after else { return Subjected::Failed(Box::new(failed)) };
+            self.status.fails(Trouble::Okta, &failed.error.message);
+            tokio::time::sleep(waits.next_wait().max(asked)).await;
         }
     }
 
@@ -170,12 +182,12 @@ impl Office {
             Way::Already => Status::Already,
             Way::DryRun => Status::DryRun,
         };
-        let mut outcome = self.outcome(job, &kept.record, status);
+        let mut outcome = verdicts::outcome(&job.command.id, &kept.record, status);
         outcome.okta_request_id = performed.okta_request_id;
         outcome.before = performed.before;
         outcome.after = performed.after;
         let names: Vec<_> = performed.revealed.iter().map(|revealed| revealed.name).collect();
-        let shown = self.shows_secrets(job, &outcome);
+        let shown = !names.is_empty() && self.shows_secrets(job);
         outcome.result = verdicts::without(performed.result.clone(), &names, shown);
         let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
         if shown {
@@ -185,7 +197,7 @@ impl Office {
     }
 
     async fn end_failed(&self, job: &Job, kept: Kept, failed: Failed) -> Result<Carried, EngineError> {
-        let mut outcome = self.outcome(job, &kept.record, Status::Failed);
+        let mut outcome = verdicts::outcome(&job.command.id, &kept.record, Status::Failed);
         outcome.error = Some(failed.error);
         outcome.result = failed.result;
         outcome.before = failed.before;
@@ -199,9 +211,9 @@ impl Office {
         job: &Job,
         kept: Kept,
         status: Status,
-        error: crate::command::OutcomeError,
+        error: OutcomeError,
     ) -> Result<Carried, EngineError> {
-        let mut outcome = self.outcome(job, &kept.record, status);
+        let mut outcome = verdicts::outcome(&job.command.id, &kept.record, status);
         outcome.error = Some(error);
         let kept = self.ended(job, kept, None, &outcome).await?;
         Ok(Carried::Ended(kept, Box::new(outcome)))
@@ -219,7 +231,7 @@ impl Office {
             Found::Subjects(subjects) => Some(subjects),
             _ => None,
         });
-        self.record_decision(job, subjects, verdicts::decision(outcome.status), Some(outcome)).await?;
+        self.record_decision(job, subjects, verdicts::decision(outcome.status), Some(outcome)).await;
         let record = match subjects {
             Some(subjects) => kept.record.clone().about(subjects),
             None => kept.record.clone(),
@@ -230,8 +242,36 @@ impl Office {
         Ok(kept)
     }
 
-    fn outcome(&self, job: &Job, record: &Record, status: Status) -> Outcome {
-        verdicts::outcome(&job.command.id, record, status)
+    fn shows_secrets(&self, job: &Job) -> bool {
+        match &job.origin {
+            Origin::Queue { .. } => self.gate.policy.reveals(&job.command),
+            Origin::Asked { reveals, .. } => *reveals,
+        }
+    }
+
+    /// Records what was decided about the command of `job`.
+    pub(super) async fn record_decision(
+        &self,
+        job: &Job,
+        subjects: Option<&Subjects>,
+        decision: Decision,
+        outcome: Option<&Outcome>,
+    ) {
+        let command = &job.command;
+        let record = AuditRecord {
+            command_id: Some(&command.id),
+            action: Some(command.request.action().name()),
+            subjects,
+            requested_by: command.requested_by.as_deref(),
+            signed_by: job.signed_by.as_deref(),
+            reason: command.reason.as_deref(),
+            status: outcome.map(|outcome| outcome.status),
+            error: outcome.and_then(|outcome| outcome.error.as_ref()).map(|error| error.code.as_str()),
+            okta_request_id: outcome.and_then(|outcome| outcome.okta_request_id.as_deref()),
+            place: Some(job.origin.place()),
+            ..trail::decision(&self.config.name, decision)
+        };
+        self.trail.record(&record).await;
     }
 }
 

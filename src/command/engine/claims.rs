@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lanes::Claim;
-use crate::command::{Effect, Request, Subjects, parameters::Profile};
+use crate::command::{Request, Subjects, execute::Named};
 
 /// The claim that copies of one command have in common.
 pub(super) fn of_command(id: &str) -> Claim {
@@ -17,15 +17,16 @@ pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Ve
     let mut claim = |kind: &str, name: &str, alone: bool| {
         *claims.entry(format!("{kind} {}", name.to_lowercase())).or_insert(alone) |= alone;
     };
-    let Named { users, groups } = named(request);
+    // A request that names nothing in a way that can be understood fails before it touches anything.
+    let Named { users, groups, .. } = Named::of(request).unwrap_or_default();
     let is_of_group = matches!(
         request,
         Request::GroupCreate(_) | Request::GroupUpdate(_) | Request::GroupDelete(_)
     );
-    for user in users {
+    for user in users.into_iter().chain(new_login(request)) {
         claim("user", user, true);
     }
-    for group in groups {
+    for group in groups.into_iter().chain(new_group_name(request)) {
         claim("group", group, is_of_group);
     }
     if let Some(subjects) = subjects {
@@ -44,69 +45,16 @@ pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Ve
     claims.chain([of_command(id)]).collect()
 }
 
-/// Whether it changes anything at Okta.
-pub(super) fn changes(request: &Request) -> bool {
-    request.action().effect() != Effect::Read
+/// The login that a request brings about: whoever gets it is touched by that name too.
+fn new_login(request: &Request) -> Option<&str> {
+    let Request::UserUpdate(of) = request else { return None };
+    of.profile.get("login").and_then(serde_json::Value::as_str)
 }
 
-/// The names in a request.
-struct Named<'a> {
-    users: Vec<&'a str>,
-    groups: Vec<&'a str>,
-}
-
-fn named(request: &Request) -> Named<'_> {
-    let (users, groups): (Vec<&String>, Vec<&String>) = match request {
-        Request::UserCreate(new) => return created(&new.profile, &new.groups),
-        Request::UserUpdate(of) => return updated(&of.user, &of.profile),
-        Request::UserActivate(of) => (vec![&of.user], vec![]),
-        Request::UserReactivate(of) => (vec![&of.user], vec![]),
-        Request::UserDeactivate(of) => (vec![&of.user], vec![]),
-        Request::UserDelete(of) => (vec![&of.user], vec![]),
-        Request::UserExpirePassword(of) => (vec![&of.user], vec![]),
-        Request::UserResetPassword(of) => (vec![&of.user], vec![]),
-        Request::UserForgotPassword(of) => (vec![&of.user], vec![]),
-        Request::UserSetPassword(of) => (vec![&of.user], vec![]),
-        Request::UserClearSessions(of) => (vec![&of.user], vec![]),
-        Request::UserResetFactor(of) => (vec![&of.user], vec![]),
-        Request::UserSuspend(of)
-        | Request::UserUnsuspend(of)
-        | Request::UserUnlock(of)
-        | Request::UserFactors(of)
-        | Request::UserResetFactors(of)
-        | Request::UserGet(of) => (vec![&of.user], vec![]),
-        Request::UserGroups(of) | Request::UserApps(of) => (vec![&of.user], vec![]),
-        // What was written to the log does not change.
-        Request::LogByUser(_) | Request::LogByIp(_) | Request::LogSearch(_) => (vec![], vec![]),
-        Request::UserSearch(_) | Request::GroupFind(_) => (vec![], vec![]),
-        Request::GroupGet(of) | Request::GroupDelete(of) => (vec![], vec![&of.group]),
-        Request::GroupMembers(of) => (vec![], vec![&of.group]),
-        Request::GroupUpdate(of) => (vec![], [&of.group].into_iter().chain(&of.name).collect()),
-        Request::GroupCreate(of) => (vec![], vec![&of.name]),
-        Request::GroupAddUser(of) | Request::GroupRemoveUser(of) => {
-            (of.users.iter().collect(), of.groups.iter().collect())
-        }
-        Request::AppAssignUser(of) => (of.users.iter().collect(), vec![]),
-        Request::AppUnassignUser(of) => (of.users.iter().collect(), vec![]),
-        Request::AppAssignGroup(of) | Request::AppUnassignGroup(of) => (vec![], of.groups.iter().collect()),
-    };
-    Named {
-        users: users.into_iter().map(String::as_str).collect(),
-        groups: groups.into_iter().map(String::as_str).collect(),
-    }
-}
-
-fn created<'a>(profile: &'a Profile, groups: &'a [String]) -> Named<'a> {
-    Named { users: login(profile).collect(), groups: groups.iter().map(String::as_str).collect() }
-}
-
-/// Who gets another login is touched by both.
-fn updated<'a>(user: &'a str, profile: &'a Profile) -> Named<'a> {
-    Named { users: [user].into_iter().chain(login(profile)).collect(), groups: Vec::new() }
-}
-
-fn login(profile: &Profile) -> impl Iterator<Item = &str> {
-    profile.get("login").and_then(serde_json::Value::as_str).into_iter()
+/// The name that a request gives to a group.
+fn new_group_name(request: &Request) -> Option<&str> {
+    let Request::GroupUpdate(of) = request else { return None };
+    of.name.as_deref()
 }
 
 #[cfg(test)]
@@ -145,10 +93,5 @@ mod tests {
         assert_eq!(added, [("group ops".to_owned(), false), ("user ada".to_owned(), true)]);
         let renamed = keys(Action::GroupUpdate, json!({ "group": "Ops", "name": "Operations" }), None);
         assert_eq!(renamed, [("group operations".to_owned(), true), ("group ops".to_owned(), true)]);
-    }
-
-    #[test]
-    fn the_log_is_touched_by_nobody() {
-        assert_eq!(keys(Action::LogByUser, json!({ "user": "ada" }), None), []);
     }
 }

@@ -1,6 +1,6 @@
 //! Why the commands of a name cannot go on: everything else is waited for, or is an outcome.
 
-use crate::{sink::SinkError, state::StateError};
+use crate::{config::SecretError, sink::SinkError, state::StateError};
 
 /// Commands cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum EngineError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A key of signatures cannot be read.
+    #[error(transparent)]
+    Key(#[from] SecretError),
     /// The sink of the outcomes or of the audit cannot be used by this binary.
     #[error(transparent)]
     Sink(#[from] SinkError),

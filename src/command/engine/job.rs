@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::command::{Failed, Outcome, Subjects, intake::Ticket, message::Command};
+use crate::command::{Outcome, Subjects, intake::Ticket, journal::Durable, message::Command};
 
 /// One copy of a command.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) enum Found {
     /// It was not looked for: another copy is at work.
     Copy,
     /// They cannot be made out; perhaps because a command before this one is about to bring them about.
-    Unknown(Box<Failed>),
+    Unknown,
 }
 
 /// Where a command came from.
@@ -39,7 +39,12 @@ pub(super) enum Origin {
         ticket: Ticket,
     },
     /// Somebody of this machine.
-    Asked(oneshot::Sender<Answer>),
+    Asked {
+        /// Whether they may see the secrets that come up.
+        reveals: bool,
+        /// To tell them.
+        answer: oneshot::Sender<Answer>,
+    },
 }
 
 /// What somebody of this machine is told.
@@ -47,42 +52,65 @@ pub(super) enum Origin {
 pub enum Answer {
     /// What became of the command.
     Outcome(Box<Outcome>),
-    /// It is not to be carried out now.
-    NotNow(&'static str),
+    /// It is not carried out now, and why.
+    NotNow(String),
 }
 
 /// What is to be said of the message.
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// It need not come again.
-    Done(crate::command::journal::Durable),
-    /// It is to come again.
+    /// It need not come again. Who asked is told the outcome.
+    Done(Durable, Box<Outcome>),
+    /// It is to come again, and why.
     Later(Duration, &'static str),
     /// It was given up because we stop.
     Dropped,
 }
 
-/// How `origin` is called where people read of it.
-pub(super) const ASKED: &str = "command line";
+/// How often a bus is told that work goes on.
+const SIGNAL_INTERVAL: Duration = Duration::from_secs(4);
+/// How the command line is called where people read of it.
+const ASKED: &str = "command line";
 
 impl Origin {
+    /// Where the command stood.
     pub(super) fn place(&self) -> &str {
         match self {
             Self::Queue { place, .. } => place,
-            Self::Asked(_) => ASKED,
+            Self::Asked { .. } => ASKED,
         }
     }
 
-    /// Says what became of the message. Who asked has been answered, or is told why not.
+    /// Says what became of the message.
     pub(super) async fn settle(self, verdict: Verdict) {
         match (self, verdict) {
-            (Self::Queue { ticket, .. }, Verdict::Done(_)) => ticket.done().await,
+            (Self::Queue { ticket, .. }, Verdict::Done(Durable { .. }, _)) => ticket.done().await,
             (Self::Queue { ticket, .. }, Verdict::Later(wait, _)) => ticket.later(wait).await,
-            (Self::Asked(answer), Verdict::Later(_, why)) => {
-                // Who does not listen any more asks again, with the same id.
-                let _ = answer.send(Answer::NotNow(why));
+            // What is not acknowledged comes again.
+            (Self::Queue { .. }, Verdict::Dropped) => {}
+            // Who does not listen any more asks again, with the same id.
+            (Self::Asked { answer, .. }, Verdict::Done(_, outcome)) => drop(answer.send(Answer::Outcome(outcome))),
+            (Self::Asked { answer, .. }, Verdict::Later(_, why)) => {
+                drop(answer.send(Answer::NotNow(why.to_owned())));
             }
-            (Self::Queue { .. } | Self::Asked(_), _) => {}
+            (Self::Asked { answer, .. }, Verdict::Dropped) => {
+                drop(answer.send(Answer::NotNow("the daemon stops".to_owned())));
+            }
+        }
+    }
+
+    /// Does `work`, and has the bus wait for it.
+    pub(super) async fn signalling<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(SIGNAL_INTERVAL) => {
+                    if let Self::Queue { ticket, .. } = self {
+                        ticket.working().await;
+                    }
+                }
+            }
         }
     }
 }

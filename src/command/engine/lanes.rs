@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// What a command touches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Claim {
+pub(super) struct Claim {
     /// What it is: a user, a group, the command itself.
-    pub key: String,
+    pub(super) key: String,
     /// Whether nobody else may touch it at the same time; those who share it may.
-    pub alone: bool,
+    pub(super) alone: bool,
 }
 
 /// A place in the lanes, in the order of arrival.
-pub type Place = u64;
+pub(super) type Place = u64;
 
 /// All commands that wait or run.
 #[derive(Debug, Default)]
-pub struct Lanes {
+pub(super) struct Lanes {
     next: Place,
     present: BTreeMap<Place, Present>,
     by_key: HashMap<String, VecDeque<(Place, bool)>>,
@@ -31,7 +31,7 @@ struct Present {
 
 impl Lanes {
     /// Takes in a command, and says whether it may go at once. Each key may be claimed once.
-    pub fn join(&mut self, claims: Vec<Claim>) -> (Place, bool) {
+    pub(super) fn join(&mut self, claims: Vec<Claim>) -> (Place, bool) {
         let place = self.next;
         self.next += 1;
         for claim in &claims {
@@ -43,7 +43,7 @@ impl Lanes {
     }
 
     /// Lets go of a command that has come to an end, or is given up, and says who may go because of it.
-    pub fn leave(&mut self, place: Place) -> Vec<Place> {
+    pub(super) fn leave(&mut self, place: Place) -> Vec<Place> {
         let Some(left) = self.present.remove(&place) else { return Vec::new() };
         let mut candidates = Vec::new();
         for claim in &left.claims {
@@ -68,12 +68,12 @@ impl Lanes {
     }
 
     /// How many wait or run.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.present.len()
     }
 
     /// How many wait for others.
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.present.values().filter(|present| !present.may_go).count()
     }
 

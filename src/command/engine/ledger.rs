@@ -1,10 +1,10 @@
 //! Reading and writing what the journal says of commands. A disk that takes nothing is waited for; nothing goes on before
 //! the entry is durable.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use super::{
-    EngineError,
+    EngineError, RETRY_FIRST, RETRY_MAX,
     status::{EngineStatus, Trouble},
 };
 use crate::{
@@ -13,9 +13,6 @@ use crate::{
     stream::Backoff,
     telemetry::chain,
 };
-
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// The journal of the commands of one name.
 #[derive(Debug)]
@@ -39,7 +36,7 @@ impl Ledger {
     /// What there is of the command `id`.
     pub(super) async fn find(&self, id: &str) -> Result<Option<Kept>, EngineError> {
         let key = key(self.status.name(), id);
-        let Some(stored) = self.lasting(async || self.state.entry(&key).await).await? else { return Ok(None) };
+        let Some(stored) = lasting(&self.status, || self.state.entry(&key)).await? else { return Ok(None) };
         let record = Record::decode(&stored.entry.content);
         let record = record.map_err(|source| EngineError::Record { id: id.to_owned(), source })?;
         Ok(Some(Kept { record, generation: stored.generation }))
@@ -58,25 +55,28 @@ impl Ledger {
     async fn write(&self, id: &str, expected: u64, record: Record) -> Result<Kept, EngineError> {
         let content = record.encode().map_err(|source| EngineError::Record { id: id.to_owned(), source })?;
         let (key, entry) = (key(self.status.name(), id), Entry { received_at: record.received_at, content });
-        let generation = self.lasting(async || self.state.record(&key, expected, entry.clone()).await).await?;
+        let generation = lasting(&self.status, || self.state.record(&key, expected, entry.clone())).await?;
         Ok(Kept { record, generation })
     }
+}
 
-    /// Does `work` until the disk lets it.
-    async fn lasting<T>(&self, work: impl AsyncFn() -> Result<T, StateError>) -> Result<T, EngineError> {
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
-        loop {
-            match work().await {
-                Ok(done) => {
-                    self.status.works(Trouble::Journal);
-                    return Ok(done);
-                }
-                Err(err) if err.class() == StateClass::Transient => {
-                    self.status.fails(Trouble::Journal, &chain(&err));
-                    tokio::time::sleep(waits.next_wait()).await;
-                }
-                Err(err) => return Err(err.into()),
+/// Does `work` until the disk lets it.
+pub(super) async fn lasting<T, F: Future<Output = Result<T, StateError>>>(
+    status: &EngineStatus,
+    work: impl Fn() -> F,
+) -> Result<T, EngineError> {
+    let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+    loop {
+        match work().await {
+            Ok(done) => {
+                status.works(Trouble::Journal);
+                return Ok(done);
             }
+            Err(err) if err.class() == StateClass::Transient => {
+                status.fails(Trouble::Journal, &chain(&err));
+                tokio::time::sleep(waits.next_wait()).await;
+            }
+            Err(err) => return Err(err.into()),
         }
     }
 }

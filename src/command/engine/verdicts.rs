@@ -43,7 +43,7 @@ pub(super) fn outcome(id: &str, record: &Record, status: Status) -> Outcome {
 
 /// The outcome of a message that never was a command.
 pub(super) fn refused(id: &str, action: Option<&str>, error: OutcomeError, now: Timestamp) -> Outcome {
-    let record = Record::new(action.unwrap_or_default().to_owned(), String::new(), None, now);
+    let record = Record::new(action.unwrap_or_default(), "", None, now);
     Outcome { error: Some(error), ..outcome(id, &record, Status::Refused) }
 }
 

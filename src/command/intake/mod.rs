@@ -11,12 +11,23 @@
 //!
 //! Reads no payload: what a message says is for `message` to find out.
 
+#![cfg_attr(
+    not(all(feature = "kafka", feature = "nats")),
+    expect(clippy::unused_async, reason = "some things are waited for with one bus only")
+)]
+#![cfg_attr(
+    not(any(feature = "kafka", feature = "nats")),
+    expect(dead_code, reason = "without a bus there are no tickets")
+)]
+
 mod error;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 
+#[cfg(not(any(feature = "kafka", feature = "nats")))]
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,6 +64,9 @@ enum Kind {
     Kafka(kafka::KafkaTicket),
     #[cfg(feature = "nats")]
     Nats(nats::NatsTicket),
+    /// Without a bus there are no tickets.
+    #[cfg(not(any(feature = "kafka", feature = "nats")))]
+    Never(Infallible),
 }
 
 impl Ticket {
@@ -73,16 +87,24 @@ impl Ticket {
             Kind::Kafka(ticket) => ticket.done(),
             #[cfg(feature = "nats")]
             Kind::Nats(ticket) => ticket.done().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Kind::Never(never) => match never {},
         }
     }
 
     /// It is to come again after `wait`. Others are not held up by it.
+    #[cfg_attr(
+        not(any(feature = "kafka", feature = "nats")),
+        expect(unused_variables, reason = "without a bus there are no tickets")
+    )]
     pub async fn later(self, wait: Duration) {
         match self.0 {
             #[cfg(feature = "kafka")]
             Kind::Kafka(ticket) => ticket.later(wait),
             #[cfg(feature = "nats")]
             Kind::Nats(ticket) => ticket.later(wait).await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Kind::Never(never) => match never {},
         }
     }
 
@@ -94,6 +116,8 @@ impl Ticket {
             Kind::Kafka(_) => {}
             #[cfg(feature = "nats")]
             Kind::Nats(ticket) => ticket.working().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Kind::Never(never) => match *never {},
         }
     }
 
@@ -104,6 +128,8 @@ impl Ticket {
             Kind::Kafka(ticket) => ticket.done(),
             #[cfg(feature = "nats")]
             Kind::Nats(ticket) => ticket.poison().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Kind::Never(never) => match never {},
         }
     }
 }
@@ -117,6 +143,9 @@ pub enum Intake {
     /// A JetStream stream.
     #[cfg(feature = "nats")]
     Nats(nats::NatsIntake),
+    /// This binary has no bus, so there is no intake.
+    #[cfg(not(any(feature = "kafka", feature = "nats")))]
+    Never(Infallible),
 }
 
 impl Intake {
@@ -148,6 +177,8 @@ impl Intake {
             Self::Kafka(intake) => intake.next().await,
             #[cfg(feature = "nats")]
             Self::Nats(intake) => intake.next().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Self::Never(never) => match *never {},
         }
     }
 
@@ -158,6 +189,8 @@ impl Intake {
             Self::Kafka(intake) => intake.trouble(),
             #[cfg(feature = "nats")]
             Self::Nats(intake) => intake.trouble(),
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Self::Never(never) => match *never {},
         }
     }
 
@@ -167,7 +200,9 @@ impl Intake {
             #[cfg(feature = "kafka")]
             Self::Kafka(intake) => intake.close().await,
             #[cfg(feature = "nats")]
-            Self::Nats(intake) => intake.close(),
+            Self::Nats(intake) => intake.close().await,
+            #[cfg(not(any(feature = "kafka", feature = "nats")))]
+            Self::Never(never) => match never {},
         }
     }
 }

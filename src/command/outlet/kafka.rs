@@ -12,7 +12,7 @@ use rdkafka::{
 };
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{OutletError, Parcel};
+use super::{OutletError, Parcel, address};
 use crate::{
     config::{Encoding, KafkaSink},
     event::{CONTENT_TYPE, STRUCTURED_CONTENT_TYPE},
@@ -49,17 +49,13 @@ impl KafkaOutlet {
         Self { topic: sink.topic.fixed(None), sink, client: Mutex::default() }
     }
 
-    /// What a parcel has to be addressed to if it says nothing.
-    pub(super) fn address(&self) -> Option<&str> {
-        self.topic.as_deref()
-    }
-
-    pub(super) async fn publish(&self, parcel: &Parcel, topic: &str) -> Result<(), OutletError> {
+    pub(super) async fn publish(&self, parcel: &Parcel) -> Result<(), OutletError> {
+        let topic = address(parcel, self.topic.as_deref(), &self.sink.name)?;
         let in_sink = |fault: Fault| OutletError::from(fault.into_error(&self.sink.name));
         let client = self.client(topic).await?;
         // The client would take a record for a topic that does not exist, and wait for it without end.
         client.require_topic(topic).await.map_err(|fault| match fault {
-            Fault::NoTopic(reason) | Fault::Misconfigured(reason) if self.address() != Some(topic) => {
+            Fault::NoTopic(reason) | Fault::Misconfigured(reason) if self.topic.as_deref() != Some(topic) => {
                 OutletError::Address { outlet: self.sink.name.clone(), address: topic.to_owned(), reason }
             }
             fault => in_sink(fault),

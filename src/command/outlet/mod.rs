@@ -25,17 +25,14 @@ pub use parcel::Parcel;
 
 /// A way to publish parcels.
 #[derive(Debug)]
-pub struct Outlet {
-    name: String,
-    kind: Kind,
-}
+pub struct Outlet(Kind);
 
 #[derive(Debug)]
 enum Kind {
     #[cfg(feature = "kafka")]
     Kafka(kafka::KafkaOutlet),
     #[cfg(feature = "nats")]
-    Nats(nats::NatsOutlet),
+    Nats(Box<nats::NatsOutlet>),
     File(file::FileOutlet),
     Stdout(stdout::StdoutOutlet),
 }
@@ -47,7 +44,7 @@ impl Outlet {
             #[cfg(feature = "kafka")]
             SinkConfig::Kafka(sink) => Kind::Kafka(kafka::KafkaOutlet::new(sink.clone())),
             #[cfg(feature = "nats")]
-            SinkConfig::Nats(sink) => Kind::Nats(nats::NatsOutlet::new(sink.clone())),
+            SinkConfig::Nats(sink) => Kind::Nats(Box::new(nats::NatsOutlet::new(sink.clone()))),
             SinkConfig::File(sink) => Kind::File(file::FileOutlet::open(sink, commands).await?),
             SinkConfig::Stdout(sink) => Kind::Stdout(stdout::StdoutOutlet { name: sink.name.clone() }),
             #[cfg(not(feature = "kafka"))]
@@ -59,16 +56,16 @@ impl Outlet {
                 return Err(SinkError::NotBuilt { sink: sink.name.clone(), feature: "nats" });
             }
         };
-        Ok(Self { name: sink.name().to_owned(), kind })
+        Ok(Self(kind))
     }
 
     /// Publishes `parcel` and returns when the bus has proved that it has it.
     pub async fn publish(&self, parcel: &Parcel) -> Result<(), OutletError> {
-        match &self.kind {
+        match &self.0 {
             #[cfg(feature = "kafka")]
-            Kind::Kafka(kafka) => kafka.publish(parcel, self.address(parcel, kafka.address())?).await,
+            Kind::Kafka(kafka) => kafka.publish(parcel).await,
             #[cfg(feature = "nats")]
-            Kind::Nats(nats) => nats.publish(parcel, self.address(parcel, nats.address())?).await,
+            Kind::Nats(nats) => nats.publish(parcel).await,
             Kind::File(file) => file.publish(parcel).await,
             Kind::Stdout(stdout) => stdout.publish(parcel).await,
         }
@@ -76,7 +73,7 @@ impl Outlet {
 
     /// Lets go of the bus.
     pub async fn close(self) {
-        match self.kind {
+        match self.0 {
             #[cfg(feature = "kafka")]
             Kind::Kafka(kafka) => kafka.close().await,
             #[cfg(feature = "nats")]
@@ -85,15 +82,15 @@ impl Outlet {
             Kind::Stdout(_) => {}
         }
     }
+}
 
-    /// Where `parcel` goes: it says so, or the sink does for all.
-    #[cfg(any(feature = "kafka", feature = "nats"))]
-    fn address<'a>(&self, parcel: &'a Parcel, own: Option<&'a str>) -> Result<&'a str, OutletError> {
-        parcel.address.as_deref().or(own).ok_or_else(|| {
-            let reason = "the topic or subject of this sink depends on an event, and outcomes are none: give them one of \
-                          their own"
-                .to_owned();
-            SinkError::Misconfigured { sink: self.name.clone(), reason }.into()
-        })
-    }
+/// Where `parcel` goes: it says so, or `own` does for all parcels of the sink `sink`.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+fn address<'a>(parcel: &'a Parcel, own: Option<&'a str>, sink: &str) -> Result<&'a str, OutletError> {
+    parcel.address.as_deref().or(own).ok_or_else(|| {
+        let reason = "the topic or subject of this sink depends on an event, and outcomes are none: give them one of their \
+                      own"
+            .to_owned();
+        SinkError::Misconfigured { sink: sink.to_owned(), reason }.into()
+    })
 }

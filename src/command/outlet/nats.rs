@@ -13,7 +13,7 @@ use async_nats::{
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use super::{OutletError, Parcel};
+use super::{OutletError, Parcel, address};
 use crate::{
     config::{Encoding, NatsSink},
     sink::{
@@ -37,12 +37,8 @@ impl NatsOutlet {
         Self { subject: sink.subject.fixed(None), sink, connection: Mutex::default() }
     }
 
-    /// What a parcel has to be addressed to if it says nothing.
-    pub(super) fn address(&self) -> Option<&str> {
-        self.subject.as_deref()
-    }
-
-    pub(super) async fn publish(&self, parcel: &Parcel, subject: &str) -> Result<(), OutletError> {
+    pub(super) async fn publish(&self, parcel: &Parcel) -> Result<(), OutletError> {
+        let subject = address(parcel, self.subject.as_deref(), &self.sink.name)?;
         let (headers, payload) = self.written(parcel, subject)?;
         let connection = self.connection().await?;
         let published = tokio::select! {
@@ -100,7 +96,7 @@ impl NatsOutlet {
     async fn is_in_a_stream(&self, connection: &Connection, subject: &str) -> Result<bool, OutletError> {
         let Err(err) = connection.jetstream.stream_by_subject(subject).await else { return Ok(true) };
         match err.kind() {
-            GetStreamByNameErrorKind::NotFound if self.address() == Some(subject) => {
+            GetStreamByNameErrorKind::NotFound if self.subject.as_deref() == Some(subject) => {
                 let stream = &self.sink.stream;
                 let reason = format!(
                     "no stream takes subject `{subject}`: add it to the subjects of stream `{stream}`"

@@ -1,10 +1,15 @@
 //! What is published: bytes with CloudEvents attributes and an address.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
-use crate::{command::Outcome, event::Attributes};
+use crate::{
+    command::Outcome,
+    event::{Attributes, push_printable},
+};
 
 const OUTCOME_TYPE: &str = "oktabus.outcome";
+const AUDIT_TYPE: &str = "oktabus.audit";
 const COMMAND_TYPE: &str = "oktabus.command";
 
 /// One thing to publish.
@@ -32,13 +37,13 @@ impl Parcel {
             copy => format!("{}:repeated:{copy}", outcome.command_id),
         };
         let attributes = Attributes {
-            id,
+            id: printable(&id),
             source: format!("oktabus/{name}"),
             event_type: OUTCOME_TYPE.to_owned(),
             subject: user.unwrap_or_default().to_owned(),
             time: outcome.finished_at.to_string(),
             data_schema: None,
-            partition_key: user.unwrap_or(&outcome.command_id).to_owned(),
+            partition_key: printable(user.unwrap_or(&outcome.command_id)),
         };
         Ok(Self { address: None, attributes, payload: serde_json::to_vec(outcome)?.into() })
     }
@@ -46,10 +51,23 @@ impl Parcel {
     /// A command to the intake of the commands `name`. `key` is what orders commands: the user whom it names.
     pub fn command(name: &str, id: &str, key: Option<&str>, payload: Bytes) -> Self {
         let attributes = Attributes {
-            id: id.to_owned(),
+            id: printable(id),
             source: format!("oktabus/{name}"),
             event_type: COMMAND_TYPE.to_owned(),
-            partition_key: key.unwrap_or(id).to_owned(),
+            partition_key: printable(key.unwrap_or(id)),
+            ..Attributes::default()
+        };
+        Self { address: None, attributes, payload }
+    }
+
+    /// A record of the audit of the commands `name`, about the command `id`. A command has several.
+    pub fn audit(name: &str, id: &str, at: Timestamp, payload: Bytes) -> Self {
+        let attributes = Attributes {
+            id: printable(&format!("{id}:audit:{}", at.as_nanosecond())),
+            source: format!("oktabus/{name}"),
+            event_type: AUDIT_TYPE.to_owned(),
+            time: at.to_string(),
+            partition_key: printable(id),
             ..Attributes::default()
         };
         Self { address: None, attributes, payload }
@@ -60,4 +78,11 @@ impl Parcel {
     pub fn to(self, address: impl Into<String>) -> Self {
         Self { address: Some(address.into()), ..self }
     }
+}
+
+/// An attribute as CloudEvents demands, whatever a command says.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    push_printable(text, &mut printable);
+    printable
 }

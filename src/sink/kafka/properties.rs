@@ -60,9 +60,11 @@ const PROMISED_TO_READERS: [(&str, &str); 4] = [
 ];
 
 /// What the user may set otherwise for a consumer.
-const DEFAULTS_OF_READERS: [(&str, &str); 7] = [
+const DEFAULTS_OF_READERS: [(&str, &str); 8] = [
     ("client.id", "oktabus"),
     ("partition.assignment.strategy", "cooperative-sticky"),
+    // A daemon that was killed and started again gets its partitions back when this is over.
+    ("session.timeout.ms", "10000"),
     // A group that is new, or whose offsets the cluster has forgotten, misses no command.
     ("auto.offset.reset", "earliest"),
     // Commands are small and are carried out slowly: more would only be read again after a restart.
@@ -253,7 +255,7 @@ mod tests {
             ("isolation.level", "read_committed"),
             ("group.id", "ours"),
             ("session.timeout.ms", "9000"),
-            ("auto.offset.reset", "earliest"),
+            ("auto.offset.reset", "smallest"),
         ] {
             assert_eq!(native.get(name).unwrap().trim_end_matches('\0'), value, "{name}");
         }

@@ -6,7 +6,7 @@ use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
-    error::{KafkaError, KafkaResult},
+    error::KafkaError,
     types::RDKafkaErrorCode as Code,
 };
 
@@ -51,27 +51,29 @@ impl Context {
         }
     }
 
-    /// Commits what is done. Blocking in the mode `Sync`.
-    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) {
+    /// Commits what is done. What becomes of it is known in the mode `Sync` alone, which blocks. Whether there was
+    /// anything to commit.
+    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) -> bool {
         let commits = self.desk.state().offsets.take_commits();
         if commits.is_empty() {
-            return;
+            return false;
         }
         let mut list = TopicPartitionList::with_capacity(commits.len());
         for (partition, below) in commits {
             let added = list.add_partition_offset(&self.topic, partition, Offset::Offset(below));
             debug_assert!(added.is_ok(), "an offset is never negative");
         }
-        self.desk.set_committing(matches!(mode, CommitMode::Async));
         if let Err(err) = consumer.commit(&list, mode) {
-            self.commit_failed(&err);
+            self.desk.state().offsets.commits_failed();
+            tracing::debug!(intake = self.name, %err, "offsets were not committed; they will be again");
         }
+        true
     }
 
-    fn commit_failed(&self, err: &KafkaError) {
-        self.desk.set_committing(false);
+    /// Commits all that is done, whether it was handed over before or not, and waits until the cluster has it. Blocking.
+    pub(super) fn commit_surely(&self, consumer: &BaseConsumer<Self>) {
         self.desk.state().offsets.commits_failed();
-        tracing::debug!(intake = self.name, %err, "offsets were not committed; they will be again");
+        self.commit(consumer, CommitMode::Sync);
     }
 }
 
@@ -92,19 +94,12 @@ impl ConsumerContext for Context {
             Rebalance::Revoke(partitions) => {
                 // What is lost may be another's already, who would be told of older offsets.
                 if !consumer.assignment_lost() {
-                    self.commit(consumer, CommitMode::Sync);
+                    self.commit_surely(consumer);
                 }
                 let mut state = self.desk.state();
                 partitions.elements().iter().for_each(|element| state.offsets.revoke(element.partition()));
             }
             Rebalance::Error(err) => drop(self.note(err)),
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        match result {
-            Ok(()) => self.desk.set_committing(false),
-            Err(err) => self.commit_failed(&err),
         }
     }
 }

@@ -21,7 +21,6 @@ pub(super) struct Desk {
     /// What the client complained of last.
     pub(super) complaint: Complaint,
     is_closing: AtomicBool,
-    is_committing: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -50,15 +49,6 @@ impl Desk {
 
     pub(super) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::Acquire)
-    }
-
-    /// Whether a commit is on its way.
-    pub(super) fn is_committing(&self) -> bool {
-        self.is_committing.load(Ordering::Acquire)
-    }
-
-    pub(super) fn set_committing(&self, is_committing: bool) {
-        self.is_committing.store(is_committing, Ordering::Release);
     }
 }
 

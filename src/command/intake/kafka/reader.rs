@@ -30,6 +30,8 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
 /// How far commits may lag behind what is done.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
+/// After how long a commit whose fate we were not told is made sure of.
+const SURE_AFTER: Duration = Duration::from_secs(5);
 /// How long reading waits for news while something is being worked on, and may be done.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 /// How long it waits while nothing is.
@@ -45,6 +47,8 @@ pub(super) struct Reader {
     /// Unbounded, because what is read is bounded by what is open.
     messages: mpsc::UnboundedSender<Read>,
     committed_at: Instant,
+    /// Since when there have been commits whose fate we were not told.
+    unsure_since: Option<Instant>,
 }
 
 impl Reader {
@@ -60,7 +64,7 @@ impl Reader {
             properties.create_with_context(context).map_err(|err| Fault::from_client(&err, &topic))?;
         require_topic(&consumer)?;
         consumer.subscribe(&[&topic]).map_err(|err| Fault::from_client(&err, &topic))?;
-        Ok(Self { consumer, desk, messages, committed_at: Instant::now() })
+        Ok(Self { consumer, desk, messages, committed_at: Instant::now(), unsure_since: None })
     }
 
     /// Reads on a thread of its own until the desk is closed or nobody listens.
@@ -88,7 +92,7 @@ impl Reader {
                 Some(Err(_)) => return,
             }
         }
-        self.consumer.context().commit(&self.consumer, CommitMode::Sync);
+        self.consumer.context().commit_surely(&self.consumer);
     }
 
     /// Tells of `err` what somebody must change. Whether the client goes on.
@@ -113,9 +117,16 @@ impl Reader {
     }
 
     fn commit_now_and_then(&mut self) {
-        if self.committed_at.elapsed() >= COMMIT_EVERY && !self.desk.is_committing() {
-            self.committed_at = Instant::now();
-            self.consumer.context().commit(&self.consumer, CommitMode::Async);
+        if self.committed_at.elapsed() < COMMIT_EVERY {
+            return;
+        }
+        self.committed_at = Instant::now();
+        let context = self.consumer.context();
+        if self.unsure_since.is_some_and(|since| since.elapsed() >= SURE_AFTER) {
+            self.unsure_since = None;
+            context.commit_surely(&self.consumer);
+        } else if context.commit(&self.consumer, CommitMode::Async) {
+            self.unsure_since.get_or_insert_with(Instant::now);
         }
     }
 

@@ -5,7 +5,7 @@
 //! * Every message is acknowledged by itself, and the acknowledgement is confirmed by the server.
 //! * The server is told every few seconds that a message is not forgotten: here while nobody has asked for it, by the
 //!   ticket while it is worked on. Otherwise it would give it to another.
-//! * A broken connection is replaced. Tickets of the old one go on by the new one.
+//! * A broken connection is replaced without being asked. Tickets of the old one go on by the new one.
 //! * A consumer that somebody deletes is created anew where it stood when we last looked.
 
 mod consumer;
@@ -14,18 +14,24 @@ mod shelf;
 mod standing;
 mod ticket;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
-use async_nats::{HeaderMap, header::NATS_MESSAGE_ID};
+use async_nats::{
+    HeaderMap,
+    header::NATS_MESSAGE_ID,
+    jetstream::{AckKind, message::Acker},
+};
 use bytes::Bytes;
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::{
     session::Session,
-    shelf::Taken,
+    shelf::{Shelf, Taken},
     standing::{Shared, Standing},
 };
 use super::{Delivery, IntakeError, Ticket, too_large};
-use crate::config::NatsBus;
+use crate::{config::NatsBus, stream::Backoff};
 
 pub(super) use ticket::NatsTicket;
 
@@ -39,45 +45,57 @@ pub(super) struct NatsQueue {
     pub(super) durable: String,
 }
 
+/// How long it takes until a lost connection is replaced: at first, and at most.
+const RETRY_MIN: Duration = Duration::from_millis(250);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// How long closing waits for the server.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+/// When what is given back may come again: by then we do not ask any more.
+const GIVEN_BACK_FOR: Duration = Duration::from_secs(1);
+
 /// An intake from JetStream.
 pub struct NatsIntake {
     queue: NatsQueue,
     shared: Arc<Shared>,
-    /// None after the connection was lost.
-    session: Option<Box<Session>>,
+    shelf: Arc<Shelf>,
+    _keeping: AbortOnDropHandle<()>,
 }
 
 impl NatsIntake {
     pub(super) async fn open(queue: NatsQueue) -> Result<Self, IntakeError> {
-        let shared = Arc::new(Shared::new());
-        let session = Some(Box::new(Session::open(&queue, &shared).await?));
-        Ok(Self { queue, shared, session })
+        let (shared, shelf) = (Arc::new(Shared::new()), Arc::new(Shelf::default()));
+        let session = Session::open(&queue, &shared, &shelf).await?;
+        let keeping = keep(queue.clone(), Arc::clone(&shared), Arc::clone(&shelf), session);
+        let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
+        Ok(Self { queue, shared, shelf, _keeping: keeping })
     }
 
-    /// Cancel-safe: a session that is half open is dropped, and a message is only taken when it is given.
     pub(super) async fn next(&mut self) -> Result<Delivery, IntakeError> {
-        let session = match &self.session {
-            Some(session) => session,
-            None => self.session.insert(Box::new(Session::open(&self.queue, &self.shared).await?)),
-        };
-        match session.next().await {
-            Ok(taken) => Ok(self.delivery(taken)),
-            Err(err) => {
-                self.session = None;
-                Err(err.into())
-            }
-        }
+        let taken = self.shelf.next().await?;
+        Ok(self.delivery(taken))
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
-        match &self.session {
-            Some(session) => session.trouble(),
-            None => Some("not connected".to_owned()),
-        }
+        self.shared.trouble()
     }
 
-    pub(super) fn close(self) {
-        drop(self);
+    /// Gives back what nobody has asked for, so that it need not be waited for, and lets go of the server.
+    pub(super) async fn close(self) {
+        let Some(line) = self.shared.line() else { return };
+        let giving_back = async {
+            for reply in self.shelf.replies() {
+                let acker = Acker::new(line.jetstream.clone(), Some(reply));
+                acker.ack_with(AckKind::Nak(Some(GIVEN_BACK_FOR))).await?;
+            }
+            line.jetstream.client().flush().await.map_err(async_nats::Error::from)
+        };
+        if !matches!(timeout(CLOSE_PATIENCE, giving_back).await, Ok(Ok(()))) {
+            tracing::debug!(
+                intake = self.queue.name,
+                "not everything was given back: it comes when the server misses it"
+            );
+        }
     }
 
     fn delivery(&self, Taken { message, room }: Taken) -> Delivery {
@@ -86,16 +104,16 @@ impl NatsIntake {
             Err(_) => (self.queue.stream.clone(), 0),
         };
         let place = format!("{stream}@{sequence}");
-        let (message, _) = message.split();
-        let headers = message.headers.unwrap_or_default();
         // Without it it came from no consumer, and then nobody waits for a word about it.
-        let reply = message.reply.unwrap_or_else(|| "".into());
+        let reply = message.reply.clone().unwrap_or_else(|| "".into());
+        let async_nats::Message { payload, headers, .. } = message.message;
+        let headers = headers.unwrap_or_default();
         Delivery {
-            unfit: match message.payload.len() {
+            unfit: match payload.len() {
                 0 => Some("it has no payload".to_owned()),
                 bytes => too_large(bytes),
             },
-            payload: message.payload,
+            payload,
             message_id: headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned()),
             headers: listed(&headers),
             ticket: Ticket::nats(NatsTicket::new(Arc::clone(&self.shared), reply, place.clone(), room)),
@@ -106,7 +124,6 @@ impl NatsIntake {
 
 impl Drop for NatsIntake {
     fn drop(&mut self) {
-        self.session = None;
         self.shared.standing.send_replace(Standing::Closed);
     }
 }
@@ -114,6 +131,30 @@ impl Drop for NatsIntake {
 impl fmt::Debug for NatsIntake {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("NatsIntake").field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+/// Replaces one session by the next, for as long as the intake is there.
+async fn keep(queue: NatsQueue, shared: Arc<Shared>, shelf: Arc<Shelf>, session: Session) {
+    let mut session = Some(session);
+    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX, fastrand::u64(..));
+    loop {
+        let error = match session.take() {
+            Some(session) => {
+                backoff.reset();
+                session.run().await
+            }
+            None => match Session::open(&queue, &shared, &shelf).await {
+                Ok(opened) => {
+                    session = Some(opened);
+                    continue;
+                }
+                Err(error) => error,
+            },
+        };
+        shared.standing.send_replace(Standing::Apart(error.to_string()));
+        shelf.fail(error);
+        sleep(backoff.next_wait()).await;
     }
 }
 

@@ -2,6 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::{
+    NatsQueue, consumer,
+    shelf::{Shelf, Taken},
+    standing::{Line, Shared, Standing},
+};
+use crate::sink::{SinkError, nats::connection::Connection};
 use async_nats::jetstream::{
     AckKind,
     consumer::{Consumer, pull},
@@ -12,94 +18,61 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{MissedTickBehavior, interval},
 };
-use tokio_util::task::AbortOnDropHandle;
-
-use super::{
-    NatsQueue, consumer,
-    shelf::{Shelf, Taken},
-    standing::{Line, Shared, Standing},
-};
-use crate::sink::{SinkError, nats::connection::Connection};
 
 /// Messages asked for at a time.
 const PULL_MESSAGES: usize = 32;
 /// How long the server keeps a question for messages. It is asked anew after that, so a silence is noticed soon. (The
 /// client's batches are woken by no message that comes right behind a heartbeat, so there are none.)
 const PULL_EXPIRES: Duration = Duration::from_secs(10);
-/// How often the server is told of messages that nobody has asked for yet, and asked how far the queue is acknowledged.
+/// How often at least the server is told of messages that nobody has asked for yet, and asked how far the queue is
+/// acknowledged.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often at most.
+const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
 /// Publishes on their way: none but words about messages, which are not counted.
 const UNACKNOWLEDGED_MAX: usize = 64;
 
 /// One session of an intake.
 pub(super) struct Session {
-    connection: Connection,
-    shared: Arc<Shared>,
-    shelf: Arc<Shelf>,
-    _taking: AbortOnDropHandle<()>,
-}
-
-impl Session {
-    /// Connects, finds or creates the consumer, and begins to take messages.
-    pub(super) async fn open(queue: &NatsQueue, shared: &Arc<Shared>) -> Result<Self, SinkError> {
-        let connection = Connection::open(&queue.name, &queue.bus, UNACKNOWLEDGED_MAX).await?;
-        let consumer = consumer::find_or_create(&connection, queue, shared.floor()).await?;
-        shared.set_floor(consumer.cached_info().ack_floor.stream_sequence);
-        let line = Line { jetstream: connection.jetstream.clone(), link: Arc::clone(&connection.link) };
-        let line = Arc::new(line);
-        shared.standing.send_replace(Standing::Connected(Arc::clone(&line)));
-        let shelf = Arc::new(Shelf::default());
-        let taking = Taking {
-            name: queue.name.clone(),
-            consumer,
-            line,
-            shared: Arc::clone(shared),
-            shelf: Arc::clone(&shelf),
-        };
-        let taking = AbortOnDropHandle::new(tokio::spawn(taking.run()));
-        Ok(Self { connection, shared: Arc::clone(shared), shelf, _taking: taking })
-    }
-
-    /// The next message. Cancel-safe.
-    pub(super) async fn next(&self) -> Result<Taken, SinkError> {
-        self.shelf.next().await
-    }
-
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.connection.link.trouble()
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.shared.standing.send_if_modified(|standing| {
-            let was_connected = matches!(standing, Standing::Connected(_));
-            if was_connected {
-                *standing = Standing::Apart;
-            }
-            was_connected
-        });
-        self.connection.end();
-    }
-}
-
-/// The task that takes messages.
-struct Taking {
     name: String,
+    connection: Connection,
     consumer: Consumer<pull::Config>,
     line: Arc<Line>,
     shared: Arc<Shared>,
     shelf: Arc<Shelf>,
 }
 
-impl Taking {
-    async fn run(self) {
+impl Session {
+    /// Connects, and finds or creates the consumer.
+    pub(super) async fn open(
+        queue: &NatsQueue,
+        shared: &Arc<Shared>,
+        shelf: &Arc<Shelf>,
+    ) -> Result<Self, SinkError> {
+        let connection = Connection::open(&queue.name, &queue.bus, UNACKNOWLEDGED_MAX).await?;
+        let consumer = consumer::find_or_create(&connection, queue, shared.floor()).await?;
+        shared.set_floor(consumer.cached_info().ack_floor.stream_sequence);
+        let line = Line { jetstream: connection.jetstream.clone(), link: Arc::clone(&connection.link) };
+        Ok(Self {
+            name: queue.name.clone(),
+            connection,
+            consumer,
+            line: Arc::new(line),
+            shared: Arc::clone(shared),
+            shelf: Arc::clone(shelf),
+        })
+    }
+
+    /// Puts messages on the shelf until something fails, and gives that.
+    pub(super) async fn run(mut self) -> SinkError {
+        self.shared.standing.send_replace(Standing::Connected(Arc::clone(&self.line)));
         let error = tokio::select! {
             error = self.take() => error,
             error = self.look_after() => error,
             () = self.line.link.lost() => self.line.link.error(),
         };
-        self.shelf.end(error);
+        self.connection.end();
+        error
     }
 
     /// Takes messages as long as there is room for them.
@@ -141,7 +114,8 @@ impl Taking {
 
     /// Keeps messages on the shelf from being given to others, and notes how far the queue is acknowledged.
     async fn look_after(&self) -> SinkError {
-        let mut ticks = interval(LOOK_EVERY);
+        let ack_wait = self.consumer.cached_info().config.ack_wait;
+        let mut ticks = interval(LOOK_EVERY.min(ack_wait / 3).max(LOOK_EVERY_MIN));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

@@ -16,7 +16,7 @@ pub(super) struct Taken {
     pub(super) room: OwnedSemaphorePermit,
 }
 
-/// Bounded by the room for messages, so never full.
+/// Outlives connections: what one of them brought is still to be done. Bounded by the room for messages, so never full.
 #[derive(Default)]
 pub(super) struct Shelf {
     state: Mutex<State>,
@@ -26,7 +26,7 @@ pub(super) struct Shelf {
 #[derive(Default)]
 struct State {
     taken: VecDeque<Taken>,
-    ended: Option<SinkError>,
+    failure: Option<SinkError>,
 }
 
 impl Shelf {
@@ -35,13 +35,13 @@ impl Shelf {
         self.changed.notify_one();
     }
 
-    /// Nothing more will come, for this reason.
-    pub(super) fn end(&self, error: SinkError) {
-        self.state().ended = Some(error);
+    /// Nothing more comes for now, for this reason.
+    pub(super) fn fail(&self, error: SinkError) {
+        self.state().failure = Some(error);
         self.changed.notify_one();
     }
 
-    /// The next message, or why there are no more. Cancel-safe.
+    /// The next message, or why there is none just now. Cancel-safe.
     pub(super) async fn next(&self) -> Result<Taken, SinkError> {
         loop {
             if let Some(next) = self.pop() {
@@ -58,7 +58,7 @@ impl Shelf {
 
     fn pop(&self) -> Option<Result<Taken, SinkError>> {
         let mut state = self.state();
-        state.taken.pop_front().map(Ok).or_else(|| state.ended.take().map(Err))
+        state.taken.pop_front().map(Ok).or_else(|| state.failure.take().map(Err))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

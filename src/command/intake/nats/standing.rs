@@ -22,11 +22,11 @@ pub(super) struct Line {
 }
 
 /// How the intake stands with the server.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Standing {
     Connected(Arc<Line>),
-    /// It will be connected again.
-    Apart,
+    /// It will be connected again; this is why it is not.
+    Apart(String),
     /// It will not.
     Closed,
 }
@@ -44,7 +44,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new() -> Self {
         Self {
-            standing: watch::Sender::new(Standing::Apart),
+            standing: watch::Sender::new(Standing::Apart(String::new())),
             room: Arc::new(Semaphore::new(HELD_MAX)),
             floor: AtomicU64::new(0),
         }
@@ -58,11 +58,20 @@ impl Shared {
         self.floor.store(sequence, Ordering::Release);
     }
 
+    /// Why there is no connection, if there is none.
+    pub(super) fn trouble(&self) -> Option<String> {
+        match &*self.standing.borrow() {
+            Standing::Connected(_) => None,
+            Standing::Apart(why) => Some(why.clone()),
+            Standing::Closed => Some("closed".to_owned()),
+        }
+    }
+
     /// The connection, if there is one just now.
     pub(super) fn line(&self) -> Option<Arc<Line>> {
         match &*self.standing.borrow() {
             Standing::Connected(line) => Some(Arc::clone(line)),
-            Standing::Apart | Standing::Closed => None,
+            Standing::Apart(_) | Standing::Closed => None,
         }
     }
 }

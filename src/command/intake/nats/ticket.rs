@@ -69,7 +69,7 @@ impl NatsTicket {
             loop {
                 let line = match &*standing.borrow_and_update() {
                     Standing::Connected(line) => Some(Arc::clone(line)),
-                    Standing::Apart => None,
+                    Standing::Apart(_) => None,
                     Standing::Closed => return false,
                 };
                 if let Some(line) = line {

@@ -1,0 +1,243 @@
+//! A Kafka queue for the conformance suite, and what only Kafka has.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use oktabus::{
+    command::intake::{Intake, IntakeConfig, IntakeError},
+    sink::SinkClass,
+};
+use rdkafka::{
+    ClientConfig, Offset,
+    consumer::{BaseConsumer, Consumer as _},
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use tokio::time::timeout;
+
+use super::intake::Queue;
+use crate::support::{
+    kafka::{Broker, PASSWORD},
+    tools::eventually,
+};
+
+const PARTITIONS: i32 = 4;
+const PATIENCE: Duration = Duration::from_secs(40);
+
+enum Cluster {
+    Shared(&'static Broker),
+    Own(Box<Broker>),
+}
+
+/// A topic with a group of its own.
+pub(super) struct KafkaQueue {
+    broker: Cluster,
+    topic: String,
+    producer: FutureProducer,
+}
+
+impl Queue for KafkaQueue {
+    async fn new() -> Self {
+        Self::on(Cluster::Shared(Broker::shared().await)).await
+    }
+
+    async fn alone() -> Self {
+        Self::on(Cluster::Own(Box::new(Broker::start().await))).await
+    }
+
+    fn config(&self) -> IntakeConfig {
+        let bus = self.broker().bus_with(&[("session.timeout.ms", "6000"), ("linger.ms", "0")]);
+        IntakeConfig::Kafka { bus: Arc::new(bus), topic: self.topic.clone(), group: self.topic.clone() }
+    }
+
+    async fn put(&self, user: usize, payload: &[u8]) {
+        let key = user.to_string();
+        let record = FutureRecord::to(&self.topic).key(key.as_str()).payload(payload);
+        send(&self.producer, record).await;
+    }
+
+    async fn left(&self) -> u64 {
+        let (committed, ends) = self.positions().await;
+        let left = ends.iter().zip(&committed).map(|(end, committed)| end - committed).sum::<i64>();
+        u64::try_from(left).expect("more is committed than there is")
+    }
+
+    fn kill(&mut self) {
+        if let Cluster::Own(broker) = &mut self.broker {
+            broker.kill();
+        }
+    }
+
+    async fn restart(&mut self) {
+        if let Cluster::Own(broker) = &mut self.broker {
+            broker.restart().await;
+        }
+    }
+}
+
+impl KafkaQueue {
+    async fn on(broker: Cluster) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let topic = format!("commands-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let queue = Self { producer: producer(broker_of(&broker)), broker, topic };
+        queue.broker().create_topic(&queue.topic, PARTITIONS, &[]).await;
+        queue
+    }
+
+    fn broker(&self) -> &Broker {
+        broker_of(&self.broker)
+    }
+
+    /// What the group has committed and where the partitions end, by another client.
+    async fn positions(&self) -> (Vec<i64>, Vec<i64>) {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", self.broker().bus().brokers.join(",")).set("group.id", &self.topic);
+        let topic = self.topic.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let consumer: BaseConsumer = client.create().unwrap();
+            let mut partitions = rdkafka::TopicPartitionList::new();
+            partitions.add_partition_range(&topic, 0, PARTITIONS - 1);
+            let committed = consumer.committed_offsets(partitions, PATIENCE).unwrap();
+            let committed = (0..PARTITIONS).map(|partition| {
+                match committed.find_partition(&topic, partition).unwrap().offset() {
+                    Offset::Offset(offset) => offset,
+                    _ => 0,
+                }
+            });
+            let ends = (0..PARTITIONS)
+                .map(|partition| consumer.fetch_watermarks(&topic, partition, PATIENCE).unwrap().1);
+            (committed.collect(), ends.collect())
+        });
+        asked.await.unwrap()
+    }
+
+    async fn put_to(&self, partition: i32, payload: Option<&[u8]>) {
+        let mut record = FutureRecord::to(&self.topic).key("k").partition(partition);
+        record.payload = payload;
+        send(&self.producer, record).await;
+    }
+
+    async fn open(&self) -> Intake {
+        Intake::open(&self.config(), "provisioning").await.unwrap()
+    }
+}
+
+fn broker_of(cluster: &Cluster) -> &Broker {
+    match cluster {
+        Cluster::Shared(broker) => broker,
+        Cluster::Own(broker) => broker,
+    }
+}
+
+async fn send(producer: &FutureProducer, record: FutureRecord<'_, str, [u8]>) {
+    let sent = producer.send_result(record).map_err(|(err, _)| err).unwrap();
+    sent.await.unwrap().map_err(|(err, _)| err).unwrap();
+}
+
+fn producer(broker: &Broker) -> FutureProducer {
+    ClientConfig::new().set("bootstrap.servers", broker.bus().brokers.join(",")).create().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_committed_beyond_what_is_not_done() {
+    let queue = KafkaQueue::new().await;
+    for number in 0..10 {
+        queue.put_to(2, Some(number.to_string().as_bytes())).await;
+    }
+    let mut intake = queue.open().await;
+    let mut deliveries = Vec::new();
+    for number in 0..10 {
+        let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+        assert_eq!(delivery.place, format!("{}/2@{number}", queue.topic));
+        deliveries.push(delivery);
+    }
+    let held = deliveries.remove(4);
+    for delivery in deliveries.into_iter().rev() {
+        delivery.ticket.done().await;
+    }
+    let committed = async || queue.positions().await.0[2];
+    eventually("what is done to be committed", async || (committed().await == 4).then_some(())).await;
+    // A further commit and the one of closing change nothing of it.
+    queue.put_to(1, Some(b"x")).await;
+    timeout(PATIENCE, intake.next()).await.unwrap().unwrap().ticket.done().await;
+    eventually("the other partition", async || (queue.positions().await.0[1] == 1).then_some(())).await;
+    intake.close().await;
+    assert_eq!(committed().await, 4);
+
+    // Too late: the partition is not ours any more.
+    held.ticket.done().await;
+    let mut intake = queue.open().await;
+    for number in 4..10 {
+        let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+        assert_eq!(delivery.place, format!("{}/2@{number}", queue.topic));
+        delivery.ticket.done().await;
+    }
+    intake.close().await;
+    assert_eq!(committed().await, 10, "closing commits what is done");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tombstone_is_no_command_and_headers_are_handed_on() {
+    let queue = KafkaQueue::new().await;
+    queue.put_to(0, None).await;
+    let headers = OwnedHeaders::new()
+        .insert(Header { key: "ce_id", value: Some("cmd-1") })
+        .insert(Header { key: "ce_id", value: Some(&b"\xff"[..]) });
+    let record = FutureRecord::to(&queue.topic).key("k").partition(0).payload(&b"{}"[..]).headers(headers);
+    send(&queue.producer, record).await;
+
+    let mut intake = queue.open().await;
+    let tombstone = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+    assert!(tombstone.unfit.as_ref().unwrap().contains("tombstone"));
+    tombstone.ticket.poison().await;
+    let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+    assert_eq!((&delivery.payload[..], delivery.unfit.as_ref()), (&b"{}"[..], None));
+    let headers: Vec<_> = delivery.headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
+    assert_eq!(headers, [("ce_id", &b"cmd-1"[..]), ("ce_id", b"\xff")]);
+    delivery.ticket.done().await;
+    intake.close().await;
+    assert_eq!(queue.left().await, 0);
+}
+
+#[tokio::test]
+async fn a_topic_that_is_missing_is_told() {
+    let broker = Broker::shared().await;
+    let config = IntakeConfig::Kafka {
+        bus: broker.bus(),
+        topic: "no-such-commands".to_owned(),
+        group: "g".to_owned(),
+    };
+    let missing = Intake::open(&config, "provisioning").await.unwrap_err();
+    assert_eq!(missing.class(), SinkClass::Configuration);
+    assert!(missing.to_string().contains("`no-such-commands` does not exist"), "{missing}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_we_may_not_read_is_told() {
+    let broker = Broker::shared_secured().await;
+    broker.create_topic("secret-commands", 1, &[]).await;
+    let open = async |password: &str| {
+        let bus = Arc::new(broker.secured_bus("looker", password));
+        let config = IntakeConfig::Kafka { bus, topic: "secret-commands".to_owned(), group: "g".to_owned() };
+        match Intake::open(&config, "provisioning").await {
+            Ok(mut intake) => timeout(PATIENCE, intake.next()).await.expect("nothing is told").unwrap_err(),
+            Err(err) => err,
+        }
+    };
+    let wrong = open("wrong").await;
+    assert!(
+        matches!(&wrong, IntakeError::Refused { reason, .. } if reason.contains("sasl.password")),
+        "{wrong}"
+    );
+    broker.allow("looker", "Read", "secret-commands");
+    let refused = open(PASSWORD).await;
+    assert!(
+        matches!(&refused, IntakeError::Refused { reason, .. } if reason.contains("grant it READ on the group")),
+        "{refused}"
+    );
+}

@@ -1,0 +1,230 @@
+//! A JetStream queue for the conformance suite, and what only JetStream has.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    self,
+    consumer::{AckPolicy, pull},
+    stream::{Config, RetentionPolicy},
+};
+use oktabus::{
+    command::intake::{Intake, IntakeConfig, IntakeError},
+    config::NatsAuth,
+    sink::SinkClass,
+};
+use tokio::time::timeout;
+
+use super::intake::Queue;
+use crate::support::{nats::NatsServer, tools::eventually};
+
+const STREAM: &str = "COMMANDS";
+const DURABLE: &str = "oktabus";
+const FILTER: &str = "okta.acme.commands.>";
+/// Short, so that tests need not wait for long until a message comes again.
+const ACK_WAIT: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A stream on a server of its own.
+pub(super) struct NatsQueue {
+    server: NatsServer,
+    client: jetstream::Context,
+}
+
+impl Queue for NatsQueue {
+    async fn new() -> Self {
+        let queue = Self::without_consumer().await;
+        queue.create_consumer(consumer()).await;
+        queue
+    }
+
+    async fn alone() -> Self {
+        Self::new().await
+    }
+
+    fn config(&self) -> IntakeConfig {
+        IntakeConfig::Nats {
+            bus: Arc::new(self.server.bus(NatsAuth::None)),
+            stream: STREAM.to_owned(),
+            subject: FILTER.to_owned(),
+            durable: DURABLE.to_owned(),
+        }
+    }
+
+    async fn put(&self, user: usize, payload: &[u8]) {
+        let subject = format!("okta.acme.commands.{user}");
+        self.client.publish(subject, payload.to_vec().into()).await.unwrap().await.unwrap();
+    }
+
+    async fn left(&self) -> u64 {
+        let info = self.info().await;
+        info.num_pending + u64::try_from(info.num_ack_pending).unwrap()
+    }
+
+    fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    async fn restart(&mut self) {
+        self.server.restart().await;
+    }
+}
+
+impl NatsQueue {
+    async fn without_consumer() -> Self {
+        Self::with_retention(RetentionPolicy::Limits).await
+    }
+
+    async fn with_retention(retention: RetentionPolicy) -> Self {
+        let server = NatsServer::start().await;
+        let subjects = vec![FILTER.to_owned()];
+        server
+            .create_stream(Config { name: STREAM.to_owned(), subjects, retention, ..Config::default() })
+            .await;
+        let client = server.jetstream().await;
+        Self { server, client }
+    }
+
+    async fn stream(&self) -> jetstream::stream::Stream {
+        self.client.get_stream(STREAM).await.unwrap()
+    }
+
+    async fn create_consumer(&self, config: pull::Config) {
+        self.stream().await.create_consumer(config).await.unwrap();
+    }
+
+    async fn info(&self) -> jetstream::consumer::Info {
+        self.stream().await.consumer_info(DURABLE).await.unwrap()
+    }
+
+    async fn open(&self) -> Result<Intake, IntakeError> {
+        Intake::open(&self.config(), "provisioning").await
+    }
+}
+
+fn consumer() -> pull::Config {
+    pull::Config {
+        durable_name: Some(DURABLE.to_owned()),
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        filter_subject: FILTER.to_owned(),
+        ..pull::Config::default()
+    }
+}
+
+async fn take(intake: &mut Intake) -> String {
+    let delivery = timeout(PATIENCE, intake.next()).await.expect("no message comes").unwrap();
+    let payload = String::from_utf8(delivery.payload.to_vec()).unwrap();
+    delivery.ticket.done().await;
+    payload
+}
+
+#[tokio::test]
+async fn the_consumer_is_created_so_that_no_command_is_given_up() {
+    for retention in [RetentionPolicy::Limits, RetentionPolicy::WorkQueue] {
+        let queue = NatsQueue::with_retention(retention).await;
+        queue.put(0, b"put before anybody read").await;
+        let mut intake = queue.open().await.unwrap();
+        assert_eq!(take(&mut intake).await, "put before anybody read");
+        let config = queue.info().await.config;
+        assert_eq!((config.ack_policy, config.max_deliver), (AckPolicy::Explicit, -1));
+        assert_eq!(config.filter_subject, FILTER);
+        assert_eq!(config.ack_wait, Duration::from_secs(60));
+        intake.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_that_would_lose_commands_is_refused() {
+    for unfit in [
+        pull::Config { ack_policy: AckPolicy::All, ..consumer() },
+        pull::Config { max_deliver: 5, ..consumer() },
+        pull::Config { headers_only: true, ..consumer() },
+        pull::Config { filter_subject: "okta.acme.commands.7".to_owned(), ..consumer() },
+    ] {
+        let queue = NatsQueue::without_consumer().await;
+        queue.create_consumer(unfit.clone()).await;
+        let refusal = queue.open().await.unwrap_err();
+        assert_eq!(refusal.class(), SinkClass::Configuration, "{unfit:?}");
+        assert!(refusal.to_string().contains("`durable`"), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_missing_is_told_and_found_once_it_is_there() {
+    let server = NatsServer::start().await;
+    let client = server.jetstream().await;
+    let queue = NatsQueue { server, client };
+    let missing = queue.open().await.unwrap_err();
+    assert_eq!(missing.class(), SinkClass::Configuration);
+    assert!(missing.to_string().contains("nats stream add COMMANDS"), "{missing}");
+
+    let subjects = vec![FILTER.to_owned()];
+    queue.server.create_stream(Config { name: STREAM.to_owned(), subjects, ..Config::default() }).await;
+    queue.open().await.unwrap().close().await;
+}
+
+#[tokio::test]
+async fn a_deleted_consumer_is_created_where_it_stood() {
+    let queue = NatsQueue::new().await;
+    for number in 0..10 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    let mut intake = queue.open().await.unwrap();
+    for number in 0..10 {
+        assert_eq!(take(&mut intake).await, number.to_string());
+    }
+    // How far the queue is, it looks up when it is opened, and now and then.
+    intake.close().await;
+    let mut intake = queue.open().await.unwrap();
+    queue.stream().await.delete_consumer(DURABLE).await.unwrap();
+    queue.put(0, b"10").await;
+    let lost = timeout(PATIENCE, intake.next()).await.expect("the loss is not noticed").unwrap_err();
+    assert_eq!(lost.class(), SinkClass::Transient);
+    assert_eq!(take(&mut intake).await, "10", "and not what was done");
+    intake.close().await;
+}
+
+#[tokio::test]
+async fn closing_gives_back_what_nobody_asked_for() {
+    // With an `ack_wait` of a minute.
+    let queue = NatsQueue::without_consumer().await;
+    for number in 0..5 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    let mut intake = queue.open().await.unwrap();
+    assert_eq!(take(&mut intake).await, "0");
+    let pending = async || queue.info().await.num_ack_pending;
+    eventually("the others to be on the shelf", async || (pending().await == 4).then_some(())).await;
+    intake.close().await;
+
+    let mut intake = queue.open().await.unwrap();
+    let mut rest = Vec::new();
+    while rest.len() < 4 {
+        rest.push(take(&mut intake).await);
+    }
+    rest.sort();
+    assert_eq!(rest, ["1", "2", "3", "4"]);
+    intake.close().await;
+}
+
+#[tokio::test]
+async fn the_message_id_and_headers_are_handed_on() {
+    let queue = NatsQueue::new().await;
+    let jetstream = queue.server.jetstream().await;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Msg-Id", "cmd-1");
+    headers.append("X-Twice", "a");
+    headers.append("X-Twice", "b");
+    let published = jetstream.publish_with_headers("okta.acme.commands.0", headers, "{}".into()).await;
+    published.unwrap().await.unwrap();
+
+    let mut intake = queue.open().await.unwrap();
+    let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+    assert_eq!(delivery.message_id.as_deref(), Some("cmd-1"));
+    assert_eq!(delivery.place, "COMMANDS@1");
+    let mut values: Vec<_> = delivery.headers.iter().filter(|(name, _)| name == "X-Twice").collect();
+    values.sort();
+    assert_eq!(values.iter().map(|(_, value)| &value[..]).collect::<Vec<_>>(), [b"a", b"b"]);
+    delivery.ticket.done().await;
+    intake.close().await;
+}

@@ -1,0 +1,323 @@
+//! Where outcomes go: each kind of sink proves them, and independent readers find them.
+
+use std::{fs, path::Path, time::Duration};
+
+use jiff::Timestamp;
+use oktabus::{
+    command::{
+        Outcome, Status,
+        outlet::{Outlet, Parcel},
+    },
+    config::{FileSink, Rotate, SinkConfig},
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+fn outcome(id: &str) -> Outcome {
+    Outcome {
+        command_id: id.to_owned(),
+        action: "user.deactivate".to_owned(),
+        status: Status::Done,
+        repeated: false,
+        result: json!({ "user": "J\u{fc}rgen" }),
+        error: None,
+        okta_request_id: Some("req-1".to_owned()),
+        before: Some(json!({ "status": "ACTIVE" })),
+        after: Some(json!({ "status": "DEPROVISIONED" })),
+        attempts: 1,
+        received_at: Timestamp::UNIX_EPOCH,
+        finished_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn parcel(id: &str, copy: u64) -> Parcel {
+    Parcel::outcome("provisioning", &outcome(id), Some("00u1"), copy).unwrap()
+}
+
+fn file(directory: &Path) -> SinkConfig {
+    SinkConfig::File(FileSink {
+        name: "archive".to_owned(),
+        directory: directory.to_owned(),
+        rotate: Rotate { size_bytes: u64::MAX, age: Duration::from_hours(24), compress: None },
+    })
+}
+
+#[tokio::test]
+async fn outcomes_are_lines_of_a_file() {
+    let directory = TempDir::new().unwrap();
+    for start in 0..2 {
+        let outlet = Outlet::open(&file(directory.path()), "provisioning").await.unwrap();
+        for number in 0..3 {
+            outlet.publish(&parcel(&format!("{start}{number}"), 0)).await.unwrap();
+        }
+        outlet.close().await;
+    }
+    let mut files: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let lines: Vec<_> = files
+        .iter()
+        .flat_map(|file| {
+            assert!(
+                file.file_name().unwrap().to_str().unwrap().starts_with("commands.provisioning.outcomes-")
+            );
+            let text = fs::read_to_string(file).unwrap();
+            text.lines().map(|line| serde_json::from_str::<Outcome>(line).unwrap()).collect::<Vec<_>>()
+        })
+        .collect();
+    let expected: Vec<_> = ["00", "01", "02", "10", "11", "12"].map(outcome).into();
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn a_directory_that_is_none_is_told() {
+    let directory = TempDir::new().unwrap();
+    let occupied = directory.path().join("file");
+    fs::write(&occupied, "").unwrap();
+    let refusal = Outlet::open(&file(&occupied), "provisioning").await.unwrap_err();
+    assert!(refusal.to_string().contains("archive"), "{refusal}");
+}
+
+/// What the judge reads of outcomes on a bus.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+fn assert_judged(messages: &[serde_json::Value], address: &str) {
+    let mut ids: Vec<_> = messages.iter().map(|message| message["event"]["id"].as_str().unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["cmd%0A2", "cmd-1", "cmd-1:repeated:1"]);
+    for message in messages {
+        let event = &message["event"];
+        assert_eq!(message["address"], address);
+        assert_eq!(event["type"], "oktabus.outcome");
+        assert_eq!(event["source"], "oktabus/provisioning");
+        assert_eq!(event["subject"], "00u1");
+        assert_eq!(event["partitionkey"], "00u1");
+        assert_eq!(event["time"], "1970-01-01T00:00:00+00:00");
+        let id = if event["id"] == "cmd%0A2" { "cmd\n2" } else { "cmd-1" };
+        assert_eq!(message["data"], serde_json::to_value(outcome(id)).unwrap());
+    }
+}
+
+#[cfg(feature = "kafka")]
+mod kafka {
+    use std::{sync::Arc, time::Duration};
+
+    use oktabus::{
+        command::outlet::{Outlet, OutletCure},
+        config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
+        event::{Template, Use},
+    };
+
+    use super::{assert_judged, parcel};
+    use crate::support::{judges::messages::messages_judge, kafka::Broker, tools::eventually};
+
+    fn sink(bus: Arc<KafkaBus>, topic: &str, encoding: Encoding) -> SinkConfig {
+        SinkConfig::Kafka(KafkaSink {
+            name: "siem".to_owned(),
+            bus,
+            topic: Template::parse(topic, Use::Topic).unwrap(),
+            key: Template::parse("{user|org}", Use::Key).unwrap(),
+            encoding,
+        })
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn outcomes_are_read_by_cloudevents_own_library() {
+        let broker = Broker::shared().await;
+        for (topic, encoding) in
+            [("outcomes-binary", Encoding::Binary), ("outcomes-structured", Encoding::Structured)]
+        {
+            broker.create_topic(topic, 2, &[]).await;
+            let outlet = Outlet::open(&sink(broker.bus(), topic, encoding), "provisioning").await.unwrap();
+            let parcels = [parcel("cmd-1", 0), parcel("cmd-1", 1), parcel("cmd\n2", 0)];
+            for published in
+                futures_util::future::join_all(parcels.iter().map(|parcel| outlet.publish(parcel))).await
+            {
+                published.unwrap();
+            }
+            outlet.close().await;
+            let messages = messages_judge(&["kafka", &broker.bus().brokers[0], topic], "").await;
+            assert_judged(&messages, topic);
+            assert!(messages.iter().all(|message| message["key"] == "00u1"));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn what_cannot_be_published_says_what_cures_it() {
+        let broker = Broker::shared().await;
+        broker.create_topic("outcomes", 1, &[("max.message.bytes", "10000")]).await;
+        let outlet = Outlet::open(&sink(broker.bus(), "outcomes", Encoding::Binary), "p").await.unwrap();
+        let mut large = parcel("large", 0);
+        // Nothing that packs well.
+        let noise: String = std::iter::repeat_with(fastrand::alphanumeric).take(30_000).collect();
+        large.payload = format!("\"{noise}\"").into();
+        assert_eq!(outlet.publish(&large).await.unwrap_err().cure(), OutletCure::Smaller);
+        let nowhere = outlet.publish(&parcel("nowhere", 0).to("no-such-replies")).await.unwrap_err();
+        assert_eq!(nowhere.cure(), OutletCure::Elsewhere, "{nowhere}");
+        outlet.publish(&parcel("good", 0)).await.unwrap();
+        outlet.close().await;
+        assert_eq!(broker.records("outcomes").await.len(), 1);
+
+        let by_event =
+            Outlet::open(&sink(broker.bus(), "okta.{event_type}", Encoding::Binary), "p").await.unwrap();
+        let unaddressed = by_event.publish(&parcel("x", 0)).await.unwrap_err();
+        assert!(unaddressed.to_string().contains("depends on an event"), "{unaddressed}");
+        by_event.publish(&parcel("x", 0).to("outcomes")).await.unwrap();
+        by_event.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_restart_of_the_broker_is_survived() {
+        let mut broker = Broker::start().await;
+        broker.create_topic("outcomes", 1, &[]).await;
+        let outlet = Outlet::open(&sink(broker.bus(), "outcomes", Encoding::Binary), "p").await.unwrap();
+        outlet.publish(&parcel("before", 0)).await.unwrap();
+        broker.kill();
+        let parcel = parcel("during", 0);
+        let publishing = eventually("it to be published", async || {
+            let published = outlet.publish(&parcel).await;
+            if let Err(err) = &published {
+                assert_eq!(err.cure(), OutletCure::Retry, "{err}");
+            }
+            published.ok()
+        });
+        let restarting = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            broker.restart().await;
+        };
+        tokio::join!(publishing, restarting);
+        outlet.close().await;
+        let records = broker.records("outcomes").await;
+        let last = records.last().unwrap();
+        assert_eq!(last.headers["ce_id"], "during");
+        assert!(records.len() >= 2);
+    }
+}
+
+#[cfg(feature = "nats")]
+mod nats {
+    use std::{sync::Arc, time::Duration};
+
+    use async_nats::jetstream::stream::Config;
+    use futures_util::StreamExt as _;
+    use oktabus::{
+        command::outlet::{Outlet, OutletCure},
+        config::{Encoding, NatsAuth, NatsSink, SinkConfig},
+        event::{Template, Use},
+    };
+
+    use super::{assert_judged, parcel};
+    use crate::support::{judges::messages::messages_judge, nats::NatsServer, tools::eventually};
+
+    const STREAM: &str = "OUTCOMES";
+    const SUBJECT: &str = "okta.acme.outcomes";
+
+    async fn server() -> NatsServer {
+        let server = NatsServer::start().await;
+        let subjects = vec!["okta.acme.>".to_owned()];
+        let config =
+            Config { name: STREAM.to_owned(), subjects, max_message_size: 20_000, ..Config::default() };
+        server.create_stream(config).await;
+        server
+    }
+
+    fn sink(server: &NatsServer, encoding: Encoding) -> SinkConfig {
+        SinkConfig::Nats(NatsSink {
+            name: "events".to_owned(),
+            bus: Arc::new(server.bus(NatsAuth::None)),
+            stream: STREAM.to_owned(),
+            subject: Template::parse(SUBJECT, Use::Subject).unwrap(),
+            key: Template::parse("{user|org}", Use::Key).unwrap(),
+            encoding,
+            create: None,
+            unacknowledged_max: 1_024,
+        })
+    }
+
+    #[tokio::test]
+    async fn outcomes_are_read_by_another_client() {
+        for encoding in [Encoding::Binary, Encoding::Structured] {
+            let server = server().await;
+            let outlet = Outlet::open(&sink(&server, encoding), "provisioning").await.unwrap();
+            // The last two are copies of what the stream has already.
+            for parcel in [
+                parcel("cmd-1", 0),
+                parcel("cmd-1", 1),
+                parcel("cmd\n2", 0),
+                parcel("cmd-1", 0),
+                parcel("cmd\n2", 0),
+            ] {
+                outlet.publish(&parcel).await.unwrap();
+            }
+            outlet.close().await;
+            let messages = messages_judge(&["nats", &server.url(), STREAM], "").await;
+            assert_judged(&messages, SUBJECT);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_outcome_goes_to_several_subjects_of_one_stream() {
+        let server = server().await;
+        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "provisioning").await.unwrap();
+        outlet.publish(&parcel("cmd-1", 0)).await.unwrap();
+        outlet.publish(&parcel("cmd-1", 0).to("okta.acme.replies.1")).await.unwrap();
+        outlet.close().await;
+        let subjects: Vec<_> = server.stored(STREAM).await.into_iter().map(|stored| stored.subject).collect();
+        assert_eq!(subjects, [SUBJECT, "okta.acme.replies.1"]);
+    }
+
+    #[tokio::test]
+    async fn a_reply_reaches_one_who_listens_without_a_stream() {
+        let server = server().await;
+        let client = server.jetstream().await.client();
+        let inbox = client.new_inbox();
+        let mut replies = client.subscribe(inbox.clone()).await.unwrap();
+        client.flush().await.unwrap();
+        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "provisioning").await.unwrap();
+        let sent = parcel("cmd-1", 0).to(inbox);
+        outlet.publish(&sent).await.unwrap();
+        let reply = tokio::time::timeout(Duration::from_secs(10), replies.next()).await.unwrap().unwrap();
+        assert_eq!(reply.payload, sent.payload);
+        assert_eq!(reply.headers.unwrap().get("ce-id").unwrap().as_str(), "cmd-1");
+        outlet.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_published_says_what_cures_it() {
+        let server = server().await;
+        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "p").await.unwrap();
+        let mut large = parcel("large", 0);
+        for bytes in [30_000, 2 << 20] {
+            large.payload = format!("\"{}\"", "x".repeat(bytes)).into();
+            let refusal = outlet.publish(&large).await.unwrap_err();
+            assert_eq!(refusal.cure(), OutletCure::Smaller, "{refusal}");
+        }
+        let nowhere = outlet.publish(&parcel("nowhere", 0).to("two words")).await.unwrap_err();
+        assert_eq!(nowhere.cure(), OutletCure::Elsewhere, "{nowhere}");
+        outlet.publish(&parcel("good", 0)).await.unwrap();
+        server.jetstream().await.delete_stream(STREAM).await.unwrap();
+        let gone = outlet.publish(&parcel("gone", 0)).await.unwrap_err();
+        assert_eq!(gone.cure(), OutletCure::Retry);
+        assert!(gone.to_string().contains("no stream takes subject"), "{gone}");
+        outlet.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_restart_of_the_server_is_survived() {
+        let mut server = server().await;
+        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "p").await.unwrap();
+        outlet.publish(&parcel("before", 0)).await.unwrap();
+        server.kill();
+        let parcel = parcel("during", 0);
+        assert_eq!(outlet.publish(&parcel).await.unwrap_err().cure(), OutletCure::Retry);
+        server.restart().await;
+        eventually("it to be published", async || outlet.publish(&parcel).await.ok()).await;
+        outlet.close().await;
+        let ids: Vec<_> = server
+            .stored(STREAM)
+            .await
+            .iter()
+            .map(|stored| stored.header("ce-id").unwrap().to_owned())
+            .collect();
+        assert_eq!(ids, ["before", "during"]);
+    }
+}
