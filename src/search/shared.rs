@@ -5,6 +5,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -21,6 +22,9 @@ use crate::{
     telemetry::chain,
     window::{Step, WindowReader},
 };
+
+/// How often a route that waits shows that it is alive.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// A bounded query on a schedule.
 #[derive(Debug)]
@@ -97,7 +101,7 @@ impl Search {
 
     /// The whole window of `run`, from the disk or from Okta, as often as it takes. May be dropped at any time.
     pub(super) async fn spool(&self, run: &Run, status: &RouteStatus) -> Result<Spool, SpoolError> {
-        let _reading = self.reading.lock().await;
+        let _reading = self.turn(status).await;
         let path = self.spool_path(run.slot);
         match off_runtime(&path, Spool::open).await {
             Ok(Some(spool)) => return Ok(spool),
@@ -107,6 +111,16 @@ impl Search {
             }
         }
         self.read(run, status, path).await
+    }
+
+    /// Waits while another route reads, and gives a sign of life meanwhile.
+    async fn turn(&self, status: &RouteStatus) -> tokio::sync::MutexGuard<'_, ()> {
+        loop {
+            match tokio::time::timeout(SIGN_OF_LIFE, self.reading.lock()).await {
+                Ok(turn) => return turn,
+                Err(_) => status.search(|_| {}),
+            }
+        }
     }
 
     async fn read(&self, run: &Run, status: &RouteStatus, path: PathBuf) -> Result<Spool, SpoolError> {

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 
 use super::{
     okta::{Okta, TOKEN},
+    tls::choose_provider,
     tools::{eventually, free_port},
 };
 
@@ -78,6 +79,7 @@ impl Workplace {
 
     /// A folder whose configuration is `rest` with state, admin pages and log.
     pub(crate) fn with_orgs(rest: &str) -> Self {
+        choose_provider();
         let directory = tempfile::tempdir().unwrap();
         let admin = format!("127.0.0.1:{}", free_port());
         let workplace = Self { directory, admin, http: reqwest::Client::new() };

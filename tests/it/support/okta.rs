@@ -5,7 +5,10 @@ use std::{path::Path, process::Command};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::tools::{Process, free_port};
+use super::{
+    tls::choose_provider,
+    tools::{Process, free_port},
+};
 
 /// The token that the simulated org accepts.
 pub(crate) const TOKEN: &str = "00oktabus-tests-token";
@@ -41,8 +44,7 @@ impl Okta {
 
     /// An org with these options.
     pub(crate) async fn start(options: &[&str]) -> Self {
-        // The TLS provider of the whole test binary; only the first call counts.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_provider();
         let directory = tempfile::tempdir().unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(env!("CARGO_BIN_EXE_oktabus"));

@@ -15,6 +15,11 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::certificates::Certificates;
 
+/// Chooses the TLS provider of the whole test binary; only the first call counts.
+pub(crate) fn choose_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A TLS front for the server on `behind`; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct TlsFront {

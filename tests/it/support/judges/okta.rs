@@ -6,7 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::program;
-use crate::support::tools::{Process, free_port, tool};
+use crate::support::{
+    tls::choose_provider,
+    tools::{Process, free_port, tool},
+};
 
 /// The client id of the app in all tests.
 pub(crate) const CLIENT_ID: &str = "0oatests";
@@ -66,7 +69,7 @@ pub(crate) struct TokenServer {
 impl TokenServer {
     /// One that knows the app of `key`, which signs with `algorithm` and demands DPoP or does not.
     pub(crate) async fn start(key: &Key, algorithm: &str, dpop: bool) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        choose_provider();
         let directory = tempfile::tempdir().unwrap();
         let port = free_port().to_string();
         let url = format!("http://127.0.0.1:{port}");
