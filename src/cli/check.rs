@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
-    config::{Auth, Config, Order, Scope, SearchConfig, StreamConfig},
+    config::{Auth, CommandsConfig, Config, Order, Scope, SearchConfig, StreamConfig},
     okta::{Client, OktaError, Priority, logs},
     sink::Sink,
     telemetry::chain,
@@ -55,11 +55,15 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
         0 => String::new(),
         count => format!("{count} search(es), "),
     };
+    let commands = match config.commands.len() {
+        0 => String::new(),
+        count => format!("{count} set(s) of commands, "),
+    };
     let mut rows = vec![Row {
         what: "configuration".to_owned(),
         verdict: Verdict::Good,
         text: format!(
-            "{} org(s), {} stream(s), {searches}{} route(s), {} sink(s)",
+            "{} org(s), {} stream(s), {searches}{commands}{} route(s), {} sink(s)",
             config.orgs.len(),
             config.streams.len(),
             config.routes().count(),
@@ -68,6 +72,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     }];
     let now = Timestamp::now();
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
+    rows.extend(config.commands.values().flat_map(command_rows));
     if arguments.offline {
         rows.extend(clients.iter().flat_map(access_rows));
     } else {
@@ -100,6 +105,12 @@ fn access_rows(client: &Client) -> [Row; 2] {
         }
     };
     [good(client.authentication()), good(needs)]
+}
+
+/// What commands may do, and whose.
+fn command_rows(commands: &CommandsConfig) -> impl Iterator<Item = Row> {
+    let what = format!("commands {}", commands.name);
+    commands.in_words().into_iter().map(move |text| Row { what: what.clone(), verdict: Verdict::Good, text })
 }
 
 /// When a search is due next, by the clock of its own zone.

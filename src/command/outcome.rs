@@ -66,6 +66,16 @@ pub struct Outcome {
     pub finished_at: Timestamp,
 }
 
+impl Outcome {
+    /// The JSON Schema 2020-12 of an outcome.
+    pub fn schema() -> Value {
+        let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+        let mut schema = settings.into_generator().into_root_schema_for::<Self>().to_value();
+        schema["title"] = "The outcome of a command to oktabus".into();
+        schema
+    }
+}
+
 /// Why a command did not end well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeError {

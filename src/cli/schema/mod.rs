@@ -1,4 +1,4 @@
-//! `oktabus schema`: what a configuration will publish, for the programs that will read it.
+//! `oktabus schema`: what a configuration will publish, what commands look like, and what comes of them, for programs.
 
 mod asyncapi;
 mod channel;
@@ -10,14 +10,28 @@ use clap::{Args, ValueEnum};
 
 use self::channel::Channel;
 use super::{ConfigArgument, Exit, fail, print};
+use crate::command::{Outcome, message};
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// Which kind of document
+    /// What is described
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = What::Events)]
+    what: What,
+    /// Which kind of document; commands and outcomes are described by JSON Schemas
     #[arg(long = "as", value_name = "KIND", value_enum, default_value_t = Kind::Asyncapi)]
     kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// The events that the configuration's routes publish
+    Events,
+    /// Commands, as they are put on a queue; needs no configuration
+    Commands,
+    /// Outcomes of commands; needs no configuration
+    Outcomes,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -29,6 +43,16 @@ enum Kind {
 }
 
 pub(super) fn schema(arguments: &SchemaArguments) -> Exit {
+    let described = match arguments.what {
+        What::Events => return events(arguments),
+        What::Commands => message::schema(),
+        What::Outcomes => Outcome::schema(),
+    };
+    print(&format!("{described:#}\n"));
+    Exit::Done
+}
+
+fn events(arguments: &SchemaArguments) -> Exit {
     let config = match arguments.config.load() {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),

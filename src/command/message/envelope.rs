@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{TEXT_BYTES_MAX, unfit};
 use crate::command::{Action, Expect, OutcomeError};
 
+/// A time with its offset, for validators that do not know formats.
+const TIME: &str = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:?\d\d)$";
+
 /// A request to do something at Okta.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -22,8 +25,10 @@ pub(super) struct Envelope {
     #[serde(default)]
     pub(super) parameters: Map<String, Value>,
     /// It must not be begun before.
+    #[schemars(extend("pattern" = TIME))]
     pub(super) not_before: Option<Timestamp>,
     /// It must not be begun at this time or later.
+    #[schemars(extend("pattern" = TIME))]
     pub(super) expires_at: Option<Timestamp>,
     /// Whether it only asks what would be done.
     #[serde(default)]

@@ -162,3 +162,6 @@ fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 64;
     text.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect()
 }
+
+#[cfg(test)]
+mod tests;

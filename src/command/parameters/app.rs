@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Profile, list::names};
+use super::{
+    Profile,
+    list::{names, one_or_many},
+};
 
 /// Who gets an app, or loses it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -43,6 +46,7 @@ pub struct AppGroups {
 /// `app`, and one of `user` and `users`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AppUsers", extend("oneOf" = one_or_many("user")))]
 struct RawAppUsers {
     /// The app's id.
     app: String,
@@ -56,6 +60,7 @@ struct RawAppUsers {
 /// `app`, and one of `user` and `users`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AssignUser", extend("oneOf" = one_or_many("user")))]
 struct RawAssignUser {
     /// The app's id.
     app: String,
@@ -72,6 +77,7 @@ struct RawAssignUser {
 /// `app`, and one of `group` and `groups`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AppGroups", extend("oneOf" = one_or_many("group")))]
 struct RawAppGroups {
     /// The app's id.
     app: String,

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Profile, list::names};
+use super::{
+    Profile,
+    list::{names, one_or_many},
+};
 
 /// A group.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -47,6 +50,8 @@ pub struct Membership {
 /// One of `user` and `users`, and one of `group` and `groups`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Membership")]
+#[schemars(extend("allOf" = [{ "oneOf": one_or_many("user") }, { "oneOf": one_or_many("group") }]))]
 struct RawMembership {
     /// Id or login.
     user: Option<String>,

@@ -1,5 +1,7 @@
 //! One or several: `user` or `users`, `group` or `groups`.
 
+use serde_json::{Value, json};
+
 /// The names that `one` and `many` give together; `key` is what the singular is called.
 pub(super) fn names(key: &str, one: Option<String>, many: Vec<String>) -> Result<Vec<String>, String> {
     match (one, many) {
@@ -8,6 +10,15 @@ pub(super) fn names(key: &str, one: Option<String>, many: Vec<String>) -> Result
         (None, _) => Err(format!("`{key}` is missing, or `{key}s` with at least one")),
         (Some(_), _) => Err(format!("there are both `{key}` and `{key}s`: give one of them")),
     }
+}
+
+/// What [`names`] demands, as JSON Schema has it.
+pub(super) fn one_or_many(key: &str) -> Value {
+    let many = format!("{key}s");
+    json!([
+        { "required": [key], "properties": { key: { "type": "string" } } },
+        { "required": [many], "properties": { (many.as_str()): { "minItems": 1 } } },
+    ])
 }
 
 #[cfg(test)]

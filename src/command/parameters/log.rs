@@ -10,7 +10,7 @@ use crate::config::Start;
 /// A time, or a time ago such as `-12h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", extend("pattern" = r"^(now|-[\d_]+ ?(ms|s|m|min|h|d|w)|\d{4}-\d\d-\d\d[T ]\d\d.*)$"))]
 pub struct When(pub Start);
 
 impl TryFrom<String> for When {
@@ -46,6 +46,7 @@ pub struct LogByUser {
 #[serde(deny_unknown_fields)]
 pub struct LogByIp {
     /// The address.
+    #[schemars(with = "String", extend("anyOf" = [{ "format": "ipv4" }, { "format": "ipv6" }]))]
     pub ip: std::net::IpAddr,
     /// The beginning: a time, or a time ago such as `-12h`, which is what counts unless set.
     pub since: Option<When>,

@@ -146,3 +146,6 @@ pub fn changes(request: &Request) -> usize {
 fn refusal(code: &str, message: &str, remedy: &str) -> OutcomeError {
     OutcomeError { code: code.to_owned(), message: message.to_owned(), remedy: Some(remedy.to_owned()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
     python3 judge.py kafka BOOTSTRAP TOPIC...    # prints each record of the topics
     python3 judge.py nats URL STREAM             # prints each message of the stream
     python3 judge.py schema FILE < lines         # judges lines, one JSON object each, by the JSON Schema in FILE
+    python3 judge.py refuses FILE < lines        # the same, but no line may be valid
 
 A message is printed as one JSON object a line: `address`, `key` (Kafka), `headers` as they travelled, `value` as text, and
 `event`, the CloudEvents attributes as PyPI's cloudevents made them of it. Ends with 1 and says why if anything is not what
@@ -31,7 +32,7 @@ NAME = re.compile(r"[a-z0-9]{1,20}")
 
 def main():
     mode, *arguments = sys.argv[1:]
-    modes = {"kafka": kafka, "nats": nats, "schema": schema}
+    modes = {"kafka": kafka, "nats": nats, "schema": schema, "refuses": refuses}
     modes[mode](*arguments)
 
 
@@ -136,12 +137,25 @@ def tell(address, key, headers, value, event):
     print(json.dumps(told))
 
 
-def schema(path):
+def validator_of(path):
     from jsonschema import Draft202012Validator, FormatChecker
 
     document = json.loads(pathlib.Path(path).read_text())
     Draft202012Validator.check_schema(document)
-    validator = Draft202012Validator(document, format_checker=FormatChecker())
+    return Draft202012Validator(document, format_checker=FormatChecker())
+
+
+def refuses(path):
+    validator = validator_of(path)
+    lines = sys.stdin.readlines()
+    for line in lines:
+        if validator.is_valid(json.loads(line)):
+            sys.exit(f"the schema takes {line[:300]}")
+    print(json.dumps({"refused": len(lines)}))
+
+
+def schema(path):
+    validator = validator_of(path)
     count = 0
     for line in sys.stdin:
         count += 1

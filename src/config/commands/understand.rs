@@ -1,253 +1,31 @@
-//! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
+//! From what was typed of commands to what it means, with whatever makes no sense.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    str::FromStr,
     time::Duration,
 };
 
 use serde::Deserialize;
 
 use super::{
-    BusConfig, KafkaBus, NatsBus, Problem, Scope, SinkConfig,
-    problem::did_you_mean,
-    quantity::Span,
-    route::refers,
-    secret::InlineSecrets,
-    signature::{self, RawSignature},
-    sink::{Buses, choose_bus},
+    super::{
+        BusConfig, Problem, SinkConfig,
+        problem::did_you_mean,
+        quantity::Span,
+        route::refers,
+        secret::InlineSecrets,
+        signature::{self, RawSignature},
+        sink::{Buses, choose_bus},
+    },
+    AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig, RevealConfig,
 };
-use crate::command::{Action, AddressPattern, AddressTemplate, AddressUse, Effect};
-
-pub use super::signature::{SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
-
-/// What may be asked of an org by message.
-#[derive(Debug, Clone)]
-pub struct CommandsConfig {
-    /// Its name in the configuration.
-    pub name: String,
-    /// The org's name.
-    pub org: String,
-    /// Where commands come from; none: from the command line alone.
-    pub intake: Option<IntakeConfig>,
-    /// Where outcomes go.
-    pub outcomes: DestinationConfig,
-    /// What is allowed; whatever is not is refused.
-    pub allow: Vec<ActionPattern>,
-    /// Who and what nothing may be changed about.
-    pub protect: ProtectConfig,
-    /// How many changes in how long, at most 24 limits.
-    pub limits: Vec<LimitConfig>,
-    /// The most changes that one command may ask for: users times groups.
-    pub list_max: usize,
-    /// Who may sign commands.
-    pub signature: Option<SignatureConfig>,
-    /// Whether outcomes may have secrets.
-    pub reveal: RevealConfig,
-    /// Addresses that a command may name for its outcome.
-    pub reply_to: Vec<AddressPattern>,
-    /// Where decisions are recorded.
-    pub audit: AuditConfig,
-    /// Commands at work at a time.
-    pub parallel: usize,
-    /// How often a command is begun before it counts as failed.
-    pub attempts_max: u32,
-    /// How long the journal remembers a command.
-    pub keep: Duration,
-}
-
-/// Where commands come from.
-#[derive(Debug, Clone)]
-pub enum IntakeConfig {
-    /// A Kafka topic, read by a consumer group.
-    Kafka {
-        /// The cluster.
-        bus: Arc<KafkaBus>,
-        /// The topic.
-        topic: String,
-        /// The consumer group.
-        group: String,
-    },
-    /// A JetStream stream, read by a durable consumer.
-    Nats {
-        /// The server or cluster.
-        bus: Arc<NatsBus>,
-        /// The stream.
-        stream: String,
-        /// The subjects of it that have commands.
-        subject: String,
-        /// The consumer.
-        durable: String,
-    },
-}
-
-/// Where outcomes or audit records go.
-#[derive(Debug, Clone)]
-pub struct DestinationConfig {
-    /// The sink whose connection and encoding are used.
-    pub sink: SinkConfig,
-    /// The subject or topic; none: the sink's own, or there are no addresses.
-    pub address: Option<AddressTemplate>,
-}
-
-/// Which actions: `user.deactivate`, `user.*` or `*`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActionPattern(String);
-
-/// Who and what nothing may be changed about.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ProtectConfig {
-    /// Ids or logins.
-    pub users: Vec<String>,
-    /// Ids or exact names; their members are protected too.
-    pub groups: Vec<String>,
-}
-
-/// How many changes in how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitConfig {
-    /// The actions that count.
-    pub pattern: ActionPattern,
-    /// Changes, at most.
-    pub count: u32,
-    /// In any time of this length.
-    pub per: Duration,
-}
-
-/// Whether outcomes may have secrets.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RevealConfig {
-    /// Whether they may at all.
-    pub allowed: bool,
-    /// The addresses that only those read who may see secrets.
-    pub private: Vec<AddressPattern>,
-}
-
-/// Where decisions are recorded.
-#[derive(Debug, Clone)]
-pub enum AuditConfig {
-    /// A file of JSON lines that is only ever appended to.
-    File(PathBuf),
-    /// A sink.
-    Sink(DestinationConfig),
-}
-
-impl ActionPattern {
-    /// Whether `action` is one of them.
-    pub fn matches(&self, action: Action) -> bool {
-        match self.0.strip_suffix('*') {
-            Some(prefix) => action.name().starts_with(prefix),
-            None => action.name() == self.0,
-        }
-    }
-
-    /// All of them.
-    pub fn actions(&self) -> impl Iterator<Item = Action> {
-        Action::ALL.iter().copied().filter(|action| self.matches(*action))
-    }
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let pattern = Self(text.to_owned());
-        let is_whole =
-            text == "*" || text.strip_suffix(".*").is_some_and(|group| !group.contains(['.', '*']));
-        if !is_whole && Action::named(text).is_none() || pattern.actions().next().is_none() {
-            let names = Action::ALL.iter().map(|action| action.name());
-            let hint = did_you_mean(text, names);
-            return Err(Problem::new(
-                "",
-                format!("`{text}` is no action, `*`, or a group such as `user.*`{hint}"),
-            ));
-        }
-        Ok(pattern)
-    }
-}
-
-impl fmt::Display for ActionPattern {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl LimitConfig {
-    /// Whether `action` counts. Reads do where the limit is about reads alone.
-    pub fn is_about(&self, action: Action) -> bool {
-        let is_of_reads = || self.pattern.actions().all(|action| action.effect() == Effect::Read);
-        self.pattern.matches(action) && (action.effect() != Effect::Read || is_of_reads())
-    }
-}
-
-impl fmt::Display for LimitConfig {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {} in {}", self.count, self.pattern, in_words(self.per))
-    }
-}
-
-fn in_words(per: Duration) -> String {
-    let seconds = per.as_secs();
-    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
-    let unit = units.iter().find(|(length, _)| seconds >= *length && seconds % length == 0);
-    unit.map_or_else(|| format!("{seconds}s"), |(length, unit)| format!("{}{unit}", seconds / length))
-}
-
-impl CommandsConfig {
-    /// All actions that are allowed.
-    pub fn actions(&self) -> impl Iterator<Item = Action> {
-        Action::ALL.iter().copied().filter(|action| self.allows(*action))
-    }
-
-    /// Whether `action` is allowed.
-    pub fn allows(&self, action: Action) -> bool {
-        self.allow.iter().any(|pattern| pattern.matches(action))
-    }
-
-    /// The rights that the allowed actions need, with those to find what commands and protection name.
-    pub fn scopes(&self) -> BTreeSet<Scope> {
-        let mut scopes: BTreeSet<_> = self.actions().flat_map(scopes_of).collect();
-        if !self.protect.groups.is_empty() {
-            scopes.insert(Scope::GroupsRead);
-        }
-        if !self.protect.users.is_empty() {
-            scopes.insert(Scope::UsersRead);
-        }
-        for (read, manage) in
-            [(Scope::UsersRead, Scope::UsersManage), (Scope::GroupsRead, Scope::GroupsManage)]
-        {
-            if scopes.contains(&manage) {
-                scopes.remove(&read);
-            }
-        }
-        scopes
-    }
-
-    /// The sinks that are used.
-    pub fn sinks(&self) -> impl Iterator<Item = &SinkConfig> {
-        let audit = match &self.audit {
-            AuditConfig::File(_) => None,
-            AuditConfig::Sink(destination) => Some(&destination.sink),
-        };
-        [&self.outcomes.sink].into_iter().chain(audit)
-    }
-}
-
-/// What `action` needs, with what it takes to find those whom it names by login or by name.
-fn scopes_of(action: Action) -> Vec<Scope> {
-    let found = match action {
-        Action::GroupAddUser
-        | Action::GroupRemoveUser
-        | Action::AppAssignUser
-        | Action::AppUnassignUser
-        | Action::LogByUser => Some(Scope::UsersRead),
-        Action::UserCreate | Action::AppAssignGroup | Action::AppUnassignGroup => Some(Scope::GroupsRead),
-        _ => None,
-    };
-    [Some(action.scope()), found].into_iter().flatten().collect()
-}
+use crate::command::{AddressPattern, AddressTemplate, AddressUse};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawCommands {
+pub(in crate::config) struct RawCommands {
     org: String,
     intake: Option<RawIntake>,
     outcomes: RawDestination,
@@ -332,15 +110,15 @@ const DEFAULT_ATTEMPTS_MAX: u32 = 10;
 const DEFAULT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
 /// What commands refer to.
-pub(super) struct Places<'a> {
-    pub(super) orgs: &'a BTreeSet<&'a str>,
-    pub(super) buses: &'a Buses,
-    pub(super) sinks: &'a BTreeMap<String, SinkConfig>,
+pub(in crate::config) struct Places<'a> {
+    pub(in crate::config) orgs: &'a BTreeSet<&'a str>,
+    pub(in crate::config) buses: &'a Buses,
+    pub(in crate::config) sinks: &'a BTreeMap<String, SinkConfig>,
     /// Where the state is, if that was understood.
-    pub(super) state: Option<&'a Path>,
+    pub(in crate::config) state: Option<&'a Path>,
 }
 
-pub(super) fn understand(
+pub(in crate::config) fn understand(
     name: &str,
     raw: RawCommands,
     places: &Places<'_>,
@@ -367,16 +145,16 @@ pub(super) fn understand(
         org: raw.org,
         intake,
         outcomes,
-        allow: each("allow", &raw.allow, |text| ActionPattern::parse(text))?,
+        allow: each("allow", &raw.allow)?,
         protect: ProtectConfig { users: raw.protect.users, groups: raw.protect.groups },
         limits: limits(&raw.limits)?,
         list_max: at_least_one("list_max", raw.list_max, DEFAULT_LIST_MAX)?,
         signature: signature.map_err(|err| err.under("signature"))?,
         reveal: RevealConfig {
             allowed: raw.reveal.allowed,
-            private: each("reveal.private", &raw.reveal.private, pattern)?,
+            private: each("reveal.private", &raw.reveal.private)?,
         },
-        reply_to: each("reply_to", &raw.reply_to, pattern)?,
+        reply_to: each("reply_to", &raw.reply_to)?,
         audit,
         parallel: at_least_one("parallel", raw.parallel, DEFAULT_PARALLEL)?,
         attempts_max: raw.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
@@ -428,17 +206,10 @@ fn at_least_one(key: &str, given: Option<usize>, default: usize) -> Result<usize
     }
 }
 
-fn each<T>(
-    key: &str,
-    texts: &[String],
-    understand: impl Fn(&str) -> Result<T, Problem>,
-) -> Result<Vec<T>, Problem> {
-    let under = |index: usize| move |problem: Problem| problem.under(&format!("{key}[{index}]"));
-    texts.iter().enumerate().map(|(index, text)| understand(text).map_err(under(index))).collect()
-}
-
-fn pattern(text: &str) -> Result<AddressPattern, Problem> {
-    text.parse().map_err(|err: crate::command::AddressError| Problem::new("", err.to_string()))
+/// Each of `texts`, with the place of the one that makes no sense.
+fn each<T: FromStr<Err: ToString>>(key: &str, texts: &[String]) -> Result<Vec<T>, Problem> {
+    let problem = |index: usize, err: T::Err| Problem::new(format!("{key}[{index}]"), err.to_string());
+    texts.iter().enumerate().map(|(index, text)| text.parse().map_err(|err| problem(index, err))).collect()
 }
 
 fn limits(raw: &BTreeMap<String, String>) -> Result<Vec<LimitConfig>, Problem> {
@@ -447,7 +218,7 @@ fn limits(raw: &BTreeMap<String, String>) -> Result<Vec<LimitConfig>, Problem> {
     }
     let limit = |(name, text): (&String, &String)| {
         let under = |problem: Problem| problem.under(&format!("limits.{name}"));
-        let pattern = ActionPattern::parse(name).map_err(under)?;
+        let pattern = name.parse().map_err(|err: String| under(Problem::new("", err)))?;
         let parts = text
             .split_once('/')
             .and_then(|(count, per)| Some((count.trim().parse().ok()?, Span::parse(per.trim())?)));

@@ -1,0 +1,318 @@
+//! What is decided, by examples.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use jiff::Timestamp;
+use ring::{
+    hmac,
+    signature::{Ed25519KeyPair, KeyPair as _},
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    command::{Action, GroupSubject, UserSubject, message::decode},
+    config::{
+        AuditConfig, DestinationConfig, ProtectConfig, Secret, SignatureAlgorithm, SignatureConfig,
+        SignatureKeyConfig, SinkConfig, StdoutSink, StdoutStyle,
+    },
+};
+
+const SHARED: &str = "0123456789abcdef0123456789abcdef";
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn config() -> CommandsConfig {
+    let sink = SinkConfig::Stdout(StdoutSink { name: "out".to_owned(), style: StdoutStyle::Json });
+    CommandsConfig {
+        name: "provisioning".to_owned(),
+        org: "acme".to_owned(),
+        intake: None,
+        outcomes: DestinationConfig { sink, address: None },
+        allow: patterns(&["user.*", "group.add_user", "log.by_ip"]),
+        protect: ProtectConfig {
+            users: vec!["BreakGlass@acme.com".to_owned()],
+            groups: vec!["Administrators".to_owned()],
+        },
+        limits: Vec::new(),
+        list_max: 4,
+        signature: None,
+        reveal: RevealConfig { allowed: true, private: vec!["replies.private.>".parse().unwrap()] },
+        reply_to: vec!["replies.>".parse().unwrap()],
+        audit: AuditConfig::File("audit".into()),
+        parallel: 8,
+        attempts_max: 10,
+        keep: 24 * HOUR,
+    }
+}
+
+fn patterns(texts: &[&str]) -> Vec<ActionPattern> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn policy() -> Policy {
+    Policy::new(&config(), Keys::default())
+}
+
+fn command(action: &str, parameters: Value, more: Value) -> Command {
+    let mut command = json!({ "id": "c-1", "action": action, "parameters": parameters });
+    command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    decode(&Bytes::from(command.to_string()), &Headers::new(), None).unwrap()
+}
+
+fn deactivate(more: Value) -> Command {
+    command("user.deactivate", json!({ "user": "ada@acme.com" }), more)
+}
+
+fn code(result: Result<(), OutcomeError>) -> String {
+    result.map_or_else(|error| error.code, |()| "ok".to_owned())
+}
+
+fn user(name: &str, id: Option<&str>, login: Option<&str>) -> UserSubject {
+    UserSubject { name: name.to_owned(), id: id.map(str::to_owned), login: login.map(str::to_owned) }
+}
+
+fn group(name: &str, id: &str) -> GroupSubject {
+    GroupSubject { name: name.to_owned(), id: Some(id.to_owned()), okta_name: None }
+}
+
+#[test]
+fn what_is_not_allowed_is_refused() {
+    let policy = policy();
+    assert_eq!(code(policy.admit(&deactivate(json!({})))), "ok");
+    let find = command("group.find", json!({ "name": "x" }), json!({}));
+    assert_eq!(code(policy.admit(&find)), "not_allowed");
+    let users = |count: usize| {
+        let users: Vec<_> = (0..count).map(|number| format!("u{number}")).collect();
+        command("group.add_user", json!({ "users": users, "groups": ["a", "b"] }), json!({}))
+    };
+    assert_eq!(code(policy.admit(&users(2))), "ok");
+    assert_eq!(code(policy.admit(&users(3))), "list_too_long");
+}
+
+#[test]
+fn replies_go_and_secrets_are_told_where_policy_says() {
+    let policy = policy();
+    for (more, expected, reveals) in [
+        (json!({ "reply_to": "replies.hr" }), "ok", false),
+        (json!({ "reply_to": "elsewhere" }), "reply_to_not_allowed", false),
+        (json!({ "reply_to": "replies.>" }), "reply_to_not_allowed", false),
+        (json!({ "reply_to": "$JS.API.STREAM.DELETE.X" }), "reply_to_not_allowed", false),
+        (json!({ "reveal": true }), "reveal_not_allowed", false),
+        (json!({ "reveal": true, "reply_to": "replies.hr" }), "reveal_not_allowed", false),
+        (json!({ "reply_to": "replies.private.hr" }), "ok", false),
+        (json!({ "reveal": true, "reply_to": "replies.private.hr" }), "ok", true),
+    ] {
+        let command = deactivate(more.clone());
+        assert_eq!(
+            (code(policy.admit(&command)).as_str(), policy.reveals(&command)),
+            (expected, reveals),
+            "{more}"
+        );
+    }
+    let reveal = RevealConfig { allowed: false, ..config().reveal };
+    let policy = Policy::new(&CommandsConfig { reveal, ..config() }, Keys::default());
+    let command = deactivate(json!({ "reveal": true, "reply_to": "replies.private.hr" }));
+    assert_eq!(
+        (code(policy.admit(&command)).as_str(), policy.reveals(&command)),
+        ("reveal_not_allowed", false)
+    );
+}
+
+#[test]
+fn nothing_is_changed_about_whom_and_what_is_protected() {
+    let mut protected = Protected::named(&config().protect);
+    protected.add_user(&user("BreakGlass@acme.com", Some("00u0"), Some("breakglass@acme.com")));
+    protected.add_group("Administrators", "00g0", ["00u9".to_owned()]);
+    let ada = || user("ada@acme.com", Some("00u1"), Some("ada@acme.com"));
+    let cases = [
+        (vec![ada()], vec![], None),
+        (vec![user("breakglass@ACME.com", None, None)], vec![], Some("`breakglass@ACME.com` is protected")),
+        (vec![user("00u0", Some("00u0"), None)], vec![], Some("`00u0` is protected")),
+        (vec![user("bg", Some("00u7"), Some("BREAKGLASS@acme.com"))], vec![], Some("`bg` is protected")),
+        (vec![user("root", Some("00u9"), None)], vec![], Some("member of the group `Administrators`")),
+        (vec![ada(), user("root", Some("00u9"), None)], vec![], Some("member of the group")),
+        (vec![ada()], vec![group("Everyone", "00g1")], None),
+        (vec![ada()], vec![group("00g0", "00g0")], Some("the group `00g0` is protected")),
+        (vec![ada()], vec![group("Administrators", "00g5")], Some("the group `Administrators` is protected")),
+    ];
+    let (policy, look) = (policy(), command("log.by_ip", json!({ "ip": "192.0.2.1" }), json!({})));
+    for (users, groups, reason) in cases {
+        let subjects = Subjects { users, groups, app: None };
+        let judged = policy.judge(&deactivate(json!({})), &subjects, &protected);
+        match reason {
+            None => assert_eq!(judged, Ok(())),
+            Some(reason) => {
+                let error = judged.unwrap_err();
+                assert!(error.code == "protected" && error.message.contains(reason), "{error:?}");
+            }
+        }
+        assert_eq!(policy.judge(&look, &subjects, &protected), Ok(()), "to look is no change");
+    }
+}
+
+fn limit(pattern: &str, count: u32, per: Duration) -> LimitConfig {
+    LimitConfig { pattern: pattern.parse().unwrap(), count, per }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+#[test]
+fn a_limit_that_is_exceeded_stays_tripped_until_it_is_released() {
+    let rules = [limit("user.deactivate", 3, Duration::from_secs(600)), limit("user.*", 5, HOUR)];
+    let mut limits = Limits::default();
+    for second in [0, 1, 2] {
+        limits.take(&rules, Action::UserDeactivate, 1, at(second)).unwrap();
+    }
+    let tripped = limits.take(&rules, Action::UserDeactivate, 1, at(3)).unwrap_err();
+    assert_eq!((tripped.limit.pattern.to_string().as_str(), tripped.since), ("user.deactivate", at(3)));
+    assert!(OutcomeError::from(tripped).message.contains("3 user.deactivate in 10m"));
+    // Time does not release it, and what was refused has not counted with the other limit.
+    assert!(limits.take(&rules, Action::UserDeactivate, 1, at(86_400)).is_err());
+    limits.take(&rules, Action::UserSuspend, 2, at(4)).unwrap();
+    // It survives being written down.
+    let mut limits: Limits = serde_json::from_str(&serde_json::to_string(&limits).unwrap()).unwrap();
+    assert_eq!(limits.tripped().collect::<Vec<_>>(), [("user.deactivate", at(3))]);
+    assert!(limits.release("user.deactivate") && !limits.release("user.deactivate"));
+    let tripped = limits.take(&rules, Action::UserDeactivate, 1, at(5)).unwrap_err();
+    assert_eq!(tripped.limit.pattern.to_string(), "user.*", "the other limit has counted all along");
+    assert!(limits.release("user.*"));
+    limits.take(&rules, Action::UserDeactivate, 1, at(6)).unwrap();
+}
+
+#[test]
+fn no_time_of_a_limits_length_has_more_than_it_says_and_little_less_is_let_through() {
+    let rules = [limit("*", 10, Duration::from_secs(600))];
+    // One a minute is what the limit says; a part of its time more is counted, so a little slower is never stopped.
+    let mut limits = Limits::default();
+    for step in 0..500 {
+        limits.take(&rules, Action::UserSuspend, 1, at(step * 64)).unwrap();
+    }
+    for gap in [1, 7, 20, 40, 59] {
+        let mut limits = Limits::default();
+        let mut taken = Vec::new();
+        while limits.take(&rules, Action::UserSuspend, 1, at(taken.len() as i64 * gap)).is_ok() {
+            taken.push(taken.len() as i64 * gap);
+            assert!(taken.len() < 1_000, "one each {gap}s is never stopped");
+        }
+        let in_window =
+            |from: i64| taken.iter().filter(|second| (from..from + 600).contains(*second)).count();
+        assert!(taken.iter().all(|from| in_window(*from) <= 10), "{gap}");
+    }
+}
+
+#[test]
+fn reads_count_where_a_limit_is_about_reads_alone_and_a_list_counts_each() {
+    let rules = [limit("*", 1, HOUR), limit("log.*", 2, HOUR), limit("user.get", 1, HOUR)];
+    let mut limits = Limits::default();
+    for _ in 0..5 {
+        limits.take(&rules, Action::UserGroups, 1, at(0)).unwrap();
+    }
+    limits.take(&rules, Action::LogByIp, 2, at(0)).unwrap();
+    assert!(limits.take(&rules, Action::LogSearch, 1, at(0)).is_err());
+    limits.take(&rules, Action::UserGet, 1, at(0)).unwrap();
+    assert!(limits.take(&rules, Action::UserGet, 1, at(0)).is_err());
+    assert!(limits.take(&rules, Action::GroupAddUser, 2, at(0)).is_err());
+    limits.keep_only(&rules[..2]);
+    assert_eq!(limits.tripped().count(), 2);
+}
+
+#[test]
+fn what_all_limits_count_fits_into_a_note() {
+    let rules: Vec<_> = Action::ALL
+        .iter()
+        .filter(|action| action.effect() != Effect::Read)
+        .take(24)
+        .map(|action| limit(action.name(), u32::MAX, 24 * HOUR))
+        .collect();
+    let mut limits = Limits::default();
+    for (rule, hour) in rules.iter().flat_map(|rule| (0..48).map(move |hour| (rule, hour))) {
+        let action = rule.pattern.actions().next().unwrap();
+        limits.take(&rules, action, 4_000_000, at(hour * 3_600)).unwrap();
+    }
+    let bytes = serde_json::to_vec(&limits).unwrap().len();
+    assert!(bytes < crate::state::NOTE_MAX_BYTES, "{bytes}");
+}
+
+/// A policy that knows a key of each kind, and the pair of the one.
+fn signed_policy(required: bool) -> (Policy, Ed25519KeyPair) {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let public = pair.public_key().as_ref().try_into().unwrap();
+    let key = |id: &str, algorithm| SignatureKeyConfig { id: id.to_owned(), algorithm };
+    let keys = vec![
+        key("hr", SignatureAlgorithm::Ed25519(public)),
+        key("portal", SignatureAlgorithm::HmacSha256(Secret::Inline(SecretString::from(SHARED)))),
+    ];
+    let signature = SignatureConfig { required, max_age: HOUR, keys };
+    let keys = Keys::read(Some(&signature)).unwrap();
+    (Policy::new(&CommandsConfig { signature: Some(signature), ..config() }, keys), pair)
+}
+
+fn header(key: &str, time: &str, signature: &[u8]) -> Headers {
+    let value = format!("v1;key={key};t={time};sig={}", URL_SAFE_NO_PAD.encode(signature));
+    vec![("Oktabus-Signature".to_owned(), Bytes::from(value))]
+}
+
+#[test]
+fn a_signature_is_of_the_exact_bytes_and_the_time_by_a_known_key() {
+    let (policy, pair) = signed_policy(true);
+    let (payload, time) = (b"{\"id\":\"c-1\"}".as_slice(), "1800000000");
+    let signed = [time.as_bytes(), b".", payload].concat();
+    let by_pair = pair.sign(&signed);
+    let by_secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SHARED.as_bytes()), &signed);
+    let verify = |payload: &[u8], headers: &Headers, second| match policy.verify(payload, headers, at(second))
+    {
+        Ok(signed_by) => signed_by.map(|key| key.to_string()).unwrap_or_default(),
+        Err(error) => error.code,
+    };
+    let (hr, portal) = (header("hr", time, by_pair.as_ref()), header("portal", time, by_secret.as_ref()));
+    assert_eq!(verify(payload, &hr, 0), "hr");
+    assert_eq!(verify(payload, &portal, 0), "portal");
+    assert_eq!(verify(payload, &Headers::new(), 0), "not_signed");
+    for (what, headers) in [
+        ("another key", header("portal", time, by_pair.as_ref())),
+        ("an unknown key", header("eve", time, by_pair.as_ref())),
+        ("another time", header("hr", "1800000001", by_pair.as_ref())),
+        ("half of it", header("hr", time, &by_pair.as_ref()[..32])),
+        ("nothing", header("portal", time, &[])),
+        ("two", [hr.clone(), portal.clone()].concat()),
+        ("a time that is none", header("hr", "-1", by_pair.as_ref())),
+        ("a time beyond all", header("hr", "99999999999999999999", by_pair.as_ref())),
+        ("nonsense", vec![(SIGNATURE_HEADER.to_owned(), Bytes::from_static(b"\xff"))]),
+        ("another version", vec![(SIGNATURE_HEADER.to_owned(), Bytes::from_static(b"v2;key=hr;t=1;sig=AA"))]),
+    ] {
+        assert_eq!(verify(payload, &headers, 0), "bad_signature", "{what}");
+    }
+    for headers in [&hr, &portal] {
+        assert_eq!(verify(b"{\"id\":\"c-2\"}", headers, 0), "bad_signature");
+        assert_eq!(verify(payload, headers, 3_600), verify(payload, headers, 0));
+        assert_eq!(verify(payload, headers, 3_601), "signature_too_old");
+        assert_eq!(verify(payload, headers, -61), "signature_in_future");
+    }
+}
+
+#[test]
+fn a_required_signature_covers_the_id() {
+    let payload = Bytes::from_static(b"{\"action\":\"user.get\",\"parameters\":{\"user\":\"ada\"}}");
+    let of_transport = decode(&payload, &Headers::new(), Some("m-1")).unwrap();
+    let (strict, lax) = (signed_policy(true).0, signed_policy(false).0);
+    assert_eq!(code(strict.admit(&of_transport)), "unsigned_id");
+    assert_eq!(code(strict.admit(&deactivate(json!({})))), "ok");
+    assert_eq!(code(lax.admit(&of_transport)), "ok");
+    assert_eq!(lax.verify(&payload, &Headers::new(), at(0)), Ok(None));
+    let forged = header("hr", "1800000000", &[0; 64]);
+    assert!(
+        lax.verify(&payload, &forged, at(0)).is_err(),
+        "a signature that does not fit is never waved through"
+    );
+}
+
+#[test]
+fn no_form_of_printing_shows_a_key() {
+    let shown = format!("{:?}", signed_policy(true).0);
+    assert!(!shown.contains(SHARED) && shown.contains("HmacSha256"), "{shown}");
+}

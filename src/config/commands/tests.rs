@@ -1,0 +1,184 @@
+//! Commands in the configuration: what is understood, and what is refused and how.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use super::*;
+use crate::config::Config;
+
+/// The example that the design of oktabus gives, with the rest that it needs.
+const EXAMPLE: &str = r#"
+[orgs.acme]
+domain = "acme.okta.com"
+auth = { token_file = "{dir}/token" }
+[buses.nats]
+kind = "nats"
+servers = ["nats://nats-1:4222"]
+[buses.kafka]
+kind = "kafka"
+brokers = ["kafka-1:9092"]
+[sinks.events]
+kind = "nats"
+stream = "OKTA"
+subject = "okta.{org}.{format}.{event_type}"
+[commands.provisioning]
+org = "acme"
+intake = { kind = "nats", stream = "COMMANDS", subject = "okta.acme.commands.>" }
+outcomes = { sink = "events", subject = "okta.acme.outcomes.{action}" }
+allow = ["user.*", "group.add_user", "group.remove_user", "log.*"]
+protect = { groups = ["Administrators"], users = ["breakglass@acme.com"] }
+limits = { "user.deactivate" = "50/10m" }
+"#;
+const STATE: &str = "[state]\npath = \"{dir}/state\"\n";
+const SECRET: &str = "0123456789abcdef0123456789abcdef\n";
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+
+fn load(example: &str) -> Result<Config, String> {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in
+        [("token", "00abc"), ("secret", SECRET), ("short", "short"), ("key.pem", PUBLIC_KEY)]
+    {
+        let path = directory.path().join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let file = directory.path().join("oktabus.toml");
+    let text = format!("{example}{STATE}").replace("{dir}", directory.path().to_str().unwrap());
+    fs::write(&file, text).unwrap();
+    Config::load(&file).map_err(|err| err.to_string())
+}
+
+fn commands(example: &str) -> CommandsConfig {
+    load(example).unwrap().commands.remove("provisioning").unwrap()
+}
+
+#[test]
+fn the_example_of_the_design_is_understood() {
+    let config = load(EXAMPLE).unwrap();
+    let commands = &config.commands["provisioning"];
+    let Some(IntakeConfig::Nats { bus, stream, subject, durable }) = &commands.intake else {
+        panic!("{:?}", commands.intake)
+    };
+    assert_eq!(
+        (bus.name.as_str(), stream.as_str(), subject.as_str()),
+        ("nats", "COMMANDS", "okta.acme.commands.>")
+    );
+    assert_eq!(durable, "oktabus-provisioning");
+    let address = commands.outcomes.address.as_ref().unwrap();
+    assert_eq!(address.to_string(), "okta.acme.outcomes.{action}");
+    assert_eq!(commands.limits[0].to_string(), "50 user.deactivate in 10m");
+    assert_eq!((commands.list_max, commands.parallel, commands.attempts_max), (100, 8, 10));
+    assert!(commands.allows(Action::UserDelete) && !commands.allows(Action::GroupDelete));
+    let AuditConfig::File(audit) = &commands.audit else { panic!("{:?}", commands.audit) };
+    assert!(audit.ends_with("state/audit/provisioning.jsonl"), "{}", audit.display());
+    let scopes: Vec<_> = config.orgs["acme"].scopes.iter().map(|scope| scope.name()).collect();
+    assert_eq!(scopes, ["okta.logs.read", "okta.users.manage", "okta.groups.manage"]);
+}
+
+#[test]
+fn all_that_can_be_said_is_understood_and_told_in_words() {
+    let full = EXAMPLE
+        .replace(
+            "{ kind = \"nats\", stream = \"COMMANDS\", subject = \"okta.acme.commands.>\" }",
+            "{ kind = \"kafka\", topic = \"orders\", group = \"okta\" }",
+        )
+        .replace("[commands.provisioning]", "[sinks.trail]\nkind = \"stdout\"\n[commands.provisioning]")
+        + r#"
+list_max = 20
+reply_to = ["okta.acme.replies.>"]
+reveal = { allowed = true, private = ["okta.acme.replies.private.*"] }
+audit = { sink = "trail" }
+parallel = 4
+attempts_max = 3
+keep = "60d"
+[commands.provisioning.signature]
+required = true
+max_age = "2h"
+keys.hr = { algorithm = "ed25519", public_key_file = "{dir}/key.pem" }
+keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/secret" }
+"#;
+    let words = commands(&full).in_words();
+    assert_eq!(
+        words,
+        [
+            "reads the topic orders of kafka as the group okta",
+            "publishes outcomes to the sink events at okta.acme.outcomes.{action}, and records decisions in the sink trail",
+            "allows user.*, group.add_user, group.remove_user, log.*: 26 action(s)",
+            "protects the user breakglass@acme.com, the group Administrators with its members",
+            "stops at 50 user.deactivate in 10m",
+            "replies to okta.acme.replies.> where a command asks",
+            "gives secrets to okta.acme.replies.private.* where a command asks",
+            "obeys only what is signed with hr (ed25519), portal (hmac-sha256), at most 2h ago",
+        ]
+    );
+}
+
+#[test]
+fn mistakes_are_told_with_place_and_remedy() {
+    let with = |from: &str, to: &str| {
+        assert!(EXAMPLE.contains(from), "{from}");
+        EXAMPLE.replace(from, to)
+    };
+    let and = |more: &str| format!("{EXAMPLE}{more}\n");
+    let key = |key: &str| and(&format!("[commands.provisioning.signature]\nkeys.hr = {{ {key} }}"));
+    let cases = [
+        (
+            with("org = \"acme\"", "org = \"amce\""),
+            "commands.provisioning.org: there is no org `amce`; did you mean",
+        ),
+        (
+            with("sink = \"events\"", "sink = \"event\""),
+            "outcomes.sink: there is no sink `event`; did you mean `events`?",
+        ),
+        (
+            with(", subject = \"okta.acme.outcomes.{action}\"", ""),
+            "outcomes.subject: the subject of the sink `events` depends on",
+        ),
+        (with("subject = \"okta.acme.outcomes", "topic = \"okta.acme.outcomes"), "has no topics"),
+        (with("{action}", "{user}"), "`{user}` is not a field"),
+        (
+            with("stream = \"COMMANDS\"", "topic = \"x\""),
+            "intake.topic: an intake of kind nats has no such key",
+        ),
+        (with(", subject = \"okta.acme.commands.>\" }", " }"), "intake.subject: say which subjects"),
+        (with("okta.acme.commands.>", "a b"), "is not a subject"),
+        (with("stream = \"COMMANDS\"", "stream = \"A.B\""), "is not the name of a stream"),
+        (with("\"user.*\"", "\"usr.*\""), "allow[0]: `usr.*` is no action"),
+        (with("\"group.add_user\"", "\"group.add_usr\""), "did you mean `group.add_user`?"),
+        (
+            with("[\"user.*\", \"group.add_user\", \"group.remove_user\", \"log.*\"]", "[]"),
+            "nothing is allowed",
+        ),
+        (with("50/10m", "50 per 10m"), "is not a limit such as"),
+        (with("50/10m", "0/10m"), "is not a limit such as"),
+        (
+            with("\"user.deactivate\" =", "\"group.delete\" ="),
+            "none of the actions that `group.delete` is about",
+        ),
+        (with("breakglass@acme.com", ""), "protect.users: a name is empty"),
+        (and("reveal = { allowed = true }"), "reveal.private: say which addresses are private"),
+        (and("reply_to = [\"a.>.b\"]"), "reply_to[0]: `a.>.b` is not a pattern"),
+        (and("audit = {}"), "give `file`, or `sink`"),
+        (and("list_max = 0"), "list_max: must be above zero"),
+        (and("parallel = 1000"), "parallel: at most 256"),
+        (and("keep = \"5m\""), "keep: must be 1h or more"),
+        (and("lists_max = 5"), "unknown key; did you mean `list_max`?"),
+        (key("algorithm = \"ed25519\""), "keys.hr.public_key: give `public_key_file`"),
+        (key("algorithm = \"ed25519\", public_key = \"AAAA\""), "is not a public key of Ed25519"),
+        (key("algorithm = \"ed25519\", secret_file = \"x\""), "has a public key"),
+        (key("algorithm = \"hmac-sha256\""), "keys.hr.secret: missing"),
+        (key("algorithm = \"hmac-sha256\", secret_file = \"{dir}/short\""), "has less than 32 bytes"),
+        (
+            key("algorithm = \"hmac-sha256\", secret = \"0123456789abcdef0123456789abcdef\""),
+            "a secret in the configuration itself",
+        ),
+        (and("[commands.provisioning.signature]\nkeys = {}"), "there is no key"),
+        (
+            key("algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\"") + "max_age = \"31d\"\n",
+            "max_age: must be above zero and below `keep`",
+        ),
+    ];
+    for (example, expected) in cases {
+        let told = load(&example).expect_err(expected);
+        assert!(told.contains(expected), "{expected}\n{told}");
+    }
+}

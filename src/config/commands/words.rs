@@ -1,0 +1,91 @@
+//! Commands in words, for those who want to see that they have said what they mean.
+
+use std::time::Duration;
+
+use super::{
+    AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, SignatureAlgorithm, SignatureConfig,
+};
+
+impl CommandsConfig {
+    /// What the configuration says, a sentence a thing.
+    pub fn in_words(&self) -> Vec<String> {
+        let outcomes = self.outcomes.in_words();
+        let audit = match &self.audit {
+            AuditConfig::File(path) => format!("the file {}", path.display()),
+            AuditConfig::Sink(destination) => destination.in_words(),
+        };
+        let mut words = vec![
+            self.intake.as_ref().map_or_else(|| "reads no queue".to_owned(), IntakeConfig::in_words),
+            format!("publishes outcomes to {outcomes}, and records decisions in {audit}"),
+            format!("allows {}: {} action(s)", list(&self.allow), self.actions().count()),
+        ];
+        let protect = &self.protect;
+        if !protect.users.is_empty() || !protect.groups.is_empty() {
+            let users = protect.users.iter().map(|user| format!("the user {user}"));
+            let groups = protect.groups.iter().map(|group| format!("the group {group} with its members"));
+            words.push(format!("protects {}", users.chain(groups).collect::<Vec<_>>().join(", ")));
+        }
+        if !self.limits.is_empty() {
+            words.push(format!("stops at {}", list(&self.limits)));
+        }
+        if !self.reply_to.is_empty() {
+            words.push(format!("replies to {} where a command asks", list(&self.reply_to)));
+        }
+        if self.reveal.allowed {
+            let private = list(&self.reveal.private);
+            words.push(format!("gives secrets to {private} where a command asks"));
+        }
+        words.push(match &self.signature {
+            Some(signature) => signature.in_words(),
+            None => "obeys whoever can write to the queue: no signature is asked for".to_owned(),
+        });
+        words
+    }
+}
+
+impl IntakeConfig {
+    fn in_words(&self) -> String {
+        match self {
+            Self::Kafka { bus, topic, group } => {
+                format!("reads the topic {topic} of {} as the group {group}", bus.name)
+            }
+            Self::Nats { bus, stream, subject, durable } => {
+                format!("reads {subject} of the stream {stream} of {} as the consumer {durable}", bus.name)
+            }
+        }
+    }
+}
+
+impl DestinationConfig {
+    fn in_words(&self) -> String {
+        let address = self.address.as_ref().map(|address| format!(" at {address}")).unwrap_or_default();
+        format!("the sink {}{address}", self.sink.name())
+    }
+}
+
+impl SignatureConfig {
+    fn in_words(&self) -> String {
+        let key = |(id, algorithm): (&String, &SignatureAlgorithm)| {
+            let algorithm = match algorithm {
+                SignatureAlgorithm::Ed25519(_) => "ed25519",
+                SignatureAlgorithm::HmacSha256(_) => "hmac-sha256",
+            };
+            format!("{id} ({algorithm})")
+        };
+        let keys: Vec<_> = self.keys.iter().map(|named| key((&named.id, &named.algorithm))).collect();
+        let wants = if self.required { "obeys only what is signed" } else { "takes signatures" };
+        format!("{wants} with {}, at most {} ago", keys.join(", "), span(self.max_age))
+    }
+}
+
+fn list<T: ToString>(items: &[T]) -> String {
+    items.iter().map(T::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A duration in the largest unit that it is a whole number of.
+pub(super) fn span(per: Duration) -> String {
+    let seconds = per.as_secs();
+    let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
+    let unit = units.iter().find(|(length, _)| seconds >= *length && seconds % length == 0);
+    unit.map_or_else(|| format!("{seconds}s"), |(length, unit)| format!("{}{unit}", seconds / length))
+}
