@@ -259,9 +259,16 @@ mod tests {
 
     #[test]
     fn a_change_is_in_doubt_unless_okta_said_no_or_was_never_reached() {
-        for (status, is_ambiguous) in
-            [(400, false), (401, false), (403, false), (404, false), (408, true), (409, false), (500, true), (503, true)]
-        {
+        for (status, is_ambiguous) in [
+            (400, false),
+            (401, false),
+            (403, false),
+            (404, false),
+            (408, true),
+            (409, false),
+            (500, true),
+            (503, true),
+        ] {
             assert_eq!(error(status, "").is_ambiguous(), is_ambiguous, "{status}");
         }
         let lost = |was_sent| OktaError::Transport { host: String::new(), reason: String::new(), was_sent };

@@ -33,7 +33,7 @@ pub(super) async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Res
         let came_of = bring_about(work, Some(user), &apps::user(app, user), next).await;
         parts.add(json!({ "app": app, "user": user }), came_of)?;
     }
-    parts.finish(work, "assignments")
+    parts.finish("assignments")
 }
 
 /// Assigns the app to all groups of the command, or takes it from them.
@@ -50,7 +50,7 @@ pub(super) async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> R
         let came_of = bring_about(work, None, &apps::group(app, group), next).await;
         parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
     }
-    parts.finish(work, "assignments")
+    parts.finish("assignments")
 }
 
 fn must_be_id(app: &str) -> Result<(), Failed> {

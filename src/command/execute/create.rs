@@ -65,7 +65,8 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
 
 /// The login that the user shall have.
 pub(super) fn login(new: &CreateUser) -> Result<&str, Failed> {
-    let login = new.profile.get("login").and_then(serde_json::Value::as_str).filter(|login| !login.is_empty());
+    let login =
+        new.profile.get("login").and_then(serde_json::Value::as_str).filter(|login| !login.is_empty());
     login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
 }
 
@@ -100,8 +101,8 @@ fn existing(work: &Work<'_>, new: &CreateUser, found: &User, has_tried: bool) ->
         return Ok(finished(found));
     }
     let login = found.login().unwrap_or_default();
-    let mut failed =
-        Code::AlreadyExists.because(format!("there is a user {login} already: {} ({})", found.id, found.status));
+    let mut failed = Code::AlreadyExists
+        .because(format!("there is a user {login} already: {} ({})", found.id, found.status));
     failed.result = json!({ "user": named(found) });
     failed.before = Some(status_of(found));
     Err(failed)

@@ -35,7 +35,9 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
         if work.before.is_none() {
             work.before = Some(status_of(&user));
         }
-        if !is_own_first_step(work, parameters, &user, doubt.is_some() || round > 1) {
+        if is_own_first_step(work, parameters, &user, round > 1) {
+            work.must_have_expected_profile(&user)?;
+        } else {
             work.must_be_as_expected(&user).await?;
         }
         work.must_be_settled(&user)?;
@@ -66,13 +68,8 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
     Err(work.gave_up(doubt.as_ref()))
 }
 
-/// Whether the user is deprovisioned because this command did it: the status that it expects is the one before that.
-fn is_own_first_step(
-    work: &Work<'_>,
-    parameters: &DeleteUser,
-    user: &User,
-    has_acted: bool,
-) -> bool {
+/// Whether the user is deprovisioned because this command did it: the status and groups that it expects are those before.
+fn is_own_first_step(work: &Work<'_>, parameters: &DeleteUser, user: &User, has_acted: bool) -> bool {
     parameters.deactivate_first
         && user.status == "DEPROVISIONED"
         && (has_acted || work.may_be_ours(user.time("statusChanged")))

@@ -24,9 +24,8 @@ pub(super) async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished,
     if !is_id(factor) {
         return Err(Code::InvalidParameters.because("`factor` is no id; user.factors lists them"));
     }
-    let is_left = |enrolled: &[Value]| {
-        enrolled.iter().any(|one| one.get("id").and_then(Value::as_str) == Some(factor))
-    };
+    let is_left =
+        |enrolled: &[Value]| enrolled.iter().any(|one| one.get("id").and_then(Value::as_str) == Some(factor));
     remove(work, |user| factors::reset(user, factor), is_left).await
 }
 

@@ -93,7 +93,9 @@ impl Code {
     /// What can be done about it.
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::UserNotFound => "name the user by id or by login; an e-mail that is not the login finds nobody",
+            Self::UserNotFound => {
+                "name the user by id or by login; an e-mail that is not the login finds nobody"
+            }
             Self::GroupNotFound => {
                 "name the group by id or by its exact name; Okta lists a new group after some seconds"
             }
@@ -102,11 +104,17 @@ impl Code {
             Self::WrongStatus => "bring the user to one of the statuses that the message names first",
             Self::ExpectationFailed => "see what has changed since the command was made, and make a new one",
             Self::AlreadyExists => "use another name, or update the one that there is",
-            Self::ReadOnlyGroup => "change it where it is mastered: in the app, the directory or by a group rule",
+            Self::ReadOnlyGroup => {
+                "change it where it is mastered: in the app, the directory or by a group rule"
+            }
             Self::StillChanging => "try again in some minutes",
-            Self::InvalidParameters => "correct the parameters; `oktabus schema` prints what each action takes",
+            Self::InvalidParameters => {
+                "correct the parameters; `oktabus schema` prints what each action takes"
+            }
             Self::OktaRefused => "the message says what Okta does not accept",
-            Self::NotPermitted => "give the credential the scope and the administrator role that the message names",
+            Self::NotPermitted => {
+                "give the credential the scope and the administrator role that the message names"
+            }
             Self::NotAvailable => "have the feature enabled in the org, and check the org's `domain`",
             Self::RateLimited => "try again later, or raise the credential's share of the rate limit",
             Self::OktaUnavailable => "try again later; what was sent is looked at before it is sent again",
@@ -133,7 +141,9 @@ impl Code {
 pub(super) fn of_okta(error: &OktaError, action: Action) -> Failed {
     let (code, retry_after) = match error.class() {
         Class::Retry(Some(wait)) => (Code::RateLimited, Some(wait)),
-        Class::Retry(None) if error.status() == Some(409) => (Code::StillChanging, Some(RETRY_CHANGING_AFTER)),
+        Class::Retry(None) if error.status() == Some(409) => {
+            (Code::StillChanging, Some(RETRY_CHANGING_AFTER))
+        }
         Class::Retry(None) => (Code::OktaUnavailable, Some(RETRY_AFTER)),
         Class::Authentication if error.status() == Some(403) => (Code::NotPermitted, None),
         // A token that nobody renews in time is no reason to give commands up at once.

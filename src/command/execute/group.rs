@@ -33,7 +33,9 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Fin
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
             // The name may be taken, by our own request in doubt for one. Lists are some seconds behind.
-            Sent::Refused(error) if doubt.is_none() && round == ROUNDS_MAX => return Err(work.refused(&error)),
+            Sent::Refused(error) if doubt.is_none() && round == ROUNDS_MAX => {
+                return Err(work.refused(&error));
+            }
             Sent::Refused(error) => {
                 tokio::time::sleep(back_off(round)).await;
                 let found = resolve::named_groups(work.client, work.action, &new.name).await?;
@@ -142,19 +144,15 @@ fn is_so(group: &Value, wanted: &Profile) -> bool {
 fn must_be_ours_to_change(group: &Value) -> Result<(), Failed> {
     match group.get("type").and_then(Value::as_str) {
         Some(kind @ ("APP_GROUP" | "BUILT_IN")) => {
-            Err(Code::ReadOnlyGroup.because(format!("the group is of type {kind}, which okta does not change")))
+            Err(Code::ReadOnlyGroup
+                .because(format!("the group is of type {kind}, which okta does not change")))
         }
         _ => Ok(()),
     }
 }
 
 /// There is a group of this name: ours, if we asked for one, and it is the one that we asked for.
-fn existing(
-    work: &Work<'_>,
-    wanted: &Profile,
-    found: &Value,
-    has_tried: bool,
-) -> Result<Finished, Failed> {
+fn existing(work: &Work<'_>, wanted: &Profile, found: &Value, has_tried: bool) -> Result<Finished, Failed> {
     let created = found.get("created").and_then(|time| time.as_str()?.parse().ok());
     let is_young = if has_tried {
         created.is_none_or(|created: jiff::Timestamp| created >= work.begun_at())

@@ -83,7 +83,8 @@ async fn look(
     let since = since.map_or(SINCE_DEFAULT, |When(since)| since).resolve(now, RETENTION);
     let until = until.map_or(now, |When(until)| until.resolve(now, RETENTION));
     if since >= until {
-        return Err(Code::InvalidParameters.because(format!("the window ends at {until}, before it begins at {since}")));
+        return Err(Code::InvalidParameters
+            .because(format!("the window ends at {until}, before it begins at {since}")));
     }
     let limit = limit.unwrap_or(LIMIT_DEFAULT);
     let page_size = limit.clamp(1, PAGE_MAX);

@@ -32,11 +32,12 @@ pub(super) async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, 
             let group_id = id_of_group(group)?;
             let before = member_of.contains(group_id);
             let came_of = one(work, wish, user, group_id, &mut member_of).await;
-            let part = json!({ "user": user, "group": group_id, "name": group.okta_name, "was_member": before });
+            let part =
+                json!({ "user": user, "group": group_id, "name": group.okta_name, "was_member": before });
             parts.add(part, came_of)?;
         }
     }
-    parts.finish(work, "memberships")
+    parts.finish("memberships")
 }
 
 async fn one(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::work::{Finished, Work};
+use super::work::Finished;
 use crate::command::{Failed, Way};
 
 /// The parts so far.
@@ -10,6 +10,7 @@ use crate::command::{Failed, Way};
 pub(super) struct Parts {
     all: Vec<Value>,
     is_any_done: bool,
+    is_any_planned: bool,
     failures: usize,
     first_failure: Option<Failed>,
 }
@@ -20,6 +21,7 @@ impl Parts {
         match came_of {
             Ok(way) => {
                 self.is_any_done |= way == Way::Done;
+                self.is_any_planned |= way == Way::DryRun;
                 part["status"] = json!(match way {
                     Way::Done => "done",
                     Way::Already => "already",
@@ -39,7 +41,7 @@ impl Parts {
     }
 
     /// What it all came to; `name` is what the parts are called in the result.
-    pub(super) fn finish(self, work: &Work<'_>, name: &str) -> Result<Finished, Failed> {
+    pub(super) fn finish(self, name: &str) -> Result<Finished, Failed> {
         let count = self.all.len();
         let result = json!({ name: self.all });
         if let Some(mut failed) = self.first_failure {
@@ -50,7 +52,7 @@ impl Parts {
             failed.result = result;
             return Err(failed);
         }
-        if work.attempt.dry_run {
+        if self.is_any_planned {
             return Ok(Finished::planned());
         }
         Ok(Finished::new(if self.is_any_done { Way::Done } else { Way::Already }, result))

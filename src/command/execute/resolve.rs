@@ -97,10 +97,9 @@ impl<'a> Named<'a> {
             Request::AppAssignGroup(p) | Request::AppUnassignGroup(p) => {
                 Self { app: Some(&p.app), ..groups(strs(&p.groups)) }
             }
-            Request::UserSearch(_)
-            | Request::GroupFind(_)
-            | Request::LogByIp(_)
-            | Request::LogSearch(_) => Self::default(),
+            Request::UserSearch(_) | Request::GroupFind(_) | Request::LogByIp(_) | Request::LogSearch(_) => {
+                Self::default()
+            }
         })
     }
 }
@@ -196,11 +195,7 @@ pub(super) async fn group(client: &Client, action: Action, name: &str) -> Result
 }
 
 /// All groups of exactly this name.
-pub(super) async fn named_groups(
-    client: &Client,
-    action: Action,
-    name: &str,
-) -> Result<Vec<Value>, Failed> {
+pub(super) async fn named_groups(client: &Client, action: Action, name: &str) -> Result<Vec<Value>, Failed> {
     if name.is_empty() {
         return Ok(Vec::new());
     }

@@ -96,7 +96,8 @@ impl<'a> Work<'a> {
         loop {
             let user = self.user(id).await?;
             looks += 1;
-            if looks == SETTLING_LOOKS_MAX || user.as_ref().is_none_or(|user| user.transitioning_to.is_none()) {
+            if looks == SETTLING_LOOKS_MAX || user.as_ref().is_none_or(|user| user.transitioning_to.is_none())
+            {
                 return Ok(user);
             }
             tokio::time::sleep(back_off(looks)).await;
@@ -107,7 +108,9 @@ impl<'a> Work<'a> {
     pub(super) async fn known_user(&self) -> Result<User, Failed> {
         let subject = self.subject()?;
         let user = self.settled_user(id_of(subject)?).await?;
-        user.ok_or_else(|| Code::UserNotFound.because(format!("user {} does not exist any more", subject.name)))
+        user.ok_or_else(|| {
+            Code::UserNotFound.because(format!("user {} does not exist any more", subject.name))
+        })
     }
 
     /// Whether Okta has finished with the user, so that they can be changed.
@@ -120,6 +123,11 @@ impl<'a> Work<'a> {
     /// Whether what the command expects holds for the user.
     pub(super) async fn must_be_as_expected(&self, user: &User) -> Result<(), Failed> {
         super::expect::look(self, user).await
+    }
+
+    /// Whether the profile is as the command expects, where the command itself has changed the rest.
+    pub(super) fn must_have_expected_profile(&self, user: &User) -> Result<(), Failed> {
+        super::expect::look_at_profile(self.expect, user)
     }
 
     /// Sends a change, or notes it in a dry run.

@@ -1,0 +1,94 @@
+//! From names to ids, and what Okta would not take.
+
+use serde_json::{Value, json};
+
+use super::{
+    absent, ada,
+    org::{Command, Exchange},
+    staff,
+};
+
+async fn code(action: &'static str, parameters: Value, script: Vec<Exchange>) -> String {
+    Command::new(action, parameters).run(script).await.unwrap_err().error.code
+}
+
+#[tokio::test]
+async fn what_names_nobody_or_several_is_told() {
+    let user = |name: &str| json!({ "user": name });
+    let group = |name: &str| json!({ "group": name });
+    let starting = "GET /users?limit=200&search=profile.login+sw+%22ada%40%22";
+    let staffs = "GET /groups?search=profile.name+eq+%22Staff%22&limit=200";
+    let several = json!([ada("ACTIVE"), ada("ACTIVE")]);
+    for (action, parameters, script, expected) in [
+        ("user.get", user("no@acme.com"), vec![("GET /users/no@acme.com", 404, absent())], "user_not_found"),
+        // Okta would show the owner of the token.
+        (
+            "user.get",
+            user("me"),
+            vec![
+                ("GET /users/me", 200, ada("ACTIVE")),
+                ("GET /users?limit=200&search=profile.login+sw+%22me%40%22", 200, json!([])),
+            ],
+            "user_not_found",
+        ),
+        (
+            "user.get",
+            user("ada"),
+            vec![("GET /users/ada", 404, absent()), (starting, 200, several)],
+            "ambiguous_name",
+        ),
+        (
+            "user.get",
+            user(".."),
+            vec![("GET /users?limit=200&filter=profile.login+eq+%22..%22", 200, json!([]))],
+            "user_not_found",
+        ),
+        ("group.get", group("Staff"), vec![(staffs, 200, json!([]))], "group_not_found"),
+        ("group.get", group("Staff"), vec![(staffs, 200, json!([staff(), staff()]))], "ambiguous_name"),
+        (
+            "app.assign_user",
+            json!({ "app": "../x", "user": "00u1" }),
+            vec![("GET /users/00u1", 200, ada("ACTIVE"))],
+            "app_not_found",
+        ),
+        ("user.search", json!({ "q": " " }), vec![], "invalid_parameters"),
+        ("user.search", json!({ "q": "a", "filter": "b" }), vec![], "invalid_parameters"),
+        ("group.find", json!({ "name": "" }), vec![], "invalid_parameters"),
+        ("log.search", json!({ "filter": "eventType eq" }), vec![], "invalid_parameters"),
+        ("log.search", json!({ "since": "-1h", "until": "-2h" }), vec![], "invalid_parameters"),
+    ] {
+        assert_eq!(code(action, parameters.clone(), script).await, expected, "{action} {parameters}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_with_a_slash_is_searched_for() {
+    let mut slashed = ada("ACTIVE");
+    slashed["profile"]["login"] = json!("a/d?a@acme.com");
+    let script = vec![
+        ("GET /users?limit=200&filter=profile.login+eq+%22a%2Fd%3Fa%40acme.com%22", 200, json!([slashed])),
+        ("GET /users/00u1", 200, slashed.clone()),
+    ];
+    let command = Command::new("user.get", json!({ "user": "a/d?a@acme.com" }));
+    assert_eq!(command.run(script).await.unwrap().result["user"]["id"], "00u1");
+}
+
+#[tokio::test]
+async fn characters_that_okta_refuses_are_not_sent() {
+    let parameters = json!({ "user": "00u1", "profile": { "title": "😀" } });
+    let script = vec![("GET /users/00u1", 200, ada("ACTIVE")), ("GET /users/00u1", 200, ada("ACTIVE"))];
+    let failed = Command::new("user.update", parameters).run(script).await.unwrap_err();
+    assert_eq!(failed.error.code, "invalid_parameters");
+    assert!(failed.error.message.contains("profile.title"), "{}", failed.error.message);
+}
+
+#[tokio::test]
+async fn lists_say_whether_there_is_more() {
+    let command = Command::new("user.groups", json!({ "user": "00u1", "limit": 1 }));
+    let script = vec![
+        ("GET /users/00u1", 200, ada("ACTIVE")),
+        ("GET /users/00u1/groups", 200, json!([staff(), staff()])),
+    ];
+    let result = command.run(script).await.unwrap().result;
+    assert_eq!((&result["complete"], &result["count"]), (&json!(false), &json!(1)));
+}

@@ -1,0 +1,135 @@
+//! An org that says what the test wrote down, and sees that it is asked exactly that, in that order.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{Method, StatusCode, Uri, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use url::Url;
+
+use crate::{
+    command::{
+        Action, Expect, Failed, Performed, Request,
+        execute::{Attempt, Executor},
+    },
+    config::OrgConfig,
+    okta::Client,
+};
+
+/// A request, as `METHOD path?query body` below `/api/v1`, and the answer to it.
+pub(super) type Exchange = (&'static str, u16, Value);
+
+/// What is still to be asked, and what was asked instead.
+#[derive(Debug, Default)]
+struct Script {
+    expected: VecDeque<Exchange>,
+    strayed: Vec<String>,
+}
+
+type Shared = Arc<Mutex<Script>>;
+
+/// A command to be carried out.
+pub(super) struct Command {
+    pub(super) action: &'static str,
+    pub(super) parameters: Value,
+    pub(super) expect: Value,
+    pub(super) attempt: Attempt,
+}
+
+impl Command {
+    pub(super) fn new(action: &'static str, parameters: Value) -> Self {
+        let attempt = Attempt { number: 1, begun_at: Timestamp::now(), dry_run: false };
+        Self { action, parameters, expect: json!({}), attempt }
+    }
+
+    /// The second attempt; the first one began at this time.
+    pub(super) fn again(mut self, begun_at: &str) -> Self {
+        self.attempt.number = 2;
+        self.attempt.begun_at = begun_at.parse().unwrap();
+        self
+    }
+
+    pub(super) fn dry(mut self) -> Self {
+        self.attempt.dry_run = true;
+        self
+    }
+
+    pub(super) fn expecting(mut self, expect: Value) -> Self {
+        self.expect = expect;
+        self
+    }
+
+    /// Carries it out at an org that answers so. Fails unless the org is asked exactly that.
+    pub(super) async fn run(self, script: Vec<Exchange>) -> Result<Performed, Failed> {
+        let shared = Shared::default();
+        shared.lock().unwrap().expected = script.into();
+        let executor = Executor::new(Arc::new(client(Arc::clone(&shared)).await));
+        let request = Request::read(Action::named(self.action).unwrap(), self.parameters).unwrap();
+        let expect: Expect = serde_json::from_value(self.expect).unwrap();
+        let result = match executor.resolve(&request).await {
+            Ok(subjects) => executor.perform(&request, &subjects, &expect, self.attempt).await,
+            Err(failed) => Err(failed),
+        };
+        let script = shared.lock().unwrap();
+        assert!(
+            script.expected.is_empty() && script.strayed.is_empty(),
+            "{}: not asked: {:?}; asked instead: {:?}; result: {result:?}",
+            self.action,
+            script.expected,
+            script.strayed
+        );
+        drop(script);
+        result
+    }
+}
+
+/// A client of an org that answers by the script.
+async fn client(script: Shared) -> Client {
+    // The TLS provider of the whole test binary; only the first call counts.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+    let router = Router::new().fallback(answer).with_state(script);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Client::new(OrgConfig::for_tests(url.as_str())).unwrap()
+}
+
+async fn answer(State(script): State<Shared>, method: Method, uri: Uri, body: Bytes) -> Response {
+    let target = uri.path_and_query().unwrap().as_str().trim_start_matches("/api/v1");
+    let asked = format!("{method} {target} {}", str::from_utf8(&body).unwrap());
+    let asked = asked.trim_end();
+    let mut script = script.lock().unwrap();
+    let Some((expected, status, answer)) = script.expected.pop_front() else {
+        script.strayed.push(asked.to_owned());
+        return StatusCode::IM_A_TEAPOT.into_response();
+    };
+    if !fits(asked, expected) {
+        script.strayed.push(asked.to_owned());
+        script.expected.push_front((expected, status, answer));
+        return StatusCode::IM_A_TEAPOT.into_response();
+    }
+    let status = StatusCode::from_u16(status).unwrap();
+    let headers = [(CONTENT_TYPE.as_str(), "application/json"), ("x-okta-request-id", "req-1")];
+    if answer.is_null() {
+        return (status, headers).into_response();
+    }
+    (status, headers, answer.to_string()).into_response()
+}
+
+/// `…` at the end stands for anything.
+fn fits(asked: &str, expected: &str) -> bool {
+    match expected.strip_suffix('…') {
+        Some(beginning) => asked.starts_with(beginning),
+        None => asked == expected,
+    }
+}
