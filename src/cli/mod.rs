@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod command;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
@@ -51,6 +52,8 @@ enum Command {
     Render(render::RenderArguments),
     /// Deliver a window of the past once more to the sink of a route
     Replay(replay::ReplayArguments),
+    /// Carry out a command or put it on the queue, see what became of others, release limits
+    Command(command::CommandArguments),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -111,6 +114,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Render(arguments) => render::render(arguments).await,
         Command::Replay(arguments) => replay::replay(arguments).await,
+        Command::Command(arguments) => command::command(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

@@ -272,7 +272,10 @@ pub(crate) mod tests {
         assert!(record.encode().unwrap().len() <= ENTRY_MAX_BYTES);
         let Stage::Ended { outcome, .. } = record.stage else { panic!("it has ended") };
         assert_eq!(outcome.result, json!({ "truncated": true }));
-        let small = super::tests::outcome(json!([1, 2]));
+        let small = self::outcome(json!([1, 2]));
         assert_eq!(cut_down(&small), small);
     }
 }
+
+#[cfg(test)]
+mod simulation;

@@ -110,7 +110,9 @@ impl Engine {
         let end = before.unwrap_or(&beyond);
         self.run(|opened| {
             let mut entries = Entries::new();
-            for entry in opened.db.range::<&[u8], _>((Bound::Included(prefix), Bound::Excluded(end))).rev().take(limit) {
+            for entry in
+                opened.db.range::<&[u8], _>((Bound::Included(prefix), Bound::Excluded(end))).rev().take(limit)
+            {
                 let (key, value) = entry?;
                 entries.push((key.to_vec(), value.to_vec()));
             }

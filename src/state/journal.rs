@@ -244,7 +244,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = open::for_tests(directory.path());
         for second in 0..700 {
-            store.record(&format!("c-{second}"), 0, &entry(second, if second % 7 == 0 { "7" } else { "1" })).unwrap();
+            store
+                .record(&format!("c-{second}"), 0, &entry(second, if second % 7 == 0 { "7" } else { "1" }))
+                .unwrap();
         }
         let ids = |limit, content: &'static str| {
             let latest = store.latest(limit, move |stored| stored.entry.content == content).unwrap();

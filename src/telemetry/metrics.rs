@@ -127,7 +127,8 @@ pub(crate) fn search_left_out(route: &str) {
 
 /// A command has ended.
 pub(crate) fn command_ended(commands: &str, action: &'static str, status: &'static str) {
-    counter!(COMMANDS, "commands" => commands.to_owned(), "action" => action, "status" => status).increment(1);
+    counter!(COMMANDS, "commands" => commands.to_owned(), "action" => action, "status" => status)
+        .increment(1);
 }
 
 /// A further copy of a command was answered.

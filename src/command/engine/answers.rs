@@ -46,7 +46,12 @@ impl Answers {
     }
 
     /// Publishes `outcome`, the answer to copy number `copy` of its command.
-    pub(super) async fn publish(&self, outcome: &Outcome, to: Addressee<'_>, copy: u64) -> Result<(), EngineError> {
+    pub(super) async fn publish(
+        &self,
+        outcome: &Outcome,
+        to: Addressee<'_>,
+        copy: u64,
+    ) -> Result<(), EngineError> {
         let parcel = self.parcel(outcome, to.user, copy)?;
         self.deliver(outcome, parcel, to).await
     }
@@ -79,7 +84,9 @@ impl Answers {
             let Outcome { action, status, command_id, .. } = outcome;
             address.render(action, *status, &self.config.org, command_id)
         });
-        let is_allowed = |address: &&str| self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address));
+        let is_allowed = |address: &&str| {
+            self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
+        };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
         let mut parcel = Parcel { address: wanted.or_else(|| usual.clone()), ..parcel };
         let (mut is_small, mut waits) = (false, Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..)));

@@ -43,10 +43,7 @@ pub struct Asked {
 
 impl Office {
     /// Reads a message; none if it is settled, because it is no command.
-    pub(super) async fn arrive(
-        &self,
-        arrival: Arrival,
-    ) -> Result<Option<Job>, EngineError> {
+    pub(super) async fn arrive(&self, arrival: Arrival) -> Result<Option<Job>, EngineError> {
         let now = Timestamp::now();
         let (payload, headers, message_id, unfit, origin) = match arrival {
             Arrival::Delivery(Delivery { payload, headers, message_id, place, unfit, ticket }) => {
@@ -144,7 +141,12 @@ impl Office {
         let decision = trail::decision(&self.config.name, Decision::DeadLetter);
         self.trail.record(&AuditRecord { error: Some(reason), place, ..decision }).await;
         self.status.dead_letter();
-        tracing::warn!(commands = self.config.name, place = origin.place(), reason, "a message can never be a command: it is in the dead letters");
+        tracing::warn!(
+            commands = self.config.name,
+            place = origin.place(),
+            reason,
+            "a message can never be a command: it is in the dead letters"
+        );
         if let Origin::Queue { ticket, .. } = origin {
             ticket.poison().await;
         }

@@ -120,7 +120,8 @@ impl Office {
             self.record_decision(job, Some(&subjects), Decision::Begun, None).await;
             kept = self.ledger.keep(&command.id, &kept, begun).await?;
             let attempt = Attempt { number: kept.record.attempts(), begun_at, dry_run: command.dry_run };
-            let performed = self.executor.perform(&command.request, &subjects, &command.expect, attempt).await;
+            let performed =
+                self.executor.perform(&command.request, &subjects, &command.expect, attempt).await;
             drop(permit);
             let failed = match performed {
                 Ok(performed) => {
@@ -283,5 +284,6 @@ enum Subjected {
 }
 
 fn is_complete(subjects: &Subjects) -> bool {
-    subjects.users.iter().all(|user| user.id.is_some()) && subjects.groups.iter().all(|group| group.id.is_some())
+    subjects.users.iter().all(|user| user.id.is_some())
+        && subjects.groups.iter().all(|group| group.id.is_some())
 }

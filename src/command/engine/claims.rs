@@ -19,10 +19,8 @@ pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Ve
     };
     // A request that names nothing in a way that can be understood fails before it touches anything.
     let Named { users, groups, .. } = Named::of(request).unwrap_or_default();
-    let is_of_group = matches!(
-        request,
-        Request::GroupCreate(_) | Request::GroupUpdate(_) | Request::GroupDelete(_)
-    );
+    let is_of_group =
+        matches!(request, Request::GroupCreate(_) | Request::GroupUpdate(_) | Request::GroupDelete(_));
     for user in users.into_iter().chain(new_login(request)) {
         claim("user", user, true);
     }
@@ -36,7 +34,8 @@ pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Ve
             }
         }
         for group in &subjects.groups {
-            for name in [Some(&group.name), group.id.as_ref(), group.okta_name.as_ref()].into_iter().flatten() {
+            for name in [Some(&group.name), group.id.as_ref(), group.okta_name.as_ref()].into_iter().flatten()
+            {
                 claim("group", name, is_of_group);
             }
         }

@@ -163,7 +163,7 @@ impl Floor {
     }
 
     /// Forgets what is so old that no copy of it is to be expected.
-    async fn forget(&self) {
+    async fn forget(&mut self) {
         let Ok(remember) = jiff::SignedDuration::try_from(self.remember) else { return };
         let Ok(before) = Timestamp::now().checked_sub(remember) else { return };
         let forgetting = async {

@@ -57,7 +57,15 @@ impl Gate {
         status: Arc<EngineStatus>,
     ) -> Self {
         let protect = config.protect.clone();
-        Self { policy, protect, executor, state, status, protected: Mutex::default(), limits: Mutex::default() }
+        Self {
+            policy,
+            protect,
+            executor,
+            state,
+            status,
+            protected: Mutex::default(),
+            limits: Mutex::default(),
+        }
     }
 
     /// Whether `command`, which is about `subjects`, may be begun now. None if we stop before that is known.
@@ -139,7 +147,10 @@ impl Gate {
         let mut next = self.known(&mut kept).await?;
         let taken = next.limits.take(limits, action, changes(request), Timestamp::now());
         if let Err(tripped) = &taken {
-            tracing::warn!(commands = self.status.name(), "{tripped}: nothing it is about is done until it is released");
+            tracing::warn!(
+                commands = self.status.name(),
+                "{tripped}: nothing it is about is done until it is released"
+            );
         }
         self.keep(&mut kept, next).await?;
         Ok(taken.map_err(OutcomeError::from))

@@ -89,7 +89,9 @@ impl Origin {
             // What is not acknowledged comes again.
             (Self::Queue { .. }, Verdict::Dropped) => {}
             // Who does not listen any more asks again, with the same id.
-            (Self::Asked { answer, .. }, Verdict::Done(_, outcome)) => drop(answer.send(Answer::Outcome(outcome))),
+            (Self::Asked { answer, .. }, Verdict::Done(_, outcome)) => {
+                drop(answer.send(Answer::Outcome(outcome)))
+            }
             (Self::Asked { answer, .. }, Verdict::Later(_, why)) => {
                 drop(answer.send(Answer::NotNow(why.to_owned())));
             }

@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// What a command touches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Claim {
+pub(in crate::command) struct Claim {
     /// What it is: a user, a group, the command itself.
-    pub(super) key: String,
+    pub(in crate::command) key: String,
     /// Whether nobody else may touch it at the same time; those who share it may.
-    pub(super) alone: bool,
+    pub(in crate::command) alone: bool,
 }
 
 /// A place in the lanes, in the order of arrival.
-pub(super) type Place = u64;
+pub(in crate::command) type Place = u64;
 
 /// All commands that wait or run.
 #[derive(Debug, Default)]
-pub(super) struct Lanes {
+pub(in crate::command) struct Lanes {
     next: Place,
     present: BTreeMap<Place, Present>,
     by_key: HashMap<String, VecDeque<(Place, bool)>>,
@@ -31,7 +31,7 @@ struct Present {
 
 impl Lanes {
     /// Takes in a command, and says whether it may go at once. Each key may be claimed once.
-    pub(super) fn join(&mut self, claims: Vec<Claim>) -> (Place, bool) {
+    pub(in crate::command) fn join(&mut self, claims: Vec<Claim>) -> (Place, bool) {
         let place = self.next;
         self.next += 1;
         for claim in &claims {
@@ -43,7 +43,7 @@ impl Lanes {
     }
 
     /// Lets go of a command that has come to an end, or is given up, and says who may go because of it.
-    pub(super) fn leave(&mut self, place: Place) -> Vec<Place> {
+    pub(in crate::command) fn leave(&mut self, place: Place) -> Vec<Place> {
         let Some(left) = self.present.remove(&place) else { return Vec::new() };
         let mut candidates = Vec::new();
         for claim in &left.claims {
@@ -162,7 +162,10 @@ mod tests {
                     assert!(!running[..index].iter().any(|b| clash(a, b)), "seed {seed}: {a} beside another");
                 }
                 if let Some((last, before)) = gone.split_last() {
-                    assert!(!before.iter().any(|b| b > last && clash(b, last)), "seed {seed}: {last} overtaken");
+                    assert!(
+                        !before.iter().any(|b| b > last && clash(b, last)),
+                        "seed {seed}: {last} overtaken"
+                    );
                 }
             }
             gone.sort_unstable();

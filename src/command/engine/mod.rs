@@ -8,11 +8,12 @@ mod answers;
 mod arrival;
 mod carry;
 mod claims;
+mod engines;
 mod error;
 mod floor;
 mod gate;
 mod job;
-mod lanes;
+pub(in crate::command) mod lanes;
 mod ledger;
 mod reading;
 mod status;
@@ -32,6 +33,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use arrival::Asked;
+pub use engines::{Engines, ListCommands, UnknownCommands};
 pub use error::EngineError;
 pub use job::Answer;
 pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};
@@ -243,7 +245,9 @@ impl Office {
         let (kept, outcome) = match self.carry(job, stop).await? {
             Carried::Ended(kept, outcome) => (kept, outcome),
             Carried::EndedBefore(kept) => {
-                let Stage::Ended { outcome, answers } = &kept.record.stage else { return Ok(Verdict::Dropped) };
+                let Stage::Ended { outcome, answers } = &kept.record.stage else {
+                    return Ok(Verdict::Dropped);
+                };
                 let mut outcome = outcome.clone();
                 outcome.repeated = *answers > 0;
                 if outcome.repeated {
@@ -257,7 +261,8 @@ impl Office {
         };
         if let Origin::Queue { .. } = job.origin {
             let Stage::Ended { answers, .. } = &kept.record.stage else { return Ok(Verdict::Dropped) };
-            let user = kept.record.subjects.as_ref().and_then(|subjects| subjects.users.first()?.id.as_deref());
+            let user =
+                kept.record.subjects.as_ref().and_then(|subjects| subjects.users.first()?.id.as_deref());
             let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
             self.answers.publish(&outcome, to, *answers).await?;
         }

@@ -20,7 +20,10 @@ const WITHHELD_ON_REPEAT: &str = "withheld_on_repeat";
 pub const CODES: &[(&str, &str)] = &[
     ("expired", "The command came to its turn at its `expires_at` or later."),
     ("id_reused", "Another command has the same id."),
-    ("attempts_exhausted", "The command was begun as often as `attempts_max` allows, and did not come to an end."),
+    (
+        "attempts_exhausted",
+        "The command was begun as often as `attempts_max` allows, and did not come to an end.",
+    ),
 ];
 
 /// An outcome with nothing in it yet.
@@ -53,16 +56,23 @@ pub(super) fn undecodable(undecodable: &Undecodable, id: &str, now: Timestamp) -
 
 pub(super) fn expired(command: &Command) -> OutcomeError {
     let at = command.expires_at.map(|at| format!(" at {at}")).unwrap_or_default();
-    error("expired", format!("it has expired{at}; nothing was sent"), "send it anew, with a later `expires_at`")
+    error(
+        "expired",
+        format!("it has expired{at}; nothing was sent"),
+        "send it anew, with a later `expires_at`",
+    )
 }
 
 pub(super) fn id_reused(id: &str) -> OutcomeError {
-    let message = format!("another command has the id `{id}`; that one is not touched, and this one is not carried out");
+    let message = format!(
+        "another command has the id `{id}`; that one is not touched, and this one is not carried out"
+    );
     error("id_reused", message, "give each command an id of its own, and copies of it the same content")
 }
 
 pub(super) fn too_many_attempts(max: u32) -> OutcomeError {
-    let message = format!("it was begun {max} times and cut short each time; whether it was done is not known");
+    let message =
+        format!("it was begun {max} times and cut short each time; whether it was done is not known");
     error("attempts_exhausted", message, "look at the user or group in Okta, and at the daemon's log")
 }
 
