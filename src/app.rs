@@ -117,8 +117,8 @@ impl App {
         let mut watched = Watched::new(config.runtime.admin.stalled_after, state.clone());
         watched.routes = loops.iter().filter_map(Loop::watched).collect();
         watched.commands = engines.all().map(|engine| engine.status()).collect();
+        let replays = Replays::new(config.clone(), clients.clone(), state.clone());
         watched.clients = clients.into_values().collect();
-        let replays = Replays::new(config.clone(), &watched.clients, state.clone());
         let control = control::bind(&config.runtime.state.path).await;
         Ok(Self { config, loops, state, watched: Arc::new(watched), admin, control, replays, engines })
     }
@@ -285,7 +285,7 @@ impl Loop {
     }
 }
 
-/// The clients of all orgs of `config`.
+/// The clients of all orgs of `config`, by name.
 pub fn clients(config: &Config) -> Result<BTreeMap<String, Arc<Client>>, ClientError> {
     Ok(Feeds::of(config)?.clients)
 }

@@ -118,7 +118,7 @@ async fn here(config: Config, request: Request, mut signals: StopSignals, file: 
         }
         Err(err) => return fail_state(&err, file),
     };
-    let replay = match Replays::new(config, &clients, state.clone()).prepare(request).await {
+    let replay = match Replays::new(config, clients, state.clone()).prepare(request).await {
         Ok(replay) => replay,
         Err(Refusal::State(err)) => return fail_state(&err, file),
         Err(refusal) => return fail(Exit::Usage, &refusal),

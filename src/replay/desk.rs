@@ -32,9 +32,8 @@ pub struct Replays {
 }
 
 impl Replays {
-    /// Replays of the routes of `config` through `clients`.
-    pub fn new(config: Config, clients: &[Arc<Client>], state: State) -> Self {
-        let clients = clients.iter().map(|client| (client.org().name.clone(), Arc::clone(client))).collect();
+    /// Replays of the routes of `config` through `clients`, by the names of their orgs.
+    pub fn new(config: Config, clients: BTreeMap<String, Arc<Client>>, state: State) -> Self {
         Self { config, clients, state, at_work: std::sync::Mutex::default() }
     }
 
@@ -155,7 +154,7 @@ filter = 'severity eq "WARN"'
 routes = [{ sink = "siem" }]
 [searches.logins]
 org = "acme"
-schedule = "every hour"
+schedule = "0 * * * *"
 routes = [{ sink = "siem" }]
 [sinks.siem]
 kind = "file"
@@ -169,8 +168,8 @@ directory = "{dir}/archive"
         let config = Config::load(&file).unwrap();
         let state = State::open(Places::from(&config.runtime.state), Opening::Trusted).await.unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let clients = vec![Arc::new(Client::new(config.orgs["acme"].clone()).unwrap())];
-        Replays::new(config, &clients, state)
+        let client = Arc::new(Client::new(config.orgs["acme"].clone()).unwrap());
+        Replays::new(config, BTreeMap::from([("acme".to_owned(), client)]), state)
     }
 
     fn request(route: &str, filter: Option<&str>) -> Request {

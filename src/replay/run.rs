@@ -57,7 +57,8 @@ impl Replay {
         tracing::info!(replay = name, route = self.route.name, "a replay begins");
         let working = async {
             let _ = reports.send(began).await;
-            self.work(&tally, &status, &halt).await
+            // Large, with all of delivery in it.
+            Box::pin(self.work(&tally, &status, &halt)).await
         };
         let telling = async {
             let mut tick = tokio::time::interval(TELL_EVERY);

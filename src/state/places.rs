@@ -5,6 +5,7 @@
 //! <state.path>/tally             how many commits were acknowledged
 //! <state.path>/witness.json      where the routes stood a few seconds ago; or at `state.witness`
 //! <state.path>/dead-letters/     not read here
+//! <state.path>/control.sock      of the room `control`
 //! ```
 
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ mod command;
 mod daemon;
 mod format;
 mod okta;
+mod replay;
 mod search;
 mod sinks;
 mod state;

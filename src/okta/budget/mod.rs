@@ -67,6 +67,8 @@ const MARGIN: f64 = 0.05;
 const RECONSIDER: Duration = Duration::from_secs(1);
 /// What all but streams leave to the streams, at the window's beginning; less as it goes by.
 const RESERVE: f64 = 0.25;
+/// What they leave to the streams until its end: a poll then need not wait for the next window.
+const LAST_RESERVE: f64 = 0.01;
 
 /// The budget of one bucket.
 #[derive(Debug)]
@@ -222,8 +224,8 @@ impl Budget {
         if priority == Priority::Stream {
             return ours;
         }
-        let reserve = ours as f64 * RESERVE * left.as_secs_f64() / window::LENGTH.as_secs_f64();
-        ours - reserve as u64
+        let part = (RESERVE * left.as_secs_f64() / window::LENGTH.as_secs_f64()).max(LAST_RESERVE);
+        ours - (ours as f64 * part) as u64
     }
 
     fn jitter(&mut self, of: Duration) -> Duration {

@@ -9,6 +9,8 @@ use super::{Budget, Line, Priority, RateLimit};
 
 const TICK: Duration = Duration::from_millis(50);
 const WINDOW_S: f64 = 60.0;
+/// A turn in the line, or the time around the change of windows in which the share is used up.
+const STREAM_WAITS_MAX: Duration = Duration::from_millis(1_500);
 
 /// A user of the bucket beside us.
 #[derive(Debug, Clone, Copy)]
@@ -48,27 +50,36 @@ struct Counted {
     theirs: u64,
     ours_refused: u64,
     theirs_refused: u64,
+    /// Of ours, those that were never answered: the budget takes them to count in the next window too.
+    ours_lost: u64,
     /// Of ours, those in the first ten seconds.
     ours_early: u64,
     by_class: [u64; 4],
+    /// The longest that a stream waited for its turn.
+    stream_waited: Duration,
 }
 
 enum Asker {
-    Waiting(u64),
+    /// With this ticket, since then.
+    Waiting(u64, Instant),
+    /// Asks again then.
+    Resting(Instant),
     /// Its answer comes then; None if it is a 429 or lost.
-    Asking {
-        until: Instant,
-        headers: Option<RateLimit>,
-        is_refused: bool,
-    },
+    Asking { until: Instant, headers: Option<RateLimit>, is_refused: bool },
 }
 
 fn run(setting: Setting) -> Vec<Counted> {
+    run_polling(setting, Duration::ZERO)
+}
+
+/// The same with streams that rest for so long between an answer and the next request.
+fn run_polling(setting: Setting, rest: Duration) -> Vec<Counted> {
     let mut random = fastrand::Rng::with_seed(setting.seed);
     let mut budget = Budget::new(setting.share, setting.seed);
     let mut line = Line::default();
-    let mut askers: Vec<_> = setting.askers.iter().map(|class| Asker::Waiting(line.join(*class))).collect();
     let start = Instant::now();
+    let mut askers: Vec<_> =
+        setting.askers.iter().map(|class| Asker::Waiting(line.join(*class), start)).collect();
     // The server's windows begin anywhere in its second and in our minute.
     let phase_s = random.f64() * WINDOW_S;
     let mut windows: Vec<Counted> = Vec::new();
@@ -96,15 +107,24 @@ fn run(setting: Setting) -> Vec<Counted> {
                     Some(headers) => budget.observe(*headers, now),
                     None => budget.give_up(),
                 }
-                *asker = Asker::Waiting(line.join(*class));
+                let rest = if *class == Priority::Stream { rest } else { Duration::ZERO };
+                *asker = Asker::Resting(now + rest);
+            }
+            if let Asker::Resting(until) = asker
+                && *until <= now
+            {
+                *asker = Asker::Waiting(line.join(*class), now);
             }
         }
         let order: Vec<_> = (0..askers.len()).collect();
         for at in order {
-            let Asker::Waiting(ticket) = askers[at] else { continue };
+            let Asker::Waiting(ticket, since) = askers[at] else { continue };
             let Some(priority) = line.turn_of(ticket) else { continue };
             let Err(until) = budget.admit(priority, now) else {
                 line.serve(ticket);
+                if setting.askers[at] == Priority::Stream {
+                    window.stream_waited = window.stream_waited.max(now - since);
+                }
                 let is_refused = window.ours + window.theirs >= setting.limit;
                 if is_refused {
                     window.ours_refused += 1;
@@ -122,6 +142,7 @@ fn run(setting: Setting) -> Vec<Counted> {
                 };
                 let latency = Duration::from_millis(random.u64(10..900));
                 let is_lost = random.u8(0..100) == 0;
+                window.ours_lost += u64::from(is_lost);
                 let headers = (!is_lost).then_some(headers);
                 askers[at] = Asker::Asking { until: now + latency, headers, is_refused };
                 continue;
@@ -140,6 +161,11 @@ fn allowed(setting: &Setting) -> u64 {
 }
 
 const STREAM: &[Priority] = &[Priority::Stream];
+const BACKFILL_BESIDE_STREAM: &[Priority] = &{
+    let mut askers = [Priority::Backfill; 9];
+    askers[0] = Priority::Stream;
+    askers
+};
 
 fn random_setting(seed: u64) -> Setting {
     let mut random = fastrand::Rng::with_seed(seed ^ 0x5eed);
@@ -230,5 +256,29 @@ fn streams_come_first_and_nobody_starves() {
         });
         assert!(sums.is_sorted_by(|a, b| a > b), "{setting:?}: {sums:?}");
         assert!(sums[3] >= 8, "{setting:?}: {sums:?}");
+    }
+}
+
+#[test]
+fn a_backfill_beside_a_stream_uses_the_whole_share_and_hardly_lets_the_stream_wait() {
+    for seed in 0..15 {
+        for (limit, share) in [(240, 0.5), (600, 0.5), (240, 1.0)] {
+            let setting = Setting {
+                seed,
+                limit,
+                share,
+                other: Other::Nobody,
+                windows: 10,
+                askers: BACKFILL_BESIDE_STREAM,
+            };
+            let allowed = allowed(&setting);
+            let windows = run_polling(setting, Duration::from_secs(2));
+            assert!(windows.iter().all(|counted| counted.ours <= allowed), "{setting:?}: {windows:?}");
+            let used: u64 = windows.iter().skip(1).map(|counted| counted.ours + counted.ours_lost).sum();
+            let possible = allowed * (windows.len() as u64 - 1);
+            assert!(used * 100 >= possible * 98, "{setting:?}: {used} of {possible}: {windows:?}");
+            let waited = windows.iter().skip(1).map(|counted| counted.stream_waited).max().unwrap();
+            assert!(waited <= STREAM_WAITS_MAX, "{setting:?}: {waited:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Command};
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,6 +34,7 @@ pub(crate) struct Count {
 #[derive(Debug, Deserialize)]
 struct Available {
     uuid: Option<String>,
+    published: Option<Timestamp>,
 }
 
 impl Okta {
@@ -67,6 +69,21 @@ impl Okta {
         let lines = self.get("/-/events").await;
         let uuid = |line: &str| serde_json::from_str::<Available>(line).unwrap().uuid.unwrap();
         lines.lines().map(uuid).collect()
+    }
+
+    /// The uuids of all events that were published from `since` up to but without `until`, sorted.
+    pub(crate) async fn published(&self, since: Timestamp, until: Timestamp) -> Vec<String> {
+        let lines = self.get("/-/events").await;
+        let events = lines.lines().map(|line| serde_json::from_str::<Available>(line).unwrap());
+        let within = events.filter(|event| event.published.is_some_and(|at| at >= since && at < until));
+        let mut uuids: Vec<_> = within.map(|event| event.uuid.unwrap()).collect();
+        uuids.sort();
+        uuids
+    }
+
+    /// When it started: its whole backlog was published before.
+    pub(crate) async fn started(&self) -> Timestamp {
+        self.page("/-/health").await["started"].as_str().unwrap().parse().unwrap()
     }
 
     /// The bytes of all events, asked for by hand, page by page.
