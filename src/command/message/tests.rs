@@ -147,7 +147,7 @@ fn a_structured_event_has_the_command_inside() {
         let error = decode(&event(data), &structured, None).unwrap_err().error;
         assert!(error.code == "bad_cloud_event" && error.message.contains(reason), "{reason}: {error:?}");
     }
-    let twice = Bytes::from(event(json!({ "data_base64": STANDARD.encode("{\"id\":1,\"id\":2}") })));
+    let twice = event(json!({ "data_base64": STANDARD.encode("{\"id\":1,\"id\":2}") }));
     assert_eq!(decode(&twice, &structured, None).unwrap_err().error.code, "duplicate_name");
 }
 

@@ -10,7 +10,7 @@ use ring::{
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use secrecy::SecretString;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::{
@@ -57,9 +57,12 @@ fn policy() -> Policy {
 }
 
 fn command(action: &str, parameters: Value, more: Value) -> Command {
-    let mut command = json!({ "id": "c-1", "action": action, "parameters": parameters });
-    command.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    decode(&Bytes::from(command.to_string()), &Headers::new(), None).unwrap()
+    let members = [("id", json!("c-1")), ("action", json!(action)), ("parameters", parameters)];
+    let mut command: Map<_, _> = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    if let Value::Object(more) = more {
+        command.extend(more);
+    }
+    decode(&Bytes::from(Value::Object(command).to_string()), &Headers::new(), None).unwrap()
 }
 
 fn deactivate(more: Value) -> Command {

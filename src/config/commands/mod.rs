@@ -120,7 +120,7 @@ pub enum AuditConfig {
     /// A file of JSON lines that is only ever appended to.
     File(PathBuf),
     /// A sink.
-    Sink(DestinationConfig),
+    Sink(Box<DestinationConfig>),
 }
 
 impl ActionPattern {

@@ -313,7 +313,8 @@ fn audit(raw: RawAudit, places: &Places<'_>) -> Result<AuditConfig, Problem> {
     match raw {
         RawAudit { file: Some(file), sink: None, subject: None, topic: None } => Ok(AuditConfig::File(file)),
         RawAudit { file: None, sink: Some(sink), subject, topic } => {
-            destination(RawDestination { sink, subject, topic }, places).map(AuditConfig::Sink)
+            destination(RawDestination { sink, subject, topic }, places)
+                .map(|destination| AuditConfig::Sink(Box::new(destination)))
         }
         _ => Err(Problem::new("", "give `file`, or `sink` with its `subject` or `topic`")),
     }

@@ -86,6 +86,6 @@ fn list<T: ToString>(items: &[T]) -> String {
 pub(super) fn span(per: Duration) -> String {
     let seconds = per.as_secs();
     let units = [(86_400, 'd'), (3_600, 'h'), (60, 'm')];
-    let unit = units.iter().find(|(length, _)| seconds >= *length && seconds % length == 0);
+    let unit = units.iter().find(|(length, _)| seconds >= *length && seconds.is_multiple_of(*length));
     unit.map_or_else(|| format!("{seconds}s"), |(length, unit)| format!("{}{unit}", seconds / length))
 }

@@ -1,6 +1,7 @@
 //! The real daemon against a simulated org: what a user relies on, seen from outside.
 
 mod check;
+mod commands;
 mod configuration;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod crash;
