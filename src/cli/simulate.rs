@@ -40,6 +40,18 @@ pub(super) struct SimulateArguments {
     /// Requests a minute on /api/v1/logs
     #[arg(long, value_name = "N", default_value_t = Options::default().rate_limit)]
     rate_limit: u32,
+    /// Requests a minute in each bucket of users, groups and apps; Okta's own numbers, if not set
+    #[arg(long, value_name = "N")]
+    directory_rate_limit: Option<u32>,
+    /// How many milliseconds lists and searches of users and groups lag behind
+    #[arg(long, value_name = "MS", default_value = "300")]
+    listing_delay: u64,
+    /// How many milliseconds activating and deactivating a user takes
+    #[arg(long, value_name = "MS", default_value = "0")]
+    transition_time: u64,
+    /// Let bounded requests for more events than this end in an error
+    #[arg(long, value_name = "N")]
+    heavy_query_events: Option<usize>,
     /// How many percent of them one token or app may use
     #[arg(long, value_name = "PERCENT", default_value_t = Options::default().token_share_percent)]
     token_share: u8,
@@ -66,6 +78,10 @@ pub(super) async fn simulate(arguments: SimulateArguments) -> Exit {
         events: arguments.events,
         public_url: arguments.public_url,
         rate_limit: arguments.rate_limit,
+        directory_rate_limit: arguments.directory_rate_limit,
+        listing_delay: Duration::from_millis(arguments.listing_delay),
+        transition_time: Duration::from_millis(arguments.transition_time),
+        heavy_query_events: arguments.heavy_query_events,
         token_share_percent: arguments.token_share,
         consumer: arguments.consumer,
         concurrency_limit: arguments.concurrency_limit,

@@ -35,8 +35,7 @@ pub(super) struct Answer {
     pub(super) next: Option<Url>,
 }
 
-/// A change that Okta made.
-#[derive(Debug)]
+/// A change that Okta made. The answer may have secrets in it.
 pub struct Changed {
     /// What Okta answered; `null` if that is nothing.
     pub body: Value,
@@ -215,5 +214,5 @@ fn refusal(reply: &Reply) -> OktaError {
 }
 
 fn json(body: &[u8]) -> Result<Value, OktaError> {
-    serde_json::from_slice(body).map_err(|err| OktaError::NotAPage(format!("it is no JSON: {err}")))
+    serde_json::from_slice(body).map_err(|err| OktaError::NotAsAsked(format!("it is no JSON: {err}")))
 }

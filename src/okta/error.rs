@@ -52,6 +52,9 @@ pub enum OktaError {
     /// A success whose body is not what was asked for.
     #[error("the answer is not a page of events: {0}")]
     NotAPage(String),
+    /// The same, of users, groups and apps.
+    #[error("the answer is not what was asked for: {0}")]
+    NotAsAsked(String),
     /// A text that Okta refuses: nothing was sent.
     #[error("okta takes no characters beyond U+FFFF, such as emoji, and there is one in {path}")]
     Unsendable {
@@ -93,7 +96,9 @@ impl OktaError {
     /// What to do about it.
     pub fn class(&self) -> Class {
         match self {
-            Self::Transport { .. } | Self::NotAPage(_) | Self::NoNextLink => Class::Retry(None),
+            Self::Transport { .. } | Self::NotAPage(_) | Self::NotAsAsked(_) | Self::NoNextLink => {
+                Class::Retry(None)
+            }
             Self::RateLimited { wait } => Class::Retry(Some(*wait)),
             Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
             Self::TooLarge { .. } | Self::ForeignLink { .. } => Class::Configuration,
@@ -107,7 +112,11 @@ impl OktaError {
         match self {
             Self::Transport { was_sent, .. } => *was_sent,
             Self::Status { status, .. } => matches!(status, 408 | 500..),
-            Self::TooLarge { .. } | Self::NotAPage(_) | Self::NoNextLink | Self::ForeignLink { .. } => true,
+            Self::TooLarge { .. }
+            | Self::NotAPage(_)
+            | Self::NotAsAsked(_)
+            | Self::NoNextLink
+            | Self::ForeignLink { .. } => true,
             Self::RateLimited { .. } | Self::Unsendable { .. } | Self::Auth(_) => false,
         }
     }

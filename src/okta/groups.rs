@@ -15,18 +15,18 @@ pub fn get(id: &str) -> Target {
 /// Those of exactly this name. Okta's lists are some seconds behind.
 pub fn named(name: &str) -> Target {
     let search = format!("profile.name eq {}", Value::from(name));
-    Target::of(&["groups"]).with("search", search).with("limit", PAGE_SIZE)
+    Target::of(&["groups"]).with("search", &search).with("limit", &PAGE_SIZE)
 }
 
 /// Those whose names begin so.
 pub fn beginning(name: &str) -> Target {
     let search = format!("profile.name sw {}", Value::from(name));
-    Target::of(&["groups"]).with("search", search).with("limit", PAGE_SIZE)
+    Target::of(&["groups"]).with("search", &search).with("limit", &PAGE_SIZE)
 }
 
 /// The users in a group.
 pub fn members(id: &str) -> Target {
-    Target::of(&["groups", id, "users"]).with("limit", PAGE_SIZE)
+    Target::of(&["groups", id, "users"]).with("limit", &PAGE_SIZE)
 }
 
 /// Creates a group.

@@ -1,6 +1,8 @@
 //! What is asked of a resource: a path of escaped segments, a query, and for a change its method and body. Nothing is sent
 //! here.
 
+use std::fmt;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
@@ -19,7 +21,7 @@ impl Target {
     }
 
     /// With a query parameter.
-    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn with(mut self, name: &'static str, value: &(impl ToString + ?Sized)) -> Self {
         self.query.push((name, value.to_string()));
         self
     }
@@ -44,8 +46,8 @@ pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// A request that changes something.
-#[derive(Debug, Clone)]
+/// A request that changes something. Its body may have secrets, so it is shown without it.
+#[derive(Clone)]
 pub struct Change {
     pub(super) method: Method,
     pub(super) target: Target,
@@ -89,6 +91,12 @@ impl Change {
     }
 }
 
+impl fmt::Debug for Change {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {:?}", self.method, self.target)
+    }
+}
+
 /// The path of a text that Okta would refuse: it takes no characters beyond U+FFFF, emoji for example.
 pub(super) fn unsendable(value: &Value) -> Option<String> {
     let is_beyond = |text: &str| text.chars().any(|c| c.len_utf8() > 3);
@@ -125,7 +133,7 @@ mod tests {
         ] {
             assert_eq!(url(name), format!("https://acme.okta.com/api/v1/users/{escaped}/groups"));
         }
-        let listed = Target::of(&["users"]).with("search", r#"profile.login eq "a&b""#).with("limit", 2);
+        let listed = Target::of(&["users"]).with("search", r#"profile.login eq "a&b""#).with("limit", &2);
         assert_eq!(
             listed.url(&org).as_str(),
             "https://acme.okta.com/api/v1/users?search=profile.login+eq+%22a%26b%22&limit=2"
@@ -137,12 +145,12 @@ mod tests {
     fn secrets_are_not_shown() {
         let org = Url::parse("https://acme.okta.com/").unwrap();
         let credentials = json!({ "password": { "value": "s3cret" }, "recovery_question": { "question": "q", "answer": "s3cret" } });
-        let change = Change::post(Target::of(&["users"]).with("activate", true))
+        let change = Change::post(Target::of(&["users"]).with("activate", &true))
             .body(json!({ "credentials": credentials }));
         let shown = change.shown(&org);
         assert_eq!(shown["path"], "/api/v1/users?activate=true");
         assert_eq!(shown["body"]["credentials"]["recovery_question"]["question"], "q");
-        assert!(!shown.to_string().contains("s3cret"));
+        assert!(!shown.to_string().contains("s3cret") && !format!("{change:?}").contains("s3cret"));
     }
 
     #[test]

@@ -56,12 +56,12 @@ pub fn get(name: &str) -> Target {
 
 /// Those with exactly this login. Okta's lists are some seconds behind.
 pub fn with_login(login: &str) -> Target {
-    list().with("filter", format!("profile.login eq {}", Value::from(login)))
+    list().with("filter", &format!("profile.login eq {}", Value::from(login)))
 }
 
 /// Those whose logins begin so.
 pub fn with_login_beginning(beginning: &str) -> Target {
-    list().with("search", format!("profile.login sw {}", Value::from(beginning)))
+    list().with("search", &format!("profile.login sw {}", Value::from(beginning)))
 }
 
 /// By an expression over any attribute.
@@ -76,11 +76,11 @@ pub fn filter(expression: &str) -> Target {
 
 /// By the beginning of a name or an e-mail; the only page.
 pub fn query(words: &str, limit: usize) -> Target {
-    Target::of(&["users"]).with("q", words).with("limit", limit.min(PAGE_SIZE))
+    Target::of(&["users"]).with("q", words).with("limit", &limit.min(PAGE_SIZE))
 }
 
 fn list() -> Target {
-    Target::of(&["users"]).with("limit", PAGE_SIZE)
+    Target::of(&["users"]).with("limit", &PAGE_SIZE)
 }
 
 /// A user's groups.
@@ -112,7 +112,7 @@ pub struct NewUser<'a> {
 
 /// Creates a user.
 pub fn create(user: NewUser<'_>) -> Change {
-    let mut target = Target::of(&["users"]).with("activate", user.activate);
+    let mut target = Target::of(&["users"]).with("activate", &user.activate);
     if user.change_password {
         target = target.with("nextLogin", "changePassword");
     }
@@ -177,7 +177,7 @@ pub fn deactivate(id: &str, send_email: bool) -> Change {
 
 /// Deletes a deprovisioned user. One who is not is only deprovisioned, and gone with the second call.
 pub fn delete(id: &str, send_email: bool) -> Change {
-    Change::delete(Target::of(&["users", id]).with("sendEmail", send_email))
+    Change::delete(Target::of(&["users", id]).with("sendEmail", &send_email))
 }
 
 /// Lets the password expire.
@@ -188,31 +188,31 @@ pub fn expire_password(id: &str) -> Change {
 /// Lets the password expire and makes a temporary one, which is in the answer.
 pub fn expire_password_with_temporary(id: &str, revoke_sessions: bool) -> Change {
     let path = ["users", id, "lifecycle", "expire_password_with_temp_password"];
-    Change::post(Target::of(&path).with("revokeSessions", revoke_sessions))
+    Change::post(Target::of(&path).with("revokeSessions", &revoke_sessions))
 }
 
 /// Takes the password away; without the e-mail the answer has the link.
 pub fn reset_password(id: &str, send_email: bool, revoke_sessions: bool) -> Change {
-    let target = Target::of(&["users", id, "lifecycle", "reset_password"]).with("sendEmail", send_email);
-    Change::post(target.with("revokeSessions", revoke_sessions))
+    let target = Target::of(&["users", id, "lifecycle", "reset_password"]).with("sendEmail", &send_email);
+    Change::post(target.with("revokeSessions", &revoke_sessions))
 }
 
 /// Begins the recovery of the password; without the e-mail the answer has the link.
 pub fn forgot_password(id: &str, send_email: bool) -> Change {
     let target = Target::of(&["users", id, "credentials", "forgot_password"]);
-    Change::post(target.with("sendEmail", send_email))
+    Change::post(target.with("sendEmail", &send_email))
 }
 
 /// Ends all sessions at Okta.
 pub fn clear_sessions(id: &str, oauth_tokens: bool, forget_devices: bool) -> Change {
-    let target = Target::of(&["users", id, "sessions"]).with("oauthTokens", oauth_tokens);
-    Change::delete(target.with("forgetDevices", forget_devices))
+    let target = Target::of(&["users", id, "sessions"]).with("oauthTokens", &oauth_tokens);
+    Change::delete(target.with("forgetDevices", &forget_devices))
 }
 
 fn lifecycle(id: &str, operation: &str, send_email: Option<bool>) -> Change {
     let target = Target::of(&["users", id, "lifecycle", operation]);
     Change::post(match send_email {
-        Some(send_email) => target.with("sendEmail", send_email),
+        Some(send_email) => target.with("sendEmail", &send_email),
         None => target,
     })
 }

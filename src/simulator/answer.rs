@@ -78,14 +78,22 @@ impl Answer {
     }
 
     /// The HTTP response, with what faults do to it.
-    pub(super) async fn into_response(self, org: &Org, faults: &[Fault], gzip: bool) -> Response {
-        let mut headers = self.headers(faults);
+    pub(super) async fn into_response(
+        self,
+        org: &Org,
+        request_id: &str,
+        faults: &[Fault],
+        gzip: bool,
+    ) -> Response {
+        let mut headers = self.headers(request_id, faults);
         let mut body = self.body;
         if gzip && let Some(compressed) = compressed(body.clone()).await {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             body = compressed;
         }
-        headers.insert(header::CONTENT_LENGTH, body.len().into());
+        if self.status != StatusCode::NO_CONTENT {
+            headers.insert(header::CONTENT_LENGTH, body.len().into());
+        }
 
         let mut response = Response::new(faulty_body(org, body, faults));
         *response.status_mut() = self.status;
@@ -93,14 +101,14 @@ impl Answer {
         response
     }
 
-    fn headers(&self, faults: &[Fault]) -> HeaderMap {
+    fn headers(&self, request_id: &str, faults: &[Fault]) -> HeaderMap {
         let skew_s = clock_skew_seconds(faults);
         let date_ms = clock::now_ms().saturating_add(skew_s.saturating_mul(1000));
         let mut headers = HeaderMap::new();
         headers.insert(header::DATE, value(&clock::http_date(date_ms)));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
-        headers.insert(REQUEST_ID, value(&format!("{:032x}", fastrand::u128(..))));
+        headers.insert(REQUEST_ID, value(request_id));
         if let Some(quota) = self.quota {
             headers.insert(LIMIT, quota.limit.into());
             headers.insert(REMAINING, quota.remaining.into());

@@ -4,23 +4,56 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 
 use super::answer::Answer;
+use super::generator::Party;
 use super::oauth::{ApiRequest, Refusal};
 use super::okta_error::OktaError;
 use super::org::Org;
 
-/// The name under which requests are counted, or the answer to those that may not ask.
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Principal {
+    /// An API token.
+    Token(String),
+    /// A service app by its client id.
+    App(String),
+}
+
+impl Principal {
+    /// The name under which requests are counted.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Token(token) => format!("token {token}"),
+            Self::App(client_id) => format!("app {client_id}"),
+        }
+    }
+
+    pub(super) fn is_token(&self) -> bool {
+        matches!(self, Self::Token(_))
+    }
+
+    /// As the System Log names it: the user whose token it is, or the app.
+    pub(super) fn party(&self, token_owner: Option<&Party>) -> Party {
+        match (self, token_owner) {
+            (Self::Token(_), Some(owner)) => owner.clone(),
+            (Self::Token(_), None) => Party::new("unknown", "User", "unknown", "unknown"),
+            (Self::App(client_id), _) => Party::new(client_id, "PublicClientApp", client_id, client_id),
+        }
+    }
+}
+
+/// Who asks, or the answer to those that may not.
 pub(super) fn principal(
     org: &Org,
     parts: &Parts,
     url: &str,
     scope: &str,
     now_s: i64,
-) -> Result<String, Box<Answer>> {
+) -> Result<Principal, Box<Answer>> {
     let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     // Okta's own SDK for Python sends no space after the scheme, and Okta takes it.
     if let Some(token) = given.and_then(|value| value.strip_prefix("SSWS")).map(str::trim) {
         let is_good = is_api_token(org, token);
-        return if is_good { Ok(format!("token {token}")) } else { Err(invalid_token()) };
+        return if is_good { Ok(Principal::Token(token.to_owned())) } else { Err(invalid_token()) };
     }
     match given.and_then(|value| value.split_once(' ')) {
         Some((scheme @ ("Bearer" | "DPoP"), token)) => {
@@ -30,7 +63,7 @@ pub(super) fn principal(
             let request = ApiRequest { method, url, scheme, token, proofs: &proofs, scope };
             let grant =
                 org.oauth.admit(request, now_s).map_err(|refusal| Box::new(refused(&refusal, scope)))?;
-            Ok(format!("app {}", grant.client_id))
+            Ok(Principal::App(grant.client_id))
         }
         _ => Err(invalid_token()),
     }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Faults that can be armed at the same time.
 const MAX_ARMED: usize = 100;
+/// How long Okta thinks about a query that is too heavy, in milliseconds.
+pub(super) const HEAVY_QUERY_MS: u64 = 30_000;
 /// How much a page can be padded.
 const MAX_MEBIBYTES: usize = 256;
 
@@ -49,6 +51,17 @@ pub(super) enum Fault {
     HugeBody { mebibytes: usize },
     /// Shift the org's clock by some seconds: `Date`, `X-Rate-Limit-Reset`, and what tokens are judged by.
     ClockSkew { seconds: i64 },
+    /// Do what a write asks for, and do not tell.
+    AnswerLost {
+        #[serde(default)]
+        instead: Instead,
+    },
+    /// Let bounded requests for more events end in an internal error after a while.
+    HeavyQuery {
+        events: usize,
+        #[serde(default = "default_heavy_query_ms")]
+        milliseconds: u64,
+    },
     /// Publish new events in the past; `count` counts events.
     Late { seconds: i64 },
 }
@@ -64,6 +77,17 @@ pub(super) enum ThrottleHeaders {
     Absent,
     /// Limit 0 and remaining 0, as when too many requests are under way.
     Concurrency,
+}
+
+/// What comes instead of an answer that is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Instead {
+    /// The connection closes.
+    #[default]
+    Nothing,
+    /// 500, E0000009.
+    InternalError,
 }
 
 /// What is wrong with an odd event.
@@ -104,9 +128,12 @@ pub(super) struct Armed {
     /// How many requests pass before it begins.
     #[serde(default)]
     after: u32,
-    /// The only path that it concerns.
+    /// The only path that it concerns; one that ends in `*` means all that begin so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    /// The only method that it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
 }
 
 /// Why a fault was not armed.
@@ -156,10 +183,11 @@ impl Faults {
         self.lock().clone()
     }
 
-    /// What a request for `path` meets that carries this `after`, in the order of arming.
-    pub(super) fn strike_request(&self, path: &str, after: Option<&str>) -> Vec<Fault> {
-        self.strike(Some(path), |fault| match fault {
+    /// What a request meets that carries this `after`, in the order of arming.
+    pub(super) fn strike_request(&self, method: &str, path: &str, after: Option<&str>) -> Vec<Fault> {
+        self.strike(Some((method, path)), |fault| match fault {
             Fault::Late { .. } => false,
+            Fault::AnswerLost { .. } => is_write(method, path),
             Fault::RefuseCursor { cursor: Some(cursor) } => after == Some(cursor.as_str()),
             Fault::RefuseCursor { cursor: None } => after.is_some(),
             _ => true,
@@ -176,11 +204,10 @@ impl Faults {
         seconds.sum()
     }
 
-    fn strike(&self, path: Option<&str>, concerns: impl Fn(&Fault) -> bool) -> Vec<Fault> {
+    fn strike(&self, request: Option<(&str, &str)>, concerns: impl Fn(&Fault) -> bool) -> Vec<Fault> {
         let mut struck = Vec::new();
         self.lock().retain_mut(|armed| {
-            let is_elsewhere = armed.path.is_some() && armed.path.as_deref() != path;
-            if is_elsewhere || !concerns(&armed.fault) {
+            if !armed.is_met_by(request) || !concerns(&armed.fault) {
                 return true;
             }
             if armed.after > 0 {
@@ -205,6 +232,30 @@ impl Faults {
     }
 }
 
+impl Armed {
+    fn is_met_by(&self, request: Option<(&str, &str)>) -> bool {
+        let is_path = |path: &str| match self.path.as_deref() {
+            None => true,
+            Some(wanted) => wanted.strip_suffix('*').map_or(path == wanted, |start| path.starts_with(start)),
+        };
+        match request {
+            None => self.path.is_none() && self.method.is_none(),
+            Some((method, path)) => {
+                is_path(path) && self.method.as_deref().is_none_or(|wanted| wanted == method)
+            }
+        }
+    }
+}
+
+/// Whether a request changes anything but tokens.
+pub(super) fn is_write(method: &str, path: &str) -> bool {
+    method != "GET" && path.starts_with("/api/")
+}
+
+fn default_heavy_query_ms() -> u64 {
+    HEAVY_QUERY_MS
+}
+
 fn default_reset_seconds() -> i64 {
     30
 }
@@ -223,7 +274,7 @@ mod tests {
     fn a_fault_waits_strikes_and_is_gone() {
         let faults = Faults::default();
         faults.arm(armed(r#"{"kind":"stall","count":2,"after":1}"#)).unwrap();
-        let struck: Vec<usize> = (0..4).map(|_| faults.strike_request(LOGS, None).len()).collect();
+        let struck: Vec<usize> = (0..4).map(|_| faults.strike_request("GET", LOGS, None).len()).collect();
         assert_eq!(struck, [0, 1, 1, 0]);
         assert!(faults.armed().is_empty());
     }
@@ -232,10 +283,10 @@ mod tests {
     fn without_a_count_it_stays_until_disarmed() {
         let faults = Faults::default();
         faults.arm(armed(r#"{"kind":"rate_limited"}"#)).unwrap();
-        assert_eq!(faults.strike_request(LOGS, None).len(), 1);
-        assert_eq!(faults.strike_request(LOGS, None).len(), 1);
+        assert_eq!(faults.strike_request("GET", LOGS, None).len(), 1);
+        assert_eq!(faults.strike_request("GET", LOGS, None).len(), 1);
         faults.disarm();
-        assert!(faults.strike_request(LOGS, None).is_empty());
+        assert!(faults.strike_request("GET", LOGS, None).is_empty());
     }
 
     #[test]
@@ -243,9 +294,9 @@ mod tests {
         let faults = Faults::default();
         faults.arm(armed(r#"{"kind":"refuse_cursor","cursor":"5_1","count":1}"#)).unwrap();
         faults.arm(armed(r#"{"kind":"late","seconds":600,"count":1}"#)).unwrap();
-        assert!(faults.strike_request(LOGS, None).is_empty());
-        assert!(faults.strike_request(LOGS, Some("6_1")).is_empty());
-        assert_eq!(faults.strike_request(LOGS, Some("5_1")).len(), 1);
+        assert!(faults.strike_request("GET", LOGS, None).is_empty());
+        assert!(faults.strike_request("GET", LOGS, Some("6_1")).is_empty());
+        assert_eq!(faults.strike_request("GET", LOGS, Some("5_1")).len(), 1);
         assert_eq!((faults.strike_event(), faults.strike_event()), (600, 0));
     }
 
@@ -253,8 +304,26 @@ mod tests {
     fn a_fault_may_concern_one_path() {
         let faults = Faults::default();
         faults.arm(armed(r#"{"kind":"stall","path":"/oauth2/v1/token","count":1}"#)).unwrap();
-        assert!(faults.strike_request(LOGS, None).is_empty());
-        assert_eq!(faults.strike_request("/oauth2/v1/token", None).len(), 1);
+        assert!(faults.strike_request("GET", LOGS, None).is_empty());
+        assert_eq!(faults.strike_request("POST", "/oauth2/v1/token", None).len(), 1);
+    }
+
+    #[test]
+    fn a_fault_may_concern_one_method_and_all_paths_of_a_beginning() {
+        let faults = Faults::default();
+        faults.arm(armed(r#"{"kind":"stall","path":"/api/v1/users*","method":"POST"}"#)).unwrap();
+        let strikes = |method, path| !faults.strike_request(method, path, None).is_empty();
+        assert!(strikes("POST", "/api/v1/users") && strikes("POST", "/api/v1/users/00u1/lifecycle/suspend"));
+        assert!(!strikes("GET", "/api/v1/users") && !strikes("POST", "/api/v1/groups"));
+    }
+
+    #[test]
+    fn only_writes_lose_their_answers() {
+        let faults = Faults::default();
+        faults.arm(armed(r#"{"kind":"answer_lost","count":1}"#)).unwrap();
+        assert!(faults.strike_request("GET", "/api/v1/users", None).is_empty());
+        assert!(faults.strike_request("POST", "/oauth2/v1/token", None).is_empty());
+        assert_eq!(faults.strike_request("DELETE", "/api/v1/users/00u1", None).len(), 1);
     }
 
     #[test]

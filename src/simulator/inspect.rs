@@ -1,5 +1,5 @@
-//! The simulator's own endpoints under `/-/`: what became available, what was asked and answered,
-//! and what goes wrong.
+//! The simulator's own endpoints under `/-/`: what became available, what was asked, answered and changed,
+//! who is there, and what goes wrong.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -14,12 +14,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use futures_util::stream;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::clock;
+use super::directory::{Delays, Write};
 use super::events_file::{self, Identity};
 use super::fault::Armed;
 use super::log_store::LogStore;
+use super::okta_error::OktaError;
 use super::org::Org;
 use super::quota::Consumption;
 use super::request_log::{Answered, Count};
@@ -59,6 +63,10 @@ pub(super) fn router() -> Router<Arc<Org>> {
         .route("/requests/recent", get(recent_requests))
         .route("/faults", get(faults).post(arm_fault).delete(disarm_faults))
         .route("/apps", post(register_app))
+        .route("/users", get(users).post(plant_user))
+        .route("/groups", post(plant_group))
+        .route("/writes", get(writes))
+        .route("/delays", get(delays).post(set_delays))
         .route("/dpop-nonces", delete(forget_nonces))
         .route("/consumer", get(consumption).post(set_consumer))
         .layer(DefaultBodyLimit::max(MAX_BODY))
@@ -139,20 +147,65 @@ async fn register_app(State(org): State<Arc<Org>>, body: Bytes) -> Response {
     }
 }
 
+async fn users(State(org): State<Arc<Org>>) -> Json<Vec<Value>> {
+    Json(org.directory(clock::now_ms()).user_views(""))
+}
+
+async fn plant_user(State(org): State<Arc<Org>>, body: Bytes) -> Response {
+    let now_ms = clock::now_ms();
+    plant(&body, |planted| org.directory(now_ms).plant_user(planted, now_ms))
+}
+
+async fn plant_group(State(org): State<Arc<Org>>, body: Bytes) -> Response {
+    let now_ms = clock::now_ms();
+    plant(&body, |planted| org.directory(now_ms).plant_group(planted, now_ms))
+}
+
+/// Answers the id of what was planted.
+fn plant<T: DeserializeOwned>(body: &[u8], plant: impl FnOnce(T) -> Result<String, OktaError>) -> Response {
+    let planted = match serde_json::from_slice(body) {
+        Ok(planted) => planted,
+        Err(error) => return bad_request(&error),
+    };
+    match plant(planted) {
+        Ok(id) => Json(serde_json::json!({ "id": id })).into_response(),
+        Err(error) => (StatusCode::BAD_REQUEST, error.body("planted")).into_response(),
+    }
+}
+
+async fn writes(State(org): State<Arc<Org>>) -> Json<Vec<Write>> {
+    Json(org.writes.all())
+}
+
+async fn delays(State(org): State<Arc<Org>>) -> Json<Delays> {
+    Json(org.directory(clock::now_ms()).delays())
+}
+
+async fn set_delays(State(org): State<Arc<Org>>, body: Bytes) -> Response {
+    match serde_json::from_slice(&body) {
+        Ok(delays) => {
+            let mut directory = org.directory(clock::now_ms());
+            directory.set_delays(delays);
+            Json(directory.delays()).into_response()
+        }
+        Err(error) => bad_request(&error),
+    }
+}
+
 async fn forget_nonces(State(org): State<Arc<Org>>) -> StatusCode {
     org.oauth.forget_nonces();
     StatusCode::NO_CONTENT
 }
 
 async fn consumption(State(org): State<Arc<Org>>) -> Json<Consumption> {
-    Json(org.quotas.consumption(clock::now_ms()))
+    Json(org.buckets.logs.consumption(clock::now_ms()))
 }
 
 async fn set_consumer(State(org): State<Arc<Org>>, body: Bytes) -> Response {
     match serde_json::from_slice(&body) {
         Ok(consumer) => {
-            org.quotas.set_consumer(consumer, clock::now_ms());
-            Json(org.quotas.consumption(clock::now_ms())).into_response()
+            org.buckets.logs.set_consumer(consumer, clock::now_ms());
+            Json(org.buckets.logs.consumption(clock::now_ms())).into_response()
         }
         Err(error) => bad_request(&error),
     }

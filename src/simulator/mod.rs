@@ -1,13 +1,16 @@
-//! An Okta org's System Log over HTTP, with its ways to authenticate and its rate limits, to run and to
-//! test against.
+//! An Okta org over HTTP, to run and to test against: System Log, users, groups and apps, with its ways to
+//! authenticate and its rate limits.
 //!
 //! Written from Okta's documentation and not from this crate's client, so that the two can
 //! disagree: nothing in this room imports another room.
 
 mod answer;
 mod authorization;
+mod buckets;
 mod clock;
 mod connection;
+mod directory;
+mod endpoint;
 mod error;
 mod events_file;
 mod fault;
@@ -15,12 +18,14 @@ mod feed;
 mod generator;
 mod gzip;
 mod inspect;
+mod link;
 mod log_store;
 mod logs;
 mod oauth;
 mod okta_error;
 mod options;
 mod org;
+mod parameters;
 mod quota;
 mod rate_limit;
 mod request_log;
@@ -88,7 +93,7 @@ impl Simulator {
 
         let stopping = CancellationToken::new();
         let org = Arc::new(Org::new(&options, apps, started_ms, log, stopping.clone()));
-        org.quotas.set_consumer(
+        org.buckets.logs.set_consumer(
             Consumer { requests_per_minute: options.consumer, ..Consumer::default() },
             started_ms,
         );

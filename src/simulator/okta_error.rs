@@ -19,14 +19,34 @@ impl OktaError {
         Self { status, code: code.into(), summary: summary.into(), causes: Vec::new() }
     }
 
+    /// Another cause.
+    pub(super) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// Its code.
+    #[cfg(test)]
+    pub(super) fn code(&self) -> &str {
+        &self.code
+    }
+
+    pub(super) fn forbidden(code: &str, summary: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, summary)
+    }
+
     fn bad_request(code: &str, summary: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, summary)
     }
 
-    /// A parameter that fails validation.
-    pub(super) fn validation(parameter: &str, cause: impl Into<String>) -> Self {
-        let error = Self::bad_request("E0000001", format!("Api validation failed: {parameter}"));
-        Self { causes: vec![cause.into()], ..error }
+    /// A parameter or an attribute that fails validation; the causes are to follow.
+    pub(super) fn invalid(name: &str) -> Self {
+        Self::bad_request("E0000001", format!("Api validation failed: {name}"))
+    }
+
+    /// A parameter or an attribute that fails validation.
+    pub(super) fn validation(name: &str, cause: impl Into<String>) -> Self {
+        Self::invalid(name).because(cause)
     }
 
     /// A filter or time bound that the System Log does not accept.
@@ -57,6 +77,46 @@ impl OktaError {
     pub(super) fn not_found(path: &str) -> Self {
         let summary = format!("Not found: Resource not found: {path} (Resource)");
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
+    }
+
+    /// There is no such thing, called by the name of its kind.
+    pub(super) fn missing(id: &str, kind: &str) -> Self {
+        let summary = format!("Not found: Resource not found: {id} ({kind})");
+        Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
+    }
+
+    /// A body that is no JSON object.
+    pub(super) fn unreadable_body() -> Self {
+        Self::bad_request("E0000003", "The request body was not well-formed.")
+    }
+
+    pub(super) fn too_many_targets() -> Self {
+        Self::bad_request("E0000093", "Target count limit exceeded")
+    }
+
+    pub(super) fn no_password_to_expire() -> Self {
+        let summary = "Could not create user. To create a user and expire their password immediately, a password must be specified";
+        Self::bad_request("E0000124", summary)
+    }
+
+    pub(super) fn no_activation_to_expire() -> Self {
+        let summary = "Could not create user. To create a user and expire their password immediately, \"activate\" must be true";
+        Self::bad_request("E0000125", summary)
+    }
+
+    pub(super) fn still_activating() -> Self {
+        let summary = "Cannot update this user because they are still being activated. Please try again in a few minutes.";
+        Self::new(StatusCode::CONFLICT, "E0000112", summary)
+    }
+
+    pub(super) fn etag_mismatch() -> Self {
+        Self::new(StatusCode::PRECONDITION_FAILED, "E0000231", "ETag value doesn't match.")
+    }
+
+    /// What everything but the System Log answers to internal errors, and the System Log to searches that
+    /// take too long.
+    pub(super) fn internal_server_error() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E0000009", "Internal Server Error")
     }
 
     pub(super) fn method_not_allowed() -> Self {

@@ -36,11 +36,19 @@ pub struct Options {
     pub public_url: Option<Url>,
     /// Requests a minute on `/api/v1/logs`.
     pub rate_limit: u32,
+    /// Requests a minute in each bucket of users, groups and apps; Okta's own numbers if not set.
+    pub directory_rate_limit: Option<u32>,
     /// How many percent of them a single token or app may use; 50 at Okta unless an administrator
     /// changes it.
     pub token_share_percent: u8,
     /// Requests a minute that a second consumer makes beside the clients; 0 for none.
     pub consumer: u32,
+    /// How long lists and searches of users and groups lag behind; at Okta usually less than a second.
+    pub listing_delay: Duration,
+    /// How long activating and deactivating a user takes after the answer.
+    pub transition_time: Duration,
+    /// Bounded requests for more events than this end in an internal error; none if not set.
+    pub heavy_query_events: Option<usize>,
     /// Requests that may be answered at the same time.
     pub concurrency_limit: usize,
     /// Compress answers for clients that accept it. Off by default: compressing is slower than
@@ -65,8 +73,12 @@ impl Default for Options {
             events: None,
             public_url: None,
             rate_limit: 120,
+            directory_rate_limit: None,
             token_share_percent: 100,
             consumer: 0,
+            listing_delay: Duration::from_millis(300),
+            transition_time: Duration::ZERO,
+            heavy_query_events: None,
             concurrency_limit: 75,
             gzip: false,
             capacity: 1_000_000,

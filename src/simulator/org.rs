@@ -1,4 +1,4 @@
-//! What all requests share: the log, the limits, the armed faults, and the record of what was
+//! What all requests share: the log, the directory, the limits, the armed faults, and the record of what was
 //! answered.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Options;
+use super::buckets::Buckets;
+use super::directory::{Directory, Writes};
 use super::fault::Faults;
 use super::log_store::LogStore;
 use super::oauth::{App, OAuth};
-use super::quota::Quotas;
 use super::rate_limit::RateLimit;
 use super::request_log::RequestLog;
 
@@ -26,13 +27,16 @@ pub(super) struct Org {
     pub(super) public_url: Option<Url>,
     pub(super) gzip: bool,
     pub(super) oauth: OAuth,
-    pub(super) quotas: Quotas,
+    pub(super) buckets: Buckets,
     pub(super) token_limit: RateLimit,
     pub(super) faults: Faults,
     pub(super) requests: RequestLog,
     /// Ends bodies that would otherwise never end.
     pub(super) stopping: CancellationToken,
+    pub(super) writes: Writes,
+    pub(super) heavy_query_events: Option<usize>,
     log: RwLock<LogStore>,
+    directory: Mutex<Directory>,
     /// The events of the last page that was answered, for the fault that repeats some of them.
     last_page: Mutex<Vec<u64>>,
     concurrency_limit: usize,
@@ -53,12 +57,15 @@ impl Org {
             public_url: options.public_url.clone(),
             gzip: options.gzip,
             oauth: OAuth::new(apps, options.access_token_lifetime),
-            quotas: Quotas::new(options.rate_limit, options.token_share_percent, started_ms),
+            buckets: Buckets::new(options, started_ms),
             token_limit: RateLimit::new(TOKEN_RATE_LIMIT, started_ms),
             faults: Faults::default(),
             requests: RequestLog::default(),
             stopping,
+            writes: Writes::default(),
+            heavy_query_events: options.heavy_query_events,
             log: RwLock::new(log),
+            directory: Mutex::new(Directory::seeded(options, started_ms)),
             last_page: Mutex::default(),
             concurrency_limit: options.concurrency_limit,
             under_way: AtomicUsize::new(0),
@@ -73,6 +80,13 @@ impl Org {
     /// The log, for appending.
     pub(super) fn log_mut(&self) -> RwLockWriteGuard<'_, LogStore> {
         self.log.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The directory as it is at that time. Whoever holds it may take the log, but not the other way round.
+    pub(super) fn directory(&self, now_ms: i64) -> MutexGuard<'_, Directory> {
+        let mut directory = self.directory.lock().unwrap_or_else(PoisonError::into_inner);
+        directory.settle(now_ms);
+        directory
     }
 
     /// The events of the last page that was answered.

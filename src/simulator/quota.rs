@@ -1,4 +1,4 @@
-//! Who may ask how often: the org's bucket of `/api/v1/logs`, the part of it that each token or app may
+//! Who may ask how often: one bucket of the org, the part of it that each token or app may
 //! use, and a second consumer that takes from the same bucket.
 
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub(super) struct Consumption {
     refused: u64,
 }
 
-/// The buckets of `/api/v1/logs`.
+/// One bucket, and those of its principals.
 #[derive(Debug)]
 pub(super) struct Quotas {
     org: RateLimit,

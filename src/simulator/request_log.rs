@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::endpoint;
 use super::fault::Fault;
 
 /// Answers kept one by one.
@@ -58,7 +59,7 @@ impl RequestLog {
     /// Notes one answer.
     pub(super) fn note(&self, answered: Answered) {
         let mut inner = self.lock();
-        let mut key = (answered.method.clone(), answered.path.clone(), answered.status);
+        let mut key = (answered.method.clone(), endpoint::pattern(&answered.path), answered.status);
         if inner.counts.len() >= MAX_PATHS && !inner.counts.contains_key(&key) {
             OTHER_PATH.clone_into(&mut key.1);
         }

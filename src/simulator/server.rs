@@ -11,14 +11,15 @@ use axum::response::Response;
 
 use super::answer::{Answer, clock_skew_seconds};
 use super::connection::{DropSwitch, DroppableListener};
-use super::fault::{Fault, ThrottleHeaders};
+use super::directory::Visit;
+use super::endpoint::{Bucket, Endpoint};
+use super::fault::{Fault, Instead, ThrottleHeaders};
 use super::okta_error::OktaError;
 use super::org::Org;
 use super::rate_limit::Quota;
 use super::request_log::Answered;
-use super::{authorization, clock, gzip, inspect, logs, oauth};
+use super::{authorization, clock, directory, gzip, inspect, logs, oauth};
 
-const LOGS_PATH: &str = "/api/v1/logs";
 const LOGS_SCOPE: &str = "okta.logs.read";
 /// The largest body of a request to Okta's API, in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -45,16 +46,23 @@ async fn answer_api(
 ) -> Response {
     let (arrived, arrived_ms) = (Instant::now(), clock::now_ms());
     let (parts, body) = request.into_parts();
-    let faults = org.faults.strike_request(parts.uri.path(), after_parameter(&parts).as_deref());
+    let (method, path) = (parts.method.as_str(), parts.uri.path());
+    let faults = org.faults.strike_request(method, path, after_parameter(&parts).as_deref());
+    let request_id = format!("{:032x}", fastrand::u128(..));
 
     let answer = match axum::body::to_bytes(body, MAX_BODY).await {
-        Ok(body) => answer(&org, &parts, &body, &faults).await,
+        Ok(body) => answer(&org, &parts, &body, &request_id, &faults).await,
         Err(_) => Answer::error(&OktaError::for_status(StatusCode::BAD_REQUEST)),
     };
-    let is_dropped = faults.contains(&Fault::DropConnection);
+    let loses = |instead| faults.contains(&Fault::AnswerLost { instead });
+    let is_dropped = faults.contains(&Fault::DropConnection) || loses(Instead::Nothing);
     if is_dropped {
         switch.throw();
     }
+    let answer = match loses(Instead::InternalError) {
+        true => Answer::error(&OktaError::internal_server_error()),
+        false => answer,
+    };
     org.requests.note(Answered {
         at: clock::date_time(arrived_ms),
         method: parts.method.to_string(),
@@ -67,17 +75,18 @@ async fn answer_api(
         faults: faults.clone(),
     });
     let gzip = org.gzip && gzip::is_accepted(&parts.headers);
-    answer.into_response(&org, &faults, gzip).await
+    answer.into_response(&org, &request_id, &faults, gzip).await
 }
 
-async fn answer(org: &Arc<Org>, parts: &Parts, body: &[u8], faults: &[Fault]) -> Answer {
+async fn answer(org: &Arc<Org>, parts: &Parts, body: &[u8], request_id: &str, faults: &[Fault]) -> Answer {
     let Some(_slot) = org.enter() else {
         let reset_s = clock::now_ms() / 1000 + 1;
         let quota = Quota { limit: 0, remaining: 0, reset_s };
         return Answer::error(&OktaError::too_many_requests()).with_quota(quota);
     };
     wait(org, faults).await;
-    let url = format!("{}{}", base_url(org, parts), parts.uri.path());
+    let base = base_url(org, parts);
+    let url = format!("{base}{}", parts.uri.path());
     let now_s = clock::now_ms().div_euclid(1000).saturating_add(clock_skew_seconds(faults));
     if parts.uri.path() == oauth::TOKEN_PATH && parts.method == Method::POST {
         let quota = match org.token_limit.take(clock::now_ms()) {
@@ -87,22 +96,44 @@ async fn answer(org: &Arc<Org>, parts: &Parts, body: &[u8], faults: &[Fault]) ->
         let instead = faults.iter().find_map(|fault| answer_instead(fault, quota));
         return instead.unwrap_or_else(|| org.oauth.answer(parts, &url, body, now_s).with_quota(quota));
     }
-    let principal = match authorization::principal(org, parts, &url, LOGS_SCOPE, now_s) {
+    let endpoint = Endpoint::find(&parts.method, parts.uri.path());
+    let quotas = org.buckets.of(endpoint.as_ref().map_or(Bucket::Other, Endpoint::bucket));
+    // Who asks for what is not there must at least be somebody.
+    let scope = endpoint.as_ref().map_or(LOGS_SCOPE, |endpoint| endpoint.scope(&parts.method));
+    let principal = match authorization::principal(org, parts, &url, scope, now_s) {
         Ok(principal) => principal,
-        Err(answer) => return answer.with_quota(org.quotas.peek(clock::now_ms())),
+        Err(answer) => return answer.with_quota(quotas.peek(clock::now_ms())),
     };
-    if let Err(error) = check_request(parts) {
-        return Answer::error(&error).with_quota(org.quotas.peek(clock::now_ms()));
+    let endpoint = match endpoint {
+        Ok(endpoint) => endpoint,
+        Err(error) => return Answer::error(&error).with_quota(quotas.peek(clock::now_ms())),
+    };
+    if is_without_length(parts) {
+        return Answer::empty(StatusCode::LENGTH_REQUIRED).with_quota(quotas.peek(clock::now_ms()));
     }
-    let quota = match org.quotas.take(&principal, clock::now_ms()) {
+    let quota = match quotas.take(&principal.name(), clock::now_ms()) {
         Ok(quota) => quota,
         Err(quota) => return Answer::error(&OktaError::too_many_requests()).with_quota(quota),
     };
     if let Some(answer) = faults.iter().find_map(|fault| answer_instead(fault, quota)) {
         return answer;
     }
-    let query = parts.uri.query().unwrap_or_default();
-    let answer = logs::answer(org, &base_url(org, parts), query, faults).await;
+    let visit = Visit {
+        principal: &principal,
+        base: &base,
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        body,
+        if_match: parts.headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()),
+        request_id,
+    };
+    let answer = match endpoint {
+        Endpoint::Logs => logs::answer(org, &base, visit.query, faults).await,
+        Endpoint::Users(call) => directory::answer(org, &visit, &call),
+        Endpoint::Groups(call) => directory::answer(org, &visit, &call),
+        Endpoint::Apps(call) => directory::answer(org, &visit, &call),
+    };
     answer.unwrap_or_else(|error| Answer::error(&error)).with_quota(quota)
 }
 
@@ -116,20 +147,19 @@ async fn wait(org: &Org, faults: &[Fault]) {
     }
 }
 
-/// The path and the method.
-fn check_request(parts: &Parts) -> Result<(), OktaError> {
-    if parts.uri.path() != LOGS_PATH {
-        return Err(OktaError::not_found(parts.uri.path()));
-    }
-    if parts.method != Method::GET {
-        return Err(OktaError::method_not_allowed());
-    }
-    Ok(())
+/// Okta wants to know the length of what is posted, be it 0.
+fn is_without_length(parts: &Parts) -> bool {
+    let has = |name| parts.headers.contains_key(name);
+    matches!(parts.method, Method::POST | Method::PUT)
+        && !has(header::CONTENT_LENGTH)
+        && !has(header::TRANSFER_ENCODING)
 }
 
 /// A fault that takes the place of the answer.
 fn answer_instead(fault: &Fault, quota: Quota) -> Option<Answer> {
     match fault {
+        // Nothing is done, and nobody will see this.
+        Fault::DropConnection => Some(Answer::empty(StatusCode::OK)),
         Fault::NotJson => Some(Answer::web_page(WEB_PAGE).with_quota(quota)),
         Fault::RefuseCursor { .. } => Some(Answer::error(&OktaError::invalid_cursor()).with_quota(quota)),
         Fault::Status { status, error_code } => {

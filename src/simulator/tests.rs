@@ -12,37 +12,37 @@ use super::clock;
 use super::events_file::Identity;
 use super::{Options, Simulator};
 
-const AUTHORIZATION: &str = "Authorization: SSWS token\r\n";
+pub(super) const AUTHORIZATION: &str = "Authorization: SSWS token\r\n";
 
 /// An answer as it came over the wire.
-struct Reply {
+pub(super) struct Reply {
     head: String,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Reply {
-    fn status(&self) -> u16 {
+    pub(super) fn status(&self) -> u16 {
         self.head[9..12].parse().unwrap()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers(name).first().copied()
     }
 
-    fn headers(&self, name: &str) -> Vec<&str> {
+    pub(super) fn headers(&self, name: &str) -> Vec<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.filter(|(other, _)| *other == name).map(|(_, value)| value).collect()
     }
 
     /// Path and query of a link.
-    fn link(&self, relation: &str) -> Option<String> {
+    pub(super) fn link(&self, relation: &str) -> Option<String> {
         let end = format!("; rel=\"{relation}\"");
         let link = self.headers("link").into_iter().find(|link| link.ends_with(&end))?;
         let url = link.strip_prefix('<')?.split_once('>')?.0;
         Some(url[url.find("/api")?..].to_owned())
     }
 
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
@@ -52,12 +52,12 @@ impl Reply {
         events.map(|event| event["uuid"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    fn error_code(&self) -> String {
+    pub(super) fn error_code(&self) -> String {
         self.json()["errorCode"].as_str().unwrap().to_owned()
     }
 }
 
-async fn send(simulator: &Simulator, request: &str) -> Option<Reply> {
+pub(super) async fn send(simulator: &Simulator, request: &str) -> Option<Reply> {
     let mut stream = TcpStream::connect(simulator.address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut bytes = Vec::new();
@@ -68,7 +68,7 @@ async fn send(simulator: &Simulator, request: &str) -> Option<Reply> {
     Some(Reply { head, body: bytes[end + 4..].to_vec() })
 }
 
-fn request(method: &str, target: &str, headers: &str, body: &str) -> String {
+pub(super) fn request(method: &str, target: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!(
         "{method} {target} HTTP/1.1\r\nHost: org.test\r\nConnection: close\r\n\
@@ -76,20 +76,20 @@ fn request(method: &str, target: &str, headers: &str, body: &str) -> String {
     )
 }
 
-async fn get(simulator: &Simulator, target: &str) -> Reply {
+pub(super) async fn get(simulator: &Simulator, target: &str) -> Reply {
     send(simulator, &request("GET", target, AUTHORIZATION, "")).await.unwrap()
 }
 
-async fn post(simulator: &Simulator, target: &str, body: &str) -> Reply {
+pub(super) async fn post(simulator: &Simulator, target: &str, body: &str) -> Reply {
     send(simulator, &request("POST", target, "", body)).await.unwrap()
 }
 
 /// An org with this backlog in which nothing new happens.
-async fn quiet_org(backlog: usize) -> Simulator {
+pub(super) async fn quiet_org(backlog: usize) -> Simulator {
     org(Options { backlog, rate: 0.0, rate_limit: 10_000, ..Options::default() }).await
 }
 
-async fn org(options: Options) -> Simulator {
+pub(super) async fn org(options: Options) -> Simulator {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Simulator::start(Options { listen, ..options }).await.unwrap()
 }
@@ -194,7 +194,7 @@ async fn refusals_are_oktas() {
         let reply = send(&simulator, &request(method, target, right, "")).await.unwrap();
         answers.push((reply.status(), reply.header("x-rate-limit-remaining").unwrap().to_owned()));
     }
-    let expected = [(404, "2"), (405, "2"), (200, "1"), (400, "0"), (429, "0")];
+    let expected = [(404, "1200"), (405, "1200"), (200, "1"), (400, "0"), (429, "0")];
     assert_eq!(answers, expected.map(|(status, remaining)| (status, remaining.to_owned())));
 }
 
@@ -354,4 +354,34 @@ async fn what_was_asked_is_counted() {
     );
     let recent = get(&simulator, "/-/requests/recent").await.json();
     assert_eq!((&recent[0]["events"], &recent[1]["query"]), (&3.into(), &"limit=x".into()));
+}
+
+#[tokio::test]
+async fn a_bounded_request_that_asks_too_early_misses_what_is_late() {
+    let simulator = org(Options { backlog: 1, rate: 200.0, ..Options::default() }).await;
+    let range = format!("/api/v1/logs?limit=1000&since={}&until={}", minutes_ago(1), minutes_ago(-1));
+    while get(&simulator, &range).await.uuids().is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let range = format!("/api/v1/logs?limit=1000&since={}&until={}", minutes_ago(1), minutes_ago(0));
+    let early = get(&simulator, &range).await.uuids().len();
+    while get(&simulator, &range).await.uuids().len() == early {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    simulator.stop().await;
+}
+
+#[tokio::test]
+async fn a_bounded_request_for_too_many_events_ends_in_an_error_after_a_while() {
+    let simulator = quiet_org(100).await;
+    let fault = r#"{"kind":"heavy_query","events":50,"milliseconds":200}"#;
+    post(&simulator, "/-/faults", fault).await;
+    let range = format!("/api/v1/logs?since={}&until={}", minutes_ago(9_000), minutes_ago(0));
+    let asked = Instant::now();
+    let heavy = get(&simulator, &format!("{range}&limit=51")).await;
+    assert_eq!((heavy.status(), &*heavy.error_code()), (500, "E0000009"));
+    assert!(asked.elapsed() >= Duration::from_millis(200));
+    assert_eq!(get(&simulator, &format!("{range}&limit=50")).await.uuids().len(), 50);
+    assert_eq!(get(&simulator, "/api/v1/logs?limit=51").await.uuids().len(), 51, "polling is never heavy");
+    simulator.stop().await;
 }

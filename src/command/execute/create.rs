@@ -38,7 +38,7 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => {
                 let created = User::read(raw);
-                let unread = || work.refused(&OktaError::NotAPage("it is no user".to_owned()));
+                let unread = || work.refused(&OktaError::NotAsAsked("it is no user".to_owned()));
                 let created = created.ok_or_else(unread)?;
                 let settled = work.settled_user(&created.id).await?.unwrap_or(created);
                 return Ok(finished(&settled));

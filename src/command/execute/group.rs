@@ -33,9 +33,6 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Fin
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
             // The name may be taken, by our own request in doubt for one. Lists are some seconds behind.
-            Sent::Refused(error) if doubt.is_none() && round == ROUNDS_MAX => {
-                return Err(work.refused(&error));
-            }
             Sent::Refused(error) => {
                 tokio::time::sleep(back_off(round)).await;
                 let found = resolve::named_groups(work.client, work.action, &new.name).await?;

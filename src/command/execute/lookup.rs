@@ -73,7 +73,7 @@ async fn list_from(client: &Client, url: Url, limit: usize, bytes_max: usize) ->
     loop {
         let found = patiently(client, &next).await?;
         let Value::Array(page) = found.body else {
-            return Err(OktaError::NotAPage("it is no JSON array".to_owned()));
+            return Err(OktaError::NotAsAsked("it is no JSON array".to_owned()));
         };
         for item in page {
             bytes += item.to_string().len();

@@ -36,8 +36,7 @@ pub(super) struct Work<'a> {
     planned: Vec<Value>,
 }
 
-/// What came of sending a change.
-#[derive(Debug)]
+/// What came of sending a change. The answer may have secrets in it, until [`Work::ended`] takes them out.
 pub(super) enum Sent {
     /// Okta made it, and answered this.
     Done(Value),
@@ -86,7 +85,7 @@ impl<'a> Work<'a> {
     pub(super) async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
         let raw = lookup::one(self.client, self.action, &users::get(id)).await?;
         let Some(raw) = raw else { return Ok(None) };
-        let no_user = || OktaError::NotAPage("it is no user".to_owned());
+        let no_user = || OktaError::NotAsAsked("it is no user".to_owned());
         Some(User::read(raw).ok_or_else(|| of_okta(&no_user(), self.action))).transpose()
     }
 
@@ -179,8 +178,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// It ended well.
-#[derive(Debug)]
+/// It ended well. The result may still have secrets in it.
 pub(super) struct Finished {
     way: Way,
     result: Value,

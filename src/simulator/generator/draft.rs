@@ -1,5 +1,6 @@
 //! An event before it is written down: who did what to whom, from where, and how it ended.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::entity::{Device, Entity};
@@ -29,7 +30,7 @@ impl Act {
             change: None,
             credential: None,
             risk: None,
-            request_uri: "/idp/idx/identify",
+            request_uri: Cow::Borrowed("/idp/idx/identify"),
             debug: Vec::new(),
         }
     }
@@ -46,7 +47,7 @@ pub(super) struct Draft {
     pub(super) change: Option<Change>,
     pub(super) credential: Option<Credential>,
     pub(super) risk: Option<Risk>,
-    pub(super) request_uri: &'static str,
+    pub(super) request_uri: Cow<'static, str>,
     /// More members of `debugData`.
     pub(super) debug: Vec<(&'static str, String)>,
 }
@@ -112,8 +113,8 @@ impl Draft {
         Self { risk: Some(risk), ..self }
     }
 
-    pub(super) fn uri(self, request_uri: &'static str) -> Self {
-        Self { request_uri, ..self }
+    pub(super) fn uri(self, request_uri: impl Into<Cow<'static, str>>) -> Self {
+        Self { request_uri: request_uri.into(), ..self }
     }
 
     pub(super) fn debug(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -81,7 +81,7 @@ impl Device {
 }
 
 /// An id of Okta's form: three characters for the kind, seventeen at random.
-pub(super) fn okta_id(rng: &mut Rng, prefix: &str) -> String {
+pub(in crate::simulator) fn okta_id(rng: &mut Rng, prefix: &str) -> String {
     let mut id = String::with_capacity(20);
     id.push_str(prefix);
     random_characters(rng, 20 - prefix.len().min(20), &mut id);

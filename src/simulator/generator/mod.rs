@@ -1,6 +1,7 @@
 //! Lifelike events without end: the same seed gives the same org and the same stories. It knows
 //! nothing of HTTP or storage.
 
+mod api_event;
 mod browser;
 mod cast;
 mod catalogue;
@@ -11,6 +12,7 @@ mod network;
 mod origin;
 mod place;
 mod render;
+mod residents;
 mod scene;
 mod stories;
 mod timeline;
@@ -21,6 +23,10 @@ use std::collections::BTreeMap;
 use fastrand::Rng;
 
 use super::Options;
+
+pub(super) use api_event::{ApiEvent, Party};
+pub(super) use entity::okta_id;
+pub(super) use residents::{Resident, Residents};
 
 use cast::Cast;
 use catalogue::Deck;

@@ -189,7 +189,7 @@ fn debug_data(draft: &Draft, rng: &mut Rng) -> Vec<(&'static str, String)> {
         pairs.push(("dtHash", format!("{:032x}{:032x}", rng.u128(..), rng.u128(..))));
         let level = draft.risk.map_or("LOW", |risk| risk.level);
         pairs.push(("risk", format!("{{level={level}}}")));
-        pairs.push(("requestUri", draft.request_uri.to_owned()));
+        pairs.push(("requestUri", draft.request_uri.to_string()));
         pairs.push(("threatSuspected", (level == "HIGH").to_string()));
         pairs.push(("url", format!("{}?fromURI=%2Fapp%2FUserHome", draft.request_uri)));
     }

@@ -3,23 +3,24 @@
 mod criteria;
 mod cursor;
 mod keyword;
-mod link;
 mod query;
 mod select;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use tokio::task::spawn_blocking;
 
 use super::answer::Answer;
 use super::clock;
-use super::fault::Fault;
+use super::endpoint::LOGS_PATH;
+use super::fault::{Fault, HEAVY_QUERY_MS};
+use super::link::Links;
 use super::log_store::LogStore;
 use super::okta_error::OktaError;
 use super::org::Org;
 
-use link::Links;
 use query::LogsQuery;
 use select::Selection;
 
@@ -32,11 +33,12 @@ pub(super) async fn answer(
 ) -> Result<Answer, OktaError> {
     let now_ms = clock::now_ms();
     let mut query = LogsQuery::parse(raw_query, now_ms)?;
+    refuse_heavy(org, &query, faults).await?;
     let is_emptied = faults.contains(&Fault::EmptyPages) && query.is_polling();
     if is_emptied {
         query.limit = 0;
     }
-    let links = Links::new(base, raw_query);
+    let links = Links::new(base, LOGS_PATH, raw_query);
     let selection = select(org, query, now_ms).await?;
 
     let mut events = selection.events;
@@ -51,11 +53,27 @@ pub(super) async fn answer(
     answer.events = events.len();
     answer.links.push(links.this());
     if let Some(cursor) = selection.next {
-        let token = if is_emptied { links.respelt(cursor) } else { cursor.to_string() };
+        let token = if is_emptied { links.respelt(&cursor.to_string()) } else { cursor.to_string() };
         answer.links.push(links.next(&token, foreign_host(faults)));
     }
     *org.last_page() = events;
     Ok(answer)
+}
+
+/// A bounded request for more events than the org is ready to sort ends in an error, and not soon.
+async fn refuse_heavy(org: &Org, query: &LogsQuery, faults: &[Fault]) -> Result<(), OktaError> {
+    let armed = faults.iter().map(|fault| match fault {
+        Fault::HeavyQuery { events, milliseconds } => Some((*events, *milliseconds)),
+        _ => None,
+    });
+    let usual = org.heavy_query_events.map(|events| (events, HEAVY_QUERY_MS));
+    let Some((events, milliseconds)) = armed.flatten().next().or(usual) else { return Ok(()) };
+    if query.is_polling() || query.limit <= events {
+        return Ok(());
+    }
+    let wait = tokio::time::sleep(Duration::from_millis(milliseconds));
+    let _ = org.stopping.run_until_cancelled(wait).await;
+    Err(OktaError::internal_server_error())
 }
 
 /// Filters read whole events, which takes too long for the runtime; everything else is quick.

@@ -4,6 +4,7 @@ use super::criteria::Criteria;
 use super::cursor::Cursor;
 use crate::simulator::clock::{self, DAY_MS};
 use crate::simulator::okta_error::OktaError;
+use crate::simulator::parameters::Parameters;
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
@@ -53,8 +54,8 @@ impl LogsQuery {
                 return Err(OktaError::validation("sortOrder", cause));
             }
         };
-        let since_ms = parameters.time("since")?;
-        let until_ms = parameters.time("until")?;
+        let since_ms = parse_time(&parameters, "since")?;
+        let until_ms = parse_time(&parameters, "until")?;
         let after = parameters.get("after").map(|token| parse_cursor(token, direction)).transpose()?;
         if after.is_none() && since_ms.is_some_and(|since_ms| since_ms < now_ms - OLDEST_SINCE_MS) {
             return Err(OktaError::invalid_parameter(
@@ -102,27 +103,13 @@ fn parse_limit(text: Option<&str>) -> Result<usize, OktaError> {
     }
 }
 
-struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    fn new(raw_query: &str) -> Self {
-        Self(url::form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect())
-    }
-
-    /// The first value of a parameter; an empty one counts as absent.
-    fn get(&self, name: &str) -> Option<&str> {
-        let value = self.0.iter().find_map(|(other, value)| (other == name).then_some(value));
-        value.map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    fn time(&self, name: &str) -> Result<Option<i64>, OktaError> {
-        let Some(text) = self.get(name) else {
-            return Ok(None);
-        };
-        let cause = || format!("'{name}': must be a valid date-time or empty");
-        let ms = clock::parse_date_time(text).ok_or_else(|| OktaError::validation(name, cause()))?;
-        Ok(Some(ms))
-    }
+fn parse_time(parameters: &Parameters, name: &str) -> Result<Option<i64>, OktaError> {
+    let Some(text) = parameters.get(name) else {
+        return Ok(None);
+    };
+    let cause = || format!("'{name}': must be a valid date-time or empty");
+    let ms = clock::parse_date_time(text).ok_or_else(|| OktaError::validation(name, cause()))?;
+    Ok(Some(ms))
 }
 
 #[cfg(test)]

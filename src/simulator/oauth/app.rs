@@ -6,6 +6,9 @@ use serde_json::Value;
 use super::error::OAuthError;
 use super::jwt::{KeyError, PublicKey};
 
+/// Roles that change nothing.
+const READING_ROLES: [&str; 2] = ["READ_ONLY_ADMIN", "REPORT_ADMIN"];
+
 /// A service app, in the shape of Okta's own client object as far as it goes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Typed")]
@@ -13,7 +16,7 @@ pub(in crate::simulator) struct App {
     pub(super) client_id: String,
     pub(super) keys: Vec<RegisteredKey>,
     scopes: Vec<String>,
-    pub(super) roles: Vec<String>,
+    roles: Vec<String>,
     pub(super) dpop_bound_access_tokens: bool,
     pub(super) api_demands_nonce: bool,
 }
@@ -106,6 +109,12 @@ impl App {
             return Err(OAuthError::invalid_scope(description));
         }
         Ok(asked.join(" "))
+    }
+
+    /// Whether a role of the app goes with this scope: any will do to read.
+    pub(super) fn may(&self, scope: &str) -> bool {
+        let reads = scope.ends_with(".read");
+        self.roles.iter().any(|role| reads || !READING_ROLES.contains(&role.as_str()))
     }
 
     /// The key that an assertion names; without a name, the only one.

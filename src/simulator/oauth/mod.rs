@@ -204,8 +204,7 @@ impl Inner {
                 }
             }
         }
-        let has_scope = issued.grant.scope.split(' ').any(|scope| scope == request.scope);
-        if !has_scope || app.roles.is_empty() {
+        if !issued.grant.opens(request.scope) || !app.may(request.scope) {
             return Err(Refusal::Right);
         }
         Ok(issued.grant.clone())

@@ -239,6 +239,27 @@ fn a_role_is_needed_beside_the_scope_and_tokens_end() {
 }
 
 #[test]
+fn who_may_manage_may_read_and_a_reading_role_changes_nothing() {
+    let key = Key::new();
+    let scopes = ["okta.users.read", "okta.users.manage"];
+    for (roles, asked, needed, is_right) in [
+        (["USER_ADMIN"], "okta.users.manage", "okta.users.read", true),
+        (["USER_ADMIN"], "okta.users.manage", "okta.users.manage", true),
+        (["USER_ADMIN"], "okta.users.read", "okta.users.manage", false),
+        (["USER_ADMIN"], "okta.users.manage", "okta.groups.manage", false),
+        (["READ_ONLY_ADMIN"], "okta.users.manage", "okta.users.manage", false),
+        (["READ_ONLY_ADMIN"], "okta.users.manage", "okta.users.read", true),
+    ] {
+        let mut org = org(app(&key, &json!({"roles": roles, "scopes": scopes})));
+        let given = ask(&mut org, &key.sign(&header(), &claims("1")), asked, &[]).unwrap();
+        let token = given["access_token"].as_str().unwrap();
+        let request =
+            ApiRequest { method: "POST", url: LOGS, scheme: "Bearer", token, proofs: &[], scope: needed };
+        assert_eq!(org.admit(request, NOW_S).is_ok(), is_right, "{roles:?} {asked} {needed}");
+    }
+}
+
+#[test]
 fn an_app_without_usable_public_keys_is_not_taken() {
     let key = Key::new();
     let with_keys = |keys: Value| json!({"client_id": "0oa1", "jwks": {"keys": keys}});

@@ -13,6 +13,14 @@ pub(in crate::simulator) struct Grant {
     pub(super) scope: String,
 }
 
+impl Grant {
+    /// Whether it opens what needs this scope; who may manage may read.
+    pub(super) fn opens(&self, needed: &str) -> bool {
+        let managing = needed.strip_suffix(".read").map(|beginning| format!("{beginning}.manage"));
+        self.scope.split(' ').any(|scope| scope == needed || Some(scope) == managing.as_deref())
+    }
+}
+
 /// A token that has been given.
 #[derive(Clone, Debug)]
 pub(super) struct Issued {

@@ -1,5 +1,5 @@
-//! SCIM filters as Okta's System Log takes them: all operators and grouping, but no `[ ]`. It knows
-//! nothing of events.
+//! SCIM filters as Okta takes them: all operators and grouping, but no `[ ]`. It knows
+//! nothing of events or users.
 
 mod evaluate;
 mod lexer;
@@ -69,11 +69,41 @@ impl Filter {
         evaluate::evaluate(&self.0, value)
     }
 
+    /// The same filter with other values.
+    pub(super) fn map_values(mut self, map: &dyn Fn(&[String], Value) -> Value) -> Self {
+        map_values(&mut self.0, map);
+        self
+    }
+
+    /// Whether there is a `not` in it.
+    pub(super) fn negates(&self) -> bool {
+        negates(&self.0)
+    }
+
     /// Every attribute that is compared, and how.
     pub(super) fn comparisons(&self) -> Vec<(&[String], Operator)> {
         let mut comparisons = Vec::new();
         collect(&self.0, &mut comparisons);
         comparisons
+    }
+}
+
+fn map_values(expression: &mut Expression, map: &dyn Fn(&[String], Value) -> Value) {
+    match expression {
+        Expression::Comparison { path, value, .. } => *value = map(path, value.take()),
+        Expression::Present { .. } => {}
+        Expression::Not(inner) => map_values(inner, map),
+        Expression::And(parts) | Expression::Or(parts) => {
+            parts.iter_mut().for_each(|part| map_values(part, map));
+        }
+    }
+}
+
+fn negates(expression: &Expression) -> bool {
+    match expression {
+        Expression::Comparison { .. } | Expression::Present { .. } => false,
+        Expression::Not(_) => true,
+        Expression::And(parts) | Expression::Or(parts) => parts.iter().any(negates),
     }
 }
 

@@ -2,33 +2,32 @@
 
 use std::fmt::Write;
 
-use super::cursor::Cursor;
-
 const AFTER: &str = "after";
 
 /// Makes the links of one answer.
 #[derive(Debug)]
 pub(super) struct Links<'a> {
     base: &'a str,
+    path: &'a str,
     parameters: Vec<(String, String)>,
 }
 
 impl<'a> Links<'a> {
-    pub(super) fn new(base: &'a str, raw_query: &str) -> Self {
+    pub(super) fn new(base: &'a str, path: &'a str, raw_query: &str) -> Self {
         let parameters = url::form_urlencoded::parse(raw_query.as_bytes()).into_owned().collect();
-        Self { base, parameters }
+        Self { base, path, parameters }
     }
 
     /// The value of the header line for `self`.
     pub(super) fn this(&self) -> String {
-        line(self.base, self.parameters.iter().map(pair), "self")
+        self.line(self.base, self.parameters.iter().map(pair), "self")
     }
 
     /// The request's own token, or else that of a cursor, spelt in another way: it looks as if it
     /// had moved on and means the same place.
-    pub(super) fn respelt(&self, cursor: Cursor) -> String {
+    pub(super) fn respelt(&self, cursor: &str) -> String {
         let own = self.parameters.iter().find(|(name, _)| name == AFTER);
-        let token = own.map_or_else(|| cursor.to_string(), |(_, value)| value.clone());
+        let token = own.map_or(cursor, |(_, value)| value);
         token.replacen('_', "_0", 1)
     }
 
@@ -37,27 +36,32 @@ impl<'a> Links<'a> {
         let others = self.parameters.iter().map(pair).filter(|(name, _)| *name != AFTER);
         let parameters = others.chain([(AFTER, after)]);
         match foreign_host {
-            Some(host) => line(&format!("https://{host}"), parameters, "next"),
-            None => line(self.base, parameters, "next"),
+            Some(host) => self.line(&format!("https://{host}"), parameters, "next"),
+            None => self.line(self.base, parameters, "next"),
         }
+    }
+
+    fn line<'p>(
+        &self,
+        base: &str,
+        parameters: impl Iterator<Item = (&'p str, &'p str)>,
+        relation: &str,
+    ) -> String {
+        let mut line = format!("<{base}{}", self.path);
+        for (n, (name, value)) in parameters.enumerate() {
+            line.push(if n == 0 { '?' } else { '&' });
+            encode(name, &mut line);
+            line.push('=');
+            encode(value, &mut line);
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(line, ">; rel=\"{relation}\"");
+        line
     }
 }
 
 fn pair((name, value): &(String, String)) -> (&str, &str) {
     (name, value)
-}
-
-fn line<'p>(base: &str, parameters: impl Iterator<Item = (&'p str, &'p str)>, relation: &str) -> String {
-    let mut line = format!("<{base}/api/v1/logs");
-    for (n, (name, value)) in parameters.enumerate() {
-        line.push(if n == 0 { '?' } else { '&' });
-        encode(name, &mut line);
-        line.push('=');
-        encode(value, &mut line);
-    }
-    // Writing to a string cannot fail.
-    let _ = write!(line, ">; rel=\"{relation}\"");
-    line
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.
@@ -78,9 +82,11 @@ fn encode(text: &str, line: &mut String) {
 mod tests {
     use super::*;
 
+    const LOGS: &str = "/api/v1/logs";
+
     #[test]
     fn next_carries_the_request_over_and_replaces_the_cursor() {
-        let links = Links::new("https://acme.okta.com", "limit=20&after=1_1&q=a+%22b%22%2Cc");
+        let links = Links::new("https://acme.okta.com", LOGS, "limit=20&after=1_1&q=a+%22b%22%2Cc");
         assert_eq!(
             links.this(),
             r#"<https://acme.okta.com/api/v1/logs?limit=20&after=1_1&q=a%20%22b%22%2Cc>; rel="self""#
@@ -93,10 +99,10 @@ mod tests {
 
     #[test]
     fn a_followed_next_link_that_stays_equals_self() {
-        let first = Links::new("http://a", "since=2024-08-13T00:00:00Z&limit=5");
+        let first = Links::new("http://a", LOGS, "since=2024-08-13T00:00:00Z&limit=5");
         let next = first.next("2_3", None);
         let query = next.split_once('?').unwrap().1.split_once('>').unwrap().0;
-        let second = Links::new("http://a", query);
+        let second = Links::new("http://a", LOGS, query);
         assert_eq!(second.this().replace("self", "next"), second.next("2_3", None));
     }
 }
