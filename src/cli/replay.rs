@@ -104,7 +104,7 @@ async fn here(config: Config, request: Request, mut signals: StopSignals, file: 
         }
     }
     let clients = match clients(&config) {
-        Ok(clients) => clients.into_values().collect::<Vec<_>>(),
+        Ok(clients) => clients,
         Err(err) => return fail(Exit::Usage, &err),
     };
     let state = match State::open(Places::from(&config.runtime.state), Opening::Trusted).await {

@@ -35,7 +35,7 @@ use bytes::Bytes;
 pub use error::IntakeError;
 
 pub use super::message::{Headers, PAYLOAD_BYTES_MAX};
-use crate::config::IntakeConfig;
+pub use crate::config::IntakeConfig;
 
 /// One message of an intake.
 #[derive(Debug)]

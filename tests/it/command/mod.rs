@@ -1,5 +1,7 @@
-//! How commands arrive and where outcomes go, on real buses.
+//! Commands on real buses: how they arrive, where outcomes go, and what the daemon makes of them.
 
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod engine;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 mod intake;
 #[cfg(feature = "kafka")]

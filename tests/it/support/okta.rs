@@ -164,6 +164,25 @@ impl Okta {
         assert!(request.send().await.unwrap().status().is_success());
     }
 
+    /// Puts a user into the directory, and gives the id.
+    pub(crate) async fn plant_user(&self, user: &Value) -> String {
+        self.plant("/-/users", user).await
+    }
+
+    /// Puts a group into the directory, and gives the id.
+    pub(crate) async fn plant_group(&self, group: &Value) -> String {
+        self.plant("/-/groups", group).await
+    }
+
+    async fn plant(&self, path: &str, what: &Value) -> String {
+        let request =
+            self.http.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let response = request.body(what.to_string()).send().await.unwrap();
+        let text = response.text().await.unwrap();
+        let planted: Value = serde_json::from_str(&text).unwrap();
+        planted["id"].as_str().unwrap_or_else(|| panic!("{what} was not planted: {text}")).to_owned()
+    }
+
     /// What one of the simulator's own pages says.
     pub(crate) async fn page(&self, path: &str) -> Value {
         serde_json::from_str(&self.get(path).await).unwrap()

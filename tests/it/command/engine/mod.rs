@@ -1,0 +1,10 @@
+//! Commands from the queue to their outcomes, by the daemon as a process of its own, against the simulated org.
+
+mod bad;
+mod by_hand;
+mod crash;
+
+mod faults;
+mod order;
+mod policy;
+mod scene;
