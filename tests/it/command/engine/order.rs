@@ -7,7 +7,8 @@ use super::scene::{Scene, essence};
 
 fn create(id: &str, login: &str) -> Value {
     let profile = json!({ "firstName": "Ada", "lastName": "L", "email": login, "login": login });
-    json!({ "id": id, "action": "user.create", "parameters": { "profile": profile } })
+    let parameters = json!({ "profile": profile, "password": "Correct-horse-7-battery" });
+    json!({ "id": id, "action": "user.create", "parameters": parameters })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -128,9 +128,9 @@ impl Scene {
         self.workplace.oktabus(&[&["command"], arguments].concat()).await
     }
 
-    /// What `/status` says of the commands.
+    /// What `/status` says of the commands, once the daemon is up.
     pub(super) async fn status(&self) -> Value {
-        let (_, page) = self.workplace.get("/status").await.unwrap();
+        let page = eventually("the status page", async || self.workplace.get("/status").await.ok()).await.1;
         serde_json::from_str::<Value>(&page).unwrap()["commands"][0].take()
     }
 
