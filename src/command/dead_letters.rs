@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::intake::Headers;
+use super::message::Headers;
 use crate::sink::{DeadLettersError, append_dead_letters};
 
 /// The dead letters of the commands of one name.

@@ -106,7 +106,10 @@ impl Answer {
         let date_ms = clock::now_ms().saturating_add(skew_s.saturating_mul(1000));
         let mut headers = HeaderMap::new();
         headers.insert(header::DATE, value(&clock::http_date(date_ms)));
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        // Okta's SDK for Python reads a body wherever one has a type.
+        if !self.body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
         headers.insert(REQUEST_ID, value(request_id));
         if let Some(quota) = self.quota {

@@ -42,10 +42,12 @@ pub(super) async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> R
     let mut parts = Parts::default();
     for subject in &work.subjects.groups {
         let group = id_of_group(subject)?;
-        let next = |now: Option<&Value>| match (now, is_wanted) {
-            (None, true) => Some(apps::assign_group(app, group)),
-            (Some(_), false) => Some(apps::unassign_group(app, group)),
-            _ => None,
+        let next = |now: Option<&Value>| {
+            Ok(match (now, is_wanted) {
+                (None, true) => Some(apps::assign_group(app, group)),
+                (Some(_), false) => Some(apps::unassign_group(app, group)),
+                _ => None,
+            })
         };
         let came_of = bring_about(work, None, &apps::group(app, group), next).await;
         parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
@@ -58,17 +60,23 @@ fn must_be_id(app: &str) -> Result<(), Failed> {
 }
 
 /// The change that is needed, if any.
-fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Option<Change> {
-    match (wish, now) {
+fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Result<Option<Change>, Failed> {
+    let is_by_group = now.and_then(|now| now.get("scope")).and_then(Value::as_str) == Some("GROUP");
+    Ok(match (wish, now) {
         (Wish::Assigned(profile), None) => Some(apps::assign_user(app, user, profile)),
         (Wish::Assigned(profile), Some(now)) => {
             let attribute = |name: &str| now.get("profile").and_then(|now| now.get(name));
             let is_so = |(name, value): (&String, &Value)| attribute(name).unwrap_or(&Value::Null) == value;
             (!profile.iter().all(is_so)).then(|| apps::update_user(app, user, profile))
         }
+        // They would keep it.
+        (Wish::Unassigned, Some(_)) if is_by_group => {
+            let message = format!("user {user} has app {app} through a group");
+            return Err(Code::AssignedByGroup.because(message));
+        }
         (Wish::Unassigned, Some(_)) => Some(apps::unassign_user(app, user)),
         (Wish::Unassigned, None) => None,
-    }
+    })
 }
 
 /// Looks at an assignment, changes it if that is needed, and looks again if it is in doubt.
@@ -76,12 +84,12 @@ async fn bring_about(
     work: &mut Work<'_>,
     user: Option<&str>,
     target: &Target,
-    next: impl Fn(Option<&Value>) -> Option<Change>,
+    next: impl Fn(Option<&Value>) -> Result<Option<Change>, Failed>,
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let now = lookup::one(work.client, work.action, target).await?;
-        let change = next(now.as_ref());
+        let change = next(now.as_ref())?;
         if change.is_none() && doubt.is_some() {
             return Ok(Way::Done);
         }

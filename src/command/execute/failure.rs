@@ -33,6 +33,8 @@ pub enum Code {
     AlreadyExists,
     /// Okta, or an app, is the master of the group.
     ReadOnlyGroup,
+    /// The user has the app through a group.
+    AssignedByGroup,
     /// Okta is still at work on the user.
     StillChanging,
     /// The parameters are not such that Okta could take them.
@@ -60,6 +62,7 @@ impl Code {
         Self::ExpectationFailed,
         Self::AlreadyExists,
         Self::ReadOnlyGroup,
+        Self::AssignedByGroup,
         Self::StillChanging,
         Self::InvalidParameters,
         Self::OktaRefused,
@@ -80,6 +83,7 @@ impl Code {
             Self::ExpectationFailed => "expectation_failed",
             Self::AlreadyExists => "already_exists",
             Self::ReadOnlyGroup => "read_only_group",
+            Self::AssignedByGroup => "assigned_by_group",
             Self::StillChanging => "still_changing",
             Self::InvalidParameters => "invalid_parameters",
             Self::OktaRefused => "okta_refused",
@@ -107,6 +111,7 @@ impl Code {
             Self::ReadOnlyGroup => {
                 "change it where it is mastered: in the app, the directory or by a group rule"
             }
+            Self::AssignedByGroup => "remove the user from the group, or take the app from the group",
             Self::StillChanging => "try again in some minutes",
             Self::InvalidParameters => {
                 "correct the parameters; `oktabus schema` prints what each action takes"

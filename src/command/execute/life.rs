@@ -53,6 +53,10 @@ pub(super) async fn change(
             }
         }
     }
+    // The last round may have done it.
+    if operation.step(&user.status) == Step::Already {
+        return Ok(finished(Way::Done, &user, Value::Null));
+    }
     Err(work.gave_up(doubt.as_ref()))
 }
 

@@ -34,8 +34,10 @@ use bytes::Bytes;
 
 pub use error::IntakeError;
 
-pub use super::message::{Headers, PAYLOAD_BYTES_MAX};
-pub use crate::config::IntakeConfig;
+use super::message::Headers;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use super::message::PAYLOAD_BYTES_MAX;
+use crate::config::IntakeConfig;
 
 /// One message of an intake.
 #[derive(Debug)]

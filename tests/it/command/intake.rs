@@ -5,7 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oktabus::command::intake::{Delivery, Intake, IntakeConfig, PAYLOAD_BYTES_MAX};
+use oktabus::{
+    command::{
+        intake::{Delivery, Intake},
+        message::PAYLOAD_BYTES_MAX,
+    },
+    config::IntakeConfig,
+};
 use tokio::time::timeout;
 
 use crate::support::tools::eventually;

@@ -9,7 +9,8 @@ use std::{
 };
 
 use oktabus::{
-    command::intake::{Intake, IntakeConfig, IntakeError},
+    command::intake::{Intake, IntakeError},
+    config::IntakeConfig,
     sink::SinkClass,
 };
 use rdkafka::{

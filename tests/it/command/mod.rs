@@ -1,5 +1,6 @@
-//! Commands on real buses: how they arrive, where outcomes go, and what the daemon makes of them.
+//! What commands do at Okta, how they arrive, where outcomes go, and what the daemon makes of them, on real buses.
 
+mod actions;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod engine;
 #[cfg(any(feature = "kafka", feature = "nats"))]

@@ -8,8 +8,8 @@ use async_nats::jetstream::{
     stream::{Config, RetentionPolicy},
 };
 use oktabus::{
-    command::intake::{Intake, IntakeConfig, IntakeError},
-    config::NatsAuth,
+    command::intake::{Intake, IntakeError},
+    config::{IntakeConfig, NatsAuth},
     sink::SinkClass,
 };
 use tokio::time::timeout;

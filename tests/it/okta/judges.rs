@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::{org, service_app};
 use crate::support::{
     daemon::Workplace,
-    judges::okta::{CLIENT_ID, KEY_ID, Key, TokenServer, node_sdk, python_sdk},
+    judges::okta::{
+        CLIENT_ID, KEY_ID, Key, TokenServer, node_directory, node_sdk, python_directory, python_sdk,
+    },
     okta::{Okta, TOKEN},
 };
 
@@ -125,4 +127,58 @@ async fn oktas_sdk_for_python_sees_what_we_see() {
     }
     let refused = python_sdk(question(&okta, &json!({"token": "wrong"}))).await;
     assert!(refused.to_string().contains("E0000011"), "{refused}");
+}
+
+/// What every client of Okta should see of a life from create to delete, with an org of 300 people.
+const LIFE: [&str; 19] = [
+    "create: ACTIVE",
+    "create again: refused 400 E0000001",
+    "get: Hopper",
+    "update: Admiral Grace",
+    "search: 1",
+    "group: Navy OKTA_GROUP",
+    "members: 1",
+    "members: 0",
+    "suspend: SUSPENDED",
+    "suspend again: refused 400 E0000001",
+    "unsuspend: ACTIVE",
+    "activate: refused 403 E0000016",
+    "deactivate: DEPROVISIONED",
+    "get deleted: refused 404 E0000007",
+    "delete again: refused 404 E0000007",
+    "get deleted group: refused 404 E0000007",
+    "users: 299",
+    "groups: 16",
+    "apps: 20",
+];
+
+#[tokio::test]
+async fn oktas_sdks_live_through_the_life_of_a_user() {
+    let key = Key::generate("RSA");
+    let app = |scopes: &[&str], more: Value| {
+        let mut app = json!({
+            "authorizationMode": "PrivateKey", "clientId": CLIENT_ID, "scopes": scopes, "privateKey": key.jwk(None),
+        });
+        app.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        app
+    };
+    let scopes = ["okta.users.manage", "okta.groups.manage", "okta.apps.read"];
+    for name in ["API token", "private_key_jwt"] {
+        // Each client finds the org as it was at the start.
+        for sdk in ["node", "python"] {
+            let options = ["--listing-delay", "0"];
+            let okta = org(10, &key, &json!({"scopes": scopes, "roles": ["ORG_ADMIN"]}), &options).await;
+            let mut configuration = match (name, sdk) {
+                ("API token", _) => json!({ "token": TOKEN }),
+                (_, "node") => app(&scopes, json!({ "keyId": KEY_ID })),
+                _ => app(&scopes, json!({ "kid": KEY_ID })),
+            };
+            configuration["orgUrl"] = okta.url().into();
+            let seen = match sdk {
+                "node" => node_directory(configuration).await,
+                _ => python_directory(configuration).await,
+            };
+            assert_eq!(seen["steps"], json!(LIFE), "{sdk}, {name}: {seen}");
+        }
+    }
 }

@@ -164,23 +164,19 @@ impl Okta {
         assert!(request.send().await.unwrap().status().is_success());
     }
 
-    /// Puts a user into the directory, and gives the id.
-    pub(crate) async fn plant_user(&self, user: &Value) -> String {
-        self.plant("/-/users", user).await
+    /// Puts something into the directory as it is: `users` or `groups`. Answers the id.
+    pub(crate) async fn plant(&self, what: &str, planted: &Value) -> String {
+        let request = self.http.post(format!("{}/-/{what}", self.url)).body(planted.to_string());
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        answer["id"].as_str().unwrap().to_owned()
     }
 
-    /// Puts a group into the directory, and gives the id.
-    pub(crate) async fn plant_group(&self, group: &Value) -> String {
-        self.plant("/-/groups", group).await
-    }
-
-    async fn plant(&self, path: &str, what: &Value) -> String {
-        let request =
-            self.http.post(format!("{}{path}", self.url)).header("content-type", "application/json");
-        let response = request.body(what.to_string()).send().await.unwrap();
-        let text = response.text().await.unwrap();
-        let planted: Value = serde_json::from_str(&text).unwrap();
-        planted["id"].as_str().unwrap_or_else(|| panic!("{what} was not planted: {text}")).to_owned()
+    /// What Okta's own interface answers.
+    pub(crate) async fn api(&self, path: &str) -> Value {
+        let request = self.http.get(format!("{}/api/v1{path}", self.url));
+        let answer = request.header("authorization", format!("SSWS {TOKEN}")).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
     /// What one of the simulator's own pages says.

@@ -51,6 +51,16 @@ async fn what_names_nobody_or_several_is_told() {
             vec![("GET /users/00u1", 200, ada("ACTIVE"))],
             "app_not_found",
         ),
+        (
+            "app.unassign_user",
+            json!({ "app": "0oa1", "user": "00u1" }),
+            vec![
+                ("GET /users/00u1", 200, ada("ACTIVE")),
+                ("GET /apps/0oa1", 200, json!({})),
+                ("GET /apps/0oa1/users/00u1", 200, json!({ "scope": "GROUP" })),
+            ],
+            "assigned_by_group",
+        ),
         ("user.search", json!({ "q": " " }), vec![], "invalid_parameters"),
         ("user.search", json!({ "q": "a", "filter": "b" }), vec![], "invalid_parameters"),
         ("group.find", json!({ "name": "" }), vec![], "invalid_parameters"),

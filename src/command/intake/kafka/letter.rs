@@ -6,7 +6,7 @@ use rdkafka::{
     message::{BorrowedMessage, Headers as _},
 };
 
-use crate::command::intake::{Headers, too_large};
+use crate::command::{intake::too_large, message::Headers};
 
 /// One message.
 #[derive(Debug, Clone)]

@@ -158,7 +158,7 @@ async fn keep(queue: NatsQueue, shared: Arc<Shared>, shelf: Arc<Shelf>, session:
     }
 }
 
-fn listed(headers: &HeaderMap) -> super::Headers {
+fn listed(headers: &HeaderMap) -> crate::command::message::Headers {
     let pairs = headers.iter().flat_map(|(name, values)| {
         values.iter().map(move |value| (name.to_string(), Bytes::copy_from_slice(value.as_str().as_bytes())))
     });

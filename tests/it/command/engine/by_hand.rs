@@ -11,7 +11,7 @@ fn said(said: &crate::support::daemon::Said) -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_is_carried_out_by_hand_with_the_daemon_and_without() {
     let mut scene = Scene::start("allow = [\"user.*\"]").await;
-    scene.okta.plant_user(&json!({ "profile": { "login": "ada@acme.com" } })).await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
     scene.ask("ready", "user.get", "ada@acme.com").await;
     let run = |id: &'static str, action: &'static str| {
         ["run", action, "-p", "user=ada@acme.com", "--id", id, "--json", "--reason", "a test"]
@@ -49,7 +49,7 @@ async fn a_command_is_carried_out_by_hand_with_the_daemon_and_without() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_is_published_by_hand() {
     let mut scene = Scene::prepare("allow = [\"*\"]").await;
-    scene.okta.plant_user(&json!({ "profile": { "login": "ada@acme.com" } })).await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
     let published =
         scene.by_hand(&["publish", "user.suspend", "-p", "user=ada@acme.com", "--id", "p1"]).await;
     assert_eq!(published.stdout, "published `p1` to commands.user.suspend\n", "{published:?}");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::scene::{Scene, essence, until};
 
 async fn plant(scene: &Scene, login: &str, status: &str) {
-    scene.okta.plant_user(&json!({ "status": status, "profile": { "login": login } })).await;
+    scene.okta.plant("users", &json!({ "status": status, "profile": { "login": login } })).await;
 }
 
 async fn writes(scene: &Scene, what: &str) -> usize {

@@ -46,7 +46,8 @@ async fn different_users_do_not_wait_for_each_other() {
     for n in 0..8 {
         scene.outcome(&format!("c{n}")).await;
     }
-    let fault = json!({ "kind": "delay", "milliseconds": 1_500, "path": "/api/v1/users/*", "method": "POST" });
+    let fault =
+        json!({ "kind": "delay", "milliseconds": 1_500, "path": "/api/v1/users/*", "method": "POST" });
     scene.okta.arm(fault).await;
     let begun = std::time::Instant::now();
     for n in 0..8 {

@@ -7,10 +7,10 @@ use super::scene::{Scene, essence, until};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_changed_about_the_protected_or_beyond_what_is_allowed() {
     let scene = Scene::prepare("placeholder = 1").await;
-    let boss = scene.okta.plant_user(&json!({ "profile": { "login": "boss@acme.com" } })).await;
-    scene.okta.plant_user(&json!({ "profile": { "login": "glass@acme.com" } })).await;
-    scene.okta.plant_user(&json!({ "profile": { "login": "ada@acme.com" } })).await;
-    scene.okta.plant_group(&json!({ "profile": { "name": "Bosses" }, "members": [boss] })).await;
+    let boss = scene.okta.plant("users", &json!({ "profile": { "login": "boss@acme.com" } })).await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "glass@acme.com" } })).await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    scene.okta.plant("groups", &json!({ "profile": { "name": "Bosses" }, "members": [boss] })).await;
     let policy = "allow = [\"user.suspend\", \"user.get\", \"group.*\"]\nprotect = { users = [\"GLASS@acme.com\"], groups = [\"Bosses\"] }";
     let mut scene = scene.under(policy);
     scene.resume();
@@ -35,7 +35,7 @@ async fn nothing_is_changed_about_the_protected_or_beyond_what_is_allowed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_wait_while_nobody_knows_who_is_protected() {
     let scene = Scene::start("allow = [\"*\"]\nprotect = { groups = [\"Bosses\"] }").await;
-    scene.okta.plant_user(&json!({ "profile": { "login": "ada@acme.com" } })).await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
     scene
         .send(json!({ "id": "w1", "action": "user.suspend", "parameters": { "user": "ada@acme.com" } }))
         .await;
@@ -44,7 +44,7 @@ async fn changes_wait_while_nobody_knows_who_is_protected() {
     scene.send(json!({ "id": "r2", "action": "user.search", "parameters": { "q": "ada" } })).await;
     assert_eq!(essence(&scene.outcome("r2").await), ("done", ""));
     assert_eq!(scene.okta.page("/-/writes").await, json!([]));
-    scene.okta.plant_group(&json!({ "profile": { "name": "Bosses" } })).await;
+    scene.okta.plant("groups", &json!({ "profile": { "name": "Bosses" } })).await;
     assert_eq!(essence(&scene.outcome("w1").await), ("done", ""));
 }
 
@@ -52,7 +52,7 @@ async fn changes_wait_while_nobody_knows_who_is_protected() {
 async fn a_limit_trips_stays_tripped_over_a_restart_and_is_released_by_hand() {
     let mut scene = Scene::start("allow = [\"*\"]\nlimits = { \"user.suspend\" = \"2/1h\" }").await;
     for n in 0..4 {
-        scene.okta.plant_user(&json!({ "profile": { "login": format!("l{n}@acme.com") } })).await;
+        scene.okta.plant("users", &json!({ "profile": { "login": format!("l{n}@acme.com") } })).await;
     }
     let expected = [("done", ""), ("done", ""), ("refused", "limit_tripped")];
     for (n, expected) in expected.into_iter().enumerate() {
@@ -81,7 +81,7 @@ async fn a_limit_trips_stays_tripped_over_a_restart_and_is_released_by_hand() {
 async fn secrets_go_where_policy_says_and_are_never_kept() {
     let policy = "allow = [\"*\"]\nreply_to = [\"replies.>\"]\nreveal = { allowed = true, private = [\"replies.private\"] }";
     let scene = Scene::start(policy).await;
-    scene.okta.plant_user(&json!({ "profile": { "login": "ada@acme.com" } })).await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
     let expire = |id: &str, reveal: bool, reply_to: &str| {
         let parameters = json!({ "user": "ada@acme.com", "temporary_password": true });
         json!({ "id": id, "action": "user.expire_password", "parameters": parameters, "reveal": reveal, "reply_to": reply_to })

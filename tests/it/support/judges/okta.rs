@@ -97,11 +97,30 @@ impl TokenServer {
     }
 }
 
-/// What Okta's SDK for Python saw of an org with this configuration.
+/// What Okta's SDK for Python saw of the log of an org with this configuration.
 pub(crate) async fn python_sdk(configuration: Value) -> Value {
+    run_python("okta/sdk.py", configuration).await
+}
+
+/// What Okta's SDK for Node.js saw of the log of an org with this configuration.
+pub(crate) async fn node_sdk(configuration: Value) -> Value {
+    run_node("okta/sdk.mjs", configuration).await
+}
+
+/// What Okta's SDK for Python did to the users of an org with this configuration.
+pub(crate) async fn python_directory(configuration: Value) -> Value {
+    run_python("okta/directory.py", configuration).await
+}
+
+/// What Okta's SDK for Node.js did to the users of an org with this configuration.
+pub(crate) async fn node_directory(configuration: Value) -> Value {
+    run_node("okta/directory.mjs", configuration).await
+}
+
+async fn run_python(script: &str, configuration: Value) -> Value {
     tool("judges-okta-python/python");
     let mut command = Command::new("python3");
-    command.arg(program("okta/sdk.py"));
+    command.arg(program(script));
     // The SDK takes plain http for a mistake otherwise.
     command
         .env("OKTA_TESTING_TESTINGDISABLEHTTPSCHECK", "true")
@@ -109,11 +128,10 @@ pub(crate) async fn python_sdk(configuration: Value) -> Value {
     said(command, configuration).await
 }
 
-/// What Okta's SDK for Node.js saw of an org with this configuration.
-pub(crate) async fn node_sdk(configuration: Value) -> Value {
+async fn run_node(script: &str, configuration: Value) -> Value {
     tool("judges-okta-node/node_modules");
     let mut command = Command::new("node");
-    command.arg(program("okta/sdk.mjs"));
+    command.arg(program(script));
     said(command, configuration).await
 }
 
