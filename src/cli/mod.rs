@@ -53,7 +53,8 @@ enum Command {
     /// Deliver a window of the past once more to the sink of a route
     Replay(replay::ReplayArguments),
     /// Carry out a command or put it on the queue, see what became of others, release limits
-    Command(command::CommandArguments),
+    #[command(name = "command")]
+    ByHand(command::CommandArguments),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -114,7 +115,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Render(arguments) => render::render(arguments).await,
         Command::Replay(arguments) => replay::replay(arguments).await,
-        Command::Command(arguments) => command::command(arguments).await,
+        Command::ByHand(arguments) => command::command(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

@@ -6,6 +6,8 @@
 mod address;
 pub mod audit;
 pub mod dead_letters;
+#[cfg(test)]
+mod documented;
 pub mod engine;
 pub mod execute;
 mod expect;

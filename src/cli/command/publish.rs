@@ -1,5 +1,7 @@
 //! `oktabus command publish`: onto the queue, with proof that the bus has it.
 
+use std::sync::Arc;
+
 use super::{Which, message::MessageArguments};
 use crate::{
     cli::{Exit, fail, print},
@@ -74,7 +76,7 @@ fn queue(
         Some(IntakeConfig::Kafka { bus, topic, .. }) => {
             let sink = KafkaSink {
                 name,
-                bus: bus.clone(),
+                bus: Arc::clone(bus),
                 topic: Template::nothing(Use::Topic),
                 key: Template::nothing(Use::Key),
                 encoding: Encoding::Binary,
@@ -85,7 +87,7 @@ fn queue(
             let address = address(read, action, subject)?;
             let sink = NatsSink {
                 name,
-                bus: bus.clone(),
+                bus: Arc::clone(bus),
                 stream: stream.clone(),
                 subject: Template::nothing(Use::Subject),
                 key: Template::nothing(Use::Key),

@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Arrival {
     /// From a queue.
-    Delivery(Delivery),
+    Delivery(Box<Delivery>),
     /// From somebody of this machine.
     Asked(Asked),
 }
@@ -46,7 +46,8 @@ impl Office {
     pub(super) async fn arrive(&self, arrival: Arrival) -> Result<Option<Job>, EngineError> {
         let now = Timestamp::now();
         let (payload, headers, message_id, unfit, origin) = match arrival {
-            Arrival::Delivery(Delivery { payload, headers, message_id, place, unfit, ticket }) => {
+            Arrival::Delivery(delivery) => {
+                let Delivery { payload, headers, message_id, place, unfit, ticket } = *delivery;
                 (payload, headers, message_id, unfit, Origin::Queue { place, ticket })
             }
             Arrival::Asked(Asked { payload, answer }) => {

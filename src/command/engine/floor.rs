@@ -85,7 +85,7 @@ impl Floor {
                         self.enter(job, stop);
                     }
                 }
-                Some(delivery) = deliveries.recv(), if has_room => self.take_in(Arrival::Delivery(delivery)),
+                Some(delivery) = deliveries.recv(), if has_room => self.take_in(Arrival::Delivery(Box::new(delivery))),
                 Some(asked) = asked.recv(), if has_room => self.take_in(Arrival::Asked(asked)),
                 _ = beats.tick() => {}
                 _ = forgetting.tick() => self.forget().await,

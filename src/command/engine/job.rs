@@ -90,7 +90,7 @@ impl Origin {
             (Self::Queue { .. }, Verdict::Dropped) => {}
             // Who does not listen any more asks again, with the same id.
             (Self::Asked { answer, .. }, Verdict::Done(_, outcome)) => {
-                drop(answer.send(Answer::Outcome(outcome)))
+                drop(answer.send(Answer::Outcome(outcome)));
             }
             (Self::Asked { answer, .. }, Verdict::Later(_, why)) => {
                 drop(answer.send(Answer::NotNow(why.to_owned())));

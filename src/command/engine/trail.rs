@@ -29,7 +29,7 @@ pub(super) struct Trail {
 #[derive(Debug)]
 enum Destination {
     File(Arc<Mutex<AuditFile>>),
-    Sink { outlet: Outlet, address: Option<AddressTemplate>, org: String },
+    Sink { outlet: Box<Outlet>, address: Option<AddressTemplate>, org: String },
 }
 
 impl Trail {
@@ -41,7 +41,7 @@ impl Trail {
         let destination = match config {
             AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
             AuditConfig::Sink(to) => {
-                let outlet = Outlet::open(&to.sink, status.name()).await?;
+                let outlet = Box::new(Outlet::open(&to.sink, status.name()).await?);
                 Destination::Sink { outlet, address: to.address.clone(), org: org.to_owned() }
             }
         };

@@ -97,10 +97,9 @@ impl World {
 fn whatever_happens_each_command_comes_to_one_outcome_that_is_told() {
     for seed in 0..RUNS {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut world = World::default();
         // Some commands come twice or three times; message N is a copy of command N modulo their number.
-        world.queue =
-            (0..COMMANDS * 3).filter(|message| *message < COMMANDS || random.u8(..3) == 0).collect();
+        let queue = (0..COMMANDS * 3).filter(|message| *message < COMMANDS || random.u8(..3) == 0).collect();
+        let mut world = World { queue, ..World::default() };
         let copies = world.queue.len();
         while !world.queue.is_empty() {
             live(&mut world, &mut random);

@@ -29,6 +29,8 @@ const PULL_EXPIRES: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often at most.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
+/// How long after its time the server notices that it has had no word about a message.
+const EXPIRY_MARGIN: Duration = Duration::from_millis(500);
 /// Publishes on their way: none but words about messages, which are not counted.
 const UNACKNOWLEDGED_MAX: usize = 64;
 
@@ -77,6 +79,7 @@ impl Session {
 
     /// Takes messages as long as there is room for them.
     async fn take(&self) -> SinkError {
+        self.let_the_held_come_first().await;
         loop {
             let mut room = self.room().await;
             let batch = self.consumer.batch().max_messages(room.num_permits()).expires(PULL_EXPIRES);
@@ -95,6 +98,27 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Waits, before anything is taken, until what a former process held and did not acknowledge is given again. The server
+    /// gives that before what is new; taken at once, what is new would overtake it.
+    async fn let_the_held_come_first(&self) {
+        if !self.shared.is_new() {
+            return;
+        }
+        let info = self.consumer.cached_info();
+        if info.num_ack_pending > 0 {
+            let wait = info.config.ack_wait + EXPIRY_MARGIN;
+            let (held, wait_s) = (info.num_ack_pending, wait.as_secs_f64());
+            tracing::info!(
+                intake = self.name,
+                held,
+                wait_s,
+                "commands that a former process held come again first"
+            );
+            tokio::time::sleep(wait).await;
+        }
+        self.shared.begin();
     }
 
     /// Room for as many messages as there is, one at least.

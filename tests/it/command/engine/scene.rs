@@ -30,7 +30,7 @@ subject = "outcomes.others"
 "#;
 
 /// How soon a command that was not acknowledged comes again.
-const ACK_WAIT: Duration = Duration::from_secs(10);
+const ACK_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Scene {
     pub(super) okta: Okta,
