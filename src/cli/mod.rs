@@ -5,12 +5,12 @@ mod command;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
-mod progress;
 mod reload;
 mod render;
 mod replay;
 mod run;
 mod schema;
+mod search;
 mod signal;
 #[cfg(feature = "simulator")]
 mod simulate;
@@ -52,6 +52,8 @@ enum Command {
     Render(render::RenderArguments),
     /// Deliver a window of the past once more to the sink of a route
     Replay(replay::ReplayArguments),
+    /// Search the log now, and print what is found or publish it
+    Search(Box<search::SearchArguments>),
     /// Carry out a command or put it on the queue, see what became of others, release limits
     #[command(name = "command")]
     ByHand(command::CommandArguments),
@@ -115,6 +117,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Render(arguments) => render::render(arguments).await,
         Command::Replay(arguments) => replay::replay(arguments).await,
+        Command::Search(arguments) => search::search(*arguments).await,
         Command::ByHand(arguments) => command::command(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
@@ -134,4 +137,10 @@ fn fail(exit: Exit, err: &dyn Error) -> Exit {
 /// Prints a result for a person or a program. A reader that has gone away is no failure of ours.
 fn print(text: &str) {
     let _ = anstream::stdout().write_all(text.as_bytes());
+}
+
+/// Tells a person something that is not the result.
+fn note(text: &str) {
+    // Nothing more can be done if even this cannot be printed.
+    let _ = writeln!(io::stderr(), "oktabus: {text}");
 }

@@ -34,10 +34,20 @@ pub(super) struct RenderArguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatArgument {
+pub(super) enum FormatArgument {
     Okta,
     Ocsf,
     Ecs,
+}
+
+impl From<FormatArgument> for Format {
+    fn from(format: FormatArgument) -> Self {
+        match format {
+            FormatArgument::Okta => Self::Okta,
+            FormatArgument::Ocsf => Self::Ocsf,
+            FormatArgument::Ecs => Self::Ecs,
+        }
+    }
 }
 
 /// An event may be written over several lines, but not over more than this.
@@ -89,11 +99,7 @@ type Line = (usize, String);
 
 impl<O: Write, E: Write> Rendering<O, E> {
     fn new(arguments: RenderArguments, output: O, errors: E) -> Self {
-        let format = match arguments.format {
-            FormatArgument::Okta => Format::Okta,
-            FormatArgument::Ocsf => Format::Ocsf,
-            FormatArgument::Ecs => Format::Ecs,
-        };
+        let format = arguments.format.into();
         let ocsf = ocsf::Options { raw_data: arguments.raw_data, ..ocsf::Options::default() };
         let renderer = Renderer { format, ocsf, tenant: arguments.org };
         let (bytes_max, explains) = (arguments.max_bytes, arguments.explain);
@@ -156,11 +162,8 @@ impl<O: Write, E: Write> Rendering<O, E> {
                 // Who does not read the explanations has the events all the same.
                 let _ = writeln!(self.errors, "line {line}: {}", explanation(self.renderer.format, &event));
             }
-            let mut rendered = self.renderer.render(&event, self.bytes_max).bytes.to_vec();
-            // Between tokens alone: in a text a line break is escaped.
-            rendered.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
-            rendered.push(b'\n');
-            self.output.write_all(&rendered).map_err(|err| StreamError("write standard output", err))?;
+            let line = one_line(&self.renderer.render(&event, self.bytes_max).bytes);
+            self.output.write_all(&line).map_err(|err| StreamError("write standard output", err))?;
         }
         Ok(())
     }
@@ -169,6 +172,15 @@ impl<O: Write, E: Write> Rendering<O, E> {
         self.is_bad = true;
         let _ = writeln!(self.errors, "oktabus: line {line}: {complaint}");
     }
+}
+
+/// `json` as one line.
+pub(super) fn one_line(json: &[u8]) -> Vec<u8> {
+    let mut line = json.to_vec();
+    // Between tokens alone: in a text a line break is escaped.
+    line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    line.push(b'\n');
+    line
 }
 
 /// Reads `text` as one JSON value. An array is a page of Okta's, as `/api/v1/logs` answers.

@@ -170,7 +170,7 @@ impl OktaError {
                 "the credential may not read the System Log: give the token's owner, or the service app, the Read-only or \
                  Report administrator role, and the app the scope okta.logs.read",
             ),
-            400 => Some("Okta does not accept the request: check the stream's `filter`"),
+            400 => Some("Okta does not accept the request: check the `filter`"),
             300..=399 | 404 | 405 => Some("check the org's `domain`: this does not look like an Okta org"),
             _ => None,
         }

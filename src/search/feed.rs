@@ -3,9 +3,8 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::plan::Progress;
+use super::{outgoing::RunPart, plan::Progress};
 use crate::{
     event::{Batch, BatchId},
     invariant::Invariant,
@@ -14,23 +13,26 @@ use crate::{
     state::{SinkMark, State, StateError},
 };
 
+/// What the names of the notes of searches' routes begin with; the route's name follows.
+pub(crate) const NOTES: &str = "search/";
+
 /// What is durable of a search's route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Kept {
-    pub(super) progress: Progress,
+pub(crate) struct Kept {
+    pub(crate) progress: Progress,
     /// Where the sink stood.
     pub(super) mark: Option<SinkMark>,
     /// How the messages of the run are made; another way makes other numbers.
     pub(super) form: Option<Form>,
     /// Messages delivered since the route began.
-    pub(super) messages: u64,
+    pub(crate) messages: u64,
 }
 
 /// What the numbers of a run's messages depend on, beside its events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Form {
+pub(crate) struct Form {
     /// What is emitted, in which format.
     pub(super) emit: String,
     /// What a message may have.
@@ -49,7 +51,7 @@ pub(super) struct Note {
 impl Note {
     /// The name of the note of `route`.
     pub(super) fn name_of(route: &str) -> String {
-        format!("search/{route}")
+        format!("{NOTES}{route}")
     }
 
     /// Makes `kept` durable.
@@ -63,13 +65,6 @@ impl Note {
         self.kept = kept;
         Ok(Committed::Yes)
     }
-}
-
-/// What is delivered together, with the room that it takes.
-#[derive(Debug)]
-pub(super) struct RunPart {
-    pub(super) batch: Arc<Batch>,
-    pub(super) _room: [OwnedSemaphorePermit; 2],
 }
 
 /// A run on its way to one sink.

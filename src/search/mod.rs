@@ -2,19 +2,25 @@
 //!
 //! `plan` decides what is due and which window it covers; `shared` reads the window once for all routes, into a `spool` on
 //! the disk; `compose` makes messages of it, the same ones every time; `route` delivers them with the care of any route
-//! and keeps how far it is. Each slot runs once, and a run that was cut short goes on where it stood.
+//! and keeps how far it is; `once` delivers what was found by hand and keeps nothing. Each slot runs once, and a run that was cut short goes on where it stood.
 
 mod compose;
 mod envelope;
 mod feed;
+mod once;
+mod outgoing;
 mod plan;
 mod route;
 mod shared;
 mod spool;
 
 pub use compose::ComposeError;
+pub(crate) use envelope::About;
 pub use envelope::{BATCH_TYPE, SUMMARY_TYPE};
+pub(crate) use feed::{Kept, NOTES};
+pub(crate) use once::{Publication, PublishError};
 pub use plan::{LeftOut, Next, Plan, Progress, Run};
 pub use route::{SearchError, SearchRoute};
 pub use shared::Search;
 pub use spool::SpoolError;
+pub(crate) use spool::SpoolWriter;

@@ -1,33 +1,24 @@
 //! One route of a search: waits for slots, runs them, and keeps what became of each.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::Instant,
-};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Search,
     compose::{ComposeError, Composer},
     envelope::About,
-    feed::{Form, Kept, Note, RunFeed, RunPart},
+    feed::{Form, Kept, Note, RunFeed},
+    outgoing::{Outgoing, Sent},
     plan::{LeftOut, Next, Run},
     spool::{Spool, SpoolError},
 };
 use crate::{
     config::{SearchRouteConfig, SinkConfig},
-    event::Batch,
     invariant::Invariant,
-    route::{Committed, Delivery, Durable, End, Phase, Rendering, RouteError, RouteStatus, Stop, open_sink},
+    route::{Committed, Durable, End, Phase, Rendering, RouteError, RouteStatus, open_sink},
     sink::{DeadLetters, Sink},
     state::{State, StateError},
     stream::Backoff,
@@ -39,8 +30,6 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 /// The first and the longest wait after a failure of the disk.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
-/// Bytes are counted in units of this size, because semaphores count in 32 bits.
-const UNIT_BYTES: usize = 1_024;
 
 /// One search feeding one sink.
 #[derive(Debug)]
@@ -73,14 +62,6 @@ pub enum SearchError {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-/// What became of a run.
-enum Ran {
-    /// All of it is delivered.
-    Whole { total: u64 },
-    /// It was told to stop.
-    Stopped,
 }
 
 impl SearchRoute {
@@ -144,7 +125,7 @@ impl SearchRoute {
                 Next::Resume(run) => {
                     self.status.enter(Phase::Reading);
                     let begun_at = Instant::now();
-                    let Ran::Whole { total } = self.execute(&mut note, run, stop).await? else {
+                    let Sent::Whole { total } = self.execute(&mut note, run, stop).await? else {
                         return Ok(End::Stopped);
                     };
                     self.tell_run(&run, total, begun_at.elapsed());
@@ -181,7 +162,12 @@ impl SearchRoute {
     }
 
     /// Delivers what is left of `run`.
-    async fn execute(&self, note: &mut Note, run: Run, stop: &CancellationToken) -> Result<Ran, SearchError> {
+    async fn execute(
+        &self,
+        note: &mut Note,
+        run: Run,
+        stop: &CancellationToken,
+    ) -> Result<Sent, SearchError> {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
             let err = match self.attempt(note, run.slot, stop).await {
@@ -191,7 +177,7 @@ impl SearchRoute {
             self.tell_spool(&err);
             let wait = tokio::time::sleep(backoff.next_wait());
             if stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(Ran::Stopped);
+                return Ok(Sent::Stopped);
             }
         }
     }
@@ -201,13 +187,13 @@ impl SearchRoute {
         note: &mut Note,
         slot: Timestamp,
         stop: &CancellationToken,
-    ) -> Result<Ran, SearchError> {
+    ) -> Result<Sent, SearchError> {
         // It is the run that was begun; a former attempt may have brought it further.
         let Some(run) = note.kept.progress.run.filter(|run| run.slot == slot) else {
-            return Ok(Ran::Stopped);
+            return Ok(Sent::Stopped);
         };
         let Some(spool) = stop.run_until_cancelled(self.search.spool(&run, &self.status)).await else {
-            return Ok(Ran::Stopped);
+            return Ok(Sent::Stopped);
         };
         let spool = spool.map_err(ComposeError::from)?;
         if self.status.state_recovered() {
@@ -216,10 +202,10 @@ impl SearchRoute {
         let rendering = Arc::new(Rendering::open(&self.config.route, self.search.client().org()).await?);
         let mark = note.kept.mark.as_ref();
         let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await;
-        let Some(sink) = sink else { return Ok(Ran::Stopped) };
+        let Some(sink) = sink else { return Ok(Sent::Stopped) };
         if self.settle_form(note, &run, &sink).await? == Committed::GivenUp {
             sink.close().await;
-            return Ok(Ran::Stopped);
+            return Ok(Sent::Stopped);
         }
         self.deliver(note, &run, spool, rendering, sink, stop).await
     }
@@ -254,7 +240,7 @@ impl SearchRoute {
         rendering: Arc<Rendering>,
         sink: Sink,
         stop: &CancellationToken,
-    ) -> Result<Ran, SearchError> {
+    ) -> Result<Sent, SearchError> {
         let skip = note.kept.progress.run.map_or(0, |run| run.delivered);
         let composer = Composer {
             rendering,
@@ -268,31 +254,15 @@ impl SearchRoute {
             },
             bytes_max: note.kept.form.as_ref().and_then(|form| form.bytes_max),
         };
-        let parts_max = self.config.route.in_flight_pages;
-        let (parts, received) = mpsc::channel(parts_max);
-        let room = Room::new(parts_max, self.config.route.in_flight_bytes);
-        let is_cut = Arc::new(AtomicBool::new(false));
-        let composing = {
-            let (stop, is_cut) = (stop.clone(), Arc::clone(&is_cut));
-            tokio::task::spawn_blocking(move || {
-                composer.compose(&spool, skip, &mut |batch| {
-                    let is_taken = !stop.is_cancelled() && hand_over(batch, &room, &parts);
-                    is_cut.fetch_or(!is_taken, Ordering::Relaxed);
-                    is_taken
-                })
-            })
+        let outgoing = Outgoing {
+            composer,
+            spool,
+            skip,
+            parts_max: self.config.route.in_flight_pages,
+            bytes_max: self.config.route.in_flight_bytes,
         };
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), self.name());
-        let delivery = Delivery::new(RunFeed::new(note), parts_max, sink, dead_letters, self.status());
-        let delivered = delivery.run(received, stop).await?;
-        let total = composing.await.map_err(|err| SearchError::Kept {
-            route: self.name().to_owned(),
-            reason: format!("composing was cut short: {err}"),
-        })??;
-        match delivered {
-            Stop::Drained if !is_cut.load(Ordering::Relaxed) => Ok(Ran::Whole { total }),
-            Stop::Drained | Stop::GivenUp => Ok(Ran::Stopped),
-        }
+        outgoing.deliver(RunFeed::new(note), sink, dead_letters, self.status(), stop).await
     }
 
     fn stands(&self, kept: &Kept) {
@@ -342,40 +312,4 @@ impl SearchRoute {
             tracing::error!(route = self.name(), err = chain(err), "the window cannot be kept; trying again");
         }
     }
-}
-
-/// How much may be on its way.
-struct Room {
-    parts: Arc<Semaphore>,
-    units: Arc<Semaphore>,
-    units_max: usize,
-}
-
-impl Room {
-    fn new(parts_max: usize, bytes_max: usize) -> Self {
-        let units_max = (bytes_max / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS >> 1);
-        let (parts, units) = (Arc::new(Semaphore::new(parts_max)), Arc::new(Semaphore::new(units_max)));
-        Self { parts, units, units_max }
-    }
-}
-
-/// Hands `batch` over as soon as there is room; false if nobody takes it any more. Blocks.
-fn hand_over(batch: Batch, room: &Room, parts: &mpsc::Sender<RunPart>) -> bool {
-    let bytes: usize = batch.messages().map(|message| message.payload.len()).sum();
-    // A single message larger than all the room must pass too.
-    let units = u32::try_from((bytes / UNIT_BYTES).min(room.units_max)).unwrap_or(u32::MAX);
-    let taken = async {
-        let permits = async {
-            let part = Arc::clone(&room.parts).acquire_owned().await.ok()?;
-            let units = Arc::clone(&room.units).acquire_many_owned(units).await.ok()?;
-            Some([part, units])
-        };
-        // Who delivers may have gone away with the room in hand.
-        let permits = tokio::select! {
-            permits = permits => permits?,
-            () = parts.closed() => return None,
-        };
-        parts.send(RunPart { batch: Arc::new(batch), _room: permits }).await.ok()
-    };
-    tokio::runtime::Handle::current().block_on(taken).is_some()
 }

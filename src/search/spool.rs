@@ -54,7 +54,7 @@ pub enum SpoolError {
 
 /// A spool that is being written.
 #[derive(Debug)]
-pub(super) struct SpoolWriter {
+pub(crate) struct SpoolWriter {
     path: PathBuf,
     draft: PathBuf,
     file: BufWriter<fs::File>,
@@ -63,7 +63,7 @@ pub(super) struct SpoolWriter {
 
 /// A whole spool.
 #[derive(Debug, Clone)]
-pub(super) struct Spool {
+pub(crate) struct Spool {
     path: PathBuf,
 }
 
@@ -78,7 +78,7 @@ pub(super) struct SpoolReader {
 
 impl SpoolWriter {
     /// Begins a spool that will be at `path` when it is whole.
-    pub(super) fn create(path: &Path) -> Result<Self, SpoolError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, SpoolError> {
         let draft = path.with_extension("draft");
         if let Some(directory) = path.parent() {
             fs::create_dir_all(directory).map_err(io_error("create the directory of", path))?;
@@ -90,7 +90,7 @@ impl SpoolWriter {
     }
 
     /// Adds one event.
-    pub(super) fn push(&mut self, event: &[u8]) -> Result<(), SpoolError> {
+    pub(crate) fn push(&mut self, event: &[u8]) -> Result<(), SpoolError> {
         // A page has less than 4 GiB, and so has an event of it.
         let length = u32::try_from(event.len()).unwrap_or(END);
         let written = self.file.write_all(&length.to_be_bytes());
@@ -101,7 +101,7 @@ impl SpoolWriter {
     }
 
     /// Makes the spool whole and durable.
-    pub(super) fn finish(mut self) -> Result<Spool, SpoolError> {
+    pub(crate) fn finish(mut self) -> Result<Spool, SpoolError> {
         let count = self.events.to_be_bytes();
         let mut end = END.to_be_bytes().to_vec();
         end.extend(crc32fast::hash(&count).to_be_bytes());

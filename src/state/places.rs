@@ -37,7 +37,7 @@ impl Places {
     }
 
     /// Where dead letters are kept.
-    pub(super) fn dead_letters(&self) -> PathBuf {
+    pub fn dead_letters(&self) -> PathBuf {
         self.directory.join("dead-letters")
     }
 }

@@ -6,6 +6,7 @@ use super::{
     channel::{Channel, Place, Segment, Server},
     headers,
 };
+use crate::{config::Emit, event::Origin};
 
 /// The document for `channels`.
 pub(super) fn document(channels: &[Channel]) -> Value {
@@ -21,7 +22,7 @@ pub(super) fn document(channels: &[Channel]) -> Value {
             id.clone(),
             json!({
                 "action": "send",
-                "summary": format!("Events of the org {} in the format {}", channel.origin.org, channel.origin.format),
+                "summary": summary(channel),
                 "channel": { "$ref": format!("#/channels/{id}") },
                 "messages": [{ "$ref": format!("#/channels/{id}/messages/event") }],
             }),
@@ -42,6 +43,17 @@ pub(super) fn document(channels: &[Channel]) -> Value {
         "operations": operations,
         "components": { "messages": messages, "schemas": schemas },
     })
+}
+
+fn summary(channel: &Channel) -> String {
+    let Origin { org, format, .. } = &channel.origin;
+    match channel.emit {
+        Emit::Events => format!("Events of the org {org} in the format {format}"),
+        Emit::Batches { .. } => {
+            format!("Batches of events of the org {org} in the format {format}, run by run")
+        }
+        Emit::Summary => format!("Summaries of what was found in the org {org}, run by run"),
+    }
 }
 
 fn server(server: &Server) -> Value {

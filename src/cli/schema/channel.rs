@@ -1,7 +1,7 @@
 //! Where each route publishes: the servers, and the address with the fields that messages fill in.
 
 use crate::{
-    config::{Config, Encoding, FileSink, KafkaBus, NatsBus, RouteConfig, SinkConfig},
+    config::{Config, Emit, Empty, Encoding, FileSink, KafkaBus, NatsBus, RouteConfig, SinkConfig},
     event::{Field, Origin, Piece, Template},
     format::Format,
 };
@@ -13,6 +13,10 @@ pub(super) struct Channel {
     pub(super) id: String,
     pub(super) origin: Origin,
     pub(super) format: Format,
+    /// What a message is.
+    pub(super) emit: Emit,
+    /// What comes of a run that finds nothing.
+    pub(super) empty: Empty,
     pub(super) sink: String,
     pub(super) place: Place,
     pub(super) servers: Vec<Server>,
@@ -48,10 +52,15 @@ pub(super) enum Segment {
 impl Channel {
     /// What the routes of `config` publish, in their order.
     pub(super) fn all(config: &Config) -> Vec<Self> {
-        config
+        let mut channels: Vec<_> = config
             .routes()
             .filter_map(|(route, origin)| Some(Self::new(route, origin, config.sink_of(route)?)))
-            .collect()
+            .collect();
+        for search in config.searches.values().flat_map(|search| &search.routes) {
+            let own = channels.iter_mut().filter(|channel| channel.origin.route == search.route.name);
+            own.for_each(|channel| (channel.emit, channel.empty) = (search.emit, search.empty));
+        }
+        channels
     }
 
     fn new(route: &RouteConfig, origin: Origin, sink: &SinkConfig) -> Self {
@@ -79,6 +88,8 @@ impl Channel {
             id: route.name.replace('/', "."),
             origin,
             format: route.format,
+            emit: Emit::Events,
+            empty: Empty::Silent,
             sink: sink.name().to_owned(),
             place,
             servers,

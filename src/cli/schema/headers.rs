@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::channel::{Channel, Place};
-use crate::config::Encoding;
+use crate::config::{Emit, Empty, Encoding};
 
 const CLOUDEVENTS_JSON: &str = "application/cloudevents+json";
 
@@ -26,7 +26,11 @@ fn attributes(channel: &Channel) -> Vec<Attribute> {
         (
             "type",
             true,
-            json!({ "type": "string", "pattern": "^com\\.okta\\.", "description": "`com.okta.` and Okta's eventType" }),
+            json!({
+                "type": "string",
+                "pattern": channel.type_pattern(),
+                "description": "`com.okta.` and Okta's eventType; what searches make of events has types of its own",
+            }),
         ),
         ("time", false, json!({ "type": "string", "format": "date-time", "description": "`published`" })),
         (
@@ -36,9 +40,10 @@ fn attributes(channel: &Channel) -> Vec<Attribute> {
         ),
         ("partitionkey", false, text("What orders messages")),
     ];
-    if channel.format.has_schema_uri() {
+    // What searches make of events has no schema with a URI.
+    if channel.format.has_schema_uri() && matches!(channel.emit, Emit::Events) {
         let schema = json!({ "type": "string", "format": "uri", "description": "The schema of the payload" });
-        attributes.push(("dataschema", true, schema));
+        attributes.push(("dataschema", channel.empty == Empty::Silent, schema));
     }
     attributes
 }

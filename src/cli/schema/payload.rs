@@ -1,9 +1,13 @@
-//! The schemas of events by format.
+//! The schemas of payloads: events by format, and what searches make of them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::channel::Channel;
-use crate::format::Format;
+use crate::{
+    config::{Emit, Empty},
+    format::Format,
+    search::{BATCH_TYPE, SUMMARY_TYPE},
+};
 
 /// What Okta documents of a System Log event. Nothing in it is required, and more may come at any time.
 const LOG_EVENT: &str = include_str!("log_event.json");
@@ -16,13 +20,40 @@ const ECS_EVENT: &str = include_str!("ecs_event.json");
 const BROKEN_BY_REDACTION: [&str; 4] = ["enum", "format", "pattern", "required"];
 
 impl Channel {
-    /// The name of its events' schema.
+    /// The name of its payloads' schema.
     pub(super) fn payload_name(&self) -> String {
-        format!("{}{}", self.format.name(), if self.origin.is_redacted { "-redacted" } else { "" })
+        let format = self.format.name();
+        let redacted = if self.origin.is_redacted { "-redacted" } else { "" };
+        match (self.emit, self.empty) {
+            (Emit::Events, Empty::Silent) => format!("{format}{redacted}"),
+            (Emit::Events, Empty::Report) => format!("{format}{redacted}-or-summary"),
+            (Emit::Batches { .. }, _) => format!("batch-of-{format}{redacted}"),
+            (Emit::Summary, _) => "summary".to_owned(),
+        }
     }
 
-    /// The schema of its events.
+    /// The schema of its payloads.
     pub(super) fn payload_schema(&self) -> Value {
+        match (self.emit, self.empty) {
+            (Emit::Events, Empty::Silent) => self.event_schema(),
+            (Emit::Events, Empty::Report) => json!({ "anyOf": [self.event_schema(), summary()] }),
+            (Emit::Batches { batch_size }, _) => batch(&self.event_schema(), batch_size),
+            (Emit::Summary, _) => summary(),
+        }
+    }
+
+    /// The types that `ce_type` may have, as a regular expression.
+    pub(super) fn type_pattern(&self) -> &'static str {
+        match (self.emit, self.empty) {
+            (Emit::Events, Empty::Silent) => r"^com\.okta\.",
+            (Emit::Events, Empty::Report) => r"^(com\.okta\.|oktabus\.search\.summary$)",
+            (Emit::Batches { .. }, _) => r"^oktabus\.search\.batch$",
+            (Emit::Summary, _) => r"^oktabus\.search\.summary$",
+        }
+    }
+
+    /// The schema of one event.
+    fn event_schema(&self) -> Value {
         let schema = match self.format {
             Format::Okta => LOG_EVENT,
             Format::Ocsf => OCSF_EVENT,
@@ -31,6 +62,78 @@ impl Channel {
         let schema = serde_json::from_str(schema).unwrap_or(Value::Bool(true));
         if self.origin.is_redacted { redacted(schema) } else { schema }
     }
+}
+
+/// What a message of a run says of it, with `more`.
+fn of_run(title: &str, event_type: &str, more: Value) -> Value {
+    let time = || json!({ "type": "string", "format": "date-time" });
+    let mut properties = json!({
+        "uuid": { "type": "string", "description": "The run and the message in it; stable" },
+        "eventType": { "const": event_type },
+        "published": { "type": "string", "format": "date-time", "description": "The slot" },
+        "search": { "type": "string", "description": "The search's name" },
+        "run": { "type": "string", "description": "The search and the slot; stable" },
+        "slot": { "type": "string", "format": "date-time", "description": "When the run was due" },
+        "window": {
+            "type": "object",
+            "required": ["since", "until"],
+            "properties": { "since": time(), "until": time() },
+        },
+        "total": { "type": "integer", "minimum": 0, "description": "Events of the run that the route wants" },
+    });
+    if let (Value::Object(properties), Value::Object(more)) = (&mut properties, more) {
+        properties.extend(more);
+    }
+    let required: Vec<_> =
+        properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    json!({
+        "title": title,
+        "type": "object",
+        "required": required,
+        "properties": properties,
+    })
+}
+
+fn batch(event: &Value, batch_size: u16) -> Value {
+    let count = |minimum: u64, description: &str| json!({ "type": "integer", "minimum": minimum, "description": description });
+    let id = |description: &str| json!({ "type": ["string", "null"], "description": description });
+    let more = json!({
+        "batch": count(1, "Counted from 1"),
+        "batches": count(1, "How many the run has"),
+        "starting_offset": count(0, "The first event's place in the run, counted from 0"),
+        "ending_offset": count(0, "The place after the last event's"),
+        "first": { "type": "boolean" },
+        "last": { "type": "boolean" },
+        "first_event_id": id("The uuid of the first event"),
+        "last_event_id": id("The uuid of the last event"),
+        "events": { "type": "array", "maxItems": batch_size, "items": event },
+    });
+    of_run("Some events of a run", BATCH_TYPE, more)
+}
+
+fn summary() -> Value {
+    let time = |description: &str| json!({ "type": ["string", "null"], "format": "date-time", "description": description });
+    let top = |description: &str| {
+        json!({
+            "type": "array",
+            "maxItems": 10,
+            "description": description,
+            "items": {
+                "type": "object",
+                "required": ["value", "count"],
+                "properties": { "value": { "type": "string" }, "count": { "type": "integer", "minimum": 1 } },
+            },
+        })
+    };
+    let more = json!({
+        "first_published": time("Of the oldest event"),
+        "last_published": time("Of the newest event"),
+        "top_actors": top("The most frequent actors"),
+        "top_addresses": top("The most frequent addresses"),
+        "top_event_types": top("The most frequent event types"),
+        "outcomes": top("The most frequent outcomes"),
+    });
+    of_run("What a run found, counted", SUMMARY_TYPE, more)
 }
 
 /// The schema of events of which anything may be masked, pseudonymised or left out.
@@ -67,8 +170,6 @@ fn with_text_and_null(types: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::format::{ecs, ocsf};
 

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     admin::ask,
+    search::{Kept, NOTES, Progress, Run},
     state::{Contents, Cursor, StateError, Verification, read_export},
 };
 
@@ -25,13 +26,42 @@ struct Shown {
     published_max: Option<Timestamp>,
 }
 
+/// How far a search's route is, as it is shown.
+#[derive(Debug, Serialize)]
+struct ShownSearch {
+    route: String,
+    generation: u64,
+    delivered: u64,
+    /// Every slot up to here has run or is left out for good.
+    decided: Timestamp,
+    /// Windows have covered everything up to here.
+    covered: Timestamp,
+    run: Option<Run>,
+}
+
 pub(super) async fn show(loaded: &Loaded<'_>, json: bool) -> Exit {
-    let routes = match contents(loaded).await {
-        Ok(contents) => contents.routes,
+    let Contents { routes, notes, .. } = match contents(loaded).await {
+        Ok(contents) => contents,
         Err(exit) => return exit,
     };
-    let shown: Vec<_> = routes.into_iter().map(shown).collect();
-    print(&if json { json_lines(&shown) } else { human(&shown) });
+    let streams: Vec<_> = routes.into_iter().map(shown).collect();
+    let mut searches = Vec::new();
+    for note in notes {
+        let Some(route) = note.name.strip_prefix(NOTES) else { continue };
+        let Kept { progress, messages, .. } = match serde_json::from_str(&note.content) {
+            Ok(kept) => kept,
+            Err(err) => return fail(Exit::StateRefused, &err),
+        };
+        let Progress { decided, covered, run, .. } = progress;
+        let (route, generation) = (route.to_owned(), note.generation);
+        searches.push(ShownSearch { route, generation, delivered: messages, decided, covered, run });
+    }
+    match (json, searches.is_empty()) {
+        (true, _) => print(&(json_lines(&streams) + &json_lines(&searches))),
+        (false, true) => print(&human(&streams)),
+        (false, false) if streams.is_empty() => print(&human_searches(&searches)),
+        (false, false) => print(&format!("{}\n{}", human(&streams), human_searches(&searches))),
+    }
     Exit::Done
 }
 
@@ -117,7 +147,7 @@ fn shown((route, generation, cursor): (String, u64, Cursor)) -> Shown {
     }
 }
 
-fn json_lines(shown: &[Shown]) -> String {
+fn json_lines<T: Serialize>(shown: &[T]) -> String {
     shown.iter().filter_map(|shown| serde_json::to_string(shown).ok()).map(|line| line + "\n").collect()
 }
 
@@ -135,6 +165,26 @@ fn human(shown: &[Shown]) -> String {
             shown.cursor.clone(),
         ]
     };
+    table(&[vec![header], shown.iter().map(row).collect()].concat())
+}
+
+fn human_searches(shown: &[ShownSearch]) -> String {
+    let header = ["ROUTE", "GENERATION", "DELIVERED", "SLOTS DECIDED UP TO", "COVERED UP TO", "RUN AT WORK"];
+    let row = |shown: &ShownSearch| {
+        let run = shown.run.map_or_else(
+            || "-".to_owned(),
+            |run| format!("{}, {} message(s) delivered", run.slot, run.delivered),
+        );
+        vec![
+            shown.route.clone(),
+            shown.generation.to_string(),
+            shown.delivered.to_string(),
+            shown.decided.to_string(),
+            shown.covered.to_string(),
+            run,
+        ]
+    };
+    let header = header.map(str::to_owned).to_vec();
     table(&[vec![header], shown.iter().map(row).collect()].concat())
 }
 

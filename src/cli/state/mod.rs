@@ -11,7 +11,7 @@ use std::{io::Write as _, path::Path, time::Duration};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{ConfigArgument, Exit, fail};
+use super::{ConfigArgument, Exit, fail, note};
 use crate::{
     config::{Config, Start},
     okta::logs,
@@ -176,10 +176,4 @@ fn confirm(question: &str, expected: &str) -> bool {
 /// How long ago `time` was, for people.
 fn age(time: Timestamp) -> Duration {
     Timestamp::now().duration_since(time).try_into().unwrap_or_default()
-}
-
-/// Tells a person something that is not the result.
-fn note(text: &str) {
-    // Nothing more can be done if even this cannot be printed.
-    let _ = writeln!(std::io::stderr(), "oktabus: {text}");
 }

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::support::{
+    clock::Clock,
     daemon::Workplace,
     judges::messages::{asyncapi_judge, messages_judge},
     kafka::Broker,
@@ -31,6 +32,42 @@ routes = [
   {{ sink = "archive" }},
   {{ sink = "out" }},
 ]
+[searches.found]
+org = "acme"
+schedule = "0 * * * *"
+start = "-6d"
+routes = [
+  {{ sink = "found" }},
+  {{ sink = "found", name = "found/batches", emit = "batches", batch_size = 50, empty = "report" }},
+  {{ sink = "found", name = "found/classes", emit = "batches", format = "ocsf" }},
+  {{ sink = "found", name = "found/summary", emit = "summary" }},
+  {{ sink = "wrapped", emit = "batches", redact = {{ mask = ["client"] }} }},
+]
+[searches.nothing]
+org = "acme"
+schedule = "0 * * * *"
+start = "-6d"
+actor = "nobody"
+routes = [
+  {{ sink = "none", empty = "report" }},
+  {{ sink = "none", name = "nothing/batches", emit = "batches", empty = "report" }},
+]
+[sinks.found]
+kind = "nats"
+stream = "FOUND"
+subject = "found.{{route}}"
+create = {{}}
+[sinks.wrapped]
+kind = "nats"
+stream = "WRAPPED"
+subject = "wrapped.{{route}}"
+encoding = "structured"
+create = {{}}
+[sinks.none]
+kind = "nats"
+stream = "NONE"
+subject = "none.{{route}}"
+create = {{}}
 [buses.kafka]
 kind = "kafka"
 brokers = ["{}"]
@@ -90,7 +127,7 @@ async fn what_is_published_is_what_the_schema_says() {
         configuration(broker, &nats),
         okta.url()
     ));
-    workplace.catch_up().await;
+    run_searches(&workplace).await;
 
     let said = workplace.oktabus(&["schema", "--as", "json-schema"]).await;
     assert_eq!(said.code, Some(0), "{}", said.stderr);
@@ -112,6 +149,7 @@ async fn what_is_published_is_what_the_schema_says() {
         assert_eq!(messages.len(), EVENTS, "{route}");
         lines.extend(messages.iter().map(|message| as_described(route, message)));
     }
+    let of_searches = published_by_searches(&nats).await;
     let archived = fs::read_dir(workplace.path("archive")).unwrap();
     let names: Vec<_> = archived.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert!(names.iter().any(|name| name.ends_with(".zst")), "{names:?}");
@@ -120,9 +158,41 @@ async fn what_is_published_is_what_the_schema_says() {
         lines.push(json!({ "route": "log/archive", "address": name, "payload": payload }));
     }
     lines.push(json!({ "route": "log/out", "payload": lines[0]["payload"] }));
+    let of_searches_count = of_searches.len();
+    lines.extend(of_searches);
     let text = |lines: &[Value]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
     let path = schema.to_str().unwrap();
-    assert_eq!(messages_judge(&["schema", path], &text(&lines)).await, [json!({ "valid": EVENTS * 7 + 1 })]);
+    assert_eq!(
+        messages_judge(&["schema", path], &text(&lines)).await,
+        [json!({ "valid": EVENTS * 7 + 1 + of_searches_count })]
+    );
+}
+
+/// Lets the daemon begin hours ago and catch up, so that its searches have run.
+async fn run_searches(workplace: &Workplace) {
+    let clock = Clock::new(workplace);
+    clock.put(-5 * 3_600);
+    let began = workplace.start_with(&["--until-caught-up"], &clock.environment()).ended().await;
+    assert!(began.success(), "{}", workplace.log());
+    workplace.catch_up().await;
+}
+
+/// What the searches have published, as the schema speaks of it.
+async fn published_by_searches(nats: &NatsServer) -> Vec<Value> {
+    let mut described = Vec::new();
+    for stream in ["FOUND", "WRAPPED", "NONE"] {
+        for message in messages_judge(&["nats", &nats.url(), stream], "").await {
+            let route = message["address"].as_str().unwrap().rsplit('.').next().unwrap();
+            described.push(as_described(&route.replace('_', "/"), &message));
+        }
+    }
+    let count = |route: &str| described.iter().filter(|line| line["route"] == route).count();
+    for route in ["found/batches", "found/classes", "found/summary", "found/wrapped"] {
+        assert!(count(route) > 0, "{route}");
+    }
+    assert_eq!((count("nothing/none"), count("nothing/batches")), (1, 1));
+    assert!(count("found/found") > 50);
+    described
 }
 
 #[tokio::test]
@@ -139,7 +209,7 @@ async fn the_document_is_asyncapi_by_its_own_parser() {
     assert!(!said.stdout.contains("secret"), "{}", said.stdout);
     asyncapi_judge(&said.stdout).await;
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(document["channels"].as_object().unwrap().len(), 8);
+    assert_eq!(document["channels"].as_object().unwrap().len(), 15);
     assert_eq!(document["channels"]["log.events"]["address"], "okta.acme.okta.{event_type}");
     assert_eq!(document["channels"]["log.siem"]["address"], "schema.acme.okta");
     assert_eq!(document["servers"]["nats"]["host"], nats.url().trim_start_matches("nats://"));

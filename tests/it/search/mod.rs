@@ -1,6 +1,7 @@
 //! Scheduled searches by the real daemon: which windows are read, what goes out, and that kills change neither.
 
 mod batches;
+mod command;
 mod kill;
 mod windows;
 

@@ -1,5 +1,7 @@
 //! `oktabus replay`: a window of the past once more into the sink of a route, by the daemon if one runs.
 
+mod progress;
+
 use std::path::Path;
 
 use clap::Args;
@@ -7,7 +9,9 @@ use hyper::StatusCode;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgument, Exit, fail, print, progress::Progress, signal::StopSignals, state::fail_state};
+use progress::Progress;
+
+use super::{ConfigArgument, Exit, fail, print, signal::StopSignals, state::fail_state};
 use crate::{
     app::clients,
     config::Config,

@@ -1,0 +1,166 @@
+//! `oktabus search`: one search now, by hand, to the terminal, into a program or to a sink. Keeps nothing, and runs beside
+//! a daemon.
+
+mod print;
+mod progress;
+mod publish;
+mod question;
+mod read;
+mod row;
+
+use std::{
+    io::{self, IsTerminal as _},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use self::{
+    print::Printer,
+    question::{Destination, Question},
+    read::{ReadError, TakeError, read},
+};
+use super::{ConfigArgument, Exit, fail, note, render::FormatArgument, signal::StopSignals};
+use crate::{
+    config::{self, Config, Start},
+    okta::Client,
+    telemetry::logging,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct SearchArguments {
+    /// A search of the configuration; without one, the options say what is searched
+    name: Option<String>,
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The beginning of the window: -24h or a timestamp [default: the search's look_back ago, else an hour ago]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<Start>,
+    /// The end of the window, which is not in it: now, -1h or a timestamp [default: now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    until: Option<Start>,
+    /// A SCIM filter, as Okta takes it
+    #[arg(long, value_name = "SCIM", conflicts_with = "name")]
+    filter: Option<String>,
+    /// Keywords that must all be there
+    #[arg(long, value_name = "KEYWORDS", conflicts_with = "name")]
+    q: Option<String>,
+    /// An event type, with * at the beginning or the end for anything; more than once for any of them
+    #[arg(long = "event-type", value_name = "TYPE", conflicts_with = "name")]
+    event_types: Vec<String>,
+    /// A value of outcome.result; more than once for any of them
+    #[arg(long = "outcome", value_name = "RESULT", conflicts_with = "name")]
+    outcomes: Vec<String>,
+    /// Who did it: an id, a login or an e-mail
+    #[arg(long, value_name = "WHO", conflicts_with = "name")]
+    actor: Option<String>,
+    /// Whom or what it was done to: an id, a login or an e-mail
+    #[arg(long, value_name = "WHAT", conflicts_with = "name")]
+    target: Option<String>,
+    /// The address that it came from
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "name")]
+    ip: Option<IpAddr>,
+    /// The org, where the configuration has several
+    #[arg(long, value_name = "ORG", conflicts_with = "name")]
+    org: Option<String>,
+    /// The order by published [default: ascending]
+    #[arg(long, value_name = "ORDER", value_enum)]
+    order: Option<OrderArgument>,
+    /// The most events to find
+    #[arg(long, value_name = "EVENTS")]
+    limit: Option<u64>,
+    /// Events a request, 1 to 1000
+    #[arg(long, value_name = "EVENTS")]
+    page_size: Option<u16>,
+    /// How events are rendered as JSON [default: okta; with --to, as the route says]
+    #[arg(long, value_enum)]
+    format: Option<FormatArgument>,
+    /// How events are printed [default: table on a terminal, else json]
+    #[arg(long, value_enum)]
+    output: Option<Output>,
+    /// Publish to this sink rather than print
+    #[arg(long, value_name = "SINK", conflicts_with = "output")]
+    to: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum OrderArgument {
+    /// The oldest first
+    Ascending,
+    /// The newest first
+    Descending,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// Columns for people
+    Table,
+    /// One JSON value a line
+    Json,
+    /// Columns for programs
+    Csv,
+}
+
+impl From<OrderArgument> for config::Order {
+    fn from(order: OrderArgument) -> Self {
+        match order {
+            OrderArgument::Ascending => Self::Ascending,
+            OrderArgument::Descending => Self::Descending,
+        }
+    }
+}
+
+pub(super) async fn search(arguments: SearchArguments) -> Exit {
+    let config = match arguments.config.load() {
+        Ok(config) => config,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let question = match Question::new(&arguments, &config, Timestamp::now(), io::stdout().is_terminal()) {
+        Ok(question) => question,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    logging::start("warn", config.runtime.log.style);
+    let mut signals = match StopSignals::listen() {
+        Ok(signals) => signals,
+        Err(err) => return fail(Exit::Bug, &err),
+    };
+    tokio::select! {
+        biased;
+        // Nothing is kept that would have to be put in order first.
+        () = signals.next() => Exit::Interrupted,
+        exit = Box::pin(ask(question, &config)) => exit,
+    }
+}
+
+async fn ask(question: Question, config: &Config) -> Exit {
+    let client = match Client::new(question.org.clone()) {
+        Ok(client) => Arc::new(client),
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    if let Some(window) = question.chosen_window() {
+        note(&window);
+    }
+    match &question.destination {
+        Destination::Terminal(output, format) => {
+            let printer = Printer::new(*output, *format, &question.org);
+            match read(&question, client, printer).await {
+                Ok(_) => Exit::Done,
+                Err(err) => refuse(&err),
+            }
+        }
+        Destination::Sink(route, sink) => {
+            let state = &config.runtime.state;
+            publish::publish(&question, client, route, sink, state).await
+        }
+    }
+}
+
+fn refuse(err: &ReadError) -> Exit {
+    match err {
+        // A reader that has gone away is no failure of ours.
+        ReadError::Take(TakeError::Print(err)) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        ReadError::Take(_) | ReadError::Okta(_) => fail(Exit::Unavailable, err),
+    }
+}

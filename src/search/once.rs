@@ -1,0 +1,122 @@
+//! What was found by hand, delivered once with the care of any route; nothing is kept of how far it is.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    SearchError,
+    compose::Composer,
+    envelope::About,
+    outgoing::{Outgoing, RunPart, Sent},
+    spool::Spool,
+};
+use crate::{
+    config::{OrgConfig, SearchRouteConfig, SinkConfig},
+    event::Batch,
+    route::{Committed, Feed, Rendering, RouteError, RouteStatus},
+    sink::{DeadLetters, Delivered, Sink, SinkError},
+};
+
+/// A sink that is ready for what one route makes of events.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    route: SearchRouteConfig,
+    rendering: Arc<Rendering>,
+    sink: Sink,
+}
+
+/// What was delivered.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// Events that the route wants.
+    pub(crate) events: u64,
+    /// Messages on the bus.
+    pub(crate) messages: u64,
+    /// Messages among the dead letters.
+    pub(crate) rejected: u64,
+}
+
+/// Why it cannot be delivered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// The sink cannot be used.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// What the route makes of events.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// Composing or delivering.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+}
+
+impl Publication {
+    /// Opens `sink` for what `route` makes of events of `org`. Publishes nothing.
+    pub(crate) async fn open(
+        route: &SearchRouteConfig,
+        sink: &SinkConfig,
+        org: &OrgConfig,
+    ) -> Result<Self, PublishError> {
+        let rendering = Arc::new(Rendering::open(&route.route, org).await?);
+        let sink = Sink::open(sink, &rendering.origin, None).await?;
+        Ok(Self { route: route.clone(), rendering, sink })
+    }
+
+    /// Delivers what `spool` holds. A sink that fails meanwhile is waited for as long as it takes, and logged.
+    pub(crate) async fn publish(
+        self,
+        spool: Spool,
+        about: About,
+        dead_letters: DeadLetters,
+    ) -> Result<Published, PublishError> {
+        let composer = Composer {
+            rendering: self.rendering,
+            emit: self.route.emit,
+            empty: self.route.empty,
+            about,
+            bytes_max: self.sink.payload_bytes_max(),
+        };
+        let outgoing = Outgoing {
+            composer,
+            spool,
+            skip: 0,
+            parts_max: self.route.route.in_flight_pages,
+            bytes_max: self.route.route.in_flight_bytes,
+        };
+        let mut published = Published::default();
+        let status = Arc::new(RouteStatus::new(&self.route.route.name));
+        // Who does not want to wait any more drops the future.
+        let stop = CancellationToken::new();
+        let feed = Unkept { published: &mut published };
+        let sent = outgoing.deliver(feed, self.sink, dead_letters, status, &stop).await?;
+        if let Sent::Whole { total } = sent {
+            published.events = total;
+        }
+        Ok(published)
+    }
+}
+
+/// Counts what is proved, and no more.
+#[derive(Debug)]
+struct Unkept<'a> {
+    published: &'a mut Published,
+}
+
+impl Feed for Unkept<'_> {
+    type Item = RunPart;
+
+    fn batch(&mut self, part: &RunPart, _bytes_max: Option<usize>) -> Result<Option<Arc<Batch>>, RouteError> {
+        Ok(Some(Arc::clone(&part.batch)))
+    }
+
+    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, RouteError> {
+        for proof in proofs {
+            self.published.messages += proof.messages() as u64;
+            self.published.rejected += proof.rejected() as u64;
+        }
+        Ok(Committed::Yes)
+    }
+
+    fn tell(&self, _status: &RouteStatus, _rejected: u64) {}
+}
