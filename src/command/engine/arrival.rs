@@ -96,7 +96,7 @@ impl Office {
             _ if self.is_held(&command.id) => Found::Copy,
             _ => self.find(&command, &record).await,
         };
-        Ok(Some(Job { command, found, signed_by: record.signed_by, origin }))
+        Ok(Some(Job { command, found, has_waited: false, signed_by: record.signed_by, origin }))
     }
 
     /// The first record of `command`.

@@ -113,6 +113,10 @@ impl Office {
             let Some(Ok(permit)) = stop.run_until_cancelled(self.at_work.acquire()).await else {
                 return Ok(Carried::Not(Verdict::Dropped));
             };
+            // It may have waited for long.
+            if kept.record.attempts() == 0 && command.timing(Timestamp::now()) == Timing::Expired {
+                return self.end(job, kept, Status::Expired, verdicts::expired(command)).await;
+            }
             let about = kept.record.clone().about(&subjects);
             let Some((begun, begun_at)) = about.begun(Timestamp::now()) else {
                 return Ok(Carried::EndedBefore(kept));
@@ -154,8 +158,10 @@ impl Office {
         }
         match &job.found {
             Found::Copy | Found::Ended => return Subjected::Copy,
-            Found::Subjects(subjects) if is_complete(subjects) => return Subjected::Known(subjects.clone()),
-            // A command before this one may have brought them about.
+            Found::Subjects(subjects) if is_complete(subjects) && !job.has_waited => {
+                return Subjected::Known(subjects.clone());
+            }
+            // A command before this one may have brought them about, or put others in their place.
             Found::Subjects(_) | Found::Unknown => {}
         }
         // Nothing was begun, so nothing is counted: while Okta is away, commands wait, and those behind them too.

@@ -106,7 +106,7 @@ impl Floor {
     }
 
     /// Gives the command of `job` a place in the lanes.
-    fn enter(&mut self, job: Job, stop: &CancellationToken) {
+    fn enter(&mut self, mut job: Job, stop: &CancellationToken) {
         let id = job.command.id.clone();
         let claims = match &job.found {
             Found::Subjects(subjects) => claims::of(&id, &job.command.request, Some(subjects)),
@@ -116,6 +116,7 @@ impl Floor {
         };
         self.office.hold(&id);
         let (place, may_go) = self.lanes.join(claims);
+        job.has_waited = !may_go;
         let (turn, my_turn) = oneshot::channel();
         if may_go {
             // The receiver lives: it is here.

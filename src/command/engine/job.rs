@@ -11,6 +11,8 @@ use crate::command::{Outcome, Subjects, intake::Ticket, journal::Durable, messag
 pub(super) struct Job {
     pub(super) command: Command,
     pub(super) found: Found,
+    /// Whether it had to wait for others that touch the same: what was found may be so no more.
+    pub(super) has_waited: bool,
     pub(super) signed_by: Option<String>,
     pub(super) origin: Origin,
 }

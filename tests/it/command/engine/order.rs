@@ -38,6 +38,21 @@ async fn one_users_commands_run_in_order_from_before_they_exist_until_they_are_g
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_passes_to_another_user_means_the_other_one_from_then_on() {
+    let scene = Scene::start("allow = [\"user.*\"]").await;
+    scene.send(create("first", "heir@acme.com")).await;
+    let first = scene.outcome("first").await;
+    let parameters = json!({ "user": "heir@acme.com", "deactivate_first": true });
+    scene.send(json!({ "id": "gone", "action": "user.delete", "parameters": parameters })).await;
+    scene.send(create("second", "heir@acme.com")).await;
+    let suspended = scene.ask("s", "user.suspend", "heir@acme.com").await;
+    assert_eq!(essence(&suspended), ("done", ""), "{suspended}");
+    let second = scene.outcome("second").await;
+    assert_eq!(essence(&second), ("done", ""), "{second}");
+    assert_ne!(first["result"]["id"], second["result"]["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn different_users_do_not_wait_for_each_other() {
     let scene = Scene::start("allow = [\"*\"]\nparallel = 8").await;
     for n in 0..8 {

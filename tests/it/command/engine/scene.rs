@@ -49,7 +49,11 @@ impl Scene {
 
     /// All but the daemon.
     pub(super) async fn prepare(policy: &str) -> Self {
-        let okta = directory().await;
+        Self::prepare_at(directory().await, policy).await
+    }
+
+    /// The same for this org.
+    pub(super) async fn prepare_at(okta: Okta, policy: &str) -> Self {
         let nats = NatsServer::start().await;
         create_streams(&nats).await;
         let text = TO_NATS.replace("{policy}", policy).replace("{nats}", &nats.url());
