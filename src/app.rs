@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, Watched, WatchedRoute},
+    command::engine::{Engine, EngineError, EnginePhase, Engines},
     config::{Config, StreamConfig},
     control::{self, Controlled, Socket},
     okta::{Client, ClientError},
     replay::Replays,
-    route::{End, Route, RouteError, RouteStatus},
+    route::{End, Route, RouteError},
     search::{Search, SearchError, SearchRoute},
     sink::SinkError,
     state::{Cursor, Opening, Places, State, StateError},
@@ -37,6 +38,7 @@ pub struct App {
     admin: TcpListener,
     control: Option<Socket>,
     replays: Replays,
+    engines: Engines,
 }
 
 /// How to take up a state, if somebody has said how: what a refusal of it asks for.
@@ -68,6 +70,9 @@ pub enum AppError {
     /// A search's route cannot go on.
     #[error(transparent)]
     Search(#[from] SearchError),
+    /// The commands of a name cannot go on.
+    #[error(transparent)]
+    Commands(#[from] EngineError),
     /// The admin pages have no place.
     #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
     Listen {
@@ -107,12 +112,15 @@ impl App {
 
         let mut loops = stream_loops(&config, &streams, &state);
         loops.extend(search_loops(&config, &clients, &state));
+        let engines = Engines::new(&config, &clients, &state)?;
+        loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
         let mut watched = Watched::new(config.runtime.admin.stalled_after, state.clone());
-        watched.routes = loops.iter().map(Loop::watched).collect();
+        watched.routes = loops.iter().filter_map(Loop::watched).collect();
+        watched.commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
         watched.clients = clients.into_values().collect();
         let control = control::bind(&config.runtime.state.path).await;
-        Ok(Self { config, loops, state, watched: Arc::new(watched), admin, control, replays })
+        Ok(Self { config, loops, state, watched: Arc::new(watched), admin, control, replays, engines })
     }
 
     /// What can be seen of the daemon while it runs.
@@ -137,7 +145,7 @@ impl App {
         if let Some(socket) = self.control {
             control.spawn(serve_control(
                 socket,
-                Controlled::new(stop.clone(), self.replays),
+                Controlled::new(stop.clone(), self.replays, self.engines),
                 stop.clone(),
                 grace,
             ));
@@ -224,12 +232,14 @@ fn search_loops(config: &Config, clients: &BTreeMap<String, Arc<Client>>, state:
     loops
 }
 
-/// What is supervised: the loop of one route.
+/// What is supervised: the loop of one route, or of the commands of one name.
 #[derive(Debug, Clone)]
 enum Loop {
     /// With how long it may rightly do nothing.
     Stream(Arc<Route>, Duration),
     Search(Arc<SearchRoute>),
+    /// With how long the journal remembers.
+    Commands(Arc<Engine>, Duration),
 }
 
 impl Loop {
@@ -237,29 +247,40 @@ impl Loop {
         match self {
             Self::Stream(route, _) => route.name(),
             Self::Search(route) => route.name(),
+            Self::Commands(engine, _) => engine.name(),
         }
     }
 
-    fn status(&self) -> Arc<RouteStatus> {
+    /// It has ended and will not be started again.
+    fn end(&self) {
         match self {
-            Self::Stream(route, _) => route.status(),
-            Self::Search(route) => route.status(),
+            Self::Stream(route, _) => route.status().end(),
+            Self::Search(route) => route.status().end(),
+            Self::Commands(engine, _) => engine.status().enter(EnginePhase::Ended),
         }
     }
 
-    fn watched(&self) -> WatchedRoute {
-        let poll_interval = match self {
-            Self::Stream(_, poll_interval) => *poll_interval,
+    /// The route, if it is one.
+    fn watched(&self) -> Option<WatchedRoute> {
+        let (status, poll_interval) = match self {
+            Self::Stream(route, poll_interval) => (route.status(), *poll_interval),
             // It gives a sign of life while it waits.
-            Self::Search(_) => Duration::ZERO,
+            Self::Search(route) => (route.status(), Duration::ZERO),
+            Self::Commands(..) => return None,
         };
-        WatchedRoute { status: self.status(), poll_interval }
+        Some(WatchedRoute { status, poll_interval })
     }
 
     async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, AppError> {
         match self {
             Self::Stream(route, _) => Ok(route.run(stop, until_caught_up).await?),
             Self::Search(route) => Ok(route.run(stop, until_caught_up).await?),
+            // A queue is never caught up for good.
+            Self::Commands(..) if until_caught_up => Ok(End::CaughtUp),
+            Self::Commands(engine, remember) => {
+                engine.run(*remember, stop).await?;
+                Ok(End::Stopped)
+            }
         }
     }
 }
@@ -369,7 +390,7 @@ impl Supervisor {
 
     fn ended(&mut self, id: Id, end: End) {
         let Some(supervised) = self.running.remove(&id) else { return };
-        supervised.route.status().end();
+        supervised.route.end();
         if end == End::CaughtUp {
             tracing::info!(route = supervised.route.name(), "the route has delivered all that Okta had");
         }

@@ -14,6 +14,10 @@ pub enum Invariant {
     SlotFiresOnce,
     /// Pages and bytes in flight are bounded by configuration.
     InFlightIsBounded,
+    /// A command id reaches at most one terminal outcome.
+    OneOutcome,
+    /// A queue message is acknowledged only after its outcome is durable.
+    AcknowledgedWhenDurable,
 }
 
 impl Invariant {
@@ -22,6 +26,8 @@ impl Invariant {
             Self::CursorNeedsProof => "cursor_needs_proof",
             Self::GenerationIncreases => "generation_increases",
             Self::InFlightIsBounded => "in_flight_is_bounded",
+            Self::OneOutcome => "one_outcome",
+            Self::AcknowledgedWhenDurable => "acknowledged_when_durable",
             Self::SlotFiresOnce => "slot_fires_once",
         }
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::Watched;
-use crate::route::{Phase, Snapshot};
+use crate::{
+    command::engine::{EnginePhase, EngineSnapshot},
+    route::{Phase, Snapshot},
+};
 
 /// Why the daemon is not alive: routes that do nothing at all, not even fail. To start the process again would help.
 pub(super) fn alive(watched: &Watched) -> Vec<String> {
@@ -12,12 +15,16 @@ pub(super) fn alive(watched: &Watched) -> Vec<String> {
         let patience = watched.stalled_after + route.poll_interval;
         is_hanging(&route.status.snapshot(), patience)
     });
-    hanging.collect()
+    let commands = watched.commands.iter().map(|status| status.snapshot());
+    let stuck = commands.filter_map(|commands| are_hanging(&commands, watched.stalled_after));
+    hanging.chain(stuck).collect()
 }
 
 /// Why the daemon is not ready: routes that are not delivering, for reasons outside of it.
 pub(super) fn ready(watched: &Watched) -> Vec<String> {
-    watched.snapshots().iter().filter_map(is_unready).collect()
+    let snapshots = watched.snapshots();
+    let commands = watched.commands.iter().filter_map(|status| are_unready(&status.snapshot()));
+    snapshots.iter().filter_map(is_unready).chain(commands).collect()
 }
 
 fn is_hanging(route: &Snapshot, patience: Duration) -> Option<String> {
@@ -26,6 +33,22 @@ fn is_hanging(route: &Snapshot, patience: Duration) -> Option<String> {
     }
     let since = route.since_alive.filter(|since| *since > patience)?;
     Some(format!("{}: has done nothing for {} s", route.route, since.as_secs()))
+}
+
+fn are_hanging(commands: &EngineSnapshot, patience: Duration) -> Option<String> {
+    if commands.phase == EnginePhase::Ended {
+        return None;
+    }
+    let since = commands.since_alive.filter(|since| *since > patience)?;
+    Some(format!("commands {}: have done nothing for {} s", commands.commands, since.as_secs()))
+}
+
+fn are_unready(commands: &EngineSnapshot) -> Option<String> {
+    match (commands.trouble(), commands.phase) {
+        (Some(trouble), _) => Some(format!("commands {}: {trouble}", commands.commands)),
+        (None, EnginePhase::Starting) => Some(format!("commands {}: starting", commands.commands)),
+        (None, EnginePhase::Running | EnginePhase::Ended) => None,
+    }
 }
 
 fn is_unready(route: &Snapshot) -> Option<String> {

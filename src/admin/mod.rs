@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use client::{AdminClientError, ask};
 
 use crate::{
+    command::engine::{EngineSnapshot, EngineStatus},
     okta::{BudgetStatus, Client},
     route::{RouteStatus, Snapshot},
     state::{State as DurableState, Verification},
@@ -31,6 +32,8 @@ use crate::{
 pub struct Watched {
     /// The routes.
     pub routes: Vec<WatchedRoute>,
+    /// The commands.
+    pub commands: Vec<Arc<EngineStatus>>,
     /// The clients of the orgs, whose budgets are of interest.
     pub clients: Vec<Arc<Client>>,
     stalled_after: Duration,
@@ -51,6 +54,7 @@ pub struct WatchedRoute {
 struct Status {
     version: &'static str,
     routes: Vec<Snapshot>,
+    commands: Vec<EngineSnapshot>,
     orgs: Vec<OrgStatus>,
 }
 
@@ -69,7 +73,14 @@ struct OrgStatus {
 impl Watched {
     /// Nothing to be seen yet. A route that does nothing for longer than `stalled_after` counts as hanging.
     pub fn new(stalled_after: Duration, state: DurableState) -> Self {
-        Self { routes: Vec::new(), clients: Vec::new(), stalled_after, state, metrics: metrics::recorder() }
+        Self {
+            routes: Vec::new(),
+            commands: Vec::new(),
+            clients: Vec::new(),
+            stalled_after,
+            state,
+            metrics: metrics::recorder(),
+        }
     }
 
     /// How all routes stand.
@@ -84,7 +95,12 @@ impl Watched {
             let (org, authentication) = (client.org().name.clone(), client.authentication());
             OrgStatus { org, authentication, limit, remaining, allowed, used, others, waiting_seconds }
         });
-        Status { version: env!("CARGO_PKG_VERSION"), routes: self.snapshots(), orgs: orgs.collect() }
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            routes: self.snapshots(),
+            commands: self.commands.iter().map(|status| status.snapshot()).collect(),
+            orgs: orgs.collect(),
+        }
     }
 
     fn metrics(&self) -> Option<String> {
@@ -92,6 +108,10 @@ impl Watched {
             let now = jiff::Timestamp::now();
             let age = snapshot.advanced_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
             metrics::route(&snapshot.route, snapshot.lag_seconds, age, snapshot.trouble().is_some());
+        }
+        for status in &self.commands {
+            let EngineSnapshot { commands, held, waiting, tripped, troubles, .. } = status.snapshot();
+            metrics::commands(&commands, held, waiting, tripped.len(), !troubles.is_empty());
         }
         for client in &self.clients {
             client.report_budgets();

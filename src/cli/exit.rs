@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
-use crate::{app::AppError, route::RouteError, search::SearchError};
+use crate::{app::AppError, command::engine::EngineError, route::RouteError, search::SearchError};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
     Done,
+    /// The work was done, and its result is not a good one: a command that was refused or failed.
+    Failed,
     /// The arguments or the configuration make no sense.
     Usage,
     /// The state cannot be trusted.
@@ -26,6 +28,7 @@ impl Exit {
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Failed => 1,
             Self::Usage => 64,
             Self::StateRefused => 65,
             Self::Unavailable => 69,
@@ -50,11 +53,26 @@ impl From<&RouteError> for Exit {
     }
 }
 
+impl From<&EngineError> for Exit {
+    fn from(err: &EngineError) -> Self {
+        match err {
+            EngineError::State(_) | EngineError::Record { .. } | EngineError::Limits { .. } => {
+                Self::StateRefused
+            }
+            EngineError::Key(_)
+            | EngineError::Sink(_)
+            | EngineError::Unknown(_)
+            | EngineError::UnknownLimit { .. } => Self::Usage,
+        }
+    }
+}
+
 impl From<&AppError> for Exit {
     fn from(err: &AppError) -> Self {
         match err {
             AppError::Route(err) => Self::from(err),
             AppError::Search(SearchError::Route(err)) => Self::from(err),
+            AppError::Commands(err) => Self::from(err),
             AppError::Search(SearchError::Compose(_)) => Self::Usage,
             AppError::State(_) | AppError::Search(_) => Self::StateRefused,
             AppError::Client(_) | AppError::Sink(_) | AppError::Listen { .. } => Self::Usage,

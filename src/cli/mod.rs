@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod command;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
@@ -53,6 +54,9 @@ enum Command {
     Replay(replay::ReplayArguments),
     /// Search the log now, and print what is found or publish it
     Search(Box<search::SearchArguments>),
+    /// Carry out a command or put it on the queue, see what became of others, release limits
+    #[command(name = "command")]
+    ByHand(command::CommandArguments),
     /// Look at the durable state
     State(state::StateArguments),
     /// See it work: a simulated org, the real daemon, and events arriving
@@ -114,6 +118,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Render(arguments) => render::render(arguments).await,
         Command::Replay(arguments) => replay::replay(arguments).await,
         Command::Search(arguments) => search::search(*arguments).await,
+        Command::ByHand(arguments) => command::command(arguments).await,
         Command::State(arguments) => state::state(arguments).await,
         #[cfg(feature = "simulator")]
         Command::Demo(arguments) => demo::demo(arguments).await,

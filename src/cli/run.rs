@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     app::{App, AppError, Recovery, Until},
+    command::engine::EngineError,
     config::Config,
     route::RouteError,
     search::SearchError,
@@ -73,6 +74,7 @@ pub(super) async fn prepare(file: &Path, recovery: Option<Recovery>) -> Result<(
 fn refuse(err: &AppError, file: &Path) -> Exit {
     match err {
         AppError::State(err)
+        | AppError::Commands(EngineError::State(err))
         | AppError::Route(RouteError::State(err))
         | AppError::Search(SearchError::State(err) | SearchError::Route(RouteError::State(err))) => {
             fail_state(err, file)

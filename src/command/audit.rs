@@ -137,6 +137,12 @@ impl AuditFile {
         appended.map_err(|source| AuditError { path: self.path.clone(), source })
     }
 
+    /// Appends one record that is rendered already, and returns when it is on the disk. Blocks.
+    pub fn append_line(&mut self, line: &[u8]) -> Result<(), AuditError> {
+        let appended = self.append_lines(&[line, b"\n"].concat());
+        appended.map_err(|source| AuditError { path: self.path.clone(), source })
+    }
+
     fn append_lines(&mut self, lines: &[u8]) -> io::Result<()> {
         let begin: &[u8] = if self.is_torn { b"\n" } else { b"" };
         let mut file = self.current()?;

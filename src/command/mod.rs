@@ -6,9 +6,13 @@
 mod address;
 pub mod audit;
 pub mod dead_letters;
+#[cfg(test)]
+mod documented;
+pub mod engine;
 pub mod execute;
 mod expect;
 pub mod intake;
+pub mod journal;
 pub mod message;
 mod outcome;
 pub mod outlet;

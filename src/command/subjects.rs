@@ -1,9 +1,9 @@
 //! Whom and what a command is about, once the names in it are found at Okta.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Users, groups and apps that a command concerns. Policy, order and the journal go by these ids, not by names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subjects {
     /// Users, in the order of the command.
     pub users: Vec<UserSubject>,
@@ -14,7 +14,7 @@ pub struct Subjects {
 }
 
 /// A user whom a command concerns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserSubject {
     /// As the command names them.
     pub name: String,
@@ -25,7 +25,7 @@ pub struct UserSubject {
 }
 
 /// A group that a command concerns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSubject {
     /// As the command names it.
     pub name: String,

@@ -19,6 +19,14 @@ pub(super) fn one<T: Serialize>(answer: &T) -> Response {
     }
 }
 
+/// An answer of one line for each of `answers`.
+pub(super) fn each<T: Serialize>(answers: &[T]) -> Response {
+    match answers.iter().map(line).collect::<serde_json::Result<Vec<_>>>() {
+        Ok(lines) => (NDJSON, lines.concat()).into_response(),
+        Err(err) => (StatusCode::INTERNAL_SERVER_ERROR, err.to_string()).into_response(),
+    }
+}
+
 /// An answer of as many lines as come. The sender is closed once nobody reads them any more.
 pub(super) fn many<T: Serialize + Send + 'static>(answers: mpsc::Receiver<T>) -> Response {
     let lines = stream::unfold(answers, async |mut answers| {

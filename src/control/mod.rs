@@ -5,6 +5,7 @@
 //! and work that it stands for ends when nobody listens any more. Does no work itself.
 
 mod client;
+mod commands;
 mod daemon;
 mod lines;
 mod replays;
@@ -19,10 +20,11 @@ use axum::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Answers, Client, ControlError};
+pub use commands::{Ran, ReleaseLimit, Released, RunCommand};
 pub use daemon::Daemon;
 pub use socket::{NAME, Socket};
 
-use crate::{replay::Replays, telemetry::chain};
+use crate::{command::engine::Engines, replay::Replays, telemetry::chain};
 
 /// How long connections have to end once all work has.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -35,12 +37,13 @@ pub struct Controlled {
     /// The work that requests have begun.
     work: TaskTracker,
     replays: Replays,
+    engines: Engines,
 }
 
 impl Controlled {
     /// Work goes on until `stop`.
-    pub fn new(stop: CancellationToken, replays: Replays) -> Self {
-        Self { stop, work: TaskTracker::new(), replays }
+    pub fn new(stop: CancellationToken, replays: Replays, engines: Engines) -> Self {
+        Self { stop, work: TaskTracker::new(), replays, engines }
     }
 }
 
@@ -63,6 +66,9 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
     let subjects = Router::new()
         .route("/daemon", get(daemon::show))
         .route("/replays", post(replays::begin))
+        .route("/commands", get(commands::list).post(commands::run))
+        .route("/limits", get(commands::limits))
+        .route("/limits/release", post(commands::release))
         .with_state(Arc::clone(&controlled));
     let stop = controlled.stop.clone();
     let served = async move {
@@ -99,7 +105,7 @@ mod tests {
         let mut serving = JoinSet::new();
         assert!(directory.join(NAME).exists());
         let replays = crate::replay::tests::replays(directory).await;
-        serving.spawn(serve(socket, Arc::new(Controlled::new(stop.clone(), replays))));
+        serving.spawn(serve(socket, Arc::new(Controlled::new(stop.clone(), replays, Engines::default()))));
         (stop, serving)
     }
 

@@ -76,6 +76,11 @@ pub enum TemplateError {
 }
 
 impl Template {
+    /// Gives nothing: for where everything has an address of its own.
+    pub fn nothing(used_as: Use) -> Self {
+        Self { text: String::new(), used_as, parts: Vec::new() }
+    }
+
     /// Reads a template for `used_as`. `{field}` is filled in, `{field|other}` with the first of them that the message
     /// has; everything else stands for itself.
     pub fn parse(text: &str, used_as: Use) -> Result<Self, TemplateError> {

@@ -98,6 +98,28 @@ impl Engine {
         })
     }
 
+    /// Entries whose keys begin with `prefix` and come before `before`, the last one first, `limit` at most.
+    pub(super) fn scan_back(
+        &self,
+        prefix: &[u8],
+        before: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Entries, StateError> {
+        // No key goes on with 0xff: they are times and text.
+        let beyond = [prefix, &[0xff; 9]].concat();
+        let end = before.unwrap_or(&beyond);
+        self.run(|opened| {
+            let mut entries = Entries::new();
+            for entry in
+                opened.db.range::<&[u8], _>((Bound::Included(prefix), Bound::Excluded(end))).rev().take(limit)
+            {
+                let (key, value) = entry?;
+                entries.push((key.to_vec(), value.to_vec()));
+            }
+            Ok(entries)
+        })
+    }
+
     /// Writes the batch as a whole; to be flushed.
     pub(super) fn apply(&self, batch: Batch) -> Result<(), StateError> {
         #[expect(clippy::disallowed_methods, reason = "this is what the store changes records through")]

@@ -16,7 +16,7 @@ use super::{
 /// The most bytes of content that an entry may have. sled puts values of far more into files of their own.
 pub const ENTRY_MAX_BYTES: usize = 16 << 10;
 /// The most bytes of an id.
-const ID_MAX_BYTES: usize = 256;
+const ID_MAX_BYTES: usize = 512;
 
 const ENTRY: &[u8] = b"journal\0";
 const RECEIVED: &[u8] = b"received\0";
@@ -82,6 +82,34 @@ impl Store {
             self.write(batch)?;
         }
         Ok(forgotten)
+    }
+
+    /// The entries that `is_wanted` wants, the one received last first, `limit` at most.
+    pub(super) fn latest(
+        &self,
+        limit: usize,
+        is_wanted: impl Fn(&StoredEntry) -> bool,
+    ) -> Result<Vec<StoredEntry>, StateError> {
+        let mut latest = Vec::new();
+        let mut before: Option<Vec<u8>> = None;
+        loop {
+            let found = {
+                let _ready = self.ready()?;
+                self.engine.scan_back(RECEIVED, before.as_deref(), CHUNK)?
+            };
+            for (key, _) in &found {
+                let Some((_, id)) = key[RECEIVED.len()..].split_first_chunk::<8>() else { continue };
+                let id = String::from_utf8_lossy(id);
+                latest.extend(self.entry(&id)?.filter(&is_wanted));
+                if latest.len() == limit {
+                    return Ok(latest);
+                }
+            }
+            match found.into_iter().last() {
+                Some((key, _)) => before = Some(key),
+                None => return Ok(latest),
+            }
+        }
     }
 
     /// Calls `visit` with each entry, in the order of their ids. Between [`CHUNK`] of them others may change the store.
@@ -209,6 +237,25 @@ mod tests {
         });
         visited.unwrap();
         assert_eq!(ids.len(), 500);
+    }
+
+    #[test]
+    fn the_latest_come_first_and_only_those_that_are_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open::for_tests(directory.path());
+        for second in 0..700 {
+            store
+                .record(&format!("c-{second}"), 0, &entry(second, if second % 7 == 0 { "7" } else { "1" }))
+                .unwrap();
+        }
+        let ids = |limit, content: &'static str| {
+            let latest = store.latest(limit, move |stored| stored.entry.content == content).unwrap();
+            latest.into_iter().map(|stored| stored.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(2, "1"), ["c-699", "c-698"]);
+        assert_eq!(ids(2, "7"), ["c-693", "c-686"]);
+        assert_eq!(ids(1_000, "7").len(), 100);
+        assert_eq!(store.latest(1_000, |_| true).unwrap().len(), 700);
     }
 
     #[test]

@@ -96,6 +96,15 @@ impl State {
         self.run(move |store| store.entry(&id)).await
     }
 
+    /// What is durable of the commands that `is_wanted` wants, the one received last first, `limit` at most.
+    pub async fn latest_entries(
+        &self,
+        limit: usize,
+        is_wanted: impl Fn(&StoredEntry) -> bool + Send + 'static,
+    ) -> Result<Vec<StoredEntry>, StateError> {
+        self.run(move |store| store.latest(limit, is_wanted)).await
+    }
+
     /// Forgets some hundreds of commands received before `before`, and says how many; 0 if there are none left.
     pub async fn forget(&self, before: Timestamp) -> Result<usize, StateError> {
         self.run(move |store| store.forget(before)).await

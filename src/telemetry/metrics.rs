@@ -23,6 +23,14 @@ const SEARCH_RUNS: &str = "oktabus_search_runs_total";
 const SEARCH_EVENTS: &str = "oktabus_search_events_total";
 const SEARCH_SECONDS: &str = "oktabus_search_run_seconds";
 const SEARCH_LEFT_OUT: &str = "oktabus_search_slots_left_out_total";
+const COMMANDS: &str = "oktabus_commands_total";
+const COMMANDS_REPEATED: &str = "oktabus_commands_repeated_total";
+const COMMAND_DEAD_LETTERS: &str = "oktabus_command_dead_letters_total";
+const COMMAND_FAILURES: &str = "oktabus_command_failures_total";
+const COMMANDS_HELD: &str = "oktabus_commands_held";
+const COMMANDS_WAITING: &str = "oktabus_commands_waiting";
+const COMMANDS_TROUBLE: &str = "oktabus_commands_in_trouble";
+const LIMITS_TRIPPED: &str = "oktabus_command_limits_tripped";
 const LIMIT: &str = "oktabus_rate_limit_limit";
 const REMAINING: &str = "oktabus_rate_limit_remaining";
 const ALLOWED: &str = "oktabus_rate_limit_allowed";
@@ -33,7 +41,7 @@ const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
 
 /// Counters by name and what they count.
-const COUNTERS: [(&str, &str); 15] = [
+const COUNTERS: [(&str, &str); 19] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (PAGES, "Pages whose cursor has moved."),
@@ -48,12 +56,20 @@ const COUNTERS: [(&str, &str); 15] = [
     (SEARCH_RUNS, "Runs of searches that are wholly delivered."),
     (SEARCH_EVENTS, "Events that they found."),
     (SEARCH_LEFT_OUT, "Times that slots of searches were left out: look at the log."),
+    (COMMANDS, "Commands that have ended, by action and status."),
+    (COMMANDS_REPEATED, "Answers to further copies of commands that had ended."),
+    (COMMAND_DEAD_LETTERS, "Messages that can never be commands and were kept as dead letters."),
+    (COMMAND_FAILURES, "Failures on the way of commands that are tried again, by what failed."),
     (VIOLATIONS, "Broken invariants: each is a bug."),
 ];
 
 /// Gauges by name and what they show.
-const GAUGES: [(&str, &str); 9] = [
+const GAUGES: [(&str, &str); 13] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
+    (COMMANDS_HELD, "Commands that are held: at work or waiting."),
+    (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
+    (COMMANDS_TROUBLE, "1 while something keeps commands from being carried out."),
+    (LIMITS_TRIPPED, "Limits that have tripped and wait to be released."),
     (LIMIT, "Requests that the rate-limit bucket allows a minute, as Okta says."),
     (REMAINING, "Requests left in the bucket's window, as Okta says."),
     (ALLOWED, "Requests that the configured share allows a window."),
@@ -107,6 +123,37 @@ pub(crate) fn search_run(route: &str, events: u64, took: std::time::Duration) {
 /// Slots of a search were left out.
 pub(crate) fn search_left_out(route: &str) {
     counter!(SEARCH_LEFT_OUT, "route" => route.to_owned()).increment(1);
+}
+
+/// A command has ended.
+pub(crate) fn command_ended(commands: &str, action: &'static str, status: &'static str) {
+    counter!(COMMANDS, "commands" => commands.to_owned(), "action" => action, "status" => status)
+        .increment(1);
+}
+
+/// A further copy of a command was answered.
+pub(crate) fn command_repeated(commands: &str) {
+    counter!(COMMANDS_REPEATED, "commands" => commands.to_owned()).increment(1);
+}
+
+/// A message can never be a command.
+pub(crate) fn command_dead_letter(commands: &str) {
+    counter!(COMMAND_DEAD_LETTERS, "commands" => commands.to_owned()).increment(1);
+}
+
+/// Something on the way of commands failed.
+pub(crate) fn command_trouble(commands: &str, what: &'static str) {
+    counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(1);
+}
+
+/// How the commands of a name stand; set when somebody asks.
+#[expect(clippy::cast_precision_loss, reason = "they are few")]
+pub(crate) fn commands(commands: &str, held: usize, waiting: usize, tripped: usize, in_trouble: bool) {
+    let values = [(COMMANDS_HELD, held), (COMMANDS_WAITING, waiting), (LIMITS_TRIPPED, tripped)];
+    for (name, value) in values {
+        gauge!(name, "commands" => commands.to_owned()).set(value as f64);
+    }
+    gauge!(COMMANDS_TROUBLE, "commands" => commands.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
 }
 
 /// Okta refused a link.

@@ -127,7 +127,7 @@ impl Code {
     }
 
     /// The failure, for good.
-    pub(super) fn because(self, message: impl Into<String>) -> Failed {
+    pub(in crate::command) fn because(self, message: impl Into<String>) -> Failed {
         let error = OutcomeError {
             code: self.name().to_owned(),
             message: message.into(),

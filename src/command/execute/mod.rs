@@ -31,8 +31,9 @@ use std::{collections::BTreeSet, sync::Arc};
 use jiff::Timestamp;
 
 pub use self::failure::Code;
+pub(in crate::command) use self::resolve::Named;
 use self::{lifecycle::Operation, work::Work};
-use super::{Action, Expect, Failed, Performed, Request, Subjects, UserSubject};
+use super::{Action, Expect, Failed, GroupSubject, Performed, Request, Subjects, UserSubject};
 use crate::okta::{Client, users};
 
 /// Carries out requests at one org.
@@ -67,6 +68,12 @@ impl Executor {
     /// The user of this id or login; none if there is none.
     pub async fn find_user(&self, name: &str) -> Result<Option<UserSubject>, Failed> {
         let subject = resolve::user(&self.client, Action::UserGet, name).await?;
+        Ok(subject.id.is_some().then_some(subject))
+    }
+
+    /// The group of this id or exact name; none if there is none.
+    pub async fn find_group(&self, name: &str) -> Result<Option<GroupSubject>, Failed> {
+        let subject = resolve::group(&self.client, Action::GroupGet, name).await?;
         Ok(subject.id.is_some().then_some(subject))
     }
 

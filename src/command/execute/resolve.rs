@@ -46,15 +46,16 @@ pub(super) async fn subjects(client: &Client, request: &Request) -> Result<Subje
 
 /// What a request names.
 #[derive(Debug, Default)]
-struct Named<'a> {
-    users: Vec<&'a str>,
-    groups: Vec<&'a str>,
+pub(in crate::command) struct Named<'a> {
+    pub(in crate::command) users: Vec<&'a str>,
+    pub(in crate::command) groups: Vec<&'a str>,
     app: Option<&'a str>,
     must_exist: bool,
 }
 
 impl<'a> Named<'a> {
-    fn of(request: &'a Request) -> Result<Self, Failed> {
+    /// What `request` names, as it is written.
+    pub(in crate::command) fn of(request: &'a Request) -> Result<Self, Failed> {
         let users = |users: Vec<&'a str>| Self { users, must_exist: true, ..Self::default() };
         let groups = |groups: Vec<&'a str>| Self { groups, must_exist: true, ..Self::default() };
         Ok(match request {

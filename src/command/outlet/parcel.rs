@@ -1,6 +1,7 @@
 //! What is published: bytes with CloudEvents attributes and an address.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::{
     command::Outcome,
@@ -8,6 +9,7 @@ use crate::{
 };
 
 const OUTCOME_TYPE: &str = "oktabus.outcome";
+const AUDIT_TYPE: &str = "oktabus.audit";
 const COMMAND_TYPE: &str = "oktabus.command";
 
 /// One thing to publish.
@@ -53,6 +55,19 @@ impl Parcel {
             source: format!("oktabus/{name}"),
             event_type: COMMAND_TYPE.to_owned(),
             partition_key: printable(key.unwrap_or(id)),
+            ..Attributes::default()
+        };
+        Self { address: None, attributes, payload }
+    }
+
+    /// A record of the audit of the commands `name`, about the command `id`. A command has several.
+    pub fn audit(name: &str, id: &str, at: Timestamp, payload: Bytes) -> Self {
+        let attributes = Attributes {
+            id: printable(&format!("{id}:audit:{}", at.as_nanosecond())),
+            source: format!("oktabus/{name}"),
+            event_type: AUDIT_TYPE.to_owned(),
+            time: at.to_string(),
+            partition_key: printable(id),
             ..Attributes::default()
         };
         Self { address: None, attributes, payload }

@@ -1,6 +1,8 @@
-//! What commands do at Okta, how they arrive and where outcomes go, on real buses.
+//! What commands do at Okta, how they arrive, where outcomes go, and what the daemon makes of them, on real buses.
 
 mod actions;
+#[cfg(all(feature = "kafka", feature = "nats"))]
+mod engine;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 mod intake;
 #[cfg(feature = "kafka")]

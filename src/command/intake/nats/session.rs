@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     NatsQueue, consumer,
     shelf::{Shelf, Taken},
-    standing::{Line, Shared, Standing},
+    standing::{HELD_MAX, Line, Shared, Standing},
 };
 use crate::sink::{SinkError, nats::connection::Connection};
 use async_nats::jetstream::{
@@ -29,6 +29,8 @@ const PULL_EXPIRES: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often at most.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
+/// How long after its time the server notices that it has had no word about a message.
+const EXPIRY_MARGIN: Duration = Duration::from_millis(500);
 /// Publishes on their way: none but words about messages, which are not counted.
 const UNACKNOWLEDGED_MAX: usize = 64;
 
@@ -77,6 +79,9 @@ impl Session {
 
     /// Takes messages as long as there is room for them.
     async fn take(&self) -> SinkError {
+        if let Err(error) = self.let_the_held_come_first().await {
+            return error;
+        }
         loop {
             let mut room = self.room().await;
             let batch = self.consumer.batch().max_messages(room.num_permits()).expires(PULL_EXPIRES);
@@ -95,6 +100,51 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Waits, before anything is taken, until what a former process held and did not acknowledge is given again. The server
+    /// gives that before what is new; taken at once, what is new would overtake it.
+    async fn let_the_held_come_first(&self) -> Result<(), SinkError> {
+        if !self.shared.is_new() {
+            return Ok(());
+        }
+        let info = self.consumer.cached_info();
+        if info.num_ack_pending > 0 {
+            let wait = info.config.ack_wait + EXPIRY_MARGIN;
+            let (held, wait_s) = (info.num_ack_pending, wait.as_secs_f64());
+            tracing::info!(
+                intake = self.name,
+                held,
+                wait_s,
+                "commands that a former process held come again first"
+            );
+            tokio::time::sleep(wait).await;
+            self.take_in_order(info.num_ack_pending.min(HELD_MAX)).await?;
+        }
+        self.shared.begin();
+        Ok(())
+    }
+
+    /// Takes what is there, `count` at most, in the order of the queue: the server gives again in the order in which it was
+    /// last told of each.
+    async fn take_in_order(&self, count: usize) -> Result<(), SinkError> {
+        let permits = u32::try_from(count).unwrap_or(0);
+        // Nothing was taken yet, so there is room.
+        let Ok(mut room) = Arc::clone(&self.shared.room).try_acquire_many_owned(permits) else {
+            return Ok(());
+        };
+        let batch = self.consumer.fetch().max_messages(count).messages().await;
+        let mut batch = batch.map_err(|err| self.unreachable(&err.to_string()))?;
+        let mut messages = Vec::with_capacity(count);
+        while let Some(message) = batch.next().await {
+            messages.push(message.map_err(|err| self.unreachable(&err.to_string()))?);
+        }
+        messages.sort_by_key(|message| message.info().map_or(u64::MAX, |info| info.stream_sequence));
+        for message in messages {
+            let Some(room) = room.split(1) else { break };
+            self.shelf.put(Taken { message, room });
+        }
+        Ok(())
     }
 
     /// Room for as many messages as there is, one at least.

@@ -3,7 +3,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use async_nats::jetstream;
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) room: Arc<Semaphore>,
     /// The stream's sequence up to which everything is acknowledged, as last told; zero: not known.
     floor: AtomicU64,
+    /// Whether nothing was taken yet.
+    is_new: AtomicBool,
 }
 
 impl Shared {
@@ -47,6 +49,7 @@ impl Shared {
             standing: watch::Sender::new(Standing::Apart(String::new())),
             room: Arc::new(Semaphore::new(HELD_MAX)),
             floor: AtomicU64::new(0),
+            is_new: AtomicBool::new(true),
         }
     }
 
@@ -56,6 +59,16 @@ impl Shared {
 
     pub(super) fn set_floor(&self, sequence: u64) {
         self.floor.store(sequence, Ordering::Release);
+    }
+
+    /// Whether nothing was taken yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new.load(Ordering::Acquire)
+    }
+
+    /// Something may be taken from now on.
+    pub(super) fn begin(&self) {
+        self.is_new.store(false, Ordering::Release);
     }
 
     /// Why there is no connection, if there is none.

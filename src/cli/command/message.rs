@@ -1,0 +1,177 @@
+//! A command from what was typed.
+
+use std::{
+    io::{self, Read as _},
+    path::PathBuf,
+};
+
+use clap::Args;
+use serde_json::{Map, Value, json, value::RawValue};
+
+use crate::command::message::PAYLOAD_BYTES_MAX;
+
+/// What a command asks for.
+#[derive(Debug, Args)]
+pub(super) struct MessageArguments {
+    /// What to do, for example user.suspend
+    #[arg(required_unless_present = "file")]
+    action: Option<String>,
+    /// A parameter: user=ada@acme.com, limit=5, profile.department=Ops. A value that is JSON is taken as such
+    #[arg(long = "param", short = 'p', value_name = "NAME=VALUE")]
+    parameters: Vec<String>,
+    /// The whole command as JSON; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "parameters"])]
+    file: Option<PathBuf>,
+    /// What copies of the command have in common; made up unless given
+    #[arg(long)]
+    id: Option<String>,
+    /// Only say which requests would be sent
+    #[arg(long)]
+    dry_run: bool,
+    /// Why, for the audit
+    #[arg(long)]
+    reason: Option<String>,
+    /// Who wants it, for the audit; the user who runs this unless given
+    #[arg(long, value_name = "WHO")]
+    requested_by: Option<String>,
+    /// Show the secrets that come up, if policy allows
+    #[arg(long)]
+    reveal: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What was typed is no command.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MessageError {
+    #[error("`--param {0}`: write NAME=VALUE")]
+    Parameter(String),
+    #[error("`--param {0}` is given twice, or is both a value and an object")]
+    Twice(String),
+    #[error("cannot read the command from {from}")]
+    Read { from: String, source: io::Error },
+    #[error("{from} has no JSON object")]
+    Json { from: String, source: serde_json::Error },
+    #[error("the command cannot be written")]
+    Write(#[source] serde_json::Error),
+}
+
+/// A command, ready to go.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) id: String,
+    pub(super) action: String,
+    /// The user whom it names, if it names one.
+    pub(super) user: Option<String>,
+    pub(super) json: Box<RawValue>,
+}
+
+impl MessageArguments {
+    /// The command, with an id and somebody who wants it.
+    pub(super) fn compose(self) -> Result<Message, MessageError> {
+        let mut command = match &self.file {
+            Some(file) => read(file)?,
+            None => {
+                let parameters = parameters(&self.parameters)?;
+                Map::from_iter([
+                    ("action".to_owned(), json!(self.action)),
+                    ("parameters".to_owned(), Value::Object(parameters)),
+                ])
+            }
+        };
+        let given = [("id", self.id), ("reason", self.reason), ("requested_by", self.requested_by)];
+        for (name, value) in given {
+            if let Some(value) = value {
+                command.insert(name.to_owned(), Value::String(value));
+            }
+        }
+        for (name, value) in [("dry_run", self.dry_run), ("reveal", self.reveal)] {
+            if value {
+                command.insert(name.to_owned(), Value::Bool(true));
+            }
+        }
+        command.entry("id").or_insert_with(|| json!(format!("cli-{:032x}", fastrand::u128(..))));
+        if let Ok(user) = std::env::var("USER") {
+            command.entry("requested_by").or_insert(Value::String(user));
+        }
+        let text =
+            |pointer: &str| Value::Object(command.clone()).pointer(pointer)?.as_str().map(str::to_owned);
+        Ok(Message {
+            id: text("/id").unwrap_or_default(),
+            action: text("/action").unwrap_or_default(),
+            user: text("/parameters/user"),
+            json: serde_json::value::to_raw_value(&command).map_err(MessageError::Write)?,
+        })
+    }
+}
+
+fn read(file: &std::path::Path) -> Result<Map<String, Value>, MessageError> {
+    let from = if file == std::path::Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let mut text = String::new();
+    // One byte more than is allowed shows that it is too much.
+    let limit = u64::try_from(PAYLOAD_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let done = if from == "standard input" {
+        io::stdin().take(limit).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(limit).read_to_string(&mut text))
+    };
+    done.map_err(|source| MessageError::Read { from: from.clone(), source })?;
+    serde_json::from_str(&text).map_err(|source| MessageError::Json { from, source })
+}
+
+fn parameters(given: &[String]) -> Result<Map<String, Value>, MessageError> {
+    let mut parameters = Map::new();
+    for parameter in given {
+        let Some((name, text)) = parameter.split_once('=') else {
+            return Err(MessageError::Parameter(parameter.clone()));
+        };
+        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        insert(&mut parameters, name, value).ok_or_else(|| MessageError::Twice(name.to_owned()))?;
+    }
+    Ok(parameters)
+}
+
+/// Puts `value` at `path`, whose dots lead into objects; none if something is there already.
+fn insert(into: &mut Map<String, Value>, path: &str, value: Value) -> Option<()> {
+    match path.split_once('.') {
+        None if into.contains_key(path) => None,
+        None => {
+            into.insert(path.to_owned(), value);
+            Some(())
+        }
+        Some((first, rest)) => {
+            let inner = into.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            insert(inner.as_object_mut()?, rest, value)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_json_where_they_can_be_and_dots_lead_into_objects() {
+        let given = [
+            "user=ada@acme.com",
+            "limit=5",
+            "profile.department=Ops",
+            "profile.badge=\"7\"",
+            "users=[\"a\"]",
+        ];
+        let given: Vec<_> = given.into_iter().map(str::to_owned).collect();
+        let expected = json!({
+            "user": "ada@acme.com", "limit": 5, "users": ["a"], "profile": { "department": "Ops", "badge": "7" }
+        });
+        assert_eq!(Value::Object(parameters(&given).unwrap()), expected);
+        for bad in [vec!["user"], vec!["user=a", "user=b"], vec!["profile=1", "profile.x=2"]] {
+            let bad: Vec<_> = bad.into_iter().map(str::to_owned).collect();
+            assert!(parameters(&bad).is_err(), "{bad:?}");
+        }
+    }
+}

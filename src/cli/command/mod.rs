@@ -1,0 +1,215 @@
+//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, release limits.
+//!
+//! The daemon does the work if one runs, reached through its control socket; else it is done here, with the same policy,
+//! journal and audit.
+
+mod message;
+mod publish;
+mod reach;
+mod shown;
+
+use clap::{Args, Subcommand};
+
+use super::{ConfigArgument, Exit, fail, print};
+use crate::{
+    command::{Status, engine::ListCommands},
+    control::Ran,
+};
+
+use message::MessageArguments;
+use reach::Reached;
+
+#[derive(Debug, Args)]
+pub(super) struct CommandArguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Carry a command out now, and print its outcome
+    Run {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        message: MessageArguments,
+    },
+    /// Put a command on the queue that the daemon reads
+    Publish {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        message: MessageArguments,
+        /// Where to, if the intake has subjects with wildcards
+        #[arg(long)]
+        subject: Option<String>,
+    },
+    /// List commands, the latest first
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// How many at most
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Only those that are so: received, started, done, already, refused, failed, expired, dry_run
+        #[arg(long)]
+        status: Option<String>,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what is known of a command
+    Show {
+        #[command(flatten)]
+        which: Which,
+        /// The command's id
+        id: String,
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the limits, and which of them have tripped
+    Limits {
+        #[command(flatten)]
+        which: Which,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let commands through a limit that has tripped
+    Release {
+        #[command(flatten)]
+        which: Which,
+        /// The limit, as `limits` names it
+        limit: String,
+    },
+}
+
+/// Which commands of which configuration.
+#[derive(Debug, Args)]
+struct Which {
+    #[command(flatten)]
+    config: ConfigArgument,
+    /// The name of `[commands.NAME]`; not needed where there is one
+    #[arg(long, value_name = "NAME")]
+    commands: Option<String>,
+}
+
+pub(super) async fn command(arguments: CommandArguments) -> Exit {
+    match arguments.what {
+        What::Run { which, message } => run(which, message).await,
+        What::Publish { which, message, subject } => publish::publish(&which, message, subject).await,
+        What::List { which, limit, status, json } => {
+            let wanted = ListCommands { commands: which.commands.clone(), id: None, status, limit };
+            list(&which, wanted, json).await
+        }
+        What::Show { which, id, json } => show(&which, id, json).await,
+        What::Limits { which, json } => limits(&which, json).await,
+        What::Release { which, limit } => release(&which, &limit).await,
+    }
+}
+
+async fn run(which: Which, message: MessageArguments) -> Exit {
+    let json = message.json;
+    let message = match message.compose() {
+        Ok(message) => message,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let ran = match Reached::daemon_or_state(&which, true).await {
+        Ok(reached) => reached.run(which.commands.as_deref(), message).await,
+        Err(exit) => return exit,
+    };
+    match ran {
+        Ok(Ran::Outcome(outcome)) => {
+            print(&shown::outcome(&outcome, json));
+            match outcome.status {
+                Status::Done | Status::Already | Status::DryRun => Exit::Done,
+                Status::Refused | Status::Failed | Status::Expired => Exit::Failed,
+            }
+        }
+        Ok(Ran::NotNow(why)) => fail(Exit::Unavailable, &NotNow(why)),
+        Err(exit) => exit,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it is not carried out now: {0}; the same command, with the same --id, asks again")]
+struct NotNow(String);
+
+async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
+    const STATUSES: [&str; 8] =
+        ["received", "started", "done", "already", "refused", "failed", "expired", "dry_run"];
+    if let Some(status) = &wanted.status
+        && !STATUSES.contains(&status.as_str())
+    {
+        return fail(Exit::Usage, &NoStatus(status.clone(), STATUSES.join(", ")));
+    }
+    let listed = match Reached::daemon_or_state(which, false).await {
+        Ok(reached) => reached.list(wanted).await,
+        Err(exit) => return exit,
+    };
+    match listed {
+        Ok(listed) => {
+            print(&shown::list(&listed, json));
+            Exit::Done
+        }
+        Err(exit) => exit,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("no command is ever `{0}`; it is one of {1}")]
+struct NoStatus(String, String);
+
+async fn show(which: &Which, id: String, json: bool) -> Exit {
+    let wanted =
+        ListCommands { commands: which.commands.clone(), id: Some(id.clone()), status: None, limit: 16 };
+    let listed = match Reached::daemon_or_state(which, false).await {
+        Ok(reached) => reached.list(wanted).await,
+        Err(exit) => return exit,
+    };
+    match listed {
+        Ok(listed) if listed.is_empty() => fail(Exit::Failed, &Unheard(id)),
+        Ok(listed) => {
+            print(&shown::details(&listed, json));
+            Exit::Done
+        }
+        Err(exit) => exit,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the journal has no command `{0}`: it was never received, or it was forgotten after `keep`")]
+struct Unheard(String);
+
+async fn limits(which: &Which, json: bool) -> Exit {
+    let limits = match Reached::daemon_or_state(which, false).await {
+        Ok(reached) => reached.limits(which.commands.as_deref()).await,
+        Err(exit) => return exit,
+    };
+    match limits {
+        Ok(limits) => {
+            print(&shown::limits(&limits, json));
+            Exit::Done
+        }
+        Err(exit) => exit,
+    }
+}
+
+async fn release(which: &Which, limit: &str) -> Exit {
+    let released = match Reached::daemon_or_state(which, false).await {
+        Ok(reached) => reached.release(which.commands.as_deref(), limit).await,
+        Err(exit) => return exit,
+    };
+    match released {
+        Ok(true) => {
+            print(&format!("released: `{limit}` counts from zero\n"));
+            Exit::Done
+        }
+        Ok(false) => {
+            print(&format!("`{limit}` had not tripped; it counts from zero\n"));
+            Exit::Done
+        }
+        Err(exit) => exit,
+    }
+}

@@ -1,0 +1,172 @@
+//! Reaching those who have the journal: the daemon, or the state itself if no daemon runs.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Which, message::Message};
+use crate::{
+    app,
+    cli::{Exit, fail, state::fail_state},
+    command::engine::{Answer, EngineError, Engines, ListCommands, Listed, ListedLimit},
+    config::Config,
+    control::{Client, ControlError, Ran, ReleaseLimit, Released, RunCommand},
+    state::{Opening, Places, State},
+    telemetry::logging,
+};
+
+/// Who has the journal.
+pub(super) enum Reached {
+    Daemon(Client),
+    State { engines: Engines, state: State, file: std::path::PathBuf },
+}
+
+impl Reached {
+    /// The daemon, or the state without it. What went wrong has been told. `acts` says whether Okta will be asked.
+    pub(super) async fn daemon_or_state(which: &Which, acts: bool) -> Result<Self, Exit> {
+        let mut config = which.config.load().map_err(|err| fail(Exit::Usage, &err))?;
+        match Client::connect(&config.runtime.state.path).await {
+            Ok(Some(daemon)) => return Ok(Self::Daemon(daemon)),
+            Ok(None) => {}
+            Err(err) => return Err(fail(Exit::Unavailable, &err)),
+        }
+        if acts {
+            logging::start("warn", config.runtime.log.style);
+        }
+        // What is on the queue is for the daemon.
+        for commands in config.commands.values_mut() {
+            commands.intake = None;
+        }
+        Self::state(&config, which.config.config.clone()).await
+    }
+
+    async fn state(config: &Config, file: std::path::PathBuf) -> Result<Self, Exit> {
+        let clients = app::clients(config).map_err(|err| fail(Exit::Usage, &err))?;
+        let state = State::open(Places::from(&config.runtime.state), Opening::Trusted).await;
+        let state = state.map_err(|err| fail_state(&err, &file))?;
+        let engines = Engines::new(config, &clients, &state).map_err(|err| fail(Exit::from(&err), &err))?;
+        Ok(Self::State { engines, state, file })
+    }
+
+    /// Carries a command out.
+    pub(super) async fn run(self, commands: Option<&str>, message: Message) -> Result<Ran, Exit> {
+        match self {
+            Self::Daemon(mut daemon) => {
+                let request = RunCommand { commands: commands.map(str::to_owned), message: message.json };
+                let mut answers = daemon.post("/commands", &request).await.map_err(|err| refused(&err))?;
+                let ran = answers.next().await.map_err(|err| refused(&err))?;
+                Ok(ran.unwrap_or_else(|| Ran::NotNow("the daemon has ended".to_owned())))
+            }
+            Self::State { engines, state, file } => {
+                let ran = run_here(&engines, commands, message).await;
+                close(&state, &file).await?;
+                ran.map_err(|err| failed(&err, &file))
+            }
+        }
+    }
+
+    /// What the journal says of the commands that are wanted.
+    pub(super) async fn list(self, wanted: ListCommands) -> Result<Vec<Listed>, Exit> {
+        match self {
+            Self::Daemon(mut daemon) => all(&mut daemon, &with_query("/commands", &wanted)).await,
+            Self::State { engines, state, file } => {
+                let listed = engines.list(&wanted).await.map_err(|err| failed(&err, &file));
+                close(&state, &file).await?;
+                listed
+            }
+        }
+    }
+
+    /// The limits, and whether they have tripped.
+    pub(super) async fn limits(self, commands: Option<&str>) -> Result<Vec<ListedLimit>, Exit> {
+        match self {
+            Self::Daemon(mut daemon) => {
+                let wanted =
+                    ListCommands { commands: commands.map(str::to_owned), ..ListCommands::default() };
+                all(&mut daemon, &with_query("/limits", &wanted)).await
+            }
+            Self::State { engines, state, file } => {
+                let listed = engines.list_limits(commands).await.map_err(|err| failed(&err, &file));
+                close(&state, &file).await?;
+                listed
+            }
+        }
+    }
+
+    /// Releases a limit; says whether it had tripped.
+    pub(super) async fn release(self, commands: Option<&str>, limit: &str) -> Result<bool, Exit> {
+        match self {
+            Self::Daemon(mut daemon) => {
+                let request = ReleaseLimit { commands: commands.map(str::to_owned), limit: limit.to_owned() };
+                let mut answers =
+                    daemon.post("/limits/release", &request).await.map_err(|err| refused(&err))?;
+                let released: Option<Released> = answers.next().await.map_err(|err| refused(&err))?;
+                Ok(released.is_some_and(|released| released.had_tripped))
+            }
+            Self::State { engines, state, file } => {
+                let released = engines.release(commands, limit).await.map_err(|err| failed(&err, &file));
+                close(&state, &file).await?;
+                released
+            }
+        }
+    }
+}
+
+async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -> Result<Ran, EngineError> {
+    let engine = engines.get(commands)?;
+    let stop = CancellationToken::new();
+    let running = engine.run(engines.remember(), &stop);
+    let asking = async {
+        let told = engine.ask(String::from(Box::<str>::from(message.json)).into()).await;
+        let answer = told.await;
+        stop.cancel();
+        answer
+    };
+    let (ended, answer) = tokio::join!(running, asking);
+    ended?;
+    Ok(match answer {
+        Ok(Answer::Outcome(outcome)) => Ran::Outcome(outcome),
+        Ok(Answer::NotNow(why)) => Ran::NotNow(why),
+        Err(_) => Ran::NotNow("it was given up: the log says why".to_owned()),
+    })
+}
+
+async fn all<T: serde::de::DeserializeOwned>(daemon: &mut Client, path: &str) -> Result<Vec<T>, Exit> {
+    let mut answers = daemon.get(path).await.map_err(|err| refused(&err))?;
+    let mut listed = Vec::new();
+    while let Some(line) = answers.next().await.map_err(|err| refused(&err))? {
+        listed.push(line);
+    }
+    Ok(listed)
+}
+
+fn with_query(path: &str, wanted: &ListCommands) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(format!("{path}?"));
+    query.append_pair("limit", &wanted.limit.to_string());
+    let given = [("commands", &wanted.commands), ("id", &wanted.id), ("status", &wanted.status)];
+    for (name, value) in given {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    query.finish()
+}
+
+async fn close(state: &State, file: &std::path::Path) -> Result<(), Exit> {
+    state.close().await.map_err(|err| fail_state(&err, file))
+}
+
+fn refused(err: &ControlError) -> Exit {
+    let exit = match err {
+        ControlError::Refused { status, .. } if *status == hyper::StatusCode::UNPROCESSABLE_ENTITY => {
+            Exit::Usage
+        }
+        _ => Exit::Unavailable,
+    };
+    fail(exit, err)
+}
+
+fn failed(err: &EngineError, file: &std::path::Path) -> Exit {
+    match err {
+        EngineError::State(err) => fail_state(err, file),
+        _ => fail(Exit::from(err), err),
+    }
+}

@@ -1,0 +1,129 @@
+//! Answers: outcomes to where they belong, however long that takes, each copy of a command with one of its own.
+
+use std::{fmt::Write as _, sync::Arc};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    EngineError, RETRY_FIRST, RETRY_MAX,
+    status::{EngineStatus, Trouble},
+};
+use crate::{
+    command::{
+        AddressPattern, Outcome,
+        journal::small_part,
+        outlet::{Outlet, OutletCure, Parcel},
+    },
+    config::CommandsConfig,
+    stream::Backoff,
+    telemetry::chain,
+};
+
+/// Where the outcomes of the commands of one name go.
+#[derive(Debug)]
+pub(super) struct Answers {
+    config: Arc<CommandsConfig>,
+    outlet: Outlet,
+    status: Arc<EngineStatus>,
+}
+
+/// Whom an answer is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addressee<'a> {
+    /// The address that the command names, if it names one.
+    pub(super) reply_to: Option<&'a str>,
+    /// The id of the user whom it concerns, by which outcomes are ordered.
+    pub(super) user: Option<&'a str>,
+}
+
+impl Answers {
+    pub(super) async fn open(
+        config: Arc<CommandsConfig>,
+        status: Arc<EngineStatus>,
+    ) -> Result<Self, EngineError> {
+        let outlet = Outlet::open(&config.outcomes.sink, &config.name).await?;
+        Ok(Self { config, outlet, status })
+    }
+
+    /// Publishes `outcome`, the answer to copy number `copy` of its command.
+    pub(super) async fn publish(
+        &self,
+        outcome: &Outcome,
+        to: Addressee<'_>,
+        copy: u64,
+    ) -> Result<(), EngineError> {
+        let parcel = self.parcel(outcome, to.user, copy)?;
+        self.deliver(outcome, parcel, to).await
+    }
+
+    /// Publishes the refusal of a message that is not the command whose id it has. It has an id of its own, the same one
+    /// for the same bytes: the id of the command's outcome would make it a copy of that.
+    pub(super) async fn publish_refusal(
+        &self,
+        outcome: &Outcome,
+        payload: &[u8],
+        to: Addressee<'_>,
+    ) -> Result<(), EngineError> {
+        let mut parcel = self.parcel(outcome, to.user, 0)?;
+        parcel.attributes.id.push_str(":refused:");
+        for byte in Sha256::digest(payload).iter().take(8) {
+            // Writing to a string does not fail.
+            let _ = write!(parcel.attributes.id, "{byte:02x}");
+        }
+        self.deliver(outcome, parcel, to).await
+    }
+
+    fn parcel(&self, outcome: &Outcome, user: Option<&str>, copy: u64) -> Result<Parcel, EngineError> {
+        let id = || outcome.command_id.clone();
+        Parcel::outcome(&self.config.name, outcome, user, copy)
+            .map_err(|source| EngineError::Record { id: id(), source })
+    }
+
+    async fn deliver(&self, outcome: &Outcome, parcel: Parcel, to: Addressee<'_>) -> Result<(), EngineError> {
+        let usual = self.config.outcomes.address.as_ref().map(|address| {
+            let Outcome { action, status, command_id, .. } = outcome;
+            address.render(action, *status, &self.config.org, command_id)
+        });
+        let is_allowed = |address: &&str| {
+            self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
+        };
+        let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
+        let mut parcel = Parcel { address: wanted.or_else(|| usual.clone()), ..parcel };
+        let (mut is_small, mut waits) = (false, Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..)));
+        loop {
+            let Err(err) = self.outlet.publish(&parcel).await else {
+                self.status.works(Trouble::Outcomes);
+                return Ok(());
+            };
+            match err.cure() {
+                OutletCure::Smaller if !is_small => {
+                    is_small = true;
+                    let small = Outcome { result: small_part(&outcome.result), ..outcome.clone() };
+                    let id = || outcome.command_id.clone();
+                    parcel.payload = serde_json::to_vec(&small)
+                        .map_err(|source| EngineError::Record { id: id(), source })?
+                        .into();
+                    continue;
+                }
+                OutletCure::Elsewhere if parcel.address != usual => {
+                    tracing::warn!(
+                        commands = self.config.name,
+                        command_id = outcome.command_id,
+                        err = chain(&err),
+                        "the outcome goes to where outcomes go, and not to where the command asks"
+                    );
+                    parcel.address = usual.clone();
+                    continue;
+                }
+                // What is wrong with the usual address or its limit is for an operator to mend.
+                OutletCure::Retry | OutletCure::Smaller | OutletCure::Elsewhere => {}
+            }
+            self.status.fails(Trouble::Outcomes, &chain(&err));
+            tokio::time::sleep(waits.next_wait()).await;
+        }
+    }
+
+    pub(super) async fn close(self) {
+        self.outlet.close().await;
+    }
+}

@@ -1,0 +1,217 @@
+//! What arrives: read, known by the journal, allowed at first sight, and made into a job, in the order of arrival.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::{
+    EngineError, Office, RETRY_FIRST, RETRY_MAX, Trouble,
+    answers::Addressee,
+    job::{Answer, Found, Job, Origin, Verdict},
+    trail, verdicts,
+};
+use crate::{
+    command::{
+        Outcome, OutcomeError, Subjects,
+        audit::{AuditRecord, Decision},
+        dead_letters::DeadLetter,
+        intake::Delivery,
+        journal::{Durable, Record, Stage},
+        message::{self, Command, Headers, Undecodable},
+    },
+    stream::Backoff,
+    telemetry::chain,
+};
+
+/// Something to be carried out.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// From a queue.
+    Delivery(Box<Delivery>),
+    /// From somebody of this machine.
+    Asked(Asked),
+}
+
+/// A command that somebody of this machine asks for.
+#[derive(Debug)]
+pub struct Asked {
+    /// The message.
+    pub payload: Bytes,
+    /// To tell them what became of it.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+impl Office {
+    /// Reads a message; none if it is settled, because it is no command.
+    pub(super) async fn arrive(&self, arrival: Arrival) -> Result<Option<Job>, EngineError> {
+        let now = Timestamp::now();
+        let (payload, headers, message_id, unfit, origin) = match arrival {
+            Arrival::Delivery(delivery) => {
+                let Delivery { payload, headers, message_id, place, unfit, ticket } = *delivery;
+                (payload, headers, message_id, unfit, Origin::Queue { place, ticket })
+            }
+            Arrival::Asked(Asked { payload, answer }) => {
+                (payload, Headers::new(), None, None, Origin::Asked { reveals: false, answer })
+            }
+        };
+        if let Some(reason) = unfit {
+            self.bury(origin, &payload, &headers, &reason).await;
+            return Ok(None);
+        }
+        let mut command = match message::decode(&payload, &headers, message_id.as_deref()) {
+            Ok(command) => command,
+            Err(undecodable) => {
+                self.refuse_unreadable(origin, &payload, &headers, undecodable, now).await?;
+                return Ok(None);
+            }
+        };
+        let origin = self.with_right_to_secrets(origin, &mut command);
+        let kept = self.ledger.find(&command.id).await?;
+        let record = match &kept {
+            Some(kept) if kept.record.fingerprint == command.fingerprint.as_str() => kept.record.clone(),
+            Some(_) => {
+                let error = verdicts::id_reused(&command.id);
+                self.refuse(origin, &payload, &command, error, now).await?;
+                return Ok(None);
+            }
+            None => {
+                let signed_by = match &origin {
+                    // Who may open the control socket may do all that policy allows.
+                    Origin::Asked { .. } => None,
+                    // What the journal knows was verified when it came first.
+                    Origin::Queue { .. } => match self.gate.policy.verify(&payload, &headers, now) {
+                        Ok(signed_by) => signed_by.map(|key| key.as_str().to_owned()),
+                        Err(error) => {
+                            self.refuse(origin, &payload, &command, error, now).await?;
+                            return Ok(None);
+                        }
+                    },
+                };
+                let record = Record { signed_by, ..self.record_of(&command) };
+                self.ledger.receive(&command.id, record).await?.record
+            }
+        };
+        let found = match &record.stage {
+            Stage::Ended { .. } => Found::Ended,
+            _ if self.is_held(&command.id) => Found::Copy,
+            _ => self.find(&command, &record).await,
+        };
+        Ok(Some(Job { command, found, has_waited: false, signed_by: record.signed_by, origin }))
+    }
+
+    /// The first record of `command`.
+    pub(super) fn record_of(&self, command: &Command) -> Record {
+        let action = command.request.action().name();
+        let requested_by = command.requested_by.as_deref();
+        Record::new(action, command.fingerprint.as_str(), requested_by, Timestamp::now())
+    }
+
+    /// The command line is as private as the control socket: who uses it needs no address for secrets, but they must be
+    /// allowed.
+    fn with_right_to_secrets(&self, origin: Origin, command: &mut Command) -> Origin {
+        let Origin::Asked { answer, .. } = origin else { return origin };
+        let reveals = command.reveal && self.config.reveal.allowed;
+        command.reveal &= !reveals;
+        Origin::Asked { reveals, answer }
+    }
+
+    /// Whom the command names. Okta is not asked about what is not allowed.
+    async fn find(&self, command: &Command, record: &Record) -> Found {
+        if let Some(subjects) = &record.subjects {
+            return Found::Subjects(subjects.clone());
+        }
+        if self.gate.policy.admit(command).is_err() {
+            return Found::Subjects(Subjects::default());
+        }
+        match self.executor.resolve(&command.request).await {
+            Ok(subjects) => Found::Subjects(subjects),
+            // Its turn tells more.
+            Err(_) => Found::Unknown,
+        }
+    }
+
+    /// Keeps what can never be a command.
+    async fn bury(&self, origin: Origin, payload: &[u8], headers: &Headers, reason: &str) {
+        let letter = DeadLetter { place: origin.place(), reason, headers, payload };
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        while let Err(err) = self.dead_letters.keep(letter).await {
+            self.status.fails(Trouble::Journal, &chain(&err));
+            tokio::time::sleep(waits.next_wait()).await;
+        }
+        let place = Some(origin.place());
+        let decision = trail::decision(&self.config.name, Decision::DeadLetter);
+        self.trail.record(&AuditRecord { error: Some(reason), place, ..decision }).await;
+        self.status.dead_letter();
+        tracing::warn!(
+            commands = self.config.name,
+            place = origin.place(),
+            reason,
+            "a message can never be a command: it is in the dead letters"
+        );
+        if let Origin::Queue { ticket, .. } = origin {
+            ticket.poison().await;
+        }
+    }
+
+    async fn refuse_unreadable(
+        &self,
+        origin: Origin,
+        payload: &[u8],
+        headers: &Headers,
+        undecodable: Undecodable,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let id = match (&undecodable.id, &origin) {
+            (Some(id), _) => id.clone(),
+            (None, Origin::Asked { .. }) => String::new(),
+            (None, Origin::Queue { .. }) => {
+                self.bury(origin, payload, headers, &undecodable.error.message).await;
+                return Ok(());
+            }
+        };
+        let outcome = verdicts::undecodable(&undecodable, &id, now);
+        self.answer_refusal(origin, payload, &outcome, None, None).await
+    }
+
+    /// Refuses a message that has the form of a command, and is not to be known by the journal.
+    async fn refuse(
+        &self,
+        origin: Origin,
+        payload: &[u8],
+        command: &Command,
+        error: OutcomeError,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let outcome = verdicts::refused(&command.id, Some(command.request.action().name()), error, now);
+        self.answer_refusal(origin, payload, &outcome, command.reply_to.as_deref(), Some(command)).await
+    }
+
+    async fn answer_refusal(
+        &self,
+        origin: Origin,
+        payload: &[u8],
+        outcome: &Outcome,
+        reply_to: Option<&str>,
+        command: Option<&Command>,
+    ) -> Result<(), EngineError> {
+        let record = AuditRecord {
+            command_id: Some(&outcome.command_id),
+            action: Some(&outcome.action),
+            requested_by: command.and_then(|command| command.requested_by.as_deref()),
+            reason: command.and_then(|command| command.reason.as_deref()),
+            status: Some(outcome.status),
+            error: outcome.error.as_ref().map(|error| error.code.as_str()),
+            place: Some(origin.place()),
+            ..trail::decision(&self.config.name, Decision::Refused)
+        };
+        self.trail.record(&record).await;
+        let action = command.map_or("unknown", |command| command.request.action().name());
+        self.status.ended(action, outcome);
+        if let Origin::Queue { .. } = origin {
+            let to = Addressee { reply_to, user: None };
+            origin.signalling(self.answers.publish_refusal(outcome, payload, to)).await?;
+        }
+        origin.settle(Verdict::Done(Durable::without_journal(), Box::new(outcome.clone()))).await;
+        Ok(())
+    }
+}

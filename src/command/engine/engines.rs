@@ -1,0 +1,128 @@
+//! The commands of all names of one configuration.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Engine, EngineError, Listed, ListedLimit};
+use crate::{config::Config, okta::Client, state::State};
+
+/// All commands of a configuration, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Engines {
+    engines: BTreeMap<String, Arc<Engine>>,
+    /// How long the journal remembers commands: as long as the most patient of them asks.
+    remember: Duration,
+}
+
+/// Which commands to list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ListCommands {
+    /// Those of this name alone.
+    pub commands: Option<String>,
+    /// The one with this id alone.
+    pub id: Option<String>,
+    /// Those whose outcome has this status, or that are `received` or `started`.
+    pub status: Option<String>,
+    /// How many at most, the latest first.
+    pub limit: usize,
+}
+
+/// Which commands are meant cannot be said.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum UnknownCommands {
+    /// The configuration has none.
+    #[error("the configuration has no `[commands.NAME]`")]
+    None,
+    /// There are none of this name.
+    #[error("there are no commands `{0}`; there are {1}")]
+    Name(String, String),
+    /// There are several.
+    #[error("say which commands are meant with `--commands`: {0}")]
+    Several(String),
+}
+
+impl Engines {
+    /// The commands of `config`, through `clients`. Talks to nobody.
+    pub fn new(
+        config: &Config,
+        clients: &BTreeMap<String, Arc<Client>>,
+        state: &State,
+    ) -> Result<Self, EngineError> {
+        let mut engines = BTreeMap::new();
+        for (name, commands) in &config.commands {
+            // Loading refused references to what does not exist.
+            let Some(client) = clients.get(&commands.org) else { continue };
+            let engine = Engine::new(commands.clone(), Arc::clone(client), state.clone())?;
+            engines.insert(name.clone(), Arc::new(engine));
+        }
+        let remember = config.commands.values().map(|commands| commands.keep).max().unwrap_or_default();
+        Ok(Self { engines, remember })
+    }
+
+    /// Those that `name` means; without a name, the only ones.
+    pub fn get(&self, name: Option<&str>) -> Result<&Arc<Engine>, UnknownCommands> {
+        let names = || self.engines.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        match (name, self.engines.len()) {
+            (_, 0) => Err(UnknownCommands::None),
+            (Some(name), _) => {
+                self.engines.get(name).ok_or_else(|| UnknownCommands::Name(name.to_owned(), names()))
+            }
+            (None, 1) => self.engines.values().next().ok_or(UnknownCommands::None),
+            (None, _) => Err(UnknownCommands::Several(names())),
+        }
+    }
+
+    /// Those that `name` means; without a name, all.
+    pub fn some(&self, name: Option<&str>) -> Result<Vec<&Arc<Engine>>, UnknownCommands> {
+        match name {
+            Some(_) => Ok(vec![self.get(name)?]),
+            None => Ok(self.engines.values().collect()),
+        }
+    }
+
+    /// What the journal says of the commands that are asked for.
+    pub async fn list(&self, wanted: &ListCommands) -> Result<Vec<Listed>, EngineError> {
+        let mut listed = Vec::new();
+        for engine in self.some(wanted.commands.as_deref())? {
+            match &wanted.id {
+                Some(id) => listed.extend(engine.find(id).await?),
+                None => listed.extend(engine.latest(wanted.limit, wanted.status.clone()).await?),
+            }
+        }
+        listed.sort_by_key(|listed| std::cmp::Reverse(listed.record.received_at));
+        listed.truncate(wanted.limit);
+        Ok(listed)
+    }
+
+    /// The limits of the commands `name`, or of all.
+    pub async fn list_limits(&self, name: Option<&str>) -> Result<Vec<ListedLimit>, EngineError> {
+        let mut listed = Vec::new();
+        for engine in self.some(name)? {
+            listed.extend(engine.limits().await?);
+        }
+        Ok(listed)
+    }
+
+    /// Lets changes through a limit again; says whether it had tripped.
+    pub async fn release(&self, name: Option<&str>, limit: &str) -> Result<bool, EngineError> {
+        let engine = self.get(name)?;
+        let limits = engine.limits().await?;
+        if !limits.iter().any(|listed| listed.limit == limit) {
+            let known =
+                limits.into_iter().map(|listed| format!("`{}`", listed.limit)).collect::<Vec<_>>().join(", ");
+            return Err(EngineError::UnknownLimit { limit: limit.to_owned(), known });
+        }
+        engine.release(limit).await
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Engine>> {
+        self.engines.values()
+    }
+
+    /// How long the journal remembers commands.
+    pub fn remember(&self) -> Duration {
+        self.remember
+    }
+}

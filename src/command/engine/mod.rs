@@ -1,0 +1,316 @@
+//! Commands at work: what arrives is read and known by the journal, waits for those before it that touch the same, and is
+//! carried to its one outcome, which is published before the message is acknowledged.
+//!
+//! `arrival` → `lanes` → `carry` → `answers`. Nothing is lost by ending at any point: what was not acknowledged comes
+//! again, and the journal says how to go on. Knows the buses by `intake` and `outlet` alone, and Okta by `execute`.
+
+mod answers;
+mod arrival;
+mod carry;
+mod claims;
+mod engines;
+mod error;
+mod floor;
+mod gate;
+mod job;
+pub(in crate::command) mod lanes;
+mod ledger;
+mod reading;
+mod status;
+mod trail;
+mod verdicts;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+pub use arrival::Asked;
+pub use engines::{Engines, ListCommands, UnknownCommands};
+pub use error::EngineError;
+pub use job::Answer;
+pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};
+pub use verdicts::CODES;
+
+use super::{
+    Status,
+    audit::{AuditRecord, Decision},
+    dead_letters::DeadLetters,
+    execute::Executor,
+    journal::{Record, Stage},
+    policy::{Keys, Policy},
+};
+use crate::{config::CommandsConfig, okta::Client, state::State};
+
+use answers::{Addressee, Answers};
+use carry::Carried;
+use floor::Floor;
+use gate::Gate;
+use job::{Job, Origin, Verdict};
+use ledger::Ledger;
+use trail::Trail;
+
+/// The first and the longest wait before something that failed is tried again.
+const RETRY_FIRST: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+/// Requests of this machine that wait to be taken in.
+const ASKED_MAX: usize = 16;
+
+/// The commands of one name, running or not.
+#[derive(Debug)]
+pub struct Engine {
+    config: Arc<CommandsConfig>,
+    executor: Executor,
+    state: State,
+    status: Arc<EngineStatus>,
+    gate: Arc<Gate>,
+    asking: mpsc::Sender<Asked>,
+    /// Whoever runs the engine has them.
+    asked: tokio::sync::Mutex<mpsc::Receiver<Asked>>,
+}
+
+/// All that a command needs on its way, while the engine runs.
+#[derive(Debug)]
+struct Office {
+    config: Arc<CommandsConfig>,
+    executor: Executor,
+    ledger: Ledger,
+    gate: Arc<Gate>,
+    trail: Trail,
+    answers: Answers,
+    dead_letters: DeadLetters,
+    status: Arc<EngineStatus>,
+    at_work: Semaphore,
+    /// How many copies of each command are held, by id.
+    held: Mutex<BTreeMap<String, usize>>,
+}
+
+/// What the journal says of a command, for people.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Listed {
+    /// The name of the commands.
+    pub commands: String,
+    /// The command's id.
+    pub id: String,
+    /// What the journal says.
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+/// A limit, for people.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListedLimit {
+    /// The name of the commands.
+    pub commands: String,
+    /// The actions that it is about: what it is released by.
+    pub limit: String,
+    /// How much it lets through.
+    pub rule: String,
+    /// When it tripped, if it has.
+    pub tripped_at: Option<Timestamp>,
+}
+
+impl Engine {
+    /// The commands that `config` describes, for the org of `client`. Reads the keys of signatures; talks to nobody.
+    pub fn new(config: CommandsConfig, client: Arc<Client>, state: State) -> Result<Self, EngineError> {
+        let status = Arc::new(EngineStatus::new(&config.name));
+        let executor = Executor::new(client);
+        let policy = Policy::new(&config, Keys::read(config.signature.as_ref())?);
+        let gate = Gate::new(&config, policy, executor.clone(), state.clone(), Arc::clone(&status));
+        let (asking, asked) = mpsc::channel(ASKED_MAX);
+        let (config, gate, asked) = (Arc::new(config), Arc::new(gate), tokio::sync::Mutex::new(asked));
+        Ok(Self { config, executor, state, status, gate, asking, asked })
+    }
+
+    /// The name of the commands.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// How the commands stand.
+    pub fn status(&self) -> Arc<EngineStatus> {
+        Arc::clone(&self.status)
+    }
+
+    /// Takes commands and carries them out until `stop`; then those that are at work come to their end. The journal is
+    /// remembered for `remember`.
+    pub async fn run(&self, remember: Duration, stop: &CancellationToken) -> Result<(), EngineError> {
+        let mut asked = self.asked.lock().await;
+        self.gate.load_limits().await?;
+        let office = Arc::new(self.office().await?);
+        self.status.enter(EnginePhase::Running);
+        let (deliveries, mut delivered) = mpsc::channel(1);
+        // When the last ticket is used up: the bus is needed until then.
+        let drained = CancellationToken::new();
+        let reading = reading::read(&self.config, deliveries, &self.status, stop, &drained);
+        let working = async {
+            let mut floor = Floor::new(Arc::clone(&office), self.state.clone(), remember);
+            let ended = floor.work(&mut delivered, &mut asked, stop).await;
+            drop(floor);
+            drained.cancel();
+            ended
+        };
+        let ((), ended) = tokio::join!(reading, working);
+        if let Some(office) = Arc::into_inner(office) {
+            office.close().await;
+        }
+        ended
+    }
+
+    async fn office(&self) -> Result<Office, EngineError> {
+        let (config, status) = (Arc::clone(&self.config), Arc::clone(&self.status));
+        Ok(Office {
+            executor: self.executor.clone(),
+            ledger: Ledger::new(self.state.clone(), Arc::clone(&status)),
+            gate: Arc::clone(&self.gate),
+            trail: Trail::open(&config.audit, &config.org, Arc::clone(&status)).await?,
+            answers: Answers::open(Arc::clone(&config), Arc::clone(&status)).await?,
+            dead_letters: DeadLetters::new(&self.state.dead_letters_directory(), &config.name),
+            at_work: Semaphore::new(config.parallel),
+            held: Mutex::default(),
+            config,
+            status,
+        })
+    }
+
+    /// Has the running engine carry out the command in `payload`. What comes back tells what became of it; it ends
+    /// without a word if the engine does.
+    pub async fn ask(&self, payload: Bytes) -> oneshot::Receiver<Answer> {
+        let (answer, told) = oneshot::channel();
+        // The receiver is ours, so there is always one.
+        let _ = self.asking.send(Asked { payload, answer }).await;
+        told
+    }
+
+    /// The commands received last, the latest first, `limit` at most; only those that are as `status` says, if given.
+    pub async fn latest(&self, limit: usize, status: Option<String>) -> Result<Vec<Listed>, EngineError> {
+        let name = self.name().to_owned();
+        let wanted = move |stored: &crate::state::StoredEntry| {
+            listed(&name, stored).is_some_and(|listed| {
+                status.as_ref().is_none_or(|status| listed.record.standing() == status.as_str())
+            })
+        };
+        let found = self.state.latest_entries(limit, wanted).await?;
+        Ok(found.iter().filter_map(|stored| listed(self.name(), stored)).collect())
+    }
+
+    /// What the journal says of the command `id`.
+    pub async fn find(&self, id: &str) -> Result<Option<Listed>, EngineError> {
+        let stored = self.state.entry(&ledger::key(self.name(), id)).await?;
+        Ok(stored.and_then(|stored| listed(self.name(), &stored)))
+    }
+
+    /// All limits, and whether they have tripped.
+    pub async fn limits(&self) -> Result<Vec<ListedLimit>, EngineError> {
+        let known = self.gate.load_limits().await?;
+        let limits = self.gate.policy.limits().iter().map(|limit| {
+            let pattern = limit.pattern.to_string();
+            let tripped = known.tripped().find(|(tripped, _)| *tripped == pattern);
+            ListedLimit {
+                commands: self.name().to_owned(),
+                rule: limit.to_string(),
+                tripped_at: tripped.map(|(_, at)| at),
+                limit: pattern,
+            }
+        });
+        Ok(limits.collect())
+    }
+
+    /// Lets changes through the limit `pattern` again; says whether it had tripped. It is in the audit.
+    pub async fn release(&self, pattern: &str) -> Result<bool, EngineError> {
+        let trail = Trail::open(&self.config.audit, &self.config.org, self.status()).await?;
+        let decision = trail::decision(self.name(), Decision::Released);
+        trail.record(&AuditRecord { action: Some(pattern), ..decision }).await;
+        trail.close().await;
+        self.gate.release(pattern).await
+    }
+}
+
+fn listed(commands: &str, stored: &crate::state::StoredEntry) -> Option<Listed> {
+    let id = stored.id.strip_prefix(commands)?.strip_prefix('/')?.to_owned();
+    let record = Record::decode(&stored.entry.content).ok()?;
+    Some(Listed { commands: commands.to_owned(), id, record })
+}
+
+impl Office {
+    /// Carries a command, whose turn it is, to an answer.
+    async fn serve(&self, job: &Job, stop: &CancellationToken) -> Result<Verdict, EngineError> {
+        let (kept, outcome) = match self.carry(job, stop).await? {
+            Carried::Ended(kept, outcome) => (kept, outcome),
+            Carried::EndedBefore(kept) => {
+                let Stage::Ended { outcome, answers } = &kept.record.stage else {
+                    return Ok(Verdict::Dropped);
+                };
+                let mut outcome = outcome.clone();
+                outcome.repeated = *answers > 0;
+                if outcome.repeated {
+                    let subjects = kept.record.subjects.as_ref();
+                    self.record_decision(job, subjects, Decision::Repeated, Some(&outcome)).await;
+                    self.status.repeated();
+                }
+                (kept, outcome)
+            }
+            Carried::Not(verdict) => return Ok(verdict),
+        };
+        if let Origin::Queue { .. } = job.origin {
+            let Stage::Ended { answers, .. } = &kept.record.stage else { return Ok(Verdict::Dropped) };
+            let user =
+                kept.record.subjects.as_ref().and_then(|subjects| subjects.users.first()?.id.as_deref());
+            let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
+            self.answers.publish(&outcome, to, *answers).await?;
+        }
+        let kept = match kept.record.answered() {
+            Some(answered) => self.ledger.keep(&job.command.id, &kept, answered).await?,
+            None => kept,
+        };
+        let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
+        Ok(Verdict::Done(durable, outcome))
+    }
+
+    /// Whether a copy of the command `id` is at work or waits.
+    fn is_held(&self, id: &str) -> bool {
+        self.held().contains_key(id)
+    }
+
+    fn hold(&self, id: &str) {
+        *self.held().entry(id.to_owned()).or_default() += 1;
+    }
+
+    fn let_go(&self, id: &str) {
+        let mut held = self.held();
+        if let Some(copies) = held.get_mut(id) {
+            *copies -= 1;
+            if *copies == 0 {
+                held.remove(id);
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        // Nothing panics while the lock is held.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn close(self) {
+        self.answers.close().await;
+        self.trail.close().await;
+    }
+}
+
+impl Record {
+    /// How it stands, in a word: the status of its outcome, or how far it is.
+    pub fn standing(&self) -> &'static str {
+        match &self.stage {
+            Stage::Received => "received",
+            Stage::Started { .. } => "started",
+            Stage::Ended { outcome, .. } => Status::name(outcome.status),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The audit trail of the commands of one name: into a file or a sink, before anything goes on.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::{
+    EngineError, RETRY_FIRST, RETRY_MAX,
+    status::{EngineStatus, Trouble},
+};
+use crate::{
+    command::{
+        AddressTemplate, Status,
+        audit::{AuditFile, AuditRecord},
+        outlet::{Outlet, Parcel},
+    },
+    config::AuditConfig,
+    stream::Backoff,
+    telemetry::chain,
+};
+
+/// Where decisions are recorded.
+#[derive(Debug)]
+pub(super) struct Trail {
+    status: Arc<EngineStatus>,
+    destination: Destination,
+}
+
+#[derive(Debug)]
+enum Destination {
+    File(Arc<Mutex<AuditFile>>),
+    Sink { outlet: Box<Outlet>, address: Option<AddressTemplate>, org: String },
+}
+
+impl Trail {
+    pub(super) async fn open(
+        config: &AuditConfig,
+        org: &str,
+        status: Arc<EngineStatus>,
+    ) -> Result<Self, EngineError> {
+        let destination = match config {
+            AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
+            AuditConfig::Sink(to) => {
+                let outlet = Box::new(Outlet::open(&to.sink, status.name()).await?);
+                Destination::Sink { outlet, address: to.address.clone(), org: org.to_owned() }
+            }
+        };
+        Ok(Self { status, destination })
+    }
+
+    /// Records a decision, however long that takes.
+    pub(super) async fn record(&self, record: &AuditRecord<'_>) {
+        let Ok(line) = serde_json::to_vec(record) else { return };
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        while let Err(reason) = self.try_record(record, &line).await {
+            self.status.fails(Trouble::Audit, &reason);
+            tokio::time::sleep(waits.next_wait()).await;
+        }
+        self.status.works(Trouble::Audit);
+    }
+
+    async fn try_record(&self, record: &AuditRecord<'_>, line: &[u8]) -> Result<(), String> {
+        match &self.destination {
+            Destination::File(file) => {
+                let (file, line) = (Arc::clone(file), line.to_vec());
+                let appended = tokio::task::spawn_blocking(move || {
+                    // What a panic left behind is a file that is opened anew.
+                    file.lock().unwrap_or_else(PoisonError::into_inner).append_line(&line)
+                });
+                match appended.await {
+                    Ok(appended) => appended.map_err(|err| chain(&err)),
+                    Err(err) => Err(err.to_string()),
+                }
+            }
+            Destination::Sink { outlet, address, org } => {
+                let id = record.command_id.unwrap_or_default();
+                let parcel = Parcel::audit(self.status.name(), id, record.at, line.to_vec().into());
+                let parcel = match address {
+                    Some(address) => {
+                        let status = record.status.unwrap_or(Status::Done);
+                        parcel.to(address.render(record.action.unwrap_or_default(), status, org, id))
+                    }
+                    None => parcel,
+                };
+                outlet.publish(&parcel).await.map_err(|err| chain(&err))
+            }
+        }
+    }
+
+    pub(super) async fn close(self) {
+        if let Destination::Sink { outlet, .. } = self.destination {
+            outlet.close().await;
+        }
+    }
+}
+
+/// The record of a decision now.
+pub(super) fn decision(commands: &str, decision: crate::command::audit::Decision) -> AuditRecord<'_> {
+    AuditRecord::new(Timestamp::now(), commands, decision)
+}

@@ -1,0 +1,281 @@
+//! What the journal says of a command, and how that may change. Pure: the engine reads and writes the entries.
+//!
+//! received → started, once for each attempt → ended with an outcome → told, once for each copy of the command. An ended
+//! command never begins again, and its outcome never changes. There is no secret in an entry.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Outcome, OutcomeError, Subjects};
+use crate::{invariant::Invariant, state::ENTRY_MAX_BYTES};
+
+/// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
+const OUTCOME_MAX_BYTES: usize = ENTRY_MAX_BYTES - (4 << 10);
+/// The most bytes of subjects that are kept. Those of a command about one user, which alone are needed again, are far
+/// smaller.
+const SUBJECTS_MAX_BYTES: usize = 1_500;
+/// The most bytes of a member of a large result that is kept.
+const MEMBER_MAX_BYTES: usize = 256;
+/// The most characters of a text that is kept of a large outcome.
+const TEXT_MAX_CHARS: usize = 200;
+
+/// What the journal says of one command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What it asks for, as written: it may be no action at all.
+    pub action: String,
+    /// A digest of all that it asks for: another command with the same id has another.
+    pub fingerprint: String,
+    /// Who asks for it, as the message says.
+    pub requested_by: Option<String>,
+    /// The key that it was signed with.
+    pub signed_by: Option<String>,
+    /// When it was received first.
+    pub received_at: Timestamp,
+    /// Whom and what it was about when it was begun first: a user who is gone since then was there once. Not kept if they
+    /// are many.
+    pub subjects: Option<Subjects>,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far a command is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// Nothing was done about it.
+    Received,
+    /// It was begun, and whether Okta has done it is not known here.
+    Started {
+        /// How often, from one.
+        attempt: u32,
+        /// When it was begun first.
+        begun_at: Timestamp,
+    },
+    /// It has its outcome.
+    Ended {
+        /// The outcome, cut down if it was large.
+        outcome: Box<Outcome>,
+        /// How many answers are known to have been published.
+        answers: u64,
+    },
+}
+
+/// The outcome is in the journal: only then may a message be acknowledged.
+#[derive(Debug)]
+pub struct Durable {
+    _private: (),
+}
+
+impl Record {
+    /// The record of a command that has just come.
+    pub fn new(action: &str, fingerprint: &str, requested_by: Option<&str>, now: Timestamp) -> Self {
+        Self {
+            action: action.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            requested_by: requested_by.map(shortened),
+            signed_by: None,
+            received_at: now,
+            subjects: None,
+            stage: Stage::Received,
+        }
+    }
+
+    /// Reads an entry.
+    pub fn decode(content: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(content)
+    }
+
+    /// The entry, never larger than the state takes.
+    pub fn encode(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// How often it was begun.
+    pub fn attempts(&self) -> u32 {
+        match &self.stage {
+            Stage::Received => 0,
+            Stage::Started { attempt, .. } => *attempt,
+            Stage::Ended { outcome, .. } => outcome.attempts,
+        }
+    }
+
+    /// The same, about `subjects`.
+    #[must_use]
+    pub fn about(self, subjects: &Subjects) -> Self {
+        let is_small = serde_json::to_vec(subjects).is_ok_and(|bytes| bytes.len() <= SUBJECTS_MAX_BYTES);
+        Self { subjects: is_small.then(|| subjects.clone()), ..self }
+    }
+
+    /// The record of the next attempt, with when the first was begun. None once it has ended.
+    pub fn begun(&self, now: Timestamp) -> Option<(Self, Timestamp)> {
+        let (attempt, begun_at) = match &self.stage {
+            Stage::Received => (1, now),
+            Stage::Started { attempt, begun_at } => (attempt.saturating_add(1), *begun_at),
+            Stage::Ended { .. } => {
+                Invariant::OneOutcome.check(false);
+                return None;
+            }
+        };
+        Some((Self { stage: Stage::Started { attempt, begun_at }, ..self.clone() }, begun_at))
+    }
+
+    /// The record with this outcome, which must hold no secret. None if it has one already.
+    pub fn ended(&self, outcome: &Outcome) -> Option<Self> {
+        if !Invariant::OneOutcome.check(!matches!(self.stage, Stage::Ended { .. })) {
+            return None;
+        }
+        let outcome = Box::new(cut_down(outcome));
+        Some(Self { stage: Stage::Ended { outcome, answers: 0 }, ..self.clone() })
+    }
+
+    /// The record after one more answer. None before there is an outcome to tell.
+    pub fn answered(&self) -> Option<Self> {
+        let Stage::Ended { outcome, answers } = &self.stage else { return None };
+        let stage = Stage::Ended { outcome: outcome.clone(), answers: answers.saturating_add(1) };
+        Some(Self { stage, ..self.clone() })
+    }
+
+    /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
+    pub fn durable(&self) -> Option<Durable> {
+        let ended = matches!(self.stage, Stage::Ended { .. });
+        Invariant::AcknowledgedWhenDurable.check(ended).then_some(Durable { _private: () })
+    }
+}
+
+impl Durable {
+    /// For messages that are no commands: they were refused or are in the dead letters, and the journal has no place for
+    /// them, because whoever wrote them may have no right to the id that they bear.
+    pub fn without_journal() -> Self {
+        Self { _private: () }
+    }
+}
+
+/// `outcome` as the journal keeps it: whole, or with the small parts of its result and a mark.
+fn cut_down(outcome: &Outcome) -> Outcome {
+    if size(outcome) <= OUTCOME_MAX_BYTES {
+        return outcome.clone();
+    }
+    let mut cut = Outcome { result: small_part(&outcome.result), ..outcome.clone() };
+    if size(&cut) > OUTCOME_MAX_BYTES {
+        cut.result = json!({ TRUNCATED: true });
+    }
+    if size(&cut) > OUTCOME_MAX_BYTES {
+        cut.before = None;
+        cut.after = None;
+        cut.error = cut.error.map(|error| OutcomeError {
+            code: error.code,
+            message: shortened(&error.message),
+            remedy: error.remedy.as_deref().map(shortened),
+        });
+    }
+    cut
+}
+
+/// Says in a result that it is not whole.
+pub const TRUNCATED: &str = "truncated";
+
+/// The members of `result` that are small, with the mark.
+pub fn small_part(result: &Value) -> Value {
+    let mut small = Map::new();
+    if let Value::Object(members) = result {
+        let is_small = |value: &Value| value.to_string().len() <= MEMBER_MAX_BYTES;
+        small.extend(members.clone().into_iter().filter(|(_, value)| is_small(value)));
+    }
+    small.insert(TRUNCATED.to_owned(), Value::Bool(true));
+    Value::Object(small)
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(TEXT_MAX_CHARS).collect()
+}
+
+fn size(outcome: &Outcome) -> usize {
+    serde_json::to_vec(outcome).map_or(usize::MAX, |bytes| bytes.len())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::command::Status;
+
+    pub(crate) fn outcome(result: Value) -> Outcome {
+        Outcome {
+            command_id: "c-1".to_owned(),
+            action: "user.suspend".to_owned(),
+            status: Status::Done,
+            repeated: false,
+            result,
+            error: None,
+            okta_request_id: None,
+            before: None,
+            after: None,
+            attempts: 1,
+            received_at: Timestamp::UNIX_EPOCH,
+            finished_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn received() -> Record {
+        Record::new("user.suspend", "f", None, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_command_goes_from_received_to_told_and_survives_coding_at_each_stage() {
+        let later = Timestamp::from_second(9).unwrap();
+        let received = received();
+        let (first, begun_at) = received.begun(later).unwrap();
+        assert_eq!((first.attempts(), begun_at), (1, later));
+        let (second, begun_at) = first.begun(Timestamp::from_second(20).unwrap()).unwrap();
+        assert_eq!((second.attempts(), begun_at), (2, later));
+        let ended = second.ended(&outcome(json!({ "id": "00u1" }))).unwrap();
+        let told = ended.answered().unwrap();
+        assert!(received.answered().is_none());
+        assert!(told.durable().is_some());
+        for record in [received, first, second, ended, told.clone()] {
+            assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
+        }
+        let Stage::Ended { outcome: kept, answers } = told.stage else { panic!("it has ended") };
+        assert_eq!((*kept, answers), (outcome(json!({ "id": "00u1" })), 1));
+    }
+
+    #[test]
+    #[should_panic(expected = "one_outcome")]
+    fn an_ended_command_does_not_end_again() {
+        received().ended(&outcome(json!({}))).unwrap().ended(&outcome(json!({})));
+    }
+
+    #[test]
+    #[should_panic(expected = "one_outcome")]
+    fn an_ended_command_does_not_begin_again() {
+        received().ended(&outcome(json!({}))).unwrap().begun(Timestamp::UNIX_EPOCH);
+    }
+
+    #[test]
+    #[should_panic(expected = "acknowledged_when_durable")]
+    fn what_has_no_outcome_is_not_acknowledged() {
+        received().durable();
+    }
+
+    #[test]
+    fn a_large_outcome_is_cut_down_until_it_fits() {
+        let large = "é\"".repeat(9_000);
+        let users: Vec<_> = (0..1_000).map(|n| json!({ "id": format!("00u{n}") })).collect();
+        let mut huge = outcome(json!({ "users": users, "complete": true, "count": 1_000 }));
+        let kept = cut_down(&huge);
+        assert_eq!(kept.result, json!({ "complete": true, "count": 1_000, "truncated": true }));
+
+        huge.before = Some(json!(large));
+        huge.error = Some(OutcomeError { code: "x".to_owned(), message: large.clone(), remedy: Some(large) });
+        let record = received().ended(&huge).unwrap();
+        assert!(record.encode().unwrap().len() <= ENTRY_MAX_BYTES);
+        let Stage::Ended { outcome, .. } = record.stage else { panic!("it has ended") };
+        assert_eq!(outcome.result, json!({ "truncated": true }));
+        let small = self::outcome(json!([1, 2]));
+        assert_eq!(cut_down(&small), small);
+    }
+}
+
+#[cfg(test)]
+mod simulation;

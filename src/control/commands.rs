@@ -1,0 +1,111 @@
+//! `POST /commands`, `GET /commands`, `GET /limits`, `POST /limits/release`: commands of this machine, and what became of
+//! others.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Query, State},
+    http::StatusCode,
+    response::Response,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{Controlled, lines};
+use crate::{
+    command::{
+        Outcome,
+        engine::{Answer, EngineError, ListCommands, UnknownCommands},
+    },
+    telemetry::chain,
+};
+
+/// A command to be carried out now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RunCommand {
+    /// The name of the commands; not needed where there is one.
+    pub commands: Option<String>,
+    /// The command, as a message would say it.
+    pub message: Box<RawValue>,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ran {
+    /// Its outcome.
+    Outcome(Box<Outcome>),
+    /// It was not carried out now, and why. The same command, with the same id, asks again.
+    NotNow(String),
+}
+
+/// A limit to be released.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ReleaseLimit {
+    /// The name of the commands; not needed where there is one.
+    pub commands: Option<String>,
+    /// The actions that it is about, as the configuration has them.
+    pub limit: String,
+}
+
+/// Whether a limit had tripped.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Released {
+    /// Whether it had.
+    pub had_tripped: bool,
+}
+
+type Refusal = (StatusCode, String);
+
+pub(super) async fn run(
+    State(controlled): State<Arc<Controlled>>,
+    Json(request): Json<RunCommand>,
+) -> Result<Response, Refusal> {
+    let engine = controlled.engines.get(request.commands.as_deref()).map_err(unknown)?;
+    let payload = String::from(Box::<str>::from(request.message)).into();
+    let told = engine.ask(payload).await;
+    let ran = match told.await {
+        Ok(Answer::Outcome(outcome)) => Ran::Outcome(outcome),
+        Ok(Answer::NotNow(why)) => Ran::NotNow(why),
+        Err(_) => Ran::NotNow("the daemon has given it up: its log says why".to_owned()),
+    };
+    Ok(lines::one(&ran))
+}
+
+pub(super) async fn list(
+    State(controlled): State<Arc<Controlled>>,
+    Query(request): Query<ListCommands>,
+) -> Result<Response, Refusal> {
+    controlled.engines.list(&request).await.map(|listed| lines::each(&listed)).map_err(refuse)
+}
+
+pub(super) async fn limits(
+    State(controlled): State<Arc<Controlled>>,
+    Query(request): Query<ListCommands>,
+) -> Result<Response, Refusal> {
+    let listed = controlled.engines.list_limits(request.commands.as_deref()).await;
+    listed.map(|listed| lines::each(&listed)).map_err(refuse)
+}
+
+pub(super) async fn release(
+    State(controlled): State<Arc<Controlled>>,
+    Json(request): Json<ReleaseLimit>,
+) -> Result<Response, Refusal> {
+    let ReleaseLimit { commands, limit } = request;
+    let released = controlled.engines.release(commands.as_deref(), &limit).await;
+    released.map(|had_tripped| lines::one(&Released { had_tripped })).map_err(refuse)
+}
+
+fn unknown(err: UnknownCommands) -> Refusal {
+    refuse(EngineError::from(err))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn refuse(err: EngineError) -> Refusal {
+    let status = match err {
+        EngineError::Unknown(_) | EngineError::UnknownLimit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, chain(&err))
+}

@@ -1,0 +1,62 @@
+//! Whatever arrives: an outcome or a dead letter, never a crash, never a block.
+
+use serde_json::json;
+
+use super::scene::{Scene, essence, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_input_gets_a_reason_and_stops_nobody() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    let huge = format!("{{\"id\":\"huge\",\"reason\":\"{}\"}}", "x".repeat(300 << 10));
+    // Without an id: dead letters.
+    for message in ["", "\u{0}", "no json", "[]", "{\"id\":\"\",\"action\":\"user.get\"}", &huge] {
+        scene.send_raw(message.as_bytes(), &[]).await;
+    }
+    scene.send_raw(b"\xff\xfe", &[]).await;
+    let smiling =
+        json!({ "firstName": "\u{1f600}", "lastName": "L", "email": "a@acme.com", "login": "a@acme.com" });
+    let refused = [
+        (json!({ "id": "b1" }), "refused", "bad_member"),
+        (json!({ "id": "b2", "action": "user.explode" }), "refused", "unknown_action"),
+        (json!({ "id": "b3", "action": "user.suspend" }), "refused", "bad_parameters"),
+        (
+            json!({ "id": "b4", "action": "user.suspend", "parameters": { "user": 5 } }),
+            "refused",
+            "bad_parameters",
+        ),
+        (
+            json!({ "id": "b5", "action": "user.get", "parameters": { "user": "a" }, "acton": 1 }),
+            "refused",
+            "unknown_name",
+        ),
+        (
+            json!({ "id": "b6", "action": "user.suspend", "parameters": { "user": "nobody@acme.com" } }),
+            "failed",
+            "user_not_found",
+        ),
+        (
+            json!({ "id": "b7", "action": "group.get", "parameters": { "group": "No such group" } }),
+            "failed",
+            "group_not_found",
+        ),
+        (
+            json!({ "id": "b8", "action": "user.create", "parameters": { "profile": smiling } }),
+            "failed",
+            "invalid_parameters",
+        ),
+    ];
+    for (command, ..) in &refused {
+        scene.send(command.clone()).await;
+    }
+    scene.send(json!({ "id": "good", "action": "group.find", "parameters": { "name": "E" } })).await;
+    assert_eq!(essence(&scene.outcome("good").await), ("done", ""));
+    for (command, status, code) in &refused {
+        let outcome = scene.outcome(command["id"].as_str().unwrap()).await;
+        assert_eq!(essence(&outcome), (*status, *code), "{outcome}");
+        assert!(outcome["error"]["message"].as_str().is_some_and(|message| !message.is_empty()));
+    }
+    let letters = scene.workplace.path("state/dead-letters/commands.hr.jsonl");
+    let count = || std::fs::read_to_string(&letters).map_or(0, |text| text.lines().count());
+    until(async || count() == 7).await;
+    assert_eq!(scene.status().await["dead_letters"], 7);
+}

@@ -1,0 +1,60 @@
+//! `oktabus command`: with the daemon and without, the same policy, journal and audit.
+
+use serde_json::{Value, json};
+
+use super::scene::{Scene, essence};
+
+fn said(said: &crate::support::daemon::Said) -> Value {
+    serde_json::from_str(&said.stdout).unwrap_or_else(|err| panic!("{err}: {said:?}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_carried_out_by_hand_with_the_daemon_and_without() {
+    let mut scene = Scene::start("allow = [\"user.*\"]").await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    scene.ask("ready", "user.get", "ada@acme.com").await;
+    let run = |id: &'static str, action: &'static str| {
+        ["run", action, "-p", "user=ada@acme.com", "--id", id, "--json", "--reason", "a test"]
+    };
+    let suspended = scene.by_hand(&run("h1", "user.suspend")).await;
+    assert_eq!(essence(&said(&suspended)), ("done", ""));
+    assert_eq!(suspended.code, Some(0));
+    scene.stop().await;
+    let again = said(&scene.by_hand(&run("h1", "user.suspend")).await);
+    assert_eq!((essence(&again), again["repeated"].as_bool()), (("done", ""), Some(true)));
+    let unsuspended = said(&scene.by_hand(&run("h2", "user.unsuspend")).await);
+    assert_eq!(essence(&unsuspended), ("done", ""));
+    let forbidden = scene.by_hand(&["run", "group.get", "-p", "group=x", "--json"]).await;
+    assert_eq!((essence(&said(&forbidden)), forbidden.code), (("refused", "not_allowed"), Some(1)));
+    let dry = said(
+        &scene.by_hand(&["run", "user.suspend", "-p", "user=ada@acme.com", "--dry-run", "--json"]).await,
+    );
+    assert_eq!(essence(&dry), ("dry_run", ""));
+    for senseless in [&["run"][..], &["run", "user.get", "-p", "user"], &["list", "--status", "gone"]] {
+        assert_eq!(scene.by_hand(senseless).await.code, Some(64), "{senseless:?}");
+    }
+    let list = scene.by_hand(&["list", "--status", "done", "--json"]).await.stdout;
+    let ids: Vec<_> =
+        list.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
+    assert_eq!(ids, ["h2", "h1", "ready"]);
+    assert_eq!(scene.by_hand(&["show", "nothing"]).await.code, Some(1));
+    let reasons = scene
+        .audit()
+        .iter()
+        .filter(|line| line["reason"] == "a test" && line["place"] == "command line")
+        .count();
+    assert_eq!(reasons, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_published_by_hand() {
+    let mut scene = Scene::prepare("allow = [\"*\"]").await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    let published =
+        scene.by_hand(&["publish", "user.suspend", "-p", "user=ada@acme.com", "--id", "p1"]).await;
+    assert_eq!(published.stdout, "published `p1` to commands.user.suspend\n", "{published:?}");
+    scene.resume();
+    assert_eq!(essence(&scene.outcome("p1").await), ("done", ""));
+    let shown = scene.by_hand(&["show", "p1"]).await.stdout;
+    assert!(shown.starts_with("user.suspend: done"), "{shown}");
+}

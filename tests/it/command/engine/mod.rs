@@ -1,0 +1,11 @@
+//! Commands from the queue to their outcomes, by the daemon as a process of its own, against the simulated org.
+
+mod bad;
+mod budget;
+mod by_hand;
+mod crash;
+
+mod faults;
+mod order;
+mod policy;
+mod scene;
