@@ -142,7 +142,13 @@ impl<'a> Object<'a> {
 
     /// Takes the member if it says no more than `text` does, in any case.
     pub(super) fn mark_same(&self, name: &str, text: &str) {
-        if self.peek(name).is_none_or(|own| own.eq_ignore_ascii_case(text)) {
+        self.mark_if(name, |own| own.eq_ignore_ascii_case(text));
+    }
+
+    /// Takes the member if it is a text that says nothing, or of which `is_the_same` holds. What is no text is left.
+    pub(super) fn mark_if(&self, name: &str, is_the_same: impl FnOnce(&str) -> bool) {
+        let Some(own) = self.member(name).and_then(|member| text(member.value.get())) else { return };
+        if is_missing(&own) || is_the_same(&own) {
             self.mark(name);
         }
     }

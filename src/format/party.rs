@@ -75,9 +75,7 @@ impl<'a> Party<'a> {
     /// it says the same.
     pub(super) fn take_name(&self) -> Option<Cow<'a, str>> {
         let Some(name) = self.object.take("displayName") else { return self.object.take("alternateId") };
-        if self.object.peek("alternateId").is_none_or(|alternate| alternate == name) {
-            self.object.mark("alternateId");
-        }
+        self.object.mark_if("alternateId", |alternate| alternate == name);
         Some(name)
     }
 
@@ -121,5 +119,9 @@ mod tests {
         let other = party(r#"{"alternateId":"a","displayName":"b"}"#);
         assert_eq!(other.take_name().as_deref(), Some("b"));
         assert_eq!(other.object.rest().count(), 1);
+        let odd = party(r#"{"alternateId":[101],"displayName":"b","type":[102]}"#);
+        odd.take_name();
+        odd.object.mark_same("type", "Unknown");
+        assert_eq!(odd.object.rest().count(), 2, "what is no text is not said by one");
     }
 }
