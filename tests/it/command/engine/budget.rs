@@ -51,6 +51,8 @@ async fn commands_are_as_fast_as_the_budget_and_no_faster() {
         "{outcomes} commands and {asked} requests in {took:.1} s: {rate:.1} commands a second, {:.0} % of the limit",
         used * 100.0
     );
-    assert!((0.7..1.05).contains(&used), "{used}");
-    assert_eq!(scene.okta.counted("/api/v1/users/{id}", 429).await, 0);
+    // A window begins with what was left over, so a part of it may have more than its share.
+    assert!(used > 0.7 && asked <= u64::from(LIMIT), "{used}");
+    let counts = scene.okta.page("/-/requests").await;
+    assert!(counts.as_array().unwrap().iter().all(|count| count["status"] != 429), "{counts}");
 }
