@@ -88,7 +88,11 @@ impl Answers {
             self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
         };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
-        let mut parcel = Parcel { address: wanted.or_else(|| usual.clone()), ..parcel };
+        let mut parcel = match (wanted, &usual) {
+            (Some(wanted), _) => parcel.in_reply_to(wanted),
+            (None, Some(usual)) => parcel.to(usual),
+            (None, None) => parcel,
+        };
         let (mut is_small, mut waits) = (false, Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..)));
         loop {
             let Err(err) = self.outlet.publish(&parcel).await else {
@@ -112,7 +116,7 @@ impl Answers {
                         err = chain(&err),
                         "the outcome goes to where outcomes go, and not to where the command asks"
                     );
-                    parcel.address = usual.clone();
+                    parcel = Parcel { address: usual.clone(), is_reply: false, ..parcel };
                     continue;
                 }
                 // What is wrong with the usual address or its limit is for an operator to mend.

@@ -18,7 +18,7 @@ use crate::{
     config::{Encoding, NatsSink},
     sink::{
         SinkError,
-        nats::{connection::Connection, headers, refusal::Refusal},
+        nats::{connection::Connection, headers, refusal::Refusal, stream},
     },
 };
 
@@ -42,7 +42,7 @@ impl NatsOutlet {
         let (headers, payload) = self.written(parcel, subject)?;
         let connection = self.connection().await?;
         let published = tokio::select! {
-            published = self.publish_over(&connection, subject, headers, payload) => published,
+            published = self.publish_over(&connection, parcel, subject, headers, payload) => published,
             () = connection.link.lost() => Err(connection.link.error().into()),
         };
         if published.is_err() && connection.link.is_halted() {
@@ -54,11 +54,12 @@ impl NatsOutlet {
     async fn publish_over(
         &self,
         connection: &Connection,
+        parcel: &Parcel,
         subject: &str,
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<(), OutletError> {
-        if !self.is_in_a_stream(connection, subject).await? {
+        if !self.is_in_a_stream(connection, parcel, subject).await? {
             let client = connection.jetstream.client();
             let handed_over = async {
                 client.publish_with_headers(subject.to_owned(), headers, payload).await?;
@@ -93,10 +94,16 @@ impl NatsOutlet {
     }
 
     /// Whether a stream takes `subject`. Publishing there tells it too, but for a subject to which somebody listens.
-    async fn is_in_a_stream(&self, connection: &Connection, subject: &str) -> Result<bool, OutletError> {
+    /// Only a reply may go where nothing keeps it.
+    async fn is_in_a_stream(
+        &self,
+        connection: &Connection,
+        parcel: &Parcel,
+        subject: &str,
+    ) -> Result<bool, OutletError> {
         let Err(err) = connection.jetstream.stream_by_subject(subject).await else { return Ok(true) };
         match err.kind() {
-            GetStreamByNameErrorKind::NotFound if self.subject.as_deref() == Some(subject) => {
+            GetStreamByNameErrorKind::NotFound if !parcel.is_reply => {
                 let stream = &self.sink.stream;
                 let reason = format!(
                     "no stream takes subject `{subject}`: add it to the subjects of stream `{stream}`"
@@ -133,6 +140,12 @@ impl NatsOutlet {
             return Ok(Arc::clone(connection));
         }
         let opened = Connection::open(&self.sink.name, &self.sink.bus, self.sink.unacknowledged_max).await?;
+        // No route may have made it.
+        if self.sink.create.is_some() {
+            let subjects = self.sink.subject.wildcard(None);
+            // Seldom, and large for a future that waits with each parcel.
+            Box::pin(stream::find_or_create(&opened, &self.sink, &subjects)).await?;
+        }
         Ok(Arc::clone(connection.insert(Arc::new(opened))))
     }
 

@@ -17,6 +17,8 @@ const COMMAND_TYPE: &str = "oktabus.command";
 pub struct Parcel {
     /// The topic or subject; none: the outlet's own. Files and standard output have no addresses.
     pub address: Option<String>,
+    /// Whether a command asked for that address: somebody may listen there without a bus that keeps anything.
+    pub is_reply: bool,
     /// `id` is what copies have in common, `partition_key` what orders parcels.
     pub attributes: Attributes,
     /// One JSON value.
@@ -45,7 +47,7 @@ impl Parcel {
             data_schema: None,
             partition_key: printable(user.unwrap_or(&outcome.command_id)),
         };
-        Ok(Self { address: None, attributes, payload: serde_json::to_vec(outcome)?.into() })
+        Ok(Self::of(attributes, serde_json::to_vec(outcome)?.into()))
     }
 
     /// A command to the intake of the commands `name`. `key` is what orders commands: the user whom it names.
@@ -57,7 +59,7 @@ impl Parcel {
             partition_key: printable(key.unwrap_or(id)),
             ..Attributes::default()
         };
-        Self { address: None, attributes, payload }
+        Self::of(attributes, payload)
     }
 
     /// A record of the audit of the commands `name`, about the command `id`. A command has several.
@@ -70,13 +72,23 @@ impl Parcel {
             partition_key: printable(id),
             ..Attributes::default()
         };
-        Self { address: None, attributes, payload }
+        Self::of(attributes, payload)
+    }
+
+    fn of(attributes: Attributes, payload: Bytes) -> Self {
+        Self { address: None, is_reply: false, attributes, payload }
     }
 
     /// The same, to `address`.
     #[must_use]
     pub fn to(self, address: impl Into<String>) -> Self {
-        Self { address: Some(address.into()), ..self }
+        Self { address: Some(address.into()), is_reply: false, ..self }
+    }
+
+    /// The same, to the `address` that a command asks for.
+    #[must_use]
+    pub fn in_reply_to(self, address: impl Into<String>) -> Self {
+        Self { address: Some(address.into()), is_reply: true, ..self }
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn find(
 }
 
 /// The stream of `sink`, created where that is wanted, and fit to take messages on all of `subjects`.
-pub(super) async fn find_or_create(
+pub(crate) async fn find_or_create(
     connection: &Connection,
     sink: &NatsSink,
     subjects: &str,

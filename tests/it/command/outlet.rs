@@ -201,7 +201,7 @@ mod nats {
     use futures_util::StreamExt as _;
     use oktabus::{
         command::outlet::{Outlet, OutletCure},
-        config::{Encoding, NatsAuth, NatsSink, SinkConfig},
+        config::{CreateStream, Encoding, NatsAuth, NatsSink, SinkConfig},
         event::{Template, Use},
     };
 
@@ -266,6 +266,28 @@ mod nats {
     }
 
     #[tokio::test]
+    async fn the_stream_of_a_sink_that_may_create_it_is_there_for_outcomes() {
+        let server = NatsServer::start().await;
+        let SinkConfig::Nats(sink) = sink(&server, Encoding::Binary) else { panic!("it is NATS") };
+        let creating = SinkConfig::Nats(NatsSink {
+            create: Some(CreateStream {
+                replicas: 1,
+                duplicate_window: Duration::from_secs(120),
+                max_age: Duration::ZERO,
+                max_bytes: None,
+            }),
+            ..sink
+        });
+        let outlet = Outlet::open(&creating, "provisioning").await.unwrap();
+        outlet.publish(&parcel("cmd-1", 0)).await.unwrap();
+        assert_eq!(server.stored(STREAM).await.len(), 1);
+        // Where nothing is kept, an outcome is not done with.
+        let elsewhere = outlet.publish(&parcel("cmd-2", 0).to("elsewhere")).await.unwrap_err();
+        assert!(elsewhere.to_string().contains("no stream takes subject `elsewhere`"), "{elsewhere}");
+        outlet.close().await;
+    }
+
+    #[tokio::test]
     async fn a_reply_reaches_one_who_listens_without_a_stream() {
         let server = server().await;
         let client = server.jetstream().await.client();
@@ -273,7 +295,7 @@ mod nats {
         let mut replies = client.subscribe(inbox.clone()).await.unwrap();
         client.flush().await.unwrap();
         let outlet = Outlet::open(&sink(&server, Encoding::Binary), "provisioning").await.unwrap();
-        let sent = parcel("cmd-1", 0).to(inbox);
+        let sent = parcel("cmd-1", 0).in_reply_to(inbox);
         outlet.publish(&sent).await.unwrap();
         let reply = tokio::time::timeout(Duration::from_secs(10), replies.next()).await.unwrap().unwrap();
         assert_eq!(reply.payload, sent.payload);
