@@ -9,7 +9,7 @@ use super::{
 };
 use crate::sink::{SinkError, nats::connection::Connection};
 use async_nats::jetstream::{
-    AckKind,
+    self, AckKind,
     consumer::{Consumer, pull},
     message::Acker,
 };
@@ -29,6 +29,8 @@ const PULL_EXPIRES: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often at most.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
+/// How often it is looked whether all that a former process held was given back.
+const GIVEN_BACK_LOOKS: u32 = 3;
 /// How long after its time the server notices that it has had no word about a message.
 const EXPIRY_MARGIN: Duration = Duration::from_millis(500);
 /// Publishes on their way: none but words about messages, which are not counted.
@@ -103,48 +105,63 @@ impl Session {
     }
 
     /// Waits, before anything is taken, until what a former process held and did not acknowledge is given again. The server
-    /// gives that before what is new; taken at once, what is new would overtake it.
+    /// gives that before what is new; taken at once, what is new would overtake it. What was given back is there already.
     async fn let_the_held_come_first(&self) -> Result<(), SinkError> {
-        if !self.shared.is_new() {
+        let info = self.consumer.cached_info();
+        if !self.shared.is_new() || info.num_ack_pending == 0 {
+            self.shared.begin();
             return Ok(());
         }
-        let info = self.consumer.cached_info();
-        if info.num_ack_pending > 0 {
-            let wait = info.config.ack_wait + EXPIRY_MARGIN;
-            let (held, wait_s) = (info.num_ack_pending, wait.as_secs_f64());
-            tracing::info!(
-                intake = self.name,
-                held,
-                wait_s,
-                "commands that a former process held come again first"
-            );
-            tokio::time::sleep(wait).await;
-            self.take_in_order(info.num_ack_pending.min(HELD_MAX)).await?;
+        let held = info.num_ack_pending.min(HELD_MAX);
+        for _ in 0..GIVEN_BACK_LOOKS {
+            let messages = self.fetch(held).await?;
+            let again = messages.iter().filter(|message| message.info().is_ok_and(|info| info.delivered > 1));
+            if again.count() == held {
+                self.take_in_order(messages);
+                self.shared.begin();
+                return Ok(());
+            }
+            for message in messages {
+                let given_back = message.ack_with(AckKind::Nak(None)).await;
+                given_back.map_err(|err| self.unreachable(&err.to_string()))?;
+            }
+            // What was given back may still be on its way.
+            tokio::time::sleep(EXPIRY_MARGIN).await;
         }
+        let wait = info.config.ack_wait + EXPIRY_MARGIN;
+        let wait_s = wait.as_secs_f64();
+        tracing::info!(
+            intake = self.name,
+            held,
+            wait_s,
+            "commands that a former process held come again first"
+        );
+        tokio::time::sleep(wait).await;
+        self.take_in_order(self.fetch(HELD_MAX).await?);
         self.shared.begin();
         Ok(())
     }
 
-    /// Takes what is there, `count` at most, in the order of the queue: the server gives again in the order in which it was
-    /// last told of each.
-    async fn take_in_order(&self, count: usize) -> Result<(), SinkError> {
-        let permits = u32::try_from(count).unwrap_or(0);
-        // Nothing was taken yet, so there is room.
-        let Ok(mut room) = Arc::clone(&self.shared.room).try_acquire_many_owned(permits) else {
-            return Ok(());
-        };
+    /// What is there, `count` at most.
+    async fn fetch(&self, count: usize) -> Result<Vec<jetstream::Message>, SinkError> {
         let batch = self.consumer.fetch().max_messages(count).messages().await;
         let mut batch = batch.map_err(|err| self.unreachable(&err.to_string()))?;
         let mut messages = Vec::with_capacity(count);
         while let Some(message) = batch.next().await {
             messages.push(message.map_err(|err| self.unreachable(&err.to_string()))?);
         }
+        Ok(messages)
+    }
+
+    /// Puts messages on the shelf in the order of the queue: the server gives again in the order in which it was last told
+    /// of each.
+    fn take_in_order(&self, mut messages: Vec<jetstream::Message>) {
         messages.sort_by_key(|message| message.info().map_or(u64::MAX, |info| info.stream_sequence));
         for message in messages {
-            let Some(room) = room.split(1) else { break };
+            // Nothing was taken yet, so there is room for as many as may be held.
+            let Ok(room) = Arc::clone(&self.shared.room).try_acquire_owned() else { break };
             self.shelf.put(Taken { message, room });
         }
-        Ok(())
     }
 
     /// Room for as many messages as there is, one at least.

@@ -155,7 +155,7 @@ async fn all_outcomes(broker: &Broker, nats: &NatsServer, topic: &str) -> Vec<Va
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_command_has_one_outcome_whatever_is_killed() {
-    let (commands, kills) = (size("OKTABUS_CRASH_COMMANDS", 200), size("OKTABUS_CRASH_KILLS", 6));
+    let (commands, kills) = (size("OKTABUS_CRASH_COMMANDS", 800), size("OKTABUS_CRASH_KILLS", 6));
     let okta = directory().await;
     okta.plant("groups", &json!({ "profile": { "name": "Crashed" } })).await;
     let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
