@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     NatsQueue, consumer,
     shelf::{Shelf, Taken},
-    standing::{HELD_MAX, Line, Shared, Standing},
+    standing::{Line, Shared, Standing},
 };
 use crate::sink::{SinkError, nats::connection::Connection};
 use async_nats::jetstream::{
@@ -29,6 +29,8 @@ const PULL_EXPIRES: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often at most.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
+/// All that a process can have held, with what was looked at and given back: a consumer has no more unacknowledged.
+const GIVEN_AGAIN_MAX: usize = 4_096;
 /// How often it is looked whether all that a former process held was given back.
 const GIVEN_BACK_LOOKS: u32 = 3;
 /// How long after its time the server notices that it has had no word about a message.
@@ -112,12 +114,12 @@ impl Session {
             self.shared.begin();
             return Ok(());
         }
-        let held = info.num_ack_pending.min(HELD_MAX);
+        let held = info.num_ack_pending;
         for _ in 0..GIVEN_BACK_LOOKS {
             let messages = self.fetch(held).await?;
             let again = messages.iter().filter(|message| message.info().is_ok_and(|info| info.delivered > 1));
             if again.count() == held {
-                self.take_in_order(messages);
+                self.take_in_order(messages).await?;
                 self.shared.begin();
                 return Ok(());
             }
@@ -137,7 +139,7 @@ impl Session {
             "commands that a former process held come again first"
         );
         tokio::time::sleep(wait).await;
-        self.take_in_order(self.fetch(HELD_MAX).await?);
+        self.take_in_order(self.fetch(GIVEN_AGAIN_MAX).await?).await?;
         self.shared.begin();
         Ok(())
     }
@@ -154,14 +156,19 @@ impl Session {
     }
 
     /// Puts messages on the shelf in the order of the queue: the server gives again in the order in which it was last told
-    /// of each.
-    fn take_in_order(&self, mut messages: Vec<jetstream::Message>) {
+    /// of each. Those for which there is no room are given back, in that order.
+    async fn take_in_order(&self, mut messages: Vec<jetstream::Message>) -> Result<(), SinkError> {
         messages.sort_by_key(|message| message.info().map_or(u64::MAX, |info| info.stream_sequence));
         for message in messages {
-            // Nothing was taken yet, so there is room for as many as may be held.
-            let Ok(room) = Arc::clone(&self.shared.room).try_acquire_owned() else { break };
-            self.shelf.put(Taken { message, room });
+            match Arc::clone(&self.shared.room).try_acquire_owned() {
+                Ok(room) => self.shelf.put(Taken { message, room }),
+                Err(_) => {
+                    let given_back = message.ack_with(AckKind::Nak(None)).await;
+                    given_back.map_err(|err| self.unreachable(&err.to_string()))?;
+                }
+            }
         }
+        Ok(())
     }
 
     /// Room for as many messages as there is, one at least.
