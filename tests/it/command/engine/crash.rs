@@ -1,7 +1,7 @@
 //! The daemon is killed again and again while commands come by Kafka and NATS, with copies among them and answers of Okta's
 //! that are lost: each command has one outcome, and Okta's own record shows no act twice and none missing.
 //!
-//! `OKTABUS_CRASH_COMMANDS` and `OKTABUS_CRASH_KILLS` set another size.
+//! `OKTABUS_CRASH_COMMANDS` and `OKTABUS_CRASH_KILLS` set another size, `OKTABUS_CRASH_SEED` other moments and copies.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,8 +26,12 @@ const PARTITIONS: i32 = 3;
 /// One in so many answers to writes is lost.
 const LOST_EVERY: u64 = 25;
 
-fn size(name: &str, default: usize) -> usize {
+fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+fn random() -> fastrand::Rng {
+    fastrand::Rng::with_seed(setting("OKTABUS_CRASH_SEED", 50).try_into().unwrap())
 }
 
 /// A command, and what it must come to at Okta.
@@ -144,7 +148,7 @@ subject = "outcomes.crash"
 /// Kills the daemon so often, at moments that are as good as any other, but never later than its share of the acts is
 /// done, so that all kills strike while there is something to do. Then lets it live.
 async fn kill_again_and_again(workplace: &Workplace, okta: &Okta, kills: usize, acts: usize) -> Daemon {
-    let mut random = fastrand::Rng::with_seed(50);
+    let mut random = random();
     for kill in 1..=kills {
         let daemon = workplace.start(&[]);
         let share = acts * kill / (kills + 1);
@@ -175,7 +179,7 @@ async fn all_outcomes(broker: &Broker, nats: &NatsServer, topic: &str) -> Vec<Va
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_command_has_one_outcome_whatever_is_killed() {
-    let (commands, kills) = (size("OKTABUS_CRASH_COMMANDS", 800), size("OKTABUS_CRASH_KILLS", 6));
+    let (commands, kills) = (setting("OKTABUS_CRASH_COMMANDS", 800), setting("OKTABUS_CRASH_KILLS", 6));
     let okta = directory().await;
     okta.plant("groups", &json!({ "profile": { "name": "Crashed" } })).await;
     let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
@@ -188,7 +192,7 @@ async fn each_command_has_one_outcome_whatever_is_killed() {
     let planned = plan(commands);
     let producer = ClientConfig::new().set("bootstrap.servers", &broker.bus().brokers[0]).create().unwrap();
     let buses = Buses { producer, topic: topic.clone(), jetstream: nats.jetstream().await };
-    let mut random = fastrand::Rng::with_seed(7);
+    let mut random = random();
     let mut copies = 0;
     for (index, one) in planned.iter().enumerate() {
         buses.put(one).await;
