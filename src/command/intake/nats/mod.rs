@@ -3,8 +3,8 @@
 //! # How nothing is lost or repeated without need
 //!
 //! * Every message is acknowledged by itself, and the acknowledgement is confirmed by the server.
-//! * The server is told every few seconds that a message is not forgotten: here while nobody has asked for it, by the
-//!   ticket while it is worked on. Otherwise it would give it to another.
+//! * The server is told every few seconds that a message is not forgotten, from when it is taken until its ticket is used
+//!   up. Otherwise it would give it to another.
 //! * A broken connection is replaced without being asked. Tickets of the old one go on by the new one.
 //! * A consumer that somebody deletes is created anew where it stood when we last looked.
 
@@ -84,7 +84,7 @@ impl NatsIntake {
     pub(super) async fn close(self) {
         let Some(line) = self.shared.line() else { return };
         let giving_back = async {
-            for reply in self.shelf.replies() {
+            for reply in self.shelf.clear() {
                 let acker = Acker::new(line.jetstream.clone(), Some(reply));
                 acker.ack_with(AckKind::Nak(Some(GIVEN_BACK_FOR))).await?;
             }
@@ -98,7 +98,7 @@ impl NatsIntake {
         }
     }
 
-    fn delivery(&self, Taken { message, room }: Taken) -> Delivery {
+    fn delivery(&self, Taken { message, hold }: Taken) -> Delivery {
         let (stream, sequence) = match message.info() {
             Ok(info) => (info.stream.to_owned(), info.stream_sequence),
             Err(_) => (self.queue.stream.clone(), 0),
@@ -116,7 +116,7 @@ impl NatsIntake {
             payload,
             message_id: headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned()),
             headers: listed(&headers),
-            ticket: Ticket::nats(NatsTicket::new(Arc::clone(&self.shared), reply, place.clone(), room)),
+            ticket: Ticket::nats(NatsTicket::new(Arc::clone(&self.shared), reply, place.clone(), hold)),
             place,
         }
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::sink::{SinkError, nats::connection::Connection};
 use async_nats::jetstream::{
     self, AckKind,
-    consumer::{Consumer, pull},
+    consumer::{Consumer, Info, pull},
     message::Acker,
 };
 use futures_util::StreamExt as _;
@@ -24,8 +24,7 @@ const PULL_MESSAGES: usize = 32;
 /// How long the server keeps a question for messages. It is asked anew after that, so a silence is noticed soon. (The
 /// client's batches are woken by no message that comes right behind a heartbeat, so there are none.)
 const PULL_EXPIRES: Duration = Duration::from_secs(10);
-/// How often at least the server is told of messages that nobody has asked for yet, and asked how far the queue is
-/// acknowledged.
+/// How often at least the server is told of messages that are held, and asked how far the queue is acknowledged.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often at most.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
@@ -98,12 +97,17 @@ impl Session {
                     Ok(message) => {
                         // There are as many permits as messages were asked for.
                         let Some(room) = room.split(1) else { break };
-                        self.shelf.put(Taken { message, room });
+                        self.put(message, room);
                     }
                     Err(err) => return self.unreachable(&err.to_string()),
                 }
             }
         }
+    }
+
+    fn put(&self, message: jetstream::Message, room: OwnedSemaphorePermit) {
+        let hold = self.shared.hold(message.reply.clone(), room);
+        self.shelf.put(Taken { message, hold });
     }
 
     /// Waits, before anything is taken, until what a former process held and did not acknowledge is given again. The server
@@ -114,11 +118,13 @@ impl Session {
             self.shared.begin();
             return Ok(());
         }
-        let held = info.num_ack_pending;
+        let (held, given) = (info.num_ack_pending, info.delivered.stream_sequence);
+        // What is given for the first time now stands behind all that was given before.
+        let is_held =
+            |message: &&jetstream::Message| message.info().is_ok_and(|info| info.stream_sequence <= given);
         for _ in 0..GIVEN_BACK_LOOKS {
             let messages = self.fetch(held).await?;
-            let again = messages.iter().filter(|message| message.info().is_ok_and(|info| info.delivered > 1));
-            if again.count() == held {
+            if messages.iter().filter(is_held).count() == held {
                 self.take_in_order(messages).await?;
                 self.shared.begin();
                 return Ok(());
@@ -161,7 +167,7 @@ impl Session {
         messages.sort_by_key(|message| message.info().map_or(u64::MAX, |info| info.stream_sequence));
         for message in messages {
             match Arc::clone(&self.shared.room).try_acquire_owned() {
-                Ok(room) => self.shelf.put(Taken { message, room }),
+                Ok(room) => self.put(message, room),
                 Err(_) => {
                     let given_back = message.ack_with(AckKind::Nak(None)).await;
                     given_back.map_err(|err| self.unreachable(&err.to_string()))?;
@@ -186,14 +192,14 @@ impl Session {
         }
     }
 
-    /// Keeps messages on the shelf from being given to others, and notes how far the queue is acknowledged.
+    /// Keeps messages that are held from being given to others, and notes how far the queue is acknowledged.
     async fn look_after(&self) -> SinkError {
         let ack_wait = self.consumer.cached_info().config.ack_wait;
         let mut ticks = interval(LOOK_EVERY.min(ack_wait / 3).max(LOOK_EVERY_MIN));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            for reply in self.shelf.replies() {
+            for reply in self.shared.held() {
                 let acker = Acker::new(self.line.jetstream.clone(), Some(reply));
                 if let Err(err) = acker.ack_with(AckKind::Progress).await {
                     return self.unreachable(&err.to_string());
@@ -202,6 +208,8 @@ impl Session {
             // It may be that we may not ask. Then only a consumer that is deleted begins with all there is.
             if let Ok(info) = self.consumer.get_info().await {
                 self.shared.set_floor(info.ack_floor.stream_sequence);
+                // While we hold some, it is they that are waited for.
+                self.shared.stand_still(standstill(&info).filter(|_| self.shared.held().is_empty()));
             }
         }
     }
@@ -213,4 +221,15 @@ impl Session {
         );
         SinkError::Unreachable { sink: self.name.clone(), reason }
     }
+}
+
+/// Why the server gives no more messages of this consumer, if it does not.
+fn standstill(Info { name, num_ack_pending, config, .. }: &Info) -> Option<String> {
+    let max = usize::try_from(config.max_ack_pending).ok().filter(|max| *max > 0)?;
+    (*num_ack_pending >= max).then(|| {
+        format!(
+            "consumer `{name}` has {num_ack_pending} commands that are not acknowledged, those included that wait to be tried \
+             again, and gives no more beside them: raise its `max_ack_pending`"
+        )
+    })
 }

@@ -9,12 +9,9 @@ use async_nats::{
     Subject,
     jetstream::{AckKind, message::Acker},
 };
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
-use super::standing::{Line, Shared, Standing};
+use super::standing::{Hold, Line, Shared, Standing};
 
 /// How long the server may be away for an acknowledgement to be told. Then the message comes again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,17 +22,12 @@ pub(in crate::command::intake) struct NatsTicket {
     shared: Arc<Shared>,
     reply: Subject,
     place: String,
-    _room: OwnedSemaphorePermit,
+    hold: Option<Hold>,
 }
 
 impl NatsTicket {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        reply: Subject,
-        place: String,
-        room: OwnedSemaphorePermit,
-    ) -> Self {
-        Self { shared, reply, place, _room: room }
+    pub(super) fn new(shared: Arc<Shared>, reply: Subject, place: String, hold: Hold) -> Self {
+        Self { shared, reply, place, hold: Some(hold) }
     }
 
     /// Acknowledges it, and waits for the server's word.
@@ -44,22 +36,15 @@ impl NatsTicket {
     }
 
     /// Has the server give it again after `wait`.
-    pub(in crate::command::intake) async fn later(self, wait: Duration) {
+    pub(in crate::command::intake) async fn later(mut self, wait: Duration) {
+        // A word that it is not forgotten would make the wait another.
+        self.hold = None;
         self.tell(AckKind::Nak(Some(wait))).await;
     }
 
     /// Has the server never give it again.
     pub(in crate::command::intake) async fn poison(self) {
         self.tell(AckKind::Term).await;
-    }
-
-    /// Has the server wait longer. What is not told now is told the next time.
-    pub(in crate::command::intake) async fn working(&self) {
-        if let Some(line) = self.shared.line()
-            && let Err(err) = self.acker(&line).ack_with(AckKind::Progress).await
-        {
-            tracing::debug!(place = self.place, %err, "the server was not told that work goes on");
-        }
     }
 
     /// Tells the server `kind` until it answers.
