@@ -6,13 +6,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     EngineError, RETRY_FIRST, RETRY_MAX,
+    outgoing::Outgoing,
     status::{EngineStatus, Trouble},
 };
 use crate::{
     command::{
-        AddressPattern, Outcome,
-        journal::small_part,
-        outlet::{Outlet, OutletCure, Parcel},
+        AddressPattern, Outcome, Revealed,
+        outlet::{Outlet, Parcel},
     },
     config::CommandsConfig,
     stream::Backoff,
@@ -45,15 +45,16 @@ impl Answers {
         Ok(Self { config, outlet, status })
     }
 
-    /// Publishes `outcome`, the answer to copy number `copy` of its command.
+    /// Publishes `outcome`, the answer to copy number `copy` of its command, with what is `revealed` to whom it is for.
     pub(super) async fn publish(
         &self,
         outcome: &Outcome,
+        revealed: &[Revealed],
         to: Addressee<'_>,
         copy: u64,
     ) -> Result<(), EngineError> {
         let parcel = self.parcel(outcome, to.user, copy)?;
-        self.deliver(outcome, parcel, to).await
+        self.deliver(outcome, revealed, parcel, to).await
     }
 
     /// Publishes the refusal of a message that is not the command whose id it has. It has an id of its own, the same one
@@ -70,16 +71,20 @@ impl Answers {
             // Writing to a string does not fail.
             let _ = write!(parcel.attributes.id, "{byte:02x}");
         }
-        self.deliver(outcome, parcel, to).await
+        self.deliver(outcome, &[], parcel, to).await
     }
 
     fn parcel(&self, outcome: &Outcome, user: Option<&str>, copy: u64) -> Result<Parcel, EngineError> {
-        let id = || outcome.command_id.clone();
-        Parcel::outcome(&self.config.name, outcome, user, copy)
-            .map_err(|source| EngineError::Record { id: id(), source })
+        Parcel::outcome(&self.config.name, outcome, user, copy).map_err(not_json(outcome))
     }
 
-    async fn deliver(&self, outcome: &Outcome, parcel: Parcel, to: Addressee<'_>) -> Result<(), EngineError> {
+    async fn deliver(
+        &self,
+        outcome: &Outcome,
+        revealed: &[Revealed],
+        parcel: Parcel,
+        to: Addressee<'_>,
+    ) -> Result<(), EngineError> {
         let usual = self.config.outcomes.address.as_ref().map(|address| {
             let Outcome { action, status, command_id, .. } = outcome;
             address.render(action, *status, &self.config.org, command_id)
@@ -88,39 +93,25 @@ impl Answers {
             self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
         };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
-        let mut parcel = match (wanted, &usual) {
-            (Some(wanted), _) => parcel.in_reply_to(wanted),
-            (None, Some(usual)) => parcel.to(usual),
-            (None, None) => parcel,
-        };
-        let (mut is_small, mut waits) = (false, Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..)));
+        let outgoing = Outgoing::new(outcome, revealed, parcel, wanted, usual);
+        let mut outgoing = outgoing.map_err(not_json(outcome))?;
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
-            let Err(err) = self.outlet.publish(&parcel).await else {
+            let Err(err) = self.outlet.publish(outgoing.parcel()).await else {
                 self.status.works(Trouble::Outcomes);
                 return Ok(());
             };
-            match err.cure() {
-                OutletCure::Smaller if !is_small => {
-                    is_small = true;
-                    let small = Outcome { result: small_part(&outcome.result), ..outcome.clone() };
-                    let id = || outcome.command_id.clone();
-                    parcel.payload = serde_json::to_vec(&small)
-                        .map_err(|source| EngineError::Record { id: id(), source })?
-                        .into();
-                    continue;
-                }
-                OutletCure::Elsewhere if parcel.address != usual => {
+            let was_reply = outgoing.is_reply();
+            if outgoing.change(err.cure()).map_err(not_json(outcome))? {
+                if was_reply && !outgoing.is_reply() {
                     tracing::warn!(
                         commands = self.config.name,
                         command_id = outcome.command_id,
                         err = chain(&err),
                         "the outcome goes to where outcomes go, and not to where the command asks"
                     );
-                    parcel = Parcel { address: usual.clone(), is_reply: false, ..parcel };
-                    continue;
                 }
-                // What is wrong with the usual address or its limit is for an operator to mend.
-                OutletCure::Retry | OutletCure::Smaller | OutletCure::Elsewhere => {}
+                continue;
             }
             self.status.fails(Trouble::Outcomes, &chain(&err));
             tokio::time::sleep(waits.next_wait()).await;
@@ -130,4 +121,8 @@ impl Answers {
     pub(super) async fn close(self) {
         self.outlet.close().await;
     }
+}
+
+fn not_json(outcome: &Outcome) -> impl FnOnce(serde_json::Error) -> EngineError {
+    |source| EngineError::Record { id: outcome.command_id.clone(), source }
 }

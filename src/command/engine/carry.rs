@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     command::{
-        Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
+        Failed, Outcome, OutcomeError, Performed, Revealed, Status, Subjects, Way,
         audit::{AuditRecord, Decision},
         execute::Attempt,
         journal::{Record, Stage},
@@ -30,13 +30,11 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 const WAIT_MAX: Duration = Duration::from_secs(150);
 /// The longest wait that a bus is asked for at once.
 const LATER_MAX: Duration = Duration::from_secs(600);
-/// When a copy comes back to see what became of the one that was at work.
-const COPY_WAIT: Duration = Duration::from_secs(1);
 
 /// How it went so far.
 pub(super) enum Carried {
-    /// It has its outcome, which is in the journal; here with all that it brought.
-    Ended(Kept, Box<Outcome>),
+    /// It has its outcome, which is in the journal; with the secrets that its answer shows beside.
+    Ended(Kept, Box<Outcome>, Vec<Revealed>),
     /// It had its outcome before.
     EndedBefore(Kept),
     /// It is not at its end.
@@ -78,9 +76,6 @@ impl Office {
         };
         let subjects = match subjects {
             Subjected::Known(subjects) => subjects,
-            Subjected::Copy => {
-                return Ok(Carried::Not(Verdict::Later(COPY_WAIT, "another copy of it is at work")));
-            }
             Subjected::Failed(failed) => return self.end_failed(job, kept, *failed).await,
         };
         if !was_begun {
@@ -113,6 +108,9 @@ impl Office {
             let Some(Ok(permit)) = stop.run_until_cancelled(self.at_work.acquire()).await else {
                 return Ok(Carried::Not(Verdict::Dropped));
             };
+            if !job.origin.begin() {
+                return Ok(Carried::Not(Verdict::Dropped));
+            }
             // It may have waited for long.
             if kept.record.attempts() == 0 && command.timing(Timestamp::now()) == Timing::Expired {
                 return self.end(job, kept, Status::Expired, verdicts::expired(command)).await;
@@ -157,12 +155,11 @@ impl Office {
             return Subjected::Known(subjects.clone());
         }
         match &job.found {
-            Found::Copy | Found::Ended => return Subjected::Copy,
             Found::Subjects(subjects) if is_complete(subjects) && !job.has_waited => {
                 return Subjected::Known(subjects.clone());
             }
             // A command before this one may have brought them about, or put others in their place.
-            Found::Subjects(_) | Found::Unknown => {}
+            Found::Subjects(_) | Found::Unknown | Found::Ended => {}
         }
         // Nothing was begun, so nothing is counted: while Okta is away, commands wait, and those behind them too.
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
@@ -195,12 +192,10 @@ impl Office {
         outcome.after = performed.after;
         let names: Vec<_> = performed.revealed.iter().map(|revealed| revealed.name).collect();
         let shown = !names.is_empty() && self.shows_secrets(job);
-        outcome.result = verdicts::without(performed.result.clone(), &names, shown);
+        outcome.result = verdicts::without(performed.result, &names, shown);
         let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
-        if shown {
-            outcome.result = verdicts::with(performed.result, &performed.revealed);
-        }
-        Ok(Carried::Ended(kept, Box::new(outcome)))
+        let revealed = if shown { performed.revealed } else { Vec::new() };
+        Ok(Carried::Ended(kept, Box::new(outcome), revealed))
     }
 
     async fn end_failed(&self, job: &Job, kept: Kept, failed: Failed) -> Result<Carried, EngineError> {
@@ -210,7 +205,7 @@ impl Office {
         outcome.before = failed.before;
         outcome.okta_request_id = failed.okta_request_id;
         let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok(Carried::Ended(kept, Box::new(outcome)))
+        Ok(Carried::Ended(kept, Box::new(outcome), Vec::new()))
     }
 
     async fn end(
@@ -223,7 +218,7 @@ impl Office {
         let mut outcome = verdicts::outcome(&job.command.id, &kept.record, status);
         outcome.error = Some(error);
         let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok(Carried::Ended(kept, Box::new(outcome)))
+        Ok(Carried::Ended(kept, Box::new(outcome), Vec::new()))
     }
 
     /// Makes `outcome`, which has no secrets, durable, and the audit complete.
@@ -285,8 +280,6 @@ impl Office {
 enum Subjected {
     Known(Subjects),
     Failed(Box<Failed>),
-    /// Another copy was to find out, and has not ended.
-    Copy,
 }
 
 fn is_complete(subjects: &Subjects) -> bool {

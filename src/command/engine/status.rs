@@ -24,6 +24,8 @@ pub enum Trouble {
     Protected,
     /// The journal takes nothing.
     Journal,
+    /// The dead letters take nothing.
+    DeadLetters,
     /// The audit trail takes nothing.
     Audit,
     /// Outcomes are not taken.
@@ -37,6 +39,7 @@ impl Trouble {
             Self::Okta => "okta",
             Self::Protected => "protected",
             Self::Journal => "journal",
+            Self::DeadLetters => "dead_letters",
             Self::Audit => "audit",
             Self::Outcomes => "outcomes",
         }

@@ -1,5 +1,6 @@
 //! Why a parcel is not published, and what cures it.
 
+use super::Parcel;
 use crate::sink::SinkError;
 
 /// A parcel is not published, as far as we know.
@@ -44,6 +45,19 @@ pub enum OutletCure {
 }
 
 impl OutletError {
+    /// The same about `parcel`: a bus that lets us publish, but not to the address that a command asked for, takes the parcel
+    /// elsewhere.
+    pub(super) fn about(self, parcel: &Parcel) -> Self {
+        match (self, &parcel.address) {
+            (Self::Sink(SinkError::Refused { sink: outlet, reason }), Some(address))
+                if parcel.is_reply && reason.contains(address.as_str()) =>
+            {
+                Self::Address { outlet, address: address.clone(), reason }
+            }
+            (error, _) => error,
+        }
+    }
+
     /// What cures it.
     pub fn cure(&self) -> OutletCure {
         match self {
