@@ -6,7 +6,7 @@ use super::{
     failure::Code,
     lifecycle::{Operation, Step},
     lookup::back_off,
-    work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of},
+    work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
 };
 use crate::{
     command::{Failed, Way},
@@ -23,7 +23,7 @@ pub(super) async fn change(
     work.before = Some(status_of(&user));
     let mut doubt = None;
     for round in 1..=ROUNDS_MAX {
-        let step = operation.step(&user.status);
+        let step = operation.step(&user.status, user.transitioning_to.as_deref());
         if step == Step::Already && is_ours(work, &user, doubt.as_ref()) {
             return Ok(finished(Way::Done, &user, Value::Null));
         }
@@ -31,7 +31,8 @@ pub(super) async fn change(
         match step {
             Step::Already => return Ok(finished(Way::Already, &user, Value::Null)),
             Step::Wrong(allowed) => return Err(wrong_status(&user, allowed)),
-            Step::Go => work.must_be_settled(&user)?,
+            Step::Wait => return Err(still_changing(&user)),
+            Step::Go => {}
         }
         match work.send(&request(&user.id)).await {
             Sent::Planned => return Ok(Finished::planned()),
@@ -42,7 +43,11 @@ pub(super) async fn change(
             Sent::Refused(error) => {
                 // Somebody else may have been quicker, or our own request of a former round late.
                 user = work.known_user().await?;
-                if operation.step(&user.status) != Step::Already {
+                if operation.is_so_by_refusal(error.code(), &user.status) {
+                    let way = if is_ours(work, &user, doubt.as_ref()) { Way::Done } else { Way::Already };
+                    return Ok(finished(way, &user, Value::Null));
+                }
+                if operation.step(&user.status, None) != Step::Already {
                     return Err(work.refused(&error));
                 }
             }
@@ -54,7 +59,7 @@ pub(super) async fn change(
         }
     }
     // The last round may have done it.
-    if operation.step(&user.status) == Step::Already {
+    if operation.step(&user.status, user.transitioning_to.as_deref()) == Step::Already {
         return Ok(finished(Way::Done, &user, Value::Null));
     }
     Err(work.gave_up(doubt.as_ref()))

@@ -114,9 +114,7 @@ impl<'a> Work<'a> {
 
     /// Whether Okta has finished with the user, so that they can be changed.
     pub(super) fn must_be_settled(&self, user: &User) -> Result<(), Failed> {
-        let Some(status) = &user.transitioning_to else { return Ok(()) };
-        let message = format!("okta is still at work on user {}, who will be {status}", user.id);
-        Err(Code::StillChanging.because(message))
+        if user.transitioning_to.is_some() { Err(still_changing(user)) } else { Ok(()) }
     }
 
     /// Whether what the command expects holds for the user.
@@ -209,6 +207,12 @@ impl Finished {
 pub(super) fn id_of(subject: &UserSubject) -> Result<&str, Failed> {
     let absent = || Code::UserNotFound.because(format!("there is no user {}", subject.name));
     subject.id.as_deref().ok_or_else(absent)
+}
+
+/// Okta has not finished with the user.
+pub(super) fn still_changing(user: &User) -> Failed {
+    let status = user.transitioning_to.as_deref().unwrap_or("another");
+    Code::StillChanging.because(format!("okta is still at work on user {}, who will be {status}", user.id))
 }
 
 /// What an outcome says of a user before and after.
