@@ -30,7 +30,15 @@ pub(super) async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Res
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
         let next = |now: Option<&Value>| user_change(app, user, wish, now);
-        let came_of = bring_about(work, Some(user), &apps::user(app, user), next).await;
+        let target = apps::user(app, user);
+        let came_of = match bring_about(work, Some(user), &target, &next).await {
+            Ok(Way::Done) if matches!(wish, Wish::Unassigned) => {
+                // One who has it through a group too has it still.
+                let now = lookup::one(work.client, work.action, &target).await;
+                now.and_then(|now| next(now.as_ref())).map(|_| Way::Done)
+            }
+            came_of => came_of,
+        };
         parts.add(json!({ "app": app, "user": user }), came_of)?;
     }
     parts.finish("assignments")
@@ -49,7 +57,7 @@ pub(super) async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> R
                 _ => None,
             })
         };
-        let came_of = bring_about(work, None, &apps::group(app, group), next).await;
+        let came_of = bring_about(work, None, &apps::group(app, group), &next).await;
         parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
     }
     parts.finish("assignments")
@@ -84,7 +92,7 @@ async fn bring_about(
     work: &mut Work<'_>,
     user: Option<&str>,
     target: &Target,
-    next: impl Fn(Option<&Value>) -> Result<Option<Change>, Failed>,
+    next: &impl Fn(Option<&Value>) -> Result<Option<Change>, Failed>,
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     failure::Code,
+    group,
     lookup::{self, back_off},
     parts::Parts,
     work::{Finished, ROUNDS_MAX, Sent, Work, id_of},
@@ -44,12 +45,12 @@ async fn one(
     work: &mut Work<'_>,
     wish: Wish,
     user: &str,
-    group: &str,
+    group_id: &str,
     groups: &mut BTreeSet<String>,
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
-        let is_so = groups.contains(group) == (wish == Wish::In);
+        let is_so = groups.contains(group_id) == (wish == Wish::In);
         if is_so && doubt.is_some() {
             return Ok(Way::Done);
         }
@@ -62,13 +63,16 @@ async fn one(
             return Ok(Way::Already);
         }
         let change = match wish {
-            Wish::In => groups::add_user(group, user),
-            Wish::Out => groups::remove_user(group, user),
+            Wish::In => groups::add_user(group_id, user),
+            Wish::Out => groups::remove_user(group_id, user),
         };
         match work.send(&change).await {
             Sent::Planned => return Ok(Way::DryRun),
             Sent::Done(_) => return Ok(Way::Done),
-            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::Refused(error) => {
+                group::must_be_editable(work, group_id).await?;
+                return Err(work.refused(&error));
+            }
             Sent::InDoubt(error) => {
                 doubt = Some(error);
                 tokio::time::sleep(back_off(round)).await;

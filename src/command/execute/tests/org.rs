@@ -44,12 +44,13 @@ pub(super) struct Command {
     pub(super) parameters: Value,
     pub(super) expect: Value,
     pub(super) attempt: Attempt,
+    is_patient: bool,
 }
 
 impl Command {
     pub(super) fn new(action: &'static str, parameters: Value) -> Self {
         let attempt = Attempt { number: 1, begun_at: Timestamp::now(), dry_run: false };
-        Self { action, parameters, expect: json!({}), attempt }
+        Self { action, parameters, expect: json!({}), attempt, is_patient: false }
     }
 
     /// The second attempt; the first one began at this time.
@@ -61,6 +62,12 @@ impl Command {
 
     pub(super) fn dry(mut self) -> Self {
         self.attempt.dry_run = true;
+        self
+    }
+
+    /// With patience for what lists do not have yet.
+    pub(super) fn patient(mut self) -> Self {
+        self.is_patient = true;
         self
     }
 
@@ -76,7 +83,11 @@ impl Command {
         let executor = Executor::new(Arc::new(client(Arc::clone(&shared)).await));
         let request = Request::read(Action::named(self.action).unwrap(), self.parameters).unwrap();
         let expect: Expect = serde_json::from_value(self.expect).unwrap();
-        let result = match executor.resolve(&request).await {
+        let resolved = match self.is_patient {
+            true => executor.resolve_patiently(&request).await,
+            false => executor.resolve(&request).await,
+        };
+        let result = match resolved {
             Ok(subjects) => executor.perform(&request, &subjects, &expect, self.attempt).await,
             Err(failed) => Err(failed),
         };
