@@ -26,7 +26,7 @@ pub(super) enum Wish<'a> {
 /// Assigns the app to all users of the command, or takes it from them.
 pub(super) async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finished, Failed> {
     must_be_id(app)?;
-    let mut parts = Parts::default();
+    let mut parts = Parts::new("assignments");
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
         let next = |now: Option<&Value>| user_change(app, user, wish, now);
@@ -41,13 +41,13 @@ pub(super) async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Res
         };
         parts.add(json!({ "app": app, "user": user }), came_of)?;
     }
-    parts.finish("assignments")
+    parts.finish()
 }
 
 /// Assigns the app to all groups of the command, or takes it from them.
 pub(super) async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, Failed> {
     must_be_id(app)?;
-    let mut parts = Parts::default();
+    let mut parts = Parts::new("assignments");
     for subject in &work.subjects.groups {
         let group = id_of_group(subject)?;
         let next = |now: Option<&Value>| {
@@ -60,7 +60,7 @@ pub(super) async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> R
         let came_of = bring_about(work, None, &apps::group(app, group), &next).await;
         parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
     }
-    parts.finish("assignments")
+    parts.finish()
 }
 
 fn must_be_id(app: &str) -> Result<(), Failed> {

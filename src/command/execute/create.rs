@@ -98,7 +98,7 @@ async fn existing(
 ) -> Result<Finished, Failed> {
     let is_young = if has_tried {
         // No former attempt is needed for it to be ours.
-        found.time("created").is_none_or(|created| created >= work.begun_at())
+        found.time("created").is_none_or(|created| created >= work.not_before())
     } else {
         work.may_be_ours(found.time("created"))
     };

@@ -96,7 +96,7 @@ impl Done {
             // A deletion of one who was active again has only deprovisioned them.
             "DEPROVISIONED" => self.deletion_in_doubt_of.is_some_and(|before| before != changed),
             _ if self.has_deprovisioned => true,
-            _ => may_have_acted && is_active && changed > Some(work.attempt.begun_at),
+            _ => may_have_acted && is_active && changed > Some(work.begun_at()),
         };
         if is_undone { Err(taken_back(user)) } else { Ok(()) }
     }
@@ -118,7 +118,7 @@ async fn must_be_gone(work: &Work<'_>, id: &str) -> Result<(), Failed> {
 fn taken_back(user: &User) -> Failed {
     let name = user.login().unwrap_or(&user.id);
     let reason = "somebody has activated them since the command was begun, and may want to keep them";
-    Code::WrongStatus.because(format!("user {name} is {} and not deleted: {reason}", user.status))
+    Code::ExpectationFailed.because(format!("user {name} is {} and not deleted: {reason}", user.status))
 }
 
 /// Whether the user is deprovisioned because this command did it: the status and groups that it expects are those before.

@@ -167,7 +167,7 @@ fn time(group: &Value, name: &str) -> Option<Timestamp> {
 fn existing(work: &Work<'_>, wanted: &Profile, found: &Value, has_tried: bool) -> Result<Finished, Failed> {
     let created = time(found, "created");
     let is_young = if has_tried {
-        created.is_none_or(|created| created >= work.begun_at())
+        created.is_none_or(|created| created >= work.not_before())
     } else {
         work.may_be_ours(created)
     };

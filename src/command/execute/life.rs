@@ -37,8 +37,11 @@ pub(super) async fn change(
         match work.send(&request(&user.id)).await {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(answer) => {
-                let after = work.settled_user(&user.id).await?.unwrap_or(user);
-                return Ok(finished(Way::Done, &after, answer));
+                // Okta tells a link or a password once: they are not lost because it cannot be looked at now.
+                return Ok(match work.settled_user(&user.id).await {
+                    Ok(Some(after)) => finished(Way::Done, &after, answer),
+                    Ok(None) | Err(_) => told(Way::Done, &user, answer),
+                });
             }
             Sent::Refused(error) => {
                 // Somebody else may have been quicker, or our own request of a former round late.
@@ -76,12 +79,16 @@ pub(super) fn wrong_status(user: &User, allowed: &str) -> Failed {
     Code::WrongStatus.because(format!("user {name} is {}; this needs {allowed}", user.status))
 }
 
-/// It ended well for the user; what Okta answered becomes part of the result.
+/// It ended well for the user, who is like that now; what Okta answered becomes part of the result.
 pub(super) fn finished(way: Way, user: &User, answer: Value) -> Finished {
+    told(way, user, answer).after(status_of(user))
+}
+
+fn told(way: Way, user: &User, answer: Value) -> Finished {
     let mut result = json!({ "user": named(user) });
     if let (Some(result), Value::Object(answer)) = (result.as_object_mut(), answer) {
         // Some operations answer with the whole user: the status after it says enough.
         result.extend(answer.into_iter().filter(|(name, _)| name.contains("Url") || name == "tempPassword"));
     }
-    Finished::new(way, result).after(status_of(user))
+    Finished::new(way, result)
 }

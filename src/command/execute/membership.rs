@@ -25,20 +25,36 @@ pub(super) enum Wish {
 
 /// Brings every user into, or out of, every group.
 pub(super) async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
-    let mut parts = Parts::default();
+    let mut parts = Parts::new("memberships");
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
-        let mut member_of = member_of(work, user).await?;
+        let mut groups = None;
         for group in &work.subjects.groups {
             let group_id = id_of_group(group)?;
-            let before = member_of.contains(group_id);
-            let came_of = one(work, wish, user, group_id, &mut member_of).await;
-            let part =
-                json!({ "user": user, "group": group_id, "name": group.okta_name, "was_member": before });
+            let mut part = json!({ "user": user, "group": group_id, "name": group.okta_name });
+            let came_of = match groups_of(work, user, &mut groups).await {
+                Ok(groups) => {
+                    part["was_member"] = json!(groups.contains(group_id));
+                    one(work, wish, user, group_id, groups).await
+                }
+                Err(failed) => Err(failed),
+            };
             parts.add(part, came_of)?;
         }
     }
-    parts.finish("memberships")
+    parts.finish()
+}
+
+/// The user's groups, looked up once for all groups of the command.
+async fn groups_of<'a>(
+    work: &Work<'_>,
+    user: &str,
+    known: &'a mut Option<BTreeSet<String>>,
+) -> Result<&'a mut BTreeSet<String>, Failed> {
+    match known {
+        Some(groups) => Ok(groups),
+        None => Ok(known.insert(member_of(work, user).await?)),
+    }
 }
 
 async fn one(

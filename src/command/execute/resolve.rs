@@ -190,9 +190,10 @@ fn can_be_known(name: &str) -> bool {
     name.chars().all(|c| c.len_utf8() <= 3)
 }
 
-/// Whether Okta can find `name` in a path: not with `/`, however it is escaped, and dots lead elsewhere.
+/// Whether Okta can find `name` in a path: not with `/`, however it is escaped, nor with `;`, where some servers end a
+/// segment, and dots lead elsewhere.
 fn can_be_segment(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\'])
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', ';'])
 }
 
 /// The group of this id or exact name; without an id if there is none.

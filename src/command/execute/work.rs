@@ -18,7 +18,7 @@ use crate::{
 pub(super) const ROUNDS_MAX: u32 = 4;
 /// Looks at a user until Okta has done what it does in the background; some 20 s.
 const SETTLING_LOOKS_MAX: u32 = 8;
-/// By how much Okta's clock may be behind ours.
+/// By how much Okta's servers may be behind the clock that they show.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
 
 /// One request at work.
@@ -71,14 +71,20 @@ impl<'a> Work<'a> {
         id_of(self.subject()?)
     }
 
-    /// When the first attempt began, by a clock that is not behind Okta's.
+    /// When the first attempt began, by Okta's clock as far as it is known.
     pub(super) fn begun_at(&self) -> Timestamp {
-        self.attempt.begun_at.saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
+        let begun_at = self.attempt.begun_at;
+        begun_at.saturating_add(self.client.clock_ahead()).unwrap_or(begun_at)
+    }
+
+    /// The same, and certainly not later.
+    pub(super) fn not_before(&self) -> Timestamp {
+        self.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
     }
 
     /// Whether what Okta shows as done at `time` can have been done by a former attempt at this command.
     pub(super) fn may_be_ours(&self, time: Option<Timestamp>) -> bool {
-        self.attempt.number > 1 && time.is_some_and(|time| time >= self.begun_at())
+        self.attempt.number > 1 && time.is_some_and(|time| time >= self.not_before())
     }
 
     /// The user as they are now.
