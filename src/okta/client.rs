@@ -1,6 +1,7 @@
 //! Requests to one org, looks and changes, each with a credential and within the budget, so that no resource has to think of either.
 
 use bytes::Bytes;
+use jiff::SignedDuration;
 use reqwest::{
     Method, StatusCode,
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK},
@@ -87,6 +88,11 @@ impl Client {
     /// gives way to the one before, if that has worked. What happened is logged.
     pub async fn reload_secret(&self) {
         self.auth.reload(&self.org().name).await;
+    }
+
+    /// By how much Okta's clock is ahead of ours, as far as it is known.
+    pub fn clock_ahead(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.transport.clock_ahead_seconds())
     }
 
     /// How we identify ourselves, in words, as far as it is known now.

@@ -164,7 +164,7 @@ impl Office {
         // Nothing was begun, so nothing is counted: while Okta is away, commands wait, and those behind them too.
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
-            let failed = match self.executor.resolve(&job.command.request).await {
+            let failed = match self.executor.resolve_patiently(&job.command.request).await {
                 Ok(subjects) => return Subjected::Known(subjects),
                 Err(failed) => failed,
             };
