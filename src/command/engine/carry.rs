@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EngineError, Office,
+    answers::Told,
     job::{Found, Job, Origin, Verdict},
     ledger::Kept,
     status::Trouble,
@@ -36,7 +37,7 @@ const COPY_WAIT: Duration = Duration::from_secs(1);
 /// How it went so far.
 pub(super) enum Carried {
     /// It has its outcome, which is in the journal; here with all that it brought.
-    Ended(Kept, Box<Outcome>),
+    Ended(Kept, Box<Told>),
     /// It had its outcome before.
     EndedBefore(Kept),
     /// It is not at its end.
@@ -193,14 +194,15 @@ impl Office {
         outcome.okta_request_id = performed.okta_request_id;
         outcome.before = performed.before;
         outcome.after = performed.after;
-        let names: Vec<_> = performed.revealed.iter().map(|revealed| revealed.name).collect();
+        let Performed { result, revealed, .. } = performed;
+        let names: Vec<_> = revealed.iter().map(|revealed| revealed.name).collect();
         let shown = !names.is_empty() && self.shows_secrets(job);
-        outcome.result = verdicts::without(performed.result.clone(), &names, shown);
-        let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
-        if shown {
-            outcome.result = verdicts::with(performed.result, &performed.revealed);
-        }
-        Ok(Carried::Ended(kept, Box::new(outcome)))
+        let with = |result| Outcome { result, ..outcome.clone() };
+        let to_keep = with(verdicts::without(result.clone(), &names, shown));
+        let kept = self.ended(job, kept, Some(subjects), &to_keep).await?;
+        let privately = shown.then(|| with(verdicts::with(result.clone(), &revealed)));
+        let openly = with(verdicts::without(result, &names, false));
+        Ok(Carried::Ended(kept, Box::new(Told { openly, privately })))
     }
 
     async fn end_failed(&self, job: &Job, kept: Kept, failed: Failed) -> Result<Carried, EngineError> {
@@ -210,7 +212,7 @@ impl Office {
         outcome.before = failed.before;
         outcome.okta_request_id = failed.okta_request_id;
         let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok(Carried::Ended(kept, Box::new(outcome)))
+        Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))))
     }
 
     async fn end(
@@ -223,7 +225,7 @@ impl Office {
         let mut outcome = verdicts::outcome(&job.command.id, &kept.record, status);
         outcome.error = Some(error);
         let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok(Carried::Ended(kept, Box::new(outcome)))
+        Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))))
     }
 
     /// Makes `outcome`, which has no secrets, durable, and the audit complete.

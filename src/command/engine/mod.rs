@@ -40,7 +40,7 @@ pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};
 pub use verdicts::CODES;
 
 use super::{
-    Status,
+    Outcome, Status,
     audit::{AuditRecord, Decision},
     dead_letters::DeadLetters,
     execute::Executor,
@@ -49,7 +49,7 @@ use super::{
 };
 use crate::{config::CommandsConfig, okta::Client, state::State};
 
-use answers::{Addressee, Answers};
+use answers::{Addressee, Answers, Told};
 use carry::Carried;
 use floor::Floor;
 use gate::Gate;
@@ -242,20 +242,20 @@ fn listed(commands: &str, stored: &crate::state::StoredEntry) -> Option<Listed> 
 impl Office {
     /// Carries a command, whose turn it is, to an answer.
     async fn serve(&self, job: &Job, stop: &CancellationToken) -> Result<Verdict, EngineError> {
-        let (kept, outcome) = match self.carry(job, stop).await? {
-            Carried::Ended(kept, outcome) => (kept, outcome),
+        let (kept, told) = match self.carry(job, stop).await? {
+            Carried::Ended(kept, told) => (kept, *told),
             Carried::EndedBefore(kept) => {
                 let Stage::Ended { outcome, answers } = &kept.record.stage else {
                     return Ok(Verdict::Dropped);
                 };
-                let mut outcome = outcome.clone();
+                let mut outcome = Outcome::clone(outcome);
                 outcome.repeated = *answers > 0;
                 if outcome.repeated {
                     let subjects = kept.record.subjects.as_ref();
                     self.record_decision(job, subjects, Decision::Repeated, Some(&outcome)).await;
                     self.status.repeated();
                 }
-                (kept, outcome)
+                (kept, Told::openly(outcome))
             }
             Carried::Not(verdict) => return Ok(verdict),
         };
@@ -264,14 +264,14 @@ impl Office {
             let user =
                 kept.record.subjects.as_ref().and_then(|subjects| subjects.users.first()?.id.as_deref());
             let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
-            self.answers.publish(&outcome, to, *answers).await?;
+            self.answers.publish(&told, to, *answers).await?;
         }
         let kept = match kept.record.answered() {
             Some(answered) => self.ledger.keep(&job.command.id, &kept, answered).await?,
             None => kept,
         };
         let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
-        Ok(Verdict::Done(durable, outcome))
+        Ok(Verdict::Done(durable, Box::new(told.for_asker())))
     }
 
     /// Whether a copy of the command `id` is at work or waits.

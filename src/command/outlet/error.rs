@@ -1,6 +1,6 @@
 //! Why a parcel is not published, and what cures it.
 
-use crate::sink::SinkError;
+use crate::sink::{SinkClass, SinkError};
 
 /// A parcel is not published, as far as we know.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,11 @@ pub enum OutletCure {
 }
 
 impl OutletError {
+    /// Whether it stays until somebody changes a setting or a permission, of the bus or of the address alone.
+    pub fn needs_somebody(&self) -> bool {
+        matches!(self, Self::Sink(err) if err.class() != SinkClass::Transient)
+    }
+
     /// What cures it.
     pub fn cure(&self) -> OutletCure {
         match self {

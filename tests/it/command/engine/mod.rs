@@ -4,8 +4,9 @@ mod bad;
 mod budget;
 mod by_hand;
 mod crash;
-
 mod faults;
 mod order;
 mod policy;
+mod replies;
 mod scene;
+mod signatures;
