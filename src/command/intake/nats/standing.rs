@@ -1,14 +1,15 @@
-//! What outlives a connection: how the intake stands with the server, how many messages are handed out, and how far the
-//! queue is acknowledged.
+//! What outlives a connection: how the intake stands with the server, which messages are in our hands, how many more may
+//! be, and how far the queue is acknowledged.
 
 use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use async_nats::jetstream;
 use tokio::sync::{Semaphore, watch};
 
+use super::hands::Hands;
 use crate::sink::nats::link::Link;
 
 /// Messages that are taken from the server and of which it is not said what became of them.
@@ -39,8 +40,7 @@ pub(super) struct Shared {
     pub(super) room: Arc<Semaphore>,
     /// The stream's sequence up to which everything is acknowledged, as last told; zero: not known.
     floor: AtomicU64,
-    /// Whether nothing was taken yet.
-    is_new: AtomicBool,
+    hands: Mutex<Hands>,
 }
 
 impl Shared {
@@ -49,7 +49,7 @@ impl Shared {
             standing: watch::Sender::new(Standing::Apart(String::new())),
             room: Arc::new(Semaphore::new(HELD_MAX)),
             floor: AtomicU64::new(0),
-            is_new: AtomicBool::new(true),
+            hands: Mutex::default(),
         }
     }
 
@@ -61,14 +61,9 @@ impl Shared {
         self.floor.store(sequence, Ordering::Release);
     }
 
-    /// Whether nothing was taken yet.
-    pub(super) fn is_new(&self) -> bool {
-        self.is_new.load(Ordering::Acquire)
-    }
-
-    /// Something may be taken from now on.
-    pub(super) fn begin(&self) {
-        self.is_new.store(false, Ordering::Release);
+    /// What is in our hands. Not to be held while waiting.
+    pub(super) fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Why there is no connection, if there is none.

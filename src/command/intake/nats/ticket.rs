@@ -24,6 +24,7 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(in crate::command::intake) struct NatsTicket {
     shared: Arc<Shared>,
     reply: Subject,
+    sequence: u64,
     place: String,
     _room: OwnedSemaphorePermit,
 }
@@ -32,10 +33,11 @@ impl NatsTicket {
     pub(super) fn new(
         shared: Arc<Shared>,
         reply: Subject,
+        sequence: u64,
         place: String,
         room: OwnedSemaphorePermit,
     ) -> Self {
-        Self { shared, reply, place, _room: room }
+        Self { shared, reply, sequence, place, _room: room }
     }
 
     /// Acknowledges it, and waits for the server's word.
@@ -88,11 +90,17 @@ impl NatsTicket {
                 }
             }
         };
-        if !timeout(PATIENCE, telling).await.unwrap_or(false) {
+        self.shared.hands().tell(self.sequence);
+        let is_told = timeout(PATIENCE, telling).await.unwrap_or(false);
+        if !is_told {
             tracing::warn!(
                 place = self.place,
                 "the server was not told what became of a message: it will come again"
             );
+        }
+        match kind {
+            AckKind::Nak(_) if is_told => self.shared.hands().gave_back(self.sequence),
+            _ => self.shared.hands().let_go(self.sequence),
         }
     }
 

@@ -10,3 +10,4 @@ mod policy;
 mod replies;
 mod scene;
 mod signatures;
+mod table;
