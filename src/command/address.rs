@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::Status;
+use super::{Action, Status};
 use crate::event::TOPIC_LENGTH_MAX;
 
 /// What an address is.
@@ -84,13 +84,16 @@ impl AddressTemplate {
         Ok(template)
     }
 
-    /// The address of an outcome. Whatever a command says, it is legal.
+    /// The address of an outcome. Whatever a command says, it is legal, and no other than for the actions that there are
+    /// and [`NO_ACTION`]: nobody could have made topics and streams for whatever a message calls an action.
     pub fn render(&self, action: &str, status: Status, org: &str, command_id: &str) -> String {
         let mut address = String::new();
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => address.push_str(literal),
-                Part::Field(Field::Action) => push_tokens(action, &mut address),
+                Part::Field(Field::Action) => {
+                    address.push_str(Action::named(action).map_or(NO_ACTION, Action::name))
+                }
                 Part::Field(Field::Status) => push_token(status.name(), &mut address),
                 Part::Field(Field::Org) => push_token(org, &mut address),
                 Part::Field(Field::CommandId) => push_token(command_id, &mut address),
@@ -117,6 +120,8 @@ fn field(name: &str, used_as: AddressUse) -> Result<Field, AddressError> {
     }
 }
 
+/// What stands for an action that is none.
+const NO_ACTION: &str = "other";
 /// What stands for a value that has nothing to show.
 const ABSENT: char = '_';
 
@@ -125,16 +130,6 @@ fn push_token(value: &str, out: &mut String) {
         out.push(ABSENT);
     }
     out.extend(value.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }));
-}
-
-/// The dots of an action stay: `user.deactivate` is two tokens.
-fn push_tokens(value: &str, out: &mut String) {
-    for (index, token) in value.split('.').enumerate() {
-        if index > 0 {
-            out.push('.');
-        }
-        push_token(token, out);
-    }
 }
 
 fn is_address(text: &str) -> bool {
@@ -205,6 +200,7 @@ mod tests {
         for (action, id) in [("", ""), ("..>", "*"), ("a b\n.\u{1f600}", "$x.y")] {
             let address = address(action, id);
             assert!(is_address(&address), "{address}");
+            assert!(address.starts_with("okta.acme.outcomes.other.dry_run."), "{address}");
         }
     }
 

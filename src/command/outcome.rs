@@ -24,6 +24,10 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Done, Self::Already, Self::Refused, Self::Failed, Self::Expired, Self::DryRun];
+
     /// Its name, for example `dry_run`.
     pub fn name(self) -> &'static str {
         match self {

@@ -42,6 +42,8 @@ pub enum SignatureAlgorithm {
     HmacSha256(Secret),
 }
 
+/// What a signer's clock may be ahead.
+pub const SIGNED_AHEAD_MAX: Duration = Duration::from_secs(60);
 /// What a public key has.
 const ED25519_KEY_BYTES: usize = 32;
 
@@ -90,9 +92,9 @@ pub(super) fn understand(
         return Err(Problem::new("keys", "there is no key: add [commands.….signature.keys.NAME]"));
     }
     let max_age = raw.max_age.map_or(DEFAULT_MAX_AGE, |Span(span)| span);
-    if max_age.is_zero() || max_age >= keep {
-        let reason =
-            "must be above zero and below `keep`: the journal knows a command that is sent again for so long";
+    // It may be received a minute before the time that it bears.
+    if max_age.is_zero() || max_age.saturating_add(SIGNED_AHEAD_MAX) >= keep {
+        let reason = "must be above zero, and a minute or more below `keep`: for so long the journal knows a command that is sent again";
         return Err(Problem::new("max_age", reason));
     }
     let mut keys = Vec::new();

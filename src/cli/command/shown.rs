@@ -37,7 +37,7 @@ pub(super) fn outcome(outcome: &Outcome, json: bool) -> String {
         text.push_str(&serde_json::to_string_pretty(result).unwrap_or_default());
         text.push('\n');
     }
-    text
+    harmless(&text)
 }
 
 pub(super) fn list(listed: &[Listed], json: bool) -> String {
@@ -46,11 +46,15 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
     }
     let head = ["received", "status", "action", "id", "by"].map(str::to_owned).to_vec();
     let rows = listed.iter().map(|Listed { id, record, .. }| {
-        let by = record.signed_by.as_ref().or(record.requested_by.as_ref()).cloned().unwrap_or_default();
+        // Who wants it is a claim, and a signature is none.
+        let by = match &record.signed_by {
+            Some(key) => format!("{key} (signed)"),
+            None => record.requested_by.clone().unwrap_or_default(),
+        };
         let received = format!("{:.0}", record.received_at);
         vec![received, record.standing().to_owned(), record.action.clone(), id.clone(), by]
     });
-    table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+    harmless(&table(&[head].into_iter().chain(rows).collect::<Vec<_>>()))
 }
 
 pub(super) fn details(listed: &[Listed], json: bool) -> String {
@@ -71,7 +75,7 @@ pub(super) fn details(listed: &[Listed], json: bool) -> String {
             format!("{}: {}\n{}", record.action, record.standing(), table(&rows))
         }
     };
-    listed.iter().map(detail).collect()
+    harmless(&listed.iter().map(detail).collect::<String>())
 }
 
 pub(super) fn limits(limits: &[ListedLimit], json: bool) -> String {
@@ -86,6 +90,12 @@ pub(super) fn limits(limits: &[ListedLimit], json: bool) -> String {
     table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
+/// `text` without what a terminal would obey: commands, and what Okta says of them, may come from anybody.
+fn harmless(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
+}
+
 fn row(name: &str, value: String) -> Vec<String> {
     vec![format!("  {name}"), value]
 }
@@ -93,4 +103,22 @@ fn row(name: &str, value: String) -> Vec<String> {
 fn lines<'a, T: Serialize + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
     let line = |item| serde_json::to_string(item).ok().map(|line| line + "\n");
     items.into_iter().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::command::journal::Record;
+
+    #[test]
+    fn what_a_command_says_does_not_reach_the_terminal_as_an_order() {
+        let asker = "\u{1b}]0;owned\u{7}\u{9b}2J";
+        let record = Record::new("user.get", "", Some(asker), Timestamp::UNIX_EPOCH);
+        let listed = [Listed { commands: "hr".to_owned(), id: "c-1".to_owned(), record }];
+        let shown = list(&listed, false);
+        assert!(shown.contains("]0;owned") && shown.lines().count() == 2, "{shown}");
+        assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
+    }
 }

@@ -61,15 +61,14 @@ impl Outlet {
 
     /// Publishes `parcel` and returns when the bus has proved that it has it.
     pub async fn publish(&self, parcel: &Parcel) -> Result<(), OutletError> {
-        let published = match &self.0 {
+        match &self.0 {
             #[cfg(feature = "kafka")]
             Kind::Kafka(kafka) => kafka.publish(parcel).await,
             #[cfg(feature = "nats")]
             Kind::Nats(nats) => nats.publish(parcel).await,
             Kind::File(file) => file.publish(parcel).await,
             Kind::Stdout(stdout) => stdout.publish(parcel).await,
-        };
-        published.map_err(|error| error.about(parcel))
+        }
     }
 
     /// Lets go of the bus.

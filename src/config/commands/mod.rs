@@ -10,7 +10,7 @@ pub(super) use understand::{Places, RawCommands, understand};
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
 use crate::command::{Action, AddressPattern, AddressTemplate, Effect};
 
-pub use super::signature::{SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
+pub use super::signature::{SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
 
 /// What may be asked of an org by message.
 #[derive(Debug, Clone)]

@@ -155,6 +155,25 @@ fn mistakes_are_told_with_place_and_remedy() {
             "none of the actions that `group.delete` is about",
         ),
         (with("breakglass@acme.com", ""), "protect.users: a name is empty"),
+        (
+            with(
+                "\"COMMANDS\", subject = \"okta.acme.commands.>",
+                "\"OKTA\", subject = \"okta.*.outcomes.user.*",
+            ),
+            "commands.provisioning.outcomes: the intake would read this as commands",
+        ),
+        (
+            with("sink = \"events\", subject = \"okta.acme.outcomes.{action}\"", "sink = \"siem\"")
+                .replace(
+                    "{ kind = \"nats\", stream = \"COMMANDS\", subject = \"okta.acme.commands.>\" }",
+                    "{ kind = \"kafka\", topic = \"orders\" }",
+                )
+                .replace(
+                    "[commands.provisioning]",
+                    "[sinks.siem]\nkind = \"kafka\"\ntopic = \"orders\"\n[commands.provisioning]",
+                ),
+            "outcomes: the intake would read this as commands",
+        ),
         (and("reveal = { allowed = true }"), "reveal.private: say which addresses are private"),
         (and("reply_to = [\"a.>.b\"]"), "reply_to[0]: `a.>.b` is not a pattern"),
         (and("audit = {}"), "give `file`, or `sink`"),
@@ -173,8 +192,8 @@ fn mistakes_are_told_with_place_and_remedy() {
         ),
         (and("[commands.provisioning.signature]\nkeys = {}"), "there is no key"),
         (
-            key("algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\"") + "max_age = \"31d\"\n",
-            "max_age: must be above zero and below `keep`",
+            key("algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\"") + "max_age = \"30d\"\n",
+            "max_age: must be above zero, and a minute or more below `keep`",
         ),
     ];
     for (example, expected) in cases {

@@ -21,7 +21,7 @@ use super::{
     },
     AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig, RevealConfig,
 };
-use crate::command::{AddressPattern, AddressTemplate, AddressUse};
+use crate::command::{Action, AddressPattern, AddressTemplate, AddressUse, Status};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +190,7 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
             return Err(Problem::new(format!("limits.{}", limit.pattern), reason));
         }
     }
+    require_no_circle(config)?;
     let names = [("users", &config.protect.users), ("groups", &config.protect.groups)];
     for (key, names) in names {
         if names.iter().any(|name| name.trim().is_empty()) {
@@ -197,6 +198,44 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// What is published where commands are read would be read as commands, and each refusal be refused.
+fn require_no_circle(config: &CommandsConfig) -> Result<(), Problem> {
+    let audit = match &config.audit {
+        AuditConfig::Sink(destination) => Some(("audit", &**destination)),
+        AuditConfig::File(_) => None,
+    };
+    for (key, destination) in [("outcomes", &config.outcomes)].into_iter().chain(audit) {
+        if config.intake.as_ref().is_some_and(|intake| intake.reads(destination, &config.org)) {
+            return Err(Problem::new(key, "the intake would read this as commands: send it elsewhere"));
+        }
+    }
+    Ok(())
+}
+
+impl IntakeConfig {
+    /// Whether something that goes to `destination` may be read here.
+    fn reads(&self, destination: &DestinationConfig, org: &str) -> bool {
+        let goes_to = |own: Option<String>, read: &AddressPattern| match &destination.address {
+            None => own.is_some_and(|address| read.matches(&address)),
+            Some(address) => Action::ALL
+                .iter()
+                .flat_map(|action| Status::ALL.map(|status| address.render(action.name(), status, org, "x")))
+                .any(|address| read.matches(&address)),
+        };
+        match (self, &destination.sink) {
+            (Self::Kafka { bus, topic, .. }, SinkConfig::Kafka(sink)) => {
+                bus.name == sink.bus.name
+                    && topic.parse().is_ok_and(|topic| goes_to(sink.topic.fixed(None), &topic))
+            }
+            (Self::Nats { bus, stream, subject, .. }, SinkConfig::Nats(sink)) => {
+                (&bus.name, stream) == (&sink.bus.name, &sink.stream)
+                    && subject.parse().is_ok_and(|subject| goes_to(sink.subject.fixed(None), &subject))
+            }
+            _ => false,
+        }
+    }
 }
 
 fn at_least_one(key: &str, given: Option<usize>, default: usize) -> Result<usize, Problem> {

@@ -5,7 +5,10 @@ use std::{fs, process::Command};
 use bytes::Bytes;
 use jiff::Timestamp;
 use oktabus::{
-    command::policy::{Keys, Policy},
+    command::{
+        message::decode,
+        policy::{Keys, Policy},
+    },
     config::Config,
 };
 use serde_json::{Value, json};
@@ -104,9 +107,10 @@ async fn what_openssl_signs_as_documented_is_good() {
     let signed_by: Vec<_> = headers
         .iter()
         .map(|headers| {
-            let tampered = policy.verify(command.trim_end().as_bytes(), headers, Timestamp::now());
+            let (read, now) = (decode(&Bytes::from(command), headers, None).unwrap(), Some(Timestamp::now()));
+            let tampered = policy.verify(&read, command.trim_end().as_bytes(), headers, now);
             assert_eq!(tampered.unwrap_err().code, "bad_signature");
-            policy.verify(command.as_bytes(), headers, Timestamp::now()).unwrap().unwrap().to_string()
+            policy.verify(&read, command.as_bytes(), headers, now).unwrap().unwrap().to_string()
         })
         .collect();
     assert_eq!(signed_by, ["hr", "portal"]);

@@ -7,5 +7,7 @@ mod crash;
 mod faults;
 mod order;
 mod policy;
+mod replies;
 mod scene;
+mod signatures;
 mod table;
