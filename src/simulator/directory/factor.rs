@@ -57,7 +57,7 @@ impl Factor {
     /// As Okta writes it.
     pub(super) fn view(&self, base: &str, user: &str, login: &str) -> Value {
         let own = match self.kind {
-            FactorKind::Sms => json!({ "phoneNumber": "+1 XXX-XXX-0100" }),
+            FactorKind::Sms => json!({ "phoneNumber": "+12025550100" }),
             FactorKind::Push | FactorKind::Totp => json!({ "credentialId": login }),
         };
         let time = clock::date_time(self.created_ms);

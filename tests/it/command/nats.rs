@@ -1,6 +1,9 @@
 //! A JetStream queue for the conformance suite, and what only JetStream has.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_nats::jetstream::{
     self,
@@ -208,6 +211,30 @@ async fn closing_gives_back_what_nobody_asked_for() {
 }
 
 #[tokio::test]
+async fn closing_gives_back_what_was_not_brought_to_an_end() {
+    // With an `ack_wait` of a minute.
+    let queue = NatsQueue::without_consumer().await;
+    for number in 0..3 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    let mut intake = queue.open().await.unwrap();
+    for wait in [None, Some(Duration::from_secs(600)), None] {
+        let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+        match wait {
+            Some(wait) => delivery.ticket.later(wait).await,
+            None => drop(delivery.ticket),
+        }
+    }
+    intake.close().await;
+
+    let mut intake = queue.open().await.unwrap();
+    for number in 0..3 {
+        assert_eq!(take(&mut intake).await, number.to_string());
+    }
+    intake.close().await;
+}
+
+#[tokio::test]
 async fn what_a_killed_process_held_comes_before_what_is_new() {
     let queue = NatsQueue::new().await;
     for number in 0..20 {
@@ -225,6 +252,39 @@ async fn what_a_killed_process_held_comes_before_what_is_new() {
         assert_eq!(take(&mut intake).await, number.to_string());
     }
     intake.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_overtaken_however_often_processes_end_in_the_middle() {
+    let queue = NatsQueue::new().await;
+    let mut random = fastrand::Rng::with_seed(3);
+    let (mut put, mut seen) = (0, 0);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(25) {
+        while put < seen + 60 {
+            queue.put(0, put.to_string().as_bytes()).await;
+            put += 1;
+        }
+        let mut intake = queue.open().await.unwrap();
+        // Some lives are over before what the last one held has come again.
+        let life_span = Duration::from_millis(random.u64(50..3_500));
+        let life = async {
+            // They are not let go of: a process that is killed says nothing.
+            let mut held = Vec::new();
+            loop {
+                let delivery = intake.next().await.unwrap();
+                let number: usize = std::str::from_utf8(&delivery.payload).unwrap().parse().unwrap();
+                assert!(number <= seen, "{number} came before {seen}");
+                seen = seen.max(number + 1);
+                match random.u8(..4) {
+                    0 => held.push(delivery),
+                    _ => delivery.ticket.done().await,
+                }
+            }
+        };
+        let _: Result<(), _> = timeout(life_span, life).await;
+    }
+    assert!(seen > 60, "only {seen} came");
 }
 
 #[tokio::test]

@@ -6,9 +6,12 @@
 //! * The server is told every few seconds that a message is not forgotten, from when it is taken until its ticket is used
 //!   up. Otherwise it would give it to another.
 //! * A broken connection is replaced without being asked. Tickets of the old one go on by the new one.
+//! * What the server handed out, and nobody here has, comes again before anything new is taken.
 //! * A consumer that somebody deletes is created anew where it stood when we last looked.
 
 mod consumer;
+mod hands;
+mod resume;
 mod session;
 mod shelf;
 mod standing;
@@ -26,7 +29,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::{
-    session::Session,
+    session::{Session, sequence},
     shelf::{Shelf, Taken},
     standing::{Shared, Standing},
 };
@@ -80,11 +83,13 @@ impl NatsIntake {
         self.shared.trouble()
     }
 
-    /// Gives back what nobody has asked for, so that it need not be waited for, and lets go of the server.
+    /// Gives back what nobody has asked for or come to an end with, so that it need not be waited for, and lets go of the
+    /// server.
     pub(super) async fn close(self) {
         let Some(line) = self.shared.line() else { return };
         let giving_back = async {
-            for reply in self.shelf.clear() {
+            let left = self.shared.hands().give_back();
+            for reply in left {
                 let acker = Acker::new(line.jetstream.clone(), Some(reply));
                 acker.ack_with(AckKind::Nak(Some(GIVEN_BACK_FOR))).await?;
             }
@@ -99,11 +104,8 @@ impl NatsIntake {
     }
 
     fn delivery(&self, Taken { message, hold }: Taken) -> Delivery {
-        let (stream, sequence) = match message.info() {
-            Ok(info) => (info.stream.to_owned(), info.stream_sequence),
-            Err(_) => (self.queue.stream.clone(), 0),
-        };
-        let place = format!("{stream}@{sequence}");
+        let sequence = sequence(&message);
+        let place = format!("{}@{sequence}", self.queue.stream);
         // Without it it came from no consumer, and then nobody waits for a word about it.
         let reply = message.reply.clone().unwrap_or_else(|| "".into());
         let async_nats::Message { payload, headers, .. } = message.message;
@@ -116,7 +118,7 @@ impl NatsIntake {
             payload,
             message_id: headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned()),
             headers: listed(&headers),
-            ticket: Ticket::nats(NatsTicket::new(Arc::clone(&self.shared), reply, place.clone(), hold)),
+            ticket: Ticket::nats(NatsTicket::new(hold, reply, place.clone())),
             place,
         }
     }

@@ -28,22 +28,16 @@ const PULL_EXPIRES: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often at most.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
-/// All that a process can have held, with what was looked at and given back: a consumer has no more unacknowledged.
-const GIVEN_AGAIN_MAX: usize = 4_096;
-/// How often it is looked whether all that a former process held was given back.
-const GIVEN_BACK_LOOKS: u32 = 3;
-/// How long after its time the server notices that it has had no word about a message.
-const EXPIRY_MARGIN: Duration = Duration::from_millis(500);
 /// Publishes on their way: none but words about messages, which are not counted.
 const UNACKNOWLEDGED_MAX: usize = 64;
 
 /// One session of an intake.
 pub(super) struct Session {
-    name: String,
+    pub(super) name: String,
     connection: Connection,
-    consumer: Consumer<pull::Config>,
+    pub(super) consumer: Consumer<pull::Config>,
     line: Arc<Line>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     shelf: Arc<Shelf>,
 }
 
@@ -82,7 +76,7 @@ impl Session {
 
     /// Takes messages as long as there is room for them.
     async fn take(&self) -> SinkError {
-        if let Err(error) = self.let_the_held_come_first().await {
+        if let Err(error) = self.resume().await {
             return error;
         }
         loop {
@@ -105,76 +99,15 @@ impl Session {
         }
     }
 
-    fn put(&self, message: jetstream::Message, room: OwnedSemaphorePermit) {
-        let hold = self.shared.hold(message.reply.clone(), room);
+    /// Puts a message on the shelf.
+    pub(super) fn put(&self, message: jetstream::Message, room: OwnedSemaphorePermit) {
+        let hold = self.shared.hold(sequence(&message), message.reply.clone(), room);
         self.shelf.put(Taken { message, hold });
     }
 
-    /// Waits, before anything is taken, until what a former process held and did not acknowledge is given again. The server
-    /// gives that before what is new; taken at once, what is new would overtake it. What was given back is there already.
-    async fn let_the_held_come_first(&self) -> Result<(), SinkError> {
-        let info = self.consumer.cached_info();
-        if !self.shared.is_new() || info.num_ack_pending == 0 {
-            self.shared.begin();
-            return Ok(());
-        }
-        let (held, given) = (info.num_ack_pending, info.delivered.stream_sequence);
-        // What is given for the first time now stands behind all that was given before.
-        let is_held =
-            |message: &&jetstream::Message| message.info().is_ok_and(|info| info.stream_sequence <= given);
-        for _ in 0..GIVEN_BACK_LOOKS {
-            let messages = self.fetch(held).await?;
-            if messages.iter().filter(is_held).count() == held {
-                self.take_in_order(messages).await?;
-                self.shared.begin();
-                return Ok(());
-            }
-            for message in messages {
-                let given_back = message.ack_with(AckKind::Nak(None)).await;
-                given_back.map_err(|err| self.unreachable(&err.to_string()))?;
-            }
-            // What was given back may still be on its way.
-            tokio::time::sleep(EXPIRY_MARGIN).await;
-        }
-        let wait = info.config.ack_wait + EXPIRY_MARGIN;
-        let wait_s = wait.as_secs_f64();
-        tracing::info!(
-            intake = self.name,
-            held,
-            wait_s,
-            "commands that a former process held come again first"
-        );
-        tokio::time::sleep(wait).await;
-        self.take_in_order(self.fetch(GIVEN_AGAIN_MAX).await?).await?;
-        self.shared.begin();
-        Ok(())
-    }
-
-    /// What is there, `count` at most.
-    async fn fetch(&self, count: usize) -> Result<Vec<jetstream::Message>, SinkError> {
-        let batch = self.consumer.fetch().max_messages(count).messages().await;
-        let mut batch = batch.map_err(|err| self.unreachable(&err.to_string()))?;
-        let mut messages = Vec::with_capacity(count);
-        while let Some(message) = batch.next().await {
-            messages.push(message.map_err(|err| self.unreachable(&err.to_string()))?);
-        }
-        Ok(messages)
-    }
-
-    /// Puts messages on the shelf in the order of the queue: the server gives again in the order in which it was last told
-    /// of each. Those for which there is no room are given back, in that order.
-    async fn take_in_order(&self, mut messages: Vec<jetstream::Message>) -> Result<(), SinkError> {
-        messages.sort_by_key(|message| message.info().map_or(u64::MAX, |info| info.stream_sequence));
-        for message in messages {
-            match Arc::clone(&self.shared.room).try_acquire_owned() {
-                Ok(room) => self.put(message, room),
-                Err(_) => {
-                    let given_back = message.ack_with(AckKind::Nak(None)).await;
-                    given_back.map_err(|err| self.unreachable(&err.to_string()))?;
-                }
-            }
-        }
-        Ok(())
+    /// How long the server waits for a word about a message.
+    pub(super) fn ack_wait(&self) -> Duration {
+        self.consumer.cached_info().config.ack_wait
     }
 
     /// Room for as many messages as there is, one at least.
@@ -194,12 +127,12 @@ impl Session {
 
     /// Keeps messages that are held from being given to others, and notes how far the queue is acknowledged.
     async fn look_after(&self) -> SinkError {
-        let ack_wait = self.consumer.cached_info().config.ack_wait;
-        let mut ticks = interval(LOOK_EVERY.min(ack_wait / 3).max(LOOK_EVERY_MIN));
+        let mut ticks = interval(LOOK_EVERY.min(self.ack_wait() / 3).max(LOOK_EVERY_MIN));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            for reply in self.shared.held() {
+            let held = self.shared.hands().held();
+            for reply in held {
                 let acker = Acker::new(self.line.jetstream.clone(), Some(reply));
                 if let Err(err) = acker.ack_with(AckKind::Progress).await {
                     return self.unreachable(&err.to_string());
@@ -209,18 +142,25 @@ impl Session {
             if let Ok(info) = self.consumer.get_info().await {
                 self.shared.set_floor(info.ack_floor.stream_sequence);
                 // While we hold some, it is they that are waited for.
-                self.shared.stand_still(standstill(&info).filter(|_| self.shared.held().is_empty()));
+                let holds_some = !self.shared.hands().held().is_empty();
+                self.shared.stand_still(standstill(&info).filter(|_| !holds_some));
             }
         }
     }
 
-    fn unreachable(&self, reason: &str) -> SinkError {
+    pub(super) fn unreachable(&self, reason: &str) -> SinkError {
         let reason = format!(
             "no messages can be taken from consumer `{}`: {reason}",
             self.consumer.cached_info().name
         );
         SinkError::Unreachable { sink: self.name.clone(), reason }
     }
+}
+
+/// The message's place in the stream.
+pub(super) fn sequence(message: &jetstream::Message) -> u64 {
+    // What does not say so came from no consumer.
+    message.info().map_or(0, |info| info.stream_sequence)
 }
 
 /// Why the server gives no more messages of this consumer, if it does not.

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use async_nats::{Subject, jetstream};
+use async_nats::jetstream;
 use tokio::sync::Notify;
 
 use super::standing::Hold;
@@ -50,11 +50,6 @@ impl Shelf {
             }
             self.changed.notified().await;
         }
-    }
-
-    /// Lets go of all messages, and says where they are acknowledged.
-    pub(super) fn clear(&self) -> Vec<Subject> {
-        self.state().taken.drain(..).filter_map(|taken| taken.message.reply.clone()).collect()
     }
 
     fn pop(&self) -> Option<Result<Taken, SinkError>> {

@@ -1,17 +1,15 @@
-//! What outlives a connection: how the intake stands with the server, which messages are held, and how far the queue is
-//! acknowledged.
+//! What outlives a connection: how the intake stands with the server, which messages are in our hands, how many more may
+//! be, and how far the queue is acknowledged.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use async_nats::{Subject, jetstream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::hands::Hands;
 use crate::sink::nats::link::Link;
 
 /// Messages that are taken from the server and of which it is not said what became of them.
@@ -34,18 +32,11 @@ pub(super) enum Standing {
     Closed,
 }
 
-/// Where the messages that are held are acknowledged, each under a number of its own.
-#[derive(Debug, Default)]
-struct Replies {
-    next: u64,
-    subjects: BTreeMap<u64, Subject>,
-}
-
 /// One message that is held: as long as this is there, the server is told to wait for it.
 #[derive(Debug)]
 pub(super) struct Hold {
-    shared: Arc<Shared>,
-    number: u64,
+    pub(super) shared: Arc<Shared>,
+    pub(super) sequence: u64,
     _room: OwnedSemaphorePermit,
 }
 
@@ -55,13 +46,11 @@ pub(super) struct Shared {
     pub(super) standing: watch::Sender<Standing>,
     /// A permit for each message that may still be taken.
     pub(super) room: Arc<Semaphore>,
-    held: Mutex<Replies>,
-    /// Why the server gives no more messages though it is there.
-    standstill: Mutex<Option<String>>,
     /// The stream's sequence up to which everything is acknowledged, as last told; zero: not known.
     floor: AtomicU64,
-    /// Whether nothing was taken yet.
-    is_new: AtomicBool,
+    hands: Mutex<Hands>,
+    /// Why the server gives no more messages though it is there.
+    standstill: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -69,10 +58,9 @@ impl Shared {
         Self {
             standing: watch::Sender::new(Standing::Apart(String::new())),
             room: Arc::new(Semaphore::new(HELD_MAX)),
-            held: Mutex::default(),
-            standstill: Mutex::default(),
             floor: AtomicU64::new(0),
-            is_new: AtomicBool::new(true),
+            hands: Mutex::default(),
+            standstill: Mutex::default(),
         }
     }
 
@@ -84,32 +72,23 @@ impl Shared {
         self.floor.store(sequence, Ordering::Release);
     }
 
-    /// Whether nothing was taken yet.
-    pub(super) fn is_new(&self) -> bool {
-        self.is_new.load(Ordering::Acquire)
+    /// Holds the message that stands at `sequence` in the stream and is acknowledged at `reply`.
+    pub(super) fn hold(
+        self: &Arc<Self>,
+        sequence: u64,
+        reply: Option<Subject>,
+        room: OwnedSemaphorePermit,
+    ) -> Hold {
+        // Without a reply it came from no consumer, and nobody waits for a word about it.
+        if let Some(reply) = reply {
+            self.hands().take(sequence, reply);
+        }
+        Hold { shared: Arc::clone(self), sequence, _room: room }
     }
 
-    /// Something may be taken from now on.
-    pub(super) fn begin(&self) {
-        self.is_new.store(false, Ordering::Release);
-    }
-
-    /// Holds a message that is acknowledged at `reply`.
-    pub(super) fn hold(self: &Arc<Self>, reply: Option<Subject>, room: OwnedSemaphorePermit) -> Hold {
-        let mut held = self.replies();
-        let number = held.next;
-        held.next += 1;
-        held.subjects.extend(reply.map(|reply| (number, reply)));
-        Hold { shared: Arc::clone(self), number, _room: room }
-    }
-
-    /// Where the messages that are held are acknowledged.
-    pub(super) fn held(&self) -> Vec<Subject> {
-        self.replies().subjects.values().cloned().collect()
-    }
-
-    fn replies(&self) -> MutexGuard<'_, Replies> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is in our hands. Not to be kept locked while waiting.
+    pub(super) fn hands(&self) -> MutexGuard<'_, Hands> {
+        self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes why the server gives no more messages, if it does not.
@@ -137,6 +116,6 @@ impl Shared {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.shared.replies().subjects.remove(&self.number);
+        self.shared.hands().let_fall(self.sequence);
     }
 }

@@ -11,7 +11,7 @@ use async_nats::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::standing::{Hold, Line, Shared, Standing};
+use super::standing::{Hold, Line, Standing};
 
 /// How long the server may be away for an acknowledgement to be told. Then the message comes again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,15 +19,14 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// One message that was taken from the server.
 pub(in crate::command::intake) struct NatsTicket {
-    shared: Arc<Shared>,
+    hold: Hold,
     reply: Subject,
     place: String,
-    hold: Option<Hold>,
 }
 
 impl NatsTicket {
-    pub(super) fn new(shared: Arc<Shared>, reply: Subject, place: String, hold: Hold) -> Self {
-        Self { shared, reply, place, hold: Some(hold) }
+    pub(super) fn new(hold: Hold, reply: Subject, place: String) -> Self {
+        Self { hold, reply, place }
     }
 
     /// Acknowledges it, and waits for the server's word.
@@ -36,9 +35,7 @@ impl NatsTicket {
     }
 
     /// Has the server give it again after `wait`.
-    pub(in crate::command::intake) async fn later(mut self, wait: Duration) {
-        // A word that it is not forgotten would make the wait another.
-        self.hold = None;
+    pub(in crate::command::intake) async fn later(self, wait: Duration) {
         self.tell(AckKind::Nak(Some(wait))).await;
     }
 
@@ -49,7 +46,8 @@ impl NatsTicket {
 
     /// Tells the server `kind` until it answers.
     async fn tell(&self, kind: AckKind) {
-        let mut standing = self.shared.standing.subscribe();
+        let Hold { shared, sequence, .. } = &self.hold;
+        let mut standing = shared.standing.subscribe();
         let telling = async {
             loop {
                 let line = match &*standing.borrow_and_update() {
@@ -73,11 +71,17 @@ impl NatsTicket {
                 }
             }
         };
-        if !timeout(PATIENCE, telling).await.unwrap_or(false) {
+        shared.hands().tell(*sequence);
+        let is_told = timeout(PATIENCE, telling).await.unwrap_or(false);
+        if !is_told {
             tracing::warn!(
                 place = self.place,
                 "the server was not told what became of a message: it will come again"
             );
+        }
+        match kind {
+            AckKind::Nak(_) if is_told => shared.hands().gave_back(*sequence),
+            _ => shared.hands().let_go(*sequence),
         }
     }
 

@@ -4,8 +4,8 @@ mod bad;
 mod budget;
 mod by_hand;
 mod crash;
-
 mod faults;
 mod order;
 mod policy;
 mod scene;
+mod table;
