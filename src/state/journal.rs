@@ -238,7 +238,8 @@ mod tests {
         let before = Timestamp::from_second(700).unwrap();
         let mut after = None;
         loop {
-            after = store.forget(before, after.as_ref(), |stored| stored.entry.content == "\"over\"").unwrap();
+            after =
+                store.forget(before, after.as_ref(), |stored| stored.entry.content == "\"over\"").unwrap();
             if after.is_none() {
                 break;
             }

@@ -7,5 +7,6 @@ mod crash;
 mod faults;
 mod order;
 mod policy;
+mod queue;
 mod scene;
 mod table;
