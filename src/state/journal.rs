@@ -70,12 +70,12 @@ impl Store {
     pub(super) fn forget(
         &self,
         before: Timestamp,
-        after: Option<JournalPlace>,
+        after: Option<&JournalPlace>,
         is_over: impl Fn(&StoredEntry) -> bool,
     ) -> Result<Option<JournalPlace>, StateError> {
         let found = {
             let _ready = self.ready()?;
-            self.engine.scan(RECEIVED, after.as_ref().map(|after| &after.0[..]), CHUNK)?
+            self.engine.scan(RECEIVED, after.map(|after| &after.0[..]), CHUNK)?
         };
         let mut batch = Batch::default();
         let (mut forgotten, mut next) = (0, None);
@@ -238,7 +238,8 @@ mod tests {
         let before = Timestamp::from_second(700).unwrap();
         let mut after = None;
         loop {
-            after = store.forget(before, after, |stored| stored.entry.content == "\"over\"").unwrap();
+            after =
+                store.forget(before, after.as_ref(), |stored| stored.entry.content == "\"over\"").unwrap();
             if after.is_none() {
                 break;
             }

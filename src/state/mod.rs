@@ -113,7 +113,7 @@ impl State {
         after: Option<JournalPlace>,
         is_over: impl Fn(&StoredEntry) -> bool + Send + 'static,
     ) -> Result<Option<JournalPlace>, StateError> {
-        self.run(move |store| store.forget(before, after, is_over)).await
+        self.run(move |store| store.forget(before, after.as_ref(), is_over)).await
     }
 
     /// What the note `name` says.

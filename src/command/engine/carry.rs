@@ -137,6 +137,7 @@ impl Office {
                 return self.end_failed(job, kept, failed).await;
             };
             if kept.record.attempts() >= self.config.attempts_max {
+                self.status.gives_up(Trouble::Okta);
                 return self.end_failed(job, kept, failed).await;
             }
             self.status.fails(Trouble::Okta, &failed.error.message);

@@ -203,6 +203,11 @@ impl EngineStatus {
         }
     }
 
+    /// Whether it works is not known, and who waited for it does so no more. Others who wait will say so.
+    pub(super) fn gives_up(&self, trouble: Trouble) {
+        self.standing().troubles.remove(&trouble);
+    }
+
     fn standing(&self) -> MutexGuard<'_, Standing> {
         // Nothing panics while the lock is held.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)

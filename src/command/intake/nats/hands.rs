@@ -59,6 +59,11 @@ impl Hands {
         self.messages.remove(&sequence);
     }
 
+    /// All up to `floor` is acknowledged. What was given back, and is among it, went to another and does not come again.
+    pub(super) fn forget_below(&mut self, floor: u64) {
+        self.messages.retain(|sequence, message| *sequence > floor || message.stage != Stage::Back);
+    }
+
     /// Where the server is to be told to wait.
     pub(super) fn held(&self) -> Vec<Subject> {
         let held = self.messages.values().filter(|message| message.stage == Stage::Held);
@@ -137,6 +142,18 @@ mod tests {
         hands.tell(2);
         hands.let_go(2);
         assert_eq!(hands.lost(1, [].into_iter()), 0);
+    }
+
+    #[test]
+    fn what_was_given_back_and_went_to_another_is_forgotten() {
+        let mut hands = hands(&[1, 2, 3]);
+        for sequence in [1, 3] {
+            hands.let_fall(sequence);
+        }
+        hands.forget_below(2);
+        // Of the two that the server counts we have the second, and know of the third.
+        assert_eq!(hands.lost(2, [].into_iter()), 0);
+        assert_eq!(hands.lost(3, [].into_iter()), 1);
     }
 
     #[test]

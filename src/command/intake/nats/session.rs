@@ -141,6 +141,7 @@ impl Session {
             // It may be that we may not ask. Then only a consumer that is deleted begins with all there is.
             if let Ok(info) = self.consumer.get_info().await {
                 self.shared.set_floor(info.ack_floor.stream_sequence);
+                self.shared.hands().forget_below(info.ack_floor.stream_sequence);
                 // While we hold some, it is they that are waited for.
                 let holds_some = !self.shared.hands().held().is_empty();
                 self.shared.stand_still(standstill(&info).filter(|_| !holds_some));
