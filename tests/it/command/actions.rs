@@ -256,6 +256,11 @@ async fn what_only_looks_finds_what_there_is() {
             &json!({ "profile": { "login": "ada@acme.example" }, "factors": ["sms", "pending_totp"] }),
         )
         .await;
+    for login in ["r/d+q;%@acme.example", "z+a#b%?@acme.example"] {
+        scene.okta.plant("users", &json!({ "profile": { "login": login } })).await;
+    }
+    let odd = r#"A "quoted" \back/slash #1 + % ä漢"#;
+    scene.okta.plant("groups", &json!({ "profile": { "name": odd } })).await;
     let group = json!({ "profile": { "name": "Staff" }, "members": [user] });
     let group = scene.okta.plant("groups", &group).await;
     let events = scene.okta.events().await;
@@ -266,6 +271,8 @@ async fn what_only_looks_finds_what_there_is() {
     for (action, parameters, name, at_least) in [
         ("user.get", json!({ "user": "ada@acme.example" }), "user", 1),
         ("user.get", json!({ "user": "ada" }), "user", 1),
+        ("user.get", json!({ "user": "R/D+q;%@acme.example" }), "user", 1),
+        ("user.get", json!({ "user": "z+a#b%?@acme.example" }), "user", 1),
         ("user.search", json!({ "search": "profile.login eq \"ada@acme.example\"" }), "users", 1),
         ("user.search", json!({ "filter": "status eq \"ACTIVE\"", "limit": 3 }), "users", 3),
         ("user.search", json!({ "q": "ada" }), "users", 1),
@@ -273,6 +280,7 @@ async fn what_only_looks_finds_what_there_is() {
         ("user.apps", json!({ "user": user }), "apps", 0),
         ("user.factors", json!({ "user": user }), "factors", 2),
         ("group.get", json!({ "group": "Staff" }), "group", 1),
+        ("group.get", json!({ "group": odd }), "group", 1),
         ("group.find", json!({ "name": "Sta" }), "groups", 1),
         ("group.members", json!({ "group": group }), "members", 1),
         ("log.by_user", json!({ "user": actor, "since": since, "event_types": ["*"] }), "events", 1),

@@ -157,6 +157,10 @@ async fn a_user_in_doubt_is_found_by_the_login() {
     let lost = vec![none(), none(), (CREATE, 500, internal()), found(), young()];
     assert_eq!(way(create(), lost).await, Way::Done);
     assert_eq!(way(create().again(EARLIER), vec![found(), found(), ada()]).await, Way::Done);
+    let spelled =
+        Command::new("user.create", json!({ "profile": { "login": "Ada@acme.com" } })).again(EARLIER);
+    let by_login = || ("GET /users/Ada@acme.com", 200, ada_with("PROVISIONED", "created", EARLIER));
+    assert_eq!(way(spelled, vec![by_login(), by_login(), ada()]).await, Way::Done);
     assert_eq!(code(create().again(LATER), vec![found(), found(), ada()]).await, "already_exists");
     assert_eq!(code(create(), vec![found(), found(), ada()]).await, "already_exists");
     // Somebody with the same login was there before the answer was lost.
