@@ -61,6 +61,9 @@ pub enum OktaError {
         /// Where it is in the body.
         path: String,
     },
+    /// What the change was decided by is not so any more: nothing was sent.
+    #[error("nothing was sent: things changed while the request waited for its turn")]
+    Overtaken,
     /// A polling answer always has a `next` link.
     #[error("the answer has no `next` link")]
     NoNextLink,
@@ -96,9 +99,11 @@ impl OktaError {
     /// What to do about it.
     pub fn class(&self) -> Class {
         match self {
-            Self::Transport { .. } | Self::NotAPage(_) | Self::NotAsAsked(_) | Self::NoNextLink => {
-                Class::Retry(None)
-            }
+            Self::Transport { .. }
+            | Self::NotAPage(_)
+            | Self::NotAsAsked(_)
+            | Self::Overtaken
+            | Self::NoNextLink => Class::Retry(None),
             Self::RateLimited { wait } => Class::Retry(Some(*wait)),
             Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
             Self::TooLarge { .. } | Self::ForeignLink { .. } => Class::Configuration,
@@ -120,7 +125,7 @@ impl OktaError {
             | Self::NotAsAsked(_)
             | Self::NoNextLink
             | Self::ForeignLink { .. } => true,
-            Self::RateLimited { .. } | Self::Unsendable { .. } | Self::Auth(_) => false,
+            Self::RateLimited { .. } | Self::Unsendable { .. } | Self::Overtaken | Self::Auth(_) => false,
         }
     }
 

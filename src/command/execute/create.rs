@@ -1,6 +1,6 @@
 //! Creating a user. The login is what there can be only one of, so a user who may have been created is looked for by it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     failure::Code,
@@ -66,8 +66,7 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
 
 /// The login that the user shall have.
 pub(super) fn login(new: &CreateUser) -> Result<&str, Failed> {
-    let login =
-        new.profile.get("login").and_then(serde_json::Value::as_str).filter(|login| !login.is_empty());
+    let login = new.profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
     login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
 }
 
@@ -102,7 +101,7 @@ async fn existing(
     } else {
         work.may_be_ours(found.time("created"))
     };
-    let is_same = new.profile.iter().all(|(name, value)| found.attribute(name) == value);
+    let is_same = new.profile.iter().all(|(name, value)| is_same(name, found.attribute(name), value));
     if is_young && is_same {
         return completed(work, new, found).await;
     }
@@ -112,6 +111,14 @@ async fn existing(
     failed.result = json!({ "user": named(&found) });
     failed.before = Some(status_of(&found));
     Err(failed)
+}
+
+/// Whether an attribute is as it was asked for. Upper and lower case make no other login or e-mail.
+fn is_same(name: &str, found: &Value, wanted: &Value) -> bool {
+    match (name, found.as_str(), wanted.as_str()) {
+        ("login" | "email", Some(found), Some(wanted)) => found.to_lowercase() == wanted.to_lowercase(),
+        _ => found == wanted,
+    }
 }
 
 /// The user is ours. What went wrong on the way may have been the activation.

@@ -45,16 +45,17 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
         work.must_be_settled(&user)?;
         done.must_not_be_undone(work, &user)?;
         let is_ready = would_be_deprovisioned || Operation::Delete.step(&user.status, None) == Step::Go;
-        let change = match (is_ready, parameters.deactivate_first) {
-            (true, _) => users::delete(id, parameters.send_email),
-            (false, true) => users::deactivate(id, parameters.send_email),
+        done.was_deprovisioned |= user.status == "DEPROVISIONED";
+        let sent = match (is_ready, parameters.deactivate_first) {
+            (true, _) => work.send_deletion(&users::delete(id, parameters.send_email), &user).await,
+            (false, true) => work.send(&users::deactivate(id, parameters.send_email)).await,
             (false, false) => return Err(wrong_status(&user, "DEPROVISIONED, or `deactivate_first`")),
         };
-        match work.send(&change).await {
+        match sent {
             Sent::Planned if is_ready => return Ok(Finished::planned()),
             Sent::Planned => would_be_deprovisioned = true,
             // Okta may take its time; the next look waits for it.
-            Sent::Done(_) if !is_ready => done.has_deprovisioned = true,
+            Sent::Done(_) if !is_ready => done.was_deprovisioned = true,
             Sent::Done(_) => {
                 must_be_gone(work, id).await?;
                 return gone(Way::Done);
@@ -77,11 +78,12 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
     Err(work.gave_up(done.doubt.as_ref()))
 }
 
-/// What this attempt has done so far, or may have done.
+/// What this attempt has seen and done so far, or may have done.
 #[derive(Default)]
 struct Done {
     doubt: Option<OktaError>,
-    has_deprovisioned: bool,
+    /// Whether the user was seen to be deprovisioned, or this has done it.
+    was_deprovisioned: bool,
     /// The last change of the status before a deletion that is in doubt.
     deletion_in_doubt_of: Option<Option<Timestamp>>,
 }
@@ -95,7 +97,7 @@ impl Done {
         let is_undone = match user.status.as_str() {
             // A deletion of one who was active again has only deprovisioned them.
             "DEPROVISIONED" => self.deletion_in_doubt_of.is_some_and(|before| before != changed),
-            _ if self.has_deprovisioned => true,
+            _ if self.was_deprovisioned => true,
             _ => may_have_acted && is_active && changed > Some(work.begun_at()),
         };
         if is_undone { Err(taken_back(user)) } else { Ok(()) }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     command::{Action, Expect, Failed, Performed, Subjects, UserSubject, Way},
-    okta::{Change, Client, OktaError, users, users::User},
+    okta::{Change, Changed, Client, OktaError, users, users::User},
 };
 
 /// How often a change is made at most, with a look in between: each time but the last was in doubt.
@@ -135,11 +135,41 @@ impl<'a> Work<'a> {
 
     /// Sends a change, or notes it in a dry run.
     pub(super) async fn send(&mut self, change: &Change) -> Sent {
-        if self.attempt.dry_run {
-            self.planned.push(self.client.shown(change));
+        if self.notes(change) {
             return Sent::Planned;
         }
-        match self.client.change(change).await {
+        let changed = self.client.change(change).await;
+        self.sent(changed)
+    }
+
+    /// The same for the deletion of `user`: should it have to wait, they must still be deprovisioned, and not anew.
+    pub(super) async fn send_deletion(&mut self, change: &Change, user: &User) -> Sent {
+        if self.notes(change) {
+            return Sent::Planned;
+        }
+        let (client, action) = (self.client, self.action);
+        let target = users::get(&user.id);
+        let is_same = |now: &User| {
+            let seen = |user: &User| (user.time("statusChanged"), user.transitioning_to.is_some());
+            now.status == user.status && seen(now) == seen(user)
+        };
+        let holds = async || {
+            let now = lookup::one(client, action, &target).await;
+            now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
+        };
+        let changed = client.change_while(change, holds).await;
+        self.sent(changed)
+    }
+
+    fn notes(&mut self, change: &Change) -> bool {
+        if self.attempt.dry_run {
+            self.planned.push(self.client.shown(change));
+        }
+        self.attempt.dry_run
+    }
+
+    fn sent(&mut self, changed: Result<Changed, OktaError>) -> Sent {
+        match changed {
             Ok(changed) => {
                 self.request_id = changed.request_id;
                 Sent::Done(changed.body)

@@ -109,7 +109,7 @@ impl Criteria {
     pub(super) fn match_user(&self, user: &User) -> bool {
         match self {
             Self::Everything => true,
-            Self::Beginning(beginning) => ["firstName", "lastName", "email", "login"]
+            Self::Beginning(beginning) => ["firstName", "lastName", "email"]
                 .iter()
                 .any(|attribute| user.text(attribute).to_lowercase().starts_with(beginning)),
             Self::Filter { filter, folds_case } => filter.match_value(&folded(user.view(""), *folds_case)),

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use crate::support::{
     judges::okta::{CLIENT_ID, KEY_ID, Key},
     okta::{Okta, TOKEN},
+    tools::eventually,
 };
 
 /// What the second time comes to.
@@ -255,6 +256,11 @@ async fn what_only_looks_finds_what_there_is() {
             &json!({ "profile": { "login": "ada@acme.example" }, "factors": ["sms", "pending_totp"] }),
         )
         .await;
+    for login in ["r/d+q;%@acme.example", "z+a#b%?@acme.example"] {
+        scene.okta.plant("users", &json!({ "profile": { "login": login } })).await;
+    }
+    let odd = r#"A "quoted" \back/slash #1 + % ä漢"#;
+    scene.okta.plant("groups", &json!({ "profile": { "name": odd } })).await;
     let group = json!({ "profile": { "name": "Staff" }, "members": [user] });
     let group = scene.okta.plant("groups", &group).await;
     let events = scene.okta.events().await;
@@ -265,6 +271,8 @@ async fn what_only_looks_finds_what_there_is() {
     for (action, parameters, name, at_least) in [
         ("user.get", json!({ "user": "ada@acme.example" }), "user", 1),
         ("user.get", json!({ "user": "ada" }), "user", 1),
+        ("user.get", json!({ "user": "R/D+q;%@acme.example" }), "user", 1),
+        ("user.get", json!({ "user": "z+a#b%?@acme.example" }), "user", 1),
         ("user.search", json!({ "search": "profile.login eq \"ada@acme.example\"" }), "users", 1),
         ("user.search", json!({ "filter": "status eq \"ACTIVE\"", "limit": 3 }), "users", 3),
         ("user.search", json!({ "q": "ada" }), "users", 1),
@@ -272,6 +280,7 @@ async fn what_only_looks_finds_what_there_is() {
         ("user.apps", json!({ "user": user }), "apps", 0),
         ("user.factors", json!({ "user": user }), "factors", 2),
         ("group.get", json!({ "group": "Staff" }), "group", 1),
+        ("group.get", json!({ "group": odd }), "group", 1),
         ("group.find", json!({ "name": "Sta" }), "groups", 1),
         ("group.members", json!({ "group": group }), "members", 1),
         ("log.by_user", json!({ "user": actor, "since": since, "event_types": ["*"] }), "events", 1),
@@ -358,6 +367,35 @@ async fn what_okta_has_certainly_not_done_is_sent_again_at_once() {
     let statuses: Vec<_> = posts.filter_map(|asked| asked["status"].as_u64()).collect();
     assert!(statuses.ends_with(&[429, 200]), "{statuses:?}");
     assert_eq!(scene.writes().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_deletion_that_had_to_wait_looks_again_before_it_is_sent() {
+    let scene = Scene::new().await;
+    for (login, is_taken_back) in [("stays@acme.example", true), ("goes@acme.example", false)] {
+        let mut user = json!({ "status": "DEPROVISIONED", "profile": { "login": login } });
+        user["id"] = json!(scene.okta.plant("users", &user).await);
+        let fault = json!({ "kind": "rate_limited", "count": 1, "seconds": 3, "method": "DELETE", "path": "/api/v1/users/*" });
+        scene.okta.arm(fault).await;
+        let throttled = scene.okta.counted("/api/v1/users/{id}", 429).await;
+        let mut take_back = async || {
+            eventually("the answer 429", async || {
+                (scene.okta.counted("/api/v1/users/{id}", 429).await > throttled).then_some(())
+            })
+            .await;
+            if is_taken_back {
+                user["status"] = json!("ACTIVE");
+                scene.okta.plant("users", &user).await;
+            }
+        };
+        let (deleted, ()) =
+            tokio::join!(scene.run("user.delete", json!({ "user": login }), false), take_back());
+        let gone = scene.okta.counted("/api/v1/users/{id}", 204).await;
+        match is_taken_back {
+            true => assert_eq!((deleted.unwrap_err().error.code.as_str(), gone), ("expectation_failed", 0)),
+            false => assert_eq!((deleted.unwrap().way, gone), (Way::Done, 1)),
+        }
+    }
 }
 
 #[tokio::test]
