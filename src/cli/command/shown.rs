@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     cli::table::table,
     command::{
-        Outcome,
+        Outcome, Subjects,
         engine::{Listed, ListedLimit},
         journal::Stage,
     },
@@ -15,15 +15,25 @@ pub(super) fn outcome(outcome: &Outcome, json: bool) -> String {
     if json {
         return lines([outcome]);
     }
+    told(outcome, Vec::new())
+}
+
+/// An outcome for people, with `more` rows about its command.
+fn told(outcome: &Outcome, more: Vec<Vec<String>>) -> String {
     let Outcome {
         command_id, action, status, repeated, result, error, okta_request_id, before, after, ..
     } = outcome;
-    let mut text = format!("{action}: {}", status.name());
+    let mut text = match action.as_str() {
+        // A message that could not be read so far.
+        "" => status.name().to_owned(),
+        action => format!("{action}: {}", status.name()),
+    };
     if *repeated {
         text.push_str(" (the outcome of an earlier copy)");
     }
     text.push('\n');
     let mut rows = vec![row("id", command_id.clone())];
+    rows.extend(more);
     if let Some(error) = error {
         rows.push(row("error", format!("{}: {}", error.code, error.message)));
         rows.extend(error.remedy.iter().map(|remedy| row("remedy", remedy.clone())));
@@ -44,31 +54,52 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
     if json {
         return lines(listed);
     }
-    let head = ["received", "status", "action", "id", "by"].map(str::to_owned).to_vec();
+    let head = ["received", "status", "action", "about", "id", "by"].map(str::to_owned).to_vec();
     let rows = listed.iter().map(|Listed { id, record, .. }| {
         let by = record.signed_by.as_ref().or(record.requested_by.as_ref()).cloned().unwrap_or_default();
         let received = format!("{:.0}", record.received_at);
-        vec![received, record.standing().to_owned(), record.action.clone(), id.clone(), by]
+        let about = record.subjects.as_ref().map(about).unwrap_or_default();
+        vec![received, record.standing().to_owned(), record.action.clone(), about, id.clone(), by]
     });
     table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+/// Whom and what a command is about, as it names them: the first of each kind, and how many more there are.
+fn about(subjects: &Subjects) -> String {
+    let first = |names: Vec<&String>| match names.as_slice() {
+        [] => None,
+        [name] => Some((*name).clone()),
+        [name, more @ ..] => Some(format!("{name} and {} more", more.len())),
+    };
+    let users = first(subjects.users.iter().map(|user| user.login.as_ref().unwrap_or(&user.name)).collect());
+    let groups =
+        first(subjects.groups.iter().map(|group| group.okta_name.as_ref().unwrap_or(&group.name)).collect());
+    let all = [users, groups, subjects.app.clone()];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn details(listed: &[Listed], json: bool) -> String {
     if json {
         return lines(listed);
     }
-    let detail = |Listed { commands, id, record }: &Listed| match &record.stage {
-        Stage::Ended { outcome: ended, answers } => {
-            format!("{}answered {answers} time(s) by `{commands}`\n", outcome(ended, false))
-        }
-        Stage::Received | Stage::Started { .. } => {
-            let rows = [
-                row("id", id.clone()),
-                row("commands", commands.clone()),
-                row("received", record.received_at.to_string()),
-                row("attempts", record.attempts().to_string()),
-            ];
-            format!("{}: {}\n{}", record.action, record.standing(), table(&rows))
+    let detail = |Listed { commands, id, record }: &Listed| {
+        let mut rows = vec![row("commands", commands.clone())];
+        rows.extend(record.subjects.iter().map(|subjects| row("about", about(subjects))));
+        rows.extend(record.requested_by.iter().map(|by| row("requested by", by.clone())));
+        rows.extend(record.signed_by.iter().map(|key| row("signed by", key.clone())));
+        rows.push(row("received", format!("{:.3}", record.received_at)));
+        match &record.stage {
+            Stage::Ended { outcome, answers } => {
+                rows.push(row("ended", format!("{:.3}", outcome.finished_at)));
+                rows.push(row("attempts", record.attempts().to_string()));
+                rows.push(row("answers", format!("{answers} published")));
+                told(outcome, rows)
+            }
+            Stage::Received | Stage::Started { .. } => {
+                rows.push(row("attempts", record.attempts().to_string()));
+                rows.insert(0, row("id", id.clone()));
+                format!("{}: {}\n{}", record.action, record.standing(), table(&rows))
+            }
         }
     };
     listed.iter().map(detail).collect()
