@@ -9,7 +9,6 @@ pub(in crate::command) fn text(at: Timestamp) -> String {
 }
 
 /// The same, for `serialize_with`.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 pub(in crate::command) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*at))
 }

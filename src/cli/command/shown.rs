@@ -92,7 +92,7 @@ pub(super) fn details(listed: &[Listed], json: bool) -> String {
             Stage::Ended { outcome, answers } => {
                 rows.push(row("ended", format!("{:.3}", outcome.finished_at)));
                 rows.push(row("attempts", record.attempts().to_string()));
-                rows.push(row("answers", format!("{answers} published")));
+                rows.push(row("answered", format!("{answers} time(s)")));
                 told(outcome, rows)
             }
             Stage::Received | Stage::Started { .. } => {
