@@ -26,7 +26,7 @@ fn told(outcome: &Outcome, more: Vec<Vec<String>>) -> String {
     let mut text = match action.as_str() {
         // A message that could not be read so far.
         "" => status.name().to_owned(),
-        action => format!("{action}: {}", status.name()),
+        action => format!("{}: {}", harmless(action), status.name()),
     };
     if *repeated {
         text.push_str(" (the outcome of an earlier copy)");
@@ -59,7 +59,8 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
         let by = record.signed_by.as_ref().or(record.requested_by.as_ref()).cloned().unwrap_or_default();
         let received = format!("{:.0}", record.received_at);
         let about = record.subjects.as_ref().map(about).unwrap_or_default();
-        vec![received, record.standing().to_owned(), record.action.clone(), about, id.clone(), by]
+        let cells = [received, record.standing().to_owned(), record.action.clone(), about, id.clone(), by];
+        cells.iter().map(|cell| harmless(cell)).collect()
     });
     table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
 }
@@ -118,10 +119,57 @@ pub(super) fn limits(limits: &[ListedLimit], json: bool) -> String {
 }
 
 fn row(name: &str, value: String) -> Vec<String> {
-    vec![format!("  {name}"), value]
+    vec![format!("  {name}"), harmless(&value)]
+}
+
+/// What a sender wrote, without what a terminal would take for a command, or would break a row.
+fn harmless(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 fn lines<'a, T: Serialize + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
     let line = |item| serde_json::to_string(item).ok().map(|line| line + "\n");
     items.into_iter().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::command::{GroupSubject, UserSubject, journal::Record};
+
+    fn listed(requested_by: &str, users: &[&str], groups: &[&str]) -> Listed {
+        let user = |name: &&str| UserSubject { name: (*name).to_owned(), id: None, login: None };
+        let group = |name: &&str| GroupSubject { name: (*name).to_owned(), id: None, okta_name: None };
+        let subjects = Subjects {
+            users: users.iter().map(user).collect(),
+            groups: groups.iter().map(group).collect(),
+            app: None,
+        };
+        let record = Record::new("group.add_user", "", Some(requested_by), Timestamp::UNIX_EPOCH);
+        Listed { commands: "hr".to_owned(), id: "c-1".to_owned(), record: record.about(&subjects) }
+    }
+
+    #[test]
+    fn a_list_says_whom_and_what_commands_are_about() {
+        for (users, groups, expected) in [
+            (&["ada"][..], &[][..], "ada"),
+            (&["ada", "bob", "eve"], &["Staff"], "ada and 2 more, Staff"),
+            (&[], &["Staff"], "Staff"),
+        ] {
+            let listed = listed("hr", users, groups);
+            assert_eq!(about(listed.record.subjects.as_ref().unwrap()), expected);
+            assert!(list(&[listed], false).contains(expected));
+        }
+    }
+
+    #[test]
+    fn what_a_sender_writes_does_not_reach_the_terminal_as_a_command() {
+        let listed = [listed("\u{1b}[2J\nroot", &["a\u{7}da"], &[])];
+        for text in [list(&listed, false), details(&listed, false)] {
+            assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+            assert!(text.contains("[2Jroot") && text.contains("ada"), "{text:?}");
+        }
+    }
 }
