@@ -79,6 +79,11 @@ pub fn query(words: &str, limit: usize) -> Target {
     Target::of(&["users"]).with("q", words).with("limit", &limit.min(PAGE_SIZE))
 }
 
+/// One of them, whoever that is: whether we may look.
+pub fn any() -> Target {
+    Target::of(&["users"]).with("limit", &1)
+}
+
 fn list() -> Target {
     Target::of(&["users"]).with("limit", &PAGE_SIZE)
 }

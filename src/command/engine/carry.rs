@@ -268,6 +268,7 @@ impl Office {
         let record = AuditRecord {
             command_id: Some(&command.id),
             action: Some(command.request.action().name()),
+            dry_run: command.dry_run,
             subjects,
             requested_by: command.requested_by.as_deref(),
             signed_by: job.signed_by.as_deref(),

@@ -95,7 +95,8 @@ impl Policy {
         }
         if command.reveal && !self.reveals(command) {
             let message = "`reveal` is not allowed here, or not with this `reply_to`";
-            let remedy = "reply to an address that `reveal.private` names";
+            let remedy =
+                "reply to an address that `reveal.private` names; by hand it takes `reveal.allowed` alone";
             return Err(refusal("reveal_not_allowed", message, remedy));
         }
         Ok(())

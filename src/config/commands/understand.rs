@@ -21,7 +21,10 @@ use super::{
     },
     AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig, RevealConfig,
 };
-use crate::command::{Action, AddressPattern, AddressTemplate, AddressUse, Status};
+use crate::{
+    command::{Action, AddressPattern, AddressTemplate, AddressUse},
+    event::{TOPIC_LENGTH_MAX, is_topic},
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,10 +63,22 @@ struct RawIntake {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 enum BusKind {
     Kafka,
     Nats,
+}
+
+impl TryFrom<String> for BusKind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "kafka" => Ok(Self::Kafka),
+            "nats" => Ok(Self::Nats),
+            _ => Err(format!("`{text}` is not a kind of bus: there are `kafka` and `nats`")),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,7 +191,7 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         let reason = "must be 1h or more: a copy of a command that is forgotten is carried out again";
         return Err(Problem::new("keep", reason));
     }
-    if config.reveal.allowed && config.reveal.private.is_empty() {
+    if config.reveal.allowed && config.reveal.private.is_empty() && config.intake.is_some() {
         return Err(Problem::new("reveal.private", "say which addresses are private: there are none"));
     }
     let has_addresses = matches!(config.outcomes.sink, SinkConfig::Kafka(_) | SinkConfig::Nats(_));
@@ -217,24 +232,14 @@ fn require_no_circle(config: &CommandsConfig) -> Result<(), Problem> {
 impl IntakeConfig {
     /// Whether something that goes to `destination` may be read here.
     fn reads(&self, destination: &DestinationConfig, org: &str) -> bool {
-        let goes_to = |own: Option<String>, read: &AddressPattern| match &destination.address {
-            None => own.is_some_and(|address| read.matches(&address)),
-            Some(address) => Action::ALL
-                .iter()
-                .flat_map(|action| Status::ALL.map(|status| address.render(action.name(), status, org, "x")))
-                .any(|address| read.matches(&address)),
+        let read = match (self, &destination.sink) {
+            (Self::Kafka { bus, topic, .. }, SinkConfig::Kafka(sink)) if bus.name == sink.bus.name => topic,
+            // A subject belongs to one stream, whatever the sink calls it.
+            (Self::Nats { bus, subject, .. }, SinkConfig::Nats(sink)) if bus.name == sink.bus.name => subject,
+            _ => return false,
         };
-        match (self, &destination.sink) {
-            (Self::Kafka { bus, topic, .. }, SinkConfig::Kafka(sink)) => {
-                bus.name == sink.bus.name
-                    && topic.parse().is_ok_and(|topic| goes_to(sink.topic.fixed(None), &topic))
-            }
-            (Self::Nats { bus, stream, subject, .. }, SinkConfig::Nats(sink)) => {
-                (&bus.name, stream) == (&sink.bus.name, &sink.stream)
-                    && subject.parse().is_ok_and(|subject| goes_to(sink.subject.fixed(None), &subject))
-            }
-            _ => false,
-        }
+        let addresses = destination.addresses(Action::ALL, org);
+        read.parse().is_ok_and(|read: AddressPattern| addresses.iter().any(|address| read.matches(address)))
     }
 }
 
@@ -291,6 +296,11 @@ fn intake(name: &str, raw: RawIntake, buses: &Buses) -> Result<IntakeConfig, Pro
                 BusConfig::Nats(_) => None,
             })?;
             let topic = needed("topic", raw.topic, "an intake of kind kafka needs a topic")?;
+            if !is_topic(&topic) {
+                let reason =
+                    format!("`{topic}` is not a topic: A-Z a-z 0-9 . _ -, at most {TOPIC_LENGTH_MAX}");
+                return Err(Problem::new("topic", reason));
+            }
             Ok(IntakeConfig::Kafka { bus, topic, group: raw.group.unwrap_or(own_name) })
         }
         BusKind::Nats => {

@@ -124,11 +124,10 @@ async fn a_check_tells_what_commands_may_do() {
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     for told in [
         "1 set(s) of commands",
-        "reads no queue",
+        "reads no queue: it is for the command line",
         "allows user.*: 21 action(s)",
         "protects the group Administrators with its members",
         "stops at 50 user.deactivate in 10m",
-        "no signature is asked for",
     ] {
         assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
     }
