@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Brought;
+
 /// How a command ended. The names are an interface: they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -49,7 +51,8 @@ pub struct Outcome {
     /// Whether this is the answer to another copy of a command that had ended before.
     pub repeated: bool,
     /// What it brought, by the action; without secrets unless they were asked for and are allowed.
-    pub result: Value,
+    #[schemars(with = "Value")]
+    pub result: Brought,
     /// Why it did not end well.
     pub error: Option<OutcomeError>,
     /// Okta's id of the last request that changed something or failed: the System Log names it too.

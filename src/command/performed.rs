@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::OutcomeError;
 
@@ -14,6 +14,8 @@ pub struct Performed {
     pub way: Way,
     /// What it brought, without secrets.
     pub result: Value,
+    /// Events of the System Log that it brought, as Okta wrote them.
+    pub events: Option<Vec<Box<RawValue>>>,
     /// Secrets that it brought: shown only where the command asks, policy allows and the reply is private.
     pub revealed: Vec<Revealed>,
     /// What concerns the command, before it: `{"status": "ACTIVE"}`, for example.

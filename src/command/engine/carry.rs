@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     command::{
-        Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
+        Brought, Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
         audit::{AuditRecord, Decision},
         execute::Attempt,
         journal::{Record, Stage},
@@ -195,10 +195,12 @@ impl Office {
         outcome.after = performed.after;
         let names: Vec<_> = performed.revealed.iter().map(|revealed| revealed.name).collect();
         let shown = !names.is_empty() && self.shows_secrets(job);
-        outcome.result = verdicts::without(performed.result.clone(), &names, shown);
+        let lasting = verdicts::without(performed.result.clone(), &names, shown);
+        outcome.result = Brought::new(lasting, performed.events.clone());
         let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
         if shown {
-            outcome.result = verdicts::with(performed.result, &performed.revealed);
+            let whole = verdicts::with(performed.result, &performed.revealed);
+            outcome.result = Brought::new(whole, performed.events);
         }
         Ok(Carried::Ended(kept, Box::new(outcome)))
     }
@@ -206,7 +208,7 @@ impl Office {
     async fn end_failed(&self, job: &Job, kept: Kept, failed: Failed) -> Result<Carried, EngineError> {
         let mut outcome = verdicts::outcome(&job.command.id, &kept.record, Status::Failed);
         outcome.error = Some(failed.error);
-        outcome.result = failed.result;
+        outcome.result = failed.result.into();
         outcome.before = failed.before;
         outcome.okta_request_id = failed.okta_request_id;
         let kept = self.ended(job, kept, None, &outcome).await?;

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json};
 
 use crate::command::{
-    Outcome, OutcomeError, Revealed, Status,
+    Brought, Outcome, OutcomeError, Revealed, Status,
     audit::Decision,
     journal::Record,
     message::{Command, Undecodable},
@@ -33,7 +33,7 @@ pub(super) fn outcome(id: &str, record: &Record, status: Status) -> Outcome {
         action: record.action.clone(),
         status,
         repeated: false,
-        result: Value::Null,
+        result: Brought::default(),
         error: None,
         okta_request_id: None,
         before: None,
