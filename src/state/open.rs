@@ -293,3 +293,6 @@ fn fill(engine: &Engine, contents: &Contents) -> Result<(), StateError> {
 pub(super) fn for_tests(directory: &std::path::Path) -> Store {
     open(Places::within(directory.to_owned()), Opening::Trusted).unwrap()
 }
+
+#[cfg(test)]
+mod tests;
