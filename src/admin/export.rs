@@ -1,7 +1,7 @@
 //! `GET /state/export`: the state as JSON lines, piece by piece, so that memory is bounded however much there is. Who reads
 //! slowly holds up the export and nothing else.
 
-use std::{io, pin::Pin, sync::Arc};
+use std::{future::ready, io, pin::Pin, sync::Arc};
 
 use axum::{
     body::Body,
@@ -38,7 +38,7 @@ pub(super) async fn export(
 async fn body(state: DurableState) -> Result<Body, Refusal> {
     let (to, mut pieces) = mpsc::channel(PIECES_MAX);
     let writing = async move { state.export(Pieces { piece: Vec::with_capacity(PIECE_BYTES), to }).await };
-    let failure = stream::once(writing).filter_map(async |written| written.err().map(Err));
+    let failure = stream::once(writing).filter_map(|written| ready(written.err().map(Err)));
     let pieces = stream::poll_fn(move |context| pieces.poll_recv(context)).map(Ok);
     let mut answer = Box::pin(stream::select(pieces, failure).peekable());
     if let Some(Err(err)) = Pin::as_mut(&mut answer).peek().await {

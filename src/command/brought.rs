@@ -1,5 +1,7 @@
 //! What a command brought: JSON, with the events of the System Log in it as Okta wrote them, digit for digit.
 
+use std::{fmt, ops::Index};
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap as _};
 use serde_json::{Map, Value, value::RawValue};
 
@@ -46,6 +48,18 @@ impl Brought {
         self.rest.is_null() && self.events.is_none()
     }
 
+    /// With other members beside the events; what is no object becomes the member `value` of one.
+    #[must_use]
+    pub fn with_members(self, change: impl FnOnce(&mut Map<String, Value>)) -> Self {
+        let mut members = match self.rest {
+            Value::Object(members) => members,
+            Value::Null => Map::new(),
+            other => Map::from_iter([("value".to_owned(), other)]),
+        };
+        change(&mut members);
+        Self { rest: Value::Object(members), events: self.events }
+    }
+
     /// The members of no more than `member_bytes_max`, and `mark`, which is true.
     #[must_use]
     pub fn small_part(&self, member_bytes_max: usize, mark: &str) -> Self {
@@ -66,6 +80,22 @@ impl Brought {
 impl From<Value> for Brought {
     fn from(result: Value) -> Self {
         Self::new(result, None)
+    }
+}
+
+/// A member beside the events; `null` if there is none.
+impl Index<&str> for Brought {
+    type Output = Value;
+
+    fn index(&self, name: &str) -> &Value {
+        &self.rest[name]
+    }
+}
+
+/// As JSON.
+impl fmt::Display for Brought {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 

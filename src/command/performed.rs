@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use secrecy::SecretString;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
-use super::OutcomeError;
+use super::{Brought, OutcomeError};
 
 /// It ended well.
 #[derive(Debug)]
@@ -13,9 +13,7 @@ pub struct Performed {
     /// In which way.
     pub way: Way,
     /// What it brought, without secrets.
-    pub result: Value,
-    /// Events of the System Log that it brought, as Okta wrote them.
-    pub events: Option<Vec<Box<RawValue>>>,
+    pub result: Brought,
     /// Secrets that it brought: shown only where the command asks, policy allows and the reply is private.
     pub revealed: Vec<Revealed>,
     /// What concerns the command, before it: `{"status": "ACTIVE"}`, for example.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     command::{
-        Brought, Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
+        Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
         audit::{AuditRecord, Decision},
         execute::Attempt,
         journal::{Record, Stage},
@@ -195,12 +195,10 @@ impl Office {
         outcome.after = performed.after;
         let names: Vec<_> = performed.revealed.iter().map(|revealed| revealed.name).collect();
         let shown = !names.is_empty() && self.shows_secrets(job);
-        let lasting = verdicts::without(performed.result.clone(), &names, shown);
-        outcome.result = Brought::new(lasting, performed.events.clone());
+        outcome.result = verdicts::without(performed.result.clone(), &names, shown);
         let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
         if shown {
-            let whole = verdicts::with(performed.result, &performed.revealed);
-            outcome.result = Brought::new(whole, performed.events);
+            outcome.result = verdicts::with(performed.result, &performed.revealed);
         }
         Ok(Carried::Ended(kept, Box::new(outcome)))
     }

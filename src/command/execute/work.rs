@@ -10,7 +10,7 @@ use super::{
     secrets,
 };
 use crate::{
-    command::{Action, Expect, Failed, Performed, Subjects, UserSubject, Way},
+    command::{Action, Brought, Expect, Failed, Performed, Subjects, UserSubject, Way},
     okta::{Change, Client, OktaError, users, users::User},
 };
 
@@ -175,8 +175,9 @@ impl<'a> Work<'a> {
         if way == Way::DryRun {
             result = json!({ "requests": self.planned });
         }
+        let result = Brought::new(result, events);
         let (before, okta_request_id) = (self.before, self.request_id);
-        Ok(Performed { way, result, events, revealed, before, after, okta_request_id })
+        Ok(Performed { way, result, revealed, before, after, okta_request_id })
     }
 }
 
