@@ -1,6 +1,7 @@
 //! Health, metrics and status over HTTP. Shows what the routes tell; changes nothing.
 
 mod client;
+mod export;
 mod health;
 
 use std::{sync::Arc, time::Duration};
@@ -127,7 +128,7 @@ pub async fn serve(listener: TcpListener, watched: Arc<Watched>, stop: Cancellat
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_page))
         .route("/status", get(status))
-        .route("/state/export", get(state_export))
+        .route("/state/export", get(export::export))
         .route("/state/verification", get(state_verification))
         .with_state(watched);
     let served = axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await;
@@ -146,11 +147,6 @@ async fn readyz(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
 
 async fn status(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
     Json(watched.status())
-}
-
-/// The state as JSON lines.
-async fn state_export(State(watched): State<Arc<Watched>>) -> Result<Vec<u8>, (StatusCode, String)> {
-    watched.state.export(Vec::new()).await.map_err(|err| unavailable(&err))
 }
 
 async fn state_verification(

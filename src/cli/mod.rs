@@ -5,6 +5,7 @@ mod command;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
+mod progress;
 mod reload;
 mod render;
 mod replay;

@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::{Exit, fail};
 use crate::{
     event::{Event, Events},
-    format::{Format, Renderer, ecs::Category, ocsf},
+    format::{Format, Renderer, ecs::Category, ocsf, push_line},
 };
 
 #[derive(Debug, Args)]
@@ -162,7 +162,8 @@ impl<O: Write, E: Write> Rendering<O, E> {
                 // Who does not read the explanations has the events all the same.
                 let _ = writeln!(self.errors, "line {line}: {}", explanation(self.renderer.format, &event));
             }
-            let line = one_line(&self.renderer.render(&event, self.bytes_max).bytes);
+            let mut line = Vec::new();
+            push_line(&self.renderer.render(&event, self.bytes_max).bytes, &mut line);
             self.output.write_all(&line).map_err(|err| StreamError("write standard output", err))?;
         }
         Ok(())
@@ -172,15 +173,6 @@ impl<O: Write, E: Write> Rendering<O, E> {
         self.is_bad = true;
         let _ = writeln!(self.errors, "oktabus: line {line}: {complaint}");
     }
-}
-
-/// `json` as one line.
-pub(super) fn one_line(json: &[u8]) -> Vec<u8> {
-    let mut line = json.to_vec();
-    // Between tokens alone: in a text a line break is escaped.
-    line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
-    line.push(b'\n');
-    line
 }
 
 /// Reads `text` as one JSON value. An array is a page of Okta's, as `/api/v1/logs` answers.

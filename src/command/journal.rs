@@ -5,9 +5,9 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::{Outcome, OutcomeError, Subjects};
+use super::{Brought, Outcome, OutcomeError, Subjects};
 use crate::{invariant::Invariant, state::ENTRY_MAX_BYTES};
 
 /// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
@@ -42,7 +42,7 @@ pub struct Record {
 
 /// How far a command is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "stage", rename_all = "snake_case")]
+#[serde(tag = "stage", rename_all = "snake_case", try_from = "Written")]
 pub enum Stage {
     /// Nothing was done about it.
     Received,
@@ -60,6 +60,38 @@ pub enum Stage {
         /// How many answers are known to have been published.
         answers: u64,
     },
+}
+
+/// A stage as it is written. What is read by a tag is held as a value in between, which an outcome with events must not be.
+#[derive(Deserialize)]
+struct Written {
+    stage: Name,
+    attempt: Option<u32>,
+    begun_at: Option<Timestamp>,
+    outcome: Option<Box<Outcome>>,
+    answers: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Name {
+    Received,
+    Started,
+    Ended,
+}
+
+impl TryFrom<Written> for Stage {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written { stage, attempt, begun_at, outcome, answers } = written;
+        match (stage, attempt, begun_at, outcome, answers) {
+            (Name::Received, ..) => Ok(Self::Received),
+            (Name::Started, Some(attempt), Some(begun_at), ..) => Ok(Self::Started { attempt, begun_at }),
+            (Name::Ended, .., Some(outcome), Some(answers)) => Ok(Self::Ended { outcome, answers }),
+            (Name::Started | Name::Ended, ..) => Err("a stage without all that it has"),
+        }
+    }
 }
 
 /// The outcome is in the journal: only then may a message be acknowledged.
@@ -164,7 +196,7 @@ fn cut_down(outcome: &Outcome) -> Outcome {
     }
     let mut cut = Outcome { result: small_part(&outcome.result), ..outcome.clone() };
     if size(&cut) > OUTCOME_MAX_BYTES {
-        cut.result = json!({ TRUNCATED: true });
+        cut.result = json!({ TRUNCATED: true }).into();
     }
     if size(&cut) > OUTCOME_MAX_BYTES {
         cut.before = None;
@@ -182,14 +214,8 @@ fn cut_down(outcome: &Outcome) -> Outcome {
 pub const TRUNCATED: &str = "truncated";
 
 /// The members of `result` that are small, with the mark.
-pub fn small_part(result: &Value) -> Value {
-    let mut small = Map::new();
-    if let Value::Object(members) = result {
-        let is_small = |value: &Value| value.to_string().len() <= MEMBER_MAX_BYTES;
-        small.extend(members.clone().into_iter().filter(|(_, value)| is_small(value)));
-    }
-    small.insert(TRUNCATED.to_owned(), Value::Bool(true));
-    Value::Object(small)
+pub fn small_part(result: &Brought) -> Brought {
+    result.small_part(MEMBER_MAX_BYTES, TRUNCATED)
 }
 
 fn shortened(text: &str) -> String {
@@ -202,16 +228,18 @@ fn size(outcome: &Outcome) -> usize {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use serde_json::value::RawValue;
+
     use super::*;
     use crate::command::Status;
 
-    pub(crate) fn outcome(result: Value) -> Outcome {
+    pub(crate) fn outcome(result: impl Into<Brought>) -> Outcome {
         Outcome {
             command_id: "c-1".to_owned(),
             action: "user.suspend".to_owned(),
             status: Status::Done,
             repeated: false,
-            result,
+            result: result.into(),
             error: None,
             okta_request_id: None,
             before: None,
@@ -246,6 +274,17 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn events_of_an_outcome_stay_byte_for_byte() {
+        let event = r#"{"n":12345678901234567890123,"m":1e400,"l":1.10}"#;
+        let events = Some(vec![RawValue::from_string(event.to_owned()).unwrap()]);
+        let found = outcome(Brought::new(json!({ "count": 1 }), events));
+        let told = received().ended(&found).unwrap().answered().unwrap();
+        let text = told.encode().unwrap();
+        assert!(text.contains(event), "{text}");
+        assert_eq!(Record::decode(&text).unwrap(), told);
+    }
+
+    #[test]
     #[should_panic(expected = "one_outcome")]
     fn an_ended_command_does_not_end_again() {
         received().ended(&outcome(json!({}))).unwrap().ended(&outcome(json!({})));
@@ -269,14 +308,14 @@ pub(crate) mod tests {
         let users: Vec<_> = (0..1_000).map(|n| json!({ "id": format!("00u{n}") })).collect();
         let mut huge = outcome(json!({ "users": users, "complete": true, "count": 1_000 }));
         let kept = cut_down(&huge);
-        assert_eq!(kept.result, json!({ "complete": true, "count": 1_000, "truncated": true }));
+        assert_eq!(kept.result, json!({ "complete": true, "count": 1_000, "truncated": true }).into());
 
         huge.before = Some(json!(large));
         huge.error = Some(OutcomeError { code: "x".to_owned(), message: large.clone(), remedy: Some(large) });
         let record = received().ended(&huge).unwrap();
         assert!(record.encode().unwrap().len() <= ENTRY_MAX_BYTES);
         let Stage::Ended { outcome, .. } = record.stage else { panic!("it has ended") };
-        assert_eq!(outcome.result, json!({ "truncated": true }));
+        assert_eq!(outcome.result, json!({ "truncated": true }).into());
         let small = self::outcome(json!([1, 2]));
         assert_eq!(cut_down(&small), small);
     }

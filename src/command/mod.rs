@@ -5,6 +5,7 @@
 
 mod address;
 pub mod audit;
+mod brought;
 pub mod dead_letters;
 #[cfg(test)]
 mod documented;
@@ -24,6 +25,7 @@ mod request;
 mod subjects;
 
 pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
+pub use brought::Brought;
 pub use expect::Expect;
 pub use outcome::{Outcome, OutcomeError, Status};
 pub use performed::{Failed, Performed, Revealed, Way};

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::milliseconds;
+use super::{Brought, milliseconds};
 
 /// How a command ended. The names are an interface: they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -55,7 +55,8 @@ pub struct Outcome {
     /// Whether this is the answer to another copy of a command that had ended before.
     pub repeated: bool,
     /// What it brought, by the action; without secrets unless they were asked for and are allowed.
-    pub result: Value,
+    #[schemars(with = "Value")]
+    pub result: Brought,
     /// Why it did not end well.
     pub error: Option<OutcomeError>,
     /// Okta's id of the last request that changed something or failed: the System Log names it too.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::OutcomeError;
+use super::{Brought, OutcomeError};
 
 /// It ended well.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Performed {
     /// In which way.
     pub way: Way,
     /// What it brought, without secrets.
-    pub result: Value,
+    pub result: Brought,
     /// Secrets that it brought: shown only where the command asks, policy allows and the reply is private.
     pub revealed: Vec<Revealed>,
     /// What concerns the command, before it: `{"status": "ACTIVE"}`, for example.

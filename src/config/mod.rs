@@ -44,7 +44,7 @@ pub use sink::{
     Compression, CreateStream, Encoding, FileSink, KafkaSink, NatsSink, Rotate, SinkConfig, StdoutSink,
     StdoutStyle,
 };
-pub use stream::{PAGE_SIZE_MAX, Start, StreamConfig};
+pub use stream::{PAGE_SIZE_MAX, RETENTION, Start, StreamConfig};
 
 /// All that the daemon is told.
 #[derive(Debug, Clone)]

@@ -15,6 +15,8 @@ use crate::scim;
 
 /// Most events that Okta gives in one answer.
 pub const PAGE_SIZE_MAX: u16 = 1_000;
+/// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
+pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 /// The endless feed of one org's new events, and where it goes.
 #[derive(Debug, Clone)]
@@ -168,15 +170,14 @@ mod tests {
     #[test]
     fn starts_are_understood_and_kept_within_retention() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let retention = Duration::from_secs(90 * 86_400);
         let start = |text: &str| text.parse::<Start>();
-        let resolve = |text: &str| start(text).unwrap().resolve(now, retention);
+        let resolve = |text: &str| start(text).unwrap().resolve(now, RETENTION);
         assert_eq!(resolve("now"), now);
         assert_eq!(resolve("-1h"), now - Duration::from_secs(3_600));
-        assert_eq!(resolve("-900d"), now - retention);
-        assert_eq!(resolve("-18446744073709551615s"), now - retention);
+        assert_eq!(resolve("-900d"), now - RETENTION);
+        assert_eq!(resolve("-18446744073709551615s"), now - RETENTION);
         assert_eq!(resolve("2023-11-14T00:00:00Z").as_second(), 1_699_920_000);
-        assert_eq!(resolve("1999-01-01T00:00:00Z"), now - retention);
+        assert_eq!(resolve("1999-01-01T00:00:00Z"), now - RETENTION);
         assert!(start("yesterday").is_err() && start("1h").is_err() && start("").is_err());
     }
 }

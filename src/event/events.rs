@@ -5,7 +5,10 @@ use std::{borrow::Cow, ops::Range};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::fields::Fields;
+use super::{
+    fields::{Fields, Text},
+    missing::is_missing,
+};
 
 /// A page's body with the place and the read members of each event in it.
 #[derive(Debug, Clone, Default)]
@@ -214,44 +217,41 @@ impl<'a> Event<'a> {
 
     /// Who did it: `actor.id`.
     pub fn actor_id(&self) -> Option<&'a str> {
-        self.field(&self.entry.fields.actor_id)
+        self.id(&self.entry.fields.actor_id)
     }
 
     /// To whom it was done: the id of the first target of type `User`.
     pub fn target_user_id(&self) -> Option<&'a str> {
-        self.field(&self.entry.fields.target_user_id)
+        self.id(&self.entry.fields.target_user_id)
     }
 
     /// The user whom the event is about: the target user, else the actor.
     pub fn subject(&self) -> Option<&'a str> {
-        let known = |id: Option<&'a str>| id.filter(|id| !is_missing(id));
-        known(self.target_user_id()).or(known(self.actor_id()))
+        self.target_user_id().or(self.actor_id())
     }
 
     /// The session in which it happened: the root session, which may have others below it, else the session.
     pub fn session_id(&self) -> Option<&'a str> {
-        self.field(&self.entry.fields.session_id)
+        self.id(&self.entry.fields.session_id)
     }
 
     /// What happened in one request or job: `transaction.id`.
     pub fn transaction_id(&self) -> Option<&'a str> {
-        self.field(&self.entry.fields.transaction_id)
+        self.id(&self.entry.fields.transaction_id)
     }
 
-    fn field(&self, field: &'a super::fields::Text) -> Option<&'a str> {
+    /// An id, unless a word for no value stands in its place.
+    fn id(&self, field: &'a Text) -> Option<&'a str> {
+        self.field(field).filter(|id| !is_missing(id))
+    }
+
+    fn field(&self, field: &'a Text) -> Option<&'a str> {
         // Positions were taken from this very body, which is UTF-8.
         match field {
-            super::fields::Text::At(range) => {
-                str::from_utf8(self.body.get(range.start as usize..range.end as usize)?).ok()
-            }
+            Text::At(range) => str::from_utf8(self.body.get(range.start as usize..range.end as usize)?).ok(),
             other => other.resolve(""),
         }
     }
-}
-
-/// Whether `text` is one of the words that Okta writes where it has no value.
-pub(super) fn is_missing(text: &str) -> bool {
-    matches!(text, "" | "unknown" | "UNKNOWN" | "null" | "None")
 }
 
 /// `sha256-` and the first 16 bytes of the digest: as long as a UUID, and never taken for one.
@@ -316,7 +316,7 @@ mod tests {
     fn the_subject_is_the_target_user_else_the_actor() {
         let events = parse(
             r#"[{"actor":{"id":"00a"},"target":[{"type":"User","id":"00t"}]},{"actor":{"id":"00a"},"target":null},
-            {"actor":{"id":"00a"},"target":[{"type":"User","id":"unknown"}]},{"actor":{"id":""}},{}]"#,
+            {"actor":{"id":"00a"},"target":[{"type":"User","id":"Unknown"}]},{"actor":{"id":""}},{}]"#,
         );
         let subjects: Vec<_> = events.iter().map(|event| event.subject()).collect();
         assert_eq!(subjects, [Some("00t"), Some("00a"), Some("00a"), None, None]);

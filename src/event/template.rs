@@ -308,6 +308,21 @@ mod tests {
     }
 
     #[test]
+    fn an_id_that_is_a_word_for_no_value_leaves_its_place_to_the_next() {
+        for word in ["Unknown", "NONE", "unknown", "null"] {
+            let event = format!(
+                r#"{{"actor":{{"id":"00a"}},"target":[{{"type":"User","id":"{word}"}}],
+                "authenticationContext":{{"rootSessionId":"{word}"}},"transaction":{{"id":"{word}"}}}}"#
+            );
+            assert_eq!(render("{user|org}", Use::Key, &event), "00a", "{word}");
+            assert_eq!(render("{session|transaction|org}", Use::Key, &event), "acme", "{word}");
+            let event = format!(r#"{{"actor":{{"id":"{word}"}},"outcome":{{"result":"{word}"}}}}"#);
+            assert_eq!(render("{user|org}", Use::Key, &event), "acme", "{word}");
+            assert_eq!(render("{actor}.{outcome}", Use::Subject, &event), format!("_.{word}"));
+        }
+    }
+
+    #[test]
     fn a_key_is_any_text_or_none() {
         assert_eq!(
             render("{org}:{actor}", Use::Key, r#"{"actor":{"id":"J\u00fcrgen Doe"}}"#),

@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
-    object::{Object, is_missing},
+    object::Object,
     party::{Kind, Party},
     writer::ObjectWriter,
 };
+use crate::event::is_missing;
 
 /// The parts of one event.
 #[derive(Debug, Default)]

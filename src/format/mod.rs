@@ -6,6 +6,7 @@
 
 mod detail;
 pub mod ecs;
+mod lines;
 mod log_event;
 mod object;
 pub mod ocsf;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 
 use crate::event::{Event, Payload};
 use detail::Detail;
+pub(crate) use lines::push_line;
 pub use rules::Rule;
 
 /// A format by its name.

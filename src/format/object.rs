@@ -1,6 +1,6 @@
 //! A JSON object that is taken apart member by member: what nobody took is left over, with its bytes as they were.
 //!
-//! Knows nothing of Okta but the words that it writes in place of a missing value. A member of an unexpected type
+//! Knows nothing of Okta but that it writes words in place of a missing value. A member of an unexpected type
 //! counts as absent and is left over; nothing here fails.
 
 use std::{borrow::Cow, cell::Cell, fmt};
@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::writer::ObjectWriter;
+use crate::event::is_missing;
 
 /// A JSON object, borrowed from its text. Where a name occurs twice the last member counts and the others are left over.
 #[derive(Debug, Default)]
@@ -22,14 +23,6 @@ struct Member<'a> {
     value: &'a RawValue,
     /// Whether it has found its place in what is being rendered.
     is_taken: Cell<bool>,
-}
-
-/// Words that Okta writes where there is no value, in any case.
-const MISSING: [&str; 4] = ["", "null", "none", "unknown"];
-
-/// Whether `text` stands for a missing value.
-pub(super) fn is_missing(text: &str) -> bool {
-    text.len() <= 7 && MISSING.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 impl<'a> Object<'a> {

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-use super::{Format, Renderer, object::is_missing};
-use crate::event::Events;
+use super::{Format, Renderer};
+use crate::event::{Events, is_missing};
 
 fn render(renderer: &Renderer, event: &Value, bytes_max: Option<usize>) -> Vec<u8> {
     let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();

@@ -11,6 +11,7 @@ use reqwest::{
     Method, StatusCode,
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK},
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
@@ -54,9 +55,9 @@ pub struct Changed {
 
 /// What Okta answered to a look-up, and where it goes on.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<T> {
     /// The answer.
-    pub body: Value,
+    pub body: T,
     /// The next page of a list.
     pub next: Option<Url>,
 }
@@ -129,7 +130,7 @@ impl Client {
     }
 
     /// Looks up what is at `url`: a target's, or one that a link points to.
-    pub async fn look_up(&self, url: &Url) -> Result<Found, OktaError> {
+    pub async fn look_up<T: DeserializeOwned>(&self, url: &Url) -> Result<Found<T>, OktaError> {
         let answer = self.get(url, Priority::LookUp).await?;
         Ok(Found { body: json(&answer.body)?, next: answer.next })
     }
@@ -252,6 +253,6 @@ fn refusal(reply: &Reply) -> OktaError {
     OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
 }
 
-fn json(body: &[u8]) -> Result<Value, OktaError> {
-    serde_json::from_slice(body).map_err(|err| OktaError::NotAsAsked(format!("it is no JSON: {err}")))
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, OktaError> {
+    serde_json::from_slice(body).map_err(|err| OktaError::NotAsAsked(format!("JSON: {err}")))
 }

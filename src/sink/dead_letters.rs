@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 
 use super::{
     Rejected,
-    file::lines::{FILE_MODE, file_stem, push_line},
+    file::names::{FILE_MODE, file_stem},
 };
-use crate::event::Batch;
+use crate::{event::Batch, format::push_line};
 
 /// The dead letters of one route.
 #[derive(Debug, Clone)]

@@ -25,12 +25,17 @@ use super::{
 /// How long sled may take to let go of its files.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
+/// Entries that are read, written or removed at once where there may be many.
+pub(super) const CHUNK: usize = 512;
 
 /// What is written together or not at all.
 pub(super) type Batch = sled::Batch;
 
 /// Keys and values of one prefix.
-pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
+pub(super) type Entries = Vec<Entry>;
+
+/// A key and its value.
+type Entry = (Vec<u8>, Vec<u8>);
 
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -96,6 +101,20 @@ impl Engine {
             }
             Ok(entries)
         })
+    }
+
+    /// Whatever `read` can make of the entries whose keys begin with `prefix`, as far as these can be read at all.
+    pub(super) fn salvage<T>(&self, prefix: &[u8], read: impl Fn(&Entry) -> Result<T, StateError>) -> Vec<T> {
+        let mut salvaged = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        while let Ok(found) = self.scan(prefix, after.as_deref(), CHUNK) {
+            salvaged.extend(found.iter().filter_map(|entry| read(entry).ok()));
+            match found.into_iter().last() {
+                Some((key, _)) => after = Some(key),
+                None => break,
+            }
+        }
+        salvaged
     }
 
     /// Entries whose keys begin with `prefix` and come before `before`, the last one first, `limit` at most.

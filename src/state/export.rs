@@ -81,6 +81,7 @@ pub(super) fn write(store: &Store, out: &mut dyn Write) -> Result<(), ExportErro
     let counted = lines;
     serde_json::to_writer(&mut *out, &Line::End { lines: counted }).map_err(io::Error::from)?;
     out.write_all(b"\n")?;
+    out.flush()?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     StateError,
-    engine::{Batch, Engine},
+    engine::{Batch, CHUNK, Engine},
     record::{self, RecordError},
     store::{Change, Store, record_error},
 };
@@ -20,8 +20,6 @@ const ID_MAX_BYTES: usize = 512;
 
 const ENTRY: &[u8] = b"journal\0";
 const RECEIVED: &[u8] = b"received\0";
-/// Entries that are read or removed at once.
-pub(super) const CHUNK: usize = 512;
 
 /// What is durable of one command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,16 +148,7 @@ impl Store {
 
 /// All entries that can still be read in a store that is otherwise not trusted.
 pub(super) fn salvage(engine: &Engine) -> Vec<StoredEntry> {
-    let mut salvaged = Vec::new();
-    let mut after: Option<Vec<u8>> = None;
-    while let Ok(found) = engine.scan(ENTRY, after.as_deref(), CHUNK) {
-        salvaged.extend(found.iter().filter_map(|entry| read_entry(entry).ok()));
-        match found.into_iter().last() {
-            Some((key, _)) => after = Some(key),
-            None => break,
-        }
-    }
-    salvaged
+    engine.salvage(ENTRY, read_entry)
 }
 
 /// Adds an entry to a store that is being built.

@@ -4,8 +4,8 @@
 
 use super::{
     StateError,
-    engine::{Batch, Engine},
-    journal::{CHUNK, require_length},
+    engine::{Batch, CHUNK, Engine},
+    journal::require_length,
     record::{self, RecordError},
     store::{Change, Store, record_error},
 };
@@ -73,16 +73,7 @@ impl Store {
 
 /// All notes that can still be read in a store that is otherwise not trusted.
 pub(super) fn salvage(engine: &Engine) -> Vec<StoredNote> {
-    let mut salvaged = Vec::new();
-    let mut after: Option<Vec<u8>> = None;
-    while let Ok(found) = engine.scan(NOTE, after.as_deref(), CHUNK) {
-        salvaged.extend(found.iter().filter_map(|note| read_note(note).ok()));
-        match found.into_iter().last() {
-            Some((key, _)) => after = Some(key),
-            None => break,
-        }
-    }
-    salvaged
+    engine.salvage(NOTE, read_note)
 }
 
 /// Adds a note to a store that is being built.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     Cursor, StateError, Stored, cursors, disk,
-    engine::{Batch, Engine},
+    engine::{Batch, CHUNK, Engine},
     journal::{self, StoredEntry},
     note::{self, StoredNote},
     places::Places,
@@ -271,14 +271,14 @@ fn fill(engine: &Engine, contents: &Contents) -> Result<(), StateError> {
         cursors::add_cursor(&mut batch, name, *generation, cursor)?;
         engine.apply(batch)?;
     }
-    for chunk in contents.entries.chunks(journal::CHUNK) {
+    for chunk in contents.entries.chunks(CHUNK) {
         let mut batch = Batch::default();
         for stored in chunk {
             journal::add_entry(&mut batch, stored)?;
         }
         engine.apply(batch)?;
     }
-    for chunk in contents.notes.chunks(journal::CHUNK) {
+    for chunk in contents.notes.chunks(CHUNK) {
         let mut batch = Batch::default();
         for stored in chunk {
             note::add_note(&mut batch, stored);
@@ -293,3 +293,6 @@ fn fill(engine: &Engine, contents: &Contents) -> Result<(), StateError> {
 pub(super) fn for_tests(directory: &std::path::Path) -> Store {
     open(Places::within(directory.to_owned()), Opening::Trusted).unwrap()
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,8 +29,6 @@ use crate::telemetry::chain;
 /// How often the witness is written at most.
 const WITNESS_INTERVAL: Duration = Duration::from_secs(5);
 
-const IDENTITY: &[u8] = b"identity";
-
 /// The open store.
 #[derive(Debug)]
 pub(super) struct Store {
@@ -74,7 +72,7 @@ impl Store {
     ) -> Result<Self, StateError> {
         let (id, commits) = match identity {
             Some(identity) => identity,
-            None => (create_identity(&engine)?, 0),
+            None => (StoreId::create_in(&engine)?, 0),
         };
         let tally = TallyFile::create(&places.tally(), Tally { store: id, commits })?;
         let store = Self {
@@ -89,26 +87,6 @@ impl Store {
         };
         store.witness()?;
         Ok(store)
-    }
-
-    /// Where `route` stands, if it ever moved.
-    pub(super) fn load(&self, route: &str) -> Result<Option<Stored>, StateError> {
-        let _ready = self.ready()?;
-        let stored = self.engine.get(&cursors::cursor_key(route))?;
-        stored.map(|bytes| cursors::read_cursor(&self.engine, route, &bytes)).transpose()
-    }
-
-    /// All routes, by name.
-    pub(super) fn list(&self) -> Result<Vec<(String, Stored)>, StateError> {
-        let _ready = self.ready()?;
-        cursors::routes(&self.engine)
-    }
-
-    /// Moves the cursor of `route` from generation `expected` to the next.
-    pub(super) fn advance(&self, route: &str, expected: u64, cursor: &Cursor) -> Result<u64, StateError> {
-        let payload = cursors::encode_cursor(route, cursor)?;
-        let change = Change { what: route, key: cursors::cursor_key(route), expected, payload: &payload };
-        self.change(&change, |batch| cursors::add_recent(batch, route, expected + 1, cursor))
     }
 
     /// Sets a record to its next generation, together with what `more` adds to the batch, and returns when that is on
@@ -199,7 +177,7 @@ impl Store {
     /// After a failure the disk must hold what was acknowledged, or nobody may go on.
     fn require_acknowledged(&self) -> Result<u64, StateError> {
         let known = self.commits();
-        let distrust = match read_identity(&self.engine)? {
+        let distrust = match StoreId::read(&self.engine)? {
             Some((id, commits)) if id == self.id && commits >= known => return Ok(commits),
             Some((id, _)) if id != self.id => {
                 Distrust::Other { found: id.to_string(), known: self.id.to_string() }
@@ -214,7 +192,7 @@ impl Store {
 
     fn apply(&self, mut batch: Batch, ready: &Ready<'_>) -> Result<Applied, StateError> {
         let commits = self.applied.load(Ordering::Acquire) + 1;
-        batch.insert(IDENTITY, identity_record(self.id, commits));
+        self.id.add_to(&mut batch, commits);
         self.engine.apply(batch)?;
         self.applied.store(commits, Ordering::Release);
         Ok(self.applied_now(ready))
@@ -291,7 +269,7 @@ impl Change<'_> {
 pub(super) fn facts(engine: &Engine) -> Result<StoreFacts, StateError> {
     let routes =
         cursors::routes(engine)?.into_iter().map(|(name, stored)| (name, stored.generation)).collect();
-    Ok(StoreFacts { identity: read_identity(engine)?, routes })
+    Ok(StoreFacts { identity: StoreId::read(engine)?, routes })
 }
 
 pub(super) fn record_error(what: &str) -> impl FnOnce(RecordError) -> StateError {
@@ -304,27 +282,6 @@ pub(super) fn record_error(what: &str) -> impl FnOnce(RecordError) -> StateError
         },
         source => StateError::Record { what, source },
     }
-}
-
-fn create_identity(engine: &Engine) -> Result<StoreId, StateError> {
-    let id = StoreId::generate();
-    let mut batch = Batch::default();
-    batch.insert(IDENTITY, identity_record(id, 0));
-    engine.apply(batch)?;
-    engine.flush()?;
-    Ok(id)
-}
-
-fn identity_record(id: StoreId, commits: u64) -> Vec<u8> {
-    record::encode(commits, &id.to_bytes())
-}
-
-fn read_identity(engine: &Engine) -> Result<Option<(StoreId, u64)>, StateError> {
-    const WHAT: &str = "the store's identity";
-    let Some(bytes) = engine.get(IDENTITY)? else { return Ok(None) };
-    let (commits, id) = record::decode(&bytes).map_err(record_error(WHAT))?;
-    let id = <[u8; 16]>::try_from(id).map_err(|_| RecordError::Content("not an id".to_owned()));
-    Ok(Some((StoreId::from_bytes(id.map_err(record_error(WHAT))?), commits)))
 }
 
 fn witnessed(routes: Vec<(String, Stored)>) -> std::collections::BTreeMap<String, WitnessedRoute> {
@@ -345,62 +302,10 @@ mod tests {
     use std::{fs, sync::Arc};
 
     use super::*;
-    use crate::state::{
-        open::{self, Opening},
-        record::encode_version_1,
-        witness::Reading,
-    };
+    use crate::state::{open, witness::Reading};
 
     fn cursor(link: &str) -> Cursor {
         Cursor::for_tests(link)
-    }
-
-    fn refusal(directory: &std::path::Path) -> Distrust {
-        match open::open(Places::within(directory.to_owned()), Opening::Trusted) {
-            Err(StateError::Refused(refusal)) => refusal.distrust,
-            other => panic!("not refused: {other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_cursor_is_there_after_reopening() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut written = cursor("https://acme.okta.com/api/v1/logs?after=1");
-        {
-            let store = open::for_tests(directory.path());
-            assert_eq!(store.load("a/b").unwrap(), None);
-            for number in 0..100 {
-                written.recent.remember(&format!("uuid-{number}"));
-            }
-            assert_eq!(store.advance("a/b", 0, &written).unwrap(), 1);
-        }
-        written.recent.mark_written();
-        let store = open::for_tests(directory.path());
-        assert_eq!(store.load("a/b").unwrap(), Some(Stored { generation: 1, cursor: written }));
-        assert_eq!(store.list().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn an_older_writer_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = open::for_tests(directory.path());
-        store.advance("r", 0, &cursor("1")).unwrap();
-        store.advance("r", 1, &cursor("2")).unwrap();
-        let refused = store.advance("r", 1, &cursor("old"));
-        assert!(matches!(refused, Err(StateError::Regressed { expected: 1, found: 2, .. })));
-        assert_eq!(store.load("r").unwrap().unwrap().cursor.link, "2");
-    }
-
-    #[test]
-    fn routes_whose_names_begin_alike_are_apart() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = open::for_tests(directory.path());
-        let mut one = cursor("1");
-        one.recent.remember("u");
-        store.advance("a", 0, &one).unwrap();
-        store.advance("ab", 0, &cursor("2")).unwrap();
-        assert_eq!(store.load("a").unwrap().unwrap().cursor.link, "1");
-        assert!(!store.load("ab").unwrap().unwrap().cursor.recent.to_set().contains("u"));
     }
 
     #[test]
@@ -475,128 +380,5 @@ mod tests {
         };
         assert_eq!((witness.commits, witness.routes["r"].generation), (2, 2));
         assert_eq!(witness.routes["r"].cursor.link, "2");
-    }
-
-    #[test]
-    fn a_store_of_an_earlier_version_is_taken_over() {
-        let directory = tempfile::tempdir().unwrap();
-        {
-            let engine = Engine::open(&directory.path().join("store")).unwrap();
-            let mut batch = Batch::default();
-            batch.insert(
-                cursors::cursor_key("r"),
-                encode_version_1(7, &cursors::encode_cursor("r", &cursor("1")).unwrap()),
-            );
-            engine.apply(batch).unwrap();
-            engine.flush().unwrap();
-        }
-        let store = open::for_tests(directory.path());
-        assert_eq!(store.load("r").unwrap().unwrap().generation, 7);
-        store.advance("r", 7, &cursor("2")).unwrap();
-        drop(store);
-        assert_eq!(open::for_tests(directory.path()).load("r").unwrap().unwrap().generation, 8);
-    }
-
-    #[test]
-    fn a_record_of_a_later_version_is_refused_with_its_number() {
-        let directory = tempfile::tempdir().unwrap();
-        {
-            let store = open::for_tests(directory.path());
-            store.advance("r", 0, &cursor("1")).unwrap();
-            let mut record = store.engine.get(&cursors::cursor_key("r")).unwrap().unwrap();
-            record[3] = record::VERSION + 1;
-            let mut batch = Batch::default();
-            batch.insert(cursors::cursor_key("r"), record);
-            store.write(batch).unwrap();
-        }
-        let refused = open::open(Places::within(directory.path().to_owned()), Opening::Trusted).unwrap_err();
-        assert!(matches!(&refused, StateError::NewerFormat { found: 3, known: 2, .. }), "{refused}");
-    }
-
-    #[test]
-    fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_that_was_chosen() {
-        let directory = tempfile::tempdir().unwrap();
-        let older = tempfile::tempdir().unwrap();
-        let (path, kept) = (directory.path().join("store"), older.path().join("store"));
-        {
-            let store = open::for_tests(directory.path());
-            store.advance("r", 0, &cursor("1")).unwrap();
-            store
-                .record(
-                    "c-1",
-                    0,
-                    &crate::state::Entry { received_at: Timestamp::UNIX_EPOCH, content: "1".to_owned() },
-                )
-                .unwrap();
-            store.close().unwrap();
-        }
-        copy(&path, &kept);
-        {
-            let store = open::for_tests(directory.path());
-            store.advance("r", 1, &cursor("2")).unwrap();
-            store.close().unwrap();
-        }
-        let latest = older.path().join("latest");
-        copy(&path, &latest);
-
-        fs::remove_dir_all(&path).unwrap();
-        assert_eq!(refusal(directory.path()), Distrust::Gone);
-        fs::create_dir(&path).unwrap();
-        assert_eq!(refusal(directory.path()), Distrust::Gone);
-        copy(&latest, &path);
-        fs::write(path.join("db"), "").unwrap();
-        assert!(matches!(refusal(directory.path()), Distrust::Emptied | Distrust::Unreadable(_)));
-        fs::remove_dir_all(&path).unwrap();
-        copy(&kept, &path);
-        assert!(matches!(refusal(directory.path()), Distrust::Behind { .. }));
-
-        let store = open::open(Places::within(directory.path().to_owned()), Opening::FromWitness).unwrap();
-        let stored = store.load("r").unwrap().unwrap();
-        assert_eq!((stored.cursor.link.as_str(), stored.generation), ("2", 3));
-        assert!(store.entry("c-1").unwrap().is_some(), "the journal is salvaged");
-        store.close().unwrap();
-        drop(store);
-        let store = open::for_tests(directory.path());
-        assert_eq!(store.load("r").unwrap().unwrap().generation, 3);
-        store.close().unwrap();
-        drop(store);
-
-        let at = vec![("r".to_owned(), cursor("chosen"))];
-        let store = open::open(Places::within(directory.path().to_owned()), Opening::At(at)).unwrap();
-        let stored = store.load("r").unwrap().unwrap();
-        assert_eq!((stored.cursor.link.as_str(), stored.generation), ("chosen", 4));
-        let aside = fs::read_dir(directory.path()).unwrap();
-        let aside = aside.filter(|entry| {
-            entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("store.distrusted")
-        });
-        assert_eq!(aside.count(), 2, "what was there is kept");
-    }
-
-    #[test]
-    fn a_compacted_store_holds_the_same_and_can_be_trusted() {
-        let directory = tempfile::tempdir().unwrap();
-        {
-            let store = open::for_tests(directory.path());
-            for generation in 0..20 {
-                store.advance("r", generation, &cursor(&generation.to_string())).unwrap();
-            }
-            store.close().unwrap();
-        }
-        let places = Places::within(directory.path().to_owned());
-        open::open(places, Opening::Compacted).unwrap().close().unwrap();
-        let store = open::for_tests(directory.path());
-        let stored = store.load("r").unwrap().unwrap();
-        assert_eq!((stored.generation, stored.cursor.link.as_str()), (20, "19"));
-    }
-
-    fn copy(from: &std::path::Path, to: &std::path::Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            match entry.metadata().unwrap().is_dir() {
-                true => copy(&entry.path(), &to.join(entry.file_name())),
-                false => drop(fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
-            }
-        }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::de::IgnoredAny;
+
 use super::{Row, ask_log, failed_row};
 use crate::{
     command::{Failed, execute::Executor, intake::Intake, outlet::Outlet},
@@ -48,7 +50,7 @@ pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> 
 }
 
 async fn ask(client: &Client, target: &Target) -> Result<(), OktaError> {
-    client.look_up(&client.url_of(target)).await.map(drop)
+    client.look_up::<IgnoredAny>(&client.url_of(target)).await.map(drop)
 }
 
 /// Looks for those whom `commands` protect: what cannot be found keeps every change waiting.

@@ -1,7 +1,5 @@
 //! `oktabus replay`: a window of the past once more into the sink of a route, by the daemon if one runs.
 
-mod progress;
-
 use std::path::Path;
 
 use clap::Args;
@@ -9,9 +7,7 @@ use hyper::StatusCode;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use progress::Progress;
-
-use super::{ConfigArgument, Exit, fail, print, signal::StopSignals, state::fail_state};
+use super::{ConfigArgument, Exit, fail, print, progress::Progress, signal::StopSignals, state::fail_state};
 use crate::{
     app::clients,
     config::Config,
@@ -171,7 +167,7 @@ struct Shown {
 
 impl Shown {
     fn new() -> Self {
-        Self { progress: Progress::new(), began: std::time::Instant::now() }
+        Self { progress: Progress::told_everywhere(), began: std::time::Instant::now() }
     }
 
     /// Shows a report. The exit, if it is the last one.
@@ -182,7 +178,7 @@ impl Shown {
                 None
             }
             Report::Advanced(advance) => {
-                self.progress.advance(advance.part, &stands(&advance));
+                self.progress.advance(advance.part, &stands(&advance), None);
                 None
             }
             Report::Finished(summary) => {

@@ -1,8 +1,8 @@
 //! `oktabus search`: one search now, by hand, to the terminal, into a program or to a sink. Keeps nothing, and runs beside
 //! a daemon.
 
+mod coverage;
 mod print;
-mod progress;
 mod publish;
 mod question;
 mod read;

@@ -8,10 +8,9 @@ use super::{
     row::{COLUMNS, Row},
 };
 use crate::{
-    cli::render::one_line,
     config::OrgConfig,
     event::Event,
-    format::{Format, Renderer},
+    format::{Format, Renderer, push_line},
 };
 
 /// The columns of a table with their widths; what is longer takes its room.
@@ -53,7 +52,11 @@ impl<W: Write> Printer<W> {
 
     fn write(&mut self, event: &Event<'_>) -> io::Result<()> {
         match &self.style {
-            Style::Json(renderer) => self.out.write_all(&one_line(&renderer.render(event, None).bytes)),
+            Style::Json(renderer) => {
+                let mut line = Vec::new();
+                push_line(&renderer.render(event, None).bytes, &mut line);
+                self.out.write_all(&line)
+            }
             Style::Csv => write_csv(&mut self.out, Row::new(event).cells()),
             Style::Table => {
                 let row = Row::new(event);

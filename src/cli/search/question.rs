@@ -164,7 +164,7 @@ fn query(arguments: &SearchArguments, search: Option<&SearchConfig>) -> Result<S
         arguments.q.clone(),
         arguments.order.map_or(base.order, Into::into),
         arguments.limit.or(base.limit),
-        arguments.page_size.unwrap_or(base.page_size),
+        Some(arguments.page_size.unwrap_or(base.page_size)),
     );
     let query = query.map_err(QuestionError::Query)?;
     // Where there is a search, nothing was typed that could stand in the way of its own.

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use super::{progress::Progress, question::Question};
+use super::{coverage::Coverage, question::Question};
 use crate::{
+    cli::progress::Progress,
     event::Event,
     okta::{Class, Client, OktaError, Priority},
     search::SpoolError,
@@ -52,7 +53,7 @@ pub(super) async fn read<T: Take>(
     client: Arc<Client>,
     mut taker: T,
 ) -> Result<T, ReadError> {
-    let mut progress = Progress::new(question);
+    let mut coverage = Coverage::new(question);
     let (window, limit) = (question.window(), question.query.limit);
     let mut reader = WindowReader::new(Arc::clone(&client), Priority::Search, window, limit);
     let mut told = BTreeSet::new();
@@ -62,8 +63,8 @@ pub(super) async fn read<T: Take>(
             Step::Ended => break,
             Step::Part(part) => {
                 may_forget_link = true;
-                let is_first = progress.came(&part, &client.logs_budget()) == 1;
-                taker = take(part, is_first, taker, &progress).await?;
+                let is_first = coverage.came(&part, &client.logs_budget()) == 1;
+                taker = take(part, is_first, taker, coverage.progress()).await?;
             }
             Step::Failed { error, wait } => {
                 let is_worth_it = match error.class() {
@@ -73,17 +74,17 @@ pub(super) async fn read<T: Take>(
                     Class::Authentication | Class::Configuration => false,
                 };
                 if !is_worth_it {
-                    progress.end();
+                    coverage.end();
                     return Err(ReadError::Okta(error));
                 }
                 if told.insert(error.essence()) {
-                    progress.suspend(|| super::note(&format!("{}; trying again", explain(&error))));
+                    coverage.progress().say(&format!("{}; trying again", explain(&error)));
                 }
                 tokio::time::sleep(wait).await;
             }
         }
     }
-    progress.end();
+    coverage.end();
     Ok(taker)
 }
 

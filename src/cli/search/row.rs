@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::event::Event;
+use crate::event::{Event, name_of};
 
 /// The columns of CSV, in their order. They may grow at the end.
 pub(super) const COLUMNS: [&str; 13] = [
@@ -64,7 +64,7 @@ impl Row {
 
     /// The login or e-mail, else the name.
     pub(super) fn actor(&self) -> &str {
-        self.name("/actor")
+        name_of(self.0.pointer("/actor"))
     }
 
     pub(super) fn address(&self) -> &str {
@@ -73,16 +73,7 @@ impl Row {
 
     /// The same of the first target.
     pub(super) fn target(&self) -> &str {
-        self.name("/target/0")
-    }
-
-    fn name(&self, of: &str) -> &str {
-        let party = self.0.pointer(of);
-        let member = |name: &str| {
-            let text = party.and_then(|party| party.get(name)).and_then(Value::as_str);
-            text.filter(|text| !text.is_empty() && *text != "unknown")
-        };
-        member("alternateId").or(member("displayName")).or(member("id")).unwrap_or_default()
+        name_of(self.0.pointer("/target/0"))
     }
 
     fn at(&self, path: &str) -> &str {

@@ -206,7 +206,7 @@ impl Office {
     async fn end_failed(&self, job: &Job, kept: Kept, failed: Failed) -> Result<Carried, EngineError> {
         let mut outcome = verdicts::outcome(&job.command.id, &kept.record, Status::Failed);
         outcome.error = Some(failed.error);
-        outcome.result = failed.result;
+        outcome.result = failed.result.into();
         outcome.before = failed.before;
         outcome.okta_request_id = failed.okta_request_id;
         let kept = self.ended(job, kept, None, &outcome).await?;

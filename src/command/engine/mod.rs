@@ -26,7 +26,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -90,7 +91,7 @@ struct Office {
 }
 
 /// What the journal says of a command, for people.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Listed {
     /// The name of the commands.
     pub commands: String,
@@ -99,6 +100,23 @@ pub struct Listed {
     /// What the journal says.
     #[serde(flatten)]
     pub record: Record,
+}
+
+/// Names first, and then the record from the same text: what is flattened is held as values in between, and events of the
+/// System Log would lose their bytes.
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Names {
+            commands: String,
+            id: String,
+        }
+
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let Names { commands, id } = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        let record = Record::decode(json.get()).map_err(D::Error::custom)?;
+        Ok(Self { commands, id, record })
+    }
 }
 
 /// A limit, for people.

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::command::{
-    Outcome, OutcomeError, Revealed, Status,
+    Brought, Outcome, OutcomeError, Revealed, Status,
     audit::Decision,
     journal::Record,
     message::{Command, Undecodable},
@@ -33,7 +33,7 @@ pub(super) fn outcome(id: &str, record: &Record, status: Status) -> Outcome {
         action: record.action.clone(),
         status,
         repeated: false,
-        result: Value::Null,
+        result: Brought::default(),
         error: None,
         okta_request_id: None,
         before: None,
@@ -92,33 +92,26 @@ fn error(code: &str, message: String, remedy: &str) -> OutcomeError {
 
 /// `result` as it is kept: with the names of the secrets that came up instead of these. `shown` says whether the first
 /// answer has them.
-pub(super) fn without(result: Value, names: &[&str], shown: bool) -> Value {
+pub(super) fn without(result: impl Into<Brought>, names: &[&str], shown: bool) -> Brought {
+    let result = result.into();
     if names.is_empty() {
         return result;
     }
     let key = if shown { WITHHELD_ON_REPEAT } else { WITHHELD };
-    let mut members = members(result);
-    members.insert(key.to_owned(), json!(names));
-    Value::Object(members)
+    result.with_members(|members| {
+        members.insert(key.to_owned(), json!(names));
+    })
 }
 
 /// The kept `result` with the secrets: for the first answer alone.
-pub(super) fn with(result: Value, revealed: &[Revealed]) -> Value {
+pub(super) fn with(result: Brought, revealed: &[Revealed]) -> Brought {
     if revealed.is_empty() {
         return result;
     }
-    let mut members = members(result);
-    members.remove(WITHHELD_ON_REPEAT);
-    for Revealed { name, secret } in revealed {
-        members.insert((*name).to_owned(), json!(secret.expose_secret()));
-    }
-    Value::Object(members)
-}
-
-fn members(result: Value) -> Map<String, Value> {
-    match result {
-        Value::Object(members) => members,
-        Value::Null => Map::new(),
-        other => Map::from_iter([("value".to_owned(), other)]),
-    }
+    result.with_members(|members| {
+        members.remove(WITHHELD_ON_REPEAT);
+        for Revealed { name, secret } in revealed {
+            members.insert((*name).to_owned(), json!(secret.expose_secret()));
+        }
+    })
 }

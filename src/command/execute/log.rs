@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     failure::{Code, of_okta},
@@ -94,17 +94,21 @@ async fn look(
     let page_size = limit.clamp(1, PAGE_MAX);
     let page_size = u16::try_from(page_size).unwrap_or(u16::MAX);
     let window = Window { since, until, filter: filter.clone(), q, order: Order::Descending, page_size };
-    let list = lookup::list_at(work.client, window_url(work.client, &window), limit).await;
+    let list = lookup::raw_list(work.client, window_url(work.client, &window), limit).await;
     let list = list.map_err(|error| of_okta(&error, work.action))?;
     let window = json!({ "since": since, "until": until });
     let count = list.items.len();
-    Ok(Finished::done(json!({
-        "events": Value::from(list.items),
-        "count": count,
-        "complete": list.is_complete,
-        "window": window,
-        "filter": filter,
-    })))
+    let about = json!({ "count": count, "complete": list.is_complete, "window": window, "filter": filter });
+    Ok(Finished::done(about).events(list.items.into_iter().map(on_one_line).collect()))
+}
+
+/// An outcome is one line, as an event of Okta's is. A line break in JSON can only stand between tokens, where a space means
+/// the same.
+fn on_one_line(event: Box<RawValue>) -> Box<RawValue> {
+    if !event.get().contains(['\n', '\r']) {
+        return event;
+    }
+    RawValue::from_string(event.get().replace(['\n', '\r'], " ")).unwrap_or(event)
 }
 
 #[cfg(test)]

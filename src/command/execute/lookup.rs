@@ -1,8 +1,9 @@
 //! Looks at Okta: one object, or a list to its end or to a limit. A look may be repeated, so it is, a few times.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use super::failure::of_okta;
@@ -20,8 +21,8 @@ const LIST_BYTES_MAX: usize = 700 << 10;
 
 /// A list.
 #[derive(Debug)]
-pub(super) struct List {
-    pub(super) items: Vec<Value>,
+pub(super) struct List<T = Value> {
+    pub(super) items: Vec<T>,
     /// Whether there is nothing more.
     pub(super) is_complete: bool,
 }
@@ -65,8 +66,8 @@ pub(super) async fn whole_as<T>(
         let mut items = Vec::new();
         let mut next = Some(client.url_of(target));
         while let Some(url) = next {
-            let page = page_at(client, &url).await?;
-            items.extend(page.items.into_iter().map(&read));
+            let page = patiently::<Vec<Value>>(client, &url).await?;
+            items.extend(page.body.into_iter().map(&read));
             next = page.next;
         }
         Ok(items)
@@ -74,8 +75,12 @@ pub(super) async fn whole_as<T>(
     or_absent(whole.await, action)
 }
 
-/// Looks up the list at `url`, up to `limit` items or what a message can carry.
-pub(super) async fn list_at(client: &Client, url: Url, limit: usize) -> Result<List, OktaError> {
+/// Looks up the list at `url`, up to `limit` items or what a message can carry, each as Okta wrote it.
+pub(super) async fn raw_list(
+    client: &Client,
+    url: Url,
+    limit: usize,
+) -> Result<List<Box<RawValue>>, OktaError> {
     list_from(client, url, limit, LIST_BYTES_MAX).await
 }
 
@@ -103,13 +108,18 @@ fn or_absent<T>(list: Result<T, OktaError>, action: Action) -> Result<Option<T>,
     }
 }
 
-async fn list_from(client: &Client, url: Url, limit: usize, bytes_max: usize) -> Result<List, OktaError> {
+async fn list_from<T: DeserializeOwned + Display>(
+    client: &Client,
+    url: Url,
+    limit: usize,
+    bytes_max: usize,
+) -> Result<List<T>, OktaError> {
     let mut list = List { items: Vec::new(), is_complete: false };
     let mut bytes = 0;
     let mut next = url;
     loop {
-        let page = page_at(client, &next).await?;
-        for item in page.items {
+        let page = patiently::<Vec<T>>(client, &next).await?;
+        for item in page.body {
             bytes += item.to_string().len();
             if list.items.len() == limit || bytes > bytes_max {
                 return Ok(list);
@@ -127,21 +137,8 @@ async fn list_from(client: &Client, url: Url, limit: usize, bytes_max: usize) ->
     }
 }
 
-struct Page {
-    items: Vec<Value>,
-    next: Option<Url>,
-}
-
-async fn page_at(client: &Client, url: &Url) -> Result<Page, OktaError> {
-    let found = patiently(client, url).await?;
-    match found.body {
-        Value::Array(items) => Ok(Page { items, next: found.next }),
-        _ => Err(OktaError::NotAsAsked("it is no JSON array".to_owned())),
-    }
-}
-
 /// Looks until there is an answer, or no more patience. After a 429 the next turn waits by itself.
-async fn patiently(client: &Client, url: &Url) -> Result<Found, OktaError> {
+async fn patiently<T: DeserializeOwned>(client: &Client, url: &Url) -> Result<Found<T>, OktaError> {
     let mut looks = 0;
     loop {
         looks += 1;

@@ -1,7 +1,7 @@
 //! One request at work: what every action needs to look, to expect, to send and to report.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     Attempt,
@@ -10,7 +10,7 @@ use super::{
     secrets,
 };
 use crate::{
-    command::{Action, Expect, Failed, Performed, Subjects, UserSubject, Way},
+    command::{Action, Brought, Expect, Failed, Performed, Subjects, UserSubject, Way},
     okta::{Change, Changed, Client, OktaError, users, users::User},
 };
 
@@ -203,12 +203,15 @@ impl<'a> Work<'a> {
 
     /// What it came to, with what was found before it. Secrets in the result go to where they are guarded.
     pub(super) fn ended(self, finished: Result<Finished, Failed>) -> Result<Performed, Failed> {
-        let Finished { way, mut result, after } = finished.map_err(|failed| self.with_before(failed))?;
+        let Finished { way, mut result, events, after } =
+            finished.map_err(|failed| self.with_before(failed))?;
         let revealed = secrets::take(&mut result);
         if way == Way::DryRun {
             result = json!({ "requests": self.planned });
         }
-        Ok(Performed { way, result, revealed, before: self.before, after, okta_request_id: self.request_id })
+        let result = Brought::new(result, events);
+        let (before, okta_request_id) = (self.before, self.request_id);
+        Ok(Performed { way, result, revealed, before, after, okta_request_id })
     }
 }
 
@@ -216,12 +219,13 @@ impl<'a> Work<'a> {
 pub(super) struct Finished {
     way: Way,
     result: Value,
+    events: Option<Vec<Box<RawValue>>>,
     after: Option<Value>,
 }
 
 impl Finished {
     pub(super) fn new(way: Way, result: Value) -> Self {
-        Self { way, result, after: None }
+        Self { way, result, events: None, after: None }
     }
 
     pub(super) fn done(result: Value) -> Self {
@@ -231,6 +235,12 @@ impl Finished {
     /// It was a dry run: the result is what would have been sent.
     pub(super) fn planned() -> Self {
         Self::new(Way::DryRun, Value::Null)
+    }
+
+    /// With these events of the System Log.
+    pub(super) fn events(mut self, events: Vec<Box<RawValue>>) -> Self {
+        self.events = Some(events);
+        self
     }
 
     pub(super) fn after(mut self, after: Value) -> Self {

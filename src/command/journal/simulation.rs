@@ -20,7 +20,7 @@ struct World {
     /// What was done at Okta, and how often.
     done: BTreeMap<usize, u32>,
     /// What was published: which command, what it says, and whether it is marked as repeated.
-    told: Vec<(usize, Value, bool)>,
+    told: Vec<(usize, Brought, bool)>,
     /// Answers that a crash cut off from their record.
     unrecorded: usize,
 }
@@ -107,7 +107,7 @@ fn whatever_happens_each_command_comes_to_one_outcome_that_is_told() {
         let told: BTreeSet<usize> = world.told.iter().map(|(id, ..)| *id).collect();
         assert_eq!(told.len(), COMMANDS, "seed {seed}: an outcome was never told");
         for (id, result, _) in &world.told {
-            assert_eq!(*result, json!({ "command": id }), "seed {seed}");
+            assert_eq!(*result, json!({ "command": id }).into(), "seed {seed}");
         }
         assert!(world.done.values().all(|times| *times == 1), "seed {seed}: done twice: {:?}", world.done);
         assert_eq!(world.done.len(), COMMANDS, "seed {seed}");

@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::{OutletError, Parcel};
-use crate::sink::{SinkError, file::lines::push_line};
+use crate::{format::push_line, sink::SinkError};
 
 /// Standard output.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::{
-    super::events::is_missing,
+    super::missing::is_missing,
     pseudonym::Pseudonyms,
     rules::{Action, Node},
     scan,

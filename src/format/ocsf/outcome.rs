@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use super::{
-    super::{log_event::LogEvent, object::is_missing, writer::ObjectWriter},
+    super::{log_event::LogEvent, writer::ObjectWriter},
     class::{AUTHENTICATION, Class, DETECTION_FINDING},
     entity,
     notes::Notes,
 };
+use crate::event::is_missing;
 
 /// `status_id` of a finding by its activity: what Okta calls the outcome is not the status of an investigation.
 const FINDING_STATUS: [(u8, u8, &str); 3] = [(1, 1, "New"), (2, 2, "In Progress"), (3, 4, "Resolved")];

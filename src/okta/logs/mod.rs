@@ -6,18 +6,14 @@
 mod bounded;
 mod polling;
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use url::Url;
 
 use super::Client;
 
+pub use crate::config::RETENTION;
 pub use bounded::{Part, Window, part, window_url};
 pub use polling::{Answer, Query, first_url, get};
-
-/// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
-pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 fn logs_url(client: &Client) -> Url {
     let mut url = client.org().url.clone();

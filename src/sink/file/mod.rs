@@ -4,7 +4,7 @@
 //! length, and files begun after it are removed: what was written beyond the cursor will be delivered again. One
 //! blocking task a sink does the I/O; batches that wait for it share one sync.
 
-pub(crate) mod lines;
+pub(in crate::sink) mod names;
 mod rotation;
 pub(crate) mod writer;
 
@@ -46,7 +46,7 @@ impl File {
         origin: &Arc<Origin>,
         mark: Option<&SinkMark>,
     ) -> Result<Self, SinkError> {
-        let (config, stem, mark) = (config.clone(), lines::file_stem(&origin.route), mark.cloned());
+        let (config, stem, mark) = (config.clone(), names::file_stem(&origin.route), mark.cloned());
         let name = config.name.clone();
         let opening = tokio::task::spawn_blocking(move || Writer::open(config, stem, mark.as_ref())).await;
         let writer = opening

@@ -11,7 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::lines::FILE_MODE;
+use super::names::FILE_MODE;
 use crate::config::Compression;
 
 const SUFFIX: &str = ".jsonl";

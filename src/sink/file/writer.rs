@@ -12,10 +12,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    lines::{FILE_MODE, push_line},
+    names::FILE_MODE,
     rotation::{self, FileName},
 };
-use crate::{config::FileSink, sink::SinkError, state::SinkMark};
+use crate::{config::FileSink, format::push_line, sink::SinkError, state::SinkMark};
 
 /// What was being done when the operating system refused.
 #[derive(Debug)]

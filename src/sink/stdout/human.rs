@@ -5,6 +5,8 @@ use std::io::Write as _;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use crate::event::name_of;
+
 /// Appends one line. What is missing in the event is missing in the line.
 pub(super) fn push_line(payload: &[u8], is_coloured: bool, lines: &mut Vec<u8>) {
     let event: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
@@ -14,11 +16,9 @@ pub(super) fn push_line(payload: &[u8], is_coloured: bool, lines: &mut Vec<u8>) 
     let style = if is_coloured { style_of(&severity, &outcome) } else { Style::new() };
     let published = text("/published");
     let time = published.split_once('T').map_or("", |(_, time)| time.get(..8).unwrap_or(time));
-    let mut who = name(event.get("actor"));
-    if let Some(target) = event.pointer("/target/0").map(|target| name(Some(target)))
-        && !target.is_empty()
-        && target != who
-    {
+    let name = |path: &str| clean(name_of(event.pointer(path)));
+    let (mut who, target) = (name("/actor"), name("/target/0"));
+    if !target.is_empty() && target != who {
         who = format!("{who} → {target}");
     }
     let place = [text("/client/ipAddress"), text("/client/geographicalContext/city")];
@@ -31,15 +31,6 @@ pub(super) fn push_line(payload: &[u8], is_coloured: bool, lines: &mut Vec<u8>) 
         event_type = text("/eventType"),
         separator = if place.is_empty() { "" } else { "  " },
     );
-}
-
-fn name(party: Option<&Value>) -> String {
-    let member = |name: &str| {
-        let text = party.and_then(|party| party.get(name)).and_then(Value::as_str);
-        text.filter(|text| !text.is_empty() && *text != "unknown")
-    };
-    let name = member("alternateId").or(member("displayName")).or(member("id"));
-    clean(name.unwrap_or_default())
 }
 
 /// What a terminal would take for a command must not reach it.

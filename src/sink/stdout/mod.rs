@@ -7,10 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{Failure, Receipt, Settled, SinkError, file::lines::push_line};
+use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
     config::{StdoutSink, StdoutStyle},
     event::Batch,
+    format::push_line,
 };
 
 /// Standard output.

@@ -19,7 +19,7 @@ fn outcome(id: &str) -> Outcome {
         action: "user.deactivate".to_owned(),
         status: Status::Done,
         repeated: false,
-        result: json!({ "user": "J\u{fc}rgen" }),
+        result: json!({ "user": "J\u{fc}rgen" }).into(),
         error: None,
         okta_request_id: Some("req-1".to_owned()),
         before: Some(json!({ "status": "ACTIVE" })),

@@ -55,7 +55,7 @@ async fn nothing_is_lost_by_thirty_kills() {
     let broker = Broker::shared().await;
     broker.create_topic(TOPIC, 3, &[]).await;
     let nats = NatsServer::start().await;
-    let workplace = Workplace::new(&okta, &configuration(&broker.bus().brokers[0], &nats.url()));
+    let workplace = Workplace::new(&okta, &configuration(&broker.section(), &nats.section()));
 
     let mut random = fastrand::Rng::with_seed(30);
     for _ in 0..KILLS {
@@ -113,12 +113,8 @@ routes = [
   {{ sink = "nats", in_flight_pages = {PAGES_IN_FLIGHT} }},
   {{ sink = "files", in_flight_pages = {PAGES_IN_FLIGHT} }},
 ]
-[buses.kafka]
-kind = "kafka"
-brokers = ["{kafka}"]
-[buses.nats]
-kind = "nats"
-servers = ["{nats}"]
+{kafka}
+{nats}
 [sinks.kafka]
 kind = "kafka"
 topic = "{TOPIC}"

@@ -8,24 +8,7 @@ use std::{
 use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta, tools::eventually};
 
 fn workplace(okta: &Okta, nats: &NatsServer) -> Workplace {
-    let config = format!(
-        r#"
-[streams.log]
-org = "acme"
-start = "-90d"
-poll_interval = "200ms"
-routes = [{{ sink = "nats" }}]
-[buses.nats]
-kind = "nats"
-servers = ["{}"]
-[sinks.nats]
-kind = "nats"
-stream = "OKTA"
-create = {{}}
-"#,
-        nats.url()
-    );
-    Workplace::new(okta, &config)
+    Workplace::new(okta, &nats.configuration(r#"{ sink = "nats" }"#))
 }
 
 #[tokio::test]

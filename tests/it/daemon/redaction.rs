@@ -132,28 +132,11 @@ async fn a_refused_link_costs_nothing_where_fields_are_redacted() {
 async fn neither_subjects_nor_headers_nor_dead_letters_tell_what_was_redacted() {
     let okta = Okta::with_backlog(200).await;
     let nats = NatsServer::start().await;
-    let config = format!(
-        r#"
-[streams.log]
-org = "acme"
-start = "-90d"
-poll_interval = "200ms"
-routes = [{{ sink = "nats", redact = {{ pseudonymize = ["actor", "target", "client.ipAddress", "debugContext"], key_file = "{{dir}}/key" }} }}]
-[buses.nats]
-kind = "nats"
-servers = ["{}"]
-[sinks.nats]
-kind = "nats"
-stream = "OKTA"
-subject = "okta.{{user}}.{{event_type}}"
-create = {{}}
-"#,
-        nats.url()
+    let config = nats.configuration(
+        r#"{ sink = "nats", redact = { pseudonymize = ["actor", "target", "client.ipAddress", "debugContext"], key_file = "{dir}/key" } }"#,
     );
-    let workplace = workplace(&okta, &config);
-    fs::write(workplace.path("key"), KEY).unwrap();
-    let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o600);
-    fs::set_permissions(workplace.path("key"), mode).unwrap();
+    let workplace = workplace(&okta, &(config + "subject = \"okta.{user}.{event_type}\"\n"));
+    workplace.write_secret("key", KEY);
     let _daemon = workplace.start(&[]);
     workplace.route("log/nats", |route| route.delivered == 200).await;
     let huge = format!(
@@ -244,21 +227,8 @@ async fn routes_of_one_sink_that_redact_differently_are_refused() {
 async fn a_stream_may_have_an_event_with_and_without_what_is_redacted() {
     let okta = Okta::with_backlog(50).await;
     let nats = NatsServer::start().await;
-    let config = format!(
-        r#"
-[streams.log]
-org = "acme"
-start = "-90d"
-routes = [{{ sink = "nats" }}, {{ sink = "nats", name = "log/redacted", redact = {{ drop = ["actor"] }} }}]
-[buses.nats]
-kind = "nats"
-servers = ["{}"]
-[sinks.nats]
-kind = "nats"
-stream = "OKTA"
-create = {{}}
-"#,
-        nats.url()
+    let config = nats.configuration(
+        r#"{ sink = "nats" }, { sink = "nats", name = "log/redacted", redact = { drop = ["actor"] } }"#,
     );
     workplace(&okta, &config).catch_up().await;
     let stored = nats.stored("OKTA").await;

@@ -68,9 +68,7 @@ kind = "nats"
 stream = "NONE"
 subject = "none.{{route}}"
 create = {{}}
-[buses.kafka]
-kind = "kafka"
-brokers = ["{}"]
+{}
 [buses.nats]
 kind = "nats"
 servers = ["nats://user:secret@{}"]
@@ -99,7 +97,7 @@ rotate = {{ size = "100 KiB", compress = "zstd" }}
 [sinks.out]
 kind = "stdout"
 "#,
-        broker.bus().brokers[0],
+        broker.section(),
         nats.url().trim_start_matches("nats://")
     )
 }
@@ -122,11 +120,7 @@ async fn what_is_published_is_what_the_schema_says() {
     for topic in ["schema.acme.okta", "schema.acme.ocsf", "schema.acme.ecs", "schema.structured"] {
         broker.create_topic(topic, 3, &[]).await;
     }
-    let workplace = Workplace::with_orgs(&format!(
-        "{}\n[orgs.acme]\nurl = \"{}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\nbudget = {{ share = 1.0 }}\n",
-        configuration(broker, &nats),
-        okta.url()
-    ));
+    let workplace = Workplace::new(&okta, &configuration(broker, &nats));
     run_searches(&workplace).await;
 
     let said = workplace.oktabus(&["schema", "--as", "json-schema"]).await;
@@ -199,11 +193,7 @@ async fn published_by_searches(nats: &NatsServer) -> Vec<Value> {
 async fn the_document_is_asyncapi_by_its_own_parser() {
     let okta = Okta::with_backlog(1).await;
     let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
-    let workplace = Workplace::with_orgs(&format!(
-        "{}\n[orgs.acme]\nurl = \"{}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\n",
-        configuration(broker, &nats),
-        okta.url()
-    ));
+    let workplace = Workplace::new(&okta, &configuration(broker, &nats));
     let said = workplace.oktabus(&["schema"]).await;
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     assert!(!said.stdout.contains("secret"), "{}", said.stdout);

@@ -10,15 +10,13 @@ fn workplace(okta: &Okta, broker: &Broker, topic: &str, options: &str) -> Workpl
 org = "acme"
 start = "-90d"
 routes = [{{ sink = "kafka", format = "ocsf" }}]
-[buses.kafka]
-kind = "kafka"
-brokers = ["{}"]
+{}
 options = {{ {options} }}
 [sinks.kafka]
 kind = "kafka"
 topic = "{topic}"
 "#,
-        broker.bus().brokers[0]
+        broker.section()
     );
     Workplace::new(okta, &config)
 }

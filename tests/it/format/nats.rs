@@ -6,24 +6,7 @@ use super::{assert_cut_and_whole, large_event};
 use crate::support::{daemon::Workplace, nats::NatsServer, okta::Okta};
 
 fn workplace(okta: &Okta, nats: &NatsServer) -> Workplace {
-    let config = format!(
-        r#"
-[streams.log]
-org = "acme"
-start = "-90d"
-poll_interval = "200ms"
-routes = [{{ sink = "nats", format = "ocsf" }}]
-[buses.nats]
-kind = "nats"
-servers = ["{}"]
-[sinks.nats]
-kind = "nats"
-stream = "OKTA"
-create = {{}}
-"#,
-        nats.url()
-    );
-    Workplace::new(okta, &config)
+    Workplace::new(okta, &nats.configuration(r#"{ sink = "nats", format = "ocsf" }"#))
 }
 
 async fn payloads(nats: &NatsServer) -> Vec<String> {

@@ -9,7 +9,8 @@ use super::{org, service_app};
 use crate::support::{
     daemon::Workplace,
     judges::okta::{
-        CLIENT_ID, KEY_ID, Key, TokenServer, node_directory, node_sdk, python_directory, python_sdk,
+        ALGORITHMS, CLIENT_ID, KEY_ID, Key, TokenServer, node_directory, node_sdk, python_directory,
+        python_sdk,
     },
     okta::{Okta, TOKEN},
 };
@@ -32,12 +33,7 @@ async fn judge(key: &Key, form: &str, algorithm: &str, dpop: bool, more: &str) {
 
 #[tokio::test]
 async fn oidc_provider_takes_our_assertions_of_every_algorithm() {
-    for (kind, algorithms) in [
-        ("RSA", &["RS256", "RS384", "RS512"][..]),
-        ("P-256", &["ES256"]),
-        ("P-384", &["ES384"]),
-        ("P-521", &["ES512"]),
-    ] {
+    for (kind, algorithms) in ALGORITHMS {
         let key = Key::generate(kind);
         for algorithm in algorithms {
             let more = format!("algorithm = \"{algorithm}\"\nkey_id = \"{KEY_ID}\"");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{TO_FILES, org, service_app, workplace};
 use crate::support::{
     daemon::Workplace,
-    judges::okta::{CLIENT_ID, KEY_ID, Key},
+    judges::okta::{ALGORITHMS, CLIENT_ID, KEY_ID, Key},
     okta::{Okta, TOKEN},
     tools::eventually,
 };
@@ -21,12 +21,7 @@ fn assert_nothing_leaks(workplace: &Workplace, key: &str) {
 
 #[tokio::test]
 async fn every_key_in_every_form_reads_the_log_to_its_end() {
-    for (kind, algorithms) in [
-        ("RSA", &["RS256", "RS384", "RS512"][..]),
-        ("P-256", &["ES256"]),
-        ("P-384", &["ES384"]),
-        ("P-521", &["ES512"]),
-    ] {
+    for (kind, algorithms) in ALGORITHMS {
         let key = Key::generate(kind);
         let okta = org(1_500, &key, &json!({}), &[]).await;
         let forms = [(&key.pkcs8, false), (&key.traditional, false), (&key.jwk(None), true)];

@@ -19,12 +19,8 @@ async fn a_replayed_message_is_the_message() {
 org = "acme"
 start = "-90d"
 routes = [{{ sink = "kafka", format = "ocsf" }}, {{ sink = "nats", format = "ecs" }}]
-[buses.kafka]
-kind = "kafka"
-brokers = ["{}"]
-[buses.nats]
-kind = "nats"
-servers = ["{}"]
+{}
+{}
 [sinks.kafka]
 kind = "kafka"
 topic = "{TOPIC}"
@@ -33,8 +29,8 @@ kind = "nats"
 stream = "OKTA"
 create = {{}}
 "#,
-        broker.bus().brokers[0],
-        nats.url()
+        broker.section(),
+        nats.section()
     );
     let workplace = Workplace::new(&okta, &rest);
     workplace.catch_up().await;

@@ -82,12 +82,8 @@ routes = [
   {{ sink = "kafka", {BATCHES} }},
   {{ sink = "nats", {BATCHES} }},
 ]
-[buses.k]
-kind = "kafka"
-brokers = ["{}"]
-[buses.n]
-kind = "nats"
-servers = ["{}"]
+{}
+{}
 [sinks.kafka]
 kind = "kafka"
 topic = "{topic}"
@@ -96,8 +92,8 @@ kind = "nats"
 stream = "FOUND"
 create = {{}}
 "#,
-        broker.bus().brokers[0],
-        nats.url(),
+        broker.section(),
+        nats.section(),
         schedule = schedule(),
     );
     let workplace = Workplace::new(&okta, &configuration);

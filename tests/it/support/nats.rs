@@ -116,6 +116,31 @@ impl NatsServer {
         }
     }
 
+    /// The section of a configuration that makes it the bus `nats`.
+    pub(crate) fn section(&self) -> String {
+        format!("[buses.nats]\nkind = \"nats\"\nservers = [\"{}\"]\n", self.url())
+    }
+
+    /// A configuration with a stream of everything, `routes`, and the sink `nats`, which makes the stream `OKTA` here. What
+    /// follows it belongs to that sink.
+    pub(crate) fn configuration(&self, routes: &str) -> String {
+        let bus = self.section();
+        format!(
+            r#"
+[streams.log]
+org = "acme"
+start = "-90d"
+poll_interval = "200ms"
+routes = [{routes}]
+{bus}
+[sinks.nats]
+kind = "nats"
+stream = "OKTA"
+create = {{}}
+"#
+        )
+    }
+
     /// JetStream for the test itself, on a server that lets everybody in.
     pub(crate) async fn jetstream(&self) -> jetstream::Context {
         self.jetstream_as(ConnectOptions::new()).await

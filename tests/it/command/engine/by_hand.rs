@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{Scene, essence};
+use super::scene::{Scene, essence, until};
 
 fn said(said: &crate::support::daemon::Said) -> Value {
     serde_json::from_str(&said.stdout).unwrap_or_else(|err| panic!("{err}: {said:?}"))
@@ -67,4 +67,35 @@ async fn a_command_is_published_by_hand() {
     let listed = scene.by_hand(&["list"]).await.stdout;
     let columns: Vec<_> = listed.lines().last().unwrap().split_whitespace().skip(1).take(4).collect();
     assert_eq!(columns, ["done", "user.suspend", "ada@acme.com", "p1"], "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_of_the_log_arrive_byte_for_byte_however_they_are_asked_for() {
+    let mut scene = Scene::start("allow = [\"log.search\"]").await;
+    // Numbers that no double is, a member twice, members in an order of their own.
+    let event = format!(
+        r#"{{"uuid":"odd", "published":"{:.3}","eventType":"user.session.start","n":[12345678901234567890123,0.1000000000000000055,1e400,1.10],"x":1,"a":"\u00e9","x":2}}"#,
+        jiff::Timestamp::now()
+    );
+    scene.okta.add(&format!("[{}]", event.replacen(' ', "\n", 1))).await;
+    let command = json!({ "id": "l1", "action": "log.search", "parameters": { "limit": 1 } });
+    for outcomes in 1..=2 {
+        scene.send(command.clone()).await;
+        until(async || scene.nats.stored("OUTCOMES").await.len() == outcomes).await;
+    }
+    let published = scene.nats.stored("OUTCOMES").await.into_iter();
+    let mut told: Vec<_> = published.map(|message| String::from_utf8(message.payload).unwrap()).collect();
+
+    for (id, has_daemon) in [("l2", true), ("l3", false)] {
+        if !has_daemon {
+            scene.stop().await;
+        }
+        told.push(scene.by_hand(&["run", "log.search", "-p", "limit=1", "--id", id, "--json"]).await.stdout);
+        told.push(scene.by_hand(&["show", id, "--json"]).await.stdout);
+        told.push(scene.by_hand(&["show", id]).await.stdout);
+    }
+    assert_eq!(told.len(), 8);
+    for text in told {
+        assert!(text.contains(&event), "{text}");
+    }
 }

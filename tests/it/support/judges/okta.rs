@@ -16,6 +16,14 @@ pub(crate) const CLIENT_ID: &str = "0oatests";
 /// The kid of its key.
 pub(crate) const KEY_ID: &str = "key-1";
 
+/// Every kind of key, with the algorithms that it signs with.
+pub(crate) const ALGORITHMS: [(&str, &[&str]); 4] = [
+    ("RSA", &["RS256", "RS384", "RS512"]),
+    ("P-256", &["ES256"]),
+    ("P-384", &["ES384"]),
+    ("P-521", &["ES512"]),
+];
+
 /// A private key in every form that oktabus reads, made by Node.js.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Key {

@@ -92,6 +92,11 @@ impl Broker {
         Arc::new(self.bus_with(&[]))
     }
 
+    /// The section of a configuration that makes it the bus `kafka`.
+    pub(crate) fn section(&self) -> String {
+        format!("[buses.kafka]\nkind = \"kafka\"\nbrokers = [\"{}\"]\n", self.address())
+    }
+
     /// Like [`Broker::bus`], with properties of librdkafka.
     pub(crate) fn bus_with(&self, options: &[(&str, &str)]) -> KafkaBus {
         KafkaBus {

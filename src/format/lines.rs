@@ -1,7 +1,4 @@
-//! JSON lines, and file names made of route names.
-
-/// Events tell of persons: the owner writes, the group may read, and nobody else.
-pub(in crate::sink) const FILE_MODE: u32 = 0o640;
+//! JSON lines: one value a line, whatever its white space.
 
 /// Appends `json` as one line. A line break can only stand between tokens in JSON, where a space means the same.
 pub(crate) fn push_line(json: &[u8], lines: &mut Vec<u8>) {
@@ -13,11 +10,6 @@ pub(crate) fn push_line(json: &[u8], lines: &mut Vec<u8>) {
     }
     lines.extend_from_slice(rest);
     lines.push(b'\n');
-}
-
-/// The part of a file's name that stands for `route`. Route names have no dot, so no two routes share a stem.
-pub(in crate::sink) fn file_stem(route: &str) -> String {
-    route.replace('/', ".")
 }
 
 #[cfg(test)]

@@ -1,170 +1,33 @@
-//! Searches: what is asked on a schedule, which window each run covers, and how what is found goes out.
+//! What was typed of a search becomes what it means.
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::{
-    Problem, RouteConfig, Start,
-    quantity::Span,
-    route::{self, Names, RawRoute, refers},
-    secret::InlineSecrets,
-    stream::{check_filter, page_size, start},
+    super::{
+        Problem, RETENTION,
+        quantity::Span,
+        route::{self, Names, RawRoute, refers},
+        secret::InlineSecrets,
+        stream::start,
+    },
+    Emit, Empty, Missed, Order, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
 };
-use crate::{schedule::Schedule, scim::Criteria};
+use crate::{
+    schedule::{Schedule, ScheduleError},
+    scim::Criteria,
+};
 
-/// Okta keeps 90 days.
-const RETENTION: Duration = Duration::from_secs(90 * 86_400);
-/// What Okta takes in `q`.
-const KEYWORDS_MAX: usize = 10;
-const KEYWORD_CHARS_MAX: usize = 40;
 const DEFAULT_SETTLE: Duration = Duration::from_secs(120);
 const DEFAULT_BATCH_SIZE: u16 = 100;
 const BATCH_SIZE_MAX: u16 = 1_000;
 /// Jitter spreads load; what is later than this is another schedule.
 const JITTER_MAX: Duration = Duration::from_secs(86_400);
 
-/// A bounded query of one org's log on a schedule, and where what it finds goes.
-#[derive(Debug, Clone)]
-pub struct SearchConfig {
-    /// Its name in the configuration.
-    pub name: String,
-    /// The org's name.
-    pub org: String,
-    /// When it is due.
-    pub schedule: Schedule,
-    /// It begins up to that much after the slot; the window stays that of the slot.
-    pub jitter: Duration,
-    /// What becomes of slots that came while oktabus was down.
-    pub missed: Missed,
-    /// What becomes of a slot that comes while the run before is still at work.
-    pub overlap: Overlap,
-    /// What a run covers.
-    pub window: WindowConfig,
-    /// What is asked.
-    pub query: SearchQuery,
-    /// Where it goes, at least one.
-    pub routes: Vec<SearchRouteConfig>,
-}
-
-/// What becomes of slots that came while oktabus was down.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Missed {
-    /// They are left out.
-    Skip,
-    /// The last one of them runs.
-    #[default]
-    Once,
-    /// All of them run, one after the other.
-    All,
-}
-
-/// What becomes of a slot that comes while the run before is still at work.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Overlap {
-    /// It is left out.
-    Skip,
-    /// It runs afterwards.
-    #[default]
-    Queue,
-}
-
-/// What a run covers. Times are before the slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WindowConfig {
-    /// From the end of the window before up to the slot less `settle`.
-    SinceLast {
-        /// Where the first window begins.
-        start: Start,
-        /// How long events may take to appear in Okta's log.
-        settle: Duration,
-        /// That much of the window before is read again; what was found then is left out.
-        overlap: Duration,
-    },
-    /// As much every time.
-    LookBack {
-        /// The length of the window.
-        look_back: Duration,
-        /// How long events may take to appear in Okta's log.
-        settle: Duration,
-    },
-}
-
-impl WindowConfig {
-    /// How long before its slot a window ends.
-    pub fn settle(self) -> Duration {
-        match self {
-            Self::SinceLast { settle, .. } | Self::LookBack { settle, .. } => settle,
-        }
-    }
-}
-
-/// What is asked of Okta.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SearchQuery {
-    /// All criteria as one SCIM filter.
-    pub filter: Option<String>,
-    /// Keywords that must all be there.
-    pub q: Option<String>,
-    /// The order of what is found.
-    pub order: Order,
-    /// The most events that a run finds.
-    pub limit: Option<u64>,
-    /// Events a request, 1 to 1,000.
-    pub page_size: u16,
-}
-
-/// The order of events by `published`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// The oldest first.
-    #[default]
-    Ascending,
-    /// The newest first.
-    Descending,
-}
-
-/// One search feeding one sink.
-#[derive(Debug, Clone)]
-pub struct SearchRouteConfig {
-    /// As of a stream.
-    pub route: RouteConfig,
-    /// What a message is.
-    pub emit: Emit,
-    /// What becomes of a run that finds nothing.
-    pub empty: Empty,
-}
-
-/// What a message of a search is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Emit {
-    /// An event.
-    Events,
-    /// Some events together, with what they are a part of.
-    Batches {
-        /// Events a batch, 1 to 1,000.
-        batch_size: u16,
-    },
-    /// How many there are, and of whom and from where most.
-    Summary,
-}
-
-/// What becomes of a run that finds nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Empty {
-    /// Nothing is published.
-    #[default]
-    Silent,
-    /// A message says so.
-    Report,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawSearch {
+pub(in crate::config) struct RawSearch {
     org: String,
     schedule: String,
     time_zone: Option<String>,
@@ -194,7 +57,7 @@ pub(super) struct RawSearch {
     routes: Vec<RawRoute>,
 }
 
-pub(super) fn understand(
+pub(in crate::config) fn understand(
     name: &str,
     raw: RawSearch,
     names: &Names<'_>,
@@ -217,7 +80,7 @@ pub(super) fn understand(
         target: raw.target,
         ip: raw.ip.map(|ip| ip.to_string()),
     };
-    let query = query(&criteria, raw.q, raw.order, raw.limit, raw.page_size)?;
+    let query = SearchQuery::new(&criteria, raw.q, raw.order, raw.limit, raw.page_size)?;
     let mut routes = Vec::new();
     for (index, raw) in raw.routes.into_iter().enumerate() {
         let route = search_route(name, raw, names, secrets);
@@ -236,23 +99,10 @@ pub(super) fn understand(
     })
 }
 
-impl SearchQuery {
-    /// A query for what `criteria`, `q` and the rest say, if Okta could take it. The error says which key is wrong.
-    pub fn new(
-        criteria: &Criteria,
-        q: Option<String>,
-        order: Order,
-        limit: Option<u64>,
-        page_size: u16,
-    ) -> Result<Self, Problem> {
-        query(criteria, q, order, limit, Some(page_size))
-    }
-}
-
 fn schedule(typed: &str, zone: Option<&str>) -> Result<Schedule, Problem> {
     Schedule::parse(typed, zone.unwrap_or("UTC")).map_err(|err| {
         let key = match err {
-            crate::schedule::ScheduleError::UnknownZone { .. } => "time_zone",
+            ScheduleError::UnknownZone { .. } => "time_zone",
             _ => "schedule",
         };
         Problem::new(key, err.to_string())
@@ -292,66 +142,6 @@ fn window(
         return Err(Problem::new("look_back", "with `settle` it is more than the 90 days that Okta keeps"));
     }
     Ok(WindowConfig::LookBack { look_back, settle })
-}
-
-fn query(
-    criteria: &Criteria,
-    q: Option<String>,
-    order: Order,
-    limit: Option<u64>,
-    typed_page_size: Option<u16>,
-) -> Result<SearchQuery, Problem> {
-    check_filter(criteria.filter.as_deref())?;
-    criteria.event_types.iter().try_for_each(|pattern| check_event_type(pattern))?;
-    if let Some(q) = &q {
-        check_keywords(q)?;
-    }
-    if limit == Some(0) {
-        return Err(Problem::new(
-            "limit",
-            "a search that may find nothing finds nothing: leave it out for all",
-        ));
-    }
-    let page_size = page_size(typed_page_size)?;
-    Ok(SearchQuery { filter: criteria.to_filter(), q, order, limit, page_size })
-}
-
-/// What Okta cannot be asked for would find nothing for ever, unseen.
-fn check_event_type(pattern: &str) -> Result<(), Problem> {
-    let within = pattern.strip_prefix('*').unwrap_or(pattern);
-    let within = within.strip_suffix('*').unwrap_or(within);
-    if pattern.is_empty() {
-        return Err(Problem::new("event_types", "an event type is empty: leave it out to get all"));
-    }
-    if within.contains('*') {
-        let reason = format!(
-            "`{pattern}` is more than Okta can be asked for: `*` stands at the beginning or the end; \
-             `event_types` of a route take it anywhere"
-        );
-        return Err(Problem::new("event_types", reason));
-    }
-    Ok(())
-}
-
-fn check_keywords(q: &str) -> Result<(), Problem> {
-    let keywords: Vec<_> = q.split_whitespace().collect();
-    if keywords.is_empty() {
-        return Err(Problem::new("q", "is empty: leave it out to get everything"));
-    }
-    if keywords.len() > KEYWORDS_MAX {
-        let reason = format!("has {} keywords, and Okta takes {KEYWORDS_MAX}", keywords.len());
-        return Err(Problem::new("q", reason));
-    }
-    match keywords.iter().find(|keyword| keyword.chars().count() > KEYWORD_CHARS_MAX) {
-        None => Ok(()),
-        Some(long) => {
-            let reason = format!(
-                "`{long}` has {} characters, and Okta takes {KEYWORD_CHARS_MAX} a keyword",
-                long.chars().count()
-            );
-            Err(Problem::new("q", reason))
-        }
-    }
 }
 
 fn search_route(

@@ -1,0 +1,126 @@
+//! Searches: what is asked on a schedule, which window each run covers, and how what is found goes out.
+
+mod query;
+mod understand;
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use query::{Order, SearchQuery};
+pub(super) use understand::{RawSearch, understand};
+
+use super::{RouteConfig, Start};
+use crate::schedule::Schedule;
+
+/// A bounded query of one org's log on a schedule, and where what it finds goes.
+#[derive(Debug, Clone)]
+pub struct SearchConfig {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The org's name.
+    pub org: String,
+    /// When it is due.
+    pub schedule: Schedule,
+    /// It begins up to that much after the slot; the window stays that of the slot.
+    pub jitter: Duration,
+    /// What becomes of slots that came while oktabus was down.
+    pub missed: Missed,
+    /// What becomes of a slot that comes while the run before is still at work.
+    pub overlap: Overlap,
+    /// What a run covers.
+    pub window: WindowConfig,
+    /// What is asked.
+    pub query: SearchQuery,
+    /// Where it goes, at least one.
+    pub routes: Vec<SearchRouteConfig>,
+}
+
+/// What becomes of slots that came while oktabus was down.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// They are left out.
+    Skip,
+    /// The last one of them runs.
+    #[default]
+    Once,
+    /// All of them run, one after the other.
+    All,
+}
+
+/// What becomes of a slot that comes while the run before is still at work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// It is left out.
+    Skip,
+    /// It runs afterwards.
+    #[default]
+    Queue,
+}
+
+/// What a run covers. Times are before the slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowConfig {
+    /// From the end of the window before up to the slot less `settle`.
+    SinceLast {
+        /// Where the first window begins.
+        start: Start,
+        /// How long events may take to appear in Okta's log.
+        settle: Duration,
+        /// That much of the window before is read again; what was found then is left out.
+        overlap: Duration,
+    },
+    /// As much every time.
+    LookBack {
+        /// The length of the window.
+        look_back: Duration,
+        /// How long events may take to appear in Okta's log.
+        settle: Duration,
+    },
+}
+
+impl WindowConfig {
+    /// How long before its slot a window ends.
+    pub fn settle(self) -> Duration {
+        match self {
+            Self::SinceLast { settle, .. } | Self::LookBack { settle, .. } => settle,
+        }
+    }
+}
+
+/// One search feeding one sink.
+#[derive(Debug, Clone)]
+pub struct SearchRouteConfig {
+    /// As of a stream.
+    pub route: RouteConfig,
+    /// What a message is.
+    pub emit: Emit,
+    /// What becomes of a run that finds nothing.
+    pub empty: Empty,
+}
+
+/// What a message of a search is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emit {
+    /// An event.
+    Events,
+    /// Some events together, with what they are a part of.
+    Batches {
+        /// Events a batch, 1 to 1,000.
+        batch_size: u16,
+    },
+    /// How many there are, and of whom and from where most.
+    Summary,
+}
+
+/// What becomes of a run that finds nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Empty {
+    /// Nothing is published.
+    #[default]
+    Silent,
+    /// A message says so.
+    Report,
+}

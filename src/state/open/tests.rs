@@ -1,0 +1,138 @@
+//! What happens to a store when it is opened: taken over, refused, recovered, compacted.
+
+use super::*;
+use crate::state::record::{self, encode_version_1};
+
+fn cursor(link: &str) -> Cursor {
+    Cursor::for_tests(link)
+}
+
+fn refusal(directory: &std::path::Path) -> Distrust {
+    match open(Places::within(directory.to_owned()), Opening::Trusted) {
+        Err(StateError::Refused(refusal)) => refusal.distrust,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_store_of_an_earlier_version_is_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let engine = Engine::open(&directory.path().join("store")).unwrap();
+        let mut batch = Batch::default();
+        batch.insert(
+            cursors::cursor_key("r"),
+            encode_version_1(7, &cursors::encode_cursor("r", &cursor("1")).unwrap()),
+        );
+        engine.apply(batch).unwrap();
+        engine.flush().unwrap();
+    }
+    let store = for_tests(directory.path());
+    assert_eq!(store.load("r").unwrap().unwrap().generation, 7);
+    store.advance("r", 7, &cursor("2")).unwrap();
+    drop(store);
+    assert_eq!(for_tests(directory.path()).load("r").unwrap().unwrap().generation, 8);
+}
+
+#[test]
+fn a_record_of_a_later_version_is_refused_with_its_number() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let store = for_tests(directory.path());
+        store.advance("r", 0, &cursor("1")).unwrap();
+        let mut record = store.engine.get(&cursors::cursor_key("r")).unwrap().unwrap();
+        record[3] = record::VERSION + 1;
+        let mut batch = Batch::default();
+        batch.insert(cursors::cursor_key("r"), record);
+        store.write(batch).unwrap();
+    }
+    let refused = open(Places::within(directory.path().to_owned()), Opening::Trusted).unwrap_err();
+    assert!(matches!(&refused, StateError::NewerFormat { found: 3, known: 2, .. }), "{refused}");
+}
+
+#[test]
+fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_that_was_chosen() {
+    let directory = tempfile::tempdir().unwrap();
+    let older = tempfile::tempdir().unwrap();
+    let (path, kept) = (directory.path().join("store"), older.path().join("store"));
+    {
+        let store = for_tests(directory.path());
+        store.advance("r", 0, &cursor("1")).unwrap();
+        store
+            .record(
+                "c-1",
+                0,
+                &crate::state::Entry { received_at: Timestamp::UNIX_EPOCH, content: "1".to_owned() },
+            )
+            .unwrap();
+        store.close().unwrap();
+    }
+    copy(&path, &kept);
+    {
+        let store = for_tests(directory.path());
+        store.advance("r", 1, &cursor("2")).unwrap();
+        store.close().unwrap();
+    }
+    let latest = older.path().join("latest");
+    copy(&path, &latest);
+
+    fs::remove_dir_all(&path).unwrap();
+    assert_eq!(refusal(directory.path()), Distrust::Gone);
+    fs::create_dir(&path).unwrap();
+    assert_eq!(refusal(directory.path()), Distrust::Gone);
+    copy(&latest, &path);
+    fs::write(path.join("db"), "").unwrap();
+    assert!(matches!(refusal(directory.path()), Distrust::Emptied | Distrust::Unreadable(_)));
+    fs::remove_dir_all(&path).unwrap();
+    copy(&kept, &path);
+    assert!(matches!(refusal(directory.path()), Distrust::Behind { .. }));
+
+    let store = open(Places::within(directory.path().to_owned()), Opening::FromWitness).unwrap();
+    let stored = store.load("r").unwrap().unwrap();
+    assert_eq!((stored.cursor.link.as_str(), stored.generation), ("2", 3));
+    assert!(store.entry("c-1").unwrap().is_some(), "the journal is salvaged");
+    store.close().unwrap();
+    drop(store);
+    let store = for_tests(directory.path());
+    assert_eq!(store.load("r").unwrap().unwrap().generation, 3);
+    store.close().unwrap();
+    drop(store);
+
+    let at = vec![("r".to_owned(), cursor("chosen"))];
+    let store = open(Places::within(directory.path().to_owned()), Opening::At(at)).unwrap();
+    let stored = store.load("r").unwrap().unwrap();
+    assert_eq!((stored.cursor.link.as_str(), stored.generation), ("chosen", 4));
+    let aside = fs::read_dir(directory.path()).unwrap();
+    let aside = aside.filter(|entry| {
+        entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("store.distrusted")
+    });
+    assert_eq!(aside.count(), 2, "what was there is kept");
+}
+
+#[test]
+fn a_compacted_store_holds_the_same_and_can_be_trusted() {
+    let directory = tempfile::tempdir().unwrap();
+    {
+        let store = for_tests(directory.path());
+        for generation in 0..20 {
+            store.advance("r", generation, &cursor(&generation.to_string())).unwrap();
+        }
+        store.close().unwrap();
+    }
+    let places = Places::within(directory.path().to_owned());
+    open(places, Opening::Compacted).unwrap().close().unwrap();
+    let store = for_tests(directory.path());
+    let stored = store.load("r").unwrap().unwrap();
+    assert_eq!((stored.generation, stored.cursor.link.as_str()), (20, "19"));
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        match entry.metadata().unwrap().is_dir() {
+            true => copy(&entry.path(), &to.join(entry.file_name())),
+            false => drop(fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+        }
+    }
+}
