@@ -10,3 +10,4 @@ mod policy;
 mod queue;
 mod scene;
 mod table;
+mod together;
