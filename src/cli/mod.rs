@@ -32,7 +32,8 @@ use crate::{
     telemetry::chain,
 };
 
-/// Streams an Okta org's System Log to Kafka, NATS JetStream and files without losing an event.
+/// Streams an Okta org's System Log to Kafka, NATS JetStream and files without losing an event, and carries out commands
+/// about users, groups and apps.
 #[derive(Debug, Parser)]
 #[command(name = "oktabus", version, arg_required_else_help = true)]
 struct Arguments {
@@ -44,9 +45,9 @@ struct Arguments {
 enum Command {
     /// Run the daemon until SIGTERM or SIGINT
     Run(run::RunArguments),
-    /// Validate a configuration and try the org and every sink
+    /// Validate a configuration, and try the org, every sink and what commands need
     Check(check::CheckArguments),
-    /// Print what a configuration will publish, as AsyncAPI or JSON Schema
+    /// Print what a configuration will publish, as AsyncAPI or JSON Schema, or the schema of commands
     Schema(schema::SchemaArguments),
     /// Render events from standard input as a route would
     Render(render::RenderArguments),
@@ -54,7 +55,7 @@ enum Command {
     Replay(replay::ReplayArguments),
     /// Search the log now, and print what is found or publish it
     Search(Box<search::SearchArguments>),
-    /// Carry out a command or put it on the queue, see what became of others, release limits
+    /// Carry out a command now or put it on the queue, see what became of others, release limits
     #[command(name = "command")]
     ByHand(command::CommandArguments),
     /// Look at the durable state
@@ -62,7 +63,7 @@ enum Command {
     /// See it work: a simulated org, the real daemon, and events arriving
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArguments),
-    /// Serve a simulated Okta org's System Log
+    /// Serve a simulated Okta org: its System Log, users, groups and apps
     #[cfg(feature = "simulator")]
     Simulate(simulate::SimulateArguments),
 }

@@ -1,6 +1,6 @@
 //! Columns that line up.
 
-/// Rows of cells as text, each column as wide as its widest cell; the last column is left as it is.
+/// Rows of cells as text, each column as wide as its widest cell, and no blanks at the end of a line.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
@@ -10,13 +10,8 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     let widths: Vec<_> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        for (column, cell) in row.iter().enumerate() {
-            if column + 1 == row.len() {
-                text.push_str(cell);
-            } else {
-                text.push_str(&format!("{cell:width$}  ", width = widths[column]));
-            }
-        }
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
     text
@@ -30,5 +25,7 @@ mod tests {
     fn columns_line_up() {
         let rows = [vec!["a".to_owned(), "b".to_owned()], vec!["long".to_owned(), "c d".to_owned()]];
         assert_eq!(table(&rows), "a     b\nlong  c d\n");
+        let rows = [vec!["a".to_owned(), String::new()], vec!["long".to_owned(), "b".to_owned()]];
+        assert_eq!(table(&rows), "a\nlong  b\n");
     }
 }

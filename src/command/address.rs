@@ -1,8 +1,8 @@
 //! Subjects and topics of outcomes: the template that gives them, and the patterns that say which of them are allowed.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use super::Status;
+use super::{Action, Status};
 use crate::event::TOPIC_LENGTH_MAX;
 
 /// What an address is.
@@ -84,19 +84,30 @@ impl AddressTemplate {
         Ok(template)
     }
 
-    /// The address of an outcome. Whatever a command says, it is legal.
+    /// The address of an outcome. Whatever a command says, it is legal, and its action is one that there is or
+    /// `unknown`: a sender cannot invent addresses that nothing takes, for which the outcome would wait without end.
     pub fn render(&self, action: &str, status: Status, org: &str, command_id: &str) -> String {
         let mut address = String::new();
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => address.push_str(literal),
-                Part::Field(Field::Action) => push_tokens(action, &mut address),
+                Part::Field(Field::Action) => address.push_str(known(action)),
                 Part::Field(Field::Status) => push_token(status.name(), &mut address),
                 Part::Field(Field::Org) => push_token(org, &mut address),
                 Part::Field(Field::CommandId) => push_token(command_id, &mut address),
             }
         }
         address
+    }
+
+    /// Every address that outcomes at `org` can have, if only `allowed` actions are ever begun. Ids of commands are as
+    /// many as there are commands: one stands for all.
+    pub fn addresses(&self, allowed: &[Action], org: &str) -> BTreeSet<String> {
+        let refused = Action::ALL.iter().map(|action| action.name()).chain([UNKNOWN_ACTION]);
+        let refused = refused.map(|action| (action, Status::Refused));
+        let begun =
+            allowed.iter().flat_map(|action| Status::ALL.iter().map(|status| (action.name(), *status)));
+        refused.chain(begun).map(|(action, status)| self.render(action, status, org, "id")).collect()
     }
 }
 
@@ -117,6 +128,13 @@ fn field(name: &str, used_as: AddressUse) -> Result<Field, AddressError> {
     }
 }
 
+/// What stands for an action that there is not.
+const UNKNOWN_ACTION: &str = "unknown";
+
+fn known(action: &str) -> &str {
+    Action::named(action).map_or(UNKNOWN_ACTION, Action::name)
+}
+
 /// What stands for a value that has nothing to show.
 const ABSENT: char = '_';
 
@@ -125,16 +143,6 @@ fn push_token(value: &str, out: &mut String) {
         out.push(ABSENT);
     }
     out.extend(value.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }));
-}
-
-/// The dots of an action stay: `user.deactivate` is two tokens.
-fn push_tokens(value: &str, out: &mut String) {
-    for (index, token) in value.split('.').enumerate() {
-        if index > 0 {
-            out.push('.');
-        }
-        push_token(token, out);
-    }
 }
 
 fn is_address(text: &str) -> bool {
@@ -205,7 +213,23 @@ mod tests {
         for (action, id) in [("", ""), ("..>", "*"), ("a b\n.\u{1f600}", "$x.y")] {
             let address = address(action, id);
             assert!(is_address(&address), "{address}");
+            assert!(address.starts_with("okta.acme.outcomes.other.dry_run."), "{address}");
         }
+    }
+
+    #[test]
+    fn a_sender_cannot_invent_addresses() {
+        let template = AddressTemplate::parse("outcomes.{action}", AddressUse::Topic).unwrap();
+        for invented in ["", "foo.bar.baz", "user.deactivated"] {
+            assert_eq!(template.render(invented, Status::Refused, "acme", "c-1"), "outcomes.unknown");
+        }
+        let all = template.addresses(&[Action::UserGet], "acme");
+        assert_eq!(all.len(), Action::ALL.len() + 1);
+        assert!(all.contains("outcomes.unknown") && all.contains("outcomes.group.delete"), "{all:?}");
+
+        let template = AddressTemplate::parse("outcomes.{status}", AddressUse::Topic).unwrap();
+        assert_eq!(template.addresses(&[], "acme").into_iter().collect::<Vec<_>>(), ["outcomes.refused"]);
+        assert_eq!(template.addresses(&[Action::UserGet], "acme").len(), Status::ALL.len());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Status, Subjects};
+use super::{Status, Subjects, milliseconds};
 
 /// What was decided about a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -36,6 +36,7 @@ pub enum Decision {
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditRecord<'a> {
     /// When it was decided.
+    #[serde(serialize_with = "milliseconds::serialize")]
     pub at: Timestamp,
     /// The commands' name in the configuration.
     pub commands: &'a str,
@@ -47,6 +48,9 @@ pub struct AuditRecord<'a> {
     /// What it asks for, or the limit that was released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<&'a str>,
+    /// Whether it only tells which requests would be sent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// Whom and what it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subjects: Option<&'a Subjects>,
@@ -102,6 +106,7 @@ impl<'a> AuditRecord<'a> {
             decision,
             command_id: None,
             action: None,
+            dry_run: false,
             subjects: None,
             requested_by: None,
             signed_by: None,
@@ -225,7 +230,7 @@ mod tests {
         assert_eq!(ids(&path), ["c-1", "c-2", "c-3"]);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let text = fs::read_to_string(&path).unwrap();
-        let first = r#"{"at":"2027-01-15T08:00:00Z","commands":"provisioning","decision":"begun","command_id":"c-1","reason":"a\nb"}"#;
+        let first = r#"{"at":"2027-01-15T08:00:00.000Z","commands":"provisioning","decision":"begun","command_id":"c-1","reason":"a\nb"}"#;
         assert_eq!(text.lines().next(), Some(first));
     }
 

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::message::Headers;
+use super::{message::Headers, milliseconds};
 use crate::sink::{DeadLettersError, append_dead_letters};
 
 /// The dead letters of the commands of one name.
@@ -31,6 +31,7 @@ pub struct DeadLetter<'a> {
 
 #[derive(Serialize)]
 struct Line<'a> {
+    #[serde(serialize_with = "milliseconds::serialize")]
     at: Timestamp,
     place: &'a str,
     reason: &'a str,

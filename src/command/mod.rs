@@ -14,6 +14,7 @@ mod expect;
 pub mod intake;
 pub mod journal;
 pub mod message;
+mod milliseconds;
 mod outcome;
 pub mod outlet;
 pub mod parameters;

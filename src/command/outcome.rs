@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::milliseconds;
+
 /// How a command ended. The names are an interface: they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -24,6 +26,10 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: &[Self] =
+        &[Self::Done, Self::Already, Self::Refused, Self::Failed, Self::Expired, Self::DryRun];
+
     /// Its name, for example `dry_run`.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,8 +67,10 @@ pub struct Outcome {
     /// How often it was begun.
     pub attempts: u32,
     /// When it was received first.
+    #[serde(serialize_with = "milliseconds::serialize")]
     pub received_at: Timestamp,
     /// When it ended.
+    #[serde(serialize_with = "milliseconds::serialize")]
     pub finished_at: Timestamp,
 }
 

@@ -122,6 +122,29 @@ actions! {
     AppUnassignGroup "app.unassign_group" AppGroups AppsManage Destroy "Take an app away from groups.";
 }
 
+impl Request {
+    /// The login that it gives to a user who exists.
+    pub fn new_login(&self) -> Option<&str> {
+        let Self::UserUpdate(of) = self else { return None };
+        of.profile.get("login").and_then(Value::as_str)
+    }
+
+    /// The name that it gives to a group that exists.
+    pub fn new_group_name(&self) -> Option<&str> {
+        let Self::GroupUpdate(of) = self else { return None };
+        of.name.as_deref().or_else(|| of.profile.get("name").and_then(Value::as_str))
+    }
+
+    /// Whether it has a secret in it.
+    pub(super) fn has_secret(&self) -> bool {
+        match self {
+            Self::UserCreate(of) => of.password.is_some() || of.recovery_question.is_some(),
+            Self::UserSetPassword(_) => true,
+            _ => false,
+        }
+    }
+}
+
 fn typed<T: DeserializeOwned>(parameters: Value) -> Result<T, String> {
     serde_path_to_error::deserialize(parameters).map_err(|err| match err.path().to_string().as_str() {
         "." => err.inner().to_string(),

@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subjects {
     /// Users, in the order of the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<UserSubject>,
     /// Groups, in the order of the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupSubject>,
     /// The app's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
 }
 
@@ -19,8 +22,10 @@ pub struct UserSubject {
     /// As the command names them.
     pub name: String,
     /// Okta's id; none if there is no such user, which is what `user.create` and a repeated `user.delete` want.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The login, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
 }
 
@@ -30,7 +35,9 @@ pub struct GroupSubject {
     /// As the command names it.
     pub name: String,
     /// Okta's id; none if there is no such group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Its name at Okta, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub okta_name: Option<String>,
 }

@@ -98,6 +98,7 @@ fn typing_problem(path: &str, err: &config::ConfigError, sources: &config::Confi
         other => (other.to_string(), path.to_owned()),
     };
     let path = if path == "." { String::new() } else { path };
+    let reason = in_words(&reason);
     let Some((unknown, known)) = unknown_key(&reason) else {
         return locate(Problem::new(path, reason), sources);
     };
@@ -108,6 +109,17 @@ fn typing_problem(path: &str, err: &config::ConfigError, sources: &config::Confi
     let parent = path.strip_suffix(unknown).map_or(path.as_str(), |parent| parent.trim_end_matches('.'));
     let problem = Problem::new(unknown, format!("unknown key; {suggestion}"));
     locate(if parent.is_empty() { problem } else { problem.under(parent) }, sources)
+}
+
+/// Without the names that types have in this program.
+fn in_words(reason: &str) -> String {
+    if let Some((_, value)) = reason.split_once(" does not have variant constructor ") {
+        return format!("`{value}` is not a value that it can have");
+    }
+    match reason.split_once(", expected struct ") {
+        Some((what, _)) => format!("{what}, expected a table"),
+        None => reason.to_owned(),
+    }
 }
 
 /// Adds which file or variable says what the problem is about.

@@ -27,7 +27,7 @@ pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
 pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
 pub use commands::{
     ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
-    RevealConfig, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
+    RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
 };
 pub use org::{HttpConfig, OrgConfig};
 pub(crate) use problem::did_you_mean;

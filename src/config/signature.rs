@@ -42,6 +42,8 @@ pub enum SignatureAlgorithm {
     HmacSha256(Secret),
 }
 
+/// What a signer's clock may be ahead.
+pub const SIGNED_AHEAD_MAX: Duration = Duration::from_secs(60);
 /// What a public key has.
 const ED25519_KEY_BYTES: usize = 32;
 
@@ -66,11 +68,24 @@ struct RawKey {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 enum RawAlgorithm {
-    #[serde(rename = "ed25519")]
     Ed25519,
-    #[serde(rename = "hmac-sha256")]
     HmacSha256,
+}
+
+impl TryFrom<String> for RawAlgorithm {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "ed25519" => Ok(Self::Ed25519),
+            "hmac-sha256" => Ok(Self::HmacSha256),
+            _ => Err(format!(
+                "`{text}` is not an algorithm of signatures: there are `ed25519` and `hmac-sha256`"
+            )),
+        }
+    }
 }
 
 /// A queue may stand for a while; what is sent again within this time is known by its id.
@@ -90,9 +105,9 @@ pub(super) fn understand(
         return Err(Problem::new("keys", "there is no key: add [commands.….signature.keys.NAME]"));
     }
     let max_age = raw.max_age.map_or(DEFAULT_MAX_AGE, |Span(span)| span);
-    if max_age.is_zero() || max_age >= keep {
-        let reason =
-            "must be above zero and below `keep`: the journal knows a command that is sent again for so long";
+    // It may be received a minute before the time that it bears.
+    if max_age.is_zero() || max_age.saturating_add(SIGNED_AHEAD_MAX) >= keep {
+        let reason = "must be above zero, and a minute or more below `keep`: for so long the journal knows a command that is sent again";
         return Err(Problem::new("max_age", reason));
     }
     let mut keys = Vec::new();

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{CommandsConfig, Config, Problem, RedactionConfig, RouteConfig, SinkConfig};
+use super::{CommandsConfig, Config, IntakeConfig, Problem, RedactionConfig, RouteConfig, SinkConfig};
 use crate::event::TOPIC_LENGTH_MAX;
 
 /// Adds what is wrong with `config` as a whole. What nobody uses counts only where everything was understood.
 pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Problem>) {
     problems.extend(clashing_names(config));
+    problems.extend(contended_queues(config));
     if !is_complete {
         return;
     }
@@ -24,6 +25,33 @@ fn clashing_names(config: &Config) -> Vec<Problem> {
             let reason = format!("two routes are called `{}`: give one of them another `name`", route.name);
             problems.push(Problem::new(format!("{owner}.routes"), reason));
         }
+    }
+    problems
+}
+
+/// Two who read one queue for one org would carry out each of its commands twice; two who read under one name would each
+/// miss what the other gets.
+fn contended_queues(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut known: Vec<(&CommandsConfig, &IntakeConfig)> = Vec::new();
+    for commands in config.commands.values() {
+        let Some(intake) = &commands.intake else { continue };
+        let reason = known.iter().find_map(|(other, other_intake)| {
+            let name = &other.name;
+            if let Some(reader) = intake.shared_reader(other_intake) {
+                return Some(format!("`{name}` reads as `{reader}` already: give each its own"));
+            }
+            let is_twice = commands.org == other.org && intake.shares_commands(other_intake);
+            is_twice.then(|| {
+                format!(
+                    "`{name}` reads the same queue for the same org: each command would be carried out twice"
+                )
+            })
+        });
+        if let Some(reason) = reason {
+            problems.push(Problem::new(format!("commands.{}.intake", commands.name), reason));
+        }
+        known.push((commands, intake));
     }
     problems
 }

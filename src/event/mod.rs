@@ -9,6 +9,7 @@ mod field;
 mod fields;
 mod printable;
 mod redaction;
+pub(crate) mod subject;
 mod template;
 
 pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
@@ -17,6 +18,7 @@ pub use events::{Event, Events, EventsError};
 pub use field::Field;
 pub(crate) use printable::push_printable;
 pub use redaction::{Action, Preset, Redaction, RuleError, Rules};
+pub(crate) use template::is_topic;
 pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};
 
 #[cfg(test)]

@@ -236,7 +236,8 @@ fn is_publishable(subject: &str) -> bool {
     subject.split('.').all(legal)
 }
 
-fn is_topic(topic: &str) -> bool {
+/// Whether Kafka takes `topic`.
+pub(crate) fn is_topic(topic: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     (1..=TOPIC_LENGTH_MAX).contains(&topic.len()) && topic.chars().all(legal) && topic != "." && topic != ".."
 }

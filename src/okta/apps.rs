@@ -9,6 +9,11 @@ pub fn get(id: &str) -> Target {
     Target::of(&["apps", id])
 }
 
+/// One of them, whichever that is: whether we may look.
+pub fn any() -> Target {
+    Target::of(&["apps"]).with("limit", &1)
+}
+
 /// How a user has an app, if at all.
 pub fn user(id: &str, user: &str) -> Target {
     Target::of(&["apps", id, "users", user])

@@ -12,6 +12,11 @@ pub fn get(id: &str) -> Target {
     Target::of(&["groups", id])
 }
 
+/// One of them, whichever that is: whether we may look.
+pub fn any() -> Target {
+    Target::of(&["groups"]).with("limit", &1)
+}
+
 /// Those of exactly this name. Okta's lists are some seconds behind.
 pub fn named(name: &str) -> Target {
     let search = format!("profile.name eq {}", Value::from(name));

@@ -54,9 +54,9 @@ pub fn get(name: &str) -> Target {
     Target::of(&["users", name])
 }
 
-/// Those with exactly this login. Okta's lists are some seconds behind.
+/// Those with this login, whatever its case: a filter would tell upper from lower. Okta's lists are some seconds behind.
 pub fn with_login(login: &str) -> Target {
-    list().with("filter", &format!("profile.login eq {}", Value::from(login)))
+    list().with("search", &format!("profile.login eq {}", Value::from(login)))
 }
 
 /// Those whose logins begin so.
@@ -77,6 +77,11 @@ pub fn filter(expression: &str) -> Target {
 /// By the beginning of a name or an e-mail; the only page.
 pub fn query(words: &str, limit: usize) -> Target {
     Target::of(&["users"]).with("q", words).with("limit", &limit.min(PAGE_SIZE))
+}
+
+/// One of them, whoever that is: whether we may look.
+pub fn any() -> Target {
+    Target::of(&["users"]).with("limit", &1)
 }
 
 fn list() -> Target {

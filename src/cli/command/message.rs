@@ -16,7 +16,8 @@ pub(super) struct MessageArguments {
     /// What to do, for example user.suspend
     #[arg(required_unless_present = "file")]
     action: Option<String>,
-    /// A parameter: user=ada@acme.com, limit=5, profile.department=Ops. A value that is JSON is taken as such
+    /// A parameter: user=ada@acme.com, limit=5, profile.department=Ops. A value that is JSON is taken as such: quote
+    /// a text of digits, as in 'profile.badge="7"'. `oktabus schema --what commands` has all parameters
     #[arg(long = "param", short = 'p', value_name = "NAME=VALUE")]
     parameters: Vec<String>,
     /// The whole command as JSON; `-` for standard input
@@ -31,13 +32,13 @@ pub(super) struct MessageArguments {
     /// Why, for the audit
     #[arg(long)]
     reason: Option<String>,
-    /// Who wants it, for the audit; the user who runs this unless given
+    /// Who wants it, for the audit; SUDO_USER or USER unless given
     #[arg(long, value_name = "WHO")]
     requested_by: Option<String>,
     /// Show the secrets that come up, if policy allows
     #[arg(long)]
     reveal: bool,
-    /// Print JSON
+    /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
 }
@@ -45,9 +46,9 @@ pub(super) struct MessageArguments {
 /// What was typed is no command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MessageError {
-    #[error("`--param {0}`: write NAME=VALUE")]
+    #[error("`--param {0}`: write NAME=VALUE, for example user=ada@acme.com")]
     Parameter(String),
-    #[error("`--param {0}` is given twice, or is both a value and an object")]
+    #[error("`--param {0}=…` is given twice, or is both a value and an object")]
     Twice(String),
     #[error("cannot read the command from {from}")]
     Read { from: String, source: io::Error },
@@ -92,7 +93,7 @@ impl MessageArguments {
             }
         }
         command.entry("id").or_insert_with(|| json!(format!("cli-{:032x}", fastrand::u128(..))));
-        if let Ok(user) = std::env::var("USER") {
+        if let Some(user) = ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok()) {
             command.entry("requested_by").or_insert(Value::String(user));
         }
         let text =

@@ -8,9 +8,11 @@ mod publish;
 mod reach;
 mod shown;
 
+use std::{pin::pin, time::Duration};
+
 use clap::{Args, Subcommand};
 
-use super::{ConfigArgument, Exit, fail, print};
+use super::{ConfigArgument, Exit, fail, note, print};
 use crate::{
     command::{Status, engine::ListCommands},
     control::Ran,
@@ -51,7 +53,7 @@ enum What {
         /// How many at most
         #[arg(long, default_value_t = 20)]
         limit: usize,
-        /// Only those that are so: received, started, done, already, refused, failed, expired, dry_run
+        /// Only those with this status: received, started, done, already, refused, failed, expired, dry_run
         #[arg(long)]
         status: Option<String>,
         /// One JSON object a line
@@ -85,6 +87,9 @@ enum What {
     },
 }
 
+/// How long a command may take before a person is told what is going on.
+const QUIET: Duration = Duration::from_secs(5);
+
 /// Which commands of which configuration.
 #[derive(Debug, Args)]
 struct Which {
@@ -116,7 +121,17 @@ async fn run(which: Which, message: MessageArguments) -> Exit {
         Err(err) => return fail(Exit::Usage, &err),
     };
     let ran = match Reached::daemon_or_state(&which, true).await {
-        Ok(reached) => reached.run(which.commands.as_deref(), message).await,
+        Ok(reached) => {
+            let still = reached.still_waiting(&message.id);
+            let mut running = pin!(reached.run(which.commands.as_deref(), message));
+            match tokio::time::timeout(QUIET, &mut running).await {
+                Ok(ran) => ran,
+                Err(_) => {
+                    note(&still);
+                    running.await
+                }
+            }
+        }
         Err(exit) => return exit,
     };
     match ran {
@@ -150,7 +165,10 @@ async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
     };
     match listed {
         Ok(listed) => {
-            print(&shown::list(&listed, json));
+            match listed.as_slice() {
+                [] if !json => note("the journal has no such command"),
+                listed => print(&shown::list(listed, json)),
+            }
             Exit::Done
         }
         Err(exit) => exit,
@@ -189,7 +207,10 @@ async fn limits(which: &Which, json: bool) -> Exit {
     };
     match limits {
         Ok(limits) => {
-            print(&shown::limits(&limits, json));
+            match limits.as_slice() {
+                [] if !json => note("the configuration has no `limits`"),
+                limits => print(&shown::limits(limits, json)),
+            }
             Exit::Done
         }
         Err(exit) => exit,

@@ -2,10 +2,17 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use serde_json::json;
+
 use super::{Which, message::MessageArguments};
 use crate::{
     cli::{Exit, fail, print},
-    command::outlet::{Outlet, OutletError, Parcel},
+    command::{
+        OutcomeError,
+        message::{Headers, decode},
+        outlet::{Outlet, OutletError, Parcel},
+    },
     config::{CommandsConfig, Encoding, IntakeConfig, KafkaSink, NatsSink, SinkConfig},
     event::{Template, Use},
 };
@@ -25,6 +32,11 @@ enum NoQueue {
     Unknown,
 }
 
+/// It would be refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {}{}", .0.code, .0.message, .0.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default())]
+struct NoCommand(OutcomeError);
+
 pub(super) async fn publish(which: &Which, message: MessageArguments, subject: Option<String>) -> Exit {
     let config = match which.config.load() {
         Ok(config) => config,
@@ -36,20 +48,29 @@ pub(super) async fn publish(which: &Which, message: MessageArguments, subject: O
         None => None,
     };
     let Some(commands) = commands else { return fail(Exit::Usage, &NoQueue::Unknown) };
+    let json = message.json;
     let message = match message.compose() {
         Ok(message) => message,
         Err(err) => return fail(Exit::Usage, &err),
     };
+    // A slip of the pen is told here, and not by an outcome that somebody must look for.
+    let payload = Bytes::from(String::from(Box::<str>::from(message.json)));
+    if let Err(undecodable) = decode(&payload, &Headers::new(), None) {
+        return fail(Exit::Usage, &NoCommand(undecodable.error));
+    }
     let (sink, address) = match queue(commands, &message.action, subject) {
         Ok(queue) => queue,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let payload = String::from(Box::<str>::from(message.json)).into();
     let parcel =
         Parcel::command(&commands.name, &message.id, message.user.as_deref(), payload).to(address.clone());
     match put(&sink, &commands.name, &parcel).await {
         Ok(()) => {
-            print(&format!("published `{}` to {address}\n", message.id));
+            print(&if json {
+                format!("{}\n", json!({ "command_id": message.id, "address": address }))
+            } else {
+                format!("published `{}` to {address}\n", message.id)
+            });
             Exit::Done
         }
         Err(err) => fail(Exit::Unavailable, &err),

@@ -46,6 +46,17 @@ impl Reached {
         Ok(Self::State { engines, state, file })
     }
 
+    /// What to tell of the command `id`, if it takes long.
+    pub(super) fn still_waiting(&self, id: &str) -> String {
+        let (who, more) = match self {
+            Self::Daemon(_) => {
+                ("the daemon", "its log and /status say what it waits for, and it goes on after Ctrl-C")
+            }
+            Self::State { .. } => ("this", "Ctrl-C gives it up for now"),
+        };
+        format!("{who} is still at it: {more}; the same command with `--id {id}` asks again")
+    }
+
     /// Carries a command out.
     pub(super) async fn run(self, commands: Option<&str>, message: Message) -> Result<Ran, Exit> {
         match self {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{
     cli::table::table,
     command::{
-        Outcome,
+        Outcome, Subjects,
         engine::{Listed, ListedLimit},
         journal::Stage,
     },
@@ -15,15 +15,25 @@ pub(super) fn outcome(outcome: &Outcome, json: bool) -> String {
     if json {
         return lines([outcome]);
     }
+    told(outcome, Vec::new())
+}
+
+/// An outcome for people, with `more` rows about its command.
+fn told(outcome: &Outcome, more: Vec<Vec<String>>) -> String {
     let Outcome {
         command_id, action, status, repeated, result, error, okta_request_id, before, after, ..
     } = outcome;
-    let mut text = format!("{action}: {}", status.name());
+    let mut text = match action.as_str() {
+        // A message that could not be read so far.
+        "" => status.name().to_owned(),
+        action => format!("{}: {}", harmless(action), status.name()),
+    };
     if *repeated {
         text.push_str(" (the outcome of an earlier copy)");
     }
     text.push('\n');
     let mut rows = vec![row("id", command_id.clone())];
+    rows.extend(more);
     if let Some(error) = error {
         rows.push(row("error", format!("{}: {}", error.code, error.message)));
         rows.extend(error.remedy.iter().map(|remedy| row("remedy", remedy.clone())));
@@ -34,8 +44,10 @@ pub(super) fn outcome(outcome: &Outcome, json: bool) -> String {
     text.push_str(&table(&rows));
     if !result.is_null() {
         // What was made of JSON is JSON.
-        text.push_str(&serde_json::to_string_pretty(result).unwrap_or_default());
-        text.push('\n');
+        for line in serde_json::to_string_pretty(result).unwrap_or_default().lines() {
+            text.push_str(&harmless(line));
+            text.push('\n');
+        }
     }
     text
 }
@@ -44,31 +56,57 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
     if json {
         return lines(listed);
     }
-    let head = ["received", "status", "action", "id", "by"].map(str::to_owned).to_vec();
+    let head = ["received", "status", "action", "about", "id", "by"].map(str::to_owned).to_vec();
     let rows = listed.iter().map(|Listed { id, record, .. }| {
-        let by = record.signed_by.as_ref().or(record.requested_by.as_ref()).cloned().unwrap_or_default();
+        // Who wants it is a claim, and a signature is none.
+        let by = match &record.signed_by {
+            Some(key) => format!("{key} (signed)"),
+            None => record.requested_by.clone().unwrap_or_default(),
+        };
         let received = format!("{:.0}", record.received_at);
-        vec![received, record.standing().to_owned(), record.action.clone(), id.clone(), by]
+        let about = record.subjects.as_ref().map(about).unwrap_or_default();
+        let cells = [received, record.standing().to_owned(), record.action.clone(), about, id.clone(), by];
+        cells.iter().map(|cell| harmless(cell)).collect()
     });
     table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+/// Whom and what a command is about, as it names them: the first of each kind, and how many more there are.
+fn about(subjects: &Subjects) -> String {
+    let first = |names: Vec<&String>| match names.as_slice() {
+        [] => None,
+        [name] => Some((*name).clone()),
+        [name, more @ ..] => Some(format!("{name} and {} more", more.len())),
+    };
+    let users = first(subjects.users.iter().map(|user| user.login.as_ref().unwrap_or(&user.name)).collect());
+    let groups =
+        first(subjects.groups.iter().map(|group| group.okta_name.as_ref().unwrap_or(&group.name)).collect());
+    let all = [users, groups, subjects.app.clone()];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 pub(super) fn details(listed: &[Listed], json: bool) -> String {
     if json {
         return lines(listed);
     }
-    let detail = |Listed { commands, id, record }: &Listed| match &record.stage {
-        Stage::Ended { outcome: ended, answers } => {
-            format!("{}answered {answers} time(s) by `{commands}`\n", outcome(ended, false))
-        }
-        Stage::Received | Stage::Started { .. } => {
-            let rows = [
-                row("id", id.clone()),
-                row("commands", commands.clone()),
-                row("received", record.received_at.to_string()),
-                row("attempts", record.attempts().to_string()),
-            ];
-            format!("{}: {}\n{}", record.action, record.standing(), table(&rows))
+    let detail = |Listed { commands, id, record }: &Listed| {
+        let mut rows = vec![row("commands", commands.clone())];
+        rows.extend(record.subjects.iter().map(|subjects| row("about", about(subjects))));
+        rows.extend(record.requested_by.iter().map(|by| row("requested by", by.clone())));
+        rows.extend(record.signed_by.iter().map(|key| row("signed by", key.clone())));
+        rows.push(row("received", format!("{:.3}", record.received_at)));
+        match &record.stage {
+            Stage::Ended { outcome, answers } => {
+                rows.push(row("ended", format!("{:.3}", outcome.finished_at)));
+                rows.push(row("attempts", record.attempts().to_string()));
+                rows.push(row("answered", format!("{answers} time(s)")));
+                told(outcome, rows)
+            }
+            Stage::Received | Stage::Started { .. } => {
+                rows.push(row("attempts", record.attempts().to_string()));
+                rows.insert(0, row("id", id.clone()));
+                format!("{}: {}\n{}", record.action, record.standing(), table(&rows))
+            }
         }
     };
     listed.iter().map(detail).collect()
@@ -87,10 +125,57 @@ pub(super) fn limits(limits: &[ListedLimit], json: bool) -> String {
 }
 
 fn row(name: &str, value: String) -> Vec<String> {
-    vec![format!("  {name}"), value]
+    vec![format!("  {name}"), harmless(&value)]
+}
+
+/// What a sender wrote, or Okta says of it, without what a terminal would obey or what would break a row.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn lines<'a, T: Serialize + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
     let line = |item| serde_json::to_string(item).ok().map(|line| line + "\n");
     items.into_iter().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::command::{GroupSubject, UserSubject, journal::Record};
+
+    fn listed(requested_by: &str, users: &[&str], groups: &[&str]) -> Listed {
+        let user = |name: &&str| UserSubject { name: (*name).to_owned(), id: None, login: None };
+        let group = |name: &&str| GroupSubject { name: (*name).to_owned(), id: None, okta_name: None };
+        let subjects = Subjects {
+            users: users.iter().map(user).collect(),
+            groups: groups.iter().map(group).collect(),
+            app: None,
+        };
+        let record = Record::new("group.add_user", "", Some(requested_by), Timestamp::UNIX_EPOCH);
+        Listed { commands: "hr".to_owned(), id: "c-1".to_owned(), record: record.about(&subjects) }
+    }
+
+    #[test]
+    fn a_list_says_whom_and_what_commands_are_about() {
+        for (users, groups, expected) in [
+            (&["ada"][..], &[][..], "ada"),
+            (&["ada", "bob", "eve"], &["Staff"], "ada and 2 more, Staff"),
+            (&[], &["Staff"], "Staff"),
+        ] {
+            let listed = listed("hr", users, groups);
+            assert_eq!(about(listed.record.subjects.as_ref().unwrap()), expected);
+            assert!(list(&[listed], false).contains(expected));
+        }
+    }
+
+    #[test]
+    fn what_a_sender_writes_does_not_reach_the_terminal_as_a_command() {
+        let listed = [listed("\u{1b}\u{9b}[2Jroot", &["ada\n"], &[])];
+        for text in [list(&listed, false), details(&listed, false)] {
+            assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+            assert!(text.contains("[2Jroot") && text.contains("ada"), "{text:?}");
+        }
+    }
 }

@@ -18,6 +18,9 @@ const CONFIG: &str = include_str!("../../../config/demo.toml");
 const BOLD: Style = Style::new().effects(Effects::BOLD);
 const ACCENT: Style = AnsiColor::Cyan.on_default();
 
+/// An active user of the simulated org, whose people depend on the seed alone.
+const SOMEBODY: &str = "ada.nguyn.109@acme.example";
+
 /// The demo's folder: the configuration, a fragment beside it with what is different today, state and archive.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -95,7 +98,10 @@ impl Layout {
              \x20 archive  {ACCENT}{archive}{ACCENT:#}  (JSON lines, each event exactly once)\n\
              \x20 daemon   {ACCENT}{admin}{ACCENT:#}\n\
              \x20 config   {ACCENT}{config}{ACCENT:#}\n\n\
-             The backlog goes to the archive; what happens now is shown here.\n\n",
+             The backlog goes to the archive; what happens now is shown here. Do something yourself, in another terminal,\n\
+             and see it come by:\n\n\
+             \x20 {ACCENT}{program} command run user.suspend -p user={SOMEBODY} --config {config}{ACCENT:#}\n\n",
+            program = program(),
             archive = self.archive().display(),
             config = self.config_file().display(),
         )
@@ -107,7 +113,7 @@ impl Layout {
             let Snapshot { route, delivered, generation, .. } = route;
             text.push_str(&format!("  {route:20} {delivered:>8} events, cursor generation {generation}\n"));
         }
-        let program = std::env::args().next().unwrap_or_else(|| "oktabus".to_owned());
+        let program = program();
         let (archive, config) = (self.archive(), self.config_file());
         let next = [
             (format!("head -n 1 {}/*.jsonl", archive.display()), "one event, Okta's own bytes"),
@@ -125,6 +131,11 @@ impl Layout {
         }
         text
     }
+}
+
+/// What the user types to run us.
+fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "oktabus".to_owned())
 }
 
 /// A TOML basic string.

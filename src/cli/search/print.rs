@@ -16,7 +16,7 @@ use crate::{
 
 /// The columns of a table with their widths; what is longer takes its room.
 const TABLE: [(&str, usize); 6] =
-    [("TIME", 24), ("EVENT TYPE", 40), ("OUTCOME", 9), ("ACTOR", 28), ("ADDRESS", 15), ("TARGET", 0)];
+    [("TIME", 24), ("EVENT TYPE", 40), ("OUTCOME", 9), ("ACTOR", 34), ("ADDRESS", 15), ("TARGET", 0)];
 
 /// Prints events.
 pub(super) struct Printer<W> {

@@ -1,18 +1,16 @@
 //! Answers: outcomes to where they belong, however long that takes, each copy of a command with one of its own.
 
-use std::{fmt::Write as _, sync::Arc};
-
-use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
 
 use super::{
     EngineError, RETRY_FIRST, RETRY_MAX,
-    outgoing::Outgoing,
+    outgoing::{Outgoing, Told},
     status::{EngineStatus, Trouble},
 };
 use crate::{
     command::{
-        AddressPattern, Outcome, Revealed,
-        outlet::{Outlet, Parcel},
+        AddressPattern, Outcome,
+        outlet::{Outlet, OutletCure, OutletError, Parcel},
     },
     config::CommandsConfig,
     stream::Backoff,
@@ -45,46 +43,31 @@ impl Answers {
         Ok(Self { config, outlet, status })
     }
 
-    /// Publishes `outcome`, the answer to copy number `copy` of its command, with what is `revealed` to whom it is for.
-    pub(super) async fn publish(
-        &self,
-        outcome: &Outcome,
-        revealed: &[Revealed],
-        to: Addressee<'_>,
-        copy: u64,
-    ) -> Result<(), EngineError> {
-        let parcel = self.parcel(outcome, to.user, copy)?;
-        self.deliver(outcome, revealed, parcel, to).await
+    /// Publishes what is told, the answer to copy number `copy` of its command.
+    pub(super) async fn publish(&self, told: &Told, to: Addressee<'_>, copy: u64) -> Result<(), EngineError> {
+        let parcel = self.parcel(&told.openly, to.user, copy)?;
+        self.deliver(told, parcel, to).await
     }
 
-    /// Publishes the refusal of a message that is not the command whose id it has. It has an id of its own, the same one
-    /// for the same bytes: the id of the command's outcome would make it a copy of that.
+    /// Publishes the refusal of the message at `place`, which is not the command whose id it has. It has an id of its own,
+    /// the same one for the same message: the id of the command's outcome would make it a copy of that.
     pub(super) async fn publish_refusal(
         &self,
-        outcome: &Outcome,
-        payload: &[u8],
+        outcome: Outcome,
+        place: &str,
         to: Addressee<'_>,
     ) -> Result<(), EngineError> {
-        let mut parcel = self.parcel(outcome, to.user, 0)?;
-        parcel.attributes.id.push_str(":refused:");
-        for byte in Sha256::digest(payload).iter().take(8) {
-            // Writing to a string does not fail.
-            let _ = write!(parcel.attributes.id, "{byte:02x}");
-        }
-        self.deliver(outcome, &[], parcel, to).await
+        let mut parcel = self.parcel(&outcome, to.user, 0)?;
+        parcel.attributes.id = format!("{}:refused:{place}", parcel.attributes.id);
+        self.deliver(&Told::openly(outcome), parcel, to).await
     }
 
     fn parcel(&self, outcome: &Outcome, user: Option<&str>, copy: u64) -> Result<Parcel, EngineError> {
         Parcel::outcome(&self.config.name, outcome, user, copy).map_err(not_json(outcome))
     }
 
-    async fn deliver(
-        &self,
-        outcome: &Outcome,
-        revealed: &[Revealed],
-        parcel: Parcel,
-        to: Addressee<'_>,
-    ) -> Result<(), EngineError> {
+    async fn deliver(&self, told: &Told, parcel: Parcel, to: Addressee<'_>) -> Result<(), EngineError> {
+        let outcome = &told.openly;
         let usual = self.config.outcomes.address.as_ref().map(|address| {
             let Outcome { action, status, command_id, .. } = outcome;
             address.render(action, *status, &self.config.org, command_id)
@@ -93,29 +76,40 @@ impl Answers {
             self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
         };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
-        let outgoing = Outgoing::new(outcome, revealed, parcel, wanted, usual);
-        let mut outgoing = outgoing.map_err(not_json(outcome))?;
+        let mut outgoing = Outgoing::new(told, parcel, wanted, usual).map_err(not_json(outcome))?;
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
-            let Err(err) = self.outlet.publish(outgoing.parcel()).await else {
-                self.status.works(Trouble::Outcomes);
-                return Ok(());
-            };
+            let Err(err) = self.outlet.publish(outgoing.parcel()).await else { break };
             let was_reply = outgoing.is_reply();
             if outgoing.change(err.cure()).map_err(not_json(outcome))? {
                 if was_reply && !outgoing.is_reply() {
-                    tracing::warn!(
-                        commands = self.config.name,
-                        command_id = outcome.command_id,
-                        err = chain(&err),
-                        "the outcome goes to where outcomes go, and not to where the command asks"
-                    );
+                    self.tell_elsewhere(outcome, &err);
                 }
                 continue;
+            }
+            // What forbids a reply may forbid nothing else: a command must not choose what all others wait for.
+            if was_reply && err.needs_somebody() {
+                let mut instead = outgoing.clone();
+                instead.change(OutletCure::Elsewhere).map_err(not_json(outcome))?;
+                if self.outlet.publish(instead.parcel()).await.is_ok() {
+                    self.tell_elsewhere(outcome, &err);
+                    break;
+                }
             }
             self.status.fails(Trouble::Outcomes, &chain(&err));
             tokio::time::sleep(waits.next_wait()).await;
         }
+        self.status.works(Trouble::Outcomes);
+        Ok(())
+    }
+
+    fn tell_elsewhere(&self, outcome: &Outcome, err: &OutletError) {
+        tracing::warn!(
+            commands = self.config.name,
+            command_id = outcome.command_id,
+            err = chain(err),
+            "the outcome goes to where outcomes go, and not to where the command asks"
+        );
     }
 
     pub(super) async fn close(self) {

@@ -66,29 +66,17 @@ impl Office {
             }
         };
         let origin = self.with_right_to_secrets(origin, &mut command);
-        let kept = self.ledger.find(&command.id).await?;
-        let record = match &kept {
-            Some(kept) if kept.record.fingerprint == command.fingerprint.as_str() => kept.record.clone(),
-            Some(_) => {
-                let error = verdicts::id_reused(&command.id);
-                self.refuse(origin, &payload, &command, error, now).await?;
-                return Ok(None);
-            }
-            None => {
-                let signed_by = match &origin {
-                    // Who may open the control socket may do all that policy allows.
-                    Origin::Asked { .. } => None,
-                    // What the journal knows was verified when it came first.
-                    Origin::Queue { .. } => match self.gate.policy.verify(&payload, &headers, now) {
-                        Ok(signed_by) => signed_by.map(|key| key.as_str().to_owned()),
-                        Err(error) => {
-                            self.refuse(origin, &payload, &command, error, now).await?;
-                            return Ok(None);
-                        }
-                    },
-                };
+        let known = self.ledger.find(&command.id).await?.map(|kept| kept.record);
+        let let_in = self.let_in(&origin, &command, (&payload, &headers), known.as_ref(), now);
+        let record = match (let_in, known) {
+            (Ok(_), Some(known)) => known,
+            (Ok(signed_by), None) => {
                 let record = Record { signed_by, ..self.record_of(&command) };
                 self.ledger.receive(&command.id, record).await?.record
+            }
+            (Err(error), _) => {
+                self.refuse(origin, &command, error, now).await?;
+                return Ok(None);
             }
         };
         let found = match &record.stage {
@@ -98,6 +86,33 @@ impl Office {
             Stage::Received | Stage::Started { .. } => self.find(&command, &record).await,
         };
         Ok(Some(Job { command, found, has_waited: false, signed_by: record.signed_by, origin }))
+    }
+
+    /// Whether a message is the command whose id it has, and who signed it. A copy must be signed as well as the first,
+    /// or it would tell whoever can write to the queue what is known here.
+    fn let_in(
+        &self,
+        origin: &Origin,
+        command: &Command,
+        (payload, headers): (&[u8], &Headers),
+        known: Option<&Record>,
+        now: Timestamp,
+    ) -> Result<Option<String>, OutcomeError> {
+        let is_copy = known.is_some_and(|known| known.fingerprint == command.fingerprint.as_str());
+        // What was begun was let in, whatever has become of its key: only Okta can tell what came of it.
+        let is_begun = is_copy && known.is_some_and(|known| matches!(known.stage, Stage::Started { .. }));
+        let signed_by = match origin {
+            Origin::Queue { .. } if !is_begun => {
+                let received_at = known.is_none().then_some(now);
+                self.gate.policy.verify(command, payload, headers, received_at)?
+            }
+            // Who may open the control socket may do all that policy allows.
+            Origin::Queue { .. } | Origin::Asked { .. } => None,
+        };
+        match known {
+            Some(_) if !is_copy => Err(verdicts::id_reused(&command.id)),
+            _ => Ok(signed_by.map(|key| key.as_str().to_owned())),
+        }
     }
 
     /// The first record of `command`.
@@ -172,28 +187,25 @@ impl Office {
             }
         };
         let outcome = verdicts::undecodable(&undecodable, &id, now);
-        self.answer_refusal(origin, payload, &outcome, None, None).await
+        self.answer_refusal(origin, outcome, None).await
     }
 
     /// Refuses a message that has the form of a command, and is not to be known by the journal.
     async fn refuse(
         &self,
         origin: Origin,
-        payload: &[u8],
         command: &Command,
         error: OutcomeError,
         now: Timestamp,
     ) -> Result<(), EngineError> {
         let outcome = verdicts::refused(&command.id, Some(command.request.action().name()), error, now);
-        self.answer_refusal(origin, payload, &outcome, command.reply_to.as_deref(), Some(command)).await
+        self.answer_refusal(origin, outcome, Some(command)).await
     }
 
     async fn answer_refusal(
         &self,
         origin: Origin,
-        payload: &[u8],
-        outcome: &Outcome,
-        reply_to: Option<&str>,
+        outcome: Outcome,
         command: Option<&Command>,
     ) -> Result<(), EngineError> {
         let record = AuditRecord {
@@ -208,12 +220,13 @@ impl Office {
         };
         self.trail.record(&record).await;
         let action = command.map_or("unknown", |command| command.request.action().name());
-        self.status.ended(action, outcome);
-        if let Origin::Queue { .. } = origin {
+        self.status.ended(action, &outcome);
+        if let Origin::Queue { place, .. } = &origin {
+            let reply_to = command.and_then(|command| command.reply_to.as_deref());
             let to = Addressee { reply_to, user: None };
-            self.answers.publish_refusal(outcome, payload, to).await?;
+            self.answers.publish_refusal(outcome.clone(), place, to).await?;
         }
-        origin.settle(Verdict::Done(Durable::without_journal(), Box::new(outcome.clone()))).await;
+        origin.settle(Verdict::Done(Durable::without_journal(), Box::new(outcome))).await;
         Ok(())
     }
 }

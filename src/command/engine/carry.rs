@@ -9,12 +9,13 @@ use super::{
     EngineError, Office,
     job::{Found, Job, Origin, Verdict},
     ledger::Kept,
+    outgoing::Told,
     status::Trouble,
     trail, verdicts,
 };
 use crate::{
     command::{
-        Failed, Outcome, OutcomeError, Performed, Revealed, Status, Subjects, Way,
+        Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
         audit::{AuditRecord, Decision},
         execute::Attempt,
         journal::{Record, Stage},
@@ -33,8 +34,8 @@ const LATER_MAX: Duration = Duration::from_secs(600);
 
 /// How it went so far.
 pub(super) enum Carried {
-    /// It has its outcome, which is in the journal; with the secrets that its answer shows beside.
-    Ended(Kept, Box<Outcome>, Vec<Revealed>),
+    /// It has its outcome, which is in the journal; here with all that it brought.
+    Ended(Kept, Box<Told>),
     /// It had its outcome before.
     EndedBefore(Kept),
     /// It is not at its end.
@@ -165,7 +166,7 @@ impl Office {
         // Nothing was begun, so nothing is counted: while Okta is away, commands wait, and those behind them too.
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
-            let failed = match self.executor.resolve(&job.command.request).await {
+            let failed = match self.executor.resolve_patiently(&job.command.request).await {
                 Ok(subjects) => return Subjected::Known(subjects),
                 Err(failed) => failed,
             };
@@ -191,12 +192,15 @@ impl Office {
         outcome.okta_request_id = performed.okta_request_id;
         outcome.before = performed.before;
         outcome.after = performed.after;
-        let names: Vec<_> = performed.revealed.iter().map(|revealed| revealed.name).collect();
+        let Performed { result, revealed, .. } = performed;
+        let names: Vec<_> = revealed.iter().map(|revealed| revealed.name).collect();
         let shown = !names.is_empty() && self.shows_secrets(job);
-        outcome.result = verdicts::without(performed.result, &names, shown);
-        let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
-        let revealed = if shown { performed.revealed } else { Vec::new() };
-        Ok(Carried::Ended(kept, Box::new(outcome), revealed))
+        let with = |result| Outcome { result, ..outcome.clone() };
+        let to_keep = with(verdicts::without(result.clone(), &names, shown));
+        let kept = self.ended(job, kept, Some(subjects), &to_keep).await?;
+        let privately = shown.then(|| with(verdicts::with(result.clone(), &revealed)));
+        let openly = with(verdicts::without(result, &names, false));
+        Ok(Carried::Ended(kept, Box::new(Told { openly, privately })))
     }
 
     async fn end_failed(&self, job: &Job, kept: Kept, failed: Failed) -> Result<Carried, EngineError> {
@@ -206,7 +210,7 @@ impl Office {
         outcome.before = failed.before;
         outcome.okta_request_id = failed.okta_request_id;
         let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok(Carried::Ended(kept, Box::new(outcome), Vec::new()))
+        Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))))
     }
 
     async fn end(
@@ -219,7 +223,7 @@ impl Office {
         let mut outcome = verdicts::outcome(&job.command.id, &kept.record, status);
         outcome.error = Some(error);
         let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok(Carried::Ended(kept, Box::new(outcome), Vec::new()))
+        Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))))
     }
 
     /// Makes `outcome`, which has no secrets, durable, and the audit complete.
@@ -264,6 +268,7 @@ impl Office {
         let record = AuditRecord {
             command_id: Some(&command.id),
             action: Some(command.request.action().name()),
+            dry_run: command.dry_run,
             subjects,
             requested_by: command.requested_by.as_deref(),
             signed_by: job.signed_by.as_deref(),

@@ -21,10 +21,11 @@ pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Ve
     let Named { users, groups, .. } = Named::of(request).unwrap_or_default();
     let is_of_group =
         matches!(request, Request::GroupCreate(_) | Request::GroupUpdate(_) | Request::GroupDelete(_));
-    for user in users.into_iter().chain(new_login(request)) {
+    // Whoever gets a name is touched by that name too.
+    for user in users.into_iter().chain(request.new_login()) {
         claim("user", user, true);
     }
-    for group in groups.into_iter().chain(new_group_name(request)) {
+    for group in groups.into_iter().chain(request.new_group_name()) {
         claim("group", group, is_of_group);
     }
     if let Some(subjects) = subjects {
@@ -42,18 +43,6 @@ pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Ve
     }
     let claims = claims.into_iter().map(|(key, alone)| Claim { key, alone });
     claims.chain([of_command(id)]).collect()
-}
-
-/// The login that a request brings about: whoever gets it is touched by that name too.
-fn new_login(request: &Request) -> Option<&str> {
-    let Request::UserUpdate(of) = request else { return None };
-    of.profile.get("login").and_then(serde_json::Value::as_str)
-}
-
-/// The name that a request gives to a group.
-fn new_group_name(request: &Request) -> Option<&str> {
-    let Request::GroupUpdate(of) = request else { return None };
-    of.name.as_deref()
 }
 
 #[cfg(test)]

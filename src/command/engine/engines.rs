@@ -111,6 +111,7 @@ impl Engines {
         if !limits.iter().any(|listed| listed.limit == limit) {
             let known =
                 limits.into_iter().map(|listed| format!("`{}`", listed.limit)).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
             return Err(EngineError::UnknownLimit { limit: limit.to_owned(), known });
         }
         engine.release(limit).await

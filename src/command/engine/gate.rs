@@ -81,8 +81,8 @@ impl Gate {
         if let Err(refusal) = self.policy.judge(command, subjects, &protected) {
             return Ok(Some(Err(refusal)));
         }
-        // Nothing is changed that could be too much.
-        if command.dry_run {
+        // Nothing is changed that could be too much; but to look is to look.
+        if command.dry_run && command.request.action().effect() != Effect::Read {
             return Ok(Some(Ok(())));
         }
         self.take(&command.request).await.map(Some)

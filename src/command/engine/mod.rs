@@ -38,7 +38,7 @@ pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};
 pub use verdicts::CODES;
 
 use super::{
-    Status,
+    Outcome, Status,
     audit::{AuditRecord, Decision},
     dead_letters::DeadLetters,
     execute::Executor,
@@ -53,6 +53,7 @@ use floor::Floor;
 use gate::Gate;
 use job::{Job, Origin, Verdict};
 use ledger::Ledger;
+use outgoing::Told;
 use trail::Trail;
 
 /// The first and the longest wait before something that failed is tried again.
@@ -241,36 +242,33 @@ impl Office {
         if !job.origin.begin() {
             return Ok(Verdict::Dropped);
         }
-        let (kept, mut outcome, revealed) = match self.carry(job, stop).await? {
-            Carried::Ended(kept, outcome, revealed) => (kept, outcome, revealed),
+        let (kept, told) = match self.carry(job, stop).await? {
+            Carried::Ended(kept, told) => (kept, *told),
             Carried::EndedBefore(kept) => {
                 let Stage::Ended { outcome, answers } = &kept.record.stage else {
                     return Ok(Verdict::Dropped);
                 };
-                let mut outcome = outcome.clone();
+                let mut outcome = Outcome::clone(outcome);
                 outcome.repeated = *answers > 0;
                 if outcome.repeated {
                     let subjects = kept.record.subjects.as_ref();
                     self.record_decision(job, subjects, Decision::Repeated, Some(&outcome)).await;
                     self.status.repeated();
                 }
-                (kept, outcome, Vec::new())
+                (kept, Told::openly(outcome))
             }
             Carried::Not(verdict) => return Ok(verdict),
         };
-        match job.origin {
-            Origin::Queue { .. } => {
-                let Stage::Ended { answers, .. } = &kept.record.stage else { return Ok(Verdict::Dropped) };
-                let user =
-                    kept.record.subjects.as_ref().and_then(|subjects| subjects.users.first()?.id.as_deref());
-                let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
-                self.answers.publish(&outcome, &revealed, to, *answers).await?;
-            }
-            Origin::Asked { .. } => outcome.result = verdicts::with(outcome.result, &revealed),
+        if let Origin::Queue { .. } = job.origin {
+            let Stage::Ended { answers, .. } = &kept.record.stage else { return Ok(Verdict::Dropped) };
+            let user =
+                kept.record.subjects.as_ref().and_then(|subjects| subjects.users.first()?.id.as_deref());
+            let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
+            self.answers.publish(&told, to, *answers).await?;
         }
         let kept = self.ledger.answered(&job.command.id, kept).await?;
         let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
-        Ok(Verdict::Done(durable, outcome))
+        Ok(Verdict::Done(durable, Box::new(told.for_asker())))
     }
 
     async fn close(self) {

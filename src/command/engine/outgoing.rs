@@ -1,28 +1,46 @@
 //! An outcome on its way out: with secrets only while it goes to the address that the command asked for, smaller if it must
 //! be. Pure.
 
-use super::verdicts;
 use crate::command::{
-    Outcome, Revealed,
+    Outcome,
     journal::small_part,
     outlet::{OutletCure, Parcel},
 };
 
-/// One outcome, as it is to be published next.
+/// An outcome as it is told.
 #[derive(Debug)]
+pub(super) struct Told {
+    /// To whoever reads outcomes.
+    pub(super) openly: Outcome,
+    /// With the secrets that came up, to the one who asked for them and may see them.
+    pub(super) privately: Option<Outcome>,
+}
+
+impl Told {
+    /// An outcome in which there is nothing to hide.
+    pub(super) fn openly(outcome: Outcome) -> Self {
+        Self { openly: outcome, privately: None }
+    }
+
+    /// What the one who asked is told.
+    pub(super) fn for_asker(self) -> Outcome {
+        self.privately.unwrap_or(self.openly)
+    }
+}
+
+/// One outcome, as it is to be published next.
+#[derive(Debug, Clone)]
 pub(super) struct Outgoing<'a> {
-    outcome: &'a Outcome,
-    revealed: &'a [Revealed],
+    told: &'a Told,
     usual: Option<String>,
     is_small: bool,
     parcel: Parcel,
 }
 
 impl<'a> Outgoing<'a> {
-    /// `outcome`, which has no secrets, in `parcel`: to `wanted`, with what is `revealed` there, else to the `usual` address.
+    /// What is `told`, in `parcel`: privately to the address that is `wanted`, else openly to the `usual` one.
     pub(super) fn new(
-        outcome: &'a Outcome,
-        revealed: &'a [Revealed],
+        told: &'a Told,
         parcel: Parcel,
         wanted: Option<String>,
         usual: Option<String>,
@@ -31,7 +49,7 @@ impl<'a> Outgoing<'a> {
             Some(wanted) => parcel.in_reply_to(wanted),
             None => Parcel { address: usual.clone(), ..parcel },
         };
-        let mut outgoing = Self { outcome, revealed, usual, is_small: false, parcel };
+        let mut outgoing = Self { told, usual, is_small: false, parcel };
         outgoing.write()?;
         Ok(outgoing)
     }
@@ -62,21 +80,19 @@ impl<'a> Outgoing<'a> {
     }
 
     fn write(&mut self) -> Result<(), serde_json::Error> {
-        let mut outcome = self.outcome.clone();
-        if self.parcel.is_reply {
-            outcome.result = verdicts::with(outcome.result, self.revealed);
-        }
-        if self.is_small {
-            outcome.result = small_part(&outcome.result);
-        }
-        self.parcel.payload = serde_json::to_vec(&outcome)?.into();
+        let Told { openly, privately } = self.told;
+        let outcome = privately.as_ref().filter(|_| self.parcel.is_reply).unwrap_or(openly);
+        let written = match self.is_small {
+            true => serde_json::to_vec(&Outcome { result: small_part(&outcome.result), ..outcome.clone() }),
+            false => serde_json::to_vec(outcome),
+        };
+        self.parcel.payload = written?.into();
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use secrecy::SecretString;
     use serde_json::{Value, json};
 
     use super::*;
@@ -88,26 +104,25 @@ mod tests {
 
     #[test]
     fn secrets_go_where_the_command_asks_and_nowhere_else() {
-        let revealed = [Revealed { name: "link", secret: SecretString::from("s3cret") }];
-        let names = ["link"];
-        let outcome = outcome(verdicts::without(json!({ "id": "00u1" }), &names, true));
-        let parcel = || Parcel::outcome("hr", &outcome, None, 0).unwrap();
+        let told = Told {
+            openly: outcome(json!({ "id": "00u1", "withheld": ["link"] })),
+            privately: Some(outcome(json!({ "id": "00u1", "link": "s3cret" }))),
+        };
+        let parcel = || Parcel::outcome("hr", &told.openly, None, 0).unwrap();
         let usual = || Some("outcomes".to_owned());
-        let mut outgoing =
-            Outgoing::new(&outcome, &revealed, parcel(), Some("private".to_owned()), usual()).unwrap();
+        let mut outgoing = Outgoing::new(&told, parcel(), Some("private".to_owned()), usual()).unwrap();
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret" }));
         assert!(outgoing.change(OutletCure::Smaller).unwrap());
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret", "truncated": true }));
 
         assert!(outgoing.change(OutletCure::Elsewhere).unwrap());
         assert_eq!(outgoing.parcel().address, usual());
-        let withheld = json!({ "id": "00u1", "withheld_on_repeat": ["link"], "truncated": true });
-        assert_eq!(result(&outgoing), withheld);
+        assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"], "truncated": true }));
         for cure in [OutletCure::Elsewhere, OutletCure::Smaller, OutletCure::Retry] {
             assert!(!outgoing.change(cure).unwrap(), "there is nothing left to change");
         }
 
-        let outgoing = Outgoing::new(&outcome, &revealed, parcel(), None, usual()).unwrap();
-        assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld_on_repeat": ["link"] }));
+        let outgoing = Outgoing::new(&told, parcel(), None, usual()).unwrap();
+        assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"] }));
     }
 }

@@ -173,6 +173,25 @@ impl Intake {
         }
     }
 
+    /// Looks whether commands could be read from the queue. Reads, creates and joins nothing.
+    pub async fn check(config: &IntakeConfig, name: &str) -> Result<String, IntakeError> {
+        let name = name.to_owned();
+        match config.clone() {
+            #[cfg(feature = "kafka")]
+            IntakeConfig::Kafka { bus, topic, group } => {
+                kafka::check(kafka::KafkaQueue { name, bus, topic, group }).await
+            }
+            #[cfg(feature = "nats")]
+            IntakeConfig::Nats { bus, stream, subject, durable } => {
+                nats::check(&nats::NatsQueue { name, bus, stream, subject, durable }).await
+            }
+            #[cfg(not(feature = "kafka"))]
+            IntakeConfig::Kafka { .. } => Err(IntakeError::NotBuilt { intake: name, feature: "kafka" }),
+            #[cfg(not(feature = "nats"))]
+            IntakeConfig::Nats { .. } => Err(IntakeError::NotBuilt { intake: name, feature: "nats" }),
+        }
+    }
+
     /// The next message. Cancel-safe. May be called again after an error.
     pub async fn next(&mut self) -> Result<Delivery, IntakeError> {
         match self {

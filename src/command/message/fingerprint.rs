@@ -1,12 +1,19 @@
 //! A digest of what a command asks for, by which a copy is told from another command that has the same id.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU32};
 
+use ring::{
+    digest,
+    pbkdf2::{self, PBKDF2_HMAC_SHA256},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of what a command asks for: everything it says, in an order and a spelling of its own, whatever the white
+/// How much a guess at a secret costs: some 20 ms, and so much for each command that has one.
+const ROUNDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(99_999);
+
+/// SHA-256 of what a command asks for, by PBKDF2 if there is a secret in it: everything it says, in an order and a spelling of its own, whatever the white
 /// space, the order of names, the headers and the CloudEvent around it. In hexadecimal.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -46,8 +53,14 @@ impl Asked {
         Self(canonical)
     }
 
-    /// The digest; `id` makes it of no use to look secrets up in a table.
-    pub(super) fn fingerprint(&self, id: &str) -> Fingerprint {
+    /// The digest; `id` makes it of no use to look secrets up in a table. The journal keeps it, and a password may be easy
+    /// to guess: of a command that `has_secret`, each guess is made to cost.
+    pub(super) fn fingerprint(&self, id: &str, has_secret: bool) -> Fingerprint {
+        if has_secret {
+            let mut digest = [0; digest::SHA256_OUTPUT_LEN];
+            pbkdf2::derive(PBKDF2_HMAC_SHA256, ROUNDS, id.as_bytes(), &self.0, &mut digest);
+            return Fingerprint(digest.iter().map(|byte| format!("{byte:02x}")).collect());
+        }
         let mut digest = Sha256::new();
         digest.update((id.len() as u64).to_be_bytes());
         digest.update(id);

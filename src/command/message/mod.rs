@@ -33,7 +33,8 @@ pub const TEXT_BYTES_MAX: usize = 1 << 10;
 pub struct Command {
     /// What copies of it have in common.
     pub id: String,
-    /// Whether the payload itself says the id; otherwise the transport does, which no signature covers.
+    /// Whether the payload itself says the id, as the command's or a structured CloudEvent's; otherwise the transport does,
+    /// which no signature covers.
     pub is_id_in_payload: bool,
     /// What it asks for.
     pub request: Request,
@@ -115,27 +116,31 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
         return Err(unfit::too_large(payload.len()));
     }
     let mut object = strict_json::object(payload)?;
+    let mut is_id_in_payload = false;
     if cloud_event::is_structured(headers, &object) {
         let (id, command) = cloud_event::open(object)?;
-        known.id = Some(id).filter(|id| is_good_id(id)).or(known.id.take());
+        is_id_in_payload = is_good_id(&id);
+        if is_id_in_payload {
+            known.id = Some(id);
+        }
         object = command;
     }
-    let transport_id = known.id.clone();
+    let id_around = known.id.clone();
     let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str);
     known.id = text("id").filter(|id| is_good_id(id)).map(str::to_owned).or(known.id.take());
     known.action = text("action").map(shortened);
     let asked = fingerprint::Asked::of(&object);
     let envelope = Envelope::read(object)?;
-    let is_id_in_payload = envelope.id.is_some();
+    is_id_in_payload |= envelope.id.is_some();
     let id = match envelope.id {
         Some(id) if is_good_id(&id) => id,
         Some(_) => return Err(unfit::bad_id()),
-        None => transport_id.ok_or_else(unfit::missing_id)?,
+        None => id_around.ok_or_else(unfit::missing_id)?,
     };
     let action = Action::named(&envelope.action).ok_or_else(|| unfit::unknown_action(&envelope.action))?;
     let request = Request::read(action, envelope.parameters.into());
     let request = request.map_err(|reason| unfit::parameters(action, &reason))?;
-    let fingerprint = asked.fingerprint(&id);
+    let fingerprint = asked.fingerprint(&id, request.has_secret());
     Ok(Command {
         id,
         is_id_in_payload,

@@ -31,11 +31,13 @@ fn refused(payload: &str) -> OutcomeError {
 
 #[test]
 fn every_action_is_read_with_few_and_with_all_parameters() {
-    let commands = || GOOD.lines().map(|line| plain(&serde_json::from_str(line).unwrap()).unwrap());
+    let read = |line| plain(&serde_json::from_str(line).unwrap()).unwrap();
+    let commands: Vec<_> = GOOD.lines().map(read).collect();
     for action in Action::ALL {
-        assert_eq!(commands().filter(|command| command.request.action() == *action).count(), 2, "{action:?}");
+        let count = commands.iter().filter(|command| command.request.action() == *action).count();
+        assert_eq!(count, 2, "{action:?}");
     }
-    let full = commands().find(|command| command.id == "user.delete-full").unwrap();
+    let full = commands.iter().find(|command| command.id == "user.delete-full").unwrap();
     assert!(full.dry_run && full.reveal && full.is_id_in_payload);
     assert_eq!(full.not_before, Some("2026-11-25T09:00:00Z".parse().unwrap()));
     assert_eq!(full.expires_at, Some("2026-11-26T08:00:00Z".parse().unwrap()));
@@ -132,6 +134,7 @@ fn a_structured_event_has_the_command_inside() {
         for headers in [&structured, &Headers::new()] {
             let command = decode(&event(data.clone()), headers, Some("m-1")).unwrap();
             assert_eq!((command.id.as_str(), command.request.action()), ("e-1", Action::UserDeactivate));
+            assert!(command.is_id_in_payload, "the event is the payload");
         }
     }
     assert_eq!(decode(&event(json!({ "data": deactivate() })), &structured, None).unwrap().id, "c-1");
@@ -189,6 +192,27 @@ fn the_fingerprint_is_of_what_is_asked_and_of_nothing_else() {
 }
 
 #[test]
+fn a_digest_makes_no_guess_at_a_secret_cheap() {
+    for (action, parameters, is_costly) in [
+        ("user.set_password", json!({ "user": "ada", "password": "Winter2026" }), true),
+        ("user.create", json!({ "profile": { "login": "ada" }, "password": "Winter2026" }), true),
+        (
+            "user.create",
+            json!({ "profile": { "login": "ada" }, "recovery_question": { "question": "?", "answer": "!" } }),
+            true,
+        ),
+        ("user.create", json!({ "profile": { "login": "ada" } }), false),
+        ("user.suspend", json!({ "user": "ada" }), false),
+    ] {
+        let command = json!({ "id": "c-1", "action": action, "parameters": parameters });
+        let cheap = fingerprint::Asked::of(command.as_object().unwrap()).fingerprint("c-1", false);
+        let digest = plain(&command).unwrap().fingerprint;
+        assert_eq!((digest != cheap, digest.as_str().len()), (is_costly, 64), "{command}");
+        assert_eq!(plain(&command).unwrap().fingerprint, digest);
+    }
+}
+
+#[test]
 fn no_form_of_printing_shows_a_secret() {
     for line in GOOD.lines().filter(|line| line.contains("correct horse")) {
         let shown = format!("{:?}", plain(&serde_json::from_str(line).unwrap()).unwrap());
@@ -241,12 +265,33 @@ fn json_like() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Commands with some bytes changed, some cut out and some repeated.
+fn nearly_good() -> impl Strategy<Value = Vec<u8>> {
+    let change = (any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>(), 0..4_u8);
+    let lines = prop::sample::select(GOOD.lines().collect::<Vec<_>>());
+    (lines, prop::collection::vec(change, 1..4)).prop_map(|(line, changes)| {
+        let mut bytes = line.as_bytes().to_vec();
+        for (from, to, byte, how) in changes {
+            let (from, to) = (from.index(bytes.len()), to.index(bytes.len()));
+            let range = from.min(to)..from.max(to);
+            match how {
+                0 => bytes[from] = byte,
+                1 => bytes[from] = br#"{}[]",:\u0"#[usize::from(byte) % 10],
+                2 if range.len() + 1 < bytes.len() => drop(bytes.drain(range)),
+                _ => bytes.extend_from_within(range),
+            }
+        }
+        bytes
+    })
+}
+
 proptest! {
     #[test]
     fn no_bytes_and_no_headers_make_it_panic(
         payload in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..200),
             json_like().prop_map(|value| value.to_string().into_bytes()),
+            nearly_good(),
         ],
         headers in prop::collection::vec(
             (

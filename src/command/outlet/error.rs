@@ -1,7 +1,6 @@
 //! Why a parcel is not published, and what cures it.
 
-use super::Parcel;
-use crate::sink::SinkError;
+use crate::sink::{SinkClass, SinkError};
 
 /// A parcel is not published, as far as we know.
 #[derive(Debug, thiserror::Error)]
@@ -45,17 +44,9 @@ pub enum OutletCure {
 }
 
 impl OutletError {
-    /// The same about `parcel`: a bus that lets us publish, but not to the address that a command asked for, takes the parcel
-    /// elsewhere.
-    pub(super) fn about(self, parcel: &Parcel) -> Self {
-        match (self, &parcel.address) {
-            (Self::Sink(SinkError::Refused { sink: outlet, reason }), Some(address))
-                if parcel.is_reply && reason.contains(address.as_str()) =>
-            {
-                Self::Address { outlet, address: address.clone(), reason }
-            }
-            (error, _) => error,
-        }
+    /// Whether it stays until somebody changes a setting or a permission, of the bus or of the address alone.
+    pub fn needs_somebody(&self) -> bool {
+        matches!(self, Self::Sink(err) if err.class() != SinkClass::Transient)
     }
 
     /// What cures it.

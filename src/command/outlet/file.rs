@@ -51,9 +51,33 @@ impl FileOutlet {
     pub(super) async fn close(self) {
         let Some(writer) = Arc::into_inner(self.writer) else { return };
         let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let finished = tokio::task::spawn_blocking(move || writer.finish()).await;
+        let finished = tokio::task::spawn_blocking(move || writer.finish_unless_empty()).await;
         if let Err(err) = finished.map_err(io::Error::other) {
             tracing::error!(sink = self.name, %err, "the file writer ended abnormally");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::*;
+    use crate::config::Rotate;
+
+    #[tokio::test]
+    async fn one_that_was_never_used_leaves_no_file_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let rotate = Rotate { size_bytes: 1 << 20, age: Duration::from_secs(86_400), compress: None };
+        let sink = FileSink { name: "files".to_owned(), directory: directory.path().to_owned(), rotate };
+        let files = || fs::read_dir(directory.path()).unwrap().count();
+        for payload in [None, Some("{}")] {
+            let outlet = FileOutlet::open(&sink, "provisioning").await.unwrap();
+            if let Some(payload) = payload {
+                outlet.publish(&Parcel::command("provisioning", "c-1", None, payload.into())).await.unwrap();
+            }
+            outlet.close().await;
+            assert_eq!(files(), usize::from(payload.is_some()));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! The client is that of the Kafka sink, with one record a batch so that a verdict is on one parcel. After a failure it
 //! is given up with what it still has, and the next parcel gets another one.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use rdkafka::{
     message::{Header, OwnedHeaders},
@@ -12,13 +12,14 @@ use rdkafka::{
 };
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{OutletError, Parcel, address};
+use super::{OutletError, Parcel, address, listed};
 use crate::{
     config::{Encoding, KafkaSink},
     event::{CONTENT_TYPE, STRUCTURED_CONTENT_TYPE},
     sink::{
-        SinkError,
+        Finding, SinkError,
         kafka::{
+            check_topics,
             client::Client,
             fault::Fault,
             ledger::{Ledger, Outcome, Verdict},
@@ -143,6 +144,29 @@ impl KafkaOutlet {
             reason,
         }
     }
+}
+
+/// Whether all of `topics` are there.
+pub(super) async fn check(sink: &KafkaSink, topics: &BTreeSet<String>) -> Result<Vec<Finding>, OutletError> {
+    if let Some(topic) = topics.first().filter(|_| topics.len() == 1) {
+        return Ok(check_topics(sink, vec![Topic::One(topic.clone())]).await?);
+    }
+    let client = Client::connect(sink, &Topic::Many(sink.topic.clone()), Batching::One).await;
+    let client = client.map_err(|fault| fault.into_error(&sink.name))?;
+    let known = client.fetch_topics().await.map_err(|fault| fault.into_error(&sink.name))?;
+    client.close(CLOSE_PATIENCE).await;
+    let missing: Vec<_> = topics.iter().filter(|topic| !known.contains(*topic)).collect();
+    let finding = if missing.is_empty() {
+        Finding { is_warning: false, text: format!("all {} topics are there", topics.len()) }
+    } else {
+        let text = format!(
+            "there is no topic {}, and what goes there would wait without end: create them, or let the brokers do so with \
+             `auto.create.topics.enable`",
+            listed(&missing)
+        );
+        Finding { is_warning: true, text }
+    };
+    Ok(vec![finding])
 }
 
 fn binary_headers(parcel: &Parcel) -> OwnedHeaders {

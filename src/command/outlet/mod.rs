@@ -18,7 +18,12 @@ mod nats;
 mod parcel;
 mod stdout;
 
-use crate::{config::SinkConfig, sink::SinkError};
+use std::collections::BTreeSet;
+
+use crate::{
+    config::SinkConfig,
+    sink::{Finding, SinkError},
+};
 
 pub use error::{OutletCure, OutletError};
 pub use parcel::Parcel;
@@ -59,17 +64,31 @@ impl Outlet {
         Ok(Self(kind))
     }
 
+    /// Looks whether `sink` could take parcels for all of `addresses`. Publishes and creates nothing.
+    pub async fn check(sink: &SinkConfig, addresses: &BTreeSet<String>) -> Result<Vec<Finding>, OutletError> {
+        match sink {
+            #[cfg(feature = "kafka")]
+            SinkConfig::Kafka(sink) => kafka::check(sink, addresses).await,
+            #[cfg(feature = "nats")]
+            SinkConfig::Nats(sink) => nats::check(sink, addresses).await,
+            SinkConfig::File(_) | SinkConfig::Stdout(_) => Ok(Vec::new()),
+            #[cfg(not(feature = "kafka"))]
+            SinkConfig::Kafka(sink) => not_built(&sink.name, "kafka"),
+            #[cfg(not(feature = "nats"))]
+            SinkConfig::Nats(sink) => not_built(&sink.name, "nats"),
+        }
+    }
+
     /// Publishes `parcel` and returns when the bus has proved that it has it.
     pub async fn publish(&self, parcel: &Parcel) -> Result<(), OutletError> {
-        let published = match &self.0 {
+        match &self.0 {
             #[cfg(feature = "kafka")]
             Kind::Kafka(kafka) => kafka.publish(parcel).await,
             #[cfg(feature = "nats")]
             Kind::Nats(nats) => nats.publish(parcel).await,
             Kind::File(file) => file.publish(parcel).await,
             Kind::Stdout(stdout) => stdout.publish(parcel).await,
-        };
-        published.map_err(|error| error.about(parcel))
+        }
     }
 
     /// Lets go of the bus.
@@ -83,6 +102,23 @@ impl Outlet {
             Kind::Stdout(_) => {}
         }
     }
+}
+
+#[cfg(not(all(feature = "kafka", feature = "nats")))]
+fn not_built<T>(sink: &str, feature: &'static str) -> Result<T, OutletError> {
+    Err(SinkError::NotBuilt { sink: sink.to_owned(), feature }.into())
+}
+
+/// Addresses for people: a few of them, and how many more there are.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+fn listed(addresses: &[&String]) -> String {
+    const SHOWN: usize = 3;
+    let shown: Vec<_> = addresses.iter().take(SHOWN).map(|address| format!("`{address}`")).collect();
+    let more = match addresses.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
 }
 
 /// Where `parcel` goes: it says so, or `own` does for all parcels of the sink `sink`.

@@ -1,7 +1,7 @@
 //! Parcels to NATS: proved by JetStream's acknowledgement. A reply subject that no stream takes gets the parcel too, and
 //! then there is no proof but that it was handed to the server.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_nats::{
     HeaderMap,
@@ -13,11 +13,12 @@ use async_nats::{
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use super::{OutletError, Parcel, address};
+use super::{OutletError, Parcel, address, listed};
 use crate::{
     config::{Encoding, NatsSink},
+    event::subject,
     sink::{
-        SinkError,
+        Finding, SinkError,
         nats::{connection::Connection, headers, refusal::Refusal, stream},
     },
 };
@@ -101,23 +102,14 @@ impl NatsOutlet {
         parcel: &Parcel,
         subject: &str,
     ) -> Result<bool, OutletError> {
-        let Err(err) = connection.jetstream.stream_by_subject(subject).await else { return Ok(true) };
-        match err.kind() {
-            GetStreamByNameErrorKind::NotFound if !parcel.is_reply => {
-                let stream = &self.sink.stream;
-                let reason = format!(
-                    "no stream takes subject `{subject}`: add it to the subjects of stream `{stream}`"
-                );
-                Err(SinkError::Misconfigured { sink: self.sink.name.clone(), reason }.into())
-            }
-            GetStreamByNameErrorKind::NotFound => Ok(false),
-            GetStreamByNameErrorKind::InvalidSubject => Err(OutletError::Address {
-                outlet: self.sink.name.clone(),
-                address: subject.to_owned(),
-                reason: "it is not a subject".to_owned(),
-            }),
-            _ => Err(self.unreachable(&err.to_string()).into()),
+        let is_taken = is_taken(&self.sink, connection, subject).await?;
+        if !is_taken && !parcel.is_reply {
+            let stream = &self.sink.stream;
+            let reason =
+                format!("no stream takes subject `{subject}`: add it to the subjects of stream `{stream}`");
+            return Err(SinkError::Misconfigured { sink: self.sink.name.clone(), reason }.into());
         }
+        Ok(is_taken)
     }
 
     fn written(&self, parcel: &Parcel, subject: &str) -> Result<(HeaderMap, Bytes), OutletError> {
@@ -158,6 +150,49 @@ impl NatsOutlet {
     }
 
     fn unreachable(&self, reason: &str) -> SinkError {
-        SinkError::Unreachable { sink: self.sink.name.clone(), reason: reason.to_owned() }
+        unreachable(&self.sink, reason)
     }
+}
+
+/// Whether streams take all of `subjects`, or will once the sink's own is created.
+pub(super) async fn check(sink: &NatsSink, subjects: &BTreeSet<String>) -> Result<Vec<Finding>, OutletError> {
+    let connection = Connection::open(&sink.name, &sink.bus, 1).await?;
+    let (mut left_out, mut takes) = (Vec::new(), "are taken by a stream");
+    let own = sink.subject.wildcard(None);
+    let will_be_there =
+        sink.create.is_some() && stream::find(&connection, &sink.name, &sink.stream).await?.is_none();
+    for subject in subjects {
+        if will_be_there && subject::covers(&own, subject) {
+            takes = "will be taken by the stream that is created";
+        } else if !is_taken(sink, &connection, subject).await? {
+            left_out.push(subject);
+        }
+    }
+    if !left_out.is_empty() {
+        let reason = format!(
+            "no stream takes {}, and what goes there would wait without end: add them to the subjects of stream `{}`",
+            listed(&left_out),
+            sink.stream
+        );
+        return Err(SinkError::Misconfigured { sink: sink.name.clone(), reason }.into());
+    }
+    let text = format!("all {} subject(s) {takes}", subjects.len());
+    Ok(vec![Finding { is_warning: false, text }])
+}
+
+async fn is_taken(sink: &NatsSink, connection: &Connection, subject: &str) -> Result<bool, OutletError> {
+    let Err(err) = connection.jetstream.stream_by_subject(subject).await else { return Ok(true) };
+    match err.kind() {
+        GetStreamByNameErrorKind::NotFound => Ok(false),
+        GetStreamByNameErrorKind::InvalidSubject => Err(OutletError::Address {
+            outlet: sink.name.clone(),
+            address: subject.to_owned(),
+            reason: "it is not a subject".to_owned(),
+        }),
+        _ => Err(unreachable(sink, &err.to_string()).into()),
+    }
+}
+
+fn unreachable(sink: &NatsSink, reason: &str) -> SinkError {
+    SinkError::Unreachable { sink: sink.name.clone(), reason: reason.to_owned() }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    command::Outcome,
+    command::{Outcome, milliseconds},
     event::{Attributes, push_printable},
 };
 
@@ -43,7 +43,7 @@ impl Parcel {
             source: format!("oktabus/{name}"),
             event_type: OUTCOME_TYPE.to_owned(),
             subject: user.unwrap_or_default().to_owned(),
-            time: outcome.finished_at.to_string(),
+            time: milliseconds::text(outcome.finished_at),
             data_schema: None,
             partition_key: printable(user.unwrap_or(&outcome.command_id)),
         };
@@ -68,7 +68,7 @@ impl Parcel {
             id: printable(&format!("{id}:audit:{}", at.as_nanosecond())),
             source: format!("oktabus/{name}"),
             event_type: AUDIT_TYPE.to_owned(),
-            time: at.to_string(),
+            time: milliseconds::text(at),
             partition_key: printable(id),
             ..Attributes::default()
         };

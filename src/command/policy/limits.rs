@@ -113,14 +113,14 @@ fn part_ms(per: Duration) -> i64 {
 
 impl fmt::Display for Tripped {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the limit of {} was exceeded at {}", self.limit, self.since)
+        write!(formatter, "the limit of {} was exceeded at {:.0}", self.limit, self.since)
     }
 }
 
 impl From<Tripped> for OutcomeError {
     fn from(tripped: Tripped) -> Self {
         let remedy = format!(
-            "find out who asks for so much; an operator lets commands through again by releasing the limit `{}`",
+            "find out who asks for so much; an operator lets commands through again with `oktabus command release {}`",
             tripped.limit.pattern
         );
         Self { code: "limit_tripped".to_owned(), message: tripped.to_string(), remedy: Some(remedy) }

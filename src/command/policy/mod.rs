@@ -48,27 +48,32 @@ impl Policy {
         }
     }
 
-    /// Who signed the message, if anybody did. To be asked once, when it is received first: a signature gets old while a
-    /// command waits for its turn.
+    /// Who signed the message that `command` came in, if anybody did. `received_at` is now if it comes for the first time:
+    /// signatures get old while commands wait, and so their age does not matter in copies of what is known.
     pub fn verify(
         &self,
+        command: &Command,
         payload: &[u8],
         headers: &Headers,
-        now: Timestamp,
+        received_at: Option<Timestamp>,
     ) -> Result<Option<KeyName>, OutcomeError> {
-        match self.keys.verify(payload, headers, now)? {
-            None if self.requires_signature => Err(signature::missing()),
-            signed_by => Ok(signed_by),
+        let signed_by = self.keys.verify(payload, headers, received_at)?;
+        if !self.requires_signature {
+            return Ok(signed_by);
         }
+        if signed_by.is_none() {
+            return Err(signature::missing());
+        }
+        if !command.is_id_in_payload {
+            let remedy = "put `id` into the command: what only the transport says is not signed";
+            return Err(refusal("unsigned_id", "the signature does not cover the id", remedy));
+        }
+        Ok(signed_by)
     }
 
     /// Whether `command` is allowed, as far as that can be said without looking at Okta.
     pub fn admit(&self, command: &Command) -> Result<(), OutcomeError> {
         let action = command.request.action();
-        if self.requires_signature && !command.is_id_in_payload {
-            let remedy = "put `id` into the command: what only the transport says is not signed";
-            return Err(refusal("unsigned_id", "the signature does not cover the id", remedy));
-        }
         if !self.allow.iter().any(|pattern| pattern.matches(action)) {
             let message = format!("`{}` is not allowed here", action.name());
             return Err(refusal("not_allowed", &message, "`allow` of the commands says what is"));
@@ -90,7 +95,8 @@ impl Policy {
         }
         if command.reveal && !self.reveals(command) {
             let message = "`reveal` is not allowed here, or not with this `reply_to`";
-            let remedy = "reply to an address that `reveal.private` names";
+            let remedy =
+                "reply to an address that `reveal.private` names; by hand it takes `reveal.allowed` alone";
             return Err(refusal("reveal_not_allowed", message, remedy));
         }
         Ok(())
@@ -107,7 +113,7 @@ impl Policy {
         if command.request.action().effect() == Effect::Read {
             return Ok(());
         }
-        match protected.why(subjects) {
+        match protected.why(subjects).or_else(|| protected.why_renamed(&command.request)) {
             None => Ok(()),
             Some(reason) => {
                 let remedy =

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    command::{GroupSubject, Subjects, UserSubject},
+    command::{GroupSubject, Request, Subjects, UserSubject},
     config::ProtectConfig,
 };
 
@@ -42,6 +42,14 @@ impl Protected {
     pub fn why(&self, subjects: &Subjects) -> Option<String> {
         let of_users = subjects.users.iter().find_map(|user| self.why_user(user));
         of_users.or_else(|| subjects.groups.iter().find_map(|group| self.why_group(group)))
+    }
+
+    /// Why nobody and nothing may get the name that `request` gives, if it gives one: by name, protection would find the
+    /// wrong one, or none.
+    pub fn why_renamed(&self, request: &Request) -> Option<String> {
+        let login = request.new_login().filter(|login| self.users.contains(&login.to_lowercase()));
+        let group = request.new_group_name().filter(|name| self.groups.contains(*name));
+        login.or(group).map(|name| format!("the name `{name}` is protected"))
     }
 
     fn why_user(&self, user: &UserSubject) -> Option<String> {

@@ -14,14 +14,12 @@ use secrecy::ExposeSecret as _;
 use super::refusal;
 use crate::{
     command::{OutcomeError, message::Headers},
-    config::{SecretError, SignatureAlgorithm, SignatureConfig},
+    config::{SIGNED_AHEAD_MAX, SecretError, SignatureAlgorithm, SignatureConfig},
 };
 
 /// The header that a signature is in.
 pub const SIGNATURE_HEADER: &str = "oktabus-signature";
 const VERSION: &str = "v1";
-/// What a signer's clock may be ahead.
-const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// The name of a key, by which the audit tells who signed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,12 +80,12 @@ impl Keys {
     }
 
     /// The key that `payload` was signed with, if it is signed at all. A signature that cannot be verified is an error
-    /// even where none is required.
+    /// even where none is required. Its age at `received_at` matters, if that is given.
     pub(super) fn verify(
         &self,
         payload: &[u8],
         headers: &Headers,
-        now: Timestamp,
+        received_at: Option<Timestamp>,
     ) -> Result<Option<KeyName>, OutcomeError> {
         let mut values = headers
             .iter()
@@ -109,7 +107,9 @@ impl Keys {
         if !is_good {
             return Err(bad());
         }
-        require_fresh(signature.at, self.max_age, now)?;
+        if let Some(received_at) = received_at {
+            require_fresh(signature.at, self.max_age, received_at)?;
+        }
         Ok(Some(KeyName(signature.key.to_owned())))
     }
 }
@@ -147,7 +147,7 @@ fn require_fresh(at: Timestamp, max_age: Duration, now: Timestamp) -> Result<(),
         let remedy = "sign it anew with the same `id`, or raise `signature.max_age` if the queue is slow";
         return Err(refusal("signature_too_old", &message, remedy));
     }
-    if age < -jiff::SignedDuration::try_from(AHEAD_MAX).unwrap_or(jiff::SignedDuration::ZERO) {
+    if age < -jiff::SignedDuration::try_from(SIGNED_AHEAD_MAX).unwrap_or(jiff::SignedDuration::ZERO) {
         let message = format!("the signature is of {at}, which is yet to come");
         return Err(refusal("signature_in_future", &message, "set the signer's clock"));
     }

@@ -8,9 +8,12 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, ti
 pub(super) use understand::{Places, RawCommands, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
-use crate::command::{Action, AddressPattern, AddressTemplate, Effect};
+use crate::{
+    command::{Action, AddressPattern, AddressTemplate, Effect},
+    event::subject,
+};
 
-pub use super::signature::{SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
+pub use super::signature::{SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
 
 /// What may be asked of an org by message.
 #[derive(Debug, Clone)]
@@ -123,6 +126,55 @@ pub enum AuditConfig {
     Sink(Box<DestinationConfig>),
 }
 
+impl IntakeConfig {
+    /// The group or consumer as which both read, if they do.
+    pub(super) fn shared_reader<'a>(&'a self, other: &Self) -> Option<&'a str> {
+        match (self, other) {
+            (Self::Kafka { bus, group, .. }, Self::Kafka { bus: other_bus, group: other_group, .. }) => {
+                (bus.name == other_bus.name && group == other_group).then_some(group)
+            }
+            (
+                Self::Nats { bus, stream, durable, .. },
+                Self::Nats { bus: other_bus, stream: other_stream, durable: other_durable, .. },
+            ) => {
+                let is_one = bus.name == other_bus.name && stream == other_stream && durable == other_durable;
+                is_one.then_some(durable)
+            }
+            (Self::Kafka { .. }, Self::Nats { .. }) | (Self::Nats { .. }, Self::Kafka { .. }) => None,
+        }
+    }
+
+    /// Whether a command can come from both.
+    pub(super) fn shares_commands(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Kafka { bus, topic, .. }, Self::Kafka { bus: other_bus, topic: other_topic, .. }) => {
+                bus.name == other_bus.name && topic == other_topic
+            }
+            (
+                Self::Nats { bus, stream, subject: read, .. },
+                Self::Nats { bus: other_bus, stream: other_stream, subject: other_read, .. },
+            ) => bus.name == other_bus.name && stream == other_stream && subject::overlap(read, other_read),
+            (Self::Kafka { .. }, Self::Nats { .. }) | (Self::Nats { .. }, Self::Kafka { .. }) => false,
+        }
+    }
+}
+
+impl DestinationConfig {
+    /// Every subject or topic to which outcomes at `org` can go, if only `allowed` actions are ever begun; none where
+    /// there are no addresses.
+    pub fn addresses(&self, allowed: &[Action], org: &str) -> BTreeSet<String> {
+        let own = match &self.sink {
+            SinkConfig::Kafka(sink) => sink.topic.fixed(None),
+            SinkConfig::Nats(sink) => sink.subject.fixed(None),
+            SinkConfig::File(_) | SinkConfig::Stdout(_) => None,
+        };
+        match &self.address {
+            Some(template) => template.addresses(allowed, org),
+            None => own.into_iter().collect(),
+        }
+    }
+}
+
 impl ActionPattern {
     /// Whether `action` is one of them.
     pub fn matches(&self, action: Action) -> bool {
@@ -146,7 +198,8 @@ impl FromStr for ActionPattern {
         let is_whole =
             text == "*" || text.strip_suffix(".*").is_some_and(|group| !group.contains(['.', '*']));
         if !is_whole && Action::named(text).is_none() || pattern.actions().next().is_none() {
-            let names = Action::ALL.iter().map(|action| action.name());
+            let groups = ["user.*", "group.*", "app.*", "log.*"];
+            let names = groups.into_iter().chain(Action::ALL.iter().map(|action| action.name()));
             let hint = did_you_mean(text, names);
             return Err(format!("`{text}` is no action, `*`, or a group such as `user.*`{hint}"));
         }

@@ -113,6 +113,43 @@ keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/secret" }
 }
 
 #[test]
+fn one_queue_is_not_obeyed_twice() {
+    let second = |intake: &str, org: &str| {
+        let other = "[orgs.other]\ndomain = \"other.okta.com\"\nauth = { token_file = \"{dir}/token\" }\n";
+        let orgs = if org == "other" { other } else { "" };
+        format!(
+            "{EXAMPLE}{orgs}[commands.second]\norg = \"{org}\"\nallow = [\"user.*\"]\nintake = {intake}\n\
+             outcomes = {{ sink = \"events\", subject = \"okta.second\" }}\n"
+        )
+    };
+    let same = r#"{ kind = "nats", stream = "COMMANDS", subject = "okta.*.commands.user.*" }"#;
+    let told = load(&second(same, "acme")).unwrap_err();
+    assert!(told.contains("commands.second.intake: `provisioning` reads the same queue"), "{told}");
+    let same_consumer =
+        r#"{ kind = "nats", stream = "COMMANDS", subject = "x", durable = "oktabus-provisioning" }"#;
+    let told = load(&second(same_consumer, "other")).unwrap_err();
+    assert!(
+        told.contains("commands.second.intake: `provisioning` reads as `oktabus-provisioning` already"),
+        "{told}"
+    );
+    // What two orgs are to do may stand in one queue, and one org's in several.
+    load(&second(same, "other")).unwrap();
+    load(&second(&same.replace("okta.*.commands", "okta.second"), "acme")).unwrap();
+    load(&second(r#"{ kind = "kafka", topic = "okta.acme.commands" }"#, "acme")).unwrap();
+}
+
+#[test]
+fn secrets_may_be_shown_by_hand_where_there_is_no_queue() {
+    let intake = "intake = { kind = \"nats\", stream = \"COMMANDS\", subject = \"okta.acme.commands.>\" }\n";
+    let by_hand = EXAMPLE.replace(intake, "") + "reveal = { allowed = true }\n";
+    assert!(
+        commands(&by_hand)
+            .in_words()
+            .contains(&"shows secrets on the command line where a command asks".to_owned())
+    );
+}
+
+#[test]
 fn mistakes_are_told_with_place_and_remedy() {
     let with = |from: &str, to: &str| {
         assert!(EXAMPLE.contains(from), "{from}");
@@ -155,6 +192,45 @@ fn mistakes_are_told_with_place_and_remedy() {
             "none of the actions that `group.delete` is about",
         ),
         (with("breakglass@acme.com", ""), "protect.users: a name is empty"),
+        (
+            with(
+                "\"COMMANDS\", subject = \"okta.acme.commands.>",
+                "\"OKTA\", subject = \"okta.*.outcomes.user.*",
+            ),
+            "commands.provisioning.outcomes: the intake would read this as commands",
+        ),
+        (
+            with("sink = \"events\", subject = \"okta.acme.outcomes.{action}\"", "sink = \"siem\"")
+                .replace(
+                    "{ kind = \"nats\", stream = \"COMMANDS\", subject = \"okta.acme.commands.>\" }",
+                    "{ kind = \"kafka\", topic = \"orders\" }",
+                )
+                .replace(
+                    "[commands.provisioning]",
+                    "[sinks.siem]\nkind = \"kafka\"\ntopic = \"orders\"\n[commands.provisioning]",
+                ),
+            "outcomes: the intake would read this as commands",
+        ),
+        (with("\"user.*\"", "\"users.*\""), "did you mean `user.*`?"),
+        (
+            with("kind = \"nats\", stream", "kind = \"rabbit\", stream"),
+            "intake.kind: `rabbit` is not a kind of bus: there are `kafka` and `nats`",
+        ),
+        (
+            with(
+                "{ kind = \"nats\", stream = \"COMMANDS\", subject = \"okta.acme.commands.>\" }",
+                "{ kind = \"kafka\", topic = \"a b\" }",
+            ),
+            "intake.topic: `a b` is not a topic",
+        ),
+        (
+            and("audit = \"file\""),
+            "commands.provisioning.audit: invalid type: string \"file\", expected a table",
+        ),
+        (
+            key("algorithm = \"rsa\""),
+            "keys.hr.algorithm: `rsa` is not an algorithm of signatures: there are `ed25519` and `hmac-sha256`",
+        ),
         (and("reveal = { allowed = true }"), "reveal.private: say which addresses are private"),
         (and("reply_to = [\"a.>.b\"]"), "reply_to[0]: `a.>.b` is not a pattern"),
         (and("audit = {}"), "give `file`, or `sink`"),
@@ -173,8 +249,8 @@ fn mistakes_are_told_with_place_and_remedy() {
         ),
         (and("[commands.provisioning.signature]\nkeys = {}"), "there is no key"),
         (
-            key("algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\"") + "max_age = \"31d\"\n",
-            "max_age: must be above zero and below `keep`",
+            key("algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\"") + "max_age = \"30d\"\n",
+            "max_age: must be above zero, and a minute or more below `keep`",
         ),
     ];
     for (example, expected) in cases {

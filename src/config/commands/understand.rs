@@ -21,7 +21,10 @@ use super::{
     },
     AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig, RevealConfig,
 };
-use crate::command::{AddressPattern, AddressTemplate, AddressUse};
+use crate::{
+    command::{Action, AddressPattern, AddressTemplate, AddressUse},
+    event::{TOPIC_LENGTH_MAX, is_topic},
+};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,10 +63,22 @@ struct RawIntake {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 enum BusKind {
     Kafka,
     Nats,
+}
+
+impl TryFrom<String> for BusKind {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "kafka" => Ok(Self::Kafka),
+            "nats" => Ok(Self::Nats),
+            _ => Err(format!("`{text}` is not a kind of bus: there are `kafka` and `nats`")),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,7 +191,7 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         let reason = "must be 1h or more: a copy of a command that is forgotten is carried out again";
         return Err(Problem::new("keep", reason));
     }
-    if config.reveal.allowed && config.reveal.private.is_empty() {
+    if config.reveal.allowed && config.reveal.private.is_empty() && config.intake.is_some() {
         return Err(Problem::new("reveal.private", "say which addresses are private: there are none"));
     }
     let has_addresses = matches!(config.outcomes.sink, SinkConfig::Kafka(_) | SinkConfig::Nats(_));
@@ -190,6 +205,7 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
             return Err(Problem::new(format!("limits.{}", limit.pattern), reason));
         }
     }
+    require_no_circle(config)?;
     let names = [("users", &config.protect.users), ("groups", &config.protect.groups)];
     for (key, names) in names {
         if names.iter().any(|name| name.trim().is_empty()) {
@@ -197,6 +213,34 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// What is published where commands are read would be read as commands, and each refusal be refused.
+fn require_no_circle(config: &CommandsConfig) -> Result<(), Problem> {
+    let audit = match &config.audit {
+        AuditConfig::Sink(destination) => Some(("audit", &**destination)),
+        AuditConfig::File(_) => None,
+    };
+    for (key, destination) in [("outcomes", &config.outcomes)].into_iter().chain(audit) {
+        if config.intake.as_ref().is_some_and(|intake| intake.reads(destination, &config.org)) {
+            return Err(Problem::new(key, "the intake would read this as commands: send it elsewhere"));
+        }
+    }
+    Ok(())
+}
+
+impl IntakeConfig {
+    /// Whether something that goes to `destination` may be read here.
+    fn reads(&self, destination: &DestinationConfig, org: &str) -> bool {
+        let read = match (self, &destination.sink) {
+            (Self::Kafka { bus, topic, .. }, SinkConfig::Kafka(sink)) if bus.name == sink.bus.name => topic,
+            // A subject belongs to one stream, whatever the sink calls it.
+            (Self::Nats { bus, subject, .. }, SinkConfig::Nats(sink)) if bus.name == sink.bus.name => subject,
+            _ => return false,
+        };
+        let addresses = destination.addresses(Action::ALL, org);
+        read.parse().is_ok_and(|read: AddressPattern| addresses.iter().any(|address| read.matches(address)))
+    }
 }
 
 fn at_least_one(key: &str, given: Option<usize>, default: usize) -> Result<usize, Problem> {
@@ -252,6 +296,11 @@ fn intake(name: &str, raw: RawIntake, buses: &Buses) -> Result<IntakeConfig, Pro
                 BusConfig::Nats(_) => None,
             })?;
             let topic = needed("topic", raw.topic, "an intake of kind kafka needs a topic")?;
+            if !is_topic(&topic) {
+                let reason =
+                    format!("`{topic}` is not a topic: A-Z a-z 0-9 . _ -, at most {TOPIC_LENGTH_MAX}");
+                return Err(Problem::new("topic", reason));
+            }
             Ok(IntakeConfig::Kafka { bus, topic, group: raw.group.unwrap_or(own_name) })
         }
         BusKind::Nats => {

@@ -15,7 +15,10 @@ impl CommandsConfig {
             AuditConfig::Sink(destination) => destination.in_words(),
         };
         let mut words = vec![
-            self.intake.as_ref().map_or_else(|| "reads no queue".to_owned(), IntakeConfig::in_words),
+            self.intake.as_ref().map_or_else(
+                || "reads no queue: it is for the command line of this machine".to_owned(),
+                IntakeConfig::in_words,
+            ),
             format!("publishes outcomes to {outcomes}, and records decisions in {audit}"),
             format!("allows {}: {} action(s)", list(&self.allow), self.actions().count()),
         ];
@@ -32,13 +35,19 @@ impl CommandsConfig {
             words.push(format!("replies to {} where a command asks", list(&self.reply_to)));
         }
         if self.reveal.allowed {
-            let private = list(&self.reveal.private);
-            words.push(format!("gives secrets to {private} where a command asks"));
+            let to = match self.reveal.private.as_slice() {
+                [] => "shows secrets on the command line".to_owned(),
+                private => format!("gives secrets to {}", list(private)),
+            };
+            words.push(format!("{to} where a command asks"));
         }
-        words.push(match &self.signature {
-            Some(signature) => signature.in_words(),
-            None => "obeys whoever can write to the queue: no signature is asked for".to_owned(),
-        });
+        match (&self.signature, &self.intake) {
+            (Some(signature), _) => words.push(signature.in_words()),
+            (None, Some(_)) => {
+                words.push("obeys whoever can write to the queue: no signature is asked for".to_owned());
+            }
+            (None, None) => {}
+        }
         words
     }
 }

@@ -127,6 +127,15 @@ impl Writer {
         self.await_compression();
     }
 
+    /// The same, and leaves no file behind that nothing was ever written to.
+    pub(crate) fn finish_unless_empty(self) {
+        let (path, is_empty) = (self.path(), self.length == 0);
+        self.finish();
+        if is_empty && let Err(err) = fs::remove_file(&path) {
+            tracing::debug!(file = %path.display(), %err, "an empty file stays");
+        }
+    }
+
     fn path(&self) -> PathBuf {
         self.config.directory.join(self.name.to_string())
     }

@@ -32,6 +32,11 @@ pub(in crate::sink) async fn check(
     let mut topics: Vec<_> = origins.iter().map(|origin| Topic::new(&config.topic, origin)).collect();
     topics.sort_by_key(Topic::to_string);
     topics.dedup_by_key(|topic| topic.to_string());
+    check_topics(config, topics).await
+}
+
+/// Tells of the cluster and of `topics`.
+pub(crate) async fn check_topics(config: &KafkaSink, topics: Vec<Topic>) -> Result<Vec<Finding>, SinkError> {
     let sink = config.clone();
     let findings = off_runtime(move || {
         let mut findings = Vec::new();

@@ -1,6 +1,7 @@
 //! One client of a cluster: built, tried, used until it fails or is closed. Blocking calls stay on blocking threads.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::Arc,
     thread::{self, JoinHandle},
@@ -106,6 +107,17 @@ impl Client {
     pub(crate) async fn require_topic(&self, topic: &str) -> Result<(), Fault> {
         let (producer, topic) = (Arc::clone(&self.producer), topic.to_owned());
         off_runtime(move || fetch_topic(&producer, &topic).map(drop)).await
+    }
+
+    /// The names of all topics that we may see.
+    pub(crate) async fn fetch_topics(&self) -> Result<BTreeSet<String>, Fault> {
+        let producer = Arc::clone(&self.producer);
+        off_runtime(move || {
+            let ask = |wait| producer.client().fetch_metadata(None, wait);
+            let metadata = ask_until_answered(&producer, ask, |err| Fault::from_client(&err, ""))?;
+            Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+        })
+        .await
     }
 
     /// What the cluster knows of `topic`. Blocking.

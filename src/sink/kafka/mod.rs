@@ -24,6 +24,7 @@ use rdkafka::{producer::BaseRecord, types::RDKafkaErrorCode as Code};
 use tokio::{sync::oneshot, task::coop};
 
 pub(super) use check::check;
+pub(crate) use check::check_topics;
 
 use self::{
     client::Client,

@@ -2,9 +2,10 @@
 
 use async_nats::jetstream::stream::Info;
 
-use super::{connection::Connection, stream, subject};
+use super::{connection::Connection, stream};
 use crate::{
     config::NatsSink,
+    event::subject,
     sink::{Finding, SinkError},
 };
 

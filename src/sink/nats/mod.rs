@@ -22,7 +22,6 @@ pub(crate) mod refusal;
 mod runtime;
 mod session;
 pub(crate) mod stream;
-pub(crate) mod subject;
 mod tail;
 
 use std::sync::Arc;

@@ -8,9 +8,10 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream},
 };
 
-use super::{connection::Connection, refusal, subject};
+use super::{connection::Connection, refusal};
 use crate::{
     config::{CreateStream, NatsSink},
+    event::subject,
     sink::{Finding, SinkError},
 };
 

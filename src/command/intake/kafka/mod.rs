@@ -61,6 +61,18 @@ struct Session {
     thread: Option<thread::JoinHandle<()>>,
 }
 
+/// Looks whether the topic of `queue` is there. Whether its group may be joined shows when it is.
+pub(super) async fn check(queue: KafkaQueue) -> Result<String, IntakeError> {
+    let name = queue.name.clone();
+    let looked = off_runtime(move || {
+        let KafkaQueue { name, bus, topic, group } = queue;
+        let text = format!("the topic {topic} is there");
+        reader::connect(&bus, Context { name, topic, group, desk: Arc::default() })?;
+        Ok(text)
+    });
+    looked.await.map_err(|fault| fault.into_error(&name).into())
+}
+
 impl KafkaIntake {
     pub(super) async fn open(queue: KafkaQueue) -> Result<Self, IntakeError> {
         let session = Some(Session::open(&queue).await?);

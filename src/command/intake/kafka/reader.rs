@@ -58,11 +58,8 @@ impl Reader {
         context: Context,
         messages: mpsc::UnboundedSender<Read>,
     ) -> Result<Self, Fault> {
-        let properties = consumer_config(bus, &context.group)?;
         let (topic, desk) = (context.topic.clone(), Arc::clone(&context.desk));
-        let consumer: BaseConsumer<Context> =
-            properties.create_with_context(context).map_err(|err| Fault::from_client(&err, &topic))?;
-        require_topic(&consumer)?;
+        let consumer = connect(bus, context)?;
         consumer.subscribe(&[&topic]).map_err(|err| Fault::from_client(&err, &topic))?;
         Ok(Self { consumer, desk, messages, committed_at: Instant::now(), unsure_since: None })
     }
@@ -147,6 +144,16 @@ impl Reader {
             let _ = self.consumer.resume(&list(&resume));
         }
     }
+}
+
+/// A client of the cluster that has seen the topic, and is in no group yet. Blocking.
+pub(super) fn connect(bus: &KafkaBus, context: Context) -> Result<BaseConsumer<Context>, Fault> {
+    let properties = consumer_config(bus, &context.group)?;
+    let topic = context.topic.clone();
+    let consumer: BaseConsumer<Context> =
+        properties.create_with_context(context).map_err(|err| Fault::from_client(&err, &topic))?;
+    require_topic(&consumer)?;
+    Ok(consumer)
 }
 
 /// Waits until the cluster has told of the topic. Blocking.

@@ -9,13 +9,15 @@ use async_nats::jetstream::{
 };
 
 use super::NatsQueue;
-use crate::sink::{
-    SinkError,
-    nats::{
-        connection::Connection,
-        refusal,
-        stream::{find, unanswered},
-        subject,
+use crate::{
+    event::subject,
+    sink::{
+        SinkError,
+        nats::{
+            connection::Connection,
+            refusal,
+            stream::{find, unanswered},
+        },
     },
 };
 
@@ -32,7 +34,30 @@ pub(super) async fn find_or_create(
     queue: &NatsQueue,
     floor: u64,
 ) -> Result<Consumer<pull::Config>, SinkError> {
-    let NatsQueue { name, stream: stream_name, subject, durable, .. } = queue;
+    let stream = stream_of(connection, queue).await?;
+    match info_of(connection, queue, &stream).await? {
+        Some(info) => existing(connection, queue, info),
+        None => create(connection, queue, &stream, floor).await,
+    }
+}
+
+/// What the stream and the consumer of `queue` are like, for a person. Creates nothing.
+pub(super) async fn look(connection: &Connection, queue: &NatsQueue) -> Result<String, SinkError> {
+    let stream = stream_of(connection, queue).await?;
+    let NatsQueue { stream: stream_name, durable, .. } = queue;
+    let Some(info) = info_of(connection, queue, &stream).await? else {
+        let messages = stream.cached_info().state.messages;
+        return Ok(format!(
+            "the stream {stream_name} has {messages} message(s), and the consumer {durable} will be created"
+        ));
+    };
+    judge(queue, &info.config)?;
+    let (waiting, at_work) = (info.num_pending, info.num_ack_pending);
+    Ok(format!("the consumer {durable} has {waiting} message(s) waiting, and {at_work} at work"))
+}
+
+async fn stream_of(connection: &Connection, queue: &NatsQueue) -> Result<Stream, SinkError> {
+    let NatsQueue { name, stream: stream_name, subject, .. } = queue;
     let stream = find(connection, name, stream_name).await?.ok_or_else(|| {
         misconfigured(
             queue,
@@ -52,12 +77,22 @@ pub(super) async fn find_or_create(
             ),
         ));
     }
+    Ok(stream)
+}
+
+/// What the server says of the consumer; none if there is no such consumer.
+async fn info_of(
+    connection: &Connection,
+    queue: &NatsQueue,
+    stream: &Stream,
+) -> Result<Option<Info>, SinkError> {
+    let NatsQueue { name, stream: stream_name, durable, .. } = queue;
     let err = match stream.consumer_info(durable).await {
-        Ok(info) => return existing(connection, queue, info),
+        Ok(info) => return Ok(Some(info)),
         Err(err) => err,
     };
     match err.kind() {
-        ConsumerInfoErrorKind::NotFound => create(connection, queue, &stream, floor).await,
+        ConsumerInfoErrorKind::NotFound => Ok(None),
         ConsumerInfoErrorKind::JetStream(err) => Err(refusal::of_jetstream(name, stream_name, &err)),
         ConsumerInfoErrorKind::InvalidName => {
             Err(misconfigured(queue, format!("`{durable}` is not the name of a consumer")))

@@ -34,7 +34,7 @@ use self::{
     standing::{Shared, Standing},
 };
 use super::{Delivery, IntakeError, Ticket, too_large};
-use crate::{config::NatsBus, stream::Backoff};
+use crate::{config::NatsBus, sink::nats::connection::Connection, stream::Backoff};
 
 pub(super) use ticket::NatsTicket;
 
@@ -63,6 +63,12 @@ pub struct NatsIntake {
     shared: Arc<Shared>,
     shelf: Arc<Shelf>,
     _keeping: AbortOnDropHandle<()>,
+}
+
+/// What the stream and the consumer of `queue` are like, for a person.
+pub(super) async fn check(queue: &NatsQueue) -> Result<String, IntakeError> {
+    let connection = Connection::open(&queue.name, &queue.bus, 1).await?;
+    Ok(consumer::look(&connection, queue).await?)
 }
 
 impl NatsIntake {

@@ -53,8 +53,18 @@ async fn a_command_is_published_by_hand() {
     let published =
         scene.by_hand(&["publish", "user.suspend", "-p", "user=ada@acme.com", "--id", "p1"]).await;
     assert_eq!(published.stdout, "published `p1` to commands.user.suspend\n", "{published:?}");
+    let slip = scene.by_hand(&["publish", "user.suspnd", "-p", "user=ada@acme.com"]).await;
+    assert_eq!(slip.code, Some(64), "{slip:?}");
+    assert!(slip.stderr.contains("unknown_action") && slip.stderr.contains("`user.suspend`"), "{slip:?}");
+    let copy = ["publish", "user.suspend", "-p", "user=ada@acme.com", "--id", "p1", "--json"];
+    let copied = said(&scene.by_hand(&copy).await);
+    assert_eq!(copied, json!({ "command_id": "p1", "address": "commands.user.suspend" }));
     scene.resume();
     assert_eq!(essence(&scene.outcome("p1").await), ("done", ""));
     let shown = scene.by_hand(&["show", "p1"]).await.stdout;
     assert!(shown.starts_with("user.suspend: done"), "{shown}");
+    assert!(shown.contains("\n  about         ada@acme.com\n"), "{shown}");
+    let listed = scene.by_hand(&["list"]).await.stdout;
+    let columns: Vec<_> = listed.lines().last().unwrap().split_whitespace().skip(1).take(4).collect();
+    assert_eq!(columns, ["done", "user.suspend", "ada@acme.com", "p1"], "{listed}");
 }

@@ -8,6 +8,8 @@ mod faults;
 mod order;
 mod policy;
 mod queue;
+mod replies;
 mod scene;
+mod signatures;
 mod table;
 mod together;

@@ -50,7 +50,9 @@ async fn changes_wait_while_nobody_knows_who_is_protected() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_trips_stays_tripped_over_a_restart_and_is_released_by_hand() {
-    let mut scene = Scene::start("allow = [\"*\"]\nlimits = { \"user.suspend\" = \"2/1h\" }").await;
+    let mut scene =
+        Scene::start("allow = [\"*\"]\nlimits = { \"user.get\" = \"1/1h\", \"user.suspend\" = \"2/1h\" }")
+            .await;
     for n in 0..4 {
         scene.okta.plant("users", &json!({ "profile": { "login": format!("l{n}@acme.com") } })).await;
     }
@@ -65,6 +67,13 @@ async fn a_limit_trips_stays_tripped_over_a_restart_and_is_released_by_hand() {
     let still = scene.ask("l3", "user.suspend", "l3@acme.com").await;
     assert_eq!(essence(&still), ("refused", "limit_tripped"));
     assert_eq!(essence(&scene.ask("other", "user.unsuspend", "l0@acme.com").await), ("done", ""));
+    // To look is to look, by whatever name.
+    for (id, expected) in [("d1", ("done", "")), ("d2", ("refused", "limit_tripped"))] {
+        let parameters = json!({ "user": "l0@acme.com" });
+        let look = json!({ "id": id, "action": "user.get", "parameters": parameters, "dry_run": true });
+        scene.send(look).await;
+        assert_eq!(essence(&scene.outcome(id).await), expected);
+    }
     let limits = scene.by_hand(&["limits", "--json"]).await;
     assert!(limits.stdout.contains("\"tripped_at\":\"20"), "{limits:?}");
     let wrong = scene.by_hand(&["release", "user.suspnd"]).await;

@@ -1,6 +1,7 @@
-//! How the subjects that a stream takes and the subjects that we publish on lie to each other.
+//! How patterns of NATS subjects lie to each other: those that a stream takes, those that we publish on or read.
 
 /// Whether every subject that matches `wildcard` matches `pattern`.
+#[cfg(feature = "nats")]
 pub(crate) fn covers(pattern: &str, wildcard: &str) -> bool {
     let (mut pattern, mut wildcard) = (pattern.split('.'), wildcard.split('.'));
     loop {
@@ -29,6 +30,7 @@ pub(crate) fn overlap(pattern: &str, wildcard: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "nats")]
     #[test]
     fn a_pattern_covers_what_it_matches_altogether() {
         for (pattern, wildcard) in [

@@ -1,6 +1,8 @@
 //! `oktabus check`: proves a configuration against the real org and the real buses, without publishing anything.
 
-use std::{collections::BTreeSet, time::Duration};
+mod commands;
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
@@ -8,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
-    config::{Auth, CommandsConfig, Config, Order, Scope, SearchConfig, StreamConfig},
+    config::{Auth, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
     okta::{Client, OktaError, Priority, logs},
     sink::Sink,
     telemetry::chain,
@@ -41,12 +43,27 @@ struct Row {
     text: String,
 }
 
+impl Row {
+    fn good(what: String, text: String) -> Self {
+        Self { what, verdict: Verdict::Good, text }
+    }
+
+    fn warning(what: String, text: String) -> Self {
+        Self { what, verdict: Verdict::Warning, text }
+    }
+
+    fn bad(what: String, text: String) -> Self {
+        Self { what, verdict: Verdict::Bad, text }
+    }
+}
+
 pub(super) async fn check(arguments: CheckArguments) -> Exit {
     let config = match arguments.config.load() {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let clients: Result<Vec<_>, _> = config.orgs.values().cloned().map(Client::new).collect();
+    let clients: Result<Vec<_>, _> =
+        config.orgs.values().cloned().map(|org| Client::new(org).map(Arc::new)).collect();
     let clients = match clients {
         Ok(clients) => clients,
         Err(err) => return fail(Exit::Usage, &err),
@@ -72,45 +89,37 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     }];
     let now = Timestamp::now();
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
-    rows.extend(config.commands.values().flat_map(command_rows));
+    rows.extend(config.commands.values().flat_map(commands::in_words));
     if arguments.offline {
-        rows.extend(clients.iter().flat_map(access_rows));
+        rows.extend(clients.iter().flat_map(|client| access_rows(client)));
     } else {
         for client in &clients {
             rows.extend(check_org(&config, client).await);
         }
         rows.extend(check_sinks(&config).await);
+        for commands in config.commands.values() {
+            rows.extend(commands::check_places(commands).await);
+        }
     }
     print(&render(&rows));
     let is_bad = rows.iter().any(|row| row.verdict == Verdict::Bad);
     if is_bad { Exit::Unavailable } else { Exit::Done }
 }
 
-/// How we identify ourselves to an org, and what it must allow us.
-fn access_rows(client: &Client) -> [Row; 2] {
+/// How we identify ourselves to an org, and what it must allow us: a row for each scope, since a role is often several.
+fn access_rows(client: &Client) -> Vec<Row> {
     let org = client.org();
-    let good = |text| Row { what: format!("org {}", org.name), verdict: Verdict::Good, text };
-    let of = |name: fn(Scope) -> &'static str| {
-        let names: BTreeSet<_> = org.scopes.iter().copied().map(name).collect();
-        names.into_iter().collect::<Vec<_>>().join(", ")
+    let needs = |scope: &Scope| match &org.auth {
+        Auth::ApiToken(_) => format!("needs the role {} for the token's owner", scope.role()),
+        Auth::PrivateKeyJwt(_) => format!(
+            "needs the scope {} granted to the app, and for the app the role {}",
+            scope.name(),
+            scope.role()
+        ),
     };
-    let needs = match &org.auth {
-        Auth::ApiToken(_) => format!("needs the role {} for the token's owner", of(Scope::role)),
-        Auth::PrivateKeyJwt(_) => {
-            format!(
-                "needs the scope {} granted to the app, and for the app the role {}",
-                of(Scope::name),
-                of(Scope::role)
-            )
-        }
-    };
-    [good(client.authentication()), good(needs)]
-}
-
-/// What commands may do, and whose.
-fn command_rows(commands: &CommandsConfig) -> impl Iterator<Item = Row> {
-    let what = format!("commands {}", commands.name);
-    commands.in_words().into_iter().map(move |text| Row { what: what.clone(), verdict: Verdict::Good, text })
+    let needs: BTreeSet<_> = org.scopes.iter().map(needs).collect();
+    let texts = [client.authentication()].into_iter().chain(needs);
+    texts.map(|text| Row::good(format!("org {}", org.name), text)).collect()
 }
 
 /// When a search is due next, by the clock of its own zone.
@@ -131,7 +140,7 @@ fn schedule_row(search: &SearchConfig, now: Timestamp) -> Row {
 
 /// Asks an org for the page that each stream would begin with, and for one event of each search: credential, rights and
 /// filter in one request.
-async fn check_org(config: &Config, client: &Client) -> Vec<Row> {
+async fn check_org(config: &Config, client: &Arc<Client>) -> Vec<Row> {
     let org = client.org();
     let mut rows = Vec::new();
     for stream in config.streams.values().filter(|stream| stream.org == org.name) {
@@ -139,6 +148,15 @@ async fn check_org(config: &Config, client: &Client) -> Vec<Row> {
     }
     for search in config.searches.values().filter(|search| search.org == org.name) {
         rows.push(check_search(client, search).await);
+    }
+    for commands in config.commands.values().filter(|commands| commands.org == org.name) {
+        let answers = commands::check_access(commands, client).await;
+        // Who cannot be asked at all is not asked for those who are protected.
+        let is_open = answers.iter().all(|row| row.verdict != Verdict::Bad);
+        rows.extend(answers);
+        if is_open {
+            rows.extend(commands::check_protected(commands, client).await);
+        }
     }
     rows.extend(access_rows(client));
     let budget = client.logs_budget();
@@ -150,9 +168,13 @@ async fn check_org(config: &Config, client: &Client) -> Vec<Row> {
 }
 
 async fn check_stream(client: &Client, stream: &StreamConfig) -> Row {
-    let query = logs::Query { since: Timestamp::now(), filter: stream.filter.clone(), page_size: 1 };
-    let answer = logs::get(client, &logs::first_url(client, &query), Priority::LookUp).await;
-    answer_row(client, format!("stream {}", stream.name), answer.map(drop))
+    let answer = ask_log(client, stream.filter.clone()).await;
+    answer_row(client, format!("stream {}", stream.name), answer)
+}
+
+async fn ask_log(client: &Client, filter: Option<String>) -> Result<(), OktaError> {
+    let query = logs::Query { since: Timestamp::now(), filter, page_size: 1 };
+    logs::get(client, &logs::first_url(client, &query), Priority::LookUp).await.map(drop)
 }
 
 async fn check_search(client: &Client, search: &SearchConfig) -> Row {
@@ -173,13 +195,15 @@ fn answer_row(client: &Client, what: String, answer: Result<(), OktaError>) -> R
     match answer {
         Ok(()) => {
             let text = format!("{} answers, and takes the credential and the filter", client.org().url);
-            Row { what, verdict: Verdict::Good, text }
+            Row::good(what, text)
         }
-        Err(err) => {
-            let remedy = err.remedy().map(|remedy| format!(": {remedy}")).unwrap_or_default();
-            Row { what, verdict: Verdict::Bad, text: format!("{}{remedy}", chain(&err)) }
-        }
+        Err(err) => failed_row(what, &err),
     }
+}
+
+fn failed_row(what: String, err: &OktaError) -> Row {
+    let remedy = err.remedy().map(|remedy| format!(": {remedy}")).unwrap_or_default();
+    Row::bad(what, format!("{}{remedy}", chain(err)))
 }
 
 async fn check_sinks(config: &Config) -> Vec<Row> {
@@ -188,6 +212,10 @@ async fn check_sinks(config: &Config) -> Vec<Row> {
         let what = format!("sink {name}");
         let routes = config.routes().filter(|(route, _)| &route.sink == name);
         let origins: Vec<_> = routes.map(|(_, origin)| origin).collect();
+        // Where commands alone publish, it depends on them what must hold.
+        if origins.is_empty() && matches!(sink, SinkConfig::Kafka(_) | SinkConfig::Nats(_)) {
+            continue;
+        }
         match Sink::check(sink, &origins).await {
             Ok(findings) => rows.extend(findings.into_iter().map(|finding| Row {
                 what: what.clone(),

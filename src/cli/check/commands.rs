@@ -1,0 +1,131 @@
+//! What commands need: the org's answers, the queue, the places of outcomes and of the audit, and those who are protected.
+//! Changes nothing anywhere.
+
+use std::sync::Arc;
+
+use super::{Row, ask_log, failed_row};
+use crate::{
+    command::{Failed, execute::Executor, intake::Intake, outlet::Outlet},
+    config::{AuditConfig, CommandsConfig, DestinationConfig, Scope},
+    okta::{Client, OktaError, Target, apps, groups, users},
+    sink::Finding,
+    telemetry::chain,
+};
+
+/// What a configuration says of commands, in words.
+pub(super) fn in_words(commands: &CommandsConfig) -> impl Iterator<Item = Row> {
+    let what = what(commands);
+    commands.in_words().into_iter().map(move |text| Row::good(what.clone(), text))
+}
+
+/// Asks the org for one of each kind of thing that `commands` look at.
+pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut seen = Vec::new();
+    for scope in commands.scopes() {
+        let (name, asked) = match scope {
+            Scope::LogsRead => ("the log", ask_log(client, None).await),
+            Scope::UsersRead | Scope::UsersManage => ("users", ask(client, &users::any()).await),
+            Scope::GroupsRead | Scope::GroupsManage => ("groups", ask(client, &groups::any()).await),
+            Scope::AppsManage => ("apps", ask(client, &apps::any()).await),
+        };
+        match asked {
+            Ok(()) => seen.push(name),
+            Err(err) => {
+                rows.push(failed_row(what(commands), &err));
+                // Who does not answer would not answer the next question either.
+                if err.status().is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    if !seen.is_empty() {
+        let text = format!("{} answers, and shows {}", client.org().url, seen.join(", "));
+        rows.insert(0, Row::good(what(commands), text));
+    }
+    rows
+}
+
+async fn ask(client: &Client, target: &Target) -> Result<(), OktaError> {
+    client.look_up(&client.url_of(target)).await.map(drop)
+}
+
+/// Looks for those whom `commands` protect: what cannot be found keeps every change waiting.
+pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Client>) -> Vec<Row> {
+    let executor = Executor::new(Arc::clone(client));
+    let mut rows = Vec::new();
+    for name in &commands.protect.groups {
+        let found = async {
+            let group = executor.find_group(name).await?;
+            let Some(id) = group.and_then(|group| group.id) else { return Ok(None) };
+            Ok(Some((executor.members_of(&id).await?.len(), id)))
+        };
+        rows.push(match found.await {
+            Ok(Some((members, id))) => Row::good(
+                what(commands),
+                format!("the protected group {name} is {id}, with {members} member(s)"),
+            ),
+            Ok(None) => Row::bad(
+                what(commands),
+                format!(
+                    "there is no group `{name}`, which `protect` names: nothing is changed until there is; correct the name, or \
+                     create the group"
+                ),
+            ),
+            Err(failed) => Row::bad(what(commands), failed_text(failed)),
+        });
+    }
+    for name in &commands.protect.users {
+        rows.push(match executor.find_user(name).await {
+            Ok(Some(user)) => {
+                let id = user.id.unwrap_or_default();
+                Row::good(what(commands), format!("the protected user {name} is {id}"))
+            }
+            Ok(None) => Row::warning(
+                what(commands),
+                format!("there is no user `{name}`, whom `protect` names: is this the login?"),
+            ),
+            Err(failed) => Row::bad(what(commands), failed_text(failed)),
+        });
+    }
+    rows
+}
+
+/// Looks at the queue, and at where outcomes and the audit go.
+pub(super) async fn check_places(commands: &CommandsConfig) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if let Some(intake) = &commands.intake {
+        rows.push(match Intake::check(intake, "the queue").await {
+            Ok(text) => Row::good(what(commands), format!("the queue: {text}")),
+            Err(err) => Row::bad(what(commands), chain(&err)),
+        });
+    }
+    rows.extend(check_destination(commands, "outcomes", &commands.outcomes).await);
+    if let AuditConfig::Sink(destination) = &commands.audit {
+        rows.extend(check_destination(commands, "the audit", destination).await);
+    }
+    rows
+}
+
+async fn check_destination(commands: &CommandsConfig, of: &str, destination: &DestinationConfig) -> Vec<Row> {
+    let allowed: Vec<_> = commands.actions().collect();
+    let addresses = destination.addresses(&allowed, &commands.org);
+    let row = |Finding { is_warning, text }| {
+        let row = if is_warning { Row::warning } else { Row::good };
+        row(what(commands), format!("{of}: {text}"))
+    };
+    match Outlet::check(&destination.sink, &addresses).await {
+        Ok(findings) => findings.into_iter().map(row).collect(),
+        Err(err) => vec![Row::bad(what(commands), format!("{of}: {}", chain(&err)))],
+    }
+}
+
+fn what(commands: &CommandsConfig) -> String {
+    format!("commands {}", commands.name)
+}
+
+fn failed_text(failed: Failed) -> String {
+    let remedy = failed.error.remedy.map(|remedy| format!(": {remedy}")).unwrap_or_default();
+    format!("{}{remedy}", failed.error.message)
+}

@@ -1,0 +1,130 @@
+//! Replies that cannot go where a command asks: they hold up nobody, and tell no secrets elsewhere.
+
+use std::collections::BTreeMap;
+
+use async_nats::HeaderMap;
+use serde_json::{Value, json};
+
+use super::scene::{Scene, create_streams, directory, until};
+use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_cannot_go_where_it_is_private_goes_without_its_secrets() {
+    let mut scene = Scene::prepare("allow = [\"*\"]").await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    let broker = Broker::shared().await;
+    broker.create_topic("told-to-all", 1, &[]).await;
+    broker.create_topic("told.hr", 1, &[]).await;
+    let brokers = &broker.bus().brokers[0];
+    let (url, nats) = (scene.okta.url(), scene.nats.url());
+    scene.workplace.configure(&format!(
+        r#"
+[orgs.acme]
+url = "{url}"
+auth = {{ token_file = "{{dir}}/token" }}
+[commands.hr]
+org = "acme"
+intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+outcomes = {{ sink = "kafka" }}
+allow = ["user.*"]
+reply_to = ["told.*"]
+reveal = {{ allowed = true, private = ["told.*"] }}
+[buses.nats]
+kind = "nats"
+servers = ["{nats}"]
+[buses.kafka]
+kind = "kafka"
+brokers = ["{brokers}"]
+[sinks.kafka]
+kind = "kafka"
+topic = "told-to-all"
+"#
+    ));
+    scene.resume();
+    for (id, reply_to) in [("k1", "told.hr"), ("k2", "told.nobody")] {
+        let parameters = json!({ "user": "ada@acme.com", "temporary_password": true });
+        let command = json!({
+            "id": id, "action": "user.expire_password", "parameters": parameters, "reveal": true, "reply_to": reply_to,
+        });
+        scene.send(command).await;
+    }
+    let read = async |topic: &str| {
+        let records = broker.records(topic).await;
+        records.iter().map(|record| serde_json::from_slice(&record.value).unwrap()).collect::<Vec<Value>>()
+    };
+    until(async || !read("told-to-all").await.is_empty() && !read("told.hr").await.is_empty()).await;
+    let told = read("told.hr").await;
+    assert!(told[0]["result"]["temporary_password"].is_string(), "{told:?}");
+    let to_all = read("told-to-all").await;
+    assert_eq!(to_all[0]["command_id"], "k2", "{to_all:?}");
+    assert_eq!(to_all[0]["result"]["withheld"], json!(["temporary_password"]));
+    assert_eq!(to_all[0]["result"].get("temporary_password"), None, "everybody may read it");
+    assert_eq!((told.len(), to_all.len()), (1, 1));
+}
+
+/// All may do everything but publish there.
+const FORBIDDEN: &str = r#"
+authorization { users = [{ user = any, password = any, permissions = { publish = { deny = ["replies.forbidden"] } } }] }
+no_auth_user = any
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_is_forbidden_holds_up_nobody() {
+    let (okta, nats) = (directory().await, NatsServer::start_with(FORBIDDEN).await);
+    okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    create_streams(&nats).await;
+    let text = format!(
+        r#"
+[commands.hr]
+org = "acme"
+intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+outcomes = {{ sink = "outcomes", subject = "outcomes.{{action}}" }}
+allow = ["user.get"]
+reply_to = ["replies.>"]
+[commands.hr.signature]
+required = false
+keys.hr = {{ algorithm = "ed25519", public_key = "Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=" }}
+[buses.nats]
+kind = "nats"
+servers = ["{}"]
+[sinks.outcomes]
+kind = "nats"
+stream = "OUTCOMES"
+subject = "outcomes.others"
+"#,
+        nats.url()
+    );
+    let workplace = Workplace::new(&okta, &text);
+    let _daemon = workplace.start(&[]);
+    let jetstream = nats.jetstream().await;
+    // The first has a signature that does not fit: it is refused before it is anything that could wait for its turn.
+    for (id, reply_to, signature) in [
+        ("f1", "replies.forbidden", "v1;key=hr;t=1;sig=AA"),
+        ("f2", "replies.forbidden", ""),
+        ("f3", "replies.hr", ""),
+    ] {
+        let parameters = json!({ "user": "ada@acme.com" });
+        let command =
+            json!({ "id": id, "action": "user.get", "parameters": parameters, "reply_to": reply_to });
+        let mut headers = HeaderMap::new();
+        if !signature.is_empty() {
+            headers.insert("oktabus-signature", signature);
+        }
+        let sent =
+            jetstream.publish_with_headers("commands.x", headers, command.to_string().into()).await.unwrap();
+        sent.await.unwrap();
+    }
+    let outcomes = async || {
+        let stored = nats.stored("OUTCOMES").await.into_iter();
+        stored
+            .map(|message| {
+                let outcome: Value = serde_json::from_slice(&message.payload).unwrap();
+                (outcome["command_id"].as_str().unwrap().to_owned(), message.subject)
+            })
+            .collect::<BTreeMap<_, _>>()
+    };
+    until(async || outcomes().await.len() == 3).await;
+    let expected = [("f1", "outcomes.user.get"), ("f2", "outcomes.user.get"), ("f3", "replies.hr")];
+    let expected = expected.map(|(id, subject)| (id.to_owned(), subject.to_owned()));
+    assert_eq!(outcomes().await, BTreeMap::from(expected));
+}

@@ -1,0 +1,346 @@
+//! Who signed what, by way of Kafka and NATS. The signer is OpenSSL's command line, which knows nothing of oktabus.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+use async_nats::{HeaderMap, jetstream};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::{Timestamp, ToSpan as _};
+use rdkafka::{
+    ClientConfig,
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use serde_json::{Value, json};
+
+use super::scene::{Scene, create_streams, directory, essence, until};
+use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer, okta::Okta};
+
+const HEADER: &str = "oktabus-signature";
+const TOPIC: &str = "signed-commands";
+const OUTCOMES: &str = "signed-outcomes";
+
+const CONFIGURATION: &str = r#"
+[commands.by-kafka]
+org = "acme"
+intake = { kind = "kafka", topic = "signed-commands" }
+outcomes = { sink = "kafka" }
+allow = ["user.*"]
+[commands.by-kafka.signature]
+max_age = "1h"
+keys.hr = { algorithm = "ed25519", public_key_file = "{dir}/hr.pub" }
+keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/portal.secret" }
+
+[commands.hr]
+org = "acme"
+intake = { kind = "nats", stream = "COMMANDS", subject = "commands.>" }
+outcomes = { sink = "nats" }
+allow = ["user.*"]
+[commands.hr.signature]
+max_age = "1h"
+keys.hr = { algorithm = "ed25519", public_key_file = "{dir}/hr.pub" }
+keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/portal.secret" }
+
+[buses.kafka]
+kind = "kafka"
+brokers = ["{brokers}"]
+[buses.nats]
+kind = "nats"
+servers = ["{nats}"]
+[sinks.kafka]
+kind = "kafka"
+topic = "signed-outcomes"
+[sinks.nats]
+kind = "nats"
+stream = "OUTCOMES"
+subject = "outcomes.all"
+"#;
+
+/// A key and how OpenSSL signs with it.
+#[derive(Clone, Copy)]
+enum Signer {
+    Ed25519,
+    Hmac,
+}
+
+const SIGNERS: [Signer; 2] = [Signer::Ed25519, Signer::Hmac];
+
+impl Signer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "hr",
+            Self::Hmac => "portal",
+        }
+    }
+
+    /// Makes the keys in `directory`.
+    fn make_keys(directory: &Path) {
+        let make = "umask 077
+            openssl genpkey -algorithm ed25519 -out hr.key
+            openssl pkey -in hr.key -pubout -out hr.pub
+            openssl rand -hex 32 > portal.secret";
+        let made = Command::new("sh").args(["-ec", make]).current_dir(directory).output().unwrap();
+        assert!(made.status.success(), "{made:?}");
+    }
+
+    /// The header for `payload`, as if it were signed so many seconds ago.
+    fn sign(self, directory: &Path, payload: &str, seconds_ago: i64) -> String {
+        let time = Timestamp::now().as_second() - seconds_ago;
+        fs::write(directory.join("signed"), format!("{time}.{payload}")).unwrap();
+        let sign = match self {
+            Self::Ed25519 => "openssl pkeyutl -sign -inkey hr.key -rawin -in signed",
+            Self::Hmac => "openssl dgst -sha256 -hmac \"$(cat portal.secret)\" -binary signed",
+        };
+        let signed = Command::new("sh").args(["-ec", sign]).current_dir(directory).output().unwrap();
+        assert!(signed.status.success(), "{signed:?}");
+        format!("v1;key={};t={time};sig={}", self.name(), URL_SAFE_NO_PAD.encode(signed.stdout))
+    }
+}
+
+/// A bus with commands and outcomes on it.
+enum Bus {
+    Kafka(&'static Broker, FutureProducer),
+    Nats(Box<NatsServer>, Box<jetstream::Context>),
+}
+
+impl Bus {
+    async fn kafka() -> Self {
+        let broker = Broker::shared().await;
+        for topic in [TOPIC, OUTCOMES] {
+            broker.create_topic(topic, 1, &[]).await;
+        }
+        let producer = ClientConfig::new().set("bootstrap.servers", &broker.bus().brokers[0]).create();
+        Self::Kafka(broker, producer.unwrap())
+    }
+
+    async fn nats() -> Self {
+        let nats = NatsServer::start().await;
+        create_streams(&nats).await;
+        let jetstream = nats.jetstream().await;
+        Self::Nats(Box::new(nats), Box::new(jetstream))
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Kafka(..) => "kafka",
+            Self::Nats(..) => "nats",
+        }
+    }
+
+    /// Puts a message on the queue, with an id that the transport alone says if there is a `transport_id`.
+    async fn put(&self, message: &Message) {
+        let Message { payload, signature, transport_id } = message;
+        match self {
+            Self::Kafka(_, producer) => {
+                let pairs = [(HEADER, signature), ("ce_id", transport_id)];
+                let mut headers = OwnedHeaders::new();
+                for (key, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+                    headers = headers.insert(Header { key, value: Some(value) });
+                }
+                let record = FutureRecord::<(), _>::to(TOPIC).payload(payload).headers(headers);
+                let sent = producer.send_result(record).map_err(|(err, _)| err).unwrap();
+                sent.await.unwrap().map_err(|(err, _)| err).unwrap();
+            }
+            Self::Nats(_, jetstream) => {
+                let pairs = [(HEADER, signature), ("Nats-Msg-Id", transport_id)];
+                let mut headers = HeaderMap::new();
+                for (key, value) in pairs.into_iter().filter(|(_, value)| !value.is_empty()) {
+                    headers.insert(key, value.as_str());
+                }
+                let payload = payload.clone().into();
+                jetstream.publish_with_headers("commands.x", headers, payload).await.unwrap().await.unwrap();
+            }
+        }
+    }
+
+    /// The outcomes of the command `id`, once there are so many.
+    async fn outcomes_of(&self, id: &str, count: usize) -> Vec<Value> {
+        let found = async || {
+            let payloads: Vec<_> = match self {
+                Self::Kafka(broker, _) => {
+                    broker.records(OUTCOMES).await.into_iter().map(|record| record.value).collect()
+                }
+                Self::Nats(nats, _) => {
+                    nats.stored("OUTCOMES").await.into_iter().map(|message| message.payload).collect()
+                }
+            };
+            let outcomes = payloads.iter().map(|payload| serde_json::from_slice::<Value>(payload).unwrap());
+            outcomes.filter(|outcome| outcome["command_id"] == id).collect::<Vec<_>>()
+        };
+        until(async || found().await.len() >= count).await;
+        found().await
+    }
+}
+
+/// A message as it is put on a bus. Headers that are empty are left out.
+#[derive(Clone, Default)]
+struct Message {
+    payload: String,
+    signature: String,
+    transport_id: String,
+}
+
+/// An org, both buses, and the daemon between them.
+struct Place {
+    okta: Okta,
+    workplace: Workplace,
+    buses: [Bus; 2],
+}
+
+impl Place {
+    async fn prepare() -> Self {
+        let okta = directory().await;
+        let buses = [Bus::kafka().await, Bus::nats().await];
+        let mut text = CONFIGURATION.to_owned();
+        for bus in &buses {
+            text = match bus {
+                Bus::Kafka(broker, _) => text.replace("{brokers}", &broker.bus().brokers[0]),
+                Bus::Nats(nats, _) => text.replace("{nats}", &nats.url()),
+            };
+        }
+        let workplace = Workplace::new(&okta, &text);
+        Signer::make_keys(&workplace.path(""));
+        Self { okta, workplace, buses }
+    }
+
+    /// The id of a new user, and the command to suspend them.
+    async fn suspend(&self, id: &str) -> (String, String) {
+        let login = format!("{id}@acme.com");
+        let user = self.okta.plant("users", &json!({ "profile": { "login": login } })).await;
+        let command = json!({ "id": id, "action": "user.suspend", "parameters": { "user": login } });
+        (user, command.to_string())
+    }
+
+    fn signed(&self, signer: Signer, payload: &str, seconds_ago: i64) -> Message {
+        let signature = signer.sign(&self.workplace.path(""), payload, seconds_ago);
+        Message { payload: payload.to_owned(), signature, transport_id: String::new() }
+    }
+
+    /// The ids of those about whom Okta has changed something.
+    async fn changed(&self) -> Vec<String> {
+        let writes = self.okta.page("/-/writes").await;
+        let of = |write: &Value| write["user"].as_str().unwrap().to_owned();
+        writes.as_array().unwrap().iter().map(of).collect()
+    }
+
+    /// Messages that must be refused, with the code, each under an id of its own.
+    async fn forged(&self, bus: &str, signer: Signer) -> Vec<(String, Message, &'static str)> {
+        let other = SIGNERS[1 - signer as usize];
+        let id = |what: &str| format!("{bus}-{}-{what}", signer.name());
+        let mut forged = Vec::new();
+        for (what, seconds_ago, code) in [
+            ("changed", 0, "bad_signature"),
+            ("unknown", 0, "bad_signature"),
+            ("others", 0, "bad_signature"),
+            ("retimed", 0, "bad_signature"),
+            ("old", 3_660, "signature_too_old"),
+            ("future", -600, "signature_in_future"),
+            ("unsigned", 0, "not_signed"),
+            ("transport", 0, "unsigned_id"),
+        ] {
+            let (_, payload) = self.suspend(&id(what)).await;
+            let mut message = self.signed(signer, &payload, seconds_ago);
+            match what {
+                "changed" => message.payload.push(' '),
+                "unknown" => message.signature = message.signature.replace(signer.name(), "eve"),
+                "others" => message.signature = message.signature.replace(signer.name(), other.name()),
+                "retimed" => message.signature = message.signature.replace(";t=1", ";t=2"),
+                "unsigned" => message.signature.clear(),
+                "transport" => {
+                    let mut command: Value = serde_json::from_str(&payload).unwrap();
+                    command.as_object_mut().unwrap().remove("id");
+                    message = self.signed(signer, &command.to_string(), 0);
+                    message.transport_id = id(what);
+                }
+                _ => {}
+            }
+            forged.push((id(what), message, code));
+        }
+        forged
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_signed_as_it_must_be_is_refused_and_the_rest_is_done_once() {
+    let scene = Place::prepare().await;
+    let _daemon = scene.workplace.start(&[]);
+    let mut forged = Vec::new();
+    for bus in &scene.buses {
+        for signer in SIGNERS {
+            for (id, message, code) in scene.forged(bus.name(), signer).await {
+                bus.put(&message).await;
+                forged.push((bus, id, code));
+            }
+        }
+    }
+    for (bus, id, code) in forged {
+        let outcome = bus.outcomes_of(&id, 1).await.remove(0);
+        assert_eq!(essence(&outcome), ("refused", code), "{outcome}");
+    }
+    let requests = scene.okta.page("/-/requests").await.to_string();
+    assert!(!requests.contains("/api/v1/users"), "Okta is not even asked: {requests}");
+
+    let mut good = Vec::new();
+    for bus in &scene.buses {
+        for signer in SIGNERS {
+            let id = format!("{}-{}-good", bus.name(), signer.name());
+            let (user, payload) = scene.suspend(&id).await;
+            let message = scene.signed(signer, &payload, 3_500);
+            bus.put(&message).await;
+            assert_eq!(essence(&bus.outcomes_of(&id, 1).await[0]), ("done", ""));
+            // Its copy is answered, and not done; what is not quite its copy learns nothing.
+            let another = scene.signed(signer, &payload.replace("suspend", "deactivate"), 0);
+            bus.put(&message).await;
+            bus.put(&Message { signature: String::new(), ..message.clone() }).await;
+            bus.put(&another).await;
+            bus.put(&Message { signature: String::new(), ..another }).await;
+            let answers = bus.outcomes_of(&id, 5).await;
+            let answers: Vec<_> =
+                answers.iter().map(|answer| (essence(answer), answer["repeated"] == true)).collect();
+            let expected = [
+                (("done", ""), false),
+                (("done", ""), true),
+                (("refused", "not_signed"), false),
+                (("refused", "id_reused"), false),
+                (("refused", "not_signed"), false),
+            ];
+            // Copies and refusals may pass each other.
+            for one in expected {
+                let times = |all: &[((&str, &str), bool)]| all.iter().filter(|other| **other == one).count();
+                assert_eq!(times(&answers), times(&expected), "{one:?} in {answers:?}");
+            }
+            good.push(user);
+        }
+    }
+    assert_eq!(scene.changed().await, good);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_can_spoil_a_signed_command_that_waits() {
+    let policy = "allow = [\"user.*\"]\n[commands.hr.signature]\nkeys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\" }";
+    let mut scene = Scene::prepare(policy).await;
+    let directory = scene.workplace.path("");
+    Signer::make_keys(&directory);
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    scene.resume();
+    // The daemon reads once this is answered.
+    assert_eq!(essence(&scene.ask("first", "user.get", "ada@acme.com").await), ("refused", "not_signed"));
+    let not_before = Timestamp::now() + 5.seconds();
+    let mut command = json!({
+        "id": "waits", "action": "user.suspend", "parameters": { "user": "ada@acme.com" }, "not_before": not_before,
+    });
+    let payload = command.to_string();
+    let signature = Signer::Hmac.sign(&directory, &payload, 0);
+    scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
+    until(async || scene.by_hand(&["show", "waits", "--json"]).await.stdout.contains("\"received\"")).await;
+    // They ask for the same, under the same id, but the id is the transport's word.
+    command.as_object_mut().unwrap().remove("id");
+    let payload = command.to_string();
+    let signature = Signer::Hmac.sign(&directory, &payload, 0);
+    scene.send_raw(payload.as_bytes(), &[("ce-id", "waits")]).await;
+    scene.send_raw(payload.as_bytes(), &[("ce-id", "waits"), (HEADER, &signature)]).await;
+    let outcomes = scene.outcomes_of("waits", 3).await;
+    let told: BTreeSet<_> = outcomes.iter().map(essence).collect();
+    assert_eq!(told, [("done", ""), ("refused", "not_signed"), ("refused", "unsigned_id")].into());
+    let writes = scene.okta.page("/-/writes").await;
+    assert_eq!(writes.as_array().unwrap().len(), 1, "{writes}");
+}

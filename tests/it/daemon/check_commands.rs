@@ -1,0 +1,100 @@
+//! `oktabus check` of commands: the org, the queue, the places of outcomes, and those who are protected.
+
+use async_nats::jetstream::stream::Config as Stream;
+
+use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer, okta::Okta};
+
+const TOPICS: [&str; 8] = [
+    "commands",
+    "audit",
+    "outcomes.done",
+    "outcomes.already",
+    "outcomes.refused",
+    "outcomes.failed",
+    "outcomes.expired",
+    "outcomes.dry_run",
+];
+
+/// Commands from either bus.
+const QUEUED: &str = r#"
+[orgs.acme]
+url = "{okta}"
+auth = { token_file = "{dir}/token" }
+[buses.nats]
+kind = "nats"
+servers = ["{nats}"]
+[buses.kafka]
+kind = "kafka"
+brokers = ["{kafka}"]
+[sinks.events]
+kind = "nats"
+stream = "OKTA"
+[sinks.siem]
+kind = "kafka"
+topic = "check.unused"
+[commands.one]
+org = "acme"
+intake = { kind = "nats", stream = "COMMANDS", subject = "commands.one" }
+outcomes = { sink = "events", subject = "outcomes.{action}" }
+allow = ["user.*"]
+protect = { groups = ["Administrators"] }
+[commands.two]
+org = "acme"
+intake = { kind = "kafka", topic = "check.commands" }
+outcomes = { sink = "siem", topic = "check.outcomes.{status}" }
+audit = { sink = "siem", topic = "check.audit" }
+allow = ["group.*"]
+"#;
+
+#[tokio::test]
+async fn a_check_tries_all_that_commands_need() {
+    let okta = Okta::with_backlog(1).await;
+    let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
+    let rest = QUEUED
+        .replace("{okta}", okta.url())
+        .replace("{nats}", &nats.url())
+        .replace("{kafka}", broker.bus().brokers.join(",").as_str());
+    let workplace = Workplace::with_orgs(&rest);
+
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(69), "{}{}", said.stdout, said.stderr);
+    for told in [
+        "answers, and shows users, groups",
+        "the protected group Administrators is 00g",
+        "the queue: stream `COMMANDS` does not exist: create it with",
+        "no stream takes `outcomes.app.assign_group`",
+        "the topic `check.commands` does not exist",
+        "there is no topic `check.outcomes.already`",
+        "the topic `check.audit` does not exist",
+    ] {
+        assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
+    }
+
+    let stream = |name: &str, subject: &str| Stream {
+        name: name.to_owned(),
+        subjects: vec![subject.to_owned()],
+        ..Stream::default()
+    };
+    nats.create_stream(stream("COMMANDS", "commands.>")).await;
+    nats.create_stream(stream("OKTA", "outcomes.>")).await;
+    for topic in TOPICS {
+        broker.create_topic(&format!("check.{topic}"), 1, &[]).await;
+    }
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    for told in
+        ["all 37 subject(s) are taken by a stream", "all 6 topics are there", "oktabus-one will be created"]
+    {
+        assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
+    }
+
+    workplace.configure(&rest.replace("Administrators", "Nobody"));
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(69), "{}", said.stdout);
+    assert!(said.stdout.contains("there is no group `Nobody`, which `protect` names"), "{}", said.stdout);
+
+    workplace.write_token("00wrong");
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(69), "{}", said.stdout);
+    assert!(said.stdout.contains("E0000011"), "{}", said.stdout);
+}
