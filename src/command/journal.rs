@@ -266,6 +266,7 @@ pub(crate) mod tests {
         let told = ended.answered().unwrap();
         assert!(received.answered().is_none());
         assert!(told.durable().is_some());
+        assert!(told.is_told() && !ended.is_told() && !second.is_told());
         for record in [received, first, second, ended, told.clone()] {
             assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
         }

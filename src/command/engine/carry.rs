@@ -78,6 +78,9 @@ impl Office {
         let subjects = match subjects {
             Subjected::Known(subjects) => subjects,
             Subjected::Failed(failed) => return self.end_failed(job, kept, *failed).await,
+            Subjected::Expired => {
+                return self.end(job, kept, Status::Expired, verdicts::expired(&job.command)).await;
+            }
         };
         if !was_begun {
             let judged = self.gate.judge(&job.command, &subjects, stop).await?;
@@ -137,7 +140,6 @@ impl Office {
                 return self.end_failed(job, kept, failed).await;
             };
             if kept.record.attempts() >= self.config.attempts_max {
-                self.status.gives_up(Trouble::Okta);
                 return self.end_failed(job, kept, failed).await;
             }
             self.status.fails(Trouble::Okta, &failed.error.message);
@@ -167,10 +169,17 @@ impl Office {
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
             let failed = match self.executor.resolve_patiently(&job.command.request).await {
-                Ok(subjects) => return Subjected::Known(subjects),
+                Ok(subjects) => {
+                    self.status.works(Trouble::Okta);
+                    return Subjected::Known(subjects);
+                }
                 Err(failed) => failed,
             };
             let Some(asked) = failed.retry_after else { return Subjected::Failed(Box::new(failed)) };
+            if record.stage == Stage::Received && job.command.timing(Timestamp::now()) == Timing::Expired {
+                self.status.gives_up(Trouble::Okta);
+                return Subjected::Expired;
+            }
             self.status.fails(Trouble::Okta, &failed.error.message);
             tokio::time::sleep(waits.next_wait().max(asked)).await;
         }
@@ -204,6 +213,7 @@ impl Office {
     }
 
     async fn end_failed(&self, job: &Job, kept: Kept, failed: Failed) -> Result<Carried, EngineError> {
+        self.status.gives_up(Trouble::Okta);
         let mut outcome = verdicts::outcome(&job.command.id, &kept.record, Status::Failed);
         outcome.error = Some(failed.error);
         outcome.result = failed.result.into();
@@ -286,6 +296,8 @@ impl Office {
 enum Subjected {
     Known(Subjects),
     Failed(Box<Failed>),
+    /// Okta has not told in time.
+    Expired,
 }
 
 fn is_complete(subjects: &Subjects) -> bool {

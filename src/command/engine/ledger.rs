@@ -94,3 +94,32 @@ pub(super) async fn lasting<T, F: Future<Output = Result<T, StateError>>>(
 pub(super) fn key(commands: &str, id: &str) -> String {
     format!("{commands}/{id}")
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        command::journal::tests::outcome,
+        state::{Opening, Places},
+    };
+
+    #[tokio::test]
+    async fn a_command_that_is_forgotten_while_it_is_answered_once_more_stays_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::within(directory.path().to_owned());
+        let state = State::open(places, Opening::Trusted).await.unwrap();
+        let ledger = Ledger::new(state.clone(), Arc::new(EngineStatus::new("hr")));
+        let record = Record::new("user.suspend", "f", None, Timestamp::UNIX_EPOCH);
+        let received = ledger.receive("c-1", record).await.unwrap();
+        let ended = received.record.ended(&outcome(json!({}))).unwrap();
+        let ended = ledger.keep("c-1", &received, ended).await.unwrap();
+        state.forget(Timestamp::now(), None, |_| true).await.unwrap();
+        assert!(ledger.find("c-1").await.unwrap().is_none());
+        let answered = ledger.answered("c-1", ended).await.unwrap();
+        assert!(answered.record.durable().is_some());
+        assert!(ledger.find("c-1").await.unwrap().is_none());
+    }
+}

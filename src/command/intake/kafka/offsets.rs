@@ -251,6 +251,9 @@ mod tests {
             spots.push(offsets.receive(0, i64::try_from(spots.len()).unwrap()).unwrap());
         }
         assert_eq!(spots.len(), OPEN_MAX);
+        let (waiting, at_work) = spots.split_at(OPEN_MAX / 2 + 1);
+        assert_eq!(offsets.held_up_by(&waiting.iter().copied().collect()), Some(spots[0]));
+        assert_eq!(offsets.held_up_by(&at_work.iter().copied().collect()), None, "there will be room");
         let first = spots.remove(0);
         for spot in spots {
             offsets.done(spot);

@@ -51,6 +51,19 @@ async fn what_okta_refuses_for_now_is_tried_again_until_it_is_too_often() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_expires_while_okta_is_away_and_nobody_waits_for_it_any_more() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    scene.okta.arm(json!({ "kind": "status", "status": 503, "path": "/api/v1/users/*" })).await;
+    let expires_at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2);
+    let parameters = json!({ "user": "late@acme.com" });
+    scene
+        .send(json!({ "id": "late", "action": "user.suspend", "parameters": parameters, "expires_at": expires_at }))
+        .await;
+    assert_eq!(essence(&scene.outcome("late").await), ("expired", "expired"));
+    assert_eq!(scene.status().await["troubles"]["okta"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bus_that_goes_away_gets_the_outcome_when_it_is_back() {
     outcomes_wait(Queue::nats("allow = [\"*\"]").await).await;
 }

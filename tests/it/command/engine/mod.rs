@@ -12,3 +12,4 @@ mod replies;
 mod scene;
 mod signatures;
 mod table;
+mod together;

@@ -10,7 +10,7 @@ use rdkafka::{
 use serde_json::Value;
 
 use super::scene::Scene;
-use crate::support::kafka::Broker;
+use crate::support::{daemon::Workplace, kafka::Broker};
 
 const PARTITIONS: i32 = 3;
 
@@ -38,7 +38,7 @@ subject = "outcomes.others"
 
 pub(super) enum Queue {
     Nats,
-    Kafka { topic: String, producer: FutureProducer },
+    Kafka { topic: String, producer: FutureProducer, configuration: String },
 }
 
 impl Queue {
@@ -56,7 +56,7 @@ impl Queue {
         let brokers = &broker.bus().brokers[0];
         let mut scene = Scene::prepare(policy).await;
         let text = FROM_KAFKA
-            .replace("{okta}", &scene.okta.url())
+            .replace("{okta}", scene.okta.url())
             .replace("{topic}", &topic)
             .replace("{policy}", policy)
             .replace("{brokers}", brokers)
@@ -64,7 +64,13 @@ impl Queue {
         scene.workplace.configure(&text);
         scene.resume();
         let producer = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
-        (scene, Self::Kafka { topic, producer })
+        (scene, Self::Kafka { topic, producer, configuration: text })
+    }
+
+    /// Another place for a daemon that reads the same topic, with a state of its own.
+    pub(super) fn another_workplace(&self) -> Workplace {
+        let Self::Kafka { configuration, .. } = self else { panic!("it is for Kafka") };
+        Workplace::with_orgs(configuration)
     }
 
     /// Puts a command of the user `user` on it.
@@ -74,7 +80,7 @@ impl Queue {
 
     /// Puts a message on it.
     pub(super) async fn send_raw(&self, scene: &Scene, user: &str, payload: &[u8]) {
-        let Self::Kafka { topic, producer } = self else { return scene.send_raw(payload, &[]).await };
+        let Self::Kafka { topic, producer, .. } = self else { return scene.send_raw(payload, &[]).await };
         let record = FutureRecord::to(topic).key(user).payload(payload);
         let sent = producer.send_result(record).map_err(|(err, _)| err).unwrap();
         sent.await.unwrap().map_err(|(err, _)| err).unwrap();
