@@ -213,7 +213,7 @@ mod tests {
         for (action, id) in [("", ""), ("..>", "*"), ("a b\n.\u{1f600}", "$x.y")] {
             let address = address(action, id);
             assert!(is_address(&address), "{address}");
-            assert!(address.starts_with("okta.acme.outcomes.other.dry_run."), "{address}");
+            assert!(address.starts_with("okta.acme.outcomes.unknown.dry_run."), "{address}");
         }
     }
 
