@@ -92,7 +92,7 @@ impl AddressTemplate {
             match part {
                 Part::Literal(literal) => address.push_str(literal),
                 Part::Field(Field::Action) => {
-                    address.push_str(Action::named(action).map_or(NO_ACTION, Action::name))
+                    address.push_str(Action::named(action).map_or(NO_ACTION, Action::name));
                 }
                 Part::Field(Field::Status) => push_token(status.name(), &mut address),
                 Part::Field(Field::Org) => push_token(org, &mut address),
