@@ -85,7 +85,7 @@ impl AddressTemplate {
     }
 
     /// The address of an outcome. Whatever a command says, it is legal, and no other than for the actions that there are
-    /// and [`NO_ACTION`]: nobody could have made topics and streams for whatever a message calls an action.
+    /// and `other`: nobody could have made topics and streams for whatever a message calls an action.
     pub fn render(&self, action: &str, status: Status, org: &str, command_id: &str) -> String {
         let mut address = String::new();
         for part in &self.parts {
