@@ -111,7 +111,13 @@ async fn commands(directory: &Path) {
         while at_work.join_next().await.is_some() {}
         begun += AT_WORK;
         let before = second(begun) - SignedDuration::from_secs(REMEMBERED);
-        while state.forget(before).await.unwrap() > 0 {}
+        let mut after = None;
+        loop {
+            after = state.forget(before, after, |_| true).await.unwrap();
+            if after.is_none() {
+                break;
+            }
+        }
         if begun % (AT_WORK * 100) == 0 {
             largest = largest.max(size_bytes(directory));
         }

@@ -137,6 +137,11 @@ impl Record {
         Some(Self { stage, ..self.clone() })
     }
 
+    /// Whether it has its outcome, and an answer with it is known to have been published.
+    pub fn is_told(&self) -> bool {
+        matches!(self.stage, Stage::Ended { answers: 1.., .. })
+    }
+
     /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
     pub fn durable(&self) -> Option<Durable> {
         let ended = matches!(self.stage, Stage::Ended { .. });

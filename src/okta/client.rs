@@ -1,6 +1,12 @@
 //! Requests to one org, looks and changes, each with a credential and within the budget, so that no resource has to think of either.
 
+use std::{
+    future::ready,
+    time::{Duration, Instant},
+};
+
 use bytes::Bytes;
+use jiff::SignedDuration;
 use reqwest::{
     Method, StatusCode,
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK},
@@ -14,9 +20,12 @@ use super::{
     header, link,
     request::{Change, Target, unsendable},
     transport::{ClientError, Failure, Reply, Transport},
+    turnstile::Turn,
 };
 use crate::config::OrgConfig;
 
+/// How old may be what a change was decided by when it is sent.
+const STALE_AFTER: Duration = Duration::from_secs(2);
 /// Attempts at one request, at most: connections break, tokens expire, nonces change. Each has a cause that the next
 /// attempt does away with.
 const ATTEMPTS_MAX: u32 = 4;
@@ -89,6 +98,11 @@ impl Client {
         self.auth.reload(&self.org().name).await;
     }
 
+    /// By how much Okta's clock is ahead of ours, as far as it is known.
+    pub fn clock_ahead(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.transport.clock_ahead_seconds())
+    }
+
     /// How we identify ourselves, in words, as far as it is known now.
     pub fn authentication(&self) -> String {
         self.auth.description()
@@ -102,7 +116,7 @@ impl Client {
     /// Gets `url` within the budget.
     pub(super) async fn get(&self, url: &Url, priority: Priority) -> Result<Answer, OktaError> {
         let sending = Sending { method: &Method::GET, url, body: None, priority };
-        let reply = self.exchange(sending).await?;
+        let reply = self.exchange(sending, || ready(true)).await?;
         if reply.status != StatusCode::OK {
             return Err(refusal(&reply));
         }
@@ -123,6 +137,15 @@ impl Client {
     /// Makes a change. It is sent again only if it is certain that Okta has not made it: without a connection, with a
     /// refused credential, and after a 429, for which it waits. Every other failure is [ambiguous](OktaError::is_ambiguous).
     pub async fn change(&self, change: &Change) -> Result<Changed, OktaError> {
+        self.change_while(change, || ready(true)).await
+    }
+
+    /// The same for what does harm once its reason is gone: if it has waited for its turn, it is sent only if `holds`.
+    pub async fn change_while<F: Future<Output = bool> + Send>(
+        &self,
+        change: &Change,
+        holds: impl Fn() -> F + Sync,
+    ) -> Result<Changed, OktaError> {
         if let Some(path) = change.body.as_ref().and_then(unsendable) {
             return Err(OktaError::Unsendable { path: path.trim_start_matches('.').to_owned() });
         }
@@ -134,7 +157,7 @@ impl Client {
             body: Some(&body.unwrap_or_default()),
             priority: Priority::LookUp,
         };
-        let reply = self.exchange(sending).await?;
+        let reply = self.exchange(sending, holds).await?;
         if !reply.status.is_success() {
             return Err(refusal(&reply));
         }
@@ -148,17 +171,29 @@ impl Client {
     }
 
     /// Sends until there is an answer that another attempt would not better.
-    async fn exchange(&self, sending: Sending<'_>) -> Result<Reply, OktaError> {
+    async fn exchange<F: Future<Output = bool> + Send>(
+        &self,
+        sending: Sending<'_>,
+        holds: impl Fn() -> F + Sync,
+    ) -> Result<Reply, OktaError> {
         if !self.is_own(sending.url) {
             return Err(self.foreign(sending.url.origin().ascii_serialization()));
         }
         let is_get = *sending.method == Method::GET;
         let mut attempts_left = ATTEMPTS_MAX;
         let mut has_broken = false;
+        let mut decided_at = Instant::now();
         loop {
             attempts_left -= 1;
             let credential = self.auth.credential(&self.transport).await?;
-            let reply = match self.attempt(&sending, &credential).await {
+            let turn = self.transport.turn(sending.method, sending.url, sending.priority).await;
+            if decided_at.elapsed() > STALE_AFTER {
+                if !holds().await {
+                    return Err(OktaError::Overtaken);
+                }
+                decided_at = Instant::now();
+            }
+            let reply = match self.attempt(turn, &sending, &credential).await {
                 Ok(reply) => reply,
                 // What only looks may be repeated.
                 Err(Failure::Broken(_)) if is_get && !has_broken && attempts_left > 0 => {
@@ -177,9 +212,13 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, sending: &Sending<'_>, credential: &Credential) -> Result<Reply, Failure> {
-        let Sending { method, url, body, priority } = *sending;
-        let turn = self.transport.turn(method, url, priority).await;
+    async fn attempt(
+        &self,
+        turn: Turn,
+        sending: &Sending<'_>,
+        credential: &Credential,
+    ) -> Result<Reply, Failure> {
+        let Sending { method, url, body, .. } = *sending;
         // Only now: what is signed says when it was, and waiting may have taken a minute.
         let authorization = credential.headers(method, url, self.transport.okta_epoch_seconds())?;
         let mut request = self.transport.request(method.clone(), url).header(ACCEPT, "application/json");

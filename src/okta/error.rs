@@ -61,6 +61,9 @@ pub enum OktaError {
         /// Where it is in the body.
         path: String,
     },
+    /// What the change was decided by is not so any more: nothing was sent.
+    #[error("nothing was sent: things changed while the request waited for its turn")]
+    Overtaken,
     /// A polling answer always has a `next` link.
     #[error("the answer has no `next` link")]
     NoNextLink,
@@ -96,9 +99,11 @@ impl OktaError {
     /// What to do about it.
     pub fn class(&self) -> Class {
         match self {
-            Self::Transport { .. } | Self::NotAPage(_) | Self::NotAsAsked(_) | Self::NoNextLink => {
-                Class::Retry(None)
-            }
+            Self::Transport { .. }
+            | Self::NotAPage(_)
+            | Self::NotAsAsked(_)
+            | Self::Overtaken
+            | Self::NoNextLink => Class::Retry(None),
             Self::RateLimited { wait } => Class::Retry(Some(*wait)),
             Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
             Self::TooLarge { .. } | Self::ForeignLink { .. } => Class::Configuration,
@@ -111,13 +116,16 @@ impl OktaError {
     pub fn is_ambiguous(&self) -> bool {
         match self {
             Self::Transport { was_sent, .. } => *was_sent,
-            Self::Status { status, .. } => matches!(status, 408 | 500..),
+            Self::Status { status, code, .. } => match (status, code.as_deref()) {
+                (501, Some("E0000060")) => false,
+                _ => matches!(status, 408 | 500..),
+            },
             Self::TooLarge { .. }
             | Self::NotAPage(_)
             | Self::NotAsAsked(_)
             | Self::NoNextLink
             | Self::ForeignLink { .. } => true,
-            Self::RateLimited { .. } | Self::Unsendable { .. } | Self::Auth(_) => false,
+            Self::RateLimited { .. } | Self::Unsendable { .. } | Self::Overtaken | Self::Auth(_) => false,
         }
     }
 
@@ -131,6 +139,22 @@ impl OktaError {
     pub fn status(&self) -> Option<u16> {
         let Self::Status { status, .. } = self else { return None };
         Some(*status)
+    }
+
+    /// Whether Okta has no such object, or not any more.
+    pub fn is_absence(&self) -> bool {
+        self.status() == Some(404) && self.code() == Some("E0000007")
+    }
+
+    /// Whether there is another object of the same login, name or other attribute that must be unique. Of groups the
+    /// catalogue has a code; of users only the words tell.
+    pub fn is_duplicate(&self) -> bool {
+        let Self::Status { status, code: Some(code), summary, .. } = self else { return false };
+        match (status, code.as_str()) {
+            (409, "E0000055") => true,
+            (400, "E0000001") => summary.contains("already exists in the current organization"),
+            _ => false,
+        }
     }
 
     /// Okta's id of the request.
@@ -211,6 +235,8 @@ fn class_of(status: u16, code: Option<&str>) -> Class {
         (404, Some("E0000007")) => Class::Permanent,
         // Okta is still at work on the user, or somebody else is.
         (409, Some("E0000055")) => Class::Permanent,
+        // Unsupported: what Okta does not do to this object, such as a group that an app fills.
+        (501, Some("E0000060")) => Class::Permanent,
         (408 | 409 | 423 | 425 | 429, _) | (500.., _) => Class::Retry(None),
         (300..=399 | 404 | 405, _) => Class::Configuration,
         _ => Class::Permanent,
@@ -262,6 +288,7 @@ mod tests {
         assert_eq!(error(302, "").class(), Class::Configuration);
         assert_eq!(error(404, r#"{"errorCode":"E0000007"}"#).class(), Class::Permanent);
         assert_eq!(error(409, r#"{"errorCode":"E0000112"}"#).class(), Class::Retry(None));
+        assert_eq!(error(501, r#"{"errorCode":"E0000060"}"#).class(), Class::Permanent);
         assert_eq!(error(403, r#"{"errorCode":"E0000023"}"#).class(), Class::Permanent);
         assert_eq!(error(403, r#"{"errorCode":"E0000006"}"#).class(), Class::Authentication);
     }
@@ -276,13 +303,27 @@ mod tests {
             (408, true),
             (409, false),
             (500, true),
+            (501, true),
             (503, true),
         ] {
             assert_eq!(error(status, "").is_ambiguous(), is_ambiguous, "{status}");
         }
+        assert!(!error(501, r#"{"errorCode":"E0000060"}"#).is_ambiguous());
         let lost = |was_sent| OktaError::Transport { host: String::new(), reason: String::new(), was_sent };
         assert!(lost(true).is_ambiguous() && !lost(false).is_ambiguous());
         assert!(!OktaError::RateLimited { wait: Duration::ZERO }.is_ambiguous());
+    }
+
+    #[test]
+    fn what_must_be_unique_is_known_by_code_or_words() {
+        let taken = r#"{"errorCode":"E0000001","errorSummary":"Api validation failed: login","errorCauses":[{"errorSummary":"login: An object with this field already exists in the current organization"}]}"#;
+        assert!(error(400, taken).is_duplicate());
+        assert!(error(409, r#"{"errorCode":"E0000055","errorSummary":"Duplicate group."}"#).is_duplicate());
+        assert!(
+            !error(400, r#"{"errorCode":"E0000001","errorSummary":"Api validation failed: login"}"#)
+                .is_duplicate()
+        );
+        assert!(!error(409, r#"{"errorCode":"E0000112"}"#).is_duplicate());
     }
 
     #[test]

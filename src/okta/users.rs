@@ -54,9 +54,9 @@ pub fn get(name: &str) -> Target {
     Target::of(&["users", name])
 }
 
-/// Those with exactly this login. Okta's lists are some seconds behind.
+/// Those with this login, whatever its case: a filter would tell upper from lower. Okta's lists are some seconds behind.
 pub fn with_login(login: &str) -> Target {
-    list().with("filter", &format!("profile.login eq {}", Value::from(login)))
+    list().with("search", &format!("profile.login eq {}", Value::from(login)))
 }
 
 /// Those whose logins begin so.

@@ -104,6 +104,10 @@ impl OktaError {
         Self::bad_request("E0000125", summary)
     }
 
+    pub(super) fn duplicate_group() -> Self {
+        Self::new(StatusCode::CONFLICT, "E0000055", "Duplicate group.")
+    }
+
     pub(super) fn still_activating() -> Self {
         let summary = "Cannot update this user because they are still being activated. Please try again in a few minutes.";
         Self::new(StatusCode::CONFLICT, "E0000112", summary)

@@ -44,6 +44,10 @@ pub struct StoredEntry {
     pub entry: Entry,
 }
 
+/// Where looking through the journal goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct JournalPlace(Vec<u8>);
+
 impl Store {
     /// Writes the entry of command `id`, which is at generation `expected`, and gives its next generation.
     pub(super) fn record(&self, id: &str, expected: u64, entry: &Entry) -> Result<u64, StateError> {
@@ -61,27 +65,37 @@ impl Store {
         stored.map(|bytes| decode(id, &bytes)).transpose()
     }
 
-    /// Forgets up to [`CHUNK`] entries received before `before`, and says how many. Called again until there are none.
-    pub(super) fn forget(&self, before: Timestamp) -> Result<usize, StateError> {
-        let old = {
+    /// Of the next [`CHUNK`] entries behind `after`, forgets those that were received before `before` and are over. Gives
+    /// where to go on; none if there are no more.
+    pub(super) fn forget(
+        &self,
+        before: Timestamp,
+        after: Option<&JournalPlace>,
+        is_over: impl Fn(&StoredEntry) -> bool,
+    ) -> Result<Option<JournalPlace>, StateError> {
+        let found = {
             let _ready = self.ready()?;
-            self.engine.scan(RECEIVED, None, CHUNK)?
+            self.engine.scan(RECEIVED, after.map(|after| &after.0[..]), CHUNK)?
         };
         let mut batch = Batch::default();
-        let mut forgotten = 0;
-        for (key, _) in old {
+        let (mut forgotten, mut next) = (0, None);
+        for (key, _) in found {
             let Some((received, id)) = key[RECEIVED.len()..].split_first_chunk::<8>() else { continue };
             if i64::from_be_bytes(*received) >= before.as_millisecond() {
+                next = None;
                 break;
             }
-            batch.remove([ENTRY, id].concat());
-            batch.remove(key.as_slice());
-            forgotten += 1;
+            if self.entry(&String::from_utf8_lossy(id))?.as_ref().is_none_or(&is_over) {
+                batch.remove([ENTRY, id].concat());
+                batch.remove(key.as_slice());
+                forgotten += 1;
+            }
+            next = Some(JournalPlace(key));
         }
         if forgotten > 0 {
             self.write(batch)?;
         }
-        Ok(forgotten)
+        Ok(next)
     }
 
     /// The entries that `is_wanted` wants, the one received last first, `limit` at most.
@@ -213,21 +227,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_is_forgotten_and_nothing_else() {
+    fn what_is_old_and_over_is_forgotten_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let store = open::for_tests(directory.path());
         for second in 0..1_200 {
-            store.record(&format!("c-{second}"), 0, &entry(second, "1")).unwrap();
+            // More of them wait than are looked at in one go.
+            let content = if second < 600 { "\"waits\"" } else { "\"over\"" };
+            store.record(&format!("c-{second}"), 0, &entry(second, content)).unwrap();
         }
         let before = Timestamp::from_second(700).unwrap();
-        let mut forgotten = 0;
+        let mut after = None;
         loop {
-            match store.forget(before).unwrap() {
-                0 => break,
-                some => forgotten += some,
+            after =
+                store.forget(before, after.as_ref(), |stored| stored.entry.content == "\"over\"").unwrap();
+            if after.is_none() {
+                break;
             }
         }
-        assert_eq!(forgotten, 700);
+        assert!(store.entry("c-599").unwrap().is_some(), "it is not over");
+        assert_eq!(store.entry("c-600").unwrap(), None);
         assert_eq!(store.entry("c-699").unwrap(), None);
         assert!(store.entry("c-700").unwrap().is_some());
         let mut ids = std::collections::BTreeSet::new();
@@ -236,7 +254,7 @@ mod tests {
             Ok::<_, StateError>(())
         });
         visited.unwrap();
-        assert_eq!(ids.len(), 500);
+        assert_eq!(ids.len(), 1_100);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use jiff::Timestamp;
 pub use cursor::{Cursor, SinkMark, Stored};
 pub use error::{StateClass, StateError};
 pub use export::{ExportError, ImportError, read as read_export};
-pub use journal::{ENTRY_MAX_BYTES, Entry, StoredEntry};
+pub use journal::{ENTRY_MAX_BYTES, Entry, JournalPlace, StoredEntry};
 pub use note::{NOTE_MAX_BYTES, StoredNote};
 pub use open::{Contents, Opening};
 pub use places::Places;
@@ -105,9 +105,15 @@ impl State {
         self.run(move |store| store.latest(limit, is_wanted)).await
     }
 
-    /// Forgets some hundreds of commands received before `before`, and says how many; 0 if there are none left.
-    pub async fn forget(&self, before: Timestamp) -> Result<usize, StateError> {
-        self.run(move |store| store.forget(before)).await
+    /// Of the next some hundreds of commands behind `after`, by the time of receipt, forgets those that were received before
+    /// `before` and are over. Gives where to go on; none if there are no more.
+    pub async fn forget(
+        &self,
+        before: Timestamp,
+        after: Option<JournalPlace>,
+        is_over: impl Fn(&StoredEntry) -> bool + Send + 'static,
+    ) -> Result<Option<JournalPlace>, StateError> {
+        self.run(move |store| store.forget(before, after.as_ref(), is_over)).await
     }
 
     /// What the note `name` says.

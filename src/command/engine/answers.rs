@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::{
     EngineError, RETRY_FIRST, RETRY_MAX,
+    outgoing::{Outgoing, Told},
     status::{EngineStatus, Trouble},
 };
 use crate::{
     command::{
         AddressPattern, Outcome,
-        journal::small_part,
         outlet::{Outlet, OutletCure, OutletError, Parcel},
     },
     config::CommandsConfig,
@@ -25,27 +23,6 @@ pub(super) struct Answers {
     config: Arc<CommandsConfig>,
     outlet: Outlet,
     status: Arc<EngineStatus>,
-}
-
-/// An outcome as it is told.
-#[derive(Debug)]
-pub(super) struct Told {
-    /// To whoever reads outcomes.
-    pub(super) openly: Outcome,
-    /// With the secrets that came up, to the one who asked for them and may see them.
-    pub(super) privately: Option<Outcome>,
-}
-
-impl Told {
-    /// An outcome in which there is nothing to hide.
-    pub(super) fn openly(outcome: Outcome) -> Self {
-        Self { openly: outcome, privately: None }
-    }
-
-    /// What the one who asked is told.
-    pub(super) fn for_asker(self) -> Outcome {
-        self.privately.unwrap_or(self.openly)
-    }
 }
 
 /// Whom an answer is for.
@@ -66,7 +43,7 @@ impl Answers {
         Ok(Self { config, outlet, status })
     }
 
-    /// Publishes what is told, the answer to copy number `copy` of the command.
+    /// Publishes what is told, the answer to copy number `copy` of its command.
     pub(super) async fn publish(&self, told: &Told, to: Addressee<'_>, copy: u64) -> Result<(), EngineError> {
         let parcel = self.parcel(&told.openly, to.user, copy)?;
         self.deliver(told, parcel, to).await
@@ -86,11 +63,11 @@ impl Answers {
     }
 
     fn parcel(&self, outcome: &Outcome, user: Option<&str>, copy: u64) -> Result<Parcel, EngineError> {
-        Parcel::outcome(&self.config.name, outcome, user, copy).map_err(|source| unwritten(outcome, source))
+        Parcel::outcome(&self.config.name, outcome, user, copy).map_err(not_json(outcome))
     }
 
-    async fn deliver(&self, told: &Told, mut parcel: Parcel, to: Addressee<'_>) -> Result<(), EngineError> {
-        let mut outcome = &told.openly;
+    async fn deliver(&self, told: &Told, parcel: Parcel, to: Addressee<'_>) -> Result<(), EngineError> {
+        let outcome = &told.openly;
         let usual = self.config.outcomes.address.as_ref().map(|address| {
             let Outcome { action, status, command_id, .. } = outcome;
             address.render(action, *status, &self.config.org, command_id)
@@ -98,47 +75,32 @@ impl Answers {
         let is_allowed = |address: &&str| {
             self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
         };
-        match to.reply_to.filter(is_allowed) {
-            Some(wanted) => {
-                outcome = told.privately.as_ref().unwrap_or(outcome);
-                parcel = parcel.in_reply_to(wanted);
-                parcel.payload = written(outcome)?;
-            }
-            None => parcel.address.clone_from(&usual),
-        }
-        let (mut is_small, mut waits) = (false, Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..)));
+        let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
+        let mut outgoing = Outgoing::new(told, parcel, wanted, usual).map_err(not_json(outcome))?;
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
-            let Err(err) = self.outlet.publish(&parcel).await else {
-                self.status.works(Trouble::Outcomes);
-                return Ok(());
-            };
-            match err.cure() {
-                OutletCure::Smaller if !is_small => {
-                    is_small = true;
-                    let small = Outcome { result: small_part(&outcome.result), ..outcome.clone() };
-                    parcel.payload = written(&small)?;
-                    continue;
-                }
-                OutletCure::Elsewhere if parcel.address != usual => {
+            let Err(err) = self.outlet.publish(outgoing.parcel()).await else { break };
+            let was_reply = outgoing.is_reply();
+            if outgoing.change(err.cure()).map_err(not_json(outcome))? {
+                if was_reply && !outgoing.is_reply() {
                     self.tell_elsewhere(outcome, &err);
-                    (outcome, is_small) = (&told.openly, false);
-                    parcel = elsewhere(parcel, usual.clone(), outcome)?;
-                    continue;
                 }
-                // What is wrong with the usual address or its limit is for an operator to mend.
-                OutletCure::Retry | OutletCure::Smaller | OutletCure::Elsewhere => {}
+                continue;
             }
             // What forbids a reply may forbid nothing else: a command must not choose what all others wait for.
-            if parcel.is_reply && err.needs_somebody() {
-                let instead = elsewhere(parcel.clone(), usual.clone(), &told.openly)?;
-                if self.outlet.publish(&instead).await.is_ok() {
+            if was_reply && err.needs_somebody() {
+                let mut instead = outgoing.clone();
+                instead.change(OutletCure::Elsewhere).map_err(not_json(outcome))?;
+                if self.outlet.publish(instead.parcel()).await.is_ok() {
                     self.tell_elsewhere(outcome, &err);
-                    return Ok(());
+                    break;
                 }
             }
             self.status.fails(Trouble::Outcomes, &chain(&err));
             tokio::time::sleep(waits.next_wait()).await;
         }
+        self.status.works(Trouble::Outcomes);
+        Ok(())
     }
 
     fn tell_elsewhere(&self, outcome: &Outcome, err: &OutletError) {
@@ -155,17 +117,6 @@ impl Answers {
     }
 }
 
-/// The reply `parcel` as it goes to the `usual` address. Others read there than the one who may see secrets, so it has what
-/// is said `openly`.
-fn elsewhere(parcel: Parcel, usual: Option<String>, openly: &Outcome) -> Result<Parcel, EngineError> {
-    Ok(Parcel { address: usual, is_reply: false, payload: written(openly)?, ..parcel })
-}
-
-fn written(outcome: &Outcome) -> Result<Bytes, EngineError> {
-    let written = serde_json::to_vec(outcome).map_err(|source| unwritten(outcome, source))?;
-    Ok(written.into())
-}
-
-fn unwritten(outcome: &Outcome, source: serde_json::Error) -> EngineError {
-    EngineError::Record { id: outcome.command_id.clone(), source }
+fn not_json(outcome: &Outcome) -> impl FnOnce(serde_json::Error) -> EngineError {
+    |source| EngineError::Record { id: outcome.command_id.clone(), source }
 }

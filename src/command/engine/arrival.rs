@@ -17,7 +17,7 @@ use crate::{
         dead_letters::DeadLetter,
         intake::Delivery,
         journal::{Durable, Record, Stage},
-        message::{self, Command, Headers, Undecodable},
+        message::{self, Command, Headers, Timing, Undecodable},
     },
     stream::Backoff,
     telemetry::chain,
@@ -81,8 +81,9 @@ impl Office {
         };
         let found = match &record.stage {
             Stage::Ended { .. } => Found::Ended,
-            _ if self.is_held(&command.id) => Found::Copy,
-            _ => self.find(&command, &record).await,
+            // Okta is not asked about what is not begun now.
+            Stage::Received if command.timing(now) != Timing::Due => Found::Unknown,
+            Stage::Received | Stage::Started { .. } => self.find(&command, &record).await,
         };
         Ok(Some(Job { command, found, has_waited: false, signed_by: record.signed_by, origin }))
     }
@@ -150,9 +151,10 @@ impl Office {
         let letter = DeadLetter { place: origin.place(), reason, headers, payload };
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         while let Err(err) = self.dead_letters.keep(letter).await {
-            self.status.fails(Trouble::Journal, &chain(&err));
+            self.status.fails(Trouble::DeadLetters, &chain(&err));
             tokio::time::sleep(waits.next_wait()).await;
         }
+        self.status.works(Trouble::DeadLetters);
         let place = Some(origin.place());
         let decision = trail::decision(&self.config.name, Decision::DeadLetter);
         self.trail.record(&AuditRecord { error: Some(reason), place, ..decision }).await;
@@ -222,7 +224,7 @@ impl Office {
         if let Origin::Queue { place, .. } = &origin {
             let reply_to = command.and_then(|command| command.reply_to.as_deref());
             let to = Addressee { reply_to, user: None };
-            origin.signalling(self.answers.publish_refusal(outcome.clone(), place, to)).await?;
+            self.answers.publish_refusal(outcome.clone(), place, to).await?;
         }
         origin.settle(Verdict::Done(Durable::without_journal(), Box::new(outcome))).await;
         Ok(())

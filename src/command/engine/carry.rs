@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EngineError, Office,
-    answers::Told,
     job::{Found, Job, Origin, Verdict},
     ledger::Kept,
+    outgoing::Told,
     status::Trouble,
     trail, verdicts,
 };
@@ -31,8 +31,6 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 const WAIT_MAX: Duration = Duration::from_secs(150);
 /// The longest wait that a bus is asked for at once.
 const LATER_MAX: Duration = Duration::from_secs(600);
-/// When a copy comes back to see what became of the one that was at work.
-const COPY_WAIT: Duration = Duration::from_secs(1);
 
 /// How it went so far.
 pub(super) enum Carried {
@@ -79,9 +77,6 @@ impl Office {
         };
         let subjects = match subjects {
             Subjected::Known(subjects) => subjects,
-            Subjected::Copy => {
-                return Ok(Carried::Not(Verdict::Later(COPY_WAIT, "another copy of it is at work")));
-            }
             Subjected::Failed(failed) => return self.end_failed(job, kept, *failed).await,
         };
         if !was_begun {
@@ -114,6 +109,9 @@ impl Office {
             let Some(Ok(permit)) = stop.run_until_cancelled(self.at_work.acquire()).await else {
                 return Ok(Carried::Not(Verdict::Dropped));
             };
+            if !job.origin.begin() {
+                return Ok(Carried::Not(Verdict::Dropped));
+            }
             // It may have waited for long.
             if kept.record.attempts() == 0 && command.timing(Timestamp::now()) == Timing::Expired {
                 return self.end(job, kept, Status::Expired, verdicts::expired(command)).await;
@@ -139,6 +137,7 @@ impl Office {
                 return self.end_failed(job, kept, failed).await;
             };
             if kept.record.attempts() >= self.config.attempts_max {
+                self.status.gives_up(Trouble::Okta);
                 return self.end_failed(job, kept, failed).await;
             }
             self.status.fails(Trouble::Okta, &failed.error.message);
@@ -158,17 +157,16 @@ impl Office {
             return Subjected::Known(subjects.clone());
         }
         match &job.found {
-            Found::Copy | Found::Ended => return Subjected::Copy,
             Found::Subjects(subjects) if is_complete(subjects) && !job.has_waited => {
                 return Subjected::Known(subjects.clone());
             }
             // A command before this one may have brought them about, or put others in their place.
-            Found::Subjects(_) | Found::Unknown => {}
+            Found::Subjects(_) | Found::Unknown | Found::Ended => {}
         }
         // Nothing was begun, so nothing is counted: while Okta is away, commands wait, and those behind them too.
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
-            let failed = match self.executor.resolve(&job.command.request).await {
+            let failed = match self.executor.resolve_patiently(&job.command.request).await {
                 Ok(subjects) => return Subjected::Known(subjects),
                 Err(failed) => failed,
             };
@@ -287,8 +285,6 @@ impl Office {
 enum Subjected {
     Known(Subjects),
     Failed(Box<Failed>),
-    /// Another copy was to find out, and has not ended.
-    Copy,
 }
 
 fn is_complete(subjects: &Subjects) -> bool {

@@ -7,53 +7,42 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{Id, JoinError, JoinSet},
-    time::{MissedTickBehavior, interval},
+    time::interval,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EngineError, Office, RETRY_MAX,
+    EngineError, Office,
     arrival::{Arrival, Asked},
     claims,
     job::{Found, Job, Verdict},
     lanes::{Lanes, Place},
 };
-use crate::{
-    command::intake::Delivery,
-    state::State,
-    telemetry::{chain, metrics},
-};
+use crate::{command::intake::Delivery, telemetry::metrics};
 
 /// Commands that are held for each that may be at work.
 const HELD_PER_PARALLEL: usize = 16;
 /// How often the admin pages are told that the floor is alive.
 const BEAT: Duration = Duration::from_secs(5);
-/// How often what is old is forgotten.
-const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
 
 /// All commands that are held, and what arrives.
 pub(super) struct Floor {
     office: Arc<Office>,
-    state: State,
-    remember: Duration,
     lanes: Lanes,
     turns: BTreeMap<Place, oneshot::Sender<()>>,
     tasks: JoinSet<Result<(), EngineError>>,
-    present: HashMap<Id, (Place, String)>,
+    present: HashMap<Id, Place>,
     /// What is being read: one at a time, so that order is kept.
     arriving: Option<BoxFuture<'static, Result<Option<Job>, EngineError>>>,
 }
 
 impl Floor {
-    pub(super) fn new(office: Arc<Office>, state: State, remember: Duration) -> Self {
+    pub(super) fn new(office: Arc<Office>) -> Self {
         Self {
             office,
-            state,
-            remember,
             lanes: Lanes::default(),
             turns: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -71,8 +60,6 @@ impl Floor {
     ) -> Result<(), EngineError> {
         let held_max = self.office.config.parallel.saturating_mul(HELD_PER_PARALLEL);
         let mut beats = interval(BEAT);
-        let mut forgetting = interval(FORGET_INTERVAL);
-        forgetting.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             self.office.status.beat(self.lanes.len(), self.lanes.waiting());
             let has_room = self.arriving.is_none() && self.lanes.len() < held_max;
@@ -88,7 +75,6 @@ impl Floor {
                 Some(delivery) = deliveries.recv(), if has_room => self.take_in(Arrival::Delivery(Box::new(delivery))),
                 Some(asked) = asked.recv(), if has_room => self.take_in(Arrival::Asked(asked)),
                 _ = beats.tick() => {}
-                _ = forgetting.tick() => self.forget().await,
             }
         }
         // It was not acknowledged, and comes again.
@@ -107,14 +93,13 @@ impl Floor {
 
     /// Gives the command of `job` a place in the lanes.
     fn enter(&mut self, mut job: Job, stop: &CancellationToken) {
-        let id = job.command.id.clone();
+        let id = &job.command.id;
         let claims = match &job.found {
-            Found::Subjects(subjects) => claims::of(&id, &job.command.request, Some(subjects)),
-            Found::Unknown => claims::of(&id, &job.command.request, None),
-            // It waits for the other copy alone.
-            Found::Ended | Found::Copy => vec![claims::of_command(&id)],
+            Found::Subjects(subjects) => claims::of(id, &job.command.request, Some(subjects)),
+            Found::Unknown => claims::of(id, &job.command.request, None),
+            // It waits for other copies alone.
+            Found::Ended => vec![claims::of_command(id)],
         };
-        self.office.hold(&id);
         let (place, may_go) = self.lanes.join(claims);
         job.has_waited = !may_go;
         let (turn, my_turn) = oneshot::channel();
@@ -132,11 +117,11 @@ impl Floor {
                     _ => Ok(Verdict::Dropped),
                 }
             };
-            let verdict = job.origin.signalling(served).await?;
+            let verdict = served.await?;
             job.origin.settle(verdict).await;
             Ok(())
         });
-        self.present.insert(task.id(), (place, id));
+        self.present.insert(task.id(), place);
     }
 
     /// A task has ended: those who waited for it may go.
@@ -150,8 +135,7 @@ impl Floor {
                 (err.id(), Ok(()))
             }
         };
-        if let Some((place, command)) = self.present.remove(&id) {
-            self.office.let_go(&command);
+        if let Some(place) = self.present.remove(&id) {
             self.turns.remove(&place);
             for next in self.lanes.leave(place) {
                 if let Some(turn) = self.turns.remove(&next) {
@@ -161,21 +145,6 @@ impl Floor {
             }
         }
         ended
-    }
-
-    /// Forgets what is so old that no copy of it is to be expected.
-    async fn forget(&mut self) {
-        let Ok(remember) = jiff::SignedDuration::try_from(self.remember) else { return };
-        let Ok(before) = Timestamp::now().checked_sub(remember) else { return };
-        let forgetting = async {
-            while self.state.forget(before).await? > 0 {}
-            Ok::<_, crate::state::StateError>(())
-        };
-        match tokio::time::timeout(RETRY_MAX, forgetting).await {
-            Ok(Ok(())) => {}
-            Ok(Err(err)) => tracing::warn!(err = chain(&err), "old commands are not forgotten yet"),
-            Err(_) => tracing::info!("old commands are many: the rest of them is forgotten later"),
-        }
     }
 }
 

@@ -24,9 +24,8 @@ pub(super) enum Found {
     Subjects(Subjects),
     /// It does not matter: the command has its outcome.
     Ended,
-    /// It was not looked for: another copy is at work.
-    Copy,
-    /// They cannot be made out; perhaps because a command before this one is about to bring them about.
+    /// They cannot be made out, perhaps because a command before this one is about to bring them about; or it is not the
+    /// time for the command.
     Unknown,
 }
 
@@ -65,12 +64,10 @@ pub(super) enum Verdict {
     Done(Durable, Box<Outcome>),
     /// It is to come again, and why.
     Later(Duration, &'static str),
-    /// It was given up because we stop.
+    /// It was given up, because we stop or because it is not for us to do any more.
     Dropped,
 }
 
-/// How often a bus is told that work goes on.
-const SIGNAL_INTERVAL: Duration = Duration::from_secs(4);
 /// How the command line is called where people read of it.
 const ASKED: &str = "command line";
 
@@ -80,6 +77,14 @@ impl Origin {
         match self {
             Self::Queue { place, .. } => place,
             Self::Asked { .. } => ASKED,
+        }
+    }
+
+    /// Whether it is still for us to do. May be asked again.
+    pub(super) fn begin(&self) -> bool {
+        match self {
+            Self::Queue { ticket, .. } => ticket.begin(),
+            Self::Asked { .. } => true,
         }
     }
 
@@ -99,21 +104,6 @@ impl Origin {
             }
             (Self::Asked { answer, .. }, Verdict::Dropped) => {
                 drop(answer.send(Answer::NotNow("the daemon stops".to_owned())));
-            }
-        }
-    }
-
-    /// Does `work`, and has the bus wait for it.
-    pub(super) async fn signalling<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = tokio::time::sleep(SIGNAL_INTERVAL) => {
-                    if let Self::Queue { ticket, .. } = self {
-                        ticket.working().await;
-                    }
-                }
             }
         }
     }

@@ -52,6 +52,15 @@ impl Ledger {
         self.write(id, kept.generation, record).await
     }
 
+    /// Notes that one more answer was published. An entry that was forgotten in the meantime stays forgotten.
+    pub(super) async fn answered(&self, id: &str, kept: Kept) -> Result<Kept, EngineError> {
+        let Some(answered) = kept.record.answered() else { return Ok(kept) };
+        match self.keep(id, &kept, answered).await {
+            Err(EngineError::State(StateError::Regressed { found: 0, .. })) => Ok(kept),
+            written => written,
+        }
+    }
+
     async fn write(&self, id: &str, expected: u64, record: Record) -> Result<Kept, EngineError> {
         let content = record.encode().map_err(|source| EngineError::Record { id: id.to_owned(), source })?;
         let (key, entry) = (key(self.status.name(), id), Entry { received_at: record.received_at, content });

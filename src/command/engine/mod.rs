@@ -11,20 +11,18 @@ mod claims;
 mod engines;
 mod error;
 mod floor;
+mod forgetting;
 mod gate;
 mod job;
 pub(in crate::command) mod lanes;
 mod ledger;
+mod outgoing;
 mod reading;
 mod status;
 mod trail;
 mod verdicts;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -49,12 +47,13 @@ use super::{
 };
 use crate::{config::CommandsConfig, okta::Client, state::State};
 
-use answers::{Addressee, Answers, Told};
+use answers::{Addressee, Answers};
 use carry::Carried;
 use floor::Floor;
 use gate::Gate;
 use job::{Job, Origin, Verdict};
 use ledger::Ledger;
+use outgoing::Told;
 use trail::Trail;
 
 /// The first and the longest wait before something that failed is tried again.
@@ -88,8 +87,6 @@ struct Office {
     dead_letters: DeadLetters,
     status: Arc<EngineStatus>,
     at_work: Semaphore,
-    /// How many copies of each command are held, by id.
-    held: Mutex<BTreeMap<String, usize>>,
 }
 
 /// What the journal says of a command, for people.
@@ -151,13 +148,14 @@ impl Engine {
         let drained = CancellationToken::new();
         let reading = reading::read(&self.config, deliveries, &self.status, stop, &drained);
         let working = async {
-            let mut floor = Floor::new(Arc::clone(&office), self.state.clone(), remember);
+            let mut floor = Floor::new(Arc::clone(&office));
             let ended = floor.work(&mut delivered, &mut asked, stop).await;
             drop(floor);
             drained.cancel();
             ended
         };
-        let ((), ended) = tokio::join!(reading, working);
+        let forgetting = drained.run_until_cancelled(forgetting::forget_now_and_then(&self.state, remember));
+        let ((), ended, _) = tokio::join!(reading, working, forgetting);
         if let Some(office) = Arc::into_inner(office) {
             office.close().await;
         }
@@ -174,7 +172,6 @@ impl Engine {
             answers: Answers::open(Arc::clone(&config), Arc::clone(&status)).await?,
             dead_letters: DeadLetters::new(&self.state.dead_letters_directory(), &config.name),
             at_work: Semaphore::new(config.parallel),
-            held: Mutex::default(),
             config,
             status,
         })
@@ -242,6 +239,9 @@ fn listed(commands: &str, stored: &crate::state::StoredEntry) -> Option<Listed> 
 impl Office {
     /// Carries a command, whose turn it is, to an answer.
     async fn serve(&self, job: &Job, stop: &CancellationToken) -> Result<Verdict, EngineError> {
+        if !job.origin.begin() {
+            return Ok(Verdict::Dropped);
+        }
         let (kept, told) = match self.carry(job, stop).await? {
             Carried::Ended(kept, told) => (kept, *told),
             Carried::EndedBefore(kept) => {
@@ -266,36 +266,9 @@ impl Office {
             let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
             self.answers.publish(&told, to, *answers).await?;
         }
-        let kept = match kept.record.answered() {
-            Some(answered) => self.ledger.keep(&job.command.id, &kept, answered).await?,
-            None => kept,
-        };
+        let kept = self.ledger.answered(&job.command.id, kept).await?;
         let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
         Ok(Verdict::Done(durable, Box::new(told.for_asker())))
-    }
-
-    /// Whether a copy of the command `id` is at work or waits.
-    fn is_held(&self, id: &str) -> bool {
-        self.held().contains_key(id)
-    }
-
-    fn hold(&self, id: &str) {
-        *self.held().entry(id.to_owned()).or_default() += 1;
-    }
-
-    fn let_go(&self, id: &str) {
-        let mut held = self.held();
-        if let Some(copies) = held.get_mut(id) {
-            *copies -= 1;
-            if *copies == 0 {
-                held.remove(id);
-            }
-        }
-    }
-
-    fn held(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
-        // Nothing panics while the lock is held.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn close(self) {

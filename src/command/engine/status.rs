@@ -24,6 +24,8 @@ pub enum Trouble {
     Protected,
     /// The journal takes nothing.
     Journal,
+    /// The dead letters take nothing.
+    DeadLetters,
     /// The audit trail takes nothing.
     Audit,
     /// Outcomes are not taken.
@@ -37,6 +39,7 @@ impl Trouble {
             Self::Okta => "okta",
             Self::Protected => "protected",
             Self::Journal => "journal",
+            Self::DeadLetters => "dead_letters",
             Self::Audit => "audit",
             Self::Outcomes => "outcomes",
         }
@@ -198,6 +201,11 @@ impl EngineStatus {
         if self.standing().troubles.remove(&trouble).is_some() {
             tracing::info!(commands = self.name, what = trouble.name(), "it works again");
         }
+    }
+
+    /// Whether it works is not known, and who waited for it does so no more. Others who wait will say so.
+    pub(super) fn gives_up(&self, trouble: Trouble) {
+        self.standing().troubles.remove(&trouble);
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {

@@ -102,9 +102,13 @@ pub(super) fn without(result: Value, names: &[&str], shown: bool) -> Value {
     Value::Object(members)
 }
 
-/// `result` with the secrets: for the first answer alone.
+/// The kept `result` with the secrets: for the first answer alone.
 pub(super) fn with(result: Value, revealed: &[Revealed]) -> Value {
+    if revealed.is_empty() {
+        return result;
+    }
     let mut members = members(result);
+    members.remove(WITHHELD_ON_REPEAT);
     for Revealed { name, secret } in revealed {
         members.insert((*name).to_owned(), json!(secret.expose_secret()));
     }

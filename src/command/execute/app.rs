@@ -26,20 +26,28 @@ pub(super) enum Wish<'a> {
 /// Assigns the app to all users of the command, or takes it from them.
 pub(super) async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finished, Failed> {
     must_be_id(app)?;
-    let mut parts = Parts::default();
+    let mut parts = Parts::new("assignments");
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
         let next = |now: Option<&Value>| user_change(app, user, wish, now);
-        let came_of = bring_about(work, Some(user), &apps::user(app, user), next).await;
+        let target = apps::user(app, user);
+        let came_of = match bring_about(work, Some(user), &target, &next).await {
+            Ok(Way::Done) if matches!(wish, Wish::Unassigned) => {
+                // One who has it through a group too has it still.
+                let now = lookup::one(work.client, work.action, &target).await;
+                now.and_then(|now| next(now.as_ref())).map(|_| Way::Done)
+            }
+            came_of => came_of,
+        };
         parts.add(json!({ "app": app, "user": user }), came_of)?;
     }
-    parts.finish("assignments")
+    parts.finish()
 }
 
 /// Assigns the app to all groups of the command, or takes it from them.
 pub(super) async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, Failed> {
     must_be_id(app)?;
-    let mut parts = Parts::default();
+    let mut parts = Parts::new("assignments");
     for subject in &work.subjects.groups {
         let group = id_of_group(subject)?;
         let next = |now: Option<&Value>| {
@@ -49,10 +57,10 @@ pub(super) async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> R
                 _ => None,
             })
         };
-        let came_of = bring_about(work, None, &apps::group(app, group), next).await;
+        let came_of = bring_about(work, None, &apps::group(app, group), &next).await;
         parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
     }
-    parts.finish("assignments")
+    parts.finish()
 }
 
 fn must_be_id(app: &str) -> Result<(), Failed> {
@@ -84,7 +92,7 @@ async fn bring_about(
     work: &mut Work<'_>,
     user: Option<&str>,
     target: &Target,
-    next: impl Fn(Option<&Value>) -> Result<Option<Change>, Failed>,
+    next: &impl Fn(Option<&Value>) -> Result<Option<Change>, Failed>,
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {

@@ -1,10 +1,10 @@
 //! Creating a user. The login is what there can be only one of, so a user who may have been created is looked for by it.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     failure::Code,
-    lookup::back_off,
+    lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
     resolve,
     work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of},
 };
@@ -24,7 +24,7 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         if let Some(found) = find(work, login).await? {
-            return existing(work, new, &found, has_tried);
+            return existing(work, new, found, has_tried).await;
         }
         let change = users::create(NewUser {
             profile: new.profile.clone(),
@@ -45,8 +45,9 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
             }
             Sent::Refused(error) => {
                 // The login is taken: by us, in a former round or attempt, or by somebody else.
-                return match find(work, login).await? {
-                    Some(found) => existing(work, new, &found, has_tried),
+                let looks_max = if error.is_duplicate() { LISTING_LOOKS_MAX } else { 1 };
+                return match until_listed(looks_max, || find(work, login)).await? {
+                    Some(found) => existing(work, new, found, has_tried).await,
                     None => Err(work.refused(&error)),
                 };
             }
@@ -58,15 +59,14 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
         }
     }
     if let Some(found) = find(work, login).await? {
-        return existing(work, new, &found, has_tried);
+        return existing(work, new, found, has_tried).await;
     }
     Err(work.gave_up(doubt.as_ref()))
 }
 
 /// The login that the user shall have.
 pub(super) fn login(new: &CreateUser) -> Result<&str, Failed> {
-    let login =
-        new.profile.get("login").and_then(serde_json::Value::as_str).filter(|login| !login.is_empty());
+    let login = new.profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
     login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
 }
 
@@ -89,23 +89,51 @@ async fn find(work: &Work<'_>, login: &str) -> Result<Option<User>, Failed> {
 }
 
 /// There is a user of this login: ours, if we asked for one, and it is the one that we asked for.
-fn existing(work: &Work<'_>, new: &CreateUser, found: &User, has_tried: bool) -> Result<Finished, Failed> {
+async fn existing(
+    work: &mut Work<'_>,
+    new: &CreateUser,
+    found: User,
+    has_tried: bool,
+) -> Result<Finished, Failed> {
     let is_young = if has_tried {
         // No former attempt is needed for it to be ours.
-        found.time("created").is_none_or(|created| created >= work.begun_at())
+        found.time("created").is_none_or(|created| created >= work.not_before())
     } else {
         work.may_be_ours(found.time("created"))
     };
-    let is_same = new.profile.iter().all(|(name, value)| found.attribute(name) == value);
+    let is_same = new.profile.iter().all(|(name, value)| is_same(name, found.attribute(name), value));
     if is_young && is_same {
-        return Ok(finished(found));
+        return completed(work, new, found).await;
     }
     let login = found.login().unwrap_or_default();
     let mut failed = Code::AlreadyExists
         .because(format!("there is a user {login} already: {} ({})", found.id, found.status));
-    failed.result = json!({ "user": named(found) });
-    failed.before = Some(status_of(found));
+    failed.result = json!({ "user": named(&found) });
+    failed.before = Some(status_of(&found));
     Err(failed)
+}
+
+/// Whether an attribute is as it was asked for. Upper and lower case make no other login or e-mail.
+fn is_same(name: &str, found: &Value, wanted: &Value) -> bool {
+    match (name, found.as_str(), wanted.as_str()) {
+        ("login" | "email", Some(found), Some(wanted)) => found.to_lowercase() == wanted.to_lowercase(),
+        _ => found == wanted,
+    }
+}
+
+/// The user is ours. What went wrong on the way may have been the activation.
+async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result<Finished, Failed> {
+    if !new.activate || found.status != "STAGED" || found.transitioning_to.is_some() {
+        return Ok(finished(&found));
+    }
+    match work.send(&users::activate(&found.id, true)).await {
+        Sent::Planned => Ok(Finished::planned()),
+        Sent::Done(_) => {
+            let active = work.settled_user(&found.id).await?;
+            Ok(finished(&active.unwrap_or(found)))
+        }
+        Sent::Refused(error) | Sent::InDoubt(error) => Err(work.refused(&error)),
+    }
 }
 
 fn finished(user: &User) -> Finished {

@@ -33,27 +33,33 @@ pub(super) async fn expire(work: &mut Work<'_>, parameters: &ExpirePassword) -> 
 /// Takes a password away.
 pub(super) async fn reset(work: &mut Work<'_>, parameters: &ResetPassword) -> Result<Finished, Failed> {
     let ResetPassword { send_email, revoke_sessions, .. } = *parameters;
-    let operation = if send_email { Operation::ResetPassword } else { Operation::MakeResetLink };
+    // That sessions are ended can be seen no more than a link.
+    let is_seen = send_email && !revoke_sessions;
+    let operation = if is_seen { Operation::ResetPassword } else { Operation::ResetPasswordAnew };
     life::change(work, operation, |id| users::reset_password(id, send_email, revoke_sessions)).await
 }
 
 /// Sets a password, and lets it expire at once if it is temporary.
 pub(super) async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, Failed> {
-    let user = work.known_user().await?;
+    let mut user = work.known_user().await?;
     work.before = Some(status_of(&user));
     if user.status == "DEPROVISIONED" {
         return Err(life::wrong_status(&user, "any status but DEPROVISIONED"));
     }
     let changed_before = user.time("passwordChanged");
-    // The second time Okta would refuse it: it was used recently.
+    // The user may have chosen another one since.
     if !work.may_be_ours(changed_before) {
         work.must_be_as_expected(&user).await?;
         work.must_be_settled(&user)?;
         let change = users::set_password(&user.id, &parameters.password);
         let is_done = |now: &User| now.time("passwordChanged") != changed_before;
         once(work, &user.id, &change, is_done).await?;
+        // A new password ends its expiry.
+        if parameters.temporary && !work.attempt.dry_run {
+            user = work.known_user().await?;
+        }
     }
-    if parameters.temporary && user.status != "PASSWORD_EXPIRED" {
+    if parameters.temporary && (work.attempt.dry_run || user.status != "PASSWORD_EXPIRED") {
         let is_done = |now: &User| now.status == "PASSWORD_EXPIRED";
         once(work, &user.id, &users::expire_password(&user.id), is_done).await?;
     }

@@ -1,9 +1,11 @@
 //! Deleting a user, which cannot be taken back: Okta deprovisions with the first call and destroys with the second, so
 //! the status is read right before each.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
+    failure::Code,
     life::wrong_status,
     lifecycle::{Operation, Step},
     lookup::back_off,
@@ -23,13 +25,13 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
         let user = json!({ "id": id, "login": subject.login });
         Ok(Finished::new(way, json!({ "user": user })).after(json!({ "status": "DELETED" })))
     };
-    let mut doubt: Option<OktaError> = None;
+    let mut done = Done::default();
     // In a dry run the first step changes nothing, and the second is told as if it had.
     let mut would_be_deprovisioned = false;
     // Two steps, each in doubt at most so often.
     for round in 1..=2 * ROUNDS_MAX {
         let Some(user) = work.settled_user(id).await? else {
-            let is_ours = doubt.is_some() || work.attempt.number > 1;
+            let is_ours = done.doubt.is_some() || work.attempt.number > 1;
             return gone(if is_ours { Way::Done } else { Way::Already });
         };
         if work.before.is_none() {
@@ -41,18 +43,23 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
             work.must_be_as_expected(&user).await?;
         }
         work.must_be_settled(&user)?;
-        let is_ready = would_be_deprovisioned || Operation::Delete.step(&user.status) == Step::Go;
-        let change = match (is_ready, parameters.deactivate_first) {
-            (true, _) => users::delete(id, parameters.send_email),
-            (false, true) => users::deactivate(id, parameters.send_email),
+        done.must_not_be_undone(work, &user)?;
+        let is_ready = would_be_deprovisioned || Operation::Delete.step(&user.status, None) == Step::Go;
+        done.was_deprovisioned |= user.status == "DEPROVISIONED";
+        let sent = match (is_ready, parameters.deactivate_first) {
+            (true, _) => work.send_deletion(&users::delete(id, parameters.send_email), &user).await,
+            (false, true) => work.send(&users::deactivate(id, parameters.send_email)).await,
             (false, false) => return Err(wrong_status(&user, "DEPROVISIONED, or `deactivate_first`")),
         };
-        match work.send(&change).await {
+        match sent {
             Sent::Planned if is_ready => return Ok(Finished::planned()),
             Sent::Planned => would_be_deprovisioned = true,
             // Okta may take its time; the next look waits for it.
-            Sent::Done(_) if !is_ready => {}
-            Sent::Done(_) => return gone(Way::Done),
+            Sent::Done(_) if !is_ready => done.was_deprovisioned = true,
+            Sent::Done(_) => {
+                must_be_gone(work, id).await?;
+                return gone(Way::Done);
+            }
             Sent::Refused(error) => {
                 let now = work.settled_user(id).await?;
                 if now.is_some_and(|now| now.status == user.status) {
@@ -60,12 +67,60 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
                 }
             }
             Sent::InDoubt(error) => {
-                doubt = Some(error);
+                if is_ready {
+                    done.deletion_in_doubt_of = Some(user.time("statusChanged"));
+                }
+                done.doubt = Some(error);
                 tokio::time::sleep(back_off(round)).await;
             }
         }
     }
-    Err(work.gave_up(doubt.as_ref()))
+    Err(work.gave_up(done.doubt.as_ref()))
+}
+
+/// What this attempt has seen and done so far, or may have done.
+#[derive(Default)]
+struct Done {
+    doubt: Option<OktaError>,
+    /// Whether the user was seen to be deprovisioned, or this has done it.
+    was_deprovisioned: bool,
+    /// The last change of the status before a deletion that is in doubt.
+    deletion_in_doubt_of: Option<Option<Timestamp>>,
+}
+
+impl Done {
+    /// Whether nobody has activated the user since: then they may be wanted, and the rest is not done.
+    fn must_not_be_undone(&self, work: &Work<'_>, user: &User) -> Result<(), Failed> {
+        let changed = user.time("statusChanged");
+        let may_have_acted = self.doubt.is_some() || work.attempt.number > 1;
+        let is_active = matches!(user.status.as_str(), "ACTIVE" | "PROVISIONED");
+        let is_undone = match user.status.as_str() {
+            // A deletion of one who was active again has only deprovisioned them.
+            "DEPROVISIONED" => self.deletion_in_doubt_of.is_some_and(|before| before != changed),
+            _ if self.was_deprovisioned => true,
+            _ => may_have_acted && is_active && changed > Some(work.begun_at()),
+        };
+        if is_undone { Err(taken_back(user)) } else { Ok(()) }
+    }
+}
+
+/// Looks whether the user is deleted. Okta answers the same to a call that only deprovisions one who was activated in
+/// that very moment, and another call would destroy somebody who shall be kept.
+async fn must_be_gone(work: &Work<'_>, id: &str) -> Result<(), Failed> {
+    for looks in 1..=ROUNDS_MAX {
+        let Some(user) = work.user(id).await? else { return Ok(()) };
+        if looks == ROUNDS_MAX {
+            return Err(taken_back(&user));
+        }
+        tokio::time::sleep(back_off(looks)).await;
+    }
+    Ok(())
+}
+
+fn taken_back(user: &User) -> Failed {
+    let name = user.login().unwrap_or(&user.id);
+    let reason = "somebody has activated them since the command was begun, and may want to keep them";
+    Code::ExpectationFailed.because(format!("user {name} is {} and not deleted: {reason}", user.status))
 }
 
 /// Whether the user is deprovisioned because this command did it: the status and groups that it expects are those before.

@@ -1,10 +1,12 @@
-//! Enrolled factors.
+//! Enrolled factors. Okta lists only those that the user's enrollment policy admits, so that a factor is not in the list
+//! does not prove that there is none: what shall be removed is asked for all the same.
 
 use serde_json::{Value, json};
 
 use super::{
     failure::Code,
     lookup::{self, back_off},
+    secrets,
     work::{Finished, ROUNDS_MAX, Sent, Work, named},
 };
 use crate::{
@@ -15,7 +17,8 @@ use crate::{
 /// Lists them.
 pub(super) async fn list(work: &mut Work<'_>) -> Result<Finished, Failed> {
     let id = work.user_id()?;
-    let factors = enrolled(work, id).await?;
+    let mut factors = enrolled(work, id).await?;
+    factors.iter_mut().for_each(secrets::strip_factor);
     Ok(Finished::done(json!({ "factors": factors, "complete": true })))
 }
 
@@ -26,20 +29,24 @@ pub(super) async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished,
     }
     let is_left =
         |enrolled: &[Value]| enrolled.iter().any(|one| one.get("id").and_then(Value::as_str) == Some(factor));
-    remove(work, |user| factors::reset(user, factor), is_left).await
+    // Factors that Okta does not list are not found, so it is the refusal that tells.
+    let is_gone = |error: &OktaError| error.is_absence();
+    remove(work, |user| factors::reset(user, factor), is_left, is_gone).await
 }
 
 /// Removes all.
 pub(super) async fn reset_all(work: &mut Work<'_>) -> Result<Finished, Failed> {
-    remove(work, factors::reset_all, |enrolled: &[Value]| !enrolled.is_empty()).await
+    remove(work, factors::reset_all, |enrolled: &[Value]| !enrolled.is_empty(), |_| false).await
 }
 
 async fn remove(
     work: &mut Work<'_>,
     change: impl Fn(&str) -> Change,
     is_left: impl Fn(&[Value]) -> bool,
+    is_gone: impl Fn(&OktaError) -> bool,
 ) -> Result<Finished, Failed> {
     let user = work.known_user().await?;
+    let mut was_listed = false;
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let enrolled = enrolled(work, &user.id).await?;
@@ -48,18 +55,19 @@ async fn remove(
         }
         let finished =
             |way, left: &[Value]| Ok(Finished::new(way, json!({ "user": named(&user) })).after(ids(left)));
-        if !is_left(&enrolled) && doubt.is_some() {
+        if was_listed && !is_left(&enrolled) {
             return finished(Way::Done, &enrolled);
         }
+        was_listed = is_left(&enrolled);
         work.must_be_as_expected(&user).await?;
-        if !is_left(&enrolled) {
-            return finished(Way::Already, &enrolled);
-        }
         match work.send(&change(&user.id)).await {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(_) => {
                 let left = self::enrolled(work, &user.id).await?;
                 return finished(Way::Done, &left);
+            }
+            Sent::Refused(error) if is_gone(&error) => {
+                return finished(if doubt.is_some() { Way::Done } else { Way::Already }, &enrolled);
             }
             Sent::Refused(error) => return Err(work.refused(&error)),
             Sent::InDoubt(error) => {

@@ -145,11 +145,13 @@ impl Code {
 /// What an error of Okta's side means for `action`.
 pub(super) fn of_okta(error: &OktaError, action: Action) -> Failed {
     let (code, retry_after) = match error.class() {
+        _ if error.is_duplicate() => (Code::AlreadyExists, None),
         Class::Retry(Some(wait)) => (Code::RateLimited, Some(wait)),
         Class::Retry(None) if error.status() == Some(409) => {
             (Code::StillChanging, Some(RETRY_CHANGING_AFTER))
         }
         Class::Retry(None) => (Code::OktaUnavailable, Some(RETRY_AFTER)),
+        Class::Authentication if is_about_the_object(error) => (Code::OktaRefused, None),
         Class::Authentication if error.status() == Some(403) => (Code::NotPermitted, None),
         // A token that nobody renews in time is no reason to give commands up at once.
         Class::Authentication => (Code::NotPermitted, Some(RETRY_CHANGING_AFTER)),
@@ -165,6 +167,15 @@ pub(super) fn of_okta(error: &OktaError, action: Action) -> Failed {
         _ => error.to_string(),
     };
     Failed { retry_after, okta_request_id: error.request_id().map(str::to_owned), ..code.because(message) }
+}
+
+/// Whether Okta forbids it whoever asks: all codes but those of rights and sessions are about what was asked for, such as
+/// a password that cannot be reset.
+fn is_about_the_object(error: &OktaError) -> bool {
+    error.status() == Some(403)
+        && error
+            .code()
+            .is_some_and(|code| code.starts_with("E0") && !["E0000005", "E0000006"].contains(&code))
 }
 
 #[cfg(test)]
@@ -190,6 +201,10 @@ mod tests {
         for (error, code, is_retried) in [
             (status(403, "E0000006"), Code::NotPermitted, false),
             (status(403, "E0000023"), Code::OktaRefused, false),
+            (status(403, "E0000034"), Code::OktaRefused, false),
+            (status(403, "insufficient_scope"), Code::NotPermitted, false),
+            (status(409, "E0000055"), Code::AlreadyExists, false),
+            (status(501, "E0000060"), Code::OktaRefused, false),
             (status(400, "E0000001"), Code::OktaRefused, false),
             (status(401, "E0000015"), Code::NotAvailable, false),
             (status(401, "E0000011"), Code::NotPermitted, true),

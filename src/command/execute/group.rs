@@ -1,10 +1,12 @@
-//! Groups themselves. Only Okta's own kind can be changed; groups of apps and the built-in ones are mastered elsewhere.
+//! Groups themselves. Only Okta's own kind can be changed; groups of apps and the built-in ones are mastered elsewhere,
+//! though those of apps can be deleted.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     failure::Code,
-    lookup::{self, back_off},
+    lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
     membership::id_of_group,
     resolve,
     work::{Finished, ROUNDS_MAX, Sent, Work},
@@ -17,6 +19,10 @@ use crate::{
     okta::{OktaError, groups},
 };
 
+/// A group that an app fills, and one that Okta does, in the words of Okta.
+const APP_GROUP: &str = "APP_GROUP";
+const BUILT_IN: &str = "BUILT_IN";
+
 /// Creates a group, or finds that this command did.
 pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Failed> {
     let profile = wanted(Some(&new.name), new.description.as_ref(), &new.profile);
@@ -24,24 +30,24 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Fin
         return Err(Code::InvalidParameters.because("`name` is empty"));
     }
     let mut doubt: Option<OktaError> = None;
+    // Apps may have groups of the same name.
+    let (client, action) = (work.client, work.action);
+    let find = || resolve::own_group(client, action, &new.name);
     for round in 1..=ROUNDS_MAX {
-        let found = resolve::named_groups(work.client, work.action, &new.name).await?;
-        if let Some(found) = found.first() {
-            return existing(work, &profile, found, doubt.is_some());
+        if let Some(found) = find().await? {
+            return existing(work, &profile, &found, doubt.is_some());
         }
         match work.send(&groups::create(&profile)).await {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
-            // The name may be taken, by our own request in doubt for one. Lists are some seconds behind.
-            Sent::Refused(error) => {
-                tokio::time::sleep(back_off(round)).await;
-                let found = resolve::named_groups(work.client, work.action, &new.name).await?;
-                match found.first() {
-                    Some(found) => return existing(work, &profile, found, doubt.is_some()),
-                    None if doubt.is_none() => return Err(work.refused(&error)),
-                    None => {}
-                }
+            // Taken, by our own request in doubt or of a former attempt for one.
+            Sent::Refused(error) if error.is_duplicate() => {
+                return match until_listed(LISTING_LOOKS_MAX, find).await? {
+                    Some(found) => existing(work, &profile, &found, doubt.is_some()),
+                    None => Err(work.refused(&error)),
+                };
             }
+            Sent::Refused(error) => return Err(work.refused(&error)),
             Sent::InDoubt(error) => {
                 doubt = Some(error);
                 tokio::time::sleep(back_off(round)).await;
@@ -64,10 +70,11 @@ pub(super) async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Res
             return Err(Code::GroupNotFound.because(format!("group {id} does not exist any more")));
         };
         if is_so(&group, &wanted) {
-            let way = if doubt.is_some() { Way::Done } else { Way::Already };
+            let is_ours = doubt.is_some() || work.may_be_ours(time(&group, "lastUpdated"));
+            let way = if is_ours { Way::Done } else { Way::Already };
             return Ok(Finished::new(way, json!({ "group": group })).after(shown(&group)));
         }
-        must_be_ours_to_change(&group)?;
+        must_not_be(&group, &[APP_GROUP, BUILT_IN])?;
         // What the request leaves out would be emptied.
         let mut profile = group.get("profile").and_then(Value::as_object).cloned().unwrap_or_default();
         profile.extend(wanted.clone());
@@ -94,7 +101,7 @@ pub(super) async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
             let is_ours = doubt.is_some() || work.attempt.number > 1;
             return gone(if is_ours { Way::Done } else { Way::Already });
         };
-        must_be_ours_to_change(&group)?;
+        must_not_be(&group, &[BUILT_IN])?;
         match work.send(&groups::delete(id)).await {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(_) => return gone(Way::Done),
@@ -138,21 +145,29 @@ fn is_so(group: &Value, wanted: &Profile) -> bool {
     wanted.iter().all(|(name, value)| attribute(name).unwrap_or(&Value::Null) == value)
 }
 
-fn must_be_ours_to_change(group: &Value) -> Result<(), Failed> {
-    match group.get("type").and_then(Value::as_str) {
-        Some(kind @ ("APP_GROUP" | "BUILT_IN")) => {
-            Err(Code::ReadOnlyGroup
-                .because(format!("the group is of type {kind}, which okta does not change")))
-        }
-        _ => Ok(()),
+/// Whether Okta changes the members of a group; if not, the failure says why.
+pub(super) async fn must_be_editable(work: &Work<'_>, id: &str) -> Result<(), Failed> {
+    let group = lookup::one(work.client, work.action, &groups::get(id)).await?;
+    group.map_or(Ok(()), |group| must_not_be(&group, &[APP_GROUP, BUILT_IN]))
+}
+
+fn must_not_be(group: &Value, kinds: &[&str]) -> Result<(), Failed> {
+    match group.get("type").and_then(Value::as_str).filter(|kind| kinds.contains(kind)) {
+        Some(kind) => Err(Code::ReadOnlyGroup
+            .because(format!("the group is of type {kind}: Okta does not let this be done to it"))),
+        None => Ok(()),
     }
+}
+
+fn time(group: &Value, name: &str) -> Option<Timestamp> {
+    group.get(name)?.as_str()?.parse().ok()
 }
 
 /// There is a group of this name: ours, if we asked for one, and it is the one that we asked for.
 fn existing(work: &Work<'_>, wanted: &Profile, found: &Value, has_tried: bool) -> Result<Finished, Failed> {
-    let created = found.get("created").and_then(|time| time.as_str()?.parse().ok());
+    let created = time(found, "created");
     let is_young = if has_tried {
-        created.is_none_or(|created: jiff::Timestamp| created >= work.begun_at())
+        created.is_none_or(|created| created >= work.not_before())
     } else {
         work.may_be_ours(created)
     };

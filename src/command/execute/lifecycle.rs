@@ -14,8 +14,8 @@ pub(super) enum Operation {
     /// Expire it and make a temporary one, which only the answer tells.
     MakeTemporaryPassword,
     ResetPassword,
-    /// Reset it and make a link, which only the answer tells.
-    MakeResetLink,
+    /// Reset it and do more that nobody can see: make a link, which only the answer tells, or end sessions.
+    ResetPasswordAnew,
     ForgotPassword,
 }
 
@@ -26,13 +26,25 @@ pub(super) enum Step {
     Already,
     /// Do it.
     Go,
+    /// Okta is at work on the user.
+    Wait,
     /// Okta would refuse it, or do something else. The statuses in which it can be done, for people.
     Wrong(&'static str),
 }
 
 impl Operation {
-    /// What comes next for a user of this status.
-    pub(super) fn step(self, status: &str) -> Step {
+    /// What comes next for a user of this status, who may be on the way to another one.
+    pub(super) fn step(self, status: &str, transitioning_to: Option<&str>) -> Step {
+        // What is so now will not be so in a moment, and who is on the way cannot be changed.
+        if transitioning_to.is_some() { Step::Wait } else { self.step_at_rest(status) }
+    }
+
+    /// Whether Okta's refusal with this code says that a user of this status is so already.
+    pub(super) fn is_so_by_refusal(self, code: Option<&str>, status: &str) -> bool {
+        matches!((self, code, status), (Self::Unlock, Some("E0000032"), "ACTIVE"))
+    }
+
+    fn step_at_rest(self, status: &str) -> Step {
         use Step::{Already, Go, Wrong};
         match (self, status) {
             (Self::Activate, "STAGED" | "DEPROVISIONED") => Go,
@@ -53,9 +65,10 @@ impl Operation {
             (Self::Unsuspend, "ACTIVE") => Already,
             (Self::Unsuspend, _) => Wrong("SUSPENDED"),
 
-            (Self::Unlock, "LOCKED_OUT") => Go,
-            (Self::Unlock, "ACTIVE" | "PASSWORD_EXPIRED" | "RECOVERY" | "PROVISIONED") => Already,
-            (Self::Unlock, _) => Wrong("LOCKED_OUT"),
+            // Who is active may be blocked on unknown devices all the same: Okta knows.
+            (Self::Unlock, "LOCKED_OUT" | "ACTIVE") => Go,
+            (Self::Unlock, "PASSWORD_EXPIRED" | "RECOVERY" | "PROVISIONED") => Already,
+            (Self::Unlock, _) => Wrong("LOCKED_OUT or ACTIVE"),
 
             (Self::Deactivate, "DEPROVISIONED") => Already,
             (Self::Deactivate, _) => Go,
@@ -70,12 +83,12 @@ impl Operation {
             (Self::ExpirePassword | Self::MakeTemporaryPassword, _) => Wrong("ACTIVE"),
 
             (Self::ResetPassword, "RECOVERY") => Already,
-            (Self::MakeResetLink, "RECOVERY") => Go,
+            (Self::ResetPasswordAnew, "RECOVERY") => Go,
             (
-                Self::ResetPassword | Self::MakeResetLink,
+                Self::ResetPassword | Self::ResetPasswordAnew,
                 "ACTIVE" | "PASSWORD_EXPIRED" | "LOCKED_OUT" | "PROVISIONED",
             ) => Go,
-            (Self::ResetPassword | Self::MakeResetLink, _) => {
+            (Self::ResetPassword | Self::ResetPasswordAnew, _) => {
                 Wrong("ACTIVE, PASSWORD_EXPIRED, LOCKED_OUT, PROVISIONED or RECOVERY")
             }
 
@@ -103,10 +116,11 @@ mod tests {
 
     /// One letter a status: go, already, wrong.
     fn row(operation: Operation) -> String {
-        let letter = |status: &&str| match operation.step(status) {
+        let letter = |status: &&str| match operation.step(status, None) {
             Step::Go => 'g',
             Step::Already => 'a',
             Step::Wrong(_) => '-',
+            Step::Wait => 'w',
         };
         STATUSES.iter().map(letter).collect()
     }
@@ -118,16 +132,29 @@ mod tests {
             (Operation::Reactivate, "-gag-----"),
             (Operation::Suspend, "--g---a--"),
             (Operation::Unsuspend, "--a---g--"),
-            (Operation::Unlock, "-aaaag---"),
+            (Operation::Unlock, "-agaag---"),
             (Operation::Deactivate, "gggggggag"),
             (Operation::Delete, "-------g-"),
             (Operation::ExpirePassword, "--g-a----"),
             (Operation::MakeTemporaryPassword, "--g-g----"),
             (Operation::ResetPassword, "-ggagg---"),
-            (Operation::MakeResetLink, "-ggggg---"),
+            (Operation::ResetPasswordAnew, "-ggggg---"),
             (Operation::ForgotPassword, "--g------"),
         ] {
             assert_eq!(row(operation), expected, "{operation:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_on_the_way_elsewhere_is_nowhere_already() {
+        for (operation, status, to) in [
+            (Operation::Deactivate, "DEPROVISIONED", "ACTIVE"),
+            (Operation::Activate, "ACTIVE", "DEPROVISIONED"),
+            (Operation::Delete, "DEPROVISIONED", "PROVISIONED"),
+            (Operation::Suspend, "ACTIVE", "DEPROVISIONED"),
+            (Operation::Suspend, "STAGED", "ACTIVE"),
+        ] {
+            assert_eq!(operation.step(status, Some(to)), Step::Wait, "{operation:?}");
         }
     }
 }

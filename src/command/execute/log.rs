@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     command::{
-        Failed,
+        Failed, UserSubject,
         parameters::{LogByIp, LogByUser, LogSearch, When},
     },
     config::{Order, Start},
@@ -29,19 +29,7 @@ const PAGE_MAX: usize = 1_000;
 /// Events by or about a user: by id, and by what they are called where Okta knows no id, as of a failed sign-in.
 pub(super) async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished, Failed> {
     let LogByUser { user, since, until, limit, event_types, outcomes } = parameters;
-    let subject = work.subjects.users.first();
-    let mut names = vec![user.clone()];
-    for name in subject.into_iter().flat_map(|subject| [&subject.id, &subject.login]).flatten() {
-        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-            names.push(name.clone());
-        }
-    }
-    let either = |name: &String| {
-        let by = Criteria { actor: Some(name.clone()), ..Criteria::default() };
-        let about = Criteria { target: Some(name.clone()), ..Criteria::default() };
-        [by.to_filter(), about.to_filter()].into_iter().flatten()
-    };
-    let filter = names.iter().flat_map(either).collect::<Vec<_>>().join(" or ");
+    let filter = parties(user, work.subjects.users.first());
     let criteria = Criteria {
         filter: Some(filter),
         event_types: event_types.clone(),
@@ -49,6 +37,22 @@ pub(super) async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Resu
         ..Criteria::default()
     };
     look(work, criteria.to_filter(), None, (*since, *until), *limit).await
+}
+
+/// A filter for a user as actor or target. One who is not found may be deleted: what is typed may be either then.
+fn parties(typed: &str, found: Option<&UserSubject>) -> String {
+    let id = found.and_then(|found| found.id.as_deref()).unwrap_or(typed);
+    let login = found.and_then(|found| found.login.as_deref()).unwrap_or(typed);
+    let mut names = vec![("id", id), ("alternateId", login)];
+    if ![id, login].contains(&typed) {
+        names.push(("alternateId", typed));
+    }
+    let compared = |who: &str| {
+        let compare =
+            |(attribute, name): &(&str, &str)| format!("{who}.{attribute} eq {}", Value::from(*name));
+        names.iter().map(compare).collect::<Vec<_>>()
+    };
+    [compared("actor"), compared("target")].concat().join(" or ")
 }
 
 /// Events from an address.
@@ -101,4 +105,30 @@ async fn look(
         "window": window,
         "filter": filter,
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_looked_for_by_id_and_login_and_by_what_was_typed() {
+        let found = |id: &str, login: &str| UserSubject {
+            name: String::new(),
+            id: Some(id.to_owned()),
+            login: Some(login.to_owned()),
+        };
+        for (typed, found, expected) in [
+            ("00u1", Some(found("00u1", "ada")), r#"actor.id eq "00u1" or actor.alternateId eq "ada""#),
+            (
+                "Ada@acme.com",
+                Some(found("00u1", "ada@acme.com")),
+                r#"actor.id eq "00u1" or actor.alternateId eq "ada@acme.com" or actor.alternateId eq "Ada@acme.com""#,
+            ),
+            ("x\"y", None, r#"actor.id eq "x\"y" or actor.alternateId eq "x\"y""#),
+        ] {
+            let expected = format!("{expected} or {}", expected.replace("actor", "target"));
+            assert_eq!(parties(typed, found.as_ref()), expected);
+        }
+    }
 }

@@ -13,6 +13,8 @@ use crate::{
 
 /// Looks at one thing, at most.
 const LOOKS_MAX: u32 = 4;
+/// Looks for what lists may not have yet; some 3 s.
+pub(super) const LISTING_LOOKS_MAX: u32 = 5;
 /// What a list may weigh: brokers take messages of 1 MB unless told otherwise, and an outcome has more in it.
 const LIST_BYTES_MAX: usize = 700 << 10;
 
@@ -28,7 +30,7 @@ pub(super) struct List {
 pub(super) async fn one(client: &Client, action: Action, target: &Target) -> Result<Option<Value>, Failed> {
     match patiently(client, &client.url_of(target)).await {
         Ok(found) => Ok(Some(found.body)),
-        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) if error.is_absence() => Ok(None),
         Err(error) => Err(of_okta(&error, action)),
     }
 }
@@ -49,8 +51,27 @@ pub(super) async fn whole(
     action: Action,
     target: &Target,
 ) -> Result<Option<Vec<Value>>, Failed> {
-    let list = list_from(client, client.url_of(target), usize::MAX, usize::MAX).await;
-    Ok(or_absent(list, action)?.map(|list| list.items))
+    whole_as(client, action, target, |item| item).await
+}
+
+/// The same of what `read` makes of each item: a list may be long, and its items large.
+pub(super) async fn whole_as<T>(
+    client: &Client,
+    action: Action,
+    target: &Target,
+    read: impl Fn(Value) -> T,
+) -> Result<Option<Vec<T>>, Failed> {
+    let whole = async {
+        let mut items = Vec::new();
+        let mut next = Some(client.url_of(target));
+        while let Some(url) = next {
+            let page = page_at(client, &url).await?;
+            items.extend(page.items.into_iter().map(&read));
+            next = page.next;
+        }
+        Ok(items)
+    };
+    or_absent(whole.await, action)
 }
 
 /// Looks up the list at `url`, up to `limit` items or what a message can carry.
@@ -58,10 +79,26 @@ pub(super) async fn list_at(client: &Client, url: Url, limit: usize) -> Result<L
     list_from(client, url, limit, LIST_BYTES_MAX).await
 }
 
-fn or_absent(list: Result<List, OktaError>, action: Action) -> Result<Option<List>, Failed> {
+/// Looks up to so often until there is something: lists are some seconds behind.
+pub(super) async fn until_listed<T, F: Future<Output = Result<Option<T>, Failed>>>(
+    looks_max: u32,
+    look: impl Fn() -> F,
+) -> Result<Option<T>, Failed> {
+    let mut looks = 1;
+    loop {
+        let found = look().await?;
+        if found.is_some() || looks >= looks_max {
+            return Ok(found);
+        }
+        tokio::time::sleep(back_off(looks)).await;
+        looks += 1;
+    }
+}
+
+fn or_absent<T>(list: Result<T, OktaError>, action: Action) -> Result<Option<T>, Failed> {
     match list {
         Ok(list) => Ok(Some(list)),
-        Err(error) if is_absence(&error) => Ok(None),
+        Err(error) if error.is_absence() => Ok(None),
         Err(error) => Err(of_okta(&error, action)),
     }
 }
@@ -71,18 +108,15 @@ async fn list_from(client: &Client, url: Url, limit: usize, bytes_max: usize) ->
     let mut bytes = 0;
     let mut next = url;
     loop {
-        let found = patiently(client, &next).await?;
-        let Value::Array(page) = found.body else {
-            return Err(OktaError::NotAsAsked("it is no JSON array".to_owned()));
-        };
-        for item in page {
+        let page = page_at(client, &next).await?;
+        for item in page.items {
             bytes += item.to_string().len();
             if list.items.len() == limit || bytes > bytes_max {
                 return Ok(list);
             }
             list.items.push(item);
         }
-        let Some(url) = found.next else {
+        let Some(url) = page.next else {
             list.is_complete = true;
             return Ok(list);
         };
@@ -90,6 +124,19 @@ async fn list_from(client: &Client, url: Url, limit: usize, bytes_max: usize) ->
             return Ok(list);
         }
         next = url;
+    }
+}
+
+struct Page {
+    items: Vec<Value>,
+    next: Option<Url>,
+}
+
+async fn page_at(client: &Client, url: &Url) -> Result<Page, OktaError> {
+    let found = patiently(client, url).await?;
+    match found.body {
+        Value::Array(items) => Ok(Page { items, next: found.next }),
+        _ => Err(OktaError::NotAsAsked("it is no JSON array".to_owned())),
     }
 }
 
@@ -111,8 +158,4 @@ async fn patiently(client: &Client, url: &Url) -> Result<Found, OktaError> {
 pub(super) fn back_off(times: u32) -> Duration {
     let milliseconds = 200_u64.saturating_mul(1 << times.saturating_sub(1).min(5));
     Duration::from_millis(milliseconds / 2 + fastrand::u64(0..=milliseconds / 2))
-}
-
-fn is_absence(error: &OktaError) -> bool {
-    error.status() == Some(404) && error.code() == Some("E0000007")
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     failure::Code,
+    group,
     lookup::{self, back_off},
     parts::Parts,
     work::{Finished, ROUNDS_MAX, Sent, Work, id_of},
@@ -24,32 +25,48 @@ pub(super) enum Wish {
 
 /// Brings every user into, or out of, every group.
 pub(super) async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
-    let mut parts = Parts::default();
+    let mut parts = Parts::new("memberships");
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
-        let mut member_of = member_of(work, user).await?;
+        let mut groups = None;
         for group in &work.subjects.groups {
             let group_id = id_of_group(group)?;
-            let before = member_of.contains(group_id);
-            let came_of = one(work, wish, user, group_id, &mut member_of).await;
-            let part =
-                json!({ "user": user, "group": group_id, "name": group.okta_name, "was_member": before });
+            let mut part = json!({ "user": user, "group": group_id, "name": group.okta_name });
+            let came_of = match groups_of(work, user, &mut groups).await {
+                Ok(groups) => {
+                    part["was_member"] = json!(groups.contains(group_id));
+                    one(work, wish, user, group_id, groups).await
+                }
+                Err(failed) => Err(failed),
+            };
             parts.add(part, came_of)?;
         }
     }
-    parts.finish("memberships")
+    parts.finish()
+}
+
+/// The user's groups, looked up once for all groups of the command.
+async fn groups_of<'a>(
+    work: &Work<'_>,
+    user: &str,
+    known: &'a mut Option<BTreeSet<String>>,
+) -> Result<&'a mut BTreeSet<String>, Failed> {
+    match known {
+        Some(groups) => Ok(groups),
+        None => Ok(known.insert(member_of(work, user).await?)),
+    }
 }
 
 async fn one(
     work: &mut Work<'_>,
     wish: Wish,
     user: &str,
-    group: &str,
+    group_id: &str,
     groups: &mut BTreeSet<String>,
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
-        let is_so = groups.contains(group) == (wish == Wish::In);
+        let is_so = groups.contains(group_id) == (wish == Wish::In);
         if is_so && doubt.is_some() {
             return Ok(Way::Done);
         }
@@ -62,13 +79,16 @@ async fn one(
             return Ok(Way::Already);
         }
         let change = match wish {
-            Wish::In => groups::add_user(group, user),
-            Wish::Out => groups::remove_user(group, user),
+            Wish::In => groups::add_user(group_id, user),
+            Wish::Out => groups::remove_user(group_id, user),
         };
         match work.send(&change).await {
             Sent::Planned => return Ok(Way::DryRun),
             Sent::Done(_) => return Ok(Way::Done),
-            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::Refused(error) => {
+                group::must_be_editable(work, group_id).await?;
+                return Err(work.refused(&error));
+            }
             Sent::InDoubt(error) => {
                 doubt = Some(error);
                 tokio::time::sleep(back_off(round)).await;

@@ -62,7 +62,12 @@ impl Executor {
     /// Finds the users, groups and the app that `request` names. Fails if one that must exist does not; a user to be
     /// created, a user to be deleted or looked for in the log, and a group to be created or deleted, need not.
     pub async fn resolve(&self, request: &Request) -> Result<Subjects, Failed> {
-        resolve::subjects(&self.client, request).await
+        resolve::subjects(&self.client, request, 1).await
+    }
+
+    /// The same with patience for groups that were created a moment ago: Okta lists them after some seconds.
+    pub async fn resolve_patiently(&self, request: &Request) -> Result<Subjects, Failed> {
+        resolve::subjects(&self.client, request, lookup::LISTING_LOOKS_MAX).await
     }
 
     /// The user of this id or login; none if there is none.

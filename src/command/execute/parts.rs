@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::work::Finished;
+use super::{failure::Code, work::Finished};
 use crate::command::{Failed, Way};
 
 /// The parts so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Parts {
+    /// What they are called in the result.
+    name: &'static str,
     all: Vec<Value>,
     is_any_done: bool,
     is_any_planned: bool,
@@ -16,9 +18,20 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            all: Vec::new(),
+            is_any_done: false,
+            is_any_planned: false,
+            failures: 0,
+            first_failure: None,
+        }
+    }
+
     /// Adds a part and what came of it. Ends the command where the same would come of all others: Okta is away.
     pub(super) fn add(&mut self, mut part: Value, came_of: Result<Way, Failed>) -> Result<(), Failed> {
-        match came_of {
+        let failed = match came_of {
             Ok(way) => {
                 self.is_any_done |= way == Way::Done;
                 self.is_any_planned |= way == Way::DryRun;
@@ -27,27 +40,33 @@ impl Parts {
                     Way::Already => "already",
                     Way::DryRun => "dry_run",
                 });
+                self.all.push(part);
+                return Ok(());
             }
-            Err(failed) if failed.retry_after.is_some() => return Err(failed),
-            Err(failed) => {
-                part["status"] = json!("failed");
-                part["error"] = json!(failed.error);
-                self.failures += 1;
-                self.first_failure.get_or_insert(failed);
-            }
-        }
+            Err(failed) => failed,
+        };
+        part["status"] = json!("failed");
+        part["error"] = json!(failed.error);
         self.all.push(part);
+        if failed.retry_after.is_some() && !is_about_one(&failed) {
+            return Err(Failed { result: self.result(), ..failed });
+        }
+        self.failures += 1;
+        // What may succeed another time decides: then all is tried again.
+        match &self.first_failure {
+            Some(first) if first.retry_after.is_some() || failed.retry_after.is_none() => {}
+            _ => self.first_failure = Some(failed),
+        }
         Ok(())
     }
 
-    /// What it all came to; `name` is what the parts are called in the result.
-    pub(super) fn finish(self, name: &str) -> Result<Finished, Failed> {
-        let count = self.all.len();
-        let result = json!({ name: self.all });
-        if let Some(mut failed) = self.first_failure {
+    /// What it all came to.
+    pub(super) fn finish(mut self) -> Result<Finished, Failed> {
+        let (count, result) = (self.all.len(), self.result());
+        if let Some(mut failed) = self.first_failure.take() {
             if count > 1 {
                 failed.error.message =
-                    format!("{} of {count} failed, the first: {}", self.failures, failed.error.message);
+                    format!("{} of {count} failed: {}", self.failures, failed.error.message);
             }
             failed.result = result;
             return Err(failed);
@@ -56,5 +75,48 @@ impl Parts {
             return Ok(Finished::planned());
         }
         Ok(Finished::new(if self.is_any_done { Way::Done } else { Way::Already }, result))
+    }
+
+    fn result(&mut self) -> Value {
+        json!({ self.name: std::mem::take(&mut self.all) })
+    }
+}
+
+/// Whether Okta is at work on one user, which the others need not wait for.
+fn is_about_one(failed: &Failed) -> bool {
+    failed.error.code == Code::StillChanging.name()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finish(parts: impl IntoIterator<Item = Result<Way, Code>>) -> Result<Finished, Failed> {
+        let mut all = Parts::new("parts");
+        for (number, came_of) in parts.into_iter().enumerate() {
+            all.add(json!({ "number": number }), came_of.map_err(|code| code.because("no")))?;
+        }
+        all.finish()
+    }
+
+    #[test]
+    fn what_came_of_each_part_is_told_however_it_ends() {
+        let statuses = |failed: &Failed| -> Vec<String> {
+            let parts = failed.result["parts"].as_array().unwrap();
+            parts.iter().map(|part| part["status"].as_str().unwrap().to_owned()).collect()
+        };
+        // Okta is away: nothing more is tried.
+        let failed = finish([Ok(Way::Done), Err(Code::OktaUnavailable), Ok(Way::Done)]).err().unwrap();
+        assert_eq!(
+            (statuses(&failed).join(" "), failed.retry_after.is_some()),
+            ("done failed".to_owned(), true)
+        );
+        // One whom Okta is at work on keeps nobody from their turn, and comes again.
+        let failed = finish([Err(Code::OktaRefused), Err(Code::StillChanging), Ok(Way::Done)]).err().unwrap();
+        assert_eq!(statuses(&failed).join(" "), "failed failed done");
+        assert_eq!((failed.error.code.as_str(), failed.retry_after.is_some()), ("still_changing", true));
+        let failed = finish([Err(Code::OktaRefused), Err(Code::ReadOnlyGroup)]).err().unwrap();
+        assert_eq!((failed.error.code.as_str(), failed.retry_after), ("okta_refused", None));
+        assert!(finish([Ok(Way::Done), Ok(Way::Already)]).is_ok());
     }
 }

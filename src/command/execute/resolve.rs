@@ -7,27 +7,39 @@ use serde_json::Value;
 use super::{
     create,
     failure::Code,
-    lookup::{self, one},
+    lookup::{self, one, until_listed},
 };
 use crate::{
     command::{Action, Failed, GroupSubject, Request, Subjects, UserSubject},
     okta::{Client, apps, groups, is_id, users, users::User},
 };
 
-/// All whom and what `request` names.
-pub(super) async fn subjects(client: &Client, request: &Request) -> Result<Subjects, Failed> {
+/// All whom and what `request` names. A group is looked for up to `looks_max` times.
+pub(super) async fn subjects(client: &Client, request: &Request, looks_max: u32) -> Result<Subjects, Failed> {
     let action = request.action();
     let named = Named::of(request)?;
     let mut subjects = Subjects::default();
     for name in named.users {
-        let subject = user(client, action, name).await?;
+        let subject = match request {
+            // Somebody whose login only begins so is somebody else.
+            Request::UserCreate(_) => user_subject(name, user_of_login(client, action, name).await?),
+            _ => user(client, action, name).await?,
+        };
         if subject.id.is_none() && named.must_exist {
             return Err(Code::UserNotFound.because(format!("there is no user {name}")));
         }
         subjects.users.push(subject);
     }
     for name in named.groups {
-        let subject = group(client, action, name).await?;
+        let subject = match request {
+            Request::GroupCreate(_) => group_subject(name, own_group(client, action, name).await?.as_ref()),
+            _ => {
+                let look = async || {
+                    group(client, action, name).await.map(|found| found.id.is_some().then_some(found))
+                };
+                until_listed(looks_max, look).await?.unwrap_or_else(|| group_subject(name, None))
+            }
+        };
         // The groups of a new user must exist, though the user need not.
         if subject.id.is_none() && (named.must_exist || action == Action::UserCreate) {
             return Err(Code::GroupNotFound.because(format!("there is no group {name}")));
@@ -110,20 +122,24 @@ fn strs(names: &[String]) -> Vec<&str> {
 
 /// The user of this id or login; without an id if there is none.
 pub(super) async fn user(client: &Client, action: Action, name: &str) -> Result<UserSubject, Failed> {
-    if let Some(user) = user_of_name(client, action, name).await? {
-        let login = user.login().map(str::to_owned);
-        return Ok(UserSubject { name: name.to_owned(), id: Some(user.id), login });
-    }
-    Ok(UserSubject { name: name.to_owned(), id: None, login: None })
+    Ok(user_subject(name, user_of_name(client, action, name).await?))
+}
+
+fn user_subject(name: &str, user: Option<User>) -> UserSubject {
+    let login = user.as_ref().and_then(User::login).map(str::to_owned);
+    UserSubject { name: name.to_owned(), id: user.map(|user| user.id), login }
 }
 
 async fn user_of_name(client: &Client, action: Action, name: &str) -> Result<Option<User>, Failed> {
     let fits = |user: &User| {
         let login = user.login().unwrap_or_default();
         // The part before `@` names a user too, if it is the only one.
-        let is_short = login.split_once('@').is_some_and(|(short, _)| short.eq_ignore_ascii_case(name));
-        user.id == name || login.eq_ignore_ascii_case(name) || is_short
+        let is_short = login.split_once('@').is_some_and(|(short, _)| is_same(short, name));
+        user.id == name || is_same(login, name) || is_short
     };
+    if !can_be_known(name) {
+        return Ok(None);
+    }
     if !can_be_segment(name) {
         return user_of_login(client, action, name).await;
     }
@@ -151,41 +167,48 @@ pub(super) async fn user_of_login(
     action: Action,
     login: &str,
 ) -> Result<Option<User>, Failed> {
-    let is_it = |user: &User| user.login().is_some_and(|found| found.eq_ignore_ascii_case(login));
+    let is_it = |user: &User| user.login().is_some_and(|found| is_same(found, login));
+    if login.is_empty() || !can_be_known(login) {
+        return Ok(None);
+    }
     if can_be_segment(login) {
         let found = one(client, action, &users::get(login)).await?.and_then(User::read);
         return Ok(found.filter(is_it));
-    }
-    if login.is_empty() {
-        return Ok(None);
     }
     let found = lookup::whole(client, action, &users::with_login(login)).await?.unwrap_or_default();
     Ok(found.into_iter().filter_map(User::read).find(is_it))
 }
 
-/// Whether Okta can find `name` in a path: not with `/`, however it is escaped, and dots lead elsewhere.
+/// Logins are the same whatever their case, also beyond ASCII.
+fn is_same(login: &str, name: &str) -> bool {
+    login.to_lowercase() == name.to_lowercase()
+}
+
+/// Whether Okta can have anything of this name. It takes no characters beyond U+FFFF, and may answer with an internal
+/// error to who asks for them.
+fn can_be_known(name: &str) -> bool {
+    name.chars().all(|c| c.len_utf8() <= 3)
+}
+
+/// Whether Okta can find `name` in a path: not with `/`, however it is escaped, nor with `;`, where some servers end a
+/// segment, and dots lead elsewhere.
 fn can_be_segment(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\'])
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', ';'])
 }
 
 /// The group of this id or exact name; without an id if there is none.
 pub(super) async fn group(client: &Client, action: Action, name: &str) -> Result<GroupSubject, Failed> {
-    let subject = |group: &Value| GroupSubject {
-        name: name.to_owned(),
-        id: group.get("id").and_then(Value::as_str).map(str::to_owned),
-        okta_name: group.pointer("/profile/name").and_then(Value::as_str).map(str::to_owned),
-    };
     // What looks like an id may be a name all the same.
     if is_id(name)
         && name.starts_with("00g")
         && let Some(group) = one(client, action, &groups::get(name)).await?
     {
-        return Ok(subject(&group));
+        return Ok(group_subject(name, Some(&group)));
     }
     let found = named_groups(client, action, name).await?;
     match found.as_slice() {
-        [] => Ok(GroupSubject { name: name.to_owned(), id: None, okta_name: None }),
-        [only] => Ok(subject(only)),
+        [] => Ok(group_subject(name, None)),
+        [only] => Ok(group_subject(name, Some(only))),
         several => {
             let ids: Vec<_> = several.iter().filter_map(|group| group.get("id")?.as_str()).collect();
             let message = format!("{} groups are named `{name}`: {}", ids.len(), ids.join(", "));
@@ -194,9 +217,20 @@ pub(super) async fn group(client: &Client, action: Action, name: &str) -> Result
     }
 }
 
+fn group_subject(name: &str, group: Option<&Value>) -> GroupSubject {
+    let text = |pointer: &str| group?.pointer(pointer)?.as_str().map(str::to_owned);
+    GroupSubject { name: name.to_owned(), id: text("/id"), okta_name: text("/profile/name") }
+}
+
+/// The group of exactly this name that is no app's: there is at most one.
+pub(super) async fn own_group(client: &Client, action: Action, name: &str) -> Result<Option<Value>, Failed> {
+    let is_own = |group: &Value| group.get("type").and_then(Value::as_str) != Some("APP_GROUP");
+    Ok(named_groups(client, action, name).await?.into_iter().find(is_own))
+}
+
 /// All groups of exactly this name.
-pub(super) async fn named_groups(client: &Client, action: Action, name: &str) -> Result<Vec<Value>, Failed> {
-    if name.is_empty() {
+async fn named_groups(client: &Client, action: Action, name: &str) -> Result<Vec<Value>, Failed> {
+    if name.is_empty() || !can_be_known(name) {
         return Ok(Vec::new());
     }
     let mut found = lookup::whole(client, action, &groups::named(name)).await?.unwrap_or_default();
@@ -209,6 +243,7 @@ pub(super) async fn members(client: &Client, name: &str) -> Result<BTreeSet<Stri
     let action = Action::GroupMembers;
     let absent = || Code::GroupNotFound.because(format!("there is no group {name}"));
     let id = group(client, action, name).await?.id.ok_or_else(absent)?;
-    let members = lookup::whole(client, action, &groups::members(&id)).await?.ok_or_else(absent)?;
-    Ok(members.iter().filter_map(|user| user.get("id")?.as_str()).map(str::to_owned).collect())
+    let id_of = |user: Value| user.get("id").and_then(Value::as_str).map(str::to_owned);
+    let ids = lookup::whole_as(client, action, &groups::members(&id), id_of).await?.ok_or_else(absent)?;
+    Ok(ids.into_iter().flatten().collect())
 }

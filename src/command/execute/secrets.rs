@@ -25,6 +25,15 @@ pub(super) fn take(answer: &mut Value) -> Vec<Revealed> {
     SECRETS.into_iter().filter_map(take).collect()
 }
 
+/// Takes out of a factor what it is made of: Okta tells the seed of one that waits for its activation, and a link to it.
+pub(super) fn strip_factor(factor: &mut Value) {
+    let Some(members) = factor.as_object_mut() else { return };
+    members.remove("_embedded");
+    if let Some(profile) = members.get_mut("profile").and_then(Value::as_object_mut) {
+        profile.remove("sharedSecret");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;
@@ -40,5 +49,15 @@ mod tests {
         let shown: Vec<_> = revealed.iter().map(|one| (one.name, one.secret.expose_secret())).collect();
         assert_eq!(shown, [("activation_url", "https://s3cret")]);
         assert!(take(&mut json!([])).is_empty());
+    }
+
+    #[test]
+    fn the_seed_of_a_factor_is_no_result() {
+        let mut factor = json!({ "id": "ost1", "status": "PENDING_ACTIVATION", "profile": { "credentialId": "ada", "sharedSecret": "s3cret" },
+            "_embedded": { "activation": { "sharedSecret": "s3cret", "_links": { "qrcode": { "href": "https://s3cret" } } } } });
+        strip_factor(&mut factor);
+        let left =
+            json!({ "id": "ost1", "status": "PENDING_ACTIVATION", "profile": { "credentialId": "ada" } });
+        assert_eq!(factor, left);
     }
 }

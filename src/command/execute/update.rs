@@ -13,6 +13,11 @@ use crate::{
     okta::{OktaError, users, users::User},
 };
 
+/// Orgs may allow changes of users of this status. Others refuse them, or answer as if they had made them.
+const DEPROVISIONED: &str = "DEPROVISIONED";
+const DEPROVISIONED_NEEDS: &str =
+    "any status but DEPROVISIONED, or the org's option to edit the profiles of deactivated users";
+
 /// Sets the attributes that differ; the others stay.
 pub(super) async fn user(work: &mut Work<'_>, profile: &Profile) -> Result<Finished, Failed> {
     if profile.is_empty() {
@@ -35,14 +40,17 @@ pub(super) async fn user(work: &mut Work<'_>, profile: &Profile) -> Result<Finis
         }
         work.must_be_as_expected(&user).await?;
         work.must_be_settled(&user)?;
-        if user.status == "DEPROVISIONED" {
-            return Err(wrong_status(&user, "any status but DEPROVISIONED"));
-        }
         match work.send(&users::update(&user.id, &different)).await {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => {
-                let after = User::read(raw).unwrap_or(user);
+                let after = User::read(raw).unwrap_or_else(|| user.clone());
+                if user.status == DEPROVISIONED && self::different(&after, profile) == different {
+                    return Err(wrong_status(&user, DEPROVISIONED_NEEDS));
+                }
                 return Ok(finished(Way::Done, &after, profile));
+            }
+            Sent::Refused(error) if user.status == DEPROVISIONED && error.code() == Some("E0000038") => {
+                return Err(wrong_status(&user, DEPROVISIONED_NEEDS));
             }
             Sent::Refused(error) => return Err(work.refused(&error)),
             Sent::InDoubt(error) => {

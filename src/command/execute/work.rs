@@ -11,14 +11,14 @@ use super::{
 };
 use crate::{
     command::{Action, Expect, Failed, Performed, Subjects, UserSubject, Way},
-    okta::{Change, Client, OktaError, users, users::User},
+    okta::{Change, Changed, Client, OktaError, users, users::User},
 };
 
 /// How often a change is made at most, with a look in between: each time but the last was in doubt.
 pub(super) const ROUNDS_MAX: u32 = 4;
 /// Looks at a user until Okta has done what it does in the background; some 20 s.
 const SETTLING_LOOKS_MAX: u32 = 8;
-/// By how much Okta's clock may be behind ours.
+/// By how much Okta's servers may be behind the clock that they show.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
 
 /// One request at work.
@@ -71,14 +71,20 @@ impl<'a> Work<'a> {
         id_of(self.subject()?)
     }
 
-    /// When the first attempt began, by a clock that is not behind Okta's.
+    /// When the first attempt began, by Okta's clock as far as it is known.
     pub(super) fn begun_at(&self) -> Timestamp {
-        self.attempt.begun_at.saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
+        let begun_at = self.attempt.begun_at;
+        begun_at.saturating_add(self.client.clock_ahead()).unwrap_or(begun_at)
+    }
+
+    /// The same, and certainly not later.
+    pub(super) fn not_before(&self) -> Timestamp {
+        self.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
     }
 
     /// Whether what Okta shows as done at `time` can have been done by a former attempt at this command.
     pub(super) fn may_be_ours(&self, time: Option<Timestamp>) -> bool {
-        self.attempt.number > 1 && time.is_some_and(|time| time >= self.begun_at())
+        self.attempt.number > 1 && time.is_some_and(|time| time >= self.not_before())
     }
 
     /// The user as they are now.
@@ -114,9 +120,7 @@ impl<'a> Work<'a> {
 
     /// Whether Okta has finished with the user, so that they can be changed.
     pub(super) fn must_be_settled(&self, user: &User) -> Result<(), Failed> {
-        let Some(status) = &user.transitioning_to else { return Ok(()) };
-        let message = format!("okta is still at work on user {}, who will be {status}", user.id);
-        Err(Code::StillChanging.because(message))
+        if user.transitioning_to.is_some() { Err(still_changing(user)) } else { Ok(()) }
     }
 
     /// Whether what the command expects holds for the user.
@@ -131,11 +135,41 @@ impl<'a> Work<'a> {
 
     /// Sends a change, or notes it in a dry run.
     pub(super) async fn send(&mut self, change: &Change) -> Sent {
-        if self.attempt.dry_run {
-            self.planned.push(self.client.shown(change));
+        if self.notes(change) {
             return Sent::Planned;
         }
-        match self.client.change(change).await {
+        let changed = self.client.change(change).await;
+        self.sent(changed)
+    }
+
+    /// The same for the deletion of `user`: should it have to wait, they must still be deprovisioned, and not anew.
+    pub(super) async fn send_deletion(&mut self, change: &Change, user: &User) -> Sent {
+        if self.notes(change) {
+            return Sent::Planned;
+        }
+        let (client, action) = (self.client, self.action);
+        let target = users::get(&user.id);
+        let is_same = |now: &User| {
+            let seen = |user: &User| (user.time("statusChanged"), user.transitioning_to.is_some());
+            now.status == user.status && seen(now) == seen(user)
+        };
+        let holds = async || {
+            let now = lookup::one(client, action, &target).await;
+            now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
+        };
+        let changed = client.change_while(change, holds).await;
+        self.sent(changed)
+    }
+
+    fn notes(&mut self, change: &Change) -> bool {
+        if self.attempt.dry_run {
+            self.planned.push(self.client.shown(change));
+        }
+        self.attempt.dry_run
+    }
+
+    fn sent(&mut self, changed: Result<Changed, OktaError>) -> Sent {
+        match changed {
             Ok(changed) => {
                 self.request_id = changed.request_id;
                 Sent::Done(changed.body)
@@ -209,6 +243,12 @@ impl Finished {
 pub(super) fn id_of(subject: &UserSubject) -> Result<&str, Failed> {
     let absent = || Code::UserNotFound.because(format!("there is no user {}", subject.name));
     subject.id.as_deref().ok_or_else(absent)
+}
+
+/// Okta has not finished with the user.
+pub(super) fn still_changing(user: &User) -> Failed {
+    let status = user.transitioning_to.as_deref().unwrap_or("another");
+    Code::StillChanging.because(format!("okta is still at work on user {}, who will be {status}", user.id))
 }
 
 /// What an outcome says of a user before and after.

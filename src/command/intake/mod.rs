@@ -5,7 +5,7 @@
 //! * [`Intake::next`] gives one delivery after another and may be dropped at any time without losing one. After an error
 //!   it may be called again, after a wait: the intake connects anew by itself.
 //! * Each delivery has a [`Ticket`], which is used up by what became of it. A ticket that is dropped acknowledges
-//!   nothing: the bus gives the message again, to us or to another.
+//!   nothing: the bus gives the message again, to us or to another. Until then it is kept from doing so.
 //! * What was not acknowledged may come again at any time, so whoever reads must recognise copies.
 //! * How many deliveries may be held is bounded; `next` waits while that many are.
 //!
@@ -110,14 +110,15 @@ impl Ticket {
         }
     }
 
-    /// It is still being worked on and must not be given to another. To be said at least every five seconds.
-    pub async fn working(&self) {
+    /// It is to be carried out now: whether it is still for us to do. If so, the bus waits for what becomes of it before it
+    /// gives it to another, as long as it can. May be asked again.
+    pub fn begin(&self) -> bool {
         match &self.0 {
-            // A partition is nobody else's as long as it is ours.
             #[cfg(feature = "kafka")]
-            Kind::Kafka(_) => {}
+            Kind::Kafka(ticket) => ticket.begin(),
+            // As long as the ticket is there, the server is told to wait.
             #[cfg(feature = "nats")]
-            Kind::Nats(ticket) => ticket.working().await,
+            Kind::Nats(_) => true,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match *never {},
         }

@@ -19,8 +19,11 @@ pub(super) enum Criteria {
     Everything,
     /// The beginning of a name, in lower case.
     Beginning(String),
-    /// Values are in lower case.
-    Filter(Filter),
+    Filter {
+        filter: Filter,
+        /// Whether upper and lower case are the same; the filter's values are in lower case then.
+        folds_case: bool,
+    },
 }
 
 /// What is allowed in a filter: attributes, and how they are compared.
@@ -28,6 +31,7 @@ struct Rules {
     is_attribute: fn(&str) -> bool,
     allows: fn(&str, Operator) -> bool,
     negation: bool,
+    folds_case: bool,
 }
 
 const USER_FILTER: Rules = Rules {
@@ -38,6 +42,7 @@ const USER_FILTER: Rules = Rules {
     },
     allows: |name, operator| operator == Operator::Equal || (name == "lastUpdated" && is_order(operator)),
     negation: false,
+    folds_case: false,
 };
 
 const USER_SEARCH: Rules = Rules {
@@ -62,15 +67,22 @@ const USER_SEARCH: Rules = Rules {
         _ => true,
     },
     negation: true,
+    folds_case: true,
 };
 
-const GROUPS: Rules = Rules {
+const GROUP_FILTER: Rules = Rules {
+    is_attribute: |name| ["id", "type", "lastUpdated", "lastMembershipUpdated"].contains(&name),
+    ..GROUP_SEARCH
+};
+
+const GROUP_SEARCH: Rules = Rules {
     is_attribute: |name| {
         let names = ["id", "type", "created", "lastUpdated", "lastMembershipUpdated", "objectClass"];
         names.contains(&name) || ["profile.name", "profile.description"].contains(&name)
     },
     allows: |_, operator| !matches!(operator, Operator::NotEqual | Operator::EndsWith),
     negation: false,
+    folds_case: true,
 };
 
 impl Criteria {
@@ -79,16 +91,16 @@ impl Criteria {
     }
 
     pub(super) fn of_groups(parameters: &Parameters) -> Result<Self, OktaError> {
-        Self::parse(parameters, &GROUPS, &GROUPS)
+        Self::parse(parameters, &GROUP_SEARCH, &GROUP_FILTER)
     }
 
     /// Of `search`, `filter` and `q` the first that is there counts.
     fn parse(parameters: &Parameters, search: &Rules, filter: &Rules) -> Result<Self, OktaError> {
         if let Some(text) = parameters.get("search") {
-            return search.parse(text).map(Self::Filter);
+            return search.parse(text);
         }
         if let Some(text) = parameters.get("filter") {
-            return filter.parse(text).map(Self::Filter);
+            return filter.parse(text);
         }
         let beginning = parameters.get("q").map(|q| Self::Beginning(q.to_lowercase()));
         Ok(beginning.unwrap_or(Self::Everything))
@@ -97,10 +109,10 @@ impl Criteria {
     pub(super) fn match_user(&self, user: &User) -> bool {
         match self {
             Self::Everything => true,
-            Self::Beginning(beginning) => ["firstName", "lastName", "email", "login"]
+            Self::Beginning(beginning) => ["firstName", "lastName", "email"]
                 .iter()
                 .any(|attribute| user.text(attribute).to_lowercase().starts_with(beginning)),
-            Self::Filter(filter) => filter.match_value(&lower_case(user.view(""))),
+            Self::Filter { filter, folds_case } => filter.match_value(&folded(user.view(""), *folds_case)),
         }
     }
 
@@ -108,13 +120,13 @@ impl Criteria {
         match self {
             Self::Everything => true,
             Self::Beginning(beginning) => group.profile.name.to_lowercase().starts_with(beginning),
-            Self::Filter(filter) => filter.match_value(&lower_case(group.view(""))),
+            Self::Filter { filter, folds_case } => filter.match_value(&folded(group.view(""), *folds_case)),
         }
     }
 }
 
 impl Rules {
-    fn parse(&self, text: &str) -> Result<Filter, OktaError> {
+    fn parse(&self, text: &str) -> Result<Criteria, OktaError> {
         let filter =
             Filter::parse(text).map_err(|error| OktaError::invalid_search().because(error.to_string()))?;
         if filter.negates() && !self.negation {
@@ -126,7 +138,9 @@ impl Rules {
                 return Err(OktaError::invalid_search());
             }
         }
-        Ok(filter.map_values(&|path, value| lower_case(in_oktas_time(path, value))))
+        let folds_case = self.folds_case;
+        let filter = filter.map_values(&|path, value| folded(in_oktas_time(path, value), folds_case));
+        Ok(Criteria::Filter { filter, folds_case })
     }
 }
 
@@ -144,7 +158,11 @@ fn in_oktas_time(path: &[String], value: Value) -> Value {
     }
 }
 
-/// Okta's searches do not tell upper from lower case in values.
+/// Okta's searches do not tell upper from lower case in values; filters of users do.
+fn folded(value: Value, folds_case: bool) -> Value {
+    if folds_case { lower_case(value) } else { value }
+}
+
 fn lower_case(value: Value) -> Value {
     match value {
         Value::String(text) => text.to_lowercase().into(),
@@ -178,7 +196,9 @@ mod tests {
     #[test]
     fn questions_that_okta_answers() {
         for (parameter, text, is_met) in [
-            ("filter", r#"profile.login eq "ADA@acme.example" and status eq "ACTIVE""#, true),
+            ("filter", r#"profile.login eq "ada@acme.example" and status eq "ACTIVE""#, true),
+            ("filter", r#"profile.login eq "ADA@acme.example""#, false),
+            ("search", r#"profile.login eq "ADA@acme.example""#, true),
             ("filter", r#"lastUpdated gt "2024-08-13T15:59:59Z""#, true),
             ("filter", r#"lastUpdated gt "2024-08-13T16:00:00Z""#, false),
             ("search", r#"profile.firstName sw "a" and profile.lastName co "T""#, true),
@@ -189,6 +209,14 @@ mod tests {
         ] {
             assert_eq!(ask(parameter, text), Ok(is_met), "{parameter}={text}");
         }
+    }
+
+    #[test]
+    fn groups_are_filtered_by_less_than_they_are_searched_by() {
+        let ask = |query: &str| Criteria::of_groups(&Parameters::new(query)).map(|_| ());
+        assert!(ask("search=profile.name+eq+%22a%22").is_ok());
+        assert_eq!(ask("filter=profile.name+eq+%22a%22").unwrap_err().code(), "E0000031");
+        assert!(ask("filter=type+eq+%22OKTA_GROUP%22").is_ok());
     }
 
     #[test]

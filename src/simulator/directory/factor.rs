@@ -22,6 +22,8 @@ pub(super) enum FactorKind {
     Push,
     /// Okta Verify's codes.
     Totp,
+    /// The codes of another app, whose seed is given out and not yet proved to be in use.
+    PendingTotp,
     Sms,
 }
 
@@ -31,6 +33,7 @@ impl FactorKind {
         match self {
             Self::Push => "opf",
             Self::Totp => "ost",
+            Self::PendingTotp => "uft",
             Self::Sms => "sms",
         }
     }
@@ -38,7 +41,7 @@ impl FactorKind {
     fn name(self) -> &'static str {
         match self {
             Self::Push => "push",
-            Self::Totp => "token:software:totp",
+            Self::Totp | Self::PendingTotp => "token:software:totp",
             Self::Sms => "sms",
         }
     }
@@ -58,15 +61,17 @@ impl Factor {
     pub(super) fn view(&self, base: &str, user: &str, login: &str) -> Value {
         let own = match self.kind {
             FactorKind::Sms => json!({ "phoneNumber": "+12025550100" }),
-            FactorKind::Push | FactorKind::Totp => json!({ "credentialId": login }),
+            _ => json!({ "credentialId": login }),
         };
+        let is_pending = self.kind == FactorKind::PendingTotp;
+        let provider = if is_pending { "GOOGLE" } else { "OKTA" };
         let time = clock::date_time(self.created_ms);
-        json!({
+        let mut view = json!({
             "id": self.id,
             "factorType": self.kind.name(),
-            "provider": "OKTA",
-            "vendorName": "OKTA",
-            "status": "ACTIVE",
+            "provider": provider,
+            "vendorName": provider,
+            "status": if is_pending { "PENDING_ACTIVATION" } else { "ACTIVE" },
             "created": time,
             "lastUpdated": time,
             "profile": own,
@@ -74,6 +79,13 @@ impl Factor {
                 "href": format!("{base}/api/v1/users/{user}/factors/{}", self.id),
                 "hints": { "allow": ["GET", "DELETE"] },
             } },
-        })
+        });
+        if is_pending {
+            let seed = format!("JBSWY3DPEHPK3PXP{}", &self.id[3..]);
+            view["_embedded"] = json!({ "activation": {
+                "timeStep": 30, "sharedSecret": seed, "encoding": "base32", "keyLength": 16,
+            } });
+        }
+        view
     }
 }

@@ -50,8 +50,14 @@ impl GroupProfile {
         let name = text("name").filter(|name| !name.trim().is_empty());
         let name =
             name.ok_or_else(|| OktaError::validation("name", "name: The field cannot be left blank"))?;
+        let description = text("description");
+        for (attribute, value) in [("name", Some(&name)), ("description", description.as_ref())] {
+            if value.is_some_and(|value| value.chars().any(|character| character.len_utf8() > 3)) {
+                return Err(OktaError::validation(attribute, format!("{attribute}: Invalid characters")));
+            }
+        }
         match name.chars().count() {
-            0..=255 => Ok(Self { name, description: text("description") }),
+            0..=255 => Ok(Self { name, description }),
             _ => Err(OktaError::validation("name", "name: The field is too long (the maximum is 255)")),
         }
     }
@@ -74,6 +80,14 @@ impl Group {
         match self.kind {
             GroupKind::OktaGroup => Ok(()),
             GroupKind::AppGroup | GroupKind::BuiltIn => Err(OktaError::access_denied()),
+        }
+    }
+
+    /// Refuses to delete a group that Okta itself fills.
+    pub(super) fn check_deletable(&self) -> Result<(), OktaError> {
+        match self.kind {
+            GroupKind::OktaGroup | GroupKind::AppGroup => Ok(()),
+            GroupKind::BuiltIn => Err(OktaError::access_denied()),
         }
     }
 

@@ -9,8 +9,6 @@ use super::versioned::Versioned;
 use super::{Directory, new_id};
 use crate::simulator::okta_error::OktaError;
 
-const TAKEN: &str = "name: An object with this field already exists in the current organization";
-
 impl Directory {
     pub(super) fn group(&self, id: &str) -> Result<&Group, OktaError> {
         let group = self.groups.get(id).and_then(Versioned::now);
@@ -39,7 +37,7 @@ impl Directory {
 
     pub(super) fn delete_group(&mut self, id: &str, now_ms: i64) -> Result<(), OktaError> {
         let group = self.group(id)?;
-        group.check_editable()?;
+        group.check_deletable()?;
         let change = Change::of("group.lifecycle.delete", [group.party()]);
         self.changes.push(change);
         self.members.remove(id);
@@ -111,7 +109,7 @@ impl Directory {
         let mut others =
             self.groups.values().filter_map(Versioned::now).filter(|group| Some(&*group.id) != own);
         match others.any(|group| group.kind == GroupKind::OktaGroup && group.profile.name == name) {
-            true => Err(OktaError::validation("name", TAKEN)),
+            true => Err(OktaError::duplicate_group()),
             false => Ok(()),
         }
     }

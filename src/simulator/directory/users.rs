@@ -35,10 +35,14 @@ pub(super) enum Update {
 }
 
 impl Directory {
-    /// By id, by login, or by the part of a login before `@` if only one user has it.
+    /// By id, by login if there is no `/` in it, or by the part of a login before `@` if only one user has it.
     pub(super) fn user(&self, key: &str) -> Result<&User, OktaError> {
         if let Some(user) = self.users.get(key).and_then(Versioned::now) {
             return Ok(user);
+        }
+        // However it is escaped in a path.
+        if key.contains('/') {
+            return Err(OktaError::missing(key, "User"));
         }
         let lower = key.to_lowercase();
         let all = || self.users.values().filter_map(Versioned::now);

@@ -182,6 +182,77 @@ async fn nothing_is_committed_beyond_what_is_not_done() {
     assert_eq!(committed().await, 10, "closing commits what is done");
 }
 
+/// A second member gets what was not begun, and nothing before what was begun has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_goes_to_another_when_what_was_begun_has_ended() {
+    let queue = KafkaQueue::new().await;
+    for partition in 0..PARTITIONS {
+        for number in 0..2 {
+            queue.put_to(partition, Some(number.to_string().as_bytes())).await;
+        }
+    }
+    let mut intake = queue.open().await;
+    let (mut begun, mut waiting) = (Vec::new(), Vec::new());
+    for _ in 0..PARTITIONS * 2 {
+        let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+        if delivery.place.ends_with("@0") {
+            assert!(delivery.ticket.begin());
+            begun.push(delivery);
+        } else {
+            waiting.push(delivery);
+        }
+    }
+    let mut other = queue.open().await;
+    // Longer than the group needs to share out the partitions.
+    let early = timeout(Duration::from_secs(5), other.next()).await;
+    assert!(early.is_err(), "given away while it is carried out: {early:?}");
+    for delivery in begun {
+        assert!(delivery.ticket.begin(), "what was begun goes on");
+        delivery.ticket.done().await;
+    }
+    let taken_over = timeout(PATIENCE, other.next()).await.unwrap().unwrap();
+    assert!(taken_over.place.ends_with("@1"), "{} was done", taken_over.place);
+    let lost = waiting.iter().find(|delivery| delivery.place == taken_over.place).unwrap();
+    assert!(!lost.ticket.begin() && taken_over.ticket.begin());
+    other.close().await;
+    intake.close().await;
+}
+
+/// Reads so much of each partition that no more is read, and then a second member comes and goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_was_full_when_it_went_is_read_when_it_is_back() {
+    const EACH: usize = 200;
+    let queue = KafkaQueue::new().await;
+    for partition in 0..PARTITIONS {
+        for number in 0..EACH {
+            queue.put_to(partition, Some(number.to_string().as_bytes())).await;
+        }
+    }
+    let mut intake = queue.open().await;
+    let mut held = Vec::new();
+    while let Ok(delivery) = timeout(Duration::from_secs(5), intake.next()).await {
+        held.push(delivery.unwrap());
+    }
+    assert!(held.len() < EACH * 4, "all was read at once");
+    let mut other = queue.open().await;
+    let delivery = timeout(PATIENCE, other.next()).await.unwrap().unwrap();
+    drop(delivery);
+    other.close().await;
+    for delivery in held {
+        delivery.ticket.done().await;
+    }
+    let reading = async {
+        loop {
+            intake.next().await.unwrap().ticket.done().await;
+        }
+    };
+    tokio::select! {
+        () = reading => {}
+        _ = eventually("all to be done", async || (queue.left().await == 0).then_some(())) => {}
+    }
+    intake.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tombstone_is_no_command_and_headers_are_handed_on() {
     let queue = KafkaQueue::new().await;

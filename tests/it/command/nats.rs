@@ -235,6 +235,26 @@ async fn closing_gives_back_what_was_not_brought_to_an_end() {
 }
 
 #[tokio::test]
+async fn what_a_killed_process_held_comes_before_what_is_new() {
+    let queue = NatsQueue::new().await;
+    for number in 0..20 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    // Taken and never acknowledged, by one who is gone.
+    let consumer: jetstream::consumer::Consumer<pull::Config> =
+        queue.stream().await.get_consumer(DURABLE).await.unwrap();
+    let mut held = consumer.fetch().max_messages(3).messages().await.unwrap();
+    for _ in 0..3 {
+        futures_util::StreamExt::next(&mut held).await.unwrap().unwrap();
+    }
+    let mut intake = queue.open().await.unwrap();
+    for number in 0..20 {
+        assert_eq!(take(&mut intake).await, number.to_string());
+    }
+    intake.close().await;
+}
+
+#[tokio::test]
 async fn nothing_is_overtaken_however_often_processes_end_in_the_middle() {
     let queue = NatsQueue::new().await;
     let mut random = fastrand::Rng::with_seed(3);

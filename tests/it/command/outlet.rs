@@ -108,7 +108,11 @@ mod kafka {
     };
 
     use super::{assert_judged, parcel};
-    use crate::support::{judges::messages::messages_judge, kafka::Broker, tools::eventually};
+    use crate::support::{
+        judges::messages::messages_judge,
+        kafka::{Broker, PASSWORD},
+        tools::eventually,
+    };
 
     fn sink(bus: Arc<KafkaBus>, topic: &str, encoding: Encoding) -> SinkConfig {
         SinkConfig::Kafka(KafkaSink {
@@ -163,6 +167,23 @@ mod kafka {
         assert!(unaddressed.to_string().contains("depends on an event"), "{unaddressed}");
         by_event.publish(&parcel("x", 0).to("outcomes")).await.unwrap();
         by_event.close().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn where_we_may_not_publish_somebody_must_allow_it_and_elsewhere_all_goes_on() {
+        let broker = Broker::shared_secured().await;
+        for topic in ["own-outcomes", "denied-replies"] {
+            broker.create_topic(topic, 1, &[]).await;
+        }
+        broker.allow("looker", "Write", "own-outcomes");
+        let bus = Arc::new(broker.secured_bus("looker", PASSWORD));
+        let outlet = Outlet::open(&sink(bus, "own-outcomes", Encoding::Binary), "p").await.unwrap();
+        for _ in 0..2 {
+            let denied = outlet.publish(&parcel("c", 0).in_reply_to("denied-replies")).await.unwrap_err();
+            assert!(denied.needs_somebody(), "{denied}");
+            outlet.publish(&parcel("c", 0)).await.unwrap();
+        }
+        outlet.close().await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -320,6 +341,22 @@ mod nats {
         let gone = outlet.publish(&parcel("gone", 0)).await.unwrap_err();
         assert_eq!(gone.cure(), OutletCure::Retry);
         assert!(gone.to_string().contains("no stream takes subject"), "{gone}");
+        outlet.close().await;
+    }
+
+    #[tokio::test]
+    async fn where_we_may_not_publish_somebody_must_allow_it_and_elsewhere_all_goes_on() {
+        let permissions = "authorization { users = [{ user: some, password: some, permissions: { \
+                           publish: { deny: [\"okta.acme.denied\"] } } }] }\nno_auth_user: some";
+        let server = NatsServer::start_with(permissions).await;
+        let subjects = vec!["okta.acme.>".to_owned()];
+        server.create_stream(Config { name: STREAM.to_owned(), subjects, ..Config::default() }).await;
+        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "p").await.unwrap();
+        for _ in 0..2 {
+            let denied = outlet.publish(&parcel("c", 0).in_reply_to("okta.acme.denied")).await.unwrap_err();
+            assert!(denied.needs_somebody(), "{denied}");
+            outlet.publish(&parcel("c", 0)).await.unwrap();
+        }
         outlet.close().await;
     }
 

@@ -35,7 +35,8 @@ pub(crate) fn tool(path: &str) -> PathBuf {
 }
 
 /// A loopback port that nothing uses. Below the ports that Linux gives to outgoing connections, so that it stays free
-/// while its program is being started or restarted.
+/// while its program is being started or restarted; and no other test process of this machine takes it before this one
+/// ends, or a test would talk to the program of another.
 pub(crate) fn free_port() -> u16 {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
@@ -45,10 +46,21 @@ pub(crate) fn free_port() -> u16 {
         let step = TAKEN.fetch_add(1, Ordering::Relaxed);
         assert!(step < COUNT, "there is no free port");
         let port = FIRST + (own_start + step) % COUNT;
+        let Some(claim) = claim(port) else { continue };
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            // Locked as long as the process lives.
+            std::mem::forget(claim);
             return port;
         }
     }
+}
+
+/// A file that one process can lock for `port`; none if another has.
+fn claim(port: u16) -> Option<File> {
+    let directory = std::env::temp_dir().join("oktabus-test-ports");
+    fs::create_dir_all(&directory).unwrap();
+    let file = File::options().create(true).append(true).open(directory.join(port.to_string())).unwrap();
+    file.try_lock().ok().map(|()| file)
 }
 
 /// Looks again and again until `look` finds something.

@@ -7,6 +7,7 @@ use super::{
     org::{Command, Exchange},
     staff,
 };
+use crate::command::Way;
 
 async fn code(action: &'static str, parameters: Value, script: Vec<Exchange>) -> String {
     Command::new(action, parameters).run(script).await.unwrap_err().error.code
@@ -40,7 +41,7 @@ async fn what_names_nobody_or_several_is_told() {
         (
             "user.get",
             user(".."),
-            vec![("GET /users?limit=200&filter=profile.login+eq+%22..%22", 200, json!([]))],
+            vec![("GET /users?limit=200&search=profile.login+eq+%22..%22", 200, json!([]))],
             "user_not_found",
         ),
         ("group.get", group("Staff"), vec![(staffs, 200, json!([]))], "group_not_found"),
@@ -61,6 +62,9 @@ async fn what_names_nobody_or_several_is_told() {
             ],
             "assigned_by_group",
         ),
+        // They cannot be there, and nobody knows what Okta answers to who asks.
+        ("user.get", user("😀@acme.com"), vec![], "user_not_found"),
+        ("group.get", group("😀"), vec![], "group_not_found"),
         ("user.search", json!({ "q": " " }), vec![], "invalid_parameters"),
         ("user.search", json!({ "q": "a", "filter": "b" }), vec![], "invalid_parameters"),
         ("group.find", json!({ "name": "" }), vec![], "invalid_parameters"),
@@ -72,11 +76,51 @@ async fn what_names_nobody_or_several_is_told() {
 }
 
 #[tokio::test]
+async fn a_name_that_only_begins_like_another_is_free() {
+    let parameters = json!({ "profile": { "login": "ada" } });
+    let script = vec![
+        ("GET /users/ada", 200, ada("ACTIVE")),
+        ("GET /users/ada", 200, ada("ACTIVE")),
+        (r#"POST /users?activate=true {"profile":{"login":"ada"}}"#, 200, ada("PROVISIONED")),
+        ("GET /users/00u1", 200, ada("PROVISIONED")),
+    ];
+    assert_eq!(Command::new("user.create", parameters).run(script).await.unwrap().way, Way::Done);
+
+    // Directories and Okta may have groups of one name.
+    let named = "GET /groups?search=profile.name+eq+%22Staff%22&limit=200";
+    let of_app = json!({ "id": "00g2", "type": "APP_GROUP", "profile": { "name": "Staff" } });
+    let two = || json!([of_app, of_app]);
+    let create = r#"POST /groups {"profile":{"name":"Staff"}}"#;
+    let script = vec![(named, 200, two()), (named, 200, two()), (create, 200, staff())];
+    let created = Command::new("group.create", json!({ "name": "Staff" })).run(script).await.unwrap();
+    assert_eq!((created.way, &created.result["group"]["id"]), (Way::Done, &json!("00g1")));
+}
+
+#[tokio::test]
+async fn logins_are_the_same_whatever_their_case() {
+    let mut umlaut = ada("ACTIVE");
+    umlaut["profile"]["login"] = json!("ünal@acme.com");
+    let script =
+        vec![("GET /users/%C3%9Cnal@acme.com", 200, umlaut.clone()), ("GET /users/00u1", 200, umlaut)];
+    let found = Command::new("user.get", json!({ "user": "Ünal@acme.com" })).run(script).await.unwrap();
+    assert_eq!(found.result["user"]["id"], "00u1");
+}
+
+#[tokio::test]
+async fn a_group_that_was_created_a_moment_ago_is_looked_for_again() {
+    let named = "GET /groups?search=profile.name+eq+%22Staff%22&limit=200";
+    let script =
+        || vec![(named, 200, json!([])), (named, 200, json!([staff()])), ("GET /groups/00g1", 200, staff())];
+    let command = || Command::new("group.get", json!({ "group": "Staff" }));
+    assert_eq!(command().patient().run(script()).await.unwrap().result["group"]["id"], "00g1");
+}
+
+#[tokio::test]
 async fn a_login_with_a_slash_is_searched_for() {
     let mut slashed = ada("ACTIVE");
     slashed["profile"]["login"] = json!("a/d?a@acme.com");
     let script = vec![
-        ("GET /users?limit=200&filter=profile.login+eq+%22a%2Fd%3Fa%40acme.com%22", 200, json!([slashed])),
+        ("GET /users?limit=200&search=profile.login+eq+%22a%2Fd%3Fa%40acme.com%22", 200, json!([slashed])),
         ("GET /users/00u1", 200, slashed.clone()),
     ];
     let command = Command::new("user.get", json!({ "user": "a/d?a@acme.com" }));

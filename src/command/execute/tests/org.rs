@@ -9,10 +9,13 @@ use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{Method, StatusCode, Uri, header::CONTENT_TYPE},
+    http::{
+        HeaderName, Method, StatusCode, Uri,
+        header::{CONTENT_TYPE, DATE},
+    },
     response::{IntoResponse, Response},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
@@ -26,6 +29,8 @@ use crate::{
     okta::Client,
 };
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
+
 /// A request, as `METHOD path?query body` below `/api/v1`, and the answer to it.
 pub(super) type Exchange = (&'static str, u16, Value);
 
@@ -34,6 +39,7 @@ pub(super) type Exchange = (&'static str, u16, Value);
 struct Script {
     expected: VecDeque<Exchange>,
     strayed: Vec<String>,
+    ahead_seconds: i64,
 }
 
 type Shared = Arc<Mutex<Script>>;
@@ -44,12 +50,14 @@ pub(super) struct Command {
     pub(super) parameters: Value,
     pub(super) expect: Value,
     pub(super) attempt: Attempt,
+    is_patient: bool,
+    ahead_seconds: i64,
 }
 
 impl Command {
     pub(super) fn new(action: &'static str, parameters: Value) -> Self {
         let attempt = Attempt { number: 1, begun_at: Timestamp::now(), dry_run: false };
-        Self { action, parameters, expect: json!({}), attempt }
+        Self { action, parameters, expect: json!({}), attempt, is_patient: false, ahead_seconds: 0 }
     }
 
     /// The second attempt; the first one began at this time.
@@ -64,6 +72,18 @@ impl Command {
         self
     }
 
+    /// With patience for what lists do not have yet.
+    pub(super) fn patient(mut self) -> Self {
+        self.is_patient = true;
+        self
+    }
+
+    /// At an org whose clock is so far ahead.
+    pub(super) fn at_okta(mut self, ahead_seconds: i64) -> Self {
+        self.ahead_seconds = ahead_seconds;
+        self
+    }
+
     pub(super) fn expecting(mut self, expect: Value) -> Self {
         self.expect = expect;
         self
@@ -72,11 +92,16 @@ impl Command {
     /// Carries it out at an org that answers so. Fails unless the org is asked exactly that.
     pub(super) async fn run(self, script: Vec<Exchange>) -> Result<Performed, Failed> {
         let shared = Shared::default();
-        shared.lock().unwrap().expected = script.into();
+        *shared.lock().unwrap() =
+            Script { expected: script.into(), strayed: Vec::new(), ahead_seconds: self.ahead_seconds };
         let executor = Executor::new(Arc::new(client(Arc::clone(&shared)).await));
         let request = Request::read(Action::named(self.action).unwrap(), self.parameters).unwrap();
         let expect: Expect = serde_json::from_value(self.expect).unwrap();
-        let result = match executor.resolve(&request).await {
+        let resolved = match self.is_patient {
+            true => executor.resolve_patiently(&request).await,
+            false => executor.resolve(&request).await,
+        };
+        let result = match resolved {
             Ok(subjects) => executor.perform(&request, &subjects, &expect, self.attempt).await,
             Err(failed) => Err(failed),
         };
@@ -119,7 +144,10 @@ async fn answer(State(script): State<Shared>, method: Method, uri: Uri, body: By
         return StatusCode::IM_A_TEAPOT.into_response();
     }
     let status = StatusCode::from_u16(status).unwrap();
-    let headers = [(CONTENT_TYPE.as_str(), "application/json"), ("x-okta-request-id", "req-1")];
+    let date = Timestamp::now() + SignedDuration::from_secs(script.ahead_seconds);
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
+    let headers = [(CONTENT_TYPE, "application/json"), (REQUEST_ID, "req-1"), (DATE, date.as_str())]
+        .map(|(name, value)| (name, value.to_owned()));
     if answer.is_null() {
         return (status, headers).into_response();
     }

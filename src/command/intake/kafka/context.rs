@@ -1,17 +1,27 @@
 //! What the client tells the reading thread: partitions that come and go, commits, and log lines.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
     error::KafkaError,
+    topic_partition_list::TopicPartitionListElem,
     types::RDKafkaErrorCode as Code,
 };
 
 use super::desk::Desk;
 use crate::sink::kafka::{complaint, fault::Fault};
+
+/// How long a partition that is to go to another waits for commands of it that have begun. Far below the five minutes that
+/// the group gives a member (`max.poll.interval.ms`).
+const LEAVE_PATIENCE: Duration = Duration::from_secs(30);
+const LEAVE_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// Receives what one consumer tells, on the thread that polls it.
 #[derive(Debug)]
@@ -70,6 +80,21 @@ impl Context {
         true
     }
 
+    /// Waits until what has begun of these partitions has ended, so that the next member does not do it too. What has not
+    /// begun is the next member's. Blocking.
+    fn let_end(&self, partitions: &[i32]) {
+        let since = Instant::now();
+        self.desk.state().leave(partitions);
+        while self.desk.state().has_begun(partitions) {
+            if self.desk.is_closing() || since.elapsed() >= LEAVE_PATIENCE {
+                let intake = &self.name;
+                tracing::warn!(intake, "partitions go to another while commands of them are carried out");
+                return;
+            }
+            thread::sleep(LEAVE_LOOK_AGAIN_AFTER);
+        }
+    }
+
     /// Commits all that is done, whether it was handed over before or not, and waits until the cluster has it. Blocking.
     pub(super) fn commit_surely(&self, consumer: &BaseConsumer<Self>) {
         self.desk.state().offsets.commits_failed();
@@ -89,17 +114,32 @@ impl ConsumerContext for Context {
             Rebalance::Assign(partitions) => {
                 self.desk.complaint.forget();
                 let mut state = self.desk.state();
-                partitions.elements().iter().for_each(|element| state.offsets.assign(element.partition()));
+                numbers(partitions).into_iter().for_each(|partition| state.offsets.assign(partition));
             }
             Rebalance::Revoke(partitions) => {
+                let partitions = numbers(partitions);
                 // What is lost may be another's already, who would be told of older offsets.
                 if !consumer.assignment_lost() {
+                    self.let_end(&partitions);
                     self.commit_surely(consumer);
                 }
                 let mut state = self.desk.state();
-                partitions.elements().iter().for_each(|element| state.offsets.revoke(element.partition()));
+                partitions.into_iter().for_each(|partition| state.offsets.revoke(partition));
             }
             Rebalance::Error(err) => drop(self.note(err)),
         }
     }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        // The client remembers that a partition was paused, even if it was away in the meantime.
+        if let Rebalance::Assign(partitions) = rebalance
+            && let Err(err) = consumer.resume(partitions)
+        {
+            tracing::warn!(intake = self.name, %err, "partitions that have come may not be read");
+        }
+    }
+}
+
+fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
+    partitions.elements().iter().map(TopicPartitionListElem::partition).collect()
 }

@@ -3,7 +3,8 @@
 //! # How nothing is lost or passed over
 //!
 //! * The group's offset of a partition stays below the first message that is not done, in whatever order they end.
-//! * A partition that goes to another is committed first; what is being worked on may end, and is then the other's copy.
+//! * A partition that goes to another is committed first, after what has begun of it has ended; the rest is the other's. One
+//!   that is lost, because we were not heard of for too long, is the other's with all there is of it.
 //! * A message to be tried again keeps its place and is handed out again from here; others pass it, up to a bound.
 
 mod context;
@@ -93,7 +94,8 @@ impl KafkaIntake {
 
     pub(super) fn trouble(&self) -> Option<String> {
         let Some(session) = &self.session else { return Some("not connected".to_owned()) };
-        session.desk.complaint.last().map(|fault| fault.reason().to_owned())
+        let complaint = session.desk.complaint.last().map(|fault| fault.reason().to_owned());
+        complaint.or_else(|| session.desk.state().standstill())
     }
 
     /// Commits what is done, and leaves the group.

@@ -3,7 +3,7 @@
 //! A commit says that everything below it is done, so it stops below the first offset that is not. Each assignment of a
 //! partition is a term of its own: what was received in an earlier term may still end, but counts no more.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Offsets that are received and not done, over all partitions: beyond this nothing more is read.
 const OPEN_MAX: usize = 256;
@@ -38,6 +38,8 @@ struct Partition {
     /// The last commit that was handed over and has not failed.
     committed: Option<i64>,
     is_paused: bool,
+    /// It is about to go to another.
+    is_leaving: bool,
 }
 
 /// Partitions to stop reading, and to go on reading.
@@ -65,8 +67,11 @@ impl Offsets {
     /// Notes that the message at `offset` was received; none if the partition is not ours.
     pub(super) fn receive(&mut self, partition: i32, offset: i64) -> Option<Spot> {
         // An offset comes back only if the partition lost its end, and then it stands for another message.
-        if self.partitions.get(&partition)?.highest.is_some_and(|highest| offset <= highest) {
+        let known = self.partitions.get(&partition)?;
+        if known.highest.is_some_and(|highest| offset <= highest) {
+            let is_paused = known.is_paused;
             self.assign(partition);
+            self.partitions.get_mut(&partition)?.is_paused = is_paused;
         }
         let known = self.partitions.get_mut(&partition)?;
         known.highest = Some(offset);
@@ -92,9 +97,21 @@ impl Offsets {
         self.open -= 1;
     }
 
+    /// The partition is about to go to another.
+    pub(super) fn leave(&mut self, partition: i32) {
+        if let Some(partition) = self.partitions.get_mut(&partition) {
+            partition.is_leaving = true;
+        }
+    }
+
     /// Whether the message there is still ours to end.
-    pub(super) fn is_open(&self, spot: Spot) -> bool {
+    pub(super) fn is_current(&self, spot: Spot) -> bool {
         self.partitions.get(&spot.partition).is_some_and(|partition| partition.term == spot.term)
+    }
+
+    /// Whether it is still ours to begin.
+    pub(super) fn is_open(&self, spot: Spot) -> bool {
+        self.is_current(spot) && !self.partitions[&spot.partition].is_leaving
     }
 
     /// Whether anything is received and not done.
@@ -134,6 +151,20 @@ impl Offsets {
             }
         }
         flow
+    }
+
+    /// One of the `held` messages that keep a paused partition from being read further, if they do.
+    pub(super) fn held_up_by(&self, held: &BTreeSet<Spot>) -> Option<Spot> {
+        let mut paused = self.partitions.iter().filter(|(_, partition)| partition.is_paused).peekable();
+        if held.len() > OPEN_MAX / 2 {
+            return paused.peek().and_then(|_| held.first()).copied();
+        }
+        paused.find_map(|(number, partition)| {
+            let (offset, _) =
+                *partition.received.front().filter(|_| partition.received.len() > SPAN_MAX / 2)?;
+            let first = Spot { partition: *number, term: partition.term, offset };
+            held.contains(&first).then_some(first)
+        })
     }
 
     fn current(&mut self, spot: Spot) -> Option<&mut Partition> {
@@ -200,6 +231,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_partition_that_is_about_to_go_nothing_is_begun_and_what_ends_is_committed() {
+        let mut offsets = Offsets::default();
+        offsets.assign(0);
+        let spot = offsets.receive(0, 7).unwrap();
+        offsets.leave(0);
+        assert!(offsets.is_current(spot) && !offsets.is_open(spot));
+        offsets.done(spot);
+        assert_eq!(offsets.take_commits(), [(0, 8)]);
+    }
+
+    #[test]
     fn what_is_held_is_bounded() {
         let mut offsets = Offsets::default();
         offsets.assign(0);
@@ -227,6 +269,8 @@ mod tests {
         };
         assert_eq!(paused, Flow { pause: vec![0], resume: vec![] }, "the other partition is not held up");
         assert_eq!(offset, i64::try_from(SPAN_MAX).unwrap());
+        assert_eq!(offsets.held_up_by(&BTreeSet::new()), None, "it is being carried out");
+        assert_eq!(offsets.held_up_by(&BTreeSet::from([first])), Some(first));
         offsets.done(first);
         assert_eq!(offsets.regulate(), Flow { pause: vec![], resume: vec![0] });
     }

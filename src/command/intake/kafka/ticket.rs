@@ -26,10 +26,15 @@ impl KafkaTicket {
         self.desk.state().offsets.is_open(self.spot)
     }
 
+    /// Notes that it is being carried out, if the partition is still ours.
+    pub(in crate::command::intake) fn begin(&self) -> bool {
+        self.desk.state().begin(self.spot)
+    }
+
     /// Lets the offset be committed once all before it are done too.
     pub(in crate::command::intake) fn done(mut self) {
         self.letter = None;
-        self.desk.state().offsets.done(self.spot);
+        self.desk.state().done(self.spot);
     }
 
     /// Keeps the offset, and hands the message out again after `wait`.

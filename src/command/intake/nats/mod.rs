@@ -3,8 +3,8 @@
 //! # How nothing is lost or repeated without need
 //!
 //! * Every message is acknowledged by itself, and the acknowledgement is confirmed by the server.
-//! * The server is told every few seconds that a message is not forgotten: here while nobody has asked for it, by the
-//!   ticket while it is worked on. Otherwise it would give it to another.
+//! * The server is told every few seconds that a message is not forgotten, from when it is taken until its ticket is used
+//!   up. Otherwise it would give it to another.
 //! * A broken connection is replaced without being asked. Tickets of the old one go on by the new one.
 //! * What the server handed out, and nobody here has, comes again before anything new is taken.
 //! * A consumer that somebody deletes is created anew where it stood when we last looked.
@@ -88,8 +88,8 @@ impl NatsIntake {
     pub(super) async fn close(self) {
         let Some(line) = self.shared.line() else { return };
         let giving_back = async {
-            let replies: Vec<_> = self.shared.hands().replies().collect();
-            for reply in replies {
+            let left = self.shared.hands().give_back();
+            for reply in left {
                 let acker = Acker::new(line.jetstream.clone(), Some(reply));
                 acker.ack_with(AckKind::Nak(Some(GIVEN_BACK_FOR))).await?;
             }
@@ -103,7 +103,7 @@ impl NatsIntake {
         }
     }
 
-    fn delivery(&self, Taken { message, room }: Taken) -> Delivery {
+    fn delivery(&self, Taken { message, hold }: Taken) -> Delivery {
         let sequence = sequence(&message);
         let place = format!("{}@{sequence}", self.queue.stream);
         // Without it it came from no consumer, and then nobody waits for a word about it.
@@ -118,13 +118,7 @@ impl NatsIntake {
             payload,
             message_id: headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned()),
             headers: listed(&headers),
-            ticket: Ticket::nats(NatsTicket::new(
-                Arc::clone(&self.shared),
-                reply,
-                sequence,
-                place.clone(),
-                room,
-            )),
+            ticket: Ticket::nats(NatsTicket::new(hold, reply, place.clone())),
             place,
         }
     }

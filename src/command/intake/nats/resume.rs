@@ -6,10 +6,7 @@ use async_nats::jetstream::{AckKind, Message};
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    session::{Session, sequence},
-    shelf::Taken,
-};
+use super::session::{Session, sequence};
 use crate::sink::SinkError;
 
 /// How often it is looked what is missing.
@@ -83,7 +80,7 @@ impl Session {
     async fn take_in_order(&self, messages: BTreeMap<u64, Message>) -> Result<(), SinkError> {
         for message in messages.into_values() {
             match Arc::clone(&self.shared.room).try_acquire_owned() {
-                Ok(room) => self.put(Taken { message, room }),
+                Ok(room) => self.put(message, room),
                 Err(_) => self.say(&message, AckKind::Nak(None)).await?,
             }
         }

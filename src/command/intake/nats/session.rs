@@ -10,7 +10,7 @@ use super::{
 use crate::sink::{SinkError, nats::connection::Connection};
 use async_nats::jetstream::{
     self, AckKind,
-    consumer::{Consumer, pull},
+    consumer::{Consumer, Info, pull},
     message::Acker,
 };
 use futures_util::StreamExt as _;
@@ -24,8 +24,7 @@ const PULL_MESSAGES: usize = 32;
 /// How long the server keeps a question for messages. It is asked anew after that, so a silence is noticed soon. (The
 /// client's batches are woken by no message that comes right behind a heartbeat, so there are none.)
 const PULL_EXPIRES: Duration = Duration::from_secs(10);
-/// How often at least the server is told of messages that nobody has asked for yet, and asked how far the queue is
-/// acknowledged.
+/// How often at least the server is told of messages that are held, and asked how far the queue is acknowledged.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often at most.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
@@ -92,7 +91,7 @@ impl Session {
                     Ok(message) => {
                         // There are as many permits as messages were asked for.
                         let Some(room) = room.split(1) else { break };
-                        self.put(Taken { message, room });
+                        self.put(message, room);
                     }
                     Err(err) => return self.unreachable(&err.to_string()),
                 }
@@ -101,11 +100,9 @@ impl Session {
     }
 
     /// Puts a message on the shelf.
-    pub(super) fn put(&self, taken: Taken) {
-        if let Some(reply) = &taken.message.reply {
-            self.shared.hands().take(sequence(&taken.message), reply.clone());
-        }
-        self.shelf.put(taken);
+    pub(super) fn put(&self, message: jetstream::Message, room: OwnedSemaphorePermit) {
+        let hold = self.shared.hold(sequence(&message), message.reply.clone(), room);
+        self.shelf.put(Taken { message, hold });
     }
 
     /// How long the server waits for a word about a message.
@@ -128,13 +125,14 @@ impl Session {
         }
     }
 
-    /// Keeps messages on the shelf from being given to others, and notes how far the queue is acknowledged.
+    /// Keeps messages that are held from being given to others, and notes how far the queue is acknowledged.
     async fn look_after(&self) -> SinkError {
         let mut ticks = interval(LOOK_EVERY.min(self.ack_wait() / 3).max(LOOK_EVERY_MIN));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            for reply in self.shelf.replies() {
+            let held = self.shared.hands().held();
+            for reply in held {
                 let acker = Acker::new(self.line.jetstream.clone(), Some(reply));
                 if let Err(err) = acker.ack_with(AckKind::Progress).await {
                     return self.unreachable(&err.to_string());
@@ -143,6 +141,10 @@ impl Session {
             // It may be that we may not ask. Then only a consumer that is deleted begins with all there is.
             if let Ok(info) = self.consumer.get_info().await {
                 self.shared.set_floor(info.ack_floor.stream_sequence);
+                self.shared.hands().forget_below(info.ack_floor.stream_sequence);
+                // While we hold some, it is they that are waited for.
+                let holds_some = !self.shared.hands().held().is_empty();
+                self.shared.stand_still(standstill(&info).filter(|_| !holds_some));
             }
         }
     }
@@ -160,4 +162,15 @@ impl Session {
 pub(super) fn sequence(message: &jetstream::Message) -> u64 {
     // What does not say so came from no consumer.
     message.info().map_or(0, |info| info.stream_sequence)
+}
+
+/// Why the server gives no more messages of this consumer, if it does not.
+fn standstill(Info { name, num_ack_pending, config, .. }: &Info) -> Option<String> {
+    let max = usize::try_from(config.max_ack_pending).ok().filter(|max| *max > 0)?;
+    (*num_ack_pending >= max).then(|| {
+        format!(
+            "consumer `{name}` has {num_ack_pending} commands that are not acknowledged, those included that wait to be tried \
+             again, and gives no more beside them: raise its `max_ack_pending`"
+        )
+    })
 }

@@ -5,15 +5,16 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use async_nats::{Subject, jetstream};
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use async_nats::jetstream;
+use tokio::sync::Notify;
 
+use super::standing::Hold;
 use crate::sink::SinkError;
 
-/// A message with its permit.
+/// A message that is held.
 pub(super) struct Taken {
     pub(super) message: jetstream::Message,
-    pub(super) room: OwnedSemaphorePermit,
+    pub(super) hold: Hold,
 }
 
 /// Outlives connections: what one of them brought is still to be done. Bounded by the room for messages, so never full.
@@ -49,11 +50,6 @@ impl Shelf {
             }
             self.changed.notified().await;
         }
-    }
-
-    /// Where the messages here are acknowledged.
-    pub(super) fn replies(&self) -> Vec<Subject> {
-        self.state().taken.iter().filter_map(|taken| taken.message.reply.clone()).collect()
     }
 
     fn pop(&self) -> Option<Result<Taken, SinkError>> {

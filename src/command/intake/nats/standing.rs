@@ -6,8 +6,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use async_nats::jetstream;
-use tokio::sync::{Semaphore, watch};
+use async_nats::{Subject, jetstream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::hands::Hands;
 use crate::sink::nats::link::Link;
@@ -32,6 +32,14 @@ pub(super) enum Standing {
     Closed,
 }
 
+/// One message that is held: as long as this is there, the server is told to wait for it.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub(super) shared: Arc<Shared>,
+    pub(super) sequence: u64,
+    _room: OwnedSemaphorePermit,
+}
+
 /// Shared by all connections of one intake, and its tickets.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -41,6 +49,8 @@ pub(super) struct Shared {
     /// The stream's sequence up to which everything is acknowledged, as last told; zero: not known.
     floor: AtomicU64,
     hands: Mutex<Hands>,
+    /// Why the server gives no more messages though it is there.
+    standstill: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -50,6 +60,7 @@ impl Shared {
             room: Arc::new(Semaphore::new(HELD_MAX)),
             floor: AtomicU64::new(0),
             hands: Mutex::default(),
+            standstill: Mutex::default(),
         }
     }
 
@@ -61,15 +72,34 @@ impl Shared {
         self.floor.store(sequence, Ordering::Release);
     }
 
-    /// What is in our hands. Not to be held while waiting.
+    /// Holds the message that stands at `sequence` in the stream and is acknowledged at `reply`.
+    pub(super) fn hold(
+        self: &Arc<Self>,
+        sequence: u64,
+        reply: Option<Subject>,
+        room: OwnedSemaphorePermit,
+    ) -> Hold {
+        // Without a reply it came from no consumer, and nobody waits for a word about it.
+        if let Some(reply) = reply {
+            self.hands().take(sequence, reply);
+        }
+        Hold { shared: Arc::clone(self), sequence, _room: room }
+    }
+
+    /// What is in our hands. Not to be kept locked while waiting.
     pub(super) fn hands(&self) -> MutexGuard<'_, Hands> {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why there is no connection, if there is none.
+    /// Notes why the server gives no more messages, if it does not.
+    pub(super) fn stand_still(&self, why: Option<String>) {
+        *self.standstill.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Why no messages come, if it is not that there are none.
     pub(super) fn trouble(&self) -> Option<String> {
         match &*self.standing.borrow() {
-            Standing::Connected(_) => None,
+            Standing::Connected(_) => self.standstill.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             Standing::Apart(why) => Some(why.clone()),
             Standing::Closed => Some("closed".to_owned()),
         }
@@ -81,5 +111,11 @@ impl Shared {
             Standing::Connected(line) => Some(Arc::clone(line)),
             Standing::Apart(_) | Standing::Closed => None,
         }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.shared.hands().let_fall(self.sequence);
     }
 }

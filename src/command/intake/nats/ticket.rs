@@ -9,12 +9,9 @@ use async_nats::{
     Subject,
     jetstream::{AckKind, message::Acker},
 };
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
-use super::standing::{Line, Shared, Standing};
+use super::standing::{Hold, Line, Standing};
 
 /// How long the server may be away for an acknowledgement to be told. Then the message comes again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,22 +19,14 @@ const TELL_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// One message that was taken from the server.
 pub(in crate::command::intake) struct NatsTicket {
-    shared: Arc<Shared>,
+    hold: Hold,
     reply: Subject,
-    sequence: u64,
     place: String,
-    _room: OwnedSemaphorePermit,
 }
 
 impl NatsTicket {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        reply: Subject,
-        sequence: u64,
-        place: String,
-        room: OwnedSemaphorePermit,
-    ) -> Self {
-        Self { shared, reply, sequence, place, _room: room }
+    pub(super) fn new(hold: Hold, reply: Subject, place: String) -> Self {
+        Self { hold, reply, place }
     }
 
     /// Acknowledges it, and waits for the server's word.
@@ -55,18 +44,10 @@ impl NatsTicket {
         self.tell(AckKind::Term).await;
     }
 
-    /// Has the server wait longer. What is not told now is told the next time.
-    pub(in crate::command::intake) async fn working(&self) {
-        if let Some(line) = self.shared.line()
-            && let Err(err) = self.acker(&line).ack_with(AckKind::Progress).await
-        {
-            tracing::debug!(place = self.place, %err, "the server was not told that work goes on");
-        }
-    }
-
     /// Tells the server `kind` until it answers.
     async fn tell(&self, kind: AckKind) {
-        let mut standing = self.shared.standing.subscribe();
+        let Hold { shared, sequence, .. } = &self.hold;
+        let mut standing = shared.standing.subscribe();
         let telling = async {
             loop {
                 let line = match &*standing.borrow_and_update() {
@@ -90,7 +71,7 @@ impl NatsTicket {
                 }
             }
         };
-        self.shared.hands().tell(self.sequence);
+        shared.hands().tell(*sequence);
         let is_told = timeout(PATIENCE, telling).await.unwrap_or(false);
         if !is_told {
             tracing::warn!(
@@ -99,8 +80,8 @@ impl NatsTicket {
             );
         }
         match kind {
-            AckKind::Nak(_) if is_told => self.shared.hands().gave_back(self.sequence),
-            _ => self.shared.hands().let_go(self.sequence),
+            AckKind::Nak(_) if is_told => shared.hands().gave_back(*sequence),
+            _ => shared.hands().let_go(*sequence),
         }
     }
 

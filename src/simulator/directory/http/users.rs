@@ -78,7 +78,7 @@ fn list(directory: &Directory, context: &Context<'_>) -> Result<Answer, OktaErro
     let limit = parameters.limit(MAX_LIMIT)?;
     let is_q = matches!(criteria, Criteria::Beginning(_));
     let limit = limit.unwrap_or(if is_q { DEFAULT_LIMIT_OF_Q } else { MAX_LIMIT });
-    let shows_deactivated = matches!(criteria, Criteria::Filter(_));
+    let shows_deactivated = matches!(criteria, Criteria::Filter { .. });
     let test = |user: &&User| {
         (shows_deactivated || user.status != Status::Deprovisioned) && criteria.match_user(user)
     };

@@ -2,17 +2,28 @@
 
 use serde_json::json;
 
-use super::scene::{Scene, essence, until};
+use super::{
+    queue::Queue,
+    scene::{Scene, essence, until},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_gets_a_reason_and_stops_nobody() {
-    let scene = Scene::start("allow = [\"*\"]").await;
+    all_that_is_bad(Queue::nats("allow = [\"*\"]").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_input_from_kafka_gets_a_reason_and_stops_nobody() {
+    all_that_is_bad(Queue::kafka("allow = [\"*\"]").await).await;
+}
+
+async fn all_that_is_bad((scene, queue): (Scene, Queue)) {
     let huge = format!("{{\"id\":\"huge\",\"reason\":\"{}\"}}", "x".repeat(300 << 10));
     // Without an id: dead letters.
     for message in ["", "\u{0}", "no json", "[]", "{\"id\":\"\",\"action\":\"user.get\"}", &huge] {
-        scene.send_raw(message.as_bytes(), &[]).await;
+        queue.send_raw(&scene, "", message.as_bytes()).await;
     }
-    scene.send_raw(b"\xff\xfe", &[]).await;
+    queue.send_raw(&scene, "", b"\xff\xfe").await;
     let smiling =
         json!({ "firstName": "\u{1f600}", "lastName": "L", "email": "a@acme.com", "login": "a@acme.com" });
     let refused = [
@@ -46,9 +57,10 @@ async fn bad_input_gets_a_reason_and_stops_nobody() {
         ),
     ];
     for (command, ..) in &refused {
-        scene.send(command.clone()).await;
+        queue.send(&scene, "", command).await;
     }
-    scene.send(json!({ "id": "good", "action": "group.find", "parameters": { "name": "E" } })).await;
+    let good = json!({ "id": "good", "action": "group.find", "parameters": { "name": "E" } });
+    queue.send(&scene, "", &good).await;
     assert_eq!(essence(&scene.outcome("good").await), ("done", ""));
     for (command, status, code) in &refused {
         let outcome = scene.outcome(command["id"].as_str().unwrap()).await;

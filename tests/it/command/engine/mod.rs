@@ -7,6 +7,7 @@ mod crash;
 mod faults;
 mod order;
 mod policy;
+mod queue;
 mod replies;
 mod scene;
 mod signatures;

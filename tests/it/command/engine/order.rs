@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::scene::{Scene, essence};
+use super::{
+    queue::Queue,
+    scene::{Scene, essence},
+};
 
 fn create(id: &str, login: &str) -> Value {
     let profile = json!({ "firstName": "Ada", "lastName": "L", "email": login, "login": login });
@@ -13,14 +16,23 @@ fn create(id: &str, login: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_users_commands_run_in_order_from_before_they_exist_until_they_are_gone() {
-    let scene = Scene::start("allow = [\"user.*\"]").await;
+    whole_lives(Queue::nats("allow = [\"user.*\"]").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_users_commands_run_in_order_over_kafka() {
+    whole_lives(Queue::kafka("allow = [\"user.*\"]").await).await;
+}
+
+async fn whole_lives((scene, queue): (Scene, Queue)) {
     let logins: Vec<_> = (0..6).map(|n| format!("order{n}@acme.com")).collect();
     let actions = ["user.suspend", "user.unsuspend", "user.deactivate", "user.delete"];
     for login in &logins {
-        scene.send(create(&format!("create {login}"), login)).await;
+        queue.send(&scene, login, &create(&format!("create {login}"), login)).await;
         for action in actions {
             let id = format!("{action} {login}");
-            scene.send(json!({ "id": id, "action": action, "parameters": { "user": login } })).await;
+            let command = json!({ "id": id, "action": action, "parameters": { "user": login } });
+            queue.send(&scene, login, &command).await;
         }
     }
     for login in &logins {
