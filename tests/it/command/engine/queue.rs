@@ -56,7 +56,7 @@ impl Queue {
         let brokers = &broker.bus().brokers[0];
         let mut scene = Scene::prepare(policy).await;
         let text = FROM_KAFKA
-            .replace("{okta}", &scene.okta.url())
+            .replace("{okta}", scene.okta.url())
             .replace("{topic}", &topic)
             .replace("{policy}", policy)
             .replace("{brokers}", brokers)
