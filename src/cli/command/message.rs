@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::command::message::PAYLOAD_BYTES_MAX;
+use crate::command::message::{PAYLOAD_BYTES_MAX, object};
 
 /// What a command asks for.
 #[derive(Debug, Args)]
@@ -52,8 +52,8 @@ pub(super) enum MessageError {
     Twice(String),
     #[error("cannot read the command from {from}")]
     Read { from: String, source: io::Error },
-    #[error("{from} has no JSON object")]
-    Json { from: String, source: serde_json::Error },
+    #[error("{from}: {reason}")]
+    Form { from: String, reason: String },
     #[error("the command cannot be written")]
     Write(#[source] serde_json::Error),
 }
@@ -122,7 +122,7 @@ fn read(file: &std::path::Path) -> Result<Map<String, Value>, MessageError> {
         std::fs::File::open(file).and_then(|file| file.take(limit).read_to_string(&mut text))
     };
     done.map_err(|source| MessageError::Read { from: from.clone(), source })?;
-    serde_json::from_str(&text).map_err(|source| MessageError::Json { from, source })
+    object(text.as_bytes()).map_err(|err| MessageError::Form { from, reason: err.message })
 }
 
 fn parameters(given: &[String]) -> Result<Map<String, Value>, MessageError> {
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_json_where_they_can_be_and_dots_lead_into_objects() {
+    fn parameters_are_json_where_they_can_be_and_no_name_stands_twice() {
         let given = [
             "user=ada@acme.com",
             "limit=5",
@@ -170,6 +170,10 @@ mod tests {
             "user": "ada@acme.com", "limit": 5, "users": ["a"], "profile": { "department": "Ops", "badge": "7" }
         });
         assert_eq!(Value::Object(parameters(&given).unwrap()), expected);
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("command.json");
+        std::fs::write(&file, "{\"action\":\"user.delete\",\"action\":\"user.get\"}").unwrap();
+        assert!(read(&file).unwrap_err().to_string().contains("stands twice: `action`"));
         for bad in [vec!["user"], vec!["user=a", "user=b"], vec!["profile=1", "profile.x=2"]] {
             let bad: Vec<_> = bad.into_iter().map(str::to_owned).collect();
             assert!(parameters(&bad).is_err(), "{bad:?}");

@@ -26,6 +26,8 @@ enum NoQueue {
     Wildcards(String),
     #[error("`{0}` is no subject that the intake reads: it reads `{1}`")]
     NotRead(String, String),
+    #[error("the commands `{0}` demand signatures, and this makes none: use `oktabus command run`")]
+    Signed(String),
     #[error("--subject is for an intake of kind nats")]
     NoSubjects,
     #[error("the configuration has no commands of that name, or several: use --commands")]
@@ -91,6 +93,9 @@ fn queue(
     subject: Option<String>,
 ) -> Result<(SinkConfig, String), NoQueue> {
     let name = format!("intake of {}", commands.name);
+    if commands.signature.as_ref().is_some_and(|signature| signature.required) {
+        return Err(NoQueue::Signed(commands.name.clone()));
+    }
     match &commands.intake {
         None => Err(NoQueue::NoIntake(commands.name.clone())),
         Some(IntakeConfig::Kafka { .. }) if subject.is_some() => Err(NoQueue::NoSubjects),

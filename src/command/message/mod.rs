@@ -17,6 +17,7 @@ pub use self::fingerprint::Fingerprint;
 use super::{Action, Expect, OutcomeError, Request};
 
 pub use envelope::schema;
+pub use strict_json::object;
 
 /// Headers of a message as they were received: several may have one name, and case is as it was written.
 pub type Headers = Vec<(String, Bytes)>;
@@ -115,7 +116,7 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(unfit::too_large(payload.len()));
     }
-    let mut object = strict_json::object(payload)?;
+    let mut object = object(payload)?;
     let mut is_id_in_payload = false;
     if cloud_event::is_structured(headers, &object) {
         let (id, command) = cloud_event::open(object)?;

@@ -13,8 +13,8 @@ const RESERVED: &str = "$serde_json::private::";
 /// How the reason of a name that stands twice begins.
 pub(super) const TWICE: &str = "stands twice: ";
 
-/// The one object that `bytes` are.
-pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Value>, OutcomeError> {
+/// The one object that `bytes` are, with each name once.
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, OutcomeError> {
     match serde_json::from_slice(bytes) {
         Ok(Strict(Value::Object(object))) => Ok(object),
         Ok(Strict(_)) => Err(unfit::not_an_object()),

@@ -332,6 +332,8 @@ async fn nobody_can_spoil_a_signed_command_that_waits() {
     let signature = Signer::Hmac.sign(&directory, &payload, 0);
     scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
     until(async || scene.by_hand(&["show", "waits", "--json"]).await.stdout.contains("\"received\"")).await;
+    let published = scene.by_hand(&["publish", "user.get", "-p", "user=ada@acme.com"]).await;
+    assert_eq!(published.code, Some(64), "it would be refused: {published:?}");
     // They ask for the same, under the same id, but the id is the transport's word.
     command.as_object_mut().unwrap().remove("id");
     let payload = command.to_string();
