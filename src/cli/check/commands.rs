@@ -1,7 +1,7 @@
 //! What commands need: the org's answers, the queue, the places of outcomes and of the audit, and those who are protected.
 //! Changes nothing anywhere.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use serde::de::IgnoredAny;
 
@@ -10,7 +10,10 @@ use crate::{
     command::{Failed, execute::Executor, intake::Intake, outlet::Outlet},
     config::{AuditConfig, CommandsConfig, DestinationConfig, Scope},
     okta::{Client, OktaError, Target, apps, groups, users},
-    sink::Finding,
+    sink::{
+        Finding,
+        file::writer::{WriterError, probe},
+    },
     telemetry::chain,
 };
 
@@ -95,7 +98,7 @@ pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Clie
 }
 
 /// Looks at the queue, and at where outcomes and the audit go.
-pub(super) async fn check_places(commands: &CommandsConfig) -> Vec<Row> {
+pub(super) async fn check_places(commands: &CommandsConfig, state: &Path) -> Vec<Row> {
     let mut rows = Vec::new();
     if let Some(intake) = &commands.intake {
         rows.push(match Intake::check(intake, "the queue").await {
@@ -104,10 +107,29 @@ pub(super) async fn check_places(commands: &CommandsConfig) -> Vec<Row> {
         });
     }
     rows.extend(check_destination(commands, "outcomes", &commands.outcomes).await);
-    if let AuditConfig::Sink(destination) = &commands.audit {
-        rows.extend(check_destination(commands, "the audit", destination).await);
+    match &commands.audit {
+        AuditConfig::Sink(destination) => {
+            rows.extend(check_destination(commands, "the audit", destination).await);
+        }
+        AuditConfig::File(file) => rows.extend(check_audit_file(commands, file, state).await),
     }
     rows
+}
+
+/// Whether a file can be made where the audit goes. What is in the state directory is the state's own business.
+async fn check_audit_file(commands: &CommandsConfig, file: &Path, state: &Path) -> Option<Row> {
+    if file.starts_with(state) {
+        return None;
+    }
+    // What is missing of the way there is made with the first record.
+    let directory = file.ancestors().skip(1).find(|directory| directory.exists());
+    let directory = directory.unwrap_or(Path::new(".")).to_owned();
+    let probed = tokio::task::spawn_blocking(move || probe(&directory)).await;
+    let probed = probed.unwrap_or_else(|err| Err(WriterError::interrupted(err)));
+    Some(match probed {
+        Ok(()) => Row::good(what(commands), format!("the audit {} can be written", file.display())),
+        Err(err) => Row::bad(what(commands), chain(&err.in_sink("the audit"))),
+    })
 }
 
 async fn check_destination(commands: &CommandsConfig, of: &str, destination: &DestinationConfig) -> Vec<Row> {

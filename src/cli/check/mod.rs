@@ -98,7 +98,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
         }
         rows.extend(check_sinks(&config).await);
         for commands in config.commands.values() {
-            rows.extend(commands::check_places(commands).await);
+            rows.extend(commands::check_places(commands, &config.runtime.state.path).await);
         }
     }
     print(&render(&rows));

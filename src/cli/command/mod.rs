@@ -8,7 +8,7 @@ mod publish;
 mod reach;
 mod shown;
 
-use std::{pin::pin, time::Duration};
+use std::{num::NonZeroUsize, pin::pin, time::Duration};
 
 use clap::{Args, Subcommand};
 
@@ -51,8 +51,8 @@ enum What {
         #[command(flatten)]
         which: Which,
         /// How many at most
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
+        #[arg(long, default_value_t = LISTED)]
+        limit: NonZeroUsize,
         /// Only those with this status: received, started, done, already, refused, failed, expired, dry_run
         #[arg(long)]
         status: Option<String>,
@@ -87,6 +87,9 @@ enum What {
     },
 }
 
+/// How many commands are listed.
+const LISTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19);
+
 /// How long a command may take before a person is told what is going on.
 const QUIET: Duration = Duration::from_secs(5);
 
@@ -105,7 +108,8 @@ pub(super) async fn command(arguments: CommandArguments) -> Exit {
         What::Run { which, message } => run(which, message).await,
         What::Publish { which, message, subject } => publish::publish(&which, message, subject).await,
         What::List { which, limit, status, json } => {
-            let wanted = ListCommands { commands: which.commands.clone(), id: None, status, limit };
+            let wanted =
+                ListCommands { commands: which.commands.clone(), id: None, status, limit: limit.get() };
             list(&which, wanted, json).await
         }
         What::Show { which, id, json } => show(&which, id, json).await,

@@ -10,6 +10,7 @@ use crate::{
     cli::{Exit, fail, print},
     command::{
         OutcomeError,
+        engine::pick,
         message::{Headers, decode},
         outlet::{Outlet, OutletError, Parcel},
     },
@@ -30,8 +31,6 @@ enum NoQueue {
     Signed(String),
     #[error("--subject is for an intake of kind nats")]
     NoSubjects,
-    #[error("the configuration has no commands of that name, or several: use --commands")]
-    Unknown,
 }
 
 /// It would be refused.
@@ -44,12 +43,10 @@ pub(super) async fn publish(which: &Which, message: MessageArguments, subject: O
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let commands = match &which.commands {
-        Some(name) => config.commands.get(name),
-        None if config.commands.len() == 1 => config.commands.values().next(),
-        None => None,
+    let commands = match pick(&config.commands, which.commands.as_deref()) {
+        Ok(commands) => commands,
+        Err(err) => return fail(Exit::Usage, &err),
     };
-    let Some(commands) = commands else { return fail(Exit::Usage, &NoQueue::Unknown) };
     let json = message.json;
     let message = match message.compose() {
         Ok(message) => message,

@@ -42,6 +42,17 @@ pub enum UnknownCommands {
     Several(String),
 }
 
+/// The one of `all` that `name` means; without a name, the only one.
+pub fn pick<'a, T>(all: &'a BTreeMap<String, T>, name: Option<&str>) -> Result<&'a T, UnknownCommands> {
+    let names = || all.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    match (name, all.len()) {
+        (_, 0) => Err(UnknownCommands::None),
+        (Some(name), _) => all.get(name).ok_or_else(|| UnknownCommands::Name(name.to_owned(), names())),
+        (None, 1) => all.values().next().ok_or(UnknownCommands::None),
+        (None, _) => Err(UnknownCommands::Several(names())),
+    }
+}
+
 impl Engines {
     /// The commands of `config`, through `clients`. Talks to nobody.
     pub fn new(
@@ -62,22 +73,14 @@ impl Engines {
 
     /// Those that `name` means; without a name, the only ones.
     pub fn get(&self, name: Option<&str>) -> Result<&Arc<Engine>, UnknownCommands> {
-        let names = || self.engines.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        match (name, self.engines.len()) {
-            (_, 0) => Err(UnknownCommands::None),
-            (Some(name), _) => {
-                self.engines.get(name).ok_or_else(|| UnknownCommands::Name(name.to_owned(), names()))
-            }
-            (None, 1) => self.engines.values().next().ok_or(UnknownCommands::None),
-            (None, _) => Err(UnknownCommands::Several(names())),
-        }
+        pick(&self.engines, name)
     }
 
     /// Those that `name` means; without a name, all.
     pub fn some(&self, name: Option<&str>) -> Result<Vec<&Arc<Engine>>, UnknownCommands> {
         match name {
-            Some(_) => Ok(vec![self.get(name)?]),
-            None => Ok(self.engines.values().collect()),
+            None if !self.engines.is_empty() => Ok(self.engines.values().collect()),
+            _ => Ok(vec![self.get(name)?]),
         }
     }
 

@@ -32,7 +32,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use arrival::Asked;
-pub use engines::{Engines, ListCommands, UnknownCommands};
+pub use engines::{Engines, ListCommands, UnknownCommands, pick};
 pub use error::EngineError;
 pub use job::Answer;
 pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};

@@ -223,7 +223,7 @@ fn open_cut_back(
 }
 
 /// Whether files can be made in `directory`, which is created if need be.
-pub(super) fn probe(directory: &Path) -> Result<(), WriterError> {
+pub(crate) fn probe(directory: &Path) -> Result<(), WriterError> {
     fs::create_dir_all(directory).map_err(doing("create", directory))?;
     let path = directory.join(".oktabus-check");
     fs::write(&path, b"").and_then(|()| fs::remove_file(&path)).map_err(doing("write to", directory))

@@ -36,6 +36,7 @@ topic = "check.unused"
 org = "acme"
 intake = { kind = "nats", stream = "COMMANDS", subject = "commands.one" }
 outcomes = { sink = "events", subject = "outcomes.{action}" }
+audit = { file = "{dir}/token/audit.jsonl" }
 allow = ["user.*"]
 protect = { groups = ["Administrators"] }
 [commands.two]
@@ -66,6 +67,7 @@ async fn a_check_tries_all_that_commands_need() {
         "the topic `check.commands` does not exist",
         "there is no topic `check.outcomes.already`",
         "the topic `check.audit` does not exist",
+        "the audit: cannot create",
     ] {
         assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
     }
@@ -80,6 +82,8 @@ async fn a_check_tries_all_that_commands_need() {
     for topic in TOPICS {
         broker.create_topic(&format!("check.{topic}"), 1, &[]).await;
     }
+    let rest = rest.replace("/token/audit", "/audit");
+    workplace.configure(&rest);
     let said = workplace.oktabus(&["check"]).await;
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     for told in
