@@ -1,32 +1,30 @@
-//! Builds everything from the configuration; starts, supervises, drains and stops it.
+//! Builds everything from the configuration; starts it, drains it and stops it.
+
+mod loops;
+mod supervisor;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{
-    net::TcpListener,
-    task::{Id, JoinError, JoinSet},
-};
+use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{self, Watched, WatchedRoute},
-    command::engine::{Engine, EngineError, EnginePhase, Engines},
+    admin::{self, Watched},
+    command::engine::{EngineError, Engines},
     config::{Config, StreamConfig},
     control::{self, Controlled, Socket},
     okta::{Client, ClientError},
     replay::Replays,
-    route::{End, Route, RouteError},
-    search::{Search, SearchError, SearchRoute},
+    route::RouteError,
+    search::SearchError,
     sink::SinkError,
     state::{Cursor, Opening, Places, State, StateError},
-    stream::{Backoff, Stream},
-    telemetry::{chain, metrics},
+    stream::Stream,
+    telemetry::chain,
 };
-
-/// The first and the longest wait before a route that panicked is started again.
-const RESTART_FIRST: Duration = Duration::from_secs(1);
-const RESTART_MAX: Duration = Duration::from_secs(60);
+use loops::{Loop, of_searches, of_streams};
+use supervisor::{Supervisor, supervise};
 
 /// The daemon, built but not running.
 #[derive(Debug)]
@@ -110,8 +108,8 @@ impl App {
         let admin =
             TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
 
-        let mut loops = stream_loops(&config, &streams, &state);
-        loops.extend(search_loops(&config, &clients, &state));
+        let mut loops = of_streams(&config, &streams, &state);
+        loops.extend(of_searches(&config, &clients, &state));
         let engines = Engines::new(&config, &clients, &state)?;
         loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
         let mut watched = Watched::new(config.runtime.admin.stalled_after, state.clone());
@@ -201,90 +199,6 @@ impl Feeds {
     }
 }
 
-fn stream_loops(config: &Config, streams: &[Arc<Stream>], state: &State) -> Vec<Loop> {
-    let mut loops = Vec::new();
-    for stream in streams {
-        for route in &stream.config().routes {
-            // Loading refused references to what does not exist.
-            let Some(sink) = config.sink_of(route) else { continue };
-            let route = Route::new(route.clone(), sink.clone(), Arc::clone(stream), state.clone());
-            loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval));
-        }
-    }
-    loops
-}
-
-fn search_loops(config: &Config, clients: &BTreeMap<String, Arc<Client>>, state: &State) -> Vec<Loop> {
-    let up_since = Timestamp::now();
-    let mut loops = Vec::new();
-    for search in config.searches.values() {
-        // Loading refused references to what does not exist.
-        let Some(client) = clients.get(&search.org) else { continue };
-        let shared = Search::new(search.clone(), Arc::clone(client), state.searches_directory());
-        let shared = Arc::new(shared);
-        for route in &search.routes {
-            let Some(sink) = config.sink_of(&route.route) else { continue };
-            let (sink, search) = (sink.clone(), Arc::clone(&shared));
-            let route = SearchRoute::new(route.clone(), sink, search, state.clone(), up_since);
-            loops.push(Loop::Search(Arc::new(route)));
-        }
-    }
-    loops
-}
-
-/// What is supervised: the loop of one route, or of the commands of one name.
-#[derive(Debug, Clone)]
-enum Loop {
-    /// With how long it may rightly do nothing.
-    Stream(Arc<Route>, Duration),
-    Search(Arc<SearchRoute>),
-    /// With how long the journal remembers.
-    Commands(Arc<Engine>, Duration),
-}
-
-impl Loop {
-    fn name(&self) -> &str {
-        match self {
-            Self::Stream(route, _) => route.name(),
-            Self::Search(route) => route.name(),
-            Self::Commands(engine, _) => engine.name(),
-        }
-    }
-
-    /// It has ended and will not be started again.
-    fn end(&self) {
-        match self {
-            Self::Stream(route, _) => route.status().end(),
-            Self::Search(route) => route.status().end(),
-            Self::Commands(engine, _) => engine.status().enter(EnginePhase::Ended),
-        }
-    }
-
-    /// The route, if it is one.
-    fn watched(&self) -> Option<WatchedRoute> {
-        let (status, poll_interval) = match self {
-            Self::Stream(route, poll_interval) => (route.status(), *poll_interval),
-            // It gives a sign of life while it waits.
-            Self::Search(route) => (route.status(), Duration::ZERO),
-            Self::Commands(..) => return None,
-        };
-        Some(WatchedRoute { status, poll_interval })
-    }
-
-    async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, AppError> {
-        match self {
-            Self::Stream(route, _) => Ok(route.run(stop, until_caught_up).await?),
-            Self::Search(route) => Ok(route.run(stop, until_caught_up).await?),
-            // A queue is never caught up for good.
-            Self::Commands(..) if until_caught_up => Ok(End::CaughtUp),
-            Self::Commands(engine, remember) => {
-                engine.run(*remember, stop).await?;
-                Ok(End::Stopped)
-            }
-        }
-    }
-}
-
 /// The clients of all orgs of `config`, by name.
 pub fn clients(config: &Config) -> Result<BTreeMap<String, Arc<Client>>, ClientError> {
     Ok(Feeds::of(config)?.clients)
@@ -301,140 +215,4 @@ fn cursors_at(streams: &[Arc<Stream>], time: Timestamp) -> Vec<(String, Cursor)>
         stream.config().routes.iter().map(move |route| (route.name.clone(), cursor.clone()))
     });
     routes.collect()
-}
-
-/// Runs the routes until they end; once `shutdown` resolves they have `grace` to do so.
-async fn supervise(
-    mut supervisor: Supervisor,
-    shutdown: impl Future<Output = ()>,
-    stop: &CancellationToken,
-    grace: Duration,
-) -> Result<(), AppError> {
-    tokio::select! {
-        () = supervisor.run() => return supervisor.outcome(),
-        () = shutdown => {}
-        // A route that cannot go on stops the others, and they have no more time than with a signal.
-        () = stop.cancelled() => {}
-    }
-    tracing::info!(grace_s = grace.as_secs(), "stopping: what is in flight is being delivered");
-    stop.cancel();
-    if tokio::time::timeout(grace, supervisor.run()).await.is_err() {
-        tracing::warn!("the grace period is over: what was in flight will be delivered after the next start");
-        supervisor.tasks.shutdown().await;
-    }
-    supervisor.outcome()
-}
-
-/// The tasks of all routes.
-struct Supervisor {
-    tasks: JoinSet<Result<End, AppError>>,
-    running: BTreeMap<Id, Supervised>,
-    until: Until,
-    stop: CancellationToken,
-    /// Why a route could not go on, if one could not.
-    failure: Option<AppError>,
-}
-
-impl std::fmt::Debug for Supervisor {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Supervisor").field("running", &self.running.len()).finish_non_exhaustive()
-    }
-}
-
-/// A route with the record of its misfortunes.
-struct Supervised {
-    route: Loop,
-    restarts: Backoff,
-}
-
-impl Supervisor {
-    fn new(routes: &[Loop], until: Until, stop: CancellationToken) -> Self {
-        let mut supervisor =
-            Self { tasks: JoinSet::new(), running: BTreeMap::new(), until, stop, failure: None };
-        for route in routes {
-            let restarts = Backoff::new(RESTART_FIRST, RESTART_MAX, fastrand::u64(..));
-            supervisor.spawn(Supervised { route: route.clone(), restarts }, Duration::ZERO);
-        }
-        supervisor
-    }
-
-    fn spawn(&mut self, supervised: Supervised, delay: Duration) {
-        let (route, stop, until) = (supervised.route.clone(), self.stop.clone(), self.until);
-        let task = self.tasks.spawn(async move {
-            if stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
-                return Ok(End::Stopped);
-            }
-            route.run(&stop, until == Until::CaughtUp).await
-        });
-        self.running.insert(task.id(), supervised);
-    }
-
-    /// Waits for all routes. May be dropped and called again. The first route that cannot go on stops the others.
-    async fn run(&mut self) {
-        while let Some(joined) = self.tasks.join_next_with_id().await {
-            match joined {
-                Ok((id, Ok(end))) => self.ended(id, end),
-                Ok((_, Err(err))) => {
-                    tracing::error!(err = chain(&err), "a route cannot go on; stopping");
-                    self.stop.cancel();
-                    self.failure = Some(err);
-                }
-                Err(err) => self.panicked(&err),
-            }
-        }
-    }
-
-    fn outcome(self) -> Result<(), AppError> {
-        self.failure.map_or(Ok(()), Err)
-    }
-
-    fn ended(&mut self, id: Id, end: End) {
-        let Some(supervised) = self.running.remove(&id) else { return };
-        supervised.route.end();
-        if end == End::CaughtUp {
-            tracing::info!(route = supervised.route.name(), "the route has delivered all that Okta had");
-        }
-    }
-
-    /// A panic is a bug in one route; the others must not suffer from it, and nothing is lost by beginning at the
-    /// cursor again.
-    fn panicked(&mut self, err: &JoinError) {
-        let Some(mut supervised) = self.running.remove(&err.id()) else { return };
-        let name = supervised.route.name();
-        metrics::panic(name);
-        let wait = supervised.restarts.next_wait();
-        tracing::error!(route = name, %err, wait_ms = wait.as_millis(), "a route panicked: this is a bug; starting it again");
-        self.spawn(supervised, wait);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::future::pending;
-
-    use super::*;
-
-    fn supervisor(stop: &CancellationToken) -> Supervisor {
-        let mut supervisor = Supervisor::new(&[], Until::Stopped, stop.clone());
-        supervisor.tasks.spawn(async { Err(RouteError::from(StateError::Interrupted).into()) });
-        // A route whose sink hangs.
-        supervisor.tasks.spawn(pending());
-        supervisor
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_route_that_cannot_go_on_ends_the_daemon_within_the_grace_period() {
-        let stop = CancellationToken::new();
-        let supervising = supervise(supervisor(&stop), pending(), &stop, Duration::from_secs(5));
-        let ended = tokio::time::timeout(Duration::from_secs(6), supervising).await.unwrap();
-        assert!(matches!(ended, Err(AppError::Route(_))), "{ended:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_signal_does_not_hide_why_a_route_could_not_go_on() {
-        let stop = CancellationToken::new();
-        let signal = tokio::time::sleep(Duration::from_secs(1));
-        let ended = supervise(supervisor(&stop), signal, &stop, Duration::from_secs(5)).await;
-        assert!(matches!(ended, Err(AppError::Route(_))), "{ended:?}");
-    }
 }

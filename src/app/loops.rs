@@ -1,0 +1,108 @@
+//! What runs as long as the daemon does: the loops of routes and of commands, alike to whoever supervises them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::AppError;
+use crate::{
+    admin::WatchedRoute,
+    command::engine::{Engine, EnginePhase},
+    config::Config,
+    okta::Client,
+    route::{End, Route},
+    search::{Search, SearchRoute},
+    state::State,
+    stream::Stream,
+};
+
+/// What is supervised: the loop of one route, or of the commands of one name.
+#[derive(Debug, Clone)]
+pub(super) enum Loop {
+    /// With how long it may rightly do nothing.
+    Stream(Arc<Route>, Duration),
+    Search(Arc<SearchRoute>),
+    /// With how long the journal remembers.
+    Commands(Arc<Engine>, Duration),
+}
+
+impl Loop {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Stream(route, _) => route.name(),
+            Self::Search(route) => route.name(),
+            Self::Commands(engine, _) => engine.name(),
+        }
+    }
+
+    /// It has ended and will not be started again.
+    pub(super) fn end(&self) {
+        match self {
+            Self::Stream(route, _) => route.status().end(),
+            Self::Search(route) => route.status().end(),
+            Self::Commands(engine, _) => engine.status().enter(EnginePhase::Ended),
+        }
+    }
+
+    /// The route, if it is one.
+    pub(super) fn watched(&self) -> Option<WatchedRoute> {
+        let (status, poll_interval) = match self {
+            Self::Stream(route, poll_interval) => (route.status(), *poll_interval),
+            // It gives a sign of life while it waits.
+            Self::Search(route) => (route.status(), Duration::ZERO),
+            Self::Commands(..) => return None,
+        };
+        Some(WatchedRoute { status, poll_interval })
+    }
+
+    pub(super) async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, AppError> {
+        match self {
+            Self::Stream(route, _) => Ok(route.run(stop, until_caught_up).await?),
+            Self::Search(route) => Ok(route.run(stop, until_caught_up).await?),
+            // A queue is never caught up for good.
+            Self::Commands(..) if until_caught_up => Ok(End::CaughtUp),
+            Self::Commands(engine, remember) => {
+                engine.run(*remember, stop).await?;
+                Ok(End::Stopped)
+            }
+        }
+    }
+}
+
+/// The loops of the routes of all streams.
+pub(super) fn of_streams(config: &Config, streams: &[Arc<Stream>], state: &State) -> Vec<Loop> {
+    let mut loops = Vec::new();
+    for stream in streams {
+        for route in &stream.config().routes {
+            // Loading refused references to what does not exist.
+            let Some(sink) = config.sink_of(route) else { continue };
+            let route = Route::new(route.clone(), sink.clone(), Arc::clone(stream), state.clone());
+            loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval));
+        }
+    }
+    loops
+}
+
+/// The loops of the routes of all searches.
+pub(super) fn of_searches(
+    config: &Config,
+    clients: &BTreeMap<String, Arc<Client>>,
+    state: &State,
+) -> Vec<Loop> {
+    let up_since = Timestamp::now();
+    let mut loops = Vec::new();
+    for search in config.searches.values() {
+        // Loading refused references to what does not exist.
+        let Some(client) = clients.get(&search.org) else { continue };
+        let shared = Search::new(search.clone(), Arc::clone(client), state.searches_directory());
+        let shared = Arc::new(shared);
+        for route in &search.routes {
+            let Some(sink) = config.sink_of(&route.route) else { continue };
+            let (sink, search) = (sink.clone(), Arc::clone(&shared));
+            let route = SearchRoute::new(route.clone(), sink, search, state.clone(), up_since);
+            loops.push(Loop::Search(Arc::new(route)));
+        }
+    }
+    loops
+}
