@@ -59,6 +59,11 @@ pub fn with_login(login: &str) -> Target {
     list().with("search", &format!("profile.login eq {}", Value::from(login)))
 }
 
+/// Those with this e-mail, whatever its case; several may have the same.
+pub fn with_email(email: &str) -> Target {
+    list().with("search", &format!("profile.email eq {}", Value::from(email)))
+}
+
 /// Those whose logins begin so.
 pub fn with_login_beginning(beginning: &str) -> Target {
     list().with("search", &format!("profile.login sw {}", Value::from(beginning)))

@@ -23,6 +23,7 @@ pub(super) async fn subjects(client: &Client, request: &Request, looks_max: u32)
         let subject = match request {
             // Somebody whose login only begins so is somebody else.
             Request::UserCreate(_) => user_subject(name, user_of_login(client, action, name).await?),
+            Request::LogByUser(_) => user_or_email(client, action, name).await?,
             _ => user(client, action, name).await?,
         };
         if subject.id.is_none() && named.must_exist {
@@ -123,6 +124,20 @@ fn strs(names: &[String]) -> Vec<&str> {
 /// The user of this id or login; without an id if there is none.
 pub(super) async fn user(client: &Client, action: Action, name: &str) -> Result<UserSubject, Failed> {
     Ok(user_subject(name, user_of_name(client, action, name).await?))
+}
+
+/// The same, or the only user of this e-mail.
+async fn user_or_email(client: &Client, action: Action, name: &str) -> Result<UserSubject, Failed> {
+    let found = user(client, action, name).await?;
+    if found.id.is_some() || !name.contains('@') || !can_be_known(name) {
+        return Ok(found);
+    }
+    let mut several = lookup::whole(client, action, &users::with_email(name)).await?.unwrap_or_default();
+    if several.len() > 1 {
+        let message = format!("{} users have the e-mail `{name}`", several.len());
+        return Err(Code::AmbiguousName.because(message));
+    }
+    Ok(user_subject(name, several.pop().and_then(User::read)))
 }
 
 fn user_subject(name: &str, user: Option<User>) -> UserSubject {

@@ -107,6 +107,28 @@ async fn logins_are_the_same_whatever_their_case() {
 }
 
 #[tokio::test]
+async fn events_are_found_by_an_e_mail_that_is_no_login() {
+    let parameters =
+        json!({ "user": "a@home.org", "since": "2026-11-01T00:00:00Z", "until": "2026-11-02T00:00:00Z" });
+    let by_login = ("GET /users/a@home.org", 404, absent());
+    let by_email = "GET /users?limit=200&search=profile.email+eq+%22a%40home.org%22";
+    let script = vec![
+        by_login.clone(),
+        (by_email, 200, json!([ada("ACTIVE")])),
+        (
+            "GET /logs?since=2026-11-01T00%3A00%3A00.000Z&until=2026-11-02T00%3A00%3A00.000Z&limit=100\
+             &sortOrder=DESCENDING&filter=actor.id+eq+%2200u1%22+or+actor.alternateId+eq+%22ada%40acme.com%22…",
+            200,
+            json!([]),
+        ),
+    ];
+    let found = Command::new("log.by_user", parameters.clone()).run(script).await.unwrap();
+    assert_eq!(found.result["count"], 0);
+    let several = vec![by_login, (by_email, 200, json!([ada("ACTIVE"), ada("STAGED")]))];
+    assert_eq!(code("log.by_user", parameters, several).await, "ambiguous_name");
+}
+
+#[tokio::test]
 async fn a_group_that_was_created_a_moment_ago_is_looked_for_again() {
     let named = "GET /groups?search=profile.name+eq+%22Staff%22&limit=200";
     let script =
