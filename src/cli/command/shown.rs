@@ -32,15 +32,15 @@ fn told(outcome: &Outcome, more: Vec<Vec<String>>) -> String {
         text.push_str(" (the outcome of an earlier copy)");
     }
     text.push('\n');
-    let mut rows = vec![row("id", command_id.clone())];
+    let mut rows = vec![row("id", command_id)];
     rows.extend(more);
     if let Some(error) = error {
-        rows.push(row("error", format!("{}: {}", error.code, error.message)));
-        rows.extend(error.remedy.iter().map(|remedy| row("remedy", remedy.clone())));
+        rows.push(row("error", &format!("{}: {}", error.code, error.message)));
+        rows.extend(error.remedy.iter().map(|remedy| row("remedy", remedy)));
     }
-    rows.extend(before.iter().map(|before| row("before", before.to_string())));
-    rows.extend(after.iter().map(|after| row("after", after.to_string())));
-    rows.extend(okta_request_id.iter().map(|id| row("okta request", id.clone())));
+    rows.extend(before.iter().map(|before| row("before", &before.to_string())));
+    rows.extend(after.iter().map(|after| row("after", &after.to_string())));
+    rows.extend(okta_request_id.iter().map(|id| row("okta request", id)));
     text.push_str(&table(&rows));
     if !result.is_null() {
         // What was made of JSON is JSON.
@@ -84,21 +84,21 @@ pub(super) fn details(listed: &[Listed], json: bool) -> String {
         return lines(listed);
     }
     let detail = |Listed { commands, id, record }: &Listed| {
-        let mut rows = vec![row("commands", commands.clone())];
-        rows.extend(record.subjects.iter().map(|subjects| row("about", about(subjects))));
-        rows.extend(record.requested_by.iter().map(|by| row("requested by", by.clone())));
-        rows.extend(record.signed_by.iter().map(|key| row("signed by", key.clone())));
-        rows.push(row("received", format!("{:.3}", record.received_at)));
+        let mut rows = vec![row("commands", commands)];
+        rows.extend(record.subjects.iter().map(|subjects| row("about", &about(subjects))));
+        rows.extend(record.requested_by.iter().map(|by| row("requested by", by)));
+        rows.extend(record.signed_by.iter().map(|key| row("signed by", key)));
+        rows.push(row("received", &format!("{:.3}", record.received_at)));
         match &record.stage {
             Stage::Ended { outcome, answers } => {
-                rows.push(row("ended", format!("{:.3}", outcome.finished_at)));
-                rows.push(row("attempts", record.attempts().to_string()));
-                rows.push(row("answered", format!("{answers} time(s)")));
+                rows.push(row("ended", &format!("{:.3}", outcome.finished_at)));
+                rows.push(row("attempts", &record.attempts().to_string()));
+                rows.push(row("answered", &format!("{answers} time(s)")));
                 told(outcome, rows)
             }
             Stage::Received | Stage::Started { .. } => {
-                rows.push(row("attempts", record.attempts().to_string()));
-                rows.insert(0, row("id", id.clone()));
+                rows.push(row("attempts", &record.attempts().to_string()));
+                rows.insert(0, row("id", id));
                 format!("{}: {}\n{}", record.action, record.standing(), table(&rows))
             }
         }
@@ -118,8 +118,8 @@ pub(super) fn limits(limits: &[ListedLimit], json: bool) -> String {
     table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
-fn row(name: &str, value: String) -> Vec<String> {
-    vec![format!("  {name}"), harmless(&value)]
+fn row(name: &str, value: &str) -> Vec<String> {
+    vec![format!("  {name}"), harmless(value)]
 }
 
 /// What a sender wrote, without what a terminal would take for a command, or would break a row.
