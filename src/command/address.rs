@@ -19,6 +19,8 @@ pub enum AddressUse {
 pub struct AddressTemplate {
     text: String,
     parts: Vec<Part>,
+    /// Those that have addresses of their own.
+    actions: Vec<Action>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +77,7 @@ impl AddressTemplate {
         if !rest.is_empty() {
             parts.push(Part::Literal(rest.to_owned()));
         }
-        let template = Self { text: text.to_owned(), parts };
+        let template = Self { text: text.to_owned(), parts, actions: Action::ALL.to_vec() };
         // A field gives one token, or several with dots between them.
         let example = template.render("x", Status::Done, "x", "x");
         if !is_address(&example) {
@@ -84,14 +86,21 @@ impl AddressTemplate {
         Ok(template)
     }
 
-    /// The address of an outcome. Whatever a command says, it is legal, and its action is one that there is or
-    /// `unknown`: a sender cannot invent addresses that nothing takes, for which the outcome would wait without end.
+    /// The same, where only `actions` have addresses of their own and all others share one: a sender then cannot choose
+    /// an address that nothing takes, for which the outcome would wait without end.
+    #[must_use]
+    pub fn limited_to(self, actions: impl IntoIterator<Item = Action>) -> Self {
+        Self { actions: actions.into_iter().collect(), ..self }
+    }
+
+    /// The address of an outcome. Whatever a command says, it is legal, and one of [`AddressTemplate::addresses`] but for
+    /// the command's id.
     pub fn render(&self, action: &str, status: Status, org: &str, command_id: &str) -> String {
         let mut address = String::new();
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => address.push_str(literal),
-                Part::Field(Field::Action) => address.push_str(known(action)),
+                Part::Field(Field::Action) => address.push_str(self.known(action)),
                 Part::Field(Field::Status) => push_token(status.name(), &mut address),
                 Part::Field(Field::Org) => push_token(org, &mut address),
                 Part::Field(Field::CommandId) => push_token(command_id, &mut address),
@@ -100,14 +109,17 @@ impl AddressTemplate {
         address
     }
 
-    /// Every address that outcomes at `org` can have, if only `allowed` actions are ever begun. Ids of commands are as
-    /// many as there are commands: one stands for all.
-    pub fn addresses(&self, allowed: &[Action], org: &str) -> BTreeSet<String> {
-        let refused = Action::ALL.iter().map(|action| action.name()).chain([UNKNOWN_ACTION]);
-        let refused = refused.map(|action| (action, Status::Refused));
-        let begun =
-            allowed.iter().flat_map(|action| Status::ALL.iter().map(|status| (action.name(), *status)));
-        refused.chain(begun).map(|(action, status)| self.render(action, status, org, "id")).collect()
+    /// Every address that outcomes at `org` can have. Ids of commands are as many as there are commands: one stands for
+    /// all.
+    pub fn addresses(&self, org: &str) -> BTreeSet<String> {
+        let actions = self.actions.iter().map(|action| action.name()).chain([OTHER_ACTION]);
+        let outcomes = actions.flat_map(|action| Status::ALL.iter().map(move |status| (action, *status)));
+        outcomes.map(|(action, status)| self.render(action, status, org, "id")).collect()
+    }
+
+    fn known<'a>(&self, action: &'a str) -> &'a str {
+        let is_known = self.actions.iter().any(|known| known.name() == action);
+        if is_known { action } else { OTHER_ACTION }
     }
 }
 
@@ -128,12 +140,8 @@ fn field(name: &str, used_as: AddressUse) -> Result<Field, AddressError> {
     }
 }
 
-/// What stands for an action that there is not.
-const UNKNOWN_ACTION: &str = "unknown";
-
-fn known(action: &str) -> &str {
-    Action::named(action).map_or(UNKNOWN_ACTION, Action::name)
-}
+/// What stands for an action that has no address of its own.
+const OTHER_ACTION: &str = "other";
 
 /// What stands for a value that has nothing to show.
 const ABSENT: char = '_';
@@ -213,23 +221,27 @@ mod tests {
         for (action, id) in [("", ""), ("..>", "*"), ("a b\n.\u{1f600}", "$x.y")] {
             let address = address(action, id);
             assert!(is_address(&address), "{address}");
-            assert!(address.starts_with("okta.acme.outcomes.unknown.dry_run."), "{address}");
+            assert!(address.starts_with("okta.acme.outcomes.other.dry_run."), "{address}");
         }
     }
 
     #[test]
-    fn a_sender_cannot_invent_addresses() {
-        let template = AddressTemplate::parse("outcomes.{action}", AddressUse::Topic).unwrap();
-        for invented in ["", "foo.bar.baz", "user.deactivated"] {
-            assert_eq!(template.render(invented, Status::Refused, "acme", "c-1"), "outcomes.unknown");
+    fn a_sender_cannot_choose_an_address_that_the_configuration_does_not_have() {
+        let template = |text| {
+            let template = AddressTemplate::parse(text, AddressUse::Topic).unwrap();
+            template.limited_to([Action::UserGet, Action::UserSuspend])
+        };
+        let by_action = template("outcomes.{action}");
+        for chosen in ["", "foo.bar.baz", "user.deactivated", "group.delete"] {
+            assert_eq!(
+                by_action.render(chosen, Status::Refused, "acme", "c-1"),
+                "outcomes.other",
+                "{chosen}"
+            );
         }
-        let all = template.addresses(&[Action::UserGet], "acme");
-        assert_eq!(all.len(), Action::ALL.len() + 1);
-        assert!(all.contains("outcomes.unknown") && all.contains("outcomes.group.delete"), "{all:?}");
-
-        let template = AddressTemplate::parse("outcomes.{status}", AddressUse::Topic).unwrap();
-        assert_eq!(template.addresses(&[], "acme").into_iter().collect::<Vec<_>>(), ["outcomes.refused"]);
-        assert_eq!(template.addresses(&[Action::UserGet], "acme").len(), Status::ALL.len());
+        let all: Vec<_> = by_action.addresses("acme").into_iter().collect();
+        assert_eq!(all, ["outcomes.other", "outcomes.user.get", "outcomes.user.suspend"]);
+        assert_eq!(template("{org}.{status}").addresses("acme").len(), Status::ALL.len());
     }
 
     #[test]

@@ -160,16 +160,15 @@ impl IntakeConfig {
 }
 
 impl DestinationConfig {
-    /// Every subject or topic to which outcomes at `org` can go, if only `allowed` actions are ever begun; none where
-    /// there are no addresses.
-    pub fn addresses(&self, allowed: &[Action], org: &str) -> BTreeSet<String> {
+    /// Every subject or topic to which outcomes at `org` can go; none where there are no addresses.
+    pub fn addresses(&self, org: &str) -> BTreeSet<String> {
         let own = match &self.sink {
             SinkConfig::Kafka(sink) => sink.topic.fixed(None),
             SinkConfig::Nats(sink) => sink.subject.fixed(None),
             SinkConfig::File(_) | SinkConfig::Stdout(_) => None,
         };
         match &self.address {
-            Some(template) => template.addresses(allowed, org),
+            Some(template) => template.addresses(org),
             None => own.into_iter().collect(),
         }
     }

@@ -19,7 +19,8 @@ use super::{
         signature::{self, RawSignature},
         sink::{Buses, choose_bus},
     },
-    AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig, RevealConfig,
+    ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
+    RevealConfig,
 };
 use crate::{
     command::{Action, AddressPattern, AddressTemplate, AddressUse},
@@ -142,12 +143,13 @@ pub(in crate::config) fn understand(
     refers("org", &raw.org, places.orgs)?;
     let intake = raw.intake.map(|raw| intake(name, raw, places.buses)).transpose();
     let intake = intake.map_err(|err| err.under("intake"))?;
-    let outcomes = destination(raw.outcomes, places).map_err(|err| err.under("outcomes"))?;
     if raw.allow.is_empty() {
         return Err(Problem::new("allow", "nothing is allowed: say what is, for example [\"user.*\"]"));
     }
+    let allow = each("allow", &raw.allow)?;
+    let outcomes = destination(raw.outcomes, places, &allow).map_err(|err| err.under("outcomes"))?;
     let audit = match raw.audit {
-        Some(raw) => audit(raw, places).map_err(|err| err.under("audit"))?,
+        Some(raw) => audit(raw, places, &allow).map_err(|err| err.under("audit"))?,
         None => {
             let state = places.state.unwrap_or(Path::new(""));
             AuditConfig::File(state.join("audit").join(format!("{name}.jsonl")))
@@ -160,7 +162,7 @@ pub(in crate::config) fn understand(
         org: raw.org,
         intake,
         outcomes,
-        allow: each("allow", &raw.allow)?,
+        allow,
         protect: ProtectConfig { users: raw.protect.users, groups: raw.protect.groups },
         limits: limits(&raw.limits)?,
         list_max: at_least_one("list_max", raw.list_max, DEFAULT_LIST_MAX)?,
@@ -238,7 +240,7 @@ impl IntakeConfig {
             (Self::Nats { bus, subject, .. }, SinkConfig::Nats(sink)) if bus.name == sink.bus.name => subject,
             _ => return false,
         };
-        let addresses = destination.addresses(Action::ALL, org);
+        let addresses = destination.addresses(org);
         read.parse().is_ok_and(|read: AddressPattern| addresses.iter().any(|address| read.matches(address)))
     }
 }
@@ -328,7 +330,11 @@ fn needed(key: &str, given: Option<String>, reason: &str) -> Result<String, Prob
     given.filter(|text| !text.is_empty()).ok_or_else(|| Problem::new(key, reason))
 }
 
-fn destination(raw: RawDestination, places: &Places<'_>) -> Result<DestinationConfig, Problem> {
+fn destination(
+    raw: RawDestination,
+    places: &Places<'_>,
+    allow: &[ActionPattern],
+) -> Result<DestinationConfig, Problem> {
     let sink = places.sinks.get(&raw.sink).ok_or_else(|| {
         let names = places.sinks.keys().map(String::as_str);
         let hint = did_you_mean(&raw.sink, names);
@@ -355,14 +361,16 @@ fn destination(raw: RawDestination, places: &Places<'_>) -> Result<DestinationCo
     }
     let address = text.map(|text| AddressTemplate::parse(&text, used_as)).transpose();
     let address = address.map_err(|err| Problem::new(key, err.to_string()))?;
+    let actions = Action::ALL.iter().filter(|action| allow.iter().any(|pattern| pattern.matches(**action)));
+    let address = address.map(|address| address.limited_to(actions.copied()));
     Ok(DestinationConfig { sink: sink.clone(), address })
 }
 
-fn audit(raw: RawAudit, places: &Places<'_>) -> Result<AuditConfig, Problem> {
+fn audit(raw: RawAudit, places: &Places<'_>, allow: &[ActionPattern]) -> Result<AuditConfig, Problem> {
     match raw {
         RawAudit { file: Some(file), sink: None, subject: None, topic: None } => Ok(AuditConfig::File(file)),
         RawAudit { file: None, sink: Some(sink), subject, topic } => {
-            destination(RawDestination { sink, subject, topic }, places)
+            destination(RawDestination { sink, subject, topic }, places, allow)
                 .map(|destination| AuditConfig::Sink(Box::new(destination)))
         }
         _ => Err(Problem::new("", "give `file`, or `sink` with its `subject` or `topic`")),
