@@ -51,22 +51,22 @@ const REFUSED: [(&str, &str); 7] = [
 ];
 
 /// What must hold for a consumer whatever the user sets.
-const PROMISED_TO_READERS: [(&str, &str); 4] = [
+const PROMISED_TO_READERS: [(&str, &str); 5] = [
     // An offset is committed once the outcome of its command is durable, and by nobody else.
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("enable.partition.eof", "false"),
     ("isolation.level", "read_committed"),
+    // A group that is new, or whose offsets the cluster has forgotten, misses no command.
+    ("auto.offset.reset", "earliest"),
 ];
 
 /// What the user may set otherwise for a consumer.
-const DEFAULTS_OF_READERS: [(&str, &str); 8] = [
+const DEFAULTS_OF_READERS: [(&str, &str); 7] = [
     ("client.id", "oktabus"),
     ("partition.assignment.strategy", "cooperative-sticky"),
     // A daemon that was killed and started again gets its partitions back when this is over.
     ("session.timeout.ms", "10000"),
-    // A group that is new, or whose offsets the cluster has forgotten, misses no command.
-    ("auto.offset.reset", "earliest"),
     // Commands are small and are carried out slowly: more would only be read again after a restart.
     ("queued.min.messages", "1000"),
     ("queued.max.messages.kbytes", "8192"),
@@ -75,11 +75,12 @@ const DEFAULTS_OF_READERS: [(&str, &str); 8] = [
 ];
 
 /// Properties of a consumer that the user may not set, and why.
-const REFUSED_FOR_READERS: [(&str, &str); 5] = [
+const REFUSED_FOR_READERS: [(&str, &str); 6] = [
     ("enable.auto.commit", "an offset is committed once the outcome of its command is durable"),
     ("enable.auto.offset.store", "an offset is committed once the outcome of its command is durable"),
     ("enable.partition.eof", "the end of a partition is nothing that has an outcome"),
     ("isolation.level", "a command of a transaction that was aborted was never given"),
+    ("auto.offset.reset", "a group whose offsets the cluster has forgotten would pass commands over"),
     ("group.id", "the group belongs to the intake: set `group` there"),
 ];
 
@@ -243,6 +244,7 @@ mod tests {
             ("enable.auto.commit", "true"),
             ("enable.auto.offset.store", "true"),
             ("isolation.level", "read_uncommitted"),
+            ("auto.offset.reset", "latest"),
             ("group.id", "other"),
         ] {
             let refusal = consumer_config(&bus(&[(name, value)]), "ours").unwrap_err();
