@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinError};
 
 use super::{
     EngineError, Office, RETRY_FIRST, RETRY_MAX, Trouble,
@@ -41,6 +41,24 @@ pub struct Asked {
     pub answer: oneshot::Sender<Answer>,
 }
 
+/// Reads a message off the runtime: the digest of a password is made slow.
+async fn decoded(
+    payload: Bytes,
+    headers: Headers,
+    message_id: Option<String>,
+) -> (Bytes, Headers, Result<Command, Undecodable>) {
+    let decoding = tokio::task::spawn_blocking(move || {
+        let decoded = message::decode(&payload, &headers, message_id.as_deref());
+        (payload, headers, decoded)
+    });
+    match decoding.await.map_err(JoinError::try_into_panic) {
+        Ok(decoded) => decoded,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime is ending, and we with it.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
 impl Office {
     /// Reads a message; none if it is settled, because it is no command.
     pub(super) async fn arrive(&self, arrival: Arrival) -> Result<Option<Job>, EngineError> {
@@ -58,7 +76,8 @@ impl Office {
             self.bury(origin, &payload, &headers, &reason).await;
             return Ok(None);
         }
-        let mut command = match message::decode(&payload, &headers, message_id.as_deref()) {
+        let (payload, headers, decoded) = decoded(payload, headers, message_id).await;
+        let mut command = match decoded {
             Ok(command) => command,
             Err(undecodable) => {
                 self.refuse_unreadable(origin, &payload, &headers, undecodable, now).await?;

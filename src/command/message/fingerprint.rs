@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 /// How much a guess at a secret costs: some 20 ms, and so much for each command that has one.
 const ROUNDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(99_999);
 
-/// SHA-256 of what a command asks for, by PBKDF2 if there is a secret in it: everything it says, in an order and a spelling of its own, whatever the white
-/// space, the order of names, the headers and the CloudEvent around it. In hexadecimal.
+/// SHA-256 of what a command asks for, by PBKDF2 if there is a secret in it: everything it says, in an order and a spelling of
+/// its own, whatever the white space, the order of names, the headers and the CloudEvent around it. In hexadecimal.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(String);
