@@ -16,7 +16,7 @@ use super::{Controlled, lines};
 use crate::{
     command::{
         Outcome,
-        engine::{Answer, EngineError, ListCommands, UnknownCommands},
+        engine::{Answer, EngineError, ListCommands, ReleaseLimit, UnknownCommands},
     },
     telemetry::chain,
 };
@@ -38,15 +38,6 @@ pub enum Ran {
     Outcome(Box<Outcome>),
     /// It was not carried out now, and why. The same command, with the same id, asks again.
     NotNow(String),
-}
-
-/// A limit to be released.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ReleaseLimit {
-    /// The name of the commands; not needed where there is one.
-    pub commands: Option<String>,
-    /// The actions that it is about, as the configuration has them.
-    pub limit: String,
 }
 
 /// Whether a limit had tripped.
@@ -92,8 +83,7 @@ pub(super) async fn release(
     State(controlled): State<Arc<Controlled>>,
     Json(request): Json<ReleaseLimit>,
 ) -> Result<Response, Refusal> {
-    let ReleaseLimit { commands, limit } = request;
-    let released = controlled.engines.release(commands.as_deref(), &limit).await;
+    let released = controlled.engines.release(&request).await;
     released.map(|had_tripped| lines::one(&Released { had_tripped })).map_err(refuse)
 }
 

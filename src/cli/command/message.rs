@@ -29,18 +29,30 @@ pub(super) struct MessageArguments {
     /// Only say which requests would be sent
     #[arg(long)]
     dry_run: bool,
-    /// Why, for the audit
-    #[arg(long)]
-    reason: Option<String>,
-    /// Who wants it, for the audit; SUDO_USER or USER unless given
-    #[arg(long, value_name = "WHO")]
-    requested_by: Option<String>,
+    #[command(flatten)]
+    why: WhyArguments,
     /// Show the secrets that come up, if policy allows
     #[arg(long)]
     reveal: bool,
     /// Print one JSON object
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What the audit has of whoever asks by hand.
+#[derive(Debug, Args)]
+pub(super) struct WhyArguments {
+    /// Why, for the audit
+    #[arg(long)]
+    pub(super) reason: Option<String>,
+    /// Who wants it, for the audit; SUDO_USER or USER unless given
+    #[arg(long, value_name = "WHO")]
+    pub(super) requested_by: Option<String>,
+}
+
+/// Who is at the keyboard, as far as the environment says.
+pub(super) fn user() -> Option<String> {
+    ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok())
 }
 
 /// What was typed is no command.
@@ -81,7 +93,7 @@ impl MessageArguments {
                 ])
             }
         };
-        let given = [("id", self.id), ("reason", self.reason), ("requested_by", self.requested_by)];
+        let given = [("id", self.id), ("reason", self.why.reason), ("requested_by", self.why.requested_by)];
         for (name, value) in given {
             if let Some(value) = value {
                 command.insert(name.to_owned(), Value::String(value));
@@ -93,7 +105,7 @@ impl MessageArguments {
             }
         }
         command.entry("id").or_insert_with(|| json!(format!("cli-{:032x}", fastrand::u128(..))));
-        if let Some(user) = ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok()) {
+        if let Some(user) = user() {
             command.entry("requested_by").or_insert(Value::String(user));
         }
         let text =

@@ -14,11 +14,14 @@ use clap::{Args, Subcommand};
 
 use super::{ConfigArgument, Exit, fail, note, print};
 use crate::{
-    command::{Status, engine::ListCommands},
+    command::{
+        Status,
+        engine::{ListCommands, ReleaseLimit},
+    },
     control::Ran,
 };
 
-use message::MessageArguments;
+use message::{MessageArguments, WhyArguments};
 use reach::Reached;
 
 #[derive(Debug, Args)]
@@ -84,6 +87,8 @@ enum What {
         which: Which,
         /// The limit, as `limits` names it
         limit: String,
+        #[command(flatten)]
+        why: WhyArguments,
     },
 }
 
@@ -114,7 +119,7 @@ pub(super) async fn command(arguments: CommandArguments) -> Exit {
         }
         What::Show { which, id, json } => show(&which, id, json).await,
         What::Limits { which, json } => limits(&which, json).await,
-        What::Release { which, limit } => release(&which, &limit).await,
+        What::Release { which, limit, why } => release(&which, limit, why).await,
     }
 }
 
@@ -221,11 +226,15 @@ async fn limits(which: &Which, json: bool) -> Exit {
     }
 }
 
-async fn release(which: &Which, limit: &str) -> Exit {
+async fn release(which: &Which, limit: String, why: WhyArguments) -> Exit {
+    let WhyArguments { reason, requested_by } = why;
+    let (commands, requested_by) = (which.commands.clone(), requested_by.or_else(message::user));
+    let wanted = ReleaseLimit { commands, limit, requested_by, reason };
     let released = match Reached::daemon_or_state(which, false).await {
-        Ok(reached) => reached.release(which.commands.as_deref(), limit).await,
+        Ok(reached) => reached.release(&wanted).await,
         Err(exit) => return exit,
     };
+    let limit = wanted.limit;
     match released {
         Ok(true) => {
             print(&format!("released: `{limit}` counts from zero\n"));

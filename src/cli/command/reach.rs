@@ -6,9 +6,9 @@ use super::{Which, message::Message};
 use crate::{
     app,
     cli::{Exit, fail, state::fail_state},
-    command::engine::{Answer, EngineError, Engines, ListCommands, Listed, ListedLimit},
+    command::engine::{Answer, EngineError, Engines, ListCommands, Listed, ListedLimit, ReleaseLimit},
     config::Config,
-    control::{Client, ControlError, Ran, ReleaseLimit, Released, RunCommand},
+    control::{Client, ControlError, Ran, Released, RunCommand},
     state::{Opening, Places, State},
     telemetry::logging,
 };
@@ -103,17 +103,16 @@ impl Reached {
     }
 
     /// Releases a limit; says whether it had tripped.
-    pub(super) async fn release(self, commands: Option<&str>, limit: &str) -> Result<bool, Exit> {
+    pub(super) async fn release(self, wanted: &ReleaseLimit) -> Result<bool, Exit> {
         match self {
             Self::Daemon(mut daemon) => {
-                let request = ReleaseLimit { commands: commands.map(str::to_owned), limit: limit.to_owned() };
                 let mut answers =
-                    daemon.post("/limits/release", &request).await.map_err(|err| refused(&err))?;
+                    daemon.post("/limits/release", wanted).await.map_err(|err| refused(&err))?;
                 let released: Option<Released> = answers.next().await.map_err(|err| refused(&err))?;
                 Ok(released.is_some_and(|released| released.had_tripped))
             }
             Self::State { engines, state, file } => {
-                let released = engines.release(commands, limit).await.map_err(|err| failed(&err, &file));
+                let released = engines.release(wanted).await.map_err(|err| failed(&err, &file));
                 close(&state, &file).await?;
                 released
             }

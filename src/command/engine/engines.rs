@@ -28,6 +28,19 @@ pub struct ListCommands {
     pub limit: usize,
 }
 
+/// A limit to be released.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReleaseLimit {
+    /// The name of the commands; not needed where there is one.
+    pub commands: Option<String>,
+    /// The actions that it is about, as the configuration has them.
+    pub limit: String,
+    /// Who wants it, for the audit.
+    pub requested_by: Option<String>,
+    /// Why, for the audit.
+    pub reason: Option<String>,
+}
+
 /// Which commands are meant cannot be said.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnknownCommands {
@@ -108,16 +121,16 @@ impl Engines {
     }
 
     /// Lets changes through a limit again; says whether it had tripped.
-    pub async fn release(&self, name: Option<&str>, limit: &str) -> Result<bool, EngineError> {
-        let engine = self.get(name)?;
+    pub async fn release(&self, wanted: &ReleaseLimit) -> Result<bool, EngineError> {
+        let engine = self.get(wanted.commands.as_deref())?;
         let limits = engine.limits().await?;
-        if !limits.iter().any(|listed| listed.limit == limit) {
+        if !limits.iter().any(|listed| listed.limit == wanted.limit) {
             let known =
                 limits.into_iter().map(|listed| format!("`{}`", listed.limit)).collect::<Vec<_>>().join(", ");
             let known = if known.is_empty() { "none".to_owned() } else { known };
-            return Err(EngineError::UnknownLimit { limit: limit.to_owned(), known });
+            return Err(EngineError::UnknownLimit { limit: wanted.limit.clone(), known });
         }
-        engine.release(limit).await
+        engine.release(wanted).await
     }
 
     /// All of them.

@@ -32,7 +32,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use arrival::Asked;
-pub use engines::{Engines, ListCommands, UnknownCommands, pick};
+pub use engines::{Engines, ListCommands, ReleaseLimit, UnknownCommands, pick};
 pub use error::EngineError;
 pub use job::Answer;
 pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};
@@ -238,13 +238,15 @@ impl Engine {
         Ok(limits.collect())
     }
 
-    /// Lets changes through the limit `pattern` again; says whether it had tripped. It is in the audit.
-    pub async fn release(&self, pattern: &str) -> Result<bool, EngineError> {
+    /// Lets changes through a limit again; says whether it had tripped. It is in the audit.
+    pub async fn release(&self, wanted: &ReleaseLimit) -> Result<bool, EngineError> {
+        let ReleaseLimit { limit, requested_by, reason, .. } = wanted;
         let trail = Trail::open(&self.config.audit, &self.config.org, self.status()).await?;
         let decision = trail::decision(self.name(), Decision::Released);
-        trail.record(&AuditRecord { action: Some(pattern), ..decision }).await;
+        let (requested_by, reason) = (requested_by.as_deref(), reason.as_deref());
+        trail.record(&AuditRecord { action: Some(limit), requested_by, reason, ..decision }).await;
         trail.close().await;
-        self.gate.release(pattern).await
+        self.gate.release(limit).await
     }
 }
 

@@ -41,7 +41,10 @@ pub(super) async fn read(
             opened = Intake::open(intake, &config.name) => opened,
         };
         match opened {
-            Ok(intake) => break intake,
+            Ok(opened) => {
+                tracing::info!(commands = config.name, "{}", intake.in_words());
+                break opened;
+            }
             Err(err) => fails(status, &err),
         }
         tokio::select! {

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::{command::Outcome, telemetry::metrics};
+use crate::{
+    command::{Outcome, milliseconds},
+    telemetry::metrics,
+};
 
 /// What can keep commands from being carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -84,6 +87,7 @@ struct Standing {
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
     /// When it was.
+    #[serde(serialize_with = "milliseconds::serialize")]
     pub at: Timestamp,
     /// Of which command.
     pub command_id: String,

@@ -53,7 +53,8 @@ impl CommandsConfig {
 }
 
 impl IntakeConfig {
-    fn in_words(&self) -> String {
+    /// What is read, and as whom.
+    pub fn in_words(&self) -> String {
         match self {
             Self::Kafka { bus, topic, group } => {
                 format!("reads the topic {topic} of {} as the group {group}", bus.name)

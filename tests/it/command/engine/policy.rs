@@ -78,12 +78,17 @@ async fn a_limit_trips_stays_tripped_over_a_restart_and_is_released_by_hand() {
     assert!(limits.stdout.contains("\"tripped_at\":\"20"), "{limits:?}");
     let wrong = scene.by_hand(&["release", "user.suspnd"]).await;
     assert_eq!(wrong.code, Some(64), "{wrong:?}");
-    let released = scene.by_hand(&["release", "user.suspend"]).await;
+    let released = scene
+        .by_hand(&["release", "user.suspend", "--reason", "it was planned", "--requested-by", "eve"])
+        .await;
     assert_eq!(released.code, Some(0), "{released:?}");
     assert_eq!(essence(&scene.ask("l4", "user.suspend", "l3@acme.com").await), ("done", ""));
-    assert!(
-        scene.audit().iter().any(|line| line["decision"] == "released" && line["action"] == "user.suspend")
-    );
+    assert!(scene.audit().iter().any(|line| {
+        line["decision"] == "released"
+            && line["action"] == "user.suspend"
+            && line["requested_by"] == "eve"
+            && line["reason"] == "it was planned"
+    }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
