@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     command::{
-        Outcome, OutcomeError, Subjects,
+        Outcome, OutcomeError,
         audit::{AuditRecord, Decision},
         dead_letters::DeadLetter,
+        execute::Resolved,
         intake::Delivery,
         journal::{Durable, Record, Stage},
         message::{self, Command, Headers, Timing, Undecodable},
@@ -153,13 +154,13 @@ impl Office {
     /// Whom the command names. Okta is not asked about what is not allowed.
     async fn find(&self, command: &Command, record: &Record) -> Found {
         if let Some(subjects) = &record.subjects {
-            return Found::Subjects(subjects.clone());
+            return Found::Subjects(subjects.clone().into());
         }
         if self.gate.policy.admit(command).is_err() {
-            return Found::Subjects(Subjects::default());
+            return Found::Subjects(Resolved::default());
         }
         match self.executor.resolve(&command.request).await {
-            Ok(subjects) => Found::Subjects(subjects),
+            Ok(resolved) => Found::Subjects(resolved),
             // Its turn tells more.
             Err(_) => Found::Unknown,
         }

@@ -15,9 +15,9 @@ use super::{
 };
 use crate::{
     command::{
-        Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
+        Failed, Outcome, OutcomeError, Performed, Request, Status, Subjects, Way,
         audit::{AuditRecord, Decision},
-        execute::Attempt,
+        execute::{Attempt, Resolved},
         journal::{Record, Stage},
         message::Timing,
     },
@@ -72,24 +72,24 @@ impl Office {
         if !was_begun && let Err(refusal) = self.gate.policy.admit(&job.command) {
             return self.end(job, kept, Status::Refused, refusal).await;
         }
-        let Some(subjects) = stop.run_until_cancelled(self.subjects(job, &kept.record)).await else {
+        let Some(subjected) = stop.run_until_cancelled(self.subjects(job, &kept.record)).await else {
             return Ok(Carried::Not(Verdict::Dropped));
         };
-        let subjects = match subjects {
-            Subjected::Known(subjects) => subjects,
+        let resolved = match subjected {
+            Subjected::Known(resolved) => resolved,
             Subjected::Failed(failed) => return self.end_failed(job, kept, *failed).await,
             Subjected::Expired => {
                 return self.end(job, kept, Status::Expired, verdicts::expired(&job.command)).await;
             }
         };
         if !was_begun {
-            let judged = self.gate.judge(&job.command, &subjects, stop).await?;
+            let judged = self.gate.judge(&job.command, &resolved.subjects, stop).await?;
             let Some(judged) = judged else { return Ok(Carried::Not(Verdict::Dropped)) };
             if let Err(refusal) = judged {
                 return self.end(job, kept, Status::Refused, refusal).await;
             }
         }
-        self.attempts(job, kept, subjects, stop).await
+        self.attempts(job, kept, resolved, stop).await
     }
 
     /// One attempt after another, until there is an outcome.
@@ -97,10 +97,10 @@ impl Office {
         &self,
         job: &Job,
         mut kept: Kept,
-        subjects: Subjects,
+        resolved: Resolved,
         stop: &CancellationToken,
     ) -> Result<Carried, EngineError> {
-        let command = &job.command;
+        let (command, subjects) = (&job.command, &resolved.subjects);
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
             // Nobody knows whether the last attempt did it, but every attempt may be the one that ends the daemon.
@@ -119,20 +119,20 @@ impl Office {
             if kept.record.attempts() == 0 && command.timing(Timestamp::now()) == Timing::Expired {
                 return self.end(job, kept, Status::Expired, verdicts::expired(command)).await;
             }
-            let about = kept.record.clone().about(&subjects);
+            let about = kept.record.clone().about(subjects);
             let Some((begun, begun_at)) = about.begun(Timestamp::now()) else {
                 return Ok(Carried::EndedBefore(kept));
             };
-            self.record_decision(job, Some(&subjects), Decision::Begun, None).await;
+            self.record_decision(job, Some(subjects), Decision::Begun, None).await;
             kept = self.ledger.keep(&command.id, &kept, begun).await?;
             let attempt = Attempt { number: kept.record.attempts(), begun_at, dry_run: command.dry_run };
             let performed =
-                self.executor.perform(&command.request, &subjects, &command.expect, attempt).await;
+                self.executor.perform(&command.request, &resolved, &command.expect, attempt).await;
             drop(permit);
             let failed = match performed {
                 Ok(performed) => {
                     self.status.works(Trouble::Okta);
-                    return self.end_well(job, kept, &subjects, performed).await;
+                    return self.end_well(job, kept, subjects, performed).await;
                 }
                 Err(failed) => failed,
             };
@@ -156,11 +156,13 @@ impl Office {
     /// Whom the command is about, now that it is its turn.
     async fn subjects(&self, job: &Job, record: &Record) -> Subjected {
         if let Some(subjects) = &record.subjects {
-            return Subjected::Known(subjects.clone());
+            return Subjected::Known(subjects.clone().into());
         }
         match &job.found {
-            Found::Subjects(subjects) if is_complete(subjects) && !job.has_waited => {
-                return Subjected::Known(subjects.clone());
+            Found::Subjects(found)
+                if is_complete(&job.command.request, &found.subjects) && !job.has_waited =>
+            {
+                return Subjected::Known(found.clone());
             }
             // A command before this one may have brought them about, or put others in their place.
             Found::Subjects(_) | Found::Unknown | Found::Ended => {}
@@ -169,9 +171,9 @@ impl Office {
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
             let failed = match self.executor.resolve_patiently(&job.command.request).await {
-                Ok(subjects) => {
+                Ok(resolved) => {
                     self.status.works(Trouble::Okta);
-                    return Subjected::Known(subjects);
+                    return Subjected::Known(resolved);
                 }
                 Err(failed) => failed,
             };
@@ -245,7 +247,7 @@ impl Office {
         outcome: &Outcome,
     ) -> Result<Kept, EngineError> {
         let subjects = subjects.or(kept.record.subjects.as_ref()).or(match &job.found {
-            Found::Subjects(subjects) => Some(subjects),
+            Found::Subjects(found) => Some(&found.subjects),
             _ => None,
         });
         self.record_decision(job, subjects, verdicts::decision(outcome.status), Some(outcome)).await;
@@ -294,13 +296,16 @@ impl Office {
 }
 
 enum Subjected {
-    Known(Subjects),
+    Known(Resolved),
     Failed(Box<Failed>),
     /// Okta has not told in time.
     Expired,
 }
 
-fn is_complete(subjects: &Subjects) -> bool {
-    subjects.users.iter().all(|user| user.id.is_some())
-        && subjects.groups.iter().all(|group| group.id.is_some())
+/// Whether all are there whom `request` needs. Whoever it is to create need not be.
+fn is_complete(request: &Request, subjects: &Subjects) -> bool {
+    let creates_user = matches!(request, Request::UserCreate(_));
+    let creates_group = matches!(request, Request::GroupCreate(_));
+    subjects.users.iter().all(|user| creates_user || user.id.is_some())
+        && subjects.groups.iter().all(|group| creates_group || group.id.is_some())
 }

@@ -95,7 +95,7 @@ impl Floor {
     fn enter(&mut self, mut job: Job, stop: &CancellationToken) {
         let id = &job.command.id;
         let claims = match &job.found {
-            Found::Subjects(subjects) => claims::of(id, &job.command.request, Some(subjects)),
+            Found::Subjects(found) => claims::of(id, &job.command.request, Some(&found.subjects)),
             Found::Unknown => claims::of(id, &job.command.request, None),
             // It waits for other copies alone.
             Found::Ended => vec![claims::of_command(id)],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::command::{Outcome, Subjects, intake::Ticket, journal::Durable, message::Command};
+use crate::command::{Outcome, execute::Resolved, intake::Ticket, journal::Durable, message::Command};
 
 /// One copy of a command.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Found {
     /// All of them, or what there is of them.
-    Subjects(Subjects),
+    Subjects(Resolved),
     /// It does not matter: the command has its outcome.
     Ended,
     /// They cannot be made out, perhaps because a command before this one is about to bring them about; or it is not the

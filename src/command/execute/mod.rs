@@ -20,6 +20,7 @@ mod membership;
 mod parts;
 mod reading;
 mod resolve;
+mod resolved;
 mod secrets;
 #[cfg(test)]
 mod tests;
@@ -30,10 +31,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 
-pub use self::failure::Code;
 pub(in crate::command) use self::resolve::Named;
+pub use self::{failure::Code, resolved::Resolved};
 use self::{lifecycle::Operation, work::Work};
-use super::{Action, Expect, Failed, GroupSubject, Performed, Request, Subjects, UserSubject};
+use super::{Action, Expect, Failed, GroupSubject, Performed, Request, UserSubject};
 use crate::okta::{Client, users};
 
 /// Carries out requests at one org.
@@ -61,13 +62,13 @@ impl Executor {
 
     /// Finds the users, groups and the app that `request` names. Fails if one that must exist does not; a user to be
     /// created, a user to be deleted or looked for in the log, and a group to be created or deleted, need not.
-    pub async fn resolve(&self, request: &Request) -> Result<Subjects, Failed> {
-        resolve::subjects(&self.client, request, 1).await
+    pub async fn resolve(&self, request: &Request) -> Result<Resolved, Failed> {
+        resolve::request(&self.client, request, 1).await
     }
 
     /// The same with patience for groups that were created a moment ago: Okta lists them after some seconds.
-    pub async fn resolve_patiently(&self, request: &Request) -> Result<Subjects, Failed> {
-        resolve::subjects(&self.client, request, lookup::LISTING_LOOKS_MAX).await
+    pub async fn resolve_patiently(&self, request: &Request) -> Result<Resolved, Failed> {
+        resolve::request(&self.client, request, lookup::LISTING_LOOKS_MAX).await
     }
 
     /// The user of this id or login; none if there is none.
@@ -87,20 +88,21 @@ impl Executor {
         resolve::members(&self.client, group).await
     }
 
-    /// Carries `request` out. `subjects` are those that were resolved for the first attempt: that a user is gone means
-    /// that the deletion is done only if they were there once.
+    /// Carries `request` out. `resolved` are those that were found for the first attempt: that a user is gone means that the
+    /// deletion is done only if they were there once.
     pub async fn perform(
         &self,
         request: &Request,
-        subjects: &Subjects,
+        resolved: &Resolved,
         expect: &Expect,
         attempt: Attempt,
     ) -> Result<Performed, Failed> {
+        let subjects = &resolved.subjects;
         if !expect.is_empty() && (subjects.users.is_empty() || matches!(request, Request::UserCreate(_))) {
             return Err(Code::InvalidParameters
                 .because("`expect` is about a user, and the command is about none that there is"));
         }
-        let mut work = Work::new(&self.client, request.action(), subjects, expect, attempt);
+        let mut work = Work::new(&self.client, request.action(), resolved, expect, attempt);
         let finished = Box::pin(carry_out(&mut work, request)).await;
         work.ended(finished)
     }

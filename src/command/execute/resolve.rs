@@ -8,6 +8,7 @@ use super::{
     create,
     failure::Code,
     lookup::{self, one, until_listed},
+    resolved::Resolved,
 };
 use crate::{
     command::{Action, Failed, GroupSubject, Request, Subjects, UserSubject},
@@ -15,21 +16,23 @@ use crate::{
 };
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.
-pub(super) async fn subjects(client: &Client, request: &Request, looks_max: u32) -> Result<Subjects, Failed> {
+pub(super) async fn request(client: &Client, request: &Request, looks_max: u32) -> Result<Resolved, Failed> {
     let action = request.action();
     let named = Named::of(request)?;
     let mut subjects = Subjects::default();
+    let mut seen = None;
     for name in named.users {
-        let subject = match request {
+        let user = match request {
             // Somebody whose login only begins so is somebody else.
-            Request::UserCreate(_) => user_subject(name, user_of_login(client, action, name).await?),
-            Request::LogByUser(_) => user_or_email(client, action, name).await?,
-            _ => user(client, action, name).await?,
+            Request::UserCreate(_) => user_of_login(client, action, name).await?,
+            Request::LogByUser(_) => user_of_name_or_email(client, action, name).await?,
+            _ => user_of_name(client, action, name).await?,
         };
-        if subject.id.is_none() && named.must_exist {
+        if user.is_none() && named.must_exist {
             return Err(Code::UserNotFound.because(format!("there is no user {name}")));
         }
-        subjects.users.push(subject);
+        subjects.users.push(user_subject(name, user.as_ref()));
+        seen = user;
     }
     for name in named.groups {
         let subject = match request {
@@ -54,7 +57,7 @@ pub(super) async fn subjects(client: &Client, request: &Request, looks_max: u32)
         }
         subjects.app = Some(id.to_owned());
     }
-    Ok(subjects)
+    Ok(Resolved::with_sighting(subjects, seen))
 }
 
 /// What a request names.
@@ -123,13 +126,13 @@ fn strs(names: &[String]) -> Vec<&str> {
 
 /// The user of this id or login; without an id if there is none.
 pub(super) async fn user(client: &Client, action: Action, name: &str) -> Result<UserSubject, Failed> {
-    Ok(user_subject(name, user_of_name(client, action, name).await?))
+    Ok(user_subject(name, user_of_name(client, action, name).await?.as_ref()))
 }
 
 /// The same, or the only user of this e-mail.
-async fn user_or_email(client: &Client, action: Action, name: &str) -> Result<UserSubject, Failed> {
-    let found = user(client, action, name).await?;
-    if found.id.is_some() || !name.contains('@') || !can_be_known(name) {
+async fn user_of_name_or_email(client: &Client, action: Action, name: &str) -> Result<Option<User>, Failed> {
+    let found = user_of_name(client, action, name).await?;
+    if found.is_some() || !name.contains('@') || !can_be_known(name) {
         return Ok(found);
     }
     let mut several = lookup::whole(client, action, &users::with_email(name)).await?.unwrap_or_default();
@@ -137,12 +140,12 @@ async fn user_or_email(client: &Client, action: Action, name: &str) -> Result<Us
         let message = format!("{} users have the e-mail `{name}`", several.len());
         return Err(Code::AmbiguousName.because(message));
     }
-    Ok(user_subject(name, several.pop().and_then(User::read)))
+    Ok(several.pop().and_then(User::read))
 }
 
-fn user_subject(name: &str, user: Option<User>) -> UserSubject {
-    let login = user.as_ref().and_then(User::login).map(str::to_owned);
-    UserSubject { name: name.to_owned(), id: user.map(|user| user.id), login }
+fn user_subject(name: &str, user: Option<&User>) -> UserSubject {
+    let login = user.and_then(User::login).map(str::to_owned);
+    UserSubject { name: name.to_owned(), id: user.map(|user| user.id.clone()), login }
 }
 
 async fn user_of_name(client: &Client, action: Action, name: &str) -> Result<Option<User>, Failed> {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Attempt,
+    Attempt, Resolved,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     secrets,
@@ -30,6 +30,8 @@ pub(super) struct Work<'a> {
     pub(super) attempt: Attempt,
     /// What concerns the command, as it was found.
     pub(super) before: Option<Value>,
+    /// The user whom the command is about, if the first look at them need not be taken any more.
+    seen: Option<User>,
     /// Okta's id of the last change.
     request_id: Option<String>,
     /// What a dry run would have sent.
@@ -52,12 +54,15 @@ impl<'a> Work<'a> {
     pub(super) fn new(
         client: &'a Client,
         action: Action,
-        subjects: &'a Subjects,
+        resolved: &'a Resolved,
         expect: &'a Expect,
         attempt: Attempt,
     ) -> Self {
+        let subjects = &resolved.subjects;
+        // What a former attempt has done is to be seen.
+        let seen = resolved.seen_now().filter(|_| attempt.number == 1);
         let (before, request_id, planned) = (None, None, Vec::new());
-        Self { client, action, subjects, expect, attempt, before, request_id, planned }
+        Self { client, action, subjects, expect, attempt, before, seen, request_id, planned }
     }
 
     /// The user whom the command is about.
@@ -110,7 +115,10 @@ impl<'a> Work<'a> {
     }
 
     /// The user whom the command is about, before it is carried out.
-    pub(super) async fn known_user(&self) -> Result<User, Failed> {
+    pub(super) async fn known_user(&mut self) -> Result<User, Failed> {
+        if let Some(seen) = self.seen.take() {
+            return Ok(seen);
+        }
         let subject = self.subject()?;
         let user = self.settled_user(id_of(subject)?).await?;
         user.ok_or_else(|| {

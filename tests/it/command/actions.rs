@@ -160,9 +160,9 @@ impl Scene {
 
     async fn run(&self, action: &str, parameters: Value, dry_run: bool) -> Result<Performed, Failed> {
         let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
-        let subjects = self.executor.resolve(&request).await?;
+        let resolved = self.executor.resolve(&request).await?;
         let attempt = Attempt { number: 1, begun_at: Timestamp::now(), dry_run };
-        self.executor.perform(&request, &subjects, &Expect::default(), attempt).await
+        self.executor.perform(&request, &resolved, &Expect::default(), attempt).await
     }
 }
 

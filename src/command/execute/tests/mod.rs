@@ -3,6 +3,7 @@
 mod doubt;
 mod names;
 mod org;
+mod prompt;
 mod table;
 
 use serde_json::{Value, json};

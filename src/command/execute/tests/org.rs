@@ -51,13 +51,22 @@ pub(super) struct Command {
     pub(super) expect: Value,
     pub(super) attempt: Attempt,
     is_patient: bool,
+    is_prompt: bool,
     ahead_seconds: i64,
 }
 
 impl Command {
     pub(super) fn new(action: &'static str, parameters: Value) -> Self {
         let attempt = Attempt { number: 1, begun_at: Timestamp::now(), dry_run: false };
-        Self { action, parameters, expect: json!({}), attempt, is_patient: false, ahead_seconds: 0 }
+        Self {
+            action,
+            parameters,
+            expect: json!({}),
+            attempt,
+            is_patient: false,
+            is_prompt: false,
+            ahead_seconds: 0,
+        }
     }
 
     /// The second attempt; the first one began at this time.
@@ -75,6 +84,12 @@ impl Command {
     /// With patience for what lists do not have yet.
     pub(super) fn patient(mut self) -> Self {
         self.is_patient = true;
+        self
+    }
+
+    /// Right after its user was found.
+    pub(super) fn prompt(mut self) -> Self {
+        self.is_prompt = true;
         self
     }
 
@@ -102,7 +117,10 @@ impl Command {
             false => executor.resolve(&request).await,
         };
         let result = match resolved {
-            Ok(subjects) => executor.perform(&request, &subjects, &expect, self.attempt).await,
+            Ok(resolved) => {
+                let resolved = if self.is_prompt { resolved } else { resolved.subjects.into() };
+                executor.perform(&request, &resolved, &expect, self.attempt).await
+            }
             Err(failed) => Err(failed),
         };
         let script = shared.lock().unwrap();

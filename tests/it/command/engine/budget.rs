@@ -9,7 +9,9 @@ use crate::support::okta::Okta;
 
 /// Requests a minute in each bucket, all of them ours.
 const LIMIT: u32 = 600;
-const COMMANDS: usize = 400;
+const COMMANDS: usize = 500;
+/// Commands at work at the same time, at most, with those that have just been read.
+const AT_WORK: u64 = 64;
 const MEASURED: Duration = Duration::from_secs(20);
 
 async fn requests(okta: &Okta) -> u64 {
@@ -51,6 +53,8 @@ async fn commands_are_as_fast_as_the_budget_and_no_faster() {
         "{outcomes} commands and {asked} requests in {took:.1} s: {rate:.1} commands a second, {:.0} % of the limit",
         used * 100.0
     );
+    // To find a user is to get one. Those at work may be in the middle.
+    assert!(asked <= outcomes as u64 + AT_WORK, "{asked} requests for {outcomes} commands");
     // A window begins with what was left over, so a part of it may have more than its share.
     assert!(used > 0.7 && asked <= u64::from(LIMIT), "{used}");
     let counts = scene.okta.page("/-/requests").await;

@@ -1,0 +1,79 @@
+//! Whom and what a request names, found at Okta, and how the user was at the time: a command that is carried out right after
+//! need not look again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{command::Subjects, okta::users::User};
+
+/// How long a look is as good as one that is taken now.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// What was found of those whom a request names.
+#[derive(Debug, Clone, Default)]
+pub struct Resolved {
+    /// They.
+    pub subjects: Subjects,
+    sighting: Option<Sighting>,
+}
+
+/// A user as they were at one moment.
+#[derive(Debug, Clone)]
+struct Sighting {
+    user: User,
+    at: Instant,
+}
+
+impl Resolved {
+    /// `subjects`, and the user among them who was seen just now: all that the request is about.
+    pub(super) fn with_sighting(subjects: Subjects, user: Option<User>) -> Self {
+        let user = user.filter(|_| subjects.users.len() == 1);
+        Self { subjects, sighting: user.map(|user| Sighting { user, at: Instant::now() }) }
+    }
+
+    /// The one user whom the request is about, if they were seen just now and Okta is not at work on them.
+    pub(super) fn seen_now(&self) -> Option<User> {
+        let sighting = self.sighting.as_ref().filter(|sighting| sighting.at.elapsed() <= FRESH_FOR)?;
+        Some(sighting.user.clone()).filter(|user| user.transitioning_to.is_none())
+    }
+}
+
+/// Those who were found some time ago.
+impl From<Subjects> for Resolved {
+    fn from(subjects: Subjects) -> Self {
+        Self { subjects, sighting: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::command::UserSubject;
+
+    fn resolved(names: &[&str], status: &str, transition: &str) -> Resolved {
+        let subject = |name: &&str| UserSubject { name: (*name).to_owned(), id: None, login: None };
+        let subjects = Subjects { users: names.iter().map(subject).collect(), ..Subjects::default() };
+        let user = json!({ "id": "00u1", "status": status, "transitioningToStatus": transition });
+        Resolved::with_sighting(subjects, User::read(user))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sighting_is_of_use_for_a_moment() {
+        let ada = resolved(&["ada"], "ACTIVE", "");
+        assert_eq!(ada.seen_now().unwrap().status, "ACTIVE");
+        tokio::time::advance(FRESH_FOR).await;
+        assert!(ada.seen_now().is_some());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(ada.seen_now().is_none());
+    }
+
+    #[tokio::test]
+    async fn there_is_none_of_several_or_of_whom_okta_is_at_work_on() {
+        assert!(resolved(&["ada", "bob"], "ACTIVE", "").seen_now().is_none());
+        assert!(resolved(&["ada"], "STAGED", "ACTIVE").seen_now().is_none());
+        assert!(Resolved::from(Subjects::default()).seen_now().is_none());
+    }
+}
