@@ -297,7 +297,11 @@ async fn what_we_may_not_read_is_told() {
         let bus = Arc::new(broker.secured_bus("looker", password));
         let config = IntakeConfig::Kafka { bus, topic: "secret-commands".to_owned(), group: "g".to_owned() };
         match Intake::open(&config, "provisioning").await {
-            Ok(mut intake) => timeout(PATIENCE, intake.next()).await.expect("nothing is told").unwrap_err(),
+            Ok(mut intake) => {
+                let told = timeout(PATIENCE, intake.next()).await;
+                told.unwrap_or_else(|_| panic!("nothing is told; trouble: {:?}", intake.trouble()))
+                    .unwrap_err()
+            }
             Err(err) => err,
         }
     };

@@ -170,7 +170,8 @@ fn require_topic(consumer: &BaseConsumer<Context>) -> Result<(), Fault> {
         }
         let err = match asked {
             Ok(metadata) => match metadata.topics().first().and_then(MetadataTopic::error) {
-                None => return Ok(()),
+                // The client asks about the group at once, and tells only once that we may not be in it.
+                None => return context.desk.complaint.last().filter(Fault::is_specific).map_or(Ok(()), Err),
                 Some(error) => KafkaError::MetadataFetch(Code::from(error)),
             },
             Err(err) => err,
