@@ -206,10 +206,15 @@ impl Office {
         let Performed { result, revealed, .. } = performed;
         let names: Vec<_> = revealed.iter().map(|revealed| revealed.name).collect();
         let shown = !names.is_empty() && self.shows_secrets(job);
+        if !shown {
+            outcome.result = verdicts::without(result, &names, false);
+            let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
+            return Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))));
+        }
         let with = |result| Outcome { result, ..outcome.clone() };
-        let to_keep = with(verdicts::without(result.clone(), &names, shown));
+        let to_keep = with(verdicts::without(result.clone(), &names, true));
         let kept = self.ended(job, kept, Some(subjects), &to_keep).await?;
-        let privately = shown.then(|| with(verdicts::with(result.clone(), &revealed)));
+        let privately = Some(with(verdicts::with(result.clone(), &revealed)));
         let openly = with(verdicts::without(result, &names, false));
         Ok(Carried::Ended(kept, Box::new(Told { openly, privately })))
     }

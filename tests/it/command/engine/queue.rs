@@ -9,7 +9,7 @@ use rdkafka::{
 };
 use serde_json::Value;
 
-use super::scene::Scene;
+use super::scene::{Scene, outcomes_sink};
 use crate::support::{daemon::Workplace, kafka::Broker};
 
 const PARTITIONS: i32 = 3;
@@ -24,16 +24,8 @@ org = "acme"
 intake = { kind = "kafka", topic = "{topic}" }
 outcomes = { sink = "outcomes", subject = "outcomes.{action}" }
 {policy}
-[buses.kafka]
-kind = "kafka"
-brokers = ["{brokers}"]
-[buses.nats]
-kind = "nats"
-servers = ["{nats}"]
-[sinks.outcomes]
-kind = "nats"
-stream = "OUTCOMES"
-subject = "outcomes.others"
+{kafka}
+{outcomes}
 "#;
 
 pub(super) enum Queue {
@@ -59,8 +51,8 @@ impl Queue {
             .replace("{okta}", scene.okta.url())
             .replace("{topic}", &topic)
             .replace("{policy}", policy)
-            .replace("{brokers}", brokers)
-            .replace("{nats}", &scene.nats.url());
+            .replace("{kafka}", &broker.section())
+            .replace("{outcomes}", &outcomes_sink(&scene.nats));
         scene.workplace.configure(&text);
         scene.resume();
         let producer = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();

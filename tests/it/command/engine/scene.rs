@@ -18,16 +18,14 @@ org = "acme"
 intake = { kind = "nats", stream = "COMMANDS", subject = "commands.>" }
 outcomes = { sink = "outcomes", subject = "outcomes.{action}" }
 {policy}
-
-[buses.nats]
-kind = "nats"
-servers = ["{nats}"]
-
-[sinks.outcomes]
-kind = "nats"
-stream = "OUTCOMES"
-subject = "outcomes.others"
+{outcomes}
 "#;
+
+/// The bus and the sink of the outcomes.
+pub(super) fn outcomes_sink(nats: &NatsServer) -> String {
+    let sink = "[sinks.outcomes]\nkind = \"nats\"\nstream = \"OUTCOMES\"\nsubject = \"outcomes.others\"\n";
+    format!("{}{sink}", nats.section())
+}
 
 /// How soon a command that was not acknowledged comes again.
 const ACK_WAIT: Duration = Duration::from_secs(5);
@@ -56,7 +54,7 @@ impl Scene {
     pub(super) async fn prepare_at(okta: Okta, policy: &str) -> Self {
         let nats = NatsServer::start().await;
         create_streams(&nats).await;
-        let text = TO_NATS.replace("{policy}", policy).replace("{nats}", &nats.url());
+        let text = TO_NATS.replace("{policy}", policy).replace("{outcomes}", &outcomes_sink(&nats));
         let workplace = Workplace::new(&okta, &text);
         Self { okta, nats, workplace, daemon: None }
     }
@@ -67,7 +65,7 @@ impl Scene {
             "[orgs.acme]\nurl = \"{}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\nbudget = {{ share = 1.0 }}\n",
             self.okta.url()
         );
-        let text = TO_NATS.replace("{policy}", policy).replace("{nats}", &self.nats.url());
+        let text = TO_NATS.replace("{policy}", policy).replace("{outcomes}", &outcomes_sink(&self.nats));
         self.workplace.configure(&format!("{org}\n{text}"));
         self
     }
