@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{message::Headers, milliseconds};
-use crate::sink::{DeadLettersError, append_dead_letters};
+use crate::{
+    config::FileStem,
+    sink::{DeadLettersError, append_dead_letters},
+};
 
 /// The dead letters of the commands of one name.
 #[derive(Debug, Clone)]
@@ -64,7 +67,7 @@ enum Payload<'a> {
 impl DeadLetters {
     /// The dead letters of the commands `name` under `directory`. Touches nothing until there is one.
     pub fn new(directory: &Path, name: &str) -> Self {
-        Self { path: directory.join(format!("commands.{name}.jsonl")) }
+        Self { path: directory.join(format!("{}.jsonl", FileStem::of_dead_letters(name))) }
     }
 
     /// Where they are.

@@ -16,6 +16,7 @@ mod search;
 mod secret;
 mod signature;
 mod sink;
+mod stem;
 mod stream;
 mod whole;
 
@@ -44,6 +45,7 @@ pub use sink::{
     Compression, CreateStream, Encoding, FileSink, KafkaSink, NatsSink, Rotate, SinkConfig, StdoutSink,
     StdoutStyle,
 };
+pub(crate) use stem::FileStem;
 pub use stream::{PAGE_SIZE_MAX, RETENTION, Start, StreamConfig};
 
 /// All that the daemon is told.

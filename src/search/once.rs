@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{OrgConfig, SearchRouteConfig, SinkConfig},
-    event::Batch,
+    event::{Batch, Origin},
     route::{Committed, Feed, Rendering, RouteError, RouteStatus},
     sink::{DeadLetters, Delivered, Sink, SinkError},
 };
@@ -59,7 +59,7 @@ impl Publication {
         org: &OrgConfig,
     ) -> Result<Self, PublishError> {
         let rendering = Arc::new(Rendering::open(&route.route, org).await?);
-        let sink = Sink::open(sink, &rendering.origin, None).await?;
+        let sink = Sink::open(sink, &sink_origin(sink, &rendering.origin), None).await?;
         Ok(Self { route: route.clone(), rendering, sink })
     }
 
@@ -94,6 +94,18 @@ impl Publication {
             published.events = total;
         }
         Ok(published)
+    }
+}
+
+/// Files have one writer, and the route itself may be at work on its own: what is published by hand has others. Everywhere
+/// else it is the route that publishes.
+fn sink_origin(sink: &SinkConfig, origin: &Arc<Origin>) -> Arc<Origin> {
+    match sink {
+        SinkConfig::File(_) => {
+            let route = format!("{}.search+by-hand", origin.route);
+            Arc::new(Origin { route, ..Origin::clone(origin) })
+        }
+        SinkConfig::Kafka(_) | SinkConfig::Nats(_) | SinkConfig::Stdout(_) => Arc::clone(origin),
     }
 }
 

@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 
 use super::{
     Rejected,
-    file::names::{FILE_MODE, file_stem},
+    file::{own_files::FILE_MODE, taking_up::ends_line_at},
 };
-use crate::{event::Batch, format::push_line};
+use crate::{config::FileStem, event::Batch, format::push_line};
 
 /// The dead letters of one route.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ struct DeadLetter<'a> {
 impl DeadLetters {
     /// The dead letters of `route` under `directory`. Touches nothing until there is one.
     pub fn new(directory: &std::path::Path, route: &str) -> Self {
-        Self { path: Arc::new(directory.join(format!("{}.jsonl", file_stem(route)))) }
+        Self { path: Arc::new(directory.join(format!("{}.jsonl", FileStem::of_route(route)))) }
     }
 
     /// Where they are.
@@ -86,7 +86,12 @@ fn append(path: &std::path::Path, lines: &[u8]) -> std::io::Result<()> {
     let directory = path.parent().unwrap_or(std::path::Path::new("."));
     fs::create_dir_all(directory)?;
     let is_new = !path.exists();
-    let mut file = fs::File::options().create(true).append(true).mode(FILE_MODE).open(path)?;
+    let mut options = fs::File::options();
+    let mut file = options.create(true).read(true).append(true).mode(FILE_MODE).open(path)?;
+    // A line that a full disk or a crash cut short must spoil no other.
+    if !ends_line_at(&file, file.metadata()?.len())? {
+        file.write_all(b"\n")?;
+    }
     file.write_all(lines)?;
     file.sync_all()?;
     if is_new {

@@ -12,7 +12,7 @@ use crate::{
     okta::{Client, OktaError, Target, apps, groups, users},
     sink::{
         Finding,
-        file::writer::{WriterError, probe},
+        file::{WriterError, require_appendable},
     },
     telemetry::chain,
 };
@@ -116,17 +116,15 @@ pub(super) async fn check_places(commands: &CommandsConfig, state: &Path) -> Vec
     rows
 }
 
-/// Whether a file can be made where the audit goes. What is in the state directory is the state's own business.
+/// Whether the audit can be written. What is in the state directory is the state's own business.
 async fn check_audit_file(commands: &CommandsConfig, file: &Path, state: &Path) -> Option<Row> {
     if file.starts_with(state) {
         return None;
     }
-    // What is missing of the way there is made with the first record.
-    let directory = file.ancestors().skip(1).find(|directory| directory.exists());
-    let directory = directory.unwrap_or(Path::new(".")).to_owned();
-    let probed = tokio::task::spawn_blocking(move || probe(&directory)).await;
-    let probed = probed.unwrap_or_else(|err| Err(WriterError::interrupted(err)));
-    Some(match probed {
+    let path = file.to_owned();
+    let looked = tokio::task::spawn_blocking(move || require_appendable(&path)).await;
+    let looked = looked.unwrap_or_else(|err| Err(WriterError::interrupted(err)));
+    Some(match looked {
         Ok(()) => Row::good(what(commands), format!("the audit {} can be written", file.display())),
         Err(err) => Row::bad(what(commands), chain(&err.in_sink("the audit"))),
     })

@@ -1,7 +1,7 @@
 //! Where each route publishes: the servers, and the address with the fields that messages fill in.
 
 use crate::{
-    config::{Config, Emit, Empty, Encoding, FileSink, KafkaBus, NatsBus, RouteConfig, SinkConfig},
+    config::{Config, Emit, Empty, Encoding, FileSink, FileStem, KafkaBus, NatsBus, RouteConfig, SinkConfig},
     event::{Field, Origin, Piece, Template},
     format::Format,
 };
@@ -150,7 +150,7 @@ fn file_name(sink: &FileSink, origin: &Origin) -> Vec<Segment> {
     };
     let text = |text: &str| Segment::Text(text.to_owned());
     let mut segments = vec![
-        text(&format!("{}-", origin.route.replace('/', "."))),
+        text(&format!("{}-", FileStem::of_route(&origin.route))),
         parameter("number", "Grows by one from file to file", "[0-9]{8,}"),
         text("-"),
         parameter("begun", "The UTC time of the file's beginning", "[0-9]{8}T[0-9]{6}Z"),

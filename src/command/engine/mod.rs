@@ -55,7 +55,7 @@ use gate::Gate;
 use job::{Job, Origin, Verdict};
 use ledger::Ledger;
 use outgoing::Told;
-use trail::Trail;
+use trail::{SharedTrail, Trail};
 
 /// The first and the longest wait before something that failed is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -71,6 +71,7 @@ pub struct Engine {
     state: State,
     status: Arc<EngineStatus>,
     gate: Arc<Gate>,
+    trail: SharedTrail,
     asking: mpsc::Sender<Asked>,
     /// Whoever runs the engine has them.
     asked: tokio::sync::Mutex<mpsc::Receiver<Asked>>,
@@ -83,7 +84,7 @@ struct Office {
     executor: Executor,
     ledger: Ledger,
     gate: Arc<Gate>,
-    trail: Trail,
+    trail: Arc<Trail>,
     answers: Answers,
     dead_letters: DeadLetters,
     status: Arc<EngineStatus>,
@@ -141,7 +142,8 @@ impl Engine {
         let gate = Gate::new(&config, policy, executor.clone(), state.clone(), Arc::clone(&status));
         let (asking, asked) = mpsc::channel(ASKED_MAX);
         let (config, gate, asked) = (Arc::new(config), Arc::new(gate), tokio::sync::Mutex::new(asked));
-        Ok(Self { config, executor, state, status, gate, asking, asked })
+        let trail = SharedTrail::default();
+        Ok(Self { config, executor, state, status, gate, trail, asking, asked })
     }
 
     /// The name of the commands.
@@ -186,7 +188,7 @@ impl Engine {
             executor: self.executor.clone(),
             ledger: Ledger::new(self.state.clone(), Arc::clone(&status)),
             gate: Arc::clone(&self.gate),
-            trail: Trail::open(&config.audit, &config.org, Arc::clone(&status)).await?,
+            trail: self.trail.open(&config, Arc::clone(&status)).await?,
             answers: Answers::open(Arc::clone(&config), Arc::clone(&status)).await?,
             dead_letters: DeadLetters::new(&self.state.dead_letters_directory(), &config.name),
             at_work: Semaphore::new(config.parallel),
@@ -241,7 +243,7 @@ impl Engine {
     /// Lets changes through a limit again; says whether it had tripped. It is in the audit.
     pub async fn release(&self, wanted: &ReleaseLimit) -> Result<bool, EngineError> {
         let ReleaseLimit { limit, requested_by, reason, .. } = wanted;
-        let trail = Trail::open(&self.config.audit, &self.config.org, self.status()).await?;
+        let trail = self.trail.open(&self.config, self.status()).await?;
         let decision = trail::decision(self.name(), Decision::Released);
         let (requested_by, reason) = (requested_by.as_deref(), reason.as_deref());
         trail.record(&AuditRecord { action: Some(limit), requested_by, reason, ..decision }).await;

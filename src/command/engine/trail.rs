@@ -1,8 +1,9 @@
 //! The audit trail of the commands of one name: into a file or a sink, before anything goes on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::Timestamp;
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     EngineError, RETRY_FIRST, RETRY_MAX,
@@ -14,10 +15,14 @@ use crate::{
         audit::{AuditFile, AuditRecord},
         outlet::{Outlet, Parcel},
     },
-    config::AuditConfig,
+    config::{AuditConfig, CommandsConfig},
     stream::Backoff,
     telemetry::chain,
 };
+
+/// The trail while anybody uses it: two of them would write to the same files.
+#[derive(Debug, Default)]
+pub(super) struct SharedTrail(AsyncMutex<Weak<Trail>>);
 
 /// Where decisions are recorded.
 #[derive(Debug)]
@@ -32,8 +37,25 @@ enum Destination {
     Sink { outlet: Box<Outlet>, address: Option<AddressTemplate>, org: String },
 }
 
-impl Trail {
+impl SharedTrail {
+    /// The trail that is open, or a new one.
     pub(super) async fn open(
+        &self,
+        config: &CommandsConfig,
+        status: Arc<EngineStatus>,
+    ) -> Result<Arc<Trail>, EngineError> {
+        let mut open = self.0.lock().await;
+        if let Some(trail) = open.upgrade() {
+            return Ok(trail);
+        }
+        let trail = Arc::new(Trail::open(&config.audit, &config.org, status).await?);
+        *open = Arc::downgrade(&trail);
+        Ok(trail)
+    }
+}
+
+impl Trail {
+    async fn open(
         config: &AuditConfig,
         org: &str,
         status: Arc<EngineStatus>,
@@ -41,7 +63,7 @@ impl Trail {
         let destination = match config {
             AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
             AuditConfig::Sink(to) => {
-                let outlet = Box::new(Outlet::open(&to.sink, status.name()).await?);
+                let outlet = Box::new(Outlet::open_for_audit(&to.sink, status.name()).await?);
                 Destination::Sink { outlet, address: to.address.clone(), org: org.to_owned() }
             }
         };
@@ -87,8 +109,10 @@ impl Trail {
         }
     }
 
-    pub(super) async fn close(self) {
-        if let Destination::Sink { outlet, .. } = self.destination {
+    /// Closes the trail, unless somebody else uses it.
+    pub(super) async fn close(self: Arc<Self>) {
+        let Some(trail) = Arc::into_inner(self) else { return };
+        if let Destination::Sink { outlet, .. } = trail.destination {
             outlet.close().await;
         }
     }

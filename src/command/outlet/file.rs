@@ -7,10 +7,10 @@ use std::{
 
 use super::{OutletError, Parcel};
 use crate::{
-    config::FileSink,
+    config::{FileSink, FileStem},
     sink::{
         SinkError,
-        file::writer::{Writer, WriterError},
+        file::{Writer, WriterError},
     },
 };
 
@@ -22,11 +22,9 @@ pub(super) struct FileOutlet {
 }
 
 impl FileOutlet {
-    /// Begins a new file, after those that are there.
-    pub(super) async fn open(sink: &FileSink, commands: &str) -> Result<Self, SinkError> {
-        let name = sink.name.clone();
-        // Files of routes have one dot in their names.
-        let (sink, stem) = (sink.clone(), format!("commands.{commands}.outcomes"));
+    /// Begins a new file of the owner with this stem, after those that are there.
+    pub(super) async fn open(sink: &FileSink, stem: FileStem) -> Result<Self, SinkError> {
+        let (name, sink) = (sink.name.clone(), sink.clone());
         let opened = tokio::task::spawn_blocking(move || Writer::open(sink, stem, None)).await;
         let writer = opened.unwrap_or_else(|err| Err(WriterError::interrupted(err)));
         let writer = writer.map_err(|err| err.in_sink(&name))?;
@@ -39,8 +37,8 @@ impl FileOutlet {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             let written = writer.append([&payload]).and_then(|()| writer.prove());
             if written.is_err() {
-                // The next one tries again to cut back what may be half written, and tells if it cannot.
-                let _ = writer.cut_back();
+                // The next one tries again to make the files fit, and tells if that cannot be done.
+                let _ = writer.recover();
             }
             written
         });
@@ -72,7 +70,8 @@ mod tests {
         let sink = FileSink { name: "files".to_owned(), directory: directory.path().to_owned(), rotate };
         let files = || fs::read_dir(directory.path()).unwrap().count();
         for payload in [None, Some("{}")] {
-            let outlet = FileOutlet::open(&sink, "provisioning").await.unwrap();
+            let outlet =
+                FileOutlet::open(&sink, FileStem::of_outcomes("provisioning")).await.unwrap();
             if let Some(payload) = payload {
                 outlet.publish(&Parcel::command("provisioning", "c-1", None, payload.into())).await.unwrap();
             }

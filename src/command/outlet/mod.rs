@@ -21,7 +21,7 @@ mod stdout;
 use std::collections::BTreeSet;
 
 use crate::{
-    config::SinkConfig,
+    config::{FileStem, SinkConfig},
     sink::{Finding, SinkError},
 };
 
@@ -43,14 +43,24 @@ enum Kind {
 }
 
 impl Outlet {
-    /// Opens `sink` for what the commands `commands` have to publish. A bus is connected with the first parcel.
+    /// Opens `sink` for what the commands `commands` publish: outcomes, which have files of their own, or commands. A bus
+    /// is connected with the first parcel.
     pub async fn open(sink: &SinkConfig, commands: &str) -> Result<Self, SinkError> {
+        Self::open_with(sink, FileStem::of_outcomes(commands)).await
+    }
+
+    /// Opens `sink` for the audit of the commands `commands`, which has files of its own too.
+    pub async fn open_for_audit(sink: &SinkConfig, commands: &str) -> Result<Self, SinkError> {
+        Self::open_with(sink, FileStem::of_audit(commands)).await
+    }
+
+    async fn open_with(sink: &SinkConfig, stem: FileStem) -> Result<Self, SinkError> {
         let kind = match sink {
             #[cfg(feature = "kafka")]
             SinkConfig::Kafka(sink) => Kind::Kafka(kafka::KafkaOutlet::new(sink.clone())),
             #[cfg(feature = "nats")]
             SinkConfig::Nats(sink) => Kind::Nats(Box::new(nats::NatsOutlet::new(sink.clone()))),
-            SinkConfig::File(sink) => Kind::File(file::FileOutlet::open(sink, commands).await?),
+            SinkConfig::File(sink) => Kind::File(file::FileOutlet::open(sink, stem).await?),
             SinkConfig::Stdout(sink) => Kind::Stdout(stdout::StdoutOutlet { name: sink.name.clone() }),
             #[cfg(not(feature = "kafka"))]
             SinkConfig::Kafka(sink) => {

@@ -1,12 +1,38 @@
 //! The file sink: JSON lines, each event exactly once.
 //!
-//! The length of the file after each proved batch is kept with the cursor. On start the file is cut back to that
-//! length, and files begun after it are removed: what was written beyond the cursor will be delivered again. One
-//! blocking task a sink does the I/O; batches that wait for it share one sync.
+//! With each cursor goes a mark: the file that is being written, and its bytes that were proved. On start, and after a
+//! failure, the route delivers again what came after its cursor; what of that is on the disk already is recognised byte
+//! for byte and not written again, and what turns out to be anything else is set aside. Nothing that was proved is ever
+//! removed. One blocking task a sink does the I/O; batches that wait for it share one sync.
+//!
+//! | file | its one job |
+//! |---|---|
+//! | `name.rs` | names, read without doubt |
+//! | `lock.rs` | one writer for the files of one owner |
+//! | `own_files.rs` | listing, new files, setting aside |
+//! | `taking_up.rs` | from a mark and the disk to the file to go on with |
+//! | `tidy.rs` | what a crash left in two forms |
+//! | `current.rs` | the open file: whether it is still ours, and what it has beyond what was proved |
+//! | `writer.rs` | append, prove, recover, rotate |
+//! | `compression.rs` | closed files, compressed beside the writer |
+//! | `copies.rs` | what was set aside and has come again |
+//! | `permission.rs` | whether files could be made, for checks |
 
-pub(in crate::sink) mod names;
-mod rotation;
-pub(crate) mod writer;
+mod compression;
+mod copies;
+mod current;
+mod error;
+mod lock;
+mod name;
+pub(in crate::sink) mod own_files;
+mod permission;
+#[cfg(test)]
+mod simulation;
+pub(in crate::sink) mod taking_up;
+#[cfg(test)]
+mod tests;
+mod tidy;
+mod writer;
 
 use std::{io, sync::Arc};
 
@@ -17,11 +43,13 @@ use tokio::{
 
 use super::{Failure, Finding, Receipt, Settled, SinkError};
 use crate::{
-    config::FileSink,
+    config::{FileSink, FileStem},
     event::{Batch, Origin},
     state::SinkMark,
 };
-use writer::{Writer, WriterError};
+pub(crate) use error::WriterError;
+pub(crate) use permission::{require_appendable, require_writable};
+pub(crate) use writer::Writer;
 
 /// Requests that wait for the disk; more would only hide that it is slow.
 const WAITING_MAX: usize = 16;
@@ -46,7 +74,7 @@ impl File {
         origin: &Arc<Origin>,
         mark: Option<&SinkMark>,
     ) -> Result<Self, SinkError> {
-        let (config, stem, mark) = (config.clone(), names::file_stem(&origin.route), mark.cloned());
+        let (config, stem, mark) = (config.clone(), FileStem::of_route(&origin.route), mark.cloned());
         let name = config.name.clone();
         let opening = tokio::task::spawn_blocking(move || Writer::open(config, stem, mark.as_ref())).await;
         let writer = opening
@@ -94,8 +122,8 @@ impl File {
 /// Looks whether the directory can be written to.
 pub(super) async fn check(config: &FileSink) -> Result<Vec<Finding>, SinkError> {
     let (name, directory) = (config.name.clone(), config.directory.clone());
-    let probing = tokio::task::spawn_blocking(move || writer::probe(&directory)).await;
-    probing.unwrap_or_else(|err| Err(WriterError::interrupted(err))).map_err(|err| err.in_sink(&name))?;
+    let looking = tokio::task::spawn_blocking(move || require_writable(&directory)).await;
+    looking.unwrap_or_else(|err| Err(WriterError::interrupted(err))).map_err(|err| err.in_sink(&name))?;
     let text = format!("{} can be written to", config.directory.display());
     Ok(vec![Finding { is_warning: false, text }])
 }
@@ -115,7 +143,9 @@ fn serve(mut writer: Writer, mut waiting: mpsc::Receiver<Request>, sink: &str) {
         while let Some(request) = next {
             match request {
                 Request::Recover(answer) => {
-                    let recovered = writer.cut_back().map_err(|err| err.in_sink(sink));
+                    // What was written and not proved is taken back, so it must not be proved any more.
+                    unproved.clear();
+                    let recovered = writer.recover().map_err(|err| err.in_sink(sink));
                     // A route that ended in the meantime does not care.
                     let _ = answer.send(recovered);
                 }

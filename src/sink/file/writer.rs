@@ -1,86 +1,81 @@
-//! The file that is being written: append, prove, cut back, rotate. Blocking.
-
-use std::{
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    thread,
-};
+//! Writing the files of one owner: append, prove, recover, rotate. Blocking.
+//!
+//! Before each proof the open file is held against the one at its path. What the disk has beyond what was proved is held
+//! against what is delivered next: the same bytes are not written again, and anything else is set aside.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::{
-    names::FILE_MODE,
-    rotation::{self, FileName},
+    compression::Compressor,
+    copies,
+    current::{Current, Matching, Stray},
+    error::{WriterError, doing},
+    lock::Lock,
+    name::FileName,
+    own_files::OwnFiles,
+    taking_up::{Proved, take_up},
+    tidy::tidy,
 };
-use crate::{config::FileSink, format::push_line, sink::SinkError, state::SinkMark};
+use crate::{
+    config::{FileSink, FileStem, Rotate},
+    format::push_line,
+    state::SinkMark,
+};
 
-/// What was being done when the operating system refused.
-#[derive(Debug)]
-pub(crate) struct WriterError {
-    pub(super) action: String,
-    pub(super) source: io::Error,
-}
-
-impl WriterError {
-    pub(crate) fn interrupted(err: tokio::task::JoinError) -> Self {
-        Self { action: "open the file".to_owned(), source: io::Error::other(err) }
-    }
-
-    /// The error of the sink named `sink`.
-    pub(crate) fn in_sink(self, sink: &str) -> SinkError {
-        let Self { action, source } = self;
-        SinkError::Io { sink: sink.to_owned(), action, source }
-    }
-
-    /// The same error once more, for each of the batches that it hits.
-    pub(super) fn again(&self) -> Self {
-        let source = io::Error::new(self.source.kind(), self.source.to_string());
-        Self { action: self.action.clone(), source }
-    }
-}
-
+/// The one writer of the files of one owner.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    config: FileSink,
-    stem: String,
-    name: FileName,
-    file: fs::File,
-    /// Bytes that were written, proved or not.
-    length: u64,
-    /// The file and its length as last proved. A batch is never split over files, so neither is a proof.
-    proved: (FileName, u64),
-    /// Set by a failed write or sync: nothing more is written until the file was cut back.
-    is_broken: bool,
+    rotate: Rotate,
+    files: OwnFiles,
+    current: Current,
+    /// As last proved.
+    proved: Proved,
+    health: Health,
     lines: Vec<u8>,
-    compressing: Option<thread::JoinHandle<()>>,
+    // Before the lock: it must have ended when others may write.
+    compressor: Option<Compressor>,
+    lock: Lock,
+}
+
+/// Whether the open file can be written to.
+#[derive(Debug)]
+enum Health {
+    Sound,
+    /// Something failed, or somebody else wrote to it: what it has must be looked at.
+    InDoubt(WriterError),
+    /// It is elsewhere now, or something else is in its place.
+    Lost(WriterError),
 }
 
 impl Writer {
-    pub(crate) fn open(config: FileSink, stem: String, mark: Option<&SinkMark>) -> Result<Self, WriterError> {
-        let directory = config.directory.clone();
-        fs::create_dir_all(&directory).map_err(doing("create", &directory))?;
-        rotation::remove_partial(&directory, &stem).map_err(doing("tidy up", &directory))?;
-        let marked = match mark {
-            Some(SinkMark::File { name, length_bytes }) => {
-                FileName::parse(&stem, name).map(|name| (name, *length_bytes))
-            }
+    /// Takes up the files of `stem` where `mark` says that they stood; without one it begins a new file.
+    pub(crate) fn open(
+        config: FileSink,
+        stem: FileStem,
+        mark: Option<&SinkMark>,
+    ) -> Result<Self, WriterError> {
+        let FileSink { name: sink, directory, rotate } = config;
+        let proved = match mark {
+            Some(SinkMark::File { name, length_bytes }) => FileName::parse_plain(&stem, name)
+                .map(|name| Proved { name, length: *length_bytes }),
             _ => None,
         };
-        let (name, length) = match marked {
-            Some(marked) => marked,
-            None => (next_name(&directory, &stem)?, 0),
-        };
-        let file = open_cut_back(&directory, &stem, &name, length)?;
-        let proved = (name.clone(), length);
-        let lines = Vec::new();
-        Ok(Self { config, stem, name, file, length, proved, is_broken: false, lines, compressing: None })
+        let files = OwnFiles { sink, directory, stem };
+        files.create_directory()?;
+        let lock = Lock::acquire(&files.directory, &files.stem)?;
+        tidy(&files, proved.as_ref().map(|proved| &proved.name))?;
+        let current = take_up(&files, proved.as_ref())?;
+        let proved = Proved { name: current.name.clone(), length: current.length };
+        let compressor = rotate.compress.map(|compression| Compressor::start(files.clone(), compression));
+        let writer =
+            Self { rotate, files, current, proved, health: Health::Sound, lines: Vec::new(), compressor, lock };
+        writer.tell_closed();
+        Ok(writer)
     }
 
     pub(super) fn mark(&self) -> SinkMark {
-        SinkMark::File { name: self.name.to_string(), length_bytes: self.length }
+        SinkMark::File { name: self.current.name.to_string(), length_bytes: self.current.length }
     }
 
     /// Writes a line for each of `payloads`, without proving them.
@@ -88,250 +83,167 @@ impl Writer {
         &mut self,
         payloads: impl IntoIterator<Item = &'a Bytes>,
     ) -> Result<(), WriterError> {
-        if self.is_broken {
-            return Err(doing("write to", &self.path())(io::Error::other("an earlier write failed")));
+        self.require_sound()?;
+        self.require_ours()?;
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        for payload in payloads {
+            push_line(payload, &mut lines);
         }
+        let put = self.put(&lines);
+        self.lines = lines;
+        self.doubt_if_failed(put)
+    }
+
+    fn put(&mut self, lines: &[u8]) -> Result<(), WriterError> {
         if self.is_full() {
             self.rotate()?;
         }
-        self.lines.clear();
-        for payload in payloads {
-            push_line(payload, &mut self.lines);
+        let mut rest = lines;
+        while self.current.ahead.is_some() && !rest.is_empty() {
+            rest = &rest[self.follow(rest)?..];
         }
-        let written = self.file.write_all(&self.lines);
-        self.is_broken = written.is_err();
-        written.map_err(doing("write to", &self.path()))?;
-        self.length += self.lines.len() as u64;
-        Ok(())
+        self.current.write(rest)
     }
 
-    /// Brings all that was written to the disk.
+    /// Brings all that was written to the disk, and sees that it is where it is looked for.
     pub(crate) fn prove(&mut self) -> Result<(), WriterError> {
-        let synced = self.file.sync_data();
-        self.is_broken |= synced.is_err();
-        synced.map_err(doing("sync", &self.path()))?;
-        self.proved = (self.name.clone(), self.length);
+        self.require_sound()?;
+        let synced = self.current.sync();
+        self.doubt_if_failed(synced)?;
+        self.require_ours()?;
+        self.proved = Proved { name: self.current.name.clone(), length: self.current.length };
+        self.tell_closed();
         Ok(())
     }
 
-    /// Throws away what was written but not proved.
-    pub(crate) fn cut_back(&mut self) -> Result<(), WriterError> {
-        let (name, length) = self.proved.clone();
-        self.file = open_cut_back(&self.config.directory, &self.stem, &name, length)?;
-        (self.name, self.length, self.is_broken) = (name, length, false);
+    /// Makes the files fit for writing again after a failure, from what was proved on.
+    pub(crate) fn recover(&mut self) -> Result<(), WriterError> {
+        self.files.create_directory()?;
+        if !self.lock.is_in_place() {
+            self.lock = Lock::acquire(&self.files.directory, &self.files.stem)?;
+        }
+        let is_proved_one = self.current.name == self.proved.name;
+        self.current = match &self.health {
+            Health::Lost(_) if is_proved_one => {
+                let next = Current::begin(&self.files, self.proved.name.number)?;
+                if let Err(err) = self.current.take_back(self.proved.length) {
+                    tracing::debug!(file = %self.current.path.display(), %err, "what was not proved stays in it");
+                }
+                next
+            }
+            Health::Sound | Health::InDoubt(_) | Health::Lost(_) => take_up(&self.files, Some(&self.proved))?,
+        };
+        self.proved = Proved { name: self.current.name.clone(), length: self.current.length };
+        self.health = Health::Sound;
         Ok(())
     }
 
-    /// Waits for what still runs in the background.
-    pub(crate) fn finish(mut self) {
-        self.await_compression();
+    /// Ends what still runs in the background and lets others write.
+    pub(crate) fn finish(self) {
+        let Self { files, proved, compressor, lock, .. } = self;
+        drop(compressor);
+        copies::drop_copies(&files, &proved);
+        lock.release();
     }
 
     /// The same, and leaves no file behind that nothing was ever written to.
     pub(crate) fn finish_unless_empty(self) {
-        let (path, is_empty) = (self.path(), self.length == 0);
-        self.finish();
-        if is_empty && let Err(err) = fs::remove_file(&path) {
-            tracing::debug!(file = %path.display(), %err, "an empty file stays");
+        let is_empty = self.current.length == 0 && self.current.require_ours().is_ok();
+        if is_empty && let Err(err) = std::fs::remove_file(&self.current.path) {
+            tracing::debug!(file = %self.current.path.display(), %err, "an empty file stays");
         }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.config.directory.join(self.name.to_string())
+        self.finish();
     }
 
     /// Whether the next batch begins a new file.
     pub(super) fn is_full(&self) -> bool {
-        if self.length == 0 {
+        if self.current.length == 0 || self.current.ahead.is_some() {
             return false;
         }
-        let age = self.name.begun().map(|begun| Timestamp::now().duration_since(begun));
-        let is_old = age.is_some_and(|age| age.unsigned_abs() >= self.config.rotate.age);
-        is_old || self.length >= self.config.rotate.size_bytes
+        let age = Timestamp::now().duration_since(self.current.name.begun);
+        age.unsigned_abs() >= self.rotate.age || self.current.length >= self.rotate.size_bytes
     }
 
-    /// Closes the file and begins the next. All of the closed file is proved first, so that it is never cut again while
-    /// this process lives.
+    /// Closes the file and begins the next. All of the closed file is proved first, so that it is never changed again
+    /// while this process lives.
     fn rotate(&mut self) -> Result<(), WriterError> {
         self.prove()?;
-        let closed = self.path();
-        let name = FileName::new(&self.stem, self.name.number + 1, Timestamp::now());
-        self.file = open_cut_back(&self.config.directory, &self.stem, &name, 0)?;
-        (self.name, self.length) = (name.clone(), 0);
-        self.proved = (name, 0);
-        self.compress_in_background(closed);
+        self.current = Current::begin(&self.files, self.current.name.number)?;
+        self.proved = Proved { name: self.current.name.clone(), length: 0 };
+        self.tell_closed();
         Ok(())
     }
 
-    /// Compresses on a thread of its own, one file at a time.
-    fn compress_in_background(&mut self, closed: PathBuf) {
-        let Some(compression) = self.config.rotate.compress else { return };
-        self.await_compression();
-        self.compressing = Some(thread::spawn(move || {
-            if let Err(err) = rotation::compress(&closed, compression) {
-                tracing::error!(file = %closed.display(), %err, "cannot compress a closed file; it stays as it is");
-            }
-        }));
-    }
-
-    fn await_compression(&mut self) {
-        if let Some(thread) = self.compressing.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("compressing a closed file ended abnormally");
+    /// Holds `lines` against what is there. How much of them is there now.
+    fn follow(&mut self, lines: &[u8]) -> Result<usize, WriterError> {
+        let matching = self.current.matching(lines)?;
+        let bytes = match matching {
+            Matching::All => lines.len(),
+            Matching::Ends { bytes, .. } | Matching::Differs { bytes } => bytes,
+        };
+        self.current.length += bytes as u64;
+        match matching {
+            Matching::All => {}
+            Matching::Ends { is_between_lines, .. } => self.go_to_later(is_between_lines)?,
+            Matching::Differs { .. } => self.set_aside()?,
         }
+        Ok(bytes)
     }
-}
 
-/// The name of the first file after all that the route has in the directory.
-fn next_name(directory: &Path, stem: &str) -> Result<FileName, WriterError> {
-    let files = rotation::list(directory, stem).map_err(doing("list", directory))?;
-    let number = files.last().map_or(1, |(last, _)| last.number + 1);
-    Ok(FileName::new(stem, number, Timestamp::now()))
-}
-
-/// Opens the file with its first `length` bytes, and removes the route's files that were begun after it.
-fn open_cut_back(
-    directory: &Path,
-    stem: &str,
-    name: &FileName,
-    length: u64,
-) -> Result<fs::File, WriterError> {
-    let path = directory.join(name.to_string());
-    for (later, path) in rotation::list(directory, stem).map_err(doing("list", directory))? {
-        if later.number > name.number {
-            fs::remove_file(&path).map_err(doing("remove", &path))?;
+    /// The open file ends here: goes on in the one after it, if there is one.
+    fn go_to_later(&mut self, is_between_lines: bool) -> Result<(), WriterError> {
+        let Some(mut ahead) = self.current.ahead.take() else { return Ok(()) };
+        let next = if is_between_lines { ahead.later.pop_front() } else { None };
+        if let Some(next) = next {
+            self.current.sync()?;
+            self.require_ours()?;
+            self.current = Current::resume(&self.files, next.name, 0, ahead.later)?;
+            return Ok(());
         }
-    }
-    if length > 0 {
-        rotation::restore(&path).map_err(doing("find the proved part of", &path))?;
-    }
-    let mut options = fs::File::options();
-    let file = options.create(true).append(true).mode(FILE_MODE).open(&path).map_err(doing("open", &path))?;
-    let found = file.metadata().map_err(doing("look at", &path))?.len();
-    if found < length {
-        let source = io::Error::other(format!(
-            "it has {found} bytes, but {length} were proved: somebody cut or replaced it; move it away and put back \
-             a copy of the same length, or start the route anew"
-        ));
-        return Err(doing("continue", &path)(source));
-    }
-    file.set_len(length).map_err(doing("cut back", &path))?;
-    file.sync_all().map_err(doing("sync", &path))?;
-    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(doing("sync", directory))?;
-    Ok(file)
-}
-
-/// Whether files can be made in `directory`, which is created if need be.
-pub(crate) fn probe(directory: &Path) -> Result<(), WriterError> {
-    fs::create_dir_all(directory).map_err(doing("create", directory))?;
-    let path = directory.join(".oktabus-check");
-    fs::write(&path, b"").and_then(|()| fs::remove_file(&path)).map_err(doing("write to", directory))
-}
-
-fn doing(action: &str, path: &Path) -> impl FnOnce(io::Error) -> WriterError {
-    let action = format!("cannot {action} {}", path.display());
-    move |source| WriterError { action, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::{
-        config::{Compression, Rotate},
-        event::{Batch, tests::batch},
-    };
-
-    fn config(directory: &Path, size_bytes: u64) -> FileSink {
-        let rotate =
-            Rotate { size_bytes, age: Duration::from_secs(86_400), compress: Some(Compression::Zstd) };
-        FileSink { name: "archive".to_owned(), directory: directory.to_owned(), rotate }
+        ahead.later.iter().try_for_each(|later| self.files.set_aside(&later.path))
     }
 
-    fn payloads(batch: &Batch) -> impl Iterator<Item = &Bytes> {
-        batch.messages().map(|message| message.payload)
+    /// What is there is something else: sets it aside and goes on in a new file, since whoever wrote it may go on too.
+    fn set_aside(&mut self) -> Result<(), WriterError> {
+        let Some(ahead) = self.current.ahead.take() else { return Ok(()) };
+        let Current { file, path, length, .. } = &self.current;
+        self.files.set_aside_tail(file, path, *length)?;
+        self.require_ours()?;
+        ahead.later.iter().try_for_each(|later| self.files.set_aside(&later.path))?;
+        self.current = Current::begin(&self.files, self.current.name.number)?;
+        Ok(())
     }
 
-    fn content(directory: &Path) -> String {
-        let files = rotation::list(directory, "r").unwrap();
-        let read = |path: &Path| match path.extension().unwrap().to_str().unwrap() {
-            "zst" => zstd::decode_all(fs::File::open(path).unwrap()).unwrap(),
-            _ => fs::read(path).unwrap(),
-        };
-        files.iter().map(|(_, path)| String::from_utf8(read(path)).unwrap()).collect()
-    }
-
-    #[test]
-    fn what_was_not_proved_is_gone_after_a_crash() {
-        let directory = tempfile::tempdir().unwrap();
-        let mark = {
-            let mut writer = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), None).unwrap();
-            writer.append(payloads(&batch("[1,2]"))).unwrap();
-            writer.prove().unwrap();
-            let mark = writer.mark();
-            writer.append(payloads(&batch("[3]"))).unwrap();
-            mark
-        };
-        assert_eq!(content(directory.path()), "1\n2\n3\n");
-        let mut writer =
-            Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), Some(&mark)).unwrap();
-        writer.append(payloads(&batch("[4]"))).unwrap();
-        assert_eq!(content(directory.path()), "1\n2\n4\n");
-    }
-
-    #[test]
-    fn a_file_that_was_closed_and_compressed_after_the_cursor_is_taken_up_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let mark = {
-            let mut writer = Writer::open(config(directory.path(), 1), "r".to_owned(), None).unwrap();
-            writer.append(payloads(&batch("[1]"))).unwrap();
-            writer.prove().unwrap();
-            let mark = writer.mark();
-            for more in ["[2]", "[3]"] {
-                writer.append(payloads(&batch(more))).unwrap();
-                writer.prove().unwrap();
-            }
-            writer.finish();
-            mark
-        };
-        assert_eq!(content(directory.path()), "1\n2\n3\n");
-        let writer = Writer::open(config(directory.path(), 1), "r".to_owned(), Some(&mark)).unwrap();
-        assert_eq!(content(directory.path()), "1\n");
-        assert_eq!(writer.mark(), mark);
-    }
-
-    #[test]
-    fn a_failure_is_cut_back_to_what_was_proved() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut writer = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), None).unwrap();
-        writer.append(payloads(&batch("[1]"))).unwrap();
-        writer.prove().unwrap();
-        writer.append(payloads(&batch("[2]"))).unwrap();
-        writer.cut_back().unwrap();
-        writer.append(payloads(&batch("[3,4]")).skip(1)).unwrap();
-        assert_eq!(content(directory.path()), "1\n4\n");
-    }
-
-    #[test]
-    fn files_of_an_earlier_life_are_left_alone() {
-        let directory = tempfile::tempdir().unwrap();
-        for expected in ["1\n", "1\n1\n"] {
-            let mut writer = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), None).unwrap();
-            writer.append(payloads(&batch("[1]"))).unwrap();
-            assert_eq!(content(directory.path()), expected);
+    /// The error because of which nothing is written until the files were recovered, if there is one.
+    fn require_sound(&self) -> Result<(), WriterError> {
+        match &self.health {
+            Health::Sound => Ok(()),
+            Health::InDoubt(err) | Health::Lost(err) => Err(err.again()),
         }
     }
 
-    #[test]
-    fn a_file_shorter_than_what_was_proved_is_an_error_that_says_so() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut writer = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), None).unwrap();
-        writer.append(payloads(&batch("[1]"))).unwrap();
-        let mark = writer.mark();
-        fs::write(writer.path(), "").unwrap();
-        let error = Writer::open(config(directory.path(), 1 << 20), "r".to_owned(), Some(&mark)).unwrap_err();
-        assert!(error.source.to_string().contains("0 bytes, but 2 were proved"), "{error:?}");
+    fn require_ours(&mut self) -> Result<(), WriterError> {
+        let Err(stray) = self.current.require_ours() else { return Ok(()) };
+        let err = doing("go on with", &self.current.path)(std::io::Error::other(stray));
+        let told = err.again();
+        self.health = match stray {
+            Stray::Gone { .. } | Stray::Replaced => Health::Lost(err),
+            Stray::Shorter { .. } | Stray::Longer { .. } => Health::InDoubt(err),
+        };
+        Err(told)
+    }
+
+    fn doubt_if_failed(&mut self, done: Result<(), WriterError>) -> Result<(), WriterError> {
+        if let (Err(err), Health::Sound) = (&done, &self.health) {
+            self.health = Health::InDoubt(err.again());
+        }
+        done
+    }
+
+    fn tell_closed(&self) {
+        if let Some(compressor) = &self.compressor {
+            compressor.closed_below(self.proved.name.number);
+        }
     }
 }

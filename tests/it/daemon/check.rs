@@ -15,6 +15,30 @@ async fn what_works_is_shown_as_a_table() {
 }
 
 #[tokio::test]
+async fn a_check_changes_nothing() {
+    use std::{fs, os::unix::fs::symlink};
+
+    let okta = Okta::with_backlog(10).await;
+    let workplace = Workplace::new(&okta, TO_FILES);
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    assert!(!workplace.path("archive").exists(), "what is missing is made by who runs the daemon");
+
+    fs::create_dir(workplace.path("archive")).unwrap();
+    fs::write(workplace.path("precious"), "precious").unwrap();
+    symlink("../precious", workplace.path("archive/.oktabus-check")).unwrap();
+    let said = workplace.oktabus(&["check"]).await;
+    assert!(said.code == Some(0) && said.stdout.contains("archive can be written to"), "{}", said.stdout);
+    assert_eq!(fs::read_to_string(workplace.path("precious")).unwrap(), "precious");
+    assert!(workplace.path("archive/.oktabus-check").is_symlink());
+
+    fs::remove_dir_all(workplace.path("archive")).unwrap();
+    fs::write(workplace.path("archive"), "").unwrap();
+    let said = workplace.oktabus(&["check"]).await;
+    assert!(said.code == Some(69) && said.stdout.contains("is not a directory"), "{}", said.stdout);
+}
+
+#[tokio::test]
 async fn what_does_not_work_is_told_with_the_reason() {
     let okta = Okta::with_backlog(10).await;
     let workplace = Workplace::new(&okta, TO_FILES);

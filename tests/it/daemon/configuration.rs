@@ -7,6 +7,13 @@ use crate::support::daemon::Workplace;
 
 const ORG: &str = "[orgs.acme]\ndomain = \"acme.okta.com\"\nauth = { token_file = \"{dir}/token\" }\n";
 
+/// A route of this name beside commands that write into the same directory.
+fn owned(route: &str) -> String {
+    let named = format!("{{ sink = \"files\", name = \"{route}\" }}");
+    let commands = "[commands.hr]\norg = \"acme\"\nallow = [\"user.get\"]\noutcomes = { sink = \"files\" }\naudit = { sink = \"files\" }\n";
+    format!("{}{commands}", TO_FILES.replace("{ sink = \"files\" }", &named))
+}
+
 async fn refusal(rest: &str) -> String {
     let workplace = Workplace::with_orgs(rest);
     let said = workplace.oktabus(&["check", "--offline"]).await;
@@ -47,6 +54,18 @@ async fn mistakes_are_told_with_place_and_remedy() {
             "does not filter by `published`",
         ),
         (TO_FILES.replace("\"200ms\"", "\"often\""), "streams.log.poll_interval"),
+        (
+            owned("commands/hr/outcomes"),
+            "would keep files of the same names, `commands.hr.outcomes…`, as the outcomes of the commands `hr`",
+        ),
+        (
+            owned("commands/hr/audit"),
+            "would keep files of the same names, `commands.hr.audit…`, as the audit of the commands `hr`",
+        ),
+        (
+            owned("commands/hr"),
+            "would keep files of the same names, `commands.hr…`, as the dead letters of the commands `hr`",
+        ),
         (
             TO_FILES.to_owned() + "[sinks.idle]\nkind = \"stdout\"\n",
             "sinks.idle: no route leads to this sink",

@@ -1,5 +1,6 @@
 //! The real daemon against a simulated org: what a user relies on, seen from outside.
 
+mod archive;
 mod check;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod check_commands;

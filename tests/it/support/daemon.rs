@@ -197,8 +197,13 @@ pub(crate) fn uuid(event: &str) -> String {
 }
 
 fn lines(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    // Locks and what was set aside are no part of it.
+    let is_archive = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        [".jsonl", ".jsonl.zst"].iter().any(|end| name.ends_with(end))
+    };
+    let mut files: Vec<_> = entries.filter(is_archive).collect();
     files.sort();
     let read = |path: &PathBuf| match path.extension().and_then(|extension| extension.to_str()) {
         Some("zst") => String::from_utf8(zstd::decode_all(File::open(path).unwrap()).unwrap()).unwrap(),

@@ -5,6 +5,7 @@ mod budget;
 mod by_hand;
 mod crash;
 mod faults;
+mod files;
 mod order;
 mod policy;
 mod queue;

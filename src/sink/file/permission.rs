@@ -1,0 +1,71 @@
+//! Whether files can be made in a directory, computed and not tried: a check changes nothing.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+
+use super::error::{WriterError, doing};
+
+/// Refuses a directory in which this user cannot make files. One that does not exist must be one that this user can
+/// make.
+pub(crate) fn require_writable(directory: &Path) -> Result<(), WriterError> {
+    let Some(existing) = nearest_existing(directory) else {
+        return Err(doing("create", directory)(io::ErrorKind::NotFound.into()));
+    };
+    let action = if existing == directory { "write to" } else { "create" };
+    let refused = |source| Err(doing(action, directory)(source));
+    if !existing.is_dir() {
+        return refused(io::Error::other(format!("{} is not a directory", existing.display())));
+    }
+    let access = accessat(CWD, &existing, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+    access.or_else(|err| refused(io::Error::other(format!("{}: {}", existing.display(), io::Error::from(err)))))
+}
+
+/// Refuses a file that this user cannot append to, or cannot make where it does not exist.
+pub(crate) fn require_appendable(file: &Path) -> Result<(), WriterError> {
+    if file.symlink_metadata().is_err() {
+        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        return require_writable(directory.unwrap_or(Path::new(".")));
+    }
+    let access = accessat(CWD, file, Access::WRITE_OK, AtFlags::EACCESS);
+    access.map_err(|err| doing("write to", file)(err.into()))
+}
+
+/// The directory itself, or what there is of the way to it.
+fn nearest_existing(directory: &Path) -> Option<PathBuf> {
+    let mut ancestors = directory.ancestors().map(|ancestor| match ancestor.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => ancestor,
+    });
+    ancestors.find(|ancestor| ancestor.symlink_metadata().is_ok()).map(Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_there_and_what_is_not_are_judged_and_left_as_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "precious").unwrap();
+        std::os::unix::fs::symlink(&file, directory.path().join(".oktabus-check")).unwrap();
+
+        require_writable(directory.path()).unwrap();
+        require_writable(&directory.path().join("a/b")).unwrap();
+        let told = |path: &Path| {
+            let WriterError { action, source } = require_writable(path).unwrap_err();
+            format!("{action}: {source}")
+        };
+        assert!(told(&file).contains("is not a directory"), "{}", told(&file));
+        let below = file.join("below");
+        assert!(told(&below).starts_with("cannot create"), "{}", told(&below));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+}
