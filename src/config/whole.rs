@@ -53,7 +53,10 @@ fn shared_files(config: &Config) -> Vec<Problem> {
         let name = &commands.name;
         let mut owns = |directory, stem, key: &str, what: &str| {
             let path = format!("commands.{name}{key}");
-            known.insert((directory, stem), FileOwner { path, who: format!("{what} of the commands `{name}`") });
+            known.insert(
+                (directory, stem),
+                FileOwner { path, who: format!("{what} of the commands `{name}`") },
+            );
         };
         owns(dead_letters, FileStem::of_dead_letters(name), "", "the dead letters");
         if let SinkConfig::File(sink) = &commands.outcomes.sink {

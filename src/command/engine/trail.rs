@@ -55,11 +55,7 @@ impl SharedTrail {
 }
 
 impl Trail {
-    async fn open(
-        config: &AuditConfig,
-        org: &str,
-        status: Arc<EngineStatus>,
-    ) -> Result<Self, EngineError> {
+    async fn open(config: &AuditConfig, org: &str, status: Arc<EngineStatus>) -> Result<Self, EngineError> {
         let destination = match config {
             AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
             AuditConfig::Sink(to) => {

@@ -70,8 +70,7 @@ mod tests {
         let sink = FileSink { name: "files".to_owned(), directory: directory.path().to_owned(), rotate };
         let files = || fs::read_dir(directory.path()).unwrap().count();
         for payload in [None, Some("{}")] {
-            let outlet =
-                FileOutlet::open(&sink, FileStem::of_outcomes("provisioning")).await.unwrap();
+            let outlet = FileOutlet::open(&sink, FileStem::of_outcomes("provisioning")).await.unwrap();
             if let Some(payload) = payload {
                 outlet.publish(&Parcel::command("provisioning", "c-1", None, payload.into())).await.unwrap();
             }

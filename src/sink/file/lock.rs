@@ -12,8 +12,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-
-
 use super::{
     error::{WriterError, doing},
     own_files::{FILE_MODE, no_follow},
@@ -82,7 +80,6 @@ fn open(path: &Path) -> io::Result<fs::File> {
     let mut options = fs::File::options();
     options.create(true).truncate(false).write(true).mode(FILE_MODE).custom_flags(no_follow()).open(path)
 }
-
 
 /// Whether `file` is what is at `path`.
 pub(super) fn is_at(file: &fs::File, path: &Path) -> bool {

@@ -79,8 +79,8 @@ impl fmt::Display for FileName {
 
 fn form(ending: &str) -> Option<Form> {
     let is_count = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if ending.ends_with(PARTIAL) {
-        return Some(Form::Partial);
+    if let Some(whole) = ending.strip_suffix(PARTIAL) {
+        return form(whole).map(|_| Form::Partial);
     }
     let (ending, is_superseded) = match ending.rsplit_once(SUPERSEDED) {
         Some((ending, count)) => (ending, is_count(count).then_some(true)?),
@@ -101,10 +101,13 @@ fn form(ending: &str) -> Option<Form> {
 
 /// Where the file at `path` is once it is compressed.
 pub(super) fn compressed(path: &Path, compression: Compression) -> PathBuf {
-    with_ending(path, match compression {
-        Compression::Gzip => ".gz",
-        Compression::Zstd => ".zst",
-    })
+    with_ending(
+        path,
+        match compression {
+            Compression::Gzip => ".gz",
+            Compression::Zstd => ".zst",
+        },
+    )
 }
 
 /// Where a copy that becomes `path` is made.
@@ -163,6 +166,7 @@ mod tests {
             ("audit", "audit-1-20231114T221320Z.jsonl"),
             ("audit", "audit-+0000001-20231114T221320Z.jsonl"),
             ("audit", "audit-00000001-20231114T221320Z.jsonl.bak"),
+            ("audit", "audit-00000001-20231114T221320Z.jsonl.bak.partial"),
             ("audit", "audit-00000001-20231114T221320Z.jsonl.superseded-"),
             ("audit", "audit-00000001-20231114T221320Z.json"),
             ("audit", "audit-00000001-20231314T221320Z.jsonl"),

@@ -118,7 +118,12 @@ impl OwnFiles {
     }
 
     /// Sets aside what `file` at `path` has from `offset` on, and cuts it there.
-    pub(super) fn set_aside_tail(&self, file: &fs::File, path: &Path, offset: u64) -> Result<(), WriterError> {
+    pub(super) fn set_aside_tail(
+        &self,
+        file: &fs::File,
+        path: &Path,
+        offset: u64,
+    ) -> Result<(), WriterError> {
         let aside = name::superseded(path);
         let bytes = self.copy_tail(file, &aside, offset).map_err(doing("set aside the end of", path))?;
         self.sync()?;

@@ -21,7 +21,8 @@ pub(crate) fn require_writable(directory: &Path) -> Result<(), WriterError> {
         return refused(io::Error::other(format!("{} is not a directory", existing.display())));
     }
     let access = accessat(CWD, &existing, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
-    access.or_else(|err| refused(io::Error::other(format!("{}: {}", existing.display(), io::Error::from(err)))))
+    access
+        .or_else(|err| refused(io::Error::other(format!("{}: {}", existing.display(), io::Error::from(err)))))
 }
 
 /// Refuses a file that this user cannot append to, or cannot make where it does not exist.

@@ -45,8 +45,8 @@ enum Loss {
 /// Opens the file to go on with: the one that `proved` names; failing that, the one after it or a new one.
 pub(super) fn take_up(files: &OwnFiles, proved: Option<&Proved>) -> Result<Current, WriterError> {
     let Some(proved) = proved else { return Current::begin(files, 0) };
-    let mut later = later(files, proved.name.number)?;
     let Some(loss) = judge(proved.length, look(files, proved)?) else {
+        let later = later(files, proved.name.number)?;
         return Current::resume(files, proved.name.clone(), proved.length, later);
     };
     if proved.length > 0 {
@@ -57,9 +57,15 @@ pub(super) fn take_up(files: &OwnFiles, proved: Option<&Proved>) -> Result<Curre
              the route goes on in the next file"
         );
     }
+    take_up_after(files, &proved.name)
+}
+
+/// Opens the file to go on with where `lost` is no longer ours: the one after it, or a new one.
+pub(super) fn take_up_after(files: &OwnFiles, lost: &FileName) -> Result<Current, WriterError> {
+    let mut later = later(files, lost.number)?;
     match later.pop_front() {
         Some(next) => Current::resume(files, next.name, 0, later),
-        None => Current::begin(files, proved.name.number),
+        None => Current::begin(files, lost.number),
     }
 }
 

@@ -307,7 +307,10 @@ fn bytes_of_somebody_else_are_set_aside_and_destroy_nothing() {
     let place = Place::new();
     let (told, writer) = touched(&place, |file| add(file, "foreign, and half a li"));
     assert!(told.contains("22 bytes"), "{told}");
-    assert_eq!((archive(place.path()), aside(place.path())), ("1\n2\n3\n".into(), "foreign, and half a li".into()));
+    assert_eq!(
+        (archive(place.path()), aside(place.path())),
+        ("1\n2\n3\n".into(), "foreign, and half a li".into())
+    );
 
     // Before the next batch, and then a kill.
     let mark = writer.mark();

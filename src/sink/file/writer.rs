@@ -14,7 +14,7 @@ use super::{
     lock::Lock,
     name::FileName,
     own_files::OwnFiles,
-    taking_up::{Proved, take_up},
+    taking_up::{Proved, take_up, take_up_after},
     tidy::tidy,
 };
 use crate::{
@@ -57,8 +57,9 @@ impl Writer {
     ) -> Result<Self, WriterError> {
         let FileSink { name: sink, directory, rotate } = config;
         let proved = match mark {
-            Some(SinkMark::File { name, length_bytes }) => FileName::parse_plain(&stem, name)
-                .map(|name| Proved { name, length: *length_bytes }),
+            Some(SinkMark::File { name, length_bytes }) => {
+                FileName::parse_plain(&stem, name).map(|name| Proved { name, length: *length_bytes })
+            }
             _ => None,
         };
         let files = OwnFiles { sink, directory, stem };
@@ -68,8 +69,16 @@ impl Writer {
         let current = take_up(&files, proved.as_ref())?;
         let proved = Proved { name: current.name.clone(), length: current.length };
         let compressor = rotate.compress.map(|compression| Compressor::start(files.clone(), compression));
-        let writer =
-            Self { rotate, files, current, proved, health: Health::Sound, lines: Vec::new(), compressor, lock };
+        let writer = Self {
+            rotate,
+            files,
+            current,
+            proved,
+            health: Health::Sound,
+            lines: Vec::new(),
+            compressor,
+            lock,
+        };
         writer.tell_closed();
         Ok(writer)
     }
@@ -126,7 +135,7 @@ impl Writer {
         let is_proved_one = self.current.name == self.proved.name;
         self.current = match &self.health {
             Health::Lost(_) if is_proved_one => {
-                let next = Current::begin(&self.files, self.proved.name.number)?;
+                let next = take_up_after(&self.files, &self.proved.name)?;
                 if let Err(err) = self.current.take_back(self.proved.length) {
                     tracing::debug!(file = %self.current.path.display(), %err, "what was not proved stays in it");
                 }

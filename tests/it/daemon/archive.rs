@@ -188,10 +188,8 @@ async fn an_older_state_that_is_put_back_costs_no_archive() {
 async fn a_kill_in_the_middle_of_compressing_leaves_one_form_of_each_file() {
     let okta = Okta::with_backlog(400).await;
     let text = TO_FILES.replace("start", "page_size = 50\nstart");
-    let workplace = Workplace::new(
-        &okta,
-        &format!("{text}rotate = {{ size = \"16 KiB\", compress = \"zstd\" }}\n"),
-    );
+    let workplace =
+        Workplace::new(&okta, &format!("{text}rotate = {{ size = \"16 KiB\", compress = \"zstd\" }}\n"));
     let is_compressed = || files(&workplace, ".jsonl").len() == 1;
     let daemon = workplace.start(&[]);
     eventually("closed files to be compressed", async || {

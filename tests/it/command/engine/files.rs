@@ -51,7 +51,8 @@ async fn outcomes_audit_and_releases_share_a_directory_and_nothing_is_lost() {
             for _ in 0..5 {
                 sent += 1;
                 let parameters = json!({ "user": "ada@acme.com" });
-                let command = json!({ "id": format!("c-{sent}"), "action": "user.get", "parameters": parameters });
+                let command =
+                    json!({ "id": format!("c-{sent}"), "action": "user.get", "parameters": parameters });
                 scene.send(command).await;
             }
             until(async || lines(&scene, "commands.hr.outcomes-").len() == sent).await;
