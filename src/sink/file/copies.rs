@@ -51,7 +51,7 @@ fn is_copy(aside: &OwnFile, all: &[OwnFile], proved: &Proved) -> io::Result<bool
     }
     let mut missing: HashSet<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
     // What a crash cut short is the beginning of a line.
-    let torn = bytes.split_inclusive(|byte| *byte == b'\n').last().filter(|line| !line.ends_with(b"\n"));
+    let torn = bytes.split_inclusive(|byte| *byte == b'\n').next_back().filter(|line| !line.ends_with(b"\n"));
     let mut budget = READ_BYTES_MAX;
     let since = all.iter().filter(|file| file.is_archive() && file.name.number >= aside.name.number);
     for file in since.filter(|file| file.name.number <= proved.name.number) {

@@ -15,7 +15,7 @@ pub(crate) fn require_writable(directory: &Path) -> Result<(), WriterError> {
     let Some(existing) = nearest_existing(directory) else {
         return Err(doing("create", directory)(io::ErrorKind::NotFound.into()));
     };
-    let action = if existing == directory { "write to" } else { "create" };
+    let action = if existing == directory && existing.is_dir() { "write to" } else { "create" };
     let refused = |source| Err(doing(action, directory)(source));
     if !existing.is_dir() {
         return refused(io::Error::other(format!("{} is not a directory", existing.display())));

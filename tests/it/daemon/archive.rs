@@ -27,9 +27,13 @@ async fn at_tail(backlog: usize) -> (Okta, Workplace, Daemon) {
 async fn arrives(okta: &Okta, workplace: &Workplace, gone: &[String]) {
     let mut expected = okta.uuids().await;
     expected.retain(|uuid| !gone.contains(uuid));
-    let arrived = || workplace.path("archive").exists().then(|| workplace.uuids("archive"));
-    eventually("all events in the archive", async || arrived().filter(|uuids| uuids.len() >= expected.len()))
-        .await;
+    // Somebody else's lines may be there for a while.
+    let is_event = |line: &String| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    let arrived = || match workplace.path("archive").exists() {
+        true => workplace.lines("archive").iter().filter(|line| is_event(line)).count(),
+        false => 0,
+    };
+    eventually("all events in the archive", async || (arrived() >= expected.len()).then_some(())).await;
     assert_eq!(workplace.uuids("archive"), expected, "{}", workplace.log());
 }
 
@@ -214,7 +218,7 @@ async fn a_kill_in_the_middle_of_compressing_leaves_one_form_of_each_file() {
         (is_compressed() && files(&workplace, ".partial").is_empty()).then_some(())
     })
     .await;
-    assert_eq!(files(&workplace, ".zst"), closed);
+    assert!(files(&workplace, ".zst").starts_with(&closed));
     arrives(&okta, &workplace, &[]).await;
     daemon.terminate().await;
     assert!(daemon.ended().await.success());
