@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::status::RouteStatus;
+use super::{retry::retry_until, status::RouteStatus};
 use crate::{
     state::{StateClass, StateError},
     stream::Backoff,
@@ -39,17 +39,18 @@ impl Durable {
         F: Future<Output = Result<u64, StateError>>,
     {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
-        let generation = loop {
-            match attempt().await {
-                Ok(generation) => break generation,
-                Err(err) if err.class() == StateClass::Transient => self.report(&err),
-                Err(err) => return Err(err),
-            }
-            let wait = tokio::time::sleep(backoff.next_wait());
-            if self.stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(None);
+        let attempt = || {
+            let attempt = attempt();
+            async {
+                match attempt.await {
+                    Err(err) if err.class() == StateClass::Transient => Err(err),
+                    kept => Ok(kept),
+                }
             }
         };
+        let kept = retry_until(&mut backoff, &self.stop, attempt, |err| self.report(err));
+        let Some(kept) = kept.await else { return Ok(None) };
+        let generation = kept?;
         if self.status.state_recovered() {
             tracing::info!(route = self.status.name(), "the state can be written again");
         }
