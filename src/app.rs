@@ -29,6 +29,9 @@ use loops::{Loop, of_searches, of_streams};
 use opening::open_state;
 use supervisor::{Supervisor, supervise};
 
+/// How long somebody who reads an admin page may take once everything else has ended.
+const PAGES_GRACE: Duration = Duration::from_secs(1);
+
 /// The daemon, built but not running.
 #[derive(Debug)]
 pub struct App {
@@ -162,7 +165,11 @@ impl App {
         stop.cancel();
         while control.join_next().await.is_some() {}
         stop_admin.cancel();
-        while pages.join_next().await.is_some() {}
+        // Whoever reads a page slowly, or not at all, is not waited for.
+        let served = async { while pages.join_next().await.is_some() {} };
+        if tokio::time::timeout(PAGES_GRACE, served).await.is_err() {
+            pages.shutdown().await;
+        }
         if let Err(err) = self.state.close().await {
             // Every commit is on the disk; the witness is only a little older than it could be.
             tracing::warn!(err = chain(&err), "the witness of the state could not be written at the end");

@@ -117,7 +117,9 @@ impl Route {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
         let durable = Durable { status: Arc::clone(&self.status), stop: stop.clone() };
-        let mut cursor = RouteCursor::open(&self.state, durable, beginning).await?;
+        let Some(mut cursor) = RouteCursor::open(&self.state, durable, beginning).await? else {
+            return Ok(End::Stopped);
+        };
         // A first start is durable before anything else happens: coming back later must not mean starting later.
         if cursor.begin().await? == Committed::GivenUp {
             return Ok(End::Stopped);

@@ -114,9 +114,7 @@ fn describe() {
 
 /// The series of `route` are there, at 0: an alert must not miss the first time.
 pub(crate) fn route_exists(route: &str) {
-    page_delivered(route, 0, 0);
-    page_selected(route, 0, 0);
-    for name in [GAPS, STATE_FAILURES] {
+    for name in [PAGES, DELIVERED, DEAD_LETTERS, FILTERED, DROPPED, GAPS, STATE_FAILURES] {
         counter!(name, "route" => route.to_owned()).increment(0);
     }
     for class in SINK_CLASSES {
