@@ -148,7 +148,8 @@ impl Route {
         let (pages_max, status) = (self.config.in_flight_pages, Arc::clone(&self.status));
         let delivery = Delivery::new(Pages::new(rendering, cursor), pages_max, sink, dead_letters, status);
         // Reading ends when it is told to or has caught up; delivery then settles what is left.
-        let (_, stopped) = while_delivering(reading.run(stop), delivery.run(pages, stop)).await;
+        let delivering = Box::pin(delivery.run(pages, stop));
+        let (_, stopped) = while_delivering(reading.run(stop), delivering).await;
         match stopped? {
             Stop::Drained if !stop.is_cancelled() => Ok(End::CaughtUp),
             Stop::Drained | Stop::GivenUp => Ok(End::Stopped),

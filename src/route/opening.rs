@@ -31,7 +31,7 @@ pub(crate) async fn open_sink(
     stop: &CancellationToken,
 ) -> Option<Sink> {
     let mut backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
-    let attempt = || alive_while(status, Sink::open(config, origin, mark));
+    let attempt = || alive_while(status, Box::pin(Sink::open(config, origin, mark)));
     let opening = retry_until(&mut backoff, stop, attempt, |err| report(status, err));
     // Opening a sink publishes nothing, so it may be given up.
     let sink = stop.run_until_cancelled(opening).await??;

@@ -151,9 +151,9 @@ impl Reading {
 /// When the oldest event was published; one that does not say it has just been. None: there are no events. Okta writes
 /// all times alike, so that as texts they sort as times do.
 fn oldest(events: &Events, now: Timestamp) -> Option<Timestamp> {
-    let published = |text: &str| text.parse::<Timestamp>().map_or(now, |published| published.min(now));
-    let first = events.iter().filter_map(|event| event.published().map(str::to_owned)).min();
-    first.map(|text| published(&text)).or_else(|| (events.len() > 0).then_some(now))
+    let published = events.iter().filter_map(|event| event.published()).min();
+    let published = published.and_then(|published| published.parse::<Timestamp>().ok());
+    (!events.is_empty()).then(|| published.map_or(now, |published| published.min(now)))
 }
 
 /// When the last event was published, about which what comes next was too.
@@ -161,4 +161,31 @@ fn last(events: &Events, now: Timestamp) -> Timestamp {
     let last = events.len().checked_sub(1).and_then(|last| events.get(last));
     let published = last.and_then(|event| event.published()?.parse::<Timestamp>().ok());
     published.map_or(now, |published| published.min(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(body: &'static str) -> (Option<Timestamp>, Timestamp) {
+        let (events, now) = (Events::parse(body.into()).unwrap(), at(12));
+        (oldest(&events, now), last(&events, now))
+    }
+
+    fn at(hour: u8) -> Timestamp {
+        format!("2026-11-29T{hour:02}:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn a_page_is_as_old_as_its_oldest_event_and_ends_with_its_last() {
+        let page = r#"[{"published":"2026-11-29T10:00:00.000Z"},{"published":"2026-11-29T07:00:00.000Z"},{"published":"2026-11-29T11:00:00.000Z"}]"#;
+        assert_eq!(times(page), (Some(at(7)), at(11)));
+    }
+
+    #[test]
+    fn what_says_no_time_or_one_to_come_has_just_been() {
+        assert_eq!(times(r#"[{"published":"2036-01-01T00:00:00.000Z"},{}]"#), (Some(at(12)), at(12)));
+        assert_eq!(times(r#"[{"published":"yesterday"}]"#), (Some(at(12)), at(12)));
+        assert_eq!(times("[]"), (None, at(12)));
+    }
 }

@@ -145,11 +145,11 @@ pub(crate) fn org_exists(org: &str) {
 pub(crate) fn commands_exist(
     commands: &str,
     actions: impl IntoIterator<Item = &'static str>,
-    statuses: impl IntoIterator<Item = &'static str> + Clone,
+    statuses: &[&'static str],
     troubles: impl IntoIterator<Item = &'static str>,
 ) {
     for action in actions {
-        for status in statuses.clone() {
+        for status in statuses.iter().copied() {
             counter!(COMMANDS, "commands" => commands.to_owned(), "action" => action, "status" => status)
                 .increment(0);
         }

@@ -141,9 +141,9 @@ impl EngineStatus {
     /// Makes all series of these commands known, before anything is counted.
     pub(crate) fn register_metrics(&self) {
         let actions = Action::ALL.iter().map(|action| action.name()).chain(["unknown"]);
-        let statuses = Status::ALL.iter().map(|status| status.name());
+        let statuses: Vec<_> = Status::ALL.iter().map(|status| status.name()).collect();
         let troubles = Trouble::ALL.into_iter().map(Trouble::name);
-        metrics::commands_exist(&self.name, actions, statuses, troubles);
+        metrics::commands_exist(&self.name, actions, &statuses, troubles);
     }
 
     /// How the commands stand now.

@@ -1,6 +1,6 @@
 //! Going on after a failure of the sink.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,7 @@ impl<F: Feed> Delivery<F> {
                 return Ok(None);
             }
             // Whoever closes a sink need not wait until it has recovered.
-            let recovering = alive_while(&self.status, self.sink.recover());
+            let recovering = alive_while(&self.status, Box::pin(self.sink.recover()));
             let Some(recovered) = stop.run_until_cancelled(recovering).await else { return Ok(None) };
             let republished = match recovered {
                 Ok(()) => self.republish(stop).await,
@@ -80,7 +80,7 @@ impl<F: Feed> Delivery<F> {
             let Some(Unsettled { batch, from, fate: Fate::Failed, .. }) = self.unsettled.get(at) else {
                 continue;
             };
-            let (batch, from) = (batch.clone(), *from);
+            let (batch, from) = (Arc::clone(batch), *from);
             let Some(published) = self.publish(&batch, from, stop).await else { return Ok(None) };
             let receipt = published?;
             if let Some(unsettled) = self.unsettled.get_mut(at) {

@@ -30,8 +30,10 @@ impl<F: Feed> Delivery<F> {
         stop: &CancellationToken,
     ) -> Option<Result<Receipt, SinkError>> {
         let complaints = self.sink.complaints();
+        // Large, with a client in it.
+        let publishing = Box::pin(self.sink.publish(batch, from));
         // Without a complaint it is the back-pressure of a sink that works.
-        patient(&self.status, stop, &complaints, self.sink.publish(batch, from)).await
+        patient(&self.status, stop, &complaints, publishing).await
     }
 
     /// Waits until a batch is settled, while nothing else is done.
