@@ -1,6 +1,8 @@
 //! Builds everything from the configuration; starts it, drains it and stops it.
 
 mod loops;
+mod opening;
+mod series;
 mod supervisor;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
@@ -24,7 +26,11 @@ use crate::{
     telemetry::chain,
 };
 use loops::{Loop, of_searches, of_streams};
+use opening::open_state;
 use supervisor::{Supervisor, supervise};
+
+/// How long somebody who reads an admin page may take once everything else has ended.
+const PAGES_GRACE: Duration = Duration::from_secs(1);
 
 /// The daemon, built but not running.
 #[derive(Debug)]
@@ -103,8 +109,8 @@ impl App {
             Some(Recovery::Store) => Opening::FromStore,
             Some(Recovery::Since(time)) => Opening::At(cursors_at(&streams, time)),
         };
-        let state = State::open(Places::from(&config.runtime.state), opening).await?;
         let address = config.runtime.admin.listen;
+        let state = open_state(&Places::from(&config.runtime.state), &opening, address).await?;
         let admin =
             TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
 
@@ -112,6 +118,7 @@ impl App {
         loops.extend(of_searches(&config, &clients, &state));
         let engines = Engines::new(&config, &clients, &state)?;
         loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
+        series::register(&config, &engines);
         let mut watched = Watched::new(config.runtime.admin.stalled_after, state.clone());
         watched.routes = loops.iter().filter_map(Loop::watched).collect();
         watched.commands = engines.all().map(|engine| engine.status()).collect();
@@ -137,6 +144,8 @@ impl App {
         let stop_admin = CancellationToken::new();
         let mut pages = JoinSet::new();
         pages.spawn(admin::serve(self.admin, Arc::clone(&self.watched), stop_admin.clone()));
+        let (watched, until_end) = (Arc::clone(&self.watched), stop_admin.clone());
+        pages.spawn(async move { watched.pulse.run(&until_end).await });
 
         let grace = self.config.runtime.shutdown_grace;
         let mut control = JoinSet::new();
@@ -156,7 +165,11 @@ impl App {
         stop.cancel();
         while control.join_next().await.is_some() {}
         stop_admin.cancel();
-        while pages.join_next().await.is_some() {}
+        // Whoever reads a page slowly, or not at all, is not waited for.
+        let served = async { while pages.join_next().await.is_some() {} };
+        if tokio::time::timeout(PAGES_GRACE, served).await.is_err() {
+            pages.shutdown().await;
+        }
         if let Err(err) = self.state.close().await {
             // Every commit is on the disk; the witness is only a little older than it could be.
             tracing::warn!(err = chain(&err), "the witness of the state could not be written at the end");

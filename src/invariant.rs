@@ -21,6 +21,21 @@ pub enum Invariant {
 }
 
 impl Invariant {
+    /// All that are checked.
+    pub const ALL: [Self; 6] = [
+        Self::CursorNeedsProof,
+        Self::GenerationIncreases,
+        Self::SlotFiresOnce,
+        Self::InFlightIsBounded,
+        Self::OneOutcome,
+        Self::AcknowledgedWhenDurable,
+    ];
+
+    /// Makes the series of all of them known, before any is broken.
+    pub fn register() {
+        Self::ALL.into_iter().for_each(|invariant| metrics::invariant_exists(invariant.name()));
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::CursorNeedsProof => "cursor_needs_proof",

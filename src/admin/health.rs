@@ -8,7 +8,11 @@ use crate::{
     route::{Phase, Snapshot},
 };
 
-/// Why the daemon is not alive: routes that do nothing at all, not even fail. To start the process again would help.
+/// Work that blocks and has got no thread for so long is worth telling of.
+const BLOCKED_AFTER: Duration = Duration::from_secs(10);
+
+/// Why the daemon is not alive: loops that do nothing at all, not even wait for others or fail. To start the process again
+/// would help. A bus or an org that is away is no reason.
 pub(super) fn alive(watched: &Watched) -> Vec<String> {
     let routes = watched.routes.iter();
     let hanging = routes.filter_map(|route| {
@@ -17,14 +21,21 @@ pub(super) fn alive(watched: &Watched) -> Vec<String> {
     });
     let commands = watched.commands.iter().map(|status| status.snapshot());
     let stuck = commands.filter_map(|commands| are_hanging(&commands, watched.stalled_after));
-    hanging.chain(stuck).collect()
+    let blocked = is_blocked(watched.pulse.missed_for(), watched.stalled_after);
+    hanging.chain(stuck).chain(blocked).collect()
 }
 
 /// Why the daemon is not ready: routes that are not delivering, for reasons outside of it.
 pub(super) fn ready(watched: &Watched) -> Vec<String> {
     let snapshots = watched.snapshots();
     let commands = watched.commands.iter().filter_map(|status| are_unready(&status.snapshot()));
-    snapshots.iter().filter_map(is_unready).chain(commands).collect()
+    let blocked = is_blocked(watched.pulse.missed_for(), BLOCKED_AFTER);
+    snapshots.iter().filter_map(is_unready).chain(commands).chain(blocked).collect()
+}
+
+fn is_blocked(missed_for: Duration, patience: Duration) -> Option<String> {
+    (missed_for > patience)
+        .then(|| format!("work on the disk has got no thread for {} s: all are taken", missed_for.as_secs()))
 }
 
 fn is_hanging(route: &Snapshot, patience: Duration) -> Option<String> {
@@ -62,6 +73,7 @@ fn is_unready(route: &Snapshot) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::Pulse;
 
     fn snapshot(phase: Phase, since_alive: u64, sink_trouble: Option<&str>) -> Snapshot {
         Snapshot {
@@ -74,6 +86,7 @@ mod tests {
             published_max: None,
             advanced_at: None,
             lag_seconds: 0.0,
+            held: 0,
             okta_trouble: None,
             sink_trouble: sink_trouble.map(str::to_owned),
             state_trouble: None,
@@ -96,5 +109,29 @@ mod tests {
         assert!(is_hanging(&snapshot(Phase::AtTail, 301, None), patience).is_some());
         assert_eq!(is_hanging(&snapshot(Phase::AtTail, 299, None), patience), None);
         assert_eq!(is_hanging(&snapshot(Phase::Ended, 9_999, None), patience), None);
+    }
+
+    #[test]
+    fn work_that_gets_no_thread_is_noticed() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+        runtime.unwrap().block_on(async {
+            tokio::time::pause();
+            let (release, hold) = std::sync::mpsc::channel::<()>();
+            let taken = tokio::task::spawn_blocking(move || hold.recv());
+            let (pulse, stop) = (Pulse::default(), tokio_util::sync::CancellationToken::new());
+            let watching = async {
+                // Time stands still by itself while a thread is at work.
+                tokio::time::advance(BLOCKED_AFTER * 2).await;
+                assert!(is_blocked(pulse.missed_for(), BLOCKED_AFTER).unwrap().contains("no thread"));
+                drop(release);
+                let _ = taken.await;
+                while is_blocked(pulse.missed_for(), BLOCKED_AFTER).is_some() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                stop.cancel();
+            };
+            tokio::join!(pulse.run(&stop), watching);
+        });
     }
 }

@@ -3,6 +3,8 @@
 mod client;
 mod export;
 mod health;
+mod pulse;
+mod starting;
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,6 +21,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use client::{AdminClientError, ask};
+pub use pulse::Pulse;
+pub use starting::serve_starting;
 
 use crate::{
     command::engine::{EngineSnapshot, EngineStatus},
@@ -37,6 +41,8 @@ pub struct Watched {
     pub commands: Vec<Arc<EngineStatus>>,
     /// The clients of the orgs, whose budgets are of interest.
     pub clients: Vec<Arc<Client>>,
+    /// Whether work that blocks gets a thread.
+    pub pulse: Pulse,
     stalled_after: Duration,
     state: DurableState,
     metrics: Option<PrometheusHandle>,
@@ -78,6 +84,7 @@ impl Watched {
             routes: Vec::new(),
             commands: Vec::new(),
             clients: Vec::new(),
+            pulse: Pulse::default(),
             stalled_after,
             state,
             metrics: metrics::recorder(),
@@ -108,7 +115,8 @@ impl Watched {
         for snapshot in self.snapshots() {
             let now = jiff::Timestamp::now();
             let age = snapshot.advanced_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
-            metrics::route(&snapshot.route, snapshot.lag_seconds, age, snapshot.trouble().is_some());
+            let in_trouble = snapshot.trouble().is_some();
+            metrics::route(&snapshot.route, snapshot.lag_seconds, age, in_trouble, snapshot.held);
         }
         for status in &self.commands {
             let EngineSnapshot { commands, held, waiting, tripped, troubles, .. } = status.snapshot();

@@ -66,8 +66,12 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
 pub(super) async fn prepare(file: &Path, recovery: Option<Recovery>) -> Result<(App, StopSignals), Exit> {
     let config = Config::load(file).map_err(|err| fail(Exit::Usage, &err))?;
     logging::start(&config.runtime.log.level, config.runtime.log.style);
-    let signals = StopSignals::listen().map_err(|err| fail(Exit::Bug, &err))?;
-    let app = App::build(config, recovery).await.map_err(|err| refuse(&err, file))?;
+    let mut signals = StopSignals::listen().map_err(|err| fail(Exit::Bug, &err))?;
+    let app = tokio::select! {
+        app = App::build(config, recovery) => app.map_err(|err| refuse(&err, file))?,
+        // It may wait for its disk.
+        () = signals.next() => return Err(Exit::Done),
+    };
     Ok((app, signals))
 }
 

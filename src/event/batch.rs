@@ -48,7 +48,7 @@ pub struct Batch {
     rendered: Vec<Rendered>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Rendered {
     event: u32,
     payload: Payload,
@@ -98,6 +98,12 @@ impl Batch {
             }
         }
         Self { id, origin, events, rendered }
+    }
+
+    /// A batch of the same id with the messages at these indices alone.
+    pub fn part(&self, indices: impl IntoIterator<Item = usize>) -> Self {
+        let rendered = indices.into_iter().filter_map(|index| self.rendered.get(index).cloned()).collect();
+        Self { id: self.id, origin: Arc::clone(&self.origin), events: Arc::clone(&self.events), rendered }
     }
 
     /// Where the messages come from.

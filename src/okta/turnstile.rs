@@ -21,7 +21,6 @@ pub(super) struct Turnstiles {
 /// The budget of one bucket, and those who wait for it.
 #[derive(Debug)]
 struct Turnstile {
-    bucket: Bucket,
     queue: Mutex<Queue>,
     /// Something changed for whoever waits.
     changed: Notify,
@@ -57,12 +56,12 @@ impl Turnstiles {
         self.turnstile(bucket).lock().budget.status(Instant::now())
     }
 
-    /// Sets the gauges of every bucket that has been used.
+    /// Sets the gauges of every bucket, used or not.
     pub(super) fn report(&self) {
-        let turnstiles: Vec<_> = self.lock().values().map(Arc::clone).collect();
-        for turnstile in turnstiles {
-            let status = turnstile.lock().budget.status(Instant::now());
-            status.report(&self.org, turnstile.bucket);
+        for bucket in Bucket::ALL {
+            let turnstile = self.lock().get(&bucket).map(Arc::clone);
+            let status = turnstile.map(|turnstile| turnstile.lock().budget.status(Instant::now()));
+            status.unwrap_or_default().report(&self.org, bucket);
         }
     }
 
@@ -71,7 +70,7 @@ impl Turnstiles {
         let turnstile = by_bucket.entry(bucket).or_insert_with(|| {
             let budget = Budget::new(self.share, fastrand::u64(..));
             let queue = Mutex::new(Queue { budget, line: Line::default() });
-            Arc::new(Turnstile { bucket, queue, changed: Notify::new() })
+            Arc::new(Turnstile { queue, changed: Notify::new() })
         });
         Arc::clone(turnstile)
     }

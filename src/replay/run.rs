@@ -17,7 +17,7 @@ use crate::{
     config::{RouteConfig, SinkConfig},
     event::Origin,
     okta::{Client, logs},
-    route::{Committed, Delivery, Durable, Rendering, RouteStatus, Stop, open_sink},
+    route::{Committed, Delivery, Durable, Rendering, RouteStatus, Stop, open_sink, while_delivering},
     sink::DeadLetters,
     state::State,
     telemetry::chain,
@@ -141,11 +141,11 @@ impl Replay {
         let pages_max = self.route.in_flight_pages;
         let delivery = Delivery::new(feed, pages_max, sink, dead_letters, Arc::clone(status));
         // What was read when reading ends, for whatever reason, is still delivered.
-        let (read, delivered) = tokio::join!(reading.run(halt), delivery.run(parts, halt));
+        let (read, delivered) = while_delivering(reading.run(halt), delivery.run(parts, halt)).await;
         if delivered? == Stop::GivenUp {
             return Ok(());
         }
-        read?;
+        read.transpose()?;
         if tally.is_finished() {
             state.drop_notes(vec![note_name]).await?;
         }

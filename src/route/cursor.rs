@@ -36,13 +36,18 @@ struct Expected {
 }
 
 impl RouteCursor {
-    /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens.
-    pub(super) async fn open(state: &State, durable: Durable, beginning: Cursor) -> Result<Self, StateError> {
+    /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens. None:
+    /// told to stop while the state could not be read.
+    pub(super) async fn open(
+        state: &State,
+        durable: Durable,
+        beginning: Cursor,
+    ) -> Result<Option<Self>, StateError> {
         let question = beginning.question.clone();
-        let stored = state.load(durable.status.name()).await?;
+        let Some(stored) = durable.keep(|| state.load(durable.status.name())).await? else { return Ok(None) };
         let Stored { generation, cursor } = stored.unwrap_or(Stored { generation: 0, cursor: beginning });
         let (state, cursor) = (state.clone(), Arc::new(cursor));
-        Ok(Self { state, durable, question, generation, cursor, expected: VecDeque::new() })
+        Ok(Some(Self { state, durable, question, generation, cursor, expected: VecDeque::new() }))
     }
 
     /// Makes a cursor that has just begun durable.

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::status::RouteStatus;
+use super::{retry::retry_until, status::RouteStatus};
 use crate::{
     state::{StateClass, StateError},
     stream::Backoff,
@@ -32,28 +32,29 @@ pub(crate) struct Durable {
 }
 
 impl Durable {
-    /// Calls `attempt` as often as it takes, with the same record each time, so that an attempt that got through although
+    /// Calls `attempt`, which reads or commits, as often as it takes, with the same record each time, so that an attempt that got through although
     /// it was not acknowledged is recognised. None: told to stop.
-    pub(crate) async fn keep<F>(&self, mut attempt: impl FnMut() -> F) -> Result<Option<u64>, StateError>
+    pub(crate) async fn keep<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<Option<T>, StateError>
     where
-        F: Future<Output = Result<u64, StateError>>,
+        F: Future<Output = Result<T, StateError>>,
     {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
-        let generation = loop {
-            match attempt().await {
-                Ok(generation) => break generation,
-                Err(err) if err.class() == StateClass::Transient => self.report(&err),
-                Err(err) => return Err(err),
-            }
-            let wait = tokio::time::sleep(backoff.next_wait());
-            if self.stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(None);
+        let attempt = || {
+            let attempt = attempt();
+            async {
+                match attempt.await {
+                    Err(err) if err.class() == StateClass::Transient => Err(err),
+                    kept => Ok(kept),
+                }
             }
         };
+        let kept = retry_until(&mut backoff, &self.stop, attempt, |err| self.report(err));
+        let Some(kept) = kept.await else { return Ok(None) };
+        let kept = kept?;
         if self.status.state_recovered() {
             tracing::info!(route = self.status.name(), "the state can be written again");
         }
-        Ok(Some(generation))
+        Ok(Some(kept))
     }
 
     fn report(&self, err: &StateError) {

@@ -8,15 +8,17 @@ mod cursor;
 mod delivery;
 mod durable;
 mod feed;
+mod lag;
 mod opening;
 mod pages;
 mod reading;
 mod rendering;
+mod retry;
 mod selection;
 mod status;
 mod trouble;
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -115,12 +117,14 @@ impl Route {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
         let durable = Durable { status: Arc::clone(&self.status), stop: stop.clone() };
-        let mut cursor = RouteCursor::open(&self.state, durable, beginning).await?;
+        let Some(mut cursor) = RouteCursor::open(&self.state, durable, beginning).await? else {
+            return Ok(End::Stopped);
+        };
         // A first start is durable before anything else happens: coming back later must not mean starting later.
         if cursor.begin().await? == Committed::GivenUp {
             return Ok(End::Stopped);
         }
-        self.status.cursor_loaded(cursor.generation(), cursor.cursor());
+        self.status.cursor_loaded(cursor.generation(), cursor.cursor(), self.stream.start());
         let rendering = Rendering::open(&self.config, self.stream.client().org()).await?;
         let mark = cursor.cursor().mark.as_ref();
         let Some(sink) = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await else {
@@ -144,7 +148,8 @@ impl Route {
         let (pages_max, status) = (self.config.in_flight_pages, Arc::clone(&self.status));
         let delivery = Delivery::new(Pages::new(rendering, cursor), pages_max, sink, dead_letters, status);
         // Reading ends when it is told to or has caught up; delivery then settles what is left.
-        let (_, stopped) = tokio::join!(reading.run(stop), delivery.run(pages, stop));
+        let delivering = Box::pin(delivery.run(pages, stop));
+        let (_, stopped) = while_delivering(reading.run(stop), delivering).await;
         match stopped? {
             Stop::Drained if !stop.is_cancelled() => Ok(End::CaughtUp),
             Stop::Drained | Stop::GivenUp => Ok(End::Stopped),
@@ -155,5 +160,42 @@ impl Route {
         let link = cursor.cursor().link.parse();
         let link = link.map_err(|source| RouteError::Link { route: self.config.name.clone(), source })?;
         Ok(Position { link, published_max: cursor.cursor().published_max })
+    }
+}
+
+/// Reads for as long as there is somebody who delivers: what ends delivery is known at once, whatever reading waits for.
+/// What was read when reading ends is still delivered. None: reading did not come to its end.
+pub(crate) async fn while_delivering<R, D>(
+    reading: impl Future<Output = R>,
+    delivering: impl Future<Output = D>,
+) -> (Option<R>, D) {
+    let mut delivering = std::pin::pin!(delivering);
+    let read = tokio::select! {
+        biased;
+        delivered = &mut delivering => return (None, delivered),
+        read = reading => read,
+    };
+    (Some(read), delivering.await)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_ends_delivery_is_known_while_reading_waits() {
+        let (read, delivered) = while_delivering(pending::<()>(), ready("the cursor was moved")).await;
+        assert_eq!((read, delivered), (None, "the cursor was moved"));
+    }
+
+    #[tokio::test]
+    async fn what_was_read_is_delivered_when_reading_ends() {
+        let delivering = async {
+            tokio::task::yield_now().await;
+            "all of it"
+        };
+        assert_eq!(while_delivering(ready("read"), delivering).await, (Some("read"), "all of it"));
     }
 }

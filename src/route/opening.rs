@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::status::{RouteStatus, class_name};
+use super::{
+    delivery::alive_while,
+    retry::retry_until,
+    status::{RouteStatus, class_name},
+};
 use crate::{
     config::SinkConfig,
     event::Origin,
@@ -27,19 +31,12 @@ pub(crate) async fn open_sink(
     stop: &CancellationToken,
 ) -> Option<Sink> {
     let mut backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
-    loop {
-        // Opening a sink publishes nothing, so it may be given up.
-        match stop.run_until_cancelled(Sink::open(config, origin, mark)).await? {
-            Ok(sink) => {
-                status.sink_recovered();
-                return Some(sink);
-            }
-            Err(err) => {
-                report(status, &err);
-                stop.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await?;
-            }
-        }
-    }
+    let attempt = || alive_while(status, Box::pin(Sink::open(config, origin, mark)));
+    let opening = retry_until(&mut backoff, stop, attempt, |err| report(status, err));
+    // Opening a sink publishes nothing, so it may be given up.
+    let sink = stop.run_until_cancelled(opening).await??;
+    status.sink_recovered();
+    Some(sink)
 }
 
 fn report(status: &RouteStatus, err: &SinkError) {

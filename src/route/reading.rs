@@ -1,28 +1,39 @@
 //! The reading half of a route: walks the stream ahead of delivery, as far as pages and bytes in flight allow.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use jiff::Timestamp;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    status::{Phase, RouteStatus},
+    lag::Frontier,
+    status::{Half, Phase, RouteStatus, Undelivered},
     trouble::report_okta,
 };
 use crate::{
     config::RouteConfig,
+    event::Events,
     stream::{Read, Reader, Step},
     telemetry::metrics,
 };
 
+/// How often a route that waits for room shows that it is alive.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
 /// Bytes are counted in units of this size, because semaphores count in 32 bits.
 const UNIT_BYTES: usize = 1_024;
 
-/// A page with the room that it takes; the room is free again when this is dropped.
+/// A page with the room that it takes; the room is free again, and the page is delivered, when this is dropped.
 #[derive(Debug)]
 pub(super) struct PageInFlight {
     pub(super) read: Read,
     _room: [OwnedSemaphorePermit; 2],
+    /// None: it has no events.
+    _undelivered: Option<Undelivered>,
 }
 
 #[derive(Debug)]
@@ -63,15 +74,17 @@ impl Reading {
     /// handed over will be read again.
     pub(super) async fn run(mut self, stop: &CancellationToken) {
         stop.run_until_cancelled(self.walk()).await;
+        self.status.at_rest(Half::Reading);
     }
 
     async fn walk(&mut self) -> Option<()> {
         loop {
-            let page_room = Arc::clone(&self.page_room).acquire_owned().await.ok()?;
+            let page_room = self.room(Arc::clone(&self.page_room).acquire_owned()).await?;
+            let asked_at = Instant::now();
             match self.reader.step().await {
                 Step::Read(read) => {
                     let (is_tail, is_end) = (read.page.is_tail(), read.page.is_end());
-                    self.hand_over(read, page_room).await?;
+                    self.hand_over(read, asked_at, page_room).await?;
                     if is_end && self.until_caught_up {
                         return None;
                     }
@@ -87,6 +100,7 @@ impl Reading {
                 Step::Refused { error, since, wait } => {
                     drop(page_room);
                     self.status.link_refused();
+                    self.status.read_to(Frontier::MoreFrom(since));
                     metrics::possible_gap(self.status.name());
                     tracing::error!(
                         route = self.status.name(), %error, %since,
@@ -98,13 +112,80 @@ impl Reading {
         }
     }
 
-    async fn hand_over(&mut self, read: Read, page_room: OwnedSemaphorePermit) -> Option<()> {
+    async fn hand_over(
+        &mut self,
+        read: Read,
+        asked_at: Instant,
+        page_room: OwnedSemaphorePermit,
+    ) -> Option<()> {
+        let now = Timestamp::now();
+        // First what is there, then what is not: in between nothing may seem to be delivered.
+        let undelivered = oldest(&read.page.events, now).map(|oldest| self.status.undelivered(oldest));
+        self.status.read_to(if read.page.is_tail() {
+            Frontier::NothingSince(asked_at)
+        } else {
+            Frontier::MoreFrom(last(&read.page.events, now))
+        });
         self.status.okta_answered();
         self.status.enter(if read.page.is_tail() { Phase::AtTail } else { Phase::Reading });
         // A single page larger than all the room must pass too.
         let units = (read.page.events.size_bytes() / UNIT_BYTES).min(self.units_max);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let byte_room = Arc::clone(&self.byte_room).acquire_many_owned(units).await.ok()?;
-        self.pages.send(PageInFlight { read, _room: [page_room, byte_room] }).await.ok()
+        let byte_room = self.room(Arc::clone(&self.byte_room).acquire_many_owned(units)).await?;
+        let room = [page_room, byte_room];
+        self.pages.send(PageInFlight { read, _room: room, _undelivered: undelivered }).await.ok()
+    }
+
+    /// Waits for room, which takes as long as the sink does, and gives signs of life meanwhile.
+    async fn room<T, E>(&self, room: impl Future<Output = Result<T, E>>) -> Option<T> {
+        let mut room = std::pin::pin!(room);
+        loop {
+            self.status.alive(Half::Reading);
+            if let Ok(acquired) = timeout(SIGN_OF_LIFE, &mut room).await {
+                return acquired.ok();
+            }
+        }
+    }
+}
+
+/// When the oldest event was published; one that does not say it has just been. None: there are no events. Okta writes
+/// all times alike, so that as texts they sort as times do.
+fn oldest(events: &Events, now: Timestamp) -> Option<Timestamp> {
+    let published = events.iter().filter_map(|event| event.published()).min();
+    let published = published.and_then(|published| published.parse::<Timestamp>().ok());
+    (!events.is_empty()).then(|| published.map_or(now, |published| published.min(now)))
+}
+
+/// When the last event was published, about which what comes next was too.
+fn last(events: &Events, now: Timestamp) -> Timestamp {
+    let last = events.len().checked_sub(1).and_then(|last| events.get(last));
+    let published = last.and_then(|event| event.published()?.parse::<Timestamp>().ok());
+    published.map_or(now, |published| published.min(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(body: &'static str) -> (Option<Timestamp>, Timestamp) {
+        let (events, now) = (Events::parse(body.into()).unwrap(), at(12));
+        (oldest(&events, now), last(&events, now))
+    }
+
+    fn at(hour: u8) -> Timestamp {
+        format!("2026-11-29T{hour:02}:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn a_page_is_as_old_as_its_oldest_event_and_ends_with_its_last() {
+        let page = r#"[{"published":"2026-11-29T10:00:00.000Z"},{"published":"2026-11-29T07:00:00.000Z"},{"published":"2026-11-29T11:00:00.000Z"}]"#;
+        assert_eq!(times(page), (Some(at(7)), at(11)));
+    }
+
+    #[test]
+    fn what_says_no_time_or_one_to_come_has_just_been() {
+        assert_eq!(times(r#"[{"published":"2036-01-01T00:00:00.000Z"},{}]"#), (Some(at(12)), at(12)));
+        assert_eq!(times(r#"[{"published":"yesterday"}]"#), (Some(at(12)), at(12)));
+        assert_eq!(times("[]"), (None, at(12)));
     }
 }

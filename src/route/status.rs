@@ -1,7 +1,7 @@
 //! How a route stands, for the admin pages, the metrics and the demo. Says nothing that a cursor depends on.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -9,6 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::{
+    lag::{Frontier, Lag},
+    trouble::{Trouble, essence},
+};
 use crate::{sink::SinkClass, state::Cursor};
 
 /// What a route does just now.
@@ -20,7 +24,7 @@ pub enum Phase {
     Starting,
     /// There is more to read.
     Reading,
-    /// All that Okta had was read.
+    /// All that Okta had is delivered.
     AtTail,
     /// It has ended.
     Ended,
@@ -42,12 +46,38 @@ struct Standing {
     dead_letters: u64,
     published_max: Option<Timestamp>,
     advanced_at: Option<Timestamp>,
-    alive_at: Option<Instant>,
-    okta_trouble: Option<OktaTrouble>,
-    sink_trouble: Option<String>,
-    state_trouble: Option<String>,
+    lag: Lag,
+    reading_alive_at: Option<Instant>,
+    delivery_alive_at: Option<Instant>,
+    okta_trouble: Trouble,
+    sink_trouble: Trouble,
+    brake_trouble: Trouble,
+    state_trouble: Trouble,
+    held: usize,
     possible_gaps: u64,
     search: Option<SearchStanding>,
+}
+
+/// Which half of a route does something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Half {
+    /// It asks Okta, or waits until there is room.
+    Reading,
+    /// It hands messages to the sink, or waits for it.
+    Delivery,
+}
+
+/// A page that waits to be proved, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Undelivered {
+    status: Arc<RouteStatus>,
+    number: u64,
+}
+
+impl Drop for Undelivered {
+    fn drop(&mut self) {
+        self.status.standing().lag.remove(self.number);
+    }
 }
 
 /// How the runs of a search's route stand.
@@ -63,13 +93,6 @@ pub struct SearchStanding {
     pub last_total: Option<u64>,
     /// How long it took.
     pub last_milliseconds: Option<u64>,
-}
-
-/// A failure of Okta's, with what stays the same when it happens again.
-#[derive(Debug)]
-struct OktaTrouble {
-    text: String,
-    essence: String,
 }
 
 /// A route's standing at one moment.
@@ -91,8 +114,11 @@ pub struct Snapshot {
     pub published_max: Option<Timestamp>,
     /// When the cursor moved last.
     pub advanced_at: Option<Timestamp>,
-    /// Age of the latest delivered event while there is more to deliver; 0 at the tail.
+    /// Age of the oldest event that Okta has shown, or may have, and that the sink has not proved. Of a search: since when
+    /// its run is due that is not delivered.
     pub lag_seconds: f64,
+    /// Messages that the sink refused and that wait until it is known whether they are wrong or the sink.
+    pub held: usize,
     /// What keeps Okta from answering.
     pub okta_trouble: Option<String>,
     /// What keeps the sink from taking messages.
@@ -104,7 +130,7 @@ pub struct Snapshot {
     /// How its runs stand, if it is a search's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchStanding>,
-    /// How long ago the route last did anything, be it in vain: what hangs does nothing at all.
+    /// How long ago each half of the route did anything, be it in vain or waiting: the one that is silent for longer.
     #[serde(skip)]
     pub since_alive: Option<Duration>,
 }
@@ -117,26 +143,25 @@ impl RouteStatus {
     /// How the route stands now.
     pub fn snapshot(&self) -> Snapshot {
         let standing = self.standing();
-        let age =
-            standing.published_max.map(|published| Timestamp::now().duration_since(published).as_secs_f64());
-        let lag_seconds =
-            if standing.phase == Phase::AtTail { 0.0 } else { age.unwrap_or_default().max(0.0) };
+        let text = |trouble: &Trouble| trouble.text().map(str::to_owned);
         Snapshot {
             route: self.name.clone(),
-            phase: standing.phase,
+            phase: standing.phase(),
             generation: standing.generation,
             cursor: standing.link.clone(),
             delivered: standing.delivered,
             dead_letters: standing.dead_letters,
             published_max: standing.published_max,
             advanced_at: standing.advanced_at,
-            lag_seconds,
-            okta_trouble: standing.okta_trouble.as_ref().map(|trouble| trouble.text.clone()),
-            sink_trouble: standing.sink_trouble.clone(),
-            state_trouble: standing.state_trouble.clone(),
+            lag_seconds: standing.lag_seconds(Timestamp::now()),
+            held: standing.held,
+            okta_trouble: text(&standing.okta_trouble),
+            // What is told of each attempt to mend it is less than why it was given up.
+            sink_trouble: text(&standing.brake_trouble).or_else(|| text(&standing.sink_trouble)),
+            state_trouble: text(&standing.state_trouble),
             possible_gaps: standing.possible_gaps,
             search: standing.search.clone(),
-            since_alive: standing.alive_at.map(|at| at.elapsed()),
+            since_alive: standing.since_alive(),
         }
     }
 
@@ -144,8 +169,36 @@ impl RouteStatus {
         &self.name
     }
 
-    pub(super) fn cursor_loaded(&self, generation: u64, cursor: &Cursor) {
+    /// The route begins at `cursor`, and if that is a new one, with what was published from `start` on.
+    pub(super) fn cursor_loaded(&self, generation: u64, cursor: &Cursor, start: Timestamp) {
+        self.read_to(Frontier::MoreFrom(cursor.published_max.unwrap_or(start)));
         self.cursor_moved(generation, cursor, 0);
+    }
+
+    /// So much was read.
+    pub(super) fn read_to(&self, frontier: Frontier) {
+        self.standing().lag.read_to(frontier);
+    }
+
+    /// A page whose oldest event was published then waits to be proved.
+    pub(super) fn undelivered(self: &Arc<Self>, oldest: Timestamp) -> Undelivered {
+        let number = self.standing().lag.add(oldest);
+        Undelivered { status: Arc::clone(self), number }
+    }
+
+    /// So many messages were refused and wait.
+    pub(super) fn hold(&self, messages: usize) {
+        self.standing().held = messages;
+    }
+
+    /// This half does something, be it waiting.
+    pub(crate) fn alive(&self, half: Half) {
+        self.standing().alive(half);
+    }
+
+    /// This half has nothing more to do.
+    pub(crate) fn at_rest(&self, half: Half) {
+        *self.standing().alive_at(half) = None;
     }
 
     pub(super) fn cursor_moved(&self, generation: u64, cursor: &Cursor, dead_letters: u64) {
@@ -156,7 +209,7 @@ impl RouteStatus {
         standing.dead_letters += dead_letters;
         standing.published_max = cursor.published_max;
         standing.advanced_at = Some(cursor.advanced_at);
-        standing.alive_at = Some(Instant::now());
+        standing.alive(Half::Delivery);
     }
 
     /// A search's route moved.
@@ -166,13 +219,13 @@ impl RouteStatus {
         standing.delivered = delivered;
         standing.dead_letters += dead_letters;
         standing.advanced_at = Some(Timestamp::now());
-        standing.alive_at = Some(Instant::now());
+        standing.alive(Half::Delivery);
     }
 
     /// A search's route stands differently.
     pub(crate) fn search(&self, change: impl FnOnce(&mut SearchStanding)) {
         let mut standing = self.standing();
-        standing.alive_at = Some(Instant::now());
+        standing.alive(Half::Reading);
         change(standing.search.get_or_insert_default());
     }
 
@@ -188,17 +241,15 @@ impl RouteStatus {
     /// Okta answered.
     pub(crate) fn okta_answered(&self) {
         let mut standing = self.standing();
-        standing.okta_trouble = None;
-        standing.alive_at = Some(Instant::now());
+        standing.okta_trouble.end();
+        standing.alive(Half::Reading);
     }
 
     /// Okta did not answer; true if that is news, judged by its essence.
     pub(crate) fn okta_failed(&self, text: &str, essence: String) -> bool {
         let mut standing = self.standing();
-        standing.alive_at = Some(Instant::now());
-        let is_news = standing.okta_trouble.as_ref().is_none_or(|known| known.essence != essence);
-        standing.okta_trouble = Some(OktaTrouble { text: text.to_owned(), essence });
-        is_news
+        standing.alive(Half::Reading);
+        standing.okta_trouble.note(text, essence)
     }
 
     pub(crate) fn link_refused(&self) {
@@ -208,39 +259,83 @@ impl RouteStatus {
     /// The sink works; true if it did not before.
     pub(crate) fn sink_recovered(&self) -> bool {
         let mut standing = self.standing();
-        standing.alive_at = Some(Instant::now());
-        standing.sink_trouble.take().is_some()
+        standing.alive(Half::Delivery);
+        // Both of them, whatever the first says.
+        standing.sink_trouble.end() | standing.brake_trouble.end()
     }
 
     /// The sink does not work; true if that is news.
     pub(crate) fn sink_failed(&self, trouble: &str) -> bool {
         let mut standing = self.standing();
-        standing.alive_at = Some(Instant::now());
-        let is_news = standing.sink_trouble.as_deref() != Some(trouble);
-        standing.sink_trouble = Some(trouble.to_owned());
-        is_news
+        standing.alive(Half::Delivery);
+        standing.sink_trouble.note(trouble, essence(trouble))
+    }
+
+    /// The sink refuses message after message; true if that is news.
+    pub(super) fn brake_closed(&self, trouble: &str) -> bool {
+        let mut standing = self.standing();
+        standing.alive(Half::Delivery);
+        standing.brake_trouble.note(trouble, essence(trouble))
     }
 
     /// The cursor is committed; true if it could not be before.
     pub(crate) fn state_recovered(&self) -> bool {
         let mut standing = self.standing();
-        standing.alive_at = Some(Instant::now());
-        standing.state_trouble.take().is_some()
+        standing.alive(Half::Delivery);
+        standing.state_trouble.end()
     }
 
     /// The cursor could not be committed; true if that is news.
     pub(crate) fn state_failed(&self, trouble: &str) -> bool {
         let mut standing = self.standing();
-        standing.alive_at = Some(Instant::now());
-        // How much room is left changes all the time, and is no news.
-        let is_news = standing.state_trouble.is_none();
-        standing.state_trouble = Some(trouble.to_owned());
-        is_news
+        standing.alive(Half::Delivery);
+        standing.state_trouble.note(trouble, essence(trouble))
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
         // Nothing panics while the lock is held.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Standing {
+    fn alive_at(&mut self, half: Half) -> &mut Option<Instant> {
+        match half {
+            Half::Reading => &mut self.reading_alive_at,
+            Half::Delivery => &mut self.delivery_alive_at,
+        }
+    }
+
+    fn alive(&mut self, half: Half) {
+        *self.alive_at(half) = Some(Instant::now());
+    }
+
+    fn since_alive(&self) -> Option<Duration> {
+        let halves = self.reading_alive_at.into_iter().chain(self.delivery_alive_at);
+        // A search reads first and delivers then; a stream does both at a time.
+        let at = if self.search.is_some() { halves.max() } else { halves.min() };
+        at.map(|at| at.elapsed())
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase {
+            Phase::AtTail if self.lag.is_undelivered() => Phase::Reading,
+            phase => phase,
+        }
+    }
+
+    fn lag_seconds(&self, now: Timestamp) -> f64 {
+        if self.phase == Phase::Ended {
+            return 0.0;
+        }
+        let age = match &self.search {
+            Some(search) => {
+                let due = search.running.or(search.next_slot);
+                due.and_then(|due| Duration::try_from(now.duration_since(due)).ok())
+            }
+            None => self.lag.age(now),
+        };
+        age.unwrap_or_default().as_secs_f64()
     }
 }
 
@@ -257,5 +352,46 @@ pub(super) fn class_name(class: SinkClass) -> &'static str {
         SinkClass::Transient => "transient",
         SinkClass::Authentication => "authentication",
         SinkClass::Configuration => "configuration",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_route_is_at_the_tail_when_what_was_read_is_proved() {
+        let status = Arc::new(RouteStatus::new("a/b"));
+        let waiting = status.undelivered(Timestamp::now() - Duration::from_secs(900));
+        status.read_to(Frontier::NothingSince(Instant::now()));
+        status.enter(Phase::AtTail);
+        let snapshot = status.snapshot();
+        assert_eq!(snapshot.phase, Phase::Reading);
+        assert!(snapshot.lag_seconds >= 900.0);
+        drop(waiting);
+        let snapshot = status.snapshot();
+        assert_eq!(snapshot.phase, Phase::AtTail);
+        assert!(snapshot.lag_seconds < 1.0, "{}", snapshot.lag_seconds);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn either_half_that_is_silent_is_noticed() {
+        let status = RouteStatus::new("a/b");
+        status.alive(Half::Reading);
+        tokio::time::advance(Duration::from_secs(400)).await;
+        status.alive(Half::Delivery);
+        assert_eq!(status.snapshot().since_alive, Some(Duration::from_secs(400)));
+        status.at_rest(Half::Reading);
+        assert_eq!(status.snapshot().since_alive, Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_lag_of_a_search_is_since_when_its_run_is_due() {
+        let status = RouteStatus::new("a/b");
+        let now = Timestamp::now();
+        status.search(|search| search.next_slot = Some(now + Duration::from_secs(60)));
+        assert!(status.snapshot().lag_seconds < 0.1);
+        status.search(|search| search.running = Some(now - Duration::from_secs(60)));
+        assert!(status.snapshot().lag_seconds >= 60.0);
     }
 }

@@ -149,7 +149,8 @@ impl SearchRoute {
             form: None,
             messages: 0,
         };
-        let stored = self.state.note(&Note::name_of(self.name())).await?;
+        let name = Note::name_of(self.name());
+        let Some(stored) = durable.keep(|| self.state.note(&name)).await? else { return Ok(None) };
         let mut note = Note { state: self.state.clone(), durable, generation: 0, kept: first };
         let Some(stored) = stored else {
             let first = note.kept.clone();

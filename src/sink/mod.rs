@@ -12,6 +12,7 @@
 //! * When a receipt fails, the caller awaits the receipts of all later batches, calls `recover`, and publishes again
 //!   from the first message not delivered. `recover` makes the sink fit for that or says why it cannot yet be.
 //! * Nothing here retries for ever by itself, except where a bus's client does and `trouble` can say so.
+//! * `publish` and `recover` may be dropped half way; nothing but `close` follows then.
 //! * `close` may be called with receipts outstanding; they then fail or are never resolved, and nothing is assumed of them.
 //!
 //! A new sink is one file, one arm in [`Sink`], one row in the conformance suite and one row in the docs.
@@ -24,6 +25,8 @@ pub(crate) mod kafka;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
 mod proof;
+#[cfg(test)]
+pub(crate) mod scripted;
 mod stdout;
 
 use std::sync::Arc;
@@ -47,6 +50,9 @@ const ENVELOPE_BYTES: usize = 1_024;
 /// Resolves when the fate of every message of a batch is known.
 pub type Receipt = BoxFuture<'static, Result<Settled, Failure>>;
 
+/// Tells what keeps a bus's client from making progress, as far as it says so.
+pub(crate) type Complaints = Box<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// One thing that a check found, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -69,6 +75,9 @@ pub enum Sink {
     File(file::File),
     /// Standard output.
     Stdout(stdout::Stdout),
+    /// What a test says.
+    #[cfg(test)]
+    Scripted(scripted::Scripted),
 }
 
 impl Sink {
@@ -134,6 +143,8 @@ impl Sink {
             Self::Nats(nats) => Some(nats.mark()),
             Self::File(file) => file.mark(),
             Self::Stdout(_) => None,
+            #[cfg(test)]
+            Self::Scripted(_) => None,
         }
     }
 
@@ -146,6 +157,8 @@ impl Sink {
             Self::Nats(nats) => Ok(nats.publish(batch, from).await),
             Self::File(file) => file.publish(batch, from).await,
             Self::Stdout(stdout) => stdout.publish(batch, from).await,
+            #[cfg(test)]
+            Self::Scripted(scripted) => scripted.publish(batch, from).await,
         }
     }
 
@@ -158,18 +171,27 @@ impl Sink {
             #[cfg(feature = "nats")]
             Self::Nats(nats) => nats.message_bytes_max(),
             Self::File(_) | Self::Stdout(_) => None,
+            #[cfg(test)]
+            Self::Scripted(_) => None,
         };
         message_bytes_max.map(|bytes| bytes.saturating_sub(ENVELOPE_BYTES))
     }
 
     /// What keeps the bus's client from making progress just now, as far as it says so.
     pub fn trouble(&self) -> Option<String> {
+        self.complaints()()
+    }
+
+    /// Tells the same while the sink is at work.
+    pub(crate) fn complaints(&self) -> Complaints {
         match self {
             #[cfg(feature = "kafka")]
-            Self::Kafka(kafka) => kafka.trouble(),
+            Self::Kafka(kafka) => Box::new(kafka.complaints()),
             #[cfg(feature = "nats")]
-            Self::Nats(nats) => nats.trouble(),
-            Self::File(_) | Self::Stdout(_) => None,
+            Self::Nats(nats) => Box::new(nats.complaints()),
+            Self::File(_) | Self::Stdout(_) => Box::new(|| None),
+            #[cfg(test)]
+            Self::Scripted(scripted) => scripted.complaints(),
         }
     }
 
@@ -182,6 +204,8 @@ impl Sink {
             Self::Nats(nats) => nats.recover().await,
             Self::File(file) => file.recover().await,
             Self::Stdout(_) => Ok(()),
+            #[cfg(test)]
+            Self::Scripted(scripted) => scripted.recover(),
         }
     }
 
@@ -194,6 +218,8 @@ impl Sink {
             Self::Nats(nats) => nats.close(),
             Self::File(file) => file.close().await,
             Self::Stdout(_) => {}
+            #[cfg(test)]
+            Self::Scripted(_) => {}
         }
     }
 }

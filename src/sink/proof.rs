@@ -60,19 +60,41 @@ impl Settled {
         self.mark.as_ref()
     }
 
-    /// Keeps what was rejected, `earlier` rejections of the same batch included, and gives the proof.
+    /// The same with what was rejected `earlier`, before the batch was published again from its middle.
+    pub(crate) fn after(mut self, mut earlier: Vec<Rejected>) -> Self {
+        earlier.append(&mut self.rejected);
+        Self { rejected: earlier, mark: self.mark }
+    }
+
+    /// Takes note of what became of the first `tried` rejected messages, which were published once more in their order:
+    /// who was not rejected `again` is on the bus. The mark stays where it is, since others may have been published in
+    /// between.
+    pub(crate) fn tried_again(&mut self, tried: usize, again: &[Rejected]) {
+        let mut place = 0;
+        self.rejected.retain_mut(|rejected| {
+            let at = place;
+            place += 1;
+            if at >= tried {
+                return true;
+            }
+            let Ok(found) = again.binary_search_by_key(&at, |again| again.index) else { return false };
+            rejected.reason.clone_from(&again[found].reason);
+            true
+        });
+    }
+
+    /// Keeps what was rejected and gives the proof.
     pub async fn prove(
         &self,
         batch: &Batch,
-        earlier: &[Rejected],
         dead_letters: &DeadLetters,
     ) -> Result<Delivered, DeadLettersError> {
-        let rejected: Vec<_> = earlier.iter().chain(&self.rejected).cloned().collect();
-        if !rejected.is_empty() {
-            dead_letters.keep(batch, &rejected).await?;
+        if !self.rejected.is_empty() {
+            dead_letters.keep(batch, &self.rejected).await?;
         }
-        let messages = batch.len() - rejected.len();
-        Ok(Delivered { batch: batch.id, messages, rejected: rejected.len(), mark: self.mark.clone() })
+        let rejected = self.rejected.len();
+        let messages = batch.len() - rejected;
+        Ok(Delivered { batch: batch.id, messages, rejected, mark: self.mark.clone() })
     }
 }
 
@@ -95,5 +117,31 @@ impl Delivered {
     /// Where the sink stood after it.
     pub fn into_mark(self) -> Option<SinkMark> {
         self.mark
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settled(indices: &[usize]) -> Settled {
+        let rejected = indices.iter().map(|index| Rejected { index: *index, reason: "too large".to_owned() });
+        Settled { rejected: rejected.collect(), mark: None }
+    }
+
+    fn indices(settled: &Settled) -> Vec<usize> {
+        settled.rejected().iter().map(|rejected| rejected.index).collect()
+    }
+
+    #[test]
+    fn what_was_taken_the_second_time_is_not_rejected_any_more() {
+        let mut first = settled(&[7, 9]).after(settled(&[2, 4]).rejected);
+        assert_eq!(indices(&first), [2, 4, 7, 9]);
+        first.tried_again(1, settled(&[0]).rejected());
+        assert_eq!(indices(&first), [2, 4, 7, 9]);
+        first.tried_again(3, settled(&[1]).rejected());
+        assert_eq!(indices(&first), [4, 9], "the fourth was not tried");
+        first.tried_again(2, &[]);
+        assert!(first.rejected().is_empty());
     }
 }

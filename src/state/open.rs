@@ -74,6 +74,8 @@ pub(super) fn open(places: Places, opening: Opening) -> Result<Store, StateError
     }
     disk::create_directory(&places.directory)?;
     disk::require_own(&places.directory)?;
+    // Before anything is opened: what fails half way for want of room looks like damage.
+    disk::require_room(&places.directory)?;
     if let Some(weakness) = disk::weakness(&places.directory) {
         let state = places.directory.display();
         tracing::warn!(%state, "the state is kept in {weakness}: keep it on a local disk");

@@ -51,6 +51,8 @@ pub(super) struct Store {
 struct Keeping {
     tally: TallyFile,
     witnessed_at: Instant,
+    /// The witness could not be written, and that was told.
+    is_witness_late: bool,
 }
 
 /// One change of a record.
@@ -83,7 +85,7 @@ impl Store {
             applied: AtomicU64::new(commits),
             acknowledged: AtomicU64::new(commits),
             reopened: AtomicU64::new(0),
-            keeping: Mutex::new(Keeping { tally, witnessed_at: Instant::now() }),
+            keeping: Mutex::new(Keeping { tally, witnessed_at: Instant::now(), is_witness_late: false }),
         };
         store.witness()?;
         Ok(store)
@@ -151,6 +153,7 @@ impl Store {
         keeping.tally.sync()?;
         witness.write(&self.places.witness)?;
         keeping.witnessed_at = Instant::now();
+        keeping.is_witness_late = false;
         Ok(())
     }
 
@@ -233,11 +236,17 @@ impl Store {
     pub(super) fn keep_witness(&self) {
         let is_due = lock(&self.keeping).witnessed_at.elapsed() >= WITNESS_INTERVAL;
         if is_due && let Err(err) = self.witness() {
-            lock(&self.keeping).witnessed_at = Instant::now();
-            tracing::warn!(
-                err = chain(&err),
-                "the witness of the state cannot be written; the store goes on without"
-            );
+            let is_told = {
+                let mut keeping = lock(&self.keeping);
+                keeping.witnessed_at = Instant::now();
+                std::mem::replace(&mut keeping.is_witness_late, true)
+            };
+            if !is_told {
+                tracing::warn!(
+                    err = chain(&err),
+                    "the witness of the state cannot be written; the store goes on without"
+                );
+            }
         }
     }
 }

@@ -39,6 +39,14 @@ const OTHERS: &str = "oktabus_rate_limit_others";
 const LAG: &str = "oktabus_route_lag_seconds";
 const CURSOR_AGE: &str = "oktabus_cursor_age_seconds";
 const TROUBLE: &str = "oktabus_route_in_trouble";
+const HELD: &str = "oktabus_messages_held";
+
+/// What needs attention, of a sink and of Okta.
+const SINK_CLASSES: [&str; 3] = ["transient", "authentication", "configuration"];
+const OKTA_CLASSES: [&str; 4] = ["transient", "permanent", "authentication", "configuration"];
+/// HTTP statuses that Okta documents; `none` if no answer came. Others appear when they do.
+const STATUSES: [&str; 12] =
+    ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name and what they count.
 const COUNTERS: [(&str, &str); 19] = [
@@ -64,7 +72,7 @@ const COUNTERS: [(&str, &str); 19] = [
 ];
 
 /// Gauges by name and what they show.
-const GAUGES: [(&str, &str); 13] = [
+const GAUGES: [(&str, &str); 14] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
@@ -75,7 +83,11 @@ const GAUGES: [(&str, &str); 13] = [
     (ALLOWED, "Requests that the configured share allows a window."),
     (USED, "Requests made in this window."),
     (OTHERS, "Requests made by others in this window, as far as Okta's headers show them."),
-    (LAG, "Age of the newest delivered event while there is more to deliver; 0 at the tail."),
+    (LAG, "Age of the oldest event that Okta has shown, or may have, and that the sink has not proved."),
+    (
+        HELD,
+        "Messages that the sink refused and that wait until it is known whether they are wrong or the sink.",
+    ),
     (CURSOR_AGE, "Seconds since the cursor moved last."),
     (TROUBLE, "1 while Okta, the sink or the state keeps the route from making progress."),
 ];
@@ -98,6 +110,62 @@ fn describe() {
     for (name, text) in GAUGES {
         describe_gauge!(name, text);
     }
+}
+
+/// The series of `route` are there, at 0: an alert must not miss the first time.
+pub(crate) fn route_exists(route: &str) {
+    for name in [PAGES, DELIVERED, DEAD_LETTERS, FILTERED, DROPPED, GAPS, STATE_FAILURES] {
+        counter!(name, "route" => route.to_owned()).increment(0);
+    }
+    for class in SINK_CLASSES {
+        counter!(SINK_FAILURES, "route" => route.to_owned(), "class" => class).increment(0);
+    }
+    for class in OKTA_CLASSES {
+        counter!(OKTA_FAILURES, "route" => route.to_owned(), "class" => class).increment(0);
+    }
+    counter!(PANICS, "task" => route.to_owned()).increment(0);
+}
+
+/// The series that a search's route has beside those of a route are there.
+pub(crate) fn search_exists(route: &str) {
+    for name in [SEARCH_RUNS, SEARCH_EVENTS, SEARCH_LEFT_OUT] {
+        counter!(name, "route" => route.to_owned()).increment(0);
+    }
+    gauge!(SEARCH_SECONDS, "route" => route.to_owned()).set(0.0);
+}
+
+/// The series of `org` are there.
+pub(crate) fn org_exists(org: &str) {
+    for status in STATUSES {
+        counter!(REQUESTS, "org" => org.to_owned(), "status" => status).increment(0);
+    }
+}
+
+/// The series of the commands of a name are there, for these actions and statuses.
+pub(crate) fn commands_exist(
+    commands: &str,
+    actions: impl IntoIterator<Item = &'static str>,
+    statuses: &[&'static str],
+    troubles: impl IntoIterator<Item = &'static str>,
+) {
+    for action in actions {
+        for status in statuses.iter().copied() {
+            counter!(COMMANDS, "commands" => commands.to_owned(), "action" => action, "status" => status)
+                .increment(0);
+        }
+    }
+    for name in [COMMANDS_REPEATED, COMMAND_DEAD_LETTERS] {
+        counter!(name, "commands" => commands.to_owned()).increment(0);
+    }
+    for what in troubles {
+        counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(0);
+    }
+    counter!(PANICS, "task" => commands.to_owned()).increment(0);
+}
+
+/// The series of an invariant is there.
+pub(crate) fn invariant_exists(name: &'static str) {
+    counter!(VIOLATIONS, "invariant" => name).increment(0);
 }
 
 /// A page of `route` is where it belongs.
@@ -212,8 +280,10 @@ pub(crate) fn budget(
 }
 
 /// How `route` stands; set when somebody asks.
-pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_trouble: bool) {
+#[expect(clippy::cast_precision_loss, reason = "they are few")]
+pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_trouble: bool, held: usize) {
     gauge!(LAG, "route" => route.to_owned()).set(lag_seconds);
     gauge!(CURSOR_AGE, "route" => route.to_owned()).set(cursor_age_seconds);
     gauge!(TROUBLE, "route" => route.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
+    gauge!(HELD, "route" => route.to_owned()).set(held as f64);
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
-    command::{Outcome, milliseconds},
+    command::{Action, Outcome, Status, milliseconds},
     telemetry::metrics,
 };
 
@@ -36,6 +36,16 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    const ALL: [Self; 7] = [
+        Self::Intake,
+        Self::Okta,
+        Self::Protected,
+        Self::Journal,
+        Self::DeadLetters,
+        Self::Audit,
+        Self::Outcomes,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Self::Intake => "intake",
@@ -126,6 +136,14 @@ pub struct EngineSnapshot {
 impl EngineStatus {
     pub(super) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), standing: Mutex::default() }
+    }
+
+    /// Makes all series of these commands known, before anything is counted.
+    pub(crate) fn register_metrics(&self) {
+        let actions = Action::ALL.iter().map(|action| action.name()).chain(["unknown"]);
+        let statuses: Vec<_> = Status::ALL.iter().map(|status| status.name()).collect();
+        let troubles = Trouble::ALL.into_iter().map(Trouble::name);
+        metrics::commands_exist(&self.name, actions, &statuses, troubles);
     }
 
     /// How the commands stand now.

@@ -26,6 +26,19 @@ pub(in crate::okta) enum Bucket {
 }
 
 impl Bucket {
+    /// All of them.
+    pub(in crate::okta) const ALL: [Self; 9] = [
+        Self::Logs,
+        Self::Users,
+        Self::UserRead,
+        Self::UserWrite,
+        Self::Groups,
+        Self::Group,
+        Self::Clients,
+        Self::Token,
+        Self::Other,
+    ];
+
     /// The bucket of `method` on `path`.
     pub(in crate::okta) fn of(method: &str, path: &str) -> Self {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());

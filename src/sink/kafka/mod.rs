@@ -1,6 +1,6 @@
 //! The Kafka sink: an idempotent producer whose messages are followed until the cluster has them.
 //!
-//! The client retries without end what may pass, in order and without repeating; [`Kafka::trouble`] tells of it. What it
+//! The client retries without end what may pass, in order and without repeating; [`Kafka::complaints`] tells of it. What it
 //! gives up fails the batch, and [`Kafka::recover`] starts anew with another client, because a producer that has given
 //! up a message is not trusted with the order of the next.
 //!
@@ -20,7 +20,10 @@ pub(crate) mod topic;
 
 use std::{mem, sync::Arc, time::Duration};
 
-use rdkafka::{producer::BaseRecord, types::RDKafkaErrorCode as Code};
+use rdkafka::{
+    producer::{BaseRecord, Producer as _},
+    types::RDKafkaErrorCode as Code,
+};
 use tokio::{sync::oneshot, task::coop};
 
 pub(super) use check::check;
@@ -96,11 +99,17 @@ impl Kafka {
     }
 
     /// What keeps messages that are on their way from being delivered.
-    pub(super) fn trouble(&self) -> Option<String> {
-        let stalled_for = self.ledger().stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
-        match self.client.context().complaint() {
-            Some(fault) => Some(fault.reason().to_owned()),
-            None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
+    pub(super) fn complaints(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        // Not to hold a client that is being replaced.
+        let producer = Arc::downgrade(&self.client.producer);
+        move || {
+            let producer = producer.upgrade()?;
+            let context = producer.context();
+            let stalled_for = context.ledger.stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
+            match context.complaint() {
+                Some(fault) => Some(fault.reason().to_owned()),
+                None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
+            }
         }
     }
 

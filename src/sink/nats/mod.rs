@@ -77,8 +77,9 @@ impl Nats {
     }
 
     /// What keeps messages from being delivered, as far as the server or the client said so.
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.session.trouble()
+    pub(super) fn complaints(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+        let link = self.session.link();
+        move || link.trouble()
     }
 
     /// Begins a new session after what is delivered.

@@ -9,6 +9,7 @@ use super::{
     acknowledgements::{Acknowledgements, HandedOver},
     connection::Connection,
     headers,
+    link::Link,
     refusal::Refusal,
     stream,
     tail::Tail,
@@ -107,9 +108,9 @@ impl Session {
         self.message_bytes_max
     }
 
-    /// What is wrong, as far as the server or the client said so.
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.connection.link.trouble()
+    /// What is known of the connection.
+    pub(super) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.connection.link)
     }
 
     /// Ends the connection. Receipts that are not yet resolved fail.

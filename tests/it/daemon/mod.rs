@@ -13,8 +13,14 @@ mod demo;
 mod faults;
 mod https;
 mod isolation;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod metrics;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "nats")]
+mod outage;
 #[cfg(feature = "nats")]
 mod redaction;
 #[cfg(all(feature = "kafka", feature = "nats"))]

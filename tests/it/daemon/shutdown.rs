@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
 
 use super::TO_FILES;
 use crate::support::{daemon::Workplace, okta::Okta};
@@ -42,6 +43,21 @@ async fn a_sink_that_never_opened_is_not_waited_for() {
     workplace.route("log/files", |route| route.sink_trouble.is_some()).await;
     daemon.terminate().await;
     assert!(daemon.ended().await.success());
+}
+
+#[tokio::test]
+async fn somebody_who_never_ends_a_request_for_a_page_holds_up_no_stop() {
+    let okta = Okta::with_backlog(100).await;
+    let workplace = Workplace::new(&okta, TO_FILES);
+    let daemon = workplace.start(&[]);
+    workplace.route("log/files", |route| route.delivered == 100).await;
+    let mut client = tokio::net::TcpStream::connect(workplace.admin()).await.unwrap();
+    client.write_all(b"GET /status HTTP/1.1\r\nHost:").await.unwrap();
+    workplace.routes().await;
+    let asked = Instant::now();
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
 }
 
 #[tokio::test]

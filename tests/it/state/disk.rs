@@ -122,3 +122,32 @@ async fn a_stop_while_the_disk_is_full_is_in_time_and_the_next_start_goes_on() {
     workplace.catch_up().await;
     assert_eq!(workplace.uuids("archive"), okta.uuids().await);
 }
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_waits_and_says_so_as_a_running_daemon_does() {
+    if !can_mount("a start on a full disk") {
+        return;
+    }
+    let scene = scene().await;
+    scene.daemon.terminate().await;
+    let Scene { okta, workplace, daemon, disk } = scene;
+    assert!(daemon.ended().await.success());
+    let filler = disk.fill();
+    okta.disarm().await;
+    let daemon = workplace.start(&[]);
+    let unready = async || workplace.get("/readyz").await.ok().filter(|(status, _)| *status == 503);
+    let (_, reason) = eventually("a daemon that is not ready", unready).await;
+    assert!(reason.contains("make room"), "{reason}");
+    assert_eq!(workplace.get("/livez").await.unwrap().0, 200, "a restart would not help");
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success(), "it can be stopped while it waits");
+
+    let _daemon = workplace.start(&[]);
+    eventually("a daemon that is not ready", unready).await;
+    std::fs::remove_file(filler).unwrap();
+    let ready = async || workplace.get("/readyz").await.ok().filter(|(status, _)| *status == 200);
+    eventually("a daemon that is ready", ready).await;
+    let delivered = okta.uuids().await.len() as u64;
+    workplace.route("log/files", |route| route.delivered == delivered).await;
+    assert_eq!(workplace.uuids("archive"), okta.uuids().await);
+}

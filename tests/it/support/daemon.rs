@@ -50,6 +50,8 @@ pub(crate) struct RouteStatus {
     pub(crate) phase: String,
     pub(crate) delivered: u64,
     pub(crate) dead_letters: u64,
+    pub(crate) lag_seconds: f64,
+    pub(crate) held: usize,
     pub(crate) okta_trouble: Option<String>,
     pub(crate) sink_trouble: Option<String>,
     pub(crate) state_trouble: Option<String>,
@@ -108,6 +110,11 @@ impl Workplace {
         use std::os::unix::fs::PermissionsExt;
         fs::write(self.path(name), secret).unwrap();
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Where the admin pages are.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -178,6 +185,19 @@ impl Workplace {
     pub(crate) async fn get(&self, page: &str) -> reqwest::Result<(u16, String)> {
         let response = self.http.get(format!("http://{}{page}", self.admin)).send().await?;
         Ok((response.status().as_u16(), response.text().await?))
+    }
+
+    /// The value of a series on the page of metrics, whatever the order of its labels.
+    pub(crate) async fn metric(&self, series: &str) -> Option<f64> {
+        fn parts(series: &str) -> (&str, std::collections::BTreeSet<&str>) {
+            let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+            (name, labels.trim_end_matches('}').split(',').collect())
+        }
+        let page = self.get("/metrics").await.ok()?.1;
+        let values =
+            page.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+        let value = values.into_iter().find(|(shown, _)| parts(shown) == parts(series))?.1;
+        value.parse().ok()
     }
 
     /// The lines of all files in a folder, in the order of the files' names.

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use oktabus::config::{KafkaBus, Secret};
 use rdkafka::{
     ClientConfig,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
 };
@@ -134,6 +134,17 @@ impl Broker {
         }
         let created = admin.create_topics([&new], &AdminOptions::new()).await.unwrap();
         created.into_iter().for_each(|created| assert_eq!(created.unwrap(), topic));
+    }
+
+    /// Gives `topic` these settings, and the others their defaults.
+    pub(crate) async fn set_topic(&self, topic: &str, settings: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
+        let mut change = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (name, value) in settings {
+            change = change.set(name, value);
+        }
+        let changed = admin.alter_configs([&change], &AdminOptions::new()).await.unwrap();
+        changed.into_iter().for_each(|changed| drop(changed.unwrap()));
     }
 
     /// All committed records of `topic`; those of one partition in their order.

@@ -1,0 +1,45 @@
+//! Whether work that blocks, as that on the disk does, still gets a thread. It has a pool of its own, and when that is
+//! used up nothing is committed and nothing says so.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How often it is tried.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// The pulse of the pool.
+#[derive(Debug)]
+pub struct Pulse(Mutex<Instant>);
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Mutex::new(Instant::now()))
+    }
+}
+
+impl Pulse {
+    /// Asks the pool now and then, one question at a time, until `stop`.
+    pub async fn run(&self, stop: &CancellationToken) {
+        let beating = async {
+            loop {
+                // It fails only if the runtime is going down.
+                if tokio::task::spawn_blocking(|| ()).await.is_ok() {
+                    *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                }
+                tokio::time::sleep(BEAT_EVERY).await;
+            }
+        };
+        stop.run_until_cancelled(beating).await;
+    }
+
+    /// For how long work that blocks has got no thread.
+    pub(super) fn missed_for(&self) -> Duration {
+        let beat_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        beat_at.elapsed().saturating_sub(BEAT_EVERY)
+    }
+}

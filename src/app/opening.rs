@@ -1,0 +1,58 @@
+//! Opening the state, as soon as its disk can be written.
+
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use super::AppError;
+use crate::{
+    admin,
+    state::{Opening, Places, State, StateError},
+    stream::Backoff,
+    telemetry::chain,
+};
+
+/// The first and the longest wait before it is tried again.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// Opens the state at `places`. A disk that is full or read-only is waited for, as it is by a daemon that runs: nothing of
+/// the state is lost by it. Meanwhile the admin pages on `address` say so.
+pub(super) async fn open_state(
+    places: &Places,
+    opening: &Opening,
+    address: SocketAddr,
+) -> Result<State, AppError> {
+    let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+    let (reason, told) = watch::channel(String::new());
+    let mut pages = JoinSet::new();
+    loop {
+        let err = match State::open(places.clone(), opening.clone()).await {
+            Err(err) if is_for_want_of_room(&err) => err,
+            opened => {
+                // The address is free again for the pages of the daemon.
+                pages.shutdown().await;
+                return Ok(opened?);
+            }
+        };
+        reason.send_replace(chain(&err));
+        if pages.is_empty() {
+            tracing::error!(err = chain(&err), "the state cannot be opened; trying again");
+            let listener = TcpListener::bind(address).await;
+            let listener = listener.map_err(|source| AppError::Listen { address, source })?;
+            pages.spawn(admin::serve_starting(listener, told.clone()));
+        }
+        tokio::time::sleep(backoff.next_wait()).await;
+    }
+}
+
+fn is_for_want_of_room(err: &StateError) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match err {
+        StateError::NoRoom { .. } | StateError::ReadOnly(_) => true,
+        StateError::Io { source, .. } => {
+            matches!(source.kind(), QuotaExceeded | ReadOnlyFilesystem | StorageFull)
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,18 @@
+//! Every series of metrics whose labels the configuration bounds is there from the start.
+
+use crate::{command::engine::Engines, config::Config, invariant::Invariant, telemetry::metrics};
+
+/// Makes them known, at 0.
+pub(super) fn register(config: &Config, engines: &Engines) {
+    // What is counted before there is a recorder is lost.
+    metrics::recorder();
+    for (route, _) in config.routes() {
+        metrics::route_exists(&route.name);
+    }
+    for route in config.searches.values().flat_map(|search| &search.routes) {
+        metrics::search_exists(&route.route.name);
+    }
+    config.orgs.keys().for_each(|org| metrics::org_exists(org));
+    engines.all().for_each(|engine| engine.status().register_metrics());
+    Invariant::register();
+}

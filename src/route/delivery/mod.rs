@@ -1,0 +1,197 @@
+//! The delivering half of a route: batches to the sink, proofs to the feed, in order.
+//!
+//! `proving.rs` moves behind what is proved, with `brake.rs` to say whether what the sink refuses may go to the dead
+//! letters; `second_look.rs` tries it once more; `redelivery.rs` goes on after a failure; `stall.rs` waits for the sink
+//! and tells of it.
+
+mod brake;
+mod proving;
+mod redelivery;
+mod second_look;
+mod stall;
+#[cfg(test)]
+mod tests;
+mod unsettled;
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use futures_util::future::FutureExt as _;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    RouteError,
+    feed::Feed,
+    opening::{SINK_RETRY_FIRST, SINK_RETRY_MAX},
+    status::{Half, RouteStatus},
+};
+use crate::{
+    invariant::Invariant,
+    sink::{DeadLetters, Failure, Settled, Sink},
+    stream::Backoff,
+};
+use brake::Brake;
+pub(super) use stall::alive_while;
+use unsettled::{Fate, Unsettled, next_heard};
+
+/// How often it is looked whether the sink makes progress.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How delivery ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Everything that was read is proved.
+    Drained,
+    /// It was told to stop while the sink did not work; what is left will be read again.
+    GivenUp,
+}
+
+/// Delivers what a feed is fed with to one sink.
+#[derive(Debug)]
+pub(crate) struct Delivery<F: Feed> {
+    feed: F,
+    sink: Sink,
+    dead_letters: DeadLetters,
+    status: Arc<RouteStatus>,
+    unsettled: VecDeque<Unsettled<F::Item>>,
+    in_flight_max: usize,
+    backoff: Backoff,
+    brake: Brake,
+    /// How long to wait before what was refused is tried again.
+    looks: Backoff,
+    /// When it will be, if anything is held.
+    look_at: Option<Instant>,
+    /// It was tried since the stop, and nothing was proved since.
+    has_looked_at_stop: bool,
+    /// When the sink last said what became of a batch.
+    heard_at: Instant,
+}
+
+impl<F: Feed> Delivery<F> {
+    /// Delivery of at most `in_flight_max` items at a time.
+    pub(crate) fn new(
+        feed: F,
+        in_flight_max: usize,
+        sink: Sink,
+        dead_letters: DeadLetters,
+        status: Arc<RouteStatus>,
+    ) -> Self {
+        let backoff = || Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
+        Self {
+            feed,
+            sink,
+            dead_letters,
+            status,
+            unsettled: VecDeque::new(),
+            in_flight_max,
+            backoff: backoff(),
+            brake: Brake::default(),
+            looks: backoff(),
+            look_at: None,
+            has_looked_at_stop: false,
+            heard_at: Instant::now(),
+        }
+    }
+
+    /// Delivers `items` until there are no more and all are proved. After `stop` a sink that does not work is no longer
+    /// waited for.
+    pub(crate) async fn run(
+        mut self,
+        items: mpsc::Receiver<F::Item>,
+        stop: &CancellationToken,
+    ) -> Result<Stop, RouteError> {
+        let delivered = self.deliver(items, stop).await;
+        self.status.at_rest(Half::Delivery);
+        self.status.hold(0);
+        let end = match delivered? {
+            Some(()) => Stop::Drained,
+            None => Stop::GivenUp,
+        };
+        self.sink.close().await;
+        Ok(end)
+    }
+
+    /// None, here and below: told to stop while the sink did not work.
+    async fn deliver(
+        &mut self,
+        mut items: mpsc::Receiver<F::Item>,
+        stop: &CancellationToken,
+    ) -> Result<Option<()>, RouteError> {
+        let (mut is_more, mut is_stopping) = (true, false);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while is_more || !self.unsettled.is_empty() {
+            let look_at = self.look_at;
+            let carried_on = tokio::select! {
+                biased;
+                (at, heard) = next_heard(&mut self.unsettled) => self.hear(at, heard, stop).await?,
+                () = tokio::time::sleep_until(look_at.unwrap_or(self.heard_at)), if look_at.is_some() => {
+                    self.look_again(stop).await?
+                }
+                item = items.recv(), if is_more => match item {
+                    Some(item) => self.take(item, stop).await?,
+                    None => {
+                        is_more = false;
+                        Some(())
+                    }
+                },
+                // Ticks on whatever else happens: pages may keep coming while nothing is acknowledged.
+                _ = look.tick() => self.look_around(stop),
+                () = stop.cancelled(), if !is_stopping => {
+                    is_stopping = true;
+                    self.look_at = look_at.map(|_| Instant::now());
+                    self.look_around(stop)
+                }
+            };
+            if carried_on.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    }
+
+    /// Hands an item to the sink.
+    async fn take(&mut self, item: F::Item, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+        let Some(batch) = self.feed.batch(&item, self.sink.payload_bytes_max())? else { return Ok(Some(())) };
+        let Some(published) = self.publish(&batch, 0, stop).await else { return Ok(None) };
+        let (fate, error) = match published {
+            Ok(receipt) => (Fate::Sent(receipt), None),
+            Err(error) => (Fate::Failed, Some(error)),
+        };
+        self.unsettled.push_back(Unsettled::new(batch, item, fate));
+        Invariant::InFlightIsBounded.check(self.unsettled.len() <= self.in_flight_max);
+        match error {
+            None => Ok(Some(())),
+            Some(error) => self.redeliver(&error, stop).await,
+        }
+    }
+
+    /// The sink has said what became of a batch; so it may have of those behind it, and one commit serves them all.
+    async fn hear(
+        &mut self,
+        at: usize,
+        heard: Result<Settled, Failure>,
+        stop: &CancellationToken,
+    ) -> Result<Option<()>, RouteError> {
+        self.heard_at = Instant::now();
+        let mut next = Some((at, heard));
+        while let Some((at, heard)) = next {
+            let Some(unsettled) = self.unsettled.get_mut(at) else { break };
+            match heard {
+                Ok(settled) => unsettled.judge(settled),
+                Err(failure) => {
+                    let error = unsettled.fail(failure);
+                    if self.move_on(stop).await?.is_none() {
+                        return Ok(None);
+                    }
+                    return self.redeliver(&error, stop).await;
+                }
+            }
+            next = next_heard(&mut self.unsettled).now_or_never();
+        }
+        self.move_on(stop).await
+    }
+}

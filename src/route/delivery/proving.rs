@@ -1,0 +1,146 @@
+//! Moving behind what is proved, and holding what the sink refuses until it is known what that means.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Delivery,
+    brake::Ruling,
+    unsettled::{Fate, Unsettled},
+};
+use crate::{
+    route::{Feed, RouteError, durable::Committed, retry::retry_until, status::class_name},
+    sink::{Delivered, SinkClass},
+    telemetry::{chain, metrics},
+};
+
+impl<F: Feed> Delivery<F> {
+    /// Proves what the brake lets pass, oldest first, and moves behind it.
+    pub(super) async fn move_on(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+        let mut proved = Vec::new();
+        let held = loop {
+            let Some(ruling) = self.ruling() else { break None };
+            if ruling != Ruling::Odd {
+                break Some(ruling);
+            }
+            let Some(front) = self.unsettled.pop_front_if(|front| front.is_judged()) else { break None };
+            match self.prove(front, stop).await {
+                Some(proof) => proved.push(proof),
+                None => {
+                    // What came before is proved all the same.
+                    self.advance(proved).await?;
+                    return Ok(None);
+                }
+            }
+        };
+        if self.advance(proved).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(self.hold(held, stop))
+    }
+
+    /// What the refusals of the oldest batch mean. None: the sink has not said all of it.
+    pub(super) fn ruling(&self) -> Option<Ruling> {
+        let oldest = self.unsettled.front()?.heard()?;
+        Some(self.brake.judge(&oldest, self.unsettled.iter().skip(1).map_while(Unsettled::heard)))
+    }
+
+    /// Keeps what the sink rejected of a batch, as often as it takes, and lets the batch go.
+    async fn prove(
+        &mut self,
+        unsettled: Unsettled<F::Item>,
+        stop: &CancellationToken,
+    ) -> Option<(Delivered, F::Item)> {
+        if let Some(heard) = unsettled.heard() {
+            self.brake.pass(&heard);
+        }
+        let Unsettled { batch, fate: Fate::Judged(judged), item, .. } = unsettled else { return None };
+        let (status, dead_letters) = (&self.status, &self.dead_letters);
+        let attempt = || judged.settled.prove(&batch, dead_letters);
+        let proof = retry_until(&mut self.backoff, stop, attempt, |err| {
+            metrics::state_failure(status.name());
+            if status.state_failed(&chain(err)) {
+                tracing::error!(
+                    route = status.name(),
+                    err = chain(err),
+                    "the batch is not proved; trying again"
+                );
+            }
+        });
+        Some((proof.await?, item))
+    }
+
+    /// Moves on. None: told to stop while the state could not be written.
+    async fn advance(&mut self, proved: Vec<(Delivered, F::Item)>) -> Result<Option<()>, RouteError> {
+        if proved.is_empty() {
+            return Ok(Some(()));
+        }
+        let counts = proved.iter().map(|(proof, _)| (proof.messages() as u64, proof.rejected() as u64));
+        let counts: Vec<_> = counts.collect();
+        // Until that is durable the items keep their room.
+        let (proofs, items): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
+        if self.feed.advance(proofs).await? == Committed::GivenUp {
+            return Ok(None);
+        }
+        drop(items);
+        for (messages, rejected) in &counts {
+            metrics::page_delivered(self.status.name(), *messages, *rejected);
+        }
+        let rejected = counts.iter().map(|(_, rejected)| rejected).sum();
+        if rejected > 0 {
+            tracing::warn!(
+                route = self.status.name(), rejected, file = %self.dead_letters.path().display(),
+                "messages that can never be delivered were kept as dead letters"
+            );
+        }
+        self.feed.tell(&self.status, rejected);
+        if self.status.sink_recovered() {
+            tracing::info!(route = self.status.name(), "the sink works again");
+        }
+        self.backoff.reset();
+        self.looks.reset();
+        self.has_looked_at_stop = false;
+        Ok(Some(()))
+    }
+
+    /// Has what is refused tried again, and says so where the sink is wrong. None: told to stop, and it was tried.
+    fn hold(&mut self, ruling: Option<Ruling>, stop: &CancellationToken) -> Option<()> {
+        let refused: usize = self.unsettled.iter().map(|unsettled| unsettled.refused().len()).sum();
+        let Some(ruling) = ruling else {
+            self.look_at = None;
+            self.status.hold(refused);
+            return Some(());
+        };
+        self.status.hold(refused);
+        if ruling == Ruling::Closed {
+            self.tell_closed(refused);
+        }
+        if self.look_at.is_some() {
+            return Some(());
+        }
+        if stop.is_cancelled() && self.has_looked_at_stop {
+            return None;
+        }
+        let wait = if stop.is_cancelled() { Duration::ZERO } else { self.looks.next_wait() };
+        self.look_at = Some(Instant::now() + wait);
+        Some(())
+    }
+
+    fn tell_closed(&self, refused: usize) {
+        let Some(first) = self.unsettled.front().and_then(|front| front.refused().first()) else { return };
+        let class = class_name(SinkClass::Configuration);
+        if self.look_at.is_none() {
+            metrics::sink_failure(self.status.name(), class);
+        }
+        let trouble = format!(
+            "the sink refuses more messages than it takes, so nothing more goes to the dead letters: {}; {refused} \
+             message(s) are held until it takes them",
+            first.reason
+        );
+        if self.status.brake_closed(&trouble) {
+            tracing::error!(route = self.status.name(), class, "{trouble}; still trying");
+        }
+    }
+}

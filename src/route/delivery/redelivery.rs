@@ -1,0 +1,106 @@
+//! Going on after a failure of the sink.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Delivery,
+    stall::alive_while,
+    unsettled::{Fate, Unsettled},
+};
+use crate::{
+    route::{Feed, RouteError, status::class_name},
+    sink::SinkError,
+    telemetry::{chain, metrics},
+};
+
+/// How long receipts behind a failed one are awaited before they are given up.
+const REST_MAX: Duration = Duration::from_secs(10);
+
+impl<F: Feed> Delivery<F> {
+    /// Brings the sink to rest, makes it work again and publishes once more what is not proved, oldest first: the only
+    /// way to keep the order of each key. Endless until `stop`, and visible.
+    pub(super) async fn redeliver(
+        &mut self,
+        error: &SinkError,
+        stop: &CancellationToken,
+    ) -> Result<Option<()>, RouteError> {
+        self.report(error);
+        if self.bring_to_rest(stop).await?.is_none() {
+            return Ok(None);
+        }
+        loop {
+            let wait = tokio::time::sleep(self.backoff.next_wait());
+            if stop.run_until_cancelled(wait).await.is_none() {
+                return Ok(None);
+            }
+            // Whoever closes a sink need not wait until it has recovered.
+            let recovering = alive_while(&self.status, Box::pin(self.sink.recover()));
+            let Some(recovered) = stop.run_until_cancelled(recovering).await else { return Ok(None) };
+            let republished = match recovered {
+                Ok(()) => self.republish(stop).await,
+                Err(error) => Err(error),
+            };
+            match republished {
+                Ok(carried_on) => return Ok(carried_on),
+                Err(error) => self.report(&error),
+            }
+        }
+    }
+
+    /// Waits until the sink has nothing more to say of the batches that it has. Those that turn out to be settled
+    /// before the first failed one count; those behind it have to be published again.
+    async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+        let deadline = Instant::now() + REST_MAX;
+        let mut has_failed = false;
+        for unsettled in self.unsettled.iter_mut().filter(|unsettled| !unsettled.is_judged()) {
+            let Some(receipt) = unsettled.take_receipt() else {
+                has_failed = true;
+                continue;
+            };
+            let heard = alive_while(&self.status, tokio::time::timeout_at(deadline, receipt));
+            match stop.run_until_cancelled(heard).await {
+                // Whatever it says: order demands that the batch comes after the failed one.
+                _ if has_failed => {}
+                Some(Ok(Ok(settled))) => unsettled.judge(settled),
+                Some(Ok(Err(failure))) => {
+                    unsettled.fail(failure);
+                    has_failed = true;
+                }
+                Some(Err(_)) | None => has_failed = true,
+            }
+        }
+        self.move_on(stop).await
+    }
+
+    async fn republish(&mut self, stop: &CancellationToken) -> Result<Option<()>, SinkError> {
+        for at in 0..self.unsettled.len() {
+            let Some(Unsettled { batch, from, fate: Fate::Failed, .. }) = self.unsettled.get(at) else {
+                continue;
+            };
+            let (batch, from) = (Arc::clone(batch), *from);
+            let Some(published) = self.publish(&batch, from, stop).await else { return Ok(None) };
+            let receipt = published?;
+            if let Some(unsettled) = self.unsettled.get_mut(at) {
+                unsettled.fate = Fate::Sent(receipt);
+                unsettled.published_at = Instant::now();
+            }
+        }
+        Ok(Some(()))
+    }
+
+    fn report(&self, error: &SinkError) {
+        let class = class_name(error.class());
+        metrics::sink_failure(self.status.name(), class);
+        if self.status.sink_failed(&chain(error)) {
+            tracing::warn!(
+                route = self.status.name(),
+                class,
+                error = chain(error),
+                "delivery failed; trying again"
+            );
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Waiting for the sink: with a sign of life, and with a word to somebody if it takes long. A bus's client may retry for
+//! ever by itself.
+
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
+
+use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::{Delivery, LOOK_EVERY};
+use crate::{
+    event::Batch,
+    route::{
+        Feed,
+        status::{Half, RouteStatus},
+    },
+    sink::{Failure, Receipt, Settled, SinkError},
+};
+
+/// How long a batch may stay unsettled before the sink is said to be in trouble, and before a stop gives it up.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+/// What is said where the sink says nothing.
+const NOT_ACKNOWLEDGED: &str = "the bus does not acknowledge what it was sent";
+
+impl<F: Feed> Delivery<F> {
+    /// Publishes and waits, as the sink has it, until the next batch may come.
+    pub(super) async fn publish(
+        &mut self,
+        batch: &Arc<Batch>,
+        from: usize,
+        stop: &CancellationToken,
+    ) -> Option<Result<Receipt, SinkError>> {
+        let complaints = self.sink.complaints();
+        // Large, with a client in it.
+        let publishing = Box::pin(self.sink.publish(batch, from));
+        // Without a complaint it is the back-pressure of a sink that works.
+        patient(&self.status, stop, &complaints, publishing).await
+    }
+
+    /// Waits until a batch is settled, while nothing else is done.
+    pub(super) async fn settle(
+        &mut self,
+        receipt: Receipt,
+        stop: &CancellationToken,
+    ) -> Option<Result<Settled, Failure>> {
+        let complaints = self.sink.complaints();
+        let complain = move || Some(complaints().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
+        patient(&self.status, stop, &complain, receipt).await
+    }
+
+    /// Gives a sign of life, and tells of batches that stay unsettled. None: told to stop, and there are some.
+    pub(super) fn look_around(&self, stop: &CancellationToken) -> Option<()> {
+        self.status.alive(Half::Delivery);
+        let Some(oldest) = self.unsettled.iter().find(|unsettled| unsettled.is_sent()) else {
+            return Some(());
+        };
+        let waited = oldest.published_at.max(self.heard_at).elapsed();
+        if waited < STALLED_AFTER {
+            return Some(());
+        }
+        let trouble = self.sink.trouble();
+        tell(&self.status, trouble.as_deref().unwrap_or(NOT_ACKNOWLEDGED), waited);
+        (!stop.is_cancelled()).then_some(())
+    }
+}
+
+/// Waits, and tells of it if that takes long and `complain` knows why. None: told to stop, and it did take long.
+async fn patient<T>(
+    status: &RouteStatus,
+    stop: &CancellationToken,
+    complain: &(dyn Fn() -> Option<String> + Send + Sync),
+    waiting: impl Future<Output = T>,
+) -> Option<T> {
+    let began = Instant::now();
+    let (mut waiting, mut look, mut is_stopping) = (pin!(waiting), interval(LOOK_EVERY), false);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut waiting => return Some(done),
+            _ = look.tick() => {}
+            () = stop.cancelled(), if !is_stopping => is_stopping = true,
+        }
+        status.alive(Half::Delivery);
+        let waited = began.elapsed();
+        if waited < STALLED_AFTER {
+            continue;
+        }
+        if let Some(trouble) = complain() {
+            tell(status, &trouble, waited);
+            if is_stopping {
+                return None;
+            }
+        }
+    }
+}
+
+/// Waits with signs of life, for what has its own limit and tells of itself.
+pub(crate) async fn alive_while<T>(status: &RouteStatus, waiting: impl Future<Output = T>) -> T {
+    let (mut waiting, mut look) = (pin!(waiting), interval(LOOK_EVERY));
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut waiting => return done,
+            _ = look.tick() => status.alive(Half::Delivery),
+        }
+    }
+}
+
+fn tell(status: &RouteStatus, trouble: &str, waited: Duration) {
+    if status.sink_failed(trouble) {
+        tracing::warn!(route = status.name(), waited_s = waited.as_secs(), "{trouble}; still trying");
+    }
+}

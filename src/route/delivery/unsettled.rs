@@ -1,0 +1,116 @@
+//! Batches that are handed to the sink and not proved, oldest first.
+
+use std::{collections::VecDeque, mem, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::brake::Heard;
+use crate::{
+    event::Batch,
+    sink::{Failure, Receipt, Rejected, Settled, SinkError},
+};
+
+/// A batch that is not proved.
+pub(super) struct Unsettled<T> {
+    pub(super) batch: Arc<Batch>,
+    /// The first message to publish, should it have to be done again.
+    pub(super) from: usize,
+    /// Messages before it that are refused.
+    rejected: Vec<Rejected>,
+    pub(super) fate: Fate,
+    pub(super) published_at: Instant,
+    /// Keeps its room until the batch is proved and that is durable.
+    pub(super) item: T,
+}
+
+/// Where a batch is.
+pub(super) enum Fate {
+    /// It has to be published again, because it failed.
+    Failed,
+    /// With the sink.
+    Sent(Receipt),
+    /// Each of its messages is with the bus or refused.
+    Judged(Judged),
+}
+
+/// What the sink said of a whole batch.
+pub(super) struct Judged {
+    pub(super) settled: Settled,
+    /// All messages that are refused were tried a second time.
+    pub(super) is_tried_again: bool,
+}
+
+impl<T> std::fmt::Debug for Unsettled<T> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Unsettled").field("batch", &self.batch.id).field("from", &self.from).finish()
+    }
+}
+
+impl<T> Unsettled<T> {
+    pub(super) fn new(batch: Arc<Batch>, item: T, fate: Fate) -> Self {
+        Self { batch, from: 0, rejected: Vec::new(), fate, published_at: Instant::now(), item }
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.fate, Fate::Sent(_))
+    }
+
+    pub(super) fn is_judged(&self) -> bool {
+        matches!(self.fate, Fate::Judged(_))
+    }
+
+    /// Takes the receipt away; the batch counts as failed until more is known.
+    pub(super) fn take_receipt(&mut self) -> Option<Receipt> {
+        match mem::replace(&mut self.fate, Fate::Failed) {
+            Fate::Sent(receipt) => Some(receipt),
+            other => {
+                self.fate = other;
+                None
+            }
+        }
+    }
+
+    /// The sink has settled all of it.
+    pub(super) fn judge(&mut self, settled: Settled) {
+        let settled = settled.after(mem::take(&mut self.rejected));
+        self.fate = Fate::Judged(Judged { settled, is_tried_again: false });
+    }
+
+    /// Notes how far it came. Gives what went wrong.
+    pub(super) fn fail(&mut self, failure: Failure) -> SinkError {
+        self.from = failure.first_undelivered;
+        self.rejected.extend(failure.rejected);
+        self.fate = Fate::Failed;
+        failure.error
+    }
+
+    /// What the sink said of it, if it has said all.
+    pub(super) fn heard(&self) -> Option<Heard> {
+        let Fate::Judged(judged) = &self.fate else { return None };
+        let refused = judged.settled.rejected().iter().map(|rejected| rejected.index).collect();
+        Some(Heard { messages: self.batch.len(), refused, is_tried_again: judged.is_tried_again })
+    }
+
+    /// The messages that are refused.
+    pub(super) fn refused(&self) -> &[Rejected] {
+        match &self.fate {
+            Fate::Judged(judged) => judged.settled.rejected(),
+            Fate::Failed | Fate::Sent(_) => &[],
+        }
+    }
+}
+
+/// What the sink says of the oldest batch that it has, and which one that is. May be dropped and asked again. Never
+/// resolves if it has none.
+pub(super) async fn next_heard<T>(
+    unsettled: &mut VecDeque<Unsettled<T>>,
+) -> (usize, Result<Settled, Failure>) {
+    let sent = unsettled.iter_mut().enumerate().find_map(|(at, unsettled)| match &mut unsettled.fate {
+        Fate::Sent(receipt) => Some((at, receipt)),
+        Fate::Failed | Fate::Judged(_) => None,
+    });
+    match sent {
+        Some((at, receipt)) => (at, receipt.await),
+        None => std::future::pending().await,
+    }
+}
