@@ -3,13 +3,14 @@
 use std::{
     fs, io,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use rustix::fs::StatVfsMountFlags;
 
 use super::StateError;
+use crate::permissions;
 
 /// What a commit may need at most, and far more: sled adds a segment of half a megabyte at a time. A store that never
 /// sees a full disk never has to recover from one.
@@ -34,14 +35,26 @@ pub(super) fn create_directory(directory: &Path) -> Result<(), StateError> {
     sync_all(parent(directory))
 }
 
-/// Refuses a directory of another user, even if we may write to it: the files that we made would be in that user's way.
+/// Refuses a directory of another user, even if we may write to it, since the files that we made would be in that user's
+/// way; and one to which others may write.
 pub(super) fn require_own(directory: &Path) -> Result<(), StateError> {
     let owner = fs::metadata(directory).map_err(io_error("look at", directory))?.uid();
     let us = rustix::process::geteuid().as_raw();
-    if owner == us {
+    if owner != us {
+        return Err(StateError::Owner { path: directory.to_owned(), owner, us });
+    }
+    permissions::require_directory(directory)
+        .map_err(|source| StateError::Exposed { path: directory.to_owned(), source })
+}
+
+/// Closes a folder of ours to everybody else: earlier versions left it as open as the user's mask.
+pub(super) fn close_to_others(folder: &Path) -> Result<(), StateError> {
+    let Ok(found) = fs::metadata(folder) else { return Ok(()) };
+    if found.mode() & 0o077 == 0 {
         return Ok(());
     }
-    Err(StateError::Owner { path: directory.to_owned(), owner, us })
+    let owner_only = fs::Permissions::from_mode(OWNER_ONLY_DIRECTORY);
+    fs::set_permissions(folder, owner_only).map_err(io_error("change the mode of", folder))
 }
 
 /// Refuses a disk that is too full or may not be written to.
