@@ -187,7 +187,8 @@ mod tests {
             slow.push(ask(address, "").await);
             slow.push(ask(address, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await);
         }
-        let answer = tokio::time::timeout(Duration::from_secs(1), async { whole(ask(address, SMALL).await).await });
+        let answer =
+            tokio::time::timeout(Duration::from_secs(1), async { whole(ask(address, SMALL).await).await });
         let answer = answer.await.expect("an answer at once");
         assert!(answer.ends_with(b"small"), "{}", String::from_utf8_lossy(&answer));
         for stream in slow {
@@ -202,7 +203,8 @@ mod tests {
             let (address, _serving) = start(patience).await;
             for head in ["", "GET /small HTTP/1.1\r\nhos"] {
                 let stream = ask(address, head).await;
-                let read = tokio::time::timeout(Duration::from_secs(10), whole(stream)).await.expect("an end");
+                let read =
+                    tokio::time::timeout(Duration::from_secs(10), whole(stream)).await.expect("an end");
                 assert!(!read.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&read));
             }
             let large = format!("GET /small HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(2 * HEAD_MAX_BYTES));

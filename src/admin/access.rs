@@ -135,8 +135,14 @@ mod tests {
         ] {
             assert!(access.knows(&asked("/status", Some(host))), "{host}");
         }
-        for host in ["evil.example", "evil.example:8088", "127.0.0.1.evil.example", "localhost.evil.example", "", "a b"]
-        {
+        for host in [
+            "evil.example",
+            "evil.example:8088",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "",
+            "a b",
+        ] {
             assert!(!access.knows(&asked("/status", Some(host))), "{host}");
         }
         assert!(access.knows(&asked("/status", None)), "an old probe gives none");

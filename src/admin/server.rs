@@ -152,10 +152,10 @@ async fn read(config: &AdminConfig) -> Result<Material, AdminError> {
 
 fn read_certificate(tls: &AdminTls) -> Result<TlsAcceptor, AdminError> {
     let read = |path: &std::path::Path, trust| {
-        permissions::read(path, trust)
-            .map_err(|source| AdminError::File { path: path.to_owned(), source })
+        permissions::read(path, trust).map_err(|source| AdminError::File { path: path.to_owned(), source })
     };
-    let unusable = |what: &str, err: &dyn std::error::Error| AdminError::Certificate(format!("{what}: {}", chain(err)));
+    let unusable =
+        |what: &str, err: &dyn std::error::Error| AdminError::Certificate(format!("{what}: {}", chain(err)));
     let chain_pem = read(&tls.certificate_file, Trust::Public)?;
     let certificates = CertificateDer::pem_slice_iter(&chain_pem).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|err| unusable("the certificate is not PEM", &err))?;

@@ -147,7 +147,8 @@ mod tests {
             let listen = format!("listen = \"{listen}\"\n");
             assert!(told(&listen).unwrap_err().contains("set `token_file`"));
             assert!(told(&(listen.clone() + TOKEN)).unwrap_err().contains("in the clear"));
-            let admin = told(&(listen + TOKEN + "tls_at_proxy = true\nhosts = [\"Oktabus.Internal\"]")).unwrap();
+            let admin =
+                told(&(listen + TOKEN + "tls_at_proxy = true\nhosts = [\"Oktabus.Internal\"]")).unwrap();
             assert!(admin.token.is_some() && admin.hosts == ["oktabus.internal"]);
         }
         assert!(told("token = \"short\"").unwrap_err().contains("fewer than 16"));

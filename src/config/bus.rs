@@ -201,7 +201,11 @@ fn kafka(name: &str, raw: RawBus, secrets: Secrets) -> Result<KafkaBus, Problem>
         return Err(Problem::new("servers", "a bus of kind kafka has `brokers`"));
     }
     let brokers = non_empty("brokers", raw.brokers, "kafka-1:9092")?;
-    refuse_userinfo("brokers", &brokers, "`options.\"sasl.username\"` and `secret_options.\"sasl.password\"`")?;
+    refuse_userinfo(
+        "brokers",
+        &brokers,
+        "`options.\"sasl.username\"` and `secret_options.\"sasl.password\"`",
+    )?;
     let mut secret_options = BTreeMap::new();
     for (property, RawSecret { file, env, credential, value }) in raw.secret_options {
         let under = |problem: Problem| problem.under(&format!("secret_options.{property}"));
@@ -305,7 +309,9 @@ fn is_secret(property: &str) -> bool {
 
 /// A password in an address would be shown wherever the address is, and is not used.
 fn refuse_userinfo(key: &str, addresses: &[String], instead: &str) -> Result<(), Problem> {
-    let Some(address) = addresses.iter().find(|address| address::has_userinfo(address)) else { return Ok(()) };
+    let Some(address) = addresses.iter().find(|address| address::has_userinfo(address)) else {
+        return Ok(());
+    };
     let reason =
         format!("`{}` has a user or a secret in the address: use {instead}", address::shown(address));
     Err(Problem::new(key, reason))

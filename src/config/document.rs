@@ -85,7 +85,12 @@ mod tests {
         ] {
             let told = told(text);
             assert!(!told.contains("hunter2") && !told.contains("9999"), "{told}");
-            assert!(told.contains("oktabus.toml: line 2, column") || told.contains("oktabus.toml: a number") || told.contains("line 3"), "{told}");
+            assert!(
+                told.contains("oktabus.toml: line 2, column")
+                    || told.contains("oktabus.toml: a number")
+                    || told.contains("line 3"),
+                "{told}"
+            );
         }
     }
 }

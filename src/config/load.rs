@@ -78,7 +78,8 @@ fn fragments(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     if !directory.is_dir() {
         return Ok(Vec::new());
     }
-    let unreadable = |err: std::io::Error| ConfigError::Unreadable { path: directory.clone(), source: err.into() };
+    let unreadable =
+        |err: std::io::Error| ConfigError::Unreadable { path: directory.clone(), source: err.into() };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();

@@ -219,9 +219,8 @@ fn http(raw: RawHttp, secrets: Secrets) -> Result<HttpConfig, Problem> {
 fn proxy_url(proxy: &str) -> Result<Url, Problem> {
     let shown = address::shown(proxy);
     if address::has_userinfo(proxy) {
-        let reason = format!(
-            "`{shown}` has a user or a password in it: use `proxy_user` and `proxy_password_file`"
-        );
+        let reason =
+            format!("`{shown}` has a user or a password in it: use `proxy_user` and `proxy_password_file`");
         return Err(Problem::new("proxy", reason));
     }
     proxy.parse().map_err(|err| Problem::new("proxy", format!("`{shown}` is not a URL: {err}")))

@@ -91,9 +91,9 @@ mod tests {
         assert!(sections("-----BEGIN PRIVATE KEY-----\nQUJD\n").is_empty());
         assert!(sections("-----BEGIN PRIVATE KEY").is_empty());
         let two = "-----BEGIN EC PARAMETERS-----\nQUJD\n-----END EC PARAMETERS-----\n-----BEGIN EC PRIVATE KEY-----\nREVG\n-----END EC PRIVATE KEY-----\n";
-        assert_eq!(sections(two).iter().map(|section| section.label.as_str()).collect::<Vec<_>>(), [
-            "EC PARAMETERS",
-            "EC PRIVATE KEY"
-        ]);
+        assert_eq!(
+            sections(two).iter().map(|section| section.label.as_str()).collect::<Vec<_>>(),
+            ["EC PARAMETERS", "EC PRIVATE KEY"]
+        );
     }
 }

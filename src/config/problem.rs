@@ -95,7 +95,10 @@ mod tests {
     fn a_value_of_the_wrong_type_is_not_shown() {
         for (reason, told) in [
             ("invalid type: string \"hunter2\", expected a table", "invalid type: string, expected a table"),
-            ("invalid type: string \"a, expected b\", expected a table", "invalid type: string, expected a table"),
+            (
+                "invalid type: string \"a, expected b\", expected a table",
+                "invalid type: string, expected a table",
+            ),
             ("invalid type: integer `12345`, expected a string", "invalid type: integer, expected a string"),
             ("invalid type: map, expected a string", "invalid type: map, expected a string"),
             ("missing field `a`", "missing field `a`"),

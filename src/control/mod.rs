@@ -105,7 +105,10 @@ mod tests {
         let mut serving = JoinSet::new();
         assert!(directory.join(NAME).exists());
         let replays = crate::replay::tests::replays(directory).await;
-        serving.spawn(serve(socket, Arc::new(Controlled::new(stop.clone(), replays.state(), replays, Engines::default()))));
+        serving.spawn(serve(
+            socket,
+            Arc::new(Controlled::new(stop.clone(), replays.state(), replays, Engines::default())),
+        ));
         (stop, serving)
     }
 

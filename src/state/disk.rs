@@ -147,10 +147,25 @@ mod tests {
     #[test]
     fn a_directory_of_another_user_is_refused_with_the_way_out() {
         // Whoever runs the tests, the root directory or the temporary one is somebody else's, or both are root's.
-        let others = ["/", "/tmp"].into_iter().find(|path| require_own(Path::new(path)).is_err());
+        let others = ["/", "/tmp"]
+            .into_iter()
+            .find(|path| matches!(require_own(Path::new(path)), Err(StateError::Owner { .. })));
         let Some(other) = others else { return chown_and_refuse() };
         let told = require_own(Path::new(other)).unwrap_err().to_string();
         assert!(told.contains("belongs to user") && told.contains("chown"), "{told}");
+    }
+
+    #[test]
+    fn a_directory_to_which_others_may_write_is_refused_and_the_store_is_closed_to_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let chmod = |mode| fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+        chmod(0o777);
+        let told = crate::telemetry::chain(&require_own(directory.path()).unwrap_err());
+        assert!(told.contains("written to by others (mode 777)") && told.contains("chmod go-w"), "{told}");
+        chmod(0o755);
+        require_own(directory.path()).unwrap();
+        close_to_others(directory.path()).unwrap();
+        assert_eq!(fs::metadata(directory.path()).unwrap().mode() & 0o777, 0o700);
     }
 
     fn chown_and_refuse() {

@@ -89,7 +89,10 @@ mod tests {
             assert_eq!(printable_json(text), text);
         }
         assert_eq!(printable("a\nb\r\tc\u{1b}[2J"), "a\\nb\\r\\tc\\u{1b}[2J");
-        assert_eq!(printable("\u{9b}31m\u{202e}x\u{2028}\u{e0041}"), "\\u{9b}31m\\u{202e}x\\u{2028}\\u{e0041}");
+        assert_eq!(
+            printable("\u{9b}31m\u{202e}x\u{2028}\u{e0041}"),
+            "\\u{9b}31m\\u{202e}x\\u{2028}\\u{e0041}"
+        );
         assert_eq!(printable_lines("a\n\u{1b}b"), "a\n\\u{1b}b");
     }
 

@@ -98,9 +98,10 @@ pub(super) async fn export(loaded: &Loaded<'_>, to: Option<&Path>) -> Exit {
         None => write_export(loaded, &mut io::stdout()).await,
         Some(path) => {
             // A file that is there keeps what it has until the export is whole, and takes its mode from it.
-            let draft = tempfile::Builder::new()
-                .permissions(fs::Permissions::from_mode(EXPORT_MODE))
-                .tempfile_in(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")));
+            let draft =
+                tempfile::Builder::new().permissions(fs::Permissions::from_mode(EXPORT_MODE)).tempfile_in(
+                    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+                );
             let mut draft = match draft {
                 Ok(draft) => draft,
                 Err(err) => return fail(Exit::Usage, &err),

@@ -219,7 +219,9 @@ fn what_is_kept_of_a_secret_is_of_no_use_without_the_orgs_credential() {
 fn a_copy_is_known_and_another_password_under_its_id_is_not_it() {
     let fingerprint = |password: &str, user: &str| {
         let parameters = json!({ "user": user, "password": password });
-        plain(&json!({ "id": "c-1", "action": "user.set_password", "parameters": parameters })).unwrap().fingerprint
+        plain(&json!({ "id": "c-1", "action": "user.set_password", "parameters": parameters }))
+            .unwrap()
+            .fingerprint
     };
     let (command, key, exchanged) = (fingerprint("Winter2026", "ada"), key("a"), key("b"));
     let kept = command.to_kept(&key);

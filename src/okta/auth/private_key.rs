@@ -320,7 +320,8 @@ mod tests {
         }
         let with_parameters = openssl(&["ecparam", "-name", "prime256v1", "-genkey"], b"");
         assert!(parse(&with_parameters, None).is_ok());
-        let old = openssl(&["rsa", "-traditional", "-aes128", "-passout", "pass:secret"], &generate("rsa:2048"));
+        let old =
+            openssl(&["rsa", "-traditional", "-aes128", "-passout", "pass:secret"], &generate("rsa:2048"));
         let told = parse(&old, None).err().unwrap();
         assert!(told.contains("it is encrypted"), "{told}");
     }
