@@ -67,8 +67,9 @@ pub enum PermissionError {
     /// Somebody else could change it.
     #[error(
         "{} belongs to user {owner}, who is neither root nor the user {us} as whom this process runs: run it as that \
-         user, or give it away (`chown {us} {path}`)",
-        subject(path, *is_parent)
+         user, or {}",
+        subject(path, *is_parent),
+        if *is_parent { "keep it elsewhere".to_owned() } else { format!("give it away (`chown {us} {}`)", path.display()) }
     )]
     Owner {
         /// The file, or a directory or symlink on the way.

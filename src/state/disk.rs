@@ -43,6 +43,14 @@ pub(super) fn require_own(directory: &Path) -> Result<(), StateError> {
     if owner != us {
         return Err(StateError::Owner { path: directory.to_owned(), owner, us });
     }
+    require_closed(directory)
+}
+
+/// Refuses a directory to which others may write, if it is there.
+pub(super) fn require_closed(directory: &Path) -> Result<(), StateError> {
+    if !directory.exists() {
+        return Ok(());
+    }
     permissions::require_directory(directory)
         .map_err(|source| StateError::Exposed { path: directory.to_owned(), source })
 }
@@ -127,7 +135,7 @@ pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Err
     move |source| StateError::Io { action, path, source }
 }
 
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

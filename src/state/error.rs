@@ -120,7 +120,7 @@ pub enum StateError {
     )]
     Sound(PathBuf),
     /// Others could put files into it.
-    #[error("the state directory {path} cannot be trusted")]
+    #[error("the directory {path}, in which the state is kept, cannot be trusted")]
     Exposed {
         /// The directory.
         path: PathBuf,

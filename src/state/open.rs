@@ -75,6 +75,7 @@ pub(super) fn open(places: Places, opening: Opening) -> Result<Store, StateError
     disk::create_directory(&places.directory)?;
     disk::require_own(&places.directory)?;
     disk::close_to_others(&places.store())?;
+    disk::require_closed(disk::parent(&places.witness))?;
     if let Some(weakness) = disk::weakness(&places.directory) {
         let state = places.directory.display();
         tracing::warn!(%state, "the state is kept in {weakness}: keep it on a local disk");
