@@ -304,7 +304,7 @@ fn nats_auth(raw: RawNatsAuth, secrets: Secrets) -> Result<NatsAuth, Problem> {
 /// Whether the value of a librdkafka property is a secret, by the property's name.
 fn is_secret(property: &str) -> bool {
     let has = |part: &&str| property.contains(*part);
-    SECRET_PARTS.iter().any(|part| has(part)) && !FILE_ENDS.iter().any(|end| property.ends_with(end))
+    SECRET_PARTS.iter().any(has) && !FILE_ENDS.iter().any(|end| property.ends_with(end))
 }
 
 /// A password in an address would be shown wherever the address is, and is not used.

@@ -1,6 +1,9 @@
 //! Where a secret comes from. The value itself is read when it is needed, so that it can be rotated on disk.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -88,10 +91,10 @@ impl Secret {
     }
 }
 
-fn read_file(path: &PathBuf) -> Result<SecretString, SecretError> {
+fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     let bytes = permissions::read(path, Trust::Secret)
-        .map_err(|source| SecretError::Unreadable { path: path.clone(), source })?;
-    let mut text = String::from_utf8(bytes).map_err(|_| SecretError::NotText(path.clone()))?;
+        .map_err(|source| SecretError::Unreadable { path: path.to_owned(), source })?;
+    let mut text = String::from_utf8(bytes).map_err(|_| SecretError::NotText(path.to_owned()))?;
     // Editors on Windows put a mark before the text.
     if text.starts_with('\u{feff}') {
         text.remove(0);
@@ -144,7 +147,7 @@ impl Secrets {
     }
 
     /// Refuses the file `path` if it may not be trusted, if files are looked at.
-    pub(super) fn try_trust(self, path: &std::path::Path, trust: Trust) -> Result<(), PermissionError> {
+    pub(super) fn try_trust(self, path: &Path, trust: Trust) -> Result<(), PermissionError> {
         if self.are_read { permissions::require(path, trust) } else { Ok(()) }
     }
 }

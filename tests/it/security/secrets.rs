@@ -3,7 +3,11 @@
 use std::{fs, sync::Arc};
 
 use axum::{Router, http::StatusCode};
-use tokio::net::TcpListener;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{ORG, TO_FILES};
@@ -104,6 +108,43 @@ async fn a_secret_that_a_library_does_not_take_is_not_shown() {
         said.stdout,
         said.stderr
     );
+}
+
+#[tokio::test]
+async fn the_password_of_a_proxy_is_used_and_not_shown() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = listener.local_addr().unwrap();
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let _proxy = AbortOnDropHandle::new(tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = [0; 4_096];
+            let length = stream.read(&mut head).await.unwrap();
+            seen.lock().unwrap().push(String::from_utf8_lossy(&head[..length]).into_owned());
+            let _ = stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+        }
+    }));
+    let http = format!("[orgs.acme.http]\nproxy = \"http://{proxy}\"\nproxy_user = \"ada\"\n");
+    let http = http + "proxy_password_file = \"{dir}/proxy-password\"\n";
+    let workplace = Workplace::with_orgs(&format!("{ORG}{http}{TO_FILES}"));
+    workplace.write_secret("proxy-password", CANARY);
+    let said = workplace.oktabus(&["check"]).await;
+    assert!(!said.stdout.contains(CANARY) && !said.stderr.contains(CANARY), "{said:?}");
+    let basic = format!("Basic {}", STANDARD.encode(format!("ada:{CANARY}")));
+    let asked = asked.lock().unwrap().clone();
+    assert!(
+        asked.iter().any(|head| head.starts_with("CONNECT acme.okta.com") && head.contains(&basic)),
+        "{asked:?}"
+    );
+    // The environment may have one, too.
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_oktabus"));
+    workplace.configure(&format!("{ORG}{TO_FILES}"));
+    command.args(["check", "--config"]).arg(workplace.path("oktabus.toml"));
+    let output =
+        command.env("HTTPS_PROXY", format!("http://ada:{CANARY}@127.0.0.1:1")).output().await.unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.contains("no answer from") && !said.contains(CANARY), "{said}");
 }
 
 #[tokio::test]
