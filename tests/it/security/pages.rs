@@ -98,7 +98,7 @@ async fn beyond_this_machine_pages_are_for_those_who_show_the_token_over_tls() {
     .await;
     assert!(!unready.contains("log/files") && unready.contains("token"), "{unready}");
     assert!(
-        reqwest::get(format!("http://127.0.0.1:{port}/livez")).await.is_err(),
+        http.get(format!("http://127.0.0.1:{port}/livez")).send().await.is_err(),
         "plain text is not spoken"
     );
     assert!(!workplace.log().contains("canary"), "{}", workplace.log());
