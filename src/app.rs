@@ -12,9 +12,9 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{self, Watched},
+    admin::{self, AdminError, Watched},
     command::engine::{EngineError, Engines},
-    config::{Config, StreamConfig},
+    config::{Config, OrgConfig, StreamConfig},
     control::{self, Controlled, Socket},
     okta::{Client, ClientError},
     replay::Replays,
@@ -39,7 +39,7 @@ pub struct App {
     loops: Vec<Loop>,
     state: State,
     watched: Arc<Watched>,
-    admin: TcpListener,
+    admin: admin::Server,
     control: Option<Socket>,
     replays: Replays,
     engines: Engines,
@@ -77,6 +77,9 @@ pub enum AppError {
     /// The commands of a name cannot go on.
     #[error(transparent)]
     Commands(#[from] EngineError),
+    /// The admin pages cannot be served as configured.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The admin pages have no place.
     #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
     Listen {
@@ -113,13 +116,14 @@ impl App {
         let state = open_state(&Places::from(&config.runtime.state), &opening, address).await?;
         let admin =
             TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
+        let admin = admin::Server::new(admin, config.runtime.admin.clone()).await?;
 
         let mut loops = of_streams(&config, &streams, &state);
         loops.extend(of_searches(&config, &clients, &state));
         let engines = Engines::new(&config, &clients, &state)?;
         loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
         series::register(&config, &engines);
-        let mut watched = Watched::new(config.runtime.admin.stalled_after, state.clone());
+        let mut watched = Watched::new(config.runtime.admin.stalled_after);
         watched.routes = loops.iter().filter_map(Loop::watched).collect();
         watched.commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
@@ -135,7 +139,7 @@ impl App {
 
     /// Where the admin pages are served.
     pub fn admin_address(&self) -> Option<std::net::SocketAddr> {
-        self.admin.local_addr().ok()
+        self.admin.address()
     }
 
     /// Runs until `shutdown` resolves, or as `until` says, and then drains within the configured grace.
@@ -152,7 +156,7 @@ impl App {
         if let Some(socket) = self.control {
             control.spawn(serve_control(
                 socket,
-                Controlled::new(stop.clone(), self.replays, self.engines),
+                Controlled::new(stop.clone(), self.state.clone(), self.replays, self.engines),
                 stop.clone(),
                 grace,
             ));
@@ -192,34 +196,51 @@ async fn serve_control(socket: Socket, controlled: Controlled, stop: Cancellatio
 
 /// The clients of all orgs and the streams that are read through them.
 struct Feeds {
-    clients: BTreeMap<String, Arc<Client>>,
+    clients: Clients,
     streams: Vec<Arc<Stream>>,
 }
 
+/// Clients by the names of their orgs.
+pub type Clients = BTreeMap<String, Arc<Client>>;
+
 impl Feeds {
     fn of(config: &Config) -> Result<Self, ClientError> {
-        let mut clients = BTreeMap::new();
-        for (name, org) in &config.orgs {
-            clients.insert(name.clone(), Arc::new(Client::new(org.clone())?));
-        }
+        Ok(Self::through(config, clients(config)?))
+    }
+
+    fn through(config: &Config, clients: Clients) -> Self {
         let stream = |stream: &StreamConfig| {
             // Loading refused references to what does not exist.
             let client = clients.get(&stream.org)?;
             Some(Arc::new(Stream::new(stream.clone(), Arc::clone(client))))
         };
         let streams = config.streams.values().filter_map(stream).collect();
-        Ok(Self { clients, streams })
+        Self { clients, streams }
     }
 }
 
 /// The clients of all orgs of `config`, by name.
-pub fn clients(config: &Config) -> Result<BTreeMap<String, Arc<Client>>, ClientError> {
-    Ok(Feeds::of(config)?.clients)
+pub fn clients(config: &Config) -> Result<Clients, ClientError> {
+    clients_by(config, Client::new)
 }
 
-/// Where all routes of `config` stand if they begin at `time`, by name.
+/// The same, which are only asked about their orgs. Reads no secret.
+pub fn clients_without_secrets(config: &Config) -> Result<Clients, ClientError> {
+    clients_by(config, Client::without_secrets)
+}
+
+fn clients_by(
+    config: &Config,
+    make: impl Fn(OrgConfig) -> Result<Client, ClientError>,
+) -> Result<Clients, ClientError> {
+    let made = config.orgs.iter().map(|(name, org)| Ok((name.clone(), Arc::new(make(org.clone())?))));
+    made.collect()
+}
+
+/// Where all routes of `config` stand if they begin at `time`, by name. Reads no secret.
 pub fn beginnings(config: &Config, time: Timestamp) -> Result<Vec<(String, Cursor)>, ClientError> {
-    Ok(cursors_at(&Feeds::of(config)?.streams, time))
+    let feeds = Feeds::through(config, clients_without_secrets(config)?);
+    Ok(cursors_at(&feeds.streams, time))
 }
 
 fn cursors_at(streams: &[Arc<Stream>], time: Timestamp) -> Vec<(String, Cursor)> {

@@ -13,11 +13,13 @@ pub mod event;
 pub mod format;
 pub mod invariant;
 pub mod okta;
+pub mod permissions;
 pub mod replay;
 pub mod route;
 pub mod schedule;
 pub mod scim;
 pub mod search;
+mod serving;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod sink;

@@ -1,35 +1,36 @@
 //! Health, metrics and status over HTTP. Shows what the routes tell; changes nothing.
 
-mod client;
-mod export;
+mod access;
 mod health;
 mod pulse;
+mod server;
 mod starting;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Extension, Router,
     extract::State,
     http::{StatusCode, header::CONTENT_TYPE},
+    middleware,
     response::IntoResponse,
     routing::get,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use client::{AdminClientError, ask};
 pub use pulse::Pulse;
+pub use server::{AdminError, Server};
 pub use starting::serve_starting;
+
+use access::Seen;
 
 use crate::{
     command::engine::{EngineSnapshot, EngineStatus},
     okta::{BudgetStatus, Client},
     route::{RouteStatus, Snapshot},
-    state::{State as DurableState, Verification},
-    telemetry::{chain, metrics},
+    telemetry::{metrics, printable, printable_json},
 };
 
 /// What can be seen of a running daemon.
@@ -44,7 +45,6 @@ pub struct Watched {
     /// Whether work that blocks gets a thread.
     pub pulse: Pulse,
     stalled_after: Duration,
-    state: DurableState,
     metrics: Option<PrometheusHandle>,
 }
 
@@ -79,14 +79,13 @@ struct OrgStatus {
 
 impl Watched {
     /// Nothing to be seen yet. A route that does nothing for longer than `stalled_after` counts as hanging.
-    pub fn new(stalled_after: Duration, state: DurableState) -> Self {
+    pub fn new(stalled_after: Duration) -> Self {
         Self {
             routes: Vec::new(),
             commands: Vec::new(),
             clients: Vec::new(),
             pulse: Pulse::default(),
             stalled_after,
-            state,
             metrics: metrics::recorder(),
         }
     }
@@ -130,41 +129,32 @@ impl Watched {
 }
 
 /// Serves the pages until `stop`.
-pub async fn serve(listener: TcpListener, watched: Arc<Watched>, stop: CancellationToken) {
+pub async fn serve(server: Server, watched: Arc<Watched>, stop: CancellationToken) {
+    let access = server.access();
     let pages = Router::new()
-        .route("/livez", get(livez))
-        .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_page))
         .route("/status", get(status))
-        .route("/state/export", get(export::export))
-        .route("/state/verification", get(state_verification))
+        .route_layer(middleware::from_fn(access::require_token))
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .layer(middleware::from_fn_with_state(access, access::guard))
         .with_state(watched);
-    let served = axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(err) = served {
-        tracing::error!(err = chain(&err), "the admin pages have ended");
-    }
+    server.serve(pages, stop).await;
 }
 
-async fn livez(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
-    answer(&health::alive(&watched))
+async fn livez(State(watched): State<Arc<Watched>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
+    answer(&health::alive(&watched), seen)
 }
 
-async fn readyz(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
-    answer(&health::ready(&watched))
+async fn readyz(State(watched): State<Arc<Watched>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
+    answer(&health::ready(&watched), seen)
 }
 
 async fn status(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
-    Json(watched.status())
-}
-
-async fn state_verification(
-    State(watched): State<Arc<Watched>>,
-) -> Result<Json<Verification>, (StatusCode, String)> {
-    watched.state.verify().await.map(Json).map_err(|err| unavailable(&err))
-}
-
-fn unavailable(err: &dyn std::error::Error) -> (StatusCode, String) {
-    (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", chain(err)))
+    match serde_json::to_string(&watched.status()) {
+        Ok(json) => Ok(([(CONTENT_TYPE, "application/json")], printable_json(&json).into_owned())),
+        Err(err) => Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{err}\n"))),
+    }
 }
 
 async fn metrics_page(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
@@ -175,9 +165,13 @@ async fn metrics_page(State(watched): State<Arc<Watched>>) -> impl IntoResponse 
 }
 
 /// 200, or 503 with a line for each reason.
-fn answer(reasons: &[String]) -> (StatusCode, String) {
+fn answer(reasons: &[String], seen: Seen) -> (StatusCode, String) {
     if reasons.is_empty() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    (StatusCode::SERVICE_UNAVAILABLE, reasons.iter().map(|reason| format!("{reason}\n")).collect())
+    let told = match seen {
+        Seen::Everything => reasons.iter().map(|reason| format!("{}\n", printable(reason))).collect(),
+        Seen::HealthAlone => "in trouble: who shows the token is told why\n".to_owned(),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, told)
 }

@@ -75,7 +75,9 @@ impl From<&AppError> for Exit {
             AppError::Commands(err) => Self::from(err),
             AppError::Search(SearchError::Compose(_)) => Self::Usage,
             AppError::State(_) | AppError::Search(_) => Self::StateRefused,
-            AppError::Client(_) | AppError::Sink(_) | AppError::Listen { .. } => Self::Usage,
+            AppError::Client(_) | AppError::Sink(_) | AppError::Admin(_) | AppError::Listen { .. } => {
+                Self::Usage
+            }
         }
     }
 }

@@ -30,7 +30,7 @@ pub use exit::Exit;
 
 use crate::{
     config::{Config, ConfigError},
-    telemetry::chain,
+    telemetry::{chain, printable_lines},
 };
 
 /// Streams an Okta org's System Log to Kafka, NATS JetStream and files without losing an event, and carries out commands
@@ -87,6 +87,11 @@ impl ConfigArgument {
     fn load(&self) -> Result<Config, ConfigError> {
         Config::load(&self.config)
     }
+
+    /// For what needs no secret, and may be done by who cannot read any.
+    fn load_without_secrets(&self) -> Result<Config, ConfigError> {
+        Config::load_without_secrets(&self.config)
+    }
 }
 
 /// Runs the program with the process's arguments.
@@ -99,6 +104,8 @@ pub fn main() -> Exit {
             return if err.use_stderr() { Exit::Usage } else { Exit::Done };
         }
     };
+    // Whatever this process makes is its user's alone, unless its maker says otherwise.
+    rustix::process::umask(rustix::fs::Mode::from_bits_retain(0o077));
     // One TLS provider for the whole process; only a second call could fail, and there is none.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match tokio::runtime::Runtime::new() {
@@ -132,7 +139,7 @@ async fn dispatch(command: Command) -> Exit {
 /// Tells what went wrong, with its causes, and ends with `exit`.
 fn fail(exit: Exit, err: &dyn Error) -> Exit {
     // Nothing more can be done if even this cannot be printed.
-    let _ = writeln!(io::stderr(), "oktabus: {}", chain(err));
+    let _ = writeln!(io::stderr(), "oktabus: {}", printable_lines(&chain(err)));
     exit
 }
 
@@ -144,5 +151,5 @@ fn print(text: &str) {
 /// Tells a person something that is not the result.
 fn note(text: &str) {
     // Nothing more can be done if even this cannot be printed.
-    let _ = writeln!(io::stderr(), "oktabus: {text}");
+    let _ = writeln!(io::stderr(), "oktabus: {}", printable_lines(text));
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Status, Subjects, milliseconds};
+use crate::telemetry::printable_json;
 
 /// What was decided about a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -132,13 +133,14 @@ impl AuditFile {
 
     /// Appends `records` and returns when they are on the disk. Blocks.
     pub fn append(&mut self, records: &[AuditRecord<'_>]) -> Result<(), AuditError> {
-        let mut lines = Vec::new();
+        let mut lines = String::new();
         let written = records.iter().try_for_each(|record| {
-            serde_json::to_writer(&mut lines, record)?;
-            lines.push(b'\n');
+            // People look at it in a terminal, and senders choose what it says of them.
+            lines.push_str(&printable_json(&serde_json::to_string(record)?));
+            lines.push('\n');
             Ok(())
         });
-        let appended = written.and_then(|()| self.append_lines(&lines));
+        let appended = written.and_then(|()| self.append_lines(lines.as_bytes()));
         appended.map_err(|source| AuditError { path: self.path.clone(), source })
     }
 

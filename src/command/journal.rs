@@ -25,7 +25,7 @@ const TEXT_MAX_CHARS: usize = 200;
 pub struct Record {
     /// What it asks for, as written: it may be no action at all.
     pub action: String,
-    /// A digest of all that it asks for: another command with the same id has another.
+    /// A digest of all that it asks for: another command with the same id has another. Of no use to find a password by.
     pub fingerprint: String,
     /// Who asks for it, as the message says.
     pub requested_by: Option<String>,

@@ -134,15 +134,6 @@ impl Request {
         let Self::GroupUpdate(of) = self else { return None };
         of.name.as_deref().or_else(|| of.profile.get("name").and_then(Value::as_str))
     }
-
-    /// Whether it has a secret in it.
-    pub(super) fn has_secret(&self) -> bool {
-        match self {
-            Self::UserCreate(of) => of.password.is_some() || of.recovery_question.is_some(),
-            Self::UserSetPassword(_) => true,
-            _ => false,
-        }
-    }
 }
 
 fn typed<T: DeserializeOwned>(parameters: Value) -> Result<T, String> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{
     Problem, Secret,
-    secret::{Given, InlineSecrets},
+    secret::{Given, Secrets},
 };
 use crate::telemetry::chain;
 
@@ -15,6 +15,16 @@ pub enum Auth {
     ApiToken(Secret),
     /// An OAuth 2.0 service app with a private key.
     PrivateKeyJwt(PrivateKeyJwt),
+}
+
+impl Auth {
+    /// The credential itself.
+    pub fn secret(&self) -> &Secret {
+        match self {
+            Self::ApiToken(token) => token,
+            Self::PrivateKeyJwt(app) => &app.private_key,
+        }
+    }
 }
 
 /// An OAuth 2.0 service app with a private key.
@@ -178,7 +188,7 @@ enum Method {
     PrivateKeyJwt,
 }
 
-pub(super) fn understand(raw: RawAuth, secrets: InlineSecrets) -> Result<Auth, Problem> {
+pub(super) fn understand(raw: RawAuth, secrets: Secrets) -> Result<Auth, Problem> {
     let token = Given {
         file: raw.token_file,
         env: raw.token_env,
@@ -203,7 +213,7 @@ pub(super) fn understand(raw: RawAuth, secrets: InlineSecrets) -> Result<Auth, P
         )),
         Method::ApiToken => {
             let token = token.understand("token", secrets)?;
-            token.read_line().map_err(|err| Problem::new("", chain(&err)))?;
+            secrets.try_read_line(&token).map_err(|err| Problem::new("", chain(&err)))?;
             Ok(Auth::ApiToken(token))
         }
         Method::PrivateKeyJwt if token.is_given() => {
@@ -214,7 +224,7 @@ pub(super) fn understand(raw: RawAuth, secrets: InlineSecrets) -> Result<Auth, P
                 Problem::new("client_id", "missing: the app's client id, which begins with 0oa")
             })?;
             let private_key = private_key.understand("private_key", secrets)?;
-            private_key.read().map_err(|err| Problem::new("", chain(&err)))?;
+            secrets.try_read(&private_key).map_err(|err| Problem::new("", chain(&err)))?;
             Ok(Auth::PrivateKeyJwt(PrivateKeyJwt {
                 client_id,
                 private_key,

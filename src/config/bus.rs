@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Problem, Secret,
-    secret::{Given, InlineSecrets},
+    Problem, Secret, address,
+    secret::{Given, Secrets},
 };
 use crate::telemetry::chain;
 
@@ -174,70 +174,95 @@ struct RawTls {
     key_file: Option<PathBuf>,
 }
 
-/// librdkafka properties whose values must not stand in the configuration itself.
-const SECRET_PROPERTIES: [&str; 6] = [
-    "sasl.password",
-    "sasl.oauthbearer.client.secret",
-    "sasl.oauthbearer.config",
-    "ssl.key.password",
-    "ssl.key.pem",
-    "ssl.keystore.password",
+/// Parts of the names of librdkafka properties whose values must not stand in the configuration itself: what a later
+/// version of it has is known by its name, too. `sasl.oauthbearer.config` is whatever its handler takes.
+const SECRET_PARTS: [&str; 8] = [
+    "password",
+    "passphrase",
+    "secret",
+    "private.key",
+    "key.pem",
+    "jaas",
+    "credentials",
+    "oauthbearer.config",
 ];
+/// Properties with such a part that name a file.
+const FILE_ENDS: [&str; 2] = [".location", ".file"];
 
-pub(super) fn understand(name: &str, raw: RawBus, secrets: InlineSecrets) -> Result<BusConfig, Problem> {
+pub(super) fn understand(name: &str, raw: RawBus, secrets: Secrets) -> Result<BusConfig, Problem> {
     match raw.kind {
         BusKind::Kafka => kafka(name, raw, secrets).map(|bus| BusConfig::Kafka(Arc::new(bus))),
         BusKind::Nats => nats(name, raw, secrets).map(|bus| BusConfig::Nats(Arc::new(bus))),
     }
 }
 
-fn kafka(name: &str, raw: RawBus, secrets: InlineSecrets) -> Result<KafkaBus, Problem> {
+fn kafka(name: &str, raw: RawBus, secrets: Secrets) -> Result<KafkaBus, Problem> {
     if raw.servers.is_some() {
         return Err(Problem::new("servers", "a bus of kind kafka has `brokers`"));
     }
     let brokers = non_empty("brokers", raw.brokers, "kafka-1:9092")?;
+    refuse_userinfo(
+        "brokers",
+        &brokers,
+        "`options.\"sasl.username\"` and `secret_options.\"sasl.password\"`",
+    )?;
     let mut secret_options = BTreeMap::new();
     for (property, RawSecret { file, env, credential, value }) in raw.secret_options {
         let under = |problem: Problem| problem.under(&format!("secret_options.{property}"));
         let given = Given { file, env, credential, inline: value };
         let secret = given.understand("value", secrets).map_err(under)?;
-        secret.read().map_err(|err| under(Problem::new("", chain(&err))))?;
+        secrets.try_read(&secret).map_err(|err| under(Problem::new("", chain(&err))))?;
         secret_options.insert(property, secret);
     }
-    for property in SECRET_PROPERTIES {
-        if secrets == InlineSecrets::Refused && raw.options.contains_key(property) {
+    let mut options = BTreeMap::new();
+    for (property, Scalar(value)) in raw.options {
+        if !is_secret(&property) {
+            options.insert(property, value);
+            continue;
+        }
+        if !secrets.may_be_inline {
             let reason = format!(
                 "this is a secret: move it to `secret_options`, as \"{property}\" = {{ file = \"…\" }}"
             );
             return Err(Problem::new(format!("options.{property}"), reason));
         }
+        // From here on it is one, and never shown.
+        secret_options.insert(property, Secret::Inline(value.into()));
     }
-    let options = raw.options.into_iter().map(|(property, Scalar(value))| (property, value)).collect();
-    Ok(KafkaBus { name: name.to_owned(), brokers, options, secret_options })
+    let bus = KafkaBus { name: name.to_owned(), brokers, options, secret_options };
+    if secrets.are_read {
+        bus.files().try_for_each(|file| file.require()).map_err(|err| Problem::new("", chain(&err)))?;
+    }
+    Ok(bus)
 }
 
-fn nats(name: &str, raw: RawBus, secrets: InlineSecrets) -> Result<NatsBus, Problem> {
+fn nats(name: &str, raw: RawBus, secrets: Secrets) -> Result<NatsBus, Problem> {
     if raw.brokers.is_some() || !raw.options.is_empty() || !raw.secret_options.is_empty() {
         return Err(Problem::new("brokers", "a bus of kind nats has `servers`, `auth` and `tls`"));
     }
     let servers = non_empty("servers", raw.servers, "nats://nats-1:4222")?;
+    refuse_userinfo("servers", &servers, "`auth = { user = …, password_file = … }`, or `token_file`")?;
     let auth = nats_auth(raw.auth, secrets).map_err(|err| err.under("auth"))?;
     let client_certificate = match (raw.tls.certificate_file, raw.tls.key_file) {
         (Some(certificate_file), Some(key_file)) => Some(ClientCertificate { certificate_file, key_file }),
         (None, None) => None,
         _ => return Err(Problem::new("tls", "`certificate_file` and `key_file` come together")),
     };
-    Ok(NatsBus {
+    let bus = NatsBus {
         name: name.to_owned(),
         servers,
         auth,
         require_tls: raw.tls.required,
         ca_file: raw.tls.ca_file,
         client_certificate,
-    })
+    };
+    if secrets.are_read {
+        bus.files().try_for_each(|file| file.require()).map_err(|err| Problem::new("", chain(&err)))?;
+    }
+    Ok(bus)
 }
 
-fn nats_auth(raw: RawNatsAuth, secrets: InlineSecrets) -> Result<NatsAuth, Problem> {
+fn nats_auth(raw: RawNatsAuth, secrets: Secrets) -> Result<NatsAuth, Problem> {
     let credentials =
         Given { file: raw.credentials_file, credential: raw.credentials_credential, ..Given::default() };
     let nkey =
@@ -260,7 +285,7 @@ fn nats_auth(raw: RawNatsAuth, secrets: InlineSecrets) -> Result<NatsAuth, Probl
     }
     let readable = |name: &str, given: Given| {
         let secret = given.understand(name, secrets)?;
-        secret.read().map_err(|err| Problem::new("", chain(&err)))?;
+        secrets.try_read(&secret).map_err(|err| Problem::new("", chain(&err)))?;
         Ok(secret)
     };
     if credentials.is_given() {
@@ -276,7 +301,59 @@ fn nats_auth(raw: RawNatsAuth, secrets: InlineSecrets) -> Result<NatsAuth, Probl
     Ok(NatsAuth::Password { user, password: readable("password", password)? })
 }
 
+/// Whether the value of a librdkafka property is a secret, by the property's name.
+fn is_secret(property: &str) -> bool {
+    let has = |part: &&str| property.contains(*part);
+    SECRET_PARTS.iter().any(has) && !FILE_ENDS.iter().any(|end| property.ends_with(end))
+}
+
+/// A password in an address would be shown wherever the address is, and is not used.
+fn refuse_userinfo(key: &str, addresses: &[String], instead: &str) -> Result<(), Problem> {
+    let Some(address) = addresses.iter().find(|address| address::has_userinfo(address)) else {
+        return Ok(());
+    };
+    let reason =
+        format!("`{}` has a user or a secret in the address: use {instead}", address::shown(address));
+    Err(Problem::new(key, reason))
+}
+
 fn non_empty(key: &str, list: Option<Vec<String>>, example: &str) -> Result<Vec<String>, Problem> {
     let list = list.filter(|list| !list.is_empty() && list.iter().all(|item| !item.trim().is_empty()));
     list.ok_or_else(|| Problem::new(key, format!("give at least one, for example [\"{example}\"]")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_properties_are_known_by_their_names() {
+        for property in [
+            "sasl.password",
+            "sasl.oauthbearer.client.secret",
+            "sasl.oauthbearer.client.credentials.client.secret",
+            "sasl.oauthbearer.assertion.private.key.passphrase",
+            "sasl.oauthbearer.assertion.private.key.pem",
+            "sasl.oauthbearer.config",
+            "sasl.jaas.config",
+            "ssl.key.pem",
+            "ssl.key.password",
+            "ssl.keystore.password",
+            "ssl.truststore.password",
+        ] {
+            assert!(is_secret(property), "{property}");
+        }
+        for property in [
+            "sasl.username",
+            "ssl.key.location",
+            "ssl.ca.pem",
+            "ssl.certificate.pem",
+            "sasl.oauthbearer.client.id",
+            "sasl.oauthbearer.token.endpoint.url",
+            "sasl.oauthbearer.assertion.private.key.file",
+            "security.protocol",
+        ] {
+            assert!(!is_secret(property), "{property}");
+        }
+    }
 }

@@ -5,14 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use config::{Environment, File, FileFormat, Map, Value, ValueKind};
+use config::{Environment, Map, Value, ValueKind};
 use serde::Deserialize;
 
 use super::{
-    Config, ConfigError, Problem, Scope, bus, commands, org,
-    problem::{nearest, unknown_key},
+    Config, ConfigError, Problem, Scope, admin, bus, commands,
+    document::Document,
+    org,
+    problem::{nearest, unknown_key, without_value},
     route, runtime, search,
-    secret::InlineSecrets,
+    secret::Secrets,
     sink, stream, whole,
 };
 
@@ -39,20 +41,21 @@ struct Raw {
     #[serde(default)]
     state: runtime::RawState,
     #[serde(default)]
-    admin: runtime::RawAdmin,
+    admin: admin::RawAdmin,
     #[serde(default)]
     log: runtime::RawLog,
     #[serde(default)]
     shutdown: runtime::RawShutdown,
 }
 
-pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
+/// `are_secrets_read` says whether each secret is read once, to see that it is there.
+pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, ConfigError> {
     let sources = gather(file)?;
     let typed: Raw = serde_path_to_error::deserialize(sources.clone()).map_err(|err| {
         let path = err.path().to_string();
         ConfigError::Problems(vec![typing_problem(&path, err.inner(), &sources)])
     })?;
-    understand(typed).map_err(|problems| {
+    understand(typed, are_secrets_read).map_err(|problems| {
         let located = problems.into_iter().map(|problem| locate(problem, &sources));
         ConfigError::Problems(located.collect())
     })
@@ -61,9 +64,7 @@ pub(super) fn load(file: &Path) -> Result<Config, ConfigError> {
 fn gather(file: &Path) -> Result<config::Config, ConfigError> {
     let mut builder = config::Config::builder();
     for path in [vec![file.to_owned()], fragments(file)?].concat() {
-        // Read first, because a missing file deserves a better message.
-        std::fs::read(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-        builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+        builder = builder.add_source(Document::read(&path)?);
     }
     let environment =
         Environment::with_prefix(ENVIRONMENT_PREFIX).prefix_separator("__").separator("__").try_parsing(true);
@@ -77,7 +78,8 @@ fn fragments(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     if !directory.is_dir() {
         return Ok(Vec::new());
     }
-    let unreadable = |source| ConfigError::Unreadable { path: directory.clone(), source };
+    let unreadable =
+        |err: std::io::Error| ConfigError::Unreadable { path: directory.clone(), source: err.into() };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(&directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -98,7 +100,7 @@ fn typing_problem(path: &str, err: &config::ConfigError, sources: &config::Confi
         other => (other.to_string(), path.to_owned()),
     };
     let path = if path == "." { String::new() } else { path };
-    let reason = in_words(&reason);
+    let reason = without_value(&in_words(&reason));
     let Some((unknown, known)) = unknown_key(&reason) else {
         return locate(Problem::new(path, reason), sources);
     };
@@ -151,9 +153,9 @@ fn any_origin(value: &Value) -> Option<String> {
 }
 
 /// Everything that is wrong, not only the first thing.
-fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
+fn understand(raw: Raw, are_secrets_read: bool) -> Result<Config, Vec<Problem>> {
     let mut problems = Vec::new();
-    let secrets = if raw.allow_inline_secrets { InlineSecrets::Allowed } else { InlineSecrets::Refused };
+    let secrets = Secrets { may_be_inline: raw.allow_inline_secrets, are_read: are_secrets_read };
     let org_names: BTreeSet<_> = raw.orgs.keys().cloned().collect();
     let sink_names: BTreeSet<_> = raw.sinks.keys().cloned().collect();
     let names = route::Names {
@@ -170,7 +172,7 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     let searches = section("searches", raw.searches, &mut problems, |name, raw| {
         search::understand(name, raw, &names, secrets)
     });
-    let runtime = runtime::understand(raw.state, raw.admin, raw.log, &raw.shutdown);
+    let runtime = runtime::understand(raw.state, raw.admin, raw.log, &raw.shutdown, secrets);
     let runtime = runtime.map_err(|problem| problems.push(problem));
     let places = commands::Places {
         orgs: &names.orgs,

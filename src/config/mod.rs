@@ -2,11 +2,15 @@
 //!
 //! Whatever is wrong is found here, before anything runs, and told with file, path and reason.
 
+mod address;
+mod admin;
 mod auth;
 mod bus;
 mod commands;
+mod document;
 mod load;
 mod org;
+pub(crate) mod pem;
 mod problem;
 mod quantity;
 mod redaction;
@@ -18,25 +22,27 @@ mod signature;
 mod sink;
 mod stem;
 mod stream;
+mod trusted_file;
 mod whole;
 
 use std::{collections::BTreeMap, path::Path};
 
 use crate::event::Origin;
 
+pub use admin::{AdminConfig, AdminTls};
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
 pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
 pub use commands::{
     ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
     RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
 };
-pub use org::{HttpConfig, OrgConfig};
+pub use org::{HttpConfig, OrgConfig, ProxyAuth};
 pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem};
 pub(crate) use problem::{nearest, unknown_key};
 pub use redaction::RedactionConfig;
 pub use route::{RouteConfig, SelectionConfig};
-pub use runtime::{AdminConfig, LogConfig, RuntimeConfig, StateConfig};
+pub use runtime::{LogConfig, RuntimeConfig, StateConfig};
 pub use search::{
     Emit, Empty, Missed, Order, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
 };
@@ -47,6 +53,7 @@ pub use sink::{
 };
 pub(crate) use stem::FileStem;
 pub use stream::{PAGE_SIZE_MAX, RETENTION, Start, StreamConfig};
+pub use trusted_file::{TrustedFile, UntrustedFile};
 
 /// All that the daemon is told.
 #[derive(Debug, Clone)]
@@ -69,7 +76,13 @@ impl Config {
     /// Loads `file`, then the `*.toml` files in a `conf.d` beside it in the order of their names, then environment
     /// variables such as `OKTABUS__ADMIN__LISTEN`; what comes later wins. Reads every secret once, to see that it is there.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        load::load(file)
+        load::load(file, true)
+    }
+
+    /// The same without reading a secret or a key: for what needs none, such as to look at the state, and is done by who
+    /// cannot read the service's credentials.
+    pub fn load_without_secrets(file: &Path) -> Result<Self, ConfigError> {
+        load::load(file, false)
     }
 
     /// All routes, each with the origin of its messages: those of streams, then those of searches.

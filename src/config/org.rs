@@ -2,15 +2,17 @@
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Auth, Problem, Scope,
+    Auth, Problem, Scope, Secret, address,
     auth::{self, RawAuth},
     quantity::{Bytes, Span},
-    secret::InlineSecrets,
+    secret::{Given, Secrets},
 };
+use crate::{permissions::Trust, telemetry::chain};
 
 /// One Okta tenant.
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ pub struct OrgConfig {
 }
 
 /// Timeouts, limits and the way out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HttpConfig {
     /// Until a connection stands.
     pub connect_timeout: Duration,
@@ -44,6 +46,17 @@ pub struct HttpConfig {
     pub ca_file: Option<PathBuf>,
     /// A proxy other than the one that the environment names.
     pub proxy: Option<Url>,
+    /// Who we are to that proxy.
+    pub proxy_auth: Option<ProxyAuth>,
+}
+
+/// Who we are to a proxy.
+#[derive(Debug, Clone)]
+pub struct ProxyAuth {
+    /// The user's name.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
 }
 
 impl Default for HttpConfig {
@@ -55,6 +68,7 @@ impl Default for HttpConfig {
             body_max_bytes: 64 << 20,
             ca_file: None,
             proxy: None,
+            proxy_auth: None,
         }
     }
 }
@@ -86,11 +100,16 @@ struct RawHttp {
     body_max: Option<Bytes>,
     ca_file: Option<PathBuf>,
     proxy: Option<String>,
+    proxy_user: Option<String>,
+    proxy_password: Option<SecretString>,
+    proxy_password_file: Option<PathBuf>,
+    proxy_password_env: Option<String>,
+    proxy_password_credential: Option<String>,
 }
 
 const DEFAULT_SHARE: f64 = 0.5;
 
-pub(super) fn understand(name: &str, raw: RawOrg, secrets: InlineSecrets) -> Result<OrgConfig, Problem> {
+pub(super) fn understand(name: &str, raw: RawOrg, secrets: Secrets) -> Result<OrgConfig, Problem> {
     let url = match (raw.domain, raw.url) {
         (Some(domain), None) => from_domain(&domain)?,
         (None, Some(url)) => from_url(&url)?,
@@ -102,19 +121,20 @@ pub(super) fn understand(name: &str, raw: RawOrg, secrets: InlineSecrets) -> Res
     if !(budget_share > 0.0 && budget_share <= 1.0) {
         return Err(Problem::new("budget.share", format!("{budget_share} is not above 0 and at most 1")));
     }
-    let http = http(raw.http).map_err(|err| err.under("http"))?;
+    let http = http(raw.http, secrets).map_err(|err| err.under("http"))?;
     Ok(OrgConfig { name: name.to_owned(), url, auth, scopes: BTreeSet::new(), budget_share, http })
 }
 
 fn from_domain(domain: &str) -> Result<Url, Problem> {
     let problem = |reason: String| Problem::new("domain", reason);
+    let shown = address::shown(domain);
     if domain.contains('/') {
-        return Err(problem(format!("`{domain}` has a scheme or a path: a domain is like acme.okta.com")));
+        return Err(problem(format!("`{shown}` has a scheme or a path: a domain is like acme.okta.com")));
     }
     let url =
-        Url::parse(&format!("https://{domain}/")).map_err(|err| problem(format!("`{domain}`: {err}")))?;
+        Url::parse(&format!("https://{domain}/")).map_err(|err| problem(format!("`{shown}`: {err}")))?;
     if !is_bare(&url) {
-        return Err(problem(format!("`{domain}` has more than a host: a domain is like acme.okta.com")));
+        return Err(problem(format!("`{shown}` has more than a host: a domain is like acme.okta.com")));
     }
     refuse_console(&url).map_err(problem)?;
     Ok(url)
@@ -137,7 +157,8 @@ fn refuse_console(url: &Url) -> Result<(), String> {
 
 fn from_url(text: &str) -> Result<Url, Problem> {
     let problem = |reason: String| Problem::new("url", reason);
-    let url = Url::parse(text).map_err(|err| problem(format!("`{text}`: {err}")))?;
+    let shown = address::shown(text);
+    let url = Url::parse(text).map_err(|err| problem(format!("`{shown}`: {err}")))?;
     let is_loopback = match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),
         Some(url::Host::Ipv6(address)) => address.is_loopback(),
@@ -149,24 +170,36 @@ fn from_url(text: &str) -> Result<Url, Problem> {
         "http" if is_loopback => {}
         "http" => {
             return Err(problem(format!(
-                "`{text}`: the token would travel in the clear; http is for loopback only"
+                "`{shown}`: the token would travel in the clear; http is for loopback only"
             )));
         }
         scheme => return Err(problem(format!("`{scheme}` is not a scheme that Okta speaks; use https"))),
     }
     if !is_bare(&url) {
-        return Err(problem(format!("`{text}` has more than scheme, host and port")));
+        return Err(problem(format!("`{shown}` has more than scheme, host and port")));
     }
     refuse_console(&url).map_err(problem)?;
     Ok(url)
 }
 
-fn http(raw: RawHttp) -> Result<HttpConfig, Problem> {
+fn http(raw: RawHttp, secrets: Secrets) -> Result<HttpConfig, Problem> {
     let default = HttpConfig::default();
     let span = |span: Option<Span>, default| span.map_or(default, |Span(span)| span);
-    let parse = |proxy: String| {
-        proxy.parse().map_err(|err| Problem::new("proxy", format!("`{proxy}` is not a URL: {err}")))
+    let password = Given {
+        file: raw.proxy_password_file,
+        env: raw.proxy_password_env,
+        credential: raw.proxy_password_credential,
+        inline: raw.proxy_password,
     };
+    let proxy_auth = proxy_auth(raw.proxy_user, password, secrets)?;
+    if proxy_auth.is_some() && raw.proxy.is_none() {
+        return Err(Problem::new("proxy_user", "there is no `proxy` to which this is said"));
+    }
+    if let Some(path) = &raw.ca_file {
+        secrets
+            .try_trust(path, Trust::Public)
+            .map_err(|err| Problem::new("ca_file", format!("{}: {}", path.display(), chain(&err))))?;
+    }
     let body_max_bytes = match raw.body_max {
         Some(Bytes(bytes)) => usize::try_from(bytes)
             .map_err(|_| Problem::new("body_max", "this is more than fits into memory"))?,
@@ -178,8 +211,30 @@ fn http(raw: RawHttp) -> Result<HttpConfig, Problem> {
         total_timeout: span(raw.total_timeout, default.total_timeout),
         body_max_bytes,
         ca_file: raw.ca_file,
-        proxy: raw.proxy.map(parse).transpose()?,
+        proxy: raw.proxy.map(|proxy| proxy_url(&proxy)).transpose()?,
+        proxy_auth,
     })
+}
+
+fn proxy_url(proxy: &str) -> Result<Url, Problem> {
+    let shown = address::shown(proxy);
+    if address::has_userinfo(proxy) {
+        let reason =
+            format!("`{shown}` has a user or a password in it: use `proxy_user` and `proxy_password_file`");
+        return Err(Problem::new("proxy", reason));
+    }
+    proxy.parse().map_err(|err| Problem::new("proxy", format!("`{shown}` is not a URL: {err}")))
+}
+
+fn proxy_auth(user: Option<String>, password: Given, secrets: Secrets) -> Result<Option<ProxyAuth>, Problem> {
+    let Some(user) = user else {
+        let is_alone = password.is_given();
+        let alone = || Problem::new("proxy_password", "it comes with `proxy_user`");
+        return if is_alone { Err(alone()) } else { Ok(None) };
+    };
+    let password = password.understand("proxy_password", secrets)?;
+    secrets.try_read_line(&password).map_err(|err| Problem::new("proxy_password", chain(&err)))?;
+    Ok(Some(ProxyAuth { user, password }))
 }
 
 #[cfg(test)]
@@ -190,7 +245,7 @@ impl OrgConfig {
         let raw = raw.replace("url = \"https://", "domain = \"");
         let raw = config::File::from_str(&raw, config::FileFormat::Toml);
         let raw = config::Config::builder().add_source(raw).build().unwrap().try_deserialize().unwrap();
-        understand("acme", raw, InlineSecrets::Refused).unwrap()
+        understand("acme", raw, Secrets::REFUSED).unwrap()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::permissions::PermissionError;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -45,8 +47,8 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
+        /// Why not.
+        source: PermissionError,
     },
     /// It says something that makes no sense.
     #[error("the configuration is not usable:\n{}", list(.0))]
@@ -69,9 +71,39 @@ pub(crate) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a 
     nearest(typed, known).map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default()
 }
 
+/// Serde's words on a value of the wrong type without the value, which may be a secret in the wrong place.
+pub(super) fn without_value(reason: &str) -> String {
+    let Some(rest) = reason.strip_prefix("invalid type: ") else { return reason.to_owned() };
+    // What is expected comes last, and a value may have any words in it.
+    let Some((found, expected)) = rest.rsplit_once(", expected ") else { return reason.to_owned() };
+    let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+    format!("invalid type: {kind}, expected {expected}")
+}
+
 /// The unknown name and the known ones, out of serde's message.
 pub(crate) fn unknown_key(reason: &str) -> Option<(&str, Vec<&str>)> {
     let rest = reason.strip_prefix("unknown field `")?;
     let (unknown, rest) = rest.split_once('`')?;
     Some((unknown, rest.split('`').skip(1).step_by(2).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_not_shown() {
+        for (reason, told) in [
+            ("invalid type: string \"hunter2\", expected a table", "invalid type: string, expected a table"),
+            (
+                "invalid type: string \"a, expected b\", expected a table",
+                "invalid type: string, expected a table",
+            ),
+            ("invalid type: integer `12345`, expected a string", "invalid type: integer, expected a string"),
+            ("invalid type: map, expected a string", "invalid type: map, expected a string"),
+            ("missing field `a`", "missing field `a`"),
+        ] {
+            assert_eq!(without_value(reason), told);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Problem, Secret,
-    secret::{Given, InlineSecrets},
+    secret::{Given, Secrets},
 };
 use crate::event::{Action, Preset, Rules};
 
@@ -128,7 +128,7 @@ const MEMBERS: [(&str, &[&str]); 10] = [
     ),
 ];
 
-pub(super) fn understand(raw: RawRedaction, secrets: InlineSecrets) -> Result<RedactionConfig, Problem> {
+pub(super) fn understand(raw: RawRedaction, secrets: Secrets) -> Result<RedactionConfig, Problem> {
     let mut rules = Rules::default();
     for (list, paths, action) in [
         ("drop", &raw.drop, Action::Drop),
@@ -158,10 +158,11 @@ pub(super) fn understand(raw: RawRedaction, secrets: InlineSecrets) -> Result<Re
 }
 
 /// Reads the key once, to see that it is there and long enough.
-fn key(given: Given, secrets: InlineSecrets) -> Result<Secret, Problem> {
+fn key(given: Given, secrets: Secrets) -> Result<Secret, Problem> {
     let key = given.understand("key", secrets)?;
-    let read = key.read_line().map_err(|err| Problem::new("key", crate::telemetry::chain(&err)))?;
-    if read.expose_secret().chars().count() < KEY_CHARACTERS_MIN {
+    let read = secrets.try_read_line(&key);
+    let read = read.map_err(|err| Problem::new("key", crate::telemetry::chain(&err)))?;
+    if read.is_some_and(|read| read.expose_secret().chars().count() < KEY_CHARACTERS_MIN) {
         let reason = format!(
             "has fewer than {KEY_CHARACTERS_MIN} characters and could be found by trying: `openssl rand -hex 32` makes a good one"
         );
@@ -204,7 +205,7 @@ mod tests {
     fn problem(toml: &str) -> String {
         let source = config::File::from_str(toml, config::FileFormat::Toml);
         let raw = config::Config::builder().add_source(source).build().unwrap();
-        let understood = understand(raw.try_deserialize().unwrap(), InlineSecrets::Allowed);
+        let understood = understand(raw.try_deserialize().unwrap(), Secrets::ALLOWED);
         understood.map_or_else(|problem| problem.to_string(), |_| "none".to_owned())
     }
 

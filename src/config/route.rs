@@ -9,7 +9,7 @@ use super::{
     problem::did_you_mean,
     quantity::Bytes,
     redaction::{self, RawRedaction},
-    secret::InlineSecrets,
+    secret::Secrets,
 };
 use crate::{
     event::Origin,
@@ -112,7 +112,7 @@ pub(super) fn understand(
     owner: &str,
     raw: RawRoute,
     names: &Names<'_>,
-    secrets: InlineSecrets,
+    secrets: Secrets,
 ) -> Result<RouteConfig, Problem> {
     refers("sink", &raw.sink, &names.sinks)?;
     let name = raw.name.unwrap_or_else(|| format!("{owner}/{}", raw.sink));

@@ -1,10 +1,15 @@
 //! State, admin pages, logging and shutdown: what the process itself needs.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::{Problem, quantity::Span};
+use super::{
+    AdminConfig, Problem,
+    admin::{self, RawAdmin},
+    quantity::Span,
+    secret::Secrets,
+};
 use crate::telemetry::logging::LogStyle;
 
 /// What the process itself needs.
@@ -29,15 +34,6 @@ pub struct StateConfig {
     pub witness: Option<PathBuf>,
 }
 
-/// The admin pages.
-#[derive(Debug, Clone)]
-pub struct AdminConfig {
-    /// Where they are served.
-    pub listen: SocketAddr,
-    /// Without progress for longer than this the daemon is not alive.
-    pub stalled_after: Duration,
-}
-
 /// Logging.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
@@ -56,13 +52,6 @@ pub(super) struct RawState {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawAdmin {
-    listen: Option<String>,
-    stalled_after: Option<Span>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct RawLog {
     level: Option<String>,
     style: Option<LogStyle>,
@@ -76,8 +65,6 @@ pub(super) struct RawShutdown {
 
 /// The NATS client logs what the sink already tells.
 const DEFAULT_LEVEL: &str = "info,async_nats=warn";
-const DEFAULT_LISTEN: &str = "127.0.0.1:8088";
-const DEFAULT_STALLED_AFTER: Duration = Duration::from_secs(300);
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
 pub(super) fn understand(
@@ -85,13 +72,10 @@ pub(super) fn understand(
     admin: RawAdmin,
     log: RawLog,
     shutdown: &RawShutdown,
+    secrets: Secrets,
 ) -> Result<RuntimeConfig, Problem> {
     let state = state_config(state)?;
-    let listen = admin.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
-    let listen = listen.parse().map_err(|_| {
-        Problem::new("admin.listen", format!("`{listen}` is not an address such as {DEFAULT_LISTEN}"))
-    })?;
-    let stalled_after = admin.stalled_after.map_or(DEFAULT_STALLED_AFTER, |Span(span)| span);
+    let admin = admin::understand(admin, secrets).map_err(|problem| problem.under("admin"))?;
     let level = log.level.unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
     if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
         return Err(Problem::new(
@@ -101,7 +85,7 @@ pub(super) fn understand(
     }
     Ok(RuntimeConfig {
         state,
-        admin: AdminConfig { listen, stalled_after },
+        admin,
         log: LogConfig { level, style: log.style.unwrap_or_default() },
         shutdown_grace: shutdown.grace.map_or(DEFAULT_GRACE, |Span(span)| span),
     })

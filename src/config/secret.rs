@@ -1,10 +1,14 @@
 //! Where a secret comes from. The value itself is read when it is needed, so that it can be rotated on disk.
 
-use std::{fmt, fs, io, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Problem;
+use crate::permissions::{self, PermissionError, Trust};
 
 /// A secret that is named but not held.
 #[derive(Clone)]
@@ -22,22 +26,17 @@ pub enum Secret {
 /// Why a secret cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The file is missing or may not be read.
+    /// The file is missing, or not as a secret must be kept.
     #[error("cannot read the secret file {path}")]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
+        /// Why not.
+        source: PermissionError,
     },
-    /// Anybody on the machine could read it.
-    #[error("the secret file {path} may be read by everybody (mode {mode:03o}): run `chmod o-rwx {path}`")]
-    WorldReadable {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    /// It is not UTF-8.
+    #[error("the secret file {0} is not text in UTF-8: was it saved as UTF-16, or is it another file?")]
+    NotText(PathBuf),
     /// The variable is not set.
     #[error("the environment variable {0} is not set")]
     NotSet(String),
@@ -92,13 +91,14 @@ impl Secret {
     }
 }
 
-fn read_file(path: &PathBuf) -> Result<SecretString, SecretError> {
-    let unreadable = |source| SecretError::Unreadable { path: path.clone(), source };
-    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
-    if mode & 0o007 != 0 {
-        return Err(SecretError::WorldReadable { path: path.clone(), mode });
+fn read_file(path: &Path) -> Result<SecretString, SecretError> {
+    let bytes = permissions::read(path, Trust::Secret)
+        .map_err(|source| SecretError::Unreadable { path: path.to_owned(), source })?;
+    let mut text = String::from_utf8(bytes).map_err(|_| SecretError::NotText(path.to_owned()))?;
+    // Editors on Windows put a mark before the text.
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
     }
-    let mut text = fs::read_to_string(path).map_err(unreadable)?;
     if text.ends_with('\n') {
         text.pop();
     }
@@ -126,11 +126,36 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Whether secrets may stand in the configuration itself.
+/// What is done about secrets while a configuration is understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InlineSecrets {
-    Allowed,
-    Refused,
+pub(super) struct Secrets {
+    /// Whether they may stand in the configuration itself.
+    pub(super) may_be_inline: bool,
+    /// Whether each is read once, to see that it is there. Who needs none may not be able to read them.
+    pub(super) are_read: bool,
+}
+
+impl Secrets {
+    /// The value of `secret`, if secrets are read.
+    pub(super) fn try_read(self, secret: &Secret) -> Result<Option<SecretString>, SecretError> {
+        self.are_read.then(|| secret.read()).transpose()
+    }
+
+    /// The same, of a token or password.
+    pub(super) fn try_read_line(self, secret: &Secret) -> Result<Option<SecretString>, SecretError> {
+        self.are_read.then(|| secret.read_line()).transpose()
+    }
+
+    /// Refuses the file `path` if it may not be trusted, if files are looked at.
+    pub(super) fn try_trust(self, path: &Path, trust: Trust) -> Result<(), PermissionError> {
+        if self.are_read { permissions::require(path, trust) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+impl Secrets {
+    pub(super) const REFUSED: Self = Self { may_be_inline: false, are_read: true };
+    pub(super) const ALLOWED: Self = Self { may_be_inline: true, are_read: true };
 }
 
 /// The ways in which a secret may be given, of which one is taken.
@@ -150,7 +175,7 @@ impl Given {
 
     /// The one way in which the secret `name` is given: `<name>_file`, `<name>_env`, `<name>_credential`, or `<name>`
     /// itself where that is allowed.
-    pub(super) fn understand(self, name: &str, secrets: InlineSecrets) -> Result<Secret, Problem> {
+    pub(super) fn understand(self, name: &str, secrets: Secrets) -> Result<Secret, Problem> {
         match self {
             Self { file: Some(path), env: None, credential: None, inline: None } => Ok(Secret::File(path)),
             Self { file: None, env: Some(variable), credential: None, inline: None } => {
@@ -163,15 +188,15 @@ impl Given {
                 }
                 Ok(Secret::Credential(credential))
             }
-            Self { file: None, env: None, credential: None, inline: Some(value) } => match secrets {
-                InlineSecrets::Allowed => Ok(Secret::Inline(value)),
-                InlineSecrets::Refused => Err(Problem::new(
-                    name,
-                    format!(
-                        "a secret in the configuration itself: use `{name}_file` or `{name}_env`, or set `allow_inline_secrets = true`"
-                    ),
-                )),
-            },
+            Self { file: None, env: None, credential: None, inline: Some(value) } => {
+                if secrets.may_be_inline {
+                    return Ok(Secret::Inline(value));
+                }
+                let reason = format!(
+                    "a secret in the configuration itself: use `{name}_file` or `{name}_env`, or set `allow_inline_secrets = true`"
+                );
+                Err(Problem::new(name, reason))
+            }
             Self { file: None, env: None, credential: None, inline: None } => {
                 let ways = format!("missing: give `{name}_file`, `{name}_env` or `{name}_credential`");
                 Err(Problem::new(name, ways))
@@ -188,7 +213,10 @@ impl Given {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
     use super::*;
+    use crate::telemetry::chain;
 
     fn file(content: &str, mode: u32) -> (tempfile::TempDir, Secret) {
         let directory = tempfile::tempdir().unwrap();
@@ -200,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_trailing_line_break_is_not_part_of_a_token() {
-        for content in ["00abc", "00abc\n", "00abc\r\n"] {
+        for content in ["00abc", "00abc\n", "00abc\r\n", "\u{feff}00abc\r\n"] {
             let (_directory, secret) = file(content, 0o600);
             assert_eq!(secret.read_line().unwrap().expose_secret(), "00abc");
         }
@@ -209,7 +237,7 @@ mod tests {
     #[test]
     fn a_file_open_to_the_world_is_refused_with_what_to_do() {
         let (_directory, secret) = file("00abc", 0o644);
-        let error = secret.read().unwrap_err().to_string();
+        let error = chain(&secret.read().unwrap_err());
         assert!(error.contains("mode 644") && error.contains("chmod o-rwx"), "{error}");
     }
 
@@ -223,6 +251,14 @@ mod tests {
         assert!(matches!(missing.read(), Err(SecretError::Unreadable { .. })));
         let unset = Secret::Environment("OKTABUS_NO_SUCH_VARIABLE".to_owned());
         assert!(matches!(unset.read(), Err(SecretError::NotSet(_))));
+    }
+
+    #[test]
+    fn text_of_another_encoding_is_named_as_such() {
+        let (_directory, secret) = file("", 0o600);
+        let Secret::File(path) = &secret else { panic!("{secret}") };
+        fs::write(path, b"\xff\xfe0\x000\x00").unwrap();
+        assert!(secret.read().unwrap_err().to_string().contains("UTF-16"));
     }
 
     #[test]

@@ -1,17 +1,20 @@
 //! Who may sign commands: public keys of Ed25519, or secrets that are shared.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::{
-    Problem, Secret,
+    Problem, Secret, pem,
     quantity::Span,
-    secret::{Given, InlineSecrets},
+    secret::{Given, Secrets},
 };
-use crate::telemetry::chain;
+use crate::{
+    permissions::{self, Trust},
+    telemetry::chain,
+};
 
 /// Who may sign commands.
 #[derive(Debug, Clone)]
@@ -99,7 +102,7 @@ const SECRET_BYTES_MIN: usize = 32;
 pub(super) fn understand(
     raw: RawSignature,
     keep: Duration,
-    secrets: InlineSecrets,
+    secrets: Secrets,
 ) -> Result<SignatureConfig, Problem> {
     if raw.keys.is_empty() {
         return Err(Problem::new("keys", "there is no key: add [commands.….signature.keys.NAME]"));
@@ -123,7 +126,7 @@ pub(super) fn understand(
     Ok(SignatureConfig { required: raw.required.unwrap_or(true), max_age, keys })
 }
 
-fn algorithm(raw: RawKey, secrets: InlineSecrets) -> Result<SignatureAlgorithm, Problem> {
+fn algorithm(raw: RawKey, secrets: Secrets) -> Result<SignatureAlgorithm, Problem> {
     let secret = Given {
         file: raw.secret_file,
         env: raw.secret_env,
@@ -144,8 +147,8 @@ fn algorithm(raw: RawKey, secrets: InlineSecrets) -> Result<SignatureAlgorithm, 
         }
         RawAlgorithm::HmacSha256 => {
             let secret = secret.understand("secret", secrets)?;
-            let value = secret.read().map_err(|err| Problem::new("secret", chain(&err)))?;
-            if value.expose_secret().len() < SECRET_BYTES_MIN {
+            let value = secrets.try_read(&secret).map_err(|err| Problem::new("secret", chain(&err)))?;
+            if value.is_some_and(|value| value.expose_secret().len() < SECRET_BYTES_MIN) {
                 let reason =
                     format!("has less than {SECRET_BYTES_MIN} bytes: `openssl rand -hex 32` makes one");
                 return Err(Problem::new("secret", reason));
@@ -159,14 +162,17 @@ fn public_key(inline: Option<String>, file: Option<PathBuf>) -> Result<[u8; ED25
     let (key, text) = match (inline, file) {
         (Some(text), None) => ("public_key", text),
         (None, Some(path)) => {
-            let text = fs::read_to_string(&path);
-            let unreadable = |err| Problem::new("public_key_file", format!("{}: {err}", path.display()));
-            ("public_key_file", text.map_err(unreadable)?)
+            let text = permissions::read(&path, Trust::Public);
+            let unusable =
+                |err| Problem::new("public_key_file", format!("{}: {}", path.display(), chain(&err)));
+            // What is not UTF-8 is no key either.
+            ("public_key_file", String::from_utf8_lossy(&text.map_err(unusable)?).into_owned())
         }
         _ => return Err(Problem::new("public_key", "give `public_key_file` (PEM) or `public_key`")),
     };
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
-    let decoded = STANDARD.decode(lines.collect::<String>()).ok();
+    let section = pem::sections(&text).into_iter().next();
+    let body = section.map_or(text, |section| section.body.expose_secret().to_owned());
+    let decoded = STANDARD.decode(body.trim().replace(char::is_whitespace, "")).ok();
     let bytes = decoded.as_deref().map(|bytes| bytes.strip_prefix(&SPKI_PREFIX).unwrap_or(bytes));
     bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
         let reason = "is not a public key of Ed25519: `openssl pkey -in key.pem -pubout` prints one";

@@ -9,7 +9,7 @@ use super::{
     Problem, RouteConfig,
     quantity::{Bytes, Span},
     route::{self, Names, RawRoute, refers, size},
-    secret::InlineSecrets,
+    secret::Secrets,
 };
 use crate::scim;
 
@@ -105,7 +105,7 @@ pub(super) fn understand(
     name: &str,
     raw: RawStream,
     names: &Names<'_>,
-    secrets: InlineSecrets,
+    secrets: Secrets,
 ) -> Result<StreamConfig, Problem> {
     refers("org", &raw.org, &names.orgs)?;
     if raw.routes.is_empty() {

@@ -15,9 +15,10 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::task::JoinSet;
+use tokio::{net::UnixStream, task::JoinSet};
 
 use super::socket::{self, NAME};
+use crate::permissions::{self, PermissionError};
 
 /// An answer's line is never longer.
 const LINE_MAX_BYTES: usize = 1 << 20;
@@ -43,6 +44,26 @@ pub enum ControlError {
         socket: PathBuf,
         /// What the operating system said.
         source: io::Error,
+    },
+    /// The directory with the socket cannot be trusted.
+    #[error("cannot trust the socket {socket}: others could have put it there")]
+    Exposed {
+        /// Where it is.
+        socket: PathBuf,
+        /// Who could.
+        source: PermissionError,
+    },
+    /// Somebody else serves it.
+    #[error(
+        "cannot trust the socket {socket}: user {served_by} serves it, and the state directory belongs to user {owner}"
+    )]
+    Impostor {
+        /// Where it is.
+        socket: PathBuf,
+        /// Who serves it.
+        served_by: u32,
+        /// Whose the directory is.
+        owner: u32,
     },
     /// The daemon went away in the middle.
     #[error("the daemon has ended the connection: {reason}")]
@@ -75,6 +96,7 @@ impl Client {
             Err(err) if is_nobody(&err) => return Ok(None),
             Err(source) => return Err(ControlError::Unreachable { socket, source }),
         };
+        require_daemon(directory, &socket, &stream)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let mut driver = JoinSet::new();
         driver.spawn(connection);
@@ -129,11 +151,15 @@ pub struct Answers<'a> {
 impl Answers<'_> {
     /// The next line; none after the last one. May be dropped and asked again.
     pub async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ControlError> {
+        let Some(line) = self.line().await? else { return Ok(None) };
+        serde_json::from_slice(&line).map(Some).map_err(|source| ControlError::Garbled { source })
+    }
+
+    /// The next line as it came, with its end; none after the last one. May be dropped and asked again.
+    pub async fn line(&mut self) -> Result<Option<Bytes>, ControlError> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.rest) {
-                let line = self.rest.split_to(end + 1);
-                let answer = serde_json::from_slice(&line);
-                return answer.map(Some).map_err(|source| ControlError::Garbled { source });
+                return Ok(Some(self.rest.split_to(end + 1).freeze()));
             }
             if self.rest.len() > LINE_MAX_BYTES {
                 let reason = format!("it sent a line of more than {LINE_MAX_BYTES} bytes");
@@ -153,6 +179,21 @@ impl Answers<'_> {
                 }
             }
         }
+    }
+}
+
+/// Refuses a socket that anybody but the owner of the state directory serves, or could have put there: commands, with what
+/// is secret in them, go to whoever serves it.
+fn require_daemon(directory: &Path, socket: &Path, stream: &UnixStream) -> Result<(), ControlError> {
+    let socket = socket.to_owned();
+    let owner = match permissions::owner_of_directory(directory) {
+        Ok(owner) => owner,
+        Err(source) => return Err(ControlError::Exposed { socket, source }),
+    };
+    match stream.peer_cred() {
+        Ok(peer) if peer.uid() == owner => Ok(()),
+        Ok(peer) => Err(ControlError::Impostor { socket, served_by: peer.uid(), owner }),
+        Err(source) => Err(ControlError::Unreachable { socket, source }),
     }
 }
 

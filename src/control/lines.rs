@@ -36,6 +36,11 @@ pub(super) fn many<T: Serialize + Send + 'static>(answers: mpsc::Receiver<T>) ->
     (NDJSON, Body::from_stream(lines)).into_response()
 }
 
+/// An answer whose lines are written already.
+pub(super) fn written(lines: Body) -> Response {
+    (NDJSON, lines).into_response()
+}
+
 fn line<T: Serialize>(answer: &T) -> serde_json::Result<Bytes> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');

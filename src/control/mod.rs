@@ -10,6 +10,7 @@ mod daemon;
 mod lines;
 mod replays;
 mod socket;
+mod state;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -24,7 +25,7 @@ pub use commands::{Ran, Released, RunCommand};
 pub use daemon::Daemon;
 pub use socket::{NAME, Socket};
 
-use crate::{command::engine::Engines, replay::Replays, telemetry::chain};
+use crate::{command::engine::Engines, replay::Replays, state::State, telemetry::chain};
 
 /// How long connections have to end once all work has.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -36,14 +37,15 @@ pub struct Controlled {
     stop: CancellationToken,
     /// The work that requests have begun.
     work: TaskTracker,
+    state: State,
     replays: Replays,
     engines: Engines,
 }
 
 impl Controlled {
     /// Work goes on until `stop`.
-    pub fn new(stop: CancellationToken, replays: Replays, engines: Engines) -> Self {
-        Self { stop, work: TaskTracker::new(), replays, engines }
+    pub fn new(stop: CancellationToken, state: State, replays: Replays, engines: Engines) -> Self {
+        Self { stop, work: TaskTracker::new(), state, replays, engines }
     }
 }
 
@@ -69,13 +71,11 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
         .route("/commands", get(commands::list).post(commands::run))
         .route("/limits", get(commands::limits))
         .route("/limits/release", post(commands::release))
+        .route("/state/export", get(state::export))
+        .route("/state/verification", get(state::verification))
         .with_state(Arc::clone(&controlled));
     let stop = controlled.stop.clone();
-    let served = async move {
-        if let Err(err) = socket.serve(subjects, stop).await {
-            tracing::error!(err = chain(&err), "the control socket has ended");
-        }
-    };
+    let served = socket.serve(subjects, stop);
     let ended = async {
         controlled.stop.cancelled().await;
         controlled.work.close();
@@ -105,7 +105,10 @@ mod tests {
         let mut serving = JoinSet::new();
         assert!(directory.join(NAME).exists());
         let replays = crate::replay::tests::replays(directory).await;
-        serving.spawn(serve(socket, Arc::new(Controlled::new(stop.clone(), replays, Engines::default()))));
+        serving.spawn(serve(
+            socket,
+            Arc::new(Controlled::new(stop.clone(), replays.state(), replays, Engines::default())),
+        ));
         (stop, serving)
     }
 

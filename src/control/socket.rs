@@ -10,11 +10,14 @@ use std::{
         },
     },
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use axum::Router;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
+
+use crate::serving::{self, Bounds, Patience, PlainText};
 
 /// Its name in the state directory.
 pub const NAME: &str = "control.sock";
@@ -22,6 +25,9 @@ pub const NAME: &str = "control.sock";
 const DRAFT: &str = "control.new";
 /// What an address of a socket has room for (`sun_path`, less its end).
 const PATH_MAX_BYTES: usize = 107;
+/// More than a machine has commands at work. Those of them that say nothing are let go.
+const BOUNDS: Bounds =
+    Bounds { connections_max: 64, head_time: Duration::from_secs(10), patience: Patience::Endless };
 /// Its owner alone.
 const MODE: u32 = 0o600;
 const DRAFT_MODE: u32 = 0o700;
@@ -47,9 +53,9 @@ impl Socket {
     }
 
     /// Serves `subjects` until `stop` and until their answers are read.
-    pub(super) async fn serve(self, subjects: Router, stop: CancellationToken) -> io::Result<()> {
+    pub(super) async fn serve(self, subjects: Router, stop: CancellationToken) {
         let Self { listener, place: _place } = self;
-        axum::serve(listener, subjects).with_graceful_shutdown(stop.cancelled_owned()).await
+        serving::serve(listener, PlainText, subjects, BOUNDS, stop).await;
     }
 }
 

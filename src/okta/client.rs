@@ -78,6 +78,13 @@ impl Client {
         Ok(Self { transport: Transport::new(org)?, auth })
     }
 
+    /// A client that is only asked about its org, by who may not be able to read a credential. Reads no file.
+    pub fn without_secrets(mut org: OrgConfig) -> Result<Self, ClientError> {
+        let auth = Authenticator::unread(&org);
+        (org.http.ca_file, org.http.proxy_auth) = (None, None);
+        Ok(Self { transport: Transport::new(org)?, auth })
+    }
+
     /// The org's configuration.
     pub fn org(&self) -> &OrgConfig {
         self.transport.org()

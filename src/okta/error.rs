@@ -213,7 +213,7 @@ impl OktaError {
         let summary = parsed.error_summary.or(parsed.error_description).or(challenge.description);
         let summary = [summary.unwrap_or_default(), causes].concat();
         let summary = if summary.is_empty() { "no explanation".to_owned() } else { shorten(&summary) };
-        let code = parsed.error_code.or(parsed.error).or(challenge.error);
+        let code = parsed.error_code.or(parsed.error).or(challenge.error).map(|code| shorten(&code));
         Self::Status { status, code, summary, request_id }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
+use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::{
     config::{HttpConfig, OrgConfig},
+    permissions::{self, Trust},
     telemetry::{chain, metrics},
 };
 
@@ -218,14 +220,25 @@ fn build_http(org: &OrgConfig) -> Result<reqwest::Client, ClientError> {
         builder = builder.tls_certs_merge(read_authorities(path)?);
     }
     if let Some(proxy) = proxy {
-        builder = builder.proxy(reqwest::Proxy::all(proxy.clone()).map_err(broken)?);
+        let proxy = reqwest::Proxy::all(proxy.clone()).map_err(broken)?;
+        builder = builder.proxy(with_password(proxy, org)?);
     }
     builder.build().map_err(broken)
 }
 
+/// The password of the proxy is read once: a proxy has no rotation that could not wait for a restart.
+fn with_password(proxy: reqwest::Proxy, org: &OrgConfig) -> Result<reqwest::Proxy, ClientError> {
+    let Some(auth) = &org.http.proxy_auth else { return Ok(proxy) };
+    let password = auth.password.read_line().map_err(|err| {
+        let reason = format!("the password of the proxy: {}", chain(&err));
+        ClientError::Http { org: org.name.clone(), reason }
+    })?;
+    Ok(proxy.basic_auth(&auth.user, password.expose_secret()))
+}
+
 fn read_authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
     let unusable = |reason: String| ClientError::CaFile { path: path.to_owned(), reason };
-    let pem = std::fs::read(path).map_err(|err| unusable(err.to_string()))?;
+    let pem = permissions::read(path, Trust::Public).map_err(|err| unusable(chain(&err)))?;
     let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|err| unusable(chain(&err)))?;
     if authorities.is_empty() {
         return Err(unusable("there is no PEM certificate in it".to_owned()));

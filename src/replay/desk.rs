@@ -172,6 +172,13 @@ directory = "{dir}/archive"
         Replays::new(config, BTreeMap::from([("acme".to_owned(), client)]), state)
     }
 
+    impl Replays {
+        /// The state that it keeps its progress in.
+        pub(crate) fn state(&self) -> State {
+            self.state.clone()
+        }
+    }
+
     fn request(route: &str, filter: Option<&str>) -> Request {
         let (from, to) = ("-7d".to_owned(), "now".to_owned());
         let (route, filter) = (route.to_owned(), filter.map(str::to_owned));

@@ -3,13 +3,14 @@
 use std::{
     fs, io,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use rustix::fs::StatVfsMountFlags;
 
 use super::StateError;
+use crate::permissions;
 
 /// What a commit may need at most, and far more: sled adds a segment of half a megabyte at a time. A store that never
 /// sees a full disk never has to recover from one.
@@ -34,14 +35,34 @@ pub(super) fn create_directory(directory: &Path) -> Result<(), StateError> {
     sync_all(parent(directory))
 }
 
-/// Refuses a directory of another user, even if we may write to it: the files that we made would be in that user's way.
+/// Refuses a directory of another user, even if we may write to it, since the files that we made would be in that user's
+/// way; and one to which others may write.
 pub(super) fn require_own(directory: &Path) -> Result<(), StateError> {
     let owner = fs::metadata(directory).map_err(io_error("look at", directory))?.uid();
     let us = rustix::process::geteuid().as_raw();
-    if owner == us {
+    if owner != us {
+        return Err(StateError::Owner { path: directory.to_owned(), owner, us });
+    }
+    require_closed(directory)
+}
+
+/// Refuses a directory to which others may write, if it is there.
+pub(super) fn require_closed(directory: &Path) -> Result<(), StateError> {
+    if !directory.exists() {
         return Ok(());
     }
-    Err(StateError::Owner { path: directory.to_owned(), owner, us })
+    permissions::require_directory(directory)
+        .map_err(|source| StateError::Exposed { path: directory.to_owned(), source })
+}
+
+/// Closes a folder of ours to everybody else: earlier versions left it as open as the user's mask.
+pub(super) fn close_to_others(folder: &Path) -> Result<(), StateError> {
+    let Ok(found) = fs::metadata(folder) else { return Ok(()) };
+    if found.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let owner_only = fs::Permissions::from_mode(OWNER_ONLY_DIRECTORY);
+    fs::set_permissions(folder, owner_only).map_err(io_error("change the mode of", folder))
 }
 
 /// Refuses a disk that is too full or may not be written to.
@@ -114,7 +135,7 @@ pub(super) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Err
     move |source| StateError::Io { action, path, source }
 }
 
-fn parent(path: &Path) -> &Path {
+pub(super) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -134,10 +155,25 @@ mod tests {
     #[test]
     fn a_directory_of_another_user_is_refused_with_the_way_out() {
         // Whoever runs the tests, the root directory or the temporary one is somebody else's, or both are root's.
-        let others = ["/", "/tmp"].into_iter().find(|path| require_own(Path::new(path)).is_err());
+        let others = ["/", "/tmp"]
+            .into_iter()
+            .find(|path| matches!(require_own(Path::new(path)), Err(StateError::Owner { .. })));
         let Some(other) = others else { return chown_and_refuse() };
         let told = require_own(Path::new(other)).unwrap_err().to_string();
         assert!(told.contains("belongs to user") && told.contains("chown"), "{told}");
+    }
+
+    #[test]
+    fn a_directory_to_which_others_may_write_is_refused_and_the_store_is_closed_to_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let chmod = |mode| fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+        chmod(0o777);
+        let told = crate::telemetry::chain(&require_own(directory.path()).unwrap_err());
+        assert!(told.contains("written to by others (mode 777)") && told.contains("chmod go-w"), "{told}");
+        chmod(0o755);
+        require_own(directory.path()).unwrap();
+        close_to_others(directory.path()).unwrap();
+        assert_eq!(fs::metadata(directory.path()).unwrap().mode() & 0o777, 0o700);
     }
 
     fn chown_and_refuse() {

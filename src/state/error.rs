@@ -3,6 +3,7 @@
 use std::{io, path::PathBuf};
 
 use super::{record::RecordError, refusal::Refusal};
+use crate::permissions::PermissionError;
 
 /// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +113,23 @@ pub enum StateError {
         /// What sled said.
         reason: String,
     },
+    /// It can be trusted, and was to be recovered all the same.
+    #[error(
+        "the state in {0} is sound, and `--recover` is for one that was refused: start without it; to let a route begin \
+         elsewhere, use `oktabus state reset`"
+    )]
+    Sound(PathBuf),
+    /// Others could put files into it.
+    #[error("the directory {path}, in which the state is kept, cannot be trusted")]
+    Exposed {
+        /// The directory.
+        path: PathBuf,
+        /// Who could.
+        source: PermissionError,
+    },
+    /// Something has no form as JSON.
+    #[error("a line of the export cannot be written")]
+    Unwritable(#[source] io::Error),
     /// The work was given up half way, because the process ends or because of a bug.
     #[error("access to the state was interrupted")]
     Interrupted,
@@ -142,6 +160,9 @@ impl StateError {
             | Self::Record { .. }
             | Self::Regressed { .. }
             | Self::TooLarge { .. }
+            | Self::Sound(_)
+            | Self::Exposed { .. }
+            | Self::Unwritable(_)
             | Self::Interrupted => StateClass::Fatal,
         }
     }

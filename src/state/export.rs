@@ -2,7 +2,10 @@
 //!
 //! The first line says what it is, the last one how many came between, so that a file that was cut short is noticed.
 
-use std::io::{self, BufRead, Write};
+use std::{
+    io::{self, BufRead},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Cursor, RecentIds, StateError, Stored,
     identity::StoreId,
-    journal::{Entry, StoredEntry},
+    journal::{Entry, JournalPlace, StoredEntry},
     note::StoredNote,
     open::Contents,
     store::Store,
@@ -52,48 +55,104 @@ pub enum ImportError {
     CutShort,
 }
 
-/// Writes everything in `store` to `out`.
-pub(super) fn write(store: &Store, out: &mut dyn Write) -> Result<(), ExportError> {
-    let mut lines = 0;
-    let mut put = |line: &Line| -> io::Result<()> {
-        serde_json::to_writer(&mut *out, line)?;
-        out.write_all(b"\n")?;
-        lines += 1;
-        Ok(())
-    };
-    put(&Line::State {
-        format: FORMAT,
-        store: store.id(),
-        commits: store.commits(),
-        exported_at: Timestamp::now(),
-        exported_by: env!("CARGO_PKG_VERSION").to_owned(),
-    })?;
-    for (route, Stored { generation, cursor }) in store.list()? {
-        let (recent_count, recent) = (cursor.recent.count(), cursor.recent.to_hex());
-        put(&Line::Cursor { route, generation, cursor, recent_count, recent })?;
-    }
-    store.visit_entries(|StoredEntry { id, generation, entry }| {
-        put(&Line::Command { id, generation, entry }).map_err(ExportError::from)
-    })?;
-    for StoredNote { name, generation, content } in store.notes("")? {
-        put(&Line::Note { name, generation, content })?;
-    }
-    let counted = lines;
-    serde_json::to_writer(&mut *out, &Line::End { lines: counted }).map_err(io::Error::from)?;
-    out.write_all(b"\n")?;
-    out.flush()?;
-    Ok(())
+/// Journal entries in a piece: some hundred kilobytes.
+const PIECE_ENTRIES: usize = 64;
+
+/// An export on its way, piece by piece: whoever takes it may be as slow as they like, and holds up nothing but it. What
+/// changes between two pieces is in the later one.
+#[derive(Debug)]
+pub struct Export {
+    store: Arc<Store>,
+    next: Part,
+    lines: u64,
 }
 
-/// Why an export could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The state cannot be read.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// Whoever was to take it does not.
-    #[error("the export cannot be written")]
-    Io(#[from] io::Error),
+/// What comes next.
+#[derive(Debug, Clone)]
+enum Part {
+    Head,
+    Entries(Option<JournalPlace>),
+    Notes,
+    End,
+    Over,
+}
+
+impl Export {
+    pub(super) fn of(store: Arc<Store>) -> Self {
+        Self { store, next: Part::Head, lines: 0 }
+    }
+
+    /// The next lines; none after the last. May be dropped and asked again.
+    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, StateError> {
+        loop {
+            let (store, part, lines) = (Arc::clone(&self.store), self.next.clone(), self.lines);
+            if matches!(part, Part::Over) {
+                return Ok(None);
+            }
+            let (piece, next) = super::off_runtime(move || write(&store, part, lines)).await?;
+            self.lines += piece.lines;
+            self.next = next;
+            if piece.lines > 0 {
+                return Ok(Some(piece.bytes));
+            }
+        }
+    }
+}
+
+/// Some lines.
+#[derive(Debug, Default)]
+struct Piece {
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
+impl Piece {
+    fn put(&mut self, line: &Line) -> Result<(), StateError> {
+        serde_json::to_writer(&mut self.bytes, line).map_err(|err| StateError::Unwritable(err.into()))?;
+        self.bytes.push(b'\n');
+        self.lines += 1;
+        Ok(())
+    }
+}
+
+/// Writes `part` of `store`, behind so many lines, and says which part comes next.
+fn write(store: &Store, part: Part, lines: u64) -> Result<(Piece, Part), StateError> {
+    let mut piece = Piece::default();
+    let next = match part {
+        Part::Head => {
+            piece.put(&Line::State {
+                format: FORMAT,
+                store: store.id(),
+                commits: store.commits(),
+                exported_at: Timestamp::now(),
+                exported_by: env!("CARGO_PKG_VERSION").to_owned(),
+            })?;
+            for (route, Stored { generation, cursor }) in store.list()? {
+                let (recent_count, recent) = (cursor.recent.count(), cursor.recent.to_hex());
+                piece.put(&Line::Cursor { route, generation, cursor, recent_count, recent })?;
+            }
+            Part::Entries(None)
+        }
+        Part::Entries(after) => {
+            let (entries, last) = store.entries_after(after.as_ref(), PIECE_ENTRIES)?;
+            for StoredEntry { id, generation, entry } in entries {
+                piece.put(&Line::Command { id, generation, entry })?;
+            }
+            last.map_or(Part::Notes, |last| Part::Entries(Some(last)))
+        }
+        Part::Notes => {
+            for StoredNote { name, generation, content } in store.notes("")? {
+                piece.put(&Line::Note { name, generation, content })?;
+            }
+            Part::End
+        }
+        Part::End => {
+            piece.put(&Line::End { lines })?;
+            Part::Over
+        }
+        Part::Over => Part::Over,
+    };
+    Ok((piece, next))
 }
 
 /// Reads an export.
@@ -143,8 +202,36 @@ mod tests {
         store.record("c-1", 0, &entry).unwrap();
         store.keep_note("search/a", 0, "slot").unwrap();
         let mut export = Vec::new();
-        write(&store, &mut export).unwrap();
+        let (mut part, mut lines) = (Part::Head, 0);
+        while !matches!(part, Part::Over) {
+            let (piece, next) = write(&store, part, lines).unwrap();
+            export.extend(piece.bytes);
+            lines += piece.lines;
+            part = next;
+        }
         (directory, String::from_utf8(export).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_export_goes_on_piece_by_piece_and_holds_up_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(open::for_tests(directory.path()));
+        for number in 0..3 * PIECE_ENTRIES {
+            let entry = Entry { received_at: Timestamp::UNIX_EPOCH, content: "x".to_owned() };
+            store.record(&format!("c-{number:03}"), 0, &entry).unwrap();
+        }
+        let mut export = Export::of(Arc::clone(&store));
+        let mut text = export.piece().await.unwrap().unwrap();
+        // Whoever reads may stop here for as long as they like.
+        store.keep_note("n", 0, "meanwhile").unwrap();
+        let mut pieces = 1;
+        while let Some(piece) = export.piece().await.unwrap() {
+            text.extend(piece);
+            pieces += 1;
+        }
+        assert!(pieces > 3, "{pieces}");
+        let contents = read(text.as_slice()).unwrap();
+        assert_eq!((contents.entries.len(), contents.notes.len()), (3 * PIECE_ENTRIES, 1));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub struct StoredEntry {
 }
 
 /// Where looking through the journal goes on.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalPlace(Vec<u8>);
 
 impl Store {
@@ -129,20 +129,30 @@ impl Store {
         &self,
         mut visit: impl FnMut(StoredEntry) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut after: Option<Vec<u8>> = None;
+        let mut after = None;
         loop {
-            let found = {
-                let _ready = self.ready()?;
-                self.engine.scan(ENTRY, after.as_deref(), CHUNK)?
-            };
-            for entry in &found {
-                visit(read_entry(entry)?)?;
-            }
-            match found.into_iter().last() {
-                Some((key, _)) => after = Some(key),
+            let (entries, last) = self.entries_after(after.as_ref(), CHUNK)?;
+            entries.into_iter().try_for_each(&mut visit)?;
+            match last {
+                Some(last) => after = Some(last),
                 None => return Ok(()),
             }
         }
+    }
+
+    /// The next entries behind `after` in the order of their ids, `limit` at most, and where to go on; none if there are
+    /// no more.
+    pub(super) fn entries_after(
+        &self,
+        after: Option<&JournalPlace>,
+        limit: usize,
+    ) -> Result<(Vec<StoredEntry>, Option<JournalPlace>), StateError> {
+        let found = {
+            let _ready = self.ready()?;
+            self.engine.scan(ENTRY, after.map(|after| &after.0[..]), limit)?
+        };
+        let entries = found.iter().map(read_entry).collect::<Result<_, _>>()?;
+        Ok((entries, found.into_iter().last().map(|(key, _)| JournalPlace(key))))
     }
 }
 

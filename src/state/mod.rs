@@ -24,13 +24,13 @@ mod trust;
 mod verification;
 mod witness;
 
-use std::{io::Write, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 
 pub use cursor::{Cursor, SinkMark, Stored};
 pub use error::{StateClass, StateError};
-pub use export::{ExportError, ImportError, read as read_export};
+pub use export::{Export, ImportError, read as read_export};
 pub use journal::{ENTRY_MAX_BYTES, Entry, JournalPlace, StoredEntry};
 pub use note::{NOTE_MAX_BYTES, StoredNote};
 pub use open::{Contents, Opening};
@@ -150,12 +150,9 @@ impl State {
         self.run(verification::verify).await
     }
 
-    /// Writes everything to `out` as JSON lines, and gives it back.
-    pub async fn export<W: Write + Send + 'static>(&self, mut out: W) -> Result<W, ExportError> {
-        let store = Arc::clone(&self.store);
-        let exported =
-            tokio::task::spawn_blocking(move || export::write(&store, &mut out).map(|()| out)).await;
-        exported.unwrap_or(Err(ExportError::State(StateError::Interrupted)))
+    /// Everything as JSON lines, piece by piece.
+    pub fn export(&self) -> Export {
+        Export::of(Arc::clone(&self.store))
     }
 
     /// Writes the witness a last time and lets go of the files. Whatever is asked afterwards fails.

@@ -76,15 +76,17 @@ pub(super) fn open(places: Places, opening: Opening) -> Result<Store, StateError
     disk::require_own(&places.directory)?;
     // Before anything is opened: what fails half way for want of room looks like damage.
     disk::require_room(&places.directory)?;
+    disk::close_to_others(&places.store())?;
+    disk::require_closed(disk::parent(&places.witness))?;
     if let Some(weakness) = disk::weakness(&places.directory) {
         let state = places.directory.display();
         tracing::warn!(%state, "the state is kept in {weakness}: keep it on a local disk");
     }
     match opening {
         Opening::Trusted | Opening::Existing => open_trusted(places),
-        Opening::FromStore => open_as_it_is(places),
-        Opening::FromWitness => recover_from_witness(places),
-        Opening::At(cursors) => recover_at(places, cursors),
+        Opening::FromStore => refuse_sound(&places).and_then(|()| open_as_it_is(places)),
+        Opening::FromWitness => refuse_sound(&places).and_then(|()| recover_from_witness(places)),
+        Opening::At(cursors) => refuse_sound(&places).and_then(|()| recover_at(places, cursors)),
         Opening::With(contents) => rebuild(places, &contents, "before-import").map(|(store, _)| store),
         Opening::Compacted => compact(places),
     }
@@ -157,6 +159,20 @@ fn identity_of(found: &Found) -> Option<(super::identity::StoreId, u64)> {
     match found {
         Found::Store(facts) => facts.identity,
         Found::Nothing | Found::Unreadable(_) | Found::Damaged(_) => None,
+    }
+}
+
+/// Refuses to recover what is as it was acknowledged last: nothing would be mended, and cursors would be lost. A word that
+/// was left in the command of a service does so with each start.
+fn refuse_sound(places: &Places) -> Result<(), StateError> {
+    let (engine, found) = look(places)?;
+    let (witness, tally) = (Witness::read(&places.witness)?, Tally::read(&places.tally())?);
+    if let Some(engine) = engine {
+        engine.close();
+    }
+    match judge(&found, &witness, &tally) {
+        Judgement::Trusted { .. } | Judgement::Earlier => Err(StateError::Sound(places.directory.clone())),
+        Judgement::New | Judgement::Distrusted(_) => Ok(()),
     }
 }
 

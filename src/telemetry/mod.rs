@@ -3,5 +3,7 @@
 mod chain;
 pub mod logging;
 pub mod metrics;
+mod printable;
 
 pub use chain::chain;
+pub use printable::{printable, printable_json, printable_lines};

@@ -9,6 +9,7 @@ mod format;
 mod okta;
 mod replay;
 mod search;
+mod security;
 mod sinks;
 mod state;
 mod support;

@@ -10,10 +10,11 @@ use jiff::Timestamp;
 
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
+    app::{clients, clients_without_secrets},
     config::{Auth, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
     okta::{Client, OktaError, Priority, logs},
     sink::Sink,
-    telemetry::chain,
+    telemetry::{chain, printable_lines},
 };
 
 /// The window that a search is tried with: whether Okta takes it is all that counts.
@@ -26,6 +27,9 @@ pub(super) struct CheckArguments {
     /// Validate only; talk to nobody
     #[arg(long)]
     offline: bool,
+    /// Read no secret, for who may not read the service's: with --offline
+    #[arg(long, requires = "offline")]
+    no_secrets: bool,
 }
 
 /// How one thing that was tried stands.
@@ -58,12 +62,18 @@ impl Row {
 }
 
 pub(super) async fn check(arguments: CheckArguments) -> Exit {
-    let config = match arguments.config.load() {
+    let loaded = match arguments.no_secrets {
+        true => arguments.config.load_without_secrets(),
+        false => arguments.config.load(),
+    };
+    let config = match loaded {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let clients: Result<Vec<_>, _> =
-        config.orgs.values().cloned().map(|org| Client::new(org).map(Arc::new)).collect();
+    let clients = match arguments.no_secrets {
+        true => clients_without_secrets(&config),
+        false => clients(&config),
+    };
     let clients = match clients {
         Ok(clients) => clients,
         Err(err) => return fail(Exit::Usage, &err),
@@ -91,9 +101,9 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
     if arguments.offline {
-        rows.extend(clients.iter().flat_map(|client| access_rows(client)));
+        rows.extend(clients.values().flat_map(|client| access_rows(client)));
     } else {
-        for client in &clients {
+        for client in clients.values() {
             rows.extend(check_org(&config, client).await);
         }
         rows.extend(check_sinks(&config).await);
@@ -236,7 +246,7 @@ fn render(rows: &[Row]) -> String {
             Verdict::Bad => ("FAIL", AnsiColor::Red),
         };
         let style: Style = colour.on_default();
-        vec![format!("{style}{word}{style:#}"), row.what.clone(), row.text.clone()]
+        vec![format!("{style}{word}{style:#}"), row.what.clone(), printable_lines(&row.text)]
     };
     table(&rows.iter().map(cells).collect::<Vec<_>>())
 }

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Which, message::Message};
 use crate::{
-    app,
+    app::{self, Clients},
     cli::{Exit, fail, state::fail_state},
     command::engine::{Answer, EngineError, Engines, ListCommands, Listed, ListedLimit, ReleaseLimit},
     config::Config,
@@ -22,27 +22,33 @@ pub(super) enum Reached {
 impl Reached {
     /// The daemon, or the state without it. What went wrong has been told. `acts` says whether Okta will be asked.
     pub(super) async fn daemon_or_state(which: &Which, acts: bool) -> Result<Self, Exit> {
-        let mut config = which.config.load().map_err(|err| fail(Exit::Usage, &err))?;
+        // The daemon has read the secrets, and who asks it need not be able to.
+        let config = which.config.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
         match Client::connect(&config.runtime.state.path).await {
             Ok(Some(daemon)) => return Ok(Self::Daemon(daemon)),
             Ok(None) => {}
             Err(err) => return Err(fail(Exit::Unavailable, &err)),
         }
-        if acts {
+        let (mut config, clients) = if acts {
+            let config = which.config.load().map_err(|err| fail(Exit::Usage, &err))?;
             logging::start("warn", config.runtime.log.style);
-        }
-        // What is on the queue is for the daemon.
+            let clients = app::clients(&config).map_err(|err| fail(Exit::Usage, &err))?;
+            (config, clients)
+        } else {
+            let clients = app::clients_without_secrets(&config).map_err(|err| fail(Exit::Usage, &err))?;
+            (config, clients)
+        };
+        // What is on the queue is for the daemon, and with it who signs.
         for commands in config.commands.values_mut() {
-            commands.intake = None;
+            (commands.intake, commands.signature) = (None, None);
         }
-        Self::state(&config, which.config.config.clone()).await
+        Self::state(&config, &clients, which.config.config.clone()).await
     }
 
-    async fn state(config: &Config, file: std::path::PathBuf) -> Result<Self, Exit> {
-        let clients = app::clients(config).map_err(|err| fail(Exit::Usage, &err))?;
+    async fn state(config: &Config, clients: &Clients, file: std::path::PathBuf) -> Result<Self, Exit> {
         let state = State::open(Places::from(&config.runtime.state), Opening::Trusted).await;
         let state = state.map_err(|err| fail_state(&err, &file))?;
-        let engines = Engines::new(config, &clients, &state).map_err(|err| fail(Exit::from(&err), &err))?;
+        let engines = Engines::new(config, clients, &state).map_err(|err| fail(Exit::from(&err), &err))?;
         Ok(Self::State { engines, state, file })
     }
 

@@ -9,6 +9,7 @@ use crate::{
         engine::{Listed, ListedLimit},
         journal::Stage,
     },
+    telemetry::{printable, printable_json},
 };
 
 pub(super) fn outcome(outcome: &Outcome, json: bool) -> String {
@@ -26,7 +27,7 @@ fn told(outcome: &Outcome, more: Vec<Vec<String>>) -> String {
     let mut text = match action.as_str() {
         // A message that could not be read so far.
         "" => status.name().to_owned(),
-        action => format!("{}: {}", harmless(action), status.name()),
+        action => format!("{}: {}", printable(action), status.name()),
     };
     if *repeated {
         text.push_str(" (the outcome of an earlier copy)");
@@ -45,7 +46,7 @@ fn told(outcome: &Outcome, more: Vec<Vec<String>>) -> String {
     if !result.is_null() {
         // What was made of JSON is JSON.
         for line in serde_json::to_string_pretty(result).unwrap_or_default().lines() {
-            text.push_str(&harmless(line));
+            text.push_str(&printable(line));
             text.push('\n');
         }
     }
@@ -66,7 +67,7 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
         let received = format!("{:.0}", record.received_at);
         let about = record.subjects.as_ref().map(about).unwrap_or_default();
         let cells = [received, record.standing().to_owned(), record.action.clone(), about, id.clone(), by];
-        cells.iter().map(|cell| harmless(cell)).collect()
+        cells.iter().map(|cell| printable(cell).into_owned()).collect()
     });
     table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
 }
@@ -105,7 +106,7 @@ pub(super) fn details(listed: &[Listed], json: bool) -> String {
             Stage::Received | Stage::Started { .. } => {
                 rows.push(row("attempts", &record.attempts().to_string()));
                 rows.insert(0, row("id", id));
-                format!("{}: {}\n{}", record.action, record.standing(), table(&rows))
+                format!("{}: {}\n{}", printable(&record.action), record.standing(), table(&rows))
             }
         }
     };
@@ -125,16 +126,11 @@ pub(super) fn limits(limits: &[ListedLimit], json: bool) -> String {
 }
 
 fn row(name: &str, value: &str) -> Vec<String> {
-    vec![format!("  {name}"), harmless(value)]
-}
-
-/// What a sender wrote, or Okta says of it, without what a terminal would obey or what would break a row.
-fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    vec![format!("  {name}"), printable(value).into_owned()]
 }
 
 fn lines<'a, T: Serialize + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
-    let line = |item| serde_json::to_string(item).ok().map(|line| line + "\n");
+    let line = |item| serde_json::to_string(item).ok().map(|line| printable_json(&line).into_owned() + "\n");
     items.into_iter().filter_map(line).collect()
 }
 

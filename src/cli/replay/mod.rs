@@ -51,7 +51,8 @@ const REPORTS_MAX: usize = 16;
 pub(super) async fn replay(arguments: ReplayArguments) -> Exit {
     let ReplayArguments { config: argument, route, from, to, filter, slices, name, anew } = arguments;
     let request = Request { route, from, to, filter, slices, name, anew };
-    let config = match argument.load() {
+    // The daemon has read the secrets, and who asks it need not be able to.
+    let config = match argument.load_without_secrets() {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
     };
@@ -61,7 +62,10 @@ pub(super) async fn replay(arguments: ReplayArguments) -> Exit {
     };
     match control::Client::connect(&config.runtime.state.path).await {
         Ok(Some(daemon)) => by_daemon(daemon, &request, signals).await,
-        Ok(None) => here(config, request, signals, &argument.config).await,
+        Ok(None) => match argument.load() {
+            Ok(config) => here(config, request, signals, &argument.config).await,
+            Err(err) => fail(Exit::Usage, &err),
+        },
         Err(err) => fail(Exit::Unavailable, &err),
     }
 }

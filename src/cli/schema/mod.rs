@@ -53,7 +53,7 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Exit {
 }
 
 fn events(arguments: &SchemaArguments) -> Exit {
-    let config = match arguments.config.load() {
+    let config = match arguments.config.load_without_secrets() {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
     };

@@ -1,6 +1,11 @@
 //! What only reads: from the store, or from the daemon that has it.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -10,9 +15,10 @@ use super::{
     Loaded, age, fail_state,
 };
 use crate::{
-    admin::ask,
+    control::{Client, ControlError},
     search::{Kept, NOTES, Progress, Run},
-    state::{Contents, Cursor, StateError, Verification, read_export},
+    state::{Contents, Cursor, State, StateError, Verification, read_export},
+    telemetry::printable,
 };
 
 /// A route's cursor as it is shown.
@@ -84,56 +90,90 @@ pub(super) async fn verify(loaded: &Loaded<'_>, json: bool) -> Exit {
     Exit::Done
 }
 
+/// An export is nobody else's: it has what came of commands about people.
+const EXPORT_MODE: u32 = 0o600;
+
 pub(super) async fn export(loaded: &Loaded<'_>, to: Option<&Path>) -> Exit {
-    let exported = match exported(loaded).await {
-        Ok(exported) => exported,
-        Err(exit) => return exit,
+    let written = match to {
+        None => write_export(loaded, &mut io::stdout()).await,
+        Some(path) => {
+            // A file that is there keeps what it has until the export is whole, and takes its mode from it.
+            let draft =
+                tempfile::Builder::new().permissions(fs::Permissions::from_mode(EXPORT_MODE)).tempfile_in(
+                    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+                );
+            let mut draft = match draft {
+                Ok(draft) => draft,
+                Err(err) => return fail(Exit::Usage, &err),
+            };
+            match write_export(loaded, draft.as_file_mut()).await {
+                Ok(()) => draft.persist(path).map(drop).map_err(|err| fail(Exit::Usage, &err.error)),
+                Err(exit) => Err(exit),
+            }
+        }
     };
-    match to {
-        None => match io::Write::write_all(&mut io::stdout(), &exported) {
-            Ok(()) => Exit::Done,
-            Err(err) => fail(Exit::Usage, &err),
-        },
-        Some(path) => match fs::write(path, &exported) {
-            Ok(()) => Exit::Done,
-            Err(err) => fail(Exit::Usage, &err),
-        },
+    match written {
+        Ok(()) => Exit::Done,
+        Err(exit) => exit,
     }
 }
 
 /// Everything in the state, from the store or from the daemon that has it.
 async fn contents(loaded: &Loaded<'_>) -> Result<Contents, Exit> {
-    let exported = exported(loaded).await?;
+    let mut exported = Vec::new();
+    write_export(loaded, &mut exported).await?;
     read_export(exported.as_slice()).map_err(|err| fail(Exit::Bug, &err))
 }
 
-async fn exported(loaded: &Loaded<'_>) -> Result<Vec<u8>, Exit> {
+async fn write_export(loaded: &Loaded<'_>, out: &mut (dyn Write + Send)) -> Result<(), Exit> {
     match loaded.open().await {
-        Ok(state) => state.export(Vec::new()).await.map_err(|err| fail(Exit::StateRefused, &err)),
-        Err(StateError::Locked(_)) => ask_daemon(loaded, "/state/export").await,
+        Ok(state) => write_pieces(&state, out).await,
+        Err(StateError::Locked(_)) => {
+            let mut daemon = reach_daemon(loaded).await?;
+            let mut lines = daemon.get("/state/export").await.map_err(|err| refused(&err))?;
+            while let Some(line) = lines.line().await.map_err(|err| refused(&err))? {
+                out.write_all(&line).map_err(|err| fail(Exit::Usage, &err))?;
+            }
+            Ok(())
+        }
         Err(err) => Err(fail_state(&err, loaded.file)),
     }
 }
 
-async fn verification_of_daemon(loaded: &Loaded<'_>) -> Result<Verification, Exit> {
-    let answer = ask_daemon(loaded, "/state/verification").await?;
-    serde_json::from_slice(&answer).map_err(|err| fail(Exit::Bug, &err))
+async fn write_pieces(state: &State, out: &mut (dyn Write + Send)) -> Result<(), Exit> {
+    let mut export = state.export();
+    while let Some(piece) = export.piece().await.map_err(|err| fail(Exit::StateRefused, &err))? {
+        out.write_all(&piece).map_err(|err| fail(Exit::Usage, &err))?;
+    }
+    Ok(())
 }
 
-/// The daemon has the state; it tells what it holds.
-async fn ask_daemon(loaded: &Loaded<'_>, path: &str) -> Result<Vec<u8>, Exit> {
-    let address = loaded.config.runtime.admin.listen;
-    match ask(address, path).await {
-        Ok(answer) => {
-            super::note(&format!("the daemon is running; this is what it says on http://{address}{path}"));
-            Ok(answer.into())
-        }
-        Err(err) => {
-            let locked = StateError::Locked(loaded.config.runtime.state.path.clone());
-            fail(Exit::StateRefused, &locked);
-            Err(fail(Exit::StateRefused, &err))
-        }
+async fn verification_of_daemon(loaded: &Loaded<'_>) -> Result<Verification, Exit> {
+    let mut daemon = reach_daemon(loaded).await?;
+    let mut answers = daemon.get("/state/verification").await.map_err(|err| refused(&err))?;
+    match answers.next().await.map_err(|err| refused(&err))? {
+        Some(found) => Ok(found),
+        None => Err(fail(Exit::Unavailable, &StateError::Interrupted)),
     }
+}
+
+/// The daemon that has the state: it tells what it holds.
+async fn reach_daemon(loaded: &Loaded<'_>) -> Result<Client, Exit> {
+    let directory = &loaded.config.runtime.state.path;
+    match Client::connect(directory).await {
+        Ok(Some(daemon)) => {
+            let socket = daemon.socket().display();
+            super::note(&format!("the daemon is running; this is what it says through {socket}"));
+            Ok(daemon)
+        }
+        // A daemon that has no control socket, or that is just starting or ending.
+        Ok(None) => Err(fail(Exit::StateRefused, &StateError::Locked(directory.clone()))),
+        Err(err) => Err(refused(&err)),
+    }
+}
+
+fn refused(err: &ControlError) -> Exit {
+    fail(Exit::StateRefused, err)
 }
 
 fn shown((route, generation, cursor): (String, u64, Cursor)) -> Shown {
@@ -157,12 +197,12 @@ fn human(shown: &[Shown]) -> String {
     let row = |shown: &Shown| {
         let age = SignedDuration::from_secs(i64::try_from(shown.age_seconds).unwrap_or(i64::MAX));
         vec![
-            shown.route.clone(),
+            printable(&shown.route).into_owned(),
             shown.generation.to_string(),
             format!("{age:#}"),
             shown.delivered.to_string(),
             shown.published_max.map_or_else(|| "-".to_owned(), |published| published.to_string()),
-            shown.cursor.clone(),
+            printable(&shown.cursor).into_owned(),
         ]
     };
     table(&[vec![header], shown.iter().map(row).collect()].concat())
@@ -176,7 +216,7 @@ fn human_searches(shown: &[ShownSearch]) -> String {
             |run| format!("{}, {} message(s) delivered", run.slot, run.delivered),
         );
         vec![
-            shown.route.clone(),
+            printable(&shown.route).into_owned(),
             shown.generation.to_string(),
             shown.delivered.to_string(),
             shown.decided.to_string(),

@@ -1,7 +1,7 @@
 //! `oktabus state`: what is durable, looked at and put right.
 //!
 //! All of it works while the daemon is stopped. While it runs the state is the daemon's: what only reads asks the
-//! daemon, and what changes something says that it must be stopped.
+//! daemon through its control socket, and what changes something says that it must be stopped. None of it reads a secret.
 
 mod change;
 mod look;
@@ -117,7 +117,7 @@ struct Loaded<'a> {
 }
 
 fn load(argument: &ConfigArgument) -> Result<Loaded<'_>, Exit> {
-    let config = argument.load().map_err(|err| fail(Exit::Usage, &err))?;
+    let config = argument.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
     Ok(Loaded { config, file: &argument.config })
 }
 

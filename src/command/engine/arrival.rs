@@ -42,7 +42,7 @@ pub struct Asked {
     pub answer: oneshot::Sender<Answer>,
 }
 
-/// Reads a message off the runtime: the digest of a password is made slow.
+/// Reads a message off the runtime: it may be large.
 async fn decoded(
     payload: Bytes,
     headers: Headers,
@@ -118,7 +118,7 @@ impl Office {
         known: Option<&Record>,
         now: Timestamp,
     ) -> Result<Option<String>, OutcomeError> {
-        let is_copy = known.is_some_and(|known| known.fingerprint == command.fingerprint.as_str());
+        let is_copy = known.is_some_and(|known| command.fingerprint.is_kept(&known.fingerprint, &self.key));
         // What was begun was let in, whatever has become of its key: only Okta can tell what came of it.
         let is_begun = is_copy && known.is_some_and(|known| matches!(known.stage, Stage::Started { .. }));
         let signed_by = match origin {
@@ -139,7 +139,7 @@ impl Office {
     pub(super) fn record_of(&self, command: &Command) -> Record {
         let action = command.request.action().name();
         let requested_by = command.requested_by.as_deref();
-        Record::new(action, command.fingerprint.as_str(), requested_by, Timestamp::now())
+        Record::new(action, &command.fingerprint.to_kept(&self.key), requested_by, Timestamp::now())
     }
 
     /// The command line is as private as the control socket: who uses it needs no address for secrets, but they must be

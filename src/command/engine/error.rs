@@ -38,7 +38,7 @@ pub enum EngineError {
         /// Those that there are.
         known: String,
     },
-    /// A key of signatures cannot be read.
+    /// A key of signatures or the org's credential cannot be read.
     #[error(transparent)]
     Key(#[from] SecretError),
     /// The sink of the outcomes or of the audit cannot be used by this binary.

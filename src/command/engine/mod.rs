@@ -28,7 +28,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::value::RawValue;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use arrival::Asked;
@@ -44,9 +44,14 @@ use super::{
     dead_letters::DeadLetters,
     execute::Executor,
     journal::{Record, Stage},
+    message::FingerprintKey,
     policy::{Keys, Policy},
 };
-use crate::{config::CommandsConfig, okta::Client, state::State};
+use crate::{
+    config::{CommandsConfig, Secret, SecretError},
+    okta::Client,
+    state::State,
+};
 
 use answers::{Addressee, Answers};
 use carry::Carried;
@@ -72,6 +77,10 @@ pub struct Engine {
     status: Arc<EngineStatus>,
     gate: Arc<Gate>,
     trail: SharedTrail,
+    /// The org's.
+    credential: Secret,
+    /// What the secrets of commands are digested with, once the engine has run.
+    key: OnceCell<Arc<FingerprintKey>>,
     asking: mpsc::Sender<Asked>,
     /// Whoever runs the engine has them.
     asked: tokio::sync::Mutex<mpsc::Receiver<Asked>>,
@@ -83,6 +92,7 @@ struct Office {
     config: Arc<CommandsConfig>,
     executor: Executor,
     ledger: Ledger,
+    key: Arc<FingerprintKey>,
     gate: Arc<Gate>,
     trail: Arc<Trail>,
     answers: Answers,
@@ -137,13 +147,14 @@ impl Engine {
     /// The commands that `config` describes, for the org of `client`. Reads the keys of signatures; talks to nobody.
     pub fn new(config: CommandsConfig, client: Arc<Client>, state: State) -> Result<Self, EngineError> {
         let status = Arc::new(EngineStatus::new(&config.name));
+        let credential = client.org().auth.secret().clone();
         let executor = Executor::new(client);
         let policy = Policy::new(&config, Keys::read(config.signature.as_ref())?);
         let gate = Gate::new(&config, policy, executor.clone(), state.clone(), Arc::clone(&status));
         let (asking, asked) = mpsc::channel(ASKED_MAX);
         let (config, gate, asked) = (Arc::new(config), Arc::new(gate), tokio::sync::Mutex::new(asked));
-        let trail = SharedTrail::default();
-        Ok(Self { config, executor, state, status, gate, trail, asking, asked })
+        let (trail, key) = (SharedTrail::default(), OnceCell::new());
+        Ok(Self { config, executor, state, status, gate, trail, credential, key, asking, asked })
     }
 
     /// The name of the commands.
@@ -187,6 +198,7 @@ impl Engine {
         Ok(Office {
             executor: self.executor.clone(),
             ledger: Ledger::new(self.state.clone(), Arc::clone(&status)),
+            key: self.key().await?,
             gate: Arc::clone(&self.gate),
             trail: self.trail.open(&config, Arc::clone(&status)).await?,
             answers: Answers::open(Arc::clone(&config), Arc::clone(&status)).await?,
@@ -195,6 +207,17 @@ impl Engine {
             config,
             status,
         })
+    }
+
+    /// Made once: whatever becomes of the credential, the journal is read with one key while the process lasts.
+    async fn key(&self) -> Result<Arc<FingerprintKey>, EngineError> {
+        let make = async || {
+            let credential = self.credential.clone();
+            let reading = tokio::task::spawn_blocking(move || credential.read());
+            let read = reading.await.unwrap_or(Err(SecretError::Interrupted))?;
+            Ok(Arc::new(FingerprintKey::from_credential(&read)))
+        };
+        self.key.get_or_try_init(make).await.cloned()
     }
 
     /// Has the running engine carry out the command in `payload`. What comes back tells what became of it; it ends

@@ -1,72 +1,127 @@
 //! A digest of what a command asks for, by which a copy is told from another command that has the same id.
+//!
+//! The journal keeps it, and so do exports. A password may be easy to guess, and a digest of it could be tried against a
+//! dictionary: what is secret is digested with a key that is not in the state, made from the org's own credential.
 
-use std::{fmt, num::NonZeroU32};
+use std::fmt;
 
-use ring::{
-    digest,
-    pbkdf2::{self, PBKDF2_HMAC_SHA256},
-};
-use serde::{Deserialize, Serialize};
+use ring::hmac;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-/// How much a guess at a secret costs: some 20 ms, and so much for each command that has one.
-const ROUNDS: NonZeroU32 = NonZeroU32::MIN.saturating_add(99_999);
+/// Parameters whose values are secrets.
+const SECRET_PARAMETERS: [&str; 2] = ["password", "recovery_question"];
+/// What keys are made for, so that they are of no use for anything else.
+const PURPOSE: &[u8] = b"oktabus: fingerprints of commands, 1";
 
-/// SHA-256 of what a command asks for, by PBKDF2 if there is a secret in it: everything it says, in an order and a spelling of
-/// its own, whatever the white space, the order of names, the headers and the CloudEvent around it. In hexadecimal.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Fingerprint(String);
+/// What the secrets of commands are digested with.
+pub struct FingerprintKey {
+    key: hmac::Key,
+    /// By which it is known whether a digest was made with it.
+    id: String,
+}
+
+impl FingerprintKey {
+    /// The key that goes with `credential`: whoever has that needs no guesses.
+    pub fn from_credential(credential: &SecretString) -> Self {
+        let credential = hmac::Key::new(hmac::HMAC_SHA256, credential.expose_secret().as_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&credential, PURPOSE).as_ref());
+        let id = hex(&hmac::sign(&key, b"id").as_ref()[..4]);
+        Self { key, id }
+    }
+}
+
+impl fmt::Debug for FingerprintKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "FingerprintKey({})", self.id)
+    }
+}
+
+/// What a command asks for, to be compared: everything it says, in an order and a spelling of its own, whatever the white
+/// space, the order of names, the headers and the CloudEvent around it.
+#[derive(Clone)]
+pub struct Fingerprint {
+    /// SHA-256 of what is not secret, in hexadecimal.
+    open: String,
+    /// What is secret, if anything is.
+    secret: Option<SecretSlice<u8>>,
+}
 
 impl Fingerprint {
-    /// As text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// Of a command with this id: its members but the id, those that say nothing left out.
+    pub(super) fn of(id: &str, command: &Map<String, Value>) -> Self {
+        let mut secrets = Map::new();
+        let mut open = command.clone();
+        if let Some(Value::Object(parameters)) = open.get_mut("parameters") {
+            for name in SECRET_PARAMETERS {
+                secrets.extend(parameters.remove(name).map(|value| (name.to_owned(), value)));
+            }
+        }
+        let mut digest = Sha256::new();
+        digest.update((id.len() as u64).to_be_bytes());
+        digest.update(id);
+        digest.update(canonical(&open));
+        let open = hex(&digest.finalize());
+        let secret = canonical(&secrets);
+        let is_any = !secret.is_empty();
+        Self { open, secret: is_any.then(|| secret.into()) }
+    }
+
+    /// What the journal keeps: the digest of what is open, and with secrets the key's id and their digest.
+    pub fn to_kept(&self, key: &FingerprintKey) -> String {
+        match self.sealed(key) {
+            Some(sealed) => format!("{}.{}.{sealed}", self.open, key.id),
+            None => self.open.clone(),
+        }
+    }
+
+    /// Whether it is that of the command of which the journal keeps `kept`. What is secret cannot be compared once the
+    /// credential has been exchanged: then what is open decides.
+    pub fn is_kept(&self, kept: &str, key: &FingerprintKey) -> bool {
+        let mut parts = kept.split('.');
+        let (open, id, sealed) = (parts.next(), parts.next(), parts.next());
+        if open != Some(&self.open) || id.is_some() != self.secret.is_some() {
+            return false;
+        }
+        id != Some(&key.id) || sealed == self.sealed(key).as_deref()
+    }
+
+    /// The open digest goes with it, so that equal passwords of two commands cannot be told.
+    fn sealed(&self, key: &FingerprintKey) -> Option<String> {
+        let secret = self.secret.as_ref()?;
+        let mut signing = hmac::Context::with_key(&key.key);
+        signing.update(self.open.as_bytes());
+        signing.update(secret.expose_secret());
+        Some(hex(signing.sign().as_ref()))
     }
 }
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Fingerprint({})", self.0)
+        write!(formatter, "Fingerprint({})", self.open)
     }
 }
 
-/// What a command asks for. May have secrets in it, and so is neither shown nor kept.
-pub(super) struct Asked(Vec<u8>);
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
-impl Asked {
-    /// The members of a command but its id, those that say nothing left out.
-    pub(super) fn of(command: &Map<String, Value>) -> Self {
-        let is_said = |value: &Value| match value {
-            Value::Null | Value::Bool(false) => false,
-            Value::Object(members) => !members.is_empty(),
-            _ => true,
-        };
-        let mut canonical = Vec::new();
-        for (name, value) in sorted(command) {
-            if name != "id" && is_said(value) {
-                push_text(name, &mut canonical);
-                push(value, &mut canonical);
-            }
+/// The members that say something.
+fn canonical(members: &Map<String, Value>) -> Vec<u8> {
+    let is_said = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
+    };
+    let mut canonical = Vec::new();
+    for (name, value) in sorted(members) {
+        if name != "id" && is_said(value) {
+            push_text(name, &mut canonical);
+            push(value, &mut canonical);
         }
-        Self(canonical)
     }
-
-    /// The digest; `id` makes it of no use to look secrets up in a table. The journal keeps it, and a password may be easy
-    /// to guess: of a command that `has_secret`, each guess is made to cost.
-    pub(super) fn fingerprint(&self, id: &str, has_secret: bool) -> Fingerprint {
-        if has_secret {
-            let mut digest = [0; digest::SHA256_OUTPUT_LEN];
-            pbkdf2::derive(PBKDF2_HMAC_SHA256, ROUNDS, id.as_bytes(), &self.0, &mut digest);
-            return Fingerprint(digest.iter().map(|byte| format!("{byte:02x}")).collect());
-        }
-        let mut digest = Sha256::new();
-        digest.update((id.len() as u64).to_be_bytes());
-        digest.update(id);
-        digest.update(&self.0);
-        Fingerprint(format!("{:x}", digest.finalize()))
-    }
+    canonical
 }
 
 /// By name, however the map is ordered.

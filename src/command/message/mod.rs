@@ -13,7 +13,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::envelope::Envelope;
-pub use self::fingerprint::Fingerprint;
+pub use self::fingerprint::{Fingerprint, FingerprintKey};
 use super::{Action, Expect, OutcomeError, Request};
 
 pub use envelope::schema;
@@ -130,7 +130,7 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
     let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str);
     known.id = text("id").filter(|id| is_good_id(id)).map(str::to_owned).or(known.id.take());
     known.action = text("action").map(shortened);
-    let asked = fingerprint::Asked::of(&object);
+    let asked = object.clone();
     let envelope = Envelope::read(object)?;
     is_id_in_payload |= envelope.id.is_some();
     let id = match envelope.id {
@@ -141,7 +141,7 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
     let action = Action::named(&envelope.action).ok_or_else(|| unfit::unknown_action(&envelope.action))?;
     let request = Request::read(action, envelope.parameters.into());
     let request = request.map_err(|reason| unfit::parameters(action, &reason))?;
-    let fingerprint = asked.fingerprint(&id, request.has_secret());
+    let fingerprint = Fingerprint::of(&id, &asked);
     Ok(Command {
         id,
         is_id_in_payload,

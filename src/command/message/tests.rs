@@ -157,11 +157,11 @@ fn a_structured_event_has_the_command_inside() {
 #[test]
 fn the_fingerprint_is_of_what_is_asked_and_of_nothing_else() {
     let fingerprint = |payload: &str, headers: &Headers| {
-        decode(&Bytes::from(payload.to_owned()), headers, None).unwrap().fingerprint
+        decode(&Bytes::from(payload.to_owned()), headers, None).unwrap().fingerprint.to_kept(&key("a"))
     };
     let none = Headers::new();
     let known = fingerprint(&deactivate().to_string(), &none);
-    assert_eq!(known.as_str().len(), 64);
+    assert_eq!(known.len(), 64);
     let event = json!({ "specversion": "1.0", "id": "c-1", "data": without_id() }).to_string();
     for same in [
         "{ \"parameters\": { \"user\" : \"ada@acme.com\" }, \"action\":\"user.deactivate\",\n\"id\":\"c-1\" }",
@@ -191,9 +191,13 @@ fn the_fingerprint_is_of_what_is_asked_and_of_nothing_else() {
     }
 }
 
+fn key(credential: &str) -> FingerprintKey {
+    FingerprintKey::from_credential(&secrecy::SecretString::from(credential))
+}
+
 #[test]
-fn a_digest_makes_no_guess_at_a_secret_cheap() {
-    for (action, parameters, is_costly) in [
+fn what_is_kept_of_a_secret_is_of_no_use_without_the_orgs_credential() {
+    for (action, parameters, has_secret) in [
         ("user.set_password", json!({ "user": "ada", "password": "Winter2026" }), true),
         ("user.create", json!({ "profile": { "login": "ada" }, "password": "Winter2026" }), true),
         (
@@ -205,11 +209,32 @@ fn a_digest_makes_no_guess_at_a_secret_cheap() {
         ("user.suspend", json!({ "user": "ada" }), false),
     ] {
         let command = json!({ "id": "c-1", "action": action, "parameters": parameters });
-        let cheap = fingerprint::Asked::of(command.as_object().unwrap()).fingerprint("c-1", false);
-        let digest = plain(&command).unwrap().fingerprint;
-        assert_eq!((digest != cheap, digest.as_str().len()), (is_costly, 64), "{command}");
-        assert_eq!(plain(&command).unwrap().fingerprint, digest);
+        let kept = |credential| plain(&command).unwrap().fingerprint.to_kept(&key(credential));
+        assert_eq!(kept("a"), kept("a"), "{command}");
+        assert_eq!(kept("a") != kept("b"), has_secret, "{command}: whoever knows the command knows the rest");
     }
+}
+
+#[test]
+fn a_copy_is_known_and_another_password_under_its_id_is_not_it() {
+    let fingerprint = |password: &str, user: &str| {
+        let parameters = json!({ "user": user, "password": password });
+        plain(&json!({ "id": "c-1", "action": "user.set_password", "parameters": parameters }))
+            .unwrap()
+            .fingerprint
+    };
+    let (command, key, exchanged) = (fingerprint("Winter2026", "ada"), key("a"), key("b"));
+    let kept = command.to_kept(&key);
+    assert!(command.is_kept(&kept, &key));
+    assert!(!fingerprint("Summer2026", "ada").is_kept(&kept, &key));
+    assert!(!fingerprint("Winter2026", "eve").is_kept(&kept, &key));
+    // A credential is exchanged while a command stands on the queue: it must not be refused for that.
+    assert!(command.is_kept(&kept, &exchanged));
+    assert!(!fingerprint("Winter2026", "eve").is_kept(&kept, &exchanged));
+    let without = plain(&deactivate()).unwrap().fingerprint;
+    assert!(without.is_kept(&without.to_kept(&key), &exchanged) && !without.is_kept(&kept, &key));
+    // What earlier versions kept.
+    assert!(!command.is_kept(&"0".repeat(64), &key));
 }
 
 #[test]

@@ -223,10 +223,7 @@ fn mistakes_are_told_with_place_and_remedy() {
             ),
             "intake.topic: `a b` is not a topic",
         ),
-        (
-            and("audit = \"file\""),
-            "commands.provisioning.audit: invalid type: string \"file\", expected a table",
-        ),
+        (and("audit = \"file\""), "commands.provisioning.audit: invalid type: string, expected a table"),
         (
             key("algorithm = \"rsa\""),
             "keys.hr.algorithm: `rsa` is not an algorithm of signatures: there are `ed25519` and `hmac-sha256`",

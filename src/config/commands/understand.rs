@@ -15,7 +15,7 @@ use super::{
         problem::did_you_mean,
         quantity::Span,
         route::refers,
-        secret::InlineSecrets,
+        secret::Secrets,
         signature::{self, RawSignature},
         sink::{Buses, choose_bus},
     },
@@ -138,7 +138,7 @@ pub(in crate::config) fn understand(
     name: &str,
     raw: RawCommands,
     places: &Places<'_>,
-    secrets: InlineSecrets,
+    secrets: Secrets,
 ) -> Result<CommandsConfig, Problem> {
     refers("org", &raw.org, places.orgs)?;
     let intake = raw.intake.map(|raw| intake(name, raw, places.buses)).transpose();

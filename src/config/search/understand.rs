@@ -9,7 +9,7 @@ use super::{
         Problem, RETENTION,
         quantity::Span,
         route::{self, Names, RawRoute, refers},
-        secret::InlineSecrets,
+        secret::Secrets,
         stream::start,
     },
     Emit, Empty, Missed, Order, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
@@ -61,7 +61,7 @@ pub(in crate::config) fn understand(
     name: &str,
     raw: RawSearch,
     names: &Names<'_>,
-    secrets: InlineSecrets,
+    secrets: Secrets,
 ) -> Result<SearchConfig, Problem> {
     refers("org", &raw.org, &names.orgs)?;
     if raw.routes.is_empty() {
@@ -148,7 +148,7 @@ fn search_route(
     search: &str,
     raw: RawRoute,
     names: &Names<'_>,
-    secrets: InlineSecrets,
+    secrets: Secrets,
 ) -> Result<SearchRouteConfig, Problem> {
     let emit = emit(raw.emit.as_deref(), raw.batch_size)?;
     let empty = match raw.empty.as_deref() {
@@ -202,7 +202,7 @@ mod tests {
             .try_deserialize()
             .unwrap();
         let names = Names { orgs: ["acme"].into(), sinks: ["events"].into() };
-        understand("failed", raw, &names, InlineSecrets::Refused)
+        understand("failed", raw, &names, Secrets::REFUSED)
     }
 
     #[test]

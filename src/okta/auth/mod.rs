@@ -70,6 +70,14 @@ impl Authenticator {
         }
     }
 
+    /// The same without reading a key.
+    pub(super) fn unread(org: &OrgConfig) -> Self {
+        match &org.auth {
+            Auth::ApiToken(secret) => Self::ApiToken(ApiToken::new(secret.clone())),
+            Auth::PrivateKeyJwt(app) => Self::ServiceApp(Box::new(ServiceApp::unread(org, app.clone()))),
+        }
+    }
+
     /// What the next request is authorized with. Gets an access token first if there is none; all requests that need one
     /// wait for the same.
     pub(super) async fn credential(&self, transport: &Transport) -> Result<Credential, OktaError> {

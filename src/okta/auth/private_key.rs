@@ -9,7 +9,7 @@ use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{AuthError, rotation::SameSecret};
-use crate::config::{Secret, SigningAlgorithm};
+use crate::config::{Secret, SigningAlgorithm, pem};
 
 mod jwk;
 
@@ -53,7 +53,7 @@ impl PrivateKey {
         algorithm: Option<SigningAlgorithm>,
         key_id: Option<&str>,
     ) -> Result<Self, String> {
-        let trimmed = text.expose_secret().trim();
+        let trimmed = text.expose_secret().trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         let parsed = if trimmed.starts_with('{') { jwk::parse(trimmed)? } else { from_pem(trimmed)? };
         let wanted = algorithm.or(parsed.algorithm);
         let algorithm = wanted.unwrap_or_else(|| parsed.signer.usual_algorithm());
@@ -160,7 +160,20 @@ fn from_pem(text: &str) -> Result<Parsed, String> {
     let Some(label) = text.split("-----BEGIN ").nth(1).and_then(|rest| rest.split("-----").next()) else {
         return Err("it is neither PEM nor JWK".to_owned());
     };
-    let der = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| unusable_pem(label))?;
+    let sections = pem::sections(text);
+    if sections.is_empty() {
+        return Err(format!("its PEM section `{label}` is damaged: it has no end"));
+    }
+    // OpenSSL puts the parameters of a curve before the key.
+    let key = sections.iter().find(|section| section.label.ends_with("PRIVATE KEY"));
+    let section = key.unwrap_or(&sections[0]);
+    if section.body.expose_secret().starts_with("Proc-Type:") {
+        return Err(unusable_pem("ENCRYPTED PRIVATE KEY"));
+    }
+    let text = section.to_pem();
+    let label = section.label.as_str();
+    let der = PrivateKeyDer::from_pem_slice(text.expose_secret().as_bytes());
+    let der = der.map_err(|_| unusable_pem(label))?;
     let signer = match &der {
         PrivateKeyDer::Pkcs1(der) => rsa(rsa::KeyPair::from_der(der.secret_pkcs1_der()))?,
         PrivateKeyDer::Sec1(der) => ec(der.secret_sec1_der())?,
@@ -287,6 +300,30 @@ mod tests {
         let (key, signature) = (path("key"), path("signature"));
         let said = openssl(&["dgst", hash, "-prverify", &key, "-signature", &signature], message);
         String::from_utf8_lossy(&said).contains("Verified OK")
+    }
+
+    #[test]
+    fn a_key_is_understood_however_forms_and_variables_have_changed_its_lines() {
+        for kind in ["rsa:2048", "P-256"] {
+            let pem = String::from_utf8(generate(kind)).unwrap();
+            for form in [
+                pem.replace('\n', "\\n"),
+                pem.replace('\n', " "),
+                pem.replace('\n', "\r\n"),
+                format!("\u{feff}{pem}"),
+                pem.lines().map(|line| format!("\t  {line}\n")).collect(),
+            ] {
+                assert!(parse(form.as_bytes(), None).is_ok(), "{kind}: {form:.40}");
+            }
+            let told = parse(&pem.as_bytes()[..pem.len() / 2], None).err().unwrap();
+            assert!(told.contains("damaged: it has no end"), "{told}");
+        }
+        let with_parameters = openssl(&["ecparam", "-name", "prime256v1", "-genkey"], b"");
+        assert!(parse(&with_parameters, None).is_ok());
+        let old =
+            openssl(&["rsa", "-traditional", "-aes128", "-passout", "pass:secret"], &generate("rsa:2048"));
+        let told = parse(&old, None).err().unwrap();
+        assert!(told.contains("it is encrypted"), "{told}");
     }
 
     #[test]

@@ -78,10 +78,11 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
         Self { source, read: Arc::new(read), held: Mutex::new(held) }
     }
 
-    /// The same, with a `value` that has been read already.
-    pub(super) fn holding(self, value: T) -> Self {
+    /// The same, read. Blocking I/O on a small file.
+    pub(super) fn read_now(self) -> Result<Self, AuthError> {
+        let value = (self.read)(&self.source)?;
         self.lock().take_up(value);
-        self
+        Ok(self)
     }
 
     /// The secret that is held now, if any is.

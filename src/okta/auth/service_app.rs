@@ -89,17 +89,22 @@ struct Attempt {
 impl ServiceApp {
     /// The app of `org`. Reads its key to see that it can be used.
     pub(super) fn new(org: &OrgConfig, config: PrivateKeyJwt) -> Result<Self, AuthError> {
+        let app = Self::unread(org, config);
+        Ok(Self { key: app.key.read_now()?, ..app })
+    }
+
+    /// The same without a look at its key.
+    pub(super) fn unread(org: &OrgConfig, config: PrivateKeyJwt) -> Self {
         let mut endpoint = org.url.clone();
         endpoint.set_path("/oauth2/v1/token");
         let scopes: Vec<_> = org.scopes.iter().map(|scope| scope.name()).collect();
         let (algorithm, key_id) = (config.algorithm, config.key_id.clone());
         let read =
             move |secret: &crate::config::Secret| PrivateKey::read(secret, algorithm, key_id.as_deref());
-        let key = read(&config.private_key)?;
-        Ok(Self {
+        Self {
             endpoint,
             scopes: scopes.join(" "),
-            key: Rotating::new(config.private_key.clone(), read).holding(key),
+            key: Rotating::new(config.private_key.clone(), read),
             held: Mutex::default(),
             renewal: tokio::sync::Mutex::new(Renewal {
                 with_dpop: config.dpop == Dpop::Always,
@@ -108,7 +113,7 @@ impl ServiceApp {
             }),
             failures: AtomicU64::new(0),
             config,
-        })
+        }
     }
 
     /// A token that is good now.

@@ -121,6 +121,8 @@ fn assembled(
     defaults: &[(&str, &str)],
     refused: &[(&str, &str)],
 ) -> Result<ClientConfig, Fault> {
+    let trusted = bus.files().try_for_each(|file| file.require());
+    trusted.map_err(|err| Fault::Misconfigured(chain(&err)))?;
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Warning);
     config.set("bootstrap.servers", bus.brokers.join(","));

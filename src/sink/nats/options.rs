@@ -6,8 +6,9 @@ use async_nats::{ConnectOptions, ServerAddr};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    config::{NatsAuth, NatsBus, Secret},
+    config::{NatsAuth, NatsBus, Secret, TrustedFile},
     sink::SinkError,
+    telemetry::chain,
 };
 
 /// What NATS shows to its operators as the connection's name.
@@ -27,6 +28,7 @@ pub(super) fn servers(sink: &str, bus: &NatsBus) -> Result<Vec<ServerAddr>, Sink
 
 /// The options of a connection to the bus. Reads the secrets anew, so that a rotated one is used from then on.
 pub(super) async fn options(sink: &str, bus: &NatsBus) -> Result<ConnectOptions, SinkError> {
+    require_files(sink, bus).await?;
     // Only the configured servers are used, because a connection never moves to another one.
     let mut options = ConnectOptions::new()
         .name(NAME)
@@ -64,10 +66,19 @@ async fn authenticated(
     })
 }
 
+/// The client opens these by their paths.
+async fn require_files(sink: &str, bus: &NatsBus) -> Result<(), SinkError> {
+    let files: Vec<_> = bus.files().collect();
+    let trusted = move || files.iter().try_for_each(TrustedFile::require).map_err(|err| chain(&err));
+    let looking = tokio::task::spawn_blocking(trusted);
+    let found = looking.await.map_err(|error| error.to_string()).flatten();
+    found.map_err(|reason| misconfigured(sink, bus, &reason))
+}
+
 /// Files are small, but they may be on a disk that is slow.
 async fn read(secret: &Secret) -> Result<SecretString, String> {
     let secret = secret.clone();
-    let reading = tokio::task::spawn_blocking(move || secret.read().map_err(|error| error.to_string()));
+    let reading = tokio::task::spawn_blocking(move || secret.read().map_err(|error| chain(&error)));
     reading.await.map_err(|error| error.to_string())?
 }
 

@@ -98,6 +98,9 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
     store.close().unwrap();
     drop(store);
 
+    // Cut back to an older copy once more.
+    fs::remove_dir_all(&path).unwrap();
+    copy(&kept, &path);
     let at = vec![("r".to_owned(), cursor("chosen"))];
     let store = open(Places::within(directory.path().to_owned()), Opening::At(at)).unwrap();
     let stored = store.load("r").unwrap().unwrap();
@@ -107,6 +110,24 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
         entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("store.distrusted")
     });
     assert_eq!(aside.count(), 2, "what was there is kept");
+}
+
+#[test]
+fn a_sound_state_is_not_recovered() {
+    let directory = tempfile::tempdir().unwrap();
+    let places = || Places::within(directory.path().to_owned());
+    let at = || Opening::At(vec![("r".to_owned(), cursor("chosen"))]);
+    // Nothing was ever kept: where routes begin may be chosen.
+    open(places(), at()).unwrap().close().unwrap();
+    let before = fs::read(places().tally()).unwrap();
+    for opening in [Opening::FromWitness, Opening::FromStore, at()] {
+        let refused = open(places(), opening).unwrap_err();
+        assert!(matches!(&refused, StateError::Sound(_)), "{refused}");
+        assert!(refused.to_string().contains("state reset"), "{refused}");
+    }
+    assert_eq!(fs::read(places().tally()).unwrap(), before);
+    let store = for_tests(directory.path());
+    assert_eq!(store.load("r").unwrap().unwrap().cursor.link, "chosen");
 }
 
 #[test]

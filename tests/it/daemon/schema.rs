@@ -71,7 +71,8 @@ create = {{}}
 {}
 [buses.nats]
 kind = "nats"
-servers = ["nats://user:secret@{}"]
+servers = ["{}"]
+auth = {{ user = "user", password_file = "{{dir}}/secret" }}
 [sinks.siem]
 kind = "kafka"
 topic = "schema.{{org}}.{{format}}"
@@ -98,7 +99,7 @@ rotate = {{ size = "100 KiB", compress = "zstd" }}
 kind = "stdout"
 "#,
         broker.section(),
-        nats.url().trim_start_matches("nats://")
+        nats.url()
     )
 }
 
@@ -121,6 +122,7 @@ async fn what_is_published_is_what_the_schema_says() {
         broker.create_topic(topic, 3, &[]).await;
     }
     let workplace = Workplace::new(&okta, &configuration(broker, &nats));
+    workplace.write_secret("secret", "secret");
     run_searches(&workplace).await;
 
     let said = workplace.oktabus(&["schema", "--as", "json-schema"]).await;

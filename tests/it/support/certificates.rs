@@ -1,6 +1,6 @@
 //! A certificate authority of a test's own, and a server certificate for loopback that it signed.
 
-use std::{fs, path::PathBuf};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
@@ -27,6 +27,7 @@ impl Certificates {
         fs::write(certificates.authority(), authority.pem()).unwrap();
         fs::write(certificates.certificate(), certificate.pem()).unwrap();
         fs::write(certificates.key(), key.serialize_pem()).unwrap();
+        fs::set_permissions(certificates.key(), fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(certificates.key_and_certificate(), key.serialize_pem() + &certificate.pem()).unwrap();
         certificates
     }

@@ -200,6 +200,16 @@ impl Workplace {
         value.parse().ok()
     }
 
+    /// Where the admin pages are served.
+    pub(crate) fn admin_address(&self) -> &str {
+        &self.admin
+    }
+
+    /// The address of an admin page.
+    pub(crate) fn page_url(&self, page: &str) -> String {
+        format!("http://{}{page}", self.admin)
+    }
+
     /// The lines of all files in a folder, in the order of the files' names.
     pub(crate) fn lines(&self, folder: &str) -> Vec<String> {
         lines(&self.path(folder))

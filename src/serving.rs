@@ -1,0 +1,223 @@
+//! HTTP served within bounds: how many connections there are at a time, how long a request may take to arrive, and how
+//! large its head may be. What is answered is others' business.
+
+use std::{collections::VecDeque, io, pin::pin, time::Duration};
+
+use axum::{Router, serve::Listener};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::{AbortHandle, JoinSet},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+/// What a request's head may have: enough for any client of ours.
+const HEAD_MAX_BYTES: usize = 16 << 10;
+
+/// What clients may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Connections at a time.
+    pub(crate) connections_max: usize,
+    /// From the connection, or the answer before, to the last byte of a request's head.
+    pub(crate) head_time: Duration,
+    /// What becomes of a connection, and of those beyond the bound.
+    pub(crate) patience: Patience,
+}
+
+/// What becomes of a connection, and of those beyond the bound.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Patience {
+    /// Each has one answer, which must be taken within this time; the oldest gives way to a new one, so that idlers and slow
+    /// readers keep nobody out.
+    OneAnswer(Duration),
+    /// Each has as many answers, for as long, as it likes; new ones wait until one of them ends.
+    Endless,
+}
+
+/// Speaks TLS to a client, or not.
+pub(crate) trait Security: Clone + Send + Sync + 'static {
+    /// What is there to speak TLS with; none: plain text is spoken.
+    fn acceptor(&self) -> Option<TlsAcceptor>;
+}
+
+/// Plain text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlainText;
+
+impl Security for PlainText {
+    fn acceptor(&self) -> Option<TlsAcceptor> {
+        None
+    }
+}
+
+/// Serves `pages` to whom `listener` accepts until `stop`, and until the answers that are on their way are taken. May be
+/// dropped, which ends all connections.
+pub(crate) async fn serve<L: Listener>(
+    mut listener: L,
+    security: impl Security,
+    pages: Router,
+    bounds: Bounds,
+    stop: CancellationToken,
+) {
+    let mut connections = JoinSet::new();
+    let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
+    loop {
+        let is_full = connections.len() >= bounds.connections_max;
+        let may_accept = !is_full || matches!(bounds.patience, Patience::OneAnswer(_));
+        let io = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            (io, _) = listener.accept(), if may_accept => io,
+        };
+        by_age.retain(|connection| !connection.is_finished());
+        if is_full && let Some(oldest) = by_age.pop_front() {
+            oldest.abort();
+        }
+        let (security, pages, stop) = (security.clone(), pages.clone(), stop.clone());
+        by_age.push_back(connections.spawn(async move {
+            match bounds.patience {
+                Patience::OneAnswer(time) => {
+                    // Whoever takes longer is cut off.
+                    let _ = tokio::time::timeout(time, secured(io, &security, pages, bounds, stop)).await;
+                }
+                Patience::Endless => secured(io, &security, pages, bounds, stop).await,
+            }
+        }));
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn secured(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    security: &impl Security,
+    pages: Router,
+    bounds: Bounds,
+    stop: CancellationToken,
+) {
+    let Some(acceptor) = security.acceptor() else { return connection(io, pages, bounds, stop).await };
+    let accepted: io::Result<_> = match tokio::time::timeout(bounds.head_time, acceptor.accept(io)).await {
+        Ok(accepted) => accepted,
+        Err(_) => return,
+    };
+    match accepted {
+        Ok(io) => connection(io, pages, bounds, stop).await,
+        Err(err) => tracing::debug!(%err, "a client of the admin pages does not speak TLS as they do"),
+    }
+}
+
+async fn connection(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    pages: Router,
+    bounds: Bounds,
+    stop: CancellationToken,
+) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(bounds.head_time)
+        .max_buf_size(HEAD_MAX_BYTES)
+        .keep_alive(matches!(bounds.patience, Patience::Endless))
+        .serve_connection(TokioIo::new(io), TowerToHyperService::new(pages));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(err) = ended {
+        tracing::debug!(%err, "a connection has ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+    use tokio_util::task::AbortOnDropHandle;
+
+    use super::*;
+
+    const BODY_BYTES: usize = 32 << 20;
+
+    async fn start(patience: Patience) -> (SocketAddr, AbortOnDropHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let pages = Router::new()
+            .route("/small", get(async || "small"))
+            .route("/large", get(async || vec![b'x'; BODY_BYTES]));
+        let bounds = Bounds { connections_max: 4, head_time: Duration::from_millis(500), patience };
+        let serving = serve(listener, PlainText, pages, bounds, CancellationToken::new());
+        (address, AbortOnDropHandle::new(tokio::spawn(serving)))
+    }
+
+    async fn ask(address: SocketAddr, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn whole(mut stream: TcpStream) -> Vec<u8> {
+        let mut read = Vec::new();
+        // Whoever is cut off may see a reset.
+        let _ = stream.read_to_end(&mut read).await;
+        read
+    }
+
+    const SMALL: &str = "GET /small HTTP/1.1\r\nhost: a\r\n\r\n";
+
+    #[tokio::test]
+    async fn idlers_and_slow_readers_keep_nobody_out_and_are_cut_off() {
+        let (address, _serving) = start(Patience::OneAnswer(Duration::from_secs(2))).await;
+        let mut slow = Vec::new();
+        for _ in 0..20 {
+            slow.push(ask(address, "").await);
+            slow.push(ask(address, "GET /large HTTP/1.1\r\nhost: a\r\n\r\n").await);
+        }
+        let answer =
+            tokio::time::timeout(Duration::from_secs(1), async { whole(ask(address, SMALL).await).await });
+        let answer = answer.await.expect("an answer at once");
+        assert!(answer.ends_with(b"small"), "{}", String::from_utf8_lossy(&answer));
+        for stream in slow {
+            let read = tokio::time::timeout(Duration::from_secs(10), whole(stream)).await.expect("an end");
+            assert!(read.len() < BODY_BYTES || read.ends_with(b"x"), "{}", read.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_slow_head_and_a_large_one_end_the_connection() {
+        for patience in [Patience::OneAnswer(Duration::from_secs(60)), Patience::Endless] {
+            let (address, _serving) = start(patience).await;
+            for head in ["", "GET /small HTTP/1.1\r\nhos"] {
+                let stream = ask(address, head).await;
+                let read =
+                    tokio::time::timeout(Duration::from_secs(10), whole(stream)).await.expect("an end");
+                assert!(!read.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&read));
+            }
+            let large = format!("GET /small HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(2 * HEAD_MAX_BYTES));
+            let read = tokio::time::timeout(Duration::from_secs(10), whole(ask(address, &large).await)).await;
+            assert!(!read.expect("an end").starts_with(b"HTTP/1.1 200"));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_has_been_answered_and_says_nothing_more_is_let_go() {
+        let (address, _serving) = start(Patience::Endless).await;
+        let answered = ask(address, SMALL).await;
+        let read = tokio::time::timeout(Duration::from_secs(10), whole(answered)).await.expect("an end");
+        assert!(read.ends_with(b"small"), "{}", String::from_utf8_lossy(&read));
+    }
+}
