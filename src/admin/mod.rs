@@ -133,7 +133,7 @@ pub async fn serve(listener: TcpListener, watched: Arc<Watched>, stop: Cancellat
         .with_state(watched);
     let served = axum::serve(listener, pages).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(err) = served {
-        tracing::error!(err = chain(&err), "the admin pages have ended");
+        tracing::error!(error = chain(&err), "the admin pages have ended");
     }
 }
 

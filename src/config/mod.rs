@@ -5,7 +5,10 @@
 mod auth;
 mod bus;
 mod commands;
+mod layers;
 mod load;
+mod log_level;
+mod mistyped;
 mod org;
 mod problem;
 mod quantity;
@@ -17,6 +20,7 @@ mod secret;
 mod signature;
 mod sink;
 mod stream;
+mod typed;
 mod whole;
 
 use std::{collections::BTreeMap, path::Path};

@@ -9,13 +9,20 @@ pub struct Problem {
     pub path: String,
     /// What is wrong and what would be right.
     pub reason: String,
-    /// The file or environment variable that says so, if that is known.
+    /// The file with its line, or the environment variable, that says so, if that is known.
     pub origin: Option<String>,
+    /// Whether it is there only because something else is wrong, of which a problem was told.
+    pub(super) is_consequence: bool,
 }
 
 impl Problem {
     pub(super) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { path: path.into(), reason: reason.into(), origin: None }
+        Self { path: path.into(), reason: reason.into(), origin: None, is_consequence: false }
+    }
+
+    /// What is wrong only because something else is, of which a problem was told.
+    pub(super) fn consequence() -> Self {
+        Self { is_consequence: true, ..Self::new("", "needs something of which a problem was told") }
     }
 
     /// The same, seen from one level further out.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
-use super::{Problem, quantity::Span};
+use super::{Problem, log_level::check_directives, quantity::Span};
 use crate::telemetry::logging::LogStyle;
 
 /// What the process itself needs.
@@ -74,44 +74,65 @@ pub(super) struct RawShutdown {
     grace: Option<Span>,
 }
 
+/// Wins over `log.level`.
+const LEVEL_VARIABLE: &str = "OKTABUS_LOG";
 /// The NATS client logs what the sink already tells.
 const DEFAULT_LEVEL: &str = "info,async_nats=warn";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8088";
 const DEFAULT_STALLED_AFTER: Duration = Duration::from_secs(300);
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
+/// Where each part could be read, what it means; None, with the problems, if anything is wrong.
 pub(super) fn understand(
-    state: RawState,
-    admin: RawAdmin,
-    log: RawLog,
-    shutdown: &RawShutdown,
-) -> Result<RuntimeConfig, Problem> {
-    let state = state_config(state)?;
-    let listen = admin.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    state: Option<RawState>,
+    admin: Option<RawAdmin>,
+    log: Option<RawLog>,
+    shutdown: Option<RawShutdown>,
+    problems: &mut Vec<Problem>,
+) -> Option<RuntimeConfig> {
+    let mut told = |problem| problems.push(problem);
+    let state = state.and_then(|raw| state_config(raw).map_err(&mut told).ok());
+    let admin = admin.and_then(|raw| admin_config(raw).map_err(&mut told).ok());
+    let log = log.and_then(|raw| log_config(raw).map_err(&mut told).ok());
+    let shutdown_grace = shutdown.map(|raw| raw.grace.map_or(DEFAULT_GRACE, |Span(span)| span));
+    Some(RuntimeConfig { state: state?, admin: admin?, log: log?, shutdown_grace: shutdown_grace? })
+}
+
+fn admin_config(raw: RawAdmin) -> Result<AdminConfig, Problem> {
+    let listen = raw.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let listen = listen.parse().map_err(|_| {
-        Problem::new("admin.listen", format!("`{listen}` is not an address such as {DEFAULT_LISTEN}"))
+        // What is often typed in place of an address: a port, or a name for it.
+        let (host, port) = listen.rsplit_once(':').unwrap_or(("", &listen));
+        let is_port = port.parse::<u16>().is_ok() && ["", "localhost", "*"].contains(&host);
+        let remedy = match is_port {
+            true => format!("; did you mean `127.0.0.1:{port}`?"),
+            false => format!(" such as {DEFAULT_LISTEN}"),
+        };
+        Problem::new("admin.listen", format!("`{listen}` is not an IP address with a port{remedy}"))
     })?;
-    let stalled_after = admin.stalled_after.map_or(DEFAULT_STALLED_AFTER, |Span(span)| span);
-    let level = log.level.unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
-    if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
-        return Err(Problem::new(
-            "log.level",
-            format!("`{level}` is not a level such as info, or directives"),
-        ));
+    let stalled_after = raw.stalled_after.map_or(DEFAULT_STALLED_AFTER, |Span(span)| span);
+    Ok(AdminConfig { listen, stalled_after })
+}
+
+/// The variable wins, since it is for whoever looks into a trouble and may not change the file.
+fn log_config(raw: RawLog) -> Result<LogConfig, Problem> {
+    let style = raw.style.unwrap_or_default();
+    let variable = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.trim().is_empty());
+    if let Some(level) = variable {
+        let reason = |reason| Problem::new("", format!("{LEVEL_VARIABLE}: {reason}"));
+        check_directives(&level).map_err(reason)?;
+        return Ok(LogConfig { level, style });
     }
-    Ok(RuntimeConfig {
-        state,
-        admin: AdminConfig { listen, stalled_after },
-        log: LogConfig { level, style: log.style.unwrap_or_default() },
-        shutdown_grace: shutdown.grace.map_or(DEFAULT_GRACE, |Span(span)| span),
-    })
+    let level = raw.level.unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
+    check_directives(&level).map_err(|reason| Problem::new("log.level", reason))?;
+    Ok(LogConfig { level, style })
 }
 
 fn state_config(raw: RawState) -> Result<StateConfig, Problem> {
     let path = raw.path.ok_or_else(|| {
         Problem::new(
             "state.path",
-            "say where the cursors are to be kept, on a disk that survives the process",
+            "is missing: say where the cursors are to be kept, on a disk that survives the process",
         )
     })?;
     if let Some(witness) = raw.witness.as_ref().filter(|witness| witness.is_dir()) {

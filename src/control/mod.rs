@@ -53,7 +53,7 @@ pub async fn bind(directory: &Path) -> Option<Socket> {
         Ok(socket) => Some(socket),
         Err(err) => {
             tracing::warn!(
-                directory = %directory.display(), err = chain(&err),
+                directory = %directory.display(), error = chain(&err),
                 "there is no control socket: commands such as `replay` cannot reach this daemon"
             );
             None
@@ -73,7 +73,7 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
     let stop = controlled.stop.clone();
     let served = async move {
         if let Err(err) = socket.serve(subjects, stop).await {
-            tracing::error!(err = chain(&err), "the control socket has ended");
+            tracing::error!(error = chain(&err), "the control socket has ended");
         }
     };
     let ended = async {

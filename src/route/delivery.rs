@@ -181,7 +181,7 @@ impl<F: Feed> Delivery<F> {
                     if self.status.sink_failed(&chain(&err)) {
                         tracing::error!(
                             route = self.status.name(),
-                            err = chain(&err),
+                            error = chain(&err),
                             "the batch is not proved; trying again"
                         );
                     }
@@ -321,7 +321,8 @@ impl<F: Feed> Delivery<F> {
             tracing::warn!(
                 route = self.status.name(),
                 waited_s = waited.as_secs(),
-                "{trouble}; still trying"
+                error = trouble,
+                "delivery stands still; still trying"
             );
         }
     }

@@ -235,7 +235,7 @@ impl Store {
         if is_due && let Err(err) = self.witness() {
             lock(&self.keeping).witnessed_at = Instant::now();
             tracing::warn!(
-                err = chain(&err),
+                error = chain(&err),
                 "the witness of the state cannot be written; the store goes on without"
             );
         }

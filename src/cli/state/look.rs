@@ -90,10 +90,13 @@ pub(super) async fn export(loaded: &Loaded<'_>, to: Option<&Path>) -> Exit {
         Err(exit) => return exit,
     };
     match to {
-        None => match io::Write::write_all(&mut io::stdout(), &exported) {
-            Ok(()) => Exit::Done,
-            Err(err) => fail(Exit::Usage, &err),
-        },
+        None => {
+            let mut stdout = io::stdout();
+            let printed =
+                io::Write::write_all(&mut stdout, &exported).and_then(|()| io::Write::flush(&mut stdout));
+            super::super::note_print_failure(printed);
+            Exit::Done
+        }
         Some(path) => match fs::write(path, &exported) {
             Ok(()) => Exit::Done,
             Err(err) => fail(Exit::Usage, &err),

@@ -132,7 +132,7 @@ impl Writer {
         let (path, is_empty) = (self.path(), self.length == 0);
         self.finish();
         if is_empty && let Err(err) = fs::remove_file(&path) {
-            tracing::debug!(file = %path.display(), %err, "an empty file stays");
+            tracing::debug!(file = %path.display(), error = %err, "an empty file stays");
         }
     }
 
@@ -169,7 +169,7 @@ impl Writer {
         self.await_compression();
         self.compressing = Some(thread::spawn(move || {
             if let Err(err) = rotation::compress(&closed, compression) {
-                tracing::error!(file = %closed.display(), %err, "cannot compress a closed file; it stays as it is");
+                tracing::error!(file = %closed.display(), error = %err, "cannot compress a closed file; it stays as it is");
             }
         }));
     }
