@@ -30,6 +30,9 @@ pub enum SecretError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A directory, or a device.
+    #[error("the secret file {0} is not a file: name the file that holds the secret")]
+    NotAFile(PathBuf),
     /// Anybody on the machine could read it.
     #[error("the secret file {path} may be read by everybody (mode {mode:03o}): run `chmod o-rwx {path}`")]
     WorldReadable {
@@ -94,7 +97,12 @@ impl Secret {
 
 fn read_file(path: &PathBuf) -> Result<SecretString, SecretError> {
     let unreadable = |source| SecretError::Unreadable { path: path.clone(), source };
-    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    // Before the mode: what is told to be changed must be the secret's own file.
+    if metadata.is_dir() {
+        return Err(SecretError::NotAFile(path.clone()));
+    }
+    let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o007 != 0 {
         return Err(SecretError::WorldReadable { path: path.clone(), mode });
     }
@@ -221,6 +229,8 @@ mod tests {
         assert!(matches!(lines.read_line(), Err(SecretError::Malformed(_))));
         let missing = Secret::File(directory.path().join("nowhere"));
         assert!(matches!(missing.read(), Err(SecretError::Unreadable { .. })));
+        let folder = Secret::File(std::env::temp_dir()).read().unwrap_err().to_string();
+        assert!(folder.contains("is not a file") && !folder.contains("chmod"), "{folder}");
         let unset = Secret::Environment("OKTABUS_NO_SUCH_VARIABLE".to_owned());
         assert!(matches!(unset.read(), Err(SecretError::NotSet(_))));
     }
