@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use config::{Environment, File, FileFormat, Map, Value, ValueKind};
+use config::{Environment, FileFormat, Format as _, Map, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, Problem, typed::ENVIRONMENT};
@@ -18,11 +18,22 @@ pub(super) struct Layers {
     files: Vec<Source>,
 }
 
-/// A file that was read.
+/// A file that was read. The crate's own would read it once more and call it by another path than was typed.
+#[derive(Debug, Clone)]
 struct Source {
-    /// As the `config` crate calls it.
     name: String,
     text: String,
+}
+
+impl config::Source for Source {
+    fn clone_into_box(&self) -> Box<dyn config::Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, Value>, config::ConfigError> {
+        let parsed = FileFormat::Toml.parse(Some(&self.name), &self.text);
+        parsed.map_err(|cause| config::ConfigError::FileParse { uri: Some(self.name.clone()), cause })
+    }
 }
 
 impl Layers {
@@ -39,8 +50,9 @@ impl Layers {
                 problems.push(syntax_problem(&name, &text, &err));
                 continue;
             }
-            builder = builder.add_source(File::from(path).format(FileFormat::Toml));
-            files.push(Source { name, text });
+            let source = Source { name, text };
+            builder = builder.add_source(source.clone());
+            files.push(source);
         }
         if !problems.is_empty() {
             return Err(ConfigError::Problems(problems));

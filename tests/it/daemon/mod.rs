@@ -12,6 +12,8 @@ mod demo;
 mod faults;
 mod https;
 mod isolation;
+mod manners;
+mod mistakes;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
