@@ -83,7 +83,11 @@ impl Layers {
         let own = found.iter().rev().find_map(|(_, value)| value.origin());
         // A table's own origin is lost when several sources are merged into it; one of its values has it.
         let origin = own.map(str::to_owned).or_else(|| found.last().and_then(|(_, value)| any_origin(value)));
-        let Some(origin) = origin else { return problem };
+        let Some(origin) = origin else {
+            // What is in no source should be in the main file.
+            let main = self.files.first().filter(|_| !problem.path.is_empty());
+            return Problem { origin: main.map(|source| source.name.clone()), ..problem };
+        };
         let origin = match self.files.iter().find(|source| source.name == origin) {
             Some(source) => match line_of(&source.text, &problem.path) {
                 Some(line) => format!("{origin}:{line}"),
@@ -180,7 +184,7 @@ fn line_of(text: &str, path: &str) -> Option<usize> {
             }
             (None, Some(items)) => {
                 let items: &toml::de::DeArray<'_> = items;
-                let item = rest[0].parse::<usize>().ok().and_then(|index| items.iter().nth(index));
+                let item = rest[0].parse::<usize>().ok().and_then(|index| items.get(index));
                 let Some(item) = item else { break };
                 (1, item.span().start, item)
             }

@@ -86,9 +86,9 @@ impl FromStr for Start {
 /// What whoever typed a duration without its sign, a day or a moment without its zone has probably meant.
 fn meant(text: &str) -> Option<String> {
     let ago = || Span::parse(text).map(|_| format!("-{}", text.trim()));
-    let day = || text.parse::<jiff::civil::Date>().ok().map(|day| format!("{day}T00:00:00Z"));
+    // A day alone is its midnight.
     let moment = || text.parse::<jiff::civil::DateTime>().ok().map(|moment| format!("{moment}Z"));
-    ago().or_else(day).or_else(moment)
+    ago().or_else(moment)
 }
 
 #[derive(Debug, Deserialize)]

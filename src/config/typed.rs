@@ -170,7 +170,10 @@ impl<'de> IntoDeserializer<'de, Mismatch> for Typed<'de> {
 
 impl de::Error for Mismatch {
     fn custom<T: fmt::Display>(reason: T) -> Self {
-        Self::Other(reason.to_string())
+        match reason.to_string().as_str() {
+            "invalid IP address syntax" => Self::Other("is no IP address such as 192.0.2.1".to_owned()),
+            reason => Self::Other(reason.to_owned()),
+        }
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -212,6 +215,8 @@ fn kind(found: Unexpected<'_>) -> &'static str {
     }
 }
 
+const WHOLE_NUMBER: &str = "a whole number";
+
 /// Serde's words for types, in those of TOML.
 fn in_words(expected: &str) -> String {
     let words = match expected {
@@ -220,9 +225,7 @@ fn in_words(expected: &str) -> String {
         "a sequence" => "a list",
         "a map" => "a table",
         "a boolean" => "true or false",
-        "u8" => "a whole number from 0 to 255",
-        "u16" => "a whole number from 0 to 65535",
-        "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "u8" | "u16" | "u32" | "u64" | "usize" => WHOLE_NUMBER,
         "f64" => "a number",
         _ if expected.starts_with("struct ") => "a table",
         _ => expected,
@@ -244,6 +247,12 @@ impl fmt::Display for Mismatch {
             }
             Self::Missing { .. } => formatter.write_str("is missing"),
             Self::WrongType { found, expected } => write!(formatter, "is {found}, and should be {expected}"),
+            Self::WrongValue { found, expected } if expected == WHOLE_NUMBER => {
+                write!(
+                    formatter,
+                    "`{found}` is not among the numbers that it takes: see docs/configuration.md"
+                )
+            }
             Self::WrongValue { found, expected } => write!(formatter, "`{found}` is not {expected}"),
             Self::Other(reason) => formatter.write_str(reason),
         }

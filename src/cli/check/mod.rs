@@ -91,6 +91,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     let now = Timestamp::now();
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
+    rows.extend(config.commands.values().flat_map(|commands| commands::exposed(commands, &config.sinks)));
     if arguments.offline {
         rows.extend(clients.iter().flat_map(|client| access_rows(client)));
     } else {

@@ -48,7 +48,7 @@ pub(crate) fn log(name: &str, level: RDKafkaLogLevel, facility: &str, line: &str
             tracing::debug!(sink = name, facility, line, "librdkafka says something");
         }
         _ if facility == OTHER_KIND => {
-            tracing::debug!(sink = name, facility, line, "librdkafka says something")
+            tracing::debug!(sink = name, facility, line, "librdkafka says something");
         }
         _ => tracing::warn!(sink = name, facility, line, "librdkafka complains"),
     }

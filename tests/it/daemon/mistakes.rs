@@ -66,9 +66,11 @@ async fn a_value_that_does_not_fit_is_told_with_what_fits() {
                 .to_owned(),
         ),
         (
-            "page_size = \"many\"",
-            "page_size: is text, and should be a whole number from 0 to 65535".to_owned(),
+            "page_size = 100000",
+            "page_size: `100000` is not among the numbers that it takes: see docs/configuration.md"
+                .to_owned(),
         ),
+        ("page_size = \"many\"", "page_size: is text, and should be a whole number".to_owned()),
     ] {
         let with = format!("org = \"acme\"\n{new}");
         expect("org = \"acme\"", &with, &[&format!("+6: streams.log.{reason}")]).await;
@@ -83,6 +85,17 @@ async fn what_is_missing_and_what_nobody_knows_is_told_with_its_whole_path() {
         .await;
     expect("domain =", "doman =", &["+2: orgs.acme.doman: unknown key; did you mean `domain`?"]).await;
     expect("[streams.log]", "[stream.log]", &["+4: stream: unknown key; did you mean `streams`?"]).await;
+}
+
+#[tokio::test]
+async fn what_is_missing_altogether_is_missing_in_the_main_file() {
+    let workplace = Workplace::with_orgs("");
+    let text = format!("{ORG}{STREAM}{SINK}").replace("{dir}", &workplace.path("").display().to_string());
+    std::fs::write(workplace.path("oktabus.toml"), text).unwrap();
+    let said = workplace.oktabus(&["check", "--offline"]).await;
+    let wanted =
+        "oktabus.toml: state.path: is missing: say where the cursors are to be kept, on a disk that survives";
+    assert!(said.stderr.contains(wanted), "{}", said.stderr);
 }
 
 #[tokio::test]
