@@ -3,12 +3,13 @@
 mod loops;
 mod opening;
 mod series;
+mod summary;
 mod supervisor;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -43,6 +44,7 @@ pub struct App {
     control: Option<Socket>,
     replays: Replays,
     engines: Engines,
+    asked: Arc<Notify>,
 }
 
 /// How to take up a state, if somebody has said how: what a refusal of it asks for.
@@ -129,12 +131,23 @@ impl App {
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
         watched.clients = clients.into_values().collect();
         let control = control::bind(&config.runtime.state.path).await;
-        Ok(Self { config, loops, state, watched: Arc::new(watched), admin, control, replays, engines })
+        let (watched, asked) = (Arc::new(watched), Arc::default());
+        Ok(Self { config, loops, state, watched, admin, control, replays, engines, asked })
     }
 
     /// What can be seen of the daemon while it runs.
     pub fn watched(&self) -> Arc<Watched> {
         Arc::clone(&self.watched)
+    }
+
+    /// What the daemon is there for, in a sentence.
+    pub fn purpose(&self) -> String {
+        summary::purpose(&self.config)
+    }
+
+    /// Whoever notifies this has the log told at once how it goes.
+    pub fn asked(&self) -> Arc<Notify> {
+        Arc::clone(&self.asked)
     }
 
     /// Where the admin pages are served.
@@ -163,7 +176,10 @@ impl App {
         }
 
         let supervisor = Supervisor::new(&self.loops, until, stop.clone());
-        let ended = supervise(supervisor, shutdown, &stop, grace).await;
+        let ended = tokio::select! {
+            ended = supervise(supervisor, shutdown, &stop, grace) => ended,
+            never = summary::tell(self.watched, self.asked) => never,
+        };
 
         // Routes that have ended by themselves leave nobody to work for.
         stop.cancel();
@@ -176,7 +192,7 @@ impl App {
         }
         if let Err(err) = self.state.close().await {
             // Every commit is on the disk; the witness is only a little older than it could be.
-            tracing::warn!(err = chain(&err), "the witness of the state could not be written at the end");
+            tracing::warn!(error = chain(&err), "the witness of the state could not be written at the end");
         }
         ended
     }

@@ -109,7 +109,9 @@ async fn secured(
     };
     match accepted {
         Ok(io) => connection(io, pages, bounds, stop).await,
-        Err(err) => tracing::debug!(%err, "a client of the admin pages does not speak TLS as they do"),
+        Err(err) => {
+            tracing::debug!(error = %err, "a client of the admin pages does not speak TLS as they do")
+        }
     }
 }
 
@@ -134,7 +136,7 @@ async fn connection(
         }
     };
     if let Err(err) = ended {
-        tracing::debug!(%err, "a connection has ended early");
+        tracing::debug!(error = %err, "a connection has ended early");
     }
 }
 

@@ -13,6 +13,6 @@ pub async fn serve_starting(listener: TcpListener, reason: watch::Receiver<Strin
     };
     let pages = Router::new().route("/livez", get(async || "ok\n")).fallback(unready);
     if let Err(err) = axum::serve(listener, pages).await {
-        tracing::error!(err = chain(&err), "the admin pages have ended");
+        tracing::error!(error = chain(&err), "the admin pages have ended");
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn open_state(
         };
         reason.send_replace(chain(&err));
         if pages.is_empty() {
-            tracing::error!(err = chain(&err), "the state cannot be opened; trying again");
+            tracing::error!(error = chain(&err), "the state cannot be opened; trying again");
             let listener = TcpListener::bind(address).await;
             let listener = listener.map_err(|source| AppError::Listen { address, source })?;
             pages.spawn(admin::serve_starting(listener, told.clone()));

@@ -89,7 +89,7 @@ impl Supervisor {
             match joined {
                 Ok((id, Ok(end))) => self.ended(id, end),
                 Ok((_, Err(err))) => {
-                    tracing::error!(err = chain(&err), "a route cannot go on; stopping");
+                    tracing::error!(error = chain(&err), "a route cannot go on; stopping");
                     self.stop.cancel();
                     self.failure = Some(err);
                 }
@@ -117,7 +117,7 @@ impl Supervisor {
         let name = supervised.route.name();
         metrics::panic(name);
         let wait = supervised.restarts.next_wait();
-        tracing::error!(route = name, %err, wait_ms = wait.as_millis(), "a route panicked: this is a bug; starting it again");
+        tracing::error!(route = name, error = %err, wait_ms = wait.as_millis(), "a route panicked: this is a bug; starting it again");
         self.spawn(supervised, wait);
     }
 }

@@ -15,15 +15,22 @@ pub enum Exit {
     Usage,
     /// The state cannot be trusted.
     StateRefused,
-    /// Okta or a bus could not be used in a check.
+    /// Okta or a bus could not be used in a check, or the admin address is taken.
     Unavailable,
     /// A bug.
     Bug,
+    /// The work was done, and its result could not be written to standard output.
+    Unprinted,
     /// Told to stop twice.
     Interrupted,
 }
 
 impl Exit {
+    /// The same, or [`Exit::Unprinted`] if all went well but for the printing.
+    pub(super) fn unless_unprinted(self, is_unprinted: bool) -> Self {
+        if self == Self::Done && is_unprinted { Self::Unprinted } else { self }
+    }
+
     /// The code that the operating system gets.
     pub fn code(self) -> u8 {
         match self {
@@ -33,6 +40,7 @@ impl Exit {
             Self::StateRefused => 65,
             Self::Unavailable => 69,
             Self::Bug => 70,
+            Self::Unprinted => 74,
             Self::Interrupted => 130,
         }
     }
@@ -75,9 +83,12 @@ impl From<&AppError> for Exit {
             AppError::Commands(err) => Self::from(err),
             AppError::Search(SearchError::Compose(_)) => Self::Usage,
             AppError::State(_) | AppError::Search(_) => Self::StateRefused,
-            AppError::Client(_) | AppError::Sink(_) | AppError::Admin(_) | AppError::Listen { .. } => {
-                Self::Usage
+            AppError::Client(_) | AppError::Sink(_) | AppError::Admin(_) => Self::Usage,
+            // Whoever has the address may leave it, and at boot it may not be there yet: a supervisor tries again.
+            AppError::Listen { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => {
+                Self::Unavailable
             }
+            AppError::Listen { .. } => Self::Usage,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod command;
+mod core_dump;
 #[cfg(feature = "simulator")]
 mod demo;
 mod exit;
@@ -22,6 +23,7 @@ use std::{
     error::Error,
     io::{self, Write as _},
     path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -99,13 +101,15 @@ pub fn main() -> Exit {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(err) => {
-            // Nothing more can be done if even this cannot be printed.
-            let _ = err.print();
-            return if err.use_stderr() { Exit::Usage } else { Exit::Done };
+            return match err.print() {
+                _ if err.use_stderr() => Exit::Usage,
+                printed => Exit::Done.unless_unprinted(note_print_failure(printed)),
+            };
         }
     };
     // Whatever this process makes is its user's alone, unless its maker says otherwise.
     rustix::process::umask(rustix::fs::Mode::from_bits_retain(0o077));
+    core_dump::forbid();
     // One TLS provider for the whole process; only a second call could fail, and there is none.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match tokio::runtime::Runtime::new() {
@@ -113,7 +117,7 @@ pub fn main() -> Exit {
             let exit = runtime.block_on(dispatch(arguments.command));
             // Whatever still blocks has been given its time.
             runtime.shutdown_background();
-            exit
+            exit.unless_unprinted(IS_UNPRINTED.load(Ordering::Relaxed))
         }
         Err(err) => fail(Exit::Bug, &err),
     }
@@ -143,9 +147,27 @@ fn fail(exit: Exit, err: &dyn Error) -> Exit {
     exit
 }
 
-/// Prints a result for a person or a program. A reader that has gone away is no failure of ours.
+/// Whether a result could not be printed. The program ends with [`Exit::Unprinted`] then, whatever else it did well.
+static IS_UNPRINTED: AtomicBool = AtomicBool::new(false);
+
+/// Prints a result for a person or a program. A reader that has gone away is no failure of ours; a full disk is one.
 fn print(text: &str) {
-    let _ = anstream::stdout().write_all(text.as_bytes());
+    let mut stdout = anstream::stdout();
+    let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    note_print_failure(printed);
+}
+
+/// Tells of a result that could not be printed, once; true if it could not.
+fn note_print_failure(printed: io::Result<()>) -> bool {
+    match printed {
+        Err(err) if err.kind() != io::ErrorKind::BrokenPipe => {
+            if !IS_UNPRINTED.swap(true, Ordering::Relaxed) {
+                note(&format!("cannot write to standard output: {err}"));
+            }
+            true
+        }
+        _ => false,
+    }
 }
 
 /// Tells a person something that is not the result.

@@ -78,6 +78,7 @@ pub(super) async fn render(arguments: RenderArguments) -> Exit {
         Ok(Ok(exit)) => exit,
         // A reader that has gone away is no failure of ours.
         Ok(Err(StreamError(_, err))) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        Ok(Err(err @ StreamError("write standard output", _))) => fail(Exit::Unprinted, &err),
         Ok(Err(err)) => fail(Exit::Unavailable, &err),
         Err(err) => fail(Exit::Bug, &err),
     }

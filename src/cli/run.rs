@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     ConfigArgument, Exit, fail, reload,
-    signal::StopSignals,
+    signal::{self, StopSignals},
     state::{fail_state, point_in_time},
 };
 use crate::{
@@ -49,8 +49,13 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         admin = app.admin_address().map(tracing::field::display),
+        purpose = app.purpose(),
         "oktabus is running"
     );
+    let _telling = match signal::tell_on_user_signals(app.asked()) {
+        Ok(telling) => telling,
+        Err(err) => return fail(Exit::Bug, &err),
+    };
     let _reloading = match reload::on_hangup(app.watched().clients.clone()) {
         Ok(reloading) => reloading,
         Err(err) => return fail(Exit::Bug, &err),

@@ -1,8 +1,12 @@
-//! When to stop: the first signal asks for it, the second insists.
+//! When to stop: the first signal asks for it, the second insists. And the signals that only ask how it goes.
 
-use std::io;
+use std::{io, sync::Arc};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Exit;
 
@@ -34,4 +38,21 @@ impl StopSignals {
             std::process::exit(i32::from(Exit::Interrupted.code()));
         });
     }
+}
+
+/// Notifies `asked` on each SIGUSR1 and SIGUSR2, which would end the process otherwise, until the handle is dropped.
+pub(super) fn tell_on_user_signals(asked: Arc<Notify>) -> io::Result<AbortOnDropHandle<()>> {
+    let mut first = signal(SignalKind::user_defined1())?;
+    let mut second = signal(SignalKind::user_defined2())?;
+    let telling = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = first.recv() => {}
+                Some(()) = second.recv() => {}
+                else => return,
+            }
+            asked.notify_one();
+        }
+    });
+    Ok(AbortOnDropHandle::new(telling))
 }

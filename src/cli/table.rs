@@ -1,20 +1,30 @@
 //! Columns that line up.
 
+use unicode_width::UnicodeWidthStr;
+
 /// Rows of cells as text, each column as wide as its widest cell, and no blanks at the end of a line.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+        cells.map(|cell| columns_of(cell)).max().unwrap_or_default()
     };
     let widths: Vec<_> = (0..columns).map(width).collect();
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = |(cell, width): (&String, &usize)| {
+            format!("{cell}{:1$}", "", width.saturating_sub(columns_of(cell)))
+        };
+        let cells = row.iter().zip(&widths).map(padded);
         text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
     text
+}
+
+/// How many columns a terminal takes to show `cell`: colours none, what is wide two.
+pub(super) fn columns_of(cell: &str) -> usize {
+    anstream::adapter::strip_str(cell).map(UnicodeWidthStr::width).sum()
 }
 
 #[cfg(test)]
@@ -27,5 +37,10 @@ mod tests {
         assert_eq!(table(&rows), "a     b\nlong  c d\n");
         let rows = [vec!["a".to_owned(), String::new()], vec!["long".to_owned(), "b".to_owned()]];
         assert_eq!(table(&rows), "a\nlong  b\n");
+        let rows = [
+            vec!["東京".to_owned(), "b".to_owned()],
+            vec!["\u{1b}[32mlong\u{1b}[0m!".to_owned(), "b".to_owned()],
+        ];
+        assert_eq!(table(&rows), "東京   b\n\u{1b}[32mlong\u{1b}[0m!  b\n");
     }
 }

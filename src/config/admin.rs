@@ -67,7 +67,14 @@ const TOKEN_CHARACTERS_MIN: usize = 16;
 pub(super) fn understand(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig, Problem> {
     let listen = raw.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let listen: SocketAddr = listen.parse().map_err(|_| {
-        Problem::new("listen", format!("`{listen}` is not an address such as {DEFAULT_LISTEN}"))
+        // What is often typed in place of an address: a port, or a name for it.
+        let (host, port) = listen.rsplit_once(':').unwrap_or(("", &listen));
+        let is_port = port.parse::<u16>().is_ok() && ["", "localhost", "*"].contains(&host);
+        let remedy = match is_port {
+            true => format!("; did you mean `127.0.0.1:{port}`?"),
+            false => format!(" such as {DEFAULT_LISTEN}"),
+        };
+        Problem::new("listen", format!("`{listen}` is not an IP address with a port{remedy}"))
     })?;
     let given = Given {
         file: raw.token_file,

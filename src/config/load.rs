@@ -1,188 +1,174 @@
-//! From files and environment to a configuration, with the place of whatever is wrong.
+//! From what was typed to a configuration, with everything that is wrong and not only the first thing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use config::{Environment, Map, Value, ValueKind};
-use serde::Deserialize;
+use config::{Value, ValueKind};
+use serde::de::DeserializeOwned;
 
 use super::{
-    Config, ConfigError, Problem, Scope, admin, bus, commands,
-    document::Document,
-    org,
-    problem::{nearest, unknown_key, without_value},
-    route, runtime, search,
-    secret::Secrets,
-    sink, stream, whole,
+    Config, ConfigError, Problem, Scope, bus, commands, layers::Layers, mistyped, org, problem::did_you_mean,
+    route, runtime, search, secret::Secrets, sink, stream, typed, whole,
 };
 
-const ENVIRONMENT_PREFIX: &str = "OKTABUS";
+/// What a configuration may have at its top.
+const SECTIONS: [&str; 11] = [
+    "allow_inline_secrets",
+    "orgs",
+    "streams",
+    "searches",
+    "buses",
+    "sinks",
+    "commands",
+    "state",
+    "admin",
+    "log",
+    "shutdown",
+];
 
-/// The whole configuration as it was typed.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    #[serde(default)]
-    allow_inline_secrets: bool,
-    #[serde(default)]
-    orgs: BTreeMap<String, org::RawOrg>,
-    #[serde(default)]
-    streams: BTreeMap<String, stream::RawStream>,
-    #[serde(default)]
-    searches: BTreeMap<String, search::RawSearch>,
-    #[serde(default)]
-    buses: BTreeMap<String, bus::RawBus>,
-    #[serde(default)]
-    sinks: BTreeMap<String, sink::RawSink>,
-    #[serde(default)]
-    commands: BTreeMap<String, commands::RawCommands>,
-    #[serde(default)]
-    state: runtime::RawState,
-    #[serde(default)]
-    admin: admin::RawAdmin,
-    #[serde(default)]
-    log: runtime::RawLog,
-    #[serde(default)]
-    shutdown: runtime::RawShutdown,
+/// A section of named tables: those that could be read, and the names of all.
+struct Section<R> {
+    typed: BTreeMap<String, R>,
+    names: BTreeSet<String>,
+}
+
+/// What was understood of a section.
+#[derive(Debug)]
+pub(super) struct Understood<T> {
+    pub(super) values: BTreeMap<String, T>,
+    /// The names of those of which a problem was told: what needs them is no problem of its own.
+    pub(super) broken: BTreeSet<String>,
+}
+
+impl<T> Understood<T> {
+    /// All names, whether understood or not.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().chain(&self.broken).map(String::as_str)
+    }
 }
 
 /// `are_secrets_read` says whether each secret is read once, to see that it is there.
 pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, ConfigError> {
-    let sources = gather(file)?;
-    let typed: Raw = serde_path_to_error::deserialize(sources.clone()).map_err(|err| {
-        let path = err.path().to_string();
-        ConfigError::Problems(vec![typing_problem(&path, err.inner(), &sources)])
-    })?;
-    understand(typed, are_secrets_read).map_err(|problems| {
-        let located = problems.into_iter().map(|problem| locate(problem, &sources));
+    let layers = Layers::gather(file)?;
+    understand(&layers, are_secrets_read).map_err(|problems| {
+        let located = problems.into_iter().map(|problem| layers.locate(problem));
         ConfigError::Problems(located.collect())
     })
 }
 
-fn gather(file: &Path) -> Result<config::Config, ConfigError> {
-    let mut builder = config::Config::builder();
-    for path in [vec![file.to_owned()], fragments(file)?].concat() {
-        builder = builder.add_source(Document::read(&path)?);
-    }
-    let environment =
-        Environment::with_prefix(ENVIRONMENT_PREFIX).prefix_separator("__").separator("__").try_parsing(true);
-    let gathered = builder.add_source(environment).build();
-    gathered.map_err(|err| ConfigError::Problems(vec![Problem::new("", err.to_string())]))
+/// Reads what was typed, and collects what cannot be read.
+struct Reader<'a> {
+    layers: &'a Layers,
+    problems: Vec<Problem>,
 }
 
-/// The files in `conf.d` beside `file`, in the order of their names.
-fn fragments(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let directory = file.parent().unwrap_or(Path::new("")).join("conf.d");
-    if !directory.is_dir() {
-        return Ok(Vec::new());
+impl Reader<'_> {
+    /// What stands at the top as `name`.
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.layers.value(name)
     }
-    let unreadable =
-        |err: std::io::Error| ConfigError::Unreadable { path: directory.clone(), source: err.into() };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(&directory).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            files.push(path);
+
+    fn refuse_unknown_sections(&mut self) {
+        let ValueKind::Table(top) = &self.layers.root().kind else { return };
+        let mut unknown: Vec<_> = top.keys().filter(|name| !SECTIONS.contains(&name.as_str())).collect();
+        unknown.sort();
+        for name in unknown {
+            let suggestion = match did_you_mean(name, SECTIONS) {
+                none if none.is_empty() => format!("; there are {}", typed::listed(&SECTIONS)),
+                suggestion => suggestion,
+            };
+            self.problems.push(Problem::new(name.as_str(), format!("unknown key{suggestion}")));
         }
     }
-    files.sort();
-    Ok(files)
-}
 
-/// Serde's words on a value that does not fit, made into ours.
-fn typing_problem(path: &str, err: &config::ConfigError, sources: &config::Config) -> Problem {
-    let (reason, path) = match err {
-        config::ConfigError::At { error, key, .. } => {
-            (error.to_string(), key.clone().unwrap_or_else(|| path.to_owned()))
+    /// A setting or a table that needs no name; its default where it does not stand. None: it cannot be read.
+    fn single<R: DeserializeOwned + Default>(&mut self, name: &str) -> Option<R> {
+        let Some(value) = self.value(name) else { return Some(R::default()) };
+        match typed::read(value) {
+            Ok(raw) => Some(raw),
+            Err((path, mismatch)) => {
+                self.problems.push(mistyped::problem(name, &path, mismatch, self.layers));
+                None
+            }
         }
-        other => (other.to_string(), path.to_owned()),
-    };
-    let path = if path == "." { String::new() } else { path };
-    let reason = without_value(&in_words(&reason));
-    let Some((unknown, known)) = unknown_key(&reason) else {
-        return locate(Problem::new(path, reason), sources);
-    };
-    let suggestion = match nearest(unknown, known.iter().copied()) {
-        Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => format!("there are {}", known.join(", ")),
-    };
-    let parent = path.strip_suffix(unknown).map_or(path.as_str(), |parent| parent.trim_end_matches('.'));
-    let problem = Problem::new(unknown, format!("unknown key; {suggestion}"));
-    locate(if parent.is_empty() { problem } else { problem.under(parent) }, sources)
-}
-
-/// Without the names that types have in this program.
-fn in_words(reason: &str) -> String {
-    if let Some((_, value)) = reason.split_once(" does not have variant constructor ") {
-        return format!("`{value}` is not a value that it can have");
     }
-    match reason.split_once(", expected struct ") {
-        Some((what, _)) => format!("{what}, expected a table"),
-        None => reason.to_owned(),
-    }
-}
 
-/// Adds which file or variable says what the problem is about.
-fn locate(problem: Problem, sources: &config::Config) -> Problem {
-    let mut at = &sources.cache;
-    let mut origin = None;
-    for key in problem.path.split(['.', '[', ']']).filter(|key| !key.is_empty()) {
-        let next = match &at.kind {
-            ValueKind::Table(table) => table.get(key),
-            ValueKind::Array(list) => key.parse::<usize>().ok().and_then(|index| list.get(index)),
-            _ => None,
+    fn named<R: DeserializeOwned>(&mut self, section: &str) -> Section<R> {
+        let mut read = Section { typed: BTreeMap::new(), names: BTreeSet::new() };
+        let entries = match self.value(section).map(|value| &value.kind) {
+            None => return read,
+            Some(ValueKind::Table(entries)) => entries.clone().into_iter().collect::<BTreeMap<_, _>>(),
+            Some(_) => {
+                let reason = format!("should be a table of tables: [{section}.NAME]");
+                self.problems.push(Problem::new(section, reason));
+                return read;
+            }
         };
-        let Some(next) = next else { break };
-        at = next;
-        origin = at.origin().map(str::to_owned).or(origin);
+        for (name, value) in entries {
+            let path = format!("{section}.{name}");
+            read.names.insert(name.clone());
+            if !route::is_name(&name) {
+                let reason = "a name has letters, digits, `-` and `_`, and at most 64 of them";
+                self.problems.push(Problem::new(path, reason));
+                continue;
+            }
+            match typed::read(&value) {
+                Ok(raw) => {
+                    read.typed.insert(name, raw);
+                }
+                Err((below, mismatch)) => {
+                    self.problems.push(mistyped::problem(&path, &below, mismatch, self.layers));
+                }
+            }
+        }
+        read
     }
-    // A table's own origin is lost when several sources are merged into it; one of its values has it.
-    let origin = origin.or_else(|| any_origin(at));
-    Problem { origin, ..problem }
 }
 
-fn any_origin(value: &Value) -> Option<String> {
-    let in_table = |table: &Map<String, Value>| table.values().find_map(any_origin);
-    value.origin().map(str::to_owned).or_else(|| match &value.kind {
-        ValueKind::Table(table) => in_table(table),
-        ValueKind::Array(list) => list.iter().find_map(any_origin),
-        _ => None,
-    })
-}
+fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Problem>> {
+    let mut reader = Reader { layers, problems: Vec::new() };
+    reader.refuse_unknown_sections();
+    let may_be_inline = reader.single("allow_inline_secrets").unwrap_or(false);
+    let secrets = Secrets { may_be_inline, are_read: are_secrets_read };
+    let typed_orgs = reader.named("orgs");
+    let typed_buses = reader.named("buses");
+    let typed_sinks = reader.named("sinks");
+    let typed_streams = reader.named("streams");
+    let typed_searches = reader.named("searches");
+    let typed_commands = reader.named("commands");
+    let (state, admin) = (reader.single("state"), reader.single("admin"));
+    let (log, shutdown) = (reader.single("log"), reader.single("shutdown"));
+    let mut problems = reader.problems;
 
-/// Everything that is wrong, not only the first thing.
-fn understand(raw: Raw, are_secrets_read: bool) -> Result<Config, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let secrets = Secrets { may_be_inline: raw.allow_inline_secrets, are_read: are_secrets_read };
-    let org_names: BTreeSet<_> = raw.orgs.keys().cloned().collect();
-    let sink_names: BTreeSet<_> = raw.sinks.keys().cloned().collect();
+    let (org_names, sink_names) = (typed_orgs.names.clone(), typed_sinks.names.clone());
     let names = route::Names {
         orgs: org_names.iter().map(String::as_str).collect(),
         sinks: sink_names.iter().map(String::as_str).collect(),
     };
-
-    let mut orgs = section("orgs", raw.orgs, &mut problems, |name, raw| org::understand(name, raw, secrets));
-    let buses = section("buses", raw.buses, &mut problems, |name, raw| bus::understand(name, raw, secrets));
-    let sinks = section("sinks", raw.sinks, &mut problems, |name, raw| sink::understand(name, raw, &buses));
-    let streams = section("streams", raw.streams, &mut problems, |name, raw| {
+    let orgs = section("orgs", typed_orgs, &mut problems, |name, raw| org::understand(name, raw, secrets));
+    let buses = section("buses", typed_buses, &mut problems, |name, raw| bus::understand(name, raw, secrets));
+    let sinks = section("sinks", typed_sinks, &mut problems, |name, raw| sink::understand(name, raw, &buses));
+    let streams = section("streams", typed_streams, &mut problems, |name, raw| {
         stream::understand(name, raw, &names, secrets)
     });
-    let searches = section("searches", raw.searches, &mut problems, |name, raw| {
+    let searches = section("searches", typed_searches, &mut problems, |name, raw| {
         search::understand(name, raw, &names, secrets)
     });
-    let runtime = runtime::understand(raw.state, raw.admin, raw.log, &raw.shutdown, secrets);
-    let runtime = runtime.map_err(|problem| problems.push(problem));
+    let runtime = runtime::understand(state, admin, log, shutdown, secrets, &mut problems);
     let places = commands::Places {
         orgs: &names.orgs,
         buses: &buses,
         sinks: &sinks,
-        state: runtime.as_ref().ok().map(|runtime| runtime.state.path.as_path()),
+        state: runtime.as_ref().map(|runtime| runtime.state.path.as_path()),
     };
-    let commands = section("commands", raw.commands, &mut problems, |name, raw| {
+    let commands = section("commands", typed_commands, &mut problems, |name, raw| {
         commands::understand(name, raw, &places, secrets)
     });
+
+    let (mut orgs, streams, searches) = (orgs.values, streams.values, searches.values);
+    let (commands, sinks) = (commands.values, sinks.values);
     for commands in commands.values() {
         if let Some(org) = orgs.get_mut(&commands.org) {
             org.scopes.extend(commands.scopes());
@@ -194,7 +180,7 @@ fn understand(raw: Raw, are_secrets_read: bool) -> Result<Config, Vec<Problem>> 
         }
     }
     let is_complete = problems.is_empty();
-    let Ok(runtime) = runtime else { return Err(problems) };
+    let Some(runtime) = runtime else { return Err(problems) };
     let config = Config { orgs, streams, searches, commands, sinks, runtime };
     whole::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
@@ -202,24 +188,20 @@ fn understand(raw: Raw, are_secrets_read: bool) -> Result<Config, Vec<Problem>> 
 
 fn section<R, T>(
     section: &str,
-    raw: BTreeMap<String, R>,
+    read: Section<R>,
     problems: &mut Vec<Problem>,
     mut understand: impl FnMut(&str, R) -> Result<T, Problem>,
-) -> BTreeMap<String, T> {
-    let mut understood = BTreeMap::new();
-    for (name, raw) in raw {
-        let path = format!("{section}.{name}");
-        if !route::is_name(&name) {
-            problems
-                .push(Problem::new(path, "a name has letters, digits, `-` and `_`, and at most 64 of them"));
-            continue;
-        }
+) -> Understood<T> {
+    let mut understood = Understood { values: BTreeMap::new(), broken: BTreeSet::new() };
+    for (name, raw) in read.typed {
         match understand(&name, raw) {
             Ok(value) => {
-                understood.insert(name, value);
+                understood.values.insert(name, value);
             }
-            Err(problem) => problems.push(problem.under(&path)),
+            Err(problem) if problem.is_consequence => {}
+            Err(problem) => problems.push(problem.under(&format!("{section}.{name}"))),
         }
     }
+    understood.broken = read.names.into_iter().filter(|name| !understood.values.contains_key(name)).collect();
     understood
 }

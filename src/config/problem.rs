@@ -11,13 +11,20 @@ pub struct Problem {
     pub path: String,
     /// What is wrong and what would be right.
     pub reason: String,
-    /// The file or environment variable that says so, if that is known.
+    /// The file with its line, or the environment variable, that says so, if that is known.
     pub origin: Option<String>,
+    /// Whether it is there only because something else is wrong, of which a problem was told.
+    pub(super) is_consequence: bool,
 }
 
 impl Problem {
     pub(super) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { path: path.into(), reason: reason.into(), origin: None }
+        Self { path: path.into(), reason: reason.into(), origin: None, is_consequence: false }
+    }
+
+    /// What is wrong only because something else is, of which a problem was told.
+    pub(super) fn consequence() -> Self {
+        Self { is_consequence: true, ..Self::new("", "needs something of which a problem was told") }
     }
 
     /// The same, seen from one level further out.
@@ -71,39 +78,9 @@ pub(crate) fn did_you_mean<'a>(typed: &str, known: impl IntoIterator<Item = &'a 
     nearest(typed, known).map(|nearest| format!("; did you mean `{nearest}`?")).unwrap_or_default()
 }
 
-/// Serde's words on a value of the wrong type without the value, which may be a secret in the wrong place.
-pub(super) fn without_value(reason: &str) -> String {
-    let Some(rest) = reason.strip_prefix("invalid type: ") else { return reason.to_owned() };
-    // What is expected comes last, and a value may have any words in it.
-    let Some((found, expected)) = rest.rsplit_once(", expected ") else { return reason.to_owned() };
-    let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
-    format!("invalid type: {kind}, expected {expected}")
-}
-
 /// The unknown name and the known ones, out of serde's message.
 pub(crate) fn unknown_key(reason: &str) -> Option<(&str, Vec<&str>)> {
     let rest = reason.strip_prefix("unknown field `")?;
     let (unknown, rest) = rest.split_once('`')?;
     Some((unknown, rest.split('`').skip(1).step_by(2).collect()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_of_the_wrong_type_is_not_shown() {
-        for (reason, told) in [
-            ("invalid type: string \"hunter2\", expected a table", "invalid type: string, expected a table"),
-            (
-                "invalid type: string \"a, expected b\", expected a table",
-                "invalid type: string, expected a table",
-            ),
-            ("invalid type: integer `12345`, expected a string", "invalid type: integer, expected a string"),
-            ("invalid type: map, expected a string", "invalid type: map, expected a string"),
-            ("missing field `a`", "missing field `a`"),
-        ] {
-            assert_eq!(without_value(reason), told);
-        }
-    }
 }

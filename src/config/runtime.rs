@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{
     AdminConfig, Problem,
     admin::{self, RawAdmin},
+    log_level::check_directives,
     quantity::Span,
     secret::Secrets,
 };
@@ -63,39 +64,51 @@ pub(super) struct RawShutdown {
     grace: Option<Span>,
 }
 
+/// Wins over `log.level`.
+const LEVEL_VARIABLE: &str = "OKTABUS_LOG";
 /// The NATS client logs what the sink already tells.
 const DEFAULT_LEVEL: &str = "info,async_nats=warn";
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
+/// Where each part could be read, what it means; None, with the problems, if anything is wrong.
 pub(super) fn understand(
-    state: RawState,
-    admin: RawAdmin,
-    log: RawLog,
-    shutdown: &RawShutdown,
+    state: Option<RawState>,
+    admin: Option<RawAdmin>,
+    log: Option<RawLog>,
+    shutdown: Option<RawShutdown>,
     secrets: Secrets,
-) -> Result<RuntimeConfig, Problem> {
-    let state = state_config(state)?;
-    let admin = admin::understand(admin, secrets).map_err(|problem| problem.under("admin"))?;
-    let level = log.level.unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
-    if level.parse::<tracing_subscriber::filter::EnvFilter>().is_err() {
-        return Err(Problem::new(
-            "log.level",
-            format!("`{level}` is not a level such as info, or directives"),
-        ));
+    problems: &mut Vec<Problem>,
+) -> Option<RuntimeConfig> {
+    let mut told = |problem| problems.push(problem);
+    let state = state.and_then(|raw| state_config(raw).map_err(&mut told).ok());
+    let admin = admin.and_then(|raw| {
+        let understood = admin::understand(raw, secrets).map_err(|problem| problem.under("admin"));
+        understood.map_err(&mut told).ok()
+    });
+    let log = log.and_then(|raw| log_config(raw).map_err(&mut told).ok());
+    let shutdown_grace = shutdown.map(|raw| raw.grace.map_or(DEFAULT_GRACE, |Span(span)| span));
+    Some(RuntimeConfig { state: state?, admin: admin?, log: log?, shutdown_grace: shutdown_grace? })
+}
+
+/// The variable wins, since it is for whoever looks into a trouble and may not change the file.
+fn log_config(raw: RawLog) -> Result<LogConfig, Problem> {
+    let style = raw.style.unwrap_or_default();
+    let variable = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.trim().is_empty());
+    if let Some(level) = variable {
+        let reason = |reason| Problem::new("", format!("{LEVEL_VARIABLE}: {reason}"));
+        check_directives(&level).map_err(reason)?;
+        return Ok(LogConfig { level, style });
     }
-    Ok(RuntimeConfig {
-        state,
-        admin,
-        log: LogConfig { level, style: log.style.unwrap_or_default() },
-        shutdown_grace: shutdown.grace.map_or(DEFAULT_GRACE, |Span(span)| span),
-    })
+    let level = raw.level.unwrap_or_else(|| DEFAULT_LEVEL.to_owned());
+    check_directives(&level).map_err(|reason| Problem::new("log.level", reason))?;
+    Ok(LogConfig { level, style })
 }
 
 fn state_config(raw: RawState) -> Result<StateConfig, Problem> {
     let path = raw.path.ok_or_else(|| {
         Problem::new(
             "state.path",
-            "say where the cursors are to be kept, on a disk that survives the process",
+            "is missing: say where the cursors are to be kept, on a disk that survives the process",
         )
     })?;
     if let Some(witness) = raw.witness.as_ref().filter(|witness| witness.is_dir()) {

@@ -71,24 +71,10 @@ struct RawKey {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[serde(rename_all = "kebab-case")]
 enum RawAlgorithm {
     Ed25519,
     HmacSha256,
-}
-
-impl TryFrom<String> for RawAlgorithm {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "ed25519" => Ok(Self::Ed25519),
-            "hmac-sha256" => Ok(Self::HmacSha256),
-            _ => Err(format!(
-                "`{text}` is not an algorithm of signatures: there are `ed25519` and `hmac-sha256`"
-            )),
-        }
-    }
 }
 
 /// A queue may stand for a while; what is sent again within this time is known by its id.

@@ -1,11 +1,12 @@
 //! Sinks: where messages go.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Deserialize;
 
 use super::{
     BusConfig, KafkaBus, NatsBus, Problem,
+    load::Understood,
     problem::did_you_mean,
     quantity::{Bytes, Span},
 };
@@ -199,7 +200,7 @@ const DEFAULT_ROTATE_BYTES: u64 = 256 << 20;
 const DEFAULT_ROTATE_AGE: Duration = Duration::from_secs(86_400);
 
 /// A bus by name and kind, chosen by a sink.
-pub(super) type Buses = BTreeMap<String, BusConfig>;
+pub(super) type Buses = Understood<BusConfig>;
 
 pub(super) fn understand(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkConfig, Problem> {
     refuse_keys_of_other_kinds(&raw)?;
@@ -300,16 +301,21 @@ pub(super) fn choose_bus<T>(
     of_kind: impl Fn(&BusConfig) -> Option<&Arc<T>>,
 ) -> Result<Arc<T>, Problem> {
     if let Some(name) = name {
-        let bus = buses.get(name).ok_or_else(|| {
-            let names = buses.keys().map(String::as_str);
-            Problem::new("bus", format!("there is no bus `{name}`{}", did_you_mean(name, names)))
+        if buses.broken.contains(name) {
+            return Err(Problem::consequence());
+        }
+        let bus = buses.values.get(name).ok_or_else(|| {
+            let suggestion = did_you_mean(name, buses.names());
+            Problem::new("bus", format!("there is no bus `{name}`{suggestion}"))
         })?;
         let reason = || Problem::new("bus", format!("bus `{name}` is not of kind {kind}"));
         return of_kind(bus).map(Arc::clone).ok_or_else(reason);
     }
-    let mut candidates = buses.values().filter_map(of_kind);
+    let mut candidates = buses.values.values().filter_map(of_kind);
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok(Arc::clone(only)),
+        // One of those that are not understood may be of the kind.
+        (None, _) if !buses.broken.is_empty() => Err(Problem::consequence()),
         (None, _) => Err(Problem::new("bus", format!("there is no bus of kind {kind}: add [buses.{kind}]"))),
         (Some(_), Some(_)) => {
             Err(Problem::new("bus", format!("there are several buses of kind {kind}: say which")))

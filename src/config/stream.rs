@@ -74,11 +74,21 @@ impl FromStr for Start {
         if let Some(Span(ago)) = text.strip_prefix('-').and_then(Span::parse) {
             return Ok(Self::Ago(ago));
         }
-        let time = text.parse();
-        let time =
-            time.map_err(|_| format!("`{text}` is not \"now\", a time ago such as \"-1h\", or a timestamp"))?;
-        Ok(Self::At(time))
+        text.parse().map(Self::At).map_err(|_| {
+            let wanted =
+                "\"now\", a time ago such as \"-1h\", or a timestamp such as \"2026-01-31T00:00:00Z\"";
+            let meant = meant(text).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+            format!("`{text}` is not {wanted}{meant}")
+        })
     }
+}
+
+/// What whoever typed a duration without its sign, a day or a moment without its zone has probably meant.
+fn meant(text: &str) -> Option<String> {
+    let ago = || Span::parse(text).map(|_| format!("-{}", text.trim()));
+    // A day alone is its midnight.
+    let moment = || text.parse::<jiff::civil::DateTime>().ok().map(|moment| format!("{moment}Z"));
+    ago().or_else(moment)
 }
 
 #[derive(Debug, Deserialize)]
@@ -179,5 +189,12 @@ mod tests {
         assert_eq!(resolve("2023-11-14T00:00:00Z").as_second(), 1_699_920_000);
         assert_eq!(resolve("1999-01-01T00:00:00Z"), now - RETENTION);
         assert!(start("yesterday").is_err() && start("1h").is_err() && start("").is_err());
+        for (typed, meant) in [
+            ("24h", "did you mean `-24h`?"),
+            ("2026-01-31", "did you mean `2026-01-31T00:00:00Z`?"),
+            ("2026-01-31T08:00", "did you mean `2026-01-31T08:00:00Z`?"),
+        ] {
+            assert!(start(typed).unwrap_err().ends_with(meant), "{:?}", start(typed));
+        }
     }
 }

@@ -55,7 +55,7 @@ pub async fn bind(directory: &Path) -> Option<Socket> {
         Ok(socket) => Some(socket),
         Err(err) => {
             tracing::warn!(
-                directory = %directory.display(), err = chain(&err),
+                directory = %directory.display(), error = chain(&err),
                 "there is no control socket: commands such as `replay` cannot reach this daemon"
             );
             None

@@ -24,6 +24,8 @@ use crate::{
 /// Idle connections are dropped before the load balancers on the way forget them (60 s and more).
 const IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(25);
 const HTTP2_PING: std::time::Duration = std::time::Duration::from_secs(20);
+/// What rustls-platform-verifier says, whose error is not a type that could be asked.
+const NO_AUTHORITIES: &str = "No CA certificates were loaded";
 
 /// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,15 @@ pub enum ClientError {
         path: std::path::PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// There is nobody whose word for a server could be taken.
+    #[error(
+        "this machine has no certificate authorities, so org {org} cannot be known by its certificate: install them \
+         (`apt-get install ca-certificates`), or name a file with one in `orgs.{org}.http.ca_file`"
+    )]
+    NoAuthorities {
+        /// The org.
+        org: String,
     },
     /// TLS or the proxy cannot be set up.
     #[error("cannot set up HTTP for org {org}: {reason}")]
@@ -206,6 +217,7 @@ impl Transport {
 fn build_http(org: &OrgConfig) -> Result<reqwest::Client, ClientError> {
     let HttpConfig { connect_timeout, read_timeout, total_timeout, ca_file, proxy, .. } = &org.http;
     let broken = |err: reqwest::Error| ClientError::Http { org: org.name.clone(), reason: chain(&err) };
+    let is_plain = org.url.scheme() == "http" && proxy.is_none();
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("oktabus/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -223,7 +235,14 @@ fn build_http(org: &OrgConfig) -> Result<reqwest::Client, ClientError> {
         let proxy = reqwest::Proxy::all(proxy.clone()).map_err(broken)?;
         builder = builder.proxy(with_password(proxy, org)?);
     }
-    builder.build().map_err(broken)
+    if is_plain {
+        // A simulator on loopback is not known by a certificate, and a machine without authorities can have one.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|err| match chain(&err) {
+        reason if reason.contains(NO_AUTHORITIES) => ClientError::NoAuthorities { org: org.name.clone() },
+        reason => ClientError::Http { org: org.name.clone(), reason },
+    })
 }
 
 /// The password of the proxy is read once: a proxy has no rotation that could not wait for a restart.

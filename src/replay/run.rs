@@ -83,7 +83,7 @@ impl Replay {
         let summary = tally.summary(&name);
         let last = match worked {
             Err(err) => {
-                tracing::error!(replay = name, err = chain(&err), "the replay cannot go on");
+                tracing::error!(replay = name, error = chain(&err), "the replay cannot go on");
                 Report::Failed { reason: chain(&err) }
             }
             Ok(()) if tally.is_finished() => {

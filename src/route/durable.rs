@@ -62,7 +62,7 @@ impl Durable {
         if self.status.state_failed(&chain(err)) {
             tracing::error!(
                 route = self.status.name(),
-                err = chain(err),
+                error = chain(err),
                 "what is delivered cannot be kept, so the route does not move; trying again"
             );
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::SinkConfig,
     event::Origin,
-    sink::{Sink, SinkError},
+    sink::{Sink, SinkClass, SinkError},
     state::SinkMark,
     stream::Backoff,
     telemetry::{chain, metrics},
@@ -21,6 +21,8 @@ use crate::{
 /// The first and the longest wait between attempts to bring a sink up.
 pub(super) const SINK_RETRY_FIRST: Duration = Duration::from_secs(1);
 pub(super) const SINK_RETRY_MAX: Duration = Duration::from_secs(30);
+
+const NOT_OPEN: &str = "the sink cannot be used; trying again";
 
 /// Opens the sink where `mark` says that it stood. None: told to stop.
 pub(crate) async fn open_sink(
@@ -42,6 +44,13 @@ pub(crate) async fn open_sink(
 fn report(status: &RouteStatus, err: &SinkError) {
     metrics::sink_failure(status.name(), class_name(err.class()));
     if status.sink_failed(&chain(err)) {
-        tracing::error!(route = status.name(), err = chain(err), "the sink cannot be used; trying again");
+        let (route, class, error) = (status.name(), class_name(err.class()), chain(err));
+        match err.class() {
+            SinkClass::Transient => tracing::warn!(route, class, error, "{}", NOT_OPEN),
+            // Somebody must do something.
+            SinkClass::Authentication | SinkClass::Configuration => {
+                tracing::error!(route, class, error, "{}", NOT_OPEN);
+            }
+        }
     }
 }

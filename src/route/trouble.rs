@@ -68,6 +68,8 @@ pub(super) fn essence(text: &str) -> String {
     essence
 }
 
+const NO_EVENTS: &str = "Okta gives no events; trying again";
+
 /// Notes in `status`, metrics and, if it is news, the log that a request failed and is tried again.
 pub(crate) fn report_okta(status: &RouteStatus, error: &OktaError) {
     let class = match error.class() {
@@ -80,7 +82,15 @@ pub(crate) fn report_okta(status: &RouteStatus, error: &OktaError) {
     let remedy = error.remedy().unwrap_or_default();
     let trouble = if remedy.is_empty() { chain(error) } else { format!("{}: {remedy}", chain(error)) };
     if status.okta_failed(&trouble, error.essence()) {
-        tracing::warn!(route = status.name(), class, "{trouble}; trying again");
+        match error.class() {
+            Class::Retry(_) => {
+                tracing::warn!(route = status.name(), class, error = trouble, "{}", NO_EVENTS);
+            }
+            // Somebody must do something.
+            Class::Permanent | Class::Authentication | Class::Configuration => {
+                tracing::error!(route = status.name(), class, error = trouble, "{}", NO_EVENTS);
+            }
+        }
     }
 }
 

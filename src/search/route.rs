@@ -310,7 +310,11 @@ impl SearchRoute {
     fn tell_spool(&self, err: &SpoolError) {
         metrics::state_failure(self.name());
         if self.status.state_failed(&chain(err)) {
-            tracing::error!(route = self.name(), err = chain(err), "the window cannot be kept; trying again");
+            tracing::error!(
+                route = self.name(),
+                error = chain(err),
+                "the window cannot be kept; trying again"
+            );
         }
     }
 }

@@ -95,7 +95,7 @@ impl Search {
             (at_work, standing.covered.values().min().copied().unwrap_or(covered))
         };
         if let Err(err) = self.remove_unneeded(&at_work, &self.known_path(covered)) {
-            tracing::warn!(search = self.config.name, %err, "spools that are not needed any more cannot be removed");
+            tracing::warn!(search = self.config.name, error = %err, "spools that are not needed any more cannot be removed");
         }
     }
 
@@ -107,7 +107,7 @@ impl Search {
             Ok(Some(spool)) => return Ok(spool),
             Ok(None) => {}
             Err(err) => {
-                tracing::warn!(search = self.config.name, err = chain(&err), "the window is read again");
+                tracing::warn!(search = self.config.name, error = chain(&err), "the window is read again");
             }
         }
         self.read(run, status, path).await

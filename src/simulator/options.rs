@@ -15,6 +15,9 @@ pub struct Options {
     pub listen: SocketAddr,
     /// The same seed gives the same people, ids and events.
     pub seed: u64,
+    /// Another seed for what happens to these people; the same seed if not set. An org that is started again has new
+    /// events then, and not those that whoever listens has seen.
+    pub story_seed: Option<u64>,
     /// How many events the log holds at the start.
     pub backlog: usize,
     /// How far back the backlog reaches. The default stays clear of the 7 days that a request
@@ -64,6 +67,7 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8780)),
             seed: 1,
+            story_seed: None,
             backlog: 10_000,
             backlog_span: Duration::from_hours(6 * 24),
             rate: 5.0,

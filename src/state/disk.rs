@@ -160,7 +160,8 @@ mod tests {
             .find(|path| matches!(require_own(Path::new(path)), Err(StateError::Owner { .. })));
         let Some(other) = others else { return chown_and_refuse() };
         let told = require_own(Path::new(other)).unwrap_err().to_string();
-        assert!(told.contains("belongs to user") && told.contains("chown"), "{told}");
+        assert!(told.contains("belongs to user") && told.contains("`state.path`"), "{told}");
+        assert!(!told.contains("chown"), "nobody should give the system's own directories away: {told}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub enum StateError {
     /// The directory is somebody else's.
     #[error(
         "the state directory {path} belongs to user {owner}, and this process runs as user {us}: \
-         run it as that user (`sudo -u '#{owner}' oktabus …`), or give the directory away (`chown -R {us} {path}`)"
+         run it as that user (`sudo -u '#{owner}' oktabus …`), or set `state.path` to a directory of its own"
     )]
     Owner {
         /// The directory.

@@ -80,7 +80,7 @@ pub(super) fn open(places: Places, opening: Opening) -> Result<Store, StateError
     disk::require_closed(disk::parent(&places.witness))?;
     if let Some(weakness) = disk::weakness(&places.directory) {
         let state = places.directory.display();
-        tracing::warn!(%state, "the state is kept in {weakness}: keep it on a local disk");
+        tracing::warn!(%state, place = weakness, "the state is not kept on a local disk: move it to one");
     }
     match opening {
         Opening::Trusted | Opening::Existing => open_trusted(places),
@@ -112,7 +112,7 @@ fn open_trusted(places: Places) -> Result<Store, StateError> {
         }
         Judgement::Trusted { warnings } => {
             for warning in warnings {
-                tracing::warn!(state = %places.directory.display(), "{warning}");
+                tracing::warn!(state = %places.directory.display(), warning, "the state is taken up with a warning");
             }
             identity_of(&found)
         }

@@ -10,6 +10,7 @@
 
 use std::path::PathBuf;
 
+use super::{StateError, disk};
 use crate::config::StateConfig;
 
 /// Where the parts of a state are.
@@ -34,6 +35,18 @@ impl Places {
 
     pub(super) fn tally(&self) -> PathBuf {
         self.directory.join("tally")
+    }
+
+    /// Refuses a directory that a daemon of this user could not use, if there is one. Creates and changes nothing.
+    pub fn require_usable(&self) -> Result<(), StateError> {
+        if !self.directory.exists() {
+            return Ok(());
+        }
+        if !self.directory.is_dir() {
+            return Err(StateError::NotADirectory(self.directory.clone()));
+        }
+        disk::require_own(&self.directory)?;
+        disk::require_room(&self.directory)
     }
 
     /// Where dead letters are kept.

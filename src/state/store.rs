@@ -243,7 +243,7 @@ impl Store {
             };
             if !is_told {
                 tracing::warn!(
-                    err = chain(&err),
+                    error = chain(&err),
                     "the witness of the state cannot be written; the store goes on without"
                 );
             }

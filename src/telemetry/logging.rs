@@ -1,7 +1,6 @@
 //! The set-up of logging: to standard error, for people or for programs. What came from outside is cleaned here.
 
-use std::io::IsTerminal as _;
-
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::{
     EnvFilter,
     field::MakeExt as _,
@@ -23,24 +22,24 @@ pub enum LogStyle {
     Json,
 }
 
-/// Starts logging for the whole process at `level`, a level or directives. `OKTABUS_LOG` overrides it, with the syntax of
-/// tracing-subscriber's `EnvFilter`. A second call changes nothing.
+/// Starts logging for the whole process at `level`, a level or directives that the configuration let through. A second
+/// call changes nothing.
 pub fn start(level: &str, style: LogStyle) {
-    let filter = EnvFilter::try_from_env("OKTABUS_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(level));
     let started = match style {
         LogStyle::Json => {
             let lines = fmt::layer().json().flatten_event(true);
             registry.with(lines.with_writer(|| PrintableJson(std::io::stderr()))).try_init()
         }
         LogStyle::Human => {
-            let is_terminal = std::io::stderr().is_terminal();
-            let lines = fmt::layer().with_ansi(is_terminal).with_target(false).fmt_fields(fields());
+            // A terminal, unless NO_COLOR and the like say otherwise.
+            let is_coloured = AutoStream::choice(&std::io::stderr()) != ColorChoice::Never;
+            let lines = fmt::layer().with_ansi(is_coloured).with_target(false).fmt_fields(fields());
             registry.with(lines.with_writer(std::io::stderr)).try_init()
         }
     };
-    if let Err(err) = started {
-        tracing::debug!(%err, "logging was started before");
+    if let Err(error) = started {
+        tracing::debug!(%error, "logging was started before");
     }
 }
 
@@ -107,5 +106,33 @@ mod tests {
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert!(line["text"].as_str().unwrap().ends_with("\u{1b}[2J\u{202e}"), "nothing is lost: {text}");
+    }
+
+    #[test]
+    fn what_went_wrong_is_the_field_error_everywhere() {
+        let mut found = Vec::new();
+        let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                let events = text.split("tracing::").skip(1).map(|rest| rest.split(");").next().unwrap());
+                let is_other = |event: &str| {
+                    event
+                        .split('"')
+                        .next()
+                        .unwrap()
+                        .split([',', '(', '\n'])
+                        .map(str::trim)
+                        .any(|field| field == "err" || field == "%err" || field.starts_with("err ="))
+                };
+                found.extend(events.filter(|event| is_other(event)).map(|_| path.clone()));
+            }
+        }
+        assert!(found.is_empty(), "fields that are not called `error`: {found:?}");
     }
 }

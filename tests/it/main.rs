@@ -5,6 +5,7 @@
 
 mod command;
 mod daemon;
+mod documentation;
 mod format;
 mod okta;
 mod replay;

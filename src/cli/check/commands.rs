@@ -1,14 +1,15 @@
 //! What commands need: the org's answers, the queue, the places of outcomes and of the audit, and those who are protected.
 //! Changes nothing anywhere.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde::de::IgnoredAny;
 
 use super::{Row, ask_log, failed_row};
 use crate::{
     command::{Failed, execute::Executor, intake::Intake, outlet::Outlet},
-    config::{AuditConfig, CommandsConfig, DestinationConfig, Scope},
+    config::{AuditConfig, CommandsConfig, DestinationConfig, Scope, SinkConfig},
+    event::subject::overlap,
     okta::{Client, OktaError, Target, apps, groups, users},
     sink::{
         Finding,
@@ -21,6 +22,27 @@ use crate::{
 pub(super) fn in_words(commands: &CommandsConfig) -> impl Iterator<Item = Row> {
     let what = what(commands);
     commands.in_words().into_iter().map(move |text| Row::good(what.clone(), text))
+}
+
+/// Addresses for secrets that a stream of events takes, and keeps for whoever reads it.
+pub(super) fn exposed(commands: &CommandsConfig, sinks: &BTreeMap<String, SinkConfig>) -> Vec<Row> {
+    let SinkConfig::Nats(outcomes) = &commands.outcomes.sink else { return Vec::new() };
+    let mut rows = Vec::new();
+    for sink in sinks.values() {
+        let SinkConfig::Nats(sink) = sink else { continue };
+        let subjects = sink.subject.wildcard(None);
+        let is_among = |address: &String| sink.bus.name == outcomes.bus.name && overlap(address, &subjects);
+        let private = commands.reveal.private.iter().map(ToString::to_string);
+        rows.extend(private.filter(is_among).map(|address| {
+            let text = format!(
+                "`{address}` is private, and among the subjects `{subjects}` of the sink {}: whoever reads its stream \
+                 would read the secrets; choose another address",
+                sink.name
+            );
+            Row::warning(what(commands), text)
+        }));
+    }
+    rows
 }
 
 /// Asks the org for one of each kind of thing that `commands` look at.

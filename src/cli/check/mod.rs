@@ -1,6 +1,7 @@
 //! `oktabus check`: proves a configuration against the real org and the real buses, without publishing anything.
 
 mod commands;
+mod machine;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -100,6 +101,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     let now = Timestamp::now();
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
+    rows.extend(config.commands.values().flat_map(|commands| commands::exposed(commands, &config.sinks)));
     if arguments.offline {
         rows.extend(clients.values().flat_map(|client| access_rows(client)));
     } else {
@@ -110,6 +112,9 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
         for commands in config.commands.values() {
             rows.extend(commands::check_places(commands, &config.runtime.state.path).await);
         }
+    }
+    if !arguments.offline {
+        rows.extend(machine::rows(&config).await);
     }
     print(&render(&rows));
     let is_bad = rows.iter().any(|row| row.verdict == Verdict::Bad);

@@ -16,6 +16,7 @@ use crate::route::Snapshot;
 const CONFIG: &str = include_str!("../../../config/demo.toml");
 
 const BOLD: Style = Style::new().effects(Effects::BOLD);
+const WARNING: Style = AnsiColor::Yellow.on_default();
 const ACCENT: Style = AnsiColor::Cyan.on_default();
 
 /// An active user of the simulated org, whose people depend on the seed alone.
@@ -108,10 +109,18 @@ impl Layout {
     }
 
     pub(super) fn farewell(&self, routes: &[Snapshot]) -> String {
-        let mut text = format!("\n{BOLD}Done.{BOLD:#} Delivered, each with a durable cursor behind proof:\n");
-        for route in routes {
-            let Snapshot { route, delivered, generation, .. } = route;
+        let mut text = match routes.iter().filter(|route| route.trouble().is_some()).count() {
+            0 => format!("\n{BOLD}Done.{BOLD:#} Delivered, each with a durable cursor behind proof:\n"),
+            count => {
+                format!("\n{BOLD}Not all was delivered:{BOLD:#} {count} route(s) had a trouble to the end.\n")
+            }
+        };
+        for snapshot in routes {
+            let Snapshot { route, delivered, generation, .. } = snapshot;
             text.push_str(&format!("  {route:20} {delivered:>8} events, cursor generation {generation}\n"));
+            if let Some(trouble) = snapshot.trouble() {
+                text.push_str(&format!("  {:20} {WARNING}{trouble}{WARNING:#}\n", ""));
+            }
         }
         let program = program();
         let (archive, config) = (self.archive(), self.config_file());

@@ -48,6 +48,8 @@ pub(super) async fn demo(arguments: DemoArguments) -> Exit {
         backlog: arguments.backlog,
         rate: arguments.rate,
         rate_limit: REQUESTS_A_MINUTE,
+        // A broker that had an earlier demo would take the same events for copies.
+        story_seed: Some(fastrand::u64(..)),
         ..Options::default()
     };
     let simulator = match Simulator::start(options).await {

@@ -161,6 +161,7 @@ fn refuse(err: &ReadError) -> Exit {
     match err {
         // A reader that has gone away is no failure of ours.
         ReadError::Take(TakeError::Print(err)) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+        ReadError::Take(TakeError::Print(_)) => fail(Exit::Unprinted, err),
         ReadError::Take(_) | ReadError::Okta(_) => fail(Exit::Unavailable, err),
     }
 }

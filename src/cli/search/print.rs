@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{
+    super::table::columns_of,
     Output,
     read::{Take, TakeError},
     row::{COLUMNS, Row},
@@ -93,7 +94,8 @@ fn write_row(out: &mut impl Write, cells: [&str; TABLE.len()]) -> io::Result<()>
     for (cell, (_, width)) in cells.into_iter().zip(TABLE) {
         // What a terminal would take for a command must not reach it.
         let cell: String = cell.chars().filter(|c| !c.is_control()).collect();
-        line.push_str(&format!("{cell:width$}  "));
+        let room = width.saturating_sub(columns_of(&cell));
+        line.push_str(&format!("{cell}{:room$}  ", ""));
     }
     writeln!(out, "{}", line.trim_end())
 }

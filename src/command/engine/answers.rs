@@ -107,7 +107,7 @@ impl Answers {
         tracing::warn!(
             commands = self.config.name,
             command_id = outcome.command_id,
-            err = chain(err),
+            error = chain(err),
             "the outcome goes to where outcomes go, and not to where the command asks"
         );
     }

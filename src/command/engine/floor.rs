@@ -131,7 +131,7 @@ impl Floor {
             Err(err) => {
                 // A bug in one command; it was not acknowledged, and comes again.
                 metrics::panic(&self.office.config.name);
-                tracing::error!(commands = self.office.config.name, %err, "a command panicked: this is a bug; it is tried again");
+                tracing::error!(commands = self.office.config.name, error = %err, "a command panicked: this is a bug; it is tried again");
                 (err.id(), Ok(()))
             }
         };

@@ -21,7 +21,7 @@ pub(super) async fn forget_now_and_then(state: &State, remember: Duration) {
     loop {
         ticks.tick().await;
         if let Err(err) = forget(state, remember).await {
-            tracing::warn!(err = chain(&err), "old commands are not forgotten yet");
+            tracing::warn!(error = chain(&err), "old commands are not forgotten yet");
         }
     }
 }

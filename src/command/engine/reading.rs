@@ -42,7 +42,7 @@ pub(super) async fn read(
         };
         match opened {
             Ok(opened) => {
-                tracing::info!(commands = config.name, "{}", intake.in_words());
+                tracing::info!(commands = config.name, intake = intake.in_words(), "commands are read");
                 break opened;
             }
             Err(err) => fails(status, &err),

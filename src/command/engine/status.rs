@@ -214,7 +214,12 @@ impl EngineStatus {
             standing.troubles.insert(trouble, text.to_owned()).as_deref() != Some(text)
         };
         if is_news {
-            tracing::warn!(commands = self.name, what = trouble.name(), "{text}; trying again");
+            tracing::warn!(
+                commands = self.name,
+                what = trouble.name(),
+                error = text,
+                "commands are kept from being carried out; trying again"
+            );
         }
     }
 

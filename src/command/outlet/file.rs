@@ -51,7 +51,7 @@ impl FileOutlet {
         let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
         let finished = tokio::task::spawn_blocking(move || writer.finish_unless_empty()).await;
         if let Err(err) = finished.map_err(io::Error::other) {
-            tracing::error!(sink = self.name, %err, "the file writer ended abnormally");
+            tracing::error!(sink = self.name, error = %err, "the file writer ended abnormally");
         }
     }
 }

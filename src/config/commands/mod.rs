@@ -5,7 +5,7 @@ mod words;
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
-pub(super) use understand::{Places, RawCommands, understand};
+pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
 use crate::{

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{
     super::{
         BusConfig, Problem, SinkConfig,
+        load::Understood,
         problem::did_you_mean,
         quantity::Span,
         route::refers,
@@ -64,22 +65,10 @@ struct RawIntake {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[serde(rename_all = "lowercase")]
 enum BusKind {
     Kafka,
     Nats,
-}
-
-impl TryFrom<String> for BusKind {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "kafka" => Ok(Self::Kafka),
-            "nats" => Ok(Self::Nats),
-            _ => Err(format!("`{text}` is not a kind of bus: there are `kafka` and `nats`")),
-        }
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -129,7 +118,7 @@ const DEFAULT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 pub(in crate::config) struct Places<'a> {
     pub(in crate::config) orgs: &'a BTreeSet<&'a str>,
     pub(in crate::config) buses: &'a Buses,
-    pub(in crate::config) sinks: &'a BTreeMap<String, SinkConfig>,
+    pub(in crate::config) sinks: &'a Understood<SinkConfig>,
     /// Where the state is, if that was understood.
     pub(in crate::config) state: Option<&'a Path>,
 }
@@ -335,9 +324,11 @@ fn destination(
     places: &Places<'_>,
     allow: &[ActionPattern],
 ) -> Result<DestinationConfig, Problem> {
-    let sink = places.sinks.get(&raw.sink).ok_or_else(|| {
-        let names = places.sinks.keys().map(String::as_str);
-        let hint = did_you_mean(&raw.sink, names);
+    if places.sinks.broken.contains(&raw.sink) {
+        return Err(Problem::consequence());
+    }
+    let sink = places.sinks.values.get(&raw.sink).ok_or_else(|| {
+        let hint = did_you_mean(&raw.sink, places.sinks.names());
         Problem::new("sink", format!("there is no sink `{}`{hint}", raw.sink))
     })?;
     let (key, text, used_as, own) = match (sink, raw.subject, raw.topic) {

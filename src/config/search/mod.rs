@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use query::{Order, SearchQuery};
-pub(super) use understand::{RawSearch, understand};
+pub(super) use understand::understand;
 
 use super::{RouteConfig, Start};
 use crate::schedule::Schedule;

@@ -119,7 +119,7 @@ impl Authenticator {
                 let err = crate::telemetry::chain(&err);
                 tracing::error!(
                     org,
-                    err,
+                    error = err,
                     "the secret was read again and cannot be used; going on with the one before"
                 );
             }

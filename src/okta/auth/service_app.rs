@@ -230,7 +230,7 @@ impl ServiceApp {
                 let remedy = err.remedy().unwrap_or_default();
                 tracing::warn!(
                     org,
-                    err = chain(&err),
+                    error = chain(&err),
                     remedy,
                     left_s,
                     "cannot replace the access token; the one in use is good for a while yet"

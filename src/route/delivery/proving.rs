@@ -64,7 +64,7 @@ impl<F: Feed> Delivery<F> {
             if status.state_failed(&chain(err)) {
                 tracing::error!(
                     route = status.name(),
-                    err = chain(err),
+                    error = chain(err),
                     "the batch is not proved; trying again"
                 );
             }

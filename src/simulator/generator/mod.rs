@@ -70,9 +70,13 @@ impl Generator {
     /// A generator whose backlog ends at `started_ms`.
     pub(super) fn new(options: &Options, started_ms: i64) -> Self {
         let mut rng = Rng::with_seed(options.seed);
+        let cast = Cast::new(&mut rng);
+        if let Some(seed) = options.story_seed {
+            rng = Rng::with_seed(seed);
+        }
         Self {
             timeline: Timeline::new(options, started_ms),
-            cast: Cast::new(&mut rng),
+            cast,
             deck: Deck::new(),
             rng,
             pending: BTreeMap::new(),

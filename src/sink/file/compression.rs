@@ -82,7 +82,7 @@ fn work(
         let closed = match closed {
             Ok(closed) => closed,
             Err(err) => {
-                tracing::error!(sink = files.sink, err = %err.source, "{}", err.action);
+                tracing::error!(sink = files.sink, error = %err.source, "{}", err.action);
                 continue;
             }
         };
@@ -92,7 +92,7 @@ fn work(
             }
             if let Err(err) = compress(files, &file.path, compression, is_ending) {
                 tracing::error!(
-                    sink = files.sink, file = %file.path.display(), err = %err.source,
+                    sink = files.sink, file = %file.path.display(), error = %err.source,
                     "{}; it stays as it is until the next file is closed", err.action
                 );
             }

@@ -27,7 +27,7 @@ pub(super) fn drop_copies(files: &OwnFiles, proved: &Proved) {
             Ok(true) => drop_copy(files, aside),
             Ok(false) => {}
             Err(err) => {
-                tracing::debug!(file = %aside.path.display(), %err, "a file that was set aside cannot be looked at");
+                tracing::debug!(file = %aside.path.display(), error = %err, "a file that was set aside cannot be looked at");
             }
         }
     }
@@ -39,7 +39,7 @@ fn drop_copy(files: &OwnFiles, aside: &OwnFile) {
             sink = files.sink, file = %aside.path.display(),
             "every line that was set aside there has been delivered again: the copy was removed"
         ),
-        Err(err) => tracing::debug!(file = %aside.path.display(), %err, "a copy stays"),
+        Err(err) => tracing::debug!(file = %aside.path.display(), error = %err, "a copy stays"),
     }
 }
 

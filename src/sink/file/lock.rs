@@ -71,7 +71,7 @@ impl Lock {
         if self.is_in_place()
             && let Err(err) = fs::remove_file(&self.path)
         {
-            tracing::debug!(lock = %self.path.display(), %err, "the lock's file stays");
+            tracing::debug!(lock = %self.path.display(), error = %err, "the lock's file stays");
         }
     }
 }

@@ -109,7 +109,7 @@ impl File {
     pub(super) async fn close(self) {
         drop(self.requests);
         if let Err(err) = self.task.await {
-            tracing::error!(sink = self.name, %err, "the file writer ended abnormally");
+            tracing::error!(sink = self.name, error = %err, "the file writer ended abnormally");
         }
     }
 

@@ -137,7 +137,7 @@ impl Writer {
             Health::Lost(_) if is_proved_one => {
                 let next = take_up_after(&self.files, &self.proved.name)?;
                 if let Err(err) = self.current.take_back(self.proved.length) {
-                    tracing::debug!(file = %self.current.path.display(), %err, "what was not proved stays in it");
+                    tracing::debug!(file = %self.current.path.display(), error = %err, "what was not proved stays in it");
                 }
                 next
             }
@@ -160,7 +160,7 @@ impl Writer {
     pub(crate) fn finish_unless_empty(self) {
         let is_empty = self.current.length == 0 && self.current.require_ours().is_ok();
         if is_empty && let Err(err) = std::fs::remove_file(&self.current.path) {
-            tracing::debug!(file = %self.current.path.display(), %err, "an empty file stays");
+            tracing::debug!(file = %self.current.path.display(), error = %err, "an empty file stays");
         }
         self.finish();
     }

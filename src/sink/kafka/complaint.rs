@@ -45,9 +45,11 @@ impl Complaint {
 pub(crate) fn log(name: &str, level: RDKafkaLogLevel, facility: &str, line: &str) {
     match level {
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-            tracing::debug!(sink = name, facility, "librdkafka: {line}");
+            tracing::debug!(sink = name, facility, line, "librdkafka says something");
         }
-        _ if facility == OTHER_KIND => tracing::debug!(sink = name, facility, "librdkafka: {line}"),
-        _ => tracing::warn!(sink = name, facility, "librdkafka: {line}"),
+        _ if facility == OTHER_KIND => {
+            tracing::debug!(sink = name, facility, line, "librdkafka says something");
+        }
+        _ => tracing::warn!(sink = name, facility, line, "librdkafka complains"),
     }
 }

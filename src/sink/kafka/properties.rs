@@ -47,7 +47,10 @@ const REFUSED: [(&str, &str); 7] = [
     ("retries", "a message given up would be lost; what stalls is shown in the status instead"),
     ("queuing.strategy", "messages with one key must stay in order"),
     ("delivery.report.only.error", "a message counts as delivered only once the cluster says so"),
-    ("transactional.id", "transactions belong to the sink's `delivery` setting"),
+    (
+        "transactional.id",
+        "oktabus makes no transactions: it delivers at least once, each message with an id of its own",
+    ),
 ];
 
 /// What must hold for a consumer whatever the user sets.

@@ -4,7 +4,7 @@
 use std::{error::Error, io};
 
 use async_nats::{
-    ConnectError, ConnectErrorKind,
+    ConnectError, ConnectErrorKind, ServerAddr,
     jetstream::{
         self, ErrorCode,
         context::{PublishError, PublishErrorKind},
@@ -108,7 +108,7 @@ pub(crate) fn of_jetstream(sink: &str, stream: &str, error: &jetstream::Error) -
 
 /// Why a connection to `bus` could not be made.
 pub(super) fn of_connect(sink: &str, bus: &NatsBus, error: &ConnectError) -> SinkError {
-    let (sink, bus) = (sink.to_owned(), &bus.name);
+    let (sink, servers, bus) = (sink.to_owned(), &bus.servers, &bus.name);
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation => {
             SinkError::Refused { sink, reason: format!("{error}: check `auth` of bus `{bus}`") }
@@ -124,8 +124,14 @@ pub(super) fn of_connect(sink: &str, bus: &NatsBus, error: &ConnectError) -> Sin
         _ if is_tls(error) => {
             SinkError::Refused { sink, reason: format!("{error}: check `servers` and `tls` of bus `{bus}`") }
         }
-        _ => SinkError::Unreachable { sink, reason: error.to_string() },
+        _ => SinkError::Unreachable { sink, reason: format!("{}: {error}", addresses(servers)) },
     }
+}
+
+/// Where a connection was tried, without what a URL may have of a user.
+fn addresses(servers: &[String]) -> String {
+    let servers = servers.iter().filter_map(|server| server.parse::<ServerAddr>().ok());
+    servers.map(|server| format!("{}:{}", server.host(), server.port())).collect::<Vec<_>>().join(", ")
 }
 
 /// A handshake that fails comes as an I/O error with the TLS library's error inside.

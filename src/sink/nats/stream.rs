@@ -52,7 +52,7 @@ pub(crate) async fn find_or_create(
     let config = &stream.cached_info().config;
     require(sink, config, subjects)?;
     for warning in warnings(config) {
-        tracing::warn!(sink = sink.name, "{}", warning.text);
+        tracing::warn!(sink = sink.name, warning = warning.text, "the stream may not keep what it is given");
     }
     Ok(stream)
 }

@@ -74,3 +74,40 @@ async fn a_search_is_shown_with_its_slots_and_tried() {
         assert_eq!(lines[1].contains("FAIL"), code != 0, "{}", lines[1]);
     }
 }
+
+#[cfg(feature = "nats")]
+#[tokio::test]
+async fn a_connection_that_fails_is_told_with_host_and_port() {
+    let okta = format!("127.0.0.1:{}", crate::support::tools::free_port());
+    let nats = format!("127.0.0.1:{}", crate::support::tools::free_port());
+    let workplace = Workplace::with_orgs(&format!(
+        "[orgs.acme]\nurl = \"http://{okta}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\n\
+         [streams.log]\norg = \"acme\"\nroutes = [{{ sink = \"nats\" }}]\n\
+         [buses.nats]\nkind = \"nats\"\nservers = [\"nats://{nats}\"]\n\
+         [sinks.nats]\nkind = \"nats\"\nstream = \"OKTA\"\n"
+    ));
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(69), "{}{}", said.stdout, said.stderr);
+    for (row, address) in [("stream log", okta), ("sink nats", nats)] {
+        let line = said.stdout.lines().find(|line| line.contains(row)).unwrap();
+        assert!(line.contains("FAIL") && line.contains(&address), "{line}");
+    }
+}
+
+#[cfg(feature = "nats")]
+#[tokio::test]
+async fn secrets_that_would_be_kept_among_the_events_are_warned_of() {
+    let org = "[orgs.acme]\ndomain = \"acme.okta.com\"\nauth = { token_file = \"{dir}/token\" }\n";
+    let rest = "[streams.log]\norg = \"acme\"\nroutes = [{ sink = \"events\" }]\n\
+                [buses.nats]\nkind = \"nats\"\nservers = [\"nats://nats-1:4222\"]\n\
+                [sinks.events]\nkind = \"nats\"\nstream = \"OKTA\"\n\
+                [commands.hr]\norg = \"acme\"\nallow = [\"*\"]\nreply_to = [\"okta-replies.>\"]\n\
+                outcomes = { sink = \"events\", subject = \"okta.acme.outcomes.{action}\" }\n";
+    for (private, is_warned) in [("okta.acme.replies.private.*", true), ("okta-replies.private.*", false)] {
+        let reveal = format!("reveal = {{ allowed = true, private = [\"{private}\"] }}\n");
+        let workplace = Workplace::with_orgs(&format!("{org}{rest}{reveal}"));
+        let said = workplace.oktabus(&["check", "--offline"]).await;
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert_eq!(said.stdout.contains("would read the secrets"), is_warned, "{}", said.stdout);
+    }
+}

@@ -15,8 +15,10 @@ mod https;
 mod isolation;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod manners;
 #[cfg(feature = "nats")]
 mod metrics;
+mod mistakes;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]

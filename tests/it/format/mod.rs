@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{
     daemon::Workplace,
-    judges::{program, run},
+    judges::{node, program, run},
     okta::Okta,
     tools::tool,
 };
@@ -54,7 +54,7 @@ async fn judge_ocsf(rendered: String) -> Verdict {
 
 async fn judge_ecs(rendered: String) -> Verdict {
     tool("judges-ecs-node/node_modules");
-    let mut command = Command::new("node");
+    let mut command = Command::new(node());
     command.arg(program("ecs/judge.mjs"));
     verdict(command, rendered).await
 }

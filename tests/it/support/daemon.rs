@@ -263,7 +263,8 @@ impl Daemon {
         self.signal("-HUP").await;
     }
 
-    async fn signal(&self, name: &str) {
+    /// Sends it a signal by its name, such as `-USR1`.
+    pub(crate) async fn signal(&self, name: &str) {
         let pid = self.id().to_string();
         let status = Command::new("kill").args([name, &pid]).status().await.unwrap();
         assert!(status.success());

@@ -75,7 +75,7 @@ impl Context {
         }
         if let Err(err) = consumer.commit(&list, mode) {
             self.desk.state().offsets.commits_failed();
-            tracing::debug!(intake = self.name, %err, "offsets were not committed; they will be again");
+            tracing::debug!(intake = self.name, error = %err, "offsets were not committed; they will be again");
         }
         true
     }
@@ -135,7 +135,7 @@ impl ConsumerContext for Context {
         if let Rebalance::Assign(partitions) = rebalance
             && let Err(err) = consumer.resume(partitions)
         {
-            tracing::warn!(intake = self.name, %err, "partitions that have come may not be read");
+            tracing::warn!(intake = self.name, error = %err, "partitions that have come may not be read");
         }
     }
 }

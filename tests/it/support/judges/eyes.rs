@@ -8,7 +8,7 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout},
 };
 
-use super::program;
+use super::{node, program};
 use crate::support::{
     okta::{Okta, TOKEN},
     tools::tool,
@@ -35,14 +35,14 @@ impl Eyes {
         let configuration = json!({ "orgUrl": okta.url(), "token": TOKEN }).to_string();
         tool("judges-okta-node/node_modules");
         tool("judges-okta-python/python");
-        let mut node = Command::new("node");
-        node.arg(program("okta/eyes.mjs")).arg(&configuration);
+        let mut javascript = Command::new(node());
+        javascript.arg(program("okta/eyes.mjs")).arg(&configuration);
         let mut python = Command::new("python3");
         python.arg(program("okta/eyes.py")).arg(&configuration);
         // The SDK takes plain http for a mistake otherwise.
         python.env("OKTA_TESTING_TESTINGDISABLEHTTPSCHECK", "true");
         python.env("OKTA_TESTING_DISABLEHTTPSCHECK", "true");
-        Self { node: Eye::open(node), python: Eye::open(python) }
+        Self { node: Eye::open(javascript), python: Eye::open(python) }
     }
 
     /// What both see of what is asked about: a question as `tests/judges/okta/eyes.mjs` takes it.

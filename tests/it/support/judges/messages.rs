@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::judge;
+use super::{judge, node};
 use crate::support::tools::tool;
 
 /// What a judge said: one JSON value a line.
@@ -14,5 +14,5 @@ pub(crate) async fn messages_judge(arguments: &[&str], input: &str) -> Vec<Value
 /// What AsyncAPI's parser has against `document`; it must have nothing.
 pub(crate) async fn asyncapi_judge(document: &str) {
     tool("judges-asyncapi-node/node_modules");
-    assert_eq!(judge("node", "asyncapi/judge.mjs", &[], document).await, [] as [Value; 0]);
+    assert_eq!(judge(&node(), "asyncapi/judge.mjs", &[], document).await, [] as [Value; 0]);
 }

@@ -35,6 +35,12 @@ pub(crate) async fn run(command: Command, input: String) -> (bool, String, Strin
     (output.status.success(), String::from_utf8(output.stdout).unwrap(), complaints)
 }
 
+/// The Node.js that `tests/setup` installed, where the machine's own is too old; else the machine's.
+pub(crate) fn node() -> String {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools/node/bin/node");
+    if ours.exists() { ours.display().to_string() } else { "node".to_owned() }
+}
+
 /// Where the program of a judge is.
 pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges").join(name)

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::program;
+use super::{node, program};
 use crate::support::{
     tls::choose_provider,
     tools::{Process, free_port, tool},
@@ -37,7 +37,7 @@ pub(crate) struct Key {
 impl Key {
     /// A new one: `RSA`, `P-256`, `P-384` or `P-521`.
     pub(crate) fn generate(kind: &str) -> Self {
-        let output = Command::new("node").arg(program("okta/keys.mjs")).arg(kind).output().unwrap();
+        let output = Command::new(node()).arg(program("okta/keys.mjs")).arg(kind).output().unwrap();
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
     }
 
@@ -83,7 +83,7 @@ impl TokenServer {
         let url = format!("http://127.0.0.1:{port}");
         let client = json!({ "client_id": CLIENT_ID, "jwks": key.jwks(), "alg": algorithm, "dpop": dpop });
         tool("judges-okta-node/node_modules");
-        let mut command = Command::new("node");
+        let mut command = Command::new(node());
         command.arg(program("okta/token_server.mjs")).args([&port, &client.to_string()]);
         let mut process = Process::start(&command, &directory.path().join("log"));
         let http = reqwest::Client::new();
@@ -138,7 +138,7 @@ async fn run_python(script: &str, configuration: Value) -> Value {
 
 async fn run_node(script: &str, configuration: Value) -> Value {
     tool("judges-okta-node/node_modules");
-    let mut command = Command::new("node");
+    let mut command = Command::new(node());
     command.arg(program(script));
     said(command, configuration).await
 }
