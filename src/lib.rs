@@ -13,6 +13,7 @@ pub mod event;
 pub mod format;
 pub mod invariant;
 pub mod okta;
+mod random;
 pub mod replay;
 pub mod route;
 pub mod schedule;
