@@ -126,6 +126,15 @@ fn is_bare(url: &Url) -> bool {
     url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(domain)) => domain == "localhost",
+        None => false,
+    }
+}
+
 /// The admin console has a host of its own, under which there is no API.
 fn refuse_console(url: &Url) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
@@ -138,15 +147,9 @@ fn refuse_console(url: &Url) -> Result<(), String> {
 fn from_url(text: &str) -> Result<Url, Problem> {
     let problem = |reason: String| Problem::new("url", reason);
     let url = Url::parse(text).map_err(|err| problem(format!("`{text}`: {err}")))?;
-    let is_loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(domain)) => domain == "localhost",
-        None => false,
-    };
     match url.scheme() {
         "https" => {}
-        "http" if is_loopback => {}
+        "http" if is_loopback(&url) => {}
         "http" => {
             return Err(problem(format!(
                 "`{text}`: the token would travel in the clear; http is for loopback only"
@@ -164,9 +167,6 @@ fn from_url(text: &str) -> Result<Url, Problem> {
 fn http(raw: RawHttp) -> Result<HttpConfig, Problem> {
     let default = HttpConfig::default();
     let span = |span: Option<Span>, default| span.map_or(default, |Span(span)| span);
-    let parse = |proxy: String| {
-        proxy.parse().map_err(|err| Problem::new("proxy", format!("`{proxy}` is not a URL: {err}")))
-    };
     let body_max_bytes = match raw.body_max {
         Some(Bytes(bytes)) => usize::try_from(bytes)
             .map_err(|_| Problem::new("body_max", "this is more than fits into memory"))?,
@@ -178,8 +178,27 @@ fn http(raw: RawHttp) -> Result<HttpConfig, Problem> {
         total_timeout: span(raw.total_timeout, default.total_timeout),
         body_max_bytes,
         ca_file: raw.ca_file,
-        proxy: raw.proxy.map(parse).transpose()?,
+        proxy: raw.proxy.as_deref().map(proxy).transpose()?,
     })
+}
+
+/// What it has may be a password, so it is not shown.
+fn proxy(text: &str) -> Result<Url, Problem> {
+    let problem = |reason: String| Problem::new("proxy", reason);
+    let url: Url = text.parse().map_err(|err| problem(format!("this is not a URL: {err}")))?;
+    match url.scheme() {
+        "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h" => Ok(url),
+        scheme => Err(problem(format!(
+            "`{scheme}` is no kind of proxy: use http, https, socks5, or socks5h to let the proxy look names up"
+        ))),
+    }
+}
+
+impl OrgConfig {
+    /// Whether the org is on this machine, as a simulated one is: no proxy leads there.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.url)
+    }
 }
 
 #[cfg(test)]
