@@ -70,7 +70,7 @@ impl Reading {
             let page_room = Arc::clone(&self.page_room).acquire_owned().await.ok()?;
             match self.reader.step().await {
                 Step::Read(read) => {
-                    let (is_tail, is_end) = (read.page.is_tail(), read.page.is_end());
+                    let (is_tail, is_end) = (read.is_tail, read.is_end);
                     self.hand_over(read, page_room).await?;
                     if is_end && self.until_caught_up {
                         return None;
@@ -100,7 +100,7 @@ impl Reading {
 
     async fn hand_over(&mut self, read: Read, page_room: OwnedSemaphorePermit) -> Option<()> {
         self.status.okta_answered();
-        self.status.enter(if read.page.is_tail() { Phase::AtTail } else { Phase::Reading });
+        self.status.enter(if read.is_tail { Phase::AtTail } else { Phase::Reading });
         // A single page larger than all the room must pass too.
         let units = (read.page.events.size_bytes() / UNIT_BYTES).min(self.units_max);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
