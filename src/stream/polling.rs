@@ -78,9 +78,15 @@ impl Polling {
         self.attention.reset();
     }
 
-    /// Begins anew at a URL that asks by time.
+    /// Begins anew at a URL that asks by time: what was read there before is no circle.
     pub(super) fn resume(&mut self, url: Url) {
         self.link = url;
+        self.asked.clear();
+    }
+
+    /// Follows a link that leads nowhere, which is no progress.
+    pub(super) fn go_round(&mut self, next: Url) {
+        self.link = next;
     }
 
     /// Something else than a page came. Only if Okta itself refuses its own link, the link is given up.

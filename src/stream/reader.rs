@@ -96,6 +96,12 @@ impl Reader {
         &self.stream
     }
 
+    /// What will be asked next.
+    #[cfg(test)]
+    pub(super) fn link(&self) -> &Url {
+        self.polling.link()
+    }
+
     /// Makes one request. May be dropped at any time: nothing moves before the page is there.
     pub async fn step(&mut self) -> Step {
         let fresh_since = self.stream.poll_began_at();
@@ -106,7 +112,7 @@ impl Reader {
         match self.take(page, fresh_since) {
             Some(read) => Step::Read(read),
             None => {
-                // Whoever asks again wants another answer, not this one from the cache.
+                // Whoever asks again wants another answer, not the one from the cache.
                 self.stream.forget(self.polling.link()).await;
                 self.fail(Arc::new(OktaError::StuckLink))
             }
@@ -125,6 +131,8 @@ impl Reader {
         }
         let has_news = known.len() < page.events.len();
         if !page.events.is_empty() && self.polling.is_going_round(&page.next, has_news) {
+            // The link is followed all the same, after a wait: it may lead on the next time.
+            self.polling.go_round(page.next.clone());
             return None;
         }
         self.horizon.page_read(page.answered_at, page.was_end());

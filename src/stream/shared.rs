@@ -38,14 +38,19 @@ impl Stream {
     /// The stream of `config`, read through `client`.
     pub fn new(config: StreamConfig, client: Arc<Client>) -> Self {
         let source = Arc::clone(&client);
-        Self::with_source(config, client, source)
-    }
-
-    /// The same, whose pages come from `source`.
-    pub(super) fn with_source(config: StreamConfig, client: Arc<Client>, source: Arc<dyn LogSource>) -> Self {
         // Nobody would ever use what is kept for a single route.
         let is_shared = config.routes.len() > 1;
         let cache = if is_shared { PageCache::new(config.page_cache_bytes) } else { PageCache::none() };
+        Self::with_source(config, client, source, cache)
+    }
+
+    /// The same, whose pages come from `source`.
+    pub(super) fn with_source(
+        config: StreamConfig,
+        client: Arc<Client>,
+        source: Arc<dyn LogSource>,
+        cache: PageCache,
+    ) -> Self {
         let start = config.start.resolve(Timestamp::now(), logs::RETENTION);
         Self { config, client, source, cache, begun_at: Instant::now(), start }
     }

@@ -1,5 +1,7 @@
 //! The real daemon against a simulated org: what a user relies on, seen from outside.
 
+#[cfg(feature = "nats")]
+mod catching_up;
 mod check;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod check_commands;
@@ -12,8 +14,10 @@ mod demo;
 mod faults;
 mod https;
 mod isolation;
+mod links;
 #[cfg(feature = "nats")]
 mod nats;
+mod proxies;
 #[cfg(feature = "nats")]
 mod redaction;
 #[cfg(all(feature = "kafka", feature = "nats"))]
