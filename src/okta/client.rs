@@ -27,6 +27,8 @@ use crate::config::OrgConfig;
 
 /// How old may be what a change was decided by when it is sent.
 const STALE_AFTER: Duration = Duration::from_secs(2);
+/// The most bytes of an answer other than a page of events: Okta's longest lists have 200 users.
+const JSON_BYTES_MAX: usize = 16 << 20;
 /// Attempts at one request, at most: connections break, tokens expire, nonces change. Each has a cause that the next
 /// attempt does away with.
 const ATTEMPTS_MAX: u32 = 4;
@@ -273,6 +275,13 @@ fn refusal(reply: &Reply) -> OktaError {
     OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
 }
 
+/// What is read whole takes many times the memory of its bytes, so it is held to fewer of them than a page of events.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, OktaError> {
+    if body.len() > JSON_BYTES_MAX {
+        return Err(OktaError::NotAsAsked(format!(
+            "it has {} bytes, more than any list of Okta's",
+            body.len()
+        )));
+    }
     serde_json::from_slice(body).map_err(|err| OktaError::NotAsAsked(format!("JSON: {err}")))
 }
