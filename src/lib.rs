@@ -14,6 +14,7 @@ pub mod format;
 pub mod invariant;
 pub mod okta;
 pub mod permissions;
+mod random;
 pub mod replay;
 pub mod route;
 pub mod schedule;

@@ -146,6 +146,15 @@ fn is_bare(url: &Url) -> bool {
     url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(domain)) => domain == "localhost",
+        None => false,
+    }
+}
+
 /// The admin console has a host of its own, under which there is no API.
 fn refuse_console(url: &Url) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default();
@@ -159,15 +168,9 @@ fn from_url(text: &str) -> Result<Url, Problem> {
     let problem = |reason: String| Problem::new("url", reason);
     let shown = address::shown(text);
     let url = Url::parse(text).map_err(|err| problem(format!("`{shown}`: {err}")))?;
-    let is_loopback = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(domain)) => domain == "localhost",
-        None => false,
-    };
     match url.scheme() {
         "https" => {}
-        "http" if is_loopback => {}
+        "http" if is_loopback(&url) => {}
         "http" => {
             return Err(problem(format!(
                 "`{shown}`: the token would travel in the clear; http is for loopback only"
@@ -211,19 +214,26 @@ fn http(raw: RawHttp, secrets: Secrets) -> Result<HttpConfig, Problem> {
         total_timeout: span(raw.total_timeout, default.total_timeout),
         body_max_bytes,
         ca_file: raw.ca_file,
-        proxy: raw.proxy.map(|proxy| proxy_url(&proxy)).transpose()?,
+        proxy: raw.proxy.as_deref().map(proxy_url).transpose()?,
         proxy_auth,
     })
 }
 
-fn proxy_url(proxy: &str) -> Result<Url, Problem> {
-    let shown = address::shown(proxy);
-    if address::has_userinfo(proxy) {
-        let reason =
-            format!("`{shown}` has a user or a password in it: use `proxy_user` and `proxy_password_file`");
-        return Err(Problem::new("proxy", reason));
+fn proxy_url(text: &str) -> Result<Url, Problem> {
+    let problem = |reason: String| Problem::new("proxy", reason);
+    let shown = address::shown(text);
+    if address::has_userinfo(text) {
+        return Err(problem(format!(
+            "`{shown}` has a user or a password in it: use `proxy_user` and `proxy_password_file`"
+        )));
     }
-    proxy.parse().map_err(|err| Problem::new("proxy", format!("`{shown}` is not a URL: {err}")))
+    let url: Url = text.parse().map_err(|err| problem(format!("`{shown}` is not a URL: {err}")))?;
+    match url.scheme() {
+        "http" | "https" | "socks4" | "socks4a" | "socks5" | "socks5h" => Ok(url),
+        scheme => Err(problem(format!(
+            "`{scheme}` is no kind of proxy: use http, https, socks5, or socks5h to let the proxy look names up"
+        ))),
+    }
 }
 
 fn proxy_auth(user: Option<String>, password: Given, secrets: Secrets) -> Result<Option<ProxyAuth>, Problem> {
@@ -235,6 +245,13 @@ fn proxy_auth(user: Option<String>, password: Given, secrets: Secrets) -> Result
     let password = password.understand("proxy_password", secrets)?;
     secrets.try_read_line(&password).map_err(|err| Problem::new("proxy_password", chain(&err)))?;
     Ok(Some(ProxyAuth { user, password }))
+}
+
+impl OrgConfig {
+    /// Whether the org is on this machine, as a simulated one is: no proxy leads there.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.url)
+    }
 }
 
 #[cfg(test)]

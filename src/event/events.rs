@@ -25,6 +25,13 @@ struct Entry {
     identity: Option<Box<str>>,
 }
 
+impl Entry {
+    /// Bytes that it has outside the page's body.
+    fn copied_bytes(&self) -> usize {
+        self.fields.copied_bytes() + self.identity.as_deref().map_or(0, str::len)
+    }
+}
+
 /// Why a body is not a page of events.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
@@ -39,23 +46,34 @@ pub enum EventsError {
     /// The positions in a page are 32 bits wide.
     #[error("the body has {0} bytes, more than a page can have")]
     TooLarge(usize),
+    /// Whoever answers so is not Okta, or means no good: what is kept of an event takes more memory than `0,`.
+    #[error("the page has more than the {0} events that were asked for")]
+    TooMany(usize),
 }
 
 impl Events {
     /// Cuts `body`, a JSON array, into its events. Only a body that is not such an array is an error: what stands in
     /// an event never is. Bytes that are not UTF-8 are replaced by U+FFFD, because JSON has no other way to carry them.
     pub fn parse(body: Bytes) -> Result<Self, EventsError> {
+        Self::parse_at_most(body, usize::MAX)
+    }
+
+    /// The same of an answer from outside, which may have `events_max` events: reading stops at one more.
+    pub fn parse_at_most(body: Bytes, events_max: usize) -> Result<Self, EventsError> {
         let size = body.len();
         if u32::try_from(size).is_err() {
             return Err(EventsError::TooLarge(size));
         }
-        let not_an_array = |at_byte| EventsError::NotAnArray { size_bytes: size, at_byte };
+        let refused = |fault| match fault {
+            Fault::NotAnArray { at_byte } => EventsError::NotAnArray { size_bytes: size, at_byte },
+            Fault::TooMany => EventsError::TooMany(events_max),
+        };
         if let Ok(text) = str::from_utf8(&body) {
-            let entries = entries(text).map_err(not_an_array)?;
+            let entries = entries(text, events_max).map_err(refused)?;
             return Ok(Self { body, entries });
         }
         let repaired = String::from_utf8_lossy(&body).into_owned();
-        let entries = entries(&repaired).map_err(not_an_array)?;
+        let entries = entries(&repaired, events_max).map_err(refused)?;
         Ok(Self { body: Bytes::from(repaired), entries })
     }
 
@@ -105,7 +123,8 @@ impl Events {
 
     /// Bytes that the page keeps in memory.
     pub fn size_bytes(&self) -> usize {
-        self.body.len() + self.entries.capacity() * size_of::<Entry>()
+        let copies: usize = self.entries.iter().map(Entry::copied_bytes).sum();
+        self.body.len() + self.entries.capacity() * size_of::<Entry>() + copies
     }
 
     /// The event at `index`, in Okta's order.
@@ -120,21 +139,38 @@ impl Events {
     }
 }
 
-/// Reads the array in one pass: where each event ends is known once its members are read. The error is where `body`
-/// ceases to be such an array.
-fn entries(body: &str) -> Result<Vec<Entry>, usize> {
+/// Why cutting stopped.
+enum Fault {
+    /// Where the body ceases to be an array.
+    NotAnArray {
+        at_byte: usize,
+    },
+    TooMany,
+}
+
+impl From<usize> for Fault {
+    fn from(at_byte: usize) -> Self {
+        Self::NotAnArray { at_byte }
+    }
+}
+
+/// Reads the array in one pass: where each event ends is known once its members are read.
+fn entries(body: &str, events_max: usize) -> Result<Vec<Entry>, Fault> {
     let mut entries = Vec::new();
     let mut at = expect(body, 0, b'[')?;
     if byte_at(body, at) == Some(b']') {
-        return end(body, at, entries);
+        return Ok(end(body, at, entries)?);
     }
     loop {
+        if entries.len() == events_max {
+            return Err(Fault::TooMany);
+        }
         let (fields, length) = Fields::read(&body[at..], body).ok_or(at)?;
         entries.push(Entry { raw: position(at)?..position(at + length)?, fields, identity: None });
         at = skip_space(body, at + length);
         match byte_at(body, at) {
             Some(b',') => at = expect(body, at, b',')?,
-            _ => return end(body, at, entries),
+            _ => return Ok(end(body, at, entries)?),
         }
     }
 }
@@ -298,6 +334,43 @@ mod tests {
         }
         assert!(parse("[]").is_empty() && parse(" [ ] ").is_empty());
         assert_eq!(parse(r#"[1,"x",null,{"uuid":"u"}]"#).len(), 4);
+    }
+
+    #[test]
+    fn more_events_than_were_asked_for_are_refused_before_they_take_memory() {
+        let parse = |events: usize| {
+            let body = format!("[{}]", vec!["0"; events].join(","));
+            Events::parse_at_most(body.into(), 1_000)
+        };
+        assert_eq!(parse(1_000).unwrap().len(), 1_000);
+        for events in [1_001, 20_000_000] {
+            assert!(matches!(parse(events), Err(EventsError::TooMany(1_000))), "{events}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_an_event_never_refuses_the_page() {
+        for event in [
+            r#"{"uuid":"\ud800","severity":"WARN"}"#,
+            r#"{"\udc00":1,"severity":"WARN"}"#,
+            r#"{"uuid":1e999,"outcome":-1e999,"actor":[1e999],"severity":"WARN"}"#,
+            r#"{"actor":{"id":"\ud800\ud800","type":1e999},"target":[{"type":"User","id":1e999}],"severity":"WARN"}"#,
+            r#"{"actor":{"\ud800":"x"},"transaction":1e999,"severity":"WARN"}"#,
+            r#"{"uuid":99999999999999999999999999,"severity":"WARN"}"#,
+        ] {
+            let events = parse(&format!("[{event},{{\"uuid\":\"next\"}}]"));
+            assert_eq!(events.get(0).unwrap().severity(), Some("WARN"), "{event}");
+            assert!(events.get(0).unwrap().identity().starts_with("sha256-"), "{event}");
+            assert_eq!(events.get(0).unwrap().raw(), event);
+            assert_eq!(events.get(1).unwrap().uuid(), Some("next"), "{event}");
+        }
+    }
+
+    #[test]
+    fn copies_count_as_memory() {
+        let plain = parse(r#"[{"uuid":"aaaaaaaaaaaaaaaa"}]"#).size_bytes();
+        let escaped = parse(r#"[{"uuid":"aaaaaaaaaa\u0061"}]"#).size_bytes();
+        assert_eq!(escaped, plain + 11);
     }
 
     #[test]

@@ -6,6 +6,9 @@
 use std::{borrow::Cow, fmt, marker::PhantomData, ops::Range};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::readable::readable;
 
 /// A piece of text in the page's body, or a copy of it where JSON escapes kept it from being borrowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +36,13 @@ impl Text {
             Self::Absent => None,
             Self::At(range) => body.get(range.start as usize..range.end as usize),
             Self::Unescaped(text) => Some(text),
+        }
+    }
+
+    fn copied_bytes(&self) -> usize {
+        match self {
+            Self::Absent | Self::At(_) => 0,
+            Self::Unescaped(text) => text.len(),
         }
     }
 }
@@ -64,8 +74,23 @@ impl Fields {
     /// with them. A value that is no object has no members; None if there is no value at all.
     pub(super) fn read(rest: &str, body: &str) -> Option<(Self, usize)> {
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Lenient<Members<'_>>>();
-        let Lenient(members) = values.next()?.ok()?;
-        let fields = Self {
+        match values.next()? {
+            Ok(Lenient(members)) => Some((Self::of(members, body), values.byte_offset())),
+            Err(_) => Self::read_odd(rest),
+        }
+    }
+
+    /// The same of a value that is JSON by its grammar and has members that cannot be held.
+    fn read_odd(rest: &str) -> Option<(Self, usize)> {
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+        let readable = readable(values.next()?.ok()?.get());
+        let Lenient(members) = serde_json::from_str::<Lenient<Members<'_>>>(&readable).ok()?;
+        // Nothing of a copy stands in the body.
+        Some((Self::of(members, ""), values.byte_offset()))
+    }
+
+    fn of(members: Members<'_>, body: &str) -> Self {
+        Self {
             uuid: Text::locate(members.uuid, body),
             published: Text::locate(members.published, body),
             event_type: Text::locate(members.event_type, body),
@@ -75,8 +100,34 @@ impl Fields {
             target_user_id: Text::locate(members.target_user.0, body),
             session_id: Text::locate(members.session.into_id(), body),
             transaction_id: Text::locate(members.transaction.id, body),
-        };
-        Some((fields, values.byte_offset()))
+        }
+    }
+
+    /// Bytes that the members have outside the page's body.
+    pub(super) fn copied_bytes(&self) -> usize {
+        let Self {
+            uuid,
+            published,
+            event_type,
+            severity,
+            outcome,
+            actor_id,
+            target_user_id,
+            session_id,
+            transaction_id,
+        } = self;
+        let all = [
+            uuid,
+            published,
+            event_type,
+            severity,
+            outcome,
+            actor_id,
+            target_user_id,
+            session_id,
+            transaction_id,
+        ];
+        all.into_iter().map(Text::copied_bytes).sum()
     }
 }
 

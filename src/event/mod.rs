@@ -10,6 +10,7 @@ mod fields;
 mod missing;
 mod party;
 mod printable;
+mod readable;
 mod redaction;
 pub(crate) mod subject;
 mod template;

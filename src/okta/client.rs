@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::{
     Method, StatusCode,
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK},
@@ -27,6 +27,8 @@ use crate::config::OrgConfig;
 
 /// How old may be what a change was decided by when it is sent.
 const STALE_AFTER: Duration = Duration::from_secs(2);
+/// The most bytes of an answer other than a page of events: Okta's longest lists have 200 users.
+const JSON_BYTES_MAX: usize = 16 << 20;
 /// Attempts at one request, at most: connections break, tokens expire, nonces change. Each has a cause that the next
 /// attempt does away with.
 const ATTEMPTS_MAX: u32 = 4;
@@ -108,7 +110,13 @@ impl Client {
 
     /// By how much Okta's clock is ahead of ours, as far as it is known.
     pub fn clock_ahead(&self) -> SignedDuration {
-        SignedDuration::from_secs(self.transport.clock_ahead_seconds())
+        SignedDuration::from_secs(self.transport.clock().ahead_s())
+    }
+
+    /// What Okta's clock shows, as far as it is known.
+    pub fn okta_now(&self) -> Timestamp {
+        let epoch_s = self.transport.clock().now().epoch_s;
+        Timestamp::from_second(epoch_s).unwrap_or_else(|_| Timestamp::now())
     }
 
     /// How we identify ourselves, in words, as far as it is known now.
@@ -128,7 +136,7 @@ impl Client {
         if reply.status != StatusCode::OK {
             return Err(refusal(&reply));
         }
-        Ok(Answer { next: self.next_link(&reply.headers)?, body: reply.body })
+        Ok(Answer { next: self.next_link(&reply.headers, url)?, body: reply.body })
     }
 
     /// Where `target` is.
@@ -201,7 +209,9 @@ impl Client {
                 }
                 decided_at = Instant::now();
             }
-            let reply = match self.attempt(turn, &sending, &credential).await {
+            // Only now: what is signed says when it was, and waiting may have taken a minute.
+            let signed = self.transport.clock().now();
+            let reply = match self.attempt(turn, &sending, &credential, signed.epoch_s).await {
                 Ok(reply) => reply,
                 // What only looks may be repeated.
                 Err(Failure::Broken(_)) if is_get && !has_broken && attempts_left > 0 => {
@@ -212,7 +222,8 @@ impl Client {
                 Err(Failure::NotTaken(_)) if !is_get && attempts_left > 0 => continue,
                 Err(failure) => return Err(failure.into_error()),
             };
-            let verdict = self.auth.judge(&credential, &reply, &self.transport).await;
+            let clock_error_s = self.transport.clock().error_s(signed);
+            let verdict = self.auth.judge(&credential, &reply, clock_error_s).await;
             if verdict == Verdict::TryAgain && attempts_left > 0 {
                 continue;
             }
@@ -225,10 +236,10 @@ impl Client {
         turn: Turn,
         sending: &Sending<'_>,
         credential: &Credential,
+        epoch_s: i64,
     ) -> Result<Reply, Failure> {
         let Sending { method, url, body, .. } = *sending;
-        // Only now: what is signed says when it was, and waiting may have taken a minute.
-        let authorization = credential.headers(method, url, self.transport.okta_epoch_seconds())?;
+        let authorization = credential.headers(method, url, epoch_s)?;
         let mut request = self.transport.request(method.clone(), url).header(ACCEPT, "application/json");
         if let Some(body) = body {
             // Okta answers 411 to a POST without a length, be it 0.
@@ -238,7 +249,8 @@ impl Client {
         self.transport.send(turn, request.headers(authorization)).await
     }
 
-    fn next_link(&self, headers: &HeaderMap) -> Result<Option<Url>, OktaError> {
+    /// The link to the next page of what was `asked`. One to anything else is not followed, be it in the same org.
+    fn next_link(&self, headers: &HeaderMap, asked: &Url) -> Result<Option<Url>, OktaError> {
         let lines = headers.get_all(LINK).iter().filter_map(|line| line.to_str().ok());
         let Some(target) = link::find(lines, "next") else { return Ok(None) };
         // A relative target is legal in RFC 8288.
@@ -246,6 +258,7 @@ impl Client {
         if !self.is_own(&next) {
             return Err(self.foreign(next.origin().ascii_serialization()));
         }
+        see_resource(&next, asked.path())?;
         Ok(Some(next))
     }
 
@@ -254,12 +267,28 @@ impl Client {
     }
 }
 
+/// Sees that `url` is of the resource at `path`: a link may come from outside, and a credential goes with it.
+pub(super) fn see_resource(url: &Url, path: &str) -> Result<(), OktaError> {
+    if url.path() == path {
+        return Ok(());
+    }
+    let at = |path: &str| url.origin().ascii_serialization() + path;
+    Err(OktaError::ForeignLink { found: at(url.path()), expected: at(path) })
+}
+
 fn refusal(reply: &Reply) -> OktaError {
     let request_id = header::request_id(&reply.headers);
     let challenge = header::challenge(&reply.headers);
     OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
 }
 
+/// What is read whole takes many times the memory of its bytes, so it is held to fewer of them than a page of events.
 fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, OktaError> {
+    if body.len() > JSON_BYTES_MAX {
+        return Err(OktaError::NotAsAsked(format!(
+            "it has {} bytes, more than any list of Okta's",
+            body.len()
+        )));
+    }
     serde_json::from_slice(body).map_err(|err| OktaError::NotAsAsked(format!("JSON: {err}")))
 }

@@ -49,6 +49,14 @@ pub enum OktaError {
         /// The configured limit.
         limit_bytes: usize,
     },
+    /// The task that asked has ended without an answer.
+    #[error("the request was broken off: {0}")]
+    BrokenOff(String),
+    /// A page with events whose link leads back to pages that were read, with nothing in them that is new.
+    #[error(
+        "the link does not move: okta gives events that were read before, and a link back to them; they are not delivered again"
+    )]
+    StuckLink,
     /// A success whose body is not what was asked for.
     #[error("the answer is not a page of events: {0}")]
     NotAPage(String),
@@ -67,14 +75,14 @@ pub enum OktaError {
     /// A polling answer always has a `next` link.
     #[error("the answer has no `next` link")]
     NoNextLink,
-    /// The `next` link points to another host, to which no credential may be sent.
+    /// The link points to another host or to something else than was asked for; no credential may be sent there.
     #[error(
         "the link points to {found}, not to {expected}: it is not followed; if the org has moved, change its `domain`"
     )]
     ForeignLink {
         /// Where it points.
         found: String,
-        /// The org.
+        /// The org, and what was asked for if the org is right.
         expected: String,
     },
     /// There is no credential. Everybody who waited for it hears the same.
@@ -103,6 +111,8 @@ impl OktaError {
             | Self::NotAPage(_)
             | Self::NotAsAsked(_)
             | Self::Overtaken
+            | Self::BrokenOff(_)
+            | Self::StuckLink
             | Self::NoNextLink => Class::Retry(None),
             Self::RateLimited { wait } => Class::Retry(Some(*wait)),
             Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
@@ -121,6 +131,8 @@ impl OktaError {
                 _ => matches!(status, 408 | 500..),
             },
             Self::TooLarge { .. }
+            | Self::BrokenOff(_)
+            | Self::StuckLink
             | Self::NotAPage(_)
             | Self::NotAsAsked(_)
             | Self::NoNextLink
@@ -173,6 +185,23 @@ impl OktaError {
         }
     }
 
+    /// Whether Okta says that it cannot go on from the link that was asked, so that asking again is of no use. Every other
+    /// refusal may be a proxy's, a credential's or a clock's, and pass. Okta documents no code for the System Log's links;
+    /// elsewhere it answers E0000029 for a cursor that it does not know, and its catalogue has E0000054 for pagination. A
+    /// link carries the parameters of the first request on, and their codes are those of any parameter, so there the
+    /// words have to tell.
+    pub fn refuses_link(&self) -> bool {
+        let Self::Status { status: 400, code: Some(code), summary, .. } = self else { return false };
+        match code.as_str() {
+            "E0000029" | "E0000054" => true,
+            "E0000001" | "E0000053" => {
+                let mut words = summary.split(|c: char| !c.is_alphanumeric());
+                words.any(|word| matches!(word, "after" | "since" | "cursor"))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether Okta gave a query up after its 30 seconds. It says so with the code of any internal error.
     pub fn is_query_timeout(&self) -> bool {
         matches!(self, Self::Status { status: 500, code: Some(code), .. } if code == "E0000009")
@@ -194,8 +223,13 @@ impl OktaError {
                 "the credential may not read the System Log: give the token's owner, or the service app, the Read-only or \
                  Report administrator role, and the app the scope okta.logs.read",
             ),
-            400 => Some("Okta does not accept the request: check the `filter`"),
+            400 => Some(
+                "Okta does not accept the request: check the `filter`; if it stays so, `oktabus state reset` begins the route \
+                 at a time",
+            ),
+            ..=299 => Some("does a proxy or a sign-in page of the network answer in Okta's place?"),
             300..=399 | 404 | 405 => Some("check the org's `domain`: this does not look like an Okta org"),
+            407 => Some("the proxy demands a credential: check `http.proxy` and HTTPS_PROXY"),
             _ => None,
         }
     }
@@ -238,7 +272,10 @@ fn class_of(status: u16, code: Option<&str>) -> Class {
         // Unsupported: what Okta does not do to this object, such as a group that an app fills.
         (501, Some("E0000060")) => Class::Permanent,
         (408 | 409 | 423 | 425 | 429, _) | (500.., _) => Class::Retry(None),
-        (300..=399 | 404 | 405, _) => Class::Configuration,
+        // Okta answers a look with 200: others stand in its place, and may leave it.
+        (..=299, _) => Class::Retry(None),
+        // 407: the proxy wants to know who asks.
+        (300..=399 | 404 | 405 | 407, _) => Class::Configuration,
         _ => Class::Permanent,
     }
 }
@@ -291,6 +328,38 @@ mod tests {
         assert_eq!(error(501, r#"{"errorCode":"E0000060"}"#).class(), Class::Permanent);
         assert_eq!(error(403, r#"{"errorCode":"E0000023"}"#).class(), Class::Permanent);
         assert_eq!(error(403, r#"{"errorCode":"E0000006"}"#).class(), Class::Authentication);
+    }
+
+    #[test]
+    fn only_paging_errors_of_okta_give_up_a_link() {
+        let refuses = |status, body: &str| error(status, body).refuses_link();
+        for body in [
+            r#"{"errorCode":"E0000029","errorSummary":"Invalid paging request.","errorCauses":[{"errorSummary":"Invalid cursor."}]}"#,
+            r#"{"errorCode":"E0000054","errorSummary":"Invalid pagination properties."}"#,
+            r#"{"errorCode":"E0000001","errorSummary":"Api validation failed","errorCauses":[{"errorSummary":"'after': must be valid"}]}"#,
+            r#"{"errorCode":"E0000053","errorSummary":"Invalid parameter: The since parameter is over 180 days prior to the current day."}"#,
+        ] {
+            assert!(refuses(400, body), "{body}");
+            assert!(!refuses(500, body) && !refuses(404, body) && !refuses(204, body), "{body}");
+        }
+        for body in [
+            "",
+            "<html>Bad Request</html>",
+            r#"{"errorCode":"E0000001","errorSummary":"Api validation failed: filter"}"#,
+            r#"{"errorCode":"E0000053","errorSummary":"field is not valid: thereafter"}"#,
+            r#"{"errorCode":"E0000031","errorSummary":"Invalid search criteria."}"#,
+            r#"{"error":"invalid_dpop_proof","error_description":"The DPoP proof JWT is issued in the future, after now."}"#,
+        ] {
+            assert!(!refuses(400, body), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_answer_of_okta_may_pass() {
+        for status in [100, 201, 204, 206, 299] {
+            assert_eq!(error(status, "").class(), Class::Retry(None), "{status}");
+        }
+        assert_eq!(error(407, "").class(), Class::Configuration);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod apps;
 mod auth;
 mod budget;
 mod client;
+mod clock;
 mod error;
 pub mod factors;
 pub mod groups;

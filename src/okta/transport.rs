@@ -1,10 +1,7 @@
 //! One HTTP exchange with the org: its budget, timeouts, size limit and clock. Knows no credential; redirects are not
 //! followed, so that none can be sent elsewhere.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-
 use bytes::{Bytes, BytesMut};
-use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use secrecy::ExposeSecret as _;
 use url::Url;
@@ -12,6 +9,7 @@ use url::Url;
 use super::{
     BudgetStatus, OktaError, Priority,
     budget::Bucket,
+    clock::OktaClock,
     header,
     turnstile::{Turn, Turnstiles},
 };
@@ -71,8 +69,7 @@ pub(super) struct Transport {
     http: reqwest::Client,
     org: OrgConfig,
     turnstiles: Turnstiles,
-    /// Seconds by which Okta's clock is ahead of ours.
-    clock_ahead: AtomicI64,
+    clock: OktaClock,
 }
 
 /// An answer, whatever its status.
@@ -112,7 +109,7 @@ impl Transport {
     pub(super) fn new(org: OrgConfig) -> Result<Self, ClientError> {
         let http = build_http(&org)?;
         let turnstiles = Turnstiles::new(org.name.clone(), org.budget_share);
-        Ok(Self { http, org, turnstiles, clock_ahead: AtomicI64::new(0) })
+        Ok(Self { http, org, turnstiles, clock: OktaClock::default() })
     }
 
     pub(super) fn org(&self) -> &OrgConfig {
@@ -129,14 +126,9 @@ impl Transport {
         self.org.url.origin().ascii_serialization()
     }
 
-    /// Seconds since 1970 by Okta's clock, as far as it is known: what we sign is judged by it.
-    pub(super) fn okta_epoch_seconds(&self) -> i64 {
-        Timestamp::now().as_second().saturating_add(self.clock_ahead.load(Ordering::Relaxed))
-    }
-
-    /// Seconds by which Okta's clock is ahead of ours.
-    pub(super) fn clock_ahead_seconds(&self) -> i64 {
-        self.clock_ahead.load(Ordering::Relaxed)
+    /// Okta's clock: what we sign is judged by it, and what it logs is stamped by it.
+    pub(super) fn clock(&self) -> &OktaClock {
+        &self.clock
     }
 
     /// How the budget of the System Log stands.
@@ -185,8 +177,7 @@ impl Transport {
     fn learn(&self, turn: Turn, status: StatusCode, headers: &HeaderMap) -> Result<(), OktaError> {
         let rate_limit = header::rate_limit(headers);
         if let Some(server) = rate_limit.server_epoch_seconds.and_then(|server| i64::try_from(server).ok()) {
-            let ahead = server.saturating_sub(Timestamp::now().as_second());
-            self.clock_ahead.store(ahead, Ordering::Relaxed);
+            self.clock.learn(server);
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
             return Err(OktaError::RateLimited { wait: turn.refused(rate_limit) });
@@ -231,9 +222,14 @@ fn build_http(org: &OrgConfig) -> Result<reqwest::Client, ClientError> {
     if let Some(path) = ca_file {
         builder = builder.tls_certs_merge(read_authorities(path)?);
     }
-    if let Some(proxy) = proxy {
-        let proxy = reqwest::Proxy::all(proxy.clone()).map_err(broken)?;
-        builder = builder.proxy(with_password(proxy, org)?);
+    match proxy {
+        // A proxy is a way to other machines; and to this one http is spoken, whose credential it would see.
+        _ if org.is_loopback() => builder = builder.no_proxy(),
+        Some(proxy) => {
+            let proxy = reqwest::Proxy::all(proxy.clone()).map_err(broken)?;
+            builder = builder.proxy(with_password(proxy, org)?);
+        }
+        None => {}
     }
     if is_plain {
         // A simulator on loopback is not known by a certificate, and a machine without authorities can have one.

@@ -20,7 +20,6 @@ mod trouble;
 
 use std::{future::Future, sync::Arc};
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use delivery::{Delivery, Stop};
@@ -136,9 +135,9 @@ impl Route {
         }
 
         let position = self.position(&cursor)?;
-        let mut reader = Reader::new(Arc::clone(&self.stream), position, cursor.cursor().recent.clone());
+        let mut reader = Reader::new(Arc::clone(&self.stream), position, &cursor.cursor().recent);
         if cursor.answers_another_question() {
-            let since = reader.resume_by_time(Timestamp::now());
+            let since = reader.resume_by_time();
             tracing::warn!(route = name, %since, "the stream's filter or org has changed: the route resumes by time");
         }
         tracing::info!(route = name, generation = cursor.generation(), "the route begins to read");

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{Instant, timeout},
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -80,11 +80,10 @@ impl Reading {
     async fn walk(&mut self) -> Option<()> {
         loop {
             let page_room = self.room(Arc::clone(&self.page_room).acquire_owned()).await?;
-            let asked_at = Instant::now();
             match self.reader.step().await {
                 Step::Read(read) => {
-                    let (is_tail, is_end) = (read.page.is_tail(), read.page.is_end());
-                    self.hand_over(read, asked_at, page_room).await?;
+                    let (is_tail, is_end) = (read.is_tail, read.is_end);
+                    self.hand_over(read, page_room).await?;
                     if is_end && self.until_caught_up {
                         return None;
                     }
@@ -112,22 +111,17 @@ impl Reading {
         }
     }
 
-    async fn hand_over(
-        &mut self,
-        read: Read,
-        asked_at: Instant,
-        page_room: OwnedSemaphorePermit,
-    ) -> Option<()> {
+    async fn hand_over(&mut self, read: Read, page_room: OwnedSemaphorePermit) -> Option<()> {
         let now = Timestamp::now();
         // First what is there, then what is not: in between nothing may seem to be delivered.
         let undelivered = oldest(&read.page.events, now).map(|oldest| self.status.undelivered(oldest));
-        self.status.read_to(if read.page.is_tail() {
-            Frontier::NothingSince(asked_at)
+        self.status.read_to(if read.is_tail {
+            Frontier::NothingSince(read.page.asked_at)
         } else {
             Frontier::MoreFrom(last(&read.page.events, now))
         });
         self.status.okta_answered();
-        self.status.enter(if read.page.is_tail() { Phase::AtTail } else { Phase::Reading });
+        self.status.enter(if read.is_tail { Phase::AtTail } else { Phase::Reading });
         // A single page larger than all the room must pass too.
         let units = (read.page.events.size_bytes() / UNIT_BYTES).min(self.units_max);
         let units = u32::try_from(units).unwrap_or(u32::MAX);

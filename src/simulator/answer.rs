@@ -61,9 +61,12 @@ impl Answer {
         Self::json(error.status, error.body(&format!("oae{id}")))
     }
 
-    /// A page for people, with the status of a success.
-    pub(super) fn web_page(html: &'static str) -> Self {
-        Self { content_type: "text/html", ..Self::json(StatusCode::OK, html.into()) }
+    /// A page for people. One without content has only the status.
+    pub(super) fn web_page(status: StatusCode, html: &'static str) -> Self {
+        if status == StatusCode::NO_CONTENT {
+            return Self::empty(status);
+        }
+        Self { content_type: "text/html", ..Self::json(status, html.into()) }
     }
 
     /// The same answer with rate-limit headers.

@@ -12,6 +12,8 @@ const MAX_ARMED: usize = 100;
 pub(super) const HEAVY_QUERY_MS: u64 = 30_000;
 /// How much a page can be padded.
 const MAX_MEBIBYTES: usize = 256;
+/// How many items a page can have.
+const MAX_ITEMS: usize = 100_000_000;
 
 /// Something that goes wrong, as it is armed over `POST /-/faults`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,8 +27,11 @@ pub(super) enum Fault {
     CutBody,
     /// Close the connection without an answer.
     DropConnection,
-    /// Answer 200 with a web page.
-    NotJson,
+    /// Answer with a web page, as what stands between client and org does.
+    NotJson {
+        #[serde(default = "default_page_status")]
+        status: u16,
+    },
     /// Answer another status, in Okta's body shape.
     Status { status: u16, error_code: Option<String> },
     /// Answer 429.
@@ -43,8 +48,12 @@ pub(super) enum Fault {
     Duplicates { events: usize },
     /// Answer polling with `[]` and a `next` link that differs from `self`, though there is more.
     EmptyPages,
-    /// Let the `next` link point at another host.
-    ForeignNext { host: String },
+    /// Let the `next` link point at another host, another path, or both.
+    ForeignNext { host: Option<String>, next_path: Option<String> },
+    /// Let the `next` link be the link that was asked, events or not.
+    StuckNext,
+    /// Let the page be an array of so many zeros.
+    ManyItems { items: usize },
     /// Insert an event that is not as it should be.
     OddEvent { oddity: Oddity },
     /// Pad the page with white space.
@@ -100,6 +109,8 @@ pub(super) enum Oddity {
     NumberUuid,
     /// The `actor` is a string.
     StringActor,
+    /// It says that it is of the year 2036.
+    FarFuture,
 }
 
 impl Oddity {
@@ -110,6 +121,10 @@ impl Oddity {
             Self::NumberUuid => {
                 r#"{"uuid":42,"eventType":"odd.event","published":"2024-08-13T15:58:20.353Z"}"#
             }
+            Self::FarFuture => concat!(
+                r#"{"uuid":"dc9fd3c0-598c-11ef-8478-000000000043","eventType":"odd.event","#,
+                r#""published":"2036-08-13T15:58:20.353Z"}"#
+            ),
             Self::StringActor => concat!(
                 r#"{"actor":"nobody","uuid":"dc9fd3c0-598c-11ef-8478-000000000042","#,
                 r#""eventType":"odd.event","published":"2024-08-13T15:58:20.353Z"}"#
@@ -143,8 +158,12 @@ pub(super) enum FaultError {
     TooMany,
     #[error("a body of {0} MiB is too much; use up to {MAX_MEBIBYTES}")]
     TooHuge(usize),
+    #[error("{0} items are too many; use up to {MAX_ITEMS}")]
+    TooManyItems(usize),
     #[error("{0} is not an HTTP status that can be answered; use 400 to 599")]
     Status(u16),
+    #[error("{0} is not an HTTP status with a body; use 200 to 599")]
+    PageStatus(u16),
 }
 
 /// All armed faults.
@@ -160,9 +179,13 @@ impl Faults {
             Fault::Status { status, .. } if !(400..=599).contains(&status) => {
                 return Err(FaultError::Status(status));
             }
+            Fault::NotJson { status } if !(200..=599).contains(&status) => {
+                return Err(FaultError::PageStatus(status));
+            }
             Fault::HugeBody { mebibytes } if mebibytes > MAX_MEBIBYTES => {
                 return Err(FaultError::TooHuge(mebibytes));
             }
+            Fault::ManyItems { items } if items > MAX_ITEMS => return Err(FaultError::TooManyItems(items)),
             _ => {}
         }
         let mut all = self.lock();
@@ -256,6 +279,10 @@ fn default_heavy_query_ms() -> u64 {
     HEAVY_QUERY_MS
 }
 
+fn default_page_status() -> u16 {
+    200
+}
+
 fn default_reset_seconds() -> i64 {
     30
 }
@@ -331,6 +358,8 @@ mod tests {
         let faults = Faults::default();
         assert!(faults.arm(armed(r#"{"kind":"status","status":200}"#)).is_err());
         assert!(faults.arm(armed(r#"{"kind":"huge_body","mebibytes":257}"#)).is_err());
+        assert!(faults.arm(armed(r#"{"kind":"not_json","status":101}"#)).is_err());
+        assert!(faults.arm(armed(r#"{"kind":"many_items","items":100000001}"#)).is_err());
         assert!(serde_json::from_str::<Armed>(r#"{"kind":"gremlins"}"#).is_err());
     }
 }

@@ -20,7 +20,7 @@ impl<'a> Links<'a> {
 
     /// The value of the header line for `self`.
     pub(super) fn this(&self) -> String {
-        self.line(self.base, self.parameters.iter().map(pair), "self")
+        line(self.base, self.path, self.parameters.iter().map(pair), "self")
     }
 
     /// The request's own token, or else that of a cursor, spelt in another way: it looks as if it
@@ -31,33 +31,42 @@ impl<'a> Links<'a> {
         token.replacen('_', "_0", 1)
     }
 
-    /// The value of the header line for `next`, on another host if a fault wants it so.
-    pub(super) fn next(&self, after: &str, foreign_host: Option<&str>) -> String {
-        let others = self.parameters.iter().map(pair).filter(|(name, _)| *name != AFTER);
-        let parameters = others.chain([(AFTER, after)]);
-        match foreign_host {
-            Some(host) => self.line(&format!("https://{host}"), parameters, "next"),
-            None => self.line(self.base, parameters, "next"),
-        }
+    /// The value of the header line for `next`.
+    pub(super) fn next(&self, after: &str) -> String {
+        self.next_elsewhere(after, None, None)
     }
 
-    fn line<'p>(
-        &self,
-        base: &str,
-        parameters: impl Iterator<Item = (&'p str, &'p str)>,
-        relation: &str,
-    ) -> String {
-        let mut line = format!("<{base}{}", self.path);
-        for (n, (name, value)) in parameters.enumerate() {
-            line.push(if n == 0 { '?' } else { '&' });
-            encode(name, &mut line);
-            line.push('=');
-            encode(value, &mut line);
-        }
-        // Writing to a string cannot fail.
-        let _ = write!(line, ">; rel=\"{relation}\"");
-        line
+    /// The same on another host or at another path, if a fault wants it so.
+    pub(super) fn next_elsewhere(&self, after: &str, host: Option<&str>, path: Option<&str>) -> String {
+        let others = self.parameters.iter().map(pair).filter(|(name, _)| *name != AFTER);
+        let parameters = others.chain([(AFTER, after)]);
+        let base = host.map(|host| format!("https://{host}"));
+        let base = base.as_deref().unwrap_or(self.base);
+        line(base, path.unwrap_or(self.path), parameters, "next")
     }
+
+    /// The value of the header line for a `next` that is the request's own link.
+    pub(super) fn next_is_this(&self) -> String {
+        line(self.base, self.path, self.parameters.iter().map(pair), "next")
+    }
+}
+
+fn line<'p>(
+    base: &str,
+    path: &str,
+    parameters: impl Iterator<Item = (&'p str, &'p str)>,
+    relation: &str,
+) -> String {
+    let mut line = format!("<{base}{path}");
+    for (n, (name, value)) in parameters.enumerate() {
+        line.push(if n == 0 { '?' } else { '&' });
+        encode(name, &mut line);
+        line.push('=');
+        encode(value, &mut line);
+    }
+    // Writing to a string cannot fail.
+    let _ = write!(line, ">; rel=\"{relation}\"");
+    line
 }
 
 fn pair((name, value): &(String, String)) -> (&str, &str) {
@@ -92,17 +101,18 @@ mod tests {
             r#"<https://acme.okta.com/api/v1/logs?limit=20&after=1_1&q=a%20%22b%22%2Cc>; rel="self""#
         );
         assert_eq!(
-            links.next("2_3", Some("evil.example.com")),
-            r#"<https://evil.example.com/api/v1/logs?limit=20&q=a%20%22b%22%2Cc&after=2_3>; rel="next""#
+            links.next_elsewhere("2_3", Some("evil.example.com"), Some("/x")),
+            r#"<https://evil.example.com/x?limit=20&q=a%20%22b%22%2Cc&after=2_3>; rel="next""#
         );
+        assert_eq!(links.next_is_this().replace("next", "self"), links.this());
     }
 
     #[test]
     fn a_followed_next_link_that_stays_equals_self() {
         let first = Links::new("http://a", LOGS, "since=2024-08-13T00:00:00Z&limit=5");
-        let next = first.next("2_3", None);
+        let next = first.next("2_3");
         let query = next.split_once('?').unwrap().1.split_once('>').unwrap().0;
         let second = Links::new("http://a", LOGS, query);
-        assert_eq!(second.this().replace("self", "next"), second.next("2_3", None));
+        assert_eq!(second.this().replace("self", "next"), second.next("2_3"));
     }
 }

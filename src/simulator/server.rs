@@ -160,7 +160,10 @@ fn answer_instead(fault: &Fault, quota: Quota) -> Option<Answer> {
     match fault {
         // Nothing is done, and nobody will see this.
         Fault::DropConnection => Some(Answer::empty(StatusCode::OK)),
-        Fault::NotJson => Some(Answer::web_page(WEB_PAGE).with_quota(quota)),
+        Fault::NotJson { status } => {
+            let status = StatusCode::from_u16(*status).ok()?;
+            Some(Answer::web_page(status, WEB_PAGE).with_quota(quota))
+        }
         Fault::RefuseCursor { .. } => Some(Answer::error(&OktaError::invalid_cursor()).with_quota(quota)),
         Fault::Status { status, error_code } => {
             let error = OktaError::for_status(StatusCode::from_u16(*status).ok()?);

@@ -14,7 +14,8 @@ pub struct Cursor {
     /// What was asked for when the link was given: the org's origin and the filter. A cursor of another question is
     /// not followed.
     pub question: String,
-    /// The latest `published` among all delivered events.
+    /// The latest `published` among all delivered events, as far as it is believed: never later than Okta's clock was,
+    /// and not because of a few events that claim more than those around them.
     pub published_max: Option<Timestamp>,
     /// When the cursor moved here.
     pub advanced_at: Timestamp,

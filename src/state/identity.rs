@@ -21,7 +21,7 @@ pub(super) struct StoreId(u128);
 impl StoreId {
     /// An id that no other store has.
     pub(super) fn generate() -> Self {
-        Self(fastrand::u128(..))
+        Self(crate::random::unpredictable())
     }
 
     pub(super) fn to_bytes(self) -> [u8; 16] {

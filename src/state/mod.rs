@@ -35,6 +35,7 @@ pub use journal::{ENTRY_MAX_BYTES, Entry, JournalPlace, StoredEntry};
 pub use note::{NOTE_MAX_BYTES, StoredNote};
 pub use open::{Contents, Opening};
 pub use places::Places;
+pub(crate) use recent::fingerprint;
 pub use recent::{RecentIds, RecentSet};
 pub use refusal::{Distrust, Refusal, Way};
 pub use verification::Verification;

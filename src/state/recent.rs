@@ -1,5 +1,5 @@
-//! The events delivered last, as fingerprints: enough to drop what was delivered already when a link is refused and a
-//! route resumes with an overlap.
+//! The events delivered last, as fingerprints: enough to drop what was delivered already when Okta gives it again, above all
+//! when a link is refused and a route resumes with an overlap.
 //!
 //! Kept on the disk in chunks below one KiB, because sled puts larger values into files of their own and leaks them.
 
@@ -8,6 +8,8 @@ const CHUNK: usize = 64;
 /// Chunks in the ring: the last 1,024 events are remembered.
 const CHUNKS: usize = 16;
 const CAPACITY: usize = CHUNK * CHUNKS;
+/// The fingerprint of no event.
+const NOTHING: u64 = 0;
 
 /// A ring of fingerprints.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,14 +22,34 @@ pub struct RecentIds {
 }
 
 impl RecentIds {
-    /// Remembers the event with this identity, and forgets the oldest beyond the capacity.
+    /// Remembers the event with this identity, unless it is known, and forgets the oldest beyond the capacity.
     pub fn remember(&mut self, identity: &str) {
+        let fingerprint = fingerprint(identity);
+        if self.ring.contains(&fingerprint) {
+            return;
+        }
         let slot = slot(self.count);
         match self.ring.get_mut(slot) {
-            Some(place) => *place = fingerprint(identity),
-            None => self.ring.push(fingerprint(identity)),
+            Some(place) => *place = fingerprint,
+            None => self.ring.push(fingerprint),
         }
         self.count += 1;
+    }
+
+    /// The same places with nothing in them: what came before may come again and is then new. An empty ring would not do,
+    /// as the chunks of the old one stay on the disk.
+    #[must_use]
+    pub fn forgotten(mut self) -> Self {
+        self.ring.fill(NOTHING);
+        self.written = 0;
+        self
+    }
+
+    /// The fingerprints, oldest first.
+    pub fn fingerprints(&self) -> impl Iterator<Item = u64> {
+        let oldest = if self.ring.len() < CAPACITY { 0 } else { slot(self.count) };
+        let (newer, older) = self.ring.split_at(oldest);
+        older.iter().chain(newer).copied().filter(|fingerprint| *fingerprint != NOTHING)
     }
 
     /// The ring as text, for an export.
@@ -125,8 +147,8 @@ fn slot(count: u64) -> usize {
     usize::try_from(count % CAPACITY as u64).unwrap_or_default()
 }
 
-/// FNV-1a: stable over versions and machines, and 64 bits are plenty to tell a thousand uuids apart.
-fn fingerprint(identity: &str) -> u64 {
+/// FNV-1a: stable over versions and machines, and 64 bits are plenty to tell some thousand uuids apart.
+pub(crate) fn fingerprint(identity: &str) -> u64 {
     identity
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
@@ -151,6 +173,28 @@ mod tests {
         assert!(!recent.to_set().contains("uuid-9"));
         assert!(recent.to_set().contains("uuid-10"));
         assert!(recent.to_set().contains(&format!("uuid-{}", CAPACITY + 9)));
+    }
+
+    #[test]
+    fn what_is_known_takes_no_second_place() {
+        let mut recent = RecentIds::default();
+        filled(0..10, &mut recent);
+        filled(5..12, &mut recent);
+        assert_eq!(recent.count(), 12);
+        let known: Vec<_> = recent.fingerprints().collect();
+        assert_eq!(known, (0..12).map(|number| fingerprint(&format!("uuid-{number}"))).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_forgotten_is_so_on_the_disk_too() {
+        let mut recent = RecentIds::default();
+        filled(0..700, &mut recent);
+        let mut disk: BTreeMap<_, _> = recent.changed_chunks().collect();
+        recent.mark_written();
+        let forgotten = recent.forgotten();
+        disk.extend(forgotten.changed_chunks());
+        let read = RecentIds::from_chunks(forgotten.count(), disk.values().map(Vec::as_slice)).unwrap();
+        assert_eq!(read.fingerprints().count(), 0);
     }
 
     #[test]

@@ -4,11 +4,16 @@
 //! the page cache. Moves no cursor and knows no sink.
 
 mod backoff;
+mod horizon;
 mod page;
 mod page_cache;
 mod polling;
 mod reader;
+mod seen;
 mod shared;
+#[cfg(test)]
+mod simulation;
+mod source;
 
 pub use backoff::Backoff;
 pub use page::Page;

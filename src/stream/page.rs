@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{config::PAGE_SIZE_MAX, event::Events};
-
-/// Okta's default where a link does not say.
-const DEFAULT_PAGE_SIZE: usize = 100;
+use crate::{event::Events, okta::logs};
 
 /// One answer of `/api/v1/logs`, cut into events once for all routes.
 #[derive(Debug)]
@@ -17,36 +15,63 @@ pub struct Page {
     pub events: Arc<Events>,
     /// The link to what comes after them.
     pub next: Url,
-    /// When the answer came.
-    pub(super) read_at: Instant,
+    /// When it was asked for. What Okta took into its log later is not in it.
+    pub asked_at: Instant,
+    /// When the answer came, by Okta's clock.
+    pub(super) answered_at: Timestamp,
+    /// Whether Okta gave fewer events than were asked for.
     is_short: bool,
-    is_end: bool,
+    /// Whether the link is the one that was asked.
+    leads_to_itself: bool,
+}
+
+/// When a page was asked for, and when its answer came by Okta's clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) asked_at: Instant,
+    pub(super) answered_at: Timestamp,
 }
 
 impl Page {
     /// The page that came as the answer to `asked`.
-    pub(super) fn new(asked: &Url, events: Events, next: Url) -> Self {
-        let is_short = events.len() < page_size(asked);
-        let is_end = is_short && (!events.is_empty() || &next == asked);
-        Self { events: Arc::new(events), next, read_at: Instant::now(), is_short, is_end }
+    pub(super) fn new(asked: &Url, events: Events, next: Url, times: Times) -> Self {
+        let is_short = events.len() < logs::page_size(asked);
+        let leads_to_itself = &next == asked;
+        let Times { asked_at, answered_at } = times;
+        Self { events: Arc::new(events), next, asked_at, answered_at, is_short, leads_to_itself }
     }
 
-    /// Whether this is the tail: fewer events than were asked for, so that there are no more just now.
-    pub fn is_tail(&self) -> bool {
+    /// Whether Okta had no more when this was asked for, or at least gave none: a time to wait.
+    pub(super) fn was_tail(&self) -> bool {
         self.is_short
     }
 
-    /// Whether everything has been read for certain. A page without events whose link leads on is a tail to wait at,
-    /// but no proof that there is nothing behind it.
-    pub fn is_end(&self) -> bool {
-        self.is_end
+    /// The same for certain. A page without events whose link leads on is a tail to wait at, but no proof that there
+    /// is nothing behind it.
+    pub(super) fn was_end(&self) -> bool {
+        self.is_short && (!self.events.is_empty() || self.leads_to_itself)
+    }
+
+    /// Whether the same question may be answered differently later. A page with events whose link leads on stays
+    /// what it is.
+    pub(super) fn is_news(&self) -> bool {
+        self.events.is_empty() || self.leads_to_itself
+    }
+
+    /// Bytes that it takes in memory.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.events.size_bytes() + self.next.as_str().len() + size_of::<Self>()
     }
 }
 
-/// The `limit` that stands in a URL. It is only read: a link is never put together again.
-fn page_size(url: &Url) -> usize {
-    let limit = url.query_pairs().find(|(name, _)| name == "limit").and_then(|(_, value)| value.parse().ok());
-    limit.unwrap_or(DEFAULT_PAGE_SIZE).clamp(1, usize::from(PAGE_SIZE_MAX))
+#[cfg(test)]
+impl Page {
+    /// The page that `body` is as the answer to `asked`, asked for now.
+    pub(super) fn for_tests(asked: &Url, body: &str, next: &Url) -> Self {
+        let events = Events::parse(body.to_owned().into()).unwrap();
+        let times = Times { asked_at: Instant::now(), answered_at: Timestamp::UNIX_EPOCH };
+        Self::new(asked, events, next.clone(), times)
+    }
 }
 
 #[cfg(test)]
@@ -55,15 +80,15 @@ mod tests {
 
     #[test]
     fn a_page_is_short_by_the_limit_of_its_own_link() {
-        let page = |url: &str, events: usize| {
+        let was_tail = |url: &str, events: usize| {
             let body = format!("[{}]", vec!["{}"; events].join(","));
             let url = Url::parse(url).unwrap();
-            Page::new(&url, Events::parse(body.into()).unwrap(), url.clone()).is_tail()
+            Page::for_tests(&url, &body, &url).was_tail()
         };
-        assert!(page("https://a/?limit=3", 2));
-        assert!(!page("https://a/?limit=3", 3));
-        assert!(!page("https://a/?after=1", 100));
-        assert!(page("https://a/?after=1", 99));
-        assert!(page("https://a/?limit=nonsense", 0));
+        assert!(was_tail("https://a/?limit=3", 2));
+        assert!(!was_tail("https://a/?limit=3", 3));
+        assert!(!was_tail("https://a/?after=1", 100));
+        assert!(was_tail("https://a/?after=1", 99));
+        assert!(was_tail("https://a/?limit=nonsense", 0));
     }
 }

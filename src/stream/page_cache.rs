@@ -1,16 +1,13 @@
 //! Routes of one stream that stand at the same link share one request and one copy of the page.
 //!
-//! Single flight: whoever comes while a page is being read awaits the same reading; nobody's leaving stops it. A page is
-//! kept while there is room. A page without events is not a fact but the news that nothing is new, so it soon counts for
-//! nothing.
+//! Single flight: whoever comes while a page is being read awaits the same reading. Pages are kept while there is room
+//! for them, and the one that was not used for the longest time goes first.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, FutureExt as _, Shared};
+use futures_util::future::BoxFuture;
+use moka::{future::Cache, policy::EvictionPolicy};
+use tokio::time::Instant;
 use url::Url;
 
 use super::Page;
@@ -19,98 +16,71 @@ use crate::okta::OktaError;
 /// What a reading brought, for all who awaited it.
 pub(super) type Fetched = Result<Arc<Page>, Arc<OktaError>>;
 
-type Reading = Shared<BoxFuture<'static, Fetched>>;
+/// What is kept for an entry beside the page: the link, the cache's own links. An estimate.
+const ENTRY_BYTES: usize = 512;
 
 /// Pages by the link that was asked.
 #[derive(Debug)]
 pub(super) struct PageCache {
-    max_bytes: usize,
-    /// How long a page without events is news.
-    empty_for: Duration,
-    entries: Mutex<Entries>,
-}
-
-#[derive(Debug, Default)]
-struct Entries {
-    readings: HashMap<Url, Reading>,
-    /// The pages that are kept, oldest first, with their sizes.
-    kept: VecDeque<(Url, usize)>,
-    kept_bytes: usize,
+    /// None if nobody would ever use what is kept.
+    pages: Option<Cache<Url, Fetched>>,
 }
 
 impl PageCache {
-    pub(super) fn new(max_bytes: usize, empty_for: Duration) -> Self {
-        Self { max_bytes, empty_for, entries: Mutex::default() }
+    /// A cache of at most `max_bytes`, beside the pages that routes have in their hands.
+    pub(super) fn new(max_bytes: usize) -> Self {
+        let weigh = |url: &Url, fetched: &Fetched| {
+            let page_bytes = fetched.as_ref().map_or(0, |page| page.size_bytes());
+            u32::try_from(ENTRY_BYTES + url.as_str().len() + page_bytes).unwrap_or(u32::MAX)
+        };
+        let pages = Cache::builder().max_capacity(max_bytes as u64).weigher(weigh);
+        Self { pages: Some(pages.eviction_policy(EvictionPolicy::lru()).build()) }
     }
 
-    /// The page at `url`, from the cache or from `fetch`.
+    /// No cache: each asks for itself.
+    pub(super) fn none() -> Self {
+        Self { pages: None }
+    }
+
+    /// The page at `url`, from the cache or from `fetch`. What is no fact, that nothing is new or that a request
+    /// failed, counts only if it was asked for after `fresh_since`, or while this waited.
     pub(super) async fn get(
         &self,
         url: &Url,
-        fetch: impl FnOnce() -> BoxFuture<'static, Fetched>,
+        fresh_since: Instant,
+        fetch: impl FnOnce() -> BoxFuture<'static, Fetched> + Send,
     ) -> Fetched {
-        let reading = {
-            let mut entries = self.entries();
-            entries.forget_stale(url, self.empty_for);
-            entries.readings.entry(url.clone()).or_insert_with(|| fetch().shared()).clone()
+        let Some(pages) = &self.pages else { return fetch().await };
+        let is_stale = |fetched: &Fetched| match fetched {
+            Ok(page) => page.is_news() && page.asked_at < fresh_since,
+            Err(_) => true,
         };
-        let fetched = reading.clone().await;
-        self.entries().keep(url, &reading, &fetched, self.max_bytes);
-        fetched
+        let entry = pages.entry_by_ref(url).or_insert_with_if(async { fetch().await }, is_stale).await;
+        if entry.is_fresh() {
+            // Else the cache would exceed its bound until it finds the time.
+            pages.run_pending_tasks().await;
+        }
+        entry.into_value()
     }
 
-    fn entries(&self) -> MutexGuard<'_, Entries> {
-        // Nothing panics while the lock is held.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Entries {
-    fn forget_stale(&mut self, url: &Url, empty_for: Duration) {
-        let Some(Ok(page)) = self.readings.get(url).and_then(Shared::peek) else { return };
-        if page.events.is_empty() && page.read_at.elapsed() > empty_for {
-            self.forget(url);
-        }
-    }
-
-    fn keep(&mut self, url: &Url, reading: &Reading, fetched: &Fetched, max_bytes: usize) {
-        let is_ours = self.readings.get(url).is_some_and(|known| known.ptr_eq(reading));
-        if !is_ours || self.kept.iter().any(|(kept, _)| kept == url) {
-            return;
-        }
-        let Ok(page) = fetched else {
-            self.readings.remove(url);
-            return;
-        };
-        let size = page.events.size_bytes();
-        self.kept.push_back((url.clone(), size));
-        self.kept_bytes += size;
-        while self.kept_bytes > max_bytes {
-            let Some((oldest, _)) = self.kept.front().cloned() else { return };
-            self.forget(&oldest);
-        }
-        // With no room at all even a page without a byte is not kept.
-        if max_bytes == 0 {
-            self.forget(url);
-        }
-    }
-
-    fn forget(&mut self, url: &Url) {
-        self.readings.remove(url);
-        if let Some(at) = self.kept.iter().position(|(kept, _)| kept == url)
-            && let Some((_, size)) = self.kept.remove(at)
-        {
-            self.kept_bytes -= size;
+    /// Forgets the page at `url`, whatever it is.
+    pub(super) async fn forget(&self, url: &Url) {
+        if let Some(pages) = &self.pages {
+            pages.invalidate(url).await;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use futures_util::future::FutureExt as _;
 
     use super::*;
-    use crate::event::Events;
 
     struct Source {
         cache: PageCache,
@@ -120,11 +90,20 @@ mod tests {
 
     impl Source {
         fn new(max_bytes: usize) -> Arc<Self> {
-            let cache = PageCache::new(max_bytes, Duration::from_secs(5));
+            let cache = PageCache::new(max_bytes);
             Arc::new(Self { cache, requests: AtomicUsize::new(0), gate: tokio::sync::Notify::new() })
         }
 
         async fn get(self: &Arc<Self>, number: usize, answer: Option<&'static str>) -> Fetched {
+            self.get_since(number, answer, Instant::now() - Duration::from_secs(5)).await
+        }
+
+        async fn get_since(
+            self: &Arc<Self>,
+            number: usize,
+            answer: Option<&'static str>,
+            fresh_since: Instant,
+        ) -> Fetched {
             let url = url(number);
             let source = Arc::clone(self);
             let asked = url.clone();
@@ -134,15 +113,19 @@ mod tests {
                     source.gate.notified().await;
                     source.gate.notify_one();
                     let body = answer.ok_or_else(|| Arc::new(OktaError::NoNextLink))?;
-                    Ok(Arc::new(Page::new(&asked, Events::parse(body.into()).unwrap(), asked.clone())))
+                    Ok(Arc::new(Page::for_tests(&asked, body, &self::url(number + 1))))
                 }
                 .boxed()
             };
-            self.cache.get(&url, fetch).await
+            self.cache.get(&url, fresh_since, fetch).await
         }
 
         fn requests(&self) -> usize {
             self.requests.load(Ordering::Relaxed)
+        }
+
+        fn kept_bytes(&self) -> u64 {
+            self.cache.pages.as_ref().unwrap().weighted_size()
         }
     }
 
@@ -159,12 +142,10 @@ mod tests {
                 tokio::spawn(async move { source.get(1, Some("[1]")).await.unwrap() })
             })
             .collect();
-        // The one that began the reading leaves, which must not matter.
         tokio::task::yield_now().await;
-        routes[0].abort();
         source.gate.notify_one();
         let mut pages = Vec::new();
-        for route in routes.into_iter().skip(1) {
+        for route in routes {
             pages.push(route.await.unwrap());
         }
         pages.push(source.get(1, Some("[1]")).await.unwrap());
@@ -173,41 +154,79 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_cache_is_bounded_in_bytes_and_gives_up_the_oldest() {
-        let source = Source::new(2_000);
+    async fn who_leaves_leaves_the_page_to_those_who_wait() {
+        let source = Source::new(1 << 20);
+        let ask = || {
+            let source = Arc::clone(&source);
+            tokio::spawn(async move { source.get(1, Some("[1]")).await.unwrap() })
+        };
+        let (first, second) = (ask(), ask());
+        tokio::task::yield_now().await;
+        first.abort();
         source.gate.notify_one();
-        let body: &'static str = Box::leak(format!("[\"{}\"]", "x".repeat(700)).into_boxed_str());
-        for number in 1..=5 {
+        assert_eq!(second.await.unwrap().events.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_cache_is_bounded_in_bytes_and_gives_up_the_oldest() {
+        let source = Source::new(10_000);
+        source.gate.notify_one();
+        let body: &'static str = Box::leak(format!("[\"{}\"]", "x".repeat(2_000)).into_boxed_str());
+        for number in 1..=50 {
             source.get(number, Some(body)).await.unwrap();
-            assert!(source.cache.entries().kept_bytes <= 2_000);
+            assert!(source.kept_bytes() <= 10_000);
         }
-        source.get(5, Some(body)).await.unwrap();
-        assert_eq!(source.requests(), 5);
+        source.get(50, Some(body)).await.unwrap();
+        assert_eq!(source.requests(), 50);
         source.get(1, Some(body)).await.unwrap();
-        assert_eq!(source.requests(), 6);
+        assert_eq!(source.requests(), 51);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_without_events_count_too() {
+        let source = Source::new(10_000);
+        source.gate.notify_one();
+        for number in 1..=500 {
+            source.get(number, Some("[]")).await.unwrap();
+        }
+        let kept = source.cache.pages.as_ref().unwrap().entry_count();
+        assert!((1..=20).contains(&kept), "{kept}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_kept_of_a_failure_or_without_room() {
-        let source = Source::new(0);
+        let source = Source::new(1 << 20);
         source.gate.notify_one();
         source.get(1, None).await.unwrap_err();
         source.get(1, Some("[1]")).await.unwrap();
-        source.get(1, Some("[]")).await.unwrap();
-        assert_eq!(source.requests(), 3);
-        assert!(source.cache.entries().readings.is_empty());
+        assert_eq!(source.requests(), 2);
+        let source = Source::new(0);
+        source.gate.notify_one();
+        source.get(1, Some("[1]")).await.unwrap();
+        source.get(1, Some("[1]")).await.unwrap();
+        assert_eq!((source.requests(), source.kept_bytes()), (2, 0));
     }
 
     #[tokio::test(start_paused = true)]
     async fn that_nothing_is_new_is_soon_no_news() {
         let source = Source::new(1 << 20);
         source.gate.notify_one();
-        source.get(1, Some("[]")).await.unwrap();
-        tokio::time::advance(Duration::from_secs(4)).await;
-        source.get(1, Some("[]")).await.unwrap();
+        let begin = Instant::now();
+        source.get_since(1, Some("[]"), begin).await.unwrap();
+        source.get_since(1, Some("[]"), begin).await.unwrap();
         assert_eq!(source.requests(), 1);
-        tokio::time::advance(Duration::from_secs(2)).await;
-        source.get(1, Some("[]")).await.unwrap();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        source.get_since(1, Some("[]"), Instant::now()).await.unwrap();
+        assert_eq!(source.requests(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_forgotten_is_asked_for_again() {
+        let source = Source::new(1 << 20);
+        source.gate.notify_one();
+        source.get(1, Some("[1]")).await.unwrap();
+        source.cache.forget(&url(1)).await;
+        source.get(1, Some("[1]")).await.unwrap();
         assert_eq!(source.requests(), 2);
     }
 }

@@ -1,11 +1,14 @@
 //! The polling state machine: which link to follow next, and what to make of a failure. Pure.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use url::Url;
 
 use super::Backoff;
-use crate::okta::Class;
+use crate::{
+    okta::{Class, OktaError},
+    state::fingerprint,
+};
 
 /// The first and the longest wait after a failure that may pass by itself.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -13,6 +16,8 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 /// The same after a failure that somebody must see to: soon enough to notice that somebody did.
 const ATTENTION_FIRST: Duration = Duration::from_secs(5);
 const ATTENTION_MAX: Duration = Duration::from_secs(30);
+/// Links that are remembered while nothing new comes: more than an overlap has pages.
+const LINKS_MAX: usize = 10_000;
 
 /// Where one reader stands.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(super) struct Polling {
     attention: Backoff,
     refused: Backoff,
     refusals: u32,
+    /// Fingerprints of the links that were asked since something new came.
+    asked: HashSet<u64>,
 }
 
 /// What to do about a failure.
@@ -41,12 +48,23 @@ impl Polling {
             attention: Backoff::new(ATTENTION_FIRST, ATTENTION_MAX, seed),
             refused: Backoff::new(ATTENTION_FIRST, RETRY_MAX, seed),
             refusals: 0,
+            asked: HashSet::new(),
         }
     }
 
     /// What to ask for.
     pub(super) fn link(&self) -> &Url {
         &self.link
+    }
+
+    /// Whether a page with events leads nowhere: nothing in it is new, and `next` was asked since something new came.
+    /// One with news may lead to itself, since more may come there.
+    pub(super) fn is_going_round(&mut self, next: &Url, has_news: bool) -> bool {
+        if has_news || self.asked.len() >= LINKS_MAX {
+            self.asked.clear();
+        }
+        self.asked.insert(fingerprint(self.link.as_str()));
+        !has_news && self.asked.contains(&fingerprint(next.as_str()))
     }
 
     /// A page came; `next` is the link after it.
@@ -60,22 +78,28 @@ impl Polling {
         self.attention.reset();
     }
 
-    /// Begins anew at a URL that asks by time.
+    /// Begins anew at a URL that asks by time: what was read there before is no circle.
     pub(super) fn resume(&mut self, url: Url) {
         self.link = url;
+        self.asked.clear();
     }
 
-    /// Something else than a page came.
-    pub(super) fn fail(&mut self, class: Class) -> Reaction {
-        match class {
+    /// Follows a link that leads nowhere, which is no progress.
+    pub(super) fn go_round(&mut self, next: Url) {
+        self.link = next;
+    }
+
+    /// Something else than a page came. Only if Okta itself refuses its own link, the link is given up.
+    pub(super) fn fail(&mut self, error: &OktaError) -> Reaction {
+        if is_okta_link(&self.link) && error.refuses_link() {
+            self.refusals += 1;
+            // The first time at once; links that are refused again and again are no reason to hurry.
+            let wait = if self.refusals == 1 { Duration::ZERO } else { self.refused.next_wait() };
+            return Reaction::Resume(wait);
+        }
+        match error.class() {
             Class::Retry(Some(wait)) => Reaction::Retry(wait),
             Class::Retry(None) => Reaction::Retry(self.retry.next_wait()),
-            Class::Permanent if is_okta_link(&self.link) => {
-                self.refusals += 1;
-                // The first time at once; links that are refused again and again are no reason to hurry.
-                let wait = if self.refusals == 1 { Duration::ZERO } else { self.refused.next_wait() };
-                Reaction::Resume(wait)
-            }
             Class::Permanent | Class::Authentication | Class::Configuration => {
                 Reaction::Retry(self.attention.next_wait())
             }
@@ -97,25 +121,34 @@ mod tests {
         Url::parse(&format!("https://a/api/v1/logs?{query}")).unwrap()
     }
 
+    fn status(status: u16, code: Option<&str>) -> OktaError {
+        let code = code.map(str::to_owned);
+        OktaError::Status { status, code, summary: String::new(), request_id: None }
+    }
+
+    fn refused() -> OktaError {
+        status(400, Some("E0000029"))
+    }
+
     #[test]
     fn a_refused_link_is_resumed_by_time_at_once_and_then_with_patience() {
         let mut polling = Polling::new(url("after=1"), 1);
-        assert_eq!(polling.fail(Class::Permanent), Reaction::Resume(Duration::ZERO));
+        assert_eq!(polling.fail(&refused()), Reaction::Resume(Duration::ZERO));
         polling.resume(url("since=2026"));
         polling.advance(url("since=2026&after=2"));
-        let Reaction::Resume(second) = polling.fail(Class::Permanent) else { panic!("not resumed") };
+        let Reaction::Resume(second) = polling.fail(&refused()) else { panic!("not resumed") };
         assert!(second >= Duration::from_secs(2));
         polling.resume(url("since=2026"));
         polling.advance(url("after=3"));
         polling.advance(url("after=4"));
-        assert_eq!(polling.fail(Class::Permanent), Reaction::Resume(Duration::ZERO));
+        assert_eq!(polling.fail(&refused()), Reaction::Resume(Duration::ZERO));
     }
 
     #[test]
     fn a_request_by_time_that_is_refused_waits_for_somebody() {
         let mut polling = Polling::new(url("since=2026&filter=nonsense"), 1);
         for _ in 0..10 {
-            let Reaction::Retry(wait) = polling.fail(Class::Permanent) else { panic!("resumed") };
+            let Reaction::Retry(wait) = polling.fail(&refused()) else { panic!("resumed") };
             assert!(wait >= Duration::from_millis(2_500) && wait <= ATTENTION_MAX);
         }
     }
@@ -123,12 +156,28 @@ mod tests {
     #[test]
     fn failures_keep_the_link_and_never_spin() {
         let mut polling = Polling::new(url("after=1"), 1);
-        for class in [Class::Retry(None), Class::Authentication, Class::Configuration] {
-            let Reaction::Retry(wait) = polling.fail(class) else { panic!("resumed") };
-            assert!(wait >= Duration::from_millis(500), "{class:?}");
+        let strays = [204, 302, 400, 401, 402, 403, 404, 406, 407, 409, 410, 418, 422, 451, 500, 503];
+        let dpop = status(400, Some("invalid_dpop_proof"));
+        let others = [dpop, OktaError::NoNextLink, OktaError::NotAPage(String::new()), OktaError::StuckLink];
+        for error in strays.map(|stray| status(stray, None)).iter().chain(&others) {
+            let Reaction::Retry(wait) = polling.fail(error) else { panic!("resumed after {error}") };
+            assert!(wait >= Duration::from_millis(500), "{error}");
         }
         let wait = Duration::from_secs(31);
-        assert_eq!(polling.fail(Class::Retry(Some(wait))), Reaction::Retry(wait));
+        assert_eq!(polling.fail(&OktaError::RateLimited { wait }), Reaction::Retry(wait));
         assert_eq!(polling.link(), &url("after=1"));
+    }
+
+    #[test]
+    fn pages_that_lead_back_without_news_are_seen() {
+        let mut polling = Polling::new(url("after=1"), 1);
+        assert!(!polling.is_going_round(&url("after=1"), true), "what is new may lead to itself");
+        assert!(polling.is_going_round(&url("after=1"), false));
+        for number in 2..6 {
+            assert!(!polling.is_going_round(&url(&format!("after={number}")), false));
+            polling.advance(url(&format!("after={number}")));
+        }
+        assert!(polling.is_going_round(&url("after=3"), false), "a circle");
+        assert!(!polling.is_going_round(&url("after=6"), false));
     }
 }

@@ -1,17 +1,21 @@
-//! One route's walk through a stream: page after page, and back by time if Okta refuses the link.
+//! One route's walk through a stream: page after page, each event once, and back by time if Okta refuses the link.
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
     Page, Stream,
+    horizon::Horizon,
     polling::{Polling, Reaction},
+    seen::Seen,
 };
 use crate::{
+    event::Event,
     okta::{OktaError, logs},
-    state::{RecentIds, RecentSet},
+    state::RecentIds,
 };
 
 /// Where a route stands after a page.
@@ -19,7 +23,7 @@ use crate::{
 pub struct Position {
     /// The link to what comes after the page.
     pub link: Url,
-    /// The latest `published` so far.
+    /// The latest `published` so far, as far as it is believed.
     pub published_max: Option<Timestamp>,
 }
 
@@ -30,8 +34,15 @@ pub struct Read {
     pub page: Arc<Page>,
     /// Where the route stands after it.
     pub position: Position,
-    /// Indices of the events that were read before: they come again after a refused link. Ascending.
+    /// Indices of the events that were read before: Okta gives them again after a refused link, and sometimes otherwise.
+    /// Ascending.
     pub known: Vec<u32>,
+    /// Whether Okta had no more when this route asked, so that it is time to wait for the next poll. A page that another
+    /// route asked for in an earlier poll never is, since more may have come: then it is time to read on.
+    pub is_tail: bool,
+    /// The same for certain. A page without events whose link leads on is a tail to wait at, but no proof that there is
+    /// nothing behind it.
+    pub is_end: bool,
 }
 
 /// What became of one request.
@@ -62,24 +73,21 @@ pub enum Step {
 pub struct Reader {
     stream: Arc<Stream>,
     polling: Polling,
-    published_max: Option<Timestamp>,
-    recent: RecentIds,
-    /// Set after a refused link, until the tail is reached.
-    known: Option<RecentSet>,
+    horizon: Horizon,
+    seen: Seen,
 }
 
 impl Reader {
     /// Goes on from `position`, having read the `recent` events last.
-    pub fn new(stream: Arc<Stream>, position: Position, recent: RecentIds) -> Self {
+    pub fn new(stream: Arc<Stream>, position: Position, recent: &RecentIds) -> Self {
         let polling = Polling::new(position.link, fastrand::u64(..));
-        Self { stream, polling, published_max: position.published_max, recent, known: None }
+        Self { stream, polling, horizon: Horizon::new(position.published_max), seen: Seen::new(recent) }
     }
 
     /// Leaves the link and resumes by time, because the link belongs to another question.
-    pub fn resume_by_time(&mut self, now: Timestamp) -> Timestamp {
-        let since = self.resume_since(now);
+    pub fn resume_by_time(&mut self) -> Timestamp {
+        let since = self.resume_since();
         self.polling.resume(self.stream.url_since(since));
-        self.known = Some(self.recent.to_set());
         since
     }
 
@@ -88,41 +96,58 @@ impl Reader {
         &self.stream
     }
 
+    /// What will be asked next.
+    #[cfg(test)]
+    pub(super) fn link(&self) -> &Url {
+        self.polling.link()
+    }
+
     /// Makes one request. May be dropped at any time: nothing moves before the page is there.
     pub async fn step(&mut self) -> Step {
-        match self.stream.page(self.polling.link()).await {
-            Ok(page) => Step::Read(self.take(page)),
-            Err(error) => self.fail(error),
+        let fresh_since = self.stream.poll_began_at();
+        let page = match self.stream.page(self.polling.link(), fresh_since).await {
+            Ok(page) => page,
+            Err(error) => return self.fail(error),
+        };
+        match self.take(page, fresh_since) {
+            Some(read) => Step::Read(read),
+            None => {
+                // Whoever asks again wants another answer, not the one from the cache.
+                self.stream.forget(self.polling.link()).await;
+                self.fail(Arc::new(OktaError::StuckLink))
+            }
         }
     }
 
-    fn take(&mut self, page: Arc<Page>) -> Read {
+    /// None: nothing in the page is new, and its link leads to where this has been.
+    fn take(&mut self, page: Arc<Page>, fresh_since: Instant) -> Option<Read> {
         let mut known = Vec::new();
-        // A time to come is a mistake in the event, and would make a later resumption skip what lies between.
-        let now = Timestamp::now();
         for (event, index) in page.events.iter().zip(0..) {
-            let identity = event.identity();
-            if self.known.as_ref().is_some_and(|set| set.contains(&identity)) {
+            if !self.seen.insert(&event.identity()) {
                 known.push(index);
-                continue;
+            } else if let Some(published) = published(&event) {
+                self.horizon.claim(published);
             }
-            self.recent.remember(&identity);
-            let published = event.published().and_then(|published| published.parse::<Timestamp>().ok());
-            self.published_max = self.published_max.max(published.map(|published| published.min(now)));
         }
-        if page.is_tail() {
-            self.known = None;
+        let has_news = known.len() < page.events.len();
+        if !page.events.is_empty() && self.polling.is_going_round(&page.next, has_news) {
+            // The link is followed all the same, after a wait: it may lead on the next time.
+            self.polling.go_round(page.next.clone());
+            return None;
         }
+        self.horizon.page_read(page.answered_at, page.was_end());
         self.polling.advance(page.next.clone());
-        let position = Position { link: page.next.clone(), published_max: self.published_max };
-        Read { page, position, known }
+        let position = Position { link: page.next.clone(), published_max: self.horizon.reached() };
+        let is_fresh = page.asked_at >= fresh_since;
+        let (is_tail, is_end) = (page.was_tail() && is_fresh, page.was_end() && is_fresh);
+        Some(Read { page, position, known, is_tail, is_end })
     }
 
     fn fail(&mut self, error: Arc<OktaError>) -> Step {
-        match self.polling.fail(error.class()) {
+        match self.polling.fail(&error) {
             Reaction::Retry(wait) => Step::Failed { error, wait },
             Reaction::Resume(wait) => {
-                let since = self.resume_by_time(Timestamp::now());
+                let since = self.resume_by_time();
                 Step::Refused { error, since, wait }
             }
         }
@@ -130,11 +155,26 @@ impl Reader {
 
     /// What was not yet read was committed to Okta's log after everything that was, and nothing is committed before it
     /// was published: so from the latest `published` on nothing is missing. The overlap is for clocks that disagree.
-    fn resume_since(&self, now: Timestamp) -> Timestamp {
-        let config = self.stream.config();
-        match self.published_max {
-            Some(published) => (published - config.overlap).clamp(now - logs::RETENTION, now),
-            None => self.stream.start(),
+    fn resume_since(&self) -> Timestamp {
+        let (overlap, now) = (self.stream.config().overlap, self.stream.okta_now());
+        let earliest = now - logs::RETENTION;
+        match self.horizon.reached() {
+            // A clock was wrong when this was noted: nothing is known.
+            Some(reached) if reached > now + overlap => earliest,
+            Some(reached) => (reached - overlap).clamp(earliest, now),
+            None => self.first_since().clamp(earliest, now),
         }
     }
+
+    /// From when the route has been reading, where it has not read anything yet: Okta's links carry the first `since` on.
+    fn first_since(&self) -> Timestamp {
+        let link = self.polling.link();
+        let since = link.query_pairs().find(|(name, _)| name == "since");
+        let since = since.and_then(|(_, since)| since.parse::<Timestamp>().ok());
+        since.map_or(self.stream.start(), |since| since.min(self.stream.start()))
+    }
+}
+
+fn published(event: &Event<'_>) -> Option<Timestamp> {
+    event.published()?.parse().ok()
 }

@@ -116,7 +116,8 @@ impl WindowReader {
 
     async fn ask(&self, url: &Url) -> Result<(Events, Option<Url>), OktaError> {
         let logs::Part { body, next } = logs::part(&self.client, url, self.priority).await?;
-        let parsing = tokio::task::spawn_blocking(move || Events::parse(body)).await;
+        let events_max = logs::events_max(url);
+        let parsing = tokio::task::spawn_blocking(move || Events::parse_at_most(body, events_max)).await;
         let not_a_page = |reason: String| OktaError::NotAPage(reason);
         let events = parsing.map_err(|err| not_a_page(err.to_string()))?;
         Ok((events.map_err(|err| not_a_page(chain(&err)))?, next))

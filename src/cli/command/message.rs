@@ -104,7 +104,7 @@ impl MessageArguments {
                 command.insert(name.to_owned(), Value::Bool(true));
             }
         }
-        command.entry("id").or_insert_with(|| json!(format!("cli-{:032x}", fastrand::u128(..))));
+        command.entry("id").or_insert_with(|| json!(format!("cli-{:032x}", crate::random::unpredictable())));
         if let Some(user) = user() {
             command.entry("requested_by").or_insert(Value::String(user));
         }

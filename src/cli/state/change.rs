@@ -59,10 +59,12 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
         return not_done();
     }
     let expected = stored.as_ref().map_or(0, |stored| stored.generation);
-    // The sink goes on where it stands, whatever it is given next; and what was delivered last was delivered.
+    // The sink goes on where it stands, whatever it is given next. What was delivered is to be delivered again, so that it
+    // is not known any more.
     let cursor = match stored {
         Some(Stored { cursor, .. }) => {
-            Cursor { mark: cursor.mark, delivered: cursor.delivered, recent: cursor.recent, ..beginning }
+            let recent = cursor.recent.forgotten();
+            Cursor { mark: cursor.mark, delivered: cursor.delivered, recent, ..beginning }
         }
         None => beginning,
     };

@@ -37,6 +37,9 @@ pub enum AuthError {
     /// A success that cannot be used as a token.
     #[error("the answer is no usable access token: {0}")]
     NotAToken(String),
+    /// A token that whoever steals it can use, where the configuration demands one that nobody else can.
+    #[error("okta gave a bearer token, and `dpop = true` demands one that is bound to a key")]
+    Unbound,
     /// Nothing could be asked.
     #[error(transparent)]
     Unanswered(Box<OktaError>),
@@ -52,6 +55,7 @@ impl AuthError {
     pub(in crate::okta) fn class(&self) -> Class {
         match self {
             Self::Secret(_) | Self::PrivateKey { .. } => Class::Authentication,
+            Self::Unbound => Class::Configuration,
             Self::Refused { status, error, .. } => match (*status, error.as_str()) {
                 (500.., _) | (_, "temporarily_unavailable" | "server_error") => Class::Retry(None),
                 (300..=399 | 404 | 405, _) => Class::Configuration,
@@ -77,6 +81,10 @@ impl AuthError {
         match self {
             Self::Refused { status, error, description, .. } => remedy(*status, error, description),
             Self::Unanswered(error) => error.remedy(),
+            Self::Unbound => Some(
+                "let the app demand DPoP (Applications, the app, General Settings, \"Require Demonstrating Proof of \
+                 Possession (DPoP) header in token requests\"), or leave `dpop` at its default \"auto\"",
+            ),
             Self::Secret(_)
             | Self::PrivateKey { .. }
             | Self::NotAToken(_)

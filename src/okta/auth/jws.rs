@@ -28,7 +28,7 @@ pub(super) fn compact<E>(
     Ok(format!("{message}.{signature}"))
 }
 
-/// An id that no other token of ours has: Okta takes each once.
+/// An id that no other token of ours has and nobody can guess: Okta takes each once, whoever sends it.
 pub(super) fn fresh_id() -> String {
-    format!("{:032x}", fastrand::u128(..))
+    format!("{:032x}", crate::random::unpredictable())
 }

@@ -87,18 +87,14 @@ impl Authenticator {
         }
     }
 
-    /// Is told how Okta answered a request with this credential.
-    pub(super) async fn judge(
-        &self,
-        credential: &Credential,
-        reply: &Reply,
-        transport: &Transport,
-    ) -> Verdict {
+    /// Is told how Okta answered a request with this credential, and by how many seconds the clock was wrong by which it
+    /// was signed.
+    pub(super) async fn judge(&self, credential: &Credential, reply: &Reply, clock_error_s: u64) -> Verdict {
         match (self, credential) {
             (Self::ApiToken(token), Credential::ApiToken(version)) => {
                 token.judge(version, reply.status == StatusCode::UNAUTHORIZED).await
             }
-            (Self::ServiceApp(app), Credential::AccessToken(token)) => app.judge(token, reply, transport),
+            (Self::ServiceApp(app), Credential::AccessToken(token)) => app.judge(token, reply, clock_error_s),
             // A credential comes from the authenticator that is asked about it.
             _ => Verdict::Final,
         }

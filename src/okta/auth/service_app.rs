@@ -28,6 +28,7 @@ use crate::{
     config::{Dpop, OrgConfig, PrivateKeyJwt},
     okta::{
         OktaError, Priority,
+        clock::Moment,
         header::{self, Challenge},
         transport::{Reply, Transport},
     },
@@ -81,7 +82,7 @@ enum Next {
 
 /// What one attempt was made with.
 struct Attempt {
-    clock_ahead_s: i64,
+    signed: Moment,
     had_dpop: bool,
     nonce: Option<String>,
 }
@@ -146,8 +147,9 @@ impl ServiceApp {
         obtained.map_err(|err| OktaError::Auth(self.fail(&mut renewal, err)))
     }
 
-    /// Is told how Okta answered a request with `token`.
-    pub(super) fn judge(&self, token: &Arc<AccessToken>, reply: &Reply, transport: &Transport) -> Verdict {
+    /// Is told how Okta answered a request with `token`, and by how many seconds the clock was wrong by which its proof
+    /// was made.
+    pub(super) fn judge(&self, token: &Arc<AccessToken>, reply: &Reply, clock_error_s: u64) -> Verdict {
         let has_new_nonce = token.is_bound()
             && header::dpop_nonce(&reply.headers).is_some_and(|nonce| token.take_nonce(nonce));
         if reply.status.is_success() {
@@ -164,11 +166,10 @@ impl ServiceApp {
                     Verdict::Final
                 }
             }
-            // The proof was made anew and cannot have been used; if it is too old or too new, the clock, learned from this
-            // very answer, makes the next one right.
+            // The proof was made anew and cannot have been used; if it was too old or too new, the clock, learned from
+            // this very answer, makes the next one right.
             (StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST, Some(error))
-                if error == "invalid_dpop_proof"
-                    && transport.clock_ahead_seconds().unsigned_abs() > CLOCK_OFF_S =>
+                if error == "invalid_dpop_proof" && clock_error_s > CLOCK_OFF_S =>
             {
                 Verdict::TryAgain
             }
@@ -281,12 +282,9 @@ impl ServiceApp {
     async fn attempt(&self, renewal: &mut Renewal, transport: &Transport) -> Result<AccessToken, Next> {
         let version = self.key.current().await.map_err(Next::Fail)?;
         let turn = transport.turn(&Method::POST, &self.endpoint, Priority::Stream).await;
-        let (asked, epoch_seconds) = (Instant::now(), transport.okta_epoch_seconds());
-        let attempt = Attempt {
-            clock_ahead_s: transport.clock_ahead_seconds(),
-            had_dpop: renewal.with_dpop,
-            nonce: renewal.nonce.clone(),
-        };
+        let (asked, signed) = (Instant::now(), transport.clock().now());
+        let epoch_seconds = signed.epoch_s;
+        let attempt = Attempt { signed, had_dpop: renewal.with_dpop, nonce: renewal.nonce.clone() };
         let key = &version.value;
         let assertion =
             assertion::assertion(key, &self.config.client_id, self.endpoint.as_str(), epoch_seconds)
@@ -315,7 +313,11 @@ impl ServiceApp {
         }
         if reply.status == StatusCode::OK {
             self.key.accepted(&version);
-            return AccessToken::read(&reply.body, dpop, asked).map_err(Next::Fail);
+            let token = AccessToken::read(&reply.body, dpop, asked).map_err(Next::Fail)?;
+            if self.config.dpop == Dpop::Always && !token.is_bound() {
+                return Err(Next::Fail(AuthError::Unbound));
+            }
+            return Ok(token);
         }
         let refusal = header::oauth_error(&reply);
         if self.is_worth_another(renewal, &attempt, &refusal, transport) {
@@ -335,7 +337,7 @@ impl ServiceApp {
         refusal: &Challenge,
         transport: &Transport,
     ) -> bool {
-        let corrected_s = transport.clock_ahead_seconds().abs_diff(attempt.clock_ahead_s);
+        let clock_error_s = transport.clock().error_s(attempt.signed);
         match refusal.error.as_deref() {
             Some("use_dpop_nonce") if self.config.dpop != Dpop::Never => {
                 renewal.with_dpop = true;
@@ -345,10 +347,10 @@ impl ServiceApp {
                 renewal.with_dpop = true;
                 true
             }
-            Some("invalid_dpop_proof" | "invalid_client") if corrected_s > CLOCK_OFF_S => {
+            Some("invalid_dpop_proof" | "invalid_client") if clock_error_s > CLOCK_OFF_S => {
                 tracing::warn!(
                     org = transport.org().name,
-                    ahead_s = transport.clock_ahead_seconds(),
+                    ahead_s = transport.clock().ahead_s(),
                     "this machine's clock and Okta's disagree; signing by Okta's"
                 );
                 true

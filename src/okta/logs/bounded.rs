@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use url::Url;
 
-use super::{logs_url, okta_time};
+use super::{logs_url, okta_time, see_logs};
 use crate::{
     config::Order,
     okta::{Client, OktaError, Priority},
@@ -60,6 +60,7 @@ pub fn window_url(client: &Client, window: &Window) -> Url {
 
 /// Asks for the part of a window at `url`: the first one, or a `next` link.
 pub async fn part(client: &Client, url: &Url, priority: Priority) -> Result<Part, OktaError> {
+    see_logs(url)?;
     let answer = client.get(url, priority).await?;
     Ok(Part { body: answer.body, next: answer.next })
 }

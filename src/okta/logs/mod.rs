@@ -9,16 +9,43 @@ mod polling;
 use jiff::Timestamp;
 use url::Url;
 
-use super::Client;
+use super::{Client, OktaError, client::see_resource};
 
+use crate::config::PAGE_SIZE_MAX;
 pub use crate::config::RETENTION;
 pub use bounded::{Part, Window, part, window_url};
 pub use polling::{Answer, Query, first_url, get};
 
+const PATH: &str = "/api/v1/logs";
+/// Okta's page size where a link does not say.
+const PAGE_SIZE_DEFAULT: usize = 100;
+
 fn logs_url(client: &Client) -> Url {
     let mut url = client.org().url.clone();
-    url.set_path("/api/v1/logs");
+    url.set_path(PATH);
     url
+}
+
+/// Sees that a link, which may come from a state that somebody changed, is one of the System Log.
+fn see_logs(url: &Url) -> Result<(), OktaError> {
+    see_resource(url, PATH)
+}
+
+/// How many events are asked for at `url`: fewer in the answer are all that there are.
+pub fn page_size(url: &Url) -> usize {
+    limit(url).unwrap_or(PAGE_SIZE_DEFAULT)
+}
+
+/// How many events an answer to `url` may have: one whose link does not say how many it asks for may have as many as
+/// any page.
+pub fn events_max(url: &Url) -> usize {
+    limit(url).unwrap_or(usize::from(PAGE_SIZE_MAX))
+}
+
+/// The `limit` that stands in a URL. It is only read: a link is never put together again.
+fn limit(url: &Url) -> Option<usize> {
+    let (_, limit) = url.query_pairs().find(|(name, _)| name == "limit")?;
+    Some(limit.parse::<usize>().ok()?.clamp(1, usize::from(PAGE_SIZE_MAX)))
 }
 
 /// Milliseconds and `Z`, as Okta writes times itself.

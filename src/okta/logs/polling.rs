@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use url::Url;
 
-use super::{logs_url, okta_time};
+use super::{logs_url, okta_time, see_logs};
 use crate::okta::{Client, OktaError, Priority};
 
 /// The first request of a stream; every later one follows a link.
@@ -44,6 +44,7 @@ pub fn first_url(client: &Client, query: &Query) -> Url {
 
 /// Asks for the page at `url`: the first one, or a `next` link.
 pub async fn get(client: &Client, url: &Url, priority: Priority) -> Result<Answer, OktaError> {
+    see_logs(url)?;
     let answer = client.get(url, priority).await?;
     let next = answer.next.ok_or_else(|| no_next_link(&answer.body))?;
     Ok(Answer { body: answer.body, next })

@@ -34,6 +34,9 @@ pub(super) async fn answer(
     let now_ms = clock::now_ms();
     let mut query = LogsQuery::parse(raw_query, now_ms)?;
     refuse_heavy(org, &query, faults).await?;
+    let repeated = repeated_events(org, faults);
+    // Whatever is on a page, it is not more than was asked for.
+    query.limit = query.limit.saturating_sub(repeated.len() + odd_events(faults));
     let is_emptied = faults.contains(&Fault::EmptyPages) && query.is_polling();
     if is_emptied {
         query.limit = 0;
@@ -42,7 +45,6 @@ pub(super) async fn answer(
     let selection = select(org, query, now_ms).await?;
 
     let mut events = selection.events;
-    let repeated = repeated_events(org, faults);
     events.splice(0..0, repeated);
     let body = {
         let log = org.log();
@@ -54,7 +56,7 @@ pub(super) async fn answer(
     answer.links.push(links.this());
     if let Some(cursor) = selection.next {
         let token = if is_emptied { links.respelt(&cursor.to_string()) } else { cursor.to_string() };
-        answer.links.push(links.next(&token, foreign_host(faults)));
+        answer.links.push(next_link(&links, &token, faults));
     }
     *org.last_page() = events;
     Ok(answer)
@@ -98,6 +100,7 @@ fn render(log: &LogStore, events: &[u64], faults: &[Fault]) -> Vec<u8> {
     }
     for fault in faults {
         match fault {
+            Fault::ManyItems { items } => page = zeros(*items),
             Fault::OddEvent { oddity } => {
                 page.splice(1..1, oddity.json().bytes().chain([b',']));
             }
@@ -125,9 +128,27 @@ fn repeated_events(org: &Org, faults: &[Fault]) -> Vec<u64> {
     repeated
 }
 
-fn foreign_host(faults: &[Fault]) -> Option<&str> {
-    faults.iter().find_map(|fault| match fault {
-        Fault::ForeignNext { host } => Some(host.as_str()),
+fn odd_events(faults: &[Fault]) -> usize {
+    faults.iter().filter(|fault| matches!(fault, Fault::OddEvent { .. })).count()
+}
+
+/// An array of zeros, with a comma after the last one.
+fn zeros(items: usize) -> Vec<u8> {
+    let mut page = vec![b'['];
+    page.extend(b"0,".repeat(items));
+    page
+}
+
+fn next_link(links: &Links<'_>, token: &str, faults: &[Fault]) -> String {
+    if faults.contains(&Fault::StuckNext) {
+        return links.next_is_this();
+    }
+    let elsewhere = faults.iter().find_map(|fault| match fault {
+        Fault::ForeignNext { host, next_path } => Some((host.as_deref(), next_path.as_deref())),
         _ => None,
-    })
+    });
+    match elsewhere {
+        Some((host, path)) => links.next_elsewhere(token, host, path),
+        None => links.next(token),
+    }
 }

@@ -1,6 +1,8 @@
 //! The real daemon against a simulated org: what a user relies on, seen from outside.
 
 mod archive;
+#[cfg(feature = "nats")]
+mod catching_up;
 mod check;
 #[cfg(all(feature = "kafka", feature = "nats"))]
 mod check_commands;
@@ -15,6 +17,7 @@ mod https;
 mod isolation;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod links;
 mod manners;
 #[cfg(feature = "nats")]
 mod metrics;
@@ -23,6 +26,7 @@ mod mistakes;
 mod nats;
 #[cfg(feature = "nats")]
 mod outage;
+mod proxies;
 #[cfg(feature = "nats")]
 mod redaction;
 #[cfg(all(feature = "kafka", feature = "nats"))]

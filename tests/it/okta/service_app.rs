@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{TO_FILES, org, service_app, workplace};
 use crate::support::{
+    clock::Clock,
     daemon::Workplace,
     judges::okta::{ALGORITHMS, CLIENT_ID, KEY_ID, Key},
     okta::{Okta, TOKEN},
@@ -128,6 +129,52 @@ async fn a_clock_that_is_off_is_found_out() {
         assert_eq!(workplace.uuids("archive"), okta.uuids().await, "{seconds}");
         assert!(workplace.log().contains("clock and Okta's disagree"), "{}", workplace.log());
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_put_costs_neither_the_link_nor_a_request() {
+    let key = Key::generate("P-256");
+    let okta = org(500, &key, &json!({ DPOP: true }), &[]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "");
+    let clock = Clock::new(&workplace);
+    clock.put(7_200);
+    let _daemon = workplace.start_with(&[], &clock.environment());
+    workplace.route("log/files", |route| route.delivered == 500).await;
+    for (number, offset) in [0, -7_200, 7_200].into_iter().enumerate() {
+        clock.put(offset);
+        okta.add(&json!([{"uuid": format!("new-{number}")}]).to_string()).await;
+        let delivered = 501 + number as u64;
+        let route = workplace.route("log/files", |route| route.delivered == delivered).await;
+        assert_eq!((route.okta_trouble, route.possible_gaps), (None, 0), "{offset}");
+    }
+    assert_eq!(okta.answered(400).await, 0, "each proof was right");
+}
+
+#[tokio::test]
+async fn a_clock_of_okta_that_is_put_costs_one_request_and_no_link() {
+    let key = Key::generate("P-256");
+    let okta = org(500, &key, &json!({ DPOP: true }), &[]).await;
+    okta.arm(json!({"kind": "clock_skew", "seconds": 7_200})).await;
+    let workplace = workplace(&okta, &key.pkcs8, "");
+    let _daemon = workplace.start(&[]);
+    workplace.route("log/files", |route| route.delivered == 500).await;
+    let refused = okta.answered(400).await;
+    okta.disarm().await;
+    okta.add(r#"[{"uuid":"new"}]"#).await;
+    let route = workplace.route("log/files", |route| route.delivered == 501).await;
+    assert_eq!((route.okta_trouble, route.possible_gaps), (None, 0));
+    assert_eq!(okta.answered(400).await, refused + 1);
+}
+
+#[tokio::test]
+async fn a_bearer_token_is_refused_where_the_configuration_demands_dpop() {
+    let key = Key::generate("P-256");
+    let okta = org(500, &key, &json!({}), &[]).await;
+    let workplace = workplace(&okta, &key.pkcs8, "dpop = true");
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(69), "{}", said.stdout);
+    assert!(said.stdout.contains("bearer token") && said.stdout.contains("Possession"), "{}", said.stdout);
+    assert_eq!(okta.answered(200).await, 0);
 }
 
 #[tokio::test]

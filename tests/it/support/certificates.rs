@@ -5,6 +5,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
+/// The name of an org that is nowhere.
+pub(crate) const ORG: &str = "acme.okta.example";
+
 /// PEM files that live as long as this does.
 #[derive(Debug)]
 pub(crate) struct Certificates {
@@ -20,7 +23,7 @@ impl Certificates {
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
 
         let key = KeyPair::generate().unwrap();
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), ORG.to_owned()];
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
 
         let certificates = Self { directory: TempDir::new().unwrap() };

@@ -13,5 +13,6 @@ pub(crate) mod kafka;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
 pub(crate) mod okta;
+pub(crate) mod socks;
 pub(crate) mod tls;
 pub(crate) mod tools;

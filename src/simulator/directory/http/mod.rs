@@ -110,7 +110,7 @@ impl Context<'_> {
         let mut answer = json(&Value::Array(views));
         let links = Links::new(self.visit.base, self.visit.path, self.visit.query);
         answer.links.push(links.this());
-        answer.links.extend(page.next.as_deref().map(|next| links.next(next, None)));
+        answer.links.extend(page.next.as_deref().map(|next| links.next(next)));
         answer
     }
 
