@@ -6,6 +6,7 @@ mod auth;
 mod bus;
 mod commands;
 mod load;
+mod nats_servers;
 mod org;
 mod problem;
 mod quantity;
@@ -24,7 +25,7 @@ use std::{collections::BTreeMap, path::Path};
 use crate::event::Origin;
 
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
-pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
+pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus, NatsTls};
 pub use commands::{
     ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
     RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,

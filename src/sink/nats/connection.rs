@@ -28,6 +28,9 @@ use crate::{config::NatsBus, sink::SinkError};
 /// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What the subjects of the JetStream API begin with where nothing else is said.
+const API_PREFIX: &str = "$JS.API";
+
 /// A connection together with the runtime that it lives on.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -54,7 +57,8 @@ impl Connection {
             source,
         })?;
 
-        let link = Arc::new(Link::new(name));
+        let api_prefix = bus.api_prefix.clone().unwrap_or_else(|| API_PREFIX.to_owned());
+        let link = Arc::new(Link::new(name, api_prefix.clone()));
         let observer = Arc::clone(&link);
         let established = Arc::new(AtomicBool::new(false));
         let was_established = Arc::clone(&established);
@@ -71,7 +75,7 @@ impl Connection {
         let connecting = Box::pin(async move {
             let client = options.connect(servers).await?;
             established.store(true, Ordering::Release);
-            Ok(jetstream_over(client, unacknowledged_max))
+            Ok(jetstream_over(client, api_prefix, unacknowledged_max))
         });
         let jetstream = match runtime.run(connecting).await {
             Some(connected) => connected.map_err(|error| refusal::of_connect(name, bus, &error))?,
@@ -94,8 +98,9 @@ impl Connection {
 }
 
 /// JetStream with as many publishes on their way as are allowed; more of them wait.
-fn jetstream_over(client: Client, unacknowledged_max: usize) -> jetstream::Context {
+fn jetstream_over(client: Client, api_prefix: String, unacknowledged_max: usize) -> jetstream::Context {
     ContextBuilder::new()
+        .api_prefix(api_prefix)
         .timeout(ANSWER_TIMEOUT)
         .ack_timeout(ANSWER_TIMEOUT)
         .max_ack_inflight(unacknowledged_max)

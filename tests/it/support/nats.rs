@@ -12,7 +12,7 @@ use async_nats::{
     },
 };
 use futures_util::StreamExt;
-use oktabus::config::{NatsAuth, NatsBus};
+use oktabus::config::{NatsAuth, NatsBus, NatsTls};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -110,9 +110,11 @@ impl NatsServer {
             name: "nats".to_owned(),
             servers: vec![self.url()],
             auth,
-            require_tls: false,
+            tls: NatsTls::Offered,
             ca_file: None,
             client_certificate: None,
+            api_prefix: None,
+            inbox_prefix: None,
         }
     }
 
