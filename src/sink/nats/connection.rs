@@ -26,7 +26,7 @@ use super::{
 use crate::{config::NatsBus, sink::SinkError};
 
 /// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the subjects of the JetStream API begin with where nothing else is said.
 const API_PREFIX: &str = "$JS.API";
@@ -88,6 +88,11 @@ impl Connection {
     pub(crate) fn payload_bytes_max(&self) -> Option<usize> {
         let server = self.jetstream.client().try_server_info()?;
         Some(server.max_payload).filter(|bytes| *bytes > 0)
+    }
+
+    /// Whether the server takes atomic batches, where a stream allows them.
+    pub(super) fn has_atomic_batches(&self) -> bool {
+        self.jetstream.client().is_server_compatible(2, 12, 1)
     }
 
     /// Ends the connection. What the client still has to send is not sent.

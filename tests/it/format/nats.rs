@@ -41,7 +41,7 @@ async fn what_a_stream_does_not_take_whole_arrives_with_less_detail_or_becomes_a
     workplace.catch_up().await;
     assert_cut_and_whole(payloads(&nats).await, 20).await;
 
-    nats.jetstream().await.update_stream(stream(1_500)).await.unwrap();
+    nats.jetstream().await.update_stream(stream(4_096)).await.unwrap();
     okta.add(&large_event("hopeless", 20_000)).await;
     workplace.catch_up().await;
     assert_eq!(payloads(&nats).await.len(), 2);

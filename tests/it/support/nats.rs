@@ -106,16 +106,7 @@ impl NatsServer {
 
     /// How oktabus is to reach the server.
     pub(crate) fn bus(&self, auth: NatsAuth) -> NatsBus {
-        NatsBus {
-            name: "nats".to_owned(),
-            servers: vec![self.url()],
-            auth,
-            tls: NatsTls::Offered,
-            ca_file: None,
-            client_certificate: None,
-            api_prefix: None,
-            inbox_prefix: None,
-        }
+        bus_of(vec![self.url()], auth)
     }
 
     /// The section of a configuration that makes it the bus `nats`.
@@ -160,17 +151,36 @@ create = {{}}
 
     /// All messages of `stream`.
     pub(crate) async fn stored(&self, stream: &str) -> Vec<Stored> {
-        let stream = self.jetstream().await.get_stream(stream).await.unwrap();
-        let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
-        let consumer = stream.create_consumer(config).await.unwrap();
-        let pending = usize::try_from(consumer.cached_info().num_pending).unwrap();
-        let mut messages = consumer.messages().await.unwrap().take(pending);
-        let mut stored = Vec::with_capacity(pending);
-        while let Some(message) = tokio::time::timeout(READ_TIMEOUT, messages.next()).await.unwrap() {
-            stored.push(read(&message.unwrap()));
-        }
-        stored
+        stored_in(&self.jetstream().await, stream).await
     }
+}
+
+/// How oktabus is to reach `servers`.
+pub(crate) fn bus_of(servers: Vec<String>, auth: NatsAuth) -> NatsBus {
+    NatsBus {
+        name: "nats".to_owned(),
+        servers,
+        auth,
+        tls: NatsTls::Offered,
+        ca_file: None,
+        client_certificate: None,
+        api_prefix: None,
+        inbox_prefix: None,
+    }
+}
+
+/// All messages that `stream` has.
+pub(crate) async fn stored_in(jetstream: &jetstream::Context, stream: &str) -> Vec<Stored> {
+    let stream = jetstream.get_stream(stream).await.unwrap();
+    let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
+    let consumer = stream.create_consumer(config).await.unwrap();
+    let pending = usize::try_from(consumer.cached_info().num_pending).unwrap();
+    let mut messages = consumer.messages().await.unwrap().take(pending);
+    let mut stored = Vec::with_capacity(pending);
+    while let Some(message) = tokio::time::timeout(READ_TIMEOUT, messages.next()).await.unwrap() {
+        stored.push(read(&message.unwrap()));
+    }
+    stored
 }
 
 fn read(message: &jetstream::Message) -> Stored {
