@@ -30,6 +30,8 @@ pub(crate) struct NatsServer {
     process: Option<Process>,
     port: u16,
     directory: TempDir,
+    /// Whether it has the first word.
+    greets: bool,
 }
 
 /// A message as it is in a stream.
@@ -58,19 +60,34 @@ impl NatsServer {
     pub(crate) async fn start_with(configuration: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let jetstream = format!("jetstream {{ store_dir: \"{}/data\" }}", directory.path().display());
-        Self::start_in(directory, &format!("{jetstream}\n{configuration}")).await
+        Self::start_in(directory, &format!("{jetstream}\n{configuration}"), true).await
+    }
+
+    /// A server with these lines in its configuration, by which it waits for whoever connects to begin.
+    pub(crate) async fn start_silent_with(configuration: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let jetstream = format!("jetstream {{ store_dir: \"{}/data\" }}", directory.path().display());
+        Self::start_in(directory, &format!("{jetstream}\n{configuration}"), false).await
+    }
+
+    /// A server whose JetStream is that of this domain.
+    pub(crate) async fn start_in_domain(domain: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let jetstream = format!("jetstream {{ store_dir: {data:?}, domain: {domain} }}");
+        Self::start_in(directory, &jetstream, true).await
     }
 
     /// A server that knows nothing of streams.
     pub(crate) async fn start_without_jetstream() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), "").await
+        Self::start_in(tempfile::tempdir().unwrap(), "", true).await
     }
 
-    async fn start_in(directory: TempDir, configuration: &str) -> Self {
+    async fn start_in(directory: TempDir, configuration: &str, greets: bool) -> Self {
         let port = free_port();
         let configuration = format!("listen: 127.0.0.1:{port}\n{configuration}\n");
         fs::write(directory.path().join("nats.conf"), configuration).unwrap();
-        let mut server = Self { process: None, port, directory };
+        let mut server = Self { process: None, port, directory, greets };
         server.restart().await;
         server
     }
@@ -80,7 +97,12 @@ impl NatsServer {
         let mut command = Command::new(tool("nats/nats-server"));
         command.arg("-c").arg(self.directory.path().join("nats.conf"));
         self.process = Some(Process::start(&command, &self.directory.path().join("nats.log")));
-        self.process.as_mut().unwrap().ready(async || greeting(self.port).await.is_some()).await;
+        let (port, greets) = (self.port, self.greets);
+        let is_ready = async || match greets {
+            true => greeting(port).await.is_some(),
+            false => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(),
+        };
+        self.process.as_mut().unwrap().ready(is_ready).await;
     }
 
     /// Kills the server without warning.
