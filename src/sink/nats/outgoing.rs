@@ -29,7 +29,7 @@ pub(super) struct Writer {
 /// A message as it goes out.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    /// What `Nats-Msg-Id` says.
+    /// What `Nats-Msg-Id` says, as it travels.
     pub(super) id: String,
     /// How much of `id` was the whole of it before ids had a digest.
     pub(super) bare_id_bytes: usize,
@@ -50,17 +50,18 @@ impl Writer {
         self.sink.subject.render(message, &mut self.subject);
         self.attributes.fill(message, &self.sink.key);
         message.write_id(&mut self.id);
-        let mut id = headers::message_id(&self.id).into_owned();
-        let bare_id_bytes = id.len();
-        id.push('#');
-        URL_SAFE_NO_PAD.encode_string(&self.digest(message.payload)[..DIGEST_BYTES], &mut id);
+        let bare_id_bytes = headers::message_id(&self.id).len();
+        self.id.push('#');
+        let digest = self.digest(message.payload);
+        URL_SAFE_NO_PAD.encode_string(&digest[..DIGEST_BYTES], &mut self.id);
+        let id = headers::message_id(&self.id).into_owned();
 
         let (headers, payload) = match self.sink.encoding {
-            Encoding::Binary => (headers::binary(&id, &self.attributes), message.payload.clone()),
+            Encoding::Binary => (headers::binary(&self.id, &self.attributes), message.payload.clone()),
             Encoding::Structured => {
                 let envelope = self.attributes.structured(message.payload);
                 let envelope = envelope.map_err(|err| format!("no envelope can be made around it: {err}"))?;
-                (headers::structured(&id), envelope)
+                (headers::structured(&self.id), envelope)
             }
         };
         let (subject, key) = (self.subject.clone(), self.attributes.partition_key.clone());
@@ -147,6 +148,13 @@ mod tests {
 
     fn written(sink: NatsSink, batch: &Batch) -> Outgoing {
         Writer::new(Arc::new(sink)).write(&batch.get(0).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_odd_id_travels_as_it_is_looked_for() {
+        let odd = written(sink("okta"), &batch(r#"[{"uuid":"u 1%"}]"#));
+        assert_eq!(odd.bare_id(), "acme:u%201%25");
+        assert_eq!(odd.headers.get("Nats-Msg-Id").unwrap().as_str(), odd.id);
     }
 
     #[test]
