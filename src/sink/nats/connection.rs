@@ -25,8 +25,9 @@ use super::{
 };
 use crate::{config::NatsBus, sink::SinkError};
 
-/// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API. What a
+/// leader that steps down lets fall costs so much. Longer than it takes until somebody is told that nothing moves.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What the subjects of the JetStream API begin with where nothing else is said.
 const API_PREFIX: &str = "$JS.API";

@@ -25,7 +25,7 @@ pub(crate) struct NatsCluster {
 
 impl NatsCluster {
     /// A cluster that lets everybody in.
-    pub(crate) async fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ports: Vec<_> = (0..NODES).map(|_| free_port()).collect();
         let route_ports: Vec<_> = (0..NODES).map(|_| free_port()).collect();

@@ -68,7 +68,7 @@ fn assert_ordered(batches: &[Arc<Batch>], arrived: &[Ordered], in_batches: bool)
 async fn assert_ordered_through_changes_of_the_leader(count: usize, in_batches: bool) {
     const BATCH: usize = 250;
     const CHANGES: u64 = 3;
-    let mut cluster = NatsCluster::start().await;
+    let mut cluster = NatsCluster::start();
     cluster.create_stream(Config { allow_atomic_publish: in_batches, ..stream() }).await;
     let mut sink = open(&sink(cluster.bus()), None).await.unwrap();
     let batches = batches(count, BATCH);
@@ -94,12 +94,12 @@ async fn assert_ordered_through_changes_of_the_leader(count: usize, in_batches: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_steps_down_or_is_killed_changes_the_order_of_no_key() {
-    assert_ordered_through_changes_of_the_leader(16, false).await;
+    Box::pin(assert_ordered_through_changes_of_the_leader(16, false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_steps_down_or_is_killed_changes_no_order_where_batches_are_atomic() {
-    assert_ordered_through_changes_of_the_leader(80, true).await;
+    Box::pin(assert_ordered_through_changes_of_the_leader(80, true)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +114,8 @@ async fn a_full_stream_that_gets_room_again_has_all_in_order() {
         let server = server_with(limited(64 << 10)).await;
         let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
         // The large ones are refused first, and the small ones behind them would still fit.
-        let event = |number: usize| event_with_padding(number, if number % 5 == 0 { 3_000 } else { 0 });
+        let event =
+            |number: usize| event_with_padding(number, if number.is_multiple_of(5) { 3_000 } else { 0 });
         let batches: Vec<_> =
             (0..4).map(|index| batch_of(index, (index as usize * 100..).take(100).map(event))).collect();
         let make_room = async {
@@ -201,7 +202,7 @@ async fn what_may_be_on_its_way_is_on_its_way() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_quorum_is_told_as_what_it_is() {
-    let mut cluster = NatsCluster::start().await;
+    let mut cluster = NatsCluster::start();
     cluster.create_stream(stream()).await;
     let leader = cluster.leader(STREAM).await;
     let left = (leader + 1) % 3;

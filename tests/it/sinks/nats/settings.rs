@@ -147,8 +147,8 @@ async fn the_jetstream_of_another_account_is_used_below_prefixes_of_our_own() {
         inbox_prefix: Some("_INBOX_oktabus".to_owned()),
         ..server.bus(auth())
     };
-    let mut sink = open(&super::sink(prefixed), None).await.unwrap();
-    deliver(&mut sink, &batch(1, 0..10)).await;
+    let mut publisher = open(&sink(prefixed), None).await.unwrap();
+    deliver(&mut publisher, &batch(1, 0..10)).await;
     let mut stored = jetstream.get_stream(STREAM).await.unwrap();
     assert_eq!(stored.info().await.unwrap().state.messages, 10);
 }
