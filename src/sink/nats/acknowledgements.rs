@@ -223,11 +223,7 @@ impl Settling {
 
     async fn sent(&mut self, index: usize, acknowledgement: PublishAckFuture) {
         let Some(message) = self.batch.batch.as_deref().and_then(|batch| batch.get(index)) else { return };
-        let stored = match self.answers.of(&message, acknowledgement, false).await {
-            Ok(stored) => Ok(stored),
-            Err(Unstored::Refused(refusal)) => Err(refusal),
-            Err(Unstored::Batch(_)) => return,
-        };
+        let stored = self.answers.of(&message, acknowledgement).await;
         self.note(index, stored);
     }
 
@@ -238,7 +234,7 @@ impl Settling {
         let first = staged.first().copied().unwrap_or(index);
         let batch = self.batch.batch.clone();
         let Some(message) = batch.as_deref().and_then(|batch| batch.get(index)) else { return };
-        match self.answers.of(&message, acknowledgement, true).await {
+        match self.answers.of_batch(&message, acknowledgement).await {
             Ok(stored) => self.note(index, Ok(stored)),
             Err(Unstored::Refused(refusal)) => self.note(first, Err(refusal)),
             Err(Unstored::Batch(error)) => {

@@ -27,11 +27,12 @@ pub(super) struct Stored {
     pub(super) is_duplicate: bool,
 }
 
-/// Why a message is not in the stream.
+/// Why an atomic batch is not in the stream.
 #[derive(Debug)]
 pub(super) enum Unstored {
-    /// Nothing of the atomic batch that it ends is stored, and its messages may be published alone.
+    /// JetStream refused the whole. Nothing of it is stored, and its messages may be published alone.
     Batch(jetstream::Error),
+    /// None can be stored just now, or it is not known whether they are.
     Refused(Refusal),
 }
 
@@ -59,28 +60,31 @@ impl Answers {
         Self { sink, jetstream, link, stream, writer, may_look: true, is_duplicate_told: false }
     }
 
-    /// What the server answers to `message`. With `ends_batch` it speaks for all messages of an atomic batch.
+    /// What the server answers to `message`.
     pub(super) async fn of(
         &mut self,
         message: &Message<'_>,
         acknowledgement: PublishAckFuture,
-        ends_batch: bool,
+    ) -> Result<Stored, Refusal> {
+        match self.answer(acknowledgement).await? {
+            Ok(answer) => self.taken(message, &answer).await,
+            Err(err) => Err(self.refused(message, &err).await),
+        }
+    }
+
+    /// What the server answers to `message`, which ends an atomic batch, for all messages of it.
+    pub(super) async fn of_batch(
+        &mut self,
+        message: &Message<'_>,
+        acknowledgement: PublishAckFuture,
     ) -> Result<Stored, Unstored> {
-        let answer = tokio::select! {
-            biased;
-            answer = acknowledgement.into_future() => answer,
-            () = self.link.lost() => return Err(Refusal::Sink(self.link.error()).into()),
+        let err = match self.answer(acknowledgement).await.map_err(Unstored::Refused)? {
+            Ok(answer) => return self.taken(message, &answer).await.map_err(Unstored::Refused),
+            Err(err) => err,
         };
-        match answer {
-            Ok(answer) if answer.stream != self.sink.stream => {
-                Err(self.went_elsewhere(message, &answer.stream))
-            }
-            Ok(PublishAck { sequence, duplicate: false, .. }) => Ok(Stored { sequence, is_duplicate: false }),
-            Ok(PublishAck { sequence, .. }) => self.had_it(message, sequence).await,
-            Err(err) => match jetstream_error(&err).filter(|_| ends_batch) {
-                Some(err) => Err(Unstored::Batch(err.clone())),
-                None => Err(self.refused(message, &err).await.into()),
-            },
+        match jetstream_error(&err) {
+            Some(err) => Err(Unstored::Batch(err.clone())),
+            None => Err(Unstored::Refused(self.refused(message, &err).await)),
         }
     }
 
@@ -93,22 +97,36 @@ impl Answers {
             sent = self.jetstream.send_publish(subject, publish) => sent,
             () = self.link.lost() => return Err(Refusal::Sink(self.link.error())),
         };
-        let acknowledgement = match sent {
-            Ok(acknowledgement) => acknowledgement,
-            Err(err) => return Err(self.refused(message, &err).await),
-        };
-        match self.of(message, acknowledgement, false).await {
-            Ok(stored) => Ok(stored),
-            Err(Unstored::Refused(refusal)) => Err(refusal),
-            Err(Unstored::Batch(err)) => {
-                Err(Refusal::Sink(super::refusal::of_jetstream(&self.sink.name, &self.sink.stream, &err)))
-            }
+        match sent {
+            Ok(acknowledgement) => self.of(message, acknowledgement).await,
+            Err(err) => Err(self.refused(message, &err).await),
         }
+    }
+
+    async fn answer(
+        &self,
+        acknowledgement: PublishAckFuture,
+    ) -> Result<Result<PublishAck, PublishError>, Refusal> {
+        tokio::select! {
+            biased;
+            answer = acknowledgement.into_future() => Ok(answer),
+            () = self.link.lost() => Err(Refusal::Sink(self.link.error())),
+        }
+    }
+
+    async fn taken(&mut self, message: &Message<'_>, answer: &PublishAck) -> Result<Stored, Refusal> {
+        if answer.stream != self.sink.stream {
+            return Err(self.went_elsewhere(message, &answer.stream));
+        }
+        if answer.duplicate {
+            return self.had_it(message, answer.sequence).await;
+        }
+        Ok(Stored { sequence: answer.sequence, is_duplicate: false })
     }
 
     /// The stream knows the id. It is made of all that a reader can see, so that it can hardly be another's, unless
     /// somebody else writes such ids.
-    async fn had_it(&mut self, message: &Message<'_>, sequence: u64) -> Result<Stored, Unstored> {
+    async fn had_it(&mut self, message: &Message<'_>, sequence: u64) -> Result<Stored, Refusal> {
         let (name, stream) = (&self.sink.name, &self.sink.stream);
         if !self.is_duplicate_told {
             self.is_duplicate_told = true;
@@ -131,8 +149,7 @@ impl Answers {
             "stream `{}` takes it for its message {sequence} on `{}`, which has the same `Nats-Msg-Id` and is another one: find \
              out who else publishes there",
             self.sink.stream, kept.subject
-        ))
-        .into())
+        )))
     }
 
     /// The message that the stream has under `sequence`. None if it is gone, or if we may not look.
@@ -174,20 +191,14 @@ impl Answers {
         Refusal::of_publish(&self.sink, &subject, message.payload.len(), error)
     }
 
-    fn went_elsewhere(&self, message: &Message<'_>, elsewhere: &str) -> Unstored {
+    fn went_elsewhere(&self, message: &Message<'_>, elsewhere: &str) -> Refusal {
         let mut subject = String::new();
         self.sink.subject.render(message, &mut subject);
         let reason = format!(
             "stream `{elsewhere}` took subject `{subject}`: give the subject to stream `{}`, or configure the other one",
             self.sink.stream
         );
-        Refusal::Sink(SinkError::Misconfigured { sink: self.sink.name.clone(), reason }).into()
-    }
-}
-
-impl From<Refusal> for Unstored {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Refusal::Sink(SinkError::Misconfigured { sink: self.sink.name.clone(), reason })
     }
 }
 
