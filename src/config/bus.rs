@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Problem, Secret, address,
+    Problem, Secret, address, nats_servers,
     secret::{Given, Secrets},
 };
 use crate::telemetry::chain;
@@ -38,16 +38,32 @@ pub struct KafkaBus {
 pub struct NatsBus {
     /// Its name in the configuration.
     pub name: String,
-    /// `nats://host:port` or `tls://host:port`, at least one.
+    /// URLs of the schemes `nats`, `tls`, `ws` or `wss`, at least one, without credentials.
     pub servers: Vec<String>,
     /// Who we are.
     pub auth: NatsAuth,
-    /// Whether TLS is demanded even where the server does not ask for it.
-    pub require_tls: bool,
+    /// Whether anything may be said without TLS.
+    pub tls: NatsTls,
     /// Certificate authorities to trust in place of those of the system, PEM.
     pub ca_file: Option<PathBuf>,
     /// Our certificate and its key, PEM.
     pub client_certificate: Option<ClientCertificate>,
+    /// What the subjects of the JetStream API begin with, if not with `$JS.API`.
+    pub api_prefix: Option<String>,
+    /// What the subjects begin with on which we are answered, if not with `_INBOX`.
+    pub inbox_prefix: Option<String>,
+}
+
+/// Whether TLS protects what is said to a NATS server whose address does not say so itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NatsTls {
+    /// If the server asks for it. Whoever stands in for the server need not.
+    #[default]
+    Offered,
+    /// Always: a server that does not speak it is told nothing.
+    Required,
+    /// Always, and before the server has said a word.
+    First,
 }
 
 /// A certificate that identifies us, with its key; both PEM files.
@@ -92,8 +108,13 @@ pub(super) struct RawBus {
     servers: Option<Vec<String>>,
     #[serde(default)]
     auth: RawNatsAuth,
+    tls: Option<RawTls>,
     #[serde(default)]
-    tls: RawTls,
+    jetstream: RawJetStream,
+    inbox_prefix: Option<String>,
+    /// Whether passwords and the like may travel beyond loopback without TLS, on a bus of either kind.
+    #[serde(default)]
+    allow_plaintext_credentials: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -167,11 +188,25 @@ struct RawNatsAuth {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawTls {
+    required: Option<bool>,
     #[serde(default)]
-    required: bool,
+    first: bool,
     ca_file: Option<PathBuf>,
     certificate_file: Option<PathBuf>,
     key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawJetStream {
+    domain: Option<String>,
+    api_prefix: Option<String>,
+}
+
+impl RawJetStream {
+    fn is_given(&self) -> bool {
+        self.domain.is_some() || self.api_prefix.is_some()
+    }
 }
 
 /// Parts of the names of librdkafka properties whose values must not stand in the configuration itself: what a later
@@ -199,6 +234,10 @@ pub(super) fn understand(name: &str, raw: RawBus, secrets: Secrets) -> Result<Bu
 fn kafka(name: &str, raw: RawBus, secrets: Secrets) -> Result<KafkaBus, Problem> {
     if raw.servers.is_some() {
         return Err(Problem::new("servers", "a bus of kind kafka has `brokers`"));
+    }
+    let is_nats = raw.tls.is_some() || raw.inbox_prefix.is_some() || raw.jetstream.is_given();
+    if is_nats {
+        return Err(Problem::new("", "a bus of kind kafka has no `tls`, `jetstream` or `inbox_prefix`"));
     }
     let brokers = non_empty("brokers", raw.brokers, "kafka-1:9092")?;
     refuse_userinfo(
@@ -243,7 +282,10 @@ fn nats(name: &str, raw: RawBus, secrets: Secrets) -> Result<NatsBus, Problem> {
     let servers = non_empty("servers", raw.servers, "nats://nats-1:4222")?;
     refuse_userinfo("servers", &servers, "`auth = { user = …, password_file = … }`, or `token_file`")?;
     let auth = nats_auth(raw.auth, secrets).map_err(|err| err.under("auth"))?;
-    let client_certificate = match (raw.tls.certificate_file, raw.tls.key_file) {
+    let tls = nats_tls(raw.tls.as_ref())?;
+    let servers = nats_servers::understand(&servers, tls, &auth, raw.allow_plaintext_credentials)?;
+    let certificates = raw.tls.unwrap_or_default();
+    let client_certificate = match (certificates.certificate_file, certificates.key_file) {
         (Some(certificate_file), Some(key_file)) => Some(ClientCertificate { certificate_file, key_file }),
         (None, None) => None,
         _ => return Err(Problem::new("tls", "`certificate_file` and `key_file` come together")),
@@ -252,14 +294,51 @@ fn nats(name: &str, raw: RawBus, secrets: Secrets) -> Result<NatsBus, Problem> {
         name: name.to_owned(),
         servers,
         auth,
-        require_tls: raw.tls.required,
-        ca_file: raw.tls.ca_file,
+        tls,
+        ca_file: certificates.ca_file,
         client_certificate,
+        api_prefix: api_prefix(raw.jetstream).map_err(|err| err.under("jetstream"))?,
+        inbox_prefix: raw.inbox_prefix.map(|prefix| subject_prefix("inbox_prefix", prefix)).transpose()?,
     };
     if secrets.are_read {
         bus.files().try_for_each(|file| file.require()).map_err(|err| Problem::new("", chain(&err)))?;
     }
     Ok(bus)
+}
+
+/// Whoever writes a `tls` table means TLS, and would not notice that somebody in between took it away.
+fn nats_tls(raw: Option<&RawTls>) -> Result<NatsTls, Problem> {
+    match raw {
+        None => Ok(NatsTls::Offered),
+        Some(RawTls { required: Some(false), .. }) => {
+            Err(Problem::new("tls.required", "a `tls` table makes TLS required: remove this, or the table"))
+        }
+        Some(RawTls { first: true, .. }) => Ok(NatsTls::First),
+        Some(_) => Ok(NatsTls::Required),
+    }
+}
+
+fn api_prefix(raw: RawJetStream) -> Result<Option<String>, Problem> {
+    match (raw.domain, raw.api_prefix) {
+        (Some(_), Some(_)) => Err(Problem::new("domain", "`domain` and `api_prefix` exclude each other")),
+        (Some(domain), None) if domain.contains('.') => {
+            Err(Problem::new("domain", format!("`{domain}` is not the name of a domain: it has no dots")))
+        }
+        (Some(domain), None) => Ok(Some(format!("$JS.{}.API", subject_prefix("domain", domain)?))),
+        (None, prefix) => prefix.map(|prefix| subject_prefix("api_prefix", prefix)).transpose(),
+    }
+}
+
+/// What subjects may begin with: tokens with something in them, without wildcards, and no dot at the end.
+fn subject_prefix(key: &str, prefix: String) -> Result<String, Problem> {
+    let is_token = |token: &str| {
+        !token.is_empty()
+            && !token.contains(|c: char| c.is_whitespace() || c.is_control() || "*>".contains(c))
+    };
+    if prefix.split('.').all(is_token) {
+        return Ok(prefix);
+    }
+    Err(Problem::new(key, format!("`{prefix}` is nothing that a subject begins with, such as `a.b`")))
 }
 
 fn nats_auth(raw: RawNatsAuth, secrets: Secrets) -> Result<NatsAuth, Problem> {

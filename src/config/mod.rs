@@ -11,6 +11,7 @@ mod layers;
 mod load;
 mod log_level;
 mod mistyped;
+mod nats_servers;
 mod org;
 pub(crate) mod pem;
 mod problem;
@@ -34,7 +35,7 @@ use crate::event::Origin;
 
 pub use admin::{AdminConfig, AdminTls};
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
-pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
+pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus, NatsTls};
 pub use commands::{
     ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
     RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,

@@ -14,6 +14,7 @@ const FILTERED: &str = "oktabus_events_filtered_total";
 const DROPPED: &str = "oktabus_overlap_duplicates_dropped_total";
 const GAPS: &str = "oktabus_possible_gaps_total";
 const SINK_FAILURES: &str = "oktabus_sink_failures_total";
+const SINK_DUPLICATES: &str = "oktabus_sink_duplicates_total";
 const OKTA_FAILURES: &str = "oktabus_okta_failures_total";
 const STATE_FAILURES: &str = "oktabus_state_failures_total";
 const REQUESTS: &str = "oktabus_okta_requests_total";
@@ -49,7 +50,7 @@ const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name and what they count.
-const COUNTERS: [(&str, &str); 19] = [
+const COUNTERS: [(&str, &str); 20] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (PAGES, "Pages whose cursor has moved."),
@@ -57,6 +58,7 @@ const COUNTERS: [(&str, &str); 19] = [
     (DROPPED, "Events dropped after a refused link because they had been delivered before."),
     (GAPS, "Times that Okta refused a link and the route resumed by time: look at the log."),
     (SINK_FAILURES, "Failed deliveries that are tried again, by class."),
+    (SINK_DUPLICATES, "Messages that JetStream said it had already."),
     (OKTA_FAILURES, "Failed requests that are tried again, by class."),
     (STATE_FAILURES, "Commits of a cursor that failed and are tried again."),
     (REQUESTS, "Requests to Okta by HTTP status; `none` if no answer came."),
@@ -173,6 +175,11 @@ pub(crate) fn page_delivered(route: &str, messages: u64, rejected: u64) {
     counter!(PAGES, "route" => route.to_owned()).increment(1);
     counter!(DELIVERED, "route" => route.to_owned()).increment(messages);
     counter!(DEAD_LETTERS, "route" => route.to_owned()).increment(rejected);
+}
+
+/// The sink of `route` had so many messages already.
+pub(crate) fn sink_duplicates(route: &str, messages: u64) {
+    counter!(SINK_DUPLICATES, "route" => route.to_owned()).increment(messages);
 }
 
 /// Events of a page that were left out.

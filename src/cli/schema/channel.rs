@@ -225,9 +225,11 @@ mod tests {
             name: "nats".to_owned(),
             servers: vec!["nats://user:secret@a:4222".to_owned(), "tls://b:4222".to_owned()],
             auth: crate::config::NatsAuth::None,
-            require_tls: false,
+            tls: crate::config::NatsTls::Offered,
             ca_file: None,
             client_certificate: None,
+            api_prefix: None,
+            inbox_prefix: None,
         };
         let servers = nats_servers(&bus);
         let shown: Vec<_> = servers.iter().map(|server| (server.id.as_str(), server.host.as_str())).collect();

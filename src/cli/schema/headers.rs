@@ -64,7 +64,7 @@ pub(super) fn headers(channel: &Channel) -> Option<Value> {
         of.map(|(name, is_required, schema)| (format!("{prefix}{name}"), is_required, schema))
             .collect::<Vec<_>>()
     };
-    let id = json!({ "type": "string", "pattern": format!("^{}:", channel.origin.org), "description": "The message id: `<org>:<uuid>`, ending as `id` does" });
+    let id = json!({ "type": "string", "pattern": format!("^{}:", channel.origin.org), "description": "The message id: `<org>:<uuid>`, followed by what ends `id`, and by `#` and a digest of subject, attributes and payload" });
     let headers = match &channel.place {
         Place::Kafka { encoding: Encoding::Binary } => {
             let mut headers = named("ce_");

@@ -86,8 +86,17 @@ impl NatsOutlet {
             }
         };
         let sent = connection.jetstream.send_publish(subject.to_owned(), message).await.map_err(refused)?;
-        // A copy that the stream has already is as good as the first.
-        sent.await.map(drop).map_err(refused)
+        match sent.await {
+            // A copy that the stream has already is as good as the first.
+            Ok(_) => Ok(()),
+            // It was asked for a moment ago.
+            Err(err) if err.kind() == PublishErrorKind::StreamNotFound => {
+                let reason =
+                    format!("a stream takes subject `{subject}`, and does not answer: has it a leader?");
+                Err(self.unreachable(&reason).into())
+            }
+            Err(err) => Err(refused(err)),
+        }
     }
 
     pub(super) fn close(self) {

@@ -1,39 +1,47 @@
 //! Awaits what the server says of each message, in the order in which they were sent, and settles batch after batch.
 //!
 //! After the first failure nothing later counts as delivered: no more is sent, what is on its way is awaited for a
-//! bounded time, and every batch from there on fails. Sends nothing itself.
+//! bounded time, and every batch from there on fails. Sends nothing itself but the messages of an atomic batch that was
+//! refused as a whole: one by one, each behind the answer to the one before it.
 
 use std::{
     future::IntoFuture,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
 };
 
-use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::{ErrorCode, context::PublishAckFuture};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::{Instant, timeout_at},
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{connection::ANSWER_TIMEOUT, link::Link, refusal::Refusal};
+use super::{
+    answer::{Answers, Stored, Unstored},
+    connection::ANSWER_TIMEOUT,
+    link::Link,
+    refusal::Refusal,
+};
 use crate::{
     config::NatsSink,
     event::Batch,
     sink::{Failure, Receipt, Rejected, Settled, SinkError},
     state::SinkMark,
+    telemetry::metrics,
 };
-
-/// How far handing over may run ahead of the settling task; what is unacknowledged has its own limit.
-const STEPS_MAX: usize = 1_024;
 
 /// What became of a message when it was handed over.
 #[derive(Debug)]
 pub(super) enum HandedOver {
     /// It was sent, and this will be the server's answer.
     Sent(PublishAckFuture),
+    /// It was sent as part of an atomic batch, whose last message follows.
+    Staged,
+    /// It was sent as the last of an atomic batch, and this will be the server's answer for all of them.
+    Committed(PublishAckFuture),
     /// It is in the stream already, under this sequence.
     Stored(u64),
     /// It can never be stored.
@@ -54,23 +62,36 @@ pub(super) struct Acknowledgements {
     steps: mpsc::Sender<Step>,
     link: Arc<Link>,
     sequence: Arc<AtomicU64>,
+    /// Messages handed over.
+    handed_over: u64,
+    /// How many of them are settled, all before them included.
+    settled: watch::Receiver<u64>,
+    batch_messages_max: Arc<AtomicUsize>,
     _settling: AbortOnDropHandle<()>,
 }
 
 impl Acknowledgements {
     /// Starts settling. `sequence` is that of the last message proved to be in the stream.
-    pub(super) fn start(sink: Arc<NatsSink>, link: Arc<Link>, sequence: u64) -> Self {
-        let (steps, to_do) = mpsc::channel(STEPS_MAX);
+    pub(super) fn start(sink: Arc<NatsSink>, link: Arc<Link>, answers: Answers, sequence: u64) -> Self {
+        // What is on its way has its own limit, and this must not be a lower one.
+        let (steps, to_do) = mpsc::channel(sink.unacknowledged_max.max(1));
         let sequence = Arc::new(AtomicU64::new(sequence));
+        let batch_messages_max = Arc::new(AtomicUsize::new(usize::MAX));
+        let (settled_sender, settled) = watch::channel(0);
         let settling = Settling {
             sink,
             link: Arc::clone(&link),
+            answers,
             sequence: Arc::clone(&sequence),
             batch: BatchProgress::default(),
             failed_at: None,
+            done: 0,
+            settled: settled_sender,
+            batch_messages_max: Arc::clone(&batch_messages_max),
         };
         let settling = tokio::spawn(settling.run(to_do));
-        Self { steps, link, sequence, _settling: AbortOnDropHandle::new(settling) }
+        let _settling = AbortOnDropHandle::new(settling);
+        Self { steps, link, sequence, handed_over: 0, settled, batch_messages_max, _settling }
     }
 
     /// The messages of `batch` from the one at `from` on follow.
@@ -79,7 +100,8 @@ impl Acknowledgements {
     }
 
     /// The next message of the batch.
-    pub(super) async fn message(&self, handed_over: HandedOver) {
+    pub(super) async fn message(&mut self, handed_over: HandedOver) {
+        self.handed_over += 1;
         self.step(Step::Message(handed_over)).await;
     }
 
@@ -101,6 +123,30 @@ impl Acknowledgements {
         self.sequence.load(Ordering::Acquire)
     }
 
+    /// How many messages were handed over.
+    pub(super) fn handed_over(&self) -> u64 {
+        self.handed_over
+    }
+
+    /// How many of them are settled.
+    pub(super) fn settled(&self) -> u64 {
+        *self.settled.borrow()
+    }
+
+    /// Waits until the first `count` messages are settled. False if nothing more is to be sent. Cancel-safe.
+    pub(super) async fn until_settled(&mut self, count: u64) -> bool {
+        tokio::select! {
+            biased;
+            () = self.link.halted() => false,
+            settled = self.settled.wait_for(|settled| *settled >= count) => settled.is_ok(),
+        }
+    }
+
+    /// How many messages the server takes in an atomic batch, as far as it has refused more.
+    pub(super) fn batch_messages_max(&self) -> usize {
+        self.batch_messages_max.load(Ordering::Relaxed)
+    }
+
     async fn step(&self, step: Step) {
         // Fails only when the settling task is gone, and then the receipt says so.
         let _ = self.steps.send(step).await;
@@ -110,9 +156,14 @@ impl Acknowledgements {
 struct Settling {
     sink: Arc<NatsSink>,
     link: Arc<Link>,
+    answers: Answers,
     sequence: Arc<AtomicU64>,
     batch: BatchProgress,
     failed_at: Option<Instant>,
+    /// Messages of which the fate is known.
+    done: u64,
+    settled: watch::Sender<u64>,
+    batch_messages_max: Arc<AtomicUsize>,
 }
 
 /// How far the batch has come that is being settled.
@@ -120,7 +171,10 @@ struct Settling {
 struct BatchProgress {
     batch: Option<Arc<Batch>>,
     next: usize,
+    /// Messages of an atomic batch that is not yet answered.
+    staged: Vec<usize>,
     rejected: Vec<Rejected>,
+    duplicates: u64,
     failure: Option<(usize, SinkError)>,
 }
 
@@ -140,49 +194,90 @@ impl Settling {
 
     fn begin(&mut self, batch: Arc<Batch>, from: usize) {
         let failure = self.failed_at.map(|_| (from, self.link.error()));
-        self.batch = BatchProgress { batch: Some(batch), next: from, rejected: Vec::new(), failure };
+        self.batch = BatchProgress { batch: Some(batch), next: from, failure, ..BatchProgress::default() };
     }
 
     async fn message(&mut self, handed_over: HandedOver) {
         let index = self.batch.next;
         self.batch.next += 1;
+        self.done += 1;
         if let Some(failed_at) = self.failed_at {
             return self.await_the_rest(failed_at, handed_over).await;
         }
-        let stored = match handed_over {
-            HandedOver::Sent(acknowledgement) => self.acknowledged(index, acknowledgement).await,
-            HandedOver::Stored(sequence) => Ok(sequence),
-            HandedOver::Rejected(reason) => Err(Refusal::Message(reason)),
-            HandedOver::Failed(error) => Err(Refusal::Sink(error)),
-        };
-        match stored {
-            Ok(sequence) => drop(self.sequence.fetch_max(sequence, Ordering::AcqRel)),
-            Err(Refusal::Message(reason)) => self.batch.rejected.push(Rejected { index, reason }),
-            Err(Refusal::Sink(error)) => {
-                self.link.halt(&error);
-                self.failed_at = Some(Instant::now());
-                self.batch.failure = Some((index, error));
+        match handed_over {
+            HandedOver::Staged => return self.batch.staged.push(index),
+            HandedOver::Sent(acknowledgement) => self.sent(index, acknowledgement).await,
+            HandedOver::Committed(acknowledgement) => self.committed(index, acknowledgement).await,
+            HandedOver::Stored(sequence) => self.note(index, Ok(Stored { sequence, is_duplicate: false })),
+            HandedOver::Rejected(reason) => self.note(index, Err(Refusal::Message(reason))),
+            HandedOver::Failed(error) => {
+                // What was staged before it is never committed.
+                let first = self.batch.staged.first().copied().unwrap_or(index);
+                self.note(first, Err(Refusal::Sink(error)));
+            }
+        }
+        if self.failed_at.is_none() && self.batch.staged.is_empty() {
+            self.settled.send_replace(self.done);
+        }
+    }
+
+    async fn sent(&mut self, index: usize, acknowledgement: PublishAckFuture) {
+        let Some(message) = self.batch.batch.as_deref().and_then(|batch| batch.get(index)) else { return };
+        let stored = self.answers.of(&message, acknowledgement).await;
+        self.note(index, stored);
+    }
+
+    /// The answer for all messages of an atomic batch. If it is refused for whatever reason, nothing of it is stored, and
+    /// each message gets an answer of its own.
+    async fn committed(&mut self, index: usize, acknowledgement: PublishAckFuture) {
+        let staged = std::mem::take(&mut self.batch.staged);
+        let first = staged.first().copied().unwrap_or(index);
+        let batch = self.batch.batch.clone();
+        let Some(message) = batch.as_deref().and_then(|batch| batch.get(index)) else { return };
+        match self.answers.of_batch(&message, acknowledgement).await {
+            Ok(stored) => self.note(index, Ok(stored)),
+            Err(Unstored::Refused(refusal)) => self.note(first, Err(refusal)),
+            Err(Unstored::Batch(error)) => {
+                tracing::debug!(sink = self.sink.name, %error, "a batch is published one by one");
+                if error.error_code() == ErrorCode::ATOMIC_PUBLISH_TOO_LARGE_BATCH {
+                    self.batch_messages_max.store(staged.len().div_ceil(2), Ordering::Relaxed);
+                }
+                for index in staged.into_iter().chain([index]) {
+                    let Some(message) = batch.as_deref().and_then(|batch| batch.get(index)) else { continue };
+                    let stored = self.answers.publish_alone(&message).await;
+                    self.note(index, stored);
+                    if self.failed_at.is_some() {
+                        return;
+                    }
+                }
             }
         }
     }
 
-    async fn acknowledged(&self, index: usize, acknowledgement: PublishAckFuture) -> Result<u64, Refusal> {
-        let answer = tokio::select! {
-            biased;
-            answer = acknowledgement.into_future() => answer,
-            () = self.link.lost() => return Err(Refusal::Sink(self.link.error())),
-        };
-        match answer {
-            Ok(answer) if answer.stream == self.sink.stream => Ok(answer.sequence),
-            Ok(answer) => Err(self.went_elsewhere(index, &answer.stream)),
-            Err(error) => Err(self.refused(index, &error)),
+    fn note(&mut self, index: usize, stored: Result<Stored, Refusal>) {
+        match stored {
+            Ok(stored) => {
+                self.sequence.fetch_max(stored.sequence, Ordering::AcqRel);
+                self.batch.duplicates += u64::from(stored.is_duplicate);
+            }
+            Err(Refusal::Message(reason)) => self.batch.rejected.push(Rejected { index, reason }),
+            Err(Refusal::Sink(error)) => {
+                self.link.halt(&error);
+                self.failed_at = Some(Instant::now());
+                self.batch.staged.clear();
+                // What is behind it comes again, and is rejected again.
+                self.batch.rejected.retain(|rejected| rejected.index < index);
+                self.batch.failure = Some((index, error));
+            }
         }
     }
 
     /// After a failure the messages behind it may be stored or not; once they are through, publishing them again in
     /// order cannot be overtaken by them.
     async fn await_the_rest(&self, failed_at: Instant, handed_over: HandedOver) {
-        let HandedOver::Sent(acknowledgement) = handed_over else { return };
+        let (HandedOver::Sent(acknowledgement) | HandedOver::Committed(acknowledgement)) = handed_over else {
+            return;
+        };
         tokio::select! {
             biased;
             _ = timeout_at(failed_at + ANSWER_TIMEOUT, acknowledgement.into_future()) => {}
@@ -191,7 +286,10 @@ impl Settling {
     }
 
     fn end(&mut self, lowest_stored: Option<u64>) -> Result<Settled, Failure> {
-        let BatchProgress { rejected, failure, .. } = std::mem::take(&mut self.batch);
+        let BatchProgress { batch, rejected, duplicates, failure, .. } = std::mem::take(&mut self.batch);
+        if let Some(batch) = batch.filter(|_| duplicates > 0) {
+            metrics::sink_duplicates(&batch.origin().route, duplicates);
+        }
         if let Some((first_undelivered, error)) = failure {
             return Err(Failure { first_undelivered, rejected, error });
         }
@@ -200,35 +298,5 @@ impl Settling {
         let sequence = lowest_stored.map_or(settled, |lowest| settled.min(lowest - 1));
         let mark = SinkMark::JetStream { stream: self.sink.stream.clone(), sequence };
         Ok(Settled { rejected, mark: Some(mark) })
-    }
-
-    /// A message that we may not publish is met with silence; the complaint came beside it.
-    fn refused(&self, index: usize, error: &PublishError) -> Refusal {
-        match self.link.denial() {
-            Some(denial) if error.kind() == PublishErrorKind::TimedOut => Refusal::Sink(denial),
-            _ => {
-                let (subject, size_bytes) = self.subject_and_size(index);
-                Refusal::of_publish(&self.sink, &subject, size_bytes, error)
-            }
-        }
-    }
-
-    fn went_elsewhere(&self, index: usize, elsewhere: &str) -> Refusal {
-        let (subject, _) = self.subject_and_size(index);
-        let reason = format!(
-            "stream `{elsewhere}` took subject `{subject}`: give the subject to stream `{}`, or configure the other one",
-            self.sink.stream
-        );
-        Refusal::Sink(SinkError::Misconfigured { sink: self.sink.name.clone(), reason })
-    }
-
-    /// For a person; made only when something went wrong.
-    fn subject_and_size(&self, index: usize) -> (String, usize) {
-        let mut subject = String::new();
-        let Some(message) = self.batch.batch.as_deref().and_then(|batch| batch.get(index)) else {
-            return (subject, 0);
-        };
-        self.sink.subject.render(&message, &mut subject);
-        (subject, message.payload.len())
     }
 }

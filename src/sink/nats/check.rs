@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::stream::Info;
 
-use super::{connection::Connection, stream};
+use super::{connection::Connection, judge, stream};
 use crate::{
     config::NatsSink,
     event::subject,
@@ -23,25 +23,26 @@ pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, Sink
             let subjects = sink.subject.wildcard(None);
             findings.push(found(format!("stream `{}` will be created on `{subjects}`", sink.stream)));
         }
-        None => return Err(stream::missing(sink)),
+        None => return Err(judge::missing(sink)),
     }
     Ok(findings)
 }
 
 fn findings_of(sink: &NatsSink, stream: &Info) -> Result<Vec<Finding>, SinkError> {
-    let mut findings = vec![found(stream::summary(stream))];
+    judge::require(sink, &stream.config)?;
+    let mut findings = vec![found(judge::summary(stream))];
     // Which of these subjects are needed depends on the routes, and each route looks for its own when it starts.
     let subjects = sink.subject.wildcard(None);
     let patterns = &stream.config.subjects;
     if !patterns.iter().any(|pattern| subject::overlap(pattern, &subjects)) {
-        return Err(stream::outside(sink, &stream.config, &subjects));
+        return Err(judge::outside(sink, &stream.config, &subjects));
     }
     if !patterns.iter().any(|pattern| subject::covers(pattern, &subjects)) {
         let text =
             format!("the stream takes only some of `{subjects}`: make sure that every route is among them");
         findings.push(Finding { is_warning: true, text });
     }
-    findings.extend(stream::warnings(&stream.config));
+    findings.extend(judge::warnings(&stream.config));
     Ok(findings)
 }
 

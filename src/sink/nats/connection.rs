@@ -25,8 +25,12 @@ use super::{
 };
 use crate::{config::NatsBus, sink::SinkError};
 
-/// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API. What a
+/// leader that steps down lets fall costs so much. Longer than it takes until somebody is told that nothing moves.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// What the subjects of the JetStream API begin with where nothing else is said.
+const API_PREFIX: &str = "$JS.API";
 
 /// A connection together with the runtime that it lives on.
 #[derive(Debug)]
@@ -54,7 +58,8 @@ impl Connection {
             source,
         })?;
 
-        let link = Arc::new(Link::new(name));
+        let api_prefix = bus.api_prefix.clone().unwrap_or_else(|| API_PREFIX.to_owned());
+        let link = Arc::new(Link::new(name, api_prefix.clone()));
         let observer = Arc::clone(&link);
         let established = Arc::new(AtomicBool::new(false));
         let was_established = Arc::clone(&established);
@@ -71,7 +76,7 @@ impl Connection {
         let connecting = Box::pin(async move {
             let client = options.connect(servers).await?;
             established.store(true, Ordering::Release);
-            Ok(jetstream_over(client, unacknowledged_max))
+            Ok(jetstream_over(client, api_prefix, unacknowledged_max))
         });
         let jetstream = match runtime.run(connecting).await {
             Some(connected) => connected.map_err(|error| refusal::of_connect(name, bus, &error))?,
@@ -86,6 +91,11 @@ impl Connection {
         Some(server.max_payload).filter(|bytes| *bytes > 0)
     }
 
+    /// Whether the server takes atomic batches, where a stream allows them.
+    pub(super) fn has_atomic_batches(&self) -> bool {
+        self.jetstream.client().is_server_compatible(2, 12, 1)
+    }
+
     /// Ends the connection. What the client still has to send is not sent.
     pub(crate) fn end(&mut self) {
         self.link.lose();
@@ -94,8 +104,9 @@ impl Connection {
 }
 
 /// JetStream with as many publishes on their way as are allowed; more of them wait.
-fn jetstream_over(client: Client, unacknowledged_max: usize) -> jetstream::Context {
+fn jetstream_over(client: Client, api_prefix: String, unacknowledged_max: usize) -> jetstream::Context {
     ContextBuilder::new()
+        .api_prefix(api_prefix)
         .timeout(ANSWER_TIMEOUT)
         .ack_timeout(ANSWER_TIMEOUT)
         .max_ack_inflight(unacknowledged_max)

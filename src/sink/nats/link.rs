@@ -12,6 +12,8 @@ use crate::sink::SinkError;
 #[derive(Debug)]
 pub(crate) struct Link {
     sink: String,
+    /// What the subjects of the JetStream API begin with.
+    api_prefix: String,
     /// The connection is gone.
     lost: CancellationToken,
     /// Nothing more is to be sent; follows from `lost`.
@@ -27,17 +29,18 @@ struct Words {
 }
 
 impl Link {
-    /// A connection that stands.
-    pub(super) fn new(sink: &str) -> Self {
+    /// A connection that stands, and asks JetStream on subjects that begin with `api_prefix`.
+    pub(super) fn new(sink: &str, api_prefix: String) -> Self {
         let lost = CancellationToken::new();
-        Self { sink: sink.to_owned(), halted: lost.child_token(), lost, words: Mutex::default() }
+        let halted = lost.child_token();
+        Self { sink: sink.to_owned(), api_prefix, halted, lost, words: Mutex::default() }
     }
 
     /// Takes note of what the client reports.
     pub(super) fn observe(&self, event: Event) {
         match event {
             Event::ServerError(error) => {
-                let is_mute = is_denied_message(&error);
+                let is_mute = self.is_denied_message(&error);
                 self.words().complaint = Some(error);
                 if is_mute {
                     self.lose();
@@ -113,6 +116,13 @@ impl Link {
         Some(SinkError::Refused { sink: self.sink.clone(), reason })
     }
 
+    /// A message that we may not publish has no answer but this complaint; a request to the JetStream API has its time-out.
+    fn is_denied_message(&self, complaint: &ServerError) -> bool {
+        let text = complaint.to_string();
+        let Some((_, subject)) = text.split_once("Publish to \"") else { return false };
+        !subject.starts_with("$JS.") && !subject.starts_with(&self.api_prefix)
+    }
+
     fn words(&self) -> MutexGuard<'_, Words> {
         self.words.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,19 +142,17 @@ fn is_denial(complaint: &ServerError) -> bool {
     }
 }
 
-/// A message that we may not publish has no answer but this complaint; a request to the JetStream API has its time-out.
-fn is_denied_message(complaint: &ServerError) -> bool {
-    let text = complaint.to_string();
-    text.contains("Publish to \"") && !text.contains("Publish to \"$JS.")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn link() -> Link {
+        Link::new("events", "JS.hub.API".to_owned())
+    }
+
     #[test]
     fn what_is_sent_stops_before_what_is_awaited() {
-        let link = Link::new("events");
+        let link = link();
         assert_eq!(link.trouble(), None);
 
         link.halt(&SinkError::Misconfigured { sink: "events".to_owned(), reason: "no stream".to_owned() });
@@ -156,14 +164,14 @@ mod tests {
 
     #[test]
     fn a_lost_connection_is_trouble() {
-        let link = Link::new("events");
+        let link = link();
         link.observe(Event::Disconnected);
         assert!(link.trouble().unwrap().contains("the connection was lost"));
     }
 
     #[test]
     fn a_denial_is_told_in_the_servers_own_words() {
-        let link = Link::new("events");
+        let link = link();
         let complaint = ServerError::Other(r#"Permissions Violation for Publish to "okta.acme""#.to_owned());
         link.observe(Event::ServerError(complaint));
         assert!(
@@ -174,13 +182,13 @@ mod tests {
 
     #[test]
     fn a_denied_request_stops_no_message() {
-        let link = Link::new("events");
-        let complaint = ServerError::Other(
-            r#"Permissions Violation for Publish to "$JS.API.CONSUMER.CREATE.OKTA.x""#.to_owned(),
-        );
-        link.observe(Event::ServerError(complaint));
-        assert!(link.denial().is_some() && !link.is_halted());
-        link.forget_complaint();
-        assert!(link.denial().is_none());
+        for subject in ["$JS.API.CONSUMER.CREATE.OKTA.x", "JS.hub.API.CONSUMER.CREATE.OKTA.x"] {
+            let link = link();
+            let complaint = format!("Permissions Violation for Publish to \"{subject}\"");
+            link.observe(Event::ServerError(ServerError::Other(complaint)));
+            assert!(link.denial().is_some() && !link.is_halted());
+            link.forget_complaint();
+            assert!(link.denial().is_none());
+        }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! # How order and once are kept
 //!
-//! * Many messages are on their way at a time, and their acknowledgements are awaited in the order of sending.
-//! * Each message has its id in `Nats-Msg-Id`, so the stream drops a second copy within its duplicate window.
+//! * Many messages are on their way at a time, and none that must not be stored before another that is: see `order`.
 //! * The first failure ends the session and its connection; the next one begins with what was not delivered. Nothing
 //!   that the old connection had queued can be sent behind it.
+//! * Each message has an id of its own in `Nats-Msg-Id`, made of all that a reader can see of it, so the stream drops a
+//!   second copy within its duplicate window, and nothing else.
 //! * The mark of a batch is the stream's sequence after it. A new session reads the ids that the stream holds beyond
 //!   the mark and does not publish those messages again, so that once holds beyond the duplicate window too.
 //!
@@ -13,11 +14,15 @@
 //! to a sink (connection, link, headers, refusals, subjects) is shared with them.
 
 mod acknowledgements;
+mod answer;
 mod check;
 pub(crate) mod connection;
 pub(crate) mod headers;
+mod judge;
 pub(crate) mod link;
 mod options;
+mod order;
+mod outgoing;
 pub(crate) mod refusal;
 mod runtime;
 mod session;
@@ -34,6 +39,7 @@ use crate::{
     config::NatsSink,
     event::{Batch, Origin},
     state::SinkMark,
+    telemetry::metrics,
 };
 
 /// The sink of one route.
@@ -57,6 +63,8 @@ impl Nats {
             Some(SinkMark::JetStream { stream, sequence }) if *stream == sink.stream => Some(*sequence),
             _ => None,
         };
+        // Counted from the start, so that an alert sees the first one.
+        metrics::sink_duplicates(&origin.route, 0);
         let session = Box::new(Session::open(&sink, &subjects, sequence).await?);
         Ok(Self { sink, subjects, session })
     }

@@ -6,7 +6,7 @@ use async_nats::{ConnectOptions, ServerAddr};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    config::{NatsAuth, NatsBus, Secret, TrustedFile},
+    config::{NatsAuth, NatsBus, NatsTls, Secret, TrustedFile},
     sink::SinkError,
     telemetry::chain,
 };
@@ -34,8 +34,14 @@ pub(super) async fn options(sink: &str, bus: &NatsBus) -> Result<ConnectOptions,
         .name(NAME)
         .connection_timeout(CONNECT_TIMEOUT)
         .ping_interval(PING_INTERVAL)
-        .require_tls(bus.require_tls)
+        .require_tls(bus.tls != NatsTls::Offered)
         .ignore_discovered_servers();
+    if bus.tls == NatsTls::First {
+        options = options.tls_first();
+    }
+    if let Some(prefix) = &bus.inbox_prefix {
+        options = options.custom_inbox_prefix(prefix);
+    }
     if let Some(ca_file) = &bus.ca_file {
         options = options.add_root_certificates(ca_file.clone());
     }

@@ -72,11 +72,9 @@ impl Refusal {
             PublishErrorKind::MaxPayloadExceeded => Self::Message(format!(
                 "{size_bytes} bytes and their headers are more than the server's `max_payload` ({error})"
             )),
-            PublishErrorKind::StreamNotFound => Self::Sink(SinkError::Misconfigured {
+            PublishErrorKind::StreamNotFound => Self::Sink(SinkError::Unreachable {
                 sink: name.clone(),
-                reason: format!(
-                    "no stream takes subject `{subject}`: add it to the subjects of stream `{stream}`"
-                ),
+                reason: format!("nobody takes subject `{subject}`"),
             }),
             PublishErrorKind::TimedOut => Self::Sink(SinkError::Unreachable {
                 sink: name.clone(),
@@ -96,6 +94,12 @@ impl Refusal {
 /// What an error that JetStream itself reported of the sink's stream means.
 pub(crate) fn of_jetstream(sink: &str, stream: &str, error: &jetstream::Error) -> SinkError {
     let sink = sink.to_owned();
+    if error.error_code() == ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT {
+        let reason = format!(
+            "stream `{stream}`: its replicas have not yet agreed on a message, and do not while their quorum is lost ({error})"
+        );
+        return SinkError::Unreachable { sink, reason };
+    }
     match cure(error.error_code()) {
         Cure::Change(change) => {
             SinkError::Misconfigured { sink, reason: format!("stream `{stream}`: {error}: {change}") }

@@ -3,20 +3,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::jetstream::{message::PublishMessage, stream::Stream};
+use async_nats::jetstream::stream::Stream;
 
 use super::{
     acknowledgements::{Acknowledgements, HandedOver},
+    answer::Answers,
     connection::Connection,
-    headers,
     link::Link,
+    order::{AtomicBatch, Order, wait_for_key},
+    outgoing::{Outgoing, Writer},
     refusal::Refusal,
     stream,
     tail::Tail,
 };
 use crate::{
-    config::{Encoding, NatsSink},
-    event::{Attributes, Batch, Message},
+    config::NatsSink,
+    event::{Batch, Message},
     sink::{Receipt, SinkError},
 };
 
@@ -29,13 +31,24 @@ pub(super) struct Session {
     sink: Arc<NatsSink>,
     connection: Connection,
     acknowledgements: Acknowledgements,
+    order: Order,
     tail: Tail,
-    /// What a message with its headers may have, by the server and the stream.
-    message_bytes_max: Option<usize>,
-    // Reused from message to message.
-    id: String,
-    subject: String,
-    attributes: Attributes,
+    size_limit: Option<SizeLimit>,
+    writer: Writer,
+}
+
+/// What a message with its headers may have.
+#[derive(Debug, Clone, Copy)]
+struct SizeLimit {
+    bytes_max: usize,
+    whose: &'static str,
+}
+
+/// A message that is ready to be handed over.
+enum Composed {
+    ToSend(Outgoing),
+    /// Nothing has to be sent.
+    Decided(HandedOver),
 }
 
 impl Session {
@@ -50,8 +63,15 @@ impl Session {
         let last = stream.cached_info().state.last_sequence;
         let of_stream = usize::try_from(stream.cached_info().config.max_message_size);
         let of_stream = of_stream.ok().filter(|bytes| *bytes > 0);
-        let message_bytes_max = of_stream.into_iter().chain(connection.payload_bytes_max()).min();
-        let mut tail = Tail::default();
+        let limits = [
+            (of_stream, "stream's `max_msg_size`"),
+            (connection.payload_bytes_max(), "server's `max_payload`"),
+        ];
+        let limits = limits
+            .into_iter()
+            .filter_map(|(bytes_max, whose)| Some(SizeLimit { bytes_max: bytes_max?, whose }));
+        let size_limit = limits.min_by_key(|limit| limit.bytes_max);
+        let mut tail = Tail::empty();
         let sequence = match sequence {
             None => last,
             Some(sequence) if sequence > last => {
@@ -71,18 +91,13 @@ impl Session {
                 sequence
             }
         };
-        let acknowledgements =
-            Acknowledgements::start(Arc::clone(sink), Arc::clone(&connection.link), sequence);
-        Ok(Self {
-            sink: Arc::clone(sink),
-            connection,
-            acknowledgements,
-            tail,
-            message_bytes_max,
-            id: String::new(),
-            subject: String::new(),
-            attributes: Attributes::default(),
-        })
+        let order = Order::new(stream.cached_info().config.allow_atomic_publish, sink.unacknowledged_max);
+        let (jetstream, link) = (connection.jetstream.clone(), Arc::clone(&connection.link));
+        let answers = Answers::new(Arc::clone(sink), jetstream, Arc::clone(&link), stream);
+        let acknowledgements = Acknowledgements::start(Arc::clone(sink), link, answers, sequence);
+        let writer = Writer::new(Arc::clone(sink));
+        let sink = Arc::clone(sink);
+        Ok(Self { sink, connection, acknowledgements, order, tail, size_limit, writer })
     }
 
     /// Sends the messages of `batch` from the one at `from` on, as far as it gets.
@@ -91,8 +106,7 @@ impl Session {
         self.acknowledgements.begin(batch, from).await;
         let is_through = self.hand_over_all(batch, from).await;
         if is_through && from < batch.len() && self.tail.len() == stored {
-            // What is stored was sent in order, so where a batch finds nothing no later one will.
-            self.tail.clear();
+            self.tail.age();
         }
         self.acknowledgements.end(from, self.tail.lowest()).await
     }
@@ -105,7 +119,7 @@ impl Session {
 
     /// What the server and the stream take at most of a message with its headers.
     pub(super) fn message_bytes_max(&self) -> Option<usize> {
-        self.message_bytes_max
+        self.size_limit.map(|limit| limit.bytes_max)
     }
 
     /// What is known of the connection.
@@ -120,54 +134,105 @@ impl Session {
 
     /// Whether it came to the end of the batch.
     async fn hand_over_all(&mut self, batch: &Batch, from: usize) -> bool {
-        for index in from..batch.len() {
-            let Some(message) = batch.get(index) else { break };
-            let handed_over = self.hand_over(&message).await;
-            let has_failed = matches!(handed_over, HandedOver::Failed(_));
-            self.acknowledgements.message(handed_over).await;
-            if has_failed {
+        let mut next = from;
+        while next < batch.len() {
+            if let Err(error) = self.hand_over_group(batch, &mut next).await {
+                self.acknowledgements.message(HandedOver::Failed(error)).await;
                 return false;
             }
         }
         true
     }
 
-    async fn hand_over(&mut self, message: &Message<'_>) -> HandedOver {
-        let link = &self.connection.link;
-        if link.is_halted() {
-            return HandedOver::Failed(link.error());
-        }
-        message.write_id(&mut self.id);
-        if let Some(sequence) = self.tail.take(&self.id) {
-            return HandedOver::Stored(sequence);
-        }
-        self.sink.subject.render(message, &mut self.subject);
-        self.attributes.fill(message, &self.sink.key);
-        let outgoing = match self.sink.encoding {
-            Encoding::Binary => PublishMessage::build()
-                .headers(headers::binary(&self.id, &self.attributes))
-                .payload(message.payload.clone()),
-            Encoding::Structured => match self.attributes.structured(message.payload) {
-                Ok(envelope) => {
-                    PublishMessage::build().headers(headers::structured(&self.id)).payload(envelope)
-                }
-                Err(error) => {
-                    return HandedOver::Rejected(format!("no envelope can be made around it: {error}"));
-                }
-            },
-        };
+    /// Hands over as many messages, from the one at `next` on, as go together, and moves `next` behind them.
+    async fn hand_over_group(&mut self, batch: &Batch, next: &mut usize) -> Result<(), SinkError> {
+        let group_max = self.order.group_max().min(self.acknowledgements.batch_messages_max());
+        let until = batch.len().min(*next + group_max);
+        let messages = (*next..until).filter_map(|index| batch.get(index));
+        let group: Vec<_> = messages.map(|message| self.compose(&message)).collect();
+        *next = until;
 
+        let before = self.acknowledgements.handed_over();
+        let mut to_send = group.iter().filter(|composed| matches!(composed, Composed::ToSend(_))).count();
+        let mut atomic = AtomicBatch::new();
+        for composed in group {
+            let handed_over = match composed {
+                Composed::Decided(decided) => decided,
+                Composed::ToSend(_) if self.connection.link.is_halted() => {
+                    return Err(self.connection.link.error());
+                }
+                Composed::ToSend(outgoing) => {
+                    to_send -= 1;
+                    if to_send > 0 {
+                        self.stage(&mut atomic, outgoing).await?
+                    } else {
+                        self.commit(std::mem::replace(&mut atomic, AtomicBatch::new()), outgoing, before)
+                            .await?
+                    }
+                }
+            };
+            self.acknowledgements.message(handed_over).await;
+        }
+        Ok(())
+    }
+
+    fn compose(&mut self, message: &Message<'_>) -> Composed {
+        let outgoing = match self.writer.write(message) {
+            Ok(outgoing) => outgoing,
+            Err(reason) => return Composed::Decided(HandedOver::Rejected(reason)),
+        };
+        if let Some(sequence) = self.tail.take(&outgoing) {
+            return Composed::Decided(HandedOver::Stored(sequence));
+        }
+        // Known before it is sent, because it would take those with it that are sent together with it.
+        let bytes = outgoing.bytes();
+        match self.size_limit {
+            Some(SizeLimit { bytes_max, whose }) if bytes > bytes_max => {
+                Composed::Decided(HandedOver::Rejected(format!(
+                    "{bytes} bytes with its headers are more than the {whose}, which is {bytes_max}"
+                )))
+            }
+            _ => Composed::ToSend(outgoing),
+        }
+    }
+
+    async fn stage(&self, atomic: &mut AtomicBatch, outgoing: Outgoing) -> Result<HandedOver, SinkError> {
+        let Connection { jetstream, link, .. } = &self.connection;
+        let client = jetstream.client();
+        let staged = tokio::select! {
+            biased;
+            staged = atomic.stage(&client, outgoing) => staged,
+            () = link.halted() => return Err(link.error()),
+        };
+        staged.map_err(|err| SinkError::Unreachable { sink: self.sink.name.clone(), reason: err.to_string() })
+    }
+
+    /// Sends a message of which, as of all that were staged before it, there will be an answer. `before` messages were
+    /// handed over before the group.
+    async fn commit(
+        &mut self,
+        atomic: AtomicBatch,
+        outgoing: Outgoing,
+        before: u64,
+    ) -> Result<HandedOver, SinkError> {
+        let may_go = match &mut self.order {
+            Order::Batches { .. } => self.acknowledgements.until_settled(before).await,
+            Order::Keys(keys) => wait_for_key(keys, &mut self.acknowledgements, &outgoing.key).await,
+        };
+        let Connection { jetstream, link, .. } = &self.connection;
+        if !may_go {
+            return Err(link.error());
+        }
+        let (subject, bytes) = (outgoing.subject.clone(), outgoing.payload.len());
         let sent = tokio::select! {
             biased;
-            sent = self.connection.jetstream.send_publish(self.subject.clone(), outgoing) => sent,
-            () = link.halted() => return HandedOver::Failed(link.error()),
+            sent = atomic.commit(jetstream, outgoing) => sent,
+            () = link.halted() => return Err(link.error()),
         };
-        let refusal = |error| Refusal::of_publish(&self.sink, &self.subject, message.payload.len(), &error);
-        match sent.map_err(refusal) {
-            Ok(acknowledgement) => HandedOver::Sent(acknowledgement),
-            Err(Refusal::Message(reason)) => HandedOver::Rejected(reason),
-            Err(Refusal::Sink(error)) => HandedOver::Failed(error),
-        }
+        sent.or_else(|err| match Refusal::of_publish(&self.sink, &subject, bytes, &err) {
+            Refusal::Message(reason) => Ok(HandedOver::Rejected(reason)),
+            Refusal::Sink(error) => Err(error),
+        })
     }
 }
 
@@ -180,7 +245,8 @@ async fn read_tail(
     sequence: u64,
     subjects: &str,
 ) -> Result<Tail, SinkError> {
-    let reading = tokio::time::timeout(TAIL_TIMEOUT, Tail::read(stream, sequence, subjects.to_owned()));
+    let reading = Tail::read(stream, sequence, subjects.to_owned(), sink.unacknowledged_max);
+    let reading = tokio::time::timeout(TAIL_TIMEOUT, reading);
     let read = tokio::select! {
         read = reading => read.map_err(Into::into).flatten(),
         () = connection.link.lost() => return Err(connection.link.error()),
@@ -195,7 +261,7 @@ async fn read_tail(
                 "cannot read what the stream holds since the last delivery: after a long stop there may be duplicates"
             );
             connection.link.forget_complaint();
-            Ok(Tail::default())
+            Ok(Tail::empty())
         }
     }
 }

@@ -1,22 +1,19 @@
-//! The stream that must hold our subjects: found or created, and judged by what can be seen of it.
+//! The stream that must hold our subjects: found or created. Whether it is fit for them is judged beside.
 
-use std::{error::Error, time::Duration};
+use std::error::Error;
 
 use async_nats::jetstream::{
-    ErrorCode,
+    Context, ErrorCode,
     context::{CreateStreamErrorKind, GetStreamErrorKind, RequestError, RequestErrorKind},
-    stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType, Stream},
+    stream::{Config, DiscardPolicy, StorageType, Stream},
 };
 
-use super::{connection::Connection, refusal};
+use super::{connection::Connection, judge, link::Link, refusal};
 use crate::{
     config::{CreateStream, NatsSink},
     event::subject,
-    sink::{Finding, SinkError},
+    sink::SinkError,
 };
-
-/// What a stream's duplicate window should at least be: JetStream's own default.
-const DUPLICATE_WINDOW_MIN: Duration = Duration::from_secs(120);
 
 /// The stream called `stream`, if it exists; `name` is who asks.
 pub(crate) async fn find(
@@ -24,7 +21,16 @@ pub(crate) async fn find(
     name: &str,
     stream: &str,
 ) -> Result<Option<Stream>, SinkError> {
-    let error = match connection.jetstream.get_stream(stream).await {
+    find_by(&connection.jetstream, &connection.link, name, stream).await
+}
+
+async fn find_by(
+    jetstream: &Context,
+    link: &Link,
+    name: &str,
+    stream: &str,
+) -> Result<Option<Stream>, SinkError> {
+    let error = match jetstream.get_stream(stream).await {
         Ok(stream) => return Ok(Some(stream)),
         Err(error) => error,
     };
@@ -34,7 +40,7 @@ pub(crate) async fn find(
         GetStreamErrorKind::EmptyName | GetStreamErrorKind::InvalidStreamName => {
             Err(misconfigured(name, format!("`{stream}` is not the name of a stream")))
         }
-        GetStreamErrorKind::Request => Err(unanswered(connection, name, &error)),
+        GetStreamErrorKind::Request => Err(unanswered(link, name, &error)),
     }
 }
 
@@ -47,14 +53,48 @@ pub(crate) async fn find_or_create(
     let stream = match (find(connection, &sink.name, &sink.stream).await?, &sink.create) {
         (Some(stream), _) => stream,
         (None, Some(create)) => self::create(connection, sink, create).await?,
-        (None, None) => return Err(missing(sink)),
+        (None, None) => return Err(judge::missing(sink)),
     };
     let config = &stream.cached_info().config;
-    require(sink, config, subjects)?;
-    for warning in warnings(config) {
+    judge::require(sink, config)?;
+    if !config.subjects.iter().any(|pattern| subject::covers(pattern, subjects)) {
+        return Err(judge::outside(sink, config, subjects));
+    }
+    for warning in judge::warnings(config) {
         tracing::warn!(sink = sink.name, warning = warning.text, "the stream may not keep what it is given");
     }
     Ok(stream)
+}
+
+/// Why nobody answered to a message on `subject`: a stream without a leader is as silent as one that is not there.
+pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, subject: &str) -> SinkError {
+    let NatsSink { name, stream, .. } = sink;
+    let unreachable = |reason: String| SinkError::Unreachable { sink: name.clone(), reason };
+    let info = match find_by(jetstream, link, name, stream).await {
+        Ok(Some(found)) => found.cached_info().clone(),
+        Ok(None) => return judge::missing(sink),
+        Err(SinkError::Unreachable { reason, .. }) => {
+            return unreachable(format!(
+                "nobody takes subject `{subject}`, and what there is cannot be seen: {reason}"
+            ));
+        }
+        Err(error) => return error,
+    };
+    if !info.config.subjects.iter().any(|pattern| subject::covers(pattern, subject)) {
+        return misconfigured(
+            name,
+            format!("no stream takes subject `{subject}`: add it to the subjects of stream `{stream}`"),
+        );
+    }
+    let has_leader = info.cluster.is_none_or(|cluster| cluster.leader.is_some());
+    unreachable(if has_leader {
+        format!("stream `{stream}` had no leader for a moment")
+    } else {
+        format!(
+            "stream `{stream}` has lost its quorum and has no leader: too few of its {} replicas are up",
+            info.config.num_replicas
+        )
+    })
 }
 
 /// Creates the stream on all subjects that the template can give, because other routes may use the sink as well.
@@ -74,6 +114,8 @@ async fn create(
         max_bytes: create.max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
         // A full stream then holds us up, where the other policy would lose what nobody has read yet.
         discard: DiscardPolicy::New,
+        // The order of the whole route rests on it.
+        allow_atomic_publish: connection.has_atomic_batches(),
         ..Config::default()
     };
     let error = match connection.jetstream.create_stream(config).await {
@@ -90,88 +132,12 @@ async fn create(
         CreateStreamErrorKind::EmptyStreamName | CreateStreamErrorKind::InvalidStreamName => {
             Err(misconfigured(&sink.name, format!("`{}` is not the name of a stream", sink.stream)))
         }
-        _ => Err(unanswered(connection, &sink.name, &error)),
+        _ => Err(unanswered(&connection.link, &sink.name, &error)),
     }
-}
-
-/// What must hold, or messages on `subjects` cannot be delivered.
-fn require(sink: &NatsSink, stream: &Config, subjects: &str) -> Result<(), SinkError> {
-    if stream.no_ack {
-        let name = &stream.name;
-        return Err(misconfigured(
-            &sink.name,
-            format!("stream `{name}` acknowledges nothing: set its `no_ack` to false"),
-        ));
-    }
-    if !stream.subjects.iter().any(|pattern| subject::covers(pattern, subjects)) {
-        return Err(outside(sink, stream, subjects));
-    }
-    Ok(())
-}
-
-/// What a stream needs that has no place for our messages.
-pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> SinkError {
-    let (name, patterns) = (&stream.name, stream.subjects.join(", "));
-    misconfigured(
-        &sink.name,
-        format!("stream `{name}` takes {patterns}, and not `{subjects}`: add that to its subjects"),
-    )
-}
-
-/// What a missing stream needs.
-pub(super) fn missing(sink: &NatsSink) -> SinkError {
-    let (stream, subjects) = (&sink.stream, sink.subject.wildcard(None));
-    misconfigured(
-        &sink.name,
-        format!(
-            "stream `{stream}` does not exist: set `create`, or run \
-             `nats stream add {stream} --subjects '{subjects}' --storage file --dupe-window 2m --defaults`"
-        ),
-    )
-}
-
-/// What somebody should change, though messages are delivered as it is.
-pub(super) fn warnings(stream: &Config) -> Vec<Finding> {
-    let name = &stream.name;
-    let mut warnings = Vec::new();
-    if stream.storage == StorageType::Memory {
-        warnings.push(format!(
-            "stream `{name}` is kept in memory and lost when its servers stop: use file storage"
-        ));
-    }
-    if stream.duplicate_window < DUPLICATE_WINDOW_MIN {
-        warnings.push(format!(
-            "stream `{name}` recognises a duplicate for {:?} only: set its duplicate window to 2m or more",
-            stream.duplicate_window
-        ));
-    }
-    if stream.retention == RetentionPolicy::Interest {
-        warnings.push(format!(
-            "stream `{name}` drops at once what no consumer is interested in: use the retention `limits`"
-        ));
-    }
-    warnings.into_iter().map(|text| Finding { is_warning: true, text }).collect()
-}
-
-/// The stream as it is, in one line.
-pub(super) fn summary(stream: &Info) -> String {
-    let config = &stream.config;
-    let storage = match config.storage {
-        StorageType::File => "file",
-        StorageType::Memory => "memory",
-    };
-    format!(
-        "stream `{}` on {}: {storage} storage, {} replica(s), duplicate window {:?}, {} messages",
-        config.name,
-        config.subjects.join(", "),
-        config.num_replicas,
-        config.duplicate_window,
-        stream.state.messages
-    )
 }
 
 /// No answer from the JetStream API: nobody listens there, or the server complained beside it, or it is silent.
-pub(crate) fn unanswered(connection: &Connection, name: &str, error: &(dyn Error + 'static)) -> SinkError {
+pub(crate) fn unanswered(link: &Link, name: &str, error: &(dyn Error + 'static)) -> SinkError {
     let request_error = error.source().and_then(|source| source.downcast_ref::<RequestError>());
     if request_error.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders) {
         return misconfigured(
@@ -179,31 +145,12 @@ pub(crate) fn unanswered(connection: &Connection, name: &str, error: &(dyn Error
             "nobody answers for JetStream: enable it on the server and for the account".to_owned(),
         );
     }
-    connection.link.denial().unwrap_or_else(|| SinkError::Unreachable {
+    link.denial().unwrap_or_else(|| SinkError::Unreachable {
         sink: name.to_owned(),
-        reason: format!("JetStream does not answer: {error}"),
+        reason: format!("JetStream does not answer, as when a cluster has lost its quorum: {error}"),
     })
 }
 
-fn misconfigured(name: &str, reason: String) -> SinkError {
+pub(super) fn misconfigured(name: &str, reason: String) -> SinkError {
     SinkError::Misconfigured { sink: name.to_owned(), reason }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_weakness_of_a_stream_is_told() {
-        let sound = Config { duplicate_window: DUPLICATE_WINDOW_MIN, ..Config::default() };
-        assert_eq!(warnings(&sound), []);
-        let weak = Config {
-            storage: StorageType::Memory,
-            duplicate_window: Duration::from_millis(100),
-            retention: RetentionPolicy::Interest,
-            ..Config::default()
-        };
-        assert_eq!(warnings(&weak).len(), 3);
-        assert!(warnings(&weak)[1].text.contains("100ms"));
-    }
 }

@@ -12,7 +12,7 @@ use async_nats::jetstream::{
 };
 use oktabus::{
     command::intake::{Intake, IntakeError},
-    config::{IntakeConfig, NatsAuth},
+    config::{IntakeConfig, NatsAuth, NatsBus},
     sink::SinkClass,
 };
 use tokio::time::timeout;
@@ -306,5 +306,32 @@ async fn the_message_id_and_headers_are_handed_on() {
     values.sort();
     assert_eq!(values.iter().map(|(_, value)| &value[..]).collect::<Vec<_>>(), [b"a", b"b"]);
     delivery.ticket.done().await;
+    intake.close().await;
+}
+
+#[tokio::test]
+async fn a_queue_of_a_domain_is_read_below_prefixes_of_our_own() {
+    let server = NatsServer::start_in_domain("hub").await;
+    let subjects = vec![FILTER.to_owned()];
+    server.create_stream(Config { name: STREAM.to_owned(), subjects, ..Config::default() }).await;
+    let bus = |prefix: &str| NatsBus {
+        api_prefix: Some(prefix.to_owned()),
+        inbox_prefix: Some("_INBOX_oktabus".to_owned()),
+        ..server.bus(NatsAuth::None)
+    };
+    let config = |prefix: &str| IntakeConfig::Nats {
+        bus: Arc::new(bus(prefix)),
+        stream: STREAM.to_owned(),
+        subject: FILTER.to_owned(),
+        durable: DURABLE.to_owned(),
+    };
+    assert!(Intake::open(&config("$JS.spoke.API"), "provisioning").await.is_err());
+
+    let mut intake = Intake::open(&config("$JS.hub.API"), "provisioning").await.unwrap();
+    let client = server.jetstream().await;
+    client.publish("okta.acme.commands.0", "{}".into()).await.unwrap().await.unwrap();
+    timeout(PATIENCE, intake.next()).await.unwrap().unwrap().ticket.done().await;
+    let info = client.get_stream(STREAM).await.unwrap().consumer_info(DURABLE).await.unwrap();
+    assert_eq!((info.num_pending, info.num_ack_pending), (0, 0));
     intake.close().await;
 }

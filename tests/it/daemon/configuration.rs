@@ -29,6 +29,25 @@ async fn a_good_configuration_is_called_good() {
     assert!(said.stdout.contains("1 org(s), 1 stream(s), 1 route(s), 1 sink(s)"), "{}", said.stdout);
 }
 
+/// What is refused of a bus of NATS, and what is told.
+fn nats_cases() -> impl Iterator<Item = (String, &'static str)> {
+    let bus = |server: &str, rest: &str| {
+        format!("{TO_FILES}[buses.n]\nkind = \"nats\"\nservers = [\"{server}\"]\n{rest}\n")
+    };
+    let (near, far, token) =
+        ("nats://127.0.0.1:4222", "nats://nats-1:4222", "auth = { token_file = \"{dir}/token\" }");
+    [
+        (bus(far, token), "`allow_plaintext_credentials = true`"),
+        (bus("ws://nats-1", token), "write `wss://nats-1/`"),
+        (bus("nats://me:secret@nats-1", ""), "buses.n.servers: who we are belongs in `auth`"),
+        (bus("http://nats-1", ""), "NATS has no scheme `http`"),
+        (bus(near, "tls = { required = false }"), "buses.n.tls.required: a `tls` table makes TLS required"),
+        (bus(near, "jetstream = { domain = \"a\", api_prefix = \"b\" }"), "exclude each other"),
+        (bus(near, "inbox_prefix = \"_INBOX.>\""), "buses.n.inbox_prefix"),
+    ]
+    .into_iter()
+}
+
 #[tokio::test]
 async fn mistakes_are_told_with_place_and_remedy() {
     let cases = [
@@ -76,7 +95,7 @@ async fn mistakes_are_told_with_place_and_remedy() {
             "this is a secret",
         ),
     ];
-    for (rest, expected) in cases {
+    for (rest, expected) in cases.into_iter().chain(nats_cases()) {
         let told = refusal(&format!("{ORG}{rest}")).await;
         assert!(told.contains(expected), "wanted: {expected}\ntold: {told}");
         assert!(told.contains("oktabus.toml:"), "no file in: {told}");

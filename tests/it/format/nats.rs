@@ -41,8 +41,22 @@ async fn what_a_stream_does_not_take_whole_arrives_with_less_detail_or_becomes_a
     workplace.catch_up().await;
     assert_cut_and_whole(payloads(&nats).await, 20).await;
 
-    nats.jetstream().await.update_stream(stream(1_500)).await.unwrap();
-    okta.add(&large_event("hopeless", 20_000)).await;
+    nats.jetstream().await.update_stream(stream(4_096)).await.unwrap();
+    let mut hopeless: serde_json::Value = serde_json::from_str(&large_event("hopeless", 10)).unwrap();
+    // Even the essential is much: texts of which each keeps half a kilobyte.
+    for text in [
+        "/displayMessage",
+        "/actor/displayName",
+        "/actor/alternateId",
+        "/client/userAgent/rawUserAgent",
+        "/outcome/reason",
+        "/target/0/displayName",
+        "/target/0/alternateId",
+        "/authenticationContext/externalSessionId",
+    ] {
+        *hopeless.pointer_mut(text).unwrap() = "x".repeat(3_000).into();
+    }
+    okta.add(&hopeless.to_string()).await;
     workplace.catch_up().await;
     assert_eq!(payloads(&nats).await.len(), 2);
     let letter = std::fs::read_to_string(workplace.path("state/dead-letters/log.nats.jsonl")).unwrap();

@@ -72,7 +72,7 @@ async fn deliver(sink: &mut Sink, batch: &Arc<Batch>) {
 }
 
 /// Delivers `batches` as a route does: several at once, and after a failure again from the first message not delivered.
-async fn deliver_persistently(sink: &mut Sink, batches: &[Arc<Batch>]) {
+pub(super) async fn deliver_persistently(sink: &mut Sink, batches: &[Arc<Batch>]) {
     let mut rest: Vec<_> = batches.iter().map(|batch| (batch, 0)).collect();
     while !rest.is_empty() {
         let mut receipts = Vec::new();
@@ -246,6 +246,12 @@ mod kafka {
 mod nats {
     use super::{super::nats::NatsBench, Bench as _, BusBench as _, Encoding};
     bus_sink!(NatsBench);
+}
+
+#[cfg(feature = "nats")]
+mod nats_in_batches {
+    use super::{super::nats::NatsBatchesBench, Bench as _, BusBench as _, Encoding};
+    bus_sink!(NatsBatchesBench);
 }
 
 mod file {

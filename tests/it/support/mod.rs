@@ -12,6 +12,8 @@ pub(crate) mod judges;
 pub(crate) mod kafka;
 #[cfg(feature = "nats")]
 pub(crate) mod nats;
+#[cfg(feature = "nats")]
+pub(crate) mod nats_cluster;
 pub(crate) mod okta;
 pub(crate) mod socks;
 pub(crate) mod tls;

@@ -12,7 +12,7 @@ use async_nats::{
     },
 };
 use futures_util::StreamExt;
-use oktabus::config::{NatsAuth, NatsBus};
+use oktabus::config::{NatsAuth, NatsBus, NatsTls};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
@@ -30,6 +30,8 @@ pub(crate) struct NatsServer {
     process: Option<Process>,
     port: u16,
     directory: TempDir,
+    /// Whether it has the first word.
+    greets: bool,
 }
 
 /// A message as it is in a stream.
@@ -58,19 +60,34 @@ impl NatsServer {
     pub(crate) async fn start_with(configuration: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let jetstream = format!("jetstream {{ store_dir: \"{}/data\" }}", directory.path().display());
-        Self::start_in(directory, &format!("{jetstream}\n{configuration}")).await
+        Self::start_in(directory, &format!("{jetstream}\n{configuration}"), true).await
+    }
+
+    /// A server with these lines in its configuration, by which it waits for whoever connects to begin.
+    pub(crate) async fn start_silent_with(configuration: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let jetstream = format!("jetstream {{ store_dir: \"{}/data\" }}", directory.path().display());
+        Self::start_in(directory, &format!("{jetstream}\n{configuration}"), false).await
+    }
+
+    /// A server whose JetStream is that of this domain.
+    pub(crate) async fn start_in_domain(domain: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        let jetstream = format!("jetstream {{ store_dir: {data:?}, domain: {domain} }}");
+        Self::start_in(directory, &jetstream, true).await
     }
 
     /// A server that knows nothing of streams.
     pub(crate) async fn start_without_jetstream() -> Self {
-        Self::start_in(tempfile::tempdir().unwrap(), "").await
+        Self::start_in(tempfile::tempdir().unwrap(), "", true).await
     }
 
-    async fn start_in(directory: TempDir, configuration: &str) -> Self {
+    async fn start_in(directory: TempDir, configuration: &str, greets: bool) -> Self {
         let port = free_port();
         let configuration = format!("listen: 127.0.0.1:{port}\n{configuration}\n");
         fs::write(directory.path().join("nats.conf"), configuration).unwrap();
-        let mut server = Self { process: None, port, directory };
+        let mut server = Self { process: None, port, directory, greets };
         server.restart().await;
         server
     }
@@ -80,7 +97,12 @@ impl NatsServer {
         let mut command = Command::new(tool("nats/nats-server"));
         command.arg("-c").arg(self.directory.path().join("nats.conf"));
         self.process = Some(Process::start(&command, &self.directory.path().join("nats.log")));
-        self.process.as_mut().unwrap().ready(async || greeting(self.port).await.is_some()).await;
+        let (port, greets) = (self.port, self.greets);
+        let is_ready = async || match greets {
+            true => greeting(port).await.is_some(),
+            false => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(),
+        };
+        self.process.as_mut().unwrap().ready(is_ready).await;
     }
 
     /// Kills the server without warning.
@@ -106,14 +128,7 @@ impl NatsServer {
 
     /// How oktabus is to reach the server.
     pub(crate) fn bus(&self, auth: NatsAuth) -> NatsBus {
-        NatsBus {
-            name: "nats".to_owned(),
-            servers: vec![self.url()],
-            auth,
-            require_tls: false,
-            ca_file: None,
-            client_certificate: None,
-        }
+        bus_of(vec![self.url()], auth)
     }
 
     /// The section of a configuration that makes it the bus `nats`.
@@ -158,17 +173,36 @@ create = {{}}
 
     /// All messages of `stream`.
     pub(crate) async fn stored(&self, stream: &str) -> Vec<Stored> {
-        let stream = self.jetstream().await.get_stream(stream).await.unwrap();
-        let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
-        let consumer = stream.create_consumer(config).await.unwrap();
-        let pending = usize::try_from(consumer.cached_info().num_pending).unwrap();
-        let mut messages = consumer.messages().await.unwrap().take(pending);
-        let mut stored = Vec::with_capacity(pending);
-        while let Some(message) = tokio::time::timeout(READ_TIMEOUT, messages.next()).await.unwrap() {
-            stored.push(read(&message.unwrap()));
-        }
-        stored
+        stored_in(&self.jetstream().await, stream).await
     }
+}
+
+/// How oktabus is to reach `servers`.
+pub(crate) fn bus_of(servers: Vec<String>, auth: NatsAuth) -> NatsBus {
+    NatsBus {
+        name: "nats".to_owned(),
+        servers,
+        auth,
+        tls: NatsTls::Offered,
+        ca_file: None,
+        client_certificate: None,
+        api_prefix: None,
+        inbox_prefix: None,
+    }
+}
+
+/// All messages that `stream` has.
+pub(crate) async fn stored_in(jetstream: &jetstream::Context, stream: &str) -> Vec<Stored> {
+    let stream = jetstream.get_stream(stream).await.unwrap();
+    let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
+    let consumer = stream.create_consumer(config).await.unwrap();
+    let pending = usize::try_from(consumer.cached_info().num_pending).unwrap();
+    let mut messages = consumer.messages().await.unwrap().take(pending);
+    let mut stored = Vec::with_capacity(pending);
+    while let Some(message) = tokio::time::timeout(READ_TIMEOUT, messages.next()).await.unwrap() {
+        stored.push(read(&message.unwrap()));
+    }
+    stored
 }
 
 fn read(message: &jetstream::Message) -> Stored {

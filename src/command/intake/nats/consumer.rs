@@ -97,7 +97,7 @@ async fn info_of(
         ConsumerInfoErrorKind::InvalidName => {
             Err(misconfigured(queue, format!("`{durable}` is not the name of a consumer")))
         }
-        _ => Err(unanswered(connection, name, &err)),
+        _ => Err(unanswered(&connection.link, name, &err)),
     }
 }
 
@@ -192,7 +192,7 @@ async fn create(
             queue,
             format!("consumer `{durable}` cannot be created on stream `{stream_name}`: {err}"),
         )),
-        _ => Err(unanswered(connection, name, &err)),
+        _ => Err(unanswered(&connection.link, name, &err)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_nats::ConnectOptions;
 use oktabus::{
-    config::{ClientCertificate, NatsAuth, NatsBus, Secret},
+    config::{ClientCertificate, NatsAuth, NatsBus, NatsTls, Secret},
     sink::SinkError,
 };
 use secrecy::SecretString;
@@ -130,7 +130,7 @@ async fn tls_with_a_certificate_of_ours_opens_and_without_it_is_told() {
     let client_certificate = Some(ClientCertificate { certificate_file: certificate, key_file: key });
     let complete = NatsBus {
         client_certificate,
-        require_tls: true,
+        tls: NatsTls::Required,
         ca_file: anonymous.ca_file.clone(),
         ..server.bus(NatsAuth::None)
     };
@@ -142,6 +142,6 @@ async fn tls_with_a_certificate_of_ours_opens_and_without_it_is_told() {
 #[tokio::test]
 async fn tls_that_is_demanded_and_not_there_is_told() {
     let server = NatsServer::start().await;
-    let told = refusal(NatsBus { require_tls: true, ..server.bus(NatsAuth::None) }).await;
+    let told = refusal(NatsBus { tls: NatsTls::Required, ..server.bus(NatsAuth::None) }).await;
     assert!(told.contains("`tls` of bus `nats`"), "{told}");
 }

@@ -2,7 +2,10 @@
 
 mod access;
 mod cloudevents;
+mod identity;
 mod once;
+mod order;
+mod settings;
 mod stream;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -28,15 +31,21 @@ const STREAM: &str = "OKTA";
 /// Where all synthetic events go.
 const SUBJECT: &str = "okta.acme.okta.user.session.start";
 
-/// A server with one stream.
-pub(super) struct NatsBench {
+/// A server with one stream, which takes atomic batches or not.
+pub(super) struct BenchOf<const IN_BATCHES: bool> {
     server: NatsServer,
     encoding: Encoding,
 }
 
-impl Bench for NatsBench {
+/// A stream that takes messages one by one.
+pub(super) type NatsBench = BenchOf<false>;
+/// A stream that takes atomic batches.
+pub(super) type NatsBatchesBench = BenchOf<true>;
+
+impl<const IN_BATCHES: bool> Bench for BenchOf<IN_BATCHES> {
     async fn new(encoding: Encoding) -> Self {
-        Self { server: server_with(stream()).await, encoding }
+        let stream = Config { allow_atomic_publish: IN_BATCHES, ..stream() };
+        Self { server: server_with(stream).await, encoding }
     }
 
     fn config(&self) -> SinkConfig {
@@ -52,7 +61,7 @@ impl Bench for NatsBench {
     }
 }
 
-impl BusBench for NatsBench {
+impl<const IN_BATCHES: bool> BusBench for BenchOf<IN_BATCHES> {
     /// Twice the server's default `max_payload`.
     const TOO_LARGE_BYTES: usize = 2 << 20;
 
@@ -87,7 +96,8 @@ fn read(stored: &Stored) -> Arrived {
         Arrived::binary(&stored.subject, attributes, &stored.payload)
     };
     let id = &arrived.envelope.as_ref().unwrap().attributes["id"];
-    assert_eq!(stored.header("Nats-Msg-Id"), Some(format!("acme:{id}").as_str()));
+    let message_id = stored.header("Nats-Msg-Id").unwrap();
+    assert!(message_id.starts_with(&format!("acme:{id}#")), "{message_id}");
     arrived
 }
 

@@ -115,10 +115,10 @@ async fn a_full_stream_holds_up_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_message_too_large_for_the_stream_is_rejected_alone() {
-    let server = server_with(Config { max_message_size: 1_500, ..stream() }).await;
+    let server = server_with(Config { max_message_size: 4_096, ..stream() }).await;
     let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
     let mut events: Vec<_> = (0..20).map(event).collect();
-    events[7] = event_with_padding(7, 1_500);
+    events[7] = event_with_padding(7, 4_096);
     let settled = sink.publish(&batch_of(1, events), 0).await.unwrap().await.unwrap();
     let [rejected] = settled.rejected() else { panic!("{settled:?}") };
     assert_eq!(rejected.index, 7);

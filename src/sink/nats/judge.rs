@@ -1,0 +1,188 @@
+//! Whether a stream is fit for messages of ours, as far as its configuration shows it. Asks nobody.
+
+use std::time::Duration;
+
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+
+use super::stream::misconfigured;
+use crate::{
+    config::NatsSink,
+    sink::{Finding, SinkError},
+};
+
+/// What a stream's duplicate window should at least be: JetStream's own default.
+const DUPLICATE_WINDOW_MIN: Duration = Duration::from_secs(120);
+/// Less than most events have with their headers, so that most would become dead letters.
+const MESSAGE_BYTES_MIN: i32 = 4 << 10;
+/// More than most events have, so that few would.
+const MESSAGE_BYTES_ENOUGH: i32 = 256 << 10;
+
+/// What must hold, or no message can be delivered.
+pub(super) fn require(sink: &NatsSink, stream: &Config) -> Result<(), SinkError> {
+    unfit(stream)
+        .map_or(Ok(()), |what| Err(misconfigured(&sink.name, format!("stream `{}` {what}", stream.name))))
+}
+
+fn unfit(stream: &Config) -> Option<String> {
+    let size = stream.max_message_size;
+    if stream.no_ack {
+        return Some("acknowledges nothing: set its `no_ack` to false".to_owned());
+    }
+    if stream.sealed {
+        return Some("is sealed and takes nothing more: use another one".to_owned());
+    }
+    if stream.mirror.is_some() {
+        return Some(
+            "is a mirror, which takes no messages of its own: use the stream that it mirrors".to_owned(),
+        );
+    }
+    if stream.allow_message_counter {
+        return Some("counts, and takes no other messages: use another one".to_owned());
+    }
+    if (1..MESSAGE_BYTES_MIN).contains(&size) {
+        return Some(format!(
+            "takes messages of {size} bytes at most, and most events have more: raise its `max_msg_size` to \
+             {MESSAGE_BYTES_ENOUGH} or more"
+        ));
+    }
+    None
+}
+
+/// What a stream needs that has no place for our messages.
+pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> SinkError {
+    let (name, patterns) = (&stream.name, stream.subjects.join(", "));
+    misconfigured(
+        &sink.name,
+        format!("stream `{name}` takes {patterns}, and not `{subjects}`: add that to its subjects"),
+    )
+}
+
+/// What a missing stream needs.
+pub(super) fn missing(sink: &NatsSink) -> SinkError {
+    let (stream, subjects) = (&sink.stream, sink.subject.wildcard(None));
+    misconfigured(
+        &sink.name,
+        format!(
+            "stream `{stream}` does not exist: set `create`, or run \
+             `nats stream add {stream} --subjects '{subjects}' --storage file --dupe-window 2m --allow-batch --defaults`"
+        ),
+    )
+}
+
+/// What somebody should change, though messages are delivered as it is.
+pub(super) fn warnings(stream: &Config) -> Vec<Finding> {
+    let name = &stream.name;
+    let mut warnings = Vec::new();
+    let mut warn = |is_so: bool, text: String| {
+        if is_so {
+            warnings.push(Finding { is_warning: true, text: format!("stream `{name}` {text}") });
+        }
+    };
+    warn(
+        stream.storage == StorageType::Memory,
+        "is kept in memory and lost when its servers stop: use file storage".to_owned(),
+    );
+    warn(
+        stream.duplicate_window < DUPLICATE_WINDOW_MIN,
+        format!(
+            "recognises a duplicate for {:?} only: set its duplicate window to 2m or more",
+            stream.duplicate_window
+        ),
+    );
+    warn(
+        stream.retention == RetentionPolicy::Interest,
+        "drops at once what no consumer is interested in: use the retention `limits`".to_owned(),
+    );
+    warn(
+        (MESSAGE_BYTES_MIN..MESSAGE_BYTES_ENOUGH).contains(&stream.max_message_size),
+        format!(
+            "takes messages of {} bytes at most, and larger events become dead letters: raise its `max_msg_size`",
+            stream.max_message_size
+        ),
+    );
+    let has_limit = stream.max_bytes > 0 || stream.max_messages > 0;
+    warn(
+        stream.discard == DiscardPolicy::Old && has_limit,
+        "drops its oldest messages when it is full, be they read or not: set its discard policy to `new` to be held up \
+         instead"
+            .to_owned(),
+    );
+    warn(
+        stream.max_messages_per_subject > 0,
+        if stream.discard_new_per_subject {
+            "refuses an event when its subject is full, which holds up the route: remove `max_msgs_per_subject`"
+        } else {
+            "drops the oldest messages of a subject when that is full: remove `max_msgs_per_subject`"
+        }
+        .to_owned(),
+    );
+    warn(
+        stream.subject_transform.is_some(),
+        "stores under other subjects, so that what it holds since the last delivery is not found: after a long stop there \
+         may be duplicates"
+            .to_owned(),
+    );
+    warnings
+}
+
+/// The stream as it is, in one line, and what order it keeps.
+pub(super) fn summary(stream: &Info) -> String {
+    let config = &stream.config;
+    let storage = match config.storage {
+        StorageType::File => "file",
+        StorageType::Memory => "memory",
+    };
+    let order = if config.allow_atomic_publish {
+        "atomic batches keep the order of all messages"
+    } else {
+        "without atomic batches (`allow_atomic`) the order is kept per key"
+    };
+    format!(
+        "stream `{}` on {}: {storage} storage, {} replica(s), duplicate window {:?}, {} messages; {order}",
+        config.name,
+        config.subjects.join(", "),
+        config.num_replicas,
+        config.duplicate_window,
+        stream.state.messages
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Config {
+        Config { duplicate_window: DUPLICATE_WINDOW_MIN, discard: DiscardPolicy::New, ..Config::default() }
+    }
+
+    #[test]
+    fn each_weakness_of_a_stream_is_told() {
+        assert_eq!(warnings(&sound()), []);
+        let weak = Config {
+            storage: StorageType::Memory,
+            duplicate_window: Duration::from_millis(100),
+            retention: RetentionPolicy::Interest,
+            max_message_size: 8_192,
+            discard: DiscardPolicy::Old,
+            max_bytes: 1 << 20,
+            max_messages_per_subject: 1,
+            ..Config::default()
+        };
+        assert_eq!(warnings(&weak).len(), 6);
+        assert!(warnings(&weak)[1].text.contains("100ms"));
+    }
+
+    #[test]
+    fn a_stream_that_can_take_no_event_is_unfit() {
+        assert_eq!(unfit(&sound()), None);
+        let unfits = [
+            (Config { no_ack: true, ..sound() }, "no_ack"),
+            (Config { sealed: true, ..sound() }, "sealed"),
+            (Config { max_message_size: 1_024, ..sound() }, "max_msg_size"),
+            (Config { allow_message_counter: true, ..sound() }, "counts"),
+        ];
+        for (config, told) in unfits {
+            assert!(unfit(&config).is_some_and(|text| text.contains(told)), "{told}");
+        }
+    }
+}
