@@ -9,7 +9,7 @@ mod supervisor;
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
+use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -114,11 +114,8 @@ impl App {
             Some(Recovery::Store) => Opening::FromStore,
             Some(Recovery::Since(time)) => Opening::At(cursors_at(&streams, time)),
         };
-        let address = config.runtime.admin.listen;
-        let state = open_state(&Places::from(&config.runtime.state), &opening, address).await?;
-        let admin =
-            TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
-        let admin = admin::Server::new(admin, config.runtime.admin.clone()).await?;
+        let state = open_state(&Places::from(&config.runtime.state), &opening, &config.runtime.admin).await?;
+        let admin = opening::bind(&config.runtime.admin).await?;
 
         let mut loops = of_streams(&config, &streams, &state);
         loops.extend(of_searches(&config, &clients, &state));

@@ -110,7 +110,7 @@ async fn secured(
     match accepted {
         Ok(io) => connection(io, pages, bounds, stop).await,
         Err(err) => {
-            tracing::debug!(error = %err, "a client of the admin pages does not speak TLS as they do")
+            tracing::debug!(error = %err, "a client of the admin pages does not speak TLS as they do");
         }
     }
 }

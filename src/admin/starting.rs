@@ -1,18 +1,21 @@
-//! The pages of a daemon that waits for its state: alive, not ready, and why.
+//! The pages of a daemon that waits for its state: alive, not ready, and why. As guarded and bounded as those that follow.
 
-use axum::{Router, http::StatusCode, routing::get};
-use tokio::{net::TcpListener, sync::watch};
+use axum::{Extension, Router, middleware, routing::get};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::chain;
+use super::{
+    access::{self, Seen},
+    server::Server,
+};
 
 /// Serves them until it is dropped. `reason` is why the state cannot be opened.
-pub async fn serve_starting(listener: TcpListener, reason: watch::Receiver<String>) {
-    let unready = move || {
-        let reason = format!("the state cannot be opened: {}\n", *reason.borrow());
-        async { (StatusCode::SERVICE_UNAVAILABLE, reason) }
+pub async fn serve_starting(server: Server, reason: watch::Receiver<String>) {
+    let unready = move |Extension(seen): Extension<Seen>| {
+        let answer = super::answer(&[format!("the state cannot be opened: {}", *reason.borrow())], seen);
+        async { answer }
     };
-    let pages = Router::new().route("/livez", get(async || "ok\n")).fallback(unready);
-    if let Err(err) = axum::serve(listener, pages).await {
-        tracing::error!(error = chain(&err), "the admin pages have ended");
-    }
+    let guarded = middleware::from_fn_with_state(server.access(), access::guard);
+    let pages = Router::new().route("/livez", get(async || "ok\n")).fallback(unready).layer(guarded);
+    server.serve(pages, CancellationToken::new()).await;
 }

@@ -1,12 +1,13 @@
 //! Opening the state, as soon as its disk can be written.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::AppError;
 use crate::{
     admin,
+    config::AdminConfig,
     state::{Opening, Places, State, StateError},
     stream::Backoff,
     telemetry::chain,
@@ -17,11 +18,11 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// Opens the state at `places`. A disk that is full or read-only is waited for, as it is by a daemon that runs: nothing of
-/// the state is lost by it. Meanwhile the admin pages on `address` say so.
+/// the state is lost by it. Meanwhile the admin pages say so.
 pub(super) async fn open_state(
     places: &Places,
     opening: &Opening,
-    address: SocketAddr,
+    config: &AdminConfig,
 ) -> Result<State, AppError> {
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
     let (reason, told) = watch::channel(String::new());
@@ -38,12 +39,17 @@ pub(super) async fn open_state(
         reason.send_replace(chain(&err));
         if pages.is_empty() {
             tracing::error!(error = chain(&err), "the state cannot be opened; trying again");
-            let listener = TcpListener::bind(address).await;
-            let listener = listener.map_err(|source| AppError::Listen { address, source })?;
-            pages.spawn(admin::serve_starting(listener, told.clone()));
+            pages.spawn(admin::serve_starting(bind(config).await?, told.clone()));
         }
         tokio::time::sleep(backoff.next_wait()).await;
     }
+}
+
+/// The admin pages' address, with who may see them.
+pub(super) async fn bind(config: &AdminConfig) -> Result<admin::Server, AppError> {
+    let address = config.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;
+    Ok(admin::Server::new(listener, config.clone()).await?)
 }
 
 fn is_for_want_of_room(err: &StateError) -> bool {

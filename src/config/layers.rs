@@ -226,7 +226,7 @@ mod tests {
     fn told(text: &str) -> String {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("oktabus.toml");
-        std::fs::write(&path, text).unwrap();
+        fs::write(&path, text).unwrap();
         Layers::gather(&path).err().unwrap().to_string()
     }
 
