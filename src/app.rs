@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, Watched},
     command::engine::{EngineError, Engines},
-    config::{Config, StreamConfig},
+    config::{BusConfig, Config, StreamConfig},
     control::{self, Controlled, Socket},
     okta::{Client, ClientError},
     replay::Replays,
@@ -119,6 +119,11 @@ impl App {
         watched.clients = clients.into_values().collect();
         let control = control::bind(&config.runtime.state.path).await;
         Ok(Self { config, loops, state, watched: Arc::new(watched), admin, control, replays, engines })
+    }
+
+    /// All buses, to be told to read their secrets again.
+    pub fn buses(&self) -> Vec<BusConfig> {
+        self.config.buses.values().cloned().collect()
     }
 
     /// What can be seen of the daemon while it runs.

@@ -51,7 +51,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
         admin = app.admin_address().map(tracing::field::display),
         "oktabus is running"
     );
-    let _reloading = match reload::on_hangup(app.watched().clients.clone()) {
+    let _reloading = match reload::on_hangup(app.watched().clients.clone(), app.buses()) {
         Ok(reloading) => reloading,
         Err(err) => return fail(Exit::Bug, &err),
     };

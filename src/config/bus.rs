@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Problem, Secret,
+    KafkaBus, Problem, Secret,
     secret::{Given, InlineSecrets},
 };
 use crate::telemetry::chain;
@@ -20,17 +20,23 @@ pub enum BusConfig {
     Nats(Arc<NatsBus>),
 }
 
-/// How to reach a Kafka cluster.
-#[derive(Debug)]
-pub struct KafkaBus {
-    /// Its name in the configuration.
-    pub name: String,
-    /// `host:port`, at least one.
-    pub brokers: Vec<String>,
-    /// librdkafka properties, passed through.
-    pub options: BTreeMap<String, String>,
-    /// librdkafka properties that are secret, such as `sasl.password`.
-    pub secret_options: BTreeMap<String, Secret>,
+impl BusConfig {
+    /// What a reviewer should know of how the connection is protected.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::Kafka(bus) => bus.warnings(),
+            Self::Nats(_) => Vec::new(),
+        }
+    }
+
+    /// Asks those who are connected to read secrets and certificate authorities again.
+    pub fn reload(&self) {
+        match self {
+            Self::Kafka(bus) => bus.reloads.ask(),
+            // A NATS client reads them with each connection that it makes.
+            Self::Nats(_) => {}
+        }
+    }
 }
 
 /// How to reach a NATS server or cluster.
@@ -89,6 +95,8 @@ pub(super) struct RawBus {
     options: BTreeMap<String, Scalar>,
     #[serde(default)]
     secret_options: BTreeMap<String, RawSecret>,
+    #[serde(default)]
+    allow_plaintext_credentials: bool,
     servers: Option<Vec<String>>,
     #[serde(default)]
     auth: RawNatsAuth,
@@ -175,10 +183,13 @@ struct RawTls {
 }
 
 /// librdkafka properties whose values must not stand in the configuration itself.
-const SECRET_PROPERTIES: [&str; 6] = [
+const SECRET_PROPERTIES: [&str; 9] = [
     "sasl.password",
     "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.client.credentials.client.secret",
     "sasl.oauthbearer.config",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "sasl.oauthbearer.assertion.private.key.pem",
     "ssl.key.password",
     "ssl.key.pem",
     "ssl.keystore.password",
@@ -213,7 +224,15 @@ fn kafka(name: &str, raw: RawBus, secrets: InlineSecrets) -> Result<KafkaBus, Pr
         }
     }
     let options = raw.options.into_iter().map(|(property, Scalar(value))| (property, value)).collect();
-    Ok(KafkaBus { name: name.to_owned(), brokers, options, secret_options })
+    let bus = KafkaBus {
+        name: name.to_owned(),
+        brokers,
+        options,
+        secret_options,
+        allow_plaintext_credentials: raw.allow_plaintext_credentials,
+        ..KafkaBus::default()
+    };
+    bus.understood()
 }
 
 fn nats(name: &str, raw: RawBus, secrets: InlineSecrets) -> Result<NatsBus, Problem> {

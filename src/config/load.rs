@@ -193,7 +193,7 @@ fn understand(raw: Raw) -> Result<Config, Vec<Problem>> {
     }
     let is_complete = problems.is_empty();
     let Ok(runtime) = runtime else { return Err(problems) };
-    let config = Config { orgs, streams, searches, commands, sinks, runtime };
+    let config = Config { orgs, streams, searches, commands, buses, sinks, runtime };
     whole::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }

@@ -5,6 +5,7 @@
 mod auth;
 mod bus;
 mod commands;
+mod kafka;
 mod load;
 mod org;
 mod problem;
@@ -24,11 +25,12 @@ use std::{collections::BTreeMap, path::Path};
 use crate::event::Origin;
 
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
-pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus};
+pub use bus::{BusConfig, ClientCertificate, NatsAuth, NatsBus};
 pub use commands::{
     ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
     RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
 };
+pub use kafka::{AwsMskIamConfig, KafkaBus, OidcConfig, Reloads, TokenConfig};
 pub use org::{HttpConfig, OrgConfig};
 pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem};
@@ -57,6 +59,8 @@ pub struct Config {
     pub searches: BTreeMap<String, SearchConfig>,
     /// What may be asked of an org by message, by name.
     pub commands: BTreeMap<String, CommandsConfig>,
+    /// Connections to Kafka and NATS, by name.
+    pub buses: BTreeMap<String, BusConfig>,
     /// Where messages go, by name.
     pub sinks: BTreeMap<String, SinkConfig>,
     /// State, admin pages, logging and shutdown.

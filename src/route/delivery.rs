@@ -107,7 +107,8 @@ impl<F: Feed> Delivery<F> {
                 },
                 _ = look.tick(), if !self.unsettled.is_empty() => {
                     self.report_stall();
-                    Some(())
+                    // What cannot arrive cannot be drained either.
+                    (!stop.is_cancelled() || !self.sink.is_cut_off()).then_some(())
                 }
                 else => break,
             };

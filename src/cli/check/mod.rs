@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
-    config::{Auth, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
+    config::{Auth, BusConfig, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
     okta::{Client, OktaError, Priority, logs},
     sink::Sink,
     telemetry::chain,
@@ -90,6 +90,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     let now = Timestamp::now();
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
+    rows.extend(config.buses.iter().flat_map(|(name, bus)| bus_rows(name, bus)));
     if arguments.offline {
         rows.extend(clients.iter().flat_map(|client| access_rows(client)));
     } else {
@@ -104,6 +105,14 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     print(&render(&rows));
     let is_bad = rows.iter().any(|row| row.verdict == Verdict::Bad);
     if is_bad { Exit::Unavailable } else { Exit::Done }
+}
+
+/// What can be said of a bus without talking to it.
+fn bus_rows(name: &str, bus: &BusConfig) -> Vec<Row> {
+    let what = format!("bus {name}");
+    let warnings = bus.warnings().into_iter().map(|text| Row::warning(what.clone(), text));
+    let options = Sink::check_options(bus).err().map(|err| Row::bad(what.clone(), chain(&err)));
+    warnings.chain(options).collect()
 }
 
 /// How we identify ourselves to an org, and what it must allow us: a row for each scope, since a role is often several.

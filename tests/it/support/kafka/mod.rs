@@ -103,7 +103,7 @@ impl Broker {
             name: "kafka".to_owned(),
             brokers: vec![self.address()],
             options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            secret_options: BTreeMap::new(),
+            ..KafkaBus::default()
         }
     }
 
