@@ -4,6 +4,8 @@ mod access;
 mod bench;
 mod cloudevents;
 mod records;
+mod rotation;
+mod tokens;
 mod topics;
 
 pub(super) use bench::KafkaBench;
