@@ -74,6 +74,11 @@ impl Context {
 
     fn verdict(&self, err: &KafkaError, message: &BorrowedMessage<'_>) -> Verdict {
         let topic = message.topic();
+        if err.rdkafka_error_code() == Some(Code::InvalidRecord) && message.key().is_some() {
+            // All that a topic has against a record with a key is its time, which is that of our clock. The client tells of
+            // it by this code too.
+            return Verdict::Undelivered(Fault::from_code(Code::InvalidTimestamp, topic, ""));
+        }
         let Some(code) = err.rdkafka_error_code().filter(|code| is_about_records(*code)) else {
             return Verdict::Undelivered(self.fault(err, topic));
         };

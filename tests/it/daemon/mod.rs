@@ -12,6 +12,8 @@ mod demo;
 mod faults;
 mod https;
 mod isolation;
+#[cfg(feature = "kafka")]
+mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]

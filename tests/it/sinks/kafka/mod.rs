@@ -3,6 +3,7 @@
 mod access;
 mod bench;
 mod cloudevents;
+mod outage;
 mod records;
 mod rotation;
 mod tokens;

@@ -1,6 +1,6 @@
 //! Secrets and authorities that change while clients run: no restart is needed, for sinks, intakes and outlets.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc, time::Duration};
 
 use oktabus::{
     command::{
@@ -8,9 +8,10 @@ use oktabus::{
         outlet::{Outlet, Parcel},
     },
     config::{IntakeConfig, KafkaBus, Secret},
-    sink::Sink,
+    sink::{Receipt, Sink},
 };
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use super::{binary_sink, open, sink, topic_name};
 use crate::{
@@ -88,7 +89,8 @@ async fn a_sink_goes_on_with_a_password_that_was_changed() {
     deliver(&mut sink, 1).await;
 
     broker.change_password("writer", "battery staple");
-    let stuck = sink.publish(&batch(2, 0..10), 0).await.unwrap();
+    // What is open stays open for a moment.
+    let (number, stuck) = first_stuck(&mut sink).await;
     eventually("the trouble to be told", async || {
         sink.trouble().filter(|trouble| trouble.contains("authentication failed"))
     })
@@ -97,13 +99,33 @@ async fn a_sink_goes_on_with_a_password_that_was_changed() {
     let failure = stuck.await.unwrap_err();
     assert!(failure.error.to_string().contains("have changed at their source"), "{}", failure.error);
     sink.recover().await.unwrap();
-    deliver(&mut sink, 2).await;
-    sink.close().await;
-    let records = broker.records(&topic).await;
-    assert_eq!(records.len(), 20);
+    deliver(&mut sink, number).await;
+    assert_eq!(broker.records(&topic).await.len() as u64, number * 10, "each event once");
 
     // Told to, it looks even while nothing is wrong.
+    broker.change_password("writer", PASSWORD);
+    files.write_password(PASSWORD);
     bus.reloads.ask();
+    eventually("the client to be given up", async || {
+        let receipt = sink.publish(&batch(number + 1, 0..10), 0).await.unwrap();
+        receipt.await.err().filter(|failure| failure.error.to_string().contains("have changed"))
+    })
+    .await;
+    sink.recover().await.unwrap();
+    deliver(&mut sink, number + 1).await;
+    sink.close().await;
+}
+
+/// Publishes batch after batch until one does not arrive. Its number, and what will be told of it.
+async fn first_stuck(sink: &mut Sink) -> (u64, Receipt) {
+    for number in 2.. {
+        let mut receipt = sink.publish(&batch(number, 0..10), 0).await.unwrap();
+        match timeout(Duration::from_secs(2), &mut receipt).await {
+            Ok(settled) => assert_eq!(settled.unwrap().rejected(), []),
+            Err(_) => return (number, receipt),
+        }
+    }
+    unreachable!("there is always another batch");
 }
 
 #[tokio::test]
@@ -154,7 +176,7 @@ async fn commands_go_on_with_a_password_that_was_changed() {
 
     broker.change_password("writer", "battery staple");
     eventually("the trouble to be told", async || {
-        let told = tokio::time::timeout(std::time::Duration::from_millis(100), intake.next()).await;
+        let told = timeout(Duration::from_millis(100), intake.next()).await;
         told.ok().and_then(Result::err).filter(|err| err.to_string().contains("authentication failed"))
     })
     .await;
