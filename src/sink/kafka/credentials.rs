@@ -115,6 +115,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::config::{AwsMskIamConfig, TokenConfig};
 
     struct Place {
         directory: tempfile::TempDir,
@@ -172,10 +173,8 @@ mod tests {
 
     #[test]
     fn a_refused_token_is_replaced_after_a_while() {
-        let mut bus = KafkaBus::default();
-        bus.token = Some(crate::config::TokenConfig::AwsMskIam(crate::config::AwsMskIamConfig {
-            region: "eu-west-1".to_owned(),
-        }));
+        let token = TokenConfig::AwsMskIam(AwsMskIamConfig { region: "eu-west-1".to_owned() });
+        let bus = KafkaBus { token: Some(token), ..KafkaBus::default() };
         let mut credentials = Credentials::of(&Arc::new(bus));
         let trouble = Fault::Unauthenticated("invalid_token".to_owned());
         credentials.looked_at -= LOOK_EVERY;

@@ -31,10 +31,13 @@ pub(super) struct Credentials {
     pub(super) session_token: Option<SecretString>,
 }
 
+/// The value of an environment variable, if it has one.
+type Variable = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// Where to look, as the environment says.
 pub(super) struct Provider<'a> {
     region: &'a str,
-    variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync + 'a>,
+    variable: Box<Variable>,
 }
 
 impl<'a> Provider<'a> {
@@ -244,4 +247,94 @@ fn parsed(url: &str) -> Result<Url, TokenError> {
 
 fn unusable(reason: String) -> TokenError {
     TokenError::NoCredentials(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _};
+
+    use axum::{Json, Router, extract::State, http::HeaderMap};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn provider(variables: &[(&str, &str)]) -> Provider<'static> {
+        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let variables: BTreeMap<String, String> = owned.collect();
+        Provider { region: "eu-west-1", variable: Box::new(move |name| variables.get(name).cloned()) }
+    }
+
+    /// A server that answers everything with `answer`, if it is asked with this authorization.
+    async fn server(authorization: Option<&'static str>, answer: Value) -> String {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let answered = move |State(answer): State<Value>, headers: HeaderMap| async move {
+            let given = headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(given.as_deref(), authorization);
+            Json(answer)
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = Router::new().fallback(answered).with_state(answer);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        format!("http://{address}/")
+    }
+
+    fn shown(credentials: &Credentials) -> (&str, &str, Option<&str>) {
+        let token = credentials.session_token.as_ref().map(ExposeSecret::expose_secret);
+        (&credentials.access_key_id, credentials.secret_access_key.expose_secret(), token)
+    }
+
+    fn file(content: &str, mode: u32) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), content).unwrap();
+        fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+        file
+    }
+
+    #[tokio::test]
+    async fn the_environment_comes_first_and_then_the_profile() {
+        let profiles = file(
+            "[default]\naws_access_key_id = A\naws_secret_access_key = a\n[ops]\naws_access_key_id=B\n\
+             aws_secret_access_key=b=c\naws_session_token = t\n",
+            0o600,
+        );
+        let path = profiles.path().to_str().unwrap();
+        let file = ("AWS_SHARED_CREDENTIALS_FILE", path);
+        let of = async |more: &[(&str, &str)]| provider(&[&[file], more].concat()).credentials().await;
+        assert_eq!(shown(&of(&[]).await.unwrap()), ("A", "a", None));
+        assert_eq!(shown(&of(&[("AWS_PROFILE", "ops")]).await.unwrap()), ("B", "b=c", Some("t")));
+        let missing = of(&[("AWS_PROFILE", "dev")]).await.unwrap_err().to_string();
+        assert!(missing.contains("`dev`") && missing.contains(path), "{missing}");
+        let variables = [("AWS_ACCESS_KEY_ID", "C"), ("AWS_SECRET_ACCESS_KEY", "c")];
+        assert_eq!(shown(&of(&variables).await.unwrap()), ("C", "c", None));
+    }
+
+    #[tokio::test]
+    async fn a_web_identity_is_exchanged_for_credentials() {
+        let credentials =
+            json!({ "AccessKeyId": "A", "SecretAccessKey": "a", "SessionToken": "t", "Expiration": 1.7e9 });
+        let result = json!({ "AssumeRoleWithWebIdentityResult": { "Credentials": credentials } });
+        let url = server(None, json!({ "AssumeRoleWithWebIdentityResponse": result })).await;
+        let token = file("ey.J.x\n", 0o644);
+        let provider = provider(&[
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", token.path().to_str().unwrap()),
+            ("AWS_ROLE_ARN", "arn:aws:iam::1:role/oktabus"),
+            ("AWS_ENDPOINT_URL_STS", &url),
+        ]);
+        assert_eq!(shown(&provider.credentials().await.unwrap()), ("A", "a", Some("t")));
+    }
+
+    #[tokio::test]
+    async fn a_container_gives_its_credentials_to_whoever_has_its_token() {
+        let url =
+            server(Some("secret"), json!({ "AccessKeyId": "A", "SecretAccessKey": "a", "Token": "t" })).await;
+        let token = file("secret\n", 0o644);
+        let token = ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.path().to_str().unwrap());
+        let credentials =
+            provider(&[token, ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &url)]).credentials().await;
+        assert_eq!(shown(&credentials.unwrap()), ("A", "a", Some("t")));
+        let abroad = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://example.com/");
+        let refusal = provider(&[token, abroad]).credentials().await.unwrap_err().to_string();
+        assert!(refusal.contains("plain http"), "{refusal}");
+    }
 }
