@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, AdminError, Watched},
     command::engine::{EngineError, Engines},
-    config::{Config, OrgConfig, StreamConfig},
+    config::{BusConfig, Config, OrgConfig, StreamConfig},
     control::{self, Controlled, Socket},
     okta::{Client, ClientError},
     replay::Replays,
@@ -130,6 +130,11 @@ impl App {
         let control = control::bind(&config.runtime.state.path).await;
         let (watched, asked) = (Arc::new(watched), Arc::default());
         Ok(Self { config, loops, state, watched, admin, control, replays, engines, asked })
+    }
+
+    /// All buses, to be told to read their secrets again.
+    pub fn buses(&self) -> Vec<BusConfig> {
+        self.config.buses.values().cloned().collect()
     }
 
     /// What can be seen of the daemon while it runs.

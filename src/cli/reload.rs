@@ -5,13 +5,17 @@ use std::{io, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::okta::Client;
+use crate::{config::BusConfig, okta::Client};
 
-/// Reads the secrets of `clients` again on each SIGHUP, until the handle is dropped.
-pub(super) fn on_hangup(clients: Vec<Arc<Client>>) -> io::Result<AbortOnDropHandle<()>> {
+/// Reads the secrets of `clients` and of `buses` again on each SIGHUP, until the handle is dropped.
+pub(super) fn on_hangup(
+    clients: Vec<Arc<Client>>,
+    buses: Vec<BusConfig>,
+) -> io::Result<AbortOnDropHandle<()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let reloading = tokio::spawn(async move {
         while hangup.recv().await.is_some() {
+            buses.iter().for_each(BusConfig::reload);
             for client in &clients {
                 client.reload_secret().await;
             }

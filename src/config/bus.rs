@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
-    Problem, Secret, address, nats_servers,
+    KafkaBus, Problem, Secret, address, nats_servers,
     secret::{Given, Secrets},
 };
 use crate::telemetry::chain;
@@ -20,17 +20,23 @@ pub enum BusConfig {
     Nats(Arc<NatsBus>),
 }
 
-/// How to reach a Kafka cluster.
-#[derive(Debug)]
-pub struct KafkaBus {
-    /// Its name in the configuration.
-    pub name: String,
-    /// `host:port`, at least one.
-    pub brokers: Vec<String>,
-    /// librdkafka properties, passed through.
-    pub options: BTreeMap<String, String>,
-    /// librdkafka properties that are secret, such as `sasl.password`.
-    pub secret_options: BTreeMap<String, Secret>,
+impl BusConfig {
+    /// What a reviewer should know of how the connection is protected.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            Self::Kafka(bus) => bus.warnings(),
+            Self::Nats(_) => Vec::new(),
+        }
+    }
+
+    /// Asks those who are connected to read secrets and certificate authorities again.
+    pub fn reload(&self) {
+        match self {
+            Self::Kafka(bus) => bus.reloads.ask(),
+            // A NATS client reads them with each connection that it makes.
+            Self::Nats(_) => {}
+        }
+    }
 }
 
 /// How to reach a NATS server or cluster.
@@ -268,11 +274,18 @@ fn kafka(name: &str, raw: RawBus, secrets: Secrets) -> Result<KafkaBus, Problem>
         // From here on it is one, and never shown.
         secret_options.insert(property, Secret::Inline(value.into()));
     }
-    let bus = KafkaBus { name: name.to_owned(), brokers, options, secret_options };
+    let bus = KafkaBus {
+        name: name.to_owned(),
+        brokers,
+        options,
+        secret_options,
+        allow_plaintext_credentials: raw.allow_plaintext_credentials,
+        ..KafkaBus::default()
+    };
     if secrets.are_read {
         bus.files().try_for_each(|file| file.require()).map_err(|err| Problem::new("", chain(&err)))?;
     }
-    Ok(bus)
+    bus.understood()
 }
 
 fn nats(name: &str, raw: RawBus, secrets: Secrets) -> Result<NatsBus, Problem> {

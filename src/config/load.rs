@@ -181,7 +181,7 @@ fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Pro
     }
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
-    let config = Config { orgs, streams, searches, commands, sinks, runtime };
+    let config = Config { orgs, streams, searches, commands, buses, sinks, runtime };
     whole::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }

@@ -7,6 +7,7 @@ mod admin;
 mod auth;
 mod bus;
 mod commands;
+mod kafka;
 mod layers;
 mod load;
 mod log_level;
@@ -35,11 +36,12 @@ use crate::event::Origin;
 
 pub use admin::{AdminConfig, AdminTls};
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
-pub use bus::{BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus, NatsTls};
+pub use bus::{BusConfig, ClientCertificate, NatsAuth, NatsBus, NatsTls};
 pub use commands::{
     ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
     RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
 };
+pub use kafka::{AwsMskIamConfig, KafkaBus, OidcConfig, Reloads, TokenConfig};
 pub use org::{HttpConfig, OrgConfig, ProxyAuth};
 pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem};
@@ -70,6 +72,8 @@ pub struct Config {
     pub searches: BTreeMap<String, SearchConfig>,
     /// What may be asked of an org by message, by name.
     pub commands: BTreeMap<String, CommandsConfig>,
+    /// Connections to Kafka and NATS, by name.
+    pub buses: BTreeMap<String, BusConfig>,
     /// Where messages go, by name.
     pub sinks: BTreeMap<String, SinkConfig>,
     /// State, admin pages, logging and shutdown.

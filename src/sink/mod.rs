@@ -39,7 +39,7 @@ pub use error::{SinkClass, SinkError};
 pub use proof::{Delivered, Failure, Rejected, Settled};
 
 use crate::{
-    config::SinkConfig,
+    config::{BusConfig, SinkConfig},
     event::{Batch, Origin},
     state::SinkMark,
 };
@@ -133,6 +133,15 @@ impl Sink {
         }
     }
 
+    /// Looks whether the client of `bus` takes the options that it is given. Connects nothing.
+    pub fn check_options(bus: &BusConfig) -> Result<(), SinkError> {
+        match bus {
+            #[cfg(feature = "kafka")]
+            BusConfig::Kafka(bus) => kafka::check_options(bus),
+            _ => Ok(()),
+        }
+    }
+
     /// Where the sink stood when it was opened, to be kept with the cursor before anything is published: so that even a
     /// crash before the first proof leaves no duplicate behind.
     pub fn mark(&self) -> Option<SinkMark> {
@@ -195,6 +204,18 @@ impl Sink {
         }
     }
 
+    /// Whether the bus's client knows that nothing of what is on its way can arrive, so that waiting for it is in vain.
+    pub fn is_cut_off(&self) -> bool {
+        match self {
+            #[cfg(feature = "kafka")]
+            Self::Kafka(kafka) => kafka.is_cut_off(),
+            // A connection that is lost fails what is on its way.
+            #[cfg(feature = "nats")]
+            Self::Nats(_) => false,
+            Self::File(_) | Self::Stdout(_) => false,
+        }
+    }
+
     /// Makes the sink fit for publishing again after a failure.
     pub async fn recover(&mut self) -> Result<(), SinkError> {
         match self {
@@ -238,12 +259,7 @@ mod tests {
 
     #[test]
     fn a_sink_that_was_not_built_says_so_and_what_to_do() {
-        let bus = KafkaBus {
-            name: "kafka".to_owned(),
-            brokers: Vec::new(),
-            options: Default::default(),
-            secret_options: Default::default(),
-        };
+        let bus = KafkaBus { name: "kafka".to_owned(), ..KafkaBus::default() };
         let sink = KafkaSink {
             name: "siem".to_owned(),
             bus: Arc::new(bus),

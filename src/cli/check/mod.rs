@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
     app::{clients, clients_without_secrets},
-    config::{Auth, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
+    config::{Auth, BusConfig, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
     okta::{Client, OktaError, Priority, logs},
     sink::Sink,
     telemetry::{chain, printable_lines},
@@ -102,6 +102,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
     rows.extend(config.commands.values().flat_map(|commands| commands::exposed(commands, &config.sinks)));
+    rows.extend(config.buses.iter().flat_map(|(name, bus)| bus_rows(name, bus)));
     if arguments.offline {
         rows.extend(clients.values().flat_map(|client| access_rows(client)));
     } else {
@@ -119,6 +120,14 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     print(&render(&rows));
     let is_bad = rows.iter().any(|row| row.verdict == Verdict::Bad);
     if is_bad { Exit::Unavailable } else { Exit::Done }
+}
+
+/// What can be said of a bus without talking to it.
+fn bus_rows(name: &str, bus: &BusConfig) -> Vec<Row> {
+    let what = format!("bus {name}");
+    let warnings = bus.warnings().into_iter().map(|text| Row::warning(what.clone(), text));
+    let options = Sink::check_options(bus).err().map(|err| Row::bad(what.clone(), chain(&err)));
+    warnings.chain(options).collect()
 }
 
 /// How we identify ourselves to an org, and what it must allow us: a row for each scope, since a role is often several.

@@ -55,12 +55,20 @@ impl KafkaOutlet {
         let in_sink = |fault: Fault| OutletError::from(fault.into_error(&self.sink.name));
         let client = self.client(topic).await?;
         // The client would take a record for a topic that does not exist, and wait for it without end.
-        client.require_topic(topic).await.map_err(|fault| match fault {
-            Fault::NoTopic(reason) | Fault::Misconfigured(reason) if self.topic.as_deref() != Some(topic) => {
-                OutletError::Address { outlet: self.sink.name.clone(), address: topic.to_owned(), reason }
-            }
-            fault => in_sink(fault),
-        })?;
+        if let Err(fault) = client.require_topic(topic).await {
+            return Err(match fault {
+                Fault::NoTopic(reason) | Fault::Misconfigured(reason)
+                    if self.topic.as_deref() != Some(topic) =>
+                {
+                    OutletError::Address { outlet: self.sink.name.clone(), address: topic.to_owned(), reason }
+                }
+                fault => {
+                    // Another client may have better credentials.
+                    self.give_up(&client).await;
+                    in_sink(fault)
+                }
+            });
+        }
         let ledger = &client.context().ledger;
         let (ticket, outcome) = ledger.enter(0..1);
         self.hand_over(&client, parcel, topic, ticket);
@@ -89,7 +97,7 @@ impl KafkaOutlet {
 
     async fn client(&self, topic: &str) -> Result<Arc<Client>, SinkError> {
         let mut client = self.client.lock().await;
-        if let Some(client) = &*client {
+        if let Some(client) = client.as_ref().filter(|client| client.context().ledger.fault().is_none()) {
             return Ok(Arc::clone(client));
         }
         // The cluster alone is asked for: which topics there are is looked at parcel by parcel.

@@ -50,6 +50,10 @@ impl<F: Feed> Delivery<F> {
     /// Gives a sign of life, and tells of batches that stay unsettled. None: told to stop, and there are some.
     pub(super) fn look_around(&self, stop: &CancellationToken) -> Option<()> {
         self.status.alive(Half::Delivery);
+        // What cannot arrive cannot be drained either.
+        if stop.is_cancelled() && !self.unsettled.is_empty() && self.sink.is_cut_off() {
+            return None;
+        }
         let Some(oldest) = self.unsettled.iter().find(|unsettled| unsettled.is_sent()) else {
             return Some(());
         };
@@ -107,6 +111,12 @@ pub(crate) async fn alive_while<T>(status: &RouteStatus, waiting: impl Future<Ou
 
 fn tell(status: &RouteStatus, trouble: &str, waited: Duration) {
     if status.sink_failed(trouble) {
-        tracing::warn!(route = status.name(), waited_s = waited.as_secs(), "{trouble}; still trying");
+        let waited_s = waited.as_secs();
+        tracing::warn!(
+            route = status.name(),
+            waited_s,
+            error = trouble,
+            "delivery stands still; still trying"
+        );
     }
 }

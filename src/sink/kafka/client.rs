@@ -9,7 +9,6 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig,
     error::KafkaError,
     metadata::Metadata,
     producer::{BaseProducer, Producer as _},
@@ -18,8 +17,10 @@ use rdkafka::{
 
 use super::{
     context::Context,
+    credentials::Credentials,
     fault::Fault,
     properties::{Batching, client_config},
+    token::Tokens,
     topic::Topic,
 };
 use crate::config::KafkaSink;
@@ -31,13 +32,16 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How long brokers that create topics may take to create one.
 const CREATION_PATIENCE: Duration = Duration::from_secs(3);
 const CREATION_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// Messages on their way without a word from the cluster for so long are worth telling of.
+pub(super) const STALL: Duration = Duration::from_secs(1);
 /// What librdkafka's own functions say of a cluster that does not answer in time.
 const NO_ANSWER: KafkaError = KafkaError::MetadataFetch(Code::OperationTimedOut);
 /// How long the poller waits for news before it looks whether it is still needed. (rdkafka's own producer with a
 /// thread wakes ten times a second and spins for a moment each time, which is one percent of a core.)
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
-type Producer = BaseProducer<Context>;
+/// The client of a sink.
+pub(crate) type Producer = BaseProducer<Context>;
 
 /// A producer and its thread.
 pub(crate) struct Client {
@@ -57,8 +61,7 @@ impl Client {
     ) -> Result<Self, Fault> {
         let (config, topic) = (config.clone(), topic.clone());
         off_runtime(move || {
-            let properties = client_config(&config.bus, batching)?;
-            let client = Self::build(&config, &topic, &properties, batching)?;
+            let client = Self::build(&config, &topic, batching, &[])?;
             match &topic {
                 Topic::One(topic) => drop(client.fetch_topic(topic)?),
                 Topic::Many(_) => client.fetch_cluster()?,
@@ -68,19 +71,26 @@ impl Client {
         .await
     }
 
-    /// Builds a client, which tries to reach the cluster from then on. Blocking.
+    /// Builds a client with `more` properties beside those of the bus, which tries to reach the cluster from then on. Blocking;
+    /// to be called within a runtime.
     pub(crate) fn build(
         config: &KafkaSink,
         topic: &Topic,
-        properties: &ClientConfig,
         batching: Batching,
+        more: &[(&str, &str)],
     ) -> Result<Self, Fault> {
         let topic = topic.to_string();
-        let context = Context::new(&config.name, &topic, batching);
+        let credentials = Credentials::of(&config.bus);
+        let mut properties = client_config(&config.bus, batching)?;
+        for (name, value) in more {
+            properties.set(*name, *value);
+        }
+        let context = Context::new(&config.name, &topic, batching, Tokens::of(&config.bus));
         let producer = properties.create_with_context(context);
         let producer = Arc::new(producer.map_err(|err| Fault::from_client(&err, &topic))?);
         let polled = Arc::clone(&producer);
-        let poller = thread::Builder::new().name("kafka".to_owned()).spawn(move || poll(&polled));
+        let poller =
+            thread::Builder::new().name("kafka".to_owned()).spawn(move || poll(&polled, credentials));
         let poller = poller.map_err(|err| Fault::Unreachable(format!("cannot start a thread: {err}")))?;
         Ok(Self { producer, poller })
     }
@@ -131,12 +141,21 @@ impl Client {
         ask_until_answered(&self.producer, ask, |err| Fault::from_client(&err, ""))
     }
 
-    /// Waits up to `patience` for messages on their way, and gives up those that are left.
+    /// Whether the client has said why nothing of what is on its way arrives.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let context = self.context();
+        context.ledger.stalled_for().is_some_and(|stalled_for| stalled_for >= STALL)
+            && context.complaint().is_some()
+    }
+
+    /// Waits up to `patience` for messages on their way, unless they cannot arrive, and gives up those that are left.
     pub(crate) async fn close(self, patience: Duration) {
         let closed = off_runtime(move || {
-            if !self.context().ledger.is_idle() && self.producer.flush(patience).is_err() {
+            let is_worth_waiting = !self.context().ledger.is_idle() && !self.is_cut_off();
+            if is_worth_waiting && self.producer.flush(patience).is_err() {
                 tracing::debug!("the cluster did not answer for all messages in time");
             }
+            self.context().close();
             let Self { producer, poller } = self;
             drop(producer);
             // A panic of the thread has been reported, and what it left undone ends with the process.
@@ -192,9 +211,16 @@ fn ask_until_answered<T>(
     }
 }
 
-fn poll(producer: &Arc<Producer>) {
+/// Serves the client, and gives it up when it must be built anew.
+fn poll(producer: &Arc<Producer>, mut credentials: Credentials) {
+    let context = producer.context();
     while Arc::strong_count(producer) > 1 {
         producer.poll(IDLE_WAIT);
+        if context.ledger.fault().is_none()
+            && let Some(fault) = credentials.outdated(context.complaint().as_ref())
+        {
+            context.ledger.give_up(&fault);
+        }
     }
 }
 

@@ -19,11 +19,12 @@ impl Complaint {
         self.slot().clone()
     }
 
-    /// Notes `fault`, which the client gave as `code`, unless what is known tells more.
+    /// Notes `fault`, which the client gave as `code`, unless what is known tells as much.
     pub(crate) fn note(&self, code: Code, fault: Fault) {
         let mut slot = self.slot();
         let tells_less = match &*slot {
-            Some(known) => code == Code::AllBrokersDown || known.is_specific() && !fault.is_specific(),
+            // Of several brokers that are away for reasons of their own the first one is told of, so that the words stay.
+            Some(_) => code == Code::AllBrokersDown || !fault.is_specific(),
             None => false,
         };
         if !tells_less {

@@ -1,7 +1,10 @@
 //! What the client tells us on its own thread: deliveries, errors and log lines.
 
+use std::error::Error;
+
 use rdkafka::{
     ClientContext, Message as _,
+    client::OAuthToken,
     config::RDKafkaLogLevel,
     error::KafkaError,
     message::{BorrowedMessage, DeliveryResult},
@@ -14,6 +17,7 @@ use super::{
     fault::Fault,
     ledger::{Ledger, Verdict},
     properties::Batching,
+    token::Tokens,
 };
 
 /// Receives what one client tells.
@@ -27,23 +31,33 @@ pub(crate) struct Context {
     /// The messages that this client has on their way.
     pub(crate) ledger: Ledger,
     complaint: Complaint,
+    /// Where the client gets tokens, if it needs any.
+    tokens: Option<Tokens>,
 }
 
 impl Context {
     /// For the client of the sink named `sink`, which publishes to `topic`.
-    pub(crate) fn new(sink: &str, topic: &str, batching: Batching) -> Self {
+    pub(crate) fn new(sink: &str, topic: &str, batching: Batching, tokens: Option<Tokens>) -> Self {
         Self {
             sink: sink.to_owned(),
             topic: topic.to_owned(),
             batching,
             ledger: Ledger::default(),
             complaint: Complaint::default(),
+            tokens,
         }
     }
 
     /// The last thing that the client complained of since it last delivered a message.
     pub(crate) fn complaint(&self) -> Option<Fault> {
         self.complaint.last()
+    }
+
+    /// The client is about to be closed: nothing is waited for any more.
+    pub(crate) fn close(&self) {
+        if let Some(tokens) = &self.tokens {
+            tokens.close();
+        }
     }
 
     /// What `err`, which the client gave for a message to `topic`, says of the cluster.
@@ -60,14 +74,18 @@ impl Context {
 
     fn verdict(&self, err: &KafkaError, message: &BorrowedMessage<'_>) -> Verdict {
         let topic = message.topic();
+        if err.rdkafka_error_code() == Some(Code::InvalidRecord) && message.key().is_some() {
+            // All that a topic has against a record with a key is its time, which is that of our clock. The client tells of
+            // it by this code too.
+            return Verdict::Undelivered(Fault::from_code(Code::InvalidTimestamp, topic, ""));
+        }
         let Some(code) = err.rdkafka_error_code().filter(|code| is_about_records(*code)) else {
             return Verdict::Undelivered(self.fault(err, topic));
         };
-        let bytes = message.payload_len() + message.key_len();
         match self.batching {
             Batching::One => Verdict::Rejected(format!(
-                "the topic `{topic}` refuses this record of {bytes} bytes: {code}: if it is too large, raise the topic's \
-                 `max.message.bytes`"
+                "the topic `{topic}` refuses this record: {code}: {}",
+                remedy(code)
             )),
             Batching::Many => Verdict::Undelivered(Fault::RefusedBatch(format!(
                 "the topic `{topic}` refused records together: {code}: they will be published one by one"
@@ -86,11 +104,22 @@ fn is_about_records(code: Code) -> bool {
             | Code::InvalidMessage
             | Code::InvalidRecord
             | Code::InvalidDifferentRecord
-            | Code::InvalidTimestamp
     )
 }
 
+/// What cures a refusal that is told as `code`.
+fn remedy(code: Code) -> &'static str {
+    match code {
+        Code::InvalidRecord => {
+            "if the topic is compacted, give the sink a `key`, or set the topic's `cleanup.policy` to `delete`"
+        }
+        _ => "if it is too large, raise the topic's `max.message.bytes`",
+    }
+}
+
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         complaint::log(&self.sink, level, facility, line);
     }
@@ -98,6 +127,11 @@ impl ClientContext for Context {
     fn error(&self, err: KafkaError, reason: &str) {
         let Some(code) = err.rdkafka_error_code() else { return };
         self.complaint.note(code, Fault::from_code(code, &self.topic, reason));
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let tokens = self.tokens.as_ref().ok_or("the bus names no source of tokens")?;
+        Ok(tokens.fetch()?)
     }
 }
 
@@ -121,7 +155,7 @@ mod tests {
     use super::*;
 
     fn context() -> Context {
-        Context::new("siem", "events", Batching::Many)
+        Context::new("siem", "events", Batching::Many, None)
     }
 
     #[test]
@@ -133,7 +167,7 @@ mod tests {
         context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
         let complaint = context.complaint().unwrap();
         assert!(
-            matches!(&complaint, Fault::Refused(reason) if reason.contains("invalid credentials")),
+            matches!(&complaint, Fault::Unauthenticated(reason) if reason.contains("invalid credentials")),
             "{complaint:?}"
         );
     }

@@ -4,6 +4,8 @@ use rdkafka::{error::KafkaError, types::RDKafkaErrorCode as Code};
 
 use crate::sink::SinkError;
 
+/// What librdkafka says before the reason that we gave it for having no token.
+const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token: ";
 /// librdkafka's words for the error, which it tells in the text of a fatal error alone.
 const CLUSTER_AUTHORIZATION_FAILED: &str = "Cluster authorization failed";
 
@@ -12,7 +14,9 @@ const CLUSTER_AUTHORIZATION_FAILED: &str = "Cluster authorization failed";
 pub(crate) enum Fault {
     /// No broker answers.
     Unreachable(String),
-    /// We are not who we should be, or may not do what we do.
+    /// The cluster does not believe who we are.
+    Unauthenticated(String),
+    /// We may not do what we do, or have nothing to say who we are with.
     Refused(String),
     /// The topic does not exist.
     NoTopic(String),
@@ -27,6 +31,10 @@ pub(crate) enum Fault {
 impl Fault {
     /// What `code` means for publishing to `topic`; `told` is what the client said, for people.
     pub(crate) fn from_code(code: Code, topic: &str, told: &str) -> Self {
+        let told = steady(told);
+        if let Some(reason) = told.strip_prefix(NO_TOKEN) {
+            return Self::Refused(format!("no token to authenticate with: {reason}"));
+        }
         match code {
             Code::TopicAuthorizationFailed => Self::Refused(format!(
                 "TOPIC_AUTHORIZATION_FAILED: this user may not write to the topic `{topic}`: \
@@ -37,8 +45,9 @@ impl Fault {
             Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism
-            | Code::IllegalSASLState => Self::Refused(format!(
-                "authentication failed: {told}: check `sasl.mechanism`, `sasl.username` and `sasl.password`"
+            | Code::IllegalSASLState => Self::Unauthenticated(format!(
+                "authentication failed: {told}: check `sasl.mechanism`, `sasl.username` and `sasl.password`, or what the \
+                 brokers expect of a token: issuer, audience, scope"
             )),
             Code::SSL => Self::Misconfigured(format!(
                 "TLS failed: {told}: check `security.protocol`, `ssl.ca.location` and the broker's certificate"
@@ -52,6 +61,10 @@ impl Fault {
             Code::InvalidTopic => {
                 Self::Misconfigured(format!("INVALID_TOPIC: `{topic}` cannot be the name of a topic"))
             }
+            Code::InvalidTimestamp => Self::Misconfigured(format!(
+                "INVALID_TIMESTAMP: the topic `{topic}` refuses the time of our clock: set this machine's clock and the \
+                 brokers' right, or raise the topic's `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`"
+            )),
             Code::PurgeQueue | Code::PurgeInflight => {
                 Self::Unreachable("the sink was closed before the cluster had answered".to_owned())
             }
@@ -91,6 +104,7 @@ impl Fault {
     pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Unreachable(reason)
+            | Self::Unauthenticated(reason)
             | Self::Refused(reason)
             | Self::NoTopic(reason)
             | Self::Misconfigured(reason)
@@ -104,11 +118,17 @@ impl Fault {
         let sink = sink.to_owned();
         match self {
             Self::Unreachable(reason) => SinkError::Unreachable { sink, reason },
-            Self::Refused(reason) => SinkError::Refused { sink, reason },
+            Self::Unauthenticated(reason) | Self::Refused(reason) => SinkError::Refused { sink, reason },
             Self::NoTopic(reason) | Self::Misconfigured(reason) => SinkError::Misconfigured { sink, reason },
             Self::Poisoned(reason) | Self::RefusedBatch(reason) => SinkError::Poisoned { sink, reason },
         }
     }
+}
+
+/// What the client said, without how long and how often it has said so: one trouble is told in the same words each time.
+fn steady(told: &str) -> &str {
+    let end = told.find(" (after ").unwrap_or(told.len());
+    &told[..end]
 }
 
 fn may_not_be_idempotent(topic: &str) -> Fault {
@@ -121,6 +141,32 @@ fn may_not_be_idempotent(topic: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_trouble_is_told_in_the_same_words_each_time() {
+        let told = |times: u32| {
+            let told = format!(
+                "127.0.0.1:9092/1: Connect to ipv4#127.0.0.1:9092 failed: Connection refused (after {times}ms in state \
+                 CONNECT, {times} identical error(s) suppressed)"
+            );
+            Fault::from_code(Code::BrokerTransportFailure, "events", &told)
+        };
+        assert_eq!(told(1), told(30));
+        assert!(told(1).reason().ends_with("Connection refused"), "{:?}", told(1));
+    }
+
+    #[test]
+    fn a_clock_that_is_refused_is_the_fault_of_no_record() {
+        let fault = Fault::from_code(Code::InvalidTimestamp, "events", "invalid timestamp");
+        assert!(matches!(&fault, Fault::Misconfigured(reason) if reason.contains("clock")), "{fault:?}");
+    }
+
+    #[test]
+    fn want_of_a_token_is_told_with_its_own_reason() {
+        let told = format!("{NO_TOKEN}cannot reach https://idp.example/token: connection refused");
+        let fault = Fault::from_code(Code::Authentication, "events", &told);
+        assert!(matches!(&fault, Fault::Refused(reason) if !reason.contains("sasl.password")), "{fault:?}");
+    }
 
     #[test]
     fn a_fatal_error_is_told_by_its_cause_and_is_never_taken_for_one_that_passes() {

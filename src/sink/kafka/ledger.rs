@@ -104,6 +104,15 @@ impl Ledger {
         }
     }
 
+    /// Gives up all messages on their way: the client is of no more use, whatever it still says.
+    pub(crate) fn give_up(&self, fault: &Fault) {
+        let mut state = self.state();
+        state.fault.get_or_insert_with(|| fault.clone());
+        state.entries.drain(..).for_each(|entry| entry.give_up(fault));
+        drop(state);
+        self.settled_some.notify_one();
+    }
+
     /// Returns when something was settled since the last call, and after `patience` in any case.
     pub(crate) async fn settled_some(&self, patience: Duration) {
         let _ = tokio::time::timeout(patience, self.settled_some.notified()).await;
@@ -164,6 +173,17 @@ impl Entry {
             self.outcome.rejected.sort_unstable_by_key(|rejected| rejected.index);
             // There is nobody at the other end only if the receipt is not wanted.
             let _ = receipt.send(std::mem::take(&mut self.outcome));
+        }
+    }
+}
+
+impl Entry {
+    /// Which of its messages are settled is not known one by one, so all count as not.
+    fn give_up(self, fault: &Fault) {
+        if let Some(receipt) = self.receipt {
+            let undelivered = Some((self.indexes.start, fault.clone()));
+            // There is nobody at the other end only if the receipt is not wanted.
+            let _ = receipt.send(Outcome { rejected: Vec::new(), undelivered });
         }
     }
 }
@@ -241,6 +261,20 @@ mod tests {
         ledger.settle(ticket + 1, Verdict::Delivered);
         assert_eq!(outcome(&mut receipt).unwrap().undelivered, Some((7, fault("gone"))));
         assert!(ledger.is_idle());
+    }
+
+    #[test]
+    fn what_is_given_up_is_undelivered_whatever_is_said_of_it_later() {
+        let ledger = Ledger::default();
+        let (first, mut first_receipt) = ledger.enter(4..6);
+        let (_, mut second_receipt) = ledger.enter(0..1);
+        ledger.settle(first + 1, Verdict::Delivered);
+        ledger.give_up(&fault("outdated"));
+        assert_eq!(outcome(&mut first_receipt).unwrap().undelivered, Some((4, fault("outdated"))));
+        assert_eq!(outcome(&mut second_receipt).unwrap().undelivered, Some((0, fault("outdated"))));
+        assert!(ledger.is_idle());
+        ledger.settle(first, Verdict::Delivered);
+        assert_eq!(ledger.fault(), Some(fault("outdated")));
     }
 
     #[test]

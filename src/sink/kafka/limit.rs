@@ -1,29 +1,34 @@
-//! How large a record may be: what the client hands over at most, and what the topic takes.
+//! What is known of a topic before anything is published: whether it takes what the sink has, and how large a record may be.
 
 use super::{
-    check::describe_topic,
+    check::topic_settings,
     client::off_runtime,
+    fault::Fault,
     properties::{Batching, client_config},
     topic::Topic,
 };
 use crate::config::KafkaSink;
 
 /// The smaller of the client's and the topic's limit in bytes, as far as they can be known. The topic counts compressed
-/// batches, so that a record which is larger than this might still pass; what is smaller always does.
-pub(super) async fn record_bytes_max(config: &KafkaSink, topic: &Topic) -> Option<usize> {
+/// batches, so that a record which is larger than this might still pass; what is smaller always does. Fails if the topic would
+/// refuse whatever `config` publishes.
+pub(super) async fn record_bytes_max(config: &KafkaSink, topic: &Topic) -> Result<Option<usize>, Fault> {
     let (config, topic) = (config.clone(), topic.clone());
-    let limits = off_runtime(move || {
+    off_runtime(move || {
         let properties = client_config(&config.bus, Batching::Many)?;
         let of_client = properties.create_native_config().and_then(|native| native.get("message.max.bytes"));
-        let topic = match &topic {
-            Topic::One(topic) => describe_topic(&properties, topic),
+        let of_client = of_client.ok().and_then(|limit| limit.parse().ok());
+        let settings = match &topic {
+            Topic::One(topic) => topic_settings(&config.bus, topic)?,
             // Which topics there will be is not known; what one of them refuses, it refuses with the reason.
             Topic::Many(_) => None,
         };
-        let of_topic = topic.and_then(|topic| topic.get("max.message.bytes")?.value.clone());
-        Ok([of_client.ok(), of_topic])
-    });
-    // A topic that we may not describe has a limit all the same: its brokers tell it by refusing.
-    let limits = limits.await.unwrap_or_default();
-    limits.into_iter().flatten().filter_map(|limit| limit.parse().ok()).min()
+        // A topic that we may not describe has its limits all the same: its brokers tell them by refusing.
+        let Some(settings) = settings else { return Ok(of_client) };
+        match settings.refusal(&config) {
+            Some(reason) => Err(Fault::Misconfigured(reason)),
+            None => Ok([of_client, settings.record_bytes_max()].into_iter().flatten().min()),
+        }
+    })
+    .await
 }

@@ -11,11 +11,14 @@ mod check;
 pub(crate) mod client;
 pub(crate) mod complaint;
 pub(crate) mod context;
+pub(crate) mod credentials;
 pub(crate) mod fault;
 pub(crate) mod ledger;
 mod limit;
 pub(crate) mod properties;
 mod record;
+mod settings;
+pub(crate) mod token;
 pub(crate) mod topic;
 
 use std::{mem, sync::Arc, time::Duration};
@@ -26,11 +29,11 @@ use rdkafka::{
 };
 use tokio::{sync::oneshot, task::coop};
 
-pub(super) use check::check;
 pub(crate) use check::check_topics;
+pub(super) use check::{check, check_options};
 
 use self::{
-    client::Client,
+    client::{Client, Producer, STALL},
     fault::Fault,
     ledger::{Ledger, Outcome, Verdict},
     properties::Batching,
@@ -43,8 +46,6 @@ use crate::{
     event::{Batch, BatchId, Message, Origin},
 };
 
-/// Messages on their way without a word from the cluster for so long are worth telling of.
-const STALL: Duration = Duration::from_secs(1);
 /// What waits for deliveries looks again after so long even if there was none.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long closing waits for messages on their way.
@@ -72,6 +73,7 @@ impl Kafka {
         let client = Client::connect(config, &topic, Batching::Many).await;
         let client = client.map_err(|fault| fault.into_error(&config.name))?;
         let record_bytes_max = limit::record_bytes_max(config, &topic).await;
+        let record_bytes_max = record_bytes_max.map_err(|fault| fault.into_error(&config.name))?;
         Ok(Self {
             config: config.clone(),
             topic,
@@ -88,13 +90,16 @@ impl Kafka {
         self.record_bytes_max
     }
 
-    /// Hands the messages of `batch` from the one at `from` on to the client; waits while its queue is full.
+    /// Hands the messages of `batch` from the one at `from` on to the client, which has room for all that a route may have
+    /// in flight. Waits for room if the bus's options give it less. Dropped before it returns, it leaves a sink that must
+    /// recover.
     pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
         self.choose_batching(batch.id).await?;
         let (first_ticket, outcome) = self.ledger().enter(from..batch.len());
-        if let Err((ticket, fault)) = self.hand_over_all(batch, from, first_ticket).await {
-            self.ledger().abandon(ticket, &fault);
-        }
+        let mut unsent =
+            Unsent { producer: Arc::clone(&self.client.producer), ticket: first_ticket, fault: None };
+        let handed_over = self.hand_over_all(batch, from, &mut unsent).await;
+        unsent.abandon(handed_over.err());
         Ok(receipt(self.config.name.clone(), from, outcome))
     }
 
@@ -111,6 +116,11 @@ impl Kafka {
                 None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
             }
         }
+    }
+
+    /// Whether the client has said why nothing of what is on its way arrives: waiting for it is in vain.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.client.is_cut_off()
     }
 
     /// Starts anew with another client.
@@ -146,6 +156,10 @@ impl Kafka {
             return Ok(());
         }
         while !self.ledger().is_idle() {
+            if self.ledger().stalled_for().is_some_and(|stalled_for| stalled_for >= STALL) {
+                // Whoever publishes must not wait for a cluster that is away; one by one is slow, and right.
+                return Ok(());
+            }
             self.ledger().settled_some(LOOK_AGAIN_AFTER).await;
         }
         match self.ledger().fault() {
@@ -154,22 +168,18 @@ impl Kafka {
         }
     }
 
-    /// Hands messages over until all are, or gives the ticket of the first one that could not be.
-    async fn hand_over_all(
-        &mut self,
-        batch: &Batch,
-        from: usize,
-        first_ticket: usize,
-    ) -> Result<(), (usize, Fault)> {
+    /// Hands messages over until all are, or leaves those that could not be in `unsent`.
+    async fn hand_over_all(&mut self, batch: &Batch, from: usize, unsent: &mut Unsent) -> Result<(), Fault> {
         if let Some(fault) = self.ledger().fault() {
-            return Err((first_ticket, fault));
+            return Err(fault);
         }
         let mut topic = String::new();
-        for (ticket, index) in (first_ticket..).zip(from..batch.len()) {
+        for index in from..batch.len() {
             let Some(message) = batch.get(index) else { break };
             self.topic.render(&message, &mut topic);
-            self.require_topic(&topic).await.map_err(|fault| (ticket, fault))?;
-            self.hand_over(&message, &topic, ticket).await.map_err(|fault| (ticket, fault))?;
+            self.require_topic(&topic).await?;
+            self.hand_over(&message, &topic, unsent.ticket).await?;
+            unsent.ticket += 1;
             coop::consume_budget().await;
         }
         Ok(())
@@ -201,11 +211,14 @@ impl Kafka {
         while let Err((err, unsent)) = self.client.producer.send(record) {
             match err.rdkafka_error_code() {
                 Some(Code::QueueFull) => {
+                    if let Some(fault) = context.ledger.fault() {
+                        return Err(fault);
+                    }
                     record = unsent;
                     context.ledger.settled_some(LOOK_AGAIN_AFTER).await;
                 }
                 Some(Code::MessageSizeTooLarge) => {
-                    context.ledger.settle(ticket, Verdict::Rejected(too_large(written.value.len())));
+                    context.ledger.settle(ticket, Verdict::Rejected(too_large()));
                     return Ok(());
                 }
                 _ => return Err(self.client.fault(&err, topic)),
@@ -215,11 +228,33 @@ impl Kafka {
     }
 }
 
-fn too_large(bytes: usize) -> String {
-    format!(
-        "{bytes} bytes are more than the client's `message.max.bytes`: raise it in the bus's options, and the topic's \
-         `max.message.bytes` with it"
-    )
+/// The messages of the youngest batch, from the one with this ticket on, that the client does not have. If there are any when
+/// this is dropped, whoever waits for them is told.
+struct Unsent {
+    producer: Arc<Producer>,
+    ticket: usize,
+    fault: Option<Fault>,
+}
+
+impl Unsent {
+    /// Says why there are any left, if there are.
+    fn abandon(mut self, fault: Option<Fault>) {
+        self.fault = fault;
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        let cut_short = || Fault::Poisoned("publishing was cut short".to_owned());
+        let fault = self.fault.take().unwrap_or_else(cut_short);
+        self.producer.context().ledger.abandon(self.ticket, &fault);
+    }
+}
+
+fn too_large() -> String {
+    "it is larger than the client's `message.max.bytes`: raise it in the bus's options, and the topic's `max.message.bytes` \
+     with it"
+        .to_owned()
 }
 
 fn receipt(sink: String, from: usize, outcome: oneshot::Receiver<Outcome>) -> Receipt {

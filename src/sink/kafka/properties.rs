@@ -33,8 +33,10 @@ const DEFAULTS: [(&str, &str); 10] = [
     ("compression.level", "1"),
     ("linger.ms", "10"),
     ("batch.size", "1000000"),
-    ("queue.buffering.max.messages", "100000"),
-    ("queue.buffering.max.kbytes", "65536"),
+    // What is on its way is bounded by what its route may have in flight. A second bound below that one would make whoever
+    // publishes wait without end while the cluster is away.
+    ("queue.buffering.max.messages", "0"),
+    ("queue.buffering.max.kbytes", "2147483647"),
     ("socket.keepalive.enable", "true"),
     ("log.connection.close", "false"),
 ];
@@ -118,6 +120,11 @@ pub(crate) fn consumer_config(bus: &KafkaBus, group: &str) -> Result<ClientConfi
     tried(config, bus)
 }
 
+/// Whether a client of `bus` would take its options. Reads no secret.
+pub(crate) fn require_options(bus: &KafkaBus) -> Result<(), Fault> {
+    tried(without_secrets(bus, &DEFAULTS, &REFUSED)?, bus).map(drop)
+}
+
 /// The properties of `bus` over the `defaults`.
 fn assembled(
     bus: &KafkaBus,
@@ -126,6 +133,20 @@ fn assembled(
 ) -> Result<ClientConfig, Fault> {
     let trusted = bus.files().try_for_each(|file| file.require());
     trusted.map_err(|err| Fault::Misconfigured(chain(&err)))?;
+    let mut config = without_secrets(bus, defaults, refused)?;
+    for (name, secret) in &bus.secret_options {
+        let value =
+            secret.read().map_err(|err| Fault::Misconfigured(format!("`{name}`: {}", chain(&err))))?;
+        config.set(permitted(name, value.expose_secret(), refused)?, value.expose_secret());
+    }
+    Ok(config)
+}
+
+fn without_secrets(
+    bus: &KafkaBus,
+    defaults: &[(&str, &str)],
+    refused: &[(&str, &str)],
+) -> Result<ClientConfig, Fault> {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Warning);
     config.set("bootstrap.servers", bus.brokers.join(","));
@@ -135,20 +156,18 @@ fn assembled(
     for (name, value) in &bus.options {
         config.set(permitted(name, value, refused)?, value);
     }
-    for (name, secret) in &bus.secret_options {
-        let value =
-            secret.read().map_err(|err| Fault::Misconfigured(format!("`{name}`: {}", chain(&err))))?;
-        config.set(permitted(name, value.expose_secret(), refused)?, value.expose_secret());
-    }
     Ok(config)
 }
 
-/// `config`, if librdkafka takes it.
+/// `config`, if librdkafka takes it. Of several properties that it does not take, the same one is told each time.
 fn tried(config: ClientConfig, bus: &KafkaBus) -> Result<ClientConfig, Fault> {
-    match config.create_native_config() {
-        Ok(_) => Ok(config),
-        Err(err) => Err(Fault::Misconfigured(explain(&err, bus))),
-    }
+    let Err(err) = config.create_native_config() else { return Ok(config) };
+    let alone = |(name, value): (&str, &str)| {
+        let alone = ClientConfig::from_iter([(name.to_owned(), value.to_owned())]);
+        alone.create_native_config().err()
+    };
+    let first = config.config_map().into_iter().find_map(alone).unwrap_or(err);
+    Err(Fault::Misconfigured(explain(&first, bus)))
 }
 
 /// The first name of the property `name`, if the user may give it this value.
@@ -185,8 +204,6 @@ fn explain(err: &KafkaError, bus: &KafkaBus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use secrecy::SecretString;
 
     use super::*;
@@ -198,7 +215,7 @@ mod tests {
             name: "kafka".to_owned(),
             brokers: vec!["a:9092".to_owned(), "b:9092".to_owned()],
             options: options.collect(),
-            secret_options: BTreeMap::new(),
+            ..KafkaBus::default()
         }
     }
 
@@ -274,6 +291,22 @@ mod tests {
         assert!(unknown.contains("`linger.seconds` is unknown"), "{unknown}");
         let invalid = refusal(&[("linger.ms", "soon")]);
         assert!(invalid.contains("`linger.ms`") && invalid.contains("soon"), "{invalid}");
+    }
+
+    #[test]
+    fn of_several_properties_that_are_wrong_the_same_one_is_told_each_time() {
+        let names: Vec<_> = (0..20).map(|number| format!("no.such.property.{number:02}")).collect();
+        let options: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+        for _ in 0..20 {
+            let refusal = refusal(&options);
+            assert!(refusal.contains("`no.such.property.00`"), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_queue_has_room_for_all_that_a_route_may_have_in_flight() {
+        assert_eq!(effective(&[], "queue.buffering.max.messages"), "0");
+        assert_eq!(effective(&[("queue.buffering.max.messages", "7")], "queue.buffering.max.messages"), "7");
     }
 
     #[test]

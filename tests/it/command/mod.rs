@@ -9,4 +9,4 @@ mod intake;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
-mod outlet;
+pub(crate) mod outlet;

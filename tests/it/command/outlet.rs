@@ -13,7 +13,7 @@ use oktabus::{
 use serde_json::json;
 use tempfile::TempDir;
 
-fn outcome(id: &str) -> Outcome {
+pub(crate) fn outcome(id: &str) -> Outcome {
     Outcome {
         command_id: id.to_owned(),
         action: "user.deactivate".to_owned(),

@@ -17,6 +17,8 @@ mod https;
 mod isolation;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_bus;
 mod links;
 mod manners;
 #[cfg(feature = "nats")]

@@ -17,6 +17,13 @@ pub(crate) struct Certificates {
 impl Certificates {
     /// Makes new ones.
     pub(crate) fn new() -> Self {
+        let certificates = Self { directory: TempDir::new().unwrap() };
+        certificates.renew();
+        certificates
+    }
+
+    /// Writes others over them, with another authority.
+    pub(crate) fn renew(&self) {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "oktabus test authority");
@@ -26,13 +33,11 @@ impl Certificates {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), ORG.to_owned()];
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &authority).unwrap();
 
-        let certificates = Self { directory: TempDir::new().unwrap() };
-        fs::write(certificates.authority(), authority.pem()).unwrap();
-        fs::write(certificates.certificate(), certificate.pem()).unwrap();
-        fs::write(certificates.key(), key.serialize_pem()).unwrap();
-        fs::set_permissions(certificates.key(), fs::Permissions::from_mode(0o600)).unwrap();
-        fs::write(certificates.key_and_certificate(), key.serialize_pem() + &certificate.pem()).unwrap();
-        certificates
+        fs::write(self.authority(), authority.pem()).unwrap();
+        fs::write(self.certificate(), certificate.pem()).unwrap();
+        fs::write(self.key(), key.serialize_pem()).unwrap();
+        fs::set_permissions(self.key(), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(self.key_and_certificate(), key.serialize_pem() + &certificate.pem()).unwrap();
     }
 
     /// The authority's certificate.

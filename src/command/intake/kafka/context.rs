@@ -1,6 +1,7 @@
 //! What the client tells the reading thread: partitions that come and go, commits, and log lines.
 
 use std::{
+    error::Error,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -8,6 +9,7 @@ use std::{
 
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
+    client::OAuthToken,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
     error::KafkaError,
@@ -16,7 +18,7 @@ use rdkafka::{
 };
 
 use super::desk::Desk;
-use crate::sink::kafka::{complaint, fault::Fault};
+use crate::sink::kafka::{complaint, fault::Fault, token::Tokens};
 
 /// How long a partition that is to go to another waits for commands of it that have begun. Far below the five minutes that
 /// the group gives a member (`max.poll.interval.ms`).
@@ -30,6 +32,8 @@ pub(super) struct Context {
     pub(super) topic: String,
     pub(super) group: String,
     pub(super) desk: Arc<Desk>,
+    /// Where the client gets tokens, if it needs any.
+    pub(super) tokens: Option<Tokens>,
 }
 
 impl Context {
@@ -103,8 +107,15 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         complaint::log(&self.name, level, facility, line);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let tokens = self.tokens.as_ref().ok_or("the bus names no source of tokens")?;
+        Ok(tokens.fetch()?)
     }
 }
 

@@ -27,7 +27,7 @@ use self::{
 use super::{Delivery, IntakeError, Ticket};
 use crate::{
     config::KafkaBus,
-    sink::kafka::{client::off_runtime, fault::Fault},
+    sink::kafka::{client::off_runtime, fault::Fault, token::Tokens},
 };
 
 pub(super) use ticket::KafkaTicket;
@@ -67,7 +67,8 @@ pub(super) async fn check(queue: KafkaQueue) -> Result<String, IntakeError> {
     let looked = off_runtime(move || {
         let KafkaQueue { name, bus, topic, group } = queue;
         let text = format!("the topic {topic} is there");
-        reader::connect(&bus, Context { name, topic, group, desk: Arc::default() })?;
+        let tokens = Tokens::of(&bus);
+        reader::connect(&bus, Context { name, topic, group, desk: Arc::default(), tokens })?;
         Ok(text)
     });
     looked.await.map_err(|fault| fault.into_error(&name).into())
@@ -94,7 +95,13 @@ impl KafkaIntake {
                     }
                     continue;
                 }
-                Some(Err(fault)) => fault,
+                Some(Err(fault)) => {
+                    // The next call connects anew.
+                    if matches!(fault, Fault::Poisoned(_)) {
+                        self.session = None;
+                    }
+                    fault
+                }
                 None => {
                     self.session = None;
                     Fault::Poisoned("the client has ended".to_owned())
@@ -131,7 +138,7 @@ impl Session {
         let KafkaQueue { name, bus, topic, group } = queue.clone();
         let opened = off_runtime(move || {
             let desk = Arc::new(Desk::default());
-            let context = Context { name, topic, group, desk: Arc::clone(&desk) };
+            let context = Context { name, topic, group, desk: Arc::clone(&desk), tokens: Tokens::of(&bus) };
             let (sender, messages) = mpsc::unbounded_channel();
             let thread = Reader::open(&bus, context, sender)?.start()?;
             Ok(Self { desk, messages, thread: Some(thread) })

@@ -22,7 +22,7 @@ use super::{
     offsets::{Flow, Spot},
 };
 use crate::config::KafkaBus;
-use crate::sink::kafka::{fault::Fault, properties::consumer_config};
+use crate::sink::kafka::{credentials::Credentials, fault::Fault, properties::consumer_config};
 
 /// How long the cluster may take to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -44,6 +44,7 @@ pub(super) type Read = Result<(Spot, Letter), Fault>;
 pub(super) struct Reader {
     consumer: BaseConsumer<Context>,
     desk: Arc<Desk>,
+    credentials: Credentials,
     /// Unbounded, because what is read is bounded by what is open.
     messages: mpsc::UnboundedSender<Read>,
     committed_at: Instant,
@@ -54,14 +55,15 @@ pub(super) struct Reader {
 impl Reader {
     /// Connects, and looks whether the topic is there. Blocking.
     pub(super) fn open(
-        bus: &KafkaBus,
+        bus: &Arc<KafkaBus>,
         context: Context,
         messages: mpsc::UnboundedSender<Read>,
     ) -> Result<Self, Fault> {
         let (topic, desk) = (context.topic.clone(), Arc::clone(&context.desk));
+        let credentials = Credentials::of(bus);
         let consumer = connect(bus, context)?;
         consumer.subscribe(&[&topic]).map_err(|err| Fault::from_client(&err, &topic))?;
-        Ok(Self { consumer, desk, messages, committed_at: Instant::now(), unsure_since: None })
+        Ok(Self { consumer, desk, credentials, messages, committed_at: Instant::now(), unsure_since: None })
     }
 
     /// Reads on a thread of its own until the desk is closed or nobody listens.
@@ -87,6 +89,15 @@ impl Reader {
                 }
                 Some(Err(err)) if self.survives(&err) => {}
                 Some(Err(_)) => return,
+            }
+            let trouble = self.desk.complaint.last();
+            if let Some(fault) = self.credentials.outdated(trouble.as_ref()) {
+                self.hand_out(Err(fault));
+                // Who is not let in any more cannot commit; what was done comes again, and is recognised.
+                if trouble.is_some() {
+                    return;
+                }
+                break;
             }
         }
         self.consumer.context().commit_surely(&self.consumer);

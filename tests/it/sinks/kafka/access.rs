@@ -9,7 +9,7 @@ use crate::support::{
     tools::free_port,
 };
 
-fn assert_told(error: &SinkError, class: SinkClass, words: &[&str]) {
+pub(super) fn assert_told(error: &SinkError, class: SinkClass, words: &[&str]) {
     let told = error.to_string();
     assert_eq!(error.class(), class, "{told}");
     assert!(words.iter().all(|word| told.contains(word)), "{told}");

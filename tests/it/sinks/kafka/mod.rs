@@ -3,7 +3,10 @@
 mod access;
 mod bench;
 mod cloudevents;
+mod outage;
 mod records;
+mod rotation;
+mod tokens;
 mod topics;
 
 pub(super) use bench::KafkaBench;

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oktabus::sink::SinkClass;
+use oktabus::{
+    config::SinkConfig,
+    event::{Template, Use},
+    sink::SinkClass,
+};
 
 use super::{binary_sink, check, open, refusal, topic_name};
 use crate::support::{
@@ -78,6 +82,43 @@ async fn a_record_that_only_the_topic_refuses_is_rejected_alone() {
     let ids: BTreeSet<_> =
         broker.records(&topic).await.into_iter().map(|record| record.headers["ce_id"].clone()).collect();
     assert_eq!(ids.len(), 209, "all but the one");
+}
+
+#[tokio::test]
+async fn a_clock_that_the_topic_refuses_drains_nothing_into_the_dead_letters() {
+    let broker = Broker::shared().await;
+    let topic = topic_name();
+    broker.create_topic(&topic, 1, &[("message.timestamp.before.max.ms", "0")]).await;
+    let config = binary_sink(broker.bus_with(&[]), &topic);
+    let mut sink = open(&config).await.unwrap();
+    let batch = batch(1, 0..50);
+    for _ in 0..3 {
+        let failure = sink.publish(&batch, 0).await.unwrap().await.unwrap_err();
+        assert_eq!((failure.first_undelivered, &failure.rejected[..]), (0, &[][..]));
+        assert_eq!(failure.error.class(), SinkClass::Configuration, "{}", failure.error);
+        assert!(failure.error.to_string().contains("clock"), "{}", failure.error);
+        sink.recover().await.unwrap();
+    }
+    sink.close().await;
+    let findings = check(&config).await.unwrap();
+    let told =
+        |words: &str| findings.iter().any(|finding| finding.is_warning && finding.text.contains(words));
+    assert!(told("message.timestamp.before.max.ms"), "{findings:?}");
+}
+
+#[tokio::test]
+async fn a_compacted_topic_is_refused_by_a_sink_whose_events_have_no_key() {
+    let broker = Broker::shared().await;
+    let topic = topic_name();
+    broker.create_topic(&topic, 1, &[("cleanup.policy", "compact")]).await;
+    let SinkConfig::Kafka(mut keyless) = binary_sink(broker.bus_with(&[]), &topic) else { unreachable!() };
+    keyless.key = Template::parse("", Use::Key).unwrap();
+    let keyless = SinkConfig::Kafka(keyless);
+    for told in [refusal(&keyless).await, check(&keyless).await.unwrap_err()] {
+        assert_eq!(told.class(), SinkClass::Configuration);
+        assert!(told.to_string().contains("refuses records without a key"), "{told}");
+    }
+    open(&binary_sink(broker.bus_with(&[]), &topic)).await.unwrap().close().await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Judges: programs in `tests/judges` that share no code with oktabus, and stand on other people's libraries.
 
 pub(crate) mod eyes;
+pub(crate) mod kafka;
 pub(crate) mod messages;
 pub(crate) mod okta;
 

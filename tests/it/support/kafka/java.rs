@@ -10,6 +10,11 @@ use crate::support::tools::tool;
 
 /// The program whose main class is `class`, without arguments. It starts fast rather than run fast.
 pub(super) fn command(class: &str) -> Command {
+    command_with(class, &[])
+}
+
+/// The same with more options for Java.
+pub(super) fn command_with(class: &str, options: &[String]) -> Command {
     let mut command = Command::new("java");
     command.args([
         "-Xmx512m",
@@ -17,7 +22,7 @@ pub(super) fn command(class: &str) -> Command {
         "-XX:TieredStopAtLevel=1",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     ]);
-    command.arg("-cp").arg(tool("kafka/libs").join("*")).arg(class);
+    command.args(options).arg("-cp").arg(tool("kafka/libs").join("*")).arg(class);
     command
 }
 

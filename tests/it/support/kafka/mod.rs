@@ -59,7 +59,19 @@ impl Broker {
     }
 
     async fn start_secured() -> Self {
-        Self::start_with(Some(Security { port: free_port(), certificates: Certificates::new() })).await
+        Self::start_secured_with("", &[]).await
+    }
+
+    /// A broker of a test's own with TLS, passwords and access control lists, with more properties of its own and options
+    /// for Java.
+    pub(crate) async fn start_secured_with(more: &str, java_options: &[String]) -> Self {
+        let security = Security {
+            port: free_port(),
+            certificates: Certificates::new(),
+            more: more.to_owned(),
+            java_options: java_options.to_vec(),
+        };
+        Self::start_with(Some(security)).await
     }
 
     async fn start_with(security: Option<Security>) -> Self {
@@ -103,14 +115,27 @@ impl Broker {
             name: "kafka".to_owned(),
             brokers: vec![self.address()],
             options: options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            secret_options: BTreeMap::new(),
+            ..KafkaBus::default()
         }
+    }
+
+    /// Where a secured broker wants to know who we are.
+    pub(crate) fn secured_address(&self) -> String {
+        format!("127.0.0.1:{}", self.security().port)
+    }
+
+    /// The certificates of a secured broker.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.security().certificates
+    }
+
+    fn security(&self) -> &Security {
+        self.security.as_ref().expect("the broker is not secured")
     }
 
     /// How to reach a secured broker as `user`.
     pub(crate) fn secured_bus(&self, user: &str, password: &str) -> KafkaBus {
-        let security = self.security.as_ref().expect("the broker is not secured");
-        let authority = security.certificates.authority();
+        let authority = self.certificates().authority();
         let options = [
             ("security.protocol", "SASL_SSL"),
             ("ssl.ca.location", authority.to_str().unwrap()),
@@ -119,7 +144,7 @@ impl Broker {
         ];
         let password = Secret::Inline(SecretString::from(password));
         KafkaBus {
-            brokers: vec![format!("127.0.0.1:{}", security.port)],
+            brokers: vec![self.secured_address()],
             secret_options: BTreeMap::from([("sasl.password".to_owned(), password)]),
             ..self.bus_with(&options)
         }

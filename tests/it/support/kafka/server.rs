@@ -13,6 +13,9 @@ const CLUSTER_ID: &str = "b2t0YWJ1cy10ZXN0cy0wMQ";
 pub(super) struct Security {
     pub(super) port: u16,
     pub(super) certificates: Certificates,
+    /// More properties, which win over those before them.
+    pub(super) more: String,
+    pub(super) java_options: Vec<String>,
 }
 
 impl Broker {
@@ -38,19 +41,40 @@ impl Broker {
 
     /// The program that is the broker.
     pub(super) fn server(&self) -> Command {
-        let mut server = java::command("kafka.Kafka");
+        let options = self.security.as_ref().map_or(&[][..], |security| &security.java_options);
+        let mut server = java::command_with("kafka.Kafka", options);
         server.arg(self.properties_file());
         server
     }
 
     /// Allows `user` to do `operation`, for example `Write`, on `topic`.
     pub(crate) fn allow(&self, user: &str, operation: &str, topic: &str) {
+        self.grant(user, operation, ["--topic", topic]);
+    }
+
+    /// Allows `user` to be in the group `group`.
+    pub(crate) fn allow_group(&self, user: &str, group: &str) {
+        self.grant(user, "Read", ["--group", group]);
+    }
+
+    fn grant(&self, user: &str, operation: &str, resource: [&str; 2]) {
         let address = self.address();
         let principal = format!("User:{user}");
         let arguments = ["--bootstrap-server", &address, "--add", "--allow-principal", &principal]
             .into_iter()
-            .chain(["--operation", operation, "--topic", topic]);
+            .chain(["--operation", operation])
+            .chain(resource);
         java::run("org.apache.kafka.tools.AclCommand", arguments, "");
+    }
+
+    /// Gives `user` another password.
+    pub(crate) fn change_password(&self, user: &str, password: &str) {
+        let address = self.address();
+        let change = format!("SCRAM-SHA-512=[password={password}]");
+        let arguments = ["--bootstrap-server", &address, "--alter", "--add-config", &change]
+            .into_iter()
+            .chain(["--entity-type", "users", "--entity-name", user]);
+        java::run("kafka.admin.ConfigCommand", arguments, "");
     }
 
     /// Publishes `key:value` lines with Kafka's own producer.
@@ -107,9 +131,11 @@ ssl.truststore.type=PEM
 ssl.truststore.location={}
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
+{}
 ",
                 certificates.key_and_certificate().display(),
-                certificates.authority().display()
+                certificates.authority().display(),
+                security.more
             )
     }
 }

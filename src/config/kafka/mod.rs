@@ -1,0 +1,123 @@
+//! Buses of kind Kafka: librdkafka's properties as they were given, and what oktabus does itself of what they ask for. Knows
+//! no client.
+
+mod protection;
+mod token;
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+pub use token::{AwsMskIamConfig, OidcConfig, TokenConfig};
+
+use super::{Problem, Secret};
+
+/// librdkafka's names of the property that says how we identify ourselves.
+const MECHANISM_NAMES: [&str; 2] = ["sasl.mechanism", "sasl.mechanisms"];
+
+/// How to reach a Kafka cluster.
+#[derive(Debug, Default)]
+pub struct KafkaBus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `host:port`, at least one.
+    pub brokers: Vec<String>,
+    /// librdkafka properties, passed through.
+    pub options: BTreeMap<String, String>,
+    /// librdkafka properties that are secret, such as `sasl.password`.
+    pub secret_options: BTreeMap<String, Secret>,
+    /// Where tokens come from, if we identify ourselves with one.
+    pub token: Option<TokenConfig>,
+    /// Whether credentials may cross a network in plain text.
+    pub allow_plaintext_credentials: bool,
+    /// How often somebody has asked for secrets and files to be read again.
+    pub reloads: Reloads,
+}
+
+/// How often somebody has asked for secrets and files to be read again.
+#[derive(Debug, Default)]
+pub struct Reloads(AtomicU64);
+
+impl Reloads {
+    /// Asks once more.
+    pub fn ask(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often so far.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl KafkaBus {
+    /// Takes out of the properties what oktabus does itself, and refuses what would not work or would show credentials.
+    pub(super) fn understood(mut self) -> Result<Self, Problem> {
+        token::require_mechanism(&self)?;
+        self.token = token::take(&mut self)?;
+        protection::require(&self)?;
+        Ok(self)
+    }
+
+    /// What a reviewer should know of how the connection is protected.
+    pub fn warnings(&self) -> Vec<String> {
+        protection::warnings(self)
+    }
+
+    /// How we identify ourselves, if we do: the name of a SASL mechanism. librdkafka's own default is Kerberos.
+    fn mechanism(&self) -> Option<&str> {
+        let given = MECHANISM_NAMES.iter().find_map(|name| self.options.get(*name));
+        self.is_sasl().then(|| given.map_or("GSSAPI", String::as_str))
+    }
+
+    fn is_sasl(&self) -> bool {
+        self.protocol().starts_with("sasl_")
+    }
+
+    fn is_tls(&self) -> bool {
+        self.protocol().ends_with("ssl")
+    }
+
+    fn protocol(&self) -> String {
+        let protocol = self.options.get("security.protocol");
+        protocol.map_or("plaintext".to_owned(), |protocol| protocol.to_lowercase())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    /// A bus beyond this machine with these properties, and a secret for each that is secret.
+    pub(super) fn bus(options: &[(&str, &str)]) -> KafkaBus {
+        let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let secret = Secret::Inline(SecretString::from("hunter2"));
+        KafkaBus {
+            name: "kafka".to_owned(),
+            brokers: vec!["kafka-1.example:9092".to_owned()],
+            options: options.collect(),
+            secret_options: BTreeMap::from([("sasl.password".to_owned(), secret)]),
+            ..KafkaBus::default()
+        }
+    }
+
+    pub(super) fn refusal(options: &[(&str, &str)]) -> String {
+        bus(options).understood().expect_err("this should be refused").to_string()
+    }
+
+    #[test]
+    fn kerberos_and_what_nobody_knows_are_refused_with_what_there_is() {
+        for options in [
+            &[("security.protocol", "SASL_SSL")][..],
+            &[("security.protocol", "sasl_ssl"), ("sasl.mechanism", "GSSAPI")],
+        ] {
+            let refusal = refusal(options);
+            assert!(refusal.contains("Kerberos") && refusal.contains("SCRAM-SHA-512"), "{refusal}");
+        }
+        let unknown = refusal(&[("security.protocol", "SASL_SSL"), ("sasl.mechanisms", "SCRAM-SHA512")]);
+        assert!(unknown.contains("did you mean `SCRAM-SHA-512`"), "{unknown}");
+    }
+}

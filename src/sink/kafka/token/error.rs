@@ -1,0 +1,36 @@
+//! Why there is no token.
+
+use crate::{config::SecretError, telemetry::chain};
+
+/// Why there is no token, with its causes and without anything that changes from try to try.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    /// A secret or a file that proves who we are cannot be read.
+    #[error("{what}: {}", chain(source))]
+    Secret {
+        /// What it is.
+        what: &'static str,
+        source: SecretError,
+    },
+    /// HTTP cannot be set up.
+    #[error("cannot set up HTTP: {0}")]
+    Setup(String),
+    /// Nobody answers there.
+    #[error("cannot reach {place}: {reason}")]
+    Unreachable { place: String, reason: String },
+    /// Whoever answers there does not give us one.
+    #[error("{place} refuses: {reason}")]
+    Refused { place: String, reason: String },
+    /// What it answers is not what it should be.
+    #[error("the answer of {place} cannot be used: {reason}")]
+    Answer { place: String, reason: String },
+    /// There is nothing to make one of.
+    #[error("there are no AWS credentials: {0}")]
+    NoCredentials(String),
+    /// It took too long.
+    #[error("no answer in time")]
+    Late,
+    /// The client is closing.
+    #[error("the client is closing")]
+    Closing,
+}
