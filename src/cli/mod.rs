@@ -30,6 +30,7 @@ pub use exit::Exit;
 
 use crate::{
     config::{Config, ConfigError},
+    event::lines_for_terminal,
     telemetry::chain,
 };
 
@@ -132,7 +133,7 @@ async fn dispatch(command: Command) -> Exit {
 /// Tells what went wrong, with its causes, and ends with `exit`.
 fn fail(exit: Exit, err: &dyn Error) -> Exit {
     // Nothing more can be done if even this cannot be printed.
-    let _ = writeln!(io::stderr(), "oktabus: {}", chain(err));
+    let _ = writeln!(io::stderr(), "oktabus: {}", lines_for_terminal(&chain(err)));
     exit
 }
 
@@ -144,5 +145,5 @@ fn print(text: &str) {
 /// Tells a person something that is not the result.
 fn note(text: &str) {
     // Nothing more can be done if even this cannot be printed.
-    let _ = writeln!(io::stderr(), "oktabus: {text}");
+    let _ = writeln!(io::stderr(), "oktabus: {}", lines_for_terminal(text));
 }

@@ -7,12 +7,15 @@ mod batch;
 mod events;
 mod field;
 mod fields;
+pub(crate) mod json;
 mod missing;
 mod party;
 mod printable;
 mod redaction;
+mod repair;
 pub(crate) mod subject;
 mod template;
+mod terminal;
 
 pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
 pub use batch::{Batch, BatchId, Message, Origin, Payload};
@@ -22,8 +25,10 @@ pub(crate) use missing::is_missing;
 pub(crate) use party::name_of;
 pub(crate) use printable::push_printable;
 pub use redaction::{Action, Preset, Redaction, RuleError, Rules};
+pub(crate) use repair::repaired;
 pub(crate) use template::is_topic;
 pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};
+pub(crate) use terminal::{for_terminal, json_for_terminal, lines_for_terminal};
 
 #[cfg(test)]
 pub(crate) use batch::tests;

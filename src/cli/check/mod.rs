@@ -229,14 +229,19 @@ async fn check_sinks(config: &Config) -> Vec<Row> {
 }
 
 fn render(rows: &[Row]) -> String {
-    let cells = |row: &Row| {
-        let (word, colour) = match row.verdict {
-            Verdict::Good => ("ok  ", AnsiColor::Green),
-            Verdict::Warning => ("warn", AnsiColor::Yellow),
-            Verdict::Bad => ("FAIL", AnsiColor::Red),
-        };
+    let verdicts = rows.iter().map(|row| match row.verdict {
+        Verdict::Good => ("ok", AnsiColor::Green),
+        Verdict::Warning => ("warn", AnsiColor::Yellow),
+        Verdict::Bad => ("FAIL", AnsiColor::Red),
+    });
+    let cells =
+        |(row, (word, _)): (&Row, (&str, _))| vec![word.to_owned(), row.what.clone(), row.text.clone()];
+    let plain = table(&rows.iter().zip(verdicts.clone()).map(cells).collect::<Vec<_>>());
+    // A row is one line. Colours come last: what is in the cells must not bring any.
+    let coloured = plain.lines().zip(verdicts).map(|(line, (word, colour))| {
         let style: Style = colour.on_default();
-        vec![format!("{style}{word}{style:#}"), row.what.clone(), row.text.clone()]
-    };
-    table(&rows.iter().map(cells).collect::<Vec<_>>())
+        let rest = line.strip_prefix(word).unwrap_or(line);
+        format!("{style}{word}{style:#}{rest}\n")
+    });
+    coloured.collect()
 }

@@ -9,6 +9,7 @@ use crate::{
         engine::{Listed, ListedLimit},
         journal::Stage,
     },
+    event::for_terminal,
 };
 
 pub(super) fn outcome(outcome: &Outcome, json: bool) -> String {
@@ -130,7 +131,7 @@ fn row(name: &str, value: &str) -> Vec<String> {
 
 /// What a sender wrote, or Okta says of it, without what a terminal would obey or what would break a row.
 fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    for_terminal(text).into_owned()
 }
 
 fn lines<'a, T: Serialize + 'a>(items: impl IntoIterator<Item = &'a T>) -> String {
