@@ -17,6 +17,7 @@ mod secret;
 mod signature;
 mod sink;
 mod stream;
+mod warnings;
 mod whole;
 
 use std::{collections::BTreeMap, path::Path};
@@ -45,6 +46,7 @@ pub use sink::{
     StdoutStyle,
 };
 pub use stream::{PAGE_SIZE_MAX, RETENTION, Start, StreamConfig};
+pub(crate) use warnings::filter_warnings;
 
 /// All that the daemon is told.
 #[derive(Debug, Clone)]

@@ -4,12 +4,14 @@
 
 mod attributes;
 mod batch;
+pub(crate) mod catalogue;
 mod events;
 mod field;
 mod fields;
 pub(crate) mod json;
 mod missing;
 mod party;
+mod pattern;
 mod printable;
 mod redaction;
 mod repair;
@@ -23,6 +25,7 @@ pub use events::{Event, Events, EventsError};
 pub use field::Field;
 pub(crate) use missing::is_missing;
 pub(crate) use party::name_of;
+pub(crate) use pattern::Pattern;
 pub(crate) use printable::push_printable;
 pub use redaction::{Action, Preset, Redaction, RuleError, Rules};
 pub(crate) use repair::repaired;

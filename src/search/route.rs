@@ -146,7 +146,8 @@ impl SearchRoute {
     async fn open(&self, stop: &CancellationToken) -> Result<Option<Note>, SearchError> {
         let durable = Durable { status: self.status(), stop: stop.clone() };
         let first = Kept {
-            progress: self.search.plan().first(Timestamp::now()),
+            // The same for all routes that begin together, whose windows are the same then.
+            progress: self.search.plan().first(self.up_since),
             mark: None,
             form: None,
             messages: 0,

@@ -88,6 +88,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
         ),
     }];
     let now = Timestamp::now();
+    rows.extend(config.warnings().into_iter().map(|warning| Row::warning(warning.path, warning.reason)));
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
     if arguments.offline {
