@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io::{self, BufRead, Write},
+    io::{self, BufRead, IsTerminal as _, Write},
 };
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use super::{Exit, fail};
 use crate::{
     event::{Event, Events},
     format::{Format, Renderer, ecs::Category, ocsf, push_line},
+    telemetry::{printable, printable_json},
 };
 
 #[derive(Debug, Args)]
@@ -71,8 +72,9 @@ struct StreamError(&'static str, #[source] io::Error);
 
 pub(super) async fn render(arguments: RenderArguments) -> Exit {
     let done = tokio::task::spawn_blocking(move || {
+        let is_terminal = io::stdout().is_terminal();
         let (input, output) = (io::stdin().lock(), io::BufWriter::new(io::stdout().lock()));
-        Rendering::new(arguments, output, io::stderr()).run(input)
+        Rendering { is_terminal, ..Rendering::new(arguments, output, io::stderr()) }.run(input)
     });
     match done.await {
         Ok(Ok(exit)) => exit,
@@ -88,6 +90,8 @@ struct Rendering<O, E> {
     renderer: Renderer,
     bytes_max: Option<usize>,
     explains: bool,
+    /// Whether a person's terminal takes it.
+    is_terminal: bool,
     output: O,
     errors: E,
     is_bad: bool,
@@ -104,7 +108,8 @@ impl<O: Write, E: Write> Rendering<O, E> {
         let ocsf = ocsf::Options { raw_data: arguments.raw_data, ..ocsf::Options::default() };
         let renderer = Renderer { format, ocsf, tenant: arguments.org };
         let (bytes_max, explains) = (arguments.max_bytes, arguments.explain);
-        Self { renderer, bytes_max, explains, output, errors, is_bad: false, pending: Vec::new() }
+        let (is_terminal, is_bad, pending) = (false, false, Vec::new());
+        Self { renderer, bytes_max, explains, is_terminal, output, errors, is_bad, pending }
     }
 
     /// Renders what it can and ends with [`Exit::Usage`] if it could not render everything.
@@ -161,11 +166,16 @@ impl<O: Write, E: Write> Rendering<O, E> {
         for event in events.iter() {
             if self.explains {
                 // Who does not read the explanations has the events all the same.
-                let _ = writeln!(self.errors, "line {line}: {}", explanation(self.renderer.format, &event));
+                let explanation = explanation(self.renderer.format, &event);
+                let _ = writeln!(self.errors, "line {line}: {}", printable(&explanation));
             }
             let mut line = Vec::new();
             push_line(&self.renderer.render(&event, self.bytes_max).bytes, &mut line);
-            self.output.write_all(&line).map_err(|err| StreamError("write standard output", err))?;
+            let written = match str::from_utf8(&line) {
+                Ok(text) if self.is_terminal => self.output.write_all(printable_json(text).as_bytes()),
+                _ => self.output.write_all(&line),
+            };
+            written.map_err(|err| StreamError("write standard output", err))?;
         }
         Ok(())
     }

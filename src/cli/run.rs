@@ -71,6 +71,9 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
 pub(super) async fn prepare(file: &Path, recovery: Option<Recovery>) -> Result<(App, StopSignals), Exit> {
     let config = Config::load(file).map_err(|err| fail(Exit::Usage, &err))?;
     logging::start(&config.runtime.log.level, config.runtime.log.style);
+    for warning in config.warnings() {
+        tracing::warn!(at = warning.path, reason = warning.reason, "a setting may not do what it seems to");
+    }
     let mut signals = StopSignals::listen().map_err(|err| fail(Exit::Bug, &err))?;
     let app = tokio::select! {
         app = App::build(config, recovery) => app.map_err(|err| refuse(&err, file))?,

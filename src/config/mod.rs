@@ -28,6 +28,7 @@ mod stem;
 mod stream;
 mod trusted_file;
 mod typed;
+mod warnings;
 mod whole;
 
 use std::{collections::BTreeMap, path::Path};
@@ -60,6 +61,7 @@ pub use sink::{
 pub(crate) use stem::FileStem;
 pub use stream::{PAGE_SIZE_MAX, RETENTION, Start, StreamConfig};
 pub use trusted_file::{TrustedFile, UntrustedFile};
+pub(crate) use warnings::filter_warnings;
 
 /// All that the daemon is told.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData, ops::Range};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::readable::readable;
+use super::repair::readable;
 
 /// A piece of text in the page's body, or a copy of it where JSON escapes kept it from being borrowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,20 +73,22 @@ impl Fields {
     /// Reads the members of the JSON value with which `rest`, the end of `body`, begins, and gives the value's length
     /// with them. A value that is no object has no members; None if there is no value at all.
     pub(super) fn read(rest: &str, body: &str) -> Option<(Self, usize)> {
-        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Lenient<Members<'_>>>();
-        match values.next()? {
-            Ok(Lenient(members)) => Some((Self::of(members, body), values.byte_offset())),
-            Err(_) => Self::read_odd(rest),
-        }
+        Self::read_plain(rest, body).or_else(|| Self::read_odd(rest))
     }
 
-    /// The same of a value that is JSON by its grammar and has members that cannot be held.
+    /// Reads a value in which something is JSON and neither Unicode nor a double.
     fn read_odd(rest: &str) -> Option<(Self, usize)> {
         let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
-        let readable = readable(values.next()?.ok()?.get());
-        let Lenient(members) = serde_json::from_str::<Lenient<Members<'_>>>(&readable).ok()?;
-        // Nothing of a copy stands in the body.
-        Some((Self::of(members, ""), values.byte_offset()))
+        let value = values.next()?.ok()?;
+        // Nothing of it lies in the body as it is read.
+        let (fields, _) = Self::read_plain(&readable(value.get()), "")?;
+        Some((fields, values.byte_offset()))
+    }
+
+    fn read_plain(rest: &str, body: &str) -> Option<(Self, usize)> {
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Lenient<Members<'_>>>();
+        let Lenient(members) = values.next()?.ok()?;
+        Some((Self::of(members, body), values.byte_offset()))
     }
 
     fn of(members: Members<'_>, body: &str) -> Self {
@@ -213,7 +215,11 @@ impl<'de> Shape<'de> for Party<'de> {
             "id" => read(&mut self.id, map),
             "type" => {
                 let Lenient(kind) = map.next_value()?;
-                self.is_user = matches!(kind, Found::Borrowed("User"));
+                self.is_user = match kind {
+                    Found::Borrowed(kind) => kind == "User",
+                    Found::Owned(kind) => kind == "User",
+                    Found::Absent => false,
+                };
                 Ok(())
             }
             _ => skip(map),
@@ -388,6 +394,24 @@ mod tests {
         for value in ["1", "null", r#""text""#, "[]", r#"[{"uuid":"u"}]"#] {
             assert_eq!(read(value), Fields::default(), "{value}");
         }
+    }
+
+    #[test]
+    fn what_is_no_unicode_and_no_double_hides_nothing_else() {
+        for odd in [r#""\ud800""#, "1e999", &"9".repeat(400), r#"{"\udc00":-1E999}"#, r#"["\ud800",1e999]"#] {
+            for name in ["uuid", "actor", "outcome", "target", r"\ud800", "x"] {
+                let event = format!(
+                    r#"{{"severity":"WARN","actor":{{"id":"1"}},"{name}":{odd},"outcome":{{"result":"DENY","{name}":{odd}}}}}"#
+                );
+                let fields = read(&event);
+                assert_eq!(fields.severity.resolve(&event), Some("WARN"), "{event}");
+                assert_eq!(fields.outcome.resolve(&event), Some("DENY"), "{event}");
+            }
+        }
+        assert_eq!(uuid_of(r#"{"uuid":1e999}"#), None);
+        let [one, other] = [r#"{"uuid":"\ud800"}"#, r#"{"uuid":"\ud801"}"#].map(uuid_of);
+        assert!(one.is_some() && one != other, "two events stay two");
+        assert!(Fields::read(r#"{"uuid":"\ud800""#, "").is_none(), "it is cut short");
     }
 
     #[test]

@@ -4,14 +4,17 @@
 
 mod attributes;
 mod batch;
+pub(crate) mod catalogue;
 mod events;
 mod field;
 mod fields;
+pub(crate) mod json;
 mod missing;
 mod party;
+mod pattern;
 mod printable;
-mod readable;
 mod redaction;
+mod repair;
 pub(crate) mod subject;
 mod template;
 
@@ -21,8 +24,10 @@ pub use events::{Event, Events, EventsError};
 pub use field::Field;
 pub(crate) use missing::is_missing;
 pub(crate) use party::name_of;
+pub(crate) use pattern::Pattern;
 pub(crate) use printable::push_printable;
 pub use redaction::{Action, Preset, Redaction, RuleError, Rules};
+pub(crate) use repair::repaired;
 pub(crate) use template::is_topic;
 pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};
 

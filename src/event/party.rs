@@ -1,14 +1,11 @@
 //! What an actor or a target is called, for people.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
-use super::missing::is_missing;
+use super::{json::Glance, missing::is_missing};
 
-/// The login or e-mail of a party, else its name, else its id; empty if it has none of them.
-pub(crate) fn name_of(party: Option<&Value>) -> &str {
-    let member = |name: &str| {
-        let text = party.and_then(|party| party.get(name)).and_then(Value::as_str);
-        text.filter(|text| !is_missing(text))
-    };
-    member("alternateId").or(member("displayName")).or(member("id")).unwrap_or_default()
+/// The login or e-mail of the party at `path`, else its name, else its id; empty if it has none of them.
+pub(crate) fn name_of<'e>(event: &'e Glance<'_>, path: &str) -> Cow<'e, str> {
+    let names = ["alternateId", "displayName", "id"].map(|member| event.text(&format!("{path}/{member}")));
+    names.into_iter().find(|name| !is_missing(name)).unwrap_or_default()
 }

@@ -20,7 +20,7 @@ mod writer;
 
 use bytes::Bytes;
 
-use crate::event::{Event, Payload};
+use crate::event::{Event, Payload, repaired};
 use detail::Detail;
 pub(crate) use lines::push_line;
 pub use rules::Rule;
@@ -78,13 +78,17 @@ impl Renderer {
         }
         let bytes_max = bytes_max.unwrap_or(usize::MAX);
         let raw = event.raw();
-        let full = self.render_with(event, &raw, Detail::Full);
+        // Events are cut from text.
+        let raw = str::from_utf8(&raw).unwrap_or_default();
+        let json = repaired(raw);
+        let event = Source { raw, json: &json, identity: &event.identity() };
+        let full = self.render_with(&event, Detail::Full);
         if full.bytes.len() <= bytes_max {
             return full;
         }
         let mut smallest = full;
         for detail in Detail::less_than_full(smallest.bytes.len()) {
-            let smaller = self.render_with(event, &raw, detail);
+            let smaller = self.render_with(&event, detail);
             if smaller.bytes.len() < smallest.bytes.len() {
                 smallest = smaller;
             }
@@ -95,19 +99,29 @@ impl Renderer {
         smallest
     }
 
-    fn render_with(&self, event: &Event<'_>, raw: &Bytes, detail: Detail) -> Payload {
-        // Events are cut from text.
-        let raw_text = str::from_utf8(raw).unwrap_or_default();
-        let (identity, tenant) = (&*event.identity(), self.tenant.as_deref());
+    fn render_with(&self, event: &Source<'_>, detail: Detail) -> Payload {
+        let Source { raw, json, identity } = *event;
+        let tenant = self.tenant.as_deref();
         match self.format {
-            Format::Okta => raw.clone().into(),
+            Format::Okta => Bytes::copy_from_slice(raw.as_bytes()).into(),
             Format::Ocsf => {
                 let options = self.ocsf;
-                ocsf::render(&ocsf::Input { raw: raw_text, identity, tenant, options, detail })
+                ocsf::render(&ocsf::Input { raw, json, identity, tenant, options, detail })
             }
             Format::Ecs => {
-                Bytes::from(ecs::render(&ecs::Input { raw: raw_text, identity, tenant, detail })).into()
+                Bytes::from(ecs::render(&ecs::Input { raw, json, identity, tenant, detail })).into()
             }
         }
     }
+}
+
+/// One event on its way through a format.
+#[derive(Debug, Clone, Copy)]
+struct Source<'a> {
+    /// As Okta sent it.
+    raw: &'a str,
+    /// The same as any reader takes it.
+    json: &'a str,
+    /// What identifies it for ever.
+    identity: &'a str,
 }

@@ -3,15 +3,12 @@
 //! Knows nothing of Okta but that it writes words in place of a missing value. A member of an unexpected type
 //! counts as absent and is left over; nothing here fails.
 
-use std::{borrow::Cow, cell::Cell, fmt};
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use std::{borrow::Cow, cell::Cell};
 
 use super::writer::ObjectWriter;
-use crate::event::is_missing;
+use crate::event::{is_missing, json};
 
-/// A JSON object, borrowed from its text. Where a name occurs twice the last member counts and the others are left over.
+/// A JSON object, borrowed from its text, in which no name occurs twice.
 #[derive(Debug, Default)]
 pub(super) struct Object<'a> {
     members: Vec<Member<'a>>,
@@ -20,7 +17,7 @@ pub(super) struct Object<'a> {
 #[derive(Debug)]
 struct Member<'a> {
     name: Cow<'a, str>,
-    value: &'a RawValue,
+    json: &'a str,
     /// Whether it has found its place in what is being rendered.
     is_taken: Cell<bool>,
 }
@@ -28,20 +25,19 @@ struct Member<'a> {
 impl<'a> Object<'a> {
     /// Reads the object that `json` is; None if it is anything else.
     pub(super) fn read(json: &'a str) -> Option<Self> {
-        if !json.starts_with('{') {
-            return None;
-        }
-        serde_json::from_str(json).ok()
+        let members = json::members(json)?.into_iter();
+        let members = members.map(|(name, json)| Member { name, json, is_taken: Cell::new(false) }).collect();
+        Some(Self { members })
     }
 
     fn member(&self, name: &str) -> Option<&Member<'a>> {
-        self.members.iter().rfind(|member| member.name == name)
+        self.members.iter().find(|member| member.name == name)
     }
 
     /// The object that the member is, taken; an empty one if it is none.
     pub(super) fn open(&self, name: &str) -> Self {
         let Some(member) = self.member(name) else { return Self::default() };
-        let Some(object) = Self::read(member.value.get()) else { return Self::default() };
+        let Some(object) = Self::read(member.json) else { return Self::default() };
         member.is_taken.set(true);
         object
     }
@@ -55,29 +51,25 @@ impl<'a> Object<'a> {
 
     /// The objects of the array that the member is, without nulls; None if there is anything else in it.
     pub(super) fn peek_array(&self, name: &str) -> Option<Vec<Self>> {
-        let values = Self::read_elements(self.member(name)?.value.get())?;
+        let values = Self::read_elements(self.member(name)?.json)?;
         let values = values.into_iter().filter(|json| *json != "null");
         values.map(Self::read).collect()
     }
 
     /// The JSON of each element of the array that `json` is; None if it is anything else.
     pub(super) fn read_elements(json: &'a str) -> Option<Vec<&'a str>> {
-        if !json.starts_with('[') {
-            return None;
-        }
-        let values: Vec<&RawValue> = serde_json::from_str(json).ok()?;
-        Some(values.into_iter().map(RawValue::get).collect())
+        json::elements(json)
     }
 
     /// The text of a member that is a string or a number; None where it says that there is no value.
     pub(super) fn peek(&self, name: &str) -> Option<Cow<'a, str>> {
-        text(self.member(name)?.value.get()).filter(|text| !is_missing(text))
+        text(self.member(name)?.json).filter(|text| !is_missing(text))
     }
 
     /// Like [`Self::peek`], and takes the member.
     pub(super) fn take(&self, name: &str) -> Option<Cow<'a, str>> {
         let member = self.member(name)?;
-        let text = text(member.value.get())?;
+        let text = text(member.json)?;
         member.is_taken.set(true);
         (!is_missing(&text)).then_some(text)
     }
@@ -85,7 +77,7 @@ impl<'a> Object<'a> {
     /// The truth value of a member, taken.
     pub(super) fn take_flag(&self, name: &str) -> Option<bool> {
         let member = self.member(name)?;
-        let flag = match member.value.get() {
+        let flag = match member.json {
             "true" => true,
             "false" => false,
             _ => return None,
@@ -96,14 +88,14 @@ impl<'a> Object<'a> {
 
     /// The JSON number of a member as it is written.
     pub(super) fn number(&self, name: &str) -> Option<&'a str> {
-        let number = self.member(name)?.value.get();
+        let number = self.member(name)?.json;
         number.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then_some(number)
     }
 
     /// The texts of the array that the member is, or the one text that it is; taken if there is nothing else in it.
     pub(super) fn take_texts(&self, name: &str) -> Vec<Cow<'a, str>> {
         let Some(member) = self.member(name) else { return Vec::new() };
-        let json = member.value.get();
+        let json = member.json;
         let elements = Self::read_elements(json).unwrap_or_else(|| vec![json]);
         let texts: Vec<_> = elements.iter().filter_map(|json| text(json)).collect();
         if texts.len() == elements.len() {
@@ -123,7 +115,7 @@ impl<'a> Object<'a> {
 
     /// The member's JSON as it is written, unless it is null.
     pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
-        self.member(name).map(|member| member.value.get()).filter(|json| *json != "null")
+        self.member(name).map(|member| member.json).filter(|json| *json != "null")
     }
 
     /// Notes that the member has found its place.
@@ -140,7 +132,7 @@ impl<'a> Object<'a> {
 
     /// Takes the member if it is a text that says nothing, or of which `is_the_same` holds. What is no text is left.
     pub(super) fn mark_if(&self, name: &str, is_the_same: impl FnOnce(&str) -> bool) {
-        let Some(own) = self.member(name).and_then(|member| text(member.value.get())) else { return };
+        let Some(own) = self.member(name).and_then(|member| text(member.json)) else { return };
         if is_missing(&own) || is_the_same(&own) {
             self.mark(name);
         }
@@ -149,7 +141,7 @@ impl<'a> Object<'a> {
     /// Names and JSON of the members that nobody took, nulls excepted.
     pub(super) fn rest(&self) -> impl Iterator<Item = (&str, &'a str)> {
         let left = self.members.iter().filter(|member| !member.is_taken.get());
-        left.map(|member| (&*member.name, member.value.get())).filter(|(_, json)| *json != "null")
+        left.map(|member| (&*member.name, member.json)).filter(|(_, json)| *json != "null")
     }
 
     /// Writes what nobody took.
@@ -159,48 +151,19 @@ impl<'a> Object<'a> {
 
     /// Names and JSON of all members, taken or not, nulls excepted.
     pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        let members = self.members.iter().map(|member| (&*member.name, member.value.get()));
+        let members = self.members.iter().map(|member| (&*member.name, member.json));
         members.filter(|(_, json)| *json != "null")
     }
 }
 
-/// The text of a string or number. Text that is no Unicode (half of a surrogate pair) is none.
+/// The text of a string or number.
 fn text(json: &str) -> Option<Cow<'_, str>> {
     match json.as_bytes().first()? {
-        b'"' if json.contains('\\') => serde_json::from_str(json).ok().map(Cow::Owned),
-        b'"' => json.get(1..json.len() - 1).map(Cow::Borrowed),
+        b'"' => json::string(json),
         b'-' | b'0'..=b'9' => Some(Cow::Borrowed(json)),
         _ => None,
     }
 }
-
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members)
-    }
-}
-
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Object<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-        let mut members = Vec::with_capacity(8);
-        while let Some((Name(name), value)) = map.next_entry()? {
-            members.push(Member { name, value, is_taken: Cell::new(false) });
-        }
-        Ok(Object { members })
-    }
-}
-
-/// A member's name, borrowed unless it has escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -241,12 +204,5 @@ mod tests {
         assert!(object.open("a").rest().next().is_none() && object.open_array("e").is_empty());
         assert_eq!(rest(&object), odd);
         assert!(Object::read("[1]").is_none() && Object::read("\"x\"").is_none());
-    }
-
-    #[test]
-    fn the_last_of_two_members_counts_and_the_first_is_left() {
-        let object = Object::read(r#"{"a":"1","a":"2"}"#).unwrap();
-        assert_eq!(object.take("a").as_deref(), Some("2"));
-        assert_eq!(rest(&object), r#"{"a":"1"}"#);
     }
 }

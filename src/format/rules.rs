@@ -37,6 +37,8 @@ pub(super) struct Row<T> {
 pub(super) struct Rules<T> {
     exact: HashMap<&'static str, Row<T>>,
     families: HashMap<&'static str, Row<T>>,
+    /// Bytes of the longest pattern of a family.
+    family_bytes_max: usize,
     verbs: HashMap<u16, HashMap<&'static str, Row<T>>>,
 }
 
@@ -59,12 +61,16 @@ impl<T> Rules<T> {
         columns: impl Fn([&'static str; COLUMNS]) -> Option<T>,
         group: impl Fn(&T) -> u16,
     ) -> Self {
-        let mut rules = Self { exact: HashMap::new(), families: HashMap::new(), verbs: HashMap::new() };
+        let (exact, families, verbs) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut rules = Self { exact, families, family_bytes_max: 0, verbs };
         for line in lines(table) {
             let Some(row) = row(line, &columns) else { continue };
             match row.rule {
                 Rule::Exact => rules.exact.insert(row.pattern, row),
-                Rule::Family | Rule::Fallback => rules.families.insert(row.pattern, row),
+                Rule::Family | Rule::Fallback => {
+                    rules.family_bytes_max = rules.family_bytes_max.max(row.pattern.len());
+                    rules.families.insert(row.pattern, row)
+                }
                 Rule::Verb => rules.verbs.entry(group(&row.columns)).or_default().insert(row.pattern, row),
             };
         }
@@ -76,7 +82,14 @@ impl<T> Rules<T> {
         if let Some(row) = self.exact.get(event_type) {
             return Some(row);
         }
-        let mut beginning = event_type;
+        // What is longer than every pattern need not be looked up, however many dots it has.
+        let mut beginning = match event_type.as_bytes().get(..=self.family_bytes_max) {
+            None => event_type,
+            Some(head) => match head.iter().rposition(|byte| *byte == b'.') {
+                Some(at) => &event_type[..at],
+                None => return self.fallback(),
+            },
+        };
         loop {
             if let Some(row) = self.families.get(beginning).filter(|row| row.rule == Rule::Family) {
                 return Some(row);
@@ -171,13 +184,19 @@ mod tests {
     fn the_closest_row_counts() {
         let rules = rules();
         rules.assert_holds_all_of(TABLE);
-        let group = |event_type| rules.find(event_type).unwrap().columns;
+        let group = |event_type: &str| rules.find(event_type).unwrap().columns;
         assert_eq!(group("user.session.start"), 1);
         assert_eq!(group("user.session.started"), 3);
         assert_eq!(group("user.sessions"), 2);
         assert_eq!(group("users.session"), 9);
         assert_eq!(group(""), 9);
         assert_eq!(group("*"), 9);
+        for length in 0..40 {
+            assert_eq!(group(&format!("user.session.{}", "x".repeat(length))), 3, "{length}");
+            assert_eq!(group(&format!("user.{}", "x".repeat(length))), 2, "{length}");
+            assert_eq!(group(&"é".repeat(length)), 9, "{length}");
+        }
+        assert_eq!(group(&format!("user.session{}", ".a".repeat(500_000))), 3);
         assert_eq!(rules.find("user.session.start").unwrap().reason, "because, indeed");
     }
 

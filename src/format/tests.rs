@@ -201,3 +201,162 @@ fn numbers_keep_their_digits() {
         }
     }
 }
+
+/// Hostile events of about `bytes`: each is of a kind that something looked up again and again.
+fn large_events(bytes: usize) -> Vec<String> {
+    let dots = "a.".repeat(bytes / 2);
+    let members: String = (0..bytes / 16).map(|number| format!("\"aB{number:08}\":1,")).collect();
+    let same = "\"aB\":1,\"a_b\":2,".repeat(bytes / 16);
+    let targets: String = (0..bytes / 64)
+        .map(|number| {
+            format!(r#"{{"id":"{number:08}","type":"User","alternateId":"{number:08}@a.example"}},"#)
+        })
+        .collect();
+    vec![
+        format!(r#"{{"eventType":"{dots}"}}"#),
+        format!(r#"{{"eventType":"user.session.start","actor":{{"id":"{dots}","type":"{dots}"}}}}"#),
+        format!(r#"{{"eventType":"a.b",{members}"x":1}}"#),
+        format!(r#"{{"eventType":"a.b","client":{{{members}"x":1}}}}"#),
+        format!(r#"{{"eventType":"a.b","target":[{{{same}"x":1}}]}}"#),
+        format!(r#"{{"eventType":"a.b","target":[{targets}null]}}"#),
+        format!(
+            r#"{{"eventType":"a.b","debugContext":{{"debugData":{{"risk":"{{level={dots}, x=, , }}"}}}}}}"#
+        ),
+    ]
+}
+
+/// The shortest of a few tries, since others use the machine too.
+fn fastest(format: Format, event: &str) -> std::time::Duration {
+    let events = Events::parse(Bytes::from(format!("[{event}]"))).unwrap();
+    let event = events.get(0).unwrap();
+    let once = || {
+        let begun = std::time::Instant::now();
+        renderer(format).render(&event, None);
+        begun.elapsed()
+    };
+    (0..3).map(|_| once()).min().unwrap()
+}
+
+#[test]
+fn what_is_sixteen_times_as_large_takes_nowhere_near_the_square_of_it() {
+    for format in [Format::Ocsf, Format::Ecs] {
+        for (small, large) in large_events(16 << 10).into_iter().zip(large_events(256 << 10)) {
+            let (small_took, large_took) = (fastest(format, &small), fastest(format, &large));
+            // In proportion it is 16, by the square 256.
+            let ratio = large_took.as_secs_f64() / small_took.as_secs_f64();
+            assert!(ratio < 80.0, "{format:?} {ratio:.0}: {}", &small[..80]);
+        }
+    }
+}
+
+/// Refuses an object in which a name occurs twice, at any level.
+struct Unique;
+
+impl<'de> serde::Deserialize<'de> for Unique {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> serde::de::Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("JSON in which no name occurs twice")
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some((name, Unique)) = map.next_entry::<String, _>()? {
+            if let Some(twice) = names.replace(name) {
+                return Err(serde::de::Error::custom(format!("`{twice}` occurs twice")));
+            }
+        }
+        Ok(Unique)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Unique, A::Error> {
+        while seq.next_element::<Unique>()?.is_some() {}
+        Ok(Unique)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_unit<E>(self) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+}
+
+/// JSON by its grammar alone: names twice, halves of surrogate pairs, numbers of any size.
+fn odd_json() -> impl Strategy<Value = String> {
+    let text = || {
+        select(vec![
+            r#""\ud800""#,
+            r#""\udc00\ud800""#,
+            r#""\u0000""#,
+            r#""User""#,
+            r#""unknown""#,
+            r#""198.51.100.7""#,
+            r#""2026-01-02T03:04:05.670Z""#,
+            r#""{level=HIGH, level=\ud800}""#,
+            r#""user.session.start""#,
+        ])
+    };
+    let leaf = prop_oneof![
+        text().prop_map(str::to_owned),
+        select(vec!["1e999", "-1E400", "0", "null", "true", "1.50", "123456789012345678901234567890"])
+            .prop_map(str::to_owned),
+    ];
+    leaf.prop_recursive(4, 48, 6, |inner| {
+        let name = prop_oneof![
+            8 => member(),
+            1 => select(vec![r"\ud800", r"\u0069d", "aBC", "aB_c", "a_b_c", "id#1"]).prop_map(str::to_owned)
+        ];
+        prop_oneof![
+            1 => vec(inner.clone(), 0..4).prop_map(|elements| format!("[{}]", elements.join(","))),
+            3 => vec((name, inner), 0..7).prop_map(|members| {
+                let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                format!("{{{}}}", members.join(","))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_name_is_written_twice_whatever_okta_sends(
+        members in vec((select(vec!["uuid", "actor", "target", "client", "debugContext", "securityContext", "debug_context",
+            "eventType", "outcome", "transaction", "request", "device", "published"]), odd_json()), 0..12),
+        bytes_max in prop_oneof![Just(usize::MAX), 0_usize..2_000],
+    ) {
+        let members: Vec<_> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let events = Events::parse(Bytes::from(format!("[{{{}}}]", members.join(",")))).unwrap();
+        for format in [Format::Ocsf, Format::Ecs] {
+            let rendered = renderer(format).render(&events.get(0).unwrap(), Some(bytes_max)).bytes;
+            let read = serde_json::from_slice::<Unique>(&rendered).map(drop).map_err(|err| err.to_string());
+            prop_assert_eq!(read, Ok(()), "{}", String::from_utf8_lossy(&rendered));
+        }
+    }
+}

@@ -140,6 +140,7 @@ impl Reading {
     /// None: delivery has ended.
     async fn read_slice(&self, slice: u16, place: Option<Place>) -> Result<Option<()>, ReplayError> {
         let mut published_max = place.as_ref().and_then(|place| place.published_max);
+        let Span { since, until } = self.span.slice(slice, self.slices);
         let mut reader = self.reader(slice, place);
         let mut failures = 0;
         loop {
@@ -148,8 +149,10 @@ impl Reading {
                     self.tally.requested();
                     self.status.okta_answered();
                     failures = 0;
-                    let last = part.events.iter().filter_map(|event| event.published()?.parse().ok()).max();
-                    published_max = published_max.max(last);
+                    // A time beyond the slice is a clock's fault, and would leave out what lies between.
+                    let published = part.events.iter().filter_map(|event| event.published()?.parse().ok());
+                    published_max =
+                        published_max.max(published.filter(|at| (since..until).contains(at)).max());
                     let place =
                         part.next.as_ref().map(|link| Place { link: link.to_string(), published_max });
                     let is_last = place.is_none();

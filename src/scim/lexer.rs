@@ -13,8 +13,11 @@ pub(super) struct Token<'a> {
 pub(super) enum Kind<'a> {
     Open,
     Close,
+    ListOpen,
+    ListClose,
+    Comma,
     /// A JSON string, with its quotes.
-    Text,
+    Text(&'a str),
     /// Anything else between spaces: an attribute, an operator, a number, `true`.
     Word(&'a str),
 }
@@ -31,11 +34,14 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token<'_>>, FilterError> {
             }
             '(' => (Kind::Open, 1),
             ')' => (Kind::Close, 1),
-            '[' | ']' => {
-                return Err(FilterError::new(filter, at, "the System Log does not take `[ ]` in a filter"));
-            }
+            '[' => (Kind::ListOpen, 1),
+            ']' => (Kind::ListClose, 1),
+            ',' => (Kind::Comma, 1),
             '\'' => return Err(FilterError::new(filter, at, "text stands in double quotes: \"…\"")),
-            '"' => (Kind::Text, text_length(filter, at)?),
+            '"' => {
+                let length = text_length(filter, at)?;
+                (Kind::Text(&filter[at..at + length]), length)
+            }
             _ => {
                 let word = word(&filter[at..]);
                 (Kind::Word(word), word.len())
@@ -48,7 +54,7 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token<'_>>, FilterError> {
 }
 
 fn word(text: &str) -> &str {
-    let end = text.find(|c: char| c.is_whitespace() || "()[]\"'".contains(c)).unwrap_or(text.len());
+    let end = text.find(|c: char| c.is_whitespace() || "()[],\"'".contains(c)).unwrap_or(text.len());
     &text[..end]
 }
 

@@ -1,31 +1,35 @@
 //! The grammar: comparisons joined by `and` and `or`, turned round by `not`, grouped by parentheses.
 
+use std::borrow::Cow;
+
 use super::{
-    FilterError,
+    Comparison, Filter, FilterError,
     lexer::{Kind, Token, tokens},
 };
 
-/// Parentheses within each other, at most.
-const DEPTH_MAX: usize = 50;
+/// Parentheses within each other, at most: no limit of Okta's is known, and a thread's stack has one.
+const DEPTH_MAX: usize = 500;
 
-const OPERATORS: [&str; 10] = ["eq", "ne", "co", "sw", "ew", "pr", "gt", "ge", "lt", "le"];
+/// `in` is in no list of Okta's, and in a query that it publishes.
+const OPERATORS: [&str; 11] = ["eq", "ne", "co", "sw", "ew", "pr", "gt", "ge", "lt", "le", "in"];
 /// Attributes that Okta does not search for a part of.
 const NO_CONTAINS: [&str; 2] = ["debugContext.debugData.url", "debugContext.debugData.requestUri"];
 
-/// Looks whether `filter` is one that Okta could take.
-pub(super) fn check(filter: &str) -> Result<(), FilterError> {
+/// Reads `filter`, if Okta could take it.
+pub(super) fn read(filter: &str) -> Result<Filter<'_>, FilterError> {
     let tokens = tokens(filter)?;
     if tokens.is_empty() {
         return Err(FilterError::new(filter, 0, "the filter is empty: leave it out to get everything"));
     }
-    let mut parser = Parser { filter, tokens, next: 0, depth: 0 };
+    let read = Filter { comparisons: Vec::new(), doubts: Vec::new() };
+    let mut parser = Parser { filter, tokens, next: 0, depth: 0, read };
     parser.expression()?;
     match parser.peek() {
-        None => Ok(()),
+        None => Ok(parser.read),
         Some(Token { at, kind: Kind::Close }) => {
             Err(parser.error(at, "there is no opening parenthesis to this one"))
         }
-        Some(Token { at, .. }) => Err(parser.error(at, "expected `and` or `or` between comparisons")),
+        Some(token) => Err(parser.unexpected(token, "expected `and` or `or` between comparisons")),
     }
 }
 
@@ -34,6 +38,7 @@ struct Parser<'a> {
     tokens: Vec<Token<'a>>,
     next: usize,
     depth: usize,
+    read: Filter<'a>,
 }
 
 impl<'a> Parser<'a> {
@@ -54,8 +59,8 @@ impl<'a> Parser<'a> {
             Kind::Open => self.group(token.at),
             Kind::Word(attribute) => self.comparison(token.at, attribute),
             Kind::Close => Err(self.error(token.at, "expected a comparison before this parenthesis")),
-            Kind::Text => {
-                Err(self.error(token.at, "expected an attribute, such as eventType, and not a text"))
+            Kind::Text(_) | Kind::ListOpen | Kind::ListClose | Kind::Comma => {
+                Err(self.unexpected(token, "expected an attribute, such as eventType"))
             }
         }
     }
@@ -69,39 +74,74 @@ impl<'a> Parser<'a> {
         self.depth -= 1;
         match self.take() {
             Some(Token { kind: Kind::Close, .. }) => Ok(()),
-            Some(Token { at, .. }) => Err(self.error(at, "expected `and`, `or` or a closing parenthesis")),
+            Some(token) => Err(self.unexpected(token, "expected `and`, `or` or a closing parenthesis")),
             None => Err(self.error(opened_at, "this parenthesis is not closed")),
         }
     }
 
-    fn comparison(&mut self, at: usize, attribute: &str) -> Result<(), FilterError> {
+    fn comparison(&mut self, at: usize, attribute: &'a str) -> Result<(), FilterError> {
         self.require_attribute(at, attribute)?;
         let operator = match self.take() {
             Some(Token { at, kind: Kind::Word(word) }) => self.operator(at, word)?,
-            Some(Token { at, .. }) => return Err(self.error(at, expected_operator(""))),
+            Some(token) => return Err(self.unexpected(token, expected_operator(""))),
             None => return Err(self.error(self.filter.len(), expected_operator(""))),
         };
         if operator == "co" && NO_CONTAINS.contains(&attribute) {
             return Err(self.error(at, format!("Okta does not search `{attribute}` with `co`: use sw or eq")));
         }
-        if operator == "pr" {
-            return Ok(());
+        match operator.as_str() {
+            "pr" => Ok(()),
+            "in" => self.list(attribute),
+            _ => self.value(attribute, &operator),
         }
+    }
+
+    /// The one value that `attribute` is compared with.
+    fn value(&mut self, attribute: &'a str, operator: &str) -> Result<(), FilterError> {
         match self.take() {
-            Some(Token { kind: Kind::Text, .. }) => Ok(()),
+            Some(Token { kind: Kind::Text(quoted), .. }) => {
+                // Cut from the filter as JSON.
+                let value = serde_json::from_str(quoted).map_or(Cow::Borrowed(quoted), Cow::Owned);
+                self.read.comparisons.push(Comparison { attribute, operator: operator.to_owned(), value });
+                Ok(())
+            }
             Some(Token { kind: Kind::Word(word), .. }) if is_value(word) => Ok(()),
-            Some(Token { at, .. }) => Err(self.error(at, "expected a value: text stands in double quotes")),
+            Some(token) => Err(self.unexpected(token, "expected a value: text stands in double quotes")),
             None => Err(self.error(self.filter.len(), format!("expected a value after `{operator}`"))),
         }
     }
 
-    fn require_attribute(&self, at: usize, attribute: &str) -> Result<(), FilterError> {
+    /// The values of which `attribute` is one.
+    fn list(&mut self, attribute: &'a str) -> Result<(), FilterError> {
+        const FORM: &str = "expected a list after `in`: [\"…\", \"…\"]";
+        let opened_at = match self.take() {
+            Some(Token { at, kind: Kind::ListOpen }) => at,
+            Some(Token { at, .. }) => return Err(self.error(at, FORM)),
+            None => return Err(self.error(self.filter.len(), FORM)),
+        };
+        if let Some(Token { at, kind: Kind::ListClose }) = self.peek() {
+            return Err(self.error(at, "expected a value: nothing is in an empty list"));
+        }
+        loop {
+            self.value(attribute, "eq")?;
+            match self.take() {
+                Some(Token { kind: Kind::Comma, .. }) => {}
+                Some(Token { kind: Kind::ListClose, .. }) => return Ok(()),
+                Some(Token { at, .. }) => {
+                    return Err(self.error(at, "expected a comma or the end of the list"));
+                }
+                None => return Err(self.error(opened_at, "this list is not closed")),
+            }
+        }
+    }
+
+    fn require_attribute(&mut self, at: usize, attribute: &str) -> Result<(), FilterError> {
+        // A number is a place in a list, as in `target.0.displayName`.
         let is_name = |part: &str| {
-            part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-$".contains(c))
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-$:".contains(c))
         };
         if !attribute.split('.').all(is_name) {
-            return Err(self.error(at, format!("`{attribute}` is no attribute of an event")));
+            self.read.doubts.push(format!("`{attribute}` does not look like an attribute of an event"));
         }
         if attribute == "published" {
             let reason = "Okta does not filter by `published`: the window says from when to when";
@@ -113,9 +153,17 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn operator(&self, at: usize, word: &'a str) -> Result<&'static str, FilterError> {
-        let known = OPERATORS.into_iter().find(|operator| operator.eq_ignore_ascii_case(word));
-        known.ok_or_else(|| self.error(at, expected_operator(word)))
+    /// The operator that `word` is, in small letters. One that is nearly one of Okta's is a slip; any other may be new.
+    fn operator(&mut self, at: usize, word: &'a str) -> Result<String, FilterError> {
+        let operator = word.to_ascii_lowercase();
+        if OPERATORS.contains(&operator.as_str()) {
+            return Ok(operator);
+        }
+        if !word.chars().all(|c| c.is_ascii_alphabetic()) || nearest_operator(word).is_some() {
+            return Err(self.error(at, expected_operator(word)));
+        }
+        self.read.doubts.push(format!("Okta documents no operator `{word}`"));
+        Ok(operator)
     }
 
     fn peek(&self) -> Option<Token<'a>> {
@@ -134,6 +182,16 @@ impl<'a> Parser<'a> {
         is_there
     }
 
+    fn unexpected(&self, token: Token<'_>, expected: impl Into<String>) -> FilterError {
+        match token.kind {
+            Kind::ListOpen | Kind::ListClose => self.error(
+                token.at,
+                "the System Log does not take `[ ]` in a filter, but for the list after `in`",
+            ),
+            _ => self.error(token.at, expected),
+        }
+    }
+
     fn error(&self, at: usize, reason: impl Into<String>) -> FilterError {
         FilterError::new(self.filter, at, reason)
     }
@@ -144,13 +202,16 @@ fn expected_operator(word: &str) -> String {
     if word.is_empty() {
         return format!("expected an operator: {known}");
     }
-    let nearest = OPERATORS
-        .into_iter()
-        .max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
-    match nearest.filter(|nearest| strsim::jaro_winkler(word, nearest) > 0.7) {
+    match nearest_operator(word) {
         Some(nearest) => format!("there is no operator `{word}`; did you mean `{nearest}`?"),
         None => format!("there is no operator `{word}`; there are {known}"),
     }
+}
+
+fn nearest_operator(word: &str) -> Option<&'static str> {
+    let likeness = |operator: &str| strsim::jaro_winkler(word, operator);
+    let nearest = OPERATORS.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest.filter(|nearest| likeness(nearest) > 0.7)
 }
 
 /// A number, a truth value or null.
@@ -163,7 +224,7 @@ fn is_value(word: &str) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::check, *};
 
     /// What is under the caret, and the reason.
     fn fault(filter: &str) -> (String, String) {
@@ -190,6 +251,45 @@ mod tests {
         }
     }
 
+    /// Queries that Okta itself publishes, for dashboards and detections.
+    #[test]
+    fn what_okta_publishes_is_taken() {
+        for filter in [
+            r#"eventType in ["system.api_token.create", "system.api_token.update"]"#,
+            r#"eventType eq "security.protected_action.attempt" and target.0.displayName eq "Reset a password""#,
+            r#"securityContext.isProxy eq "true""#,
+            r#"authenticationContext.authenticatorContext.bindingMethod eq "LOOPBACK""#,
+        ] {
+            assert_eq!(read(filter).map(|filter| filter.doubts), Ok(Vec::new()), "{filter}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_right_is_a_doubt_and_no_more() {
+        for (filter, doubt) in [
+            (r#"eventType has "x""#, "no operator `has`"),
+            (r#"debugContext.debugData.risk/level eq "x""#, "`debugContext.debugData.risk/level`"),
+            (r#"actor..id eq "x""#, "`actor..id`"),
+        ] {
+            let doubts = read(filter).unwrap().doubts;
+            assert!(doubts.len() == 1 && doubts[0].contains(doubt), "{filter}: {doubts:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_compared_is_told() {
+        let filter = r#"eventType IN ["a\u0062", "c"] and not (outcome.result Eq "FAIL" or x pr) and n gt 5"#;
+        let told: Vec<_> = read(filter)
+            .unwrap()
+            .comparisons
+            .into_iter()
+            .map(|comparison| {
+                format!("{} {} {}", comparison.attribute, comparison.operator, comparison.value)
+            })
+            .collect();
+        assert_eq!(told, ["eventType eq ab", "eventType eq c", "outcome.result eq FAIL"]);
+    }
+
     #[test]
     fn the_caret_is_under_the_fault() {
         for (filter, under, reason) in [
@@ -199,6 +299,12 @@ mod tests {
             (r#"eventType eq user.session.start"#, "user.session.start", "double quotes"),
             (r#"eventType eq 'x'"#, "'x'", "double quotes"),
             (r#"target[type eq "User"]"#, "[type", "does not take `[ ]`"),
+            (r#"["x"] eq eventType"#, "[\"x\"]", "does not take `[ ]`"),
+            (r#"eventType in "x""#, "\"x\"", "a list after `in`"),
+            (r#"eventType in ["x" "y"]"#, "\"y\"]", "a comma"),
+            (r#"eventType in ["x","#, "", "expected a value"),
+            (r#"eventType in ["x""#, "[\"x\"", "is not closed"),
+            (r#"eventType in []"#, "]", "expected a value"),
             (r#"(eventType eq "x""#, "(eventType", "is not closed"),
             (r#"eventType eq "x")"#, ")", "no opening parenthesis"),
             (r#"eventType eq "x"#, "\"x", "does not end"),

@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::HashMap};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::event::Message;
+use crate::event::{Message, json::Glance};
 
 /// The type of a message with some events.
 pub const BATCH_TYPE: &str = "oktabus.search.batch";
@@ -86,20 +86,28 @@ pub(super) struct Member {
     pub(super) payload: bytes::Bytes,
 }
 
+impl Member {
+    fn short_id(&self) -> Option<&str> {
+        Some(self.id.as_str()).filter(|id| id.len() <= ID_BYTES_MAX)
+    }
+}
+
+/// Bytes of an id in the head of a batch. Okta's ids are uuids, 36 bytes; what is longer than this is not told there.
+const ID_BYTES_MAX: usize = 128;
+
 /// Bytes of a batch that are not its events', at most.
 pub(super) fn head_bytes_max(about: &About) -> usize {
     const REST: usize = 640;
-    // Okta's ids are uuids, 36 bytes; they may be longer some day.
-    const ID: usize = 128;
-    REST + 4 * about.search.len() + 2 * ID
+    // JSON writes a control character in six bytes.
+    REST + 4 * about.search.len() + 2 * 6 * ID_BYTES_MAX
 }
 
 /// A message with `members`.
 pub(super) fn batch(about: &About, total: u64, place: Place, members: &[Member]) -> Vec<u8> {
     let batched = Batched {
         place,
-        first_event_id: members.first().map(|member| member.id.as_str()),
-        last_event_id: members.last().map(|member| member.id.as_str()),
+        first_event_id: members.first().and_then(Member::short_id),
+        last_event_id: members.last().and_then(Member::short_id),
     };
     let mut json = head(about, BATCH_TYPE, &place.batch.to_string(), total, batched);
     // The head is an object that is not empty.
@@ -182,27 +190,6 @@ impl Tally {
     }
 }
 
-/// What is counted and is not among the members that every event is read for.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default)]
-struct Named {
-    actor: Option<Actor>,
-    client: Option<Client>,
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Actor {
-    id: Option<String>,
-    alternate_id: Option<String>,
-}
-
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Client {
-    ip_address: Option<String>,
-}
-
 impl Summary {
     /// Counts one event, of which no more is seen than the route shows.
     pub(super) fn add(&mut self, message: &Message<'_>) {
@@ -215,11 +202,11 @@ impl Summary {
         }
         self.event_types.add(event.event_type());
         self.outcomes.add(event.outcome());
-        // An event of another shape has no actor and no address.
-        let Named { actor, client } = serde_json::from_slice(&event.raw()).unwrap_or_default();
-        let actor = actor.unwrap_or_default();
-        self.actors.add(actor.alternate_id.or(actor.id).as_deref());
-        self.addresses.add(client.unwrap_or_default().ip_address.as_deref());
+        let raw = event.raw();
+        let raw = Glance::at(&raw);
+        let actor = [raw.text("/actor/alternateId"), raw.text("/actor/id")];
+        self.actors.add(actor.iter().map(|name| &**name).find(|name| !name.is_empty()));
+        self.addresses.add(Some(&*raw.text("/client/ipAddress")).filter(|address| !address.is_empty()));
     }
 
     /// The message.

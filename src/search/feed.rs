@@ -33,7 +33,7 @@ pub(crate) struct Kept {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Form {
-    /// What is emitted, in which format.
+    /// A digest of all settings that decide what is emitted.
     pub(super) emit: String,
     /// What a message may have.
     pub(super) bytes_max: Option<usize>,

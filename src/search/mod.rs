@@ -1,12 +1,14 @@
 //! Scheduled searches: a window of the log is read whole, and then goes out as events, batches or a summary.
 //!
-//! `plan` decides what is due and which window it covers; `shared` reads the window once for all routes, into a `spool` on
-//! the disk; `compose` makes messages of it, the same ones every time; `route` delivers them with the care of any route
-//! and keeps how far it is; `once` delivers what was found by hand and keeps nothing. Each slot runs once, and a run that was cut short goes on where it stood.
+//! `plan` decides what is due and which window it covers; `shared` reads each window once for all routes that run it, into
+//! a `spool` on the disk, which `files` names by its window; `compose` makes messages of it, the same ones every time;
+//! `route` delivers them with the care of any route and keeps how far it is; `once` delivers what was found by hand and
+//! keeps nothing. Each slot runs once, and a run that was cut short goes on where it stood.
 
 mod compose;
 mod envelope;
 mod feed;
+mod files;
 mod once;
 mod outgoing;
 mod plan;
@@ -18,6 +20,7 @@ pub use compose::ComposeError;
 pub(crate) use envelope::About;
 pub use envelope::{BATCH_TYPE, SUMMARY_TYPE};
 pub(crate) use feed::{Kept, NOTES};
+pub use files::ReadingId;
 pub(crate) use once::{Publication, PublishError};
 pub use plan::{LeftOut, Next, Plan, Progress, Run};
 pub use route::{SearchError, SearchRoute};

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::files::ReadingId;
 use crate::{
     config::{Missed, Overlap, SearchConfig, WindowConfig},
     okta::logs::RETENTION,
@@ -36,6 +37,9 @@ pub struct Progress {
     pub covered: Timestamp,
     /// When the last run ended.
     pub ended: Option<Timestamp>,
+    /// Which reading of its window the last run delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<ReadingId>,
     /// The run that has begun and not ended.
     pub run: Option<Run>,
 }
@@ -52,6 +56,12 @@ pub struct Run {
     pub until: Timestamp,
     /// Up to here the run before has covered the window already.
     pub known_until: Timestamp,
+    /// The reading that the run before has delivered: what it found in this window is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_before: Option<ReadingId>,
+    /// The reading that is being delivered. Messages are counted of this one; of another they are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<ReadingId>,
     /// Messages of it that are delivered.
     pub delivered: u64,
 }
@@ -108,7 +118,7 @@ impl Plan {
             WindowConfig::SinceLast { start, .. } => start.resolve(now, RETENTION),
             WindowConfig::LookBack { .. } => now,
         };
-        Progress { decided: now, covered, ended: None, run: None }
+        Progress { decided: now, covered, ended: None, found: None, run: None }
     }
 
     /// What to do now, if oktabus is up since `up_since`.
@@ -149,6 +159,10 @@ impl Plan {
     fn begin(&self, progress: &Progress, slot: Timestamp, now: Timestamp) -> Next {
         let until = slot - self.window.settle();
         let (since, known_until) = match self.window {
+            // Before the first window there is nothing to read again.
+            WindowConfig::SinceLast { .. } if progress.ended.is_none() => {
+                (progress.covered, progress.covered)
+            }
             WindowConfig::SinceLast { overlap, .. } => (progress.covered - overlap, progress.covered),
             WindowConfig::LookBack { look_back, .. } => (until - look_back, until - look_back),
         };
@@ -157,7 +171,9 @@ impl Plan {
         if until <= since.max(known_until) {
             return leave_out(slot, LeftOut::NothingNew);
         }
-        Next::Begin(Run { slot, since, until, known_until: known_until.max(since), delivered: 0 })
+        let known_until = known_until.max(since);
+        let found_before = progress.found.filter(|_| known_until > since);
+        Next::Begin(Run { slot, since, until, known_until, found_before, reading: None, delivered: 0 })
     }
 
     /// The last slot from the slot `first` on that comes before `end`.
@@ -200,6 +216,16 @@ impl Progress {
         Self { run: Some(run), ..self.clone() }
     }
 
+    /// The run delivers `reading`. What was delivered of another does not count.
+    #[must_use]
+    pub fn reading(&self, reading: ReadingId) -> Self {
+        let delivers = |run: Run| {
+            let delivered = if run.reading == Some(reading) { run.delivered } else { 0 };
+            Run { reading: Some(reading), delivered, ..run }
+        };
+        Self { run: self.run.map(delivers), ..self.clone() }
+    }
+
     /// So many messages of the run are delivered.
     #[must_use]
     pub fn delivered(&self, delivered: u64) -> Self {
@@ -210,7 +236,8 @@ impl Progress {
     #[must_use]
     pub fn finished(&self, now: Timestamp) -> Self {
         let Some(run) = self.run else { return self.clone() };
-        Self { decided: run.slot, covered: self.covered.max(run.until), ended: Some(now), run: None }
+        let covered = self.covered.max(run.until);
+        Self { decided: run.slot, covered, ended: Some(now), found: run.reading, run: None }
     }
 
     /// Slots are left out.
@@ -324,13 +351,31 @@ mod tests {
         let up = at("2026-01-01T10:30:00Z");
         let progress = plan.first(up);
         let Next::Begin(run) = plan.next(&progress, at("2026-01-01T11:00:00Z"), up) else { panic!() };
-        assert_eq!((run.since, run.known_until), (at("2026-01-01T09:20:00Z"), at("2026-01-01T09:30:00Z")));
+        // Before the first window there was none.
+        assert_eq!((run.since, run.known_until), (at("2026-01-01T09:30:00Z"), at("2026-01-01T09:30:00Z")));
+        let reading = ReadingId::new();
+        let mut progress = progress.begun(run).reading(reading).finished(at("2026-01-01T11:00:05Z"));
+        let Next::Begin(run) = plan.next(&progress, at("2026-01-01T12:00:00Z"), up) else { panic!() };
+        assert_eq!((run.since, run.known_until), (at("2026-01-01T10:50:00Z"), at("2026-01-01T11:00:00Z")));
+        assert_eq!(run.found_before, Some(reading));
         let much_later = at("2026-08-01T10:30:00Z");
-        let mut progress = progress;
         let begun = decisions(&plan, &mut progress, much_later, much_later);
         let run =
             begun.iter().find_map(|next| if let Next::Begin(run) = next { Some(run) } else { None }).unwrap();
         assert_eq!(run.since, much_later - RETENTION);
+    }
+
+    #[test]
+    fn what_was_delivered_of_another_reading_does_not_count() {
+        let plan = plan("0 * * * *", "UTC");
+        let up = at("2026-01-01T10:30:00Z");
+        let progress = plan.first(up);
+        let Next::Begin(run) = plan.next(&progress, at("2026-01-01T11:00:00Z"), up) else { panic!() };
+        let [first, second] = [ReadingId::new(), ReadingId::new()];
+        let progress = progress.begun(run).reading(first).delivered(7);
+        let delivered = |progress: &Progress| progress.run.unwrap().delivered;
+        assert_eq!(delivered(&progress.reading(first)), 7);
+        assert_eq!(delivered(&progress.reading(second)), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -11,6 +12,7 @@ use super::{
     compose::{ComposeError, Composer},
     envelope::About,
     feed::{Form, Kept, Note, RunFeed},
+    files::ReadingId,
     outgoing::{Outgoing, Sent},
     plan::{LeftOut, Next, Run},
     spool::{Spool, SpoolError},
@@ -144,7 +146,8 @@ impl SearchRoute {
     async fn open(&self, stop: &CancellationToken) -> Result<Option<Note>, SearchError> {
         let durable = Durable { status: self.status(), stop: stop.clone() };
         let first = Kept {
-            progress: self.search.plan().first(Timestamp::now()),
+            // The same for all routes that begin together, whose windows are the same then.
+            progress: self.search.plan().first(self.up_since),
             mark: None,
             form: None,
             messages: 0,
@@ -204,33 +207,55 @@ impl SearchRoute {
         let mark = note.kept.mark.as_ref();
         let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await;
         let Some(sink) = sink else { return Ok(Sent::Stopped) };
-        if self.settle_form(note, &run, &sink).await? == Committed::GivenUp {
+        if self.settle_form(note, &run, spool.reading(), &sink).await? == Committed::GivenUp {
             sink.close().await;
             return Ok(Sent::Stopped);
         }
         self.deliver(note, &run, spool, rendering, sink, stop).await
     }
 
-    /// Keeps, before anything is delivered, how messages are made and where the sink stands.
-    async fn settle_form(&self, note: &mut Note, run: &Run, sink: &Sink) -> Result<Committed, SearchError> {
-        let emit = format!("{:?} {}", self.config.emit, self.config.route.format.name());
+    /// Keeps, before anything is delivered, of which reading and how messages are made, and where the sink stands.
+    async fn settle_form(
+        &self,
+        note: &mut Note,
+        run: &Run,
+        reading: ReadingId,
+        sink: &Sink,
+    ) -> Result<Committed, SearchError> {
+        let emit = self.form();
         let known = note.kept.form.as_ref().filter(|form| form.emit == emit);
         let mut kept = note.kept.clone();
         kept.form =
             Some(known.cloned().unwrap_or_else(|| Form { emit, bytes_max: sink.payload_bytes_max() }));
-        if known.is_none() && run.delivered > 0 {
+        kept.progress = kept.progress.reading(reading);
+        if known.is_none() {
+            kept.progress = kept.progress.delivered(0);
+        }
+        if run.delivered > 0 && kept.progress.run.is_some_and(|run| run.delivered == 0) {
+            let why = match known {
+                None => "what is emitted has changed",
+                Some(_) => "the window had to be read again",
+            };
             tracing::warn!(
                 route = self.name(),
                 slot = %run.slot,
-                "what is emitted has changed in the middle of a run: the run is delivered from its beginning"
+                why,
+                "a run is delivered from its beginning, since its messages may be others"
             );
-            kept.progress = kept.progress.delivered(0);
         }
         kept.mark = sink.mark().or(kept.mark);
         if kept == note.kept {
             return Ok(Committed::Yes);
         }
         Ok(note.keep(kept).await?)
+    }
+
+    /// All settings that decide which messages are made of which events, as a digest.
+    fn form(&self) -> String {
+        let SearchRouteConfig { route, emit, empty } = &self.config;
+        let settings = (emit, empty, route.format.name(), &route.ocsf, &route.selection, &route.redaction);
+        let digest = Sha256::digest(format!("{settings:?}"));
+        digest[..12].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     async fn deliver(
@@ -267,7 +292,7 @@ impl SearchRoute {
     }
 
     fn stands(&self, kept: &Kept) {
-        self.search.stands(self.name(), kept.progress.covered, kept.progress.run);
+        self.search.stands(self.name(), &kept.progress);
     }
 
     fn tell_run(&self, run: &Run, total: u64, took: Duration) {

@@ -1,8 +1,8 @@
 //! A search: what its routes share. Each window is read once for all routes that run it, into a spool.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs, io,
+    collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -11,7 +11,8 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    plan::{Plan, Run},
+    files::{Files, Needed, ReadingId, WindowName},
+    plan::{Plan, Progress, Run},
     spool::{Spool, SpoolError, SpoolWriter},
 };
 use crate::{
@@ -32,30 +33,32 @@ pub struct Search {
     config: SearchConfig,
     client: Arc<Client>,
     plan: Plan,
-    directory: PathBuf,
+    files: Arc<Files>,
     /// Held while a window is read, so that it is read once.
     reading: tokio::sync::Mutex<()>,
-    standing: Mutex<Standing>,
+    /// Where the routes stand, by their names.
+    standing: Mutex<BTreeMap<String, Standing>>,
 }
 
-/// How far the routes are, as far as files depend on it.
-#[derive(Debug, Default)]
+/// What a route needs of what is on the disk.
+#[derive(Debug)]
 struct Standing {
-    /// Up to where each route has covered the time.
-    covered: BTreeMap<String, Timestamp>,
-    /// The slots that are at work, with the routes at it.
-    at_work: BTreeMap<Timestamp, BTreeSet<String>>,
+    /// What it is at work with.
+    window: Option<WindowName>,
+    /// Those that it has delivered or delivers now.
+    readings: Vec<ReadingId>,
 }
 
 impl Search {
     /// The search of `config`, read through `client`; its spools are kept in `directory`.
     pub fn new(config: SearchConfig, client: Arc<Client>, directory: PathBuf) -> Self {
         let plan = Plan::new(&config);
+        let files = Files::new(directory, &config.name, client.org().url.as_str(), &config.query);
         Self {
             config,
             client,
             plan,
-            directory,
+            files: Arc::new(files),
             reading: tokio::sync::Mutex::new(()),
             standing: Mutex::default(),
         }
@@ -75,26 +78,25 @@ impl Search {
         &self.plan
     }
 
-    /// A route says where it stands: on its start, and whenever a run begins or ends. Spools and ids that no route needs
-    /// any more are removed once all have said it.
-    pub(super) fn stands(&self, route: &str, covered: Timestamp, run: Option<Run>) {
-        let (at_work, covered) = {
+    /// A route says where it stands: on its start, and whenever a run begins or ends. What no route needs any more is
+    /// removed once all have said it.
+    pub(super) fn stands(&self, route: &str, progress: &Progress) {
+        let run = progress.run.as_ref();
+        let of_run = run.map(|run| [run.found_before, run.reading]).unwrap_or_default();
+        let readings = of_run.into_iter().chain([progress.found]).flatten().collect();
+        let window = run.map(|run| self.files.window(run));
+        let needed = {
             let mut standing = self.standing();
-            standing.covered.insert(route.to_owned(), covered);
-            for routes in standing.at_work.values_mut() {
-                routes.remove(route);
-            }
-            if let Some(run) = run {
-                standing.at_work.entry(run.slot).or_default().insert(route.to_owned());
-            }
-            standing.at_work.retain(|_, routes| !routes.is_empty());
-            if standing.covered.len() < self.config.routes.len() {
+            standing.insert(route.to_owned(), Standing { window, readings });
+            if standing.len() < self.config.routes.len() {
                 return;
             }
-            let at_work: BTreeSet<_> = standing.at_work.keys().map(|slot| self.spool_path(*slot)).collect();
-            (at_work, standing.covered.values().min().copied().unwrap_or(covered))
+            Needed {
+                windows: standing.values().filter_map(|stands| stands.window.clone()).collect(),
+                readings: standing.values().flat_map(|stands| stands.readings.iter().copied()).collect(),
+            }
         };
-        if let Err(err) = self.remove_unneeded(&at_work, &self.known_path(covered)) {
+        if let Err(err) = self.files.remove_unneeded(&needed) {
             tracing::warn!(search = self.config.name, error = %err, "spools that are not needed any more cannot be removed");
         }
     }
@@ -102,7 +104,8 @@ impl Search {
     /// The whole window of `run`, from the disk or from Okta, as often as it takes. May be dropped at any time.
     pub(super) async fn spool(&self, run: &Run, status: &RouteStatus) -> Result<Spool, SpoolError> {
         let _reading = self.turn(status).await;
-        let path = self.spool_path(run.slot);
+        let window = self.files.window(run);
+        let path = self.files.spool(&window);
         match off_runtime(&path, Spool::open).await {
             Ok(Some(spool)) => return Ok(spool),
             Ok(None) => {}
@@ -110,7 +113,7 @@ impl Search {
                 tracing::warn!(search = self.config.name, error = chain(&err), "the window is read again");
             }
         }
-        self.read(run, status, path).await
+        self.read(run, status, window, path).await
     }
 
     /// Waits while another route reads, and gives a sign of life meanwhile.
@@ -123,8 +126,14 @@ impl Search {
         }
     }
 
-    async fn read(&self, run: &Run, status: &RouteStatus, path: PathBuf) -> Result<Spool, SpoolError> {
-        let (known, mut covering) = (self.known(run), RecentSet::default());
+    async fn read(
+        &self,
+        run: &Run,
+        status: &RouteStatus,
+        window_name: WindowName,
+        path: PathBuf,
+    ) -> Result<Spool, SpoolError> {
+        let (known, mut covering) = (self.known(run, &path).await?, RecentSet::default());
         let overlap_from = self.overlap_from(run);
         let mut writer = off_runtime(&path, SpoolWriter::create).await?;
         let query = &self.config.query;
@@ -172,10 +181,10 @@ impl Search {
             })
             .await?;
         }
-        let known_path = overlap_from.map(|_| self.known_path(run.until));
+        let (files, is_read_again) = (Arc::clone(&self.files), overlap_from.is_some());
         off_runtime(&path, move |_| {
-            if let Some(known_path) = known_path {
-                write_known(&known_path, &covering)?;
+            if is_read_again {
+                files.write_found(&window_name, writer.reading(), &covering)?;
             }
             writer.finish()
         })
@@ -191,75 +200,31 @@ impl Search {
     }
 
     /// What the run before has found in the part of the window that is read again.
-    fn known(&self, run: &Run) -> RecentSet {
+    async fn known(&self, run: &Run, path: &Path) -> Result<RecentSet, SpoolError> {
         if run.since >= run.known_until {
-            return RecentSet::default();
+            return Ok(RecentSet::default());
         }
-        let path = self.known_path(run.known_until);
-        let known = fs::read(&path).ok().and_then(|bytes| RecentSet::from_bytes(&bytes));
-        known.unwrap_or_else(|| {
+        let known = match run.found_before {
+            Some(reading) => {
+                let files = Arc::clone(&self.files);
+                off_runtime(path, move |_| Ok(files.found(reading))).await?
+            }
+            None => None,
+        };
+        Ok(known.unwrap_or_else(|| {
             tracing::info!(
                 search = self.config.name,
                 until = %run.known_until,
                 "what was found in the overlap is not known: it may come a second time, with the same ids"
             );
             RecentSet::default()
-        })
+        }))
     }
 
-    fn spool_path(&self, slot: Timestamp) -> PathBuf {
-        self.directory.join(format!("{}.{}.spool", self.config.name, stamp(slot)))
-    }
-
-    fn known_path(&self, until: Timestamp) -> PathBuf {
-        self.directory.join(format!("{}.{}.known", self.config.name, stamp(until)))
-    }
-
-    /// Removes spools that are not at work, and lists of ids from before `known`, whose names sort by time.
-    fn remove_unneeded(&self, at_work: &BTreeSet<PathBuf>, known: &Path) -> io::Result<()> {
-        let entries = match fs::read_dir(&self.directory) {
-            Ok(entries) => entries,
-            Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(err) => return Err(err),
-        };
-        // Names of searches have no dot.
-        let prefix = format!("{}.", self.config.name);
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if !name.starts_with(&prefix) {
-                continue;
-            }
-            let is_unneeded = match path.extension().and_then(|extension| extension.to_str()) {
-                Some("spool") => !at_work.contains(&path),
-                Some("known") => path.as_path() < known,
-                _ => false,
-            };
-            if is_unneeded {
-                fs::remove_file(&path)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn standing(&self) -> MutexGuard<'_, Standing> {
+    fn standing(&self) -> MutexGuard<'_, BTreeMap<String, Standing>> {
         // Nothing panics while the lock is held.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A time as a part of a file's name: sorts as times do.
-fn stamp(time: Timestamp) -> String {
-    time.strftime("%Y%m%dT%H%M%S%3fZ").to_string()
-}
-
-fn write_known(path: &Path, known: &RecentSet) -> Result<(), SpoolError> {
-    let io = |action, source| SpoolError::Io { action, path: path.to_owned(), source };
-    let draft = path.with_extension("known-draft");
-    fs::write(&draft, known.to_bytes()).map_err(|err| io("write the ids beside", err))?;
-    let synced = fs::File::open(&draft).and_then(|file| file.sync_all());
-    synced.map_err(|err| io("sync the ids beside", err))?;
-    fs::rename(&draft, path).map_err(|err| io("put into place the ids beside", err))
 }
 
 async fn off_runtime<T: Send + 'static>(

@@ -2,7 +2,7 @@
 //! memory is bounded, and a crash goes on with the same messages.
 //!
 //! ```text
-//! oktabus-spool 1\n
+//! oktabus-spool 2\n  which reading of the window it is (8 bytes)  CRC-32 of that (4)
 //! length (4 bytes, big-endian)  CRC-32 (4)  an event, byte for byte      …
 //! 0xffffffff  CRC-32 of what follows  number of events (8 bytes)
 //! ```
@@ -14,9 +14,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::files::ReadingId;
 use crate::event::{Events, EventsError};
 
-const MAGIC: &[u8] = b"oktabus-spool 1\n";
+const MAGIC: &[u8] = b"oktabus-spool 2\n";
 const END: u32 = u32::MAX;
 /// Events tell of persons.
 const FILE_MODE: u32 = 0o600;
@@ -58,6 +59,7 @@ pub(crate) struct SpoolWriter {
     path: PathBuf,
     draft: PathBuf,
     file: BufWriter<fs::File>,
+    reading: ReadingId,
     events: u64,
 }
 
@@ -65,12 +67,14 @@ pub(crate) struct SpoolWriter {
 #[derive(Debug, Clone)]
 pub(crate) struct Spool {
     path: PathBuf,
+    reading: ReadingId,
 }
 
 /// A spool that is being read.
 #[derive(Debug)]
 pub(super) struct SpoolReader {
     path: PathBuf,
+    reading: ReadingId,
     file: BufReader<fs::File>,
     frame: Vec<u8>,
     is_ended: bool,
@@ -85,8 +89,16 @@ impl SpoolWriter {
         }
         let file = fs::File::options().create(true).write(true).truncate(true).mode(FILE_MODE).open(&draft);
         let mut file = BufWriter::with_capacity(1 << 18, file.map_err(io_error("create", path))?);
-        file.write_all(MAGIC).map_err(io_error("write", path))?;
-        Ok(Self { path: path.to_owned(), draft, file, events: 0 })
+        let reading = ReadingId::new();
+        let id = reading.to_bytes();
+        let head = [MAGIC, &id, &crc32fast::hash(&id).to_be_bytes()].concat();
+        file.write_all(&head).map_err(io_error("write", path))?;
+        Ok(Self { path: path.to_owned(), draft, file, reading, events: 0 })
+    }
+
+    /// Which reading it is.
+    pub(super) fn reading(&self) -> ReadingId {
+        self.reading
     }
 
     /// Adds one event.
@@ -113,7 +125,7 @@ impl SpoolWriter {
             let synced = fs::File::open(directory).and_then(|directory| directory.sync_all());
             synced.map_err(io_error("sync the directory of", &self.path))?;
         }
-        Ok(Spool { path: self.path })
+        Ok(Spool { path: self.path, reading: self.reading })
     }
 }
 
@@ -125,12 +137,22 @@ impl Spool {
         }
         let mut reader = SpoolReader::open(path)?;
         while reader.next()? {}
-        Ok(Some(Self { path: path.to_owned() }))
+        Ok(Some(Self { path: path.to_owned(), reading: reader.reading }))
+    }
+
+    /// Which reading it is.
+    pub(super) fn reading(&self) -> ReadingId {
+        self.reading
     }
 
     /// Reads from the beginning.
     pub(super) fn read(&self) -> Result<SpoolReader, SpoolError> {
-        SpoolReader::open(&self.path)
+        let reader = SpoolReader::open(&self.path)?;
+        if reader.reading == self.reading {
+            Ok(reader)
+        } else {
+            Err(reader.damaged("it was read anew meanwhile"))
+        }
     }
 }
 
@@ -139,13 +161,24 @@ impl SpoolReader {
         let file = fs::File::open(path).map_err(io_error("open", path))?;
         let mut reader = Self {
             path: path.to_owned(),
+            reading: ReadingId::from_bytes([0; 8]),
             file: BufReader::with_capacity(1 << 18, file),
             frame: Vec::new(),
             is_ended: false,
         };
         let mut magic = [0; MAGIC.len()];
         reader.fill(&mut magic)?;
-        if magic == MAGIC { Ok(reader) } else { Err(reader.damaged("it is no spool of this version")) }
+        if magic != MAGIC {
+            return Err(reader.damaged("it is no spool of this version"));
+        }
+        let (mut id, mut checksum) = ([0; 8], [0; 4]);
+        reader.fill(&mut id)?;
+        reader.fill(&mut checksum)?;
+        if crc32fast::hash(&id).to_be_bytes() != checksum {
+            return Err(reader.damaged("a checksum is wrong"));
+        }
+        reader.reading = ReadingId::from_bytes(id);
+        Ok(reader)
     }
 
     /// The next events, at most `count` of them; none at the end.

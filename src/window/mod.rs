@@ -1,7 +1,7 @@
 //! Reads a window of the System Log to its end, request by request: for searches and for replays.
 //!
-//! Moves nothing and keeps nothing. Okta answers in the order of `published`; what is in doubt is read again and what was
-//! read already is left out.
+//! Moves nothing and keeps nothing. Okta answers in the order of `published`; what is in doubt is read again, and what was
+//! read already is left out, whoever repeats it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -36,8 +36,6 @@ pub struct WindowReader {
     edge: Option<Timestamp>,
     /// What was read last.
     recent: RecentIds,
-    /// Whether it was asked again by time, so that what comes may have been read already.
-    is_again: bool,
     /// Events that may still be read.
     left: u64,
     retry: Backoff,
@@ -49,7 +47,7 @@ pub struct WindowReader {
 pub struct Part {
     /// As Okta sent them.
     pub events: Arc<Events>,
-    /// Indices of those that were read before or are beyond the limit. Ascending.
+    /// Indices of those that were read already or are beyond the limit. Ascending.
     pub left_out: Vec<u32>,
     /// Where to go on after it; none at the end.
     pub next: Option<Url>,
@@ -98,7 +96,6 @@ impl WindowReader {
             next,
             edge: None,
             recent: RecentIds::default(),
-            is_again: false,
             left: limit.unwrap_or(u64::MAX),
             retry: Backoff::new(RETRY_FIRST, RETRY_MAX, seed),
             attention: Backoff::new(ATTENTION_FIRST, ATTENTION_MAX, seed),
@@ -108,10 +105,29 @@ impl WindowReader {
     /// Makes one request. May be dropped at any time: nothing moves before the answer is there.
     pub async fn step(&mut self) -> Step {
         let Some(url) = self.next.clone() else { return Step::Ended };
-        match self.ask(&url).await {
-            Ok((events, next)) => Step::Part(self.take(events, next)),
-            Err(error) => self.fail(error, &url),
+        let (events, next) = match self.ask(&url).await {
+            Ok(answer) => answer,
+            Err(error) => return self.fail(error, &url),
+        };
+        let is_stuck = next.as_ref() == Some(&url);
+        let part = self.take(events, next);
+        if !is_stuck {
+            return self.went_on(part);
         }
+        if part.left_out.len() == part.events.len() {
+            return self.fail(OktaError::NotAPage("its `next` link leads to itself".to_owned()), &url);
+        }
+        // There is something new in it, and what comes after it is found by time.
+        if self.next.is_some() {
+            self.ask_by_time();
+        }
+        self.went_on(Part { next: self.next.clone(), ..part })
+    }
+
+    fn went_on(&mut self, part: Part) -> Step {
+        self.retry.reset();
+        self.attention.reset();
+        Step::Part(part)
     }
 
     async fn ask(&self, url: &Url) -> Result<(Events, Option<Url>), OktaError> {
@@ -124,22 +140,20 @@ impl WindowReader {
     }
 
     fn take(&mut self, events: Events, next: Option<Url>) -> Part {
-        let seen = self.is_again.then(|| self.recent.to_set());
+        let mut seen = self.recent.to_set();
         let mut left_out = Vec::new();
         for (event, index) in events.iter().zip(0..) {
             let identity = event.identity();
-            self.edge = published(&event).or(self.edge);
-            let is_seen = seen.as_ref().is_some_and(|seen| seen.contains(&identity));
-            if is_seen || self.left == 0 {
+            self.edge = self.within(&event).or(self.edge);
+            if seen.contains(&identity) || self.left == 0 {
                 left_out.push(index);
                 continue;
             }
             self.left -= 1;
             self.recent.remember(&identity);
+            seen.insert(&identity);
         }
         self.next = if self.left == 0 { None } else { next };
-        self.retry.reset();
-        self.attention.reset();
         Part { events: Arc::new(events), left_out, next: self.next.clone() }
     }
 
@@ -170,16 +184,17 @@ impl WindowReader {
                 Order::Ascending => window.since = window.since.max(edge),
                 Order::Descending => window.until = window.until.min(edge + Duration::from_millis(1)),
             }
-            self.is_again = true;
         }
         window.page_size = window.page_size.clamp(1, PAGE_SIZE_MAX);
         self.next = Some(logs::window_url(&self.client, &window));
     }
-}
 
-/// When an event was published, if it says so.
-fn published(event: &Event<'_>) -> Option<Timestamp> {
-    event.published().and_then(|published| published.parse().ok())
+    /// When an event was published, if it says so. A time beyond the window is a clock's fault: what is asked from there on
+    /// would leave out all that lies between.
+    fn within(&self, event: &Event<'_>) -> Option<Timestamp> {
+        let published = event.published().and_then(|published| published.parse::<Timestamp>().ok())?;
+        (published >= self.window.since && published < self.window.until).then_some(published)
+    }
 }
 
 /// Whether Okta made the URL: only its links carry `after`.

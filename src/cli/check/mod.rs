@@ -99,6 +99,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
         ),
     }];
     let now = Timestamp::now();
+    rows.extend(config.warnings().into_iter().map(|warning| Row::warning(warning.path, warning.reason)));
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
     rows.extend(config.commands.values().flat_map(|commands| commands::exposed(commands, &config.sinks)));
@@ -253,14 +254,19 @@ async fn check_sinks(config: &Config) -> Vec<Row> {
 }
 
 fn render(rows: &[Row]) -> String {
-    let cells = |row: &Row| {
-        let (word, colour) = match row.verdict {
-            Verdict::Good => ("ok  ", AnsiColor::Green),
-            Verdict::Warning => ("warn", AnsiColor::Yellow),
-            Verdict::Bad => ("FAIL", AnsiColor::Red),
-        };
+    let verdicts = rows.iter().map(|row| match row.verdict {
+        Verdict::Good => ("ok", AnsiColor::Green),
+        Verdict::Warning => ("warn", AnsiColor::Yellow),
+        Verdict::Bad => ("FAIL", AnsiColor::Red),
+    });
+    let cells =
+        |(row, (word, _)): (&Row, (&str, _))| vec![word.to_owned(), row.what.clone(), row.text.clone()];
+    let plain = table(&rows.iter().zip(verdicts.clone()).map(cells).collect::<Vec<_>>());
+    // A row is one line. Colours come last: what is in the cells must not bring any.
+    let coloured = plain.lines().zip(verdicts).map(|(line, (word, colour))| {
         let style: Style = colour.on_default();
-        vec![format!("{style}{word}{style:#}"), row.what.clone(), printable_lines(&row.text)]
-    };
-    table(&rows.iter().map(cells).collect::<Vec<_>>())
+        let rest = line.strip_prefix(word).unwrap_or(line);
+        format!("{style}{word}{style:#}{rest}\n")
+    });
+    coloured.collect()
 }

@@ -142,6 +142,9 @@ async fn ask(question: Question, config: &Config) -> Exit {
     if let Some(window) = question.chosen_window() {
         note(&window);
     }
+    for warning in config::filter_warnings("", question.query.filter.as_deref()) {
+        note(&warning.reason);
+    }
     match &question.destination {
         Destination::Terminal(output, format) => {
             let printer = Printer::new(*output, *format, &question.org);

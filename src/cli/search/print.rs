@@ -1,6 +1,9 @@
 //! What was found on standard output: as a table, as JSON lines or as CSV.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal as _, Write},
+};
 
 use super::{
     super::table::columns_of,
@@ -12,6 +15,7 @@ use crate::{
     config::OrgConfig,
     event::Event,
     format::{Format, Renderer, push_line},
+    telemetry::{printable, printable_json, printable_lines},
 };
 
 /// The columns of a table with their widths; what is longer takes its room.
@@ -22,6 +26,8 @@ const TABLE: [(&str, usize); 6] =
 pub(super) struct Printer<W> {
     out: W,
     style: Style,
+    /// Whether a person's terminal takes it.
+    is_terminal: bool,
 }
 
 enum Style {
@@ -38,15 +44,16 @@ impl Printer<io::BufWriter<io::Stdout>> {
             Output::Json => Style::Json(Renderer { format, tenant, ..Renderer::default() }),
             Output::Csv => Style::Csv,
         };
-        Self { out: io::BufWriter::new(io::stdout()), style }
+        let is_terminal = io::stdout().is_terminal();
+        Self { out: io::BufWriter::new(io::stdout()), style, is_terminal }
     }
 }
 
 impl<W: Write> Printer<W> {
     fn write_header(&mut self) -> io::Result<()> {
         match self.style {
-            Style::Table => write_row(&mut self.out, TABLE.map(|(name, _)| name)),
-            Style::Csv => write_csv(&mut self.out, COLUMNS),
+            Style::Table => write_row(&mut self.out, TABLE.map(|(name, _)| name.into())),
+            Style::Csv => write_csv(&mut self.out, COLUMNS.map(Cow::Borrowed)),
             Style::Json(_) => Ok(()),
         }
     }
@@ -56,11 +63,15 @@ impl<W: Write> Printer<W> {
             Style::Json(renderer) => {
                 let mut line = Vec::new();
                 push_line(&renderer.render(event, None).bytes, &mut line);
-                self.out.write_all(&line)
+                match str::from_utf8(&line) {
+                    Ok(text) if self.is_terminal => self.out.write_all(printable_json(text).as_bytes()),
+                    _ => self.out.write_all(&line),
+                }
             }
-            Style::Csv => write_csv(&mut self.out, Row::new(event).cells()),
+            Style::Csv => write_csv(&mut self.out, Row::new(&event.raw()).cells()),
             Style::Table => {
-                let row = Row::new(event);
+                let raw = event.raw();
+                let row = Row::new(&raw);
                 let cells = [
                     row.published(),
                     row.event_type(),
@@ -89,19 +100,51 @@ impl<W: Write + Send + 'static> Take for Printer<W> {
     }
 }
 
-fn write_row(out: &mut impl Write, cells: [&str; TABLE.len()]) -> io::Result<()> {
+fn write_row(out: &mut impl Write, cells: [Cow<'_, str>; TABLE.len()]) -> io::Result<()> {
     let mut line = String::new();
-    for (cell, (_, width)) in cells.into_iter().zip(TABLE) {
-        // What a terminal would take for a command must not reach it.
-        let cell: String = cell.chars().filter(|c| !c.is_control()).collect();
+    for (cell, (_, width)) in cells.iter().zip(TABLE) {
+        let cell = printable(cell);
         let room = width.saturating_sub(columns_of(&cell));
         line.push_str(&format!("{cell}{:room$}  ", ""));
     }
     writeln!(out, "{}", line.trim_end())
 }
 
-fn write_csv(out: &mut impl Write, cells: [&str; COLUMNS.len()]) -> io::Result<()> {
+fn write_csv(out: &mut impl Write, cells: [Cow<'_, str>; COLUMNS.len()]) -> io::Result<()> {
     let mut line = csv::Writer::from_writer(out);
-    line.write_record(cells)?;
+    line.write_record(cells.iter().map(|cell| for_spreadsheet(cell).into_owned()))?;
     line.flush()
+}
+
+/// A cell as a spreadsheet may have it. One that would be taken for a formula begins with an apostrophe, as OWASP advises
+/// ("CSV Injection"); control and format characters are shown as escapes, all but the line breaks within.
+fn for_spreadsheet(cell: &str) -> Cow<'_, str> {
+    let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let shown = printable_lines(cell);
+    if is_formula { format!("'{shown}").into() } else { shown.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_or_a_command() {
+        for (cell, expected) in [
+            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(1)", "'@SUM(1)"),
+            ("\t=1", "'\\t=1"),
+            ("\r=1", "'\\r=1"),
+            ("\n=1", "'\n=1"),
+            ("＝1", "'＝1"),
+            ("a=b", "a=b"),
+            ("ada@acme.com", "ada@acme.com"),
+            ("two\nlines \u{1b}[2J\u{202e}", "two\nlines \\u{1b}[2J\\u{202e}"),
+            ("", ""),
+        ] {
+            assert_eq!(for_spreadsheet(cell), expected, "{cell:?}");
+        }
+    }
 }

@@ -1,8 +1,8 @@
 //! An event as a row: the few things that people look for first.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
-use crate::event::{Event, name_of};
+use crate::event::{json::Glance, name_of};
 
 /// The columns of CSV, in their order. They may grow at the end.
 pub(super) const COLUMNS: [&str; 13] = [
@@ -23,60 +23,55 @@ pub(super) const COLUMNS: [&str; 13] = [
 
 /// What stands in the columns; what the event does not say is empty.
 #[derive(Debug)]
-pub(super) struct Row(Value);
+pub(super) struct Row<'a>(Glance<'a>);
 
-impl Row {
-    pub(super) fn new(event: &Event<'_>) -> Self {
-        // An event of another shape has empty columns.
-        Self(serde_json::from_slice(&event.raw()).unwrap_or(Value::Null))
+impl<'a> Row<'a> {
+    pub(super) fn new(event: &'a [u8]) -> Self {
+        Self(Glance::at(event))
     }
 
     /// The cells, one for each of [`COLUMNS`].
-    pub(super) fn cells(&self) -> [&str; COLUMNS.len()] {
+    pub(super) fn cells(&self) -> [Cow<'_, str>; COLUMNS.len()] {
         [
-            self.at("/published"),
+            self.published(),
             self.event_type(),
-            self.at("/severity"),
+            self.0.text("/severity"),
             self.outcome(),
-            self.at("/outcome/reason"),
+            self.0.text("/outcome/reason"),
             self.actor(),
-            self.at("/actor/id"),
+            self.0.text("/actor/id"),
             self.address(),
-            self.at("/client/geographicalContext/country"),
+            self.0.text("/client/geographicalContext/country"),
             self.target(),
-            self.at("/target/0/id"),
-            self.at("/displayMessage"),
-            self.at("/uuid"),
+            self.0.text("/target/0/id"),
+            self.0.text("/displayMessage"),
+            self.0.text("/uuid"),
         ]
     }
 
-    pub(super) fn published(&self) -> &str {
-        self.at("/published")
+    pub(super) fn published(&self) -> Cow<'_, str> {
+        self.0.text("/published")
     }
 
-    pub(super) fn event_type(&self) -> &str {
-        self.at("/eventType")
+    pub(super) fn event_type(&self) -> Cow<'_, str> {
+        self.0.text("/eventType")
     }
 
-    pub(super) fn outcome(&self) -> &str {
-        self.at("/outcome/result")
+    pub(super) fn outcome(&self) -> Cow<'_, str> {
+        self.0.text("/outcome/result")
     }
 
     /// The login or e-mail, else the name.
-    pub(super) fn actor(&self) -> &str {
-        name_of(self.0.pointer("/actor"))
+    pub(super) fn actor(&self) -> Cow<'_, str> {
+        name_of(&self.0, "/actor")
     }
 
-    pub(super) fn address(&self) -> &str {
-        self.at("/client/ipAddress")
+    pub(super) fn address(&self) -> Cow<'_, str> {
+        self.0.text("/client/ipAddress")
     }
 
     /// The same of the first target.
-    pub(super) fn target(&self) -> &str {
-        name_of(self.0.pointer("/target/0"))
-    }
-
-    fn at(&self, path: &str) -> &str {
-        self.0.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    pub(super) fn target(&self) -> Cow<'_, str> {
+        name_of(&self.0, "/target/0")
     }
 }

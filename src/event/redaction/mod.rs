@@ -218,6 +218,25 @@ mod tests {
     }
 
     #[test]
+    fn of_two_types_the_last_counts_as_it_does_for_readers() {
+        let of = [(Mask, "t.*"), (Keep, "t[AppInstance]")];
+        let person = r#"{"t":{"type":"AppInstance","n":"x","type":"User"}}"#;
+        assert_eq!(redact(&of, person), r#"{"t":{"type":"***","n":"***","type":"***"}}"#);
+        let app = r#"{"t":{"type":"User","n":"x","type":"AppInstance"}}"#;
+        assert_eq!(redact(&of, app), app);
+    }
+
+    #[test]
+    fn what_is_no_unicode_and_no_double_is_redacted_and_costs_no_identity() {
+        let event = r#"{"uuid":"u","a":{"\ud800":"\ud800","n":1e999},"b":1e999,"severity":"\udc00"}"#;
+        let redaction = Redaction::new(&rules(&[(Mask, "a"), (Drop, "severity")]), None);
+        let redacted = apply(&redaction, event);
+        let only = redacted.get(0).unwrap();
+        assert_eq!(only.raw(), r#"{"uuid":"u","a":{"\ud800":"***","n":null},"b":1e999}"#);
+        assert_eq!(only.identity(), "u");
+    }
+
+    #[test]
     fn an_escaped_name_hides_nothing() {
         assert_eq!(redact(&[(Drop, "actor")], r#"{"\u0061ctor":1,"b":2}"#), r#"{"b":2}"#);
         assert_eq!(redact(&[(Mask, "a.b")], r#"{"a":{"\u0062":"\ud800"}}"#), r#"{"a":{"\u0062":"***"}}"#);

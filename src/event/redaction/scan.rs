@@ -76,18 +76,20 @@ pub(super) fn skip_name(json: &[u8], at: usize) -> Option<(Cow<'_, str>, usize)>
     (json.get(colon)? == &b':').then(|| (text(&json[at..end]), skip_space(json, colon + 1)))
 }
 
-/// The string in the member `type` of the object whose first member begins at `at`.
+/// The string in the member `type` of the object whose first member begins at `at`; in the last of them, which counts for
+/// every reader.
 pub(super) fn type_of(json: &[u8], at: usize) -> Option<Cow<'_, str>> {
     let mut at = skip_space(json, at);
+    let mut found = None;
     loop {
-        let (name, value) = skip_name(json, at)?;
+        let Some((name, value)) = skip_name(json, at) else { return found };
         let end = skip_value(json, value)?;
         if name == "type" {
-            return (json[value] == b'"').then(|| text(&json[value..end]));
+            found = (json[value] == b'"').then(|| text(&json[value..end]));
         }
         at = skip_space(json, end);
         if json.get(at)? != &b',' {
-            return None;
+            return found;
         }
         at = skip_space(json, at + 1);
     }

@@ -6,6 +6,8 @@
 mod category;
 mod okta;
 
+use std::{borrow::Cow, collections::HashSet};
+
 use super::{
     Detail,
     log_event::LogEvent,
@@ -26,6 +28,8 @@ const TRUNCATED: &str = "oktabus_truncated";
 pub(super) struct Input<'a> {
     /// The event as Okta sent it.
     pub(super) raw: &'a str,
+    /// The same as any reader takes it: no name twice in an object, and the like.
+    pub(super) json: &'a str,
     /// What identifies it for ever.
     pub(super) identity: &'a str,
     /// The org's domain, if it is known.
@@ -35,7 +39,7 @@ pub(super) struct Input<'a> {
 
 /// The event in ECS.
 pub(super) fn render(input: &Input<'_>) -> Vec<u8> {
-    let parsed = LogEvent::read(input.raw);
+    let parsed = LogEvent::read(input.json);
     // What is no object is kept whole: there is nothing else to keep.
     let detail = if parsed.is_some() { input.detail } else { Detail::Full };
     let is_whole = parsed.is_none();
@@ -209,23 +213,36 @@ fn write_rule(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
 
 /// `related`: what to search by when it does not matter where it stands.
 fn write_related(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>, detail: Detail) {
-    let mut ips = Vec::new();
-    let mut users = Vec::new();
+    let (mut ips, mut users) = (Distinct::default(), Distinct::default());
     let hops = event.ip_chain.iter().map(|hop| hop.peek("ip"));
     for ip in std::iter::once(event.client.peek("ipAddress")).chain(hops).flatten() {
-        if is_ip(&ip) && !ips.contains(&ip) {
-            ips.push(ip);
+        if is_ip(&ip) {
+            ips.add(ip);
         }
     }
     let parties = event.targets.iter().filter(|target| target.kind.is_account());
     for party in std::iter::once(&event.actor).chain(parties).take(detail.elements_max()) {
         for name in ["id", "alternateId", "displayName"] {
-            let known = party.object.peek(name).filter(|name| !users.contains(name));
-            users.extend(known);
+            party.object.peek(name).into_iter().for_each(|name| users.add(name));
         }
     }
     out.object("related", |out| {
-        out.texts("ip", ips.iter().take(detail.elements_max()));
-        out.texts("user", &users);
+        out.texts("ip", ips.in_order.iter().take(detail.elements_max()));
+        out.texts("user", &users.in_order);
     });
+}
+
+/// Texts in the order in which they came first.
+#[derive(Default)]
+struct Distinct<'a> {
+    in_order: Vec<Cow<'a, str>>,
+    known: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Distinct<'a> {
+    fn add(&mut self, text: Cow<'a, str>) {
+        if self.known.insert(text.clone()) {
+            self.in_order.push(text);
+        }
+    }
 }

@@ -57,6 +57,8 @@ const UNKNOWN: &str = "Unknown";
 pub(super) struct Input<'a> {
     /// The event as Okta sent it.
     pub(super) raw: &'a str,
+    /// The same as any reader takes it: no name twice in an object, and the like.
+    pub(super) json: &'a str,
     /// What identifies it for ever.
     pub(super) identity: &'a str,
     /// The org's domain, if it is known.
@@ -77,7 +79,7 @@ impl Version {
 /// The event in OCSF, with the schema of its class.
 pub(super) fn render(input: &Input<'_>) -> Payload {
     // What is no object is kept whole, as a Base Event.
-    let parsed = LogEvent::read(input.raw);
+    let parsed = LogEvent::read(input.json);
     let whole =
         Input { detail: Detail::Full, options: Options { raw_data: true, ..input.options }, ..*input };
     let input = if parsed.is_some() { input } else { &whole };

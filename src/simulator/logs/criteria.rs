@@ -16,6 +16,7 @@ const FIELDS: &[&str] = &[
     "actor.type",
     "authenticationContext.authenticationProvider",
     "authenticationContext.authenticationStep",
+    "authenticationContext.authenticatorContext.*",
     "authenticationContext.credentialProvider",
     "authenticationContext.credentialType",
     "authenticationContext.externalSessionId",
@@ -97,7 +98,9 @@ impl Criteria {
 fn parse_filter(text: &str) -> Result<Filter, OktaError> {
     let filter = Filter::parse(text).map_err(|error| OktaError::invalid_parameter(error.to_string()))?;
     for (path, operator) in filter.comparisons() {
-        let field = path.join(".");
+        // `target.0.id` is `target.id` of one target.
+        let names = path.iter().filter(|name| name.parse::<usize>().is_err());
+        let field = names.map(String::as_str).collect::<Vec<_>>().join(".");
         if !is_field(&field) {
             return Err(OktaError::invalid_parameter(format!("field is not valid: {field}")));
         }

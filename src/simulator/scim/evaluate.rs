@@ -26,9 +26,14 @@ fn compare(root: &Value, path: &[String], operator: Operator, value: &Value) -> 
     }
 }
 
-/// Whether any value at the path passes the test; arrays on the way mean each of their elements.
+/// Whether any value at the path passes the test; arrays on the way mean each of their elements, or the one whose number
+/// the path tells.
 fn any(value: &Value, path: &[String], test: &dyn Fn(&Value) -> bool) -> bool {
     match (value, path) {
+        (Value::Array(elements), [number, rest @ ..]) if number.parse::<usize>().is_ok() => {
+            let element = number.parse().ok().and_then(|index: usize| elements.get(index));
+            element.is_some_and(|element| any(element, rest, test))
+        }
         (Value::Array(elements), _) => elements.iter().any(|element| any(element, path, test)),
         (_, []) => test(value),
         (Value::Object(members), [name, rest @ ..]) => {
@@ -106,6 +111,8 @@ mod tests {
             "actor.id pr",
             "actor.detailEntry eq null",
             "not (actor.detailEntry pr)",
+            r#"eventType in ["x", "user.session.start"]"#,
+            r#"target.1.type eq "AppInstance""#,
         ] {
             assert!(meets(filter), "{filter}");
         }
@@ -116,6 +123,8 @@ mod tests {
             "securityContext.isProxy eq true",
             r#"securityContext.asNumber eq "394089""#,
             "actor.alternateId pr",
+            r#"eventType in ["x"]"#,
+            r#"target.0.type eq "AppInstance""#,
         ] {
             assert!(!meets(filter), "{filter}");
         }

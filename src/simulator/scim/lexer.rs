@@ -18,6 +18,10 @@ pub(super) enum TokenKind {
     Word(String),
     /// A JSON string, unescaped.
     Text(String),
+    /// `[`, which only the list after `in` begins with.
+    ListOpen,
+    ListClose,
+    Comma,
 }
 
 /// Splits a filter.
@@ -27,6 +31,9 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token>, FilterError> {
     while let Some((position, character)) = characters.next() {
         let kind = match character {
             _ if character.is_whitespace() => continue,
+            '[' if follows_in(&tokens) => TokenKind::ListOpen,
+            ']' => TokenKind::ListClose,
+            ',' => TokenKind::Comma,
             '(' => TokenKind::Open,
             ')' => TokenKind::Close,
             '"' => {
@@ -59,6 +66,10 @@ pub(super) fn tokens(filter: &str) -> Result<Vec<Token>, FilterError> {
         tokens.push(Token { kind, position });
     }
     Ok(tokens)
+}
+
+fn follows_in(tokens: &[Token]) -> bool {
+    matches!(tokens.last(), Some(Token { kind: TokenKind::Word(word), .. }) if word.eq_ignore_ascii_case("in"))
 }
 
 fn is_word(character: char) -> bool {

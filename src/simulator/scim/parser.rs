@@ -88,11 +88,14 @@ impl Parser {
     }
 
     fn comparison(&mut self, attribute: &str) -> Result<Expression, FilterError> {
-        let path = attribute.split('.').map(str::to_owned).collect();
+        let path: Vec<_> = attribute.split('.').map(str::to_owned).collect();
         let position = self.position();
         let Some(TokenKind::Word(name)) = self.tokens.next().map(|token| token.kind) else {
             return Err(expected("an attribute operator", position));
         };
+        if name.eq_ignore_ascii_case("in") {
+            return self.one_of(&path);
+        }
         let Some(operator) = Operator::named(&name) else {
             return Err(FilterError::UnknownOperator { operator: name, position });
         };
@@ -100,6 +103,23 @@ impl Parser {
             return Ok(Expression::Present { path });
         }
         Ok(Expression::Comparison { path, operator, value: self.value()? })
+    }
+
+    /// The list after `in`, which Okta uses in queries that it publishes.
+    fn one_of(&mut self, path: &[String]) -> Result<Expression, FilterError> {
+        let mut parts = Vec::new();
+        let mut opened = TokenKind::ListOpen;
+        loop {
+            let position = self.position();
+            match self.tokens.next().map(|token| token.kind) {
+                Some(TokenKind::ListClose) if !parts.is_empty() => return Ok(one_or(parts, Expression::Or)),
+                Some(kind) if kind == opened => {}
+                _ => return Err(expected("a list of values in brackets", position)),
+            }
+            opened = TokenKind::Comma;
+            let (operator, value) = (Operator::Equal, self.value()?);
+            parts.push(Expression::Comparison { path: path.to_vec(), operator, value });
+        }
     }
 
     fn value(&mut self) -> Result<Value, FilterError> {

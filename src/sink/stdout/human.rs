@@ -3,21 +3,22 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use serde_json::Value;
 
-use crate::{event::name_of, telemetry::printable};
+use crate::{
+    event::{json::Glance, name_of},
+    telemetry::printable,
+};
 
 /// Appends one line. What is missing in the event is missing in the line.
 pub(super) fn push_line(payload: &[u8], is_coloured: bool, lines: &mut Vec<u8>) {
-    let event: Value = serde_json::from_slice(payload).unwrap_or(Value::Null);
-    // What a terminal would take for a command must not reach it.
-    let text = |path: &str| printable(event.pointer(path).and_then(Value::as_str).unwrap_or_default());
+    let event = Glance::at(payload);
+    let text = |path: &str| printable(&event.text(path)).into_owned();
     let severity = text("/severity");
     let outcome = text("/outcome/result");
     let style = if is_coloured { style_of(&severity, &outcome) } else { Style::new() };
     let published = text("/published");
     let time = published.split_once('T').map_or("", |(_, time)| time.get(..8).unwrap_or(time));
-    let name = |path: &str| printable(name_of(event.pointer(path))).into_owned();
+    let name = |path: &str| printable(&name_of(&event, path)).into_owned();
     let (mut who, target) = (name("/actor"), name("/target/0"));
     if !target.is_empty() && target != who {
         who = format!("{who} → {target}");
@@ -83,9 +84,15 @@ mod tests {
         for odd in ["null", "1", "[]", "{}", r#"{"target":{},"actor":5,"published":"é"}"#] {
             assert_eq!(line(odd).lines().count(), 1, "{odd}");
         }
-        assert!(
-            !line(r#"{"actor":{"displayName":"a\u001b[2Jb\nc\u202e"},"eventType":"x\u001b[2Jy\nz"}"#)
-                .contains(['\u{1b}', '\u{202e}'])
+        let hostile = line(
+            r#"{"actor":{"displayName":"a\u001b[2Jb\nc\u202e"},"eventType":"x\u009b2Jy\nz","severity":"\ud800","n":1e999,
+            "target":[{"id":"t","id":"u\u2066"}]}"#,
         );
+        assert_eq!(hostile.lines().count(), 1);
+        assert!(
+            hostile.contains(r"a\u{1b}[2Jb\nc\u{202e} → u\u{2066}") && hostile.contains(r"x\u{9b}2Jy"),
+            "{hostile}"
+        );
+        assert!(!hostile.trim_end().contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{2066}']), "{hostile:?}");
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     config::{StdoutSink, StdoutStyle},
     event::Batch,
     format::push_line,
+    telemetry::printable_json,
 };
 
 /// Standard output.
@@ -19,13 +20,15 @@ use crate::{
 pub struct Stdout {
     name: String,
     style: StdoutStyle,
+    is_terminal: bool,
     is_coloured: bool,
 }
 
 impl Stdout {
     pub(super) fn open(config: &StdoutSink) -> Self {
-        let is_coloured = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { name: config.name.clone(), style: config.style, is_coloured }
+        let is_terminal = io::stdout().is_terminal();
+        let is_coloured = is_terminal && std::env::var_os("NO_COLOR").is_none();
+        Self { name: config.name.clone(), style: config.style, is_terminal, is_coloured }
     }
 
     pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
@@ -46,7 +49,12 @@ impl Stdout {
                 StdoutStyle::Human => human::push_line(message.payload, self.is_coloured, &mut lines),
             }
         }
-        lines
+        match str::from_utf8(&lines) {
+            Ok(text) if self.is_terminal && matches!(self.style, StdoutStyle::Json) => {
+                printable_json(text).into_owned().into_bytes()
+            }
+            _ => lines,
+        }
     }
 
     fn failure(&self, first_undelivered: usize, source: io::Error) -> Failure {

@@ -111,3 +111,61 @@ async fn secrets_that_would_be_kept_among_the_events_are_warned_of() {
         assert_eq!(said.stdout.contains("would read the secrets"), is_warned, "{}", said.stdout);
     }
 }
+
+/// The queries are Okta's own, as it publishes them.
+#[tokio::test]
+async fn filters_that_okta_publishes_are_left_to_okta() {
+    let okta = Okta::with_backlog(10).await;
+    for filter in [
+        r#"eventType in ["system.api_token.create", "system.api_token.update"]"#,
+        r#"eventType eq "security.protected_action.attempt" and target.0.displayName eq "Reset a password""#,
+        r#"securityContext.isProxy eq "true""#,
+        r#"authenticationContext.authenticatorContext.bindingMethod eq "LOOPBACK""#,
+    ] {
+        let rest = TO_FILES.replace("poll_interval = \"200ms\"", &format!("filter = '{filter}'"));
+        let workplace = Workplace::new(&okta, &rest);
+        let said = workplace.oktabus(&["check"]).await;
+        assert_eq!(said.code, Some(0), "{filter}: {}{}", said.stdout, said.stderr);
+        assert!(!said.stdout.contains("warn"), "{}", said.stdout);
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_nothing_may_meet_is_a_warning_with_the_nearest_value() {
+    let okta = Okta::with_backlog(10).await;
+    let config = r#"
+[streams.log]
+org = "acme"
+filter = 'severity eq "warn"'
+routes = [{ sink = "files", event_types = ["user.lifecyle.*", "user.session.*"], outcomes = ["FAIL"], severities = ["warn"] }]
+[searches.failed]
+org = "acme"
+schedule = "daily at 08:00"
+event_types = ["user.session.strat"]
+outcomes = ["FAILURE"]
+routes = [{ sink = "files" }]
+[sinks.files]
+kind = "file"
+directory = "{dir}/archive"
+"#;
+    let workplace = Workplace::new(&okta, config);
+    let likes = ["`WARN`", "`user.lifecycle.*`", "`FAILURE`", "`WARN`", "`user.session.start`"];
+    for options in [&["check", "--offline"][..], &["check"]] {
+        let said = workplace.oktabus(options).await;
+        assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+        let warnings: Vec<_> = said.stdout.lines().filter(|line| line.starts_with("warn")).collect();
+        assert_eq!(warnings.len(), likes.len(), "{}", said.stdout);
+        for like in likes {
+            assert!(
+                warnings.iter().any(|line| line.contains(&format!("did you mean {like}?"))),
+                "{}",
+                said.stdout
+            );
+        }
+    }
+    // And at the start, for whoever never checks.
+    workplace.catch_up().await;
+    assert_eq!(workplace.log().matches("did you mean").count(), likes.len(), "{}", workplace.log());
+    let said = workplace.oktabus(&["search", "--outcome", "denied"]).await;
+    assert!(said.code == Some(0) && said.stderr.contains("did you mean `DENY`?"), "{}", said.stderr);
+}

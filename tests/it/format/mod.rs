@@ -1,10 +1,11 @@
 //! What the program renders, judged by programs of other people: OCSF by the compiled schemas of PyPI's
-//! `ocsf-json-schema`, ECS by the field list of npm's `@elastic/ecs`.
+//! `ocsf-json-schema`, ECS by the field list of npm's `@elastic/ecs`, and all of it by the strictest reading of JSON.
 
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+mod odd;
 mod variants;
 
 use std::{collections::BTreeMap, process::Command};
@@ -36,12 +37,17 @@ struct Verdict {
 const HOSTILE_VARIANTS: u64 = 2;
 
 async fn render(options: &[&str], events: &[Value]) -> String {
+    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+    let rendered = render_lines(options, lines).await;
+    assert_eq!(rendered.lines().count(), events.len());
+    rendered
+}
+
+async fn render_lines(options: &[&str], lines: String) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oktabus"));
     command.arg("render").args(options);
-    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
     let (is_well, rendered, complaints) = run(command, lines).await;
     assert!(is_well, "{complaints}");
-    assert_eq!(rendered.lines().count(), events.len());
     rendered
 }
 
@@ -50,6 +56,22 @@ async fn judge_ocsf(rendered: String) -> Verdict {
     let mut command = Command::new("python3");
     command.arg(program("ocsf/judge.py"));
     verdict(command, rendered).await
+}
+
+/// Whether all lines are JSON for the strictest reader, and what is wrong if not.
+async fn judge_strictly(lines: String) -> Strictness {
+    let mut command = Command::new("python3");
+    command.arg(program("strict/judge.py"));
+    let (_, printed, complaints) = run(command, lines).await;
+    serde_json::from_str(&printed).unwrap_or_else(|err| panic!("{err}: {printed}{complaints}"))
+}
+
+/// What the strictest reader says.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Strictness {
+    events: usize,
+    invalid: usize,
+    shown: Vec<Value>,
 }
 
 async fn judge_ecs(rendered: String) -> Verdict {
@@ -119,6 +141,153 @@ async fn what_is_no_event_at_all_is_kept_in_a_valid_shape() {
         assert_eq!(rendered["raw_data"], event.to_string());
     }
     judge_ecs(render(&["--format", "ecs"], &events).await).await.assert_all_valid(events.len());
+}
+
+#[tokio::test]
+async fn no_name_is_written_twice_and_nothing_is_lost_whatever_okta_sends() {
+    const EVENTS: u64 = 600;
+    let odd: Vec<_> = (0..EVENTS).map(odd::event).collect();
+    let lines: String = odd.iter().map(|odd| odd.json.clone() + "\n").collect();
+    for format in ["ocsf", "ecs"] {
+        let rendered = render_lines(&["--format", format], lines.clone()).await;
+        let verdict = judge_strictly(rendered.clone()).await;
+        assert_eq!((verdict.events, verdict.invalid), (odd.len(), 0), "{:#?}", verdict.shown);
+        for (line, odd) in rendered.lines().zip(&odd) {
+            for mark in &odd.marks {
+                // A number may be told as the text that it is.
+                let bare = mark.trim_matches('"');
+                assert!(line.contains(bare), "{format} has no {mark}\n{}\n{line}", odd.json);
+            }
+        }
+    }
+    let okta = render_lines(&["--format", "okta"], lines.clone()).await;
+    assert_eq!(okta, lines, "Okta's own form is what Okta sent");
+}
+
+#[tokio::test]
+async fn whatever_has_stopped_somebody_is_rendered_for_the_strictest_reader() {
+    let gallery: Vec<_> =
+        odd::gallery().into_iter().filter(|event| !event.contains(&"[{\"a\":".repeat(200))).collect();
+    let lines: String = gallery.iter().map(|event| event.clone() + "\n").collect();
+    for format in ["ocsf", "ecs"] {
+        let rendered = render_lines(
+            &["--format", format, "--raw-data"][..if format == "ocsf" { 3 } else { 2 }],
+            lines.clone(),
+        )
+        .await;
+        assert_eq!(
+            judge_strictly(rendered).await,
+            Strictness { events: gallery.len(), invalid: 0, shown: Vec::new() }
+        );
+    }
+    let verdict = judge_strictly("{\"a\":{\"b\":1,\"b\":1}}\n\"\\ud800\"\n1e999\n{}\n".to_owned()).await;
+    assert_eq!((verdict.events, verdict.invalid), (4, 3), "the judge refuses what is wrong");
+}
+
+/// A stream into three formats, one of them redacted and one filtered, with everything that has ever stopped somebody in
+/// one page.
+#[tokio::test]
+async fn no_event_stops_a_stream_whatever_is_in_it() {
+    let okta = Okta::with_backlog(0).await;
+    let gallery: Vec<_> = odd::gallery().into_iter().filter(|event| event.starts_with('{')).collect();
+    okta.add(&gallery.iter().map(|event| event.clone() + "\n").collect::<String>()).await;
+    okta.add("{\"uuid\":\"last\",\"eventType\":\"user.session.start\",\"actor\":{\"id\":\"00u\"}}\n").await;
+    let config = r#"
+[streams.log]
+org = "acme"
+start = "-1h"
+routes = [
+  { sink = "okta" }, { sink = "ocsf", format = "ocsf", redact = { presets = { personal = "mask" } } },
+  { sink = "ecs", format = "ecs" }, { sink = "some", event_types = ["user.session.*"] },
+  { sink = "terminal" },
+]
+[sinks.okta]
+kind = "file"
+directory = "{dir}/okta"
+[sinks.ocsf]
+kind = "file"
+directory = "{dir}/ocsf"
+[sinks.ecs]
+kind = "file"
+directory = "{dir}/ecs"
+[sinks.some]
+kind = "file"
+directory = "{dir}/some"
+[sinks.terminal]
+kind = "stdout"
+style = "human"
+"#;
+    let workplace = Workplace::new(&okta, config);
+    workplace.catch_up().await;
+    let delivered = workplace.lines("okta");
+    assert_eq!(delivered, okta.events().await);
+    assert_eq!(delivered.len(), gallery.len() + 1);
+    for folder in ["ocsf", "ecs"] {
+        let lines = workplace.lines(folder);
+        assert_eq!(lines.len(), delivered.len(), "{folder}");
+        assert_eq!(lines.iter().filter(|line| line.contains("\"last")).count(), 1, "{folder}");
+    }
+    let some = workplace.lines("some");
+    assert!(some.len() > 10 && some.len() < delivered.len() && some[some.len() - 1].contains("last"));
+    let shown = std::fs::read_to_string(workplace.path("stdout")).unwrap();
+    assert_eq!(shown.lines().count(), delivered.len());
+    assert!(!shown.contains(|c: char| c != '\n' && c.is_control() || c == '\u{202e}'));
+}
+
+/// The same by way of buses, where what an event says becomes subjects, keys and headers. What a bus cannot carry is among
+/// the dead letters, and what comes after it is not stopped.
+#[cfg(all(feature = "kafka", feature = "nats"))]
+#[tokio::test]
+async fn no_event_stops_a_route_to_a_bus_whatever_is_in_it() {
+    use crate::support::{kafka::Broker, nats::NatsServer};
+
+    let okta = Okta::with_backlog(0).await;
+    let gallery: Vec<_> = odd::gallery().into_iter().filter(|event| event.starts_with('{')).collect();
+    okta.add(&gallery.iter().map(|event| event.clone() + "\n").collect::<String>()).await;
+    okta.add("{\"uuid\":\"last\",\"eventType\":\"user.session.start\",\"actor\":{\"id\":\"00u\"}}\n").await;
+    let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
+    let topic = "okta.format.odd";
+    broker.create_topic(topic, 1, &[]).await;
+    let config = format!(
+        r#"
+[streams.log]
+org = "acme"
+start = "-1h"
+routes = [{{ sink = "kafka", format = "ocsf" }}, {{ sink = "nats", format = "ecs" }}]
+{}
+{}
+[sinks.kafka]
+kind = "kafka"
+topic = "{topic}"
+key = "{{user}}{{session}}{{outcome}}{{transaction}}"
+[sinks.nats]
+kind = "nats"
+stream = "ODD"
+subject = "okta.{{org}}.{{format}}.{{actor}}.{{outcome}}.{{event_type}}"
+create = {{}}
+"#,
+        broker.section(),
+        nats.section()
+    );
+    let workplace = Workplace::new(&okta, &config);
+    workplace.catch_up().await;
+    let letters = std::fs::read_dir(workplace.path("state/dead-letters")).map(|files| {
+        let text =
+            files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect::<String>();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    });
+    let letters = letters.unwrap_or_default();
+    let letters_of = |route: &str| {
+        letters.iter().filter(|letter| letter.contains(&format!("\"route\":\"log/{route}\""))).count()
+    };
+    let records = broker.records(topic).await;
+    let messages = nats.stored("ODD").await;
+    let expected = gallery.len() + 1;
+    assert_eq!(records.len() + letters_of("kafka"), expected);
+    assert_eq!(messages.len() + letters_of("nats"), expected);
+    let last = |payload: &[u8]| String::from_utf8_lossy(payload).contains("\"last\"");
+    assert!(last(&records.last().unwrap().value) && last(&messages.last().unwrap().payload));
+    assert!(letters.iter().all(|letter| letter.len() > 100_000), "{letters:?}");
 }
 
 #[tokio::test]

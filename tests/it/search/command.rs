@@ -132,7 +132,7 @@ async fn what_is_looked_for_may_be_said_in_many_ways() {
 #[tokio::test]
 async fn csv_is_read_by_others_and_a_table_by_people() {
     let (okta, workplace) = prepared(500).await;
-    let odd = r#"{"uuid":"odd","published":"2026-11-01T00:00:00.000Z","eventType":"a,b","displayMessage":"he said \"no\",\n\u001b[2Jleft","actor":{"alternateId":"=cmd"}}"#;
+    let odd = r#"{"uuid":"odd","published":"2026-11-01T00:00:00.000Z","eventType":"a,b","displayMessage":"he said \"no\",\n\u001b[2Jleft","actor":{"alternateId":"=cmd"},"target":[{"id":"\u202egpj.exe"}]}"#;
     let odd = odd.replace(
         "2026-11-01T00:00:00.000Z",
         &(jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1)).to_string(),
@@ -159,13 +159,19 @@ async fn csv_is_read_by_others_and_a_table_by_people() {
             ("message", "/displayMessage"),
         ] {
             let said = event.pointer(path).and_then(Value::as_str).unwrap_or_default();
-            assert_eq!(row[column], said, "{column} of {event}");
+            // What a terminal would obey is shown.
+            let shown = said.replace('\u{1b}', r"\u{1b}");
+            assert_eq!(row[column], shown, "{column} of {event}");
+        }
+        if row["uuid"] == "odd" {
+            assert_eq!(row["actor"], "'=cmd", "no cell is a formula");
         }
     }
+    assert!(!said.stdout.contains('\u{1b}'));
     let table = search(&workplace, &["--since", "-30d", "--output", "table"]).await;
     assert!(table.stdout.starts_with("TIME"), "{}", table.stdout);
     assert_eq!(table.stdout.lines().count(), rows.len() + 1);
-    assert!(!table.stdout.contains('\u{1b}'));
+    assert!(!table.stdout.contains(['\u{1b}', '\u{202e}']) && table.stdout.contains(r"\u{202e}gpj.exe"));
     let none = search(&workplace, &["--since", "-30d", "--actor", "nobody", "--output", "csv"]).await;
     assert_eq!(none.stdout.lines().count(), 1, "the header stands above nothing, too");
 }

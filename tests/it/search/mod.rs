@@ -3,6 +3,7 @@
 mod batches;
 mod command;
 mod kill;
+mod sharing;
 mod windows;
 
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
