@@ -168,7 +168,7 @@ fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Pro
     });
 
     let (mut orgs, streams, searches) = (orgs.values, streams.values, searches.values);
-    let (commands, sinks) = (commands.values, sinks.values);
+    let (commands, buses, sinks) = (commands.values, buses.values, sinks.values);
     for commands in commands.values() {
         if let Some(org) = orgs.get_mut(&commands.org) {
             org.scopes.extend(commands.scopes());

@@ -213,6 +213,8 @@ impl Sink {
             #[cfg(feature = "nats")]
             Self::Nats(_) => false,
             Self::File(_) | Self::Stdout(_) => false,
+            #[cfg(test)]
+            Self::Scripted(_) => false,
         }
     }
 

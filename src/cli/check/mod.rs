@@ -15,7 +15,7 @@ use crate::{
     config::{Auth, BusConfig, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
     okta::{Client, OktaError, Priority, logs},
     sink::Sink,
-    telemetry::{chain, printable_lines},
+    telemetry::chain,
 };
 
 /// The window that a search is tried with: whether Okta takes it is all that counts.
