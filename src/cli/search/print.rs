@@ -52,8 +52,8 @@ impl Printer<io::BufWriter<io::Stdout>> {
 impl<W: Write> Printer<W> {
     fn write_header(&mut self) -> io::Result<()> {
         match self.style {
-            Style::Table => write_row(&mut self.out, TABLE.map(|(name, _)| name.into())),
-            Style::Csv => write_csv(&mut self.out, COLUMNS.map(Cow::Borrowed)),
+            Style::Table => write_row(&mut self.out, &TABLE.map(|(name, _)| name.into())),
+            Style::Csv => write_csv(&mut self.out, &COLUMNS.map(Cow::Borrowed)),
             Style::Json(_) => Ok(()),
         }
     }
