@@ -249,8 +249,11 @@ mod tests {
         assert!(matches!(lines.read_line(), Err(SecretError::Malformed(_))));
         let missing = Secret::File(directory.path().join("nowhere"));
         assert!(matches!(missing.read(), Err(SecretError::Unreadable { .. })));
-        let folder = Secret::File(std::env::temp_dir()).read().unwrap_err().to_string();
-        assert!(folder.contains("is not a file") && !folder.contains("chmod"), "{folder}");
+        let folder = chain(&Secret::File(std::env::temp_dir()).read().unwrap_err());
+        assert!(
+            folder.contains("it is a directory, and not a file") && !folder.contains("chmod"),
+            "{folder}"
+        );
         let unset = Secret::Environment("OKTABUS_NO_SUCH_VARIABLE".to_owned());
         assert!(matches!(unset.read(), Err(SecretError::NotSet(_))));
     }

@@ -350,8 +350,12 @@ mod tests {
 
     #[test]
     fn what_stands_in_an_event_never_refuses_the_page() {
+        let half = parse(r#"[{"uuid":"\ud800","severity":"WARN"}]"#);
+        assert_eq!(
+            (half.get(0).unwrap().uuid(), half.get(0).unwrap().severity()),
+            (Some("\\ud800"), Some("WARN"))
+        );
         for event in [
-            r#"{"uuid":"\ud800","severity":"WARN"}"#,
             r#"{"\udc00":1,"severity":"WARN"}"#,
             r#"{"uuid":1e999,"outcome":-1e999,"actor":[1e999],"severity":"WARN"}"#,
             r#"{"actor":{"id":"\ud800\ud800","type":1e999},"target":[{"type":"User","id":1e999}],"severity":"WARN"}"#,
