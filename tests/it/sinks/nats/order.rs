@@ -115,7 +115,7 @@ async fn a_full_stream_that_gets_room_again_has_all_in_order() {
         let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
         // The large ones are refused first, and the small ones behind them would still fit.
         let event =
-            |number: usize| event_with_padding(number, if number.is_multiple_of(5) { 3_000 } else { 0 });
+            |number: usize| event_with_padding(number, if number.is_multiple_of(5) { 30_000 } else { 0 });
         let batches: Vec<_> =
             (0..4).map(|index| batch_of(index, (index as usize * 100..).take(100).map(event))).collect();
         let make_room = async {
@@ -123,7 +123,7 @@ async fn a_full_stream_that_gets_room_again_has_all_in_order() {
             for doublings in 1..8 {
                 let full = async || {
                     let stream = jetstream.get_stream(STREAM).await.ok()?;
-                    (stream.cached_info().state.bytes > (48 << 10) << (doublings - 1)).then_some(())
+                    (stream.cached_info().state.bytes > (32 << 10) << (doublings - 1)).then_some(())
                 };
                 eventually("the stream to fill", full).await;
                 jetstream.update_stream(limited((64 << 10) << doublings)).await.unwrap();
