@@ -50,8 +50,8 @@ impl Printer<io::BufWriter<io::Stdout>> {
 impl<W: Write> Printer<W> {
     fn write_header(&mut self) -> io::Result<()> {
         match self.style {
-            Style::Table => write_row(&mut self.out, TABLE.map(|(name, _)| name.into())),
-            Style::Csv => write_csv(&mut self.out, COLUMNS.map(Cow::Borrowed)),
+            Style::Table => write_row(&mut self.out, &TABLE.map(|(name, _)| name.into())),
+            Style::Csv => write_csv(&mut self.out, &COLUMNS.map(Cow::Borrowed)),
             Style::Json(_) => Ok(()),
         }
     }
@@ -66,7 +66,7 @@ impl<W: Write> Printer<W> {
                     _ => self.out.write_all(&line),
                 }
             }
-            Style::Csv => write_csv(&mut self.out, Row::new(&event.raw()).cells()),
+            Style::Csv => write_csv(&mut self.out, &Row::new(&event.raw()).cells()),
             Style::Table => {
                 let raw = event.raw();
                 let row = Row::new(&raw);
@@ -78,7 +78,7 @@ impl<W: Write> Printer<W> {
                     row.address(),
                     row.target(),
                 ];
-                write_row(&mut self.out, cells)
+                write_row(&mut self.out, &cells)
             }
         }
     }
@@ -98,7 +98,7 @@ impl<W: Write + Send + 'static> Take for Printer<W> {
     }
 }
 
-fn write_row(out: &mut impl Write, cells: [Cow<'_, str>; TABLE.len()]) -> io::Result<()> {
+fn write_row(out: &mut impl Write, cells: &[Cow<'_, str>; TABLE.len()]) -> io::Result<()> {
     let mut line = String::new();
     for (cell, (_, width)) in cells.iter().zip(TABLE) {
         line.push_str(&format!("{:width$}  ", for_terminal(cell)));
@@ -106,7 +106,7 @@ fn write_row(out: &mut impl Write, cells: [Cow<'_, str>; TABLE.len()]) -> io::Re
     writeln!(out, "{}", line.trim_end())
 }
 
-fn write_csv(out: &mut impl Write, cells: [Cow<'_, str>; COLUMNS.len()]) -> io::Result<()> {
+fn write_csv(out: &mut impl Write, cells: &[Cow<'_, str>; COLUMNS.len()]) -> io::Result<()> {
     let mut line = csv::Writer::from_writer(out);
     line.write_record(cells.iter().map(|cell| for_spreadsheet(cell).into_owned()))?;
     line.flush()
