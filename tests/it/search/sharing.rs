@@ -29,13 +29,15 @@ fn to_two(start: &str, keys: &str, routes: &[&str]) -> String {
     )
 }
 
-/// Keeps the sink `b` from working: what should be its folder is a file.
-fn block(workplace: &Workplace) {
-    fs::write(workplace.path("b"), "").unwrap();
+/// Keeps a sink from working: what should be its folder is a file.
+fn block(workplace: &Workplace, folder: &str) {
+    let _ = fs::rename(workplace.path(folder), workplace.path("away"));
+    fs::write(workplace.path(folder), "").unwrap();
 }
 
-fn unblock(workplace: &Workplace) {
-    fs::remove_file(workplace.path("b")).unwrap();
+fn unblock(workplace: &Workplace, folder: &str) {
+    fs::remove_file(workplace.path(folder)).unwrap();
+    let _ = fs::rename(workplace.path("away"), workplace.path(folder));
 }
 
 fn start(workplace: &Workplace, clock: &Clock, seconds_ahead: i64) -> Daemon {
@@ -73,9 +75,9 @@ async fn has_run(workplace: &Workplace, route: &str, runs: usize) {
     .await;
 }
 
-/// Waits until the route `b` says that its sink does not work.
-async fn is_blocked(workplace: &Workplace) {
-    workplace.route("s/b", |route| route.sink_trouble.is_some()).await;
+/// Waits until a route says that its sink does not work: it has its window by then.
+async fn is_blocked(workplace: &Workplace, route: &str) {
+    workplace.route(route, |route| route.sink_trouble.is_some()).await;
 }
 
 /// Each route has exactly what was published in the windows that it ran, which meet.
@@ -125,15 +127,23 @@ async fn a_route_that_fell_behind_over_restarts_catches_up_with_its_own_windows(
     let workplace = Workplace::new(&okta, &to_two("-6d", "", &["a", "b"]));
     let clock = Clock::new(&workplace);
     catch_up(&workplace, &clock, -5 * HOUR).await;
-    block(&workplace);
+    block(&workplace, "b");
     for (hours, runs) in [(-4, 1), (-3, 2)] {
         let daemon = start(&workplace, &clock, hours * HOUR);
         has_run(&workplace, "s/a", runs).await;
-        is_blocked(&workplace).await;
+        is_blocked(&workplace, "s/b").await;
         daemon.kill().await;
     }
-    unblock(&workplace);
-    catch_up(&workplace, &clock, 0).await;
+    unblock(&workplace, "b");
+    // `a` is at work with its window of the last slot when `b` comes to that slot.
+    block(&workplace, "a");
+    let daemon = start(&workplace, &clock, 0);
+    is_blocked(&workplace, "s/a").await;
+    has_run(&workplace, "s/b", 2).await;
+    unblock(&workplace, "a");
+    has_run(&workplace, "s/a", 3).await;
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
     let ran = windows(&workplace);
     assert_eq!((ran["s/a"].len(), ran["s/b"].len()), (3, 2), "{ran:?}");
     assert_each_has_its_own(&workplace, &okta, &["a", "b"]).await;
@@ -147,19 +157,22 @@ async fn a_route_that_skips_slots_while_it_works_covers_them_with_its_next_windo
     let workplace = Workplace::new(&okta, &to_two("-6d", "overlap = \"skip\"", &["a", "b"]));
     let clock = Clock::new(&workplace);
     catch_up(&workplace, &clock, -4 * HOUR).await;
-    block(&workplace);
+    block(&workplace, "b");
     let daemon = start(&workplace, &clock, -4 * HOUR);
     eventually("the daemon to run", async || workplace.get("/status").await.ok()).await;
     for (hours, runs) in [(-3, 1), (-2, 2)] {
         clock.put(hours * HOUR);
         has_run(&workplace, "s/a", runs).await;
-        is_blocked(&workplace).await;
+        is_blocked(&workplace, "s/b").await;
     }
-    unblock(&workplace);
+    unblock(&workplace, "b");
     has_run(&workplace, "s/b", 1).await;
+    block(&workplace, "a");
     clock.put(-HOUR);
-    has_run(&workplace, "s/a", 3).await;
+    is_blocked(&workplace, "s/a").await;
     has_run(&workplace, "s/b", 2).await;
+    unblock(&workplace, "a");
+    has_run(&workplace, "s/a", 3).await;
     daemon.terminate().await;
     assert!(daemon.ended().await.success());
     let ran = windows(&workplace);
@@ -174,10 +187,10 @@ async fn what_came_late_for_one_route_is_not_taken_for_found_by_the_other() {
     let workplace = Workplace::new(&okta, &to_two("-6d", keys, &["a", "b"]));
     let clock = Clock::new(&workplace);
     catch_up(&workplace, &clock, -4 * HOUR).await;
-    block(&workplace);
+    block(&workplace, "b");
     let daemon = start(&workplace, &clock, -2 * HOUR);
     has_run(&workplace, "s/a", 2).await;
-    is_blocked(&workplace).await;
+    is_blocked(&workplace, "s/b").await;
     daemon.kill().await;
     // Published in the second window, which `a` has read and `b` has not.
     let published = last_slot() - SETTLE - jiff::SignedDuration::from_mins(2 * 60 + 5);
@@ -185,7 +198,8 @@ async fn what_came_late_for_one_route_is_not_taken_for_found_by_the_other() {
         "{{\"uuid\":\"late\",\"published\":\"{published}\",\"eventType\":\"user.session.start\"}}\n"
     ))
     .await;
-    unblock(&workplace);
+    unblock(&workplace, "b");
+    catch_up(&workplace, &clock, -2 * HOUR).await;
     catch_up(&workplace, &clock, 0).await;
     let all = published_before(&okta, last_slot() - SETTLE).await;
     for folder in ["a", "b"] {
