@@ -367,15 +367,13 @@ mod tests {
 
     #[test]
     fn what_was_delivered_of_another_reading_does_not_count() {
-        let plan = plan("0 * * * *", "UTC");
-        let up = at("2026-01-01T10:30:00Z");
+        let (plan, up) = (plan("0 * * * *", "UTC"), at("2026-01-01T10:30:00Z"));
         let progress = plan.first(up);
         let Next::Begin(run) = plan.next(&progress, at("2026-01-01T11:00:00Z"), up) else { panic!() };
         let [first, second] = [ReadingId::new(), ReadingId::new()];
         let progress = progress.begun(run).reading(first).delivered(7);
-        let delivered = |progress: &Progress| progress.run.unwrap().delivered;
-        assert_eq!(delivered(&progress.reading(first)), 7);
-        assert_eq!(delivered(&progress.reading(second)), 0);
+        let delivered = [first, second].map(|reading| progress.reading(reading).run.unwrap().delivered);
+        assert_eq!(delivered, [7, 0]);
     }
 
     #[test]
