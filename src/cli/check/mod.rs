@@ -260,7 +260,7 @@ fn render(rows: &[Row]) -> String {
         Verdict::Bad => ("FAIL", AnsiColor::Red),
     });
     let cells =
-        |(row, (word, _)): (&Row, (&str, _))| vec![word.to_owned(), row.what.clone(), row.text.clone()];
+        |(row, (word, _)): (&Row, (&str, _))| vec![format!("{word:4}"), row.what.clone(), row.text.clone()];
     let plain = table(&rows.iter().zip(verdicts.clone()).map(cells).collect::<Vec<_>>());
     // A row is one line. Colours come last: what is in the cells must not bring any.
     let coloured = plain.lines().zip(verdicts).map(|(line, (word, colour))| {

@@ -39,7 +39,10 @@ fn nats_cases() -> impl Iterator<Item = (String, &'static str)> {
     [
         (bus(far, token), "`allow_plaintext_credentials = true`"),
         (bus("ws://nats-1", token), "write `wss://nats-1/`"),
-        (bus("nats://me:secret@nats-1", ""), "buses.n.servers: who we are belongs in `auth`"),
+        (
+            bus("nats://me:secret@nats-1", ""),
+            "buses.n.servers: `nats://***@nats-1` has a user or a secret in the address",
+        ),
         (bus("http://nats-1", ""), "NATS has no scheme `http`"),
         (bus(near, "tls = { required = false }"), "buses.n.tls.required: a `tls` table makes TLS required"),
         (bus(near, "jetstream = { domain = \"a\", api_prefix = \"b\" }"), "exclude each other"),

@@ -39,12 +39,14 @@ async fn an_org_is_reached_through_a_socks_proxy_that_demands_a_password() {
     let _front = TlsFront::start(front_port, behind, &certificates).await;
     let proxy = SocksProxy::start(proxy_port, ORG, front_port).await;
     let http = format!(
-        "http = {{ ca_file = \"{}\", proxy = \"socks5h://{USER}:{PASSWORD}@127.0.0.1:{proxy_port}\" }}",
+        "http = {{ ca_file = \"{}\", proxy = \"socks5h://127.0.0.1:{proxy_port}\", proxy_user = \"{USER}\", \
+         proxy_password_file = \"{{dir}}/proxy-password\" }}",
         certificates.authority().display()
     );
     let org =
         format!("[orgs.acme]\ndomain = \"{ORG}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\n{http}\n");
     let workplace = Workplace::with_orgs(&format!("{org}{TO_FILES}"));
+    workplace.write_secret("proxy-password", PASSWORD);
     workplace.catch_up().await;
     assert_eq!(workplace.uuids("archive"), okta.uuids().await);
     assert!(proxy.connections() > 0);

@@ -188,7 +188,7 @@ async fn what_cannot_be_redacted_as_told_is_refused() {
             "redact.key: cannot read the secret file",
         ),
         (r#"mask = ["a..b"]"#, "is not the path of a field"),
-        (r#"presets = { privat = "drop" }"#, "there are personal, sensitive"),
+        (r#"presets = { privat = "drop" }"#, "there are `personal`, `sensitive`"),
     ] {
         let workplace = workplace(&okta, &to_files(redact));
         let said = workplace.oktabus(&["check", "--offline"]).await;

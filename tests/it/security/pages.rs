@@ -113,7 +113,7 @@ async fn idlers_and_slow_readers_keep_nobody_out() {
     workplace.route("log/files", |route| route.delivered == 10).await;
     let mut idlers = Vec::new();
     for number in 0..CLIENTS {
-        let mut idler = TcpStream::connect(workplace.admin_address()).await.unwrap();
+        let mut idler = TcpStream::connect(workplace.admin()).await.unwrap();
         if number % 2 == 0 {
             // Asks, and does not read.
             idler.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();

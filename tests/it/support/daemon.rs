@@ -200,11 +200,6 @@ impl Workplace {
         value.parse().ok()
     }
 
-    /// Where the admin pages are served.
-    pub(crate) fn admin_address(&self) -> &str {
-        &self.admin
-    }
-
     /// The address of an admin page.
     pub(crate) fn page_url(&self, page: &str) -> String {
         format!("http://{}{page}", self.admin)
