@@ -1,20 +1,22 @@
 //! What the journal says of a command, and how that may change. Pure: the engine reads and writes the entries.
 //!
 //! received → started, once for each attempt → ended with an outcome → told, once for each copy of the command. An ended
-//! command never begins again, and its outcome never changes. There is no secret in an entry.
+//! command never begins again, and its outcome never changes. A started one has a baseline before anything is sent for it.
+//! There is no secret in an entry.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Brought, Outcome, OutcomeError, Subjects};
+use super::{Brought, Outcome, OutcomeError, Subjects, execute::Baseline};
 use crate::{invariant::Invariant, state::ENTRY_MAX_BYTES};
 
 /// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
 const OUTCOME_MAX_BYTES: usize = ENTRY_MAX_BYTES - (4 << 10);
-/// The most bytes of subjects that are kept. Those of a command about one user, which alone are needed again, are far
-/// smaller.
-const SUBJECTS_MAX_BYTES: usize = 1_500;
+/// The most bytes of subjects that a command may have: what was judged must be in the journal before something is sent.
+const SUBJECTS_MAX_BYTES: usize = 8 << 10;
+/// The most bytes of subjects that are kept beside an outcome.
+const ENDED_SUBJECTS_MAX_BYTES: usize = 1_500;
 /// The most bytes of a member of a large result that is kept.
 const MEMBER_MAX_BYTES: usize = 256;
 /// The most characters of a text that is kept of a large outcome.
@@ -33,9 +35,12 @@ pub struct Record {
     pub signed_by: Option<String>,
     /// When it was received first.
     pub received_at: Timestamp,
-    /// Whom and what it was about when it was begun first: a user who is gone since then was there once. Not kept if they
-    /// are many.
+    /// Whom and what it was about when it was begun first: a user who is gone since then was there once. Not kept beside an
+    /// outcome if they are many.
     pub subjects: Option<Subjects>,
+    /// How it was at Okta before anything was sent for it; none if nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
     /// How far it is.
     pub stage: Stage,
 }
@@ -110,6 +115,7 @@ impl Record {
             signed_by: None,
             received_at: now,
             subjects: None,
+            baseline: None,
             stage: Stage::Received,
         }
     }
@@ -133,11 +139,15 @@ impl Record {
         }
     }
 
+    /// Whether the journal has room for `subjects`.
+    pub fn has_room_for(subjects: &Subjects) -> bool {
+        bytes(subjects) <= SUBJECTS_MAX_BYTES
+    }
+
     /// The same, about `subjects`.
     #[must_use]
     pub fn about(self, subjects: &Subjects) -> Self {
-        let is_small = serde_json::to_vec(subjects).is_ok_and(|bytes| bytes.len() <= SUBJECTS_MAX_BYTES);
-        Self { subjects: is_small.then(|| subjects.clone()), ..self }
+        Self { subjects: Self::has_room_for(subjects).then(|| subjects.clone()), ..self }
     }
 
     /// The record of the next attempt, with when the first was begun. None once it has ended.
@@ -153,13 +163,21 @@ impl Record {
         Some((Self { stage: Stage::Started { attempt, begun_at }, ..self.clone() }, begun_at))
     }
 
+    /// The same, with something about to be sent.
+    #[must_use]
+    pub fn sending(self, baseline: &Baseline) -> Self {
+        Self { baseline: Some(baseline.clone()), ..self }
+    }
+
     /// The record with this outcome, which must hold no secret. None if it has one already.
     pub fn ended(&self, outcome: &Outcome) -> Option<Self> {
         if !Invariant::OneOutcome.check(!matches!(self.stage, Stage::Ended { .. })) {
             return None;
         }
         let outcome = Box::new(cut_down(outcome));
-        Some(Self { stage: Stage::Ended { outcome, answers: 0 }, ..self.clone() })
+        let subjects = self.subjects.clone().filter(|subjects| bytes(subjects) <= ENDED_SUBJECTS_MAX_BYTES);
+        let stage = Stage::Ended { outcome, answers: 0 };
+        Some(Self { stage, subjects, baseline: None, ..self.clone() })
     }
 
     /// The record after one more answer. None before there is an outcome to tell.
@@ -191,14 +209,14 @@ impl Durable {
 
 /// `outcome` as the journal keeps it: whole, or with the small parts of its result and a mark.
 fn cut_down(outcome: &Outcome) -> Outcome {
-    if size(outcome) <= OUTCOME_MAX_BYTES {
+    if bytes(outcome) <= OUTCOME_MAX_BYTES {
         return outcome.clone();
     }
     let mut cut = Outcome { result: small_part(&outcome.result), ..outcome.clone() };
-    if size(&cut) > OUTCOME_MAX_BYTES {
+    if bytes(&cut) > OUTCOME_MAX_BYTES {
         cut.result = json!({ TRUNCATED: true }).into();
     }
-    if size(&cut) > OUTCOME_MAX_BYTES {
+    if bytes(&cut) > OUTCOME_MAX_BYTES {
         cut.before = None;
         cut.after = None;
         cut.error = cut.error.map(|error| OutcomeError {
@@ -222,8 +240,8 @@ fn shortened(text: &str) -> String {
     text.chars().take(TEXT_MAX_CHARS).collect()
 }
 
-fn size(outcome: &Outcome) -> usize {
-    serde_json::to_vec(outcome).map_or(usize::MAX, |bytes| bytes.len())
+fn bytes(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |bytes| bytes.len())
 }
 
 #[cfg(test)]

@@ -56,6 +56,21 @@ impl Store {
         self.change(&change, |batch| batch.insert(received_key(entry.received_at, id), &[]))
     }
 
+    /// Writes an entry and a note in one commit.
+    pub(super) fn record_with_note(
+        &self,
+        (id, expected, entry): (&str, u64, &Entry),
+        note: &Change<'_>,
+    ) -> Result<u64, StateError> {
+        require_length("the id of a command", id.len(), ID_MAX_BYTES)?;
+        require_length(id, entry.content.len(), ENTRY_MAX_BYTES)?;
+        let payload = encode(id, entry)?;
+        let change = Change { what: id, key: entry_key(id), expected, payload: &payload };
+        let received = received_key(entry.received_at, id);
+        self.change_both([&change, note], |batch| batch.insert(received, &[]))?;
+        Ok(expected + 1)
+    }
+
     /// What is durable of command `id`.
     pub(super) fn entry(&self, id: &str) -> Result<Option<StoredEntry>, StateError> {
         let _ready = self.ready()?;

@@ -91,6 +91,26 @@ impl State {
         .await
     }
 
+    /// Writes the entry of a command as [`Self::record`] does, and the note `(name, expected, content)` as
+    /// [`Self::keep_note`] does, in one commit. Gives both next generations.
+    pub async fn record_with_note(
+        &self,
+        id: &str,
+        expected: u64,
+        entry: Entry,
+        note: (String, u64, String),
+    ) -> Result<(u64, u64), StateError> {
+        let id = id.to_owned();
+        self.run(move |store| {
+            let (name, note_expected, content) = note;
+            let change = note::note_change(&name, note_expected, &content)?;
+            let generation = store.record_with_note((&id, expected, &entry), &change)?;
+            store.keep_witness();
+            Ok((generation, note_expected + 1))
+        })
+        .await
+    }
+
     /// What is durable of the command `id`.
     pub async fn entry(&self, id: &str) -> Result<Option<StoredEntry>, StateError> {
         let id = id.to_owned();

@@ -31,10 +31,7 @@ pub struct StoredNote {
 impl Store {
     /// Writes the note `name`, which is at generation `expected`, and gives its next generation.
     pub(super) fn keep_note(&self, name: &str, expected: u64, content: &str) -> Result<u64, StateError> {
-        require_length("the name of a note", name.len(), NAME_MAX_BYTES)?;
-        require_length(name, content.len(), NOTE_MAX_BYTES)?;
-        let change = Change { what: name, key: note_key(name), expected, payload: content.as_bytes() };
-        self.change(&change, |_| {})
+        self.change(&note_change(name, expected, content)?, |_| {})
     }
 
     /// What the note `name` says.
@@ -69,6 +66,17 @@ impl Store {
         }
         self.write(batch)
     }
+}
+
+/// The change that gives the note `name`, which is at generation `expected`, this content.
+pub(super) fn note_change<'a>(
+    name: &'a str,
+    expected: u64,
+    content: &'a str,
+) -> Result<Change<'a>, StateError> {
+    require_length("the name of a note", name.len(), NAME_MAX_BYTES)?;
+    require_length(name, content.len(), NOTE_MAX_BYTES)?;
+    Ok(Change { what: name, key: note_key(name), expected, payload: content.as_bytes() })
 }
 
 /// All notes that can still be read in a store that is otherwise not trusted.

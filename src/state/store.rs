@@ -118,6 +118,37 @@ impl Store {
         Ok(next)
     }
 
+    /// Sets two records to their next generations, both or neither, together with what `more` adds to the batch. May be
+    /// repeated after a failure, as [`Self::change`].
+    pub(super) fn change_both(
+        &self,
+        changes: [&Change<'_>; 2],
+        more: impl FnOnce(&mut Batch),
+    ) -> Result<(), StateError> {
+        disk::require_room(&self.places.directory)?;
+        let applied = {
+            let ready = self.ready()?;
+            let mut batch = Batch::default();
+            let mut is_there = true;
+            for change in changes {
+                let record = record::encode(change.expected + 1, change.payload);
+                let stored = self.engine.get(&change.key)?;
+                if stored.as_ref() != Some(&record) {
+                    is_there = false;
+                    change.require_expected(stored.as_deref())?;
+                }
+                batch.insert(change.key.clone(), record);
+            }
+            if is_there {
+                self.applied_now(&ready)
+            } else {
+                more(&mut batch);
+                self.apply(batch, &ready)?
+            }
+        };
+        self.make_durable(applied)
+    }
+
     /// Removes or adds what needs no comparing, and returns when that is on the disk.
     pub(super) fn write(&self, batch: Batch) -> Result<(), StateError> {
         disk::require_room(&self.places.directory)?;

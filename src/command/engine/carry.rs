@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EngineError, Office,
+    consent::{Consent, Denial},
     job::{Found, Job, Origin, Verdict},
     ledger::Kept,
     outgoing::Told,
@@ -15,11 +16,12 @@ use super::{
 };
 use crate::{
     command::{
-        Failed, Outcome, OutcomeError, Performed, Request, Status, Subjects, Way,
+        Effect, Failed, Outcome, OutcomeError, Performed, Request, Status, Subjects, Way,
         audit::{AuditRecord, Decision},
         execute::{Attempt, Resolved},
         journal::{Record, Stage},
         message::Timing,
+        policy::too_many_names,
     },
     stream::Backoff,
 };
@@ -55,9 +57,9 @@ impl Office {
             return Ok(Carried::EndedBefore(kept));
         }
         let now = Timestamp::now();
-        let was_begun = matches!(kept.record.stage, Stage::Started { .. });
-        // What was begun may have been done: only Okta can tell, whatever the time is.
-        if !was_begun {
+        // What may have been sent may have been done: only Okta can tell, whatever the time and the policy are.
+        let may_have_sent = kept.record.baseline.is_some();
+        if !may_have_sent {
             match job.command.timing(now) {
                 Timing::Due => {}
                 Timing::Expired => {
@@ -69,7 +71,7 @@ impl Office {
                 }
             }
         }
-        if !was_begun && let Err(refusal) = self.gate.policy.admit(&job.command) {
+        if !may_have_sent && let Err(refusal) = self.gate.policy.admit(&job.command) {
             return self.end(job, kept, Status::Refused, refusal).await;
         }
         let Some(subjected) = stop.run_until_cancelled(self.subjects(job, &kept.record)).await else {
@@ -82,13 +84,6 @@ impl Office {
                 return self.end(job, kept, Status::Expired, verdicts::expired(&job.command)).await;
             }
         };
-        if !was_begun {
-            let judged = self.gate.judge(&job.command, &resolved.subjects, stop).await?;
-            let Some(judged) = judged else { return Ok(Carried::Not(Verdict::Dropped)) };
-            if let Err(refusal) = judged {
-                return self.end(job, kept, Status::Refused, refusal).await;
-            }
-        }
         self.attempts(job, kept, resolved, stop).await
     }
 
@@ -115,20 +110,57 @@ impl Office {
             if !job.origin.begin() {
                 return Ok(Carried::Not(Verdict::Dropped));
             }
-            // It may have waited for long.
-            if kept.record.attempts() == 0 && command.timing(Timestamp::now()) == Timing::Expired {
-                return self.end(job, kept, Status::Expired, verdicts::expired(command)).await;
+            // It may have waited for long, and much may have changed meanwhile.
+            if kept.record.baseline.is_none() {
+                if command.timing(Timestamp::now()) == Timing::Expired {
+                    return self.end(job, kept, Status::Expired, verdicts::expired(command)).await;
+                }
+                let Some(judged) = self.gate.judge(command, subjects, stop).await else {
+                    return Ok(Carried::Not(Verdict::Dropped));
+                };
+                if let Err(refusal) = judged {
+                    return self.end(job, kept, Status::Refused, refusal).await;
+                }
+            }
+            if !Record::has_room_for(subjects) {
+                return self.end(job, kept, Status::Refused, too_many_names()).await;
             }
             let about = kept.record.clone().about(subjects);
             let Some((begun, begun_at)) = about.begun(Timestamp::now()) else {
                 return Ok(Carried::EndedBefore(kept));
             };
             self.record_decision(job, Some(subjects), Decision::Begun, None).await;
-            kept = self.ledger.keep(&command.id, &kept, begun).await?;
-            let attempt = Attempt { number: kept.record.attempts(), begun_at, dry_run: command.dry_run };
+            // To look is counted when it begins, a change when it is sent.
+            let is_counted = command.request.action().effect() == Effect::Read && kept.record.attempts() == 0;
+            kept = if is_counted {
+                match self.gate.count(&command.request, &self.ledger, (&command.id, &kept, begun)).await? {
+                    Ok(kept) => kept,
+                    Err(refusal) => return self.end(job, kept, Status::Refused, refusal).await,
+                }
+            } else {
+                self.ledger.keep(&command.id, &kept, begun).await?
+            };
+            let baseline = kept.record.baseline.clone();
+            let number = kept.record.attempts();
+            let consent = Consent::new(self, (command, subjects), kept, stop);
+            let attempt = Attempt {
+                number,
+                begun_at,
+                dry_run: command.dry_run,
+                baseline: baseline.as_ref(),
+                admission: &consent,
+            };
             let performed =
                 self.executor.perform(&command.request, &resolved, &command.expect, attempt).await;
             drop(permit);
+            let denial;
+            (kept, denial) = consent.into_parts();
+            match denial {
+                None => {}
+                Some(Denial::Ended(status, error)) => return self.end(job, kept, status, error).await,
+                Some(Denial::Stopped) => return Ok(Carried::Not(Verdict::Dropped)),
+                Some(Denial::Engine(error)) => return Err(error),
+            }
             let failed = match performed {
                 Ok(performed) => {
                     self.status.works(Trouble::Okta);

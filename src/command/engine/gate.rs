@@ -1,5 +1,5 @@
-//! What a command must pass before anything is sent: policy, with those who are protected as Okta knows them now, and
-//! limits. Where that cannot be found out, commands wait.
+//! What a command must pass at the moment of the act: policy, with those who are protected as Okta knows them now, and
+//! limits, which are counted in the same commit as the journal's entry. Where that cannot be found out, commands wait.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EngineError, RETRY_FIRST, RETRY_MAX,
-    ledger::lasting,
+    ledger::{Kept, Ledger, lasting},
     status::{EngineStatus, Trouble},
 };
 use crate::{
     command::{
         Effect, Failed, OutcomeError, Request, Subjects,
         execute::{Code, Executor},
+        journal::Record,
         message::Command,
         policy::{Limits, Policy, Protected, changes},
     },
@@ -68,24 +69,47 @@ impl Gate {
         }
     }
 
-    /// Whether `command`, which is about `subjects`, may be begun now. None if we stop before that is known.
+    /// Whether `command`, which is about `subjects`, is allowed as things are now. None if we stop before that is known.
     pub(super) async fn judge(
         &self,
         command: &Command,
         subjects: &Subjects,
         stop: &CancellationToken,
-    ) -> Result<Option<Result<(), OutcomeError>>, EngineError> {
-        let Some(protected) = stop.run_until_cancelled(self.protected(&command.request)).await else {
-            return Ok(None);
-        };
-        if let Err(refusal) = self.policy.judge(command, subjects, &protected) {
-            return Ok(Some(Err(refusal)));
+    ) -> Option<Result<(), OutcomeError>> {
+        let protected = stop.run_until_cancelled(self.protected(&command.request)).await?;
+        Some(self.policy.judge(command, subjects, &protected))
+    }
+
+    /// Counts what `request` changes, if no limit is exceeded by it, and writes `record`, which comes after `kept`, in the
+    /// same commit: so it is counted once, whatever happens.
+    pub(super) async fn count(
+        &self,
+        request: &Request,
+        ledger: &Ledger,
+        (id, kept, record): (&str, &Kept, Record),
+    ) -> Result<Result<Kept, OutcomeError>, EngineError> {
+        let (limits, action) = (self.policy.limits(), request.action());
+        if !limits.iter().any(|limit| limit.is_about(action)) {
+            return ledger.keep(id, kept, record).await.map(Ok);
         }
-        // Nothing is changed that could be too much; but to look is to look.
-        if command.dry_run && command.request.action().effect() != Effect::Read {
-            return Ok(Some(Ok(())));
+        let mut known = self.limits.lock().await;
+        let mut next = self.known(&mut known).await?;
+        let taken = next.limits.take(limits, action, changes(request), Timestamp::now());
+        if let Err(tripped) = taken {
+            tracing::warn!(
+                commands = self.status.name(),
+                "{tripped}: nothing it is about is done until it is released"
+            );
+            self.keep(&mut known, next).await?;
+            return Ok(Err(tripped.into()));
         }
-        self.take(&command.request).await.map(Some)
+        next.limits.keep_only(limits);
+        let content = serde_json::to_string(&next.limits).map_err(|source| self.not_ours(source))?;
+        let name = self.note_name();
+        let note = (name.as_str(), next.generation, content.as_str());
+        let (kept, generation) = ledger.keep_with_note(id, kept, record, note).await?;
+        *known = Some(KeptLimits { generation, ..next });
+        Ok(Ok(kept))
     }
 
     /// Those who are protected, as fresh as `request` demands.
@@ -136,24 +160,6 @@ impl Gate {
             protected.add_group(name, &id, self.executor.members_of(&id).await?);
         }
         Ok(protected)
-    }
-
-    async fn take(&self, request: &Request) -> Result<Result<(), OutcomeError>, EngineError> {
-        let (limits, action) = (self.policy.limits(), request.action());
-        if !limits.iter().any(|limit| limit.is_about(action)) {
-            return Ok(Ok(()));
-        }
-        let mut kept = self.limits.lock().await;
-        let mut next = self.known(&mut kept).await?;
-        let taken = next.limits.take(limits, action, changes(request), Timestamp::now());
-        if let Err(tripped) = &taken {
-            tracing::warn!(
-                commands = self.status.name(),
-                "{tripped}: nothing it is about is done until it is released"
-            );
-        }
-        self.keep(&mut kept, next).await?;
-        Ok(taken.map_err(OutcomeError::from))
     }
 
     /// Lets changes through the limit `pattern` again; says whether it had tripped.

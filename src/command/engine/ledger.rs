@@ -52,6 +52,24 @@ impl Ledger {
         self.write(id, kept.generation, record).await
     }
 
+    /// The same together with `note`, which is at generation `expected`: both are durable or neither. Gives the note's next
+    /// generation too.
+    pub(super) async fn keep_with_note(
+        &self,
+        id: &str,
+        kept: &Kept,
+        record: Record,
+        (name, expected, content): (&str, u64, &str),
+    ) -> Result<(Kept, u64), EngineError> {
+        let (key, entry) = self.entry_of(id, &record)?;
+        let write = || {
+            let note = (name.to_owned(), expected, content.to_owned());
+            self.state.record_with_note(&key, kept.generation, entry.clone(), note)
+        };
+        let (generation, note) = lasting(&self.status, write).await?;
+        Ok((Kept { record, generation }, note))
+    }
+
     /// Notes that one more answer was published. An entry that was forgotten in the meantime stays forgotten.
     pub(super) async fn answered(&self, id: &str, kept: Kept) -> Result<Kept, EngineError> {
         let Some(answered) = kept.record.answered() else { return Ok(kept) };
@@ -62,10 +80,14 @@ impl Ledger {
     }
 
     async fn write(&self, id: &str, expected: u64, record: Record) -> Result<Kept, EngineError> {
-        let content = record.encode().map_err(|source| EngineError::Record { id: id.to_owned(), source })?;
-        let (key, entry) = (key(self.status.name(), id), Entry { received_at: record.received_at, content });
+        let (key, entry) = self.entry_of(id, &record)?;
         let generation = lasting(&self.status, || self.state.record(&key, expected, entry.clone())).await?;
         Ok(Kept { record, generation })
+    }
+
+    fn entry_of(&self, id: &str, record: &Record) -> Result<(String, Entry), EngineError> {
+        let content = record.encode().map_err(|source| EngineError::Record { id: id.to_owned(), source })?;
+        Ok((key(self.status.name(), id), Entry { received_at: record.received_at, content }))
     }
 }
 

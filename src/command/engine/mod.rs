@@ -8,6 +8,7 @@ mod answers;
 mod arrival;
 mod carry;
 mod claims;
+mod consent;
 mod engines;
 mod error;
 mod floor;

@@ -107,7 +107,7 @@ async fn bring_about(
             work.must_be_as_expected(&now).await?;
         }
         let Some(change) = change else { return Ok(Way::Already) };
-        match work.send(&change).await {
+        match work.send(&change).await? {
             Sent::Planned => return Ok(Way::DryRun),
             Sent::Done(_) => return Ok(Way::Done),
             Sent::Refused(error) => return Err(work.refused(&error)),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     failure::Code,
     lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
-    resolve,
+    membership, resolve,
     work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of},
 };
 use crate::{
@@ -34,7 +34,7 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
             activate: new.activate,
             change_password: new.change_password,
         });
-        match work.send(&change).await {
+        match work.send(&change).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => {
                 let created = User::read(raw);
@@ -102,7 +102,8 @@ async fn existing(
         work.may_be_ours(found.time("created"))
     };
     let is_same = new.profile.iter().all(|(name, value)| is_same(name, found.attribute(name), value));
-    if is_young && is_same {
+    // Okta puts a new user into the groups in the same step: one who is not in them is somebody else's.
+    if is_young && is_same && is_in_groups(work, &found).await? {
         return completed(work, new, found).await;
     }
     let login = found.login().unwrap_or_default();
@@ -111,6 +112,15 @@ async fn existing(
     failed.result = json!({ "user": named(&found) });
     failed.before = Some(status_of(&found));
     Err(failed)
+}
+
+/// Whether the user is in all groups that the command names.
+async fn is_in_groups(work: &Work<'_>, user: &User) -> Result<bool, Failed> {
+    if work.subjects.groups.is_empty() {
+        return Ok(true);
+    }
+    let known = membership::member_of(work, &user.id).await?;
+    Ok(work.subjects.groups.iter().all(|group| group.id.as_ref().is_some_and(|id| known.contains(id))))
 }
 
 /// Whether an attribute is as it was asked for. Upper and lower case make no other login or e-mail.
@@ -126,7 +136,7 @@ async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result
     if !new.activate || found.status != "STAGED" || found.transitioning_to.is_some() {
         return Ok(finished(&found));
     }
-    match work.send(&users::activate(&found.id, true)).await {
+    match work.send(&users::activate(&found.id, true)).await? {
         Sent::Planned => Ok(Finished::planned()),
         Sent::Done(_) => {
             let active = work.settled_user(&found.id).await?;

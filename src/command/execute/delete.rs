@@ -31,12 +31,9 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
     // Two steps, each in doubt at most so often.
     for round in 1..=2 * ROUNDS_MAX {
         let Some(user) = work.settled_user(id).await? else {
-            let is_ours = done.doubt.is_some() || work.attempt.number > 1;
-            return gone(if is_ours { Way::Done } else { Way::Already });
+            return gone(if work.may_have_sent() { Way::Done } else { Way::Already });
         };
-        if work.before.is_none() {
-            work.before = Some(status_of(&user));
-        }
+        work.before.get_or_insert_with(|| status_of(&user));
         if is_own_first_step(work, parameters, &user, round > 1) {
             work.must_have_expected_profile(&user)?;
         } else {
@@ -47,8 +44,8 @@ pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result
         let is_ready = would_be_deprovisioned || Operation::Delete.step(&user.status, None) == Step::Go;
         done.was_deprovisioned |= user.status == "DEPROVISIONED";
         let sent = match (is_ready, parameters.deactivate_first) {
-            (true, _) => work.send_deletion(&users::delete(id, parameters.send_email), &user).await,
-            (false, true) => work.send(&users::deactivate(id, parameters.send_email)).await,
+            (true, _) => work.send_deletion(&users::delete(id, parameters.send_email), &user).await?,
+            (false, true) => work.send(&users::deactivate(id, parameters.send_email)).await?,
             (false, false) => return Err(wrong_status(&user, "DEPROVISIONED, or `deactivate_first`")),
         };
         match sent {
@@ -92,7 +89,7 @@ impl Done {
     /// Whether nobody has activated the user since: then they may be wanted, and the rest is not done.
     fn must_not_be_undone(&self, work: &Work<'_>, user: &User) -> Result<(), Failed> {
         let changed = user.time("statusChanged");
-        let may_have_acted = self.doubt.is_some() || work.attempt.number > 1;
+        let may_have_acted = work.may_have_sent();
         let is_active = matches!(user.status.as_str(), "ACTIVE" | "PROVISIONED");
         let is_undone = match user.status.as_str() {
             // A deletion of one who was active again has only deprovisioned them.

@@ -27,8 +27,8 @@ pub(super) async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished,
     if !is_id(factor) {
         return Err(Code::InvalidParameters.because("`factor` is no id; user.factors lists them"));
     }
-    let is_left =
-        |enrolled: &[Value]| enrolled.iter().any(|one| one.get("id").and_then(Value::as_str) == Some(factor));
+    let is_it = |one: &Value| one.get("id").and_then(Value::as_str) == Some(factor);
+    let is_left = |enrolled: &[Value], _: &Value| enrolled.iter().any(is_it);
     // Factors that Okta does not list are not found, so it is the refusal that tells.
     let is_gone = |error: &OktaError| error.is_absence();
     remove(work, |user| factors::reset(user, factor), is_left, is_gone).await
@@ -36,31 +36,35 @@ pub(super) async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished,
 
 /// Removes all.
 pub(super) async fn reset_all(work: &mut Work<'_>) -> Result<Finished, Failed> {
-    remove(work, factors::reset_all, |enrolled: &[Value]| !enrolled.is_empty(), |_| false).await
+    // What the user has enrolled since is theirs to keep.
+    let is_left = |enrolled: &[Value], before: &Value| {
+        let before = before.get("factors").and_then(Value::as_array);
+        let was_there = |one: &Value| before.zip(one.get("id")).is_none_or(|(ids, id)| ids.contains(id));
+        enrolled.iter().any(was_there)
+    };
+    remove(work, factors::reset_all, is_left, |_| false).await
 }
 
 async fn remove(
     work: &mut Work<'_>,
     change: impl Fn(&str) -> Change,
-    is_left: impl Fn(&[Value]) -> bool,
+    is_left: impl Fn(&[Value], &Value) -> bool,
     is_gone: impl Fn(&OktaError) -> bool,
 ) -> Result<Finished, Failed> {
     let user = work.known_user().await?;
-    let mut was_listed = false;
+    let mut was_listed = work.may_have_sent();
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let enrolled = enrolled(work, &user.id).await?;
-        if work.before.is_none() {
-            work.before = Some(ids(&enrolled));
-        }
+        let before = work.before.get_or_insert_with(|| ids(&enrolled)).clone();
         let finished =
             |way, left: &[Value]| Ok(Finished::new(way, json!({ "user": named(&user) })).after(ids(left)));
-        if was_listed && !is_left(&enrolled) {
+        if was_listed && !is_left(&enrolled, &before) {
             return finished(Way::Done, &enrolled);
         }
-        was_listed = is_left(&enrolled);
+        was_listed = is_left(&enrolled, &before);
         work.must_be_as_expected(&user).await?;
-        match work.send(&change(&user.id)).await {
+        match work.send(&change(&user.id)).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(_) => {
                 let left = self::enrolled(work, &user.id).await?;

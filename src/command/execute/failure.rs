@@ -37,6 +37,10 @@ pub enum Code {
     AssignedByGroup,
     /// Okta is still at work on the user.
     StillChanging,
+    /// Somebody else changed the same while it was not known whether the command had.
+    ChangedMeanwhile,
+    /// It was sent, and nothing shows whether Okta has done it.
+    Unconfirmed,
     /// The parameters are not such that Okta could take them.
     InvalidParameters,
     /// Okta says no.
@@ -64,6 +68,8 @@ impl Code {
         Self::ReadOnlyGroup,
         Self::AssignedByGroup,
         Self::StillChanging,
+        Self::ChangedMeanwhile,
+        Self::Unconfirmed,
         Self::InvalidParameters,
         Self::OktaRefused,
         Self::NotPermitted,
@@ -85,6 +91,8 @@ impl Code {
             Self::ReadOnlyGroup => "read_only_group",
             Self::AssignedByGroup => "assigned_by_group",
             Self::StillChanging => "still_changing",
+            Self::ChangedMeanwhile => "changed_meanwhile",
+            Self::Unconfirmed => "unconfirmed",
             Self::InvalidParameters => "invalid_parameters",
             Self::OktaRefused => "okta_refused",
             Self::NotPermitted => "not_permitted",
@@ -113,6 +121,10 @@ impl Code {
             }
             Self::AssignedByGroup => "remove the user from the group, or take the app from the group",
             Self::StillChanging => "try again in some minutes",
+            Self::ChangedMeanwhile => {
+                "see in Okta's System Log who changed it, and send a new command if it is still wanted"
+            }
+            Self::Unconfirmed => "see in Okta's System Log whether it was done before you send a new command",
             Self::InvalidParameters => {
                 "correct the parameters; `oktabus schema` prints what each action takes"
             }

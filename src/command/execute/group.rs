@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
+    Baseline,
     failure::Code,
     lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
     membership::id_of_group,
@@ -23,6 +24,9 @@ use crate::{
 const APP_GROUP: &str = "APP_GROUP";
 const BUILT_IN: &str = "BUILT_IN";
 
+/// The time of the last change of a group's profile.
+const UPDATED: &str = "lastUpdated";
+
 /// Creates a group, or finds that this command did.
 pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Failed> {
     let profile = wanted(Some(&new.name), new.description.as_ref(), &new.profile);
@@ -37,7 +41,7 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Fin
         if let Some(found) = find().await? {
             return existing(work, &profile, &found, doubt.is_some());
         }
-        match work.send(&groups::create(&profile)).await {
+        match work.send(&groups::create(&profile)).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
             // Taken, by our own request in doubt or of a former attempt for one.
@@ -69,16 +73,24 @@ pub(super) async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Res
         let Some(group) = look(work, id).await? else {
             return Err(Code::GroupNotFound.because(format!("group {id} does not exist any more")));
         };
+        let has_sent = work.may_have_sent();
         if is_so(&group, &wanted) {
-            let is_ours = doubt.is_some() || work.may_be_ours(time(&group, "lastUpdated"));
-            let way = if is_ours { Way::Done } else { Way::Already };
+            let way = if has_sent { Way::Done } else { Way::Already };
             return Ok(Finished::new(way, json!({ "group": group })).after(shown(&group)));
+        }
+        let updated = group.get(UPDATED).cloned().unwrap_or_default();
+        let baseline = work.baseline(|| Baseline::of([(UPDATED.to_owned(), updated.clone())]));
+        if has_sent && !baseline.is(UPDATED, &updated) {
+            return Err(Code::ChangedMeanwhile.because(format!(
+                "group {id} was changed since the command was begun, and is not as it asks: the change may have been \
+                 made and taken back, so nothing more is sent"
+            )));
         }
         must_not_be(&group, &[APP_GROUP, BUILT_IN])?;
         // What the request leaves out would be emptied.
         let mut profile = group.get("profile").and_then(Value::as_object).cloned().unwrap_or_default();
         profile.extend(wanted.clone());
-        match work.send(&groups::replace(id, &profile)).await {
+        match work.send(&groups::replace(id, &profile)).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
             Sent::Refused(error) => return Err(work.refused(&error)),
@@ -98,11 +110,10 @@ pub(super) async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let Some(group) = look(work, id).await? else {
-            let is_ours = doubt.is_some() || work.attempt.number > 1;
-            return gone(if is_ours { Way::Done } else { Way::Already });
+            return gone(if work.may_have_sent() { Way::Done } else { Way::Already });
         };
         must_not_be(&group, &[BUILT_IN])?;
-        match work.send(&groups::delete(id)).await {
+        match work.send(&groups::delete(id)).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(_) => return gone(Way::Done),
             Sent::Refused(error) if error.status() == Some(404) => {}

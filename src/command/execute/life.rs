@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    Baseline,
     failure::Code,
     lifecycle::{Operation, Step},
     lookup::back_off,
@@ -10,23 +11,34 @@ use super::{
 };
 use crate::{
     command::{Failed, Way},
-    okta::{Change, OktaError, users::User},
+    okta::{Change, users::User},
 };
 
-/// Looks at the user, makes the change if it is needed, and looks again.
+/// How often the first attempt sends what nobody can see, if its answers are lost, and how many attempts do: each may be an
+/// e-mail to a person.
+const UNCONFIRMED_SENDS_MAX: u32 = 2;
+
+/// Looks at the user, makes the change if it is needed, and looks again. In doubt the change is made again only if the
+/// user's status has not changed since the first look.
 pub(super) async fn change(
     work: &mut Work<'_>,
     operation: Operation,
     request: impl Fn(&str) -> Change,
 ) -> Result<Finished, Failed> {
     let mut user = work.known_user().await?;
-    work.before = Some(status_of(&user));
+    work.before.get_or_insert_with(|| status_of(&user));
+    let rounds_max = match work.attempt.baseline {
+        _ if operation.is_seen() => ROUNDS_MAX,
+        None => UNCONFIRMED_SENDS_MAX,
+        Some(_) => 1,
+    };
     let mut doubt = None;
-    for round in 1..=ROUNDS_MAX {
+    for round in 1..=rounds_max {
         let step = operation.step(&user.status, user.transitioning_to.as_deref());
-        if step == Step::Already && is_ours(work, &user, doubt.as_ref()) {
+        if step == Step::Already && work.may_have_sent() {
             return Ok(finished(Way::Done, &user, Value::Null));
         }
+        must_not_be_changed_meanwhile(work, operation, &user)?;
         work.must_be_as_expected(&user).await?;
         match step {
             Step::Already => return Ok(finished(Way::Already, &user, Value::Null)),
@@ -34,7 +46,7 @@ pub(super) async fn change(
             Step::Wait => return Err(still_changing(&user)),
             Step::Go => {}
         }
-        match work.send(&request(&user.id)).await {
+        match work.send(&request(&user.id)).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(answer) => {
                 // Okta tells a link or a password once: they are not lost because it cannot be looked at now.
@@ -47,7 +59,8 @@ pub(super) async fn change(
                 // Somebody else may have been quicker, or our own request of a former round late.
                 user = work.known_user().await?;
                 if operation.is_so_by_refusal(error.code(), &user.status) {
-                    let way = if is_ours(work, &user, doubt.as_ref()) { Way::Done } else { Way::Already };
+                    let is_ours = doubt.is_some() || work.attempt.baseline.is_some();
+                    let way = if is_ours { Way::Done } else { Way::Already };
                     return Ok(finished(way, &user, Value::Null));
                 }
                 if operation.step(&user.status, None) != Step::Already {
@@ -68,9 +81,39 @@ pub(super) async fn change(
     Err(work.gave_up(doubt.as_ref()))
 }
 
-/// Whether it was this command that brought the user to the status.
-fn is_ours(work: &Work<'_>, user: &User, doubt: Option<&OktaError>) -> bool {
-    doubt.is_some() || work.may_be_ours(user.time("statusChanged"))
+/// Whether the status is as it was before something was sent. If not, the change may have been made and somebody may have
+/// taken it back: they know why, and it is not made once more.
+fn must_not_be_changed_meanwhile(
+    work: &mut Work<'_>,
+    operation: Operation,
+    user: &User,
+) -> Result<(), Failed> {
+    let has_sent = work.may_have_sent();
+    let baseline = work.baseline(|| Baseline::of_user(user));
+    if !has_sent || (!operation.is_seen() && baseline.sending_attempts() < UNCONFIRMED_SENDS_MAX) {
+        return Ok(());
+    }
+    let name = user.login().unwrap_or(&user.id);
+    if !operation.is_seen() {
+        let times = baseline.sending_attempts();
+        return Err(Code::Unconfirmed.because(format!(
+            "it was sent {times} times for user {name} without an answer, and nothing shows whether Okta has done it"
+        )));
+    }
+    if baseline.is_of_user(user) || operation.may_be_repeated_at(&user.status) {
+        return Ok(());
+    }
+    Err(changed_meanwhile(user))
+}
+
+/// Somebody has changed the user's status while the answer was awaited.
+pub(super) fn changed_meanwhile(user: &User) -> Failed {
+    let name = user.login().unwrap_or(&user.id);
+    Code::ChangedMeanwhile.because(format!(
+        "user {name} is {}, and the status was changed since the command was begun: the change may have been made \
+         and taken back, so nothing more is sent",
+        user.status
+    ))
 }
 
 /// The user's status does not allow what is asked.

@@ -39,6 +39,27 @@ impl Operation {
         if transitioning_to.is_some() { Step::Wait } else { self.step_at_rest(status) }
     }
 
+    /// Whether a look at the user shows that it was done. Of the others each try may send somebody an e-mail.
+    pub(super) fn is_seen(self) -> bool {
+        match self {
+            Self::Activate
+            | Self::Suspend
+            | Self::Unsuspend
+            | Self::Unlock
+            | Self::Deactivate
+            | Self::Delete
+            | Self::ExpirePassword
+            | Self::MakeTemporaryPassword
+            | Self::ResetPassword => true,
+            Self::Reactivate | Self::ResetPasswordAnew | Self::ForgotPassword => false,
+        }
+    }
+
+    /// Whether it takes nothing back from anybody to do it once more for a user of this status.
+    pub(super) fn may_be_repeated_at(self, status: &str) -> bool {
+        matches!((self, status), (Self::Unlock, _) | (Self::MakeTemporaryPassword, "PASSWORD_EXPIRED"))
+    }
+
     /// Whether Okta's refusal with this code says that a user of this status is so already.
     pub(super) fn is_so_by_refusal(self, code: Option<&str>, status: &str) -> bool {
         matches!((self, code, status), (Self::Unlock, Some("E0000032"), "ACTIVE"))

@@ -9,6 +9,7 @@ use super::{
     group,
     lookup::{self, back_off},
     parts::Parts,
+    trace,
     work::{Finished, ROUNDS_MAX, Sent, Work, id_of},
 };
 use crate::{
@@ -21,6 +22,16 @@ use crate::{
 pub(super) enum Wish {
     In,
     Out,
+}
+
+impl Wish {
+    /// What Okta's log says when it is done.
+    fn event_type(self) -> &'static str {
+        match self {
+            Self::In => "group.user_membership.add",
+            Self::Out => "group.user_membership.remove",
+        }
+    }
 }
 
 /// Brings every user into, or out of, every group.
@@ -70,6 +81,13 @@ async fn one(
         if is_so && doubt.is_some() {
             return Ok(Way::Done);
         }
+        let may_be_undone = doubt.is_some() || work.attempt.baseline.is_some();
+        if !is_so && may_be_undone && trace::shows(work, wish.event_type(), user, group_id).await? {
+            return Err(Code::ChangedMeanwhile.because(format!(
+                "what was asked of user {user} in group {group_id} was done, and somebody has taken it back since: \
+                 nothing more is sent"
+            )));
+        }
         if !work.expect.is_empty() {
             let now = work.user(user).await?;
             let now = now.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
@@ -82,7 +100,7 @@ async fn one(
             Wish::In => groups::add_user(group_id, user),
             Wish::Out => groups::remove_user(group_id, user),
         };
-        match work.send(&change).await {
+        match work.send(&change).await? {
             Sent::Planned => return Ok(Way::DryRun),
             Sent::Done(_) => return Ok(Way::Done),
             Sent::Refused(error) => {
@@ -100,7 +118,7 @@ async fn one(
 }
 
 /// The ids of a user's groups.
-async fn member_of(work: &Work<'_>, user: &str) -> Result<BTreeSet<String>, Failed> {
+pub(super) async fn member_of(work: &Work<'_>, user: &str) -> Result<BTreeSet<String>, Failed> {
     let groups = lookup::whole(work.client, work.action, &users::groups(user)).await?;
     let groups = groups.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
     let ids = groups.iter().filter_map(|group| group.get("id").and_then(Value::as_str));

@@ -5,6 +5,7 @@
 //! queues nor the journal nor policy.
 
 mod app;
+mod baseline;
 mod create;
 mod credentials;
 mod delete;
@@ -24,15 +25,17 @@ mod resolved;
 mod secrets;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod update;
 mod work;
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 pub(in crate::command) use self::resolve::Named;
-pub use self::{failure::Code, resolved::Resolved};
+pub use self::{baseline::Baseline, failure::Code, resolved::Resolved};
 use self::{lifecycle::Operation, work::Work};
 use super::{Action, Expect, Failed, GroupSubject, Performed, Request, UserSubject};
 use crate::okta::{Client, users};
@@ -44,14 +47,25 @@ pub struct Executor {
 }
 
 /// Which time it is that a request is carried out.
-#[derive(Debug, Clone, Copy)]
-pub struct Attempt {
+#[derive(Clone, Copy)]
+pub struct Attempt<'a> {
     /// From 1. Above 1 a former attempt was cut short or in doubt.
     pub number: u32,
     /// When the first one began.
     pub begun_at: Timestamp,
     /// Whether only to look, and to tell what would be sent.
     pub dry_run: bool,
+    /// How it was before anything was sent; none if no former attempt has sent anything.
+    pub baseline: Option<&'a Baseline>,
+    /// Whom to ask before something is sent.
+    pub admission: &'a dyn Admission,
+}
+
+/// Decides, at the moment of the act, whether a command may still change something.
+pub trait Admission: Send + Sync {
+    /// Judges the command as things are now, and makes `baseline` durable. Nothing is sent unless it is there, so an
+    /// attempt that finds none knows that nothing was sent before it.
+    fn admit<'a>(&'a self, baseline: &'a Baseline) -> BoxFuture<'a, Result<(), Failed>>;
 }
 
 impl Executor {
@@ -95,7 +109,7 @@ impl Executor {
         request: &Request,
         resolved: &Resolved,
         expect: &Expect,
-        attempt: Attempt,
+        attempt: Attempt<'_>,
     ) -> Result<Performed, Failed> {
         let subjects = &resolved.subjects;
         if !expect.is_empty() && (subjects.users.is_empty() || matches!(request, Request::UserCreate(_))) {

@@ -223,7 +223,7 @@ pub(super) async fn group(client: &Client, action: Action, name: &str) -> Result
     {
         return Ok(group_subject(name, Some(&group)));
     }
-    let found = named_groups(client, action, name).await?;
+    let found = named_groups(client, action, name, |_| true).await?;
     match found.as_slice() {
         [] => Ok(group_subject(name, None)),
         [only] => Ok(group_subject(name, Some(only))),
@@ -243,16 +243,27 @@ fn group_subject(name: &str, group: Option<&Value>) -> GroupSubject {
 /// The group of exactly this name that is no app's: there is at most one.
 pub(super) async fn own_group(client: &Client, action: Action, name: &str) -> Result<Option<Value>, Failed> {
     let is_own = |group: &Value| group.get("type").and_then(Value::as_str) != Some("APP_GROUP");
-    Ok(named_groups(client, action, name).await?.into_iter().find(is_own))
+    Ok(named_groups(client, action, name, is_own).await?.into_iter().next())
 }
 
-/// All groups of exactly this name.
-async fn named_groups(client: &Client, action: Action, name: &str) -> Result<Vec<Value>, Failed> {
+/// All groups of exactly this name that are `wanted`, as they are now: lists are some seconds behind, and may still show a
+/// group under a name that it has no more.
+async fn named_groups(
+    client: &Client,
+    action: Action,
+    name: &str,
+    wanted: impl Fn(&Value) -> bool,
+) -> Result<Vec<Value>, Failed> {
     if name.is_empty() || !can_be_known(name) {
         return Ok(Vec::new());
     }
-    let mut found = lookup::whole(client, action, &groups::named(name)).await?.unwrap_or_default();
-    found.retain(|group| group.pointer("/profile/name").and_then(Value::as_str) == Some(name));
+    let is_named = |group: &Value| group.pointer("/profile/name").and_then(Value::as_str) == Some(name);
+    let listed = lookup::whole(client, action, &groups::named(name)).await?.unwrap_or_default();
+    let mut found = Vec::new();
+    for group in listed.iter().filter(|group| is_named(group) && wanted(group)) {
+        let Some(id) = group.get("id").and_then(Value::as_str) else { continue };
+        found.extend(one(client, action, &groups::get(id)).await?.filter(is_named));
+    }
     Ok(found)
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
+    Baseline,
     failure::Code,
     life::wrong_status,
     lookup::back_off,
@@ -13,6 +14,8 @@ use crate::{
     okta::{OktaError, users, users::User},
 };
 
+/// The time of the last change of the user.
+const UPDATED: &str = "lastUpdated";
 /// Orgs may allow changes of users of this status. Others refuse them, or answer as if they had made them.
 const DEPROVISIONED: &str = "DEPROVISIONED";
 const DEPROVISIONED_NEEDS: &str =
@@ -26,21 +29,24 @@ pub(super) async fn user(work: &mut Work<'_>, profile: &Profile) -> Result<Finis
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let user = work.known_user().await?;
-        if work.before.is_none() {
-            work.before = Some(shown(&user, profile));
-        }
+        work.before.get_or_insert_with(|| shown(&user, profile));
         let different = different(&user, profile);
+        let has_sent = work.may_have_sent();
         if different.is_empty() {
-            let is_ours = doubt.is_some() || work.may_be_ours(user.time("lastUpdated"));
-            if !is_ours {
+            if !has_sent {
                 work.must_be_as_expected(&user).await?;
             }
-            let way = if is_ours { Way::Done } else { Way::Already };
+            let way = if has_sent { Way::Done } else { Way::Already };
             return Ok(finished(way, &user, profile));
+        }
+        let updated = user.raw.get(UPDATED).cloned().unwrap_or_default();
+        let baseline = work.baseline(|| Baseline::of([(UPDATED.to_owned(), updated.clone())]));
+        if has_sent && !baseline.is(UPDATED, &updated) {
+            return Err(changed_meanwhile(&user));
         }
         work.must_be_as_expected(&user).await?;
         work.must_be_settled(&user)?;
-        match work.send(&users::update(&user.id, &different)).await {
+        match work.send(&users::update(&user.id, &different)).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => {
                 let after = User::read(raw).unwrap_or_else(|| user.clone());
@@ -60,6 +66,15 @@ pub(super) async fn user(work: &mut Work<'_>, profile: &Profile) -> Result<Finis
         }
     }
     Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Somebody else has changed the user while the answer was awaited: perhaps back from what was asked for.
+fn changed_meanwhile(user: &User) -> Failed {
+    let name = user.login().unwrap_or(&user.id);
+    Code::ChangedMeanwhile.because(format!(
+        "user {name} was changed since the command was begun, and is not as it asks: the change may have been made and \
+         taken back, so nothing more is sent"
+    ))
 }
 
 /// The wanted attributes that the user does not have so. What is not set is `null`.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Attempt, Resolved,
+    Attempt, Baseline, Resolved,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     secrets,
@@ -27,9 +27,13 @@ pub(super) struct Work<'a> {
     pub(super) action: Action,
     pub(super) subjects: &'a Subjects,
     pub(super) expect: &'a Expect,
-    pub(super) attempt: Attempt,
-    /// What concerns the command, as it was found.
+    pub(super) attempt: Attempt<'a>,
+    /// What concerns the command, as it was found before anything was sent.
     pub(super) before: Option<Value>,
+    /// How that which the command changes was before anything was sent, once it was looked at.
+    baseline: Option<Baseline>,
+    /// Whether the policy has let this attempt send, with the baseline as it is.
+    is_admitted: bool,
     /// The user whom the command is about, if the first look at them need not be taken any more.
     seen: Option<User>,
     /// Okta's id of the last change.
@@ -56,13 +60,37 @@ impl<'a> Work<'a> {
         action: Action,
         resolved: &'a Resolved,
         expect: &'a Expect,
-        attempt: Attempt,
+        attempt: Attempt<'a>,
     ) -> Self {
         let subjects = &resolved.subjects;
         // What a former attempt has done is to be seen.
         let seen = resolved.seen_now().filter(|_| attempt.number == 1);
-        let (before, request_id, planned) = (None, None, Vec::new());
-        Self { client, action, subjects, expect, attempt, before, seen, request_id, planned }
+        let baseline = attempt.baseline.cloned();
+        let before = baseline.as_ref().and_then(Baseline::before).cloned();
+        let (request_id, planned, is_admitted) = (None, Vec::new(), false);
+        Self {
+            client,
+            action,
+            subjects,
+            expect,
+            attempt,
+            before,
+            baseline,
+            is_admitted,
+            seen,
+            request_id,
+            planned,
+        }
+    }
+
+    /// Whether this command may have changed something at Okta: a former attempt was about to send, or this one was.
+    pub(super) fn may_have_sent(&self) -> bool {
+        self.attempt.baseline.is_some() || self.is_admitted
+    }
+
+    /// Notes how that which the command changes is, unless that is known from before something was sent.
+    pub(super) fn baseline(&mut self, seen: impl FnOnce() -> Baseline) -> &Baseline {
+        self.baseline.get_or_insert_with(seen)
     }
 
     /// The user whom the command is about.
@@ -89,7 +117,7 @@ impl<'a> Work<'a> {
 
     /// Whether what Okta shows as done at `time` can have been done by a former attempt at this command.
     pub(super) fn may_be_ours(&self, time: Option<Timestamp>) -> bool {
-        self.attempt.number > 1 && time.is_some_and(|time| time >= self.not_before())
+        self.attempt.baseline.is_some() && time.is_some_and(|time| time >= self.not_before())
     }
 
     /// The user as they are now.
@@ -141,20 +169,34 @@ impl<'a> Work<'a> {
         super::expect::look_at_profile(self.expect, user)
     }
 
-    /// Sends a change, or notes it in a dry run.
-    pub(super) async fn send(&mut self, change: &Change) -> Sent {
+    /// Sends a change, or notes it in a dry run. Fails if it may not be sent any more; then nothing is.
+    pub(super) async fn send(&mut self, change: &Change) -> Result<Sent, Failed> {
         if self.notes(change) {
-            return Sent::Planned;
+            return Ok(Sent::Planned);
         }
+        self.must_be_admitted().await?;
         let changed = self.client.change(change).await;
-        self.sent(changed)
+        Ok(self.sent(changed))
+    }
+
+    /// Has the policy judge the command as things are now, and keeps the baseline, once an attempt.
+    async fn must_be_admitted(&mut self) -> Result<(), Failed> {
+        if self.is_admitted {
+            return Ok(());
+        }
+        let baseline = self.baseline.take().unwrap_or_default();
+        let baseline = baseline.with_before(self.before.as_ref()).sending();
+        self.attempt.admission.admit(self.baseline.insert(baseline)).await?;
+        self.is_admitted = true;
+        Ok(())
     }
 
     /// The same for the deletion of `user`: should it have to wait, they must still be deprovisioned, and not anew.
-    pub(super) async fn send_deletion(&mut self, change: &Change, user: &User) -> Sent {
+    pub(super) async fn send_deletion(&mut self, change: &Change, user: &User) -> Result<Sent, Failed> {
         if self.notes(change) {
-            return Sent::Planned;
+            return Ok(Sent::Planned);
         }
+        self.must_be_admitted().await?;
         let (client, action) = (self.client, self.action);
         let target = users::get(&user.id);
         let is_same = |now: &User| {
@@ -166,7 +208,7 @@ impl<'a> Work<'a> {
             now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
         };
         let changed = client.change_while(change, holds).await;
-        self.sent(changed)
+        Ok(self.sent(changed))
     }
 
     fn notes(&mut self, change: &Change) -> bool {

@@ -137,6 +137,12 @@ impl Policy {
     }
 }
 
+/// Why a command is refused whose names the journal has no room for.
+pub fn too_many_names() -> OutcomeError {
+    let message = "its users and groups take more room than the journal has for one command";
+    refusal("list_too_long", message, "make several commands of it")
+}
+
 /// How many changes `request` asks for: what limits count, and what a list may be long.
 pub fn changes(request: &Request) -> usize {
     match request {

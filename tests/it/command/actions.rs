@@ -1,13 +1,13 @@
 //! Every action at the simulated org: what is sent and done, that it is not done again, and that an answer which is lost
 //! after the act is no reason to act twice.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
 use jiff::Timestamp;
 use oktabus::{
     command::{
         Action, Effect, Expect, Failed, Performed, Request, Way,
-        execute::{Attempt, Executor},
+        execute::{Admission, Attempt, Baseline, Executor},
     },
     config::{Auth, Dpop, HttpConfig, OrgConfig, PrivateKeyJwt, Scope, Secret},
     okta::Client,
@@ -19,6 +19,15 @@ use crate::support::{
     okta::{Okta, TOKEN},
     tools::eventually,
 };
+
+/// Lets everything be sent.
+struct Open;
+
+impl Admission for Open {
+    fn admit<'a>(&'a self, _: &'a Baseline) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
 
 /// What the second time comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +170,8 @@ impl Scene {
     async fn run(&self, action: &str, parameters: Value, dry_run: bool) -> Result<Performed, Failed> {
         let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
         let resolved = self.executor.resolve(&request).await?;
-        let attempt = Attempt { number: 1, begun_at: Timestamp::now(), dry_run };
+        let attempt =
+            Attempt { number: 1, begun_at: Timestamp::now(), dry_run, baseline: None, admission: &Open };
         self.executor.perform(&request, &resolved, &Expect::default(), attempt).await
     }
 }

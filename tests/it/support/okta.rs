@@ -179,6 +179,15 @@ impl Okta {
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 
+    /// What an administrator does with Okta's own interface.
+    pub(crate) async fn act(&self, method: reqwest::Method, path: &str) {
+        let request = self.http.request(method, format!("{}/api/v1{path}", self.url));
+        let request = request.header("authorization", format!("SSWS {TOKEN}")).body("{}");
+        let answer = request.header("content-type", "application/json").send().await.unwrap();
+        let status = answer.status();
+        assert!(status.is_success(), "{path}: {status}: {}", answer.text().await.unwrap());
+    }
+
     /// What one of the simulator's own pages says.
     pub(crate) async fn page(&self, path: &str) -> Value {
         serde_json::from_str(&self.get(path).await).unwrap()

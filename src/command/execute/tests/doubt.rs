@@ -7,7 +7,10 @@ use super::{
     org::{Command, Exchange},
     staff,
 };
-use crate::command::Way;
+use crate::{
+    command::{Way, execute::Baseline},
+    okta::users::User,
+};
 
 const ADA: &str = "GET /users/00u1";
 const BY_LOGIN: &str = "GET /users/ada@acme.com";
@@ -70,10 +73,114 @@ async fn a_lost_answer_is_no_reason_to_do_it_twice() {
 async fn a_later_attempt_knows_what_a_former_one_did() {
     let twice = || vec![(ADA, 200, ada("SUSPENDED")), (ADA, 200, ada("SUSPENDED"))];
     assert_eq!(way(suspend().again(EARLIER), twice()).await, Way::Done);
-    assert_eq!(way(suspend().again(LATER), twice()).await, Way::Already);
+    assert_eq!(way(suspend().again_unsent(EARLIER), twice()).await, Way::Already);
     let expect = json!({ "status": ["ACTIVE"] });
     assert_eq!(way(suspend().again(EARLIER).expecting(expect.clone()), twice()).await, Way::Done);
     assert_eq!(code(suspend().expecting(expect), twice()).await, "expectation_failed");
+}
+
+#[tokio::test]
+async fn what_somebody_took_back_while_the_answer_was_awaited_is_not_done_again() {
+    let active = || (ADA, 200, ada("ACTIVE"));
+    let anew = || (ADA, 200, ada_with("ACTIVE", "statusChanged", "2999-01-01T00:00:00Z"));
+    for (action, sent) in [
+        ("user.suspend", SUSPEND),
+        ("user.deactivate", DEACTIVATE),
+        ("user.expire_password", "POST /users/00u1/lifecycle/expire_password"),
+    ] {
+        let command = || Command::new(action, json!({ "user": "00u1" }));
+        let lost = vec![active(), active(), (sent, 500, internal()), anew()];
+        assert_eq!(code(command(), lost).await, "changed_meanwhile", "{action}");
+        let before = || Baseline::of_user(&User::read(ada("ACTIVE")).unwrap());
+        let killed = vec![anew(), anew()];
+        assert_eq!(code(command().again_from(before()), killed).await, "changed_meanwhile", "{action}");
+        // Nothing has happened: then it is done.
+        let script = vec![active(), active(), (sent, 200, json!({})), active()];
+        assert_eq!(way(command().again_from(before()), script).await, Way::Done, "{action}");
+    }
+}
+
+#[tokio::test]
+async fn a_profile_that_somebody_changed_back_is_not_changed_again() {
+    let command = || Command::new("user.update", json!({ "user": "00u1", "profile": { "title": "Dr" } }));
+    let update = r#"POST /users/00u1 {"profile":{"title":"Dr"}}"#;
+    let old = || (ADA, 200, ada_with("ACTIVE", "lastUpdated", EARLIER));
+    let anew = || (ADA, 200, ada_with("ACTIVE", "lastUpdated", LATER));
+    let lost = vec![old(), old(), (update, 500, internal()), anew()];
+    assert_eq!(code(command(), lost).await, "changed_meanwhile");
+    let not_done = vec![
+        old(),
+        old(),
+        (update, 500, internal()),
+        old(),
+        (update, 200, ada_with("ACTIVE", "title", "Dr")),
+    ];
+    assert_eq!(way(command(), not_done).await, Way::Done);
+}
+
+#[tokio::test]
+async fn a_membership_that_the_log_shows_as_done_and_that_is_not_is_left_to_whoever_took_it_back() {
+    let command = || Command::new("group.remove_user", json!({ "user": "00u1", "group": "00g1" }));
+    let remove = "DELETE /groups/00g1/users/00u1";
+    let named = || vec![(ADA, 200, ada("ACTIVE")), ("GET /groups/00g1", 200, staff())];
+    let member = || ("GET /users/00u1/groups", 200, json!([staff()]));
+    let log = |events: Value| ("GET /logs?since=…", 200, events);
+    let script =
+        [named(), vec![member(), (remove, 500, internal()), member(), log(json!([{ "uuid": "1" }]))]];
+    assert_eq!(code(command(), script.concat()).await, "changed_meanwhile");
+    let killed = [named(), vec![member(), log(json!([])), (remove, 204, Value::Null)]];
+    assert_eq!(way(command().again(EARLIER), killed.concat()).await, Way::Done);
+}
+
+#[tokio::test]
+async fn mails_whose_answers_are_lost_are_sent_three_times_at_most() {
+    let command = || Command::new("user.forgot_password", json!({ "user": "00u1" }));
+    let forgot = "POST /users/00u1/credentials/forgot_password?sendEmail=true";
+    let active = || (ADA, 200, ada("ACTIVE"));
+    let lost = || [(forgot, 500, internal()), active()];
+    let lost = [vec![active(), active()], lost().to_vec(), lost().to_vec()].concat();
+    let failed = command().run(lost).await.unwrap_err();
+    assert!(failed.retry_after.is_some(), "{failed:?}");
+    let once = Baseline::of_user(&User::read(ada("ACTIVE")).unwrap());
+    let again = vec![active(), active(), (forgot, 200, json!({})), active()];
+    assert_eq!(way(command().again_from(once.clone()), again).await, Way::Done);
+    let twice = once.sending();
+    assert_eq!(code(command().again_from(twice), vec![active(), active()]).await, "unconfirmed");
+}
+
+#[tokio::test]
+async fn factors_that_the_user_has_enrolled_since_are_kept() {
+    let command = Command::new("user.reset_factors", json!({ "user": "00u1" }));
+    let factors = |id: &str| ("GET /users/00u1/factors", 200, json!([{ "id": id }]));
+    let script = vec![
+        (ADA, 200, ada("ACTIVE")),
+        (ADA, 200, ada("ACTIVE")),
+        factors("old"),
+        ("POST /users/00u1/lifecycle/reset_factors", 500, internal()),
+        factors("new"),
+    ];
+    assert_eq!(way(command, script).await, Way::Done);
+}
+
+#[tokio::test]
+async fn a_created_user_without_the_groups_that_were_asked_for_is_somebody_elses() {
+    let parameters = json!({ "profile": { "login": "ada@acme.com" }, "groups": ["00g1"] });
+    let create = r#"POST /users?activate=true {"groupIds":["00g1"],"profile":{"login":"ada@acme.com"}}"#;
+    let young = || (ADA, 200, ada_with("PROVISIONED", "created", "2999-01-01T00:00:00Z"));
+    for (groups, expected) in [(json!([]), Err("already_exists")), (json!([staff()]), Ok(Way::Done))] {
+        let script = vec![
+            (BY_LOGIN, 404, absent()),
+            ("GET /groups/00g1", 200, staff()),
+            (BY_LOGIN, 404, absent()),
+            (create, 500, internal()),
+            (BY_LOGIN, 200, ada("PROVISIONED")),
+            young(),
+            ("GET /users/00u1/groups", 200, groups),
+        ];
+        let came_of = Command::new("user.create", parameters.clone()).run(script).await;
+        let came_of = came_of.map(|created| created.way).map_err(|failed| failed.error.code);
+        assert_eq!(came_of, expected.map_err(str::to_owned));
+    }
 }
 
 #[tokio::test]
@@ -242,8 +349,17 @@ async fn a_group_that_a_former_attempt_created_is_found_though_lists_are_behind(
     let duplicate = json!({ "errorCode": "E0000055", "errorSummary": "Duplicate group." });
     let none = || (named, 200, json!([]));
     for (status, refusal) in [(409, duplicate), (400, words)] {
-        let script =
-            || vec![none(), none(), (create, status, refusal.clone()), none(), (named, 200, json!([young]))];
+        let script = || {
+            let found = || ("GET /groups/00g1", 200, young.clone());
+            vec![
+                none(),
+                none(),
+                (create, status, refusal.clone()),
+                none(),
+                (named, 200, json!([young])),
+                found(),
+            ]
+        };
         let command = || Command::new("group.create", json!({ "name": "Staff" }));
         assert_eq!(way(command().again(EARLIER), script()).await, Way::Done);
         assert_eq!(code(command(), script()).await, "already_exists");
@@ -331,22 +447,31 @@ async fn of_several_memberships_each_is_told() {
 }
 
 #[tokio::test]
-async fn a_password_is_not_set_again_if_a_former_attempt_did() {
+async fn a_password_is_set_until_okta_says_so_whoever_has_changed_it_meanwhile() {
     let command =
         || Command::new("user.set_password", json!({ "user": "00u1", "password": "p", "temporary": true }));
     let expire = "POST /users/00u1/lifecycle/expire_password";
-    let script = vec![
-        (ADA, 200, ada("ACTIVE")),
-        (ADA, 200, ada("ACTIVE")),
-        (expire, 500, internal()),
-        (ADA, 200, ada("PASSWORD_EXPIRED")),
-        (ADA, 200, ada("PASSWORD_EXPIRED")),
-    ];
-    assert_eq!(way(command().again(EARLIER), script).await, Way::Done);
-    // The new password ends the expiry of the former one, so it must be let expire anew.
-    let expired = || (ADA, 200, ada("PASSWORD_EXPIRED"));
     let set = r#"POST /users/00u1 {"credentials":{"password":{"value":"p"}}}"#;
     let active = || (ADA, 200, ada("ACTIVE"));
+    let expired = || (ADA, 200, ada("PASSWORD_EXPIRED"));
+    // Somebody else has set one just now: an attacker, perhaps.
+    let changed = || (ADA, 200, ada_with("ACTIVE", "passwordChanged", "2999-01-01T00:00:00Z"));
+    let script = vec![
+        active(),
+        active(),
+        (set, 503, Value::Null),
+        changed(),
+        (set, 200, ada("ACTIVE")),
+        active(),
+        (expire, 500, internal()),
+        expired(),
+        expired(),
+    ];
+    assert_eq!(way(command(), script).await, Way::Done);
+    let script =
+        vec![changed(), changed(), (set, 200, ada("ACTIVE")), changed(), (expire, 200, json!({})), expired()];
+    assert_eq!(way(command().again(EARLIER), script).await, Way::Done);
+    // The new password ends the expiry of the former one, so it must be let expire anew.
     let script =
         vec![expired(), expired(), (set, 200, ada("ACTIVE")), active(), (expire, 200, json!({})), expired()];
     assert_eq!(way(command(), script).await, Way::Done);

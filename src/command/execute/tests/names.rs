@@ -45,7 +45,16 @@ async fn what_names_nobody_or_several_is_told() {
             "user_not_found",
         ),
         ("group.get", group("Staff"), vec![(staffs, 200, json!([]))], "group_not_found"),
-        ("group.get", group("Staff"), vec![(staffs, 200, json!([staff(), staff()]))], "ambiguous_name"),
+        (
+            "group.get",
+            group("Staff"),
+            vec![
+                (staffs, 200, json!([staff(), staff()])),
+                ("GET /groups/00g1", 200, staff()),
+                ("GET /groups/00g1", 200, staff()),
+            ],
+            "ambiguous_name",
+        ),
         (
             "app.assign_user",
             json!({ "app": "../x", "user": "00u1" }),
@@ -131,10 +140,33 @@ async fn events_are_found_by_an_e_mail_that_is_no_login() {
 #[tokio::test]
 async fn a_group_that_was_created_a_moment_ago_is_looked_for_again() {
     let named = "GET /groups?search=profile.name+eq+%22Staff%22&limit=200";
-    let script =
-        || vec![(named, 200, json!([])), (named, 200, json!([staff()])), ("GET /groups/00g1", 200, staff())];
+    let script = || {
+        let found = || ("GET /groups/00g1", 200, staff());
+        vec![(named, 200, json!([])), (named, 200, json!([staff()])), found(), found()]
+    };
     let command = || Command::new("group.get", json!({ "group": "Staff" }));
     assert_eq!(command().patient().run(script()).await.unwrap().result["group"]["id"], "00g1");
+}
+
+#[tokio::test]
+async fn a_group_that_a_list_still_shows_under_a_former_name_is_not_the_one_that_is_named() {
+    let named = ("GET /groups?search=profile.name+eq+%22Staff%22&limit=200", 200, json!([staff()]));
+    let mut renamed = staff();
+    renamed["profile"]["name"] = json!("Administrators");
+    for action in ["group.delete", "group.add_user"] {
+        for (status, now) in [(200, renamed.clone()), (404, absent())] {
+            let user = ("GET /users/00u1", 200, ada("ACTIVE"));
+            let mut script = vec![named.clone(), ("GET /groups/00g1", status, now)];
+            let parameters = match action {
+                "group.delete" => json!({ "group": "Staff" }),
+                _ => {
+                    script.insert(0, user);
+                    json!({ "group": "Staff", "user": "00u1" })
+                }
+            };
+            assert_eq!(code(action, parameters, script).await, "group_not_found", "{action} {status}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -23,7 +24,7 @@ use url::Url;
 use crate::{
     command::{
         Action, Expect, Failed, Performed, Request,
-        execute::{Attempt, Executor},
+        execute::{Admission, Attempt, Baseline, Executor},
     },
     config::OrgConfig,
     okta::Client,
@@ -49,7 +50,10 @@ pub(super) struct Command {
     pub(super) action: &'static str,
     pub(super) parameters: Value,
     pub(super) expect: Value,
-    pub(super) attempt: Attempt,
+    number: u32,
+    begun_at: Timestamp,
+    dry_run: bool,
+    baseline: Option<Baseline>,
     is_patient: bool,
     is_prompt: bool,
     ahead_seconds: i64,
@@ -57,27 +61,42 @@ pub(super) struct Command {
 
 impl Command {
     pub(super) fn new(action: &'static str, parameters: Value) -> Self {
-        let attempt = Attempt { number: 1, begun_at: Timestamp::now(), dry_run: false };
         Self {
             action,
             parameters,
             expect: json!({}),
-            attempt,
+            number: 1,
+            begun_at: Timestamp::now(),
+            dry_run: false,
+            baseline: None,
             is_patient: false,
             is_prompt: false,
             ahead_seconds: 0,
         }
     }
 
-    /// The second attempt; the first one began at this time.
+    /// The second attempt; the first one began at this time, and what it sent last has no answer.
     pub(super) fn again(mut self, begun_at: &str) -> Self {
-        self.attempt.number = 2;
-        self.attempt.begun_at = begun_at.parse().unwrap();
+        self.baseline = Some(Baseline::default().sending());
+        self.again_unsent(begun_at)
+    }
+
+    /// The same; nothing was sent.
+    pub(super) fn again_unsent(mut self, begun_at: &str) -> Self {
+        self.number = 2;
+        self.begun_at = begun_at.parse().unwrap();
+        self
+    }
+
+    /// The second attempt; before the first one sent something, which has no answer, it was so.
+    pub(super) fn again_from(mut self, baseline: Baseline) -> Self {
+        self.baseline = Some(baseline.sending());
+        self.number = 2;
         self
     }
 
     pub(super) fn dry(mut self) -> Self {
-        self.attempt.dry_run = true;
+        self.dry_run = true;
         self
     }
 
@@ -119,7 +138,14 @@ impl Command {
         let result = match resolved {
             Ok(resolved) => {
                 let resolved = if self.is_prompt { resolved } else { resolved.subjects.into() };
-                executor.perform(&request, &resolved, &expect, self.attempt).await
+                let attempt = Attempt {
+                    number: self.number,
+                    begun_at: self.begun_at,
+                    dry_run: self.dry_run,
+                    baseline: self.baseline.as_ref(),
+                    admission: &Open,
+                };
+                executor.perform(&request, &resolved, &expect, attempt).await
             }
             Err(failed) => Err(failed),
         };
@@ -133,6 +159,15 @@ impl Command {
         );
         drop(script);
         result
+    }
+}
+
+/// Lets everything be sent.
+struct Open;
+
+impl Admission for Open {
+    fn admit<'a>(&'a self, _: &'a Baseline) -> BoxFuture<'a, Result<(), Failed>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 

@@ -10,6 +10,7 @@ mod order;
 mod policy;
 mod queue;
 mod replies;
+mod reversal;
 mod scene;
 mod signatures;
 mod table;

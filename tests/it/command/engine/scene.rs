@@ -82,6 +82,11 @@ impl Scene {
         assert!(daemon.ended().await.success());
     }
 
+    /// Kills the daemon.
+    pub(super) async fn kill(&mut self) {
+        self.daemon.take().unwrap().kill().await;
+    }
+
     /// Puts a command on the queue.
     pub(super) async fn send(&self, command: Value) {
         self.send_raw(command.to_string().as_bytes(), &[]).await;

@@ -1,0 +1,108 @@
+//! How that which a command changes was right before the first change was sent. Pure.
+//!
+//! The journal keeps it before anything is sent. So an attempt after a lost answer or a crash can tell three cases apart:
+//! nothing has happened at Okta since, the change is made, or somebody else has changed the same meanwhile.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::okta::users::User;
+
+/// The most bytes of `before` that are kept: an entry of the journal has room for little more.
+const BEFORE_MAX_BYTES: usize = 2 << 10;
+
+/// How that which a command changes was right before the first change was sent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// What the outcome says was before; none if it is large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Value>,
+    /// What Okta showed, by name: times of the last changes, mostly.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    marks: BTreeMap<String, Value>,
+    /// How many attempts have sent something or were about to.
+    #[serde(default)]
+    sending_attempts: u32,
+}
+
+impl Baseline {
+    /// A baseline of these marks.
+    pub(super) fn of(marks: impl IntoIterator<Item = (String, Value)>) -> Self {
+        Self { marks: marks.into_iter().collect(), ..Self::default() }
+    }
+
+    /// A user's status and the times of its changes.
+    pub(super) fn of_user(user: &User) -> Self {
+        Self::of(user_marks(user))
+    }
+
+    /// Whether nothing has happened to the user's status since.
+    pub(super) fn is_of_user(&self, user: &User) -> bool {
+        user_marks(user).into_iter().all(|(name, value)| self.is(&name, &value))
+    }
+
+    /// Whether the mark `name` was `value`.
+    pub(super) fn is(&self, name: &str, value: &Value) -> bool {
+        self.marks.get(name).unwrap_or(&Value::Null) == value
+    }
+
+    /// The same, with what the outcome says was before.
+    pub(super) fn with_before(mut self, before: Option<&Value>) -> Self {
+        let fits = |before: &&Value| before.to_string().len() <= BEFORE_MAX_BYTES;
+        self.before = before.filter(fits).cloned();
+        self
+    }
+
+    /// The same, with one more attempt about to send.
+    pub(super) fn sending(mut self) -> Self {
+        self.sending_attempts = self.sending_attempts.saturating_add(1);
+        self
+    }
+
+    /// How many attempts have sent something or were about to.
+    pub(super) fn sending_attempts(&self) -> u32 {
+        self.sending_attempts
+    }
+
+    /// What the outcome says was before, if it is kept.
+    pub(super) fn before(&self) -> Option<&Value> {
+        self.before.as_ref()
+    }
+}
+
+fn user_marks(user: &User) -> Vec<(String, Value)> {
+    let time = |name: &str| (name.to_owned(), user.raw.get(name).cloned().unwrap_or_default());
+    vec![("status".to_owned(), user.status.clone().into()), time("statusChanged"), time("activated")]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn user(status: &str, changed: &str) -> User {
+        User::read(json!({ "id": "00u1", "status": status, "statusChanged": changed })).unwrap()
+    }
+
+    #[test]
+    fn a_status_that_was_changed_and_changed_back_is_not_the_same() {
+        let baseline = Baseline::of_user(&user("ACTIVE", "2026-01-01T00:00:00.000Z"));
+        assert!(baseline.is_of_user(&user("ACTIVE", "2026-01-01T00:00:00.000Z")));
+        assert!(!baseline.is_of_user(&user("ACTIVE", "2026-01-02T00:00:00.000Z")));
+        assert!(!baseline.is_of_user(&user("SUSPENDED", "2026-01-01T00:00:00.000Z")));
+    }
+
+    #[test]
+    fn a_large_before_is_left_out_and_the_rest_survives_coding() {
+        let baseline = Baseline::of_user(&user("ACTIVE", "2026-01-01T00:00:00.000Z"));
+        let small = baseline.clone().with_before(Some(&json!({ "status": "ACTIVE" })));
+        assert_eq!(small.before(), Some(&json!({ "status": "ACTIVE" })));
+        let large = baseline.with_before(Some(&json!("x".repeat(BEFORE_MAX_BYTES))));
+        assert_eq!(large.before(), None);
+        let text = serde_json::to_string(&small).unwrap();
+        assert_eq!(serde_json::from_str::<Baseline>(&text).unwrap(), small);
+    }
+}
