@@ -251,9 +251,14 @@ fn kafka(name: &str, raw: RawBus, secrets: Secrets) -> Result<KafkaBus, Problem>
         &brokers,
         "`options.\"sasl.username\"` and `secret_options.\"sasl.password\"`",
     )?;
+    brokers.iter().try_for_each(|broker| require_broker(broker))?;
     let mut secret_options = BTreeMap::new();
     for (property, RawSecret { file, env, credential, value }) in raw.secret_options {
         let under = |problem: Problem| problem.under(&format!("secret_options.{property}"));
+        // What decides how we are protected must be seen here.
+        if !is_secret(&property) && !property.ends_with("username") {
+            return Err(under(Problem::new("", "this is no secret: move it to `options`")));
+        }
         let given = Given { file, env, credential, inline: value };
         let secret = given.understand("value", secrets).map_err(under)?;
         secrets.try_read(&secret).map_err(|err| under(Problem::new("", chain(&err))))?;
@@ -286,6 +291,20 @@ fn kafka(name: &str, raw: RawBus, secrets: Secrets) -> Result<KafkaBus, Problem>
         bus.files().try_for_each(|file| file.require()).map_err(|err| Problem::new("", chain(&err)))?;
     }
     bus.understood()
+}
+
+/// Refuses what is not `host` or `host:port`: the client would take a port by its last 16 bits, and a list as one entry.
+fn require_broker(broker: &str) -> Result<(), Problem> {
+    let parsed = url::Url::parse(&format!("kafka://{broker}"));
+    let is_address = parsed.is_ok_and(|url| {
+        url.host_str().is_some_and(|host| !host.is_empty()) && url.port() != Some(0) && url.path().is_empty()
+    });
+    if is_address && !broker.contains([',', '/', '?', '#', '%', '@']) && !broker.contains(char::is_whitespace)
+    {
+        return Ok(());
+    }
+    let reason = format!("`{broker}` is not a broker such as kafka-1:9092, with a port from 1 to 65535");
+    Err(Problem::new("brokers", reason))
 }
 
 fn nats(name: &str, raw: RawBus, secrets: Secrets) -> Result<NatsBus, Problem> {

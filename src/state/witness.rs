@@ -61,6 +61,11 @@ impl<T> Reading<T> {
 
 /// The bytes of the small file `path`, if it is there.
 pub(super) fn read_small(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
+    // A pipe would be waited for without end.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let source = io::Error::other("it is no file: remove it, and see who put it there");
+        return Err(disk::io_error("read", path)(source));
+    }
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -18,6 +18,9 @@ use crate::{
     state::RecentIds,
 };
 
+/// By how much Okta's clock and one that is right may differ.
+const CLOCKS_APART: Duration = Duration::from_secs(300);
+
 /// Where a route stands after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
@@ -104,6 +107,7 @@ impl Reader {
 
     /// Makes one request. May be dropped at any time: nothing moves before the page is there.
     pub async fn step(&mut self) -> Step {
+        self.leave_mistimed_start();
         let fresh_since = self.stream.poll_began_at();
         let page = match self.stream.page(self.polling.link(), fresh_since).await {
             Ok(page) => page,
@@ -117,6 +121,23 @@ impl Reader {
                 self.fail(Arc::new(OktaError::StuckLink))
             }
         }
+    }
+
+    /// A route that has read nothing and asks from a time that Okta's clock does not have, or from beyond the retention, was
+    /// begun by a clock that was wrong: it would find nothing for as long as that lasts. It begins anew by Okta's clock.
+    fn leave_mistimed_start(&mut self) {
+        let now = self.stream.okta_now();
+        let Some(since) = self.since().filter(|_| self.horizon.reached().is_none()) else { return };
+        if (now - logs::RETENTION - CLOCKS_APART..=now + CLOCKS_APART).contains(&since) {
+            return;
+        }
+        let begin = self.stream.start_by(now);
+        tracing::error!(
+            stream = self.stream.config().name, %since, %begin,
+            "the route was to begin at a time that Okta's clock has not or its log does not reach: a clock was wrong; it \
+             begins by Okta's clock, and what lies before that is left out"
+        );
+        self.polling.resume(self.stream.url_since(begin));
     }
 
     /// None: nothing in the page is new, and its link leads to where this has been.
@@ -168,10 +189,13 @@ impl Reader {
 
     /// From when the route has been reading, where it has not read anything yet: Okta's links carry the first `since` on.
     fn first_since(&self) -> Timestamp {
-        let link = self.polling.link();
-        let since = link.query_pairs().find(|(name, _)| name == "since");
-        let since = since.and_then(|(_, since)| since.parse::<Timestamp>().ok());
-        since.map_or(self.stream.start(), |since| since.min(self.stream.start()))
+        self.since().map_or(self.stream.start(), |since| since.min(self.stream.start()))
+    }
+
+    /// What the link says of when the route began.
+    fn since(&self) -> Option<Timestamp> {
+        let (_, since) = self.polling.link().query_pairs().find(|(name, _)| name == "since")?;
+        since.parse().ok()
     }
 }
 

@@ -79,6 +79,12 @@ impl Stream {
         self.start
     }
 
+    /// The same, had the clock of this machine been Okta's, which shows `okta_now`.
+    pub(super) fn start_by(&self, okta_now: Timestamp) -> Timestamp {
+        let begun_at = okta_now.saturating_sub(self.begun_at.elapsed()).unwrap_or(okta_now);
+        self.config.start.resolve(begun_at, logs::RETENTION)
+    }
+
     /// The URL that begins at `since`.
     pub fn url_since(&self, since: Timestamp) -> Url {
         let query =

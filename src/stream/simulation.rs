@@ -243,3 +243,17 @@ async fn what_an_earlier_version_noted_by_a_wrong_clock_is_not_believed() {
     let since = Reader::new(stream, position, &RecentIds::default()).resume_by_time();
     assert!(since < log.begin(), "{since}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_a_wrong_clock_began_in_the_future_begins_by_oktas_clock() {
+    let log = SimulatedLog::well_behaved(7);
+    let stream = stream(&log);
+    let mut route = Route::new(&stream);
+    let ahead = log.now() + Duration::from_secs(400 * 86_400);
+    let link = stream.url_since(ahead);
+    route.reader = Reader::new(Arc::clone(&stream), Position { link, published_max: None }, &route.recent);
+    route.step().await;
+    assert!(route.reader.link().as_str() != stream.url_since(ahead).as_str());
+    let (_, since) = route.reader.link().query_pairs().find(|(name, _)| name == "since").unwrap();
+    assert!(since.parse::<Timestamp>().unwrap() <= log.now());
+}

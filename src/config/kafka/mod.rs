@@ -16,6 +16,9 @@ use super::{Problem, Secret};
 /// librdkafka's names of the property that says how we identify ourselves.
 const MECHANISM_NAMES: [&str; 2] = ["sasl.mechanism", "sasl.mechanisms"];
 
+/// librdkafka's names of the property that says where the cluster is.
+const BROKER_NAMES: [&str; 2] = ["bootstrap.servers", "metadata.broker.list"];
+
 /// How to reach a Kafka cluster.
 #[derive(Debug, Default)]
 pub struct KafkaBus {
@@ -54,10 +57,24 @@ impl Reloads {
 impl KafkaBus {
     /// Takes out of the properties what oktabus does itself, and refuses what would not work or would show credentials.
     pub(super) fn understood(mut self) -> Result<Self, Problem> {
+        self.require_one_meaning()?;
         token::require_mechanism(&self)?;
         self.token = token::take(&mut self)?;
         protection::require(&self)?;
         Ok(self)
+    }
+
+    /// Refuses properties that would say once more, and perhaps otherwise, where the cluster is and how we identify ourselves.
+    fn require_one_meaning(&self) -> Result<(), Problem> {
+        let names = self.options.keys().chain(self.secret_options.keys());
+        if let Some(name) = names.into_iter().find(|name| BROKER_NAMES.contains(&name.as_str())) {
+            return Err(Problem::new(format!("options.{name}"), "the brokers are `brokers` of the bus"));
+        }
+        if MECHANISM_NAMES.iter().all(|name| self.options.contains_key(*name)) {
+            let reason = "it is a second name of `sasl.mechanism`: set one of them";
+            return Err(Problem::new(format!("options.{}", MECHANISM_NAMES[1]), reason));
+        }
+        Ok(())
     }
 
     /// What a reviewer should know of how the connection is protected.
@@ -106,6 +123,19 @@ mod tests {
 
     pub(super) fn refusal(options: &[(&str, &str)]) -> String {
         bus(options).understood().expect_err("this should be refused").to_string()
+    }
+
+    #[test]
+    fn what_would_be_said_twice_is_refused() {
+        for name in BROKER_NAMES {
+            assert!(refusal(&[(name, "kafka.evil.example:9092")]).contains("`brokers` of the bus"));
+        }
+        let twice = [
+            ("security.protocol", "sasl_plaintext"),
+            ("sasl.mechanism", "SCRAM-SHA-512"),
+            ("sasl.mechanisms", "PLAIN"),
+        ];
+        assert!(refusal(&twice).contains("set one of them"));
     }
 
     #[test]

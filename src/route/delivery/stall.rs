@@ -6,7 +6,7 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{Delivery, LOOK_EVERY};
+use super::{Delivery, LOOK_EVERY, unsettled::Unsettled};
 use crate::{
     event::Batch,
     route::{
@@ -30,10 +30,12 @@ impl<F: Feed> Delivery<F> {
         stop: &CancellationToken,
     ) -> Option<Result<Receipt, SinkError>> {
         let complaints = self.sink.complaints();
+        // Without a complaint it is the back-pressure of a sink that works, unless it owes us word of something.
+        let is_owed = self.unsettled.iter().any(Unsettled::is_sent);
+        let complain = move || complaints().or_else(|| is_owed.then(|| NOT_ACKNOWLEDGED.to_owned()));
         // Large, with a client in it.
         let publishing = Box::pin(self.sink.publish(batch, from));
-        // Without a complaint it is the back-pressure of a sink that works.
-        patient(&self.status, stop, &complaints, publishing).await
+        patient(&self.status, stop, &complain, publishing).await
     }
 
     /// Waits until a batch is settled, while nothing else is done.

@@ -22,6 +22,8 @@ use crate::{
     sink::{Receipt, SinkError},
 };
 
+/// What the headers of an atomic batch take in each message at most.
+const BATCH_HEADERS_BYTES: usize = 160;
 /// How long reading the stream's tail may take.
 const TAIL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -186,8 +188,12 @@ impl Session {
         }
         // Known before it is sent, because it would take those with it that are sent together with it.
         let bytes = outgoing.bytes();
+        let batch_bytes = match self.order {
+            Order::Batches { .. } => BATCH_HEADERS_BYTES,
+            Order::Keys(_) => 0,
+        };
         match self.size_limit {
-            Some(SizeLimit { bytes_max, whose }) if bytes > bytes_max => {
+            Some(SizeLimit { bytes_max, whose }) if bytes + batch_bytes > bytes_max => {
                 Composed::Decided(HandedOver::Rejected(format!(
                     "{bytes} bytes with its headers are more than the {whose}, which is {bytes_max}"
                 )))

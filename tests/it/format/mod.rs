@@ -241,9 +241,13 @@ style = "human"
 async fn no_event_stops_a_route_to_a_bus_whatever_is_in_it() {
     use crate::support::{kafka::Broker, nats::NatsServer};
 
+    const ORDINARY: usize = 30;
     let okta = Okta::with_backlog(0).await;
     let gallery: Vec<_> = odd::gallery().into_iter().filter(|event| event.starts_with('{')).collect();
     okta.add(&gallery.iter().map(|event| event.clone() + "\n").collect::<String>()).await;
+    // A sink that refuses several in a row and takes nothing after them would be taken for wrong.
+    let ordinary = |n: usize| format!("{{\"uuid\":\"ordinary-{n}\",\"eventType\":\"user.session.start\"}}\n");
+    okta.add(&(0..ORDINARY).map(ordinary).collect::<String>()).await;
     okta.add("{\"uuid\":\"last\",\"eventType\":\"user.session.start\",\"actor\":{\"id\":\"00u\"}}\n").await;
     let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
     let topic = "okta.format.odd";
@@ -282,7 +286,7 @@ create = {{}}
     };
     let records = broker.records(topic).await;
     let messages = nats.stored("ODD").await;
-    let expected = gallery.len() + 1;
+    let expected = gallery.len() + ORDINARY + 1;
     assert_eq!(records.len() + letters_of("kafka"), expected);
     assert_eq!(messages.len() + letters_of("nats"), expected);
     let last = |payload: &[u8]| String::from_utf8_lossy(payload).contains("\"last\"");

@@ -38,8 +38,8 @@ async fn no_mistake_in_a_configuration_shows_the_secret_beside_it() {
     let proxy = |more: &str| format!("{ORG}[orgs.acme.http]\n{more}\n{TO_FILES}");
     let auth = |auth: &str| ORG.replace("{ token_file = \"{dir}/token\" }", auth) + TO_FILES;
     for (text, expected) in [
-        (auth(&format!("{{ token = \"{CANARY} }}")), "line "),
-        (auth(&format!("{{ token = {CANARY} }}")), "line "),
+        (auth(&format!("{{ token = \"{CANARY} }}")), "oktabus.toml:"),
+        (auth(&format!("{{ token = {CANARY} }}")), "oktabus.toml:"),
         (auth(&format!("\"{CANARY}\"")), "orgs.acme.auth"),
         (auth(&format!("{{ token = [\"{CANARY}\"] }}")), "orgs.acme.auth"),
         (auth(&format!("{{ token = \"{CANARY}\" }}")), "allow_inline_secrets"),

@@ -53,10 +53,12 @@ async fn a_trouble_that_lasts_is_told_in_the_same_words() {
     let mut sink = open(&binary_sink(broker.bus_with(&[]), &topic)).await.unwrap();
     broker.process().freeze();
     let receipt = sink.publish(&batch(1, 0..10), 0).await.unwrap();
-    let first = eventually("a trouble", async || sink.trouble()).await;
+    // How long it lasts is no news.
+    let words = |trouble: &str| trouble.replace(|c: char| c.is_ascii_digit(), "");
+    let first = words(&eventually("a trouble", async || sink.trouble()).await);
     let since = Instant::now();
     eventually("some seconds to pass", async || {
-        assert_eq!(sink.trouble().as_ref(), Some(&first));
+        assert_eq!(sink.trouble().as_deref().map(words).as_ref(), Some(&first));
         (since.elapsed() > Duration::from_secs(3)).then_some(())
     })
     .await;
