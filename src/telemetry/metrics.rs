@@ -178,6 +178,7 @@ pub(crate) fn page_delivered(route: &str, messages: u64, rejected: u64) {
 }
 
 /// The sink of `route` had so many messages already.
+#[cfg(feature = "nats")]
 pub(crate) fn sink_duplicates(route: &str, messages: u64) {
     counter!(SINK_DUPLICATES, "route" => route.to_owned()).increment(messages);
 }
