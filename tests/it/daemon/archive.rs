@@ -20,7 +20,13 @@ async fn at_tail(backlog: usize) -> (Okta, Workplace, Daemon) {
     let workplace = Workplace::new(&okta, TO_FILES);
     let daemon = workplace.start(&[]);
     arrives(&okta, &workplace, &[]).await;
+    is_proved(&workplace).await;
     (okta, workplace, daemon)
+}
+
+/// Waits until the cursor is behind all that has arrived: what is removed before that comes again.
+async fn is_proved(workplace: &Workplace) {
+    workplace.route("log/files", |route| route.phase == "at_tail").await;
 }
 
 /// Waits until every event of the org but those in `gone` is in the archive, once.
@@ -94,12 +100,14 @@ async fn what_is_removed_while_it_is_written_is_told_and_gone_on_after() {
     arrives(&okta, &workplace, &gone).await;
     is_told(&workplace, "moved or removed it").await;
 
+    is_proved(&workplace).await;
     gone.extend(workplace.uuids("archive"));
     fs::remove_file(&files(&workplace, ".jsonl")[0]).unwrap();
     add(&okta, &["b-1", "b-2"]).await;
     arrives(&okta, &workplace, &gone).await;
 
     // Moved away, as logrotate does.
+    is_proved(&workplace).await;
     gone.extend(workplace.uuids("archive"));
     fs::rename(&files(&workplace, ".jsonl")[0], workplace.path("moved")).unwrap();
     add(&okta, &["c-1", "c-2"]).await;
