@@ -8,6 +8,8 @@ pub(super) fn register(config: &Config, engines: &Engines) {
     metrics::recorder();
     for (route, _) in config.routes() {
         metrics::route_exists(&route.name);
+        #[cfg(feature = "nats")]
+        metrics::sink_duplicates(&route.name, 0);
     }
     for route in config.searches.values().flat_map(|search| &search.routes) {
         metrics::search_exists(&route.route.name);

@@ -39,7 +39,6 @@ use crate::{
     config::NatsSink,
     event::{Batch, Origin},
     state::SinkMark,
-    telemetry::metrics,
 };
 
 /// The sink of one route.
@@ -63,8 +62,6 @@ impl Nats {
             Some(SinkMark::JetStream { stream, sequence }) if *stream == sink.stream => Some(*sequence),
             _ => None,
         };
-        // Counted from the start, so that an alert sees the first one.
-        metrics::sink_duplicates(&origin.route, 0);
         let session = Box::new(Session::open(&sink, &subjects, sequence).await?);
         Ok(Self { sink, subjects, session })
     }
