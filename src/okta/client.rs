@@ -152,11 +152,7 @@ impl Client {
 
     /// Makes a change. It is sent again only if it is certain that Okta has not made it: without a connection, with a
     /// refused credential, and after a 429, for which it waits. Every other failure is [ambiguous](OktaError::is_ambiguous).
-    pub async fn change(&self, change: &Change) -> Result<Changed, OktaError> {
-        self.change_while(change, || ready(true)).await
-    }
-
-    /// The same for what does harm once its reason is gone: if it has waited for its turn, it is sent only if `holds`.
+    /// If it has waited for its turn, it is sent only if `holds`.
     pub async fn change_while<F: Future<Output = bool> + Send>(
         &self,
         change: &Change,
@@ -179,11 +175,6 @@ impl Client {
         }
         let body = if reply.body.is_empty() { Value::Null } else { json(&reply.body)? };
         Ok(Changed { body, request_id: header::request_id(&reply.headers) })
-    }
-
-    /// What `change` would send, for people.
-    pub fn shown(&self, change: &Change) -> Value {
-        change.shown(&self.org().url)
     }
 
     /// Sends until there is an answer that another attempt would not better.

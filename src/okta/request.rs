@@ -27,7 +27,7 @@ impl Target {
     }
 
     /// Its URL at `org`.
-    pub(super) fn url(&self, org: &Url) -> Url {
+    pub fn url(&self, org: &Url) -> Url {
         let mut url = org.clone();
         url.set_path("/api/v1");
         if let Ok(mut path) = url.path_segments_mut() {
@@ -73,7 +73,7 @@ impl Change {
     }
 
     /// For people: method, path and body, without the secrets in it.
-    pub(super) fn shown(&self, org: &Url) -> Value {
+    pub fn shown(&self, org: &Url) -> Value {
         let url = self.target.url(org);
         let path = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),

@@ -122,7 +122,7 @@ impl Reading {
 
     /// No more of them than there are places to keep.
     fn readers(&self) -> usize {
-        let url = logs::window_url(&self.client, &self.window);
+        let url = logs::window_url(&self.client.org().url, &self.window);
         let links = LINKS_BYTES_MAX / (url.as_str().len() + CURSOR_BYTES);
         READERS_MAX.min(links).clamp(1, usize::from(self.slices.max(1)))
     }

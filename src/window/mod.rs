@@ -72,7 +72,7 @@ pub enum Step {
 impl WindowReader {
     /// Begins with `window`, and reads at most `limit` events.
     pub fn new(client: Arc<Client>, priority: Priority, window: logs::Window, limit: Option<u64>) -> Self {
-        let next = Some(logs::window_url(&client, &window));
+        let next = Some(logs::window_url(&client.org().url, &window));
         Self::at(client, priority, window, next, limit)
     }
 
@@ -186,7 +186,7 @@ impl WindowReader {
             }
         }
         window.page_size = window.page_size.clamp(1, PAGE_SIZE_MAX);
-        self.next = Some(logs::window_url(&self.client, &window));
+        self.next = Some(logs::window_url(&self.client.org().url, &window));
     }
 
     /// When an event was published, if it says so. A time beyond the window is a clock's fault: what is asked from there on

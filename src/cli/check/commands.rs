@@ -80,7 +80,7 @@ async fn ask(client: &Client, target: &Target) -> Result<(), OktaError> {
 
 /// Looks for those whom `commands` protect: what cannot be found keeps every change waiting.
 pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Client>) -> Vec<Row> {
-    let executor = Executor::new(Arc::clone(client));
+    let executor = Executor::new(Arc::<Client>::clone(client));
     let mut rows = Vec::new();
     for name in &commands.protect.groups {
         let found = async {

@@ -212,7 +212,7 @@ async fn check_search(client: &Client, search: &SearchConfig) -> Row {
         order: Order::Ascending,
         page_size: 1,
     };
-    let part = logs::part(client, &logs::window_url(client, &window), Priority::LookUp).await;
+    let part = logs::part(client, &logs::window_url(&client.org().url, &window), Priority::LookUp).await;
     answer_row(client, format!("search {}", search.name), part.map(drop))
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Res
         let came_of = match bring_about(work, Some(user), &target, &next).await {
             Ok(Way::Done) if matches!(wish, Wish::Unassigned) => {
                 // One who has it through a group too has it still.
-                let now = lookup::one(work.client, work.action, &target).await;
+                let now = lookup::one(work.okta, work.action, &target).await;
                 now.and_then(|now| next(now.as_ref())).map(|_| Way::Done)
             }
             came_of => came_of,
@@ -96,7 +96,7 @@ async fn bring_about(
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
-        let now = lookup::one(work.client, work.action, target).await?;
+        let now = lookup::one(work.okta, work.action, target).await?;
         let change = next(now.as_ref())?;
         if change.is_none() && doubt.is_some() {
             return Ok(Way::Done);

@@ -82,7 +82,7 @@ fn group_ids(work: &Work<'_>, new: &CreateUser) -> Result<Vec<String>, Failed> {
 }
 
 async fn find(work: &Work<'_>, login: &str) -> Result<Option<User>, Failed> {
-    let found = resolve::user_of_login(work.client, work.action, login).await?;
+    let found = resolve::user_of_login(work.okta, work.action, login).await?;
     // As it is now: lists are some seconds behind.
     let Some(found) = found else { return Ok(None) };
     work.settled_user(&found.id).await

@@ -19,7 +19,7 @@ pub(super) async fn look(work: &Work<'_>, user: &User) -> Result<(), Failed> {
     if expect.in_groups.is_empty() {
         return Ok(());
     }
-    let groups = lookup::whole(work.client, work.action, &users::groups(&user.id)).await?;
+    let groups = lookup::whole(work.okta, work.action, &users::groups(&user.id)).await?;
     match missing_group(expect, &groups.unwrap_or_default()) {
         Some(group) => Err(failed(user, &format!("not in group {group}"))),
         None => Ok(()),

@@ -84,7 +84,7 @@ async fn remove(
 }
 
 async fn enrolled(work: &Work<'_>, user: &str) -> Result<Vec<Value>, Failed> {
-    let factors = lookup::whole(work.client, work.action, &factors::list(user)).await?;
+    let factors = lookup::whole(work.okta, work.action, &factors::list(user)).await?;
     factors.ok_or_else(|| Code::UserNotFound.because(format!("user {user} does not exist any more")))
 }
 

@@ -35,8 +35,8 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Fin
     }
     let mut doubt: Option<OktaError> = None;
     // Apps may have groups of the same name.
-    let (client, action) = (work.client, work.action);
-    let find = || resolve::own_group(client, action, &new.name);
+    let (okta, action) = (work.okta, work.action);
+    let find = || resolve::own_group(okta, action, &new.name);
     for round in 1..=ROUNDS_MAX {
         if let Some(found) = find().await? {
             return existing(work, &profile, &found, doubt.is_some());
@@ -134,7 +134,7 @@ fn the_group<'a>(work: &Work<'a>) -> Result<&'a str, Failed> {
 
 /// The group as it is now; what it was at first is kept for the outcome.
 async fn look(work: &mut Work<'_>, id: &str) -> Result<Option<Value>, Failed> {
-    let group = lookup::one(work.client, work.action, &groups::get(id)).await?;
+    let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
     if work.before.is_none() {
         work.before = group.as_ref().map(shown);
     }
@@ -158,7 +158,7 @@ fn is_so(group: &Value, wanted: &Profile) -> bool {
 
 /// Whether Okta changes the members of a group; if not, the failure says why.
 pub(super) async fn must_be_editable(work: &Work<'_>, id: &str) -> Result<(), Failed> {
-    let group = lookup::one(work.client, work.action, &groups::get(id)).await?;
+    let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
     group.map_or(Ok(()), |group| must_not_be(&group, &[APP_GROUP, BUILT_IN]))
 }
 

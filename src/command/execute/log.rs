@@ -94,7 +94,7 @@ async fn look(
     let page_size = limit.clamp(1, PAGE_MAX);
     let page_size = u16::try_from(page_size).unwrap_or(u16::MAX);
     let window = Window { since, until, filter: filter.clone(), q, order: Order::Descending, page_size };
-    let list = lookup::raw_list(work.client, window_url(work.client, &window), limit).await;
+    let list = lookup::raw_list(work.okta, window_url(work.okta.url(), &window), limit).await;
     let list = list.map_err(|error| of_okta(&error, work.action))?;
     let window = json!({ "since": since, "until": until });
     let count = list.items.len();

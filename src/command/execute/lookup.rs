@@ -6,10 +6,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
 use url::Url;
 
-use super::failure::of_okta;
+use super::{Okta, failure::of_okta};
 use crate::{
     command::{Action, Failed},
-    okta::{Class, Client, Found, OktaError, Target},
+    okta::{Class, Found, OktaError, Target},
 };
 
 /// Looks at one thing, at most.
@@ -28,8 +28,8 @@ pub(super) struct List<T = Value> {
 }
 
 /// Looks up one object; none if Okta has none of that name.
-pub(super) async fn one(client: &Client, action: Action, target: &Target) -> Result<Option<Value>, Failed> {
-    match patiently(client, &client.url_of(target)).await {
+pub(super) async fn one(okta: &dyn Okta, action: Action, target: &Target) -> Result<Option<Value>, Failed> {
+    match patiently::<Value>(okta, &okta.url_of(target)).await {
         Ok(found) => Ok(Some(found.body)),
         Err(error) if error.is_absence() => Ok(None),
         Err(error) => Err(of_okta(&error, action)),
@@ -38,35 +38,35 @@ pub(super) async fn one(client: &Client, action: Action, target: &Target) -> Res
 
 /// Looks up a list, up to `limit` items or what a message can carry; none if what it belongs to does not exist.
 pub(super) async fn list(
-    client: &Client,
+    okta: &dyn Okta,
     action: Action,
     target: &Target,
     limit: usize,
 ) -> Result<Option<List>, Failed> {
-    or_absent(list_from(client, client.url_of(target), limit, LIST_BYTES_MAX).await, action)
+    or_absent(list_from(okta, okta.url_of(target), limit, LIST_BYTES_MAX).await, action)
 }
 
 /// Looks up a list to its end, for our own use.
 pub(super) async fn whole(
-    client: &Client,
+    okta: &dyn Okta,
     action: Action,
     target: &Target,
 ) -> Result<Option<Vec<Value>>, Failed> {
-    whole_as(client, action, target, |item| item).await
+    whole_as(okta, action, target, |item| item).await
 }
 
 /// The same of what `read` makes of each item: a list may be long, and its items large.
 pub(super) async fn whole_as<T>(
-    client: &Client,
+    okta: &dyn Okta,
     action: Action,
     target: &Target,
     read: impl Fn(Value) -> T,
 ) -> Result<Option<Vec<T>>, Failed> {
     let whole = async {
         let mut items = Vec::new();
-        let mut next = Some(client.url_of(target));
+        let mut next = Some(okta.url_of(target));
         while let Some(url) = next {
-            let page = patiently::<Vec<Value>>(client, &url).await?;
+            let page = patiently::<Vec<Value>>(okta, &url).await?;
             items.extend(page.body.into_iter().map(&read));
             next = page.next;
         }
@@ -77,11 +77,11 @@ pub(super) async fn whole_as<T>(
 
 /// Looks up the list at `url`, up to `limit` items or what a message can carry, each as Okta wrote it.
 pub(super) async fn raw_list(
-    client: &Client,
+    okta: &dyn Okta,
     url: Url,
     limit: usize,
 ) -> Result<List<Box<RawValue>>, OktaError> {
-    list_from(client, url, limit, LIST_BYTES_MAX).await
+    list_from(okta, url, limit, LIST_BYTES_MAX).await
 }
 
 /// Looks up to so often until there is something: lists are some seconds behind.
@@ -109,7 +109,7 @@ fn or_absent<T>(list: Result<T, OktaError>, action: Action) -> Result<Option<T>,
 }
 
 async fn list_from<T: DeserializeOwned + Display>(
-    client: &Client,
+    okta: &dyn Okta,
     url: Url,
     limit: usize,
     bytes_max: usize,
@@ -118,7 +118,7 @@ async fn list_from<T: DeserializeOwned + Display>(
     let mut bytes = 0;
     let mut next = url;
     loop {
-        let page = patiently::<Vec<T>>(client, &next).await?;
+        let page = patiently::<Vec<T>>(okta, &next).await?;
         for item in page.body {
             bytes += item.to_string().len();
             if list.items.len() == limit || bytes > bytes_max {
@@ -138,17 +138,24 @@ async fn list_from<T: DeserializeOwned + Display>(
 }
 
 /// Looks until there is an answer, or no more patience. After a 429 the next turn waits by itself.
-async fn patiently<T: DeserializeOwned>(client: &Client, url: &Url) -> Result<Found<T>, OktaError> {
+async fn patiently<T: DeserializeOwned>(okta: &dyn Okta, url: &Url) -> Result<Found<T>, OktaError> {
     let mut looks = 0;
     loop {
         looks += 1;
-        match client.look_up(url).await {
+        match look(okta, url).await {
             Err(error) if looks < LOOKS_MAX && matches!(error.class(), Class::Retry(_)) => {
                 tokio::time::sleep(back_off(looks)).await;
             }
             result => return result,
         }
     }
+}
+
+async fn look<T: DeserializeOwned>(okta: &dyn Okta, url: &Url) -> Result<Found<T>, OktaError> {
+    let Found { body, next } = okta.look_up(url).await?;
+    let body =
+        serde_json::from_str(body.get()).map_err(|err| OktaError::NotAsAsked(format!("JSON: {err}")))?;
+    Ok(Found { body, next })
 }
 
 /// How long to wait after so many times: doubled from a fifth of a second, with jitter.

@@ -119,7 +119,7 @@ async fn one(
 
 /// The ids of a user's groups.
 pub(super) async fn member_of(work: &Work<'_>, user: &str) -> Result<BTreeSet<String>, Failed> {
-    let groups = lookup::whole(work.client, work.action, &users::groups(user)).await?;
+    let groups = lookup::whole(work.okta, work.action, &users::groups(user)).await?;
     let groups = groups.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
     let ids = groups.iter().filter_map(|group| group.get("id").and_then(Value::as_str));
     Ok(ids.map(str::to_owned).collect())

@@ -18,6 +18,7 @@ mod lifecycle;
 mod log;
 mod lookup;
 mod membership;
+mod okta;
 mod parts;
 mod reading;
 mod resolve;
@@ -35,15 +36,20 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 pub(in crate::command) use self::resolve::Named;
-pub use self::{baseline::Baseline, failure::Code, resolved::Resolved};
+pub use self::{
+    baseline::Baseline,
+    failure::Code,
+    okta::{Holds, Okta},
+    resolved::Resolved,
+};
 use self::{lifecycle::Operation, work::Work};
 use super::{Action, Expect, Failed, GroupSubject, Performed, Request, UserSubject};
-use crate::okta::{Client, users};
+use crate::okta::users;
 
 /// Carries out requests at one org.
 #[derive(Debug, Clone)]
 pub struct Executor {
-    client: Arc<Client>,
+    okta: Arc<dyn Okta>,
 }
 
 /// Which time it is that a request is carried out.
@@ -69,37 +75,37 @@ pub trait Admission: Send + Sync {
 }
 
 impl Executor {
-    /// Carries out requests at the org of `client`.
-    pub fn new(client: Arc<Client>) -> Self {
-        Self { client }
+    /// Carries out requests at `okta`.
+    pub fn new(okta: Arc<dyn Okta>) -> Self {
+        Self { okta }
     }
 
     /// Finds the users, groups and the app that `request` names. Fails if one that must exist does not; a user to be
     /// created, a user to be deleted or looked for in the log, and a group to be created or deleted, need not.
     pub async fn resolve(&self, request: &Request) -> Result<Resolved, Failed> {
-        resolve::request(&self.client, request, 1).await
+        resolve::request(self.okta.as_ref(), request, 1).await
     }
 
     /// The same with patience for groups that were created a moment ago: Okta lists them after some seconds.
     pub async fn resolve_patiently(&self, request: &Request) -> Result<Resolved, Failed> {
-        resolve::request(&self.client, request, lookup::LISTING_LOOKS_MAX).await
+        resolve::request(self.okta.as_ref(), request, lookup::LISTING_LOOKS_MAX).await
     }
 
     /// The user of this id or login; none if there is none.
     pub async fn find_user(&self, name: &str) -> Result<Option<UserSubject>, Failed> {
-        let subject = resolve::user(&self.client, Action::UserGet, name).await?;
+        let subject = resolve::user(self.okta.as_ref(), Action::UserGet, name).await?;
         Ok(subject.id.is_some().then_some(subject))
     }
 
     /// The group of this id or exact name; none if there is none.
     pub async fn find_group(&self, name: &str) -> Result<Option<GroupSubject>, Failed> {
-        let subject = resolve::group(&self.client, Action::GroupGet, name).await?;
+        let subject = resolve::group(self.okta.as_ref(), Action::GroupGet, name).await?;
         Ok(subject.id.is_some().then_some(subject))
     }
 
     /// The ids of all users in a group, by id or exact name.
     pub async fn members_of(&self, group: &str) -> Result<BTreeSet<String>, Failed> {
-        resolve::members(&self.client, group).await
+        resolve::members(self.okta.as_ref(), group).await
     }
 
     /// Carries `request` out. `resolved` are those that were found for the first attempt: that a user is gone means that the
@@ -116,7 +122,7 @@ impl Executor {
             return Err(Code::InvalidParameters
                 .because("`expect` is about a user, and the command is about none that there is"));
         }
-        let mut work = Work::new(&self.client, request.action(), resolved, expect, attempt);
+        let mut work = Work::new(self.okta.as_ref(), request.action(), resolved, expect, attempt);
         let finished = Box::pin(carry_out(&mut work, request)).await;
         work.ended(finished)
     }

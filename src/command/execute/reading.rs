@@ -66,7 +66,7 @@ pub(super) async fn apps_of_user(work: &mut Work<'_>, limit: Option<usize>) -> R
 /// A group.
 pub(super) async fn group(work: &mut Work<'_>) -> Result<Finished, Failed> {
     let id = the_group(work)?;
-    let group = lookup::one(work.client, work.action, &groups::get(id)).await?;
+    let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
     let absent = || Code::GroupNotFound.because(format!("group {id} does not exist any more"));
     Ok(Finished::done(json!({ "group": group.ok_or_else(absent)? })))
 }
@@ -92,7 +92,7 @@ fn the_group<'a>(work: &Work<'a>) -> Result<&'a str, Failed> {
 }
 
 async fn found(work: &Work<'_>, target: &Target, limit: usize) -> Result<lookup::List, Failed> {
-    let list = lookup::list(work.client, work.action, target, limit).await?;
+    let list = lookup::list(work.okta, work.action, target, limit).await?;
     let absent = || match work.subjects.groups.is_empty() {
         true => Code::UserNotFound.because("the user does not exist any more"),
         false => Code::GroupNotFound.because("the group does not exist any more"),

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    create,
+    Okta, create,
     failure::Code,
     lookup::{self, one, until_listed},
     resolved::Resolved,
 };
 use crate::{
     command::{Action, Failed, GroupSubject, Request, Subjects, UserSubject},
-    okta::{Client, apps, groups, is_id, users, users::User},
+    okta::{apps, groups, is_id, users, users::User},
 };
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.
-pub(super) async fn request(client: &Client, request: &Request, looks_max: u32) -> Result<Resolved, Failed> {
+pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) -> Result<Resolved, Failed> {
     let action = request.action();
     let named = Named::of(request)?;
     let mut subjects = Subjects::default();
@@ -24,9 +24,9 @@ pub(super) async fn request(client: &Client, request: &Request, looks_max: u32) 
     for name in named.users {
         let user = match request {
             // Somebody whose login only begins so is somebody else.
-            Request::UserCreate(_) => user_of_login(client, action, name).await?,
-            Request::LogByUser(_) => user_of_name_or_email(client, action, name).await?,
-            _ => user_of_name(client, action, name).await?,
+            Request::UserCreate(_) => user_of_login(okta, action, name).await?,
+            Request::LogByUser(_) => user_of_name_or_email(okta, action, name).await?,
+            _ => user_of_name(okta, action, name).await?,
         };
         if user.is_none() && named.must_exist {
             return Err(Code::UserNotFound.because(format!("there is no user {name}")));
@@ -36,11 +36,10 @@ pub(super) async fn request(client: &Client, request: &Request, looks_max: u32) 
     }
     for name in named.groups {
         let subject = match request {
-            Request::GroupCreate(_) => group_subject(name, own_group(client, action, name).await?.as_ref()),
+            Request::GroupCreate(_) => group_subject(name, own_group(okta, action, name).await?.as_ref()),
             _ => {
-                let look = async || {
-                    group(client, action, name).await.map(|found| found.id.is_some().then_some(found))
-                };
+                let look =
+                    async || group(okta, action, name).await.map(|found| found.id.is_some().then_some(found));
                 until_listed(looks_max, look).await?.unwrap_or_else(|| group_subject(name, None))
             }
         };
@@ -51,7 +50,7 @@ pub(super) async fn request(client: &Client, request: &Request, looks_max: u32) 
         subjects.groups.push(subject);
     }
     if let Some(id) = named.app {
-        let is_there = is_id(id) && one(client, action, &apps::get(id)).await?.is_some();
+        let is_there = is_id(id) && one(okta, action, &apps::get(id)).await?.is_some();
         if !is_there {
             return Err(Code::AppNotFound.because(format!("there is no app {id}")));
         }
@@ -125,17 +124,17 @@ fn strs(names: &[String]) -> Vec<&str> {
 }
 
 /// The user of this id or login; without an id if there is none.
-pub(super) async fn user(client: &Client, action: Action, name: &str) -> Result<UserSubject, Failed> {
-    Ok(user_subject(name, user_of_name(client, action, name).await?.as_ref()))
+pub(super) async fn user(okta: &dyn Okta, action: Action, name: &str) -> Result<UserSubject, Failed> {
+    Ok(user_subject(name, user_of_name(okta, action, name).await?.as_ref()))
 }
 
 /// The same, or the only user of this e-mail.
-async fn user_of_name_or_email(client: &Client, action: Action, name: &str) -> Result<Option<User>, Failed> {
-    let found = user_of_name(client, action, name).await?;
+async fn user_of_name_or_email(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<User>, Failed> {
+    let found = user_of_name(okta, action, name).await?;
     if found.is_some() || !name.contains('@') || !can_be_known(name) {
         return Ok(found);
     }
-    let mut several = lookup::whole(client, action, &users::with_email(name)).await?.unwrap_or_default();
+    let mut several = lookup::whole(okta, action, &users::with_email(name)).await?.unwrap_or_default();
     if several.len() > 1 {
         let message = format!("{} users have the e-mail `{name}`", several.len());
         return Err(Code::AmbiguousName.because(message));
@@ -148,7 +147,7 @@ fn user_subject(name: &str, user: Option<&User>) -> UserSubject {
     UserSubject { name: name.to_owned(), id: user.map(|user| user.id.clone()), login }
 }
 
-async fn user_of_name(client: &Client, action: Action, name: &str) -> Result<Option<User>, Failed> {
+async fn user_of_name(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<User>, Failed> {
     let fits = |user: &User| {
         let login = user.login().unwrap_or_default();
         // The part before `@` names a user too, if it is the only one.
@@ -159,9 +158,9 @@ async fn user_of_name(client: &Client, action: Action, name: &str) -> Result<Opt
         return Ok(None);
     }
     if !can_be_segment(name) {
-        return user_of_login(client, action, name).await;
+        return user_of_login(okta, action, name).await;
     }
-    let found = one(client, action, &users::get(name)).await?.and_then(User::read);
+    let found = one(okta, action, &users::get(name)).await?.and_then(User::read);
     // `me`, for example, is the owner of the token.
     if let Some(user) = found.filter(fits) {
         return Ok(Some(user));
@@ -171,7 +170,7 @@ async fn user_of_name(client: &Client, action: Action, name: &str) -> Result<Opt
     }
     // Okta says nothing of why it finds nobody by a short name.
     let several = users::with_login_beginning(&format!("{name}@"));
-    let several = lookup::list(client, action, &several, 2).await?.map_or(0, |list| list.items.len());
+    let several = lookup::list(okta, action, &several, 2).await?.map_or(0, |list| list.items.len());
     if several > 1 {
         let message = format!("`{name}` is the beginning of the logins of several users");
         return Err(Code::AmbiguousName.because(message));
@@ -181,7 +180,7 @@ async fn user_of_name(client: &Client, action: Action, name: &str) -> Result<Opt
 
 /// The user of exactly this login, apart from case.
 pub(super) async fn user_of_login(
-    client: &Client,
+    okta: &dyn Okta,
     action: Action,
     login: &str,
 ) -> Result<Option<User>, Failed> {
@@ -190,10 +189,10 @@ pub(super) async fn user_of_login(
         return Ok(None);
     }
     if can_be_segment(login) {
-        let found = one(client, action, &users::get(login)).await?.and_then(User::read);
+        let found = one(okta, action, &users::get(login)).await?.and_then(User::read);
         return Ok(found.filter(is_it));
     }
-    let found = lookup::whole(client, action, &users::with_login(login)).await?.unwrap_or_default();
+    let found = lookup::whole(okta, action, &users::with_login(login)).await?.unwrap_or_default();
     Ok(found.into_iter().filter_map(User::read).find(is_it))
 }
 
@@ -215,15 +214,15 @@ fn can_be_segment(name: &str) -> bool {
 }
 
 /// The group of this id or exact name; without an id if there is none.
-pub(super) async fn group(client: &Client, action: Action, name: &str) -> Result<GroupSubject, Failed> {
+pub(super) async fn group(okta: &dyn Okta, action: Action, name: &str) -> Result<GroupSubject, Failed> {
     // What looks like an id may be a name all the same.
     if is_id(name)
         && name.starts_with("00g")
-        && let Some(group) = one(client, action, &groups::get(name)).await?
+        && let Some(group) = one(okta, action, &groups::get(name)).await?
     {
         return Ok(group_subject(name, Some(&group)));
     }
-    let found = named_groups(client, action, name, |_| true).await?;
+    let found = named_groups(okta, action, name, |_| true).await?;
     match found.as_slice() {
         [] => Ok(group_subject(name, None)),
         [only] => Ok(group_subject(name, Some(only))),
@@ -241,15 +240,15 @@ fn group_subject(name: &str, group: Option<&Value>) -> GroupSubject {
 }
 
 /// The group of exactly this name that is no app's: there is at most one.
-pub(super) async fn own_group(client: &Client, action: Action, name: &str) -> Result<Option<Value>, Failed> {
+pub(super) async fn own_group(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<Value>, Failed> {
     let is_own = |group: &Value| group.get("type").and_then(Value::as_str) != Some("APP_GROUP");
-    Ok(named_groups(client, action, name, is_own).await?.into_iter().next())
+    Ok(named_groups(okta, action, name, is_own).await?.into_iter().next())
 }
 
 /// All groups of exactly this name that are `wanted`, as they are now: lists are some seconds behind, and may still show a
 /// group under a name that it has no more.
 async fn named_groups(
-    client: &Client,
+    okta: &dyn Okta,
     action: Action,
     name: &str,
     wanted: impl Fn(&Value) -> bool,
@@ -258,21 +257,21 @@ async fn named_groups(
         return Ok(Vec::new());
     }
     let is_named = |group: &Value| group.pointer("/profile/name").and_then(Value::as_str) == Some(name);
-    let listed = lookup::whole(client, action, &groups::named(name)).await?.unwrap_or_default();
+    let listed = lookup::whole(okta, action, &groups::named(name)).await?.unwrap_or_default();
     let mut found = Vec::new();
     for group in listed.iter().filter(|group| is_named(group) && wanted(group)) {
         let Some(id) = group.get("id").and_then(Value::as_str) else { continue };
-        found.extend(one(client, action, &groups::get(id)).await?.filter(is_named));
+        found.extend(one(okta, action, &groups::get(id)).await?.filter(is_named));
     }
     Ok(found)
 }
 
 /// The ids of all users in a group.
-pub(super) async fn members(client: &Client, name: &str) -> Result<BTreeSet<String>, Failed> {
+pub(super) async fn members(okta: &dyn Okta, name: &str) -> Result<BTreeSet<String>, Failed> {
     let action = Action::GroupMembers;
     let absent = || Code::GroupNotFound.because(format!("there is no group {name}"));
-    let id = group(client, action, name).await?.id.ok_or_else(absent)?;
+    let id = group(okta, action, name).await?.id.ok_or_else(absent)?;
     let id_of = |user: Value| user.get("id").and_then(Value::as_str).map(str::to_owned);
-    let ids = lookup::whole_as(client, action, &groups::members(&id), id_of).await?.ok_or_else(absent)?;
+    let ids = lookup::whole_as(okta, action, &groups::members(&id), id_of).await?.ok_or_else(absent)?;
     Ok(ids.into_iter().flatten().collect())
 }

@@ -1,7 +1,7 @@
 //! Whether Okta's System Log shows that a change was made since the command was begun: where the object itself does not
 //! tell, because it is as before whether nothing was done or what was done was taken back.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::{
@@ -37,7 +37,7 @@ pub(super) async fn shows(
     );
     let window = Window {
         since: work.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(work.begun_at()),
-        until: Timestamp::now().saturating_add(work.client.clock_ahead()).unwrap_or(Timestamp::MAX),
+        until: work.okta.okta_now(),
         filter: Some(filter),
         q: None,
         order: Order::Descending,
@@ -46,7 +46,7 @@ pub(super) async fn shows(
     // A former attempt is long enough ago.
     let looks_max = if work.attempt.number > 1 { 1 } else { LOOKS_MAX };
     for looks in 1..=looks_max {
-        let list = lookup::raw_list(work.client, window_url(work.client, &window), 1).await;
+        let list = lookup::raw_list(work.okta, window_url(work.okta.url(), &window), 1).await;
         match list {
             Ok(list) if list.items.is_empty() => {}
             Ok(_) => return Ok(true),

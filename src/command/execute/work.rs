@@ -1,17 +1,20 @@
 //! One request at work: what every action needs to look, to expect, to send and to report.
 
+use std::future::ready;
+
+use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Attempt, Baseline, Resolved,
+    Attempt, Baseline, Okta, Resolved,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     secrets,
 };
 use crate::{
     command::{Action, Brought, Expect, Failed, Performed, Subjects, UserSubject, Way},
-    okta::{Change, Changed, Client, OktaError, users, users::User},
+    okta::{Change, Changed, OktaError, users, users::User},
 };
 
 /// How often a change is made at most, with a look in between: each time but the last was in doubt.
@@ -23,7 +26,7 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
 
 /// One request at work.
 pub(super) struct Work<'a> {
-    pub(super) client: &'a Client,
+    pub(super) okta: &'a dyn Okta,
     pub(super) action: Action,
     pub(super) subjects: &'a Subjects,
     pub(super) expect: &'a Expect,
@@ -56,7 +59,7 @@ pub(super) enum Sent {
 
 impl<'a> Work<'a> {
     pub(super) fn new(
-        client: &'a Client,
+        okta: &'a dyn Okta,
         action: Action,
         resolved: &'a Resolved,
         expect: &'a Expect,
@@ -69,7 +72,7 @@ impl<'a> Work<'a> {
         let before = baseline.as_ref().and_then(Baseline::before).cloned();
         let (request_id, planned, is_admitted) = (None, Vec::new(), false);
         Self {
-            client,
+            okta,
             action,
             subjects,
             expect,
@@ -107,7 +110,7 @@ impl<'a> Work<'a> {
     /// When the first attempt began, by Okta's clock as far as it is known.
     pub(super) fn begun_at(&self) -> Timestamp {
         let begun_at = self.attempt.begun_at;
-        begun_at.saturating_add(self.client.clock_ahead()).unwrap_or(begun_at)
+        begun_at.saturating_add(self.okta.clock_ahead()).unwrap_or(begun_at)
     }
 
     /// The same, and certainly not later.
@@ -122,7 +125,7 @@ impl<'a> Work<'a> {
 
     /// The user as they are now.
     pub(super) async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
-        let raw = lookup::one(self.client, self.action, &users::get(id)).await?;
+        let raw = lookup::one(self.okta, self.action, &users::get(id)).await?;
         let Some(raw) = raw else { return Ok(None) };
         let no_user = || OktaError::NotAsAsked("it is no user".to_owned());
         Some(User::read(raw).ok_or_else(|| of_okta(&no_user(), self.action))).transpose()
@@ -175,7 +178,7 @@ impl<'a> Work<'a> {
             return Ok(Sent::Planned);
         }
         self.must_be_admitted().await?;
-        let changed = self.client.change(change).await;
+        let changed = self.okta.change(change, &|| ready(true).boxed()).await;
         Ok(self.sent(changed))
     }
 
@@ -197,23 +200,23 @@ impl<'a> Work<'a> {
             return Ok(Sent::Planned);
         }
         self.must_be_admitted().await?;
-        let (client, action) = (self.client, self.action);
+        let (okta, action) = (self.okta, self.action);
         let target = users::get(&user.id);
         let is_same = |now: &User| {
             let seen = |user: &User| (user.time("statusChanged"), user.transitioning_to.is_some());
             now.status == user.status && seen(now) == seen(user)
         };
-        let holds = async || {
-            let now = lookup::one(client, action, &target).await;
+        let look = async || {
+            let now = lookup::one(okta, action, &target).await;
             now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
         };
-        let changed = client.change_while(change, holds).await;
+        let changed = okta.change(change, &|| look().boxed()).await;
         Ok(self.sent(changed))
     }
 
     fn notes(&mut self, change: &Change) -> bool {
         if self.attempt.dry_run {
-            self.planned.push(self.client.shown(change));
+            self.planned.push(self.okta.shown(change));
         }
         self.attempt.dry_run
     }

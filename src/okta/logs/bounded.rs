@@ -38,8 +38,8 @@ pub struct Part {
 }
 
 /// The URL of the first request.
-pub fn window_url(client: &Client, window: &Window) -> Url {
-    let mut url = logs_url(client);
+pub fn window_url(org: &Url, window: &Window) -> Url {
+    let mut url = logs_url(org);
     let mut pairs = url.query_pairs_mut();
     pairs.append_pair("since", &okta_time(window.since));
     pairs.append_pair("until", &okta_time(window.until));

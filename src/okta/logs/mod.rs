@@ -9,7 +9,7 @@ mod polling;
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Client, OktaError, client::see_resource};
+use super::{OktaError, client::see_resource};
 
 use crate::config::PAGE_SIZE_MAX;
 pub use crate::config::RETENTION;
@@ -20,8 +20,8 @@ const PATH: &str = "/api/v1/logs";
 /// Okta's page size where a link does not say.
 const PAGE_SIZE_DEFAULT: usize = 100;
 
-fn logs_url(client: &Client) -> Url {
-    let mut url = client.org().url.clone();
+fn logs_url(org: &Url) -> Url {
+    let mut url = org.clone();
     url.set_path(PATH);
     url
 }

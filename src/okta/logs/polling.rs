@@ -30,7 +30,7 @@ pub struct Answer {
 
 /// The URL of the first request.
 pub fn first_url(client: &Client, query: &Query) -> Url {
-    let mut url = logs_url(client);
+    let mut url = logs_url(&client.org().url);
     let mut pairs = url.query_pairs_mut();
     pairs.append_pair("since", &okta_time(query.since));
     pairs.append_pair("limit", &query.page_size.to_string());
