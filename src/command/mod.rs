@@ -13,7 +13,6 @@ pub mod engine;
 pub mod execute;
 mod expect;
 pub mod intake;
-pub mod journal;
 pub mod message;
 mod milliseconds;
 mod outcome;
@@ -21,7 +20,9 @@ pub mod outlet;
 pub mod parameters;
 mod performed;
 pub mod policy;
+pub mod record;
 mod request;
+mod store;
 mod subjects;
 
 pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};

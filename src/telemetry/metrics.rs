@@ -31,6 +31,9 @@ const COMMAND_FAILURES: &str = "oktabus_command_failures_total";
 const COMMANDS_HELD: &str = "oktabus_commands_held";
 const COMMANDS_WAITING: &str = "oktabus_commands_waiting";
 const COMMANDS_TROUBLE: &str = "oktabus_commands_in_trouble";
+const COMMANDS_PARKED: &str = "oktabus_commands_parked";
+const COMMANDS_PAUSED: &str = "oktabus_commands_paused";
+const LOST_NAMES: &str = "oktabus_command_protected_names_lost";
 const LIMITS_TRIPPED: &str = "oktabus_command_limits_tripped";
 const LIMIT: &str = "oktabus_rate_limit_limit";
 const REMAINING: &str = "oktabus_rate_limit_remaining";
@@ -74,11 +77,14 @@ const COUNTERS: [(&str, &str); 20] = [
 ];
 
 /// Gauges by name and what they show.
-const GAUGES: [(&str, &str); 14] = [
+const GAUGES: [(&str, &str); 17] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
     (COMMANDS_TROUBLE, "1 while something keeps commands from being carried out."),
+    (COMMANDS_PARKED, "Commands that wait in the state for their `not_before`."),
+    (COMMANDS_PAUSED, "Whether an operator has paused the commands: 1 or 0."),
+    (LOST_NAMES, "Names of protected users that find nobody any more."),
     (LIMITS_TRIPPED, "Limits that have tripped and wait to be released."),
     (LIMIT, "Requests that the rate-limit bucket allows a minute, as Okta says."),
     (REMAINING, "Requests left in the bucket's window, as Okta says."),
@@ -222,14 +228,33 @@ pub(crate) fn command_trouble(commands: &str, what: &'static str) {
     counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(1);
 }
 
+/// How the commands of a name stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CommandGauges {
+    pub(crate) held: usize,
+    pub(crate) waiting: usize,
+    pub(crate) parked: usize,
+    pub(crate) is_paused: bool,
+    pub(crate) tripped: usize,
+    pub(crate) lost_names: usize,
+    pub(crate) in_trouble: bool,
+}
+
 /// How the commands of a name stand; set when somebody asks.
 #[expect(clippy::cast_precision_loss, reason = "they are few")]
-pub(crate) fn commands(commands: &str, held: usize, waiting: usize, tripped: usize, in_trouble: bool) {
-    let values = [(COMMANDS_HELD, held), (COMMANDS_WAITING, waiting), (LIMITS_TRIPPED, tripped)];
+pub(crate) fn commands(commands: &str, gauges: &CommandGauges) {
+    let values = [
+        (COMMANDS_HELD, gauges.held),
+        (COMMANDS_WAITING, gauges.waiting),
+        (COMMANDS_PARKED, gauges.parked),
+        (COMMANDS_PAUSED, usize::from(gauges.is_paused)),
+        (LIMITS_TRIPPED, gauges.tripped),
+        (LOST_NAMES, gauges.lost_names),
+        (COMMANDS_TROUBLE, usize::from(gauges.in_trouble)),
+    ];
     for (name, value) in values {
         gauge!(name, "commands" => commands.to_owned()).set(value as f64);
     }
-    gauge!(COMMANDS_TROUBLE, "commands" => commands.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
 }
 
 /// Okta refused a link.

@@ -104,15 +104,24 @@ pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Clie
         });
     }
     for name in &commands.protect.users {
-        rows.push(match executor.find_user(name).await {
-            Ok(Some(user)) => {
-                let id = user.id.unwrap_or_default();
-                Row::good(what(commands), format!("the protected user {name} is {id}"))
-            }
-            Ok(None) => Row::warning(
-                what(commands),
-                format!("there is no user `{name}`, whom `protect` names: is this the login?"),
-            ),
+        rows.push(match executor.find_protected(name).await {
+            Ok(found) => match found.as_slice() {
+                [] => Row::bad(
+                    what(commands),
+                    format!(
+                        "there is no user `{name}`, whom `protect` names: nothing is changed until there is, unless one \
+                         was found once; name them by id or login"
+                    ),
+                ),
+                [user] => {
+                    let id = user.id.as_deref().unwrap_or_default();
+                    Row::good(what(commands), format!("the protected user {name} is {id}"))
+                }
+                several => Row::warning(
+                    what(commands),
+                    format!("`{name}` may be any of {} users, who are all protected: name one by id or login", several.len()),
+                ),
+            },
             Err(failed) => Row::bad(what(commands), failed_text(failed)),
         });
     }

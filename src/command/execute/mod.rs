@@ -91,16 +91,15 @@ impl Executor {
         resolve::request(self.okta.as_ref(), request, lookup::LISTING_LOOKS_MAX).await
     }
 
-    /// The user of this id or login; none if there is none.
-    pub async fn find_user(&self, name: &str) -> Result<Option<UserSubject>, Failed> {
-        let subject = resolve::user(self.okta.as_ref(), Action::UserGet, name).await?;
-        Ok(subject.id.is_some().then_some(subject))
-    }
-
     /// The group of this id or exact name; none if there is none.
     pub async fn find_group(&self, name: &str) -> Result<Option<GroupSubject>, Failed> {
         let subject = resolve::group(self.okta.as_ref(), Action::GroupGet, name).await?;
         Ok(subject.id.is_some().then_some(subject))
+    }
+
+    /// The users whom `name` may mean: the one with this id or login, or all with this e-mail, or all whose logins begin so.
+    pub async fn find_protected(&self, name: &str) -> Result<Vec<UserSubject>, Failed> {
+        resolve::all_users(self.okta.as_ref(), name).await
     }
 
     /// The ids of all users in a group, by id or exact name.

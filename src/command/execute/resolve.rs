@@ -123,12 +123,26 @@ fn strs(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// The user of this id or login; without an id if there is none.
-pub(super) async fn user(okta: &dyn Okta, action: Action, name: &str) -> Result<UserSubject, Failed> {
-    Ok(user_subject(name, user_of_name(okta, action, name).await?.as_ref()))
+/// All users whom `name` may mean: who is protected by it must not depend on who else is called alike.
+pub(super) async fn all_users(okta: &dyn Okta, name: &str) -> Result<Vec<UserSubject>, Failed> {
+    let action = Action::UserGet;
+    if !can_be_known(name) {
+        return Ok(Vec::new());
+    }
+    let found = match user_of_name(okta, action, name).await {
+        Ok(Some(user)) => return Ok(vec![user_subject(name, Some(&user))]),
+        Ok(None) if name.contains('@') => lookup::whole(okta, action, &users::with_email(name)).await?,
+        Ok(None) => None,
+        Err(failed) if failed.error.code == Code::AmbiguousName.name() => {
+            lookup::whole(okta, action, &users::with_login_beginning(&format!("{name}@"))).await?
+        }
+        Err(failed) => return Err(failed),
+    };
+    let found = found.unwrap_or_default().into_iter().filter_map(User::read);
+    Ok(found.map(|user| user_subject(name, Some(&user))).collect())
 }
 
-/// The same, or the only user of this e-mail.
+/// The user of this id or login, or the only one of this e-mail.
 async fn user_of_name_or_email(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<User>, Failed> {
     let found = user_of_name(okta, action, name).await?;
     if found.is_some() || !name.contains('@') || !can_be_known(name) {

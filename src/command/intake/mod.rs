@@ -31,6 +31,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 pub use error::IntakeError;
 
@@ -50,6 +51,8 @@ pub struct Delivery {
     pub message_id: Option<String>,
     /// Where it stands, for people and dead letters: `orders/3@42` or `COMMANDS@42`.
     pub place: String,
+    /// When the bus says that it was written.
+    pub published_at: Option<Timestamp>,
     /// Why it can be no command, whatever is in it: it has no payload, or one that is too large.
     pub unfit: Option<String>,
     /// To say what became of it.

@@ -50,6 +50,14 @@ impl Parcel {
         Ok(Self::of(attributes, serde_json::to_vec(outcome)?.into()))
     }
 
+    /// The refusal of a message that is no command: `outcome` is named by the place where it stood. The id is the same for
+    /// the same message, and no command's.
+    pub fn refusal(name: &str, outcome: &Outcome) -> Result<Self, serde_json::Error> {
+        let mut parcel = Self::outcome(name, outcome, None, 0)?;
+        parcel.attributes.id = format!("{}:refused", parcel.attributes.id);
+        Ok(parcel)
+    }
+
     /// A command to the intake of the commands `name`. `key` is what orders commands: the user whom it names.
     pub fn command(name: &str, id: &str, key: Option<&str>, payload: Bytes) -> Self {
         let attributes = Attributes {

@@ -32,6 +32,11 @@ impl Protected {
         self.users.extend(user.login.as_ref().map(|login| login.to_lowercase()));
     }
 
+    /// The id of a user whom a name stood for once.
+    pub fn add_user_id(&mut self, id: &str) {
+        self.users.insert(id.to_owned());
+    }
+
     /// Okta's id of the group `name`, and its members.
     pub fn add_group(&mut self, name: &str, id: &str, members: impl IntoIterator<Item = String>) {
         self.groups.insert(id.to_owned());

@@ -285,11 +285,11 @@ fn a_signature_is_of_the_exact_bytes_and_the_time_by_a_known_key() {
     let by_pair = pair.sign(&signed);
     let by_secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SHARED.as_bytes()), &signed);
     let command = deactivate(json!({}));
-    let verified = |payload: &[u8], headers: &Headers, at| match policy.verify(&command, payload, headers, at)
-    {
-        Ok(signed_by) => signed_by.map(|key| key.to_string()).unwrap_or_default(),
-        Err(error) => error.code,
-    };
+    let verified =
+        |payload: &[u8], headers: &Headers, at| match verify(&policy, &command, payload, headers, at) {
+            Ok(signed_by) => signed_by.map(|key| key.to_string()).unwrap_or_default(),
+            Err(error) => error.code,
+        };
     let verify = |payload: &[u8], headers: &Headers, second| verified(payload, headers, Some(at(second)));
     let (hr, portal) = (header("hr", time, by_pair.as_ref()), header("portal", time, by_secret.as_ref()));
     assert_eq!(verify(payload, &hr, 0), "hr");
@@ -333,7 +333,7 @@ fn a_required_signature_covers_the_id() {
     );
     let (signed, none) = (header("portal", "1800000000", by_hmac.as_ref()), Headers::new());
     let verify = |policy: &Policy, command: &Command, headers: &Headers| {
-        code(policy.verify(command, &payload, headers, Some(at(0))).map(drop))
+        code(verify(&policy, command, &payload, headers, Some(at(0))).map(drop))
     };
     assert_eq!(verify(&strict, &of_transport, &signed), "unsigned_id");
     assert_eq!(verify(&strict, &of_event, &signed), "ok");
@@ -348,4 +348,16 @@ fn a_required_signature_covers_the_id() {
 fn no_form_of_printing_shows_a_key() {
     let shown = format!("{:?}", signed_policy(true).0);
     assert!(!shown.contains(SHARED) && shown.contains("HmacSha256"), "{shown}");
+}
+
+fn verify(
+    policy: &Policy,
+    command: &Command,
+    payload: &[u8],
+    headers: &Headers,
+    received_at: Option<Timestamp>,
+) -> Result<Option<KeyName>, OutcomeError> {
+    let Some(signed) = policy.verify(payload, headers)? else { return Ok(None) };
+    policy.accept(command, &signed, received_at)?;
+    Ok(Some(signed.key))
 }

@@ -155,5 +155,13 @@ impl Drop for Session {
 
 fn delivery(letter: Letter, ticket: KafkaTicket) -> Delivery {
     let Letter { payload, headers, place, unfit } = letter;
-    Delivery { payload, headers, message_id: None, place, unfit, ticket: Ticket::kafka(ticket) }
+    Delivery {
+        payload,
+        headers,
+        message_id: None,
+        place,
+        published_at: None,
+        unfit,
+        ticket: Ticket::kafka(ticket),
+    }
 }

@@ -117,6 +117,7 @@ impl NatsIntake {
         let async_nats::Message { payload, headers, .. } = message.message;
         let headers = headers.unwrap_or_default();
         Delivery {
+            published_at: None,
             unfit: match payload.len() {
                 0 => Some("it has no payload".to_owned()),
                 bytes => too_large(bytes),

@@ -20,7 +20,7 @@ use crate::{
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Hands over what the intake of `config` has, until `stop`; keeps it open until `drained`.
-pub(super) async fn read(
+pub(super) async fn run(
     config: &CommandsConfig,
     deliveries: mpsc::Sender<Delivery>,
     status: &Arc<EngineStatus>,

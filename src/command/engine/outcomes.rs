@@ -1,5 +1,7 @@
 //! What outcomes say that do not come from Okta, and what they say of secrets. Pure.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -7,8 +9,8 @@ use serde_json::json;
 use crate::command::{
     Brought, Outcome, OutcomeError, Revealed, Status,
     audit::Decision,
-    journal::Record,
     message::{Command, Undecodable},
+    record::Record,
 };
 
 /// Names of secrets that came up and are not shown.
@@ -19,7 +21,14 @@ const WITHHELD_ON_REPEAT: &str = "withheld_on_repeat";
 /// The codes of outcomes that are made here and in the engine, in the order of the documentation.
 pub const CODES: &[(&str, &str)] = &[
     ("expired", "The command came to its turn at its `expires_at` or later."),
+    ("cancelled", "An operator has cancelled the command."),
     ("id_reused", "Another command has the same id."),
+    ("too_old", "The message is older than the journal remembers, so it may have been carried out before."),
+    ("cannot_wait", "The command's `not_before` is too far off for it to be kept until then."),
+    (
+        "journal_unreadable",
+        "What the journal has of the command cannot be read, so it is not known whether it was done.",
+    ),
     (
         "attempts_exhausted",
         "The command was begun as often as `attempts_max` allows, and did not come to an end.",
@@ -27,7 +36,7 @@ pub const CODES: &[(&str, &str)] = &[
 ];
 
 /// An outcome with nothing in it yet.
-pub(super) fn outcome(id: &str, record: &Record, status: Status) -> Outcome {
+pub(super) fn outcome(id: &str, record: &Record, status: Status, now: Timestamp) -> Outcome {
     Outcome {
         command_id: id.to_owned(),
         action: record.action.clone(),
@@ -40,14 +49,14 @@ pub(super) fn outcome(id: &str, record: &Record, status: Status) -> Outcome {
         after: None,
         attempts: record.attempts(),
         received_at: record.received_at,
-        finished_at: Timestamp::now(),
+        finished_at: now,
     }
 }
 
 /// The outcome of a message that never was a command.
 pub(super) fn refused(id: &str, action: Option<&str>, error: OutcomeError, now: Timestamp) -> Outcome {
     let record = Record::new(action.unwrap_or_default(), "", None, now);
-    Outcome { error: Some(error), ..outcome(id, &record, Status::Refused) }
+    Outcome { error: Some(error), ..outcome(id, &record, Status::Refused, now) }
 }
 
 pub(super) fn undecodable(undecodable: &Undecodable, id: &str, now: Timestamp) -> Outcome {
@@ -68,6 +77,33 @@ pub(super) fn id_reused(id: &str) -> OutcomeError {
         "another command has the id `{id}`; that one is not touched, and this one is not carried out"
     );
     error("id_reused", message, "give each command an id of its own, and copies of it the same content")
+}
+
+/// Why a command is refused that was cancelled; `message` says by whom.
+pub(super) fn cancelled(message: String) -> OutcomeError {
+    error("cancelled", message, "send a new command if it is wanted after all")
+}
+
+pub(super) fn too_old(published_at: Timestamp, keep: Duration) -> OutcomeError {
+    let days = keep.as_secs() / 86_400;
+    let message = format!(
+        "the message is of {published_at:.0}, and the journal remembers {days} days: it may have been carried out before"
+    );
+    error("too_old", message, "send it anew, with a new `id`, if it is still wanted")
+}
+
+pub(super) fn cannot_wait(due: Timestamp) -> OutcomeError {
+    let message = format!(
+        "it is to wait until {due:.0}, and cannot be kept until then: it has a secret, is too large, is due later than \
+         the journal remembers, or too many wait"
+    );
+    error("cannot_wait", message, "send it when it is due")
+}
+
+pub(super) fn journal_unreadable(problem: &str) -> OutcomeError {
+    let message = format!("what the journal has of it cannot be read ({problem}); nothing was sent now");
+    let remedy = "look at the user or group in Okta, and send a new command if it is not done";
+    error("journal_unreadable", message, remedy)
 }
 
 pub(super) fn too_many_attempts(max: u32) -> OutcomeError {

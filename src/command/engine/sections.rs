@@ -41,6 +41,30 @@ pub struct ReleaseLimit {
     pub reason: Option<String>,
 }
 
+/// Commands to be paused or resumed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PauseCommands {
+    /// The name of the commands; not needed where there is one.
+    pub commands: Option<String>,
+    /// Who wants it, for the audit.
+    pub requested_by: Option<String>,
+    /// Why, for the audit.
+    pub reason: Option<String>,
+}
+
+/// A command to be cancelled.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CancelCommand {
+    /// The name of the commands; not needed where there is one.
+    pub commands: Option<String>,
+    /// The command.
+    pub id: String,
+    /// Who wants it, for the audit.
+    pub requested_by: Option<String>,
+    /// Why, for the audit.
+    pub reason: Option<String>,
+}
+
 /// Which commands are meant cannot be said.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnknownCommands {
@@ -131,6 +155,21 @@ impl Engines {
             return Err(EngineError::UnknownLimit { limit: wanted.limit.clone(), known });
         }
         engine.release(wanted).await
+    }
+
+    /// Lets nothing be sent any more for the commands that are meant; says whether that is new.
+    pub async fn pause(&self, wanted: &PauseCommands) -> Result<bool, EngineError> {
+        self.get(wanted.commands.as_deref())?.pause(wanted).await
+    }
+
+    /// Lets them go on; says whether they were paused.
+    pub async fn resume(&self, wanted: &PauseCommands) -> Result<bool, EngineError> {
+        self.get(wanted.commands.as_deref())?.resume(wanted).await
+    }
+
+    /// Lets nothing more be sent for a command; says whether that is new.
+    pub async fn cancel(&self, wanted: &CancelCommand) -> Result<bool, EngineError> {
+        self.get(wanted.commands.as_deref())?.cancel(wanted).await
     }
 
     /// All of them.

@@ -1,18 +1,19 @@
-//! The audit trail of the commands of one name: into a file or a sink, before anything goes on.
+//! The audit of the commands of one name: into a file or a sink, before anything goes on.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use jiff::Timestamp;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     EngineError, RETRY_FIRST, RETRY_MAX,
+    publish::Publisher,
     status::{EngineStatus, Trouble},
 };
 use crate::{
+    clock::Clock,
     command::{
         AddressTemplate, Status,
-        audit::{AuditFile, AuditRecord},
+        audit::{AuditFile, AuditRecord, Decision},
         outlet::{Outlet, Parcel},
     },
     config::{AuditConfig, CommandsConfig},
@@ -20,50 +21,58 @@ use crate::{
     telemetry::chain,
 };
 
-/// The trail while anybody uses it: two of them would write to the same files.
+/// The audit log while anybody uses it: two of them would write to the same files.
 #[derive(Debug, Default)]
-pub(super) struct SharedTrail(AsyncMutex<Weak<Trail>>);
+pub(super) struct SharedAuditLog(AsyncMutex<Weak<AuditLog>>);
 
 /// Where decisions are recorded.
 #[derive(Debug)]
-pub(super) struct Trail {
+pub(super) struct AuditLog {
     status: Arc<EngineStatus>,
+    clock: Arc<dyn Clock>,
     destination: Destination,
 }
 
+/// Where that is.
 #[derive(Debug)]
-enum Destination {
+pub(super) enum Destination {
     File(Arc<Mutex<AuditFile>>),
-    Sink { outlet: Box<Outlet>, address: Option<AddressTemplate>, org: String },
+    Sink { publisher: Box<dyn Publisher>, address: Option<AddressTemplate>, org: String },
 }
 
-impl SharedTrail {
-    /// The trail that is open, or a new one.
+impl SharedAuditLog {
+    /// The audit log that is open, or a new one.
     pub(super) async fn open(
         &self,
         config: &CommandsConfig,
-        status: Arc<EngineStatus>,
-    ) -> Result<Arc<Trail>, EngineError> {
+        clock: &Arc<dyn Clock>,
+        status: &Arc<EngineStatus>,
+    ) -> Result<Arc<AuditLog>, EngineError> {
         let mut open = self.0.lock().await;
-        if let Some(trail) = open.upgrade() {
-            return Ok(trail);
+        if let Some(log) = open.upgrade() {
+            return Ok(log);
         }
-        let trail = Arc::new(Trail::open(&config.audit, &config.org, status).await?);
-        *open = Arc::downgrade(&trail);
-        Ok(trail)
+        let destination = match &config.audit {
+            AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
+            AuditConfig::Sink(to) => {
+                let publisher = Box::new(Outlet::open_for_audit(&to.sink, status.name()).await?);
+                Destination::Sink { publisher, address: to.address.clone(), org: config.org.clone() }
+            }
+        };
+        let log = Arc::new(AuditLog::new(destination, Arc::clone(clock), Arc::clone(status)));
+        *open = Arc::downgrade(&log);
+        Ok(log)
     }
 }
 
-impl Trail {
-    async fn open(config: &AuditConfig, org: &str, status: Arc<EngineStatus>) -> Result<Self, EngineError> {
-        let destination = match config {
-            AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
-            AuditConfig::Sink(to) => {
-                let outlet = Box::new(Outlet::open_for_audit(&to.sink, status.name()).await?);
-                Destination::Sink { outlet, address: to.address.clone(), org: org.to_owned() }
-            }
-        };
-        Ok(Self { status, destination })
+impl AuditLog {
+    pub(super) fn new(destination: Destination, clock: Arc<dyn Clock>, status: Arc<EngineStatus>) -> Self {
+        Self { status, clock, destination }
+    }
+
+    /// The record of a decision now.
+    pub(super) fn decision(&self, decision: Decision) -> AuditRecord<'_> {
+        AuditRecord::new(self.clock.now(), self.status.name(), decision)
     }
 
     /// Records a decision, however long that takes.
@@ -90,7 +99,7 @@ impl Trail {
                     Err(err) => Err(err.to_string()),
                 }
             }
-            Destination::Sink { outlet, address, org } => {
+            Destination::Sink { publisher, address, org } => {
                 let id = record.command_id.unwrap_or_default();
                 let parcel = Parcel::audit(self.status.name(), id, record.at, line.to_vec().into());
                 let parcel = match address {
@@ -100,21 +109,16 @@ impl Trail {
                     }
                     None => parcel,
                 };
-                outlet.publish(&parcel).await.map_err(|err| chain(&err))
+                publisher.publish(&parcel).await.map_err(|err| chain(&err))
             }
         }
     }
 
-    /// Closes the trail, unless somebody else uses it.
+    /// Closes it, unless somebody else uses it.
     pub(super) async fn close(self: Arc<Self>) {
-        let Some(trail) = Arc::into_inner(self) else { return };
-        if let Destination::Sink { outlet, .. } = trail.destination {
-            outlet.close().await;
+        let Some(log) = Arc::into_inner(self) else { return };
+        if let Destination::Sink { publisher, .. } = log.destination {
+            publisher.close().await;
         }
     }
-}
-
-/// The record of a decision now.
-pub(super) fn decision(commands: &str, decision: crate::command::audit::Decision) -> AuditRecord<'_> {
-    AuditRecord::new(Timestamp::now(), commands, decision)
 }

@@ -1,14 +1,14 @@
 //! What the journal says of a command, and how that may change. Pure: the engine reads and writes the entries.
 //!
 //! received → started, once for each attempt → ended with an outcome → told, once for each copy of the command. An ended
-//! command never begins again, and its outcome never changes. A started one has a baseline before anything is sent for it.
+//! command never begins again, and its outcome never changes, but for one that a limit has refused: that may be asked again. A started one has a baseline before anything is sent for it.
 //! There is no secret in an entry.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Brought, Outcome, OutcomeError, Subjects, execute::Baseline};
+use super::{Brought, Outcome, OutcomeError, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED};
 use crate::{invariant::Invariant, state::ENTRY_MAX_BYTES};
 
 /// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
@@ -41,8 +41,18 @@ pub struct Record {
     /// How it was at Okta before anything was sent for it; none if nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
+    /// Until when it waits in the state, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_until: Option<Timestamp>,
+    /// How many answers were published before a limit let it through.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_answers: u64,
     /// How far it is.
     pub stage: Stage,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// How far a command is.
@@ -99,7 +109,7 @@ impl TryFrom<Written> for Stage {
     }
 }
 
-/// The outcome is in the journal: only then may a message be acknowledged.
+/// The outcome is in the journal, or the command itself until its time comes: only then may a message be acknowledged.
 #[derive(Debug)]
 pub struct Durable {
     _private: (),
@@ -116,6 +126,8 @@ impl Record {
             received_at: now,
             subjects: None,
             baseline: None,
+            parked_until: None,
+            earlier_answers: 0,
             stage: Stage::Received,
         }
     }
@@ -176,8 +188,8 @@ impl Record {
         }
         let outcome = Box::new(cut_down(outcome));
         let subjects = self.subjects.clone().filter(|subjects| bytes(subjects) <= ENDED_SUBJECTS_MAX_BYTES);
-        let stage = Stage::Ended { outcome, answers: 0 };
-        Some(Self { stage, subjects, baseline: None, ..self.clone() })
+        let stage = Stage::Ended { outcome, answers: self.earlier_answers };
+        Some(Self { stage, subjects, baseline: None, parked_until: None, ..self.clone() })
     }
 
     /// The record after one more answer. None before there is an outcome to tell.
@@ -187,15 +199,47 @@ impl Record {
         Some(Self { stage, ..self.clone() })
     }
 
+    /// The record of the same command anew, if a limit has refused it: nothing was sent for it.
+    pub fn reopened(&self) -> Option<Self> {
+        let Stage::Ended { outcome, answers } = &self.stage else { return None };
+        let is_of_limit = outcome.error.as_ref().is_some_and(|error| error.code == LIMIT_TRIPPED);
+        (is_of_limit && outcome.status == Status::Refused).then(|| Self {
+            stage: Stage::Received,
+            subjects: None,
+            earlier_answers: *answers,
+            ..self.clone()
+        })
+    }
+
+    /// Whether it has its outcome.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended { .. })
+    }
+
+    /// How many answers are known to have been published.
+    pub fn answers(&self) -> u64 {
+        match &self.stage {
+            Stage::Ended { answers, .. } => *answers,
+            Stage::Received | Stage::Started { .. } => self.earlier_answers,
+        }
+    }
+
     /// Whether it has its outcome, and an answer with it is known to have been published.
     pub fn is_told(&self) -> bool {
-        matches!(self.stage, Stage::Ended { answers: 1.., .. })
+        self.has_ended() && self.answers() > self.earlier_answers
     }
 
     /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
     pub fn durable(&self) -> Option<Durable> {
         let ended = matches!(self.stage, Stage::Ended { .. });
         Invariant::AcknowledgedWhenDurable.check(ended).then_some(Durable { _private: () })
+    }
+}
+
+impl Record {
+    /// The leave to acknowledge the message of a command that waits in the state, which has all of it.
+    pub fn parked(&self) -> Option<Durable> {
+        self.parked_until.is_some().then_some(Durable { _private: () })
     }
 }
 
@@ -339,6 +383,3 @@ pub(crate) mod tests {
         assert_eq!(cut_down(&small), small);
     }
 }
-
-#[cfg(test)]
-mod simulation;
