@@ -159,6 +159,15 @@ impl Gate {
             })?;
             protected.add_group(name, &id, self.executor.members_of(&id).await?);
         }
+        for name in &self.protect.apps {
+            let apps = self.executor.find_apps(name).await?;
+            if apps.is_empty() {
+                return Err(
+                    Code::AppNotFound.because(format!("there is no app `{name}`, which `protect` names"))
+                );
+            }
+            protected.add_apps(apps);
+        }
         Ok(protected)
     }
 

@@ -97,6 +97,18 @@ impl Executor {
         resolve::members(self.okta.as_ref(), group).await
     }
 
+    /// How many members these groups have together, counted until there are more than `count_max`: enough to know that a
+    /// limit is exceeded. They are paged through, since Okta documents its own count for lists of groups alone, which are
+    /// some seconds behind.
+    pub async fn count_members(&self, groups: &[GroupSubject], count_max: usize) -> Result<usize, Failed> {
+        resolve::count_members(self.okta.as_ref(), groups, count_max).await
+    }
+
+    /// The ids of the app of this id, or of all apps of exactly this label; empty if there is none.
+    pub async fn find_apps(&self, name: &str) -> Result<BTreeSet<String>, Failed> {
+        resolve::app_ids(self.okta.as_ref(), name).await
+    }
+
     /// Carries `request` out. `resolved` are those that were found for the first attempt: that a user is gone means that the
     /// deletion is done only if they were there once.
     pub async fn perform(

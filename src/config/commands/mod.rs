@@ -8,10 +8,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, ti
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
-use crate::{
-    command::{Action, AddressPattern, AddressTemplate, Effect},
-    event::subject,
-};
+use crate::command::{Action, AddressPattern, AddressTemplate, Effect};
 
 pub use super::signature::{SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
 
@@ -95,6 +92,8 @@ pub struct ProtectConfig {
     pub users: Vec<String>,
     /// Ids or exact names; their members are protected too.
     pub groups: Vec<String>,
+    /// Ids or exact labels; all apps of a label are protected.
+    pub apps: Vec<String>,
 }
 
 /// How many changes in how long.
@@ -141,20 +140,6 @@ impl IntakeConfig {
                 is_one.then_some(durable)
             }
             (Self::Kafka { .. }, Self::Nats { .. }) | (Self::Nats { .. }, Self::Kafka { .. }) => None,
-        }
-    }
-
-    /// Whether a command can come from both.
-    pub(super) fn shares_commands(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Kafka { bus, topic, .. }, Self::Kafka { bus: other_bus, topic: other_topic, .. }) => {
-                bus.name == other_bus.name && topic == other_topic
-            }
-            (
-                Self::Nats { bus, stream, subject: read, .. },
-                Self::Nats { bus: other_bus, stream: other_stream, subject: other_read, .. },
-            ) => bus.name == other_bus.name && stream == other_stream && subject::overlap(read, other_read),
-            (Self::Kafka { .. }, Self::Nats { .. }) | (Self::Nats { .. }, Self::Kafka { .. }) => false,
         }
     }
 }
@@ -249,6 +234,7 @@ impl CommandsConfig {
         if !self.protect.users.is_empty() {
             scopes.insert(Scope::UsersRead);
         }
+        // `protect.apps` needs no more than the actions that are about apps.
         for (read, manage) in
             [(Scope::UsersRead, Scope::UsersManage), (Scope::GroupsRead, Scope::GroupsManage)]
         {
