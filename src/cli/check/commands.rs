@@ -125,6 +125,22 @@ pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Clie
             Err(failed) => Row::bad(what(commands), failed_text(failed)),
         });
     }
+    for name in &commands.protect.apps {
+        rows.push(match executor.find_apps(name).await {
+            Ok(ids) if ids.is_empty() => Row::bad(
+                what(commands),
+                format!(
+                    "there is no app `{name}`, which `protect` names: nothing is changed until there is; correct the label, or \
+                     give the id"
+                ),
+            ),
+            Ok(ids) => {
+                let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
+                Row::good(what(commands), format!("the protected app {name} is {ids}"))
+            }
+            Err(failed) => Row::bad(what(commands), failed_text(failed)),
+        });
+    }
     rows
 }
 

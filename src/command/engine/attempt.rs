@@ -225,7 +225,8 @@ impl Context {
         // To look is counted when it begins, a change when it is sent.
         let is_counted = command.request.action().effect() == Effect::Read && kept.record.attempts() == 0;
         let kept = if is_counted {
-            let counting = (self.admission.policy.limits(), &command.request);
+            let changes = command.request.changes().named();
+            let counting = (self.admission.policy.limits(), command.request.action(), changes);
             match self.admission.limiter.count(counting, (&command.id, &kept, begun)).await? {
                 Ok(kept) => kept,
                 Err(tripped) => {

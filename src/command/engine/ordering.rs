@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::command::{Request, Subjects, execute::Named};
+use crate::command::{
+    NewName, Request, Subjects,
+    actions::{Hold, Names},
+};
 
 /// What a command touches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,24 +43,22 @@ impl Key {
         Self { name: format!("command {id}"), exclusive: true }
     }
 
-    /// What the command `id` touches, by the names that it gives and by what is known of those whom they mean. Users are
-    /// touched exclusively by whatever is about them; a group by what changes or deletes it, and shared by what changes or
-    /// lists who is in it.
+    /// What the command `id` touches, as its row says: by the names that it gives and by what is known of those whom they
+    /// mean. Users are touched exclusively by whatever is about them.
     pub(super) fn all(id: &str, request: &Request, subjects: Option<&Subjects>) -> Vec<Self> {
         let mut keys = BTreeMap::new();
         let mut touch = |kind: &str, name: &str, exclusive: bool| {
             *keys.entry(format!("{kind} {}", name.to_lowercase())).or_insert(exclusive) |= exclusive;
         };
         // A request that names nothing in a way that can be understood fails before it touches anything.
-        let Named { users, groups, .. } = Named::of(request).unwrap_or_default();
-        let is_of_group =
-            matches!(request, Request::GroupCreate(_) | Request::GroupUpdate(_) | Request::GroupDelete(_));
+        let names = request.names().unwrap_or_else(|_| Names::nothing());
+        names.users.iter().for_each(|user| touch("user", user.text(), true));
+        names.groups.iter().for_each(|group| touch("group", group.name, group.hold == Hold::Alone));
         // Whoever gets a name is touched by that name too.
-        for user in users.into_iter().chain(request.new_login()) {
-            touch("user", user, true);
-        }
-        for group in groups.into_iter().chain(request.new_group_name()) {
-            touch("group", group, is_of_group);
+        match request.renames() {
+            Some(NewName::Login(login)) => touch("user", login, true),
+            Some(NewName::Group(name)) => touch("group", name, true),
+            None => {}
         }
         for user in subjects.iter().flat_map(|subjects| &subjects.users) {
             // A user may be named by the beginning of their login too.
@@ -65,9 +66,11 @@ impl Key {
             let names = [Some(user.name.as_str()), user.id.as_deref(), user.login.as_deref(), short];
             names.into_iter().flatten().for_each(|name| touch("user", name, true));
         }
-        for group in subjects.iter().flat_map(|subjects| &subjects.groups) {
+        // They were looked for by the names, in the same order.
+        let found = subjects.iter().flat_map(|subjects| &subjects.groups);
+        for (named, group) in names.groups.iter().zip(found) {
             let names = [Some(group.name.as_str()), group.id.as_deref(), group.okta_name.as_deref()];
-            names.into_iter().flatten().for_each(|name| touch("group", name, is_of_group));
+            names.into_iter().flatten().for_each(|name| touch("group", name, named.hold == Hold::Alone));
         }
         let keys = keys.into_iter().map(|(name, exclusive)| Self { name, exclusive });
         keys.chain([Self::of_command(id)]).collect()

@@ -113,18 +113,24 @@ keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/secret" }
 }
 
 #[test]
-fn one_queue_is_not_obeyed_twice() {
+fn one_org_has_one_section_and_two_do_not_read_under_one_name() {
     let second = |intake: &str, org: &str| {
-        let other = "[orgs.other]\ndomain = \"other.okta.com\"\nauth = { token_file = \"{dir}/token\" }\n";
-        let orgs = if org == "other" { other } else { "" };
+        let domain = if org == "other" { "other.okta.com" } else { "acme.okta.com" };
+        let other =
+            format!("[orgs.{org}]\ndomain = \"{domain}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\n");
+        let orgs = if org == "acme" { "" } else { other.as_str() };
         format!(
             "{EXAMPLE}{orgs}[commands.second]\norg = \"{org}\"\nallow = [\"user.*\"]\nintake = {intake}\n\
              outcomes = {{ sink = \"events\", subject = \"okta.second\" }}\n"
         )
     };
     let same = r#"{ kind = "nats", stream = "COMMANDS", subject = "okta.*.commands.user.*" }"#;
-    let told = load(&second(same, "acme")).unwrap_err();
-    assert!(told.contains("commands.second.intake: `provisioning` reads the same queue"), "{told}");
+    let kafka = r#"{ kind = "kafka", topic = "okta.acme.commands" }"#;
+    for (intake, org) in [(same, "acme"), (kafka, "acme"), (kafka, "again")] {
+        let told = load(&second(intake, org)).unwrap_err();
+        let expected = "commands.second.org: `provisioning` is for https://acme.okta.com/ too";
+        assert!(told.contains(expected) && told.contains("make one of them"), "{told}");
+    }
     let same_consumer =
         r#"{ kind = "nats", stream = "COMMANDS", subject = "x", durable = "oktabus-provisioning" }"#;
     let told = load(&second(same_consumer, "other")).unwrap_err();
@@ -132,10 +138,8 @@ fn one_queue_is_not_obeyed_twice() {
         told.contains("commands.second.intake: `provisioning` reads as `oktabus-provisioning` already"),
         "{told}"
     );
-    // What two orgs are to do may stand in one queue, and one org's in several.
+    // What two orgs are to do may stand in one queue.
     load(&second(same, "other")).unwrap();
-    load(&second(&same.replace("okta.*.commands", "okta.second"), "acme")).unwrap();
-    load(&second(r#"{ kind = "kafka", topic = "okta.acme.commands" }"#, "acme")).unwrap();
 }
 
 #[test]
@@ -192,6 +196,10 @@ fn mistakes_are_told_with_place_and_remedy() {
             "none of the actions that `group.delete` is about",
         ),
         (with("breakglass@acme.com", ""), "protect.users: a name is empty"),
+        (
+            with("groups = [\"Administrators\"]", "apps = [\"Payroll\"]"),
+            "protect.apps: none of the actions that are about apps are allowed",
+        ),
         (
             with(
                 "\"COMMANDS\", subject = \"okta.acme.commands.>",

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        BusConfig, Problem, SinkConfig,
+        BusConfig, Problem, Scope, SinkConfig,
         load::Understood,
         problem::did_you_mean,
         quantity::Span,
@@ -86,6 +86,8 @@ struct RawProtect {
     users: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    #[serde(default)]
+    apps: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,7 +154,11 @@ pub(in crate::config) fn understand(
         intake,
         outcomes,
         allow,
-        protect: ProtectConfig { users: raw.protect.users, groups: raw.protect.groups },
+        protect: ProtectConfig {
+            users: raw.protect.users,
+            groups: raw.protect.groups,
+            apps: raw.protect.apps,
+        },
         limits: limits(&raw.limits)?,
         list_max: at_least_one("list_max", raw.list_max, DEFAULT_LIST_MAX)?,
         signature: signature.map_err(|err| err.under("signature"))?,
@@ -197,8 +203,11 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         }
     }
     require_no_circle(config)?;
-    let names = [("users", &config.protect.users), ("groups", &config.protect.groups)];
-    for (key, names) in names {
+    let ProtectConfig { users, groups, apps } = &config.protect;
+    if !apps.is_empty() && !config.actions().any(|action| action.scope() == Scope::AppsManage) {
+        return Err(Problem::new("protect.apps", "none of the actions that are about apps are allowed"));
+    }
+    for (key, names) in [("users", users), ("groups", groups), ("apps", apps)] {
         if names.iter().any(|name| name.trim().is_empty()) {
             return Err(Problem::new(format!("protect.{key}"), "a name is empty"));
         }

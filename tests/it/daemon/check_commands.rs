@@ -20,6 +20,9 @@ const QUEUED: &str = r#"
 [orgs.acme]
 url = "{okta}"
 auth = { token_file = "{dir}/token" }
+[orgs.other]
+url = "{other}"
+auth = { token_file = "{dir}/token" }
 [buses.nats]
 kind = "nats"
 servers = ["{nats}"]
@@ -40,7 +43,7 @@ audit = { file = "{dir}/token/audit.jsonl" }
 allow = ["user.*"]
 protect = { groups = ["Administrators"] }
 [commands.two]
-org = "acme"
+org = "other"
 intake = { kind = "kafka", topic = "check.commands" }
 outcomes = { sink = "siem", topic = "check.outcomes.{status}" }
 audit = { sink = "siem", topic = "check.audit" }
@@ -49,10 +52,11 @@ allow = ["group.*"]
 
 #[tokio::test]
 async fn a_check_tries_all_that_commands_need() {
-    let okta = Okta::with_backlog(1).await;
+    let (okta, other) = (Okta::with_backlog(1).await, Okta::with_backlog(1).await);
     let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
     let rest = QUEUED
         .replace("{okta}", okta.url())
+        .replace("{other}", other.url())
         .replace("{nats}", &nats.url())
         .replace("{kafka}", broker.bus().brokers.join(",").as_str());
     let workplace = Workplace::with_orgs(&rest);

@@ -3,7 +3,6 @@
 use std::{fs, process::Command};
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use oktabus::{
     command::{
         message::decode,

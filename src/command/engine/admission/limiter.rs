@@ -13,8 +13,8 @@ use super::super::{
 use crate::{
     clock::Clock,
     command::{
-        Action, Request,
-        policy::{Limits, Tripped, changes},
+        Action,
+        policy::{Limits, Tripped},
         record::Record,
         store::NoteChange,
     },
@@ -41,19 +41,18 @@ impl Limiter {
         Self { journal, status, clock, kept: Mutex::default() }
     }
 
-    /// Counts what `request` changes, if no limit is exceeded by it, and writes `record`, which comes after `kept`.
+    /// Counts so many changes by an action, if no limit is exceeded by it, and writes `record`, which comes after `kept`.
     pub(in super::super) async fn count(
         &self,
-        (limits, request): (&[LimitConfig], &Request),
+        (limits, action, changes): (&[LimitConfig], Action, usize),
         (id, kept, record): (&str, &Kept, Record),
     ) -> Result<Result<Kept, Tripped>, EngineError> {
-        let action = request.action();
         if !limits.iter().any(|limit| limit.is_about(action)) {
             return self.journal.keep(id, kept, record).await.map(Ok);
         }
         let mut known = self.kept.lock().await;
         let mut next = self.known(&mut known).await?;
-        let taken = next.limits.take(limits, action, changes(request), self.clock.now());
+        let taken = next.limits.take(limits, action, changes, self.clock.now());
         if let Err(tripped) = taken {
             tracing::warn!(
                 commands = self.status.name(),

@@ -5,7 +5,10 @@
 mod limiter;
 mod protection;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio_util::sync::CancellationToken;
@@ -14,18 +17,19 @@ use super::{
     EngineError, Seams,
     journal::{Journal, Kept},
     outcomes,
-    status::EngineStatus,
+    status::{EngineStatus, Trouble},
     switch::Switch,
 };
 use crate::{
     clock::Clock,
     command::{
-        Failed, OutcomeError, Status, Subjects,
+        Changes, Failed, OutcomeError, Request, Status, Subjects,
         execute::{self, Baseline, Code, Executor},
         message::{Command, Timing},
         policy::Policy,
     },
     config::CommandsConfig,
+    stream::Backoff,
 };
 
 use limiter::Limiter;
@@ -38,7 +42,9 @@ pub(super) struct Admission {
     pub(super) limiter: Limiter,
     pub(super) switch: Switch,
     protection: Protection,
+    executor: Executor,
     clock: Arc<dyn Clock>,
+    status: Arc<EngineStatus>,
 }
 
 /// Why nothing may be sent.
@@ -65,8 +71,10 @@ impl Admission {
             policy,
             limiter: Limiter::new(journal.clone(), Arc::clone(status), Arc::clone(&seams.clock)),
             switch: Switch::new(journal.clone(), status),
-            protection: Protection::new(config.protect.clone(), executor, journal, Arc::clone(status)),
+            protection: Protection::new(config.protect.clone(), executor.clone(), journal, Arc::clone(status)),
+            executor,
             clock: Arc::clone(&seams.clock),
+            status: Arc::clone(status),
         }
     }
 
@@ -100,6 +108,43 @@ impl Admission {
         self.admit(command).map_err(|(status, error)| Denial::Ended(status, error))?;
         let judged = self.policy.judge(command, subjects, &protected);
         judged.map_err(|refusal| Denial::Ended(Status::Refused, refusal))
+    }
+}
+
+/// Waits before those whom a command concerns are counted again.
+const RECOUNT_FIRST: Duration = Duration::from_secs(1);
+const RECOUNT_MAX: Duration = Duration::from_secs(30);
+
+impl Admission {
+    /// How many changes `request` makes: what it does to a group it does to all members.
+    async fn changes(
+        &self,
+        request: &Request,
+        subjects: &Subjects,
+        stop: &CancellationToken,
+    ) -> Result<usize, Denial> {
+        let action = request.action();
+        let concerned = self.policy.limits().iter().filter(|limit| limit.is_about(action));
+        let largest = concerned.map(|limit| limit.count).max();
+        let (Changes::MembersOf(named), Some(largest)) = (request.changes(), largest) else {
+            return Ok(request.changes().named());
+        };
+        let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
+        let mut waits = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
+        loop {
+            let counting = self.executor.count_members(&subjects.groups, count_max);
+            match stop.run_until_cancelled(counting).await.ok_or(Denial::Stopped)? {
+                Ok(members) => return Ok(members.max(named)),
+                Err(failed) => {
+                    self.status.fails(Trouble::Okta, &failed.error.message);
+                    let Some(asked) = failed.retry_after else {
+                        return Err(Denial::Ended(Status::Failed, failed.error));
+                    };
+                    let wait = tokio::time::sleep(waits.next_wait().max(asked));
+                    stop.run_until_cancelled(wait).await.ok_or(Denial::Stopped)?;
+                }
+            }
+        }
     }
 }
 
@@ -140,7 +185,8 @@ impl<'a> Gate<'a> {
         let kept = if kept.record.baseline.is_some() {
             self.journal.keep(&command.id, &kept, sending).await.map_err(Denial::Engine)?
         } else {
-            let counting = (admission.policy.limits(), &command.request);
+            let changes = admission.changes(&command.request, self.subjects, self.stop).await?;
+            let counting = (admission.policy.limits(), command.request.action(), changes);
             let counted = admission.limiter.count(counting, (&command.id, &kept, sending)).await;
             let counted = counted.map_err(Denial::Engine)?;
             counted.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))?

@@ -132,6 +132,16 @@ impl Protection {
                 Err(failed) => return Ok(Err(failed)),
             }
         }
+        for name in &self.config.apps {
+            match self.executor.find_apps(name).await {
+                Ok(apps) if apps.is_empty() => {
+                    let message = format!("there is no app `{name}`, which `protect` names");
+                    return Ok(Err(Code::AppNotFound.because(message)));
+                }
+                Ok(apps) => protected.add_apps(apps),
+                Err(failed) => return Ok(Err(failed)),
+            }
+        }
         self.status.lost_names(lost);
         Ok(Ok(protected))
     }
