@@ -66,8 +66,9 @@ impl Office {
         let now = Timestamp::now();
         let (payload, headers, message_id, unfit, origin) = match arrival {
             Arrival::Delivery(delivery) => {
-                let Delivery { payload, headers, message_id, place, unfit, ticket } = *delivery;
-                (payload, headers, message_id, unfit, Origin::Queue { place, ticket })
+                let Delivery { payload, headers, message_id, place, published_at: _, unfit, acknowledgement } =
+                    *delivery;
+                (payload, headers, message_id, unfit, Origin::Queue { place, acknowledgement })
             }
             Arrival::Asked(Asked { payload, answer }) => {
                 (payload, Headers::new(), None, None, Origin::Asked { reveals: false, answer })
@@ -185,8 +186,8 @@ impl Office {
             reason,
             "a message can never be a command: it is in the dead letters"
         );
-        if let Origin::Queue { ticket, .. } = origin {
-            ticket.poison().await;
+        if let Origin::Queue { acknowledgement, .. } = origin {
+            acknowledgement.reject().await;
         }
     }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::command::{Outcome, execute::Resolved, intake::Ticket, journal::Durable, message::Command};
+use crate::command::{
+    Outcome, execute::Resolved, intake::Acknowledgement, journal::Durable, message::Command,
+};
 
 /// One copy of a command.
 #[derive(Debug)]
@@ -37,7 +39,7 @@ pub(super) enum Origin {
         /// Where it stood there.
         place: String,
         /// To say what became of it.
-        ticket: Ticket,
+        acknowledgement: Acknowledgement,
     },
     /// Somebody of this machine.
     Asked {
@@ -83,7 +85,7 @@ impl Origin {
     /// Whether it is still for us to do. May be asked again.
     pub(super) fn begin(&self) -> bool {
         match self {
-            Self::Queue { ticket, .. } => ticket.begin(),
+            Self::Queue { acknowledgement, .. } => acknowledgement.begin(),
             Self::Asked { .. } => true,
         }
     }
@@ -91,8 +93,12 @@ impl Origin {
     /// Says what became of the message.
     pub(super) async fn settle(self, verdict: Verdict) {
         match (self, verdict) {
-            (Self::Queue { ticket, .. }, Verdict::Done(Durable { .. }, _)) => ticket.done().await,
-            (Self::Queue { ticket, .. }, Verdict::Later(wait, _)) => ticket.later(wait).await,
+            (Self::Queue { acknowledgement, .. }, Verdict::Done(Durable { .. }, _)) => {
+                acknowledgement.ack().await
+            }
+            (Self::Queue { acknowledgement, .. }, Verdict::Later(wait, _)) => {
+                acknowledgement.retry_later(wait).await
+            }
             // What is not acknowledged comes again.
             (Self::Queue { .. }, Verdict::Dropped) => {}
             // Who does not listen any more asks again, with the same id.

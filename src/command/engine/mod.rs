@@ -176,7 +176,7 @@ impl Engine {
         let office = Arc::new(self.office().await?);
         self.status.enter(EnginePhase::Running);
         let (deliveries, mut delivered) = mpsc::channel(1);
-        // When the last ticket is used up: the bus is needed until then.
+        // When the last acknowledgement is used up: the bus is needed until then.
         let drained = CancellationToken::new();
         let reading = reading::read(&self.config, deliveries, &self.status, stop, &drained);
         let working = async {
