@@ -94,10 +94,10 @@ impl Origin {
     pub(super) async fn settle(self, verdict: Verdict) {
         match (self, verdict) {
             (Self::Queue { acknowledgement, .. }, Verdict::Done(Durable { .. }, _)) => {
-                acknowledgement.ack().await
+                acknowledgement.ack().await;
             }
             (Self::Queue { acknowledgement, .. }, Verdict::Later(wait, _)) => {
-                acknowledgement.retry_later(wait).await
+                acknowledgement.retry_later(wait).await;
             }
             // What is not acknowledged comes again.
             (Self::Queue { .. }, Verdict::Dropped) => {}

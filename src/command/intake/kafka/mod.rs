@@ -61,7 +61,7 @@ pub(super) struct KafkaQueue {
 pub struct KafkaIntake {
     queue: KafkaQueue,
     /// None after the client has failed for good.
-    session: Option<Session>,
+    session: Option<Box<Session>>,
 }
 
 /// One client for as long as it is of use. Dropped, it asks its thread to end.
@@ -98,7 +98,7 @@ pub(super) async fn check(queue: KafkaQueue) -> Result<String, IntakeError> {
 
 impl KafkaIntake {
     pub(super) async fn open(queue: KafkaQueue) -> Result<Self, IntakeError> {
-        let session = Some(Session::open(&queue).await?);
+        let session = Some(Box::new(Session::open(&queue).await?));
         Ok(Self { queue, session })
     }
 
@@ -106,7 +106,7 @@ impl KafkaIntake {
     pub(super) async fn next(&mut self) -> Result<Delivery, IntakeError> {
         let session = match &mut self.session {
             Some(session) => session,
-            none => none.insert(Session::open(&self.queue).await?),
+            none => none.insert(Box::new(Session::open(&self.queue).await?)),
         };
         let fault = match session.next().await {
             Ok(delivery) => return Ok(delivery),
