@@ -1,4 +1,4 @@
-//! Reading the intake, as long as it takes, and letting go of it when the last ticket is used up.
+//! Reading the intake, as long as it takes, and letting go of it when the last acknowledgement is used up.
 
 use std::{sync::Arc, time::Duration};
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::command::{
     Outcome,
-    intake::Ticket,
+    intake::Acknowledgement,
     message::{Command, Headers},
     record::Durable,
 };
@@ -42,7 +42,7 @@ pub(super) enum Origin {
         /// Where it stood there.
         place: String,
         /// To say what became of it.
-        ticket: Ticket,
+        acknowledgement: Acknowledgement,
     },
     /// Our own state, where it has waited for its `not_before`.
     Parked {
@@ -103,7 +103,7 @@ impl Origin {
     /// Whether it is still for us to do. May be asked again.
     pub(super) fn begin(&self) -> bool {
         match self {
-            Self::Queue { ticket, .. } => ticket.begin(),
+            Self::Queue { acknowledgement, .. } => acknowledgement.begin(),
             Self::Parked { .. } | Self::Asked { .. } => true,
         }
     }
@@ -112,12 +112,12 @@ impl Origin {
     pub(super) async fn settle(self, verdict: Verdict) {
         match (self, verdict) {
             (
-                Self::Queue { ticket, .. },
+                Self::Queue { acknowledgement, .. },
                 Verdict::Done(Durable { .. }, _) | Verdict::Parked(Durable { .. }),
             ) => {
-                ticket.done().await;
+                acknowledgement.ack().await;
             }
-            (Self::Queue { ticket, .. }, Verdict::Later(wait, _)) => ticket.later(wait).await,
+            (Self::Queue { acknowledgement, .. }, Verdict::Later(wait, _)) => acknowledgement.retry_later(wait).await,
             // What is not acknowledged comes again, and what is parked is there at the next start.
             (Self::Queue { .. }, Verdict::Dropped) | (Self::Parked { .. }, _) => {}
             // Who does not listen any more asks again, with the same id.
@@ -138,8 +138,8 @@ impl Origin {
 
     /// The message can never be a command, and is in the dead letters.
     pub(super) async fn reject(self) {
-        if let Self::Queue { ticket, .. } = self {
-            ticket.poison().await;
+        if let Self::Queue { acknowledgement, .. } = self {
+            acknowledgement.reject().await;
         }
     }
 }

@@ -218,7 +218,7 @@ impl Engine {
         self.status.works(Trouble::Engine);
         self.status.enter(EnginePhase::Running);
         let (deliveries, mut delivered) = mpsc::channel(1);
-        // When the last ticket is used up: the bus is needed until then.
+        // When the last acknowledgement is used up: the bus is needed until then.
         let drained = CancellationToken::new();
         let reading = intake::run(&self.config, deliveries, &self.status, stop, &drained);
         let working = async {

@@ -96,9 +96,9 @@ impl Context {
         let now = self.clock.now();
         let (message, unfit, origin) = match arrival {
             Arrival::Delivery(delivery) => {
-                let Delivery { payload, headers, message_id, place, published_at, unfit, ticket } = *delivery;
+                let Delivery { payload, headers, message_id, place, published_at, unfit, acknowledgement } = *delivery;
                 let message = Message { payload, headers, message_id, published_at };
-                (message, unfit, Origin::Queue { place, ticket })
+                (message, unfit, Origin::Queue { place, acknowledgement })
             }
             Arrival::Parked(parked) => {
                 let origin = Origin::Parked { place: parked.place.clone() };

@@ -172,7 +172,7 @@ async fn commands_go_on_with_a_password_that_was_changed() {
     let parcel = |id: &str| Parcel::outcome("provisioning", &outcome(id), Some("00u1"), 0).unwrap();
     outlet.publish(&parcel("first")).await.unwrap();
     broker.produce_with_java(&queue, "1:first\n");
-    intake.next().await.unwrap().ticket.done().await;
+    intake.next().await.unwrap().acknowledgement.ack().await;
 
     broker.change_password("writer", "battery staple");
     eventually("the trouble to be told", async || {
@@ -187,7 +187,7 @@ async fn commands_go_on_with_a_password_that_was_changed() {
         eventually("the second outcome", async || outlet.publish(&parcel("second")).await.ok()),
     );
     assert_eq!(&second.payload[..], b"second");
-    second.ticket.done().await;
+    second.acknowledgement.ack().await;
     intake.close().await;
     outlet.close().await;
     let ids: Vec<_> = broker.records(&outcomes).await.into_iter().map(|record| record.value).collect();

@@ -1,4 +1,4 @@
-//! The thread that reads: it alone calls the client, which blocks when a partition goes to another.
+//! The thread that polls: it alone calls the client, which blocks when a partition goes to another.
 
 use std::{
     sync::Arc,
@@ -10,16 +10,17 @@ use rdkafka::{
     Message as _, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
     error::KafkaError,
+    message::BorrowedMessage,
     metadata::MetadataTopic,
     types::RDKafkaErrorCode as Code,
 };
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
-    context::Context,
-    desk::Desk,
-    letter::Letter,
-    offsets::{Flow, Spot},
+    acknowledgement::{ConsumerState, KafkaAcknowledgement},
+    offsets::{Flow, IN_HAND_MAX},
+    rebalance::Context,
+    record::Record,
 };
 use crate::config::KafkaBus;
 use crate::sink::kafka::{credentials::Credentials, fault::Fault, properties::consumer_config};
@@ -37,91 +38,120 @@ const BUSY_WAIT: Duration = Duration::from_millis(50);
 /// How long it waits while nothing is.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
+/// Records on their way to whoever asks for the next one. Nothing is read while so many are in hand; those of partitions that
+/// went and came back may be here twice.
+const RECORDS_MAX: usize = IN_HAND_MAX * 2;
+
+/// A record that was read, and the acknowledgement that goes with it.
+pub(super) type Read = (Record, KafkaAcknowledgement);
+
 /// What the thread hands over.
-pub(super) type Read = Result<(Spot, Letter), Fault>;
+#[derive(Debug)]
+pub(super) struct Polled {
+    pub(super) records: mpsc::Receiver<Read>,
+    /// The first of what somebody must change, until it is told.
+    pub(super) faults: mpsc::Receiver<Fault>,
+}
 
 /// A consumer with the thread's means.
-pub(super) struct Reader {
+pub(super) struct Poller {
     consumer: BaseConsumer<Context>,
-    desk: Arc<Desk>,
+    state: Arc<ConsumerState>,
     credentials: Credentials,
-    /// Unbounded, because what is read is bounded by what is open.
-    messages: mpsc::UnboundedSender<Read>,
+    records: mpsc::Sender<Read>,
+    faults: mpsc::Sender<Fault>,
     committed_at: Instant,
     /// Since when there have been commits whose fate we were not told.
     unsure_since: Option<Instant>,
 }
 
-impl Reader {
-    /// Connects, and looks whether the topic is there. Blocking.
-    pub(super) fn open(
-        bus: &Arc<KafkaBus>,
-        context: Context,
-        messages: mpsc::UnboundedSender<Read>,
-    ) -> Result<Self, Fault> {
-        let (topic, desk) = (context.topic.clone(), Arc::clone(&context.desk));
+impl Poller {
+    /// Connects, looks whether the topic is there, and joins the group. Blocking.
+    pub(super) fn open(bus: &Arc<KafkaBus>, context: Context) -> Result<(Self, Polled), Fault> {
+        let (topic, state) = (context.topic.clone(), Arc::clone(&context.state));
         let credentials = Credentials::of(bus);
         let consumer = connect(bus, context)?;
         consumer.subscribe(&[&topic]).map_err(|err| Fault::from_client(&err, &topic))?;
-        Ok(Self { consumer, desk, credentials, messages, committed_at: Instant::now(), unsure_since: None })
+        let (records, polled_records) = mpsc::channel(RECORDS_MAX);
+        let (faults, polled_faults) = mpsc::channel(1);
+        let committed_at = Instant::now();
+        let poller = Self { consumer, state, credentials, records, faults, committed_at, unsure_since: None };
+        Ok((poller, Polled { records: polled_records, faults: polled_faults }))
     }
 
-    /// Reads on a thread of its own until the desk is closed or nobody listens.
+    /// Polls on a thread of its own until the consumer is closed or nobody listens.
     pub(super) fn start(self) -> Result<thread::JoinHandle<()>, Fault> {
         let started = thread::Builder::new().name("kafka-intake".to_owned()).spawn(move || self.run());
         started.map_err(|err| Fault::Unreachable(format!("cannot start a thread: {err}")))
     }
 
     fn run(mut self) {
-        while !self.desk.is_closing() && !self.messages.is_closed() {
-            self.hand_out_again();
+        if let Err(fault) = self.poll() {
+            self.tell(fault);
+        }
+        let Self { consumer, state, .. } = self;
+        // Leaves the group, and so lets go of the partitions one by one.
+        drop(consumer);
+        // Another has them, or will: nothing of this consumer is begun any more.
+        state.offsets().revoke_all();
+    }
+
+    /// Polls until the consumer is closed, or gives why it is of no more use.
+    fn poll(&mut self) -> Result<(), Fault> {
+        while !self.state.is_closing() && !self.records.is_closed() {
             self.commit_now_and_then();
             self.regulate();
-            let wait = if self.desk.state().offsets.has_open() { BUSY_WAIT } else { IDLE_WAIT };
+            let wait = if self.state.offsets().has_in_hand() { BUSY_WAIT } else { IDLE_WAIT };
             match self.consumer.poll(wait) {
                 None => {}
-                Some(Ok(message)) => {
-                    self.desk.complaint.forget();
-                    let spot = self.desk.state().offsets.receive(message.partition(), message.offset());
-                    if let Some(spot) = spot {
-                        self.hand_out(Ok((spot, Letter::of(&message))));
-                    }
-                }
-                Some(Err(err)) if self.survives(&err) => {}
-                Some(Err(_)) => return,
+                Some(Ok(message)) => self.hand_out(&message)?,
+                Some(Err(err)) => self.survive(&err)?,
             }
-            let trouble = self.desk.complaint.last();
+            let trouble = self.state.complaint.last();
             if let Some(fault) = self.credentials.outdated(trouble.as_ref()) {
-                self.hand_out(Err(fault));
                 // Who is not let in any more cannot commit; what was done comes again, and is recognised.
-                if trouble.is_some() {
-                    return;
+                if trouble.is_none() {
+                    self.consumer.context().commit_surely(&self.consumer);
                 }
-                break;
+                return Err(fault);
             }
         }
         self.consumer.context().commit_surely(&self.consumer);
+        Ok(())
     }
 
-    /// Tells of `err` what somebody must change. Whether the client goes on.
-    fn survives(&self, err: &KafkaError) -> bool {
-        let is_known = self.desk.complaint.last().is_some_and(|fault| fault.is_specific());
-        let fault = self.consumer.context().note(err);
-        let is_fatal = matches!(err, KafkaError::MessageConsumptionFatal(_));
-        if is_fatal || fault.is_specific() && !is_known {
-            self.hand_out(Err(fault));
+    fn hand_out(&self, message: &BorrowedMessage<'_>) -> Result<(), Fault> {
+        self.state.complaint.forget();
+        let position = self.state.offsets().receive(message.partition(), message.offset());
+        let Some(position) = position else { return Ok(()) };
+        let record = Record::of(message);
+        let acknowledgement = KafkaAcknowledgement::new(Arc::clone(&self.state), position, record.clone());
+        match self.records.try_send((record, acknowledgement)) {
+            // The loop ends with the next look.
+            Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
+            // Nothing of it is committed, and another consumer reads it again.
+            Err(TrySendError::Full(_)) => Err(Fault::Poisoned(
+                "the client gives more records than it was asked for, and is replaced".to_owned(),
+            )),
         }
-        !is_fatal
     }
 
-    fn hand_out(&self, read: Read) {
-        // Nobody listens any more: the loop ends with the next look.
-        let _ = self.messages.send(read);
+    /// Tells of `err` what somebody must change; gives it if the client is of no more use.
+    fn survive(&self, err: &KafkaError) -> Result<(), Fault> {
+        let is_known = self.state.complaint.last().is_some_and(|fault| fault.is_specific());
+        let fault = self.consumer.context().note(err);
+        if matches!(err, KafkaError::MessageConsumptionFatal(_)) {
+            return Err(fault);
+        }
+        if fault.is_specific() && !is_known {
+            self.tell(fault);
+        }
+        Ok(())
     }
 
-    fn hand_out_again(&self) {
-        let due = self.desk.state().due(Instant::now());
-        due.into_iter().for_each(|again| self.hand_out(Ok(again)));
+    fn tell(&self, fault: Fault) {
+        // An earlier one is not heard yet. `trouble` has the last one.
+        let _ = self.faults.try_send(fault);
     }
 
     fn commit_now_and_then(&mut self) {
@@ -139,7 +169,7 @@ impl Reader {
     }
 
     fn regulate(&self) {
-        let Flow { pause, resume } = self.desk.state().offsets.regulate();
+        let Flow { pause, resume } = self.state.offsets().regulate();
         let list = |partitions: &[i32]| {
             let mut list = TopicPartitionList::with_capacity(partitions.len());
             for partition in partitions {
@@ -182,13 +212,13 @@ fn require_topic(consumer: &BaseConsumer<Context>) -> Result<(), Fault> {
         let err = match asked {
             Ok(metadata) => match metadata.topics().first().and_then(MetadataTopic::error) {
                 // The client asks about the group at once, and tells only once that we may not be in it.
-                None => return context.desk.complaint.last().filter(Fault::is_specific).map_or(Ok(()), Err),
+                None => return context.state.complaint.last().filter(Fault::is_specific).map_or(Ok(()), Err),
                 Some(error) => KafkaError::MetadataFetch(Code::from(error)),
             },
             Err(err) => err,
         };
         let fault = context.fault_of(&err);
-        let complaint = context.desk.complaint.last().filter(Fault::is_specific);
+        let complaint = context.state.complaint.last().filter(Fault::is_specific);
         if let Some(complaint) = complaint {
             return Err(complaint);
         }

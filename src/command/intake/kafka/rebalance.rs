@@ -1,11 +1,6 @@
-//! What the client tells the reading thread: partitions that come and go, commits, and log lines.
+//! What the client calls back on the polling thread: partitions that come and go, with their commits, and its complaints.
 
-use std::{
-    error::Error,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
@@ -17,21 +12,20 @@ use rdkafka::{
     types::RDKafkaErrorCode as Code,
 };
 
-use super::desk::Desk;
+use super::acknowledgement::ConsumerState;
 use crate::sink::kafka::{complaint, fault::Fault, token::Tokens};
 
 /// How long a partition that is to go to another waits for commands of it that have begun. Far below the five minutes that
 /// the group gives a member (`max.poll.interval.ms`).
 const LEAVE_PATIENCE: Duration = Duration::from_secs(30);
-const LEAVE_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// Receives what one consumer tells, on the thread that polls it.
+/// One consumer as its client calls it back.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) name: String,
     pub(super) topic: String,
     pub(super) group: String,
-    pub(super) desk: Arc<Desk>,
+    pub(super) state: Arc<ConsumerState>,
     /// Where the client gets tokens, if it needs any.
     pub(super) tokens: Option<Tokens>,
 }
@@ -41,7 +35,7 @@ impl Context {
     pub(super) fn note(&self, err: &KafkaError) -> Fault {
         let fault = self.fault_of(err);
         if let Some(code) = err.rdkafka_error_code() {
-            self.desk.complaint.note(code, fault.clone());
+            self.state.complaint.note(code, fault.clone());
         }
         fault
     }
@@ -68,7 +62,7 @@ impl Context {
     /// Commits what is done. What becomes of it is known in the mode `Sync` alone, which blocks. Whether there was
     /// anything to commit.
     pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) -> bool {
-        let commits = self.desk.state().offsets.take_commits();
+        let commits = self.state.offsets().take_commits();
         if commits.is_empty() {
             return false;
         }
@@ -78,7 +72,7 @@ impl Context {
             debug_assert!(added.is_ok(), "an offset is never negative");
         }
         if let Err(err) = consumer.commit(&list, mode) {
-            self.desk.state().offsets.commits_failed();
+            self.state.offsets().commits_failed();
             tracing::debug!(intake = self.name, error = %err, "offsets were not committed; they will be again");
         }
         true
@@ -87,21 +81,21 @@ impl Context {
     /// Waits until what has begun of these partitions has ended, so that the next member does not do it too. What has not
     /// begun is the next member's. Blocking.
     fn let_end(&self, partitions: &[i32]) {
-        let since = Instant::now();
-        self.desk.state().leave(partitions);
-        while self.desk.state().has_begun(partitions) {
-            if self.desk.is_closing() || since.elapsed() >= LEAVE_PATIENCE {
-                let intake = &self.name;
-                tracing::warn!(intake, "partitions go to another while commands of them are carried out");
-                return;
-            }
-            thread::sleep(LEAVE_LOOK_AGAIN_AFTER);
+        {
+            let mut offsets = self.state.offsets();
+            partitions.iter().for_each(|partition| offsets.leave(*partition));
+        }
+        if !self.state.wait_for_begun(partitions, LEAVE_PATIENCE) {
+            tracing::warn!(
+                intake = self.name,
+                "partitions go to another while commands of them are carried out"
+            );
         }
     }
 
     /// Commits all that is done, whether it was handed over before or not, and waits until the cluster has it. Blocking.
     pub(super) fn commit_surely(&self, consumer: &BaseConsumer<Self>) {
-        self.desk.state().offsets.commits_failed();
+        self.state.offsets().commits_failed();
         self.commit(consumer, CommitMode::Sync);
     }
 }
@@ -123,9 +117,9 @@ impl ConsumerContext for Context {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(partitions) => {
-                self.desk.complaint.forget();
-                let mut state = self.desk.state();
-                numbers(partitions).into_iter().for_each(|partition| state.offsets.assign(partition));
+                self.state.complaint.forget();
+                let mut offsets = self.state.offsets();
+                numbers(partitions).into_iter().for_each(|partition| offsets.assign(partition));
             }
             Rebalance::Revoke(partitions) => {
                 let partitions = numbers(partitions);
@@ -134,8 +128,8 @@ impl ConsumerContext for Context {
                     self.let_end(&partitions);
                     self.commit_surely(consumer);
                 }
-                let mut state = self.desk.state();
-                partitions.into_iter().for_each(|partition| state.offsets.revoke(partition));
+                let mut offsets = self.state.offsets();
+                partitions.into_iter().for_each(|partition| offsets.revoke(partition));
             }
             Rebalance::Error(err) => drop(self.note(err)),
         }
