@@ -6,6 +6,7 @@
 mod address;
 pub mod audit;
 mod brought;
+mod cut;
 pub mod dead_letters;
 #[cfg(test)]
 mod documented;
@@ -17,15 +18,16 @@ pub mod journal;
 pub mod message;
 mod milliseconds;
 mod outcome;
-pub mod outlet;
 pub mod parameters;
 mod performed;
 pub mod policy;
+pub mod publisher;
 mod request;
 mod subjects;
 
 pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
 pub use brought::Brought;
+pub use cut::Cut;
 pub use expect::Expect;
 pub use outcome::{Outcome, OutcomeError, Status};
 pub use performed::{Failed, Performed, Revealed, Way};

@@ -27,7 +27,7 @@ pub(crate) mod nats;
 mod proof;
 #[cfg(test)]
 pub(crate) mod scripted;
-mod stdout;
+pub(crate) mod stdout;
 
 use std::sync::Arc;
 

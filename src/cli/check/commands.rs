@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::{Row, ask_log, failed_row};
 use crate::{
-    command::{Failed, execute::Executor, intake::Intake, outlet::Outlet},
+    command::{Failed, execute::Executor, intake::Intake, publisher},
     config::{AuditConfig, CommandsConfig, DestinationConfig, Scope, SinkConfig},
     event::subject::overlap,
     okta::{Client, OktaError, Target, apps, groups, users},
@@ -158,7 +158,7 @@ async fn check_destination(commands: &CommandsConfig, of: &str, destination: &De
         let row = if is_warning { Row::warning } else { Row::good };
         row(what(commands), format!("{of}: {text}"))
     };
-    match Outlet::check(&destination.sink, &addresses).await {
+    match publisher::check(&destination.sink, &addresses).await {
         Ok(findings) => findings.into_iter().map(row).collect(),
         Err(err) => vec![Row::bad(what(commands), format!("{of}: {}", chain(&err)))],
     }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     command::{
         AddressPattern, Outcome,
-        outlet::{Outlet, OutletCure, OutletError, Parcel},
+        publisher::{self, Publication, PublishCure, PublishError, Publisher, Records},
     },
     config::CommandsConfig,
     stream::Backoff,
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Answers {
     config: Arc<CommandsConfig>,
-    outlet: Outlet,
+    publisher: Arc<dyn Publisher>,
     status: Arc<EngineStatus>,
 }
 
@@ -35,18 +35,19 @@ pub(super) struct Addressee<'a> {
 }
 
 impl Answers {
-    pub(super) async fn open(
+    pub(super) fn open(
         config: Arc<CommandsConfig>,
         status: Arc<EngineStatus>,
     ) -> Result<Self, EngineError> {
-        let outlet = Outlet::open(&config.outcomes.sink, &config.name).await?;
-        Ok(Self { config, outlet, status })
+        let CommandsConfig { name, outcomes, reveal, .. } = &*config;
+        let publisher = publisher::open(&outcomes.sink, name, Records::Outcomes, &reveal.stored_in)?;
+        Ok(Self { config, publisher, status })
     }
 
     /// Publishes what is told, the answer to copy number `copy` of its command.
     pub(super) async fn publish(&self, told: &Told, to: Addressee<'_>, copy: u64) -> Result<(), EngineError> {
-        let parcel = self.parcel(&told.openly, to.user, copy)?;
-        self.deliver(told, parcel, to).await
+        let publication = self.publication(&told.openly, to.user, copy)?;
+        self.deliver(told, publication, to).await
     }
 
     /// Publishes the refusal of the message at `place`, which is not the command whose id it has. It has an id of its own,
@@ -57,16 +58,16 @@ impl Answers {
         place: &str,
         to: Addressee<'_>,
     ) -> Result<(), EngineError> {
-        let mut parcel = self.parcel(&outcome, to.user, 0)?;
-        parcel.attributes.id = format!("{}:refused:{place}", parcel.attributes.id);
-        self.deliver(&Told::openly(outcome), parcel, to).await
+        let mut publication = self.publication(&outcome, to.user, 0)?;
+        publication.attributes.id = format!("{}:refused:{place}", publication.attributes.id);
+        self.deliver(&Told::openly(outcome), publication, to).await
     }
 
-    fn parcel(&self, outcome: &Outcome, user: Option<&str>, copy: u64) -> Result<Parcel, EngineError> {
-        Parcel::outcome(&self.config.name, outcome, user, copy).map_err(not_json(outcome))
+    fn publication(&self, outcome: &Outcome, user: Option<&str>, copy: u64) -> Result<Publication, EngineError> {
+        Publication::outcome(&self.config.name, outcome, user, copy).map_err(not_json(outcome))
     }
 
-    async fn deliver(&self, told: &Told, parcel: Parcel, to: Addressee<'_>) -> Result<(), EngineError> {
+    async fn deliver(&self, told: &Told, publication: Publication, to: Addressee<'_>) -> Result<(), EngineError> {
         let outcome = &told.openly;
         let usual = self.config.outcomes.address.as_ref().map(|address| {
             let Outcome { action, status, command_id, .. } = outcome;
@@ -76,10 +77,10 @@ impl Answers {
             self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
         };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
-        let mut outgoing = Outgoing::new(told, parcel, wanted, usual).map_err(not_json(outcome))?;
+        let mut outgoing = Outgoing::new(told, publication, wanted, usual).map_err(not_json(outcome))?;
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
-            let Err(err) = self.outlet.publish(outgoing.parcel()).await else { break };
+            let Err(err) = self.publisher.publish(outgoing.publication()).await else { break };
             let was_reply = outgoing.is_reply();
             if outgoing.change(err.cure()).map_err(not_json(outcome))? {
                 if was_reply && !outgoing.is_reply() {
@@ -90,8 +91,8 @@ impl Answers {
             // What forbids a reply may forbid nothing else: a command must not choose what all others wait for.
             if was_reply && err.needs_somebody() {
                 let mut instead = outgoing.clone();
-                instead.change(OutletCure::Elsewhere).map_err(not_json(outcome))?;
-                if self.outlet.publish(instead.parcel()).await.is_ok() {
+                instead.change(PublishCure::Elsewhere).map_err(not_json(outcome))?;
+                if self.publisher.publish(instead.publication()).await.is_ok() {
                     self.tell_elsewhere(outcome, &err);
                     break;
                 }
@@ -103,7 +104,7 @@ impl Answers {
         Ok(())
     }
 
-    fn tell_elsewhere(&self, outcome: &Outcome, err: &OutletError) {
+    fn tell_elsewhere(&self, outcome: &Outcome, err: &PublishError) {
         tracing::warn!(
             commands = self.config.name,
             command_id = outcome.command_id,
@@ -113,7 +114,7 @@ impl Answers {
     }
 
     pub(super) async fn close(self) {
-        self.outlet.close().await;
+        self.publisher.close().await;
     }
 }
 

@@ -2,7 +2,7 @@
 //! carried to its one outcome, which is published before the message is acknowledged.
 //!
 //! `arrival` → `lanes` → `carry` → `answers`. Nothing is lost by ending at any point: what was not acknowledged comes
-//! again, and the journal says how to go on. Knows the buses by `intake` and `outlet` alone, and Okta by `execute`.
+//! again, and the journal says how to go on. Knows the buses by `intake` and `publisher` alone, and Okta by `execute`.
 
 mod answers;
 mod arrival;
@@ -202,7 +202,7 @@ impl Engine {
             key: self.key().await?,
             gate: Arc::clone(&self.gate),
             trail: self.trail.open(&config, Arc::clone(&status)).await?,
-            answers: Answers::open(Arc::clone(&config), Arc::clone(&status)).await?,
+            answers: Answers::open(Arc::clone(&config), Arc::clone(&status))?,
             dead_letters: DeadLetters::new(&self.state.dead_letters_directory(), &config.name),
             at_work: Semaphore::new(config.parallel),
             config,

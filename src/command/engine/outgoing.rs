@@ -2,9 +2,8 @@
 //! be. Pure.
 
 use crate::command::{
-    Outcome,
-    journal::small_part,
-    outlet::{OutletCure, Parcel},
+    Cut, Outcome,
+    publisher::{Publication, PublishCure},
 };
 
 /// An outcome as it is told.
@@ -33,47 +32,51 @@ impl Told {
 pub(super) struct Outgoing<'a> {
     told: &'a Told,
     usual: Option<String>,
-    is_small: bool,
-    parcel: Parcel,
+    cut: Cut,
+    publication: Publication,
 }
 
 impl<'a> Outgoing<'a> {
-    /// What is `told`, in `parcel`: privately to the address that is `wanted`, else openly to the `usual` one.
+    /// What is `told`, in `publication`: privately to the address that is `wanted`, else openly to the `usual` one.
     pub(super) fn new(
         told: &'a Told,
-        parcel: Parcel,
+        publication: Publication,
         wanted: Option<String>,
         usual: Option<String>,
     ) -> Result<Self, serde_json::Error> {
-        let parcel = match wanted {
-            Some(wanted) => parcel.in_reply_to(wanted),
-            None => Parcel { address: usual.clone(), ..parcel },
+        let publication = match wanted {
+            Some(wanted) => publication.in_reply_to(wanted),
+            None => Publication { address: usual.clone(), ..publication },
         };
-        let mut outgoing = Self { told, usual, is_small: false, parcel };
+        let mut outgoing = Self { told, usual, cut: Cut::Whole, publication };
         outgoing.write()?;
         Ok(outgoing)
     }
 
     /// What is to be published.
-    pub(super) fn parcel(&self) -> &Parcel {
-        &self.parcel
+    pub(super) fn publication(&self) -> &Publication {
+        &self.publication
     }
 
     /// Whether it asks for another address than the usual one.
     pub(super) fn is_reply(&self) -> bool {
-        self.parcel.is_reply
+        self.publication.is_reply
     }
 
     /// Does what cures a failure, if it can be done here.
-    pub(super) fn change(&mut self, cure: OutletCure) -> Result<bool, serde_json::Error> {
+    pub(super) fn change(&mut self, cure: PublishCure) -> Result<bool, serde_json::Error> {
         match cure {
-            OutletCure::Smaller if !self.is_small => self.is_small = true,
-            OutletCure::Elsewhere if self.parcel.is_reply => {
-                self.parcel.is_reply = false;
-                self.parcel.address.clone_from(&self.usual);
+            PublishCure::Smaller => match self.cut.further() {
+                Some(further) => self.cut = further,
+                // The limit is too low for any outcome.
+                None => return Ok(false),
+            },
+            PublishCure::Elsewhere if self.publication.is_reply => {
+                self.publication.is_reply = false;
+                self.publication.address.clone_from(&self.usual);
             }
             // What is wrong with the usual address or its limit is for an operator to mend.
-            OutletCure::Retry | OutletCure::Smaller | OutletCure::Elsewhere => return Ok(false),
+            PublishCure::Retry | PublishCure::Elsewhere => return Ok(false),
         }
         self.write()?;
         Ok(true)
@@ -81,12 +84,9 @@ impl<'a> Outgoing<'a> {
 
     fn write(&mut self) -> Result<(), serde_json::Error> {
         let Told { openly, privately } = self.told;
-        let outcome = privately.as_ref().filter(|_| self.parcel.is_reply).unwrap_or(openly);
-        let written = match self.is_small {
-            true => serde_json::to_vec(&Outcome { result: small_part(&outcome.result), ..outcome.clone() }),
-            false => serde_json::to_vec(outcome),
-        };
-        self.parcel.payload = written?.into();
+        let privately = privately.as_ref().filter(|_| self.publication.is_reply);
+        self.publication.is_secret = privately.is_some();
+        self.publication.payload = serde_json::to_vec(&privately.unwrap_or(openly).cut(self.cut))?.into();
         Ok(())
     }
 }
@@ -99,7 +99,7 @@ mod tests {
     use crate::command::journal::tests::outcome;
 
     fn result(outgoing: &Outgoing<'_>) -> Value {
-        serde_json::from_slice::<Value>(&outgoing.parcel().payload).unwrap()["result"].take()
+        serde_json::from_slice::<Value>(&outgoing.publication().payload).unwrap()["result"].take()
     }
 
     #[test]
@@ -108,21 +108,23 @@ mod tests {
             openly: outcome(json!({ "id": "00u1", "withheld": ["link"] })),
             privately: Some(outcome(json!({ "id": "00u1", "link": "s3cret" }))),
         };
-        let parcel = || Parcel::outcome("hr", &told.openly, None, 0).unwrap();
+        let publication = || Publication::outcome("hr", &told.openly, None, 0).unwrap();
         let usual = || Some("outcomes".to_owned());
-        let mut outgoing = Outgoing::new(&told, parcel(), Some("private".to_owned()), usual()).unwrap();
+        let mut outgoing = Outgoing::new(&told, publication(), Some("private".to_owned()), usual()).unwrap();
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret" }));
-        assert!(outgoing.change(OutletCure::Smaller).unwrap());
+        assert!(outgoing.change(PublishCure::Smaller).unwrap());
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret", "truncated": true }));
 
-        assert!(outgoing.change(OutletCure::Elsewhere).unwrap());
-        assert_eq!(outgoing.parcel().address, usual());
+        assert!(outgoing.change(PublishCure::Elsewhere).unwrap());
+        assert_eq!(outgoing.publication().address, usual());
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"], "truncated": true }));
-        for cure in [OutletCure::Elsewhere, OutletCure::Smaller, OutletCure::Retry] {
+        while outgoing.change(PublishCure::Smaller).unwrap() {}
+        assert_eq!(result(&outgoing), json!({ "truncated": true }));
+        for cure in [PublishCure::Elsewhere, PublishCure::Smaller, PublishCure::Retry] {
             assert!(!outgoing.change(cure).unwrap(), "there is nothing left to change");
         }
 
-        let outgoing = Outgoing::new(&told, parcel(), None, usual()).unwrap();
+        let outgoing = Outgoing::new(&told, publication(), None, usual()).unwrap();
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"] }));
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     command::{
         AddressTemplate, Status,
         audit::{AuditFile, AuditRecord},
-        outlet::{Outlet, Parcel},
+        publisher::{self, Publication, Publisher, Records},
     },
     config::{AuditConfig, CommandsConfig},
     stream::Backoff,
@@ -34,7 +34,7 @@ pub(super) struct Trail {
 #[derive(Debug)]
 enum Destination {
     File(Arc<Mutex<AuditFile>>),
-    Sink { outlet: Box<Outlet>, address: Option<AddressTemplate>, org: String },
+    Sink { publisher: Arc<dyn Publisher>, address: Option<AddressTemplate>, org: String },
 }
 
 impl SharedTrail {
@@ -48,19 +48,19 @@ impl SharedTrail {
         if let Some(trail) = open.upgrade() {
             return Ok(trail);
         }
-        let trail = Arc::new(Trail::open(&config.audit, &config.org, status).await?);
+        let trail = Arc::new(Trail::open(&config.audit, &config.org, status)?);
         *open = Arc::downgrade(&trail);
         Ok(trail)
     }
 }
 
 impl Trail {
-    async fn open(config: &AuditConfig, org: &str, status: Arc<EngineStatus>) -> Result<Self, EngineError> {
+    fn open(config: &AuditConfig, org: &str, status: Arc<EngineStatus>) -> Result<Self, EngineError> {
         let destination = match config {
             AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
             AuditConfig::Sink(to) => {
-                let outlet = Box::new(Outlet::open_for_audit(&to.sink, status.name()).await?);
-                Destination::Sink { outlet, address: to.address.clone(), org: org.to_owned() }
+                let publisher = publisher::open(&to.sink, status.name(), Records::Audit, &[])?;
+                Destination::Sink { publisher, address: to.address.clone(), org: org.to_owned() }
             }
         };
         Ok(Self { status, destination })
@@ -90,17 +90,17 @@ impl Trail {
                     Err(err) => Err(err.to_string()),
                 }
             }
-            Destination::Sink { outlet, address, org } => {
+            Destination::Sink { publisher, address, org } => {
                 let id = record.command_id.unwrap_or_default();
-                let parcel = Parcel::audit(self.status.name(), id, record.at, line.to_vec().into());
-                let parcel = match address {
+                let publication = Publication::audit(self.status.name(), id, record.at, line.to_vec().into());
+                let publication = match address {
                     Some(address) => {
                         let status = record.status.unwrap_or(Status::Done);
-                        parcel.to(address.render(record.action.unwrap_or_default(), status, org, id))
+                        publication.to(address.render(record.action.unwrap_or_default(), status, org, id))
                     }
-                    None => parcel,
+                    None => publication,
                 };
-                outlet.publish(&parcel).await.map_err(|err| chain(&err))
+                publisher.publish(&publication).await.map_err(|err| chain(&err))
             }
         }
     }
@@ -108,8 +108,8 @@ impl Trail {
     /// Closes the trail, unless somebody else uses it.
     pub(super) async fn close(self: Arc<Self>) {
         let Some(trail) = Arc::into_inner(self) else { return };
-        if let Destination::Sink { outlet, .. } = trail.destination {
-            outlet.close().await;
+        if let Destination::Sink { publisher, .. } = trail.destination {
+            publisher.close().await;
         }
     }
 }

@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::{tests::outcome, *};
-use crate::command::engine::lanes::{Claim, Lanes, Place};
+use crate::command::{
+    Brought,
+    engine::lanes::{Claim, Lanes, Place},
+};
 
 const COMMANDS: usize = 12;
 const RUNS: u64 = 400;

@@ -115,6 +115,8 @@ pub struct RevealConfig {
     pub allowed: bool,
     /// The addresses that only those read who may see secrets.
     pub private: Vec<AddressPattern>,
+    /// The JetStream streams that may store what goes there.
+    pub stored_in: Vec<String>,
 }
 
 /// Where decisions are recorded.

@@ -95,6 +95,8 @@ struct RawReveal {
     allowed: bool,
     #[serde(default)]
     private: Vec<String>,
+    #[serde(default)]
+    stored_in: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,6 +161,7 @@ pub(in crate::config) fn understand(
         reveal: RevealConfig {
             allowed: raw.reveal.allowed,
             private: each("reveal.private", &raw.reveal.private)?,
+            stored_in: raw.reveal.stored_in,
         },
         reply_to: each("reply_to", &raw.reply_to)?,
         audit,

@@ -14,18 +14,20 @@ const COMMAND_TYPE: &str = "oktabus.command";
 
 /// One thing to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parcel {
-    /// The topic or subject; none: the outlet's own. Files and standard output have no addresses.
+pub struct Publication {
+    /// The topic or subject; none: the sink's own. Files and standard output have no addresses.
     pub address: Option<String>,
     /// Whether a command asked for that address: somebody may listen there without a bus that keeps anything.
     pub is_reply: bool,
-    /// `id` is what copies have in common, `partition_key` what orders parcels.
+    /// Whether there are secrets in it: no stream stores it but those that may.
+    pub is_secret: bool,
+    /// `id` is what copies have in common, `partition_key` what orders publications.
     pub attributes: Attributes,
     /// One JSON value.
     pub payload: Bytes,
 }
 
-impl Parcel {
+impl Publication {
     /// The outcome of a command of the commands `name`, which concerns the user with the id `user`. `copy` counts the
     /// answers to further copies of the command; zero is the answer to the first.
     pub fn outcome(
@@ -76,7 +78,7 @@ impl Parcel {
     }
 
     fn of(attributes: Attributes, payload: Bytes) -> Self {
-        Self { address: None, is_reply: false, attributes, payload }
+        Self { address: None, is_reply: false, is_secret: false, attributes, payload }
     }
 
     /// The same, to `address`.
