@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 /// Parameters whose values are secrets.
-const SECRET_PARAMETERS: [&str; 2] = ["password", "recovery_question"];
+pub(in crate::command) const SECRET_PARAMETERS: [&str; 2] = ["password", "recovery_question"];
 /// What keys are made for, so that they are of no use for anything else.
 const PURPOSE: &[u8] = b"oktabus: fingerprints of commands, 1";
 

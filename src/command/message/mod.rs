@@ -13,6 +13,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::envelope::Envelope;
+#[cfg(test)]
+pub(in crate::command) use self::fingerprint::SECRET_PARAMETERS;
 pub use self::fingerprint::{Fingerprint, FingerprintKey};
 use super::{Action, Expect, OutcomeError, Request};
 

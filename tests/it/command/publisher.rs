@@ -217,8 +217,8 @@ mod nats {
     use async_nats::jetstream::stream::Config;
     use futures_util::StreamExt as _;
     use oktabus::{
-        command::publisher::PublishCure,
-        config::{CreateStream, Encoding, NatsAuth, NatsSink, SinkConfig},
+        command::publisher::{self, Publication, PublishCure},
+        config::{CreateStream, Encoding, IntakeConfig, NatsAuth, NatsSink, SinkConfig},
         event::{Template, Use},
     };
 
@@ -280,6 +280,40 @@ mod nats {
         publisher.close().await;
         let subjects: Vec<_> = server.stored(STREAM).await.into_iter().map(|stored| stored.subject).collect();
         assert_eq!(subjects, [SUBJECT, "okta.acme.replies.1"]);
+    }
+
+    #[tokio::test]
+    async fn a_command_is_in_the_stream_of_the_intake_or_nowhere() {
+        let server = NatsServer::start().await;
+        let stream = |name: &str, subject: &str| Config {
+            name: name.to_owned(),
+            subjects: vec![subject.to_owned()],
+            ..Config::default()
+        };
+        let intake = IntakeConfig::Nats {
+            bus: Arc::new(server.bus(NatsAuth::None)),
+            stream: "COMMANDS".to_owned(),
+            subject: "okta.acme.commands.>".to_owned(),
+            durable: "oktabus".to_owned(),
+        };
+        let queue = publisher::open_queue(&intake, "hr").unwrap();
+        let command =
+            Publication::command("hr", "c-1", None, "{}".into()).to("okta.acme.commands.user.get");
+        let told = queue.publish(&command).await.unwrap_err().to_string();
+        assert!(told.contains("no stream takes subject") && told.contains("nats stream add COMMANDS"), "{told}");
+
+        server.create_stream(stream("OKTA", "okta.>")).await;
+        let told = queue.publish(&command).await.unwrap_err().to_string();
+        for part in ["the stream `OKTA` takes", "reads the stream `COMMANDS`", "nats stream add COMMANDS"] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert!(server.stored("OKTA").await.is_empty());
+
+        server.jetstream().await.update_stream(stream("OKTA", "okta.acme.ocsf.>")).await.unwrap();
+        server.create_stream(stream("COMMANDS", "okta.acme.commands.>")).await;
+        queue.publish(&command).await.unwrap();
+        queue.close().await;
+        assert_eq!(server.stored("COMMANDS").await.len(), 1);
     }
 
     #[tokio::test]
