@@ -7,6 +7,7 @@ mod admin;
 mod auth;
 mod bus;
 mod commands;
+mod exposure;
 mod kafka;
 mod layers;
 mod load;

@@ -58,6 +58,10 @@ impl Publisher for FilePublisher {
         })
     }
 
+    fn require_private<'a>(&'a self, _address: &'a str) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             let Some(writer) = self.writer.take().await else { return };

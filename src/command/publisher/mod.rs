@@ -30,6 +30,7 @@ use std::{
 use futures_util::future::BoxFuture;
 
 use crate::{
+    command::AddressPattern,
     config::{FileStem, IntakeConfig, SinkConfig},
     sink::{Finding, SinkError},
 };
@@ -41,6 +42,10 @@ pub use publication::Publication;
 pub trait Publisher: Debug + Send + Sync {
     /// Publishes `publication` and returns when the bus has proved that it has it.
     fn publish<'a>(&'a self, publication: &'a Publication) -> BoxFuture<'a, Result<(), PublishError>>;
+
+    /// Refuses an `address` at which secrets would be stored, to be asked before an act that brings some: afterwards they
+    /// could be told to nobody. Publishing refuses it too.
+    fn require_private<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), PublishError>>;
 
     /// Lets go of the bus. Nothing is published afterwards.
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -122,6 +127,23 @@ pub async fn check(sink: &SinkConfig, addresses: &BTreeSet<String>) -> Result<Ve
         SinkConfig::Kafka(sink) => Ok(not_built(&sink.name, "kafka")?),
         #[cfg(not(feature = "nats"))]
         SinkConfig::Nats(sink) => Ok(not_built(&sink.name, "nats")?),
+    }
+}
+
+/// Looks whether a stream of the server of `sink`, except those of `stored_in`, stores what goes to addresses of `private`.
+/// Topics keep what they are given, and who reads them is theirs to say.
+#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, unused_variables, reason = "only NATS has streams"))]
+pub async fn check_private(
+    sink: &SinkConfig,
+    private: &[AddressPattern],
+    stored_in: &[String],
+) -> Result<Vec<Finding>, PublishError> {
+    match sink {
+        #[cfg(feature = "nats")]
+        SinkConfig::Nats(sink) => nats::check_private(sink, private, stored_in).await,
+        #[cfg(not(feature = "nats"))]
+        SinkConfig::Nats(sink) => Ok(not_built(&sink.name, "nats")?),
+        SinkConfig::Kafka(_) | SinkConfig::File(_) | SinkConfig::Stdout(_) => Ok(Vec::new()),
     }
 }
 

@@ -24,6 +24,10 @@ impl Publisher for StdoutPublisher {
         Box::pin(async { Ok(self.0.print([&publication.payload]).await?) })
     }
 
+    fn require_private<'a>(&'a self, _address: &'a str) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
     }

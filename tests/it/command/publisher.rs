@@ -217,7 +217,7 @@ mod nats {
     use async_nats::jetstream::stream::Config;
     use futures_util::StreamExt as _;
     use oktabus::{
-        command::publisher::{self, Publication, PublishCure},
+        command::publisher::{self, Publication, PublishCure, Records},
         config::{CreateStream, Encoding, IntakeConfig, NatsAuth, NatsSink, SinkConfig},
         event::{Template, Use},
     };
@@ -280,6 +280,29 @@ mod nats {
         publisher.close().await;
         let subjects: Vec<_> = server.stored(STREAM).await.into_iter().map(|stored| stored.subject).collect();
         assert_eq!(subjects, [SUBJECT, "okta.acme.replies.1"]);
+    }
+
+    #[tokio::test]
+    async fn no_stream_stores_a_secret_but_those_that_may() {
+        let server = server().await;
+        let secret = Publication { is_secret: true, ..publication("cmd-1", 0).in_reply_to("okta.acme.private") };
+        let publisher = open(&sink(&server, Encoding::Binary), "hr");
+        for told in [publisher.publish(&secret).await, publisher.require_private("okta.acme.private").await] {
+            let told = told.unwrap_err();
+            assert_eq!(told.cure(), PublishCure::Elsewhere, "{told}");
+            assert!(told.to_string().contains("the stream `OUTCOMES` would store the secrets"), "{told}");
+        }
+        publisher.require_private("replies.private").await.unwrap();
+        publisher.close().await;
+        assert!(server.stored(STREAM).await.is_empty());
+
+        let named = [STREAM.to_owned()];
+        let publisher =
+            publisher::open(&sink(&server, Encoding::Binary), "hr", Records::Outcomes, &named).unwrap();
+        publisher.require_private("okta.acme.private").await.unwrap();
+        publisher.publish(&secret).await.unwrap();
+        publisher.close().await;
+        assert_eq!(server.stored(STREAM).await.len(), 1);
     }
 
     #[tokio::test]

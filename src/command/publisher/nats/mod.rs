@@ -3,6 +3,8 @@
 
 mod check;
 
+use std::sync::Arc;
+
 use async_nats::{
     HeaderMap,
     jetstream::{
@@ -28,7 +30,7 @@ use crate::{
     },
 };
 
-pub(super) use check::check;
+pub(super) use check::{check, check_private};
 
 /// Subjects of a stream to publish to, and others for replies.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ impl NatsPublisher {
     async fn put(&self, publication: &Publication) -> Result<(), PublishError> {
         let subject = address(publication, self.subject.as_deref(), &self.sink.name)?;
         let (headers, payload) = self.encoded(publication, subject)?;
-        let connection = self.connection.get(|connection| !connection.link.is_halted(), self.connect()).await?;
+        let connection = self.connection().await?;
         let published = tokio::select! {
             published = self.put_over(&connection, publication, subject, headers, payload) => published,
             () = connection.link.lost() => Err(connection.link.error().into()),
@@ -126,17 +128,12 @@ impl NatsPublisher {
                 "the stream `{stream}` takes subject `{subject}`, and the intake reads the stream `{own}`: take the subject out \
                  of `{stream}`, and see that `{own}` exists with it: `nats stream add {own} --subjects '{subject}'`"
             ))),
-            (Streams::Any { secrets_in }, Some(stream))
-                if publication.is_secret && !secrets_in.contains(&stream) =>
-            {
-                let reason = format!(
-                    "the stream `{stream}` would store the secrets: choose an address that no stream takes, or name the stream in \
-                     `reveal.stored_in`"
-                );
-                let (sink, address) = (self.sink.name.clone(), subject.to_owned());
-                Err(PublishError::Address { sink, address, reason })
+            (_, Some(stream)) => {
+                if publication.is_secret {
+                    self.require_keeper(&stream, subject)?;
+                }
+                Ok(Taker::Stream(stream))
             }
-            (_, Some(stream)) => Ok(Taker::Stream(stream)),
             // Only a reply may go where nothing keeps it.
             (Streams::Any { .. }, None) if publication.is_reply => Ok(Taker::Listener),
             (_, None) => Err(self.misconfigured(format!(
@@ -152,6 +149,24 @@ impl NatsPublisher {
         let id = format!("{}:{}@{subject}", attributes.source, attributes.id);
         headers::encoded(self.sink.encoding, &id, attributes, payload)
             .map_err(|err| self.unreachable(format!("no envelope can be made around it: {err}")))
+    }
+
+    /// Refuses a stream that may not store secrets.
+    fn require_keeper(&self, stream: &str, subject: &str) -> Result<(), PublishError> {
+        match &self.streams {
+            Streams::Any { secrets_in } if !secrets_in.iter().any(|known| known == stream) => {
+                let reason = format!(
+                    "the stream `{stream}` would store the secrets: choose an address that no stream takes, or name the stream \
+                     in `reveal.stored_in`"
+                );
+                Err(PublishError::Address { sink: self.sink.name.clone(), address: subject.to_owned(), reason })
+            }
+            Streams::Any { .. } | Streams::Own => Ok(()),
+        }
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, SinkError> {
+        self.connection.get(|connection| !connection.link.is_halted(), self.connect()).await
     }
 
     async fn connect(&self) -> Result<Connection, SinkError> {
@@ -177,6 +192,14 @@ impl NatsPublisher {
 impl Publisher for NatsPublisher {
     fn publish<'a>(&'a self, publication: &'a Publication) -> BoxFuture<'a, Result<(), PublishError>> {
         Box::pin(self.put(publication))
+    }
+
+    fn require_private<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(async move {
+            let connection = self.connection().await?;
+            let stream = stream_of(&self.sink, &connection, address).await?;
+            stream.map_or(Ok(()), |stream| self.require_keeper(&stream, address))
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
