@@ -6,9 +6,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::{Brought, Outcome, OutcomeError, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED};
+use super::{Outcome, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED};
 use crate::{invariant::Invariant, state::ENTRY_MAX_BYTES};
 
 /// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
@@ -17,9 +16,7 @@ const OUTCOME_MAX_BYTES: usize = ENTRY_MAX_BYTES - (4 << 10);
 const SUBJECTS_MAX_BYTES: usize = 8 << 10;
 /// The most bytes of subjects that are kept beside an outcome.
 const ENDED_SUBJECTS_MAX_BYTES: usize = 1_500;
-/// The most bytes of a member of a large result that is kept.
-const MEMBER_MAX_BYTES: usize = 256;
-/// The most characters of a text that is kept of a large outcome.
+/// The most characters of who asks that are kept.
 const TEXT_MAX_CHARS: usize = 200;
 
 /// What the journal says of one command.
@@ -186,7 +183,7 @@ impl Record {
         if !Invariant::OneOutcome.check(!matches!(self.stage, Stage::Ended { .. })) {
             return None;
         }
-        let outcome = Box::new(cut_down(outcome));
+        let outcome = Box::new(outcome.within(OUTCOME_MAX_BYTES).into_owned());
         let subjects = self.subjects.clone().filter(|subjects| bytes(subjects) <= ENDED_SUBJECTS_MAX_BYTES);
         let stage = Stage::Ended { outcome, answers: self.earlier_answers };
         Some(Self { stage, subjects, baseline: None, parked_until: None, ..self.clone() })
@@ -251,35 +248,6 @@ impl Durable {
     }
 }
 
-/// `outcome` as the journal keeps it: whole, or with the small parts of its result and a mark.
-fn cut_down(outcome: &Outcome) -> Outcome {
-    if bytes(outcome) <= OUTCOME_MAX_BYTES {
-        return outcome.clone();
-    }
-    let mut cut = Outcome { result: small_part(&outcome.result), ..outcome.clone() };
-    if bytes(&cut) > OUTCOME_MAX_BYTES {
-        cut.result = json!({ TRUNCATED: true }).into();
-    }
-    if bytes(&cut) > OUTCOME_MAX_BYTES {
-        cut.before = None;
-        cut.after = None;
-        cut.error = cut.error.map(|error| OutcomeError {
-            code: error.code,
-            message: shortened(&error.message),
-            remedy: error.remedy.as_deref().map(shortened),
-        });
-    }
-    cut
-}
-
-/// Says in a result that it is not whole.
-pub const TRUNCATED: &str = "truncated";
-
-/// The members of `result` that are small, with the mark.
-pub fn small_part(result: &Brought) -> Brought {
-    result.small_part(MEMBER_MAX_BYTES, TRUNCATED)
-}
-
 fn shortened(text: &str) -> String {
     text.chars().take(TEXT_MAX_CHARS).collect()
 }
@@ -290,10 +258,10 @@ fn bytes(value: &impl Serialize) -> usize {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use serde_json::value::RawValue;
+    use serde_json::{json, value::RawValue};
 
     use super::*;
-    use crate::command::Status;
+    use crate::command::{Brought, OutcomeError, Status};
 
     pub(crate) fn outcome(result: impl Into<Brought>) -> Outcome {
         Outcome {
@@ -366,20 +334,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_large_outcome_is_cut_down_until_it_fits() {
+    fn an_entry_never_outgrows_what_the_state_takes() {
         let large = "é\"".repeat(9_000);
-        let users: Vec<_> = (0..1_000).map(|n| json!({ "id": format!("00u{n}") })).collect();
-        let mut huge = outcome(json!({ "users": users, "complete": true, "count": 1_000 }));
-        let kept = cut_down(&huge);
-        assert_eq!(kept.result, json!({ "complete": true, "count": 1_000, "truncated": true }).into());
-
+        let mut huge = outcome(json!({ "large": large }));
         huge.before = Some(json!(large));
         huge.error = Some(OutcomeError { code: "x".to_owned(), message: large.clone(), remedy: Some(large) });
         let record = received().ended(&huge).unwrap();
         assert!(record.encode().unwrap().len() <= ENTRY_MAX_BYTES);
         let Stage::Ended { outcome, .. } = record.stage else { panic!("it has ended") };
         assert_eq!(outcome.result, json!({ "truncated": true }).into());
-        let small = self::outcome(json!([1, 2]));
-        assert_eq!(cut_down(&small), small);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     AuditConfig, CommandsConfig, Config, FileStem, IntakeConfig, Problem, RedactionConfig, RouteConfig,
-    SinkConfig,
+    SinkConfig, exposure,
 };
 use crate::event::TOPIC_LENGTH_MAX;
 
@@ -17,6 +17,8 @@ pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Probl
     problems.extend(shared_files(config));
     problems.extend(shared_orgs(config));
     problems.extend(contended_queues(config));
+    problems.extend(exposure::misread(config));
+    problems.extend(exposure::stored_secrets(config));
     if !is_complete {
         return;
     }

@@ -26,6 +26,8 @@ const SEARCH_SECONDS: &str = "oktabus_search_run_seconds";
 const SEARCH_LEFT_OUT: &str = "oktabus_search_slots_left_out_total";
 const COMMANDS: &str = "oktabus_commands_total";
 const COMMANDS_REPEATED: &str = "oktabus_commands_repeated_total";
+const DEAD_LETTERS_DROPPED: &str = "oktabus_dead_letters_dropped_total";
+const COMMAND_DEAD_LETTERS_DROPPED: &str = "oktabus_command_dead_letters_dropped_total";
 const COMMAND_DEAD_LETTERS: &str = "oktabus_command_dead_letters_total";
 const COMMAND_FAILURES: &str = "oktabus_command_failures_total";
 const COMMANDS_HELD: &str = "oktabus_commands_held";
@@ -53,9 +55,11 @@ const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name and what they count.
-const COUNTERS: [(&str, &str); 20] = [
+const COUNTERS: [(&str, &str); 22] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
+    (DEAD_LETTERS_DROPPED, "Dead letters of routes that were removed because there were too many: they are lost."),
+    (COMMAND_DEAD_LETTERS_DROPPED, "Dead letters of commands that were removed because there were too many."),
     (PAGES, "Pages whose cursor has moved."),
     (FILTERED, "Events that the route's own filter left out."),
     (DROPPED, "Events dropped after a refused link because they had been delivered before."),
@@ -122,7 +126,7 @@ fn describe() {
 
 /// The series of `route` are there, at 0: an alert must not miss the first time.
 pub(crate) fn route_exists(route: &str) {
-    for name in [PAGES, DELIVERED, DEAD_LETTERS, FILTERED, DROPPED, GAPS, STATE_FAILURES] {
+    for name in [PAGES, DELIVERED, DEAD_LETTERS, DEAD_LETTERS_DROPPED, FILTERED, DROPPED, GAPS, STATE_FAILURES] {
         counter!(name, "route" => route.to_owned()).increment(0);
     }
     for class in SINK_CLASSES {
@@ -162,7 +166,7 @@ pub(crate) fn commands_exist(
                 .increment(0);
         }
     }
-    for name in [COMMANDS_REPEATED, COMMAND_DEAD_LETTERS] {
+    for name in [COMMANDS_REPEATED, COMMAND_DEAD_LETTERS, COMMAND_DEAD_LETTERS_DROPPED] {
         counter!(name, "commands" => commands.to_owned()).increment(0);
     }
     for what in troubles {
@@ -216,6 +220,20 @@ pub(crate) fn command_ended(commands: &str, action: &'static str, status: &'stat
 /// A further copy of a command was answered.
 pub(crate) fn command_repeated(commands: &str) {
     counter!(COMMANDS_REPEATED, "commands" => commands.to_owned()).increment(1);
+}
+
+/// Dead letters of `route` were removed because there were too many.
+pub(crate) fn dead_letters_dropped(route: &str, letters: u64) {
+    if letters > 0 {
+        counter!(DEAD_LETTERS_DROPPED, "route" => route.to_owned()).increment(letters);
+    }
+}
+
+/// Dead letters of commands were removed because there were too many.
+pub(crate) fn command_dead_letters_dropped(commands: &str, letters: u64) {
+    if letters > 0 {
+        counter!(COMMAND_DEAD_LETTERS_DROPPED, "commands" => commands.to_owned()).increment(letters);
+    }
 }
 
 /// A message can never be a command.

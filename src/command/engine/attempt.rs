@@ -26,6 +26,7 @@ use crate::{
         record::Record,
     },
     stream::Backoff,
+    telemetry::chain,
 };
 
 /// The first and the longest wait before another attempt, unless Okta asks for a longer one.
@@ -208,6 +209,9 @@ impl Context {
     ) -> Result<Attempted, EngineError> {
         let (command, subjects) = (&job.command, &resolved.subjects);
         let ended = |carried| Ok(Attempted::Ended(carried));
+        if let Some(carried) = self.refuse_public_address(job, &kept, stop).await? {
+            return ended(carried);
+        }
         // It may have waited for long, and much may have changed meanwhile.
         if kept.record.baseline.is_none() {
             match self.admission.judge(command, subjects, stop).await {
@@ -257,6 +261,33 @@ impl Context {
                 ended(self.end_well(job, kept, subjects, performed).await?)
             }
             Err(failed) => Ok(Attempted::Failed(kept, Box::new(failed))),
+        }
+    }
+
+    /// Refuses a command whose secrets would be stored where it asks for them, before anything is sent: afterwards they could
+    /// be told to nobody.
+    async fn refuse_public_address(
+        &self,
+        job: &Job,
+        kept: &Kept,
+        stop: &CancellationToken,
+    ) -> Result<Option<Carried>, EngineError> {
+        let address = job.command.reply_to.as_deref().filter(|_| self.admission.policy.reveals(&job.command));
+        let Some(address) = address.filter(|_| job.origin.is_published() && kept.record.baseline.is_none())
+        else {
+            return Ok(None);
+        };
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        loop {
+            let Err(err) = self.outcomes.require_private(address).await else { return Ok(None) };
+            if err.needs_somebody() {
+                let refusal = outcomes::address_is_stored(&chain(&err));
+                return self.ended_so(job, kept.clone(), Status::Refused, refusal).await.map(Some);
+            }
+            self.status.fails(Trouble::Outcomes, &chain(&err));
+            if stop.run_until_cancelled(tokio::time::sleep(waits.next_wait())).await.is_none() {
+                return Ok(Some(Carried::Not(Verdict::Dropped)));
+            }
         }
     }
 

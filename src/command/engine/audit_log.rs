@@ -6,7 +6,6 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     EngineError, RETRY_FIRST, RETRY_MAX,
-    publish::Publisher,
     status::{EngineStatus, Trouble},
 };
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     command::{
         AddressTemplate, Status,
         audit::{AuditFile, AuditRecord, Decision},
-        outlet::{Outlet, Parcel},
+        publisher::{self, Publication, Publisher, Records},
     },
     config::{AuditConfig, CommandsConfig},
     stream::Backoff,
@@ -37,7 +36,7 @@ pub(super) struct AuditLog {
 #[derive(Debug)]
 pub(super) enum Destination {
     File(Arc<Mutex<AuditFile>>),
-    Sink { publisher: Box<dyn Publisher>, address: Option<AddressTemplate>, org: String },
+    Sink { publisher: Arc<dyn Publisher>, address: Option<AddressTemplate>, org: String },
 }
 
 impl SharedAuditLog {
@@ -55,7 +54,7 @@ impl SharedAuditLog {
         let destination = match &config.audit {
             AuditConfig::File(path) => Destination::File(Arc::new(Mutex::new(AuditFile::new(path)))),
             AuditConfig::Sink(to) => {
-                let publisher = Box::new(Outlet::open_for_audit(&to.sink, status.name()).await?);
+                let publisher = publisher::open(&to.sink, status.name(), Records::Audit, &[])?;
                 Destination::Sink { publisher, address: to.address.clone(), org: config.org.clone() }
             }
         };
@@ -101,15 +100,15 @@ impl AuditLog {
             }
             Destination::Sink { publisher, address, org } => {
                 let id = record.command_id.unwrap_or_default();
-                let parcel = Parcel::audit(self.status.name(), id, record.at, line.to_vec().into());
-                let parcel = match address {
+                let publication = Publication::audit(self.status.name(), id, record.at, line.to_vec().into());
+                let publication = match address {
                     Some(address) => {
                         let status = record.status.unwrap_or(Status::Done);
-                        parcel.to(address.render(record.action.unwrap_or_default(), status, org, id))
+                        publication.to(address.render(record.action.unwrap_or_default(), status, org, id))
                     }
-                    None => parcel,
+                    None => publication,
                 };
-                publisher.publish(&parcel).await.map_err(|err| chain(&err))
+                publisher.publish(&publication).await.map_err(|err| chain(&err))
             }
         }
     }

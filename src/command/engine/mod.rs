@@ -4,7 +4,7 @@
 //! The way of a command: `dispatcher` takes it in, `receive` verifies, decodes and journals it, `turns` says when, `worker`
 //! sees it to its end, `attempt` carries it out, `admission` decides at the moment of the act, `publish` tells. Nothing is
 //! lost by ending at any point: what was not acknowledged comes again, and the journal says how to go on. Knows the buses by
-//! `intake` and `outlet` alone, and Okta by `execute`.
+//! `intake` and `publisher` alone, and Okta by `execute`.
 
 mod admission;
 mod attempt;
@@ -52,8 +52,8 @@ use super::{
     dead_letters::{DeadLetter, DeadLetters},
     execute::{Executor, Okta},
     message::FingerprintKey,
-    outlet::Outlet,
     policy::{Keys, Policy},
+    publisher::{self, Records},
     record::{Record, Stage},
     store::Store,
 };
@@ -237,7 +237,8 @@ impl Engine {
 
     async fn context(&self) -> Result<Context, EngineError> {
         let (config, status) = (Arc::clone(&self.config), Arc::clone(&self.status));
-        let outlet = Outlet::open(&config.outcomes.sink, &config.name).await?;
+        let CommandsConfig { name, outcomes, reveal, .. } = &*config;
+        let outcomes = publisher::open(&outcomes.sink, name, Records::Outcomes, &reveal.stored_in)?;
         let journal = Journal::new(Arc::clone(&self.seams.store), Arc::clone(&status));
         Ok(Context {
             clock: Arc::clone(&self.seams.clock),
@@ -247,7 +248,7 @@ impl Engine {
             key: self.key().await?,
             admission: Arc::clone(&self.admission),
             audit: self.audit.open(&config, &self.seams.clock, &status).await?,
-            outcomes: Outcomes::new(Arc::clone(&config), Box::new(outlet), Arc::clone(&status)),
+            outcomes: Outcomes::new(Arc::clone(&config), outcomes, Arc::clone(&status)),
             dead_letters: DeadLetters::new(&self.state.dead_letters_directory(), &config.name),
             turns: Arc::default(),
             permits: Semaphore::new(config.parallel),

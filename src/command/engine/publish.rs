@@ -1,9 +1,8 @@
 //! Outcomes to where they belong, however long that takes, each copy of a command with one of its own. Secrets go to the
 //! address that the command asked for, or nowhere.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
-use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -12,39 +11,19 @@ use super::{
 };
 use crate::{
     command::{
-        AddressPattern, Outcome,
-        outlet::{Outlet, OutletCure, OutletError, Parcel},
-        record::small_part,
+        AddressPattern, Cut, Outcome,
+        publisher::{Publication, PublishCure, PublishError, Publisher},
     },
     config::CommandsConfig,
     stream::Backoff,
     telemetry::chain,
 };
 
-/// A way to publish, with proof that what is published is there.
-pub(super) trait Publisher: fmt::Debug + Send + Sync {
-    /// Publishes `parcel` and returns when the bus has proved that it has it.
-    fn publish<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), OutletError>>;
-
-    /// Lets go of the bus.
-    fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
-}
-
-impl Publisher for Outlet {
-    fn publish<'a>(&'a self, parcel: &'a Parcel) -> BoxFuture<'a, Result<(), OutletError>> {
-        Outlet::publish(self, parcel).boxed()
-    }
-
-    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
-        async move { Outlet::close(*self).await }.boxed()
-    }
-}
-
 /// Where the outcomes of the commands of one name go.
 #[derive(Debug)]
 pub(super) struct Outcomes {
     config: Arc<CommandsConfig>,
-    publisher: Box<dyn Publisher>,
+    publisher: Arc<dyn Publisher>,
     status: Arc<EngineStatus>,
 }
 
@@ -71,14 +50,14 @@ pub(super) struct Addressee<'a> {
 struct Outgoing<'a> {
     told: &'a Told,
     usual: Option<String>,
-    is_small: bool,
-    parcel: Parcel,
+    cut: Cut,
+    publication: Publication,
 }
 
 impl Outcomes {
     pub(super) fn new(
         config: Arc<CommandsConfig>,
-        publisher: Box<dyn Publisher>,
+        publisher: Arc<dyn Publisher>,
         status: Arc<EngineStatus>,
     ) -> Self {
         Self { config, publisher, status }
@@ -93,8 +72,8 @@ impl Outcomes {
         copy: u64,
         stop: &CancellationToken,
     ) -> Result<bool, EngineError> {
-        let parcel = Parcel::outcome(&self.config.name, &told.openly, to.user, copy);
-        self.deliver(told, parcel.map_err(not_json(&told.openly))?, to, stop).await
+        let publication = Publication::outcome(&self.config.name, &told.openly, to.user, copy);
+        self.deliver(told, publication.map_err(not_json(&told.openly))?, to, stop).await
     }
 
     /// Publishes the refusal of a message that is no command: it is named by the place where the message stood, as is the
@@ -104,14 +83,14 @@ impl Outcomes {
         told: &Told,
         stop: &CancellationToken,
     ) -> Result<bool, EngineError> {
-        let parcel = Parcel::refusal(&self.config.name, &told.openly).map_err(not_json(&told.openly))?;
-        self.deliver(told, parcel, Addressee { reply_to: None, user: None }, stop).await
+        let publication = Publication::refusal(&self.config.name, &told.openly).map_err(not_json(&told.openly))?;
+        self.deliver(told, publication, Addressee { reply_to: None, user: None }, stop).await
     }
 
     async fn deliver(
         &self,
         told: &Told,
-        parcel: Parcel,
+        publication: Publication,
         to: Addressee<'_>,
         stop: &CancellationToken,
     ) -> Result<bool, EngineError> {
@@ -124,13 +103,13 @@ impl Outcomes {
             self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
         };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
-        let mut outgoing = Outgoing::new(told, parcel, wanted, usual).map_err(not_json(outcome))?;
+        let mut outgoing = Outgoing::new(told, publication, wanted, usual).map_err(not_json(outcome))?;
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
-            let Err(err) = self.publisher.publish(&outgoing.parcel).await else { break };
-            let was_reply = outgoing.parcel.is_reply;
+            let Err(err) = self.publisher.publish(&outgoing.publication).await else { break };
+            let was_reply = outgoing.publication.is_reply;
             if outgoing.change(err.cure()).map_err(not_json(outcome))? {
-                if was_reply && !outgoing.parcel.is_reply {
+                if was_reply && !outgoing.publication.is_reply {
                     self.tell_elsewhere(outcome, &err);
                 }
                 continue;
@@ -138,8 +117,8 @@ impl Outcomes {
             // What forbids a reply may forbid nothing else: a command must not choose what all others wait for.
             if was_reply && err.needs_somebody() {
                 let mut instead = outgoing.clone();
-                instead.change(OutletCure::Elsewhere).map_err(not_json(outcome))?;
-                if self.publisher.publish(&instead.parcel).await.is_ok() {
+                instead.change(PublishCure::Elsewhere).map_err(not_json(outcome))?;
+                if self.publisher.publish(&instead.publication).await.is_ok() {
                     self.tell_elsewhere(outcome, &err);
                     break;
                 }
@@ -159,13 +138,18 @@ impl Outcomes {
         Ok(true)
     }
 
-    fn tell_elsewhere(&self, outcome: &Outcome, err: &OutletError) {
+    fn tell_elsewhere(&self, outcome: &Outcome, err: &PublishError) {
         tracing::warn!(
             commands = self.config.name,
             command_id = outcome.command_id,
             error = chain(err),
             "the outcome goes to where outcomes go, and not to where the command asks"
         );
+    }
+
+    /// Refuses an address at which secrets would be stored, before an act that brings some.
+    pub(super) async fn require_private(&self, address: &str) -> Result<(), PublishError> {
+        self.publisher.require_private(address).await
     }
 
     pub(super) async fn close(self) {
@@ -186,32 +170,36 @@ impl Told {
 }
 
 impl<'a> Outgoing<'a> {
-    /// What is `told`, in `parcel`: privately to the address that is `wanted`, else openly to the `usual` one.
+    /// What is `told`, in `publication`: privately to the address that is `wanted`, else openly to the `usual` one.
     fn new(
         told: &'a Told,
-        parcel: Parcel,
+        publication: Publication,
         wanted: Option<String>,
         usual: Option<String>,
     ) -> Result<Self, serde_json::Error> {
-        let parcel = match wanted {
-            Some(wanted) => parcel.in_reply_to(wanted),
-            None => Parcel { address: usual.clone(), ..parcel },
+        let publication = match wanted {
+            Some(wanted) => publication.in_reply_to(wanted),
+            None => Publication { address: usual.clone(), ..publication },
         };
-        let mut outgoing = Self { told, usual, is_small: false, parcel };
+        let mut outgoing = Self { told, usual, cut: Cut::Whole, publication };
         outgoing.write()?;
         Ok(outgoing)
     }
 
     /// Does what cures a failure, if it can be done here.
-    fn change(&mut self, cure: OutletCure) -> Result<bool, serde_json::Error> {
+    fn change(&mut self, cure: PublishCure) -> Result<bool, serde_json::Error> {
         match cure {
-            OutletCure::Smaller if !self.is_small => self.is_small = true,
-            OutletCure::Elsewhere if self.parcel.is_reply => {
-                self.parcel.is_reply = false;
-                self.parcel.address.clone_from(&self.usual);
+            PublishCure::Smaller => match self.cut.further() {
+                Some(further) => self.cut = further,
+                // The limit is too low for any outcome.
+                None => return Ok(false),
+            },
+            PublishCure::Elsewhere if self.publication.is_reply => {
+                self.publication.is_reply = false;
+                self.publication.address.clone_from(&self.usual);
             }
             // What is wrong with the usual address or its limit is for an operator to mend.
-            OutletCure::Retry | OutletCure::Smaller | OutletCure::Elsewhere => return Ok(false),
+            PublishCure::Retry | PublishCure::Elsewhere => return Ok(false),
         }
         self.write()?;
         Ok(true)
@@ -219,12 +207,9 @@ impl<'a> Outgoing<'a> {
 
     fn write(&mut self) -> Result<(), serde_json::Error> {
         let Told { openly, privately } = self.told;
-        let outcome = privately.as_ref().filter(|_| self.parcel.is_reply).unwrap_or(openly);
-        let written = match self.is_small {
-            true => serde_json::to_vec(&Outcome { result: small_part(&outcome.result), ..outcome.clone() }),
-            false => serde_json::to_vec(outcome),
-        };
-        self.parcel.payload = written?.into();
+        let privately = privately.as_ref().filter(|_| self.publication.is_reply);
+        self.publication.is_secret = privately.is_some();
+        self.publication.payload = serde_json::to_vec(&privately.unwrap_or(openly).cut(self.cut))?.into();
         Ok(())
     }
 }
@@ -241,7 +226,7 @@ mod tests {
     use crate::command::record::tests::outcome;
 
     fn result(outgoing: &Outgoing<'_>) -> Value {
-        serde_json::from_slice::<Value>(&outgoing.parcel.payload).unwrap()["result"].take()
+        serde_json::from_slice::<Value>(&outgoing.publication.payload).unwrap()["result"].take()
     }
 
     #[test]
@@ -250,21 +235,23 @@ mod tests {
             openly: outcome(json!({ "id": "00u1", "withheld": ["link"] })),
             privately: Some(outcome(json!({ "id": "00u1", "link": "s3cret" }))),
         };
-        let parcel = || Parcel::outcome("hr", &told.openly, None, 0).unwrap();
+        let publication = || Publication::outcome("hr", &told.openly, None, 0).unwrap();
         let usual = || Some("outcomes".to_owned());
-        let mut outgoing = Outgoing::new(&told, parcel(), Some("private".to_owned()), usual()).unwrap();
+        let mut outgoing = Outgoing::new(&told, publication(), Some("private".to_owned()), usual()).unwrap();
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret" }));
-        assert!(outgoing.change(OutletCure::Smaller).unwrap());
+        assert!(outgoing.change(PublishCure::Smaller).unwrap());
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret", "truncated": true }));
 
-        assert!(outgoing.change(OutletCure::Elsewhere).unwrap());
-        assert_eq!(outgoing.parcel.address, usual());
+        assert!(outgoing.change(PublishCure::Elsewhere).unwrap());
+        assert_eq!(outgoing.publication.address, usual());
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"], "truncated": true }));
-        for cure in [OutletCure::Elsewhere, OutletCure::Smaller, OutletCure::Retry] {
+        while outgoing.change(PublishCure::Smaller).unwrap() {}
+        assert_eq!(result(&outgoing), json!({ "truncated": true }));
+        for cure in [PublishCure::Elsewhere, PublishCure::Smaller, PublishCure::Retry] {
             assert!(!outgoing.change(cure).unwrap(), "there is nothing left to change");
         }
 
-        let outgoing = Outgoing::new(&told, parcel(), None, usual()).unwrap();
+        let outgoing = Outgoing::new(&told, publication(), None, usual()).unwrap();
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"] }));
     }
 }

@@ -1,5 +1,6 @@
 //! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
 
+mod contradictions;
 mod understand;
 mod words;
 
@@ -114,6 +115,8 @@ pub struct RevealConfig {
     pub allowed: bool,
     /// The addresses that only those read who may see secrets.
     pub private: Vec<AddressPattern>,
+    /// The JetStream streams that may store what goes there.
+    pub stored_in: Vec<String>,
 }
 
 /// Where decisions are recorded.
@@ -247,11 +250,7 @@ impl CommandsConfig {
 
     /// The sinks that are used.
     pub fn sinks(&self) -> impl Iterator<Item = &SinkConfig> {
-        let audit = match &self.audit {
-            AuditConfig::File(_) => None,
-            AuditConfig::Sink(destination) => Some(&destination.sink),
-        };
-        [&self.outcomes.sink].into_iter().chain(audit)
+        self.destinations().map(|(_, destination)| &destination.sink)
     }
 }
 

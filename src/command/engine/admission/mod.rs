@@ -126,7 +126,7 @@ impl Admission {
         let action = request.action();
         let concerned = self.policy.limits().iter().filter(|limit| limit.is_about(action));
         let largest = concerned.map(|limit| limit.count).max();
-        let (Changes::MembersOf(named), Some(largest)) = (request.changes(), largest) else {
+        let (Changes::MembersOf(_), Some(largest)) = (request.changes(), largest) else {
             return Ok(request.changes().named());
         };
         let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
@@ -134,7 +134,7 @@ impl Admission {
         loop {
             let counting = self.executor.count_members(&subjects.groups, count_max);
             match stop.run_until_cancelled(counting).await.ok_or(Denial::Stopped)? {
-                Ok(members) => return Ok(members.max(named)),
+                Ok(members) => return Ok(request.changes().with_members(members)),
                 Err(failed) => {
                     self.status.fails(Trouble::Okta, &failed.error.message);
                     let Some(asked) = failed.retry_after else {

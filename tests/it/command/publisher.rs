@@ -1,12 +1,12 @@
 //! Where outcomes go: each kind of sink proves them, and independent readers find them.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use oktabus::{
     command::{
         Outcome, Status,
-        outlet::{Outlet, Parcel},
+        publisher::{self, Publication, Publisher, Records},
     },
     config::{FileSink, Rotate, SinkConfig},
 };
@@ -30,8 +30,13 @@ pub(crate) fn outcome(id: &str) -> Outcome {
     }
 }
 
-fn parcel(id: &str, copy: u64) -> Parcel {
-    Parcel::outcome("provisioning", &outcome(id), Some("00u1"), copy).unwrap()
+fn publication(id: &str, copy: u64) -> Publication {
+    Publication::outcome("provisioning", &outcome(id), Some("00u1"), copy).unwrap()
+}
+
+/// A publisher of outcomes to `sink`.
+fn open(sink: &SinkConfig, commands: &str) -> Arc<dyn Publisher> {
+    publisher::open(sink, commands, Records::Outcomes, &[]).unwrap()
 }
 
 fn file(directory: &Path) -> SinkConfig {
@@ -46,11 +51,11 @@ fn file(directory: &Path) -> SinkConfig {
 async fn outcomes_are_lines_of_a_file() {
     let directory = TempDir::new().unwrap();
     for start in 0..2 {
-        let outlet = Outlet::open(&file(directory.path()), "provisioning").await.unwrap();
+        let publisher = open(&file(directory.path()), "provisioning");
         for number in 0..3 {
-            outlet.publish(&parcel(&format!("{start}{number}"), 0)).await.unwrap();
+            publisher.publish(&publication(&format!("{start}{number}"), 0)).await.unwrap();
         }
-        outlet.close().await;
+        publisher.close().await;
     }
     let mut files: Vec<_> =
         fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().path()).collect();
@@ -67,15 +72,6 @@ async fn outcomes_are_lines_of_a_file() {
         .collect();
     let expected: Vec<_> = ["00", "01", "02", "10", "11", "12"].map(outcome).into();
     assert_eq!(lines, expected);
-}
-
-#[tokio::test]
-async fn a_directory_that_is_none_is_told() {
-    let directory = TempDir::new().unwrap();
-    let occupied = directory.path().join("file");
-    fs::write(&occupied, "").unwrap();
-    let refusal = Outlet::open(&file(&occupied), "provisioning").await.unwrap_err();
-    assert!(refusal.to_string().contains("archive"), "{refusal}");
 }
 
 /// What the judge reads of outcomes on a bus.
@@ -102,12 +98,12 @@ mod kafka {
     use std::{sync::Arc, time::Duration};
 
     use oktabus::{
-        command::outlet::{Outlet, OutletCure},
+        command::publisher::PublishCure,
         config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
         event::{Template, Use},
     };
 
-    use super::{assert_judged, parcel};
+    use super::{assert_judged, open, publication};
     use crate::support::{
         judges::messages::messages_judge,
         kafka::{Broker, PASSWORD},
@@ -131,14 +127,14 @@ mod kafka {
             [("outcomes-binary", Encoding::Binary), ("outcomes-structured", Encoding::Structured)]
         {
             broker.create_topic(topic, 2, &[]).await;
-            let outlet = Outlet::open(&sink(broker.bus(), topic, encoding), "provisioning").await.unwrap();
-            let parcels = [parcel("cmd-1", 0), parcel("cmd-1", 1), parcel("cmd\n2", 0)];
+            let publisher = open(&sink(broker.bus(), topic, encoding), "provisioning");
+            let publications = [publication("cmd-1", 0), publication("cmd-1", 1), publication("cmd\n2", 0)];
             for published in
-                futures_util::future::join_all(parcels.iter().map(|parcel| outlet.publish(parcel))).await
+                futures_util::future::join_all(publications.iter().map(|publication| publisher.publish(publication))).await
             {
                 published.unwrap();
             }
-            outlet.close().await;
+            publisher.close().await;
             let messages = messages_judge(&["kafka", &broker.bus().brokers[0], topic], "").await;
             assert_judged(&messages, topic);
             assert!(messages.iter().all(|message| message["key"] == "00u1"));
@@ -149,23 +145,23 @@ mod kafka {
     async fn what_cannot_be_published_says_what_cures_it() {
         let broker = Broker::shared().await;
         broker.create_topic("outcomes", 1, &[("max.message.bytes", "10000")]).await;
-        let outlet = Outlet::open(&sink(broker.bus(), "outcomes", Encoding::Binary), "p").await.unwrap();
-        let mut large = parcel("large", 0);
+        let publisher = open(&sink(broker.bus(), "outcomes", Encoding::Binary), "p");
+        let mut large = publication("large", 0);
         // Nothing that packs well.
         let noise: String = std::iter::repeat_with(fastrand::alphanumeric).take(30_000).collect();
         large.payload = format!("\"{noise}\"").into();
-        assert_eq!(outlet.publish(&large).await.unwrap_err().cure(), OutletCure::Smaller);
-        let nowhere = outlet.publish(&parcel("nowhere", 0).to("no-such-replies")).await.unwrap_err();
-        assert_eq!(nowhere.cure(), OutletCure::Elsewhere, "{nowhere}");
-        outlet.publish(&parcel("good", 0)).await.unwrap();
-        outlet.close().await;
+        assert_eq!(publisher.publish(&large).await.unwrap_err().cure(), PublishCure::Smaller);
+        let nowhere = publisher.publish(&publication("nowhere", 0).to("no-such-replies")).await.unwrap_err();
+        assert_eq!(nowhere.cure(), PublishCure::Elsewhere, "{nowhere}");
+        publisher.publish(&publication("good", 0)).await.unwrap();
+        publisher.close().await;
         assert_eq!(broker.records("outcomes").await.len(), 1);
 
         let by_event =
-            Outlet::open(&sink(broker.bus(), "okta.{event_type}", Encoding::Binary), "p").await.unwrap();
-        let unaddressed = by_event.publish(&parcel("x", 0)).await.unwrap_err();
+            open(&sink(broker.bus(), "okta.{event_type}", Encoding::Binary), "p");
+        let unaddressed = by_event.publish(&publication("x", 0)).await.unwrap_err();
         assert!(unaddressed.to_string().contains("depends on an event"), "{unaddressed}");
-        by_event.publish(&parcel("x", 0).to("outcomes")).await.unwrap();
+        by_event.publish(&publication("x", 0).to("outcomes")).await.unwrap();
         by_event.close().await;
     }
 
@@ -177,27 +173,27 @@ mod kafka {
         }
         broker.allow("looker", "Write", "own-outcomes");
         let bus = Arc::new(broker.secured_bus("looker", PASSWORD));
-        let outlet = Outlet::open(&sink(bus, "own-outcomes", Encoding::Binary), "p").await.unwrap();
+        let publisher = open(&sink(bus, "own-outcomes", Encoding::Binary), "p");
         for _ in 0..2 {
-            let denied = outlet.publish(&parcel("c", 0).in_reply_to("denied-replies")).await.unwrap_err();
+            let denied = publisher.publish(&publication("c", 0).in_reply_to("denied-replies")).await.unwrap_err();
             assert!(denied.needs_somebody(), "{denied}");
-            outlet.publish(&parcel("c", 0)).await.unwrap();
+            publisher.publish(&publication("c", 0)).await.unwrap();
         }
-        outlet.close().await;
+        publisher.close().await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_restart_of_the_broker_is_survived() {
         let mut broker = Broker::start().await;
         broker.create_topic("outcomes", 1, &[]).await;
-        let outlet = Outlet::open(&sink(broker.bus(), "outcomes", Encoding::Binary), "p").await.unwrap();
-        outlet.publish(&parcel("before", 0)).await.unwrap();
+        let publisher = open(&sink(broker.bus(), "outcomes", Encoding::Binary), "p");
+        publisher.publish(&publication("before", 0)).await.unwrap();
         broker.kill();
-        let parcel = parcel("during", 0);
+        let publication = publication("during", 0);
         let publishing = eventually("it to be published", async || {
-            let published = outlet.publish(&parcel).await;
+            let published = publisher.publish(&publication).await;
             if let Err(err) = &published {
-                assert_eq!(err.cure(), OutletCure::Retry, "{err}");
+                assert_eq!(err.cure(), PublishCure::Retry, "{err}");
             }
             published.ok()
         });
@@ -206,7 +202,7 @@ mod kafka {
             broker.restart().await;
         };
         tokio::join!(publishing, restarting);
-        outlet.close().await;
+        publisher.close().await;
         let records = broker.records("outcomes").await;
         let last = records.last().unwrap();
         assert_eq!(last.headers["ce_id"], "during");
@@ -221,12 +217,12 @@ mod nats {
     use async_nats::jetstream::stream::Config;
     use futures_util::StreamExt as _;
     use oktabus::{
-        command::outlet::{Outlet, OutletCure},
-        config::{CreateStream, Encoding, NatsAuth, NatsSink, SinkConfig},
+        command::publisher::{self, Publication, PublishCure, Records},
+        config::{CreateStream, Encoding, IntakeConfig, NatsAuth, NatsSink, SinkConfig},
         event::{Template, Use},
     };
 
-    use super::{assert_judged, parcel};
+    use super::{assert_judged, open, publication};
     use crate::support::{judges::messages::messages_judge, nats::NatsServer, tools::eventually};
 
     const STREAM: &str = "OUTCOMES";
@@ -258,18 +254,18 @@ mod nats {
     async fn outcomes_are_read_by_another_client() {
         for encoding in [Encoding::Binary, Encoding::Structured] {
             let server = server().await;
-            let outlet = Outlet::open(&sink(&server, encoding), "provisioning").await.unwrap();
+            let publisher = open(&sink(&server, encoding), "provisioning");
             // The last two are copies of what the stream has already.
-            for parcel in [
-                parcel("cmd-1", 0),
-                parcel("cmd-1", 1),
-                parcel("cmd\n2", 0),
-                parcel("cmd-1", 0),
-                parcel("cmd\n2", 0),
+            for publication in [
+                publication("cmd-1", 0),
+                publication("cmd-1", 1),
+                publication("cmd\n2", 0),
+                publication("cmd-1", 0),
+                publication("cmd\n2", 0),
             ] {
-                outlet.publish(&parcel).await.unwrap();
+                publisher.publish(&publication).await.unwrap();
             }
-            outlet.close().await;
+            publisher.close().await;
             let messages = messages_judge(&["nats", &server.url(), STREAM], "").await;
             assert_judged(&messages, SUBJECT);
         }
@@ -278,12 +274,69 @@ mod nats {
     #[tokio::test]
     async fn the_same_outcome_goes_to_several_subjects_of_one_stream() {
         let server = server().await;
-        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "provisioning").await.unwrap();
-        outlet.publish(&parcel("cmd-1", 0)).await.unwrap();
-        outlet.publish(&parcel("cmd-1", 0).to("okta.acme.replies.1")).await.unwrap();
-        outlet.close().await;
+        let publisher = open(&sink(&server, Encoding::Binary), "provisioning");
+        publisher.publish(&publication("cmd-1", 0)).await.unwrap();
+        publisher.publish(&publication("cmd-1", 0).to("okta.acme.replies.1")).await.unwrap();
+        publisher.close().await;
         let subjects: Vec<_> = server.stored(STREAM).await.into_iter().map(|stored| stored.subject).collect();
         assert_eq!(subjects, [SUBJECT, "okta.acme.replies.1"]);
+    }
+
+    #[tokio::test]
+    async fn no_stream_stores_a_secret_but_those_that_may() {
+        let server = server().await;
+        let secret = Publication { is_secret: true, ..publication("cmd-1", 0).in_reply_to("okta.acme.private") };
+        let publisher = open(&sink(&server, Encoding::Binary), "hr");
+        for told in [publisher.publish(&secret).await, publisher.require_private("okta.acme.private").await] {
+            let told = told.unwrap_err();
+            assert_eq!(told.cure(), PublishCure::Elsewhere, "{told}");
+            assert!(told.to_string().contains("the stream `OUTCOMES` would store the secrets"), "{told}");
+        }
+        publisher.require_private("replies.private").await.unwrap();
+        publisher.close().await;
+        assert!(server.stored(STREAM).await.is_empty());
+
+        let named = [STREAM.to_owned()];
+        let publisher =
+            publisher::open(&sink(&server, Encoding::Binary), "hr", Records::Outcomes, &named).unwrap();
+        publisher.require_private("okta.acme.private").await.unwrap();
+        publisher.publish(&secret).await.unwrap();
+        publisher.close().await;
+        assert_eq!(server.stored(STREAM).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_command_is_in_the_stream_of_the_intake_or_nowhere() {
+        let server = NatsServer::start().await;
+        let stream = |name: &str, subject: &str| Config {
+            name: name.to_owned(),
+            subjects: vec![subject.to_owned()],
+            ..Config::default()
+        };
+        let intake = IntakeConfig::Nats {
+            bus: Arc::new(server.bus(NatsAuth::None)),
+            stream: "COMMANDS".to_owned(),
+            subject: "okta.acme.commands.>".to_owned(),
+            durable: "oktabus".to_owned(),
+        };
+        let queue = publisher::open_queue(&intake, "hr").unwrap();
+        let command =
+            Publication::command("hr", "c-1", None, "{}".into()).to("okta.acme.commands.user.get");
+        let told = queue.publish(&command).await.unwrap_err().to_string();
+        assert!(told.contains("no stream takes subject") && told.contains("nats stream add COMMANDS"), "{told}");
+
+        server.create_stream(stream("OKTA", "okta.>")).await;
+        let told = queue.publish(&command).await.unwrap_err().to_string();
+        for part in ["the stream `OKTA` takes", "reads the stream `COMMANDS`", "nats stream add COMMANDS"] {
+            assert!(told.contains(part), "{told}");
+        }
+        assert!(server.stored("OKTA").await.is_empty());
+
+        server.jetstream().await.update_stream(stream("OKTA", "okta.acme.ocsf.>")).await.unwrap();
+        server.create_stream(stream("COMMANDS", "okta.acme.commands.>")).await;
+        queue.publish(&command).await.unwrap();
+        queue.close().await;
+        assert_eq!(server.stored("COMMANDS").await.len(), 1);
     }
 
     #[tokio::test]
@@ -299,13 +352,13 @@ mod nats {
             }),
             ..sink
         });
-        let outlet = Outlet::open(&creating, "provisioning").await.unwrap();
-        outlet.publish(&parcel("cmd-1", 0)).await.unwrap();
+        let publisher = open(&creating, "provisioning");
+        publisher.publish(&publication("cmd-1", 0)).await.unwrap();
         assert_eq!(server.stored(STREAM).await.len(), 1);
         // Where nothing is kept, an outcome is not done with.
-        let elsewhere = outlet.publish(&parcel("cmd-2", 0).to("elsewhere")).await.unwrap_err();
+        let elsewhere = publisher.publish(&publication("cmd-2", 0).to("elsewhere")).await.unwrap_err();
         assert!(elsewhere.to_string().contains("no stream takes subject `elsewhere`"), "{elsewhere}");
-        outlet.close().await;
+        publisher.close().await;
     }
 
     #[tokio::test]
@@ -315,33 +368,33 @@ mod nats {
         let inbox = client.new_inbox();
         let mut replies = client.subscribe(inbox.clone()).await.unwrap();
         client.flush().await.unwrap();
-        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "provisioning").await.unwrap();
-        let sent = parcel("cmd-1", 0).in_reply_to(inbox);
-        outlet.publish(&sent).await.unwrap();
+        let publisher = open(&sink(&server, Encoding::Binary), "provisioning");
+        let sent = publication("cmd-1", 0).in_reply_to(inbox);
+        publisher.publish(&sent).await.unwrap();
         let reply = tokio::time::timeout(Duration::from_secs(10), replies.next()).await.unwrap().unwrap();
         assert_eq!(reply.payload, sent.payload);
         assert_eq!(reply.headers.unwrap().get("ce-id").unwrap().as_str(), "cmd-1");
-        outlet.close().await;
+        publisher.close().await;
     }
 
     #[tokio::test]
     async fn what_cannot_be_published_says_what_cures_it() {
         let server = server().await;
-        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "p").await.unwrap();
-        let mut large = parcel("large", 0);
+        let publisher = open(&sink(&server, Encoding::Binary), "p");
+        let mut large = publication("large", 0);
         for bytes in [30_000, 2 << 20] {
             large.payload = format!("\"{}\"", "x".repeat(bytes)).into();
-            let refusal = outlet.publish(&large).await.unwrap_err();
-            assert_eq!(refusal.cure(), OutletCure::Smaller, "{refusal}");
+            let refusal = publisher.publish(&large).await.unwrap_err();
+            assert_eq!(refusal.cure(), PublishCure::Smaller, "{refusal}");
         }
-        let nowhere = outlet.publish(&parcel("nowhere", 0).to("two words")).await.unwrap_err();
-        assert_eq!(nowhere.cure(), OutletCure::Elsewhere, "{nowhere}");
-        outlet.publish(&parcel("good", 0)).await.unwrap();
+        let nowhere = publisher.publish(&publication("nowhere", 0).to("two words")).await.unwrap_err();
+        assert_eq!(nowhere.cure(), PublishCure::Elsewhere, "{nowhere}");
+        publisher.publish(&publication("good", 0)).await.unwrap();
         server.jetstream().await.delete_stream(STREAM).await.unwrap();
-        let gone = outlet.publish(&parcel("gone", 0)).await.unwrap_err();
-        assert_eq!(gone.cure(), OutletCure::Retry);
+        let gone = publisher.publish(&publication("gone", 0)).await.unwrap_err();
+        assert_eq!(gone.cure(), PublishCure::Retry);
         assert!(gone.to_string().contains("no stream takes subject"), "{gone}");
-        outlet.close().await;
+        publisher.close().await;
     }
 
     #[tokio::test]
@@ -351,26 +404,26 @@ mod nats {
         let server = NatsServer::start_with(permissions).await;
         let subjects = vec!["okta.acme.>".to_owned()];
         server.create_stream(Config { name: STREAM.to_owned(), subjects, ..Config::default() }).await;
-        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "p").await.unwrap();
+        let publisher = open(&sink(&server, Encoding::Binary), "p");
         for _ in 0..2 {
-            let denied = outlet.publish(&parcel("c", 0).in_reply_to("okta.acme.denied")).await.unwrap_err();
+            let denied = publisher.publish(&publication("c", 0).in_reply_to("okta.acme.denied")).await.unwrap_err();
             assert!(denied.needs_somebody(), "{denied}");
-            outlet.publish(&parcel("c", 0)).await.unwrap();
+            publisher.publish(&publication("c", 0)).await.unwrap();
         }
-        outlet.close().await;
+        publisher.close().await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_restart_of_the_server_is_survived() {
         let mut server = server().await;
-        let outlet = Outlet::open(&sink(&server, Encoding::Binary), "p").await.unwrap();
-        outlet.publish(&parcel("before", 0)).await.unwrap();
+        let publisher = open(&sink(&server, Encoding::Binary), "p");
+        publisher.publish(&publication("before", 0)).await.unwrap();
         server.kill();
-        let parcel = parcel("during", 0);
-        assert_eq!(outlet.publish(&parcel).await.unwrap_err().cure(), OutletCure::Retry);
+        let publication = publication("during", 0);
+        assert_eq!(publisher.publish(&publication).await.unwrap_err().cure(), PublishCure::Retry);
         server.restart().await;
-        eventually("it to be published", async || outlet.publish(&parcel).await.ok()).await;
-        outlet.close().await;
+        eventually("it to be published", async || publisher.publish(&publication).await.ok()).await;
+        publisher.close().await;
         let ids: Vec<_> = server
             .stored(STREAM)
             .await

@@ -14,18 +14,20 @@ const COMMAND_TYPE: &str = "oktabus.command";
 
 /// One thing to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parcel {
-    /// The topic or subject; none: the outlet's own. Files and standard output have no addresses.
+pub struct Publication {
+    /// The topic or subject; none: the sink's own. Files and standard output have no addresses.
     pub address: Option<String>,
     /// Whether a command asked for that address: somebody may listen there without a bus that keeps anything.
     pub is_reply: bool,
-    /// `id` is what copies have in common, `partition_key` what orders parcels.
+    /// Whether there are secrets in it: no stream stores it but those that may.
+    pub is_secret: bool,
+    /// `id` is what copies have in common, `partition_key` what orders publications.
     pub attributes: Attributes,
     /// One JSON value.
     pub payload: Bytes,
 }
 
-impl Parcel {
+impl Publication {
     /// The outcome of a command of the commands `name`, which concerns the user with the id `user`. `copy` counts the
     /// answers to further copies of the command; zero is the answer to the first.
     pub fn outcome(
@@ -53,9 +55,9 @@ impl Parcel {
     /// The refusal of a message that is no command: `outcome` is named by the place where it stood. The id is the same for
     /// the same message, and no command's.
     pub fn refusal(name: &str, outcome: &Outcome) -> Result<Self, serde_json::Error> {
-        let mut parcel = Self::outcome(name, outcome, None, 0)?;
-        parcel.attributes.id = format!("{}:refused", parcel.attributes.id);
-        Ok(parcel)
+        let mut publication = Self::outcome(name, outcome, None, 0)?;
+        publication.attributes.id = format!("{}:refused", publication.attributes.id);
+        Ok(publication)
     }
 
     /// A command to the intake of the commands `name`. `key` is what orders commands: the user whom it names.
@@ -84,7 +86,7 @@ impl Parcel {
     }
 
     fn of(attributes: Attributes, payload: Bytes) -> Self {
-        Self { address: None, is_reply: false, attributes, payload }
+        Self { address: None, is_reply: false, is_secret: false, attributes, payload }
     }
 
     /// The same, to `address`.

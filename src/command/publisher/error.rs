@@ -1,18 +1,18 @@
-//! Why a parcel is not published, and what cures it.
+//! Why something is not published, and what cures it.
 
 use crate::sink::{SinkClass, SinkError};
 
-/// A parcel is not published, as far as we know.
+/// Something is not published, as far as we know.
 #[derive(Debug, thiserror::Error)]
-pub enum OutletError {
+pub enum PublishError {
     /// The bus, the file or the terminal takes nothing just now.
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// It is larger than the bus takes.
-    #[error("{outlet}: {bytes} bytes with headers are more than the bus takes: {reason}")]
+    #[error("{sink}: {bytes} bytes with headers are more than the bus takes: {reason}")]
     TooLarge {
         /// The name of the sink.
-        outlet: String,
+        sink: String,
         /// What it has.
         bytes: usize,
         /// What the bus takes at most of a payload, if it says so.
@@ -21,10 +21,10 @@ pub enum OutletError {
         reason: String,
     },
     /// Nothing can be published there, however often it is tried.
-    #[error("{outlet}: cannot publish to `{address}`: {reason}")]
+    #[error("{sink}: cannot publish to `{address}`: {reason}")]
     Address {
         /// The name of the sink.
-        outlet: String,
+        sink: String,
         /// Where it should have gone.
         address: String,
         /// What is wrong with that.
@@ -32,29 +32,29 @@ pub enum OutletError {
     },
 }
 
-/// What cures an error of an outlet.
+/// What cures a failed publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutletCure {
+pub enum PublishCure {
     /// Time, or somebody who changes something: try again.
     Retry,
-    /// A smaller parcel.
+    /// A smaller publication.
     Smaller,
     /// Another address.
     Elsewhere,
 }
 
-impl OutletError {
+impl PublishError {
     /// Whether it stays until somebody changes a setting or a permission, of the bus or of the address alone.
     pub fn needs_somebody(&self) -> bool {
         matches!(self, Self::Sink(err) if err.class() != SinkClass::Transient)
     }
 
     /// What cures it.
-    pub fn cure(&self) -> OutletCure {
+    pub fn cure(&self) -> PublishCure {
         match self {
-            Self::Sink(_) => OutletCure::Retry,
-            Self::TooLarge { .. } => OutletCure::Smaller,
-            Self::Address { .. } => OutletCure::Elsewhere,
+            Self::Sink(_) => PublishCure::Retry,
+            Self::TooLarge { .. } => PublishCure::Smaller,
+            Self::Address { .. } => PublishCure::Elsewhere,
         }
     }
 }
