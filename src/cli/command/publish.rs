@@ -56,8 +56,7 @@ pub(super) async fn publish(which: &Which, message: MessageArguments, subject: O
     if let Err(undecodable) = decode(&payload, &Headers::new(), None) {
         return fail(Exit::Usage, &NoCommand(undecodable.error));
     }
-    let queue = intake(commands)
-        .and_then(|intake| Ok((intake, place(intake, &message.action, subject)?)));
+    let queue = intake(commands).and_then(|intake| Ok((intake, place(intake, &message.action, subject)?)));
     let (intake, address) = match queue {
         Ok(queue) => queue,
         Err(err) => return fail(Exit::Usage, &err),

@@ -1,7 +1,6 @@
 //! Whom and what a request names, as it is written: how each is looked for, whether it must exist, and whether others may be
 //! at work on it meanwhile. Pure.
 
-
 /// Whom and what a request names, in the order of the request.
 #[derive(Debug)]
 pub(in crate::command) struct Names<'a> {

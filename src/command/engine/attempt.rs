@@ -22,7 +22,7 @@ use crate::{
         Effect, Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
         audit::Decision,
         execute::{Attempt, Resolved},
-        policy::too_many_names,
+        policy::{address_is_stored, too_many_names},
         record::Record,
     },
     stream::Backoff,
@@ -281,7 +281,7 @@ impl Context {
         loop {
             let Err(err) = self.outcomes.require_private(address).await else { return Ok(None) };
             if err.needs_somebody() {
-                let refusal = outcomes::address_is_stored(&chain(&err));
+                let refusal = address_is_stored(&chain(&err));
                 return self.ended_so(job, kept.clone(), Status::Refused, refusal).await.map(Some);
             }
             self.status.fails(Trouble::Outcomes, &chain(&err));

@@ -100,11 +100,6 @@ pub(super) fn cannot_wait(due: Timestamp) -> OutcomeError {
     error("cannot_wait", message, "send it when it is due")
 }
 
-pub(super) fn address_is_stored(reason: &str) -> OutcomeError {
-    let message = format!("its secrets would be stored at `reply_to`: {reason}");
-    error("reveal_not_allowed", message, "ask for an address that no stream stores, or allow the stream in `reveal`")
-}
-
 pub(super) fn journal_unreadable(problem: &str) -> OutcomeError {
     let message = format!("what the journal has of it cannot be read ({problem}); nothing was sent now");
     let remedy = "look at the user or group in Okta, and send a new command if it is not done";

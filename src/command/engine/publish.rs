@@ -83,7 +83,8 @@ impl Outcomes {
         told: &Told,
         stop: &CancellationToken,
     ) -> Result<bool, EngineError> {
-        let publication = Publication::refusal(&self.config.name, &told.openly).map_err(not_json(&told.openly))?;
+        let publication =
+            Publication::refusal(&self.config.name, &told.openly).map_err(not_json(&told.openly))?;
         self.deliver(told, publication, Addressee { reply_to: None, user: None }, stop).await
     }
 

@@ -96,7 +96,8 @@ impl Context {
         let now = self.clock.now();
         let (message, unfit, origin) = match arrival {
             Arrival::Delivery(delivery) => {
-                let Delivery { payload, headers, message_id, place, published_at, unfit, acknowledgement } = *delivery;
+                let Delivery { payload, headers, message_id, place, published_at, unfit, acknowledgement } =
+                    *delivery;
                 let message = Message { payload, headers, message_id, published_at };
                 (message, unfit, Origin::Queue { place, acknowledgement })
             }

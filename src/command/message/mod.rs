@@ -13,7 +13,6 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::envelope::Envelope;
-#[cfg(test)]
 pub use self::fingerprint::{Fingerprint, FingerprintKey};
 use super::{Action, Expect, OutcomeError, Request};
 

@@ -141,6 +141,13 @@ impl Policy {
     }
 }
 
+/// Why a command is refused whose secrets would be stored at its `reply_to`.
+pub fn address_is_stored(reason: &str) -> OutcomeError {
+    let message = format!("its secrets would be stored at `reply_to`: {reason}");
+    let remedy = "ask for an address that no stream stores, or name the stream in `reveal.stored_in`";
+    refusal("reveal_not_allowed", &message, remedy)
+}
+
 /// Why a command is refused whose names the journal has no room for.
 pub fn too_many_names() -> OutcomeError {
     let message = "its users and groups take more room than the journal has for one command";

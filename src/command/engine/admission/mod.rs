@@ -71,7 +71,12 @@ impl Admission {
             policy,
             limiter: Limiter::new(journal.clone(), Arc::clone(status), Arc::clone(&seams.clock)),
             switch: Switch::new(journal.clone(), status),
-            protection: Protection::new(config.protect.clone(), executor.clone(), journal, Arc::clone(status)),
+            protection: Protection::new(
+                config.protect.clone(),
+                executor.clone(),
+                journal,
+                Arc::clone(status),
+            ),
             executor,
             clock: Arc::clone(&seams.clock),
             status: Arc::clone(status),

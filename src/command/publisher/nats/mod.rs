@@ -159,7 +159,11 @@ impl NatsPublisher {
                     "the stream `{stream}` would store the secrets: choose an address that no stream takes, or name the stream \
                      in `reveal.stored_in`"
                 );
-                Err(PublishError::Address { sink: self.sink.name.clone(), address: subject.to_owned(), reason })
+                Err(PublishError::Address {
+                    sink: self.sink.name.clone(),
+                    address: subject.to_owned(),
+                    reason,
+                })
             }
             Streams::Any { .. } | Streams::Own => Ok(()),
         }
