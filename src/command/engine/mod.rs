@@ -22,6 +22,8 @@ mod publish;
 mod receive;
 mod refuse;
 mod sections;
+#[cfg(test)]
+mod simulation;
 mod status;
 mod switch;
 mod turns;

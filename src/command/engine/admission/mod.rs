@@ -181,9 +181,15 @@ impl<'a> Gate<'a> {
 
     async fn decide(&self, baseline: &Baseline) -> Result<(), Denial> {
         let (admission, command) = (self.admission, self.command);
-        let running = admission.switch.until_running(&command.id);
-        self.stop.run_until_cancelled(running).await.ok_or(Denial::Stopped)?;
-        admission.judge(command, self.subjects, self.stop).await?;
+        // To judge may take a while: what is stopped meanwhile is not sent.
+        loop {
+            let running = admission.switch.until_running(&command.id);
+            self.stop.run_until_cancelled(running).await.ok_or(Denial::Stopped)?;
+            admission.judge(command, self.subjects, self.stop).await?;
+            if admission.switch.paused().is_none() {
+                break;
+            }
+        }
         let kept = self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
         let sending = kept.record.clone().sending(baseline);
         // What was counted once is not counted again.
