@@ -56,7 +56,8 @@ impl Context {
             {
                 outcome.command_id.clone_from(&command.id);
                 reply_to = command.reply_to.as_deref();
-                kept = Some(match found.record.ended(&outcome).filter(|_| !found.record.has_ended()) {
+                let ended = if found.record.has_ended() { None } else { found.record.ended(&outcome) };
+                kept = Some(match ended {
                     Some(ended) => self.journal.keep(&command.id, &found, ended).await?,
                     None => found,
                 });
