@@ -16,6 +16,7 @@ pub mod intake;
 pub mod journal;
 pub mod message;
 mod milliseconds;
+mod object_only;
 mod outcome;
 pub mod outlet;
 pub mod parameters;

@@ -13,8 +13,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::envelope::Envelope;
-pub use self::fingerprint::{Fingerprint, FingerprintKey};
+pub use self::fingerprint::{Fingerprint, FingerprintKey, SECRET_PARAMETERS};
 use super::{Action, Expect, OutcomeError, Request};
+use crate::event::is_noncharacter;
 
 pub use envelope::schema;
 pub use strict_json::object;
@@ -158,9 +159,11 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
     })
 }
 
-/// An id that can be kept, printed and compared: not empty, no control characters, no blanks around it, not too long.
+/// An id that can be kept, printed and compared, and be that of a CloudEvent as it is: not empty, no control characters and
+/// noncharacters, no blanks around it, not too long.
 fn is_good_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.trim() == id && !id.chars().any(char::is_control)
+    let is_fit = |c: char| !c.is_control() && !is_noncharacter(c);
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.trim() == id && id.chars().all(is_fit)
 }
 
 /// What may be shown of something that could be anything.

@@ -5,6 +5,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{Profile, RecoveryQuestion, yes};
+use crate::command::object_only;
 
 /// A user.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -24,6 +25,7 @@ pub struct CreateUser {
     #[schemars(with = "Option<String>")]
     pub password: Option<SecretString>,
     /// The recovery question.
+    #[serde(default, deserialize_with = "object_only::optional")]
     pub recovery_question: Option<RecoveryQuestion>,
     /// Groups to be in from the beginning, at most 20, by id or exact name.
     #[serde(default)]
