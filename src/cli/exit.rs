@@ -64,10 +64,12 @@ impl From<&RouteError> for Exit {
 impl From<&EngineError> for Exit {
     fn from(err: &EngineError) -> Self {
         match err {
-            EngineError::State(_) | EngineError::Record { .. } | EngineError::Limits { .. } => {
-                Self::StateRefused
-            }
+            EngineError::State(_)
+            | EngineError::Record { .. }
+            | EngineError::Limits { .. }
+            | EngineError::AuditChain { .. } => Self::StateRefused,
             EngineError::Key(_)
+            | EngineError::Credential(_)
             | EngineError::Sink(_)
             | EngineError::Unknown(_)
             | EngineError::UnknownLimit { .. } => Self::Usage,

@@ -1,8 +1,10 @@
-//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, release limits.
+//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, release limits, verify the
+//! audit.
 //!
 //! The daemon does the work if one runs, reached through its control socket; else it is done here, with the same policy,
 //! journal and audit.
 
+mod audit;
 mod message;
 mod publish;
 mod reach;
@@ -21,6 +23,7 @@ use crate::{
     control::Ran,
 };
 
+use audit::AuditArguments;
 use message::{MessageArguments, WhyArguments};
 use reach::Reached;
 
@@ -90,6 +93,13 @@ enum What {
         #[command(flatten)]
         why: WhyArguments,
     },
+    /// Verify the audit
+    Audit {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        audit: AuditArguments,
+    },
 }
 
 /// How many commands are listed.
@@ -120,6 +130,7 @@ pub(super) async fn command(arguments: CommandArguments) -> Exit {
         What::Show { which, id, json } => show(&which, id, json).await,
         What::Limits { which, json } => limits(&which, json).await,
         What::Release { which, limit, why } => release(&which, limit, why).await,
+        What::Audit { which, audit } => audit::audit(&which, audit).await,
     }
 }
 

@@ -6,7 +6,12 @@ use super::{Which, message::Message};
 use crate::{
     app::{self, Clients},
     cli::{Exit, fail, state::fail_state},
-    command::engine::{Answer, EngineError, Engines, ListCommands, Listed, ListedLimit, ReleaseLimit},
+    command::{
+        LocalUser,
+        engine::{
+            Answer, EngineError, Engines, ListCommands, Listed, ListedChain, ListedLimit, ReleaseLimit,
+        },
+    },
     config::Config,
     control::{Client, ControlError, Ran, Released, RunCommand},
     state::{Opening, Places, State},
@@ -108,6 +113,22 @@ impl Reached {
         }
     }
 
+    /// What the state keeps of the ends of audits.
+    pub(super) async fn audit_chains(self, commands: Option<&str>) -> Result<Vec<ListedChain>, Exit> {
+        match self {
+            Self::Daemon(mut daemon) => {
+                let wanted =
+                    ListCommands { commands: commands.map(str::to_owned), ..ListCommands::default() };
+                all(&mut daemon, &with_query("/audit", &wanted)).await
+            }
+            Self::State { engines, state, file } => {
+                let listed = engines.audit_chains(commands).await.map_err(|err| failed(&err, &file));
+                close(&state, &file).await?;
+                listed
+            }
+        }
+    }
+
     /// Releases a limit; says whether it had tripped.
     pub(super) async fn release(self, wanted: &ReleaseLimit) -> Result<bool, Exit> {
         match self {
@@ -118,7 +139,10 @@ impl Reached {
                 Ok(released.is_some_and(|released| released.had_tripped))
             }
             Self::State { engines, state, file } => {
-                let released = engines.release(wanted).await.map_err(|err| failed(&err, &file));
+                let released = engines
+                    .release(wanted, &LocalUser::of_process())
+                    .await
+                    .map_err(|err| failed(&err, &file));
                 close(&state, &file).await?;
                 released
             }
@@ -131,7 +155,8 @@ async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -
     let stop = CancellationToken::new();
     let running = engine.run(engines.remember(), &stop);
     let asking = async {
-        let told = engine.ask(String::from(Box::<str>::from(message.json)).into()).await;
+        let told =
+            engine.ask(String::from(Box::<str>::from(message.json)).into(), LocalUser::of_process()).await;
         let answer = told.await;
         stop.cancel();
         answer

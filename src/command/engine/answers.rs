@@ -58,7 +58,7 @@ impl Answers {
         to: Addressee<'_>,
     ) -> Result<(), EngineError> {
         let mut parcel = self.parcel(&outcome, to.user, 0)?;
-        parcel.attributes.id = format!("{}:refused:{place}", parcel.attributes.id);
+        parcel.attributes.id = Parcel::refusal_id(&outcome.command_id, place);
         self.deliver(&Told::openly(outcome), parcel, to).await
     }
 

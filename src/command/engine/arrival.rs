@@ -12,13 +12,14 @@ use super::{
 };
 use crate::{
     command::{
-        Outcome, OutcomeError,
+        LocalUser, Outcome, OutcomeError,
         audit::{AuditRecord, Decision},
         dead_letters::DeadLetter,
         execute::Resolved,
         intake::Delivery,
         journal::{Durable, Record, Stage},
         message::{self, Command, Headers, Timing, Undecodable},
+        policy::{KeyName, Untrusted, Verified},
     },
     stream::Backoff,
     telemetry::chain,
@@ -38,8 +39,26 @@ pub(super) enum Arrival {
 pub struct Asked {
     /// The message.
     pub payload: Bytes,
+    /// Who they are.
+    pub by: LocalUser,
     /// To tell them what became of it.
     pub answer: oneshot::Sender<Answer>,
+}
+
+/// Why a message is not let in, and the key behind it: the one that it was signed with, or claims to be.
+struct NotLetIn {
+    error: OutcomeError,
+    signed_by: Option<KeyName>,
+    claimed_key: Option<KeyName>,
+}
+
+impl NotLetIn {
+    fn after(verified: &Result<Verified, Untrusted>, error: OutcomeError) -> Self {
+        match verified {
+            Ok(verified) => Self { error, signed_by: verified.key().cloned(), claimed_key: None },
+            Err(untrusted) => Self { error, signed_by: None, claimed_key: untrusted.claimed_key.clone() },
+        }
+    }
 }
 
 /// Reads a message off the runtime: it may be large.
@@ -69,33 +88,39 @@ impl Office {
                 let Delivery { payload, headers, message_id, place, unfit, ticket } = *delivery;
                 (payload, headers, message_id, unfit, Origin::Queue { place, ticket })
             }
-            Arrival::Asked(Asked { payload, answer }) => {
-                (payload, Headers::new(), None, None, Origin::Asked { reveals: false, answer })
+            Arrival::Asked(Asked { payload, by, answer }) => {
+                (payload, Headers::new(), None, None, Origin::Asked { reveals: false, by, answer })
             }
         };
         if let Some(reason) = unfit {
-            self.bury(origin, &payload, &headers, &reason).await;
+            self.bury(origin, &payload, &headers, &reason).await?;
             return Ok(None);
         }
+        let verified = match origin {
+            Origin::Queue { .. } => self.signatures.verify(&payload, &headers),
+            // Who may open the control socket may do all that policy allows.
+            Origin::Asked { .. } => Ok(Verified::unsigned()),
+        };
         let (payload, headers, decoded) = decoded(payload, headers, message_id).await;
         let mut command = match decoded {
             Ok(command) => command,
             Err(undecodable) => {
-                self.refuse_unreadable(origin, &payload, &headers, undecodable, now).await?;
+                self.refuse_unreadable(origin, &payload, &headers, (undecodable, &verified), now).await?;
                 return Ok(None);
             }
         };
         let origin = self.with_right_to_secrets(origin, &mut command);
         let known = self.ledger.find(&command.id).await?.map(|kept| kept.record);
-        let let_in = self.let_in(&origin, &command, (&payload, &headers), known.as_ref(), now);
+        let let_in = self.let_in(&verified, &command, known.as_ref(), now);
         let record = match (let_in, known) {
-            (Ok(_), Some(known)) => known,
-            (Ok(signed_by), None) => {
+            (Ok(()), Some(known)) => known,
+            (Ok(()), None) => {
+                let signed_by = verified.ok().and_then(|verified| Some(verified.key()?.to_string()));
                 let record = Record { signed_by, ..self.record_of(&command) };
                 self.ledger.receive(&command.id, record).await?.record
             }
             (Err(error), _) => {
-                self.refuse(origin, &command, error, now).await?;
+                self.refuse(origin, &command, NotLetIn::after(&verified, error), now).await?;
                 return Ok(None);
             }
         };
@@ -108,30 +133,28 @@ impl Office {
         Ok(Some(Job { command, found, has_waited: false, signed_by: record.signed_by, origin }))
     }
 
-    /// Whether a message is the command whose id it has, and who signed it. A copy must be signed as well as the first,
-    /// or it would tell whoever can write to the queue what is known here.
+    /// Whether a message is the command whose id it has, and signed as it must be. A copy must be signed as well as the
+    /// first, or it would tell whoever can write to the queue what is known here.
     fn let_in(
         &self,
-        origin: &Origin,
+        verified: &Result<Verified, Untrusted>,
         command: &Command,
-        (payload, headers): (&[u8], &Headers),
         known: Option<&Record>,
         now: Timestamp,
-    ) -> Result<Option<String>, OutcomeError> {
+    ) -> Result<(), OutcomeError> {
         let is_copy = known.is_some_and(|known| command.fingerprint.is_kept(&known.fingerprint, &self.key));
         // What was begun was let in, whatever has become of its key: only Okta can tell what came of it.
         let is_begun = is_copy && known.is_some_and(|known| matches!(known.stage, Stage::Started { .. }));
-        let signed_by = match origin {
-            Origin::Queue { .. } if !is_begun => {
-                let received_at = known.is_none().then_some(now);
-                self.gate.policy.verify(command, payload, headers, received_at)?
+        if !is_begun {
+            let verified = verified.as_ref().map_err(|untrusted| untrusted.error.clone())?;
+            if known.is_none() {
+                verified.require_fresh(now)?;
             }
-            // Who may open the control socket may do all that policy allows.
-            Origin::Queue { .. } | Origin::Asked { .. } => None,
-        };
+            verified.require_covers(command)?;
+        }
         match known {
             Some(_) if !is_copy => Err(verdicts::id_reused(&command.id)),
-            _ => Ok(signed_by.map(|key| key.as_str().to_owned())),
+            _ => Ok(()),
         }
     }
 
@@ -145,10 +168,10 @@ impl Office {
     /// The command line is as private as the control socket: who uses it needs no address for secrets, but they must be
     /// allowed.
     fn with_right_to_secrets(&self, origin: Origin, command: &mut Command) -> Origin {
-        let Origin::Asked { answer, .. } = origin else { return origin };
+        let Origin::Asked { by, answer, .. } = origin else { return origin };
         let reveals = command.reveal && self.config.reveal.allowed;
         command.reveal &= !reveals;
-        Origin::Asked { reveals, answer }
+        Origin::Asked { reveals, by, answer }
     }
 
     /// Whom the command names. Okta is not asked about what is not allowed.
@@ -167,7 +190,13 @@ impl Office {
     }
 
     /// Keeps what can never be a command.
-    async fn bury(&self, origin: Origin, payload: &[u8], headers: &Headers, reason: &str) {
+    async fn bury(
+        &self,
+        origin: Origin,
+        payload: &[u8],
+        headers: &Headers,
+        reason: &str,
+    ) -> Result<(), EngineError> {
         let letter = DeadLetter { place: origin.place(), reason, headers, payload };
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         while let Err(err) = self.dead_letters.keep(letter).await {
@@ -177,7 +206,7 @@ impl Office {
         self.status.works(Trouble::DeadLetters);
         let place = Some(origin.place());
         let decision = trail::decision(&self.config.name, Decision::DeadLetter);
-        self.trail.record(&AuditRecord { error: Some(reason), place, ..decision }).await;
+        self.trail.record(&AuditRecord { error: Some(reason), place, ..decision }).await?;
         self.status.dead_letter();
         tracing::warn!(
             commands = self.config.name,
@@ -188,6 +217,7 @@ impl Office {
         if let Origin::Queue { ticket, .. } = origin {
             ticket.poison().await;
         }
+        Ok(())
     }
 
     async fn refuse_unreadable(
@@ -195,19 +225,19 @@ impl Office {
         origin: Origin,
         payload: &[u8],
         headers: &Headers,
-        undecodable: Undecodable,
+        (undecodable, verified): (Undecodable, &Result<Verified, Untrusted>),
         now: Timestamp,
     ) -> Result<(), EngineError> {
         let id = match (&undecodable.id, &origin) {
             (Some(id), _) => id.clone(),
             (None, Origin::Asked { .. }) => String::new(),
             (None, Origin::Queue { .. }) => {
-                self.bury(origin, payload, headers, &undecodable.error.message).await;
-                return Ok(());
+                return self.bury(origin, payload, headers, &undecodable.error.message).await;
             }
         };
         let outcome = verdicts::undecodable(&undecodable, &id, now);
-        self.answer_refusal(origin, outcome, None).await
+        let refused = NotLetIn::after(verified, undecodable.error);
+        self.answer_refusal(origin, outcome, None, &refused).await
     }
 
     /// Refuses a message that has the form of a command, and is not to be known by the journal.
@@ -215,11 +245,12 @@ impl Office {
         &self,
         origin: Origin,
         command: &Command,
-        error: OutcomeError,
+        refused: NotLetIn,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        let outcome = verdicts::refused(&command.id, Some(command.request.action().name()), error, now);
-        self.answer_refusal(origin, outcome, Some(command)).await
+        let action = Some(command.request.action().name());
+        let outcome = verdicts::refused(&command.id, action, refused.error.clone(), now);
+        self.answer_refusal(origin, outcome, Some(command), &refused).await
     }
 
     async fn answer_refusal(
@@ -227,18 +258,22 @@ impl Office {
         origin: Origin,
         outcome: Outcome,
         command: Option<&Command>,
+        refused: &NotLetIn,
     ) -> Result<(), EngineError> {
         let record = AuditRecord {
+            signed_by: refused.signed_by.as_ref().map(KeyName::as_str),
+            claimed_key: refused.claimed_key.as_ref().map(KeyName::as_str),
+            local_user: origin.local_user(),
             command_id: Some(&outcome.command_id),
             action: Some(&outcome.action),
             requested_by: command.and_then(|command| command.requested_by.as_deref()),
             reason: command.and_then(|command| command.reason.as_deref()),
             status: Some(outcome.status),
-            error: outcome.error.as_ref().map(|error| error.code.as_str()),
+            error: Some(&refused.error.code),
             place: Some(origin.place()),
             ..trail::decision(&self.config.name, Decision::Refused)
         };
-        self.trail.record(&record).await;
+        self.trail.record(&record).await?;
         let action = command.map_or("unknown", |command| command.request.action().name());
         self.status.ended(action, &outcome);
         if let Origin::Queue { place, .. } = &origin {

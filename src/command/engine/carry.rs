@@ -129,7 +129,7 @@ impl Office {
             let Some((begun, begun_at)) = about.begun(Timestamp::now()) else {
                 return Ok(Carried::EndedBefore(kept));
             };
-            self.record_decision(job, Some(subjects), Decision::Begun, None).await;
+            self.record_decision(job, Some(subjects), Decision::Begun, None).await?;
             // To look is counted when it begins, a change when it is sent.
             let is_counted = command.request.action().effect() == Effect::Read && kept.record.attempts() == 0;
             kept = if is_counted {
@@ -287,7 +287,7 @@ impl Office {
             Found::Subjects(found) => Some(&found.subjects),
             _ => None,
         });
-        self.record_decision(job, subjects, verdicts::decision(outcome.status), Some(outcome)).await;
+        self.record_decision(job, subjects, verdicts::decision(outcome.status), Some(outcome)).await?;
         let record = match subjects {
             Some(subjects) => kept.record.clone().about(subjects),
             None => kept.record.clone(),
@@ -312,7 +312,7 @@ impl Office {
         subjects: Option<&Subjects>,
         decision: Decision,
         outcome: Option<&Outcome>,
-    ) {
+    ) -> Result<(), EngineError> {
         let command = &job.command;
         let record = AuditRecord {
             command_id: Some(&command.id),
@@ -321,6 +321,7 @@ impl Office {
             subjects,
             requested_by: command.requested_by.as_deref(),
             signed_by: job.signed_by.as_deref(),
+            local_user: job.origin.local_user(),
             reason: command.reason.as_deref(),
             status: outcome.map(|outcome| outcome.status),
             error: outcome.and_then(|outcome| outcome.error.as_ref()).map(|error| error.code.as_str()),
@@ -328,7 +329,7 @@ impl Office {
             place: Some(job.origin.place()),
             ..trail::decision(&self.config.name, decision)
         };
-        self.trail.record(&record).await;
+        self.trail.record(&record).await
     }
 }
 

@@ -1,7 +1,11 @@
 //! Why the commands of a name cannot go on: everything else is waited for, or is an outcome.
 
 use super::UnknownCommands;
-use crate::{config::SecretError, sink::SinkError, state::StateError};
+use crate::{
+    config::{KeyError, SecretError},
+    sink::SinkError,
+    state::StateError,
+};
 
 /// Commands cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +31,16 @@ pub enum EngineError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The note of the audit's chain is not one of ours.
+    #[error(
+        "what is kept of the audit of {commands} cannot be understood: was it written by a later version?"
+    )]
+    AuditChain {
+        /// The name of the commands.
+        commands: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// Which commands are meant cannot be said.
     #[error(transparent)]
     Unknown(#[from] UnknownCommands),
@@ -38,9 +52,12 @@ pub enum EngineError {
         /// Those that there are.
         known: String,
     },
-    /// A key of signatures or the org's credential cannot be read.
+    /// The org's credential cannot be read.
     #[error(transparent)]
-    Key(#[from] SecretError),
+    Credential(#[from] SecretError),
+    /// A key of signatures cannot be read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The sink of the outcomes or of the audit cannot be used by this binary.
     #[error(transparent)]
     Sink(#[from] SinkError),

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::command::{Outcome, execute::Resolved, intake::Ticket, journal::Durable, message::Command};
+use crate::command::{
+    LocalUser, Outcome, execute::Resolved, intake::Ticket, journal::Durable, message::Command,
+};
 
 /// One copy of a command.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(super) enum Origin {
     Asked {
         /// Whether they may see the secrets that come up.
         reveals: bool,
+        /// Who they are.
+        by: LocalUser,
         /// To tell them.
         answer: oneshot::Sender<Answer>,
     },
@@ -77,6 +81,14 @@ impl Origin {
         match self {
             Self::Queue { place, .. } => place,
             Self::Asked { .. } => ASKED,
+        }
+    }
+
+    /// Who of this machine asks, if somebody does.
+    pub(super) fn local_user(&self) -> Option<&LocalUser> {
+        match self {
+            Self::Queue { .. } => None,
+            Self::Asked { by, .. } => Some(by),
         }
     }
 

@@ -33,20 +33,20 @@ use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 pub use arrival::Asked;
-pub use engines::{Engines, ListCommands, ReleaseLimit, UnknownCommands, pick};
+pub use engines::{Engines, ListCommands, ListedChain, ReleaseLimit, UnknownCommands, pick};
 pub use error::EngineError;
 pub use job::Answer;
 pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};
 pub use verdicts::CODES;
 
 use super::{
-    Outcome, Status,
-    audit::{AuditRecord, Decision},
+    LocalUser, Outcome, Status,
+    audit::{AuditRecord, Decision, KeptChain},
     dead_letters::DeadLetters,
     execute::Executor,
     journal::{Record, Stage},
     message::FingerprintKey,
-    policy::{Keys, Policy},
+    policy::{Policy, Signatures},
 };
 use crate::{
     config::{CommandsConfig, Secret, SecretError},
@@ -77,6 +77,7 @@ pub struct Engine {
     state: State,
     status: Arc<EngineStatus>,
     gate: Arc<Gate>,
+    signatures: Arc<Signatures>,
     trail: SharedTrail,
     /// The org's.
     credential: Secret,
@@ -95,6 +96,7 @@ struct Office {
     ledger: Ledger,
     key: Arc<FingerprintKey>,
     gate: Arc<Gate>,
+    signatures: Arc<Signatures>,
     trail: Arc<Trail>,
     answers: Answers,
     dead_letters: DeadLetters,
@@ -150,17 +152,33 @@ impl Engine {
         let status = Arc::new(EngineStatus::new(&config.name));
         let credential = client.org().auth.secret().clone();
         let executor = Executor::new(client);
-        let policy = Policy::new(&config, Keys::read(config.signature.as_ref())?);
-        let gate = Gate::new(&config, policy, executor.clone(), state.clone(), Arc::clone(&status));
+        let signatures = Arc::new(Signatures::read(&config)?);
+        let gate =
+            Gate::new(&config, Policy::new(&config), executor.clone(), state.clone(), Arc::clone(&status));
         let (asking, asked) = mpsc::channel(ASKED_MAX);
         let (config, gate, asked) = (Arc::new(config), Arc::new(gate), tokio::sync::Mutex::new(asked));
         let (trail, key) = (SharedTrail::default(), OnceCell::new());
-        Ok(Self { config, executor, state, status, gate, trail, credential, key, asking, asked })
+        Ok(Self { config, executor, state, status, gate, signatures, trail, credential, key, asking, asked })
     }
 
     /// The name of the commands.
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// What the state keeps of the end of the audit's chain.
+    pub async fn audit_chain(&self) -> Result<KeptChain, EngineError> {
+        let (_, kept) = trail::kept(&self.state, &self.status).await?;
+        // In this order: what is kept after that is no business of ours.
+        let is_settled = self.trail.is_settled().await;
+        Ok(if is_settled { KeptChain { lines: Vec::new(), ..kept } } else { kept })
+    }
+
+    /// Reads the keys of signatures again; what cannot be read stays as it was, and is logged.
+    pub async fn reload_keys(&self) {
+        let signatures = Arc::clone(&self.signatures);
+        // What a panic leaves undone is as it was.
+        let _ = tokio::task::spawn_blocking(move || signatures.reload()).await;
     }
 
     /// How the commands stand.
@@ -201,7 +219,8 @@ impl Engine {
             ledger: Ledger::new(self.state.clone(), Arc::clone(&status)),
             key: self.key().await?,
             gate: Arc::clone(&self.gate),
-            trail: self.trail.open(&config, Arc::clone(&status)).await?,
+            signatures: Arc::clone(&self.signatures),
+            trail: self.trail.open(&config, &self.state, Arc::clone(&status)).await?,
             answers: Answers::open(Arc::clone(&config), Arc::clone(&status)).await?,
             dead_letters: DeadLetters::new(&self.state.dead_letters_directory(), &config.name),
             at_work: Semaphore::new(config.parallel),
@@ -221,12 +240,12 @@ impl Engine {
         self.key.get_or_try_init(make).await.cloned()
     }
 
-    /// Has the running engine carry out the command in `payload`. What comes back tells what became of it; it ends
+    /// Has the running engine carry out the command in `payload`, which `by` asks for. What comes back tells what became of it; it ends
     /// without a word if the engine does.
-    pub async fn ask(&self, payload: Bytes) -> oneshot::Receiver<Answer> {
+    pub async fn ask(&self, payload: Bytes, by: LocalUser) -> oneshot::Receiver<Answer> {
         let (answer, told) = oneshot::channel();
         // The receiver is ours, so there is always one.
-        let _ = self.asking.send(Asked { payload, answer }).await;
+        let _ = self.asking.send(Asked { payload, by, answer }).await;
         told
     }
 
@@ -264,15 +283,21 @@ impl Engine {
         Ok(limits.collect())
     }
 
-    /// Lets changes through a limit again; says whether it had tripped. It is in the audit.
-    pub async fn release(&self, wanted: &ReleaseLimit) -> Result<bool, EngineError> {
-        let ReleaseLimit { limit, requested_by, reason, .. } = wanted;
-        let trail = self.trail.open(&self.config, self.status()).await?;
-        let decision = trail::decision(self.name(), Decision::Released);
-        let (requested_by, reason) = (requested_by.as_deref(), reason.as_deref());
-        trail.record(&AuditRecord { action: Some(limit), requested_by, reason, ..decision }).await;
+    /// Lets changes through a limit again, as `by` asks; says whether it had tripped. The audit has it before and after.
+    pub async fn release(&self, wanted: &ReleaseLimit, by: &LocalUser) -> Result<bool, EngineError> {
+        let trail = self.trail.open(&self.config, &self.state, self.status()).await?;
+        let record = |decision| AuditRecord {
+            action: Some(&wanted.limit),
+            requested_by: wanted.requested_by.as_deref(),
+            local_user: Some(by),
+            reason: wanted.reason.as_deref(),
+            ..trail::decision(self.name(), decision)
+        };
+        trail.record(&record(Decision::Releasing)).await?;
+        let had_tripped = self.gate.release(&wanted.limit).await?;
+        trail.record(&record(Decision::Released)).await?;
         trail.close().await;
-        self.gate.release(limit).await
+        Ok(had_tripped)
     }
 }
 
@@ -298,7 +323,7 @@ impl Office {
                 outcome.repeated = *answers > 0;
                 if outcome.repeated {
                     let subjects = kept.record.subjects.as_ref();
-                    self.record_decision(job, subjects, Decision::Repeated, Some(&outcome)).await;
+                    self.record_decision(job, subjects, Decision::Repeated, Some(&outcome)).await?;
                     self.status.repeated();
                 }
                 (kept, Told::openly(outcome))

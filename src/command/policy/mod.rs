@@ -1,6 +1,6 @@
 //! What is decided about a command before anything is sent: who signed it, whether it is allowed, whom it must not touch.
 //!
-//! Pure: no I/O and no clock, so that every decision can be repeated. How much is too much is for `Limits`, whose counts
+//! No clock, and no I/O but to read keys, so that every decision can be repeated. How much is too much is for `Limits`, whose counts
 //! the engine keeps; that a command is not carried out twice is for the journal.
 
 mod limits;
@@ -9,14 +9,9 @@ mod signature;
 
 pub use limits::{Limits, Tripped};
 pub use protected::Protected;
-pub use signature::{KeyName, Keys, SIGNATURE_HEADER};
+pub use signature::{KeyName, SIGNATURE_HEADER, Signatures, Untrusted, Verified, audience};
 
-use jiff::Timestamp;
-
-use super::{
-    AddressPattern, OutcomeError, Request, Subjects,
-    message::{Command, Headers},
-};
+use super::{AddressPattern, OutcomeError, Request, Subjects, message::Command};
 use crate::{
     command::Effect,
     config::{ActionPattern, CommandsConfig, LimitConfig, RevealConfig},
@@ -30,45 +25,18 @@ pub struct Policy {
     list_max: usize,
     reply_to: Vec<AddressPattern>,
     reveal: RevealConfig,
-    requires_signature: bool,
-    keys: Keys,
 }
 
 impl Policy {
-    /// The rules that `config` has; `keys` are those of its signatures.
-    pub fn new(config: &CommandsConfig, keys: Keys) -> Self {
+    /// The rules that `config` has.
+    pub fn new(config: &CommandsConfig) -> Self {
         Self {
             allow: config.allow.clone(),
             limits: config.limits.clone(),
             list_max: config.list_max,
             reply_to: config.reply_to.clone(),
             reveal: config.reveal.clone(),
-            requires_signature: config.signature.as_ref().is_some_and(|signature| signature.required),
-            keys,
         }
-    }
-
-    /// Who signed the message that `command` came in, if anybody did. `received_at` is now if it comes for the first time:
-    /// signatures get old while commands wait, and so their age does not matter in copies of what is known.
-    pub fn verify(
-        &self,
-        command: &Command,
-        payload: &[u8],
-        headers: &Headers,
-        received_at: Option<Timestamp>,
-    ) -> Result<Option<KeyName>, OutcomeError> {
-        let signed_by = self.keys.verify(payload, headers, received_at)?;
-        if !self.requires_signature {
-            return Ok(signed_by);
-        }
-        if signed_by.is_none() {
-            return Err(signature::missing());
-        }
-        if !command.is_id_in_payload {
-            let remedy = "put `id` into the command: what only the transport says is not signed";
-            return Err(refusal("unsigned_id", "the signature does not cover the id", remedy));
-        }
-        Ok(signed_by)
     }
 
     /// Whether `command` is allowed, as far as that can be said without looking at Okta.
@@ -160,4 +128,4 @@ fn refusal(code: &str, message: &str, remedy: &str) -> OutcomeError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::command) mod tests;

@@ -13,7 +13,10 @@ use crate::{
     event::subject,
 };
 
-pub use super::signature::{SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
+pub use super::signature::{
+    KeyError, PublicKey, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
+    read_shared_secret,
+};
 
 /// What may be asked of an org by message.
 #[derive(Debug, Clone)]
