@@ -137,7 +137,7 @@ impl Signatures {
         if !key.verifier.verifies(&jws.signing_input(payload), &jws.signature) {
             return Err(claimed(refusals::bad()));
         }
-        if !jws.header.audience.iter().any(|audience| *audience == self.audience) {
+        if !jws.header.audience.contains(&self.audience) {
             return Err(claimed(refusals::wrong_audience(&self.audience)));
         }
         Ok(self.signed(&key, jws.header.signed_at))
