@@ -147,7 +147,10 @@ impl Trail {
         if !unwritten.is_kept {
             let name = note_name(self.status.name());
             let content = serde_json::to_string(&unwritten.batch.kept).unwrap_or_default();
-            let keep = || self.state.keep_note(&name, end.generation, content.clone());
+            // One who was stopped before they knew may have written it.
+            let stored = lasting(&self.status, || self.state.note(&name)).await?;
+            let expected = stored.map_or(0, |note| note.generation);
+            let keep = || self.state.keep_note(&name, expected, content.clone());
             end.generation = lasting(&self.status, keep).await?;
             unwritten.is_kept = true;
         }
