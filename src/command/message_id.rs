@@ -14,10 +14,9 @@ pub(in crate::command) fn of_answer(id: &str, copy: u64) -> String {
     }
 }
 
-/// Of the refusal of the message at `place`, which is not the command whose id it has: it has an id of its own, the same one
-/// for the same message.
-pub(in crate::command) fn of_refusal(id: &str, place: &str) -> String {
-    format!("{id}:refused:{place}")
+/// Of the refusal of the message at `place`, which is named by that alone.
+pub(in crate::command) fn of_refusal(place: &str) -> String {
+    format!("{place}:refused:")
 }
 
 /// Of record number `sequence` of the audit, which is about the command `id`.
@@ -36,9 +35,7 @@ mod tests {
         let mut ids = vec!["c".to_owned()];
         // Commands that are called like the messages about others.
         for _ in 0..2 {
-            let made = |id: &String| {
-                [of_answer(id, 0), of_answer(id, 1), of_refusal(id, "COMMANDS/5"), of_audit(id, 1)]
-            };
+            let made = |id: &String| [of_answer(id, 0), of_answer(id, 1), of_refusal(id), of_audit(id, 1)];
             ids.extend(ids.iter().flat_map(made).collect::<Vec<_>>());
             ids.sort();
             ids.dedup();
@@ -50,7 +47,6 @@ mod tests {
                 ("first", of_answer(id, 0)),
                 ("first copy", of_answer(id, 1)),
                 ("second copy", of_answer(id, 2)),
-                ("refusal", of_refusal(id, "COMMANDS/5")),
                 ("audit", of_audit(id, 1)),
             ] {
                 let other = messages.insert(message.clone(), (id, what));

@@ -10,7 +10,10 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
-    command::message::{PAYLOAD_BYTES_MAX, SECRET_PARAMETERS, object},
+    command::{
+        Action,
+        message::{PAYLOAD_BYTES_MAX, object},
+    },
     config::{Secret, SecretError},
 };
 
@@ -171,7 +174,7 @@ fn parameters(given: &[String]) -> Result<Map<String, Value>, MessageError> {
 /// Whether what stands at `path` is a secret, or has one inside.
 fn is_secret(path: &str) -> bool {
     let first = path.split('.').next().unwrap_or_default();
-    SECRET_PARAMETERS.contains(&first) && path != "recovery_question.question"
+    Action::ALL.iter().any(|action| action.secrets().contains(&first)) && path != "recovery_question.question"
 }
 
 /// The secret that `text` names. It is a text, whatever it looks like.

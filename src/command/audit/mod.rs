@@ -35,6 +35,12 @@ pub enum Decision {
     Releasing,
     /// The limit has been released.
     Released,
+    /// An operator has stopped all commands.
+    Paused,
+    /// An operator lets them go on.
+    Resumed,
+    /// An operator has cancelled the command.
+    Cancelled,
 }
 
 /// One decision. What is not known, or does not concern it, is left out.

@@ -22,7 +22,7 @@ const LOOKS_MAX: u32 = 5;
 
 /// Whether the log has an event of this type about both `user` and `group` since the command was begun. A credential that
 /// may not read the log sees none.
-pub(super) async fn shows(
+pub(in crate::command) async fn shows(
     work: &Work<'_>,
     event_type: &str,
     user: &str,

@@ -10,8 +10,6 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-/// Parameters whose values are secrets.
-pub const SECRET_PARAMETERS: [&str; 2] = ["password", "recovery_question"];
 /// How what is kept begins, by the way in which it was digested. What has none was digested in the first way, before there
 /// were several: a second way will have to go on comparing what the first has kept.
 const FIRST_WAY: &str = "v1:";
@@ -33,6 +31,11 @@ impl FingerprintKey {
         let id = hex(&hmac::sign(&key, b"id").as_ref()[..4]);
         Self { key, id }
     }
+
+    /// A digest of a message that is no command, in place of a fingerprint.
+    pub fn digest(&self, payload: &[u8]) -> String {
+        format!("unreadable.{}", hex(hmac::sign(&self.key, payload).as_ref()))
+    }
 }
 
 impl fmt::Debug for FingerprintKey {
@@ -52,13 +55,14 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of a command with this id: its members but the id, those that say nothing left out.
-    pub(super) fn of(id: &str, command: &Map<String, Value>) -> Self {
+    /// Of a command with this id: its members but the id, those that say nothing left out. `secrets_of` are its parameters
+    /// whose values are secrets.
+    pub(super) fn of(id: &str, command: &Map<String, Value>, secrets_of: &[&str]) -> Self {
         let mut secrets = Map::new();
         let mut open = command.clone();
         if let Some(Value::Object(parameters)) = open.get_mut("parameters") {
-            for name in SECRET_PARAMETERS {
-                secrets.extend(parameters.remove(name).map(|value| (name.to_owned(), value)));
+            for name in secrets_of {
+                secrets.extend(parameters.remove(*name).map(|value| ((*name).to_owned(), value)));
             }
         }
         let mut digest = Sha256::new();
@@ -69,6 +73,11 @@ impl Fingerprint {
         let secret = canonical(&secrets);
         let is_any = !secret.is_empty();
         Self { open, secret: is_any.then(|| secret.into()) }
+    }
+
+    /// Whether there is something secret in it.
+    pub fn has_secrets(&self) -> bool {
+        self.secret.is_some()
     }
 
     /// What the journal keeps: the way of digesting, the digest of what is open, and with secrets the key's id and their digest.

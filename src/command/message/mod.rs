@@ -13,7 +13,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use self::envelope::Envelope;
-pub use self::fingerprint::{Fingerprint, FingerprintKey, SECRET_PARAMETERS};
+pub use self::fingerprint::{Fingerprint, FingerprintKey};
 use super::{Action, Expect, OutcomeError, Request};
 use crate::event::is_noncharacter;
 
@@ -83,6 +83,11 @@ pub struct Undecodable {
 }
 
 impl Command {
+    /// Whether it has a secret in it.
+    pub fn has_secrets(&self) -> bool {
+        self.fingerprint.has_secrets()
+    }
+
     /// Whether it may be begun at `now`.
     pub fn timing(&self, now: Timestamp) -> Timing {
         if self.expires_at.is_some_and(|expires_at| expires_at <= now) {
@@ -142,7 +147,7 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
     let action = Action::named(&envelope.action).ok_or_else(|| unfit::unknown_action(&envelope.action))?;
     let request = Request::read(action, envelope.parameters.into());
     let request = request.map_err(|reason| unfit::parameters(action, &reason))?;
-    let fingerprint = Fingerprint::of(&id, &asked);
+    let fingerprint = Fingerprint::of(&id, &asked, action.secrets());
     Ok(Command {
         id,
         is_id_in_payload,

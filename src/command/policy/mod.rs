@@ -7,11 +7,11 @@ mod limits;
 mod protected;
 mod signature;
 
-pub use limits::{Limits, Tripped};
+pub use limits::{LIMIT_TRIPPED, Limits, Tripped};
 pub use protected::Protected;
 pub use signature::{KeyName, SIGNATURE_HEADER, Signatures, Untrusted, Verified, audience};
 
-use super::{AddressPattern, OutcomeError, Request, Subjects, message::Command};
+use super::{AddressPattern, OutcomeError, Subjects, message::Command};
 use crate::{
     command::Effect,
     config::{ActionPattern, CommandsConfig, LimitConfig, RevealConfig},
@@ -46,7 +46,7 @@ impl Policy {
             let message = format!("`{}` is not allowed here", action.name());
             return Err(refusal("not_allowed", &message, "`allow` of the commands says what is"));
         }
-        let changes = changes(&command.request);
+        let changes = command.request.changes().named();
         if changes > self.list_max {
             let message = format!("it asks for {changes} changes at once, and {} are allowed", self.list_max);
             return Err(refusal("list_too_long", &message, "make several commands of it"));
@@ -109,18 +109,6 @@ impl Policy {
 pub fn too_many_names() -> OutcomeError {
     let message = "its users and groups take more room than the journal has for one command";
     refusal("list_too_long", message, "make several commands of it")
-}
-
-/// How many changes `request` asks for: what limits count, and what a list may be long.
-pub fn changes(request: &Request) -> usize {
-    match request {
-        Request::GroupAddUser(of) | Request::GroupRemoveUser(of) => of.users.len() * of.groups.len(),
-        Request::AppAssignUser(of) => of.users.len(),
-        Request::AppUnassignUser(of) => of.users.len(),
-        Request::AppAssignGroup(of) | Request::AppUnassignGroup(of) => of.groups.len(),
-        Request::UserCreate(of) => 1 + of.groups.len(),
-        _ => 1,
-    }
 }
 
 fn refusal(code: &str, message: &str, remedy: &str) -> OutcomeError {

@@ -28,11 +28,16 @@ pub(super) fn config() -> CommandsConfig {
         protect: ProtectConfig {
             users: vec!["BreakGlass@acme.com".to_owned()],
             groups: vec!["Administrators".to_owned()],
+            apps: vec!["Payroll".to_owned(), "0oa7".to_owned()],
         },
         limits: Vec::new(),
         list_max: 4,
         signature: None,
-        reveal: RevealConfig { allowed: true, private: vec!["replies.private.>".parse().unwrap()] },
+        reveal: RevealConfig {
+            allowed: true,
+            private: vec!["replies.private.>".parse().unwrap()],
+            stored_in: Vec::new(),
+        },
         reply_to: vec!["replies.>".parse().unwrap()],
         audit: AuditConfig::File("audit".into()),
         parallel: 8,
@@ -146,6 +151,27 @@ fn nothing_is_changed_about_whom_and_what_is_protected() {
             }
         }
         assert_eq!(policy.judge(&look, &subjects, &protected), Ok(()), "to look is no change");
+    }
+}
+
+#[test]
+fn nobody_gets_or_loses_an_app_that_is_protected() {
+    let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() });
+    let mut protected = Protected::named(&config().protect);
+    protected.add_apps(["0oa1".to_owned(), "0oa2".to_owned()]);
+    for (app, expected) in
+        [("0oa1", "protected"), ("0oa2", "protected"), ("0oa7", "protected"), ("0oa3", "ok")]
+    {
+        let subjects = Subjects { app: Some(app.to_owned()), ..Subjects::default() };
+        for (action, parameters) in [
+            ("app.assign_user", json!({ "app": app, "user": "ada" })),
+            ("app.unassign_user", json!({ "app": app, "user": "ada" })),
+            ("app.assign_group", json!({ "app": app, "group": "Staff" })),
+            ("app.unassign_group", json!({ "app": app, "group": "Staff" })),
+        ] {
+            let judged = policy.judge(&command(action, parameters, json!({})), &subjects, &protected);
+            assert_eq!(code(judged), expected, "{action} {app}");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
 
+mod contradictions;
 mod understand;
 mod words;
 
@@ -8,10 +9,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, ti
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
-use crate::{
-    command::{Action, AddressPattern, AddressTemplate, Effect},
-    event::subject,
-};
+use crate::command::{Action, AddressPattern, AddressTemplate, Effect};
 
 pub use super::signature::{
     KeyError, PublicKey, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
@@ -98,6 +96,8 @@ pub struct ProtectConfig {
     pub users: Vec<String>,
     /// Ids or exact names; their members are protected too.
     pub groups: Vec<String>,
+    /// Ids or exact labels; all apps of a label are protected.
+    pub apps: Vec<String>,
 }
 
 /// How many changes in how long.
@@ -118,6 +118,8 @@ pub struct RevealConfig {
     pub allowed: bool,
     /// The addresses that only those read who may see secrets.
     pub private: Vec<AddressPattern>,
+    /// The JetStream streams that may store what goes there.
+    pub stored_in: Vec<String>,
 }
 
 /// Where decisions are recorded.
@@ -144,20 +146,6 @@ impl IntakeConfig {
                 is_one.then_some(durable)
             }
             (Self::Kafka { .. }, Self::Nats { .. }) | (Self::Nats { .. }, Self::Kafka { .. }) => None,
-        }
-    }
-
-    /// Whether a command can come from both.
-    pub(super) fn shares_commands(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Kafka { bus, topic, .. }, Self::Kafka { bus: other_bus, topic: other_topic, .. }) => {
-                bus.name == other_bus.name && topic == other_topic
-            }
-            (
-                Self::Nats { bus, stream, subject: read, .. },
-                Self::Nats { bus: other_bus, stream: other_stream, subject: other_read, .. },
-            ) => bus.name == other_bus.name && stream == other_stream && subject::overlap(read, other_read),
-            (Self::Kafka { .. }, Self::Nats { .. }) | (Self::Nats { .. }, Self::Kafka { .. }) => false,
         }
     }
 }
@@ -200,8 +188,10 @@ impl FromStr for ActionPattern {
         let is_whole =
             text == "*" || text.strip_suffix(".*").is_some_and(|group| !group.contains(['.', '*']));
         if !is_whole && Action::named(text).is_none() || pattern.actions().next().is_none() {
-            let groups = ["user.*", "group.*", "app.*", "log.*"];
-            let names = groups.into_iter().chain(Action::ALL.iter().map(|action| action.name()));
+            let families = Action::ALL.iter().filter_map(|action| action.name().split_once('.'));
+            let families: BTreeSet<_> = families.map(|(family, _)| format!("{family}.*")).collect();
+            let names =
+                families.iter().map(String::as_str).chain(Action::ALL.iter().map(|action| action.name()));
             let hint = did_you_mean(text, names);
             return Err(format!("`{text}` is no action, `*`, or a group such as `user.*`{hint}"));
         }
@@ -242,13 +232,15 @@ impl CommandsConfig {
 
     /// The rights that the allowed actions need, with those to find what commands and protection name.
     pub fn scopes(&self) -> BTreeSet<Scope> {
-        let mut scopes: BTreeSet<_> = self.actions().flat_map(scopes_of).collect();
+        let mut scopes: BTreeSet<_> =
+            self.actions().flat_map(|action| [&[action.scope()], action.scopes_to_find()].concat()).collect();
         if !self.protect.groups.is_empty() {
             scopes.insert(Scope::GroupsRead);
         }
         if !self.protect.users.is_empty() {
             scopes.insert(Scope::UsersRead);
         }
+        // `protect.apps` needs no more than the actions that are about apps.
         for (read, manage) in
             [(Scope::UsersRead, Scope::UsersManage), (Scope::GroupsRead, Scope::GroupsManage)]
         {
@@ -261,26 +253,8 @@ impl CommandsConfig {
 
     /// The sinks that are used.
     pub fn sinks(&self) -> impl Iterator<Item = &SinkConfig> {
-        let audit = match &self.audit {
-            AuditConfig::File(_) => None,
-            AuditConfig::Sink(destination) => Some(&destination.sink),
-        };
-        [&self.outcomes.sink].into_iter().chain(audit)
+        self.destinations().map(|(_, destination)| &destination.sink)
     }
-}
-
-/// What `action` needs, with what it takes to find those whom it names by login or by name.
-fn scopes_of(action: Action) -> Vec<Scope> {
-    let found = match action {
-        Action::GroupAddUser
-        | Action::GroupRemoveUser
-        | Action::AppAssignUser
-        | Action::AppUnassignUser
-        | Action::LogByUser => Some(Scope::UsersRead),
-        Action::UserCreate | Action::AppAssignGroup | Action::AppUnassignGroup => Some(Scope::GroupsRead),
-        _ => None,
-    };
-    [Some(action.scope()), found].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -24,10 +24,12 @@ impl CommandsConfig {
             format!("allows {}: {} action(s)", list(&self.allow), self.actions().count()),
         ];
         let protect = &self.protect;
-        if !protect.users.is_empty() || !protect.groups.is_empty() {
-            let users = protect.users.iter().map(|user| format!("the user {user}"));
-            let groups = protect.groups.iter().map(|group| format!("the group {group} with its members"));
-            words.push(format!("protects {}", users.chain(groups).collect::<Vec<_>>().join(", ")));
+        let users = protect.users.iter().map(|user| format!("the user {user}"));
+        let groups = protect.groups.iter().map(|group| format!("the group {group} with its members"));
+        let apps = protect.apps.iter().map(|app| format!("the app {app}"));
+        let protected: Vec<_> = users.chain(groups).chain(apps).collect();
+        if !protected.is_empty() {
+            words.push(format!("protects {}", protected.join(", ")));
         }
         if !self.limits.is_empty() {
             words.push(format!("stops at {}", list(&self.limits)));

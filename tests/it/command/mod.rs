@@ -9,4 +9,4 @@ mod intake;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
-pub(crate) mod outlet;
+pub(crate) mod publisher;

@@ -187,12 +187,13 @@ impl Verified {
         refusals::require_fresh(signed.at, signed.max_age, received_at)
     }
 
-    /// Whether the signature stands for `command`, which was decoded from the bytes that it covers: the id is among these,
-    /// and the key may ask for such a thing.
+    /// Whether the signature stands for `command`, which was decoded from the bytes that it covers: the id is among these.
     pub fn require_covers(&self, command: &Command) -> Result<(), OutcomeError> {
-        if self.must_cover_id && !command.is_id_in_payload {
-            return Err(refusals::unsigned_id());
-        }
+        if self.must_cover_id && !command.is_id_in_payload { Err(refusals::unsigned_id()) } else { Ok(()) }
+    }
+
+    /// Whether the key may ask for what `command` asks for.
+    pub fn require_allowed(&self, command: &Command) -> Result<(), OutcomeError> {
         let action = command.request.action();
         match &self.signed {
             Some(signed) if !signed.key.allows(action) => {

@@ -212,8 +212,8 @@ fn a_key_is_good_for_what_it_may_ask_for() {
     });
     let suspend = command("user.suspend", json!({ "user": "ada" }), json!({}));
     let delete = command("group.delete", json!({ "group": "Staff" }), json!({}));
-    assert_eq!((hr.require_covers(&suspend), portal.require_covers(&delete)), (Ok(()), Ok(())));
-    let refused = hr.require_covers(&delete).unwrap_err();
+    assert_eq!((hr.require_allowed(&suspend), portal.require_allowed(&delete)), (Ok(()), Ok(())));
+    let refused = hr.require_allowed(&delete).unwrap_err();
     assert_eq!(refused.code, "not_allowed");
     assert!(refused.message.contains("the key `hr`"), "{refused:?}");
 }

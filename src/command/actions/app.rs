@@ -1,0 +1,291 @@
+//! Who has an app. One who has it through a group keeps it until the group loses it or they leave the group. `app` is an
+//! id: Okta does not keep labels unique.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Changes, Effect, Names, Profile,
+    one_or_many::{names, one_or_many},
+    row::Row,
+};
+use crate::{
+    command::{
+        Failed, Way,
+        execute::{
+            failure::Code,
+            lookup::{self, back_off},
+            parts::Parts,
+            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
+        },
+    },
+    config::Scope,
+    okta::{Change, OktaError, Target, apps, is_id},
+};
+
+/// The row of `app.assign_user`.
+pub(super) const ASSIGN_USER: Row<AssignUser> = Row {
+    name: "app.assign_user",
+    about: "Assign an app to users.",
+    effect: Effect::Write,
+    scope: Scope::AppsManage,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::users(&of.users).and_app(&of.app)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(of.users.len()),
+    carry_out: |work, of| Box::pin(users(work, &of.app, Wish::Assigned(&of.profile))),
+};
+
+/// The row of `app.unassign_user`.
+pub(super) const UNASSIGN_USER: Row<AppUsers> = Row {
+    name: "app.unassign_user",
+    about: "Take an app away from users.",
+    effect: Effect::Destroy,
+    scope: Scope::AppsManage,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::users(&of.users).and_app(&of.app)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(of.users.len()),
+    carry_out: |work, of| Box::pin(users(work, &of.app, Wish::Unassigned)),
+};
+
+/// The row of `app.assign_group`.
+pub(super) const ASSIGN_GROUP: Row<AppGroups> = Row {
+    name: "app.assign_group",
+    about: "Assign an app to groups.",
+    effect: Effect::Write,
+    scope: Scope::AppsManage,
+    scopes_to_find: &[Scope::GroupsRead],
+    secrets: &[],
+    names: |of| Ok(Names::nothing().and_groups(&of.groups).and_app(&of.app)),
+    renames: |_| None,
+    changes: |of| Changes::MembersOf(of.groups.len()),
+    carry_out: |work, of| Box::pin(groups(work, &of.app, true)),
+};
+
+/// The row of `app.unassign_group`.
+pub(super) const UNASSIGN_GROUP: Row<AppGroups> = Row {
+    name: "app.unassign_group",
+    about: "Take an app away from groups.",
+    effect: Effect::Destroy,
+    scope: Scope::AppsManage,
+    scopes_to_find: &[Scope::GroupsRead],
+    secrets: &[],
+    names: |of| Ok(Names::nothing().and_groups(&of.groups).and_app(&of.app)),
+    renames: |_| None,
+    changes: |of| Changes::MembersOf(of.groups.len()),
+    carry_out: |work, of| Box::pin(groups(work, &of.app, false)),
+};
+
+/// Who gets an app, or loses it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "RawAppUsers")]
+#[schemars(with = "RawAppUsers")]
+pub struct AppUsers {
+    /// The app's id.
+    pub app: String,
+    /// Ids or logins, at least one.
+    pub users: Vec<String>,
+}
+
+/// Who gets an app, and as whom.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "RawAssignUser")]
+#[schemars(with = "RawAssignUser")]
+pub struct AssignUser {
+    /// The app's id.
+    pub app: String,
+    /// Ids or logins, at least one.
+    pub users: Vec<String>,
+    /// Their profile in the app, as Okta names its attributes.
+    pub profile: Profile,
+}
+
+/// Which groups get an app, or lose it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "RawAppGroups")]
+#[schemars(with = "RawAppGroups")]
+pub struct AppGroups {
+    /// The app's id.
+    pub app: String,
+    /// Ids or exact names, at least one.
+    pub groups: Vec<String>,
+}
+
+/// `app`, and one of `user` and `users`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AppUsers", extend("oneOf" = one_or_many("user")))]
+struct RawAppUsers {
+    /// The app's id.
+    app: String,
+    /// Id or login.
+    user: Option<String>,
+    /// Ids or logins.
+    #[serde(default)]
+    users: Vec<String>,
+}
+
+/// `app`, and one of `user` and `users`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AssignUser", extend("oneOf" = one_or_many("user")))]
+struct RawAssignUser {
+    /// The app's id.
+    app: String,
+    /// Id or login.
+    user: Option<String>,
+    /// Ids or logins.
+    #[serde(default)]
+    users: Vec<String>,
+    /// Their profile in the app, as Okta names its attributes.
+    #[serde(default)]
+    profile: Profile,
+}
+
+/// `app`, and one of `group` and `groups`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AppGroups", extend("oneOf" = one_or_many("group")))]
+struct RawAppGroups {
+    /// The app's id.
+    app: String,
+    /// Id or exact name.
+    group: Option<String>,
+    /// Ids or exact names.
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+impl TryFrom<RawAppUsers> for AppUsers {
+    type Error = String;
+
+    fn try_from(raw: RawAppUsers) -> Result<Self, String> {
+        Ok(Self { app: raw.app, users: names("user", raw.user, raw.users)? })
+    }
+}
+
+impl TryFrom<RawAssignUser> for AssignUser {
+    type Error = String;
+
+    fn try_from(raw: RawAssignUser) -> Result<Self, String> {
+        Ok(Self { app: raw.app, users: names("user", raw.user, raw.users)?, profile: raw.profile })
+    }
+}
+
+impl TryFrom<RawAppGroups> for AppGroups {
+    type Error = String;
+
+    fn try_from(raw: RawAppGroups) -> Result<Self, String> {
+        Ok(Self { app: raw.app, groups: names("group", raw.group, raw.groups)? })
+    }
+}
+
+/// What shall be of a user and the app.
+#[derive(Debug, Clone, Copy)]
+enum Wish<'a> {
+    /// They have it, with these attributes.
+    Assigned(&'a Profile),
+    /// They do not have it.
+    Unassigned,
+}
+
+/// Assigns the app to all users of the command, or takes it from them.
+async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finished, Failed> {
+    must_be_id(app)?;
+    let mut parts = Parts::new("assignments");
+    for subject in &work.subjects.users {
+        let user = id_of(subject)?;
+        let next = |now: Option<&Value>| user_change(app, user, wish, now);
+        let target = apps::user(app, user);
+        let came_of = match bring_about(work, Some(user), &target, &next).await {
+            Ok(Way::Done) if matches!(wish, Wish::Unassigned) => {
+                // One who has it through a group too has it still.
+                let now = lookup::one(work.okta, work.action, &target).await;
+                now.and_then(|now| next(now.as_ref())).map(|_| Way::Done)
+            }
+            came_of => came_of,
+        };
+        parts.add(json!({ "app": app, "user": user }), came_of)?;
+    }
+    parts.finish()
+}
+
+/// Assigns the app to all groups of the command, or takes it from them.
+async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, Failed> {
+    must_be_id(app)?;
+    let mut parts = Parts::new("assignments");
+    for subject in &work.subjects.groups {
+        let group = id_of_group(subject)?;
+        let next = |now: Option<&Value>| {
+            Ok(match (now, is_wanted) {
+                (None, true) => Some(apps::assign_group(app, group)),
+                (Some(_), false) => Some(apps::unassign_group(app, group)),
+                _ => None,
+            })
+        };
+        let came_of = bring_about(work, None, &apps::group(app, group), &next).await;
+        parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
+    }
+    parts.finish()
+}
+
+fn must_be_id(app: &str) -> Result<(), Failed> {
+    if is_id(app) { Ok(()) } else { Err(Code::AppNotFound.because(format!("there is no app {app}"))) }
+}
+
+/// The change that is needed, if any.
+fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Result<Option<Change>, Failed> {
+    let is_by_group = now.and_then(|now| now.get("scope")).and_then(Value::as_str) == Some("GROUP");
+    Ok(match (wish, now) {
+        (Wish::Assigned(profile), None) => Some(apps::assign_user(app, user, profile)),
+        (Wish::Assigned(profile), Some(now)) => {
+            let attribute = |name: &str| now.get("profile").and_then(|now| now.get(name));
+            let is_so = |(name, value): (&String, &Value)| attribute(name).unwrap_or(&Value::Null) == value;
+            (!profile.iter().all(is_so)).then(|| apps::update_user(app, user, profile))
+        }
+        // They would keep it.
+        (Wish::Unassigned, Some(_)) if is_by_group => {
+            let message = format!("user {user} has app {app} through a group");
+            return Err(Code::AssignedByGroup.because(message));
+        }
+        (Wish::Unassigned, Some(_)) => Some(apps::unassign_user(app, user)),
+        (Wish::Unassigned, None) => None,
+    })
+}
+
+/// Looks at an assignment, changes it if that is needed, and looks again if it is in doubt.
+async fn bring_about(
+    work: &mut Work<'_>,
+    user: Option<&str>,
+    target: &Target,
+    next: &impl Fn(Option<&Value>) -> Result<Option<Change>, Failed>,
+) -> Result<Way, Failed> {
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let now = lookup::one(work.okta, work.action, target).await?;
+        let change = next(now.as_ref())?;
+        if change.is_none() && doubt.is_some() {
+            return Ok(Way::Done);
+        }
+        if let Some(id) = user.filter(|_| !work.expect.is_empty()) {
+            let now = work.user(id).await?;
+            let now = now.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {id}")))?;
+            work.must_be_as_expected(&now).await?;
+        }
+        let Some(change) = change else { return Ok(Way::Already) };
+        match work.send(&change).await? {
+            Sent::Planned => return Ok(Way::DryRun),
+            Sent::Done(_) => return Ok(Way::Done),
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}

@@ -1,0 +1,270 @@
+//! Groups themselves. Only Okta's own kind can be changed; groups of apps and the built-in ones are mastered elsewhere,
+//! though those of apps can be deleted.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(super) use super::group_look_up::OneGroup;
+use super::{Changes, Effect, Hold, Names, NewName, Presence, Profile, row::Row};
+use crate::{
+    command::{
+        Failed, Way,
+        execute::{
+            Baseline,
+            failure::Code,
+            lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
+            resolve,
+            work::{Finished, ROUNDS_MAX, Sent, Work},
+        },
+    },
+    config::Scope,
+    okta::{OktaError, groups},
+};
+
+/// The row of `group.create`.
+pub(super) const CREATE: Row<CreateGroup> = Row {
+    name: "group.create",
+    about: "Create a group.",
+    effect: Effect::Write,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |new| Ok(Names::group(&new.name, Presence::New, Hold::Alone)),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, new| Box::pin(create(work, new)),
+};
+
+/// The row of `group.update`.
+pub(super) const UPDATE: Row<UpdateGroup> = Row {
+    name: "group.update",
+    about: "Rename a group or change its profile.",
+    effect: Effect::Write,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Alone)),
+    renames: |of| new_name(of).map(NewName::Group),
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(update(work, of)),
+};
+
+/// The row of `group.delete`.
+pub(super) const DELETE: Row<OneGroup> = Row {
+    name: "group.delete",
+    about: "Delete a group.",
+    effect: Effect::Destroy,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::group(&of.group, Presence::MaybeGone, Hold::Alone)),
+    renames: |_| None,
+    changes: |_| Changes::MembersOf(1),
+    carry_out: |work, _| Box::pin(delete(work)),
+};
+
+/// A new group.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateGroup {
+    /// Its name, unique in the org.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// More attributes, as Okta names them.
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+/// A group and what becomes different about it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateGroup {
+    /// Id or exact name.
+    pub group: String,
+    /// The new name.
+    pub name: Option<String>,
+    /// The new description.
+    pub description: Option<String>,
+    /// More attributes to set, as Okta names them; those that are not named stay.
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+/// The name that the group gets, if it gets one.
+fn new_name(of: &UpdateGroup) -> Option<&str> {
+    of.name.as_deref().or_else(|| of.profile.get("name").and_then(Value::as_str))
+}
+
+/// A group that an app fills, and one that Okta does, in the words of Okta.
+const APP_GROUP: &str = "APP_GROUP";
+const BUILT_IN: &str = "BUILT_IN";
+
+/// The time of the last change of a group's profile.
+const UPDATED: &str = "lastUpdated";
+
+/// Creates a group, or finds that this command did.
+async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Failed> {
+    let profile = wanted(Some(&new.name), new.description.as_ref(), &new.profile);
+    if new.name.is_empty() {
+        return Err(Code::InvalidParameters.because("`name` is empty"));
+    }
+    let mut doubt: Option<OktaError> = None;
+    // Apps may have groups of the same name.
+    let (okta, action) = (work.okta, work.action);
+    let find = || resolve::own_group(okta, action, &new.name);
+    for round in 1..=ROUNDS_MAX {
+        if let Some(found) = find().await? {
+            return existing(work, &profile, &found, doubt.is_some());
+        }
+        match work.send(&groups::create(&profile)).await? {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
+            // Taken, by our own request in doubt or of a former attempt for one.
+            Sent::Refused(error) if error.is_duplicate() => {
+                return match until_listed(LISTING_LOOKS_MAX, find).await? {
+                    Some(found) => existing(work, &profile, &found, doubt.is_some()),
+                    None => Err(work.refused(&error)),
+                };
+            }
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Changes what differs in a group's profile.
+async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finished, Failed> {
+    let wanted = wanted(parameters.name.as_ref(), parameters.description.as_ref(), &parameters.profile);
+    if wanted.is_empty() {
+        return Err(Code::InvalidParameters.because("there is nothing to change"));
+    }
+    let id = work.group_id()?;
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let Some(group) = look(work, id).await? else {
+            return Err(Code::GroupNotFound.because(format!("group {id} does not exist any more")));
+        };
+        let has_sent = work.may_have_sent();
+        if is_so(&group, &wanted) {
+            let way = if has_sent { Way::Done } else { Way::Already };
+            return Ok(Finished::new(way, json!({ "group": group })).after(shown(&group)));
+        }
+        let updated = group.get(UPDATED).cloned().unwrap_or_default();
+        let baseline = work.baseline(|| Baseline::of([(UPDATED.to_owned(), updated.clone())]));
+        if has_sent && !baseline.is(UPDATED, &updated) {
+            return Err(Code::ChangedMeanwhile.because(format!(
+                "group {id} was changed since the command was begun, and is not as it asks: the change may have been \
+                 made and taken back, so nothing more is sent"
+            )));
+        }
+        must_not_be(&group, &[APP_GROUP, BUILT_IN])?;
+        // What the request leaves out would be emptied.
+        let mut profile = group.get("profile").and_then(Value::as_object).cloned().unwrap_or_default();
+        profile.extend(wanted.clone());
+        match work.send(&groups::replace(id, &profile)).await? {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Deletes a group.
+async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
+    let id = work.group_id()?;
+    let gone = |way| Ok(Finished::new(way, json!({ "group": { "id": id } })).after(Value::Null));
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let Some(group) = look(work, id).await? else {
+            return gone(if work.may_have_sent() { Way::Done } else { Way::Already });
+        };
+        must_not_be(&group, &[BUILT_IN])?;
+        match work.send(&groups::delete(id)).await? {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(_) => return gone(Way::Done),
+            Sent::Refused(error) if error.status() == Some(404) => {}
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// The group as it is now; what it was at first is kept for the outcome.
+async fn look(work: &mut Work<'_>, id: &str) -> Result<Option<Value>, Failed> {
+    let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
+    if work.before.is_none() {
+        work.before = group.as_ref().map(shown);
+    }
+    Ok(group)
+}
+
+fn wanted(name: Option<&String>, description: Option<&String>, profile: &Profile) -> Profile {
+    let mut wanted = profile.clone();
+    for (attribute, value) in [("name", name), ("description", description)] {
+        if let Some(value) = value {
+            wanted.insert(attribute.to_owned(), json!(value));
+        }
+    }
+    wanted
+}
+
+fn is_so(group: &Value, wanted: &Profile) -> bool {
+    let attribute = |name: &str| group.get("profile").and_then(|profile| profile.get(name));
+    wanted.iter().all(|(name, value)| attribute(name).unwrap_or(&Value::Null) == value)
+}
+
+/// Whether Okta changes the members of a group; if not, the failure says why.
+pub(super) async fn must_be_editable(work: &Work<'_>, id: &str) -> Result<(), Failed> {
+    let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
+    group.map_or(Ok(()), |group| must_not_be(&group, &[APP_GROUP, BUILT_IN]))
+}
+
+fn must_not_be(group: &Value, kinds: &[&str]) -> Result<(), Failed> {
+    match group.get("type").and_then(Value::as_str).filter(|kind| kinds.contains(kind)) {
+        Some(kind) => Err(Code::ReadOnlyGroup
+            .because(format!("the group is of type {kind}: Okta does not let this be done to it"))),
+        None => Ok(()),
+    }
+}
+
+fn time(group: &Value, name: &str) -> Option<Timestamp> {
+    group.get(name)?.as_str()?.parse().ok()
+}
+
+/// There is a group of this name: ours, if we asked for one, and it is the one that we asked for.
+fn existing(work: &Work<'_>, wanted: &Profile, found: &Value, has_tried: bool) -> Result<Finished, Failed> {
+    let created = time(found, "created");
+    let is_young = if has_tried {
+        created.is_none_or(|created| created >= work.not_before())
+    } else {
+        work.may_be_ours(created)
+    };
+    if is_young && is_so(found, wanted) {
+        return Ok(Finished::done(json!({ "group": found })).after(shown(found)));
+    }
+    let id = found.get("id").and_then(Value::as_str).unwrap_or_default();
+    let mut failed = Code::AlreadyExists.because(format!("there is a group of this name already: {id}"));
+    failed.result = json!({ "group": { "id": id } });
+    failed.before = Some(shown(found));
+    Err(failed)
+}
+
+fn shown(group: &Value) -> Value {
+    json!({ "profile": group.get("profile") })
+}

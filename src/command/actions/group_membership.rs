@@ -1,0 +1,202 @@
+//! Users in groups: each of the users, each of the groups, and what came of each pair.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Changes, Effect, Names,
+    group::must_be_editable,
+    one_or_many::{names, one_or_many},
+    row::Row,
+};
+use crate::{
+    command::{
+        Failed, Way,
+        execute::{
+            failure::Code,
+            lookup::{self, back_off},
+            parts::Parts,
+            trace,
+            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
+        },
+    },
+    config::Scope,
+    okta::{OktaError, groups, users},
+};
+
+/// The row of `group.add_user`.
+pub(super) const ADD: Row<Membership> = Row {
+    name: "group.add_user",
+    about: "Add users to groups.",
+    effect: Effect::Write,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::users(&of.users).and_groups(&of.groups)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(of.users.len() * of.groups.len()),
+    carry_out: |work, _| Box::pin(change(work, Wish::In)),
+};
+
+/// The row of `group.remove_user`.
+pub(super) const REMOVE: Row<Membership> = Row {
+    name: "group.remove_user",
+    about: "Remove users from groups.",
+    effect: Effect::Write,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::users(&of.users).and_groups(&of.groups)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(of.users.len() * of.groups.len()),
+    carry_out: |work, _| Box::pin(change(work, Wish::Out)),
+};
+
+/// Each of the users, and each of the groups.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "RawMembership")]
+#[schemars(with = "RawMembership")]
+pub struct Membership {
+    /// Ids or logins, at least one.
+    pub users: Vec<String>,
+    /// Ids or exact names, at least one.
+    pub groups: Vec<String>,
+}
+
+/// One of `user` and `users`, and one of `group` and `groups`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Membership")]
+#[schemars(extend("allOf" = [{ "oneOf": one_or_many("user") }, { "oneOf": one_or_many("group") }]))]
+struct RawMembership {
+    /// Id or login.
+    user: Option<String>,
+    /// Ids or logins.
+    #[serde(default)]
+    users: Vec<String>,
+    /// Id or exact name.
+    group: Option<String>,
+    /// Ids or exact names.
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+impl TryFrom<RawMembership> for Membership {
+    type Error = String;
+
+    fn try_from(raw: RawMembership) -> Result<Self, String> {
+        let users = names("user", raw.user, raw.users)?;
+        Ok(Self { users, groups: names("group", raw.group, raw.groups)? })
+    }
+}
+
+/// Where the users shall be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    In,
+    Out,
+}
+
+impl Wish {
+    /// What Okta's log says when it is done.
+    fn event_type(self) -> &'static str {
+        match self {
+            Self::In => "group.user_membership.add",
+            Self::Out => "group.user_membership.remove",
+        }
+    }
+}
+
+/// Brings every user into, or out of, every group.
+async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
+    let mut parts = Parts::new("memberships");
+    for subject in &work.subjects.users {
+        let user = id_of(subject)?;
+        let mut groups = None;
+        for group in &work.subjects.groups {
+            let group_id = id_of_group(group)?;
+            let mut part = json!({ "user": user, "group": group_id, "name": group.okta_name });
+            let came_of = match groups_of(work, user, &mut groups).await {
+                Ok(groups) => {
+                    part["was_member"] = json!(groups.contains(group_id));
+                    one(work, wish, user, group_id, groups).await
+                }
+                Err(failed) => Err(failed),
+            };
+            parts.add(part, came_of)?;
+        }
+    }
+    parts.finish()
+}
+
+/// The user's groups, looked up once for all groups of the command.
+async fn groups_of<'a>(
+    work: &Work<'_>,
+    user: &str,
+    known: &'a mut Option<BTreeSet<String>>,
+) -> Result<&'a mut BTreeSet<String>, Failed> {
+    match known {
+        Some(groups) => Ok(groups),
+        None => Ok(known.insert(member_of(work, user).await?)),
+    }
+}
+
+async fn one(
+    work: &mut Work<'_>,
+    wish: Wish,
+    user: &str,
+    group_id: &str,
+    groups: &mut BTreeSet<String>,
+) -> Result<Way, Failed> {
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let is_so = groups.contains(group_id) == (wish == Wish::In);
+        if is_so && doubt.is_some() {
+            return Ok(Way::Done);
+        }
+        let may_be_undone = doubt.is_some() || work.attempt.baseline.is_some();
+        if !is_so && may_be_undone && trace::shows(work, wish.event_type(), user, group_id).await? {
+            return Err(Code::ChangedMeanwhile.because(format!(
+                "what was asked of user {user} in group {group_id} was done, and somebody has taken it back since: \
+                 nothing more is sent"
+            )));
+        }
+        if !work.expect.is_empty() {
+            let now = work.user(user).await?;
+            let now = now.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
+            work.must_be_as_expected(&now).await?;
+        }
+        if is_so {
+            return Ok(Way::Already);
+        }
+        let change = match wish {
+            Wish::In => groups::add_user(group_id, user),
+            Wish::Out => groups::remove_user(group_id, user),
+        };
+        match work.send(&change).await? {
+            Sent::Planned => return Ok(Way::DryRun),
+            Sent::Done(_) => return Ok(Way::Done),
+            Sent::Refused(error) => {
+                must_be_editable(work, group_id).await?;
+                return Err(work.refused(&error));
+            }
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+                *groups = member_of(work, user).await?;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// The ids of a user's groups.
+pub(super) async fn member_of(work: &Work<'_>, user: &str) -> Result<BTreeSet<String>, Failed> {
+    let groups = lookup::whole(work.okta, work.action, &users::groups(user)).await?;
+    let groups = groups.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
+    let ids = groups.iter().filter_map(|group| group.get("id").and_then(Value::as_str));
+    Ok(ids.map(str::to_owned).collect())
+}

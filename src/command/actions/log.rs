@@ -1,0 +1,253 @@
+//! Looking into the System Log: a window, the newest first, up to a limit.
+
+use std::{str::FromStr, time::Duration};
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
+
+use super::{Changes, Effect, Names, UserName, row::Row};
+use crate::{
+    command::{
+        Failed, UserSubject,
+        execute::{
+            failure::{Code, of_okta},
+            lookup,
+            work::{Finished, Work},
+        },
+    },
+    config::{Order, Scope, Start},
+    okta::logs::{RETENTION, Window, window_url},
+    scim::{self, Criteria},
+};
+
+/// The row of `log.by_user`.
+pub(super) const BY_USER: Row<LogByUser> = Row {
+    name: "log.by_user",
+    about: "Recent events by or about a user.",
+    effect: Effect::Read,
+    scope: Scope::LogsRead,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::MaybeGoneByEmail(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(by_user(work, of)),
+};
+
+/// The row of `log.by_ip`.
+pub(super) const BY_IP: Row<LogByIp> = Row {
+    name: "log.by_ip",
+    about: "Recent events from an address.",
+    effect: Effect::Read,
+    scope: Scope::LogsRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |_| Ok(Names::nothing()),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(by_ip(work, of)),
+};
+
+/// The row of `log.search`.
+pub(super) const SEARCH: Row<LogSearch> = Row {
+    name: "log.search",
+    about: "Search the System Log.",
+    effect: Effect::Read,
+    scope: Scope::LogsRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |_| Ok(Names::nothing()),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(search(work, of)),
+};
+
+/// Recent events by or about a user.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogByUser {
+    /// Id, login or e-mail.
+    pub user: String,
+    /// The beginning: a time, or a time ago such as `-12h`, which is what counts unless set.
+    pub since: Option<When>,
+    /// The end: now unless set.
+    pub until: Option<When>,
+    /// The most events to return, newest first; 100 unless set.
+    pub limit: Option<usize>,
+    /// Only these types; `*` stands for anything at the end.
+    #[serde(default)]
+    pub event_types: Vec<String>,
+    /// Only these values of `outcome.result`.
+    #[serde(default)]
+    pub outcomes: Vec<String>,
+}
+
+/// Recent events from an address.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogByIp {
+    /// The address.
+    #[schemars(with = "String", extend("anyOf" = [{ "format": "ipv4" }, { "format": "ipv6" }]))]
+    pub ip: std::net::IpAddr,
+    /// The beginning: a time, or a time ago such as `-12h`, which is what counts unless set.
+    pub since: Option<When>,
+    /// The end: now unless set.
+    pub until: Option<When>,
+    /// The most events to return, newest first; 100 unless set.
+    pub limit: Option<usize>,
+    /// Only these types; `*` stands for anything at the end.
+    #[serde(default)]
+    pub event_types: Vec<String>,
+    /// Only these values of `outcome.result`.
+    #[serde(default)]
+    pub outcomes: Vec<String>,
+}
+
+/// Events of a window.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogSearch {
+    /// A SCIM filter, as the System Log takes it.
+    pub filter: Option<String>,
+    /// Words that must all be there.
+    pub q: Option<String>,
+    /// The beginning: a time, or a time ago such as `-12h`, which is what counts unless set.
+    pub since: Option<When>,
+    /// The end: now unless set.
+    pub until: Option<When>,
+    /// The most events to return, newest first; 100 unless set.
+    pub limit: Option<usize>,
+}
+
+/// A time, or a time ago such as `-12h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^(now|-[\d_]+ ?(ms|s|m|min|h|d|w)|\d{4}-\d\d-\d\d[T ]\d\d.*)$"))]
+pub struct When(pub Start);
+
+impl TryFrom<String> for When {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Start::from_str(&text).map(Self)
+    }
+}
+
+/// What counts as recent.
+const SINCE_DEFAULT: Start = Start::Ago(Duration::from_secs(12 * 3_600));
+const LIMIT_DEFAULT: usize = 100;
+/// Okta's most for a page.
+const PAGE_MAX: usize = 1_000;
+
+/// Events by or about a user: by id, and by what they are called where Okta knows no id, as of a failed sign-in.
+async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished, Failed> {
+    let LogByUser { user, since, until, limit, event_types, outcomes } = parameters;
+    let filter = parties(user, work.subjects.users.first());
+    let criteria = Criteria {
+        filter: Some(filter),
+        event_types: event_types.clone(),
+        outcomes: outcomes.clone(),
+        ..Criteria::default()
+    };
+    look(work, criteria.to_filter(), None, (*since, *until), *limit).await
+}
+
+/// A filter for a user as actor or target. One who is not found may be deleted: what is typed may be either then.
+fn parties(typed: &str, found: Option<&UserSubject>) -> String {
+    let id = found.and_then(|found| found.id.as_deref()).unwrap_or(typed);
+    let login = found.and_then(|found| found.login.as_deref()).unwrap_or(typed);
+    let mut names = vec![("id", id), ("alternateId", login)];
+    if ![id, login].contains(&typed) {
+        names.push(("alternateId", typed));
+    }
+    let compared = |who: &str| {
+        let compare =
+            |(attribute, name): &(&str, &str)| format!("{who}.{attribute} eq {}", Value::from(*name));
+        names.iter().map(compare).collect::<Vec<_>>()
+    };
+    [compared("actor"), compared("target")].concat().join(" or ")
+}
+
+/// Events from an address.
+async fn by_ip(work: &mut Work<'_>, parameters: &LogByIp) -> Result<Finished, Failed> {
+    let LogByIp { ip, since, until, limit, event_types, outcomes } = parameters;
+    let criteria = Criteria {
+        ip: Some(ip.to_string()),
+        event_types: event_types.clone(),
+        outcomes: outcomes.clone(),
+        ..Criteria::default()
+    };
+    look(work, criteria.to_filter(), None, (*since, *until), *limit).await
+}
+
+/// Events of a window.
+async fn search(work: &mut Work<'_>, parameters: &LogSearch) -> Result<Finished, Failed> {
+    let LogSearch { filter, q, since, until, limit } = parameters;
+    look(work, filter.clone(), q.clone(), (*since, *until), *limit).await
+}
+
+async fn look(
+    work: &Work<'_>,
+    filter: Option<String>,
+    q: Option<String>,
+    (since, until): (Option<When>, Option<When>),
+    limit: Option<usize>,
+) -> Result<Finished, Failed> {
+    if let Some(filter) = &filter {
+        scim::check(filter).map_err(|err| Code::InvalidParameters.because(format!("filter: {err}")))?;
+    }
+    let now = Timestamp::now();
+    let since = since.map_or(SINCE_DEFAULT, |When(since)| since).resolve(now, RETENTION);
+    let until = until.map_or(now, |When(until)| until.resolve(now, RETENTION));
+    if since >= until {
+        return Err(Code::InvalidParameters
+            .because(format!("the window ends at {until}, before it begins at {since}")));
+    }
+    let limit = limit.unwrap_or(LIMIT_DEFAULT);
+    let page_size = limit.clamp(1, PAGE_MAX);
+    let page_size = u16::try_from(page_size).unwrap_or(u16::MAX);
+    let window = Window { since, until, filter: filter.clone(), q, order: Order::Descending, page_size };
+    let list = lookup::raw_list(work.okta, window_url(work.okta.url(), &window), limit).await;
+    let list = list.map_err(|error| of_okta(&error, work.action))?;
+    let window = json!({ "since": since, "until": until });
+    let count = list.items.len();
+    let about = json!({ "count": count, "complete": list.is_complete, "window": window, "filter": filter });
+    Ok(Finished::done(about).events(list.items.into_iter().map(on_one_line).collect()))
+}
+
+/// An outcome is one line, as an event of Okta's is. A line break in JSON can only stand between tokens, where a space means
+/// the same.
+fn on_one_line(event: Box<RawValue>) -> Box<RawValue> {
+    if !event.get().contains(['\n', '\r']) {
+        return event;
+    }
+    RawValue::from_string(event.get().replace(['\n', '\r'], " ")).unwrap_or(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_looked_for_by_id_and_login_and_by_what_was_typed() {
+        let found = |id: &str, login: &str| UserSubject {
+            name: String::new(),
+            id: Some(id.to_owned()),
+            login: Some(login.to_owned()),
+        };
+        for (typed, found, expected) in [
+            ("00u1", Some(found("00u1", "ada")), r#"actor.id eq "00u1" or actor.alternateId eq "ada""#),
+            (
+                "Ada@acme.com",
+                Some(found("00u1", "ada@acme.com")),
+                r#"actor.id eq "00u1" or actor.alternateId eq "ada@acme.com" or actor.alternateId eq "Ada@acme.com""#,
+            ),
+            ("x\"y", None, r#"actor.id eq "x\"y" or actor.alternateId eq "x\"y""#),
+        ] {
+            let expected = format!("{expected} or {}", expected.replace("actor", "target"));
+            assert_eq!(parties(typed, found.as_ref()), expected);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Creating a user. The login is what there can be only one of, so a user who may have been created is looked for by it.
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Changes, Effect, Names, Profile, UserName, group_membership::member_of, row::Row, yes};
+use crate::{
+    command::{
+        Failed,
+        execute::{
+            failure::Code,
+            lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
+            resolve,
+            work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of},
+        },
+        object_only,
+    },
+    config::Scope,
+    okta::{OktaError, users, users::NewUser, users::User},
+};
+
+/// The row of `user.create`.
+pub(super) const CREATE: Row<CreateUser> = Row {
+    name: "user.create",
+    about: "Create a user, active or staged.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[Scope::GroupsRead],
+    secrets: &["password", "recovery_question"],
+    names: |new| Ok(Names::user(UserName::New(login(new)?)).and_groups(&new.groups)),
+    renames: |_| None,
+    changes: |new| Changes::Fixed(1 + new.groups.len()),
+    carry_out: |work, new| Box::pin(create(work, new)),
+};
+
+/// A new user.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateUser {
+    /// Attributes as Okta names them; `login`, `email`, `firstName` and `lastName` at least, unless the org says otherwise.
+    pub profile: Profile,
+    /// The password, if the user shall have one at once.
+    #[schemars(with = "Option<String>")]
+    pub password: Option<SecretString>,
+    /// The recovery question.
+    #[serde(default, deserialize_with = "object_only::optional")]
+    pub recovery_question: Option<RecoveryQuestion>,
+    /// Groups to be in from the beginning, at most 20, by id or exact name.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Whether the user is activated at once, which sends an e-mail to one without a password.
+    #[serde(default = "yes")]
+    pub activate: bool,
+    /// Whether the password must be changed at the first sign-in; needs `password` and `activate`.
+    #[serde(default)]
+    pub change_password: bool,
+}
+
+/// The question that a user answers to recover the account.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryQuestion {
+    /// The question.
+    pub question: String,
+    /// The answer.
+    #[schemars(with = "String")]
+    pub answer: SecretString,
+}
+
+/// Okta takes no more.
+const GROUPS_MAX: usize = 20;
+
+/// Creates the user, or finds that this command did.
+async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
+    let login = login(new)?;
+    let groups = group_ids(work, new)?;
+    let mut has_tried = false;
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        if let Some(found) = find(work, login).await? {
+            return existing(work, new, found, has_tried).await;
+        }
+        let change = users::create(NewUser {
+            profile: new.profile.clone(),
+            password: new.password.as_ref(),
+            recovery_question: new.recovery_question.as_ref().map(|one| (one.question.as_str(), &one.answer)),
+            groups: groups.clone(),
+            activate: new.activate,
+            change_password: new.change_password,
+        });
+        match work.send(&change).await? {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(raw) => {
+                let created = User::read(raw);
+                let unread = || work.refused(&OktaError::NotAsAsked("it is no user".to_owned()));
+                let created = created.ok_or_else(unread)?;
+                let settled = work.settled_user(&created.id).await?.unwrap_or(created);
+                return Ok(finished(&settled));
+            }
+            Sent::Refused(error) => {
+                // The login is taken: by us, in a former round or attempt, or by somebody else.
+                let looks_max = if error.is_duplicate() { LISTING_LOOKS_MAX } else { 1 };
+                return match until_listed(looks_max, || find(work, login)).await? {
+                    Some(found) => existing(work, new, found, has_tried).await,
+                    None => Err(work.refused(&error)),
+                };
+            }
+            Sent::InDoubt(error) => {
+                has_tried = true;
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    if let Some(found) = find(work, login).await? {
+        return existing(work, new, found, has_tried).await;
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// The login that the user shall have.
+fn login(new: &CreateUser) -> Result<&str, Failed> {
+    let login = new.profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
+    login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
+}
+
+fn group_ids(work: &Work<'_>, new: &CreateUser) -> Result<Vec<String>, Failed> {
+    if new.groups.len() > GROUPS_MAX {
+        let message = format!("there are {} groups; okta takes {GROUPS_MAX} at most", new.groups.len());
+        return Err(Code::InvalidParameters.because(message));
+    }
+    if new.change_password && (new.password.is_none() || !new.activate) {
+        return Err(Code::InvalidParameters.because("`change_password` needs `password` and `activate`"));
+    }
+    Ok(work.subjects.groups.iter().filter_map(|group| group.id.clone()).collect())
+}
+
+async fn find(work: &Work<'_>, login: &str) -> Result<Option<User>, Failed> {
+    let found = resolve::user_of_login(work.okta, work.action, login).await?;
+    // As it is now: lists are some seconds behind.
+    let Some(found) = found else { return Ok(None) };
+    work.settled_user(&found.id).await
+}
+
+/// There is a user of this login: ours, if we asked for one, and it is the one that we asked for.
+async fn existing(
+    work: &mut Work<'_>,
+    new: &CreateUser,
+    found: User,
+    has_tried: bool,
+) -> Result<Finished, Failed> {
+    let is_young = if has_tried {
+        // No former attempt is needed for it to be ours.
+        found.time("created").is_none_or(|created| created >= work.not_before())
+    } else {
+        work.may_be_ours(found.time("created"))
+    };
+    let is_same = new.profile.iter().all(|(name, value)| is_same(name, found.attribute(name), value));
+    // Okta puts a new user into the groups in the same step: one who is not in them is somebody else's.
+    if is_young && is_same && is_in_groups(work, &found).await? {
+        return completed(work, new, found).await;
+    }
+    let login = found.login().unwrap_or_default();
+    let mut failed = Code::AlreadyExists
+        .because(format!("there is a user {login} already: {} ({})", found.id, found.status));
+    failed.result = json!({ "user": named(&found) });
+    failed.before = Some(status_of(&found));
+    Err(failed)
+}
+
+/// Whether the user is in all groups that the command names.
+async fn is_in_groups(work: &Work<'_>, user: &User) -> Result<bool, Failed> {
+    if work.subjects.groups.is_empty() {
+        return Ok(true);
+    }
+    let known = member_of(work, &user.id).await?;
+    Ok(work.subjects.groups.iter().all(|group| group.id.as_ref().is_some_and(|id| known.contains(id))))
+}
+
+/// Whether an attribute is as it was asked for. Upper and lower case make no other login or e-mail.
+fn is_same(name: &str, found: &Value, wanted: &Value) -> bool {
+    match (name, found.as_str(), wanted.as_str()) {
+        ("login" | "email", Some(found), Some(wanted)) => found.to_lowercase() == wanted.to_lowercase(),
+        _ => found == wanted,
+    }
+}
+
+/// The user is ours. What went wrong on the way may have been the activation.
+async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result<Finished, Failed> {
+    if !new.activate || found.status != "STAGED" || found.transitioning_to.is_some() {
+        return Ok(finished(&found));
+    }
+    match work.send(&users::activate(&found.id, true)).await? {
+        Sent::Planned => Ok(Finished::planned()),
+        Sent::Done(_) => {
+            let active = work.settled_user(&found.id).await?;
+            Ok(finished(&active.unwrap_or(found)))
+        }
+        Sent::Refused(error) | Sent::InDoubt(error) => Err(work.refused(&error)),
+    }
+}
+
+fn finished(user: &User) -> Finished {
+    Finished::done(json!({ "user": user.raw })).after(status_of(user))
+}

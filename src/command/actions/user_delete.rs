@@ -1,0 +1,162 @@
+//! Deleting a user, which cannot be taken back: Okta deprovisions with the first call and destroys with the second, so
+//! the status is read right before each.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Changes, Effect, Names, UserName, row::Row};
+use crate::{
+    command::{
+        Failed, Way,
+        execute::{
+            failure::Code,
+            life::wrong_status,
+            lifecycle::{Operation, Step},
+            lookup::back_off,
+            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, status_of},
+        },
+    },
+    config::Scope,
+    okta::{OktaError, users, users::User},
+};
+
+/// The row of `user.delete`.
+pub(super) const DELETE: Row<DeleteUser> = Row {
+    name: "user.delete",
+    about: "Delete a deprovisioned user for ever.",
+    effect: Effect::Destroy,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::MaybeGone(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(delete(work, of)),
+};
+
+/// A user to be deleted.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteUser {
+    /// Id or login.
+    pub user: String,
+    /// Whether a user who is not deprovisioned is deprovisioned first; otherwise the command fails.
+    #[serde(default)]
+    pub deactivate_first: bool,
+    /// Whether the administrator gets an e-mail.
+    #[serde(default)]
+    pub send_email: bool,
+}
+
+/// Deprovisions if that is asked for and needed, then deletes.
+async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished, Failed> {
+    let subject = work.subject()?;
+    // Without an id the user was never seen: that there is none is no success.
+    let id = id_of(subject)?;
+    let gone = |way| {
+        let user = json!({ "id": id, "login": subject.login });
+        Ok(Finished::new(way, json!({ "user": user })).after(json!({ "status": "DELETED" })))
+    };
+    let mut done = Done::default();
+    // In a dry run the first step changes nothing, and the second is told as if it had.
+    let mut would_be_deprovisioned = false;
+    // Two steps, each in doubt at most so often.
+    for round in 1..=2 * ROUNDS_MAX {
+        let Some(user) = work.settled_user(id).await? else {
+            return gone(if work.may_have_sent() { Way::Done } else { Way::Already });
+        };
+        work.before.get_or_insert_with(|| status_of(&user));
+        if is_own_first_step(work, parameters, &user, round > 1) {
+            work.must_have_expected_profile(&user)?;
+        } else {
+            work.must_be_as_expected(&user).await?;
+        }
+        work.must_be_settled(&user)?;
+        done.must_not_be_undone(work, &user)?;
+        let is_ready = would_be_deprovisioned || Operation::Delete.step(&user.status, None) == Step::Go;
+        done.was_deprovisioned |= user.status == "DEPROVISIONED";
+        let sent = match (is_ready, parameters.deactivate_first) {
+            (true, _) => work.send_deletion(&users::delete(id, parameters.send_email), &user).await?,
+            (false, true) => work.send(&users::deactivate(id, parameters.send_email)).await?,
+            (false, false) => return Err(wrong_status(&user, "DEPROVISIONED, or `deactivate_first`")),
+        };
+        match sent {
+            Sent::Planned if is_ready => return Ok(Finished::planned()),
+            Sent::Planned => would_be_deprovisioned = true,
+            // Okta may take its time; the next look waits for it.
+            Sent::Done(_) if !is_ready => done.was_deprovisioned = true,
+            Sent::Done(_) => {
+                must_be_gone(work, id).await?;
+                return gone(Way::Done);
+            }
+            Sent::Refused(error) => {
+                let now = work.settled_user(id).await?;
+                if now.is_some_and(|now| now.status == user.status) {
+                    return Err(work.refused(&error));
+                }
+            }
+            Sent::InDoubt(error) => {
+                if is_ready {
+                    done.deletion_in_doubt_of = Some(user.time("statusChanged"));
+                }
+                done.doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(done.doubt.as_ref()))
+}
+
+/// What this attempt has seen and done so far, or may have done.
+#[derive(Default)]
+struct Done {
+    doubt: Option<OktaError>,
+    /// Whether the user was seen to be deprovisioned, or this has done it.
+    was_deprovisioned: bool,
+    /// The last change of the status before a deletion that is in doubt.
+    deletion_in_doubt_of: Option<Option<Timestamp>>,
+}
+
+impl Done {
+    /// Whether nobody has activated the user since: then they may be wanted, and the rest is not done.
+    fn must_not_be_undone(&self, work: &Work<'_>, user: &User) -> Result<(), Failed> {
+        let changed = user.time("statusChanged");
+        let may_have_acted = work.may_have_sent();
+        let is_active = matches!(user.status.as_str(), "ACTIVE" | "PROVISIONED");
+        let is_undone = match user.status.as_str() {
+            // A deletion of one who was active again has only deprovisioned them.
+            "DEPROVISIONED" => self.deletion_in_doubt_of.is_some_and(|before| before != changed),
+            _ if self.was_deprovisioned => true,
+            _ => may_have_acted && is_active && changed > Some(work.begun_at()),
+        };
+        if is_undone { Err(taken_back(user)) } else { Ok(()) }
+    }
+}
+
+/// Looks whether the user is deleted. Okta answers the same to a call that only deprovisions one who was activated in
+/// that very moment, and another call would destroy somebody who shall be kept.
+async fn must_be_gone(work: &Work<'_>, id: &str) -> Result<(), Failed> {
+    for looks in 1..=ROUNDS_MAX {
+        let Some(user) = work.user(id).await? else { return Ok(()) };
+        if looks == ROUNDS_MAX {
+            return Err(taken_back(&user));
+        }
+        tokio::time::sleep(back_off(looks)).await;
+    }
+    Ok(())
+}
+
+fn taken_back(user: &User) -> Failed {
+    let name = user.login().unwrap_or(&user.id);
+    let reason = "somebody has activated them since the command was begun, and may want to keep them";
+    Code::ExpectationFailed.because(format!("user {name} is {} and not deleted: {reason}", user.status))
+}
+
+/// Whether the user is deprovisioned because this command did it: the status and groups that it expects are those before.
+fn is_own_first_step(work: &Work<'_>, parameters: &DeleteUser, user: &User, has_acted: bool) -> bool {
+    parameters.deactivate_first
+        && user.status == "DEPROVISIONED"
+        && (has_acted || work.may_be_ours(user.time("statusChanged")))
+}

@@ -1,0 +1,124 @@
+//! Setting attributes of a user's profile.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Changes, Effect, Names, NewName, Profile, UserName, row::Row};
+use crate::{
+    command::{
+        Failed, Way,
+        execute::{
+            Baseline,
+            failure::Code,
+            life::wrong_status,
+            lookup::back_off,
+            work::{Finished, ROUNDS_MAX, Sent, Work},
+        },
+    },
+    config::Scope,
+    okta::{OktaError, users, users::User},
+};
+
+/// The row of `user.update`.
+pub(super) const UPDATE: Row<UpdateUser> = Row {
+    name: "user.update",
+    about: "Set the given attributes of a user's profile, and leave the others.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |of| of.profile.get("login").and_then(Value::as_str).map(NewName::Login),
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(update(work, &of.profile)),
+};
+
+/// A user and what becomes different about them.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateUser {
+    /// Id or login.
+    pub user: String,
+    /// The attributes to set; `null` empties one, and those that are not named stay.
+    pub profile: Profile,
+}
+
+/// The time of the last change of the user.
+const UPDATED: &str = "lastUpdated";
+/// Orgs may allow changes of users of this status. Others refuse them, or answer as if they had made them.
+const DEPROVISIONED: &str = "DEPROVISIONED";
+const DEPROVISIONED_NEEDS: &str =
+    "any status but DEPROVISIONED, or the org's option to edit the profiles of deactivated users";
+
+/// Sets the attributes that differ; the others stay.
+async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Finished, Failed> {
+    if profile.is_empty() {
+        return Err(Code::InvalidParameters.because("`profile` names no attribute"));
+    }
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        let user = work.known_user().await?;
+        work.before.get_or_insert_with(|| shown(&user, profile));
+        let different = different(&user, profile);
+        let has_sent = work.may_have_sent();
+        if different.is_empty() {
+            if !has_sent {
+                work.must_be_as_expected(&user).await?;
+            }
+            let way = if has_sent { Way::Done } else { Way::Already };
+            return Ok(finished(way, &user, profile));
+        }
+        let updated = user.raw.get(UPDATED).cloned().unwrap_or_default();
+        let baseline = work.baseline(|| Baseline::of([(UPDATED.to_owned(), updated.clone())]));
+        if has_sent && !baseline.is(UPDATED, &updated) {
+            return Err(changed_meanwhile(&user));
+        }
+        work.must_be_as_expected(&user).await?;
+        work.must_be_settled(&user)?;
+        match work.send(&users::update(&user.id, &different)).await? {
+            Sent::Planned => return Ok(Finished::planned()),
+            Sent::Done(raw) => {
+                let after = User::read(raw).unwrap_or_else(|| user.clone());
+                if user.status == DEPROVISIONED && self::different(&after, profile) == different {
+                    return Err(wrong_status(&user, DEPROVISIONED_NEEDS));
+                }
+                return Ok(finished(Way::Done, &after, profile));
+            }
+            Sent::Refused(error) if user.status == DEPROVISIONED && error.code() == Some("E0000038") => {
+                return Err(wrong_status(&user, DEPROVISIONED_NEEDS));
+            }
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => {
+                doubt = Some(error);
+                tokio::time::sleep(back_off(round)).await;
+            }
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Somebody else has changed the user while the answer was awaited: perhaps back from what was asked for.
+fn changed_meanwhile(user: &User) -> Failed {
+    let name = user.login().unwrap_or(&user.id);
+    Code::ChangedMeanwhile.because(format!(
+        "user {name} was changed since the command was begun, and is not as it asks: the change may have been made and \
+         taken back, so nothing more is sent"
+    ))
+}
+
+/// The wanted attributes that the user does not have so. What is not set is `null`.
+fn different(user: &User, profile: &Profile) -> Map<String, Value> {
+    let pairs = profile.iter().filter(|(name, value)| user.attribute(name) != *value);
+    pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn shown(user: &User, profile: &Profile) -> Value {
+    let attributes: Map<_, _> =
+        profile.keys().map(|name| (name.clone(), user.attribute(name).clone())).collect();
+    json!({ "status": user.status, "profile": attributes })
+}
+
+fn finished(way: Way, user: &User, profile: &Profile) -> Finished {
+    Finished::new(way, json!({ "user": user.raw })).after(shown(user, profile))
+}
