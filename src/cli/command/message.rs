@@ -1,14 +1,24 @@
 //! A command from what was typed.
 
 use std::{
-    io::{self, Read as _},
+    io::{self, BufRead as _, Read as _},
     path::PathBuf,
 };
 
 use clap::Args;
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::command::message::{PAYLOAD_BYTES_MAX, object};
+use crate::{
+    command::{
+        Action,
+        message::{PAYLOAD_BYTES_MAX, object},
+    },
+    config::{Secret, SecretError},
+};
+
+/// What a line with a secret may have.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 /// What a command asks for.
 #[derive(Debug, Args)]
@@ -17,7 +27,8 @@ pub(super) struct MessageArguments {
     #[arg(required_unless_present = "file")]
     action: Option<String>,
     /// A parameter: user=ada@acme.com, limit=5, profile.department=Ops. A value that is JSON is taken as such: quote
-    /// a text of digits, as in 'profile.badge="7"'. `oktabus schema --what commands` has all parameters
+    /// a text of digits, as in 'profile.badge="7"'. A secret is named, not written: password=@FILE, password=env:VARIABLE,
+    /// or password=- for a line of standard input. `oktabus schema --what commands` has all parameters
     #[arg(long = "param", short = 'p', value_name = "NAME=VALUE")]
     parameters: Vec<String>,
     /// The whole command as JSON; `-` for standard input
@@ -45,7 +56,7 @@ pub(super) struct WhyArguments {
     /// Why, for the audit
     #[arg(long)]
     pub(super) reason: Option<String>,
-    /// Who wants it, for the audit; SUDO_USER or USER unless given
+    /// Who wants it, for the audit; SUDO_USER or USER unless given. A claim: the audit has the user of the system too
     #[arg(long, value_name = "WHO")]
     pub(super) requested_by: Option<String>,
 }
@@ -62,6 +73,13 @@ pub(super) enum MessageError {
     Parameter(String),
     #[error("`--param {0}=…` is given twice, or is both a value and an object")]
     Twice(String),
+    #[error(
+        "`--param {0}=…` is a secret, which everybody on this machine can see in the list of processes: write \
+         {0}=@FILE, {0}=env:VARIABLE, or {0}=- and give it on standard input"
+    )]
+    Shown(String),
+    #[error("cannot read the secret of `--param {0}`")]
+    Secret(String, #[source] SecretError),
     #[error("cannot read the command from {from}")]
     Read { from: String, source: io::Error },
     #[error("{from}: {reason}")]
@@ -143,10 +161,38 @@ fn parameters(given: &[String]) -> Result<Map<String, Value>, MessageError> {
         let Some((name, text)) = parameter.split_once('=') else {
             return Err(MessageError::Parameter(parameter.clone()));
         };
-        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        let value = if is_secret(name) {
+            secret(name, text)?
+        } else {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+        };
         insert(&mut parameters, name, value).ok_or_else(|| MessageError::Twice(name.to_owned()))?;
     }
     Ok(parameters)
+}
+
+/// Whether what stands at `path` is a secret, or has one inside.
+fn is_secret(path: &str) -> bool {
+    let first = path.split('.').next().unwrap_or_default();
+    Action::ALL.iter().any(|action| action.secrets().contains(&first)) && path != "recovery_question.question"
+}
+
+/// The secret that `text` names. It is a text, whatever it looks like.
+fn secret(name: &str, text: &str) -> Result<Value, MessageError> {
+    let unreadable = |source| MessageError::Secret(name.to_owned(), source);
+    let read = if text == "-" {
+        let mut line = String::new();
+        let read = io::stdin().lock().take(SECRET_BYTES_MAX).read_line(&mut line);
+        read.map_err(|source| MessageError::Read { from: "standard input".to_owned(), source })?;
+        return Ok(Value::String(line.trim_end_matches(['\n', '\r']).to_owned()));
+    } else if let Some(path) = text.strip_prefix('@') {
+        Secret::File(path.into()).read()
+    } else if let Some(variable) = text.strip_prefix("env:") {
+        Secret::Environment(variable.to_owned()).read()
+    } else {
+        return Err(MessageError::Shown(name.to_owned()));
+    };
+    read.map(|secret| Value::String(secret.expose_secret().to_owned())).map_err(unreadable)
 }
 
 /// Puts `value` at `path`, whose dots lead into objects; none if something is there already.
@@ -167,6 +213,40 @@ fn insert(into: &mut Map<String, Value>, path: &str, value: Value) -> Option<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_named_and_never_written_where_others_see_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("password");
+        std::fs::write(&file, "007\n").unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let file = file.display();
+        let read = |parameter: &str| parameters(&["user=ada".to_owned(), parameter.to_owned()]);
+        for (parameter, expected) in [
+            (format!("password=@{file}"), json!({ "user": "ada", "password": "007" })),
+            ("password=env:CARGO_PKG_NAME".to_owned(), json!({ "user": "ada", "password": "oktabus" })),
+            (
+                format!("recovery_question.answer=@{file}"),
+                json!({ "user": "ada", "recovery_question": { "answer": "007" } }),
+            ),
+            (
+                "recovery_question.question=What?".to_owned(),
+                json!({ "user": "ada", "recovery_question": { "question": "What?" } }),
+            ),
+        ] {
+            assert_eq!(Value::Object(read(&parameter).unwrap()), expected, "{parameter}");
+        }
+        for shown in [
+            "password=Winter2026",
+            "recovery_question.answer=blue",
+            "recovery_question={\"answer\":\"blue\"}",
+        ] {
+            let told = read(shown).unwrap_err().to_string();
+            assert!(told.contains("is a secret") && told.contains("=@FILE"), "{told}");
+            assert!(!told.contains("Winter2026") && !told.contains("blue"), "{told}");
+        }
+        assert!(read("password=@/nowhere").unwrap_err().to_string().contains("cannot read the secret"));
+    }
 
     #[test]
     fn parameters_are_json_where_they_can_be_and_no_name_stands_twice() {

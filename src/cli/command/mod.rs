@@ -1,8 +1,10 @@
-//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, stop them, release limits.
+//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, stop them, release limits,
+//! verify the audit.
 //!
 //! The daemon does the work if one runs, reached through its control socket; else it is done here, with the same policy,
 //! journal and audit.
 
+mod audit;
 mod message;
 mod publish;
 mod reach;
@@ -21,6 +23,7 @@ use crate::{
     control::Ran,
 };
 
+use audit::AuditArguments;
 use message::{MessageArguments, WhyArguments};
 use reach::Reached;
 
@@ -113,6 +116,13 @@ enum What {
         #[command(flatten)]
         why: WhyArguments,
     },
+    /// Verify the audit
+    Audit {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        audit: AuditArguments,
+    },
 }
 
 /// What an operator does to commands.
@@ -153,6 +163,7 @@ pub(super) async fn command(arguments: CommandArguments) -> Exit {
         What::Resume { which, why } => stop(&which, Stop::Resume, why).await,
         What::Cancel { which, id, why } => stop(&which, Stop::Cancel(id), why).await,
         What::Release { which, limit, why } => release(&which, limit, why).await,
+        What::Audit { which, audit } => audit::audit(&which, audit).await,
     }
 }
 

@@ -13,7 +13,10 @@ use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
 use super::{StdoutSink, StdoutStyle};
 use crate::command::{Action, AddressPattern, AddressTemplate, Effect};
 
-pub use super::signature::{SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
+pub use super::signature::{
+    KeyError, PublicKey, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
+    read_shared_secret,
+};
 
 /// What may be asked of an org by message.
 #[derive(Debug, Clone)]
@@ -227,7 +230,10 @@ impl CommandsConfig {
             name: "sim".to_owned(),
             org: "acme".to_owned(),
             intake: None,
-            outcomes: DestinationConfig { sink: SinkConfig::Stdout(StdoutSink { name: "bus".to_owned(), style: StdoutStyle::Json }), address: None },
+            outcomes: DestinationConfig {
+                sink: SinkConfig::Stdout(StdoutSink { name: "bus".to_owned(), style: StdoutStyle::Json }),
+                address: None,
+            },
             allow: vec!["*".parse().unwrap()],
             protect: ProtectConfig {
                 users: vec!["user4".to_owned()],

@@ -83,7 +83,8 @@ fn in_time(world: &World, asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> V
     if asked.not_before_s.is_some_and(|not_before| at < not_before as f64) {
         wrong.push(format!("{} is begun at {at:.3} s, before its time", asked.id));
     }
-    let cancelled = facts.others.iter().find(|(_, other)| *other == Other::Cancelled { id: asked.id.clone() });
+    let cancelled =
+        facts.others.iter().find(|(_, other)| *other == Other::Cancelled { id: asked.id.clone() });
     if let Some((cancelled, _)) = cancelled
         && first.at > *cancelled + UNDER_WAY
     {
@@ -184,7 +185,9 @@ impl<'a> Facts<'a> {
             let since = if is_protected(user) { Some(Timestamp::MIN) } else { protected_at };
             let Some(since) = since else { continue };
             let touched = self.sent.iter().find(|sent| sent.path.contains(&id) && sent.at > since);
-            wrong.extend(touched.map(|sent| format!("user {user} is protected: {} {}", sent.method, sent.path)));
+            wrong.extend(
+                touched.map(|sent| format!("user {user} is protected: {} {}", sent.method, sent.path)),
+            );
         }
         wrong
     }
@@ -271,7 +274,12 @@ pub(super) fn told(world: &World, scenario: &Scenario) -> String {
     for published in &things.published {
         let outcome = &published.outcome;
         let code = outcome.error.as_ref().map(|error| error.code.as_str()).unwrap_or_default();
-        let text = format!("outcome {} {} {code} attempts {}", published.message_id, outcome.status.name(), outcome.attempts);
+        let text = format!(
+            "outcome {} {} {code} attempts {}",
+            published.message_id,
+            outcome.status.name(),
+            outcome.attempts
+        );
         lines.push((seconds_after(world, outcome.finished_at), text));
     }
     lines.sort_by(|(a, _), (b, _)| a.total_cmp(b));

@@ -46,7 +46,7 @@ use crate::{
             simulated::{Said, SimulatedAcknowledgement},
         },
         message::FingerprintKey,
-        policy::{Keys, Policy},
+        policy::{Policy, Signatures},
     },
     config::CommandsConfig,
     state::Places,
@@ -64,6 +64,8 @@ const SEEDS: u64 = 400;
 const BAD_FOR: Duration = Duration::from_secs(1_200);
 /// When everything must have come to its end.
 const END: Duration = Duration::from_secs(24 * 3_600);
+/// No message comes so often unless something is wrong.
+const DELIVERIES_MAX: u32 = 1_000;
 /// The actions that the limit is about, in one hour.
 const LIMITED: &str = "user.suspend";
 
@@ -114,7 +116,10 @@ async fn run(seed: u64) -> Vec<String> {
         world.latency(30_000).await;
     }
     let held = queue.left();
-    vec![format!("it does not come to an end: {held:?} are not acknowledged\n{}", judge::told(&world, &scenario))]
+    vec![format!(
+        "it does not come to an end: {held:?} are not acknowledged\n{}",
+        judge::told(&world, &scenario)
+    )]
 }
 
 /// One life of the daemon; says whether everything has come to its end.
@@ -126,14 +131,14 @@ async fn live(
     others: &mut VecDeque<(Duration, Other)>,
 ) -> bool {
     let stop = CancellationToken::new();
-    let context = Arc::new(context(world, scenario, crash));
     let loading = async {
+        let context = Arc::new(context(world, scenario, crash).await);
         context.admission.load().await.unwrap();
-        Dispatcher::new(Arc::clone(&context)).await.unwrap()
+        (Dispatcher::new(Arc::clone(&context)).await.unwrap(), context)
     };
-    let mut dispatcher = tokio::select! {
+    let (mut dispatcher, context) = tokio::select! {
         () = crash.happened.cancelled() => return false,
-        dispatcher = loading => dispatcher,
+        loaded = loading => loaded,
     };
     let (deliveries, mut delivered) = mpsc::channel(1);
     let (_asking, mut asked) = mpsc::channel(1);
@@ -206,7 +211,7 @@ async fn operate(world: &World, context: &Context, other: Other) {
 }
 
 /// One life's engine in its world.
-fn context(world: &Arc<World>, scenario: &Scenario, crash: &Arc<Crash>) -> Context {
+async fn context(world: &Arc<World>, scenario: &Scenario, crash: &Arc<Crash>) -> Context {
     let config = Arc::new(CommandsConfig::for_simulation(&format!("{}/1h", scenario.suspends_max)));
     let status = Arc::new(EngineStatus::new(&config.name));
     let seams = Seams {
@@ -215,14 +220,16 @@ fn context(world: &Arc<World>, scenario: &Scenario, crash: &Arc<Crash>) -> Conte
         clock: world.clone(),
     };
     let executor = Executor::new(Arc::clone(&seams.okta));
-    let policy = Policy::new(&config, Keys::default());
+    let policy = Policy::new(&config);
     let admission = Arc::new(Admission::new(&config, policy, executor.clone(), &seams, &status));
     let journal = Journal::new(Arc::clone(&seams.store), Arc::clone(&status));
     let publisher = |is_kept| SimulatedPublisher::new(Arc::clone(world), Arc::clone(crash), is_kept);
     let audit = Destination::Sink { publisher: publisher(false), address: None, org: config.org.clone() };
+    let audit = AuditLog::open(audit, journal.clone(), Arc::clone(&seams.clock), Arc::clone(&status)).await;
     Context {
         parking: Parking::new(journal.clone(), &status, Arc::clone(&seams.clock)),
-        audit: Arc::new(AuditLog::new(audit, Arc::clone(&seams.clock), Arc::clone(&status))),
+        signatures: Arc::new(Signatures::read(&config).unwrap()),
+        audit: Arc::new(audit.unwrap()),
         outcomes: Outcomes::new(Arc::clone(&config), publisher(true), Arc::clone(&status)),
         dead_letters: DeadLetters::new(&Places::within("/nonexistent".into()).dead_letters(), &config.name),
         key: Arc::new(FingerprintKey::from_credential(&SecretString::from("simulated"))),
@@ -248,6 +255,7 @@ struct Message {
     asked: Asked,
     /// When it comes next; none while it is taken or once it is acknowledged.
     due: Option<Duration>,
+    deliveries: u32,
     is_acked: bool,
 }
 
@@ -255,7 +263,7 @@ impl Queue {
     fn new(asked: &[Asked]) -> Self {
         let messages = asked.iter().map(|asked| {
             let due = Some(Duration::from_secs(asked.sent_s));
-            Message { asked: asked.clone(), due, is_acked: false }
+            Message { asked: asked.clone(), due, deliveries: 0, is_acked: false }
         });
         let (saying, said) = mpsc::unbounded_channel();
         Self { messages: messages.collect(), saying, said }
@@ -286,6 +294,8 @@ impl Queue {
         }
         let message = &mut self.messages[number];
         message.due = None;
+        message.deliveries += 1;
+        assert!(message.deliveries < DELIVERIES_MAX, "{} comes again and again", message.asked.id);
         let begun = world.now() - SignedDuration::try_from(world.started.elapsed()).unwrap();
         let at = |seconds: u64| begun + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
         let mut json = message.asked.message.clone();

@@ -74,7 +74,9 @@ pub(super) fn populate(world: &World) {
     for group in 0..GROUPS {
         let members: Vec<_> = (0..USERS).filter(|_| random.bool()).map(user_id).collect();
         let profile = json!({ "name": group_name(group) });
-        world.org.plant_group(json!({ "id": group_id(group), "profile": profile, "members": members }), now_ms);
+        world
+            .org
+            .plant_group(json!({ "id": group_id(group), "profile": profile, "members": members }), now_ms);
     }
     let admins = json!({ "id": ADMINS, "profile": { "name": "Admins" }, "members": [user_id(USERS - 1)] });
     world.org.plant_group(admins, now_ms);
@@ -155,7 +157,10 @@ fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
     let at = Duration::from_millis(random.u64(..300_000));
     let user = user_id(random.usize(..PROTECTED_FROM));
     let group = random.usize(..GROUPS);
-    let of_user = |what: &str| Other::Changed { method: "POST", path: format!("/api/v1/users/{user}/lifecycle/{what}") };
+    let of_user = |what: &str| Other::Changed {
+        method: "POST",
+        path: format!("/api/v1/users/{user}/lifecycle/{what}"),
+    };
     let member = |method| {
         let path = format!("/api/v1/groups/{}/users/{user}", group_id(group));
         Other::Changed { method, path }

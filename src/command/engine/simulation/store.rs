@@ -32,8 +32,20 @@ impl SimulatedStore {
         }
         {
             let mut things = self.world.things();
-            let of_entry = entry.as_ref().map(|entry| (&entry.id, entry.expected, things.entries.get(&entry.id).map_or(0, |stored| stored.generation)));
-            let of_note = note.as_ref().map(|note| (&note.name, note.expected, things.notes.get(&note.name).map_or(0, |stored| stored.generation)));
+            let of_entry = entry.as_ref().map(|entry| {
+                (
+                    &entry.id,
+                    entry.expected,
+                    things.entries.get(&entry.id).map_or(0, |stored| stored.generation),
+                )
+            });
+            let of_note = note.as_ref().map(|note| {
+                (
+                    &note.name,
+                    note.expected,
+                    things.notes.get(&note.name).map_or(0, |stored| stored.generation),
+                )
+            });
             for (what, expected, found) in of_entry.into_iter().chain(of_note) {
                 if expected != found {
                     return Err(StateError::Regressed { what: what.clone(), expected, found });

@@ -91,7 +91,8 @@ pub(super) enum Other {
 impl World {
     pub(super) fn new(seed: u64) -> Arc<Self> {
         let mut random = Rng::with_seed(seed);
-        let delay = |random: &mut Rng, seconds_max: u64| Duration::from_millis(random.u64(0..=seconds_max * 1000));
+        let delay =
+            |random: &mut Rng, seconds_max: u64| Duration::from_millis(random.u64(0..=seconds_max * 1000));
         let options = Options {
             backlog: 0,
             rate: 0.0,
