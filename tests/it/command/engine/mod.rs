@@ -2,6 +2,7 @@
 
 mod bad;
 mod budget;
+mod bulk;
 mod by_hand;
 mod crash;
 mod faults;
