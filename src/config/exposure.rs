@@ -34,19 +34,25 @@ pub(super) fn misread(config: &Config) -> Vec<Problem> {
 }
 
 /// What `commands` publish, on their own account or because a command asks, and `reader` reads.
-fn misread_answers(intake: &IntakeConfig, reader: &CommandsConfig, commands: &CommandsConfig) -> Vec<Problem> {
+fn misread_answers(
+    intake: &IntakeConfig,
+    reader: &CommandsConfig,
+    commands: &CommandsConfig,
+) -> Vec<Problem> {
     let place = |key: &str| format!("commands.{}.{key}", commands.name);
     let mut problems = Vec::new();
     // A section that reads its own outcomes is refused by itself.
     if commands.name != reader.name {
         let read = commands.destinations().filter(|(_, to)| intake.reads(to, &commands.org));
         problems.extend(read.map(|(key, _)| {
-            let reason = format!("the commands `{}` would read this as commands: send it elsewhere", reader.name);
+            let reason =
+                format!("the commands `{}` would read this as commands: send it elsewhere", reader.name);
             Problem::new(place(key), reason)
         }));
     }
     let replies = commands.reply_to.iter().enumerate();
-    let read = replies.filter(|(_, pattern)| intake.reads_from(&commands.outcomes.sink, &pattern.to_string()));
+    let read =
+        replies.filter(|(_, pattern)| intake.reads_from(&commands.outcomes.sink, &pattern.to_string()));
     problems.extend(read.map(|(index, pattern)| {
         let reason = format!(
             "a command could ask for its outcome at `{pattern}`, where the commands `{}` would read it as a command: choose \
@@ -70,18 +76,22 @@ pub(super) fn stored_secrets(config: &Config) -> Vec<Problem> {
         let places = places_on(config, bus);
         for (index, private) in commands.reveal.private.iter().enumerate() {
             let is_stored = |place: &&Place| {
-                let is_allowed = place.stream.as_ref().is_some_and(|stream| commands.reveal.stored_in.contains(stream));
+                let is_allowed =
+                    place.stream.as_ref().is_some_and(|stream| commands.reveal.stored_in.contains(stream));
                 place.takes(private) && !is_allowed
             };
             let Some(place) = places.iter().find(is_stored) else { continue };
             let Place { who, stream, subjects } = place;
             let remedy = match stream {
-                Some(stream) => format!("the stream `{stream}` would store the secrets: choose an address that no stream takes, or \
-                     name the stream in `reveal.stored_in`"),
+                Some(stream) => format!(
+                    "the stream `{stream}` would store the secrets: choose an address that no stream takes, or \
+                     name the stream in `reveal.stored_in`"
+                ),
                 None => "whoever reads that would read the secrets: choose another topic".to_owned(),
             };
             let reason = format!("`{private}` is among `{subjects}`, which {who} uses: {remedy}");
-            problems.push(Problem::new(format!("commands.{}.reveal.private[{index}]", commands.name), reason));
+            problems
+                .push(Problem::new(format!("commands.{}.reveal.private[{index}]", commands.name), reason));
         }
     }
     problems
@@ -113,7 +123,11 @@ fn places_on(config: &Config, bus: &str) -> Vec<Place> {
         match sink {
             // Whoever makes the stream makes it for all that the template can give.
             SinkConfig::Nats(sink) if sink.bus.name == bus => {
-                places.push(Place { who, stream: Some(sink.stream.clone()), subjects: sink.subject.wildcard(None) });
+                places.push(Place {
+                    who,
+                    stream: Some(sink.stream.clone()),
+                    subjects: sink.subject.wildcard(None),
+                });
             }
             SinkConfig::Kafka(sink) if sink.bus.name == bus => {
                 places.extend(sink.topic.fixed(None).map(|subjects| Place { who, stream: None, subjects }));

@@ -143,8 +143,8 @@ fn state_config(raw: RawState) -> Result<StateConfig, Problem> {
             format!("`{}` is a directory: name a file, on another disk than the state", witness.display());
         return Err(Problem::new("witness", reason).under("state"));
     }
-    let dead_letters = dead_letters(&raw.dead_letters)
-        .map_err(|problem| problem.under("dead_letters").under("state"))?;
+    let dead_letters =
+        dead_letters(&raw.dead_letters).map_err(|problem| problem.under("dead_letters").under("state"))?;
     Ok(StateConfig { path, witness: raw.witness, dead_letters })
 }
 

@@ -55,7 +55,10 @@ const STATUSES: [&str; 12] =
 const COUNTERS: [(&str, &str); 22] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
-    (DEAD_LETTERS_DROPPED, "Dead letters of routes that were removed because there were too many: they are lost."),
+    (
+        DEAD_LETTERS_DROPPED,
+        "Dead letters of routes that were removed because there were too many: they are lost.",
+    ),
     (COMMAND_DEAD_LETTERS_DROPPED, "Dead letters of commands that were removed because there were too many."),
     (PAGES, "Pages whose cursor has moved."),
     (FILTERED, "Events that the route's own filter left out."),
@@ -120,7 +123,9 @@ fn describe() {
 
 /// The series of `route` are there, at 0: an alert must not miss the first time.
 pub(crate) fn route_exists(route: &str) {
-    for name in [PAGES, DELIVERED, DEAD_LETTERS, DEAD_LETTERS_DROPPED, FILTERED, DROPPED, GAPS, STATE_FAILURES] {
+    for name in
+        [PAGES, DELIVERED, DEAD_LETTERS, DEAD_LETTERS_DROPPED, FILTERED, DROPPED, GAPS, STATE_FAILURES]
+    {
         counter!(name, "route" => route.to_owned()).increment(0);
     }
     for class in SINK_CLASSES {

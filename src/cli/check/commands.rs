@@ -146,7 +146,9 @@ async fn check_private_replies(commands: &CommandsConfig) -> Vec<Row> {
         return Vec::new();
     }
     match publisher::check_private(&commands.outcomes.sink, &reveal.private, &reveal.stored_in).await {
-        Ok(findings) => findings.into_iter().map(|finding| found(commands, "private replies", finding)).collect(),
+        Ok(findings) => {
+            findings.into_iter().map(|finding| found(commands, "private replies", finding)).collect()
+        }
         Err(err) => vec![Row::bad(what(commands), format!("private replies: {}", chain(&err)))],
     }
 }

@@ -129,7 +129,8 @@ impl MessageArguments {
         mut command: Map<String, Value>,
         made_up: impl FnOnce() -> String,
     ) -> Result<Message, MessageError> {
-        let given = [("id", &self.id), ("reason", &self.why.reason), ("requested_by", &self.why.requested_by)];
+        let given =
+            [("id", &self.id), ("reason", &self.why.reason), ("requested_by", &self.why.requested_by)];
         for (name, value) in given {
             if let Some(value) = value {
                 command.insert(name.to_owned(), Value::String(value.clone()));

@@ -140,7 +140,10 @@ mod tests {
         let large = json!({ "name": "x".repeat(900), "user": vec!["x".repeat(900); 200] }).to_string();
         for _ in 0..40 {
             let payload = large.as_bytes();
-            letters.keep(DeadLetter { place: "q", reason: "no id", headers: &Vec::new(), payload }).await.unwrap();
+            letters
+                .keep(DeadLetter { place: "q", reason: "no id", headers: &Vec::new(), payload })
+                .await
+                .unwrap();
         }
         let files = std::fs::read_dir(directory.path()).unwrap();
         let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();

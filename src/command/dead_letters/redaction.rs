@@ -113,8 +113,11 @@ pub(super) fn headers(headers: &Headers) -> Vec<Header<'_>> {
         if is_open { shortened(&String::from_utf8_lossy(value)) } else { REDACTED.to_owned() }
     };
     let kept = headers.iter().take(HEADERS_MAX);
-    kept.map(|header| Header { name: &header.0[..header.0.floor_char_boundary(TEXT_CHARS_MAX)], value: shown(header) })
-        .collect()
+    kept.map(|header| Header {
+        name: &header.0[..header.0.floor_char_boundary(TEXT_CHARS_MAX)],
+        value: shown(header),
+    })
+    .collect()
 }
 
 /// `value` without what may be secret; `is_open` says whether it stands under a name that is known to have no secrets.
@@ -139,7 +142,9 @@ fn open(value: Value, is_open: bool) -> Value {
 fn shape(text: &str) -> String {
     const PUNCTUATION: &str = "{}[]:,\" \t\r\n";
     let is_known = |word: &str| {
-        OPEN_NAMES.contains(&word) || matches!(word, "password" | "recovery_question") || Action::named(word).is_some()
+        OPEN_NAMES.contains(&word)
+            || matches!(word, "password" | "recovery_question")
+            || Action::named(word).is_some()
     };
     let mut shape = String::new();
     for piece in text.split_inclusive(|c| PUNCTUATION.contains(c)) {
@@ -195,7 +200,10 @@ mod tests {
             let cut_short = &message.to_string()[..message.to_string().len() - 1];
             assert!(!self::kept(cut_short.as_bytes()).contains("hunter2"), "{cut_short}");
         }
-        assert_eq!(kept(br#"{"parameters":{"password":123456}}"#), r#"{"parameters":{"password":"[redacted]"}}"#);
+        assert_eq!(
+            kept(br#"{"parameters":{"password":123456}}"#),
+            r#"{"parameters":{"password":"[redacted]"}}"#
+        );
     }
 
     #[test]
@@ -212,7 +220,10 @@ mod tests {
         let form = format!("action=user.set_password&password={SECRET}");
         assert_eq!(kept(form.as_bytes()), "*");
         let cut_short = format!(r#"{{"action": "user.set_password", "parameters": {{"password": "{SECRET}"#);
-        assert_eq!(kept(cut_short.as_bytes()), r#"{"action": "user.set_password", "parameters": {"password": "*"#);
+        assert_eq!(
+            kept(cut_short.as_bytes()),
+            r#"{"action": "user.set_password", "parameters": {"password": "*"#
+        );
         let wide: Vec<u8> = form.encode_utf16().flat_map(u16::to_le_bytes).collect();
         assert_eq!(kept(&wide), "*");
         assert_eq!(kept(b""), "");
@@ -225,7 +236,9 @@ mod tests {
         assert!(kept(&vec![b','; 200_000]).len() <= BEGINNING_BYTES_MAX);
         let many = vec![("ce-id".to_owned(), bytes::Bytes::from("x".repeat(9_000))); 100];
         let headers = headers(&many);
-        assert!(headers.len() == HEADERS_MAX && headers.iter().all(|header| header.value.len() <= TEXT_CHARS_MAX));
+        assert!(
+            headers.len() == HEADERS_MAX && headers.iter().all(|header| header.value.len() <= TEXT_CHARS_MAX)
+        );
     }
 
     proptest! {

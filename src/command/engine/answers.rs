@@ -35,10 +35,7 @@ pub(super) struct Addressee<'a> {
 }
 
 impl Answers {
-    pub(super) fn open(
-        config: Arc<CommandsConfig>,
-        status: Arc<EngineStatus>,
-    ) -> Result<Self, EngineError> {
+    pub(super) fn open(config: Arc<CommandsConfig>, status: Arc<EngineStatus>) -> Result<Self, EngineError> {
         let CommandsConfig { name, outcomes, reveal, .. } = &*config;
         let publisher = publisher::open(&outcomes.sink, name, Records::Outcomes, &reveal.stored_in)?;
         Ok(Self { config, publisher, status })
@@ -63,11 +60,21 @@ impl Answers {
         self.deliver(&Told::openly(outcome), publication, to).await
     }
 
-    fn publication(&self, outcome: &Outcome, user: Option<&str>, copy: u64) -> Result<Publication, EngineError> {
+    fn publication(
+        &self,
+        outcome: &Outcome,
+        user: Option<&str>,
+        copy: u64,
+    ) -> Result<Publication, EngineError> {
         Publication::outcome(&self.config.name, outcome, user, copy).map_err(not_json(outcome))
     }
 
-    async fn deliver(&self, told: &Told, publication: Publication, to: Addressee<'_>) -> Result<(), EngineError> {
+    async fn deliver(
+        &self,
+        told: &Told,
+        publication: Publication,
+        to: Addressee<'_>,
+    ) -> Result<(), EngineError> {
         let outcome = &told.openly;
         let usual = self.config.outcomes.address.as_ref().map(|address| {
             let Outcome { action, status, command_id, .. } = outcome;

@@ -39,7 +39,11 @@ fn config() -> CommandsConfig {
         limits: Vec::new(),
         list_max: 4,
         signature: None,
-        reveal: RevealConfig { allowed: true, private: vec!["replies.private.>".parse().unwrap()], stored_in: Vec::new() },
+        reveal: RevealConfig {
+            allowed: true,
+            private: vec!["replies.private.>".parse().unwrap()],
+            stored_in: Vec::new(),
+        },
         reply_to: vec!["replies.>".parse().unwrap()],
         audit: AuditConfig::File("audit".into()),
         parallel: 8,

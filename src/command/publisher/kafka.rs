@@ -13,8 +13,8 @@ use crate::{
     sink::{
         Finding,
         kafka::{
-            check_topics, client::Client, fault::Fault, ledger::Verdict, properties::Batching, record::RecordWriter,
-            topic::Topic,
+            check_topics, client::Client, fault::Fault, ledger::Verdict, properties::Batching,
+            record::RecordWriter, topic::Topic,
         },
     },
 };
@@ -45,7 +45,8 @@ impl KafkaPublisher {
         if let Err(fault) = client.require_topic(topic).await {
             return Err(self.topic_refused(&client, topic, fault).await);
         }
-        let record = RecordWriter::new(self.sink.encoding).write(&publication.attributes, &publication.payload);
+        let record =
+            RecordWriter::new(self.sink.encoding).write(&publication.attributes, &publication.payload);
         match client.publish(topic, record, PUBLISH_PATIENCE).await {
             Verdict::Delivered => Ok(()),
             Verdict::Rejected(reason) => Err(PublishError::TooLarge {

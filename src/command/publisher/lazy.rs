@@ -53,7 +53,11 @@ mod tests {
         lazy.give_up(&first).await;
         assert_eq!(*lazy.get(|_| true, async { Ok::<_, ()>(3) }).await.unwrap(), 3);
         lazy.give_up(&first).await;
-        assert_eq!(*lazy.get(|_| true, async { Ok::<_, ()>(4) }).await.unwrap(), 3, "it is not the one that failed");
+        assert_eq!(
+            *lazy.get(|_| true, async { Ok::<_, ()>(4) }).await.unwrap(),
+            3,
+            "it is not the one that failed"
+        );
         assert_eq!(*lazy.get(|_| false, async { Ok::<_, ()>(5) }).await.unwrap(), 5);
         assert_eq!(lazy.take().await, Some(5));
         assert_eq!(lazy.take().await, None);

@@ -132,7 +132,10 @@ pub async fn check(sink: &SinkConfig, addresses: &BTreeSet<String>) -> Result<Ve
 
 /// Looks whether a stream of the server of `sink`, except those of `stored_in`, stores what goes to addresses of `private`.
 /// Topics keep what they are given, and who reads them is theirs to say.
-#[cfg_attr(not(feature = "nats"), expect(clippy::unused_async, unused_variables, reason = "only NATS has streams"))]
+#[cfg_attr(
+    not(feature = "nats"),
+    expect(clippy::unused_async, unused_variables, reason = "only NATS has streams")
+)]
 pub async fn check_private(
     sink: &SinkConfig,
     private: &[AddressPattern],

@@ -27,7 +27,9 @@ fn private_replies_are_allowed(config: &CommandsConfig) -> Result<(), Problem> {
     let replies: Vec<_> = config.reply_to.iter().map(ToString::to_string).collect();
     for (index, private) in config.reveal.private.iter().enumerate() {
         if !replies.iter().any(|pattern| covers(pattern, &private.to_string())) {
-            let reason = format!("`{private}` is not within `reply_to`, so that no command may ask for it: add it there");
+            let reason = format!(
+                "`{private}` is not within `reply_to`, so that no command may ask for it: add it there"
+            );
             return Err(Problem::new(format!("reveal.private[{index}]"), reason));
         }
     }
@@ -39,7 +41,9 @@ fn private_replies_are_no_outcomes(config: &CommandsConfig) -> Result<(), Proble
     let addresses: Vec<_> = config.destinations().flat_map(|(_, to)| to.addresses(&config.org)).collect();
     for (index, private) in config.reveal.private.iter().enumerate() {
         if let Some(address) = addresses.iter().find(|address| private.matches(address)) {
-            let reason = format!("outcomes or the audit go to `{address}`, which is not private then: choose another address");
+            let reason = format!(
+                "outcomes or the audit go to `{address}`, which is not private then: choose another address"
+            );
             return Err(Problem::new(format!("reveal.private[{index}]"), reason));
         }
     }

@@ -157,20 +157,38 @@ fn what_contradicts_itself_is_refused() {
     };
     let limited = |limit: &str, more: &str| EXAMPLE.replace("\"user.deactivate\" = \"50/10m\"", limit) + more;
     let second = |intake: &str, outcomes: &str| {
-        and(&format!("[commands.second]\norg = \"acme\"\nallow = [\"user.*\"]\n{intake}outcomes = {outcomes}"))
+        and(&format!(
+            "[commands.second]\norg = \"acme\"\nallow = [\"user.*\"]\n{intake}outcomes = {outcomes}"
+        ))
     };
     let events = "{ sink = \"events\", subject = \"okta.acme.commands.told\" }";
     let cases = [
         (private("replies.hr", "replies.>"), "reveal.private[0]: `replies.>` is not within `reply_to`"),
-        (private("okta.*.replies.>", "okta.acme.replies.x"), "reveal.private[0]: `okta.acme.replies.x` is among `okta.*.*.>`"),
-        (private("okta.acme.outcomes.>", "okta.acme.outcomes.user.*"), "which is not private then"),
-        (private("COMMANDS.>", "COMMANDS.x").replace("okta.acme.commands.>", "COMMANDS.x"), "which the intake of"),
-        (limited("\"group.add_user\" = \"50/10m\"", "list_max = 51\n"), "list_max: 51 is more than a limit lets through, 50"),
-        (limited("\"*\" = \"5/10m\"", "list_max = 6\n"), "list_max: 6 is more than a limit lets through, 5"),
-        (and("reply_to = [\"x\", \"okta.*.commands.*\"]"), "reply_to[1]: a command could ask for its outcome at"),
-        (second("", events), "commands.second.outcomes: the commands `provisioning` would read this as commands"),
         (
-            and("[streams.log]\norg = \"acme\"\nroutes = [{ sink = \"events\" }]").replace("commands.>", "okta.>"),
+            private("okta.*.replies.>", "okta.acme.replies.x"),
+            "reveal.private[0]: `okta.acme.replies.x` is among `okta.*.*.>`",
+        ),
+        (private("okta.acme.outcomes.>", "okta.acme.outcomes.user.*"), "which is not private then"),
+        (
+            private("COMMANDS.>", "COMMANDS.x").replace("okta.acme.commands.>", "COMMANDS.x"),
+            "which the intake of",
+        ),
+        (
+            limited("\"group.add_user\" = \"50/10m\"", "list_max = 51\n"),
+            "list_max: 51 is more than a limit lets through, 50",
+        ),
+        (limited("\"*\" = \"5/10m\"", "list_max = 6\n"), "list_max: 6 is more than a limit lets through, 5"),
+        (
+            and("reply_to = [\"x\", \"okta.*.commands.*\"]"),
+            "reply_to[1]: a command could ask for its outcome at",
+        ),
+        (
+            second("", events),
+            "commands.second.outcomes: the commands `provisioning` would read this as commands",
+        ),
+        (
+            and("[streams.log]\norg = \"acme\"\nroutes = [{ sink = \"events\" }]")
+                .replace("commands.>", "okta.>"),
             "streams.log.routes: the commands `provisioning` would read what the route `log/events` delivers",
         ),
     ];
@@ -185,7 +203,11 @@ fn what_only_looks_like_a_contradiction_is_not_refused() {
     let and = |more: &str| format!("{EXAMPLE}{more}\n");
     let list_max = |example: &str| commands(example).list_max;
     assert_eq!(list_max(&and("list_max = 200")), 200, "a deactivation has no lists");
-    assert_eq!(list_max(&EXAMPLE.replace("\"user.deactivate\" =", "\"group.*\" =")), 50, "as far as the limit lets it");
+    assert_eq!(
+        list_max(&EXAMPLE.replace("\"user.deactivate\" =", "\"group.*\" =")),
+        50,
+        "as far as the limit lets it"
+    );
     let named = "reply_to = [\"okta.acme.replies.>\"]\n\
                  reveal = { allowed = true, private = [\"okta.acme.replies.x\"], stored_in = [\"OKTA\"] }";
     assert_eq!(commands(&and(named)).reveal.stored_in, ["OKTA"]);

@@ -86,8 +86,7 @@ impl LetterBox {
         let files = self.files.clone();
         let appended = tokio::task::spawn_blocking(move || files.append(&lines)).await;
         let removed = appended.unwrap_or_else(|err| Err(io::Error::other(err)));
-        let removed =
-            removed.map_err(|source| DeadLettersError { path: self.path().to_owned(), source })?;
+        let removed = removed.map_err(|source| DeadLettersError { path: self.path().to_owned(), source })?;
         if removed > 0 {
             tracing::error!(
                 file = %self.path().display(),
@@ -126,7 +125,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_has_its_bytes_and_the_reason() {
         let directory = tempfile::tempdir().unwrap();
-        let letters = DeadLetters::new(&DeadLetterDirectory::at(directory.path().join("dead-letters")), "system-log/siem");
+        let letters = DeadLetters::new(
+            &DeadLetterDirectory::at(directory.path().join("dead-letters")),
+            "system-log/siem",
+        );
         let batch = crate::event::tests::batch("[{\"uuid\":\"a\"},{\"uuid\":\"b\",\n\"n\":34.4740}]");
         for reason in ["too large", "too \"large\""] {
             let rejected = Rejected { index: 1, reason: reason.to_owned() };

@@ -129,8 +129,10 @@ mod kafka {
             broker.create_topic(topic, 2, &[]).await;
             let publisher = open(&sink(broker.bus(), topic, encoding), "provisioning");
             let publications = [publication("cmd-1", 0), publication("cmd-1", 1), publication("cmd\n2", 0)];
-            for published in
-                futures_util::future::join_all(publications.iter().map(|publication| publisher.publish(publication))).await
+            for published in futures_util::future::join_all(
+                publications.iter().map(|publication| publisher.publish(publication)),
+            )
+            .await
             {
                 published.unwrap();
             }
@@ -157,8 +159,7 @@ mod kafka {
         publisher.close().await;
         assert_eq!(broker.records("outcomes").await.len(), 1);
 
-        let by_event =
-            open(&sink(broker.bus(), "okta.{event_type}", Encoding::Binary), "p");
+        let by_event = open(&sink(broker.bus(), "okta.{event_type}", Encoding::Binary), "p");
         let unaddressed = by_event.publish(&publication("x", 0)).await.unwrap_err();
         assert!(unaddressed.to_string().contains("depends on an event"), "{unaddressed}");
         by_event.publish(&publication("x", 0).to("outcomes")).await.unwrap();
@@ -175,7 +176,8 @@ mod kafka {
         let bus = Arc::new(broker.secured_bus("looker", PASSWORD));
         let publisher = open(&sink(bus, "own-outcomes", Encoding::Binary), "p");
         for _ in 0..2 {
-            let denied = publisher.publish(&publication("c", 0).in_reply_to("denied-replies")).await.unwrap_err();
+            let denied =
+                publisher.publish(&publication("c", 0).in_reply_to("denied-replies")).await.unwrap_err();
             assert!(denied.needs_somebody(), "{denied}");
             publisher.publish(&publication("c", 0)).await.unwrap();
         }
@@ -285,7 +287,8 @@ mod nats {
     #[tokio::test]
     async fn no_stream_stores_a_secret_but_those_that_may() {
         let server = server().await;
-        let secret = Publication { is_secret: true, ..publication("cmd-1", 0).in_reply_to("okta.acme.private") };
+        let secret =
+            Publication { is_secret: true, ..publication("cmd-1", 0).in_reply_to("okta.acme.private") };
         let publisher = open(&sink(&server, Encoding::Binary), "hr");
         for told in [publisher.publish(&secret).await, publisher.require_private("okta.acme.private").await] {
             let told = told.unwrap_err();
@@ -320,10 +323,12 @@ mod nats {
             durable: "oktabus".to_owned(),
         };
         let queue = publisher::open_queue(&intake, "hr").unwrap();
-        let command =
-            Publication::command("hr", "c-1", None, "{}".into()).to("okta.acme.commands.user.get");
+        let command = Publication::command("hr", "c-1", None, "{}".into()).to("okta.acme.commands.user.get");
         let told = queue.publish(&command).await.unwrap_err().to_string();
-        assert!(told.contains("no stream takes subject") && told.contains("nats stream add COMMANDS"), "{told}");
+        assert!(
+            told.contains("no stream takes subject") && told.contains("nats stream add COMMANDS"),
+            "{told}"
+        );
 
         server.create_stream(stream("OKTA", "okta.>")).await;
         let told = queue.publish(&command).await.unwrap_err().to_string();
@@ -406,7 +411,8 @@ mod nats {
         server.create_stream(Config { name: STREAM.to_owned(), subjects, ..Config::default() }).await;
         let publisher = open(&sink(&server, Encoding::Binary), "p");
         for _ in 0..2 {
-            let denied = publisher.publish(&publication("c", 0).in_reply_to("okta.acme.denied")).await.unwrap_err();
+            let denied =
+                publisher.publish(&publication("c", 0).in_reply_to("okta.acme.denied")).await.unwrap_err();
             assert!(denied.needs_somebody(), "{denied}");
             publisher.publish(&publication("c", 0)).await.unwrap();
         }

@@ -109,7 +109,12 @@ async fn secrets_that_would_be_kept_among_the_events_are_refused() {
         let workplace = Workplace::with_orgs(&format!("{org}{rest}{reveal}"));
         let said = workplace.oktabus(&["check", "--offline"]).await;
         assert_eq!(said.code, Some(if is_refused { 64 } else { 0 }), "{}", said.stderr);
-        assert_eq!(said.stderr.contains("the stream `OKTA` would store the secrets"), is_refused, "{}", said.stderr);
+        assert_eq!(
+            said.stderr.contains("the stream `OKTA` would store the secrets"),
+            is_refused,
+            "{}",
+            said.stderr
+        );
     }
 }
 

@@ -141,7 +141,11 @@ async fn a_check_finds_a_stream_of_the_server_that_would_store_secrets() {
     nats.jetstream().await.update_stream(others).await.unwrap();
     let said = workplace.oktabus(&["check"]).await;
     assert_eq!(said.code, Some(69), "{}{}", said.stdout, said.stderr);
-    assert!(said.stdout.contains("the stream `OTHERS` takes `others.>`, `replies.*` and would store"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("the stream `OTHERS` takes `others.>`, `replies.*` and would store"),
+        "{}",
+        said.stdout
+    );
 
     workplace.configure(&rest.replace("{stored_in}", ", stored_in = [\"OTHERS\"]"));
     assert_eq!(workplace.oktabus(&["check"]).await.code, Some(0));

@@ -99,7 +99,8 @@ fn row(header: &csv::StringRecord, cells: &csv::StringRecord) -> Result<Map<Stri
 
 /// A cell is a text, unless it is `true`, `false`, or a JSON list or object.
 fn value(name: &str, cell: &str) -> Result<Value, String> {
-    let is_json = cell.starts_with(['[', '{']) || cell == "true" || cell == "false" || NUMBERS.contains(&name);
+    let is_json =
+        cell.starts_with(['[', '{']) || cell == "true" || cell == "false" || NUMBERS.contains(&name);
     if !is_json {
         return Ok(Value::String(cell.to_owned()));
     }
@@ -157,9 +158,15 @@ mod tests {
             "parameters": { "user": "ada@acme.com", "profile": profile },
         });
         assert_eq!(read[0], (2, first));
-        assert_eq!(read[1], (3, json!({ "action": "user.groups", "parameters": { "user": "4711", "limit": 5 } })));
+        assert_eq!(
+            read[1],
+            (3, json!({ "action": "user.groups", "parameters": { "user": "4711", "limit": 5 } }))
+        );
         let parameters = json!({ "users": ["a", "b"], "send_email": true });
-        assert_eq!(read[2], (5, json!({ "action": "group.add_user", "id": "c-3", "parameters": parameters })));
+        assert_eq!(
+            read[2],
+            (5, json!({ "action": "group.add_user", "id": "c-3", "parameters": parameters }))
+        );
         assert!(read[3].0 == 6 && read[3].1.is_string(), "it has too few cells: {read:?}");
     }
 

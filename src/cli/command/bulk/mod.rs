@@ -85,11 +85,15 @@ enum BulkError {
     Empty(String),
     #[error("--id is for one command: give each its own in the file, or leave it out")]
     OneId,
-    #[error("nothing was sent: {refused} of {lines} line(s) of {from} would be refused; mend them, or send the others with \
-             --no-validate")]
+    #[error(
+        "nothing was sent: {refused} of {lines} line(s) of {from} would be refused; mend them, or send the others with \
+             --no-validate"
+    )]
     Refused { from: String, refused: usize, lines: usize },
-    #[error("stopped at line {line} of {from}, {sent} were sent: the same command again sends the same ids, and does nothing \
-             twice")]
+    #[error(
+        "stopped at line {line} of {from}, {sent} were sent: the same command again sends the same ids, and does nothing \
+             twice"
+    )]
     Stopped { from: String, line: u64, sent: usize, source: PublishError },
 }
 
@@ -189,7 +193,11 @@ fn id_of(file: &str, line: u64, command: &Map<String, Value>) -> String {
 }
 
 /// Sends one after another, so that they are in the queue in the order of the file. The error is where it stopped.
-async fn send(ready: &[Ready], publisher: &dyn Publisher, summary: &mut Summary) -> Result<(), (u64, PublishError)> {
+async fn send(
+    ready: &[Ready],
+    publisher: &dyn Publisher,
+    summary: &mut Summary,
+) -> Result<(), (u64, PublishError)> {
     let mut progress = Progress::told_everywhere();
     progress.begin("putting commands on the queue");
     for Ready { line, command } in ready {
@@ -270,7 +278,9 @@ mod tests {
         assert!(id.starts_with("leavers_of__.csv-7-"), "{id}");
         assert_eq!(id, id_of("leavers of \u{fc}.csv", 7, &command));
         let other = object(json!({ "action": "user.suspend", "parameters": { "user": "bob" } }));
-        for another in [id_of("leavers of \u{fc}.csv", 7, &other), id_of("leavers of \u{fc}.csv", 8, &command)] {
+        for another in
+            [id_of("leavers of \u{fc}.csv", 7, &other), id_of("leavers of \u{fc}.csv", 8, &command)]
+        {
             assert_ne!(id, another);
         }
         assert!(id_of(&"x".repeat(4_000), u64::MAX, &command).len() < crate::command::message::ID_BYTES_MAX);

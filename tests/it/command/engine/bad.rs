@@ -74,7 +74,8 @@ async fn all_that_is_bad((scene, queue): (Scene, Queue)) {
     until(async || count() == 7).await;
     assert_eq!(scene.status().await["dead_letters"], 7);
 
-    let secrets = json!({ "action": "user.set_password", "parameters": { "user": "ada", "password": "hunter2" } });
+    let secrets =
+        json!({ "action": "user.set_password", "parameters": { "user": "ada", "password": "hunter2" } });
     queue.send(&scene, "", &secrets).await;
     queue.send_raw(&scene, "", &secrets.to_string().as_bytes()[1..]).await;
     until(async || count() == 9).await;

@@ -30,7 +30,8 @@ async fn a_file_is_carried_out_once_in_its_order_however_often_it_is_sent() {
     let wrong = format!("{ROWS}user.suspent,eve@acme.com,left\nuser.delete,eve@acme.com,left\n");
     let (code, _, told) = publish(&scene, "leavers.csv", &wrong, &[]).await;
     assert_eq!(code, Some(64), "{told}");
-    for part in ["line 4: unknown_action", "line 5: `user.delete` is not allowed", "nothing was sent: 2 of 4"] {
+    for part in ["line 4: unknown_action", "line 5: `user.delete` is not allowed", "nothing was sent: 2 of 4"]
+    {
         assert!(told.contains(part), "{told}");
     }
     assert!(stored(&scene).await.is_empty());
@@ -47,7 +48,8 @@ async fn a_file_is_carried_out_once_in_its_order_however_often_it_is_sent() {
     until(async || scene.outcomes().await.len() >= 3).await;
     let first = scene.outcomes().await.into_iter().filter(|outcome| outcome["repeated"] == false);
     assert_eq!(first.map(|outcome| outcome["status"].clone()).collect::<Vec<_>>(), ["done", "done", "done"]);
-    let users: Vec<_> = stored(&scene).await.into_iter().map(|command| command["parameters"]["user"].clone()).collect();
+    let users: Vec<_> =
+        stored(&scene).await.into_iter().map(|command| command["parameters"]["user"].clone()).collect();
     assert_eq!(users, ["ada@acme.com", "bob@acme.com", "eve@acme.com"], "the stream dropped the copies");
 }
 
@@ -61,7 +63,8 @@ async fn lines_that_are_no_commands_are_left_out_where_nothing_is_validated() {
     assert_eq!(code, Some(1), "{more}");
     let told: Value = serde_json::from_str(&told).unwrap();
     assert_eq!((&told["published"], &told["copies"]), (&json!(2), &json!(1)));
-    let lines: Vec<_> = told["refused"].as_array().unwrap().iter().map(|refused| refused["line"].clone()).collect();
+    let lines: Vec<_> =
+        told["refused"].as_array().unwrap().iter().map(|refused| refused["line"].clone()).collect();
     assert_eq!(lines, [3, 4]);
     let ids: Vec<_> = stored(&scene).await.into_iter().map(|command| command["id"].clone()).collect();
     assert_eq!(ids, ["c-1", "c-2"]);

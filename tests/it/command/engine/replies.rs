@@ -80,9 +80,14 @@ async fn secrets_reach_one_who_listens_and_no_stream_that_is_not_named() {
         scene.send(command).await;
     }
     let stored = scene.outcome("h2").await;
-    assert_eq!(stored["result"]["withheld"], json!(["temporary_password"]), "the stream OUTCOMES would store it");
+    assert_eq!(
+        stored["result"]["withheld"],
+        json!(["temporary_password"]),
+        "the stream OUTCOMES would store it"
+    );
     assert_eq!(stored["result"].get("temporary_password"), None);
-    let private = tokio::time::timeout(std::time::Duration::from_secs(10), heard.next()).await.unwrap().unwrap();
+    let private =
+        tokio::time::timeout(std::time::Duration::from_secs(10), heard.next()).await.unwrap().unwrap();
     let private: Value = serde_json::from_slice(&private.payload).unwrap();
     assert!(private["result"]["temporary_password"].is_string(), "{private}");
     assert_eq!(scene.nats.stored("OUTCOMES").await.len(), 1);
