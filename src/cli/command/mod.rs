@@ -5,6 +5,7 @@
 //! journal and audit.
 
 mod audit;
+mod bulk;
 mod message;
 mod publish;
 mod reach;
@@ -42,7 +43,7 @@ enum What {
         #[command(flatten)]
         message: MessageArguments,
     },
-    /// Put a command on the queue that the daemon reads
+    /// Put a command, or all that a file has, on the queue that the daemon reads
     Publish {
         #[command(flatten)]
         which: Which,
@@ -51,6 +52,9 @@ enum What {
         /// Where to, if the intake has subjects with wildcards
         #[arg(long)]
         subject: Option<String>,
+        /// Send what a file has even if some of it is no command, or is not allowed
+        #[arg(long, requires = "file")]
+        no_validate: bool,
     },
     /// List commands, the latest first
     List {
@@ -151,7 +155,9 @@ struct Which {
 pub(super) async fn command(arguments: CommandArguments) -> Exit {
     match arguments.what {
         What::Run { which, message } => run(which, message).await,
-        What::Publish { which, message, subject } => publish::publish(&which, message, subject).await,
+        What::Publish { which, message, subject, no_validate } => {
+            publish::publish(&which, message, subject, no_validate).await
+        }
         What::List { which, limit, status, json } => {
             let wanted =
                 ListCommands { commands: which.commands.clone(), id: None, status, limit: limit.get() };

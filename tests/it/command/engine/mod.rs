@@ -3,6 +3,7 @@
 mod audit;
 mod bad;
 mod budget;
+mod bulk;
 mod by_hand;
 mod crash;
 mod faults;
