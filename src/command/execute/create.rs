@@ -5,14 +5,16 @@ use serde_json::{Value, json};
 use super::{
     failure::Code,
     lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
-    membership, resolve,
-    work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of},
+    membership, resolve, trace,
+    work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
 };
 use crate::{
     command::{Failed, parameters::CreateUser},
     okta::{OktaError, users, users::NewUser, users::User},
 };
 
+/// What Okta's log says when it is done.
+const CREATED: &str = "user.lifecycle.create";
 /// Okta takes no more.
 const GROUPS_MAX: usize = 20;
 
@@ -25,6 +27,21 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
     for round in 1..=ROUNDS_MAX {
         if let Some(found) = find(work, login).await? {
             return existing(work, new, found, has_tried).await;
+        }
+        if work.may_have_sent()
+            && let Some(id) = trace::created(work, CREATED, "User", ("alternateId", login)).await?
+        {
+            let found = work
+                .settled_user(&id)
+                .await?
+                .filter(|user| is_same("login", user.attribute("login"), &login.into()));
+            return match found {
+                Some(found) => existing(work, new, found, has_tried).await,
+                None => Err(Code::ChangedMeanwhile.because(format!(
+                    "user {login} ({id}) was created since the command was begun, and is gone or has another login: \
+                     nothing more is sent"
+                ))),
+            };
         }
         let change = users::create(NewUser {
             profile: new.profile.clone(),
@@ -41,7 +58,7 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
                 let unread = || work.refused(&OktaError::NotAsAsked("it is no user".to_owned()));
                 let created = created.ok_or_else(unread)?;
                 let settled = work.settled_user(&created.id).await?.unwrap_or(created);
-                return Ok(finished(&settled));
+                return done(&settled, new);
             }
             Sent::Refused(error) => {
                 // The login is taken: by us, in a former round or attempt, or by somebody else.
@@ -101,7 +118,7 @@ async fn existing(
     } else {
         work.may_be_ours(found.time("created"))
     };
-    let is_same = new.profile.iter().all(|(name, value)| is_same(name, found.attribute(name), value));
+    let is_same = is_as_asked(&found, new);
     // Okta puts a new user into the groups in the same step: one who is not in them is somebody else's.
     if is_young && is_same && is_in_groups(work, &found).await? {
         return completed(work, new, found).await;
@@ -134,18 +151,27 @@ fn is_same(name: &str, found: &Value, wanted: &Value) -> bool {
 /// The user is ours. What went wrong on the way may have been the activation.
 async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result<Finished, Failed> {
     if !new.activate || found.status != "STAGED" || found.transitioning_to.is_some() {
-        return Ok(finished(&found));
+        return done(&found, new);
     }
     match work.send(&users::activate(&found.id, true)).await? {
         Sent::Planned => Ok(Finished::planned()),
         Sent::Done(_) => {
             let active = work.settled_user(&found.id).await?;
-            Ok(finished(&active.unwrap_or(found)))
+            done(&active.unwrap_or(found), new)
         }
         Sent::Refused(error) | Sent::InDoubt(error) => Err(work.refused(&error)),
     }
 }
 
-fn finished(user: &User) -> Finished {
-    Finished::done(json!({ "user": user.raw })).after(status_of(user))
+/// It is done once Okta is not at work on the user any more; another attempt knows the user by what was asked for. One who
+/// is not quite so would not be known, so there the outcome says what Okta is still at.
+fn done(user: &User, new: &CreateUser) -> Result<Finished, Failed> {
+    if user.transitioning_to.is_some() && is_as_asked(user, new) {
+        return Err(still_changing(user));
+    }
+    Ok(Finished::done(json!({ "user": user.raw })).after(status_of(user)))
+}
+
+fn is_as_asked(user: &User, new: &CreateUser) -> bool {
+    new.profile.iter().all(|(name, value)| is_same(name, user.attribute(name), value))
 }

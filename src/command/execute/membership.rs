@@ -82,7 +82,8 @@ async fn one(
             return Ok(Way::Done);
         }
         let may_be_undone = doubt.is_some() || work.attempt.baseline.is_some();
-        if !is_so && may_be_undone && trace::shows(work, wish.event_type(), user, group_id).await? {
+        let about = [("id", user), ("id", group_id)];
+        if !is_so && may_be_undone && trace::shows(work, wish.event_type(), &about).await? {
             return Err(Code::ChangedMeanwhile.because(format!(
                 "what was asked of user {user} in group {group_id} was done, and somebody has taken it back since: \
                  nothing more is sent"

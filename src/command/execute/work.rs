@@ -23,6 +23,8 @@ pub(super) const ROUNDS_MAX: u32 = 4;
 const SETTLING_LOOKS_MAX: u32 = 8;
 /// By how much Okta's servers may be behind the clock that they show.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
+/// Okta's clock is known to the second, and each side may round it.
+const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
 
 /// One request at work.
 pub(super) struct Work<'a> {
@@ -118,6 +120,11 @@ impl<'a> Work<'a> {
         self.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
     }
 
+    /// The same, and certainly not earlier.
+    pub(super) fn begun_for_certain(&self) -> Timestamp {
+        self.begun_at().saturating_add(CLOCK_STEP).unwrap_or(self.attempt.begun_at)
+    }
+
     /// Whether what Okta shows as done at `time` can have been done by a former attempt at this command.
     pub(super) fn may_be_ours(&self, time: Option<Timestamp>) -> bool {
         self.attempt.baseline.is_some() && time.is_some_and(|time| time >= self.not_before())
@@ -133,16 +140,29 @@ impl<'a> Work<'a> {
 
     /// The user once Okta is not at work on them any more, or as they are after a while.
     pub(super) async fn settled_user(&self, id: &str) -> Result<Option<User>, Failed> {
+        self.user_once(id, |user| user.transitioning_to.is_none()).await
+    }
+
+    /// The user once `is_awaited`, or as they are after a while; none if there is none.
+    pub(super) async fn user_once(
+        &self,
+        id: &str,
+        is_awaited: impl Fn(&User) -> bool,
+    ) -> Result<Option<User>, Failed> {
         let mut looks = 0;
         loop {
             let user = self.user(id).await?;
             looks += 1;
-            if looks == SETTLING_LOOKS_MAX || user.as_ref().is_none_or(|user| user.transitioning_to.is_none())
-            {
+            if looks == SETTLING_LOOKS_MAX || user.as_ref().is_none_or(&is_awaited) {
                 return Ok(user);
             }
             tokio::time::sleep(back_off(looks)).await;
         }
+    }
+
+    /// Whether nothing has happened to the user's status since before something was sent.
+    pub(super) fn is_as_before(&self, user: &User) -> bool {
+        self.baseline.as_ref().is_some_and(|baseline| baseline.is_of_user(user))
     }
 
     /// The user whom the command is about, before it is carried out.
