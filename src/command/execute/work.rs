@@ -93,6 +93,11 @@ impl<'a> Work<'a> {
         self.attempt.baseline.is_some() || self.is_admitted
     }
 
+    /// Whether the command has one part alone: one user and at most one group, or the other way round.
+    pub(super) fn is_about_one(&self) -> bool {
+        self.subjects.users.len() <= 1 && self.subjects.groups.len() <= 1
+    }
+
     /// Notes how that which the command changes is, unless that is known from before something was sent.
     pub(super) fn baseline(&mut self, seen: impl FnOnce() -> Baseline) -> &Baseline {
         self.baseline.get_or_insert_with(seen)

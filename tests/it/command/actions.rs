@@ -100,11 +100,11 @@ fn writes() -> Vec<Case> {
     ]
 }
 
-/// An org, a client of it, and how many people have been planted.
-struct Scene {
-    okta: Okta,
-    executor: Executor,
-    app: String,
+/// An org, a client of it, and an app of it.
+pub(super) struct Scene {
+    pub(super) okta: Okta,
+    pub(super) executor: Executor,
+    pub(super) app: String,
 }
 
 /// Somebody planted for one case.
@@ -115,7 +115,7 @@ struct Planted {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let options = ["--backlog", "2000", "--rate", "0", "--rate-limit", "1000000"];
         let more = ["--directory-rate-limit", "1000000", "--listing-delay", "100"];
         let okta = Okta::start(&[&options[..], &more[..]].concat()).await;
@@ -149,7 +149,7 @@ impl Scene {
         Planted { parameters, writes: self.writes().await.len() }
     }
 
-    async fn writes(&self) -> Vec<Value> {
+    pub(super) async fn writes(&self) -> Vec<Value> {
         self.okta.page("/-/writes").await.as_array().unwrap().clone()
     }
 
@@ -167,7 +167,12 @@ impl Scene {
         requests.into_iter().map(|(_, request)| request).collect()
     }
 
-    async fn run(&self, action: &str, parameters: Value, dry_run: bool) -> Result<Performed, Failed> {
+    pub(super) async fn run(
+        &self,
+        action: &str,
+        parameters: Value,
+        dry_run: bool,
+    ) -> Result<Performed, Failed> {
         let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
         let resolved = self.executor.resolve(&request).await?;
         let attempt =
@@ -361,6 +366,10 @@ async fn what_okta_is_still_at_work_on_is_waited_for() {
     let activated = scene.run("user.activate", json!({ "user": user }), false).await.unwrap();
     let after = activated.after.unwrap();
     assert!(["ACTIVE", "PROVISIONED"].contains(&after["status"].as_str().unwrap()), "{after}");
+    let off = scene.run("user.deactivate", json!({ "user": user }), false).await.unwrap();
+    assert_eq!((off.way, off.after), (Way::Done, Some(json!({ "status": "DEPROVISIONED" }))));
+    let writes = scene.writes().await;
+    assert_eq!(writes.iter().filter(|write| write["what"] == "user.lifecycle.deactivate").count(), 1);
     let deleted =
         scene.run("user.delete", json!({ "user": user, "deactivate_first": true }), false).await.unwrap();
     assert_eq!(deleted.way, Way::Done);

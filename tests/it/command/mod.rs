@@ -10,3 +10,4 @@ mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 pub(crate) mod outlet;
+mod taken_back;
