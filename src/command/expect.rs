@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::parameters::Profile;
+use super::Profile;
 
 /// Conditions on the user whom the command is about; all must hold. Without any, everything may be as it is.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]

@@ -1,8 +1,9 @@
 //! The command side: requests read from a queue, carried out at Okta, each to one outcome.
 //!
 //! intake → decode → policy → journal → execute → outcome → acknowledge. What a command may ask for is the table in
-//! `request`; every other file looks there.
+//! `actions`; every other file looks there.
 
+mod actions;
 mod address;
 pub mod audit;
 mod brought;
@@ -18,16 +19,14 @@ pub mod message;
 mod milliseconds;
 mod outcome;
 pub mod outlet;
-pub mod parameters;
 mod performed;
 pub mod policy;
-mod request;
 mod subjects;
 
+pub use actions::{Action, Changes, Effect, NewName, Profile, Request};
 pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
 pub use brought::Brought;
 pub use expect::Expect;
 pub use outcome::{Outcome, OutcomeError, Status};
 pub use performed::{Failed, Performed, Revealed, Way};
-pub use request::{Action, Effect, Request};
 pub use subjects::{GroupSubject, Subjects, UserSubject};

@@ -341,8 +341,5 @@ enum Subjected {
 
 /// Whether all are there whom `request` needs. Whoever it is to create need not be.
 fn is_complete(request: &Request, subjects: &Subjects) -> bool {
-    let creates_user = matches!(request, Request::UserCreate(_));
-    let creates_group = matches!(request, Request::GroupCreate(_));
-    subjects.users.iter().all(|user| creates_user || user.id.is_some())
-        && subjects.groups.iter().all(|group| creates_group || group.id.is_some())
+    request.names().is_ok_and(|names| names.are_found(subjects))
 }

@@ -3,30 +3,35 @@
 use std::collections::BTreeMap;
 
 use super::lanes::Claim;
-use crate::command::{Request, Subjects, execute::Named};
+use crate::command::{
+    NewName, Request, Subjects,
+    actions::{Hold, Names},
+};
 
 /// The claim that copies of one command have in common.
 pub(super) fn of_command(id: &str) -> Claim {
     Claim { key: format!("command {id}"), alone: true }
 }
 
-/// What the command `id` touches. Users are touched alone by whatever is about them; a group is touched alone by what
-/// changes or deletes it, and shared by what changes or lists who is in it.
+/// What the command `id` touches, as its row says. Users are touched alone by whatever is about them.
 pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Vec<Claim> {
     let mut claims = BTreeMap::new();
     let mut claim = |kind: &str, name: &str, alone: bool| {
         *claims.entry(format!("{kind} {}", name.to_lowercase())).or_insert(alone) |= alone;
     };
     // A request that names nothing in a way that can be understood fails before it touches anything.
-    let Named { users, groups, .. } = Named::of(request).unwrap_or_default();
-    let is_of_group =
-        matches!(request, Request::GroupCreate(_) | Request::GroupUpdate(_) | Request::GroupDelete(_));
-    // Whoever gets a name is touched by that name too.
-    for user in users.into_iter().chain(request.new_login()) {
-        claim("user", user, true);
+    let names = request.names().unwrap_or_else(|_| Names::nothing());
+    for user in &names.users {
+        claim("user", user.text(), true);
     }
-    for group in groups.into_iter().chain(request.new_group_name()) {
-        claim("group", group, is_of_group);
+    for group in &names.groups {
+        claim("group", group.name, group.hold == Hold::Alone);
+    }
+    // Whoever gets a name is touched by that name too.
+    match request.renames() {
+        Some(NewName::Login(login)) => claim("user", login, true),
+        Some(NewName::Group(name)) => claim("group", name, true),
+        None => {}
     }
     if let Some(subjects) = subjects {
         for user in &subjects.users {
@@ -34,10 +39,11 @@ pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Ve
                 claim("user", name, true);
             }
         }
-        for group in &subjects.groups {
+        // They were looked for by the names, in the same order.
+        for (named, group) in names.groups.iter().zip(&subjects.groups) {
             for name in [Some(&group.name), group.id.as_ref(), group.okta_name.as_ref()].into_iter().flatten()
             {
-                claim("group", name, is_of_group);
+                claim("group", name, named.hold == Hold::Alone);
             }
         }
     }

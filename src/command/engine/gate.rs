@@ -18,7 +18,7 @@ use crate::{
         execute::{Code, Executor},
         journal::Record,
         message::Command,
-        policy::{Limits, Policy, Protected, changes},
+        policy::{Limits, Policy, Protected},
     },
     config::{CommandsConfig, ProtectConfig},
     state::State,
@@ -94,7 +94,7 @@ impl Gate {
         }
         let mut known = self.limits.lock().await;
         let mut next = self.known(&mut known).await?;
-        let taken = next.limits.take(limits, action, changes(request), Timestamp::now());
+        let taken = next.limits.take(limits, action, request.changes().named(), Timestamp::now());
         if let Err(tripped) = taken {
             tracing::warn!(
                 commands = self.status.name(),

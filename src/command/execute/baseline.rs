@@ -29,45 +29,45 @@ pub struct Baseline {
 
 impl Baseline {
     /// A baseline of these marks.
-    pub(super) fn of(marks: impl IntoIterator<Item = (String, Value)>) -> Self {
+    pub(in crate::command) fn of(marks: impl IntoIterator<Item = (String, Value)>) -> Self {
         Self { marks: marks.into_iter().collect(), ..Self::default() }
     }
 
     /// A user's status and the times of its changes.
-    pub(super) fn of_user(user: &User) -> Self {
+    pub(in crate::command) fn of_user(user: &User) -> Self {
         Self::of(user_marks(user))
     }
 
     /// Whether nothing has happened to the user's status since.
-    pub(super) fn is_of_user(&self, user: &User) -> bool {
+    pub(in crate::command) fn is_of_user(&self, user: &User) -> bool {
         user_marks(user).into_iter().all(|(name, value)| self.is(&name, &value))
     }
 
     /// Whether the mark `name` was `value`.
-    pub(super) fn is(&self, name: &str, value: &Value) -> bool {
+    pub(in crate::command) fn is(&self, name: &str, value: &Value) -> bool {
         self.marks.get(name).unwrap_or(&Value::Null) == value
     }
 
     /// The same, with what the outcome says was before.
-    pub(super) fn with_before(mut self, before: Option<&Value>) -> Self {
+    pub(in crate::command) fn with_before(mut self, before: Option<&Value>) -> Self {
         let fits = |before: &&Value| before.to_string().len() <= BEFORE_MAX_BYTES;
         self.before = before.filter(fits).cloned();
         self
     }
 
     /// The same, with one more attempt about to send.
-    pub(super) fn sending(mut self) -> Self {
+    pub(in crate::command) fn sending(mut self) -> Self {
         self.sending_attempts = self.sending_attempts.saturating_add(1);
         self
     }
 
     /// How many attempts have sent something or were about to.
-    pub(super) fn sending_attempts(&self) -> u32 {
+    pub(in crate::command) fn sending_attempts(&self) -> u32 {
         self.sending_attempts
     }
 
     /// What the outcome says was before, if it is kept.
-    pub(super) fn before(&self) -> Option<&Value> {
+    pub(in crate::command) fn before(&self) -> Option<&Value> {
         self.before.as_ref()
     }
 }

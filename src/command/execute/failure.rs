@@ -155,7 +155,7 @@ impl Code {
 }
 
 /// What an error of Okta's side means for `action`.
-pub(super) fn of_okta(error: &OktaError, action: Action) -> Failed {
+pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> Failed {
     let (code, retry_after) = match error.class() {
         _ if error.is_duplicate() => (Code::AlreadyExists, None),
         Class::Retry(Some(wait)) => (Code::RateLimited, Some(wait)),

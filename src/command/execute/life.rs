@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     command::{Failed, Way},
-    okta::{Change, users::User},
+    okta::{Change, OktaError, users::User},
 };
 
 /// How often the first attempt sends what nobody can see, if its answers are lost, and how many attempts do: each may be an
@@ -20,7 +20,7 @@ const UNCONFIRMED_SENDS_MAX: u32 = 2;
 
 /// Looks at the user, makes the change if it is needed, and looks again. In doubt the change is made again only if the
 /// user's status has not changed since the first look.
-pub(super) async fn change(
+pub(in crate::command) async fn change(
     work: &mut Work<'_>,
     operation: Operation,
     request: impl Fn(&str) -> Change,
@@ -111,6 +111,29 @@ fn unshown(user: &User) -> Failed {
         .because(format!("okta has answered that it was done, and user {name} is {} as before", user.status))
 }
 
+/// Makes a change of a user that takes nothing from anybody if it is made twice; in doubt, again until it shows or Okta
+/// answers.
+pub(in crate::command) async fn once(
+    work: &mut Work<'_>,
+    id: &str,
+    change: &Change,
+    is_done: impl Fn(&User) -> bool,
+) -> Result<(), Failed> {
+    let mut doubt: Option<OktaError> = None;
+    for round in 1..=ROUNDS_MAX {
+        match work.send(change).await? {
+            Sent::Planned | Sent::Done(_) => return Ok(()),
+            Sent::Refused(error) => return Err(work.refused(&error)),
+            Sent::InDoubt(error) => doubt = Some(error),
+        }
+        tokio::time::sleep(back_off(round)).await;
+        if work.user(id).await?.is_some_and(|now| is_done(&now)) {
+            return Ok(());
+        }
+    }
+    Err(work.gave_up(doubt.as_ref()))
+}
+
 /// Whether the status is as it was before something was sent. If not, the change may have been made and somebody may have
 /// taken it back: they know why, and it is not made once more.
 fn must_not_be_changed_meanwhile(
@@ -137,7 +160,7 @@ fn must_not_be_changed_meanwhile(
 }
 
 /// Somebody has changed the user's status while the answer was awaited.
-pub(super) fn changed_meanwhile(user: &User) -> Failed {
+pub(in crate::command) fn changed_meanwhile(user: &User) -> Failed {
     let name = user.login().unwrap_or(&user.id);
     Code::ChangedMeanwhile.because(format!(
         "user {name} is {}, and the status was changed since the command was begun: the change may have been made \
@@ -147,13 +170,13 @@ pub(super) fn changed_meanwhile(user: &User) -> Failed {
 }
 
 /// The user's status does not allow what is asked.
-pub(super) fn wrong_status(user: &User, allowed: &str) -> Failed {
+pub(in crate::command) fn wrong_status(user: &User, allowed: &str) -> Failed {
     let name = user.login().unwrap_or(&user.id);
     Code::WrongStatus.because(format!("user {name} is {}; this needs {allowed}", user.status))
 }
 
 /// It ended well for the user, who is like that now; what Okta answered becomes part of the result.
-pub(super) fn finished(way: Way, user: &User, answer: Value) -> Finished {
+pub(in crate::command) fn finished(way: Way, user: &User, answer: Value) -> Finished {
     told(way, user, &answer).after(status_of(user))
 }
 

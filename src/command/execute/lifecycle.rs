@@ -2,7 +2,7 @@
 
 /// What is to be done to a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
+pub(in crate::command) enum Operation {
     Activate,
     Reactivate,
     Suspend,
@@ -21,7 +21,7 @@ pub(super) enum Operation {
 
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::command) enum Step {
     /// The user is as the operation would leave them.
     Already,
     /// Do it.
@@ -34,13 +34,13 @@ pub(super) enum Step {
 
 impl Operation {
     /// What comes next for a user of this status, who may be on the way to another one.
-    pub(super) fn step(self, status: &str, transitioning_to: Option<&str>) -> Step {
+    pub(in crate::command) fn step(self, status: &str, transitioning_to: Option<&str>) -> Step {
         // What is so now will not be so in a moment, and who is on the way cannot be changed.
         if transitioning_to.is_some() { Step::Wait } else { self.step_at_rest(status) }
     }
 
     /// Whether a look at the user shows that it was done. Of the others each try may send somebody an e-mail.
-    pub(super) fn is_seen(self) -> bool {
+    pub(in crate::command) fn is_seen(self) -> bool {
         match self {
             Self::Activate
             | Self::Suspend
@@ -70,12 +70,12 @@ impl Operation {
     }
 
     /// Whether it takes nothing back from anybody to do it once more for a user of this status.
-    pub(super) fn may_be_repeated_at(self, status: &str) -> bool {
+    pub(in crate::command) fn may_be_repeated_at(self, status: &str) -> bool {
         matches!((self, status), (Self::Unlock, _) | (Self::MakeTemporaryPassword, "PASSWORD_EXPIRED"))
     }
 
     /// Whether Okta's refusal with this code says that a user of this status is so already.
-    pub(super) fn is_so_by_refusal(self, code: Option<&str>, status: &str) -> bool {
+    pub(in crate::command) fn is_so_by_refusal(self, code: Option<&str>, status: &str) -> bool {
         matches!((self, code, status), (Self::Unlock, Some("E0000032"), "ACTIVE"))
     }
 

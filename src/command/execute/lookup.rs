@@ -15,20 +15,24 @@ use crate::{
 /// Looks at one thing, at most.
 const LOOKS_MAX: u32 = 4;
 /// Looks for what lists may not have yet; some 3 s.
-pub(super) const LISTING_LOOKS_MAX: u32 = 5;
+pub(in crate::command) const LISTING_LOOKS_MAX: u32 = 5;
 /// What a list may weigh: brokers take messages of 1 MB unless told otherwise, and an outcome has more in it.
 const LIST_BYTES_MAX: usize = 700 << 10;
 
 /// A list.
 #[derive(Debug)]
-pub(super) struct List<T = Value> {
-    pub(super) items: Vec<T>,
+pub(in crate::command) struct List<T = Value> {
+    pub(in crate::command) items: Vec<T>,
     /// Whether there is nothing more.
-    pub(super) is_complete: bool,
+    pub(in crate::command) is_complete: bool,
 }
 
 /// Looks up one object; none if Okta has none of that name.
-pub(super) async fn one(okta: &dyn Okta, action: Action, target: &Target) -> Result<Option<Value>, Failed> {
+pub(in crate::command) async fn one(
+    okta: &dyn Okta,
+    action: Action,
+    target: &Target,
+) -> Result<Option<Value>, Failed> {
     match patiently::<Value>(okta, &okta.url_of(target)).await {
         Ok(found) => Ok(Some(found.body)),
         Err(error) if error.is_absence() => Ok(None),
@@ -37,7 +41,7 @@ pub(super) async fn one(okta: &dyn Okta, action: Action, target: &Target) -> Res
 }
 
 /// Looks up a list, up to `limit` items or what a message can carry; none if what it belongs to does not exist.
-pub(super) async fn list(
+pub(in crate::command) async fn list(
     okta: &dyn Okta,
     action: Action,
     target: &Target,
@@ -47,7 +51,7 @@ pub(super) async fn list(
 }
 
 /// Looks up a list to its end, for our own use.
-pub(super) async fn whole(
+pub(in crate::command) async fn whole(
     okta: &dyn Okta,
     action: Action,
     target: &Target,
@@ -56,7 +60,7 @@ pub(super) async fn whole(
 }
 
 /// The same of what `read` makes of each item: a list may be long, and its items large.
-pub(super) async fn whole_as<T>(
+pub(in crate::command) async fn whole_as<T>(
     okta: &dyn Okta,
     action: Action,
     target: &Target,
@@ -76,7 +80,7 @@ pub(super) async fn whole_as<T>(
 }
 
 /// Looks up the list at `url`, up to `limit` items or what a message can carry, each as Okta wrote it.
-pub(super) async fn raw_list(
+pub(in crate::command) async fn raw_list(
     okta: &dyn Okta,
     url: Url,
     limit: usize,
@@ -85,7 +89,7 @@ pub(super) async fn raw_list(
 }
 
 /// Looks up to so often until there is something: lists are some seconds behind.
-pub(super) async fn until_listed<T, F: Future<Output = Result<Option<T>, Failed>>>(
+pub(in crate::command) async fn until_listed<T, F: Future<Output = Result<Option<T>, Failed>>>(
     looks_max: u32,
     look: impl Fn() -> F,
 ) -> Result<Option<T>, Failed> {
@@ -159,7 +163,7 @@ async fn look<T: DeserializeOwned>(okta: &dyn Okta, url: &Url) -> Result<Found<T
 }
 
 /// How long to wait after so many times: doubled from a fifth of a second, with jitter.
-pub(super) fn back_off(times: u32) -> Duration {
+pub(in crate::command) fn back_off(times: u32) -> Duration {
     let milliseconds = 200_u64.saturating_mul(1 << times.saturating_sub(1).min(5));
     Duration::from_millis(milliseconds / 2 + fastrand::u64(0..=milliseconds / 2))
 }

@@ -1,50 +1,39 @@
 //! Carrying out requests at Okta: look, act, and look again where it is in doubt what came of it.
 //!
-//! Every action has a state that it brings about. What is so already is not done again, and what may have been done is
+//! What is true of each action, with its executor, is in `actions`; here is what they all need. Every action has a state that it brings about. What is so already is not done again, and what may have been done is
 //! looked for before it is done once more; so it does no harm to carry a request out a second time. Knows neither
 //! queues nor the journal nor policy.
 
-mod app;
-mod baseline;
-mod create;
-mod credentials;
-mod delete;
+pub(in crate::command) mod baseline;
 mod expect;
-mod factors;
-mod failure;
-mod group;
-mod life;
-mod lifecycle;
-mod log;
-mod lookup;
-mod membership;
+pub(in crate::command) mod failure;
+pub(in crate::command) mod life;
+pub(in crate::command) mod lifecycle;
+pub(in crate::command) mod listing;
+pub(in crate::command) mod lookup;
 mod okta;
-mod parts;
-mod reading;
-mod resolve;
+pub(in crate::command) mod parts;
+pub(in crate::command) mod resolve;
 mod resolved;
-mod secrets;
+pub(in crate::command) mod secrets;
 #[cfg(test)]
 mod tests;
-mod trace;
-mod update;
-mod work;
+pub(in crate::command) mod trace;
+pub(in crate::command) mod work;
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-pub(in crate::command) use self::resolve::Named;
+use self::work::Work;
 pub use self::{
     baseline::Baseline,
     failure::Code,
     okta::{Holds, Okta},
     resolved::Resolved,
 };
-use self::{lifecycle::Operation, work::Work};
 use super::{Action, Expect, Failed, GroupSubject, Performed, Request, UserSubject};
-use crate::okta::users;
 
 /// Carries out requests at one org.
 #[derive(Debug, Clone)]
@@ -93,13 +82,13 @@ impl Executor {
 
     /// The user of this id or login; none if there is none.
     pub async fn find_user(&self, name: &str) -> Result<Option<UserSubject>, Failed> {
-        let subject = resolve::user(self.okta.as_ref(), Action::UserGet, name).await?;
+        let subject = resolve::user(self.okta.as_ref(), Action::OWN_LOOK_FOR_A_USER, name).await?;
         Ok(subject.id.is_some().then_some(subject))
     }
 
     /// The group of this id or exact name; none if there is none.
     pub async fn find_group(&self, name: &str) -> Result<Option<GroupSubject>, Failed> {
-        let subject = resolve::group(self.okta.as_ref(), Action::GroupGet, name).await?;
+        let subject = resolve::group(self.okta.as_ref(), Action::OWN_LOOK_FOR_A_GROUP, name).await?;
         Ok(subject.id.is_some().then_some(subject))
     }
 
@@ -117,62 +106,12 @@ impl Executor {
         expect: &Expect,
         attempt: Attempt<'_>,
     ) -> Result<Performed, Failed> {
-        let subjects = &resolved.subjects;
-        if !expect.is_empty() && (subjects.users.is_empty() || matches!(request, Request::UserCreate(_))) {
+        if !expect.is_empty() && !request.names()?.has_user() {
             return Err(Code::InvalidParameters
                 .because("`expect` is about a user, and the command is about none that there is"));
         }
         let mut work = Work::new(self.okta.as_ref(), request.action(), resolved, expect, attempt);
-        let finished = Box::pin(carry_out(&mut work, request)).await;
+        let finished = request.carry_out(&mut work).await;
         work.ended(finished)
-    }
-}
-
-async fn carry_out(work: &mut Work<'_>, request: &Request) -> Result<work::Finished, Failed> {
-    match request {
-        Request::UserCreate(new) => create::user(work, new).await,
-        Request::UserActivate(p) => {
-            life::change(work, Operation::Activate, |id| users::activate(id, p.send_email)).await
-        }
-        Request::UserReactivate(p) => {
-            life::change(work, Operation::Reactivate, |id| users::reactivate(id, p.send_email)).await
-        }
-        Request::UserUpdate(p) => update::user(work, &p.profile).await,
-        Request::UserSuspend(_) => life::change(work, Operation::Suspend, users::suspend).await,
-        Request::UserUnsuspend(_) => life::change(work, Operation::Unsuspend, users::unsuspend).await,
-        Request::UserUnlock(_) => life::change(work, Operation::Unlock, users::unlock).await,
-        Request::UserDeactivate(p) => {
-            life::change(work, Operation::Deactivate, |id| users::deactivate(id, p.send_email)).await
-        }
-        Request::UserDelete(p) => delete::user(work, p).await,
-        Request::UserExpirePassword(p) => credentials::expire(work, p).await,
-        Request::UserResetPassword(p) => credentials::reset(work, p).await,
-        Request::UserForgotPassword(p) => {
-            life::change(work, Operation::ForgotPassword, |id| users::forgot_password(id, p.send_email)).await
-        }
-        Request::UserSetPassword(p) => credentials::set(work, p).await,
-        Request::UserClearSessions(p) => credentials::clear_sessions(work, p).await,
-        Request::UserFactors(_) => factors::list(work).await,
-        Request::UserResetFactor(p) => factors::reset(work, &p.factor).await,
-        Request::UserResetFactors(_) => factors::reset_all(work).await,
-        Request::UserGet(_) => reading::user(work).await,
-        Request::UserSearch(p) => reading::search(work, p).await,
-        Request::UserGroups(p) => reading::groups_of_user(work, p.limit).await,
-        Request::UserApps(p) => reading::apps_of_user(work, p.limit).await,
-        Request::GroupGet(_) => reading::group(work).await,
-        Request::GroupFind(p) => reading::find_groups(work, p).await,
-        Request::GroupMembers(p) => reading::members(work, p.limit).await,
-        Request::LogByUser(p) => log::by_user(work, p).await,
-        Request::LogByIp(p) => log::by_ip(work, p).await,
-        Request::LogSearch(p) => log::search(work, p).await,
-        Request::GroupAddUser(_) => membership::change(work, membership::Wish::In).await,
-        Request::GroupRemoveUser(_) => membership::change(work, membership::Wish::Out).await,
-        Request::GroupCreate(new) => group::create(work, new).await,
-        Request::GroupUpdate(p) => group::update(work, p).await,
-        Request::GroupDelete(_) => group::delete(work).await,
-        Request::AppAssignUser(p) => app::users(work, &p.app, app::Wish::Assigned(&p.profile)).await,
-        Request::AppUnassignUser(p) => app::users(work, &p.app, app::Wish::Unassigned).await,
-        Request::AppAssignGroup(p) => app::groups(work, &p.app, true).await,
-        Request::AppUnassignGroup(p) => app::groups(work, &p.app, false).await,
     }
 }

@@ -7,7 +7,7 @@ use crate::command::{Failed, Way};
 
 /// The parts so far.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(in crate::command) struct Parts {
     /// What they are called in the result.
     name: &'static str,
     all: Vec<Value>,
@@ -18,7 +18,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub(super) fn new(name: &'static str) -> Self {
+    pub(in crate::command) fn new(name: &'static str) -> Self {
         Self {
             name,
             all: Vec::new(),
@@ -30,7 +30,11 @@ impl Parts {
     }
 
     /// Adds a part and what came of it. Ends the command where the same would come of all others: Okta is away.
-    pub(super) fn add(&mut self, mut part: Value, came_of: Result<Way, Failed>) -> Result<(), Failed> {
+    pub(in crate::command) fn add(
+        &mut self,
+        mut part: Value,
+        came_of: Result<Way, Failed>,
+    ) -> Result<(), Failed> {
         let failed = match came_of {
             Ok(way) => {
                 self.is_any_done |= way == Way::Done;
@@ -61,7 +65,7 @@ impl Parts {
     }
 
     /// What it all came to.
-    pub(super) fn finish(mut self) -> Result<Finished, Failed> {
+    pub(in crate::command) fn finish(mut self) -> Result<Finished, Failed> {
         let (count, result) = (self.all.len(), self.result());
         if let Some(mut failed) = self.first_failure.take() {
             if count > 1 {

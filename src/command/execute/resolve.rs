@@ -5,51 +5,34 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    Okta, create,
+    Okta,
     failure::Code,
     lookup::{self, one, until_listed},
     resolved::Resolved,
 };
 use crate::{
-    command::{Action, Failed, GroupSubject, Request, Subjects, UserSubject},
+    command::{
+        Action, Failed, GroupSubject, Request, Subjects, UserSubject,
+        actions::{GroupName, Names, Presence, UserName},
+    },
     okta::{apps, groups, is_id, users, users::User},
 };
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.
 pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) -> Result<Resolved, Failed> {
     let action = request.action();
-    let named = Named::of(request)?;
+    let Names { users, groups, app } = request.names()?;
     let mut subjects = Subjects::default();
     let mut seen = None;
-    for name in named.users {
-        let user = match request {
-            // Somebody whose login only begins so is somebody else.
-            Request::UserCreate(_) => user_of_login(okta, action, name).await?,
-            Request::LogByUser(_) => user_of_name_or_email(okta, action, name).await?,
-            _ => user_of_name(okta, action, name).await?,
-        };
-        if user.is_none() && named.must_exist {
-            return Err(Code::UserNotFound.because(format!("there is no user {name}")));
-        }
-        subjects.users.push(user_subject(name, user.as_ref()));
+    for name in users {
+        let user = named_user(okta, action, name).await?;
+        subjects.users.push(user_subject(name.text(), user.as_ref()));
         seen = user;
     }
-    for name in named.groups {
-        let subject = match request {
-            Request::GroupCreate(_) => group_subject(name, own_group(okta, action, name).await?.as_ref()),
-            _ => {
-                let look =
-                    async || group(okta, action, name).await.map(|found| found.id.is_some().then_some(found));
-                until_listed(looks_max, look).await?.unwrap_or_else(|| group_subject(name, None))
-            }
-        };
-        // The groups of a new user must exist, though the user need not.
-        if subject.id.is_none() && (named.must_exist || action == Action::UserCreate) {
-            return Err(Code::GroupNotFound.because(format!("there is no group {name}")));
-        }
-        subjects.groups.push(subject);
+    for name in groups {
+        subjects.groups.push(named_group(okta, action, name, looks_max).await?);
     }
-    if let Some(id) = named.app {
+    if let Some(id) = app {
         let is_there = is_id(id) && one(okta, action, &apps::get(id)).await?.is_some();
         if !is_there {
             return Err(Code::AppNotFound.because(format!("there is no app {id}")));
@@ -59,72 +42,43 @@ pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) 
     Ok(Resolved::with_sighting(subjects, seen))
 }
 
-/// What a request names.
-#[derive(Debug, Default)]
-pub(in crate::command) struct Named<'a> {
-    pub(in crate::command) users: Vec<&'a str>,
-    pub(in crate::command) groups: Vec<&'a str>,
-    app: Option<&'a str>,
-    must_exist: bool,
-}
-
-impl<'a> Named<'a> {
-    /// What `request` names, as it is written.
-    pub(in crate::command) fn of(request: &'a Request) -> Result<Self, Failed> {
-        let users = |users: Vec<&'a str>| Self { users, must_exist: true, ..Self::default() };
-        let groups = |groups: Vec<&'a str>| Self { groups, must_exist: true, ..Self::default() };
-        Ok(match request {
-            Request::UserCreate(p) => Self {
-                users: vec![create::login(p)?],
-                groups: strs(&p.groups),
-                must_exist: false,
-                ..Self::default()
-            },
-            Request::UserDelete(p) => Self { must_exist: false, ..users(vec![&p.user]) },
-            Request::LogByUser(p) => Self { must_exist: false, ..users(vec![&p.user]) },
-            Request::GroupCreate(p) => Self { must_exist: false, ..groups(vec![&p.name]) },
-            Request::GroupDelete(p) => Self { must_exist: false, ..groups(vec![&p.group]) },
-            Request::UserActivate(p) => users(vec![&p.user]),
-            Request::UserReactivate(p) => users(vec![&p.user]),
-            Request::UserUpdate(p) => users(vec![&p.user]),
-            Request::UserDeactivate(p) => users(vec![&p.user]),
-            Request::UserExpirePassword(p) => users(vec![&p.user]),
-            Request::UserResetPassword(p) => users(vec![&p.user]),
-            Request::UserForgotPassword(p) => users(vec![&p.user]),
-            Request::UserSetPassword(p) => users(vec![&p.user]),
-            Request::UserClearSessions(p) => users(vec![&p.user]),
-            Request::UserResetFactor(p) => users(vec![&p.user]),
-            Request::UserSuspend(p)
-            | Request::UserUnsuspend(p)
-            | Request::UserUnlock(p)
-            | Request::UserFactors(p)
-            | Request::UserResetFactors(p)
-            | Request::UserGet(p) => users(vec![&p.user]),
-            Request::UserGroups(p) | Request::UserApps(p) => users(vec![&p.user]),
-            Request::GroupGet(p) => groups(vec![&p.group]),
-            Request::GroupMembers(p) => groups(vec![&p.group]),
-            Request::GroupUpdate(p) => groups(vec![&p.group]),
-            Request::GroupAddUser(p) | Request::GroupRemoveUser(p) => {
-                Self { users: strs(&p.users), ..groups(strs(&p.groups)) }
-            }
-            Request::AppAssignUser(p) => Self { app: Some(&p.app), ..users(strs(&p.users)) },
-            Request::AppUnassignUser(p) => Self { app: Some(&p.app), ..users(strs(&p.users)) },
-            Request::AppAssignGroup(p) | Request::AppUnassignGroup(p) => {
-                Self { app: Some(&p.app), ..groups(strs(&p.groups)) }
-            }
-            Request::UserSearch(_) | Request::GroupFind(_) | Request::LogByIp(_) | Request::LogSearch(_) => {
-                Self::default()
-            }
-        })
+async fn named_user(okta: &dyn Okta, action: Action, name: UserName<'_>) -> Result<Option<User>, Failed> {
+    match name {
+        UserName::Known(name) => {
+            let found = user_of_name(okta, action, name).await?;
+            let absent = || Code::UserNotFound.because(format!("there is no user {name}"));
+            found.ok_or_else(absent).map(Some)
+        }
+        UserName::MaybeGone(name) => user_of_name(okta, action, name).await,
+        UserName::MaybeGoneByEmail(name) => user_of_name_or_email(okta, action, name).await,
+        // Somebody whose login only begins so is somebody else.
+        UserName::New(login) => user_of_login(okta, action, login).await,
     }
 }
 
-fn strs(names: &[String]) -> Vec<&str> {
-    names.iter().map(String::as_str).collect()
+async fn named_group(
+    okta: &dyn Okta,
+    action: Action,
+    GroupName { name, presence, hold: _ }: GroupName<'_>,
+    looks_max: u32,
+) -> Result<GroupSubject, Failed> {
+    if presence == Presence::New {
+        return Ok(group_subject(name, own_group(okta, action, name).await?.as_ref()));
+    }
+    let look = async || group(okta, action, name).await.map(|found| found.id.is_some().then_some(found));
+    match until_listed(looks_max, look).await? {
+        Some(found) => Ok(found),
+        None if presence == Presence::MaybeGone => Ok(group_subject(name, None)),
+        None => Err(Code::GroupNotFound.because(format!("there is no group {name}"))),
+    }
 }
 
 /// The user of this id or login; without an id if there is none.
-pub(super) async fn user(okta: &dyn Okta, action: Action, name: &str) -> Result<UserSubject, Failed> {
+pub(in crate::command) async fn user(
+    okta: &dyn Okta,
+    action: Action,
+    name: &str,
+) -> Result<UserSubject, Failed> {
     Ok(user_subject(name, user_of_name(okta, action, name).await?.as_ref()))
 }
 
@@ -179,7 +133,7 @@ async fn user_of_name(okta: &dyn Okta, action: Action, name: &str) -> Result<Opt
 }
 
 /// The user of exactly this login, apart from case.
-pub(super) async fn user_of_login(
+pub(in crate::command) async fn user_of_login(
     okta: &dyn Okta,
     action: Action,
     login: &str,
@@ -214,7 +168,11 @@ fn can_be_segment(name: &str) -> bool {
 }
 
 /// The group of this id or exact name; without an id if there is none.
-pub(super) async fn group(okta: &dyn Okta, action: Action, name: &str) -> Result<GroupSubject, Failed> {
+pub(in crate::command) async fn group(
+    okta: &dyn Okta,
+    action: Action,
+    name: &str,
+) -> Result<GroupSubject, Failed> {
     // What looks like an id may be a name all the same.
     if is_id(name)
         && name.starts_with("00g")
@@ -240,7 +198,11 @@ fn group_subject(name: &str, group: Option<&Value>) -> GroupSubject {
 }
 
 /// The group of exactly this name that is no app's: there is at most one.
-pub(super) async fn own_group(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<Value>, Failed> {
+pub(in crate::command) async fn own_group(
+    okta: &dyn Okta,
+    action: Action,
+    name: &str,
+) -> Result<Option<Value>, Failed> {
     let is_own = |group: &Value| group.get("type").and_then(Value::as_str) != Some("APP_GROUP");
     Ok(named_groups(okta, action, name, is_own).await?.into_iter().next())
 }
@@ -267,8 +229,8 @@ async fn named_groups(
 }
 
 /// The ids of all users in a group.
-pub(super) async fn members(okta: &dyn Okta, name: &str) -> Result<BTreeSet<String>, Failed> {
-    let action = Action::GroupMembers;
+pub(in crate::command) async fn members(okta: &dyn Okta, name: &str) -> Result<BTreeSet<String>, Failed> {
+    let action = Action::OWN_LOOK_AT_MEMBERS;
     let absent = || Code::GroupNotFound.because(format!("there is no group {name}"));
     let id = group(okta, action, name).await?.id.ok_or_else(absent)?;
     let id_of = |user: Value| user.get("id").and_then(Value::as_str).map(str::to_owned);

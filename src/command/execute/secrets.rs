@@ -16,7 +16,7 @@ const SECRETS: [(&str, Option<&str>); 6] = [
 ];
 
 /// Takes the secrets out of `answer`.
-pub(super) fn take(answer: &mut Value) -> Vec<Revealed> {
+pub(in crate::command) fn take(answer: &mut Value) -> Vec<Revealed> {
     let Some(members) = answer.as_object_mut() else { return Vec::new() };
     let take = |(okta_name, name): (&str, Option<&'static str>)| {
         let Some(Value::String(secret)) = members.remove(okta_name) else { return None };
@@ -26,7 +26,7 @@ pub(super) fn take(answer: &mut Value) -> Vec<Revealed> {
 }
 
 /// Takes out of a factor what it is made of: Okta tells the seed of one that waits for its activation, and a link to it.
-pub(super) fn strip_factor(factor: &mut Value) {
+pub(in crate::command) fn strip_factor(factor: &mut Value) {
     let Some(members) = factor.as_object_mut() else { return };
     members.remove("_embedded");
     if let Some(profile) = members.get_mut("profile").and_then(Value::as_object_mut) {

@@ -22,13 +22,17 @@ const LOOKS_MAX: u32 = 5;
 
 /// Whether the log has an event of this type since the command was begun, all of whose `about` are so: pairs of an
 /// attribute of a target, and its value. A credential that may not read the log sees none.
-pub(super) async fn shows(work: &Work<'_>, event_type: &str, about: &[(&str, &str)]) -> Result<bool, Failed> {
+pub(in crate::command) async fn shows(
+    work: &Work<'_>,
+    event_type: &str,
+    about: &[(&str, &str)],
+) -> Result<bool, Failed> {
     Ok(event(work, event_type, about).await?.is_some())
 }
 
 /// The id of what the log says was created so since the command was begun: the target of this kind. It is there before
 /// lists have it.
-pub(super) async fn created(
+pub(in crate::command) async fn created(
     work: &Work<'_>,
     event_type: &str,
     kind: &str,

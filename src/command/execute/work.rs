@@ -13,12 +13,12 @@ use super::{
     secrets,
 };
 use crate::{
-    command::{Action, Brought, Expect, Failed, Performed, Subjects, UserSubject, Way},
+    command::{Action, Brought, Expect, Failed, GroupSubject, Performed, Subjects, UserSubject, Way},
     okta::{Change, Changed, OktaError, users, users::User},
 };
 
 /// How often a change is made at most, with a look in between: each time but the last was in doubt.
-pub(super) const ROUNDS_MAX: u32 = 4;
+pub(in crate::command) const ROUNDS_MAX: u32 = 4;
 /// Looks at a user until Okta has done what it does in the background; some 20 s.
 const SETTLING_LOOKS_MAX: u32 = 8;
 /// By how much Okta's servers may be behind the clock that they show.
@@ -27,14 +27,14 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
 const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
 
 /// One request at work.
-pub(super) struct Work<'a> {
-    pub(super) okta: &'a dyn Okta,
-    pub(super) action: Action,
-    pub(super) subjects: &'a Subjects,
-    pub(super) expect: &'a Expect,
-    pub(super) attempt: Attempt<'a>,
+pub(in crate::command) struct Work<'a> {
+    pub(in crate::command) okta: &'a dyn Okta,
+    pub(in crate::command) action: Action,
+    pub(in crate::command) subjects: &'a Subjects,
+    pub(in crate::command) expect: &'a Expect,
+    pub(in crate::command) attempt: Attempt<'a>,
     /// What concerns the command, as it was found before anything was sent.
-    pub(super) before: Option<Value>,
+    pub(in crate::command) before: Option<Value>,
     /// How that which the command changes was before anything was sent, once it was looked at.
     baseline: Option<Baseline>,
     /// Whether the policy has let this attempt send, with the baseline as it is.
@@ -48,7 +48,7 @@ pub(super) struct Work<'a> {
 }
 
 /// What came of sending a change. The answer may have secrets in it, until [`Work::ended`] takes them out.
-pub(super) enum Sent {
+pub(in crate::command) enum Sent {
     /// Okta made it, and answered this.
     Done(Value),
     /// It is a dry run.
@@ -60,7 +60,7 @@ pub(super) enum Sent {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(
+    pub(in crate::command) fn new(
         okta: &'a dyn Okta,
         action: Action,
         resolved: &'a Resolved,
@@ -89,54 +89,60 @@ impl<'a> Work<'a> {
     }
 
     /// Whether this command may have changed something at Okta: a former attempt was about to send, or this one was.
-    pub(super) fn may_have_sent(&self) -> bool {
+    pub(in crate::command) fn may_have_sent(&self) -> bool {
         self.attempt.baseline.is_some() || self.is_admitted
     }
 
     /// Whether the command has one part alone: one user and at most one group, or the other way round.
-    pub(super) fn is_about_one(&self) -> bool {
+    pub(in crate::command) fn is_about_one(&self) -> bool {
         self.subjects.users.len() <= 1 && self.subjects.groups.len() <= 1
     }
 
     /// Notes how that which the command changes is, unless that is known from before something was sent.
-    pub(super) fn baseline(&mut self, seen: impl FnOnce() -> Baseline) -> &Baseline {
+    pub(in crate::command) fn baseline(&mut self, seen: impl FnOnce() -> Baseline) -> &Baseline {
         self.baseline.get_or_insert_with(seen)
     }
 
     /// The user whom the command is about.
-    pub(super) fn subject(&self) -> Result<&'a UserSubject, Failed> {
+    pub(in crate::command) fn subject(&self) -> Result<&'a UserSubject, Failed> {
         let none = || Code::UserNotFound.because("the command names no user");
         self.subjects.users.first().ok_or_else(none)
     }
 
     /// The id of the user whom the command is about.
-    pub(super) fn user_id(&self) -> Result<&'a str, Failed> {
+    pub(in crate::command) fn user_id(&self) -> Result<&'a str, Failed> {
         id_of(self.subject()?)
     }
 
+    /// The id of the group that the command is about.
+    pub(in crate::command) fn group_id(&self) -> Result<&'a str, Failed> {
+        let none = || Code::GroupNotFound.because("the command names no group");
+        id_of_group(self.subjects.groups.first().ok_or_else(none)?)
+    }
+
     /// When the first attempt began, by Okta's clock as far as it is known.
-    pub(super) fn begun_at(&self) -> Timestamp {
+    pub(in crate::command) fn begun_at(&self) -> Timestamp {
         let begun_at = self.attempt.begun_at;
         begun_at.saturating_add(self.okta.clock_ahead()).unwrap_or(begun_at)
     }
 
     /// The same, and certainly not later.
-    pub(super) fn not_before(&self) -> Timestamp {
+    pub(in crate::command) fn not_before(&self) -> Timestamp {
         self.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
     }
 
     /// The same, and certainly not earlier.
-    pub(super) fn begun_for_certain(&self) -> Timestamp {
+    pub(in crate::command) fn begun_for_certain(&self) -> Timestamp {
         self.begun_at().saturating_add(CLOCK_STEP).unwrap_or(self.attempt.begun_at)
     }
 
     /// Whether what Okta shows as done at `time` can have been done by a former attempt at this command.
-    pub(super) fn may_be_ours(&self, time: Option<Timestamp>) -> bool {
+    pub(in crate::command) fn may_be_ours(&self, time: Option<Timestamp>) -> bool {
         self.attempt.baseline.is_some() && time.is_some_and(|time| time >= self.not_before())
     }
 
     /// The user as they are now.
-    pub(super) async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
+    pub(in crate::command) async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
         let raw = lookup::one(self.okta, self.action, &users::get(id)).await?;
         let Some(raw) = raw else { return Ok(None) };
         let no_user = || OktaError::NotAsAsked("it is no user".to_owned());
@@ -144,12 +150,12 @@ impl<'a> Work<'a> {
     }
 
     /// The user once Okta is not at work on them any more, or as they are after a while.
-    pub(super) async fn settled_user(&self, id: &str) -> Result<Option<User>, Failed> {
+    pub(in crate::command) async fn settled_user(&self, id: &str) -> Result<Option<User>, Failed> {
         self.user_once(id, |user| user.transitioning_to.is_none()).await
     }
 
     /// The user once `is_awaited`, or as they are after a while; none if there is none.
-    pub(super) async fn user_once(
+    pub(in crate::command) async fn user_once(
         &self,
         id: &str,
         is_awaited: impl Fn(&User) -> bool,
@@ -166,12 +172,12 @@ impl<'a> Work<'a> {
     }
 
     /// Whether nothing has happened to the user's status since before something was sent.
-    pub(super) fn is_as_before(&self, user: &User) -> bool {
+    pub(in crate::command) fn is_as_before(&self, user: &User) -> bool {
         self.baseline.as_ref().is_some_and(|baseline| baseline.is_of_user(user))
     }
 
     /// The user whom the command is about, before it is carried out.
-    pub(super) async fn known_user(&mut self) -> Result<User, Failed> {
+    pub(in crate::command) async fn known_user(&mut self) -> Result<User, Failed> {
         if let Some(seen) = self.seen.take() {
             return Ok(seen);
         }
@@ -183,22 +189,22 @@ impl<'a> Work<'a> {
     }
 
     /// Whether Okta has finished with the user, so that they can be changed.
-    pub(super) fn must_be_settled(&self, user: &User) -> Result<(), Failed> {
+    pub(in crate::command) fn must_be_settled(&self, user: &User) -> Result<(), Failed> {
         if user.transitioning_to.is_some() { Err(still_changing(user)) } else { Ok(()) }
     }
 
     /// Whether what the command expects holds for the user.
-    pub(super) async fn must_be_as_expected(&self, user: &User) -> Result<(), Failed> {
+    pub(in crate::command) async fn must_be_as_expected(&self, user: &User) -> Result<(), Failed> {
         super::expect::look(self, user).await
     }
 
     /// Whether the profile is as the command expects, where the command itself has changed the rest.
-    pub(super) fn must_have_expected_profile(&self, user: &User) -> Result<(), Failed> {
+    pub(in crate::command) fn must_have_expected_profile(&self, user: &User) -> Result<(), Failed> {
         super::expect::look_at_profile(self.expect, user)
     }
 
     /// Sends a change, or notes it in a dry run. Fails if it may not be sent any more; then nothing is.
-    pub(super) async fn send(&mut self, change: &Change) -> Result<Sent, Failed> {
+    pub(in crate::command) async fn send(&mut self, change: &Change) -> Result<Sent, Failed> {
         if self.notes(change) {
             return Ok(Sent::Planned);
         }
@@ -220,7 +226,11 @@ impl<'a> Work<'a> {
     }
 
     /// The same for the deletion of `user`: should it have to wait, they must still be deprovisioned, and not anew.
-    pub(super) async fn send_deletion(&mut self, change: &Change, user: &User) -> Result<Sent, Failed> {
+    pub(in crate::command) async fn send_deletion(
+        &mut self,
+        change: &Change,
+        user: &User,
+    ) -> Result<Sent, Failed> {
         if self.notes(change) {
             return Ok(Sent::Planned);
         }
@@ -260,12 +270,12 @@ impl<'a> Work<'a> {
     }
 
     /// The failure that an error of Okta's side is.
-    pub(super) fn refused(&self, error: &OktaError) -> Failed {
+    pub(in crate::command) fn refused(&self, error: &OktaError) -> Failed {
         of_okta(error, self.action)
     }
 
     /// The failure that remains after all rounds.
-    pub(super) fn gave_up(&self, doubt: Option<&OktaError>) -> Failed {
+    pub(in crate::command) fn gave_up(&self, doubt: Option<&OktaError>) -> Failed {
         match doubt {
             Some(error) => self.refused(error),
             None => Code::StillChanging.because("somebody else changes the same all the time"),
@@ -280,7 +290,7 @@ impl<'a> Work<'a> {
     }
 
     /// What it came to, with what was found before it. Secrets in the result go to where they are guarded.
-    pub(super) fn ended(self, finished: Result<Finished, Failed>) -> Result<Performed, Failed> {
+    pub(in crate::command) fn ended(self, finished: Result<Finished, Failed>) -> Result<Performed, Failed> {
         let Finished { way, mut result, events, after } =
             finished.map_err(|failed| self.with_before(failed))?;
         let revealed = secrets::take(&mut result);
@@ -294,7 +304,7 @@ impl<'a> Work<'a> {
 }
 
 /// It ended well. The result may still have secrets in it.
-pub(super) struct Finished {
+pub(in crate::command) struct Finished {
     way: Way,
     result: Value,
     events: Option<Vec<Box<RawValue>>>,
@@ -302,45 +312,51 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    pub(super) fn new(way: Way, result: Value) -> Self {
+    pub(in crate::command) fn new(way: Way, result: Value) -> Self {
         Self { way, result, events: None, after: None }
     }
 
-    pub(super) fn done(result: Value) -> Self {
+    pub(in crate::command) fn done(result: Value) -> Self {
         Self::new(Way::Done, result)
     }
 
     /// It was a dry run: the result is what would have been sent.
-    pub(super) fn planned() -> Self {
+    pub(in crate::command) fn planned() -> Self {
         Self::new(Way::DryRun, Value::Null)
     }
 
     /// With these events of the System Log.
-    pub(super) fn events(mut self, events: Vec<Box<RawValue>>) -> Self {
+    pub(in crate::command) fn events(mut self, events: Vec<Box<RawValue>>) -> Self {
         self.events = Some(events);
         self
     }
 
-    pub(super) fn after(mut self, after: Value) -> Self {
+    pub(in crate::command) fn after(mut self, after: Value) -> Self {
         self.after = Some(after);
         self
     }
 }
 
 /// The id of a user who must exist.
-pub(super) fn id_of(subject: &UserSubject) -> Result<&str, Failed> {
+pub(in crate::command) fn id_of(subject: &UserSubject) -> Result<&str, Failed> {
     let absent = || Code::UserNotFound.because(format!("there is no user {}", subject.name));
     subject.id.as_deref().ok_or_else(absent)
 }
 
+/// The id of a group that must exist.
+pub(in crate::command) fn id_of_group(subject: &GroupSubject) -> Result<&str, Failed> {
+    let absent = || Code::GroupNotFound.because(format!("there is no group {}", subject.name));
+    subject.id.as_deref().ok_or_else(absent)
+}
+
 /// Okta has not finished with the user.
-pub(super) fn still_changing(user: &User) -> Failed {
+pub(in crate::command) fn still_changing(user: &User) -> Failed {
     let status = user.transitioning_to.as_deref().unwrap_or("another");
     Code::StillChanging.because(format!("okta is still at work on user {}, who will be {status}", user.id))
 }
 
 /// What an outcome says of a user before and after.
-pub(super) fn status_of(user: &User) -> Value {
+pub(in crate::command) fn status_of(user: &User) -> Value {
     match &user.transitioning_to {
         Some(to) => json!({ "status": user.status, "transitioning_to": to }),
         None => json!({ "status": user.status }),
@@ -348,6 +364,6 @@ pub(super) fn status_of(user: &User) -> Value {
 }
 
 /// Who was concerned, for the result.
-pub(super) fn named(user: &User) -> Value {
+pub(in crate::command) fn named(user: &User) -> Value {
     json!({ "id": user.id, "login": user.login() })
 }

@@ -10,8 +10,6 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-/// Parameters whose values are secrets.
-const SECRET_PARAMETERS: [&str; 2] = ["password", "recovery_question"];
 /// What keys are made for, so that they are of no use for anything else.
 const PURPOSE: &[u8] = b"oktabus: fingerprints of commands, 1";
 
@@ -49,13 +47,14 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Of a command with this id: its members but the id, those that say nothing left out.
-    pub(super) fn of(id: &str, command: &Map<String, Value>) -> Self {
+    /// Of a command with this id: its members but the id, those that say nothing left out. `secrets_of` are its parameters
+    /// whose values are secrets.
+    pub(super) fn of(id: &str, command: &Map<String, Value>, secrets_of: &[&str]) -> Self {
         let mut secrets = Map::new();
         let mut open = command.clone();
         if let Some(Value::Object(parameters)) = open.get_mut("parameters") {
-            for name in SECRET_PARAMETERS {
-                secrets.extend(parameters.remove(name).map(|value| (name.to_owned(), value)));
+            for name in secrets_of {
+                secrets.extend(parameters.remove(*name).map(|value| ((*name).to_owned(), value)));
             }
         }
         let mut digest = Sha256::new();

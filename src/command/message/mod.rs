@@ -141,7 +141,7 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
     let action = Action::named(&envelope.action).ok_or_else(|| unfit::unknown_action(&envelope.action))?;
     let request = Request::read(action, envelope.parameters.into());
     let request = request.map_err(|reason| unfit::parameters(action, &reason))?;
-    let fingerprint = Fingerprint::of(&id, &asked);
+    let fingerprint = Fingerprint::of(&id, &asked, action.secrets());
     Ok(Command {
         id,
         is_id_in_payload,

@@ -14,7 +14,7 @@ pub use signature::{KeyName, Keys, SIGNATURE_HEADER};
 use jiff::Timestamp;
 
 use super::{
-    AddressPattern, OutcomeError, Request, Subjects,
+    AddressPattern, OutcomeError, Subjects,
     message::{Command, Headers},
 };
 use crate::{
@@ -78,7 +78,7 @@ impl Policy {
             let message = format!("`{}` is not allowed here", action.name());
             return Err(refusal("not_allowed", &message, "`allow` of the commands says what is"));
         }
-        let changes = changes(&command.request);
+        let changes = command.request.changes().named();
         if changes > self.list_max {
             let message = format!("it asks for {changes} changes at once, and {} are allowed", self.list_max);
             return Err(refusal("list_too_long", &message, "make several commands of it"));
@@ -141,18 +141,6 @@ impl Policy {
 pub fn too_many_names() -> OutcomeError {
     let message = "its users and groups take more room than the journal has for one command";
     refusal("list_too_long", message, "make several commands of it")
-}
-
-/// How many changes `request` asks for: what limits count, and what a list may be long.
-pub fn changes(request: &Request) -> usize {
-    match request {
-        Request::GroupAddUser(of) | Request::GroupRemoveUser(of) => of.users.len() * of.groups.len(),
-        Request::AppAssignUser(of) => of.users.len(),
-        Request::AppUnassignUser(of) => of.users.len(),
-        Request::AppAssignGroup(of) | Request::AppUnassignGroup(of) => of.groups.len(),
-        Request::UserCreate(of) => 1 + of.groups.len(),
-        _ => 1,
-    }
 }
 
 fn refusal(code: &str, message: &str, remedy: &str) -> OutcomeError {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    command::{GroupSubject, Request, Subjects, UserSubject},
+    command::{GroupSubject, NewName, Request, Subjects, UserSubject},
     config::ProtectConfig,
 };
 
@@ -47,9 +47,11 @@ impl Protected {
     /// Why nobody and nothing may get the name that `request` gives, if it gives one: by name, protection would find the
     /// wrong one, or none.
     pub fn why_renamed(&self, request: &Request) -> Option<String> {
-        let login = request.new_login().filter(|login| self.users.contains(&login.to_lowercase()));
-        let group = request.new_group_name().filter(|name| self.groups.contains(*name));
-        login.or(group).map(|name| format!("the name `{name}` is protected"))
+        let protected = match request.renames()? {
+            NewName::Login(login) => self.users.contains(&login.to_lowercase()).then_some(login),
+            NewName::Group(name) => self.groups.contains(name).then_some(name),
+        };
+        protected.map(|name| format!("the name `{name}` is protected"))
     }
 
     fn why_user(&self, user: &UserSubject) -> Option<String> {

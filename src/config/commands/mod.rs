@@ -197,8 +197,10 @@ impl FromStr for ActionPattern {
         let is_whole =
             text == "*" || text.strip_suffix(".*").is_some_and(|group| !group.contains(['.', '*']));
         if !is_whole && Action::named(text).is_none() || pattern.actions().next().is_none() {
-            let groups = ["user.*", "group.*", "app.*", "log.*"];
-            let names = groups.into_iter().chain(Action::ALL.iter().map(|action| action.name()));
+            let families = Action::ALL.iter().filter_map(|action| action.name().split_once('.'));
+            let families: BTreeSet<_> = families.map(|(family, _)| format!("{family}.*")).collect();
+            let names =
+                families.iter().map(String::as_str).chain(Action::ALL.iter().map(|action| action.name()));
             let hint = did_you_mean(text, names);
             return Err(format!("`{text}` is no action, `*`, or a group such as `user.*`{hint}"));
         }
@@ -239,7 +241,8 @@ impl CommandsConfig {
 
     /// The rights that the allowed actions need, with those to find what commands and protection name.
     pub fn scopes(&self) -> BTreeSet<Scope> {
-        let mut scopes: BTreeSet<_> = self.actions().flat_map(scopes_of).collect();
+        let mut scopes: BTreeSet<_> =
+            self.actions().flat_map(|action| [&[action.scope()], action.scopes_to_find()].concat()).collect();
         if !self.protect.groups.is_empty() {
             scopes.insert(Scope::GroupsRead);
         }
@@ -264,20 +267,6 @@ impl CommandsConfig {
         };
         [&self.outcomes.sink].into_iter().chain(audit)
     }
-}
-
-/// What `action` needs, with what it takes to find those whom it names by login or by name.
-fn scopes_of(action: Action) -> Vec<Scope> {
-    let found = match action {
-        Action::GroupAddUser
-        | Action::GroupRemoveUser
-        | Action::AppAssignUser
-        | Action::AppUnassignUser
-        | Action::LogByUser => Some(Scope::UsersRead),
-        Action::UserCreate | Action::AppAssignGroup | Action::AppUnassignGroup => Some(Scope::GroupsRead),
-        _ => None,
-    };
-    [Some(action.scope()), found].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

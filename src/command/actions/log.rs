@@ -1,24 +1,139 @@
 //! Looking into the System Log: a window, the newest first, up to a limit.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{
-    failure::{Code, of_okta},
-    lookup,
-    work::{Finished, Work},
-};
+use super::{Changes, Effect, Names, UserName, row::Row};
 use crate::{
     command::{
         Failed, UserSubject,
-        parameters::{LogByIp, LogByUser, LogSearch, When},
+        execute::{
+            failure::{Code, of_okta},
+            lookup,
+            work::{Finished, Work},
+        },
     },
-    config::{Order, Start},
+    config::{Order, Scope, Start},
     okta::logs::{RETENTION, Window, window_url},
     scim::{self, Criteria},
 };
+
+/// The row of `log.by_user`.
+pub(super) const BY_USER: Row<LogByUser> = Row {
+    name: "log.by_user",
+    about: "Recent events by or about a user.",
+    effect: Effect::Read,
+    scope: Scope::LogsRead,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::MaybeGoneByEmail(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(by_user(work, of)),
+};
+
+/// The row of `log.by_ip`.
+pub(super) const BY_IP: Row<LogByIp> = Row {
+    name: "log.by_ip",
+    about: "Recent events from an address.",
+    effect: Effect::Read,
+    scope: Scope::LogsRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |_| Ok(Names::nothing()),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(by_ip(work, of)),
+};
+
+/// The row of `log.search`.
+pub(super) const SEARCH: Row<LogSearch> = Row {
+    name: "log.search",
+    about: "Search the System Log.",
+    effect: Effect::Read,
+    scope: Scope::LogsRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |_| Ok(Names::nothing()),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(search(work, of)),
+};
+
+/// Recent events by or about a user.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogByUser {
+    /// Id, login or e-mail.
+    pub user: String,
+    /// The beginning: a time, or a time ago such as `-12h`, which is what counts unless set.
+    pub since: Option<When>,
+    /// The end: now unless set.
+    pub until: Option<When>,
+    /// The most events to return, newest first; 100 unless set.
+    pub limit: Option<usize>,
+    /// Only these types; `*` stands for anything at the end.
+    #[serde(default)]
+    pub event_types: Vec<String>,
+    /// Only these values of `outcome.result`.
+    #[serde(default)]
+    pub outcomes: Vec<String>,
+}
+
+/// Recent events from an address.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogByIp {
+    /// The address.
+    #[schemars(with = "String", extend("anyOf" = [{ "format": "ipv4" }, { "format": "ipv6" }]))]
+    pub ip: std::net::IpAddr,
+    /// The beginning: a time, or a time ago such as `-12h`, which is what counts unless set.
+    pub since: Option<When>,
+    /// The end: now unless set.
+    pub until: Option<When>,
+    /// The most events to return, newest first; 100 unless set.
+    pub limit: Option<usize>,
+    /// Only these types; `*` stands for anything at the end.
+    #[serde(default)]
+    pub event_types: Vec<String>,
+    /// Only these values of `outcome.result`.
+    #[serde(default)]
+    pub outcomes: Vec<String>,
+}
+
+/// Events of a window.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogSearch {
+    /// A SCIM filter, as the System Log takes it.
+    pub filter: Option<String>,
+    /// Words that must all be there.
+    pub q: Option<String>,
+    /// The beginning: a time, or a time ago such as `-12h`, which is what counts unless set.
+    pub since: Option<When>,
+    /// The end: now unless set.
+    pub until: Option<When>,
+    /// The most events to return, newest first; 100 unless set.
+    pub limit: Option<usize>,
+}
+
+/// A time, or a time ago such as `-12h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String", extend("pattern" = r"^(now|-[\d_]+ ?(ms|s|m|min|h|d|w)|\d{4}-\d\d-\d\d[T ]\d\d.*)$"))]
+pub struct When(pub Start);
+
+impl TryFrom<String> for When {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Start::from_str(&text).map(Self)
+    }
+}
 
 /// What counts as recent.
 const SINCE_DEFAULT: Start = Start::Ago(Duration::from_secs(12 * 3_600));
@@ -27,7 +142,7 @@ const LIMIT_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
 
 /// Events by or about a user: by id, and by what they are called where Okta knows no id, as of a failed sign-in.
-pub(super) async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished, Failed> {
+async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished, Failed> {
     let LogByUser { user, since, until, limit, event_types, outcomes } = parameters;
     let filter = parties(user, work.subjects.users.first());
     let criteria = Criteria {
@@ -56,7 +171,7 @@ fn parties(typed: &str, found: Option<&UserSubject>) -> String {
 }
 
 /// Events from an address.
-pub(super) async fn by_ip(work: &mut Work<'_>, parameters: &LogByIp) -> Result<Finished, Failed> {
+async fn by_ip(work: &mut Work<'_>, parameters: &LogByIp) -> Result<Finished, Failed> {
     let LogByIp { ip, since, until, limit, event_types, outcomes } = parameters;
     let criteria = Criteria {
         ip: Some(ip.to_string()),
@@ -68,7 +183,7 @@ pub(super) async fn by_ip(work: &mut Work<'_>, parameters: &LogByIp) -> Result<F
 }
 
 /// Events of a window.
-pub(super) async fn search(work: &mut Work<'_>, parameters: &LogSearch) -> Result<Finished, Failed> {
+async fn search(work: &mut Work<'_>, parameters: &LogSearch) -> Result<Finished, Failed> {
     let LogSearch { filter, q, since, until, limit } = parameters;
     look(work, filter.clone(), q.clone(), (*since, *until), *limit).await
 }

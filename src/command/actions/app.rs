@@ -1,24 +1,194 @@
-//! Who has an app. One who has it through a group keeps it until the group loses it or they leave the group.
+//! Who has an app. One who has it through a group keeps it until the group loses it or they leave the group. `app` is an
+//! id: Okta does not keep labels unique.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    failure::Code,
-    lookup::{self, back_off},
-    membership::id_of_group,
-    parts::Parts,
-    trace,
-    work::{Finished, ROUNDS_MAX, Sent, Work, id_of},
+    Changes, Effect, Names, Profile,
+    one_or_many::{names, one_or_many},
+    row::Row,
 };
 use crate::{
-    command::{Failed, Way, parameters::Profile},
+    command::{
+        Failed, Way,
+        execute::{
+            failure::Code,
+            lookup::{self, back_off},
+            parts::Parts,
+            trace,
+            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
+        },
+    },
+    config::Scope,
     okta::{Change, OktaError, Target, apps, is_id},
 };
 
+/// The row of `app.assign_user`.
+pub(super) const ASSIGN_USER: Row<AssignUser> = Row {
+    name: "app.assign_user",
+    about: "Assign an app to users.",
+    effect: Effect::Write,
+    scope: Scope::AppsManage,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::users(&of.users).and_app(&of.app)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(of.users.len()),
+    carry_out: |work, of| Box::pin(users(work, &of.app, Wish::Assigned(&of.profile))),
+};
+
+/// The row of `app.unassign_user`.
+pub(super) const UNASSIGN_USER: Row<AppUsers> = Row {
+    name: "app.unassign_user",
+    about: "Take an app away from users.",
+    effect: Effect::Destroy,
+    scope: Scope::AppsManage,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::users(&of.users).and_app(&of.app)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(of.users.len()),
+    carry_out: |work, of| Box::pin(users(work, &of.app, Wish::Unassigned)),
+};
+
+/// The row of `app.assign_group`.
+pub(super) const ASSIGN_GROUP: Row<AppGroups> = Row {
+    name: "app.assign_group",
+    about: "Assign an app to groups.",
+    effect: Effect::Write,
+    scope: Scope::AppsManage,
+    scopes_to_find: &[Scope::GroupsRead],
+    secrets: &[],
+    names: |of| Ok(Names::nothing().and_groups(&of.groups).and_app(&of.app)),
+    renames: |_| None,
+    changes: |of| Changes::MembersOf(of.groups.len()),
+    carry_out: |work, of| Box::pin(groups(work, &of.app, true)),
+};
+
+/// The row of `app.unassign_group`.
+pub(super) const UNASSIGN_GROUP: Row<AppGroups> = Row {
+    name: "app.unassign_group",
+    about: "Take an app away from groups.",
+    effect: Effect::Destroy,
+    scope: Scope::AppsManage,
+    scopes_to_find: &[Scope::GroupsRead],
+    secrets: &[],
+    names: |of| Ok(Names::nothing().and_groups(&of.groups).and_app(&of.app)),
+    renames: |_| None,
+    changes: |of| Changes::MembersOf(of.groups.len()),
+    carry_out: |work, of| Box::pin(groups(work, &of.app, false)),
+};
+
+/// Who gets an app, or loses it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "RawAppUsers")]
+#[schemars(with = "RawAppUsers")]
+pub struct AppUsers {
+    /// The app's id.
+    pub app: String,
+    /// Ids or logins, at least one.
+    pub users: Vec<String>,
+}
+
+/// Who gets an app, and as whom.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "RawAssignUser")]
+#[schemars(with = "RawAssignUser")]
+pub struct AssignUser {
+    /// The app's id.
+    pub app: String,
+    /// Ids or logins, at least one.
+    pub users: Vec<String>,
+    /// Their profile in the app, as Okta names its attributes.
+    pub profile: Profile,
+}
+
+/// Which groups get an app, or lose it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "RawAppGroups")]
+#[schemars(with = "RawAppGroups")]
+pub struct AppGroups {
+    /// The app's id.
+    pub app: String,
+    /// Ids or exact names, at least one.
+    pub groups: Vec<String>,
+}
+
+/// `app`, and one of `user` and `users`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AppUsers", extend("oneOf" = one_or_many("user")))]
+struct RawAppUsers {
+    /// The app's id.
+    app: String,
+    /// Id or login.
+    user: Option<String>,
+    /// Ids or logins.
+    #[serde(default)]
+    users: Vec<String>,
+}
+
+/// `app`, and one of `user` and `users`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AssignUser", extend("oneOf" = one_or_many("user")))]
+struct RawAssignUser {
+    /// The app's id.
+    app: String,
+    /// Id or login.
+    user: Option<String>,
+    /// Ids or logins.
+    #[serde(default)]
+    users: Vec<String>,
+    /// Their profile in the app, as Okta names its attributes.
+    #[serde(default)]
+    profile: Profile,
+}
+
+/// `app`, and one of `group` and `groups`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AppGroups", extend("oneOf" = one_or_many("group")))]
+struct RawAppGroups {
+    /// The app's id.
+    app: String,
+    /// Id or exact name.
+    group: Option<String>,
+    /// Ids or exact names.
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+impl TryFrom<RawAppUsers> for AppUsers {
+    type Error = String;
+
+    fn try_from(raw: RawAppUsers) -> Result<Self, String> {
+        Ok(Self { app: raw.app, users: names("user", raw.user, raw.users)? })
+    }
+}
+
+impl TryFrom<RawAssignUser> for AssignUser {
+    type Error = String;
+
+    fn try_from(raw: RawAssignUser) -> Result<Self, String> {
+        Ok(Self { app: raw.app, users: names("user", raw.user, raw.users)?, profile: raw.profile })
+    }
+}
+
+impl TryFrom<RawAppGroups> for AppGroups {
+    type Error = String;
+
+    fn try_from(raw: RawAppGroups) -> Result<Self, String> {
+        Ok(Self { app: raw.app, groups: names("group", raw.group, raw.groups)? })
+    }
+}
+
 /// What shall be of a user and the app.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Wish<'a> {
+enum Wish<'a> {
     /// They have it, with these attributes.
     Assigned(&'a Profile),
     /// They do not have it.
@@ -26,7 +196,7 @@ pub(super) enum Wish<'a> {
 }
 
 /// Assigns the app to all users of the command, or takes it from them.
-pub(super) async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finished, Failed> {
+async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finished, Failed> {
     must_be_id(app)?;
     let mut parts = Parts::new("assignments");
     for subject in &work.subjects.users {
@@ -48,7 +218,7 @@ pub(super) async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Res
 }
 
 /// Assigns the app to all groups of the command, or takes it from them.
-pub(super) async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, Failed> {
+async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, Failed> {
     must_be_id(app)?;
     let mut parts = Parts::new("assignments");
     for subject in &work.subjects.groups {

@@ -2,24 +2,100 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    failure::Code,
-    group,
-    lookup::{self, back_off},
-    parts::Parts,
-    trace,
-    work::{Finished, ROUNDS_MAX, Sent, Work, id_of},
+    Changes, Effect, Names,
+    group::must_be_editable,
+    one_or_many::{names, one_or_many},
+    row::Row,
 };
 use crate::{
-    command::{Failed, GroupSubject, Way},
+    command::{
+        Failed, Way,
+        execute::{
+            failure::Code,
+            lookup::{self, back_off},
+            parts::Parts,
+            trace,
+            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
+        },
+    },
+    config::Scope,
     okta::{OktaError, groups, users},
 };
 
+/// The row of `group.add_user`.
+pub(super) const ADD: Row<Membership> = Row {
+    name: "group.add_user",
+    about: "Add users to groups.",
+    effect: Effect::Write,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::users(&of.users).and_groups(&of.groups)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(of.users.len() * of.groups.len()),
+    carry_out: |work, _| Box::pin(change(work, Wish::In)),
+};
+
+/// The row of `group.remove_user`.
+pub(super) const REMOVE: Row<Membership> = Row {
+    name: "group.remove_user",
+    about: "Remove users from groups.",
+    effect: Effect::Write,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[Scope::UsersRead],
+    secrets: &[],
+    names: |of| Ok(Names::users(&of.users).and_groups(&of.groups)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(of.users.len() * of.groups.len()),
+    carry_out: |work, _| Box::pin(change(work, Wish::Out)),
+};
+
+/// Each of the users, and each of the groups.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(try_from = "RawMembership")]
+#[schemars(with = "RawMembership")]
+pub struct Membership {
+    /// Ids or logins, at least one.
+    pub users: Vec<String>,
+    /// Ids or exact names, at least one.
+    pub groups: Vec<String>,
+}
+
+/// One of `user` and `users`, and one of `group` and `groups`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Membership")]
+#[schemars(extend("allOf" = [{ "oneOf": one_or_many("user") }, { "oneOf": one_or_many("group") }]))]
+struct RawMembership {
+    /// Id or login.
+    user: Option<String>,
+    /// Ids or logins.
+    #[serde(default)]
+    users: Vec<String>,
+    /// Id or exact name.
+    group: Option<String>,
+    /// Ids or exact names.
+    #[serde(default)]
+    groups: Vec<String>,
+}
+
+impl TryFrom<RawMembership> for Membership {
+    type Error = String;
+
+    fn try_from(raw: RawMembership) -> Result<Self, String> {
+        let users = names("user", raw.user, raw.users)?;
+        Ok(Self { users, groups: names("group", raw.group, raw.groups)? })
+    }
+}
+
 /// Where the users shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wish {
+enum Wish {
     In,
     Out,
 }
@@ -35,7 +111,7 @@ impl Wish {
 }
 
 /// Brings every user into, or out of, every group.
-pub(super) async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
+async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
     let mut parts = Parts::new("memberships");
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
@@ -106,7 +182,7 @@ async fn one(
             Sent::Planned => return Ok(Way::DryRun),
             Sent::Done(_) => return Ok(Way::Done),
             Sent::Refused(error) => {
-                group::must_be_editable(work, group_id).await?;
+                must_be_editable(work, group_id).await?;
                 return Err(work.refused(&error));
             }
             Sent::InDoubt(error) => {
@@ -125,10 +201,4 @@ pub(super) async fn member_of(work: &Work<'_>, user: &str) -> Result<BTreeSet<St
     let groups = groups.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
     let ids = groups.iter().filter_map(|group| group.get("id").and_then(Value::as_str));
     Ok(ids.map(str::to_owned).collect())
-}
-
-/// The id of a group that must exist.
-pub(super) fn id_of_group(subject: &GroupSubject) -> Result<&str, Failed> {
-    let absent = || Code::GroupNotFound.because(format!("there is no group {}", subject.name));
-    subject.id.as_deref().ok_or_else(absent)
 }

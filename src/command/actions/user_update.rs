@@ -1,18 +1,48 @@
 //! Setting attributes of a user's profile.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{
-    Baseline,
-    failure::Code,
-    life::wrong_status,
-    lookup::back_off,
-    work::{Finished, ROUNDS_MAX, Sent, Work},
-};
+use super::{Changes, Effect, Names, NewName, Profile, UserName, row::Row};
 use crate::{
-    command::{Failed, Way, parameters::Profile},
+    command::{
+        Failed, Way,
+        execute::{
+            Baseline,
+            failure::Code,
+            life::wrong_status,
+            lookup::back_off,
+            work::{Finished, ROUNDS_MAX, Sent, Work},
+        },
+    },
+    config::Scope,
     okta::{OktaError, users, users::User},
 };
+
+/// The row of `user.update`.
+pub(super) const UPDATE: Row<UpdateUser> = Row {
+    name: "user.update",
+    about: "Set the given attributes of a user's profile, and leave the others.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |of| of.profile.get("login").and_then(Value::as_str).map(NewName::Login),
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(update(work, &of.profile)),
+};
+
+/// A user and what becomes different about them.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateUser {
+    /// Id or login.
+    pub user: String,
+    /// The attributes to set; `null` empties one, and those that are not named stay.
+    pub profile: Profile,
+}
 
 /// The time of the last change of the user.
 const UPDATED: &str = "lastUpdated";
@@ -22,7 +52,7 @@ const DEPROVISIONED_NEEDS: &str =
     "any status but DEPROVISIONED, or the org's option to edit the profiles of deactivated users";
 
 /// Sets the attributes that differ; the others stay.
-pub(super) async fn user(work: &mut Work<'_>, profile: &Profile) -> Result<Finished, Failed> {
+async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Finished, Failed> {
     if profile.is_empty() {
         return Err(Code::InvalidParameters.because("`profile` names no attribute"));
     }

@@ -1,17 +1,71 @@
 //! Creating a user. The login is what there can be only one of, so a user who may have been created is looked for by it.
 
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    failure::Code,
-    lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
-    membership, resolve, trace,
-    work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
-};
+use super::{Changes, Effect, Names, Profile, UserName, group_membership::member_of, row::Row, yes};
 use crate::{
-    command::{Failed, parameters::CreateUser},
+    command::{
+        Failed,
+        execute::{
+            failure::Code,
+            lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
+            resolve, trace,
+            work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
+        },
+    },
+    config::Scope,
     okta::{OktaError, users, users::NewUser, users::User},
 };
+
+/// The row of `user.create`.
+pub(super) const CREATE: Row<CreateUser> = Row {
+    name: "user.create",
+    about: "Create a user, active or staged.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[Scope::GroupsRead],
+    secrets: &["password", "recovery_question"],
+    names: |new| Ok(Names::user(UserName::New(login(new)?)).and_groups(&new.groups)),
+    renames: |_| None,
+    changes: |new| Changes::Fixed(1 + new.groups.len()),
+    carry_out: |work, new| Box::pin(create(work, new)),
+};
+
+/// A new user.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateUser {
+    /// Attributes as Okta names them; `login`, `email`, `firstName` and `lastName` at least, unless the org says otherwise.
+    pub profile: Profile,
+    /// The password, if the user shall have one at once.
+    #[schemars(with = "Option<String>")]
+    pub password: Option<SecretString>,
+    /// The recovery question.
+    pub recovery_question: Option<RecoveryQuestion>,
+    /// Groups to be in from the beginning, at most 20, by id or exact name.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Whether the user is activated at once, which sends an e-mail to one without a password.
+    #[serde(default = "yes")]
+    pub activate: bool,
+    /// Whether the password must be changed at the first sign-in; needs `password` and `activate`.
+    #[serde(default)]
+    pub change_password: bool,
+}
+
+/// The question that a user answers to recover the account.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryQuestion {
+    /// The question.
+    pub question: String,
+    /// The answer.
+    #[schemars(with = "String")]
+    pub answer: SecretString,
+}
 
 /// What Okta's log says when it is done.
 const CREATED: &str = "user.lifecycle.create";
@@ -19,7 +73,7 @@ const CREATED: &str = "user.lifecycle.create";
 const GROUPS_MAX: usize = 20;
 
 /// Creates the user, or finds that this command did.
-pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
+async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
     let login = login(new)?;
     let groups = group_ids(work, new)?;
     let mut has_tried = false;
@@ -82,7 +136,7 @@ pub(super) async fn user(work: &mut Work<'_>, new: &CreateUser) -> Result<Finish
 }
 
 /// The login that the user shall have.
-pub(super) fn login(new: &CreateUser) -> Result<&str, Failed> {
+fn login(new: &CreateUser) -> Result<&str, Failed> {
     let login = new.profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
     login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
 }
@@ -136,7 +190,7 @@ async fn is_in_groups(work: &Work<'_>, user: &User) -> Result<bool, Failed> {
     if work.subjects.groups.is_empty() {
         return Ok(true);
     }
-    let known = membership::member_of(work, &user.id).await?;
+    let known = member_of(work, &user.id).await?;
     Ok(work.subjects.groups.iter().all(|group| group.id.as_ref().is_some_and(|id| known.contains(id))))
 }
 

@@ -2,22 +2,56 @@
 //! the status is read right before each.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    failure::Code,
-    life::wrong_status,
-    lifecycle::{Operation, Step},
-    lookup::back_off,
-    work::{Finished, ROUNDS_MAX, Sent, Work, id_of, status_of},
-};
+use super::{Changes, Effect, Names, UserName, row::Row};
 use crate::{
-    command::{Failed, Way, parameters::DeleteUser},
+    command::{
+        Failed, Way,
+        execute::{
+            failure::Code,
+            life::wrong_status,
+            lifecycle::{Operation, Step},
+            lookup::back_off,
+            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, status_of},
+        },
+    },
+    config::Scope,
     okta::{OktaError, users, users::User},
 };
 
+/// The row of `user.delete`.
+pub(super) const DELETE: Row<DeleteUser> = Row {
+    name: "user.delete",
+    about: "Delete a deprovisioned user for ever.",
+    effect: Effect::Destroy,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::MaybeGone(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(delete(work, of)),
+};
+
+/// A user to be deleted.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteUser {
+    /// Id or login.
+    pub user: String,
+    /// Whether a user who is not deprovisioned is deprovisioned first; otherwise the command fails.
+    #[serde(default)]
+    pub deactivate_first: bool,
+    /// Whether the administrator gets an e-mail.
+    #[serde(default)]
+    pub send_email: bool,
+}
+
 /// Deprovisions if that is asked for and needed, then deletes.
-pub(super) async fn user(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished, Failed> {
+async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished, Failed> {
     let subject = work.subject()?;
     // Without an id the user was never seen: that there is none is no success.
     let id = id_of(subject)?;

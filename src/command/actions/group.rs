@@ -2,23 +2,101 @@
 //! though those of apps can be deleted.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    Baseline,
-    failure::Code,
-    lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
-    membership::id_of_group,
-    resolve, trace,
-    work::{Finished, ROUNDS_MAX, Sent, Work},
-};
+pub(super) use super::group_look_up::OneGroup;
+use super::{Changes, Effect, Hold, Names, NewName, Presence, Profile, row::Row};
 use crate::{
     command::{
         Failed, Way,
-        parameters::{CreateGroup, Profile, UpdateGroup},
+        execute::{
+            Baseline,
+            failure::Code,
+            lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
+            resolve, trace,
+            work::{Finished, ROUNDS_MAX, Sent, Work},
+        },
     },
+    config::Scope,
     okta::{OktaError, groups},
 };
+
+/// The row of `group.create`.
+pub(super) const CREATE: Row<CreateGroup> = Row {
+    name: "group.create",
+    about: "Create a group.",
+    effect: Effect::Write,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |new| Ok(Names::group(&new.name, Presence::New, Hold::Alone)),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, new| Box::pin(create(work, new)),
+};
+
+/// The row of `group.update`.
+pub(super) const UPDATE: Row<UpdateGroup> = Row {
+    name: "group.update",
+    about: "Rename a group or change its profile.",
+    effect: Effect::Write,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Alone)),
+    renames: |of| new_name(of).map(NewName::Group),
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(update(work, of)),
+};
+
+/// The row of `group.delete`.
+pub(super) const DELETE: Row<OneGroup> = Row {
+    name: "group.delete",
+    about: "Delete a group.",
+    effect: Effect::Destroy,
+    scope: Scope::GroupsManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::group(&of.group, Presence::MaybeGone, Hold::Alone)),
+    renames: |_| None,
+    changes: |_| Changes::MembersOf(1),
+    carry_out: |work, _| Box::pin(delete(work)),
+};
+
+/// A new group.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateGroup {
+    /// Its name, unique in the org.
+    pub name: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// More attributes, as Okta names them.
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+/// A group and what becomes different about it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateGroup {
+    /// Id or exact name.
+    pub group: String,
+    /// The new name.
+    pub name: Option<String>,
+    /// The new description.
+    pub description: Option<String>,
+    /// More attributes to set, as Okta names them; those that are not named stay.
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+/// The name that the group gets, if it gets one.
+fn new_name(of: &UpdateGroup) -> Option<&str> {
+    of.name.as_deref().or_else(|| of.profile.get("name").and_then(Value::as_str))
+}
 
 /// A group that an app fills, and one that Okta does, in the words of Okta.
 const APP_GROUP: &str = "APP_GROUP";
@@ -30,7 +108,7 @@ const CREATED: &str = "group.lifecycle.create";
 const UPDATED: &str = "lastUpdated";
 
 /// Creates a group, or finds that this command did.
-pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Failed> {
+async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Failed> {
     let profile = wanted(Some(&new.name), new.description.as_ref(), &new.profile);
     if new.name.is_empty() {
         return Err(Code::InvalidParameters.because("`name` is empty"));
@@ -79,12 +157,12 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Fin
 }
 
 /// Changes what differs in a group's profile.
-pub(super) async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finished, Failed> {
+async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finished, Failed> {
     let wanted = wanted(parameters.name.as_ref(), parameters.description.as_ref(), &parameters.profile);
     if wanted.is_empty() {
         return Err(Code::InvalidParameters.because("there is nothing to change"));
     }
-    let id = the_group(work)?;
+    let id = work.group_id()?;
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let Some(group) = look(work, id).await? else {
@@ -121,8 +199,8 @@ pub(super) async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Res
 }
 
 /// Deletes a group.
-pub(super) async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
-    let id = the_group(work)?;
+async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
+    let id = work.group_id()?;
     let gone = |way| Ok(Finished::new(way, json!({ "group": { "id": id } })).after(Value::Null));
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
@@ -142,11 +220,6 @@ pub(super) async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
         }
     }
     Err(work.gave_up(doubt.as_ref()))
-}
-
-fn the_group<'a>(work: &Work<'a>) -> Result<&'a str, Failed> {
-    let none = || Code::GroupNotFound.because("the command names no group");
-    id_of_group(work.subjects.groups.first().ok_or_else(none)?)
 }
 
 /// The group as it is now; what it was at first is kept for the outcome.

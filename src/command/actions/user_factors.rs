@@ -1,21 +1,80 @@
 //! Enrolled factors. Okta lists only those that the user's enrollment policy admits, so that a factor is not in the list
 //! does not prove that there is none: what shall be removed is asked for all the same.
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    failure::Code,
-    lookup::{self, back_off},
-    secrets,
-    work::{Finished, ROUNDS_MAX, Sent, Work, named},
-};
+pub(super) use super::user_look_up::OneUser;
+use super::{Changes, Effect, Names, UserName, row::Row};
 use crate::{
-    command::{Failed, Way},
+    command::{
+        Failed, Way,
+        execute::{
+            failure::Code,
+            lookup::{self, back_off},
+            secrets,
+            work::{Finished, ROUNDS_MAX, Sent, Work, named},
+        },
+    },
+    config::Scope,
     okta::{Change, OktaError, factors, is_id},
 };
 
+/// The row of `user.factors`.
+pub(super) const LIST: Row<OneUser> = Row {
+    name: "user.factors",
+    about: "List a user's enrolled factors.",
+    effect: Effect::Read,
+    scope: Scope::UsersRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, _| Box::pin(list(work)),
+};
+
+/// The row of `user.reset_factor`.
+pub(super) const RESET: Row<ResetFactor> = Row {
+    name: "user.reset_factor",
+    about: "Remove one enrolled factor.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(reset(work, &of.factor)),
+};
+
+/// The row of `user.reset_factors`.
+pub(super) const RESET_ALL: Row<OneUser> = Row {
+    name: "user.reset_factors",
+    about: "Remove all enrolled factors.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, _| Box::pin(reset_all(work)),
+};
+
+/// Which factor is removed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetFactor {
+    /// Id or login.
+    pub user: String,
+    /// The factor's id, as `user.factors` lists it.
+    pub factor: String,
+}
+
 /// Lists them.
-pub(super) async fn list(work: &mut Work<'_>) -> Result<Finished, Failed> {
+async fn list(work: &mut Work<'_>) -> Result<Finished, Failed> {
     let id = work.user_id()?;
     let mut factors = enrolled(work, id).await?;
     factors.iter_mut().for_each(secrets::strip_factor);
@@ -23,7 +82,7 @@ pub(super) async fn list(work: &mut Work<'_>) -> Result<Finished, Failed> {
 }
 
 /// Removes one.
-pub(super) async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished, Failed> {
+async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished, Failed> {
     if !is_id(factor) {
         return Err(Code::InvalidParameters.because("`factor` is no id; user.factors lists them"));
     }
@@ -35,7 +94,7 @@ pub(super) async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished,
 }
 
 /// Removes all.
-pub(super) async fn reset_all(work: &mut Work<'_>) -> Result<Finished, Failed> {
+async fn reset_all(work: &mut Work<'_>) -> Result<Finished, Failed> {
     // What the user has enrolled since is theirs to keep.
     let is_left = |enrolled: &[Value], before: &Value| {
         let before = before.get("factors").and_then(Value::as_array);

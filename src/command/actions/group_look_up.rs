@@ -1,0 +1,113 @@
+//! Looking groups up, and who is in them. Lists say whether they are complete.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Changes, Effect, Hold, Names, Presence, row::Row};
+use crate::{
+    command::{
+        Failed,
+        execute::{
+            failure::Code,
+            listing::{FOUND_DEFAULT, found, listed},
+            lookup,
+            work::{Finished, Work},
+        },
+    },
+    config::Scope,
+    okta::groups,
+};
+
+/// The row of `group.get`.
+pub(super) const GET: Row<OneGroup> = Row {
+    name: "group.get",
+    about: "Get a group.",
+    effect: Effect::Read,
+    scope: Scope::GroupsRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Shared)),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, _| Box::pin(get(work)),
+};
+
+/// The row of `group.find`.
+pub(super) const FIND: Row<FindGroups> = Row {
+    name: "group.find",
+    about: "Find groups whose names begin so.",
+    effect: Effect::Read,
+    scope: Scope::GroupsRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |_| Ok(Names::nothing()),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(find(work, of)),
+};
+
+/// The row of `group.members`.
+pub(super) const MEMBERS: Row<GroupList> = Row {
+    name: "group.members",
+    about: "List a group's members.",
+    effect: Effect::Read,
+    scope: Scope::GroupsRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Shared)),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(members(work, of.limit)),
+};
+
+/// A group.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneGroup {
+    /// Id or exact name.
+    pub group: String,
+}
+
+/// Which groups to find.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FindGroups {
+    /// What the name begins with; not empty.
+    pub name: String,
+    /// The most groups to return; 200 unless set.
+    pub limit: Option<usize>,
+}
+
+/// A group whose members are listed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupList {
+    /// Id or exact name.
+    pub group: String,
+    /// The most members to return; all unless set.
+    pub limit: Option<usize>,
+}
+
+/// A group.
+async fn get(work: &mut Work<'_>) -> Result<Finished, Failed> {
+    let id = work.group_id()?;
+    let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
+    let absent = || Code::GroupNotFound.because(format!("group {id} does not exist any more"));
+    Ok(Finished::done(json!({ "group": group.ok_or_else(absent)? })))
+}
+
+/// Groups whose names begin so.
+async fn find(work: &mut Work<'_>, parameters: &FindGroups) -> Result<Finished, Failed> {
+    if parameters.name.is_empty() {
+        return Err(Code::InvalidParameters.because("`name` is empty, which would be all groups"));
+    }
+    let limit = parameters.limit.unwrap_or(FOUND_DEFAULT);
+    Ok(listed("groups", found(work, &groups::beginning(&parameters.name), limit).await?))
+}
+
+/// A group's members.
+async fn members(work: &mut Work<'_>, limit: Option<usize>) -> Result<Finished, Failed> {
+    let target = groups::members(work.group_id()?);
+    Ok(listed("members", found(work, &target, limit.unwrap_or(usize::MAX)).await?))
+}

@@ -1,0 +1,184 @@
+//! The table of all actions: one row an action, with everything that is true of it, in one file a family.
+//!
+//! A new action is its row, parameters and executor in a file here, and its line in the list below. Nothing outside this
+//! folder knows one action from another: a test counts the places. What all executors need is in `execute`.
+
+mod app;
+mod group;
+mod group_look_up;
+mod group_membership;
+mod log;
+mod names;
+mod one_or_many;
+mod row;
+mod user_create;
+mod user_delete;
+mod user_factors;
+mod user_look_up;
+mod user_password;
+mod user_sessions;
+mod user_status;
+mod user_update;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+pub(in crate::command) use self::names::{GroupName, Hold, Names, Presence, UserName};
+pub use self::row::{Changes, Effect, NewName};
+use super::{
+    Failed,
+    execute::work::{Finished, Work},
+};
+use crate::config::Scope;
+
+/// Attributes as Okta names them, passed through: custom ones too.
+pub type Profile = serde_json::Map<String, Value>;
+
+macro_rules! actions {
+    ($($variant:ident($parameters:ident) = $family:ident::$row:ident;)+) => {
+        /// The name of what a command asks for. The names are an interface: they never change.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "the names say it, and `about` says more")]
+        pub enum Action { $($variant,)+ }
+
+        /// What a command asks for, with its parameters.
+        #[derive(Debug, Clone)]
+        #[expect(missing_docs, reason = "each is an action with its parameters")]
+        pub enum Request { $($variant($family::$parameters),)+ }
+
+        impl Action {
+            /// All actions, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its name, for example `user.deactivate`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $family::$row.name,)+ }
+            }
+
+            /// What it is for, in a sentence.
+            pub fn about(self) -> &'static str {
+                match self { $(Self::$variant => $family::$row.about,)+ }
+            }
+
+            /// What it does to Okta.
+            pub fn effect(self) -> Effect {
+                match self { $(Self::$variant => $family::$row.effect,)+ }
+            }
+
+            /// The scope that a service app needs for it.
+            pub fn scope(self) -> Scope {
+                match self { $(Self::$variant => $family::$row.scope,)+ }
+            }
+
+            /// The scopes that it takes besides, to find whom and what it names.
+            pub fn scopes_to_find(self) -> &'static [Scope] {
+                match self { $(Self::$variant => $family::$row.scopes_to_find,)+ }
+            }
+
+            /// The parameters whose values are secrets.
+            pub fn secrets(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => $family::$row.secrets,)+ }
+            }
+
+            /// The JSON Schema of its parameters.
+            pub fn parameters_schema(self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                match self { $(Self::$variant => $family::$row.parameters_schema(generator),)+ }
+            }
+        }
+
+        impl Request {
+            /// Reads the parameters of `action`; the error says which one is wrong and how.
+            pub fn read(action: Action, parameters: Value) -> Result<Self, String> {
+                match action { $(Action::$variant => $family::$row.read(parameters).map(Self::$variant),)+ }
+            }
+
+            /// The action.
+            pub fn action(&self) -> Action {
+                match self { $(Self::$variant(_) => Action::$variant,)+ }
+            }
+
+            /// Whom and what it names. Fails if they are named in a way that cannot be understood.
+            pub(in crate::command) fn names(&self) -> Result<Names<'_>, Failed> {
+                match self { $(Self::$variant(of) => ($family::$row.names)(of),)+ }
+            }
+
+            /// The name that it gives to who or what exists already.
+            pub fn renames(&self) -> Option<NewName<'_>> {
+                match self { $(Self::$variant(of) => ($family::$row.renames)(of),)+ }
+            }
+
+            /// How many changes it asks for.
+            pub fn changes(&self) -> Changes {
+                match self { $(Self::$variant(of) => ($family::$row.changes)(of),)+ }
+            }
+
+            /// Carries it out: looks, acts if that is needed, and looks again if it is in doubt what came of it.
+            pub(in crate::command) fn carry_out<'w>(
+                &'w self,
+                work: &'w mut Work<'_>,
+            ) -> BoxFuture<'w, Result<Finished, Failed>> {
+                match self { $(Self::$variant(of) => ($family::$row.carry_out)(work, of),)+ }
+            }
+        }
+    };
+}
+
+actions! {
+    UserCreate(CreateUser) = user_create::CREATE;
+    UserActivate(ActivateUser) = user_status::ACTIVATE;
+    UserReactivate(ReactivateUser) = user_status::REACTIVATE;
+    UserUpdate(UpdateUser) = user_update::UPDATE;
+    UserSuspend(OneUser) = user_status::SUSPEND;
+    UserUnsuspend(OneUser) = user_status::UNSUSPEND;
+    UserUnlock(OneUser) = user_status::UNLOCK;
+    UserDeactivate(DeactivateUser) = user_status::DEACTIVATE;
+    UserDelete(DeleteUser) = user_delete::DELETE;
+    UserExpirePassword(ExpirePassword) = user_password::EXPIRE;
+    UserResetPassword(ResetPassword) = user_password::RESET;
+    UserForgotPassword(ForgotPassword) = user_password::FORGOT;
+    UserSetPassword(SetPassword) = user_password::SET;
+    UserClearSessions(ClearSessions) = user_sessions::CLEAR;
+    UserFactors(OneUser) = user_factors::LIST;
+    UserResetFactor(ResetFactor) = user_factors::RESET;
+    UserResetFactors(OneUser) = user_factors::RESET_ALL;
+    UserGet(OneUser) = user_look_up::GET;
+    UserSearch(SearchUsers) = user_look_up::SEARCH;
+    UserGroups(UserList) = user_look_up::GROUPS;
+    UserApps(UserList) = user_look_up::APPS;
+    GroupGet(OneGroup) = group_look_up::GET;
+    GroupFind(FindGroups) = group_look_up::FIND;
+    GroupMembers(GroupList) = group_look_up::MEMBERS;
+    LogByUser(LogByUser) = log::BY_USER;
+    LogByIp(LogByIp) = log::BY_IP;
+    LogSearch(LogSearch) = log::SEARCH;
+    GroupAddUser(Membership) = group_membership::ADD;
+    GroupRemoveUser(Membership) = group_membership::REMOVE;
+    GroupCreate(CreateGroup) = group::CREATE;
+    GroupUpdate(UpdateGroup) = group::UPDATE;
+    GroupDelete(OneGroup) = group::DELETE;
+    AppAssignUser(AssignUser) = app::ASSIGN_USER;
+    AppUnassignUser(AppUsers) = app::UNASSIGN_USER;
+    AppAssignGroup(AppGroups) = app::ASSIGN_GROUP;
+    AppUnassignGroup(AppGroups) = app::UNASSIGN_GROUP;
+}
+
+impl Action {
+    /// As what a look for a user on our own behalf counts: which rights it needs.
+    pub(in crate::command) const OWN_LOOK_FOR_A_USER: Self = Self::UserGet;
+    /// The same of a group.
+    pub(in crate::command) const OWN_LOOK_FOR_A_GROUP: Self = Self::GroupGet;
+    /// The same of a group's members.
+    pub(in crate::command) const OWN_LOOK_AT_MEMBERS: Self = Self::GroupMembers;
+
+    /// The action of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|action| action.name() == name)
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests;

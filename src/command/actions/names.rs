@@ -1,0 +1,119 @@
+//! Whom and what a request names, as it is written: how each is looked for, whether it must exist, and whether others may be
+//! at work on it meanwhile. Pure.
+
+use crate::command::Subjects;
+
+/// Whom and what a request names, in the order of the request.
+#[derive(Debug)]
+pub(in crate::command) struct Names<'a> {
+    /// Nobody else is at work on a user meanwhile.
+    pub(in crate::command) users: Vec<UserName<'a>>,
+    pub(in crate::command) groups: Vec<GroupName<'a>>,
+    /// An id; the app must exist. Commands do not change apps themselves, so any number may be at work on one.
+    pub(in crate::command) app: Option<&'a str>,
+}
+
+/// A user, as a request names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::command) enum UserName<'a> {
+    /// An id or a login of a user who must exist.
+    Known(&'a str),
+    /// An id or a login of a user who may be gone.
+    MaybeGone(&'a str),
+    /// An id, a login or an e-mail of a user who may be gone.
+    MaybeGoneByEmail(&'a str),
+    /// Exactly the login that the request gives to a new user.
+    New(&'a str),
+}
+
+/// A group, as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::command) struct GroupName<'a> {
+    pub(in crate::command) name: &'a str,
+    pub(in crate::command) presence: Presence,
+    pub(in crate::command) hold: Hold,
+}
+
+/// Whether a group exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::command) enum Presence {
+    /// By id or exact name; it must exist.
+    Known,
+    /// By id or exact name; it may be gone.
+    MaybeGone,
+    /// By exactly the name that the request gives to a new group of Okta's own.
+    New,
+}
+
+/// Who may be at work on something at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::command) enum Hold {
+    /// Nobody else.
+    Alone,
+    /// All who share it.
+    Shared,
+}
+
+impl<'a> Names<'a> {
+    /// Nobody and nothing.
+    pub(in crate::command) fn nothing() -> Self {
+        Self { users: Vec::new(), groups: Vec::new(), app: None }
+    }
+
+    /// One user.
+    pub(super) fn user(user: UserName<'a>) -> Self {
+        Self { users: vec![user], ..Self::nothing() }
+    }
+
+    /// Users who must exist.
+    pub(super) fn users(names: &'a [String]) -> Self {
+        Self { users: names.iter().map(|name| UserName::Known(name)).collect(), ..Self::nothing() }
+    }
+
+    /// One group.
+    pub(super) fn group(name: &'a str, presence: Presence, hold: Hold) -> Self {
+        Self { groups: vec![GroupName { name, presence, hold }], ..Self::nothing() }
+    }
+
+    /// The same, with groups that must exist and that others may share.
+    pub(super) fn and_groups(self, names: &'a [String]) -> Self {
+        let group = |name: &'a String| GroupName { name, presence: Presence::Known, hold: Hold::Shared };
+        Self { groups: names.iter().map(group).collect(), ..self }
+    }
+
+    /// The same, with an app.
+    pub(super) fn and_app(self, id: &'a str) -> Self {
+        Self { app: Some(id), ..self }
+    }
+
+    /// Whether it names somebody who need not be created first.
+    pub(in crate::command) fn has_user(&self) -> bool {
+        self.users.iter().any(|user| !user.is_new())
+    }
+
+    /// Whether each of `subjects`, which were looked for by these names, was found or is to be created.
+    pub(in crate::command) fn are_found(&self, subjects: &Subjects) -> bool {
+        let mut users = self.users.iter().zip(&subjects.users);
+        let mut groups = self.groups.iter().zip(&subjects.groups);
+        users.all(|(name, user)| name.is_new() || user.id.is_some())
+            && groups.all(|(name, group)| name.presence == Presence::New || group.id.is_some())
+    }
+}
+
+impl<'a> UserName<'a> {
+    /// As it is written.
+    pub(in crate::command) fn text(self) -> &'a str {
+        match self {
+            Self::Known(name) | Self::MaybeGone(name) | Self::MaybeGoneByEmail(name) | Self::New(name) => {
+                name
+            }
+        }
+    }
+
+    fn is_new(self) -> bool {
+        match self {
+            Self::New(_) => true,
+            Self::Known(_) | Self::MaybeGone(_) | Self::MaybeGoneByEmail(_) => false,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The form of a row: all that is true of an action. Nothing in it has a default, so an action that leaves something out
+//! does not compile. Decides nothing itself.
+
+use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::names::Names;
+use crate::{
+    command::{
+        Failed,
+        execute::work::{Finished, Work},
+    },
+    config::Scope,
+};
+
+/// All that is true of an action whose parameters are `P`.
+pub(super) struct Row<P> {
+    /// Its name. The names are an interface: they never change.
+    pub(super) name: &'static str,
+    /// What it is for, in a sentence for people.
+    pub(super) about: &'static str,
+    /// What it does to Okta.
+    pub(super) effect: Effect,
+    /// The scope that a service app needs for the act itself.
+    pub(super) scope: Scope,
+    /// The scopes that it takes besides, to find whom and what it names.
+    pub(super) scopes_to_find: &'static [Scope],
+    /// The parameters whose values are secrets: they are shown nowhere, and no digest of them can be tried against a
+    /// dictionary.
+    pub(super) secrets: &'static [&'static str],
+    /// Whom and what it names, whether they must exist, and whether others may be at work on them meanwhile.
+    pub(super) names: for<'a> fn(&'a P) -> Result<Names<'a>, Failed>,
+    /// The name that it gives to who or what exists already.
+    pub(super) renames: for<'a> fn(&'a P) -> Option<NewName<'a>>,
+    /// How many changes it asks for.
+    pub(super) changes: fn(&P) -> Changes,
+    /// Looks, acts if that is needed, and looks again if it is in doubt what came of it.
+    pub(super) carry_out: CarryOut<P>,
+}
+
+/// Carries a request with the parameters `P` out.
+pub(super) type CarryOut<P> =
+    for<'w, 'o> fn(&'w mut Work<'o>, &'w P) -> BoxFuture<'w, Result<Finished, Failed>>;
+
+/// What an action does to Okta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It only looks.
+    Read,
+    /// It changes what can be changed back.
+    Write,
+    /// It takes away what cannot be given back as it was.
+    Destroy,
+}
+
+/// How many changes a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changes {
+    /// So many, whatever is found at Okta.
+    Fixed(usize),
+    /// It gives something to, or takes it from, all members of so many groups: those that it names.
+    MembersOf(usize),
+}
+
+/// A name that a request gives to who or what exists already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewName<'a> {
+    /// A user's login.
+    Login(&'a str),
+    /// A group's name.
+    Group(&'a str),
+}
+
+impl Changes {
+    /// What can be counted without a look at Okta: what a list may be long.
+    pub fn named(self) -> usize {
+        match self {
+            Self::Fixed(count) | Self::MembersOf(count) => count,
+        }
+    }
+
+    /// What limits count, if the groups have so many members: a group, and each of its members.
+    pub fn with_members(self, members: usize) -> usize {
+        match self {
+            Self::Fixed(count) => count,
+            Self::MembersOf(groups) => groups.saturating_add(members),
+        }
+    }
+}
+
+impl<P: DeserializeOwned + schemars::JsonSchema> Row<P> {
+    /// Reads the parameters; the error says which one is wrong and how.
+    pub(super) fn read(&self, parameters: Value) -> Result<P, String> {
+        serde_path_to_error::deserialize(parameters).map_err(|err| match err.path().to_string().as_str() {
+            "." => err.inner().to_string(),
+            path => format!("{path}: {}", err.inner()),
+        })
+    }
+
+    /// The JSON Schema of the parameters.
+    pub(super) fn parameters_schema(&self, generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<P>()
+    }
+}

@@ -1,0 +1,152 @@
+//! Looking users up, and what they have. Lists say whether they are complete.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Changes, Effect, Names, UserName, row::Row};
+use crate::{
+    command::{
+        Failed,
+        execute::{
+            failure::Code,
+            listing::{FOUND_DEFAULT, found, listed},
+            work::{Finished, Work},
+        },
+    },
+    config::Scope,
+    okta::users,
+};
+
+/// The row of `user.get`.
+pub(super) const GET: Row<OneUser> = Row {
+    name: "user.get",
+    about: "Get a user.",
+    effect: Effect::Read,
+    scope: Scope::UsersRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, _| Box::pin(get(work)),
+};
+
+/// The row of `user.search`.
+pub(super) const SEARCH: Row<SearchUsers> = Row {
+    name: "user.search",
+    about: "Find users by a search, a filter or words.",
+    effect: Effect::Read,
+    scope: Scope::UsersRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |_| Ok(Names::nothing()),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(search(work, of)),
+};
+
+/// The row of `user.groups`.
+pub(super) const GROUPS: Row<UserList> = Row {
+    name: "user.groups",
+    about: "List a user's groups.",
+    effect: Effect::Read,
+    scope: Scope::UsersRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(groups_of_user(work, of.limit)),
+};
+
+/// The row of `user.apps`.
+pub(super) const APPS: Row<UserList> = Row {
+    name: "user.apps",
+    about: "List the apps that a user sees.",
+    effect: Effect::Read,
+    scope: Scope::UsersRead,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(apps_of_user(work, of.limit)),
+};
+
+/// A user.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OneUser {
+    /// Id or login.
+    pub user: String,
+}
+
+/// Which users to find: exactly one of `search`, `filter` and `q`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SearchUsers {
+    /// Okta's search expression over any profile attribute.
+    pub search: Option<String>,
+    /// Okta's filter expression over status, id, login, e-mail and names.
+    pub filter: Option<String>,
+    /// The beginning of a first name, last name or e-mail. Finds no deprovisioned users.
+    pub q: Option<String>,
+    /// The most users to return; 200 unless set.
+    pub limit: Option<usize>,
+}
+
+/// A user whose groups or apps are listed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserList {
+    /// Id or login.
+    pub user: String,
+    /// The most items to return; all unless set.
+    pub limit: Option<usize>,
+}
+
+/// Okta has no second page of words.
+const QUERY_MAX: usize = 200;
+
+/// A user.
+async fn get(work: &mut Work<'_>) -> Result<Finished, Failed> {
+    let user = work.known_user().await?;
+    work.must_be_as_expected(&user).await?;
+    Ok(Finished::done(json!({ "user": user.raw })))
+}
+
+/// Users by a search, a filter or words.
+async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finished, Failed> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    let limit = parameters.limit.unwrap_or(FOUND_DEFAULT);
+    let (search, filter, q) = (given(&parameters.search), given(&parameters.filter), given(&parameters.q));
+    let target = match (search, filter, q) {
+        (Some(search), None, None) => users::search(&search),
+        (None, Some(filter), None) => users::filter(&filter),
+        (None, None, Some(words)) => {
+            let asked = limit.clamp(1, QUERY_MAX);
+            let mut list = found(work, &users::query(&words, asked), limit).await?;
+            // A full page may be all there is, or not.
+            list.is_complete &= list.items.len() < asked;
+            return Ok(listed("users", list));
+        }
+        _ => {
+            let message = "exactly one of `search`, `filter` and `q` is needed, and not empty";
+            return Err(Code::InvalidParameters.because(message));
+        }
+    };
+    Ok(listed("users", found(work, &target, limit).await?))
+}
+
+/// A user's groups.
+async fn groups_of_user(work: &mut Work<'_>, limit: Option<usize>) -> Result<Finished, Failed> {
+    let target = users::groups(work.user_id()?);
+    Ok(listed("groups", found(work, &target, limit.unwrap_or(usize::MAX)).await?))
+}
+
+/// The apps that a user sees.
+async fn apps_of_user(work: &mut Work<'_>, limit: Option<usize>) -> Result<Finished, Failed> {
+    let target = users::app_links(work.user_id()?);
+    Ok(listed("apps", found(work, &target, limit.unwrap_or(usize::MAX)).await?))
+}

@@ -1,0 +1,187 @@
+//! Passwords: expired, taken away, forgotten, set.
+
+use schemars::JsonSchema;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Changes, Effect, Names, UserName, row::Row, yes};
+use crate::{
+    command::{
+        Failed, Way,
+        execute::{
+            failure::Code,
+            life::{self, once},
+            lifecycle::Operation,
+            work::{Finished, Work, status_of},
+        },
+    },
+    config::Scope,
+    okta::{users, users::User},
+};
+
+/// The row of `user.expire_password`.
+pub(super) const EXPIRE: Row<ExpirePassword> = Row {
+    name: "user.expire_password",
+    about: "Make a user choose a new password at the next sign-in.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(expire(work, of)),
+};
+
+/// The row of `user.reset_password`.
+pub(super) const RESET: Row<ResetPassword> = Row {
+    name: "user.reset_password",
+    about: "Take the password away and let the user set one by a link.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(reset(work, of)),
+};
+
+/// The row of `user.forgot_password`.
+pub(super) const FORGOT: Row<ForgotPassword> = Row {
+    name: "user.forgot_password",
+    about: "Begin the recovery of an active user's password.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| {
+        Box::pin(life::change(work, Operation::ForgotPassword, |id| {
+            users::forgot_password(id, of.send_email)
+        }))
+    },
+};
+
+/// The row of `user.set_password`.
+pub(super) const SET: Row<SetPassword> = Row {
+    name: "user.set_password",
+    about: "Set a user's password.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[],
+    secrets: &["password"],
+    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    renames: |_| None,
+    changes: |_| Changes::Fixed(1),
+    carry_out: |work, of| Box::pin(set(work, of)),
+};
+
+/// Whose password expires.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpirePassword {
+    /// Id or login.
+    pub user: String,
+    /// Whether Okta makes a temporary password, which is a secret of the outcome.
+    #[serde(default)]
+    pub temporary_password: bool,
+    /// Whether sessions end too; only with `temporary_password`.
+    #[serde(default)]
+    pub revoke_sessions: bool,
+}
+
+/// Whose password is taken away.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetPassword {
+    /// Id or login.
+    pub user: String,
+    /// Whether Okta sends the link; without it the link is a secret of the outcome.
+    #[serde(default = "yes")]
+    pub send_email: bool,
+    /// Whether sessions end too.
+    #[serde(default)]
+    pub revoke_sessions: bool,
+}
+
+/// Who has forgotten the password.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgotPassword {
+    /// Id or login.
+    pub user: String,
+    /// Whether Okta sends the link; without it the link is a secret of the outcome.
+    #[serde(default = "yes")]
+    pub send_email: bool,
+}
+
+/// Whose password is set.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetPassword {
+    /// Id or login.
+    pub user: String,
+    /// The new password.
+    #[schemars(with = "String")]
+    pub password: SecretString,
+    /// Whether it must be changed at the next sign-in.
+    #[serde(default)]
+    pub temporary: bool,
+}
+
+/// Lets a password expire. A temporary one is made anew each time, as nobody can be told the former one.
+async fn expire(work: &mut Work<'_>, parameters: &ExpirePassword) -> Result<Finished, Failed> {
+    if parameters.temporary_password {
+        let revoke = parameters.revoke_sessions;
+        let change = |id: &str| users::expire_password_with_temporary(id, revoke);
+        return life::change(work, Operation::MakeTemporaryPassword, change).await;
+    }
+    if parameters.revoke_sessions {
+        let message = "`revoke_sessions` goes with `temporary_password` only; use user.clear_sessions";
+        return Err(Code::InvalidParameters.because(message));
+    }
+    life::change(work, Operation::ExpirePassword, users::expire_password).await
+}
+
+/// Takes a password away.
+async fn reset(work: &mut Work<'_>, parameters: &ResetPassword) -> Result<Finished, Failed> {
+    let ResetPassword { send_email, revoke_sessions, .. } = *parameters;
+    // That sessions are ended can be seen no more than a link.
+    let is_seen = send_email && !revoke_sessions;
+    let operation = if is_seen { Operation::ResetPassword } else { Operation::ResetPasswordAnew };
+    life::change(work, operation, |id| users::reset_password(id, send_email, revoke_sessions)).await
+}
+
+/// Sets a password, and lets it expire at once if it is temporary.
+async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, Failed> {
+    let mut user = work.known_user().await?;
+    work.before.get_or_insert_with(|| status_of(&user));
+    if user.status == "DEPROVISIONED" {
+        return Err(life::wrong_status(&user, "any status but DEPROVISIONED"));
+    }
+    // What a former attempt has set may have expired by its own doing.
+    let is_own_expiry = work.may_have_sent() && parameters.temporary && user.status == "PASSWORD_EXPIRED";
+    if !is_own_expiry {
+        work.must_be_as_expected(&user).await?;
+    }
+    work.must_be_settled(&user)?;
+    // That the password was changed does not say by whom: only Okta's answer does.
+    once(work, &user.id, &users::set_password(&user.id, &parameters.password), |_| false).await?;
+    // A new password ends its expiry.
+    if parameters.temporary && !work.attempt.dry_run {
+        user = work.known_user().await?;
+    }
+    if parameters.temporary && (work.attempt.dry_run || user.status != "PASSWORD_EXPIRED") {
+        let is_done = |now: &User| now.status == "PASSWORD_EXPIRED";
+        once(work, &user.id, &users::expire_password(&user.id), is_done).await?;
+    }
+    if work.attempt.dry_run {
+        return Ok(Finished::planned());
+    }
+    let after = work.user(&user.id).await?.unwrap_or(user);
+    Ok(life::finished(Way::Done, &after, Value::Null))
+}

@@ -1,0 +1,33 @@
+//! Lists as results of commands: up to a limit, and whether they are complete.
+
+use serde_json::{Value, json};
+
+use super::{
+    failure::Code,
+    lookup,
+    work::{Finished, Work},
+};
+use crate::{command::Failed, okta::Target};
+
+/// Unless the command says otherwise, where Okta would list a whole org.
+pub(in crate::command) const FOUND_DEFAULT: usize = 200;
+
+/// The list at `target`, which belongs to the user or the group that the command names, if it names one.
+pub(in crate::command) async fn found(
+    work: &Work<'_>,
+    target: &Target,
+    limit: usize,
+) -> Result<lookup::List, Failed> {
+    let list = lookup::list(work.okta, work.action, target, limit).await?;
+    let absent = || match work.subjects.groups.is_empty() {
+        true => Code::UserNotFound.because("the user does not exist any more"),
+        false => Code::GroupNotFound.because("the group does not exist any more"),
+    };
+    list.ok_or_else(absent)
+}
+
+/// A list as a result.
+pub(in crate::command) fn listed(name: &str, list: lookup::List) -> Finished {
+    let count = list.items.len();
+    Finished::done(json!({ name: Value::from(list.items), "count": count, "complete": list.is_complete }))
+}
