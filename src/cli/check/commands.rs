@@ -10,7 +10,7 @@ use crate::{
     command::{Failed, execute::Executor, intake::Intake, outlet::Outlet},
     config::{AuditConfig, CommandsConfig, DestinationConfig, Scope, SinkConfig},
     event::subject::overlap,
-    okta::{Client, OktaError, Target, apps, groups, users},
+    okta::{Client, OktaError, Target, apps, groups, users, zones},
     sink::{
         Finding,
         file::{WriterError, require_appendable},
@@ -55,6 +55,9 @@ pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> 
             Scope::UsersRead | Scope::UsersManage => ("users", ask(client, &users::any()).await),
             Scope::GroupsRead | Scope::GroupsManage => ("groups", ask(client, &groups::any()).await),
             Scope::AppsManage => ("apps", ask(client, &apps::any()).await),
+            Scope::NetworkZonesManage => ("network zones", ask(client, &zones::any()).await),
+            // Roles are some user's.
+            Scope::RolesManage => continue,
         };
         match asked {
             Ok(()) => seen.push(name),

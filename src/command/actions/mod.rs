@@ -10,7 +10,9 @@ mod group_membership;
 mod log;
 mod names;
 mod one_or_many;
+mod role;
 mod row;
+mod user_consents;
 mod user_create;
 mod user_delete;
 mod user_factors;
@@ -19,6 +21,7 @@ mod user_password;
 mod user_sessions;
 mod user_status;
 mod user_update;
+mod zone;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -138,6 +141,8 @@ actions! {
     UserForgotPassword(ForgotPassword) = user_password::FORGOT;
     UserSetPassword(SetPassword) = user_password::SET;
     UserClearSessions(ClearSessions) = user_sessions::CLEAR;
+    UserRevokeAppTokens(RevokeAppTokens) = user_consents::REVOKE_APP_TOKENS;
+    UserRevokeGrants(RevokeGrants) = user_consents::REVOKE_GRANTS;
     UserFactors(OneUser) = user_factors::LIST;
     UserResetFactor(ResetFactor) = user_factors::RESET;
     UserResetFactors(OneUser) = user_factors::RESET_ALL;
@@ -160,6 +165,10 @@ actions! {
     AppUnassignUser(AppUsers) = app::UNASSIGN_USER;
     AppAssignGroup(AppGroups) = app::ASSIGN_GROUP;
     AppUnassignGroup(AppGroups) = app::UNASSIGN_GROUP;
+    RoleAssignUser(UserRole) = role::ASSIGN;
+    RoleUnassignUser(UserRole) = role::UNASSIGN;
+    ZoneBlockIp(ZoneAddresses) = zone::BLOCK;
+    ZoneUnblockIp(ZoneAddresses) = zone::UNBLOCK;
 }
 
 impl Action {

@@ -1,7 +1,7 @@
 //! Whom and what a request names, as it is written: how each is looked for, whether it must exist, and whether others may be
 //! at work on it meanwhile. Pure.
 
-use crate::command::Subjects;
+use crate::command::{IpRange, Subjects};
 
 /// Whom and what a request names, in the order of the request.
 #[derive(Debug)]
@@ -11,6 +11,10 @@ pub(in crate::command) struct Names<'a> {
     pub(in crate::command) groups: Vec<GroupName<'a>>,
     /// An id; the app must exist. Commands do not change apps themselves, so any number may be at work on one.
     pub(in crate::command) app: Option<&'a str>,
+    /// A network zone, by id or exact name; it must exist, and nobody else is at work on it meanwhile.
+    pub(in crate::command) zone: Option<&'a str>,
+    /// Addresses that are to be blocked.
+    pub(in crate::command) blocked: &'a [IpRange],
 }
 
 /// A user, as a request names them.
@@ -57,7 +61,7 @@ pub(in crate::command) enum Hold {
 impl<'a> Names<'a> {
     /// Nobody and nothing.
     pub(in crate::command) fn nothing() -> Self {
-        Self { users: Vec::new(), groups: Vec::new(), app: None }
+        Self { users: Vec::new(), groups: Vec::new(), app: None, zone: None, blocked: &[] }
     }
 
     /// One user.
@@ -84,6 +88,16 @@ impl<'a> Names<'a> {
     /// The same, with an app.
     pub(super) fn and_app(self, id: &'a str) -> Self {
         Self { app: Some(id), ..self }
+    }
+
+    /// A network zone.
+    pub(super) fn zone(name: &'a str) -> Self {
+        Self { zone: Some(name), ..Self::nothing() }
+    }
+
+    /// The same, with addresses that are to be blocked.
+    pub(super) fn and_blocked(self, blocked: &'a [IpRange]) -> Self {
+        Self { blocked, ..self }
     }
 
     /// Whether it names somebody who need not be created first.

@@ -27,6 +27,11 @@ pub(super) fn of(id: &str, request: &Request, subjects: Option<&Subjects>) -> Ve
     for group in &names.groups {
         claim("group", group.name, group.hold == Hold::Alone);
     }
+    // A zone is changed as a whole.
+    let zone = subjects.and_then(|subjects| subjects.zone.as_ref()).map(|zone| zone.id.as_str());
+    for name in names.zone.into_iter().chain(zone) {
+        claim("zone", name, true);
+    }
     // Whoever gets a name is touched by that name too.
     match request.renames() {
         Some(NewName::Login(login)) => claim("user", login, true),

@@ -12,16 +12,16 @@ use super::{
 };
 use crate::{
     command::{
-        Action, Failed, GroupSubject, Request, Subjects, UserSubject,
+        Action, Failed, GroupSubject, Request, Subjects, UserSubject, ZoneSubject,
         actions::{GroupName, Names, Presence, UserName},
     },
-    okta::{apps, groups, is_id, users, users::User},
+    okta::{apps, groups, is_id, users, users::User, zones},
 };
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.
 pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) -> Result<Resolved, Failed> {
     let action = request.action();
-    let Names { users, groups, app } = request.names()?;
+    let Names { users, groups, app, zone, blocked: _ } = request.names()?;
     let mut subjects = Subjects::default();
     let mut seen = None;
     for name in users {
@@ -38,6 +38,9 @@ pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) 
             return Err(Code::AppNotFound.because(format!("there is no app {id}")));
         }
         subjects.app = Some(id.to_owned());
+    }
+    if let Some(name) = zone {
+        subjects.zone = Some(named_zone(okta, action, name).await?);
     }
     Ok(Resolved::with_sighting(subjects, seen))
 }
@@ -226,6 +229,23 @@ async fn named_groups(
         found.extend(one(okta, action, &groups::get(id)).await?.filter(is_named));
     }
     Ok(found)
+}
+
+/// The network zone of this id or exact name. Names are unique; what a list shows is looked at by its id, as of groups.
+async fn named_zone(okta: &dyn Okta, action: Action, name: &str) -> Result<ZoneSubject, Failed> {
+    let subject = |id: &str| ZoneSubject { name: name.to_owned(), id: id.to_owned() };
+    if is_id(name) && name.starts_with("nzo") && one(okta, action, &zones::get(name)).await?.is_some() {
+        return Ok(subject(name));
+    }
+    let is_named = |zone: &Value| zone.get("name").and_then(Value::as_str) == Some(name);
+    let listed = lookup::whole(okta, action, &zones::all()).await?.unwrap_or_default();
+    for zone in listed.iter().filter(|zone| is_named(zone)) {
+        let Some(id) = zone.get("id").and_then(Value::as_str) else { continue };
+        if one(okta, action, &zones::get(id)).await?.is_some_and(|zone| is_named(&zone)) {
+            return Ok(subject(id));
+        }
+    }
+    Err(Code::ZoneNotFound.because(format!("there is no network zone {name}")))
 }
 
 /// The ids of all users in a group.

@@ -120,6 +120,12 @@ impl<'a> Work<'a> {
         id_of_group(self.subjects.groups.first().ok_or_else(none)?)
     }
 
+    /// The id of the network zone that the command is about.
+    pub(in crate::command) fn zone_id(&self) -> Result<&'a str, Failed> {
+        let none = || Code::ZoneNotFound.because("the command names no network zone");
+        self.subjects.zone.as_ref().map(|zone| zone.id.as_str()).ok_or_else(none)
+    }
+
     /// When the first attempt began, by Okta's clock as far as it is known.
     pub(in crate::command) fn begun_at(&self) -> Timestamp {
         let begun_at = self.attempt.begun_at;

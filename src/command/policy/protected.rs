@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    command::{GroupSubject, NewName, Request, Subjects, UserSubject},
+    command::{GroupSubject, IpRange, NewName, Request, Subjects, UserSubject},
     config::ProtectConfig,
 };
 
@@ -17,13 +17,16 @@ pub struct Protected {
     groups: BTreeSet<String>,
     /// Ids of members, each with a protected group that they are in.
     members: BTreeMap<String, String>,
+    /// Addresses that are never blocked.
+    addresses: Vec<IpRange>,
 }
 
 impl Protected {
     /// Those that `config` names, before anything was looked up.
     pub fn named(config: &ProtectConfig) -> Self {
         let users = config.users.iter().flat_map(|name| [name.clone(), name.to_lowercase()]).collect();
-        Self { users, groups: config.groups.iter().cloned().collect(), members: BTreeMap::new() }
+        let groups = config.groups.iter().cloned().collect();
+        Self { users, groups, members: BTreeMap::new(), addresses: config.addresses.clone() }
     }
 
     /// Okta's id and login of a user who is named.
@@ -52,6 +55,14 @@ impl Protected {
             NewName::Group(name) => self.groups.contains(name).then_some(name),
         };
         protected.map(|name| format!("the name `{name}` is protected"))
+    }
+
+    /// Why the addresses that `request` blocks may not be blocked, if it blocks any.
+    pub fn why_blocked(&self, request: &Request) -> Option<String> {
+        let names = request.names().ok()?;
+        let is_protected = |ip: &&IpRange| self.addresses.iter().any(|protected| protected.overlaps(**ip));
+        let ip = names.blocked.iter().find(is_protected)?;
+        Some(format!("of the addresses {ip} some are protected"))
     }
 
     fn why_user(&self, user: &UserSubject) -> Option<String> {

@@ -35,6 +35,7 @@ fn config() -> CommandsConfig {
         protect: ProtectConfig {
             users: vec!["BreakGlass@acme.com".to_owned()],
             groups: vec!["Administrators".to_owned()],
+            addresses: vec!["203.0.113.0/24".parse().unwrap()],
         },
         limits: Vec::new(),
         list_max: 4,
@@ -143,7 +144,7 @@ fn nothing_is_changed_about_whom_and_what_is_protected() {
     ];
     let (policy, look) = (policy(), command("log.by_ip", json!({ "ip": "192.0.2.1" }), json!({})));
     for (users, groups, reason) in cases {
-        let subjects = Subjects { users, groups, app: None };
+        let subjects = Subjects { users, groups, ..Subjects::default() };
         let judged = policy.judge(&deactivate(json!({})), &subjects, &protected);
         match reason {
             None => assert_eq!(judged, Ok(())),

@@ -9,7 +9,7 @@ pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
 use crate::{
-    command::{Action, AddressPattern, AddressTemplate, Effect},
+    command::{Action, AddressPattern, AddressTemplate, Effect, IpRange},
     event::subject,
 };
 
@@ -95,6 +95,8 @@ pub struct ProtectConfig {
     pub users: Vec<String>,
     /// Ids or exact names; their members are protected too.
     pub groups: Vec<String>,
+    /// Addresses that are never blocked.
+    pub addresses: Vec<IpRange>,
 }
 
 /// How many changes in how long.
@@ -183,6 +185,11 @@ impl ActionPattern {
         }
     }
 
+    /// Whether it allows `action`: what gives administrator rights is allowed only where it is named, or its group is.
+    pub fn allows(&self, action: Action) -> bool {
+        self.matches(action) && (self.0 != "*" || action.effect() != Effect::Empower)
+    }
+
     /// All of them.
     pub fn actions(&self) -> impl Iterator<Item = Action> {
         Action::ALL.iter().copied().filter(|action| self.matches(*action))
@@ -236,7 +243,7 @@ impl CommandsConfig {
 
     /// Whether `action` is allowed.
     pub fn allows(&self, action: Action) -> bool {
-        self.allow.iter().any(|pattern| pattern.matches(action))
+        self.allow.iter().any(|pattern| pattern.allows(action))
     }
 
     /// The rights that the allowed actions need, with those to find what commands and protection name.

@@ -86,6 +86,8 @@ struct RawProtect {
     users: Vec<String>,
     #[serde(default)]
     groups: Vec<String>,
+    #[serde(default)]
+    addresses: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,7 +154,7 @@ pub(in crate::config) fn understand(
         intake,
         outcomes,
         allow,
-        protect: ProtectConfig { users: raw.protect.users, groups: raw.protect.groups },
+        protect: protect(raw.protect)?,
         limits: limits(&raw.limits)?,
         list_max: at_least_one("list_max", raw.list_max, DEFAULT_LIST_MAX)?,
         signature: signature.map_err(|err| err.under("signature"))?,
@@ -204,6 +206,13 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+fn protect(RawProtect { users, groups, addresses }: RawProtect) -> Result<ProtectConfig, Problem> {
+    let understood =
+        |text: &String| text.parse().map_err(|reason: String| Problem::new("protect.addresses", reason));
+    let addresses = addresses.iter().map(understood).collect::<Result<_, _>>()?;
+    Ok(ProtectConfig { users, groups, addresses })
 }
 
 /// What is published where commands are read would be read as commands, and each refusal be refused.
@@ -352,7 +361,7 @@ fn destination(
     }
     let address = text.map(|text| AddressTemplate::parse(&text, used_as)).transpose();
     let address = address.map_err(|err| Problem::new(key, err.to_string()))?;
-    let actions = Action::ALL.iter().filter(|action| allow.iter().any(|pattern| pattern.matches(**action)));
+    let actions = Action::ALL.iter().filter(|action| allow.iter().any(|pattern| pattern.allows(**action)));
     let address = address.map(|address| address.limited_to(actions.copied()));
     Ok(DestinationConfig { sink: sink.clone(), address })
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, SignatureAlgorithm, SignatureConfig,
+    AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, ProtectConfig, SignatureAlgorithm,
+    SignatureConfig,
 };
 
 impl CommandsConfig {
@@ -23,10 +24,14 @@ impl CommandsConfig {
             format!("allows {}: {} action(s)", list(&self.allow), self.actions().count()),
         ];
         let protect = &self.protect;
-        if !protect.users.is_empty() || !protect.groups.is_empty() {
+        if *protect != ProtectConfig::default() {
             let users = protect.users.iter().map(|user| format!("the user {user}"));
             let groups = protect.groups.iter().map(|group| format!("the group {group} with its members"));
-            words.push(format!("protects {}", users.chain(groups).collect::<Vec<_>>().join(", ")));
+            let addresses = protect.addresses.iter().map(|ip| format!("the addresses {ip}"));
+            words.push(format!(
+                "protects {}",
+                users.chain(groups).chain(addresses).collect::<Vec<_>>().join(", ")
+            ));
         }
         if !self.limits.is_empty() {
             words.push(format!("stops at {}", list(&self.limits)));
