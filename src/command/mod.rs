@@ -24,7 +24,7 @@ mod performed;
 pub mod policy;
 mod subjects;
 
-pub use actions::{Action, Changes, Effect, NewName, Profile, Request};
+pub use actions::{Action, Changes, Effect, Having, NewName, Profile, Request, UserReference};
 pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
 pub use brought::Brought;
 pub use expect::Expect;

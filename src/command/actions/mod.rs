@@ -18,9 +18,11 @@ mod user_delete;
 mod user_factors;
 mod user_look_up;
 mod user_password;
+mod user_reference;
 mod user_sessions;
 mod user_status;
 mod user_update;
+mod user_upsert;
 mod zone;
 
 use futures_util::future::BoxFuture;
@@ -28,6 +30,7 @@ use serde_json::Value;
 
 pub(in crate::command) use self::names::{GroupName, Hold, Names, Presence, UserName};
 pub use self::row::{Changes, Effect, NewName};
+pub use self::user_reference::{Having, UserReference};
 use super::{
     Failed,
     execute::work::{Finished, Work},
@@ -131,6 +134,7 @@ actions! {
     UserActivate(ActivateUser) = user_status::ACTIVATE;
     UserReactivate(ReactivateUser) = user_status::REACTIVATE;
     UserUpdate(UpdateUser) = user_update::UPDATE;
+    UserUpsert(UpsertUser) = user_upsert::UPSERT;
     UserSuspend(OneUser) = user_status::SUSPEND;
     UserUnsuspend(OneUser) = user_status::UNSUSPEND;
     UserUnlock(OneUser) = user_status::UNLOCK;

@@ -1,6 +1,7 @@
 //! Whom and what a request names, as it is written: how each is looked for, whether it must exist, and whether others may be
 //! at work on it meanwhile. Pure.
 
+use super::Having;
 use crate::command::{IpRange, Subjects};
 
 /// Whom and what a request names, in the order of the request.
@@ -26,6 +27,8 @@ pub(in crate::command) enum UserName<'a> {
     MaybeGone(&'a str),
     /// An id, a login or an e-mail of a user who may be gone.
     MaybeGoneByEmail(&'a str),
+    /// The only user who has an attribute so, and must exist.
+    Having(&'a Having),
     /// Exactly the login that the request gives to a new user.
     New(&'a str),
 }
@@ -121,13 +124,14 @@ impl<'a> UserName<'a> {
             Self::Known(name) | Self::MaybeGone(name) | Self::MaybeGoneByEmail(name) | Self::New(name) => {
                 name
             }
+            Self::Having(having) => &having.text,
         }
     }
 
     fn is_new(self) -> bool {
         match self {
             Self::New(_) => true,
-            Self::Known(_) | Self::MaybeGone(_) | Self::MaybeGoneByEmail(_) => false,
+            Self::Known(_) | Self::MaybeGone(_) | Self::MaybeGoneByEmail(_) | Self::Having(_) => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Changes, Effect, Names, UserName, row::Row};
+use super::{Changes, Effect, Names, UserReference, row::Row};
 use crate::{
     command::{
         Failed, Way,
@@ -33,7 +33,7 @@ pub(super) const ASSIGN: Row<UserRole> = Row {
     scope: Scope::RolesManage,
     scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(change(work, &of.role, Wish::Assigned)),
@@ -47,7 +47,7 @@ pub(super) const UNASSIGN: Row<UserRole> = Row {
     scope: Scope::RolesManage,
     scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(change(work, &of.role, Wish::Unassigned)),
@@ -57,8 +57,8 @@ pub(super) const UNASSIGN: Row<UserRole> = Row {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserRole {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// The type of a standard role, in Okta's words: `HELP_DESK_ADMIN`, for example.
     #[schemars(regex(pattern = "^[A-Z_]+$"))]
     pub role: String,

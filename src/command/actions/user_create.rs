@@ -28,7 +28,7 @@ pub(super) const CREATE: Row<CreateUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[Scope::GroupsRead],
     secrets: &["password", "recovery_question"],
-    names: |new| Ok(Names::user(UserName::New(login(new)?)).and_groups(&new.groups)),
+    names: |new| Ok(Names::user(UserName::New(login(&new.profile)?)).and_groups(&new.groups)),
     renames: |_| None,
     changes: |new| Changes::Fixed(1 + new.groups.len()),
     carry_out: |work, new| Box::pin(create(work, new)),
@@ -54,6 +54,9 @@ pub struct CreateUser {
     /// Whether the password must be changed at the first sign-in; needs `password` and `activate`.
     #[serde(default)]
     pub change_password: bool,
+    /// The id of the user's type; the default type unless set.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
 }
 
 /// The question that a user answers to recover the account.
@@ -73,8 +76,8 @@ const CREATED: &str = "user.lifecycle.create";
 const GROUPS_MAX: usize = 20;
 
 /// Creates the user, or finds that this command did.
-async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
-    let login = login(new)?;
+pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
+    let login = login(&new.profile)?;
     let groups = group_ids(work, new)?;
     let mut has_tried = false;
     let mut doubt: Option<OktaError> = None;
@@ -104,6 +107,7 @@ async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Faile
             groups: groups.clone(),
             activate: new.activate,
             change_password: new.change_password,
+            kind: new.kind.as_deref(),
         });
         match work.send(&change).await? {
             Sent::Planned => return Ok(Finished::planned()),
@@ -136,8 +140,8 @@ async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Faile
 }
 
 /// The login that the user shall have.
-fn login(new: &CreateUser) -> Result<&str, Failed> {
-    let login = new.profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
+pub(super) fn login(profile: &Profile) -> Result<&str, Failed> {
+    let login = profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
     login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
 }
 

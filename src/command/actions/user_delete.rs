@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Names, UserName, row::Row};
+use super::{Changes, Effect, Names, UserReference, row::Row};
 use crate::{
     command::{
         Failed, Way,
@@ -30,7 +30,7 @@ pub(super) const DELETE: Row<DeleteUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::MaybeGone(&of.user))),
+    names: |of| Ok(Names::user(of.user.maybe_gone())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(delete(work, of)),
@@ -40,8 +40,8 @@ pub(super) const DELETE: Row<DeleteUser> = Row {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteUser {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether a user who is not deprovisioned is deprovisioned first; otherwise the command fails.
     #[serde(default)]
     pub deactivate_first: bool,

@@ -13,6 +13,7 @@ pub(in crate::command) mod listing;
 pub(in crate::command) mod lookup;
 mod okta;
 pub(in crate::command) mod parts;
+mod place;
 pub(in crate::command) mod resolve;
 mod resolved;
 pub(in crate::command) mod secrets;
@@ -31,6 +32,7 @@ pub use self::{
     baseline::Baseline,
     failure::Code,
     okta::{Holds, Okta},
+    place::Place,
     resolved::Resolved,
 };
 use super::{Action, Expect, Failed, GroupSubject, Performed, Request, UserSubject};

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, value::RawValue};
 
 use super::{
+    Place,
     failure::of_okta,
     lookup::{self, back_off},
     work::Work,
@@ -65,7 +66,8 @@ async fn event(
     // A former attempt is long enough ago.
     let looks_max = if work.attempt.number > 1 { 1 } else { LOOKS_MAX };
     for looks in 1..=looks_max {
-        let list = lookup::raw_list(work.okta, window_url(work.okta.url(), &window), 1).await;
+        let list =
+            lookup::raw_list(work.okta, window_url(work.okta.url(), &window), 1, &Place::default()).await;
         match list {
             Ok(list) if list.items.is_empty() => {}
             Ok(list) => return Ok(list.items.into_iter().next()),

@@ -63,6 +63,7 @@ fn writes() -> Vec<Case> {
     let both = || json!({ "user": "USER", "group": "GROUP" });
     let app_user = || json!({ "app": "APP", "user": "USER" });
     let app_group = || json!({ "app": "APP", "group": "GROUP" });
+    let role = || json!({ "user": "USER", "role": "HELP_DESK_ADMIN" });
     let member = |case| Case { is_member: true, ..case };
     let new = json!({ "profile": { "login": "new-LOGIN", "email": "new-LOGIN", "firstName": "N", "lastName": "N", "costCenter": "7" } });
     vec![
@@ -97,6 +98,13 @@ fn writes() -> Vec<Case> {
         case("app.unassign_user", "ACTIVE", app_user(), Already),
         case("app.assign_group", "ACTIVE", app_group(), Already),
         case("app.unassign_group", "ACTIVE", app_group(), Already),
+        case("user.upsert", "ACTIVE", json!({ "profile": { "login": "LOGIN", "title": "Dr" } }), Already),
+        case("user.revoke_app_tokens", "ACTIVE", json!({ "user": "USER", "client": "0oaclient" }), Already),
+        case("user.revoke_grants", "ACTIVE", user(), Already),
+        case("role.assign_user", "ACTIVE", role(), Already),
+        case("role.unassign_user", "ACTIVE", role(), Already),
+        case("zone.block_ip", "ACTIVE", json!({ "ip": "198.51.100.NUMBER" }), Already),
+        case("zone.unblock_ip", "ACTIVE", json!({ "ip": "198.51.100.NUMBER" }), Already),
     ]
 }
 
@@ -127,7 +135,8 @@ impl Scene {
     async fn plant(&self, case: &Case, number: usize) -> Planted {
         let login = format!("user{number}@acme.example");
         let profile = json!({ "login": login, "email": login, "firstName": "U", "lastName": "N" });
-        let user = json!({ "status": case.status, "profile": profile, "factors": ["push", "totp"] });
+        let mut user = json!({ "status": case.status, "profile": profile, "factors": ["push", "totp"] });
+        (user["tokens"], user["grants"]) = (json!(["0oaclient"]), json!(["0oaclient"]));
         let user = self.okta.plant("users", &user).await;
         let members = if case.is_member { json!([user]) } else { json!([]) };
         let group = json!({ "profile": { "name": format!("group{number}") }, "members": members });
@@ -138,8 +147,19 @@ impl Scene {
             parameters.retain(|name, _| name == "app" || name == assigned);
             self.run(&format!("app.assign_{assigned}"), parameters.into(), false).await.unwrap();
         }
+        let address = format!("198.51.100.{}", number % 250);
+        match case.action {
+            "role.unassign_user" => {
+                let role = json!({ "user": user, "role": "HELP_DESK_ADMIN" });
+                self.run("role.assign_user", role, false).await.unwrap();
+            }
+            "zone.unblock_ip" => {
+                self.run("zone.block_ip", json!({ "ip": address }), false).await.unwrap();
+            }
+            _ => {}
+        }
         let factors = self.okta.api(&format!("/users/{user}/factors")).await;
-        let parameters = case.parameters.to_string();
+        let parameters = case.parameters.to_string().replace("198.51.100.NUMBER", &address);
         let parameters = parameters.replace("new-GROUP", &format!("new{number}"));
         let parameters = parameters.replace("renamed-GROUP", &format!("renamed{number}"));
         let parameters = parameters.replace("LOGIN", &login).replace("USER", &user).replace("GROUP", &group);

@@ -10,4 +10,5 @@ mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 pub(crate) mod outlet;
+mod pages;
 mod taken_back;

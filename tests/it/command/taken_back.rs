@@ -28,6 +28,8 @@ const REPEATABLE: &[&str] = &[
     "user.reset_factor",
     "user.reset_factors",
     "user.delete",
+    "user.revoke_app_tokens",
+    "user.revoke_grants",
     "group.delete",
 ];
 
@@ -60,6 +62,9 @@ fn cases() -> Vec<Case> {
     let several = json!({ "user": "USER", "profile": { "title": "Dr", "city": "Oslo", "costCenter": "7" } });
     let new = json!({ "profile": { "login": "new-LOGIN", "email": "new-LOGIN", "firstName": "N", "lastName": "N" } });
     let new_gone = json!({ "user": "new-LOGIN", "deactivate_first": true });
+    let role = || json!({ "user": "USER", "role": "HELP_DESK_ADMIN" });
+    let ip = || json!({ "ip": "198.51.100.NUMBER" });
+    let upsert = |title: &str| json!({ "profile": { "login": "LOGIN", "title": title } });
     let named = |name: &str| json!({ "group": "GROUP", "name": name });
     let password = json!({ "user": "USER", "password": "Abcd-1234-efgh" });
     vec![
@@ -71,6 +76,11 @@ fn cases() -> Vec<Case> {
         case("user.unsuspend", "SUSPENDED", user(), None, ("user.suspend", user())),
         case("user.deactivate", "ACTIVE", user(), None, ("user.activate", user())),
         case("user.expire_password", "ACTIVE", user(), None, ("user.set_password", password)),
+        case("user.upsert", "ACTIVE", upsert("Dr"), None, ("user.upsert", upsert("Countess"))),
+        case("role.assign_user", "ACTIVE", role(), None, ("role.unassign_user", role())),
+        case("role.unassign_user", "ACTIVE", role(), Some("role.assign_user"), ("role.assign_user", role())),
+        case("zone.block_ip", "ACTIVE", ip(), None, ("zone.unblock_ip", ip())),
+        case("zone.unblock_ip", "ACTIVE", ip(), Some("zone.block_ip"), ("zone.block_ip", ip())),
         case("group.add_user", "ACTIVE", both(), None, ("group.remove_user", both())),
         case("group.remove_user", "ACTIVE", both(), Some("group.add_user"), ("group.add_user", both())),
         case(
@@ -127,7 +137,13 @@ async fn plant(scene: &Scene, case: &Case, number: usize) -> Vec<(&'static str, 
     let user = scene.okta.plant("users", &json!({ "status": case.status, "profile": profile })).await;
     let group = json!({ "profile": { "name": format!("back group {number}") } });
     let group = scene.okta.plant("groups", &group).await;
-    vec![("LOGIN", login), ("USER", user), ("GROUP", group), ("APP", scene.app.clone())]
+    vec![
+        ("LOGIN", login),
+        ("USER", user),
+        ("GROUP", group),
+        ("APP", scene.app.clone()),
+        ("NUMBER", number.to_string()),
+    ]
 }
 
 /// The attempt of this number, begun at first when that was.

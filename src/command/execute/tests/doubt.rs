@@ -511,3 +511,31 @@ async fn a_password_is_set_until_okta_says_so_whoever_has_changed_it_meanwhile()
         vec![expired(), expired(), (set, 200, ada("ACTIVE")), active(), (expire, 200, json!({})), expired()];
     assert_eq!(way(command(), script).await, Way::Done);
 }
+
+#[tokio::test]
+async fn a_zone_is_written_again_over_another_writer_and_not_over_one_who_took_it_back() {
+    let zone = |gateways: &[&str], at: &str| {
+        let gateways: Vec<_> =
+            gateways.iter().map(|value| json!({ "type": "CIDR", "value": value })).collect();
+        json!({ "id": "nzo1", "name": "Blocked", "type": "IP", "usage": "BLOCKLIST", "gateways": gateways, "lastUpdated": at })
+    };
+    let get = |gateways: &[&str], at: &str| ("GET /zones/nzo1", 200, zone(gateways, at));
+    let block = || Command::new("zone.block_ip", json!({ "zone": "nzo1", "ip": "198.51.100.1" }));
+    let put = "PUT /zones/nzo1 …";
+    let ours = "198.51.100.1/32";
+    // Okta has answered, and somebody who had looked before has overwritten it.
+    let overwritten = vec![
+        get(&[], EARLIER),
+        get(&[], EARLIER),
+        (put, 200, json!({})),
+        get(&["192.0.2.1/32"], LATER),
+        (put, 200, json!({})),
+        get(&["192.0.2.1/32", ours], LATER),
+    ];
+    assert_eq!(way(block(), overwritten).await, Way::Done);
+    // The answer is lost: whether it was done and taken back, nobody knows.
+    let lost = vec![get(&[], EARLIER), get(&[], EARLIER), (put, 500, internal()), get(&[], LATER)];
+    assert_eq!(code(block(), lost).await, "changed_meanwhile");
+    let done = vec![get(&[], EARLIER), get(&[], EARLIER), (put, 500, internal()), get(&[ours], LATER)];
+    assert_eq!(way(block(), done).await, Way::Done);
+}
