@@ -13,7 +13,8 @@ import { createInterface } from 'node:readline';
 const require = createRequire(new URL('../../../.tools/judges-okta-node/', import.meta.url));
 const okta = require('@okta/okta-sdk-nodejs');
 
-const client = new okta.Client({ ...JSON.parse(process.argv[2]), testing: { disableHttpsCheck: true } });
+// What it has seen before is of no interest: things change.
+const client = new okta.Client({ ...JSON.parse(process.argv[2]), cacheMiddleware: null, testing: { disableHttpsCheck: true } });
 const { userApi, userFactorApi, groupApi, applicationApi, systemLogApi, roleAssignmentApi, networkZoneApi } = client;
 
 async function seen(look) {
