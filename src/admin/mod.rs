@@ -118,8 +118,8 @@ impl Watched {
             metrics::route(&snapshot.route, snapshot.lag_seconds, age, in_trouble, snapshot.held);
         }
         for status in &self.commands {
-            let EngineSnapshot { commands, held, waiting, tripped, troubles, .. } = status.snapshot();
-            metrics::commands(&commands, held, waiting, tripped.len(), !troubles.is_empty());
+            let snapshot = status.snapshot();
+            metrics::commands(&snapshot.commands, &snapshot.gauges());
         }
         for client in &self.clients {
             client.report_budgets();

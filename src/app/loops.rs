@@ -63,7 +63,7 @@ impl Loop {
             // A queue is never caught up for good.
             Self::Commands(..) if until_caught_up => Ok(End::CaughtUp),
             Self::Commands(engine, remember) => {
-                engine.run(*remember, stop).await?;
+                engine.run(*remember, stop).await;
                 Ok(End::Stopped)
             }
         }

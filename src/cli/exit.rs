@@ -64,13 +64,15 @@ impl From<&RouteError> for Exit {
 impl From<&EngineError> for Exit {
     fn from(err: &EngineError) -> Self {
         match err {
-            EngineError::State(_) | EngineError::Record { .. } | EngineError::Limits { .. } => {
+            EngineError::State(_) | EngineError::Record { .. } | EngineError::Note { .. } => {
                 Self::StateRefused
             }
             EngineError::Key(_)
             | EngineError::Sink(_)
             | EngineError::Unknown(_)
-            | EngineError::UnknownLimit { .. } => Self::Usage,
+            | EngineError::UnknownLimit { .. }
+            | EngineError::TooManyCancelled { .. }
+            | EngineError::AlreadyEnded { .. } => Self::Usage,
         }
     }
 }

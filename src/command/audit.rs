@@ -31,6 +31,12 @@ pub enum Decision {
     DeadLetter,
     /// An operator has released a limit that had tripped.
     Released,
+    /// An operator has stopped all commands.
+    Paused,
+    /// An operator lets them go on.
+    Resumed,
+    /// An operator has cancelled the command.
+    Cancelled,
 }
 
 /// One decision. What is not known, or does not concern it, is left out.

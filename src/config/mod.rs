@@ -7,6 +7,7 @@ mod admin;
 mod auth;
 mod bus;
 mod commands;
+mod exposure;
 mod kafka;
 mod layers;
 mod load;
@@ -49,7 +50,7 @@ pub use problem::{ConfigError, Problem};
 pub(crate) use problem::{nearest, unknown_key};
 pub use redaction::RedactionConfig;
 pub use route::{RouteConfig, SelectionConfig};
-pub use runtime::{LogConfig, RuntimeConfig, StateConfig};
+pub use runtime::{DeadLettersConfig, LogConfig, RuntimeConfig, StateConfig};
 pub use search::{
     Emit, Empty, Missed, Order, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
 };

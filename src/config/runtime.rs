@@ -8,7 +8,7 @@ use super::{
     AdminConfig, Problem,
     admin::{self, RawAdmin},
     log_level::check_directives,
-    quantity::Span,
+    quantity::{Bytes, Span},
     secret::Secrets,
 };
 use crate::telemetry::logging::LogStyle;
@@ -33,6 +33,23 @@ pub struct StateConfig {
     pub path: PathBuf,
     /// The file by which a loss of the directory is noticed; in the directory unless set.
     pub witness: Option<PathBuf>,
+    /// What dead letters may have.
+    pub dead_letters: DeadLettersConfig,
+}
+
+/// What dead letters may have: they are on the disk of the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLettersConfig {
+    /// Those of one route.
+    pub route_bytes_max: u64,
+    /// Those of the commands of one name.
+    pub commands_bytes_max: u64,
+}
+
+impl Default for DeadLettersConfig {
+    fn default() -> Self {
+        Self { route_bytes_max: 256 << 20, commands_bytes_max: 16 << 20 }
+    }
 }
 
 /// Logging.
@@ -49,6 +66,15 @@ pub struct LogConfig {
 pub(super) struct RawState {
     path: Option<PathBuf>,
     witness: Option<PathBuf>,
+    #[serde(default)]
+    dead_letters: RawDeadLetters,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDeadLetters {
+    route_max: Option<Bytes>,
+    commands_max: Option<Bytes>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,6 +94,7 @@ pub(super) struct RawShutdown {
 const LEVEL_VARIABLE: &str = "OKTABUS_LOG";
 /// The NATS client logs what the sink already tells.
 const DEFAULT_LEVEL: &str = "info,async_nats=warn";
+const DEAD_LETTERS_BYTES_MIN: u64 = 1 << 20;
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
 /// Where each part could be read, what it means; None, with the problems, if anything is wrong.
@@ -116,5 +143,20 @@ fn state_config(raw: RawState) -> Result<StateConfig, Problem> {
             format!("`{}` is a directory: name a file, on another disk than the state", witness.display());
         return Err(Problem::new("witness", reason).under("state"));
     }
-    Ok(StateConfig { path, witness: raw.witness })
+    let dead_letters =
+        dead_letters(&raw.dead_letters).map_err(|problem| problem.under("dead_letters").under("state"))?;
+    Ok(StateConfig { path, witness: raw.witness, dead_letters })
+}
+
+fn dead_letters(raw: &RawDeadLetters) -> Result<DeadLettersConfig, Problem> {
+    let default = DeadLettersConfig::default();
+    let bytes = |key: &str, given: Option<Bytes>, default| match given {
+        None => Ok(default),
+        Some(Bytes(bytes)) if bytes >= DEAD_LETTERS_BYTES_MIN => Ok(bytes),
+        Some(_) => Err(Problem::new(key, "must be 1 MiB or more: a letter has the whole event")),
+    };
+    Ok(DeadLettersConfig {
+        route_bytes_max: bytes("route_max", raw.route_max, default.route_bytes_max)?,
+        commands_bytes_max: bytes("commands_max", raw.commands_max, default.commands_bytes_max)?,
+    })
 }

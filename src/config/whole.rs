@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     AuditConfig, CommandsConfig, Config, FileStem, IntakeConfig, Problem, RedactionConfig, RouteConfig,
-    SinkConfig,
+    SinkConfig, exposure,
 };
 use crate::event::TOPIC_LENGTH_MAX;
 
@@ -15,7 +15,10 @@ use crate::event::TOPIC_LENGTH_MAX;
 pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Problem>) {
     problems.extend(clashing_names(config));
     problems.extend(shared_files(config));
+    problems.extend(shared_orgs(config));
     problems.extend(contended_queues(config));
+    problems.extend(exposure::misread(config));
+    problems.extend(exposure::stored_secrets(config));
     if !is_complete {
         return;
     }
@@ -85,24 +88,34 @@ fn shared_files(config: &Config) -> Vec<Problem> {
     problems
 }
 
-/// Two who read one queue for one org would carry out each of its commands twice; two who read under one name would each
-/// miss what the other gets.
+/// Two who act on one org would each count its limits alone, and know nothing of the other's order. It is one org whatever
+/// the configuration calls it.
+fn shared_orgs(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut known: BTreeMap<&str, &str> = BTreeMap::new();
+    for commands in config.commands.values() {
+        let Some(org) = config.orgs.get(&commands.org) else { continue };
+        let url = org.url.as_str();
+        if let Some(other) = known.insert(url, &commands.name) {
+            let reason = format!(
+                "`{other}` is for {url} too: each would count its limits alone, and neither would keep to the order of the \
+                 other; make one of them, with what both allow and an intake that has the commands of both"
+            );
+            problems.push(Problem::new(format!("commands.{}.org", commands.name), reason));
+        }
+    }
+    problems
+}
+
+/// Two who read under one name would each miss what the other gets.
 fn contended_queues(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut known: Vec<(&CommandsConfig, &IntakeConfig)> = Vec::new();
     for commands in config.commands.values() {
         let Some(intake) = &commands.intake else { continue };
         let reason = known.iter().find_map(|(other, other_intake)| {
-            let name = &other.name;
-            if let Some(reader) = intake.shared_reader(other_intake) {
-                return Some(format!("`{name}` reads as `{reader}` already: give each its own"));
-            }
-            let is_twice = commands.org == other.org && intake.shares_commands(other_intake);
-            is_twice.then(|| {
-                format!(
-                    "`{name}` reads the same queue for the same org: each command would be carried out twice"
-                )
-            })
+            let reader = intake.shared_reader(other_intake)?;
+            Some(format!("`{}` reads as `{reader}` already: give each its own", other.name))
         });
         if let Some(reason) = reason {
             problems.push(Problem::new(format!("commands.{}.intake", commands.name), reason));

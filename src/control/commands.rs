@@ -16,7 +16,9 @@ use super::{Controlled, lines};
 use crate::{
     command::{
         Outcome,
-        engine::{Answer, EngineError, ListCommands, ReleaseLimit, UnknownCommands},
+        engine::{
+            Answer, CancelCommand, EngineError, ListCommands, PauseCommands, ReleaseLimit, UnknownCommands,
+        },
     },
     telemetry::chain,
 };
@@ -45,6 +47,13 @@ pub enum Ran {
 pub struct Released {
     /// Whether it had.
     pub had_tripped: bool,
+}
+
+/// Whether a stop, or the end of one, was news.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Switched {
+    /// Whether it was not so before.
+    pub is_new: bool,
 }
 
 type Refusal = (StatusCode, String);
@@ -87,6 +96,31 @@ pub(super) async fn release(
     released.map(|had_tripped| lines::one(&Released { had_tripped })).map_err(refuse)
 }
 
+pub(super) async fn pause(
+    State(controlled): State<Arc<Controlled>>,
+    Json(request): Json<PauseCommands>,
+) -> Result<Response, Refusal> {
+    switched(controlled.engines.pause(&request).await)
+}
+
+pub(super) async fn resume(
+    State(controlled): State<Arc<Controlled>>,
+    Json(request): Json<PauseCommands>,
+) -> Result<Response, Refusal> {
+    switched(controlled.engines.resume(&request).await)
+}
+
+pub(super) async fn cancel(
+    State(controlled): State<Arc<Controlled>>,
+    Json(request): Json<CancelCommand>,
+) -> Result<Response, Refusal> {
+    switched(controlled.engines.cancel(&request).await)
+}
+
+fn switched(is_new: Result<bool, EngineError>) -> Result<Response, Refusal> {
+    is_new.map(|is_new| lines::one(&Switched { is_new })).map_err(refuse)
+}
+
 fn unknown(err: UnknownCommands) -> Refusal {
     refuse(EngineError::from(err))
 }
@@ -94,8 +128,15 @@ fn unknown(err: UnknownCommands) -> Refusal {
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn refuse(err: EngineError) -> Refusal {
     let status = match err {
-        EngineError::Unknown(_) | EngineError::UnknownLimit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        _ => StatusCode::SERVICE_UNAVAILABLE,
+        EngineError::Unknown(_)
+        | EngineError::UnknownLimit { .. }
+        | EngineError::TooManyCancelled { .. }
+        | EngineError::AlreadyEnded { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        EngineError::State(_)
+        | EngineError::Record { .. }
+        | EngineError::Note { .. }
+        | EngineError::Key(_)
+        | EngineError::Sink(_) => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, chain(&err))
 }

@@ -21,7 +21,7 @@ use axum::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Answers, Client, ControlError};
-pub use commands::{Ran, Released, RunCommand};
+pub use commands::{Ran, Released, RunCommand, Switched};
 pub use daemon::Daemon;
 pub use socket::{NAME, Socket};
 
@@ -69,6 +69,9 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
         .route("/daemon", get(daemon::show))
         .route("/replays", post(replays::begin))
         .route("/commands", get(commands::list).post(commands::run))
+        .route("/commands/pause", post(commands::pause))
+        .route("/commands/resume", post(commands::resume))
+        .route("/commands/cancel", post(commands::cancel))
         .route("/limits", get(commands::limits))
         .route("/limits/release", post(commands::release))
         .route("/state/export", get(state::export))

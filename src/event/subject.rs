@@ -1,7 +1,6 @@
 //! How patterns of NATS subjects lie to each other: those that a stream takes, those that we publish on or read.
 
 /// Whether every subject that matches `wildcard` matches `pattern`.
-#[cfg(feature = "nats")]
 pub(crate) fn covers(pattern: &str, wildcard: &str) -> bool {
     let (mut pattern, mut wildcard) = (pattern.split('.'), wildcard.split('.'));
     loop {
@@ -30,7 +29,6 @@ pub(crate) fn overlap(pattern: &str, wildcard: &str) -> bool {
 mod tests {
     use super::*;
 
-    #[cfg(feature = "nats")]
     #[test]
     fn a_pattern_covers_what_it_matches_altogether() {
         for (pattern, wildcard) in [

@@ -4,6 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Change, Target};
 
+/// Okta's most for a page of apps.
+const PAGE_SIZE: usize = 200;
+
 /// An app.
 pub fn get(id: &str) -> Target {
     Target::of(&["apps", id])
@@ -12,6 +15,11 @@ pub fn get(id: &str) -> Target {
 /// One of them, whichever that is: whether we may look.
 pub fn any() -> Target {
     Target::of(&["apps"]).with("limit", &1)
+}
+
+/// Those whose labels or names begin so, whatever the case. Several may have one label.
+pub fn beginning(label: &str) -> Target {
+    Target::of(&["apps"]).with("q", label).with("limit", &PAGE_SIZE)
 }
 
 /// How a user has an app, if at all.

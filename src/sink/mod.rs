@@ -27,13 +27,13 @@ pub(crate) mod nats;
 mod proof;
 #[cfg(test)]
 pub(crate) mod scripted;
-mod stdout;
+pub(crate) mod stdout;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-pub(crate) use dead_letters::append_dead_letters;
+pub(crate) use dead_letters::LetterBox;
 pub use dead_letters::{DeadLetters, DeadLettersError};
 pub use error::{SinkClass, SinkError};
 pub use proof::{Delivered, Failure, Rejected, Settled};

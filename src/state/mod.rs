@@ -34,7 +34,7 @@ pub use export::{Export, ImportError, read as read_export};
 pub use journal::{ENTRY_MAX_BYTES, Entry, JournalPlace, StoredEntry};
 pub use note::{NOTE_MAX_BYTES, StoredNote};
 pub use open::{Contents, Opening};
-pub use places::Places;
+pub use places::{DeadLetterDirectory, Places};
 pub(crate) use recent::fingerprint;
 pub use recent::{RecentIds, RecentSet};
 pub use refusal::{Distrust, Refusal, Way};
@@ -187,7 +187,7 @@ impl State {
     }
 
     /// Where dead letters are kept.
-    pub fn dead_letters_directory(&self) -> PathBuf {
+    pub fn dead_letters_directory(&self) -> DeadLetterDirectory {
         self.store.places.dead_letters()
     }
 

@@ -11,7 +11,7 @@
 use std::path::PathBuf;
 
 use super::{StateError, disk};
-use crate::config::StateConfig;
+use crate::config::{DeadLettersConfig, StateConfig};
 
 /// Where the parts of a state are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,13 +20,38 @@ pub struct Places {
     pub directory: PathBuf,
     /// The witness, in the directory or on another disk.
     pub witness: PathBuf,
+    /// What dead letters may have.
+    pub dead_letters: DeadLettersConfig,
+}
+
+/// Where dead letters are kept, and how many: on the disk of the state, which they must not fill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterDirectory {
+    /// The directory.
+    pub path: PathBuf,
+    /// What those of one route may have.
+    pub route_bytes_max: u64,
+    /// What those of the commands of one name may have.
+    pub commands_bytes_max: u64,
+}
+
+impl DeadLetterDirectory {
+    /// A directory with the usual bounds.
+    pub fn at(path: PathBuf) -> Self {
+        Self::with(path, &DeadLettersConfig::default())
+    }
+
+    fn with(path: PathBuf, config: &DeadLettersConfig) -> Self {
+        let DeadLettersConfig { route_bytes_max, commands_bytes_max } = *config;
+        Self { path, route_bytes_max, commands_bytes_max }
+    }
 }
 
 impl Places {
     /// A state of which everything is in `directory`.
     pub fn within(directory: PathBuf) -> Self {
         let witness = directory.join("witness.json");
-        Self { directory, witness }
+        Self { directory, witness, dead_letters: DeadLettersConfig::default() }
     }
 
     pub(super) fn store(&self) -> PathBuf {
@@ -50,14 +75,14 @@ impl Places {
     }
 
     /// Where dead letters are kept.
-    pub fn dead_letters(&self) -> PathBuf {
-        self.directory.join("dead-letters")
+    pub fn dead_letters(&self) -> DeadLetterDirectory {
+        DeadLetterDirectory::with(self.directory.join("dead-letters"), &self.dead_letters)
     }
 }
 
 impl From<&StateConfig> for Places {
     fn from(config: &StateConfig) -> Self {
-        let within = Self::within(config.path.clone());
+        let within = Self { dead_letters: config.dead_letters.clone(), ..Self::within(config.path.clone()) };
         match &config.witness {
             Some(witness) => Self { witness: witness.clone(), ..within },
             None => within,

@@ -26,11 +26,16 @@ const SEARCH_SECONDS: &str = "oktabus_search_run_seconds";
 const SEARCH_LEFT_OUT: &str = "oktabus_search_slots_left_out_total";
 const COMMANDS: &str = "oktabus_commands_total";
 const COMMANDS_REPEATED: &str = "oktabus_commands_repeated_total";
+const DEAD_LETTERS_DROPPED: &str = "oktabus_dead_letters_dropped_total";
+const COMMAND_DEAD_LETTERS_DROPPED: &str = "oktabus_command_dead_letters_dropped_total";
 const COMMAND_DEAD_LETTERS: &str = "oktabus_command_dead_letters_total";
 const COMMAND_FAILURES: &str = "oktabus_command_failures_total";
 const COMMANDS_HELD: &str = "oktabus_commands_held";
 const COMMANDS_WAITING: &str = "oktabus_commands_waiting";
 const COMMANDS_TROUBLE: &str = "oktabus_commands_in_trouble";
+const COMMANDS_PARKED: &str = "oktabus_commands_parked";
+const COMMANDS_PAUSED: &str = "oktabus_commands_paused";
+const LOST_NAMES: &str = "oktabus_command_protected_names_lost";
 const LIMITS_TRIPPED: &str = "oktabus_command_limits_tripped";
 const LIMIT: &str = "oktabus_rate_limit_limit";
 const REMAINING: &str = "oktabus_rate_limit_remaining";
@@ -50,9 +55,14 @@ const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name and what they count.
-const COUNTERS: [(&str, &str); 20] = [
+const COUNTERS: [(&str, &str); 22] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
+    (
+        DEAD_LETTERS_DROPPED,
+        "Dead letters of routes that were removed because there were too many: they are lost.",
+    ),
+    (COMMAND_DEAD_LETTERS_DROPPED, "Dead letters of commands that were removed because there were too many."),
     (PAGES, "Pages whose cursor has moved."),
     (FILTERED, "Events that the route's own filter left out."),
     (DROPPED, "Events dropped after a refused link because they had been delivered before."),
@@ -74,11 +84,14 @@ const COUNTERS: [(&str, &str); 20] = [
 ];
 
 /// Gauges by name and what they show.
-const GAUGES: [(&str, &str); 14] = [
+const GAUGES: [(&str, &str); 17] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
     (COMMANDS_TROUBLE, "1 while something keeps commands from being carried out."),
+    (COMMANDS_PARKED, "Commands that wait in the state for their `not_before`."),
+    (COMMANDS_PAUSED, "Whether an operator has paused the commands: 1 or 0."),
+    (LOST_NAMES, "Names of protected users that find nobody any more."),
     (LIMITS_TRIPPED, "Limits that have tripped and wait to be released."),
     (LIMIT, "Requests that the rate-limit bucket allows a minute, as Okta says."),
     (REMAINING, "Requests left in the bucket's window, as Okta says."),
@@ -116,7 +129,9 @@ fn describe() {
 
 /// The series of `route` are there, at 0: an alert must not miss the first time.
 pub(crate) fn route_exists(route: &str) {
-    for name in [PAGES, DELIVERED, DEAD_LETTERS, FILTERED, DROPPED, GAPS, STATE_FAILURES] {
+    for name in
+        [PAGES, DELIVERED, DEAD_LETTERS, DEAD_LETTERS_DROPPED, FILTERED, DROPPED, GAPS, STATE_FAILURES]
+    {
         counter!(name, "route" => route.to_owned()).increment(0);
     }
     for class in SINK_CLASSES {
@@ -156,7 +171,7 @@ pub(crate) fn commands_exist(
                 .increment(0);
         }
     }
-    for name in [COMMANDS_REPEATED, COMMAND_DEAD_LETTERS] {
+    for name in [COMMANDS_REPEATED, COMMAND_DEAD_LETTERS, COMMAND_DEAD_LETTERS_DROPPED] {
         counter!(name, "commands" => commands.to_owned()).increment(0);
     }
     for what in troubles {
@@ -212,6 +227,20 @@ pub(crate) fn command_repeated(commands: &str) {
     counter!(COMMANDS_REPEATED, "commands" => commands.to_owned()).increment(1);
 }
 
+/// Dead letters of `route` were removed because there were too many.
+pub(crate) fn dead_letters_dropped(route: &str, letters: u64) {
+    if letters > 0 {
+        counter!(DEAD_LETTERS_DROPPED, "route" => route.to_owned()).increment(letters);
+    }
+}
+
+/// Dead letters of commands were removed because there were too many.
+pub(crate) fn command_dead_letters_dropped(commands: &str, letters: u64) {
+    if letters > 0 {
+        counter!(COMMAND_DEAD_LETTERS_DROPPED, "commands" => commands.to_owned()).increment(letters);
+    }
+}
+
 /// A message can never be a command.
 pub(crate) fn command_dead_letter(commands: &str) {
     counter!(COMMAND_DEAD_LETTERS, "commands" => commands.to_owned()).increment(1);
@@ -222,14 +251,33 @@ pub(crate) fn command_trouble(commands: &str, what: &'static str) {
     counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(1);
 }
 
+/// How the commands of a name stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CommandGauges {
+    pub(crate) held: usize,
+    pub(crate) waiting: usize,
+    pub(crate) parked: usize,
+    pub(crate) is_paused: bool,
+    pub(crate) tripped: usize,
+    pub(crate) lost_names: usize,
+    pub(crate) in_trouble: bool,
+}
+
 /// How the commands of a name stand; set when somebody asks.
 #[expect(clippy::cast_precision_loss, reason = "they are few")]
-pub(crate) fn commands(commands: &str, held: usize, waiting: usize, tripped: usize, in_trouble: bool) {
-    let values = [(COMMANDS_HELD, held), (COMMANDS_WAITING, waiting), (LIMITS_TRIPPED, tripped)];
+pub(crate) fn commands(commands: &str, gauges: &CommandGauges) {
+    let values = [
+        (COMMANDS_HELD, gauges.held),
+        (COMMANDS_WAITING, gauges.waiting),
+        (COMMANDS_PARKED, gauges.parked),
+        (COMMANDS_PAUSED, usize::from(gauges.is_paused)),
+        (LIMITS_TRIPPED, gauges.tripped),
+        (LOST_NAMES, gauges.lost_names),
+        (COMMANDS_TROUBLE, usize::from(gauges.in_trouble)),
+    ];
     for (name, value) in values {
         gauge!(name, "commands" => commands.to_owned()).set(value as f64);
     }
-    gauge!(COMMANDS_TROUBLE, "commands" => commands.to_owned()).set(if in_trouble { 1.0 } else { 0.0 });
 }
 
 /// Okta refused a link.

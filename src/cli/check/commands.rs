@@ -1,15 +1,14 @@
 //! What commands need: the org's answers, the queue, the places of outcomes and of the audit, and those who are protected.
 //! Changes nothing anywhere.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use serde::de::IgnoredAny;
 
 use super::{Row, ask_log, failed_row};
 use crate::{
-    command::{Failed, execute::Executor, intake::Intake, outlet::Outlet},
-    config::{AuditConfig, CommandsConfig, DestinationConfig, Scope, SinkConfig},
-    event::subject::overlap,
+    command::{Failed, execute::Executor, intake::Intake, publisher},
+    config::{AuditConfig, CommandsConfig, DestinationConfig, Scope},
     okta::{Client, OktaError, Target, apps, groups, users, zones},
     sink::{
         Finding,
@@ -22,27 +21,6 @@ use crate::{
 pub(super) fn in_words(commands: &CommandsConfig) -> impl Iterator<Item = Row> {
     let what = what(commands);
     commands.in_words().into_iter().map(move |text| Row::good(what.clone(), text))
-}
-
-/// Addresses for secrets that a stream of events takes, and keeps for whoever reads it.
-pub(super) fn exposed(commands: &CommandsConfig, sinks: &BTreeMap<String, SinkConfig>) -> Vec<Row> {
-    let SinkConfig::Nats(outcomes) = &commands.outcomes.sink else { return Vec::new() };
-    let mut rows = Vec::new();
-    for sink in sinks.values() {
-        let SinkConfig::Nats(sink) = sink else { continue };
-        let subjects = sink.subject.wildcard(None);
-        let is_among = |address: &String| sink.bus.name == outcomes.bus.name && overlap(address, &subjects);
-        let private = commands.reveal.private.iter().map(ToString::to_string);
-        rows.extend(private.filter(is_among).map(|address| {
-            let text = format!(
-                "`{address}` is private, and among the subjects `{subjects}` of the sink {}: whoever reads its stream \
-                 would read the secrets; choose another address",
-                sink.name
-            );
-            Row::warning(what(commands), text)
-        }));
-    }
-    rows
 }
 
 /// Asks the org for one of each kind of thing that `commands` look at.
@@ -107,15 +85,40 @@ pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Clie
         });
     }
     for name in &commands.protect.users {
-        rows.push(match executor.find_user(name).await {
-            Ok(Some(user)) => {
-                let id = user.id.unwrap_or_default();
-                Row::good(what(commands), format!("the protected user {name} is {id}"))
-            }
-            Ok(None) => Row::warning(
+        rows.push(match executor.find_protected(name).await {
+            Ok(found) => match found.as_slice() {
+                [] => Row::bad(
+                    what(commands),
+                    format!(
+                        "there is no user `{name}`, whom `protect` names: nothing is changed until there is, unless one \
+                         was found once; name them by id or login"
+                    ),
+                ),
+                [user] => {
+                    let id = user.id.as_deref().unwrap_or_default();
+                    Row::good(what(commands), format!("the protected user {name} is {id}"))
+                }
+                several => Row::warning(
+                    what(commands),
+                    format!("`{name}` may be any of {} users, who are all protected: name one by id or login", several.len()),
+                ),
+            },
+            Err(failed) => Row::bad(what(commands), failed_text(failed)),
+        });
+    }
+    for name in &commands.protect.apps {
+        rows.push(match executor.find_apps(name).await {
+            Ok(ids) if ids.is_empty() => Row::bad(
                 what(commands),
-                format!("there is no user `{name}`, whom `protect` names: is this the login?"),
+                format!(
+                    "there is no app `{name}`, which `protect` names: nothing is changed until there is; correct the label, or \
+                     give the id"
+                ),
             ),
+            Ok(ids) => {
+                let ids = ids.into_iter().collect::<Vec<_>>().join(", ");
+                Row::good(what(commands), format!("the protected app {name} is {ids}"))
+            }
             Err(failed) => Row::bad(what(commands), failed_text(failed)),
         });
     }
@@ -132,6 +135,7 @@ pub(super) async fn check_places(commands: &CommandsConfig, state: &Path) -> Vec
         });
     }
     rows.extend(check_destination(commands, "outcomes", &commands.outcomes).await);
+    rows.extend(check_private_replies(commands).await);
     match &commands.audit {
         AuditConfig::Sink(destination) => {
             rows.extend(check_destination(commands, "the audit", destination).await);
@@ -157,14 +161,29 @@ async fn check_audit_file(commands: &CommandsConfig, file: &Path, state: &Path) 
 
 async fn check_destination(commands: &CommandsConfig, of: &str, destination: &DestinationConfig) -> Vec<Row> {
     let addresses = destination.addresses(&commands.org);
-    let row = |Finding { is_warning, text }| {
-        let row = if is_warning { Row::warning } else { Row::good };
-        row(what(commands), format!("{of}: {text}"))
-    };
-    match Outlet::check(&destination.sink, &addresses).await {
-        Ok(findings) => findings.into_iter().map(row).collect(),
+    match publisher::check(&destination.sink, &addresses).await {
+        Ok(findings) => findings.into_iter().map(|finding| found(commands, of, finding)).collect(),
         Err(err) => vec![Row::bad(what(commands), format!("{of}: {}", chain(&err)))],
     }
+}
+
+/// Whether what is to be private stays so on the server, which may have streams that the configuration does not know.
+async fn check_private_replies(commands: &CommandsConfig) -> Vec<Row> {
+    let reveal = &commands.reveal;
+    if commands.intake.is_none() || reveal.private.is_empty() {
+        return Vec::new();
+    }
+    match publisher::check_private(&commands.outcomes.sink, &reveal.private, &reveal.stored_in).await {
+        Ok(findings) => {
+            findings.into_iter().map(|finding| found(commands, "private replies", finding)).collect()
+        }
+        Err(err) => vec![Row::bad(what(commands), format!("private replies: {}", chain(&err)))],
+    }
+}
+
+fn found(commands: &CommandsConfig, of: &str, Finding { is_warning, text }: Finding) -> Row {
+    let row = if is_warning { Row::warning } else { Row::good };
+    row(what(commands), format!("{of}: {text}"))
 }
 
 fn what(commands: &CommandsConfig) -> String {

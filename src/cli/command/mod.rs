@@ -1,4 +1,4 @@
-//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, release limits.
+//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, stop them, release limits.
 //!
 //! The daemon does the work if one runs, reached through its control socket; else it is done here, with the same policy,
 //! journal and audit.
@@ -16,7 +16,7 @@ use super::{ConfigArgument, Exit, fail, note, print};
 use crate::{
     command::{
         Status,
-        engine::{ListCommands, ReleaseLimit},
+        engine::{CancelCommand, ListCommands, PauseCommands, ReleaseLimit},
     },
     control::Ran,
 };
@@ -56,7 +56,7 @@ enum What {
         /// How many at most
         #[arg(long, default_value_t = LISTED)]
         limit: NonZeroUsize,
-        /// Only those with this status: received, started, done, already, refused, failed, expired, dry_run
+        /// Only those with this status: received, parked, started, done, already, refused, failed, expired, dry_run
         #[arg(long)]
         status: Option<String>,
         /// One JSON object a line
@@ -81,6 +81,29 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Carry nothing out any more until `resume`, also after a restart
+    Pause {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        why: WhyArguments,
+    },
+    /// Carry commands out again
+    Resume {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        why: WhyArguments,
+    },
+    /// Send nothing more for a command that has not ended, known already or not
+    Cancel {
+        #[command(flatten)]
+        which: Which,
+        /// The command's id
+        id: String,
+        #[command(flatten)]
+        why: WhyArguments,
+    },
     /// Let commands through a limit that has tripped
     Release {
         #[command(flatten)]
@@ -90,6 +113,13 @@ enum What {
         #[command(flatten)]
         why: WhyArguments,
     },
+}
+
+/// What an operator does to commands.
+enum Stop {
+    Pause,
+    Resume,
+    Cancel(String),
 }
 
 /// How many commands are listed.
@@ -119,6 +149,9 @@ pub(super) async fn command(arguments: CommandArguments) -> Exit {
         }
         What::Show { which, id, json } => show(&which, id, json).await,
         What::Limits { which, json } => limits(&which, json).await,
+        What::Pause { which, why } => stop(&which, Stop::Pause, why).await,
+        What::Resume { which, why } => stop(&which, Stop::Resume, why).await,
+        What::Cancel { which, id, why } => stop(&which, Stop::Cancel(id), why).await,
         What::Release { which, limit, why } => release(&which, limit, why).await,
     }
 }
@@ -161,8 +194,8 @@ async fn run(which: Which, message: MessageArguments) -> Exit {
 struct NotNow(String);
 
 async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
-    const STATUSES: [&str; 8] =
-        ["received", "started", "done", "already", "refused", "failed", "expired", "dry_run"];
+    const STATUSES: [&str; 9] =
+        ["received", "parked", "started", "done", "already", "refused", "failed", "expired", "dry_run"];
     if let Some(status) = &wanted.status
         && !STATUSES.contains(&status.as_str())
     {
@@ -242,6 +275,42 @@ async fn release(which: &Which, limit: String, why: WhyArguments) -> Exit {
         }
         Ok(false) => {
             print(&format!("`{limit}` had not tripped; it counts from zero\n"));
+            Exit::Done
+        }
+        Err(exit) => exit,
+    }
+}
+
+async fn stop(which: &Which, stop: Stop, why: WhyArguments) -> Exit {
+    let WhyArguments { reason, requested_by } = why;
+    let (commands, requested_by) = (which.commands.clone(), requested_by.or_else(message::user));
+    let reached = match Reached::daemon_or_state(which, false).await {
+        Ok(reached) => reached,
+        Err(exit) => return exit,
+    };
+    let pause = PauseCommands {
+        commands: commands.clone(),
+        requested_by: requested_by.clone(),
+        reason: reason.clone(),
+    };
+    let (switched, new, old) = match stop {
+        Stop::Pause => (
+            reached.pause(&pause).await,
+            "paused: nothing is sent until `oktabus command resume`\n".to_owned(),
+            "it was paused already\n".to_owned(),
+        ),
+        Stop::Resume => {
+            (reached.resume(&pause).await, "resumed\n".to_owned(), "it was not paused\n".to_owned())
+        }
+        Stop::Cancel(id) => {
+            let new = format!("cancelled: nothing more is sent for `{id}`\n");
+            let old = format!("`{id}` was cancelled already\n");
+            (reached.cancel(&CancelCommand { commands, id, requested_by, reason }).await, new, old)
+        }
+    };
+    match switched {
+        Ok(is_new) => {
+            print(if is_new { &new } else { &old });
             Exit::Done
         }
         Err(exit) => exit,

@@ -12,10 +12,9 @@ use crate::{
         OutcomeError,
         engine::pick,
         message::{Headers, decode},
-        outlet::{Outlet, OutletError, Parcel},
+        publisher::{self, Publication, PublishError, Publisher},
     },
-    config::{CommandsConfig, Encoding, IntakeConfig, KafkaSink, NatsSink, SinkConfig},
-    event::{Template, Use},
+    config::{CommandsConfig, IntakeConfig},
 };
 
 /// Why there is nowhere to publish to.
@@ -57,13 +56,17 @@ pub(super) async fn publish(which: &Which, message: MessageArguments, subject: O
     if let Err(undecodable) = decode(&payload, &Headers::new(), None) {
         return fail(Exit::Usage, &NoCommand(undecodable.error));
     }
-    let (sink, address) = match queue(commands, &message.action, subject) {
+    let queue = intake(commands).and_then(|intake| Ok((intake, place(intake, &message.action, subject)?)));
+    let (intake, address) = match queue {
         Ok(queue) => queue,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let parcel =
-        Parcel::command(&commands.name, &message.id, message.user.as_deref(), payload).to(address.clone());
-    match put(&sink, &commands.name, &parcel).await {
+    let publisher = match publisher::open_queue(intake, &commands.name) {
+        Ok(publisher) => publisher,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let command = Publication::command(&commands.name, &message.id, message.user.as_deref(), payload);
+    match put(publisher, &command.to(address.clone())).await {
         Ok(()) => {
             print(&if json {
                 format!("{}\n", json!({ "command_id": message.id, "address": address }))
@@ -76,51 +79,27 @@ pub(super) async fn publish(which: &Which, message: MessageArguments, subject: O
     }
 }
 
-async fn put(sink: &SinkConfig, commands: &str, parcel: &Parcel) -> Result<(), OutletError> {
-    let outlet = Outlet::open(sink, commands).await?;
-    let published = outlet.publish(parcel).await;
-    outlet.close().await;
+async fn put(publisher: Arc<dyn Publisher>, command: &Publication) -> Result<(), PublishError> {
+    let published = publisher.publish(command).await;
+    publisher.close().await;
     published
 }
 
-/// The queue of `commands` as a sink, and where on it a command belongs.
-fn queue(
-    commands: &CommandsConfig,
-    action: &str,
-    subject: Option<String>,
-) -> Result<(SinkConfig, String), NoQueue> {
-    let name = format!("intake of {}", commands.name);
+/// Where on the queue that `intake` reads a command for `action` belongs.
+fn place(intake: &IntakeConfig, action: &str, subject: Option<String>) -> Result<String, NoQueue> {
+    match intake {
+        IntakeConfig::Kafka { .. } if subject.is_some() => Err(NoQueue::NoSubjects),
+        IntakeConfig::Kafka { topic, .. } => Ok(topic.clone()),
+        IntakeConfig::Nats { subject: read, .. } => address(read, action, subject),
+    }
+}
+
+/// The intake of `commands`, if what is published there unsigned is obeyed.
+fn intake(commands: &CommandsConfig) -> Result<&IntakeConfig, NoQueue> {
     if commands.signature.as_ref().is_some_and(|signature| signature.required) {
         return Err(NoQueue::Signed(commands.name.clone()));
     }
-    match &commands.intake {
-        None => Err(NoQueue::NoIntake(commands.name.clone())),
-        Some(IntakeConfig::Kafka { .. }) if subject.is_some() => Err(NoQueue::NoSubjects),
-        Some(IntakeConfig::Kafka { bus, topic, .. }) => {
-            let sink = KafkaSink {
-                name,
-                bus: Arc::clone(bus),
-                topic: Template::nothing(Use::Topic),
-                key: Template::nothing(Use::Key),
-                encoding: Encoding::Binary,
-            };
-            Ok((SinkConfig::Kafka(sink), topic.clone()))
-        }
-        Some(IntakeConfig::Nats { bus, stream, subject: read, .. }) => {
-            let address = address(read, action, subject)?;
-            let sink = NatsSink {
-                name,
-                bus: Arc::clone(bus),
-                stream: stream.clone(),
-                subject: Template::nothing(Use::Subject),
-                key: Template::nothing(Use::Key),
-                encoding: Encoding::Binary,
-                create: None,
-                unacknowledged_max: 1,
-            };
-            Ok((SinkConfig::Nats(sink), address))
-        }
-    }
+    commands.intake.as_ref().ok_or_else(|| NoQueue::NoIntake(commands.name.clone()))
 }
 
 /// A subject that the intake reads: as given, the only one there is, or the action where it ends in `>`.

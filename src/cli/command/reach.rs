@@ -6,9 +6,12 @@ use super::{Which, message::Message};
 use crate::{
     app::{self, Clients},
     cli::{Exit, fail, state::fail_state},
-    command::engine::{Answer, EngineError, Engines, ListCommands, Listed, ListedLimit, ReleaseLimit},
+    command::engine::{
+        Answer, CancelCommand, EngineError, Engines, ListCommands, Listed, ListedLimit, PauseCommands,
+        ReleaseLimit,
+    },
     config::Config,
-    control::{Client, ControlError, Ran, Released, RunCommand},
+    control::{Client, ControlError, Ran, Released, RunCommand, Switched},
     state::{Opening, Places, State},
     telemetry::logging,
 };
@@ -126,10 +129,56 @@ impl Reached {
     }
 }
 
+impl Reached {
+    /// Lets nothing be sent any more; says whether that is new.
+    pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<bool, Exit> {
+        match self {
+            Self::Daemon(daemon) => switch(daemon, "/commands/pause", wanted).await,
+            Self::State { engines, state, file } => closed(engines.pause(wanted).await, &state, &file).await,
+        }
+    }
+
+    /// Lets commands go on; says whether they were paused.
+    pub(super) async fn resume(self, wanted: &PauseCommands) -> Result<bool, Exit> {
+        match self {
+            Self::Daemon(daemon) => switch(daemon, "/commands/resume", wanted).await,
+            Self::State { engines, state, file } => closed(engines.resume(wanted).await, &state, &file).await,
+        }
+    }
+
+    /// Lets nothing more be sent for a command; says whether that is new.
+    pub(super) async fn cancel(self, wanted: &CancelCommand) -> Result<bool, Exit> {
+        match self {
+            Self::Daemon(daemon) => switch(daemon, "/commands/cancel", wanted).await,
+            Self::State { engines, state, file } => closed(engines.cancel(wanted).await, &state, &file).await,
+        }
+    }
+}
+
+async fn switch(
+    mut daemon: Client,
+    path: &str,
+    wanted: &(impl serde::Serialize + Sync),
+) -> Result<bool, Exit> {
+    let mut answers = daemon.post(path, wanted).await.map_err(|err| refused(&err))?;
+    let switched: Option<Switched> = answers.next().await.map_err(|err| refused(&err))?;
+    Ok(switched.is_some_and(|switched| switched.is_new))
+}
+
+async fn closed(
+    done: Result<bool, EngineError>,
+    state: &State,
+    file: &std::path::Path,
+) -> Result<bool, Exit> {
+    let done = done.map_err(|err| failed(&err, file));
+    close(state, file).await?;
+    done
+}
+
 async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -> Result<Ran, EngineError> {
     let engine = engines.get(commands)?;
     let stop = CancellationToken::new();
-    let running = engine.run(engines.remember(), &stop);
+    let running = engine.run_once(engines.remember(), &stop);
     let asking = async {
         let told = engine.ask(String::from(Box::<str>::from(message.json)).into()).await;
         let answer = told.await;

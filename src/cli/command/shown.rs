@@ -7,7 +7,7 @@ use crate::{
     command::{
         Outcome, Subjects,
         engine::{Listed, ListedLimit},
-        journal::Stage,
+        record::Stage,
     },
     telemetry::{printable, printable_json},
 };
@@ -139,7 +139,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::command::{GroupSubject, UserSubject, journal::Record};
+    use crate::command::{GroupSubject, UserSubject, record::Record};
 
     fn listed(requested_by: &str, users: &[&str], groups: &[&str]) -> Listed {
         let user = |name: &&str| UserSubject { name: (*name).to_owned(), id: None, login: None };

@@ -183,6 +183,9 @@ impl Action {
     /// The same of a group's members.
     pub(in crate::command) const OWN_LOOK_AT_MEMBERS: Self = Self::GroupMembers;
 
+    /// The same of an app.
+    pub(in crate::command) const OWN_LOOK_FOR_AN_APP: Self = Self::AppAssignUser;
+
     /// The action of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|action| action.name() == name)

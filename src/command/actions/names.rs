@@ -2,7 +2,7 @@
 //! at work on it meanwhile. Pure.
 
 use super::Having;
-use crate::command::{IpRange, Subjects};
+use crate::command::IpRange;
 
 /// Whom and what a request names, in the order of the request.
 #[derive(Debug)]
@@ -106,14 +106,6 @@ impl<'a> Names<'a> {
     /// Whether it names somebody who need not be created first.
     pub(in crate::command) fn has_user(&self) -> bool {
         self.users.iter().any(|user| !user.is_new())
-    }
-
-    /// Whether each of `subjects`, which were looked for by these names, was found or is to be created.
-    pub(in crate::command) fn are_found(&self, subjects: &Subjects) -> bool {
-        let mut users = self.users.iter().zip(&subjects.users);
-        let mut groups = self.groups.iter().zip(&subjects.groups);
-        users.all(|(name, user)| name.is_new() || user.id.is_some())
-            && groups.all(|(name, group)| name.presence == Presence::New || group.id.is_some())
     }
 }
 

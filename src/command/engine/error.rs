@@ -17,15 +17,29 @@ pub enum EngineError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The note of the limits is not one of ours.
-    #[error(
-        "what is kept of the limits of {commands} cannot be understood: was it written by a later version?"
-    )]
-    Limits {
+    /// A note is not one of ours.
+    #[error("what is kept of {what} of {commands} cannot be understood: was it written by a later version?")]
+    Note {
+        /// What it is about.
+        what: &'static str,
         /// The name of the commands.
         commands: String,
         /// What is wrong with it.
         source: serde_json::Error,
+    },
+    /// There is no room for another one.
+    #[error("{max} commands are cancelled and have not come to their end: `pause` stops all at once")]
+    TooManyCancelled {
+        /// How many there may be.
+        max: usize,
+    },
+    /// The command has its outcome, and cannot be cancelled.
+    #[error("the command {id} has ended: {standing}")]
+    AlreadyEnded {
+        /// The command.
+        id: String,
+        /// How it ended.
+        standing: &'static str,
     },
     /// Which commands are meant cannot be said.
     #[error(transparent)]

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
-    command::journal::Record,
+    command::record::{Record, Stage},
     state::{State, StateError, StoredEntry},
     telemetry::chain,
 };
@@ -29,17 +29,31 @@ pub(super) async fn forget_now_and_then(state: &State, remember: Duration) {
 async fn forget(state: &State, remember: Duration) -> Result<(), StateError> {
     let Ok(remember) = SignedDuration::try_from(remember) else { return Ok(()) };
     let Ok(before) = Timestamp::now().checked_sub(remember) else { return Ok(()) };
+    let Ok(long_before) = before.checked_sub(remember) else { return Ok(()) };
     let mut after = None;
     loop {
-        after = state.forget(before, after, is_over).await?;
+        after = state.forget(before, after, move |stored| is_over(stored, long_before)).await?;
         if after.is_none() {
             return Ok(());
         }
     }
 }
 
-/// Whether it has its outcome, which was told. What waits for its time, or was begun and never came to an end, is not
-/// forgotten, however old it is.
-fn is_over(stored: &StoredEntry) -> bool {
-    Record::decode(&stored.entry.content).is_ok_and(|record| record.is_told())
+/// Whether nobody asks for it any more. A message that is older than the journal remembers is refused when it comes, so a
+/// command of which nothing was begun is forgotten too. What was begun and never came to an end is kept twice as long, and
+/// what waits for its time until it has come.
+fn is_over(stored: &StoredEntry, long_before: Timestamp) -> bool {
+    // What cannot be read is looked at when its command comes again.
+    let Ok(record) = Record::decode(&stored.entry.content) else {
+        return record_is_older(stored, long_before);
+    };
+    match &record.stage {
+        Stage::Received => record.parked_until.is_none(),
+        Stage::Started { .. } => record_is_older(stored, long_before),
+        Stage::Ended { .. } => record.is_told() || record_is_older(stored, long_before),
+    }
+}
+
+fn record_is_older(stored: &StoredEntry, than: Timestamp) -> bool {
+    stored.entry.received_at < than
 }

@@ -1,32 +1,37 @@
-//! One command on its way: what it asks for, what was found of whom it names, and who waits for the outcome.
+//! One copy of a command on its way: what it asks for, the message that it came in, and who waits for the outcome.
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::command::{Outcome, execute::Resolved, intake::Ticket, journal::Durable, message::Command};
+use crate::command::{
+    Outcome,
+    intake::Acknowledgement,
+    message::{Command, Headers},
+    record::Durable,
+};
 
 /// One copy of a command.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) command: Command,
-    pub(super) found: Found,
-    /// Whether it had to wait for others that touch the same: what was found may be so no more.
-    pub(super) has_waited: bool,
+    pub(super) message: Message,
+    /// The key that it was signed with.
     pub(super) signed_by: Option<String>,
     pub(super) origin: Origin,
 }
 
-/// What was found of those whom a command names, when it came.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// All of them, or what there is of them.
-    Subjects(Resolved),
-    /// It does not matter: the command has its outcome.
-    Ended,
-    /// They cannot be made out, perhaps because a command before this one is about to bring them about; or it is not the
-    /// time for the command.
-    Unknown,
+/// A message as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) payload: Bytes,
+    pub(super) headers: Headers,
+    /// What the bus itself knows it by.
+    pub(super) message_id: Option<String>,
+    /// When the bus says that it was written.
+    pub(super) published_at: Option<Timestamp>,
 }
 
 /// Where a command came from.
@@ -37,7 +42,12 @@ pub(super) enum Origin {
         /// Where it stood there.
         place: String,
         /// To say what became of it.
-        ticket: Ticket,
+        acknowledgement: Acknowledgement,
+    },
+    /// Our own state, where it has waited for its `not_before`.
+    Parked {
+        /// Where it stood in the queue.
+        place: String,
     },
     /// Somebody of this machine.
     Asked {
@@ -62,6 +72,8 @@ pub enum Answer {
 pub(super) enum Verdict {
     /// It need not come again. Who asked is told the outcome.
     Done(Durable, Box<Outcome>),
+    /// It need not come again: the state has it until it is due.
+    Parked(Durable),
     /// It is to come again, and why.
     Later(Duration, &'static str),
     /// It was given up, because we stop or because it is not for us to do any more.
@@ -75,26 +87,41 @@ impl Origin {
     /// Where the command stood.
     pub(super) fn place(&self) -> &str {
         match self {
-            Self::Queue { place, .. } => place,
+            Self::Queue { place, .. } | Self::Parked { place } => place,
             Self::Asked { .. } => ASKED,
+        }
+    }
+
+    /// Whether an outcome is published, beside what is told to who asked.
+    pub(super) fn is_published(&self) -> bool {
+        match self {
+            Self::Queue { .. } | Self::Parked { .. } => true,
+            Self::Asked { .. } => false,
         }
     }
 
     /// Whether it is still for us to do. May be asked again.
     pub(super) fn begin(&self) -> bool {
         match self {
-            Self::Queue { ticket, .. } => ticket.begin(),
-            Self::Asked { .. } => true,
+            Self::Queue { acknowledgement, .. } => acknowledgement.begin(),
+            Self::Parked { .. } | Self::Asked { .. } => true,
         }
     }
 
     /// Says what became of the message.
     pub(super) async fn settle(self, verdict: Verdict) {
         match (self, verdict) {
-            (Self::Queue { ticket, .. }, Verdict::Done(Durable { .. }, _)) => ticket.done().await,
-            (Self::Queue { ticket, .. }, Verdict::Later(wait, _)) => ticket.later(wait).await,
-            // What is not acknowledged comes again.
-            (Self::Queue { .. }, Verdict::Dropped) => {}
+            (
+                Self::Queue { acknowledgement, .. },
+                Verdict::Done(Durable { .. }, _) | Verdict::Parked(Durable { .. }),
+            ) => {
+                acknowledgement.ack().await;
+            }
+            (Self::Queue { acknowledgement, .. }, Verdict::Later(wait, _)) => {
+                acknowledgement.retry_later(wait).await
+            }
+            // What is not acknowledged comes again, and what is parked is there at the next start.
+            (Self::Queue { .. }, Verdict::Dropped) | (Self::Parked { .. }, _) => {}
             // Who does not listen any more asks again, with the same id.
             (Self::Asked { answer, .. }, Verdict::Done(_, outcome)) => {
                 drop(answer.send(Answer::Outcome(outcome)));
@@ -102,9 +129,19 @@ impl Origin {
             (Self::Asked { answer, .. }, Verdict::Later(_, why)) => {
                 drop(answer.send(Answer::NotNow(why.to_owned())));
             }
+            (Self::Asked { answer, .. }, Verdict::Parked(_)) => {
+                drop(answer.send(Answer::NotNow("it waits for its `not_before`".to_owned())));
+            }
             (Self::Asked { answer, .. }, Verdict::Dropped) => {
                 drop(answer.send(Answer::NotNow("the daemon stops".to_owned())));
             }
+        }
+    }
+
+    /// The message can never be a command, and is in the dead letters.
+    pub(super) async fn reject(self) {
+        if let Self::Queue { acknowledgement, .. } = self {
+            acknowledgement.reject().await;
         }
     }
 }

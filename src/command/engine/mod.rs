@@ -1,27 +1,31 @@
 //! Commands at work: what arrives is read and known by the journal, waits for those before it that touch the same, and is
 //! carried to its one outcome, which is published before the message is acknowledged.
 //!
-//! `arrival` → `lanes` → `carry` → `answers`. Nothing is lost by ending at any point: what was not acknowledged comes
-//! again, and the journal says how to go on. Knows the buses by `intake` and `outlet` alone, and Okta by `execute`.
+//! The way of a command: `dispatcher` takes it in, `receive` verifies, decodes and journals it, `turns` says when, `worker`
+//! sees it to its end, `attempt` carries it out, `admission` decides at the moment of the act, `publish` tells. Nothing is
+//! lost by ending at any point: what was not acknowledged comes again, and the journal says how to go on. Knows the buses by
+//! `intake` and `publisher` alone, and Okta by `execute`.
 
-mod answers;
-mod arrival;
-mod carry;
-mod claims;
-mod consent;
-mod engines;
+mod admission;
+mod attempt;
+mod audit_log;
+mod dispatcher;
 mod error;
-mod floor;
 mod forgetting;
-mod gate;
+mod intake;
 mod job;
-pub(in crate::command) mod lanes;
-mod ledger;
-mod outgoing;
-mod reading;
+mod journal;
+mod ordering;
+mod outcomes;
+mod parked;
+mod publish;
+mod receive;
+mod refuse;
+mod sections;
 mod status;
-mod trail;
-mod verdicts;
+mod switch;
+mod turns;
+mod worker;
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,36 +36,43 @@ use serde_json::value::RawValue;
 use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-pub use arrival::Asked;
-pub use engines::{Engines, ListCommands, ReleaseLimit, UnknownCommands, pick};
 pub use error::EngineError;
 pub use job::Answer;
+pub use outcomes::CODES;
+pub use receive::Asked;
+pub use sections::{
+    CancelCommand, Engines, ListCommands, PauseCommands, ReleaseLimit, UnknownCommands, pick,
+};
 pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};
-pub use verdicts::CODES;
+pub use switch::Stopped;
 
 use super::{
-    Outcome, Status,
+    Status,
     audit::{AuditRecord, Decision},
-    dead_letters::DeadLetters,
-    execute::Executor,
-    journal::{Record, Stage},
+    dead_letters::{DeadLetter, DeadLetters},
+    execute::{Executor, Okta},
     message::FingerprintKey,
     policy::{Keys, Policy},
+    publisher::{self, Records},
+    record::{Record, Stage},
+    store::Store,
 };
 use crate::{
+    clock::{Clock, SystemClock},
     config::{CommandsConfig, Secret, SecretError},
     okta::Client,
     state::State,
+    stream::Backoff,
+    telemetry::chain,
 };
 
-use answers::{Addressee, Answers};
-use carry::Carried;
-use floor::Floor;
-use gate::Gate;
-use job::{Job, Origin, Verdict};
-use ledger::Ledger;
-use outgoing::Told;
-use trail::{SharedTrail, Trail};
+use admission::Admission;
+use audit_log::{AuditLog, SharedAuditLog};
+use dispatcher::Dispatcher;
+use journal::{Journal, Unreadable};
+use parked::Parking;
+use publish::Outcomes;
+use turns::Turns;
 
 /// The first and the longest wait before something that failed is tried again.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
@@ -74,10 +85,12 @@ const ASKED_MAX: usize = 16;
 pub struct Engine {
     config: Arc<CommandsConfig>,
     executor: Executor,
+    seams: Seams,
+    /// To look through the whole journal.
     state: State,
     status: Arc<EngineStatus>,
-    gate: Arc<Gate>,
-    trail: SharedTrail,
+    admission: Arc<Admission>,
+    audit: SharedAuditLog,
     /// The org's.
     credential: Secret,
     /// What the secrets of commands are digested with, once the engine has run.
@@ -87,19 +100,30 @@ pub struct Engine {
     asked: tokio::sync::Mutex<mpsc::Receiver<Asked>>,
 }
 
+/// What an engine runs on: the real world, or a simulated one.
+#[derive(Debug, Clone)]
+struct Seams {
+    okta: Arc<dyn Okta>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
 /// All that a command needs on its way, while the engine runs.
 #[derive(Debug)]
-struct Office {
+struct Context {
     config: Arc<CommandsConfig>,
+    clock: Arc<dyn Clock>,
     executor: Executor,
-    ledger: Ledger,
+    journal: Journal,
     key: Arc<FingerprintKey>,
-    gate: Arc<Gate>,
-    trail: Arc<Trail>,
-    answers: Answers,
+    admission: Arc<Admission>,
+    parking: Parking,
+    audit: Arc<AuditLog>,
+    outcomes: Outcomes,
     dead_letters: DeadLetters,
     status: Arc<EngineStatus>,
-    at_work: Semaphore,
+    turns: Arc<Turns>,
+    permits: Semaphore,
 }
 
 /// What the journal says of a command, for people.
@@ -149,13 +173,14 @@ impl Engine {
     pub fn new(config: CommandsConfig, client: Arc<Client>, state: State) -> Result<Self, EngineError> {
         let status = Arc::new(EngineStatus::new(&config.name));
         let credential = client.org().auth.secret().clone();
-        let executor = Executor::new(client);
+        let seams = Seams { okta: client, store: Arc::new(state.clone()), clock: Arc::new(SystemClock) };
+        let executor = Executor::new(Arc::clone(&seams.okta));
         let policy = Policy::new(&config, Keys::read(config.signature.as_ref())?);
-        let gate = Gate::new(&config, policy, executor.clone(), state.clone(), Arc::clone(&status));
+        let admission = Arc::new(Admission::new(&config, policy, executor.clone(), &seams, &status));
         let (asking, asked) = mpsc::channel(ASKED_MAX);
-        let (config, gate, asked) = (Arc::new(config), Arc::new(gate), tokio::sync::Mutex::new(asked));
-        let (trail, key) = (SharedTrail::default(), OnceCell::new());
-        Ok(Self { config, executor, state, status, gate, trail, credential, key, asking, asked })
+        let (config, asked) = (Arc::new(config), tokio::sync::Mutex::new(asked));
+        let (audit, key) = (SharedAuditLog::default(), OnceCell::new());
+        Ok(Self { config, executor, seams, state, status, admission, audit, credential, key, asking, asked })
     }
 
     /// The name of the commands.
@@ -169,42 +194,64 @@ impl Engine {
     }
 
     /// Takes commands and carries them out until `stop`; then those that are at work come to their end. The journal is
-    /// remembered for `remember`.
-    pub async fn run(&self, remember: Duration, stop: &CancellationToken) -> Result<(), EngineError> {
+    /// remembered for `remember`. What fails is told and tried again: commands never keep anything else from running.
+    pub async fn run(&self, remember: Duration, stop: &CancellationToken) {
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        while !stop.is_cancelled() {
+            match self.run_once(remember, stop).await {
+                Ok(()) => return,
+                Err(err) => self.status.fails(Trouble::Engine, &chain(&err)),
+            }
+            let wait = tokio::time::sleep(waits.next_wait());
+            stop.run_until_cancelled(wait).await;
+        }
+    }
+
+    /// The same, until something fails that waiting does not mend.
+    pub async fn run_once(&self, remember: Duration, stop: &CancellationToken) -> Result<(), EngineError> {
         let mut asked = self.asked.lock().await;
-        self.gate.load_limits().await?;
-        let office = Arc::new(self.office().await?);
+        let Some(loaded) = stop.run_until_cancelled(self.admission.load()).await else { return Ok(()) };
+        loaded?;
+        self.status.paused(self.admission.switch.paused());
+        let context = Arc::new(self.context().await?);
+        let mut dispatcher = Dispatcher::new(Arc::clone(&context)).await?;
+        self.status.works(Trouble::Engine);
         self.status.enter(EnginePhase::Running);
         let (deliveries, mut delivered) = mpsc::channel(1);
-        // When the last ticket is used up: the bus is needed until then.
+        // When the last acknowledgement is used up: the bus is needed until then.
         let drained = CancellationToken::new();
-        let reading = reading::read(&self.config, deliveries, &self.status, stop, &drained);
+        let reading = intake::run(&self.config, deliveries, &self.status, stop, &drained);
         let working = async {
-            let mut floor = Floor::new(Arc::clone(&office));
-            let ended = floor.work(&mut delivered, &mut asked, stop).await;
-            drop(floor);
+            let ended = dispatcher.run(&mut delivered, &mut asked, stop).await;
+            drop(dispatcher);
             drained.cancel();
             ended
         };
         let forgetting = drained.run_until_cancelled(forgetting::forget_now_and_then(&self.state, remember));
         let ((), ended, _) = tokio::join!(reading, working, forgetting);
-        if let Some(office) = Arc::into_inner(office) {
-            office.close().await;
+        if let Some(context) = Arc::into_inner(context) {
+            context.close().await;
         }
         ended
     }
 
-    async fn office(&self) -> Result<Office, EngineError> {
+    async fn context(&self) -> Result<Context, EngineError> {
         let (config, status) = (Arc::clone(&self.config), Arc::clone(&self.status));
-        Ok(Office {
+        let CommandsConfig { name, outcomes, reveal, .. } = &*config;
+        let outcomes = publisher::open(&outcomes.sink, name, Records::Outcomes, &reveal.stored_in)?;
+        let journal = Journal::new(Arc::clone(&self.seams.store), Arc::clone(&status));
+        Ok(Context {
+            clock: Arc::clone(&self.seams.clock),
             executor: self.executor.clone(),
-            ledger: Ledger::new(self.state.clone(), Arc::clone(&status)),
+            parking: Parking::new(journal.clone(), &status, Arc::clone(&self.seams.clock)),
+            journal,
             key: self.key().await?,
-            gate: Arc::clone(&self.gate),
-            trail: self.trail.open(&config, Arc::clone(&status)).await?,
-            answers: Answers::open(Arc::clone(&config), Arc::clone(&status)).await?,
+            admission: Arc::clone(&self.admission),
+            audit: self.audit.open(&config, &self.seams.clock, &status).await?,
+            outcomes: Outcomes::new(Arc::clone(&config), outcomes, Arc::clone(&status)),
             dead_letters: DeadLetters::new(&self.state.dead_letters_directory(), &config.name),
-            at_work: Semaphore::new(config.parallel),
+            turns: Arc::default(),
+            permits: Semaphore::new(config.parallel),
             config,
             status,
         })
@@ -244,14 +291,15 @@ impl Engine {
 
     /// What the journal says of the command `id`.
     pub async fn find(&self, id: &str) -> Result<Option<Listed>, EngineError> {
-        let stored = self.state.entry(&ledger::key(self.name(), id)).await?;
+        let stored = self.state.entry(&journal::key(self.name(), id)).await?;
         Ok(stored.and_then(|stored| listed(self.name(), &stored)))
     }
 
     /// All limits, and whether they have tripped.
     pub async fn limits(&self) -> Result<Vec<ListedLimit>, EngineError> {
-        let known = self.gate.load_limits().await?;
-        let limits = self.gate.policy.limits().iter().map(|limit| {
+        let configured = self.admission.policy.limits();
+        let known = self.admission.limiter.load(configured).await?;
+        let limits = configured.iter().map(|limit| {
             let pattern = limit.pattern.to_string();
             let tripped = known.tripped().find(|(tripped, _)| *tripped == pattern);
             ListedLimit {
@@ -267,13 +315,74 @@ impl Engine {
     /// Lets changes through a limit again; says whether it had tripped. It is in the audit.
     pub async fn release(&self, wanted: &ReleaseLimit) -> Result<bool, EngineError> {
         let ReleaseLimit { limit, requested_by, reason, .. } = wanted;
-        let trail = self.trail.open(&self.config, self.status()).await?;
-        let decision = trail::decision(self.name(), Decision::Released);
-        let (requested_by, reason) = (requested_by.as_deref(), reason.as_deref());
-        trail.record(&AuditRecord { action: Some(limit), requested_by, reason, ..decision }).await;
-        trail.close().await;
-        self.gate.release(limit).await
+        let had_tripped = self.admission.limiter.release(limit, self.admission.policy.limits()).await?;
+        let what = Operated { decision: Decision::Released, action: Some(limit), id: None };
+        self.record(what, requested_by.as_deref(), reason.as_deref()).await?;
+        Ok(had_tripped)
     }
+
+    /// Lets nothing be sent any more for these commands, until they are resumed. Says whether that is new. It is in the audit.
+    pub async fn pause(&self, wanted: &PauseCommands) -> Result<bool, EngineError> {
+        let (by, reason) = (wanted.requested_by.clone(), wanted.reason.clone());
+        let stopped = Stopped { at: self.seams.clock.now(), by, reason };
+        self.switch(Some(stopped), Decision::Paused, wanted).await
+    }
+
+    /// Lets commands be carried out again. Says whether they were paused. It is in the audit.
+    pub async fn resume(&self, wanted: &PauseCommands) -> Result<bool, EngineError> {
+        self.switch(None, Decision::Resumed, wanted).await
+    }
+
+    async fn switch(
+        &self,
+        paused: Option<Stopped>,
+        decision: Decision,
+        wanted: &PauseCommands,
+    ) -> Result<bool, EngineError> {
+        self.admission.switch.load().await?;
+        let is_new = self.admission.switch.set_paused(paused.clone()).await?;
+        self.status.paused(paused);
+        let what = Operated { decision, action: None, id: None };
+        self.record(what, wanted.requested_by.as_deref(), wanted.reason.as_deref()).await?;
+        Ok(is_new)
+    }
+
+    /// Lets nothing more be sent for a command that has not ended. Says whether that is new. It is in the audit.
+    pub async fn cancel(&self, wanted: &CancelCommand) -> Result<bool, EngineError> {
+        let CancelCommand { id, requested_by, reason, .. } = wanted;
+        if let Some(listed) = self.find(id).await?
+            && listed.record.has_ended()
+        {
+            return Err(EngineError::AlreadyEnded { id: id.clone(), standing: listed.record.standing() });
+        }
+        self.admission.switch.load().await?;
+        let (by, at) = (requested_by.clone(), self.seams.clock.now());
+        let is_new = self.admission.switch.cancel(id, Stopped { at, by, reason: reason.clone() }).await?;
+        let what = Operated { decision: Decision::Cancelled, action: None, id: Some(id) };
+        self.record(what, requested_by.as_deref(), reason.as_deref()).await?;
+        Ok(is_new)
+    }
+
+    /// Records what an operator has done.
+    async fn record(
+        &self,
+        Operated { decision, action, id }: Operated<'_>,
+        requested_by: Option<&str>,
+        reason: Option<&str>,
+    ) -> Result<(), EngineError> {
+        let audit = self.audit.open(&self.config, &self.seams.clock, &self.status).await?;
+        let record = AuditRecord { action, command_id: id, requested_by, reason, ..audit.decision(decision) };
+        audit.record(&record).await;
+        audit.close().await;
+        Ok(())
+    }
+}
+
+/// What an operator has done.
+struct Operated<'a> {
+    decision: Decision,
+    action: Option<&'a str>,
+    id: Option<&'a str>,
 }
 
 fn listed(commands: &str, stored: &crate::state::StoredEntry) -> Option<Listed> {
@@ -282,44 +391,30 @@ fn listed(commands: &str, stored: &crate::state::StoredEntry) -> Option<Listed> 
     Some(Listed { commands: commands.to_owned(), id, record })
 }
 
-impl Office {
-    /// Carries a command, whose turn it is, to an answer.
-    async fn serve(&self, job: &Job, stop: &CancellationToken) -> Result<Verdict, EngineError> {
-        if !job.origin.begin() {
-            return Ok(Verdict::Dropped);
+impl Context {
+    /// Keeps an entry of the journal that cannot be read, however long that takes.
+    async fn keep_unreadable(&self, id: &str, unreadable: &Unreadable) {
+        let reason = format!("the journal's entry of command {id} cannot be read: {}", unreadable.problem);
+        let (place, payload, headers) = ("journal", unreadable.content.as_bytes(), &Vec::new());
+        let letter = DeadLetter { place, reason: &reason, headers, payload };
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        while let Err(err) = self.dead_letters.keep(letter).await {
+            self.status.fails(Trouble::DeadLetters, &chain(&err));
+            tokio::time::sleep(waits.next_wait()).await;
         }
-        let (kept, told) = match self.carry(job, stop).await? {
-            Carried::Ended(kept, told) => (kept, *told),
-            Carried::EndedBefore(kept) => {
-                let Stage::Ended { outcome, answers } = &kept.record.stage else {
-                    return Ok(Verdict::Dropped);
-                };
-                let mut outcome = Outcome::clone(outcome);
-                outcome.repeated = *answers > 0;
-                if outcome.repeated {
-                    let subjects = kept.record.subjects.as_ref();
-                    self.record_decision(job, subjects, Decision::Repeated, Some(&outcome)).await;
-                    self.status.repeated();
-                }
-                (kept, Told::openly(outcome))
-            }
-            Carried::Not(verdict) => return Ok(verdict),
-        };
-        if let Origin::Queue { .. } = job.origin {
-            let Stage::Ended { answers, .. } = &kept.record.stage else { return Ok(Verdict::Dropped) };
-            let user =
-                kept.record.subjects.as_ref().and_then(|subjects| subjects.users.first()?.id.as_deref());
-            let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
-            self.answers.publish(&told, to, *answers).await?;
-        }
-        let kept = self.ledger.answered(&job.command.id, kept).await?;
-        let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
-        Ok(Verdict::Done(durable, Box::new(told.for_asker())))
+        self.status.works(Trouble::DeadLetters);
+        self.status.dead_letter();
+        tracing::error!(
+            commands = self.config.name,
+            command_id = id,
+            reason,
+            "an entry of the journal is set aside"
+        );
     }
 
     async fn close(self) {
-        self.answers.close().await;
-        self.trail.close().await;
+        self.outcomes.close().await;
+        self.audit.close().await;
     }
 }
 
@@ -327,6 +422,7 @@ impl Record {
     /// How it stands, in a word: the status of its outcome, or how far it is.
     pub fn standing(&self) -> &'static str {
         match &self.stage {
+            Stage::Received if self.parked_until.is_some() => "parked",
             Stage::Received => "received",
             Stage::Started { .. } => "started",
             Stage::Ended { outcome, .. } => Status::name(outcome.status),

@@ -1,7 +1,7 @@
 //! How the commands of one name stand, for the admin pages and the metrics. Nothing depends on what is said here.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,15 +10,23 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::switch::Stopped;
 use crate::{
     command::{Action, Outcome, Status, milliseconds},
     telemetry::metrics,
 };
 
+/// How often a trouble that lasts is logged.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
 /// What can keep commands from being carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
+    /// The engine has failed, and is started again.
+    Engine,
+    /// A look-up of whom a command names gets no answer.
+    LookUp,
     /// No commands come from the bus.
     Intake,
     /// Okta does not do what it is asked, for now.
@@ -36,8 +44,10 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
+        Self::Engine,
         Self::Intake,
+        Self::LookUp,
         Self::Okta,
         Self::Protected,
         Self::Journal,
@@ -48,6 +58,8 @@ impl Trouble {
 
     fn name(self) -> &'static str {
         match self {
+            Self::Engine => "engine",
+            Self::LookUp => "look_up",
             Self::Intake => "intake",
             Self::Okta => "okta",
             Self::Protected => "protected",
@@ -84,13 +96,32 @@ struct Standing {
     phase: EnginePhase,
     held: usize,
     waiting: usize,
+    parked: usize,
+    paused: Option<Stopped>,
     outcomes: BTreeMap<&'static str, u64>,
     repeated: u64,
     dead_letters: u64,
     tripped: Vec<String>,
-    troubles: BTreeMap<Trouble, String>,
+    troubles: BTreeMap<Trouble, Told>,
+    /// Commands whose look-ups get no answer.
+    unanswered: BTreeSet<String>,
+    lost_names: Vec<String>,
     last_failure: Option<Failure>,
     alive_at: Option<Instant>,
+}
+
+/// A trouble as it was told last. Several commands may wait for the same with texts of their own.
+#[derive(Debug)]
+struct Told {
+    text: String,
+    logged_at: Instant,
+}
+
+/// While it is there, a command's look-up gets no answer.
+#[derive(Debug)]
+pub(super) struct Unanswered<'a> {
+    status: &'a EngineStatus,
+    id: &'a str,
 }
 
 /// The last outcome that was not a good one.
@@ -116,6 +147,10 @@ pub struct EngineSnapshot {
     pub held: usize,
     /// Those of them that wait for others that touch the same.
     pub waiting: usize,
+    /// Commands that wait in the state for their `not_before`.
+    pub parked: usize,
+    /// Who has stopped all of them, if anybody has.
+    pub paused: Option<Stopped>,
     /// Outcomes since this start, by status.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// Answers to further copies since this start.
@@ -124,6 +159,8 @@ pub struct EngineSnapshot {
     pub dead_letters: u64,
     /// Limits that have tripped and wait to be released.
     pub tripped: Vec<String>,
+    /// Names of protected users that find nobody any more; whom they found once is still protected.
+    pub lost_names: Vec<String>,
     /// What keeps commands from being carried out.
     pub troubles: BTreeMap<Trouble, String>,
     /// The last outcome that was not a good one.
@@ -154,11 +191,14 @@ impl EngineStatus {
             phase: standing.phase,
             held: standing.held,
             waiting: standing.waiting,
+            parked: standing.parked,
+            paused: standing.paused.clone(),
             outcomes: standing.outcomes.clone(),
             repeated: standing.repeated,
             dead_letters: standing.dead_letters,
             tripped: standing.tripped.clone(),
-            troubles: standing.troubles.clone(),
+            lost_names: standing.lost_names.clone(),
+            troubles: standing.troubles.iter().map(|(trouble, told)| (*trouble, told.text.clone())).collect(),
             last_failure: standing.last_failure.clone(),
             since_alive: standing.alive_at.map(|at| at.elapsed()),
         }
@@ -173,9 +213,9 @@ impl EngineStatus {
         self.standing().phase = phase;
     }
 
-    pub(super) fn beat(&self, held: usize, waiting: usize) {
+    pub(super) fn beat(&self, held: usize, waiting: usize, parked: usize) {
         let mut standing = self.standing();
-        (standing.held, standing.waiting) = (held, waiting);
+        (standing.held, standing.waiting, standing.parked) = (held, waiting, parked);
         standing.alive_at = Some(Instant::now());
     }
 
@@ -205,15 +245,48 @@ impl EngineStatus {
         self.standing().tripped = limits;
     }
 
-    /// Something does not work, and is tried again. Said in the log once while it stays the same.
+    /// All of them are stopped, or are not any more.
+    pub(super) fn paused(&self, paused: Option<Stopped>) {
+        self.standing().paused = paused;
+    }
+
+    /// Names of protected users that find nobody any more.
+    pub(super) fn lost_names(&self, names: Vec<String>) {
+        let mut standing = self.standing();
+        if standing.lost_names != names {
+            if !names.is_empty() {
+                tracing::warn!(
+                    commands = self.name,
+                    names = names.join(", "),
+                    "protected users are not found by these names any more: whom they found once is still protected, and \
+                     nobody else; correct `protect`"
+                );
+            }
+            standing.lost_names = names;
+        }
+    }
+
+    /// The look-up of the command `id` gets no answer, until what is given is dropped.
+    pub(super) fn unanswered<'a>(&'a self, id: &'a str) -> Unanswered<'a> {
+        self.standing().unanswered.insert(id.to_owned());
+        self.fails(Trouble::LookUp, "Okta has not answered for some seconds whom a command names");
+        Unanswered { status: self, id }
+    }
+
+    /// Something does not work, and is tried again. It is in the log when it begins, and now and then while it lasts.
     pub(super) fn fails(&self, trouble: Trouble, text: &str) {
         metrics::command_trouble(&self.name, trouble.name());
-        let is_news = {
+        let now = Instant::now();
+        let is_due = {
             let mut standing = self.standing();
-            standing.alive_at = Some(Instant::now());
-            standing.troubles.insert(trouble, text.to_owned()).as_deref() != Some(text)
+            standing.alive_at = Some(now);
+            let told = standing.troubles.remove(&trouble);
+            let is_due = told.as_ref().is_none_or(|told| now - told.logged_at >= LOG_INTERVAL);
+            let logged_at = told.filter(|_| !is_due).map_or(now, |told| told.logged_at);
+            standing.troubles.insert(trouble, Told { text: text.to_owned(), logged_at });
+            is_due
         };
-        if is_news {
+        if is_due {
             tracing::warn!(
                 commands = self.name,
                 what = trouble.name(),
@@ -241,7 +314,33 @@ impl EngineStatus {
     }
 }
 
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let is_last = {
+            let mut standing = self.status.standing();
+            standing.unanswered.remove(self.id);
+            standing.unanswered.is_empty()
+        };
+        if is_last {
+            self.status.works(Trouble::LookUp);
+        }
+    }
+}
+
 impl EngineSnapshot {
+    /// What of it is counted.
+    pub(crate) fn gauges(&self) -> metrics::CommandGauges {
+        metrics::CommandGauges {
+            held: self.held,
+            waiting: self.waiting,
+            parked: self.parked,
+            is_paused: self.paused.is_some(),
+            tripped: self.tripped.len(),
+            lost_names: self.lost_names.len(),
+            in_trouble: !self.troubles.is_empty(),
+        }
+    }
+
     /// What keeps commands from being carried out, if anything.
     pub fn trouble(&self) -> Option<&str> {
         self.troubles.values().next().map(String::as_str)

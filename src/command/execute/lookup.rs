@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, time::Duration};
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::{Value, value::RawValue};
 use url::Url;
 
@@ -90,6 +93,26 @@ pub(in crate::command) async fn whole_as<T>(
         Ok(items)
     };
     or_absent(whole.await, action)
+}
+
+/// How many items a list has, counted until there are more than `count_max`; none if what it belongs to does not exist.
+pub(in crate::command) async fn count(
+    okta: &dyn Okta,
+    action: Action,
+    target: &Target,
+    count_max: usize,
+) -> Result<Option<usize>, Failed> {
+    let count = async {
+        let mut count = 0;
+        let mut next = Some(okta.url_of(target));
+        while let Some(url) = next.take_if(|_| count <= count_max) {
+            let page = patiently::<Vec<IgnoredAny>>(okta, &url).await?;
+            count += page.body.len();
+            next = page.next;
+        }
+        Ok(count)
+    };
+    or_absent(count.await, action)
 }
 
 /// Looks up the list at `url` from `place` on, up to `limit` items or what a message can carry, each as Okta wrote it.

@@ -82,21 +82,32 @@ impl Executor {
         resolve::request(self.okta.as_ref(), request, lookup::LISTING_LOOKS_MAX).await
     }
 
-    /// The user of this id or login; none if there is none.
-    pub async fn find_user(&self, name: &str) -> Result<Option<UserSubject>, Failed> {
-        let subject = resolve::user(self.okta.as_ref(), Action::OWN_LOOK_FOR_A_USER, name).await?;
-        Ok(subject.id.is_some().then_some(subject))
-    }
-
     /// The group of this id or exact name; none if there is none.
     pub async fn find_group(&self, name: &str) -> Result<Option<GroupSubject>, Failed> {
         let subject = resolve::group(self.okta.as_ref(), Action::OWN_LOOK_FOR_A_GROUP, name).await?;
         Ok(subject.id.is_some().then_some(subject))
     }
 
+    /// The users whom `name` may mean: the one with this id or login, or all with this e-mail, or all whose logins begin so.
+    pub async fn find_protected(&self, name: &str) -> Result<Vec<UserSubject>, Failed> {
+        resolve::all_users(self.okta.as_ref(), name).await
+    }
+
     /// The ids of all users in a group, by id or exact name.
     pub async fn members_of(&self, group: &str) -> Result<BTreeSet<String>, Failed> {
         resolve::members(self.okta.as_ref(), group).await
+    }
+
+    /// How many members these groups have together, counted until there are more than `count_max`: enough to know that a
+    /// limit is exceeded. They are paged through, since Okta documents its own count for lists of groups alone, which are
+    /// some seconds behind.
+    pub async fn count_members(&self, groups: &[GroupSubject], count_max: usize) -> Result<usize, Failed> {
+        resolve::count_members(self.okta.as_ref(), groups, count_max).await
+    }
+
+    /// The ids of the app of this id, or of all apps of exactly this label; empty if there is none.
+    pub async fn find_apps(&self, name: &str) -> Result<BTreeSet<String>, Failed> {
+        resolve::app_ids(self.okta.as_ref(), name).await
     }
 
     /// Carries `request` out. `resolved` are those that were found for the first attempt: that a user is gone means that the

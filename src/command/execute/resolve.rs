@@ -86,16 +86,26 @@ async fn named_group(
     }
 }
 
-/// The user of this id or login; without an id if there is none.
-pub(in crate::command) async fn user(
-    okta: &dyn Okta,
-    action: Action,
-    name: &str,
-) -> Result<UserSubject, Failed> {
-    Ok(user_subject(name, user_of_name(okta, action, name).await?.as_ref()))
+/// All users whom `name` may mean: who is protected by it must not depend on who else is called alike.
+pub(super) async fn all_users(okta: &dyn Okta, name: &str) -> Result<Vec<UserSubject>, Failed> {
+    let action = Action::OWN_LOOK_FOR_A_USER;
+    if !can_be_known(name) {
+        return Ok(Vec::new());
+    }
+    let found = match user_of_name(okta, action, name).await {
+        Ok(Some(user)) => return Ok(vec![user_subject(name, Some(&user))]),
+        Ok(None) if name.contains('@') => lookup::whole(okta, action, &users::with_email(name)).await?,
+        Ok(None) => None,
+        Err(failed) if failed.error.code == Code::AmbiguousName.name() => {
+            lookup::whole(okta, action, &users::with_login_beginning(&format!("{name}@"))).await?
+        }
+        Err(failed) => return Err(failed),
+    };
+    let found = found.unwrap_or_default().into_iter().filter_map(User::read);
+    Ok(found.map(|user| user_subject(name, Some(&user))).collect())
 }
 
-/// The same, or the only user of this e-mail.
+/// The user of this id or login, or the only one of this e-mail.
 async fn user_of_name_or_email(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<User>, Failed> {
     let found = user_of_name(okta, action, name).await?;
     if found.is_some() || !name.contains('@') || !can_be_known(name) {
@@ -291,4 +301,40 @@ pub(in crate::command) async fn members(okta: &dyn Okta, name: &str) -> Result<B
     let id_of = |user: Value| user.get("id").and_then(Value::as_str).map(str::to_owned);
     let ids = lookup::whole_as(okta, action, &groups::members(&id), id_of).await?.ok_or_else(absent)?;
     Ok(ids.into_iter().flatten().collect())
+}
+
+/// How many members `groups` have together, counted until there are more than `count_max`. One who is in two of them counts
+/// twice, and a group that is gone has none.
+pub(in crate::command) async fn count_members(
+    okta: &dyn Okta,
+    groups: &[GroupSubject],
+    count_max: usize,
+) -> Result<usize, Failed> {
+    let action = Action::OWN_LOOK_AT_MEMBERS;
+    let mut count = 0;
+    for id in groups.iter().filter_map(|group| group.id.as_deref()) {
+        let left = count_max.saturating_sub(count);
+        count += lookup::count(okta, action, &groups::members(id), left).await?.unwrap_or_default();
+        if count > count_max {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+/// The ids of the app of this id, or of all apps of exactly this label: Okta does not keep labels unique. None if there is
+/// none.
+pub(in crate::command) async fn app_ids(okta: &dyn Okta, name: &str) -> Result<BTreeSet<String>, Failed> {
+    let action = Action::OWN_LOOK_FOR_AN_APP;
+    // What looks like an id may be a label all the same.
+    if is_id(name) && name.starts_with("0oa") && one(okta, action, &apps::get(name)).await?.is_some() {
+        return Ok([name.to_owned()].into());
+    }
+    if name.is_empty() || !can_be_known(name) {
+        return Ok(BTreeSet::new());
+    }
+    let listed = lookup::whole(okta, action, &apps::beginning(name)).await?.unwrap_or_default();
+    let text = |app: &Value, name: &str| app.get(name).and_then(Value::as_str).map(str::to_owned);
+    let labelled = listed.iter().filter(|app| text(app, "label").as_deref() == Some(name));
+    Ok(labelled.filter_map(|app| text(app, "id")).collect())
 }

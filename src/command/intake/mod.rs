@@ -4,10 +4,11 @@
 //!
 //! * [`Intake::next`] gives one delivery after another and may be dropped at any time without losing one. After an error
 //!   it may be called again, after a wait: the intake connects anew by itself.
-//! * Each delivery has a [`Ticket`], which is used up by what became of it. A ticket that is dropped acknowledges
+//! * Each delivery has an [`Acknowledgement`], which is used up by what became of it. One that is dropped acknowledges
 //!   nothing: the bus gives the message again, to us or to another. Until then it is kept from doing so.
 //! * What was not acknowledged may come again at any time, so whoever reads must recognise copies.
-//! * How many deliveries may be held is bounded; `next` waits while that many are.
+//! * How many deliveries may be in hand, and how many put back, is bounded. `next` waits at the first bound, which is only
+//!   back-pressure; at the second [`Intake::trouble`] says so.
 //!
 //! Reads no payload: what a message says is for `message` to find out.
 
@@ -17,7 +18,7 @@
 )]
 #![cfg_attr(
     not(any(feature = "kafka", feature = "nats")),
-    expect(dead_code, reason = "without a bus there are no tickets")
+    expect(dead_code, reason = "without a bus there are no acknowledgements")
 )]
 
 mod error;
@@ -31,6 +32,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 pub use error::IntakeError;
 
@@ -38,6 +40,10 @@ use super::message::Headers;
 #[cfg(any(feature = "kafka", feature = "nats"))]
 use super::message::PAYLOAD_BYTES_MAX;
 use crate::config::IntakeConfig;
+
+/// The longest wait that a bus is asked for at once. Whoever wants to wait longer puts the message back again.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+const RETRY_LATER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One message of an intake.
 #[derive(Debug)]
@@ -50,61 +56,66 @@ pub struct Delivery {
     pub message_id: Option<String>,
     /// Where it stands, for people and dead letters: `orders/3@42` or `COMMANDS@42`.
     pub place: String,
+    /// When the bus says that it was written: the time of the stream in JetStream. In Kafka the record's time stamp, which is
+    /// the broker's where the topic has `message.timestamp.type = LogAppendTime` and the producer's word where not; none if
+    /// it has none.
+    pub published_at: Option<Timestamp>,
     /// Why it can be no command, whatever is in it: it has no payload, or one that is too large.
     pub unfit: Option<String>,
     /// To say what became of it.
-    pub ticket: Ticket,
+    pub acknowledgement: Acknowledgement,
 }
 
 /// The right and the duty to say what became of one delivery.
 #[derive(Debug)]
-pub struct Ticket(Kind);
+pub struct Acknowledgement(Kind);
 
 #[derive(Debug)]
 enum Kind {
     #[cfg(feature = "kafka")]
-    Kafka(kafka::KafkaTicket),
+    Kafka(kafka::KafkaAcknowledgement),
     #[cfg(feature = "nats")]
-    Nats(nats::NatsTicket),
-    /// Without a bus there are no tickets.
+    Nats(nats::NatsAcknowledgement),
+    /// Without a bus there are none.
     #[cfg(not(any(feature = "kafka", feature = "nats")))]
     Never(Infallible),
 }
 
-impl Ticket {
+impl Acknowledgement {
     #[cfg(feature = "kafka")]
-    fn kafka(ticket: kafka::KafkaTicket) -> Self {
-        Self(Kind::Kafka(ticket))
+    fn kafka(acknowledgement: kafka::KafkaAcknowledgement) -> Self {
+        Self(Kind::Kafka(acknowledgement))
     }
 
     #[cfg(feature = "nats")]
-    fn nats(ticket: nats::NatsTicket) -> Self {
-        Self(Kind::Nats(ticket))
+    fn nats(acknowledgement: nats::NatsAcknowledgement) -> Self {
+        Self(Kind::Nats(acknowledgement))
     }
 
     /// Its outcome is durable: it need not come again. An acknowledgement that is lost means another copy, not an error.
-    pub async fn done(self) {
+    pub async fn ack(self) {
         match self.0 {
             #[cfg(feature = "kafka")]
-            Kind::Kafka(ticket) => ticket.done(),
+            Kind::Kafka(acknowledgement) => acknowledgement.ack(),
             #[cfg(feature = "nats")]
-            Kind::Nats(ticket) => ticket.done().await,
+            Kind::Nats(acknowledgement) => acknowledgement.ack().await,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
         }
     }
 
-    /// It is to come again after `wait`. Others are not held up by it.
+    /// It is to come again after `wait`, or after a day if that is shorter. Others pass it, up to the bounds that the
+    /// documentation has of each bus.
     #[cfg_attr(
         not(any(feature = "kafka", feature = "nats")),
-        expect(unused_variables, reason = "without a bus there are no tickets")
+        expect(unused_variables, reason = "without a bus there are no acknowledgements")
     )]
-    pub async fn later(self, wait: Duration) {
+    pub async fn retry_later(self, wait: Duration) {
         match self.0 {
             #[cfg(feature = "kafka")]
-            Kind::Kafka(ticket) => ticket.later(wait),
+            Kind::Kafka(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)),
             #[cfg(feature = "nats")]
-            Kind::Nats(ticket) => ticket.later(wait).await,
+            Kind::Nats(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)).await,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
         }
@@ -115,8 +126,8 @@ impl Ticket {
     pub fn begin(&self) -> bool {
         match &self.0 {
             #[cfg(feature = "kafka")]
-            Kind::Kafka(ticket) => ticket.begin(),
-            // As long as the ticket is there, the server is told to wait.
+            Kind::Kafka(acknowledgement) => acknowledgement.begin(),
+            // As long as this is there, the server is told to wait.
             #[cfg(feature = "nats")]
             Kind::Nats(_) => true,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
@@ -125,12 +136,12 @@ impl Ticket {
     }
 
     /// It can never be a command, and is in the dead letters: it must not come again.
-    pub async fn poison(self) {
+    pub async fn reject(self) {
         match self.0 {
             #[cfg(feature = "kafka")]
-            Kind::Kafka(ticket) => ticket.done(),
+            Kind::Kafka(acknowledgement) => acknowledgement.ack(),
             #[cfg(feature = "nats")]
-            Kind::Nats(ticket) => ticket.poison().await,
+            Kind::Nats(acknowledgement) => acknowledgement.reject().await,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
         }
@@ -216,7 +227,7 @@ impl Intake {
         }
     }
 
-    /// Lets go of the bus. To be called when the tickets are used up; what became of the others is not told any more.
+    /// Lets go of the bus. To be called when the acknowledgements are used up; what became of the others is not told any more.
     pub async fn close(self) {
         match self {
             #[cfg(feature = "kafka")]

@@ -28,6 +28,11 @@ impl FingerprintKey {
         let id = hex(&hmac::sign(&key, b"id").as_ref()[..4]);
         Self { key, id }
     }
+
+    /// A digest of a message that is no command, in place of a fingerprint.
+    pub fn digest(&self, payload: &[u8]) -> String {
+        format!("unreadable.{}", hex(hmac::sign(&self.key, payload).as_ref()))
+    }
 }
 
 impl fmt::Debug for FingerprintKey {
@@ -65,6 +70,11 @@ impl Fingerprint {
         let secret = canonical(&secrets);
         let is_any = !secret.is_empty();
         Self { open, secret: is_any.then(|| secret.into()) }
+    }
+
+    /// Whether there is something secret in it.
+    pub fn has_secrets(&self) -> bool {
+        self.secret.is_some()
     }
 
     /// What the journal keeps: the digest of what is open, and with secrets the key's id and their digest.

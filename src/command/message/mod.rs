@@ -82,6 +82,11 @@ pub struct Undecodable {
 }
 
 impl Command {
+    /// Whether it has a secret in it.
+    pub fn has_secrets(&self) -> bool {
+        self.fingerprint.has_secrets()
+    }
+
     /// Whether it may be begun at `now`.
     pub fn timing(&self, now: Timestamp) -> Timing {
         if self.expires_at.is_some_and(|expires_at| expires_at <= now) {

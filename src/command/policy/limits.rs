@@ -13,6 +13,9 @@ use crate::{
 /// A limit's time is cut into so many parts. Changes are counted up to one part longer than the limit says, never shorter.
 const PARTS: i64 = 20;
 
+/// The code of a refusal by a limit.
+pub const LIMIT_TRIPPED: &str = "limit_tripped";
+
 /// What all limits have counted, by their patterns. Serialises to some hundred bytes a limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -79,6 +82,14 @@ impl Limits {
         self.0.iter().filter_map(|(pattern, window)| Some((pattern.as_str(), window.tripped_at?)))
     }
 
+    /// Whether one of `limits` that is about `action` has tripped.
+    pub fn is_tripped(&self, limits: &[LimitConfig], action: Action) -> bool {
+        let has_tripped = |limit: &LimitConfig| {
+            self.0.get(&limit.pattern.to_string()).is_some_and(|window| window.tripped_at.is_some())
+        };
+        limits.iter().any(|limit| limit.is_about(action) && has_tripped(limit))
+    }
+
     /// Forgets what was counted for limits that are not among `limits` any more.
     pub fn keep_only(&mut self, limits: &[LimitConfig]) {
         self.0.retain(|pattern, _| limits.iter().any(|limit| limit.pattern.to_string() == *pattern));
@@ -123,6 +134,6 @@ impl From<Tripped> for OutcomeError {
             "find out who asks for so much; an operator lets commands through again with `oktabus command release {}`",
             tripped.limit.pattern
         );
-        Self { code: "limit_tripped".to_owned(), message: tripped.to_string(), remedy: Some(remedy) }
+        Self { code: LIMIT_TRIPPED.to_owned(), message: tripped.to_string(), remedy: Some(remedy) }
     }
 }

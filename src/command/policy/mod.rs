@@ -7,9 +7,9 @@ mod limits;
 mod protected;
 mod signature;
 
-pub use limits::{Limits, Tripped};
+pub use limits::{LIMIT_TRIPPED, Limits, Tripped};
 pub use protected::Protected;
-pub use signature::{KeyName, Keys, SIGNATURE_HEADER};
+pub use signature::{KeyName, Keys, SIGNATURE_HEADER, Signed};
 
 use jiff::Timestamp;
 
@@ -48,27 +48,31 @@ impl Policy {
         }
     }
 
-    /// Who signed the message that `command` came in, if anybody did. `received_at` is now if it comes for the first time:
-    /// signatures get old while commands wait, and so their age does not matter in copies of what is known.
-    pub fn verify(
-        &self,
-        command: &Command,
-        payload: &[u8],
-        headers: &Headers,
-        received_at: Option<Timestamp>,
-    ) -> Result<Option<KeyName>, OutcomeError> {
-        let signed_by = self.keys.verify(payload, headers, received_at)?;
-        if !self.requires_signature {
-            return Ok(signed_by);
-        }
-        if signed_by.is_none() {
+    /// Who signed a message, if anybody did. Looks at its bytes alone.
+    pub fn verify(&self, payload: &[u8], headers: &Headers) -> Result<Option<Signed>, OutcomeError> {
+        let signed = self.keys.verify(payload, headers)?;
+        if signed.is_none() && self.requires_signature {
             return Err(signature::missing());
         }
-        if !command.is_id_in_payload {
+        Ok(signed)
+    }
+
+    /// Whether `signed` covers `command`. `received_at` is now if it comes for the first time: signatures get old while
+    /// commands wait, and so their age does not matter in copies of what is known.
+    pub fn accept(
+        &self,
+        command: &Command,
+        signed: &Signed,
+        received_at: Option<Timestamp>,
+    ) -> Result<(), OutcomeError> {
+        if let Some(received_at) = received_at {
+            self.keys.require_fresh(signed, received_at)?;
+        }
+        if self.requires_signature && !command.is_id_in_payload {
             let remedy = "put `id` into the command: what only the transport says is not signed";
             return Err(refusal("unsigned_id", "the signature does not cover the id", remedy));
         }
-        Ok(signed_by)
+        Ok(())
     }
 
     /// Whether `command` is allowed, as far as that can be said without looking at Okta.
@@ -135,6 +139,13 @@ impl Policy {
     pub fn limits(&self) -> &[LimitConfig] {
         &self.limits
     }
+}
+
+/// Why a command is refused whose secrets would be stored at its `reply_to`.
+pub fn address_is_stored(reason: &str) -> OutcomeError {
+    let message = format!("its secrets would be stored at `reply_to`: {reason}");
+    let remedy = "ask for an address that no stream stores, or name the stream in `reveal.stored_in`";
+    refusal("reveal_not_allowed", &message, remedy)
 }
 
 /// Why a command is refused whose names the journal has no room for.

@@ -1,4 +1,4 @@
-//! Users and groups about whom nothing may be changed.
+//! Users, groups and apps about which nothing may be changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::{
     config::ProtectConfig,
 };
 
-/// Users and groups about whom nothing may be changed: those that the configuration names, what Okta knows them as, and
+/// Users, groups and apps about which nothing may be changed: those that the configuration names, what Okta knows them as, and
 /// the members of the groups. Logins are compared whatever their case, since Okta does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Protected {
@@ -15,6 +15,8 @@ pub struct Protected {
     users: BTreeSet<String>,
     /// Ids and names.
     groups: BTreeSet<String>,
+    /// Ids.
+    apps: BTreeSet<String>,
     /// Ids of members, each with a protected group that they are in.
     members: BTreeMap<String, String>,
     /// Addresses that are never blocked.
@@ -25,8 +27,9 @@ impl Protected {
     /// Those that `config` names, before anything was looked up.
     pub fn named(config: &ProtectConfig) -> Self {
         let users = config.users.iter().flat_map(|name| [name.clone(), name.to_lowercase()]).collect();
-        let groups = config.groups.iter().cloned().collect();
-        Self { users, groups, members: BTreeMap::new(), addresses: config.addresses.clone() }
+        let all = |names: &[String]| names.iter().cloned().collect();
+        let (groups, apps) = (all(&config.groups), all(&config.apps));
+        Self { users, groups, apps, members: BTreeMap::new(), addresses: config.addresses.clone() }
     }
 
     /// Okta's id and login of a user who is named.
@@ -35,16 +38,27 @@ impl Protected {
         self.users.extend(user.login.as_ref().map(|login| login.to_lowercase()));
     }
 
+    /// The id of a user whom a name stood for once.
+    pub fn add_user_id(&mut self, id: &str) {
+        self.users.insert(id.to_owned());
+    }
+
     /// Okta's id of the group `name`, and its members.
     pub fn add_group(&mut self, name: &str, id: &str, members: impl IntoIterator<Item = String>) {
         self.groups.insert(id.to_owned());
         self.members.extend(members.into_iter().map(|member| (member, name.to_owned())));
     }
 
+    /// Okta's ids of the apps of a name.
+    pub fn add_apps(&mut self, ids: impl IntoIterator<Item = String>) {
+        self.apps.extend(ids);
+    }
+
     /// Why nothing may be changed about `subjects`, if that is so for any of them.
     pub fn why(&self, subjects: &Subjects) -> Option<String> {
         let of_users = subjects.users.iter().find_map(|user| self.why_user(user));
-        of_users.or_else(|| subjects.groups.iter().find_map(|group| self.why_group(group)))
+        let of_groups = || subjects.groups.iter().find_map(|group| self.why_group(group));
+        of_users.or_else(of_groups).or_else(|| self.why_app(subjects.app.as_ref()?))
     }
 
     /// Why nobody and nothing may get the name that `request` gives, if it gives one: by name, protection would find the
@@ -78,5 +92,10 @@ impl Protected {
         let names = [Some(&group.name), group.id.as_ref(), group.okta_name.as_ref()];
         let is_protected = names.into_iter().flatten().any(|name| self.groups.contains(name));
         is_protected.then(|| format!("the group `{}` is protected", group.name))
+    }
+
+    /// Commands name apps by id alone.
+    fn why_app(&self, id: &String) -> Option<String> {
+        self.apps.contains(id).then(|| format!("the app `{id}` is protected"))
     }
 }

@@ -38,6 +38,15 @@ impl fmt::Display for KeyName {
     }
 }
 
+/// A good signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Whose it is.
+    pub key: KeyName,
+    /// When it was made, as it says.
+    pub at: Timestamp,
+}
+
 /// The keys that signatures are verified with.
 #[derive(Debug, Default)]
 pub struct Keys {
@@ -80,13 +89,8 @@ impl Keys {
     }
 
     /// The key that `payload` was signed with, if it is signed at all. A signature that cannot be verified is an error
-    /// even where none is required. Its age at `received_at` matters, if that is given.
-    pub(super) fn verify(
-        &self,
-        payload: &[u8],
-        headers: &Headers,
-        received_at: Option<Timestamp>,
-    ) -> Result<Option<KeyName>, OutcomeError> {
+    /// even where none is required.
+    pub(super) fn verify(&self, payload: &[u8], headers: &Headers) -> Result<Option<Signed>, OutcomeError> {
         let mut values = headers
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case(SIGNATURE_HEADER))
@@ -107,10 +111,12 @@ impl Keys {
         if !is_good {
             return Err(bad());
         }
-        if let Some(received_at) = received_at {
-            require_fresh(signature.at, self.max_age, received_at)?;
-        }
-        Ok(Some(KeyName(signature.key.to_owned())))
+        Ok(Some(Signed { key: KeyName(signature.key.to_owned()), at: signature.at }))
+    }
+
+    /// Whether a signature is not too old at `now`, and not of the future.
+    pub(super) fn require_fresh(&self, signed: &Signed, now: Timestamp) -> Result<(), OutcomeError> {
+        require_fresh(signed.at, self.max_age, now)
     }
 }
 

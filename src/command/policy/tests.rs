@@ -36,11 +36,16 @@ fn config() -> CommandsConfig {
             users: vec!["BreakGlass@acme.com".to_owned()],
             groups: vec!["Administrators".to_owned()],
             addresses: vec!["203.0.113.0/24".parse().unwrap()],
+            apps: vec!["Payroll".to_owned(), "0oa7".to_owned()],
         },
         limits: Vec::new(),
         list_max: 4,
         signature: None,
-        reveal: RevealConfig { allowed: true, private: vec!["replies.private.>".parse().unwrap()] },
+        reveal: RevealConfig {
+            allowed: true,
+            private: vec!["replies.private.>".parse().unwrap()],
+            stored_in: Vec::new(),
+        },
         reply_to: vec!["replies.>".parse().unwrap()],
         audit: AuditConfig::File("audit".into()),
         parallel: 8,
@@ -158,6 +163,27 @@ fn nothing_is_changed_about_whom_and_what_is_protected() {
 }
 
 #[test]
+fn nobody_gets_or_loses_an_app_that_is_protected() {
+    let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() }, Keys::default());
+    let mut protected = Protected::named(&config().protect);
+    protected.add_apps(["0oa1".to_owned(), "0oa2".to_owned()]);
+    for (app, expected) in
+        [("0oa1", "protected"), ("0oa2", "protected"), ("0oa7", "protected"), ("0oa3", "ok")]
+    {
+        let subjects = Subjects { app: Some(app.to_owned()), ..Subjects::default() };
+        for (action, parameters) in [
+            ("app.assign_user", json!({ "app": app, "user": "ada" })),
+            ("app.unassign_user", json!({ "app": app, "user": "ada" })),
+            ("app.assign_group", json!({ "app": app, "group": "Staff" })),
+            ("app.unassign_group", json!({ "app": app, "group": "Staff" })),
+        ] {
+            let judged = policy.judge(&command(action, parameters, json!({})), &subjects, &protected);
+            assert_eq!(code(judged), expected, "{action} {app}");
+        }
+    }
+}
+
+#[test]
 fn nobody_gets_the_name_of_one_who_is_protected() {
     let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() }, Keys::default());
     let protected = Protected::named(&config().protect);
@@ -171,6 +197,32 @@ fn nobody_gets_the_name_of_one_who_is_protected() {
         let command = command(action, parameters.clone(), json!({}));
         let judged = policy.judge(&command, &Subjects::default(), &protected);
         assert_eq!(code(judged), expected, "{parameters}");
+    }
+}
+
+#[test]
+fn addresses_that_are_protected_are_not_blocked_and_roles_are_not_among_all_actions() {
+    let policy_of =
+        |allow: &[&str]| Policy::new(&CommandsConfig { allow: patterns(allow), ..config() }, Keys::default());
+    let (all, protected) = (policy_of(&["*"]), Protected::named(&config().protect));
+    for (action, ips, expected) in [
+        ("zone.block_ip", ["198.51.100.1", "192.0.2.0/24"], "ok"),
+        ("zone.block_ip", ["198.51.100.1", "203.0.113.7"], "protected"),
+        // Part of it is.
+        ("zone.block_ip", ["198.51.100.1", "203.0.112.1-203.0.113.0"], "protected"),
+        ("zone.unblock_ip", ["198.51.100.1", "203.0.113.7"], "ok"),
+    ] {
+        let command = command(action, json!({ "ips": ips }), json!({}));
+        assert_eq!(code(all.judge(&command, &Subjects::default(), &protected)), expected, "{action} {ips:?}");
+    }
+    let assign = command("role.assign_user", json!({ "user": "ada", "role": "SUPER_ADMIN" }), json!({}));
+    for (allow, expected) in [
+        (&["*"][..], "not_allowed"),
+        (&["*", "role.*"], "ok"),
+        (&["role.assign_user"], "ok"),
+        (&["role.unassign_user", "user.*"], "not_allowed"),
+    ] {
+        assert_eq!(code(policy_of(allow).admit(&assign)), expected, "{allow:?}");
     }
 }
 
@@ -286,11 +338,11 @@ fn a_signature_is_of_the_exact_bytes_and_the_time_by_a_known_key() {
     let by_pair = pair.sign(&signed);
     let by_secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SHARED.as_bytes()), &signed);
     let command = deactivate(json!({}));
-    let verified = |payload: &[u8], headers: &Headers, at| match policy.verify(&command, payload, headers, at)
-    {
-        Ok(signed_by) => signed_by.map(|key| key.to_string()).unwrap_or_default(),
-        Err(error) => error.code,
-    };
+    let verified =
+        |payload: &[u8], headers: &Headers, at| match verify(&policy, &command, payload, headers, at) {
+            Ok(signed_by) => signed_by.map(|key| key.to_string()).unwrap_or_default(),
+            Err(error) => error.code,
+        };
     let verify = |payload: &[u8], headers: &Headers, second| verified(payload, headers, Some(at(second)));
     let (hr, portal) = (header("hr", time, by_pair.as_ref()), header("portal", time, by_secret.as_ref()));
     assert_eq!(verify(payload, &hr, 0), "hr");
@@ -334,7 +386,7 @@ fn a_required_signature_covers_the_id() {
     );
     let (signed, none) = (header("portal", "1800000000", by_hmac.as_ref()), Headers::new());
     let verify = |policy: &Policy, command: &Command, headers: &Headers| {
-        code(policy.verify(command, &payload, headers, Some(at(0))).map(drop))
+        code(verify(&policy, command, &payload, headers, Some(at(0))).map(drop))
     };
     assert_eq!(verify(&strict, &of_transport, &signed), "unsigned_id");
     assert_eq!(verify(&strict, &of_event, &signed), "ok");
@@ -349,4 +401,16 @@ fn a_required_signature_covers_the_id() {
 fn no_form_of_printing_shows_a_key() {
     let shown = format!("{:?}", signed_policy(true).0);
     assert!(!shown.contains(SHARED) && shown.contains("HmacSha256"), "{shown}");
+}
+
+fn verify(
+    policy: &Policy,
+    command: &Command,
+    payload: &[u8],
+    headers: &Headers,
+    received_at: Option<Timestamp>,
+) -> Result<Option<KeyName>, OutcomeError> {
+    let Some(signed) = policy.verify(payload, headers)? else { return Ok(None) };
+    policy.accept(command, &signed, received_at)?;
+    Ok(Some(signed.key))
 }

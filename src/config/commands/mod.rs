@@ -1,5 +1,6 @@
 //! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
 
+mod contradictions;
 mod understand;
 mod words;
 
@@ -8,10 +9,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, ti
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
-use crate::{
-    command::{Action, AddressPattern, AddressTemplate, Effect, IpRange},
-    event::subject,
-};
+use crate::command::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
 
 pub use super::signature::{SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
 
@@ -95,6 +93,8 @@ pub struct ProtectConfig {
     pub users: Vec<String>,
     /// Ids or exact names; their members are protected too.
     pub groups: Vec<String>,
+    /// Ids or exact labels; all apps of a label are protected.
+    pub apps: Vec<String>,
     /// Addresses that are never blocked.
     pub addresses: Vec<IpRange>,
 }
@@ -117,6 +117,8 @@ pub struct RevealConfig {
     pub allowed: bool,
     /// The addresses that only those read who may see secrets.
     pub private: Vec<AddressPattern>,
+    /// The JetStream streams that may store what goes there.
+    pub stored_in: Vec<String>,
 }
 
 /// Where decisions are recorded.
@@ -143,20 +145,6 @@ impl IntakeConfig {
                 is_one.then_some(durable)
             }
             (Self::Kafka { .. }, Self::Nats { .. }) | (Self::Nats { .. }, Self::Kafka { .. }) => None,
-        }
-    }
-
-    /// Whether a command can come from both.
-    pub(super) fn shares_commands(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Kafka { bus, topic, .. }, Self::Kafka { bus: other_bus, topic: other_topic, .. }) => {
-                bus.name == other_bus.name && topic == other_topic
-            }
-            (
-                Self::Nats { bus, stream, subject: read, .. },
-                Self::Nats { bus: other_bus, stream: other_stream, subject: other_read, .. },
-            ) => bus.name == other_bus.name && stream == other_stream && subject::overlap(read, other_read),
-            (Self::Kafka { .. }, Self::Nats { .. }) | (Self::Nats { .. }, Self::Kafka { .. }) => false,
         }
     }
 }
@@ -256,6 +244,7 @@ impl CommandsConfig {
         if !self.protect.users.is_empty() {
             scopes.insert(Scope::UsersRead);
         }
+        // `protect.apps` needs no more than the actions that are about apps.
         for (read, manage) in
             [(Scope::UsersRead, Scope::UsersManage), (Scope::GroupsRead, Scope::GroupsManage)]
         {
@@ -268,11 +257,7 @@ impl CommandsConfig {
 
     /// The sinks that are used.
     pub fn sinks(&self) -> impl Iterator<Item = &SinkConfig> {
-        let audit = match &self.audit {
-            AuditConfig::File(_) => None,
-            AuditConfig::Sink(destination) => Some(&destination.sink),
-        };
-        [&self.outcomes.sink].into_iter().chain(audit)
+        self.destinations().map(|(_, destination)| &destination.sink)
     }
 }
 

@@ -84,8 +84,8 @@ fn all_that_can_be_said_is_understood_and_told_in_words() {
         .replace("[commands.provisioning]", "[sinks.trail]\nkind = \"stdout\"\n[commands.provisioning]")
         + r#"
 list_max = 20
-reply_to = ["okta.acme.replies.>"]
-reveal = { allowed = true, private = ["okta.acme.replies.private.*"] }
+reply_to = ["okta-replies.acme.>"]
+reveal = { allowed = true, private = ["okta-replies.acme.private.*"] }
 audit = { sink = "trail" }
 parallel = 4
 attempts_max = 3
@@ -105,26 +105,32 @@ keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/secret" }
             "allows user.*, group.add_user, group.remove_user, log.*: 26 action(s)",
             "protects the user breakglass@acme.com, the group Administrators with its members",
             "stops at 50 user.deactivate in 10m",
-            "replies to okta.acme.replies.> where a command asks",
-            "gives secrets to okta.acme.replies.private.* where a command asks",
+            "replies to okta-replies.acme.> where a command asks",
+            "gives secrets to okta-replies.acme.private.* where a command asks",
             "obeys only what is signed with hr (ed25519), portal (hmac-sha256), at most 2h ago",
         ]
     );
 }
 
 #[test]
-fn one_queue_is_not_obeyed_twice() {
+fn one_org_has_one_section_and_two_do_not_read_under_one_name() {
     let second = |intake: &str, org: &str| {
-        let other = "[orgs.other]\ndomain = \"other.okta.com\"\nauth = { token_file = \"{dir}/token\" }\n";
-        let orgs = if org == "other" { other } else { "" };
+        let domain = if org == "other" { "other.okta.com" } else { "acme.okta.com" };
+        let other =
+            format!("[orgs.{org}]\ndomain = \"{domain}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\n");
+        let orgs = if org == "acme" { "" } else { other.as_str() };
         format!(
             "{EXAMPLE}{orgs}[commands.second]\norg = \"{org}\"\nallow = [\"user.*\"]\nintake = {intake}\n\
              outcomes = {{ sink = \"events\", subject = \"okta.second\" }}\n"
         )
     };
     let same = r#"{ kind = "nats", stream = "COMMANDS", subject = "okta.*.commands.user.*" }"#;
-    let told = load(&second(same, "acme")).unwrap_err();
-    assert!(told.contains("commands.second.intake: `provisioning` reads the same queue"), "{told}");
+    let kafka = r#"{ kind = "kafka", topic = "okta.acme.commands" }"#;
+    for (intake, org) in [(same, "acme"), (kafka, "acme"), (kafka, "again")] {
+        let told = load(&second(intake, org)).unwrap_err();
+        let expected = "commands.second.org: `provisioning` is for https://acme.okta.com/ too";
+        assert!(told.contains(expected) && told.contains("make one of them"), "{told}");
+    }
     let same_consumer =
         r#"{ kind = "nats", stream = "COMMANDS", subject = "x", durable = "oktabus-provisioning" }"#;
     let told = load(&second(same_consumer, "other")).unwrap_err();
@@ -132,10 +138,8 @@ fn one_queue_is_not_obeyed_twice() {
         told.contains("commands.second.intake: `provisioning` reads as `oktabus-provisioning` already"),
         "{told}"
     );
-    // What two orgs are to do may stand in one queue, and one org's in several.
+    // What two orgs are to do may stand in one queue.
     load(&second(same, "other")).unwrap();
-    load(&second(&same.replace("okta.*.commands", "okta.second"), "acme")).unwrap();
-    load(&second(r#"{ kind = "kafka", topic = "okta.acme.commands" }"#, "acme")).unwrap();
 }
 
 #[test]
@@ -147,6 +151,71 @@ fn secrets_may_be_shown_by_hand_where_there_is_no_queue() {
             .in_words()
             .contains(&"shows secrets on the command line where a command asks".to_owned())
     );
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let and = |more: &str| format!("{EXAMPLE}{more}\n");
+    let private = |reply_to: &str, private: &str| {
+        and(&format!("reply_to = [\"{reply_to}\"]\nreveal = {{ allowed = true, private = [\"{private}\"] }}"))
+    };
+    let limited = |limit: &str, more: &str| EXAMPLE.replace("\"user.deactivate\" = \"50/10m\"", limit) + more;
+    let second = |intake: &str, outcomes: &str| {
+        and(&format!(
+            "[commands.second]\norg = \"acme\"\nallow = [\"user.*\"]\n{intake}outcomes = {outcomes}"
+        ))
+    };
+    let events = "{ sink = \"events\", subject = \"okta.acme.commands.told\" }";
+    let cases = [
+        (private("replies.hr", "replies.>"), "reveal.private[0]: `replies.>` is not within `reply_to`"),
+        (
+            private("okta.*.replies.>", "okta.acme.replies.x"),
+            "reveal.private[0]: `okta.acme.replies.x` is among `okta.*.*.>`",
+        ),
+        (private("okta.acme.outcomes.>", "okta.acme.outcomes.user.*"), "which is not private then"),
+        (
+            private("COMMANDS.>", "COMMANDS.x").replace("okta.acme.commands.>", "COMMANDS.x"),
+            "which the intake of",
+        ),
+        (
+            limited("\"group.add_user\" = \"50/10m\"", "list_max = 51\n"),
+            "list_max: 51 is more than a limit lets through, 50",
+        ),
+        (limited("\"*\" = \"5/10m\"", "list_max = 6\n"), "list_max: 6 is more than a limit lets through, 5"),
+        (
+            and("reply_to = [\"x\", \"okta.*.commands.*\"]"),
+            "reply_to[1]: a command could ask for its outcome at",
+        ),
+        (
+            second("", events),
+            "commands.second.outcomes: the commands `provisioning` would read this as commands",
+        ),
+        (
+            and("[streams.log]\norg = \"acme\"\nroutes = [{ sink = \"events\" }]")
+                .replace("commands.>", "okta.>"),
+            "streams.log.routes: the commands `provisioning` would read what the route `log/events` delivers",
+        ),
+    ];
+    for (example, expected) in cases {
+        let told = load(&example).expect_err(expected);
+        assert!(told.contains(expected), "{expected}\n{told}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_contradiction_is_not_refused() {
+    let and = |more: &str| format!("{EXAMPLE}{more}\n");
+    let list_max = |example: &str| commands(example).list_max;
+    assert_eq!(list_max(&and("list_max = 200")), 200, "a deactivation has no lists");
+    assert_eq!(
+        list_max(&EXAMPLE.replace("\"user.deactivate\" =", "\"group.*\" =")),
+        50,
+        "as far as the limit lets it"
+    );
+    let named = "reply_to = [\"okta.acme.replies.>\"]\n\
+                 reveal = { allowed = true, private = [\"okta.acme.replies.x\"], stored_in = [\"OKTA\"] }";
+    assert_eq!(commands(&and(named)).reveal.stored_in, ["OKTA"]);
+    load(&and("[streams.log]\norg = \"acme\"\nroutes = [{ sink = \"events\" }]")).unwrap();
 }
 
 #[test]
@@ -192,6 +261,10 @@ fn mistakes_are_told_with_place_and_remedy() {
             "none of the actions that `group.delete` is about",
         ),
         (with("breakglass@acme.com", ""), "protect.users: a name is empty"),
+        (
+            with("groups = [\"Administrators\"]", "apps = [\"Payroll\"]"),
+            "protect.apps: none of the actions that are about apps are allowed",
+        ),
         (
             with(
                 "\"COMMANDS\", subject = \"okta.acme.commands.>",

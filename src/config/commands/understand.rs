@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        BusConfig, Problem, SinkConfig,
+        BusConfig, Problem, Scope, SinkConfig,
         load::Understood,
         problem::did_you_mean,
         quantity::Span,
@@ -21,11 +21,11 @@ use super::{
         sink::{Buses, choose_bus},
     },
     ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
-    RevealConfig,
+    RevealConfig, contradictions,
 };
 use crate::{
     command::{Action, AddressPattern, AddressTemplate, AddressUse},
-    event::{TOPIC_LENGTH_MAX, is_topic},
+    event::{TOPIC_LENGTH_MAX, is_topic, subject::overlap},
 };
 
 #[derive(Debug, Deserialize)]
@@ -87,6 +87,8 @@ struct RawProtect {
     #[serde(default)]
     groups: Vec<String>,
     #[serde(default)]
+    apps: Vec<String>,
+    #[serde(default)]
     addresses: Vec<String>,
 }
 
@@ -97,6 +99,8 @@ struct RawReveal {
     allowed: bool,
     #[serde(default)]
     private: Vec<String>,
+    #[serde(default)]
+    stored_in: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,7 +152,7 @@ pub(in crate::config) fn understand(
     };
     let keep = raw.keep.map_or(DEFAULT_KEEP, |Span(span)| span);
     let signature = raw.signature.map(|raw| signature::understand(raw, keep, secrets)).transpose();
-    let config = CommandsConfig {
+    let mut config = CommandsConfig {
         name: name.to_owned(),
         org: raw.org,
         intake,
@@ -161,6 +165,7 @@ pub(in crate::config) fn understand(
         reveal: RevealConfig {
             allowed: raw.reveal.allowed,
             private: each("reveal.private", &raw.reveal.private)?,
+            stored_in: raw.reveal.stored_in,
         },
         reply_to: each("reply_to", &raw.reply_to)?,
         audit,
@@ -168,7 +173,11 @@ pub(in crate::config) fn understand(
         attempts_max: raw.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
         keep,
     };
+    if raw.list_max.is_none() {
+        config.list_max = contradictions::longest_list(&config).unwrap_or(usize::MAX).min(config.list_max);
+    }
     require_sense(&config)?;
+    contradictions::check(&config)?;
     Ok(config)
 }
 
@@ -199,8 +208,11 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         }
     }
     require_no_circle(config)?;
-    let names = [("users", &config.protect.users), ("groups", &config.protect.groups)];
-    for (key, names) in names {
+    let ProtectConfig { users, groups, apps, addresses: _ } = &config.protect;
+    if !apps.is_empty() && !config.actions().any(|action| action.scope() == Scope::AppsManage) {
+        return Err(Problem::new("protect.apps", "none of the actions that are about apps are allowed"));
+    }
+    for (key, names) in [("users", users), ("groups", groups), ("apps", apps)] {
         if names.iter().any(|name| name.trim().is_empty()) {
             return Err(Problem::new(format!("protect.{key}"), "a name is empty"));
         }
@@ -208,20 +220,16 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
     Ok(())
 }
 
-fn protect(RawProtect { users, groups, addresses }: RawProtect) -> Result<ProtectConfig, Problem> {
+fn protect(RawProtect { users, groups, apps, addresses }: RawProtect) -> Result<ProtectConfig, Problem> {
     let understood =
         |text: &String| text.parse().map_err(|reason: String| Problem::new("protect.addresses", reason));
     let addresses = addresses.iter().map(understood).collect::<Result<_, _>>()?;
-    Ok(ProtectConfig { users, groups, addresses })
+    Ok(ProtectConfig { users, groups, apps, addresses })
 }
 
 /// What is published where commands are read would be read as commands, and each refusal be refused.
 fn require_no_circle(config: &CommandsConfig) -> Result<(), Problem> {
-    let audit = match &config.audit {
-        AuditConfig::Sink(destination) => Some(("audit", &**destination)),
-        AuditConfig::File(_) => None,
-    };
-    for (key, destination) in [("outcomes", &config.outcomes)].into_iter().chain(audit) {
+    for (key, destination) in config.destinations() {
         if config.intake.as_ref().is_some_and(|intake| intake.reads(destination, &config.org)) {
             return Err(Problem::new(key, "the intake would read this as commands: send it elsewhere"));
         }
@@ -231,15 +239,24 @@ fn require_no_circle(config: &CommandsConfig) -> Result<(), Problem> {
 
 impl IntakeConfig {
     /// Whether something that goes to `destination` may be read here.
-    fn reads(&self, destination: &DestinationConfig, org: &str) -> bool {
-        let read = match (self, &destination.sink) {
-            (Self::Kafka { bus, topic, .. }, SinkConfig::Kafka(sink)) if bus.name == sink.bus.name => topic,
-            // A subject belongs to one stream, whatever the sink calls it.
-            (Self::Nats { bus, subject, .. }, SinkConfig::Nats(sink)) if bus.name == sink.bus.name => subject,
-            _ => return false,
-        };
+    pub(in crate::config) fn reads(&self, destination: &DestinationConfig, org: &str) -> bool {
         let addresses = destination.addresses(org);
-        read.parse().is_ok_and(|read: AddressPattern| addresses.iter().any(|address| read.matches(address)))
+        addresses.iter().any(|address| self.reads_from(&destination.sink, address))
+    }
+
+    /// Whether something that goes to `places` of `sink`, a topic or a pattern of topics or subjects, may be read here.
+    pub(in crate::config) fn reads_from(&self, sink: &SinkConfig, places: &str) -> bool {
+        match (self, sink) {
+            (Self::Kafka { bus, topic, .. }, SinkConfig::Kafka(sink)) => {
+                let is_topic = || places.parse().is_ok_and(|places: AddressPattern| places.matches(topic));
+                bus.name == sink.bus.name && (places == topic || is_topic())
+            }
+            // A subject belongs to one stream, whatever the sink calls it.
+            (Self::Nats { bus, subject, .. }, SinkConfig::Nats(sink)) => {
+                bus.name == sink.bus.name && overlap(subject, places)
+            }
+            (Self::Kafka { .. } | Self::Nats { .. }, _) => false,
+        }
     }
 }
 

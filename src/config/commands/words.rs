@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, ProtectConfig, SignatureAlgorithm,
-    SignatureConfig,
+    AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, SignatureAlgorithm, SignatureConfig,
 };
 
 impl CommandsConfig {
@@ -24,14 +23,13 @@ impl CommandsConfig {
             format!("allows {}: {} action(s)", list(&self.allow), self.actions().count()),
         ];
         let protect = &self.protect;
-        if *protect != ProtectConfig::default() {
-            let users = protect.users.iter().map(|user| format!("the user {user}"));
-            let groups = protect.groups.iter().map(|group| format!("the group {group} with its members"));
-            let addresses = protect.addresses.iter().map(|ip| format!("the addresses {ip}"));
-            words.push(format!(
-                "protects {}",
-                users.chain(groups).chain(addresses).collect::<Vec<_>>().join(", ")
-            ));
+        let users = protect.users.iter().map(|user| format!("the user {user}"));
+        let groups = protect.groups.iter().map(|group| format!("the group {group} with its members"));
+        let apps = protect.apps.iter().map(|app| format!("the app {app}"));
+        let addresses = protect.addresses.iter().map(|ip| format!("the addresses {ip}"));
+        let protected: Vec<_> = users.chain(groups).chain(apps).chain(addresses).collect();
+        if !protected.is_empty() {
+            words.push(format!("protects {}", protected.join(", ")));
         }
         if !self.limits.is_empty() {
             words.push(format!("stops at {}", list(&self.limits)));

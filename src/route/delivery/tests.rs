@@ -69,7 +69,8 @@ impl Scene {
     fn new(sink: Scripted, feed: Counted) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let status = Arc::new(RouteStatus::new("a/b"));
-        let dead_letters = DeadLetters::new(directory.path(), "a/b");
+        let dead_letters =
+            DeadLetters::new(&crate::state::DeadLetterDirectory::at(directory.path().to_owned()), "a/b");
         let delivery = Delivery::new(
             feed.clone(),
             usize::MAX,

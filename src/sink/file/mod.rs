@@ -24,11 +24,11 @@ mod current;
 mod error;
 mod lock;
 mod name;
-pub(in crate::sink) mod own_files;
+mod own_files;
 mod permission;
 #[cfg(test)]
 mod simulation;
-pub(in crate::sink) mod taking_up;
+mod taking_up;
 #[cfg(test)]
 mod tests;
 mod tidy;

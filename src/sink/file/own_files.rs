@@ -21,7 +21,7 @@ use super::{
 use crate::config::FileStem;
 
 /// Events tell of persons: the owner writes, the group may read, and nobody else.
-pub(in crate::sink) const FILE_MODE: u32 = 0o640;
+pub(super) const FILE_MODE: u32 = 0o640;
 const DIRECTORY_MODE: u32 = 0o750;
 
 /// Where the files of one owner are.

@@ -106,7 +106,7 @@ fn judge(proved: u64, found: Found) -> Option<Loss> {
 }
 
 /// Whether a line ends at `length`, or there is none before.
-pub(in crate::sink) fn ends_line_at(file: &std::fs::File, length: u64) -> io::Result<bool> {
+fn ends_line_at(file: &std::fs::File, length: u64) -> io::Result<bool> {
     let mut last = [b'\n'];
     if length > 0 {
         file.read_exact_at(&mut last, length - 1)?;

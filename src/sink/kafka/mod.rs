@@ -13,20 +13,18 @@ pub(crate) mod complaint;
 pub(crate) mod context;
 pub(crate) mod credentials;
 pub(crate) mod fault;
+mod hand_over;
 pub(crate) mod ledger;
 mod limit;
 pub(crate) mod properties;
-mod record;
+pub(crate) mod record;
 mod settings;
 pub(crate) mod token;
 pub(crate) mod topic;
 
 use std::{mem, sync::Arc, time::Duration};
 
-use rdkafka::{
-    producer::{BaseRecord, Producer as _},
-    types::RDKafkaErrorCode as Code,
-};
+use rdkafka::producer::Producer as _;
 use tokio::{sync::oneshot, task::coop};
 
 pub(crate) use check::check_topics;
@@ -35,7 +33,7 @@ pub(super) use check::{check, check_options};
 use self::{
     client::{Client, Producer, STALL},
     fault::Fault,
-    ledger::{Ledger, Outcome, Verdict},
+    ledger::{Ledger, Outcome},
     properties::Batching,
     record::RecordWriter,
     topic::{KnownTopics, Topic},
@@ -43,7 +41,7 @@ use self::{
 use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
     config::KafkaSink,
-    event::{Batch, BatchId, Message, Origin},
+    event::{Attributes, Batch, BatchId, Origin},
 };
 
 /// What waits for deliveries looks again after so long even if there was none.
@@ -60,6 +58,8 @@ pub struct Kafka {
     known_topics: KnownTopics,
     client: Client,
     writer: RecordWriter,
+    /// Of the message at hand.
+    attributes: Attributes,
     /// The batch that is being published with one record a batch, if one is.
     taken_apart: Option<BatchId>,
     /// What a record may have, by the client and the topic.
@@ -79,7 +79,8 @@ impl Kafka {
             topic,
             known_topics: KnownTopics::default(),
             client,
-            writer: RecordWriter::new(config),
+            writer: RecordWriter::new(config.encoding),
+            attributes: Attributes::default(),
             taken_apart: None,
             record_bytes_max,
         })
@@ -178,7 +179,9 @@ impl Kafka {
             let Some(message) = batch.get(index) else { break };
             self.topic.render(&message, &mut topic);
             self.require_topic(&topic).await?;
-            self.hand_over(&message, &topic, unsent.ticket).await?;
+            self.attributes.fill(&message, &self.config.key);
+            let record = self.writer.write(&self.attributes, message.payload);
+            self.client.hand_over(&topic, unsent.ticket, record).await?;
             unsent.ticket += 1;
             coop::consume_budget().await;
         }
@@ -192,38 +195,6 @@ impl Kafka {
         }
         self.client.require_topic(topic).await?;
         self.known_topics.add(topic);
-        Ok(())
-    }
-
-    async fn hand_over(&mut self, message: &Message<'_>, topic: &str, ticket: usize) -> Result<(), Fault> {
-        let context = self.client.context();
-        let written = match self.writer.write(message) {
-            Ok(written) => written,
-            Err(err) => {
-                let reason = format!("the payload is not JSON, as the structured form demands: {err}");
-                context.ledger.settle(ticket, Verdict::Rejected(reason));
-                return Ok(());
-            }
-        };
-        let mut record =
-            BaseRecord::with_opaque_to(topic, ticket).payload(&written.value[..]).headers(written.headers);
-        record.key = written.key;
-        while let Err((err, unsent)) = self.client.producer.send(record) {
-            match err.rdkafka_error_code() {
-                Some(Code::QueueFull) => {
-                    if let Some(fault) = context.ledger.fault() {
-                        return Err(fault);
-                    }
-                    record = unsent;
-                    context.ledger.settled_some(LOOK_AGAIN_AFTER).await;
-                }
-                Some(Code::MessageSizeTooLarge) => {
-                    context.ledger.settle(ticket, Verdict::Rejected(too_large()));
-                    return Ok(());
-                }
-                _ => return Err(self.client.fault(&err, topic)),
-            }
-        }
         Ok(())
     }
 }
@@ -249,12 +220,6 @@ impl Drop for Unsent {
         let fault = self.fault.take().unwrap_or_else(cut_short);
         self.producer.context().ledger.abandon(self.ticket, &fault);
     }
-}
-
-fn too_large() -> String {
-    "it is larger than the client's `message.max.bytes`: raise it in the bus's options, and the topic's `max.message.bytes` \
-     with it"
-        .to_owned()
 }
 
 fn receipt(sink: String, from: usize, outcome: oneshot::Receiver<Outcome>) -> Receipt {

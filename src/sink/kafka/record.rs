@@ -1,11 +1,12 @@
-//! A message as a Kafka record: CloudEvents as headers or as an envelope, by the Kafka binding of CloudEvents.
+//! A payload with its attributes as a Kafka record: CloudEvents as headers or as an envelope, by the Kafka binding of
+//! CloudEvents. Knows neither events nor commands.
 
 use bytes::Bytes;
 use rdkafka::message::{Header, OwnedHeaders};
 
 use crate::{
-    config::{Encoding, KafkaSink},
-    event::{Attributes, CONTENT_TYPE, Message, STRUCTURED_CONTENT_TYPE, Template},
+    config::Encoding,
+    event::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE},
 };
 
 const CONTENT_TYPE_HEADER: &str = "content-type";
@@ -15,16 +16,14 @@ const HEADERS_MAX: usize = 9;
 
 /// Writes one record after another, allocating what it keeps only once.
 #[derive(Debug)]
-pub(super) struct RecordWriter {
+pub(crate) struct RecordWriter {
     encoding: Encoding,
-    key: Template,
-    attributes: Attributes,
     header: String,
 }
 
 /// A record but for its topic.
 #[derive(Debug)]
-pub(super) struct Written<'a> {
+pub(crate) struct Record<'a> {
     /// The `partitionkey`, as the binding's key mapper has it.
     pub(super) key: Option<&'a str>,
     pub(super) headers: OwnedHeaders,
@@ -32,34 +31,32 @@ pub(super) struct Written<'a> {
 }
 
 impl RecordWriter {
-    /// A writer for the sink `config`.
-    pub(super) fn new(config: &KafkaSink) -> Self {
-        Self {
-            encoding: config.encoding,
-            key: config.key.clone(),
-            attributes: Attributes::default(),
-            header: ATTRIBUTE_PREFIX.to_owned(),
-        }
+    /// A writer of records of this form.
+    pub(crate) fn new(encoding: Encoding) -> Self {
+        Self { encoding, header: ATTRIBUTE_PREFIX.to_owned() }
     }
 
-    /// The record of `message`. Fails if the payload, which must be JSON in the structured form, is not.
-    pub(super) fn write(&mut self, message: &Message<'_>) -> Result<Written<'_>, serde_json::Error> {
-        self.attributes.fill(message, &self.key);
+    /// The record of `payload`. Fails if that is not JSON, as the structured form demands.
+    pub(crate) fn write<'a>(
+        &mut self,
+        attributes: &'a Attributes,
+        payload: &Bytes,
+    ) -> Result<Record<'a>, serde_json::Error> {
         let (headers, value) = match self.encoding {
-            Encoding::Binary => (self.binary_headers(), message.payload.clone()),
+            Encoding::Binary => (self.binary_headers(attributes), payload.clone()),
             Encoding::Structured => {
                 let headers =
                     insert(OwnedHeaders::new_with_capacity(1), CONTENT_TYPE_HEADER, STRUCTURED_CONTENT_TYPE);
-                (headers, self.attributes.structured(message.payload)?)
+                (headers, attributes.structured(payload)?)
             }
         };
-        let key = Some(self.attributes.partition_key.as_str()).filter(|key| !key.is_empty());
-        Ok(Written { key, headers, value })
+        let key = Some(attributes.partition_key.as_str()).filter(|key| !key.is_empty());
+        Ok(Record { key, headers, value })
     }
 
-    fn binary_headers(&mut self) -> OwnedHeaders {
+    fn binary_headers(&mut self, attributes: &Attributes) -> OwnedHeaders {
         let mut headers = OwnedHeaders::new_with_capacity(HEADERS_MAX);
-        for (name, value) in self.attributes.pairs() {
+        for (name, value) in attributes.pairs() {
             self.header.truncate(ATTRIBUTE_PREFIX.len());
             self.header.push_str(name);
             headers = insert(headers, &self.header, value);

@@ -1,7 +1,7 @@
 //! What the server answers to a message that was sent, and what that means: stored, there already, or refused. Keeps no
 //! order and no count.
 
-use std::{future::IntoFuture, sync::Arc};
+use std::sync::Arc;
 
 use async_nats::jetstream::{
     self,
@@ -12,6 +12,7 @@ use async_nats::jetstream::{
 };
 
 use super::{
+    exchange::{self, Answer, exchange},
     link::Link,
     outgoing::{Outgoing, Writer},
     refusal::Refusal,
@@ -66,7 +67,12 @@ impl Answers {
         message: &Message<'_>,
         acknowledgement: PublishAckFuture,
     ) -> Result<Stored, Refusal> {
-        match self.answer(acknowledgement).await? {
+        let answer = exchange::answer(&self.link, acknowledgement).await;
+        self.understood(message, answer.map_err(Refusal::Sink)?).await
+    }
+
+    async fn understood(&mut self, message: &Message<'_>, answer: Answer) -> Result<Stored, Refusal> {
+        match answer {
             Ok(answer) => self.taken(message, &answer).await,
             Err(err) => Err(self.refused(message, &err).await),
         }
@@ -78,7 +84,8 @@ impl Answers {
         message: &Message<'_>,
         acknowledgement: PublishAckFuture,
     ) -> Result<Stored, Unstored> {
-        let err = match self.answer(acknowledgement).await.map_err(Unstored::Refused)? {
+        let answer = exchange::answer(&self.link, acknowledgement).await;
+        let err = match answer.map_err(|err| Unstored::Refused(Refusal::Sink(err)))? {
             Ok(answer) => return self.taken(message, &answer).await.map_err(Unstored::Refused),
             Err(err) => err,
         };
@@ -92,26 +99,8 @@ impl Answers {
     pub(super) async fn publish_alone(&mut self, message: &Message<'_>) -> Result<Stored, Refusal> {
         let outgoing = self.writer.write(message).map_err(Refusal::Message)?;
         let (subject, publish) = outgoing.into_publish();
-        let sent = tokio::select! {
-            biased;
-            sent = self.jetstream.send_publish(subject, publish) => sent,
-            () = self.link.lost() => return Err(Refusal::Sink(self.link.error())),
-        };
-        match sent {
-            Ok(acknowledgement) => self.of(message, acknowledgement).await,
-            Err(err) => Err(self.refused(message, &err).await),
-        }
-    }
-
-    async fn answer(
-        &self,
-        acknowledgement: PublishAckFuture,
-    ) -> Result<Result<PublishAck, PublishError>, Refusal> {
-        tokio::select! {
-            biased;
-            answer = acknowledgement.into_future() => Ok(answer),
-            () = self.link.lost() => Err(Refusal::Sink(self.link.error())),
-        }
+        let answer = exchange(&self.jetstream, &self.link, subject, publish).await;
+        self.understood(message, answer.map_err(Refusal::Sink)?).await
     }
 
     async fn taken(&mut self, message: &Message<'_>, answer: &PublishAck) -> Result<Stored, Refusal> {
@@ -178,17 +167,12 @@ impl Answers {
     }
 
     async fn refused(&self, message: &Message<'_>, error: &PublishError) -> Refusal {
-        // A message that we may not publish is met with silence; the complaint came beside it.
-        let denial = self.link.denial().filter(|_| error.kind() == PublishErrorKind::TimedOut);
-        if let Some(denial) = denial {
-            return Refusal::Sink(denial);
-        }
         let mut subject = String::new();
         self.sink.subject.render(message, &mut subject);
         if error.kind() == PublishErrorKind::StreamNotFound {
             return Refusal::Sink(stream::untaken(&self.jetstream, &self.link, &self.sink, &subject).await);
         }
-        Refusal::of_publish(&self.sink, &subject, message.payload.len(), error)
+        exchange::refusal(&self.link, &self.sink, &subject, message.payload.len(), error)
     }
 
     fn went_elsewhere(&self, message: &Message<'_>, elsewhere: &str) -> Refusal {

@@ -1,19 +1,37 @@
 //! The headers of a message: its id for JetStream, and CloudEvents attributes as the NATS binding writes them.
 //!
 //! Binary mode is that of the binding's 1.0.3 draft: `ce-<name>` with percent-encoded values. Structured mode needs
-//! only the media type. Owns no payload.
+//! only the media type.
 
 use std::borrow::Cow;
 
 use async_nats::{HeaderMap, header::NATS_MESSAGE_ID};
 
-use crate::event::{Attributes, CONTENT_TYPE};
+use bytes::Bytes;
+
+use crate::{
+    config::Encoding,
+    event::{Attributes, CONTENT_TYPE},
+};
 
 /// What tells a reader that the payload is a CloudEvent in JSON.
 const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json";
 
+/// Headers and payload of a message of this form. Fails if `payload` is not JSON, as the structured form demands.
+pub(crate) fn encoded(
+    encoding: Encoding,
+    id: &str,
+    attributes: &Attributes,
+    payload: &Bytes,
+) -> Result<(HeaderMap, Bytes), serde_json::Error> {
+    match encoding {
+        Encoding::Binary => Ok((binary(id, attributes), payload.clone())),
+        Encoding::Structured => Ok((structured(id), attributes.structured(payload)?)),
+    }
+}
+
 /// The headers of a message whose payload is the event alone.
-pub(crate) fn binary(id: &str, attributes: &Attributes) -> HeaderMap {
+fn binary(id: &str, attributes: &Attributes) -> HeaderMap {
     let mut headers = identified(id);
     for (name, value) in attributes.pairs() {
         headers.insert(format!("ce-{name}"), &*percent_encoded(value));
@@ -23,7 +41,7 @@ pub(crate) fn binary(id: &str, attributes: &Attributes) -> HeaderMap {
 }
 
 /// The headers of a message whose payload is the envelope with the event in it.
-pub(crate) fn structured(id: &str) -> HeaderMap {
+fn structured(id: &str) -> HeaderMap {
     let mut headers = identified(id);
     headers.insert("Content-Type", STRUCTURED_CONTENT_TYPE);
     headers

@@ -11,12 +11,13 @@
 //!   the mark and does not publish those messages again, so that once holds beyond the duplicate window too.
 //!
 //! `async_nats` is named in this folder and in the files for NATS of `command` alone. What belongs to a bus rather than
-//! to a sink (connection, link, headers, refusals, subjects) is shared with them.
+//! to a sink (connection, link, headers, exchange, refusals, subjects) is shared with them.
 
 mod acknowledgements;
 mod answer;
 mod check;
 pub(crate) mod connection;
+pub(crate) mod exchange;
 pub(crate) mod headers;
 mod judge;
 pub(crate) mod link;

@@ -56,14 +56,9 @@ impl Writer {
         URL_SAFE_NO_PAD.encode_string(&digest[..DIGEST_BYTES], &mut self.id);
         let id = headers::message_id(&self.id).into_owned();
 
-        let (headers, payload) = match self.sink.encoding {
-            Encoding::Binary => (headers::binary(&self.id, &self.attributes), message.payload.clone()),
-            Encoding::Structured => {
-                let envelope = self.attributes.structured(message.payload);
-                let envelope = envelope.map_err(|err| format!("no envelope can be made around it: {err}"))?;
-                (headers::structured(&self.id), envelope)
-            }
-        };
+        let encoded = headers::encoded(self.sink.encoding, &self.id, &self.attributes, message.payload);
+        let (headers, payload) =
+            encoded.map_err(|err| format!("no envelope can be made around it: {err}"))?;
         let (subject, key) = (self.subject.clone(), self.attributes.partition_key.clone());
         Ok(Outgoing { id, bare_id_bytes, subject, headers, payload, key })
     }

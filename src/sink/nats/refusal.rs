@@ -40,6 +40,9 @@ fn cure(code: ErrorCode) -> Cure {
             Cure::SmallerMessage
         }
         ErrorCode::STREAM_NOT_FOUND => Cure::Change("create it"),
+        ErrorCode::STREAM_NOT_MATCH => {
+            Cure::Change("the subject belongs to another stream, give it to this one")
+        }
         ErrorCode::STREAM_SEALED => Cure::Change("a sealed stream takes nothing more, use another one"),
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
             Cure::Change("enable JetStream on the server and for the account")

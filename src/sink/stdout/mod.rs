@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
+
 use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
     config::{StdoutSink, StdoutStyle},
@@ -25,28 +27,40 @@ pub struct Stdout {
 }
 
 impl Stdout {
-    pub(super) fn open(config: &StdoutSink) -> Self {
+    pub(crate) fn open(config: &StdoutSink) -> Self {
         let is_terminal = io::stdout().is_terminal();
         let is_coloured = is_terminal && std::env::var_os("NO_COLOR").is_none();
         Self { name: config.name.clone(), style: config.style, is_terminal, is_coloured }
     }
 
     pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
-        let lines = self.render(batch, from);
-        let written = tokio::task::spawn_blocking(move || write(&lines)).await;
-        let settled = match written.unwrap_or_else(|err| Err(io::Error::other(err))) {
+        let printed = self.print(batch.messages().skip(from).map(|message| message.payload)).await;
+        let settled = match printed {
             Ok(()) => Ok(Settled::default()),
-            Err(source) => Err(self.failure(from, source)),
+            Err(error) => Err(Failure { first_undelivered: from, rejected: Vec::new(), error }),
         };
         Ok(Box::pin(async { settled }))
     }
 
-    fn render(&self, batch: &Batch, from: usize) -> Vec<u8> {
+    /// Prints a line for each of `payloads`.
+    pub(crate) async fn print<'a>(
+        &self,
+        payloads: impl IntoIterator<Item = &'a Bytes>,
+    ) -> Result<(), SinkError> {
+        let lines = self.render(payloads);
+        let written = tokio::task::spawn_blocking(move || write(&lines)).await;
+        written.unwrap_or_else(|err| Err(io::Error::other(err))).map_err(|source| {
+            let action = "cannot write to standard output".to_owned();
+            SinkError::Io { sink: self.name.clone(), action, source }
+        })
+    }
+
+    fn render<'a>(&self, payloads: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
         let mut lines = Vec::new();
-        for message in batch.messages().skip(from) {
+        for payload in payloads {
             match self.style {
-                StdoutStyle::Json => push_line(message.payload, &mut lines),
-                StdoutStyle::Human => human::push_line(message.payload, self.is_coloured, &mut lines),
+                StdoutStyle::Json => push_line(payload, &mut lines),
+                StdoutStyle::Human => human::push_line(payload, self.is_coloured, &mut lines),
             }
         }
         match str::from_utf8(&lines) {
@@ -55,12 +69,6 @@ impl Stdout {
             }
             _ => lines,
         }
-    }
-
-    fn failure(&self, first_undelivered: usize, source: io::Error) -> Failure {
-        let action = "cannot write to standard output".to_owned();
-        let error = SinkError::Io { sink: self.name.clone(), action, source };
-        Failure { first_undelivered, rejected: Vec::new(), error }
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use oktabus::{
     command::{
         intake::{Delivery, Intake},
@@ -60,6 +62,12 @@ async fn fill(queue: &impl Queue, numbers: std::ops::Range<usize>) {
     }
 }
 
+/// Like [`fill`], in no order.
+async fn fill_fast(queue: &impl Queue, numbers: std::ops::Range<usize>) {
+    let puts = numbers.map(async |number| queue.put(number % USERS, number.to_string().as_bytes()).await);
+    stream::iter(puts).buffer_unordered(200).collect::<()>().await;
+}
+
 async fn next(intake: &mut Intake) -> Delivery {
     timeout(PATIENCE, intake.next()).await.expect("no message comes").unwrap()
 }
@@ -89,7 +97,7 @@ async fn nothing_left(queue: &impl Queue) {
 async fn empty(queue: &impl Queue, intake: &mut Intake) {
     let emptying = async {
         loop {
-            next_persistently(intake).await.ticket.done().await;
+            next_persistently(intake).await.acknowledgement.ack().await;
         }
     };
     tokio::select! {
@@ -107,7 +115,7 @@ async fn assert_nothing_more(queue: &impl Queue) {
     for _ in 0..USERS {
         let delivery = next(&mut intake).await;
         assert_eq!(number(&delivery), 1_000_000);
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     nothing_left(queue).await;
     intake.close().await;
@@ -126,12 +134,12 @@ async fn every_message_comes_once_if_it_is_done(queue: impl Queue) {
         // Out of order, and never all.
         if deliveries.len() == 64 {
             for delivery in deliveries.drain(10..).rev() {
-                delivery.ticket.done().await;
+                delivery.acknowledgement.ack().await;
             }
         }
     }
     for delivery in deliveries {
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     seen.sort_unstable();
     assert_eq!(seen, (0..300).collect::<Vec<_>>());
@@ -149,7 +157,7 @@ async fn one_users_messages_come_in_order(queue: impl Queue) {
         let number = number(&delivery);
         assert!(last[number % USERS] < Some(number));
         last[number % USERS] = Some(number);
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     intake.close().await;
 }
@@ -165,7 +173,7 @@ async fn what_was_not_done_comes_again_after_a_restart(queue: impl Queue) {
             undone.insert(number(&delivery));
             held.push(delivery);
         } else {
-            delivery.ticket.done().await;
+            delivery.acknowledgement.ack().await;
         }
     }
     intake.close().await;
@@ -175,7 +183,7 @@ async fn what_was_not_done_comes_again_after_a_restart(queue: impl Queue) {
     while !undone.is_empty() {
         let delivery = next(&mut intake).await;
         undone.remove(&number(&delivery));
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     empty(&queue, &mut intake).await;
     intake.close().await;
@@ -191,7 +199,7 @@ async fn an_intake_that_is_dropped_in_the_middle_loses_nothing(queue: impl Queue
             let delivery = next(&mut intake).await;
             if step % 2 == 0 {
                 undone.remove(&number(&delivery));
-                delivery.ticket.done().await;
+                delivery.acknowledgement.ack().await;
             } else {
                 held.push(delivery);
             }
@@ -201,7 +209,7 @@ async fn an_intake_that_is_dropped_in_the_middle_loses_nothing(queue: impl Queue
     while !undone.is_empty() {
         let delivery = next(&mut intake).await;
         undone.remove(&number(&delivery));
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     empty(&queue, &mut intake).await;
 }
@@ -216,11 +224,11 @@ async fn what_comes_later_holds_up_no_other(queue: impl Queue) {
         let delivery = next(&mut intake).await;
         if number(&delivery) != 0 {
             others += 1;
-            delivery.ticket.done().await;
+            delivery.acknowledgement.ack().await;
         } else {
             assert!(put_off.is_none(), "it came again before all others, or too early");
             put_off = Some(Instant::now());
-            delivery.ticket.later(WAIT).await;
+            delivery.acknowledgement.retry_later(WAIT).await;
         }
     }
     let delivery = next(&mut intake).await;
@@ -228,10 +236,62 @@ async fn what_comes_later_holds_up_no_other(queue: impl Queue) {
     let waited = put_off.unwrap().elapsed();
     assert!(waited >= WAIT && waited < WAIT * 4, "{waited:?}");
     assert!(queue.left().await > 0);
-    delivery.ticket.done().await;
+    delivery.acknowledgement.ack().await;
     nothing_left(&queue).await;
     intake.close().await;
     assert_nothing_more(&queue).await;
+}
+
+/// As after a burst for which Okta asks to wait.
+async fn hundreds_that_are_put_back_hold_up_no_other(queue: impl Queue) {
+    const PUT_BACK: usize = 300;
+    const ALL: usize = 1_800;
+    fill_fast(&queue, 0..ALL).await;
+    let mut intake = open(&queue).await;
+    let (mut put_back, mut others) = (BTreeSet::new(), BTreeSet::new());
+    while others.len() < ALL - PUT_BACK {
+        let delivery = next(&mut intake).await;
+        let number = number(&delivery);
+        if put_back.len() < PUT_BACK {
+            put_back.insert(number);
+            delivery.acknowledgement.retry_later(Duration::from_secs(600)).await;
+        } else {
+            assert!(!put_back.contains(&number), "{number} came too early");
+            others.insert(number);
+            delivery.acknowledgement.ack().await;
+        }
+    }
+    assert_eq!(intake.trouble(), None);
+    intake.close().await;
+
+    // None of them is lost.
+    let mut intake = open(&queue).await;
+    while !put_back.is_empty() {
+        let delivery = next(&mut intake).await;
+        put_back.remove(&number(&delivery));
+        delivery.acknowledgement.ack().await;
+    }
+    empty(&queue, &mut intake).await;
+    intake.close().await;
+}
+
+async fn each_message_says_when_it_was_published(queue: impl Queue) {
+    // The clocks are one, but a bus counts milliseconds.
+    let earliest = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap();
+    queue.put(0, b"0").await;
+    let latest = Timestamp::now();
+    let mut intake = open(&queue).await;
+    let delivery = next(&mut intake).await;
+    let published_at = delivery.published_at.unwrap();
+    assert!((earliest..=latest).contains(&published_at), "{published_at} is not in {earliest}..{latest}");
+
+    // The same when it comes again.
+    delivery.acknowledgement.retry_later(Duration::from_millis(200)).await;
+    let delivery = next(&mut intake).await;
+    assert_eq!(delivery.published_at, Some(published_at));
+    delivery.acknowledgement.ack().await;
+    nothing_left(&queue).await;
+    intake.close().await;
 }
 
 async fn what_is_held_is_given_to_nobody_else(queue: impl Queue) {
@@ -244,7 +304,7 @@ async fn what_is_held_is_given_to_nobody_else(queue: impl Queue) {
         again = other.next() => panic!("{again:?} was given to another"),
         again = intake.next() => panic!("{again:?} was given again"),
     }
-    delivery.ticket.done().await;
+    delivery.acknowledgement.ack().await;
     nothing_left(&queue).await;
     intake.close().await;
     other.close().await;
@@ -257,11 +317,11 @@ async fn what_nobody_asks_for_is_given_to_nobody_else(queue: impl Queue) {
     let first = next(&mut intake).await;
     tokio::time::sleep(LONGER_THAN_A_SERVER_WAITS).await;
     let mut seen = vec![number(&first)];
-    first.ticket.done().await;
+    first.acknowledgement.ack().await;
     for _ in 1..20 {
         let delivery = next(&mut intake).await;
         seen.push(number(&delivery));
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     seen.sort_unstable();
     assert_eq!(seen, (0..20).collect::<Vec<_>>());
@@ -277,10 +337,10 @@ async fn poison_never_comes_again(queue: impl Queue) {
     let poison = next(&mut intake).await;
     assert_eq!(&poison.payload[..], b"not a command");
     assert!(!poison.place.is_empty());
-    poison.ticket.poison().await;
+    poison.acknowledgement.reject().await;
     let good = next(&mut intake).await;
     assert_eq!(number(&good), 1);
-    good.ticket.done().await;
+    good.acknowledgement.ack().await;
     nothing_left(&queue).await;
     intake.close().await;
     assert_nothing_more(&queue).await;
@@ -292,11 +352,11 @@ async fn what_can_be_no_command_is_told(queue: impl Queue) {
     let mut intake = open(&queue).await;
     let fit = next(&mut intake).await;
     assert_eq!((fit.unfit, fit.payload.len()), (None, PAYLOAD_BYTES_MAX));
-    fit.ticket.done().await;
+    fit.acknowledgement.ack().await;
     let unfit = next(&mut intake).await;
     assert!(unfit.unfit.as_ref().unwrap().contains("bytes"), "{:?}", unfit.unfit);
     assert_eq!(unfit.payload.len(), PAYLOAD_BYTES_MAX + 1, "the dead letters get it whole");
-    unfit.ticket.poison().await;
+    unfit.acknowledgement.reject().await;
     nothing_left(&queue).await;
     intake.close().await;
 }
@@ -314,14 +374,14 @@ async fn share(mut intake: Intake, undone: &std::sync::Mutex<BTreeSet<usize>>, s
             held.rotate_left(3);
             for delivery in held.drain(..5) {
                 let number = number(&delivery);
-                delivery.ticket.done().await;
+                delivery.acknowledgement.ack().await;
                 undone.lock().unwrap().remove(&number);
             }
         }
         if undone.lock().unwrap().len() < 16 {
             for delivery in held.drain(..) {
                 let number = number(&delivery);
-                delivery.ticket.done().await;
+                delivery.acknowledgement.ack().await;
                 undone.lock().unwrap().remove(&number);
             }
         }
@@ -367,7 +427,7 @@ async fn a_restart_of_the_bus_loses_nothing(mut queue: impl Queue) {
             held.push(delivery);
         } else {
             undone.remove(&number(&delivery));
-            delivery.ticket.done().await;
+            delivery.acknowledgement.ack().await;
         }
     }
     queue.kill();
@@ -375,14 +435,14 @@ async fn a_restart_of_the_bus_loses_nothing(mut queue: impl Queue) {
     // What was being worked on ends as if nothing had been.
     let finish = async {
         for delivery in held {
-            delivery.ticket.done().await;
+            delivery.acknowledgement.ack().await;
         }
     };
     let reading = async {
         while !undone.is_empty() {
             let delivery = next_persistently(&mut intake).await;
             undone.remove(&number(&delivery));
-            delivery.ticket.done().await;
+            delivery.acknowledgement.ack().await;
             if undone.len() <= 10 {
                 break;
             }
@@ -411,6 +471,8 @@ macro_rules! intake {
         case!(what_was_not_done_comes_again_after_a_restart, <$queue>::new());
         case!(an_intake_that_is_dropped_in_the_middle_loses_nothing, <$queue>::new());
         case!(what_comes_later_holds_up_no_other, <$queue>::new());
+        case!(hundreds_that_are_put_back_hold_up_no_other, <$queue>::new());
+        case!(each_message_says_when_it_was_published, <$queue>::new());
         case!(what_nobody_asks_for_is_given_to_nobody_else, <$queue>::new());
         case!(poison_never_comes_again, <$queue>::new());
         case!(what_can_be_no_command_is_told, <$queue>::new());

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use oktabus::{
     command::intake::{Intake, IntakeError},
     config::IntakeConfig,
@@ -15,6 +17,8 @@ use oktabus::{
 };
 use rdkafka::{
     ClientConfig, Offset,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
@@ -123,6 +127,23 @@ impl KafkaQueue {
         send(&self.producer, record).await;
     }
 
+    /// Puts so many messages into one partition.
+    async fn put_many(&self, partition: i32, count: usize) {
+        let puts = (0..count).map(async |_| self.put_to(partition, Some(b"{}")).await);
+        stream::iter(puts).buffer_unordered(1_000).collect::<()>().await;
+    }
+
+    /// Has the cluster forget what the group has committed, as soon as nobody is in it.
+    async fn forget_group(&self) {
+        let client = [("bootstrap.servers".to_owned(), self.broker().bus().brokers.join(","))];
+        let admin: AdminClient<DefaultClientContext> = ClientConfig::from_iter(client).create().unwrap();
+        eventually("the group to be forgotten", async || {
+            let forgotten = admin.delete_groups(&[&self.topic], &AdminOptions::new()).await.unwrap();
+            forgotten.into_iter().all(|forgotten| forgotten.is_ok()).then_some(())
+        })
+        .await;
+    }
+
     async fn open(&self) -> Intake {
         Intake::open(&self.config(), "provisioning").await.unwrap()
     }
@@ -159,24 +180,24 @@ async fn nothing_is_committed_beyond_what_is_not_done() {
     }
     let held = deliveries.remove(4);
     for delivery in deliveries.into_iter().rev() {
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     let committed = async || queue.positions().await.0[2];
     eventually("what is done to be committed", async || (committed().await == 4).then_some(())).await;
     // A further commit and the one of closing change nothing of it.
     queue.put_to(1, Some(b"x")).await;
-    timeout(PATIENCE, intake.next()).await.unwrap().unwrap().ticket.done().await;
+    timeout(PATIENCE, intake.next()).await.unwrap().unwrap().acknowledgement.ack().await;
     eventually("the other partition", async || (queue.positions().await.0[1] == 1).then_some(())).await;
     intake.close().await;
     assert_eq!(committed().await, 4);
 
     // Too late: the partition is not ours any more.
-    held.ticket.done().await;
+    held.acknowledgement.ack().await;
     let mut intake = queue.open().await;
     for number in 4..10 {
         let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
         assert_eq!(delivery.place, format!("{}/2@{number}", queue.topic));
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     intake.close().await;
     assert_eq!(committed().await, 10, "closing commits what is done");
@@ -196,7 +217,7 @@ async fn a_partition_goes_to_another_when_what_was_begun_has_ended() {
     for _ in 0..PARTITIONS * 2 {
         let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
         if delivery.place.ends_with("@0") {
-            assert!(delivery.ticket.begin());
+            assert!(delivery.acknowledgement.begin());
             begun.push(delivery);
         } else {
             waiting.push(delivery);
@@ -207,13 +228,13 @@ async fn a_partition_goes_to_another_when_what_was_begun_has_ended() {
     let early = timeout(Duration::from_secs(5), other.next()).await;
     assert!(early.is_err(), "given away while it is carried out: {early:?}");
     for delivery in begun {
-        assert!(delivery.ticket.begin(), "what was begun goes on");
-        delivery.ticket.done().await;
+        assert!(delivery.acknowledgement.begin(), "what was begun goes on");
+        delivery.acknowledgement.ack().await;
     }
     let taken_over = timeout(PATIENCE, other.next()).await.unwrap().unwrap();
     assert!(taken_over.place.ends_with("@1"), "{} was done", taken_over.place);
     let lost = waiting.iter().find(|delivery| delivery.place == taken_over.place).unwrap();
-    assert!(!lost.ticket.begin() && taken_over.ticket.begin());
+    assert!(!lost.acknowledgement.begin() && taken_over.acknowledgement.begin());
     other.close().await;
     intake.close().await;
 }
@@ -239,17 +260,93 @@ async fn a_partition_that_was_full_when_it_went_is_read_when_it_is_back() {
     drop(delivery);
     other.close().await;
     for delivery in held {
-        delivery.ticket.done().await;
+        delivery.acknowledgement.ack().await;
     }
     let reading = async {
         loop {
-            intake.next().await.unwrap().ticket.done().await;
+            intake.next().await.unwrap().acknowledgement.ack().await;
         }
     };
     tokio::select! {
         () = reading => {}
         _ = eventually("all to be done", async || (queue.left().await == 0).then_some(())) => {}
     }
+    intake.close().await;
+}
+
+/// One partition is read so far ahead of a command that is put back, and no further; the others go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_that_is_far_ahead_of_a_command_stops_alone_and_says_so() {
+    const AHEAD: usize = 10_000;
+    let queue = KafkaQueue::new().await;
+    queue.put_many(0, AHEAD + 100).await;
+    let mut intake = queue.open().await;
+    let first = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+    let place = first.place.clone();
+    assert_eq!(place, format!("{}/0@0", queue.topic));
+    first.acknowledgement.retry_later(Duration::from_secs(3)).await;
+    let (mut done, mut told) = (1, None);
+    // What is put back comes again between the others, and is put back again.
+    while told.is_none() {
+        match timeout(Duration::from_millis(500), intake.next()).await.map(Result::unwrap) {
+            Ok(again) if again.place == place => {
+                again.acknowledgement.retry_later(Duration::from_secs(3)).await;
+            }
+            Ok(delivery) => {
+                done += 1;
+                delivery.acknowledgement.ack().await;
+            }
+            Err(_) => told = intake.trouble(),
+        }
+    }
+    assert_eq!(done, AHEAD);
+    let told = told.unwrap();
+    assert!(told.contains(&place) && told.contains("put back") && told.contains("partition 0"), "{told}");
+    assert_eq!(queue.positions().await.0[0], 0);
+
+    queue.put_to(1, Some(b"another partition")).await;
+    let mut more = 0;
+    while queue.left().await > 0 {
+        let Ok(delivery) = timeout(Duration::from_millis(500), intake.next()).await else { continue };
+        delivery.unwrap().acknowledgement.ack().await;
+        more += 1;
+    }
+    assert_eq!(more, 1 + 1 + 100, "the other partition, what was put back, and what is behind it");
+    assert_eq!(intake.trouble(), None);
+    intake.close().await;
+}
+
+/// The cluster forgets the offsets of a group that nobody was in for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_was_forgotten_begins_with_the_oldest_command_and_says_how_old_it_is() {
+    let queue = KafkaQueue::new().await;
+    let created_at = Timestamp::now() - Duration::from_secs(40 * 24 * 60 * 60);
+    let record = FutureRecord::to(&queue.topic).key("k").partition(0).payload(&b"{}"[..]);
+    send(&queue.producer, record.timestamp(created_at.as_millisecond())).await;
+    let mut times = Vec::new();
+    for _ in 0..2 {
+        let mut intake = queue.open().await;
+        let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+        times.push(delivery.published_at.unwrap().as_millisecond());
+        delivery.acknowledgement.ack().await;
+        intake.close().await;
+        queue.forget_group().await;
+    }
+    assert_eq!(times, [created_at.as_millisecond(); 2]);
+}
+
+/// Such a topic does not take the producer's word.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_brokers_own_time_is_told_where_the_topic_has_it() {
+    let queue = KafkaQueue::new().await;
+    queue.broker().set_topic(&queue.topic, &[("message.timestamp.type", "LogAppendTime")]).await;
+    let before = Timestamp::now();
+    let record = FutureRecord::to(&queue.topic).key("k").partition(0).payload(&b"{}"[..]);
+    send(&queue.producer, record.timestamp(1_000)).await;
+    let mut intake = queue.open().await;
+    let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+    assert!(delivery.published_at.unwrap().as_millisecond() >= before.as_millisecond());
+    delivery.acknowledgement.ack().await;
     intake.close().await;
 }
 
@@ -266,12 +363,12 @@ async fn a_tombstone_is_no_command_and_headers_are_handed_on() {
     let mut intake = queue.open().await;
     let tombstone = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
     assert!(tombstone.unfit.as_ref().unwrap().contains("tombstone"));
-    tombstone.ticket.poison().await;
+    tombstone.acknowledgement.reject().await;
     let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
     assert_eq!((&delivery.payload[..], delivery.unfit.as_ref()), (&b"{}"[..], None));
     let headers: Vec<_> = delivery.headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
     assert_eq!(headers, [("ce_id", &b"cmd-1"[..]), ("ce_id", b"\xff")]);
-    delivery.ticket.done().await;
+    delivery.acknowledgement.ack().await;
     intake.close().await;
     assert_eq!(queue.left().await, 0);
 }

@@ -9,6 +9,6 @@ mod intake;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
-pub(crate) mod outlet;
 mod pages;
+pub(crate) mod publisher;
 mod taken_back;

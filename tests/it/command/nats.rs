@@ -5,13 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::jetstream::{
-    self,
-    consumer::{AckPolicy, pull},
-    stream::{Config, RetentionPolicy},
+use async_nats::{
+    datetime::parse_rfc3339,
+    jetstream::{
+        self,
+        consumer::{AckPolicy, pull},
+        stream::{Config, RetentionPolicy},
+    },
 };
+use futures_util::StreamExt as _;
 use oktabus::{
-    command::intake::{Intake, IntakeError},
+    command::intake::{Delivery, Intake, IntakeError},
     config::{IntakeConfig, NatsAuth, NatsBus},
     sink::SinkClass,
 };
@@ -87,6 +91,13 @@ impl NatsQueue {
         Self { server, client }
     }
 
+    /// Deletes the stream, and creates one of the same name.
+    async fn create_anew(&self) {
+        let config = self.stream().await.cached_info().config.clone();
+        self.client.delete_stream(STREAM).await.unwrap();
+        self.server.create_stream(config).await;
+    }
+
     async fn stream(&self) -> jetstream::stream::Stream {
         self.client.get_stream(STREAM).await.unwrap()
     }
@@ -114,10 +125,23 @@ fn consumer() -> pull::Config {
     }
 }
 
+/// Like [`Intake::next`], for an intake that has to connect anew.
+async fn next_persistently(intake: &mut Intake) -> Delivery {
+    let persistently = eventually("the next message", async || intake.next().await.ok());
+    timeout(PATIENCE, persistently).await.expect("no message comes")
+}
+
+async fn take_persistently(intake: &mut Intake) -> String {
+    let delivery = next_persistently(intake).await;
+    let payload = String::from_utf8(delivery.payload.to_vec()).unwrap();
+    delivery.acknowledgement.ack().await;
+    payload
+}
+
 async fn take(intake: &mut Intake) -> String {
     let delivery = timeout(PATIENCE, intake.next()).await.expect("no message comes").unwrap();
     let payload = String::from_utf8(delivery.payload.to_vec()).unwrap();
-    delivery.ticket.done().await;
+    delivery.acknowledgement.ack().await;
     payload
 }
 
@@ -150,6 +174,38 @@ async fn a_consumer_that_would_lose_commands_is_refused() {
         assert_eq!(refusal.class(), SinkClass::Configuration, "{unfit:?}");
         assert!(refusal.to_string().contains("`durable`"), "{refusal}");
     }
+}
+
+#[tokio::test]
+async fn a_consumer_is_asked_for_no_more_than_it_allows() {
+    let queue = NatsQueue::without_consumer().await;
+    let limits = pull::Config { max_batch: 3, max_expires: Duration::from_secs(1), ..consumer() };
+    queue.create_consumer(limits).await;
+    for number in 0..8 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    // Of two lives, so that the second has to ask for what the first has left.
+    let mut intake = queue.open().await.unwrap();
+    for _ in 0..4 {
+        timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+    }
+    intake.close().await;
+    let mut intake = queue.open().await.unwrap();
+    for number in 0..8 {
+        assert_eq!(take(&mut intake).await, number.to_string());
+    }
+    intake.close().await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_is_paused_is_told() {
+    let queue = NatsQueue::without_consumer().await;
+    let until = parse_rfc3339("2100-01-01T00:00:00Z").unwrap();
+    queue.create_consumer(pull::Config { pause_until: Some(until), ..consumer() }).await;
+    let intake = queue.open().await.unwrap();
+    let told = eventually("the trouble", async || intake.trouble()).await;
+    assert!(told.contains("paused"), "{told}");
+    intake.close().await;
 }
 
 #[tokio::test]
@@ -188,6 +244,87 @@ async fn a_deleted_consumer_is_created_where_it_stood() {
 }
 
 #[tokio::test]
+async fn all_that_a_stream_holds_comes_again_if_the_consumer_is_deleted_while_nobody_reads() {
+    let queue = NatsQueue::new().await;
+    for number in 0..3 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    let mut intake = queue.open().await.unwrap();
+    for number in 0..3 {
+        assert_eq!(take(&mut intake).await, number.to_string());
+    }
+    intake.close().await;
+    queue.stream().await.delete_consumer(DURABLE).await.unwrap();
+
+    let mut intake = queue.open().await.unwrap();
+    for sequence in 1..=3 {
+        let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+        let stored = queue.stream().await.get_raw_message(sequence).await.unwrap();
+        assert_eq!(delivery.published_at.unwrap().as_nanosecond(), stored.time.unix_timestamp_nanos());
+        delivery.acknowledgement.ack().await;
+    }
+    intake.close().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_was_created_anew_is_read_from_its_beginning() {
+    let queue = NatsQueue::new().await;
+    for number in 0..5 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    let mut intake = queue.open().await.unwrap();
+    for number in 0..5 {
+        assert_eq!(take(&mut intake).await, number.to_string());
+    }
+    // How far the queue is, it looks up when it is opened, and now and then.
+    intake.close().await;
+    let mut intake = queue.open().await.unwrap();
+    queue.create_anew().await;
+    for number in 10..20 {
+        queue.put(0, number.to_string().as_bytes()).await;
+    }
+    for number in 10..20 {
+        assert_eq!(take_persistently(&mut intake).await, number.to_string());
+    }
+    intake.close().await;
+}
+
+/// The sequences of a stream that was created anew stand for other messages.
+#[tokio::test]
+async fn what_was_taken_from_a_stream_that_is_gone_acknowledges_nothing_of_the_new_one() {
+    let queue = NatsQueue::new().await;
+    queue.put(0, b"old").await;
+    let mut intake = queue.open().await.unwrap();
+    let old = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+    queue.create_anew().await;
+    queue.put(0, b"new").await;
+    let new = next_persistently(&mut intake).await;
+    assert_eq!((&new.payload[..], &new.place), (&b"new"[..], &old.place));
+    old.acknowledgement.ack().await;
+    assert_eq!(queue.left().await, 1, "nobody has said that it is done");
+    new.acknowledgement.ack().await;
+    assert_eq!(queue.left().await, 0);
+    intake.close().await;
+}
+
+/// Who can see the requests for messages knows where the answers go.
+#[tokio::test]
+async fn a_message_that_came_from_no_consumer_is_no_command() {
+    let queue = NatsQueue::new().await;
+    let client = queue.client.client();
+    let mut requests =
+        client.subscribe(format!("$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{DURABLE}")).await.unwrap();
+    client.flush().await.unwrap();
+    let mut intake = queue.open().await.unwrap();
+    let request = timeout(PATIENCE, requests.next()).await.unwrap().unwrap();
+    client.publish(request.reply.unwrap(), "forged".into()).await.unwrap();
+    client.flush().await.unwrap();
+    queue.put(0, b"real").await;
+    assert_eq!(take(&mut intake).await, "real");
+    intake.close().await;
+}
+
+#[tokio::test]
 async fn closing_gives_back_what_nobody_asked_for() {
     // With an `ack_wait` of a minute.
     let queue = NatsQueue::without_consumer().await;
@@ -221,8 +358,8 @@ async fn closing_gives_back_what_was_not_brought_to_an_end() {
     for wait in [None, Some(Duration::from_secs(600)), None] {
         let delivery = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
         match wait {
-            Some(wait) => delivery.ticket.later(wait).await,
-            None => drop(delivery.ticket),
+            Some(wait) => delivery.acknowledgement.retry_later(wait).await,
+            None => drop(delivery.acknowledgement),
         }
     }
     intake.close().await;
@@ -245,7 +382,7 @@ async fn what_a_killed_process_held_comes_before_what_is_new() {
         queue.stream().await.get_consumer(DURABLE).await.unwrap();
     let mut held = consumer.fetch().max_messages(3).messages().await.unwrap();
     for _ in 0..3 {
-        futures_util::StreamExt::next(&mut held).await.unwrap().unwrap();
+        held.next().await.unwrap().unwrap();
     }
     let mut intake = queue.open().await.unwrap();
     for number in 0..20 {
@@ -278,7 +415,7 @@ async fn nothing_is_overtaken_however_often_processes_end_in_the_middle() {
                 seen = seen.max(number + 1);
                 match random.u8(..4) {
                     0 => held.push(delivery),
-                    _ => delivery.ticket.done().await,
+                    _ => delivery.acknowledgement.ack().await,
                 }
             }
         };
@@ -305,7 +442,7 @@ async fn the_message_id_and_headers_are_handed_on() {
     let mut values: Vec<_> = delivery.headers.iter().filter(|(name, _)| name == "X-Twice").collect();
     values.sort();
     assert_eq!(values.iter().map(|(_, value)| &value[..]).collect::<Vec<_>>(), [b"a", b"b"]);
-    delivery.ticket.done().await;
+    delivery.acknowledgement.ack().await;
     intake.close().await;
 }
 
@@ -330,7 +467,7 @@ async fn a_queue_of_a_domain_is_read_below_prefixes_of_our_own() {
     let mut intake = Intake::open(&config("$JS.hub.API"), "provisioning").await.unwrap();
     let client = server.jetstream().await;
     client.publish("okta.acme.commands.0", "{}".into()).await.unwrap().await.unwrap();
-    timeout(PATIENCE, intake.next()).await.unwrap().unwrap().ticket.done().await;
+    timeout(PATIENCE, intake.next()).await.unwrap().unwrap().acknowledgement.ack().await;
     let info = client.get_stream(STREAM).await.unwrap().consumer_info(DURABLE).await.unwrap();
     assert_eq!((info.num_pending, info.num_ack_pending), (0, 0));
     intake.close().await;

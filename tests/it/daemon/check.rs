@@ -96,19 +96,25 @@ async fn a_connection_that_fails_is_told_with_host_and_port() {
 
 #[cfg(feature = "nats")]
 #[tokio::test]
-async fn secrets_that_would_be_kept_among_the_events_are_warned_of() {
+async fn secrets_that_would_be_kept_among_the_events_are_refused() {
     let org = "[orgs.acme]\ndomain = \"acme.okta.com\"\nauth = { token_file = \"{dir}/token\" }\n";
     let rest = "[streams.log]\norg = \"acme\"\nroutes = [{ sink = \"events\" }]\n\
                 [buses.nats]\nkind = \"nats\"\nservers = [\"nats://nats-1:4222\"]\n\
                 [sinks.events]\nkind = \"nats\"\nstream = \"OKTA\"\n\
-                [commands.hr]\norg = \"acme\"\nallow = [\"*\"]\nreply_to = [\"okta-replies.>\"]\n\
+                [commands.hr]\norg = \"acme\"\nallow = [\"*\"]\nreply_to = [\"okta-replies.>\", \"okta.*.replies.>\"]\n\
+                intake = { kind = \"nats\", stream = \"COMMANDS\", subject = \"okta-commands.acme.>\" }\n\
                 outcomes = { sink = \"events\", subject = \"okta.acme.outcomes.{action}\" }\n";
-    for (private, is_warned) in [("okta.acme.replies.private.*", true), ("okta-replies.private.*", false)] {
+    for (private, is_refused) in [("okta.acme.replies.private.*", true), ("okta-replies.private.*", false)] {
         let reveal = format!("reveal = {{ allowed = true, private = [\"{private}\"] }}\n");
         let workplace = Workplace::with_orgs(&format!("{org}{rest}{reveal}"));
         let said = workplace.oktabus(&["check", "--offline"]).await;
-        assert_eq!(said.code, Some(0), "{}", said.stderr);
-        assert_eq!(said.stdout.contains("would read the secrets"), is_warned, "{}", said.stdout);
+        assert_eq!(said.code, Some(if is_refused { 64 } else { 0 }), "{}", said.stderr);
+        assert_eq!(
+            said.stderr.contains("the stream `OKTA` would store the secrets"),
+            is_refused,
+            "{}",
+            said.stderr
+        );
     }
 }
 

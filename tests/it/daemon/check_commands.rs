@@ -20,6 +20,9 @@ const QUEUED: &str = r#"
 [orgs.acme]
 url = "{okta}"
 auth = { token_file = "{dir}/token" }
+[orgs.other]
+url = "{other}"
+auth = { token_file = "{dir}/token" }
 [buses.nats]
 kind = "nats"
 servers = ["{nats}"]
@@ -40,7 +43,7 @@ audit = { file = "{dir}/token/audit.jsonl" }
 allow = ["user.*"]
 protect = { groups = ["Administrators"] }
 [commands.two]
-org = "acme"
+org = "other"
 intake = { kind = "kafka", topic = "check.commands" }
 outcomes = { sink = "siem", topic = "check.outcomes.{status}" }
 audit = { sink = "siem", topic = "check.audit" }
@@ -49,10 +52,11 @@ allow = ["group.*"]
 
 #[tokio::test]
 async fn a_check_tries_all_that_commands_need() {
-    let okta = Okta::with_backlog(1).await;
+    let (okta, other) = (Okta::with_backlog(1).await, Okta::with_backlog(1).await);
     let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
     let rest = QUEUED
         .replace("{okta}", okta.url())
+        .replace("{other}", other.url())
         .replace("{nats}", &nats.url())
         .replace("{kafka}", broker.bus().brokers.join(",").as_str());
     let workplace = Workplace::with_orgs(&rest);
@@ -101,4 +105,52 @@ async fn a_check_tries_all_that_commands_need() {
     let said = workplace.oktabus(&["check"]).await;
     assert_eq!(said.code, Some(69), "{}", said.stdout);
     assert!(said.stdout.contains("E0000011"), "{}", said.stdout);
+}
+
+/// Secrets go to `replies.private`, which no stream of the configuration takes.
+const PRIVATE: &str = r#"
+[orgs.acme]
+url = "{okta}"
+auth = { token_file = "{dir}/token" }
+[buses.nats]
+kind = "nats"
+servers = ["{nats}"]
+[sinks.events]
+kind = "nats"
+stream = "OKTA"
+[commands.one]
+org = "acme"
+intake = { kind = "nats", stream = "COMMANDS", subject = "commands.one" }
+outcomes = { sink = "events", subject = "outcomes" }
+allow = ["user.*"]
+reply_to = ["replies.>"]
+reveal = { allowed = true, private = ["replies.private"]{stored_in} }
+"#;
+
+#[tokio::test]
+async fn a_check_finds_a_stream_of_the_server_that_would_store_secrets() {
+    let (okta, nats) = (Okta::with_backlog(1).await, NatsServer::start().await);
+    let rest = PRIVATE.replace("{okta}", okta.url()).replace("{nats}", &nats.url());
+    let workplace = Workplace::with_orgs(&rest.replace("{stored_in}", ""));
+    for (name, subjects) in [("COMMANDS", "commands.>"), ("OKTA", "outcomes"), ("OTHERS", "others.>")] {
+        let subjects = vec![subjects.to_owned()];
+        nats.create_stream(Stream { name: name.to_owned(), subjects, ..Stream::default() }).await;
+    }
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
+    assert!(said.stdout.contains("no other stream takes `replies.private`"), "{}", said.stdout);
+
+    let subjects = vec!["others.>".to_owned(), "replies.*".to_owned()];
+    let others = Stream { name: "OTHERS".to_owned(), subjects, ..Stream::default() };
+    nats.jetstream().await.update_stream(others).await.unwrap();
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(69), "{}{}", said.stdout, said.stderr);
+    assert!(
+        said.stdout.contains("the stream `OTHERS` takes `others.>`, `replies.*` and would store"),
+        "{}",
+        said.stdout
+    );
+
+    workplace.configure(&rest.replace("{stored_in}", ", stored_in = [\"OTHERS\"]"));
+    assert_eq!(workplace.oktabus(&["check"]).await.code, Some(0));
 }

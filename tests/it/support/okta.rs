@@ -59,6 +59,15 @@ impl Okta {
         Self { url: url.clone(), http, _process: process, _directory: directory }
     }
 
+    /// The section of another org, which is this one under another name of the machine: commands for one org come from one
+    /// queue alone, and a test may need two.
+    pub(crate) fn as_another_org(&self, name: &str) -> String {
+        let url = self.url().replace("127.0.0.1", "localhost");
+        format!(
+            "[orgs.{name}]\nurl = \"{url}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\nbudget = {{ share = 1.0 }}\n"
+        )
+    }
+
     /// Where it answers.
     pub(crate) fn url(&self) -> &str {
         &self.url

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::{
     absent, ada,
-    org::{Command, Exchange},
+    org::{Command, Exchange, ask},
     staff,
 };
-use crate::command::Way;
+use crate::command::{GroupSubject, Way};
 
 async fn code(action: &'static str, parameters: Value, script: Vec<Exchange>) -> String {
     Command::new(action, parameters).run(script).await.unwrap_err().error.code
@@ -230,10 +230,48 @@ async fn a_user_is_found_by_an_attribute_that_one_alone_has_now() {
 }
 
 #[tokio::test]
+async fn members_of_groups_are_counted_to_the_end_or_until_there_are_too_many() {
+    let group = |id: &str| GroupSubject { name: id.to_owned(), id: Some(id.to_owned()), okta_name: None };
+    let users = |count: usize| json!(vec![ada("ACTIVE"); count]);
+    let (first, second) = ("GET /groups/00g1/users?limit=200", "GET /groups/00g2/users?limit=200");
+    let groups =
+        [group("00g1"), GroupSubject { name: "Gone".to_owned(), id: None, okta_name: None }, group("00g2")];
+    for (script, count_max, expected) in [
+        (vec![(first, 200, users(3)), (second, 200, users(2))], 100, 5),
+        (vec![(first, 404, absent()), (second, 200, users(2))], 100, 2),
+        // Enough to know that it is too much.
+        (vec![(first, 200, users(3))], 2, 3),
+    ] {
+        let counted = ask(script, async |executor| executor.count_members(&groups, count_max).await).await;
+        assert_eq!(counted.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_zone_that_a_list_shows_under_a_former_name_is_not_the_one_that_is_named() {
     let zone = |name: &str| json!({ "id": "nzo1", "name": name, "type": "IP", "usage": "BLOCKLIST" });
     let script =
         vec![("GET /zones", 200, json!([zone("Blocked")])), ("GET /zones/nzo1", 200, zone("Trusted"))];
     let parameters = json!({ "zone": "Blocked", "ip": "198.51.100.1" });
     assert_eq!(code("zone.block_ip", parameters, script).await, "zone_not_found");
+}
+
+#[tokio::test]
+async fn all_apps_of_a_label_are_found_and_none_that_only_begins_so() {
+    let app = |id: &str, label: &str| json!({ "id": id, "label": label });
+    let listed = "GET /apps?q=Payroll&limit=200";
+    let several = json!([app("0oa1", "Payroll"), app("0oa2", "Payroll EU"), app("0oa3", "Payroll")]);
+    for (name, script, expected) in [
+        ("Payroll", vec![(listed, 200, several)], vec!["0oa1", "0oa3"]),
+        ("Payroll", vec![(listed, 200, json!([]))], vec![]),
+        ("0oa1", vec![("GET /apps/0oa1", 200, app("0oa1", "Payroll"))], vec!["0oa1"]),
+        (
+            "0oa9",
+            vec![("GET /apps/0oa9", 404, absent()), ("GET /apps?q=0oa9&limit=200", 200, json!([]))],
+            vec![],
+        ),
+    ] {
+        let found = ask(script, async |executor| executor.find_apps(name).await).await.unwrap();
+        assert!(found.iter().eq(expected.iter()), "{name}: {found:?}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt::Debug,
     sync::{Arc, Mutex},
 };
 
@@ -125,41 +126,55 @@ impl Command {
 
     /// Carries it out at an org that answers so. Fails unless the org is asked exactly that.
     pub(super) async fn run(self, script: Vec<Exchange>) -> Result<Performed, Failed> {
-        let shared = Shared::default();
-        *shared.lock().unwrap() =
-            Script { expected: script.into(), strayed: Vec::new(), ahead_seconds: self.ahead_seconds };
-        let executor = Executor::new(Arc::new(client(Arc::clone(&shared)).await));
+        let action = self.action;
+        let ahead_seconds = self.ahead_seconds;
+        let (result, left) =
+            at_org(script, ahead_seconds, async |executor| self.run_by(executor).await).await;
+        assert!(left.is_none(), "{action}: {}; result: {result:?}", left.unwrap_or_default());
+        result
+    }
+
+    async fn run_by(self, executor: &Executor) -> Result<Performed, Failed> {
         let request = Request::read(Action::named(self.action).unwrap(), self.parameters).unwrap();
         let expect: Expect = serde_json::from_value(self.expect).unwrap();
         let resolved = match self.is_patient {
             true => executor.resolve_patiently(&request).await,
             false => executor.resolve(&request).await,
         };
-        let result = match resolved {
-            Ok(resolved) => {
-                let resolved = if self.is_prompt { resolved } else { resolved.subjects.into() };
-                let attempt = Attempt {
-                    number: self.number,
-                    begun_at: self.begun_at,
-                    dry_run: self.dry_run,
-                    baseline: self.baseline.as_ref(),
-                    admission: &Open,
-                };
-                executor.perform(&request, &resolved, &expect, attempt).await
-            }
-            Err(failed) => Err(failed),
+        let resolved = resolved?;
+        let resolved = if self.is_prompt { resolved } else { resolved.subjects.into() };
+        let attempt = Attempt {
+            number: self.number,
+            begun_at: self.begun_at,
+            dry_run: self.dry_run,
+            baseline: self.baseline.as_ref(),
+            admission: &Open,
         };
-        let script = shared.lock().unwrap();
-        assert!(
-            script.expected.is_empty() && script.strayed.is_empty(),
-            "{}: not asked: {:?}; asked instead: {:?}; result: {result:?}",
-            self.action,
-            script.expected,
-            script.strayed
-        );
-        drop(script);
-        result
+        executor.perform(&request, &resolved, &expect, attempt).await
     }
+}
+
+/// What an executor gets from an org that answers so. Fails unless the org is asked exactly that.
+pub(super) async fn ask<T: Debug>(script: Vec<Exchange>, asking: impl AsyncFnOnce(&Executor) -> T) -> T {
+    let (result, left) = at_org(script, 0, asking).await;
+    assert!(left.is_none(), "{}; result: {result:?}", left.unwrap_or_default());
+    result
+}
+
+/// What came of it, and what of the script was not kept to.
+async fn at_org<T>(
+    script: Vec<Exchange>,
+    ahead_seconds: i64,
+    asking: impl AsyncFnOnce(&Executor) -> T,
+) -> (T, Option<String>) {
+    let shared = Shared::default();
+    *shared.lock().unwrap() = Script { expected: script.into(), strayed: Vec::new(), ahead_seconds };
+    let executor = Executor::new(Arc::new(client(Arc::clone(&shared)).await));
+    let result = asking(&executor).await;
+    let script = shared.lock().unwrap();
+    let is_kept = script.expected.is_empty() && script.strayed.is_empty();
+    let left = format!("not asked: {:?}; asked instead: {:?}", script.expected, script.strayed);
+    (result, (!is_kept).then_some(left))
 }
 
 /// Lets everything be sent.

@@ -5,32 +5,43 @@
 //! * The group's offset of a partition stays below the first message that is not done, in whatever order they end.
 //! * A partition that goes to another is committed first, after what has begun of it has ended; the rest is the other's. One
 //!   that is lost, because we were not heard of for too long, is the other's with all there is of it.
-//! * A message to be tried again keeps its place and is handed out again from here; others pass it, up to a bound.
+//! * A record that is put back keeps its place and is handed out again from here; others pass it, up to the bounds in
+//!   `offsets`, at which partitions are paused and `trouble` says so.
+//! * A group whose offsets the cluster has forgotten begins with the oldest record that the topic holds
+//!   (`auto.offset.reset`). Each says when it was published, for those who want no old ones.
 
-mod context;
-mod desk;
-mod letter;
+mod acknowledgement;
+mod consumer;
 mod offsets;
-mod reader;
-mod ticket;
+mod rebalance;
+mod record;
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::poll_fn,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+    thread,
+    time::Duration,
+};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::time::DelayQueue;
 
 use self::{
-    context::Context,
-    desk::Desk,
-    letter::Letter,
-    reader::{Read, Reader},
+    acknowledgement::ConsumerState,
+    consumer::{Polled, Poller},
+    offsets::{Position, Standstill},
+    rebalance::Context,
+    record::place,
 };
-use super::{Delivery, IntakeError, Ticket};
+use super::{Delivery, IntakeError};
 use crate::{
     config::KafkaBus,
     sink::kafka::{client::off_runtime, fault::Fault, token::Tokens},
 };
 
-pub(super) use ticket::KafkaTicket;
+pub(super) use acknowledgement::KafkaAcknowledgement;
 
 /// How long closing waits for the last commit and the group.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
@@ -50,15 +61,25 @@ pub(super) struct KafkaQueue {
 pub struct KafkaIntake {
     queue: KafkaQueue,
     /// None after the client has failed for good.
-    session: Option<Session>,
+    session: Option<Box<Session>>,
 }
 
 /// One client for as long as it is of use. Dropped, it asks its thread to end.
 #[derive(Debug)]
 struct Session {
-    desk: Arc<Desk>,
-    messages: mpsc::UnboundedReceiver<Read>,
+    state: Arc<ConsumerState>,
+    polled: Polled,
+    redelivery: Redelivery,
     thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Records that were put back, until their time has come.
+#[derive(Debug)]
+struct Redelivery {
+    put_back: mpsc::UnboundedReceiver<(Instant, Position)>,
+    waiting: DelayQueue<Position>,
+    /// In the order of their offsets: those that are due at the same time keep it.
+    due: BTreeSet<Position>,
 }
 
 /// Looks whether the topic of `queue` is there. Whether its group may be joined shows when it is.
@@ -68,7 +89,8 @@ pub(super) async fn check(queue: KafkaQueue) -> Result<String, IntakeError> {
         let KafkaQueue { name, bus, topic, group } = queue;
         let text = format!("the topic {topic} is there");
         let tokens = Tokens::of(&bus);
-        reader::connect(&bus, Context { name, topic, group, desk: Arc::default(), tokens })?;
+        let (state, _) = ConsumerState::new();
+        consumer::connect(&bus, Context { name, topic, group, state, tokens })?;
         Ok(text)
     });
     looked.await.map_err(|fault| fault.into_error(&name).into())
@@ -76,51 +98,56 @@ pub(super) async fn check(queue: KafkaQueue) -> Result<String, IntakeError> {
 
 impl KafkaIntake {
     pub(super) async fn open(queue: KafkaQueue) -> Result<Self, IntakeError> {
-        let session = Some(Session::open(&queue).await?);
+        let session = Some(Box::new(Session::open(&queue).await?));
         Ok(Self { queue, session })
     }
 
-    /// Cancel-safe: a session that is half open is dropped, and a message is only taken when it is given.
+    /// Cancel-safe: a session that is half open is dropped, and a record is only taken when it is given.
     pub(super) async fn next(&mut self) -> Result<Delivery, IntakeError> {
         let session = match &mut self.session {
             Some(session) => session,
-            none => none.insert(Session::open(&self.queue).await?),
+            none => none.insert(Box::new(Session::open(&self.queue).await?)),
         };
-        loop {
-            let fault = match session.messages.recv().await {
-                Some(Ok((spot, letter))) => {
-                    let ticket = KafkaTicket::new(Arc::clone(&session.desk), spot, letter.clone());
-                    if ticket.is_open() {
-                        return Ok(delivery(letter, ticket));
-                    }
-                    continue;
-                }
-                Some(Err(fault)) => {
-                    // The next call connects anew.
-                    if matches!(fault, Fault::Poisoned(_)) {
-                        self.session = None;
-                    }
-                    fault
-                }
-                None => {
-                    self.session = None;
-                    Fault::Poisoned("the client has ended".to_owned())
-                }
-            };
-            return Err(fault.into_error(&self.queue.name).into());
+        let fault = match session.next().await {
+            Ok(delivery) => return Ok(delivery),
+            Err(fault) => fault,
+        };
+        // The next call connects anew.
+        if matches!(fault, Fault::Poisoned(_)) {
+            self.session = None;
         }
+        Err(fault.into_error(&self.queue.name).into())
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
         let Some(session) = &self.session else { return Some("not connected".to_owned()) };
-        let complaint = session.desk.complaint.last().map(|fault| fault.reason().to_owned());
-        complaint.or_else(|| session.desk.state().standstill())
+        let complaint = session.state.complaint.last().map(|fault| fault.reason().to_owned());
+        complaint.or_else(|| Some(self.in_words(&session.state.offsets().standstill()?)))
+    }
+
+    /// In the same words as long as it is the same, since news are logged.
+    fn in_words(&self, standstill: &Standstill) -> String {
+        let topic = &self.queue.topic;
+        match *standstill {
+            Standstill::PutBack => format!(
+                "as many commands of the topic `{topic}` as may be are put back to be tried again: no more are read until \
+                 some of them are done"
+            ),
+            Standstill::Behind { partition, offset, is_put_back } => {
+                let place = place(topic, partition, offset);
+                let why = if is_put_back { "put back to be tried again" } else { "not done yet" };
+                format!(
+                    "partition {partition} of the topic `{topic}` is read no further, because {place} is {why}, and as many \
+                     commands behind it were read as may be; other partitions go on"
+                )
+            }
+        }
     }
 
     /// Commits what is done, and leaves the group.
     pub(super) async fn close(mut self) {
         let Some(mut session) = self.session.take() else { return };
-        session.desk.close();
+        session.state.close();
         let Some(thread) = session.thread.take() else { return };
         let ended = async {
             while !thread.is_finished() {
@@ -137,23 +164,74 @@ impl Session {
     async fn open(queue: &KafkaQueue) -> Result<Self, IntakeError> {
         let KafkaQueue { name, bus, topic, group } = queue.clone();
         let opened = off_runtime(move || {
-            let desk = Arc::new(Desk::default());
-            let context = Context { name, topic, group, desk: Arc::clone(&desk), tokens: Tokens::of(&bus) };
-            let (sender, messages) = mpsc::unbounded_channel();
-            let thread = Reader::open(&bus, context, sender)?.start()?;
-            Ok(Self { desk, messages, thread: Some(thread) })
+            let (state, put_back) = ConsumerState::new();
+            let tokens = Tokens::of(&bus);
+            let (poller, polled) =
+                Poller::open(&bus, Context { name, topic, group, state: Arc::clone(&state), tokens })?;
+            let redelivery = Redelivery { put_back, waiting: DelayQueue::new(), due: BTreeSet::new() };
+            Ok(Self { state, polled, redelivery, thread: Some(poller.start()?) })
         });
         opened.await.map_err(|fault| fault.into_error(&queue.name).into())
+    }
+
+    /// The next record that is still ours: those that are due first. Cancel-safe.
+    async fn next(&mut self) -> Result<Delivery, Fault> {
+        let Self { state, polled: Polled { records, faults }, redelivery, .. } = self;
+        loop {
+            let (record, acknowledgement) = tokio::select! {
+                biased;
+                position = redelivery.next() => {
+                    let Some(record) = state.offsets().hand_out_again(position) else { continue };
+                    let acknowledgement = KafkaAcknowledgement::new(Arc::clone(state), position, record.clone());
+                    (record, acknowledgement)
+                }
+                read = records.recv() => match read {
+                    Some(read) => read,
+                    // It has told why, unless it panicked.
+                    None => return Err(faults.try_recv().unwrap_or_else(|_| ended())),
+                },
+                Some(fault) = faults.recv() => return Err(fault),
+            };
+            if acknowledgement.is_open() {
+                return Ok(record.into_delivery(acknowledgement));
+            }
+        }
+    }
+}
+
+fn ended() -> Fault {
+    Fault::Poisoned("the client has ended, and is replaced".to_owned())
+}
+
+impl Redelivery {
+    /// The next position that is due. Cancel-safe.
+    async fn next(&mut self) -> Position {
+        loop {
+            tokio::select! {
+                biased;
+                // The sender is with the session.
+                Some((due, position)) = self.put_back.recv() => {
+                    self.waiting.insert_at(position, due);
+                }
+                position = poll_fn(|context| Self::poll_due(&mut self.waiting, &mut self.due, context)) => return position,
+            }
+        }
+    }
+
+    fn poll_due(
+        waiting: &mut DelayQueue<Position>,
+        due: &mut BTreeSet<Position>,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<Position> {
+        while let Poll::Ready(Some(expired)) = waiting.poll_expired(context) {
+            due.insert(expired.into_inner());
+        }
+        due.pop_first().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.desk.close();
+        self.state.close();
     }
-}
-
-fn delivery(letter: Letter, ticket: KafkaTicket) -> Delivery {
-    let Letter { payload, headers, place, unfit } = letter;
-    Delivery { payload, headers, message_id: None, place, unfit, ticket: Ticket::kafka(ticket) }
 }

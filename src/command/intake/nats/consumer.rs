@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     stream::{ConsumerErrorKind, RetentionPolicy, Stream},
 };
 
-use super::NatsQueue;
+use super::{NatsQueue, acknowledgement::ConsumerState};
 use crate::{
     event::subject,
     sink::{
@@ -28,13 +28,18 @@ const ACK_WAIT_MIN: Duration = Duration::from_secs(15);
 /// Messages that are given and not acknowledged, by all replicas together. Those that wait to be tried again count.
 const ACK_PENDING_MAX: i64 = 4_096;
 
-/// The consumer of `queue`. `floor` is the sequence up to which everything is known to be acknowledged, or zero.
+/// The consumer of `queue`. It is created where `state` says that the queue stands, if that is of the stream as it is.
 pub(super) async fn find_or_create(
     connection: &Connection,
     queue: &NatsQueue,
-    floor: u64,
+    state: &ConsumerState,
 ) -> Result<Consumer<pull::Config>, SinkError> {
     let stream = stream_of(connection, queue).await?;
+    let floor = {
+        let mut pending = state.pending();
+        pending.enter_stream(stream.cached_info().created.unix_timestamp_nanos());
+        pending.floor()
+    };
     match info_of(connection, queue, &stream).await? {
         Some(info) => existing(connection, queue, info),
         None => create(connection, queue, &stream, floor).await,
@@ -133,6 +138,9 @@ fn judge(queue: &NatsQueue, config: &Config) -> Result<(), SinkError> {
             queue,
             "gives up a message after some deliveries (`max_deliver`): a command would be lost without a word",
         ));
+    }
+    if !config.priority_groups.is_empty() {
+        return Err(unfit(queue, "gives its messages to members of a priority group only"));
     }
     if config.headers_only {
         return Err(unfit(queue, "gives headers only"));

@@ -3,40 +3,41 @@
 //! # How nothing is lost or repeated without need
 //!
 //! * Every message is acknowledged by itself, and the acknowledgement is confirmed by the server.
-//! * The server is told every few seconds that a message is not forgotten, from when it is taken until its ticket is used
-//!   up. Otherwise it would give it to another.
-//! * A broken connection is replaced without being asked. Tickets of the old one go on by the new one.
+//! * The server is told every few seconds that a message is in progress, from when it is taken until its acknowledgement is
+//!   used up. Otherwise it would give it to another.
+//! * A broken connection is replaced without being asked. Acknowledgements of the old one go on by the new one.
 //! * What the server handed out, and nobody here has, comes again before anything new is taken.
-//! * A consumer that somebody deletes is created anew where it stood when we last looked.
+//! * A consumer that somebody deletes is created anew where it stood when we last looked. If that was while nobody ran, all
+//!   that the stream holds comes again; each message says when it was published, for those who want no old ones.
+//! * A stream that was created anew is another one: nothing that is known of the former is applied to it.
 
+mod acknowledgement;
 mod consumer;
-mod hands;
-mod resume;
+mod delivery;
+mod pending;
 mod session;
-mod shelf;
-mod standing;
-mod ticket;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use async_nats::{
-    HeaderMap,
-    header::NATS_MESSAGE_ID,
-    jetstream::{AckKind, message::Acker},
+use async_nats::jetstream::AckKind;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
 };
-use bytes::Bytes;
-use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::{
-    session::{Session, sequence},
-    shelf::{Shelf, Taken},
-    standing::{Shared, Standing},
+    acknowledgement::{ConnectionState, ConsumerState, IN_HAND_MAX},
+    session::Session,
 };
-use super::{Delivery, IntakeError, Ticket, too_large};
-use crate::{config::NatsBus, sink::nats::connection::Connection, stream::Backoff};
+use super::{Delivery, IntakeError};
+use crate::{
+    config::NatsBus,
+    sink::{SinkError, nats::connection::Connection},
+    stream::Backoff,
+};
 
-pub(super) use ticket::NatsTicket;
+pub(super) use acknowledgement::NatsAcknowledgement;
 
 /// What to read, and under which name.
 #[derive(Debug, Clone)]
@@ -54,15 +55,22 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// How long closing waits for the server.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
-/// When what is given back may come again: by then we do not ask any more.
-const GIVEN_BACK_FOR: Duration = Duration::from_secs(1);
+/// When what is put back may come again: by then we do not ask any more.
+const PUT_BACK_FOR: Duration = Duration::from_secs(1);
 
 /// An intake from JetStream.
 pub struct NatsIntake {
     queue: NatsQueue,
-    shared: Arc<Shared>,
-    shelf: Arc<Shelf>,
-    _keeping: AbortOnDropHandle<()>,
+    state: Arc<ConsumerState>,
+    taking: Taking,
+}
+
+/// The task that takes messages, and what it hands over.
+struct Taking {
+    deliveries: mpsc::Receiver<Delivery>,
+    /// The first of what went wrong, until it is told.
+    failures: mpsc::Receiver<SinkError>,
+    _task: AbortOnDropHandle<()>,
 }
 
 /// What the stream and the consumer of `queue` are like, for a person.
@@ -73,66 +81,74 @@ pub(super) async fn check(queue: &NatsQueue) -> Result<String, IntakeError> {
 
 impl NatsIntake {
     pub(super) async fn open(queue: NatsQueue) -> Result<Self, IntakeError> {
-        let (shared, shelf) = (Arc::new(Shared::new()), Arc::new(Shelf::default()));
-        let session = Session::open(&queue, &shared, &shelf).await?;
-        let keeping = keep(queue.clone(), Arc::clone(&shared), Arc::clone(&shelf), session);
-        let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
-        Ok(Self { queue, shared, shelf, _keeping: keeping })
+        let state = Arc::new(ConsumerState::new());
+        let (opened, is_open) = oneshot::channel();
+        let taking = Taking::start(&queue, &state, Some(opened));
+        match is_open.await {
+            Ok(opened) => opened?,
+            Err(_) => return Err(ended(&queue).into()),
+        }
+        Ok(Self { queue, state, taking })
     }
 
+    /// Cancel-safe: a message is only taken when it is given.
     pub(super) async fn next(&mut self) -> Result<Delivery, IntakeError> {
-        let taken = self.shelf.next().await?;
-        Ok(self.delivery(taken))
+        let Taking { deliveries, failures, .. } = &mut self.taking;
+        tokio::select! {
+            biased;
+            delivery = deliveries.recv() => match delivery {
+                Some(delivery) => Ok(delivery),
+                None => {
+                    self.taking = Taking::start(&self.queue, &self.state, None);
+                    Err(ended(&self.queue).into())
+                }
+            },
+            Some(failure) = failures.recv() => Err(failure.into()),
+        }
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
-        self.shared.trouble()
+        self.state.trouble()
     }
 
-    /// Gives back what nobody has asked for or come to an end with, so that it need not be waited for, and lets go of the
+    /// Puts back what nobody has asked for or come to an end with, so that it need not be waited for, and lets go of the
     /// server.
     pub(super) async fn close(self) {
-        let Some(line) = self.shared.line() else { return };
-        let giving_back = async {
-            let left = self.shared.hands().give_back();
+        let Some(path) = self.state.ack_path() else { return };
+        let putting_back = async {
+            let left = self.state.pending().put_back_all();
             for reply in left {
-                let acker = Acker::new(line.jetstream.clone(), Some(reply));
-                acker.ack_with(AckKind::Nak(Some(GIVEN_BACK_FOR))).await?;
+                path.acker(reply).ack_with(AckKind::Nak(Some(PUT_BACK_FOR))).await?;
             }
-            line.jetstream.client().flush().await.map_err(async_nats::Error::from)
+            path.jetstream.client().flush().await.map_err(async_nats::Error::from)
         };
-        if !matches!(timeout(CLOSE_PATIENCE, giving_back).await, Ok(Ok(()))) {
+        if !matches!(timeout(CLOSE_PATIENCE, putting_back).await, Ok(Ok(()))) {
             tracing::debug!(
                 intake = self.queue.name,
-                "not everything was given back: it comes when the server misses it"
+                "not everything was put back: it comes when the server misses it"
             );
         }
     }
+}
 
-    fn delivery(&self, Taken { message, hold }: Taken) -> Delivery {
-        let sequence = sequence(&message);
-        let place = format!("{}@{sequence}", self.queue.stream);
-        // Without it it came from no consumer, and then nobody waits for a word about it.
-        let reply = message.reply.clone().unwrap_or_else(|| "".into());
-        let async_nats::Message { payload, headers, .. } = message.message;
-        let headers = headers.unwrap_or_default();
-        Delivery {
-            unfit: match payload.len() {
-                0 => Some("it has no payload".to_owned()),
-                bytes => too_large(bytes),
-            },
-            payload,
-            message_id: headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned()),
-            headers: listed(&headers),
-            ticket: Ticket::nats(NatsTicket::new(hold, reply, place.clone())),
-            place,
-        }
+/// The task has panicked, which is a bug.
+fn ended(queue: &NatsQueue) -> SinkError {
+    let reason = "the task that takes messages has ended, and is started again".to_owned();
+    SinkError::Unreachable { sink: queue.name.clone(), reason }
+}
+
+impl Taking {
+    fn start(queue: &NatsQueue, state: &Arc<ConsumerState>, opened: Option<Opened>) -> Self {
+        let (delivered, deliveries) = mpsc::channel(IN_HAND_MAX);
+        let (failed, failures) = mpsc::channel(1);
+        let taking = take(queue.clone(), Arc::clone(state), delivered, failed, opened);
+        Self { deliveries, failures, _task: AbortOnDropHandle::new(tokio::spawn(taking)) }
     }
 }
 
 impl Drop for NatsIntake {
     fn drop(&mut self) {
-        self.shared.standing.send_replace(Standing::Closed);
+        self.state.connection.send_replace(ConnectionState::Closed);
     }
 }
 
@@ -142,33 +158,42 @@ impl fmt::Debug for NatsIntake {
     }
 }
 
-/// Replaces one session by the next, for as long as the intake is there.
-async fn keep(queue: NatsQueue, shared: Arc<Shared>, shelf: Arc<Shelf>, session: Session) {
-    let mut session = Some(session);
+/// To say how the first session could be opened.
+type Opened = oneshot::Sender<Result<(), SinkError>>;
+
+/// Replaces one session by the next, for as long as the intake is there. If the first is waited for and cannot be opened,
+/// there is no other.
+async fn take(
+    queue: NatsQueue,
+    state: Arc<ConsumerState>,
+    delivered: mpsc::Sender<Delivery>,
+    failed: mpsc::Sender<SinkError>,
+    mut opened: Option<Opened>,
+) {
     let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX, fastrand::u64(..));
     loop {
-        let error = match session.take() {
-            Some(session) => {
-                backoff.reset();
-                session.run().await
-            }
-            None => match Session::open(&queue, &shared, &shelf).await {
-                Ok(opened) => {
-                    session = Some(opened);
-                    continue;
+        let session = Session::open(&queue, &state, &delivered).await;
+        let error = match (session, opened.take()) {
+            (Ok(session), opened) => {
+                // Nobody waits any more: the task is about to be ended.
+                opened.map(|opened| opened.send(Ok(())));
+                let since = Instant::now();
+                let error = session.run().await;
+                // What fails as soon as it is open is not to be opened in a hurry.
+                if since.elapsed() > RETRY_MAX {
+                    backoff.reset();
                 }
-                Err(error) => error,
-            },
+                error
+            }
+            (Err(error), Some(opened)) => {
+                let _ = opened.send(Err(error));
+                return;
+            }
+            (Err(error), None) => error,
         };
-        shared.standing.send_replace(Standing::Apart(error.to_string()));
-        shelf.fail(error);
+        state.connection.send_replace(ConnectionState::Disconnected(error.to_string()));
+        // An earlier one is not heard yet. `trouble` has the last one.
+        let _ = failed.try_send(error);
         sleep(backoff.next_wait()).await;
     }
-}
-
-fn listed(headers: &HeaderMap) -> crate::command::message::Headers {
-    let pairs = headers.iter().flat_map(|(name, values)| {
-        values.iter().map(move |value| (name.to_string(), Bytes::copy_from_slice(value.as_str().as_bytes())))
-    });
-    pairs.collect()
 }

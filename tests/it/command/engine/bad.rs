@@ -1,5 +1,7 @@
 //! Whatever arrives: an outcome or a dead letter, never a crash, never a block.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
 use super::{
@@ -71,4 +73,13 @@ async fn all_that_is_bad((scene, queue): (Scene, Queue)) {
     let count = || std::fs::read_to_string(&letters).map_or(0, |text| text.lines().count());
     until(async || count() == 7).await;
     assert_eq!(scene.status().await["dead_letters"], 7);
+
+    let secrets =
+        json!({ "action": "user.set_password", "parameters": { "user": "ada", "password": "hunter2" } });
+    queue.send(&scene, "", &secrets).await;
+    queue.send_raw(&scene, "", &secrets.to_string().as_bytes()[1..]).await;
+    until(async || count() == 9).await;
+    let text = std::fs::read_to_string(&letters).unwrap();
+    assert!(text.contains("user.set_password") && !text.contains("hunter2"), "{text}");
+    assert_eq!(std::fs::metadata(&letters).unwrap().permissions().mode() & 0o777, 0o600);
 }

@@ -112,7 +112,7 @@ fn configuration(broker: &Broker, nats: &NatsServer, topic: &str) -> String {
     format!(
         r#"
 [commands.by-kafka]
-org = "acme"
+org = "by-kafka"
 intake = {{ kind = "kafka", topic = "{topic}" }}
 outcomes = {{ sink = "kafka" }}
 allow = ["*"]
@@ -187,7 +187,8 @@ async fn each_command_has_one_outcome_whatever_is_killed() {
     let topic = "commands-crash".to_owned();
     broker.create_topic(&topic, PARTITIONS, &[]).await;
     broker.create_topic(&format!("{topic}-outcomes"), PARTITIONS, &[]).await;
-    let workplace = Workplace::new(&okta, &configuration(broker, &nats, &topic));
+    let configuration = okta.as_another_org("by-kafka") + &configuration(broker, &nats, &topic);
+    let workplace = Workplace::new(&okta, &configuration);
 
     let planned = plan(commands);
     let producer = ClientConfig::new().set("bootstrap.servers", &broker.bus().brokers[0]).create().unwrap();

@@ -13,5 +13,7 @@ mod replies;
 mod reversal;
 mod scene;
 mod signatures;
+mod size;
 mod table;
 mod together;
+mod unopened;

@@ -116,10 +116,12 @@ async fn copies_are_answered_with_the_first_outcome_and_nothing_is_done_again() 
 
     // The same id, and something else is asked for.
     scene.send(create("c-1", "other@acme.com")).await;
-    let reused = scene.outcomes_of("c-1", 5).await.remove(4);
+    // It is named by its place in the queue: the command `c-1` has one outcome.
+    let reused = scene.outcome("COMMANDS@5").await;
     assert_eq!(essence(&reused), ("refused", "id_reused"));
+    assert_eq!(scene.outcomes_of("c-1", 4).await.len(), 4);
     scene.send(create("c-1", "twice@acme.com")).await;
-    let again = scene.outcomes_of("c-1", 6).await.remove(5);
+    let again = scene.outcomes_of("c-1", 5).await.remove(4);
     assert_eq!(unmarked(&again), unmarked(&outcomes[0]), "the first outcome is not touched");
     let decisions: Vec<_> =
         scene.audit().iter().map(|line| line["decision"].as_str().unwrap().to_owned()).collect();

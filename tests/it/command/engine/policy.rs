@@ -93,7 +93,7 @@ async fn a_limit_trips_stays_tripped_over_a_restart_and_is_released_by_hand() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secrets_go_where_policy_says_and_are_never_kept() {
-    let policy = "allow = [\"*\"]\nreply_to = [\"replies.>\"]\nreveal = { allowed = true, private = [\"replies.private\"] }";
+    let policy = "allow = [\"*\"]\nreply_to = [\"replies.>\"]\nreveal = { allowed = true, private = [\"replies.private\"], stored_in = [\"OUTCOMES\"] }";
     let scene = Scene::start(policy).await;
     scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
     let expire = |id: &str, reveal: bool, reply_to: &str| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_nats::HeaderMap;
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, create_streams, directory, until};
@@ -60,6 +61,36 @@ topic = "told-to-all"
     assert_eq!(to_all[0]["result"]["withheld"], json!(["temporary_password"]));
     assert_eq!(to_all[0]["result"].get("temporary_password"), None, "everybody may read it");
     assert_eq!((told.len(), to_all.len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_reach_one_who_listens_and_no_stream_that_is_not_named() {
+    let policy = "allow = [\"*\"]\nreply_to = [\"replies.>\", \"heard.>\"]\n\
+                  reveal = { allowed = true, private = [\"replies.private\", \"heard.private\"] }";
+    let scene = Scene::start(policy).await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    let client = scene.nats.jetstream().await.client();
+    let mut heard = client.subscribe("heard.private").await.unwrap();
+    client.flush().await.unwrap();
+    for (id, reply_to) in [("h1", "heard.private"), ("h2", "replies.private")] {
+        let parameters = json!({ "user": "ada@acme.com", "temporary_password": true });
+        let command = json!({
+            "id": id, "action": "user.expire_password", "parameters": parameters, "reveal": true, "reply_to": reply_to,
+        });
+        scene.send(command).await;
+    }
+    let stored = scene.outcome("h2").await;
+    assert_eq!(
+        stored["result"]["withheld"],
+        json!(["temporary_password"]),
+        "the stream OUTCOMES would store it"
+    );
+    assert_eq!(stored["result"].get("temporary_password"), None);
+    let private =
+        tokio::time::timeout(std::time::Duration::from_secs(10), heard.next()).await.unwrap().unwrap();
+    let private: Value = serde_json::from_slice(&private.payload).unwrap();
+    assert!(private["result"]["temporary_password"].is_string(), "{private}");
+    assert_eq!(scene.nats.stored("OUTCOMES").await.len(), 1);
 }
 
 /// All may do everything but publish there.

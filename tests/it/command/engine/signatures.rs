@@ -21,7 +21,7 @@ const OUTCOMES: &str = "signed-outcomes";
 
 const CONFIGURATION: &str = r#"
 [commands.by-kafka]
-org = "acme"
+org = "by-kafka"
 intake = { kind = "kafka", topic = "signed-commands" }
 outcomes = { sink = "kafka" }
 allow = ["user.*"]
@@ -190,7 +190,7 @@ impl Place {
     async fn prepare() -> Self {
         let okta = directory().await;
         let buses = [Bus::kafka().await, Bus::nats().await];
-        let mut text = CONFIGURATION.to_owned();
+        let mut text = okta.as_another_org("by-kafka") + CONFIGURATION;
         for bus in &buses {
             text = match bus {
                 Bus::Kafka(broker, _) => text.replace("{brokers}", &broker.bus().brokers[0]),

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc, time:
 use oktabus::{
     command::{
         intake::Intake,
-        outlet::{Outlet, Parcel},
+        publisher::{self, Publication, Records},
     },
     config::{IntakeConfig, KafkaBus, Secret},
     sink::{Receipt, Sink},
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::{binary_sink, open, sink, topic_name};
 use crate::{
-    command::outlet::outcome,
+    command::publisher::outcome,
     support::{
         events::batch,
         kafka::{Broker, PASSWORD},
@@ -167,12 +167,12 @@ async fn commands_go_on_with_a_password_that_was_changed() {
         group: "oktabus-tests".to_owned(),
     };
     let mut intake = Intake::open(&intake, "provisioning").await.unwrap();
-    let outlet = sink(bus, &outcomes, oktabus::config::Encoding::Binary);
-    let outlet = Outlet::open(&outlet, "provisioning").await.unwrap();
-    let parcel = |id: &str| Parcel::outcome("provisioning", &outcome(id), Some("00u1"), 0).unwrap();
-    outlet.publish(&parcel("first")).await.unwrap();
+    let sink = sink(bus, &outcomes, oktabus::config::Encoding::Binary);
+    let publisher = publisher::open(&sink, "provisioning", Records::Outcomes, &[]).unwrap();
+    let publication = |id: &str| Publication::outcome("provisioning", &outcome(id), Some("00u1"), 0).unwrap();
+    publisher.publish(&publication("first")).await.unwrap();
     broker.produce_with_java(&queue, "1:first\n");
-    intake.next().await.unwrap().ticket.done().await;
+    intake.next().await.unwrap().acknowledgement.ack().await;
 
     broker.change_password("writer", "battery staple");
     eventually("the trouble to be told", async || {
@@ -184,12 +184,12 @@ async fn commands_go_on_with_a_password_that_was_changed() {
     broker.produce_with_java(&queue, "1:second\n");
     let (second, ()) = tokio::join!(
         eventually("the second command", async || intake.next().await.ok()),
-        eventually("the second outcome", async || outlet.publish(&parcel("second")).await.ok()),
+        eventually("the second outcome", async || publisher.publish(&publication("second")).await.ok()),
     );
     assert_eq!(&second.payload[..], b"second");
-    second.ticket.done().await;
+    second.acknowledgement.ack().await;
     intake.close().await;
-    outlet.close().await;
+    publisher.close().await;
     let ids: Vec<_> = broker.records(&outcomes).await.into_iter().map(|record| record.value).collect();
     assert!(ids.last().unwrap().windows(6).any(|window| window == b"second"), "{ids:?}");
 }

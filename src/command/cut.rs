@@ -1,0 +1,166 @@
+//! An outcome that is too large for where it goes: cut down step by step until it fits, and it says so. Pure.
+//!
+//! What a reader can get again goes first. The small members of a result stay as long as anything does, because a link or
+//! a temporary password is among them, and nobody can get that again.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Outcome, OutcomeError};
+
+/// The most bytes of a member of a result that counts as small.
+const MEMBER_MAX_BYTES: usize = 256;
+/// The most characters of a text that is cut.
+const TEXT_MAX_CHARS: usize = 200;
+/// Says in a result that the outcome is not whole.
+const TRUNCATED: &str = "truncated";
+
+/// How far an outcome is cut down. Each step has less than the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cut {
+    /// Not at all.
+    Whole,
+    /// Of the result only the small members.
+    SmallResult,
+    /// And neither `before` nor `after`.
+    NoStates,
+    /// And nothing of the result.
+    NoResult,
+    /// And of the error's texts only the beginning.
+    ShortTexts,
+}
+
+impl Cut {
+    /// One step further, if there is one.
+    #[must_use]
+    pub fn further(self) -> Option<Self> {
+        match self {
+            Self::Whole => Some(Self::SmallResult),
+            Self::SmallResult => Some(Self::NoStates),
+            Self::NoStates => Some(Self::NoResult),
+            Self::NoResult => Some(Self::ShortTexts),
+            Self::ShortTexts => None,
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome cut down so far.
+    pub fn cut(&self, cut: Cut) -> Cow<'_, Self> {
+        if cut == Cut::Whole {
+            return Cow::Borrowed(self);
+        }
+        let mut outcome = Self {
+            result: match cut < Cut::NoResult {
+                true => self.result.small_part(MEMBER_MAX_BYTES, TRUNCATED),
+                false => json!({ TRUNCATED: true }).into(),
+            },
+            ..self.clone()
+        };
+        if cut >= Cut::NoStates {
+            (outcome.before, outcome.after) = (None, None);
+        }
+        if cut >= Cut::ShortTexts {
+            outcome.okta_request_id = outcome.okta_request_id.as_deref().map(beginning);
+            outcome.error = outcome.error.map(|OutcomeError { code, message, remedy }| OutcomeError {
+                code,
+                message: beginning(&message),
+                remedy: remedy.as_deref().map(beginning),
+            });
+        }
+        Cow::Owned(outcome)
+    }
+
+    /// The outcome cut down until its JSON has no more than `bytes_max`, or as far as can be.
+    pub fn within(&self, bytes_max: usize) -> Cow<'_, Self> {
+        let mut cut = Cut::Whole;
+        loop {
+            let outcome = self.cut(cut);
+            match cut.further() {
+                Some(further) if bytes(&*outcome) > bytes_max => cut = further,
+                _ => return outcome,
+            }
+        }
+    }
+}
+
+fn beginning(text: &str) -> String {
+    text.chars().take(TEXT_MAX_CHARS).collect()
+}
+
+fn bytes(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |bytes| bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::command::record::tests::outcome;
+
+    const STEPS: [Cut; 5] = [Cut::Whole, Cut::SmallResult, Cut::NoStates, Cut::NoResult, Cut::ShortTexts];
+
+    fn large() -> String {
+        "\u{e9}\"".repeat(9_000)
+    }
+
+    #[test]
+    fn an_outcome_that_fits_stays_as_it_is() {
+        let whole = outcome(json!([1, 2]));
+        assert_eq!(*whole.within(10_000), whole);
+        assert!(matches!(whole.within(10_000), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn whatever_is_large_goes_and_nothing_else_and_it_says_so() {
+        let users: Vec<_> = (0..1_000).map(|n| json!({ "id": format!("00u{n}") })).collect();
+        let listed = outcome(json!({ "users": users, "complete": true, "password": "s3cret" }));
+        let kept = json!({ "complete": true, "password": "s3cret", TRUNCATED: true });
+        assert_eq!(listed.within(1_000).result, kept.clone().into());
+
+        for (before, after) in [(Some(json!(large())), None), (None, Some(json!({ "profile": large() })))] {
+            let changed = Outcome { before, after, ..listed.clone() };
+            let cut = changed.within(1_000);
+            assert_eq!((&cut.result, &cut.before, &cut.after), (&kept.clone().into(), &None, &None));
+            assert!(bytes(&*cut) <= 1_000);
+        }
+        let members: serde_json::Map<_, _> = (0..500).map(|n| (n.to_string(), json!(n))).collect();
+        assert_eq!(outcome(Value::Object(members)).within(1_000).result, json!({ TRUNCATED: true }).into());
+    }
+
+    #[test]
+    fn the_last_step_is_small_whatever_there_was_and_keeps_what_programs_go_by() {
+        let error = OutcomeError { code: "x".to_owned(), message: large(), remedy: Some(large()) };
+        let huge = Outcome {
+            error: Some(error),
+            okta_request_id: Some(large()),
+            before: Some(json!(large())),
+            after: Some(json!(large())),
+            ..outcome(json!({ "large": large() }))
+        };
+        let cut = huge.within(0);
+        assert!(bytes(&*cut) < 4_000, "{}", bytes(&*cut));
+        let Outcome { command_id, status, attempts, .. } = &huge;
+        assert_eq!((&cut.command_id, cut.status, cut.attempts), (command_id, *status, *attempts));
+        assert_eq!(cut.error.as_ref().unwrap().code, "x");
+    }
+
+    #[test]
+    fn each_step_has_less_than_the_one_before_it_and_all_but_the_first_say_so() {
+        let error = OutcomeError { code: "x".to_owned(), message: large(), remedy: None };
+        let huge = Outcome {
+            error: Some(error),
+            before: Some(json!(large())),
+            ..outcome(json!({ "large": large(), "small": 1 }))
+        };
+        let sizes: Vec<_> = STEPS.iter().map(|cut| bytes(&*huge.cut(*cut))).collect();
+        assert!(sizes.is_sorted_by(|more, less| more > less), "{sizes:?}");
+        for pair in STEPS.windows(2) {
+            assert_eq!(pair[0].further(), Some(pair[1]));
+            assert_eq!(huge.cut(pair[1]).result[TRUNCATED], Value::Bool(true));
+        }
+    }
+}

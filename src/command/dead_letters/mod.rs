@@ -1,0 +1,152 @@
+//! Messages that can never be commands, kept with the reason, in files of JSON lines for the commands of a name, whose size is
+//! bounded. Whoever may write to the queue may write here, and what is no command may still have a password in it: of the
+//! message there is what `redaction` leaves.
+
+mod redaction;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{message::Headers, milliseconds};
+use crate::{
+    config::FileStem,
+    sink::{DeadLettersError, LetterBox},
+    state::DeadLetterDirectory,
+    telemetry::metrics,
+};
+
+use redaction::{Header, Payload};
+
+/// The dead letters of the commands of one name.
+#[derive(Debug, Clone)]
+pub struct DeadLetters {
+    commands: String,
+    letters: LetterBox,
+}
+
+/// One of them, before it is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLetter<'a> {
+    /// Where it stood in the queue.
+    pub place: &'a str,
+    /// Why it can never be a command.
+    pub reason: &'a str,
+    /// Its headers.
+    pub headers: &'a Headers,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(serialize_with = "milliseconds::serialize")]
+    at: Timestamp,
+    place: &'a str,
+    reason: &'a str,
+    headers: Vec<Header<'a>>,
+    /// What the payload had before anything was left out.
+    bytes: usize,
+    #[serde(flatten)]
+    payload: Payload,
+}
+
+impl DeadLetters {
+    /// The dead letters of the commands `name` under `directory`. Touches nothing until there is one.
+    pub fn new(directory: &DeadLetterDirectory, name: &str) -> Self {
+        let DeadLetterDirectory { path, commands_bytes_max, .. } = directory;
+        let letters = LetterBox::new(path, &FileStem::of_dead_letters(name), *commands_bytes_max);
+        Self { commands: name.to_owned(), letters }
+    }
+
+    /// Where the newest are.
+    pub fn path(&self) -> &Path {
+        self.letters.path()
+    }
+
+    /// Appends `letter` and returns when it is on the disk.
+    pub async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), DeadLettersError> {
+        let removed = self.letters.keep(render(letter)).await?;
+        metrics::command_dead_letters_dropped(&self.commands, removed);
+        Ok(())
+    }
+}
+
+fn render(DeadLetter { place, reason, headers, payload }: DeadLetter<'_>) -> Vec<u8> {
+    let (headers, bytes) = (redaction::headers(headers), payload.len());
+    let payload = redaction::payload(payload);
+    let line = Line { at: Timestamp::now(), place, reason, headers, bytes, payload };
+    // Strings, a number and a time alone: there is nothing in it that could fail to be JSON.
+    let mut line = serde_json::to_vec(&line).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn lines(letters: &DeadLetters) -> Vec<Value> {
+        let kept = std::fs::read_to_string(letters.path()).unwrap();
+        kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_has_the_reason_and_of_the_message_no_more_than_may_be_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = DeadLetterDirectory::at(directory.path().join("dead-letters"));
+        let letters = DeadLetters::new(&directory, "provisioning");
+        let headers = vec![
+            ("ce_type".to_owned(), Bytes::from_static(b"x")),
+            ("authorization".to_owned(), Bytes::from_static(b"s3cret")),
+        ];
+        let payloads: [&[u8]; 3] = [
+            b"{\"action\":\"user.set_password\",\"parameters\":{\"user\":\"ada\",\"pasword\":\"s3cret\"}}",
+            b"{\"user\":\"ada\",\"password\":\"s3cret",
+            b"\xff\xfe",
+        ];
+        for payload in payloads {
+            let letter = DeadLetter { place: "orders/3@42", reason: "no id", headers: &headers, payload };
+            letters.keep(letter).await.unwrap();
+        }
+        assert!(letters.path().ends_with("dead-letters/commands.provisioning.jsonl"));
+        let kept = lines(&letters);
+        let command: Value = serde_json::from_str(kept[0]["payload"].as_str().unwrap()).unwrap();
+        let parameters = json!({ "user": "ada", "pasword": "[redacted]" });
+        assert_eq!(command, json!({ "action": "user.set_password", "parameters": parameters }));
+        assert_eq!((&kept[0]["place"], &kept[0]["reason"]), (&json!("orders/3@42"), &json!("no id")));
+        assert_eq!(
+            kept[0]["headers"],
+            json!([{ "name": "ce_type", "value": "x" }, { "name": "authorization", "value": "[redacted]" }])
+        );
+        assert_eq!(kept[1]["beginning"], r#"{"user":"*","password":"*"#);
+        assert_eq!((&kept[1]["bytes"], &kept[2]["bytes"]), (&json!(payloads[1].len()), &json!(2)));
+        assert!(kept[1].get("payload").is_none());
+        assert!(!std::fs::read_to_string(letters.path()).unwrap().contains("s3cret"));
+    }
+
+    #[tokio::test]
+    async fn a_flood_stays_within_what_it_may_have() {
+        let directory = tempfile::tempdir().unwrap();
+        let bounded = DeadLetterDirectory {
+            commands_bytes_max: 1 << 20,
+            ..DeadLetterDirectory::at(directory.path().to_owned())
+        };
+        let letters = DeadLetters::new(&bounded, "hr");
+        let large = json!({ "name": "x".repeat(900), "user": vec!["x".repeat(900); 200] }).to_string();
+        for _ in 0..40 {
+            let payload = large.as_bytes();
+            letters
+                .keep(DeadLetter { place: "q", reason: "no id", headers: &Vec::new(), payload })
+                .await
+                .unwrap();
+        }
+        let files = std::fs::read_dir(directory.path()).unwrap();
+        let bytes: u64 = files.map(|file| file.unwrap().metadata().unwrap().len()).sum();
+        assert!((500_000..=1 << 20).contains(&bytes), "{bytes}");
+    }
+}

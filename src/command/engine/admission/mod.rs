@@ -1,0 +1,214 @@
+//! Whether a command may still change something, decided at the moment of the act: an operator's stop, expiry, policy with
+//! those who are protected as Okta knows them now, and limits, which are counted in the same commit as the journal's entry.
+//! Where that cannot be found out, commands wait. Sends nothing but look-ups.
+
+mod limiter;
+mod protection;
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    EngineError, Seams,
+    journal::{Journal, Kept},
+    outcomes,
+    status::{EngineStatus, Trouble},
+    switch::Switch,
+};
+use crate::{
+    clock::Clock,
+    command::{
+        Changes, Failed, OutcomeError, Request, Status, Subjects,
+        execute::{self, Baseline, Code, Executor},
+        message::{Command, Timing},
+        policy::Policy,
+    },
+    config::CommandsConfig,
+    stream::Backoff,
+};
+
+use limiter::Limiter;
+use protection::Protection;
+
+/// What commands must pass.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) policy: Policy,
+    pub(super) limiter: Limiter,
+    pub(super) switch: Switch,
+    protection: Protection,
+    executor: Executor,
+    clock: Arc<dyn Clock>,
+    status: Arc<EngineStatus>,
+}
+
+/// Why nothing may be sent.
+#[derive(Debug)]
+pub(super) enum Denial {
+    /// The command ends so.
+    Ended(Status, OutcomeError),
+    /// We stop.
+    Stopped,
+    /// The journal or the limits cannot be written, for good.
+    Engine(EngineError),
+}
+
+impl Admission {
+    pub(super) fn new(
+        config: &CommandsConfig,
+        policy: Policy,
+        executor: Executor,
+        seams: &Seams,
+        status: &Arc<EngineStatus>,
+    ) -> Self {
+        let journal = Journal::new(Arc::clone(&seams.store), Arc::clone(status));
+        Self {
+            policy,
+            limiter: Limiter::new(journal.clone(), Arc::clone(status), Arc::clone(&seams.clock)),
+            switch: Switch::new(journal.clone(), status),
+            protection: Protection::new(
+                config.protect.clone(),
+                executor.clone(),
+                journal,
+                Arc::clone(status),
+            ),
+            executor,
+            clock: Arc::clone(&seams.clock),
+            status: Arc::clone(status),
+        }
+    }
+
+    /// Reads what is kept of limits, stops and those who are protected.
+    pub(super) async fn load(&self) -> Result<(), EngineError> {
+        self.limiter.load(self.policy.limits()).await?;
+        self.switch.load().await?;
+        self.protection.load().await
+    }
+
+    /// Whether `command` may be begun or go on, as far as that can be said without looking at Okta.
+    pub(super) fn admit(&self, command: &Command) -> Result<(), (Status, OutcomeError)> {
+        if let Some(stopped) = self.switch.cancelled(&command.id) {
+            return Err((Status::Refused, stopped.refusal()));
+        }
+        if command.timing(self.clock.now()) == Timing::Expired {
+            return Err((Status::Expired, outcomes::expired(command)));
+        }
+        self.policy.admit(command).map_err(|refusal| (Status::Refused, refusal))
+    }
+
+    /// The same with all that is known of `subjects` now.
+    pub(super) async fn judge(
+        &self,
+        command: &Command,
+        subjects: &Subjects,
+        stop: &CancellationToken,
+    ) -> Result<(), Denial> {
+        let protected = stop.run_until_cancelled(self.protection.of(&command.request)).await;
+        let protected = protected.ok_or(Denial::Stopped)?.map_err(Denial::Engine)?;
+        self.admit(command).map_err(|(status, error)| Denial::Ended(status, error))?;
+        let judged = self.policy.judge(command, subjects, &protected);
+        judged.map_err(|refusal| Denial::Ended(Status::Refused, refusal))
+    }
+}
+
+/// Waits before those whom a command concerns are counted again.
+const RECOUNT_FIRST: Duration = Duration::from_secs(1);
+const RECOUNT_MAX: Duration = Duration::from_secs(30);
+
+impl Admission {
+    /// How many changes `request` makes: what it does to a group it does to all members.
+    async fn changes(
+        &self,
+        request: &Request,
+        subjects: &Subjects,
+        stop: &CancellationToken,
+    ) -> Result<usize, Denial> {
+        let action = request.action();
+        let concerned = self.policy.limits().iter().filter(|limit| limit.is_about(action));
+        let largest = concerned.map(|limit| limit.count).max();
+        let (Changes::MembersOf(_), Some(largest)) = (request.changes(), largest) else {
+            return Ok(request.changes().named());
+        };
+        let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
+        let mut waits = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
+        loop {
+            let counting = self.executor.count_members(&subjects.groups, count_max);
+            match stop.run_until_cancelled(counting).await.ok_or(Denial::Stopped)? {
+                Ok(members) => return Ok(request.changes().with_members(members)),
+                Err(failed) => {
+                    self.status.fails(Trouble::Okta, &failed.error.message);
+                    let Some(asked) = failed.retry_after else {
+                        return Err(Denial::Ended(Status::Failed, failed.error));
+                    };
+                    let wait = tokio::time::sleep(waits.next_wait().max(asked));
+                    stop.run_until_cancelled(wait).await.ok_or(Denial::Stopped)?;
+                }
+            }
+        }
+    }
+}
+
+/// Stands between one attempt at a command and Okta.
+pub(super) struct Gate<'a> {
+    admission: &'a Admission,
+    journal: &'a Journal,
+    command: &'a Command,
+    subjects: &'a Subjects,
+    stop: &'a CancellationToken,
+    /// The journal's record, and why nothing may be sent, if that is so.
+    state: Mutex<(Kept, Option<Denial>)>,
+}
+
+impl<'a> Gate<'a> {
+    pub(super) fn new(
+        (admission, journal): (&'a Admission, &'a Journal),
+        (command, subjects): (&'a Command, &'a Subjects),
+        kept: Kept,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self { admission, journal, command, subjects, stop, state: Mutex::new((kept, None)) }
+    }
+
+    /// The journal's record as it is now, and why something was not sent.
+    pub(super) fn into_parts(self) -> (Kept, Option<Denial>) {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn decide(&self, baseline: &Baseline) -> Result<(), Denial> {
+        let (admission, command) = (self.admission, self.command);
+        let running = admission.switch.until_running(&command.id);
+        self.stop.run_until_cancelled(running).await.ok_or(Denial::Stopped)?;
+        admission.judge(command, self.subjects, self.stop).await?;
+        let kept = self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+        let sending = kept.record.clone().sending(baseline);
+        // What was counted once is not counted again.
+        let kept = if kept.record.baseline.is_some() {
+            self.journal.keep(&command.id, &kept, sending).await.map_err(Denial::Engine)?
+        } else {
+            let changes = admission.changes(&command.request, self.subjects, self.stop).await?;
+            let counting = (admission.policy.limits(), command.request.action(), changes);
+            let counted = admission.limiter.count(counting, (&command.id, &kept, sending)).await;
+            let counted = counted.map_err(Denial::Engine)?;
+            counted.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))?
+        };
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = kept;
+        Ok(())
+    }
+}
+
+impl execute::Admission for Gate<'_> {
+    fn admit<'a>(&'a self, baseline: &'a Baseline) -> BoxFuture<'a, Result<(), Failed>> {
+        async {
+            let Err(denial) = self.decide(baseline).await else { return Ok(()) };
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(denial);
+            // What counts is the denial.
+            Err(Code::NotPermitted.because("it may not be sent any more"))
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,179 @@
+//! Those who are protected, as Okta knows them now. Ids that were seen once are kept in the state: they stay protected
+//! whatever becomes of the names. While a name that was never found cannot be found, changes wait.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{sync::Mutex, time::Instant};
+
+use super::super::{
+    EngineError, RETRY_FIRST, RETRY_MAX,
+    journal::Journal,
+    status::{EngineStatus, Trouble},
+};
+use crate::{
+    command::{
+        Effect, Failed, Request, UserSubject,
+        execute::{Code, Executor},
+        policy::Protected,
+        store::NoteChange,
+    },
+    config::ProtectConfig,
+    stream::Backoff,
+};
+
+/// How old what is known of the protected may be for a change.
+const FRESH_FOR_WRITE: Duration = Duration::from_secs(300);
+/// And for what cannot be taken back.
+const FRESH_FOR_DESTROY: Duration = Duration::from_secs(60);
+
+/// Who is protected.
+#[derive(Debug)]
+pub(super) struct Protection {
+    config: ProtectConfig,
+    executor: Executor,
+    journal: Journal,
+    status: Arc<EngineStatus>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    protected: Option<(Instant, Arc<Protected>)>,
+    /// Ids that the names of users stood for once, by name.
+    seen: Seen,
+    generation: u64,
+}
+
+type Seen = BTreeMap<String, BTreeSet<String>>;
+
+impl Protection {
+    pub(super) fn new(
+        config: ProtectConfig,
+        executor: Executor,
+        journal: Journal,
+        status: Arc<EngineStatus>,
+    ) -> Self {
+        Self { config, executor, journal, status, known: Mutex::default() }
+    }
+
+    /// Reads whom the names stood for once.
+    pub(super) async fn load(&self) -> Result<(), EngineError> {
+        let Some(note) = self.journal.note(&self.note_name()).await? else { return Ok(()) };
+        let mut seen: Seen = serde_json::from_str(&note.content).map_err(|source| self.not_ours(source))?;
+        // Who is not named any more is not protected any more.
+        seen.retain(|name, _| self.config.users.contains(name));
+        let mut known = self.known.lock().await;
+        (known.seen, known.generation) = (seen, note.generation);
+        Ok(())
+    }
+
+    /// Those who are protected, as fresh as `request` demands.
+    pub(super) async fn of(&self, request: &Request) -> Result<Arc<Protected>, EngineError> {
+        let fresh_for = match request.action().effect() {
+            Effect::Read => return Ok(Arc::default()),
+            Effect::Write => FRESH_FOR_WRITE,
+            Effect::Destroy | Effect::Empower => FRESH_FOR_DESTROY,
+        };
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        // Whoever waits here wants the same.
+        let mut known = self.known.lock().await;
+        loop {
+            if let Some((at, protected)) = &known.protected
+                && at.elapsed() < fresh_for
+            {
+                return Ok(Arc::clone(protected));
+            }
+            let asked_at = Instant::now();
+            match self.look_up(&mut known).await? {
+                Ok(protected) => {
+                    self.status.works(Trouble::Protected);
+                    known.protected = Some((asked_at, Arc::new(protected)));
+                }
+                Err(failed) => {
+                    let reason = failed.error.message;
+                    let text = format!("who is protected cannot be found out, so changes wait: {reason}");
+                    self.status.fails(Trouble::Protected, &text);
+                    tokio::time::sleep(waits.next_wait().max(failed.retry_after.unwrap_or_default())).await;
+                }
+            }
+        }
+    }
+
+    async fn look_up(&self, known: &mut Known) -> Result<Result<Protected, Failed>, EngineError> {
+        let mut protected = Protected::named(&self.config);
+        let mut lost = Vec::new();
+        for name in &self.config.users {
+            let found = match self.executor.find_protected(name).await {
+                Ok(found) => found,
+                Err(failed) => return Ok(Err(failed)),
+            };
+            let seen = known.seen.get(name);
+            if found.is_empty() {
+                if seen.is_none() {
+                    let message = format!("there is no user `{name}`, whom `protect` names");
+                    return Ok(Err(Code::UserNotFound.because(message)));
+                }
+                lost.push(name.clone());
+            }
+            // Several are protected while they are called so: senders may have made them.
+            if let [only] = found.as_slice() {
+                self.keep_seen(name, only, known).await?;
+            }
+            found.iter().for_each(|user| protected.add_user(user));
+            known.seen.get(name).into_iter().flatten().for_each(|id| protected.add_user_id(id));
+        }
+        for name in &self.config.groups {
+            match self.members(name).await {
+                Ok((id, members)) => protected.add_group(name, &id, members),
+                Err(failed) => return Ok(Err(failed)),
+            }
+        }
+        for name in &self.config.apps {
+            match self.executor.find_apps(name).await {
+                Ok(apps) if apps.is_empty() => {
+                    let message = format!("there is no app `{name}`, which `protect` names");
+                    return Ok(Err(Code::AppNotFound.because(message)));
+                }
+                Ok(apps) => protected.add_apps(apps),
+                Err(failed) => return Ok(Err(failed)),
+            }
+        }
+        self.status.lost_names(lost);
+        Ok(Ok(protected))
+    }
+
+    async fn members(&self, name: &str) -> Result<(String, BTreeSet<String>), Failed> {
+        let group = self.executor.find_group(name).await?;
+        let id = group.and_then(|group| group.id).ok_or_else(|| {
+            Code::GroupNotFound.because(format!("there is no group `{name}`, which `protect` names"))
+        })?;
+        let members = self.executor.members_of(&id).await?;
+        Ok((id, members))
+    }
+
+    /// Keeps the id that `name` stands for, before anything is judged by it.
+    async fn keep_seen(&self, name: &str, found: &UserSubject, known: &mut Known) -> Result<(), EngineError> {
+        let Some(id) = &found.id else { return Ok(()) };
+        if known.seen.get(name).is_some_and(|seen| seen.contains(id)) {
+            return Ok(());
+        }
+        known.seen.entry(name.to_owned()).or_default().insert(id.clone());
+        let content = serde_json::to_string(&known.seen).map_err(|source| self.not_ours(source))?;
+        let note = NoteChange { name: self.note_name(), expected: known.generation, content };
+        self.journal.keep_note(&note).await?;
+        known.generation += 1;
+        Ok(())
+    }
+
+    fn not_ours(&self, source: serde_json::Error) -> EngineError {
+        EngineError::Note { what: "those who are protected", commands: self.status.name().to_owned(), source }
+    }
+
+    fn note_name(&self) -> String {
+        format!("protected/{}", self.status.name())
+    }
+}

@@ -1,0 +1,136 @@
+//! The loop of the engine: takes in what comes, in order, and gives each command a worker of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::interval,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context, EngineError,
+    ordering::Key,
+    parked::Timers,
+    receive::{Arrival, Asked, Received},
+    worker::Ended,
+};
+use crate::{command::intake::Delivery, telemetry::metrics};
+
+/// Commands that are held for each that may be at work.
+const HELD_PER_PARALLEL: usize = 16;
+/// Messages that are verified, decoded and written to the journal at a time.
+const RECEIVING_MAX: usize = 16;
+/// How often the admin pages are told that the engine is alive.
+const BEAT: Duration = Duration::from_secs(5);
+
+type Receiving = BoxFuture<'static, Result<Received, EngineError>>;
+
+/// All commands that are held, and what arrives.
+pub(super) struct Dispatcher {
+    context: Arc<Context>,
+    timers: Timers,
+    /// What is being read. It comes out in the order in which it went in.
+    receiving: FuturesOrdered<Receiving>,
+    workers: JoinSet<Result<Ended, EngineError>>,
+}
+
+impl Dispatcher {
+    /// With all that waits in the state for its time.
+    pub(super) async fn new(context: Arc<Context>) -> Result<Self, EngineError> {
+        let mut timers = Timers::default();
+        context.parking.load(&mut timers).await?;
+        Ok(Self { context, timers, receiving: FuturesOrdered::new(), workers: JoinSet::new() })
+    }
+
+    /// Takes in what comes, until `stop`, and returns when all that is at work has come to its end.
+    pub(super) async fn run(
+        &mut self,
+        deliveries: &mut mpsc::Receiver<Delivery>,
+        asked: &mut mpsc::Receiver<Asked>,
+        stop: &CancellationToken,
+    ) -> Result<(), EngineError> {
+        let held_max = self.context.config.parallel.saturating_mul(HELD_PER_PARALLEL);
+        let mut beats = interval(BEAT);
+        loop {
+            let (held, waiting) = self.context.turns.counts();
+            self.context.status.beat(held, waiting, self.context.parking.len());
+            let is_full = self.workers.len() + self.receiving.len() >= held_max;
+            let has_room = !is_full && self.receiving.len() < RECEIVING_MAX;
+            let is_paused = self.context.admission.switch.paused().is_some();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(joined) = self.workers.join_next() => self.ended(joined)?,
+                Some(received) = self.receiving.next() => self.begin(received?, stop),
+                () = self.context.admission.switch.until_resumed(), if is_paused => {}
+                // What is stopped stays in its queue.
+                Some(delivery) = deliveries.recv(), if has_room && !is_paused => {
+                    self.receive(Arrival::Delivery(Box::new(delivery)));
+                }
+                id = self.timers.next(), if has_room => self.due(&id).await?,
+                Some(asked) = asked.recv(), if has_room => self.receive(Arrival::Asked(asked)),
+                _ = beats.tick() => {}
+            }
+        }
+        // What was being read was not acknowledged, and comes again.
+        self.receiving.clear();
+        while let Some(joined) = self.workers.join_next().await {
+            self.ended(joined)?;
+        }
+        self.context.status.beat(0, 0, self.context.parking.len());
+        Ok(())
+    }
+
+    fn receive(&mut self, arrival: Arrival) {
+        let context = Arc::clone(&self.context);
+        self.receiving.push_back(Box::pin(async move { context.receive(arrival).await }));
+    }
+
+    /// The time of a command that waits in the state may have come.
+    async fn due(&mut self, id: &str) -> Result<(), EngineError> {
+        let Some(parked) = self.context.parking.take(id).await? else { return Ok(()) };
+        if parked.due > self.context.clock.now() {
+            self.context.parking.set(&mut self.timers, id, parked.due);
+        } else {
+            self.receive(Arrival::Parked(Box::new(parked)));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, received: Received, stop: &CancellationToken) {
+        let (context, stop) = (Arc::clone(&self.context), stop.clone());
+        match received {
+            Received::Command(job) => {
+                let turn = self.context.turns.join(job.names());
+                self.workers.spawn(async move { context.work(*job, turn, &stop).await });
+            }
+            Received::Refused(refused) => {
+                let keys = refused.command.iter().map(|command| Key::of_command(&command.id)).collect();
+                let turn = self.context.turns.join(keys);
+                self.workers.spawn(async move { context.refuse(*refused, turn, &stop).await });
+            }
+            Received::DeadLetter(dead) => {
+                self.workers.spawn(async move { context.bury(*dead, &stop).await });
+            }
+        }
+    }
+
+    fn ended(&mut self, joined: Result<Result<Ended, EngineError>, JoinError>) -> Result<(), EngineError> {
+        match joined {
+            Ok(Ok(Ended::Parked { id, due })) => {
+                self.context.parking.set(&mut self.timers, &id, due);
+                Ok(())
+            }
+            Ok(Ok(Ended::Settled)) => Ok(()),
+            Ok(Err(err)) => Err(err),
+            Err(err) => {
+                // A bug in one command; it was not acknowledged, and comes again.
+                metrics::panic(&self.context.config.name);
+                tracing::error!(commands = self.context.config.name, error = %err, "a command panicked: this is a bug; it is tried again");
+                Ok(())
+            }
+        }
+    }
+}

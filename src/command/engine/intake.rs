@@ -1,0 +1,92 @@
+//! Reading the intake, as long as it takes, and letting go of it when the last acknowledgement is used up.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    RETRY_FIRST, RETRY_MAX,
+    status::{EngineStatus, Trouble},
+};
+use crate::{
+    command::intake::{Delivery, Intake, IntakeError},
+    config::CommandsConfig,
+    stream::Backoff,
+    telemetry::chain,
+};
+
+/// How often the bus is asked what ails it.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Hands over what the intake of `config` has, until `stop`; keeps it open until `drained`.
+pub(super) async fn run(
+    config: &CommandsConfig,
+    deliveries: mpsc::Sender<Delivery>,
+    status: &Arc<EngineStatus>,
+    stop: &CancellationToken,
+    drained: &CancellationToken,
+) {
+    let Some(intake) = &config.intake else { return };
+    let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+    let ending = async || {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = drained.cancelled() => {}
+        }
+    };
+    let mut intake = loop {
+        let opened = tokio::select! {
+            () = ending() => return,
+            opened = Intake::open(intake, &config.name) => opened,
+        };
+        match opened {
+            Ok(opened) => {
+                tracing::info!(commands = config.name, intake = intake.in_words(), "commands are read");
+                break opened;
+            }
+            Err(err) => fails(status, &err),
+        }
+        tokio::select! {
+            () = ending() => return,
+            () = tokio::time::sleep(waits.next_wait()) => {}
+        }
+    };
+    let mut looks = tokio::time::interval(LOOK_INTERVAL);
+    loop {
+        let next = tokio::select! {
+            () = ending() => break,
+            _ = looks.tick() => {
+                match intake.trouble() {
+                    Some(trouble) => status.fails(Trouble::Intake, &trouble),
+                    None => status.works(Trouble::Intake),
+                }
+                continue;
+            }
+            next = intake.next() => next,
+        };
+        match next {
+            Ok(delivery) => {
+                waits.reset();
+                tokio::select! {
+                    () = ending() => break,
+                    _ = deliveries.send(delivery) => {}
+                }
+            }
+            Err(err) => {
+                fails(status, &err);
+                tokio::select! {
+                    () = ending() => break,
+                    () = tokio::time::sleep(waits.next_wait()) => {}
+                }
+            }
+        }
+    }
+    drop(deliveries);
+    drained.cancelled().await;
+    intake.close().await;
+}
+
+fn fails(status: &EngineStatus, err: &IntakeError) {
+    status.fails(Trouble::Intake, &chain(err));
+}

@@ -1,0 +1,207 @@
+//! Reading and writing what the journal says of commands. A disk that takes nothing is waited for; nothing goes on before
+//! the entry is durable.
+
+use std::sync::Arc;
+
+use super::{
+    EngineError, RETRY_FIRST, RETRY_MAX,
+    status::{EngineStatus, Trouble},
+};
+use crate::{
+    command::{
+        record::Record,
+        store::{EntryChange, NoteChange, Store},
+    },
+    state::{Entry, StateClass, StateError, StoredNote},
+    stream::Backoff,
+    telemetry::chain,
+};
+
+/// The journal of the commands of one name, and their notes.
+#[derive(Debug, Clone)]
+pub(super) struct Journal {
+    store: Arc<dyn Store>,
+    status: Arc<EngineStatus>,
+}
+
+/// A record as it is on the disk.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) record: Record,
+    generation: u64,
+}
+
+/// What the journal has of a command.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Nothing.
+    Nothing,
+    /// Its record.
+    Record(Kept),
+    /// Something that is no record, and what is wrong with it.
+    Unreadable(Unreadable),
+}
+
+/// An entry that is no record.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) content: String,
+    pub(super) problem: String,
+    generation: u64,
+}
+
+impl Journal {
+    pub(super) fn new(store: Arc<dyn Store>, status: Arc<EngineStatus>) -> Self {
+        Self { store, status }
+    }
+
+    /// What there is of the command `id`.
+    pub(super) async fn find(&self, id: &str) -> Result<Found, EngineError> {
+        let key = key(self.status.name(), id);
+        let Some(stored) = self.lasting(|| self.store.entry(&key)).await? else { return Ok(Found::Nothing) };
+        let generation = stored.generation;
+        Ok(match Record::decode(&stored.entry.content) {
+            Ok(record) => Found::Record(Kept { record, generation }),
+            Err(err) => Found::Unreadable(Unreadable {
+                content: stored.entry.content,
+                problem: err.to_string(),
+                generation,
+            }),
+        })
+    }
+
+    /// Writes the first record of the command `id`, or gives the one that another copy has written meanwhile.
+    pub(super) async fn receive(&self, id: &str, record: Record) -> Result<Found, EngineError> {
+        match self.write(id, 0, record, None).await {
+            Ok(kept) => Ok(Found::Record(kept)),
+            Err(EngineError::State(StateError::Regressed { .. })) => self.find(id).await,
+            Err(err) => Err(err),
+        }
+    }
+
+    /// Writes the record that comes after `kept`.
+    pub(super) async fn keep(&self, id: &str, kept: &Kept, record: Record) -> Result<Kept, EngineError> {
+        self.write(id, kept.generation, record, None).await
+    }
+
+    /// The same together with a note: both are durable or neither.
+    pub(super) async fn keep_with_note(
+        &self,
+        id: &str,
+        kept: &Kept,
+        record: Record,
+        note: NoteChange,
+    ) -> Result<Kept, EngineError> {
+        self.write(id, kept.generation, record, Some(note)).await
+    }
+
+    /// Writes a record in place of what is none.
+    pub(super) async fn replace(
+        &self,
+        id: &str,
+        unreadable: &Unreadable,
+        record: Record,
+    ) -> Result<Kept, EngineError> {
+        self.write(id, unreadable.generation, record, None).await
+    }
+
+    /// Notes that one more answer was published. An entry that was forgotten in the meantime stays forgotten.
+    pub(super) async fn answered(&self, id: &str, kept: Kept) -> Result<Kept, EngineError> {
+        let Some(answered) = kept.record.answered() else { return Ok(kept) };
+        match self.keep(id, &kept, answered).await {
+            Err(EngineError::State(StateError::Regressed { found: 0, .. })) => Ok(kept),
+            written => written,
+        }
+    }
+
+    /// What the note `name` says.
+    pub(super) async fn note(&self, name: &str) -> Result<Option<StoredNote>, EngineError> {
+        self.lasting(|| self.store.note(name)).await
+    }
+
+    /// All notes whose names begin with `prefix`.
+    pub(super) async fn notes(&self, prefix: &str) -> Result<Vec<StoredNote>, EngineError> {
+        self.lasting(|| self.store.notes(prefix)).await
+    }
+
+    /// Writes a note.
+    pub(super) async fn keep_note(&self, note: &NoteChange) -> Result<(), EngineError> {
+        self.lasting(|| self.store.write_note(note.clone())).await
+    }
+
+    /// Removes a note.
+    pub(super) async fn drop_note(&self, name: &str) -> Result<(), EngineError> {
+        self.lasting(|| self.store.drop_notes(vec![name.to_owned()])).await
+    }
+
+    async fn write(
+        &self,
+        id: &str,
+        expected: u64,
+        record: Record,
+        note: Option<NoteChange>,
+    ) -> Result<Kept, EngineError> {
+        let content = record.encode().map_err(|source| EngineError::Record { id: id.to_owned(), source })?;
+        let entry = Entry { received_at: record.received_at, content };
+        let change = EntryChange { id: key(self.status.name(), id), expected, entry };
+        self.lasting(|| self.store.write(change.clone(), note.clone())).await?;
+        Ok(Kept { record, generation: expected + 1 })
+    }
+
+    /// Does `work` until the disk lets it.
+    async fn lasting<T, F: Future<Output = Result<T, StateError>>>(
+        &self,
+        work: impl Fn() -> F,
+    ) -> Result<T, EngineError> {
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        loop {
+            match work().await {
+                Ok(done) => {
+                    self.status.works(Trouble::Journal);
+                    return Ok(done);
+                }
+                Err(err) if err.class() == StateClass::Transient => {
+                    self.status.fails(Trouble::Journal, &chain(&err));
+                    tokio::time::sleep(waits.next_wait()).await;
+                }
+                Err(err) => return Err(err.into()),
+            }
+        }
+    }
+}
+
+/// The journal's key of a command: ids are unique among the commands of one name.
+pub(super) fn key(commands: &str, id: &str) -> String {
+    format!("{commands}/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        command::record::tests::outcome,
+        state::{Opening, Places, State},
+    };
+
+    #[tokio::test]
+    async fn a_command_that_is_forgotten_while_it_is_answered_once_more_stays_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::within(directory.path().to_owned());
+        let state = State::open(places, Opening::Trusted).await.unwrap();
+        let journal = Journal::new(Arc::new(state.clone()), Arc::new(EngineStatus::new("hr")));
+        let record = Record::new("user.suspend", "f", None, Timestamp::UNIX_EPOCH);
+        let Found::Record(received) = journal.receive("c-1", record).await.unwrap() else {
+            panic!("it is there")
+        };
+        let ended = received.record.ended(&outcome(json!({}))).unwrap();
+        let ended = journal.keep("c-1", &received, ended).await.unwrap();
+        state.forget(Timestamp::now(), None, |_| true).await.unwrap();
+        assert!(matches!(journal.find("c-1").await.unwrap(), Found::Nothing));
+        let answered = journal.answered("c-1", ended).await.unwrap();
+        assert!(answered.record.durable().is_some());
+        assert!(matches!(journal.find("c-1").await.unwrap(), Found::Nothing));
+    }
+}

@@ -1,0 +1,313 @@
+//! Who may go when: commands that touch the same run one after another in the order in which they came, others do not wait
+//! for each other. Pure.
+//!
+//! A command comes with the names that it gives. Once it is its turn by these, and it is known whom they mean, it is settled
+//! under names and ids together, and may have to wait again: others may name the same in another way.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::command::{
+    NewName, Request, Subjects,
+    actions::{Hold, Names},
+};
+
+/// What a command touches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    /// What it is: a user, a group, the command itself.
+    pub(super) name: String,
+    /// Whether nobody else may touch it at the same time; those who share it may.
+    pub(super) exclusive: bool,
+}
+
+/// A place among all commands that wait or run, in the order of arrival.
+pub(super) type Place = u64;
+
+/// All commands that wait or run.
+#[derive(Debug, Default)]
+pub(super) struct Ordering {
+    next: Place,
+    present: BTreeMap<Place, Present>,
+    by_name: HashMap<String, BTreeMap<Place, bool>>,
+}
+
+#[derive(Debug)]
+struct Present {
+    keys: Vec<Key>,
+    runs: bool,
+}
+
+impl Key {
+    /// The key that copies of one command have in common.
+    pub(super) fn of_command(id: &str) -> Self {
+        Self { name: format!("command {id}"), exclusive: true }
+    }
+
+    /// What the command `id` touches, as its row says: by the names that it gives and by what is known of those whom they
+    /// mean. Users are touched exclusively by whatever is about them.
+    pub(super) fn all(id: &str, request: &Request, subjects: Option<&Subjects>) -> Vec<Self> {
+        let mut keys = BTreeMap::new();
+        let mut touch = |kind: &str, name: &str, exclusive: bool| {
+            *keys.entry(format!("{kind} {}", name.to_lowercase())).or_insert(exclusive) |= exclusive;
+        };
+        // A request that names nothing in a way that can be understood fails before it touches anything.
+        let names = request.names().unwrap_or_else(|_| Names::nothing());
+        names.users.iter().for_each(|user| touch("user", user.text(), true));
+        names.groups.iter().for_each(|group| touch("group", group.name, group.hold == Hold::Alone));
+        // A zone is changed as a whole.
+        let zone = subjects.and_then(|subjects| subjects.zone.as_ref()).map(|zone| zone.id.as_str());
+        names.zone.into_iter().chain(zone).for_each(|name| touch("zone", name, true));
+        // Whoever gets a name is touched by that name too.
+        match request.renames() {
+            Some(NewName::Login(login)) => touch("user", login, true),
+            Some(NewName::Group(name)) => touch("group", name, true),
+            None => {}
+        }
+        for user in subjects.iter().flat_map(|subjects| &subjects.users) {
+            // A user may be named by the beginning of their login too.
+            let short = user.login.as_deref().and_then(|login| login.split_once('@')).map(|(short, _)| short);
+            let names = [Some(user.name.as_str()), user.id.as_deref(), user.login.as_deref(), short];
+            names.into_iter().flatten().for_each(|name| touch("user", name, true));
+        }
+        // They were looked for by the names, in the same order.
+        let found = subjects.iter().flat_map(|subjects| &subjects.groups);
+        for (named, group) in names.groups.iter().zip(found) {
+            let names = [Some(group.name.as_str()), group.id.as_deref(), group.okta_name.as_deref()];
+            names.into_iter().flatten().for_each(|name| touch("group", name, named.hold == Hold::Alone));
+        }
+        let keys = keys.into_iter().map(|(name, exclusive)| Self { name, exclusive });
+        keys.chain([Self::of_command(id)]).collect()
+    }
+}
+
+impl Ordering {
+    /// Takes in a command, and says whether it may go at once. Each name may be in `keys` once.
+    pub(super) fn join(&mut self, keys: Vec<Key>) -> (Place, bool) {
+        let place = self.next;
+        self.next += 1;
+        self.claim(place, &keys);
+        let runs = self.is_free(place, &keys);
+        self.present.insert(place, Present { keys, runs });
+        (place, runs)
+    }
+
+    /// Gives a command that runs other keys. Says whether it goes on at once, and who may go because of it.
+    pub(super) fn settle(&mut self, place: Place, keys: Vec<Key>) -> (bool, Vec<Place>) {
+        let Some(present) = self.present.remove(&place) else { return (false, Vec::new()) };
+        self.release(place, &present.keys);
+        self.claim(place, &keys);
+        let runs = self.is_free(place, &keys);
+        let concerned = names(&present.keys).chain(names(&keys)).cloned().collect();
+        self.present.insert(place, Present { keys, runs });
+        (runs, self.let_go(&concerned))
+    }
+
+    /// Lets go of a command that has come to an end, or is given up, and says who may go because of it.
+    pub(super) fn leave(&mut self, place: Place) -> Vec<Place> {
+        let Some(left) = self.present.remove(&place) else { return Vec::new() };
+        self.release(place, &left.keys);
+        self.let_go(&names(&left.keys).cloned().collect())
+    }
+
+    /// How many wait or run.
+    pub(super) fn len(&self) -> usize {
+        self.present.len()
+    }
+
+    /// How many wait for others.
+    pub(super) fn waiting(&self) -> usize {
+        self.present.values().filter(|present| !present.runs).count()
+    }
+
+    fn claim(&mut self, place: Place, keys: &[Key]) {
+        for Key { name, exclusive } in keys {
+            self.by_name.entry(name.clone()).or_default().insert(place, *exclusive);
+        }
+    }
+
+    fn release(&mut self, place: Place, keys: &[Key]) {
+        for Key { name, .. } in keys {
+            let Some(queue) = self.by_name.get_mut(name) else { continue };
+            queue.remove(&place);
+            if queue.is_empty() {
+                self.by_name.remove(name);
+            }
+        }
+    }
+
+    /// Lets those of them run who wait for one of `names` and need not any more.
+    fn let_go(&mut self, names: &BTreeSet<String>) -> Vec<Place> {
+        let queues = names.iter().filter_map(|name| self.by_name.get(name));
+        let candidates: BTreeSet<Place> = queues.flat_map(BTreeMap::keys).copied().collect();
+        let mut going = Vec::new();
+        for place in candidates {
+            let is_free = |present: &Present| !present.runs && self.is_free(place, &present.keys);
+            if self.present.get(&place).is_some_and(is_free)
+                && let Some(present) = self.present.get_mut(&place)
+            {
+                present.runs = true;
+                going.push(place);
+            }
+        }
+        going
+    }
+
+    /// Whether nobody touches the same who came before, or who runs.
+    fn is_free(&self, place: Place, keys: &[Key]) -> bool {
+        keys.iter().all(|key| {
+            let others = self.by_name.get(&key.name).into_iter().flatten();
+            let mut in_the_way = others.filter(|(other, exclusive)| {
+                let runs = || self.present.get(other).is_some_and(|present| present.runs);
+                **other != place && (**exclusive || key.exclusive) && (**other < place || runs())
+            });
+            in_the_way.next().is_none()
+        })
+    }
+}
+
+fn names(keys: &[Key]) -> impl Iterator<Item = &String> {
+    keys.iter().map(|key| &key.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::command::{Action, UserSubject};
+
+    fn keys(action: Action, parameters: Value, subjects: Option<&Subjects>) -> Vec<(String, bool)> {
+        let request = Request::read(action, parameters).unwrap();
+        let keys = Key::all("c-1", &request, subjects).into_iter();
+        keys.filter(|key| *key != Key::of_command("c-1")).map(|key| (key.name, key.exclusive)).collect()
+    }
+
+    #[test]
+    fn a_user_is_the_same_by_login_in_any_case_and_by_id_and_before_they_exist() {
+        let ada = UserSubject {
+            name: "Ada@acme.com".to_owned(),
+            id: Some("00uA".to_owned()),
+            login: Some("ada@acme.com".to_owned()),
+        };
+        let found = Subjects { users: vec![ada], ..Subjects::default() };
+        let suspended = keys(Action::UserSuspend, json!({ "user": "Ada@acme.com" }), Some(&found));
+        let known = ["user 00ua", "user ada", "user ada@acme.com"].map(|name| (name.to_owned(), true));
+        assert_eq!(suspended, known);
+        let created = keys(Action::UserCreate, json!({ "profile": { "login": "ADA@acme.com" } }), None);
+        assert_eq!(created, [("user ada@acme.com".to_owned(), true)]);
+        let renamed = json!({ "user": "ada@acme.com", "profile": { "login": "al@acme.com" } });
+        let renamed = keys(Action::UserUpdate, renamed, None);
+        assert_eq!(renamed, [("user ada@acme.com".to_owned(), true), ("user al@acme.com".to_owned(), true)]);
+    }
+
+    #[test]
+    fn membership_shares_the_group_and_changing_the_group_does_not() {
+        let added = keys(Action::GroupAddUser, json!({ "user": "ada", "group": "Ops" }), None);
+        assert_eq!(added, [("group ops".to_owned(), false), ("user ada".to_owned(), true)]);
+        let renamed = keys(Action::GroupUpdate, json!({ "group": "Ops", "name": "Operations" }), None);
+        assert_eq!(renamed, [("group operations".to_owned(), true), ("group ops".to_owned(), true)]);
+    }
+
+    fn alone(names: &[&str]) -> Vec<Key> {
+        names.iter().map(|name| Key { name: (*name).to_owned(), exclusive: true }).collect()
+    }
+
+    fn shared(name: &str) -> Vec<Key> {
+        vec![Key { name: name.to_owned(), exclusive: false }]
+    }
+
+    #[test]
+    fn who_touches_the_same_goes_in_order_and_others_at_once() {
+        let mut ordering = Ordering::default();
+        let (ada, goes) = ordering.join(alone(&["ada"]));
+        assert!(goes);
+        let (both, goes) = ordering.join(alone(&["ada", "bob"]));
+        assert!(!goes);
+        // Behind one who waits, not only behind one who runs.
+        let (bob, goes) = ordering.join(alone(&["bob"]));
+        assert!(!goes);
+        assert!(ordering.join(alone(&["eve"])).1);
+        assert_eq!((ordering.len(), ordering.waiting()), (4, 2));
+        assert_eq!(ordering.leave(ada), [both]);
+        assert_eq!(ordering.leave(both), [bob]);
+        assert_eq!(ordering.leave(bob), [0_u64; 0]);
+    }
+
+    #[test]
+    fn those_who_share_go_together_and_one_who_does_not_goes_alone() {
+        let mut ordering = Ordering::default();
+        let (first, _) = ordering.join(shared("group"));
+        let (second, goes) = ordering.join(shared("group"));
+        assert!(goes);
+        let (owner, goes) = ordering.join(alone(&["group"]));
+        assert!(!goes);
+        let (third, goes) = ordering.join(shared("group"));
+        assert!(!goes, "nobody overtakes");
+        assert_eq!(ordering.leave(second), [0_u64; 0]);
+        assert_eq!(ordering.leave(first), [owner]);
+        assert_eq!(ordering.leave(owner), [third]);
+    }
+
+    #[test]
+    fn who_is_known_by_more_names_waits_for_those_before_and_for_those_who_run() {
+        let mut ordering = Ordering::default();
+        let (by_id, _) = ordering.join(alone(&["00u1"]));
+        let (by_login, goes) = ordering.join(alone(&["ada@acme.com"]));
+        assert!(goes, "nobody knows yet that both are one");
+        assert_eq!(ordering.settle(by_login, alone(&["00u1", "ada@acme.com"])), (false, vec![]));
+        let (third, goes) = ordering.join(alone(&["ada@acme.com"]));
+        assert!(!goes);
+        assert_eq!(ordering.settle(by_id, alone(&["00u1", "ada@acme.com"])), (true, vec![]));
+        assert_eq!(ordering.leave(by_id), [by_login]);
+        let (fourth, _) = ordering.join(alone(&["00u1"]));
+        assert_eq!(ordering.leave(by_login), [third, fourth]);
+        // It came later, and runs: who came before waits for it all the same.
+        let (early, _) = ordering.join(alone(&["eve"]));
+        assert_eq!(ordering.leave(third), [0_u64; 0]);
+        assert_eq!(ordering.settle(early, alone(&["eve", "00u1"])), (false, vec![]));
+        assert_eq!(ordering.leave(fourth), [early]);
+    }
+
+    #[test]
+    fn whatever_comes_everybody_goes_once_in_order_and_nothing_is_left_behind() {
+        for seed in 0..300 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut ordering = Ordering::default();
+            let mut keys_of: BTreeMap<Place, Vec<Key>> = BTreeMap::new();
+            let (mut running, mut gone, mut left) = (Vec::new(), Vec::new(), 200);
+            while left > 0 || !running.is_empty() {
+                if left > 0 && random.bool() {
+                    left -= 1;
+                    let mut keys: Vec<Key> = (0..random.u8(1..4))
+                        .map(|_| Key { name: random.u8(0..6).to_string(), exclusive: random.bool() })
+                        .collect();
+                    keys.sort();
+                    keys.dedup_by(|a, b| a.name == b.name);
+                    let (place, goes) = ordering.join(keys.clone());
+                    keys_of.insert(place, keys);
+                    running.extend(goes.then_some(place));
+                } else if !running.is_empty() {
+                    let place = running.swap_remove(random.usize(..running.len()));
+                    gone.push(place);
+                    running.extend(ordering.leave(place));
+                }
+                let clash = |a: &Place, b: &Place| {
+                    let pairs = keys_of[a].iter().flat_map(|a| keys_of[b].iter().map(move |b| (a, b)));
+                    pairs.into_iter().any(|(a, b)| a.name == b.name && (a.exclusive || b.exclusive))
+                };
+                for (index, a) in running.iter().enumerate() {
+                    assert!(!running[..index].iter().any(|b| clash(a, b)), "seed {seed}: {a} beside another");
+                }
+                if let Some((last, before)) = gone.split_last() {
+                    assert!(
+                        !before.iter().any(|b| b > last && clash(b, last)),
+                        "seed {seed}: {last} overtaken"
+                    );
+                }
+            }
+            gone.sort_unstable();
+            assert_eq!(gone, (0..200).collect::<Vec<_>>(), "seed {seed}");
+            assert!(ordering.by_name.is_empty() && ordering.len() == 0, "seed {seed}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What outcomes say that do not come from Okta, and what they say of secrets. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::ExposeSecret as _;
+use serde_json::json;
+
+use crate::command::{
+    Brought, Outcome, OutcomeError, Revealed, Status,
+    audit::Decision,
+    message::{Command, Undecodable},
+    record::Record,
+};
+
+/// Names of secrets that came up and are not shown.
+const WITHHELD: &str = "withheld";
+/// Names of secrets that the first answer has, and no other.
+const WITHHELD_ON_REPEAT: &str = "withheld_on_repeat";
+
+/// The codes of outcomes that are made here and in the engine, in the order of the documentation.
+pub const CODES: &[(&str, &str)] = &[
+    ("expired", "The command came to its turn at its `expires_at` or later."),
+    ("cancelled", "An operator has cancelled the command."),
+    ("id_reused", "Another command has the same id."),
+    ("too_old", "The message is older than the journal remembers, so it may have been carried out before."),
+    ("cannot_wait", "The command's `not_before` is too far off for it to be kept until then."),
+    (
+        "journal_unreadable",
+        "What the journal has of the command cannot be read, so it is not known whether it was done.",
+    ),
+    (
+        "attempts_exhausted",
+        "The command was begun as often as `attempts_max` allows, and did not come to an end.",
+    ),
+];
+
+/// An outcome with nothing in it yet.
+pub(super) fn outcome(id: &str, record: &Record, status: Status, now: Timestamp) -> Outcome {
+    Outcome {
+        command_id: id.to_owned(),
+        action: record.action.clone(),
+        status,
+        repeated: false,
+        result: Brought::default(),
+        error: None,
+        okta_request_id: None,
+        before: None,
+        after: None,
+        attempts: record.attempts(),
+        received_at: record.received_at,
+        finished_at: now,
+    }
+}
+
+/// The outcome of a message that never was a command.
+pub(super) fn refused(id: &str, action: Option<&str>, error: OutcomeError, now: Timestamp) -> Outcome {
+    let record = Record::new(action.unwrap_or_default(), "", None, now);
+    Outcome { error: Some(error), ..outcome(id, &record, Status::Refused, now) }
+}
+
+pub(super) fn undecodable(undecodable: &Undecodable, id: &str, now: Timestamp) -> Outcome {
+    refused(id, undecodable.action.as_deref(), undecodable.error.clone(), now)
+}
+
+pub(super) fn expired(command: &Command) -> OutcomeError {
+    let at = command.expires_at.map(|at| format!(" at {at}")).unwrap_or_default();
+    error(
+        "expired",
+        format!("it has expired{at}; nothing was sent"),
+        "send it anew, with a later `expires_at`",
+    )
+}
+
+pub(super) fn id_reused(id: &str) -> OutcomeError {
+    let message = format!(
+        "another command has the id `{id}`; that one is not touched, and this one is not carried out"
+    );
+    error("id_reused", message, "give each command an id of its own, and copies of it the same content")
+}
+
+/// Why a command is refused that was cancelled; `message` says by whom.
+pub(super) fn cancelled(message: String) -> OutcomeError {
+    error("cancelled", message, "send a new command if it is wanted after all")
+}
+
+pub(super) fn too_old(published_at: Timestamp, keep: Duration) -> OutcomeError {
+    let days = keep.as_secs() / 86_400;
+    let message = format!(
+        "the message is of {published_at:.0}, and the journal remembers {days} days: it may have been carried out before"
+    );
+    error("too_old", message, "send it anew, with a new `id`, if it is still wanted")
+}
+
+pub(super) fn cannot_wait(due: Timestamp) -> OutcomeError {
+    let message = format!(
+        "it is to wait until {due:.0}, and cannot be kept until then: it has a secret, is too large, is due later than \
+         the journal remembers, or too many wait"
+    );
+    error("cannot_wait", message, "send it when it is due")
+}
+
+pub(super) fn journal_unreadable(problem: &str) -> OutcomeError {
+    let message = format!("what the journal has of it cannot be read ({problem}); nothing was sent now");
+    let remedy = "look at the user or group in Okta, and send a new command if it is not done";
+    error("journal_unreadable", message, remedy)
+}
+
+pub(super) fn too_many_attempts(max: u32) -> OutcomeError {
+    let message =
+        format!("it was begun {max} times and cut short each time; whether it was done is not known");
+    error("attempts_exhausted", message, "look at the user or group in Okta, and at the daemon's log")
+}
+
+/// How the audit calls an outcome of `status`.
+pub(super) fn decision(status: Status) -> Decision {
+    match status {
+        Status::Refused => Decision::Refused,
+        Status::Expired => Decision::Refused,
+        Status::Done | Status::Already | Status::Failed | Status::DryRun => Decision::Ended,
+    }
+}
+
+fn error(code: &str, message: String, remedy: &str) -> OutcomeError {
+    debug_assert!(CODES.iter().any(|(known, _)| *known == code), "{code} is documented");
+    OutcomeError { code: code.to_owned(), message, remedy: Some(remedy.to_owned()) }
+}
+
+/// `result` as it is kept: with the names of the secrets that came up instead of these. `shown` says whether the first
+/// answer has them.
+pub(super) fn without(result: impl Into<Brought>, names: &[&str], shown: bool) -> Brought {
+    let result = result.into();
+    if names.is_empty() {
+        return result;
+    }
+    let key = if shown { WITHHELD_ON_REPEAT } else { WITHHELD };
+    result.with_members(|members| {
+        members.insert(key.to_owned(), json!(names));
+    })
+}
+
+/// The kept `result` with the secrets: for the first answer alone.
+pub(super) fn with(result: Brought, revealed: &[Revealed]) -> Brought {
+    if revealed.is_empty() {
+        return result;
+    }
+    result.with_members(|members| {
+        members.remove(WITHHELD_ON_REPEAT);
+        for Revealed { name, secret } in revealed {
+            members.insert((*name).to_owned(), json!(secret.expose_secret()));
+        }
+    })
+}

@@ -1,0 +1,158 @@
+//! Commands that wait for a `not_before` that is far off: kept in the state, so that the queue goes on without them.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio_util::time::DelayQueue;
+
+use super::{EngineError, job::Message, journal::Journal, status::EngineStatus};
+use crate::{clock::Clock, command::store::NoteChange, state::NOTE_MAX_BYTES};
+
+/// Commands that may wait so at a time.
+pub(super) const PARKED_MAX: usize = 10_000;
+/// The longest that a timer is set for at once: the clock may be set meanwhile.
+const WAIT_MAX: Duration = Duration::from_secs(3_600);
+
+/// A message that waits.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Parked {
+    /// From when on it may be begun.
+    pub(super) due: Timestamp,
+    /// Where it stood in the queue.
+    pub(super) place: String,
+    payload: String,
+    headers: Vec<(String, String)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+}
+
+/// All commands of one name that wait so.
+#[derive(Debug)]
+pub(super) struct Parking {
+    journal: Journal,
+    commands: String,
+    clock: Arc<dyn Clock>,
+    ids: Mutex<HashSet<String>>,
+}
+
+/// When they are due. Whoever runs the engine has it.
+#[derive(Debug, Default)]
+pub(super) struct Timers(DelayQueue<String>);
+
+impl Parked {
+    pub(super) fn new(due: Timestamp, place: &str, message: &Message) -> Self {
+        let headers = message.headers.iter().map(|(name, value)| (name.clone(), STANDARD.encode(value)));
+        Self {
+            due,
+            place: place.to_owned(),
+            payload: STANDARD.encode(&message.payload),
+            headers: headers.collect(),
+            message_id: message.message_id.clone(),
+        }
+    }
+
+    /// The message; none if somebody has changed the state.
+    pub(super) fn message(&self) -> Option<Message> {
+        let bytes = |text: &String| STANDARD.decode(text).ok().map(Bytes::from);
+        let headers = self.headers.iter().map(|(name, value)| Some((name.clone(), bytes(value)?)));
+        Some(Message {
+            payload: bytes(&self.payload)?,
+            headers: headers.collect::<Option<_>>()?,
+            message_id: self.message_id.clone(),
+            published_at: None,
+        })
+    }
+}
+
+impl Parking {
+    pub(super) fn new(journal: Journal, status: &EngineStatus, clock: Arc<dyn Clock>) -> Self {
+        Self { journal, commands: status.name().to_owned(), clock, ids: Mutex::default() }
+    }
+
+    /// Sets the timers for all that wait.
+    pub(super) async fn load(&self, timers: &mut Timers) -> Result<(), EngineError> {
+        let prefix = self.note("");
+        for note in self.journal.notes(&prefix).await? {
+            let Some(id) = note.name.strip_prefix(&prefix) else { continue };
+            let parked: Parked =
+                serde_json::from_str(&note.content).map_err(|source| self.not_ours(source))?;
+            self.ids().insert(id.to_owned());
+            self.set(timers, id, parked.due);
+        }
+        Ok(())
+    }
+
+    /// Sets the timer of the command `id`.
+    pub(super) fn set(&self, timers: &mut Timers, id: &str, due: Timestamp) {
+        let wait = Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default();
+        timers.0.insert(id.to_owned(), wait.min(WAIT_MAX));
+    }
+
+    /// Whether the command `id` waits.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.ids().contains(id)
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.ids().len()
+    }
+
+    /// The note that keeps the command `id`; none if it is too large, or there are too many.
+    pub(super) fn note_of(&self, id: &str, parked: &Parked) -> Result<Option<NoteChange>, EngineError> {
+        let content = serde_json::to_string(parked).map_err(|source| self.not_ours(source))?;
+        let fits = content.len() <= NOTE_MAX_BYTES && self.len() < PARKED_MAX;
+        Ok(fits.then(|| NoteChange { name: self.note(id), expected: 0, content }))
+    }
+
+    /// The note is on the disk.
+    pub(super) fn keep(&self, id: &str) {
+        self.ids().insert(id.to_owned());
+    }
+
+    /// What is kept of the command `id`.
+    pub(super) async fn take(&self, id: &str) -> Result<Option<Parked>, EngineError> {
+        let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
+        serde_json::from_str(&note.content).map(Some).map_err(|source| self.not_ours(source))
+    }
+
+    /// The command `id` has come to its end.
+    pub(super) async fn forget(&self, id: &str) -> Result<(), EngineError> {
+        if !self.has(id) {
+            return Ok(());
+        }
+        self.journal.drop_note(&self.note(id)).await?;
+        self.ids().remove(id);
+        Ok(())
+    }
+
+    fn ids(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        // Nothing panics while the lock is held.
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, id: &str) -> String {
+        format!("parked/{}/{id}", self.commands)
+    }
+
+    fn not_ours(&self, source: serde_json::Error) -> EngineError {
+        EngineError::Note { what: "a command that waits", commands: self.commands.clone(), source }
+    }
+}
+
+impl Timers {
+    /// The next one whose time may have come. Cancel-safe.
+    pub(super) async fn next(&mut self) -> String {
+        match std::future::poll_fn(|context| self.0.poll_expired(context)).await {
+            Some(expired) => expired.into_inner(),
+            None => std::future::pending().await,
+        }
+    }
+}

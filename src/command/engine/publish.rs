@@ -1,0 +1,258 @@
+//! Outcomes to where they belong, however long that takes, each copy of a command with one of its own. Secrets go to the
+//! address that the command asked for, or nowhere.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    EngineError, RETRY_FIRST, RETRY_MAX,
+    status::{EngineStatus, Trouble},
+};
+use crate::{
+    command::{
+        AddressPattern, Cut, Outcome,
+        publisher::{Publication, PublishCure, PublishError, Publisher},
+    },
+    config::CommandsConfig,
+    stream::Backoff,
+    telemetry::chain,
+};
+
+/// Where the outcomes of the commands of one name go.
+#[derive(Debug)]
+pub(super) struct Outcomes {
+    config: Arc<CommandsConfig>,
+    publisher: Arc<dyn Publisher>,
+    status: Arc<EngineStatus>,
+}
+
+/// An outcome as it is told.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// To whoever reads outcomes.
+    pub(super) openly: Outcome,
+    /// With the secrets that came up, to the one who asked for them and may see them.
+    pub(super) privately: Option<Outcome>,
+}
+
+/// Whom an answer is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addressee<'a> {
+    /// The address that the command names, if it names one.
+    pub(super) reply_to: Option<&'a str>,
+    /// The id of the user whom it concerns, by which outcomes are ordered.
+    pub(super) user: Option<&'a str>,
+}
+
+/// One outcome, as it is to be published next.
+#[derive(Debug, Clone)]
+struct Outgoing<'a> {
+    told: &'a Told,
+    usual: Option<String>,
+    cut: Cut,
+    publication: Publication,
+}
+
+impl Outcomes {
+    pub(super) fn new(
+        config: Arc<CommandsConfig>,
+        publisher: Arc<dyn Publisher>,
+        status: Arc<EngineStatus>,
+    ) -> Self {
+        Self { config, publisher, status }
+    }
+
+    /// Publishes what is told, the answer to copy number `copy` of its command. Says whether that is done: once we stop,
+    /// what can be told again after the next start is not waited for.
+    pub(super) async fn publish(
+        &self,
+        told: &Told,
+        to: Addressee<'_>,
+        copy: u64,
+        stop: &CancellationToken,
+    ) -> Result<bool, EngineError> {
+        let publication = Publication::outcome(&self.config.name, &told.openly, to.user, copy);
+        self.deliver(told, publication.map_err(not_json(&told.openly))?, to, stop).await
+    }
+
+    /// Publishes the refusal of a message that is no command: it is named by the place where the message stood, as is the
+    /// outcome.
+    pub(super) async fn publish_refusal(
+        &self,
+        told: &Told,
+        stop: &CancellationToken,
+    ) -> Result<bool, EngineError> {
+        let publication =
+            Publication::refusal(&self.config.name, &told.openly).map_err(not_json(&told.openly))?;
+        self.deliver(told, publication, Addressee { reply_to: None, user: None }, stop).await
+    }
+
+    async fn deliver(
+        &self,
+        told: &Told,
+        publication: Publication,
+        to: Addressee<'_>,
+        stop: &CancellationToken,
+    ) -> Result<bool, EngineError> {
+        let outcome = &told.openly;
+        let usual = self.config.outcomes.address.as_ref().map(|address| {
+            let Outcome { action, status, command_id, .. } = outcome;
+            address.render(action, *status, &self.config.org, command_id)
+        });
+        let is_allowed = |address: &&str| {
+            self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
+        };
+        let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
+        let mut outgoing = Outgoing::new(told, publication, wanted, usual).map_err(not_json(outcome))?;
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        loop {
+            let Err(err) = self.publisher.publish(&outgoing.publication).await else { break };
+            let was_reply = outgoing.publication.is_reply;
+            if outgoing.change(err.cure()).map_err(not_json(outcome))? {
+                if was_reply && !outgoing.publication.is_reply {
+                    self.tell_elsewhere(outcome, &err);
+                }
+                continue;
+            }
+            // What forbids a reply may forbid nothing else: a command must not choose what all others wait for.
+            if was_reply && err.needs_somebody() {
+                let mut instead = outgoing.clone();
+                instead.change(PublishCure::Elsewhere).map_err(not_json(outcome))?;
+                if self.publisher.publish(&instead.publication).await.is_ok() {
+                    self.tell_elsewhere(outcome, &err);
+                    break;
+                }
+            }
+            self.status.fails(Trouble::Outcomes, &chain(&err));
+            // A secret is told once: it is not given up before it must be.
+            let can_be_told_again = told.privately.is_none();
+            if can_be_told_again && stop.is_cancelled() {
+                return Ok(false);
+            }
+            tokio::select! {
+                () = stop.cancelled(), if can_be_told_again => {}
+                () = tokio::time::sleep(waits.next_wait()) => {}
+            }
+        }
+        self.status.works(Trouble::Outcomes);
+        Ok(true)
+    }
+
+    fn tell_elsewhere(&self, outcome: &Outcome, err: &PublishError) {
+        tracing::warn!(
+            commands = self.config.name,
+            command_id = outcome.command_id,
+            error = chain(err),
+            "the outcome goes to where outcomes go, and not to where the command asks"
+        );
+    }
+
+    /// Refuses an address at which secrets would be stored, before an act that brings some.
+    pub(super) async fn require_private(&self, address: &str) -> Result<(), PublishError> {
+        self.publisher.require_private(address).await
+    }
+
+    pub(super) async fn close(self) {
+        self.publisher.close().await;
+    }
+}
+
+impl Told {
+    /// An outcome in which there is nothing to hide.
+    pub(super) fn openly(outcome: Outcome) -> Self {
+        Self { openly: outcome, privately: None }
+    }
+
+    /// What the one who asked is told.
+    pub(super) fn for_asker(self) -> Outcome {
+        self.privately.unwrap_or(self.openly)
+    }
+}
+
+impl<'a> Outgoing<'a> {
+    /// What is `told`, in `publication`: privately to the address that is `wanted`, else openly to the `usual` one.
+    fn new(
+        told: &'a Told,
+        publication: Publication,
+        wanted: Option<String>,
+        usual: Option<String>,
+    ) -> Result<Self, serde_json::Error> {
+        let publication = match wanted {
+            Some(wanted) => publication.in_reply_to(wanted),
+            None => Publication { address: usual.clone(), ..publication },
+        };
+        let mut outgoing = Self { told, usual, cut: Cut::Whole, publication };
+        outgoing.write()?;
+        Ok(outgoing)
+    }
+
+    /// Does what cures a failure, if it can be done here.
+    fn change(&mut self, cure: PublishCure) -> Result<bool, serde_json::Error> {
+        match cure {
+            PublishCure::Smaller => match self.cut.further() {
+                Some(further) => self.cut = further,
+                // The limit is too low for any outcome.
+                None => return Ok(false),
+            },
+            PublishCure::Elsewhere if self.publication.is_reply => {
+                self.publication.is_reply = false;
+                self.publication.address.clone_from(&self.usual);
+            }
+            // What is wrong with the usual address or its limit is for an operator to mend.
+            PublishCure::Retry | PublishCure::Elsewhere => return Ok(false),
+        }
+        self.write()?;
+        Ok(true)
+    }
+
+    fn write(&mut self) -> Result<(), serde_json::Error> {
+        let Told { openly, privately } = self.told;
+        let privately = privately.as_ref().filter(|_| self.publication.is_reply);
+        self.publication.is_secret = privately.is_some();
+        self.publication.payload = serde_json::to_vec(&privately.unwrap_or(openly).cut(self.cut))?.into();
+        Ok(())
+    }
+}
+
+fn not_json(outcome: &Outcome) -> impl FnOnce(serde_json::Error) -> EngineError {
+    |source| EngineError::Record { id: outcome.command_id.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::command::record::tests::outcome;
+
+    fn result(outgoing: &Outgoing<'_>) -> Value {
+        serde_json::from_slice::<Value>(&outgoing.publication.payload).unwrap()["result"].take()
+    }
+
+    #[test]
+    fn secrets_go_where_the_command_asks_and_nowhere_else() {
+        let told = Told {
+            openly: outcome(json!({ "id": "00u1", "withheld": ["link"] })),
+            privately: Some(outcome(json!({ "id": "00u1", "link": "s3cret" }))),
+        };
+        let publication = || Publication::outcome("hr", &told.openly, None, 0).unwrap();
+        let usual = || Some("outcomes".to_owned());
+        let mut outgoing = Outgoing::new(&told, publication(), Some("private".to_owned()), usual()).unwrap();
+        assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret" }));
+        assert!(outgoing.change(PublishCure::Smaller).unwrap());
+        assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret", "truncated": true }));
+
+        assert!(outgoing.change(PublishCure::Elsewhere).unwrap());
+        assert_eq!(outgoing.publication.address, usual());
+        assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"], "truncated": true }));
+        while outgoing.change(PublishCure::Smaller).unwrap() {}
+        assert_eq!(result(&outgoing), json!({ "truncated": true }));
+        for cure in [PublishCure::Elsewhere, PublishCure::Smaller, PublishCure::Retry] {
+            assert!(!outgoing.change(cure).unwrap(), "there is nothing left to change");
+        }
+
+        let outgoing = Outgoing::new(&told, publication(), None, usual()).unwrap();
+        assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"] }));
+    }
+}

@@ -1,0 +1,271 @@
+//! What arrives: bytes are verified, then decoded, then known by the journal. Okta is not asked, and nothing is published
+//! here: what is no command goes to the worker of its own like a command.
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::oneshot, task::JoinError};
+
+use super::{
+    Context, EngineError,
+    job::{Answer, Job, Message, Origin},
+    journal::Found,
+    outcomes,
+    parked::Parked,
+};
+use crate::command::{
+    Outcome, OutcomeError,
+    intake::Delivery,
+    message::{self, Command, Undecodable},
+    record::{Record, Stage},
+};
+
+/// Larger messages are decoded off the runtime.
+const DECODED_INLINE_BYTES_MAX: usize = 16 << 10;
+
+/// Something to be carried out.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// From a queue.
+    Delivery(Box<Delivery>),
+    /// From the state, because its time has come.
+    Parked(Box<Parked>),
+    /// From somebody of this machine.
+    Asked(Asked),
+}
+
+/// A command that somebody of this machine asks for.
+#[derive(Debug)]
+pub struct Asked {
+    /// The message.
+    pub payload: Bytes,
+    /// To tell them what became of it.
+    pub answer: oneshot::Sender<Answer>,
+}
+
+/// What a message turned out to be.
+#[derive(Debug)]
+pub(super) enum Received {
+    /// A command that the journal knows.
+    Command(Box<Job>),
+    /// One that is refused, though whoever sent it may ask: the outcome is not one of the command whose id it bears.
+    Refused(Box<Refused>),
+    /// One that nobody answers, since it can never be a command or its sender is not trusted.
+    DeadLetter(Box<DeadMessage>),
+}
+
+/// A message that is refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Why, named by the place where the message stood.
+    pub(super) outcome: Outcome,
+    /// The command whose outcome this is, if its id is nobody else's.
+    pub(super) command: Option<RefusedCommand>,
+    pub(super) signed_by: Option<String>,
+    pub(super) origin: Origin,
+}
+
+/// A command that is refused for good, though it may be no command at all.
+#[derive(Debug)]
+pub(super) struct RefusedCommand {
+    pub(super) id: String,
+    pub(super) fingerprint: String,
+    pub(super) reply_to: Option<String>,
+}
+
+/// A message for the dead letters.
+#[derive(Debug)]
+pub(super) struct DeadMessage {
+    pub(super) message: Message,
+    pub(super) reason: String,
+    /// For the audit, if it claims to be a command whose sender is not trusted.
+    pub(super) refused: Option<Claimed>,
+    pub(super) origin: Origin,
+}
+
+/// What an untrusted message says of itself.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    pub(super) id: String,
+    pub(super) action: Option<String>,
+    pub(super) code: String,
+}
+
+impl Context {
+    /// Reads a message. May be dropped at any time: it was not acknowledged, and comes again.
+    pub(super) async fn receive(&self, arrival: Arrival) -> Result<Received, EngineError> {
+        let now = self.clock.now();
+        let (message, unfit, origin) = match arrival {
+            Arrival::Delivery(delivery) => {
+                let Delivery { payload, headers, message_id, place, published_at, unfit, acknowledgement } =
+                    *delivery;
+                let message = Message { payload, headers, message_id, published_at };
+                (message, unfit, Origin::Queue { place, acknowledgement })
+            }
+            Arrival::Parked(parked) => {
+                let origin = Origin::Parked { place: parked.place.clone() };
+                let empty = || Message {
+                    payload: Bytes::new(),
+                    headers: Vec::new(),
+                    message_id: None,
+                    published_at: None,
+                };
+                (parked.message().unwrap_or_else(empty), None, origin)
+            }
+            Arrival::Asked(Asked { payload, answer }) => {
+                let message = Message { payload, headers: Vec::new(), message_id: None, published_at: None };
+                (message, None, Origin::Asked { reveals: false, answer })
+            }
+        };
+        if let Some(reason) = unfit {
+            return Ok(dead(message, reason, None, origin));
+        }
+        let verified = match &origin {
+            Origin::Queue { .. } => self.admission.policy.verify(&message.payload, &message.headers),
+            // Who may open the control socket may do all that policy allows, and what is parked was let in.
+            Origin::Parked { .. } | Origin::Asked { .. } => Ok(None),
+        };
+        let decoded = decode(&message).await;
+        let (mut command, signed) = match (decoded, verified) {
+            (Ok(command), Ok(signed)) => (command, signed),
+            // What was begun was let in, whatever has become of its key: only Okta can tell what came of it.
+            (Ok(command), Err(error)) => {
+                if self.is_begun(&command).await? {
+                    (command, None)
+                } else {
+                    return Ok(distrusted(message, claimed(&command, &error), &error, origin));
+                }
+            }
+            (Err(undecodable), Err(error)) => {
+                let Undecodable { id, action, .. } = undecodable;
+                let claimed = Claimed { id: id.unwrap_or_default(), action, code: error.code.clone() };
+                return Ok(distrusted(message, claimed, &error, origin));
+            }
+            (Err(undecodable), Ok(signed)) => {
+                let signed_by = signed.map(|signed| signed.key.as_str().to_owned());
+                return Ok(self.unreadable(undecodable, message, signed_by, origin, now));
+            }
+        };
+        let origin = self.with_right_to_secrets(origin, &mut command);
+        let signed_by = signed.as_ref().map(|signed| signed.key.as_str().to_owned());
+        let found = self.journal.find(&command.id).await?;
+        let is_first = matches!(found, Found::Nothing);
+        let is_queued = matches!(origin, Origin::Queue { .. });
+        // Signatures get old while commands wait, so their age matters when they come for the first time alone.
+        let let_in = match (&signed, is_queued) {
+            (Some(signed), _) => self.admission.policy.accept(&command, signed, is_first.then_some(now)),
+            (None, _) => Ok(()),
+        };
+        if let Err(error) = let_in {
+            return Ok(distrusted(message, claimed(&command, &error), &error, origin));
+        }
+        let record = match found {
+            Found::Record(kept) => kept.record,
+            Found::Nothing => {
+                if is_queued && let Some(error) = self.too_old(&message, now) {
+                    let outcome =
+                        outcomes::refused(origin.place(), Some(command.request.action().name()), error, now);
+                    let fingerprint = command.fingerprint.to_kept(&self.key);
+                    let command = RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to };
+                    let command = Some(command);
+                    return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
+                }
+                let record = Record { signed_by: signed_by.clone(), ..self.record_of(&command) };
+                match self.journal.receive(&command.id, record).await? {
+                    Found::Record(kept) => kept.record,
+                    Found::Nothing | Found::Unreadable(_) => self.record_of(&command),
+                }
+            }
+            // Its turn sees to it.
+            Found::Unreadable(_) => self.record_of(&command),
+        };
+        if !command.fingerprint.is_kept(&record.fingerprint, &self.key) {
+            let error = outcomes::id_reused(&command.id);
+            let action = command.request.action().name();
+            let outcome = outcomes::refused(origin.place(), Some(action), error, now);
+            return Ok(Received::Refused(Box::new(Refused { outcome, command: None, signed_by, origin })));
+        }
+        let signed_by = record.signed_by.or(signed_by);
+        Ok(Received::Command(Box::new(Job { command, message, signed_by, origin })))
+    }
+
+    /// Whether `command` is a copy of one that was begun. What it takes to compare secrets is spent on such ids alone.
+    async fn is_begun(&self, command: &Command) -> Result<bool, EngineError> {
+        let Found::Record(kept) = self.journal.find(&command.id).await? else { return Ok(false) };
+        let is_begun = matches!(kept.record.stage, Stage::Started { .. });
+        Ok(is_begun && command.fingerprint.is_kept(&kept.record.fingerprint, &self.key))
+    }
+
+    /// What is older than the journal remembers may have been done before.
+    fn too_old(&self, message: &Message, now: Timestamp) -> Option<OutcomeError> {
+        let published_at = message.published_at?;
+        let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
+        (now.duration_since(published_at) > keep).then(|| outcomes::too_old(published_at, self.config.keep))
+    }
+
+    /// The first record of `command`.
+    pub(super) fn record_of(&self, command: &Command) -> Record {
+        let action = command.request.action().name();
+        let requested_by = command.requested_by.as_deref();
+        Record::new(action, &command.fingerprint.to_kept(&self.key), requested_by, self.clock.now())
+    }
+
+    /// The command line is as private as the control socket: who uses it needs no address for secrets, but they must be
+    /// allowed.
+    fn with_right_to_secrets(&self, origin: Origin, command: &mut Command) -> Origin {
+        let Origin::Asked { answer, .. } = origin else { return origin };
+        let reveals = command.reveal && self.config.reveal.allowed;
+        command.reveal &= !reveals;
+        Origin::Asked { reveals, answer }
+    }
+
+    fn unreadable(
+        &self,
+        undecodable: Undecodable,
+        message: Message,
+        signed_by: Option<String>,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Received {
+        let Undecodable { id, error, .. } = &undecodable;
+        let Origin::Queue { place, .. } = &origin else {
+            let outcome = outcomes::undecodable(&undecodable, id.as_deref().unwrap_or_default(), now);
+            return Received::Refused(Box::new(Refused { outcome, command: None, signed_by, origin }));
+        };
+        let Some(id) = id else { return dead(message, error.message.clone(), None, origin) };
+        let fingerprint = self.key.digest(&message.payload);
+        let command = Some(RefusedCommand { id: id.clone(), fingerprint, reply_to: None });
+        let outcome = outcomes::undecodable(&undecodable, place, now);
+        Received::Refused(Box::new(Refused { outcome, command, signed_by, origin }))
+    }
+}
+
+async fn decode(message: &Message) -> Result<Command, Undecodable> {
+    let Message { payload, headers, message_id, .. } = message;
+    if payload.len() <= DECODED_INLINE_BYTES_MAX {
+        return message::decode(payload, headers, message_id.as_deref());
+    }
+    let message = message.clone();
+    let decoding = tokio::task::spawn_blocking(move || {
+        message::decode(&message.payload, &message.headers, message.message_id.as_deref())
+    });
+    match decoding.await.map_err(JoinError::try_into_panic) {
+        Ok(decoded) => decoded,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime is ending, and we with it.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
+
+fn claimed(command: &Command, error: &OutcomeError) -> Claimed {
+    let action = Some(command.request.action().name().to_owned());
+    Claimed { id: command.id.clone(), action, code: error.code.clone() }
+}
+
+/// Whoever sent it is not answered: not under the name that it claims, and not where it asks.
+fn distrusted(message: Message, claimed: Claimed, error: &OutcomeError, origin: Origin) -> Received {
+    dead(message, format!("{}: {}", error.code, error.message), Some(claimed), origin)
+}
+
+fn dead(message: Message, reason: String, refused: Option<Claimed>, origin: Origin) -> Received {
+    Received::DeadLetter(Box::new(DeadMessage { message, reason, refused, origin }))
+}

@@ -1,0 +1,129 @@
+//! Messages that are not carried out: those that are refused get their one outcome, and what can never be a command, or whose
+//! sender is not trusted, goes to the dead letters and is not answered.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context, EngineError, RETRY_FIRST, RETRY_MAX,
+    job::Verdict,
+    journal::Found,
+    publish::{Addressee, Told},
+    receive::{Claimed, DeadMessage, Refused},
+    status::Trouble,
+    turns::Turn,
+    worker::Ended,
+};
+use crate::{
+    command::{
+        audit::{AuditRecord, Decision},
+        dead_letters::DeadLetter,
+        record::{Durable, Record},
+    },
+    stream::Backoff,
+    telemetry::chain,
+};
+
+impl Context {
+    /// Refuses a message that is no command, or not one that is carried out.
+    pub(super) async fn refuse(
+        &self,
+        refused: Refused,
+        mut turn: Turn,
+        stop: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        if stop.run_until_cancelled(turn.wait()).await.is_none() {
+            return Ok(Ended::Settled);
+        }
+        let Refused { mut outcome, command, signed_by, origin } = refused;
+        let (place, error) = (origin.place(), outcome.error.as_ref());
+        let record = AuditRecord {
+            command_id: command.as_ref().map_or(Some(&outcome.command_id), |command| Some(&command.id)),
+            action: Some(&outcome.action),
+            signed_by: signed_by.as_deref(),
+            status: Some(outcome.status),
+            error: error.map(|error| error.code.as_str()),
+            place: Some(place),
+            ..self.audit.decision(Decision::Refused)
+        };
+        self.audit.record(&record).await;
+        let mut kept = None;
+        let mut reply_to = None;
+        if let Some(command) = &command {
+            let mut record = Record::new(&outcome.action, &command.fingerprint, None, outcome.received_at);
+            record.signed_by = signed_by;
+            if let Found::Record(found) = self.journal.receive(&command.id, record).await?
+                && found.record.fingerprint == command.fingerprint
+            {
+                outcome.command_id.clone_from(&command.id);
+                reply_to = command.reply_to.as_deref();
+                kept = Some(match found.record.ended(&outcome).filter(|_| !found.record.has_ended()) {
+                    Some(ended) => self.journal.keep(&command.id, &found, ended).await?,
+                    None => found,
+                });
+            }
+        }
+        self.status.ended("unknown", &outcome);
+        let answers = kept.as_ref().map_or(0, |kept| kept.record.answers());
+        outcome.repeated = answers > 0;
+        let told = Told::openly(outcome);
+        if origin.is_published() {
+            let is_published = match &kept {
+                Some(_) => {
+                    self.outcomes.publish(&told, Addressee { reply_to, user: None }, answers, stop).await?
+                }
+                None => self.outcomes.publish_refusal(&told, stop).await?,
+            };
+            if !is_published {
+                return Ok(Ended::Settled);
+            }
+        }
+        if let (Some(kept), Some(command)) = (kept, &command) {
+            self.journal.answered(&command.id, kept).await?;
+        }
+        origin.settle(Verdict::Done(Durable::without_journal(), Box::new(told.for_asker()))).await;
+        Ok(Ended::Settled)
+    }
+
+    /// Keeps what can never be a command, or whose sender is not trusted.
+    pub(super) async fn bury(
+        &self,
+        dead: DeadMessage,
+        stop: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        let DeadMessage { message, reason, refused, origin } = dead;
+        let (headers, payload, place) = (&message.headers, &message.payload[..], origin.place());
+        let letter = DeadLetter { place, reason: &reason, headers, payload };
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        while let Err(err) = self.dead_letters.keep(letter).await {
+            self.status.fails(Trouble::DeadLetters, &chain(&err));
+            if stop.run_until_cancelled(tokio::time::sleep(waits.next_wait())).await.is_none() {
+                return Ok(Ended::Settled);
+            }
+        }
+        self.status.works(Trouble::DeadLetters);
+        let record = match &refused {
+            Some(Claimed { id, action, code }) => AuditRecord {
+                command_id: Some(id),
+                action: action.as_deref(),
+                error: Some(code),
+                place: Some(place),
+                ..self.audit.decision(Decision::Refused)
+            },
+            None => AuditRecord {
+                error: Some(&reason),
+                place: Some(place),
+                ..self.audit.decision(Decision::DeadLetter)
+            },
+        };
+        self.audit.record(&record).await;
+        self.status.dead_letter();
+        tracing::warn!(
+            commands = self.config.name,
+            place,
+            reason,
+            "a message is no command that can be obeyed: it is in the dead letters"
+        );
+        origin.reject().await;
+        Ok(Ended::Settled)
+    }
+}

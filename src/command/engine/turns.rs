@@ -1,0 +1,96 @@
+//! Turns of commands: a place in the order that is left when it is dropped, whatever becomes of its command.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use super::ordering::{Key, Ordering, Place};
+
+/// The order of all commands, and those who wait in it.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    ordering: Ordering,
+    calls: HashMap<Place, oneshot::Sender<()>>,
+}
+
+/// The place of one command.
+#[derive(Debug)]
+pub(super) struct Turn {
+    turns: Arc<Turns>,
+    place: Place,
+    /// Comes when it may go; none if it may.
+    call: Option<oneshot::Receiver<()>>,
+}
+
+impl Turns {
+    /// Gives a command the last place.
+    pub(super) fn join(self: &Arc<Self>, keys: Vec<Key>) -> Turn {
+        let mut waiting = self.waiting();
+        let (place, may_go) = waiting.ordering.join(keys);
+        let call = (!may_go).then(|| waiting.expect(place));
+        drop(waiting);
+        Turn { turns: Arc::clone(self), place, call }
+    }
+
+    /// How many have a place, and how many of them wait for others.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let waiting = self.waiting();
+        (waiting.ordering.len(), waiting.ordering.waiting())
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while the lock is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn expect(&mut self, place: Place) -> oneshot::Receiver<()> {
+        let (call, called) = oneshot::channel();
+        self.calls.insert(place, call);
+        called
+    }
+
+    fn call(&mut self, places: &[Place]) {
+        for place in places {
+            if let Some(call) = self.calls.remove(place) {
+                // Who does not wait any more is leaving.
+                let _ = call.send(());
+            }
+        }
+    }
+}
+
+impl Turn {
+    /// Waits for the turn. Cancel-safe.
+    pub(super) async fn wait(&mut self) {
+        let Some(call) = &mut self.call else { return };
+        // The sender is kept until it has called.
+        let _ = call.await;
+        self.call = None;
+    }
+
+    /// Gives the command, whose turn it is, other keys. Says whether it goes on at once; otherwise it has to wait again.
+    pub(super) fn settle(&mut self, keys: Vec<Key>) -> bool {
+        let mut waiting = self.turns.waiting();
+        let (may_go, called) = waiting.ordering.settle(self.place, keys);
+        waiting.call(&called);
+        self.call = (!may_go).then(|| waiting.expect(self.place));
+        may_go
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut waiting = self.turns.waiting();
+        waiting.calls.remove(&self.place);
+        let called = waiting.ordering.leave(self.place);
+        waiting.call(&called);
+    }
+}

@@ -1,0 +1,235 @@
+//! One command, from its turn to the end of its message: whom it names is found, it is carried out to its one outcome, that
+//! is published, and the message is acknowledged.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context, EngineError,
+    attempt::Carried,
+    job::{Job, Verdict},
+    journal::{Found, Kept},
+    ordering::Key,
+    outcomes,
+    parked::Parked,
+    publish::{Addressee, Told},
+    turns::Turn,
+};
+use crate::command::{
+    Outcome, Status, Subjects,
+    audit::{AuditRecord, Decision},
+    message::Timing,
+    record::{Record, Stage},
+};
+
+/// A command whose time is further off waits in the state, not in the queue.
+const PARKED_FROM: SignedDuration = SignedDuration::from_mins(10);
+/// The longest wait that a bus is asked for at once.
+pub(super) const LATER_MAX: Duration = Duration::from_secs(600);
+
+/// What a worker leaves behind.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Its message is settled, or comes again.
+    Settled,
+    /// Its command waits in the state.
+    Parked { id: String, due: Timestamp },
+}
+
+impl Job {
+    /// What it touches, as far as it says so itself.
+    pub(super) fn names(&self) -> Vec<Key> {
+        Key::all(&self.command.id, &self.command.request, None)
+    }
+}
+
+impl Context {
+    /// Sees a command to its end. May be dropped at any time: what is in the journal says how to go on.
+    pub(super) async fn work(
+        &self,
+        job: Job,
+        mut turn: Turn,
+        stop: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        let verdict = match stop.run_until_cancelled(turn.wait()).await {
+            Some(()) => self.serve(&job, &mut turn, stop).await?,
+            None => Verdict::Dropped,
+        };
+        let ended = match (&verdict, job.command.not_before) {
+            (Verdict::Parked(_), Some(due)) => Ended::Parked { id: job.command.id.clone(), due },
+            _ => Ended::Settled,
+        };
+        if matches!(verdict, Verdict::Done(..)) {
+            self.parking.forget(&job.command.id).await?;
+            self.admission.switch.forget(&job.command.id).await?;
+        }
+        job.origin.settle(verdict).await;
+        Ok(ended)
+    }
+
+    /// Carries a command, whose turn it is, to an answer.
+    async fn serve(
+        &self,
+        job: &Job,
+        turn: &mut Turn,
+        stop: &CancellationToken,
+    ) -> Result<Verdict, EngineError> {
+        if !job.origin.begin() {
+            return Ok(Verdict::Dropped);
+        }
+        let id = &job.command.id;
+        let kept = match self.journal.find(id).await? {
+            Found::Record(kept) => kept,
+            // Forgotten in the meantime, because it is so old.
+            Found::Nothing => match self.journal.receive(id, self.record_of(&job.command)).await? {
+                Found::Record(kept) => kept,
+                Found::Nothing | Found::Unreadable(_) => return Ok(Verdict::Dropped),
+            },
+            Found::Unreadable(unreadable) => {
+                let (kept, told) = self.set_aside(job, unreadable).await?;
+                return self.tell(job, kept, told, stop).await;
+            }
+        };
+        if matches!(kept.record.stage, Stage::Ended { .. }) {
+            let Some(again) = self.reopened(&kept.record, job).await? else {
+                return self.repeat(job, kept, stop).await;
+            };
+            let kept = self.journal.keep(id, &kept, again).await?;
+            return self.carry_on(job, kept, turn, stop).await;
+        }
+        self.carry_on(job, kept, turn, stop).await
+    }
+
+    /// The record anew, if a limit has refused the command that lets it through now.
+    async fn reopened(&self, record: &Record, job: &Job) -> Result<Option<Record>, EngineError> {
+        let Some(again) = record.reopened() else { return Ok(None) };
+        let (limits, action) = (self.admission.policy.limits(), job.command.request.action());
+        let is_tripped = self.admission.limiter.is_tripped(limits, action).await?;
+        Ok((!is_tripped).then_some(again))
+    }
+
+    async fn carry_on(
+        &self,
+        job: &Job,
+        kept: Kept,
+        turn: &mut Turn,
+        stop: &CancellationToken,
+    ) -> Result<Verdict, EngineError> {
+        // What may have been sent may have been done: only Okta can tell, whatever the time is.
+        let may_have_sent = kept.record.baseline.is_some();
+        let now = self.clock.now();
+        if !may_have_sent
+            && let Timing::Early(due) = job.command.timing(now)
+            && self.admission.switch.cancelled(&job.command.id).is_none()
+        {
+            return self.wait_for(job, kept, due, now, stop).await;
+        }
+        match self.carry(job, kept, turn, stop).await? {
+            Carried::Ended(kept, told) => self.tell(job, kept, *told, stop).await,
+            Carried::Not(verdict) => Ok(verdict),
+        }
+    }
+
+    /// The command's time has not come: it waits in the queue for a while, or in the state.
+    async fn wait_for(
+        &self,
+        job: &Job,
+        kept: Kept,
+        due: Timestamp,
+        now: Timestamp,
+        stop: &CancellationToken,
+    ) -> Result<Verdict, EngineError> {
+        const WHY: &str = "its `not_before` has not come";
+        let wait = due.duration_since(now);
+        let until_then = Duration::try_from(wait).unwrap_or_default().min(LATER_MAX);
+        if wait <= PARKED_FROM || !job.origin.is_published() {
+            return Ok(Verdict::Later(until_then, WHY));
+        }
+        let id = &job.command.id;
+        if self.parking.has(id) {
+            return Ok(match kept.record.parked() {
+                Some(durable) => Verdict::Parked(durable),
+                None => Verdict::Later(until_then, WHY),
+            });
+        }
+        let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
+        let note = match job.command.has_secrets() || wait > keep {
+            true => None,
+            false => self.parking.note_of(id, &Parked::new(due, job.origin.place(), &job.message))?,
+        };
+        let Some(note) = note else {
+            let (kept, told) = self.end(job, kept, Status::Refused, outcomes::cannot_wait(due)).await?;
+            return self.tell(job, kept, told, stop).await;
+        };
+        let parked = Record { parked_until: Some(due), ..kept.record.clone() };
+        let kept = self.journal.keep_with_note(id, &kept, parked, note).await?;
+        self.parking.keep(id);
+        Ok(match kept.record.parked() {
+            Some(durable) => Verdict::Parked(durable),
+            None => Verdict::Dropped,
+        })
+    }
+
+    /// Answers another copy of a command that has its outcome.
+    async fn repeat(&self, job: &Job, kept: Kept, stop: &CancellationToken) -> Result<Verdict, EngineError> {
+        let Stage::Ended { outcome, answers } = &kept.record.stage else { return Ok(Verdict::Dropped) };
+        let mut outcome = Outcome::clone(outcome);
+        outcome.repeated = *answers > 0;
+        if outcome.repeated {
+            let subjects = kept.record.subjects.as_ref();
+            self.audit_command(job, subjects, Decision::Repeated, Some(&outcome)).await;
+            self.status.repeated();
+        }
+        self.tell(job, kept, Told::openly(outcome), stop).await
+    }
+
+    /// Publishes what is told of a command whose outcome is in the journal.
+    async fn tell(
+        &self,
+        job: &Job,
+        kept: Kept,
+        told: Told,
+        stop: &CancellationToken,
+    ) -> Result<Verdict, EngineError> {
+        if job.origin.is_published() {
+            let Stage::Ended { answers, .. } = &kept.record.stage else { return Ok(Verdict::Dropped) };
+            let subjects = kept.record.subjects.as_ref();
+            let user = subjects.and_then(|subjects| subjects.users.first()?.id.as_deref());
+            let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
+            if !self.outcomes.publish(&told, to, *answers, stop).await? {
+                return Ok(Verdict::Dropped);
+            }
+        }
+        let kept = self.journal.answered(&job.command.id, kept).await?;
+        let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
+        Ok(Verdict::Done(durable, Box::new(told.for_asker())))
+    }
+
+    /// Records what was decided about the command of `job`.
+    pub(super) async fn audit_command(
+        &self,
+        job: &Job,
+        subjects: Option<&Subjects>,
+        decision: Decision,
+        outcome: Option<&Outcome>,
+    ) {
+        let command = &job.command;
+        let record = AuditRecord {
+            command_id: Some(&command.id),
+            action: Some(command.request.action().name()),
+            dry_run: command.dry_run,
+            subjects,
+            requested_by: command.requested_by.as_deref(),
+            signed_by: job.signed_by.as_deref(),
+            reason: command.reason.as_deref(),
+            status: outcome.map(|outcome| outcome.status),
+            error: outcome.and_then(|outcome| outcome.error.as_ref()).map(|error| error.code.as_str()),
+            okta_request_id: outcome.and_then(|outcome| outcome.okta_request_id.as_deref()),
+            place: Some(job.origin.place()),
+            ..self.audit.decision(decision)
+        };
+        self.audit.record(&record).await;
+    }
+}

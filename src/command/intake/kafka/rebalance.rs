@@ -1,0 +1,150 @@
+//! What the client calls back on the polling thread: partitions that come and go, with their commits, and its complaints.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    client::OAuthToken,
+    config::RDKafkaLogLevel,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
+    error::KafkaError,
+    topic_partition_list::TopicPartitionListElem,
+    types::RDKafkaErrorCode as Code,
+};
+
+use super::acknowledgement::ConsumerState;
+use crate::sink::kafka::{complaint, fault::Fault, token::Tokens};
+
+/// How long a partition that is to go to another waits for commands of it that have begun. Far below the five minutes that
+/// the group gives a member (`max.poll.interval.ms`).
+const LEAVE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// One consumer as its client calls it back.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) name: String,
+    pub(super) topic: String,
+    pub(super) group: String,
+    pub(super) state: Arc<ConsumerState>,
+    /// Where the client gets tokens, if it needs any.
+    pub(super) tokens: Option<Tokens>,
+}
+
+impl Context {
+    /// Notes what `err` says of the cluster, and gives it.
+    pub(super) fn note(&self, err: &KafkaError) -> Fault {
+        let fault = self.fault_of(err);
+        if let Some(code) = err.rdkafka_error_code() {
+            self.state.complaint.note(code, fault.clone());
+        }
+        fault
+    }
+
+    /// What `err` says of the cluster.
+    pub(super) fn fault_of(&self, err: &KafkaError) -> Fault {
+        let Self { topic, group, .. } = self;
+        match err.rdkafka_error_code() {
+            Some(Code::TopicAuthorizationFailed) => Fault::Refused(format!(
+                "TOPIC_AUTHORIZATION_FAILED: this user may not read the topic `{topic}`: grant it READ and DESCRIBE on \
+                 the topic"
+            )),
+            Some(Code::GroupAuthorizationFailed) => Fault::Refused(format!(
+                "GROUP_AUTHORIZATION_FAILED: this user may not be in the group `{group}`: grant it READ on the group"
+            )),
+            Some(Code::FencedInstanceId) => Fault::Poisoned(
+                "another member of the group has our `group.instance.id`: give each process its own"
+                    .to_owned(),
+            ),
+            _ => Fault::from_client(err, topic),
+        }
+    }
+
+    /// Commits what is done. What becomes of it is known in the mode `Sync` alone, which blocks. Whether there was
+    /// anything to commit.
+    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) -> bool {
+        let commits = self.state.offsets().take_commits();
+        if commits.is_empty() {
+            return false;
+        }
+        let mut list = TopicPartitionList::with_capacity(commits.len());
+        for (partition, below) in commits {
+            let added = list.add_partition_offset(&self.topic, partition, Offset::Offset(below));
+            debug_assert!(added.is_ok(), "an offset is never negative");
+        }
+        if let Err(err) = consumer.commit(&list, mode) {
+            self.state.offsets().commits_failed();
+            tracing::debug!(intake = self.name, error = %err, "offsets were not committed; they will be again");
+        }
+        true
+    }
+
+    /// Waits until what has begun of these partitions has ended, so that the next member does not do it too. What has not
+    /// begun is the next member's. Blocking.
+    fn let_end(&self, partitions: &[i32]) {
+        {
+            let mut offsets = self.state.offsets();
+            partitions.iter().for_each(|partition| offsets.leave(*partition));
+        }
+        if !self.state.wait_for_begun(partitions, LEAVE_PATIENCE) {
+            tracing::warn!(
+                intake = self.name,
+                "partitions go to another while commands of them are carried out"
+            );
+        }
+    }
+
+    /// Commits all that is done, whether it was handed over before or not, and waits until the cluster has it. Blocking.
+    pub(super) fn commit_surely(&self, consumer: &BaseConsumer<Self>) {
+        self.state.offsets().commits_failed();
+        self.commit(consumer, CommitMode::Sync);
+    }
+}
+
+impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        complaint::log(&self.name, level, facility, line);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        let tokens = self.tokens.as_ref().ok_or("the bus names no source of tokens")?;
+        Ok(tokens.fetch()?)
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            Rebalance::Assign(partitions) => {
+                self.state.complaint.forget();
+                let mut offsets = self.state.offsets();
+                numbers(partitions).into_iter().for_each(|partition| offsets.assign(partition));
+            }
+            Rebalance::Revoke(partitions) => {
+                let partitions = numbers(partitions);
+                // What is lost may be another's already, who would be told of older offsets.
+                if !consumer.assignment_lost() {
+                    self.let_end(&partitions);
+                    self.commit_surely(consumer);
+                }
+                let mut offsets = self.state.offsets();
+                partitions.into_iter().for_each(|partition| offsets.revoke(partition));
+            }
+            Rebalance::Error(err) => drop(self.note(err)),
+        }
+    }
+
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        // The client remembers that a partition was paused, even if it was away in the meantime.
+        if let Rebalance::Assign(partitions) = rebalance
+            && let Err(err) = consumer.resume(partitions)
+        {
+            tracing::warn!(intake = self.name, error = %err, "partitions that have come may not be read");
+        }
+    }
+}
+
+fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
+    partitions.elements().iter().map(TopicPartitionListElem::partition).collect()
+}

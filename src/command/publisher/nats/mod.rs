@@ -1,0 +1,234 @@
+//! Publications to NATS: proved by JetStream's acknowledgement. A reply subject that no stream takes gets the publication
+//! too, and then there is no proof but that it was handed to the server.
+
+mod check;
+
+use std::sync::Arc;
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        context::{GetStreamByNameErrorKind, PublishErrorKind},
+        message::PublishMessage,
+    },
+};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+
+use super::{Publication, PublishError, Publisher, Streams, address, lazy::Lazy};
+use crate::{
+    config::NatsSink,
+    sink::{
+        SinkError,
+        nats::{
+            connection::Connection,
+            exchange::{exchange, refusal},
+            headers,
+            refusal::Refusal,
+            stream,
+        },
+    },
+};
+
+pub(super) use check::{check, check_private};
+
+/// Subjects of a stream to publish to, and others for replies.
+#[derive(Debug)]
+pub(super) struct NatsPublisher {
+    sink: NatsSink,
+    /// Where publications go that have no address.
+    subject: Option<String>,
+    streams: Streams,
+    connection: Lazy<Connection>,
+}
+
+/// Who gets a publication.
+enum Taker {
+    /// The stream of this name, which proves it.
+    Stream(String),
+    /// Whoever listens.
+    Listener,
+}
+
+impl NatsPublisher {
+    pub(super) fn new(sink: NatsSink, streams: Streams) -> Self {
+        Self { subject: sink.subject.fixed(None), sink, streams, connection: Lazy::new() }
+    }
+
+    async fn put(&self, publication: &Publication) -> Result<(), PublishError> {
+        let subject = address(publication, self.subject.as_deref(), &self.sink.name)?;
+        let (headers, payload) = self.encoded(publication, subject)?;
+        let connection = self.connection().await?;
+        let published = tokio::select! {
+            published = self.put_over(&connection, publication, subject, headers, payload) => published,
+            () = connection.link.lost() => Err(connection.link.error().into()),
+        };
+        if published.is_err() && connection.link.is_halted() {
+            self.connection.give_up(&connection).await;
+        }
+        published
+    }
+
+    async fn put_over(
+        &self,
+        connection: &Connection,
+        publication: &Publication,
+        subject: &str,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        let stream = match self.taker(connection, publication, subject).await? {
+            Taker::Stream(stream) => stream,
+            Taker::Listener => {
+                let client = connection.jetstream.client();
+                let handed_over = async {
+                    client.publish_with_headers(subject.to_owned(), headers, payload).await?;
+                    client.flush().await.map_err(async_nats::Error::from)
+                };
+                return handed_over.await.map_err(|err| self.unreachable(err.to_string()));
+            }
+        };
+        let bytes = payload.len();
+        // Whatever happens to the streams meanwhile, no other one stores what was meant for this one.
+        let message = PublishMessage::build().headers(headers).payload(payload).expected_stream(&stream);
+        let answer = exchange(&connection.jetstream, &connection.link, subject.to_owned(), message).await?;
+        let err = match answer {
+            // A copy that the stream has already is as good as the first.
+            Ok(_) => return Ok(()),
+            Err(err) => err,
+        };
+        // It was asked for a moment ago.
+        if err.kind() == PublishErrorKind::StreamNotFound {
+            return Err(self.unreachable(format!(
+                "stream `{stream}` takes subject `{subject}`, and does not answer: has it a leader?"
+            )));
+        }
+        Err(match refusal(&connection.link, &self.sink, subject, bytes, &err) {
+            Refusal::Sink(error) => error.into(),
+            Refusal::Message(reason) => PublishError::TooLarge {
+                sink: self.sink.name.clone(),
+                bytes,
+                payload_bytes_max: connection.payload_bytes_max(),
+                reason,
+            },
+        })
+    }
+
+    /// Who takes `subject`. Publishing there tells it too, but for a subject to which somebody listens, and what is stored
+    /// in a wrong stream stays there.
+    async fn taker(
+        &self,
+        connection: &Connection,
+        publication: &Publication,
+        subject: &str,
+    ) -> Result<Taker, PublishError> {
+        let own = &self.sink.stream;
+        match (&self.streams, stream_of(&self.sink, connection, subject).await?) {
+            (Streams::Own, Some(stream)) if stream != *own => Err(self.misconfigured(format!(
+                "the stream `{stream}` takes subject `{subject}`, and the intake reads the stream `{own}`: take the subject out \
+                 of `{stream}`, and see that `{own}` exists with it: `nats stream add {own} --subjects '{subject}'`"
+            ))),
+            (_, Some(stream)) => {
+                if publication.is_secret {
+                    self.require_keeper(&stream, subject)?;
+                }
+                Ok(Taker::Stream(stream))
+            }
+            // Only a reply may go where nothing keeps it.
+            (Streams::Any { .. }, None) if publication.is_reply => Ok(Taker::Listener),
+            (_, None) => Err(self.misconfigured(format!(
+                "no stream takes subject `{subject}`: add it to the subjects of stream `{own}`, and create that if there is \
+                 none: `nats stream add {own} --subjects '{subject}'`"
+            ))),
+        }
+    }
+
+    fn encoded(&self, publication: &Publication, subject: &str) -> Result<(HeaderMap, Bytes), PublishError> {
+        let Publication { attributes, payload, .. } = publication;
+        // The same outcome may go to several subjects of one stream, and a command may be in it under the same id.
+        let id = format!("{}:{}@{subject}", attributes.source, attributes.id);
+        headers::encoded(self.sink.encoding, &id, attributes, payload)
+            .map_err(|err| self.unreachable(format!("no envelope can be made around it: {err}")))
+    }
+
+    /// Refuses a stream that may not store secrets.
+    fn require_keeper(&self, stream: &str, subject: &str) -> Result<(), PublishError> {
+        match &self.streams {
+            Streams::Any { secrets_in } if !secrets_in.iter().any(|known| known == stream) => {
+                let reason = format!(
+                    "the stream `{stream}` would store the secrets: choose an address that no stream takes, or name the stream \
+                     in `reveal.stored_in`"
+                );
+                Err(PublishError::Address {
+                    sink: self.sink.name.clone(),
+                    address: subject.to_owned(),
+                    reason,
+                })
+            }
+            Streams::Any { .. } | Streams::Own => Ok(()),
+        }
+    }
+
+    async fn connection(&self) -> Result<Arc<Connection>, SinkError> {
+        self.connection.get(|connection| !connection.link.is_halted(), self.connect()).await
+    }
+
+    async fn connect(&self) -> Result<Connection, SinkError> {
+        let opened = Connection::open(&self.sink.name, &self.sink.bus, self.sink.unacknowledged_max).await?;
+        // No route may have made it.
+        if self.sink.create.is_some() {
+            let subjects = self.sink.subject.wildcard(None);
+            // Seldom, and large for a future that waits with each publication.
+            Box::pin(stream::find_or_create(&opened, &self.sink, &subjects)).await?;
+        }
+        Ok(opened)
+    }
+
+    fn unreachable(&self, reason: String) -> PublishError {
+        SinkError::Unreachable { sink: self.sink.name.clone(), reason }.into()
+    }
+
+    fn misconfigured(&self, reason: String) -> PublishError {
+        SinkError::Misconfigured { sink: self.sink.name.clone(), reason }.into()
+    }
+}
+
+impl Publisher for NatsPublisher {
+    fn publish<'a>(&'a self, publication: &'a Publication) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(self.put(publication))
+    }
+
+    fn require_private<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(async move {
+            let connection = self.connection().await?;
+            let stream = stream_of(&self.sink, &connection, address).await?;
+            stream.map_or(Ok(()), |stream| self.require_keeper(&stream, address))
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async { drop(self.connection.take().await) })
+    }
+}
+
+/// The stream that takes `subject`, if one does.
+async fn stream_of(
+    sink: &NatsSink,
+    connection: &Connection,
+    subject: &str,
+) -> Result<Option<String>, PublishError> {
+    let err = match connection.jetstream.stream_by_subject(subject).await {
+        Ok(stream) => return Ok(Some(stream)),
+        Err(err) => err,
+    };
+    let sink = sink.name.clone();
+    match err.kind() {
+        GetStreamByNameErrorKind::NotFound => Ok(None),
+        GetStreamByNameErrorKind::InvalidSubject => Err(PublishError::Address {
+            sink,
+            address: subject.to_owned(),
+            reason: "it is not a subject".to_owned(),
+        }),
+        _ => Err(SinkError::Unreachable { sink, reason: err.to_string() }.into()),
+    }
+}

@@ -1,0 +1,32 @@
+//! The queue of an intake, as a sink to publish commands to.
+
+use std::sync::Arc;
+
+use crate::{
+    config::{Encoding, IntakeConfig, KafkaSink, NatsSink, SinkConfig},
+    event::{Template, Use},
+};
+
+/// The queue that `intake` reads. Each command has its address.
+pub(super) fn as_sink(intake: &IntakeConfig, commands: &str) -> SinkConfig {
+    let name = format!("intake of {commands}");
+    match intake {
+        IntakeConfig::Kafka { bus, .. } => SinkConfig::Kafka(KafkaSink {
+            name,
+            bus: Arc::clone(bus),
+            topic: Template::nothing(Use::Topic),
+            key: Template::nothing(Use::Key),
+            encoding: Encoding::Binary,
+        }),
+        IntakeConfig::Nats { bus, stream, .. } => SinkConfig::Nats(NatsSink {
+            name,
+            bus: Arc::clone(bus),
+            stream: stream.clone(),
+            subject: Template::nothing(Use::Subject),
+            key: Template::nothing(Use::Key),
+            encoding: Encoding::Binary,
+            create: None,
+            unacknowledged_max: 1,
+        }),
+    }
+}

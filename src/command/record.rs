@@ -1,0 +1,347 @@
+//! What the journal says of a command, and how that may change. Pure: the engine reads and writes the entries.
+//!
+//! received → started, once for each attempt → ended with an outcome → told, once for each copy of the command. An ended
+//! command never begins again, and its outcome never changes, but for one that a limit has refused: that may be asked again. A started one has a baseline before anything is sent for it.
+//! There is no secret in an entry.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Outcome, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED};
+use crate::{invariant::Invariant, state::ENTRY_MAX_BYTES};
+
+/// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
+const OUTCOME_MAX_BYTES: usize = ENTRY_MAX_BYTES - (4 << 10);
+/// The most bytes of subjects that a command may have: what was judged must be in the journal before something is sent.
+const SUBJECTS_MAX_BYTES: usize = 8 << 10;
+/// The most bytes of subjects that are kept beside an outcome.
+const ENDED_SUBJECTS_MAX_BYTES: usize = 1_500;
+/// The most characters of who asks that are kept.
+const TEXT_MAX_CHARS: usize = 200;
+
+/// What the journal says of one command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What it asks for, as written: it may be no action at all.
+    pub action: String,
+    /// A digest of all that it asks for: another command with the same id has another. Of no use to find a password by.
+    pub fingerprint: String,
+    /// Who asks for it, as the message says.
+    pub requested_by: Option<String>,
+    /// The key that it was signed with.
+    pub signed_by: Option<String>,
+    /// When it was received first.
+    pub received_at: Timestamp,
+    /// Whom and what it was about when it was begun first: a user who is gone since then was there once. Not kept beside an
+    /// outcome if they are many.
+    pub subjects: Option<Subjects>,
+    /// How it was at Okta before anything was sent for it; none if nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
+    /// Until when it waits in the state, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_until: Option<Timestamp>,
+    /// How many answers were published before a limit let it through.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub earlier_answers: u64,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// How far a command is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case", try_from = "Written")]
+pub enum Stage {
+    /// Nothing was done about it.
+    Received,
+    /// It was begun, and whether Okta has done it is not known here.
+    Started {
+        /// How often, from one.
+        attempt: u32,
+        /// When it was begun first.
+        begun_at: Timestamp,
+    },
+    /// It has its outcome.
+    Ended {
+        /// The outcome, cut down if it was large.
+        outcome: Box<Outcome>,
+        /// How many answers are known to have been published.
+        answers: u64,
+    },
+}
+
+/// A stage as it is written. What is read by a tag is held as a value in between, which an outcome with events must not be.
+#[derive(Deserialize)]
+struct Written {
+    stage: Name,
+    attempt: Option<u32>,
+    begun_at: Option<Timestamp>,
+    outcome: Option<Box<Outcome>>,
+    answers: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Name {
+    Received,
+    Started,
+    Ended,
+}
+
+impl TryFrom<Written> for Stage {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        let Written { stage, attempt, begun_at, outcome, answers } = written;
+        match (stage, attempt, begun_at, outcome, answers) {
+            (Name::Received, ..) => Ok(Self::Received),
+            (Name::Started, Some(attempt), Some(begun_at), ..) => Ok(Self::Started { attempt, begun_at }),
+            (Name::Ended, .., Some(outcome), Some(answers)) => Ok(Self::Ended { outcome, answers }),
+            (Name::Started | Name::Ended, ..) => Err("a stage without all that it has"),
+        }
+    }
+}
+
+/// The outcome is in the journal, or the command itself until its time comes: only then may a message be acknowledged.
+#[derive(Debug)]
+pub struct Durable {
+    _private: (),
+}
+
+impl Record {
+    /// The record of a command that has just come.
+    pub fn new(action: &str, fingerprint: &str, requested_by: Option<&str>, now: Timestamp) -> Self {
+        Self {
+            action: action.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            requested_by: requested_by.map(shortened),
+            signed_by: None,
+            received_at: now,
+            subjects: None,
+            baseline: None,
+            parked_until: None,
+            earlier_answers: 0,
+            stage: Stage::Received,
+        }
+    }
+
+    /// Reads an entry.
+    pub fn decode(content: &str) -> serde_json::Result<Self> {
+        serde_json::from_str(content)
+    }
+
+    /// The entry, never larger than the state takes.
+    pub fn encode(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// How often it was begun.
+    pub fn attempts(&self) -> u32 {
+        match &self.stage {
+            Stage::Received => 0,
+            Stage::Started { attempt, .. } => *attempt,
+            Stage::Ended { outcome, .. } => outcome.attempts,
+        }
+    }
+
+    /// Whether the journal has room for `subjects`.
+    pub fn has_room_for(subjects: &Subjects) -> bool {
+        bytes(subjects) <= SUBJECTS_MAX_BYTES
+    }
+
+    /// The same, about `subjects`.
+    #[must_use]
+    pub fn about(self, subjects: &Subjects) -> Self {
+        Self { subjects: Self::has_room_for(subjects).then(|| subjects.clone()), ..self }
+    }
+
+    /// The record of the next attempt, with when the first was begun. None once it has ended.
+    pub fn begun(&self, now: Timestamp) -> Option<(Self, Timestamp)> {
+        let (attempt, begun_at) = match &self.stage {
+            Stage::Received => (1, now),
+            Stage::Started { attempt, begun_at } => (attempt.saturating_add(1), *begun_at),
+            Stage::Ended { .. } => {
+                Invariant::OneOutcome.check(false);
+                return None;
+            }
+        };
+        Some((Self { stage: Stage::Started { attempt, begun_at }, ..self.clone() }, begun_at))
+    }
+
+    /// The same, with something about to be sent.
+    #[must_use]
+    pub fn sending(self, baseline: &Baseline) -> Self {
+        Self { baseline: Some(baseline.clone()), ..self }
+    }
+
+    /// The record with this outcome, which must hold no secret. None if it has one already.
+    pub fn ended(&self, outcome: &Outcome) -> Option<Self> {
+        if !Invariant::OneOutcome.check(!matches!(self.stage, Stage::Ended { .. })) {
+            return None;
+        }
+        let outcome = Box::new(outcome.within(OUTCOME_MAX_BYTES).into_owned());
+        let subjects = self.subjects.clone().filter(|subjects| bytes(subjects) <= ENDED_SUBJECTS_MAX_BYTES);
+        let stage = Stage::Ended { outcome, answers: self.earlier_answers };
+        Some(Self { stage, subjects, baseline: None, parked_until: None, ..self.clone() })
+    }
+
+    /// The record after one more answer. None before there is an outcome to tell.
+    pub fn answered(&self) -> Option<Self> {
+        let Stage::Ended { outcome, answers } = &self.stage else { return None };
+        let stage = Stage::Ended { outcome: outcome.clone(), answers: answers.saturating_add(1) };
+        Some(Self { stage, ..self.clone() })
+    }
+
+    /// The record of the same command anew, if a limit has refused it: nothing was sent for it.
+    pub fn reopened(&self) -> Option<Self> {
+        let Stage::Ended { outcome, answers } = &self.stage else { return None };
+        let is_of_limit = outcome.error.as_ref().is_some_and(|error| error.code == LIMIT_TRIPPED);
+        (is_of_limit && outcome.status == Status::Refused).then(|| Self {
+            stage: Stage::Received,
+            subjects: None,
+            earlier_answers: *answers,
+            ..self.clone()
+        })
+    }
+
+    /// Whether it has its outcome.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended { .. })
+    }
+
+    /// How many answers are known to have been published.
+    pub fn answers(&self) -> u64 {
+        match &self.stage {
+            Stage::Ended { answers, .. } => *answers,
+            Stage::Received | Stage::Started { .. } => self.earlier_answers,
+        }
+    }
+
+    /// Whether it has its outcome, and an answer with it is known to have been published.
+    pub fn is_told(&self) -> bool {
+        self.has_ended() && self.answers() > self.earlier_answers
+    }
+
+    /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
+    pub fn durable(&self) -> Option<Durable> {
+        let ended = matches!(self.stage, Stage::Ended { .. });
+        Invariant::AcknowledgedWhenDurable.check(ended).then_some(Durable { _private: () })
+    }
+}
+
+impl Record {
+    /// The leave to acknowledge the message of a command that waits in the state, which has all of it.
+    pub fn parked(&self) -> Option<Durable> {
+        self.parked_until.is_some().then_some(Durable { _private: () })
+    }
+}
+
+impl Durable {
+    /// For messages that are no commands: they were refused or are in the dead letters, and the journal has no place for
+    /// them, because whoever wrote them may have no right to the id that they bear.
+    pub fn without_journal() -> Self {
+        Self { _private: () }
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(TEXT_MAX_CHARS).collect()
+}
+
+fn bytes(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |bytes| bytes.len())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::{json, value::RawValue};
+
+    use super::*;
+    use crate::command::{Brought, OutcomeError, Status};
+
+    pub(crate) fn outcome(result: impl Into<Brought>) -> Outcome {
+        Outcome {
+            command_id: "c-1".to_owned(),
+            action: "user.suspend".to_owned(),
+            status: Status::Done,
+            repeated: false,
+            result: result.into(),
+            error: None,
+            okta_request_id: None,
+            before: None,
+            after: None,
+            attempts: 1,
+            received_at: Timestamp::UNIX_EPOCH,
+            finished_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn received() -> Record {
+        Record::new("user.suspend", "f", None, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_command_goes_from_received_to_told_and_survives_coding_at_each_stage() {
+        let later = Timestamp::from_second(9).unwrap();
+        let received = received();
+        let (first, begun_at) = received.begun(later).unwrap();
+        assert_eq!((first.attempts(), begun_at), (1, later));
+        let (second, begun_at) = first.begun(Timestamp::from_second(20).unwrap()).unwrap();
+        assert_eq!((second.attempts(), begun_at), (2, later));
+        let ended = second.ended(&outcome(json!({ "id": "00u1" }))).unwrap();
+        let told = ended.answered().unwrap();
+        assert!(received.answered().is_none());
+        assert!(told.durable().is_some());
+        assert!(told.is_told() && !ended.is_told() && !second.is_told());
+        for record in [received, first, second, ended, told.clone()] {
+            assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
+        }
+        let Stage::Ended { outcome: kept, answers } = told.stage else { panic!("it has ended") };
+        assert_eq!((*kept, answers), (outcome(json!({ "id": "00u1" })), 1));
+    }
+
+    #[test]
+    fn events_of_an_outcome_stay_byte_for_byte() {
+        let event = r#"{"n":12345678901234567890123,"m":1e400,"l":1.10}"#;
+        let events = Some(vec![RawValue::from_string(event.to_owned()).unwrap()]);
+        let found = outcome(Brought::new(json!({ "count": 1 }), events));
+        let told = received().ended(&found).unwrap().answered().unwrap();
+        let text = told.encode().unwrap();
+        assert!(text.contains(event), "{text}");
+        assert_eq!(Record::decode(&text).unwrap(), told);
+    }
+
+    #[test]
+    #[should_panic(expected = "one_outcome")]
+    fn an_ended_command_does_not_end_again() {
+        received().ended(&outcome(json!({}))).unwrap().ended(&outcome(json!({})));
+    }
+
+    #[test]
+    #[should_panic(expected = "one_outcome")]
+    fn an_ended_command_does_not_begin_again() {
+        received().ended(&outcome(json!({}))).unwrap().begun(Timestamp::UNIX_EPOCH);
+    }
+
+    #[test]
+    #[should_panic(expected = "acknowledged_when_durable")]
+    fn what_has_no_outcome_is_not_acknowledged() {
+        received().durable();
+    }
+
+    #[test]
+    fn an_entry_never_outgrows_what_the_state_takes() {
+        let large = "é\"".repeat(9_000);
+        let mut huge = outcome(json!({ "large": large }));
+        huge.before = Some(json!(large));
+        huge.error = Some(OutcomeError { code: "x".to_owned(), message: large.clone(), remedy: Some(large) });
+        let record = received().ended(&huge).unwrap();
+        assert!(record.encode().unwrap().len() <= ENTRY_MAX_BYTES);
+        let Stage::Ended { outcome, .. } = record.stage else { panic!("it has ended") };
+        assert_eq!(outcome.result, json!({ "truncated": true }).into());
+    }
+}

@@ -1,0 +1,87 @@
+//! Handing records over to the client, one after another or one by itself. What becomes of each is told by the ledger.
+
+use std::time::Duration;
+
+use rdkafka::{producer::BaseRecord, types::RDKafkaErrorCode as Code};
+use tokio::time::timeout;
+
+use super::{
+    LOOK_AGAIN_AFTER,
+    client::Client,
+    fault::Fault,
+    ledger::{Outcome, Verdict},
+    record::Record,
+};
+
+impl Client {
+    /// Hands `record` over for `topic`, and waits for room if the client has none. A record that can never be taken is
+    /// settled here; the error is one of the client or the cluster.
+    pub(super) async fn hand_over(
+        &self,
+        topic: &str,
+        ticket: usize,
+        record: Result<Record<'_>, serde_json::Error>,
+    ) -> Result<(), Fault> {
+        let ledger = &self.context().ledger;
+        let record = match record {
+            Ok(record) => record,
+            Err(err) => {
+                let reason = format!("the payload is not JSON, as the structured form demands: {err}");
+                ledger.settle(ticket, Verdict::Rejected(reason));
+                return Ok(());
+            }
+        };
+        let Record { key, headers, value } = record;
+        let mut record = BaseRecord::with_opaque_to(topic, ticket).payload(&value[..]).headers(headers);
+        record.key = key;
+        while let Err((err, unsent)) = self.producer.send(record) {
+            match err.rdkafka_error_code() {
+                Some(Code::QueueFull) => {
+                    if let Some(fault) = ledger.fault() {
+                        return Err(fault);
+                    }
+                    record = unsent;
+                    ledger.settled_some(LOOK_AGAIN_AFTER).await;
+                }
+                Some(Code::MessageSizeTooLarge) => {
+                    ledger.settle(ticket, Verdict::Rejected(too_large()));
+                    return Ok(());
+                }
+                _ => return Err(self.fault(&err, topic)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes one record to `topic`, which must be there, and waits up to `patience` for what becomes of it. After
+    /// [`Verdict::Undelivered`] the client is of no more use.
+    pub(crate) async fn publish(
+        &self,
+        topic: &str,
+        record: Result<Record<'_>, serde_json::Error>,
+        patience: Duration,
+    ) -> Verdict {
+        let ledger = &self.context().ledger;
+        let (ticket, outcome) = ledger.enter(0..1);
+        if let Err(fault) = self.hand_over(topic, ticket, record).await {
+            ledger.settle(ticket, Verdict::Undelivered(fault));
+        }
+        match timeout(patience, outcome).await {
+            Ok(Ok(Outcome { undelivered: Some((_, fault)), .. })) => Verdict::Undelivered(fault),
+            Ok(Ok(Outcome { rejected, undelivered: None })) => {
+                let rejected = rejected.into_iter().next();
+                rejected.map_or(Verdict::Delivered, |rejected| Verdict::Rejected(rejected.reason))
+            }
+            Ok(Err(_)) => Verdict::Undelivered(Fault::Unreachable("the client was closed".to_owned())),
+            Err(_) => Verdict::Undelivered(self.context().complaint().unwrap_or_else(|| {
+                Fault::Unreachable(format!("the cluster has not acknowledged within {patience:?}"))
+            })),
+        }
+    }
+}
+
+fn too_large() -> String {
+    "it is larger than the client's `message.max.bytes`: raise it in the bus's options, and the topic's `max.message.bytes` \
+     with it"
+        .to_owned()
+}

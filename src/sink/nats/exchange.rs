@@ -1,0 +1,58 @@
+//! One message and what the server answers to it, whoever publishes. What an answer means for a batch is not known here.
+
+use std::future::IntoFuture as _;
+
+use async_nats::jetstream::{
+    self,
+    context::{PublishAckFuture, PublishError, PublishErrorKind},
+    message::PublishMessage,
+    publish::PublishAck,
+};
+
+use super::{link::Link, refusal::Refusal};
+use crate::{config::NatsSink, sink::SinkError};
+
+/// What the server answers to a message: it is in a stream, or it is not.
+pub(crate) type Answer = Result<PublishAck, PublishError>;
+
+/// Publishes a message and waits for the answer. The error is that of a connection that is gone.
+pub(crate) async fn exchange(
+    jetstream: &jetstream::Context,
+    link: &Link,
+    subject: String,
+    publish: PublishMessage,
+) -> Result<Answer, SinkError> {
+    let sent = tokio::select! {
+        biased;
+        sent = jetstream.send_publish(subject, publish) => sent,
+        () = link.lost() => return Err(link.error()),
+    };
+    match sent {
+        Ok(acknowledgement) => answer(link, acknowledgement).await,
+        Err(err) => Ok(Err(err)),
+    }
+}
+
+/// Waits for the answer to a message that was sent.
+pub(super) async fn answer(link: &Link, acknowledgement: PublishAckFuture) -> Result<Answer, SinkError> {
+    tokio::select! {
+        biased;
+        answer = acknowledgement.into_future() => Ok(answer),
+        () = link.lost() => Err(link.error()),
+    }
+}
+
+/// Why the message on `subject` with a payload of `size_bytes` was not stored, with what the server said beside it.
+pub(crate) fn refusal(
+    link: &Link,
+    sink: &NatsSink,
+    subject: &str,
+    size_bytes: usize,
+    error: &PublishError,
+) -> Refusal {
+    // A message that we may not publish is met with silence; the complaint came beside it.
+    match link.denial().filter(|_| error.kind() == PublishErrorKind::TimedOut) {
+        Some(denial) => Refusal::Sink(denial),
+        None => Refusal::of_publish(sink, subject, size_bytes, error),
+    }
+}
