@@ -14,6 +14,9 @@ pub struct Subjects {
     /// The app's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// The network zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<ZoneSubject>,
 }
 
 /// A user whom a command concerns.
@@ -40,4 +43,13 @@ pub struct GroupSubject {
     /// Its name at Okta, as far as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub okta_name: Option<String>,
+}
+
+/// A network zone that a command concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneSubject {
+    /// As the command names it.
+    pub name: String,
+    /// Okta's id.
+    pub id: String,
 }

@@ -126,6 +126,10 @@ pub enum Scope {
     GroupsManage,
     /// To assign apps. Includes reading.
     AppsManage,
+    /// To change network zones. Includes reading.
+    NetworkZonesManage,
+    /// To give administrator roles and take them. Includes reading.
+    RolesManage,
 }
 
 impl Scope {
@@ -138,6 +142,8 @@ impl Scope {
             Self::GroupsRead => "okta.groups.read",
             Self::GroupsManage => "okta.groups.manage",
             Self::AppsManage => "okta.apps.manage",
+            Self::NetworkZonesManage => "okta.networkZones.manage",
+            Self::RolesManage => "okta.roles.manage",
         }
     }
 
@@ -158,6 +164,8 @@ impl Scope {
             Self::AppsManage => {
                 "Application administrator, or a custom role that may manage users' app assignments"
             }
+            Self::NetworkZonesManage => "Organization administrator",
+            Self::RolesManage => "Super administrator",
         }
     }
 }

@@ -118,6 +118,8 @@ pub struct NewUser<'a> {
     pub activate: bool,
     /// Whether the password must be changed at the first sign-in.
     pub change_password: bool,
+    /// The id of the user type; the default type without one.
+    pub kind: Option<&'a str>,
 }
 
 /// Creates a user.
@@ -137,6 +139,9 @@ pub fn create(user: NewUser<'_>) -> Change {
     let mut body = json!({ "profile": user.profile });
     if !credentials.is_empty() {
         body["credentials"] = Value::Object(credentials);
+    }
+    if let Some(kind) = user.kind {
+        body["type"] = json!({ "id": kind });
     }
     if !user.groups.is_empty() {
         body["groupIds"] = user.groups.into();

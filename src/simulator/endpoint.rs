@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::http::Method;
 
-use super::directory::{AppCall, GroupCall, Operation, UserCall};
+use super::directory::{AppCall, ConsentKind, GroupCall, Operation, UserCall, ZoneCall};
 use super::okta_error::OktaError;
 
 /// Where the System Log is.
@@ -18,6 +18,7 @@ pub(super) enum Endpoint {
     Users(UserCall),
     Groups(GroupCall),
     Apps(AppCall),
+    Zones(ZoneCall),
 }
 
 /// What is counted together against one limit, in Okta's own division.
@@ -55,12 +56,16 @@ impl Endpoint {
         let reads = method == Method::GET;
         match self {
             Self::Logs => "okta.logs.read",
+            Self::Users(UserCall::Roles { .. }) => "okta.roles.read",
+            Self::Users(UserCall::AssignRole { .. } | UserCall::UnassignRole { .. }) => "okta.roles.manage",
             Self::Users(_) if reads => "okta.users.read",
             Self::Users(_) => "okta.users.manage",
             Self::Groups(_) if reads => "okta.groups.read",
             Self::Groups(_) => "okta.groups.manage",
             Self::Apps(_) if reads => "okta.apps.read",
             Self::Apps(_) => "okta.apps.manage",
+            Self::Zones(_) if reads => "okta.networkZones.read",
+            Self::Zones(_) => "okta.networkZones.manage",
         }
     }
 
@@ -76,14 +81,14 @@ impl Endpoint {
                 Bucket::Group
             }
             Self::Groups(_) => Bucket::Groups,
-            Self::Apps(_) => Bucket::Other,
+            Self::Apps(_) | Self::Zones(_) => Bucket::Other,
         }
     }
 }
 
 /// A path with `{id}` for who or what it is about, so that requests can be counted.
 pub(super) fn pattern(path: &str) -> String {
-    const COLLECTIONS: [&str; 4] = ["users", "groups", "apps", "factors"];
+    const COLLECTIONS: [&str; 7] = ["users", "groups", "apps", "factors", "zones", "roles", "clients"];
     let mut before = "";
     let segments = path.split('/').map(|segment| {
         let is_id = COLLECTIONS.contains(&before) && path.starts_with(API);
@@ -98,6 +103,7 @@ fn methods(segments: &[&str]) -> Option<Vec<(&'static str, Endpoint)>> {
     let users = |name, call| (name, Endpoint::Users(call));
     let groups = |name, call| (name, Endpoint::Groups(call));
     let apps = |name, call| (name, Endpoint::Apps(call));
+    let zones = |name, call| (name, Endpoint::Zones(call));
     let methods = match *segments {
         ["logs"] => vec![("GET", Endpoint::Logs)],
         ["users"] => vec![users("GET", UserCall::List), users("POST", UserCall::Create)],
@@ -122,6 +128,15 @@ fn methods(segments: &[&str]) -> Option<Vec<(&'static str, Endpoint)>> {
         ["users", user, "factors", factor] => {
             vec![users("DELETE", UserCall::DeleteFactor { user: user.to_owned(), factor: factor.to_owned() })]
         }
+        ["users", user, "roles"] => vec![
+            users("GET", UserCall::Roles { user: user.to_owned() }),
+            users("POST", UserCall::AssignRole { user: user.to_owned() }),
+        ],
+        ["users", user, "roles", role] => {
+            vec![users("DELETE", UserCall::UnassignRole { user: user.to_owned(), role: role.to_owned() })]
+        }
+        ["users", user, "clients", client, what] => consents(user, consent_kind(what)?, Some(client)),
+        ["users", user, "grants"] => consents(user, ConsentKind::Grant, None),
         ["groups"] => vec![groups("GET", GroupCall::List), groups("POST", GroupCall::Create)],
         ["groups", group] if !group.is_empty() => vec![
             groups("GET", GroupCall::Get { group: group.to_owned() }),
@@ -160,9 +175,29 @@ fn methods(segments: &[&str]) -> Option<Vec<(&'static str, Endpoint)>> {
                 apps("DELETE", AppCall::UnassignGroup { app, group }),
             ]
         }
+        ["zones"] => vec![zones("GET", ZoneCall::List), zones("POST", ZoneCall::Create)],
+        ["zones", zone] if !zone.is_empty() => vec![
+            zones("GET", ZoneCall::Get { zone: zone.to_owned() }),
+            zones("PUT", ZoneCall::Replace { zone: zone.to_owned() }),
+            zones("DELETE", ZoneCall::Delete { zone: zone.to_owned() }),
+        ],
         _ => return None,
     };
     Some(methods)
+}
+
+fn consent_kind(segment: &str) -> Option<ConsentKind> {
+    match segment {
+        "tokens" => Some(ConsentKind::Token),
+        "grants" => Some(ConsentKind::Grant),
+        _ => None,
+    }
+}
+
+fn consents(user: &str, kind: ConsentKind, client: Option<&str>) -> Vec<(&'static str, Endpoint)> {
+    let (user, client) = (user.to_owned(), client.map(str::to_owned));
+    let list = UserCall::Consents { user: user.clone(), kind, client: client.clone() };
+    vec![("GET", Endpoint::Users(list)), ("DELETE", Endpoint::Users(UserCall::Revoke { user, kind, client }))]
 }
 
 fn operate(user: &str, operation: Operation) -> UserCall {
@@ -214,6 +249,7 @@ mod tests {
             (Method::PUT, "/api/v1/groups/00g1/users/00u1", Bucket::Groups, "okta.groups.manage"),
             (Method::GET, "/api/v1/groups/00g1", Bucket::Group, "okta.groups.read"),
             (Method::GET, "/api/v1/apps", Bucket::Other, "okta.apps.read"),
+            (Method::PUT, "/api/v1/zones/nzo1", Bucket::Other, "okta.networkZones.manage"),
         ] {
             let endpoint = Endpoint::find(&method, path).unwrap();
             assert_eq!((endpoint.bucket(), endpoint.scope(&method)), (bucket, scope), "{method} {path}");

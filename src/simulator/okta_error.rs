@@ -85,6 +85,12 @@ impl OktaError {
         Self::new(StatusCode::NOT_FOUND, "E0000007", summary)
     }
 
+    /// The user has the administrator role already.
+    pub(super) fn role_assigned_already() -> Self {
+        let summary = "The role specified is already assigned to the user.";
+        Self::new(StatusCode::CONFLICT, "E0000090", summary)
+    }
+
     /// A body that is no JSON object.
     pub(super) fn unreadable_body() -> Self {
         Self::bad_request("E0000003", "The request body was not well-formed.")

@@ -22,7 +22,7 @@ use super::{authorization, clock, directory, gzip, inspect, logs, oauth};
 
 const LOGS_SCOPE: &str = "okta.logs.read";
 /// The largest body of a request to Okta's API, in bytes.
-const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 512 * 1024;
 const WEB_PAGE: &str = "<!DOCTYPE html><html><body>Down for maintenance</body></html>";
 
 /// Serves until the org is stopping.
@@ -140,6 +140,7 @@ pub(super) async fn answer(
         Endpoint::Users(call) => directory::answer(org, &visit, &call),
         Endpoint::Groups(call) => directory::answer(org, &visit, &call),
         Endpoint::Apps(call) => directory::answer(org, &visit, &call),
+        Endpoint::Zones(call) => directory::answer(org, &visit, &call),
     };
     answer.unwrap_or_else(|error| Answer::error(&error)).with_quota(quota)
 }

@@ -9,7 +9,7 @@ use super::{Row, ask_log, failed_row};
 use crate::{
     command::{Failed, execute::Executor, intake::Intake, publisher},
     config::{AuditConfig, CommandsConfig, DestinationConfig, Scope},
-    okta::{Client, OktaError, Target, apps, groups, users},
+    okta::{Client, OktaError, Target, apps, groups, users, zones},
     sink::{
         Finding,
         file::{WriterError, require_appendable},
@@ -33,6 +33,9 @@ pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> 
             Scope::UsersRead | Scope::UsersManage => ("users", ask(client, &users::any()).await),
             Scope::GroupsRead | Scope::GroupsManage => ("groups", ask(client, &groups::any()).await),
             Scope::AppsManage => ("apps", ask(client, &apps::any()).await),
+            Scope::NetworkZonesManage => ("network zones", ask(client, &zones::any()).await),
+            // Roles are some user's.
+            Scope::RolesManage => continue,
         };
         match asked {
             Ok(()) => seen.push(name),

@@ -147,7 +147,7 @@ mod tests {
         let subjects = Subjects {
             users: users.iter().map(user).collect(),
             groups: groups.iter().map(group).collect(),
-            app: None,
+            ..Subjects::default()
         };
         let record = Record::new("group.add_user", "", Some(requested_by), Timestamp::UNIX_EPOCH);
         Listed { commands: "hr".to_owned(), id: "c-1".to_owned(), record: record.about(&subjects) }

@@ -1,6 +1,7 @@
 //! Who has an app. One who has it through a group keeps it until the group loses it or they leave the group. `app` is an
 //! id: Okta does not keep labels unique.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use crate::{
             failure::Code,
             lookup::{self, back_off},
             parts::Parts,
+            trace,
             work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
         },
     },
@@ -201,7 +203,8 @@ async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finishe
         let user = id_of(subject)?;
         let next = |now: Option<&Value>| user_change(app, user, wish, now);
         let target = apps::user(app, user);
-        let came_of = match bring_about(work, Some(user), &target, &next).await {
+        let holder = Holder { app, id: user, is_user: true, target: &target };
+        let came_of = match bring_about(work, holder, &next).await {
             Ok(Way::Done) if matches!(wish, Wish::Unassigned) => {
                 // One who has it through a group too has it still.
                 let now = lookup::one(work.okta, work.action, &target).await;
@@ -222,12 +225,22 @@ async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finis
         let group = id_of_group(subject)?;
         let next = |now: Option<&Value>| {
             Ok(match (now, is_wanted) {
-                (None, true) => Some(apps::assign_group(app, group)),
-                (Some(_), false) => Some(apps::unassign_group(app, group)),
+                (None, true) => Some(Needed {
+                    change: apps::assign_group(app, group),
+                    event_type: "group.application_assignment.add",
+                    time: UPDATED,
+                }),
+                (Some(_), false) => Some(Needed {
+                    change: apps::unassign_group(app, group),
+                    event_type: "group.application_assignment.remove",
+                    time: UPDATED,
+                }),
                 _ => None,
             })
         };
-        let came_of = bring_about(work, None, &apps::group(app, group), &next).await;
+        let target = apps::group(app, group);
+        let holder = Holder { app, id: group, is_user: false, target: &target };
+        let came_of = bring_about(work, holder, &next).await;
         parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
     }
     parts.finish()
@@ -238,21 +251,33 @@ fn must_be_id(app: &str) -> Result<(), Failed> {
 }
 
 /// The change that is needed, if any.
-fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Result<Option<Change>, Failed> {
+fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Result<Option<Needed>, Failed> {
     let is_by_group = now.and_then(|now| now.get("scope")).and_then(Value::as_str) == Some("GROUP");
     Ok(match (wish, now) {
-        (Wish::Assigned(profile), None) => Some(apps::assign_user(app, user, profile)),
+        (Wish::Assigned(profile), None) => Some(Needed {
+            change: apps::assign_user(app, user, profile),
+            event_type: "application.user_membership.add",
+            time: CREATED,
+        }),
         (Wish::Assigned(profile), Some(now)) => {
             let attribute = |name: &str| now.get("profile").and_then(|now| now.get(name));
             let is_so = |(name, value): (&String, &Value)| attribute(name).unwrap_or(&Value::Null) == value;
-            (!profile.iter().all(is_so)).then(|| apps::update_user(app, user, profile))
+            (!profile.iter().all(is_so)).then(|| Needed {
+                change: apps::update_user(app, user, profile),
+                event_type: "application.user_membership.update",
+                time: UPDATED,
+            })
         }
         // They would keep it.
         (Wish::Unassigned, Some(_)) if is_by_group => {
             let message = format!("user {user} has app {app} through a group");
             return Err(Code::AssignedByGroup.because(message));
         }
-        (Wish::Unassigned, Some(_)) => Some(apps::unassign_user(app, user)),
+        (Wish::Unassigned, Some(_)) => Some(Needed {
+            change: apps::unassign_user(app, user),
+            event_type: "application.user_membership.remove",
+            time: CREATED,
+        }),
         (Wish::Unassigned, None) => None,
     })
 }
@@ -260,23 +285,29 @@ fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Re
 /// Looks at an assignment, changes it if that is needed, and looks again if it is in doubt.
 async fn bring_about(
     work: &mut Work<'_>,
-    user: Option<&str>,
-    target: &Target,
-    next: &impl Fn(Option<&Value>) -> Result<Option<Change>, Failed>,
+    holder: Holder<'_>,
+    next: &impl Fn(Option<&Value>) -> Result<Option<Needed>, Failed>,
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
-        let now = lookup::one(work.okta, work.action, target).await?;
-        let change = next(now.as_ref())?;
-        if change.is_none() && doubt.is_some() {
+        let now = lookup::one(work.okta, work.action, holder.target).await?;
+        let needed = next(now.as_ref())?;
+        // Of one alone it was seen that it was not so before something was sent.
+        if needed.is_none() && (doubt.is_some() || (work.may_have_sent() && work.is_about_one())) {
             return Ok(Way::Done);
         }
-        if let Some(id) = user.filter(|_| !work.expect.is_empty()) {
+        if let Some(needed) = &needed
+            && (doubt.is_some() || work.attempt.baseline.is_some())
+        {
+            holder.must_not_be_taken_back(work, needed, now.as_ref()).await?;
+        }
+        if holder.is_user && !work.expect.is_empty() {
+            let id = holder.id;
             let now = work.user(id).await?;
             let now = now.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {id}")))?;
             work.must_be_as_expected(&now).await?;
         }
-        let Some(change) = change else { return Ok(Way::Already) };
+        let Some(Needed { change, .. }) = needed else { return Ok(Way::Already) };
         match work.send(&change).await? {
             Sent::Planned => return Ok(Way::DryRun),
             Sent::Done(_) => return Ok(Way::Done),
@@ -288,4 +319,48 @@ async fn bring_about(
         }
     }
     Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Times of an assignment, in Okta's words.
+const CREATED: &str = "created";
+const UPDATED: &str = "lastUpdated";
+
+/// A change of an assignment, and what tells that it was made since the command was begun.
+struct Needed {
+    change: Change,
+    /// What Okta's log says when it is made.
+    event_type: &'static str,
+    /// The time of the assignment that is new if it was made and taken back.
+    time: &'static str,
+}
+
+/// A user or a group that has an app, or has it not.
+#[derive(Clone, Copy)]
+struct Holder<'a> {
+    app: &'a str,
+    id: &'a str,
+    is_user: bool,
+    target: &'a Target,
+}
+
+impl Holder<'_> {
+    /// Whether nothing shows that a former attempt has made the change and somebody has taken it back: an assignment that
+    /// is newer than the command, or the log.
+    async fn must_not_be_taken_back(
+        &self,
+        work: &Work<'_>,
+        needed: &Needed,
+        now: Option<&Value>,
+    ) -> Result<(), Failed> {
+        let time = |now: &Value| now.get(needed.time)?.as_str()?.parse::<Timestamp>().ok();
+        let is_newer = now.and_then(time).is_some_and(|time| time > work.begun_for_certain());
+        let about = [("id", self.app), ("id", self.id)];
+        if is_newer || trace::shows(work, needed.event_type, &about).await? {
+            return Err(Code::ChangedMeanwhile.because(format!(
+                "what was asked of {} and app {} was done, and somebody has taken it back since: nothing more is sent",
+                self.id, self.app
+            )));
+        }
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
             Baseline,
             failure::Code,
             lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
-            resolve,
+            resolve, trace,
             work::{Finished, ROUNDS_MAX, Sent, Work},
         },
     },
@@ -102,6 +102,8 @@ fn new_name(of: &UpdateGroup) -> Option<&str> {
 const APP_GROUP: &str = "APP_GROUP";
 const BUILT_IN: &str = "BUILT_IN";
 
+/// What Okta's log says when a group is created.
+const CREATED: &str = "group.lifecycle.create";
 /// The time of the last change of a group's profile.
 const UPDATED: &str = "lastUpdated";
 
@@ -118,6 +120,21 @@ async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Fail
     for round in 1..=ROUNDS_MAX {
         if let Some(found) = find().await? {
             return existing(work, &profile, &found, doubt.is_some());
+        }
+        if work.may_have_sent()
+            && let Some(id) = trace::created(work, CREATED, "UserGroup", ("displayName", &new.name)).await?
+        {
+            let found = lookup::one(okta, action, &groups::get(&id)).await?;
+            let is_named =
+                |group: &Value| group.pointer("/profile/name").and_then(Value::as_str) == Some(&new.name);
+            return match found.filter(is_named) {
+                Some(found) => existing(work, &profile, &found, doubt.is_some()),
+                None => Err(Code::ChangedMeanwhile.because(format!(
+                    "group {} ({id}) was created since the command was begun, and is gone or has another name: nothing \
+                     more is sent",
+                    new.name
+                ))),
+            };
         }
         match work.send(&groups::create(&profile)).await? {
             Sent::Planned => return Ok(Finished::planned()),

@@ -9,6 +9,7 @@ use crate::{
     command::{
         Failed,
         execute::{
+            Place,
             failure::Code,
             listing::{FOUND_DEFAULT, found, listed},
             lookup,
@@ -58,7 +59,7 @@ pub(super) const MEMBERS: Row<GroupList> = Row {
     names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Shared)),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, of| Box::pin(members(work, of.limit)),
+    carry_out: |work, of| Box::pin(members(work, of)),
 };
 
 /// A group.
@@ -77,6 +78,8 @@ pub struct FindGroups {
     pub name: String,
     /// The most groups to return; 200 unless set.
     pub limit: Option<usize>,
+    /// The `next` of a former outcome: the list goes on there.
+    pub after: Option<Place>,
 }
 
 /// A group whose members are listed.
@@ -85,8 +88,10 @@ pub struct FindGroups {
 pub struct GroupList {
     /// Id or exact name.
     pub group: String,
-    /// The most members to return; all unless set.
+    /// The most members to return; as many as an outcome can carry unless set.
     pub limit: Option<usize>,
+    /// The `next` of a former outcome: the list goes on there.
+    pub after: Option<Place>,
 }
 
 /// A group.
@@ -103,11 +108,14 @@ async fn find(work: &mut Work<'_>, parameters: &FindGroups) -> Result<Finished, 
         return Err(Code::InvalidParameters.because("`name` is empty, which would be all groups"));
     }
     let limit = parameters.limit.unwrap_or(FOUND_DEFAULT);
-    Ok(listed("groups", found(work, &groups::beginning(&parameters.name), limit).await?))
+    Ok(listed(
+        "groups",
+        found(work, &groups::beginning(&parameters.name), limit, parameters.after.as_ref()).await?,
+    ))
 }
 
 /// A group's members.
-async fn members(work: &mut Work<'_>, limit: Option<usize>) -> Result<Finished, Failed> {
+async fn members(work: &mut Work<'_>, of: &GroupList) -> Result<Finished, Failed> {
     let target = groups::members(work.group_id()?);
-    Ok(listed("members", found(work, &target, limit.unwrap_or(usize::MAX)).await?))
+    Ok(listed("members", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))
 }

@@ -12,6 +12,7 @@ use crate::{
     command::{
         Failed, UserSubject,
         execute::{
+            Place,
             failure::{Code, of_okta},
             lookup,
             work::{Finished, Work},
@@ -76,6 +77,8 @@ pub struct LogByUser {
     pub until: Option<When>,
     /// The most events to return, newest first; 100 unless set.
     pub limit: Option<usize>,
+    /// The `next` of a former outcome: the list goes on there, in the same window.
+    pub after: Option<Place>,
     /// Only these types; `*` stands for anything at the end.
     #[serde(default)]
     pub event_types: Vec<String>,
@@ -97,6 +100,8 @@ pub struct LogByIp {
     pub until: Option<When>,
     /// The most events to return, newest first; 100 unless set.
     pub limit: Option<usize>,
+    /// The `next` of a former outcome: the list goes on there, in the same window.
+    pub after: Option<Place>,
     /// Only these types; `*` stands for anything at the end.
     #[serde(default)]
     pub event_types: Vec<String>,
@@ -119,6 +124,8 @@ pub struct LogSearch {
     pub until: Option<When>,
     /// The most events to return, newest first; 100 unless set.
     pub limit: Option<usize>,
+    /// The `next` of a former outcome: the list goes on there, in the same window.
+    pub after: Option<Place>,
 }
 
 /// A time, or a time ago such as `-12h`.
@@ -143,7 +150,7 @@ const PAGE_MAX: usize = 1_000;
 
 /// Events by or about a user: by id, and by what they are called where Okta knows no id, as of a failed sign-in.
 async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished, Failed> {
-    let LogByUser { user, since, until, limit, event_types, outcomes } = parameters;
+    let LogByUser { user, since, until, limit, event_types, outcomes, after } = parameters;
     let filter = parties(user, work.subjects.users.first());
     let criteria = Criteria {
         filter: Some(filter),
@@ -151,7 +158,7 @@ async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished
         outcomes: outcomes.clone(),
         ..Criteria::default()
     };
-    look(work, criteria.to_filter(), None, (*since, *until), *limit).await
+    look(work, criteria.to_filter(), None, Extent::new(*since, *until, *limit, after)).await
 }
 
 /// A filter for a user as actor or target. One who is not found may be deleted: what is typed may be either then.
@@ -172,48 +179,70 @@ fn parties(typed: &str, found: Option<&UserSubject>) -> String {
 
 /// Events from an address.
 async fn by_ip(work: &mut Work<'_>, parameters: &LogByIp) -> Result<Finished, Failed> {
-    let LogByIp { ip, since, until, limit, event_types, outcomes } = parameters;
+    let LogByIp { ip, since, until, limit, event_types, outcomes, after } = parameters;
     let criteria = Criteria {
         ip: Some(ip.to_string()),
         event_types: event_types.clone(),
         outcomes: outcomes.clone(),
         ..Criteria::default()
     };
-    look(work, criteria.to_filter(), None, (*since, *until), *limit).await
+    look(work, criteria.to_filter(), None, Extent::new(*since, *until, *limit, after)).await
 }
 
 /// Events of a window.
 async fn search(work: &mut Work<'_>, parameters: &LogSearch) -> Result<Finished, Failed> {
-    let LogSearch { filter, q, since, until, limit } = parameters;
-    look(work, filter.clone(), q.clone(), (*since, *until), *limit).await
+    let LogSearch { filter, q, since, until, limit, after } = parameters;
+    look(work, filter.clone(), q.clone(), Extent::new(*since, *until, *limit, after)).await
+}
+
+/// How much of the log, and which part.
+struct Extent<'a> {
+    since: Timestamp,
+    until: Timestamp,
+    limit: usize,
+    after: Option<&'a Place>,
+}
+
+impl<'a> Extent<'a> {
+    /// As the command says. What goes on does so in the window in which it was begun.
+    fn new(since: Option<When>, until: Option<When>, limit: Option<usize>, after: &'a Option<Place>) -> Self {
+        let now = Timestamp::now();
+        let after = after.as_ref();
+        let asked = || {
+            let since = since.map_or(SINCE_DEFAULT, |When(since)| since).resolve(now, RETENTION);
+            (since, until.map_or(now, |When(until)| until.resolve(now, RETENTION)))
+        };
+        let (since, until) = after.and_then(Place::window).unwrap_or_else(asked);
+        Self { since, until, limit: limit.unwrap_or(LIMIT_DEFAULT), after }
+    }
 }
 
 async fn look(
     work: &Work<'_>,
     filter: Option<String>,
     q: Option<String>,
-    (since, until): (Option<When>, Option<When>),
-    limit: Option<usize>,
+    Extent { since, until, limit, after }: Extent<'_>,
 ) -> Result<Finished, Failed> {
     if let Some(filter) = &filter {
         scim::check(filter).map_err(|err| Code::InvalidParameters.because(format!("filter: {err}")))?;
     }
-    let now = Timestamp::now();
-    let since = since.map_or(SINCE_DEFAULT, |When(since)| since).resolve(now, RETENTION);
-    let until = until.map_or(now, |When(until)| until.resolve(now, RETENTION));
     if since >= until {
         return Err(Code::InvalidParameters
             .because(format!("the window ends at {until}, before it begins at {since}")));
     }
-    let limit = limit.unwrap_or(LIMIT_DEFAULT);
     let page_size = limit.clamp(1, PAGE_MAX);
     let page_size = u16::try_from(page_size).unwrap_or(u16::MAX);
     let window = Window { since, until, filter: filter.clone(), q, order: Order::Descending, page_size };
-    let list = lookup::raw_list(work.okta, window_url(work.okta.url(), &window), limit).await;
+    let (url, beginning) = (window_url(work.okta.url(), &window), Place::default());
+    let list = lookup::raw_list(work.okta, url, limit, after.unwrap_or(&beginning)).await;
     let list = list.map_err(|error| of_okta(&error, work.action))?;
     let window = json!({ "since": since, "until": until });
     let count = list.items.len();
-    let about = json!({ "count": count, "complete": list.is_complete, "window": window, "filter": filter });
+    let mut about =
+        json!({ "count": count, "complete": list.is_complete, "window": window, "filter": filter });
+    if let Some(next) = list.next {
+        about["next"] = next.within(since, until).text().into();
+    }
     Ok(Finished::done(about).events(list.items.into_iter().map(on_one_line).collect()))
 }
 

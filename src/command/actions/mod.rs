@@ -10,21 +10,27 @@ mod group_membership;
 mod log;
 mod names;
 mod one_or_many;
+mod role;
 mod row;
+mod user_consents;
 mod user_create;
 mod user_delete;
 mod user_factors;
 mod user_look_up;
 mod user_password;
+mod user_reference;
 mod user_sessions;
 mod user_status;
 mod user_update;
+mod user_upsert;
+mod zone;
 
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 pub(in crate::command) use self::names::{GroupName, Hold, Names, Presence, UserName};
 pub use self::row::{Changes, Effect, NewName};
+pub use self::user_reference::{Having, UserReference};
 use super::{
     Failed,
     execute::work::{Finished, Work},
@@ -128,6 +134,7 @@ actions! {
     UserActivate(ActivateUser) = user_status::ACTIVATE;
     UserReactivate(ReactivateUser) = user_status::REACTIVATE;
     UserUpdate(UpdateUser) = user_update::UPDATE;
+    UserUpsert(UpsertUser) = user_upsert::UPSERT;
     UserSuspend(OneUser) = user_status::SUSPEND;
     UserUnsuspend(OneUser) = user_status::UNSUSPEND;
     UserUnlock(OneUser) = user_status::UNLOCK;
@@ -138,6 +145,8 @@ actions! {
     UserForgotPassword(ForgotPassword) = user_password::FORGOT;
     UserSetPassword(SetPassword) = user_password::SET;
     UserClearSessions(ClearSessions) = user_sessions::CLEAR;
+    UserRevokeAppTokens(RevokeAppTokens) = user_consents::REVOKE_APP_TOKENS;
+    UserRevokeGrants(RevokeGrants) = user_consents::REVOKE_GRANTS;
     UserFactors(OneUser) = user_factors::LIST;
     UserResetFactor(ResetFactor) = user_factors::RESET;
     UserResetFactors(OneUser) = user_factors::RESET_ALL;
@@ -160,6 +169,10 @@ actions! {
     AppUnassignUser(AppUsers) = app::UNASSIGN_USER;
     AppAssignGroup(AppGroups) = app::ASSIGN_GROUP;
     AppUnassignGroup(AppGroups) = app::UNASSIGN_GROUP;
+    RoleAssignUser(UserRole) = role::ASSIGN;
+    RoleUnassignUser(UserRole) = role::UNASSIGN;
+    ZoneBlockIp(ZoneAddresses) = zone::BLOCK;
+    ZoneUnblockIp(ZoneAddresses) = zone::UNBLOCK;
 }
 
 impl Action {

@@ -1,6 +1,9 @@
 //! Whom and what a request names, as it is written: how each is looked for, whether it must exist, and whether others may be
 //! at work on it meanwhile. Pure.
 
+use super::Having;
+use crate::command::IpRange;
+
 /// Whom and what a request names, in the order of the request.
 #[derive(Debug)]
 pub(in crate::command) struct Names<'a> {
@@ -9,6 +12,10 @@ pub(in crate::command) struct Names<'a> {
     pub(in crate::command) groups: Vec<GroupName<'a>>,
     /// An id; the app must exist. Commands do not change apps themselves, so any number may be at work on one.
     pub(in crate::command) app: Option<&'a str>,
+    /// A network zone, by id or exact name; it must exist, and nobody else is at work on it meanwhile.
+    pub(in crate::command) zone: Option<&'a str>,
+    /// Addresses that are to be blocked.
+    pub(in crate::command) blocked: &'a [IpRange],
 }
 
 /// A user, as a request names them.
@@ -20,6 +27,8 @@ pub(in crate::command) enum UserName<'a> {
     MaybeGone(&'a str),
     /// An id, a login or an e-mail of a user who may be gone.
     MaybeGoneByEmail(&'a str),
+    /// The only user who has an attribute so, and must exist.
+    Having(&'a Having),
     /// Exactly the login that the request gives to a new user.
     New(&'a str),
 }
@@ -55,7 +64,7 @@ pub(in crate::command) enum Hold {
 impl<'a> Names<'a> {
     /// Nobody and nothing.
     pub(in crate::command) fn nothing() -> Self {
-        Self { users: Vec::new(), groups: Vec::new(), app: None }
+        Self { users: Vec::new(), groups: Vec::new(), app: None, zone: None, blocked: &[] }
     }
 
     /// One user.
@@ -84,6 +93,16 @@ impl<'a> Names<'a> {
         Self { app: Some(id), ..self }
     }
 
+    /// A network zone.
+    pub(super) fn zone(name: &'a str) -> Self {
+        Self { zone: Some(name), ..Self::nothing() }
+    }
+
+    /// The same, with addresses that are to be blocked.
+    pub(super) fn and_blocked(self, blocked: &'a [IpRange]) -> Self {
+        Self { blocked, ..self }
+    }
+
     /// Whether it names somebody who need not be created first.
     pub(in crate::command) fn has_user(&self) -> bool {
         self.users.iter().any(|user| !user.is_new())
@@ -97,13 +116,14 @@ impl<'a> UserName<'a> {
             Self::Known(name) | Self::MaybeGone(name) | Self::MaybeGoneByEmail(name) | Self::New(name) => {
                 name
             }
+            Self::Having(having) => &having.text,
         }
     }
 
     fn is_new(self) -> bool {
         match self {
             Self::New(_) => true,
-            Self::Known(_) | Self::MaybeGone(_) | Self::MaybeGoneByEmail(_) => false,
+            Self::Known(_) | Self::MaybeGone(_) | Self::MaybeGoneByEmail(_) | Self::Having(_) => false,
         }
     }
 }

@@ -52,6 +52,8 @@ pub enum Effect {
     Write,
     /// It takes away what cannot be given back as it was.
     Destroy,
+    /// It gives administrator rights or takes them: whoever may do it can do anything. It is allowed only where it is named.
+    Empower,
 }
 
 /// How many changes a request asks for.

@@ -12,8 +12,8 @@ use crate::{
         execute::{
             failure::Code,
             lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
-            resolve,
-            work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of},
+            resolve, trace,
+            work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
         },
         object_only,
     },
@@ -29,7 +29,7 @@ pub(super) const CREATE: Row<CreateUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[Scope::GroupsRead],
     secrets: &["password", "recovery_question"],
-    names: |new| Ok(Names::user(UserName::New(login(new)?)).and_groups(&new.groups)),
+    names: |new| Ok(Names::user(UserName::New(login(&new.profile)?)).and_groups(&new.groups)),
     renames: |_| None,
     changes: |new| Changes::Fixed(1 + new.groups.len()),
     carry_out: |work, new| Box::pin(create(work, new)),
@@ -56,6 +56,9 @@ pub struct CreateUser {
     /// Whether the password must be changed at the first sign-in; needs `password` and `activate`.
     #[serde(default)]
     pub change_password: bool,
+    /// The id of the user's type; the default type unless set.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
 }
 
 /// The question that a user answers to recover the account.
@@ -69,18 +72,35 @@ pub struct RecoveryQuestion {
     pub answer: SecretString,
 }
 
+/// What Okta's log says when it is done.
+const CREATED: &str = "user.lifecycle.create";
 /// Okta takes no more.
 const GROUPS_MAX: usize = 20;
 
 /// Creates the user, or finds that this command did.
-async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
-    let login = login(new)?;
+pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
+    let login = login(&new.profile)?;
     let groups = group_ids(work, new)?;
     let mut has_tried = false;
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         if let Some(found) = find(work, login).await? {
             return existing(work, new, found, has_tried).await;
+        }
+        if work.may_have_sent()
+            && let Some(id) = trace::created(work, CREATED, "User", ("alternateId", login)).await?
+        {
+            let found = work
+                .settled_user(&id)
+                .await?
+                .filter(|user| is_same("login", user.attribute("login"), &login.into()));
+            return match found {
+                Some(found) => existing(work, new, found, has_tried).await,
+                None => Err(Code::ChangedMeanwhile.because(format!(
+                    "user {login} ({id}) was created since the command was begun, and is gone or has another login: \
+                     nothing more is sent"
+                ))),
+            };
         }
         let change = users::create(NewUser {
             profile: new.profile.clone(),
@@ -89,6 +109,7 @@ async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Faile
             groups: groups.clone(),
             activate: new.activate,
             change_password: new.change_password,
+            kind: new.kind.as_deref(),
         });
         match work.send(&change).await? {
             Sent::Planned => return Ok(Finished::planned()),
@@ -97,7 +118,7 @@ async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Faile
                 let unread = || work.refused(&OktaError::NotAsAsked("it is no user".to_owned()));
                 let created = created.ok_or_else(unread)?;
                 let settled = work.settled_user(&created.id).await?.unwrap_or(created);
-                return Ok(finished(&settled));
+                return done(&settled, new);
             }
             Sent::Refused(error) => {
                 // The login is taken: by us, in a former round or attempt, or by somebody else.
@@ -121,8 +142,8 @@ async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Faile
 }
 
 /// The login that the user shall have.
-fn login(new: &CreateUser) -> Result<&str, Failed> {
-    let login = new.profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
+pub(super) fn login(profile: &Profile) -> Result<&str, Failed> {
+    let login = profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
     login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
 }
 
@@ -157,7 +178,7 @@ async fn existing(
     } else {
         work.may_be_ours(found.time("created"))
     };
-    let is_same = new.profile.iter().all(|(name, value)| is_same(name, found.attribute(name), value));
+    let is_same = is_as_asked(&found, new);
     // Okta puts a new user into the groups in the same step: one who is not in them is somebody else's.
     if is_young && is_same && is_in_groups(work, &found).await? {
         return completed(work, new, found).await;
@@ -190,18 +211,27 @@ fn is_same(name: &str, found: &Value, wanted: &Value) -> bool {
 /// The user is ours. What went wrong on the way may have been the activation.
 async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result<Finished, Failed> {
     if !new.activate || found.status != "STAGED" || found.transitioning_to.is_some() {
-        return Ok(finished(&found));
+        return done(&found, new);
     }
     match work.send(&users::activate(&found.id, true)).await? {
         Sent::Planned => Ok(Finished::planned()),
         Sent::Done(_) => {
             let active = work.settled_user(&found.id).await?;
-            Ok(finished(&active.unwrap_or(found)))
+            done(&active.unwrap_or(found), new)
         }
         Sent::Refused(error) | Sent::InDoubt(error) => Err(work.refused(&error)),
     }
 }
 
-fn finished(user: &User) -> Finished {
-    Finished::done(json!({ "user": user.raw })).after(status_of(user))
+/// It is done once Okta is not at work on the user any more; another attempt knows the user by what was asked for. One who
+/// is not quite so would not be known, so there the outcome says what Okta is still at.
+fn done(user: &User, new: &CreateUser) -> Result<Finished, Failed> {
+    if user.transitioning_to.is_some() && is_as_asked(user, new) {
+        return Err(still_changing(user));
+    }
+    Ok(Finished::done(json!({ "user": user.raw })).after(status_of(user)))
+}
+
+fn is_as_asked(user: &User, new: &CreateUser) -> bool {
+    new.profile.iter().all(|(name, value)| is_same(name, user.attribute(name), value))
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Names, UserName, row::Row};
+use super::{Changes, Effect, Names, UserReference, row::Row};
 use crate::{
     command::{
         Failed, Way,
@@ -30,7 +30,7 @@ pub(super) const DELETE: Row<DeleteUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::MaybeGone(&of.user))),
+    names: |of| Ok(Names::user(of.user.maybe_gone())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(delete(work, of)),
@@ -40,8 +40,8 @@ pub(super) const DELETE: Row<DeleteUser> = Row {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteUser {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether a user who is not deprovisioned is deprovisioned first; otherwise the command fails.
     #[serde(default)]
     pub deactivate_first: bool,
@@ -88,7 +88,7 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
             // Okta may take its time; the next look waits for it.
             Sent::Done(_) if !is_ready => done.was_deprovisioned = true,
             Sent::Done(_) => {
-                must_be_gone(work, id).await?;
+                must_be_gone(work, &user).await?;
                 return gone(Way::Done);
             }
             Sent::Refused(error) => {
@@ -137,15 +137,29 @@ impl Done {
 
 /// Looks whether the user is deleted. Okta answers the same to a call that only deprovisions one who was activated in
 /// that very moment, and another call would destroy somebody who shall be kept.
-async fn must_be_gone(work: &Work<'_>, id: &str) -> Result<(), Failed> {
+async fn must_be_gone(work: &Work<'_>, before: &User) -> Result<(), Failed> {
+    let mut last = None;
     for looks in 1..=ROUNDS_MAX {
-        let Some(user) = work.user(id).await? else { return Ok(()) };
-        if looks == ROUNDS_MAX {
-            return Err(taken_back(&user));
+        let Some(user) = work.user(&before.id).await? else { return Ok(()) };
+        last = Some(user);
+        if looks < ROUNDS_MAX {
+            tokio::time::sleep(back_off(looks)).await;
         }
-        tokio::time::sleep(back_off(looks)).await;
     }
-    Ok(())
+    let is_same =
+        |now: &User| now.status == before.status && now.time("statusChanged") == before.time("statusChanged");
+    match last {
+        // Okta has not finished.
+        Some(now) if now.transitioning_to.is_some() || is_same(&now) => Err(still_there(&now)),
+        Some(now) => Err(taken_back(&now)),
+        None => Ok(()),
+    }
+}
+
+fn still_there(user: &User) -> Failed {
+    let name = user.login().unwrap_or(&user.id);
+    Code::StillChanging
+        .because(format!("okta has taken the deletion of user {name}, and they are still there"))
 }
 
 fn taken_back(user: &User) -> Failed {

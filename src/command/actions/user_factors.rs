@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use super::user_look_up::OneUser;
-use super::{Changes, Effect, Names, UserName, row::Row};
+use super::{Changes, Effect, Names, UserReference, row::Row};
 use crate::{
     command::{
         Failed, Way,
@@ -29,7 +29,7 @@ pub(super) const LIST: Row<OneUser> = Row {
     scope: Scope::UsersRead,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, _| Box::pin(list(work)),
@@ -43,7 +43,7 @@ pub(super) const RESET: Row<ResetFactor> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(reset(work, &of.factor)),
@@ -57,7 +57,7 @@ pub(super) const RESET_ALL: Row<OneUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, _| Box::pin(reset_all(work)),
@@ -67,8 +67,8 @@ pub(super) const RESET_ALL: Row<OneUser> = Row {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetFactor {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// The factor's id, as `user.factors` lists it.
     pub factor: String,
 }

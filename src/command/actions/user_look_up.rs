@@ -4,11 +4,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Names, UserName, row::Row};
+use super::{Changes, Effect, Names, UserReference, row::Row};
 use crate::{
     command::{
         Failed,
         execute::{
+            Place,
             failure::Code,
             listing::{FOUND_DEFAULT, found, listed},
             work::{Finished, Work},
@@ -26,7 +27,7 @@ pub(super) const GET: Row<OneUser> = Row {
     scope: Scope::UsersRead,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, _| Box::pin(get(work)),
@@ -54,10 +55,10 @@ pub(super) const GROUPS: Row<UserList> = Row {
     scope: Scope::UsersRead,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, of| Box::pin(groups_of_user(work, of.limit)),
+    carry_out: |work, of| Box::pin(groups_of_user(work, of)),
 };
 
 /// The row of `user.apps`.
@@ -68,18 +69,18 @@ pub(super) const APPS: Row<UserList> = Row {
     scope: Scope::UsersRead,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, of| Box::pin(apps_of_user(work, of.limit)),
+    carry_out: |work, of| Box::pin(apps_of_user(work, of)),
 };
 
 /// A user.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OneUser {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
 }
 
 /// Which users to find: exactly one of `search`, `filter` and `q`.
@@ -94,16 +95,20 @@ pub struct SearchUsers {
     pub q: Option<String>,
     /// The most users to return; 200 unless set.
     pub limit: Option<usize>,
+    /// The `next` of a former outcome: the list goes on there. There is none for `q`.
+    pub after: Option<Place>,
 }
 
 /// A user whose groups or apps are listed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserList {
-    /// Id or login.
-    pub user: String,
-    /// The most items to return; all unless set.
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
+    /// The most items to return; as many as an outcome can carry unless set.
     pub limit: Option<usize>,
+    /// The `next` of a former outcome: the list goes on there.
+    pub after: Option<Place>,
 }
 
 /// Okta has no second page of words.
@@ -121,14 +126,18 @@ async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finishe
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let limit = parameters.limit.unwrap_or(FOUND_DEFAULT);
     let (search, filter, q) = (given(&parameters.search), given(&parameters.filter), given(&parameters.q));
+    if q.is_some() && parameters.after.is_some() {
+        return Err(Code::InvalidParameters.because("okta has no second page of `q`: use `search`"));
+    }
     let target = match (search, filter, q) {
         (Some(search), None, None) => users::search(&search),
         (None, Some(filter), None) => users::filter(&filter),
         (None, None, Some(words)) => {
             let asked = limit.clamp(1, QUERY_MAX);
-            let mut list = found(work, &users::query(&words, asked), limit).await?;
+            let mut list = found(work, &users::query(&words, asked), limit, None).await?;
             // A full page may be all there is, or not.
             list.is_complete &= list.items.len() < asked;
+            list.next = None;
             return Ok(listed("users", list));
         }
         _ => {
@@ -136,17 +145,17 @@ async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finishe
             return Err(Code::InvalidParameters.because(message));
         }
     };
-    Ok(listed("users", found(work, &target, limit).await?))
+    Ok(listed("users", found(work, &target, limit, parameters.after.as_ref()).await?))
 }
 
 /// A user's groups.
-async fn groups_of_user(work: &mut Work<'_>, limit: Option<usize>) -> Result<Finished, Failed> {
+async fn groups_of_user(work: &mut Work<'_>, of: &UserList) -> Result<Finished, Failed> {
     let target = users::groups(work.user_id()?);
-    Ok(listed("groups", found(work, &target, limit.unwrap_or(usize::MAX)).await?))
+    Ok(listed("groups", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))
 }
 
 /// The apps that a user sees.
-async fn apps_of_user(work: &mut Work<'_>, limit: Option<usize>) -> Result<Finished, Failed> {
+async fn apps_of_user(work: &mut Work<'_>, of: &UserList) -> Result<Finished, Failed> {
     let target = users::app_links(work.user_id()?);
-    Ok(listed("apps", found(work, &target, limit.unwrap_or(usize::MAX)).await?))
+    Ok(listed("apps", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))
 }

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Changes, Effect, Names, UserName, row::Row, yes};
+use super::{Changes, Effect, Names, UserReference, row::Row, yes};
 use crate::{
     command::{
         Failed, Way,
@@ -28,7 +28,7 @@ pub(super) const EXPIRE: Row<ExpirePassword> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(expire(work, of)),
@@ -42,7 +42,7 @@ pub(super) const RESET: Row<ResetPassword> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(reset(work, of)),
@@ -56,7 +56,7 @@ pub(super) const FORGOT: Row<ForgotPassword> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| {
@@ -74,7 +74,7 @@ pub(super) const SET: Row<SetPassword> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &["password"],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(set(work, of)),
@@ -84,8 +84,8 @@ pub(super) const SET: Row<SetPassword> = Row {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpirePassword {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether Okta makes a temporary password, which is a secret of the outcome.
     #[serde(default)]
     pub temporary_password: bool,
@@ -98,8 +98,8 @@ pub struct ExpirePassword {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResetPassword {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether Okta sends the link; without it the link is a secret of the outcome.
     #[serde(default = "yes")]
     pub send_email: bool,
@@ -112,8 +112,8 @@ pub struct ResetPassword {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForgotPassword {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether Okta sends the link; without it the link is a secret of the outcome.
     #[serde(default = "yes")]
     pub send_email: bool,
@@ -123,8 +123,8 @@ pub struct ForgotPassword {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetPassword {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// The new password.
     #[schemars(with = "String")]
     pub password: SecretString,

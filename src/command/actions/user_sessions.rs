@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Names, UserName, row::Row, yes};
+use super::{Changes, Effect, Names, UserReference, row::Row, yes};
 use crate::{
     command::{
         Failed,
@@ -25,7 +25,7 @@ pub(super) const CLEAR: Row<ClearSessions> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(clear(work, of)),
@@ -35,8 +35,8 @@ pub(super) const CLEAR: Row<ClearSessions> = Row {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClearSessions {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether OpenID Connect and OAuth tokens are revoked too.
     #[serde(default)]
     pub oauth_tokens: bool,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use super::user_look_up::OneUser;
-use super::{Changes, Effect, Names, UserName, row::Row, yes};
+use super::{Changes, Effect, Names, UserReference, row::Row, yes};
 use crate::{
     command::execute::{life, lifecycle::Operation},
     config::Scope,
@@ -19,7 +19,7 @@ pub(super) const ACTIVATE: Row<ActivateUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| {
@@ -35,7 +35,7 @@ pub(super) const REACTIVATE: Row<ReactivateUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| {
@@ -51,7 +51,7 @@ pub(super) const SUSPEND: Row<OneUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, _| Box::pin(life::change(work, Operation::Suspend, users::suspend)),
@@ -65,7 +65,7 @@ pub(super) const UNSUSPEND: Row<OneUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, _| Box::pin(life::change(work, Operation::Unsuspend, users::unsuspend)),
@@ -79,7 +79,7 @@ pub(super) const UNLOCK: Row<OneUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, _| Box::pin(life::change(work, Operation::Unlock, users::unlock)),
@@ -93,7 +93,7 @@ pub(super) const DEACTIVATE: Row<DeactivateUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| {
@@ -105,8 +105,8 @@ pub(super) const DEACTIVATE: Row<DeactivateUser> = Row {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivateUser {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether Okta sends the e-mail; without it the link is a secret of the outcome.
     #[serde(default = "yes")]
     pub send_email: bool,
@@ -116,8 +116,8 @@ pub struct ActivateUser {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReactivateUser {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether Okta sends the e-mail; without it the link is a secret of the outcome.
     #[serde(default)]
     pub send_email: bool,
@@ -127,8 +127,8 @@ pub struct ReactivateUser {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeactivateUser {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// Whether the administrator gets an e-mail.
     #[serde(default)]
     pub send_email: bool,

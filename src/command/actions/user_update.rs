@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Changes, Effect, Names, NewName, Profile, UserName, row::Row};
+use super::{Changes, Effect, Names, NewName, Profile, UserReference, row::Row};
 use crate::{
     command::{
         Failed, Way,
@@ -28,7 +28,7 @@ pub(super) const UPDATE: Row<UpdateUser> = Row {
     scope: Scope::UsersManage,
     scopes_to_find: &[],
     secrets: &[],
-    names: |of| Ok(Names::user(UserName::Known(&of.user))),
+    names: |of| Ok(Names::user(of.user.known())),
     renames: |of| of.profile.get("login").and_then(Value::as_str).map(NewName::Login),
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(update(work, &of.profile)),
@@ -38,8 +38,8 @@ pub(super) const UPDATE: Row<UpdateUser> = Row {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateUser {
-    /// Id or login.
-    pub user: String,
+    /// Id or login, or an attribute that only this user has so.
+    pub user: UserReference,
     /// The attributes to set; `null` empties one, and those that are not named stay.
     pub profile: Profile,
 }
@@ -52,7 +52,7 @@ const DEPROVISIONED_NEEDS: &str =
     "any status but DEPROVISIONED, or the org's option to edit the profiles of deactivated users";
 
 /// Sets the attributes that differ; the others stay.
-async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Finished, Failed> {
+pub(super) async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Finished, Failed> {
     if profile.is_empty() {
         return Err(Code::InvalidParameters.because("`profile` names no attribute"));
     }

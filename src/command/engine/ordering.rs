@@ -54,6 +54,9 @@ impl Key {
         let names = request.names().unwrap_or_else(|_| Names::nothing());
         names.users.iter().for_each(|user| touch("user", user.text(), true));
         names.groups.iter().for_each(|group| touch("group", group.name, group.hold == Hold::Alone));
+        // A zone is changed as a whole.
+        let zone = subjects.and_then(|subjects| subjects.zone.as_ref()).map(|zone| zone.id.as_str());
+        names.zone.into_iter().chain(zone).for_each(|name| touch("zone", name, true));
         // Whoever gets a name is touched by that name too.
         match request.renames() {
             Some(NewName::Login(login)) => touch("user", login, true),

@@ -23,6 +23,8 @@ pub enum Code {
     GroupNotFound,
     /// There is no such app.
     AppNotFound,
+    /// There is no such network zone.
+    ZoneNotFound,
     /// Several have this name.
     AmbiguousName,
     /// The user's status does not allow it.
@@ -33,8 +35,12 @@ pub enum Code {
     AlreadyExists,
     /// Okta, or an app, is the master of the group.
     ReadOnlyGroup,
-    /// The user has the app through a group.
+    /// The user has it through a group.
     AssignedByGroup,
+    /// The network zone is not one that blocks addresses.
+    WrongZone,
+    /// The address is blocked as a part of more.
+    BlockedByRange,
     /// Okta is still at work on the user.
     StillChanging,
     /// Somebody else changed the same while it was not known whether the command had.
@@ -61,12 +67,15 @@ impl Code {
         Self::UserNotFound,
         Self::GroupNotFound,
         Self::AppNotFound,
+        Self::ZoneNotFound,
         Self::AmbiguousName,
         Self::WrongStatus,
         Self::ExpectationFailed,
         Self::AlreadyExists,
         Self::ReadOnlyGroup,
         Self::AssignedByGroup,
+        Self::WrongZone,
+        Self::BlockedByRange,
         Self::StillChanging,
         Self::ChangedMeanwhile,
         Self::Unconfirmed,
@@ -84,12 +93,15 @@ impl Code {
             Self::UserNotFound => "user_not_found",
             Self::GroupNotFound => "group_not_found",
             Self::AppNotFound => "app_not_found",
+            Self::ZoneNotFound => "zone_not_found",
             Self::AmbiguousName => "ambiguous_name",
             Self::WrongStatus => "wrong_status",
             Self::ExpectationFailed => "expectation_failed",
             Self::AlreadyExists => "already_exists",
             Self::ReadOnlyGroup => "read_only_group",
             Self::AssignedByGroup => "assigned_by_group",
+            Self::WrongZone => "wrong_zone",
+            Self::BlockedByRange => "blocked_by_range",
             Self::StillChanging => "still_changing",
             Self::ChangedMeanwhile => "changed_meanwhile",
             Self::Unconfirmed => "unconfirmed",
@@ -112,6 +124,7 @@ impl Code {
                 "name the group by id or by its exact name; Okta lists a new group after some seconds"
             }
             Self::AppNotFound => "name the app by id: it is in the app's URL in the Admin Console",
+            Self::ZoneNotFound => "name the network zone by id or by its exact name",
             Self::AmbiguousName => "use the id",
             Self::WrongStatus => "bring the user to one of the statuses that the message names first",
             Self::ExpectationFailed => "see what has changed since the command was made, and make a new one",
@@ -119,7 +132,9 @@ impl Code {
             Self::ReadOnlyGroup => {
                 "change it where it is mastered: in the app, the directory or by a group rule"
             }
-            Self::AssignedByGroup => "remove the user from the group, or take the app from the group",
+            Self::AssignedByGroup => "remove the user from the group, or take it from the group",
+            Self::WrongZone => "name an active IP zone whose usage is to block",
+            Self::BlockedByRange => "unblock what the message names, and block the rest of it anew",
             Self::StillChanging => "try again in some minutes",
             Self::ChangedMeanwhile => {
                 "see in Okta's System Log who changed it, and send a new command if it is still wanted"

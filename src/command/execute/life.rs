@@ -27,6 +27,9 @@ pub(in crate::command) async fn change(
 ) -> Result<Finished, Failed> {
     let mut user = work.known_user().await?;
     work.before.get_or_insert_with(|| status_of(&user));
+    if !operation.is_seen() {
+        work.is_unseen();
+    }
     let rounds_max = match work.attempt.baseline {
         _ if operation.is_seen() => ROUNDS_MAX,
         None => UNCONFIRMED_SENDS_MAX,
@@ -38,6 +41,9 @@ pub(in crate::command) async fn change(
         if step == Step::Already && work.may_have_sent() {
             return Ok(finished(Way::Done, &user, Value::Null));
         }
+        if work.may_have_sent() && operation.is_under_way(user.transitioning_to.as_deref()) {
+            return Err(still_changing(&user));
+        }
         must_not_be_changed_meanwhile(work, operation, &user)?;
         work.must_be_as_expected(&user).await?;
         match step {
@@ -48,13 +54,7 @@ pub(in crate::command) async fn change(
         }
         match work.send(&request(&user.id)).await? {
             Sent::Planned => return Ok(Finished::planned()),
-            Sent::Done(answer) => {
-                // Okta tells a link or a password once: they are not lost because it cannot be looked at now.
-                return Ok(match work.settled_user(&user.id).await {
-                    Ok(Some(after)) => finished(Way::Done, &after, answer),
-                    Ok(None) | Err(_) => told(Way::Done, &user, answer),
-                });
-            }
+            Sent::Done(answer) => return answered(work, operation, &user, answer).await,
             Sent::Refused(error) => {
                 // Somebody else may have been quicker, or our own request of a former round late.
                 user = work.known_user().await?;
@@ -81,6 +81,39 @@ pub(in crate::command) async fn change(
     Err(work.gave_up(doubt.as_ref()))
 }
 
+/// Okta has answered that it makes the change: it is done when a look shows it. Okta may take minutes for it, so another
+/// attempt looks again; it finds the change under way, or made, and sends nothing.
+async fn answered(
+    work: &Work<'_>,
+    operation: Operation,
+    before: &User,
+    answer: Value,
+) -> Result<Finished, Failed> {
+    // Okta tells a link or a password once: they are not lost because it takes its time, or cannot be looked at now.
+    if told_members(&answer).next().is_some() {
+        return Ok(match work.settled_user(&before.id).await {
+            Ok(Some(after)) => finished(Way::Done, &after, answer),
+            Ok(None) | Err(_) => told(Way::Done, before, &answer),
+        });
+    }
+    let is_over = |now: &User| {
+        now.transitioning_to.is_none() && (operation.is_shown_by(&now.status) || !work.is_as_before(now))
+    };
+    match work.user_once(&before.id, is_over).await? {
+        None => Ok(told(Way::Done, before, &answer)),
+        Some(after) if after.transitioning_to.is_some() => Err(still_changing(&after)),
+        Some(after) if operation.is_shown_by(&after.status) => Ok(finished(Way::Done, &after, answer)),
+        Some(after) if work.is_as_before(&after) => Err(unshown(&after)),
+        Some(after) => Err(changed_meanwhile(&after)),
+    }
+}
+
+fn unshown(user: &User) -> Failed {
+    let name = user.login().unwrap_or(&user.id);
+    Code::Unconfirmed
+        .because(format!("okta has answered that it was done, and user {name} is {} as before", user.status))
+}
+
 /// Makes a change of a user that takes nothing from anybody if it is made twice; in doubt, again until it shows or Okta
 /// answers.
 pub(in crate::command) async fn once(
@@ -89,6 +122,7 @@ pub(in crate::command) async fn once(
     change: &Change,
     is_done: impl Fn(&User) -> bool,
 ) -> Result<(), Failed> {
+    work.is_unseen();
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         match work.send(change).await? {
@@ -147,14 +181,19 @@ pub(in crate::command) fn wrong_status(user: &User, allowed: &str) -> Failed {
 
 /// It ended well for the user, who is like that now; what Okta answered becomes part of the result.
 pub(in crate::command) fn finished(way: Way, user: &User, answer: Value) -> Finished {
-    told(way, user, answer).after(status_of(user))
+    told(way, user, &answer).after(status_of(user))
 }
 
-fn told(way: Way, user: &User, answer: Value) -> Finished {
+fn told(way: Way, user: &User, answer: &Value) -> Finished {
     let mut result = json!({ "user": named(user) });
-    if let (Some(result), Value::Object(answer)) = (result.as_object_mut(), answer) {
-        // Some operations answer with the whole user: the status after it says enough.
-        result.extend(answer.into_iter().filter(|(name, _)| name.contains("Url") || name == "tempPassword"));
+    for (name, value) in told_members(answer) {
+        result[name] = value.clone();
     }
     Finished::new(way, result)
+}
+
+/// What Okta tells in this answer alone. Some operations answer with the whole user: the status after it says enough.
+fn told_members(answer: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let members = answer.as_object().into_iter().flatten();
+    members.filter(|(name, _)| name.contains("Url") || *name == "tempPassword")
 }

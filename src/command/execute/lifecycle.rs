@@ -55,6 +55,20 @@ impl Operation {
         }
     }
 
+    /// Whether a user at rest in this status may be what it has come to, once Okta has answered that it is done.
+    pub(super) fn is_shown_by(self, status: &str) -> bool {
+        match self {
+            Self::Unlock => status != "LOCKED_OUT",
+            Self::MakeTemporaryPassword => status == "PASSWORD_EXPIRED",
+            _ => !self.is_seen() || self.step_at_rest(status) == Step::Already,
+        }
+    }
+
+    /// Whether Okta, which is at work on the user, is doing this.
+    pub(super) fn is_under_way(self, transitioning_to: Option<&str>) -> bool {
+        self.is_seen() && transitioning_to.is_some_and(|to| self.step_at_rest(to) == Step::Already)
+    }
+
     /// Whether it takes nothing back from anybody to do it once more for a user of this status.
     pub(in crate::command) fn may_be_repeated_at(self, status: &str) -> bool {
         matches!((self, status), (Self::Unlock, _) | (Self::MakeTemporaryPassword, "PASSWORD_EXPIRED"))
@@ -164,6 +178,24 @@ mod tests {
         ] {
             assert_eq!(row(operation), expected, "{operation:?}");
         }
+    }
+
+    #[test]
+    fn what_okta_has_answered_to_shows_in_the_status_or_is_under_way() {
+        for (operation, shown) in [
+            (Operation::Deactivate, "DEPROVISIONED"),
+            (Operation::Activate, "PROVISIONED ACTIVE RECOVERY PASSWORD_EXPIRED"),
+            (Operation::Suspend, "SUSPENDED"),
+            (Operation::MakeTemporaryPassword, "PASSWORD_EXPIRED"),
+            (Operation::ResetPassword, "RECOVERY"),
+        ] {
+            let found: Vec<_> = STATUSES.into_iter().filter(|status| operation.is_shown_by(status)).collect();
+            assert_eq!(found.join(" "), shown, "{operation:?}");
+        }
+        assert!(STATUSES.into_iter().all(|status| Operation::ForgotPassword.is_shown_by(status)));
+        assert!(Operation::Deactivate.is_under_way(Some("DEPROVISIONED")));
+        assert!(!Operation::Deactivate.is_under_way(Some("ACTIVE")));
+        assert!(!Operation::Deactivate.is_under_way(None));
     }
 
     #[test]

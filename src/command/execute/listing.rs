@@ -1,8 +1,9 @@
-//! Lists as results of commands: up to a limit, and whether they are complete.
+//! Lists as results of commands: up to a limit, whether they are complete, and where they go on.
 
 use serde_json::{Value, json};
 
 use super::{
+    Place,
     failure::Code,
     lookup,
     work::{Finished, Work},
@@ -12,13 +13,16 @@ use crate::{command::Failed, okta::Target};
 /// Unless the command says otherwise, where Okta would list a whole org.
 pub(in crate::command) const FOUND_DEFAULT: usize = 200;
 
-/// The list at `target`, which belongs to the user or the group that the command names, if it names one.
+/// The list at `target`, from the beginning or behind what a former command has given, which belongs to the user or the group that the command names, if it names one.
 pub(in crate::command) async fn found(
     work: &Work<'_>,
     target: &Target,
     limit: usize,
+    after: Option<&Place>,
 ) -> Result<lookup::List, Failed> {
-    let list = lookup::list(work.okta, work.action, target, limit).await?;
+    let beginning = Place::default();
+    let place = after.unwrap_or(&beginning);
+    let list = lookup::list_behind(work.okta, work.action, target, limit, place).await?;
     let absent = || match work.subjects.groups.is_empty() {
         true => Code::UserNotFound.because("the user does not exist any more"),
         false => Code::GroupNotFound.because("the group does not exist any more"),
@@ -29,5 +33,9 @@ pub(in crate::command) async fn found(
 /// A list as a result.
 pub(in crate::command) fn listed(name: &str, list: lookup::List) -> Finished {
     let count = list.items.len();
-    Finished::done(json!({ name: Value::from(list.items), "count": count, "complete": list.is_complete }))
+    let mut result = json!({ name: Value::from(list.items), "count": count, "complete": list.is_complete });
+    if let Some(next) = list.next {
+        result["next"] = next.text().into();
+    }
+    Finished::done(result)
 }

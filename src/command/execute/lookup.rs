@@ -2,11 +2,14 @@
 
 use std::{fmt::Display, time::Duration};
 
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::{Value, value::RawValue};
 use url::Url;
 
-use super::{Okta, failure::of_okta};
+use super::{Okta, Place, failure::of_okta};
 use crate::{
     command::{Action, Failed},
     okta::{Class, Found, OktaError, Target},
@@ -25,6 +28,8 @@ pub(in crate::command) struct List<T = Value> {
     pub(in crate::command) items: Vec<T>,
     /// Whether there is nothing more.
     pub(in crate::command) is_complete: bool,
+    /// Where it goes on, if there is more and Okta says where.
+    pub(in crate::command) next: Option<Place>,
 }
 
 /// Looks up one object; none if Okta has none of that name.
@@ -47,7 +52,18 @@ pub(in crate::command) async fn list(
     target: &Target,
     limit: usize,
 ) -> Result<Option<List>, Failed> {
-    or_absent(list_from(okta, okta.url_of(target), limit, LIST_BYTES_MAX).await, action)
+    list_behind(okta, action, target, limit, &Place::default()).await
+}
+
+/// The same from `place` on.
+pub(in crate::command) async fn list_behind(
+    okta: &dyn Okta,
+    action: Action,
+    target: &Target,
+    limit: usize,
+    place: &Place,
+) -> Result<Option<List>, Failed> {
+    or_absent(list_from(okta, okta.url_of(target), limit, place).await, action)
 }
 
 /// Looks up a list to its end, for our own use.
@@ -99,13 +115,14 @@ pub(in crate::command) async fn count(
     or_absent(count.await, action)
 }
 
-/// Looks up the list at `url`, up to `limit` items or what a message can carry, each as Okta wrote it.
+/// Looks up the list at `url` from `place` on, up to `limit` items or what a message can carry, each as Okta wrote it.
 pub(in crate::command) async fn raw_list(
     okta: &dyn Okta,
     url: Url,
     limit: usize,
+    place: &Place,
 ) -> Result<List<Box<RawValue>>, OktaError> {
-    list_from(okta, url, limit, LIST_BYTES_MAX).await
+    list_from(okta, url, limit, place).await
 }
 
 /// Looks up to so often until there is something: lists are some seconds behind.
@@ -136,16 +153,22 @@ async fn list_from<T: DeserializeOwned + Display>(
     okta: &dyn Okta,
     url: Url,
     limit: usize,
-    bytes_max: usize,
+    from: &Place,
 ) -> Result<List<T>, OktaError> {
-    let mut list = List { items: Vec::new(), is_complete: false };
+    let mut list = List { items: Vec::new(), is_complete: false, next: None };
     let mut bytes = 0;
-    let mut next = url;
+    let mut place = from.clone();
+    let mut next = place.of(url);
     loop {
         let page = patiently::<Vec<T>>(okta, &next).await?;
-        for item in page.body {
+        let given = list.items.len();
+        for item in behind(page.body, place.last()) {
             bytes += item.to_string().len();
-            if list.items.len() == limit || bytes > bytes_max {
+            // What is too large for any message is left to who sends it.
+            let is_too_much = bytes > LIST_BYTES_MAX && !list.items.is_empty();
+            if list.items.len() == limit || is_too_much {
+                let last = list.items[given..].last().map(|item: &T| id_of(&item.to_string()));
+                list.next = Some(last.map_or_else(|| place.clone(), |id| place.behind(id)));
                 return Ok(list);
             }
             list.items.push(item);
@@ -154,11 +177,32 @@ async fn list_from<T: DeserializeOwned + Display>(
             list.is_complete = true;
             return Ok(list);
         };
+        let beginning = Place::at(&url);
         if list.items.len() == limit {
+            list.next = beginning;
             return Ok(list);
         }
+        // A page that has no cursor is its own, and no command can go on there.
+        place = beginning.unwrap_or_default();
         next = url;
     }
+}
+
+/// The items behind the one of this id; all of them if it is not there any more: better twice than never.
+fn behind<T: Display>(items: Vec<T>, id: Option<&str>) -> Vec<T> {
+    let is_it = |item: &T| id_of(&item.to_string()).as_deref() == id;
+    let given = id.and_then(|_| items.iter().position(is_it)).map_or(0, |index| index + 1);
+    items.into_iter().skip(given).collect()
+}
+
+/// What tells an item from others: events have a `uuid`.
+fn id_of(item: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Identified {
+        #[serde(alias = "uuid")]
+        id: String,
+    }
+    serde_json::from_str::<Identified>(item).ok().map(|item| item.id)
 }
 
 /// Looks until there is an answer, or no more patience. After a 429 the next turn waits by itself.

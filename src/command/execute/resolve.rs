@@ -12,20 +12,20 @@ use super::{
 };
 use crate::{
     command::{
-        Action, Failed, GroupSubject, Request, Subjects, UserSubject,
-        actions::{GroupName, Names, Presence, UserName},
+        Action, Failed, GroupSubject, Request, Subjects, UserSubject, ZoneSubject,
+        actions::{GroupName, Having, Names, Presence, UserName},
     },
-    okta::{apps, groups, is_id, users, users::User},
+    okta::{apps, groups, is_id, users, users::User, zones},
 };
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.
 pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) -> Result<Resolved, Failed> {
     let action = request.action();
-    let Names { users, groups, app } = request.names()?;
+    let Names { users, groups, app, zone, blocked: _ } = request.names()?;
     let mut subjects = Subjects::default();
     let mut seen = None;
     for name in users {
-        let user = named_user(okta, action, name).await?;
+        let user = named_user(okta, action, name, looks_max).await?;
         subjects.users.push(user_subject(name.text(), user.as_ref()));
         seen = user;
     }
@@ -39,10 +39,18 @@ pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) 
         }
         subjects.app = Some(id.to_owned());
     }
+    if let Some(name) = zone {
+        subjects.zone = Some(named_zone(okta, action, name).await?);
+    }
     Ok(Resolved::with_sighting(subjects, seen))
 }
 
-async fn named_user(okta: &dyn Okta, action: Action, name: UserName<'_>) -> Result<Option<User>, Failed> {
+async fn named_user(
+    okta: &dyn Okta,
+    action: Action,
+    name: UserName<'_>,
+    looks_max: u32,
+) -> Result<Option<User>, Failed> {
     match name {
         UserName::Known(name) => {
             let found = user_of_name(okta, action, name).await?;
@@ -51,6 +59,11 @@ async fn named_user(okta: &dyn Okta, action: Action, name: UserName<'_>) -> Resu
         }
         UserName::MaybeGone(name) => user_of_name(okta, action, name).await,
         UserName::MaybeGoneByEmail(name) => user_of_name_or_email(okta, action, name).await,
+        UserName::Having(having) => {
+            let found = until_listed(looks_max, || user_having(okta, action, having)).await?;
+            let absent = || Code::UserNotFound.because(format!("there is no user with {}", having.text));
+            found.ok_or_else(absent).map(Some)
+        }
         // Somebody whose login only begins so is somebody else.
         UserName::New(login) => user_of_login(okta, action, login).await,
     }
@@ -104,6 +117,31 @@ async fn user_of_name_or_email(okta: &dyn Okta, action: Action, name: &str) -> R
         return Err(Code::AmbiguousName.because(message));
     }
     Ok(several.pop().and_then(User::read))
+}
+
+/// The only user who has an attribute so, as they are now: lists are some seconds behind, and may still show somebody who has
+/// it no more.
+async fn user_having(
+    okta: &dyn Okta,
+    action: Action,
+    Having { attribute, value, text }: &Having,
+) -> Result<Option<User>, Failed> {
+    if !can_be_known(text) {
+        return Ok(None);
+    }
+    let search = users::search(&format!("profile.{attribute} eq {value}"));
+    let listed = lookup::whole(okta, action, &search).await?.unwrap_or_default();
+    let mut found = Vec::new();
+    for id in listed.iter().filter_map(|user| user.get("id")?.as_str()) {
+        let user = one(okta, action, &users::get(id)).await?.and_then(User::read);
+        found.extend(user.filter(|user| user.attribute(attribute) == value));
+    }
+    if found.len() > 1 {
+        let ids: Vec<_> = found.iter().map(|user| user.id.as_str()).collect();
+        let message = format!("{} users have {text}: {}", ids.len(), ids.join(", "));
+        return Err(Code::AmbiguousName.because(message));
+    }
+    Ok(found.pop())
 }
 
 fn user_subject(name: &str, user: Option<&User>) -> UserSubject {
@@ -236,6 +274,23 @@ async fn named_groups(
         found.extend(one(okta, action, &groups::get(id)).await?.filter(is_named));
     }
     Ok(found)
+}
+
+/// The network zone of this id or exact name. Names are unique; what a list shows is looked at by its id, as of groups.
+async fn named_zone(okta: &dyn Okta, action: Action, name: &str) -> Result<ZoneSubject, Failed> {
+    let subject = |id: &str| ZoneSubject { name: name.to_owned(), id: id.to_owned() };
+    if is_id(name) && name.starts_with("nzo") && one(okta, action, &zones::get(name)).await?.is_some() {
+        return Ok(subject(name));
+    }
+    let is_named = |zone: &Value| zone.get("name").and_then(Value::as_str) == Some(name);
+    let listed = lookup::whole(okta, action, &zones::all()).await?.unwrap_or_default();
+    for zone in listed.iter().filter(|zone| is_named(zone)) {
+        let Some(id) = zone.get("id").and_then(Value::as_str) else { continue };
+        if one(okta, action, &zones::get(id)).await?.is_some_and(|zone| is_named(&zone)) {
+            return Ok(subject(id));
+        }
+    }
+    Err(Code::ZoneNotFound.because(format!("there is no network zone {name}")))
 }
 
 /// The ids of all users in a group.

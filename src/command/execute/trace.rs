@@ -2,9 +2,10 @@
 //! tell, because it is as before whether nothing was done or what was done was taken back.
 
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{
+    Place,
     failure::of_okta,
     lookup::{self, back_off},
     work::Work,
@@ -20,21 +21,40 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);
 /// Looks into the log after a lost answer; some 3 s. Events are there within a second or two, mostly.
 const LOOKS_MAX: u32 = 5;
 
-/// Whether the log has an event of this type about both `user` and `group` since the command was begun. A credential that
-/// may not read the log sees none.
+/// Whether the log has an event of this type since the command was begun, all of whose `about` are so: pairs of an
+/// attribute of a target, and its value. A credential that may not read the log sees none.
 pub(in crate::command) async fn shows(
     work: &Work<'_>,
     event_type: &str,
-    user: &str,
-    group: &str,
+    about: &[(&str, &str)],
 ) -> Result<bool, Failed> {
+    Ok(event(work, event_type, about).await?.is_some())
+}
+
+/// The id of what the log says was created so since the command was begun: the target of this kind. It is there before
+/// lists have it.
+pub(in crate::command) async fn created(
+    work: &Work<'_>,
+    event_type: &str,
+    kind: &str,
+    about: (&str, &str),
+) -> Result<Option<String>, Failed> {
+    let Some(event) = event(work, event_type, &[about]).await? else { return Ok(None) };
+    let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
+    let mut targets = event.get("target").and_then(Value::as_array).into_iter().flatten();
+    let target = targets.find(|target| target.get("type").and_then(Value::as_str) == Some(kind));
+    Ok(target.and_then(|target| target.get("id")?.as_str()).map(str::to_owned))
+}
+
+async fn event(
+    work: &Work<'_>,
+    event_type: &str,
+    about: &[(&str, &str)],
+) -> Result<Option<Box<RawValue>>, Failed> {
     let quoted = |text: &str| Value::from(text);
-    let filter = format!(
-        "eventType eq {} and target.id eq {} and target.id eq {}",
-        quoted(event_type),
-        quoted(user),
-        quoted(group)
-    );
+    let about =
+        about.iter().map(|(attribute, value)| format!(" and target.{attribute} eq {}", quoted(value)));
+    let filter = format!("eventType eq {}{}", quoted(event_type), about.collect::<String>());
     let window = Window {
         since: work.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(work.begun_at()),
         until: work.okta.okta_now(),
@@ -46,16 +66,17 @@ pub(in crate::command) async fn shows(
     // A former attempt is long enough ago.
     let looks_max = if work.attempt.number > 1 { 1 } else { LOOKS_MAX };
     for looks in 1..=looks_max {
-        let list = lookup::raw_list(work.okta, window_url(work.okta.url(), &window), 1).await;
+        let list =
+            lookup::raw_list(work.okta, window_url(work.okta.url(), &window), 1, &Place::default()).await;
         match list {
             Ok(list) if list.items.is_empty() => {}
-            Ok(_) => return Ok(true),
-            Err(error) if matches!(error.status(), Some(401 | 403)) => return Ok(false),
+            Ok(list) => return Ok(list.items.into_iter().next()),
+            Err(error) if matches!(error.status(), Some(401 | 403)) => return Ok(None),
             Err(error) => return Err(of_okta(&error, work.action)),
         }
         if looks < looks_max {
             tokio::time::sleep(back_off(looks)).await;
         }
     }
-    Ok(false)
+    Ok(None)
 }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Attempt, Baseline, Okta, Resolved,
+    Attempt, Baseline, Doubt, Okta, Resolved,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     secrets,
@@ -23,6 +23,8 @@ pub(in crate::command) const ROUNDS_MAX: u32 = 4;
 const SETTLING_LOOKS_MAX: u32 = 8;
 /// By how much Okta's servers may be behind the clock that they show.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
+/// Okta's clock is known to the second, and each side may round it.
+const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
 
 /// One request at work.
 pub(in crate::command) struct Work<'a> {
@@ -37,6 +39,8 @@ pub(in crate::command) struct Work<'a> {
     baseline: Option<Baseline>,
     /// Whether the policy has let this attempt send, with the baseline as it is.
     is_admitted: bool,
+    /// Whether no look can show that the change was made.
+    is_unseen: bool,
     /// The user whom the command is about, if the first look at them need not be taken any more.
     seen: Option<User>,
     /// Okta's id of the last change.
@@ -70,7 +74,7 @@ impl<'a> Work<'a> {
         let seen = resolved.seen_now().filter(|_| attempt.number == 1);
         let baseline = attempt.baseline.cloned();
         let before = baseline.as_ref().and_then(Baseline::before).cloned();
-        let (request_id, planned, is_admitted) = (None, Vec::new(), false);
+        let (request_id, planned, is_admitted, is_unseen) = (None, Vec::new(), false, false);
         Self {
             okta,
             action,
@@ -80,6 +84,7 @@ impl<'a> Work<'a> {
             before,
             baseline,
             is_admitted,
+            is_unseen,
             seen,
             request_id,
             planned,
@@ -89,6 +94,11 @@ impl<'a> Work<'a> {
     /// Whether this command may have changed something at Okta: a former attempt was about to send, or this one was.
     pub(in crate::command) fn may_have_sent(&self) -> bool {
         self.attempt.baseline.is_some() || self.is_admitted
+    }
+
+    /// Whether the command has one part alone: one user and at most one group, or the other way round.
+    pub(in crate::command) fn is_about_one(&self) -> bool {
+        self.subjects.users.len() <= 1 && self.subjects.groups.len() <= 1
     }
 
     /// Notes how that which the command changes is, unless that is known from before something was sent.
@@ -113,6 +123,12 @@ impl<'a> Work<'a> {
         id_of_group(self.subjects.groups.first().ok_or_else(none)?)
     }
 
+    /// The id of the network zone that the command is about.
+    pub(in crate::command) fn zone_id(&self) -> Result<&'a str, Failed> {
+        let none = || Code::ZoneNotFound.because("the command names no network zone");
+        self.subjects.zone.as_ref().map(|zone| zone.id.as_str()).ok_or_else(none)
+    }
+
     /// When the first attempt began, by Okta's clock as far as it is known.
     pub(in crate::command) fn begun_at(&self) -> Timestamp {
         let begun_at = self.attempt.begun_at;
@@ -122,6 +138,11 @@ impl<'a> Work<'a> {
     /// The same, and certainly not later.
     pub(in crate::command) fn not_before(&self) -> Timestamp {
         self.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
+    }
+
+    /// The same, and certainly not earlier.
+    pub(in crate::command) fn begun_for_certain(&self) -> Timestamp {
+        self.begun_at().saturating_add(CLOCK_STEP).unwrap_or(self.attempt.begun_at)
     }
 
     /// Whether what Okta shows as done at `time` can have been done by a former attempt at this command.
@@ -139,16 +160,29 @@ impl<'a> Work<'a> {
 
     /// The user once Okta is not at work on them any more, or as they are after a while.
     pub(in crate::command) async fn settled_user(&self, id: &str) -> Result<Option<User>, Failed> {
+        self.user_once(id, |user| user.transitioning_to.is_none()).await
+    }
+
+    /// The user once `is_awaited`, or as they are after a while; none if there is none.
+    pub(in crate::command) async fn user_once(
+        &self,
+        id: &str,
+        is_awaited: impl Fn(&User) -> bool,
+    ) -> Result<Option<User>, Failed> {
         let mut looks = 0;
         loop {
             let user = self.user(id).await?;
             looks += 1;
-            if looks == SETTLING_LOOKS_MAX || user.as_ref().is_none_or(|user| user.transitioning_to.is_none())
-            {
+            if looks == SETTLING_LOOKS_MAX || user.as_ref().is_none_or(&is_awaited) {
                 return Ok(user);
             }
             tokio::time::sleep(back_off(looks)).await;
         }
+    }
+
+    /// Whether nothing has happened to the user's status since before something was sent.
+    pub(in crate::command) fn is_as_before(&self, user: &User) -> bool {
+        self.baseline.as_ref().is_some_and(|baseline| baseline.is_of_user(user))
     }
 
     /// The user whom the command is about, before it is carried out.
@@ -188,16 +222,22 @@ impl<'a> Work<'a> {
         Ok(self.sent(changed))
     }
 
-    /// Has the policy judge the command as things are now, and keeps the baseline, once an attempt.
+    /// Has the policy judge the command as things are now, and keeps the baseline.
     async fn must_be_admitted(&mut self) -> Result<(), Failed> {
-        if self.is_admitted {
-            return Ok(());
-        }
+        let doubt = if self.is_unseen && self.may_have_sent() { Doubt::MayBeDone } else { Doubt::None };
         let baseline = self.baseline.take().unwrap_or_default();
-        let baseline = baseline.with_before(self.before.as_ref()).sending();
-        self.attempt.admission.admit(self.baseline.insert(baseline)).await?;
+        let baseline = match self.is_admitted {
+            true => baseline,
+            false => baseline.with_before(self.before.as_ref()).sending(),
+        };
+        self.attempt.admission.admit(self.baseline.insert(baseline), doubt).await?;
         self.is_admitted = true;
         Ok(())
+    }
+
+    /// No look can show that the change is made.
+    pub(in crate::command) fn is_unseen(&mut self) {
+        self.is_unseen = true;
     }
 
     /// The same for the deletion of `user`: should it have to wait, they must still be deprovisioned, and not anew.

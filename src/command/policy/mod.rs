@@ -42,7 +42,7 @@ impl Policy {
     /// Whether `command` is allowed, as far as that can be said without looking at Okta.
     pub fn admit(&self, command: &Command) -> Result<(), OutcomeError> {
         let action = command.request.action();
-        if !self.allow.iter().any(|pattern| pattern.matches(action)) {
+        if !self.allow.iter().any(|pattern| pattern.allows(action)) {
             let message = format!("`{}` is not allowed here", action.name());
             return Err(refusal("not_allowed", &message, "`allow` of the commands says what is"));
         }
@@ -81,7 +81,7 @@ impl Policy {
         if command.request.action().effect() == Effect::Read {
             return Ok(());
         }
-        match protected.why(subjects).or_else(|| protected.why_renamed(&command.request)) {
+        match why_protected(command, subjects, protected) {
             None => Ok(()),
             Some(reason) => {
                 let remedy =
@@ -116,6 +116,13 @@ pub fn address_is_stored(reason: &str) -> OutcomeError {
 pub fn too_many_names() -> OutcomeError {
     let message = "its users and groups take more room than the journal has for one command";
     refusal("list_too_long", message, "make several commands of it")
+}
+
+/// Why nothing may be changed about what `command` concerns, if that is so.
+fn why_protected(command: &Command, subjects: &Subjects, protected: &Protected) -> Option<String> {
+    let request = &command.request;
+    let why = protected.why(subjects).or_else(|| protected.why_renamed(request));
+    why.or_else(|| protected.why_blocked(request))
 }
 
 fn refusal(code: &str, message: &str, remedy: &str) -> OutcomeError {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    command::{GroupSubject, NewName, Request, Subjects, UserSubject},
+    command::{GroupSubject, IpRange, NewName, Request, Subjects, UserSubject},
     config::ProtectConfig,
 };
 
@@ -19,6 +19,8 @@ pub struct Protected {
     apps: BTreeSet<String>,
     /// Ids of members, each with a protected group that they are in.
     members: BTreeMap<String, String>,
+    /// Addresses that are never blocked.
+    addresses: Vec<IpRange>,
 }
 
 impl Protected {
@@ -26,7 +28,8 @@ impl Protected {
     pub fn named(config: &ProtectConfig) -> Self {
         let users = config.users.iter().flat_map(|name| [name.clone(), name.to_lowercase()]).collect();
         let all = |names: &[String]| names.iter().cloned().collect();
-        Self { users, groups: all(&config.groups), apps: all(&config.apps), members: BTreeMap::new() }
+        let (groups, apps) = (all(&config.groups), all(&config.apps));
+        Self { users, groups, apps, members: BTreeMap::new(), addresses: config.addresses.clone() }
     }
 
     /// Okta's id and login of a user who is named.
@@ -66,6 +69,14 @@ impl Protected {
             NewName::Group(name) => self.groups.contains(name).then_some(name),
         };
         protected.map(|name| format!("the name `{name}` is protected"))
+    }
+
+    /// Why the addresses that `request` blocks may not be blocked, if it blocks any.
+    pub fn why_blocked(&self, request: &Request) -> Option<String> {
+        let names = request.names().ok()?;
+        let is_protected = |ip: &&IpRange| self.addresses.iter().any(|protected| protected.overlaps(**ip));
+        let ip = names.blocked.iter().find(is_protected)?;
+        Some(format!("of the addresses {ip} some are protected"))
     }
 
     fn why_user(&self, user: &UserSubject) -> Option<String> {

@@ -28,6 +28,7 @@ pub(super) fn config() -> CommandsConfig {
         protect: ProtectConfig {
             users: vec!["BreakGlass@acme.com".to_owned()],
             groups: vec!["Administrators".to_owned()],
+            addresses: vec!["203.0.113.0/24".parse().unwrap()],
             apps: vec!["Payroll".to_owned(), "0oa7".to_owned()],
         },
         limits: Vec::new(),
@@ -141,7 +142,7 @@ fn nothing_is_changed_about_whom_and_what_is_protected() {
     ];
     let (policy, look) = (policy(), command("log.by_ip", json!({ "ip": "192.0.2.1" }), json!({})));
     for (users, groups, reason) in cases {
-        let subjects = Subjects { users, groups, app: None };
+        let subjects = Subjects { users, groups, ..Subjects::default() };
         let judged = policy.judge(&deactivate(json!({})), &subjects, &protected);
         match reason {
             None => assert_eq!(judged, Ok(())),
@@ -189,6 +190,31 @@ fn nobody_gets_the_name_of_one_who_is_protected() {
         let command = command(action, parameters.clone(), json!({}));
         let judged = policy.judge(&command, &Subjects::default(), &protected);
         assert_eq!(code(judged), expected, "{parameters}");
+    }
+}
+
+#[test]
+fn addresses_that_are_protected_are_not_blocked_and_roles_are_not_among_all_actions() {
+    let policy_of = |allow: &[&str]| Policy::new(&CommandsConfig { allow: patterns(allow), ..config() });
+    let (all, protected) = (policy_of(&["*"]), Protected::named(&config().protect));
+    for (action, ips, expected) in [
+        ("zone.block_ip", ["198.51.100.1", "192.0.2.0/24"], "ok"),
+        ("zone.block_ip", ["198.51.100.1", "203.0.113.7"], "protected"),
+        // Part of it is.
+        ("zone.block_ip", ["198.51.100.1", "203.0.112.1-203.0.113.0"], "protected"),
+        ("zone.unblock_ip", ["198.51.100.1", "203.0.113.7"], "ok"),
+    ] {
+        let command = command(action, json!({ "ips": ips }), json!({}));
+        assert_eq!(code(all.judge(&command, &Subjects::default(), &protected)), expected, "{action} {ips:?}");
+    }
+    let assign = command("role.assign_user", json!({ "user": "ada", "role": "SUPER_ADMIN" }), json!({}));
+    for (allow, expected) in [
+        (&["*"][..], "not_allowed"),
+        (&["*", "role.*"], "ok"),
+        (&["role.assign_user"], "ok"),
+        (&["role.unassign_user", "user.*"], "not_allowed"),
+    ] {
+        assert_eq!(code(policy_of(allow).admit(&assign)), expected, "{allow:?}");
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) use understand::{Places, understand};
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
 #[cfg(test)]
 use super::{StdoutSink, StdoutStyle};
-use crate::command::{Action, AddressPattern, AddressTemplate, Effect};
+use crate::command::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
 
 pub use super::signature::{
     KeyError, PublicKey, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
@@ -100,6 +100,8 @@ pub struct ProtectConfig {
     pub groups: Vec<String>,
     /// Ids or exact labels; all apps of a label are protected.
     pub apps: Vec<String>,
+    /// Addresses that are never blocked.
+    pub addresses: Vec<IpRange>,
 }
 
 /// How many changes in how long.
@@ -174,6 +176,11 @@ impl ActionPattern {
             Some(prefix) => action.name().starts_with(prefix),
             None => action.name() == self.0,
         }
+    }
+
+    /// Whether it allows `action`: what gives administrator rights is allowed only where it is named, or its group is.
+    pub fn allows(&self, action: Action) -> bool {
+        self.matches(action) && (self.0 != "*" || action.effect() != Effect::Empower)
     }
 
     /// All of them.
@@ -265,7 +272,7 @@ impl CommandsConfig {
 
     /// Whether `action` is allowed.
     pub fn allows(&self, action: Action) -> bool {
-        self.allow.iter().any(|pattern| pattern.matches(action))
+        self.allow.iter().any(|pattern| pattern.allows(action))
     }
 
     /// The rights that the allowed actions need, with those to find what commands and protection name.

@@ -112,7 +112,7 @@ keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/secret", allow =
         [
             "reads the topic orders of kafka as the group okta",
             "publishes outcomes to the sink events at okta.acme.outcomes.{action}, and records decisions in the sink trail",
-            "allows user.*, group.add_user, group.remove_user, log.*: 26 action(s)",
+            "allows user.*, group.add_user, group.remove_user, log.*: 29 action(s)",
             "protects the user breakglass@acme.com, the group Administrators with its members",
             "stops at 50 user.deactivate in 10m",
             "replies to okta-replies.acme.> where a command asks",

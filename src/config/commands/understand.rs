@@ -88,6 +88,8 @@ struct RawProtect {
     groups: Vec<String>,
     #[serde(default)]
     apps: Vec<String>,
+    #[serde(default)]
+    addresses: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -164,11 +166,7 @@ pub(in crate::config) fn understand(
         intake,
         outcomes,
         allow,
-        protect: ProtectConfig {
-            users: raw.protect.users,
-            groups: raw.protect.groups,
-            apps: raw.protect.apps,
-        },
+        protect: protect(raw.protect)?,
         limits: limits(&raw.limits)?,
         list_max: at_least_one("list_max", raw.list_max, DEFAULT_LIST_MAX)?,
         signature: signature.map_err(|err| err.under("signature"))?,
@@ -218,7 +216,7 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         }
     }
     require_no_circle(config)?;
-    let ProtectConfig { users, groups, apps } = &config.protect;
+    let ProtectConfig { users, groups, apps, addresses: _ } = &config.protect;
     if !apps.is_empty() && !config.actions().any(|action| action.scope() == Scope::AppsManage) {
         return Err(Problem::new("protect.apps", "none of the actions that are about apps are allowed"));
     }
@@ -228,6 +226,13 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+fn protect(RawProtect { users, groups, apps, addresses }: RawProtect) -> Result<ProtectConfig, Problem> {
+    let understood =
+        |text: &String| text.parse().map_err(|reason: String| Problem::new("protect.addresses", reason));
+    let addresses = addresses.iter().map(understood).collect::<Result<_, _>>()?;
+    Ok(ProtectConfig { users, groups, apps, addresses })
 }
 
 /// What is published where commands are read would be read as commands, and each refusal be refused.
@@ -381,7 +386,7 @@ fn destination(
     }
     let address = text.map(|text| AddressTemplate::parse(&text, used_as)).transpose();
     let address = address.map_err(|err| Problem::new(key, err.to_string()))?;
-    let actions = Action::ALL.iter().filter(|action| allow.iter().any(|pattern| pattern.matches(**action)));
+    let actions = Action::ALL.iter().filter(|action| allow.iter().any(|pattern| pattern.allows(**action)));
     let address = address.map(|address| address.limited_to(actions.copied()));
     Ok(DestinationConfig { sink: sink.clone(), address })
 }

@@ -27,7 +27,8 @@ impl CommandsConfig {
         let users = protect.users.iter().map(|user| format!("the user {user}"));
         let groups = protect.groups.iter().map(|group| format!("the group {group} with its members"));
         let apps = protect.apps.iter().map(|app| format!("the app {app}"));
-        let protected: Vec<_> = users.chain(groups).chain(apps).collect();
+        let addresses = protect.addresses.iter().map(|ip| format!("the addresses {ip}"));
+        let protected: Vec<_> = users.chain(groups).chain(apps).chain(addresses).collect();
         if !protected.is_empty() {
             words.push(format!("protects {}", protected.join(", ")));
         }

@@ -7,6 +7,9 @@ use serde_json::Value;
 use crate::simulator::okta_error::OktaError;
 use crate::simulator::parameters::Parameters;
 
+/// How ids begin, those of zones apart.
+const BEGINNINGS: [&str; 2] = ["0", "nzo"];
+
 /// The order of a list.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -65,7 +68,9 @@ impl Order {
         }
         let start = match (after, self) {
             (None, _) => 0,
-            (Some(after), _) if !after.starts_with('0') => return Err(OktaError::invalid_cursor()),
+            (Some(after), _) if !BEGINNINGS.iter().any(|beginning| after.starts_with(beginning)) => {
+                return Err(OktaError::invalid_cursor());
+            }
             (Some(after), Self::ById) => {
                 things.partition_point(|thing| thing.id().cmp(after) != Ordering::Greater)
             }

@@ -1,9 +1,10 @@
-//! The org's directory: users, groups, apps, and who is in or has which. The rules are here and know neither
+//! The org's directory: users, groups, apps, who is in or has which, and network zones. The rules are here and know neither
 //! HTTP nor clocks; `http` puts them behind Okta's endpoints.
 
 mod app;
 mod apps;
 mod change;
+mod consent;
 mod credentials;
 mod criteria;
 mod factor;
@@ -14,12 +15,15 @@ mod lifecycle;
 mod listing;
 mod planted;
 mod profile;
+mod role;
 mod seed;
 mod status;
 mod user;
 mod users;
 mod versioned;
 mod writes;
+mod zone;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +36,8 @@ use serde::{Deserialize, Serialize};
 use super::clock;
 use super::generator::{self, Party};
 
-pub(super) use http::{AppCall, GroupCall, UserCall, Visit, answer};
+pub(super) use consent::ConsentKind;
+pub(super) use http::{AppCall, GroupCall, UserCall, Visit, ZoneCall, answer};
 pub(super) use lifecycle::Operation;
 pub(super) use writes::{Write, Writes};
 
@@ -41,6 +46,7 @@ use change::Change;
 use group::Group;
 use user::User;
 use versioned::Versioned;
+use zone::Zone;
 
 /// All that the org knows of people.
 #[derive(Debug)]
@@ -52,6 +58,7 @@ pub(super) struct Directory {
     /// Ids of users by the id of the group; those of built-in groups are not kept.
     members: BTreeMap<String, BTreeSet<String>>,
     apps: BTreeMap<String, App>,
+    zones: BTreeMap<String, Zone>,
     /// Users on their way to another status, by id.
     in_transition: BTreeSet<String>,
     /// What has changed since it was asked for the last time.
@@ -85,6 +92,7 @@ impl Directory {
             groups: BTreeMap::new(),
             members: BTreeMap::new(),
             apps: BTreeMap::new(),
+            zones: BTreeMap::new(),
             in_transition: BTreeSet::new(),
             changes: Vec::new(),
             token_owner: None,

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::consent::{Consent, ConsentKind};
 use super::factor::{Factor, FactorKind};
 use super::group::{Group, GroupKind, GroupProfile};
 use super::profile::{self, Profile};
@@ -34,6 +35,12 @@ pub(in crate::simulator) struct PlantedUser {
     /// Ids of groups.
     #[serde(default)]
     groups: Vec<String>,
+    /// Ids of OAuth clients that have a refresh token.
+    #[serde(default)]
+    tokens: Vec<String>,
+    /// Ids of OAuth clients that have a grant.
+    #[serde(default)]
+    grants: Vec<String>,
 }
 
 /// A group as a test wants one.
@@ -71,6 +78,10 @@ impl Directory {
         }
         user.recovery_question = planted.recovery_question;
         user.factors = planted.factors.into_iter().map(|kind| Factor::new(kind, now_ms)).collect();
+        let tokens = planted.tokens.into_iter().map(|client| (ConsentKind::Token, client));
+        let grants = planted.grants.into_iter().map(|client| (ConsentKind::Grant, client));
+        user.consents =
+            tokens.chain(grants).map(|(kind, client)| Consent::new(kind, client, now_ms)).collect();
         self.users.insert(id.clone(), Versioned::new(ALWAYS, user));
         for group in planted.groups {
             self.members.entry(group).or_default().insert(id.clone());

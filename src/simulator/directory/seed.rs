@@ -52,6 +52,7 @@ impl Directory {
         for (number, app) in residents.apps.iter().enumerate() {
             directory.install(number, app, &residents, created_ms);
         }
+        directory.lay_out_zones(created_ms);
         directory.token_owner =
             residents.people.first().and_then(|owner| directory.user(&owner.id).ok()).map(User::party);
         directory

@@ -4,8 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
+use super::consent::Consent;
 use super::factor::Factor;
 use super::profile::Profile;
+use super::role::Role;
 use super::status::Status;
 use crate::simulator::clock;
 use crate::simulator::generator::Party;
@@ -21,6 +23,11 @@ pub(in crate::simulator) struct User {
     pub(super) has_password: bool,
     pub(super) recovery_question: Option<String>,
     pub(super) factors: Vec<Factor>,
+    /// Administrator roles.
+    pub(super) roles: Vec<Role>,
+    pub(super) consents: Vec<Consent>,
+    /// The id of the user type.
+    pub(super) kind: String,
     pub(super) created_ms: i64,
     pub(super) activated_ms: Option<i64>,
     pub(super) status_changed_ms: Option<i64>,
@@ -46,6 +53,9 @@ impl User {
             has_password: false,
             recovery_question: None,
             factors: Vec::new(),
+            roles: Vec::new(),
+            consents: Vec::new(),
+            kind: USER_TYPE.to_owned(),
             created_ms,
             activated_ms: None,
             status_changed_ms: None,
@@ -121,7 +131,7 @@ impl User {
             "lastLogin": null,
             "lastUpdated": clock::date_time(self.last_updated_ms),
             "passwordChanged": time(self.password_changed_ms),
-            "type": { "id": USER_TYPE },
+            "type": { "id": self.kind },
             "profile": self.profile,
             "credentials": credentials,
             "_links": { "self": { "href": format!("{base}/api/v1/users/{}", self.id) } },
@@ -133,5 +143,5 @@ impl User {
     }
 }
 
-/// The id of the only user type.
+/// The id of the default user type.
 const USER_TYPE: &str = "otyfnjfba4ye7pgjB0g4";

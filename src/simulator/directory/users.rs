@@ -71,6 +71,9 @@ impl Directory {
 
         let mut user = User::new(new_id("00u"), Status::Staged, profile, now_ms);
         take_over(&mut user, credentials, now_ms);
+        if let Some(kind) = type_of_new_user(&new.body["type"])? {
+            user.kind = kind;
+        }
         let id = user.id.clone();
         self.changes
             .push(Change::of("user.lifecycle.create", [user.party()]).between(None, Some(Status::Staged)));
@@ -275,6 +278,15 @@ fn profile_of(body: &Value) -> Result<Profile, OktaError> {
     match body.get("profile") {
         Some(Value::Object(profile)) => Ok(profile.clone()),
         _ => Err(OktaError::validation("profile", "profile: The field cannot be left blank")),
+    }
+}
+
+/// The user type that a request asks for: any id of Okta's form.
+fn type_of_new_user(kind: &Value) -> Result<Option<String>, OktaError> {
+    match kind["id"].as_str() {
+        Some(id) if id.starts_with("oty") => Ok(Some(id.to_owned())),
+        None if kind.is_null() => Ok(None),
+        _ => Err(OktaError::validation("type", "type: The user type does not exist")),
     }
 }
 

@@ -24,6 +24,7 @@ pub(in crate::simulator) struct Write {
     user: Option<String>,
     group: Option<String>,
     app: Option<String>,
+    zone: Option<String>,
     /// Of the user.
     before: Option<Status>,
     after: Option<Status>,
@@ -44,6 +45,7 @@ impl Write {
             user: id_of("User", &change.targets),
             group: id_of("UserGroup", &change.targets),
             app: id_of("AppInstance", &change.targets),
+            zone: id_of("NetworkZone", &change.targets),
             before: change.before,
             after: change.after,
             request_id: request_id.to_owned(),

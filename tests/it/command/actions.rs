@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oktabus::{
     command::{
         Action, Effect, Expect, Failed, Performed, Request, Way,
-        execute::{Admission, Attempt, Baseline, Executor},
+        execute::{Admission, Attempt, Baseline, Doubt, Executor},
     },
     config::{Auth, Dpop, HttpConfig, OrgConfig, PrivateKeyJwt, Scope, Secret},
     okta::Client,
@@ -24,7 +24,11 @@ use crate::support::{
 struct Open;
 
 impl Admission for Open {
-    fn admit<'a>(&'a self, _: &'a Baseline) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
+    fn admit<'a>(
+        &'a self,
+        _: &'a Baseline,
+        _: Doubt,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -63,6 +67,7 @@ fn writes() -> Vec<Case> {
     let both = || json!({ "user": "USER", "group": "GROUP" });
     let app_user = || json!({ "app": "APP", "user": "USER" });
     let app_group = || json!({ "app": "APP", "group": "GROUP" });
+    let role = || json!({ "user": "USER", "role": "HELP_DESK_ADMIN" });
     let member = |case| Case { is_member: true, ..case };
     let new = json!({ "profile": { "login": "new-LOGIN", "email": "new-LOGIN", "firstName": "N", "lastName": "N", "costCenter": "7" } });
     vec![
@@ -97,14 +102,21 @@ fn writes() -> Vec<Case> {
         case("app.unassign_user", "ACTIVE", app_user(), Already),
         case("app.assign_group", "ACTIVE", app_group(), Already),
         case("app.unassign_group", "ACTIVE", app_group(), Already),
+        case("user.upsert", "ACTIVE", json!({ "profile": { "login": "LOGIN", "title": "Dr" } }), Already),
+        case("user.revoke_app_tokens", "ACTIVE", json!({ "user": "USER", "client": "0oaclient" }), Already),
+        case("user.revoke_grants", "ACTIVE", user(), Already),
+        case("role.assign_user", "ACTIVE", role(), Already),
+        case("role.unassign_user", "ACTIVE", role(), Already),
+        case("zone.block_ip", "ACTIVE", json!({ "ip": "198.51.100.NUMBER" }), Already),
+        case("zone.unblock_ip", "ACTIVE", json!({ "ip": "198.51.100.NUMBER" }), Already),
     ]
 }
 
-/// An org, a client of it, and how many people have been planted.
-struct Scene {
-    okta: Okta,
-    executor: Executor,
-    app: String,
+/// An org, a client of it, and an app of it.
+pub(super) struct Scene {
+    pub(super) okta: Okta,
+    pub(super) executor: Executor,
+    pub(super) app: String,
 }
 
 /// Somebody planted for one case.
@@ -115,7 +127,7 @@ struct Planted {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let options = ["--backlog", "2000", "--rate", "0", "--rate-limit", "1000000"];
         let more = ["--directory-rate-limit", "1000000", "--listing-delay", "100"];
         let okta = Okta::start(&[&options[..], &more[..]].concat()).await;
@@ -127,7 +139,8 @@ impl Scene {
     async fn plant(&self, case: &Case, number: usize) -> Planted {
         let login = format!("user{number}@acme.example");
         let profile = json!({ "login": login, "email": login, "firstName": "U", "lastName": "N" });
-        let user = json!({ "status": case.status, "profile": profile, "factors": ["push", "totp"] });
+        let mut user = json!({ "status": case.status, "profile": profile, "factors": ["push", "totp"] });
+        (user["tokens"], user["grants"]) = (json!(["0oaclient"]), json!(["0oaclient"]));
         let user = self.okta.plant("users", &user).await;
         let members = if case.is_member { json!([user]) } else { json!([]) };
         let group = json!({ "profile": { "name": format!("group{number}") }, "members": members });
@@ -138,8 +151,19 @@ impl Scene {
             parameters.retain(|name, _| name == "app" || name == assigned);
             self.run(&format!("app.assign_{assigned}"), parameters.into(), false).await.unwrap();
         }
+        let address = format!("198.51.100.{}", number % 250);
+        match case.action {
+            "role.unassign_user" => {
+                let role = json!({ "user": user, "role": "HELP_DESK_ADMIN" });
+                self.run("role.assign_user", role, false).await.unwrap();
+            }
+            "zone.unblock_ip" => {
+                self.run("zone.block_ip", json!({ "ip": address }), false).await.unwrap();
+            }
+            _ => {}
+        }
         let factors = self.okta.api(&format!("/users/{user}/factors")).await;
-        let parameters = case.parameters.to_string();
+        let parameters = case.parameters.to_string().replace("198.51.100.NUMBER", &address);
         let parameters = parameters.replace("new-GROUP", &format!("new{number}"));
         let parameters = parameters.replace("renamed-GROUP", &format!("renamed{number}"));
         let parameters = parameters.replace("LOGIN", &login).replace("USER", &user).replace("GROUP", &group);
@@ -149,7 +173,7 @@ impl Scene {
         Planted { parameters, writes: self.writes().await.len() }
     }
 
-    async fn writes(&self) -> Vec<Value> {
+    pub(super) async fn writes(&self) -> Vec<Value> {
         self.okta.page("/-/writes").await.as_array().unwrap().clone()
     }
 
@@ -167,7 +191,12 @@ impl Scene {
         requests.into_iter().map(|(_, request)| request).collect()
     }
 
-    async fn run(&self, action: &str, parameters: Value, dry_run: bool) -> Result<Performed, Failed> {
+    pub(super) async fn run(
+        &self,
+        action: &str,
+        parameters: Value,
+        dry_run: bool,
+    ) -> Result<Performed, Failed> {
         let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
         let resolved = self.executor.resolve(&request).await?;
         let attempt =
@@ -361,6 +390,10 @@ async fn what_okta_is_still_at_work_on_is_waited_for() {
     let activated = scene.run("user.activate", json!({ "user": user }), false).await.unwrap();
     let after = activated.after.unwrap();
     assert!(["ACTIVE", "PROVISIONED"].contains(&after["status"].as_str().unwrap()), "{after}");
+    let off = scene.run("user.deactivate", json!({ "user": user }), false).await.unwrap();
+    assert_eq!((off.way, off.after), (Way::Done, Some(json!({ "status": "DEPROVISIONED" }))));
+    let writes = scene.writes().await;
+    assert_eq!(writes.iter().filter(|write| write["what"] == "user.lifecycle.deactivate").count(), 1);
     let deleted =
         scene.run("user.delete", json!({ "user": user, "deactivate_first": true }), false).await.unwrap();
     assert_eq!(deleted.way, Way::Done);

@@ -9,4 +9,6 @@ mod intake;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+mod pages;
 pub(crate) mod publisher;
+mod taken_back;

@@ -3,6 +3,7 @@
 //   node eyes.mjs CONFIGURATION     CONFIGURATION is JSON, the SDK's own
 //
 // Each line on standard input is a question, JSON with what to look at: `user`, `group`, `app` and `transaction` by id,
+// `roles` of the user, `client` for what an OAuth client has of the user, `zone` by id,
 // `search` for users, `name` for groups by the beginning of their names, `log` for the log. Each line on standard output
 // is its answer, JSON: what the SDK sees of each, or with which status and code it is refused. As `eyes.py` does.
 
@@ -12,8 +13,9 @@ import { createInterface } from 'node:readline';
 const require = createRequire(new URL('../../../.tools/judges-okta-node/', import.meta.url));
 const okta = require('@okta/okta-sdk-nodejs');
 
-const client = new okta.Client({ ...JSON.parse(process.argv[2]), testing: { disableHttpsCheck: true } });
-const { userApi, userFactorApi, groupApi, applicationApi, systemLogApi } = client;
+// What it has seen before is of no interest: things change.
+const client = new okta.Client({ ...JSON.parse(process.argv[2]), cacheMiddleware: null, testing: { disableHttpsCheck: true } });
+const { userApi, userFactorApi, groupApi, applicationApi, systemLogApi, roleAssignmentApi, networkZoneApi } = client;
 
 async function seen(look) {
   try {
@@ -53,6 +55,16 @@ const ofAssignments = async (appId, userId, groupId) => ({
   app_group: groupId && await seen(async () => (await applicationApi.getApplicationGroupAssignment({ appId, groupId })).id),
 });
 
+const ofClient = async (userId, clientId) => ({
+  tokens: await all(() => userApi.listRefreshTokensForUserAndClient({ userId, clientId }), (token) => token.clientId),
+  grants: await all(() => userApi.listGrantsForUserAndClient({ userId, clientId }), (grant) => grant.clientId),
+});
+
+const ofZone = (zoneId) => seen(async () => {
+  const { name, usage, gateways } = await networkZoneApi.getNetworkZone({ zoneId });
+  return { name, usage, gateways: (gateways ?? []).map((gateway) => gateway.value).sort() };
+});
+
 const events = (query) => all(() => systemLogApi.listLogEvents(query), (event) => event.uuid);
 // With an end, or the log would be read for ever.
 const soon = () => new Date(Date.now() + 60_000).toISOString();
@@ -67,6 +79,11 @@ for await (const line of createInterface({ input: process.stdin })) {
     ...(asked.user && await ofUser(asked.user)),
     ...(asked.group && await ofGroup(asked.group)),
     ...(asked.app && await ofAssignments(asked.app, asked.user, asked.group)),
+    ...(asked.roles && {
+      roles: await all(() => roleAssignmentApi.listAssignedRolesForUser({ userId: asked.user }), (role) => role.type),
+    }),
+    ...(asked.client && await ofClient(asked.user, asked.client)),
+    ...(asked.zone && { zone: await ofZone(asked.zone) }),
     ...(asked.search && { found_users: await all(() => userApi.listUsers({ search: asked.search }), (user) => user.id) }),
     ...(asked.name && { found_groups: await all(() => groupApi.listGroups({ q: asked.name }), (group) => group.id) }),
     ...(asked.log && { events: await events(asked.log) }),

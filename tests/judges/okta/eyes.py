@@ -73,6 +73,20 @@ class Eyes:
             "app_group": group and await self.one(of_group(app, group), identity),
         }
 
+    async def of_client(self, user, client):
+        of = {"user_id": user, "client_id": client}
+        tokens = self.all(self.client.list_refresh_tokens_for_user_and_client, client_of, **of)
+        grants = self.all(self.client.list_grants_for_user_and_client, client_of, **of)
+        return {"tokens": await tokens, "grants": await grants}
+
+    async def of_zone(self, zone):
+        def shown(found):
+            found = getattr(found, "actual_instance", found)
+            gateways = sorted(gateway.value for gateway in found.gateways or [])
+            return {"name": found.name, "usage": text(found.usage), "gateways": gateways}
+
+        return {"zone": await self.one(self.client.get_network_zone(zone), shown)}
+
     async def answer(self, asked):
         client, answer = self.client, {}
         user, group, app = (asked.get(name) for name in ("user", "group", "app"))
@@ -82,6 +96,12 @@ class Eyes:
             answer |= await self.of_group(group)
         if app:
             answer |= await self.of_assignments(app, user, group)
+        if asked.get("roles"):
+            answer["roles"] = await self.all(self.client.list_assigned_roles_for_user, role_type, user_id=user)
+        if asked.get("client"):
+            answer |= await self.of_client(user, asked["client"])
+        if asked.get("zone"):
+            answer |= await self.of_zone(asked["zone"])
         if asked.get("search"):
             answer["found_users"] = await self.all(client.list_users, identity, search=asked["search"])
         if asked.get("name"):
@@ -102,6 +122,14 @@ def text(value):
 
 def soon():
     return (datetime.now(UTC) + timedelta(minutes=1)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def client_of(found):
+    return found.client_id
+
+
+def role_type(found):
+    return text(getattr(found, "actual_instance", found).type)
 
 
 def identity(found):

@@ -23,7 +23,7 @@ fn parameters_of(action: Action) -> BTreeSet<String> {
 fn requests() -> Vec<Request> {
     let words = json!({
         "user": "ada", "group": "Ops", "app": "0oa1", "name": "Ops", "factor": "ost1", "password": "s3cret",
-        "ip": "203.0.113.7", "profile": { "login": "ada@acme.com" },
+        "ip": "203.0.113.7", "role": "HELP_DESK_ADMIN", "client": "0oa1", "profile": { "login": "ada@acme.com" },
     });
     let of = |action: &Action| {
         let mut parameters = serde_json::Map::new();
@@ -40,7 +40,7 @@ fn requests() -> Vec<Request> {
 
 #[test]
 fn every_action_is_found_by_its_name() {
-    assert_eq!(Action::ALL.len(), 36);
+    assert_eq!(Action::ALL.len(), 43);
     for action in Action::ALL {
         assert_eq!(Action::named(action.name()), Some(*action));
     }
@@ -100,6 +100,7 @@ fn changes_are_counted_by_what_is_named_and_with_the_members_of_groups() {
         (Action::AppAssignUser, json!({ "app": "0oa1", "users": two }), Changes::Fixed(2)),
         (Action::AppUnassignUser, json!({ "app": "0oa1", "users": three }), Changes::Fixed(3)),
         (Action::UserCreate, json!({ "profile": {}, "groups": two }), Changes::Fixed(3)),
+        (Action::ZoneBlockIp, json!({ "ips": ["203.0.113.7", "203.0.113.8"] }), Changes::Fixed(2)),
         (Action::AppAssignGroup, json!({ "app": "0oa1", "groups": two }), Changes::MembersOf(2)),
         (Action::AppUnassignGroup, json!({ "app": "0oa1", "group": "x" }), Changes::MembersOf(1)),
         (Action::GroupDelete, json!({ "group": "x" }), Changes::MembersOf(1)),
@@ -133,7 +134,7 @@ fn who_need_not_exist_is_who_is_created_or_may_be_gone() {
         let names = request.names().unwrap();
         let action = request.action().name();
         let expected = match action {
-            "user.create" => UserName::New("ada@acme.com"),
+            "user.create" | "user.upsert" => UserName::New("ada@acme.com"),
             "user.delete" => UserName::MaybeGone("ada"),
             "log.by_user" => UserName::MaybeGoneByEmail("ada"),
             _ => UserName::Known("ada"),

@@ -76,7 +76,7 @@ impl Protection {
         let fresh_for = match request.action().effect() {
             Effect::Read => return Ok(Arc::default()),
             Effect::Write => FRESH_FOR_WRITE,
-            Effect::Destroy => FRESH_FOR_DESTROY,
+            Effect::Destroy | Effect::Empower => FRESH_FOR_DESTROY,
         };
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         // Whoever waits here wants the same.

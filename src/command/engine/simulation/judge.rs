@@ -40,7 +40,7 @@ pub(super) async fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
             wrong.extend(told_truly(id, &acts, &things.published));
         }
         wrong.extend(facts.of_protected());
-        wrong.extend(facts.of_groups());
+        wrong.extend(facts.of_groups(&first));
         wrong.extend(facts.of_limits(scenario.suspends_max));
         wrong.extend(facts.of_pauses());
         wrong.extend(in_order(scenario, &facts));
@@ -193,7 +193,7 @@ impl<'a> Facts<'a> {
     }
 
     /// A group that is named by its name is the one that has it when it is looked for, and not a former bearer.
-    fn of_groups(&self) -> Vec<String> {
+    fn of_groups(&self, asked: &BTreeMap<String, Asked>) -> Vec<String> {
         let mut wrong = Vec::new();
         for group in 0..GROUPS_KNOWN {
             let id = group_id(group);
@@ -202,15 +202,21 @@ impl<'a> Facts<'a> {
                 _ => None,
             });
             let Some(renamed) = renamed else { continue };
-            let by_name = format!("/api/v1/groups/{id}");
-            // The name may have been looked up shortly before.
-            let late = renamed + SignedDuration::from_secs(1_500);
-            let touched = self.sent.iter().find(|sent| sent.path.starts_with(&by_name) && sent.at > late);
-            let _ = group_name(group);
-            wrong.extend(touched.and_then(|sent| {
-                (sent.method == "DELETE" && sent.path == by_name)
-                    .then(|| format!("group {group} has another name: {} {}", sent.method, sent.path))
-            }));
+            let name = group_name(group);
+            let is_by_name = |asked: &&Asked| {
+                asked.action == "group.delete" && asked.message["parameters"]["group"] == name.as_str()
+            };
+            for asked in asked.values().filter(|asked| asked.group == Some(group)).filter(is_by_name) {
+                let first = self.of(asked).first().copied();
+                // It may have been found before it was renamed, and what was found is what is meant.
+                let late = renamed + SignedDuration::from_secs(60);
+                let was_begun = first.is_some_and(|first| first.at < late);
+                wrong.extend(
+                    first.filter(|_| !was_begun).map(|_| {
+                        format!("{} deletes group {group}, which has another name by then", asked.id)
+                    }),
+                );
+            }
         }
         wrong
     }

@@ -164,11 +164,11 @@ async fn live(
             () = crash.happened.cancelled() => return false,
             ended = &mut running => panic!("the engine ends by itself: {ended:?}"),
             () = until(next_other) => {
-                let Some((_, other)) = others.pop_front() else { continue };
+                let Some((_, other)) = others.front().cloned() else { continue };
                 tokio::select! {
                     () = crash.happened.cancelled() => return false,
                     ended = &mut running => panic!("the engine ends by itself: {ended:?}"),
-                    () = operate(world, &context, other) => {}
+                    () = operate(world, &context, other) => drop(others.pop_front()),
                 }
             }
             permit = async { until(next_message).await; deliveries.reserve().await } => {

@@ -4,6 +4,7 @@ mod doubt;
 mod names;
 mod org;
 mod prompt;
+mod slow;
 mod table;
 
 use serde_json::{Value, json};

@@ -202,6 +202,34 @@ async fn lists_say_whether_there_is_more() {
 }
 
 #[tokio::test]
+async fn a_user_is_found_by_an_attribute_that_one_alone_has_now() {
+    let numbered = |id: &str, number: &str| {
+        let mut user = ada("ACTIVE");
+        (user["id"], user["profile"]["employeeNumber"]) = (json!(id), json!(number));
+        user
+    };
+    let search = "GET /users?limit=200&search=profile.employeeNumber+eq+%227%22";
+    let by =
+        |action| Command::new(action, json!({ "user": { "attribute": "employeeNumber", "value": "7" } }));
+    let (one, other) = ("GET /users/00u1", "GET /users/00u2");
+    let listed = || (search, 200, json!([numbered("00u1", "7"), numbered("00u2", "7")]));
+    // The list is behind: the other one has another number by now.
+    let moved = vec![
+        listed(),
+        (one, 200, numbered("00u1", "7")),
+        (other, 200, numbered("00u2", "8")),
+        (one, 200, numbered("00u1", "7")),
+    ];
+    assert_eq!(by("user.get").run(moved).await.unwrap().way, Way::Done);
+    for action in ["user.suspend", "user.delete"] {
+        let both = vec![listed(), (one, 200, numbered("00u1", "7")), (other, 200, numbered("00u2", "7"))];
+        assert_eq!(by(action).run(both).await.unwrap_err().error.code, "ambiguous_name");
+        let gone = vec![(search, 200, json!([numbered("00u1", "7")])), (one, 404, absent())];
+        assert_eq!(by(action).run(gone).await.unwrap_err().error.code, "user_not_found");
+    }
+}
+
+#[tokio::test]
 async fn members_of_groups_are_counted_to_the_end_or_until_there_are_too_many() {
     let group = |id: &str| GroupSubject { name: id.to_owned(), id: Some(id.to_owned()), okta_name: None };
     let users = |count: usize| json!(vec![ada("ACTIVE"); count]);
@@ -217,6 +245,15 @@ async fn members_of_groups_are_counted_to_the_end_or_until_there_are_too_many() 
         let counted = ask(script, async |executor| executor.count_members(&groups, count_max).await).await;
         assert_eq!(counted.unwrap(), expected);
     }
+}
+
+#[tokio::test]
+async fn a_zone_that_a_list_shows_under_a_former_name_is_not_the_one_that_is_named() {
+    let zone = |name: &str| json!({ "id": "nzo1", "name": name, "type": "IP", "usage": "BLOCKLIST" });
+    let script =
+        vec![("GET /zones", 200, json!([zone("Blocked")])), ("GET /zones/nzo1", 200, zone("Trusted"))];
+    let parameters = json!({ "zone": "Blocked", "ip": "198.51.100.1" });
+    assert_eq!(code("zone.block_ip", parameters, script).await, "zone_not_found");
 }
 
 #[tokio::test]

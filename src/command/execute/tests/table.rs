@@ -135,9 +135,39 @@ fn users() -> Vec<Row> {
         row(
             "user.update",
             json!({ "user": "00u1", "profile": { "title": "Dr" } }),
-            vec![(ADA, 200, renamed.clone()), (ADA, 200, renamed)],
+            vec![(ADA, 200, renamed.clone()), (ADA, 200, renamed.clone())],
             Way::Already,
             (titled("Dr"), titled("Dr")),
+        ),
+        row(
+            "user.upsert",
+            json!({ "profile": { "login": "ada@acme.com" }, "type": "oty1" }),
+            vec![
+                (by_login, 404, absent()),
+                (by_login, 404, absent()),
+                (
+                    r#"POST /users?activate=true {"profile":{"login":"ada@acme.com"},"type":{"id":"oty1"}}"#,
+                    200,
+                    ada("PROVISIONED"),
+                ),
+                (ADA, 200, ada("PROVISIONED")),
+            ],
+            Way::Done,
+            (Value::Null, json!({ "status": "PROVISIONED" })),
+        ),
+        row(
+            "user.upsert",
+            json!({ "profile": { "login": "ada@acme.com", "title": "Dr" } }),
+            vec![
+                (by_login, 200, ada("ACTIVE")),
+                (ADA, 200, ada("ACTIVE")),
+                (r#"POST /users/00u1 {"profile":{"title":"Dr"}}"#, 200, renamed.clone()),
+            ],
+            Way::Done,
+            (
+                json!({ "status": "ACTIVE", "profile": { "login": "ada@acme.com", "title": "Countess" } }),
+                json!({ "status": "ACTIVE", "profile": { "login": "ada@acme.com", "title": "Dr" } }),
+            ),
         ),
         row(
             "user.delete",
@@ -386,8 +416,146 @@ fn apps() -> Vec<Row> {
     ]
 }
 
+fn roles() -> Vec<Row> {
+    let parameters = || json!({ "user": "00u1", "role": "HELP_DESK_ADMIN" });
+    let held = || json!([{ "id": "ra1", "type": "HELP_DESK_ADMIN", "assignmentType": "USER" }]);
+    let roles = "GET /users/00u1/roles";
+    let active = || (ADA, 200, ada("ACTIVE"));
+    let shown = |types: &[&str]| json!({ "roles": types });
+    let assign = (r#"POST /users/00u1/roles {"type":"HELP_DESK_ADMIN"}"#, 201, held());
+    let unassign = ("DELETE /users/00u1/roles/ra1", 204, Value::Null);
+    let (none, one) = (|| (roles, 200, json!([])), || (roles, 200, held()));
+    let helper = ["HELP_DESK_ADMIN"];
+    vec![
+        row(
+            "role.assign_user",
+            parameters(),
+            vec![active(), active(), none(), assign, one()],
+            Way::Done,
+            (shown(&[]), shown(&helper)),
+        ),
+        row(
+            "role.assign_user",
+            parameters(),
+            vec![active(), active(), one()],
+            Way::Already,
+            (shown(&helper), shown(&helper)),
+        ),
+        row(
+            "role.unassign_user",
+            parameters(),
+            vec![active(), active(), one(), unassign, none()],
+            Way::Done,
+            (shown(&helper), shown(&[])),
+        ),
+        row(
+            "role.unassign_user",
+            parameters(),
+            vec![active(), active(), none()],
+            Way::Already,
+            (shown(&[]), shown(&[])),
+        ),
+    ]
+}
+
+fn consents() -> Vec<Row> {
+    let active = || (ADA, 200, ada("ACTIVE"));
+    let none = || (Value::Null, Value::Null);
+    let of_app = || json!({ "user": "00u1", "client": "0oa1" });
+    let (tokens, grants) = ("GET /users/00u1/clients/0oa1/tokens?limit=1", "GET /users/00u1/grants?limit=1");
+    let some = |list| (list, 200, json!([{ "id": "oar1" }]));
+    let revoke_tokens = ("DELETE /users/00u1/clients/0oa1/tokens", 204, Value::Null);
+    let revoke_grants = ("DELETE /users/00u1/grants", 204, Value::Null);
+    vec![
+        row(
+            "user.revoke_app_tokens",
+            of_app(),
+            vec![active(), active(), some(tokens), revoke_tokens],
+            Way::Done,
+            none(),
+        ),
+        row(
+            "user.revoke_app_tokens",
+            of_app(),
+            vec![active(), active(), (tokens, 200, json!([]))],
+            Way::Already,
+            none(),
+        ),
+        row(
+            "user.revoke_grants",
+            json!({ "user": "00u1" }),
+            vec![active(), active(), some(grants), revoke_grants],
+            Way::Done,
+            none(),
+        ),
+        row(
+            "user.revoke_grants",
+            json!({ "user": "00u1" }),
+            vec![active(), active(), (grants, 200, json!([]))],
+            Way::Already,
+            none(),
+        ),
+    ]
+}
+
+fn zones() -> Vec<Row> {
+    let (get, list) = ("GET /zones/nzo1", "GET /zones");
+    let zone = |gateways: &[&str]| {
+        let gateways: Vec<_> =
+            gateways.iter().map(|value| json!({ "type": "CIDR", "value": value })).collect();
+        json!({
+            "id": "nzo1", "name": "Blocked", "type": "IP", "usage": "BLOCKLIST", "status": "ACTIVE", "system": false,
+            "gateways": gateways, "proxies": null, "lastUpdated": "2026-01-01T00:00:00.000Z",
+        })
+    };
+    let put = |gateways: &str| {
+        let put = format!(
+            r#"PUT /zones/nzo1 {{"gateways":[{gateways}],"name":"Blocked","proxies":null,"status":"ACTIVE","type":"IP","usage":"BLOCKLIST"}}"#
+        );
+        (&*put.leak(), 200, json!({}))
+    };
+    let looked = |gateways: &[&str]| (get, 200, zone(gateways));
+    let shown = |blocked: &[&str], gateways: usize| json!({ "blocked": blocked, "gateways": gateways });
+    let (other, ip) = ("192.0.2.0/24", "198.51.100.1/32");
+    let both = r#"{"type":"CIDR","value":"192.0.2.0/24"},{"type":"CIDR","value":"198.51.100.1/32"}"#;
+    let by_name = json!({ "zone": "Blocked", "ip": "198.51.100.1" });
+    let by_id = || json!({ "zone": "nzo1", "ips": ["198.51.100.1"] });
+    let named = vec![(list, 200, json!([zone(&[other])])), looked(&[other])];
+    let block = vec![looked(&[other]), put(both), looked(&[other, ip])];
+    vec![
+        row("zone.block_ip", by_name, [named, block].concat(), Way::Done, (shown(&[], 1), shown(&[ip], 2))),
+        row(
+            "zone.block_ip",
+            by_id(),
+            vec![looked(&[ip]), looked(&["198.51.100.0/24"])],
+            Way::Already,
+            (shown(&[ip], 1), shown(&[ip], 1)),
+        ),
+        row(
+            "zone.unblock_ip",
+            by_id(),
+            vec![
+                looked(&[other, ip]),
+                looked(&[other, ip]),
+                put(r#"{"type":"CIDR","value":"192.0.2.0/24"}"#),
+                looked(&[other]),
+            ],
+            Way::Done,
+            (shown(&[ip], 2), shown(&[], 1)),
+        ),
+        row(
+            "zone.unblock_ip",
+            by_id(),
+            vec![looked(&[other]), looked(&[other])],
+            Way::Already,
+            (shown(&[], 1), shown(&[], 1)),
+        ),
+    ]
+}
+
 fn all() -> Vec<Row> {
-    [lives(), users(), credentials(), look_ups(), groups(), apps()].into_iter().flatten().collect()
+    let rows = [lives(), users(), credentials(), look_ups(), groups(), apps(), roles(), consents(), zones()];
+    rows.into_iter().flatten().collect()
 }
 
 #[tokio::test]

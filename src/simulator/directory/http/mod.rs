@@ -4,6 +4,7 @@
 mod apps;
 mod groups;
 mod users;
+mod zones;
 
 use axum::http::StatusCode;
 use serde_json::Value;
@@ -24,6 +25,7 @@ use crate::simulator::parameters::Parameters;
 pub(in crate::simulator) use apps::AppCall;
 pub(in crate::simulator) use groups::GroupCall;
 pub(in crate::simulator) use users::UserCall;
+pub(in crate::simulator) use zones::ZoneCall;
 
 /// The id of every API token in events.
 const API_TOKEN_ID: &str = "00Tb8Jq5nXq9wLr3T5d7";
@@ -122,6 +124,10 @@ impl Context<'_> {
 
 fn json(value: &Value) -> Answer {
     Answer::json(StatusCode::OK, serde_json::to_vec(value).unwrap_or_default())
+}
+
+fn created(value: &Value) -> Answer {
+    Answer::json(StatusCode::CREATED, serde_json::to_vec(value).unwrap_or_default())
 }
 
 fn done() -> Answer {

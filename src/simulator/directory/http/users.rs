@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Call, Context, done, json, no_content};
+use super::{Call, Context, created, done, json, no_content};
 use crate::simulator::answer::Answer;
 use crate::simulator::directory::Directory;
+use crate::simulator::directory::consent::ConsentKind;
 use crate::simulator::directory::criteria::Criteria;
 use crate::simulator::directory::lifecycle::Operation;
 use crate::simulator::directory::listing::{Listed, Order};
@@ -21,16 +22,59 @@ const DEFAULT_LIMIT_OF_Q: usize = 10;
 pub(in crate::simulator) enum UserCall {
     List,
     Create,
-    Get { user: String },
-    Update { user: String },
-    Replace { user: String },
-    Delete { user: String },
-    Operate { user: String, operation: Operation },
-    ClearSessions { user: String },
-    Groups { user: String },
-    AppLinks { user: String },
-    Factors { user: String },
-    DeleteFactor { user: String, factor: String },
+    Get {
+        user: String,
+    },
+    Update {
+        user: String,
+    },
+    Replace {
+        user: String,
+    },
+    Delete {
+        user: String,
+    },
+    Operate {
+        user: String,
+        operation: Operation,
+    },
+    ClearSessions {
+        user: String,
+    },
+    Groups {
+        user: String,
+    },
+    AppLinks {
+        user: String,
+    },
+    Factors {
+        user: String,
+    },
+    DeleteFactor {
+        user: String,
+        factor: String,
+    },
+    Roles {
+        user: String,
+    },
+    AssignRole {
+        user: String,
+    },
+    UnassignRole {
+        user: String,
+        role: String,
+    },
+    /// Of one OAuth client, or of all.
+    Consents {
+        user: String,
+        kind: ConsentKind,
+        client: Option<String>,
+    },
+    Revoke {
+        user: String,
+        kind: ConsentKind,
+        client: Option<String>,
+    },
 }
 
 impl Call for UserCall {
@@ -65,6 +109,24 @@ impl Call for UserCall {
             }
             Self::DeleteFactor { user, factor } => {
                 directory.delete_factor(user, factor, now_ms).map(|()| no_content())
+            }
+            Self::Roles { user } => {
+                let user = directory.user(user)?;
+                Ok(context.all(user.roles.iter().collect(), |role| role.view(base, &user.id)))
+            }
+            Self::AssignRole { user } => {
+                let (user, role) = directory.assign_role(user, &context.body()?, now_ms)?;
+                Ok(created(&role.view(base, &user)))
+            }
+            Self::UnassignRole { user, role } => {
+                directory.unassign_role(user, role, now_ms).map(|()| no_content())
+            }
+            Self::Consents { user, kind, client } => {
+                let (user, consents) = directory.consents(user, *kind, client.as_deref())?;
+                Ok(context.all(consents, |consent| consent.view(base, &user.id)))
+            }
+            Self::Revoke { user, kind, client } => {
+                directory.revoke(user, *kind, client.as_deref(), now_ms).map(|()| no_content())
             }
         }
     }

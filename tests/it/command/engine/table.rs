@@ -135,6 +135,44 @@ fn groups_and_apps() -> Vec<Change> {
     ]
 }
 
+fn rights_and_zones() -> Vec<Change> {
+    let role = || json!({ "user": "USER", "role": "HELP_DESK_ADMIN" });
+    let of_client = || json!({ "user": "USER", "client": "0oaclient" });
+    let seen = |what: &str, seen: Value, event: &str| json!({ what: seen, "caused": [event] });
+    let granted = seen("roles", json!(["HELP_DESK_ADMIN"]), "user.account.privilege.grant");
+    let revoked = seen("roles", json!([]), "user.account.privilege.revoke");
+    let block = || json!({ "zone": "BlockedIpZone", "ips": ["198.51.100.1", "192.0.2.0/24"] });
+    let zone =
+        |gateways: Value| json!({ "name": "BlockedIpZone", "usage": "BLOCKLIST", "gateways": gateways });
+    let blocked = seen("zone", zone(json!(["192.0.2.0/24", "198.51.100.1/32"])), "zone.update");
+    let after = |action, change| Change { after: Some(action), ..change };
+    let new = json!({ "login": "up.LOGIN", "email": "up.LOGIN", "firstName": "N", "lastName": "N" });
+    let upserted = json!({
+        "user": { "status": "STAGED", "login": "up.LOGIN" }, "caused": ["user.lifecycle.create"],
+    });
+    let updated = json!({ "user": { "title": "Dr" }, "caused": ["user.account.update_profile"] });
+    vec![
+        change("user.upsert", "ACTIVE", json!({ "profile": new, "activate": false }), upserted),
+        change("user.upsert", "ACTIVE", json!({ "profile": { "login": "LOGIN", "title": "Dr" } }), updated),
+        change("role.assign_user", "ACTIVE", role(), granted),
+        after("role.assign_user", change("role.unassign_user", "ACTIVE", role(), revoked)),
+        change(
+            "user.revoke_app_tokens",
+            "ACTIVE",
+            of_client(),
+            json!({ "tokens": [], "grants": ["0oaclient"], "caused": ["app.oauth2.token.revoke"] }),
+        ),
+        change(
+            "user.revoke_grants",
+            "ACTIVE",
+            of_client(),
+            json!({ "tokens": ["0oaclient"], "grants": [], "caused": ["app.oauth2.as.consent.revoke.user"] }),
+        ),
+        change("zone.block_ip", "ACTIVE", block(), blocked),
+        change("zone.unblock_ip", "ACTIVE", block(), seen("zone", zone(json!([])), "zone.update")),
+    ]
+}
+
 fn looks() -> Vec<Look> {
     let user = || json!({ "user": "LOGIN" });
     let look = |action, parameters, asked, found| Look { action, parameters, asked, found };
@@ -250,7 +288,8 @@ impl Stage {
         let (login, name) = (format!("row{row}@acme.com"), format!("A team of row {row}"));
         let profile =
             json!({ "login": login, "email": login, "firstName": "R", "lastName": "W", "costCenter": "1" });
-        let user = json!({ "status": status, "profile": profile, "factors": ["sms", "totp"] });
+        let mut user = json!({ "status": status, "profile": profile, "factors": ["sms", "totp"] });
+        (user["tokens"], user["grants"]) = (json!(["0oaclient"]), json!(["0oaclient"]));
         let user = okta.plant("users", &user).await;
         let members = if is_member { json!([user]) } else { json!([]) };
         let group = json!({ "profile": { "name": name }, "members": members });
@@ -310,13 +349,14 @@ fn print(cast: &Cast, outcome: &Value, requests: &[String], seen: &Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn oktas_sdks_see_what_every_action_has_done() {
-    let scene = Scene::start("allow = [\"*\"]").await;
+    let scene = Scene::start("allow = [\"*\", \"role.*\"]").await;
     let app = scene.okta.api("/apps").await[0]["id"].as_str().unwrap().to_owned();
     let mut stage = Stage { eyes: Eyes::on(&scene.okta), scene, app };
     let mut tried = BTreeSet::new();
     println!("| action | sent | outcome: before -> after | the SDKs see |\n|---|---|---|---|");
 
-    let changes = [life_of_a_user(), credentials(), groups_and_apps()].into_iter().flatten();
+    let changes =
+        [life_of_a_user(), credentials(), groups_and_apps(), rights_and_zones()].into_iter().flatten();
     for (row, change) in changes.enumerate() {
         let cast = stage.plant(row, change.status, false).await;
         let parameters = cast.play(&change.parameters);
@@ -329,7 +369,8 @@ async fn oktas_sdks_see_what_every_action_has_done() {
         };
         let question = json!({
             "user": id("user", "USER"), "group": id("group", "GROUP"), "app": cast.id("APP"),
-            "transaction": outcome["okta_request_id"],
+            "transaction": outcome["okta_request_id"], "roles": true, "client": "0oaclient",
+            "zone": outcome["result"]["zone"]["id"],
         });
         let view = stage.eyes.look(&question).await;
         let seen = cast.play(&change.seen);

@@ -1,0 +1,66 @@
+//! Bringing a user about as they shall be, whether they exist or not: what a source of identities sends that does not know.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    Changes, Effect, Names, Profile, UserName,
+    row::Row,
+    user_create::{self, CreateUser},
+    user_update, yes,
+};
+use crate::{
+    command::{
+        Failed,
+        execute::work::{Finished, Work},
+    },
+    config::Scope,
+};
+
+/// The row of `user.upsert`.
+pub(super) const UPSERT: Row<UpsertUser> = Row {
+    name: "user.upsert",
+    about: "Create a user of this login, or set the given attributes of the one that there is.",
+    effect: Effect::Write,
+    scope: Scope::UsersManage,
+    scopes_to_find: &[Scope::GroupsRead],
+    secrets: &[],
+    names: |of| Ok(Names::user(UserName::New(user_create::login(&of.profile)?)).and_groups(&of.groups)),
+    renames: |_| None,
+    changes: |of| Changes::Fixed(1 + of.groups.len()),
+    carry_out: |work, of| Box::pin(upsert(work, of)),
+};
+
+/// A user as they shall be.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpsertUser {
+    /// Attributes as Okta names them; `login` is by which the user is looked for. Those that are not named stay.
+    pub profile: Profile,
+    /// Groups that a new user is in from the beginning, at most 20, by id or exact name.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Whether a new user is activated at once.
+    #[serde(default = "yes")]
+    pub activate: bool,
+    /// The id of a new user's type; the default type unless set.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+}
+
+/// Whether there is one is decided once, before the first attempt: so a user whom a former attempt created is known as new.
+async fn upsert(work: &mut Work<'_>, of: &UpsertUser) -> Result<Finished, Failed> {
+    if work.subject()?.id.is_some() {
+        return user_update::update(work, &of.profile).await;
+    }
+    let new = CreateUser {
+        profile: of.profile.clone(),
+        password: None,
+        recovery_question: None,
+        groups: of.groups.clone(),
+        activate: of.activate,
+        change_password: false,
+        kind: of.kind.clone(),
+    };
+    user_create::create(work, &new).await
+}
