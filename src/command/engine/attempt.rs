@@ -39,6 +39,7 @@ const WAIT_MAX: Duration = Duration::from_secs(150);
 const LOOK_UP_USUAL: Duration = Duration::from_secs(5);
 
 /// How it went so far.
+#[expect(clippy::large_enum_variant, reason = "there is one a command, and it is moved once")]
 pub(super) enum Carried {
     /// It has its outcome, which is in the journal; here with all that it brought.
     Ended(Kept, Box<Told>),
@@ -73,11 +74,20 @@ impl Context {
         if stop.run_until_cancelled(running).await.is_none() {
             return Ok(Carried::Not(Verdict::Dropped));
         }
-        match self.find(job, &kept.record, turn, stop).await {
-            Found::Subjects(resolved, permit) => self.attempts(job, kept, resolved, permit, stop).await,
-            Found::Failed(failed) => self.end_failed(job, kept, *failed).await,
-            Found::Denied(status, error) => self.ended_so(job, kept, status, error).await,
-            Found::Stopped => Ok(Carried::Not(Verdict::Dropped)),
+        let mut kept = kept;
+        loop {
+            kept = match self.find(job, &kept.record, turn, stop).await {
+                Found::Subjects(resolved, permit) => {
+                    match self.attempts(job, kept, resolved, permit, stop).await? {
+                        Attempted::Ended(carried) => return Ok(carried),
+                        Attempted::Failed(kept, failed) => return self.end_failed(job, kept, *failed).await,
+                        Attempted::Again(kept) => kept,
+                    }
+                }
+                Found::Failed(failed) => return self.end_failed(job, kept, *failed).await,
+                Found::Denied(status, error) => return self.ended_so(job, kept, status, error).await,
+                Found::Stopped => return Ok(Carried::Not(Verdict::Dropped)),
+            };
         }
     }
 
@@ -95,9 +105,9 @@ impl Context {
         loop {
             let Some(permit) = self.permit(stop).await else { return Found::Stopped };
             let looked = match &record.subjects {
-                // What was judged is what is done.
-                Some(subjects) => Ok(subjects.clone().into()),
-                None => {
+                // What was judged is what is done, once something was sent.
+                Some(subjects) if record.baseline.is_some() => Ok(subjects.clone().into()),
+                _ => {
                     let Some(looked) = stop.run_until_cancelled(self.look_up(job)).await else {
                         return Found::Stopped;
                     };
@@ -164,39 +174,40 @@ impl Context {
         resolved: Resolved,
         permit: SemaphorePermit<'_>,
         stop: &CancellationToken,
-    ) -> Result<Carried, EngineError> {
+    ) -> Result<Attempted, EngineError> {
+        let ended = |carried| Ok(Attempted::Ended(carried));
         let mut permit = Some(permit);
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
             // Nobody knows whether the last attempt did it, but every attempt may be the one that ends the daemon.
             if kept.record.attempts() >= self.config.attempts_max {
                 let refusal = outcomes::too_many_attempts(self.config.attempts_max);
-                return self.ended_so(job, kept, Status::Failed, refusal).await;
+                return ended(self.ended_so(job, kept, Status::Failed, refusal).await?);
             }
             if permit.is_none() {
                 permit = self.permit(stop).await;
             }
             if permit.is_none() || !job.origin.begin() {
-                return Ok(Carried::Not(Verdict::Dropped));
+                return ended(Carried::Not(Verdict::Dropped));
             }
             let failed = match self.attempt(job, kept, &resolved, stop).await? {
-                Attempted::Ended(carried) => return Ok(carried),
                 Attempted::Failed(now, failed) => {
                     kept = now;
                     failed
                 }
+                other => return Ok(other),
             };
             permit = None;
             let retry_after =
                 failed.retry_after.filter(|_| kept.record.attempts() < self.config.attempts_max);
-            let Some(asked) = retry_after else { return self.end_failed(job, kept, *failed).await };
+            let Some(asked) = retry_after else { return Ok(Attempted::Failed(kept, failed)) };
             self.status.fails(Trouble::Okta, &failed.error.message);
             let wait = waits.next_wait().max(asked);
             if wait > WAIT_MAX {
-                return Ok(Carried::Not(Verdict::Later(wait.min(LATER_MAX), "Okta asks to wait")));
+                return ended(Carried::Not(Verdict::Later(wait.min(LATER_MAX), "Okta asks to wait")));
             }
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return Ok(Carried::Not(Verdict::Dropped));
+                return ended(Carried::Not(Verdict::Dropped));
             }
         }
     }
@@ -256,6 +267,7 @@ impl Context {
         if let Some(denial) = denial {
             let part = performed.err().map(|failed| failed.result).filter(is_any_done);
             return ended(match (denial, part) {
+                (Denial::Again, _) => return Ok(Attempted::Again(kept)),
                 // What is refused has changed nothing.
                 (Denial::Ended(_, error), Some(part)) => {
                     let failed = Failed {
@@ -309,7 +321,8 @@ impl Context {
     async fn denied(&self, job: &Job, kept: Kept, denial: Denial) -> Result<Carried, EngineError> {
         match denial {
             Denial::Ended(status, error) => self.ended_so(job, kept, status, error).await,
-            Denial::Stopped => Ok(Carried::Not(Verdict::Dropped)),
+            // Nothing was judged by which it could be sent.
+            Denial::Again | Denial::Stopped => Ok(Carried::Not(Verdict::Dropped)),
             Denial::Engine(error) => Err(error),
         }
     }
@@ -427,10 +440,12 @@ impl Context {
     }
 }
 
-/// How one attempt went.
+/// How attempts went.
 enum Attempted {
     Ended(Carried),
     Failed(Kept, Box<Failed>),
+    /// It is looked at anew.
+    Again(Kept),
 }
 
 /// Whether one of the parts of a command was done.

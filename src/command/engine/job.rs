@@ -128,7 +128,7 @@ impl Origin {
                 acknowledgement.ack().await;
             }
             (Self::Queue { acknowledgement, .. }, Verdict::Later(wait, _)) => {
-                acknowledgement.retry_later(wait).await
+                acknowledgement.retry_later(wait).await;
             }
             // What is not acknowledged comes again, and what is parked is there at the next start.
             (Self::Queue { .. }, Verdict::Dropped) | (Self::Parked { .. }, _) => {}

@@ -33,6 +33,7 @@ pub(super) struct Kept {
 
 /// What the journal has of a command.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are records")]
 pub(super) enum Found {
     /// Nothing.
     Nothing,

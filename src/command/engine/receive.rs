@@ -149,7 +149,7 @@ impl Context {
             }
             (Err(undecodable), Ok(verified)) => {
                 let signed_by = verified.key().map(ToString::to_string);
-                return Ok(self.unreadable(undecodable, message, signed_by, origin, now));
+                return Ok(self.unreadable(&undecodable, message, signed_by, origin, now));
             }
         };
         let origin = self.with_right_to_secrets(origin, &mut command);
@@ -238,21 +238,21 @@ impl Context {
 
     fn unreadable(
         &self,
-        undecodable: Undecodable,
+        undecodable: &Undecodable,
         message: Message,
         signed_by: Option<String>,
         origin: Origin,
         now: Timestamp,
     ) -> Received {
-        let Undecodable { id, error, .. } = &undecodable;
+        let Undecodable { id, error, .. } = undecodable;
         let Origin::Queue { place, .. } = &origin else {
-            let outcome = outcomes::undecodable(&undecodable, id.as_deref().unwrap_or_default(), now);
+            let outcome = outcomes::undecodable(undecodable, id.as_deref().unwrap_or_default(), now);
             return Received::Refused(Box::new(Refused { outcome, command: None, signed_by, origin }));
         };
         let Some(id) = id else { return dead(message, error.message.clone(), None, origin) };
         let fingerprint = self.key.digest(&message.payload);
         let command = Some(RefusedCommand { id: id.clone(), fingerprint, reply_to: None });
-        let outcome = outcomes::undecodable(&undecodable, place, now);
+        let outcome = outcomes::undecodable(undecodable, place, now);
         Received::Refused(Box::new(Refused { outcome, command, signed_by, origin }))
     }
 }

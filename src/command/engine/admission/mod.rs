@@ -52,6 +52,8 @@ pub(super) struct Admission {
 pub(super) enum Denial {
     /// The command ends so.
     Ended(Status, OutcomeError),
+    /// It has waited for long, and nothing was sent: it is looked at anew.
+    Again,
     /// We stop.
     Stopped,
     /// The journal or the limits cannot be written, for good.
@@ -179,34 +181,40 @@ impl<'a> Gate<'a> {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Judges and counts until nothing stands in the way any more: both may take a while, and somebody may stop the command
+    /// meanwhile.
     async fn decide(&self, baseline: &Baseline) -> Result<(), Denial> {
         let (admission, command) = (self.admission, self.command);
-        // To judge may take a while: what is stopped meanwhile is not sent.
         loop {
-            let running = admission.switch.until_running(&command.id);
-            self.stop.run_until_cancelled(running).await.ok_or(Denial::Stopped)?;
-            admission.judge(command, self.subjects, self.stop).await?;
-            if admission.switch.paused().is_none() {
-                break;
+            let kept = self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+            if admission.switch.paused().is_some() {
+                let running = admission.switch.until_running(&command.id);
+                self.stop.run_until_cancelled(running).await.ok_or(Denial::Stopped)?;
+                // The names may mean others by now. What was sent for is known by its id.
+                if kept.record.baseline.is_none() && admission.switch.cancelled(&command.id).is_none() {
+                    return Err(Denial::Again);
+                }
             }
+            admission.judge(command, self.subjects, self.stop).await?;
+            if kept.record.baseline.as_ref() == Some(baseline) && admission.switch.paused().is_none() {
+                return Ok(());
+            }
+            let kept = self.count(kept, baseline).await?;
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = kept;
         }
-        let kept = self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
-        if kept.record.baseline.as_ref() == Some(baseline) {
-            return Ok(());
-        }
+    }
+
+    /// Keeps that something is about to be sent. What was counted once is not counted again.
+    async fn count(&self, kept: Kept, baseline: &Baseline) -> Result<Kept, Denial> {
+        let (admission, command) = (self.admission, self.command);
         let sending = kept.record.clone().sending(baseline);
-        // What was counted once is not counted again.
-        let kept = if kept.record.baseline.is_some() {
-            self.journal.keep(&command.id, &kept, sending).await.map_err(Denial::Engine)?
-        } else {
-            let changes = admission.changes(&command.request, self.subjects, self.stop).await?;
-            let counting = (admission.policy.limits(), command.request.action(), changes);
-            let counted = admission.limiter.count(counting, (&command.id, &kept, sending)).await;
-            let counted = counted.map_err(Denial::Engine)?;
-            counted.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))?
-        };
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).0 = kept;
-        Ok(())
+        if kept.record.baseline.is_some() {
+            return self.journal.keep(&command.id, &kept, sending).await.map_err(Denial::Engine);
+        }
+        let changes = admission.changes(&command.request, self.subjects, self.stop).await?;
+        let counting = (admission.policy.limits(), command.request.action(), changes);
+        let counted = admission.limiter.count(counting, (&command.id, &kept, sending)).await;
+        counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
     }
 }
 

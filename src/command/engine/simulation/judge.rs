@@ -25,7 +25,7 @@ pub(super) fn require_durable(world: &World, id: &str) {
 }
 
 /// What is wrong.
-pub(super) async fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
+pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
     let mut wrong = Vec::new();
     let first: BTreeMap<_, _> =
         scenario.asked.iter().rev().map(|asked| (asked.id.clone(), asked.clone())).collect();

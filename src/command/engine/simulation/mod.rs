@@ -106,7 +106,7 @@ async fn run(seed: u64) -> Vec<String> {
     for death in deaths {
         let crash = Crash::after(death);
         if live(&world, &scenario, &crash, &mut queue, &mut others).await {
-            return judge::judge(&world, &scenario).await;
+            return judge::judge(&world, &scenario);
         }
         // What was taken and not acknowledged comes again.
         for _ in 0..20 {
@@ -217,7 +217,7 @@ async fn context(world: &Arc<World>, scenario: &Scenario, crash: &Arc<Crash>) ->
     let seams = Seams {
         okta: Arc::new(SimulatedOkta::new(Arc::clone(world), Arc::clone(crash))),
         store: Arc::new(SimulatedStore::new(Arc::clone(world), Arc::clone(crash))),
-        clock: world.clone(),
+        clock: Arc::<World>::clone(world),
     };
     let executor = Executor::new(Arc::clone(&seams.okta));
     let policy = Policy::new(&config);

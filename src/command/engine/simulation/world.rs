@@ -184,7 +184,7 @@ impl Crash {
     pub(super) async fn point(&self) {
         if self.happened.is_cancelled() || self.left.fetch_sub(1, Relaxed) == 1 {
             self.happened.cancel();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
