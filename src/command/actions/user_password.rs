@@ -183,5 +183,5 @@ async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, 
         return Ok(Finished::planned());
     }
     let after = work.user(&user.id).await?.unwrap_or(user);
-    Ok(life::finished(Way::Done, &after, Value::Null))
+    Ok(life::finished(Way::Done, &after, &Value::Null))
 }

@@ -36,7 +36,7 @@ pub(in crate::command) async fn change(
     for round in 1..=rounds_max {
         let step = operation.step(&user.status, user.transitioning_to.as_deref());
         if step == Step::Already && work.may_have_sent() {
-            return Ok(finished(Way::Done, &user, Value::Null));
+            return Ok(finished(Way::Done, &user, &Value::Null));
         }
         if work.may_have_sent() && operation.is_under_way(user.transitioning_to.as_deref()) {
             return Err(still_changing(&user));
@@ -44,7 +44,7 @@ pub(in crate::command) async fn change(
         must_not_be_changed_meanwhile(work, operation, &user)?;
         work.must_be_as_expected(&user).await?;
         match step {
-            Step::Already => return Ok(finished(Way::Already, &user, Value::Null)),
+            Step::Already => return Ok(finished(Way::Already, &user, &Value::Null)),
             Step::Wrong(allowed) => return Err(wrong_status(&user, allowed)),
             Step::Wait => return Err(still_changing(&user)),
             Step::Go => {}
@@ -58,7 +58,7 @@ pub(in crate::command) async fn change(
                 if operation.is_so_by_refusal(error.code(), &user.status) {
                     let is_ours = doubt.is_some() || work.attempt.baseline.is_some();
                     let way = if is_ours { Way::Done } else { Way::Already };
-                    return Ok(finished(way, &user, Value::Null));
+                    return Ok(finished(way, &user, &Value::Null));
                 }
                 if operation.step(&user.status, None) != Step::Already {
                     return Err(work.refused(&error));
@@ -73,7 +73,7 @@ pub(in crate::command) async fn change(
     }
     // The last round may have done it.
     if operation.step(&user.status, user.transitioning_to.as_deref()) == Step::Already {
-        return Ok(finished(Way::Done, &user, Value::Null));
+        return Ok(finished(Way::Done, &user, &Value::Null));
     }
     Err(work.gave_up(doubt.as_ref()))
 }
@@ -89,7 +89,7 @@ async fn answered(
     // Okta tells a link or a password once: they are not lost because it takes its time, or cannot be looked at now.
     if told_members(&answer).next().is_some() {
         return Ok(match work.settled_user(&before.id).await {
-            Ok(Some(after)) => finished(Way::Done, &after, answer),
+            Ok(Some(after)) => finished(Way::Done, &after, &answer),
             Ok(None) | Err(_) => told(Way::Done, before, &answer),
         });
     }
@@ -99,7 +99,7 @@ async fn answered(
     match work.user_once(&before.id, is_over).await? {
         None => Ok(told(Way::Done, before, &answer)),
         Some(after) if after.transitioning_to.is_some() => Err(still_changing(&after)),
-        Some(after) if operation.is_shown_by(&after.status) => Ok(finished(Way::Done, &after, answer)),
+        Some(after) if operation.is_shown_by(&after.status) => Ok(finished(Way::Done, &after, &answer)),
         Some(after) if work.is_as_before(&after) => Err(unshown(&after)),
         Some(after) => Err(changed_meanwhile(&after)),
     }
@@ -176,8 +176,8 @@ pub(in crate::command) fn wrong_status(user: &User, allowed: &str) -> Failed {
 }
 
 /// It ended well for the user, who is like that now; what Okta answered becomes part of the result.
-pub(in crate::command) fn finished(way: Way, user: &User, answer: Value) -> Finished {
-    told(way, user, &answer).after(status_of(user))
+pub(in crate::command) fn finished(way: Way, user: &User, answer: &Value) -> Finished {
+    told(way, user, answer).after(status_of(user))
 }
 
 fn told(way: Way, user: &User, answer: &Value) -> Finished {
