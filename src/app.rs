@@ -137,6 +137,11 @@ impl App {
         self.config.buses.values().cloned().collect()
     }
 
+    /// The commands of all names, to be told to read their keys again.
+    pub fn engines(&self) -> Engines {
+        self.engines.clone()
+    }
+
     /// What can be seen of the daemon while it runs.
     pub fn watched(&self) -> Arc<Watched> {
         Arc::clone(&self.watched)

@@ -56,12 +56,12 @@ impl Security for PlainText {
     }
 }
 
-/// Serves `pages` to whom `listener` accepts until `stop`, and until the answers that are on their way are taken. May be
+/// Serves `pages`, which may know the connection, to whom `listener` accepts until `stop`, and until the answers that are on their way are taken. May be
 /// dropped, which ends all connections.
 pub(crate) async fn serve<L: Listener>(
     mut listener: L,
     security: impl Security,
-    pages: Router,
+    pages: impl Fn(&L::Io) -> Router,
     bounds: Bounds,
     stop: CancellationToken,
 ) {
@@ -80,7 +80,7 @@ pub(crate) async fn serve<L: Listener>(
         if is_full && let Some(oldest) = by_age.pop_front() {
             oldest.abort();
         }
-        let (security, pages, stop) = (security.clone(), pages.clone(), stop.clone());
+        let (security, pages, stop) = (security.clone(), pages(&io), stop.clone());
         by_age.push_back(connections.spawn(async move {
             match bounds.patience {
                 Patience::OneAnswer(time) => {
@@ -162,7 +162,7 @@ mod tests {
             .route("/small", get(async || "small"))
             .route("/large", get(async || vec![b'x'; BODY_BYTES]));
         let bounds = Bounds { connections_max: 4, head_time: Duration::from_millis(500), patience };
-        let serving = serve(listener, PlainText, pages, bounds, CancellationToken::new());
+        let serving = serve(listener, PlainText, move |_| pages.clone(), bounds, CancellationToken::new());
         (address, AbortOnDropHandle::new(tokio::spawn(serving)))
     }
 

@@ -99,7 +99,8 @@ impl Server {
     pub(super) async fn serve(self, pages: Router, stop: CancellationToken) {
         let Self { listener, config, access, acceptor } = self;
         let refreshing = refresh(&config, &access, &acceptor);
-        let serving = serving::serve(listener, acceptor.clone(), pages, BOUNDS, stop.clone());
+        let serving =
+            serving::serve(listener, acceptor.clone(), move |_| pages.clone(), BOUNDS, stop.clone());
         let over = async {
             stop.cancelled().await;
             tokio::time::sleep(FAREWELL).await;

@@ -68,6 +68,7 @@ impl From<&EngineError> for Exit {
                 Self::StateRefused
             }
             EngineError::Key(_)
+            | EngineError::Credential(_)
             | EngineError::Sink(_)
             | EngineError::Unknown(_)
             | EngineError::UnknownLimit { .. }

@@ -5,12 +5,13 @@ use std::{io, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{config::BusConfig, okta::Client};
+use crate::{command::engine::Engines, config::BusConfig, okta::Client};
 
-/// Reads the secrets of `clients` and of `buses` again on each SIGHUP, until the handle is dropped.
+/// Reads the secrets of `clients` and of `buses`, and the keys of signatures of `engines`, again on each SIGHUP, until the handle is dropped.
 pub(super) fn on_hangup(
     clients: Vec<Arc<Client>>,
     buses: Vec<BusConfig>,
+    engines: Engines,
 ) -> io::Result<AbortOnDropHandle<()>> {
     let mut hangup = signal(SignalKind::hangup())?;
     let reloading = tokio::spawn(async move {
@@ -19,6 +20,7 @@ pub(super) fn on_hangup(
             for client in &clients {
                 client.reload_secret().await;
             }
+            engines.reload_keys().await;
         }
     });
     Ok(AbortOnDropHandle::new(reloading))

@@ -1,4 +1,5 @@
-//! Who may sign commands: public keys of Ed25519, or secrets that are shared.
+//! Who may sign commands: public keys of Ed25519, or secrets that are shared. What a key is made of is read here; what it
+//! verifies is `command::policy::signature`'s business.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -7,12 +8,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::{
-    Problem, Secret, pem,
+    ActionPattern, Problem, Secret, SecretError, pem,
     quantity::Span,
     secret::{Given, Secrets},
 };
 use crate::{
-    permissions::{self, Trust},
+    permissions::{self, PermissionError, Trust},
     telemetry::chain,
 };
 
@@ -23,7 +24,9 @@ pub struct SignatureConfig {
     pub required: bool,
     /// How old a signature may be when its command is received.
     pub max_age: Duration,
-    /// At least one, each with a name of its own.
+    /// Whether signatures in the form `v1` are taken, which name neither org nor commands.
+    pub accept_v1: bool,
+    /// Each with a name of its own. At least one where signatures are required.
     pub keys: Vec<SignatureKeyConfig>,
 }
 
@@ -34,15 +37,73 @@ pub struct SignatureKeyConfig {
     pub id: String,
     /// What it takes to verify.
     pub algorithm: SignatureAlgorithm,
+    /// What may be asked with it, of what the commands allow; empty: all of that.
+    pub allow: Vec<ActionPattern>,
 }
 
 /// What it takes to verify a signature.
 #[derive(Debug, Clone)]
 pub enum SignatureAlgorithm {
     /// Ed25519, by its public key.
-    Ed25519([u8; ED25519_KEY_BYTES]),
+    Ed25519(PublicKey),
     /// HMAC with SHA-256, by the bytes of a shared secret as they stand in its file.
     HmacSha256(Secret),
+}
+
+/// Where a public key of Ed25519 comes from. What is in a file is read when it is needed, so that it can be exchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublicKey {
+    /// A file in PEM or base64.
+    File(PathBuf),
+    /// It stands in the configuration.
+    Inline([u8; ED25519_KEY_BYTES]),
+}
+
+/// Why a key of signatures cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Its secret cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Its secret could be found by trying.
+    #[error("the secret from {0} has less than {SECRET_BYTES_MIN} bytes: `openssl rand -hex 32` makes one")]
+    ShortSecret(Secret),
+    /// The file of its public key cannot be read, or others may write to it.
+    #[error("cannot read the public key {path}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: PermissionError,
+    },
+    /// The file has no such key.
+    #[error("{0} is not a public key of Ed25519: `openssl pkey -in key.pem -pubout` prints one")]
+    NoPublicKey(PathBuf),
+}
+
+impl PublicKey {
+    /// The key as it stands now. Does blocking I/O on a small file.
+    pub fn read(&self) -> Result<[u8; ED25519_KEY_BYTES], KeyError> {
+        match self {
+            Self::Inline(key) => Ok(*key),
+            Self::File(path) => {
+                let text = permissions::read(path, Trust::Public);
+                let text = text.map_err(|source| KeyError::Unreadable { path: path.clone(), source })?;
+                // What is not UTF-8 is no key either.
+                let key = public_key(&String::from_utf8_lossy(&text));
+                key.ok_or_else(|| KeyError::NoPublicKey(path.clone()))
+            }
+        }
+    }
+}
+
+/// The shared secret as it stands now. Does blocking I/O on a small file.
+pub fn read_shared_secret(secret: &Secret) -> Result<SecretString, KeyError> {
+    let value = secret.read()?;
+    if value.expose_secret().len() < SECRET_BYTES_MIN {
+        return Err(KeyError::ShortSecret(secret.clone()));
+    }
+    Ok(value)
 }
 
 /// What a signer's clock may be ahead.
@@ -55,6 +116,9 @@ const ED25519_KEY_BYTES: usize = 32;
 pub(super) struct RawSignature {
     required: Option<bool>,
     max_age: Option<Span>,
+    #[serde(default)]
+    accept_v1: bool,
+    #[serde(default)]
     keys: BTreeMap<String, RawKey>,
 }
 
@@ -68,6 +132,7 @@ struct RawKey {
     secret_file: Option<PathBuf>,
     secret_env: Option<String>,
     secret_credential: Option<String>,
+    allow: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -84,18 +149,22 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 /// A shorter secret could be found by trying.
 const SECRET_BYTES_MIN: usize = 32;
 
-/// `keep` is how long the journal remembers ids.
+/// `keep` is how long the journal remembers ids; `allow` what the commands allow at all.
 pub(super) fn understand(
     raw: RawSignature,
     keep: Duration,
+    allow: &[ActionPattern],
     secrets: Secrets,
 ) -> Result<SignatureConfig, Problem> {
-    if raw.keys.is_empty() {
-        return Err(Problem::new("keys", "there is no key: add [commands.….signature.keys.NAME]"));
+    let required = raw.required.unwrap_or(true);
+    if raw.keys.is_empty() && required {
+        let reason = "there is no key: add [commands.….signature.keys.NAME], or write `required = false`";
+        return Err(Problem::new("keys", reason));
     }
     let max_age = raw.max_age.map_or(DEFAULT_MAX_AGE, |Span(span)| span);
     // It may be received a minute before the time that it bears.
-    if max_age.is_zero() || max_age.saturating_add(SIGNED_AHEAD_MAX) >= keep {
+    let is_fit = !max_age.is_zero() && max_age.saturating_add(SIGNED_AHEAD_MAX) < keep;
+    if !raw.keys.is_empty() && !is_fit {
         let reason = "must be above zero, and a minute or more below `keep`: for so long the journal knows a command that is sent again";
         return Err(Problem::new("max_age", reason));
     }
@@ -106,10 +175,28 @@ pub(super) fn understand(
             let reason = "a name has letters, digits, `-` and `_`, and at most 64 of them";
             return Err(under(Problem::new("", reason)));
         }
+        let allow = allowed(raw.allow.as_deref(), allow).map_err(under)?;
         let algorithm = algorithm(raw, secrets).map_err(under)?;
-        keys.push(SignatureKeyConfig { id, algorithm });
+        keys.push(SignatureKeyConfig { id, algorithm, allow });
     }
-    Ok(SignatureConfig { required: raw.required.unwrap_or(true), max_age, keys })
+    Ok(SignatureConfig { required, max_age, accept_v1: raw.accept_v1, keys })
+}
+
+/// What a key may ask for. That must be something which the commands allow.
+fn allowed(given: Option<&[String]>, by_commands: &[ActionPattern]) -> Result<Vec<ActionPattern>, Problem> {
+    let Some(texts) = given else { return Ok(Vec::new()) };
+    if texts.is_empty() {
+        return Err(Problem::new("allow", "the key may ask for nothing: take it out, or leave `allow` out"));
+    }
+    let pattern = |(index, text): (usize, &String)| {
+        let at = || format!("allow[{index}]");
+        let pattern: ActionPattern = text.parse().map_err(|err: String| Problem::new(at(), err))?;
+        if pattern.actions().any(|action| by_commands.iter().any(|allowed| allowed.matches(action))) {
+            return Ok(pattern);
+        }
+        Err(Problem::new(at(), format!("nothing of `{text}` is among `allow` of the commands")))
+    };
+    texts.iter().enumerate().map(pattern).collect()
 }
 
 fn algorithm(raw: RawKey, secrets: Secrets) -> Result<SignatureAlgorithm, Problem> {
@@ -128,40 +215,40 @@ fn algorithm(raw: RawKey, secrets: Secrets) -> Result<SignatureAlgorithm, Proble
         RawAlgorithm::HmacSha256 if has_public_key => {
             Err(Problem::new("public_key", "a key of hmac-sha256 has a secret"))
         }
-        RawAlgorithm::Ed25519 => {
-            public_key(raw.public_key, raw.public_key_file).map(SignatureAlgorithm::Ed25519)
-        }
+        RawAlgorithm::Ed25519 => named_public_key(raw.public_key, raw.public_key_file),
         RawAlgorithm::HmacSha256 => {
             let secret = secret.understand("secret", secrets)?;
-            let value = secrets.try_read(&secret).map_err(|err| Problem::new("secret", chain(&err)))?;
-            if value.is_some_and(|value| value.expose_secret().len() < SECRET_BYTES_MIN) {
-                let reason =
-                    format!("has less than {SECRET_BYTES_MIN} bytes: `openssl rand -hex 32` makes one");
-                return Err(Problem::new("secret", reason));
+            if secrets.are_read {
+                read_shared_secret(&secret).map_err(|err| Problem::new("secret", chain(&err)))?;
             }
             Ok(SignatureAlgorithm::HmacSha256(secret))
         }
     }
 }
 
-fn public_key(inline: Option<String>, file: Option<PathBuf>) -> Result<[u8; ED25519_KEY_BYTES], Problem> {
-    let (key, text) = match (inline, file) {
-        (Some(text), None) => ("public_key", text),
+fn named_public_key(inline: Option<String>, file: Option<PathBuf>) -> Result<SignatureAlgorithm, Problem> {
+    let key = match (inline, file) {
+        (Some(text), None) => {
+            let key = public_key(&text).ok_or_else(|| {
+                let reason = "is not a public key of Ed25519: `openssl pkey -in key.pem -pubout` prints one";
+                Problem::new("public_key", reason)
+            })?;
+            PublicKey::Inline(key)
+        }
         (None, Some(path)) => {
-            let text = permissions::read(&path, Trust::Public);
-            let unusable =
-                |err| Problem::new("public_key_file", format!("{}: {}", path.display(), chain(&err)));
-            // What is not UTF-8 is no key either.
-            ("public_key_file", String::from_utf8_lossy(&text.map_err(unusable)?).into_owned())
+            let key = PublicKey::File(path);
+            key.read().map_err(|err| Problem::new("public_key_file", chain(&err)))?;
+            key
         }
         _ => return Err(Problem::new("public_key", "give `public_key_file` (PEM) or `public_key`")),
     };
-    let section = pem::sections(&text).into_iter().next();
-    let body = section.map_or(text, |section| section.body.expose_secret().to_owned());
-    let decoded = STANDARD.decode(body.trim().replace(char::is_whitespace, "")).ok();
-    let bytes = decoded.as_deref().map(|bytes| bytes.strip_prefix(&SPKI_PREFIX).unwrap_or(bytes));
-    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
-        let reason = "is not a public key of Ed25519: `openssl pkey -in key.pem -pubout` prints one";
-        Problem::new(key, reason)
-    })
+    Ok(SignatureAlgorithm::Ed25519(key))
+}
+
+/// The key in PEM or base64.
+fn public_key(text: &str) -> Option<[u8; ED25519_KEY_BYTES]> {
+    let section = pem::sections(text).into_iter().next();
+    let body = section.map_or_else(|| text.to_owned(), |section| section.body.expose_secret().to_owned());
+    let decoded = STANDARD.decode(body.trim().replace(char::is_whitespace, "")).ok()?;
+    decoded.strip_prefix(&SPKI_PREFIX).unwrap_or(&decoded).try_into().ok()
 }

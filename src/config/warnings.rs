@@ -1,7 +1,7 @@
-//! What may be meant as it stands, and more likely is not: filters that no event meets of which Okta tells, and filters that
-//! Okta may refuse. Nothing is refused for it, since Okta adds event types and values at any time.
+//! What may be meant as it stands, and more likely is not: filters that no event meets of which Okta tells, filters that
+//! Okta may refuse, and queues whose commands nobody signs. Nothing is refused for it.
 
-use super::{Config, Problem, SelectionConfig, problem::nearest};
+use super::{CommandsConfig, Config, Problem, SelectionConfig, problem::nearest};
 use crate::{
     event::{Pattern, catalogue},
     scim,
@@ -23,7 +23,25 @@ impl Config {
             let path = format!("{owner}.routes ({})", route.name);
             warnings.extend(selection_warnings(&path, &route.selection));
         }
+        for commands in self.commands.values() {
+            let path = format!("commands.{}.signature", commands.name);
+            warnings.extend(commands.signature_doubts().map(|reason| Problem::new(&path, reason)));
+        }
         warnings
+    }
+}
+
+impl CommandsConfig {
+    /// What is doubtful of how commands of the queue prove who sent them.
+    fn signature_doubts(&self) -> impl Iterator<Item = &'static str> {
+        let signature = self.signature.as_ref().filter(|_| self.intake.is_some());
+        let obeys_all = signature.is_some_and(|signature| !signature.required);
+        let takes_v1 = signature.is_some_and(|signature| signature.accept_v1 && !signature.keys.is_empty());
+        let obeys_all = obeys_all.then_some("whoever can write to the queue is obeyed: `required` is false");
+        let takes_v1 = takes_v1.then_some(
+            "`accept_v1` takes signatures that name neither org nor commands: they are good for other queues too",
+        );
+        obeys_all.into_iter().chain(takes_v1)
     }
 }
 

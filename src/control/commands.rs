@@ -1,10 +1,10 @@
-//! `POST /commands`, `GET /commands`, `GET /limits`, `POST /limits/release`: commands of this machine, and what became of
-//! others.
+//! `POST /commands`, `GET /commands`, `GET /audit`, `GET /limits`, `POST /limits/release`: commands of this machine, and what
+//! became of others.
 
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Query, State},
     http::StatusCode,
     response::Response,
@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Controlled, lines};
+use super::{Controlled, lines, peer::Peer};
 use crate::{
     command::{
         Outcome,
@@ -60,11 +60,12 @@ type Refusal = (StatusCode, String);
 
 pub(super) async fn run(
     State(controlled): State<Arc<Controlled>>,
+    Extension(peer): Extension<Peer>,
     Json(request): Json<RunCommand>,
 ) -> Result<Response, Refusal> {
     let engine = controlled.engines.get(request.commands.as_deref()).map_err(unknown)?;
     let payload = String::from(Box::<str>::from(request.message)).into();
-    let told = engine.ask(payload).await;
+    let told = engine.ask(payload, peer.user().await).await;
     let ran = match told.await {
         Ok(Answer::Outcome(outcome)) => Ran::Outcome(outcome),
         Ok(Answer::NotNow(why)) => Ran::NotNow(why),
@@ -80,6 +81,14 @@ pub(super) async fn list(
     controlled.engines.list(&request).await.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
+pub(super) async fn audit(
+    State(controlled): State<Arc<Controlled>>,
+    Query(request): Query<ListCommands>,
+) -> Result<Response, Refusal> {
+    let listed = controlled.engines.audit_chains(request.commands.as_deref()).await;
+    listed.map(|listed| lines::each(&listed)).map_err(refuse)
+}
+
 pub(super) async fn limits(
     State(controlled): State<Arc<Controlled>>,
     Query(request): Query<ListCommands>,
@@ -90,31 +99,35 @@ pub(super) async fn limits(
 
 pub(super) async fn release(
     State(controlled): State<Arc<Controlled>>,
+    Extension(peer): Extension<Peer>,
     Json(request): Json<ReleaseLimit>,
 ) -> Result<Response, Refusal> {
-    let released = controlled.engines.release(&request).await;
+    let released = controlled.engines.release(&request, &peer.user().await).await;
     released.map(|had_tripped| lines::one(&Released { had_tripped })).map_err(refuse)
 }
 
 pub(super) async fn pause(
     State(controlled): State<Arc<Controlled>>,
+    Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
 ) -> Result<Response, Refusal> {
-    switched(controlled.engines.pause(&request).await)
+    switched(controlled.engines.pause(&request, &peer.user().await).await)
 }
 
 pub(super) async fn resume(
     State(controlled): State<Arc<Controlled>>,
+    Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
 ) -> Result<Response, Refusal> {
-    switched(controlled.engines.resume(&request).await)
+    switched(controlled.engines.resume(&request, &peer.user().await).await)
 }
 
 pub(super) async fn cancel(
     State(controlled): State<Arc<Controlled>>,
+    Extension(peer): Extension<Peer>,
     Json(request): Json<CancelCommand>,
 ) -> Result<Response, Refusal> {
-    switched(controlled.engines.cancel(&request).await)
+    switched(controlled.engines.cancel(&request, &peer.user().await).await)
 }
 
 fn switched(is_new: Result<bool, EngineError>) -> Result<Response, Refusal> {
@@ -135,6 +148,7 @@ fn refuse(err: EngineError) -> Refusal {
         EngineError::State(_)
         | EngineError::Record { .. }
         | EngineError::Note { .. }
+        | EngineError::Credential(_)
         | EngineError::Key(_)
         | EngineError::Sink(_) => StatusCode::SERVICE_UNAVAILABLE,
     };

@@ -8,6 +8,7 @@ mod client;
 mod commands;
 mod daemon;
 mod lines;
+mod peer;
 mod replays;
 mod socket;
 mod state;
@@ -69,6 +70,7 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
         .route("/daemon", get(daemon::show))
         .route("/replays", post(replays::begin))
         .route("/commands", get(commands::list).post(commands::run))
+        .route("/audit", get(commands::audit))
         .route("/commands/pause", post(commands::pause))
         .route("/commands/resume", post(commands::resume))
         .route("/commands/cancel", post(commands::cancel))

@@ -13,10 +13,11 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Extension, Router};
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use super::peer::Peer;
 use crate::serving::{self, Bounds, Patience, PlainText};
 
 /// Its name in the state directory.
@@ -55,7 +56,14 @@ impl Socket {
     /// Serves `subjects` until `stop` and until their answers are read.
     pub(super) async fn serve(self, subjects: Router, stop: CancellationToken) {
         let Self { listener, place: _place } = self;
-        serving::serve(listener, PlainText, subjects, BOUNDS, stop).await;
+        let pages = |stream: &UnixStream| match Peer::of(stream) {
+            Ok(peer) => subjects.clone().layer(Extension(peer)),
+            Err(err) => {
+                tracing::warn!(error = %err, "the system does not say who uses the control socket: they are refused");
+                Router::new()
+            }
+        };
+        serving::serve(listener, PlainText, pages, BOUNDS, stop).await;
     }
 }
 

@@ -25,7 +25,7 @@ pub use field::Field;
 pub(crate) use missing::is_missing;
 pub(crate) use party::name_of;
 pub(crate) use pattern::Pattern;
-pub(crate) use printable::push_printable;
+pub(crate) use printable::{is_noncharacter, push_printable};
 pub use redaction::{Action, Preset, Redaction, RuleError, Rules};
 pub(crate) use repair::repaired;
 pub(crate) use template::is_topic;

@@ -21,7 +21,8 @@ pub(crate) fn push_printable(text: &str, out: &mut String) {
     }
 }
 
-fn is_noncharacter(c: char) -> bool {
+/// Whether `c` is for no text at all (Unicode, section 23.7).
+pub(crate) fn is_noncharacter(c: char) -> bool {
     let code = u32::from(c);
     code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
 }

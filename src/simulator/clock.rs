@@ -10,7 +10,22 @@ pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// The time now in epoch milliseconds.
 pub(super) fn now_ms() -> i64 {
+    #[cfg(test)]
+    if let Some(simulated) = SIMULATED_MS.get() {
+        return simulated;
+    }
     Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+std::thread_local! {
+    static SIMULATED_MS: std::cell::Cell<Option<i64>> = const { std::cell::Cell::new(None) };
+}
+
+/// Lets the clock of this thread stand at that time.
+#[cfg(test)]
+pub(super) fn simulate(now_ms: i64) {
+    SIMULATED_MS.set(Some(now_ms));
 }
 
 /// A duration in milliseconds, the longest representable one if it does not fit.

@@ -17,6 +17,8 @@ mod fault;
 mod feed;
 mod generator;
 mod gzip;
+#[cfg(test)]
+pub(crate) mod in_process;
 mod inspect;
 mod link;
 mod log_store;
@@ -48,6 +50,7 @@ pub use error::SimulatorError;
 pub use options::Options;
 
 use connection::DroppableListener;
+use directory::Directory;
 use feed::Feed;
 use log_store::LogStore;
 use oauth::App;
@@ -92,7 +95,8 @@ impl Simulator {
         let (log, feed, apps) = filled.await.map_err(|_| SimulatorError::Interrupted)??;
 
         let stopping = CancellationToken::new();
-        let org = Arc::new(Org::new(&options, apps, started_ms, log, stopping.clone()));
+        let directory = Directory::seeded(&options, started_ms);
+        let org = Arc::new(Org::new(&options, apps, started_ms, log, directory, stopping.clone()));
         org.buckets.logs.set_consumer(
             Consumer { requests_per_minute: options.consumer, ..Consumer::default() },
             started_ms,

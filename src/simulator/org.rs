@@ -49,6 +49,7 @@ impl Org {
         apps: Vec<App>,
         started_ms: i64,
         log: LogStore,
+        directory: Directory,
         stopping: CancellationToken,
     ) -> Self {
         Self {
@@ -65,7 +66,7 @@ impl Org {
             writes: Writes::default(),
             heavy_query_events: options.heavy_query_events,
             log: RwLock::new(log),
-            directory: Mutex::new(Directory::seeded(options, started_ms)),
+            directory: Mutex::new(directory),
             last_page: Mutex::default(),
             concurrency_limit: options.concurrency_limit,
             under_way: AtomicUsize::new(0),

@@ -78,7 +78,14 @@ async fn answer_api(
     answer.into_response(&org, &request_id, &faults, gzip).await
 }
 
-async fn answer(org: &Arc<Org>, parts: &Parts, body: &[u8], request_id: &str, faults: &[Fault]) -> Answer {
+/// What a request gets, as far as the org decides it.
+pub(super) async fn answer(
+    org: &Arc<Org>,
+    parts: &Parts,
+    body: &[u8],
+    request_id: &str,
+    faults: &[Fault],
+) -> Answer {
     let Some(_slot) = org.enter() else {
         let reset_s = clock::now_ms() / 1000 + 1;
         let quota = Quota { limit: 0, remaining: 0, reset_s };

@@ -1,9 +1,12 @@
-//! The set-up of logging: to standard error, for people or for programs. What came from outside is cleaned here.
+//! The set-up of logging: to standard error, for people or for programs. What came from outside is cleaned here, and what
+//! libraries say of single bytes, keys and values is never let through.
 
 use anstream::{AutoStream, ColorChoice};
+use tracing::{Level, Metadata};
 use tracing_subscriber::{
     EnvFilter,
     field::MakeExt as _,
+    filter::filter_fn,
     fmt::{self, FormatFields, format},
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
@@ -22,10 +25,13 @@ pub enum LogStyle {
     Json,
 }
 
+/// What our own lines are about.
+const OWN_TARGET: &str = "oktabus";
+
 /// Starts logging for the whole process at `level`, a level or directives that the configuration let through. A second
 /// call changes nothing.
 pub fn start(level: &str, style: LogStyle) {
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(level));
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(level)).with(filter_fn(is_fit));
     let started = match style {
         LogStyle::Json => {
             let lines = fmt::layer().json().flatten_event(true);
@@ -41,6 +47,12 @@ pub fn start(level: &str, style: LogStyle) {
     if let Err(error) = started {
         tracing::debug!(%error, "logging was started before");
     }
+}
+
+/// Whether something may be logged at all. At the level `trace`, libraries print what passes through them: sled its batches,
+/// others requests and frames, with passwords in them.
+fn is_fit(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() != Level::TRACE || metadata.target().split("::").next() == Some(OWN_TARGET)
 }
 
 /// The message, then `name=value` of each field, on one line.
@@ -106,6 +118,24 @@ mod tests {
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert!(line["text"].as_str().unwrap().ends_with("\u{1b}[2J\u{202e}"), "nothing is lost: {text}");
+    }
+
+    #[test]
+    fn no_filter_lets_libraries_print_what_passes_through_them() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let lines = fmt::layer().with_ansi(false).with_writer(move || writer.clone());
+        let all = tracing_subscriber::registry().with(EnvFilter::new("trace,sled=trace,oktabusx=trace"));
+        tracing::subscriber::with_default(all.with(filter_fn(is_fit)).with(lines), || {
+            tracing::trace!(target: "sled::tree", "applying batch Winter2026");
+            tracing::trace!(target: "log", "applying batch Winter2026");
+            tracing::trace!(target: "oktabusx", "Winter2026");
+            tracing::debug!(target: "hyper", "a connection");
+            tracing::trace!(target: "oktabus::route", "a step");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert!(!text.contains("Winter2026"), "{text}");
+        assert!(text.contains("a connection") && text.contains("a step"), "{text}");
     }
 
     #[test]

@@ -1,14 +1,26 @@
 //! A command from what was typed.
 
 use std::{
-    io::{self, Read as _},
-    path::PathBuf,
+    fmt,
+    fs::File,
+    io::{self, BufRead as _, Read as _},
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
+use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::command::message::{PAYLOAD_BYTES_MAX, object};
+use crate::{
+    command::{
+        Action,
+        message::{PAYLOAD_BYTES_MAX, object},
+    },
+    config::{Secret, SecretError},
+};
+
+/// What a line with a secret may have.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 /// What a command asks for.
 #[derive(Debug, Args)]
@@ -17,15 +29,16 @@ pub(super) struct MessageArguments {
     #[arg(required_unless_present = "file")]
     action: Option<String>,
     /// A parameter: user=ada@acme.com, limit=5, profile.department=Ops. A value that is JSON is taken as such: quote
-    /// a text of digits, as in 'profile.badge="7"'. `oktabus schema --what commands` has all parameters
+    /// a text of digits, as in 'profile.badge="7"'. A secret is named, not written: password=@FILE, password=env:VARIABLE,
+    /// or password=- for a line of standard input. `oktabus schema --what commands` has all parameters
     #[arg(long = "param", short = 'p', value_name = "NAME=VALUE")]
     parameters: Vec<String>,
-    /// The whole command as JSON; `-` for standard input
+    /// The whole command as JSON; `-` for standard input. `publish` takes many at once: JSON lines, or CSV with a header row
     #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "parameters"])]
     file: Option<PathBuf>,
     /// What copies of the command have in common; made up unless given
     #[arg(long)]
-    id: Option<String>,
+    pub(super) id: Option<String>,
     /// Only say which requests would be sent
     #[arg(long)]
     dry_run: bool,
@@ -45,10 +58,13 @@ pub(super) struct WhyArguments {
     /// Why, for the audit
     #[arg(long)]
     pub(super) reason: Option<String>,
-    /// Who wants it, for the audit; SUDO_USER or USER unless given
+    /// Who wants it, for the audit; SUDO_USER or USER unless given. A claim: the audit has the user of the system too
     #[arg(long, value_name = "WHO")]
     pub(super) requested_by: Option<String>,
 }
+
+/// How standard input is called.
+const STDIN: &str = "standard input";
 
 /// Who is at the keyboard, as far as the environment says.
 pub(super) fn user() -> Option<String> {
@@ -62,12 +78,30 @@ pub(super) enum MessageError {
     Parameter(String),
     #[error("`--param {0}=…` is given twice, or is both a value and an object")]
     Twice(String),
+    #[error(
+        "`--param {0}=…` is a secret, which everybody on this machine can see in the list of processes: write \
+         {0}=@FILE, {0}=env:VARIABLE, or {0}=- and give it on standard input"
+    )]
+    Shown(String),
+    #[error("cannot read the secret of `--param {0}`")]
+    Secret(String, #[source] SecretError),
     #[error("cannot read the command from {from}")]
     Read { from: String, source: io::Error },
+    #[error("{from} has more than the {bytes_max} bytes that are taken: make several files of it")]
+    TooLarge { from: String, bytes_max: usize },
     #[error("{from}: {reason}")]
     Form { from: String, reason: String },
     #[error("the command cannot be written")]
     Write(#[source] serde_json::Error),
+}
+
+/// What a file has, or standard input.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Where it comes from.
+    pub(super) name: PathBuf,
+    /// All of it.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A command, ready to go.
@@ -82,9 +116,20 @@ pub(super) struct Message {
 
 impl MessageArguments {
     /// The command, with an id and somebody who wants it.
-    pub(super) fn compose(self) -> Result<Message, MessageError> {
-        let mut command = match &self.file {
-            Some(file) => read(file)?,
+    pub(super) fn compose(&self) -> Result<Message, MessageError> {
+        self.compose_from(self.source(PAYLOAD_BYTES_MAX)?.as_ref())
+    }
+
+    /// The file that was named, if one was: no more of it than shows that it has more than `bytes_max`.
+    pub(super) fn source(&self, bytes_max: usize) -> Result<Option<Source>, MessageError> {
+        self.file.as_deref().map(|file| Source::read(file, bytes_max)).transpose()
+    }
+
+    /// The command that `source` has, or that was typed.
+    pub(super) fn compose_from(&self, source: Option<&Source>) -> Result<Message, MessageError> {
+        let command = match source {
+            Some(source) => object(&source.bytes)
+                .map_err(|err| MessageError::Form { from: source.to_string(), reason: err.message })?,
             None => {
                 let parameters = parameters(&self.parameters)?;
                 Map::from_iter([
@@ -93,10 +138,20 @@ impl MessageArguments {
                 ])
             }
         };
-        let given = [("id", self.id), ("reason", self.why.reason), ("requested_by", self.why.requested_by)];
+        self.complete(command, || format!("cli-{:032x}", crate::random::unpredictable()))
+    }
+
+    /// `command` with what was typed beside it, somebody who wants it, and an id: its own, or `made_up`.
+    pub(super) fn complete(
+        &self,
+        mut command: Map<String, Value>,
+        made_up: impl FnOnce() -> String,
+    ) -> Result<Message, MessageError> {
+        let given =
+            [("id", &self.id), ("reason", &self.why.reason), ("requested_by", &self.why.requested_by)];
         for (name, value) in given {
             if let Some(value) = value {
-                command.insert(name.to_owned(), Value::String(value));
+                command.insert(name.to_owned(), Value::String(value.clone()));
             }
         }
         for (name, value) in [("dry_run", self.dry_run), ("reveal", self.reveal)] {
@@ -104,7 +159,7 @@ impl MessageArguments {
                 command.insert(name.to_owned(), Value::Bool(true));
             }
         }
-        command.entry("id").or_insert_with(|| json!(format!("cli-{:032x}", crate::random::unpredictable())));
+        command.entry("id").or_insert_with(|| Value::String(made_up()));
         if let Some(user) = user() {
             command.entry("requested_by").or_insert(Value::String(user));
         }
@@ -119,22 +174,29 @@ impl MessageArguments {
     }
 }
 
-fn read(file: &std::path::Path) -> Result<Map<String, Value>, MessageError> {
-    let from = if file == std::path::Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        file.display().to_string()
-    };
-    let mut text = String::new();
-    // One byte more than is allowed shows that it is too much.
-    let limit = u64::try_from(PAYLOAD_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    let done = if from == "standard input" {
-        io::stdin().take(limit).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(file).and_then(|file| file.take(limit).read_to_string(&mut text))
-    };
-    done.map_err(|source| MessageError::Read { from: from.clone(), source })?;
-    object(text.as_bytes()).map_err(|err| MessageError::Form { from, reason: err.message })
+impl Source {
+    fn read(file: &Path, bytes_max: usize) -> Result<Self, MessageError> {
+        let name = if file == Path::new("-") { PathBuf::from(STDIN) } else { file.to_owned() };
+        let mut source = Self { name, bytes: Vec::new() };
+        // One byte more than is allowed shows that it is too much.
+        let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+        let done = if file == Path::new("-") {
+            io::stdin().take(limit).read_to_end(&mut source.bytes)
+        } else {
+            File::open(file).and_then(|file| file.take(limit).read_to_end(&mut source.bytes))
+        };
+        done.map_err(|err| MessageError::Read { from: source.to_string(), source: err })?;
+        if source.bytes.len() > bytes_max {
+            return Err(MessageError::TooLarge { from: source.to_string(), bytes_max });
+        }
+        Ok(source)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.display().fmt(formatter)
+    }
 }
 
 fn parameters(given: &[String]) -> Result<Map<String, Value>, MessageError> {
@@ -143,14 +205,42 @@ fn parameters(given: &[String]) -> Result<Map<String, Value>, MessageError> {
         let Some((name, text)) = parameter.split_once('=') else {
             return Err(MessageError::Parameter(parameter.clone()));
         };
-        let value = serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+        let value = if is_secret(name) {
+            secret(name, text)?
+        } else {
+            serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
+        };
         insert(&mut parameters, name, value).ok_or_else(|| MessageError::Twice(name.to_owned()))?;
     }
     Ok(parameters)
 }
 
+/// Whether what stands at `path` is a secret, or has one inside.
+fn is_secret(path: &str) -> bool {
+    let first = path.split('.').next().unwrap_or_default();
+    Action::ALL.iter().any(|action| action.secrets().contains(&first)) && path != "recovery_question.question"
+}
+
+/// The secret that `text` names. It is a text, whatever it looks like.
+fn secret(name: &str, text: &str) -> Result<Value, MessageError> {
+    let unreadable = |source| MessageError::Secret(name.to_owned(), source);
+    let read = if text == "-" {
+        let mut line = String::new();
+        let read = io::stdin().lock().take(SECRET_BYTES_MAX).read_line(&mut line);
+        read.map_err(|source| MessageError::Read { from: "standard input".to_owned(), source })?;
+        return Ok(Value::String(line.trim_end_matches(['\n', '\r']).to_owned()));
+    } else if let Some(path) = text.strip_prefix('@') {
+        Secret::File(path.into()).read()
+    } else if let Some(variable) = text.strip_prefix("env:") {
+        Secret::Environment(variable.to_owned()).read()
+    } else {
+        return Err(MessageError::Shown(name.to_owned()));
+    };
+    read.map(|secret| Value::String(secret.expose_secret().to_owned())).map_err(unreadable)
+}
+
 /// Puts `value` at `path`, whose dots lead into objects; none if something is there already.
-fn insert(into: &mut Map<String, Value>, path: &str, value: Value) -> Option<()> {
+pub(super) fn insert(into: &mut Map<String, Value>, path: &str, value: Value) -> Option<()> {
     match path.split_once('.') {
         None if into.contains_key(path) => None,
         None => {
@@ -169,6 +259,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_secret_is_named_and_never_written_where_others_see_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("password");
+        std::fs::write(&file, "007\n").unwrap();
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let file = file.display();
+        let read = |parameter: &str| parameters(&["user=ada".to_owned(), parameter.to_owned()]);
+        for (parameter, expected) in [
+            (format!("password=@{file}"), json!({ "user": "ada", "password": "007" })),
+            ("password=env:CARGO_PKG_NAME".to_owned(), json!({ "user": "ada", "password": "oktabus" })),
+            (
+                format!("recovery_question.answer=@{file}"),
+                json!({ "user": "ada", "recovery_question": { "answer": "007" } }),
+            ),
+            (
+                "recovery_question.question=What?".to_owned(),
+                json!({ "user": "ada", "recovery_question": { "question": "What?" } }),
+            ),
+        ] {
+            assert_eq!(Value::Object(read(&parameter).unwrap()), expected, "{parameter}");
+        }
+        for shown in [
+            "password=Winter2026",
+            "recovery_question.answer=blue",
+            "recovery_question={\"answer\":\"blue\"}",
+        ] {
+            let told = read(shown).unwrap_err().to_string();
+            assert!(told.contains("is a secret") && told.contains("=@FILE"), "{told}");
+            assert!(!told.contains("Winter2026") && !told.contains("blue"), "{told}");
+        }
+        assert!(read("password=@/nowhere").unwrap_err().to_string().contains("cannot read the secret"));
+    }
+
+    #[test]
     fn parameters_are_json_where_they_can_be_and_no_name_stands_twice() {
         let given = [
             "user=ada@acme.com",
@@ -185,7 +309,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("command.json");
         std::fs::write(&file, "{\"action\":\"user.delete\",\"action\":\"user.get\"}").unwrap();
-        assert!(read(&file).unwrap_err().to_string().contains("stands twice: `action`"));
+        let source = Source::read(&file, 100).unwrap();
+        assert!(object(&source.bytes).unwrap_err().message.contains("stands twice: `action`"));
+        assert!(Source::read(&file, 10).unwrap_err().to_string().contains("more than the 10 bytes"));
         for bad in [vec!["user"], vec!["user=a", "user=b"], vec!["profile=1", "profile.x=2"]] {
             let bad: Vec<_> = bad.into_iter().map(str::to_owned).collect();
             assert!(parameters(&bad).is_err(), "{bad:?}");

@@ -1,8 +1,11 @@
-//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, stop them, release limits.
+//! `oktabus command`: carry a command out now or put it on the queue, see what became of others, stop them, release limits,
+//! verify the audit.
 //!
 //! The daemon does the work if one runs, reached through its control socket; else it is done here, with the same policy,
 //! journal and audit.
 
+mod audit;
+mod bulk;
 mod message;
 mod publish;
 mod reach;
@@ -21,6 +24,7 @@ use crate::{
     control::Ran,
 };
 
+use audit::AuditArguments;
 use message::{MessageArguments, WhyArguments};
 use reach::Reached;
 
@@ -39,7 +43,7 @@ enum What {
         #[command(flatten)]
         message: MessageArguments,
     },
-    /// Put a command on the queue that the daemon reads
+    /// Put a command, or all that a file has, on the queue that the daemon reads
     Publish {
         #[command(flatten)]
         which: Which,
@@ -48,6 +52,9 @@ enum What {
         /// Where to, if the intake has subjects with wildcards
         #[arg(long)]
         subject: Option<String>,
+        /// Send what a file has even if some of it is no command, or is not allowed
+        #[arg(long, requires = "file")]
+        no_validate: bool,
     },
     /// List commands, the latest first
     List {
@@ -113,6 +120,13 @@ enum What {
         #[command(flatten)]
         why: WhyArguments,
     },
+    /// Verify the audit
+    Audit {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        audit: AuditArguments,
+    },
 }
 
 /// What an operator does to commands.
@@ -141,7 +155,9 @@ struct Which {
 pub(super) async fn command(arguments: CommandArguments) -> Exit {
     match arguments.what {
         What::Run { which, message } => run(which, message).await,
-        What::Publish { which, message, subject } => publish::publish(&which, message, subject).await,
+        What::Publish { which, message, subject, no_validate } => {
+            publish::publish(&which, message, subject, no_validate).await
+        }
         What::List { which, limit, status, json } => {
             let wanted =
                 ListCommands { commands: which.commands.clone(), id: None, status, limit: limit.get() };
@@ -153,6 +169,7 @@ pub(super) async fn command(arguments: CommandArguments) -> Exit {
         What::Resume { which, why } => stop(&which, Stop::Resume, why).await,
         What::Cancel { which, id, why } => stop(&which, Stop::Cancel(id), why).await,
         What::Release { which, limit, why } => release(&which, limit, why).await,
+        What::Audit { which, audit } => audit::audit(&which, audit).await,
     }
 }
 

@@ -1,18 +1,20 @@
 //! `oktabus command publish`: onto the queue, with proof that the bus has it.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use serde_json::json;
 
-use super::{Which, message::MessageArguments};
+use super::{
+    Which,
+    bulk::{Asked, Bulk, FILE_BYTES_MAX},
+    message::{MessageArguments, Source},
+};
 use crate::{
     cli::{Exit, fail, print},
     command::{
         OutcomeError,
         engine::pick,
         message::{Headers, decode},
-        publisher::{self, Publication, PublishError, Publisher},
+        publisher::{self, Publication, Publisher},
     },
     config::{CommandsConfig, IntakeConfig},
 };
@@ -35,9 +37,14 @@ enum NoQueue {
 /// It would be refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {}{}", .0.code, .0.message, .0.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default())]
-struct NoCommand(OutcomeError);
+pub(super) struct NoCommand(pub(super) OutcomeError);
 
-pub(super) async fn publish(which: &Which, message: MessageArguments, subject: Option<String>) -> Exit {
+pub(super) async fn publish(
+    which: &Which,
+    message: MessageArguments,
+    subject: Option<String>,
+    no_validate: bool,
+) -> Exit {
     let config = match which.config.load() {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
@@ -46,8 +53,40 @@ pub(super) async fn publish(which: &Which, message: MessageArguments, subject: O
         Ok(commands) => commands,
         Err(err) => return fail(Exit::Usage, &err),
     };
+    let source = match message.source(FILE_BYTES_MAX) {
+        Ok(source) => source,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let intake = match intake(commands) {
+        Ok(intake) => intake,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let publisher = match publisher::open_queue(intake, &commands.name) {
+        Ok(publisher) => publisher,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let place = |action: &str| place(intake, action, subject.clone());
+    let exit = match source.as_ref().and_then(Bulk::of) {
+        Some(bulk) => {
+            let place = |action: &str| place(action).map_err(|err| err.to_string());
+            let asked = Asked { commands, message: &message, validates: !no_validate, place: &place };
+            bulk.publish(asked, &*publisher).await
+        }
+        None => publish_one(commands, &message, source.as_ref(), place, &*publisher).await,
+    };
+    publisher.close().await;
+    exit
+}
+
+async fn publish_one(
+    commands: &CommandsConfig,
+    message: &MessageArguments,
+    source: Option<&Source>,
+    place: impl Fn(&str) -> Result<String, NoQueue>,
+    publisher: &dyn Publisher,
+) -> Exit {
     let json = message.json;
-    let message = match message.compose() {
+    let message = match message.compose_from(source) {
         Ok(message) => message,
         Err(err) => return fail(Exit::Usage, &err),
     };
@@ -56,17 +95,12 @@ pub(super) async fn publish(which: &Which, message: MessageArguments, subject: O
     if let Err(undecodable) = decode(&payload, &Headers::new(), None) {
         return fail(Exit::Usage, &NoCommand(undecodable.error));
     }
-    let queue = intake(commands).and_then(|intake| Ok((intake, place(intake, &message.action, subject)?)));
-    let (intake, address) = match queue {
-        Ok(queue) => queue,
-        Err(err) => return fail(Exit::Usage, &err),
-    };
-    let publisher = match publisher::open_queue(intake, &commands.name) {
-        Ok(publisher) => publisher,
+    let address = match place(&message.action) {
+        Ok(address) => address,
         Err(err) => return fail(Exit::Usage, &err),
     };
     let command = Publication::command(&commands.name, &message.id, message.user.as_deref(), payload);
-    match put(publisher, &command.to(address.clone())).await {
+    match publisher.publish(&command.to(address.clone())).await {
         Ok(()) => {
             print(&if json {
                 format!("{}\n", json!({ "command_id": message.id, "address": address }))
@@ -77,12 +111,6 @@ pub(super) async fn publish(which: &Which, message: MessageArguments, subject: O
         }
         Err(err) => fail(Exit::Unavailable, &err),
     }
-}
-
-async fn put(publisher: Arc<dyn Publisher>, command: &Publication) -> Result<(), PublishError> {
-    let published = publisher.publish(command).await;
-    publisher.close().await;
-    published
 }
 
 /// Where on the queue that `intake` reads a command for `action` belongs.

@@ -6,9 +6,12 @@ use super::{Which, message::Message};
 use crate::{
     app::{self, Clients},
     cli::{Exit, fail, state::fail_state},
-    command::engine::{
-        Answer, CancelCommand, EngineError, Engines, ListCommands, Listed, ListedLimit, PauseCommands,
-        ReleaseLimit,
+    command::{
+        LocalUser,
+        engine::{
+            Answer, CancelCommand, EngineError, Engines, ListCommands, Listed, ListedChain, ListedLimit,
+            PauseCommands, ReleaseLimit,
+        },
     },
     config::Config,
     control::{Client, ControlError, Ran, Released, RunCommand, Switched},
@@ -111,6 +114,22 @@ impl Reached {
         }
     }
 
+    /// What the state keeps of the ends of audits.
+    pub(super) async fn audit_chains(self, commands: Option<&str>) -> Result<Vec<ListedChain>, Exit> {
+        match self {
+            Self::Daemon(mut daemon) => {
+                let wanted =
+                    ListCommands { commands: commands.map(str::to_owned), ..ListCommands::default() };
+                all(&mut daemon, &with_query("/audit", &wanted)).await
+            }
+            Self::State { engines, state, file } => {
+                let listed = engines.audit_chains(commands).await.map_err(|err| failed(&err, &file));
+                close(&state, &file).await?;
+                listed
+            }
+        }
+    }
+
     /// Releases a limit; says whether it had tripped.
     pub(super) async fn release(self, wanted: &ReleaseLimit) -> Result<bool, Exit> {
         match self {
@@ -121,7 +140,10 @@ impl Reached {
                 Ok(released.is_some_and(|released| released.had_tripped))
             }
             Self::State { engines, state, file } => {
-                let released = engines.release(wanted).await.map_err(|err| failed(&err, &file));
+                let released = engines
+                    .release(wanted, &LocalUser::of_process())
+                    .await
+                    .map_err(|err| failed(&err, &file));
                 close(&state, &file).await?;
                 released
             }
@@ -134,7 +156,9 @@ impl Reached {
     pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<bool, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/pause", wanted).await,
-            Self::State { engines, state, file } => closed(engines.pause(wanted).await, &state, &file).await,
+            Self::State { engines, state, file } => {
+                closed(engines.pause(wanted, &LocalUser::of_process()).await, &state, &file).await
+            }
         }
     }
 
@@ -142,7 +166,9 @@ impl Reached {
     pub(super) async fn resume(self, wanted: &PauseCommands) -> Result<bool, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/resume", wanted).await,
-            Self::State { engines, state, file } => closed(engines.resume(wanted).await, &state, &file).await,
+            Self::State { engines, state, file } => {
+                closed(engines.resume(wanted, &LocalUser::of_process()).await, &state, &file).await
+            }
         }
     }
 
@@ -150,7 +176,9 @@ impl Reached {
     pub(super) async fn cancel(self, wanted: &CancelCommand) -> Result<bool, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/cancel", wanted).await,
-            Self::State { engines, state, file } => closed(engines.cancel(wanted).await, &state, &file).await,
+            Self::State { engines, state, file } => {
+                closed(engines.cancel(wanted, &LocalUser::of_process()).await, &state, &file).await
+            }
         }
     }
 }
@@ -180,7 +208,8 @@ async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -
     let stop = CancellationToken::new();
     let running = engine.run_once(engines.remember(), &stop);
     let asking = async {
-        let told = engine.ask(String::from(Box::<str>::from(message.json)).into()).await;
+        let told =
+            engine.ask(String::from(Box::<str>::from(message.json)).into(), LocalUser::of_process()).await;
         let answer = told.await;
         stop.cancel();
         answer

@@ -15,6 +15,7 @@ use crate::{
             resolve, trace,
             work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
         },
+        object_only,
     },
     config::Scope,
     okta::{OktaError, users, users::NewUser, users::User},
@@ -44,6 +45,7 @@ pub struct CreateUser {
     #[schemars(with = "Option<String>")]
     pub password: Option<SecretString>,
     /// The recovery question.
+    #[serde(default, deserialize_with = "object_only::optional")]
     pub recovery_question: Option<RecoveryQuestion>,
     /// Groups to be in from the beginning, at most 20, by id or exact name.
     #[serde(default)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -253,7 +254,21 @@ impl Context {
         let performed = self.executor.perform(&command.request, resolved, &command.expect, attempt).await;
         let (kept, denial) = gate.into_parts();
         if let Some(denial) = denial {
-            return ended(self.denied(job, kept, denial).await?);
+            let part = performed.err().map(|failed| failed.result).filter(is_any_done);
+            return ended(match (denial, part) {
+                // What is refused has changed nothing.
+                (Denial::Ended(_, error), Some(part)) => {
+                    let failed = Failed {
+                        error,
+                        result: part,
+                        retry_after: None,
+                        before: None,
+                        okta_request_id: None,
+                    };
+                    self.end_failed(job, kept, failed).await?
+                }
+                (denial, _) => self.denied(job, kept, denial).await?,
+            });
         }
         match performed {
             Ok(performed) => {
@@ -416,4 +431,10 @@ impl Context {
 enum Attempted {
     Ended(Carried),
     Failed(Kept, Box<Failed>),
+}
+
+/// Whether one of the parts of a command was done.
+fn is_any_done(result: &Value) -> bool {
+    let parts = result.as_object().into_iter().flatten().filter_map(|(_, parts)| parts.as_array());
+    parts.flatten().any(|part| part["status"] == "done")
 }

@@ -1,7 +1,11 @@
 //! Why the commands of a name cannot go on: everything else is waited for, or is an outcome.
 
 use super::UnknownCommands;
-use crate::{config::SecretError, sink::SinkError, state::StateError};
+use crate::{
+    config::{KeyError, SecretError},
+    sink::SinkError,
+    state::StateError,
+};
 
 /// Commands cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +56,12 @@ pub enum EngineError {
         /// Those that there are.
         known: String,
     },
-    /// A key of signatures or the org's credential cannot be read.
+    /// The org's credential cannot be read.
     #[error(transparent)]
-    Key(#[from] SecretError),
+    Credential(#[from] SecretError),
+    /// A key of signatures cannot be read.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The sink of the outcomes or of the audit cannot be used by this binary.
     #[error(transparent)]
     Sink(#[from] SinkError),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::command::{
-    Outcome,
+    LocalUser, Outcome,
     intake::Acknowledgement,
     message::{Command, Headers},
     record::Durable,
@@ -53,6 +53,8 @@ pub(super) enum Origin {
     Asked {
         /// Whether they may see the secrets that come up.
         reveals: bool,
+        /// Who they are.
+        by: LocalUser,
         /// To tell them.
         answer: oneshot::Sender<Answer>,
     },
@@ -89,6 +91,14 @@ impl Origin {
         match self {
             Self::Queue { place, .. } | Self::Parked { place } => place,
             Self::Asked { .. } => ASKED,
+        }
+    }
+
+    /// Who of this machine asks, if somebody does.
+    pub(super) fn local_user(&self) -> Option<&LocalUser> {
+        match self {
+            Self::Queue { .. } | Self::Parked { .. } => None,
+            Self::Asked { by, .. } => Some(by),
         }
     }
 

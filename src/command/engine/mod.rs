@@ -22,6 +22,8 @@ mod publish;
 mod receive;
 mod refuse;
 mod sections;
+#[cfg(test)]
+mod simulation;
 mod status;
 mod switch;
 mod turns;
@@ -41,18 +43,18 @@ pub use job::Answer;
 pub use outcomes::CODES;
 pub use receive::Asked;
 pub use sections::{
-    CancelCommand, Engines, ListCommands, PauseCommands, ReleaseLimit, UnknownCommands, pick,
+    CancelCommand, Engines, ListCommands, ListedChain, PauseCommands, ReleaseLimit, UnknownCommands, pick,
 };
 pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure, Trouble};
 pub use switch::Stopped;
 
 use super::{
-    Status,
-    audit::{AuditRecord, Decision},
+    LocalUser, Status,
+    audit::{AuditRecord, Decision, KeptChain},
     dead_letters::{DeadLetter, DeadLetters},
     execute::{Executor, Okta},
     message::FingerprintKey,
-    policy::{Keys, Policy},
+    policy::{Policy, Signatures},
     publisher::{self, Records},
     record::{Record, Stage},
     store::Store,
@@ -90,6 +92,7 @@ pub struct Engine {
     state: State,
     status: Arc<EngineStatus>,
     admission: Arc<Admission>,
+    signatures: Arc<Signatures>,
     audit: SharedAuditLog,
     /// The org's.
     credential: Secret,
@@ -117,6 +120,7 @@ struct Context {
     journal: Journal,
     key: Arc<FingerprintKey>,
     admission: Arc<Admission>,
+    signatures: Arc<Signatures>,
     parking: Parking,
     audit: Arc<AuditLog>,
     outcomes: Outcomes,
@@ -175,17 +179,46 @@ impl Engine {
         let credential = client.org().auth.secret().clone();
         let seams = Seams { okta: client, store: Arc::new(state.clone()), clock: Arc::new(SystemClock) };
         let executor = Executor::new(Arc::clone(&seams.okta));
-        let policy = Policy::new(&config, Keys::read(config.signature.as_ref())?);
-        let admission = Arc::new(Admission::new(&config, policy, executor.clone(), &seams, &status));
+        let signatures = Arc::new(Signatures::read(&config)?);
+        let admission =
+            Arc::new(Admission::new(&config, Policy::new(&config), executor.clone(), &seams, &status));
         let (asking, asked) = mpsc::channel(ASKED_MAX);
         let (config, asked) = (Arc::new(config), tokio::sync::Mutex::new(asked));
         let (audit, key) = (SharedAuditLog::default(), OnceCell::new());
-        Ok(Self { config, executor, seams, state, status, admission, audit, credential, key, asking, asked })
+        Ok(Self {
+            config,
+            executor,
+            seams,
+            state,
+            status,
+            admission,
+            signatures,
+            audit,
+            credential,
+            key,
+            asking,
+            asked,
+        })
     }
 
     /// The name of the commands.
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    /// What the state keeps of the end of the audit's chain.
+    pub async fn audit_chain(&self) -> Result<KeptChain, EngineError> {
+        let (_, kept) = audit_log::kept(&self.journal(), &self.status).await?;
+        // In this order: what is kept after that is no business of ours.
+        let is_settled = self.audit.is_settled().await;
+        Ok(if is_settled { KeptChain { lines: Vec::new(), ..kept } } else { kept })
+    }
+
+    /// Reads the keys of signatures again; what cannot be read stays as it was, and is logged.
+    pub async fn reload_keys(&self) {
+        let signatures = Arc::clone(&self.signatures);
+        // What a panic leaves undone is as it was.
+        let _ = tokio::task::spawn_blocking(move || signatures.reload()).await;
     }
 
     /// How the commands stand.
@@ -247,7 +280,8 @@ impl Engine {
             journal,
             key: self.key().await?,
             admission: Arc::clone(&self.admission),
-            audit: self.audit.open(&config, &self.seams.clock, &status).await?,
+            signatures: Arc::clone(&self.signatures),
+            audit: self.open_audit().await?,
             outcomes: Outcomes::new(Arc::clone(&config), outcomes, Arc::clone(&status)),
             dead_letters: DeadLetters::new(&self.state.dead_letters_directory(), &config.name),
             turns: Arc::default(),
@@ -255,6 +289,14 @@ impl Engine {
             config,
             status,
         })
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::new(Arc::clone(&self.seams.store), Arc::clone(&self.status))
+    }
+
+    async fn open_audit(&self) -> Result<Arc<AuditLog>, EngineError> {
+        self.audit.open(&self.config, &self.journal(), &self.seams.clock, &self.status).await
     }
 
     /// Made once: whatever becomes of the credential, the journal is read with one key while the process lasts.
@@ -268,12 +310,12 @@ impl Engine {
         self.key.get_or_try_init(make).await.cloned()
     }
 
-    /// Has the running engine carry out the command in `payload`. What comes back tells what became of it; it ends
+    /// Has the running engine carry out the command in `payload`, which `by` asks for. What comes back tells what became of it; it ends
     /// without a word if the engine does.
-    pub async fn ask(&self, payload: Bytes) -> oneshot::Receiver<Answer> {
+    pub async fn ask(&self, payload: Bytes, by: LocalUser) -> oneshot::Receiver<Answer> {
         let (answer, told) = oneshot::channel();
         // The receiver is ours, so there is always one.
-        let _ = self.asking.send(Asked { payload, answer }).await;
+        let _ = self.asking.send(Asked { payload, by, answer }).await;
         told
     }
 
@@ -312,25 +354,26 @@ impl Engine {
         Ok(limits.collect())
     }
 
-    /// Lets changes through a limit again; says whether it had tripped. It is in the audit.
-    pub async fn release(&self, wanted: &ReleaseLimit) -> Result<bool, EngineError> {
+    /// Lets changes through a limit again, as `by` asks; says whether it had tripped. The audit has it before and after.
+    pub async fn release(&self, wanted: &ReleaseLimit, by: &LocalUser) -> Result<bool, EngineError> {
         let ReleaseLimit { limit, requested_by, reason, .. } = wanted;
+        let what = |decision| Operated { decision, action: Some(limit), id: None, by };
+        self.record(what(Decision::Releasing), requested_by.as_deref(), reason.as_deref()).await?;
         let had_tripped = self.admission.limiter.release(limit, self.admission.policy.limits()).await?;
-        let what = Operated { decision: Decision::Released, action: Some(limit), id: None };
-        self.record(what, requested_by.as_deref(), reason.as_deref()).await?;
+        self.record(what(Decision::Released), requested_by.as_deref(), reason.as_deref()).await?;
         Ok(had_tripped)
     }
 
     /// Lets nothing be sent any more for these commands, until they are resumed. Says whether that is new. It is in the audit.
-    pub async fn pause(&self, wanted: &PauseCommands) -> Result<bool, EngineError> {
+    pub async fn pause(&self, wanted: &PauseCommands, user: &LocalUser) -> Result<bool, EngineError> {
         let (by, reason) = (wanted.requested_by.clone(), wanted.reason.clone());
         let stopped = Stopped { at: self.seams.clock.now(), by, reason };
-        self.switch(Some(stopped), Decision::Paused, wanted).await
+        self.switch(Some(stopped), Decision::Paused, wanted, user).await
     }
 
     /// Lets commands be carried out again. Says whether they were paused. It is in the audit.
-    pub async fn resume(&self, wanted: &PauseCommands) -> Result<bool, EngineError> {
-        self.switch(None, Decision::Resumed, wanted).await
+    pub async fn resume(&self, wanted: &PauseCommands, user: &LocalUser) -> Result<bool, EngineError> {
+        self.switch(None, Decision::Resumed, wanted, user).await
     }
 
     async fn switch(
@@ -338,17 +381,18 @@ impl Engine {
         paused: Option<Stopped>,
         decision: Decision,
         wanted: &PauseCommands,
+        by: &LocalUser,
     ) -> Result<bool, EngineError> {
         self.admission.switch.load().await?;
         let is_new = self.admission.switch.set_paused(paused.clone()).await?;
         self.status.paused(paused);
-        let what = Operated { decision, action: None, id: None };
+        let what = Operated { decision, action: None, id: None, by };
         self.record(what, wanted.requested_by.as_deref(), wanted.reason.as_deref()).await?;
         Ok(is_new)
     }
 
     /// Lets nothing more be sent for a command that has not ended. Says whether that is new. It is in the audit.
-    pub async fn cancel(&self, wanted: &CancelCommand) -> Result<bool, EngineError> {
+    pub async fn cancel(&self, wanted: &CancelCommand, user: &LocalUser) -> Result<bool, EngineError> {
         let CancelCommand { id, requested_by, reason, .. } = wanted;
         if let Some(listed) = self.find(id).await?
             && listed.record.has_ended()
@@ -358,7 +402,7 @@ impl Engine {
         self.admission.switch.load().await?;
         let (by, at) = (requested_by.clone(), self.seams.clock.now());
         let is_new = self.admission.switch.cancel(id, Stopped { at, by, reason: reason.clone() }).await?;
-        let what = Operated { decision: Decision::Cancelled, action: None, id: Some(id) };
+        let what = Operated { decision: Decision::Cancelled, action: None, id: Some(id), by: user };
         self.record(what, requested_by.as_deref(), reason.as_deref()).await?;
         Ok(is_new)
     }
@@ -366,12 +410,19 @@ impl Engine {
     /// Records what an operator has done.
     async fn record(
         &self,
-        Operated { decision, action, id }: Operated<'_>,
+        Operated { decision, action, id, by }: Operated<'_>,
         requested_by: Option<&str>,
         reason: Option<&str>,
     ) -> Result<(), EngineError> {
-        let audit = self.audit.open(&self.config, &self.seams.clock, &self.status).await?;
-        let record = AuditRecord { action, command_id: id, requested_by, reason, ..audit.decision(decision) };
+        let audit = self.open_audit().await?;
+        let record = AuditRecord {
+            action,
+            command_id: id,
+            requested_by,
+            local_user: Some(by),
+            reason,
+            ..audit.decision(decision)
+        };
         audit.record(&record).await;
         audit.close().await;
         Ok(())
@@ -383,6 +434,7 @@ struct Operated<'a> {
     decision: Decision,
     action: Option<&'a str>,
     id: Option<&'a str>,
+    by: &'a LocalUser,
 }
 
 fn listed(commands: &str, stored: &crate::state::StoredEntry) -> Option<Listed> {

@@ -13,9 +13,10 @@ use super::{
     parked::Parked,
 };
 use crate::command::{
-    Outcome, OutcomeError,
+    LocalUser, Outcome, OutcomeError,
     intake::Delivery,
     message::{self, Command, Undecodable},
+    policy::{KeyName, Untrusted, Verified},
     record::{Record, Stage},
 };
 
@@ -38,6 +39,8 @@ pub(super) enum Arrival {
 pub struct Asked {
     /// The message.
     pub payload: Bytes,
+    /// Who they are.
+    pub by: LocalUser,
     /// To tell them what became of it.
     pub answer: oneshot::Sender<Answer>,
 }
@@ -88,6 +91,8 @@ pub(super) struct Claimed {
     pub(super) id: String,
     pub(super) action: Option<String>,
     pub(super) code: String,
+    /// The key of ours that it claims to be signed with.
+    pub(super) key: Option<KeyName>,
 }
 
 impl Context {
@@ -111,52 +116,65 @@ impl Context {
                 };
                 (parked.message().unwrap_or_else(empty), None, origin)
             }
-            Arrival::Asked(Asked { payload, answer }) => {
+            Arrival::Asked(Asked { payload, by, answer }) => {
                 let message = Message { payload, headers: Vec::new(), message_id: None, published_at: None };
-                (message, None, Origin::Asked { reveals: false, answer })
+                (message, None, Origin::Asked { reveals: false, by, answer })
             }
         };
         if let Some(reason) = unfit {
             return Ok(dead(message, reason, None, origin));
         }
         let verified = match &origin {
-            Origin::Queue { .. } => self.admission.policy.verify(&message.payload, &message.headers),
+            Origin::Queue { .. } => self.signatures.verify(&message.payload, &message.headers),
             // Who may open the control socket may do all that policy allows, and what is parked was let in.
-            Origin::Parked { .. } | Origin::Asked { .. } => Ok(None),
+            Origin::Parked { .. } | Origin::Asked { .. } => Ok(Verified::unsigned()),
         };
         let decoded = decode(&message).await;
-        let (mut command, signed) = match (decoded, verified) {
-            (Ok(command), Ok(signed)) => (command, signed),
+        let (mut command, verified) = match (decoded, verified) {
+            (Ok(command), Ok(verified)) => (command, verified),
             // What was begun was let in, whatever has become of its key: only Okta can tell what came of it.
-            (Ok(command), Err(error)) => {
+            (Ok(command), Err(untrusted)) => {
                 if self.is_begun(&command).await? {
-                    (command, None)
+                    (command, Verified::unsigned())
                 } else {
-                    return Ok(distrusted(message, claimed(&command, &error), &error, origin));
+                    let claimed = Claimed::by(&command, &untrusted.error).with_key(untrusted.claimed_key);
+                    return Ok(distrusted(message, claimed, &untrusted.error, origin));
                 }
             }
-            (Err(undecodable), Err(error)) => {
+            (Err(undecodable), Err(Untrusted { error, claimed_key })) => {
                 let Undecodable { id, action, .. } = undecodable;
-                let claimed = Claimed { id: id.unwrap_or_default(), action, code: error.code.clone() };
-                return Ok(distrusted(message, claimed, &error, origin));
+                let code = error.code.clone();
+                let claimed = Claimed { id: id.unwrap_or_default(), action, code, key: None };
+                return Ok(distrusted(message, claimed.with_key(claimed_key), &error, origin));
             }
-            (Err(undecodable), Ok(signed)) => {
-                let signed_by = signed.map(|signed| signed.key.as_str().to_owned());
+            (Err(undecodable), Ok(verified)) => {
+                let signed_by = verified.key().map(ToString::to_string);
                 return Ok(self.unreadable(undecodable, message, signed_by, origin, now));
             }
         };
         let origin = self.with_right_to_secrets(origin, &mut command);
-        let signed_by = signed.as_ref().map(|signed| signed.key.as_str().to_owned());
+        let signed_by = verified.key().map(ToString::to_string);
         let found = self.journal.find(&command.id).await?;
         let is_first = matches!(found, Found::Nothing);
         let is_queued = matches!(origin, Origin::Queue { .. });
         // Signatures get old while commands wait, so their age matters when they come for the first time alone.
-        let let_in = match (&signed, is_queued) {
-            (Some(signed), _) => self.admission.policy.accept(&command, signed, is_first.then_some(now)),
-            (None, _) => Ok(()),
-        };
-        if let Err(error) = let_in {
-            return Ok(distrusted(message, claimed(&command, &error), &error, origin));
+        let is_fresh = if is_first { verified.require_fresh(now) } else { Ok(()) };
+        if let Err(error) = is_fresh.and_then(|()| verified.require_covers(&command)) {
+            let claimed = Claimed::by(&command, &error).with_key(verified.key().cloned());
+            return Ok(distrusted(message, claimed, &error, origin));
+        }
+        let is_begun =
+            matches!(&found, Found::Record(kept) if matches!(kept.record.stage, Stage::Started { .. }));
+        if !is_begun && let Err(error) = verified.require_allowed(&command) {
+            let action = Some(command.request.action().name());
+            let outcome = outcomes::refused(origin.place(), action, error, now);
+            // Whose the command is has been proved, so that it has this outcome, unless its id has another.
+            let command = is_first.then(|| RefusedCommand {
+                fingerprint: command.fingerprint.to_kept(&self.key),
+                id: command.id,
+                reply_to: command.reply_to,
+            });
+            return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
         }
         let record = match found {
             Found::Record(kept) => kept.record,
@@ -212,10 +230,10 @@ impl Context {
     /// The command line is as private as the control socket: who uses it needs no address for secrets, but they must be
     /// allowed.
     fn with_right_to_secrets(&self, origin: Origin, command: &mut Command) -> Origin {
-        let Origin::Asked { answer, .. } = origin else { return origin };
+        let Origin::Asked { by, answer, .. } = origin else { return origin };
         let reveals = command.reveal && self.config.reveal.allowed;
         command.reveal &= !reveals;
-        Origin::Asked { reveals, answer }
+        Origin::Asked { reveals, by, answer }
     }
 
     fn unreadable(
@@ -256,9 +274,15 @@ async fn decode(message: &Message) -> Result<Command, Undecodable> {
     }
 }
 
-fn claimed(command: &Command, error: &OutcomeError) -> Claimed {
-    let action = Some(command.request.action().name().to_owned());
-    Claimed { id: command.id.clone(), action, code: error.code.clone() }
+impl Claimed {
+    fn by(command: &Command, error: &OutcomeError) -> Self {
+        let action = Some(command.request.action().name().to_owned());
+        Self { id: command.id.clone(), action, code: error.code.clone(), key: None }
+    }
+
+    fn with_key(self, key: Option<KeyName>) -> Self {
+        Self { key, ..self }
+    }
 }
 
 /// Whoever sent it is not answered: not under the name that it claims, and not where it asks.

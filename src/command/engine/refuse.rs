@@ -17,6 +17,7 @@ use crate::{
     command::{
         audit::{AuditRecord, Decision},
         dead_letters::DeadLetter,
+        policy::KeyName,
         record::{Durable, Record},
     },
     stream::Backoff,
@@ -40,6 +41,7 @@ impl Context {
             command_id: command.as_ref().map_or(Some(&outcome.command_id), |command| Some(&command.id)),
             action: Some(&outcome.action),
             signed_by: signed_by.as_deref(),
+            local_user: origin.local_user(),
             status: Some(outcome.status),
             error: error.map(|error| error.code.as_str()),
             place: Some(place),
@@ -56,7 +58,8 @@ impl Context {
             {
                 outcome.command_id.clone_from(&command.id);
                 reply_to = command.reply_to.as_deref();
-                kept = Some(match found.record.ended(&outcome).filter(|_| !found.record.has_ended()) {
+                let ended = if found.record.has_ended() { None } else { found.record.ended(&outcome) };
+                kept = Some(match ended {
                     Some(ended) => self.journal.keep(&command.id, &found, ended).await?,
                     None => found,
                 });
@@ -102,7 +105,8 @@ impl Context {
         }
         self.status.works(Trouble::DeadLetters);
         let record = match &refused {
-            Some(Claimed { id, action, code }) => AuditRecord {
+            Some(Claimed { id, action, code, key }) => AuditRecord {
+                claimed_key: key.as_ref().map(KeyName::as_str),
                 command_id: Some(id),
                 action: action.as_deref(),
                 error: Some(code),

@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Listed, ListedLimit};
-use crate::{config::Config, okta::Client, state::State};
+use crate::{
+    command::{LocalUser, audit::KeptChain},
+    config::Config,
+    okta::Client,
+    state::State,
+};
 
 /// All commands of a configuration, by name.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +44,15 @@ pub struct ReleaseLimit {
     pub requested_by: Option<String>,
     /// Why, for the audit.
     pub reason: Option<String>,
+}
+
+/// The end of an audit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListedChain {
+    /// The name of the commands.
+    pub commands: String,
+    /// What the state keeps.
+    pub chain: KeptChain,
 }
 
 /// Commands to be paused or resumed.
@@ -144,8 +158,18 @@ impl Engines {
         Ok(listed)
     }
 
-    /// Lets changes through a limit again; says whether it had tripped.
-    pub async fn release(&self, wanted: &ReleaseLimit) -> Result<bool, EngineError> {
+    /// What the state keeps of the ends of the audits of the commands `name`, or of all.
+    pub async fn audit_chains(&self, name: Option<&str>) -> Result<Vec<ListedChain>, EngineError> {
+        let mut listed = Vec::new();
+        for engine in self.some(name)? {
+            let (commands, chain) = (engine.name().to_owned(), engine.audit_chain().await?);
+            listed.push(ListedChain { commands, chain });
+        }
+        Ok(listed)
+    }
+
+    /// Lets changes through a limit again, as `by` asks; says whether it had tripped.
+    pub async fn release(&self, wanted: &ReleaseLimit, by: &LocalUser) -> Result<bool, EngineError> {
         let engine = self.get(wanted.commands.as_deref())?;
         let limits = engine.limits().await?;
         if !limits.iter().any(|listed| listed.limit == wanted.limit) {
@@ -154,22 +178,29 @@ impl Engines {
             let known = if known.is_empty() { "none".to_owned() } else { known };
             return Err(EngineError::UnknownLimit { limit: wanted.limit.clone(), known });
         }
-        engine.release(wanted).await
+        engine.release(wanted, by).await
+    }
+
+    /// Reads the keys of all signatures again.
+    pub async fn reload_keys(&self) {
+        for engine in self.engines.values() {
+            engine.reload_keys().await;
+        }
     }
 
     /// Lets nothing be sent any more for the commands that are meant; says whether that is new.
-    pub async fn pause(&self, wanted: &PauseCommands) -> Result<bool, EngineError> {
-        self.get(wanted.commands.as_deref())?.pause(wanted).await
+    pub async fn pause(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<bool, EngineError> {
+        self.get(wanted.commands.as_deref())?.pause(wanted, by).await
     }
 
     /// Lets them go on; says whether they were paused.
-    pub async fn resume(&self, wanted: &PauseCommands) -> Result<bool, EngineError> {
-        self.get(wanted.commands.as_deref())?.resume(wanted).await
+    pub async fn resume(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<bool, EngineError> {
+        self.get(wanted.commands.as_deref())?.resume(wanted, by).await
     }
 
     /// Lets nothing more be sent for a command; says whether that is new.
-    pub async fn cancel(&self, wanted: &CancelCommand) -> Result<bool, EngineError> {
-        self.get(wanted.commands.as_deref())?.cancel(wanted).await
+    pub async fn cancel(&self, wanted: &CancelCommand, by: &LocalUser) -> Result<bool, EngineError> {
+        self.get(wanted.commands.as_deref())?.cancel(wanted, by).await
     }
 
     /// All of them.

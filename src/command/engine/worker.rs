@@ -223,6 +223,7 @@ impl Context {
             subjects,
             requested_by: command.requested_by.as_deref(),
             signed_by: job.signed_by.as_deref(),
+            local_user: job.origin.local_user(),
             reason: command.reason.as_deref(),
             status: outcome.map(|outcome| outcome.status),
             error: outcome.and_then(|outcome| outcome.error.as_ref()).map(|error| error.code.as_str()),

@@ -27,6 +27,9 @@ pub(in crate::command) async fn change(
 ) -> Result<Finished, Failed> {
     let mut user = work.known_user().await?;
     work.before.get_or_insert_with(|| status_of(&user));
+    if !operation.is_seen() {
+        work.is_unseen();
+    }
     let rounds_max = match work.attempt.baseline {
         _ if operation.is_seen() => ROUNDS_MAX,
         None => UNCONFIRMED_SENDS_MAX,
@@ -119,6 +122,7 @@ pub(in crate::command) async fn once(
     change: &Change,
     is_done: impl Fn(&User) -> bool,
 ) -> Result<(), Failed> {
+    work.is_unseen();
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         match work.send(change).await? {

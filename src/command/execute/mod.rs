@@ -61,8 +61,17 @@ pub struct Attempt<'a> {
 /// Decides, at the moment of the act, whether a command may still change something.
 pub trait Admission: Send + Sync {
     /// Judges the command as things are now, and makes `baseline` durable. Nothing is sent unless it is there, so an
-    /// attempt that finds none knows that nothing was sent before it.
-    fn admit<'a>(&'a self, baseline: &'a Baseline) -> BoxFuture<'a, Result<(), Failed>>;
+    /// attempt that finds none knows that nothing was sent before it. Asked before each change that is sent.
+    fn admit<'a>(&'a self, baseline: &'a Baseline, doubt: Doubt) -> BoxFuture<'a, Result<(), Failed>>;
+}
+
+/// What is known of what was sent before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nothing was sent, or a look has shown what came of it.
+    None,
+    /// It may have been done, and nothing can show it.
+    MayBeDone,
 }
 
 impl Executor {

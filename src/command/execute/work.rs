@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
-    Attempt, Baseline, Okta, Resolved,
+    Attempt, Baseline, Doubt, Okta, Resolved,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     secrets,
@@ -39,6 +39,8 @@ pub(in crate::command) struct Work<'a> {
     baseline: Option<Baseline>,
     /// Whether the policy has let this attempt send, with the baseline as it is.
     is_admitted: bool,
+    /// Whether no look can show that the change was made.
+    is_unseen: bool,
     /// The user whom the command is about, if the first look at them need not be taken any more.
     seen: Option<User>,
     /// Okta's id of the last change.
@@ -72,7 +74,7 @@ impl<'a> Work<'a> {
         let seen = resolved.seen_now().filter(|_| attempt.number == 1);
         let baseline = attempt.baseline.cloned();
         let before = baseline.as_ref().and_then(Baseline::before).cloned();
-        let (request_id, planned, is_admitted) = (None, Vec::new(), false);
+        let (request_id, planned, is_admitted, is_unseen) = (None, Vec::new(), false, false);
         Self {
             okta,
             action,
@@ -82,6 +84,7 @@ impl<'a> Work<'a> {
             before,
             baseline,
             is_admitted,
+            is_unseen,
             seen,
             request_id,
             planned,
@@ -219,16 +222,22 @@ impl<'a> Work<'a> {
         Ok(self.sent(changed))
     }
 
-    /// Has the policy judge the command as things are now, and keeps the baseline, once an attempt.
+    /// Has the policy judge the command as things are now, and keeps the baseline.
     async fn must_be_admitted(&mut self) -> Result<(), Failed> {
-        if self.is_admitted {
-            return Ok(());
-        }
+        let doubt = if self.is_unseen && self.may_have_sent() { Doubt::MayBeDone } else { Doubt::None };
         let baseline = self.baseline.take().unwrap_or_default();
-        let baseline = baseline.with_before(self.before.as_ref()).sending();
-        self.attempt.admission.admit(self.baseline.insert(baseline)).await?;
+        let baseline = match self.is_admitted {
+            true => baseline,
+            false => baseline.with_before(self.before.as_ref()).sending(),
+        };
+        self.attempt.admission.admit(self.baseline.insert(baseline), doubt).await?;
         self.is_admitted = true;
         Ok(())
+    }
+
+    /// No look can show that the change is made.
+    pub(in crate::command) fn is_unseen(&mut self) {
+        self.is_unseen = true;
     }
 
     /// The same for the deletion of `user`: should it have to wait, they must still be deprovisioned, and not anew.

@@ -26,6 +26,8 @@ mod error;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(test)]
+pub(in crate::command) mod simulated;
 
 #[cfg(not(any(feature = "kafka", feature = "nats")))]
 use std::convert::Infallible;
@@ -76,12 +78,20 @@ enum Kind {
     Kafka(kafka::KafkaAcknowledgement),
     #[cfg(feature = "nats")]
     Nats(nats::NatsAcknowledgement),
+    /// Of a simulated queue.
+    #[cfg(test)]
+    Simulated(simulated::SimulatedAcknowledgement),
     /// Without a bus there are none.
     #[cfg(not(any(feature = "kafka", feature = "nats")))]
     Never(Infallible),
 }
 
 impl Acknowledgement {
+    #[cfg(test)]
+    pub(in crate::command) fn simulated(acknowledgement: simulated::SimulatedAcknowledgement) -> Self {
+        Self(Kind::Simulated(acknowledgement))
+    }
+
     #[cfg(feature = "kafka")]
     fn kafka(acknowledgement: kafka::KafkaAcknowledgement) -> Self {
         Self(Kind::Kafka(acknowledgement))
@@ -99,6 +109,8 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.ack(),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.ack().await,
+            #[cfg(test)]
+            Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Acked),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
         }
@@ -116,6 +128,8 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)).await,
+            #[cfg(test)]
+            Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Later(wait)),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
         }
@@ -130,6 +144,8 @@ impl Acknowledgement {
             // As long as this is there, the server is told to wait.
             #[cfg(feature = "nats")]
             Kind::Nats(_) => true,
+            #[cfg(test)]
+            Kind::Simulated(_) => true,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match *never {},
         }
@@ -142,6 +158,8 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.ack(),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.reject().await,
+            #[cfg(test)]
+            Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Acked),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
         }

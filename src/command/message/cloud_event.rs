@@ -1,4 +1,7 @@
 //! CloudEvents 1.0 around a command: attributes in headers with the command as payload, or all in one JSON object.
+//!
+//! Kafka's binding (3.2.3.1) writes attributes as they are, in UTF-8; that of NATS (3.1.3.2) as HTTP's (3.1.3.2) does: what is no
+//! plain ASCII percent-encoded, once, and quotes around it taken off before that.
 
 use std::borrow::Cow;
 
@@ -8,7 +11,6 @@ use serde_json::{Map, Value};
 use super::{Headers, strict_json, unfit};
 use crate::command::OutcomeError;
 
-/// Kafka's binding writes text as it is; that of NATS percent-encodes it.
 const KAFKA_ID: &str = "ce_id";
 const NATS_ID: &str = "ce-id";
 const CONTENT_TYPE: &str = "content-type";
@@ -19,7 +21,13 @@ const SPEC_VERSION: &str = "specversion";
 /// The CloudEvent's id in the headers.
 pub(super) fn id(headers: &Headers) -> Option<String> {
     let kafka = header(headers, KAFKA_ID).map(Cow::Borrowed);
-    kafka.or_else(|| header(headers, NATS_ID).and_then(percent_decoded)).map(Cow::into_owned)
+    kafka
+        .or_else(|| {
+            header(headers, NATS_ID)
+                .and_then(|value| percent_decoded(&unquoted(value)).map(Cow::into_owned))
+                .map(Cow::Owned)
+        })
+        .map(Cow::into_owned)
 }
 
 /// Whether `object` is a CloudEvent that has the command inside.
@@ -58,6 +66,19 @@ pub(super) fn open(mut event: Map<String, Value>) -> Result<(String, Map<String,
 fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     let (_, value) = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
     std::str::from_utf8(value).ok()
+}
+
+/// What stands between double quotes (RFC 7230, section 3.2.6), if `text` has them around it.
+fn unquoted(text: &str) -> Cow<'_, str> {
+    let Some(inside) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+        return Cow::Borrowed(text);
+    };
+    let mut plain = String::with_capacity(inside.len());
+    let mut chars = inside.chars();
+    while let Some(c) = chars.next() {
+        plain.extend(if c == '\\' { chars.next() } else { Some(c) });
+    }
+    Cow::Owned(plain)
 }
 
 fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{TEXT_BYTES_MAX, unfit};
-use crate::command::{Action, Expect, OutcomeError};
+use crate::command::{Action, Expect, OutcomeError, object_only};
 
 /// A time with its offset, for validators that do not know formats.
 const TIME: &str = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:?\d\d)$";
@@ -43,7 +43,7 @@ pub(super) struct Envelope {
     #[schemars(length(max = 1024))]
     pub(super) requested_by: Option<String>,
     /// What must hold at Okta, looked at before each step that changes something; else the command fails.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object_only::required")]
     pub(super) expect: Expect,
     /// Whether the outcome shall have the secrets that come up, such as a temporary password; policy must allow it.
     #[serde(default)]

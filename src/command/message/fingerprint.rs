@@ -10,6 +10,9 @@ use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+/// How what is kept begins, by the way in which it was digested. What has none was digested in the first way, before there
+/// were several: a second way will have to go on comparing what the first has kept.
+const FIRST_WAY: &str = "v1:";
 /// What keys are made for, so that they are of no use for anything else.
 const PURPOSE: &[u8] = b"oktabus: fingerprints of commands, 1";
 
@@ -77,18 +80,18 @@ impl Fingerprint {
         self.secret.is_some()
     }
 
-    /// What the journal keeps: the digest of what is open, and with secrets the key's id and their digest.
+    /// What the journal keeps: the way of digesting, the digest of what is open, and with secrets the key's id and their digest.
     pub fn to_kept(&self, key: &FingerprintKey) -> String {
         match self.sealed(key) {
-            Some(sealed) => format!("{}.{}.{sealed}", self.open, key.id),
-            None => self.open.clone(),
+            Some(sealed) => format!("{FIRST_WAY}{}.{}.{sealed}", self.open, key.id),
+            None => format!("{FIRST_WAY}{}", self.open),
         }
     }
 
     /// Whether it is that of the command of which the journal keeps `kept`. What is secret cannot be compared once the
     /// credential has been exchanged: then what is open decides.
     pub fn is_kept(&self, kept: &str, key: &FingerprintKey) -> bool {
-        let mut parts = kept.split('.');
+        let mut parts = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.');
         let (open, id, sealed) = (parts.next(), parts.next(), parts.next());
         if open != Some(&self.open) || id.is_some() != self.secret.is_some() {
             return false;

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use self::envelope::Envelope;
 pub use self::fingerprint::{Fingerprint, FingerprintKey};
 use super::{Action, Expect, OutcomeError, Request};
+use crate::event::is_noncharacter;
 
 pub use envelope::schema;
 pub use strict_json::object;
@@ -163,9 +164,11 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
     })
 }
 
-/// An id that can be kept, printed and compared: not empty, no control characters, no blanks around it, not too long.
+/// An id that can be kept, printed and compared, and be that of a CloudEvent as it is: not empty, no control characters and
+/// noncharacters, no blanks around it, not too long.
 fn is_good_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.trim() == id && !id.chars().any(char::is_control)
+    let is_fit = |c: char| !c.is_control() && !is_noncharacter(c);
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.trim() == id && id.chars().all(is_fit)
 }
 
 /// What may be shown of something that could be anything.

@@ -1,4 +1,5 @@
-//! JSON in which each name stands once: of two values under one name, a signer may have meant the other.
+//! JSON in which each name stands once and each number is what it says: of two values under one name, a signer may have meant
+//! the other, and a number that is rounded on the way is another number.
 
 use std::fmt;
 
@@ -10,6 +11,10 @@ use crate::command::OutcomeError;
 
 /// `serde_json` gives names that begin so a meaning of its own.
 const RESERVED: &str = "$serde_json::private::";
+/// Beyond these, whole numbers are rounded by programs that have them as doubles (RFC 8259, section 6).
+const WHOLE_MAX: u64 = (1 << 53) - 1;
+/// How the reason of a number beyond that begins.
+pub(super) const INEXACT: &str = "a number is beyond ";
 /// How the reason of a name that stands twice begins.
 pub(super) const TWICE: &str = "stands twice: ";
 
@@ -20,6 +25,10 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, OutcomeError> {
         Ok(Strict(_)) => Err(unfit::not_an_object()),
         Err(err) => Err(unfit::not_json(&err)),
     }
+}
+
+fn inexact<E: serde::de::Error>() -> E {
+    E::custom(format!("{INEXACT}±{WHOLE_MAX}, which not every program has exactly"))
 }
 
 /// A value without names that stand twice.
@@ -48,16 +57,19 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(value.into())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
+        if value.unsigned_abs() > WHOLE_MAX { Err(inexact()) } else { Ok(value.into()) }
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
+        if value > WHOLE_MAX { Err(inexact()) } else { Ok(value.into()) }
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        // Whole numbers that are too large for 64 bits come here too, rounded.
+        #[expect(clippy::cast_precision_loss, reason = "a double has all 53 bits")]
+        let is_exact = value.abs() <= WHOLE_MAX as f64;
+        if is_exact { Ok(value.into()) } else { Err(inexact()) }
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

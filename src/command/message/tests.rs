@@ -80,6 +80,10 @@ fn what_is_no_object_of_its_own_is_refused() {
             "{\"id\":\"a\",\"action\":\"user.update\",\"parameters\":{\"user\":\"a\",\"profile\":{\"x\":1,\"\\u0078\":2}}}",
             "duplicate_name",
         ),
+        ("{\"id\":9007199254740992}", "inexact_number"),
+        ("{\"id\":\"a\",\"parameters\":{\"profile\":{\"n\":-9007199254740993}}}", "inexact_number"),
+        ("{\"id\":12345678901234567890123}", "inexact_number"),
+        ("{\"id\":1e300}", "inexact_number"),
         ("{\"a\":{\"$serde_json::private::RawValue\":\"{}\"}}", "not_json"),
         ("{\"action\":\"user.get\",\"parameters\":{\"user\":\"a\"}}", "missing_id"),
     ] {
@@ -89,6 +93,34 @@ fn what_is_no_object_of_its_own_is_refused() {
     assert_eq!(refused(&" ".repeat(PAYLOAD_BYTES_MAX + 1)).code, "too_large");
     let not_utf8 = decode(&Bytes::from_static(b"{\"id\":\"\xff\"}"), &Headers::new(), None).unwrap_err();
     assert_eq!(not_utf8.error.code, "not_json");
+}
+
+#[test]
+fn numbers_that_every_program_has_exactly_are_carried_as_they_are() {
+    for number in ["9007199254740991", "-9007199254740991", "0.1", "-0.5", "1e15"] {
+        let text = format!(
+            "{{\"id\":\"a\",\"action\":\"user.update\",\"parameters\":{{\"user\":\"ada\",\"profile\":{{\"n\":{number}}}}}}}"
+        );
+        decode(&Bytes::from(text), &Headers::new(), None).expect(number);
+    }
+}
+
+#[test]
+fn what_must_be_an_object_is_no_list() {
+    for (name, list) in
+        [("expect", json!([])), ("expect", json!([["ACTIVE"]])), ("parameters", json!(["ada"]))]
+    {
+        let mut command = deactivate();
+        command[name] = list;
+        let error = plain(&command).unwrap_err().error;
+        assert!(error.message.contains(name), "{error:?}");
+    }
+    let create = |question: Value| {
+        let parameters = json!({ "profile": { "login": "ada" }, "recovery_question": question });
+        plain(&json!({ "id": "c-1", "action": "user.create", "parameters": parameters }))
+    };
+    assert!(create(json!({ "question": "What?", "answer": "That." })).is_ok());
+    assert_eq!(create(json!(["What?", "That."])).unwrap_err().error.code, "bad_parameters");
 }
 
 #[test]
@@ -113,7 +145,18 @@ fn the_payloads_id_wins_then_the_events_then_the_messages() {
     assert_eq!(id(&without_id, &none, Some("m-1")), ("m-1".to_owned(), false));
     let nats = headers(&[("Ce-Id", "e%20%C3%A91")]);
     assert_eq!(id(&without_id, &nats, None).0, "e \u{e9}1");
-    for bad in ["", " ", "a\nb", &"x".repeat(ID_BYTES_MAX + 1)] {
+    // By the bindings of CloudEvents: what is encoded is decoded once, and Kafka encodes nothing.
+    for (name, header, expected) in [
+        ("ce-id", "50%25", "50%"),
+        ("ce-id", "50%2525", "50%25"),
+        ("ce-id", "\"a \\\"b\\\" c\"", "a \"b\" c"),
+        ("ce-id", "%22a%22", "\"a\""),
+        ("ce_id", "50%25", "50%25"),
+        ("ce_id", "50%", "50%"),
+    ] {
+        assert_eq!(id(&without_id, &headers(&[(name, header)]), None).0, expected, "{name}: {header}");
+    }
+    for bad in ["", " ", "a\nb", "a\u{fffe}", &"x".repeat(ID_BYTES_MAX + 1)] {
         assert_eq!(decode(&without_id, &none, Some(bad)).unwrap_err().error.code, "missing_id", "{bad}");
     }
     // What cannot be read is answered under the id that the transport gives.
@@ -161,7 +204,7 @@ fn the_fingerprint_is_of_what_is_asked_and_of_nothing_else() {
     };
     let none = Headers::new();
     let known = fingerprint(&deactivate().to_string(), &none);
-    assert_eq!(known.len(), 64);
+    assert!(known.len() == 67 && known.starts_with("v1:"), "{known}");
     let event = json!({ "specversion": "1.0", "id": "c-1", "data": without_id() }).to_string();
     for same in [
         "{ \"parameters\": { \"user\" : \"ada@acme.com\" }, \"action\":\"user.deactivate\",\n\"id\":\"c-1\" }",
@@ -233,7 +276,13 @@ fn a_copy_is_known_and_another_password_under_its_id_is_not_it() {
     assert!(!fingerprint("Winter2026", "eve").is_kept(&kept, &exchanged));
     let without = plain(&deactivate()).unwrap().fingerprint;
     assert!(without.is_kept(&without.to_kept(&key), &exchanged) && !without.is_kept(&kept, &key));
-    // What earlier versions kept.
+    // What earlier versions kept, which did not say how.
+    for command in [&command, &without] {
+        let kept = command.to_kept(&key);
+        let kept_before = kept.strip_prefix("v1:").unwrap();
+        assert!(command.is_kept(kept_before, &key), "{kept}");
+        assert!(!command.is_kept(&format!("v2:{kept_before}"), &key), "another way is another thing");
+    }
     assert!(!command.is_kept(&"0".repeat(64), &key));
 }
 

@@ -1,6 +1,9 @@
 //! Why a message is no command, in words for people and codes for programs. Values are not repeated: they may be secrets.
 
-use super::{ID_BYTES_MAX, PAYLOAD_BYTES_MAX, shortened, strict_json::TWICE};
+use super::{
+    ID_BYTES_MAX, PAYLOAD_BYTES_MAX, shortened,
+    strict_json::{INEXACT, TWICE},
+};
 use crate::{
     command::{Action, OutcomeError},
     config::{nearest, unknown_key},
@@ -22,6 +25,9 @@ pub(super) fn not_json(err: &serde_json::Error) -> OutcomeError {
     let reason = err.to_string();
     if reason.starts_with(TWICE) {
         return error("duplicate_name", reason, "each name may stand once in an object");
+    }
+    if reason.starts_with(INEXACT) {
+        return error("inexact_number", reason, "write it as a text, or smaller");
     }
     error("not_json", format!("the payload is not JSON: {reason}"), "send one JSON object in UTF-8")
 }

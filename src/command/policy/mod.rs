@@ -1,6 +1,6 @@
 //! What is decided about a command before anything is sent: who signed it, whether it is allowed, whom it must not touch.
 //!
-//! Pure: no I/O and no clock, so that every decision can be repeated. How much is too much is for `Limits`, whose counts
+//! No clock, and no I/O but to read keys, so that every decision can be repeated. How much is too much is for `Limits`, whose counts
 //! the engine keeps; that a command is not carried out twice is for the journal.
 
 mod limits;
@@ -9,14 +9,9 @@ mod signature;
 
 pub use limits::{LIMIT_TRIPPED, Limits, Tripped};
 pub use protected::Protected;
-pub use signature::{KeyName, Keys, SIGNATURE_HEADER, Signed};
+pub use signature::{KeyName, SIGNATURE_HEADER, Signatures, Untrusted, Verified, audience};
 
-use jiff::Timestamp;
-
-use super::{
-    AddressPattern, OutcomeError, Subjects,
-    message::{Command, Headers},
-};
+use super::{AddressPattern, OutcomeError, Subjects, message::Command};
 use crate::{
     command::Effect,
     config::{ActionPattern, CommandsConfig, LimitConfig, RevealConfig},
@@ -30,49 +25,18 @@ pub struct Policy {
     list_max: usize,
     reply_to: Vec<AddressPattern>,
     reveal: RevealConfig,
-    requires_signature: bool,
-    keys: Keys,
 }
 
 impl Policy {
-    /// The rules that `config` has; `keys` are those of its signatures.
-    pub fn new(config: &CommandsConfig, keys: Keys) -> Self {
+    /// The rules that `config` has.
+    pub fn new(config: &CommandsConfig) -> Self {
         Self {
             allow: config.allow.clone(),
             limits: config.limits.clone(),
             list_max: config.list_max,
             reply_to: config.reply_to.clone(),
             reveal: config.reveal.clone(),
-            requires_signature: config.signature.as_ref().is_some_and(|signature| signature.required),
-            keys,
         }
-    }
-
-    /// Who signed a message, if anybody did. Looks at its bytes alone.
-    pub fn verify(&self, payload: &[u8], headers: &Headers) -> Result<Option<Signed>, OutcomeError> {
-        let signed = self.keys.verify(payload, headers)?;
-        if signed.is_none() && self.requires_signature {
-            return Err(signature::missing());
-        }
-        Ok(signed)
-    }
-
-    /// Whether `signed` covers `command`. `received_at` is now if it comes for the first time: signatures get old while
-    /// commands wait, and so their age does not matter in copies of what is known.
-    pub fn accept(
-        &self,
-        command: &Command,
-        signed: &Signed,
-        received_at: Option<Timestamp>,
-    ) -> Result<(), OutcomeError> {
-        if let Some(received_at) = received_at {
-            self.keys.require_fresh(signed, received_at)?;
-        }
-        if self.requires_signature && !command.is_id_in_payload {
-            let remedy = "put `id` into the command: what only the transport says is not signed";
-            return Err(refusal("unsigned_id", "the signature does not cover the id", remedy));
-        }
-        Ok(())
     }
 
     /// Whether `command` is allowed, as far as that can be said without looking at Okta.
@@ -166,4 +130,4 @@ fn refusal(code: &str, message: &str, remedy: &str) -> OutcomeError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::command) mod tests;

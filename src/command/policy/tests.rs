@@ -2,29 +2,22 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use jiff::Timestamp;
-use ring::{
-    hmac,
-    signature::{Ed25519KeyPair, KeyPair as _},
-};
-use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::{
-    command::{Action, GroupSubject, UserSubject, message::decode},
-    config::{
-        AuditConfig, DestinationConfig, ProtectConfig, Secret, SignatureAlgorithm, SignatureConfig,
-        SignatureKeyConfig, SinkConfig, StdoutSink, StdoutStyle,
+    command::{
+        Action, GroupSubject, UserSubject,
+        message::{Headers, decode},
     },
+    config::{AuditConfig, DestinationConfig, ProtectConfig, SinkConfig, StdoutSink, StdoutStyle},
 };
 
-const SHARED: &str = "0123456789abcdef0123456789abcdef";
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
-fn config() -> CommandsConfig {
+pub(super) fn config() -> CommandsConfig {
     let sink = SinkConfig::Stdout(StdoutSink { name: "out".to_owned(), style: StdoutStyle::Json });
     CommandsConfig {
         name: "provisioning".to_owned(),
@@ -54,15 +47,15 @@ fn config() -> CommandsConfig {
     }
 }
 
-fn patterns(texts: &[&str]) -> Vec<ActionPattern> {
+pub(super) fn patterns(texts: &[&str]) -> Vec<ActionPattern> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
 fn policy() -> Policy {
-    Policy::new(&config(), Keys::default())
+    Policy::new(&config())
 }
 
-fn command(action: &str, parameters: Value, more: Value) -> Command {
+pub(super) fn command(action: &str, parameters: Value, more: Value) -> Command {
     let members = [("id", json!("c-1")), ("action", json!(action)), ("parameters", parameters)];
     let mut command: Map<_, _> = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     if let Value::Object(more) = more {
@@ -122,7 +115,7 @@ fn replies_go_and_secrets_are_told_where_policy_says() {
         );
     }
     let reveal = RevealConfig { allowed: false, ..config().reveal };
-    let policy = Policy::new(&CommandsConfig { reveal, ..config() }, Keys::default());
+    let policy = Policy::new(&CommandsConfig { reveal, ..config() });
     let command = deactivate(json!({ "reveal": true, "reply_to": "replies.private.hr" }));
     assert_eq!(
         (code(policy.admit(&command)).as_str(), policy.reveals(&command)),
@@ -164,7 +157,7 @@ fn nothing_is_changed_about_whom_and_what_is_protected() {
 
 #[test]
 fn nobody_gets_or_loses_an_app_that_is_protected() {
-    let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() }, Keys::default());
+    let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() });
     let mut protected = Protected::named(&config().protect);
     protected.add_apps(["0oa1".to_owned(), "0oa2".to_owned()]);
     for (app, expected) in
@@ -185,7 +178,7 @@ fn nobody_gets_or_loses_an_app_that_is_protected() {
 
 #[test]
 fn nobody_gets_the_name_of_one_who_is_protected() {
-    let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() }, Keys::default());
+    let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() });
     let protected = Protected::named(&config().protect);
     for (action, parameters, expected) in [
         ("user.update", json!({ "user": "eve", "profile": { "login": "Breakglass@acme.com" } }), "protected"),
@@ -202,8 +195,7 @@ fn nobody_gets_the_name_of_one_who_is_protected() {
 
 #[test]
 fn addresses_that_are_protected_are_not_blocked_and_roles_are_not_among_all_actions() {
-    let policy_of =
-        |allow: &[&str]| Policy::new(&CommandsConfig { allow: patterns(allow), ..config() }, Keys::default());
+    let policy_of = |allow: &[&str]| Policy::new(&CommandsConfig { allow: patterns(allow), ..config() });
     let (all, protected) = (policy_of(&["*"]), Protected::named(&config().protect));
     for (action, ips, expected) in [
         ("zone.block_ip", ["198.51.100.1", "192.0.2.0/24"], "ok"),
@@ -230,7 +222,7 @@ fn limit(pattern: &str, count: u32, per: Duration) -> LimitConfig {
     LimitConfig { pattern: pattern.parse().unwrap(), count, per }
 }
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
@@ -309,108 +301,4 @@ fn what_all_limits_count_fits_into_a_note() {
     }
     let bytes = serde_json::to_vec(&limits).unwrap().len();
     assert!(bytes < crate::state::NOTE_MAX_BYTES, "{bytes}");
-}
-
-/// A policy that knows a key of each kind, and the pair of the one.
-fn signed_policy(required: bool) -> (Policy, Ed25519KeyPair) {
-    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
-    let public = pair.public_key().as_ref().try_into().unwrap();
-    let key = |id: &str, algorithm| SignatureKeyConfig { id: id.to_owned(), algorithm };
-    let keys = vec![
-        key("hr", SignatureAlgorithm::Ed25519(public)),
-        key("portal", SignatureAlgorithm::HmacSha256(Secret::Inline(SecretString::from(SHARED)))),
-    ];
-    let signature = SignatureConfig { required, max_age: HOUR, keys };
-    let keys = Keys::read(Some(&signature)).unwrap();
-    (Policy::new(&CommandsConfig { signature: Some(signature), ..config() }, keys), pair)
-}
-
-fn header(key: &str, time: &str, signature: &[u8]) -> Headers {
-    let value = format!("v1;key={key};t={time};sig={}", URL_SAFE_NO_PAD.encode(signature));
-    vec![("Oktabus-Signature".to_owned(), Bytes::from(value))]
-}
-
-#[test]
-fn a_signature_is_of_the_exact_bytes_and_the_time_by_a_known_key() {
-    let (policy, pair) = signed_policy(true);
-    let (payload, time) = (b"{\"id\":\"c-1\"}".as_slice(), "1800000000");
-    let signed = [time.as_bytes(), b".", payload].concat();
-    let by_pair = pair.sign(&signed);
-    let by_secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SHARED.as_bytes()), &signed);
-    let command = deactivate(json!({}));
-    let verified =
-        |payload: &[u8], headers: &Headers, at| match verify(&policy, &command, payload, headers, at) {
-            Ok(signed_by) => signed_by.map(|key| key.to_string()).unwrap_or_default(),
-            Err(error) => error.code,
-        };
-    let verify = |payload: &[u8], headers: &Headers, second| verified(payload, headers, Some(at(second)));
-    let (hr, portal) = (header("hr", time, by_pair.as_ref()), header("portal", time, by_secret.as_ref()));
-    assert_eq!(verify(payload, &hr, 0), "hr");
-    assert_eq!(verify(payload, &portal, 0), "portal");
-    assert_eq!(verify(payload, &Headers::new(), 0), "not_signed");
-    for (what, headers) in [
-        ("another key", header("portal", time, by_pair.as_ref())),
-        ("an unknown key", header("eve", time, by_pair.as_ref())),
-        ("another time", header("hr", "1800000001", by_pair.as_ref())),
-        ("half of it", header("hr", time, &by_pair.as_ref()[..32])),
-        ("nothing", header("portal", time, &[])),
-        ("two", [hr.clone(), portal.clone()].concat()),
-        ("a time that is none", header("hr", "-1", by_pair.as_ref())),
-        ("a time beyond all", header("hr", "99999999999999999999", by_pair.as_ref())),
-        ("nonsense", vec![(SIGNATURE_HEADER.to_owned(), Bytes::from_static(b"\xff"))]),
-        ("another version", vec![(SIGNATURE_HEADER.to_owned(), Bytes::from_static(b"v2;key=hr;t=1;sig=AA"))]),
-    ] {
-        assert_eq!(verify(payload, &headers, 0), "bad_signature", "{what}");
-    }
-    for headers in [&hr, &portal] {
-        assert_eq!(verify(b"{\"id\":\"c-2\"}", headers, 0), "bad_signature");
-        assert_eq!(verify(payload, headers, 3_600), verify(payload, headers, 0));
-        assert_eq!(verify(payload, headers, 3_601), "signature_too_old");
-        assert_eq!(verify(payload, headers, -61), "signature_in_future");
-        // A copy of what is known may be of any age, and must be signed all the same.
-        assert_eq!(verified(payload, headers, None), verify(payload, headers, 0));
-        assert_eq!(verified(b"{}", headers, None), "bad_signature");
-    }
-}
-
-#[test]
-fn a_required_signature_covers_the_id() {
-    let payload = Bytes::from_static(b"{\"action\":\"user.get\",\"parameters\":{\"user\":\"ada\"}}");
-    let of_transport = decode(&payload, &Headers::new(), Some("m-1")).unwrap();
-    let (strict, lax) = (signed_policy(true).0, signed_policy(false).0);
-    let in_event = json!({ "specversion": "1.0", "id": "e-1", "data": { "action": "user.get", "parameters": { "user": "ada" } } });
-    let of_event = decode(&Bytes::from(in_event.to_string()), &Headers::new(), Some("m-1")).unwrap();
-    let by_hmac = hmac::sign(
-        &hmac::Key::new(hmac::HMAC_SHA256, SHARED.as_bytes()),
-        &[b"1800000000.", &payload[..]].concat(),
-    );
-    let (signed, none) = (header("portal", "1800000000", by_hmac.as_ref()), Headers::new());
-    let verify = |policy: &Policy, command: &Command, headers: &Headers| {
-        code(verify(&policy, command, &payload, headers, Some(at(0))).map(drop))
-    };
-    assert_eq!(verify(&strict, &of_transport, &signed), "unsigned_id");
-    assert_eq!(verify(&strict, &of_event, &signed), "ok");
-    assert_eq!(verify(&strict, &deactivate(json!({})), &signed), "ok");
-    assert_eq!(verify(&lax, &of_transport, &signed), "ok");
-    assert_eq!(verify(&lax, &of_transport, &none), "ok");
-    let forged = header("hr", "1800000000", &[0; 64]);
-    assert_eq!(verify(&lax, &of_transport, &forged), "bad_signature", "never waved through");
-}
-
-#[test]
-fn no_form_of_printing_shows_a_key() {
-    let shown = format!("{:?}", signed_policy(true).0);
-    assert!(!shown.contains(SHARED) && shown.contains("HmacSha256"), "{shown}");
-}
-
-fn verify(
-    policy: &Policy,
-    command: &Command,
-    payload: &[u8],
-    headers: &Headers,
-    received_at: Option<Timestamp>,
-) -> Result<Option<KeyName>, OutcomeError> {
-    let Some(signed) = policy.verify(payload, headers)? else { return Ok(None) };
-    policy.accept(command, &signed, received_at)?;
-    Ok(Some(signed.key))
 }

@@ -82,7 +82,6 @@ pub fn open_queue(intake: &IntakeConfig, commands: &str) -> Result<Arc<dyn Publi
 }
 
 /// Which streams of a JetStream server may take publications.
-#[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "only NATS has streams"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Streams {
     /// Any, and for replies none at all; with secrets these alone.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::{
-    command::{Outcome, milliseconds},
+    command::{Outcome, message_id, milliseconds},
     event::{Attributes, push_printable},
 };
 
@@ -36,12 +36,9 @@ impl Publication {
         user: Option<&str>,
         copy: u64,
     ) -> Result<Self, serde_json::Error> {
-        let id = match copy {
-            0 => outcome.command_id.clone(),
-            copy => format!("{}:repeated:{copy}", outcome.command_id),
-        };
+        let id = message_id::of_answer(&outcome.command_id, copy);
         let attributes = Attributes {
-            id: printable(&id),
+            id,
             source: format!("oktabus/{name}"),
             event_type: OUTCOME_TYPE.to_owned(),
             subject: user.unwrap_or_default().to_owned(),
@@ -56,14 +53,14 @@ impl Publication {
     /// the same message, and no command's.
     pub fn refusal(name: &str, outcome: &Outcome) -> Result<Self, serde_json::Error> {
         let mut publication = Self::outcome(name, outcome, None, 0)?;
-        publication.attributes.id = format!("{}:refused", publication.attributes.id);
+        publication.attributes.id = message_id::of_refusal(&outcome.command_id);
         Ok(publication)
     }
 
     /// A command to the intake of the commands `name`. `key` is what orders commands: the user whom it names.
     pub fn command(name: &str, id: &str, key: Option<&str>, payload: Bytes) -> Self {
         let attributes = Attributes {
-            id: printable(id),
+            id: id.to_owned(),
             source: format!("oktabus/{name}"),
             event_type: COMMAND_TYPE.to_owned(),
             partition_key: printable(key.unwrap_or(id)),
@@ -73,9 +70,10 @@ impl Publication {
     }
 
     /// A record of the audit of the commands `name`, about the command `id`. A command has several.
-    pub fn audit(name: &str, id: &str, at: Timestamp, payload: Bytes) -> Self {
+    /// `sequence` is its number in the chain.
+    pub fn audit(name: &str, id: &str, sequence: u64, at: Timestamp, payload: Bytes) -> Self {
         let attributes = Attributes {
-            id: printable(&format!("{id}:audit:{}", at.as_nanosecond())),
+            id: message_id::of_audit(id, sequence),
             source: format!("oktabus/{name}"),
             event_type: AUDIT_TYPE.to_owned(),
             time: milliseconds::text(at),

@@ -9,9 +9,14 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, ti
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
+#[cfg(test)]
+use super::{StdoutSink, StdoutStyle};
 use crate::command::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
 
-pub use super::signature::{SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig};
+pub use super::signature::{
+    KeyError, PublicKey, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
+    read_shared_secret,
+};
 
 /// What may be asked of an org by message.
 #[derive(Debug, Clone)]
@@ -220,6 +225,42 @@ impl LimitConfig {
 impl fmt::Display for LimitConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {} in {}", self.count, self.pattern, words::span(self.per))
+    }
+}
+
+#[cfg(test)]
+impl CommandsConfig {
+    /// The commands of a simulated engine, with a limit on suspends.
+    pub(crate) fn for_simulation(suspends: &str) -> Self {
+        let (count, _) = suspends.split_once('/').unwrap();
+        Self {
+            name: "sim".to_owned(),
+            org: "acme".to_owned(),
+            intake: None,
+            outcomes: DestinationConfig {
+                sink: SinkConfig::Stdout(StdoutSink { name: "bus".to_owned(), style: StdoutStyle::Json }),
+                address: None,
+            },
+            allow: vec!["*".parse().unwrap()],
+            protect: ProtectConfig {
+                users: vec!["user4".to_owned()],
+                groups: vec!["Admins".to_owned()],
+                ..ProtectConfig::default()
+            },
+            limits: vec![LimitConfig {
+                pattern: "user.suspend".parse().unwrap(),
+                count: count.parse().unwrap(),
+                per: Duration::from_secs(3_600),
+            }],
+            list_max: 100,
+            signature: None,
+            reveal: RevealConfig::default(),
+            reply_to: Vec::new(),
+            audit: AuditConfig::File(PathBuf::new()),
+            parallel: 4,
+            attempts_max: 10,
+            keep: Duration::from_secs(30 * 86_400),
+        }
     }
 }
 

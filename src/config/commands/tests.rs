@@ -28,11 +28,21 @@ allow = ["user.*", "group.add_user", "group.remove_user", "log.*"]
 protect = { groups = ["Administrators"], users = ["breakglass@acme.com"] }
 limits = { "user.deactivate" = "50/10m" }
 "#;
+
 const STATE: &str = "[state]\npath = \"{dir}/state\"\n";
 const SECRET: &str = "0123456789abcdef0123456789abcdef\n";
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
+/// With it said that nothing is signed, unless the example says who signs.
 fn load(example: &str) -> Result<Config, String> {
+    if example.contains("[commands.provisioning.signature]") {
+        return load_as_written(example);
+    }
+    let said = "[commands.provisioning]\nsignature = { required = false }\n";
+    load_as_written(&example.replace("[commands.provisioning]\n", said))
+}
+
+fn load_as_written(example: &str) -> Result<Config, String> {
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in
         [("token", "00abc"), ("secret", SECRET), ("short", "short"), ("key.pem", PUBLIC_KEY)]
@@ -94,7 +104,7 @@ keep = "60d"
 required = true
 max_age = "2h"
 keys.hr = { algorithm = "ed25519", public_key_file = "{dir}/key.pem" }
-keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/secret" }
+keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/secret", allow = ["user.get", "log.*"] }
 "#;
     let words = commands(&full).in_words();
     assert_eq!(
@@ -107,9 +117,33 @@ keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/secret" }
             "stops at 50 user.deactivate in 10m",
             "replies to okta-replies.acme.> where a command asks",
             "gives secrets to okta-replies.acme.private.* where a command asks",
-            "obeys only what is signed with hr (ed25519), portal (hmac-sha256), at most 2h ago",
+            "obeys only what is signed with hr (ed25519), portal (hmac-sha256, for user.get, log.*), at most 2h ago",
         ]
     );
+}
+
+#[test]
+fn a_queue_that_nobody_signs_for_is_obeyed_only_where_that_is_written_and_told() {
+    let told = load_as_written(EXAMPLE).unwrap_err();
+    assert!(told.contains("commands.provisioning.signature: missing"), "{told}");
+    assert!(told.contains("`signature = { required = false }`"), "{told}");
+    let warned = |example: &str| {
+        let config = load(example).unwrap();
+        let at =
+            |warning: &crate::config::Problem| warning.path.starts_with("commands.provisioning.signature");
+        config.warnings().into_iter().filter(at).map(|warning| warning.reason).collect::<Vec<_>>()
+    };
+    assert!(warned(EXAMPLE)[0].contains("whoever can write to the queue is obeyed"), "{:?}", warned(EXAMPLE));
+    let signed = |more: &str| {
+        let key = "keys.hr = { algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\" }";
+        warned(&format!("{EXAMPLE}[commands.provisioning.signature]\n{more}{key}\n"))
+    };
+    assert_eq!(signed(""), Vec::<String>::new());
+    assert!(signed("required = false\n")[0].contains("whoever can write"));
+    assert!(signed("accept_v1 = true\n")[0].contains("`accept_v1`"));
+    // The command line of this machine needs nothing.
+    let intake = "intake = { kind = \"nats\", stream = \"COMMANDS\", subject = \"okta.acme.commands.>\" }\n";
+    load_as_written(&EXAMPLE.replace(intake, "")).unwrap();
 }
 
 #[test]
@@ -121,6 +155,7 @@ fn one_org_has_one_section_and_two_do_not_read_under_one_name() {
         let orgs = if org == "acme" { "" } else { other.as_str() };
         format!(
             "{EXAMPLE}{orgs}[commands.second]\norg = \"{org}\"\nallow = [\"user.*\"]\nintake = {intake}\n\
+             signature = {{ required = false }}\n\
              outcomes = {{ sink = \"events\", subject = \"okta.second\" }}\n"
         )
     };
@@ -315,6 +350,15 @@ fn mistakes_are_told_with_place_and_remedy() {
             "a secret in the configuration itself",
         ),
         (and("[commands.provisioning.signature]\nkeys = {}"), "there is no key"),
+        (and("[commands.provisioning.signature]\nmax_age = \"1h\""), "or write `required = false`"),
+        (
+            key("algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\", allow = [\"app.*\"]"),
+            "signature.keys.hr.allow[0]: nothing of `app.*` is among `allow` of the commands",
+        ),
+        (
+            key("algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\", allow = []"),
+            "the key may ask for nothing",
+        ),
         (
             key("algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\"") + "max_age = \"30d\"\n",
             "max_age: must be above zero, and a minute or more below `keep`",

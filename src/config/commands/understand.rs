@@ -120,6 +120,11 @@ const PARALLEL_MAX: usize = 256;
 const DEFAULT_ATTEMPTS_MAX: u32 = 10;
 const DEFAULT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
+/// Nobody is to obey a queue without having said so.
+const NOT_SAID: &str = "missing, so that whoever can write to the queue would be obeyed: add keys to \
+                        [commands.….signature], or write `signature = { required = false }` if everybody who can \
+                        write to the queue may do all that is allowed";
+
 /// What commands refer to.
 pub(in crate::config) struct Places<'a> {
     pub(in crate::config) orgs: &'a BTreeSet<&'a str>,
@@ -151,7 +156,10 @@ pub(in crate::config) fn understand(
         }
     };
     let keep = raw.keep.map_or(DEFAULT_KEEP, |Span(span)| span);
-    let signature = raw.signature.map(|raw| signature::understand(raw, keep, secrets)).transpose();
+    if intake.is_some() && raw.signature.is_none() {
+        return Err(Problem::new("signature", NOT_SAID));
+    }
+    let signature = raw.signature.map(|raw| signature::understand(raw, keep, &allow, secrets)).transpose();
     let mut config = CommandsConfig {
         name: name.to_owned(),
         org: raw.org,

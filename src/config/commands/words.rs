@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, SignatureAlgorithm, SignatureConfig,
+    SignatureKeyConfig,
 };
 
 impl CommandsConfig {
@@ -44,13 +45,7 @@ impl CommandsConfig {
             };
             words.push(format!("{to} where a command asks"));
         }
-        match (&self.signature, &self.intake) {
-            (Some(signature), _) => words.push(signature.in_words()),
-            (None, Some(_)) => {
-                words.push("obeys whoever can write to the queue: no signature is asked for".to_owned());
-            }
-            (None, None) => {}
-        }
+        words.extend(self.signature.iter().map(SignatureConfig::in_words));
         words
     }
 }
@@ -78,16 +73,25 @@ impl DestinationConfig {
 
 impl SignatureConfig {
     fn in_words(&self) -> String {
-        let key = |(id, algorithm): (&String, &SignatureAlgorithm)| {
-            let algorithm = match algorithm {
-                SignatureAlgorithm::Ed25519(_) => "ed25519",
-                SignatureAlgorithm::HmacSha256(_) => "hmac-sha256",
-            };
-            format!("{id} ({algorithm})")
-        };
-        let keys: Vec<_> = self.keys.iter().map(|named| key((&named.id, &named.algorithm))).collect();
+        if self.keys.is_empty() {
+            return "obeys whoever can write to the queue: no signature is asked for".to_owned();
+        }
+        let keys: Vec<_> = self.keys.iter().map(SignatureKeyConfig::in_words).collect();
         let wants = if self.required { "obeys only what is signed" } else { "takes signatures" };
         format!("{wants} with {}, at most {} ago", keys.join(", "), span(self.max_age))
+    }
+}
+
+impl SignatureKeyConfig {
+    fn in_words(&self) -> String {
+        let algorithm = match &self.algorithm {
+            SignatureAlgorithm::Ed25519(_) => "ed25519",
+            SignatureAlgorithm::HmacSha256(_) => "hmac-sha256",
+        };
+        match self.allow.as_slice() {
+            [] => format!("{} ({algorithm})", self.id),
+            allow => format!("{} ({algorithm}, for {})", self.id, list(allow)),
+        }
     }
 }
 

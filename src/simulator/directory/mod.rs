@@ -85,7 +85,7 @@ pub(super) struct Delays {
 
 impl Directory {
     /// A directory without anybody.
-    fn empty(listing_delay: Duration, transition: Duration) -> Self {
+    pub(super) fn empty(listing_delay: Duration, transition: Duration) -> Self {
         Self {
             users: BTreeMap::new(),
             deleted: Vec::new(),

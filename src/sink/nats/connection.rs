@@ -43,7 +43,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects to one of the servers of `bus`, for the sink, intake or outlet `name`, with as many publishes on their
+    /// Connects to one of the servers of `bus`, for the sink, intake or publisher `name`, with as many publishes on their
     /// way as `unacknowledged_max` allows.
     pub(crate) async fn open(
         name: &str,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oktabus::{
     command::{
         Action, Effect, Expect, Failed, Performed, Request, Way,
-        execute::{Admission, Attempt, Baseline, Executor},
+        execute::{Admission, Attempt, Baseline, Doubt, Executor},
     },
     config::{Auth, Dpop, HttpConfig, OrgConfig, PrivateKeyJwt, Scope, Secret},
     okta::Client,
@@ -24,7 +24,11 @@ use crate::support::{
 struct Open;
 
 impl Admission for Open {
-    fn admit<'a>(&'a self, _: &'a Baseline) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
+    fn admit<'a>(
+        &'a self,
+        _: &'a Baseline,
+        _: Doubt,
+    ) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use oktabus::command::{
     Action, Effect, Expect, Failed, Performed, Request, Way,
-    execute::{Admission, Attempt, Baseline},
+    execute::{Admission, Attempt, Baseline, Doubt},
 };
 use serde_json::{Value, json};
 
@@ -118,6 +118,7 @@ impl Admission for Kept {
     fn admit<'a>(
         &'a self,
         baseline: &'a Baseline,
+        _: Doubt,
     ) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
         *self.0.lock().unwrap() = Some(baseline.clone());
         Box::pin(std::future::ready(Ok(())))

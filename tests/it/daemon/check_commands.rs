@@ -38,6 +38,7 @@ topic = "check.unused"
 [commands.one]
 org = "acme"
 intake = { kind = "nats", stream = "COMMANDS", subject = "commands.one" }
+signature = { required = false }
 outcomes = { sink = "events", subject = "outcomes.{action}" }
 audit = { file = "{dir}/token/audit.jsonl" }
 allow = ["user.*"]
@@ -45,6 +46,7 @@ protect = { groups = ["Administrators"] }
 [commands.two]
 org = "other"
 intake = { kind = "kafka", topic = "check.commands" }
+signature = { required = false }
 outcomes = { sink = "siem", topic = "check.outcomes.{status}" }
 audit = { sink = "siem", topic = "check.audit" }
 allow = ["group.*"]

@@ -3,11 +3,9 @@
 use std::{fs, process::Command};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use oktabus::{
-    command::{
-        message::decode,
-        policy::{Keys, Policy},
-    },
+    command::{message::decode, policy::Signatures},
     config::Config,
 };
 use serde_json::{Value, json};
@@ -102,14 +100,16 @@ async fn what_openssl_signs_as_documented_is_good() {
     ));
     let config = Config::load(&workplace.path("oktabus.toml")).unwrap();
     let commands = &config.commands["provisioning"];
-    let policy = Policy::new(commands, Keys::read(commands.signature.as_ref()).unwrap());
+    let signatures = Signatures::read(commands).unwrap();
     let signed_by: Vec<_> = headers
         .iter()
         .map(|headers| {
-            assert!(decode(&Bytes::from(command), headers, None).is_ok());
-            let tampered = policy.verify(command.trim_end().as_bytes(), headers);
-            assert_eq!(tampered.unwrap_err().code, "bad_signature");
-            policy.verify(command.as_bytes(), headers).unwrap().unwrap().key.to_string()
+            let tampered = signatures.verify(command.trim_end().as_bytes(), headers);
+            assert_eq!(tampered.unwrap_err().error.code, "bad_signature");
+            let verified = signatures.verify(command.as_bytes(), headers).unwrap();
+            verified.require_fresh(Timestamp::now()).unwrap();
+            verified.require_covers(&decode(&Bytes::from(command), headers, None).unwrap()).unwrap();
+            verified.key().unwrap().to_string()
         })
         .collect();
     assert_eq!(signed_by, ["hr", "portal"]);

@@ -63,6 +63,7 @@ stream = "OKTA"
 [commands.people]
 org = "acme"
 intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+signature = {{ required = false }}
 outcomes = {{ sink = "nobody", subject = "outcomes.{{action}}" }}
 allow = ["user.get"]
 "#

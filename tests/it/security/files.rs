@@ -163,7 +163,9 @@ async fn a_state_directory_in_which_others_can_put_things_is_not_used() {
     let _impostor = UnixListener::bind(workplace.path("state/control.sock")).unwrap();
     let commands = "[commands.hr]\norg = \"acme\"\noutcomes = { sink = \"files\" }\nallow = [\"user.*\"]\n";
     workplace.configure(&format!("{ORG}{TO_FILES}{commands}"));
-    let arguments = ["command", "run", "user.set_password", "-p", "user=ada", "-p", "password=canary"];
+    workplace.write_secret("password", "canary");
+    let password = format!("password=@{}", workplace.path("password").display());
+    let arguments = ["command", "run", "user.set_password", "-p", "user=ada", "-p", &password];
     let said = workplace.oktabus(&arguments).await;
     assert!(said.code == Some(69) && said.stderr.contains("cannot trust the socket"), "{}", said.stderr);
     if rustix::process::geteuid().is_root() {

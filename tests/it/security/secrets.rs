@@ -153,9 +153,10 @@ async fn neither_a_token_nor_a_password_of_a_command_comes_out_of_the_daemon() {
     okta.plant("users", &serde_json::json!({ "profile": { "login": "ada@acme.com" } })).await;
     let commands = "[commands.hr]\norg = \"acme\"\noutcomes = { sink = \"files\" }\nallow = [\"user.*\"]\n";
     let workplace = Workplace::new(&okta, &format!("{TO_FILES}{commands}"));
-    let daemon = workplace.start_with(&[], &[("OKTABUS__LOG__LEVEL", "debug")]);
+    let daemon = workplace.start_with(&[], &[("OKTABUS__LOG__LEVEL", "trace")]);
     workplace.route("log/files", |route| route.delivered == 10).await;
-    let password = format!("password=W{CANARY}!9aZ");
+    workplace.write_secret("password", &format!("W{CANARY}!9aZ"));
+    let password = format!("password=@{}", workplace.path("password").display());
     let said = workplace
         .oktabus(&[
             "command",

@@ -24,7 +24,7 @@ use crate::{
     clock::Clock,
     command::{
         Changes, Failed, OutcomeError, Request, Status, Subjects,
-        execute::{self, Baseline, Code, Executor},
+        execute::{self, Baseline, Code, Doubt, Executor},
         message::{Command, Timing},
         policy::Policy,
     },
@@ -181,10 +181,19 @@ impl<'a> Gate<'a> {
 
     async fn decide(&self, baseline: &Baseline) -> Result<(), Denial> {
         let (admission, command) = (self.admission, self.command);
-        let running = admission.switch.until_running(&command.id);
-        self.stop.run_until_cancelled(running).await.ok_or(Denial::Stopped)?;
-        admission.judge(command, self.subjects, self.stop).await?;
+        // To judge may take a while: what is stopped meanwhile is not sent.
+        loop {
+            let running = admission.switch.until_running(&command.id);
+            self.stop.run_until_cancelled(running).await.ok_or(Denial::Stopped)?;
+            admission.judge(command, self.subjects, self.stop).await?;
+            if admission.switch.paused().is_none() {
+                break;
+            }
+        }
         let kept = self.state.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+        if kept.record.baseline.as_ref() == Some(baseline) {
+            return Ok(());
+        }
         let sending = kept.record.clone().sending(baseline);
         // What was counted once is not counted again.
         let kept = if kept.record.baseline.is_some() {
@@ -202,13 +211,29 @@ impl<'a> Gate<'a> {
 }
 
 impl execute::Admission for Gate<'_> {
-    fn admit<'a>(&'a self, baseline: &'a Baseline) -> BoxFuture<'a, Result<(), Failed>> {
-        async {
+    fn admit<'a>(&'a self, baseline: &'a Baseline, doubt: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
+        async move {
             let Err(denial) = self.decide(baseline).await else { return Ok(()) };
+            let denial = match (denial, doubt) {
+                (Denial::Ended(_, error), Doubt::MayBeDone) => {
+                    Denial::Ended(Status::Failed, unconfirmed(&error))
+                }
+                (denial, _) => denial,
+            };
             self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(denial);
             // What counts is the denial.
             Err(Code::NotPermitted.because("it may not be sent any more"))
         }
         .boxed()
     }
+}
+
+/// Why a command ends that was sent before, and must not be sent again.
+fn unconfirmed(denial: &OutcomeError) -> OutcomeError {
+    let why = &denial.message;
+    Code::Unconfirmed
+        .because(format!(
+            "it was sent without an answer, nothing shows whether Okta has done it, and now {why}"
+        ))
+        .error
 }

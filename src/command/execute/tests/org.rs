@@ -25,7 +25,7 @@ use url::Url;
 use crate::{
     command::{
         Action, Expect, Failed, Performed, Request,
-        execute::{Admission, Attempt, Baseline, Executor},
+        execute::{Admission, Attempt, Baseline, Doubt, Executor},
     },
     config::OrgConfig,
     okta::Client,
@@ -181,7 +181,7 @@ async fn at_org<T>(
 struct Open;
 
 impl Admission for Open {
-    fn admit<'a>(&'a self, _: &'a Baseline) -> BoxFuture<'a, Result<(), Failed>> {
+    fn admit<'a>(&'a self, _: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

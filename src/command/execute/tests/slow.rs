@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     command::{
         Action, Expect, Failed, Performed, Request, Way,
-        execute::{Admission, Attempt, Baseline, Executor, Holds, Okta},
+        execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
     },
     okta::{Change, Changed, Found, OktaError},
 };
@@ -118,7 +118,7 @@ impl Okta for SlowOrg {
 struct Kept(Mutex<Option<Baseline>>);
 
 impl Admission for Kept {
-    fn admit<'a>(&'a self, baseline: &'a Baseline) -> BoxFuture<'a, Result<(), Failed>> {
+    fn admit<'a>(&'a self, baseline: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
         *self.0.lock().unwrap() = Some(baseline.clone());
         std::future::ready(Ok(())).boxed()
     }

@@ -92,11 +92,8 @@ impl NatsPublisher {
         // Whatever happens to the streams meanwhile, no other one stores what was meant for this one.
         let message = PublishMessage::build().headers(headers).payload(payload).expected_stream(&stream);
         let answer = exchange(&connection.jetstream, &connection.link, subject.to_owned(), message).await?;
-        let err = match answer {
-            // A copy that the stream has already is as good as the first.
-            Ok(_) => return Ok(()),
-            Err(err) => err,
-        };
+        // A copy that the stream has already is as good as the first.
+        let Err(err) = answer else { return Ok(()) };
         // It was asked for a moment ago.
         if err.kind() == PublishErrorKind::StreamNotFound {
             return Err(self.unreachable(format!(

@@ -114,6 +114,7 @@ fn configuration(broker: &Broker, nats: &NatsServer, topic: &str) -> String {
 [commands.by-kafka]
 org = "by-kafka"
 intake = {{ kind = "kafka", topic = "{topic}" }}
+signature = {{ required = false }}
 outcomes = {{ sink = "kafka" }}
 allow = ["*"]
 attempts_max = 100
@@ -121,6 +122,7 @@ parallel = 8
 [commands.hr]
 org = "acme"
 intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+signature = {{ required = false }}
 outcomes = {{ sink = "nats" }}
 allow = ["*"]
 attempts_max = 100

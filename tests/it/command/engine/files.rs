@@ -15,6 +15,7 @@ budget = { share = 1.0 }
 [commands.hr]
 org = "acme"
 intake = { kind = "nats", stream = "COMMANDS", subject = "commands.>" }
+signature = { required = false }
 outcomes = { sink = "files" }
 audit = { sink = "files" }
 allow = ["user.get"]

@@ -1,7 +1,9 @@
 //! Commands from the queue to their outcomes, by the daemon as a process of its own, against the simulated org.
 
+mod audit;
 mod bad;
 mod budget;
+mod bulk;
 mod by_hand;
 mod crash;
 mod faults;

@@ -22,6 +22,7 @@ budget = { share = 1.0 }
 [commands.hr]
 org = "acme"
 intake = { kind = "kafka", topic = "{topic}" }
+signature = { required = false }
 outcomes = { sink = "outcomes", subject = "outcomes.{action}" }
 {policy}
 {kafka}

@@ -26,6 +26,7 @@ auth = {{ token_file = "{{dir}}/token" }}
 [commands.hr]
 org = "acme"
 intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+signature = {{ required = false }}
 outcomes = {{ sink = "kafka" }}
 allow = ["user.*"]
 reply_to = ["told.*"]

@@ -17,7 +17,7 @@ const TO_NATS: &str = r#"
 org = "acme"
 intake = { kind = "nats", stream = "COMMANDS", subject = "commands.>" }
 outcomes = { sink = "outcomes", subject = "outcomes.{action}" }
-{policy}
+{unsigned}{policy}
 {outcomes}
 "#;
 
@@ -25,6 +25,14 @@ outcomes = { sink = "outcomes", subject = "outcomes.{action}" }
 pub(super) fn outcomes_sink(nats: &NatsServer) -> String {
     let sink = "[sinks.outcomes]\nkind = \"nats\"\nstream = \"OUTCOMES\"\nsubject = \"outcomes.others\"\n";
     format!("{}{sink}", nats.section())
+}
+
+/// The commands under this policy, which nobody signs unless it says who.
+fn configuration(policy: &str, nats: &NatsServer) -> String {
+    let is_signed = policy.contains(".signature]");
+    let unsigned = if is_signed { "" } else { "signature = { required = false }\n" };
+    let text = TO_NATS.replace("{unsigned}", unsigned).replace("{policy}", policy);
+    text.replace("{outcomes}", &outcomes_sink(nats))
 }
 
 /// How soon a command that was not acknowledged comes again.
@@ -54,7 +62,7 @@ impl Scene {
     pub(super) async fn prepare_at(okta: Okta, policy: &str) -> Self {
         let nats = NatsServer::start().await;
         create_streams(&nats).await;
-        let text = TO_NATS.replace("{policy}", policy).replace("{outcomes}", &outcomes_sink(&nats));
+        let text = configuration(policy, &nats);
         let workplace = Workplace::new(&okta, &text);
         Self { okta, nats, workplace, daemon: None }
     }
@@ -65,7 +73,7 @@ impl Scene {
             "[orgs.acme]\nurl = \"{}\"\nauth = {{ token_file = \"{{dir}}/token\" }}\nbudget = {{ share = 1.0 }}\n",
             self.okta.url()
         );
-        let text = TO_NATS.replace("{policy}", policy).replace("{outcomes}", &outcomes_sink(&self.nats));
+        let text = configuration(policy, &self.nats);
         self.workplace.configure(&format!("{org}\n{text}"));
         self
     }

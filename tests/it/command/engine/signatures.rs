@@ -1,6 +1,6 @@
 //! Who signed what, by way of Kafka and NATS. The signer is OpenSSL's command line, which knows nothing of oktabus.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use async_nats::{HeaderMap, jetstream};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -27,8 +27,8 @@ outcomes = { sink = "kafka" }
 allow = ["user.*"]
 [commands.by-kafka.signature]
 max_age = "1h"
-keys.hr = { algorithm = "ed25519", public_key_file = "{dir}/hr.pub" }
-keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/portal.secret" }
+keys.hr = { algorithm = "ed25519", public_key_file = "{dir}/hr.pub", allow = ["user.suspend", "user.deactivate"] }
+keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/portal.secret", allow = ["user.suspend", "user.deactivate"] }
 
 [commands.hr]
 org = "acme"
@@ -37,8 +37,8 @@ outcomes = { sink = "nats" }
 allow = ["user.*"]
 [commands.hr.signature]
 max_age = "1h"
-keys.hr = { algorithm = "ed25519", public_key_file = "{dir}/hr.pub" }
-keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/portal.secret" }
+keys.hr = { algorithm = "ed25519", public_key_file = "{dir}/hr.pub", allow = ["user.suspend", "user.deactivate"] }
+keys.portal = { algorithm = "hmac-sha256", secret_file = "{dir}/portal.secret", allow = ["user.suspend", "user.deactivate"] }
 
 [buses.kafka]
 kind = "kafka"
@@ -82,17 +82,25 @@ impl Signer {
         assert!(made.status.success(), "{made:?}");
     }
 
-    /// The header for `payload`, as if it were signed so many seconds ago.
-    fn sign(self, directory: &Path, payload: &str, seconds_ago: i64) -> String {
-        let time = Timestamp::now().as_second() - seconds_ago;
-        fs::write(directory.join("signed"), format!("{time}.{payload}")).unwrap();
+    /// The header for `payload` to these commands, as if it were signed so many seconds ago.
+    fn sign(self, directory: &Path, commands: &str, payload: &str, seconds_ago: i64) -> String {
+        let algorithm = match self {
+            Self::Ed25519 => "EdDSA",
+            Self::Hmac => "HS256",
+        };
+        let claims = json!({
+            "alg": algorithm, "kid": self.name(), "b64": false, "crit": ["b64"],
+            "iat": Timestamp::now().as_second() - seconds_ago, "aud": format!("acme/{commands}"),
+        });
+        let header = URL_SAFE_NO_PAD.encode(claims.to_string());
+        fs::write(directory.join("signed"), format!("{header}.{payload}")).unwrap();
         let sign = match self {
             Self::Ed25519 => "openssl pkeyutl -sign -inkey hr.key -rawin -in signed",
             Self::Hmac => "openssl dgst -sha256 -hmac \"$(cat portal.secret)\" -binary signed",
         };
         let signed = Command::new("sh").args(["-ec", sign]).current_dir(directory).output().unwrap();
         assert!(signed.status.success(), "{signed:?}");
-        format!("v1;key={};t={time};sig={}", self.name(), URL_SAFE_NO_PAD.encode(signed.stdout))
+        format!("{header}..{}", URL_SAFE_NO_PAD.encode(signed.stdout))
     }
 }
 
@@ -123,6 +131,14 @@ impl Bus {
         match self {
             Self::Kafka(..) => "kafka",
             Self::Nats(..) => "nats",
+        }
+    }
+
+    /// The commands that read it.
+    fn commands(&self) -> &'static str {
+        match self {
+            Self::Kafka(..) => "by-kafka",
+            Self::Nats(..) => "hr",
         }
     }
 
@@ -210,9 +226,20 @@ impl Place {
         (user, command.to_string())
     }
 
-    fn signed(&self, signer: Signer, payload: &str, seconds_ago: i64) -> Message {
-        let signature = signer.sign(&self.workplace.path(""), payload, seconds_ago);
+    fn signed(&self, bus: &Bus, signer: Signer, payload: &str, seconds_ago: i64) -> Message {
+        let signature = signer.sign(&self.workplace.path(""), bus.commands(), payload, seconds_ago);
         Message { payload: payload.to_owned(), signature, transport_id: String::new() }
+    }
+
+    /// Waits until the audit of the commands on `bus` has the refusal of `id` for this reason. Nobody else is told.
+    async fn refused(&self, bus: &Bus, id: &str, code: &str) {
+        let path = self.workplace.path(&format!("state/audit/{}.jsonl", bus.commands()));
+        until(async || {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            let mut lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            lines.any(|line| line["command_id"] == id && line["error"] == code)
+        })
+        .await;
     }
 
     /// The ids of those about whom Okta has changed something.
@@ -223,32 +250,41 @@ impl Place {
     }
 
     /// Messages that must be refused, with the code, each under an id of its own.
-    async fn forged(&self, bus: &str, signer: Signer) -> Vec<(String, Message, &'static str)> {
+    async fn forged(&self, bus: &Bus, signer: Signer) -> Vec<(String, Message, &'static str)> {
         let other = SIGNERS[1 - signer as usize];
-        let id = |what: &str| format!("{bus}-{}-{what}", signer.name());
+        let elsewhere = self.buses.iter().find(|other| other.name() != bus.name()).unwrap();
+        let id = |what: &str| format!("{}-{}-{what}", bus.name(), signer.name());
         let mut forged = Vec::new();
         for (what, seconds_ago, code) in [
             ("changed", 0, "bad_signature"),
             ("unknown", 0, "bad_signature"),
             ("others", 0, "bad_signature"),
             ("retimed", 0, "bad_signature"),
+            ("elsewhere", 0, "wrong_audience"),
+            ("limited", 0, "not_allowed"),
+            ("v1", 0, "bad_signature"),
             ("old", 3_660, "signature_too_old"),
             ("future", -600, "signature_in_future"),
             ("unsigned", 0, "not_signed"),
             ("transport", 0, "unsigned_id"),
         ] {
             let (_, payload) = self.suspend(&id(what)).await;
-            let mut message = self.signed(signer, &payload, seconds_ago);
+            let mut message = self.signed(bus, signer, &payload, seconds_ago);
             match what {
                 "changed" => message.payload.push(' '),
-                "unknown" => message.signature = message.signature.replace(signer.name(), "eve"),
-                "others" => message.signature = message.signature.replace(signer.name(), other.name()),
-                "retimed" => message.signature = message.signature.replace(";t=1", ";t=2"),
+                "unknown" => message.signature = with_claim(&message.signature, "kid", &json!("eve")),
+                "others" => message.signature = with_claim(&message.signature, "kid", &json!(other.name())),
+                "retimed" => message.signature = with_claim(&message.signature, "iat", &json!(1)),
+                "elsewhere" => message = self.signed(elsewhere, signer, &payload, 0),
+                "limited" => {
+                    message = self.signed(bus, signer, &payload.replace("user.suspend", "user.unlock"), 0);
+                }
+                "v1" => message.signature = format!("v1;key={};t=1800000000;sig=AA", signer.name()),
                 "unsigned" => message.signature.clear(),
                 "transport" => {
                     let mut command: Value = serde_json::from_str(&payload).unwrap();
                     command.as_object_mut().unwrap().remove("id");
-                    message = self.signed(signer, &command.to_string(), 0);
+                    message = self.signed(bus, signer, &command.to_string(), 0);
                     message.transport_id = id(what);
                 }
                 _ => {}
@@ -259,6 +295,14 @@ impl Place {
     }
 }
 
+/// The signature with another claim in its header.
+fn with_claim(signature: &str, name: &str, value: &Value) -> String {
+    let (header, rest) = signature.split_once("..").unwrap();
+    let mut claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    claims[name] = value.clone();
+    format!("{}..{rest}", URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_signed_as_it_must_be_is_refused_and_the_rest_is_done_once() {
     let scene = Place::prepare().await;
@@ -266,15 +310,18 @@ async fn what_is_not_signed_as_it_must_be_is_refused_and_the_rest_is_done_once()
     let mut forged = Vec::new();
     for bus in &scene.buses {
         for signer in SIGNERS {
-            for (id, message, code) in scene.forged(bus.name(), signer).await {
+            for (id, message, code) in scene.forged(bus, signer).await {
                 bus.put(&message).await;
                 forged.push((bus, id, code));
             }
         }
     }
     for (bus, id, code) in forged {
-        let outcome = bus.outcomes_of(&id, 1).await.remove(0);
-        assert_eq!(essence(&outcome), ("refused", code), "{outcome}");
+        scene.refused(bus, &id, code).await;
+        let answers = bus.outcomes_of(&id, 0).await;
+        // Who has proved who they are is answered.
+        let expected = usize::from(code == "not_allowed");
+        assert_eq!(answers.len(), expected, "{code}: {answers:?}");
     }
     let requests = scene.okta.page("/-/requests").await.to_string();
     assert!(!requests.contains("/api/v1/users"), "Okta is not even asked: {requests}");
@@ -284,25 +331,20 @@ async fn what_is_not_signed_as_it_must_be_is_refused_and_the_rest_is_done_once()
         for signer in SIGNERS {
             let id = format!("{}-{}-good", bus.name(), signer.name());
             let (user, payload) = scene.suspend(&id).await;
-            let message = scene.signed(signer, &payload, 3_500);
+            let message = scene.signed(bus, signer, &payload, 3_500);
             bus.put(&message).await;
             assert_eq!(essence(&bus.outcomes_of(&id, 1).await[0]), ("done", ""));
             // Its copy is answered, and not done; what is not quite its copy learns nothing.
-            let another = scene.signed(signer, &payload.replace("suspend", "deactivate"), 0);
+            let another = scene.signed(bus, signer, &payload.replace("suspend", "deactivate"), 0);
             bus.put(&message).await;
             bus.put(&Message { signature: String::new(), ..message.clone() }).await;
             bus.put(&another).await;
             bus.put(&Message { signature: String::new(), ..another }).await;
-            let answers = bus.outcomes_of(&id, 5).await;
+            scene.refused(bus, &id, "not_signed").await;
+            let answers = bus.outcomes_of(&id, 2).await;
             let answers: Vec<_> =
                 answers.iter().map(|answer| (essence(answer), answer["repeated"] == true)).collect();
-            let expected = [
-                (("done", ""), false),
-                (("done", ""), true),
-                (("refused", "not_signed"), false),
-                (("refused", "id_reused"), false),
-                (("refused", "not_signed"), false),
-            ];
+            let expected = [(("done", ""), false), (("done", ""), true)];
             // Copies and refusals may pass each other.
             for one in expected {
                 let times = |all: &[((&str, &str), bool)]| all.iter().filter(|other| **other == one).count();
@@ -314,6 +356,11 @@ async fn what_is_not_signed_as_it_must_be_is_refused_and_the_rest_is_done_once()
     assert_eq!(scene.changed().await, good);
 }
 
+/// Whether the audit has the refusal of `id` for this reason.
+fn is_refused(scene: &Scene, id: &str, code: &str) -> bool {
+    scene.audit().iter().any(|line| line["command_id"] == id && line["error"] == code)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_can_spoil_a_signed_command_that_waits() {
     let policy = "allow = [\"user.*\"]\n[commands.hr.signature]\nkeys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\" }";
@@ -323,13 +370,16 @@ async fn nobody_can_spoil_a_signed_command_that_waits() {
     scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
     scene.resume();
     // The daemon reads once this is answered.
-    assert_eq!(essence(&scene.ask("first", "user.get", "ada@acme.com").await), ("refused", "not_signed"));
+    scene
+        .send(json!({ "id": "first", "action": "user.get", "parameters": { "user": "ada@acme.com" } }))
+        .await;
+    until(async || is_refused(&scene, "first", "not_signed")).await;
     let not_before = Timestamp::now() + 5.seconds();
     let mut command = json!({
         "id": "waits", "action": "user.suspend", "parameters": { "user": "ada@acme.com" }, "not_before": not_before,
     });
     let payload = command.to_string();
-    let signature = Signer::Hmac.sign(&directory, &payload, 0);
+    let signature = Signer::Hmac.sign(&directory, "hr", &payload, 0);
     scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
     until(async || scene.by_hand(&["show", "waits", "--json"]).await.stdout.contains("\"received\"")).await;
     let published = scene.by_hand(&["publish", "user.get", "-p", "user=ada@acme.com"]).await;
@@ -337,12 +387,61 @@ async fn nobody_can_spoil_a_signed_command_that_waits() {
     // They ask for the same, under the same id, but the id is the transport's word.
     command.as_object_mut().unwrap().remove("id");
     let payload = command.to_string();
-    let signature = Signer::Hmac.sign(&directory, &payload, 0);
+    let signature = Signer::Hmac.sign(&directory, "hr", &payload, 0);
     scene.send_raw(payload.as_bytes(), &[("ce-id", "waits")]).await;
     scene.send_raw(payload.as_bytes(), &[("ce-id", "waits"), (HEADER, &signature)]).await;
-    let outcomes = scene.outcomes_of("waits", 3).await;
-    let told: BTreeSet<_> = outcomes.iter().map(essence).collect();
-    assert_eq!(told, [("done", ""), ("refused", "not_signed"), ("refused", "unsigned_id")].into());
+    for code in ["not_signed", "unsigned_id"] {
+        until(async || is_refused(&scene, "waits", code)).await;
+    }
+    let outcomes = scene.outcomes_of("waits", 1).await;
+    assert_eq!(outcomes.iter().map(essence).collect::<Vec<_>>(), [("done", "")]);
     let writes = scene.okta.page("/-/writes").await;
     assert_eq!(writes.as_array().unwrap().len(), 1, "{writes}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_was_exchanged_is_obeyed_after_a_reload_and_the_audit_names_keys() {
+    let policy = "allow = [\"user.*\"]\n[commands.hr.signature]\nkeys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\", allow = [\"user.get\"] }";
+    let scene = Scene::prepare(policy).await;
+    let directory = scene.workplace.path("");
+    Signer::make_keys(&directory);
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    let daemon = scene.workplace.start(&[]);
+    let send = async |id: &str, action: &str| {
+        let parameters = json!({ "user": "ada@acme.com" });
+        let payload = json!({ "id": id, "action": action, "parameters": parameters }).to_string();
+        let signature = Signer::Hmac.sign(&directory, "hr", &payload, 0);
+        scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
+        let outcome = scene.outcome(id).await;
+        let (status, code) = essence(&outcome);
+        format!("{status} {code}")
+    };
+    assert_eq!(send("before", "user.get").await, "done ");
+    assert_eq!(send("limited", "user.suspend").await, "refused not_allowed");
+    let old = fs::read_to_string(directory.join("portal.secret")).unwrap();
+    // One that is no key changes nothing, and is told.
+    scene.workplace.write_secret("portal.secret", "short");
+    daemon.reload().await;
+    until(async || scene.workplace.log().contains("a key of signatures cannot be read again")).await;
+    scene.workplace.write_secret("portal.secret", &old);
+    assert_eq!(send("meanwhile", "user.get").await, "done ");
+    scene.workplace.write_secret("portal.secret", &"n".repeat(40));
+    daemon.reload().await;
+    until(async || scene.workplace.log().contains("a key of signatures has been exchanged")).await;
+    assert_eq!(send("after", "user.get").await, "done ");
+    scene.workplace.write_secret("portal.secret", &old);
+    let payload = json!({ "id": "old", "action": "user.get", "parameters": { "user": "ada@acme.com" } });
+    let signature = Signer::Hmac.sign(&directory, "hr", &payload.to_string(), 0);
+    scene.send_raw(payload.to_string().as_bytes(), &[(HEADER, &signature)]).await;
+    until(async || is_refused(&scene, "old", "bad_signature")).await;
+    let audit = scene.audit();
+    let keys = |id: &str| {
+        let line = audit.iter().find(|line| line["command_id"] == id).unwrap();
+        (line["signed_by"].as_str(), line["claimed_key"].as_str())
+    };
+    assert_eq!(keys("before"), (Some("portal"), None));
+    assert_eq!(keys("limited"), (Some("portal"), None));
+    assert_eq!(keys("old"), (None, Some("portal")));
+    daemon.terminate().await;
+    assert!(daemon.ended().await.success());
 }

@@ -1,4 +1,4 @@
-//! Secrets and authorities that change while clients run: no restart is needed, for sinks, intakes and outlets.
+//! Secrets and authorities that change while clients run: no restart is needed, for sinks, intakes and publishers.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc, time::Duration};
 

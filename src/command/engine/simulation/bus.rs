@@ -1,0 +1,64 @@
+//! The bus in a simulation: it takes what is published, or does so without an answer, or does not; it gives messages again that
+//! were not acknowledged.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+
+use super::world::{Crash, Published, World};
+use crate::{
+    command::publisher::{Publication, PublishError, Publisher},
+    sink::SinkError,
+};
+
+/// How often in a thousand a publication is not taken, and is taken without an answer.
+const NOT_TAKEN: u32 = 50;
+const ANSWER_LOST: u32 = 50;
+
+/// One life's connection to the bus.
+#[derive(Debug)]
+pub(super) struct SimulatedPublisher {
+    world: Arc<World>,
+    crash: Arc<Crash>,
+    /// Whether what is published is kept to be judged: the audit is not.
+    is_kept: bool,
+}
+
+impl SimulatedPublisher {
+    pub(super) fn new(world: Arc<World>, crash: Arc<Crash>, is_kept: bool) -> Arc<Self> {
+        Arc::new(Self { world, crash, is_kept })
+    }
+
+    async fn published(&self, publication: &Publication) -> Result<(), PublishError> {
+        self.crash.point().await;
+        if self.world.goes_wrong(NOT_TAKEN) {
+            return Err(away());
+        }
+        if self.is_kept {
+            let outcome = serde_json::from_slice(&publication.payload).unwrap();
+            let message_id = publication.attributes.id.clone();
+            self.world.things().published.push(Published { message_id, outcome });
+        }
+        self.crash.point().await;
+        self.world.latency(10).await;
+        if self.world.goes_wrong(ANSWER_LOST) { Err(away()) } else { Ok(()) }
+    }
+}
+
+impl Publisher for SimulatedPublisher {
+    fn publish<'a>(&'a self, publication: &'a Publication) -> BoxFuture<'a, Result<(), PublishError>> {
+        self.published(publication).boxed()
+    }
+
+    fn require_private<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), PublishError>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+}
+
+fn away() -> PublishError {
+    SinkError::Unreachable { sink: "bus".to_owned(), reason: "it is away".to_owned() }.into()
+}

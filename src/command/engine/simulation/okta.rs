@@ -1,0 +1,138 @@
+//! The org as the engine sees it in a simulation: it takes a while, fails, does what it is asked without an answer, and others
+//! act meanwhile.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, value::RawValue};
+use url::Url;
+
+use super::world::{Crash, Sent, World};
+use crate::{
+    clock::Clock as _,
+    command::execute::{Holds, Okta},
+    okta::{Change, Changed, Found, OktaError},
+};
+
+/// How often in a thousand a look fails, and a change is not taken, or is made without an answer.
+const LOOK_FAILS: u32 = 60;
+const NOT_TAKEN: u32 = 60;
+const ANSWER_LOST: u32 = 150;
+
+/// One life's connection to the org.
+#[derive(Debug)]
+pub(super) struct SimulatedOkta {
+    world: Arc<World>,
+    crash: Arc<Crash>,
+    url: Url,
+}
+
+impl SimulatedOkta {
+    pub(super) fn new(world: Arc<World>, crash: Arc<Crash>) -> Self {
+        Self { world, crash, url: Url::parse("http://acme.okta.com/").unwrap() }
+    }
+
+    async fn looked_up(&self, url: &Url) -> Result<Found<Box<RawValue>>, OktaError> {
+        self.crash.point().await;
+        self.world.latency(200).await;
+        if self.world.goes_wrong(LOOK_FAILS) {
+            return Err(no_answer(false));
+        }
+        let reply = self.world.ask("GET", path_of(url).as_str(), &Bytes::new()).await;
+        self.world.latency(50).await;
+        if reply.status != 200 {
+            return Err(refused(reply.status, &reply.body, reply.request_id));
+        }
+        let next = reply.links.iter().find_map(|link| {
+            let target = link.strip_suffix(r#">; rel="next""#)?.strip_prefix('<')?;
+            Url::parse(target).ok()
+        });
+        let body = String::from_utf8(reply.body.to_vec()).unwrap();
+        Ok(Found { body: RawValue::from_string(body).unwrap(), next })
+    }
+
+    async fn changed(&self, change: &Change, holds: &Holds<'_>) -> Result<Changed, OktaError> {
+        self.crash.point().await;
+        let shown = change.shown(&self.url);
+        let text = |name: &str| shown[name].as_str().unwrap().to_owned();
+        let (method, path) = (text("method"), text("path"));
+        let body = match &shown["body"] {
+            Value::Null => Bytes::new(),
+            body => Bytes::from(body.to_string()),
+        };
+        if self.world.goes_wrong(NOT_TAKEN) {
+            // It waits for its turn, and what it was decided by may hold no more.
+            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            if !holds().await {
+                return Err(OktaError::Overtaken);
+            }
+        }
+        let sent_at = self.world.now();
+        self.world.latency(300).await;
+        let reply = self.world.ask(&method, &path, &body).await;
+        let is_made = (200..300).contains(&reply.status);
+        self.world.things().sent.push(Sent { at: sent_at, method, path, is_made });
+        self.crash.point().await;
+        self.world.latency(50).await;
+        if self.world.goes_wrong(ANSWER_LOST) {
+            // Others act before anybody looks.
+            self.world.latency(20_000).await;
+            return Err(no_answer(true));
+        }
+        if !is_made {
+            return Err(refused(reply.status, &reply.body, reply.request_id));
+        }
+        let body = serde_json::from_slice(&reply.body).unwrap_or_default();
+        Ok(Changed { body, request_id: Some(reply.request_id) })
+    }
+}
+
+impl Okta for SimulatedOkta {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn clock_ahead(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    fn look_up<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Found<Box<RawValue>>, OktaError>> {
+        self.looked_up(url).boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        change: &'a Change,
+        holds: &'a Holds<'a>,
+    ) -> BoxFuture<'a, Result<Changed, OktaError>> {
+        self.changed(change, holds).boxed()
+    }
+}
+
+fn path_of(url: &Url) -> String {
+    match url.query() {
+        Some(query) => format!("{}?{query}", url.path()),
+        None => url.path().to_owned(),
+    }
+}
+
+fn no_answer(was_sent: bool) -> OktaError {
+    OktaError::Transport { host: "acme.okta.com".to_owned(), reason: "it broke".to_owned(), was_sent }
+}
+
+fn refused(status: u16, body: &[u8], request_id: String) -> OktaError {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |name: &str| body[name].as_str().map(str::to_owned);
+    OktaError::Status {
+        status,
+        code: text("errorCode"),
+        summary: text("errorSummary").unwrap_or_default(),
+        request_id: Some(request_id),
+    }
+}

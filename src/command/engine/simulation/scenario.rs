@@ -1,0 +1,189 @@
+//! What happens in one simulated run: who there is, what is asked for, what goes wrong, and who else acts. All of it follows
+//! from the seed.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use super::world::{Other, World};
+
+/// The protected group.
+pub(super) const ADMINS: &str = "00gAdmins00000000000";
+/// Users whom commands and others are about; the last two are protected, by name and as a member of the group.
+pub(super) const USERS: usize = 6;
+const PROTECTED_FROM: usize = 4;
+pub(super) const GROUPS_KNOWN: usize = GROUPS;
+const GROUPS: usize = 3;
+
+/// A command that is sent.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) id: String,
+    pub(super) action: &'static str,
+    /// Of the user whom it is about, if it is about one.
+    pub(super) user: Option<usize>,
+    pub(super) group: Option<usize>,
+    /// In seconds since the beginning.
+    pub(super) sent_s: u64,
+    pub(super) not_before_s: Option<u64>,
+    pub(super) expires_s: Option<u64>,
+    pub(super) message: Value,
+}
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct Scenario {
+    /// What comes to the queue, in this order; copies too.
+    pub(super) asked: Vec<Asked>,
+    /// What others do, and when.
+    pub(super) others: Vec<(Duration, Other)>,
+    /// After how many dealings with the world each life but the last ends.
+    pub(super) lives: Vec<i64>,
+    pub(super) suspends_max: u32,
+}
+
+pub(super) fn user_id(user: usize) -> String {
+    format!("00uUser{user}000000000000")
+}
+
+pub(super) fn group_id(group: usize) -> String {
+    format!("00gGroup{group}00000000000")
+}
+
+pub(super) fn group_name(group: usize) -> String {
+    format!("Team {group}")
+}
+
+pub(super) fn is_protected(user: usize) -> bool {
+    user >= PROTECTED_FROM
+}
+
+/// Plants everybody.
+pub(super) fn populate(world: &World) {
+    let now_ms = world.now_ms();
+    let mut random = Rng::with_seed(world.things().random.u64(..));
+    for user in 0..USERS {
+        let status = if random.u8(..4) == 0 { "SUSPENDED" } else { "ACTIVE" };
+        let login = format!("user{user}@acme.com");
+        world.org.plant_user(
+            json!({ "id": user_id(user), "status": status, "profile": { "login": login, "email": login } }),
+            now_ms,
+        );
+    }
+    for group in 0..GROUPS {
+        let members: Vec<_> = (0..USERS).filter(|_| random.bool()).map(user_id).collect();
+        let profile = json!({ "name": group_name(group) });
+        world
+            .org
+            .plant_group(json!({ "id": group_id(group), "profile": profile, "members": members }), now_ms);
+    }
+    let admins = json!({ "id": ADMINS, "profile": { "name": "Admins" }, "members": [user_id(USERS - 1)] });
+    world.org.plant_group(admins, now_ms);
+}
+
+impl Scenario {
+    pub(super) fn of(random: &mut Rng) -> Self {
+        let mut asked = Vec::new();
+        let mut seen = BTreeSet::new();
+        for number in 0..random.usize(3..12) {
+            let command = command(random, number);
+            if seen.insert((command.action, command.user, command.group)) {
+                asked.push(command);
+            }
+        }
+        for _ in 0..random.usize(..4) {
+            let copy: Asked = asked[random.usize(..asked.len())].clone();
+            let sent_s = copy.sent_s + random.u64(..400);
+            asked.push(Asked { sent_s, ..copy });
+        }
+        asked.sort_by_key(|command| command.sent_s);
+        let others = (0..random.usize(..8)).flat_map(|_| others(random, &asked)).collect();
+        let lives = (0..random.usize(..4)).map(|_| random.i64(2..120)).collect();
+        Self { asked, others, lives, suspends_max: random.u32(1..6) }
+    }
+}
+
+fn command(random: &mut Rng, number: usize) -> Asked {
+    const OF_USERS: [&str; 7] = [
+        "user.suspend",
+        "user.unsuspend",
+        "user.deactivate",
+        "user.activate",
+        "user.clear_sessions",
+        "user.update",
+        "user.get",
+    ];
+    const OF_MEMBERS: [&str; 2] = ["group.add_user", "group.remove_user"];
+    let sent_s = random.u64(..120);
+    let user = random.usize(..USERS);
+    let group = random.usize(..GROUPS);
+    let (action, of_user, of_group) = match random.u8(..10) {
+        0..6 => (OF_USERS[random.usize(..OF_USERS.len())], true, false),
+        6..8 => (OF_MEMBERS[random.usize(..2)], true, true),
+        8 => ("group.delete", false, true),
+        _ => ("group.get", false, true),
+    };
+    let mut parameters = json!({});
+    if of_user {
+        parameters["user"] = match random.u8(..4) {
+            0 => user_id(user),
+            1 => format!("USER{user}@acme.com"),
+            2 => format!("user{user}"),
+            _ => format!("user{user}@acme.com"),
+        }
+        .into();
+    }
+    if of_group {
+        parameters["group"] = if random.u8(..4) == 0 { group_id(group) } else { group_name(group) }.into();
+    }
+    if action == "user.update" {
+        parameters["profile"] = json!({ "title": format!("title {number}") });
+    }
+    let not_before_s = match random.u8(..8) {
+        0 => Some(sent_s + random.u64(..60)),
+        1 => Some(sent_s + random.u64(700..4_000)),
+        _ => None,
+    };
+    let expires_s = (random.u8(..5) == 0).then(|| sent_s + random.u64(1..200));
+    let id = format!("c{number}");
+    let message = json!({ "id": id, "action": action, "parameters": parameters });
+    let (user, group) = (of_user.then_some(user), of_group.then_some(group));
+    Asked { id, action, user, group, sent_s, not_before_s, expires_s, message }
+}
+
+/// Something that somebody else does, and what belongs to it.
+fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
+    let at = Duration::from_millis(random.u64(..300_000));
+    let user = user_id(random.usize(..PROTECTED_FROM));
+    let group = random.usize(..GROUPS);
+    let of_user = |what: &str| Other::Changed {
+        method: "POST",
+        path: format!("/api/v1/users/{user}/lifecycle/{what}"),
+    };
+    let member = |method| {
+        let path = format!("/api/v1/groups/{}/users/{user}", group_id(group));
+        Other::Changed { method, path }
+    };
+    match random.u8(..12) {
+        0 | 1 => vec![(at, of_user("unsuspend"))],
+        2 => vec![(at, of_user("suspend"))],
+        3 | 4 => vec![(at, of_user("activate?sendEmail=false"))],
+        5 => vec![(at, member("DELETE"))],
+        6 => vec![(at, member("PUT"))],
+        7 => {
+            // A new group of the old name may come after it.
+            vec![(at, Other::Renamed { group: group_id(group), name: format!("Former {group}") })]
+        }
+        8 => vec![(at, Other::Protected { user })],
+        9 if !asked.is_empty() => {
+            let id = asked[random.usize(..asked.len())].id.clone();
+            vec![(at, Other::Cancelled { id })]
+        }
+        10 => {
+            let until = at + Duration::from_millis(random.u64(1_000..600_000));
+            vec![(at, Other::Paused), (until, Other::Resumed)]
+        }
+        _ => vec![(at, Other::Released)],
+    }
+}

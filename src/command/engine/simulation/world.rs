@@ -1,0 +1,190 @@
+//! What there is outside the engine in a simulation: an org, a queue, a bus, a disk, a clock, and whoever else acts. Keeps
+//! the record by which a run is judged.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    command::Outcome,
+    simulator::{
+        Options,
+        in_process::{InProcess, Reply},
+    },
+    state::{StoredEntry, StoredNote},
+};
+
+/// When every simulation begins.
+const BEGINNING: i64 = 1_790_000_000;
+
+/// The world of one seed.
+#[derive(Debug)]
+pub(super) struct World {
+    pub(super) org: InProcess,
+    pub(super) started: Instant,
+    /// How likely something goes wrong, in thousandths: none once it is calm.
+    pub(super) faults: AtomicI64,
+    things: Mutex<Things>,
+}
+
+/// What changes in it.
+#[derive(Debug)]
+pub(super) struct Things {
+    pub(super) random: Rng,
+    pub(super) entries: BTreeMap<String, StoredEntry>,
+    pub(super) notes: BTreeMap<String, StoredNote>,
+    pub(super) published: Vec<Published>,
+    /// Changes that the engine has sent.
+    pub(super) sent: Vec<Sent>,
+    /// What others have done.
+    pub(super) others: Vec<(Timestamp, Other)>,
+}
+
+/// An outcome on the bus.
+#[derive(Debug, Clone)]
+pub(super) struct Published {
+    pub(super) message_id: String,
+    pub(super) outcome: Outcome,
+}
+
+/// A change that the engine has sent.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) at: Timestamp,
+    pub(super) method: String,
+    pub(super) path: String,
+    /// Whether Okta made it.
+    pub(super) is_made: bool,
+}
+
+/// What somebody else does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Other {
+    /// An administrator asks Okta for it.
+    Changed { method: &'static str, path: String },
+    /// An administrator renames a group.
+    Renamed { group: String, name: String },
+    /// An administrator puts a user into the protected group.
+    Protected { user: String },
+    /// An operator cancels a command.
+    Cancelled { id: String },
+    /// An operator stops all commands.
+    Paused,
+    /// An operator lets them go on.
+    Resumed,
+    /// An operator releases a limit.
+    Released,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Arc<Self> {
+        let mut random = Rng::with_seed(seed);
+        let delay =
+            |random: &mut Rng, seconds_max: u64| Duration::from_millis(random.u64(0..=seconds_max * 1000));
+        let options = Options {
+            backlog: 0,
+            rate: 0.0,
+            listing_delay: delay(&mut random, 4),
+            transition_time: if random.u8(..4) == 0 { delay(&mut random, 90) } else { Duration::ZERO },
+            rate_limit: 100_000,
+            directory_rate_limit: Some(100_000),
+            ..Options::default()
+        };
+        let org = InProcess::new(&options, BEGINNING * 1000);
+        let things = Things {
+            random,
+            entries: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            published: Vec::new(),
+            sent: Vec::new(),
+            others: Vec::new(),
+        };
+        let (faults, started) = (AtomicI64::new(0), Instant::now());
+        Arc::new(Self { org, started, faults, things: Mutex::new(things) })
+    }
+
+    pub(super) fn things(&self) -> MutexGuard<'_, Things> {
+        self.things.lock().unwrap()
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.now().as_millisecond()
+    }
+
+    /// Whether something goes wrong here, so often in thousand on a bad day.
+    pub(super) fn goes_wrong(&self, thousandths: u32) -> bool {
+        self.faults.load(Relaxed) > 0 && self.things().random.u32(..1000) < thousandths
+    }
+
+    /// Takes a while.
+    pub(super) async fn latency(&self, milliseconds_max: u64) {
+        let wait = self.things().random.u64(1..=milliseconds_max);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+
+    /// Asks the org.
+    pub(super) async fn ask(&self, method: &str, path: &str, body: &Bytes) -> Reply {
+        self.org.answer(self.now_ms(), method, &format!("http://acme.okta.com{path}"), body).await
+    }
+
+    /// Somebody else acts.
+    pub(super) async fn act(&self, other: Other) {
+        match &other {
+            Other::Changed { method, path } => {
+                self.ask(method, path, &Bytes::new()).await;
+            }
+            Other::Renamed { group, name } => {
+                let body = Bytes::from(format!(r#"{{"profile":{{"name":"{name}"}}}}"#));
+                self.ask("PUT", &format!("/api/v1/groups/{group}"), &body).await;
+            }
+            Other::Protected { user } => {
+                let path = format!("/api/v1/groups/{}/users/{user}", super::scenario::ADMINS);
+                self.ask("PUT", &path, &Bytes::new()).await;
+            }
+            Other::Cancelled { .. } | Other::Paused | Other::Resumed | Other::Released => {}
+        }
+        let now = self.now();
+        self.things().others.push((now, other));
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        let elapsed = SignedDuration::try_from(self.started.elapsed()).unwrap();
+        Timestamp::from_second(BEGINNING).unwrap() + elapsed
+    }
+}
+
+/// The end of one life of the daemon, which comes at one of its dealings with the world.
+#[derive(Debug)]
+pub(super) struct Crash {
+    left: AtomicI64,
+    pub(super) happened: CancellationToken,
+}
+
+impl Crash {
+    /// After so many dealings.
+    pub(super) fn after(dealings: i64) -> Arc<Self> {
+        Arc::new(Self { left: AtomicI64::new(dealings), happened: CancellationToken::new() })
+    }
+
+    /// One dealing. Nothing comes back from it, or from any later one, if the daemon dies here.
+    pub(super) async fn point(&self) {
+        if self.happened.is_cancelled() || self.left.fetch_sub(1, Relaxed) == 1 {
+            self.happened.cancel();
+            std::future::pending().await
+        }
+    }
+}

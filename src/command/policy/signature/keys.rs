@@ -1,0 +1,148 @@
+//! The keys that signatures are verified with, as they were read last.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use ring::{
+    hmac,
+    signature::{ED25519, UnparsedPublicKey},
+};
+use secrecy::ExposeSecret as _;
+use sha2::{Digest as _, Sha256};
+
+use super::KeyName;
+use crate::{
+    command::Action,
+    config::{
+        ActionPattern, KeyError, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig, read_shared_secret,
+    },
+    telemetry::chain,
+};
+
+/// How a key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    /// `EdDSA` with Ed25519 (RFC 8037), which RFC 9864 calls `Ed25519`.
+    Ed25519,
+    /// `HS256` (RFC 7518, section 3.2).
+    HmacSha256,
+}
+
+/// All keys, by name.
+#[derive(Debug, Default)]
+pub(super) struct Keys(BTreeMap<String, Arc<Key>>);
+
+/// A key, and what may be asked with it.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: KeyName,
+    pub(super) verifier: Verifier,
+    /// Of what it is made of, to see whether that has changed.
+    digest: [u8; 32],
+    /// Empty: whatever the commands allow.
+    allow: Vec<ActionPattern>,
+}
+
+/// What it takes to verify.
+pub(super) enum Verifier {
+    Ed25519(UnparsedPublicKey<[u8; 32]>),
+    HmacSha256(hmac::Key),
+}
+
+impl Algorithm {
+    /// By the `alg` of a JWS.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "EdDSA" | "Ed25519" => Some(Self::Ed25519),
+            "HS256" => Some(Self::HmacSha256),
+            _ => None,
+        }
+    }
+
+    /// The `alg` of a JWS.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "EdDSA",
+            Self::HmacSha256 => "HS256",
+        }
+    }
+}
+
+impl Keys {
+    /// Reads the keys that `config` names. Does blocking I/O on small files.
+    pub(super) fn read(config: &SignatureConfig) -> Result<Self, KeyError> {
+        let key = |named: &SignatureKeyConfig| Ok((named.id.clone(), Arc::new(Key::read(named)?)));
+        config.keys.iter().map(key).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Reads them again; one that cannot be read stays as it is here.
+    pub(super) fn reread(&self, config: &SignatureConfig, commands: &str) -> Self {
+        let mut keys = self.0.clone();
+        for named in &config.keys {
+            match Key::read(named) {
+                Ok(key) if keys.get(&named.id).is_some_and(|known| known.digest == key.digest) => {}
+                Ok(key) => {
+                    tracing::info!(commands, key = named.id, "a key of signatures has been exchanged");
+                    keys.insert(named.id.clone(), Arc::new(key));
+                }
+                Err(err) => tracing::error!(
+                    commands,
+                    key = named.id,
+                    error = chain(&err),
+                    "a key of signatures cannot be read again: the one of before stays in use"
+                ),
+            }
+        }
+        Self(keys)
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Key>> {
+        self.0.get(name).cloned()
+    }
+}
+
+impl Key {
+    fn read(named: &SignatureKeyConfig) -> Result<Self, KeyError> {
+        let (verifier, digest) = match &named.algorithm {
+            SignatureAlgorithm::Ed25519(public) => {
+                let public = public.read()?;
+                (Verifier::Ed25519(UnparsedPublicKey::new(&ED25519, public)), Sha256::digest(public))
+            }
+            SignatureAlgorithm::HmacSha256(secret) => {
+                let secret = read_shared_secret(secret)?;
+                let bytes = secret.expose_secret().as_bytes();
+                (Verifier::HmacSha256(hmac::Key::new(hmac::HMAC_SHA256, bytes)), Sha256::digest(bytes))
+            }
+        };
+        let (name, allow) = (KeyName(named.id.clone()), named.allow.clone());
+        Ok(Self { name, verifier, digest: digest.into(), allow })
+    }
+
+    /// Whether `action` may be asked for with it.
+    pub(super) fn allows(&self, action: Action) -> bool {
+        self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.matches(action))
+    }
+}
+
+impl Verifier {
+    pub(super) fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Ed25519(_) => Algorithm::Ed25519,
+            Self::HmacSha256(_) => Algorithm::HmacSha256,
+        }
+    }
+
+    /// Whether `signature` is one of `signed` by this key.
+    pub(super) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Ed25519(key) => key.verify(signed, signature).is_ok(),
+            // Compares in constant time.
+            Self::HmacSha256(key) => hmac::verify(key, signed, signature).is_ok(),
+        }
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.algorithm().name())
+    }
+}

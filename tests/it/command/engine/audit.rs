@@ -1,0 +1,96 @@
+//! The chain of the audit, through kills, as `oktabus command audit --verify` sees it, and as anybody can with SHA-256.
+
+use std::{fs, process::Command};
+
+use serde_json::{Value, json};
+
+use super::scene::{Scene, essence};
+
+/// Whether the audit is whole, and what is told of it.
+async fn verified(scene: &Scene, files: &[&str]) -> (Option<i32>, Value) {
+    let said = scene.by_hand(&[&["audit", "--verify", "--json"], files].concat()).await;
+    let told = serde_json::from_str(&said.stdout).unwrap_or_else(|err| panic!("{err}: {said:?}"));
+    (said.code, told)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_done_to_the_audit_is_seen() {
+    let mut scene = Scene::start("allow = [\"user.*\"]\nlimits = { \"user.suspend\" = \"50/1h\" }").await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    for round in 0..3 {
+        let id = format!("c-{round}");
+        assert_eq!(essence(&scene.ask(&id, "user.get", "ada@acme.com").await), ("done", ""));
+        scene.kill().await;
+        scene.resume();
+    }
+    scene.ask("c-3", "user.get", "ada@acme.com").await;
+    let by_hand = scene.by_hand(&["run", "user.get", "-p", "user=ada@acme.com", "--id", "h-1"]).await;
+    assert_eq!(by_hand.code, Some(0), "{by_hand:?}");
+    let released = scene.by_hand(&["release", "user.suspend", "--requested-by", "eve"]).await;
+    assert_eq!(released.code, Some(0), "{released:?}");
+
+    // Who asks by hand is the kernel's word; and what is recorded as done is done.
+    let audit = scene.audit();
+    let uid = rustix::process::getuid().as_raw();
+    let of = |id: &str| audit.iter().find(|line| line["command_id"] == id).unwrap().clone();
+    assert_eq!((of("h-1")["peer_uid"].clone(), of("c-3")["peer_uid"].clone()), (json!(uid), Value::Null));
+    let releases: Vec<_> = audit.iter().filter(|line| line["action"] == "user.suspend").collect();
+    let decisions: Vec<_> = releases.iter().map(|line| line["decision"].as_str().unwrap()).collect();
+    assert_eq!(decisions, ["releasing", "released"]);
+    assert!(releases.iter().all(|line| line["peer_uid"] == uid && line["requested_by"] == "eve"));
+
+    let records = audit.len() as u64;
+    let (code, told) = verified(&scene, &[]).await;
+    assert_eq!(
+        (code, &told["flaws"], &told["chains"][0]["last_sequence"]),
+        (Some(0), &json!([]), &json!(records))
+    );
+    scene.stop().await;
+    let (code, told) = verified(&scene, &[]).await;
+    assert_eq!(
+        (code, &told["flaws"], &told["in_doubt"]),
+        (Some(0), &json!([]), &json!(0)),
+        "without the daemon too"
+    );
+
+    let path = scene.workplace.path("state/audit/hr.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    let lines: Vec<_> = whole.lines().collect();
+    // The documented rule, by another hand.
+    let line = lines.last().unwrap();
+    let (covered, hash) = line.rsplit_once(",\"hash\":\"").unwrap();
+    fs::write(scene.workplace.path("covered"), covered).unwrap();
+    let covered = scene.workplace.path("covered");
+    let digest = Command::new("openssl").args(["dgst", "-sha256", "-r"]).arg(covered).output().unwrap();
+    let digest = String::from_utf8(digest.stdout).unwrap();
+    assert_eq!(digest.split(' ').next(), hash.strip_suffix("\"}"));
+
+    let without = |index: usize| [&lines[..index], &lines[index + 1..]].concat().join("\n") + "\n";
+    let last = lines.len() - 1;
+    for (text, expected) in [
+        (whole.replacen("c-1", "c-9", 1), "was changed"),
+        (without(2), "is missing"),
+        (without(last), "is missing from the end"),
+        (lines[..2].join("\n") + "\n", "are missing from the end"),
+        (String::new(), "are missing from the end"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let (code, told) = verified(&scene, &[]).await;
+        assert_eq!(code, Some(1), "{expected}");
+        assert!(told["flaws"][0].as_str().unwrap().contains(expected), "{expected}: {told}");
+    }
+
+    // Whoever rotates it moves it away; the chain goes on.
+    let (moved, path) = (scene.workplace.path("audit.1"), path.to_str().unwrap().to_owned());
+    fs::write(&moved, &whole).unwrap();
+    fs::remove_file(&path).unwrap();
+    scene.resume();
+    scene.ask("c-4", "user.get", "ada@acme.com").await;
+    let (code, told) = verified(&scene, &[moved.to_str().unwrap(), &path]).await;
+    assert_eq!(
+        (code, &told["flaws"], &told["chains"][0]["first_sequence"]),
+        (Some(0), &json!([]), &json!(1))
+    );
+    let (code, _) = verified(&scene, &[]).await;
+    assert_eq!(code, Some(0), "the file of now leads to where the state says");
+}
