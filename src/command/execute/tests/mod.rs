@@ -4,8 +4,10 @@ mod doubt;
 mod names;
 mod org;
 mod prompt;
+mod sent;
 mod slow;
 mod table;
+mod taken_back;
 
 use serde_json::{Value, json};
 
