@@ -37,7 +37,7 @@ fn code() -> BTreeMap<String, String> {
     sources(&root().join("src"), &mut paths);
     let of = |path: PathBuf| {
         let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-        let is_test = name.ends_with("/tests.rs") || name.contains("/tests/");
+        let is_test = ["/tests.rs", "/tests/", "/simulation/"].iter().any(|part| name.contains(part));
         let text = fs::read_to_string(&path).unwrap();
         let parts = text.split("#[cfg(test)]\n");
         // A test module with a body ends a file.

@@ -119,7 +119,7 @@ impl Key {
 
     /// Whether `action` may be asked for with it.
     pub(super) fn allows(&self, action: Action) -> bool {
-        self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.matches(action))
+        self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.allows(action))
     }
 }
 
