@@ -230,9 +230,8 @@ impl fmt::Display for LimitConfig {
 
 #[cfg(test)]
 impl CommandsConfig {
-    /// The commands of a simulated engine, with a limit on suspends.
-    pub(crate) fn for_simulation(suspends: &str) -> Self {
-        let (count, _) = suspends.split_once('/').unwrap();
+    /// The commands of a simulated engine, with a limit.
+    pub(crate) fn for_simulation(limit: LimitConfig) -> Self {
         Self {
             name: "sim".to_owned(),
             org: "acme".to_owned(),
@@ -247,11 +246,7 @@ impl CommandsConfig {
                 groups: vec!["Admins".to_owned()],
                 ..ProtectConfig::default()
             },
-            limits: vec![LimitConfig {
-                pattern: "user.suspend".parse().unwrap(),
-                count: count.parse().unwrap(),
-                per: Duration::from_secs(3_600),
-            }],
+            limits: vec![limit],
             list_max: 100,
             signature: None,
             reveal: RevealConfig::default(),

@@ -48,7 +48,7 @@ use crate::{
         message::FingerprintKey,
         policy::{Policy, Signatures},
     },
-    config::CommandsConfig,
+    config::{CommandsConfig, LimitConfig},
     state::Places,
 };
 
@@ -212,7 +212,12 @@ async fn operate(world: &World, context: &Context, other: Other) {
 
 /// One life's engine in its world.
 async fn context(world: &Arc<World>, scenario: &Scenario, crash: &Arc<Crash>) -> Context {
-    let config = Arc::new(CommandsConfig::for_simulation(&format!("{}/1h", scenario.suspends_max)));
+    let limit = LimitConfig {
+        pattern: LIMITED.parse().unwrap(),
+        count: scenario.suspends_max,
+        per: Duration::from_secs(3_600),
+    };
+    let config = Arc::new(CommandsConfig::for_simulation(limit));
     let status = Arc::new(EngineStatus::new(&config.name));
     let seams = Seams {
         okta: Arc::new(SimulatedOkta::new(Arc::clone(world), Arc::clone(crash))),
