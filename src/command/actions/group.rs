@@ -207,6 +207,7 @@ async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
         let Some(group) = look(work, id).await? else {
             return gone(if work.may_have_sent() { Way::Done } else { Way::Already });
         };
+        must_still_be_named(work, &group)?;
         must_not_be(&group, &[BUILT_IN])?;
         match work.send(&groups::delete(id)).await? {
             Sent::Planned => return Ok(Finished::planned()),
@@ -220,6 +221,20 @@ async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
         }
     }
     Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Whether a group that the command names by its name has that name yet: it may have been found long ago.
+fn must_still_be_named(work: &Work<'_>, group: &Value) -> Result<(), Failed> {
+    let Some(subject) = work.subjects.groups.first() else { return Ok(()) };
+    let is_by_name = subject.id.as_ref() != Some(&subject.name);
+    let name = group.pointer("/profile/name").and_then(Value::as_str).unwrap_or_default();
+    if !is_by_name || name == subject.name {
+        return Ok(());
+    }
+    Err(Code::ChangedMeanwhile.because(format!(
+        "the group that was named `{}` is named `{name}` now: nothing more is sent",
+        subject.name
+    )))
 }
 
 /// The group as it is now; what it was at first is kept for the outcome.

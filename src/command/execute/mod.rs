@@ -63,6 +63,9 @@ pub trait Admission: Send + Sync {
     /// Judges the command as things are now, and makes `baseline` durable. Nothing is sent unless it is there, so an
     /// attempt that finds none knows that nothing was sent before it. Asked before each change that is sent.
     fn admit<'a>(&'a self, baseline: &'a Baseline, doubt: Doubt) -> BoxFuture<'a, Result<(), Failed>>;
+
+    /// Whether what was admitted may still be sent: asked again where a change had to wait for its turn at Okta.
+    fn holds(&self) -> bool;
 }
 
 /// What is known of what was sent before.

@@ -39,6 +39,8 @@ pub(in crate::command) struct Work<'a> {
     baseline: Option<Baseline>,
     /// Whether the policy has let this attempt send, with the baseline as it is.
     is_admitted: bool,
+    /// Whether something was sent in this attempt that Okta has not refused.
+    has_sent: bool,
     /// Whether no look can show that the change was made.
     is_unseen: bool,
     /// The user whom the command is about, if the first look at them need not be taken any more.
@@ -74,7 +76,8 @@ impl<'a> Work<'a> {
         let seen = resolved.seen_now().filter(|_| attempt.number == 1);
         let baseline = attempt.baseline.cloned();
         let before = baseline.as_ref().and_then(Baseline::before).cloned();
-        let (request_id, planned, is_admitted, is_unseen) = (None, Vec::new(), false, false);
+        let (request_id, planned) = (None, Vec::new());
+        let (is_admitted, has_sent, is_unseen) = (false, false, false);
         Self {
             okta,
             action,
@@ -84,6 +87,7 @@ impl<'a> Work<'a> {
             before,
             baseline,
             is_admitted,
+            has_sent,
             is_unseen,
             seen,
             request_id,
@@ -93,7 +97,7 @@ impl<'a> Work<'a> {
 
     /// Whether this command may have changed something at Okta: a former attempt was about to send, or this one was.
     pub(in crate::command) fn may_have_sent(&self) -> bool {
-        self.attempt.baseline.is_some() || self.is_admitted
+        self.attempt.baseline.is_some() || self.has_sent
     }
 
     /// Whether the command has one part alone: one user and at most one group, or the other way round.
@@ -218,7 +222,8 @@ impl<'a> Work<'a> {
             return Ok(Sent::Planned);
         }
         self.must_be_admitted().await?;
-        let changed = self.okta.change(change, &|| ready(true).boxed()).await;
+        let admission = self.attempt.admission;
+        let changed = self.okta.change(change, &|| ready(admission.holds()).boxed()).await;
         Ok(self.sent(changed))
     }
 
@@ -256,9 +261,11 @@ impl<'a> Work<'a> {
             let seen = |user: &User| (user.time("statusChanged"), user.transitioning_to.is_some());
             now.status == user.status && seen(now) == seen(user)
         };
+        let admission = self.attempt.admission;
         let look = async || {
             let now = lookup::one(okta, action, &target).await;
-            now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
+            admission.holds()
+                && now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
         };
         let changed = okta.change(change, &|| look().boxed()).await;
         Ok(self.sent(changed))
@@ -274,11 +281,13 @@ impl<'a> Work<'a> {
     fn sent(&mut self, changed: Result<Changed, OktaError>) -> Sent {
         match changed {
             Ok(changed) => {
+                self.has_sent = true;
                 self.request_id = changed.request_id;
                 Sent::Done(changed.body)
             }
             Err(error) => {
                 self.request_id = error.request_id().map(str::to_owned).or_else(|| self.request_id.take());
+                self.has_sent |= error.is_ambiguous();
                 if error.is_ambiguous() { Sent::InDoubt(error) } else { Sent::Refused(error) }
             }
         }

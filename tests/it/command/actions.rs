@@ -24,6 +24,10 @@ use crate::support::{
 struct Open;
 
 impl Admission for Open {
+    fn holds(&self) -> bool {
+        true
+    }
+
     fn admit<'a>(
         &'a self,
         _: &'a Baseline,

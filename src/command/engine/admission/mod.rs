@@ -219,6 +219,10 @@ impl<'a> Gate<'a> {
 }
 
 impl execute::Admission for Gate<'_> {
+    fn holds(&self) -> bool {
+        self.admission.switch.paused().is_none() && self.admission.admit(self.command).is_ok()
+    }
+
     fn admit<'a>(&'a self, baseline: &'a Baseline, doubt: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
         async move {
             let Err(denial) = self.decide(baseline).await else { return Ok(()) };

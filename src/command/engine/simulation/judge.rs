@@ -37,7 +37,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
             let acts = facts.of(asked);
             wrong.extend(in_time(world, asked, &acts, &facts));
             wrong.extend(once(asked, &acts, &facts));
-            wrong.extend(told_truly(id, &acts, &things.published));
+            wrong.extend(told_truly(id, &acts, &things.published, asked, &facts));
         }
         wrong.extend(facts.of_protected());
         wrong.extend(facts.of_groups(&first));
@@ -108,14 +108,29 @@ fn once(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
 }
 
 /// `done` is said of what was made, and `already` and refusals of what was not.
-fn told_truly(id: &str, acts: &[&Sent], published: &[super::world::Published]) -> Option<String> {
+fn told_truly(
+    id: &str,
+    acts: &[&Sent],
+    published: &[super::world::Published],
+    asked: &Asked,
+    facts: &Facts<'_>,
+) -> Option<String> {
     let of = published.iter().rev().find(|published| published.outcome.command_id == id)?;
     let made = acts.iter().any(|act| act.is_made);
     let outcome = &of.outcome;
     if outcome.action.ends_with(".get") {
         return None;
     }
+    // Who has made it cannot be told where both have asked for it.
+    let path = facts.path_of(asked);
+    let by_others = facts.others.iter().any(|(_, other)| match (other, &path) {
+        (Other::Changed { method, path }, Some((same, wanted))) => {
+            method == same && path.split('?').next() == Some(wanted)
+        }
+        _ => false,
+    });
     match outcome.status {
+        Status::Done if !made && by_others => None,
         Status::Done if !made => Some(format!("{id} is told as done, and nothing was made")),
         Status::Already | Status::Refused | Status::Expired if made => {
             Some(format!("{id} is told as {}, and it was made", outcome.status.name()))
@@ -155,9 +170,17 @@ struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// What was sent for a command: there is one for each action on each user or group.
     fn of(&self, asked: &Asked) -> Vec<&'a Sent> {
+        let Some((method, path)) = self.path_of(asked) else { return Vec::new() };
+        let is_it = |sent: &&Sent| sent.method == method && sent.path.split('?').next() == Some(&path);
+        self.sent.iter().filter(is_it).collect()
+    }
+
+    /// The request that carries it out, if it changes something.
+    #[expect(clippy::unused_self, reason = "it is one of the facts")]
+    fn path_of(&self, asked: &Asked) -> Option<(&'static str, String)> {
         let user = asked.user.map(user_id).unwrap_or_default();
         let group = asked.group.map(group_id).unwrap_or_default();
-        let (method, path) = match asked.action {
+        let request = match asked.action {
             "user.suspend" => ("POST", format!("/api/v1/users/{user}/lifecycle/suspend")),
             "user.unsuspend" => ("POST", format!("/api/v1/users/{user}/lifecycle/unsuspend")),
             "user.deactivate" => ("POST", format!("/api/v1/users/{user}/lifecycle/deactivate")),
@@ -167,10 +190,9 @@ impl<'a> Facts<'a> {
             "group.add_user" => ("PUT", format!("/api/v1/groups/{group}/users/{user}")),
             "group.remove_user" => ("DELETE", format!("/api/v1/groups/{group}/users/{user}")),
             "group.delete" => ("DELETE", format!("/api/v1/groups/{group}")),
-            _ => return Vec::new(),
+            _ => return None,
         };
-        let is_it = |sent: &&Sent| sent.method == method && sent.path.split('?').next() == Some(&path);
-        self.sent.iter().filter(is_it).collect()
+        Some(request)
     }
 
     /// Nothing is changed about those who are protected.
