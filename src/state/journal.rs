@@ -111,6 +111,26 @@ impl Store {
         Ok(next)
     }
 
+    /// How many of the next [`CHUNK`] entries behind `after`, by the time of receipt, have ids that begin with `prefix`, and
+    /// where to go on; none if there are no more.
+    pub(super) fn count_entries(
+        &self,
+        prefix: &str,
+        after: Option<&JournalPlace>,
+    ) -> Result<(u64, Option<JournalPlace>), StateError> {
+        let found = {
+            let _ready = self.ready()?;
+            self.engine.scan(RECEIVED, after.map(|after| &after.0[..]), CHUNK)?
+        };
+        let is_ours = |key: &[u8]| {
+            key[RECEIVED.len()..]
+                .split_first_chunk::<8>()
+                .is_some_and(|(_, id)| id.starts_with(prefix.as_bytes()))
+        };
+        let count = found.iter().filter(|(key, _)| is_ours(key)).count() as u64;
+        Ok((count, found.into_iter().last().map(|(key, _)| JournalPlace(key))))
+    }
+
     /// The entries that `is_wanted` wants, the one received last first, `limit` at most.
     pub(super) fn latest(
         &self,

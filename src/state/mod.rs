@@ -137,6 +137,23 @@ impl State {
         self.run(move |store| store.forget(before, after.as_ref(), is_over)).await
     }
 
+    /// How many commands there are whose ids begin with `prefix`.
+    pub async fn count_entries(&self, prefix: &str) -> Result<u64, StateError> {
+        let prefix = prefix.to_owned();
+        self.run(move |store| {
+            let (mut count, mut after) = (0, None);
+            loop {
+                let (found, next) = store.count_entries(&prefix, after.as_ref())?;
+                count += found;
+                after = match next {
+                    Some(next) => Some(next),
+                    None => return Ok(count),
+                };
+            }
+        })
+        .await
+    }
+
     /// What the note `name` says.
     pub async fn note(&self, name: &str) -> Result<Option<StoredNote>, StateError> {
         let name = name.to_owned();

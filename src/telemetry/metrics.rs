@@ -26,6 +26,7 @@ const SEARCH_SECONDS: &str = "oktabus_search_run_seconds";
 const SEARCH_LEFT_OUT: &str = "oktabus_search_slots_left_out_total";
 const COMMANDS: &str = "oktabus_commands_total";
 const COMMANDS_REPEATED: &str = "oktabus_commands_repeated_total";
+const COMMANDS_FORGOTTEN_EARLY: &str = "oktabus_commands_forgotten_early_total";
 const DEAD_LETTERS_DROPPED: &str = "oktabus_dead_letters_dropped_total";
 const COMMAND_DEAD_LETTERS_DROPPED: &str = "oktabus_command_dead_letters_dropped_total";
 const COMMAND_DEAD_LETTERS: &str = "oktabus_command_dead_letters_total";
@@ -55,7 +56,7 @@ const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
 /// Counters by name and what they count.
-const COUNTERS: [(&str, &str); 22] = [
+const COUNTERS: [(&str, &str); 23] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
     (
@@ -78,6 +79,10 @@ const COUNTERS: [(&str, &str); 22] = [
     (SEARCH_LEFT_OUT, "Times that slots of searches were left out: look at the log."),
     (COMMANDS, "Commands that have ended, by action and status."),
     (COMMANDS_REPEATED, "Answers to further copies of commands that had ended."),
+    (
+        COMMANDS_FORGOTTEN_EARLY,
+        "Commands that were forgotten before their time, because there were too many.",
+    ),
     (COMMAND_DEAD_LETTERS, "Messages that can never be commands and were kept as dead letters."),
     (COMMAND_FAILURES, "Failures on the way of commands that are tried again, by what failed."),
     (VIOLATIONS, "Broken invariants: each is a bug."),
@@ -171,7 +176,9 @@ pub(crate) fn commands_exist(
                 .increment(0);
         }
     }
-    for name in [COMMANDS_REPEATED, COMMAND_DEAD_LETTERS, COMMAND_DEAD_LETTERS_DROPPED] {
+    let counted =
+        [COMMANDS_REPEATED, COMMANDS_FORGOTTEN_EARLY, COMMAND_DEAD_LETTERS, COMMAND_DEAD_LETTERS_DROPPED];
+    for name in counted {
         counter!(name, "commands" => commands.to_owned()).increment(0);
     }
     for what in troubles {
@@ -225,6 +232,13 @@ pub(crate) fn command_ended(commands: &str, action: &'static str, status: &'stat
 /// A further copy of a command was answered.
 pub(crate) fn command_repeated(commands: &str) {
     counter!(COMMANDS_REPEATED, "commands" => commands.to_owned()).increment(1);
+}
+
+/// Commands were forgotten before their time, because there were too many.
+pub(crate) fn commands_forgotten_early(commands: &str, forgotten: u64) {
+    if forgotten > 0 {
+        counter!(COMMANDS_FORGOTTEN_EARLY, "commands" => commands.to_owned()).increment(forgotten);
+    }
 }
 
 /// Dead letters of `route` were removed because there were too many.

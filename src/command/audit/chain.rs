@@ -8,13 +8,17 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::state::NOTE_MAX_BYTES;
+
 /// Stands between what a record's hash is of and the hash.
 const BEFORE_HASH: &str = ",\"hash\":\"";
 const AFTER_HASH: &str = "\"}";
 /// The digits of a SHA-256.
 const HASH_DIGITS: usize = 64;
-/// How much of what is being written is kept: a note of the state has room for it.
-const KEPT_BYTES_MAX: usize = 12 << 10;
+/// How much of what is being written is kept, as JSON in a note of the state, which has the head of the chain too.
+const KEPT_BYTES_MAX: usize = NOTE_MAX_BYTES - (1 << 10);
+/// How much a record grows at most when it gets its place: three members and two hashes.
+const PLACE_BYTES_MAX: usize = 256;
 /// How many records back one may stand that stands twice: more than are written at a time.
 const REPEATED_WITHIN: usize = 256;
 
@@ -56,6 +60,35 @@ pub struct SealedBatch {
     pub kept: KeptChain,
 }
 
+/// How many records may be written together, so that all of them are kept: at least one, and fewer than may stand twice.
+#[derive(Debug)]
+pub struct BatchRoom {
+    bytes_left: usize,
+    is_empty: bool,
+}
+
+impl Default for BatchRoom {
+    fn default() -> Self {
+        Self { bytes_left: KEPT_BYTES_MAX, is_empty: true }
+    }
+}
+
+impl BatchRoom {
+    /// Takes `record` up into the batch, if it still has room for it.
+    pub fn takes(&mut self, record: &str) -> bool {
+        let left = self.bytes_left.checked_sub(kept_bytes(record) + PLACE_BYTES_MAX);
+        let takes = self.is_empty || left.is_some();
+        (self.bytes_left, self.is_empty) = (left.unwrap_or(0), false);
+        takes
+    }
+}
+
+/// How large a line is as a string in JSON, with the comma behind it.
+fn kept_bytes(line: &str) -> usize {
+    let escaped = line.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    line.len() + escaped + "\"\",".len()
+}
+
 impl Default for ChainHead {
     fn default() -> Self {
         Self { sequence: 0, hash: "0".repeat(HASH_DIGITS) }
@@ -72,7 +105,7 @@ impl AuditChain {
     pub fn seal(&mut self, records: &[String]) -> SealedBatch {
         let first_sequence = self.head.sequence + 1;
         let lines: Vec<_> = records.iter().map(|record| self.seal_one(record)).collect();
-        let is_small = lines.iter().map(String::len).sum::<usize>() <= KEPT_BYTES_MAX;
+        let is_small = lines.iter().map(|line| kept_bytes(line)).sum::<usize>() <= KEPT_BYTES_MAX;
         let kept = if is_small { lines.clone() } else { Vec::new() };
         SealedBatch { lines, first_sequence, kept: KeptChain { head: self.head.clone(), lines: kept } }
     }

@@ -10,7 +10,7 @@ mod verification;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use chain::{AuditChain, ChainHead, KeptChain, SealedBatch};
+pub use chain::{AuditChain, BatchRoom, ChainHead, KeptChain, SealedBatch};
 pub use file::{AuditError, AuditFile};
 pub use verification::{ChainReport, Flaw, Verification};
 

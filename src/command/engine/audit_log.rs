@@ -1,10 +1,11 @@
 //! The audit of the commands of one name: into a file or a sink, before anything goes on. The end of its chain is kept in the
-//! state before a record is written (`command::audit`).
+//! state before a record is written (`command::audit`). Decisions that come while others are written share the next write.
+
+mod waiting;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use jiff::Timestamp;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
 use super::{
     EngineError, RETRY_FIRST, RETRY_MAX,
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     clock::Clock,
     command::{
-        AddressTemplate, Status,
+        AddressTemplate,
         audit::{AuditChain, AuditFile, AuditRecord, Decision, KeptChain, SealedBatch},
         publisher::{self, Publication, Publisher, Records},
         store::NoteChange,
@@ -23,6 +24,8 @@ use crate::{
     stream::Backoff,
     telemetry::chain,
 };
+
+use waiting::{About, Waiting};
 
 /// The audit log while anybody uses it: two of them would write to the same files.
 #[derive(Debug, Default)]
@@ -35,6 +38,7 @@ pub(super) struct AuditLog {
     clock: Arc<dyn Clock>,
     journal: Journal,
     destination: Destination,
+    waiting: Waiting,
     end: AsyncMutex<End>,
 }
 
@@ -58,19 +62,13 @@ struct End {
 #[derive(Debug)]
 struct Unwritten {
     batch: SealedBatch,
-    about: About,
+    /// One for each of its lines.
+    abouts: Vec<About>,
     is_kept: bool,
     /// Whether a process before this one may have written it.
     is_in_doubt: bool,
-}
-
-/// What an address in a sink goes by.
-#[derive(Debug, Default)]
-struct About {
-    command_id: String,
-    action: String,
-    status: Option<Status>,
-    at: Timestamp,
+    /// Whoever waits for it.
+    written: Vec<oneshot::Sender<()>>,
 }
 
 impl SharedAuditLog {
@@ -117,11 +115,12 @@ impl AuditLog {
     ) -> Result<Self, EngineError> {
         let (generation, kept) = kept(&journal, &status).await?;
         let unwritten = kept.unwritten().map(|batch| {
-            let about = About { at: clock.now(), ..About::default() };
-            Unwritten { batch, about, is_kept: true, is_in_doubt: true }
+            let about = || About { at: clock.now(), ..About::default() };
+            let abouts = batch.lines.iter().map(|_| about()).collect();
+            Unwritten { batch, abouts, is_kept: true, is_in_doubt: true, written: Vec::new() }
         });
         let end = AsyncMutex::new(End { chain: AuditChain::after(&kept), generation, unwritten });
-        Ok(Self { status, clock, journal, destination, end })
+        Ok(Self { status, clock, journal, destination, waiting: Waiting::default(), end })
     }
 
     /// The record of a decision now.
@@ -129,20 +128,38 @@ impl AuditLog {
         AuditRecord::new(self.clock.now(), self.status.name(), decision)
     }
 
-    /// Records a decision, however long that takes.
+    /// Records a decision, however long that takes. May be dropped at any time: then it is recorded or not.
     pub(super) async fn record(&self, record: &AuditRecord<'_>) {
         let Ok(json) = record.to_json() else { return };
-        let mut end = self.end.lock().await;
-        self.complete(&mut end).await;
-        let about = About {
-            command_id: record.command_id.unwrap_or_default().to_owned(),
-            action: record.action.unwrap_or_default().to_owned(),
-            status: record.status,
-            at: record.at,
-        };
-        let batch = end.chain.seal(&[json]);
-        end.unwritten = Some(Unwritten { batch, about, is_kept: false, is_in_doubt: false });
-        self.complete(&mut end).await;
+        let mut written = self.waiting.push(json, About::of(record));
+        loop {
+            // Whoever has the end writes for all who wait.
+            let mut end = tokio::select! {
+                biased;
+                // It is never dropped unsent: it waits, or is with what is unwritten, as long as we are here.
+                _ = &mut written => return,
+                end = self.end.lock() => end,
+            };
+            self.write_next(&mut end).await;
+        }
+    }
+
+    /// Keeps and writes what somebody who was stopped has left, and then as much of what waits as may be kept at once.
+    async fn write_next(&self, end: &mut End) {
+        self.complete(end).await;
+        let next = self.waiting.take();
+        if next.is_empty() {
+            return;
+        }
+        let (mut records, mut abouts, mut written) = (Vec::new(), Vec::new(), Vec::new());
+        for waiting in next {
+            records.push(waiting.json);
+            abouts.push(waiting.about);
+            written.push(waiting.written);
+        }
+        let batch = end.chain.seal(&records);
+        end.unwritten = Some(Unwritten { batch, abouts, is_kept: false, is_in_doubt: false, written });
+        self.complete(end).await;
     }
 
     /// Keeps and writes what is not written yet. Whoever is stopped in the middle leaves it to the next.
@@ -171,7 +188,10 @@ impl AuditLog {
             unwritten.is_kept = true;
         }
         self.try_write(unwritten).await?;
-        end.unwritten = None;
+        for written in end.unwritten.take().into_iter().flat_map(|unwritten| unwritten.written) {
+            // Whoever waited may be gone.
+            let _ = written.send(());
+        }
         Ok(())
     }
 
@@ -199,15 +219,12 @@ impl AuditLog {
                 }
             }
             Destination::Sink { publisher, address, org } => {
-                let About { command_id, action, status, at } = &unwritten.about;
-                for (sequence, line) in (unwritten.batch.first_sequence..).zip(&unwritten.batch.lines) {
-                    let line = line.clone().into_bytes().into();
-                    let publication = Publication::audit(self.status.name(), command_id, sequence, *at, line);
+                let lines = unwritten.batch.lines.iter().zip(&unwritten.abouts);
+                for (sequence, (line, about)) in (unwritten.batch.first_sequence..).zip(lines) {
+                    let (id, line) = (&about.command_id, line.clone().into_bytes().into());
+                    let publication = Publication::audit(self.status.name(), id, sequence, about.at, line);
                     let publication = match address {
-                        Some(address) => {
-                            let status = status.unwrap_or(Status::Done);
-                            publication.to(address.render(action, status, org, command_id))
-                        }
+                        Some(address) => publication.to(about.address(address, org)),
                         None => publication,
                     };
                     publisher.publish(&publication).await.map_err(|err| chain(&err))?;
@@ -245,3 +262,6 @@ pub(super) async fn kept(journal: &Journal, status: &EngineStatus) -> Result<(u6
 fn note_name(status: &EngineStatus) -> String {
     format!("audit/{}", status.name())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,43 @@
-//! Forgetting commands that are so old that no copy of them is to be expected.
+//! Forgetting commands that are so old that no copy of them is to be expected, and before that the oldest of those that were
+//! told, while there are more than the state has room for.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::journal;
 use crate::{
-    command::record::{Record, Stage},
+    command::{
+        Action, Effect,
+        record::{Record, Stage},
+    },
+    config::CommandsConfig,
     state::{State, StateError, StoredEntry},
-    telemetry::chain,
+    telemetry::{chain, metrics},
 };
 
-/// How often what is old is looked for.
-const INTERVAL: Duration = Duration::from_secs(3_600);
+/// How often what is old, or too much, is looked for.
+const INTERVAL: Duration = Duration::from_secs(600);
 
-/// Forgets what was received longer ago than `remember` and is over, now and then, until it is dropped.
-pub(super) async fn forget_now_and_then(state: &State, remember: Duration) {
+/// Which of those that were told go before their time.
+#[derive(Debug, Clone, Copy)]
+enum Expendable {
+    /// Look-ups: to look once more does no harm.
+    Reads,
+    /// Any: a copy of it is carried out again.
+    All,
+}
+
+/// Forgets what was received longer ago than `remember` and is over, and what is more than the commands of `config` may be,
+/// now and then, until it is dropped.
+pub(super) async fn forget_now_and_then(state: &State, config: &CommandsConfig, remember: Duration) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -23,6 +45,65 @@ pub(super) async fn forget_now_and_then(state: &State, remember: Duration) {
         if let Err(err) = forget(state, remember).await {
             tracing::warn!(error = chain(&err), "old commands are not forgotten yet");
         }
+        if let Err(err) = forget_early(state, &config.name, config.journal_max).await {
+            tracing::warn!(error = chain(&err), "the journal of commands is not cut down yet");
+        }
+    }
+}
+
+/// Cuts the journal of the commands `name` down to `journal_max`, and tells if it had to. Whatever has not come to its end,
+/// or was told to nobody, stays.
+async fn forget_early(state: &State, name: &str, journal_max: u64) -> Result<(), StateError> {
+    let prefix = journal::key(name, "");
+    let excess = state.count_entries(&prefix).await?.saturating_sub(journal_max);
+    if excess == 0 {
+        return Ok(());
+    }
+    let reads = forget_oldest(state, &prefix, excess, Expendable::Reads).await?;
+    let others = forget_oldest(state, &prefix, excess - reads, Expendable::All).await?;
+    metrics::commands_forgotten_early(name, reads + others);
+    tracing::warn!(
+        commands = name,
+        journal_max,
+        look_ups = reads,
+        others,
+        "commands were forgotten before their `keep`, because there are more than `journal_max`: copies of them that come later are carried out again"
+    );
+    Ok(())
+}
+
+/// Forgets the oldest of them, so many at most; says how many those were.
+async fn forget_oldest(
+    state: &State,
+    prefix: &str,
+    count: u64,
+    expendable: Expendable,
+) -> Result<u64, StateError> {
+    let left = Arc::new(AtomicU64::new(count));
+    let mut after = None;
+    while left.load(Ordering::Relaxed) > 0 {
+        let (prefix, left) = (prefix.to_owned(), Arc::clone(&left));
+        let goes = move |stored: &StoredEntry| {
+            stored.id.starts_with(&prefix)
+                && expendable.has(stored)
+                && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        };
+        after = state.forget(Timestamp::MAX, after, goes).await?;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(count - left.load(Ordering::Relaxed))
+}
+
+impl Expendable {
+    fn has(self, stored: &StoredEntry) -> bool {
+        let Ok(record) = Record::decode(&stored.entry.content) else { return false };
+        record.is_told()
+            && match self {
+                Self::Reads => Action::named(&record.action).is_some_and(|it| it.effect() == Effect::Read),
+                Self::All => true,
+            }
     }
 }
 
@@ -56,4 +137,58 @@ fn is_over(stored: &StoredEntry, long_before: Timestamp) -> bool {
 
 fn record_is_older(stored: &StoredEntry, than: Timestamp) -> bool {
     stored.entry.received_at < than
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        command::record::tests::outcome,
+        state::{Entry, Opening, Places},
+    };
+
+    /// Writes a command of the `second`, as far as `stage` goes.
+    async fn write(state: &State, id: &str, second: i64, action: &str, stage: &str) {
+        let received_at = Timestamp::from_second(second).unwrap();
+        let received = Record::new(action, "f", None, received_at);
+        let record = match stage {
+            "begun" => received.begun(received_at).unwrap().0,
+            "ended" => received.ended(&outcome(json!({}))).unwrap(),
+            _ => received.ended(&outcome(json!({}))).unwrap().answered().unwrap(),
+        };
+        state.record(id, 0, Entry { received_at, content: record.encode().unwrap() }).await.unwrap();
+    }
+
+    async fn is_there(state: &State, id: &str) -> bool {
+        state.entry(id).await.unwrap().is_some()
+    }
+
+    #[tokio::test]
+    async fn a_journal_that_is_too_long_loses_its_oldest_look_ups_then_what_was_told_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::within(directory.path().to_owned());
+        let state = State::open(places, Opening::Trusted).await.unwrap();
+        write(&state, "it/old", 0, "user.get", "told").await;
+        write(&state, "hr/begun", 1, "user.suspend", "begun").await;
+        write(&state, "hr/untold", 2, "user.suspend", "ended").await;
+        for second in 3..9 {
+            write(&state, &format!("hr/change-{second}"), second, "user.suspend", "told").await;
+        }
+        write(&state, "hr/look-10", 10, "user.get", "told").await;
+        write(&state, "hr/look-11", 11, "user.get", "told").await;
+        forget_early(&state, "hr", 9).await.unwrap();
+        assert!(!is_there(&state, "hr/look-10").await, "the older look-up goes first");
+        assert!(is_there(&state, "hr/look-11").await && is_there(&state, "hr/change-3").await);
+        forget_early(&state, "hr", 6).await.unwrap();
+        assert!(!is_there(&state, "hr/look-11").await);
+        assert!(!is_there(&state, "hr/change-3").await && !is_there(&state, "hr/change-4").await);
+        assert!(is_there(&state, "hr/change-5").await);
+        forget_early(&state, "hr", 0).await.unwrap();
+        assert!(is_there(&state, "hr/begun").await && is_there(&state, "hr/untold").await);
+        assert!(!is_there(&state, "hr/change-8").await);
+        assert!(is_there(&state, "it/old").await, "it is another's");
+        assert_eq!(state.count_entries("hr/").await.unwrap(), 2);
+    }
 }

@@ -260,7 +260,8 @@ impl Engine {
             drained.cancel();
             ended
         };
-        let forgetting = drained.run_until_cancelled(forgetting::forget_now_and_then(&self.state, remember));
+        let forgetting =
+            drained.run_until_cancelled(forgetting::forget_now_and_then(&self.state, &self.config, remember));
         let ((), ended, _) = tokio::join!(reading, working, forgetting);
         if let Some(context) = Arc::into_inner(context) {
             context.close().await;

@@ -44,6 +44,7 @@ pub(super) fn config() -> CommandsConfig {
         parallel: 8,
         attempts_max: 10,
         keep: 24 * HOUR,
+        journal_max: 1_000_000,
     }
 }
 

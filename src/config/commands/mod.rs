@@ -51,6 +51,8 @@ pub struct CommandsConfig {
     pub attempts_max: u32,
     /// How long the journal remembers a command.
     pub keep: Duration,
+    /// How many commands the journal remembers, those of less than `keep` too.
+    pub journal_max: u64,
 }
 
 /// Where commands come from.
@@ -255,6 +257,7 @@ impl CommandsConfig {
             parallel: 4,
             attempts_max: 10,
             keep: Duration::from_secs(30 * 86_400),
+            journal_max: 1_000_000,
         }
     }
 }

@@ -50,6 +50,7 @@ pub(in crate::config) struct RawCommands {
     parallel: Option<usize>,
     attempts_max: Option<u32>,
     keep: Option<Span>,
+    journal_max: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,6 +119,10 @@ const DEFAULT_LIST_MAX: usize = 100;
 const DEFAULT_PARALLEL: usize = 8;
 const PARALLEL_MAX: usize = 256;
 const DEFAULT_ATTEMPTS_MAX: u32 = 10;
+/// Some gigabytes of state.
+const DEFAULT_JOURNAL_MAX: u64 = 1_000_000;
+/// More than are ever held at a time.
+const JOURNAL_MAX_AT_LEAST: u64 = 10_000;
 const DEFAULT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
 /// Nobody is to obey a queue without having said so.
@@ -180,6 +185,7 @@ pub(in crate::config) fn understand(
         parallel: at_least_one("parallel", raw.parallel, DEFAULT_PARALLEL)?,
         attempts_max: raw.attempts_max.unwrap_or(DEFAULT_ATTEMPTS_MAX),
         keep,
+        journal_max: raw.journal_max.unwrap_or(DEFAULT_JOURNAL_MAX),
     };
     if raw.list_max.is_none() {
         config.list_max = contradictions::longest_list(&config).unwrap_or(usize::MAX).min(config.list_max);
@@ -200,6 +206,12 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
     if config.keep < Duration::from_secs(3_600) {
         let reason = "must be 1h or more: a copy of a command that is forgotten is carried out again";
         return Err(Problem::new("keep", reason));
+    }
+    if config.journal_max < JOURNAL_MAX_AT_LEAST {
+        let reason = format!(
+            "must be {JOURNAL_MAX_AT_LEAST} or more: a copy of a command that is forgotten is carried out again"
+        );
+        return Err(Problem::new("journal_max", reason));
     }
     if config.reveal.allowed && config.reveal.private.is_empty() && config.intake.is_some() {
         return Err(Problem::new("reveal.private", "say which addresses are private: there are none"));

@@ -1,0 +1,97 @@
+use std::{path::Path, time::Duration};
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::{
+    clock::SystemClock,
+    command::audit::{ChainReport, Verification},
+    state::{Opening, Places, State},
+};
+
+const COMMANDS: &str = "hr";
+
+/// The audit of commands with a state in `directory`, where its file is too.
+async fn opened(directory: &Path) -> (AuditLog, Journal, Arc<EngineStatus>) {
+    let places = Places::within(directory.join("state"));
+    let state = State::open(places, Opening::Trusted).await.unwrap();
+    let status = Arc::new(EngineStatus::new(COMMANDS));
+    let journal = Journal::new(Arc::new(state), Arc::clone(&status));
+    let file = Destination::File(Arc::new(Mutex::new(AuditFile::new(directory.join("audit.jsonl")))));
+    let log = AuditLog::open(file, journal.clone(), Arc::new(SystemClock), Arc::clone(&status)).await;
+    (log.unwrap(), journal, status)
+}
+
+fn begun<'a>(log: &'a AuditLog, id: &'a str, reason: &'a str) -> AuditRecord<'a> {
+    AuditRecord { command_id: Some(id), reason: Some(reason), ..log.decision(Decision::Begun) }
+}
+
+/// The one chain of the file, which must be whole and lead where the state says.
+fn whole(directory: &Path, kept: &KeptChain) -> ChainReport {
+    let mut verification = Verification::default();
+    verification.expect(COMMANDS, kept);
+    let text = std::fs::read_to_string(directory.join("audit.jsonl")).unwrap();
+    for (number, line) in (1..).zip(text.lines()) {
+        verification.read("audit.jsonl", number, line);
+    }
+    verification.finish();
+    assert_eq!((verification.flaws(), verification.fragments()), (&[][..], 0), "{text}");
+    verification.chains().next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_come_together_share_a_commit_and_the_chain_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, journal, status) = opened(directory.path()).await;
+    let ids: Vec<_> = (0..100).map(|number| format!("c-{number}")).collect();
+    join_all(ids.iter().map(async |id| log.record(&begun(&log, id, "they leave")).await)).await;
+    let (commits, kept) = kept(&journal, &status).await.unwrap();
+    assert_eq!(whole(directory.path(), &kept).records, 100);
+    assert!(commits <= 10, "{commits} commits of 100 records");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_that_are_more_than_may_be_kept_at_once_are_written_in_parts_that_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, journal, status) = opened(directory.path()).await;
+    // As JSON, once in the record and once more in the note, it is four times as long.
+    let reason = "\"".repeat(1_024);
+    let ids: Vec<_> = (0..20).map(|number| format!("c-{number}")).collect();
+    join_all(ids.iter().map(async |id| log.record(&begun(&log, id, &reason)).await)).await;
+    let (commits, kept) = kept(&journal, &status).await.unwrap();
+    assert!(!kept.lines.is_empty(), "the last of them are kept");
+    assert_eq!(whole(directory.path(), &kept).records, 20);
+    assert!((7..=20).contains(&commits), "{commits} commits");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_are_dropped_at_any_moment_leave_a_whole_chain_with_all_that_was_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, journal, status) = opened(directory.path()).await;
+    let mut recorded = Vec::new();
+    for round in 0..30_u64 {
+        let ids: Vec<_> = (0..8).map(|number| format!("c-{round}-{number}")).collect();
+        let patience = |number: u64| Duration::from_micros((round * 97 + number * 331) % 2_500);
+        let all = (0..).zip(&ids).map(async |(number, id)| {
+            let record = begun(&log, id, "they leave");
+            let recording = log.record(&record);
+            match number {
+                // Somebody has patience.
+                0 => {
+                    recording.await;
+                    true
+                }
+                _ => tokio::time::timeout(patience(number), recording).await.is_ok(),
+            }
+        });
+        let done = join_all(all).await;
+        recorded.extend(ids.into_iter().zip(done).filter_map(|(id, is_done)| is_done.then_some(id)));
+    }
+    log.record(&begun(&log, "c-last", "to the end")).await;
+    let (_, kept) = kept(&journal, &status).await.unwrap();
+    whole(directory.path(), &kept);
+    let text = std::fs::read_to_string(directory.path().join("audit.jsonl")).unwrap();
+    for id in recorded {
+        assert!(text.contains(&format!("\"command_id\":\"{id}\"")), "{id} was recorded");
+    }
+}
