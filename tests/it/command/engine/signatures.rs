@@ -400,6 +400,34 @@ async fn nobody_can_spoil_a_signed_command_that_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unsigned_messages_hold_up_no_signed_command() {
+    let policy = "allow = [\"user.*\"]\n[commands.hr.signature]\nkeys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\" }";
+    let mut scene = Scene::prepare(policy).await;
+    let directory = scene.workplace.path("");
+    Signer::make_keys(&directory);
+    scene.plant_user("ada@acme.com").await;
+    let jetstream = scene.nats.jetstream().await;
+    for n in 0..300 {
+        // To digest a password takes long.
+        let parameters = json!({ "user": "ada@acme.com", "password": "Correct-horse-7-battery" });
+        let message =
+            json!({ "id": format!("u{n}"), "action": "user.set_password", "parameters": parameters });
+        jetstream.publish("commands.x", message.to_string().into()).await.unwrap().await.unwrap();
+    }
+    let payload = json!({ "id": "signed", "action": "user.get", "parameters": { "user": "ada@acme.com" } });
+    let signature = Signer::Hmac.sign(&directory, "hr", &payload.to_string(), 0);
+    scene.send_raw(payload.to_string().as_bytes(), &[(HEADER, &signature)]).await;
+    let begun = std::time::Instant::now();
+    scene.resume();
+    assert_eq!(essence(&scene.outcome("signed").await), ("done", ""));
+    let took = begun.elapsed();
+    assert!(took.as_secs() < 15, "it took {took:?}");
+    until(async || scene.status().await["dead_letters"] == 300).await;
+    assert_eq!(scene.outcomes().await.len(), 1, "they are not answered");
+    assert!(!scene.dead_letters().contains("Correct-horse"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_was_exchanged_is_obeyed_after_a_reload_and_the_audit_names_keys() {
     let policy = "allow = [\"user.*\"]\n[commands.hr.signature]\nkeys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\", allow = [\"user.get\"] }";
     let scene = Scene::prepare(policy).await;

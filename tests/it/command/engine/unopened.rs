@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, until};
+use crate::support::daemon::TO_FILES;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_that_cannot_be_opened_is_a_trouble_and_is_used_once_it_can_be() {
@@ -42,5 +43,37 @@ allow = ["*"]
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
     };
     until(async || outcomes().await.iter().any(|outcome| outcome["command_id"] == "c-1")).await;
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_run_while_outcomes_have_no_place() {
+    let mut scene = Scene::prepare("allow = [\"*\"]").await;
+    let (okta, nats) = (scene.okta.url(), scene.nats.section());
+    scene.workplace.configure(&format!(
+        r#"
+[orgs.acme]
+url = "{okta}"
+auth = {{ token_file = "{{dir}}/token" }}
+{nats}
+{TO_FILES}
+[sinks.nowhere]
+kind = "file"
+directory = "{{dir}}/told"
+[commands.hr]
+org = "acme"
+intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+signature = {{ required = false }}
+outcomes = {{ sink = "nowhere" }}
+allow = ["*"]
+"#
+    ));
+    fs::write(scene.workplace.path("told"), "not a directory").unwrap();
+    scene.resume();
+    until(async || !scene.status().await["troubles"].as_object().is_none_or(serde_json::Map::is_empty)).await;
+    let event = format!(r#"{{"uuid":"late","published":"{:.3}","eventType":"x"}}"#, jiff::Timestamp::now());
+    scene.okta.add(&format!("[{event}]")).await;
+    let archive = scene.workplace.path("archive");
+    until(async || archive.exists() && scene.workplace.uuids("archive").contains(&"late".to_owned())).await;
     scene.stop().await;
 }
