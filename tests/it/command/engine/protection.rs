@@ -83,8 +83,29 @@ async fn changes_wait_for_a_protected_name_that_was_never_found() {
     let trouble = scene.status().await["troubles"]["protected"].to_string();
     assert!(trouble.contains("typo@acme.com"), "{trouble}");
     assert_eq!(scene.workplace.get("/readyz").await.unwrap().0, 503);
-    assert_eq!(essence(&scene.ask("r", "user.get", "ada@acme.com").await), ("done", ""));
+    scene.plant_user("bea@acme.com").await;
+    assert_eq!(essence(&scene.ask("r", "user.get", "bea@acme.com").await), ("done", ""), "reads go on");
     assert_eq!(scene.okta.page("/-/writes").await, json!([]));
     scene.plant_user("typo@acme.com").await;
     assert_eq!(essence(&scene.outcome("w").await), ("done", ""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_put_into_a_protected_app_or_taken_out_of_it() {
+    let scene = Scene::prepare("placeholder = 1").await;
+    scene.plant_user("ada@acme.com").await;
+    let apps = scene.okta.api("/apps").await;
+    let app = |n: usize| apps[n]["id"].as_str().unwrap().to_owned();
+    let label = apps[0]["label"].as_str().unwrap();
+    let mut scene = scene.under(&format!("allow = [\"*\"]\nprotect = {{ apps = [{label:?}] }}"));
+    scene.resume();
+    for (n, expected) in [(0, ("refused", "protected")), (1, ("done", ""))] {
+        for action in ["app.assign_user", "app.unassign_user"] {
+            let parameters = json!({ "app": app(n), "user": "ada@acme.com" });
+            let id = format!("{action} {n}");
+            scene.send(json!({ "id": id, "action": action, "parameters": parameters })).await;
+            let outcome = scene.outcome(&id).await;
+            assert_eq!(essence(&outcome), expected, "{outcome}");
+        }
+    }
 }

@@ -146,8 +146,8 @@ subject = "outcomes.others"
     };
     until(async || outcomes().await.len() == 4).await;
     let expected = [
-        ("f1", "outcomes.user.explode"),
-        ("f2", "outcomes.user.suspend"),
+        ("f1", "outcomes.other"),
+        ("f2", "outcomes.other"),
         ("f3", "outcomes.user.get"),
         ("f4", "replies.hr"),
     ];

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, until};
-use crate::support::daemon::TO_FILES;
+use crate::support::{daemon::TO_FILES, okta::Okta};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_that_cannot_be_opened_is_a_trouble_and_is_used_once_it_can_be() {
@@ -24,6 +24,7 @@ directory = "{{dir}}/told"
 [commands.hr]
 org = "acme"
 intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+signature = {{ required = false }}
 outcomes = {{ sink = "files" }}
 audit = {{ sink = "files" }}
 allow = ["*"]
@@ -48,7 +49,7 @@ allow = ["*"]
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_run_while_outcomes_have_no_place() {
-    let mut scene = Scene::prepare("allow = [\"*\"]").await;
+    let mut scene = Scene::prepare_at(Okta::with_backlog(40).await, "allow = [\"*\"]").await;
     let (okta, nats) = (scene.okta.url(), scene.nats.section());
     scene.workplace.configure(&format!(
         r#"
@@ -70,10 +71,10 @@ allow = ["*"]
     ));
     fs::write(scene.workplace.path("told"), "not a directory").unwrap();
     scene.resume();
-    until(async || !scene.status().await["troubles"].as_object().is_none_or(serde_json::Map::is_empty)).await;
-    let event = format!(r#"{{"uuid":"late","published":"{:.3}","eventType":"x"}}"#, jiff::Timestamp::now());
-    scene.okta.add(&format!("[{event}]")).await;
+    scene.send(json!({ "id": "c-1", "action": "group.find", "parameters": { "name": "E" } })).await;
+    until(async || scene.status().await["troubles"]["outcomes"].is_string()).await;
     let archive = scene.workplace.path("archive");
-    until(async || archive.exists() && scene.workplace.uuids("archive").contains(&"late".to_owned())).await;
+    let events = scene.okta.uuids().await;
+    until(async || archive.exists() && scene.workplace.uuids("archive") == events).await;
     scene.stop().await;
 }

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use oktabus::state::{Entry, Opening, Places, State};
-use serde_json::json;
 
 use super::scene::{Scene, essence};
 
