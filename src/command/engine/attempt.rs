@@ -24,6 +24,7 @@ use crate::{
         audit::Decision,
         execute::{Attempt, Resolved},
         policy::{address_is_stored, too_many_names},
+        publisher::PublishCure,
         record::Record,
     },
     stream::Backoff,
@@ -307,7 +308,7 @@ impl Context {
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         loop {
             let Err(err) = self.outcomes.require_private(address).await else { return Ok(None) };
-            if err.needs_somebody() {
+            if err.needs_somebody() || err.cure() == PublishCure::Elsewhere {
                 let refusal = address_is_stored(&chain(&err));
                 return self.ended_so(job, kept.clone(), Status::Refused, refusal).await.map(Some);
             }

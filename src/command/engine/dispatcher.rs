@@ -54,6 +54,7 @@ impl Dispatcher {
     ) -> Result<(), EngineError> {
         let held_max = self.context.config.parallel.saturating_mul(HELD_PER_PARALLEL);
         let mut beats = interval(BEAT);
+        let mut cancelled = self.context.admission.switch.cancellations();
         loop {
             let (held, waiting) = self.context.turns.counts();
             self.context.status.beat(held, waiting, self.context.parking.len());
@@ -70,6 +71,7 @@ impl Dispatcher {
                     self.receive(Arrival::Delivery(Box::new(delivery)));
                 }
                 id = self.timers.next(), if has_room => self.due(&id).await?,
+                () = cancelled.changed() => self.hurry_cancelled(),
                 Some(asked) = asked.recv(), if has_room => self.receive(Arrival::Asked(asked)),
                 _ = beats.tick() => {}
             }
@@ -88,15 +90,25 @@ impl Dispatcher {
         self.receiving.push_back(Box::pin(async move { context.receive(arrival).await }));
     }
 
-    /// The time of a command that waits in the state may have come.
+    /// The time of a command that waits in the state may have come, or somebody has cancelled it.
     async fn due(&mut self, id: &str) -> Result<(), EngineError> {
         let Some(parked) = self.context.parking.take(id).await? else { return Ok(()) };
-        if parked.due > self.context.clock.now() {
+        let is_cancelled = self.context.admission.switch.cancelled(id).is_some();
+        if parked.due > self.context.clock.now() && !is_cancelled {
             self.context.parking.set(&mut self.timers, id, parked.due);
         } else {
             self.receive(Arrival::Parked(Box::new(parked)));
         }
         Ok(())
+    }
+
+    /// What is cancelled ends now, not when its time has come.
+    fn hurry_cancelled(&mut self) {
+        let (switch, parking) = (&self.context.admission.switch, &self.context.parking);
+        let now = self.context.clock.now();
+        for id in switch.cancelled_among(|id| parking.has(id)) {
+            parking.set(&mut self.timers, &id, now);
+        }
     }
 
     fn begin(&mut self, received: Received, stop: &CancellationToken) {

@@ -34,6 +34,10 @@ pub(super) struct Switch {
     position: watch::Sender<Position>,
 }
 
+/// Tells when commands are cancelled.
+#[derive(Debug)]
+pub(super) struct Cancellations(watch::Receiver<Position>);
+
 #[derive(Debug, Clone, Default)]
 struct Position {
     paused: Option<Stopped>,
@@ -132,6 +136,19 @@ impl Switch {
         let _ = position.wait_for(|position| position.paused.is_none()).await;
     }
 
+    /// Those who are cancelled of the commands that `is_wanted`.
+    pub(super) fn cancelled_among(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        self.position.borrow().cancelled.keys().filter(|id| is_wanted(id)).cloned().collect()
+    }
+
+    /// To be told when commands are cancelled.
+    pub(super) fn cancellations(&self) -> Cancellations {
+        let mut position = self.position.subscribe();
+        // Some may have been cancelled before.
+        position.mark_changed();
+        Cancellations(position)
+    }
+
     fn pause_note(&self) -> String {
         format!("paused/{}", self.commands)
     }
@@ -142,6 +159,15 @@ impl Switch {
 
     fn not_ours(&self, source: serde_json::Error) -> EngineError {
         EngineError::Note { what: "who stopped commands", commands: self.commands.clone(), source }
+    }
+}
+
+impl Cancellations {
+    /// Waits until a command may have been cancelled. Cancel-safe.
+    pub(super) async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context, EngineError,
     attempt::Carried,
-    job::{Job, Verdict},
+    job::{Job, Origin, Verdict},
     journal::{Found, Kept},
     ordering::Key,
     outcomes,
@@ -57,9 +57,9 @@ impl Context {
             Some(()) => self.serve(&job, &mut turn, stop).await?,
             None => Verdict::Dropped,
         };
-        let ended = match (&verdict, job.command.not_before) {
-            (Verdict::Parked(_), Some(due)) => Ended::Parked { id: job.command.id.clone(), due },
-            _ => Ended::Settled,
+        let ended = match self.due(&job, &verdict) {
+            Some(due) => Ended::Parked { id: job.command.id.clone(), due },
+            None => Ended::Settled,
         };
         if matches!(verdict, Verdict::Done(..)) {
             self.parking.forget(&job.command.id).await?;
@@ -67,6 +67,18 @@ impl Context {
         }
         job.origin.settle(verdict).await;
         Ok(ended)
+    }
+
+    /// When a command that waits in the state is to come again, after `verdict`.
+    fn due(&self, job: &Job, verdict: &Verdict) -> Option<Timestamp> {
+        match (verdict, &job.origin) {
+            (Verdict::Parked(_), _) => job.command.not_before,
+            // No queue brings it again.
+            (Verdict::Later(wait, _), Origin::Parked { .. }) => {
+                self.clock.now().checked_add(*wait).ok().or(job.command.not_before)
+            }
+            _ => None,
+        }
     }
 
     /// Carries a command, whose turn it is, to an answer.
@@ -80,6 +92,10 @@ impl Context {
             return Ok(Verdict::Dropped);
         }
         let id = &job.command.id;
+        // It came twice, because it was cancelled at the moment when it was due, and has ended.
+        if matches!(job.origin, Origin::Parked { .. }) && !self.parking.has(id) {
+            return Ok(Verdict::Dropped);
+        }
         let kept = match self.journal.find(id).await? {
             Found::Record(kept) => kept,
             // Forgotten in the meantime, because it is so old.

@@ -83,3 +83,29 @@ async fn all_that_is_bad((scene, queue): (Scene, Queue)) {
     assert!(text.contains("user.set_password") && !text.contains("hunter2"), "{text}");
     assert_eq!(std::fs::metadata(&letters).unwrap().permissions().mode() & 0o777, 0o600);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_message_is_answered_once_and_never_under_the_id_of_another_command() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    scene.plant_user("ada@acme.com").await;
+    assert_eq!(essence(&scene.ask("mine", "user.get", "ada@acme.com").await), ("done", ""));
+    // The second message of the queue, and a third that is broken by itself.
+    scene.send(json!({ "id": "mine", "action": "user.explode" })).await;
+    scene.send(json!({ "id": "broken", "action": "user.explode" })).await;
+    let of_place = scene.outcome("COMMANDS@2").await;
+    assert_eq!(essence(&of_place), ("refused", "unknown_action"), "{of_place}");
+    assert_eq!(essence(&scene.outcome("broken").await), ("refused", "unknown_action"));
+    let copy = scene.ask("mine", "user.get", "ada@acme.com").await;
+    assert_eq!(essence(&copy), ("done", ""));
+    // What is not broken any more is another command, and has no right to that id.
+    scene
+        .send(json!({ "id": "broken", "action": "user.suspend", "parameters": { "user": "ada@acme.com" } }))
+        .await;
+    let reused = scene.outcome("COMMANDS@5").await;
+    assert_eq!(essence(&reused), ("refused", "id_reused"), "{reused}");
+    assert_eq!(scene.outcomes_of("broken", 1).await.len(), 1);
+    assert_eq!(scene.outcomes_of("mine", 2).await.len(), 2);
+    let shown = scene.by_hand(&["show", "broken", "--json"]).await.stdout;
+    assert!(shown.contains("unknown_action"), "{shown}");
+    assert_eq!(scene.okta.page("/-/writes").await, json!([]));
+}

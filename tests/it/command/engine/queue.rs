@@ -1,10 +1,15 @@
 //! The queue on which scenes put commands: that of NATS, which each scene has, or a Kafka topic instead. Outcomes go to NATS
 //! either way.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, Offset,
+    consumer::{BaseConsumer, Consumer as _},
     producer::{FutureProducer, FutureRecord},
 };
 use serde_json::Value;
@@ -21,13 +26,16 @@ auth = { token_file = "{dir}/token" }
 budget = { share = 1.0 }
 [commands.hr]
 org = "acme"
-intake = { kind = "kafka", topic = "{topic}" }
+intake = { kind = "kafka", topic = "{topic}", group = "{topic}" }
 signature = { required = false }
 outcomes = { sink = "outcomes", subject = "outcomes.{action}" }
 {policy}
 {kafka}
 {outcomes}
 "#;
+
+/// How long a broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(super) enum Queue {
     Nats,
@@ -69,6 +77,37 @@ impl Queue {
     /// Puts a command of the user `user` on it.
     pub(super) async fn send(&self, scene: &Scene, user: &str, command: &Value) {
         self.send_raw(scene, user, command.to_string().as_bytes()).await;
+    }
+
+    /// Puts a command on it as if that had happened at `at`. For Kafka.
+    pub(super) async fn send_as_of(&self, at: Timestamp, command: &Value) {
+        let Self::Kafka { topic, producer, .. } = self else { panic!("NATS dates messages itself") };
+        let payload = command.to_string();
+        let record = FutureRecord::to(topic).key("k").payload(&payload).timestamp(at.as_millisecond());
+        let sent = producer.send_result(record).map_err(|(err, _)| err).unwrap();
+        sent.await.unwrap().map_err(|(err, _)| err).unwrap();
+    }
+
+    /// How many messages are done with, as the broker knows it.
+    pub(super) async fn acknowledged(&self, scene: &Scene) -> u64 {
+        let Self::Kafka { topic, .. } = self else {
+            let stream = scene.nats.jetstream().await.get_stream("COMMANDS").await.unwrap();
+            return stream.consumer_info("oktabus-hr").await.unwrap().ack_floor.stream_sequence;
+        };
+        let (topic, mut client) = (topic.clone(), ClientConfig::new());
+        client.set("bootstrap.servers", &Broker::shared().await.bus().brokers[0]).set("group.id", &topic);
+        let asked = tokio::task::spawn_blocking(move || {
+            let consumer: BaseConsumer = client.create().unwrap();
+            let mut partitions = rdkafka::TopicPartitionList::new();
+            partitions.add_partition_range(&topic, 0, PARTITIONS - 1);
+            let committed = consumer.committed_offsets(partitions, PATIENCE).unwrap();
+            let offsets = committed.elements().into_iter().map(|partition| match partition.offset() {
+                Offset::Offset(offset) => u64::try_from(offset).unwrap(),
+                _ => 0,
+            });
+            offsets.sum()
+        });
+        asked.await.unwrap()
     }
 
     /// Puts a message on it.

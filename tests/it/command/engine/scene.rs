@@ -83,6 +83,11 @@ impl Scene {
         self.daemon = Some(self.workplace.start(&[]));
     }
 
+    /// The same with these environment variables.
+    pub(super) fn resume_with(&mut self, environment: &[(&str, &str)]) {
+        self.daemon = Some(self.workplace.start_with(&[], environment));
+    }
+
     /// Stops the daemon in good order.
     pub(super) async fn stop(&mut self) {
         let daemon = self.daemon.take().unwrap();
@@ -147,6 +152,24 @@ impl Scene {
     pub(super) async fn status(&self) -> Value {
         let page = eventually("the status page", async || self.workplace.get("/status").await.ok()).await.1;
         serde_json::from_str::<Value>(&page).unwrap()["commands"][0].take()
+    }
+
+    /// What the file of dead letters has.
+    pub(super) fn dead_letters(&self) -> String {
+        let path = self.workplace.path("state/dead-letters/commands.hr.jsonl");
+        std::fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// What was done at Okta, by kind.
+    pub(super) async fn writes(&self) -> Vec<String> {
+        let writes = self.okta.page("/-/writes").await;
+        let what = |write: &Value| write["what"].as_str().unwrap().to_owned();
+        writes.as_array().unwrap().iter().map(what).collect()
+    }
+
+    /// Plants an active user with this login.
+    pub(super) async fn plant_user(&self, login: &str) -> String {
+        self.okta.plant("users", &json!({ "profile": { "login": login } })).await
     }
 
     /// The audit's lines.

@@ -82,15 +82,15 @@ impl Signer {
         assert!(made.status.success(), "{made:?}");
     }
 
-    /// The header for `payload` to these commands, as if it were signed so many seconds ago.
-    fn sign(self, directory: &Path, commands: &str, payload: &str, seconds_ago: i64) -> String {
+    /// The header for `payload` to this audience, as if it were signed so many seconds ago.
+    fn sign(self, directory: &Path, audience: &str, payload: &str, seconds_ago: i64) -> String {
         let algorithm = match self {
             Self::Ed25519 => "EdDSA",
             Self::Hmac => "HS256",
         };
         let claims = json!({
             "alg": algorithm, "kid": self.name(), "b64": false, "crit": ["b64"],
-            "iat": Timestamp::now().as_second() - seconds_ago, "aud": format!("acme/{commands}"),
+            "iat": Timestamp::now().as_second() - seconds_ago, "aud": audience,
         });
         let header = URL_SAFE_NO_PAD.encode(claims.to_string());
         fs::write(directory.join("signed"), format!("{header}.{payload}")).unwrap();
@@ -139,6 +139,14 @@ impl Bus {
         match self {
             Self::Kafka(..) => "by-kafka",
             Self::Nats(..) => "hr",
+        }
+    }
+
+    /// Whom signatures must be meant for: the org and the commands.
+    fn audience(&self) -> &'static str {
+        match self {
+            Self::Kafka(..) => "by-kafka/by-kafka",
+            Self::Nats(..) => "acme/hr",
         }
     }
 
@@ -227,7 +235,7 @@ impl Place {
     }
 
     fn signed(&self, bus: &Bus, signer: Signer, payload: &str, seconds_ago: i64) -> Message {
-        let signature = signer.sign(&self.workplace.path(""), bus.commands(), payload, seconds_ago);
+        let signature = signer.sign(&self.workplace.path(""), bus.audience(), payload, seconds_ago);
         Message { payload: payload.to_owned(), signature, transport_id: String::new() }
     }
 
@@ -379,7 +387,7 @@ async fn nobody_can_spoil_a_signed_command_that_waits() {
         "id": "waits", "action": "user.suspend", "parameters": { "user": "ada@acme.com" }, "not_before": not_before,
     });
     let payload = command.to_string();
-    let signature = Signer::Hmac.sign(&directory, "hr", &payload, 0);
+    let signature = Signer::Hmac.sign(&directory, "acme/hr", &payload, 0);
     scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
     until(async || scene.by_hand(&["show", "waits", "--json"]).await.stdout.contains("\"received\"")).await;
     let published = scene.by_hand(&["publish", "user.get", "-p", "user=ada@acme.com"]).await;
@@ -387,7 +395,7 @@ async fn nobody_can_spoil_a_signed_command_that_waits() {
     // They ask for the same, under the same id, but the id is the transport's word.
     command.as_object_mut().unwrap().remove("id");
     let payload = command.to_string();
-    let signature = Signer::Hmac.sign(&directory, "hr", &payload, 0);
+    let signature = Signer::Hmac.sign(&directory, "acme/hr", &payload, 0);
     scene.send_raw(payload.as_bytes(), &[("ce-id", "waits")]).await;
     scene.send_raw(payload.as_bytes(), &[("ce-id", "waits"), (HEADER, &signature)]).await;
     for code in ["not_signed", "unsigned_id"] {
@@ -397,6 +405,34 @@ async fn nobody_can_spoil_a_signed_command_that_waits() {
     assert_eq!(outcomes.iter().map(essence).collect::<Vec<_>>(), [("done", "")]);
     let writes = scene.okta.page("/-/writes").await;
     assert_eq!(writes.as_array().unwrap().len(), 1, "{writes}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn unsigned_messages_hold_up_no_signed_command() {
+    let policy = "allow = [\"user.*\"]\n[commands.hr.signature]\nkeys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\" }";
+    let mut scene = Scene::prepare(policy).await;
+    let directory = scene.workplace.path("");
+    Signer::make_keys(&directory);
+    scene.plant_user("ada@acme.com").await;
+    let jetstream = scene.nats.jetstream().await;
+    for n in 0..300 {
+        // To digest a password takes long.
+        let parameters = json!({ "user": "ada@acme.com", "password": "Correct-horse-7-battery" });
+        let message =
+            json!({ "id": format!("u{n}"), "action": "user.set_password", "parameters": parameters });
+        jetstream.publish("commands.x", message.to_string().into()).await.unwrap().await.unwrap();
+    }
+    let payload = json!({ "id": "signed", "action": "user.get", "parameters": { "user": "ada@acme.com" } });
+    let signature = Signer::Hmac.sign(&directory, "acme/hr", &payload.to_string(), 0);
+    scene.send_raw(payload.to_string().as_bytes(), &[(HEADER, &signature)]).await;
+    let begun = std::time::Instant::now();
+    scene.resume();
+    assert_eq!(essence(&scene.outcome("signed").await), ("done", ""));
+    let took = begun.elapsed();
+    assert!(took.as_secs() < 15, "it took {took:?}");
+    until(async || scene.status().await["dead_letters"] == 300).await;
+    assert_eq!(scene.outcomes().await.len(), 1, "they are not answered");
+    assert!(!scene.dead_letters().contains("Correct-horse"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -410,7 +446,7 @@ async fn a_key_that_was_exchanged_is_obeyed_after_a_reload_and_the_audit_names_k
     let send = async |id: &str, action: &str| {
         let parameters = json!({ "user": "ada@acme.com" });
         let payload = json!({ "id": id, "action": action, "parameters": parameters }).to_string();
-        let signature = Signer::Hmac.sign(&directory, "hr", &payload, 0);
+        let signature = Signer::Hmac.sign(&directory, "acme/hr", &payload, 0);
         scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
         let outcome = scene.outcome(id).await;
         let (status, code) = essence(&outcome);
@@ -431,7 +467,7 @@ async fn a_key_that_was_exchanged_is_obeyed_after_a_reload_and_the_audit_names_k
     assert_eq!(send("after", "user.get").await, "done ");
     scene.workplace.write_secret("portal.secret", &old);
     let payload = json!({ "id": "old", "action": "user.get", "parameters": { "user": "ada@acme.com" } });
-    let signature = Signer::Hmac.sign(&directory, "hr", &payload.to_string(), 0);
+    let signature = Signer::Hmac.sign(&directory, "acme/hr", &payload.to_string(), 0);
     scene.send_raw(payload.to_string().as_bytes(), &[(HEADER, &signature)]).await;
     until(async || is_refused(&scene, "old", "bad_signature")).await;
     let audit = scene.audit();

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, until};
+use crate::support::{daemon::TO_FILES, okta::Okta};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_that_cannot_be_opened_is_a_trouble_and_is_used_once_it_can_be() {
@@ -23,6 +24,7 @@ directory = "{{dir}}/told"
 [commands.hr]
 org = "acme"
 intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+signature = {{ required = false }}
 outcomes = {{ sink = "files" }}
 audit = {{ sink = "files" }}
 allow = ["*"]
@@ -42,5 +44,37 @@ allow = ["*"]
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
     };
     until(async || outcomes().await.iter().any(|outcome| outcome["command_id"] == "c-1")).await;
+    scene.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_run_while_outcomes_have_no_place() {
+    let mut scene = Scene::prepare_at(Okta::with_backlog(40).await, "allow = [\"*\"]").await;
+    let (okta, nats) = (scene.okta.url(), scene.nats.section());
+    scene.workplace.configure(&format!(
+        r#"
+[orgs.acme]
+url = "{okta}"
+auth = {{ token_file = "{{dir}}/token" }}
+{nats}
+{TO_FILES}
+[sinks.nowhere]
+kind = "file"
+directory = "{{dir}}/told"
+[commands.hr]
+org = "acme"
+intake = {{ kind = "nats", stream = "COMMANDS", subject = "commands.>" }}
+signature = {{ required = false }}
+outcomes = {{ sink = "nowhere" }}
+allow = ["*"]
+"#
+    ));
+    fs::write(scene.workplace.path("told"), "not a directory").unwrap();
+    scene.resume();
+    scene.send(json!({ "id": "c-1", "action": "group.find", "parameters": { "name": "E" } })).await;
+    until(async || scene.status().await["troubles"]["outcomes"].is_string()).await;
+    let archive = scene.workplace.path("archive");
+    let events = scene.okta.uuids().await;
+    until(async || archive.exists() && scene.workplace.uuids("archive") == events).await;
     scene.stop().await;
 }

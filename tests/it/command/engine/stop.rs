@@ -1,0 +1,152 @@
+//! What an operator stops: all commands of a section, or a single one.
+
+use jiff::{Timestamp, ToSpan as _};
+use serde_json::json;
+
+use super::scene::{Scene, essence, until};
+
+fn decisions(scene: &Scene) -> Vec<String> {
+    let decisions = scene.audit().into_iter().map(|line| line["decision"].as_str().unwrap().to_owned());
+    decisions.filter(|decision| ["paused", "resumed", "cancelled"].contains(&decision.as_str())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_done_while_commands_are_paused_also_after_a_restart() {
+    let mut scene = Scene::start("allow = [\"*\"]").await;
+    scene.plant_user("ada@acme.com").await;
+    assert_eq!(essence(&scene.ask("before", "user.get", "ada@acme.com").await), ("done", ""));
+    let paused = scene.by_hand(&["pause", "--reason", "a test", "--requested-by", "eve"]).await;
+    assert_eq!((paused.code, paused.stdout.starts_with("paused: ")), (Some(0), true), "{paused:?}");
+    let again = scene.by_hand(&["pause"]).await;
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), "it was paused already\n"), "{again:?}");
+    let suspend = json!({ "id": "s", "action": "user.suspend", "parameters": { "user": "ada@acme.com" } });
+    scene.send(suspend).await;
+    for is_again in [false, true] {
+        if is_again {
+            scene.stop().await;
+            scene.resume();
+        }
+        until(async || scene.status().await["phase"] == "running").await;
+        let status = scene.status().await;
+        assert!(status["paused"]["at"].is_string(), "{status}");
+        until(async || scene.workplace.metric("oktabus_commands_paused{commands=\"hr\"}").await == Some(1.0))
+            .await;
+        // What a person wants is no trouble.
+        until(async || scene.workplace.get("/readyz").await.unwrap().0 == 200).await;
+    }
+    let status = scene.status().await;
+    assert_eq!(status["held"], 0, "it stays in its queue: {status}");
+    assert_eq!(scene.okta.page("/-/writes").await, json!([]));
+    let resumed = scene.by_hand(&["resume"]).await;
+    assert_eq!((resumed.code, resumed.stdout.as_str()), (Some(0), "resumed\n"), "{resumed:?}");
+    assert_eq!(essence(&scene.outcome("s").await), ("done", ""));
+    let again = scene.by_hand(&["resume"]).await;
+    assert_eq!(again.stdout, "it was not paused\n", "{again:?}");
+    assert_eq!(scene.status().await["paused"], json!(null));
+    assert_eq!(decisions(&scene), ["paused", "paused", "resumed", "resumed"]);
+    let audit = scene.audit();
+    let first = audit.iter().find(|line| line["decision"] == "paused").unwrap();
+    assert_eq!((&first["requested_by"], &first["reason"]), (&json!("eve"), &json!("a test")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_tried_again_and_again_is_stopped_by_a_pause() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    scene.plant_user("ada@acme.com").await;
+    scene.okta.arm(json!({ "kind": "status", "status": 503, "method": "POST" })).await;
+    let suspend = json!({ "id": "s", "action": "user.suspend", "parameters": { "user": "ada@acme.com" } });
+    scene.send(suspend).await;
+    until(async || scene.status().await["troubles"]["okta"].is_string()).await;
+    assert_eq!(scene.by_hand(&["pause"]).await.code, Some(0));
+    scene.okta.disarm().await;
+    // Longer than the waits between the attempts so far.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(scene.okta.page("/-/writes").await, json!([]));
+    assert_eq!(scene.by_hand(&["resume"]).await.code, Some(0));
+    assert_eq!(essence(&scene.outcome("s").await), ("done", ""));
+    assert_eq!(scene.writes().await, ["user.lifecycle.suspend"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_cancelled_before_it_comes_and_while_it_waits_and_not_when_it_has_ended() {
+    let mut scene = Scene::start("allow = [\"*\"]").await;
+    scene.plant_user("ada@acme.com").await;
+    assert_eq!(essence(&scene.ask("ended", "user.get", "ada@acme.com").await), ("done", ""));
+    let late = scene.by_hand(&["cancel", "ended"]).await;
+    assert_eq!(late.code, Some(64), "{late:?}");
+    assert!(late.stderr.contains("the command ended has ended: done"), "{late:?}");
+
+    let unknown =
+        scene.by_hand(&["cancel", "unknown", "--reason", "a mistake", "--requested-by", "eve"]).await;
+    assert_eq!(unknown.stdout, "cancelled: nothing more is sent for `unknown`\n", "{unknown:?}");
+    let again = scene.by_hand(&["cancel", "unknown"]).await;
+    assert_eq!((again.code, again.stdout.as_str()), (Some(0), "`unknown` was cancelled already\n"));
+
+    let not_before = Timestamp::now() + 4.seconds();
+    scene
+        .send(json!({
+            "id": "waits", "action": "user.suspend", "parameters": { "user": "ada@acme.com" },
+            "not_before": not_before,
+        }))
+        .await;
+    until(async || scene.by_hand(&["show", "waits", "--json"]).await.stdout.contains("\"received\"")).await;
+    assert_eq!(scene.by_hand(&["cancel", "waits"]).await.code, Some(0));
+    scene.stop().await;
+    scene.resume();
+
+    let outcome = scene.ask("unknown", "user.suspend", "ada@acme.com").await;
+    assert_eq!(essence(&outcome), ("refused", "cancelled"), "{outcome}");
+    let message = outcome["error"]["message"].as_str().unwrap();
+    assert!(message.contains("by eve") && message.contains("a mistake"), "{message}");
+    let outcome = scene.outcome("waits").await;
+    assert_eq!(essence(&outcome), ("refused", "cancelled"), "{outcome}");
+    assert_eq!(scene.okta.page("/-/writes").await, json!([]));
+    assert_eq!(decisions(&scene), ["cancelled", "cancelled", "cancelled"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_without_an_answer_that_was_not_done_is_not_sent_again_once_it_is_cancelled() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    scene.plant_user("ada@acme.com").await;
+    scene.okta.arm(json!({ "kind": "drop_connection", "method": "POST" })).await;
+    let suspend = json!({ "id": "s", "action": "user.suspend", "parameters": { "user": "ada@acme.com" } });
+    scene.send(suspend).await;
+    until(async || scene.status().await["troubles"]["okta"].is_string()).await;
+    assert_eq!(scene.by_hand(&["cancel", "s"]).await.code, Some(0));
+    scene.okta.disarm().await;
+    let outcome = scene.outcome("s").await;
+    assert_eq!(outcome["error"]["code"], "cancelled", "{outcome}");
+    assert_eq!(outcome["status"], "refused", "{outcome}");
+    assert_eq!(scene.okta.page("/-/writes").await, json!([]));
+    assert_eq!(essence(&scene.ask("s2", "user.suspend", "ada@acme.com").await), ("done", ""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_begun_and_not_done_is_held_to_the_rules_of_now() {
+    let mut scene = Scene::start("allow = [\"*\"]").await;
+    for user in ["late@acme.com", "boss@acme.com"] {
+        scene.plant_user(user).await;
+    }
+    scene.okta.arm(json!({ "kind": "drop_connection", "method": "POST" })).await;
+    let expires_at = Timestamp::now() + 5.seconds();
+    let suspend =
+        |id: &str, user: &str| json!({ "id": id, "action": "user.suspend", "parameters": { "user": user } });
+    let mut expiring = suspend("late", "late@acme.com");
+    expiring["expires_at"] = json!(expires_at);
+    scene.send(expiring).await;
+    scene.send(suspend("boss", "boss@acme.com")).await;
+    for id in ["late", "boss"] {
+        until(async || scene.by_hand(&["show", id, "--json"]).await.stdout.contains("\"started\"")).await;
+    }
+    until(async || scene.status().await["troubles"]["okta"].is_string()).await;
+    scene.kill().await;
+    until(async || Timestamp::now() > expires_at).await;
+    scene.okta.disarm().await;
+    let mut scene = scene.under("allow = [\"*\"]\nprotect = { users = [\"boss@acme.com\"] }");
+    scene.resume();
+    let late = scene.outcome("late").await;
+    assert_eq!(essence(&late), ("expired", "expired"), "{late}");
+    let boss = scene.outcome("boss").await;
+    assert_eq!(essence(&boss), ("refused", "protected"), "{boss}");
+    assert_eq!(scene.okta.page("/-/writes").await, json!([]));
+}
