@@ -79,7 +79,8 @@ fn the_way_of_a_command_leads_through_functions_that_there_are() {
         let name = function.rsplit("::").next().unwrap();
         let file = ["src/command/engine", "src/command"].map(|folder| repository().join(folder).join(file));
         let text = file.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap();
-        let is_there = [format!("fn {name}("), format!("fn {name}<")].iter().any(|text_of| text.contains(text_of));
+        let is_there =
+            [format!("fn {name}("), format!("fn {name}<")].iter().any(|text_of| text.contains(text_of));
         assert!(is_there, "{file:?} has no function {name}");
     }
 }
