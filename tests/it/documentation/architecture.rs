@@ -88,7 +88,7 @@ fn the_way_of_a_command_leads_through_functions_that_there_are() {
 #[test]
 fn the_words_of_the_glossary_are_those_of_the_code() {
     let page = page();
-    let code = all_sources().iter().map(|path| fs::read_to_string(path).unwrap().to_lowercase());
+    let code = all_sources().into_iter().map(|path| fs::read_to_string(path).unwrap().to_lowercase());
     let code = code.collect::<Vec<_>>().join("\n");
     let words = rows(&page, "## Glossary");
     assert!(words.len() > 15, "{words:?}");
