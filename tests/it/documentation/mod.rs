@@ -1,5 +1,6 @@
 //! What the pages tell people to type: every configuration is understood, and every command runs or has a reason not to.
 
+mod architecture;
 mod commands;
 mod configurations;
 mod unit;

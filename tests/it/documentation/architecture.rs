@@ -1,0 +1,102 @@
+//! The page about the architecture names what there is.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::repository;
+
+/// All sources below `folder`.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        sources(&repository().join(folder), &mut found);
+    }
+    found
+}
+
+fn page() -> String {
+    fs::read_to_string(repository().join("docs/architecture.md")).unwrap()
+}
+
+/// What stands in backticks on the page, code blocks left out.
+fn quoted(page: &str) -> impl Iterator<Item = &str> {
+    let texts = page.split("```").step_by(2);
+    texts.flat_map(|text| text.lines()).flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+/// The rows of the table below `heading`, each as its first cell.
+fn rows<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
+    let section = page.split(&format!("\n{heading}\n")).nth(1).unwrap().split("\n#").next().unwrap();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    // The first row is the heading of the table.
+    cells.skip(1).collect()
+}
+
+#[test]
+fn every_file_that_the_page_names_is_there() {
+    let (page, sources) = (page(), all_sources());
+    let is_there = |name: &str| sources.iter().any(|path| path.ends_with(name));
+    let names = quoted(&page).filter(|text| text.ends_with(".rs") && !text.contains(['<', ' ', ',']));
+    let missing: Vec<_> = names.filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "the page names {missing:?}, which are not there");
+}
+
+#[test]
+fn the_page_names_every_file_of_the_engine_of_commands() {
+    let page = page();
+    let section = page.split("\n## Commands at work\n").nth(1).unwrap().split("\n### ").next().unwrap();
+    for entry in fs::read_dir(repository().join("src/command/engine")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let shown = if entry.path().is_dir() { format!("`{name}/`") } else { format!("`{name}`") };
+        assert!(section.contains(&shown) || name == "simulation", "the page does not name {name}");
+    }
+}
+
+#[test]
+fn the_way_of_a_command_leads_through_functions_that_there_are() {
+    let page = page();
+    let way = rows(&page, "### The way of one command");
+    assert!(way.len() > 10, "{way:?}");
+    let section = page.split("\n### The way of one command\n").nth(1).unwrap().split("\n#").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    for row in rows {
+        let mut cells = row.split('`').skip(1).step_by(2);
+        let (function, file) = (cells.next().unwrap(), cells.next().unwrap());
+        let name = function.rsplit("::").next().unwrap();
+        let file = ["src/command/engine", "src/command"].map(|folder| repository().join(folder).join(file));
+        let text = file.iter().find_map(|path| fs::read_to_string(path).ok()).unwrap();
+        let is_there =
+            [format!("fn {name}("), format!("fn {name}<")].iter().any(|text_of| text.contains(text_of));
+        assert!(is_there, "{file:?} has no function {name}");
+    }
+}
+
+#[test]
+fn the_words_of_the_glossary_are_those_of_the_code() {
+    let page = page();
+    let code = all_sources().into_iter().map(|path| fs::read_to_string(path).unwrap().to_lowercase());
+    let code = code.collect::<Vec<_>>().join("\n");
+    let words = rows(&page, "## Glossary");
+    assert!(words.len() > 15, "{words:?}");
+    for word in words.into_iter().filter(|word| !word.starts_with("---")) {
+        let is_used = word.split(' ').all(|part| code.contains(part));
+        assert!(is_used, "nothing in the code is called {word}");
+    }
+    for word in ["turn", "ordering key", "parked", "paused", "cancelled", "admission", "seam"] {
+        assert!(page.contains(&format!("\n| {word} |")), "the glossary lacks {word}");
+    }
+}
