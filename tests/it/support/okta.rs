@@ -197,6 +197,13 @@ impl Okta {
         assert!(status.is_success(), "{path}: {status}: {}", answer.text().await.unwrap());
     }
 
+    /// The same, be it refused or without an answer.
+    pub(crate) async fn try_act(&self, method: reqwest::Method, path: &str) {
+        let request = self.http.request(method, format!("{}/api/v1{path}", self.url));
+        let request = request.header("authorization", format!("SSWS {TOKEN}")).body("{}");
+        drop(request.header("content-type", "application/json").send().await);
+    }
+
     /// What one of the simulator's own pages says.
     pub(crate) async fn page(&self, path: &str) -> Value {
         serde_json::from_str(&self.get(path).await).unwrap()

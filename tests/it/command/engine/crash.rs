@@ -1,5 +1,6 @@
 //! The daemon is killed again and again while commands come by Kafka and NATS, with copies among them and answers of Okta's
-//! that are lost: each command has one outcome, and Okta's own record shows no act twice and none missing.
+//! that are lost, and an administrator takes back some of what it does: each command has one outcome, and Okta's own record
+//! shows no act twice, none missing, and nothing done again that the administrator has taken back.
 //!
 //! `OKTABUS_CRASH_COMMANDS` and `OKTABUS_CRASH_KILLS` set another size, `OKTABUS_CRASH_SEED` other moments and copies.
 
@@ -12,6 +13,7 @@ use rdkafka::{
     ClientConfig,
     producer::{FutureProducer, FutureRecord},
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::scene::{create_streams, directory, until};
@@ -166,6 +168,26 @@ async fn kill_again_and_again(workplace: &Workplace, okta: &Okta, kills: usize, 
     workplace.start(&[])
 }
 
+/// Whether the administrator lets this user, who was suspended, be active again.
+fn is_let_go(user: &str) -> bool {
+    user.bytes().map(u32::from).sum::<u32>().is_multiple_of(3)
+}
+
+/// An administrator who unsuspends some users as soon as they are suspended, without end.
+async fn administrate(okta: &Okta) {
+    let mut seen = BTreeSet::new();
+    loop {
+        for write in writes(okta).await {
+            let user = write["user"].as_str().unwrap_or_default();
+            if write["what"] == "user.lifecycle.suspend" && is_let_go(user) && seen.insert(user.to_owned()) {
+                // Who was deactivated meanwhile is not suspended any more, and answers are lost to everybody.
+                okta.try_act(Method::POST, &format!("/users/{user}/lifecycle/unsuspend")).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Okta's own record of what was done.
 async fn writes(okta: &Okta) -> Vec<Value> {
     okta.page("/-/writes").await.as_array().unwrap().clone()
@@ -217,7 +239,10 @@ async fn each_command_has_one_outcome_whatever_is_killed() {
 
     let begun = Instant::now();
     let acts = planned.iter().map(|one| one.acts.len()).sum();
-    let _daemon = kill_again_and_again(&workplace, &okta, kills, acts).await;
+    let _daemon = tokio::select! {
+        () = administrate(&okta) => unreachable!("there is no end of it"),
+        daemon = kill_again_and_again(&workplace, &okta, kills, acts) => daemon,
+    };
     let killed_after = begun.elapsed();
     let ended_by_then = ids(&all_outcomes(broker, &nats, &topic).await).len();
     // A large run has its patience renewed by every thousand outcomes.
@@ -272,8 +297,13 @@ fn judge_outcomes(planned: &[Planned], outcomes: &[Value]) {
         let first = unmarked(answers[0]);
         assert!(answers.iter().all(|answer| unmarked(answer) == first), "{answers:#?}");
         let status = first["status"].as_str().unwrap();
+        // The administrator was there before the answer.
+        let is_taken_back =
+            one.command["action"] == "user.suspend" && first["error"]["code"] == "changed_meanwhile";
         assert!(
-            status == "done" || (status == "already" && first["attempts"].as_u64() > Some(1)),
+            status == "done"
+                || is_taken_back
+                || (status == "already" && first["attempts"].as_u64() > Some(1)),
             "{first:#}"
         );
     }
@@ -291,6 +321,9 @@ async fn judge_writes(okta: &Okta, planned: &[Planned]) {
         assert_eq!(*times, 1, "{what} of {user} was done {times} times");
         *done.entry(what).or_default() += 1;
     }
+    let taken_back = done.remove("user.lifecycle.unsuspend").unwrap_or_default();
+    assert!(taken_back > 0, "the administrator has done nothing");
+    println!("taken back by the administrator: {taken_back}");
     println!("what Okta has done: {done:?}");
     let mut expected: BTreeMap<&str, usize> = BTreeMap::new();
     for act in planned.iter().flat_map(|one| one.acts) {
