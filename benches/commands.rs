@@ -133,7 +133,7 @@ impl Scene {
         }
         let text = COMMANDS.replace("{parallel}", &PARALLEL.to_string());
         let workplace = Workplace::new(&okta, &format!("{}{text}", nats.section()));
-        let users = okta.api("/api/v1/users?limit=200").await;
+        let users = okta.api("/users?limit=200").await;
         let active = users.as_array().unwrap().iter().filter(|user| user["status"] == "ACTIVE");
         let users = active.map(|user| user["id"].as_str().unwrap().to_owned()).collect();
         Self { okta, nats, workplace, users }

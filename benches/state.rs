@@ -1,5 +1,5 @@
 //! The state under a long life: the time of one durable commit, and how large the store grows over ten million events
-//! and a million commands.
+//! and a million small commands, of which the last 20,000 are remembered. `benches/commands.rs` shows what real ones take.
 //!
 //! `cargo bench --bench state -- [commit] [events] [commands]`; all of them without arguments. Nothing is judged here but
 //! the bound that the documentation promises for the size.
@@ -26,7 +26,7 @@ const COMMANDS: u64 = 1_000_000;
 const AT_WORK: u64 = 64;
 /// How many commands are remembered while they go by, by their age.
 const REMEMBERED: i64 = 20_000;
-/// What the documentation promises.
+/// What the documentation promises for events; such commands stay below it too.
 const BOUND_BYTES: u64 = 64 << 20;
 
 #[tokio::main]

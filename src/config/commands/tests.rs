@@ -77,6 +77,7 @@ fn the_example_of_the_design_is_understood() {
     assert_eq!(address.to_string(), "okta.acme.outcomes.{action}");
     assert_eq!(commands.limits[0].to_string(), "50 user.deactivate in 10m");
     assert_eq!((commands.list_max, commands.parallel, commands.attempts_max), (100, 8, 10));
+    assert_eq!(commands.journal_max, 1_000_000);
     assert!(commands.allows(Action::UserDelete) && !commands.allows(Action::GroupDelete));
     let AuditConfig::File(audit) = &commands.audit else { panic!("{:?}", commands.audit) };
     assert!(audit.ends_with("state/audit/provisioning.jsonl"), "{}", audit.display());
@@ -339,6 +340,7 @@ fn mistakes_are_told_with_place_and_remedy() {
         (and("list_max = 0"), "list_max: must be above zero"),
         (and("parallel = 1000"), "parallel: at most 256"),
         (and("keep = \"5m\""), "keep: must be 1h or more"),
+        (and("journal_max = 500"), "journal_max: must be 10000 or more"),
         (and("lists_max = 5"), "unknown key; did you mean `list_max`?"),
         (key("algorithm = \"ed25519\""), "keys.hr.public_key: give `public_key_file`"),
         (key("algorithm = \"ed25519\", public_key = \"AAAA\""), "is not a public key of Ed25519"),
