@@ -172,7 +172,7 @@ impl Cancellations {
     /// Waits until a command may have been cancelled. Cancel-safe.
     pub(super) async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -82,7 +82,8 @@ impl Context {
             (Verdict::Later(wait, _), Origin::Parked { .. }) => {
                 self.clock.now().checked_add(*wait).ok().or(job.command.not_before)
             }
-            _ => None,
+            (Verdict::Later(..), Origin::Queue { .. } | Origin::Asked { .. })
+            | (Verdict::Done(..) | Verdict::Dropped, _) => None,
         }
     }
 

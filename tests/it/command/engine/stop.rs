@@ -59,8 +59,14 @@ async fn a_change_that_is_tried_again_and_again_is_stopped_by_a_pause() {
     until(async || scene.status().await["troubles"]["okta"].is_string()).await;
     assert_eq!(scene.by_hand(&["pause"]).await.code, Some(0));
     scene.okta.disarm().await;
-    // Longer than the waits between the attempts so far.
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    // The next attempt looks at the user, and sends nothing.
+    let looks = async || {
+        let recent = scene.okta.recent().await;
+        recent.iter().filter(|one| one["method"] == "GET").count()
+    };
+    let before = looks().await;
+    until(async || looks().await > before).await;
+    assert_eq!(scene.status().await["held"], 1);
     assert_eq!(scene.okta.page("/-/writes").await, json!([]));
     assert_eq!(scene.by_hand(&["resume"]).await.code, Some(0));
     assert_eq!(essence(&scene.outcome("s").await), ("done", ""));
