@@ -97,7 +97,7 @@ impl Dispatcher {
         if parked.due > self.context.clock.now() && !is_cancelled {
             self.context.parking.set(&mut self.timers, id, parked.due);
         } else {
-            self.receive(Arrival::Parked(Box::new(parked)));
+            self.receive(Arrival::Parked { id: id.to_owned(), parked: Box::new(parked) });
         }
         Ok(())
     }

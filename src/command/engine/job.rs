@@ -46,6 +46,8 @@ pub(super) enum Origin {
     },
     /// Our own state, where it has waited for its `not_before`.
     Parked {
+        /// The command.
+        id: String,
         /// Where it stood in the queue.
         place: String,
     },
@@ -89,7 +91,7 @@ impl Origin {
     /// Where the command stood.
     pub(super) fn place(&self) -> &str {
         match self {
-            Self::Queue { place, .. } | Self::Parked { place } => place,
+            Self::Queue { place, .. } | Self::Parked { place, .. } => place,
             Self::Asked { .. } => ASKED,
         }
     }

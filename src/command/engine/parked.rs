@@ -1,7 +1,7 @@
 //! Commands that wait for a `not_before` that is far off: kept in the state, so that the queue goes on without them.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio_util::time::DelayQueue;
+use tokio_util::time::{DelayQueue, delay_queue};
 
 use super::{EngineError, job::Message, journal::Journal, status::EngineStatus};
 use crate::{clock::Clock, command::store::NoteChange, state::NOTE_MAX_BYTES};
@@ -42,9 +42,12 @@ pub(super) struct Parking {
     ids: Mutex<HashSet<String>>,
 }
 
-/// When they are due. Whoever runs the engine has it.
+/// When they are due, once each, however many copies come. Whoever runs the engine has it.
 #[derive(Debug, Default)]
-pub(super) struct Timers(DelayQueue<String>);
+pub(super) struct Timers {
+    queue: DelayQueue<String>,
+    keys: HashMap<String, delay_queue::Key>,
+}
 
 impl Parked {
     pub(super) fn new(due: Timestamp, place: &str, message: &Message) -> Self {
@@ -92,7 +95,7 @@ impl Parking {
     /// Sets the timer of the command `id`.
     pub(super) fn set(&self, timers: &mut Timers, id: &str, due: Timestamp) {
         let wait = Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default();
-        timers.0.insert(id.to_owned(), wait.min(WAIT_MAX));
+        timers.set(id, wait.min(WAIT_MAX));
     }
 
     /// Whether the command `id` waits.
@@ -148,11 +151,41 @@ impl Parking {
 }
 
 impl Timers {
+    fn set(&mut self, id: &str, wait: Duration) {
+        match self.keys.get(id) {
+            Some(key) => self.queue.reset(key, wait),
+            None => {
+                let key = self.queue.insert(id.to_owned(), wait);
+                self.keys.insert(id.to_owned(), key);
+            }
+        }
+    }
+
     /// The next one whose time may have come. Cancel-safe.
     pub(super) async fn next(&mut self) -> String {
-        match std::future::poll_fn(|context| self.0.poll_expired(context)).await {
-            Some(expired) => expired.into_inner(),
-            None => std::future::pending().await,
+        let Some(expired) = std::future::poll_fn(|context| self.queue.poll_expired(context)).await else {
+            return std::future::pending().await;
+        };
+        let id = expired.into_inner();
+        self.keys.remove(&id);
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_is_due_once_and_when_it_was_said_last() {
+        let mut timers = Timers::default();
+        for (id, seconds) in [("a", 60), ("b", 30), ("a", 10), ("b", 90)] {
+            timers.set(id, Duration::from_secs(seconds));
         }
+        assert_eq!((timers.next().await, timers.next().await), ("a".to_owned(), "b".to_owned()));
+        let third = tokio::time::timeout(Duration::from_secs(1_000), timers.next()).await;
+        assert!(third.is_err(), "each came once");
+        timers.set("a", Duration::from_secs(1));
+        assert_eq!(timers.next().await, "a");
     }
 }

@@ -29,7 +29,12 @@ pub(super) enum Arrival {
     /// From a queue.
     Delivery(Box<Delivery>),
     /// From the state, because its time has come.
-    Parked(Box<Parked>),
+    Parked {
+        /// The command.
+        id: String,
+        /// Its message.
+        parked: Box<Parked>,
+    },
     /// From somebody of this machine.
     Asked(Asked),
 }
@@ -106,8 +111,8 @@ impl Context {
                 let message = Message { payload, headers, message_id, published_at };
                 (message, unfit, Origin::Queue { place, acknowledgement })
             }
-            Arrival::Parked(parked) => {
-                let origin = Origin::Parked { place: parked.place.clone() };
+            Arrival::Parked { id, parked } => {
+                let origin = Origin::Parked { id, place: parked.place.clone() };
                 let empty = || Message {
                     payload: Bytes::new(),
                     headers: Vec::new(),
@@ -149,7 +154,7 @@ impl Context {
             }
             (Err(undecodable), Ok(verified)) => {
                 let signed_by = verified.key().map(ToString::to_string);
-                return Ok(self.unreadable(&undecodable, message, signed_by, origin, now));
+                return self.unreadable(&undecodable, message, signed_by, origin, now).await;
             }
         };
         let origin = self.with_right_to_secrets(origin, &mut command);
@@ -236,24 +241,38 @@ impl Context {
         Origin::Asked { reveals, by, answer }
     }
 
-    fn unreadable(
+    async fn unreadable(
         &self,
         undecodable: &Undecodable,
         message: Message,
         signed_by: Option<String>,
         origin: Origin,
         now: Timestamp,
-    ) -> Received {
+    ) -> Result<Received, EngineError> {
         let Undecodable { id, error, .. } = undecodable;
-        let Origin::Queue { place, .. } = &origin else {
-            let outcome = outcomes::undecodable(undecodable, id.as_deref().unwrap_or_default(), now);
-            return Received::Refused(Box::new(Refused { outcome, command: None, signed_by, origin }));
+        let (id, fingerprint) = match (&origin, id) {
+            (Origin::Asked { .. }, id) => {
+                let outcome = outcomes::undecodable(undecodable, id.as_deref().unwrap_or_default(), now);
+                return Ok(Received::Refused(Box::new(Refused {
+                    outcome,
+                    command: None,
+                    signed_by,
+                    origin,
+                })));
+            }
+            // It was a command once: a change of the state or of the actions has spoiled it.
+            (Origin::Parked { id, .. }, _) => {
+                let Found::Record(kept) = self.journal.find(id).await? else {
+                    return Ok(dead(message, error.message.clone(), None, origin));
+                };
+                (id, kept.record.fingerprint)
+            }
+            (Origin::Queue { .. }, Some(id)) => (id, self.key.digest(&message.payload)),
+            (Origin::Queue { .. }, None) => return Ok(dead(message, error.message.clone(), None, origin)),
         };
-        let Some(id) = id else { return dead(message, error.message.clone(), None, origin) };
-        let fingerprint = self.key.digest(&message.payload);
         let command = Some(RefusedCommand { id: id.clone(), fingerprint, reply_to: None });
-        let outcome = outcomes::undecodable(undecodable, place, now);
-        Received::Refused(Box::new(Refused { outcome, command, signed_by, origin }))
+        let outcome = outcomes::undecodable(undecodable, origin.place(), now);
+        Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })))
     }
 }
 

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context, EngineError, RETRY_FIRST, RETRY_MAX,
-    job::Verdict,
+    job::{Origin, Verdict},
     journal::Found,
     publish::{Addressee, Told},
     receive::{Claimed, DeadMessage, Refused},
@@ -82,6 +82,7 @@ impl Context {
         }
         if let (Some(kept), Some(command)) = (kept, &command) {
             self.journal.answered(&command.id, kept).await?;
+            self.forget_stopped(&command.id).await?;
         }
         origin.settle(Verdict::Done(Durable::without_journal(), Box::new(told.for_asker()))).await;
         Ok(Ended::Settled)
@@ -121,6 +122,9 @@ impl Context {
         };
         self.audit.record(&record).await;
         self.status.dead_letter();
+        if let Origin::Parked { id, .. } = &origin {
+            self.forget_stopped(id).await?;
+        }
         tracing::warn!(
             commands = self.config.name,
             place,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::{EngineError, journal::Journal, status::EngineStatus};
 use crate::command::{OutcomeError, store::NoteChange};
@@ -31,6 +31,8 @@ pub struct Stopped {
 pub(super) struct Switch {
     journal: Journal,
     commands: String,
+    /// Held while the state and the position change together.
+    changing: Mutex<()>,
     position: watch::Sender<Position>,
 }
 
@@ -48,11 +50,12 @@ impl Switch {
     /// The switch of the commands of `status`, as if nothing was stopped until it is loaded.
     pub(super) fn new(journal: Journal, status: &EngineStatus) -> Self {
         let position = watch::Sender::new(Position::default());
-        Self { journal, commands: status.name().to_owned(), position }
+        Self { journal, commands: status.name().to_owned(), changing: Mutex::default(), position }
     }
 
     /// Reads what is stopped.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
+        let _changing = self.changing.lock().await;
         let read = |content: &str| serde_json::from_str(content).map_err(|source| self.not_ours(source));
         let note = self.journal.note(&self.pause_note()).await?;
         let paused: Option<Stopped> = match note {
@@ -71,6 +74,7 @@ impl Switch {
 
     /// Lets nothing be sent any more, or lets it again. Says whether that is new.
     pub(super) async fn set_paused(&self, paused: Option<Stopped>) -> Result<bool, EngineError> {
+        let _changing = self.changing.lock().await;
         let name = self.pause_note();
         let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
         let content = serde_json::to_string(&paused).map_err(|source| self.not_ours(source))?;
@@ -83,6 +87,7 @@ impl Switch {
 
     /// Lets nothing be sent for the command `id` any more. Says whether that is new.
     pub(super) async fn cancel(&self, id: &str, stopped: Stopped) -> Result<bool, EngineError> {
+        let _changing = self.changing.lock().await;
         if self.cancelled(id).is_some() {
             return Ok(false);
         }
@@ -104,6 +109,7 @@ impl Switch {
         if self.cancelled(id).is_none() {
             return Ok(());
         }
+        let _changing = self.changing.lock().await;
         self.journal.drop_note(&self.cancel_note(id)).await?;
         self.position.send_modify(|position| {
             position.cancelled.remove(id);
@@ -166,7 +172,7 @@ impl Cancellations {
     /// Waits until a command may have been cancelled. Cancel-safe.
     pub(super) async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -180,5 +186,39 @@ impl Stopped {
             "it was cancelled{by} at {:.0}{reason}; nothing more was sent",
             self.at
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::future::try_join_all;
+
+    use super::*;
+    use crate::state::{Opening, Places, State};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn operators_who_stop_things_at_the_same_time_undo_nothing_of_each_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::within(directory.path().to_owned());
+        let state = State::open(places, Opening::Trusted).await.unwrap();
+        let status = Arc::new(EngineStatus::new("hr"));
+        let journal = Journal::new(Arc::new(state), Arc::clone(&status));
+        let switch = Arc::new(Switch::new(journal, &status));
+        let stopped = Stopped { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
+        let operators = (0..32).map(|n| {
+            let (switch, stopped) = (Arc::clone(&switch), stopped.clone());
+            tokio::spawn(async move {
+                switch.load().await.unwrap();
+                match n {
+                    0 => assert!(switch.set_paused(Some(stopped)).await.unwrap()),
+                    n => assert!(switch.cancel(&n.to_string(), stopped).await.unwrap()),
+                }
+            })
+        });
+        try_join_all(operators).await.unwrap();
+        assert!(switch.paused().is_some());
+        assert!((1..32).all(|n| switch.cancelled(&n.to_string()).is_some()));
     }
 }

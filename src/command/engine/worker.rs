@@ -62,11 +62,16 @@ impl Context {
             None => Ended::Settled,
         };
         if matches!(verdict, Verdict::Done(..)) {
-            self.parking.forget(&job.command.id).await?;
-            self.admission.switch.forget(&job.command.id).await?;
+            self.forget_stopped(&job.command.id).await?;
         }
         job.origin.settle(verdict).await;
         Ok(ended)
+    }
+
+    /// Forgets that the command `id`, which has ended, waited in the state or was cancelled.
+    pub(super) async fn forget_stopped(&self, id: &str) -> Result<(), EngineError> {
+        self.parking.forget(id).await?;
+        self.admission.switch.forget(id).await
     }
 
     /// When a command that waits in the state is to come again, after `verdict`.
@@ -77,7 +82,8 @@ impl Context {
             (Verdict::Later(wait, _), Origin::Parked { .. }) => {
                 self.clock.now().checked_add(*wait).ok().or(job.command.not_before)
             }
-            _ => None,
+            (Verdict::Later(..), Origin::Queue { .. } | Origin::Asked { .. })
+            | (Verdict::Done(..) | Verdict::Dropped, _) => None,
         }
     }
 

@@ -51,7 +51,7 @@ async fn wait_for_their_time((mut scene, queue): (Scene, Queue), count: usize) {
     for id in ["secret", "beyond"] {
         assert_eq!(essence(&scene.outcome(id).await), ("refused", "cannot_wait"));
     }
-    let sent = count as u64 + 3;
+    let sent = u64::try_from(count).unwrap() + 3;
     until(async || queue.acknowledged(&scene).await == sent).await;
     assert_eq!(listed(&scene).await, count);
 

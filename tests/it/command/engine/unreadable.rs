@@ -1,9 +1,14 @@
 //! An entry of the journal that cannot be read concerns its command alone.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oktabus::state::{Entry, Opening, Places, State};
+use serde_json::{Value, json};
 
-use super::scene::{Scene, essence};
+use super::scene::{Scene, essence, until};
+
+async fn state_of(scene: &Scene) -> State {
+    State::open(Places::within(scene.workplace.path("state")), Opening::Trusted).await.unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_that_cannot_be_read_is_set_aside_and_everything_else_goes_on() {
@@ -11,7 +16,7 @@ async fn an_entry_that_cannot_be_read_is_set_aside_and_everything_else_goes_on()
     scene.plant_user("ada@acme.com").await;
     assert_eq!(essence(&scene.ask("before", "user.get", "ada@acme.com").await), ("done", ""));
     scene.stop().await;
-    let state = State::open(Places::within(scene.workplace.path("state")), Opening::Trusted).await.unwrap();
+    let state = state_of(&scene).await;
     let entry =
         Entry { received_at: Timestamp::now(), content: "{\"stage\":\"from the future\"}".to_owned() };
     state.record("hr/spoiled", 0, entry).await.unwrap();
@@ -27,4 +32,32 @@ async fn an_entry_that_cannot_be_read_is_set_aside_and_everything_else_goes_on()
     let again = scene.ask("spoiled", "user.suspend", "ada@acme.com").await;
     assert_eq!(essence(&again), ("failed", "journal_unreadable"));
     assert_eq!(scene.writes().await, ["user.lifecycle.suspend"], "it is not known whether it was done");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_waited_in_the_state_and_cannot_be_read_any_more_ends() {
+    let mut scene = Scene::start("allow = [\"*\"]").await;
+    let not_before = Timestamp::now() + SignedDuration::from_mins(20);
+    scene
+        .send(json!({
+            "id": "far", "action": "user.get", "parameters": { "user": "ada@acme.com" }, "not_before": not_before,
+        }))
+        .await;
+    until(async || scene.status().await["parked"] == 1).await;
+    scene.stop().await;
+    let state = state_of(&scene).await;
+    let parked = state.note("parked/hr/far").await.unwrap().unwrap();
+    let mut content: Value = serde_json::from_str(&parked.content).unwrap();
+    (content["payload"], content["due"]) = (json!("e30="), json!(Timestamp::now()));
+    state.keep_note("parked/hr/far", parked.generation, content.to_string()).await.unwrap();
+    state.close().await.unwrap();
+    drop(state);
+    scene.resume();
+    let outcome = scene.outcome("far").await;
+    assert_eq!(outcome["status"], "refused", "{outcome}");
+    until(async || scene.status().await["parked"] == 0).await;
+    scene.stop().await;
+    scene.resume();
+    assert_eq!(essence(&scene.ask("after", "group.find", "x").await).0, "refused");
+    assert_eq!(scene.outcomes_of("far", 1).await.len(), 1, "it is over");
 }
