@@ -384,7 +384,7 @@ impl Engine {
         wanted: &PauseCommands,
         by: &LocalUser,
     ) -> Result<bool, EngineError> {
-        self.admission.switch.load().await?;
+        self.admission.load_switch().await?;
         let is_new = self.admission.switch.set_paused(paused.clone()).await?;
         self.status.paused(paused);
         let what = Operated { decision, action: None, id: None, by };
@@ -400,7 +400,7 @@ impl Engine {
         {
             return Err(EngineError::AlreadyEnded { id: id.clone(), standing: listed.record.standing() });
         }
-        self.admission.switch.load().await?;
+        self.admission.load_switch().await?;
         let (by, at) = (requested_by.clone(), self.seams.clock.now());
         let is_new = self.admission.switch.cancel(id, Stopped { at, by, reason: reason.clone() }).await?;
         let what = Operated { decision: Decision::Cancelled, action: None, id: Some(id), by: user };

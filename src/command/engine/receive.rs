@@ -131,7 +131,11 @@ impl Context {
         }
         let verified = match &origin {
             Origin::Queue { .. } => self.signatures.verify(&message.payload, &message.headers),
-            // Who may open the control socket may do all that policy allows, and what is parked was let in.
+            // Its key may have been taken away since.
+            Origin::Parked { .. } if !message.payload.is_empty() => {
+                self.signatures.verify(&message.payload, &message.headers)
+            }
+            // Who may open the control socket may do all that policy allows.
             Origin::Parked { .. } | Origin::Asked { .. } => Ok(Verified::unsigned()),
         };
         let decoded = decode(&message).await;
@@ -141,6 +145,17 @@ impl Context {
             (Ok(command), Err(untrusted)) => {
                 if self.is_begun(&command).await? {
                     (command, Verified::unsigned())
+                } else if matches!(origin, Origin::Parked { .. }) {
+                    let outcome = outcomes::refused(
+                        origin.place(),
+                        Some(command.request.action().name()),
+                        untrusted.error,
+                        now,
+                    );
+                    // It was let in when it came, so that it has an outcome.
+                    let command = Some(self.refused_command(command));
+                    let signed_by = untrusted.claimed_key.map(|key| key.to_string());
+                    return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
                 } else {
                     let claimed = Claimed::by(&command, &untrusted.error).with_key(untrusted.claimed_key);
                     return Ok(distrusted(message, claimed, &untrusted.error, origin));
@@ -174,11 +189,7 @@ impl Context {
             let action = Some(command.request.action().name());
             let outcome = outcomes::refused(origin.place(), action, error, now);
             // Whose the command is has been proved, so that it has this outcome, unless its id has another.
-            let command = is_first.then(|| RefusedCommand {
-                fingerprint: command.fingerprint.to_kept(&self.key),
-                id: command.id,
-                reply_to: command.reply_to,
-            });
+            let command = is_first.then(|| self.refused_command(command));
             return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
         }
         let record = match found {
@@ -187,9 +198,7 @@ impl Context {
                 if is_queued && let Some(error) = self.too_old(&message, now) {
                     let outcome =
                         outcomes::refused(origin.place(), Some(command.request.action().name()), error, now);
-                    let fingerprint = command.fingerprint.to_kept(&self.key);
-                    let command = RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to };
-                    let command = Some(command);
+                    let command = Some(self.refused_command(command));
                     return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
                 }
                 let record = Record { signed_by: signed_by.clone(), ..self.record_of(&command) };
@@ -209,6 +218,12 @@ impl Context {
         }
         let signed_by = record.signed_by.or(signed_by);
         Ok(Received::Command(Box::new(Job { command, message, signed_by, origin })))
+    }
+
+    /// What is refused of `command`.
+    fn refused_command(&self, command: Command) -> RefusedCommand {
+        let fingerprint = command.fingerprint.to_kept(&self.key);
+        RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to }
     }
 
     /// Whether `command` is a copy of one that was begun. What it takes to compare secrets is spent on such ids alone.

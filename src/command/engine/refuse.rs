@@ -44,6 +44,8 @@ impl Context {
             local_user: origin.local_user(),
             status: Some(outcome.status),
             error: error.map(|error| error.code.as_str()),
+            // It names the id that the message bears, where that is another command's.
+            reason: error.map(|error| error.message.as_str()),
             place: Some(place),
             ..self.audit.decision(Decision::Refused)
         };

@@ -53,10 +53,10 @@ impl Switch {
         Self { journal, commands: status.name().to_owned(), changing: Mutex::default(), position }
     }
 
-    /// Reads what is stopped.
-    pub(super) async fn load(&self) -> Result<(), EngineError> {
+    /// Reads what is stopped. Forgets commands that were cancelled before this time and never came.
+    pub(super) async fn load(&self, forget_before: Timestamp) -> Result<(), EngineError> {
         let _changing = self.changing.lock().await;
-        let read = |content: &str| serde_json::from_str(content).map_err(|source| self.not_ours(source));
+        let read = |content: &str| serde_json::from_str::<Option<Stopped>>(content).map_err(|source| self.not_ours(source));
         let note = self.journal.note(&self.pause_note()).await?;
         let paused: Option<Stopped> = match note {
             Some(note) => read(&note.content)?,
@@ -66,7 +66,10 @@ impl Switch {
         let mut cancelled = BTreeMap::new();
         for note in self.journal.notes(&prefix).await? {
             let Some(id) = note.name.strip_prefix(&prefix) else { continue };
-            cancelled.extend(read(&note.content)?.map(|stopped| (id.to_owned(), stopped)));
+            match read(&note.content)? {
+                Some(stopped) if stopped.at < forget_before => self.journal.drop_note(&note.name).await?,
+                stopped => cancelled.extend(stopped.map(|stopped| (id.to_owned(), stopped))),
+            }
         }
         self.position.send_replace(Position { paused, cancelled });
         Ok(())
@@ -210,7 +213,7 @@ mod tests {
         let operators = (0..32).map(|n| {
             let (switch, stopped) = (Arc::clone(&switch), stopped.clone());
             tokio::spawn(async move {
-                switch.load().await.unwrap();
+                switch.load(Timestamp::MIN).await.unwrap();
                 match n {
                     0 => assert!(switch.set_paused(Some(stopped)).await.unwrap()),
                     n => assert!(switch.cancel(&n.to_string(), stopped).await.unwrap()),

@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -42,6 +43,8 @@ pub(super) struct Admission {
     pub(super) limiter: Limiter,
     pub(super) switch: Switch,
     protection: Protection,
+    /// How long commands are remembered.
+    keep: Duration,
     executor: Executor,
     clock: Arc<dyn Clock>,
     status: Arc<EngineStatus>,
@@ -79,6 +82,7 @@ impl Admission {
                 journal,
                 Arc::clone(status),
             ),
+            keep: config.keep,
             executor,
             clock: Arc::clone(&seams.clock),
             status: Arc::clone(status),
@@ -88,8 +92,14 @@ impl Admission {
     /// Reads what is kept of limits, stops and those who are protected.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
         self.limiter.load(self.policy.limits()).await?;
-        self.switch.load().await?;
+        self.load_switch().await?;
         self.protection.load().await
+    }
+
+    /// Reads what is stopped.
+    pub(super) async fn load_switch(&self) -> Result<(), EngineError> {
+        let keep = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
+        self.switch.load(self.clock.now().saturating_sub(keep).unwrap_or(Timestamp::MIN)).await
     }
 
     /// Whether `command` may be begun or go on, as far as that can be said without looking at Okta.
