@@ -60,10 +60,8 @@ async fn wait_for_their_time((mut scene, queue): (Scene, Queue), count: usize) {
     let clock = Clock::new(&scene.workplace);
     scene.resume_with(&clock.environment());
     until(async || scene.status().await["parked"] == count).await;
-    until(async || {
-        scene.workplace.metric("oktabus_commands_parked{commands=\"hr\"}").await == Some(count as f64)
-    })
-    .await;
+    let metric = async || scene.workplace.metric("oktabus_commands_parked{commands=\"hr\"}").await;
+    until(async || metric().await.is_some_and(|parked| parked.to_string() == count.to_string())).await;
     assert_eq!(scene.by_hand(&["cancel", "far0"]).await.code, Some(0));
     assert_eq!(essence(&scene.outcome("far0").await), ("refused", "cancelled"));
     until(async || scene.status().await["parked"] == count - 1).await;

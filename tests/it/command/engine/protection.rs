@@ -35,11 +35,8 @@ async fn a_protected_user_is_so_by_an_email_and_under_a_new_login_also_after_a_r
         for (what, user) in [("b", "chef@acme.com"), ("g", "broken@acme.com")] {
             refused(&scene, &format!("{what}{round}"), "user.deactivate", user).await;
         }
-        let unsuspended = ["user.unsuspend", "user.suspend"][round];
-        assert_eq!(
-            essence(&scene.ask(&format!("o{round}"), unsuspended, "ada@acme.com").await),
-            ("done", "")
-        );
+        let change = ["user.unsuspend", "user.suspend"][round];
+        assert_eq!(essence(&scene.ask(&format!("o{round}"), change, "ada@acme.com").await), ("done", ""));
         if round == 0 {
             // What was known is looked up anew.
             scene.stop().await;
