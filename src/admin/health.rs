@@ -57,7 +57,10 @@ fn are_hanging(commands: &EngineSnapshot, patience: Duration) -> Option<String> 
 fn are_unready(commands: &EngineSnapshot) -> Option<String> {
     if !commands.lost_names.is_empty() {
         let names = commands.lost_names.join(", ");
-        return Some(format!("commands {}: `protect` names {names}, whom nobody finds any more", commands.commands));
+        return Some(format!(
+            "commands {}: `protect` names {names}, whom nobody finds any more",
+            commands.commands
+        ));
     }
     match (commands.trouble(), commands.phase) {
         (Some(trouble), _) => Some(format!("commands {}: {trouble}", commands.commands)),

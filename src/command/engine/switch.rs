@@ -56,7 +56,9 @@ impl Switch {
     /// Reads what is stopped. Forgets commands that were cancelled before this time and never came.
     pub(super) async fn load(&self, forget_before: Timestamp) -> Result<(), EngineError> {
         let _changing = self.changing.lock().await;
-        let read = |content: &str| serde_json::from_str::<Option<Stopped>>(content).map_err(|source| self.not_ours(source));
+        let read = |content: &str| {
+            serde_json::from_str::<Option<Stopped>>(content).map_err(|source| self.not_ours(source))
+        };
         let note = self.journal.note(&self.pause_note()).await?;
         let paused: Option<Stopped> = match note {
             Some(note) => read(&note.content)?,

@@ -30,6 +30,8 @@ pub(crate) fn outcome(id: &str) -> Outcome {
     }
 }
 
+/// What an id may be.
+const ODD_ID: &str = "cmd 2%é";
 fn publication(id: &str, copy: u64) -> Publication {
     Publication::outcome("provisioning", &outcome(id), Some("00u1"), copy).unwrap()
 }
@@ -79,7 +81,7 @@ async fn outcomes_are_lines_of_a_file() {
 fn assert_judged(messages: &[serde_json::Value], address: &str) {
     let mut ids: Vec<_> = messages.iter().map(|message| message["event"]["id"].as_str().unwrap()).collect();
     ids.sort_unstable();
-    assert_eq!(ids, ["cmd%0A2", "cmd-1", "cmd-1:repeated:1"]);
+    assert_eq!(ids, [ODD_ID, "cmd-1", "cmd-1:repeated:1"]);
     for message in messages {
         let event = &message["event"];
         assert_eq!(message["address"], address);
@@ -88,7 +90,7 @@ fn assert_judged(messages: &[serde_json::Value], address: &str) {
         assert_eq!(event["subject"], "00u1");
         assert_eq!(event["partitionkey"], "00u1");
         assert_eq!(event["time"], "1970-01-01T00:00:00+00:00");
-        let id = if event["id"] == "cmd%0A2" { "cmd\n2" } else { "cmd-1" };
+        let id = if event["id"] == ODD_ID { ODD_ID } else { "cmd-1" };
         assert_eq!(message["data"], serde_json::to_value(outcome(id)).unwrap());
     }
 }
@@ -128,7 +130,8 @@ mod kafka {
         {
             broker.create_topic(topic, 2, &[]).await;
             let publisher = open(&sink(broker.bus(), topic, encoding), "provisioning");
-            let publications = [publication("cmd-1", 0), publication("cmd-1", 1), publication("cmd\n2", 0)];
+            let publications =
+                [publication("cmd-1", 0), publication("cmd-1", 1), publication(super::ODD_ID, 0)];
             for published in futures_util::future::join_all(
                 publications.iter().map(|publication| publisher.publish(publication)),
             )
@@ -261,9 +264,9 @@ mod nats {
             for publication in [
                 publication("cmd-1", 0),
                 publication("cmd-1", 1),
-                publication("cmd\n2", 0),
+                publication(super::ODD_ID, 0),
                 publication("cmd-1", 0),
-                publication("cmd\n2", 0),
+                publication(super::ODD_ID, 0),
             ] {
                 publisher.publish(&publication).await.unwrap();
             }

@@ -103,6 +103,7 @@ async fn secrets_that_would_be_kept_among_the_events_are_refused() {
                 [sinks.events]\nkind = \"nats\"\nstream = \"OKTA\"\n\
                 [commands.hr]\norg = \"acme\"\nallow = [\"*\"]\nreply_to = [\"okta-replies.>\", \"okta.*.replies.>\"]\n\
                 intake = { kind = \"nats\", stream = \"COMMANDS\", subject = \"okta-commands.acme.>\" }\n\
+                signature = { required = false }\n\
                 outcomes = { sink = \"events\", subject = \"okta.acme.outcomes.{action}\" }\n";
     for (private, is_refused) in [("okta.acme.replies.private.*", true), ("okta-replies.private.*", false)] {
         let reveal = format!("reveal = {{ allowed = true, private = [\"{private}\"] }}\n");

@@ -93,7 +93,7 @@ async fn a_check_tries_all_that_commands_need() {
     let said = workplace.oktabus(&["check"]).await;
     assert_eq!(said.code, Some(0), "{}{}", said.stdout, said.stderr);
     for told in
-        ["all 22 subject(s) are taken by a stream", "all 6 topics are there", "oktabus-one will be created"]
+        ["all 25 subject(s) are taken by a stream", "all 6 topics are there", "oktabus-one will be created"]
     {
         assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
     }
@@ -123,6 +123,7 @@ stream = "OKTA"
 [commands.one]
 org = "acme"
 intake = { kind = "nats", stream = "COMMANDS", subject = "commands.one" }
+signature = { required = false }
 outcomes = { sink = "events", subject = "outcomes" }
 allow = ["user.*"]
 reply_to = ["replies.>"]

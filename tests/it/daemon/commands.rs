@@ -124,7 +124,7 @@ async fn a_check_tells_what_commands_may_do() {
     for told in [
         "1 set(s) of commands",
         "reads no queue: it is for the command line",
-        "allows user.*: 21 action(s)",
+        "allows user.*: 24 action(s)",
         "protects the group Administrators with its members",
         "stops at 50 user.deactivate in 10m",
     ] {
