@@ -22,7 +22,7 @@ mod publish;
 mod receive;
 mod refuse;
 mod sections;
-#[cfg(test)]
+#[cfg(all(test, feature = "simulator"))]
 mod simulation;
 mod status;
 mod switch;

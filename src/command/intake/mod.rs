@@ -26,7 +26,7 @@ mod error;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
-#[cfg(test)]
+#[cfg(all(test, feature = "simulator"))]
 pub(in crate::command) mod simulated;
 
 #[cfg(not(any(feature = "kafka", feature = "nats")))]
@@ -79,7 +79,7 @@ enum Kind {
     #[cfg(feature = "nats")]
     Nats(nats::NatsAcknowledgement),
     /// Of a simulated queue.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "simulator"))]
     Simulated(simulated::SimulatedAcknowledgement),
     /// Without a bus there are none.
     #[cfg(not(any(feature = "kafka", feature = "nats")))]
@@ -87,7 +87,7 @@ enum Kind {
 }
 
 impl Acknowledgement {
-    #[cfg(test)]
+    #[cfg(all(test, feature = "simulator"))]
     pub(in crate::command) fn simulated(acknowledgement: simulated::SimulatedAcknowledgement) -> Self {
         Self(Kind::Simulated(acknowledgement))
     }
@@ -109,7 +109,7 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.ack(),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.ack().await,
-            #[cfg(test)]
+            #[cfg(all(test, feature = "simulator"))]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Acked),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
@@ -128,7 +128,7 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)).await,
-            #[cfg(test)]
+            #[cfg(all(test, feature = "simulator"))]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Later(wait)),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
@@ -144,7 +144,7 @@ impl Acknowledgement {
             // As long as this is there, the server is told to wait.
             #[cfg(feature = "nats")]
             Kind::Nats(_) => true,
-            #[cfg(test)]
+            #[cfg(all(test, feature = "simulator"))]
             Kind::Simulated(_) => true,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match *never {},
@@ -158,7 +158,7 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.ack(),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.reject().await,
-            #[cfg(test)]
+            #[cfg(all(test, feature = "simulator"))]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Acked),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},

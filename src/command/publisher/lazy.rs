@@ -29,6 +29,7 @@ impl<T> Lazy<T> {
     }
 
     /// Lets the next one have another, unless there is another already.
+    #[cfg(any(feature = "kafka", feature = "nats"))]
     pub(super) async fn give_up(&self, failed: &Arc<T>) {
         self.0.lock().await.take_if(|open| Arc::ptr_eq(open, failed));
     }
@@ -39,7 +40,7 @@ impl<T> Lazy<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, any(feature = "kafka", feature = "nats")))]
 mod tests {
     use super::*;
 

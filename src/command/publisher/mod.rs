@@ -21,11 +21,7 @@ mod publication;
 mod queue;
 mod stdout;
 
-use std::{
-    collections::BTreeSet,
-    fmt::{self, Debug},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
@@ -156,7 +152,7 @@ fn not_built<T>(sink: &str, feature: &'static str) -> Result<T, SinkError> {
 
 /// Addresses for people: a few of them, and how many more there are.
 #[cfg(any(feature = "kafka", feature = "nats"))]
-fn listed<T: fmt::Display>(addresses: &[T]) -> String {
+fn listed<T: std::fmt::Display>(addresses: &[T]) -> String {
     const SHOWN: usize = 3;
     let shown: Vec<_> = addresses.iter().take(SHOWN).map(|address| format!("`{address}`")).collect();
     let more = match addresses.len().saturating_sub(SHOWN) {

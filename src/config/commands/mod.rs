@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, ti
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
-#[cfg(test)]
+#[cfg(all(test, feature = "simulator"))]
 use super::{StdoutSink, StdoutStyle};
 use crate::command::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
 
@@ -230,7 +230,7 @@ impl fmt::Display for LimitConfig {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "simulator"))]
 impl CommandsConfig {
     /// The commands of a simulated engine, with a limit.
     pub(crate) fn for_simulation(limit: LimitConfig) -> Self {
