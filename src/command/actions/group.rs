@@ -240,6 +240,9 @@ fn must_still_be_named(work: &Work<'_>, group: &Value) -> Result<(), Failed> {
 /// The group as it is now; what it was at first is kept for the outcome.
 async fn look(work: &mut Work<'_>, id: &str) -> Result<Option<Value>, Failed> {
     let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
+    if let Some(group) = &group {
+        work.saw(groups::get(id), group);
+    }
     if work.before.is_none() {
         work.before = group.as_ref().map(shown);
     }
@@ -264,6 +267,9 @@ fn is_so(group: &Value, wanted: &Profile) -> bool {
 /// Whether Okta changes the members of a group; if not, the failure says why.
 pub(super) async fn must_be_editable(work: &Work<'_>, id: &str) -> Result<(), Failed> {
     let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
+    if let Some(group) = &group {
+        work.saw(groups::get(id), group);
+    }
     group.map_or(Ok(()), |group| must_not_be(&group, &[APP_GROUP, BUILT_IN]))
 }
 

@@ -11,6 +11,7 @@ use crate::{
     command::{
         Failed, Way,
         execute::{
+            Baseline,
             failure::Code,
             life::wrong_status,
             lifecycle::{Operation, Step},
@@ -75,6 +76,7 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
         }
         work.must_be_settled(&user)?;
         done.must_not_be_undone(work, &user)?;
+        must_be_as_left(work, &user)?;
         let is_ready = would_be_deprovisioned || Operation::Delete.step(&user.status, None) == Step::Go;
         done.was_deprovisioned |= user.status == "DEPROVISIONED";
         let sent = match (is_ready, parameters.deactivate_first) {
@@ -133,6 +135,19 @@ impl Done {
         };
         if is_undone { Err(taken_back(user)) } else { Ok(()) }
     }
+}
+
+/// Whether the status is one that this command may have left, if a former attempt has sent something: what somebody else has
+/// made of the user since is not deleted, whatever it is.
+fn must_be_as_left(work: &mut Work<'_>, user: &User) -> Result<(), Failed> {
+    let is_again = work.attempt.baseline.is_some();
+    let baseline = work.baseline(|| Baseline::of_user(user));
+    if !is_again || baseline.is_of_user(user) {
+        return Ok(());
+    }
+    // Our first step deprovisions. A second one would destroy who was deprovisioned at first, and is so anew.
+    let was_deprovisioned = baseline.is("status", &json!("DEPROVISIONED"));
+    if user.status == "DEPROVISIONED" && !was_deprovisioned { Ok(()) } else { Err(taken_back(user)) }
 }
 
 /// Looks whether the user is deleted. Okta answers the same to a call that only deprovisions one who was activated in

@@ -116,6 +116,9 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], wish: Wish) -> Result<Fini
     let mut is_confirmed = false;
     for round in 1..=ROUNDS_MAX {
         let zone = lookup::one(work.okta, work.action, &zones::get(id)).await?;
+        if let Some(zone) = &zone {
+            work.saw(zones::get(id), zone);
+        }
         let gone = || Code::ZoneNotFound.because(format!("zone {id} does not exist any more"));
         let zone = zone.ok_or_else(gone)?;
         must_block(&zone, wish)?;

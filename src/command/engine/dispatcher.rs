@@ -21,6 +21,8 @@ use crate::{command::intake::Delivery, telemetry::metrics};
 
 /// Commands that are held for each that may be at work.
 const HELD_PER_PARALLEL: usize = 16;
+/// Copies of one command that are held; more of them come again later.
+const COPIES_MAX: usize = 4;
 /// Messages that are verified, decoded and written to the journal at a time.
 const RECEIVING_MAX: usize = 16;
 /// How often the admin pages are told that the engine is alive.
@@ -114,6 +116,10 @@ impl Dispatcher {
     fn begin(&mut self, received: Received, stop: &CancellationToken) {
         let (context, stop) = (Arc::clone(&self.context), stop.clone());
         match received {
+            // Copies that wait for the first would take the room of others.
+            Received::Command(job) if self.context.turns.copies(&job.command.id) >= COPIES_MAX => {
+                self.workers.spawn(async move { Ok(context.put_off(*job).await) });
+            }
             Received::Command(job) => {
                 let turn = self.context.turns.join(job.names());
                 self.workers.spawn(async move { context.work(*job, turn, &stop).await });

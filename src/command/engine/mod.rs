@@ -22,7 +22,8 @@ mod publish;
 mod receive;
 mod refuse;
 mod sections;
-#[cfg(all(test, feature = "simulator"))]
+#[cfg(test)]
+#[cfg(feature = "simulator")]
 mod simulation;
 mod status;
 mod switch;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::command::{
     NewName, Request, Subjects,
-    actions::{Hold, Names},
+    actions::{Hold, Names, UserName},
 };
 
 /// What a command touches.
@@ -52,14 +52,24 @@ impl Key {
         };
         // A request that names nothing in a way that can be understood fails before it touches anything.
         let names = request.names().unwrap_or_else(|_| Names::nothing());
-        names.users.iter().for_each(|user| touch("user", user.text(), true));
+        // Somebody may be named by the beginning of the login that is given here.
+        let short = |login: &str| login.split_once('@').map(|(short, _)| short.to_owned());
+        for user in &names.users {
+            touch("user", user.text(), true);
+            if let UserName::New(login) = user {
+                short(login).iter().for_each(|short| touch("user", short, true));
+            }
+        }
         names.groups.iter().for_each(|group| touch("group", group.name, group.hold == Hold::Alone));
         // A zone is changed as a whole.
         let zone = subjects.and_then(|subjects| subjects.zone.as_ref()).map(|zone| zone.id.as_str());
         names.zone.into_iter().chain(zone).for_each(|name| touch("zone", name, true));
         // Whoever gets a name is touched by that name too.
         match request.renames() {
-            Some(NewName::Login(login)) => touch("user", login, true),
+            Some(NewName::Login(login)) => {
+                touch("user", login, true);
+                short(login).iter().for_each(|short| touch("user", short, true));
+            }
             Some(NewName::Group(name)) => touch("group", name, true),
             None => {}
         }
@@ -107,6 +117,11 @@ impl Ordering {
         let Some(left) = self.present.remove(&place) else { return Vec::new() };
         self.release(place, &left.keys);
         self.let_go(&names(&left.keys).cloned().collect())
+    }
+
+    /// How many copies of the command `id` wait or run.
+    pub(super) fn copies(&self, id: &str) -> usize {
+        self.by_name.get(&Key::of_command(id).name).map_or(0, BTreeMap::len)
     }
 
     /// How many wait or run.
@@ -194,10 +209,11 @@ mod tests {
         let known = ["user 00ua", "user ada", "user ada@acme.com"].map(|name| (name.to_owned(), true));
         assert_eq!(suspended, known);
         let created = keys(Action::UserCreate, json!({ "profile": { "login": "ADA@acme.com" } }), None);
-        assert_eq!(created, [("user ada@acme.com".to_owned(), true)]);
+        assert_eq!(created, [("user ada".to_owned(), true), ("user ada@acme.com".to_owned(), true)]);
         let renamed = json!({ "user": "ada@acme.com", "profile": { "login": "al@acme.com" } });
         let renamed = keys(Action::UserUpdate, renamed, None);
-        assert_eq!(renamed, [("user ada@acme.com".to_owned(), true), ("user al@acme.com".to_owned(), true)]);
+        let known = ["user ada@acme.com", "user al", "user al@acme.com"].map(|name| (name.to_owned(), true));
+        assert_eq!(renamed, known);
     }
 
     #[test]

@@ -84,10 +84,10 @@ impl Parking {
         let prefix = self.note("");
         for note in self.journal.notes(&prefix).await? {
             let Some(id) = note.name.strip_prefix(&prefix) else { continue };
-            let parked: Parked =
-                serde_json::from_str(&note.content).map_err(|source| self.not_ours(source))?;
             self.ids().insert(id.to_owned());
-            self.set(timers, id, parked.due);
+            if let Some(parked) = self.read(id, &note.content) {
+                self.set(timers, id, parked.due);
+            }
         }
         Ok(())
     }
@@ -123,7 +123,23 @@ impl Parking {
     /// What is kept of the command `id`.
     pub(super) async fn take(&self, id: &str) -> Result<Option<Parked>, EngineError> {
         let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
-        serde_json::from_str(&note.content).map(Some).map_err(|source| self.not_ours(source))
+        Ok(self.read(id, &note.content))
+    }
+
+    /// What a note says. One that cannot be read stays where it is, is told, and keeps no other command from its turn.
+    fn read(&self, id: &str, content: &str) -> Option<Parked> {
+        match serde_json::from_str(content) {
+            Ok(parked) => Some(parked),
+            Err(err) => {
+                tracing::error!(
+                    commands = self.commands,
+                    command_id = id,
+                    error = %err,
+                    "a command that waits in the state cannot be read and is not carried out: send it anew, with a new id"
+                );
+                None
+            }
+        }
     }
 
     /// The command `id` has come to its end.

@@ -167,6 +167,13 @@ impl Context {
                 let claimed = Claimed { id: id.unwrap_or_default(), action, code, key: None };
                 return Ok(distrusted(message, claimed.with_key(claimed_key), &error, origin));
             }
+            // A signature covers the payload alone: what the transport says of the id may be anybody's word.
+            (Err(undecodable), Ok(verified))
+                if verified.key().is_some()
+                    && (!undecodable.is_id_in_payload || verified.require_fresh(now).is_err()) =>
+            {
+                return Ok(dead(message, undecodable.error.message, None, origin));
+            }
             (Err(undecodable), Ok(verified)) => {
                 let signed_by = verified.key().map(ToString::to_string);
                 return self.unreadable(&undecodable, message, signed_by, origin, now).await;
@@ -230,7 +237,7 @@ impl Context {
     async fn is_begun(&self, command: &Command) -> Result<bool, EngineError> {
         let Found::Record(kept) = self.journal.find(&command.id).await? else { return Ok(false) };
         let is_begun = matches!(kept.record.stage, Stage::Started { .. });
-        Ok(is_begun && command.fingerprint.is_kept(&kept.record.fingerprint, &self.key))
+        Ok(is_begun && command.fingerprint.is_exactly(&kept.record.fingerprint, &self.key))
     }
 
     /// What is older than the journal remembers may have been done before.

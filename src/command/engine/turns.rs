@@ -38,6 +38,11 @@ impl Turns {
         Turn { turns: Arc::clone(self), place, call }
     }
 
+    /// How many copies of the command `id` have a place.
+    pub(super) fn copies(&self, id: &str) -> usize {
+        self.waiting().ordering.copies(id)
+    }
+
     /// How many have a place, and how many of them wait for others.
     pub(super) fn counts(&self) -> (usize, usize) {
         let waiting = self.waiting();

@@ -26,6 +26,8 @@ use crate::command::{
 
 /// A command whose time is further off waits in the state, not in the queue.
 const PARKED_FROM: SignedDuration = SignedDuration::from_mins(10);
+/// After what time copies come again of which many are at work.
+const COPIES_AFTER: Duration = Duration::from_secs(15);
 /// The longest wait that a bus is asked for at once.
 pub(super) const LATER_MAX: Duration = Duration::from_secs(600);
 
@@ -85,6 +87,20 @@ impl Context {
             (Verdict::Later(..), Origin::Queue { .. } | Origin::Asked { .. })
             | (Verdict::Done(..) | Verdict::Dropped, _) => None,
         }
+    }
+
+    /// Lets a copy come again when those before it may have come to their end.
+    pub(super) async fn put_off(&self, job: Job) -> Ended {
+        const WHY: &str = "copies of it are at work";
+        let ended = match job.origin {
+            Origin::Parked { .. } => {
+                let due = self.clock.now().saturating_add(COPIES_AFTER).unwrap_or(Timestamp::MAX);
+                Ended::Parked { id: job.command.id, due }
+            }
+            Origin::Queue { .. } | Origin::Asked { .. } => Ended::Settled,
+        };
+        job.origin.settle(Verdict::Later(COPIES_AFTER, WHY)).await;
+        ended
     }
 
     /// Carries a command, whose turn it is, to an answer.

@@ -65,7 +65,7 @@ pub trait Admission: Send + Sync {
     fn admit<'a>(&'a self, baseline: &'a Baseline, doubt: Doubt) -> BoxFuture<'a, Result<(), Failed>>;
 
     /// Whether what was admitted may still be sent: asked again where a change had to wait for its turn at Okta.
-    fn holds(&self) -> bool;
+    fn holds(&self) -> BoxFuture<'_, bool>;
 }
 
 /// What is known of what was sent before.

@@ -1,6 +1,6 @@
 //! One request at work: what every action needs to look, to expect, to send and to report.
 
-use std::future::ready;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     command::{Action, Brought, Expect, Failed, GroupSubject, Performed, Subjects, UserSubject, Way},
-    okta::{Change, Changed, OktaError, users, users::User},
+    okta::{Change, Changed, OktaError, Target, users, users::User},
 };
 
 /// How often a change is made at most, with a look in between: each time but the last was in doubt.
@@ -43,6 +43,8 @@ pub(in crate::command) struct Work<'a> {
     has_sent: bool,
     /// Whether no look can show that the change was made.
     is_unseen: bool,
+    /// What the next change is decided by, and where it is.
+    last_seen: Mutex<Option<(Target, Value)>>,
     /// The user whom the command is about, if the first look at them need not be taken any more.
     seen: Option<User>,
     /// Okta's id of the last change.
@@ -89,6 +91,7 @@ impl<'a> Work<'a> {
             is_admitted,
             has_sent,
             is_unseen,
+            last_seen: Mutex::default(),
             seen,
             request_id,
             planned,
@@ -154,10 +157,21 @@ impl<'a> Work<'a> {
         self.attempt.baseline.is_some() && time.is_some_and(|time| time >= self.not_before())
     }
 
+    /// Notes what the next change is decided by.
+    pub(in crate::command) fn saw(&self, target: Target, raw: &Value) {
+        *self.last_seen() = Some((target, raw.clone()));
+    }
+
+    fn last_seen(&self) -> MutexGuard<'_, Option<(Target, Value)>> {
+        // Nothing panics while the lock is held.
+        self.last_seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The user as they are now.
     pub(in crate::command) async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
         let raw = lookup::one(self.okta, self.action, &users::get(id)).await?;
         let Some(raw) = raw else { return Ok(None) };
+        self.saw(users::get(id), &raw);
         let no_user = || OktaError::NotAsAsked("it is no user".to_owned());
         Some(User::read(raw).ok_or_else(|| of_okta(&no_user(), self.action))).transpose()
     }
@@ -222,8 +236,15 @@ impl<'a> Work<'a> {
             return Ok(Sent::Planned);
         }
         self.must_be_admitted().await?;
-        let admission = self.attempt.admission;
-        let changed = self.okta.change(change, &|| ready(admission.holds()).boxed()).await;
+        let (okta, action, admission) = (self.okta, self.action, self.attempt.admission);
+        let seen = self.last_seen().take();
+        // What it was decided by must still be so if it had to wait for its turn.
+        let holds = async || {
+            let Some((target, seen)) = &seen else { return admission.holds().await };
+            let now = lookup::one(okta, action, target).await;
+            now.is_ok_and(|now| now.is_some_and(|now| is_alike(&now, seen))) && admission.holds().await
+        };
+        let changed = okta.change(change, &|| holds().boxed()).await;
         Ok(self.sent(changed))
     }
 
@@ -264,8 +285,8 @@ impl<'a> Work<'a> {
         let admission = self.attempt.admission;
         let look = async || {
             let now = lookup::one(okta, action, &target).await;
-            admission.holds()
-                && now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
+            now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
+                && admission.holds().await
         };
         let changed = okta.change(change, &|| look().boxed()).await;
         Ok(self.sent(changed))
@@ -390,4 +411,16 @@ pub(in crate::command) fn status_of(user: &User) -> Value {
 /// Who was concerned, for the result.
 pub(in crate::command) fn named(user: &User) -> Value {
     json!({ "id": user.id, "login": user.login() })
+}
+
+/// Whether an object is as it was: a sign-in alone changes nothing about it.
+fn is_alike(now: &Value, seen: &Value) -> bool {
+    let without_sign_in = |value: &Value| {
+        let mut value = value.clone();
+        if let Some(members) = value.as_object_mut() {
+            members.remove("lastLogin");
+        }
+        value
+    };
+    without_sign_in(now) == without_sign_in(seen)
 }

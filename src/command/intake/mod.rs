@@ -26,7 +26,8 @@ mod error;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
-#[cfg(all(test, feature = "simulator"))]
+#[cfg(test)]
+#[cfg(feature = "simulator")]
 pub(in crate::command) mod simulated;
 
 #[cfg(not(any(feature = "kafka", feature = "nats")))]
@@ -79,7 +80,8 @@ enum Kind {
     #[cfg(feature = "nats")]
     Nats(nats::NatsAcknowledgement),
     /// Of a simulated queue.
-    #[cfg(all(test, feature = "simulator"))]
+    #[cfg(test)]
+    #[cfg(feature = "simulator")]
     Simulated(simulated::SimulatedAcknowledgement),
     /// Without a bus there are none.
     #[cfg(not(any(feature = "kafka", feature = "nats")))]
@@ -87,7 +89,8 @@ enum Kind {
 }
 
 impl Acknowledgement {
-    #[cfg(all(test, feature = "simulator"))]
+    #[cfg(test)]
+    #[cfg(feature = "simulator")]
     pub(in crate::command) fn simulated(acknowledgement: simulated::SimulatedAcknowledgement) -> Self {
         Self(Kind::Simulated(acknowledgement))
     }
@@ -109,7 +112,8 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.ack(),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.ack().await,
-            #[cfg(all(test, feature = "simulator"))]
+            #[cfg(test)]
+            #[cfg(feature = "simulator")]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Acked),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
@@ -128,7 +132,8 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)).await,
-            #[cfg(all(test, feature = "simulator"))]
+            #[cfg(test)]
+            #[cfg(feature = "simulator")]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Later(wait)),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
@@ -144,7 +149,8 @@ impl Acknowledgement {
             // As long as this is there, the server is told to wait.
             #[cfg(feature = "nats")]
             Kind::Nats(_) => true,
-            #[cfg(all(test, feature = "simulator"))]
+            #[cfg(test)]
+            #[cfg(feature = "simulator")]
             Kind::Simulated(_) => true,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match *never {},
@@ -158,7 +164,8 @@ impl Acknowledgement {
             Kind::Kafka(acknowledgement) => acknowledgement.ack(),
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.reject().await,
-            #[cfg(all(test, feature = "simulator"))]
+            #[cfg(test)]
+            #[cfg(feature = "simulator")]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Acked),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},

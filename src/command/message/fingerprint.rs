@@ -99,6 +99,12 @@ impl Fingerprint {
         id != Some(&key.id) || sealed == self.sealed(key).as_deref()
     }
 
+    /// The same of what nobody vouches for: what is secret must be equal, and cannot be compared with another key.
+    pub fn is_exactly(&self, kept: &str, key: &FingerprintKey) -> bool {
+        let id = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.').nth(1);
+        self.is_kept(kept, key) && id.is_none_or(|id| id == key.id)
+    }
+
     /// The open digest goes with it, so that equal passwords of two commands cannot be told.
     fn sealed(&self, key: &FingerprintKey) -> Option<String> {
         let secret = self.secret.as_ref()?;

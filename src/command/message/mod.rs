@@ -76,6 +76,8 @@ pub enum Timing {
 pub struct Undecodable {
     /// The id, if one can be made out.
     pub id: Option<String>,
+    /// Whether the payload itself says the id: a signature covers nothing else.
+    pub is_id_in_payload: bool,
     /// What it asks for, as it is written, if that can be made out.
     pub action: Option<String>,
     /// Why it is no command.
@@ -106,15 +108,19 @@ impl Command {
 pub fn decode(payload: &Bytes, headers: &Headers, message_id: Option<&str>) -> Result<Command, Undecodable> {
     let of_event = cloud_event::id(headers).filter(|id| is_good_id(id));
     let of_message = || message_id.filter(|id| is_good_id(id)).map(str::to_owned);
-    let mut known = Known { id: of_event.or_else(of_message), action: None };
+    let mut known = Known { id: of_event.or_else(of_message), is_id_in_payload: false, action: None };
     let read = read(payload, headers, &mut known);
-    read.map_err(|error| Undecodable { id: known.id, action: known.action, error })
+    read.map_err(|error| {
+        let Known { id, is_id_in_payload, action } = known;
+        Undecodable { id, is_id_in_payload, action, error }
+    })
 }
 
 /// What was made out before reading failed.
 #[derive(Debug)]
 struct Known {
     id: Option<String>,
+    is_id_in_payload: bool,
     action: Option<String>,
 }
 
@@ -129,12 +135,16 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
         is_id_in_payload = is_good_id(&id);
         if is_id_in_payload {
             known.id = Some(id);
+            known.is_id_in_payload = true;
         }
         object = command;
     }
     let id_around = known.id.clone();
     let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str);
-    known.id = text("id").filter(|id| is_good_id(id)).map(str::to_owned).or(known.id.take());
+    if let Some(id) = text("id").filter(|id| is_good_id(id)) {
+        known.id = Some(id.to_owned());
+        known.is_id_in_payload = true;
+    }
     known.action = text("action").map(shortened);
     let asked = object.clone();
     let envelope = Envelope::read(object)?;

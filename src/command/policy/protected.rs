@@ -65,7 +65,11 @@ impl Protected {
     /// wrong one, or none.
     pub fn why_renamed(&self, request: &Request) -> Option<String> {
         let protected = match request.renames()? {
-            NewName::Login(login) => self.users.contains(&login.to_lowercase()).then_some(login),
+            NewName::Login(login) => {
+                let login_low = login.to_lowercase();
+                let short = login_low.split_once('@').map_or("", |(short, _)| short);
+                (self.users.contains(&login_low) || self.users.contains(short)).then_some(login)
+            }
             NewName::Group(name) => self.groups.contains(name).then_some(name),
         };
         protected.map(|name| format!("the name `{name}` is protected"))
@@ -83,6 +87,11 @@ impl Protected {
         let is_named = |name: &String| self.users.contains(name) || self.users.contains(&name.to_lowercase());
         if [Some(&user.name), user.id.as_ref(), user.login.as_ref()].into_iter().flatten().any(is_named) {
             return Some(format!("the user `{}` is protected", user.name));
+        }
+        // Who is to be created must not be called like somebody who is protected.
+        let short = user.name.split_once('@').map_or("", |(short, _)| short).to_lowercase();
+        if user.id.is_none() && self.users.contains(&short) {
+            return Some(format!("the name of the user `{}` is protected", user.name));
         }
         let group = self.members.get(user.id.as_ref()?)?;
         Some(format!("the user `{}` is protected as a member of the group `{group}`", user.name))

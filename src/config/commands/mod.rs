@@ -9,7 +9,8 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, ti
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
-#[cfg(all(test, feature = "simulator"))]
+#[cfg(test)]
+#[cfg(feature = "simulator")]
 use super::{StdoutSink, StdoutStyle};
 use crate::command::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
 
@@ -230,7 +231,8 @@ impl fmt::Display for LimitConfig {
     }
 }
 
-#[cfg(all(test, feature = "simulator"))]
+#[cfg(test)]
+#[cfg(feature = "simulator")]
 impl CommandsConfig {
     /// The commands of a simulated engine, with a limit.
     pub(crate) fn for_simulation(limit: LimitConfig) -> Self {

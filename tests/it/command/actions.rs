@@ -24,8 +24,8 @@ use crate::support::{
 struct Open;
 
 impl Admission for Open {
-    fn holds(&self) -> bool {
-        true
+    fn holds(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(std::future::ready(true))
     }
 
     fn admit<'a>(

@@ -115,8 +115,8 @@ fn cases() -> Vec<Case> {
 struct Kept(Mutex<Option<Baseline>>);
 
 impl Admission for Kept {
-    fn holds(&self) -> bool {
-        true
+    fn holds(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(std::future::ready(true))
     }
 
     fn admit<'a>(

@@ -229,8 +229,12 @@ impl<'a> Gate<'a> {
 }
 
 impl execute::Admission for Gate<'_> {
-    fn holds(&self) -> bool {
-        self.admission.switch.paused().is_none() && self.admission.admit(self.command).is_ok()
+    fn holds(&self) -> BoxFuture<'_, bool> {
+        async {
+            let judged = self.admission.judge(self.command, self.subjects, self.stop).await;
+            judged.is_ok() && self.admission.switch.paused().is_none()
+        }
+        .boxed()
     }
 
     fn admit<'a>(&'a self, baseline: &'a Baseline, doubt: Doubt) -> BoxFuture<'a, Result<(), Failed>> {

@@ -181,8 +181,8 @@ async fn at_org<T>(
 struct Open;
 
 impl Admission for Open {
-    fn holds(&self) -> bool {
-        true
+    fn holds(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(true))
     }
 
     fn admit<'a>(&'a self, _: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {

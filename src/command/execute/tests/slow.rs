@@ -118,8 +118,8 @@ impl Okta for SlowOrg {
 struct Kept(Mutex<Option<Baseline>>);
 
 impl Admission for Kept {
-    fn holds(&self) -> bool {
-        true
+    fn holds(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(true))
     }
 
     fn admit<'a>(&'a self, baseline: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
