@@ -162,6 +162,14 @@ fn the_payloads_id_wins_then_the_events_then_the_messages() {
     // What cannot be read is answered under the id that the transport gives.
     let undecodable = decode(&Bytes::from_static(b"{"), &event, None).unwrap_err();
     assert_eq!(undecodable.id.as_deref(), Some("e-1"));
+    assert!(!undecodable.is_id_in_payload);
+    // Whoever sends signed bytes again may put any header around them.
+    let around = headers(&[("content-type", "application/cloudevents+json"), ("ce-id", "another")]);
+    let undecodable = decode(&with_id, &around, None).unwrap_err();
+    assert_eq!((undecodable.id.as_deref(), undecodable.is_id_in_payload), (Some("another"), false));
+    let broken = Bytes::from_static(br#"{"id":"c-9","action":"user.fly","parameters":{}}"#);
+    let undecodable = decode(&broken, &none, None).unwrap_err();
+    assert_eq!((undecodable.id.as_deref(), undecodable.is_id_in_payload), (Some("c-9"), true));
 }
 
 #[test]
@@ -274,6 +282,9 @@ fn a_copy_is_known_and_another_password_under_its_id_is_not_it() {
     // A credential is exchanged while a command stands on the queue: it must not be refused for that.
     assert!(command.is_kept(&kept, &exchanged));
     assert!(!fingerprint("Winter2026", "eve").is_kept(&kept, &exchanged));
+    // Where nobody vouches for the copy, what cannot be compared is another.
+    assert!(command.is_exactly(&kept, &key) && !command.is_exactly(&kept, &exchanged));
+    assert!(!fingerprint("Summer2026", "ada").is_exactly(&kept, &exchanged));
     let without = plain(&deactivate()).unwrap().fingerprint;
     assert!(without.is_kept(&without.to_kept(&key), &exchanged) && !without.is_kept(&kept, &key));
     // What earlier versions kept, which did not say how.

@@ -6,6 +6,7 @@ mod org;
 mod prompt;
 mod sent;
 mod slow;
+mod stale;
 mod table;
 mod taken_back;
 

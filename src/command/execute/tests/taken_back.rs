@@ -53,6 +53,25 @@ async fn what_somebody_took_back_while_the_answer_was_awaited_is_not_done_again(
 }
 
 #[tokio::test]
+async fn a_user_whom_somebody_has_restored_in_any_way_is_not_deleted() {
+    let command = || Command::new("user.delete", json!({ "user": "00u1", "deactivate_first": true }));
+    let of = |status: &str| Baseline::of_user(&User::read(ada(status)).unwrap());
+    for status in ["ACTIVE", "SUSPENDED", "PASSWORD_EXPIRED", "RECOVERY", "LOCKED_OUT"] {
+        let restored = (ADA, 200, ada_with(status, "statusChanged", LATER));
+        let script = vec![(ADA, 200, ada(status)), restored];
+        assert_eq!(code(command().again_from(of("STAGED")), script).await, "expectation_failed", "{status}");
+    }
+    // Activated while the deletion was on its way, which has only deprovisioned them: another one would destroy.
+    let anew = || (ADA, 200, ada_with("DEPROVISIONED", "statusChanged", LATER));
+    let script = vec![anew(), anew()];
+    assert_eq!(code(command().again_from(of("DEPROVISIONED")), script).await, "expectation_failed");
+    // The first step was our own: the second follows.
+    let delete = ("DELETE /users/00u1?sendEmail=false", 204, Value::Null);
+    let script = vec![anew(), anew(), delete, (ADA, 404, absent())];
+    assert_eq!(way(command().again_from(of("ACTIVE")), script).await, Way::Done);
+}
+
+#[tokio::test]
 async fn a_profile_that_somebody_changed_back_is_not_changed_again() {
     let command = || Command::new("user.update", json!({ "user": "00u1", "profile": { "title": "Dr" } }));
     let update = r#"POST /users/00u1 {"profile":{"title":"Dr"}}"#;

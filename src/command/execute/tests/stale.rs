@@ -1,0 +1,119 @@
+//! A change that had to wait for its turn at Okta is sent only if what it was decided by is so yet.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json, value::RawValue};
+use url::Url;
+
+use crate::{
+    command::{
+        Action, Expect, Failed, Request,
+        execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
+    },
+    okta::{Change, Changed, Found, OktaError},
+};
+
+/// An org where every change waits for its turn.
+#[derive(Debug)]
+struct BusyOrg {
+    url: Url,
+    /// What a user or group is like, and how it is once the wait is over.
+    seen: Value,
+    then: Value,
+    has_waited: AtomicBool,
+    made: AtomicUsize,
+}
+
+impl Okta for BusyOrg {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn clock_ahead(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn look_up<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<Found<Box<RawValue>>, OktaError>> {
+        let view = if self.has_waited.load(Relaxed) { &self.then } else { &self.seen };
+        let body = RawValue::from_string(view.to_string()).unwrap();
+        std::future::ready(Ok(Found { body, next: None })).boxed()
+    }
+
+    fn change<'a>(
+        &'a self,
+        _: &'a Change,
+        holds: &'a Holds<'a>,
+    ) -> BoxFuture<'a, Result<Changed, OktaError>> {
+        async move {
+            self.has_waited.store(true, Relaxed);
+            if !holds().await {
+                return Err(OktaError::Overtaken);
+            }
+            self.made.fetch_add(1, Relaxed);
+            Ok(Changed { body: self.then.clone(), request_id: None })
+        }
+        .boxed()
+    }
+}
+
+/// Lets everything be sent that is admitted at first, and says what holds after a wait.
+struct Holding(bool);
+
+impl Admission for Holding {
+    fn holds(&self) -> BoxFuture<'_, bool> {
+        std::future::ready(self.0).boxed()
+    }
+
+    fn admit<'a>(&'a self, _: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
+        std::future::ready(Ok(())).boxed()
+    }
+}
+
+/// How often the change is made.
+async fn made(action: &str, parameters: Value, [seen, then]: [Value; 2], holds: bool) -> usize {
+    let url = Url::parse("http://127.0.0.1/").unwrap();
+    let (has_waited, made) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let org = Arc::new(BusyOrg { url, seen, then, has_waited, made });
+    let executor = Executor::new(Arc::<BusyOrg>::clone(&org));
+    let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
+    let resolved = executor.resolve(&request).await.unwrap().subjects.into();
+    let begun_at = Timestamp::now();
+    let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission: &Holding(holds) };
+    // What matters is what Okta was asked.
+    let _ = executor.perform(&request, &resolved, &Expect::default(), attempt).await;
+    org.made.load(Relaxed)
+}
+
+fn user(department: &str, last_login: &str) -> Value {
+    let profile = json!({ "login": "ada@acme.com", "department": department });
+    json!({ "id": "00u1", "status": "ACTIVE", "lastLogin": last_login, "profile": profile })
+}
+
+fn group(name: &str) -> Value {
+    json!({ "id": "00g1", "type": "OKTA_GROUP", "profile": { "name": name } })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_changed_while_a_change_waited_is_not_changed_by_it() {
+    let suspend = || json!({ "user": "00u1" });
+    let same = || [user("Ops", "1"), user("Ops", "2")];
+    assert_eq!(made("user.suspend", suspend(), same(), true).await, 1, "a sign-in alone changes nothing");
+    assert_eq!(made("user.suspend", suspend(), same(), false).await, 0, "policy lets it through no more");
+    assert_eq!(made("user.suspend", suspend(), [user("Ops", "1"), user("Board", "1")], true).await, 0);
+    let update = json!({ "group": "00g1", "description": "all of them" });
+    assert_eq!(made("group.update", update.clone(), [group("Old"), group("Old")], true).await, 1);
+    assert_eq!(made("group.update", update, [group("Old"), group("New")], true).await, 0);
+    assert_eq!(
+        made("group.delete", json!({ "group": "00g1" }), [group("Old"), group("Admins")], true).await,
+        0
+    );
+}
