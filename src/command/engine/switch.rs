@@ -83,9 +83,13 @@ impl Switch {
         let name = self.pause_note();
         let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
         let content = serde_json::to_string(&paused).map_err(|source| self.not_ours(source))?;
-        self.journal.keep_note(&NoteChange { name, expected, content }).await?;
         let was_paused = self.paused().is_some();
         let is_paused = paused.is_some();
+        // A disk that takes nothing must not keep anybody from stopping.
+        if is_paused {
+            self.position.send_modify(|position| position.paused.clone_from(&paused));
+        }
+        self.journal.keep_note(&NoteChange { name, expected, content }).await?;
         self.position.send_modify(|position| position.paused = paused);
         Ok(was_paused != is_paused)
     }

@@ -30,6 +30,9 @@ const FRESH_FOR_WRITE: Duration = Duration::from_secs(300);
 /// And for what cannot be taken back.
 const FRESH_FOR_DESTROY: Duration = Duration::from_secs(60);
 
+/// Looking for them takes longer than this only if something is wrong.
+const LOOK_UP_USUAL: Duration = Duration::from_secs(10);
+
 /// Who is protected.
 #[derive(Debug)]
 pub(super) struct Protection {
@@ -88,7 +91,19 @@ impl Protection {
                 return Ok(Arc::clone(protected));
             }
             let asked_at = Instant::now();
-            match self.look_up(&mut known).await? {
+            let looked = {
+                let mut looking = std::pin::pin!(self.look_up(&mut known));
+                match tokio::time::timeout(LOOK_UP_USUAL, &mut looking).await {
+                    Ok(looked) => looked,
+                    Err(_) => {
+                        let text =
+                            "who is protected is asked for, and there is no answer yet, so changes wait";
+                        self.status.fails(Trouble::Protected, text);
+                        looking.await
+                    }
+                }
+            };
+            match looked? {
                 Ok(protected) => {
                     self.status.works(Trouble::Protected);
                     known.protected = Some((asked_at, Arc::new(protected)));
