@@ -206,6 +206,7 @@ impl<'a> Work<'a> {
     /// The user whom the command is about, before it is carried out.
     pub(in crate::command) async fn known_user(&mut self) -> Result<User, Failed> {
         if let Some(seen) = self.seen.take() {
+            self.saw(users::get(&seen.id), &seen.raw);
             return Ok(seen);
         }
         let subject = self.subject()?;

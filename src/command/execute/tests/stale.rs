@@ -85,7 +85,8 @@ async fn made(action: &str, parameters: Value, [seen, then]: [Value; 2], holds: 
     let org = Arc::new(BusyOrg { url, seen, then, has_waited, made });
     let executor = Executor::new(Arc::<BusyOrg>::clone(&org));
     let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
-    let resolved = executor.resolve(&request).await.unwrap().subjects.into();
+    // The user whom the look-up has shown need not be looked at again.
+    let resolved = executor.resolve(&request).await.unwrap();
     let begun_at = Timestamp::now();
     let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission: &Holding(holds) };
     // What matters is what Okta was asked.
