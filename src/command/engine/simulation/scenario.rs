@@ -13,8 +13,8 @@ pub(super) const ADMINS: &str = "00gAdmins00000000000";
 /// Users whom commands and others are about; the last two are protected, by name and as a member of the group.
 pub(super) const USERS: usize = 6;
 const PROTECTED_FROM: usize = 4;
-pub(super) const GROUPS_KNOWN: usize = GROUPS;
-const GROUPS: usize = 3;
+/// Groups that are not protected.
+pub(super) const GROUPS: usize = 3;
 
 /// A command that is sent.
 #[derive(Debug, Clone)]
