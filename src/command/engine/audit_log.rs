@@ -249,8 +249,7 @@ impl AuditLog {
 /// What the state keeps of the end of the chain, and the note's generation.
 pub(super) async fn kept(journal: &Journal, status: &EngineStatus) -> Result<(u64, KeptChain), EngineError> {
     let Some(note) = journal.note(&note_name(status)).await? else { return Ok((0, KeptChain::default())) };
-    let unreadable =
-        |source| EngineError::Note { what: "the audit", commands: status.name().to_owned(), source };
+    let unreadable = |source| EngineError::of_note(&note.name, status.name(), source);
     Ok((note.generation, serde_json::from_str(&note.content).map_err(unreadable)?))
 }
 

@@ -19,6 +19,7 @@ mod intake;
 mod job;
 mod journal;
 mod listing;
+mod notes;
 mod operate;
 mod ordering;
 mod outcomes;
@@ -45,10 +46,13 @@ use tokio_util::sync::CancellationToken;
 pub use error::EngineError;
 pub use job::Answer;
 pub use listing::{Listed, ListedLimit};
+pub use notes::loss_of_note;
+pub use operate::Switched;
 pub use outcomes::CODES;
 pub use receive::Asked;
 pub use sections::{
-    CancelCommand, Engines, ListCommands, ListedChain, PauseCommands, ReleaseLimit, UnknownCommands, pick,
+    CancelCommand, Engines, ListCommands, ListedChain, ListedPause, PauseCommands, ReleaseLimit,
+    UnknownCommands, pick,
 };
 pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure};
 pub use switch::Stopped;

@@ -115,7 +115,8 @@ impl Parking {
 
     /// The note that keeps the command `id`; none if it is too large, or there are too many.
     pub(super) fn note_of(&self, id: &str, parked: &Parked) -> Result<Option<NoteChange>, EngineError> {
-        let content = serde_json::to_string(parked).map_err(|source| self.not_ours(source))?;
+        let content = serde_json::to_string(parked)
+            .map_err(|source| EngineError::of_note(&self.note(id), &self.commands, source))?;
         let fits = content.len() <= NOTE_MAX_BYTES && self.len() < PARKED_MAX;
         Ok(fits.then(|| NoteChange { name: self.note(id), expected: 0, content }))
     }
@@ -164,10 +165,6 @@ impl Parking {
 
     fn note(&self, id: &str) -> String {
         format!("parked/{}/{id}", self.commands)
-    }
-
-    fn not_ours(&self, source: serde_json::Error) -> EngineError {
-        EngineError::Note { what: "a command that waits", commands: self.commands.clone(), source }
     }
 }
 

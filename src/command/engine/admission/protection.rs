@@ -184,7 +184,7 @@ impl Protection {
     }
 
     fn not_ours(&self, source: serde_json::Error) -> EngineError {
-        EngineError::Note { what: "those who are protected", commands: self.status.name().to_owned(), source }
+        EngineError::of_note(&self.note_name(), self.status.name(), source)
     }
 
     fn note_name(&self) -> String {

@@ -120,10 +120,11 @@ impl NatsPublisher {
         subject: &str,
     ) -> Result<Taker, PublishError> {
         let own = &self.sink.stream;
+        let all = siblings(subject);
         match (&self.streams, stream_of(&self.sink, connection, subject).await?) {
             (Streams::Own, Some(stream)) if stream != *own => Err(self.misconfigured(format!(
                 "the stream `{stream}` takes subject `{subject}`, and the intake reads the stream `{own}`: take the subject out \
-                 of `{stream}`, and see that `{own}` exists with it: `nats stream add {own} --subjects '{subject}'`"
+                 of `{stream}`, and see that `{own}` exists with it: `nats stream add {own} --subjects '{all}' --storage file --defaults`"
             ))),
             (_, Some(stream)) => {
                 if publication.is_secret {
@@ -135,7 +136,7 @@ impl NatsPublisher {
             (Streams::Any { .. }, None) if publication.is_reply => Ok(Taker::Listener),
             (_, None) => Err(self.misconfigured(format!(
                 "no stream takes subject `{subject}`: add it to the subjects of stream `{own}`, and create that if there is \
-                 none: `nats stream add {own} --subjects '{subject}'`"
+                 none: `nats stream add {own} --subjects '{all}' --storage file --defaults`"
             ))),
         }
     }
@@ -205,6 +206,14 @@ impl Publisher for NatsPublisher {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async { drop(self.connection.take().await) })
+    }
+}
+
+/// The subjects beside `subject`, whose last parts differ from one outcome to the next.
+fn siblings(subject: &str) -> String {
+    match subject.split_once('.') {
+        Some((first, _)) => format!("{first}.>"),
+        None => subject.to_owned(),
     }
 }
 
