@@ -295,7 +295,7 @@ mod tests {
         // As a process that is stopped: connections are taken by the kernel.
         let _listener = std::os::unix::net::UnixListener::bind(directory.path().join(NAME)).unwrap();
         let mut client = Client::connect(directory.path()).await.unwrap().unwrap();
-        let asked = client.get("/commands").await;
+        let asked = tokio::time::timeout(Duration::from_secs(60), client.get("/commands")).await.unwrap();
         assert!(matches!(&asked, Err(ControlError::Silent { .. })), "{asked:?}");
     }
 

@@ -68,7 +68,7 @@ impl Engine {
     /// The commands received last, the latest first, `limit` at most; only those that are as `status` says, if given.
     pub async fn latest(&self, limit: usize, status: Option<String>) -> Result<Vec<Listed>, EngineError> {
         let name = self.name().to_owned();
-        let wanted = move |stored: &crate::state::StoredEntry| {
+        let wanted = move |stored: &StoredEntry| {
             listed(&name, stored).is_some_and(|listed| {
                 status.as_ref().is_none_or(|status| listed.record.standing() == status.as_str())
             })

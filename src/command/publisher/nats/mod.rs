@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Publication, PublishError, Publisher, Streams, address, lazy::Lazy};
 use crate::{
+    command::Action,
     config::NatsSink,
     sink::{
         SinkError,
@@ -209,12 +210,14 @@ impl Publisher for NatsPublisher {
     }
 }
 
-/// The subjects beside `subject`, whose last parts differ from one outcome to the next.
+/// `subject` and those beside it: its end, often an action of two words, differs from one outcome to the next.
 fn siblings(subject: &str) -> String {
-    match subject.split_once('.') {
-        Some((first, _)) => format!("{first}.>"),
-        None => subject.to_owned(),
-    }
+    let is_end = |action: &&Action| subject.ends_with(&format!(".{}", action.name()));
+    let parent = match Action::ALL.iter().find(is_end) {
+        Some(action) => Some(&subject[..subject.len() - action.name().len() - 1]),
+        None => subject.rsplit_once('.').map(|(parent, _)| parent),
+    };
+    parent.map_or_else(|| subject.to_owned(), |parent| format!("{parent}.>"))
 }
 
 /// The stream that takes `subject`, if one does.
@@ -236,5 +239,18 @@ async fn stream_of(
             reason: "it is not a subject".to_owned(),
         }),
         _ => Err(SinkError::Unreachable { sink, reason: err.to_string() }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_suggested_takes_the_outcomes_of_all_actions() {
+        assert_eq!(siblings("outcomes.user.get"), "outcomes.>");
+        assert_eq!(siblings("hr.outcomes.user.suspend"), "hr.outcomes.>");
+        assert_eq!(siblings("hr.outcomes.done"), "hr.outcomes.>");
+        assert_eq!(siblings("outcomes"), "outcomes");
     }
 }
