@@ -107,6 +107,7 @@ async fn a_command_that_waits_is_not_done_once_its_key_is_taken_away() {
     assert_eq!(essence(&scene.outcome("by-kept").await), ("done", ""));
     let taken = scene.outcome("by-taken").await;
     assert_eq!(taken["status"], "refused", "{taken}");
-    assert_eq!(scene.writes().await.len(), 1, "{:?}", scene.writes().await);
+    let writes = scene.writes().await;
+    assert_eq!(writes.len(), 1, "{writes:?}");
     until(async || scene.status().await["parked"] == 0).await;
 }

@@ -106,7 +106,7 @@ async fn a_command_is_cancelled_before_it_comes_and_while_it_waits_and_not_when_
         .await;
     until(async || scene.by_hand(&["show", "waits", "--json"]).await.stdout.contains("\"received\"")).await;
     let known = scene.by_hand(&["cancel", "waits"]).await;
-    assert_eq!((known.code, known.stderr.as_str()), (Some(0), ""), "{known:?}");
+    assert!(known.code == Some(0) && !known.stderr.contains("so far"), "{known:?}");
     scene.stop().await;
     scene.resume();
 

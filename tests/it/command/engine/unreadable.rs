@@ -5,6 +5,7 @@ use oktabus::state::{Entry, Opening, Places, State};
 use serde_json::{Value, json};
 
 use super::scene::{Scene, essence, until};
+use crate::support::daemon::Said;
 
 async fn state_of(scene: &Scene) -> State {
     State::open(Places::within(scene.workplace.path("state")), Opening::Trusted).await.unwrap()
@@ -85,20 +86,23 @@ async fn a_note_that_cannot_be_read_is_named_with_the_way_out() {
         let command = format!("oktabus state remove-note {note}");
         assert!(trouble.contains(&format!("`{note}`")) && trouble.contains(&command), "{trouble}");
         assert_eq!(scene.writes().await, [""; 0], "it fails closed");
-        let remove = async || scene.workplace.oktabus(&["state", "remove-note", note, "--yes"]).await;
-        let early = remove().await;
+        let early = remove_note(&scene, note).await;
         assert_eq!(early.code, Some(65), "the daemon has the state: {early:?}");
         scene.stop().await;
-        let removed = remove().await;
+        let removed = remove_note(&scene, note).await;
         assert_eq!(removed.code, Some(0), "{removed:?}");
         assert!(removed.stdout.contains("the future") && removed.stderr.contains("now "), "{removed:?}");
-        let again = remove().await;
+        let again = remove_note(&scene, note).await;
         assert_eq!(again.code, Some(64), "{again:?}");
     }
-    let foreign = scene.workplace.oktabus(&["state", "remove-note", "replay/x", "--yes"]).await;
+    let foreign = remove_note(&scene, "replay/x").await;
     assert_eq!(foreign.code, Some(64), "{foreign:?}");
     scene.resume();
     assert_eq!(essence(&scene.ask("s", "user.suspend", "ada@acme.com").await), ("done", ""));
+}
+
+async fn remove_note(scene: &Scene, name: &str) -> Said {
+    scene.workplace.oktabus(&["state", "remove-note", name, "--yes"]).await
 }
 
 /// Writes a note while the daemon is not there.
