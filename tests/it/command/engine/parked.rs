@@ -95,7 +95,7 @@ async fn a_command_that_waits_is_not_done_once_its_key_is_taken_away() {
         let mut command = far(id, FAR_MINUTES);
         command["action"] = json!("user.clear_sessions");
         let payload = command.to_string();
-        let signature = signer.sign(&directory, "hr", &payload, 0);
+        let signature = signer.sign(&directory, "acme/hr", &payload, 0);
         scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
     }
     until(async || scene.status().await["parked"] == 2).await;
