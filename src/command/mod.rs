@@ -5,6 +5,7 @@
 
 mod actions;
 mod address;
+mod answered;
 pub mod audit;
 mod brought;
 mod cut;
@@ -31,6 +32,7 @@ mod subjects;
 
 pub use actions::{Action, Changes, Effect, Having, NewName, Profile, Request, UserReference};
 pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
+pub use answered::{Answered, QueuePlace};
 pub use brought::Brought;
 pub use cut::Cut;
 pub use expect::Expect;

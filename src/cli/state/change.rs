@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     app::beginnings,
+    command::engine::loss_of_note,
     state::{Contents, Cursor, ImportError, Opening, State, StateError, Stored, read_export},
 };
 
@@ -78,6 +79,36 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     }
 }
 
+/// Removes a note of commands. What it said goes to standard output, so that nothing is lost for good.
+pub(super) async fn remove_note(loaded: &Loaded<'_>, name: &str, yes: bool) -> Exit {
+    let Some(loss) = loss_of_note(name) else {
+        return fail(Exit::Usage, &NotRemovable(name.to_owned()));
+    };
+    let state = match loaded.open().await {
+        Ok(state) => state,
+        Err(err) => return fail_state(&err, loaded.file),
+    };
+    let stored = match state.note(name).await {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return fail(Exit::Usage, &UnknownNote(name.to_owned())),
+        Err(err) => return fail_state(&err, loaded.file),
+    };
+    if !yes && !confirm(&format!("The note {name} will be removed. Then {loss}."), name) {
+        return not_done();
+    }
+    let removed = match state.drop_notes(vec![name.to_owned()]).await {
+        Ok(()) => close(Ok(state)).await,
+        Err(err) => Err(err),
+    };
+    match removed {
+        Ok(()) => {
+            super::note(&format!("the note {name} is removed, and what it said follows; now {loss}"));
+            done(&format!("{}\n", stored.content))
+        }
+        Err(err) => fail_state(&err, loaded.file),
+    }
+}
+
 pub(super) async fn compact(loaded: &Loaded<'_>) -> Exit {
     match compact_store(loaded).await {
         Ok((before, after)) => done(&format!("the store had {before} bytes and has {after}\n")),
@@ -116,6 +147,16 @@ fn not_done() -> Exit {
     super::note("nothing was changed");
     Exit::Usage
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{0}` is no note of commands: their names begin with limits/, paused/, cancelled/, protected/, audit/ or parked/"
+)]
+struct NotRemovable(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("there is no note `{0}`: `oktabus state export` has all there are")]
+struct UnknownNote(String);
 
 /// A route that no stream of the configuration has.
 #[derive(Debug, thiserror::Error)]

@@ -74,6 +74,16 @@ enum StateCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Remove a note that cannot be understood, and with it what it says
+    RemoveNote {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The note, as the daemon's trouble or an export names it
+        note: String,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Write the store anew without what it no longer needs
     Compact {
         #[command(flatten)]
@@ -101,6 +111,10 @@ pub(super) async fn state(arguments: StateArguments) -> Exit {
         },
         StateCommand::Reset { config, route, to, yes } => match load(&config) {
             Ok(config) => change::reset(&config, &route, to, yes).await,
+            Err(exit) => exit,
+        },
+        StateCommand::RemoveNote { config, note, yes } => match load(&config) {
+            Ok(config) => change::remove_note(&config, &note, yes).await,
             Err(exit) => exit,
         },
         StateCommand::Compact { config } => match load(&config) {

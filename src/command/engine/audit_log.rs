@@ -7,11 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 
-use super::{
-    EngineError, RETRY_FIRST, RETRY_MAX,
-    journal::Journal,
-    status::{EngineStatus, Trouble},
-};
+use super::{EngineError, RETRY_FIRST, RETRY_MAX, journal::Journal, status::EngineStatus, trouble::Trouble};
 use crate::{
     clock::Clock,
     command::{
@@ -165,11 +161,11 @@ impl AuditLog {
     /// Keeps and writes what is not written yet. Whoever is stopped in the middle leaves it to the next.
     async fn complete(&self, end: &mut End) {
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Audit);
         while let Err(reason) = self.try_complete(end).await {
-            self.status.fails(Trouble::Audit, &reason);
+            waiter.fails(&reason);
             tokio::time::sleep(waits.next_wait()).await;
         }
-        self.status.works(Trouble::Audit);
     }
 
     async fn try_complete(&self, end: &mut End) -> Result<(), String> {
@@ -253,8 +249,7 @@ impl AuditLog {
 /// What the state keeps of the end of the chain, and the note's generation.
 pub(super) async fn kept(journal: &Journal, status: &EngineStatus) -> Result<(u64, KeptChain), EngineError> {
     let Some(note) = journal.note(&note_name(status)).await? else { return Ok((0, KeptChain::default())) };
-    let unreadable =
-        |source| EngineError::Note { what: "the audit", commands: status.name().to_owned(), source };
+    let unreadable = |source| EngineError::of_note(&note.name, status.name(), source);
     Ok((note.generation, serde_json::from_str(&note.content).map_err(unreadable)?))
 }
 

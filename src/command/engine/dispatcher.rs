@@ -124,6 +124,9 @@ impl Dispatcher {
                 let turn = self.context.turns.join(job.names());
                 self.workers.spawn(async move { context.work(*job, turn, &stop).await });
             }
+            Received::Again(again) => {
+                self.workers.spawn(async move { context.pass_over(*again).await });
+            }
             Received::Refused(refused) => {
                 let keys = refused.command.iter().map(|command| Key::of_command(&command.id)).collect();
                 let turn = self.context.turns.join(keys);

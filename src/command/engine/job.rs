@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::command::{
-    LocalUser, Outcome,
+    LocalUser, Outcome, QueuePlace,
     intake::Acknowledgement,
     message::{Command, Headers},
     record::Durable,
@@ -40,7 +40,7 @@ pub(super) enum Origin {
     /// A queue.
     Queue {
         /// Where it stood there.
-        place: String,
+        place: QueuePlace,
         /// To say what became of it.
         acknowledgement: Acknowledgement,
     },
@@ -49,7 +49,7 @@ pub(super) enum Origin {
         /// The command.
         id: String,
         /// Where it stood in the queue.
-        place: String,
+        place: QueuePlace,
     },
     /// Somebody of this machine.
     Asked {
@@ -76,6 +76,8 @@ pub enum Answer {
 pub(super) enum Verdict {
     /// It need not come again. Who asked is told the outcome.
     Done(Durable, Box<Outcome>),
+    /// It need not come again: its answer was published before, and it is no copy that somebody sent.
+    Answered(Durable),
     /// It need not come again: the state has it until it is due.
     Parked(Durable),
     /// It is to come again, and why.
@@ -91,8 +93,16 @@ impl Origin {
     /// Where the command stood.
     pub(super) fn place(&self) -> &str {
         match self {
-            Self::Queue { place, .. } | Self::Parked { place, .. } => place,
+            Self::Queue { place, .. } | Self::Parked { place, .. } => &place.place,
             Self::Asked { .. } => ASKED,
+        }
+    }
+
+    /// The message that it came in, if that was of a queue.
+    pub(super) fn queue_place(&self) -> Option<&QueuePlace> {
+        match self {
+            Self::Queue { place, .. } | Self::Parked { place, .. } => Some(place),
+            Self::Asked { .. } => None,
         }
     }
 
@@ -125,7 +135,9 @@ impl Origin {
         match (self, verdict) {
             (
                 Self::Queue { acknowledgement, .. },
-                Verdict::Done(Durable { .. }, _) | Verdict::Parked(Durable { .. }),
+                Verdict::Done(Durable { .. }, _)
+                | Verdict::Answered(Durable { .. })
+                | Verdict::Parked(Durable { .. }),
             ) => {
                 acknowledgement.ack().await;
             }
@@ -134,6 +146,8 @@ impl Origin {
             }
             // What is not acknowledged comes again, and what is parked is there at the next start.
             (Self::Queue { .. }, Verdict::Dropped) | (Self::Parked { .. }, _) => {}
+            // It came by no queue.
+            (Self::Asked { .. }, Verdict::Answered(_)) => {}
             // Who does not listen any more asks again, with the same id.
             (Self::Asked { answer, .. }, Verdict::Done(_, outcome)) => {
                 drop(answer.send(Answer::Outcome(outcome)));

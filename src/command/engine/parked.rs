@@ -13,7 +13,11 @@ use serde::{Deserialize, Serialize};
 use tokio_util::time::{DelayQueue, delay_queue};
 
 use super::{EngineError, job::Message, journal::Journal, status::EngineStatus};
-use crate::{clock::Clock, command::store::NoteChange, state::NOTE_MAX_BYTES};
+use crate::{
+    clock::Clock,
+    command::{QueuePlace, store::NoteChange},
+    state::NOTE_MAX_BYTES,
+};
 
 /// Commands that may wait so at a time.
 pub(super) const PARKED_MAX: usize = 10_000;
@@ -26,7 +30,8 @@ pub(super) struct Parked {
     /// From when on it may be begun.
     pub(super) due: Timestamp,
     /// Where it stood in the queue.
-    pub(super) place: String,
+    #[serde(flatten)]
+    pub(super) place: QueuePlace,
     payload: String,
     headers: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,11 +55,11 @@ pub(super) struct Timers {
 }
 
 impl Parked {
-    pub(super) fn new(due: Timestamp, place: &str, message: &Message) -> Self {
+    pub(super) fn new(due: Timestamp, place: QueuePlace, message: &Message) -> Self {
         let headers = message.headers.iter().map(|(name, value)| (name.clone(), STANDARD.encode(value)));
         Self {
             due,
-            place: place.to_owned(),
+            place,
             payload: STANDARD.encode(&message.payload),
             headers: headers.collect(),
             message_id: message.message_id.clone(),
@@ -69,7 +74,7 @@ impl Parked {
             payload: bytes(&self.payload)?,
             headers: headers.collect::<Option<_>>()?,
             message_id: self.message_id.clone(),
-            published_at: None,
+            published_at: self.place.published_at,
         })
     }
 }
@@ -110,7 +115,8 @@ impl Parking {
 
     /// The note that keeps the command `id`; none if it is too large, or there are too many.
     pub(super) fn note_of(&self, id: &str, parked: &Parked) -> Result<Option<NoteChange>, EngineError> {
-        let content = serde_json::to_string(parked).map_err(|source| self.not_ours(source))?;
+        let content = serde_json::to_string(parked)
+            .map_err(|source| EngineError::of_note(&self.note(id), &self.commands, source))?;
         let fits = content.len() <= NOTE_MAX_BYTES && self.len() < PARKED_MAX;
         Ok(fits.then(|| NoteChange { name: self.note(id), expected: 0, content }))
     }
@@ -159,10 +165,6 @@ impl Parking {
 
     fn note(&self, id: &str) -> String {
         format!("parked/{}/{id}", self.commands)
-    }
-
-    fn not_ours(&self, source: serde_json::Error) -> EngineError {
-        EngineError::Note { what: "a command that waits", commands: self.commands.clone(), source }
     }
 }
 

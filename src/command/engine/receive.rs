@@ -13,11 +13,11 @@ use super::{
     parked::Parked,
 };
 use crate::command::{
-    LocalUser, Outcome, OutcomeError,
+    LocalUser, Outcome, OutcomeError, QueuePlace,
     intake::Delivery,
     message::{self, Command, Undecodable},
     policy::{KeyName, Untrusted, Verified},
-    record::{Record, Stage},
+    record::{Durable, Record, Stage},
 };
 
 /// Larger messages are decoded off the runtime.
@@ -57,8 +57,20 @@ pub(super) enum Received {
     Command(Box<Job>),
     /// One that is refused, though whoever sent it may ask: the outcome is not one of the command whose id it bears.
     Refused(Box<Refused>),
+    /// One that was answered before.
+    Again(Box<Again>),
     /// One that nobody answers, since it can never be a command or its sender is not trusted.
     DeadLetter(Box<DeadMessage>),
+}
+
+/// A message whose answer was published, and that the bus gives again.
+#[derive(Debug)]
+pub(super) struct Again {
+    /// Its command.
+    pub(super) id: String,
+    pub(super) has_ended: bool,
+    pub(super) durable: Durable,
+    pub(super) origin: Origin,
 }
 
 /// A message that is refused.
@@ -109,6 +121,7 @@ impl Context {
                 let Delivery { payload, headers, message_id, place, published_at, unfit, acknowledgement } =
                     *delivery;
                 let message = Message { payload, headers, message_id, published_at };
+                let place = QueuePlace { place, published_at };
                 (message, unfit, Origin::Queue { place, acknowledgement })
             }
             Arrival::Parked { id, parked } => {
@@ -139,11 +152,26 @@ impl Context {
             Origin::Parked { .. } | Origin::Asked { .. } => Ok(Verified::unsigned()),
         };
         let decoded = decode(&message).await;
+        let id = match &decoded {
+            Ok(command) => Some(&command.id),
+            Err(undecodable) => undecodable.id.as_ref(),
+        };
+        let found = match id {
+            Some(id) => self.journal.find(id).await?,
+            None => Found::Nothing,
+        };
+        // Whatever has become of its key and of the policy since.
+        if let (Found::Record(kept), Some(id)) = (&found, id)
+            && let Some(durable) = kept.record.answered_before(origin.queue_place())
+        {
+            let (id, has_ended) = (id.clone(), kept.record.has_ended());
+            return Ok(Received::Again(Box::new(Again { id, has_ended, durable, origin })));
+        }
         let (mut command, verified) = match (decoded, verified) {
             (Ok(command), Ok(verified)) => (command, verified),
             // What was begun was let in, whatever has become of its key: only Okta can tell what came of it.
             (Ok(command), Err(untrusted)) => {
-                if self.is_begun(&command).await? {
+                if self.is_begun(&command, &found) {
                     (command, Verified::unsigned())
                 } else if matches!(origin, Origin::Parked { .. }) {
                     let outcome = outcomes::refused(
@@ -181,7 +209,6 @@ impl Context {
         };
         let origin = self.with_right_to_secrets(origin, &mut command);
         let signed_by = verified.key().map(ToString::to_string);
-        let found = self.journal.find(&command.id).await?;
         let is_first = matches!(found, Found::Nothing);
         let is_queued = matches!(origin, Origin::Queue { .. });
         // Signatures get old while commands wait, so their age matters when they come for the first time alone.
@@ -234,10 +261,10 @@ impl Context {
     }
 
     /// Whether `command` is a copy of one that was begun. What it takes to compare secrets is spent on such ids alone.
-    async fn is_begun(&self, command: &Command) -> Result<bool, EngineError> {
-        let Found::Record(kept) = self.journal.find(&command.id).await? else { return Ok(false) };
+    fn is_begun(&self, command: &Command, found: &Found) -> bool {
+        let Found::Record(kept) = found else { return false };
         let is_begun = matches!(kept.record.stage, Stage::Started { .. });
-        Ok(is_begun && command.fingerprint.is_exactly(&kept.record.fingerprint, &self.key))
+        is_begun && command.fingerprint.is_exactly(&kept.record.fingerprint, &self.key)
     }
 
     /// What is older than the journal remembers may have been done before.

@@ -9,7 +9,7 @@ use super::{
     journal::Found,
     publish::{Addressee, Told},
     receive::{Claimed, DeadMessage, Refused},
-    status::Trouble,
+    trouble::Trouble,
     turns::Turn,
     worker::Ended,
 };
@@ -83,7 +83,7 @@ impl Context {
             }
         }
         if let (Some(kept), Some(command)) = (kept, &command) {
-            self.journal.answered(&command.id, kept).await?;
+            self.journal.answered(&command.id, kept, origin.queue_place()).await?;
             self.forget_stopped(&command.id).await?;
         }
         origin.settle(Verdict::Done(Durable::without_journal(), Box::new(told.for_asker()))).await;
@@ -99,14 +99,9 @@ impl Context {
         let DeadMessage { message, reason, refused, origin } = dead;
         let (headers, payload, place) = (&message.headers, &message.payload[..], origin.place());
         let letter = DeadLetter { place, reason: &reason, headers, payload };
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
-        while let Err(err) = self.dead_letters.keep(letter).await {
-            self.status.fails(Trouble::DeadLetters, &chain(&err));
-            if stop.run_until_cancelled(tokio::time::sleep(waits.next_wait())).await.is_none() {
-                return Ok(Ended::Settled);
-            }
+        if stop.run_until_cancelled(self.keep_dead_letter(letter)).await.is_none() {
+            return Ok(Ended::Settled);
         }
-        self.status.works(Trouble::DeadLetters);
         let record = match &refused {
             Some(Claimed { id, action, code, key }) => AuditRecord {
                 claimed_key: key.as_ref().map(KeyName::as_str),
@@ -123,7 +118,6 @@ impl Context {
             },
         };
         self.audit.record(&record).await;
-        self.status.dead_letter();
         if let Origin::Parked { id, .. } = &origin {
             self.forget_stopped(id).await?;
         }
@@ -135,5 +129,16 @@ impl Context {
         );
         origin.reject().await;
         Ok(Ended::Settled)
+    }
+
+    /// Keeps a dead letter, however long that takes. May be dropped at any time: then it is kept or not.
+    pub(super) async fn keep_dead_letter(&self, letter: DeadLetter<'_>) {
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::DeadLetters);
+        while let Err(err) = self.dead_letters.keep(letter).await {
+            waiter.fails(&chain(&err));
+            tokio::time::sleep(waits.next_wait()).await;
+        }
+        self.status.dead_letter();
     }
 }

@@ -15,6 +15,7 @@ use super::{
     outcomes,
     parked::Parked,
     publish::{Addressee, Told},
+    receive::Again,
     turns::Turn,
 };
 use crate::command::{
@@ -85,8 +86,25 @@ impl Context {
                 self.clock.now().checked_add(*wait).ok().or(job.command.not_before)
             }
             (Verdict::Later(..), Origin::Queue { .. } | Origin::Asked { .. })
-            | (Verdict::Done(..) | Verdict::Dropped, _) => None,
+            | (Verdict::Done(..) | Verdict::Answered(_) | Verdict::Dropped, _) => None,
         }
+    }
+
+    /// Lets go of a message whose answer was published before: the bus gives it again, and nobody has sent it anew.
+    pub(super) async fn pass_over(&self, again: Again) -> Result<Ended, EngineError> {
+        let Again { id, has_ended, durable, origin } = again;
+        // Another copy of a command that a limit has refused may be at work, and be cancelled or wait.
+        if has_ended {
+            self.forget_stopped(&id).await?;
+        }
+        tracing::debug!(
+            commands = self.config.name,
+            command_id = id,
+            place = origin.place(),
+            "a message that was answered before comes again"
+        );
+        origin.settle(Verdict::Answered(durable)).await;
+        Ok(Ended::Settled)
     }
 
     /// Lets a copy come again when those before it may have come to their end.
@@ -130,6 +148,10 @@ impl Context {
                 return self.tell(job, kept, told, stop).await;
             }
         };
+        // It came again while it was answered.
+        if let Some(durable) = kept.record.answered_before(job.origin.queue_place()) {
+            return Ok(Verdict::Answered(durable));
+        }
         if matches!(kept.record.stage, Stage::Ended { .. }) {
             let Some(again) = self.reopened(&kept.record, job).await? else {
                 return self.repeat(job, kept, stop).await;
@@ -182,9 +204,8 @@ impl Context {
         const WHY: &str = "its `not_before` has not come";
         let wait = due.duration_since(now);
         let until_then = Duration::try_from(wait).unwrap_or_default().min(LATER_MAX);
-        if wait <= PARKED_FROM || !job.origin.is_published() {
-            return Ok(Verdict::Later(until_then, WHY));
-        }
+        let place = job.origin.queue_place().filter(|_| wait > PARKED_FROM);
+        let Some(place) = place.cloned() else { return Ok(Verdict::Later(until_then, WHY)) };
         let id = &job.command.id;
         if self.parking.has(id) {
             return Ok(match kept.record.parked() {
@@ -195,7 +216,7 @@ impl Context {
         let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
         let note = match job.command.has_secrets() || wait > keep {
             true => None,
-            false => self.parking.note_of(id, &Parked::new(due, job.origin.place(), &job.message))?,
+            false => self.parking.note_of(id, &Parked::new(due, place, &job.message))?,
         };
         let Some(note) = note else {
             let (kept, told) = self.end(job, kept, Status::Refused, outcomes::cannot_wait(due)).await?;
@@ -240,7 +261,7 @@ impl Context {
                 return Ok(Verdict::Dropped);
             }
         }
-        let kept = self.journal.answered(&job.command.id, kept).await?;
+        let kept = self.journal.answered(&job.command.id, kept, job.origin.queue_place()).await?;
         let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
         Ok(Verdict::Done(durable, Box::new(told.for_asker())))
     }

@@ -18,8 +18,9 @@ use super::{
     EngineError, Seams,
     journal::{Journal, Kept},
     outcomes,
-    status::{EngineStatus, Trouble},
+    status::EngineStatus,
     switch::Switch,
+    trouble::Trouble,
 };
 use crate::{
     clock::Clock,
@@ -148,15 +149,16 @@ impl Admission {
         };
         let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
         let mut waits = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Okta);
         loop {
             let counting = self.executor.count_members(&subjects.groups, count_max);
             match stop.run_until_cancelled(counting).await.ok_or(Denial::Stopped)? {
                 Ok(members) => return Ok(request.changes().with_members(members)),
                 Err(failed) => {
-                    self.status.fails(Trouble::Okta, &failed.error.message);
                     let Some(asked) = failed.retry_after else {
                         return Err(Denial::Ended(Status::Failed, failed.error));
                     };
+                    waiter.fails(&failed.error.message);
                     let wait = tokio::time::sleep(waits.next_wait().max(asked));
                     stop.run_until_cancelled(wait).await.ok_or(Denial::Stopped)?;
                 }

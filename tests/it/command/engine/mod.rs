@@ -15,6 +15,7 @@ mod parked;
 mod policy;
 mod protection;
 mod queue;
+mod redelivery;
 mod replies;
 mod reversal;
 mod scene;
