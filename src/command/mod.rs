@@ -11,6 +11,7 @@ mod cut;
 pub mod dead_letters;
 #[cfg(test)]
 mod documented;
+mod embedded;
 pub mod engine;
 pub mod execute;
 mod expect;
