@@ -12,6 +12,7 @@ mod cut;
 pub mod dead_letters;
 #[cfg(test)]
 mod documented;
+mod embedded;
 pub mod engine;
 pub mod execute;
 mod expect;

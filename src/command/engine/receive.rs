@@ -2,7 +2,7 @@
 //! here: what is no command goes to the worker of its own like a command.
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{sync::oneshot, task::JoinError};
 
 use super::{
@@ -270,7 +270,7 @@ impl Context {
     /// What is older than the journal remembers may have been done before.
     fn too_old(&self, message: &Message, now: Timestamp) -> Option<OutcomeError> {
         let published_at = message.published_at?;
-        let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
+        let keep = self.config.remembers_for();
         (now.duration_since(published_at) > keep).then(|| outcomes::too_old(published_at, self.config.keep))
     }
 

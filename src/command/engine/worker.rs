@@ -213,7 +213,7 @@ impl Context {
                 None => Verdict::Later(until_then, WHY),
             });
         }
-        let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
+        let keep = self.config.remembers_for();
         let note = match job.command.has_secrets() || wait > keep {
             true => None,
             false => self.parking.note_of(id, &Parked::new(due, place, &job.message))?,

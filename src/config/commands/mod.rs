@@ -6,6 +6,8 @@ mod words;
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
+
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
@@ -265,6 +267,11 @@ impl CommandsConfig {
 }
 
 impl CommandsConfig {
+    /// [How long the journal remembers a command](Self::keep), for reckoning with times.
+    pub fn remembers_for(&self) -> SignedDuration {
+        SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX)
+    }
+
     /// All actions that are allowed.
     pub fn actions(&self) -> impl Iterator<Item = Action> {
         Action::ALL.iter().copied().filter(|action| self.allows(*action))

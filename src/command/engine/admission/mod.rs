@@ -45,7 +45,7 @@ pub(super) struct Admission {
     pub(super) switch: Switch,
     protection: Protection,
     /// How long commands are remembered.
-    keep: Duration,
+    keep: SignedDuration,
     executor: Executor,
     clock: Arc<dyn Clock>,
     status: Arc<EngineStatus>,
@@ -83,7 +83,7 @@ impl Admission {
                 journal,
                 Arc::clone(status),
             ),
-            keep: config.keep,
+            keep: config.remembers_for(),
             executor,
             clock: Arc::clone(&seams.clock),
             status: Arc::clone(status),
@@ -99,8 +99,7 @@ impl Admission {
 
     /// Reads what is stopped.
     pub(super) async fn load_switch(&self) -> Result<(), EngineError> {
-        let keep = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
-        self.switch.load(self.clock.now().saturating_sub(keep).unwrap_or(Timestamp::MIN)).await
+        self.switch.load(self.clock.now().saturating_sub(self.keep).unwrap_or(Timestamp::MIN)).await
     }
 
     /// Whether `command` may be begun or go on, as far as that can be said without looking at Okta.

@@ -4,6 +4,7 @@ mod doubt;
 mod names;
 mod org;
 mod prompt;
+mod renamed;
 mod sent;
 mod slow;
 mod stale;

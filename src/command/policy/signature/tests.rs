@@ -131,7 +131,10 @@ fn what_is_not_a_good_signature_is_refused_whatever_is_wrong_with_it() {
         let signature = hmac::sign(&key, &[protected.as_bytes(), b".", PAYLOAD].concat());
         format!("{protected}..{}", URL_SAFE_NO_PAD.encode(signature))
     };
+    let listed = json!(["EdDSA", "hr", TIME, AUDIENCE, false, ["b64"]]);
     let cases = [
+        ("a header that is a list", header(jws(&listed, PAYLOAD))),
+        ("a header that is a text", header(jws(&json!("hr"), PAYLOAD))),
         ("another key", with("kid", json!("portal"))),
         ("an unknown key", with("kid", json!("eve"))),
         ("no algorithm", with("alg", json!("none"))),
