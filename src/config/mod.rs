@@ -8,6 +8,7 @@ mod auth;
 mod bus;
 mod commands;
 mod exposure;
+mod file_owners;
 mod kafka;
 mod layers;
 mod load;

@@ -5,14 +5,19 @@ use std::{fs, io, path::Path, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    super::{Exit, fail, print},
+    super::{Exit, fail, note, print},
     Loaded, confirm, fail_state,
 };
 use crate::{
     app::beginnings,
     command::engine::loss_of_note,
+    config::AuditConfig,
     state::{Contents, Cursor, ImportError, Opening, State, StateError, Stored, read_export},
 };
+
+/// The state of a backup knows nothing of the records that were written since.
+const AUDITS_GO_ON: &str = "the audits of commands go on where the backup ends: move their files away before the next start, and \
+                            look at the new ones with `oktabus command audit --verify --after`";
 
 pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit {
     let contents = match read(from) {
@@ -28,7 +33,13 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
         return not_done();
     }
     match close(loaded.open_as(Opening::With(contents)).await).await {
-        Ok(()) => done(&format!("imported {routes} route(s) and {commands} command(s)\n")),
+        Ok(()) => {
+            let mut audits = loaded.config.commands.values().map(|commands| &commands.audit);
+            if audits.any(|audit| matches!(audit, AuditConfig::File(_))) {
+                note(AUDITS_GO_ON);
+            }
+            done(&format!("imported {routes} route(s) and {commands} command(s)\n"))
+        }
         Err(err) => fail_state(&err, loaded.file),
     }
 }
@@ -144,7 +155,7 @@ fn done(text: &str) -> Exit {
 }
 
 fn not_done() -> Exit {
-    super::note("nothing was changed");
+    note("nothing was changed");
     Exit::Usage
 }
 

@@ -145,9 +145,9 @@ impl Loaded<'_> {
     }
 }
 
-/// Tells why the state cannot be used and what can be done, and ends with 65.
+/// Tells why the state cannot be used and what can be done: 65, or 69 if its disk only wants room.
 pub(super) fn fail_state(err: &StateError, file: &Path) -> Exit {
-    let exit = fail(Exit::StateRefused, err);
+    let exit = fail(Exit::from(err), err);
     if let StateError::Refused(refusal) = err {
         // Nothing more can be done if even this cannot be printed.
         let _ = std::io::stderr().write_all(ways(&refusal.ways(), file).as_bytes());

@@ -208,7 +208,10 @@ impl Engine {
         };
         let forgetting =
             drained.run_until_cancelled(forgetting::forget_now_and_then(&self.state, &self.config, remember));
-        let ((), ended, _) = tokio::join!(reading, working, forgetting);
+        let audit = Arc::clone(&context.audit);
+        let summing = audit.sum_up_now_and_then(&drained);
+        let ((), ended, _, ()) = tokio::join!(reading, working, forgetting, summing);
+        drop(audit);
         if let Some(context) = Arc::into_inner(context) {
             context.close().await;
         }

@@ -81,6 +81,8 @@ pub(super) struct Refused {
     /// The command whose outcome this is, if its id is nobody else's.
     pub(super) command: Option<RefusedCommand>,
     pub(super) signed_by: Option<String>,
+    /// Whether somebody with a key of ours, or of this machine, brought it about, and not whoever can copy a message.
+    pub(super) is_vouched_for: bool,
     pub(super) origin: Origin,
 }
 
@@ -183,7 +185,8 @@ impl Context {
                     // It was let in when it came, so that it has an outcome.
                     let command = Some(self.refused_command(command));
                     let signed_by = untrusted.claimed_key.map(|key| key.to_string());
-                    return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
+                    let refused = Refused { outcome, command, signed_by, is_vouched_for: true, origin };
+                    return Ok(Received::Refused(Box::new(refused)));
                 } else {
                     let claimed = Claimed::by(&command, &untrusted.error).with_key(untrusted.claimed_key);
                     return Ok(distrusted(message, claimed, &untrusted.error, origin));
@@ -224,7 +227,13 @@ impl Context {
             let outcome = outcomes::refused(origin.place(), action, error, now);
             // Whose the command is has been proved, so that it has this outcome, unless its id has another.
             let command = is_first.then(|| self.refused_command(command));
-            return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
+            return Ok(Received::Refused(Box::new(Refused {
+                outcome,
+                command,
+                is_vouched_for: is_vouched_for(&origin, signed_by.as_deref(), is_first),
+                signed_by,
+                origin,
+            })));
         }
         let record = match found {
             Found::Record(kept) => kept.record,
@@ -233,7 +242,9 @@ impl Context {
                     let outcome =
                         outcomes::refused(origin.place(), Some(command.request.action().name()), error, now);
                     let command = Some(self.refused_command(command));
-                    return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
+                    let is_vouched_for = signed_by.is_some();
+                    let refused = Refused { outcome, command, signed_by, is_vouched_for, origin };
+                    return Ok(Received::Refused(Box::new(refused)));
                 }
                 let record = Record { signed_by: signed_by.clone(), ..self.record_of(&command) };
                 match self.journal.receive(&command.id, record).await? {
@@ -248,7 +259,9 @@ impl Context {
             let error = outcomes::id_reused(&command.id);
             let action = command.request.action().name();
             let outcome = outcomes::refused(origin.place(), Some(action), error, now);
-            return Ok(Received::Refused(Box::new(Refused { outcome, command: None, signed_by, origin })));
+            let is_vouched_for = is_vouched_for(&origin, signed_by.as_deref(), is_first);
+            let refused = Refused { outcome, command: None, signed_by, is_vouched_for, origin };
+            return Ok(Received::Refused(Box::new(refused)));
         }
         let signed_by = record.signed_by.or(signed_by);
         Ok(Received::Command(Box::new(Job { command, message, signed_by, origin })))
@@ -306,6 +319,7 @@ impl Context {
                     outcome,
                     command: None,
                     signed_by,
+                    is_vouched_for: true,
                     origin,
                 })));
             }
@@ -319,9 +333,11 @@ impl Context {
             (Origin::Queue { .. }, Some(id)) => (id, self.key.digest(&message.payload)),
             (Origin::Queue { .. }, None) => return Ok(dead(message, error.message.clone(), None, origin)),
         };
+        let is_first = matches!(self.journal.find(id).await?, Found::Nothing);
+        let is_vouched_for = is_vouched_for(&origin, signed_by.as_deref(), is_first);
         let command = Some(RefusedCommand { id: id.clone(), fingerprint, reply_to: None });
         let outcome = outcomes::undecodable(undecodable, origin.place(), now);
-        Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })))
+        Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, is_vouched_for, origin })))
     }
 }
 
@@ -350,6 +366,15 @@ impl Claimed {
 
     fn with_key(self, key: Option<KeyName>) -> Self {
         Self { key, ..self }
+    }
+}
+
+/// Whether a refusal is brought about by somebody with a key of ours or of this machine: what the journal knows already may be
+/// a copy, which anybody can send who reads the queue.
+fn is_vouched_for(origin: &Origin, signed_by: Option<&str>, is_first: bool) -> bool {
+    match origin {
+        Origin::Queue { .. } => signed_by.is_some() && is_first,
+        Origin::Parked { .. } | Origin::Asked { .. } => true,
     }
 }
 

@@ -35,7 +35,7 @@ impl Context {
         if stop.run_until_cancelled(turn.wait()).await.is_none() {
             return Ok(Ended::Settled);
         }
-        let Refused { mut outcome, command, signed_by, origin } = refused;
+        let Refused { mut outcome, command, signed_by, is_vouched_for, origin } = refused;
         let (place, error) = (origin.place(), outcome.error.as_ref());
         let record = AuditRecord {
             command_id: command.as_ref().map_or(Some(&outcome.command_id), |command| Some(&command.id)),
@@ -49,7 +49,10 @@ impl Context {
             place: Some(place),
             ..self.audit.decision(Decision::Refused)
         };
-        self.audit.record(&record).await;
+        match is_vouched_for {
+            true => self.audit.record(&record).await,
+            false => self.audit.record_unvouched(&record).await,
+        }
         let mut kept = None;
         let mut reply_to = None;
         if let Some(command) = &command {
@@ -117,7 +120,10 @@ impl Context {
                 ..self.audit.decision(Decision::DeadLetter)
             },
         };
-        self.audit.record(&record).await;
+        match &origin {
+            Origin::Queue { .. } => self.audit.record_unvouched(&record).await,
+            Origin::Parked { .. } | Origin::Asked { .. } => self.audit.record(&record).await,
+        }
         if let Origin::Parked { id, .. } = &origin {
             self.forget_stopped(id).await?;
         }
