@@ -127,8 +127,12 @@ impl Scenario {
             restored_before_life = Some(before_life(random));
             others.push((Duration::from_millis(random.u64(..200_000)), Other::BackedUp));
         } else {
-            // To a journal that has forgotten the command, the other one would be it.
-            asked.extend(foreign(random, &asked, &mut seen));
+            // Which of two unsigned commands is the one of the id is only certain if they come one after the other, and not
+            // together after a stop.
+            let is_stopped = !lives.is_empty() || others.iter().any(|(_, other)| *other == Other::Paused);
+            if is_signed || !is_stopped {
+                asked.extend(foreign(random, &asked, &mut seen));
+            }
             if random.u8(..4) == 0 {
                 let (user, login) = (user_id(PROTECTED_FROM), "former@acme.com".to_owned());
                 let at = Duration::from_millis(random.u64(..200_000));
