@@ -67,7 +67,7 @@ impl Context {
                         outcome = Outcome::clone(first);
                         found
                     }
-                    _ => match found.record.ended(&outcome) {
+                    Stage::Received | Stage::Started { .. } => match found.record.ended(&outcome) {
                         Some(ended) => self.journal.keep(&command.id, &found, ended).await?,
                         None => found,
                     },
