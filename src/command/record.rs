@@ -240,6 +240,11 @@ impl Record {
         self.has_ended() && self.answers() > self.earlier_answers
     }
 
+    /// Whether it was begun, or has an outcome already, and nobody was told.
+    pub fn is_under_way(&self) -> bool {
+        !matches!(self.stage, Stage::Received) && !self.is_told()
+    }
+
     /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
     pub fn durable(&self) -> Option<Durable> {
         let ended = matches!(self.stage, Stage::Ended { .. });

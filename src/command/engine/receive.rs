@@ -17,7 +17,7 @@ use crate::command::{
     intake::Delivery,
     message::{self, Command, Undecodable},
     policy::{KeyName, Untrusted, Verified},
-    record::{Durable, Record, Stage},
+    record::{Durable, Record},
 };
 
 /// Larger messages are decoded off the runtime.
@@ -171,9 +171,10 @@ impl Context {
         }
         let (mut command, verified) = match (decoded, verified) {
             (Ok(command), Ok(verified)) => (command, verified),
-            // What was begun was let in, whatever has become of its key: only Okta can tell what came of it.
+            // What was begun was let in, whatever has become of its key: only Okta can tell what came of it, and nobody else
+            // can tell its outcome.
             (Ok(command), Err(untrusted)) => {
-                if self.is_begun(&command, &found) {
+                if self.is_under_way(&command, &found) {
                     (command, Verified::unsigned())
                 } else if matches!(origin, Origin::Parked { .. }) {
                     let outcome = outcomes::refused(
@@ -220,9 +221,8 @@ impl Context {
             let claimed = Claimed::by(&command, &error).with_key(verified.key().cloned());
             return Ok(distrusted(message, claimed, &error, origin));
         }
-        let is_begun =
-            matches!(&found, Found::Record(kept) if matches!(kept.record.stage, Stage::Started { .. }));
-        if !is_begun && let Err(error) = verified.require_allowed(&command) {
+        let is_under_way = matches!(&found, Found::Record(kept) if kept.record.is_under_way());
+        if !is_under_way && let Err(error) = verified.require_allowed(&command) {
             let action = Some(command.request.action().name());
             let outcome = outcomes::refused(origin.place(), action, error, now);
             // Whose the command is has been proved, so that it has this outcome, unless its id has another.
@@ -273,11 +273,12 @@ impl Context {
         RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to }
     }
 
-    /// Whether `command` is a copy of one that was begun. What it takes to compare secrets is spent on such ids alone.
-    fn is_begun(&self, command: &Command, found: &Found) -> bool {
+    /// Whether `command` is a copy of one that was begun and not told yet. What it takes to compare secrets is spent on
+    /// such ids alone.
+    fn is_under_way(&self, command: &Command, found: &Found) -> bool {
         let Found::Record(kept) = found else { return false };
-        let is_begun = matches!(kept.record.stage, Stage::Started { .. });
-        is_begun && command.fingerprint.is_exactly(&kept.record.fingerprint, &self.key)
+        let is_under_way = kept.record.is_under_way();
+        is_under_way && command.fingerprint.is_exactly(&kept.record.fingerprint, &self.key)
     }
 
     /// What is older than the journal remembers may have been done before.

@@ -15,10 +15,11 @@ use super::{
 };
 use crate::{
     command::{
+        Outcome,
         audit::{AuditRecord, Decision},
         dead_letters::DeadLetter,
         policy::KeyName,
-        record::{Durable, Record},
+        record::{Durable, Record, Stage},
     },
     stream::Backoff,
     telemetry::chain,
@@ -63,10 +64,16 @@ impl Context {
             {
                 outcome.command_id.clone_from(&command.id);
                 reply_to = command.reply_to.as_deref();
-                let ended = if found.record.has_ended() { None } else { found.record.ended(&outcome) };
-                kept = Some(match ended {
-                    Some(ended) => self.journal.keep(&command.id, &found, ended).await?,
-                    None => found,
+                kept = Some(match &found.record.stage {
+                    // It waited in the state, and has ended before its key was taken away.
+                    Stage::Ended { outcome: first, .. } => {
+                        outcome = Outcome::clone(first);
+                        found
+                    }
+                    Stage::Received | Stage::Started { .. } => match found.record.ended(&outcome) {
+                        Some(ended) => self.journal.keep(&command.id, &found, ended).await?,
+                        None => found,
+                    },
                 });
             }
         }
