@@ -186,14 +186,20 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> Failed {
         Class::Permanent if matches!(error, OktaError::Unsendable { .. }) => (Code::InvalidParameters, None),
         Class::Permanent => (Code::OktaRefused, None),
     };
+    // What keeps Okta from giving a token is told with its own remedy: the action has nothing to do with it.
+    let is_token = matches!(error, OktaError::Auth(_));
     let message = match code {
-        Code::NotPermitted => {
+        Code::NotPermitted if !is_token => {
             let scope = action.scope();
             format!("{error}; {} needs {} and the role {}", action.name(), scope.name(), scope.role())
         }
         _ => error.to_string(),
     };
-    Failed { retry_after, okta_request_id: error.request_id().map(str::to_owned), ..code.because(message) }
+    let mut failed = code.because(message);
+    if let Some(remedy) = error.remedy().filter(|_| is_token) {
+        failed.error.remedy = Some(remedy.to_owned());
+    }
+    Failed { retry_after, okta_request_id: error.request_id().map(str::to_owned), ..failed }
 }
 
 /// Whether Okta forbids it whoever asks: all codes but those of rights and sessions are about what was asked for, such as

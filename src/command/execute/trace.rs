@@ -71,7 +71,7 @@ async fn event(
         match list {
             Ok(list) if list.items.is_empty() => {}
             Ok(list) => return Ok(list.items.into_iter().next()),
-            Err(error) if matches!(error.status(), Some(401 | 403)) => return Ok(None),
+            Err(error) if error.is_forbidden() => return Ok(None),
             Err(error) => return Err(of_okta(&error, work.action)),
         }
         if looks < looks_max {
