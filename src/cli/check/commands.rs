@@ -75,7 +75,8 @@ async fn ungranted_row(commands: &CommandsConfig, client: &Client, refusal: &Okt
     };
     let actions: Vec<_> = commands.actions().filter(needs).map(Action::name).collect();
     let scopes: Vec<_> = ungranted.iter().map(|scope| scope.name()).collect();
-    let mut remedy = "grant them (Applications, the app, Okta API Scopes; a super administrator can)".to_owned();
+    let mut remedy =
+        "grant them (Applications, the app, Okta API Scopes; a super administrator can)".to_owned();
     if !actions.is_empty() {
         remedy += &format!(", or take what needs them out of `allow`: {}", actions.join(", "));
     }
