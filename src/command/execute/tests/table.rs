@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    absent, ada, ada_with,
+    absent, ada, ada_with, custom_role,
     org::Exchange,
     sent::{Row, each_time, life, look, row},
     staff,
@@ -375,33 +375,7 @@ fn roles() -> Vec<Row> {
     let unassign = ("DELETE /users/00u1/roles/ra1", 204, Value::Null);
     let (none, one) = (|| (roles, 200, json!([])), || (roles, 200, held()));
     let helper = ["HELP_DESK_ADMIN"];
-    let custom = || json!({ "user": "00u1", "role": "Help Line", "resource_set": "iam1" });
-    let looked = || {
-        let role = ("GET /iam/roles/Help%20Line", 200, json!({ "id": "cr01", "label": "Help Line" }));
-        let set = ("GET /iam/resource-sets/iam1", 200, json!({ "id": "iam1", "label": "People" }));
-        vec![active(), role, set, active()]
-    };
-    let custom_held = |set: &str| json!([{ "id": "ra2", "type": "CUSTOM", "role": "cr01", "resource-set": set, "assignmentType": "USER" }]);
-    let assign_custom =
-        (r#"POST /users/00u1/roles {"resource-set":"iam1","role":"cr01","type":"CUSTOM"}"#, 201, Value::Null);
-    let elsewhere = || (roles, 200, custom_held("iam2"));
-    let here = || (roles, 200, custom_held("iam1"));
-    let unassign_custom = ("DELETE /users/00u1/roles/ra2", 204, Value::Null);
     vec![
-        row(
-            "role.assign_user",
-            custom(),
-            [looked(), vec![elsewhere(), assign_custom, here()]].concat(),
-            Way::Done,
-            (shown(&["cr01 on iam2"]), shown(&["cr01 on iam1"])),
-        ),
-        row(
-            "role.unassign_user",
-            custom(),
-            [looked(), vec![here(), unassign_custom, none()]].concat(),
-            Way::Done,
-            (shown(&["cr01 on iam1"]), shown(&[])),
-        ),
         row(
             "role.assign_user",
             parameters(),
@@ -511,6 +485,7 @@ fn zones() -> Vec<Row> {
 
 /// All of it.
 pub(super) fn all() -> Vec<Row> {
-    let rows = [lives(), users(), credentials(), look_ups(), groups(), apps(), roles(), consents(), zones()];
-    rows.into_iter().flatten().collect()
+    let people = [lives(), users(), credentials(), look_ups(), groups(), apps()];
+    let rights = [roles(), custom_role::rows(), consents(), zones()];
+    people.into_iter().chain(rights).flatten().collect()
 }
