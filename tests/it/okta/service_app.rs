@@ -239,7 +239,7 @@ outcomes = { sink = "files" }
 
 /// What keeps commands from being carried out at Okta.
 async fn commands_trouble(workplace: &Workplace) -> Option<String> {
-    let (_, page) = workplace.get("/status").await?;
+    let (_, page) = workplace.get("/status").await.ok()?;
     let status: Value = serde_json::from_str(&page).unwrap();
     Some(status["commands"][0]["troubles"]["okta"].as_str()?.to_owned())
 }
