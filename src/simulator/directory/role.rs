@@ -51,7 +51,7 @@ impl Custom {
         let by_id = |all: &[(&'static str, &'static str)], name: &str| {
             let asked = body[name].as_str().unwrap_or_default();
             let found = all.iter().find(|(id, _)| *id == asked).copied();
-            found.ok_or_else(|| OktaError::validation(name, &format!("{name}: Invalid id")))
+            found.ok_or_else(|| OktaError::validation(name, format!("{name}: Invalid id")))
         };
         let (role, label) = by_id(&CUSTOM, "role")?;
         let (resource_set, _) = by_id(&RESOURCE_SETS, "resource-set")?;
