@@ -76,7 +76,7 @@ async fn event(
                     return Ok(Some(event));
                 }
             }
-            Err(error) if matches!(error.status(), Some(401 | 403)) => return Ok(None),
+            Err(error) if error.is_forbidden() => return Ok(None),
             Err(error) => return Err(of_okta(&error, work.action)),
         }
         if looks < looks_max {

@@ -1,5 +1,6 @@
 //! What each action asks of Okta, by conversations with an org that answers as the test says.
 
+mod custom_role;
 mod doubt;
 mod names;
 mod org;

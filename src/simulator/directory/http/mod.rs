@@ -3,6 +3,7 @@
 
 mod apps;
 mod groups;
+mod roles;
 mod users;
 mod zones;
 
@@ -24,6 +25,7 @@ use crate::simulator::parameters::Parameters;
 
 pub(in crate::simulator) use apps::AppCall;
 pub(in crate::simulator) use groups::GroupCall;
+pub(in crate::simulator) use roles::RoleCall;
 pub(in crate::simulator) use users::UserCall;
 pub(in crate::simulator) use zones::ZoneCall;
 
