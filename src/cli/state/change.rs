@@ -113,7 +113,7 @@ pub(super) async fn remove_note(loaded: &Loaded<'_>, name: &str, yes: bool) -> E
     };
     match removed {
         Ok(()) => {
-            super::note(&format!("the note {name} is removed, and what it said follows; now {loss}"));
+            note(&format!("the note {name} is removed, and what it said follows; now {loss}"));
             done(&format!("{}\n", stored.content))
         }
         Err(err) => fail_state(&err, loaded.file),
