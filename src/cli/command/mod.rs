@@ -26,6 +26,7 @@ use crate::{
 
 use audit::AuditArguments;
 use message::{MessageArguments, WhyArguments};
+use publish::SignArguments;
 use reach::Reached;
 
 #[derive(Debug, Args)]
@@ -55,6 +56,8 @@ enum What {
         /// Send what a file has even if some of it is no command, or is not allowed
         #[arg(long, requires = "file")]
         no_validate: bool,
+        #[command(flatten)]
+        sign: SignArguments,
     },
     /// List commands, the latest first
     List {
@@ -155,8 +158,8 @@ struct Which {
 pub(super) async fn command(arguments: CommandArguments) -> Exit {
     match arguments.what {
         What::Run { which, message } => run(which, message).await,
-        What::Publish { which, message, subject, no_validate } => {
-            publish::publish(&which, message, subject, no_validate).await
+        What::Publish { which, message, subject, no_validate, sign } => {
+            publish::publish(&which, message, subject, no_validate, &sign).await
         }
         What::List { which, limit, status, json } => {
             let wanted =

@@ -1,11 +1,13 @@
 //! Who signed a message, judged by its bytes and headers alone, before anything is decoded.
 //!
 //! The header `oktabus-signature` is a detached JWS (RFC 7515, appendix F, with the payload unencoded as in RFC 7797) whose
-//! protected header names key, time and audience. Pure but for [`Signatures::read`] and [`Signatures::reload`].
+//! protected header names key, time and audience. Pure but for [`Signatures::read`],
+//! [`Signatures::reload`] and [`Signer::read`].
 
 mod jws;
 mod keys;
 mod refusals;
+mod signer;
 mod v1;
 
 use std::{
@@ -28,6 +30,8 @@ use crate::{
     },
     config::{CommandsConfig, KeyError, SignatureConfig},
 };
+
+pub use signer::{Signer, SignerError};
 
 /// The header that a signature is in.
 pub const SIGNATURE_HEADER: &str = "oktabus-signature";

@@ -19,6 +19,7 @@ mod replies;
 mod reversal;
 mod scene;
 mod signatures;
+mod signed_by_hand;
 mod size;
 mod stalls;
 mod stop;
