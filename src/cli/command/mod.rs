@@ -66,7 +66,7 @@ enum What {
         /// How many at most
         #[arg(long, default_value_t = LISTED)]
         limit: NonZeroUsize,
-        /// Only those with this status: received, parked, started, done, already, refused, failed, expired, dry_run
+        /// Only those with this status: received, parked, awaits_approval, started, done, already, refused, failed, expired, dry_run
         #[arg(long)]
         status: Option<String>,
         /// One JSON object a line
@@ -214,8 +214,18 @@ async fn run(which: Which, message: MessageArguments) -> Exit {
 struct NotNow(String);
 
 async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
-    const STATUSES: [&str; 9] =
-        ["received", "parked", "started", "done", "already", "refused", "failed", "expired", "dry_run"];
+    const STATUSES: [&str; 10] = [
+        "received",
+        "parked",
+        "awaits_approval",
+        "started",
+        "done",
+        "already",
+        "refused",
+        "failed",
+        "expired",
+        "dry_run",
+    ];
     if let Some(status) = &wanted.status
         && !STATUSES.contains(&status.as_str())
     {

@@ -17,7 +17,7 @@ use crate::{
     command::{
         OutcomeError,
         engine::pick,
-        message::{Command, Headers, decode},
+        message::{Asking, Headers, decode_any},
         policy::{Signer, SignerError},
         publisher::{self, Publication, Publisher},
     },
@@ -162,14 +162,14 @@ impl One<'_> {
     }
 }
 
-/// The command in `payload`, if `signer` may ask for it.
-pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Command, NoCommand> {
-    let command =
-        decode(payload, &Headers::new(), None).map_err(|undecodable| NoCommand(undecodable.error))?;
-    if let Some(signer) = signer {
+/// What `payload` asks for, if `signer` may ask for it.
+pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Asking, NoCommand> {
+    let asking =
+        decode_any(payload, &Headers::new(), None).map_err(|undecodable| NoCommand(undecodable.error))?;
+    if let (Some(signer), Asking::Command(command)) = (signer, &asking) {
         signer.require_allowed(command.request.action()).map_err(NoCommand)?;
     }
-    Ok(command)
+    Ok(asking)
 }
 
 /// What is told of a command that is sent though nobody will obey it.

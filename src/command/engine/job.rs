@@ -20,6 +20,8 @@ pub(super) struct Job {
     pub(super) message: Message,
     /// The key that it was signed with.
     pub(super) signed_by: Option<String>,
+    /// The second key that has approved it, if one must and has.
+    pub(super) approved_by: Option<String>,
     pub(super) origin: Origin,
 }
 
@@ -76,8 +78,8 @@ pub enum Answer {
 pub(super) enum Verdict {
     /// It need not come again. Who asked is told the outcome.
     Done(Durable, Box<Outcome>),
-    /// It need not come again: the state has it until it is due.
-    Parked(Durable),
+    /// It need not come again: the state has it until then.
+    Parked(Durable, Timestamp),
     /// It is to come again, and why.
     Later(Duration, &'static str),
     /// It was given up, because we stop or because it is not for us to do any more.
@@ -125,7 +127,7 @@ impl Origin {
         match (self, verdict) {
             (
                 Self::Queue { acknowledgement, .. },
-                Verdict::Done(Durable { .. }, _) | Verdict::Parked(Durable { .. }),
+                Verdict::Done(Durable { .. }, _) | Verdict::Parked(Durable { .. }, _),
             ) => {
                 acknowledgement.ack().await;
             }
@@ -141,8 +143,8 @@ impl Origin {
             (Self::Asked { answer, .. }, Verdict::Later(_, why)) => {
                 drop(answer.send(Answer::NotNow(why.to_owned())));
             }
-            (Self::Asked { answer, .. }, Verdict::Parked(_)) => {
-                drop(answer.send(Answer::NotNow("it waits for its `not_before`".to_owned())));
+            (Self::Asked { answer, .. }, Verdict::Parked(..)) => {
+                drop(answer.send(Answer::NotNow("it waits in the state".to_owned())));
             }
             (Self::Asked { answer, .. }, Verdict::Dropped) => {
                 drop(answer.send(Answer::NotNow("the daemon stops".to_owned())));

@@ -7,6 +7,7 @@
 //! `intake` and `publisher` alone, and Okta by `execute`.
 
 mod admission;
+mod approval;
 mod attempt;
 mod audit_log;
 mod dispatcher;
@@ -57,7 +58,7 @@ use super::{
     message::FingerprintKey,
     policy::{Policy, Signatures},
     publisher::{self, Records},
-    record::{Record, Stage},
+    record::{Record, SecondKey, Stage},
     store::Store,
 };
 use crate::{
@@ -476,6 +477,9 @@ impl Record {
     /// How it stands, in a word: the status of its outcome, or how far it is.
     pub fn standing(&self) -> &'static str {
         match &self.stage {
+            Stage::Received if matches!(self.second_key, Some(SecondKey::Awaited { .. })) => {
+                "awaits_approval"
+            }
             Stage::Received if self.parked_until.is_some() => "parked",
             Stage::Received => "received",
             Stage::Started { .. } => "started",

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::switch::Stopped;
+use super::{parked::ParkedCounts, switch::Stopped};
 use crate::{
     command::{Action, Outcome, Status, milliseconds},
     telemetry::metrics,
@@ -96,7 +96,7 @@ struct Standing {
     phase: EnginePhase,
     held: usize,
     waiting: usize,
-    parked: usize,
+    parked: ParkedCounts,
     paused: Option<Stopped>,
     outcomes: BTreeMap<&'static str, u64>,
     repeated: u64,
@@ -149,6 +149,8 @@ pub struct EngineSnapshot {
     pub waiting: usize,
     /// Commands that wait in the state for their `not_before`.
     pub parked: usize,
+    /// Commands that wait in the state for a second key to approve them.
+    pub awaits_approval: usize,
     /// Who has stopped all of them, if anybody has.
     pub paused: Option<Stopped>,
     /// Outcomes since this start, by status.
@@ -191,7 +193,8 @@ impl EngineStatus {
             phase: standing.phase,
             held: standing.held,
             waiting: standing.waiting,
-            parked: standing.parked,
+            parked: standing.parked.until_due,
+            awaits_approval: standing.parked.until_approved,
             paused: standing.paused.clone(),
             outcomes: standing.outcomes.clone(),
             repeated: standing.repeated,
@@ -213,7 +216,7 @@ impl EngineStatus {
         self.standing().phase = phase;
     }
 
-    pub(super) fn beat(&self, held: usize, waiting: usize, parked: usize) {
+    pub(super) fn beat(&self, held: usize, waiting: usize, parked: ParkedCounts) {
         let mut standing = self.standing();
         (standing.held, standing.waiting, standing.parked) = (held, waiting, parked);
         standing.alive_at = Some(Instant::now());
