@@ -101,7 +101,7 @@ pub(super) fn details(listed: &[Listed], json: bool) -> String {
                 rows.push(row("fingerprint", &record.fingerprint));
             }
             Some(SecondKey::Given { by, at, .. }) => {
-                rows.push(row("approved by", &format!("{by} at {at:.0}")))
+                rows.push(row("approved by", &format!("{by} at {at:.0}")));
             }
             None => {}
         }

@@ -28,6 +28,8 @@ async fn prepare() -> Scene {
 
 /// Sends a signed command to deactivate a new user, and gives its bytes when it waits.
 async fn ask(scene: &Scene, id: &str, more: Value) -> String {
+    // Who lists before the daemon is up opens the state in its place.
+    scene.status().await;
     let login = format!("{id}@acme.com");
     scene.plant_user(&login).await;
     let mut command = json!({ "id": id, "action": "user.deactivate", "parameters": { "user": login } });
