@@ -41,6 +41,9 @@ pub struct Record {
     /// Until when it waits in the state, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
+    /// How it stands with the second key that must approve it, if one must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_key: Option<SecondKey>,
     /// How many answers were published before a limit let it through.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_answers: u64,
@@ -49,6 +52,36 @@ pub struct Record {
     pub answered: Answered,
     /// How far it is.
     pub stage: Stage,
+}
+
+/// How it stands with the second key that must approve a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondKey {
+    /// It has not approved.
+    Awaited {
+        /// Until when it may.
+        until: Timestamp,
+    },
+    /// It has.
+    Given {
+        /// The key.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// The id of the message that approves.
+        approval: String,
+    },
+}
+
+impl SecondKey {
+    /// The key that has approved, if one has.
+    pub fn given_by(&self) -> Option<&str> {
+        match self {
+            Self::Given { by, .. } => Some(by),
+            Self::Awaited { .. } => None,
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -127,6 +160,7 @@ impl Record {
             subjects: None,
             baseline: None,
             parked_until: None,
+            second_key: None,
             earlier_answers: 0,
             answered: Answered::default(),
             stage: Stage::Received,

@@ -27,6 +27,7 @@ use crate::{
 
 use audit::AuditArguments;
 use message::{MessageArguments, WhyArguments};
+use publish::SignArguments;
 use reach::Reached;
 
 #[derive(Debug, Args)]
@@ -56,6 +57,8 @@ enum What {
         /// Send what a file has even if some of it is no command, or is not allowed
         #[arg(long, requires = "file")]
         no_validate: bool,
+        #[command(flatten)]
+        sign: SignArguments,
     },
     /// List commands, the latest first
     List {
@@ -64,7 +67,7 @@ enum What {
         /// How many at most
         #[arg(long, default_value_t = LISTED)]
         limit: NonZeroUsize,
-        /// Only those with this status: received, parked, started, done, already, refused, failed, expired, dry_run
+        /// Only those with this status: received, parked, awaits_approval, started, done, already, refused, failed, expired, dry_run
         #[arg(long)]
         status: Option<String>,
         /// One JSON object a line
@@ -156,8 +159,8 @@ struct Which {
 pub(super) async fn command(arguments: CommandArguments) -> Exit {
     match arguments.what {
         What::Run { which, message } => run(which, message).await,
-        What::Publish { which, message, subject, no_validate } => {
-            publish::publish(&which, message, subject, no_validate).await
+        What::Publish { which, message, subject, no_validate, sign } => {
+            publish::publish(&which, message, subject, no_validate, &sign).await
         }
         What::List { which, limit, status, json } => {
             let wanted =
@@ -212,8 +215,18 @@ async fn run(which: Which, message: MessageArguments) -> Exit {
 struct NotNow(String);
 
 async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
-    const STATUSES: [&str; 9] =
-        ["received", "parked", "started", "done", "already", "refused", "failed", "expired", "dry_run"];
+    const STATUSES: [&str; 10] = [
+        "received",
+        "parked",
+        "awaits_approval",
+        "started",
+        "done",
+        "already",
+        "refused",
+        "failed",
+        "expired",
+        "dry_run",
+    ];
     if let Some(status) = &wanted.status
         && !STATUSES.contains(&status.as_str())
     {

@@ -45,6 +45,10 @@ pub enum Decision {
     Resumed,
     /// An operator has cancelled the command.
     Cancelled,
+    /// It waits for a second key; `fingerprint` is what that must name.
+    AwaitsApproval,
+    /// A second key, which is in `signed_by`, has approved it.
+    Approved,
 }
 
 /// One decision. What is not known, or does not concern it, is left out.
@@ -78,6 +82,12 @@ pub struct AuditRecord<'a> {
     /// The key that it was signed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<&'a str>,
+    /// The second key that has approved it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<&'a str>,
+    /// Of the command that waits for approval, or is approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<&'a str>,
     /// The key of ours that a message which was not let in claims to be signed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_key: Option<&'a str>,
@@ -130,6 +140,8 @@ impl<'a> AuditRecord<'a> {
             requested_by: None,
             local_user: None,
             signed_by: None,
+            approved_by: None,
+            fingerprint: None,
             claimed_key: None,
             reason: None,
             status: None,

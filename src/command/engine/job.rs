@@ -20,6 +20,8 @@ pub(super) struct Job {
     pub(super) message: Message,
     /// The key that it was signed with.
     pub(super) signed_by: Option<String>,
+    /// The second key that has approved it, if one must and has.
+    pub(super) approved_by: Option<String>,
     pub(super) origin: Origin,
 }
 
@@ -78,8 +80,8 @@ pub(super) enum Verdict {
     Done(Durable, Box<Outcome>),
     /// It need not come again: its answer was published before, and it is no copy that somebody sent.
     Answered(Durable),
-    /// It need not come again: the state has it until it is due.
-    Parked(Durable),
+    /// It need not come again: the state has it until then.
+    Parked(Durable, Timestamp),
     /// It is to come again, and why.
     Later(Duration, &'static str),
     /// It was given up, because we stop or because it is not for us to do any more.
@@ -137,7 +139,7 @@ impl Origin {
                 Self::Queue { acknowledgement, .. },
                 Verdict::Done(Durable { .. }, _)
                 | Verdict::Answered(Durable { .. })
-                | Verdict::Parked(Durable { .. }),
+                | Verdict::Parked(Durable { .. }, _),
             ) => {
                 acknowledgement.ack().await;
             }
@@ -155,8 +157,8 @@ impl Origin {
             (Self::Asked { answer, .. }, Verdict::Later(_, why)) => {
                 drop(answer.send(Answer::NotNow(why.to_owned())));
             }
-            (Self::Asked { answer, .. }, Verdict::Parked(_)) => {
-                drop(answer.send(Answer::NotNow("it waits for its `not_before`".to_owned())));
+            (Self::Asked { answer, .. }, Verdict::Parked(..)) => {
+                drop(answer.send(Answer::NotNow("it waits in the state".to_owned())));
             }
             (Self::Asked { answer, .. }, Verdict::Dropped) => {
                 drop(answer.send(Answer::NotNow("the daemon stops".to_owned())));

@@ -9,7 +9,7 @@ use crate::{
     command::{
         Status,
         audit::KeptChain,
-        record::{Record, Stage},
+        record::{Record, SecondKey, Stage},
     },
     state::StoredEntry,
 };
@@ -111,6 +111,9 @@ impl Record {
     /// How it stands, in a word: the status of its outcome, or how far it is.
     pub fn standing(&self) -> &'static str {
         match &self.stage {
+            Stage::Received if matches!(self.second_key, Some(SecondKey::Awaited { .. })) => {
+                "awaits_approval"
+            }
             Stage::Received if self.parked_until.is_some() => "parked",
             Stage::Received => "received",
             Stage::Started { .. } => "started",

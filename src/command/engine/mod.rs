@@ -7,6 +7,7 @@
 //! `intake` and `publisher` alone, and Okta by `execute`.
 
 mod admission;
+mod approval;
 mod attempt;
 mod audit_log;
 mod context;

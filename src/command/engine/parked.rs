@@ -1,7 +1,8 @@
-//! Commands that wait for a `not_before` that is far off: kept in the state, so that the queue goes on without them.
+//! Commands that wait for a `not_before` that is far off, or for a second key: kept in the state, so that the queue goes on
+//! without them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -27,8 +28,11 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 /// A message that waits.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parked {
-    /// From when on it may be begun.
+    /// When it is looked at again.
     pub(super) due: Timestamp,
+    /// What for it waits until then.
+    #[serde(default, skip_serializing_if = "WaitsFor::is_time")]
+    pub(super) waits_for: WaitsFor,
     /// Where it stood in the queue.
     #[serde(flatten)]
     pub(super) place: QueuePlace,
@@ -38,13 +42,31 @@ pub(super) struct Parked {
     message_id: Option<String>,
 }
 
+/// What a command waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WaitsFor {
+    /// Its time.
+    #[default]
+    Time,
+    /// A second key.
+    Approval,
+}
+
+/// How many wait, by what for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ParkedCounts {
+    pub(super) until_due: usize,
+    pub(super) until_approved: usize,
+}
+
 /// All commands of one name that wait so.
 #[derive(Debug)]
 pub(super) struct Parking {
     journal: Journal,
     commands: String,
     clock: Arc<dyn Clock>,
-    ids: Mutex<HashSet<String>>,
+    ids: Mutex<HashMap<String, WaitsFor>>,
 }
 
 /// When they are due, once each, however many copies come. Whoever runs the engine has it.
@@ -55,10 +77,11 @@ pub(super) struct Timers {
 }
 
 impl Parked {
-    pub(super) fn new(due: Timestamp, place: QueuePlace, message: &Message) -> Self {
+    pub(super) fn new(due: Timestamp, waits_for: WaitsFor, place: QueuePlace, message: &Message) -> Self {
         let headers = message.headers.iter().map(|(name, value)| (name.clone(), STANDARD.encode(value)));
         Self {
             due,
+            waits_for,
             place,
             payload: STANDARD.encode(&message.payload),
             headers: headers.collect(),
@@ -79,6 +102,12 @@ impl Parked {
     }
 }
 
+impl WaitsFor {
+    fn is_time(&self) -> bool {
+        *self == Self::Time
+    }
+}
+
 impl Parking {
     pub(super) fn new(journal: Journal, status: &EngineStatus, clock: Arc<dyn Clock>) -> Self {
         Self { journal, commands: status.name().to_owned(), clock, ids: Mutex::default() }
@@ -89,8 +118,10 @@ impl Parking {
         let prefix = self.note("");
         for note in self.journal.notes(&prefix).await? {
             let Some(id) = note.name.strip_prefix(&prefix) else { continue };
-            self.ids().insert(id.to_owned());
-            if let Some(parked) = self.read(id, &note.content) {
+            let parked = self.read(id, &note.content);
+            self.ids()
+                .insert(id.to_owned(), parked.as_ref().map(|parked| parked.waits_for).unwrap_or_default());
+            if let Some(parked) = parked {
                 self.set(timers, id, parked.due);
             }
         }
@@ -105,12 +136,29 @@ impl Parking {
 
     /// Whether the command `id` waits.
     pub(super) fn has(&self, id: &str) -> bool {
-        self.ids().contains(id)
+        self.ids().contains_key(id)
     }
 
     /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.ids().len()
+    }
+
+    /// How many wait, by what for.
+    pub(super) fn counts(&self) -> ParkedCounts {
+        let ids = self.ids();
+        let until_approved = ids.values().filter(|waits_for| **waits_for == WaitsFor::Approval).count();
+        ParkedCounts { until_due: ids.len() - until_approved, until_approved }
+    }
+
+    /// The note that keeps the command `id`, which waits already, until `due` alone; none if it cannot be read.
+    pub(super) async fn due_at(&self, id: &str, due: Timestamp) -> Result<Option<NoteChange>, EngineError> {
+        let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
+        let Some(parked) = self.read(id, &note.content) else { return Ok(None) };
+        let parked = Parked { due, waits_for: WaitsFor::Time, ..parked };
+        let content = serde_json::to_string(&parked)
+            .map_err(|source| EngineError::of_note(&note.name, &self.commands, source))?;
+        Ok(Some(NoteChange { name: note.name, expected: note.generation, content }))
     }
 
     /// The note that keeps the command `id`; none if it is too large, or there are too many.
@@ -122,8 +170,8 @@ impl Parking {
     }
 
     /// The note is on the disk.
-    pub(super) fn keep(&self, id: &str) {
-        self.ids().insert(id.to_owned());
+    pub(super) fn keep(&self, id: &str, waits_for: WaitsFor) {
+        self.ids().insert(id.to_owned(), waits_for);
     }
 
     /// What is kept of the command `id`.
@@ -158,7 +206,7 @@ impl Parking {
         Ok(())
     }
 
-    fn ids(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn ids(&self) -> std::sync::MutexGuard<'_, HashMap<String, WaitsFor>> {
         // Nothing panics while the lock is held.
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,6 +7,7 @@ use tokio::{sync::oneshot, task::JoinError};
 
 use super::{
     Context, EngineError,
+    approval::ApprovalJob,
     job::{Answer, Job, Message, Origin},
     journal::Found,
     outcomes,
@@ -15,7 +16,7 @@ use super::{
 use crate::command::{
     LocalUser, Outcome, OutcomeError, QueuePlace,
     intake::Delivery,
-    message::{self, Command, Undecodable},
+    message::{self, Asking, Command, Undecodable},
     policy::{KeyName, Untrusted, Verified},
     record::{Durable, Record},
 };
@@ -55,6 +56,8 @@ pub struct Asked {
 pub(super) enum Received {
     /// A command that the journal knows.
     Command(Box<Job>),
+    /// One that approves another, which the journal knows.
+    Approval(Box<ApprovalJob>),
     /// One that is refused, though whoever sent it may ask: the outcome is not one of the command whose id it bears.
     Refused(Box<Refused>),
     /// One that was answered before.
@@ -153,7 +156,13 @@ impl Context {
             // Who may open the control socket may do all that policy allows.
             Origin::Parked { .. } | Origin::Asked { .. } => Ok(Verified::unsigned()),
         };
-        let decoded = decode(&message).await;
+        let decoded = match decode(&message).await {
+            Ok(Asking::Approval(approval)) => {
+                return self.receive_approval(approval, verified, message, origin, now).await;
+            }
+            Ok(Asking::Command(command)) => Ok(command),
+            Err(undecodable) => Err(undecodable),
+        };
         let id = match &decoded {
             Ok(command) => Some(&command.id),
             Err(undecodable) => undecodable.id.as_ref(),
@@ -263,8 +272,9 @@ impl Context {
             let refused = Refused { outcome, command: None, signed_by, is_vouched_for, origin };
             return Ok(Received::Refused(Box::new(refused)));
         }
+        let approved_by = record.second_key.as_ref().and_then(|second| second.given_by().map(str::to_owned));
         let signed_by = record.signed_by.or(signed_by);
-        Ok(Received::Command(Box::new(Job { command, message, signed_by, origin })))
+        Ok(Received::Command(Box::new(Job { command, message, signed_by, approved_by, origin })))
     }
 
     /// What is refused of `command`.
@@ -342,14 +352,14 @@ impl Context {
     }
 }
 
-async fn decode(message: &Message) -> Result<Command, Undecodable> {
+async fn decode(message: &Message) -> Result<Asking, Undecodable> {
     let Message { payload, headers, message_id, .. } = message;
     if payload.len() <= DECODED_INLINE_BYTES_MAX {
-        return message::decode(payload, headers, message_id.as_deref());
+        return message::decode_any(payload, headers, message_id.as_deref());
     }
     let message = message.clone();
     let decoding = tokio::task::spawn_blocking(move || {
-        message::decode(&message.payload, &message.headers, message.message_id.as_deref())
+        message::decode_any(&message.payload, &message.headers, message.message_id.as_deref())
     });
     match decoding.await.map_err(JoinError::try_into_panic) {
         Ok(decoded) => decoded,
@@ -380,10 +390,15 @@ fn is_vouched_for(origin: &Origin, signed_by: Option<&str>, is_first: bool) -> b
 }
 
 /// Whoever sent it is not answered: not under the name that it claims, and not where it asks.
-fn distrusted(message: Message, claimed: Claimed, error: &OutcomeError, origin: Origin) -> Received {
+pub(super) fn distrusted(
+    message: Message,
+    claimed: Claimed,
+    error: &OutcomeError,
+    origin: Origin,
+) -> Received {
     dead(message, format!("{}: {}", error.code, error.message), Some(claimed), origin)
 }
 
-fn dead(message: Message, reason: String, refused: Option<Claimed>, origin: Origin) -> Received {
+pub(super) fn dead(message: Message, reason: String, refused: Option<Claimed>, origin: Origin) -> Received {
     Received::DeadLetter(Box::new(DeadMessage { message, reason, refused, origin }))
 }

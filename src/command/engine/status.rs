@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
+    parked::ParkedCounts,
     switch::Stopped,
     trouble::{Trouble, Troubles},
 };
@@ -44,7 +45,7 @@ struct Standing {
     phase: EnginePhase,
     held: usize,
     waiting: usize,
-    parked: usize,
+    parked: ParkedCounts,
     paused: Option<Stopped>,
     outcomes: BTreeMap<&'static str, u64>,
     repeated: u64,
@@ -90,6 +91,8 @@ pub struct EngineSnapshot {
     pub waiting: usize,
     /// Commands that wait in the state for their `not_before`.
     pub parked: usize,
+    /// Commands that wait in the state for a second key to approve them.
+    pub awaits_approval: usize,
     /// Who has stopped all of them, if anybody has.
     pub paused: Option<Stopped>,
     /// Outcomes since this start, by status.
@@ -132,7 +135,8 @@ impl EngineStatus {
             phase: standing.phase,
             held: standing.held,
             waiting: standing.waiting,
-            parked: standing.parked,
+            parked: standing.parked.until_due,
+            awaits_approval: standing.parked.until_approved,
             paused: standing.paused.clone(),
             outcomes: standing.outcomes.clone(),
             repeated: standing.repeated,
@@ -154,7 +158,7 @@ impl EngineStatus {
         self.standing().phase = phase;
     }
 
-    pub(super) fn beat(&self, held: usize, waiting: usize, parked: usize) {
+    pub(super) fn beat(&self, held: usize, waiting: usize, parked: ParkedCounts) {
         let mut standing = self.standing();
         (standing.held, standing.waiting, standing.parked) = (held, waiting, parked);
         standing.alive_at = Some(Instant::now());

@@ -12,7 +12,9 @@ use crate::{
         Action, GroupSubject, UserSubject,
         message::{Headers, decode},
     },
-    config::{AuditConfig, DestinationConfig, ProtectConfig, SinkConfig, StdoutSink, StdoutStyle},
+    config::{
+        ApprovalConfig, AuditConfig, DestinationConfig, ProtectConfig, SinkConfig, StdoutSink, StdoutStyle,
+    },
 };
 
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
@@ -25,6 +27,7 @@ pub(super) fn config() -> CommandsConfig {
         intake: None,
         outcomes: DestinationConfig { sink, address: None },
         allow: patterns(&["user.*", "group.add_user", "log.by_ip"]),
+        approval: ApprovalConfig::default(),
         protect: ProtectConfig {
             users: vec!["BreakGlass@acme.com".to_owned()],
             groups: vec!["Administrators".to_owned()],

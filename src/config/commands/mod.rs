@@ -1,5 +1,6 @@
 //! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
 
+mod approval;
 mod contradictions;
 mod understand;
 mod words;
@@ -8,6 +9,7 @@ use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, ti
 
 use jiff::SignedDuration;
 
+pub use approval::ApprovalConfig;
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
@@ -34,6 +36,8 @@ pub struct CommandsConfig {
     pub outcomes: DestinationConfig,
     /// What is allowed; whatever is not is refused.
     pub allow: Vec<ActionPattern>,
+    /// What a second key must approve.
+    pub approval: ApprovalConfig,
     /// Who and what nothing may be changed about.
     pub protect: ProtectConfig,
     /// How many changes in how long, at most 24 limits.
@@ -247,6 +251,7 @@ impl CommandsConfig {
                 address: None,
             },
             allow: vec!["*".parse().unwrap()],
+            approval: ApprovalConfig::default(),
             protect: ProtectConfig {
                 users: vec!["user4".to_owned()],
                 groups: vec!["Admins".to_owned()],

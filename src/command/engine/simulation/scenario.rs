@@ -181,7 +181,7 @@ fn foreign(
     let is_new = seen.insert((foreign.action, foreign.user, foreign.group));
     foreign.message["id"] = first.id.as_str().into();
     let (id, sent_s) = (first.id, 400 + random.u64(1..300));
-    (is_new && random.bool()).then(|| Asked { id, sent_s, is_foreign: true, ..foreign })
+    (is_new && random.bool()).then_some(Asked { id, sent_s, is_foreign: true, ..foreign })
 }
 
 /// What a limit may have refused is sent again after each release.

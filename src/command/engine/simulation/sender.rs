@@ -43,6 +43,7 @@ impl Sender {
             id: sender.name().to_owned(),
             algorithm: SignatureAlgorithm::HmacSha256(Secret::Inline(SecretString::from(sender.secret()))),
             allow: Vec::new(),
+            approve: Vec::new(),
         };
         let max_age = std::time::Duration::from_secs(86_400);
         SignatureConfig { required: true, max_age, accept_v1: false, keys: senders.iter().map(key).collect() }

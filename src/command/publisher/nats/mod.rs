@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Publication, PublishError, Publisher, Streams, address, lazy::Lazy};
 use crate::{
-    command::Action,
+    command::{Action, policy::SIGNATURE_HEADER},
     config::NatsSink,
     sink::{
         SinkError,
@@ -143,11 +143,15 @@ impl NatsPublisher {
     }
 
     fn encoded(&self, publication: &Publication, subject: &str) -> Result<(HeaderMap, Bytes), PublishError> {
-        let Publication { attributes, payload, .. } = publication;
+        let Publication { attributes, payload, signature, .. } = publication;
         // The same outcome may go to several subjects of one stream, and a command may be in it under the same id.
         let id = format!("{}:{}@{subject}", attributes.source, attributes.id);
-        headers::encoded(self.sink.encoding, &id, attributes, payload)
-            .map_err(|err| self.unreachable(format!("no envelope can be made around it: {err}")))
+        let (mut headers, payload) = headers::encoded(self.sink.encoding, &id, attributes, payload)
+            .map_err(|err| self.unreachable(format!("no envelope can be made around it: {err}")))?;
+        if let Some(signature) = signature {
+            headers.insert(SIGNATURE_HEADER, signature.as_str());
+        }
+        Ok((headers, payload))
     }
 
     /// Refuses a stream that may not store secrets.
