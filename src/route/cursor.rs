@@ -6,11 +6,12 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
+use okta_system_log::event::Events;
 
 use super::durable::{Committed, Durable};
 use crate::{
-    event::{BatchId, Events},
     invariant::Invariant,
+    message::BatchId,
     sink::Delivered,
     state::{Cursor, SinkMark, State, StateError, Stored},
     stream::Position,

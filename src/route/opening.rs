@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::SinkConfig,
-    event::Origin,
+    message::Origin,
     sink::{Sink, SinkClass, SinkError},
     state::SinkMark,
     stream::Backoff,

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use okta_system_log::event::Events;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{event::Events, okta::logs};
+use crate::okta::logs;
 
 /// One answer of `/api/v1/logs`, cut into events once for all routes.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use okta_system_log::event::Event;
 use tokio::time::Instant;
 use url::Url;
 
@@ -13,7 +14,6 @@ use super::{
     seen::Seen,
 };
 use crate::{
-    event::Event,
     okta::{OktaError, logs},
     state::RecentIds,
 };

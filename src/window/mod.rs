@@ -6,11 +6,11 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use okta_system_log::event::{Event, Events};
 use url::Url;
 
 use crate::{
     config::{Order, PAGE_SIZE_MAX},
-    event::{Event, Events},
     okta::{Class, Client, OktaError, Priority, logs},
     state::RecentIds,
     stream::Backoff,

@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use super::{coverage::Coverage, question::Question};
+use okta_system_log::event::Event;
+
 use crate::{
     cli::progress::Progress,
-    event::Event,
     okta::{Class, Client, OktaError, Priority},
     search::SpoolError,
     telemetry::chain,
