@@ -21,7 +21,6 @@ pub mod schedule;
 pub mod search;
 mod serving;
 pub mod sink;
+pub mod source;
 pub mod state;
-pub mod stream;
 pub mod telemetry;
-pub mod window;

@@ -24,7 +24,7 @@ use crate::{
     config::RouteConfig,
     okta::{Class, Client, Priority, logs},
     route::{RouteStatus, report_okta},
-    window::{Part, Step, WindowReader},
+    source::window::{Part, Step, WindowReader},
 };
 
 /// Slices that are read side by side, at most: enough for any budget, and far from Okta's limit of concurrent requests.

@@ -13,8 +13,8 @@ use crate::{
     invariant::Invariant,
     message::BatchId,
     sink::Delivered,
+    source::Position,
     state::{Cursor, SinkMark, State, StateError, Stored},
-    stream::Position,
 };
 
 /// The cursor of one route.

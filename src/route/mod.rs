@@ -35,8 +35,8 @@ pub(crate) use trouble::report_okta;
 use crate::{
     config::{RouteConfig, SecretError, SinkConfig},
     sink::DeadLetters,
+    source::{Position, Reader, Stream},
     state::{State, StateError},
-    stream::{Position, Reader, Stream},
 };
 use cursor::RouteCursor;
 use pages::Pages;

@@ -13,8 +13,8 @@ use crate::{
     config::SinkConfig,
     message::Origin,
     sink::{Sink, SinkClass, SinkError},
+    source::Backoff,
     state::SinkMark,
-    stream::Backoff,
     telemetry::{chain, metrics},
 };
 

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::RouteConfig,
-    stream::{Read, Reader, Step},
+    source::{Read, Reader, Step},
     telemetry::metrics,
 };
 

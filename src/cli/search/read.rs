@@ -9,8 +9,8 @@ use crate::{
     cli::progress::Progress,
     okta::{Class, Client, OktaError, Priority},
     search::SpoolError,
+    source::window::{Part, Step, WindowReader},
     telemetry::chain,
-    window::{Part, Step, WindowReader},
 };
 
 /// Takes events one by one; may block.

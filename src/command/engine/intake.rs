@@ -12,7 +12,7 @@ use super::{
 use crate::{
     command::intake::{Delivery, Intake, IntakeError},
     config::CommandsConfig,
-    stream::Backoff,
+    source::Backoff,
     telemetry::chain,
 };
 

@@ -12,8 +12,8 @@ use crate::{
         record::Record,
         store::{EntryChange, NoteChange, Store},
     },
+    source::Backoff,
     state::{Entry, StateClass, StateError, StoredNote},
-    stream::Backoff,
     telemetry::chain,
 };
 

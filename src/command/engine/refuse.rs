@@ -20,7 +20,7 @@ use crate::{
         policy::KeyName,
         record::{Durable, Record},
     },
-    stream::Backoff,
+    source::Backoff,
     telemetry::chain,
 };
 

@@ -30,7 +30,7 @@ use crate::{
         policy::Policy,
     },
     config::CommandsConfig,
-    stream::Backoff,
+    source::Backoff,
 };
 
 use limiter::Limiter;

@@ -14,6 +14,7 @@ mod shared;
 #[cfg(test)]
 mod simulation;
 mod source;
+pub mod window;
 
 pub use backoff::Backoff;
 pub use page::Page;

@@ -12,8 +12,8 @@ use url::Url;
 use crate::{
     config::{Order, PAGE_SIZE_MAX},
     okta::{Class, Client, OktaError, Priority, logs},
+    source::Backoff,
     state::RecentIds,
-    stream::Backoff,
     telemetry::chain,
 };
 
