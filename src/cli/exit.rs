@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::{app::AppError, command::engine::EngineError, route::RouteError, search::SearchError};
+use crate::{
+    app::AppError, command::engine::EngineError, route::RouteError, search::SearchError, state::StateError,
+};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub enum Exit {
     Usage,
     /// The state cannot be trusted.
     StateRefused,
-    /// Okta or a bus could not be used in a check, or the admin address is taken.
+    /// Okta or a bus could not be used in a check, the admin address is taken, or the disk of the state has no room.
     Unavailable,
     /// A bug.
     Bug,
@@ -61,12 +63,21 @@ impl From<&RouteError> for Exit {
     }
 }
 
+impl From<&StateError> for Exit {
+    fn from(err: &StateError) -> Self {
+        match err {
+            // Nothing is wrong with the state: with room, the same works.
+            StateError::NoRoom { .. } => Self::Unavailable,
+            _ => Self::StateRefused,
+        }
+    }
+}
+
 impl From<&EngineError> for Exit {
     fn from(err: &EngineError) -> Self {
         match err {
-            EngineError::State(_) | EngineError::Record { .. } | EngineError::Note { .. } => {
-                Self::StateRefused
-            }
+            EngineError::State(err) => Self::from(err),
+            EngineError::Record { .. } | EngineError::Note { .. } => Self::StateRefused,
             EngineError::Key(_)
             | EngineError::Credential(_)
             | EngineError::Sink(_)
@@ -93,5 +104,18 @@ impl From<&AppError> for Exit {
             }
             AppError::Listen { .. } => Self::Usage,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_no_state_that_cannot_be_trusted() {
+        let full = || StateError::NoRoom { path: "state".into(), free_bytes: 1, needed_bytes: 2 };
+        assert_eq!(Exit::from(&full()), Exit::Unavailable);
+        assert_eq!(Exit::from(&EngineError::State(full())), Exit::Unavailable);
+        assert_eq!(Exit::from(&StateError::Missing("state".into())), Exit::StateRefused);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use super::embedded;
+
 /// The longest prefixes that are blocked as a whole are shorter than these: a slip of the pen must not shut everybody out.
 const BLOCKED_PREFIX_MIN: (u32, u32) = (16, 32);
 
@@ -23,8 +25,40 @@ impl IpRange {
         self.is_of_family(other) && self.first <= other.last && other.first <= self.last
     }
 
-    /// Whether it has more addresses than a command may block: more than a /16, of IPv6 more than a /32.
+    /// Whether a host of `protected` has an address in it: by IPv4 addresses that are inside of IPv6 addresses too.
+    pub fn reaches(self, protected: Self) -> bool {
+        // A wide block of IPv6 that is protected says nothing of the IPv4 addresses inside.
+        let inside = protected.embedded().into_iter().filter(|_| protected.is_embedding());
+        let meant: Vec<_> = inside.chain([protected]).collect();
+        let mut ours = self.embedded().into_iter().chain([self]);
+        ours.any(|range| meant.iter().any(|meant| meant.overlaps(range)))
+    }
+
+    /// The IPv4 addresses that are inside of its addresses.
+    fn embedded(self) -> Vec<Self> {
+        let (IpAddr::V6(first), IpAddr::V6(last)) = (self.first, self.last) else { return Vec::new() };
+        embedded::within(first, last)
+            .map(|(first, last)| Self { first: first.into(), last: last.into() })
+            .collect()
+    }
+
+    /// Whether each of its addresses has an IPv4 address inside.
+    fn is_embedding(self) -> bool {
+        match (self.first, self.last) {
+            (IpAddr::V6(first), IpAddr::V6(last)) => embedded::are_all(first, last),
+            _ => false,
+        }
+    }
+
+    /// Whether it has more addresses than a command may block: more than a /16, of IPv6 more than a /32. IPv4 addresses
+    /// inside of IPv6 addresses count as such.
     pub fn is_too_wide(self) -> bool {
+        let is_one = self.first == self.last;
+        let is_wide_inside = || self.is_embedding() && self.embedded().into_iter().any(Self::has_too_many);
+        !is_one && (self.has_too_many() || is_wide_inside())
+    }
+
+    fn has_too_many(self) -> bool {
         let (v4, v6) = BLOCKED_PREFIX_MIN;
         let free_bits = if self.first.is_ipv4() { 32 - v4 } else { 128 - v6 };
         number(self.last) - number(self.first) >= 1_u128 << free_bits
@@ -148,5 +182,8 @@ mod tests {
         assert!(!range("198.51.0.0/16").is_too_wide() && range("198.50.0.0/15").is_too_wide());
         assert!(range("0.0.0.0/0").is_too_wide() && range("::/0").is_too_wide());
         assert!(!range("2001:db8::/32").is_too_wide());
+        // All that talks IPv4 behind a translator.
+        assert!(range("64:ff9b::/96").is_too_wide() && range("::ffff:0:0/96").is_too_wide());
+        assert!(range("2002:a000::/19").is_too_wide() && !range("64:ff9b::a00:0/112").is_too_wide());
     }
 }

@@ -5,12 +5,14 @@
 
 mod actions;
 mod address;
+mod answered;
 pub mod audit;
 mod brought;
 mod cut;
 pub mod dead_letters;
 #[cfg(test)]
 mod documented;
+mod embedded;
 pub mod engine;
 pub mod execute;
 mod expect;
@@ -31,6 +33,7 @@ mod subjects;
 
 pub use actions::{Action, Changes, Effect, Having, NewName, Profile, Request, UserReference};
 pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
+pub use answered::{Answered, QueuePlace};
 pub use brought::Brought;
 pub use cut::Cut;
 pub use expect::Expect;

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED};
+use super::{Answered, Outcome, QueuePlace, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED};
 use crate::{invariant::Invariant, state::ENTRY_MAX_BYTES};
 
 /// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
@@ -41,11 +41,47 @@ pub struct Record {
     /// Until when it waits in the state, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
+    /// How it stands with the second key that must approve it, if one must.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_key: Option<SecondKey>,
     /// How many answers were published before a limit let it through.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_answers: u64,
+    /// The messages whose answers were published. Records of older versions have none.
+    #[serde(default, skip_serializing_if = "Answered::is_empty")]
+    pub answered: Answered,
     /// How far it is.
     pub stage: Stage,
+}
+
+/// How it stands with the second key that must approve a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondKey {
+    /// It has not approved.
+    Awaited {
+        /// Until when it may.
+        until: Timestamp,
+    },
+    /// It has.
+    Given {
+        /// The key.
+        by: String,
+        /// When.
+        at: Timestamp,
+        /// The id of the message that approves.
+        approval: String,
+    },
+}
+
+impl SecondKey {
+    /// The key that has approved, if one has.
+    pub fn given_by(&self) -> Option<&str> {
+        match self {
+            Self::Given { by, .. } => Some(by),
+            Self::Awaited { .. } => None,
+        }
+    }
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -124,7 +160,9 @@ impl Record {
             subjects: None,
             baseline: None,
             parked_until: None,
+            second_key: None,
             earlier_answers: 0,
+            answered: Answered::default(),
             stage: Stage::Received,
         }
     }
@@ -189,11 +227,21 @@ impl Record {
         Some(Self { stage, subjects, baseline: None, parked_until: None, ..self.clone() })
     }
 
-    /// The record after one more answer. None before there is an outcome to tell.
-    pub fn answered(&self) -> Option<Self> {
+    /// The record after one more answer, to the message at `place` of a queue if it was one. None before there is an outcome
+    /// to tell.
+    pub fn answered(&self, place: Option<&QueuePlace>) -> Option<Self> {
         let Stage::Ended { outcome, answers } = &self.stage else { return None };
         let stage = Stage::Ended { outcome: outcome.clone(), answers: answers.saturating_add(1) };
-        Some(Self { stage, ..self.clone() })
+        let mut next = Self { stage, ..self.clone() };
+        if let Some(place) = place {
+            next.answered = next.answered.with(place.clone());
+        }
+        Some(next)
+    }
+
+    /// The leave to acknowledge the message at `place`, if its answer is known to have been published.
+    pub fn answered_before(&self, place: Option<&QueuePlace>) -> Option<Durable> {
+        place.is_some_and(|place| self.answered.has(place)).then_some(Durable { _private: () })
     }
 
     /// The record of the same command anew, if a limit has refused it: nothing was sent for it.
@@ -224,6 +272,11 @@ impl Record {
     /// Whether it has its outcome, and an answer with it is known to have been published.
     pub fn is_told(&self) -> bool {
         self.has_ended() && self.answers() > self.earlier_answers
+    }
+
+    /// Whether it was begun, or has an outcome already, and nobody was told.
+    pub fn is_under_way(&self) -> bool {
+        !matches!(self.stage, Stage::Received) && !self.is_told()
     }
 
     /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
@@ -293,8 +346,8 @@ pub(crate) mod tests {
         let (second, begun_at) = first.begun(Timestamp::from_second(20).unwrap()).unwrap();
         assert_eq!((second.attempts(), begun_at), (2, later));
         let ended = second.ended(&outcome(json!({ "id": "00u1" }))).unwrap();
-        let told = ended.answered().unwrap();
-        assert!(received.answered().is_none());
+        let told = ended.answered(None).unwrap();
+        assert!(received.answered(None).is_none());
         assert!(told.durable().is_some());
         assert!(told.is_told() && !ended.is_told() && !second.is_told());
         for record in [received, first, second, ended, told.clone()] {
@@ -309,7 +362,7 @@ pub(crate) mod tests {
         let event = r#"{"n":12345678901234567890123,"m":1e400,"l":1.10}"#;
         let events = Some(vec![RawValue::from_string(event.to_owned()).unwrap()]);
         let found = outcome(Brought::new(json!({ "count": 1 }), events));
-        let told = received().ended(&found).unwrap().answered().unwrap();
+        let told = received().ended(&found).unwrap().answered(None).unwrap();
         let text = told.encode().unwrap();
         assert!(text.contains(event), "{text}");
         assert_eq!(Record::decode(&text).unwrap(), told);

@@ -8,6 +8,7 @@ mod auth;
 mod bus;
 mod commands;
 mod exposure;
+mod file_owners;
 mod kafka;
 mod layers;
 mod load;
@@ -40,9 +41,9 @@ pub use admin::{AdminConfig, AdminTls};
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
 pub use bus::{BusConfig, ClientCertificate, NatsAuth, NatsBus, NatsTls};
 pub use commands::{
-    ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, KeyError, LimitConfig,
-    ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig,
-    SignatureKeyConfig, read_shared_secret,
+    ActionPattern, ApprovalConfig, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, KeyError,
+    LimitConfig, ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm,
+    SignatureConfig, SignatureKeyConfig, read_shared_secret,
 };
 pub use kafka::{AwsMskIamConfig, KafkaBus, OidcConfig, Reloads, TokenConfig};
 pub use org::{HttpConfig, OrgConfig, ProxyAuth};

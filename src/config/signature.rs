@@ -39,6 +39,8 @@ pub struct SignatureKeyConfig {
     pub algorithm: SignatureAlgorithm,
     /// What may be asked with it, of what the commands allow; empty: all of that.
     pub allow: Vec<ActionPattern>,
+    /// What of others it may approve, of what the commands have approved by a second key; empty: nothing.
+    pub approve: Vec<ActionPattern>,
 }
 
 /// What it takes to verify a signature.
@@ -133,6 +135,8 @@ struct RawKey {
     secret_env: Option<String>,
     secret_credential: Option<String>,
     allow: Option<Vec<String>>,
+    #[serde(default)]
+    approve: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -176,8 +180,9 @@ pub(super) fn understand(
             return Err(under(Problem::new("", reason)));
         }
         let allow = allowed(raw.allow.as_deref(), allow).map_err(under)?;
+        let approve = approved(&raw.approve).map_err(under)?;
         let algorithm = algorithm(raw, secrets).map_err(under)?;
-        keys.push(SignatureKeyConfig { id, algorithm, allow });
+        keys.push(SignatureKeyConfig { id, algorithm, allow, approve });
     }
     Ok(SignatureConfig { required, max_age, accept_v1: raw.accept_v1, keys })
 }
@@ -195,6 +200,14 @@ fn allowed(given: Option<&[String]>, by_commands: &[ActionPattern]) -> Result<Ve
             return Ok(pattern);
         }
         Err(Problem::new(at(), format!("nothing of `{text}` is among `allow` of the commands")))
+    };
+    texts.iter().enumerate().map(pattern).collect()
+}
+
+/// What a key may approve.
+fn approved(texts: &[String]) -> Result<Vec<ActionPattern>, Problem> {
+    let pattern = |(index, text): (usize, &String)| {
+        text.parse().map_err(|err: String| Problem::new(format!("approve[{index}]"), err))
     };
     texts.iter().enumerate().map(pattern).collect()
 }

@@ -28,6 +28,12 @@ impl FileStem {
         Self(format!("commands.{commands}"))
     }
 
+    /// Whether a file of this name is the owner's, or may become so: a number follows the stem.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.0).and_then(|rest| rest.strip_prefix('-'));
+        rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    }
+
     /// The stem as it stands in names.
     pub(crate) fn as_str(&self) -> &str {
         &self.0

@@ -1,20 +1,18 @@
 //! What only the whole configuration shows: names that clash, things that nobody uses, routes that get in each other's way.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    AuditConfig, CommandsConfig, Config, FileStem, IntakeConfig, Problem, RedactionConfig, RouteConfig,
-    SinkConfig, exposure,
+    CommandsConfig, Config, IntakeConfig, Problem, RedactionConfig, RouteConfig, SinkConfig, exposure,
+    file_owners,
 };
 use crate::message::TOPIC_LENGTH_MAX;
 
 /// Adds what is wrong with `config` as a whole. What nobody uses counts only where everything was understood.
 pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Problem>) {
     problems.extend(clashing_names(config));
-    problems.extend(shared_files(config));
+    problems.extend(file_owners::shared(config));
+    problems.extend(file_owners::misplaced_audits(config));
     problems.extend(shared_orgs(config));
     problems.extend(contended_queues(config));
     problems.extend(exposure::misread(config));
@@ -33,55 +31,6 @@ fn clashing_names(config: &Config) -> Vec<Problem> {
     for (owner, _, route) in config.owned_routes() {
         if !names.insert(&route.name) {
             let reason = format!("two routes are called `{}`: give one of them another `name`", route.name);
-            problems.push(Problem::new(format!("{owner}.routes"), reason));
-        }
-    }
-    problems
-}
-
-/// Whoever keeps files: where in the configuration that is said, and who it is in words.
-struct FileOwner {
-    path: String,
-    who: String,
-}
-
-/// Two owners of files of one name would take each other's for their own. Only a route whose name begins with `commands/`
-/// can meet another owner.
-fn shared_files(config: &Config) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    // Dead letters have a directory of their own, whoever's they are.
-    let dead_letters = Path::new("dead-letters");
-    let mut known: BTreeMap<(&Path, FileStem), FileOwner> = BTreeMap::new();
-    for commands in config.commands.values() {
-        let name = &commands.name;
-        let mut owns = |directory, stem, key: &str, what: &str| {
-            let path = format!("commands.{name}{key}");
-            known.insert(
-                (directory, stem),
-                FileOwner { path, who: format!("{what} of the commands `{name}`") },
-            );
-        };
-        owns(dead_letters, FileStem::of_dead_letters(name), "", "the dead letters");
-        if let SinkConfig::File(sink) = &commands.outcomes.sink {
-            owns(&sink.directory, FileStem::of_outcomes(name), ".outcomes", "the outcomes");
-        }
-        if let AuditConfig::Sink(to) = &commands.audit
-            && let SinkConfig::File(sink) = &to.sink
-        {
-            owns(&sink.directory, FileStem::of_audit(name), ".audit", "the audit");
-        }
-    }
-    for (owner, _, route) in config.owned_routes() {
-        let stem = FileStem::of_route(&route.name);
-        let archive = match config.sink_of(route) {
-            Some(SinkConfig::File(sink)) => known.get(&(sink.directory.as_path(), stem.clone())),
-            _ => None,
-        };
-        if let Some(other) = archive.or_else(|| known.get(&(dead_letters, stem.clone()))) {
-            let reason = format!(
-                "the route `{}` would keep files of the same names, `{stem}…`, as {} ({}): give the route another `name`",
-                route.name, other.who, other.path
-            );
             problems.push(Problem::new(format!("{owner}.routes"), reason));
         }
     }

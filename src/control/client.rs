@@ -3,12 +3,13 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
-    Method, Request, StatusCode,
+    Method, Request, Response, StatusCode,
     body::Incoming,
     client::conn::http1::{SendRequest, handshake},
     header::{CONTENT_TYPE, HOST},
@@ -23,9 +24,18 @@ use crate::permissions::{self, PermissionError};
 /// An answer's line is never longer.
 const LINE_MAX_BYTES: usize = 1 << 20;
 
+/// What comes may take its time: after so long without anything the daemon is asked whether it is there.
+const QUIET: Duration = Duration::from_secs(3);
+/// How long it has to say so, and to take a connection.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+/// How long a daemon that has the state may take to open its socket, or to let go of the state.
+const START: Duration = Duration::from_secs(10);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// A connection to the daemon.
 #[derive(Debug)]
 pub struct Client {
+    directory: PathBuf,
     socket: PathBuf,
     sender: SendRequest<Full<Bytes>>,
     /// Drives the connection; ends with it.
@@ -65,6 +75,16 @@ pub enum ControlError {
         /// Whose the directory is.
         owner: u32,
     },
+    /// There is a daemon, and it says nothing.
+    #[error(
+        "the daemon behind {socket} does not answer, not even whether it is there, within {} s: is it stopped or held up? \
+         Its log, `/readyz` and `ps` may tell; what was asked may still be done once it goes on",
+        SIGN_OF_LIFE.as_secs()
+    )]
+    Silent {
+        /// Where it listens.
+        socket: PathBuf,
+    },
     /// The daemon went away in the middle.
     #[error("the daemon has ended the connection: {reason}")]
     Broken {
@@ -90,6 +110,24 @@ pub enum ControlError {
 impl Client {
     /// Connects to the daemon that has the state in `directory`; none if there is no such daemon.
     pub async fn connect(directory: &Path) -> Result<Option<Self>, ControlError> {
+        let connecting = tokio::time::timeout(SIGN_OF_LIFE, Self::open(directory));
+        connecting.await.unwrap_or_else(|_| Err(ControlError::Silent { socket: directory.join(NAME) }))
+    }
+
+    /// The same for a state that somebody has: a daemon that has just started has no socket for a moment.
+    pub async fn connect_to_holder(directory: &Path) -> Result<Option<Self>, ControlError> {
+        let connecting = async {
+            loop {
+                if let Some(client) = Self::connect(directory).await? {
+                    return Ok(Some(client));
+                }
+                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            }
+        };
+        tokio::time::timeout(START, connecting).await.unwrap_or(Ok(None))
+    }
+
+    async fn open(directory: &Path) -> Result<Option<Self>, ControlError> {
         let socket = directory.join(NAME);
         let stream = match socket::connect(directory).await {
             Ok(stream) => stream,
@@ -100,7 +138,7 @@ impl Client {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         let mut driver = JoinSet::new();
         driver.spawn(connection);
-        Ok(Some(Self { socket, sender, driver }))
+        Ok(Some(Self { directory: directory.to_owned(), socket, sender, driver }))
     }
 
     /// Where the daemon listens.
@@ -124,24 +162,64 @@ impl Client {
     }
 
     async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answers<'_>, ControlError> {
-        let request = Request::builder().method(method).uri(path).header(HOST, "oktabus");
-        let request = request.header(CONTENT_TYPE, "application/json").body(Full::new(body));
-        let request = request.map_err(|err| ControlError::Broken { reason: err.to_string() })?;
-        self.sender.ready().await.map_err(broken)?;
-        let response = self.sender.send_request(request).await.map_err(broken)?;
+        let sending = send(&mut self.sender, method, path, body);
+        let response = while_alive(&self.directory, sending).await??;
         let (status, body) = (response.status(), response.into_body());
         if status != StatusCode::OK {
-            let text = body.collect().await.map_err(broken)?.to_bytes();
+            let text = while_alive(&self.directory, body.collect()).await?.map_err(broken)?.to_bytes();
             let text = String::from_utf8_lossy(&text).trim_end().to_owned();
             return Err(ControlError::Refused { status, text });
         }
-        Ok(Answers { body, rest: BytesMut::new(), _driver: &self.driver })
+        Ok(Answers { directory: &self.directory, body, rest: BytesMut::new(), _driver: &self.driver })
     }
+}
+
+async fn send(
+    sender: &mut SendRequest<Full<Bytes>>,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<Response<Incoming>, ControlError> {
+    let request = Request::builder().method(method).uri(path).header(HOST, "oktabus");
+    let request = request.header(CONTENT_TYPE, "application/json").body(Full::new(body));
+    let request = request.map_err(|err| ControlError::Broken { reason: err.to_string() })?;
+    sender.ready().await.map_err(broken)?;
+    sender.send_request(request).await.map_err(broken)
+}
+
+/// What `work` gives, however long that takes, as long as the daemon says that it is there.
+async fn while_alive<T>(directory: &Path, work: impl Future<Output = T>) -> Result<T, ControlError> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        if let Ok(done) = tokio::time::timeout(QUIET, &mut work).await {
+            return Ok(done);
+        }
+        tokio::select! {
+            // It may be over just now, with a better word of what happened.
+            biased;
+            done = &mut work => return Ok(done),
+            is_alive = is_alive(directory) => {
+                if !is_alive {
+                    return Err(ControlError::Silent { socket: directory.join(NAME) });
+                }
+            }
+        }
+    }
+}
+
+/// Whether the daemon says so, on a connection of its own.
+async fn is_alive(directory: &Path) -> bool {
+    let asking = async {
+        let Ok(Some(mut client)) = Client::open(directory).await else { return false };
+        send(&mut client.sender, Method::GET, "/daemon", Bytes::new()).await.is_ok()
+    };
+    tokio::time::timeout(SIGN_OF_LIFE, asking).await.unwrap_or(false)
 }
 
 /// An answer, line by line. The daemon notices when this and its client are dropped.
 #[derive(Debug)]
 pub struct Answers<'a> {
+    directory: &'a Path,
     body: Incoming,
     /// What came and is not yet a line.
     rest: BytesMut,
@@ -165,7 +243,7 @@ impl Answers<'_> {
                 let reason = format!("it sent a line of more than {LINE_MAX_BYTES} bytes");
                 return Err(ControlError::Broken { reason });
             }
-            match self.body.frame().await {
+            match while_alive(self.directory, self.body.frame()).await? {
                 Some(frame) => {
                     if let Ok(more) = frame.map_err(broken)?.into_data() {
                         self.rest.extend_from_slice(&more);
@@ -205,4 +283,34 @@ fn is_nobody(err: &io::Error) -> bool {
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn broken(err: hyper::Error) -> ControlError {
     ControlError::Broken { reason: crate::telemetry::chain(&err) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_that_says_nothing_is_told_and_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        // As a process that is stopped: connections are taken by the kernel.
+        let _listener = std::os::unix::net::UnixListener::bind(directory.path().join(NAME)).unwrap();
+        let mut client = Client::connect(directory.path()).await.unwrap().unwrap();
+        let asked = tokio::time::timeout(Duration::from_secs(60), client.get("/commands")).await.unwrap();
+        assert!(matches!(&asked, Err(ControlError::Silent { .. })), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_opens_its_socket_late_is_found_and_nobody_is_not_waited_for_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let late = directory.path().join(NAME);
+        let opening = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            std::os::unix::net::UnixListener::bind(late).unwrap()
+        };
+        let (found, _listener) = tokio::join!(Client::connect_to_holder(directory.path()), opening);
+        assert!(found.unwrap().is_some());
+        tokio::time::pause();
+        let other = tempfile::tempdir().unwrap();
+        assert!(Client::connect_to_holder(other.path()).await.unwrap().is_none());
+    }
 }

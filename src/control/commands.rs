@@ -1,5 +1,5 @@
-//! `POST /commands`, `GET /commands`, `GET /audit`, `GET /limits`, `POST /limits/release`: commands of this machine, and what
-//! became of others.
+//! `/commands`, `/commands/pause`, `/commands/resume`, `/commands/cancel`, `/audit`, `/limits`, `/limits/release`: commands of
+//! this machine, and what became of others.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ use crate::{
     command::{
         Outcome,
         engine::{
-            Answer, CancelCommand, EngineError, ListCommands, PauseCommands, ReleaseLimit, UnknownCommands,
+            Answer, CancelCommand, EngineError, ListCommands, PauseCommands, ReleaseLimit, Switched,
+            UnknownCommands,
         },
     },
     telemetry::chain,
@@ -47,13 +48,6 @@ pub enum Ran {
 pub struct Released {
     /// Whether it had.
     pub had_tripped: bool,
-}
-
-/// Whether a stop, or the end of one, was news.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Switched {
-    /// Whether it was not so before.
-    pub is_new: bool,
 }
 
 type Refusal = (StatusCode, String);
@@ -130,8 +124,16 @@ pub(super) async fn cancel(
     switched(controlled.engines.cancel(&request, &peer.user().await).await)
 }
 
-fn switched(is_new: Result<bool, EngineError>) -> Result<Response, Refusal> {
-    is_new.map(|is_new| lines::one(&Switched { is_new })).map_err(refuse)
+pub(super) async fn pauses(
+    State(controlled): State<Arc<Controlled>>,
+    Query(request): Query<ListCommands>,
+) -> Result<Response, Refusal> {
+    let listed = controlled.engines.list_pauses(request.commands.as_deref()).await;
+    listed.map(|listed| lines::each(&listed)).map_err(refuse)
+}
+
+fn switched(switched: Result<Switched, EngineError>) -> Result<Response, Refusal> {
+    switched.map(|switched| lines::one(&switched)).map_err(refuse)
 }
 
 fn unknown(err: UnknownCommands) -> Refusal {

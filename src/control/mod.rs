@@ -22,7 +22,7 @@ use axum::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Answers, Client, ControlError};
-pub use commands::{Ran, Released, RunCommand, Switched};
+pub use commands::{Ran, Released, RunCommand};
 pub use daemon::Daemon;
 pub use socket::{NAME, Socket};
 
@@ -71,7 +71,7 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
         .route("/replays", post(replays::begin))
         .route("/commands", get(commands::list).post(commands::run))
         .route("/audit", get(commands::audit))
-        .route("/commands/pause", post(commands::pause))
+        .route("/commands/pause", get(commands::pauses).post(commands::pause))
         .route("/commands/resume", post(commands::resume))
         .route("/commands/cancel", post(commands::cancel))
         .route("/limits", get(commands::limits))

@@ -26,9 +26,10 @@ pub const NAME: &str = "control.sock";
 const DRAFT: &str = "control.new";
 /// What an address of a socket has room for (`sun_path`, less its end).
 const PATH_MAX_BYTES: usize = 107;
-/// More than a machine has commands at work. Those of them that say nothing are let go.
+/// More than a machine has commands at work, each of which may also ask whether the daemon is there. Those that say nothing
+/// are let go.
 const BOUNDS: Bounds =
-    Bounds { connections_max: 64, head_time: Duration::from_secs(10), patience: Patience::Endless };
+    Bounds { connections_max: 128, head_time: Duration::from_secs(10), patience: Patience::Endless };
 /// Its owner alone.
 const MODE: u32 = 0o600;
 const DRAFT_MODE: u32 = 0o700;

@@ -23,7 +23,7 @@ use super::{
     transport::{ClientError, Failure, Reply, Transport},
     turnstile::Turn,
 };
-use crate::config::OrgConfig;
+use crate::config::{OrgConfig, Scope};
 
 /// How old may be what a change was decided by when it is sent.
 const STALE_AFTER: Duration = Duration::from_secs(2);
@@ -106,6 +106,12 @@ impl Client {
     /// gives way to the one before, if that has worked. What happened is logged.
     pub async fn reload_secret(&self) {
         self.auth.reload(&self.org().name).await;
+    }
+
+    /// The scopes beside the System Log's that the configuration needs and the service app was not granted. Okta refuses
+    /// several at once without saying which, so each is asked for alone.
+    pub async fn ungranted_scopes(&self) -> Result<Vec<Scope>, OktaError> {
+        self.auth.ungranted_scopes(&self.transport).await
     }
 
     /// By how much Okta's clock is ahead of ours, as far as it is known.
@@ -192,7 +198,7 @@ impl Client {
         let mut decided_at = Instant::now();
         loop {
             attempts_left -= 1;
-            let credential = self.auth.credential(&self.transport).await?;
+            let credential = self.auth.credential(sending.url, &self.transport).await?;
             let turn = self.transport.turn(sending.method, sending.url, sending.priority).await;
             if decided_at.elapsed() > STALE_AFTER {
                 if !holds().await {

@@ -158,6 +158,16 @@ impl OktaError {
         self.status() == Some(404) && self.code() == Some("E0000007")
     }
 
+    /// Whether the credential may not do it: it has not the right, or the service app has not the scope.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self.status(), Some(401 | 403)) || self.is_ungranted_scope()
+    }
+
+    /// Whether Okta gives the service app no token, because a scope is not granted to it.
+    pub fn is_ungranted_scope(&self) -> bool {
+        matches!(self, Self::Auth(err) if err.is_scope())
+    }
+
     /// Whether there is another object of the same login, name or other attribute that must be unique. Of groups the
     /// catalogue has a code; of users only the words tell.
     pub fn is_duplicate(&self) -> bool {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use axum::http::Method;
 
-use super::directory::{AppCall, ConsentKind, GroupCall, Operation, UserCall, ZoneCall};
+use super::directory::{AppCall, ConsentKind, GroupCall, Operation, RoleCall, UserCall, ZoneCall};
 use super::okta_error::OktaError;
 
 /// Where the System Log is.
@@ -18,6 +18,7 @@ pub(super) enum Endpoint {
     Users(UserCall),
     Groups(GroupCall),
     Apps(AppCall),
+    Roles(RoleCall),
     Zones(ZoneCall),
 }
 
@@ -56,7 +57,7 @@ impl Endpoint {
         let reads = method == Method::GET;
         match self {
             Self::Logs => "okta.logs.read",
-            Self::Users(UserCall::Roles { .. }) => "okta.roles.read",
+            Self::Roles(_) | Self::Users(UserCall::Roles { .. }) => "okta.roles.read",
             Self::Users(UserCall::AssignRole { .. } | UserCall::UnassignRole { .. }) => "okta.roles.manage",
             Self::Users(_) if reads => "okta.users.read",
             Self::Users(_) => "okta.users.manage",
@@ -81,14 +82,15 @@ impl Endpoint {
                 Bucket::Group
             }
             Self::Groups(_) => Bucket::Groups,
-            Self::Apps(_) | Self::Zones(_) => Bucket::Other,
+            Self::Apps(_) | Self::Roles(_) | Self::Zones(_) => Bucket::Other,
         }
     }
 }
 
 /// A path with `{id}` for who or what it is about, so that requests can be counted.
 pub(super) fn pattern(path: &str) -> String {
-    const COLLECTIONS: [&str; 7] = ["users", "groups", "apps", "factors", "zones", "roles", "clients"];
+    const COLLECTIONS: [&str; 8] =
+        ["users", "groups", "apps", "factors", "zones", "roles", "clients", "resource-sets"];
     let mut before = "";
     let segments = path.split('/').map(|segment| {
         let is_id = COLLECTIONS.contains(&before) && path.starts_with(API);
@@ -174,6 +176,12 @@ fn methods(segments: &[&str]) -> Option<Vec<(&'static str, Endpoint)>> {
                 apps("PUT", AppCall::AssignGroup { app: app.clone(), group: group.clone() }),
                 apps("DELETE", AppCall::UnassignGroup { app, group }),
             ]
+        }
+        ["iam", "roles", role] => {
+            vec![("GET", Endpoint::Roles(RoleCall::Custom { role: role.to_owned() }))]
+        }
+        ["iam", "resource-sets", set] => {
+            vec![("GET", Endpoint::Roles(RoleCall::ResourceSet { set: set.to_owned() }))]
         }
         ["zones"] => vec![zones("GET", ZoneCall::List), zones("POST", ZoneCall::Create)],
         ["zones", zone] if !zone.is_empty() => vec![

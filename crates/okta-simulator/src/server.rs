@@ -140,6 +140,7 @@ pub(super) async fn answer(
         Endpoint::Users(call) => directory::answer(org, &visit, &call),
         Endpoint::Groups(call) => directory::answer(org, &visit, &call),
         Endpoint::Apps(call) => directory::answer(org, &visit, &call),
+        Endpoint::Roles(call) => directory::answer(org, &visit, &call),
         Endpoint::Zones(call) => directory::answer(org, &visit, &call),
     };
     answer.unwrap_or_else(|error| Answer::error(&error)).with_quota(quota)

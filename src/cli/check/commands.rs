@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 use super::{Row, ask_log, failed_row};
 use crate::{
-    command::{Failed, execute::Executor, intake::Intake, publisher},
+    command::{Action, Failed, execute::Executor, intake::Intake, publisher},
     config::{AuditConfig, CommandsConfig, DestinationConfig, Scope},
     okta::{Client, OktaError, Target, apps, groups, users, zones},
     sink::{
@@ -39,6 +39,14 @@ pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> 
         };
         match asked {
             Ok(()) => seen.push(name),
+            Err(err) if err.is_ungranted_scope() && scope == Scope::LogsRead => {
+                rows.push(failed_row(what(commands), &err));
+            }
+            // The same token is for all the others.
+            Err(err) if err.is_ungranted_scope() => {
+                rows.push(ungranted_row(commands, client, &err).await);
+                break;
+            }
             Err(err) => {
                 rows.push(failed_row(what(commands), &err));
                 // Who does not answer would not answer the next question either.
@@ -53,6 +61,33 @@ pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> 
         rows.insert(0, Row::good(what(commands), text));
     }
     rows
+}
+
+/// Which scopes the app lacks, and which actions do without them.
+async fn ungranted_row(commands: &CommandsConfig, client: &Client, refusal: &OktaError) -> Row {
+    let ungranted = match client.ungranted_scopes().await {
+        Ok(ungranted) if !ungranted.is_empty() => ungranted,
+        Ok(_) => return failed_row(what(commands), refusal),
+        Err(err) => return failed_row(what(commands), &err),
+    };
+    let needs = |action: &Action| {
+        ungranted.iter().any(|scope| action.scope() == *scope || action.scopes_to_find().contains(scope))
+    };
+    let actions: Vec<_> = commands.actions().filter(needs).map(Action::name).collect();
+    let scopes: Vec<_> = ungranted.iter().map(|scope| scope.name()).collect();
+    let mut remedy =
+        "grant them (Applications, the app, Okta API Scopes; a super administrator can)".to_owned();
+    if !actions.is_empty() {
+        remedy += &format!(", or take what needs them out of `allow`: {}", actions.join(", "));
+    }
+    Row::bad(
+        what(commands),
+        format!(
+            "the app is not granted {}, and Okta gives no token for the others without them, so no command is carried out: \
+             {remedy}",
+            scopes.join(", ")
+        ),
+    )
 }
 
 async fn ask(client: &Client, target: &Target) -> Result<(), OktaError> {

@@ -1,18 +1,15 @@
 //! What the daemon needs of this machine: a place for its state, the admin address, and beginnings that Okta still has.
 //! Creates and changes nothing.
 
-use std::{
-    net::TcpListener,
-    path::{Path, PathBuf},
-};
+use std::net::TcpListener;
 
 use jiff::Timestamp;
-use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::Row;
 use crate::{
     config::{Config, RETENTION, Start, WindowConfig},
     control::Client,
+    sink::file::require_writable,
     state::{Places, StateError},
     telemetry::chain,
 };
@@ -39,25 +36,12 @@ fn state_row(places: &Places, is_running: bool) -> Row {
         Ok(()) => {}
     }
     for place in [directory.as_path(), places.witness.parent().unwrap_or(directory)] {
-        if let Err(obstacle) = require_writable(place) {
-            let reason = "may not be written to by this user";
-            return Row::bad(
-                what,
-                format!("{} cannot be kept: {} {reason}", place.display(), obstacle.display()),
-            );
+        if let Err(err) = require_writable(place) {
+            return Row::bad(what, chain(&err.in_sink("the state")));
         }
     }
     let text = if directory.exists() { "can be written to" } else { "will be made" };
     Row::good(what, format!("{} {text}", directory.display()))
-}
-
-/// Whether this user may write to `directory`, or make it; the error is what is in the way.
-fn require_writable(directory: &Path) -> Result<(), PathBuf> {
-    let there =
-        directory.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
-    let existing = there.into_iter().find(|path| path.exists()).unwrap_or(Path::new("."));
-    let may = accessat(CWD, existing, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
-    if existing.is_dir() && may.is_ok() { Ok(()) } else { Err(existing.to_owned()) }
 }
 
 fn admin_row(config: &Config, is_running: bool) -> Row {

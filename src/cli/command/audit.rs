@@ -1,6 +1,7 @@
 //! `oktabus command audit --verify`: whether an audit is whole.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     io::BufRead as _,
     path::{Path, PathBuf},
@@ -12,7 +13,7 @@ use serde_json::json;
 use super::{Which, reach::Reached};
 use crate::{
     cli::{Exit, fail, note, print},
-    command::audit::Verification,
+    command::audit::{KeptChain, LookedAt, Verification},
     config::AuditConfig,
     telemetry::{printable, printable_json},
 };
@@ -22,10 +23,14 @@ pub(super) struct AuditArguments {
     /// Look whether anything was changed, taken out or put in
     #[arg(long, required = true)]
     verify: bool,
-    /// Files of one audit, the oldest first, such as those that were moved away, or what a sink got. Without any: the file that
-    /// the configuration names, held against what the state keeps of its end
+    /// Files of one audit, the oldest first: those that were moved away too, or what a sink got. Without any: the file that the
+    /// configuration names. All are held against what the state keeps; without it, the exit code is 69
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Where the files ended that were looked at before and are not given: the name of the commands, the number of the last
+    /// record, and its hash
+    #[arg(long, value_name = "COMMANDS:SEQUENCE:HASH")]
+    after: Vec<LookedAt>,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -39,61 +44,87 @@ enum NoAudit {
     NoFile,
     #[error("the audit is not whole: {0} flaw(s)")]
     Flawed(u64),
+    #[error(
+        "the audit is not held against the state: records that are missing from the end or were put behind it, and chains of \
+         commands that there are not, go unseen; look again where the configuration and the state are"
+    )]
+    NotHeld,
 }
 
+/// What the state keeps of the ends, by the name of the commands.
+type Ends = BTreeMap<String, KeptChain>;
+
 pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
-    let AuditArguments { verify: _, files, json } = arguments;
+    let AuditArguments { verify: _, files, after, json } = arguments;
     let mut verification = Verification::default();
-    let files = if files.is_empty() {
-        match expected(which, &mut verification).await {
-            Ok(files) => files,
+    after.into_iter().for_each(|looked_at| verification.go_on_after(looked_at));
+    let (files, is_held) = match files.is_empty() {
+        true => match configured(which, &mut verification).await {
+            Ok(files) => (files, true),
             Err(exit) => return exit,
-        }
-    } else {
-        files
+        },
+        // Why the state is not at hand has been told.
+        false => match ends(which).await {
+            Ok(ends) => {
+                verification.expect(ends);
+                (files, true)
+            }
+            Err(_) => (files, false),
+        },
     };
     let read = tokio::task::spawn_blocking(move || {
         for file in &files {
             read(file, &mut verification)
                 .map_err(|source| NoAudit::Unreadable { path: file.clone(), source })?;
         }
-        verification.finish();
         Ok::<_, NoAudit>(verification)
     });
-    let verification = match read.await {
+    let mut verification = match read.await {
         Ok(Ok(verification)) => verification,
         Ok(Err(err)) => return fail(Exit::Usage, &err),
         Err(err) => return fail(Exit::Bug, &err),
     };
+    // What the daemon has written meanwhile is known to the state by now.
+    let ends = match is_held {
+        true => match ends(which).await {
+            Ok(ends) => ends,
+            Err(exit) => return exit,
+        },
+        false => Ends::new(),
+    };
+    verification.finish(ends);
     print(&if json { in_json(&verification) } else { in_words(&verification) });
     match verification.flaw_count() {
+        0 if !verification.is_held_against_state() => fail(Exit::Unavailable, &NoAudit::NotHeld),
         0 => Exit::Done,
         count => fail(Exit::Failed, &NoAudit::Flawed(count)),
     }
 }
 
-/// The files that the configuration names, once `verification` knows where they must lead.
-async fn expected(which: &Which, verification: &mut Verification) -> Result<Vec<PathBuf>, Exit> {
-    let config = which.config.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
+/// What the state keeps now.
+async fn ends(which: &Which) -> Result<Ends, Exit> {
     let chains =
         Reached::daemon_or_state(which, false).await?.audit_chains(which.commands.as_deref()).await?;
+    Ok(chains.into_iter().map(|kept| (kept.commands, kept.chain)).collect())
+}
+
+/// The files that the configuration names, once `verification` knows where they must lead.
+async fn configured(which: &Which, verification: &mut Verification) -> Result<Vec<PathBuf>, Exit> {
+    let config = which.config.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
+    let mut ends = ends(which).await?;
     let mut files = Vec::new();
-    for kept in &chains {
-        match config.commands.get(&kept.commands).map(|commands| &commands.audit) {
-            Some(AuditConfig::File(path)) => {
-                verification.expect(&kept.commands, &kept.chain);
-                files.push(path.clone());
-            }
-            Some(AuditConfig::Sink(_)) => {
-                note(&format!(
-                    "`{}` records decisions in a sink: give files with what it got",
-                    kept.commands
-                ));
-            }
-            None => {}
+    ends.retain(|name, _| match config.commands.get(name).map(|commands| &commands.audit) {
+        Some(AuditConfig::File(path)) => {
+            files.push(path.clone());
+            true
         }
-    }
-    files.dedup();
+        Some(AuditConfig::Sink(_)) => {
+            note(&format!("`{name}` records decisions in a sink: give files with what it got"));
+            false
+        }
+        None => false,
+    });
+    verification.expect(ends);
     if files.is_empty() { Err(fail(Exit::Usage, &NoAudit::NoFile)) } else { Ok(files) }
 }
 
@@ -125,7 +156,6 @@ fn in_words(verification: &Verification) -> String {
         ));
     }
     for (count, what) in [
-        (verification.unchained(), "record(s) from before there was a chain: nothing can be said of them"),
         (verification.fragments(), "line(s) that were cut short, as by a crash"),
         (
             verification.in_doubt(),
@@ -151,7 +181,7 @@ fn in_json(verification: &Verification) -> String {
         "flaw_count": verification.flaw_count(),
         "flaws": flaws,
         "chains": verification.chains().map(chain).collect::<Vec<_>>(),
-        "unchained": verification.unchained(),
+        "held_against_state": verification.is_held_against_state(),
         "fragments": verification.fragments(),
         "in_doubt": verification.in_doubt(),
     });

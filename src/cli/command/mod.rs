@@ -19,13 +19,15 @@ use super::{ConfigArgument, Exit, fail, note, print};
 use crate::{
     command::{
         Status,
-        engine::{CancelCommand, ListCommands, PauseCommands, ReleaseLimit},
+        engine::{CancelCommand, ListCommands, ListedPause, PauseCommands, ReleaseLimit, Stopped},
     },
     control::Ran,
+    telemetry::printable,
 };
 
 use audit::AuditArguments;
 use message::{MessageArguments, WhyArguments};
+use publish::SignArguments;
 use reach::Reached;
 
 #[derive(Debug, Args)]
@@ -55,6 +57,8 @@ enum What {
         /// Send what a file has even if some of it is no command, or is not allowed
         #[arg(long, requires = "file")]
         no_validate: bool,
+        #[command(flatten)]
+        sign: SignArguments,
     },
     /// List commands, the latest first
     List {
@@ -63,7 +67,7 @@ enum What {
         /// How many at most
         #[arg(long, default_value_t = LISTED)]
         limit: NonZeroUsize,
-        /// Only those with this status: received, parked, started, done, already, refused, failed, expired, dry_run
+        /// Only those with this status: received, parked, awaits_approval, started, done, already, refused, failed, expired, dry_run
         #[arg(long)]
         status: Option<String>,
         /// One JSON object a line
@@ -155,8 +159,8 @@ struct Which {
 pub(super) async fn command(arguments: CommandArguments) -> Exit {
     match arguments.what {
         What::Run { which, message } => run(which, message).await,
-        What::Publish { which, message, subject, no_validate } => {
-            publish::publish(&which, message, subject, no_validate).await
+        What::Publish { which, message, subject, no_validate, sign } => {
+            publish::publish(&which, message, subject, no_validate, &sign).await
         }
         What::List { which, limit, status, json } => {
             let wanted =
@@ -211,8 +215,18 @@ async fn run(which: Which, message: MessageArguments) -> Exit {
 struct NotNow(String);
 
 async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
-    const STATUSES: [&str; 9] =
-        ["received", "parked", "started", "done", "already", "refused", "failed", "expired", "dry_run"];
+    const STATUSES: [&str; 10] = [
+        "received",
+        "parked",
+        "awaits_approval",
+        "started",
+        "done",
+        "already",
+        "refused",
+        "failed",
+        "expired",
+        "dry_run",
+    ];
     if let Some(status) = &wanted.status
         && !STATUSES.contains(&status.as_str())
     {
@@ -223,7 +237,13 @@ async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
         Err(exit) => return exit,
     };
     match listed {
-        Ok(listed) => {
+        Ok((listed, paused)) => {
+            for ListedPause { commands, paused } in paused.iter().filter(|_| !json) {
+                let paused = printable(&paused.to_string()).into_owned();
+                note(&format!(
+                    "the commands {commands} were paused{paused}; `oktabus command resume` lets them go on"
+                ));
+            }
             match listed.as_slice() {
                 [] if !json => note("the journal has no such command"),
                 listed => print(&shown::list(listed, json)),
@@ -246,8 +266,8 @@ async fn show(which: &Which, id: String, json: bool) -> Exit {
         Err(exit) => return exit,
     };
     match listed {
-        Ok(listed) if listed.is_empty() => fail(Exit::Failed, &Unheard(id)),
-        Ok(listed) => {
+        Ok((listed, _)) if listed.is_empty() => fail(Exit::Failed, &Unheard(id)),
+        Ok((listed, _)) => {
             print(&shown::details(&listed, json));
             Exit::Done
         }
@@ -310,26 +330,38 @@ async fn stop(which: &Which, stop: Stop, why: WhyArguments) -> Exit {
         requested_by: requested_by.clone(),
         reason: reason.clone(),
     };
-    let (switched, new, old) = match stop {
+    let (switched, new, old, unknown) = match stop {
         Stop::Pause => (
             reached.pause(&pause).await,
-            "paused: nothing is sent until `oktabus command resume`\n".to_owned(),
-            "it was paused already\n".to_owned(),
+            "paused: nothing is sent until `oktabus command resume`".to_owned(),
+            "it was paused already, and stays so as it is".to_owned(),
+            None,
         ),
         Stop::Resume => {
-            (reached.resume(&pause).await, "resumed\n".to_owned(), "it was not paused\n".to_owned())
+            (reached.resume(&pause).await, "resumed".to_owned(), "it was not paused".to_owned(), None)
         }
         Stop::Cancel(id) => {
-            let new = format!("cancelled: nothing more is sent for `{id}`\n");
-            let old = format!("`{id}` was cancelled already\n");
-            (reached.cancel(&CancelCommand { commands, id, requested_by, reason }).await, new, old)
+            let new = format!("cancelled: nothing more is sent for `{id}`");
+            let old = format!("`{id}` was cancelled already");
+            let unknown = format!(
+                "no command `{id}` has come so far: is the id right? If one comes, it is refused; `oktabus command list` has \
+                 those that have come"
+            );
+            let cancel = CancelCommand { commands, id, requested_by, reason };
+            (reached.cancel(&cancel).await, new, old, Some(unknown))
         }
     };
-    match switched {
-        Ok(is_new) => {
-            print(if is_new { &new } else { &old });
-            Exit::Done
-        }
-        Err(exit) => exit,
+    let switched = match switched {
+        Ok(switched) => switched,
+        Err(exit) => return exit,
+    };
+    let earlier = switched.earlier.as_ref().map(Stopped::to_string).unwrap_or_default();
+    match switched.is_new {
+        true => print(&format!("{new}\n")),
+        false => print(&format!("{old}{}\n", printable(&earlier))),
     }
+    if let Some(unknown) = unknown.filter(|_| !switched.is_known) {
+        note(&unknown);
+    }
+    Exit::Done
 }

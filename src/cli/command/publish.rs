@@ -1,6 +1,10 @@
 //! `oktabus command publish`: onto the queue, with proof that the bus has it.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
+use clap::Args;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
@@ -9,11 +13,12 @@ use super::{
     message::{MessageArguments, Source},
 };
 use crate::{
-    cli::{Exit, fail, print},
+    cli::{Exit, fail, note, print},
     command::{
         OutcomeError,
         engine::pick,
-        message::{Headers, decode},
+        message::{Asking, Headers, decode_any},
+        policy::{Signer, SignerError},
         publisher::{self, Publication, Publisher},
     },
     config::{CommandsConfig, IntakeConfig},
@@ -28,7 +33,10 @@ enum NoQueue {
     Wildcards(String),
     #[error("`{0}` is no subject that the intake reads: it reads `{1}`")]
     NotRead(String, String),
-    #[error("the commands `{0}` demand signatures, and this makes none: use `oktabus command run`")]
+    #[error(
+        "the commands `{0}` demand signatures: name the private key or the shared secret with --sign-key FILE, or use \
+         `oktabus command run`"
+    )]
     Signed(String),
     #[error("--subject is for an intake of kind nats")]
     NoSubjects,
@@ -39,11 +47,30 @@ enum NoQueue {
 #[error("{}: {}{}", .0.code, .0.message, .0.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default())]
 pub(super) struct NoCommand(pub(super) OutcomeError);
 
+/// With what commands are signed.
+#[derive(Debug, Args)]
+pub(super) struct SignArguments {
+    /// Sign with this private key of Ed25519 (PEM), or with this shared secret; mode 0600
+    #[arg(long, value_name = "FILE")]
+    sign_key: Option<PathBuf>,
+    /// The name of that key in `signature.keys`; found out unless given
+    #[arg(long, value_name = "NAME", requires = "sign_key")]
+    key_id: Option<String>,
+}
+
+impl SignArguments {
+    fn signer(&self, commands: &CommandsConfig) -> Result<Option<Signer>, SignerError> {
+        let read = |file: &PathBuf| Signer::read(commands, file, self.key_id.as_deref());
+        self.sign_key.as_ref().map(read).transpose()
+    }
+}
+
 pub(super) async fn publish(
     which: &Which,
     message: MessageArguments,
     subject: Option<String>,
     no_validate: bool,
+    sign: &SignArguments,
 ) -> Exit {
     let config = match which.config.load() {
         Ok(config) => config,
@@ -57,7 +84,11 @@ pub(super) async fn publish(
         Ok(source) => source,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let intake = match intake(commands) {
+    let signer = match sign.signer(commands) {
+        Ok(signer) => signer,
+        Err(err) => return fail(Exit::Usage, &err),
+    };
+    let intake = match intake(commands, signer.as_ref()) {
         Ok(intake) => intake,
         Err(err) => return fail(Exit::Usage, &err),
     };
@@ -69,48 +100,81 @@ pub(super) async fn publish(
     let exit = match source.as_ref().and_then(Bulk::of) {
         Some(bulk) => {
             let place = |action: &str| place(action).map_err(|err| err.to_string());
-            let asked = Asked { commands, message: &message, validates: !no_validate, place: &place };
+            let (validates, signer) = (!no_validate, signer.as_ref());
+            let asked = Asked { commands, message: &message, validates, signer, place: &place };
             bulk.publish(asked, &*publisher).await
         }
-        None => publish_one(commands, &message, source.as_ref(), place, &*publisher).await,
+        None => {
+            let one = One { commands, message: &message, validates: !no_validate, signer: signer.as_ref() };
+            one.publish(source.as_ref(), place, &*publisher).await
+        }
     };
     publisher.close().await;
     exit
 }
 
-async fn publish_one(
-    commands: &CommandsConfig,
-    message: &MessageArguments,
-    source: Option<&Source>,
-    place: impl Fn(&str) -> Result<String, NoQueue>,
-    publisher: &dyn Publisher,
-) -> Exit {
-    let json = message.json;
-    let message = match message.compose_from(source) {
-        Ok(message) => message,
-        Err(err) => return fail(Exit::Usage, &err),
-    };
-    // A slip of the pen is told here, and not by an outcome that somebody must look for.
-    let payload = Bytes::from(String::from(Box::<str>::from(message.json)));
-    if let Err(undecodable) = decode(&payload, &Headers::new(), None) {
-        return fail(Exit::Usage, &NoCommand(undecodable.error));
-    }
-    let address = match place(&message.action) {
-        Ok(address) => address,
-        Err(err) => return fail(Exit::Usage, &err),
-    };
-    let command = Publication::command(&commands.name, &message.id, message.user.as_deref(), payload);
-    match publisher.publish(&command.to(address.clone())).await {
-        Ok(()) => {
-            print(&if json {
-                format!("{}\n", json!({ "command_id": message.id, "address": address }))
-            } else {
-                format!("published `{}` to {address}\n", message.id)
-            });
-            Exit::Done
+/// One command, as it was typed or stands in a file.
+struct One<'a> {
+    commands: &'a CommandsConfig,
+    message: &'a MessageArguments,
+    validates: bool,
+    signer: Option<&'a Signer>,
+}
+
+impl One<'_> {
+    async fn publish(
+        &self,
+        source: Option<&Source>,
+        place: impl Fn(&str) -> Result<String, NoQueue>,
+        publisher: &dyn Publisher,
+    ) -> Exit {
+        let message = match self.message.compose_from(source) {
+            Ok(message) => message,
+            Err(err) => return fail(Exit::Usage, &err),
+        };
+        // A slip of the pen is told here, and not by an outcome that somebody must look for.
+        let payload = Bytes::from(String::from(Box::<str>::from(message.json)));
+        match validate(&payload, self.signer) {
+            Ok(_) => {}
+            Err(refused) if self.validates => return fail(Exit::Usage, &refused),
+            Err(refused) => note(&sent_all_the_same(&refused.to_string())),
         }
-        Err(err) => fail(Exit::Unavailable, &err),
+        let address = match place(&message.action) {
+            Ok(address) => address,
+            Err(err) => return fail(Exit::Usage, &err),
+        };
+        let signature = self.signer.map(|signer| signer.sign(&payload, Timestamp::now()));
+        let command =
+            Publication::command(&self.commands.name, &message.id, message.user.as_deref(), payload)
+                .signed(signature)
+                .to(address.clone());
+        match publisher.publish(&command).await {
+            Ok(()) => {
+                print(&if self.message.json {
+                    format!("{}\n", json!({ "command_id": message.id, "address": address }))
+                } else {
+                    format!("published `{}` to {address}\n", message.id)
+                });
+                Exit::Done
+            }
+            Err(err) => fail(Exit::Unavailable, &err),
+        }
     }
+}
+
+/// What `payload` asks for, if `signer` may ask for it.
+pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Asking, NoCommand> {
+    let asking =
+        decode_any(payload, &Headers::new(), None).map_err(|undecodable| NoCommand(undecodable.error))?;
+    if let (Some(signer), Asking::Command(command)) = (signer, &asking) {
+        signer.require_allowed(command.request.action()).map_err(NoCommand)?;
+    }
+    Ok(asking)
+}
+
+/// What is told of a command that is sent though nobody will obey it.
+pub(super) fn sent_all_the_same(problem: &str) -> String {
+    format!("{problem}; it is sent all the same, since nothing is validated")
 }
 
 /// Where on the queue that `intake` reads a command for `action` belongs.
@@ -122,9 +186,10 @@ fn place(intake: &IntakeConfig, action: &str, subject: Option<String>) -> Result
     }
 }
 
-/// The intake of `commands`, if what is published there unsigned is obeyed.
-fn intake(commands: &CommandsConfig) -> Result<&IntakeConfig, NoQueue> {
-    if commands.signature.as_ref().is_some_and(|signature| signature.required) {
+/// The intake of `commands`, if what is published there by `signer`, or unsigned, is obeyed.
+fn intake<'a>(commands: &'a CommandsConfig, signer: Option<&Signer>) -> Result<&'a IntakeConfig, NoQueue> {
+    let is_required = commands.signature.as_ref().is_some_and(|signature| signature.required);
+    if is_required && signer.is_none() {
         return Err(NoQueue::Signed(commands.name.clone()));
     }
     commands.intake.as_ref().ok_or_else(|| NoQueue::NoIntake(commands.name.clone()))

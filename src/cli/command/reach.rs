@@ -10,12 +10,12 @@ use crate::{
         LocalUser,
         engine::{
             Answer, CancelCommand, EngineError, Engines, ListCommands, Listed, ListedChain, ListedLimit,
-            PauseCommands, ReleaseLimit,
+            ListedPause, PauseCommands, ReleaseLimit, Switched,
         },
     },
     config::Config,
-    control::{Client, ControlError, Ran, Released, RunCommand, Switched},
-    state::{Opening, Places, State},
+    control::{Client, ControlError, Ran, Released, RunCommand},
+    state::{Opening, Places, State, StateError},
     telemetry::logging,
 };
 
@@ -52,8 +52,17 @@ impl Reached {
     }
 
     async fn state(config: &Config, clients: &Clients, file: std::path::PathBuf) -> Result<Self, Exit> {
-        let state = State::open(Places::from(&config.runtime.state), Opening::Trusted).await;
-        let state = state.map_err(|err| fail_state(&err, &file))?;
+        let state = match State::open(Places::from(&config.runtime.state), Opening::Trusted).await {
+            Ok(state) => state,
+            Err(locked @ StateError::Locked(_)) => {
+                return match Client::connect_to_holder(&config.runtime.state.path).await {
+                    Ok(Some(daemon)) => Ok(Self::Daemon(daemon)),
+                    Ok(None) => Err(fail_state(&locked, &file)),
+                    Err(err) => Err(fail(Exit::Unavailable, &err)),
+                };
+            }
+            Err(err) => return Err(fail_state(&err, &file)),
+        };
         let engines = Engines::new(config, clients, &state).map_err(|err| fail(Exit::from(&err), &err))?;
         Ok(Self::State { engines, state, file })
     }
@@ -86,12 +95,19 @@ impl Reached {
         }
     }
 
-    /// What the journal says of the commands that are wanted.
-    pub(super) async fn list(self, wanted: ListCommands) -> Result<Vec<Listed>, Exit> {
+    /// What the journal says of the commands that are wanted, and which of the sections are paused.
+    pub(super) async fn list(self, wanted: ListCommands) -> Result<(Vec<Listed>, Vec<ListedPause>), Exit> {
         match self {
-            Self::Daemon(mut daemon) => all(&mut daemon, &with_query("/commands", &wanted)).await,
+            Self::Daemon(mut daemon) => {
+                let listed = all(&mut daemon, &with_query("/commands", &wanted)).await?;
+                Ok((listed, all(&mut daemon, &with_query("/commands/pause", &wanted)).await?))
+            }
             Self::State { engines, state, file } => {
-                let listed = engines.list(&wanted).await.map_err(|err| failed(&err, &file));
+                let listing = async {
+                    let listed = engines.list(&wanted).await?;
+                    Ok((listed, engines.list_pauses(wanted.commands.as_deref()).await?))
+                };
+                let listed = listing.await.map_err(|err: EngineError| failed(&err, &file));
                 close(&state, &file).await?;
                 listed
             }
@@ -152,8 +168,8 @@ impl Reached {
 }
 
 impl Reached {
-    /// Lets nothing be sent any more; says whether that is new.
-    pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<bool, Exit> {
+    /// Lets nothing be sent any more.
+    pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<Switched, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/pause", wanted).await,
             Self::State { engines, state, file } => {
@@ -162,8 +178,8 @@ impl Reached {
         }
     }
 
-    /// Lets commands go on; says whether they were paused.
-    pub(super) async fn resume(self, wanted: &PauseCommands) -> Result<bool, Exit> {
+    /// Lets commands go on.
+    pub(super) async fn resume(self, wanted: &PauseCommands) -> Result<Switched, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/resume", wanted).await,
             Self::State { engines, state, file } => {
@@ -172,8 +188,8 @@ impl Reached {
         }
     }
 
-    /// Lets nothing more be sent for a command; says whether that is new.
-    pub(super) async fn cancel(self, wanted: &CancelCommand) -> Result<bool, Exit> {
+    /// Lets nothing more be sent for a command.
+    pub(super) async fn cancel(self, wanted: &CancelCommand) -> Result<Switched, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/cancel", wanted).await,
             Self::State { engines, state, file } => {
@@ -187,17 +203,18 @@ async fn switch(
     mut daemon: Client,
     path: &str,
     wanted: &(impl serde::Serialize + Sync),
-) -> Result<bool, Exit> {
+) -> Result<Switched, Exit> {
     let mut answers = daemon.post(path, wanted).await.map_err(|err| refused(&err))?;
-    let switched: Option<Switched> = answers.next().await.map_err(|err| refused(&err))?;
-    Ok(switched.is_some_and(|switched| switched.is_new))
+    let switched = answers.next().await.map_err(|err| refused(&err))?;
+    let ended = || ControlError::Broken { reason: "it gave no answer".to_owned() };
+    switched.ok_or_else(|| refused(&ended()))
 }
 
 async fn closed(
-    done: Result<bool, EngineError>,
+    done: Result<Switched, EngineError>,
     state: &State,
     file: &std::path::Path,
-) -> Result<bool, Exit> {
+) -> Result<Switched, Exit> {
     let done = done.map_err(|err| failed(&err, file));
     close(state, file).await?;
     done

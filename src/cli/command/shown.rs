@@ -7,7 +7,7 @@ use crate::{
     command::{
         Outcome, Subjects,
         engine::{Listed, ListedLimit},
-        record::Stage,
+        record::{SecondKey, Stage},
     },
     telemetry::{printable, printable_json},
 };
@@ -95,6 +95,16 @@ pub(super) fn details(listed: &[Listed], json: bool) -> String {
         rows.extend(record.subjects.iter().map(|subjects| row("about", &about(subjects))));
         rows.extend(record.requested_by.iter().map(|by| row("requested by", by)));
         rows.extend(record.signed_by.iter().map(|key| row("signed by", key)));
+        match &record.second_key {
+            Some(SecondKey::Awaited { until }) => {
+                rows.push(row("awaits approval", &format!("until {until:.0}")));
+                rows.push(row("fingerprint", &record.fingerprint));
+            }
+            Some(SecondKey::Given { by, at, .. }) => {
+                rows.push(row("approved by", &format!("{by} at {at:.0}")));
+            }
+            None => {}
+        }
         rows.push(row("received", &format!("{:.3}", record.received_at)));
         match &record.stage {
             Stage::Ended { outcome, answers } => {

@@ -5,13 +5,19 @@ use std::{fs, io, path::Path, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    super::{Exit, fail, print},
+    super::{Exit, fail, note, print},
     Loaded, confirm, fail_state,
 };
 use crate::{
     app::beginnings,
+    command::engine::loss_of_note,
+    config::AuditConfig,
     state::{Contents, Cursor, ImportError, Opening, State, StateError, Stored, read_export},
 };
+
+/// The state of a backup knows nothing of the records that were written since.
+const AUDITS_GO_ON: &str = "the audits of commands go on where the backup ends: move their files away before the next start, and \
+                            look at the new ones with `oktabus command audit --verify --after`";
 
 pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit {
     let contents = match read(from) {
@@ -27,7 +33,13 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
         return not_done();
     }
     match close(loaded.open_as(Opening::With(contents)).await).await {
-        Ok(()) => done(&format!("imported {routes} route(s) and {commands} command(s)\n")),
+        Ok(()) => {
+            let mut audits = loaded.config.commands.values().map(|commands| &commands.audit);
+            if audits.any(|audit| matches!(audit, AuditConfig::File(_))) {
+                note(AUDITS_GO_ON);
+            }
+            done(&format!("imported {routes} route(s) and {commands} command(s)\n"))
+        }
         Err(err) => fail_state(&err, loaded.file),
     }
 }
@@ -78,6 +90,36 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     }
 }
 
+/// Removes a note of commands. What it said goes to standard output, so that nothing is lost for good.
+pub(super) async fn remove_note(loaded: &Loaded<'_>, name: &str, yes: bool) -> Exit {
+    let Some(loss) = loss_of_note(name) else {
+        return fail(Exit::Usage, &NotRemovable(name.to_owned()));
+    };
+    let state = match loaded.open().await {
+        Ok(state) => state,
+        Err(err) => return fail_state(&err, loaded.file),
+    };
+    let stored = match state.note(name).await {
+        Ok(Some(stored)) => stored,
+        Ok(None) => return fail(Exit::Usage, &UnknownNote(name.to_owned())),
+        Err(err) => return fail_state(&err, loaded.file),
+    };
+    if !yes && !confirm(&format!("The note {name} will be removed. Then {loss}."), name) {
+        return not_done();
+    }
+    let removed = match state.drop_notes(vec![name.to_owned()]).await {
+        Ok(()) => close(Ok(state)).await,
+        Err(err) => Err(err),
+    };
+    match removed {
+        Ok(()) => {
+            note(&format!("the note {name} is removed, and what it said follows; now {loss}"));
+            done(&format!("{}\n", stored.content))
+        }
+        Err(err) => fail_state(&err, loaded.file),
+    }
+}
+
 pub(super) async fn compact(loaded: &Loaded<'_>) -> Exit {
     match compact_store(loaded).await {
         Ok((before, after)) => done(&format!("the store had {before} bytes and has {after}\n")),
@@ -113,9 +155,19 @@ fn done(text: &str) -> Exit {
 }
 
 fn not_done() -> Exit {
-    super::note("nothing was changed");
+    note("nothing was changed");
     Exit::Usage
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{0}` is no note of commands: their names begin with limits/, paused/, cancelled/, protected/, audit/ or parked/"
+)]
+struct NotRemovable(String);
+
+#[derive(Debug, thiserror::Error)]
+#[error("there is no note `{0}`: `oktabus state export` has all there are")]
+struct UnknownNote(String);
 
 /// A route that no stream of the configuration has.
 #[derive(Debug, thiserror::Error)]

@@ -160,20 +160,24 @@ async fn verification_of_daemon(loaded: &Loaded<'_>) -> Result<Verification, Exi
 /// The daemon that has the state: it tells what it holds.
 async fn reach_daemon(loaded: &Loaded<'_>) -> Result<Client, Exit> {
     let directory = &loaded.config.runtime.state.path;
-    match Client::connect(directory).await {
+    match Client::connect_to_holder(directory).await {
         Ok(Some(daemon)) => {
             let socket = daemon.socket().display();
             super::note(&format!("the daemon is running; this is what it says through {socket}"));
             Ok(daemon)
         }
-        // A daemon that has no control socket, or that is just starting or ending.
+        // A daemon that has no control socket, or that takes its time to end.
         Ok(None) => Err(fail(Exit::StateRefused, &StateError::Locked(directory.clone()))),
         Err(err) => Err(refused(&err)),
     }
 }
 
 fn refused(err: &ControlError) -> Exit {
-    fail(Exit::StateRefused, err)
+    let exit = match err {
+        ControlError::Silent { .. } => Exit::Unavailable,
+        _ => Exit::StateRefused,
+    };
+    fail(exit, err)
 }
 
 fn shown((route, generation, cursor): (String, u64, Cursor)) -> Shown {

@@ -74,6 +74,16 @@ enum StateCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Remove a note that cannot be understood, and with it what it says
+    RemoveNote {
+        #[command(flatten)]
+        config: ConfigArgument,
+        /// The note, as the daemon's trouble or an export names it
+        note: String,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+    },
     /// Write the store anew without what it no longer needs
     Compact {
         #[command(flatten)]
@@ -101,6 +111,10 @@ pub(super) async fn state(arguments: StateArguments) -> Exit {
         },
         StateCommand::Reset { config, route, to, yes } => match load(&config) {
             Ok(config) => change::reset(&config, &route, to, yes).await,
+            Err(exit) => exit,
+        },
+        StateCommand::RemoveNote { config, note, yes } => match load(&config) {
+            Ok(config) => change::remove_note(&config, &note, yes).await,
             Err(exit) => exit,
         },
         StateCommand::Compact { config } => match load(&config) {
@@ -131,9 +145,9 @@ impl Loaded<'_> {
     }
 }
 
-/// Tells why the state cannot be used and what can be done, and ends with 65.
+/// Tells why the state cannot be used and what can be done: 65, or 69 if its disk only wants room.
 pub(super) fn fail_state(err: &StateError, file: &Path) -> Exit {
-    let exit = fail(Exit::StateRefused, err);
+    let exit = fail(Exit::from(err), err);
     if let StateError::Refused(refusal) = err {
         // Nothing more can be done if even this cannot be printed.
         let _ = std::io::stderr().write_all(ways(&refusal.ways(), file).as_bytes());

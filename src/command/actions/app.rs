@@ -1,6 +1,8 @@
 //! Who has an app. One who has it through a group keeps it until the group loses it or they leave the group. `app` is an
 //! id: Okta does not keep labels unique.
 
+use std::slice;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     command::{
-        Failed, Way,
+        Failed, GroupSubject, Way,
         execute::{
             failure::Code,
             lookup::{self, back_off},
@@ -203,7 +205,7 @@ async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finishe
         let user = id_of(subject)?;
         let next = |now: Option<&Value>| user_change(app, user, wish, now);
         let target = apps::user(app, user);
-        let holder = Holder { app, id: user, is_user: true, target: &target };
+        let holder = Holder { app, id: user, group: None, target: &target };
         let came_of = match bring_about(work, holder, &next).await {
             Ok(Way::Done) if matches!(wish, Wish::Unassigned) => {
                 // One who has it through a group too has it still.
@@ -239,7 +241,7 @@ async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finis
             })
         };
         let target = apps::group(app, group);
-        let holder = Holder { app, id: group, is_user: false, target: &target };
+        let holder = Holder { app, id: group, group: Some(subject), target: &target };
         let came_of = bring_about(work, holder, &next).await;
         parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
     }
@@ -283,9 +285,9 @@ fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Re
 }
 
 /// Looks at an assignment, changes it if that is needed, and looks again if it is in doubt.
-async fn bring_about(
-    work: &mut Work<'_>,
-    holder: Holder<'_>,
+async fn bring_about<'a>(
+    work: &mut Work<'a>,
+    holder: Holder<'_, 'a>,
     next: &impl Fn(Option<&Value>) -> Result<Option<Needed>, Failed>,
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
@@ -301,13 +303,16 @@ async fn bring_about(
         {
             holder.must_not_be_taken_back(work, needed, now.as_ref()).await?;
         }
-        if holder.is_user && !work.expect.is_empty() {
+        if holder.group.is_none() && !work.expect.is_empty() {
             let id = holder.id;
             let now = work.user(id).await?;
             let now = now.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {id}")))?;
             work.must_be_as_expected(&now).await?;
         }
         let Some(Needed { change, .. }) = needed else { return Ok(Way::Already) };
+        if let Some(group) = holder.group {
+            work.must_be_named(slice::from_ref(group)).await?;
+        }
         match work.send(&change).await? {
             Sent::Planned => return Ok(Way::DryRun),
             Sent::Done(_) => return Ok(Way::Done),
@@ -336,14 +341,15 @@ struct Needed {
 
 /// A user or a group that has an app, or has it not.
 #[derive(Clone, Copy)]
-struct Holder<'a> {
+struct Holder<'a, 's> {
     app: &'a str,
     id: &'a str,
-    is_user: bool,
+    /// None: it is a user.
+    group: Option<&'s GroupSubject>,
     target: &'a Target,
 }
 
-impl Holder<'_> {
+impl Holder<'_, '_> {
     /// Whether nothing shows that a former attempt has made the change and somebody has taken it back: an assignment that
     /// is newer than the command, or the log.
     async fn must_not_be_taken_back(

@@ -15,6 +15,7 @@ use crate::{
             Baseline,
             failure::Code,
             lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
+            naming::must_be_named,
             resolve, trace,
             work::{Finished, ROUNDS_MAX, Sent, Work},
         },
@@ -181,6 +182,7 @@ async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finishe
                  made and taken back, so nothing more is sent"
             )));
         }
+        must_be_named(work.group()?, Some(&group))?;
         must_not_be(&group, &[APP_GROUP, BUILT_IN])?;
         // What the request leaves out would be emptied.
         let mut profile = group.get("profile").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -207,7 +209,7 @@ async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
         let Some(group) = look(work, id).await? else {
             return gone(if work.may_have_sent() { Way::Done } else { Way::Already });
         };
-        must_still_be_named(work, &group)?;
+        must_be_named(work.group()?, Some(&group))?;
         must_not_be(&group, &[BUILT_IN])?;
         match work.send(&groups::delete(id)).await? {
             Sent::Planned => return Ok(Finished::planned()),
@@ -221,20 +223,6 @@ async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
         }
     }
     Err(work.gave_up(doubt.as_ref()))
-}
-
-/// Whether a group that the command names by its name has that name yet: it may have been found long ago.
-fn must_still_be_named(work: &Work<'_>, group: &Value) -> Result<(), Failed> {
-    let Some(subject) = work.subjects.groups.first() else { return Ok(()) };
-    let is_by_name = subject.id.as_ref() != Some(&subject.name);
-    let name = group.pointer("/profile/name").and_then(Value::as_str).unwrap_or_default();
-    if !is_by_name || name == subject.name {
-        return Ok(());
-    }
-    Err(Code::ChangedMeanwhile.because(format!(
-        "the group that was named `{}` is named `{name}` now: nothing more is sent",
-        subject.name
-    )))
 }
 
 /// The group as it is now; what it was at first is kept for the outcome.

@@ -1,6 +1,6 @@
 //! Users in groups: each of the users, each of the groups, and what came of each pair.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, slice};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     command::{
-        Failed, Way,
+        Failed, GroupSubject, Way,
         execute::{
             failure::Code,
             lookup::{self, back_off},
@@ -122,7 +122,7 @@ async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
             let came_of = match groups_of(work, user, &mut groups).await {
                 Ok(groups) => {
                     part["was_member"] = json!(groups.contains(group_id));
-                    one(work, wish, user, group_id, groups).await
+                    one(work, wish, user, (group, group_id), groups).await
                 }
                 Err(failed) => Err(failed),
             };
@@ -144,11 +144,11 @@ async fn groups_of<'a>(
     }
 }
 
-async fn one(
-    work: &mut Work<'_>,
+async fn one<'a>(
+    work: &mut Work<'a>,
     wish: Wish,
     user: &str,
-    group_id: &str,
+    (group, group_id): (&'a GroupSubject, &str),
     groups: &mut BTreeSet<String>,
 ) -> Result<Way, Failed> {
     let mut doubt: Option<OktaError> = None;
@@ -178,6 +178,7 @@ async fn one(
             Wish::In => groups::add_user(group_id, user),
             Wish::Out => groups::remove_user(group_id, user),
         };
+        work.must_be_named(slice::from_ref(group)).await?;
         match work.send(&change).await? {
             Sent::Planned => return Ok(Way::DryRun),
             Sent::Done(_) => return Ok(Way::Done),

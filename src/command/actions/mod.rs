@@ -108,7 +108,7 @@ macro_rules! actions {
                 match self { $(Self::$variant(of) => ($family::$row.names)(of),)+ }
             }
 
-            /// The name that it gives to who or what exists already.
+            /// The names that it gives to somebody or something.
             pub fn renames(&self) -> Option<NewName<'_>> {
                 match self { $(Self::$variant(of) => ($family::$row.renames)(of),)+ }
             }

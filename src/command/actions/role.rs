@@ -1,4 +1,5 @@
-//! Administrator roles of users: standard ones, by type. Roles that a group gives are the group's.
+//! Administrator roles of users: standard ones, by type, and custom ones over a resource set. Roles that a group gives are the
+//! group's.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -17,13 +18,15 @@ use crate::{
         },
     },
     config::Scope,
-    okta::{OktaError, roles, users::User},
+    okta::{Change, OktaError, Target, roles, users::User},
 };
 
 /// What Okta's log says when a role is given.
 const GRANTED: &str = "user.account.privilege.grant";
 /// The mark of the assignment that there was.
 const ASSIGNMENT: &str = "assignment";
+/// The mark of what the names of a custom role and its resource set meant.
+const MEANT: &str = "meant";
 
 /// The row of `role.assign_user`.
 pub(super) const ASSIGN: Row<UserRole> = Row {
@@ -36,7 +39,7 @@ pub(super) const ASSIGN: Row<UserRole> = Row {
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, of| Box::pin(change(work, &of.role, Wish::Assigned)),
+    carry_out: |work, of| Box::pin(change(work, of, Wish::Assigned)),
 };
 
 /// The row of `role.unassign_user`.
@@ -50,18 +53,102 @@ pub(super) const UNASSIGN: Row<UserRole> = Row {
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, of| Box::pin(change(work, &of.role, Wish::Unassigned)),
+    carry_out: |work, of| Box::pin(change(work, of, Wish::Unassigned)),
 };
 
 /// Who, and which role.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = standard_or_custom()))]
 pub struct UserRole {
     /// Id or login, or an attribute that only this user has so.
     pub user: UserReference,
-    /// The type of a standard role, in Okta's words: `HELP_DESK_ADMIN`, for example.
-    #[schemars(regex(pattern = "^[A-Z_]+$"))]
+    /// The type of a standard role, in Okta's words: `HELP_DESK_ADMIN`, for example. With `resource_set`, the id or label
+    /// of a custom role.
     pub role: String,
+    /// Of a custom role: id or label of the resources that it is for.
+    pub resource_set: Option<String>,
+}
+
+fn standard_or_custom() -> Value {
+    json!([{ "required": ["resource_set"] }, { "properties": { "role": { "pattern": "^[A-Z_]+$" } } }])
+}
+
+/// A role as Okta's assignments name it.
+#[derive(Debug)]
+enum Role {
+    Standard {
+        kind: String,
+    },
+    /// Both by id.
+    Custom {
+        role: String,
+        resource_set: String,
+    },
+}
+
+impl Role {
+    /// What a command means. Labels are looked up.
+    async fn of(work: &Work<'_>, of: &UserRole) -> Result<Self, Failed> {
+        let Some(set) = &of.resource_set else { return Self::standard(&of.role) };
+        let role = id(work, "custom role", &of.role, roles::custom).await?;
+        let resource_set = id(work, "resource set", set, roles::resource_set).await?;
+        Ok(Self::Custom { role, resource_set })
+    }
+
+    fn standard(kind: &str) -> Result<Self, Failed> {
+        let is_type = kind.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        if is_type && !kind.is_empty() && kind != roles::CUSTOM {
+            return Ok(Self::Standard { kind: kind.to_owned() });
+        }
+        let message = "`role` is no type of a standard role, such as HELP_DESK_ADMIN; a custom role needs a `resource_set`";
+        Err(Code::InvalidParameters.because(message))
+    }
+
+    /// Whether `assignment` is one of this role.
+    fn is_in(&self, assignment: &Value) -> bool {
+        let is = |name: &str, value: &str| assignment.get(name).and_then(Value::as_str) == Some(value);
+        match self {
+            Self::Standard { kind } => is("type", kind),
+            Self::Custom { role, resource_set } => {
+                is("type", roles::CUSTOM) && is("role", role) && is("resource-set", resource_set)
+            }
+        }
+    }
+
+    fn assign(&self, user: &str) -> Change {
+        match self {
+            Self::Standard { kind } => roles::assign(user, kind),
+            Self::Custom { role, resource_set } => roles::assign_custom(user, role, resource_set),
+        }
+    }
+
+    /// What its names meant, so that a later attempt means the same; of a standard role they cannot change.
+    fn meant(&self) -> Value {
+        match self {
+            Self::Standard { .. } => Value::Null,
+            Self::Custom { role, resource_set } => json!([role, resource_set]),
+        }
+    }
+}
+
+/// The id of what is called `name`, be that its id or its label.
+async fn id(
+    work: &Work<'_>,
+    kind: &str,
+    name: &str,
+    target: impl Fn(&str) -> Target,
+) -> Result<String, Failed> {
+    let none = || {
+        let code = if work.may_have_sent() { Code::Unconfirmed } else { Code::RoleNotFound };
+        code.because(format!("there is no {kind} {name}"))
+    };
+    // As a segment of a path these would mean another resource.
+    if ["", ".", ".."].contains(&name) {
+        return Err(none());
+    }
+    let found = lookup::one(work.okta, work.action, &target(name)).await?.ok_or_else(none)?;
+    found.get("id").and_then(Value::as_str).map(str::to_owned).ok_or_else(none)
 }
 
 /// What shall be of the user and the role.
@@ -71,16 +158,12 @@ enum Wish {
     Unassigned,
 }
 
-async fn change(work: &mut Work<'_>, role: &str, wish: Wish) -> Result<Finished, Failed> {
-    let is_type = role.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
-    if !is_type || role.is_empty() || role == "CUSTOM" {
-        let message = "`role` is no type of a standard role, such as HELP_DESK_ADMIN";
-        return Err(Code::InvalidParameters.because(message));
-    }
+async fn change(work: &mut Work<'_>, of: &UserRole, wish: Wish) -> Result<Finished, Failed> {
+    let role = Role::of(work, of).await?;
     let user = work.known_user().await?;
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
-        let held = held(work, &user, role).await?;
+        let held = held(work, &user, &role).await?;
         work.before.get_or_insert_with(|| held.shown.clone());
         let has_sent = work.may_have_sent();
         if !has_sent {
@@ -89,18 +172,23 @@ async fn change(work: &mut Work<'_>, role: &str, wish: Wish) -> Result<Finished,
         let own = match (wish, held.own, held.is_by_group) {
             (Wish::Assigned, Some(_), _) | (Wish::Unassigned, None, false) => {
                 let way = if has_sent { Way::Done } else { Way::Already };
-                let result = json!({ "user": named(&user), "role": role });
+                let mut result = json!({ "user": named(&user), "role": of.role });
+                if let Some(set) = &of.resource_set {
+                    result["resource_set"] = set.as_str().into();
+                }
                 return Ok(Finished::new(way, result).after(held.shown));
             }
             (Wish::Unassigned, None, true) => {
-                let message = format!("user {} has the role {role} through a group", user.id);
+                let message = format!("user {} has the role {} through a group", user.id, of.role);
                 return Err(Code::AssignedByGroup.because(message));
             }
             (_, own, _) => own,
         };
         let mark = own.clone().map_or(Value::Null, Value::from);
-        let baseline = work.baseline(|| Baseline::of([(ASSIGNMENT.to_owned(), mark.clone())]));
-        let is_other = !baseline.is(ASSIGNMENT, &mark);
+        let baseline = work.baseline(|| {
+            Baseline::of([(ASSIGNMENT.to_owned(), mark.clone()), (MEANT.to_owned(), role.meant())])
+        });
+        let is_other = !baseline.is(ASSIGNMENT, &mark) || !baseline.is(MEANT, &role.meant());
         if has_sent
             && (is_other || (own.is_none() && trace::shows(work, GRANTED, &[("id", &user.id)]).await?))
         {
@@ -111,7 +199,7 @@ async fn change(work: &mut Work<'_>, role: &str, wish: Wish) -> Result<Finished,
             )));
         }
         let change = match &own {
-            None => roles::assign(&user.id, role),
+            None => role.assign(&user.id),
             Some(assignment) => roles::unassign(&user.id, assignment),
         };
         match work.send(&change).await? {
@@ -137,15 +225,24 @@ struct Held {
     shown: Value,
 }
 
-async fn held(work: &Work<'_>, user: &User, role: &str) -> Result<Held, Failed> {
+async fn held(work: &Work<'_>, user: &User, role: &Role) -> Result<Held, Failed> {
     let all = lookup::whole(work.okta, work.action, &roles::of_user(&user.id)).await?;
     let all =
         all.ok_or_else(|| Code::UserNotFound.because(format!("user {} does not exist any more", user.id)))?;
     let text = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).map(str::to_owned);
-    let is_it = |one: &&Value| text(one, "type").as_deref() == Some(role);
+    let is_it = |one: &&Value| role.is_in(one);
     let is_groups = |one: &Value| text(one, "assignmentType").as_deref() == Some("GROUP");
     let own = all.iter().filter(is_it).find(|one| !is_groups(one)).and_then(|one| text(one, "id"));
     let is_by_group = all.iter().filter(is_it).any(is_groups);
-    let types: Vec<_> = all.iter().filter_map(|one| text(one, "type")).collect();
-    Ok(Held { own, is_by_group, shown: json!({ "roles": types }) })
+    let names: Vec<_> = all.iter().filter_map(shown).collect();
+    Ok(Held { own, is_by_group, shown: json!({ "roles": names }) })
+}
+
+/// The type of a standard role; of a custom one its id, and that of its resource set.
+fn shown(assignment: &Value) -> Option<String> {
+    let text = |name: &str| assignment.get(name).and_then(Value::as_str);
+    match (text("type")?, text("role"), text("resource-set")) {
+        (roles::CUSTOM, Some(role), Some(set)) => Some(format!("{role} on {set}")),
+        (kind, ..) => Some(kind.to_owned()),
+    }
 }

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::names::Names;
+use super::{Profile, names::Names};
 use crate::{
     command::{
         Failed,
@@ -31,7 +31,7 @@ pub(super) struct Row<P> {
     pub(super) secrets: &'static [&'static str],
     /// Whom and what it names, whether they must exist, and whether others may be at work on them meanwhile.
     pub(super) names: for<'a> fn(&'a P) -> Result<Names<'a>, Failed>,
-    /// The name that it gives to who or what exists already.
+    /// The names that it gives to somebody or something.
     pub(super) renames: for<'a> fn(&'a P) -> Option<NewName<'a>>,
     /// How many changes it asks for.
     pub(super) changes: fn(&P) -> Changes,
@@ -65,13 +65,36 @@ pub enum Changes {
     MembersOf(usize),
 }
 
-/// A name that a request gives to who or what exists already.
+/// The names that a request gives to a user, who may be new, or to a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewName<'a> {
-    /// A user's login.
-    Login(&'a str),
+    /// What of a user's profile is set: the login and the e-mail name them.
+    User(&'a Profile),
     /// A group's name.
     Group(&'a str),
+}
+
+impl<'a> NewName<'a> {
+    /// The logins that a user gets: one at most, unless the attribute is spelt in several ways.
+    pub fn logins(self) -> impl Iterator<Item = &'a str> {
+        self.texts("login")
+    }
+
+    /// The e-mails that a user gets, likewise.
+    pub fn emails(self) -> impl Iterator<Item = &'a str> {
+        self.texts("email")
+    }
+
+    /// The texts of an attribute, in whatever case it is spelt: who is protected must not depend on whether Okta minds.
+    fn texts(self, attribute: &'static str) -> impl Iterator<Item = &'a str> {
+        let profile = match self {
+            Self::User(profile) => Some(profile),
+            Self::Group(_) => None,
+        };
+        let named =
+            profile.into_iter().flatten().filter(move |(name, _)| name.eq_ignore_ascii_case(attribute));
+        named.filter_map(|(_, value)| value.as_str())
+    }
 }
 
 impl Changes {

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Changes, Effect, Names, Profile, UserName, group_membership::member_of, row::Row, yes};
+use super::{Changes, Effect, Names, NewName, Profile, UserName, group_membership::member_of, row::Row, yes};
 use crate::{
     command::{
         Failed,
@@ -30,7 +30,7 @@ pub(super) const CREATE: Row<CreateUser> = Row {
     scopes_to_find: &[Scope::GroupsRead],
     secrets: &["password", "recovery_question"],
     names: |new| Ok(Names::user(UserName::New(login(&new.profile)?)).and_groups(&new.groups)),
-    renames: |_| None,
+    renames: |new| Some(NewName::User(&new.profile)),
     changes: |new| Changes::Fixed(1 + new.groups.len()),
     carry_out: |work, new| Box::pin(create(work, new)),
 };
@@ -102,6 +102,7 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Fini
                 ))),
             };
         }
+        work.must_be_named(&work.subjects.groups).await?;
         let change = users::create(NewUser {
             profile: new.profile.clone(),
             password: new.password.as_ref(),

@@ -80,7 +80,7 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
         let is_ready = would_be_deprovisioned || Operation::Delete.step(&user.status, None) == Step::Go;
         done.was_deprovisioned |= user.status == "DEPROVISIONED";
         let sent = match (is_ready, parameters.deactivate_first) {
-            (true, _) => work.send_deletion(&users::delete(id, parameters.send_email), &user).await?,
+            (true, _) => work.send(&users::delete(id, parameters.send_email)).await?,
             (false, true) => work.send(&users::deactivate(id, parameters.send_email)).await?,
             (false, false) => return Err(wrong_status(&user, "DEPROVISIONED, or `deactivate_first`")),
         };

@@ -29,7 +29,7 @@ pub(super) const UPDATE: Row<UpdateUser> = Row {
     scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
-    renames: |of| of.profile.get("login").and_then(Value::as_str).map(NewName::Login),
+    renames: |of| Some(NewName::User(&of.profile)),
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| Box::pin(update(work, &of.profile)),
 };

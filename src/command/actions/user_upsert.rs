@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Changes, Effect, Names, Profile, UserName,
+    Changes, Effect, Names, NewName, Profile, UserName,
     row::Row,
     user_create::{self, CreateUser},
     user_update, yes,
@@ -26,7 +26,7 @@ pub(super) const UPSERT: Row<UpsertUser> = Row {
     scopes_to_find: &[Scope::GroupsRead],
     secrets: &[],
     names: |of| Ok(Names::user(UserName::New(user_create::login(&of.profile)?)).and_groups(&of.groups)),
-    renames: |_| None,
+    renames: |of| Some(NewName::User(&of.profile)),
     changes: |of| Changes::Fixed(1 + of.groups.len()),
     carry_out: |work, of| Box::pin(upsert(work, of)),
 };

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     command::{
-        Failed, IpRange, Way,
+        Failed, IpRange, Way, ZoneSubject,
         execute::{
             Baseline,
             failure::Code,
@@ -110,7 +110,8 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], wish: Wish) -> Result<Fini
         let message = format!("{ip} has too many addresses: up to a /16 is blocked, of IPv6 up to a /32");
         return Err(Code::InvalidParameters.because(message));
     }
-    let id = work.zone_id()?;
+    let subject = work.zone()?;
+    let id = subject.id.as_str();
     let mut doubt: Option<OktaError> = None;
     // Okta has answered to a change of this attempt: what is not there any more was overwritten a moment later.
     let mut is_confirmed = false;
@@ -121,6 +122,7 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], wish: Wish) -> Result<Fini
         }
         let gone = || Code::ZoneNotFound.because(format!("zone {id} does not exist any more"));
         let zone = zone.ok_or_else(gone)?;
+        must_be_named(subject, &zone)?;
         must_block(&zone, wish)?;
         work.before.get_or_insert_with(|| shown(&zone, ips));
         let Some(gateways) = next(&zone, ips, wish)? else {
@@ -145,6 +147,17 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], wish: Wish) -> Result<Fini
         tokio::time::sleep(back_off(round)).await;
     }
     Err(work.gave_up(doubt.as_ref()))
+}
+
+/// Whether the zone has the name by which the command names it: it may have been found long ago.
+fn must_be_named(subject: &ZoneSubject, zone: &Value) -> Result<(), Failed> {
+    let ZoneSubject { name, id } = subject;
+    let now = zone.get("name").and_then(Value::as_str).unwrap_or_default();
+    if name == id || now == name {
+        return Ok(());
+    }
+    Err(Code::ChangedMeanwhile
+        .because(format!("the zone that was named `{name}` is named `{now}` now: nothing more is sent")))
 }
 
 /// Whether the zone is one that blocks addresses: in another one, an attacker would be let in.

@@ -14,7 +14,7 @@ use crate::state::NOTE_MAX_BYTES;
 const BEFORE_HASH: &str = ",\"hash\":\"";
 const AFTER_HASH: &str = "\"}";
 /// The digits of a SHA-256.
-const HASH_DIGITS: usize = 64;
+pub(super) const HASH_DIGITS: usize = 64;
 /// How much of what is being written is kept, as JSON in a note of the state, which has the head of the chain too.
 const KEPT_BYTES_MAX: usize = NOTE_MAX_BYTES - (1 << 10);
 /// How much a record grows at most when it gets its place: three members and two hashes.

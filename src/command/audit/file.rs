@@ -8,12 +8,34 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What must be left on its disk after an audit was written to: the state is there too, as a rule, and each commit wants
+/// 4 MiB of room. Whoever cannot commit can do nothing any more.
+const ROOM_BYTES: u64 = 16 << 20;
+/// Below this, decisions that senders without a key bring about are summed up, so that commands have the rest.
+const SPARE_ROOM_BYTES: u64 = 64 << 20;
+
 /// A decision could not be recorded, so the command must wait.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write the audit {path}")]
-pub struct AuditError {
-    path: PathBuf,
-    source: io::Error,
+pub enum AuditError {
+    /// The file cannot be written.
+    #[error("cannot write the audit {path}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// What is left of the disk is for the state.
+    #[error(
+        "cannot write the audit {path}: its disk has {free_bytes} bytes left, and the last {ROOM_BYTES} are for the state: \
+         make room"
+    )]
+    NoRoom {
+        /// The file.
+        path: PathBuf,
+        /// What is left.
+        free_bytes: u64,
+    },
 }
 
 /// A file that is only ever appended to. Whoever rotates it may move it away: the next record begins a new one.
@@ -21,8 +43,8 @@ pub struct AuditError {
 pub struct AuditFile {
     path: PathBuf,
     open: Option<fs::File>,
-    /// Whether the last line may have been cut short.
-    is_torn: bool,
+    /// How many bytes are left on the disk of a directory.
+    free_bytes: fn(&Path) -> io::Result<u64>,
 }
 
 /// Who did what is nobody else's business.
@@ -31,7 +53,7 @@ const MODE: u32 = 0o600;
 impl AuditFile {
     /// The audit at `path`. Touches nothing until there is a record.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), open: None, is_torn: false }
+        Self { path: path.into(), open: None, free_bytes }
     }
 
     /// Where it is.
@@ -39,54 +61,72 @@ impl AuditFile {
         &self.path
     }
 
+    /// Whether there is more room than commands may need. Where that cannot be known, writing tells. Blocks.
+    pub fn has_room_to_spare(&self) -> bool {
+        let prepared = self.prepare().and_then(|()| (self.free_bytes)(self.directory()));
+        prepared.map_or(true, |free_bytes| free_bytes >= SPARE_ROOM_BYTES)
+    }
+
     /// Appends `lines`, each without its end, and returns when they are on the disk. After a failure the same call may be
     /// repeated: what of them was written before stands there twice then, which the chain allows. Blocks.
     pub fn append(&mut self, lines: &[String]) -> Result<(), AuditError> {
-        let appended = self.append_bytes(&joined(lines));
-        appended.map_err(|source| AuditError { path: self.path.clone(), source })
+        let lines = joined(lines);
+        self.prepare().map_err(|source| self.failed(source))?;
+        let free_bytes = (self.free_bytes)(self.directory()).map_err(|source| self.failed(source))?;
+        if free_bytes < ROOM_BYTES + lines.len() as u64 {
+            return Err(AuditError::NoRoom { path: self.path.clone(), free_bytes });
+        }
+        self.append_bytes(&lines).map_err(|source| self.failed(source))
     }
 
     /// Appends `lines` unless the file ends with them: a crash has left in doubt whether they were written. Blocks.
     pub fn complete(&mut self, lines: &[String]) -> Result<(), AuditError> {
-        let end = joined(lines);
-        let there = ends_with(&self.path, &end);
-        match there.map_err(|source| AuditError { path: self.path.clone(), source })? {
+        match ends_with(&self.path, &joined(lines)).map_err(|source| self.failed(source))? {
             true => Ok(()),
             false => self.append(lines),
         }
     }
 
-    fn append_bytes(&mut self, lines: &[u8]) -> io::Result<()> {
-        let begin: &[u8] = if self.is_torn { b"\n" } else { b"" };
-        let mut file = self.current()?;
-        let appended = file.write_all(&[begin, lines].concat()).and_then(|()| file.sync_data());
-        self.is_torn = appended.is_err();
-        if appended.is_ok() {
-            self.open = Some(file);
-        }
-        appended
+    fn failed(&self, source: io::Error) -> AuditError {
+        AuditError::Io { path: self.path.clone(), source }
     }
 
-    /// The open file if it is still the one at the path, or that one. A line that a crash cut short is ended first.
+    fn directory(&self) -> &Path {
+        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        directory.unwrap_or(Path::new("."))
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        fs::create_dir_all(self.directory())
+    }
+
+    fn append_bytes(&mut self, lines: &[u8]) -> io::Result<()> {
+        let mut file = self.current()?;
+        // Whoever has cut a line short, a crash, a full disk or another process: it must not swallow the next.
+        let begin: &[u8] = if ends_a_line(&file)? { b"" } else { b"\n" };
+        file.write_all(&[begin, lines].concat())?;
+        file.sync_data()?;
+        self.open = Some(file);
+        Ok(())
+    }
+
+    /// The open file if it is still the one at the path, or that one.
     fn current(&mut self) -> io::Result<fs::File> {
         if let Some(file) = self.open.take()
             && is_at(&file, &self.path)?
         {
             return Ok(file);
         }
-        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        let mut file =
-            fs::File::options().create(true).append(true).read(true).mode(MODE).open(&self.path)?;
-        if !ends_a_line(&file)? {
-            file.write_all(b"\n")?;
-        }
+        let file = fs::File::options().create(true).append(true).read(true).mode(MODE).open(&self.path)?;
         file.sync_all()?;
-        fs::File::open(directory)?.sync_all()?;
-        self.is_torn = false;
+        fs::File::open(self.directory())?.sync_all()?;
         Ok(file)
     }
+}
+
+fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(directory)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn is_at(file: &fs::File, path: &Path) -> io::Result<bool> {

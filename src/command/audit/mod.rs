@@ -7,12 +7,14 @@ mod chain;
 mod file;
 mod verification;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 pub use chain::{AuditChain, BatchRoom, ChainHead, KeptChain, SealedBatch};
 pub use file::{AuditError, AuditFile};
-pub use verification::{ChainReport, Flaw, Verification};
+pub use verification::{ChainReport, Flaw, LookedAt, Verification};
 
 use super::{LocalUser, Status, Subjects, milliseconds};
 use crate::telemetry::printable_json;
@@ -31,6 +33,8 @@ pub enum Decision {
     Repeated,
     /// It can never be a command, and is in the dead letters.
     DeadLetter,
+    /// Such decisions were made and are not recorded one by one, because there were too many: `left_out` says how many.
+    LeftOut,
     /// An operator asks for the release of a limit, which is about to happen.
     Releasing,
     /// The limit has been released.
@@ -41,6 +45,10 @@ pub enum Decision {
     Resumed,
     /// An operator has cancelled the command.
     Cancelled,
+    /// It waits for a second key; `fingerprint` is what that must name.
+    AwaitsApproval,
+    /// A second key, which is in `signed_by`, has approved it.
+    Approved,
 }
 
 /// One decision. What is not known, or does not concern it, is left out.
@@ -74,6 +82,12 @@ pub struct AuditRecord<'a> {
     /// The key that it was signed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<&'a str>,
+    /// The second key that has approved it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<&'a str>,
+    /// Of the command that waits for approval, or is approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<&'a str>,
     /// The key of ours that a message which was not let in claims to be signed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_key: Option<&'a str>,
@@ -92,6 +106,24 @@ pub struct AuditRecord<'a> {
     /// Where it stood in the queue; none: the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<&'a str>,
+    /// What is not recorded one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<&'a LeftOut>,
+}
+
+/// Decisions about messages that nobody vouches for, which are not recorded one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOut {
+    /// How many.
+    pub count: u64,
+    /// When the first of them was made.
+    #[serde(serialize_with = "milliseconds::serialize")]
+    pub from: Timestamp,
+    /// When the last of them was made.
+    #[serde(serialize_with = "milliseconds::serialize")]
+    pub to: Timestamp,
+    /// How many for each reason: the code of a refusal, `dead_letter` or `repeated`.
+    pub reasons: BTreeMap<String, u64>,
 }
 
 impl<'a> AuditRecord<'a> {
@@ -108,12 +140,15 @@ impl<'a> AuditRecord<'a> {
             requested_by: None,
             local_user: None,
             signed_by: None,
+            approved_by: None,
+            fingerprint: None,
             claimed_key: None,
             reason: None,
             status: None,
             error: None,
             okta_request_id: None,
             place: None,
+            left_out: None,
         }
     }
 

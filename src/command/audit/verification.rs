@@ -1,11 +1,11 @@
-//! Whether an audit is whole: lines in the order in which they were written, held against their chain and against what the
-//! state keeps of its end. Pure.
+//! Whether an audit is whole: lines in the order in which they were written, held against their chain, against where it must
+//! begin, and against what the state keeps of its end before and after they are read. Pure.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use super::{
     ChainHead, KeptChain,
-    chain::{Link, ReadLine, RecentLinks, read_line},
+    chain::{HASH_DIGITS, Link, Place, ReadLine, RecentLinks, read_line},
 };
 
 /// How many flaws are told one by one.
@@ -19,11 +19,21 @@ pub struct Verification {
     flaw_count: u64,
     /// Lines that were cut short.
     fragments: u64,
-    /// Records from before there was a chain.
-    unchained: u64,
     /// Ends that a crash has left in doubt.
     in_doubt: u64,
-    expected: BTreeMap<String, Expected>,
+    /// The ends that the state keeps, of those whose audit this is. None: it is not at hand.
+    expected: Option<BTreeMap<String, Expected>>,
+    /// The records before the first ones, where those are not the first of all.
+    before: BTreeMap<String, ChainHead>,
+}
+
+/// The last record of a chain that was looked at before: what is read now goes on behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookedAt {
+    /// The name of the commands.
+    pub commands: String,
+    /// That record.
+    pub head: ChainHead,
 }
 
 /// Where a chain must lead.
@@ -37,6 +47,8 @@ struct Expected {
 struct Chain {
     first: Link,
     last: Link,
+    /// The one with the highest number, which is the last unless somebody has meddled.
+    highest: ChainHead,
     records: u64,
     recent: RecentLinks,
 }
@@ -84,14 +96,11 @@ impl Verification {
                 "record {} of `{}` was changed: its hash is of other bytes",
                 place.sequence, place.commands
             )),
-            // Somebody without the chain has written it, which was no wonder before there was one.
-            ReadLine::Unchained if self.chains.is_empty() => {
-                self.unchained += 1;
-                None
-            }
-            ReadLine::Unchained => {
-                Some("a record has no place in the chain: oktabus has not written it".to_owned())
-            }
+            ReadLine::Unchained => Some(
+                "a record has no place in the chain: somebody else has written it, or a version of oktabus before there \
+                 was one, whose files are to be moved away"
+                    .to_owned(),
+            ),
             ReadLine::Fragment => {
                 self.fragments += 1;
                 None
@@ -105,16 +114,17 @@ impl Verification {
     /// Takes the record up into its chain; says what is wrong with its place.
     fn follow(&mut self, link: Link) -> Option<String> {
         let commands = &link.place.commands;
-        if let Some(expected) = self.expected.get_mut(commands) {
-            let ChainHead { sequence, hash } = &expected.kept.head;
-            expected.is_met |= *sequence == link.place.sequence && *hash == link.hash;
+        let head = ChainHead { sequence: link.place.sequence, hash: link.hash.clone() };
+        if let Some(expected) = self.expected.as_mut().and_then(|expected| expected.get_mut(commands)) {
+            expected.is_met |= expected.kept.head == head;
         }
         let Some(chain) = self.chains.get_mut(commands) else {
+            let flaw = self.begins_badly(&link);
             let mut recent = RecentLinks::default();
             recent.push(&link);
-            let chain = Chain { first: link.clone(), last: link.clone(), records: 1, recent };
+            let chain = Chain { first: link.clone(), last: link.clone(), highest: head, records: 1, recent };
             self.chains.insert(commands.clone(), chain);
-            return None;
+            return flaw;
         };
         if chain.recent.has(&link) {
             return None;
@@ -126,29 +136,72 @@ impl Verification {
             Some(missing(commands, last + 1, sequence - 1))
         } else {
             Some(format!(
-                "record {sequence} of `{commands}` does not follow record {last}: it is of another history"
+                "record {sequence} of `{commands}` does not follow record {last}: it is of another history, such as that of \
+                 an older state after `oktabus state import`"
             ))
         };
         chain.recent.push(&link);
         chain.records += 1;
+        if sequence > chain.highest.sequence {
+            chain.highest = head;
+        }
         chain.last = link;
         flaw
     }
 
-    /// Demands that the chain of `commands` reaches what the state keeps of its end. To be called before anything is read:
-    /// what a daemon writes meanwhile comes behind that.
-    pub fn expect(&mut self, commands: &str, kept: &KeptChain) {
-        if kept.head.sequence > 0 {
-            self.expected.insert(commands.to_owned(), Expected { kept: kept.clone(), is_met: false });
+    /// What is wrong with the first record of a chain.
+    fn begins_badly(&self, link: &Link) -> Option<String> {
+        let Place { commands, sequence } = &link.place;
+        if self.expected.as_ref().is_some_and(|expected| !expected.contains_key(commands)) {
+            return Some(format!("record {sequence} is of `{commands}`, whose audit this is not"));
         }
+        let before = self.before.get(commands).cloned().unwrap_or_default();
+        if *sequence > before.sequence + 1 {
+            let missing = missing(commands, before.sequence + 1, sequence - 1);
+            return Some(format!(
+                "{missing} from the beginning: give the files too that were moved away, the oldest first, or say with \
+                 `--after {commands}:{}:HASH` where they ended when they were looked at",
+                sequence - 1
+            ));
+        }
+        let follows = *sequence == before.sequence + 1 && link.prev == before.hash;
+        (!follows).then(|| {
+            format!("record {sequence} of `{commands}` does not follow record {} as it was", before.sequence)
+        })
     }
 
-    /// Says, when everything has been read, what is missing from the end.
-    pub fn finish(&mut self) {
-        let ends: Vec<_> = self.expected.iter().filter(|(_, expected)| !expected.is_met).collect();
+    /// Says where the records before the first ones ended.
+    pub fn go_on_after(&mut self, looked_at: LookedAt) {
+        self.before.insert(looked_at.commands, looked_at.head);
+    }
+
+    /// Demands that there are no chains but those of `ends`, and that each reaches what the state keeps of its end. To be
+    /// called before anything is read: what a daemon writes meanwhile comes behind that.
+    pub fn expect(&mut self, ends: impl IntoIterator<Item = (String, KeptChain)>) {
+        let expected = ends.into_iter().map(|(commands, kept)| {
+            let is_met = kept.head.sequence == 0 || self.before.get(&commands) == Some(&kept.head);
+            (commands, Expected { kept, is_met })
+        });
+        self.expected = Some(expected.collect());
+    }
+
+    /// Whether it is held against what the state keeps: without that, nobody sees what is missing from the end or was put
+    /// behind it, nor whose chains there should be.
+    pub fn is_held_against_state(&self) -> bool {
+        self.expected.is_some()
+    }
+
+    /// Says, when everything has been read, what is missing from the end, and what stands behind it. `ends` is what the state
+    /// keeps then: each record is in the state before it is in the audit.
+    pub fn finish(&mut self, ends: impl IntoIterator<Item = (String, KeptChain)>) {
         let mut reasons = Vec::new();
-        for (commands, Expected { kept, .. }) in ends {
-            let end = self.chains.get(commands).map_or(0, |chain| chain.last.place.sequence);
+        let unmet = self.expected.iter().flatten().filter(|(_, expected)| !expected.is_met);
+        for (commands, Expected { kept, .. }) in unmet {
+            let end = match (self.chains.get(commands), self.before.get(commands)) {
+                (Some(chain), _) => chain.last.place.sequence,
+                (None, Some(before)) => before.sequence,
+                (None, None) => 0,
+            };
             // They are kept before they are written: a crash has left in doubt whether they were.
             let in_doubt = kept.unwritten().is_some_and(|batch| batch.first_sequence == end + 1);
             if in_doubt {
@@ -165,6 +218,23 @@ impl Verification {
                 ));
             }
         }
+        for (commands, kept) in ends {
+            let Some(chain) = self.chains.get(&commands) else { continue };
+            let (end, known) = (&chain.highest, &kept.head);
+            if end.sequence > known.sequence {
+                reasons.push(format!(
+                    "records up to {} of `{commands}` stand behind the last one that the state knows of, {}: somebody else has \
+                     written them, or the state is an older one, as after `oktabus state import`",
+                    end.sequence, known.sequence
+                ));
+            } else if end.sequence == known.sequence && end.hash != known.hash {
+                reasons.push(format!(
+                    "record {} of `{commands}` is not the one that the state knows of",
+                    end.sequence
+                ));
+            }
+        }
+        reasons.dedup();
         for reason in reasons {
             self.tell(None, reason);
         }
@@ -192,11 +262,6 @@ impl Verification {
         self.fragments
     }
 
-    /// Records from before there was a chain, about which nothing can be said.
-    pub fn unchained(&self) -> u64 {
-        self.unchained
-    }
-
     /// Chains of which a crash has left in doubt whether the last records were written.
     pub fn in_doubt(&self) -> u64 {
         self.in_doubt
@@ -210,6 +275,20 @@ impl Verification {
             first_sequence: chain.first.place.sequence,
             last: ChainHead { sequence: chain.last.place.sequence, hash: chain.last.hash.clone() },
         })
+    }
+}
+
+impl FromStr for LookedAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.rsplit_once(':').and_then(|(place, hash)| {
+            let (commands, sequence) = place.rsplit_once(':')?;
+            let is_hash = hash.len() == HASH_DIGITS && hash.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let head = ChainHead { sequence: sequence.parse().ok()?, hash: hash.to_ascii_lowercase() };
+            is_hash.then(|| Self { commands: commands.to_owned(), head })
+        });
+        parsed.ok_or_else(|| "write COMMANDS:SEQUENCE:HASH, such as hr:41:9f86…".to_owned())
     }
 }
 

@@ -1,4 +1,4 @@
-//! One command to its outcome: whom it names, one attempt after another, and the outcome in the journal and the audit.
+//! One command to its outcome, one attempt after another.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context, EngineError,
     admission::{Denial, Gate},
-    job::{Job, Origin, Verdict},
-    journal::{Kept, Unreadable},
-    ordering::Key,
+    find::Found,
+    job::{Job, Verdict},
+    journal::Kept,
     outcomes,
     publish::Told,
-    status::Trouble,
+    trouble::Trouble,
     turns::Turn,
     worker::LATER_MAX,
 };
 use crate::{
     command::{
-        Effect, Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way,
+        Effect, Failed, Status,
         audit::Decision,
         execute::{Attempt, Resolved},
         policy::{address_is_stored, too_many_names},
@@ -32,12 +32,10 @@ use crate::{
 };
 
 /// The first and the longest wait before another attempt, unless Okta asks for a longer one.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(60);
+pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
+pub(super) const RETRY_MAX: Duration = Duration::from_secs(60);
 /// A wait that is longer is spent in the queue, and those behind do not wait for it.
 const WAIT_MAX: Duration = Duration::from_secs(150);
-/// A look-up that takes longer is told.
-const LOOK_UP_USUAL: Duration = Duration::from_secs(5);
 
 /// How it went so far.
 #[expect(clippy::large_enum_variant, reason = "there is one a command, and it is moved once")]
@@ -46,15 +44,6 @@ pub(super) enum Carried {
     Ended(Kept, Box<Told>),
     /// It is not at its end.
     Not(Verdict),
-}
-
-/// Whom a command is about, with the right to be at work.
-enum Found<'a> {
-    Subjects(Resolved, SemaphorePermit<'a>),
-    Failed(Box<Failed>),
-    /// It may not be begun any more.
-    Denied(Status, OutcomeError),
-    Stopped,
 }
 
 impl Context {
@@ -92,81 +81,6 @@ impl Context {
         }
     }
 
-    /// Finds whom the command is about, and waits for those before it that touch the same under another name. Nothing was
-    /// begun, so nothing is counted: while Okta is away, commands wait.
-    async fn find<'a>(
-        &'a self,
-        job: &Job,
-        record: &Record,
-        turn: &mut Turn,
-        stop: &CancellationToken,
-    ) -> Found<'a> {
-        let (id, request) = (&job.command.id, &job.command.request);
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
-        loop {
-            let Some(permit) = self.permit(stop).await else { return Found::Stopped };
-            let looked = match &record.subjects {
-                // What was judged is what is done, once something was sent.
-                Some(subjects) if record.baseline.is_some() => Ok(subjects.clone().into()),
-                _ => {
-                    let Some(looked) = stop.run_until_cancelled(self.look_up(job)).await else {
-                        return Found::Stopped;
-                    };
-                    looked
-                }
-            };
-            let failed = match looked {
-                Ok(resolved) => {
-                    if turn.settle(Key::all(id, request, Some(&resolved.subjects))) {
-                        return Found::Subjects(resolved, permit);
-                    }
-                    drop(permit);
-                    if stop.run_until_cancelled(turn.wait()).await.is_none() {
-                        return Found::Stopped;
-                    }
-                    // Those before it may have brought others about, or put others in their place.
-                    continue;
-                }
-                Err(failed) => failed,
-            };
-            drop(permit);
-            let Some(asked) = failed.retry_after else { return Found::Failed(Box::new(failed)) };
-            if record.baseline.is_none()
-                && let Err((status, error)) = self.admission.admit(&job.command)
-            {
-                self.status.gives_up(Trouble::Okta);
-                return Found::Denied(status, error);
-            }
-            self.status.fails(Trouble::Okta, &failed.error.message);
-            let wait = waits.next_wait().max(asked);
-            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return Found::Stopped;
-            }
-        }
-    }
-
-    /// Looks up whom the command names. One that takes long is told, and goes on.
-    async fn look_up(&self, job: &Job) -> Result<Resolved, Failed> {
-        let mut looking = std::pin::pin!(self.executor.resolve_patiently(&job.command.request));
-        let looked = match tokio::time::timeout(LOOK_UP_USUAL, &mut looking).await {
-            Ok(looked) => looked,
-            Err(_) => {
-                let _unanswered = self.status.unanswered(&job.command.id);
-                looking.await
-            }
-        };
-        if looked.is_ok() {
-            self.status.works(Trouble::Okta);
-        }
-        looked
-    }
-
-    /// The right to be at work; none if we stop.
-    async fn permit(&self, stop: &CancellationToken) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        stop.run_until_cancelled(self.permits.acquire()).await?.ok()
-    }
-
     /// One attempt after another, until there is an outcome.
     async fn attempts(
         &self,
@@ -179,6 +93,7 @@ impl Context {
         let ended = |carried| Ok(Attempted::Ended(carried));
         let mut permit = Some(permit);
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Okta);
         loop {
             // Nobody knows whether the last attempt did it, but every attempt may be the one that ends the daemon.
             if kept.record.attempts() >= self.config.attempts_max {
@@ -202,7 +117,7 @@ impl Context {
             let retry_after =
                 failed.retry_after.filter(|_| kept.record.attempts() < self.config.attempts_max);
             let Some(asked) = retry_after else { return Ok(Attempted::Failed(kept, failed)) };
-            self.status.fails(Trouble::Okta, &failed.error.message);
+            waiter.fails(&failed.error.message);
             let wait = waits.next_wait().max(asked);
             if wait > WAIT_MAX {
                 return ended(Carried::Not(Verdict::Later(wait.min(LATER_MAX), "Okta asks to wait")));
@@ -284,10 +199,7 @@ impl Context {
             });
         }
         match performed {
-            Ok(performed) => {
-                self.status.works(Trouble::Okta);
-                ended(self.end_well(job, kept, subjects, performed).await?)
-            }
+            Ok(performed) => ended(self.end_well(job, kept, subjects, performed).await?),
             Err(failed) => Ok(Attempted::Failed(kept, Box::new(failed))),
         }
     }
@@ -306,13 +218,14 @@ impl Context {
             return Ok(None);
         };
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Outcomes);
         loop {
             let Err(err) = self.outcomes.require_private(address).await else { return Ok(None) };
             if err.needs_somebody() || err.cure() == PublishCure::Elsewhere {
                 let refusal = address_is_stored(&chain(&err));
                 return self.ended_so(job, kept.clone(), Status::Refused, refusal).await.map(Some);
             }
-            self.status.fails(Trouble::Outcomes, &chain(&err));
+            waiter.fails(&chain(&err));
             if stop.run_until_cancelled(tokio::time::sleep(waits.next_wait())).await.is_none() {
                 return Ok(Some(Carried::Not(Verdict::Dropped)));
             }
@@ -325,118 +238,6 @@ impl Context {
             // Nothing was judged by which it could be sent.
             Denial::Again | Denial::Stopped => Ok(Carried::Not(Verdict::Dropped)),
             Denial::Engine(error) => Err(error),
-        }
-    }
-
-    async fn end_well(
-        &self,
-        job: &Job,
-        kept: Kept,
-        subjects: &Subjects,
-        performed: Performed,
-    ) -> Result<Carried, EngineError> {
-        let status = match performed.way {
-            Way::Done => Status::Done,
-            Way::Already => Status::Already,
-            Way::DryRun => Status::DryRun,
-        };
-        let mut outcome = self.outcome(job, &kept.record, status);
-        outcome.okta_request_id = performed.okta_request_id;
-        outcome.before = performed.before;
-        outcome.after = performed.after;
-        let Performed { result, revealed, .. } = performed;
-        let names: Vec<_> = revealed.iter().map(|revealed| revealed.name).collect();
-        let shown = !names.is_empty() && self.shows_secrets(job);
-        if !shown {
-            outcome.result = outcomes::without(result, &names, false);
-            let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
-            return Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))));
-        }
-        let with = |result| Outcome { result, ..outcome.clone() };
-        let to_keep = with(outcomes::without(result.clone(), &names, true));
-        let kept = self.ended(job, kept, Some(subjects), &to_keep).await?;
-        let privately = Some(with(outcomes::with(result.clone(), &revealed)));
-        let openly = with(outcomes::without(result, &names, false));
-        Ok(Carried::Ended(kept, Box::new(Told { openly, privately })))
-    }
-
-    async fn end_failed(&self, job: &Job, kept: Kept, failed: Failed) -> Result<Carried, EngineError> {
-        self.status.gives_up(Trouble::Okta);
-        let mut outcome = self.outcome(job, &kept.record, Status::Failed);
-        outcome.error = Some(failed.error);
-        outcome.result = failed.result.into();
-        outcome.before = failed.before;
-        outcome.okta_request_id = failed.okta_request_id;
-        let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))))
-    }
-
-    async fn ended_so(
-        &self,
-        job: &Job,
-        kept: Kept,
-        status: Status,
-        error: OutcomeError,
-    ) -> Result<Carried, EngineError> {
-        let (kept, told) = self.end(job, kept, status, error).await?;
-        Ok(Carried::Ended(kept, Box::new(told)))
-    }
-
-    /// Ends a command without having done it.
-    pub(super) async fn end(
-        &self,
-        job: &Job,
-        kept: Kept,
-        status: Status,
-        error: OutcomeError,
-    ) -> Result<(Kept, Told), EngineError> {
-        let mut outcome = self.outcome(job, &kept.record, status);
-        outcome.error = Some(error);
-        let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok((kept, Told::openly(outcome)))
-    }
-
-    /// Ends a command whose entry in the journal cannot be read: nobody knows whether it was done. The entry goes to the
-    /// dead letters.
-    pub(super) async fn set_aside(
-        &self,
-        job: &Job,
-        unreadable: Unreadable,
-    ) -> Result<(Kept, Told), EngineError> {
-        let id = &job.command.id;
-        self.keep_unreadable(id, &unreadable).await;
-        let kept = self.journal.replace(id, &unreadable, self.record_of(&job.command)).await?;
-        self.end(job, kept, Status::Failed, outcomes::journal_unreadable(&unreadable.problem)).await
-    }
-
-    /// Makes `outcome`, which has no secrets, durable, and the audit complete.
-    async fn ended(
-        &self,
-        job: &Job,
-        kept: Kept,
-        subjects: Option<&Subjects>,
-        outcome: &Outcome,
-    ) -> Result<Kept, EngineError> {
-        let subjects = subjects.or(kept.record.subjects.as_ref());
-        self.audit_command(job, subjects, outcomes::decision(outcome.status), Some(outcome)).await;
-        let record = match subjects {
-            Some(subjects) => kept.record.clone().about(subjects),
-            None => kept.record.clone(),
-        };
-        let Some(record) = record.ended(outcome) else { return Ok(kept) };
-        let kept = self.journal.keep(&job.command.id, &kept, record).await?;
-        self.status.ended(job.command.request.action().name(), outcome);
-        Ok(kept)
-    }
-
-    fn outcome(&self, job: &Job, record: &Record, status: Status) -> Outcome {
-        outcomes::outcome(&job.command.id, record, status, self.clock.now())
-    }
-
-    fn shows_secrets(&self, job: &Job) -> bool {
-        match &job.origin {
-            Origin::Queue { .. } | Origin::Parked { .. } => self.admission.policy.reveals(&job.command),
-            Origin::Asked { reveals, .. } => *reveals,
         }
     }
 }

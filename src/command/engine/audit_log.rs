@@ -1,17 +1,19 @@
 //! The audit of the commands of one name: into a file or a sink, before anything goes on. The end of its chain is kept in the
-//! state before a record is written (`command::audit`). Decisions that come while others are written share the next write.
+//! state before a record is written (`command::audit`). Decisions that come while others are written share the next write, and
+//! what anybody may bring about is summed up where it is too much (`unvouched`).
 
+mod unvouched;
 mod waiting;
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
 
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio_util::sync::CancellationToken;
 
-use super::{
-    EngineError, RETRY_FIRST, RETRY_MAX,
-    journal::Journal,
-    status::{EngineStatus, Trouble},
-};
+use super::{EngineError, RETRY_FIRST, RETRY_MAX, journal::Journal, status::EngineStatus, trouble::Trouble};
 use crate::{
     clock::Clock,
     command::{
@@ -25,7 +27,11 @@ use crate::{
     telemetry::chain,
 };
 
+use unvouched::{SUMMED_EVERY, Unvouched};
 use waiting::{About, Waiting};
+
+/// How long whoever closes the audit log waits for the last sum to be recorded.
+const LAST_SUM_MAX: Duration = Duration::from_secs(5);
 
 /// The audit log while anybody uses it: two of them would write to the same files.
 #[derive(Debug, Default)]
@@ -39,6 +45,7 @@ pub(super) struct AuditLog {
     journal: Journal,
     destination: Destination,
     waiting: Waiting,
+    unvouched: Mutex<Unvouched>,
     end: AsyncMutex<End>,
 }
 
@@ -120,7 +127,8 @@ impl AuditLog {
             Unwritten { batch, abouts, is_kept: true, is_in_doubt: true, written: Vec::new() }
         });
         let end = AsyncMutex::new(End { chain: AuditChain::after(&kept), generation, unwritten });
-        Ok(Self { status, clock, journal, destination, waiting: Waiting::default(), end })
+        let (waiting, unvouched) = (Waiting::default(), Mutex::default());
+        Ok(Self { status, clock, journal, destination, waiting, unvouched, end })
     }
 
     /// The record of a decision now.
@@ -144,6 +152,47 @@ impl AuditLog {
         }
     }
 
+    /// Records a decision about a message that nobody vouches for, or counts it where there are too many or the disk has not
+    /// much room: nobody without a key makes the audit grow as they like.
+    pub(super) async fn record_unvouched(&self, record: &AuditRecord<'_>) {
+        let takes = self.unvouched().takes(record.at);
+        if takes && self.has_room_to_spare().await {
+            return self.record(record).await;
+        }
+        self.unvouched().leave_out(record);
+    }
+
+    /// Records now and then how many decisions were left out, until `stop`.
+    pub(super) async fn sum_up_now_and_then(&self, stop: &CancellationToken) {
+        let summing = async {
+            loop {
+                tokio::time::sleep(SUMMED_EVERY).await;
+                self.sum_up().await;
+            }
+        };
+        stop.run_until_cancelled(summing).await;
+    }
+
+    /// Records how many decisions were left out since the last time, if there were any.
+    async fn sum_up(&self) {
+        let Some(left_out) = self.unvouched().sum() else { return };
+        let record = AuditRecord { left_out: Some(&left_out), ..self.decision(Decision::LeftOut) };
+        self.record(&record).await;
+        self.unvouched().is_recorded();
+    }
+
+    async fn has_room_to_spare(&self) -> bool {
+        let Destination::File(file) = &self.destination else { return true };
+        let file = Arc::clone(file);
+        let has_room = tokio::task::spawn_blocking(move || locked(&file).has_room_to_spare());
+        has_room.await.unwrap_or(false)
+    }
+
+    fn unvouched(&self) -> MutexGuard<'_, Unvouched> {
+        // Nothing in there panics between two changes.
+        self.unvouched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Keeps and writes what somebody who was stopped has left, and then as much of what waits as may be kept at once.
     async fn write_next(&self, end: &mut End) {
         self.complete(end).await;
@@ -165,11 +214,11 @@ impl AuditLog {
     /// Keeps and writes what is not written yet. Whoever is stopped in the middle leaves it to the next.
     async fn complete(&self, end: &mut End) {
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Audit);
         while let Err(reason) = self.try_complete(end).await {
-            self.status.fails(Trouble::Audit, &reason);
+            waiter.fails(&reason);
             tokio::time::sleep(waits.next_wait()).await;
         }
-        self.status.works(Trouble::Audit);
     }
 
     async fn try_complete(&self, end: &mut End) -> Result<(), String> {
@@ -209,8 +258,7 @@ impl AuditLog {
                 let (file, lines) = (Arc::clone(file), unwritten.batch.lines.clone());
                 let is_in_doubt = unwritten.is_in_doubt;
                 let appended = tokio::task::spawn_blocking(move || {
-                    // What a panic left behind is a file that is opened anew.
-                    let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut file = locked(&file);
                     if is_in_doubt { file.complete(&lines) } else { file.append(&lines) }
                 });
                 match appended.await {
@@ -237,6 +285,8 @@ impl AuditLog {
     /// Closes it, unless somebody else uses it.
     pub(super) async fn close(self: Arc<Self>) {
         let Some(log) = Arc::into_inner(self) else { return };
+        // Where it cannot be written, it is lost: how many there were is in the metrics, and the latest are in the dead letters.
+        let _ = tokio::time::timeout(LAST_SUM_MAX, log.sum_up()).await;
         let mut end = log.end.lock().await;
         if end.unwritten.is_none() && end.generation > 0 {
             // So that nobody takes records off the end and it looks like a crash. Without it, it does.
@@ -250,11 +300,15 @@ impl AuditLog {
     }
 }
 
+fn locked(file: &Mutex<AuditFile>) -> MutexGuard<'_, AuditFile> {
+    // What a panic left behind is a file that is opened anew.
+    file.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What the state keeps of the end of the chain, and the note's generation.
 pub(super) async fn kept(journal: &Journal, status: &EngineStatus) -> Result<(u64, KeptChain), EngineError> {
     let Some(note) = journal.note(&note_name(status)).await? else { return Ok((0, KeptChain::default())) };
-    let unreadable =
-        |source| EngineError::Note { what: "the audit", commands: status.name().to_owned(), source };
+    let unreadable = |source| EngineError::of_note(&note.name, status.name(), source);
     Ok((note.generation, serde_json::from_str(&note.content).map_err(unreadable)?))
 }
 

@@ -59,7 +59,7 @@ impl Dispatcher {
         let mut cancelled = self.context.admission.switch.cancellations();
         loop {
             let (held, waiting) = self.context.turns.counts();
-            self.context.status.beat(held, waiting, self.context.parking.len());
+            self.context.status.beat(held, waiting, self.context.parking.counts());
             let is_full = self.workers.len() + self.receiving.len() >= held_max;
             let has_room = !is_full && self.receiving.len() < RECEIVING_MAX;
             let is_paused = self.context.admission.switch.paused().is_some();
@@ -83,7 +83,7 @@ impl Dispatcher {
         while let Some(joined) = self.workers.join_next().await {
             self.ended(joined)?;
         }
-        self.context.status.beat(0, 0, self.context.parking.len());
+        self.context.status.beat(0, 0, self.context.parking.counts());
         Ok(())
     }
 
@@ -123,6 +123,14 @@ impl Dispatcher {
             Received::Command(job) => {
                 let turn = self.context.turns.join(job.names());
                 self.workers.spawn(async move { context.work(*job, turn, &stop).await });
+            }
+            Received::Again(again) => {
+                self.workers.spawn(async move { context.pass_over(*again).await });
+            }
+            Received::Approval(job) => {
+                let ids = [&job.approval.id, &job.approval.command];
+                let turn = self.context.turns.join(ids.map(|id| Key::of_command(id)).to_vec());
+                self.workers.spawn(async move { context.approve(*job, turn, &stop).await });
             }
             Received::Refused(refused) => {
                 let keys = refused.command.iter().map(|command| Key::of_command(&command.id)).collect();

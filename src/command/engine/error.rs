@@ -22,12 +22,18 @@ pub enum EngineError {
         source: serde_json::Error,
     },
     /// A note is not one of ours.
-    #[error("what is kept of {what} of {commands} cannot be understood: was it written by a later version?")]
+    #[error(
+        "the note `{note}` of the state cannot be understood, and nothing is carried out for {commands} until it can: run the \
+         version of oktabus that wrote it, or stop the daemon and give the note up with `oktabus state remove-note {note}`; \
+         then {loss}"
+    )]
     Note {
-        /// What it is about.
-        what: &'static str,
+        /// Its name.
+        note: String,
         /// The name of the commands.
         commands: String,
+        /// What is lost with it.
+        loss: &'static str,
         /// What is wrong with it.
         source: serde_json::Error,
     },

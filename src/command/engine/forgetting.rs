@@ -156,7 +156,7 @@ mod tests {
         let record = match stage {
             "begun" => received.begun(received_at).unwrap().0,
             "ended" => received.ended(&outcome(json!({}))).unwrap(),
-            _ => received.ended(&outcome(json!({}))).unwrap().answered().unwrap(),
+            _ => received.ended(&outcome(json!({}))).unwrap().answered(None).unwrap(),
         };
         state.record(id, 0, Entry { received_at, content: record.encode().unwrap() }).await.unwrap();
     }

@@ -1,16 +1,13 @@
 //! Reading the intake, as long as it takes, and letting go of it when the last acknowledgement is used up.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    RETRY_FIRST, RETRY_MAX,
-    status::{EngineStatus, Trouble},
-};
+use super::{RETRY_FIRST, RETRY_MAX, status::EngineStatus, trouble::Trouble};
 use crate::{
-    command::intake::{Delivery, Intake, IntakeError},
+    command::intake::{Delivery, Intake},
     config::CommandsConfig,
     source::Backoff,
     telemetry::chain,
@@ -23,12 +20,13 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 pub(super) async fn run(
     config: &CommandsConfig,
     deliveries: mpsc::Sender<Delivery>,
-    status: &Arc<EngineStatus>,
+    status: &EngineStatus,
     stop: &CancellationToken,
     drained: &CancellationToken,
 ) {
     let Some(intake) = &config.intake else { return };
     let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+    let mut waiter = status.waiter(Trouble::Intake);
     let ending = async || {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -45,7 +43,7 @@ pub(super) async fn run(
                 tracing::info!(commands = config.name, intake = intake.in_words(), "commands are read");
                 break opened;
             }
-            Err(err) => fails(status, &err),
+            Err(err) => waiter.fails(&chain(&err)),
         }
         tokio::select! {
             () = ending() => return,
@@ -58,8 +56,8 @@ pub(super) async fn run(
             () = ending() => break,
             _ = looks.tick() => {
                 match intake.trouble() {
-                    Some(trouble) => status.fails(Trouble::Intake, &trouble),
-                    None => status.works(Trouble::Intake),
+                    Some(trouble) => waiter.fails(&trouble),
+                    None => waiter.goes_on(),
                 }
                 continue;
             }
@@ -74,7 +72,7 @@ pub(super) async fn run(
                 }
             }
             Err(err) => {
-                fails(status, &err);
+                waiter.fails(&chain(&err));
                 tokio::select! {
                     () = ending() => break,
                     () = tokio::time::sleep(waits.next_wait()) => {}
@@ -85,8 +83,4 @@ pub(super) async fn run(
     drop(deliveries);
     drained.cancelled().await;
     intake.close().await;
-}
-
-fn fails(status: &EngineStatus, err: &IntakeError) {
-    status.fails(Trouble::Intake, &chain(err));
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::command::{
-    LocalUser, Outcome,
+    LocalUser, Outcome, QueuePlace,
     intake::Acknowledgement,
     message::{Command, Headers},
     record::Durable,
@@ -20,6 +20,8 @@ pub(super) struct Job {
     pub(super) message: Message,
     /// The key that it was signed with.
     pub(super) signed_by: Option<String>,
+    /// The second key that has approved it, if one must and has.
+    pub(super) approved_by: Option<String>,
     pub(super) origin: Origin,
 }
 
@@ -40,7 +42,7 @@ pub(super) enum Origin {
     /// A queue.
     Queue {
         /// Where it stood there.
-        place: String,
+        place: QueuePlace,
         /// To say what became of it.
         acknowledgement: Acknowledgement,
     },
@@ -49,7 +51,7 @@ pub(super) enum Origin {
         /// The command.
         id: String,
         /// Where it stood in the queue.
-        place: String,
+        place: QueuePlace,
     },
     /// Somebody of this machine.
     Asked {
@@ -76,8 +78,10 @@ pub enum Answer {
 pub(super) enum Verdict {
     /// It need not come again. Who asked is told the outcome.
     Done(Durable, Box<Outcome>),
-    /// It need not come again: the state has it until it is due.
-    Parked(Durable),
+    /// It need not come again: its answer was published before, and it is no copy that somebody sent.
+    Answered(Durable),
+    /// It need not come again: the state has it until then.
+    Parked(Durable, Timestamp),
     /// It is to come again, and why.
     Later(Duration, &'static str),
     /// It was given up, because we stop or because it is not for us to do any more.
@@ -91,8 +95,16 @@ impl Origin {
     /// Where the command stood.
     pub(super) fn place(&self) -> &str {
         match self {
-            Self::Queue { place, .. } | Self::Parked { place, .. } => place,
+            Self::Queue { place, .. } | Self::Parked { place, .. } => &place.place,
             Self::Asked { .. } => ASKED,
+        }
+    }
+
+    /// The message that it came in, if that was of a queue.
+    pub(super) fn queue_place(&self) -> Option<&QueuePlace> {
+        match self {
+            Self::Queue { place, .. } | Self::Parked { place, .. } => Some(place),
+            Self::Asked { .. } => None,
         }
     }
 
@@ -125,7 +137,9 @@ impl Origin {
         match (self, verdict) {
             (
                 Self::Queue { acknowledgement, .. },
-                Verdict::Done(Durable { .. }, _) | Verdict::Parked(Durable { .. }),
+                Verdict::Done(Durable { .. }, _)
+                | Verdict::Answered(Durable { .. })
+                | Verdict::Parked(Durable { .. }, _),
             ) => {
                 acknowledgement.ack().await;
             }
@@ -134,6 +148,8 @@ impl Origin {
             }
             // What is not acknowledged comes again, and what is parked is there at the next start.
             (Self::Queue { .. }, Verdict::Dropped) | (Self::Parked { .. }, _) => {}
+            // It came by no queue.
+            (Self::Asked { .. }, Verdict::Answered(_)) => {}
             // Who does not listen any more asks again, with the same id.
             (Self::Asked { answer, .. }, Verdict::Done(_, outcome)) => {
                 drop(answer.send(Answer::Outcome(outcome)));
@@ -141,8 +157,8 @@ impl Origin {
             (Self::Asked { answer, .. }, Verdict::Later(_, why)) => {
                 drop(answer.send(Answer::NotNow(why.to_owned())));
             }
-            (Self::Asked { answer, .. }, Verdict::Parked(_)) => {
-                drop(answer.send(Answer::NotNow("it waits for its `not_before`".to_owned())));
+            (Self::Asked { answer, .. }, Verdict::Parked(..)) => {
+                drop(answer.send(Answer::NotNow("it waits in the state".to_owned())));
             }
             (Self::Asked { answer, .. }, Verdict::Dropped) => {
                 drop(answer.send(Answer::NotNow("the daemon stops".to_owned())));

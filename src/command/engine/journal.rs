@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use super::{
-    EngineError, RETRY_FIRST, RETRY_MAX,
-    status::{EngineStatus, Trouble},
-};
+use super::{EngineError, RETRY_FIRST, RETRY_MAX, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{
+        QueuePlace,
         record::Record,
         store::{EntryChange, NoteChange, Store},
     },
@@ -106,9 +104,15 @@ impl Journal {
         self.write(id, unreadable.generation, record, None).await
     }
 
-    /// Notes that one more answer was published. An entry that was forgotten in the meantime stays forgotten.
-    pub(super) async fn answered(&self, id: &str, kept: Kept) -> Result<Kept, EngineError> {
-        let Some(answered) = kept.record.answered() else { return Ok(kept) };
+    /// Notes that one more answer was published, to the message at `place` of a queue if it was one. An entry that was
+    /// forgotten in the meantime stays forgotten.
+    pub(super) async fn answered(
+        &self,
+        id: &str,
+        kept: Kept,
+        place: Option<&QueuePlace>,
+    ) -> Result<Kept, EngineError> {
+        let Some(answered) = kept.record.answered(place) else { return Ok(kept) };
         match self.keep(id, &kept, answered).await {
             Err(EngineError::State(StateError::Regressed { found: 0, .. })) => Ok(kept),
             written => written,
@@ -155,14 +159,12 @@ impl Journal {
         work: impl Fn() -> F,
     ) -> Result<T, EngineError> {
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Journal);
         loop {
             match work().await {
-                Ok(done) => {
-                    self.status.works(Trouble::Journal);
-                    return Ok(done);
-                }
+                Ok(done) => return Ok(done),
                 Err(err) if err.class() == StateClass::Transient => {
-                    self.status.fails(Trouble::Journal, &chain(&err));
+                    waiter.fails(&chain(&err));
                     tokio::time::sleep(waits.next_wait()).await;
                 }
                 Err(err) => return Err(err.into()),
@@ -201,7 +203,7 @@ mod tests {
         let ended = journal.keep("c-1", &received, ended).await.unwrap();
         state.forget(Timestamp::now(), None, |_| true).await.unwrap();
         assert!(matches!(journal.find("c-1").await.unwrap(), Found::Nothing));
-        let answered = journal.answered("c-1", ended).await.unwrap();
+        let answered = journal.answered("c-1", ended, None).await.unwrap();
         assert!(answered.record.durable().is_some());
         assert!(matches!(journal.find("c-1").await.unwrap(), Found::Nothing));
     }

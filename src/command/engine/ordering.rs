@@ -66,9 +66,11 @@ impl Key {
         names.zone.into_iter().chain(zone).for_each(|name| touch("zone", name, true));
         // Whoever gets a name is touched by that name too.
         match request.renames() {
-            Some(NewName::Login(login)) => {
-                touch("user", login, true);
-                short(login).iter().for_each(|short| touch("user", short, true));
+            Some(name @ NewName::User(_)) => {
+                for login in name.logins() {
+                    touch("user", login, true);
+                    short(login).iter().for_each(|short| touch("user", short, true));
+                }
             }
             Some(NewName::Group(name)) => touch("group", name, true),
             None => {}

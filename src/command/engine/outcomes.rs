@@ -23,6 +23,14 @@ pub const CODES: &[(&str, &str)] = &[
     ("expired", "The command came to its turn at its `expires_at` or later."),
     ("cancelled", "An operator has cancelled the command."),
     ("id_reused", "Another command has the same id."),
+    ("not_approved", "No second key has approved the command within `approve_within`."),
+    (
+        "approval_impossible",
+        "A second key must approve the action, and the command was not signed by a first.",
+    ),
+    ("nothing_to_approve", "No command of that id waits for approval, or not any more."),
+    ("another_command", "The fingerprint that the approval names is not that of the command."),
+    ("approver_without_key", "The approval is not signed."),
     ("too_old", "The message is older than the journal remembers, so it may have been carried out before."),
     ("cannot_wait", "The command's `not_before` is too far off for it to be kept until then."),
     (
@@ -77,6 +85,36 @@ pub(super) fn id_reused(id: &str) -> OutcomeError {
         "another command has the id `{id}`; that one is not touched, and this one is not carried out"
     );
     error("id_reused", message, "give each command an id of its own, and copies of it the same content")
+}
+
+/// Why a command ends that nobody has approved.
+pub(super) fn not_approved(within: Duration) -> OutcomeError {
+    let message = format!("no second key has approved it within {} s; nothing was sent", within.as_secs());
+    error("not_approved", message, "send it anew, with a new `id`, and have it approved in time")
+}
+
+pub(super) fn approval_impossible() -> OutcomeError {
+    let message = "a second key must approve it, and it has no first: it was not signed".to_owned();
+    error("approval_impossible", message, "put it on the queue: `oktabus command publish --sign-key FILE`")
+}
+
+pub(super) fn nothing_to_approve(id: &str) -> OutcomeError {
+    let message = format!("no command `{id}` waits for approval: it never did, or has gone on, or has ended");
+    error("nothing_to_approve", message, "`oktabus command list --status awaits_approval` shows what waits")
+}
+
+pub(super) fn another_command(id: &str) -> OutcomeError {
+    let message = format!("the fingerprint is not that of the command `{id}`, which is not approved");
+    error(
+        "another_command",
+        message,
+        "look at the command, and name the fingerprint that the audit has of it",
+    )
+}
+
+pub(super) fn approver_without_key() -> OutcomeError {
+    let message = "an approval must be signed, and the command line has no key".to_owned();
+    error("approver_without_key", message, "publish it: `oktabus command publish --sign-key FILE`")
 }
 
 /// Why a command is refused that was cancelled; `message` says by whom.

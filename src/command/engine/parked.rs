@@ -1,7 +1,8 @@
-//! Commands that wait for a `not_before` that is far off: kept in the state, so that the queue goes on without them.
+//! Commands that wait for a `not_before` that is far off, or for a second key: kept in the state, so that the queue goes on
+//! without them.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -13,7 +14,11 @@ use serde::{Deserialize, Serialize};
 use tokio_util::time::{DelayQueue, delay_queue};
 
 use super::{EngineError, job::Message, journal::Journal, status::EngineStatus};
-use crate::{clock::Clock, command::store::NoteChange, state::NOTE_MAX_BYTES};
+use crate::{
+    clock::Clock,
+    command::{QueuePlace, store::NoteChange},
+    state::NOTE_MAX_BYTES,
+};
 
 /// Commands that may wait so at a time.
 pub(super) const PARKED_MAX: usize = 10_000;
@@ -23,14 +28,36 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 /// A message that waits.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parked {
-    /// From when on it may be begun.
+    /// When it is looked at again.
     pub(super) due: Timestamp,
+    /// What for it waits until then.
+    #[serde(default, skip_serializing_if = "WaitsFor::is_time")]
+    pub(super) waits_for: WaitsFor,
     /// Where it stood in the queue.
-    pub(super) place: String,
+    #[serde(flatten)]
+    pub(super) place: QueuePlace,
     payload: String,
     headers: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
+}
+
+/// What a command waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WaitsFor {
+    /// Its time.
+    #[default]
+    Time,
+    /// A second key.
+    Approval,
+}
+
+/// How many wait, by what for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ParkedCounts {
+    pub(super) until_due: usize,
+    pub(super) until_approved: usize,
 }
 
 /// All commands of one name that wait so.
@@ -39,7 +66,7 @@ pub(super) struct Parking {
     journal: Journal,
     commands: String,
     clock: Arc<dyn Clock>,
-    ids: Mutex<HashSet<String>>,
+    ids: Mutex<HashMap<String, WaitsFor>>,
 }
 
 /// When they are due, once each, however many copies come. Whoever runs the engine has it.
@@ -50,11 +77,12 @@ pub(super) struct Timers {
 }
 
 impl Parked {
-    pub(super) fn new(due: Timestamp, place: &str, message: &Message) -> Self {
+    pub(super) fn new(due: Timestamp, waits_for: WaitsFor, place: QueuePlace, message: &Message) -> Self {
         let headers = message.headers.iter().map(|(name, value)| (name.clone(), STANDARD.encode(value)));
         Self {
             due,
-            place: place.to_owned(),
+            waits_for,
+            place,
             payload: STANDARD.encode(&message.payload),
             headers: headers.collect(),
             message_id: message.message_id.clone(),
@@ -69,8 +97,14 @@ impl Parked {
             payload: bytes(&self.payload)?,
             headers: headers.collect::<Option<_>>()?,
             message_id: self.message_id.clone(),
-            published_at: None,
+            published_at: self.place.published_at,
         })
+    }
+}
+
+impl WaitsFor {
+    fn is_time(&self) -> bool {
+        *self == Self::Time
     }
 }
 
@@ -84,8 +118,10 @@ impl Parking {
         let prefix = self.note("");
         for note in self.journal.notes(&prefix).await? {
             let Some(id) = note.name.strip_prefix(&prefix) else { continue };
-            self.ids().insert(id.to_owned());
-            if let Some(parked) = self.read(id, &note.content) {
+            let parked = self.read(id, &note.content);
+            self.ids()
+                .insert(id.to_owned(), parked.as_ref().map(|parked| parked.waits_for).unwrap_or_default());
+            if let Some(parked) = parked {
                 self.set(timers, id, parked.due);
             }
         }
@@ -100,7 +136,7 @@ impl Parking {
 
     /// Whether the command `id` waits.
     pub(super) fn has(&self, id: &str) -> bool {
-        self.ids().contains(id)
+        self.ids().contains_key(id)
     }
 
     /// How many wait.
@@ -108,16 +144,34 @@ impl Parking {
         self.ids().len()
     }
 
+    /// How many wait, by what for.
+    pub(super) fn counts(&self) -> ParkedCounts {
+        let ids = self.ids();
+        let until_approved = ids.values().filter(|waits_for| **waits_for == WaitsFor::Approval).count();
+        ParkedCounts { until_due: ids.len() - until_approved, until_approved }
+    }
+
+    /// The note that keeps the command `id`, which waits already, until `due` alone; none if it cannot be read.
+    pub(super) async fn due_at(&self, id: &str, due: Timestamp) -> Result<Option<NoteChange>, EngineError> {
+        let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
+        let Some(parked) = self.read(id, &note.content) else { return Ok(None) };
+        let parked = Parked { due, waits_for: WaitsFor::Time, ..parked };
+        let content = serde_json::to_string(&parked)
+            .map_err(|source| EngineError::of_note(&note.name, &self.commands, source))?;
+        Ok(Some(NoteChange { name: note.name, expected: note.generation, content }))
+    }
+
     /// The note that keeps the command `id`; none if it is too large, or there are too many.
     pub(super) fn note_of(&self, id: &str, parked: &Parked) -> Result<Option<NoteChange>, EngineError> {
-        let content = serde_json::to_string(parked).map_err(|source| self.not_ours(source))?;
+        let content = serde_json::to_string(parked)
+            .map_err(|source| EngineError::of_note(&self.note(id), &self.commands, source))?;
         let fits = content.len() <= NOTE_MAX_BYTES && self.len() < PARKED_MAX;
         Ok(fits.then(|| NoteChange { name: self.note(id), expected: 0, content }))
     }
 
     /// The note is on the disk.
-    pub(super) fn keep(&self, id: &str) {
-        self.ids().insert(id.to_owned());
+    pub(super) fn keep(&self, id: &str, waits_for: WaitsFor) {
+        self.ids().insert(id.to_owned(), waits_for);
     }
 
     /// What is kept of the command `id`.
@@ -152,17 +206,13 @@ impl Parking {
         Ok(())
     }
 
-    fn ids(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+    fn ids(&self) -> std::sync::MutexGuard<'_, HashMap<String, WaitsFor>> {
         // Nothing panics while the lock is held.
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, id: &str) -> String {
         format!("parked/{}/{id}", self.commands)
-    }
-
-    fn not_ours(&self, source: serde_json::Error) -> EngineError {
-        EngineError::Note { what: "a command that waits", commands: self.commands.clone(), source }
     }
 }
 

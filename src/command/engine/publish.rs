@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    EngineError, RETRY_FIRST, RETRY_MAX,
-    status::{EngineStatus, Trouble},
-};
+use super::{EngineError, RETRY_FIRST, RETRY_MAX, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{
         AddressPattern, Cut, Outcome,
@@ -106,6 +103,7 @@ impl Outcomes {
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
         let mut outgoing = Outgoing::new(told, publication, wanted, usual).map_err(not_json(outcome))?;
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Outcomes);
         loop {
             let Err(err) = self.publisher.publish(&outgoing.publication).await else { break };
             let was_reply = outgoing.publication.is_reply;
@@ -124,7 +122,7 @@ impl Outcomes {
                     break;
                 }
             }
-            self.status.fails(Trouble::Outcomes, &chain(&err));
+            waiter.fails(&chain(&err));
             // A secret is told once: it is not given up before it must be.
             let can_be_told_again = told.privately.is_none();
             if can_be_told_again && stop.is_cancelled() {
@@ -135,7 +133,6 @@ impl Outcomes {
                 () = tokio::time::sleep(waits.next_wait()) => {}
             }
         }
-        self.status.works(Trouble::Outcomes);
         Ok(true)
     }
 

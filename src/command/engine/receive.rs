@@ -2,22 +2,23 @@
 //! here: what is no command goes to the worker of its own like a command.
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{sync::oneshot, task::JoinError};
 
 use super::{
     Context, EngineError,
+    approval::ApprovalJob,
     job::{Answer, Job, Message, Origin},
     journal::Found,
     outcomes,
     parked::Parked,
 };
 use crate::command::{
-    LocalUser, Outcome, OutcomeError,
+    LocalUser, Outcome, OutcomeError, QueuePlace,
     intake::Delivery,
-    message::{self, Command, Undecodable},
+    message::{self, Asking, Command, Undecodable},
     policy::{KeyName, Untrusted, Verified},
-    record::{Record, Stage},
+    record::{Durable, Record},
 };
 
 /// Larger messages are decoded off the runtime.
@@ -55,10 +56,24 @@ pub struct Asked {
 pub(super) enum Received {
     /// A command that the journal knows.
     Command(Box<Job>),
+    /// One that approves another, which the journal knows.
+    Approval(Box<ApprovalJob>),
     /// One that is refused, though whoever sent it may ask: the outcome is not one of the command whose id it bears.
     Refused(Box<Refused>),
+    /// One that was answered before.
+    Again(Box<Again>),
     /// One that nobody answers, since it can never be a command or its sender is not trusted.
     DeadLetter(Box<DeadMessage>),
+}
+
+/// A message whose answer was published, and that the bus gives again.
+#[derive(Debug)]
+pub(super) struct Again {
+    /// Its command.
+    pub(super) id: String,
+    pub(super) has_ended: bool,
+    pub(super) durable: Durable,
+    pub(super) origin: Origin,
 }
 
 /// A message that is refused.
@@ -69,6 +84,8 @@ pub(super) struct Refused {
     /// The command whose outcome this is, if its id is nobody else's.
     pub(super) command: Option<RefusedCommand>,
     pub(super) signed_by: Option<String>,
+    /// Whether somebody with a key of ours, or of this machine, brought it about, and not whoever can copy a message.
+    pub(super) is_vouched_for: bool,
     pub(super) origin: Origin,
 }
 
@@ -109,6 +126,7 @@ impl Context {
                 let Delivery { payload, headers, message_id, place, published_at, unfit, acknowledgement } =
                     *delivery;
                 let message = Message { payload, headers, message_id, published_at };
+                let place = QueuePlace { place, published_at };
                 (message, unfit, Origin::Queue { place, acknowledgement })
             }
             Arrival::Parked { id, parked } => {
@@ -138,12 +156,34 @@ impl Context {
             // Who may open the control socket may do all that policy allows.
             Origin::Parked { .. } | Origin::Asked { .. } => Ok(Verified::unsigned()),
         };
-        let decoded = decode(&message).await;
+        let decoded = match decode(&message).await {
+            Ok(Asking::Approval(approval)) => {
+                return self.receive_approval(approval, verified, message, origin, now).await;
+            }
+            Ok(Asking::Command(command)) => Ok(command),
+            Err(undecodable) => Err(undecodable),
+        };
+        let id = match &decoded {
+            Ok(command) => Some(&command.id),
+            Err(undecodable) => undecodable.id.as_ref(),
+        };
+        let found = match id {
+            Some(id) => self.journal.find(id).await?,
+            None => Found::Nothing,
+        };
+        // Whatever has become of its key and of the policy since.
+        if let (Found::Record(kept), Some(id)) = (&found, id)
+            && let Some(durable) = kept.record.answered_before(origin.queue_place())
+        {
+            let (id, has_ended) = (id.clone(), kept.record.has_ended());
+            return Ok(Received::Again(Box::new(Again { id, has_ended, durable, origin })));
+        }
         let (mut command, verified) = match (decoded, verified) {
             (Ok(command), Ok(verified)) => (command, verified),
-            // What was begun was let in, whatever has become of its key: only Okta can tell what came of it.
+            // What was begun was let in, whatever has become of its key: only Okta can tell what came of it, and nobody else
+            // can tell its outcome.
             (Ok(command), Err(untrusted)) => {
-                if self.is_begun(&command).await? {
+                if self.is_under_way(&command, &found) {
                     (command, Verified::unsigned())
                 } else if matches!(origin, Origin::Parked { .. }) {
                     let outcome = outcomes::refused(
@@ -155,7 +195,8 @@ impl Context {
                     // It was let in when it came, so that it has an outcome.
                     let command = Some(self.refused_command(command));
                     let signed_by = untrusted.claimed_key.map(|key| key.to_string());
-                    return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
+                    let refused = Refused { outcome, command, signed_by, is_vouched_for: true, origin };
+                    return Ok(Received::Refused(Box::new(refused)));
                 } else {
                     let claimed = Claimed::by(&command, &untrusted.error).with_key(untrusted.claimed_key);
                     return Ok(distrusted(message, claimed, &untrusted.error, origin));
@@ -181,7 +222,6 @@ impl Context {
         };
         let origin = self.with_right_to_secrets(origin, &mut command);
         let signed_by = verified.key().map(ToString::to_string);
-        let found = self.journal.find(&command.id).await?;
         let is_first = matches!(found, Found::Nothing);
         let is_queued = matches!(origin, Origin::Queue { .. });
         // Signatures get old while commands wait, so their age matters when they come for the first time alone.
@@ -190,14 +230,19 @@ impl Context {
             let claimed = Claimed::by(&command, &error).with_key(verified.key().cloned());
             return Ok(distrusted(message, claimed, &error, origin));
         }
-        let is_begun =
-            matches!(&found, Found::Record(kept) if matches!(kept.record.stage, Stage::Started { .. }));
-        if !is_begun && let Err(error) = verified.require_allowed(&command) {
+        let is_under_way = matches!(&found, Found::Record(kept) if kept.record.is_under_way());
+        if !is_under_way && let Err(error) = verified.require_allowed(&command) {
             let action = Some(command.request.action().name());
             let outcome = outcomes::refused(origin.place(), action, error, now);
             // Whose the command is has been proved, so that it has this outcome, unless its id has another.
             let command = is_first.then(|| self.refused_command(command));
-            return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
+            return Ok(Received::Refused(Box::new(Refused {
+                outcome,
+                command,
+                is_vouched_for: is_vouched_for(&origin, signed_by.as_deref(), is_first),
+                signed_by,
+                origin,
+            })));
         }
         let record = match found {
             Found::Record(kept) => kept.record,
@@ -206,7 +251,9 @@ impl Context {
                     let outcome =
                         outcomes::refused(origin.place(), Some(command.request.action().name()), error, now);
                     let command = Some(self.refused_command(command));
-                    return Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })));
+                    let is_vouched_for = signed_by.is_some();
+                    let refused = Refused { outcome, command, signed_by, is_vouched_for, origin };
+                    return Ok(Received::Refused(Box::new(refused)));
                 }
                 let record = Record { signed_by: signed_by.clone(), ..self.record_of(&command) };
                 match self.journal.receive(&command.id, record).await? {
@@ -221,10 +268,13 @@ impl Context {
             let error = outcomes::id_reused(&command.id);
             let action = command.request.action().name();
             let outcome = outcomes::refused(origin.place(), Some(action), error, now);
-            return Ok(Received::Refused(Box::new(Refused { outcome, command: None, signed_by, origin })));
+            let is_vouched_for = is_vouched_for(&origin, signed_by.as_deref(), is_first);
+            let refused = Refused { outcome, command: None, signed_by, is_vouched_for, origin };
+            return Ok(Received::Refused(Box::new(refused)));
         }
+        let approved_by = record.second_key.as_ref().and_then(|second| second.given_by().map(str::to_owned));
         let signed_by = record.signed_by.or(signed_by);
-        Ok(Received::Command(Box::new(Job { command, message, signed_by, origin })))
+        Ok(Received::Command(Box::new(Job { command, message, signed_by, approved_by, origin })))
     }
 
     /// What is refused of `command`.
@@ -233,17 +283,18 @@ impl Context {
         RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to }
     }
 
-    /// Whether `command` is a copy of one that was begun. What it takes to compare secrets is spent on such ids alone.
-    async fn is_begun(&self, command: &Command) -> Result<bool, EngineError> {
-        let Found::Record(kept) = self.journal.find(&command.id).await? else { return Ok(false) };
-        let is_begun = matches!(kept.record.stage, Stage::Started { .. });
-        Ok(is_begun && command.fingerprint.is_exactly(&kept.record.fingerprint, &self.key))
+    /// Whether `command` is a copy of one that was begun and not told yet. What it takes to compare secrets is spent on
+    /// such ids alone.
+    fn is_under_way(&self, command: &Command, found: &Found) -> bool {
+        let Found::Record(kept) = found else { return false };
+        let is_under_way = kept.record.is_under_way();
+        is_under_way && command.fingerprint.is_exactly(&kept.record.fingerprint, &self.key)
     }
 
     /// What is older than the journal remembers may have been done before.
     fn too_old(&self, message: &Message, now: Timestamp) -> Option<OutcomeError> {
         let published_at = message.published_at?;
-        let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
+        let keep = self.config.remembers_for();
         (now.duration_since(published_at) > keep).then(|| outcomes::too_old(published_at, self.config.keep))
     }
 
@@ -279,6 +330,7 @@ impl Context {
                     outcome,
                     command: None,
                     signed_by,
+                    is_vouched_for: true,
                     origin,
                 })));
             }
@@ -292,20 +344,22 @@ impl Context {
             (Origin::Queue { .. }, Some(id)) => (id, self.key.digest(&message.payload)),
             (Origin::Queue { .. }, None) => return Ok(dead(message, error.message.clone(), None, origin)),
         };
+        let is_first = matches!(self.journal.find(id).await?, Found::Nothing);
+        let is_vouched_for = is_vouched_for(&origin, signed_by.as_deref(), is_first);
         let command = Some(RefusedCommand { id: id.clone(), fingerprint, reply_to: None });
         let outcome = outcomes::undecodable(undecodable, origin.place(), now);
-        Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, origin })))
+        Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, is_vouched_for, origin })))
     }
 }
 
-async fn decode(message: &Message) -> Result<Command, Undecodable> {
+async fn decode(message: &Message) -> Result<Asking, Undecodable> {
     let Message { payload, headers, message_id, .. } = message;
     if payload.len() <= DECODED_INLINE_BYTES_MAX {
-        return message::decode(payload, headers, message_id.as_deref());
+        return message::decode_any(payload, headers, message_id.as_deref());
     }
     let message = message.clone();
     let decoding = tokio::task::spawn_blocking(move || {
-        message::decode(&message.payload, &message.headers, message.message_id.as_deref())
+        message::decode_any(&message.payload, &message.headers, message.message_id.as_deref())
     });
     match decoding.await.map_err(JoinError::try_into_panic) {
         Ok(decoded) => decoded,
@@ -326,11 +380,25 @@ impl Claimed {
     }
 }
 
+/// Whether a refusal is brought about by somebody with a key of ours or of this machine: what the journal knows already may be
+/// a copy, which anybody can send who reads the queue.
+fn is_vouched_for(origin: &Origin, signed_by: Option<&str>, is_first: bool) -> bool {
+    match origin {
+        Origin::Queue { .. } => signed_by.is_some() && is_first,
+        Origin::Parked { .. } | Origin::Asked { .. } => true,
+    }
+}
+
 /// Whoever sent it is not answered: not under the name that it claims, and not where it asks.
-fn distrusted(message: Message, claimed: Claimed, error: &OutcomeError, origin: Origin) -> Received {
+pub(super) fn distrusted(
+    message: Message,
+    claimed: Claimed,
+    error: &OutcomeError,
+    origin: Origin,
+) -> Received {
     dead(message, format!("{}: {}", error.code, error.message), Some(claimed), origin)
 }
 
-fn dead(message: Message, reason: String, refused: Option<Claimed>, origin: Origin) -> Received {
+pub(super) fn dead(message: Message, reason: String, refused: Option<Claimed>, origin: Origin) -> Received {
     Received::DeadLetter(Box::new(DeadMessage { message, reason, refused, origin }))
 }

@@ -9,16 +9,17 @@ use super::{
     journal::Found,
     publish::{Addressee, Told},
     receive::{Claimed, DeadMessage, Refused},
-    status::Trouble,
+    trouble::Trouble,
     turns::Turn,
     worker::Ended,
 };
 use crate::{
     command::{
+        Outcome,
         audit::{AuditRecord, Decision},
         dead_letters::DeadLetter,
         policy::KeyName,
-        record::{Durable, Record},
+        record::{Durable, Record, Stage},
     },
     source::Backoff,
     telemetry::chain,
@@ -35,7 +36,7 @@ impl Context {
         if stop.run_until_cancelled(turn.wait()).await.is_none() {
             return Ok(Ended::Settled);
         }
-        let Refused { mut outcome, command, signed_by, origin } = refused;
+        let Refused { mut outcome, command, signed_by, is_vouched_for, origin } = refused;
         let (place, error) = (origin.place(), outcome.error.as_ref());
         let record = AuditRecord {
             command_id: command.as_ref().map_or(Some(&outcome.command_id), |command| Some(&command.id)),
@@ -49,7 +50,10 @@ impl Context {
             place: Some(place),
             ..self.audit.decision(Decision::Refused)
         };
-        self.audit.record(&record).await;
+        match is_vouched_for {
+            true => self.audit.record(&record).await,
+            false => self.audit.record_unvouched(&record).await,
+        }
         let mut kept = None;
         let mut reply_to = None;
         if let Some(command) = &command {
@@ -60,10 +64,16 @@ impl Context {
             {
                 outcome.command_id.clone_from(&command.id);
                 reply_to = command.reply_to.as_deref();
-                let ended = if found.record.has_ended() { None } else { found.record.ended(&outcome) };
-                kept = Some(match ended {
-                    Some(ended) => self.journal.keep(&command.id, &found, ended).await?,
-                    None => found,
+                kept = Some(match &found.record.stage {
+                    // It waited in the state, and has ended before its key was taken away.
+                    Stage::Ended { outcome: first, .. } => {
+                        outcome = Outcome::clone(first);
+                        found
+                    }
+                    Stage::Received | Stage::Started { .. } => match found.record.ended(&outcome) {
+                        Some(ended) => self.journal.keep(&command.id, &found, ended).await?,
+                        None => found,
+                    },
                 });
             }
         }
@@ -83,7 +93,7 @@ impl Context {
             }
         }
         if let (Some(kept), Some(command)) = (kept, &command) {
-            self.journal.answered(&command.id, kept).await?;
+            self.journal.answered(&command.id, kept, origin.queue_place()).await?;
             self.forget_stopped(&command.id).await?;
         }
         origin.settle(Verdict::Done(Durable::without_journal(), Box::new(told.for_asker()))).await;
@@ -99,14 +109,9 @@ impl Context {
         let DeadMessage { message, reason, refused, origin } = dead;
         let (headers, payload, place) = (&message.headers, &message.payload[..], origin.place());
         let letter = DeadLetter { place, reason: &reason, headers, payload };
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
-        while let Err(err) = self.dead_letters.keep(letter).await {
-            self.status.fails(Trouble::DeadLetters, &chain(&err));
-            if stop.run_until_cancelled(tokio::time::sleep(waits.next_wait())).await.is_none() {
-                return Ok(Ended::Settled);
-            }
+        if stop.run_until_cancelled(self.keep_dead_letter(letter)).await.is_none() {
+            return Ok(Ended::Settled);
         }
-        self.status.works(Trouble::DeadLetters);
         let record = match &refused {
             Some(Claimed { id, action, code, key }) => AuditRecord {
                 claimed_key: key.as_ref().map(KeyName::as_str),
@@ -122,8 +127,10 @@ impl Context {
                 ..self.audit.decision(Decision::DeadLetter)
             },
         };
-        self.audit.record(&record).await;
-        self.status.dead_letter();
+        match &origin {
+            Origin::Queue { .. } => self.audit.record_unvouched(&record).await,
+            Origin::Parked { .. } | Origin::Asked { .. } => self.audit.record(&record).await,
+        }
         if let Origin::Parked { id, .. } = &origin {
             self.forget_stopped(id).await?;
         }
@@ -135,5 +142,16 @@ impl Context {
         );
         origin.reject().await;
         Ok(Ended::Settled)
+    }
+
+    /// Keeps a dead letter, however long that takes. May be dropped at any time: then it is kept or not.
+    pub(super) async fn keep_dead_letter(&self, letter: DeadLetter<'_>) {
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::DeadLetters);
+        while let Err(err) = self.dead_letters.keep(letter).await {
+            waiter.fails(&chain(&err));
+            tokio::time::sleep(waits.next_wait()).await;
+        }
+        self.status.dead_letter();
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, EngineError, Listed, ListedLimit};
+use super::{Engine, EngineError, Listed, ListedLimit, Stopped, Switched};
 use crate::{
     command::{LocalUser, audit::KeptChain},
     config::Config,
@@ -53,6 +53,15 @@ pub struct ListedChain {
     pub commands: String,
     /// What the state keeps.
     pub chain: KeptChain,
+}
+
+/// Commands that are paused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListedPause {
+    /// Their name.
+    pub commands: String,
+    /// By whom.
+    pub paused: Stopped,
 }
 
 /// Commands to be paused or resumed.
@@ -188,18 +197,28 @@ impl Engines {
         }
     }
 
-    /// Lets nothing be sent any more for the commands that are meant; says whether that is new.
-    pub async fn pause(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<bool, EngineError> {
+    /// Those of the commands `name`, or of all, that are paused.
+    pub async fn list_pauses(&self, name: Option<&str>) -> Result<Vec<ListedPause>, EngineError> {
+        let mut listed = Vec::new();
+        for engine in self.some(name)? {
+            let commands = engine.name().to_owned();
+            listed.extend(engine.paused().await?.map(|paused| ListedPause { commands, paused }));
+        }
+        Ok(listed)
+    }
+
+    /// Lets nothing be sent any more for the commands that are meant.
+    pub async fn pause(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<Switched, EngineError> {
         self.get(wanted.commands.as_deref())?.pause(wanted, by).await
     }
 
-    /// Lets them go on; says whether they were paused.
-    pub async fn resume(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<bool, EngineError> {
+    /// Lets them go on.
+    pub async fn resume(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<Switched, EngineError> {
         self.get(wanted.commands.as_deref())?.resume(wanted, by).await
     }
 
-    /// Lets nothing more be sent for a command; says whether that is new.
-    pub async fn cancel(&self, wanted: &CancelCommand, by: &LocalUser) -> Result<bool, EngineError> {
+    /// Lets nothing more be sent for a command.
+    pub async fn cancel(&self, wanted: &CancelCommand, by: &LocalUser) -> Result<Switched, EngineError> {
         self.get(wanted.commands.as_deref())?.cancel(wanted, by).await
     }
 

@@ -1,7 +1,7 @@
 //! How the commands of one name stand, for the admin pages and the metrics. Nothing depends on what is said here.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,66 +10,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::switch::Stopped;
+use super::{
+    parked::ParkedCounts,
+    switch::Stopped,
+    trouble::{Trouble, Troubles},
+};
 use crate::{
     command::{Action, Outcome, Status, milliseconds},
     telemetry::metrics,
 };
-
-/// How often a trouble that lasts is logged.
-const LOG_INTERVAL: Duration = Duration::from_secs(60);
-
-/// What can keep commands from being carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trouble {
-    /// The engine has failed, and is started again.
-    Engine,
-    /// A look-up of whom a command names gets no answer.
-    LookUp,
-    /// No commands come from the bus.
-    Intake,
-    /// Okta does not do what it is asked, for now.
-    Okta,
-    /// Who is protected cannot be found out.
-    Protected,
-    /// The journal takes nothing.
-    Journal,
-    /// The dead letters take nothing.
-    DeadLetters,
-    /// The audit trail takes nothing.
-    Audit,
-    /// Outcomes are not taken.
-    Outcomes,
-}
-
-impl Trouble {
-    const ALL: [Self; 9] = [
-        Self::Engine,
-        Self::Intake,
-        Self::LookUp,
-        Self::Okta,
-        Self::Protected,
-        Self::Journal,
-        Self::DeadLetters,
-        Self::Audit,
-        Self::Outcomes,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Engine => "engine",
-            Self::LookUp => "look_up",
-            Self::Intake => "intake",
-            Self::Okta => "okta",
-            Self::Protected => "protected",
-            Self::Journal => "journal",
-            Self::DeadLetters => "dead_letters",
-            Self::Audit => "audit",
-            Self::Outcomes => "outcomes",
-        }
-    }
-}
 
 /// Where the engine is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -96,32 +45,25 @@ struct Standing {
     phase: EnginePhase,
     held: usize,
     waiting: usize,
-    parked: usize,
+    parked: ParkedCounts,
     paused: Option<Stopped>,
     outcomes: BTreeMap<&'static str, u64>,
     repeated: u64,
     dead_letters: u64,
     tripped: Vec<String>,
-    troubles: BTreeMap<Trouble, Told>,
-    /// Commands whose look-ups get no answer.
-    unanswered: BTreeSet<String>,
+    troubles: Troubles,
     lost_names: Vec<String>,
     last_failure: Option<Failure>,
     alive_at: Option<Instant>,
 }
 
-/// A trouble as it was told last. Several commands may wait for the same with texts of their own.
+/// One who waits, or may come to wait, for what does not work. Once dropped they wait no more.
 #[derive(Debug)]
-struct Told {
-    text: String,
-    logged_at: Instant,
-}
-
-/// While it is there, a command's look-up gets no answer.
-#[derive(Debug)]
-pub(super) struct Unanswered<'a> {
+pub(super) struct Waiter<'a> {
     status: &'a EngineStatus,
-    id: &'a str,
+    trouble: Trouble,
+    /// While they wait.
+    number: Option<u64>,
 }
 
 /// The last outcome that was not a good one.
@@ -149,6 +91,8 @@ pub struct EngineSnapshot {
     pub waiting: usize,
     /// Commands that wait in the state for their `not_before`.
     pub parked: usize,
+    /// Commands that wait in the state for a second key to approve them.
+    pub awaits_approval: usize,
     /// Who has stopped all of them, if anybody has.
     pub paused: Option<Stopped>,
     /// Outcomes since this start, by status.
@@ -191,14 +135,15 @@ impl EngineStatus {
             phase: standing.phase,
             held: standing.held,
             waiting: standing.waiting,
-            parked: standing.parked,
+            parked: standing.parked.until_due,
+            awaits_approval: standing.parked.until_approved,
             paused: standing.paused.clone(),
             outcomes: standing.outcomes.clone(),
             repeated: standing.repeated,
             dead_letters: standing.dead_letters,
             tripped: standing.tripped.clone(),
             lost_names: standing.lost_names.clone(),
-            troubles: standing.troubles.iter().map(|(trouble, told)| (*trouble, told.text.clone())).collect(),
+            troubles: standing.troubles.texts(),
             last_failure: standing.last_failure.clone(),
             since_alive: standing.alive_at.map(|at| at.elapsed()),
         }
@@ -213,7 +158,7 @@ impl EngineStatus {
         self.standing().phase = phase;
     }
 
-    pub(super) fn beat(&self, held: usize, waiting: usize, parked: usize) {
+    pub(super) fn beat(&self, held: usize, waiting: usize, parked: ParkedCounts) {
         let mut standing = self.standing();
         (standing.held, standing.waiting, standing.parked) = (held, waiting, parked);
         standing.alive_at = Some(Instant::now());
@@ -266,46 +211,9 @@ impl EngineStatus {
         }
     }
 
-    /// The look-up of the command `id` gets no answer, until what is given is dropped.
-    pub(super) fn unanswered<'a>(&'a self, id: &'a str) -> Unanswered<'a> {
-        self.standing().unanswered.insert(id.to_owned());
-        self.fails(Trouble::LookUp, "Okta has not answered for some seconds whom a command names");
-        Unanswered { status: self, id }
-    }
-
-    /// Something does not work, and is tried again. It is in the log when it begins, and now and then while it lasts.
-    pub(super) fn fails(&self, trouble: Trouble, text: &str) {
-        metrics::command_trouble(&self.name, trouble.name());
-        let now = Instant::now();
-        let is_due = {
-            let mut standing = self.standing();
-            standing.alive_at = Some(now);
-            let told = standing.troubles.remove(&trouble);
-            let is_due = told.as_ref().is_none_or(|told| now - told.logged_at >= LOG_INTERVAL);
-            let logged_at = told.filter(|_| !is_due).map_or(now, |told| told.logged_at);
-            standing.troubles.insert(trouble, Told { text: text.to_owned(), logged_at });
-            is_due
-        };
-        if is_due {
-            tracing::warn!(
-                commands = self.name,
-                what = trouble.name(),
-                error = text,
-                "commands are kept from being carried out; trying again"
-            );
-        }
-    }
-
-    /// It works.
-    pub(super) fn works(&self, trouble: Trouble) {
-        if self.standing().troubles.remove(&trouble).is_some() {
-            tracing::info!(commands = self.name, what = trouble.name(), "it works again");
-        }
-    }
-
-    /// Whether it works is not known, and who waited for it does so no more. Others who wait will say so.
-    pub(super) fn gives_up(&self, trouble: Trouble) {
-        self.standing().troubles.remove(&trouble);
+    /// Whoever may come to wait because of `trouble`.
+    pub(super) fn waiter(&self, trouble: Trouble) -> Waiter<'_> {
+        Waiter { status: self, trouble, number: None }
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
@@ -314,16 +222,44 @@ impl EngineStatus {
     }
 }
 
-impl Drop for Unanswered<'_> {
-    fn drop(&mut self) {
-        let is_last = {
+impl Waiter<'_> {
+    /// What they wait for does not work, and is tried again. It is in the log when nobody waited for it yet, and when the
+    /// reason is of another kind than all that were told since.
+    pub(super) fn fails(&mut self, text: &str) {
+        metrics::command_trouble(&self.status.name, self.trouble.name());
+        let is_news = {
             let mut standing = self.status.standing();
-            standing.unanswered.remove(self.id);
-            standing.unanswered.is_empty()
+            standing.alive_at = Some(Instant::now());
+            let number = *self.number.get_or_insert_with(|| standing.troubles.next_waiter());
+            standing.troubles.fails(self.trouble, number, text)
         };
-        if is_last {
-            self.status.works(Trouble::LookUp);
+        if is_news {
+            tracing::warn!(
+                commands = self.status.name,
+                what = self.trouble.name(),
+                error = text,
+                "commands are kept from being carried out; trying again"
+            );
         }
+    }
+
+    /// They do not wait any more: it works, or they have given it up. Whether others still do, those say.
+    pub(super) fn goes_on(&mut self) {
+        let Some(number) = self.number.take() else { return };
+        let is_over = self.status.standing().troubles.ends(self.trouble, number);
+        if is_over {
+            tracing::info!(
+                commands = self.status.name,
+                what = self.trouble.name(),
+                "no command is kept by it any more"
+            );
+        }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.goes_on();
     }
 }
 

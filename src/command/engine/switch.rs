@@ -1,14 +1,17 @@
 //! What an operator has stopped: all commands of a name, or single ones. It is in the state, so it survives a restart, and
 //! whoever is about to act looks here first.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
 use super::{EngineError, journal::Journal, status::EngineStatus};
-use crate::command::{OutcomeError, store::NoteChange};
+use crate::{
+    command::{OutcomeError, store::NoteChange},
+    state::StoredNote,
+};
 
 /// Commands that are cancelled and have not come to their end, at most.
 const CANCELLED_MAX: usize = 10_000;
@@ -32,8 +35,14 @@ pub(super) struct Switch {
     journal: Journal,
     commands: String,
     /// Held while the state and the position change together.
-    changing: Mutex<()>,
+    changing: Mutex<Changing>,
     position: watch::Sender<Position>,
+}
+
+#[derive(Debug, Default)]
+struct Changing {
+    /// Whether all are paused, and the state does not know it yet.
+    is_pause_unsaved: bool,
 }
 
 /// Tells when commands are cancelled.
@@ -55,20 +64,18 @@ impl Switch {
 
     /// Reads what is stopped. Forgets commands that were cancelled before this time and never came.
     pub(super) async fn load(&self, forget_before: Timestamp) -> Result<(), EngineError> {
-        let _changing = self.changing.lock().await;
-        let read = |content: &str| {
-            serde_json::from_str::<Option<Stopped>>(content).map_err(|source| self.not_ours(source))
-        };
-        let note = self.journal.note(&self.pause_note()).await?;
-        let paused: Option<Stopped> = match note {
-            Some(note) => read(&note.content)?,
+        let changing = self.changing.lock().await;
+        // A pause that the disk has not taken holds all the same.
+        let paused = match self.journal.note(&self.pause_note()).await? {
+            _ if changing.is_pause_unsaved => self.paused(),
+            Some(note) => self.read(&note)?,
             None => None,
         };
         let prefix = self.cancel_note("");
         let mut cancelled = BTreeMap::new();
         for note in self.journal.notes(&prefix).await? {
             let Some(id) = note.name.strip_prefix(&prefix) else { continue };
-            match read(&note.content)? {
+            match self.read(&note)? {
                 Some(stopped) if stopped.at < forget_before => self.journal.drop_note(&note.name).await?,
                 stopped => cancelled.extend(stopped.map(|stopped| (id.to_owned(), stopped))),
             }
@@ -77,21 +84,28 @@ impl Switch {
         Ok(())
     }
 
-    /// Lets nothing be sent any more, or lets it again. Says whether that is new.
-    pub(super) async fn set_paused(&self, paused: Option<Stopped>) -> Result<bool, EngineError> {
-        let _changing = self.changing.lock().await;
-        let name = self.pause_note();
-        let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
-        let content = serde_json::to_string(&paused).map_err(|source| self.not_ours(source))?;
-        let was_paused = self.paused().is_some();
-        let is_paused = paused.is_some();
+    /// Lets nothing be sent any more, or lets it again. Gives the pause that there was before, which a further one does not
+    /// change.
+    pub(super) async fn set_paused(&self, wanted: Option<Stopped>) -> Result<Option<Stopped>, EngineError> {
+        let mut changing = self.changing.lock().await;
+        let earlier = self.paused();
+        let is_kept = wanted.is_some() && earlier.is_some();
+        if is_kept && !changing.is_pause_unsaved {
+            return Ok(earlier);
+        }
+        let paused = if is_kept { earlier.clone() } else { wanted };
         // A disk that takes nothing must not keep anybody from stopping.
-        if is_paused {
+        if paused.is_some() {
+            changing.is_pause_unsaved = true;
             self.position.send_modify(|position| position.paused.clone_from(&paused));
         }
+        let name = self.pause_note();
+        let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
+        let content = self.written(&name, paused.as_ref())?;
         self.journal.keep_note(&NoteChange { name, expected, content }).await?;
+        changing.is_pause_unsaved = false;
         self.position.send_modify(|position| position.paused = paused);
-        Ok(was_paused != is_paused)
+        Ok(earlier)
     }
 
     /// Lets nothing be sent for the command `id` any more. Says whether that is new.
@@ -105,7 +119,7 @@ impl Switch {
         }
         let name = self.cancel_note(id);
         let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
-        let content = serde_json::to_string(&Some(&stopped)).map_err(|source| self.not_ours(source))?;
+        let content = self.written(&name, Some(&stopped))?;
         self.journal.keep_note(&NoteChange { name, expected, content }).await?;
         self.position.send_modify(|position| {
             position.cancelled.insert(id.to_owned(), stopped);
@@ -172,8 +186,14 @@ impl Switch {
         format!("cancelled/{}/{id}", self.commands)
     }
 
-    fn not_ours(&self, source: serde_json::Error) -> EngineError {
-        EngineError::Note { what: "who stopped commands", commands: self.commands.clone(), source }
+    fn read(&self, note: &StoredNote) -> Result<Option<Stopped>, EngineError> {
+        let read = serde_json::from_str(&note.content);
+        read.map_err(|source| EngineError::of_note(&note.name, &self.commands, source))
+    }
+
+    fn written(&self, note: &str, stopped: Option<&Stopped>) -> Result<String, EngineError> {
+        let written = serde_json::to_string(&stopped);
+        written.map_err(|source| EngineError::of_note(note, &self.commands, source))
     }
 }
 
@@ -189,23 +209,35 @@ impl Cancellations {
 impl Stopped {
     /// Why a command is refused that was cancelled.
     pub(super) fn refusal(&self) -> OutcomeError {
-        let by = self.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
-        let reason = self.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        super::outcomes::cancelled(format!(
-            "it was cancelled{by} at {:.0}{reason}; nothing more was sent",
-            self.at
-        ))
+        super::outcomes::cancelled(format!("it was cancelled{self}; nothing more was sent"))
+    }
+}
+
+/// By whom, when and why, after what was done.
+impl fmt::Display for Stopped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(by) = &self.by {
+            write!(formatter, " by {by}")?;
+        }
+        write!(formatter, " at {:.0}", self.at)?;
+        match &self.reason {
+            Some(reason) => write!(formatter, ": {reason}"),
+            None => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
-    use futures_util::future::try_join_all;
+    use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 
     use super::*;
-    use crate::state::{Opening, Places, State};
+    use crate::{
+        command::store::{EntryChange, Store},
+        state::{Opening, Places, State, StateError, StoredEntry},
+    };
 
     #[tokio::test(flavor = "multi_thread")]
     async fn operators_who_stop_things_at_the_same_time_undo_nothing_of_each_other() {
@@ -221,7 +253,7 @@ mod tests {
             tokio::spawn(async move {
                 switch.load(Timestamp::MIN).await.unwrap();
                 match n {
-                    0 => assert!(switch.set_paused(Some(stopped)).await.unwrap()),
+                    0 => assert!(switch.set_paused(Some(stopped)).await.unwrap().is_none()),
                     n => assert!(switch.cancel(&n.to_string(), stopped).await.unwrap()),
                 }
             })
@@ -229,5 +261,83 @@ mod tests {
         try_join_all(operators).await.unwrap();
         assert!(switch.paused().is_some());
         assert!((1..32).all(|n| switch.cancelled(&n.to_string()).is_some()));
+    }
+
+    #[tokio::test]
+    async fn a_further_pause_changes_nothing_of_the_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::within(directory.path().to_owned());
+        let state = State::open(places, Opening::Trusted).await.unwrap();
+        let status = Arc::new(EngineStatus::new("hr"));
+        let switch = Switch::new(Journal::new(Arc::new(state), Arc::clone(&status)), &status);
+        let by = |who: &str| Stopped {
+            at: Timestamp::UNIX_EPOCH,
+            by: Some(who.to_owned()),
+            reason: Some("a leak".to_owned()),
+        };
+        assert_eq!(switch.set_paused(Some(by("eve"))).await.unwrap(), None);
+        assert_eq!(switch.set_paused(Some(by("bob"))).await.unwrap(), Some(by("eve")));
+        switch.load(Timestamp::MIN).await.unwrap();
+        assert_eq!(switch.paused(), Some(by("eve")));
+        assert_eq!(by("eve").to_string(), " by eve at 1970-01-01T00:00:00Z: a leak");
+        assert_eq!(switch.set_paused(None).await.unwrap(), Some(by("eve")));
+        assert_eq!(switch.set_paused(None).await.unwrap(), None);
+    }
+
+    /// A state whose disk is full.
+    #[derive(Debug)]
+    struct Full(State);
+
+    impl Store for Full {
+        fn entry<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StateError>> {
+            Store::entry(&self.0, id)
+        }
+
+        fn write(&self, _: EntryChange, note: Option<NoteChange>) -> BoxFuture<'_, Result<(), StateError>> {
+            drop(note);
+            std::future::ready(Err(no_room())).boxed()
+        }
+
+        fn note<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredNote>, StateError>> {
+            Store::note(&self.0, name)
+        }
+
+        fn notes<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<StoredNote>, StateError>> {
+            Store::notes(&self.0, prefix)
+        }
+
+        fn write_note(&self, _: NoteChange) -> BoxFuture<'_, Result<(), StateError>> {
+            std::future::ready(Err(no_room())).boxed()
+        }
+
+        fn drop_notes(&self, _: Vec<String>) -> BoxFuture<'_, Result<(), StateError>> {
+            std::future::ready(Err(no_room())).boxed()
+        }
+    }
+
+    fn no_room() -> StateError {
+        StateError::NoRoom { path: "state".into(), free_bytes: 0, needed_bytes: 1 }
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_in_memory_even_if_the_disk_is_full_and_nobody_waits_for_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::within(directory.path().to_owned());
+        let full = Full(State::open(places, Opening::Trusted).await.unwrap());
+        let status = Arc::new(EngineStatus::new("hr"));
+        let switch = Switch::new(Journal::new(Arc::new(full), Arc::clone(&status)), &status);
+        let stopped = Stopped { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
+        // Whoever asked has gone away in the middle.
+        let pausing = switch.set_paused(Some(stopped.clone()));
+        assert!(tokio::time::timeout(Duration::from_millis(200), pausing).await.is_err());
+        assert_eq!(switch.paused(), Some(stopped.clone()));
+        assert!(status.snapshot().troubles.is_empty(), "nobody waits any more");
+        switch.load(Timestamp::MIN).await.unwrap();
+        assert_eq!(switch.paused(), Some(stopped.clone()), "what the disk does not know is not forgotten");
+        let pausing = switch.set_paused(Some(stopped));
+        assert!(
+            tokio::time::timeout(Duration::from_millis(200), pausing).await.is_err(),
+            "it is tried again"
+        );
     }
 }

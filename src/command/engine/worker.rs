@@ -8,20 +8,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context, EngineError,
+    approval::Leave,
     attempt::Carried,
     job::{Job, Origin, Verdict},
     journal::{Found, Kept},
     ordering::Key,
     outcomes,
-    parked::Parked,
+    parked::{Parked, WaitsFor},
     publish::{Addressee, Told},
+    receive::Again,
     turns::Turn,
 };
 use crate::command::{
     Outcome, Status, Subjects,
     audit::{AuditRecord, Decision},
     message::Timing,
-    record::{Record, Stage},
+    record::{Record, SecondKey, Stage},
 };
 
 /// A command whose time is further off waits in the state, not in the queue.
@@ -79,14 +81,31 @@ impl Context {
     /// When a command that waits in the state is to come again, after `verdict`.
     fn due(&self, job: &Job, verdict: &Verdict) -> Option<Timestamp> {
         match (verdict, &job.origin) {
-            (Verdict::Parked(_), _) => job.command.not_before,
+            (Verdict::Parked(_, due), _) => Some(*due),
             // No queue brings it again.
             (Verdict::Later(wait, _), Origin::Parked { .. }) => {
                 self.clock.now().checked_add(*wait).ok().or(job.command.not_before)
             }
             (Verdict::Later(..), Origin::Queue { .. } | Origin::Asked { .. })
-            | (Verdict::Done(..) | Verdict::Dropped, _) => None,
+            | (Verdict::Done(..) | Verdict::Answered(_) | Verdict::Dropped, _) => None,
         }
+    }
+
+    /// Lets go of a message whose answer was published before: the bus gives it again, and nobody has sent it anew.
+    pub(super) async fn pass_over(&self, again: Again) -> Result<Ended, EngineError> {
+        let Again { id, has_ended, durable, origin } = again;
+        // Another copy of a command that a limit has refused may be at work, and be cancelled or wait.
+        if has_ended {
+            self.forget_stopped(&id).await?;
+        }
+        tracing::debug!(
+            commands = self.config.name,
+            command_id = id,
+            place = origin.place(),
+            "a message that was answered before comes again"
+        );
+        origin.settle(Verdict::Answered(durable)).await;
+        Ok(Ended::Settled)
     }
 
     /// Lets a copy come again when those before it may have come to their end.
@@ -130,6 +149,10 @@ impl Context {
                 return self.tell(job, kept, told, stop).await;
             }
         };
+        // It came again while it was answered.
+        if let Some(durable) = kept.record.answered_before(job.origin.queue_place()) {
+            return Ok(Verdict::Answered(durable));
+        }
         if matches!(kept.record.stage, Stage::Ended { .. }) {
             let Some(again) = self.reopened(&kept.record, job).await? else {
                 return self.repeat(job, kept, stop).await;
@@ -158,13 +181,29 @@ impl Context {
         // What may have been sent may have been done: only Okta can tell, whatever the time is.
         let may_have_sent = kept.record.baseline.is_some();
         let now = self.clock.now();
+        if !may_have_sent && self.admission.admit(&job.command).is_ok() {
+            match self.leave(job, &kept.record, now) {
+                Leave::Given => {}
+                Leave::Awaited(until) => return self.wait_for_approval(job, kept, until, stop).await,
+                Leave::Missed => {
+                    let error = outcomes::not_approved(self.config.approval.within);
+                    let (kept, told) = self.end(job, kept, Status::Expired, error).await?;
+                    return self.tell(job, kept, told, stop).await;
+                }
+                Leave::Impossible => {
+                    let (kept, told) =
+                        self.end(job, kept, Status::Refused, outcomes::approval_impossible()).await?;
+                    return self.tell(job, kept, told, stop).await;
+                }
+            }
+        }
         if !may_have_sent
             && let Timing::Early(due) = job.command.timing(now)
             && self.admission.switch.cancelled(&job.command.id).is_none()
         {
             return self.wait_for(job, kept, due, now, stop).await;
         }
-        match self.carry(job, kept, turn, stop).await? {
+        match Box::pin(self.carry(job, kept, turn, stop)).await? {
             Carried::Ended(kept, told) => self.tell(job, kept, *told, stop).await,
             Carried::Not(verdict) => Ok(verdict),
         }
@@ -182,30 +221,71 @@ impl Context {
         const WHY: &str = "its `not_before` has not come";
         let wait = due.duration_since(now);
         let until_then = Duration::try_from(wait).unwrap_or_default().min(LATER_MAX);
-        if wait <= PARKED_FROM || !job.origin.is_published() {
+        if wait <= PARKED_FROM || job.origin.queue_place().is_none() {
             return Ok(Verdict::Later(until_then, WHY));
         }
-        let id = &job.command.id;
-        if self.parking.has(id) {
+        if self.parking.has(&job.command.id) {
             return Ok(match kept.record.parked() {
-                Some(durable) => Verdict::Parked(durable),
+                Some(durable) => Verdict::Parked(durable, due),
                 None => Verdict::Later(until_then, WHY),
             });
         }
-        let keep = SignedDuration::try_from(self.config.keep).unwrap_or(SignedDuration::MAX);
-        let note = match job.command.has_secrets() || wait > keep {
-            true => None,
-            false => self.parking.note_of(id, &Parked::new(due, job.origin.place(), &job.message))?,
+        self.park(job, kept, due, WaitsFor::Time, stop).await
+    }
+
+    /// A second key must approve the command: it waits in the state until then.
+    async fn wait_for_approval(
+        &self,
+        job: &Job,
+        kept: Kept,
+        until: Timestamp,
+        stop: &CancellationToken,
+    ) -> Result<Verdict, EngineError> {
+        const WHY: &str = "it waits for the approval by a second key";
+        if !job.origin.is_published() {
+            return Ok(Verdict::Later(LATER_MAX, WHY));
+        }
+        if self.parking.has(&job.command.id) {
+            return Ok(match kept.record.parked() {
+                Some(durable) => Verdict::Parked(durable, until),
+                None => Verdict::Later(LATER_MAX, WHY),
+            });
+        }
+        self.audit_awaited(job, &kept.record).await;
+        self.park(job, kept, until, WaitsFor::Approval, stop).await
+    }
+
+    /// Keeps a command in the state until `due`, if that can be.
+    async fn park(
+        &self,
+        job: &Job,
+        kept: Kept,
+        due: Timestamp,
+        waits_for: WaitsFor,
+        stop: &CancellationToken,
+    ) -> Result<Verdict, EngineError> {
+        let id = &job.command.id;
+        let wait = due.duration_since(self.clock.now());
+        let can_wait = !job.command.has_secrets() && wait <= self.config.remembers_for();
+        let note = match job.origin.queue_place().filter(|_| can_wait) {
+            Some(place) => {
+                self.parking.note_of(id, &Parked::new(due, waits_for, place.clone(), &job.message))?
+            }
+            None => None,
         };
         let Some(note) = note else {
             let (kept, told) = self.end(job, kept, Status::Refused, outcomes::cannot_wait(due)).await?;
             return self.tell(job, kept, told, stop).await;
         };
-        let parked = Record { parked_until: Some(due), ..kept.record.clone() };
+        let second_key = match waits_for {
+            WaitsFor::Time => kept.record.second_key.clone(),
+            WaitsFor::Approval => Some(SecondKey::Awaited { until: due }),
+        };
+        let parked = Record { parked_until: Some(due), second_key, ..kept.record.clone() };
         let kept = self.journal.keep_with_note(id, &kept, parked, note).await?;
-        self.parking.keep(id);
+        self.parking.keep(id, waits_for);
         Ok(match kept.record.parked() {
-            Some(durable) => Verdict::Parked(durable),
+            Some(durable) => Verdict::Parked(durable, due),
             None => Verdict::Dropped,
         })
     }
@@ -240,7 +320,7 @@ impl Context {
                 return Ok(Verdict::Dropped);
             }
         }
-        let kept = self.journal.answered(&job.command.id, kept).await?;
+        let kept = self.journal.answered(&job.command.id, kept, job.origin.queue_place()).await?;
         let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
         Ok(Verdict::Done(durable, Box::new(told.for_asker())))
     }
@@ -261,6 +341,7 @@ impl Context {
             subjects,
             requested_by: command.requested_by.as_deref(),
             signed_by: job.signed_by.as_deref(),
+            approved_by: job.approved_by.as_deref(),
             local_user: job.origin.local_user(),
             reason: command.reason.as_deref(),
             status: outcome.map(|outcome| outcome.status),
@@ -269,6 +350,10 @@ impl Context {
             place: Some(job.origin.place()),
             ..self.audit.decision(decision)
         };
-        self.audit.record(&record).await;
+        match (decision, &job.origin) {
+            // Whoever can read the queue can send copies.
+            (Decision::Repeated, Origin::Queue { .. }) => self.audit.record_unvouched(&record).await,
+            _ => self.audit.record(&record).await,
+        }
     }
 }

@@ -25,6 +25,9 @@ pub struct Baseline {
     /// How many attempts have sent something or were about to.
     #[serde(default)]
     sending_attempts: u32,
+    /// How often what nothing can show was sent or about to be.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    sends: u32,
 }
 
 impl Baseline {
@@ -66,10 +69,26 @@ impl Baseline {
         self.sending_attempts
     }
 
+    /// The same, with what nothing can show about to be sent once more.
+    pub(in crate::command) fn sent_once_more(mut self) -> Self {
+        self.sends = self.sends.saturating_add(1);
+        self
+    }
+
+    /// How often what nothing can show was sent, at most. Not all journals have counted it: each attempt has sent it once.
+    pub(in crate::command) fn sends(&self) -> u32 {
+        self.sends.max(self.sending_attempts)
+    }
+
     /// What the outcome says was before, if it is kept.
     pub(in crate::command) fn before(&self) -> Option<&Value> {
         self.before.as_ref()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde asks for")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 fn user_marks(user: &User) -> Vec<(String, Value)> {

@@ -25,6 +25,8 @@ pub enum Code {
     AppNotFound,
     /// There is no such network zone.
     ZoneNotFound,
+    /// There is no such custom role or resource set.
+    RoleNotFound,
     /// Several have this name.
     AmbiguousName,
     /// The user's status does not allow it.
@@ -68,6 +70,7 @@ impl Code {
         Self::GroupNotFound,
         Self::AppNotFound,
         Self::ZoneNotFound,
+        Self::RoleNotFound,
         Self::AmbiguousName,
         Self::WrongStatus,
         Self::ExpectationFailed,
@@ -94,6 +97,7 @@ impl Code {
             Self::GroupNotFound => "group_not_found",
             Self::AppNotFound => "app_not_found",
             Self::ZoneNotFound => "zone_not_found",
+            Self::RoleNotFound => "role_not_found",
             Self::AmbiguousName => "ambiguous_name",
             Self::WrongStatus => "wrong_status",
             Self::ExpectationFailed => "expectation_failed",
@@ -125,6 +129,7 @@ impl Code {
             }
             Self::AppNotFound => "name the app by id: it is in the app's URL in the Admin Console",
             Self::ZoneNotFound => "name the network zone by id or by its exact name",
+            Self::RoleNotFound => "name the custom role and the resource set by id or by their exact labels",
             Self::AmbiguousName => "use the id",
             Self::WrongStatus => "bring the user to one of the statuses that the message names first",
             Self::ExpectationFailed => "see what has changed since the command was made, and make a new one",
@@ -186,8 +191,13 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> Failed {
         Class::Permanent if matches!(error, OktaError::Unsendable { .. }) => (Code::InvalidParameters, None),
         Class::Permanent => (Code::OktaRefused, None),
     };
-    let message = match code {
-        Code::NotPermitted => {
+    let message = match (code, error) {
+        // It has nothing to do with the action.
+        (_, OktaError::Auth(_)) => match error.remedy() {
+            Some(remedy) => format!("{error}: {remedy}"),
+            None => error.to_string(),
+        },
+        (Code::NotPermitted, _) => {
             let scope = action.scope();
             format!("{error}; {} needs {} and the role {}", action.name(), scope.name(), scope.role())
         }
@@ -207,9 +217,10 @@ fn is_about_the_object(error: &OktaError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, sync::Arc};
 
     use super::*;
+    use crate::okta::AuthError;
 
     #[test]
     fn each_code_has_a_name_of_its_own() {
@@ -244,5 +255,23 @@ mod tests {
             assert_eq!((failed.error.code.as_str(), failed.retry_after.is_some()), (code.name(), is_retried));
             assert_eq!(failed.error.message.contains("okta.groups.manage"), code == Code::NotPermitted);
         }
+    }
+
+    #[test]
+    fn a_token_that_is_not_given_is_told_with_its_scopes_and_tried_again() {
+        let refused = AuthError::Refused {
+            scopes: "okta.users.manage okta.networkZones.manage".to_owned(),
+            status: 400,
+            error: "invalid_scope".to_owned(),
+            description: "no".to_owned(),
+            request_id: None,
+        };
+        let error = OktaError::Auth(Arc::new(refused));
+        assert!(error.is_forbidden() && error.is_ungranted_scope());
+        let failed = of_okta(&error, Action::GroupAddUser);
+        assert!(failed.retry_after.is_some());
+        let message = failed.error.message;
+        assert!(message.contains("for okta.users.manage okta.networkZones.manage, but 400"), "{message}");
+        assert!(message.contains("oktabus check") && !message.contains("okta.groups.manage"), "{message}");
     }
 }

@@ -152,7 +152,7 @@ fn must_not_be_changed_meanwhile(
     }
     let name = user.login().unwrap_or(&user.id);
     if !operation.is_seen() {
-        let times = baseline.sending_attempts();
+        let times = baseline.sends();
         return Err(Code::Unconfirmed.because(format!(
             "it was sent {times} times for user {name} without an answer, and nothing shows whether Okta has done it"
         )));

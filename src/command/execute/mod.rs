@@ -4,6 +4,7 @@
 //! looked for before it is done once more; so it does no harm to carry a request out a second time. Knows neither
 //! queues nor the journal nor policy.
 
+mod answered;
 pub(in crate::command) mod baseline;
 mod expect;
 pub(in crate::command) mod failure;
@@ -11,6 +12,7 @@ pub(in crate::command) mod life;
 pub(in crate::command) mod lifecycle;
 pub(in crate::command) mod listing;
 pub(in crate::command) mod lookup;
+pub(in crate::command) mod naming;
 mod okta;
 pub(in crate::command) mod parts;
 mod place;
@@ -27,7 +29,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
-use self::work::Work;
+use self::{answered::Answered, work::Work};
 pub use self::{
     baseline::Baseline,
     failure::Code,
@@ -41,6 +43,7 @@ use super::{Action, Expect, Failed, GroupSubject, Performed, Request, UserSubjec
 #[derive(Debug, Clone)]
 pub struct Executor {
     okta: Arc<dyn Okta>,
+    answered: Arc<Answered>,
 }
 
 /// Which time it is that a request is carried out.
@@ -80,7 +83,7 @@ pub enum Doubt {
 impl Executor {
     /// Carries out requests at `okta`.
     pub fn new(okta: Arc<dyn Okta>) -> Self {
-        Self { okta }
+        Self { okta, answered: Arc::default() }
     }
 
     /// Finds the users, groups and the app that `request` names. Fails if one that must exist does not; a user to be
@@ -135,7 +138,8 @@ impl Executor {
             return Err(Code::InvalidParameters
                 .because("`expect` is about a user, and the command is about none that there is"));
         }
-        let mut work = Work::new(self.okta.as_ref(), request.action(), resolved, expect, attempt);
+        let at = (self.okta.as_ref(), self.answered.as_ref());
+        let mut work = Work::new(at, request.action(), resolved, expect, attempt);
         let finished = request.carry_out(&mut work).await;
         work.ended(finished)
     }

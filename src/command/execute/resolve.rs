@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{
     Okta,
@@ -20,7 +21,7 @@ use crate::{
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.
 pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) -> Result<Resolved, Failed> {
-    let action = request.action();
+    let (action, asked_at) = (request.action(), Instant::now());
     let Names { users, groups, app, zone, blocked: _ } = request.names()?;
     let mut subjects = Subjects::default();
     let mut seen = None;
@@ -42,7 +43,7 @@ pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) 
     if let Some(name) = zone {
         subjects.zone = Some(named_zone(okta, action, name).await?);
     }
-    Ok(Resolved::with_sighting(subjects, seen))
+    Ok(Resolved::with_sighting(subjects, seen, asked_at))
 }
 
 async fn named_user(

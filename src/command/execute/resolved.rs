@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::{command::Subjects, okta::users::User};
 
 /// How long a look is as good as one that is taken now.
-const FRESH_FOR: Duration = Duration::from_secs(1);
+pub(super) const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// What was found of those whom a request names.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +16,8 @@ pub struct Resolved {
     /// They.
     pub subjects: Subjects,
     sighting: Option<Sighting>,
+    /// When they began to be looked for; none: some time ago.
+    asked_at: Option<Instant>,
 }
 
 /// A user as they were at one moment.
@@ -26,10 +28,12 @@ struct Sighting {
 }
 
 impl Resolved {
-    /// `subjects`, and the user among them who was seen just now: all that the request is about.
-    pub(super) fn with_sighting(subjects: Subjects, user: Option<User>) -> Self {
+    /// `subjects`, who were looked for from `asked_at` on, and the user among them who was seen just now: all that the
+    /// request is about.
+    pub(super) fn with_sighting(subjects: Subjects, user: Option<User>, asked_at: Instant) -> Self {
         let user = user.filter(|_| subjects.users.len() == 1);
-        Self { subjects, sighting: user.map(|user| Sighting { user, at: Instant::now() }) }
+        let sighting = user.map(|user| Sighting { user, at: Instant::now() });
+        Self { subjects, sighting, asked_at: Some(asked_at) }
     }
 
     /// The one user whom the request is about, if they were seen just now and Okta is not at work on them.
@@ -39,10 +43,18 @@ impl Resolved {
     }
 }
 
+impl Resolved {
+    /// When the groups had the names by which they were found, by id.
+    pub(super) fn groups_seen(&self) -> impl Iterator<Item = (&str, Instant)> {
+        let at = self.asked_at;
+        self.subjects.groups.iter().filter_map(move |group| Some((group.id.as_deref()?, at?)))
+    }
+}
+
 /// Those who were found some time ago.
 impl From<Subjects> for Resolved {
     fn from(subjects: Subjects) -> Self {
-        Self { subjects, sighting: None }
+        Self { subjects, sighting: None, asked_at: None }
     }
 }
 
@@ -57,7 +69,7 @@ mod tests {
         let subject = |name: &&str| UserSubject { name: (*name).to_owned(), id: None, login: None };
         let subjects = Subjects { users: names.iter().map(subject).collect(), ..Subjects::default() };
         let user = json!({ "id": "00u1", "status": status, "transitioningToStatus": transition });
-        Resolved::with_sighting(subjects, User::read(user))
+        Resolved::with_sighting(subjects, User::read(user), Instant::now())
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,11 +18,13 @@ use crate::{
 
 /// By how much the log may be behind the clock that Okta shows.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);
+/// How many events are looked at, the newest first: those of the commands before this one do not count.
+const EVENTS_MAX: u16 = 20;
 /// Looks into the log after a lost answer; some 3 s. Events are there within a second or two, mostly.
 const LOOKS_MAX: u32 = 5;
 
 /// Whether the log has an event of this type since the command was begun, all of whose `about` are so: pairs of an
-/// attribute of a target, and its value. A credential that may not read the log sees none.
+/// attribute of a target, and its value. What Okta had answered to before is another command's. A credential that may not read the log sees none.
 pub(in crate::command) async fn shows(
     work: &Work<'_>,
     event_type: &str,
@@ -61,17 +63,20 @@ async fn event(
         filter: Some(filter),
         q: None,
         order: Order::Descending,
-        page_size: 1,
+        page_size: EVENTS_MAX,
     };
     // A former attempt is long enough ago.
     let looks_max = if work.attempt.number > 1 { 1 } else { LOOKS_MAX };
     for looks in 1..=looks_max {
-        let list =
-            lookup::raw_list(work.okta, window_url(work.okta.url(), &window), 1, &Place::default()).await;
-        match list {
-            Ok(list) if list.items.is_empty() => {}
-            Ok(list) => return Ok(list.items.into_iter().next()),
-            Err(error) if matches!(error.status(), Some(401 | 403)) => return Ok(None),
+        let url = window_url(work.okta.url(), &window);
+        match lookup::raw_list(work.okta, url, EVENTS_MAX.into(), &Place::default()).await {
+            Ok(list) => {
+                let mut ours = list.items.into_iter().filter(|event| !is_of_a_command_before(work, event));
+                if let Some(event) = ours.next() {
+                    return Ok(Some(event));
+                }
+            }
+            Err(error) if error.is_forbidden() => return Ok(None),
             Err(error) => return Err(of_okta(&error, work.action)),
         }
         if looks < looks_max {
@@ -79,4 +84,11 @@ async fn event(
         }
     }
     Ok(None)
+}
+
+/// Whether the request that the event is of was answered before the command was begun: clocks are not exact enough to tell.
+fn is_of_a_command_before(work: &Work<'_>, event: &RawValue) -> bool {
+    let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
+    let transaction = event.pointer("/transaction/id").and_then(Value::as_str);
+    transaction.is_some_and(|id| work.is_of_a_command_before(id))
 }

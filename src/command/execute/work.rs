@@ -1,20 +1,26 @@
 //! One request at work: what every action needs to look, to expect, to send and to report.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json, value::RawValue};
+use tokio::time::Instant;
 
 use super::{
-    Attempt, Baseline, Doubt, Okta, Resolved,
+    Answered, Attempt, Baseline, Doubt, Okta, Resolved,
     failure::{Code, of_okta},
     lookup::{self, back_off},
-    secrets,
+    naming, resolved, secrets,
 };
 use crate::{
-    command::{Action, Brought, Expect, Failed, GroupSubject, Performed, Subjects, UserSubject, Way},
-    okta::{Change, Changed, OktaError, Target, users, users::User},
+    command::{
+        Action, Brought, Expect, Failed, GroupSubject, Performed, Subjects, UserSubject, Way, ZoneSubject,
+    },
+    okta::{Change, Changed, OktaError, Target, groups, users, users::User},
 };
 
 /// How often a change is made at most, with a look in between: each time but the last was in doubt.
@@ -45,6 +51,12 @@ pub(in crate::command) struct Work<'a> {
     is_unseen: bool,
     /// What the next change is decided by, and where it is.
     last_seen: Mutex<Option<(Target, Value)>>,
+    /// The groups that the next change is about, by which the command names them.
+    groups_named: &'a [GroupSubject],
+    /// When the groups that the command names had their names, by id.
+    groups_seen: BTreeMap<&'a str, Instant>,
+    /// The changes that Okta has answered to, of all commands.
+    answered: &'a Answered,
     /// The user whom the command is about, if the first look at them need not be taken any more.
     seen: Option<User>,
     /// Okta's id of the last change.
@@ -67,7 +79,7 @@ pub(in crate::command) enum Sent {
 
 impl<'a> Work<'a> {
     pub(in crate::command) fn new(
-        okta: &'a dyn Okta,
+        (okta, answered): (&'a dyn Okta, &'a Answered),
         action: Action,
         resolved: &'a Resolved,
         expect: &'a Expect,
@@ -79,6 +91,7 @@ impl<'a> Work<'a> {
         let baseline = attempt.baseline.cloned();
         let before = baseline.as_ref().and_then(Baseline::before).cloned();
         let (request_id, planned) = (None, Vec::new());
+        let groups_seen = resolved.groups_seen().collect();
         let (is_admitted, has_sent, is_unseen) = (false, false, false);
         Self {
             okta,
@@ -92,6 +105,9 @@ impl<'a> Work<'a> {
             has_sent,
             is_unseen,
             last_seen: Mutex::default(),
+            groups_named: &[],
+            groups_seen,
+            answered,
             seen,
             request_id,
             planned,
@@ -124,16 +140,21 @@ impl<'a> Work<'a> {
         id_of(self.subject()?)
     }
 
-    /// The id of the group that the command is about.
-    pub(in crate::command) fn group_id(&self) -> Result<&'a str, Failed> {
+    /// The group that the command is about.
+    pub(in crate::command) fn group(&self) -> Result<&'a GroupSubject, Failed> {
         let none = || Code::GroupNotFound.because("the command names no group");
-        id_of_group(self.subjects.groups.first().ok_or_else(none)?)
+        self.subjects.groups.first().ok_or_else(none)
     }
 
-    /// The id of the network zone that the command is about.
-    pub(in crate::command) fn zone_id(&self) -> Result<&'a str, Failed> {
+    /// The id of the group that the command is about.
+    pub(in crate::command) fn group_id(&self) -> Result<&'a str, Failed> {
+        id_of_group(self.group()?)
+    }
+
+    /// The network zone that the command is about.
+    pub(in crate::command) fn zone(&self) -> Result<&'a ZoneSubject, Failed> {
         let none = || Code::ZoneNotFound.because("the command names no network zone");
-        self.subjects.zone.as_ref().map(|zone| zone.id.as_str()).ok_or_else(none)
+        self.subjects.zone.as_ref().ok_or_else(none)
     }
 
     /// When the first attempt began, by Okta's clock as far as it is known.
@@ -160,6 +181,32 @@ impl<'a> Work<'a> {
     /// Notes what the next change is decided by.
     pub(in crate::command) fn saw(&self, target: Target, raw: &Value) {
         *self.last_seen() = Some((target, raw.clone()));
+    }
+
+    /// Whether the groups that the next change is about have the names by which the command names them: they may have been
+    /// found long ago. It is asked again if the change has to wait.
+    pub(in crate::command) async fn must_be_named(
+        &mut self,
+        groups: &'a [GroupSubject],
+    ) -> Result<(), Failed> {
+        self.groups_named = groups;
+        for (group, id) in groups.iter().filter_map(naming::by_name) {
+            if self.groups_seen.get(id).is_some_and(|at| at.elapsed() <= resolved::FRESH_FOR) {
+                continue;
+            }
+            let asked_at = Instant::now();
+            naming::must_be_named(
+                group,
+                lookup::one(self.okta, self.action, &groups::get(id)).await?.as_ref(),
+            )?;
+            self.groups_seen.insert(id, asked_at);
+        }
+        Ok(())
+    }
+
+    /// Whether Okta had answered to the change `request_id` when this command was begun: then another command has made it.
+    pub(in crate::command) fn is_of_a_command_before(&self, request_id: &str) -> bool {
+        self.answered.is_before(request_id, self.attempt.begun_at)
     }
 
     fn last_seen(&self) -> MutexGuard<'_, Option<(Target, Value)>> {
@@ -239,11 +286,16 @@ impl<'a> Work<'a> {
         self.must_be_admitted().await?;
         let (okta, action, admission) = (self.okta, self.action, self.attempt.admission);
         let seen = self.last_seen().take();
+        let groups = std::mem::take(&mut self.groups_named);
         // What it was decided by must still be so if it had to wait for its turn.
         let holds = async || {
-            let Some((target, seen)) = &seen else { return admission.holds().await };
-            let now = lookup::one(okta, action, target).await;
-            now.is_ok_and(|now| now.is_some_and(|now| is_alike(&now, seen))) && admission.holds().await
+            if let Some((target, seen)) = &seen {
+                let now = lookup::one(okta, action, target).await;
+                if !now.is_ok_and(|now| now.is_some_and(|now| is_alike(&now, seen))) {
+                    return false;
+                }
+            }
+            naming::are_named(okta, action, groups).await && admission.holds().await
         };
         let changed = okta.change(change, &|| holds().boxed()).await;
         Ok(self.sent(changed))
@@ -253,10 +305,14 @@ impl<'a> Work<'a> {
     async fn must_be_admitted(&mut self) -> Result<(), Failed> {
         let doubt = if self.is_unseen && self.may_have_sent() { Doubt::MayBeDone } else { Doubt::None };
         let baseline = self.baseline.take().unwrap_or_default();
-        let baseline = match self.is_admitted {
+        let mut baseline = match self.is_admitted {
             true => baseline,
             false => baseline.with_before(self.before.as_ref()).sending(),
         };
+        // Where a look shows what came of it, nobody asks how often it was sent.
+        if self.is_unseen {
+            baseline = baseline.sent_once_more();
+        }
         self.attempt.admission.admit(self.baseline.insert(baseline), doubt).await?;
         self.is_admitted = true;
         Ok(())
@@ -265,32 +321,6 @@ impl<'a> Work<'a> {
     /// No look can show that the change is made.
     pub(in crate::command) fn is_unseen(&mut self) {
         self.is_unseen = true;
-    }
-
-    /// The same for the deletion of `user`: should it have to wait, they must still be deprovisioned, and not anew.
-    pub(in crate::command) async fn send_deletion(
-        &mut self,
-        change: &Change,
-        user: &User,
-    ) -> Result<Sent, Failed> {
-        if self.notes(change) {
-            return Ok(Sent::Planned);
-        }
-        self.must_be_admitted().await?;
-        let (okta, action) = (self.okta, self.action);
-        let target = users::get(&user.id);
-        let is_same = |now: &User| {
-            let seen = |user: &User| (user.time("statusChanged"), user.transitioning_to.is_some());
-            now.status == user.status && seen(now) == seen(user)
-        };
-        let admission = self.attempt.admission;
-        let look = async || {
-            let now = lookup::one(okta, action, &target).await;
-            now.is_ok_and(|now| now.and_then(User::read).is_some_and(|now| is_same(&now)))
-                && admission.holds().await
-        };
-        let changed = okta.change(change, &|| look().boxed()).await;
-        Ok(self.sent(changed))
     }
 
     fn notes(&mut self, change: &Change) -> bool {
@@ -305,6 +335,7 @@ impl<'a> Work<'a> {
             Ok(changed) => {
                 self.has_sent = true;
                 self.request_id = changed.request_id;
+                self.answered.note(self.request_id.as_deref(), self.okta.now());
                 Sent::Done(changed.body)
             }
             Err(error) => {

@@ -166,7 +166,7 @@ impl Acknowledgement {
             Kind::Nats(acknowledgement) => acknowledgement.reject().await,
             #[cfg(test)]
             #[cfg(feature = "simulator")]
-            Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Acked),
+            Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Rejected),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
         }

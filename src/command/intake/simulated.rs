@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 pub(in crate::command) enum Said {
     /// It need not come again.
     Acked,
+    /// It can never be a command, and need not come again.
+    Rejected,
     /// It is to come again after this time.
     Later(Duration),
     /// Nothing: it comes again.

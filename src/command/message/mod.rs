@@ -3,6 +3,7 @@
 //! Whatever arrives becomes a [`Command`] or an [`Undecodable`] that says why not. Nothing here shows a secret: what is
 //! told of a value that does not fit is its kind.
 
+mod approval;
 mod cloud_event;
 mod envelope;
 mod fingerprint;
@@ -17,6 +18,7 @@ use self::envelope::Envelope;
 pub use self::fingerprint::{Fingerprint, FingerprintKey};
 use super::{Action, Expect, OutcomeError, Request};
 
+pub use approval::{APPROVE, Approval};
 pub use envelope::schema;
 pub use strict_json::object;
 
@@ -58,6 +60,16 @@ pub struct Command {
     pub reveal: bool,
     /// A digest of what it asks for.
     pub fingerprint: Fingerprint,
+}
+
+/// What a message asks for.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are commands")]
+pub enum Asking {
+    /// Something at Okta.
+    Command(Command),
+    /// That a command of another key goes on.
+    Approval(Approval),
 }
 
 /// Whether a command may be begun, as far as the time matters.
@@ -106,6 +118,21 @@ impl Command {
 ///
 /// The id in the payload wins, then the CloudEvent's, then `message_id`.
 pub fn decode(payload: &Bytes, headers: &Headers, message_id: Option<&str>) -> Result<Command, Undecodable> {
+    match decode_any(payload, headers, message_id)? {
+        Asking::Command(command) => Ok(command),
+        Asking::Approval(Approval { id, is_id_in_payload, .. }) => {
+            let (id, action, error) = (Some(id), Some(APPROVE.to_owned()), unfit::unknown_action(APPROVE));
+            Err(Undecodable { id, is_id_in_payload, action, error })
+        }
+    }
+}
+
+/// The same of a message that may also be an approval.
+pub fn decode_any(
+    payload: &Bytes,
+    headers: &Headers,
+    message_id: Option<&str>,
+) -> Result<Asking, Undecodable> {
     let of_event = cloud_event::id(headers).filter(|id| is_good_id(id));
     let of_message = || message_id.filter(|id| is_good_id(id)).map(str::to_owned);
     let mut known = Known { id: of_event.or_else(of_message), is_id_in_payload: false, action: None };
@@ -124,7 +151,7 @@ struct Known {
     action: Option<String>,
 }
 
-fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command, OutcomeError> {
+fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Asking, OutcomeError> {
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(unfit::too_large(payload.len()));
     }
@@ -149,16 +176,20 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
     let asked = object.clone();
     let envelope = Envelope::read(object)?;
     is_id_in_payload |= envelope.id.is_some();
-    let id = match envelope.id {
+    let id = match envelope.id.clone() {
         Some(id) if is_good_id(&id) => id,
         Some(_) => return Err(unfit::bad_id()),
         None => id_around.ok_or_else(unfit::missing_id)?,
     };
+    if envelope.action == APPROVE {
+        let fingerprint = Fingerprint::of(&id, &asked, &[]);
+        return Approval::read(envelope, (id, is_id_in_payload), fingerprint).map(Asking::Approval);
+    }
     let action = Action::named(&envelope.action).ok_or_else(|| unfit::unknown_action(&envelope.action))?;
     let request = Request::read(action, envelope.parameters.into());
     let request = request.map_err(|reason| unfit::parameters(action, &reason))?;
     let fingerprint = Fingerprint::of(&id, &asked, action.secrets());
-    Ok(Command {
+    Ok(Asking::Command(Command {
         id,
         is_id_in_payload,
         request,
@@ -171,7 +202,7 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Command,
         expect: envelope.expect,
         reveal: envelope.reveal,
         fingerprint,
-    })
+    }))
 }
 
 /// An id that can be kept, printed and compared, and be that of a CloudEvent as it is: not empty, no control characters and

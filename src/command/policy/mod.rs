@@ -9,7 +9,9 @@ mod signature;
 
 pub use limits::{LIMIT_TRIPPED, Limits, Tripped};
 pub use protected::Protected;
-pub use signature::{KeyName, SIGNATURE_HEADER, Signatures, Untrusted, Verified, audience};
+pub use signature::{
+    KeyName, SIGNATURE_HEADER, Signatures, Signer, SignerError, Untrusted, Verified, audience,
+};
 
 use super::{AddressPattern, OutcomeError, Subjects, message::Command};
 use crate::{

@@ -12,7 +12,9 @@ use crate::{
         Action, GroupSubject, UserSubject,
         message::{Headers, decode},
     },
-    config::{AuditConfig, DestinationConfig, ProtectConfig, SinkConfig, StdoutSink, StdoutStyle},
+    config::{
+        ApprovalConfig, AuditConfig, DestinationConfig, ProtectConfig, SinkConfig, StdoutSink, StdoutStyle,
+    },
 };
 
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
@@ -25,6 +27,7 @@ pub(super) fn config() -> CommandsConfig {
         intake: None,
         outcomes: DestinationConfig { sink, address: None },
         allow: patterns(&["user.*", "group.add_user", "log.by_ip"]),
+        approval: ApprovalConfig::default(),
         protect: ProtectConfig {
             users: vec!["BreakGlass@acme.com".to_owned()],
             groups: vec!["Administrators".to_owned()],
@@ -192,6 +195,90 @@ fn nobody_gets_the_name_of_one_who_is_protected() {
         let judged = policy.judge(&command, &Subjects::default(), &protected);
         assert_eq!(code(judged), expected, "{parameters}");
     }
+}
+
+#[test]
+fn a_name_by_which_somebody_is_protected_is_given_to_nobody_else_in_any_way() {
+    let protect =
+        ProtectConfig { users: vec!["Chief@acme.com".to_owned(), "short".to_owned()], ..config().protect };
+    let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() });
+    let mut protected = Protected::named(&protect);
+    // The e-mail is not the login.
+    protected.add_user(&user("Chief@acme.com", Some("00u0"), Some("boss@acme.com")));
+    protected.add_user(&user("short", Some("00u1"), Some("short@acme.com")));
+    let eve = || user("eve@acme.com", Some("00u5"), Some("eve@acme.com"));
+    for (profile, expected) in [
+        (json!({ "email": "chief@acme.com" }), "protected"),
+        (json!({ "email": "CHIEF@acme.com " }), "protected"),
+        (json!({ "Email": "chief@acme.com" }), "protected"),
+        (json!({ "login": "chief@ACME.com" }), "protected"),
+        (json!({ "login": "Short@evil.com" }), "protected"),
+        (json!({ "login": "ſhort@evil.com" }), "protected"),
+        (json!({ "LOGIN": "short@evil.com" }), "protected"),
+        (json!({ "login": "SHORT" }), "protected"),
+        (json!({ "login": "shorty@evil.com", "email": "short@evil.com" }), "ok"),
+        (json!({ "title": "chief@acme.com" }), "ok"),
+        // An administrator's second account, for example: nobody is protected by this name.
+        (json!({ "email": "boss@acme.com" }), "ok"),
+    ] {
+        let update = command("user.update", json!({ "user": "eve@acme.com", "profile": profile }), json!({}));
+        let of_eve = Subjects { users: vec![eve()], ..Subjects::default() };
+        assert_eq!(code(policy.judge(&update, &of_eve, &protected)), expected, "user.update {profile}");
+        for action in ["user.create", "user.upsert"] {
+            let mut new = profile.clone();
+            if new.get("login").is_none() {
+                new["login"] = json!("eve@acme.com");
+            }
+            let login = new["login"].as_str().unwrap().to_owned();
+            let create = command(action, json!({ "profile": new }), json!({}));
+            let subjects = Subjects { users: vec![user(&login, None, None)], ..Subjects::default() };
+            assert_eq!(code(policy.judge(&create, &subjects, &protected)), expected, "{action} {profile}");
+        }
+        let upsert = command("user.upsert", json!({ "profile": profile }), json!({}));
+        assert_eq!(
+            code(policy.judge(&upsert, &of_eve, &protected)),
+            expected,
+            "user.upsert of eve {profile}"
+        );
+    }
+}
+
+#[test]
+fn an_address_is_protected_in_every_form_that_has_it_in_it() {
+    let policy = Policy::new(&CommandsConfig { allow: patterns(&["*"]), ..config() });
+    let judged = |addresses: &[&str], ip: &str| {
+        let addresses = addresses.iter().map(|one| one.parse().unwrap()).collect();
+        let protected = Protected::named(&ProtectConfig { addresses, ..config().protect });
+        let command = command("zone.block_ip", json!({ "ip": ip }), json!({}));
+        code(policy.judge(&command, &Subjects::default(), &protected))
+    };
+    for (ip, expected) in [
+        ("::ffff:10.0.0.1", "protected"),
+        ("::ffff:10.0.0.0/120", "protected"),
+        ("::10.0.0.1", "protected"),
+        ("::ffff:0:10.0.0.1", "protected"),
+        ("64:ff9b::a00:1", "protected"),
+        ("64:ff9b::9ff:ff00-64:ff9b::a00:1", "protected"),
+        ("64:ff9b::b00:1", "ok"),
+        // Where the address is in it, each network decides for itself.
+        ("64:ff9b:1::b00:1", "protected"),
+        ("2002:a00:1::", "protected"),
+        ("2002:a00:1:7::9", "protected"),
+        ("2002:b00:1::/48", "ok"),
+        // A client of Teredo, whose address is inverted, and a server.
+        ("2001:0:c000:201::f5ff:fffe", "protected"),
+        ("2001:0:a00:1::f4ff:fffe", "protected"),
+        ("2001:0:c000:201::f4ff:fffe", "ok"),
+        ("2001:db8::/32", "ok"),
+        ("11.0.0.1", "ok"),
+    ] {
+        assert_eq!(judged(&["10.0.0.0/8"], ip), expected, "{ip}");
+    }
+    assert_eq!(judged(&["64:ff9b::a00:1"], "10.0.0.1"), "protected");
+    assert_eq!(judged(&["64:ff9b::a00:1"], "2002:a00:1::1"), "protected");
+    // A block that has such forms in it among others says nothing of them.
+    assert_eq!(judged(&["2000::/3"], "10.0.0.1"), "ok");
+    assert_eq!(judged(&["2001:db8::/32"], "10.0.0.1"), "ok");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Publication, PublishError, Publisher, address, lazy::Lazy, listed};
 use crate::{
+    command::policy::SIGNATURE_HEADER,
     config::KafkaSink,
     sink::{
         Finding,
@@ -45,8 +46,10 @@ impl KafkaPublisher {
         if let Err(fault) = client.require_topic(topic).await {
             return Err(self.topic_refused(&client, topic, fault).await);
         }
-        let record =
-            RecordWriter::new(self.sink.encoding).write(&publication.attributes, &publication.payload);
+        let signed = publication.signature.as_deref().map(|signature| (SIGNATURE_HEADER, signature));
+        let record = RecordWriter::new(self.sink.encoding)
+            .write(&publication.attributes, &publication.payload)
+            .map(|record| record.with_header(signed));
         match client.publish(topic, record, PUBLISH_PATIENCE).await {
             Verdict::Delivered => Ok(()),
             Verdict::Rejected(reason) => Err(PublishError::TooLarge {

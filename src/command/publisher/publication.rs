@@ -26,6 +26,8 @@ pub struct Publication {
     pub attributes: Attributes,
     /// One JSON value.
     pub payload: Bytes,
+    /// The signature of `payload`, for the header that commands have it in.
+    pub signature: Option<String>,
 }
 
 impl Publication {
@@ -85,7 +87,13 @@ impl Publication {
     }
 
     fn of(attributes: Attributes, payload: Bytes) -> Self {
-        Self { address: None, is_reply: false, is_secret: false, attributes, payload }
+        Self { address: None, is_reply: false, is_secret: false, attributes, payload, signature: None }
+    }
+
+    /// The same, signed so.
+    #[must_use]
+    pub fn signed(self, signature: Option<String>) -> Self {
+        Self { signature, ..self }
     }
 
     /// The same, to `address`.

@@ -1,11 +1,15 @@
 //! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
 
+mod approval;
 mod contradictions;
 mod understand;
 mod words;
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
+use jiff::SignedDuration;
+
+pub use approval::ApprovalConfig;
 pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
@@ -32,6 +36,8 @@ pub struct CommandsConfig {
     pub outcomes: DestinationConfig,
     /// What is allowed; whatever is not is refused.
     pub allow: Vec<ActionPattern>,
+    /// What a second key must approve.
+    pub approval: ApprovalConfig,
     /// Who and what nothing may be changed about.
     pub protect: ProtectConfig,
     /// How many changes in how long, at most 24 limits.
@@ -245,6 +251,7 @@ impl CommandsConfig {
                 address: None,
             },
             allow: vec!["*".parse().unwrap()],
+            approval: ApprovalConfig::default(),
             protect: ProtectConfig {
                 users: vec!["user4".to_owned()],
                 groups: vec!["Admins".to_owned()],
@@ -265,6 +272,11 @@ impl CommandsConfig {
 }
 
 impl CommandsConfig {
+    /// [How long the journal remembers a command](Self::keep), for reckoning with times.
+    pub fn remembers_for(&self) -> SignedDuration {
+        SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX)
+    }
+
     /// All actions that are allowed.
     pub fn actions(&self) -> impl Iterator<Item = Action> {
         Action::ALL.iter().copied().filter(|action| self.allows(*action))

@@ -371,3 +371,43 @@ fn mistakes_are_told_with_place_and_remedy() {
         assert!(told.contains(expected), "{expected}\n{told}");
     }
 }
+
+#[test]
+fn an_approval_needs_two_keys_and_somebody_who_may_give_it() {
+    let signed = |approve: &str, hr: &str, portal: &str| {
+        let keys = format!(
+            "keys.hr = {{ algorithm = \"ed25519\", public_key_file = \"{{dir}}/key.pem\"{hr} }}\n\
+             keys.portal = {{ algorithm = \"hmac-sha256\", secret_file = \"{{dir}}/secret\"{portal} }}\n"
+        );
+        format!("{EXAMPLE}{approve}\n[commands.provisioning.signature]\n{keys}")
+    };
+    let approve = "approve = [\"user.delete\"]";
+    let (looks, approves) = (", allow = [\"user.get\"]", ", approve = [\"user.delete\"]");
+    let both = format!("{looks}{approves}");
+    let good = commands(&signed(approve, "", &both));
+    assert!(good.approval.covers(Action::UserDelete) && !good.approval.covers(Action::UserDeactivate));
+    assert_eq!(good.approval.within, Duration::from_secs(3_600));
+    let words = good.in_words().join("\n");
+    assert!(words.contains("has user.delete approved by a second key within 1h"), "{words}");
+    assert!(words.contains("portal (hmac-sha256, for user.get, approves user.delete)"), "{words}");
+    let within = |text: &str| format!("{approve}\napprove_within = \"{text}\"");
+    for (example, told) in [
+        (signed(approve, "", ""), "`hr` may ask for `user.delete`, and no other key may approve that"),
+        // It may ask too, and nobody could approve that.
+        (signed(approve, "", approves), "`portal` may ask for `user.delete`, and no other key"),
+        (signed(approve, approves, ""), "`hr` may ask for `user.delete`, and no other key"),
+        (signed("", "", approves), "keys.portal.approve: nothing of `user.delete` is among `approve`"),
+        (signed("approve = [\"group.delete\"]", "", ""), "nothing of `group.delete` is among `allow`"),
+        (signed("approve_within = \"1h\"", "", ""), "approve_within: does nothing without `approve`"),
+        (signed(&within("31d"), "", &both), "approve_within: must be above zero and below `keep`"),
+        (signed(approve, "", ", approve = [\"user.delte\"]"), "did you mean `user.delete`?"),
+        (
+            signed(approve, "", &both).replace(".signature]\n", ".signature]\nrequired = false\n"),
+            "approve: needs an intake and `signature.required = true` with two keys or more",
+        ),
+        (format!("{EXAMPLE}{approve}\n"), "approve: needs an intake and `signature.required = true`"),
+    ] {
+        let problem = load(&example).unwrap_err();
+        assert!(problem.contains(told), "{told}: {problem}");
+    }
+}

@@ -21,7 +21,7 @@ use super::{
         sink::{Buses, choose_bus},
     },
     ActionPattern, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, LimitConfig, ProtectConfig,
-    RevealConfig, contradictions,
+    RevealConfig, approval, contradictions,
 };
 use crate::{
     command::{Action, AddressPattern, AddressTemplate, AddressUse},
@@ -36,6 +36,9 @@ pub(in crate::config) struct RawCommands {
     outcomes: RawDestination,
     #[serde(default)]
     allow: Vec<String>,
+    #[serde(default)]
+    approve: Vec<String>,
+    approve_within: Option<Span>,
     #[serde(default)]
     protect: RawProtect,
     #[serde(default)]
@@ -171,6 +174,10 @@ pub(in crate::config) fn understand(
         intake,
         outcomes,
         allow,
+        approval: approval::understand(
+            each("approve", &raw.approve)?,
+            raw.approve_within.map(|Span(within)| within),
+        )?,
         protect: protect(raw.protect)?,
         limits: limits(&raw.limits)?,
         list_max: at_least_one("list_max", raw.list_max, DEFAULT_LIST_MAX)?,
@@ -191,6 +198,7 @@ pub(in crate::config) fn understand(
         config.list_max = contradictions::longest_list(&config).unwrap_or(usize::MAX).min(config.list_max);
     }
     require_sense(&config)?;
+    approval::check(&config)?;
     contradictions::check(&config)?;
     Ok(config)
 }

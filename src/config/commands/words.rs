@@ -23,6 +23,10 @@ impl CommandsConfig {
             format!("publishes outcomes to {outcomes}, and records decisions in {audit}"),
             format!("allows {}: {} action(s)", list(&self.allow), self.actions().count()),
         ];
+        if !self.approval.actions.is_empty() {
+            let (actions, within) = (list(&self.approval.actions), span(self.approval.within));
+            words.push(format!("has {actions} approved by a second key within {within}"));
+        }
         let protect = &self.protect;
         let users = protect.users.iter().map(|user| format!("the user {user}"));
         let groups = protect.groups.iter().map(|group| format!("the group {group} with its members"));
@@ -88,10 +92,12 @@ impl SignatureKeyConfig {
             SignatureAlgorithm::Ed25519(_) => "ed25519",
             SignatureAlgorithm::HmacSha256(_) => "hmac-sha256",
         };
-        match self.allow.as_slice() {
-            [] => format!("{} ({algorithm})", self.id),
-            allow => format!("{} ({algorithm}, for {})", self.id, list(allow)),
-        }
+        let of = |what: &str, patterns: &[_]| match patterns {
+            [] => String::new(),
+            patterns => format!(", {what} {}", list(patterns)),
+        };
+        let (asks, approves) = (of("for", &self.allow), of("approves", &self.approve));
+        format!("{} ({algorithm}{asks}{approves})", self.id)
     }
 }
 

@@ -21,10 +21,12 @@ pub enum AuthError {
     },
     /// Okta does not give an access token.
     #[error(
-        "okta gave no access token, but {status} {error}: {description}{}",
+        "okta gave no access token for {scopes}, but {status} {error}: {description}{}",
         request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default()
     )]
     Refused {
+        /// The scopes that were asked for.
+        scopes: String,
         /// The HTTP status.
         status: u16,
         /// OAuth's error code, for example `invalid_client`; or Okta's own.
@@ -64,6 +66,11 @@ impl AuthError {
             Self::Unanswered(error) => error.class(),
             Self::NotAToken(_) | Self::Unsigned | Self::Interrupted => Class::Retry(None),
         }
+    }
+
+    /// Whether a scope is not granted to the app.
+    pub(in crate::okta) fn is_scope(&self) -> bool {
+        matches!(self, Self::Refused { error, .. } if error == "invalid_scope")
     }
 
     /// What stays the same when the same happens again: Okta's request id does not.
@@ -118,8 +125,8 @@ fn remedy(status: u16, error: &str, description: &str) -> Option<&'static str> {
             Some("check `client_id`, and that the app is active and of the type \"API Services\"")
         }
         (_, "invalid_scope") => Some(
-            "grant the app the scopes that `oktabus check` shows (Applications, the app, Okta API Scopes); a super \
-             administrator can",
+            "not all of these scopes are granted to the app: `oktabus check` says which are not; grant them (Applications, \
+             the app, Okta API Scopes; a super administrator can), or allow no actions that need them",
         ),
         (_, "invalid_dpop_proof") if says("header is missing") => {
             Some("the app demands DPoP: leave `dpop` at its default \"auto\", or set it to true")
@@ -144,7 +151,8 @@ mod tests {
 
     fn refused(status: u16, error: &str, description: &str) -> AuthError {
         let (error, description) = (error.to_owned(), description.to_owned());
-        AuthError::Refused { status, error, description, request_id: None }
+        let scopes = "okta.logs.read".to_owned();
+        AuthError::Refused { scopes, status, error, description, request_id: None }
     }
 
     #[test]

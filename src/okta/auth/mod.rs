@@ -7,6 +7,7 @@ mod api_token;
 mod assertion;
 mod dpop;
 mod error;
+mod grant;
 mod jws;
 mod private_key;
 mod rotation;
@@ -26,7 +27,7 @@ use super::{
     OktaError,
     transport::{ClientError, Reply, Transport},
 };
-use crate::config::{Auth, OrgConfig};
+use crate::config::{Auth, OrgConfig, Scope};
 
 use std::sync::Arc;
 
@@ -78,12 +79,20 @@ impl Authenticator {
         }
     }
 
-    /// What the next request is authorized with. Gets an access token first if there is none; all requests that need one
-    /// wait for the same.
-    pub(super) async fn credential(&self, transport: &Transport) -> Result<Credential, OktaError> {
+    /// What the next request to `url` is authorized with. Gets an access token first if there is none; all requests that
+    /// need one wait for the same.
+    pub(super) async fn credential(&self, url: &Url, transport: &Transport) -> Result<Credential, OktaError> {
         match self {
             Self::ApiToken(token) => Ok(Credential::ApiToken(token.current().await?)),
-            Self::ServiceApp(app) => Ok(Credential::AccessToken(app.access_token(transport).await?)),
+            Self::ServiceApp(app) => Ok(Credential::AccessToken(app.access_token(url, transport).await?)),
+        }
+    }
+
+    /// The scopes beside the System Log's that Okta has not granted: asks for a token for each alone. An API token has none.
+    pub(super) async fn ungranted_scopes(&self, transport: &Transport) -> Result<Vec<Scope>, OktaError> {
+        match self {
+            Self::ApiToken(_) => Ok(Vec::new()),
+            Self::ServiceApp(app) => app.ungranted(transport).await,
         }
     }
 

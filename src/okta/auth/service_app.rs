@@ -1,13 +1,12 @@
-//! An OAuth 2.0 service app: gets access tokens for its private key, replaces them before they die, and once for all
-//! requests that wait.
+//! An OAuth 2.0 service app: gets access tokens for its private key, one for the System Log and one for all else.
+//!
+//! Okta refuses a token request whole if a single scope is not granted to the app, so the log has a token of its own: what
+//! commands lack keeps no stream from reading.
 //!
 //! Whether the app demands DPoP is found out from Okta's answers, unless the configuration says so. Each attempt has an
 //! assertion and a proof of its own: Okta takes neither twice, not even after a refusal.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use reqwest::{
     Method, StatusCode,
@@ -19,26 +18,25 @@ use url::{Url, form_urlencoded};
 use super::{
     AuthError, DPOP, Verdict, assertion,
     dpop::{DpopKey, Purpose},
+    grant::{Grant, Renewal},
     private_key::PrivateKey,
     rotation::Rotating,
     secret_header,
     token::AccessToken,
 };
 use crate::{
-    config::{Dpop, OrgConfig, PrivateKeyJwt},
+    config::{Dpop, OrgConfig, PrivateKeyJwt, Scope},
     okta::{
         OktaError, Priority,
         clock::Moment,
         header::{self, Challenge},
+        logs,
         transport::{Reply, Transport},
     },
-    telemetry::chain,
 };
 
 /// Attempts at one token: DPoP demanded, nonce demanded, clock corrected, key exchanged, connection broken; once each.
 const ATTEMPTS_MAX: u32 = 6;
-/// How long a token that is still good is used before its renewal is tried again.
-const RENEW_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(30);
 /// A clock that turns out to be off by more is worth another attempt.
 const CLOCK_OFF_S: u64 = 5;
 
@@ -48,30 +46,10 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub(in crate::okta) struct ServiceApp {
     config: PrivateKeyJwt,
     endpoint: Url,
-    scopes: String,
     key: Rotating<PrivateKey>,
-    held: Mutex<Held>,
-    /// Whoever holds it asks for a token.
-    renewal: tokio::sync::Mutex<Renewal>,
-    /// Renewals that failed so far.
-    failures: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    token: Option<Arc<AccessToken>>,
-    /// When to try to replace it.
-    renew_from: Option<Instant>,
-}
-
-/// What is known for the next token request.
-#[derive(Debug)]
-struct Renewal {
-    with_dpop: bool,
-    /// What the token endpoint wants to see in proofs.
-    nonce: Option<String>,
-    /// Why the last one failed.
-    failure: Option<Arc<AuthError>>,
+    log: Grant,
+    /// All that is not the System Log.
+    directory: Grant,
 }
 
 /// What to do after an attempt that brought no token.
@@ -98,53 +76,33 @@ impl ServiceApp {
     pub(super) fn unread(org: &OrgConfig, config: PrivateKeyJwt) -> Self {
         let mut endpoint = org.url.clone();
         endpoint.set_path("/oauth2/v1/token");
-        let scopes: Vec<_> = org.scopes.iter().map(|scope| scope.name()).collect();
+        let directory = org.scopes.iter().copied().filter(|scope| *scope != Scope::LogsRead).collect();
+        let with_dpop = config.dpop == Dpop::Always;
         let (algorithm, key_id) = (config.algorithm, config.key_id.clone());
         let read =
             move |secret: &crate::config::Secret| PrivateKey::read(secret, algorithm, key_id.as_deref());
         Self {
             endpoint,
-            scopes: scopes.join(" "),
             key: Rotating::new(config.private_key.clone(), read),
-            held: Mutex::default(),
-            renewal: tokio::sync::Mutex::new(Renewal {
-                with_dpop: config.dpop == Dpop::Always,
-                nonce: None,
-                failure: None,
-            }),
-            failures: AtomicU64::new(0),
+            log: Grant::new(vec![Scope::LogsRead], with_dpop),
+            directory: Grant::new(directory, with_dpop),
             config,
         }
     }
 
-    /// A token that is good now.
-    pub(super) async fn access_token(&self, transport: &Transport) -> Result<Arc<AccessToken>, OktaError> {
-        let failures = self.failures.load(Ordering::Acquire);
-        match self.good_token() {
-            Some((token, false)) => return Ok(token),
-            Some((token, true)) => {
-                // Somebody else may be at it already.
-                let Ok(mut renewal) = self.renewal.try_lock() else { return Ok(token) };
-                return match self.good_token() {
-                    // Or has just been.
-                    Some((replaced, false)) => Ok(replaced),
-                    _ => Ok(self.replace(&mut renewal, token, transport).await),
-                };
-            }
-            None => {}
-        }
-        let mut renewal = self.renewal.lock().await;
-        if let Some((token, _)) = self.good_token() {
-            return Ok(token);
-        }
-        // It failed while this waited: everybody who waited hears the same, instead of asking one after the other.
-        if self.failures.load(Ordering::Acquire) != failures
-            && let Some(failure) = &renewal.failure
-        {
-            return Err(OktaError::Auth(Arc::clone(failure)));
-        }
-        let obtained = self.obtain(&mut renewal, transport).await;
-        obtained.map_err(|err| OktaError::Auth(self.fail(&mut renewal, err)))
+    /// A token that is good now for a request to `url`.
+    pub(super) async fn access_token(
+        &self,
+        url: &Url,
+        transport: &Transport,
+    ) -> Result<Arc<AccessToken>, OktaError> {
+        let grant = if logs::is_log(url) { &self.log } else { &self.directory };
+        grant.access_token(self, transport).await
+    }
+
+    /// The scopes beside the System Log's that are not granted to the app: asks for each alone.
+    pub(super) async fn ungranted(&self, transport: &Transport) -> Result<Vec<Scope>, OktaError> {
+        self.directory.ungranted(self, transport).await
     }
 
     /// Is told how Okta answered a request with `token`, and by how many seconds the clock was wrong by which its proof
@@ -174,7 +132,8 @@ impl ServiceApp {
                 Verdict::TryAgain
             }
             (StatusCode::UNAUTHORIZED, _) => {
-                self.drop_token(token);
+                self.log.drop_token(token);
+                self.directory.drop_token(token);
                 // A token that never worked would not be better the next time.
                 if token.is_proven() { Verdict::TryAgain } else { Verdict::Final }
             }
@@ -186,16 +145,14 @@ impl ServiceApp {
     pub(super) async fn reload(&self) -> Result<bool, AuthError> {
         let has_changed = self.key.reload().await?;
         if has_changed {
-            let mut held = self.held();
-            if held.token.is_some() {
-                held.renew_from = Some(Instant::now());
-            }
+            self.log.renew();
+            self.directory.renew();
         }
         Ok(has_changed)
     }
 
     pub(super) fn description(&self) -> String {
-        let dpop = match (self.held().token.as_ref().map(|token| token.is_bound()), self.config.dpop) {
+        let dpop = match (self.log.is_bound().or_else(|| self.directory.is_bound()), self.config.dpop) {
             (Some(true), _) => ", token bound by DPoP",
             (Some(false), _) => ", bearer token",
             (None, Dpop::Always) => ", with DPoP",
@@ -208,66 +165,20 @@ impl ServiceApp {
         format!("service app {}{}{dpop}", self.config.client_id, key.unwrap_or_default())
     }
 
-    /// A token that has not expired, and whether it is due for replacement.
-    fn good_token(&self) -> Option<(Arc<AccessToken>, bool)> {
-        let held = self.held();
-        let (token, now) = (held.token.clone()?, Instant::now());
-        let is_due = held.renew_from.is_some_and(|from| from <= now);
-        (now < token.expires).then_some((token, is_due))
-    }
-
-    /// Replaces a token that is still good. If that fails, the good one is used on.
-    async fn replace(
+    /// A new token for `scopes`.
+    pub(super) async fn obtain(
         &self,
         renewal: &mut Renewal,
-        token: Arc<AccessToken>,
+        scopes: &str,
         transport: &Transport,
-    ) -> Arc<AccessToken> {
-        match self.obtain(renewal, transport).await {
-            Ok(new) => new,
-            Err(err) => {
-                let org = &transport.org().name;
-                let left_s = token.expires.saturating_duration_since(Instant::now()).as_secs();
-                let remedy = err.remedy().unwrap_or_default();
-                tracing::warn!(
-                    org,
-                    error = chain(&err),
-                    remedy,
-                    left_s,
-                    "cannot replace the access token; the one in use is good for a while yet"
-                );
-                self.held().renew_from = Some(Instant::now() + RENEW_AGAIN_AFTER);
-                token
-            }
-        }
-    }
-
-    fn fail(&self, renewal: &mut Renewal, err: AuthError) -> Arc<AuthError> {
-        let failure = Arc::new(err);
-        renewal.failure = Some(Arc::clone(&failure));
-        self.failures.fetch_add(1, Ordering::Release);
-        failure
-    }
-
-    async fn obtain(
-        &self,
-        renewal: &mut Renewal,
-        transport: &Transport,
-    ) -> Result<Arc<AccessToken>, AuthError> {
+    ) -> Result<AccessToken, AuthError> {
         let mut attempts_left = ATTEMPTS_MAX;
         loop {
             attempts_left -= 1;
-            match self.attempt(renewal, transport).await {
+            match self.attempt(renewal, scopes, transport).await {
                 Ok(token) => {
-                    let token = Arc::new(token);
-                    let mut held = self.held();
-                    held.renew_from = Some(token.renewed_from);
-                    held.token = Some(Arc::clone(&token));
-                    tracing::debug!(
-                        org = transport.org().name,
-                        is_bound = token.is_bound(),
-                        "a new access token"
-                    );
+                    let org = &transport.org().name;
+                    tracing::debug!(org, scopes, is_bound = token.is_bound(), "a new access token");
                     return Ok(token);
                 }
                 Err(Next::Again) if attempts_left > 0 => {}
@@ -279,7 +190,12 @@ impl ServiceApp {
         }
     }
 
-    async fn attempt(&self, renewal: &mut Renewal, transport: &Transport) -> Result<AccessToken, Next> {
+    async fn attempt(
+        &self,
+        renewal: &mut Renewal,
+        scopes: &str,
+        transport: &Transport,
+    ) -> Result<AccessToken, Next> {
         let version = self.key.current().await.map_err(Next::Fail)?;
         let turn = transport.turn(&Method::POST, &self.endpoint, Priority::Stream).await;
         let (asked, signed) = (Instant::now(), transport.clock().now());
@@ -293,7 +209,7 @@ impl ServiceApp {
             .request(Method::POST, &self.endpoint)
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(self.form(&assertion));
+            .body(form(scopes, &assertion));
         let dpop = attempt.had_dpop.then(DpopKey::generate);
         if let Some(dpop) = &dpop {
             let proof = dpop.proof(Purpose {
@@ -326,7 +242,7 @@ impl ServiceApp {
         if refusal.error.as_deref() == Some("invalid_client") && self.key.refused(&version).await {
             return Err(Next::Again);
         }
-        Err(Next::Fail(refused(&reply, refusal)))
+        Err(Next::Fail(refused(&reply, refusal, scopes)))
     }
 
     /// Whether the refusal told something that the next attempt does better.
@@ -358,35 +274,24 @@ impl ServiceApp {
             _ => false,
         }
     }
+}
 
-    fn form(&self, assertion: &str) -> String {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "client_credentials")
-            .append_pair("scope", &self.scopes)
-            .append_pair("client_assertion_type", ASSERTION_TYPE)
-            .append_pair("client_assertion", assertion);
-        form.finish()
-    }
-
-    fn drop_token(&self, token: &Arc<AccessToken>) {
-        let mut held = self.held();
-        if held.token.as_ref().is_some_and(|current| Arc::ptr_eq(current, token)) {
-            held.token = None;
-        }
-    }
-
-    fn held(&self) -> MutexGuard<'_, Held> {
-        // Nothing panics while the lock is held.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn form(scopes: &str, assertion: &str) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("grant_type", "client_credentials")
+        .append_pair("scope", scopes)
+        .append_pair("client_assertion_type", ASSERTION_TYPE)
+        .append_pair("client_assertion", assertion);
+    form.finish()
 }
 
 fn unanswered(err: OktaError) -> AuthError {
     AuthError::Unanswered(Box::new(err))
 }
 
-fn refused(reply: &Reply, refusal: Challenge) -> AuthError {
+fn refused(reply: &Reply, refusal: Challenge, scopes: &str) -> AuthError {
     AuthError::Refused {
+        scopes: scopes.to_owned(),
         status: reply.status.as_u16(),
         error: refusal.error.unwrap_or_else(|| "without a reason".to_owned()),
         description: refusal.description.unwrap_or_else(|| "no explanation".to_owned()),

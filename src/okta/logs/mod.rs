@@ -26,6 +26,11 @@ fn logs_url(org: &Url) -> Url {
     url
 }
 
+/// Whether `url` is the System Log's.
+pub(super) fn is_log(url: &Url) -> bool {
+    url.path() == PATH
+}
+
 /// Sees that a link, which may come from a state that somebody changed, is one of the System Log.
 fn see_logs(url: &Url) -> Result<(), OktaError> {
     see_resource(url, PATH)

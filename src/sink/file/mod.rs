@@ -124,7 +124,8 @@ pub(super) async fn check(config: &FileSink) -> Result<Vec<Finding>, SinkError> 
     let (name, directory) = (config.name.clone(), config.directory.clone());
     let looking = tokio::task::spawn_blocking(move || require_writable(&directory)).await;
     looking.unwrap_or_else(|err| Err(WriterError::interrupted(err))).map_err(|err| err.in_sink(&name))?;
-    let text = format!("{} can be written to", config.directory.display());
+    let how = if config.directory.exists() { "can be written to" } else { "will be made" };
+    let text = format!("{} {how}", config.directory.display());
     Ok(vec![Finding { is_warning: false, text }])
 }
 

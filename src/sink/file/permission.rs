@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::fs::{Access, AtFlags, CWD, accessat, statfs};
 
 use super::error::{WriterError, doing};
 
@@ -20,9 +20,26 @@ pub(crate) fn require_writable(directory: &Path) -> Result<(), WriterError> {
     if !existing.is_dir() {
         return refused(io::Error::other(format!("{} is not a directory", existing.display())));
     }
+    if is_of_the_kernel(&existing) {
+        let reason = "is of the kernel, and nobody makes files there";
+        return refused(io::Error::other(format!("{} {reason}", existing.display())));
+    }
     let access = accessat(CWD, &existing, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
     access
         .or_else(|err| refused(io::Error::other(format!("{}: {}", existing.display(), io::Error::from(err)))))
+}
+
+/// Whether a directory is on a file system of the kernel's, such as `/proc`, whose modes promise root more than there is.
+/// The numbers are those of `statfs(2)`.
+fn is_of_the_kernel(directory: &Path) -> bool {
+    const PROC: u32 = 0x9fa0;
+    const SYSFS: u32 = 0x6265_6572;
+    const DEVPTS: u32 = 0x1cd1;
+    const CGROUP: u32 = 0x0027_e0eb;
+    const CGROUP2: u32 = 0x6367_7270;
+    // Wide enough for all of them; the type of the field differs between platforms.
+    let kind = statfs(directory).map(|found| found.f_type as u32);
+    kind.is_ok_and(|kind| [PROC, SYSFS, DEVPTS, CGROUP, CGROUP2].contains(&kind))
 }
 
 /// Refuses a file that this user cannot append to, or cannot make where it does not exist.
@@ -66,6 +83,9 @@ mod tests {
         assert!(told(&file).contains("is not a directory"), "{}", told(&file));
         let below = file.join("below");
         assert!(told(&below).starts_with("cannot create"), "{}", told(&below));
+        // Root may write to it by its mode.
+        let kernel = told(Path::new("/proc/nope/x"));
+        assert!(kernel.contains("/proc is of the kernel"), "{kernel}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
     }

@@ -30,6 +30,16 @@ pub(crate) struct Record<'a> {
     pub(super) value: Bytes,
 }
 
+impl Record<'_> {
+    /// The same with one more header, if there is one.
+    pub(crate) fn with_header(self, header: Option<(&str, &str)>) -> Self {
+        match header {
+            Some((key, value)) => Self { headers: insert(self.headers, key, value), ..self },
+            None => self,
+        }
+    }
+}
+
 impl RecordWriter {
     /// A writer of records of this form.
     pub(crate) fn new(encoding: Encoding) -> Self {

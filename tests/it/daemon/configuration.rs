@@ -14,6 +14,39 @@ fn owned(route: &str) -> String {
     format!("{}{commands}", TO_FILES.replace("{ sink = \"files\" }", &named))
 }
 
+/// Commands of two orgs with these files for their audits, and a route and outcomes that are kept in files.
+fn audited(first: &str, second: &str) -> String {
+    let second_org = ORG.replace("acme", "beta");
+    let commands = |name: &str, org: &str, file: &str| {
+        format!(
+            "[commands.{name}]\norg = \"{org}\"\nallow = [\"user.get\"]\noutcomes = {{ sink = \"files\" }}\n\
+             audit = {{ file = \"{file}\" }}\n"
+        )
+    };
+    format!("{TO_FILES}{second_org}{}{}", commands("hr", "acme", first), commands("it", "beta", second))
+}
+
+/// Files of audits that are somebody else's, and what is told.
+fn audit_cases() -> impl Iterator<Item = (String, &'static str)> {
+    let own = "{dir}/it.jsonl";
+    [
+        (audited("{dir}/a.jsonl", "{dir}/./x/../a.jsonl"), "has the audit of the commands `hr` already"),
+        (audited("{dir}/state/audit/it.jsonl", "{dir}/state/audit/it.jsonl"), "commands.it.audit.file"),
+        (
+            audited("{dir}/archive/commands.it.outcomes-00000001-20260101T000000Z.jsonl", own),
+            "would be taken for a file of the outcomes of the commands `it` (commands.it.outcomes)",
+        ),
+        (
+            audited("{dir}/archive/log.files-00000001.jsonl", own),
+            "would be taken for a file of the route `log/files`",
+        ),
+        (audited("{dir}/state/dead-letters/commands.hr.jsonl", own), "is among the files of the state"),
+        (audited("{dir}/state/tally", own), "is among the files of the state"),
+        (audited("{dir}/state/../state/witness.json", own), "is among the files of the state"),
+    ]
+    .into_iter()
+}
+
 async fn refusal(rest: &str) -> String {
     let workplace = Workplace::with_orgs(rest);
     let said = workplace.oktabus(&["check", "--offline"]).await;
@@ -98,7 +131,7 @@ async fn mistakes_are_told_with_place_and_remedy() {
             "this is a secret",
         ),
     ];
-    for (rest, expected) in cases.into_iter().chain(nats_cases()) {
+    for (rest, expected) in cases.into_iter().chain(nats_cases()).chain(audit_cases()) {
         let told = refusal(&format!("{ORG}{rest}")).await;
         assert!(told.contains(expected), "wanted: {expected}\ntold: {told}");
         assert!(told.contains("oktabus.toml:"), "no file in: {told}");

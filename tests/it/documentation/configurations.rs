@@ -51,6 +51,7 @@ impl Desk {
             ("etc/portal.secret", SECRET),
             ("etc/okta-key.pem", private_key.as_str()),
             ("etc/hr.pub", PUBLIC_KEY),
+            ("etc/lead.pub", PUBLIC_KEY),
         ] {
             let path = desk.path().join(name);
             fs::write(&path, content).unwrap();

@@ -229,6 +229,80 @@ async fn check_shows_scopes_and_role_offline_too() {
     assert!(!said.stdout.contains(TOKEN));
 }
 
+/// A configuration that needs more than the log: commands, by hand alone.
+const COMMANDS: &str = r#"
+[commands.provisioning]
+org = "acme"
+allow = ["user.get", "user.suspend", "zone.*"]
+outcomes = { sink = "files" }
+"#;
+
+/// What keeps commands from being carried out at Okta.
+async fn commands_trouble(workplace: &Workplace) -> Option<String> {
+    let (_, page) = workplace.get("/status").await.ok()?;
+    let status: Value = serde_json::from_str(&page).unwrap();
+    Some(status["commands"][0]["troubles"]["okta"].as_str()?.to_owned())
+}
+
+async fn run(workplace: &Workplace, action: &str) -> Value {
+    let said = workplace.oktabus(&["command", "run", action, "-p", "user=ada@acme.com", "--json"]).await;
+    serde_json::from_str(&said.stdout).unwrap_or_else(|err| panic!("{err}: {said:?}"))
+}
+
+#[tokio::test]
+async fn streams_go_on_without_the_scopes_that_only_commands_need() {
+    let key = Key::generate("P-256");
+    let app = |scopes: &[&str]| key.app(&json!({ "scopes": scopes, "roles": ["ORG_ADMIN"], DPOP: true }));
+    let okta = org(1_500, &key, &json!({}), &[]).await;
+    okta.register(&app(&["okta.logs.read", "okta.users.manage"])).await;
+    let workplace = Workplace::with_orgs(&(service_app(okta.url(), "") + COMMANDS));
+    workplace.write_secret("key", &key.pkcs8);
+    let _daemon = workplace.start(&[]);
+    let route = workplace.route("log/files", |route| route.delivered == 1_500).await;
+    assert_eq!(route.okta_trouble, None);
+
+    okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    let put_right = async {
+        let told =
+            eventually("the trouble of the commands", async || commands_trouble(&workplace).await).await;
+        assert!(told.contains("no access token for okta.users.manage okta.networkZones.manage"), "{told}");
+        assert!(told.contains("oktabus check"), "{told}");
+        okta.add(r#"[{"uuid":"later"}]"#).await;
+        let route = workplace.route("log/files", |route| route.delivered >= 1_501).await;
+        assert_eq!(route.okta_trouble, None);
+
+        let said = workplace.oktabus(&["check"]).await;
+        assert_eq!(said.code, Some(69), "{}", said.stdout);
+        for told in [
+            "the app is not granted okta.networkZones.manage, and",
+            "out of `allow`: zone.block_ip, zone.unblock_ip",
+        ] {
+            assert!(said.stdout.contains(told), "no `{told}` in:\n{}", said.stdout);
+        }
+        assert!(said.stdout.lines().any(|line| line.starts_with("ok    stream log")), "{}", said.stdout);
+        okta.register(&app(&["okta.logs.read", "okta.users.manage", "okta.networkZones.manage"])).await;
+    };
+    let (suspended, ()) = tokio::join!(run(&workplace, "user.suspend"), put_right);
+    assert_eq!(suspended["status"], "done", "{suspended}");
+    let said = workplace.oktabus(&["check"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.stdout);
+}
+
+#[tokio::test]
+async fn commands_go_on_without_the_scope_that_only_streams_need() {
+    let key = Key::generate("P-256");
+    let app = json!({ "scopes": ["okta.users.manage", "okta.networkZones.manage"], "roles": ["ORG_ADMIN"] });
+    let okta = org(10, &key, &app, &[]).await;
+    okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    let workplace = Workplace::with_orgs(&(service_app(okta.url(), "") + COMMANDS));
+    workplace.write_secret("key", &key.pkcs8);
+    let _daemon = workplace.start(&[]);
+    let route = workplace.route("log/files", |route| route.okta_trouble.is_some()).await;
+    assert!(route.okta_trouble.unwrap().contains("for okta.logs.read"));
+    let suspended = run(&workplace, "user.suspend").await;
+    assert_eq!(suspended["status"], "done", "{suspended}");
+}
+
 #[tokio::test]
 async fn secrets_may_come_from_systemd() {
     let key = Key::generate("P-256");

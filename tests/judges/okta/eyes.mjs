@@ -68,6 +68,7 @@ const ofZone = (zoneId) => seen(async () => {
 const events = (query) => all(() => systemLogApi.listLogEvents(query), (event) => event.uuid);
 // With an end, or the log would be read for ever.
 const soon = () => new Date(Date.now() + 60_000).toISOString();
+const roleName = (role) => (role.type === 'CUSTOM' ? `${role.role} on ${role.resource_set ?? role['resource-set']}` : role.type);
 const caused = (id) => all(
   () => systemLogApi.listLogEvents({ filter: `transaction.id eq "${id}"`, until: soon() }),
   (event) => event.eventType,
@@ -80,7 +81,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     ...(asked.group && await ofGroup(asked.group)),
     ...(asked.app && await ofAssignments(asked.app, asked.user, asked.group)),
     ...(asked.roles && {
-      roles: await all(() => roleAssignmentApi.listAssignedRolesForUser({ userId: asked.user }), (role) => role.type),
+      roles: await all(() => roleAssignmentApi.listAssignedRolesForUser({ userId: asked.user }), roleName),
     }),
     ...(asked.client && await ofClient(asked.user, asked.client)),
     ...(asked.zone && { zone: await ofZone(asked.zone) }),

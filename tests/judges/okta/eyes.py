@@ -97,7 +97,7 @@ class Eyes:
         if app:
             answer |= await self.of_assignments(app, user, group)
         if asked.get("roles"):
-            answer["roles"] = await self.all(self.client.list_assigned_roles_for_user, role_type, user_id=user)
+            answer["roles"] = await self.all(self.client.list_assigned_roles_for_user, role_name, user_id=user)
         if asked.get("client"):
             answer |= await self.of_client(user, asked["client"])
         if asked.get("zone"):
@@ -128,8 +128,11 @@ def client_of(found):
     return found.client_id
 
 
-def role_type(found):
-    return text(getattr(found, "actual_instance", found).type)
+def role_name(found):
+    role = getattr(found, "actual_instance", found)
+    if text(role.type) == "CUSTOM":
+        return f"{role.role} on {role.resource_set}"
+    return text(role.type)
 
 
 def identity(found):

@@ -37,7 +37,7 @@ use super::clock;
 use super::generator::{self, Party};
 
 pub(super) use consent::ConsentKind;
-pub(super) use http::{AppCall, GroupCall, UserCall, Visit, ZoneCall, answer};
+pub(super) use http::{AppCall, GroupCall, RoleCall, UserCall, Visit, ZoneCall, answer};
 pub(super) use lifecycle::Operation;
 pub(super) use writes::{Write, Writes};
 

@@ -1,4 +1,5 @@
-//! Administrator roles of users: to list, assign and take away.
+//! Administrator roles of users: to list, assign and take away; standard ones, and the custom role over the resource set that
+//! each org has here.
 
 use serde_json::{Value, json};
 
@@ -22,20 +23,63 @@ const STANDARD: [(&str, &str); 10] = [
     ("USER_ADMIN", "Group Administrator"),
 ];
 
+/// The custom roles of an org, with their labels.
+const CUSTOM: [(&str, &str); 1] = [("cr0HelpLine000000001", "Help Line")];
+/// The resource sets of an org, with their labels.
+const RESOURCE_SETS: [(&str, &str); 1] = [("iamPeople00000000001", "People")];
+
 /// A role that a user has.
 #[derive(Clone, Debug)]
 pub(super) struct Role {
     pub(super) id: String,
     kind: &'static str,
     label: &'static str,
+    custom: Option<Custom>,
     created_ms: i64,
+}
+
+/// Which custom role, and over which resource set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Custom {
+    role: &'static str,
+    resource_set: &'static str,
+}
+
+impl Custom {
+    /// As the body of an assignment names it, by ids; with its label.
+    fn named(body: &Value) -> Result<(Self, &'static str), OktaError> {
+        let by_id = |all: &[(&'static str, &'static str)], name: &str| {
+            let asked = body[name].as_str().unwrap_or_default();
+            let found = all.iter().find(|(id, _)| *id == asked).copied();
+            found.ok_or_else(|| OktaError::validation(name, format!("{name}: Invalid id")))
+        };
+        let (role, label) = by_id(&CUSTOM, "role")?;
+        let (resource_set, _) = by_id(&RESOURCE_SETS, "resource-set")?;
+        Ok((Self { role, resource_set }, label))
+    }
+}
+
+/// A custom role as Okta writes it.
+pub(super) fn custom(key: &str) -> Result<Value, OktaError> {
+    by_id_or_label(&CUSTOM, key).ok_or_else(|| OktaError::missing(key, "CustomRole"))
+}
+
+/// A resource set as Okta writes it.
+pub(super) fn resource_set(key: &str) -> Result<Value, OktaError> {
+    by_id_or_label(&RESOURCE_SETS, key).ok_or_else(|| OktaError::missing(key, "ResourceSet"))
+}
+
+fn by_id_or_label(all: &[(&str, &str)], key: &str) -> Option<Value> {
+    let (id, label) = all.iter().find(|(id, label)| key == *id || key == *label)?;
+    let time = clock::date_time(0);
+    Some(json!({ "id": id, "label": label, "description": label, "created": time, "lastUpdated": time }))
 }
 
 impl Role {
     /// As Okta writes it.
     pub(super) fn view(&self, base: &str, user: &str) -> Value {
         let time = clock::date_time(self.created_ms);
-        json!({
+        let mut view = json!({
             "id": self.id,
             "label": self.label,
             "type": self.kind,
@@ -44,7 +88,11 @@ impl Role {
             "lastUpdated": time,
             "assignmentType": "USER",
             "_links": { "assignee": { "href": format!("{base}/api/v1/users/{user}") } },
-        })
+        });
+        if let Some(Custom { role, resource_set }) = self.custom {
+            (view["role"], view["resource-set"]) = (role.into(), resource_set.into());
+        }
+        view
     }
 }
 
@@ -58,12 +106,19 @@ impl Directory {
     ) -> Result<(String, Role), OktaError> {
         let user = self.user(key)?.clone();
         let asked = body["type"].as_str().unwrap_or_default();
-        let found = STANDARD.into_iter().find(|(kind, _)| *kind == asked);
-        let (kind, label) = found.ok_or_else(|| OktaError::validation("type", "type: Invalid role type"))?;
-        if user.roles.iter().any(|role| role.kind == kind) {
+        let (kind, label, custom) = if asked == "CUSTOM" {
+            let (custom, label) = Custom::named(body)?;
+            ("CUSTOM", label, Some(custom))
+        } else {
+            let found = STANDARD.into_iter().find(|(kind, _)| *kind == asked);
+            let (kind, label) =
+                found.ok_or_else(|| OktaError::validation("type", "type: Invalid role type"))?;
+            (kind, label, None)
+        };
+        if user.roles.iter().any(|role| role.kind == kind && role.custom == custom) {
             return Err(OktaError::role_assigned_already());
         }
-        let role = Role { id: new_id("ra1"), kind, label, created_ms: now_ms };
+        let role = Role { id: new_id("ra1"), kind, label, custom, created_ms: now_ms };
         let mut roles = user.roles.clone();
         roles.push(role.clone());
         let id = user.id.clone();

@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
@@ -19,13 +20,13 @@ use tokio::time::Instant;
 use self::lines::{Form, Line};
 use super::{
     message::{Message, MessageArguments, Source},
-    publish::NoCommand,
+    publish::{sent_all_the_same, validate},
 };
 use crate::{
     cli::{Exit, fail, note, print, progress::Progress},
     command::{
-        Action,
-        message::{Headers, decode},
+        message::Asking,
+        policy::Signer,
         publisher::{Publication, PublishCure, PublishError, Publisher},
     },
     config::CommandsConfig,
@@ -57,6 +58,8 @@ pub(super) struct Asked<'a> {
     pub(super) commands: &'a CommandsConfig,
     pub(super) message: &'a MessageArguments,
     pub(super) validates: bool,
+    /// Who signs, if somebody does.
+    pub(super) signer: Option<&'a Signer>,
     /// Where on the queue a command for an action belongs.
     pub(super) place: &'a dyn Fn(&str) -> Result<String, String>,
 }
@@ -68,12 +71,23 @@ struct Ready {
     command: Publication,
 }
 
+/// A command of a line, with its bytes and its place on the queue.
+struct Made {
+    message: Message,
+    payload: Bytes,
+    address: String,
+    /// Why it will not be obeyed.
+    doubt: Option<String>,
+}
+
 /// What became of the lines.
 #[derive(Debug, Default)]
 struct Summary {
     sent: usize,
     /// Lines that say the same as one before them, under its id.
     copies: usize,
+    /// What is wrong with lines that are sent all the same, by their numbers.
+    doubtful: BTreeMap<u64, String>,
     /// Why lines are no commands, by their numbers.
     refused: BTreeMap<u64, String>,
 }
@@ -118,7 +132,8 @@ impl<'a> Bulk<'a> {
             summary.tell_refused();
             return fail(Exit::Usage, &BulkError::Refused { from, refused: summary.refused.len(), lines });
         }
-        let stopped = send(&ready, publisher, &mut summary).await;
+        summary.tell_doubtful();
+        let stopped = send(ready, asked.signer, publisher, &mut summary).await;
         summary.tell_refused();
         if let Err((line, source)) = stopped {
             return fail(Exit::Unavailable, &BulkError::Stopped { from, line, sent: summary.sent, source });
@@ -134,7 +149,7 @@ fn prepare(file: &str, lines: Vec<Line>, asked: &Asked<'_>) -> (Vec<Ready>, Summ
     let mut known: HashMap<String, (u64, Bytes)> = HashMap::new();
     for Line { number, command } in lines {
         let made = command.and_then(|command| asked.compose(file, number, command));
-        let (message, payload, address) = match made {
+        let Made { message, payload, address, doubt } = match made {
             Ok(made) => made,
             Err(reason) => {
                 summary.refused.insert(number, reason);
@@ -149,6 +164,7 @@ fn prepare(file: &str, lines: Vec<Line>, asked: &Asked<'_>) -> (Vec<Ready>, Summ
             }
             Entry::Vacant(vacant) => {
                 vacant.insert((number, payload.clone()));
+                summary.doubtful.extend(doubt.map(|doubt| (number, doubt)));
                 let name = &asked.commands.name;
                 let command = Publication::command(name, &message.id, message.user.as_deref(), payload);
                 ready.push(Ready { line: number, command: command.to(address) });
@@ -159,25 +175,30 @@ fn prepare(file: &str, lines: Vec<Line>, asked: &Asked<'_>) -> (Vec<Ready>, Summ
 }
 
 impl Asked<'_> {
-    /// The command of a line with its bytes and its place on the queue, or why there is none.
-    fn compose(
-        &self,
-        file: &str,
-        line: u64,
-        command: Map<String, Value>,
-    ) -> Result<(Message, Bytes, String), String> {
+    /// The command of a line, or why there is none.
+    fn compose(&self, file: &str, line: u64, command: Map<String, Value>) -> Result<Made, String> {
         let id = id_of(file, line, &command);
         let message = self.message.complete(command, || id).map_err(|err| err.to_string())?;
         let payload = Bytes::from(message.json.get().to_owned());
-        if self.validates {
-            decode(&payload, &Headers::new(), None)
-                .map_err(|undecodable| NoCommand(undecodable.error).to_string())?;
-            if !Action::named(&message.action).is_some_and(|action| self.commands.allows(action)) {
-                return Err(format!("`{}` is not allowed by `allow` of these commands", message.action));
-            }
+        let doubt = self.doubt(&payload);
+        if self.validates
+            && let Some(doubt) = doubt
+        {
+            return Err(doubt);
         }
         let address = (self.place)(&message.action)?;
-        Ok((message, payload, address))
+        Ok(Made { message, payload, address, doubt })
+    }
+
+    /// Why the command in `payload` would not be obeyed.
+    fn doubt(&self, payload: &Bytes) -> Option<String> {
+        let action = match validate(payload, self.signer) {
+            Ok(Asking::Command(command)) => command.request.action(),
+            Ok(Asking::Approval(_)) => return None,
+            Err(refused) => return Some(refused.to_string()),
+        };
+        let is_allowed = self.commands.allows(action);
+        (!is_allowed).then(|| format!("`{}` is not allowed by `allow` of these commands", action.name()))
     }
 }
 
@@ -194,23 +215,27 @@ fn id_of(file: &str, line: u64, command: &Map<String, Value>) -> String {
 
 /// Sends one after another, so that they are in the queue in the order of the file. The error is where it stopped.
 async fn send(
-    ready: &[Ready],
+    ready: Vec<Ready>,
+    signer: Option<&Signer>,
     publisher: &dyn Publisher,
     summary: &mut Summary,
 ) -> Result<(), (u64, PublishError)> {
     let mut progress = Progress::told_everywhere();
     progress.begin("putting commands on the queue");
+    let all = ready.len();
     for Ready { line, command } in ready {
-        match put(publisher, command).await {
+        // Signed now: a long file takes its time, and signatures get old.
+        let signature = signer.map(|signer| signer.sign(&command.payload, Timestamp::now()));
+        match put(publisher, &command.signed(signature)).await {
             Ok(()) => summary.sent += 1,
-            Err(err) if err.cure() == PublishCure::Retry => return Err((*line, err)),
+            Err(err) if err.cure() == PublishCure::Retry => return Err((line, err)),
             Err(err) => {
-                summary.refused.insert(*line, chain(&err));
+                summary.refused.insert(line, chain(&err));
             }
         }
         #[expect(clippy::cast_precision_loss, reason = "a part of few steps")]
-        let part = summary.sent as f64 / ready.len() as f64;
-        progress.advance(part, &format!("{} of {}", summary.sent, ready.len()), None);
+        let part = summary.sent as f64 / all as f64;
+        progress.advance(part, &format!("{} of {all}", summary.sent), None);
     }
     Ok(())
 }
@@ -235,12 +260,11 @@ async fn put(publisher: &dyn Publisher, command: &Publication) -> Result<(), Pub
 
 impl Summary {
     fn tell_refused(&self) {
-        for (line, reason) in self.refused.iter().take(SHOWN) {
-            note(&format!("line {line}: {reason}"));
-        }
-        if let Some(more) = self.refused.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-            note(&format!("and {more} line(s) more"));
-        }
+        tell(&self.refused, str::to_owned);
+    }
+
+    fn tell_doubtful(&self) {
+        tell(&self.doubtful, sent_all_the_same);
     }
 
     fn in_words(&self, from: &str) -> String {
@@ -259,6 +283,16 @@ impl Summary {
         let refused = self.refused.iter().map(|(line, reason)| json!({ "line": line, "reason": reason }));
         let refused: Vec<_> = refused.collect();
         format!("{}\n", json!({ "published": self.sent, "copies": self.copies, "refused": refused }))
+    }
+}
+
+/// Tells a person what is wrong with lines.
+fn tell(lines: &BTreeMap<u64, String>, words: impl Fn(&str) -> String) {
+    for (line, reason) in lines.iter().take(SHOWN) {
+        note(&format!("line {line}: {}", words(reason)));
+    }
+    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        note(&format!("and {more} line(s) more"));
     }
 }
 

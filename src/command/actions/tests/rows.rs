@@ -116,16 +116,24 @@ fn changes_are_counted_by_what_is_named_and_with_the_members_of_groups() {
 fn new_names_are_told_of_whom_they_are_given_to() {
     let renamed = |action, parameters| {
         let request = request(action, parameters);
-        request.renames().map(|name| format!("{name:?}"))
+        let name = request.renames()?;
+        let of_user = name.logins().chain(name.emails()).map(str::to_owned).collect::<Vec<_>>();
+        Some(if let NewName::Group(name) = name { vec![name.to_owned()] } else { of_user })
     };
-    let login = json!({ "user": "ada", "profile": { "login": "al@acme.com" } });
-    assert_eq!(renamed(Action::UserUpdate, login), Some(format!("{:?}", NewName::Login("al@acme.com"))));
+    let profile = json!({ "login": "al@acme.com", "email": "al@home.org", "title": "Dr" });
+    let names = Some(vec!["al@acme.com".to_owned(), "al@home.org".to_owned()]);
+    assert_eq!(renamed(Action::UserUpdate, json!({ "user": "ada", "profile": profile })), names);
+    for action in [Action::UserCreate, Action::UserUpsert] {
+        assert_eq!(renamed(action, json!({ "profile": profile })), names);
+    }
     for parameters in
         [json!({ "group": "Ops", "name": "Op" }), json!({ "group": "Ops", "profile": { "name": "Op" } })]
     {
-        assert_eq!(renamed(Action::GroupUpdate, parameters), Some(format!("{:?}", NewName::Group("Op"))));
+        assert_eq!(renamed(Action::GroupUpdate, parameters), Some(vec!["Op".to_owned()]));
     }
-    assert_eq!(renamed(Action::UserUpdate, json!({ "user": "ada", "profile": { "title": "Dr" } })), None);
+    let title = json!({ "user": "ada", "profile": { "title": "Dr" } });
+    assert_eq!(renamed(Action::UserUpdate, title), Some(Vec::new()));
+    assert_eq!(renamed(Action::UserSuspend, json!({ "user": "ada" })), None);
 }
 
 #[test]

@@ -44,6 +44,33 @@ fn a_line_that_was_cut_short_spoils_no_other() {
 }
 
 #[test]
+fn a_line_that_somebody_else_cut_short_meanwhile_swallows_no_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let mut audit = AuditFile::new(&path);
+    audit.append(&lines(&["{1}"])).unwrap();
+    fs::File::options().append(true).open(&path).unwrap().write_all(b"{\"comm").unwrap();
+    audit.append(&lines(&["{2}"])).unwrap();
+    assert_eq!(written(&path), ["{1}", "{\"comm", "{2}"]);
+}
+
+#[test]
+fn the_last_of_a_disk_is_left_to_the_state() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let with = |free_bytes| AuditFile { free_bytes, ..AuditFile::new(&path) };
+    let mut full = with(|_| Ok(ROOM_BYTES));
+    let told = full.append(&lines(&["{1}"])).unwrap_err().to_string();
+    assert!(told.contains("16777216 are for the state: make room"), "{told}");
+    assert!(!path.exists());
+    let mut nearly_full = with(|_| Ok(SPARE_ROOM_BYTES - 1));
+    assert!(!nearly_full.has_room_to_spare());
+    nearly_full.append(&lines(&["{1}"])).unwrap();
+    assert!(with(|_| Ok(SPARE_ROOM_BYTES)).has_room_to_spare());
+    assert_eq!(written(&path), ["{1}"]);
+}
+
+#[test]
 fn what_a_crash_left_in_doubt_is_written_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.jsonl");

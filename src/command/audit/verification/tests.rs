@@ -12,17 +12,27 @@ fn records(ids: &[&str]) -> Vec<String> {
     ids.iter().map(of).collect()
 }
 
+/// By the lines alone.
 fn verified(lines: &[String]) -> Verification {
-    verified_against(lines, &KeptChain::default())
+    read(Verification::default(), lines, None)
 }
 
 fn verified_against(lines: &[String], kept: &KeptChain) -> Verification {
+    verified_between(lines, kept, kept)
+}
+
+/// With what the state kept before and after they were read.
+fn verified_between(lines: &[String], before: &KeptChain, after: &KeptChain) -> Verification {
     let mut verification = Verification::default();
-    verification.expect("hr", kept);
+    verification.expect([("hr".to_owned(), before.clone())]);
+    read(verification, lines, Some(after))
+}
+
+fn read(mut verification: Verification, lines: &[String], after: Option<&KeptChain>) -> Verification {
     for (number, line) in (1..).zip(lines) {
         verification.read("audit.jsonl", number, line);
     }
-    verification.finish();
+    verification.finish(after.map(|kept| ("hr".to_owned(), kept.clone())));
     verification
 }
 
@@ -90,20 +100,92 @@ fn whatever_is_changed_taken_out_moved_or_put_in_is_seen() {
     assert_eq!((flaws(&verification), verification.in_doubt()), (vec![], 1));
     // The daemon has written more since.
     let earlier = KeptChain { head: AuditChain::after(&settled).seal(&[]).kept.head, lines: Vec::new() };
-    let more = AuditChain::after(&earlier).seal(&records(&["c-6"])).lines;
-    assert_eq!(flaws(&verified_against(&[lines, more].concat(), &settled)), Vec::<String>::new());
+    let more = AuditChain::after(&earlier).seal(&records(&["c-6"]));
+    let verification = verified_between(&[lines, more.lines].concat(), &settled, &more.kept);
+    assert_eq!(flaws(&verification), Vec::<String>::new());
 }
 
 #[test]
-fn crashes_and_files_from_before_the_chain_are_no_flaws() {
+fn what_only_looks_like_the_daemons_is_held_against_the_state() {
     let (lines, kept) = five();
-    let old = records(&["c-0"]).remove(0);
+    let forged = AuditChain::after(&kept).seal(&records(&["c-6", "c-7"])).lines;
+    let strangers: Vec<_> =
+        records(&["x-1"]).iter().map(|record| record.replace("\"hr\"", "\"nobody\"")).collect();
+    let inserted = AuditChain::default().seal(&strangers).lines;
+    let unchained = records(&["c-0"]);
+    let cases = [
+        (lines[4..].to_vec(), "audit.jsonl:1: records 1 to 4 of `hr` are missing from the beginning"),
+        (
+            [&lines[..], &forged].concat(),
+            "records up to 7 of `hr` stand behind the last one that the state knows of, 5",
+        ),
+        ([&lines[..], &inserted].concat(), "audit.jsonl:6: record 1 is of `nobody`, whose audit this is not"),
+        ([&unchained, &lines[..]].concat(), "audit.jsonl:1: a record has no place in the chain"),
+    ];
+    for (lines, expected) in cases {
+        let told = flaws(&verified_against(&lines, &kept));
+        assert!(told.len() == 1 && told[0].starts_with(expected), "{expected}: {told:?}");
+    }
+    // The daemon has written its own record since, behind one that was put there.
+    let own = AuditChain::after(&kept).seal(&records(&["c-8"]));
+    let told = flaws(&verified_between(&[&lines[..], &forged[..1], &own.lines].concat(), &kept, &own.kept));
+    assert!(told[0].contains("record 6 of `hr` does not follow record 6"), "{told:?}");
+    // Nothing was ever recorded, as far as the state knows.
+    let told = flaws(&verified_against(&lines, &KeptChain::default()));
+    assert!(told[0].contains("records up to 5 of `hr` stand behind"), "{told:?}");
+    assert!(!verified(&lines).is_held_against_state(), "by the lines alone all of this may go unseen");
+}
+
+#[test]
+fn files_that_were_looked_at_before_need_not_be_there_again() {
+    let (lines, kept) = five();
+    let third = read_line(&lines[2]);
+    let ReadLine::Chained(link) = third else { panic!("{third:?}") };
+    let after = |text: String| {
+        let mut verification = Verification::default();
+        verification.go_on_after(text.parse().unwrap());
+        verification.expect([("hr".to_owned(), kept.clone())]);
+        flaws(&read(verification, &lines[3..], Some(&kept)))
+    };
+    assert_eq!(after(format!("hr:3:{}", link.hash)), Vec::<String>::new());
+    let told = after(format!("hr:3:{}", "0".repeat(64)));
+    assert!(told[0].contains("record 4 of `hr` does not follow record 3 as it was"), "{told:?}");
+    for wrong in ["hr", "hr:3", "hr:3:abc", "hr:x:"] {
+        assert!(wrong.parse::<LookedAt>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn an_older_state_is_told_with_what_makes_it_older() {
+    let (lines, kept) = five();
+    let mut backup = AuditChain::default();
+    let then = backup.seal(&records(&["c-1"])).kept;
+    let told = flaws(&verified_against(&lines, &then));
+    assert!(
+        told[0].contains("behind the last one that the state knows of, 1")
+            && told[0].contains("state import"),
+        "{told:?}"
+    );
+    // It goes on from there.
+    let next = backup.seal(&records(&["c-6"]));
+    let told = flaws(&verified_against(&[&lines[..], &next.lines].concat(), &next.kept));
+    assert!(
+        told[0].starts_with("audit.jsonl:6: record 2 of `hr` does not follow record 5")
+            && told[0].contains("state import"),
+        "{told:?}"
+    );
+    assert!(kept.head.sequence == 5);
+}
+
+#[test]
+fn what_a_crash_leaves_is_no_flaw() {
+    let (lines, kept) = five();
     let torn = lines[3][..40].to_owned();
     // The last two are written again after a failure.
-    let all = [&[old], &lines[..3], &[torn], &lines[3..], &lines[3..]].concat();
+    let all = [&lines[..3], &[torn], &lines[3..], &lines[3..]].concat();
     let verification = verified_against(&all, &kept);
     assert_eq!(flaws(&verification), Vec::<String>::new());
-    assert_eq!((verification.fragments(), verification.unchained()), (1, 1));
+    assert_eq!(verification.fragments(), 1);
 }
 
 #[test]

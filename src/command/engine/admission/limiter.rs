@@ -138,7 +138,7 @@ impl Limiter {
     }
 
     fn not_ours(&self, source: serde_json::Error) -> EngineError {
-        EngineError::Note { what: "the limits", commands: self.status.name().to_owned(), source }
+        EngineError::of_note(&self.note_name(), self.status.name(), source)
     }
 
     fn note_name(&self) -> String {

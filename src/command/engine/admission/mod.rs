@@ -18,8 +18,9 @@ use super::{
     EngineError, Seams,
     journal::{Journal, Kept},
     outcomes,
-    status::{EngineStatus, Trouble},
+    status::EngineStatus,
     switch::Switch,
+    trouble::Trouble,
 };
 use crate::{
     clock::Clock,
@@ -44,7 +45,7 @@ pub(super) struct Admission {
     pub(super) switch: Switch,
     protection: Protection,
     /// How long commands are remembered.
-    keep: Duration,
+    keep: SignedDuration,
     executor: Executor,
     clock: Arc<dyn Clock>,
     status: Arc<EngineStatus>,
@@ -82,7 +83,7 @@ impl Admission {
                 journal,
                 Arc::clone(status),
             ),
-            keep: config.keep,
+            keep: config.remembers_for(),
             executor,
             clock: Arc::clone(&seams.clock),
             status: Arc::clone(status),
@@ -98,8 +99,7 @@ impl Admission {
 
     /// Reads what is stopped.
     pub(super) async fn load_switch(&self) -> Result<(), EngineError> {
-        let keep = SignedDuration::try_from(self.keep).unwrap_or(SignedDuration::MAX);
-        self.switch.load(self.clock.now().saturating_sub(keep).unwrap_or(Timestamp::MIN)).await
+        self.switch.load(self.clock.now().saturating_sub(self.keep).unwrap_or(Timestamp::MIN)).await
     }
 
     /// Whether `command` may be begun or go on, as far as that can be said without looking at Okta.
@@ -148,15 +148,16 @@ impl Admission {
         };
         let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
         let mut waits = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Okta);
         loop {
             let counting = self.executor.count_members(&subjects.groups, count_max);
             match stop.run_until_cancelled(counting).await.ok_or(Denial::Stopped)? {
                 Ok(members) => return Ok(request.changes().with_members(members)),
                 Err(failed) => {
-                    self.status.fails(Trouble::Okta, &failed.error.message);
                     let Some(asked) = failed.retry_after else {
                         return Err(Denial::Ended(Status::Failed, failed.error));
                     };
+                    waiter.fails(&failed.error.message);
                     let wait = tokio::time::sleep(waits.next_wait().max(asked));
                     stop.run_until_cancelled(wait).await.ok_or(Denial::Stopped)?;
                 }

@@ -10,9 +10,7 @@ use std::{
 use tokio::{sync::Mutex, time::Instant};
 
 use super::super::{
-    EngineError, RETRY_FIRST, RETRY_MAX,
-    journal::Journal,
-    status::{EngineStatus, Trouble},
+    EngineError, RETRY_FIRST, RETRY_MAX, journal::Journal, status::EngineStatus, trouble::Trouble,
 };
 use crate::{
     command::{
@@ -84,6 +82,7 @@ impl Protection {
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         // Whoever waits here wants the same.
         let mut known = self.known.lock().await;
+        let mut waiter = self.status.waiter(Trouble::Protected);
         loop {
             if let Some((at, protected)) = &known.protected
                 && at.elapsed() < fresh_for
@@ -98,20 +97,20 @@ impl Protection {
                     Err(_) => {
                         let text =
                             "who is protected is asked for, and there is no answer yet, so changes wait";
-                        self.status.fails(Trouble::Protected, text);
+                        waiter.fails(text);
                         looking.await
                     }
                 }
             };
             match looked? {
                 Ok(protected) => {
-                    self.status.works(Trouble::Protected);
+                    waiter.goes_on();
                     known.protected = Some((asked_at, Arc::new(protected)));
                 }
                 Err(failed) => {
                     let reason = failed.error.message;
                     let text = format!("who is protected cannot be found out, so changes wait: {reason}");
-                    self.status.fails(Trouble::Protected, &text);
+                    waiter.fails(&text);
                     tokio::time::sleep(waits.next_wait().max(failed.retry_after.unwrap_or_default())).await;
                 }
             }
@@ -185,7 +184,7 @@ impl Protection {
     }
 
     fn not_ours(&self, source: serde_json::Error) -> EngineError {
-        EngineError::Note { what: "those who are protected", commands: self.status.name().to_owned(), source }
+        EngineError::of_note(&self.note_name(), self.status.name(), source)
     }
 
     fn note_name(&self) -> String {

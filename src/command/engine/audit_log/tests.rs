@@ -29,12 +29,12 @@ fn begun<'a>(log: &'a AuditLog, id: &'a str, reason: &'a str) -> AuditRecord<'a>
 /// The one chain of the file, which must be whole and lead where the state says.
 fn whole(directory: &Path, kept: &KeptChain) -> ChainReport {
     let mut verification = Verification::default();
-    verification.expect(COMMANDS, kept);
+    verification.expect([(COMMANDS.to_owned(), kept.clone())]);
     let text = std::fs::read_to_string(directory.join("audit.jsonl")).unwrap();
     for (number, line) in (1..).zip(text.lines()) {
         verification.read("audit.jsonl", number, line);
     }
-    verification.finish();
+    verification.finish([(COMMANDS.to_owned(), kept.clone())]);
     assert_eq!((verification.flaws(), verification.fragments()), (&[][..], 0), "{text}");
     verification.chains().next().unwrap()
 }
@@ -94,4 +94,39 @@ async fn callers_that_are_dropped_at_any_moment_leave_a_whole_chain_with_all_tha
     for id in recorded {
         assert!(text.contains(&format!("\"command_id\":\"{id}\"")), "{id} was recorded");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_anybody_may_send_is_recorded_up_to_a_rate_and_then_summed_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _, _) = opened(directory.path()).await;
+    let refused = |id| AuditRecord {
+        command_id: Some(id),
+        error: Some("not_signed"),
+        ..log.decision(Decision::Refused)
+    };
+    for _ in 0..5_000 {
+        log.record_unvouched(&refused("flood")).await;
+    }
+    let size = || std::fs::metadata(directory.path().join("audit.jsonl")).unwrap().len();
+    assert!(size() < 150 * 500, "{} bytes of 5,000 refusals", size());
+    log.record_unvouched(&AuditRecord { error: None, ..log.decision(Decision::DeadLetter) }).await;
+    // What is vouched for is recorded all the same.
+    log.record(&refused("signed")).await;
+    Arc::new(log).close().await;
+    let text = std::fs::read_to_string(directory.path().join("audit.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let one_by_one = lines.iter().filter(|line| line["command_id"] == "flood").count() as u64;
+    let last = lines.last().unwrap();
+    let left_out = &last["left_out"];
+    assert_eq!(
+        (&last["decision"], &left_out["reasons"]["dead_letter"]),
+        (&"left_out".into(), &1.into()),
+        "{last}"
+    );
+    assert_eq!(left_out["reasons"]["not_signed"].as_u64().unwrap() + one_by_one, 5_000);
+    assert_eq!(left_out["count"].as_u64().unwrap() + one_by_one, 5_001);
+    assert!(left_out["from"].as_str() <= left_out["to"].as_str());
+    assert_eq!(lines[lines.len() - 2]["command_id"], "signed");
 }

@@ -7,6 +7,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::world::{Crash, Published, World};
 use crate::{
+    clock::Clock as _,
     command::publisher::{Publication, PublishError, Publisher},
     sink::SinkError,
 };
@@ -36,8 +37,9 @@ impl SimulatedPublisher {
         }
         if self.is_kept {
             let outcome = serde_json::from_slice(&publication.payload).unwrap();
+            let at = self.world.now();
             let message_id = publication.attributes.id.clone();
-            self.world.things().published.push(Published { message_id, outcome });
+            self.world.things().published.push(Published { at, message_id, outcome });
         }
         self.crash.point().await;
         self.world.latency(10).await;

@@ -1,20 +1,25 @@
 //! What must hold after a run, by the record of the world alone.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     scenario::{Asked, GROUPS, Scenario, USERS, group_id, group_name, is_protected, user_id},
-    seconds_after,
-    world::{Other, Sent, World},
+    sender::Sender,
+    told::told,
+    world::{Other, Published, Sent, World},
 };
 use crate::command::{Status, record::Record};
 
 /// How long it may take until a change at Okta is known to those who judge what can be taken back, and what cannot.
 const KNOWN_AFTER: SignedDuration = SignedDuration::from_secs(301);
+/// The same for what destroys.
+const KNOWN_TO_DESTROY_AFTER: SignedDuration = SignedDuration::from_secs(63);
 /// A change that is under way when somebody stops it.
 const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
+/// What was seen a moment before an act may be otherwise.
+const IN_THAT_MOMENT: SignedDuration = SignedDuration::from_secs(4);
 
 /// A message is acknowledged: the journal must have its outcome, or the command until its time comes.
 pub(super) fn require_durable(world: &World, id: &str) {
@@ -24,26 +29,50 @@ pub(super) fn require_durable(world: &World, id: &str) {
     assert!(record.has_ended() || record.parked_until.is_some(), "{id} is acknowledged and {record:?}");
 }
 
+/// A message is in the dead letters: nobody whom the commands trust has sent it.
+pub(super) fn require_untrusted(world: &World, asked: &Asked, is_signed: bool) {
+    let has_no_key = asked.sender == Sender::Portal && !world.has_both_keys();
+    assert!(is_signed && (asked.is_foreign || has_no_key), "{asked:?} is in the dead letters");
+}
+
 /// What is wrong.
 pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
     let mut wrong = Vec::new();
-    let first: BTreeMap<_, _> =
-        scenario.asked.iter().rev().map(|asked| (asked.id.clone(), asked.clone())).collect();
+    let ours = scenario.asked.iter().rev().filter(|asked| !asked.is_foreign);
+    let first: BTreeMap<_, _> = ours.map(|asked| (asked.id.clone(), asked.clone())).collect();
     {
         let things = world.things();
-        let facts = Facts { sent: &things.sent, others: &things.others };
-        for (id, asked) in &first {
-            wrong.extend(outcomes(id, &things.published));
-            let acts = facts.of(asked);
-            wrong.extend(in_time(world, asked, &acts, &facts));
-            wrong.extend(once(asked, &acts));
-            wrong.extend(told_truly(id, &acts, &things.published, asked, &facts));
+        let all = Facts {
+            sent: &things.sent,
+            others: &things.others,
+            published: &things.published,
+            begun_before_removal: &things.begun_before_removal,
+            is_signed: scenario.is_signed,
+        };
+        for asked in first.values() {
+            wrong.extend(has_outcome(asked, &all));
+            let acts = all.of(asked);
+            wrong.extend(in_time(world, asked, &acts, &all));
+            wrong.extend(as_expected(asked, &acts, &all));
+            wrong.extend(by_whom_we_trust(asked, &acts, &all));
+            // A state that was put back knows nothing of what came after it.
+            for part in all.parts() {
+                let acts = part.of(asked);
+                wrong.extend(outcomes(&asked.id, part.published));
+                wrong.extend(once(asked, &acts));
+                wrong.extend(told_truly(asked, &acts, &part, &all));
+            }
         }
-        wrong.extend(facts.of_protected());
-        wrong.extend(facts.of_groups(&first));
-        wrong.extend(facts.of_limits(scenario.suspends_max));
-        wrong.extend(facts.of_pauses());
-        wrong.extend(in_order(scenario, &facts));
+        for foreign in scenario.asked.iter().filter(|asked| asked.is_foreign) {
+            let acts = all.of(foreign);
+            wrong.extend(acts.first().map(|act| format!("a stranger has {} {} sent", act.method, act.path)));
+        }
+        wrong.extend(all.of_protected());
+        wrong.extend(all.of_groups(&first));
+        wrong.extend(all.of_limits(scenario.suspends_max));
+        wrong.extend(all.of_limit_refusals(&first, scenario.suspends_max));
+        wrong.extend(all.of_pauses());
+        wrong.extend(all.parts().iter().flat_map(|part| in_order(scenario, part)));
     }
     if !wrong.is_empty() {
         wrong.push(told(world, scenario));
@@ -51,20 +80,56 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
     wrong
 }
 
-/// Each command has one outcome, however often it is told. One that a limit has refused may have another one later.
-fn outcomes(id: &str, published: &[super::world::Published]) -> Option<String> {
-    let mut of: Vec<_> = published.iter().filter(|published| published.outcome.command_id == id).collect();
-    if of.is_empty() {
-        return Some(format!("{id} has no outcome"));
+/// Each command has an outcome, unless nothing of it is left: it waited in a state that was not put back, or the key that it
+/// was signed with is taken away.
+fn has_outcome(asked: &Asked, facts: &Facts<'_>) -> Option<String> {
+    let id = &asked.id;
+    if facts.published.iter().any(|published| published.outcome.command_id == *id) {
+        return None;
     }
-    let is_of_limit = |code: Option<&str>| code == Some("limit_tripped");
-    let code = |published: &super::world::Published| {
-        published.outcome.error.as_ref().map(|error| error.code.clone())
+    let is_lost = asked.not_before_s.is_some_and(|due| due > asked.sent_s + 600)
+        && facts.first(&Other::Restored).is_some();
+    let has_no_key =
+        facts.is_signed && asked.sender == Sender::Portal && facts.first(&Other::KeyRemoved).is_some();
+    // What was begun before is known by the state alone.
+    let is_left = has_no_key && (facts.of(asked).is_empty() || facts.first(&Other::Restored).is_some());
+    (!is_lost && !is_left).then(|| format!("{id} has no outcome"))
+}
+
+/// Nothing is begun any more for whom we do not trust any more.
+fn by_whom_we_trust(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
+    let removed = facts.first(&Other::KeyRemoved)?;
+    let is_begun = facts.begun_before_removal.contains(&format!("sim/{}", asked.id));
+    let is_theirs = facts.is_signed && asked.sender == Sender::Portal && !is_begun;
+    let late = acts.first().filter(|first| is_theirs && first.at > removed)?;
+    Some(format!("{} is begun ({} {}) after its key was taken away", asked.id, late.method, late.path))
+}
+
+/// What a command expects holds when it acts, but for what somebody does in that very moment.
+fn as_expected(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
+    let (expected, user) = (asked.expected?, user_id(asked.user?));
+    let is_touched = |act: &Sent| {
+        let is_then = |at: Timestamp| at.duration_since(act.at).abs() < IN_THAT_MOMENT;
+        let by_other = facts.others.iter().any(|(at, other)| match other {
+            Other::Changed { path, .. } => path.contains(&user) && is_then(*at),
+            _ => false,
+        });
+        // It was made before, and nothing has told that.
+        by_other || facts.of(asked).iter().any(|other| other.is_made && other.at < act.at)
     };
+    let wrong = acts.iter().find(|act| act.status_then.as_deref() != Some(expected) && !is_touched(act))?;
+    Some(format!("{} acts on one who is {:?}", asked.id, wrong.status_then))
+}
+
+/// Each command has one outcome, however often it is told. One that a limit has refused may have another one later.
+fn outcomes(id: &str, published: &[Published]) -> Option<String> {
+    let mut of: Vec<_> = published.iter().filter(|published| published.outcome.command_id == id).collect();
+    let is_of_limit = |code: Option<&str>| code == Some("limit_tripped");
+    let code = |published: &Published| published.outcome.error.as_ref().map(|error| error.code.clone());
     if of.iter().any(|published| !is_of_limit(code(published).as_deref())) {
         of.retain(|published| !is_of_limit(code(published).as_deref()));
     }
-    let kinds: std::collections::BTreeSet<_> =
+    let kinds: BTreeSet<_> =
         of.iter().map(|published| (published.outcome.status.name(), code(published))).collect();
     (kinds.len() > 1).then(|| format!("{id} has several outcomes: {kinds:?}"))
 }
@@ -73,7 +138,7 @@ fn outcomes(id: &str, published: &[super::world::Published]) -> Option<String> {
 fn in_time(world: &World, asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(first) = acts.first() else { return wrong };
-    let at = seconds_after(world, first.at);
+    let at = world.seconds(first.at);
     #[expect(clippy::cast_precision_loss, reason = "they are small")]
     if asked.expires_s.is_some_and(|expires| at > expires as f64 + UNDER_WAY.as_secs_f64()) {
         wrong.push(format!("{} is begun at {at:.3} s, after it expired", asked.id));
@@ -82,12 +147,14 @@ fn in_time(world: &World, asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> V
     if asked.not_before_s.is_some_and(|not_before| at < not_before as f64) {
         wrong.push(format!("{} is begun at {at:.3} s, before its time", asked.id));
     }
-    let cancelled =
-        facts.others.iter().find(|(_, other)| *other == Other::Cancelled { id: asked.id.clone() });
-    if let Some((cancelled, _)) = cancelled
-        && first.at > *cancelled + UNDER_WAY
+    let restored = facts.first(&Other::Restored);
+    let cancelled = facts.first(&Other::Cancelled { id: asked.id.clone() });
+    // A state that was put back may know nothing of it.
+    let cancelled = cancelled.filter(|cancelled| restored.is_none_or(|restored| restored < *cancelled));
+    if let Some(cancelled) = cancelled
+        && acts.iter().any(|act| act.at > cancelled + UNDER_WAY)
     {
-        wrong.push(format!("{} is begun at {at:.3} s, after it was cancelled", asked.id));
+        wrong.push(format!("{} is sent after it was cancelled (first at {at:.3} s)", asked.id));
     }
     wrong
 }
@@ -102,30 +169,26 @@ fn once(asked: &Asked, acts: &[&Sent]) -> Option<String> {
 }
 
 /// `done` is said of what was made, and `already` and refusals of what was not.
-fn told_truly(
-    id: &str,
-    acts: &[&Sent],
-    published: &[super::world::Published],
-    asked: &Asked,
-    facts: &Facts<'_>,
-) -> Option<String> {
-    let of = published.iter().rev().find(|published| published.outcome.command_id == id)?;
+fn told_truly(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>) -> Option<String> {
+    let id = asked.id.as_str();
+    let of = facts.published.iter().rev().find(|published| published.outcome.command_id == id)?;
     let made = acts.iter().any(|act| act.is_made);
+    let made_ever = all.of(asked).iter().any(|act| act.is_made);
     let outcome = &of.outcome;
     if outcome.action.ends_with(".get") {
         return None;
     }
     // Who has made it cannot be told where both have asked for it.
     let path = facts.path_of(asked);
-    let by_others = facts.others.iter().any(|(_, other)| match (other, &path) {
+    let by_others = all.others.iter().any(|(_, other)| match (other, &path) {
         (Other::Changed { method, path }, Some((same, wanted))) => {
             method == same && path.split('?').next() == Some(wanted)
         }
         _ => false,
     });
     match outcome.status {
-        Status::Done if !made && by_others => None,
-        Status::Done if !made => Some(format!("{id} is told as done, and nothing was made")),
+        Status::Done if !made_ever && by_others => None,
+        Status::Done if !made_ever => Some(format!("{id} is told as done, and nothing was made")),
         Status::Already | Status::Refused | Status::Expired if made => {
             Some(format!("{id} is told as {}, and it was made", outcome.status.name()))
         }
@@ -138,8 +201,8 @@ fn in_order(scenario: &Scenario, facts: &Facts<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     for user in 0..USERS {
         let mut last: Option<(Timestamp, &str)> = None;
-        let mut seen = std::collections::BTreeSet::new();
-        for asked in scenario.asked.iter().filter(|asked| asked.user == Some(user)) {
+        let mut seen = BTreeSet::new();
+        for asked in scenario.asked.iter().filter(|asked| asked.user == Some(user) && !asked.is_foreign) {
             if !seen.insert(&asked.id) || asked.not_before_s.is_some() || asked.action == super::LIMITED {
                 continue;
             }
@@ -156,12 +219,31 @@ fn in_order(scenario: &Scenario, facts: &Facts<'_>) -> Vec<String> {
 }
 
 /// What the world has seen.
+#[derive(Clone, Copy)]
 struct Facts<'a> {
     sent: &'a [Sent],
     others: &'a [(Timestamp, Other)],
+    published: &'a [Published],
+    begun_before_removal: &'a BTreeSet<String>,
+    is_signed: bool,
 }
 
 impl<'a> Facts<'a> {
+    /// When somebody did this first.
+    fn first(&self, what: &Other) -> Option<Timestamp> {
+        self.others.iter().find(|(_, other)| other == what).map(|(at, _)| *at)
+    }
+
+    /// What was before a state was put back, and what came after it.
+    fn parts(&self) -> Vec<Self> {
+        let Some(restored) = self.first(&Other::Restored) else { return vec![*self] };
+        let (before, after) = self.sent.split_at(self.sent.partition_point(|sent| sent.at < restored));
+        let published = self.published.partition_point(|published| published.at < restored);
+        let (told_before, told_after) = self.published.split_at(published);
+        let part = |sent, published| Self { sent, published, ..*self };
+        vec![part(before, told_before), part(after, told_after)]
+    }
+
     /// What was sent for a command: there is one for each action on each user or group.
     fn of(&self, asked: &Asked) -> Vec<&'a Sent> {
         let Some((method, path)) = self.path_of(asked) else { return Vec::new() };
@@ -195,12 +277,17 @@ impl<'a> Facts<'a> {
         for user in 0..USERS {
             let id = user_id(user);
             let protected_at = self.others.iter().find_map(|(at, other)| match other {
-                Other::Protected { user } if *user == id => Some(*at + KNOWN_AFTER),
+                Other::Protected { user } if *user == id => Some(*at),
                 _ => None,
             });
             let since = if is_protected(user) { Some(Timestamp::MIN) } else { protected_at };
             let Some(since) = since else { continue };
-            let touched = self.sent.iter().find(|sent| sent.path.contains(&id) && sent.at > since);
+            let known_after = |sent: &Sent| match sent.path.contains("/lifecycle/deactivate") {
+                true => KNOWN_TO_DESTROY_AFTER,
+                false => KNOWN_AFTER,
+            };
+            let is_known = |sent: &Sent| sent.at > since.saturating_add(known_after(sent)).unwrap();
+            let touched = self.sent.iter().find(|sent| sent.path.contains(&id) && is_known(sent));
             wrong.extend(
                 touched.map(|sent| format!("user {user} is protected: {} {}", sent.method, sent.path)),
             );
@@ -224,6 +311,13 @@ impl<'a> Facts<'a> {
             };
             for asked in asked.values().filter(|asked| asked.group == Some(group)).filter(is_by_name) {
                 let first = self.of(asked).first().copied();
+                // What was once about to be sent is done to the one that was judged, whatever it is called by now.
+                let is_gone_on_with = |published: &Published| {
+                    published.outcome.command_id == asked.id && published.outcome.attempts > 1
+                };
+                if self.published.iter().any(is_gone_on_with) {
+                    continue;
+                }
                 // It may have been found before it was renamed, and what was found is what is meant.
                 let late = renamed + SignedDuration::from_secs(60);
                 let was_begun = first.is_some_and(|first| first.at < late);
@@ -239,8 +333,12 @@ impl<'a> Facts<'a> {
 
     /// No more changes in an hour than the limit lets through, but after a release.
     fn of_limits(&self, suspends_max: u32) -> Option<String> {
-        let released: Vec<_> =
-            self.others.iter().filter(|(_, other)| *other == Other::Released).map(|(at, _)| *at).collect();
+        let released: Vec<_> = self
+            .others
+            .iter()
+            .filter(|(_, other)| matches!(other, Other::Released | Other::Restored))
+            .map(|(at, _)| *at)
+            .collect();
         let suspends = self.sent.iter().filter(|sent| sent.path.ends_with("/lifecycle/suspend"));
         let mut begun: BTreeMap<&str, Timestamp> = BTreeMap::new();
         for sent in suspends {
@@ -257,13 +355,26 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// A limit refuses nothing if there is not so much that could count.
+    fn of_limit_refusals(&self, asked: &BTreeMap<String, Asked>, suspends_max: u32) -> Option<String> {
+        let could_count = asked.values().filter(|asked| asked.action == super::LIMITED).count();
+        let is_of_limit = |published: &&Published| {
+            published.outcome.error.as_ref().is_some_and(|error| error.code == "limit_tripped")
+        };
+        let is_restored = self.first(&Other::Restored).is_some();
+        let refused = self.published.iter().filter(|_| !is_restored).find(is_of_limit)?;
+        (could_count <= usize::try_from(suspends_max).unwrap())
+            .then(|| format!("{} is refused by a limit that had room", refused.outcome.command_id))
+    }
+
     /// Nothing is sent while all are stopped.
     fn of_pauses(&self) -> Option<String> {
         let mut paused: Option<Timestamp> = None;
         for (at, other) in self.others {
             match (other, paused) {
                 (Other::Paused, None) => paused = Some(*at),
-                (Other::Resumed, Some(since)) => {
+                // What a state that was put back knows of it is its own matter.
+                (Other::Resumed | Other::Restored, Some(since)) => {
                     let during = |sent: &&Sent| sent.at > since + UNDER_WAY && sent.at < *at;
                     if let Some(sent) = self.sent.iter().find(during) {
                         return Some(format!("{} {} is sent while all are stopped", sent.method, sent.path));
@@ -275,39 +386,4 @@ impl<'a> Facts<'a> {
         }
         None
     }
-}
-
-/// What was asked and what happened, for people.
-pub(super) fn told(world: &World, scenario: &Scenario) -> String {
-    let mut lines: Vec<(f64, String)> = Vec::new();
-    #[expect(clippy::cast_precision_loss, reason = "they are small")]
-    for asked in &scenario.asked {
-        let times = format!("not_before {:?} expires {:?}", asked.not_before_s, asked.expires_s);
-        lines.push((asked.sent_s as f64, format!("asked {} {times}", asked.message)));
-    }
-    let things = world.things();
-    for sent in &things.sent {
-        let text = format!("sent {} {} made: {}", sent.method, sent.path, sent.is_made);
-        lines.push((seconds_after(world, sent.at), text));
-    }
-    for (at, other) in &things.others {
-        lines.push((seconds_after(world, *at), format!("other {other:?}")));
-    }
-    for published in &things.published {
-        let outcome = &published.outcome;
-        let code = outcome.error.as_ref().map(|error| error.code.as_str()).unwrap_or_default();
-        let text = format!(
-            "outcome {} {} {code} attempts {}",
-            published.message_id,
-            outcome.status.name(),
-            outcome.attempts
-        );
-        lines.push((seconds_after(world, outcome.finished_at), text));
-    }
-    lines.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    let mut told = format!("limit {} suspends an hour, lives {:?}\n", scenario.suspends_max, scenario.lives);
-    for (at, line) in lines {
-        let _ = writeln!(told, "  {at:9.3} {line}");
-    }
-    told
 }

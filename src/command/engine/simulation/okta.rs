@@ -1,12 +1,13 @@
 //! The org as the engine sees it in a simulation: it takes a while, fails, does what it is asked without an answer, and others
 //! act meanwhile.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, value::RawValue};
+use tokio::time::Instant;
 use url::Url;
 
 use super::world::{Crash, Sent, World};
@@ -16,10 +17,16 @@ use crate::{
     okta::{Change, Changed, Found, OktaError},
 };
 
-/// How often in a thousand a look fails, and a change is not taken, or is made without an answer.
+/// How often in a thousand a look fails, a request waits for its turn, is one too many all the same, and a change is made
+/// without an answer.
 const LOOK_FAILS: u32 = 60;
-const NOT_TAKEN: u32 = 60;
+const WAITS: u32 = 120;
+const TOO_MANY: u32 = 30;
 const ANSWER_LOST: u32 = 150;
+/// The longest wait for a turn, in milliseconds.
+const TURN_MS_MAX: u64 = 90_000;
+/// What was decided is asked anew after that: as the real client does.
+const STALE_AFTER: Duration = Duration::from_secs(2);
 
 /// One life's connection to the org.
 #[derive(Debug)]
@@ -37,6 +44,12 @@ impl SimulatedOkta {
     async fn looked_up(&self, url: &Url) -> Result<Found<Box<RawValue>>, OktaError> {
         self.crash.point().await;
         self.world.latency(200).await;
+        if self.world.goes_wrong(TOO_MANY) {
+            return Err(self.too_many());
+        }
+        if self.world.goes_wrong(TOO_MANY) {
+            self.world.latency(TURN_MS_MAX).await;
+        }
         if self.world.goes_wrong(LOOK_FAILS) {
             return Err(no_answer(false));
         }
@@ -62,18 +75,26 @@ impl SimulatedOkta {
             Value::Null => Bytes::new(),
             body => Bytes::from(body.to_string()),
         };
-        if self.world.goes_wrong(NOT_TAKEN) {
+        let mut decided_at = Instant::now();
+        while self.world.goes_wrong(WAITS) {
             // It waits for its turn, and what it was decided by may hold no more.
-            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
-            if !holds().await {
-                return Err(OktaError::Overtaken);
+            self.world.latency(TURN_MS_MAX).await;
+            if decided_at.elapsed() > STALE_AFTER {
+                if !holds().await {
+                    return Err(OktaError::Overtaken);
+                }
+                decided_at = Instant::now();
             }
+        }
+        if self.world.goes_wrong(TOO_MANY) {
+            return Err(self.too_many());
         }
         let sent_at = self.world.now();
         self.world.latency(300).await;
+        let status_then = self.status_of_user(&path).await;
         let reply = self.world.ask(&method, &path, &body).await;
         let is_made = (200..300).contains(&reply.status);
-        self.world.things().sent.push(Sent { at: sent_at, method, path, is_made });
+        self.world.things().sent.push(Sent { at: sent_at, method, path, is_made, status_then });
         self.crash.point().await;
         self.world.latency(50).await;
         if self.world.goes_wrong(ANSWER_LOST) {
@@ -86,6 +107,21 @@ impl SimulatedOkta {
         }
         let body = serde_json::from_slice(&reply.body).unwrap_or_default();
         Ok(Changed { body, request_id: Some(reply.request_id) })
+    }
+}
+
+impl SimulatedOkta {
+    /// The status of the user of `path`, for the record.
+    async fn status_of_user(&self, path: &str) -> Option<String> {
+        let id = path.strip_prefix("/api/v1/users/")?.split(['/', '?']).next()?;
+        let reply = self.world.ask("GET", &format!("/api/v1/users/{id}"), &Bytes::new()).await;
+        let user: Value = serde_json::from_slice(&reply.body).ok()?;
+        user["status"].as_str().map(str::to_owned)
+    }
+
+    fn too_many(&self) -> OktaError {
+        let wait = self.world.things().random.u64(1..60);
+        OktaError::RateLimited { wait: Duration::from_secs(wait) }
     }
 }
 

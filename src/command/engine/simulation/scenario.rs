@@ -6,7 +6,11 @@ use std::{collections::BTreeSet, time::Duration};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::world::{Other, World};
+use super::{
+    LIMITED,
+    sender::Sender,
+    world::{Other, World},
+};
 
 /// The protected group.
 pub(super) const ADMINS: &str = "00gAdmins00000000000";
@@ -28,6 +32,11 @@ pub(super) struct Asked {
     pub(super) sent_s: u64,
     pub(super) not_before_s: Option<u64>,
     pub(super) expires_s: Option<u64>,
+    /// The status that the user must have.
+    pub(super) expected: Option<&'static str>,
+    pub(super) sender: Sender,
+    /// Whether somebody else sends it under the id of another command, without a signature.
+    pub(super) is_foreign: bool,
     pub(super) message: Value,
 }
 
@@ -40,7 +49,15 @@ pub(super) struct Scenario {
     pub(super) others: Vec<(Duration, Other)>,
     /// After how many dealings with the world each life but the last ends.
     pub(super) lives: Vec<i64>,
+    /// How long it is down after each of them.
+    pub(super) downtimes: Vec<Duration>,
     pub(super) suspends_max: u32,
+    /// Whether signatures are required.
+    pub(super) is_signed: bool,
+    /// Before which life a sender's key is taken away.
+    pub(super) key_removed_before_life: Option<usize>,
+    /// Before which life the copy of the state is put back.
+    pub(super) restored_before_life: Option<usize>,
 }
 
 pub(super) fn user_id(user: usize) -> String {
@@ -98,10 +115,112 @@ impl Scenario {
             let sent_s = copy.sent_s + random.u64(..400);
             asked.push(Asked { sent_s, ..copy });
         }
+        let lives: Vec<_> = (0..random.usize(..4)).map(|_| random.i64(2..120)).collect();
+        let downtimes = lives.iter().map(|_| downtime(random)).collect();
+        let mut others: Vec<_> = (0..random.usize(..8)).flat_map(|_| others(random, &asked)).collect();
+        let before_life = |random: &mut Rng| random.usize(1..=lives.len());
+        let (mut key_removed_before_life, mut restored_before_life) = (None, None);
+        let is_signed = random.u8(..4) == 0;
+        if !lives.is_empty() && is_signed && random.bool() {
+            key_removed_before_life = Some(before_life(random));
+        }
+        if !lives.is_empty() && random.u8(..4) == 0 {
+            restored_before_life = Some(before_life(random));
+            others.push((Duration::from_millis(random.u64(..200_000)), Other::BackedUp));
+        } else {
+            // Which of two unsigned commands is the one of the id is only certain if they come one after the other, and not
+            // together after a stop.
+            let is_stopped = !lives.is_empty() || others.iter().any(|(_, other)| *other == Other::Paused);
+            if is_signed || !is_stopped {
+                asked.extend(foreign(random, &asked, &mut seen));
+            }
+            if random.u8(..4) == 0 {
+                let (user, login) = (user_id(PROTECTED_FROM), "former@acme.com".to_owned());
+                let at = Duration::from_millis(random.u64(..200_000));
+                others.push((at, Other::Relogged { user, login }));
+            }
+        }
+        asked.extend(sent_again(&asked, &others));
         asked.sort_by_key(|command| command.sent_s);
-        let others = (0..random.usize(..8)).flat_map(|_| others(random, &asked)).collect();
-        let lives = (0..random.usize(..4)).map(|_| random.i64(2..120)).collect();
-        Self { asked, others, lives, suspends_max: random.u32(1..6) }
+        let suspends_max = match (suspends(&asked), random.u8(..2)) {
+            (0, _) | (_, 0) => random.u32(1..6),
+            // Each of them has room, and no more.
+            (suspends, _) => suspends,
+        };
+        Self {
+            asked,
+            others,
+            lives,
+            downtimes,
+            suspends_max,
+            is_signed,
+            key_removed_before_life,
+            restored_before_life,
+        }
+    }
+}
+
+/// How many commands are for the limit to count.
+fn suspends(asked: &[Asked]) -> u32 {
+    let limited = asked.iter().filter(|asked| asked.action == LIMITED && !asked.is_foreign);
+    u32::try_from(limited.map(|asked| &asked.id).collect::<BTreeSet<_>>().len()).unwrap()
+}
+
+/// How long nobody starts the daemon again.
+fn downtime(random: &mut Rng) -> Duration {
+    Duration::from_millis(if random.u8(..4) == 0 { random.u64(..1_500_000) } else { random.u64(1..30_000) })
+}
+
+/// Another command under the id of one that was sent before.
+fn foreign(
+    random: &mut Rng,
+    asked: &[Asked],
+    seen: &mut BTreeSet<(&'static str, Option<usize>, Option<usize>)>,
+) -> Option<Asked> {
+    let first = asked[random.usize(..asked.len())].clone();
+    let mut foreign = command(random, asked.len());
+    let is_new = seen.insert((foreign.action, foreign.user, foreign.group));
+    foreign.message["id"] = first.id.as_str().into();
+    let (id, sent_s) = (first.id, 400 + random.u64(1..300));
+    (is_new && random.bool()).then_some(Asked { id, sent_s, is_foreign: true, ..foreign })
+}
+
+/// What a limit may have refused is sent again after each release.
+fn sent_again(asked: &[Asked], others: &[(Duration, Other)]) -> Vec<Asked> {
+    let released =
+        others.iter().filter(|(_, other)| *other == Other::Released).map(|(at, _)| at.as_secs() + 20);
+    let limited = |sent_s: u64| {
+        let of_limit = asked.iter().filter(|asked| asked.action == LIMITED && !asked.is_foreign);
+        of_limit.map(move |asked| Asked { sent_s: sent_s.max(asked.sent_s), ..asked.clone() })
+    };
+    released.take(1).flat_map(limited).collect()
+}
+
+/// A suspension that is sent once to a daemon that dies after so many dealings, and whose sender's key is taken away then.
+pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s: Option<u64>) -> Scenario {
+    let message = json!({ "id": "c0", "action": LIMITED, "parameters": { "user": user_id(0) } });
+    let asked = Asked {
+        id: "c0".to_owned(),
+        action: LIMITED,
+        user: Some(0),
+        group: None,
+        sent_s: 1,
+        not_before_s,
+        expires_s: None,
+        expected: None,
+        sender: Sender::Portal,
+        is_foreign: false,
+        message,
+    };
+    Scenario {
+        asked: vec![asked],
+        others: Vec::new(),
+        lives: vec![dealings],
+        downtimes: vec![Duration::from_secs(1)],
+        suspends_max: 1,
+        is_signed: true,
+        key_removed_before_life: Some(1),
+        restored_before_life: None,
     }
 }
 
@@ -143,14 +262,32 @@ fn command(random: &mut Rng, number: usize) -> Asked {
     }
     let not_before_s = match random.u8(..8) {
         0 => Some(sent_s + random.u64(..60)),
-        1 => Some(sent_s + random.u64(700..4_000)),
+        1 => Some(sent_s + random.u64(700..2_000)),
         _ => None,
     };
     let expires_s = (random.u8(..5) == 0).then(|| sent_s + random.u64(1..200));
     let id = format!("c{number}");
-    let message = json!({ "id": id, "action": action, "parameters": parameters });
+    let expected = (of_user && !of_group && random.u8(..3) == 0)
+        .then(|| if random.bool() { "ACTIVE" } else { "SUSPENDED" });
+    let mut message = json!({ "id": id, "action": action, "parameters": parameters });
+    if let Some(expected) = expected {
+        message["expect"] = json!({ "status": [expected] });
+    }
+    let sender = if random.bool() { Sender::Hr } else { Sender::Portal };
     let (user, group) = (of_user.then_some(user), of_group.then_some(group));
-    Asked { id, action, user, group, sent_s, not_before_s, expires_s, message }
+    Asked {
+        id,
+        action,
+        user,
+        group,
+        sent_s,
+        not_before_s,
+        expires_s,
+        expected,
+        sender,
+        is_foreign: false,
+        message,
+    }
 }
 
 /// Something that somebody else does, and what belongs to it.

@@ -2,7 +2,7 @@
 //! the record by which a run is judged.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicI64, Ordering::Relaxed},
@@ -50,11 +50,16 @@ pub(super) struct Things {
     pub(super) sent: Vec<Sent>,
     /// What others have done.
     pub(super) others: Vec<(Timestamp, Other)>,
+    /// A copy of the state.
+    backup: Option<(BTreeMap<String, StoredEntry>, BTreeMap<String, StoredNote>)>,
+    /// Keys of commands that were begun before a key was taken away.
+    pub(super) begun_before_removal: BTreeSet<String>,
 }
 
 /// An outcome on the bus.
 #[derive(Debug, Clone)]
 pub(super) struct Published {
+    pub(super) at: Timestamp,
     pub(super) message_id: String,
     pub(super) outcome: Outcome,
 }
@@ -67,6 +72,8 @@ pub(super) struct Sent {
     pub(super) path: String,
     /// Whether Okta made it.
     pub(super) is_made: bool,
+    /// The status of the user whom it is about, when it came to Okta.
+    pub(super) status_then: Option<String>,
 }
 
 /// What somebody else does.
@@ -86,6 +93,24 @@ pub(super) enum Other {
     Resumed,
     /// An operator releases a limit.
     Released,
+    /// An operator copies the state.
+    BackedUp,
+    /// An operator puts the copy back.
+    Restored,
+    /// An operator takes a sender's key away.
+    KeyRemoved,
+    /// An administrator gives the user who is protected by name another login.
+    Relogged { user: String, login: String },
+}
+
+impl Other {
+    /// Whether it needs no daemon.
+    pub(super) fn is_at_okta(&self) -> bool {
+        matches!(
+            self,
+            Self::Changed { .. } | Self::Renamed { .. } | Self::Protected { .. } | Self::Relogged { .. }
+        )
+    }
 }
 
 impl World {
@@ -110,6 +135,8 @@ impl World {
             published: Vec::new(),
             sent: Vec::new(),
             others: Vec::new(),
+            backup: None,
+            begun_before_removal: BTreeSet::new(),
         };
         let (faults, started) = (AtomicI64::new(0), Instant::now());
         Arc::new(Self { org, started, faults, things: Mutex::new(things) })
@@ -139,6 +166,43 @@ impl World {
         self.org.answer(self.now_ms(), method, &format!("http://acme.okta.com{path}"), body).await.unwrap()
     }
 
+    fn note(&self, other: Other) {
+        let now = self.now();
+        self.things().others.push((now, other));
+    }
+
+    /// When it began.
+    pub(super) fn begun(&self) -> Timestamp {
+        self.now() - SignedDuration::try_from(self.started.elapsed()).unwrap()
+    }
+
+    /// How many seconds after its beginning that was.
+    pub(super) fn seconds(&self, at: Timestamp) -> f64 {
+        at.duration_since(self.begun()).as_secs_f64()
+    }
+
+    /// Copies the state.
+    pub(super) fn back_up(&self) {
+        let mut things = self.things();
+        things.backup = Some((things.entries.clone(), things.notes.clone()));
+    }
+
+    /// Puts the copy of the state back. Says whether there is one.
+    pub(super) fn restore(&self) -> bool {
+        let Some((entries, notes)) = self.things().backup.clone() else { return false };
+        {
+            let mut things = self.things();
+            (things.entries, things.notes) = (entries, notes);
+        }
+        self.note(Other::Restored);
+        true
+    }
+
+    /// Whether no key was taken away.
+    pub(super) fn has_both_keys(&self) -> bool {
+        !self.things().others.iter().any(|(_, other)| *other == Other::KeyRemoved)
+    }
+
     /// Somebody else acts.
     pub(super) async fn act(&self, other: Other) {
         match &other {
@@ -153,10 +217,28 @@ impl World {
                 let path = format!("/api/v1/groups/{}/users/{user}", super::scenario::ADMINS);
                 self.ask("PUT", &path, &Bytes::new()).await;
             }
-            Other::Cancelled { .. } | Other::Paused | Other::Resumed | Other::Released => {}
+            Other::Relogged { user, login } => {
+                // Whom a name means is known once it was looked for, and not before.
+                if !self.things().notes.contains_key("protected/sim") {
+                    return;
+                }
+                let body = Bytes::from(format!(r#"{{"profile":{{"login":"{login}"}}}}"#));
+                self.ask("POST", &format!("/api/v1/users/{user}"), &body).await;
+            }
+            Other::KeyRemoved => {
+                let mut things = self.things();
+                let is_begun = |stored: &&StoredEntry| stored.entry.content.contains(r#""stage":"started""#);
+                things.begun_before_removal =
+                    things.entries.values().filter(is_begun).map(|stored| stored.id.clone()).collect();
+            }
+            Other::Cancelled { .. }
+            | Other::Paused
+            | Other::Resumed
+            | Other::Released
+            | Other::BackedUp
+            | Other::Restored => {}
         }
-        let now = self.now();
-        self.things().others.push((now, other));
+        self.note(other);
     }
 }
 

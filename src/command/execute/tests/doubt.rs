@@ -1,14 +1,21 @@
 //! What is in doubt is looked for before it is done again, and what cannot be taken back is never done in doubt.
 
+use std::sync::Mutex;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     absent, ada, ada_with, internal,
-    org::{Command, Exchange},
+    org::{Command, Exchange, ask},
     staff,
 };
 use crate::{
-    command::{Way, execute::Baseline},
+    command::{
+        Action, Expect, Failed, Request, Way,
+        execute::{Admission, Attempt, Baseline, Doubt},
+    },
     okta::users::User,
 };
 
@@ -93,6 +100,46 @@ async fn mails_whose_answers_are_lost_are_sent_three_times_at_most() {
     assert_eq!(way(command().again_from(once.clone()), again).await, Way::Done);
     let twice = once.sending();
     assert_eq!(code(command().again_from(twice), vec![active(), active()]).await, "unconfirmed");
+}
+
+/// Keeps the baseline, as the journal does.
+#[derive(Default)]
+struct Keeping(Mutex<Option<Baseline>>);
+
+impl Admission for Keeping {
+    fn holds(&self) -> BoxFuture<'_, bool> {
+        Box::pin(std::future::ready(true))
+    }
+
+    fn admit<'a>(&'a self, baseline: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
+        *self.0.lock().unwrap() = Some(baseline.clone());
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+#[tokio::test]
+async fn the_outcome_says_how_often_a_mail_was_sent_that_nothing_confirms() {
+    let request = Request::read(Action::UserForgotPassword, json!({ "user": "00u1" })).unwrap();
+    let forgot = ("POST /users/00u1/credentials/forgot_password?sendEmail=true", 500, internal());
+    let active = || (ADA, 200, ada("ACTIVE"));
+    // Two sends in the first attempt, and one in the second.
+    let first = vec![active(), active(), forgot.clone(), active(), forgot.clone(), active()];
+    let script = [first, vec![active(), forgot, active()], vec![active()]].concat();
+    let failed = ask(script, async |executor| {
+        let kept = Keeping::default();
+        let resolved = executor.resolve(&request).await.unwrap().subjects.into();
+        let mut last = None;
+        for number in 1..=3 {
+            let baseline = kept.0.lock().unwrap().clone();
+            let (begun_at, baseline) = (Timestamp::now(), baseline.as_ref());
+            let attempt = Attempt { number, begun_at, dry_run: false, baseline, admission: &kept };
+            last = executor.perform(&request, &resolved, &Expect::default(), attempt).await.err();
+        }
+        last.unwrap()
+    });
+    let error = failed.await.error;
+    assert_eq!(error.code, "unconfirmed");
+    assert!(error.message.contains("sent 3 times"), "{}", error.message);
 }
 
 #[tokio::test]
@@ -261,7 +308,7 @@ async fn a_link_is_not_lost_with_the_look_after_it() {
 #[tokio::test]
 async fn times_are_compared_by_oktas_clock() {
     // Ours is ten minutes ahead: what was done just now seems to have been done before.
-    let begun = jiff::Timestamp::now();
+    let begun = Timestamp::now();
     let created = (begun - jiff::SignedDuration::from_mins(10)).to_string();
     let found = || (BY_LOGIN, 200, ada("PROVISIONED"));
     let script = vec![found(), found(), (ADA, 200, ada_with("PROVISIONED", "created", &created))];

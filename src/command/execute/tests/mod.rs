@@ -1,9 +1,11 @@
 //! What each action asks of Okta, by conversations with an org that answers as the test says.
 
+mod custom_role;
 mod doubt;
 mod names;
 mod org;
 mod prompt;
+mod renamed;
 mod sent;
 mod slow;
 mod stale;

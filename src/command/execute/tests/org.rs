@@ -178,7 +178,7 @@ async fn at_org<T>(
 }
 
 /// Lets everything be sent.
-struct Open;
+pub(super) struct Open;
 
 impl Admission for Open {
     fn holds(&self) -> BoxFuture<'_, bool> {

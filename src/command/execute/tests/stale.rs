@@ -42,9 +42,15 @@ impl Okta for BusyOrg {
         Timestamp::now()
     }
 
-    fn look_up<'a>(&'a self, _: &'a Url) -> BoxFuture<'a, Result<Found<Box<RawValue>>, OktaError>> {
+    fn look_up<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Found<Box<RawValue>>, OktaError>> {
         let view = if self.has_waited.load(Relaxed) { &self.then } else { &self.seen };
-        let body = RawValue::from_string(view.to_string()).unwrap();
+        let body = match url.path().trim_start_matches("/api/v1") {
+            "/groups" | "/users/00u2/groups" => json!([view]),
+            "/users/00u3/groups" => json!([]),
+            member @ ("/users/00u2" | "/users/00u3") => member_user(member),
+            _ => view.clone(),
+        };
+        let body = RawValue::from_string(body.to_string()).unwrap();
         std::future::ready(Ok(Found { body, next: None })).boxed()
     }
 
@@ -99,6 +105,11 @@ fn user(department: &str, last_login: &str) -> Value {
     json!({ "id": "00u1", "status": "ACTIVE", "lastLogin": last_login, "profile": profile })
 }
 
+/// Who is in the group, or is not, and does not change.
+fn member_user(path: &str) -> Value {
+    json!({ "id": path.trim_start_matches("/users/"), "status": "ACTIVE", "profile": { "login": "bob@acme.com" } })
+}
+
 fn group(name: &str) -> Value {
     json!({ "id": "00g1", "type": "OKTA_GROUP", "profile": { "name": name } })
 }
@@ -117,4 +128,22 @@ async fn what_has_changed_while_a_change_waited_is_not_changed_by_it() {
         made("group.delete", json!({ "group": "00g1" }), [group("Old"), group("Admins")], true).await,
         0
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_was_renamed_while_a_change_waited_neither_gets_nor_loses_anything() {
+    let membership = |user: &str, group: &str| json!({ "user": user, "group": group });
+    let assignment = |group: &str| json!({ "app": "0oa1", "group": group });
+    for (action, by_name, by_id) in [
+        ("group.remove_user", membership("00u2", "Old"), membership("00u2", "00g1")),
+        ("group.add_user", membership("00u3", "Old"), membership("00u3", "00g1")),
+        ("app.unassign_group", assignment("Old"), assignment("00g1")),
+    ] {
+        let mut others_came = group("Old");
+        others_came["lastMembershipUpdated"] = json!("2026-01-01T00:00:00.000Z");
+        let renamed = || [group("Old"), group("Admins")];
+        assert_eq!(made(action, by_name.clone(), [group("Old"), others_came], true).await, 1, "{action}");
+        assert_eq!(made(action, by_name, renamed(), true).await, 0, "{action}");
+        assert_eq!(made(action, by_id, renamed(), true).await, 1, "{action}: the id is the same");
+    }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    absent, ada, ada_with,
+    absent, ada, ada_with, custom_role,
     org::Exchange,
     sent::{Row, each_time, life, look, row},
     staff,
@@ -485,6 +485,7 @@ fn zones() -> Vec<Row> {
 
 /// All of it.
 pub(super) fn all() -> Vec<Row> {
-    let rows = [lives(), users(), credentials(), look_ups(), groups(), apps(), roles(), consents(), zones()];
-    rows.into_iter().flatten().collect()
+    let people = [lives(), users(), credentials(), look_ups(), groups(), apps()];
+    let rights = [roles(), custom_role::rows(), consents(), zones()];
+    people.into_iter().chain(rights).flatten().collect()
 }

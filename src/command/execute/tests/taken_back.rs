@@ -1,14 +1,18 @@
 //! What was done and taken back by somebody, while nobody here could know that it was done, stays as they left it.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     absent, ada, ada_with, internal,
-    org::{Command, Exchange},
+    org::{Command, Exchange, Open, ask},
     staff,
 };
 use crate::{
-    command::{Way, execute::Baseline},
+    command::{
+        Action, Expect, Request, Way,
+        execute::{Attempt, Baseline},
+    },
     okta::users::User,
 };
 
@@ -101,6 +105,44 @@ async fn a_membership_that_the_log_shows_as_done_and_that_is_not_is_left_to_whoe
     assert_eq!(code(command(), script.concat()).await, "changed_meanwhile");
     let killed = [named(), vec![member(), log(json!([])), (remove, 204, Value::Null)]];
     assert_eq!(way(command().again(EARLIER), killed.concat()).await, Way::Done);
+}
+
+#[tokio::test]
+async fn what_the_command_before_has_done_is_not_taken_for_what_this_one_may_have_done() {
+    let add = Request::read(Action::GroupAddUser, json!({ "user": "00u1", "group": "00g1" })).unwrap();
+    let put = "PUT /groups/00g1/users/00u1";
+    let named = || vec![(ADA, 200, ada("ACTIVE")), ("GET /groups/00g1", 200, staff())];
+    let none = || ("GET /users/00u1/groups", 200, json!([]));
+    let log = |transactions: &[&str]| {
+        let event = |id: &&str| json!({ "uuid": id, "transaction": { "id": id } });
+        ("GET /logs?since=…", 200, transactions.iter().map(event).collect::<Value>())
+    };
+    // The org answers each request under this id.
+    let before = "req-1";
+    for (last, expected) in
+        [(log(&[before]), Ok(Way::Done)), (log(&["req-2", before]), Err("changed_meanwhile"))]
+    {
+        let first = [named(), vec![none(), (put, 204, Value::Null)]].concat();
+        // Somebody has taken them out again.
+        let mut second = [named(), vec![none(), (put, 500, internal()), none()]].concat();
+        match expected {
+            // The log may be late.
+            Ok(_) => second.extend([vec![last; 5], vec![(put, 204, Value::Null)]].concat()),
+            Err(_) => second.push(last),
+        }
+        let ways = ask([first, second].concat(), async |executor| {
+            let mut ways = Vec::new();
+            for _ in 0..2 {
+                let resolved = executor.resolve(&add).await.unwrap();
+                let (begun_at, admission) = (Timestamp::now(), &Open);
+                let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission };
+                let performed = executor.perform(&add, &resolved, &Expect::default(), attempt).await;
+                ways.push(performed.map(|performed| performed.way).map_err(|failed| failed.error.code));
+            }
+            ways
+        });
+        assert_eq!(ways.await, [Ok(Way::Done), expected.map_err(str::to_owned)]);
+    }
 }
 
 #[tokio::test]

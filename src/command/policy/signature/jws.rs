@@ -85,6 +85,10 @@ impl<'a> Jws<'a> {
 
 impl Header {
     fn read(json: &[u8]) -> Result<Self, &'static str> {
+        // Serde would take a list too, by position.
+        if !json.trim_ascii_start().starts_with(b"{") {
+            return Err("its header must be a JSON object");
+        }
         let raw: RawHeader = serde_json::from_slice(json)
             .map_err(|_| "its header must have `alg`, `kid`, `iat` in whole seconds, and `aud`")?;
         if raw.b64 || raw.crit != [UNENCODED] {

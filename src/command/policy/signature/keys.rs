@@ -40,6 +40,7 @@ pub(super) struct Key {
     digest: [u8; 32],
     /// Empty: whatever the commands allow.
     allow: Vec<ActionPattern>,
+    approve: Vec<ActionPattern>,
 }
 
 /// What it takes to verify.
@@ -114,7 +115,17 @@ impl Key {
             }
         };
         let (name, allow) = (KeyName(named.id.clone()), named.allow.clone());
-        Ok(Self { name, verifier, digest: digest.into(), allow })
+        Ok(Self { name, verifier, digest: digest.into(), allow, approve: named.approve.clone() })
+    }
+
+    /// Whether commands of others for `action` may be approved with it.
+    pub(super) fn approves(&self, action: Action) -> bool {
+        self.approve.iter().any(|pattern| pattern.matches(action))
+    }
+
+    /// Whether it is the same key, be it under another name.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name || self.digest == other.digest
     }
 
     /// Whether `action` may be asked for with it.

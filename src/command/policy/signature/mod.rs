@@ -1,11 +1,13 @@
 //! Who signed a message, judged by its bytes and headers alone, before anything is decoded.
 //!
 //! The header `oktabus-signature` is a detached JWS (RFC 7515, appendix F, with the payload unencoded as in RFC 7797) whose
-//! protected header names key, time and audience. Pure but for [`Signatures::read`] and [`Signatures::reload`].
+//! protected header names key, time and audience. Pure but for [`Signatures::read`],
+//! [`Signatures::reload`] and [`Signer::read`].
 
 mod jws;
 mod keys;
 mod refusals;
+mod signer;
 mod v1;
 
 use std::{
@@ -23,11 +25,13 @@ use self::{
 };
 use crate::{
     command::{
-        OutcomeError,
+        Action, OutcomeError,
         message::{Command, Headers},
     },
     config::{CommandsConfig, KeyError, SignatureConfig},
 };
+
+pub use signer::{Signer, SignerError};
 
 /// The header that a signature is in.
 pub const SIGNATURE_HEADER: &str = "oktabus-signature";
@@ -127,6 +131,29 @@ impl Signatures {
         Ok(Verified { signed: Some(signed), must_cover_id: required })
     }
 
+    /// Whether the key `approver` may approve a command for `action` that the key `sender` has signed: it must be another key
+    /// and not only another name. What can no longer be compared is refused.
+    pub fn require_approver(
+        &self,
+        approver: &KeyName,
+        sender: &str,
+        action: Action,
+    ) -> Result<(), OutcomeError> {
+        let keys = self.keys();
+        let (Some(by), Some(of)) = (keys.find(approver.as_str()), keys.find(sender)) else {
+            return Err(refusals::unknown_key());
+        };
+        if by.is_same(&of) {
+            return Err(refusals::same_key(approver));
+        }
+        if by.approves(action) { Ok(()) } else { Err(refusals::not_approved_by(action, approver)) }
+    }
+
+    /// Whether what the key `name` has approved still counts.
+    pub fn may_approve(&self, name: &str, action: Action) -> bool {
+        self.keys().find(name).is_some_and(|key| key.approves(action))
+    }
+
     fn by_jws(&self, value: &str, payload: &[u8]) -> Result<Signed, Untrusted> {
         let jws = Jws::parse(value).map_err(refusals::malformed)?;
         let key = self.key(&jws.header.key)?;
@@ -189,7 +216,12 @@ impl Verified {
 
     /// Whether the signature stands for `command`, which was decoded from the bytes that it covers: the id is among these.
     pub fn require_covers(&self, command: &Command) -> Result<(), OutcomeError> {
-        if self.must_cover_id && !command.is_id_in_payload { Err(refusals::unsigned_id()) } else { Ok(()) }
+        self.require_covers_id(command.is_id_in_payload)
+    }
+
+    /// The same of any message, by whether its payload says its id.
+    pub fn require_covers_id(&self, is_id_in_payload: bool) -> Result<(), OutcomeError> {
+        if self.must_cover_id && !is_id_in_payload { Err(refusals::unsigned_id()) } else { Ok(()) }
     }
 
     /// Whether the key may ask for what `command` asks for.

@@ -59,6 +59,16 @@ pub(super) fn not_allowed_to_key(action: Action, key: &KeyName) -> OutcomeError 
     refusal("not_allowed", &message, &format!("`signature.keys.{key}.allow` says what is"))
 }
 
+pub(super) fn same_key(key: &KeyName) -> OutcomeError {
+    let message = format!("the key `{key}` has signed the command itself, under this or another name");
+    refusal("same_key", &message, "somebody else must approve it, with a key of their own")
+}
+
+pub(super) fn not_approved_by(action: Action, key: &KeyName) -> OutcomeError {
+    let message = format!("the key `{key}` may not approve `{}`", action.name());
+    refusal("not_allowed", &message, &format!("`signature.keys.{key}.approve` says what it may"))
+}
+
 /// Whether a signature of `at` is neither too old at `now` nor yet to come.
 pub(super) fn require_fresh(at: Timestamp, max_age: Duration, now: Timestamp) -> Result<(), OutcomeError> {
     let age = now.duration_since(at);

@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     command::{
-        message::decode,
+        Action,
+        message::{Asking, decode},
         policy::tests::{HOUR, at, command, config, patterns},
     },
     config::{PublicKey, Secret, SignatureAlgorithm, SignatureKeyConfig},
@@ -34,7 +35,12 @@ fn pair() -> Ed25519KeyPair {
 
 fn keys() -> Vec<SignatureKeyConfig> {
     let public = PublicKey::Inline(pair().public_key().as_ref().try_into().unwrap());
-    let key = |id: &str, algorithm| SignatureKeyConfig { id: id.to_owned(), algorithm, allow: Vec::new() };
+    let key = |id: &str, algorithm| SignatureKeyConfig {
+        id: id.to_owned(),
+        algorithm,
+        allow: Vec::new(),
+        approve: Vec::new(),
+    };
     vec![
         key("hr", SignatureAlgorithm::Ed25519(public)),
         key("portal", SignatureAlgorithm::HmacSha256(Secret::Inline(SecretString::from(SHARED)))),
@@ -131,7 +137,10 @@ fn what_is_not_a_good_signature_is_refused_whatever_is_wrong_with_it() {
         let signature = hmac::sign(&key, &[protected.as_bytes(), b".", PAYLOAD].concat());
         format!("{protected}..{}", URL_SAFE_NO_PAD.encode(signature))
     };
+    let listed = json!(["EdDSA", "hr", TIME, AUDIENCE, false, ["b64"]]);
     let cases = [
+        ("a header that is a list", header(jws(&listed, PAYLOAD))),
+        ("a header that is a text", header(jws(&json!("hr"), PAYLOAD))),
         ("another key", with("kid", json!("portal"))),
         ("an unknown key", with("kid", json!("eve"))),
         ("no algorithm", with("alg", json!("none"))),
@@ -276,4 +285,56 @@ fn an_exchanged_key_is_obeyed_and_one_that_cannot_be_read_stays() {
 fn no_form_of_printing_shows_a_key() {
     let shown = format!("{:?}", signatures(strict()));
     assert!(!shown.contains(SHARED) && shown.contains("HS256"), "{shown}");
+}
+
+#[test]
+fn only_another_key_that_may_approve_does() {
+    let mut keys = keys();
+    keys[1].approve = patterns(&["user.delete"]);
+    keys.push(SignatureKeyConfig { id: "desk".to_owned(), ..keys[1].clone() });
+    let signatures = signatures(SignatureConfig { keys, ..strict() });
+    let told = |approver: &str, sender: &str, action| {
+        let approver = KeyName(approver.to_owned());
+        signatures
+            .require_approver(&approver, sender, action)
+            .map_or_else(|error| error.code, |()| "ok".to_owned())
+    };
+    for (approver, sender, action, expected) in [
+        ("portal", "hr", Action::UserDelete, "ok"),
+        ("portal", "hr", Action::GroupDelete, "not_allowed"),
+        ("hr", "portal", Action::UserDelete, "not_allowed"),
+        ("portal", "portal", Action::UserDelete, "same_key"),
+        ("desk", "portal", Action::UserDelete, "same_key"),
+        ("portal", "removed", Action::UserDelete, "bad_signature"),
+        ("removed", "hr", Action::UserDelete, "bad_signature"),
+    ] {
+        assert_eq!(told(approver, sender, action), expected, "{approver} of {sender}");
+    }
+    assert!(signatures.may_approve("portal", Action::UserDelete));
+    assert!(
+        !signatures.may_approve("hr", Action::UserDelete) && !signatures.may_approve("x", Action::UserDelete)
+    );
+}
+
+#[test]
+fn an_approval_is_read_as_strictly_as_a_command_and_is_none() {
+    let read = |message: Value| {
+        crate::command::message::decode_any(&Bytes::from(message.to_string()), &Headers::new(), None)
+    };
+    let parameters = json!({ "command": "c-1", "fingerprint": "v1:ab" });
+    let good = json!({ "id": "a-1", "action": "command.approve", "parameters": parameters });
+    let Ok(Asking::Approval(approval)) = read(good.clone()) else { panic!("it is one") };
+    assert_eq!((&*approval.command, &*approval.command_fingerprint), ("c-1", "v1:ab"));
+    let refused = decode(&Bytes::from(good.to_string()), &Headers::new(), None).unwrap_err();
+    assert_eq!(refused.error.code, "unknown_action");
+    for (pointer, value) in [
+        ("/parameters", json!({ "command": "c-1" })),
+        ("/parameters", json!({ "command": "c-1", "fingerprint": "v1:ab", "user": "ada" })),
+        ("/dry_run", json!(true)),
+        ("/not_before", json!("2026-11-26T09:00:00Z")),
+    ] {
+        let mut bad = good.clone();
+        bad[pointer.trim_start_matches('/')] = value;
+        assert!(read(bad.clone()).is_err(), "{bad}");
+    }
 }

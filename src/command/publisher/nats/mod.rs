@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Publication, PublishError, Publisher, Streams, address, lazy::Lazy};
 use crate::{
+    command::{Action, policy::SIGNATURE_HEADER},
     config::NatsSink,
     sink::{
         SinkError,
@@ -120,10 +121,11 @@ impl NatsPublisher {
         subject: &str,
     ) -> Result<Taker, PublishError> {
         let own = &self.sink.stream;
+        let all = siblings(subject);
         match (&self.streams, stream_of(&self.sink, connection, subject).await?) {
             (Streams::Own, Some(stream)) if stream != *own => Err(self.misconfigured(format!(
                 "the stream `{stream}` takes subject `{subject}`, and the intake reads the stream `{own}`: take the subject out \
-                 of `{stream}`, and see that `{own}` exists with it: `nats stream add {own} --subjects '{subject}'`"
+                 of `{stream}`, and see that `{own}` exists with it: `nats stream add {own} --subjects '{all}' --storage file --defaults`"
             ))),
             (_, Some(stream)) => {
                 if publication.is_secret {
@@ -135,17 +137,21 @@ impl NatsPublisher {
             (Streams::Any { .. }, None) if publication.is_reply => Ok(Taker::Listener),
             (_, None) => Err(self.misconfigured(format!(
                 "no stream takes subject `{subject}`: add it to the subjects of stream `{own}`, and create that if there is \
-                 none: `nats stream add {own} --subjects '{subject}'`"
+                 none: `nats stream add {own} --subjects '{all}' --storage file --defaults`"
             ))),
         }
     }
 
     fn encoded(&self, publication: &Publication, subject: &str) -> Result<(HeaderMap, Bytes), PublishError> {
-        let Publication { attributes, payload, .. } = publication;
+        let Publication { attributes, payload, signature, .. } = publication;
         // The same outcome may go to several subjects of one stream, and a command may be in it under the same id.
         let id = format!("{}:{}@{subject}", attributes.source, attributes.id);
-        headers::encoded(self.sink.encoding, &id, attributes, payload)
-            .map_err(|err| self.unreachable(format!("no envelope can be made around it: {err}")))
+        let (mut headers, payload) = headers::encoded(self.sink.encoding, &id, attributes, payload)
+            .map_err(|err| self.unreachable(format!("no envelope can be made around it: {err}")))?;
+        if let Some(signature) = signature {
+            headers.insert(SIGNATURE_HEADER, signature.as_str());
+        }
+        Ok((headers, payload))
     }
 
     /// Refuses a stream that may not store secrets.
@@ -208,6 +214,16 @@ impl Publisher for NatsPublisher {
     }
 }
 
+/// `subject` and those beside it: its end, often an action of two words, differs from one outcome to the next.
+fn siblings(subject: &str) -> String {
+    let is_end = |action: &&Action| subject.ends_with(&format!(".{}", action.name()));
+    let parent = match Action::ALL.iter().find(is_end) {
+        Some(action) => Some(&subject[..subject.len() - action.name().len() - 1]),
+        None => subject.rsplit_once('.').map(|(parent, _)| parent),
+    };
+    parent.map_or_else(|| subject.to_owned(), |parent| format!("{parent}.>"))
+}
+
 /// The stream that takes `subject`, if one does.
 async fn stream_of(
     sink: &NatsSink,
@@ -227,5 +243,18 @@ async fn stream_of(
             reason: "it is not a subject".to_owned(),
         }),
         _ => Err(SinkError::Unreachable { sink, reason: err.to_string() }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_that_is_suggested_takes_the_outcomes_of_all_actions() {
+        assert_eq!(siblings("outcomes.user.get"), "outcomes.>");
+        assert_eq!(siblings("hr.outcomes.user.suspend"), "hr.outcomes.>");
+        assert_eq!(siblings("hr.outcomes.done"), "hr.outcomes.>");
+        assert_eq!(siblings("outcomes"), "outcomes");
     }
 }

@@ -4,7 +4,10 @@ use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
-use super::scene::{Scene, essence};
+use super::{
+    scene::{Scene, essence, until},
+    signatures::{HEADER, Signer},
+};
 
 /// Whether the audit is whole, and what is told of it.
 async fn verified(scene: &Scene, files: &[&str]) -> (Option<i32>, Value) {
@@ -88,9 +91,82 @@ async fn whatever_is_done_to_the_audit_is_seen() {
     scene.ask("c-4", "user.get", "ada@acme.com").await;
     let (code, told) = verified(&scene, &[moved.to_str().unwrap(), &path]).await;
     assert_eq!(
-        (code, &told["flaws"], &told["chains"][0]["first_sequence"]),
-        (Some(0), &json!([]), &json!(1))
+        (code, &told["flaws"], &told["chains"][0]["first_sequence"], &told["held_against_state"]),
+        (Some(0), &json!([]), &json!(1), &json!(true))
     );
-    let (code, _) = verified(&scene, &[]).await;
-    assert_eq!(code, Some(0), "the file of now leads to where the state says");
+    let (code, told) = verified(&scene, &[]).await;
+    assert_eq!(code, Some(1), "whether the rest is there is not known");
+    assert!(told["flaws"][0].as_str().unwrap().contains("missing from the beginning"), "{told}");
+    let end: Value = serde_json::from_str(line).unwrap();
+    let after = format!("hr:{}:{}", end["sequence"], end["hash"].as_str().unwrap());
+    let (code, told) = verified(&scene, &["--after", &after]).await;
+    assert_eq!(
+        (code, &told["flaws"]),
+        (Some(0), &json!([])),
+        "it goes on where those ended that were looked at"
+    );
+
+    // Who knows the rule can make records, but the state knows none of them.
+    scene.stop().await;
+    let (member, text) = (json!({"at": "2026-01-01T00:00:00.000Z"}), fs::read_to_string(&path).unwrap());
+    let forged = forged(&text, member.as_object().unwrap());
+    fs::write(&path, format!("{text}{forged}\n")).unwrap();
+    let (code, told) = verified(&scene, &["--after", &after]).await;
+    assert_eq!(code, Some(1));
+    assert!(told["flaws"][0].as_str().unwrap().contains("stand behind the last one"), "{told}");
+    // Where the state is not, that is not seen, and said.
+    fs::rename(scene.workplace.path("oktabus.toml"), scene.workplace.path("away.toml")).unwrap();
+    let (code, told) = verified(&scene, &[moved.to_str().unwrap(), &path]).await;
+    assert_eq!((code, &told["flaws"], &told["held_against_state"]), (Some(69), &json!([]), &json!(false)));
+}
+
+/// A record that follows the last one of `audit`, made by the documented rule.
+fn forged(audit: &str, members: &serde_json::Map<String, Value>) -> String {
+    let last: Value = serde_json::from_str(audit.lines().last().unwrap()).unwrap();
+    let (sequence, prev) = (last["sequence"].as_u64().unwrap() + 1, last["hash"].as_str().unwrap());
+    let mut members = members.clone();
+    members.insert("commands".to_owned(), json!("hr"));
+    let text = Value::Object(members).to_string();
+    let covered = format!("{},\"sequence\":{sequence},\"prev\":\"{prev}\"", text.strip_suffix('}').unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("covered");
+    fs::write(&file, &covered).unwrap();
+    let digest = Command::new("openssl").args(["dgst", "-sha256", "-r"]).arg(file).output().unwrap();
+    let digest = String::from_utf8(digest.stdout).unwrap();
+    format!("{covered},\"hash\":\"{}\"}}", digest.split(' ').next().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_unsigned_messages_is_summed_up_and_what_a_key_has_signed_is_not() {
+    let policy = "allow = [\"user.*\"]\n[commands.hr.signature]\nkeys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\", allow = [\"user.get\"] }";
+    let mut scene = Scene::prepare(policy).await;
+    let directory = scene.workplace.path("");
+    Signer::make_keys(&directory);
+    let jetstream = scene.nats.jetstream().await;
+    let mut sent = Vec::new();
+    for number in 0..400 {
+        let unsigned =
+            json!({ "id": format!("u-{number}"), "action": "user.get", "parameters": { "user": "ada" } });
+        sent.push(jetstream.publish("commands.x", unsigned.to_string().into()).await.unwrap());
+    }
+    for acknowledged in sent {
+        acknowledged.await.unwrap();
+    }
+    let payload =
+        json!({ "id": "signed", "action": "user.suspend", "parameters": { "user": "ada" } }).to_string();
+    let signature = Signer::Hmac.sign(&directory, "acme/hr", &payload, 0);
+    scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
+    scene.resume();
+    assert_eq!(essence(&scene.outcome("signed").await), ("refused", "not_allowed"));
+    until(async || scene.dead_letters().lines().count() == 400).await;
+    scene.stop().await;
+
+    let audit = scene.audit();
+    let unsigned = audit.iter().filter(|line| line["error"] == "not_signed").count() as u64;
+    let left_out: u64 =
+        audit.iter().filter_map(|line| line["left_out"]["reasons"]["not_signed"].as_u64()).sum();
+    assert_eq!(unsigned + left_out, 400);
+    assert!((100..150).contains(&unsigned), "{unsigned} are recorded one by one");
+    assert!(audit.iter().any(|line| line["command_id"] == "signed" && line["error"] == "not_allowed"));
+    assert_eq!(verified(&scene, &[]).await.0, Some(0));
 }

@@ -68,6 +68,13 @@ async fn lines_that_are_no_commands_are_left_out_where_nothing_is_validated() {
     assert_eq!(lines, [3, 4]);
     let ids: Vec<_> = stored(&scene).await.into_iter().map(|command| command["id"].clone()).collect();
     assert_eq!(ids, ["c-1", "c-2"]);
+    assert!(more.contains("line 5: unknown_action") && more.contains("sent all the same"), "{more}");
+
+    let one = "{\"id\":\"c-3\",\"action\":\"user.explode\"}";
+    assert_eq!(publish(&scene, "one.json", one, &[]).await.0, Some(64));
+    let (code, _, more) = publish(&scene, "one.json", one, &["--no-validate"]).await;
+    assert!(code == Some(0) && more.contains("unknown_action"), "{more}");
+    assert_eq!(stored(&scene).await.len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! Commands from the queue to their outcomes, by the daemon as a process of its own, against the simulated org.
 
+mod approval;
 mod audit;
 mod bad;
 mod budget;
@@ -15,10 +16,12 @@ mod parked;
 mod policy;
 mod protection;
 mod queue;
+mod redelivery;
 mod replies;
 mod reversal;
 mod scene;
 mod signatures;
+mod signed_by_hand;
 mod size;
 mod stalls;
 mod stop;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     queue::Queue,
     scene::{Scene, essence, until},
+    signatures::{HEADER, Signer},
 };
 use crate::support::clock::Clock;
 
@@ -77,4 +78,36 @@ async fn wait_for_their_time((mut scene, queue): (Scene, Queue), count: usize) {
     let done = outcomes.iter().filter(|outcome| essence(outcome) == ("done", "")).count();
     assert_eq!(done, count);
     assert_eq!(listed(&scene).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_waits_is_not_done_once_its_key_is_taken_away() {
+    const KEPT: &str = "allow = [\"user.*\"]\n[commands.hr.signature]\n\
+        keys.hr = { algorithm = \"ed25519\", public_key_file = \"{dir}/hr.pub\", allow = [\"user.*\"] }\n";
+    const TAKEN_AWAY: &str = "keys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\", \
+        allow = [\"user.*\"] }\n";
+    let mut scene = Scene::prepare(&format!("{KEPT}{TAKEN_AWAY}")).await;
+    let directory = scene.workplace.path("");
+    Signer::make_keys(&directory);
+    scene.plant_user("ada@acme.com").await;
+    scene.resume();
+    for (id, signer) in [("by-kept", Signer::Ed25519), ("by-taken", Signer::Hmac)] {
+        let mut command = far(id, FAR_MINUTES);
+        command["action"] = json!("user.clear_sessions");
+        let payload = command.to_string();
+        let signature = signer.sign(&directory, "acme/hr", &payload, 0);
+        scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
+    }
+    until(async || scene.status().await["parked"] == 2).await;
+    scene.stop().await;
+    let mut scene = scene.under(KEPT);
+    let clock = Clock::new(&scene.workplace);
+    clock.put(FAR_MINUTES * 60 + 60);
+    scene.resume_with(&clock.environment());
+    assert_eq!(essence(&scene.outcome("by-kept").await), ("done", ""));
+    let taken = scene.outcome("by-taken").await;
+    assert_eq!(taken["status"], "refused", "{taken}");
+    let writes = scene.writes().await;
+    assert_eq!(writes.len(), 1, "{writes:?}");
+    until(async || scene.status().await["parked"] == 0).await;
 }

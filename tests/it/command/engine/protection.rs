@@ -71,6 +71,61 @@ async fn nobody_takes_protection_away_or_stops_changes_by_a_name_like_that_of_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_protected_short_name_or_email_is_given_to_no_other_user() {
+    let mut scene =
+        Scene::prepare("allow = [\"*\"]\nprotect = { users = [\"short\", \"chief@acme.com\"] }").await;
+    scene.plant_user("short@acme.com").await;
+    scene.okta.plant("users", &json!({ "profile": with_login("boss@acme.com", "chief@acme.com") })).await;
+    scene.plant_user("eve@acme.com").await;
+    scene.resume();
+    for (number, (name, value)) in
+        [("login", "Short@evil.com"), ("email", "Chief@acme.com"), ("email", "chief@acme.com")]
+            .iter()
+            .enumerate()
+    {
+        let of_eve = json!({ "user": "eve@acme.com", "profile": { *name: value } });
+        let mut profile = with_login("mallory@acme.com", "mallory@acme.com");
+        profile[*name] = json!(value);
+        for (action, parameters) in [
+            ("user.update", of_eve),
+            ("user.create", json!({ "profile": profile })),
+            ("user.upsert", json!({ "profile": profile })),
+        ] {
+            let id = format!("{action} {number}");
+            scene.send(json!({ "id": id, "action": action, "parameters": parameters })).await;
+            let outcome = scene.outcome(&id).await;
+            assert_eq!(essence(&outcome), ("refused", "protected"), "{outcome}");
+        }
+    }
+    assert_eq!(scene.writes().await, Vec::<String>::new());
+    refused(&scene, "s", "user.suspend", "short@acme.com").await;
+    refused(&scene, "b", "user.suspend", "boss@acme.com").await;
+    assert_eq!(essence(&scene.ask("e", "user.suspend", "eve@acme.com").await), ("done", ""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_look_up_of_who_is_protected_that_gets_no_answer_is_told() {
+    let mut scene = Scene::prepare("allow = [\"*\"]\nprotect = { users = [\"glass@acme.com\"] }").await;
+    scene.plant_user("glass@acme.com").await;
+    scene.plant_user("ada@acme.com").await;
+    let path = "/api/v1/users/glass@acme.com";
+    scene.okta.arm(json!({ "kind": "delay", "milliseconds": 13_000, "path": path })).await;
+    scene.resume();
+    let suspend = json!({ "id": "w", "action": "user.suspend", "parameters": { "user": "ada@acme.com" } });
+    scene.send(suspend).await;
+    until(async || scene.status().await["troubles"]["protected"].is_string()).await;
+    let text = "who is protected is asked for, and there is no answer yet, so changes wait";
+    assert_eq!(scene.status().await["troubles"]["protected"], text);
+    assert!(scene.workplace.log().contains(text));
+    assert_eq!(scene.workplace.get("/readyz").await.unwrap().0, 503);
+    let failures = "oktabus_command_failures_total{commands=\"hr\",what=\"protected\"}";
+    assert_eq!(scene.workplace.metric(failures).await, Some(1.0));
+    assert_eq!(scene.writes().await, Vec::<String>::new());
+    assert_eq!(essence(&scene.outcome("w").await), ("done", ""), "it has only waited");
+    until(async || scene.status().await["troubles"]["protected"].is_null()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_wait_for_a_protected_name_that_was_never_found() {
     let scene = Scene::start("allow = [\"*\"]\nprotect = { users = [\"typo@acme.com\"] }").await;
     scene.plant_user("ada@acme.com").await;

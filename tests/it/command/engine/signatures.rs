@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::scene::{Scene, create_streams, directory, essence, until};
 use crate::support::{daemon::Workplace, kafka::Broker, nats::NatsServer, okta::Okta};
 
-const HEADER: &str = "oktabus-signature";
+pub(super) const HEADER: &str = "oktabus-signature";
 const TOPIC: &str = "signed-commands";
 const OUTCOMES: &str = "signed-outcomes";
 
@@ -57,7 +57,7 @@ subject = "outcomes.all"
 
 /// A key and how OpenSSL signs with it.
 #[derive(Clone, Copy)]
-enum Signer {
+pub(super) enum Signer {
     Ed25519,
     Hmac,
 }
@@ -73,7 +73,7 @@ impl Signer {
     }
 
     /// Makes the keys in `directory`.
-    fn make_keys(directory: &Path) {
+    pub(super) fn make_keys(directory: &Path) {
         let make = "umask 077
             openssl genpkey -algorithm ed25519 -out hr.key
             openssl pkey -in hr.key -pubout -out hr.pub
@@ -83,7 +83,7 @@ impl Signer {
     }
 
     /// The header for `payload` to this audience, as if it were signed so many seconds ago.
-    fn sign(self, directory: &Path, audience: &str, payload: &str, seconds_ago: i64) -> String {
+    pub(super) fn sign(self, directory: &Path, audience: &str, payload: &str, seconds_ago: i64) -> String {
         let algorithm = match self {
             Self::Ed25519 => "EdDSA",
             Self::Hmac => "HS256",

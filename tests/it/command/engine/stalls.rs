@@ -60,3 +60,23 @@ async fn a_look_up_that_stalls_holds_up_nobody_else_and_is_told() {
     assert_eq!(essence(&scene.outcome("slow").await), ("done", ""));
     until(async || scene.status().await["troubles"]["look_up"].is_null()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_copies_of_a_command_that_was_begun_take_not_all_the_room() {
+    let scene = Scene::start("allow = [\"*\"]\nparallel = 2").await;
+    for login in ["slow@acme.com", "quick@acme.com"] {
+        scene.plant_user(login).await;
+    }
+    let path = "/api/v1/users/slow@acme.com";
+    scene.okta.arm(json!({ "kind": "delay", "milliseconds": 8_000, "path": path })).await;
+    let get = |id: &str| json!({ "id": id, "action": "user.get", "parameters": { "user": format!("{id}@acme.com") } });
+    // More than are held at a time.
+    for _ in 0..60 {
+        scene.send(get("slow")).await;
+    }
+    scene.send(get("quick")).await;
+    assert_eq!(essence(&scene.outcome("quick").await), ("done", ""));
+    let outcomes = scene.outcomes().await;
+    assert!(outcomes.iter().all(|outcome| outcome["command_id"] != "slow"), "it is still waited for");
+    assert_eq!(essence(&scene.outcome("slow").await), ("done", ""));
+}

@@ -141,6 +141,12 @@ fn rights_and_zones() -> Vec<Change> {
     let seen = |what: &str, seen: Value, event: &str| json!({ what: seen, "caused": [event] });
     let granted = seen("roles", json!(["HELP_DESK_ADMIN"]), "user.account.privilege.grant");
     let revoked = seen("roles", json!([]), "user.account.privilege.revoke");
+    let custom = || json!({ "user": "USER", "role": "Help Line", "resource_set": "People" });
+    let custom_granted = seen(
+        "roles",
+        json!(["cr0HelpLine000000001 on iamPeople00000000001"]),
+        "user.account.privilege.grant",
+    );
     let block = || json!({ "zone": "BlockedIpZone", "ips": ["198.51.100.1", "192.0.2.0/24"] });
     let zone =
         |gateways: Value| json!({ "name": "BlockedIpZone", "usage": "BLOCKLIST", "gateways": gateways });
@@ -155,7 +161,9 @@ fn rights_and_zones() -> Vec<Change> {
         change("user.upsert", "ACTIVE", json!({ "profile": new, "activate": false }), upserted),
         change("user.upsert", "ACTIVE", json!({ "profile": { "login": "LOGIN", "title": "Dr" } }), updated),
         change("role.assign_user", "ACTIVE", role(), granted),
-        after("role.assign_user", change("role.unassign_user", "ACTIVE", role(), revoked)),
+        after("role.assign_user", change("role.unassign_user", "ACTIVE", role(), revoked.clone())),
+        change("role.assign_user", "ACTIVE", custom(), custom_granted),
+        after("role.assign_user", change("role.unassign_user", "ACTIVE", custom(), revoked)),
         change(
             "user.revoke_app_tokens",
             "ACTIVE",

@@ -5,6 +5,7 @@ use oktabus::state::{Entry, Opening, Places, State};
 use serde_json::{Value, json};
 
 use super::scene::{Scene, essence, until};
+use crate::support::daemon::Said;
 
 async fn state_of(scene: &Scene) -> State {
     State::open(Places::within(scene.workplace.path("state")), Opening::Trusted).await.unwrap()
@@ -60,4 +61,53 @@ async fn a_command_that_waited_in_the_state_and_cannot_be_read_any_more_ends() {
     scene.resume();
     assert_eq!(essence(&scene.ask("after", "group.find", "x").await).0, "refused");
     assert_eq!(scene.outcomes_of("far", 1).await.len(), 1, "it is over");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_waits_and_cannot_be_read_at_all_holds_up_no_other() {
+    let mut scene = Scene::prepare("allow = [\"*\"]").await;
+    scene.plant_user("ada@acme.com").await;
+    keep_note(&scene, "parked/hr/spoiled", "{").await;
+    scene.resume();
+    assert_eq!(essence(&scene.ask("other", "user.get", "ada@acme.com").await), ("done", ""));
+    assert!(scene.workplace.log().contains("spoiled"), "it is told");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_that_cannot_be_read_is_named_with_the_way_out() {
+    let limits = "allow = [\"*\"]\nlimits = { \"user.suspend\" = \"5/1h\" }";
+    let mut scene = Scene::prepare(limits).await;
+    scene.plant_user("ada@acme.com").await;
+    for note in ["limits/hr", "cancelled/hr/other", "paused/hr"] {
+        keep_note(&scene, note, "{\"from\": \"the future\"}").await;
+        scene.resume();
+        until(async || scene.status().await["troubles"]["engine"].is_string()).await;
+        let trouble = scene.status().await["troubles"]["engine"].as_str().unwrap().to_owned();
+        let command = format!("oktabus state remove-note {note}");
+        assert!(trouble.contains(&format!("`{note}`")) && trouble.contains(&command), "{trouble}");
+        assert_eq!(scene.writes().await, [""; 0], "it fails closed");
+        let early = remove_note(&scene, note).await;
+        assert_eq!(early.code, Some(65), "the daemon has the state: {early:?}");
+        scene.stop().await;
+        let removed = remove_note(&scene, note).await;
+        assert_eq!(removed.code, Some(0), "{removed:?}");
+        assert!(removed.stdout.contains("the future") && removed.stderr.contains("now "), "{removed:?}");
+        let again = remove_note(&scene, note).await;
+        assert_eq!(again.code, Some(64), "{again:?}");
+    }
+    let foreign = remove_note(&scene, "replay/x").await;
+    assert_eq!(foreign.code, Some(64), "{foreign:?}");
+    scene.resume();
+    assert_eq!(essence(&scene.ask("s", "user.suspend", "ada@acme.com").await), ("done", ""));
+}
+
+async fn remove_note(scene: &Scene, name: &str) -> Said {
+    scene.workplace.oktabus(&["state", "remove-note", name, "--yes"]).await
+}
+
+/// Writes a note while the daemon is not there.
+async fn keep_note(scene: &Scene, name: &str, content: &str) {
+    let state = state_of(scene).await;
+    state.keep_note(name, 0, content.to_owned()).await.unwrap();
+    state.close().await.unwrap();
 }

@@ -3,6 +3,7 @@
 
 mod apps;
 mod groups;
+mod roles;
 mod users;
 mod zones;
 
@@ -24,6 +25,7 @@ use crate::parameters::Parameters;
 
 pub(crate) use apps::AppCall;
 pub(crate) use groups::GroupCall;
+pub(crate) use roles::RoleCall;
 pub(crate) use users::UserCall;
 pub(crate) use zones::ZoneCall;
 

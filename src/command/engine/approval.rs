@@ -1,0 +1,260 @@
+//! Commands that a second key must approve: they wait in the state, and go on when it does. What approves is a message with
+//! an outcome of its own; the act itself is judged like any other.
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context, EngineError,
+    job::{Job, Message, Origin, Verdict},
+    journal::{Found, Kept},
+    outcomes,
+    parked::WaitsFor,
+    publish::{Addressee, Told},
+    receive::{Again, Claimed, Received, Refused, dead, distrusted},
+    turns::Turn,
+    worker::Ended,
+};
+use crate::command::{
+    Action, Outcome, OutcomeError, Status,
+    audit::{AuditRecord, Decision},
+    message::{APPROVE, Approval},
+    policy::{KeyName, Untrusted, Verified},
+    record::{Record, SecondKey, Stage},
+};
+
+/// An approval on its way.
+#[derive(Debug)]
+pub(super) struct ApprovalJob {
+    pub(super) approval: Approval,
+    /// None: somebody of this machine asks, who has no key.
+    pub(super) key: Option<KeyName>,
+    pub(super) origin: Origin,
+}
+
+/// Whether a command may go on, as far as a second key matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// None is needed, or it was given.
+    Given,
+    /// Not before somebody gives it, which must be before this time.
+    Awaited(Timestamp),
+    /// Nobody has given it in time.
+    Missed,
+    /// It came by a way that has no key, and waits nowhere.
+    Impossible,
+}
+
+impl Context {
+    /// Whether the command of `job` may go on at `now`. A key that may not approve any more has not approved.
+    pub(super) fn leave(&self, job: &Job, record: &Record, now: Timestamp) -> Leave {
+        let action = job.command.request.action();
+        // What waits already goes on waiting, whatever the configuration says since.
+        if !self.config.approval.covers(action) && record.second_key.is_none() {
+            return Leave::Given;
+        }
+        if let Some(SecondKey::Given { by, .. }) = &record.second_key
+            && self.signatures.may_approve(by, action)
+        {
+            return Leave::Given;
+        }
+        if record.signed_by.is_none() {
+            return Leave::Impossible;
+        }
+        let within = SignedDuration::try_from(self.config.approval.within).unwrap_or(SignedDuration::ZERO);
+        let until = match &record.second_key {
+            Some(SecondKey::Awaited { until }) => *until,
+            _ => record.received_at.saturating_add(within).unwrap_or(Timestamp::MAX),
+        };
+        let until = job.command.expires_at.map_or(until, |expires_at| expires_at.min(until));
+        if now < until { Leave::Awaited(until) } else { Leave::Missed }
+    }
+
+    /// Records that a command waits for a second key, with what that key must name.
+    pub(super) async fn audit_awaited(&self, job: &Job, record: &Record) {
+        let command = &job.command;
+        let record = AuditRecord {
+            command_id: Some(&command.id),
+            action: Some(command.request.action().name()),
+            requested_by: command.requested_by.as_deref(),
+            signed_by: job.signed_by.as_deref(),
+            reason: command.reason.as_deref(),
+            fingerprint: Some(&record.fingerprint),
+            place: Some(job.origin.place()),
+            ..self.audit.decision(Decision::AwaitsApproval)
+        };
+        self.audit.record(&record).await;
+    }
+
+    /// What an approval turns out to be, by its signature and the journal.
+    pub(super) async fn receive_approval(
+        &self,
+        approval: Approval,
+        verified: Result<Verified, Untrusted>,
+        message: Message,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Received, EngineError> {
+        let claimed = |error: &OutcomeError, key| Claimed {
+            id: approval.id.clone(),
+            action: Some(APPROVE.to_owned()),
+            code: error.code.clone(),
+            key,
+        };
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(Untrusted { error, claimed_key }) => {
+                return Ok(distrusted(message, claimed(&error, claimed_key), &error, origin));
+            }
+        };
+        // Only commands wait in the state.
+        if matches!(origin, Origin::Parked { .. }) {
+            return Ok(dead(message, "an approval does not wait".to_owned(), None, origin));
+        }
+        let found = self.journal.find(&approval.id).await?;
+        if let Found::Record(kept) = &found
+            && let Some(durable) = kept.record.answered_before(origin.queue_place())
+        {
+            let (id, has_ended) = (approval.id, kept.record.has_ended());
+            return Ok(Received::Again(Box::new(Again { id, has_ended, durable, origin })));
+        }
+        let is_fresh = match found {
+            Found::Nothing => verified.require_fresh(now),
+            Found::Record(_) | Found::Unreadable(_) => Ok(()),
+        };
+        if let Err(error) = is_fresh.and_then(|()| verified.require_covers_id(approval.is_id_in_payload)) {
+            return Ok(distrusted(message, claimed(&error, verified.key().cloned()), &error, origin));
+        }
+        let key = verified.key().cloned();
+        let fingerprint = approval.fingerprint.to_kept(&self.key);
+        let mut record = Record::new(APPROVE, &fingerprint, approval.requested_by.as_deref(), now);
+        record.signed_by = key.as_ref().map(ToString::to_string);
+        let kept = match found {
+            Found::Nothing => self.journal.receive(&approval.id, record).await?,
+            found => found,
+        };
+        match kept {
+            Found::Record(kept) if kept.record.fingerprint == fingerprint => {
+                Ok(Received::Approval(Box::new(ApprovalJob { approval, key, origin })))
+            }
+            // Whoever has the id keeps it.
+            Found::Record(_) | Found::Nothing | Found::Unreadable(_) => {
+                let error = outcomes::id_reused(&approval.id);
+                let outcome = outcomes::refused(origin.place(), Some(APPROVE), error, now);
+                let signed_by = key.map(|key| key.to_string());
+                let refused = Refused { outcome, command: None, signed_by, is_vouched_for: false, origin };
+                Ok(Received::Refused(Box::new(refused)))
+            }
+        }
+    }
+
+    /// Gives a command the approval, or says why not. May be dropped at any time: what is in the journal says how to go on.
+    pub(super) async fn approve(
+        &self,
+        job: ApprovalJob,
+        mut turn: Turn,
+        stop: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        if stop.run_until_cancelled(turn.wait()).await.is_none() || !job.origin.begin() {
+            return Ok(Ended::Settled);
+        }
+        let ApprovalJob { approval, origin, .. } = &job;
+        let Found::Record(kept) = self.journal.find(&approval.id).await? else { return Ok(Ended::Settled) };
+        let (kept, outcome, woken) = match &kept.record.stage {
+            Stage::Ended { outcome, answers } => {
+                let outcome = Outcome { repeated: *answers > 0, ..Outcome::clone(outcome) };
+                (kept, outcome, None)
+            }
+            Stage::Received | Stage::Started { .. } => self.decide_approval(&job, kept).await?,
+        };
+        let told = Told::openly(outcome);
+        if origin.is_published() {
+            let to = Addressee { reply_to: approval.reply_to.as_deref(), user: None };
+            if !self.outcomes.publish(&told, to, kept.record.answers(), stop).await? {
+                return Ok(woken.unwrap_or(Ended::Settled));
+            }
+        }
+        let kept = self.journal.answered(&approval.id, kept, origin.queue_place()).await?;
+        if let Some(durable) = kept.record.durable() {
+            job.origin.settle(Verdict::Done(durable, Box::new(told.for_asker()))).await;
+        }
+        Ok(woken.unwrap_or(Ended::Settled))
+    }
+
+    /// Judges an approval, and makes that durable: first the command's leave, then the approval's own outcome.
+    async fn decide_approval(
+        &self,
+        job: &ApprovalJob,
+        kept: Kept,
+    ) -> Result<(Kept, Outcome, Option<Ended>), EngineError> {
+        let ApprovalJob { approval, key, origin } = job;
+        let now = self.clock.now();
+        let given = self.give_leave(approval, key.as_ref(), now).await?;
+        let status = if given.is_ok() { Status::Done } else { Status::Refused };
+        let mut outcome = outcomes::outcome(&approval.id, &kept.record, status, now);
+        outcome.error = given.as_ref().err().cloned();
+        let decision = if given.is_ok() { Decision::Approved } else { Decision::Refused };
+        let record = AuditRecord {
+            command_id: Some(given.as_ref().map_or(&approval.id, |()| &approval.command)),
+            action: Some(APPROVE),
+            requested_by: approval.requested_by.as_deref(),
+            local_user: origin.local_user(),
+            signed_by: key.as_ref().map(KeyName::as_str),
+            reason: approval.reason.as_deref(),
+            fingerprint: Some(&approval.command_fingerprint),
+            status: Some(status),
+            error: outcome.error.as_ref().map(|error| error.code.as_str()),
+            place: Some(origin.place()),
+            ..self.audit.decision(decision)
+        };
+        self.audit.record(&record).await;
+        let woken = given.is_ok().then(|| Ended::Parked { id: approval.command.clone(), due: now });
+        let Some(ended) = kept.record.ended(&outcome) else { return Ok((kept, outcome, woken)) };
+        let kept = self.journal.keep(&approval.id, &kept, ended).await?;
+        self.status.ended("unknown", &outcome);
+        Ok((kept, outcome, woken))
+    }
+
+    /// Lets the command go on, if `key` may approve it: durable together with when it is due, which is now.
+    async fn give_leave(
+        &self,
+        approval: &Approval,
+        key: Option<&KeyName>,
+        now: Timestamp,
+    ) -> Result<Result<(), OutcomeError>, EngineError> {
+        let id = &approval.command;
+        let Some(key) = key else { return Ok(Err(outcomes::approver_without_key())) };
+        let Found::Record(kept) = self.journal.find(id).await? else {
+            return Ok(Err(outcomes::nothing_to_approve(id)));
+        };
+        let record = &kept.record;
+        // It was given before the daemon ended.
+        if let Some(SecondKey::Given { approval: known, .. }) = &record.second_key
+            && *known == approval.id
+        {
+            return Ok(Ok(()));
+        }
+        let (Some(SecondKey::Awaited { until }), Some(sender), Stage::Received, Some(action)) =
+            (&record.second_key, &record.signed_by, &record.stage, Action::named(&record.action))
+        else {
+            return Ok(Err(outcomes::nothing_to_approve(id)));
+        };
+        if *until <= now || self.admission.switch.cancelled(id).is_some() {
+            return Ok(Err(outcomes::nothing_to_approve(id)));
+        }
+        if approval.command_fingerprint != record.fingerprint {
+            return Ok(Err(outcomes::another_command(id)));
+        }
+        if let Err(refusal) = self.signatures.require_approver(key, sender, action) {
+            return Ok(Err(refusal));
+        }
+        let Some(note) = self.parking.due_at(id, now).await? else {
+            return Ok(Err(outcomes::nothing_to_approve(id)));
+        };
+        let given = SecondKey::Given { by: key.to_string(), at: now, approval: approval.id.clone() };
+        let approved = Record { second_key: Some(given), parked_until: Some(now), ..record.clone() };
+        self.journal.keep_with_note(id, &kept, approved, note).await?;
+        self.parking.keep(id, WaitsFor::Time);
+        Ok(Ok(()))
+    }
+}

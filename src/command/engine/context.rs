@@ -1,0 +1,72 @@
+//! What a command needs on its way while the engine runs: opened when it begins to run, closed when it has come to its end.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::{
+    Engine, EngineError, admission::Admission, audit_log::AuditLog, journal::Journal, parked::Parking,
+    publish::Outcomes, status::EngineStatus, turns::Turns,
+};
+use crate::{
+    clock::Clock,
+    command::{
+        dead_letters::DeadLetters,
+        execute::Executor,
+        message::FingerprintKey,
+        policy::Signatures,
+        publisher::{self, Records},
+    },
+    config::CommandsConfig,
+};
+
+/// All that a command needs on its way, while the engine runs.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) config: Arc<CommandsConfig>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) executor: Executor,
+    pub(super) journal: Journal,
+    pub(super) key: Arc<FingerprintKey>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) signatures: Arc<Signatures>,
+    pub(super) parking: Parking,
+    pub(super) audit: Arc<AuditLog>,
+    pub(super) outcomes: Outcomes,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) status: Arc<EngineStatus>,
+    pub(super) turns: Arc<Turns>,
+    pub(super) permits: Semaphore,
+}
+
+impl Context {
+    /// All that the commands of `engine` need. Talks to nobody.
+    pub(super) async fn open(engine: &Engine) -> Result<Self, EngineError> {
+        let (config, status) = (Arc::clone(&engine.config), Arc::clone(&engine.status));
+        let CommandsConfig { name, outcomes, reveal, .. } = &*config;
+        let outcomes = publisher::open(&outcomes.sink, name, Records::Outcomes, &reveal.stored_in)?;
+        let journal = Journal::new(Arc::clone(&engine.seams.store), Arc::clone(&status));
+        Ok(Self {
+            clock: Arc::clone(&engine.seams.clock),
+            executor: engine.executor.clone(),
+            parking: Parking::new(journal.clone(), &status, Arc::clone(&engine.seams.clock)),
+            journal,
+            key: engine.key().await?,
+            admission: Arc::clone(&engine.admission),
+            signatures: Arc::clone(&engine.signatures),
+            audit: engine.open_audit().await?,
+            outcomes: Outcomes::new(Arc::clone(&config), outcomes, Arc::clone(&status)),
+            dead_letters: DeadLetters::new(&engine.state.dead_letters_directory(), &config.name),
+            turns: Arc::default(),
+            permits: Semaphore::new(config.parallel),
+            config,
+            status,
+        })
+    }
+
+    /// Closes what publishes.
+    pub(super) async fn close(self) {
+        self.outcomes.close().await;
+        self.audit.close().await;
+    }
+}

@@ -1,0 +1,104 @@
+//! Whom a command names: looked up at Okta for as long as it takes, and the turn again under all names and ids.
+
+use std::time::Duration;
+
+use tokio::sync::SemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Context,
+    attempt::{RETRY_FIRST, RETRY_MAX},
+    job::Job,
+    ordering::Key,
+    trouble::Trouble,
+    turns::Turn,
+};
+use crate::{
+    command::{Failed, OutcomeError, Status, execute::Resolved, record::Record},
+    source::Backoff,
+};
+
+/// A look-up that takes longer is told.
+const LOOK_UP_USUAL: Duration = Duration::from_secs(5);
+
+/// Whom a command is about, with the right to be at work.
+pub(super) enum Found<'a> {
+    Subjects(Resolved, SemaphorePermit<'a>),
+    Failed(Box<Failed>),
+    /// It may not be begun any more.
+    Denied(Status, OutcomeError),
+    Stopped,
+}
+
+impl Context {
+    /// Finds whom the command is about, and waits for those before it that touch the same under another name. Nothing was
+    /// begun, so nothing is counted: while Okta is away, commands wait.
+    pub(super) async fn find<'a>(
+        &'a self,
+        job: &Job,
+        record: &Record,
+        turn: &mut Turn,
+        stop: &CancellationToken,
+    ) -> Found<'a> {
+        let (id, request) = (&job.command.id, &job.command.request);
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Okta);
+        loop {
+            let Some(permit) = self.permit(stop).await else { return Found::Stopped };
+            let looked = match &record.subjects {
+                // What was judged is what is done, once something was sent.
+                Some(subjects) if record.baseline.is_some() => Ok(subjects.clone().into()),
+                _ => {
+                    let Some(looked) = stop.run_until_cancelled(self.look_up(job)).await else {
+                        return Found::Stopped;
+                    };
+                    looked
+                }
+            };
+            let failed = match looked {
+                Ok(resolved) => {
+                    waiter.goes_on();
+                    if turn.settle(Key::all(id, request, Some(&resolved.subjects))) {
+                        return Found::Subjects(resolved, permit);
+                    }
+                    drop(permit);
+                    if stop.run_until_cancelled(turn.wait()).await.is_none() {
+                        return Found::Stopped;
+                    }
+                    // Those before it may have brought others about, or put others in their place.
+                    continue;
+                }
+                Err(failed) => failed,
+            };
+            drop(permit);
+            let Some(asked) = failed.retry_after else { return Found::Failed(Box::new(failed)) };
+            if record.baseline.is_none()
+                && let Err((status, error)) = self.admission.admit(&job.command)
+            {
+                return Found::Denied(status, error);
+            }
+            waiter.fails(&failed.error.message);
+            let wait = waits.next_wait().max(asked);
+            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return Found::Stopped;
+            }
+        }
+    }
+
+    /// Looks up whom the command names. One that takes long is told, and goes on.
+    async fn look_up(&self, job: &Job) -> Result<Resolved, Failed> {
+        let mut looking = std::pin::pin!(self.executor.resolve_patiently(&job.command.request));
+        if let Ok(looked) = tokio::time::timeout(LOOK_UP_USUAL, &mut looking).await {
+            return looked;
+        }
+        let mut waiter = self.status.waiter(Trouble::LookUp);
+        waiter.fails("Okta has not answered for some seconds whom a command names");
+        looking.await
+    }
+
+    /// The right to be at work; none if we stop.
+    pub(super) async fn permit(&self, stop: &CancellationToken) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        stop.run_until_cancelled(self.permits.acquire()).await?.ok()
+    }
+}

@@ -1,0 +1,123 @@
+//! What the journal, the limits and the audit say, for people.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::value::RawValue;
+
+use super::{Engine, EngineError, audit_log, journal};
+use crate::{
+    command::{
+        Status,
+        audit::KeptChain,
+        record::{Record, SecondKey, Stage},
+    },
+    state::StoredEntry,
+};
+
+/// What the journal says of a command, for people.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// The name of the commands.
+    pub commands: String,
+    /// The command's id.
+    pub id: String,
+    /// What the journal says.
+    #[serde(flatten)]
+    pub record: Record,
+}
+
+/// Names first, and then the record from the same text: what is flattened is held as values in between, and events of the
+/// System Log would lose their bytes.
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Names {
+            commands: String,
+            id: String,
+        }
+
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        let Names { commands, id } = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        let record = Record::decode(json.get()).map_err(D::Error::custom)?;
+        Ok(Self { commands, id, record })
+    }
+}
+
+/// A limit, for people.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListedLimit {
+    /// The name of the commands.
+    pub commands: String,
+    /// The actions that it is about: what it is released by.
+    pub limit: String,
+    /// How much it lets through.
+    pub rule: String,
+    /// When it tripped, if it has.
+    pub tripped_at: Option<Timestamp>,
+}
+
+impl Engine {
+    /// What the state keeps of the end of the audit's chain.
+    pub async fn audit_chain(&self) -> Result<KeptChain, EngineError> {
+        let (_, kept) = audit_log::kept(&self.journal(), &self.status).await?;
+        // In this order: what is kept after that is no business of ours.
+        let is_settled = self.audit.is_settled().await;
+        Ok(if is_settled { KeptChain { lines: Vec::new(), ..kept } } else { kept })
+    }
+
+    /// The commands received last, the latest first, `limit` at most; only those that are as `status` says, if given.
+    pub async fn latest(&self, limit: usize, status: Option<String>) -> Result<Vec<Listed>, EngineError> {
+        let name = self.name().to_owned();
+        let wanted = move |stored: &StoredEntry| {
+            listed(&name, stored).is_some_and(|listed| {
+                status.as_ref().is_none_or(|status| listed.record.standing() == status.as_str())
+            })
+        };
+        let found = self.state.latest_entries(limit, wanted).await?;
+        Ok(found.iter().filter_map(|stored| listed(self.name(), stored)).collect())
+    }
+
+    /// What the journal says of the command `id`.
+    pub async fn find(&self, id: &str) -> Result<Option<Listed>, EngineError> {
+        let stored = self.state.entry(&journal::key(self.name(), id)).await?;
+        Ok(stored.and_then(|stored| listed(self.name(), &stored)))
+    }
+
+    /// All limits, and whether they have tripped.
+    pub async fn limits(&self) -> Result<Vec<ListedLimit>, EngineError> {
+        let configured = self.admission.policy.limits();
+        let known = self.admission.limiter.load(configured).await?;
+        let limits = configured.iter().map(|limit| {
+            let pattern = limit.pattern.to_string();
+            let tripped = known.tripped().find(|(tripped, _)| *tripped == pattern);
+            ListedLimit {
+                commands: self.name().to_owned(),
+                rule: limit.to_string(),
+                tripped_at: tripped.map(|(_, at)| at),
+                limit: pattern,
+            }
+        });
+        Ok(limits.collect())
+    }
+}
+
+fn listed(commands: &str, stored: &StoredEntry) -> Option<Listed> {
+    let id = stored.id.strip_prefix(commands)?.strip_prefix('/')?.to_owned();
+    let record = Record::decode(&stored.entry.content).ok()?;
+    Some(Listed { commands: commands.to_owned(), id, record })
+}
+
+impl Record {
+    /// How it stands, in a word: the status of its outcome, or how far it is.
+    pub fn standing(&self) -> &'static str {
+        match &self.stage {
+            Stage::Received if matches!(self.second_key, Some(SecondKey::Awaited { .. })) => {
+                "awaits_approval"
+            }
+            Stage::Received if self.parked_until.is_some() => "parked",
+            Stage::Received => "received",
+            Stage::Started { .. } => "started",
+            Stage::Ended { outcome, .. } => Status::name(outcome.status),
+        }
+    }
+}

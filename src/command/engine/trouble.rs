@@ -1,0 +1,138 @@
+//! What keeps commands from being carried out: who waits for what and why, and which of it is news for the log. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+/// Kinds of reasons of one trouble that are told; more of them are in the standing alone.
+const KINDS_MAX: usize = 16;
+
+/// What can keep commands from being carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The engine has failed, and is started again.
+    Engine,
+    /// A look-up of whom a command names gets no answer.
+    LookUp,
+    /// No commands come from the bus.
+    Intake,
+    /// Okta does not do what it is asked, for now.
+    Okta,
+    /// Who is protected cannot be found out.
+    Protected,
+    /// The journal takes nothing.
+    Journal,
+    /// The dead letters take nothing.
+    DeadLetters,
+    /// The audit trail takes nothing.
+    Audit,
+    /// Outcomes are not taken.
+    Outcomes,
+}
+
+impl Trouble {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Engine,
+        Self::Intake,
+        Self::LookUp,
+        Self::Okta,
+        Self::Protected,
+        Self::Journal,
+        Self::DeadLetters,
+        Self::Audit,
+        Self::Outcomes,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::LookUp => "look_up",
+            Self::Intake => "intake",
+            Self::Okta => "okta",
+            Self::Protected => "protected",
+            Self::Journal => "journal",
+            Self::DeadLetters => "dead_letters",
+            Self::Audit => "audit",
+            Self::Outcomes => "outcomes",
+        }
+    }
+}
+
+/// All troubles at one moment. Each waiter has its own, so that nobody ends that of another.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    waiters: u64,
+    lasting: BTreeMap<Trouble, Lasting>,
+}
+
+/// A trouble while anybody waits because of it.
+#[derive(Debug, Default)]
+struct Lasting {
+    /// The waiters in the order in which they began, and why each waits.
+    reasons: BTreeMap<u64, String>,
+    /// The kinds of reasons that were told.
+    told: BTreeSet<String>,
+}
+
+impl Troubles {
+    /// A number for one who waits.
+    pub(super) fn next_waiter(&mut self) -> u64 {
+        self.waiters += 1;
+        self.waiters
+    }
+
+    /// A waiter waits for this reason. Says whether it is news.
+    pub(super) fn fails(&mut self, trouble: Trouble, waiter: u64, reason: &str) -> bool {
+        let lasting = self.lasting.entry(trouble).or_default();
+        lasting.reasons.insert(waiter, reason.to_owned());
+        lasting.told.len() < KINDS_MAX && lasting.told.insert(kind(reason))
+    }
+
+    /// A waiter waits no more. Says whether nobody does.
+    pub(super) fn ends(&mut self, trouble: Trouble, waiter: u64) -> bool {
+        let Some(lasting) = self.lasting.get_mut(&trouble) else { return false };
+        lasting.reasons.remove(&waiter);
+        let is_over = lasting.reasons.is_empty();
+        if is_over {
+            self.lasting.remove(&trouble);
+        }
+        is_over
+    }
+
+    /// Why the one waits who has waited longest, for each.
+    pub(super) fn texts(&self) -> BTreeMap<Trouble, String> {
+        let first = |lasting: &Lasting| lasting.reasons.values().next().cloned();
+        self.lasting.iter().filter_map(|(trouble, lasting)| Some((*trouble, first(lasting)?))).collect()
+    }
+}
+
+/// A reason without its numbers, ids and times, in which it differs from one time to the next.
+fn kind(reason: &str) -> String {
+    let words = reason.split_whitespace().filter(|word| !word.bytes().any(|byte| byte.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trouble_is_news_once_for_each_kind_of_reason_and_ends_with_the_last_who_waits() {
+        let mut troubles = Troubles::default();
+        let (first, second) = (troubles.next_waiter(), troubles.next_waiter());
+        assert!(troubles.fails(Trouble::Okta, first, "Okta answers 503 for 00u1"));
+        assert!(!troubles.fails(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it is the same");
+        assert!(!troubles.fails(Trouble::Okta, first, "Okta answers 503 for 00u1"));
+        assert!(troubles.fails(Trouble::Journal, first, "no room"), "it is another");
+        assert!(!troubles.ends(Trouble::Okta, first), "one still waits");
+        assert_eq!(troubles.texts()[&Trouble::Okta], "Okta answers 503 for 00u2");
+        assert!(troubles.fails(Trouble::Okta, second, "the connection is refused"), "it has changed");
+        assert!(!troubles.fails(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it was told");
+        assert_eq!(troubles.texts()[&Trouble::Okta], "Okta answers 503 for 00u2", "as it is now");
+        assert!(troubles.ends(Trouble::Okta, second));
+        assert!(!troubles.ends(Trouble::Okta, second), "it ends once");
+        assert_eq!(troubles.texts().into_keys().collect::<Vec<_>>(), [Trouble::Journal]);
+        assert!(troubles.fails(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it begins anew");
+    }
+}

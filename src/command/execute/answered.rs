@@ -1,0 +1,53 @@
+//! The changes of a moment ago that Okta has answered to: its log may tell of one when a later command looks there for what
+//! became of its own. Kept in memory alone, since what is older than a start is of no command that looks.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+
+/// How many are known. A command looks back some seconds before its beginning; this is what an org takes in a minute.
+const KNOWN_MAX: usize = 4_096;
+
+/// The last changes that Okta has answered to.
+#[derive(Debug, Default)]
+pub(in crate::command) struct Answered(Mutex<VecDeque<(String, Timestamp)>>);
+
+impl Answered {
+    /// Notes that Okta has answered to the change `request_id`.
+    pub(super) fn note(&self, request_id: Option<&str>, at: Timestamp) {
+        let Some(id) = request_id else { return };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == KNOWN_MAX {
+            known.pop_front();
+        }
+        known.push_back((id.to_owned(), at));
+    }
+
+    /// Whether Okta has answered to the change `request_id` before `time`, by the clock of this machine.
+    pub(super) fn is_before(&self, request_id: &str, time: Timestamp) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().any(|(id, at)| id == request_id && *at < time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn what_was_answered_before_is_known_and_no_more_than_is_needed() {
+        let answered = Answered::default();
+        let begun_at = Timestamp::UNIX_EPOCH;
+        answered.note(Some("before"), begun_at - SignedDuration::from_millis(1));
+        answered.note(Some("own"), begun_at);
+        answered.note(None, begun_at);
+        assert!(answered.is_before("before", begun_at) && !answered.is_before("own", begun_at));
+        (0..KNOWN_MAX).for_each(|number| answered.note(Some(&number.to_string()), begun_at));
+        assert!(!answered.is_before("before", begun_at));
+    }
+}

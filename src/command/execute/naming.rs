@@ -1,0 +1,44 @@
+//! Whether groups that a command names by their names have these names yet: they are acted on by the ids that were found,
+//! and somebody may have renamed them since. An id names the same group for ever.
+
+use serde_json::Value;
+
+use super::{Okta, failure::Code, lookup};
+use crate::{
+    command::{Action, Failed, GroupSubject},
+    okta::groups,
+};
+
+/// The group with its id, if the command names it by its name.
+pub(super) fn by_name(group: &GroupSubject) -> Option<(&GroupSubject, &str)> {
+    let id = group.id.as_deref()?;
+    (id != group.name).then_some((group, id))
+}
+
+/// Whether the group is as the command names it, now that Okta shows it so.
+pub(in crate::command) fn must_be_named(group: &GroupSubject, now: Option<&Value>) -> Result<(), Failed> {
+    let Some((GroupSubject { name, .. }, id)) = by_name(group) else { return Ok(()) };
+    let absent = || Code::GroupNotFound.because(format!("group {name} ({id}) does not exist any more"));
+    let now = name_of(now.ok_or_else(absent)?);
+    if now == Some(name) {
+        return Ok(());
+    }
+    let now = now.unwrap_or_default();
+    Err(Code::ChangedMeanwhile
+        .because(format!("the group that was named `{name}` is named `{now}` now: nothing more is sent")))
+}
+
+/// Whether all `groups` are as the command names them, as far as Okta says now.
+pub(super) async fn are_named(okta: &dyn Okta, action: Action, groups: &[GroupSubject]) -> bool {
+    for (group, id) in groups.iter().filter_map(by_name) {
+        let now = lookup::one(okta, action, &groups::get(id)).await;
+        if !now.is_ok_and(|now| must_be_named(group, now.as_ref()).is_ok()) {
+            return false;
+        }
+    }
+    true
+}
+
+fn name_of(group: &Value) -> Option<&str> {
+    group.pointer("/profile/name")?.as_str()
+}

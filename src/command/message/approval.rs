@@ -1,0 +1,71 @@
+//! The approval of a command by a second key: a message of its own, which asks nothing of Okta.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Fingerprint, envelope::Envelope, unfit};
+use crate::command::OutcomeError;
+
+/// What stands in `action` of an approval.
+pub const APPROVE: &str = "command.approve";
+
+/// A message that approves a command.
+#[derive(Debug, Clone)]
+pub struct Approval {
+    /// What copies of it have in common.
+    pub id: String,
+    /// Whether the payload itself says the id.
+    pub is_id_in_payload: bool,
+    /// The command that it approves.
+    pub command: String,
+    /// The fingerprint of that command, as the journal has it: no other one under the same id is approved.
+    pub command_fingerprint: String,
+    /// Where the outcome of the approval is to go.
+    pub reply_to: Option<String>,
+    /// Why, for the audit.
+    pub reason: Option<String>,
+    /// Who approves, for the audit: a claim beside the key.
+    pub requested_by: Option<String>,
+    /// A digest of what the approval says.
+    pub fingerprint: Fingerprint,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    command: String,
+    fingerprint: String,
+}
+
+impl Approval {
+    /// Reads an approval with this id from its members.
+    pub(super) fn read(
+        envelope: Envelope,
+        (id, is_id_in_payload): (String, bool),
+        fingerprint: Fingerprint,
+    ) -> Result<Self, OutcomeError> {
+        let is_more = envelope.not_before.is_some()
+            || envelope.expires_at.is_some()
+            || envelope.dry_run
+            || envelope.reveal
+            || !envelope.expect.is_empty();
+        if is_more {
+            let reason = "an approval has no `not_before`, `expires_at`, `dry_run`, `reveal` and `expect`";
+            return Err(unfit::member(".", reason));
+        }
+        let read: Result<Parameters, _> =
+            serde_path_to_error::deserialize(Value::Object(envelope.parameters));
+        let Parameters { command, fingerprint: command_fingerprint } =
+            read.map_err(|err| unfit::member("parameters", &err.inner().to_string()))?;
+        Ok(Self {
+            id,
+            is_id_in_payload,
+            command,
+            command_fingerprint,
+            reply_to: envelope.reply_to,
+            reason: envelope.reason,
+            requested_by: envelope.requested_by,
+            fingerprint,
+        })
+    }
+}
