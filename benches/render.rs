@@ -18,7 +18,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use oktabus::{
+use okta_system_log::{
     event::Events,
     format::{Format, Renderer, ocsf},
 };

@@ -22,8 +22,8 @@ use crate::{
     route::RouteError,
     search::SearchError,
     sink::SinkError,
+    source::Stream,
     state::{Cursor, Opening, Places, State, StateError},
-    stream::Stream,
     telemetry::chain,
 };
 use loops::{Loop, of_searches, of_streams};

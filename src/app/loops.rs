@@ -13,8 +13,8 @@ use crate::{
     okta::Client,
     route::{End, Route},
     search::{Search, SearchRoute},
+    source::Stream,
     state::State,
-    stream::Stream,
 };
 
 /// What is supervised: the loop of one route, or of the commands of one name.

@@ -8,8 +8,8 @@ use super::AppError;
 use crate::{
     admin,
     config::AdminConfig,
+    source::Backoff,
     state::{Opening, Places, State, StateError},
-    stream::Backoff,
     telemetry::chain,
 };
 

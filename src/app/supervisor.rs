@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{AppError, Until, loops::Loop};
 use crate::{
     route::End,
-    stream::Backoff,
+    source::Backoff,
     telemetry::{chain, metrics},
 };
 

@@ -68,7 +68,7 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Serve a simulated Okta org: its System Log, users, groups and apps
     #[cfg(feature = "simulator")]
-    Simulate(simulate::SimulateArguments),
+    Simulate(okta_simulator::Arguments),
 }
 
 /// Which configuration.

@@ -7,13 +7,13 @@ use std::{
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-
-use super::{Exit, fail};
-use crate::{
+use okta_system_log::{
     event::{Event, Events},
     format::{Format, Renderer, ecs::Category, ocsf, push_line},
-    telemetry::{printable, printable_json},
 };
+
+use super::{Exit, fail};
+use crate::telemetry::{printable, printable_json};
 
 #[derive(Debug, Args)]
 pub(super) struct RenderArguments {

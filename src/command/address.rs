@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use super::{Action, Status};
-use crate::event::TOPIC_LENGTH_MAX;
+use crate::message::TOPIC_LENGTH_MAX;
 
 /// What an address is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

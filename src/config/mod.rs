@@ -35,7 +35,7 @@ mod whole;
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::event::Origin;
+use crate::message::Origin;
 
 pub use admin::{AdminConfig, AdminTls};
 pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};

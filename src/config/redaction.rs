@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use okta_system_log::event::{Action, Preset, Rules};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -9,7 +10,6 @@ use super::{
     Problem, Secret,
     secret::{Given, Secrets},
 };
-use crate::event::{Action, Preset, Rules};
 
 /// What a route redacts.
 #[derive(Debug, Clone)]

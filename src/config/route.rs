@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use okta_system_log::format::{Format, ocsf};
 use serde::Deserialize;
 
 use super::{
@@ -11,10 +12,7 @@ use super::{
     redaction::{self, RawRedaction},
     secret::Secrets,
 };
-use crate::{
-    event::Origin,
-    format::{Format, ocsf},
-};
+use crate::message::Origin;
 
 /// One stream or search feeding one sink.
 #[derive(Debug, Clone)]

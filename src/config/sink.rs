@@ -10,7 +10,7 @@ use super::{
     problem::did_you_mean,
     quantity::{Bytes, Span},
 };
-use crate::event::{Template, Use};
+use crate::message::{Template, Use};
 
 /// A sink by its kind.
 #[derive(Debug, Clone)]

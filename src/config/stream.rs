@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
+use okta_system_log::scim;
 use serde::Deserialize;
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
     route::{self, Names, RawRoute, refers, size},
     secret::Secrets,
 };
-use crate::scim;
 
 /// Most events that Okta gives in one answer.
 pub const PAGE_SIZE_MAX: u16 = 1_000;

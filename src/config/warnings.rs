@@ -2,7 +2,7 @@
 //! Okta may refuse, and queues whose commands nobody signs. Nothing is refused for it.
 
 use super::{CommandsConfig, Config, Problem, SelectionConfig, problem::nearest};
-use crate::{
+use okta_system_log::{
     event::{Pattern, catalogue},
     scim,
 };

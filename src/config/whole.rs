@@ -6,7 +6,7 @@ use super::{
     CommandsConfig, Config, IntakeConfig, Problem, RedactionConfig, RouteConfig, SinkConfig, exposure,
     file_owners,
 };
-use crate::event::TOPIC_LENGTH_MAX;
+use crate::message::TOPIC_LENGTH_MAX;
 
 /// Adds what is wrong with `config` as a whole. What nobody uses counts only where everything was understood.
 pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Problem>) {

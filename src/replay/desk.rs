@@ -7,6 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use okta_system_log::scim;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -14,7 +15,6 @@ use super::{Refusal, Replay, Request, plan::Span, progress::Progress, run::note_
 use crate::{
     config::{Config, Order, RouteConfig, StreamConfig},
     okta::{Client, logs},
-    scim,
     state::State,
 };
 

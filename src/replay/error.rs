@@ -1,6 +1,8 @@
 //! Why a replay does not begin, and why it cannot go on.
 
-use crate::{config::did_you_mean, okta::OktaError, route::RouteError, scim::FilterError, state::StateError};
+use okta_system_log::scim::FilterError;
+
+use crate::{config::did_you_mean, okta::OktaError, route::RouteError, state::StateError};
 
 /// A request that makes no sense; nothing was done.
 #[derive(Debug, thiserror::Error)]

@@ -8,8 +8,8 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    event::{Batch, BatchId},
     invariant::Invariant,
+    message::{Batch, BatchId},
     route::{Committed, Durable, Feed, Rendering, RouteError, RouteStatus},
     sink::Delivered,
     state::{SinkMark, State, StateError},

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use okta_system_log::event::Events;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
@@ -21,10 +22,9 @@ use super::{
 };
 use crate::{
     config::RouteConfig,
-    event::Events,
     okta::{Class, Client, Priority, logs},
     route::{RouteStatus, report_okta},
-    window::{Part, Step, WindowReader},
+    source::window::{Part, Step, WindowReader},
 };
 
 /// Slices that are read side by side, at most: enough for any budget, and far from Okta's limit of concurrent requests.

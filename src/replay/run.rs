@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{RouteConfig, SinkConfig},
-    event::Origin,
+    message::Origin,
     okta::{Client, logs},
     route::{Committed, Delivery, Durable, Rendering, RouteStatus, Stop, open_sink, while_delivering},
     sink::DeadLetters,

@@ -6,14 +6,15 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use jiff::Timestamp;
+use okta_system_log::event::Events;
 
 use super::durable::{Committed, Durable};
 use crate::{
-    event::{BatchId, Events},
     invariant::Invariant,
+    message::BatchId,
     sink::Delivered,
+    source::Position,
     state::{Cursor, SinkMark, State, StateError, Stored},
-    stream::Position,
 };
 
 /// The cursor of one route.

@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{retry::retry_until, status::RouteStatus};
 use crate::{
+    source::Backoff,
     state::{StateClass, StateError},
-    stream::Backoff,
     telemetry::{chain, metrics},
 };
 

@@ -3,7 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use super::{RouteError, durable::Committed, status::RouteStatus};
-use crate::{event::Batch, sink::Delivered};
+use crate::{message::Batch, sink::Delivered};
 
 /// The side of a delivery that is not the sink's. There is one for pages of a stream, where a cursor moves, and one for
 /// what has an end.

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use delivery::{Delivery, Stop};
 pub(crate) use durable::{Committed, Durable};
 pub(crate) use feed::Feed;
+use okta_system_log::event::EventsError;
 pub(crate) use opening::open_sink;
 pub(crate) use rendering::Rendering;
 pub use selection::Selection;
@@ -33,10 +34,9 @@ pub(crate) use trouble::report_okta;
 
 use crate::{
     config::{RouteConfig, SecretError, SinkConfig},
-    event::EventsError,
     sink::DeadLetters,
+    source::{Position, Reader, Stream},
     state::{State, StateError},
-    stream::{Position, Reader, Stream},
 };
 use cursor::RouteCursor;
 use pages::Pages;

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     config::SinkConfig,
-    event::Origin,
+    message::Origin,
     sink::{Sink, SinkClass, SinkError},
+    source::Backoff,
     state::SinkMark,
-    stream::Backoff,
     telemetry::{chain, metrics},
 };
 

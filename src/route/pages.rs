@@ -9,7 +9,7 @@ use super::{
     rendering::Rendering, status::RouteStatus,
 };
 use crate::{
-    event::{Batch, BatchId},
+    message::{Batch, BatchId},
     sink::Delivered,
     telemetry::metrics,
 };

@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use okta_system_log::event::Events;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     time::timeout,
@@ -16,8 +17,7 @@ use super::{
 };
 use crate::{
     config::RouteConfig,
-    event::Events,
-    stream::{Read, Reader, Step},
+    source::{Read, Reader, Step},
     telemetry::metrics,
 };
 

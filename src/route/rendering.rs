@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use super::{RouteError, Selection};
+use okta_system_log::{
+    event::{Event, Events, Redaction},
+    format::Renderer,
+};
+
 use crate::{
     config::{OrgConfig, RedactionConfig, RouteConfig, Secret, SecretError},
-    event::{Batch, BatchId, Event, Events, Origin, Redaction},
-    format::Renderer,
+    message::{Batch, BatchId, Origin},
 };
 
 /// What a route makes of events.

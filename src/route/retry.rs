@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::stream::Backoff;
+use crate::source::Backoff;
 
 /// Repeats `attempt` until it works; `tell` hears of each one that did not. None: told to stop.
 pub(crate) async fn retry_until<T, E, F>(

@@ -1,9 +1,8 @@
 //! Which events a route wants: patterns, compiled once.
 
-use crate::{
-    config::SelectionConfig,
-    event::{Event, Pattern},
-};
+use okta_system_log::event::{Event, Pattern};
+
+use crate::config::SelectionConfig;
 
 /// A route's own filter. Each kind of condition that is set must match.
 #[derive(Debug, Default)]
@@ -48,7 +47,7 @@ fn is_in_category(event_type: &str, category: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Events;
+    use okta_system_log::event::Events;
 
     #[test]
     fn each_condition_that_is_set_must_hold() {

@@ -8,9 +8,11 @@ use super::{
     envelope::{self, About, Member, Place, Summary},
     spool::{Spool, SpoolError},
 };
+use okta_system_log::event::{Events, EventsError};
+
 use crate::{
     config::{Emit, Empty},
-    event::{Batch, BatchId, Events, EventsError},
+    message::{Batch, BatchId},
     route::{Rendering, RouteError},
 };
 
@@ -219,7 +221,7 @@ impl Composer {
     }
 }
 
-fn member(message: &crate::event::Message<'_>) -> Member {
+fn member(message: &crate::message::Message<'_>) -> Member {
     Member { id: message.event.identity().into_owned(), payload: message.payload.clone() }
 }
 
@@ -267,9 +269,9 @@ mod tests {
     use super::*;
     use crate::{
         config::{Emit, RouteConfig, SelectionConfig},
-        format::{Format, ocsf},
         search::spool::SpoolWriter,
     };
+    use okta_system_log::format::{Format, ocsf};
 
     async fn composer(emit: Emit, empty: Empty, outcomes: &[&str], bytes_max: Option<usize>) -> Composer {
         let selection = SelectionConfig {

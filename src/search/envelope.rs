@@ -6,9 +6,10 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use jiff::Timestamp;
+use okta_system_log::event::json::Glance;
 use serde::Serialize;
 
-use crate::event::{Message, json::Glance};
+use crate::message::Message;
 
 /// The type of a message with some events.
 pub const BATCH_TYPE: &str = "oktabus.search.batch";

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{outgoing::RunPart, plan::Progress};
 use crate::{
-    event::{Batch, BatchId},
     invariant::Invariant,
+    message::{Batch, BatchId},
     route::{Committed, Durable, Feed, RouteError, RouteStatus},
     sink::Delivered,
     state::{SinkMark, State, StateError},

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{OrgConfig, SearchRouteConfig, SinkConfig},
-    event::{Batch, Origin},
+    message::{Batch, Origin},
     route::{Committed, Feed, Rendering, RouteError, RouteStatus},
     sink::{DeadLetters, Delivered, Sink, SinkError},
 };

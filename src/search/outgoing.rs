@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SearchError, compose::Composer, spool::Spool};
 use crate::{
-    event::Batch,
+    message::Batch,
     route::{Delivery, Feed, RouteStatus, Stop},
     sink::{DeadLetters, Sink},
 };

@@ -22,8 +22,8 @@ use crate::{
     invariant::Invariant,
     route::{Committed, Durable, End, Phase, Rendering, RouteError, RouteStatus, open_sink},
     sink::{DeadLetters, Sink},
+    source::Backoff,
     state::{State, StateError},
-    stream::Backoff,
     telemetry::{chain, metrics},
 };
 

@@ -19,9 +19,9 @@ use crate::{
     config::{SearchConfig, WindowConfig},
     okta::{Client, Priority, logs},
     route::{RouteStatus, report_okta},
+    source::window::{Step, WindowReader},
     state::RecentSet,
     telemetry::chain,
-    window::{Step, WindowReader},
 };
 
 /// How often a route that waits shows that it is alive.

@@ -15,7 +15,7 @@ use std::{
 };
 
 use super::files::ReadingId;
-use crate::event::{Events, EventsError};
+use okta_system_log::event::{Events, EventsError};
 
 const MAGIC: &[u8] = b"oktabus-spool 2\n";
 const END: u32 = u32::MAX;

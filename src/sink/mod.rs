@@ -40,7 +40,7 @@ pub use proof::{Delivered, Failure, Rejected, Settled};
 
 use crate::{
     config::{BusConfig, SinkConfig},
-    event::{Batch, Origin},
+    message::{Batch, Origin},
     state::SinkMark,
 };
 
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Encoding, KafkaBus, KafkaSink},
-        event::{Template, Use},
+        message::{Template, Use},
     };
 
     #[test]

@@ -4,7 +4,7 @@
 //! be delivered kept in the dead letters. There is no other way to move a cursor.
 
 use crate::{
-    event::{Batch, BatchId},
+    message::{Batch, BatchId},
     state::SinkMark,
 };
 

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Complaints, Failure, Receipt, Rejected, Settled, SinkError};
-use crate::event::Batch;
+use crate::message::Batch;
 
 /// What a bus of tests does, and what it has.
 #[derive(Debug, Default)]

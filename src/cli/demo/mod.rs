@@ -6,13 +6,10 @@ mod layout;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use clap::Args;
+use okta_simulator::{Options, Simulator};
 
 use super::{Exit, fail, print, run::prepare};
-use crate::{
-    admin::Watched,
-    app::Until,
-    simulator::{Options, Simulator},
-};
+use crate::{admin::Watched, app::Until};
 use dashboard::Dashboard;
 use layout::Layout;
 

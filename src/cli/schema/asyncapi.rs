@@ -6,7 +6,7 @@ use super::{
     channel::{Channel, Place, Segment, Server},
     headers,
 };
-use crate::{config::Emit, event::Origin};
+use crate::{config::Emit, message::Origin};
 
 /// The document for `channels`.
 pub(super) fn document(channels: &[Channel]) -> Value {

@@ -1,9 +1,10 @@
 //! Where each route publishes: the servers, and the address with the fields that messages fill in.
 
+use okta_system_log::format::Format;
+
 use crate::{
     config::{Config, Emit, Empty, Encoding, FileSink, FileStem, KafkaBus, NatsBus, RouteConfig, SinkConfig},
-    event::{Field, Origin, Piece, Template},
-    format::Format,
+    message::{Field, Origin, Piece, Template},
 };
 
 /// What one route publishes.
@@ -194,7 +195,7 @@ fn parameter(fields: &[Field]) -> Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Use;
+    use crate::message::Use;
 
     fn origin() -> Origin {
         Origin {

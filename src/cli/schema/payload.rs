@@ -1,11 +1,11 @@
 //! The schemas of payloads: events by format, and what searches make of them.
 
+use okta_system_log::format::Format;
 use serde_json::{Map, Value, json};
 
 use super::channel::Channel;
 use crate::{
     config::{Emit, Empty},
-    format::Format,
     search::{BATCH_TYPE, SUMMARY_TYPE},
 };
 
@@ -171,7 +171,7 @@ fn with_text_and_null(types: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::{ecs, ocsf};
+    use okta_system_log::format::{ecs, ocsf};
 
     #[test]
     fn the_schemas_of_events_are_json() {

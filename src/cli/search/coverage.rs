@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use jiff::{SignedDuration, Timestamp};
 
 use super::question::Question;
-use crate::{cli::progress::Progress, config::Order, okta::BudgetStatus, window::Part};
+use crate::{cli::progress::Progress, config::Order, okta::BudgetStatus, source::window::Part};
 
 /// How much of a window is read.
 #[derive(Debug)]

@@ -11,10 +11,13 @@ use super::{
     read::{Take, TakeError},
     row::{COLUMNS, Row},
 };
-use crate::{
-    config::OrgConfig,
+use okta_system_log::{
     event::Event,
     format::{Format, Renderer, push_line},
+};
+
+use crate::{
+    config::OrgConfig,
     telemetry::{printable, printable_json, printable_lines},
 };
 

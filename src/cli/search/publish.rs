@@ -7,10 +7,11 @@ use super::{
     read::{Take, TakeError, read},
     refuse,
 };
+use okta_system_log::event::Event;
+
 use crate::{
     cli::{Exit, fail, note},
     config::{SearchRouteConfig, SinkConfig, StateConfig},
-    event::Event,
     okta::Client,
     search::{About, Publication, PublishError, SpoolError, SpoolWriter},
     sink::{DeadLetters, Sink},

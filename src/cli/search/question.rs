@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use okta_system_log::{
+    format::{Format, ocsf},
+    scim::Criteria,
+};
 
 use super::{Output, SearchArguments};
 use crate::{
@@ -10,9 +14,7 @@ use crate::{
         Config, Emit, Empty, OrgConfig, PAGE_SIZE_MAX, Problem, RouteConfig, SearchConfig, SearchQuery,
         SearchRouteConfig, SelectionConfig, SinkConfig, Start, WindowConfig, did_you_mean,
     },
-    format::{Format, ocsf},
     okta::logs,
-    scim::Criteria,
 };
 
 /// What is searched where nothing says for how long.

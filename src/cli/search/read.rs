@@ -3,13 +3,14 @@
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use super::{coverage::Coverage, question::Question};
+use okta_system_log::event::Event;
+
 use crate::{
     cli::progress::Progress,
-    event::Event,
     okta::{Class, Client, OktaError, Priority},
     search::SpoolError,
+    source::window::{Part, Step, WindowReader},
     telemetry::chain,
-    window::{Part, Step, WindowReader},
 };
 
 /// Takes events one by one; may block.

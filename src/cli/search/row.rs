@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::event::{json::Glance, name_of};
+use okta_system_log::event::{json::Glance, name_of};
 
 /// The columns of CSV, in their order. They may grow at the end.
 pub(super) const COLUMNS: [&str; 13] = [

@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
+use okta_system_log::scim::{self, Criteria};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -20,7 +21,6 @@ use crate::{
     },
     config::{Order, Scope, Start},
     okta::logs::{RETENTION, Window, window_url},
-    scim::{self, Criteria},
 };
 
 /// The row of `log.by_user`.

@@ -27,7 +27,7 @@ use crate::{
         publisher::PublishCure,
         record::Record,
     },
-    stream::Backoff,
+    source::Backoff,
     telemetry::chain,
 };
 

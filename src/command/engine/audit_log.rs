@@ -23,7 +23,7 @@ use crate::{
         store::NoteChange,
     },
     config::{AuditConfig, CommandsConfig},
-    stream::Backoff,
+    source::Backoff,
     telemetry::chain,
 };
 

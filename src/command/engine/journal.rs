@@ -10,8 +10,8 @@ use crate::{
         record::Record,
         store::{EntryChange, NoteChange, Store},
     },
+    source::Backoff,
     state::{Entry, StateClass, StateError, StoredNote},
-    stream::Backoff,
     telemetry::chain,
 };
 

@@ -70,8 +70,8 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{CommandsConfig, Secret, SecretError},
     okta::Client,
+    source::Backoff,
     state::State,
-    stream::Backoff,
     telemetry::chain,
 };
 

@@ -21,7 +21,7 @@ use crate::{
         policy::KeyName,
         record::{Durable, Record, Stage},
     },
-    stream::Backoff,
+    source::Backoff,
     telemetry::chain,
 };
 

@@ -12,11 +12,11 @@ mod unfit;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use okta_system_log::event::is_noncharacter;
 
 use self::envelope::Envelope;
 pub use self::fingerprint::{Fingerprint, FingerprintKey};
 use super::{Action, Expect, OutcomeError, Request};
-use crate::event::is_noncharacter;
 
 pub use approval::{APPROVE, Approval};
 pub use envelope::schema;

@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use okta_system_log::event::push_printable;
 
 use crate::{
     command::{Outcome, message_id, milliseconds},
-    event::{Attributes, push_printable},
+    message::Attributes,
 };
 
 const OUTCOME_TYPE: &str = "oktabus.outcome";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     config::{Encoding, IntakeConfig, KafkaSink, NatsSink, SinkConfig},
-    event::{Template, Use},
+    message::{Template, Use},
 };
 
 /// The queue that `intake` reads. Each command has its address.

@@ -3,7 +3,7 @@
 use schemars::SchemaGenerator;
 
 use super::{super::Problem, AuditConfig, CommandsConfig, DestinationConfig};
-use crate::{command::Action, event::subject::covers};
+use crate::{command::Action, message::subject::covers};
 
 /// What of `config` cannot be.
 pub(super) fn check(config: &CommandsConfig) -> Result<(), Problem> {

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     command::{Action, AddressPattern, AddressTemplate, AddressUse},
-    event::{TOPIC_LENGTH_MAX, is_topic, subject::overlap},
+    message::{TOPIC_LENGTH_MAX, is_topic, subject::overlap},
 };
 
 #[derive(Debug, Deserialize)]

@@ -1,12 +1,12 @@
 //! What a search asks of Okta, if Okta can be asked that.
 
+use okta_system_log::scim::Criteria;
 use serde::Deserialize;
 
 use super::super::{
     Problem,
     stream::{check_filter, page_size},
 };
-use crate::scim::Criteria;
 
 /// What Okta takes in `q`.
 const KEYWORDS_MAX: usize = 10;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use okta_system_log::scim::Criteria;
 use serde::Deserialize;
 
 use super::{
@@ -14,10 +15,7 @@ use super::{
     },
     Emit, Empty, Missed, Order, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
 };
-use crate::{
-    schedule::{Schedule, ScheduleError},
-    scim::Criteria,
-};
+use crate::schedule::{Schedule, ScheduleError};
 
 const DEFAULT_SETTLE: Duration = Duration::from_secs(120);
 const DEFAULT_BATCH_SIZE: u16 = 100;

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     invariant::Invariant,
     sink::{DeadLetters, Failure, Settled, Sink},
-    stream::Backoff,
+    source::Backoff,
 };
 use brake::Brake;
 pub(super) use stall::alive_while;

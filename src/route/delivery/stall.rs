@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Delivery, LOOK_EVERY, unsettled::Unsettled};
 use crate::{
-    event::Batch,
+    message::Batch,
     route::{
         Feed,
         status::{Half, RouteStatus},

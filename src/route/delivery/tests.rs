@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
-    event::{Batch, BatchId},
+    message::{Batch, BatchId},
     route::{Committed, Snapshot},
     sink::{Delivered, scripted::Scripted},
     state::StateError,
@@ -92,7 +92,7 @@ impl Scene {
     async fn page(&mut self, events: usize) {
         let uuids: Vec<_> = (0..events).map(|event| format!("{}-{event}", self.next)).collect();
         let body: Vec<_> = uuids.iter().map(|uuid| format!(r#"{{"uuid":"{uuid}"}}"#)).collect();
-        let mut batch = crate::event::tests::batch(&format!("[{}]", body.join(",")));
+        let mut batch = crate::message::tests::batch(&format!("[{}]", body.join(",")));
         batch.id = BatchId(self.next);
         self.next += 1;
         self.published.extend(uuids.iter().map(|uuid| format!("acme:{uuid}")));

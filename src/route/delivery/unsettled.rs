@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::brake::Heard;
 use crate::{
-    event::Batch,
+    message::Batch,
     sink::{Failure, Receipt, Rejected, Settled, SinkError},
 };
 

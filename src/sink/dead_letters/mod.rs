@@ -10,14 +10,13 @@ use std::{
 };
 
 use jiff::Timestamp;
+use okta_system_log::format::push_line;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::files::Files;
 use super::Rejected;
-use crate::{
-    config::FileStem, event::Batch, format::push_line, state::DeadLetterDirectory, telemetry::metrics,
-};
+use crate::{config::FileStem, message::Batch, state::DeadLetterDirectory, telemetry::metrics};
 
 /// The dead letters of one route.
 #[derive(Debug, Clone)]
@@ -129,7 +128,7 @@ mod tests {
             &DeadLetterDirectory::at(directory.path().join("dead-letters")),
             "system-log/siem",
         );
-        let batch = crate::event::tests::batch("[{\"uuid\":\"a\"},{\"uuid\":\"b\",\n\"n\":34.4740}]");
+        let batch = crate::message::tests::batch("[{\"uuid\":\"a\"},{\"uuid\":\"b\",\n\"n\":34.4740}]");
         for reason in ["too large", "too \"large\""] {
             let rejected = Rejected { index: 1, reason: reason.to_owned() };
             letters.keep(&batch, &[rejected]).await.unwrap();

@@ -44,7 +44,7 @@ use tokio::{
 use super::{Failure, Finding, Receipt, Settled, SinkError};
 use crate::{
     config::{FileSink, FileStem},
-    event::{Batch, Origin},
+    message::{Batch, Origin},
     state::SinkMark,
 };
 pub(crate) use error::WriterError;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::{Compression, FileSink, FileStem, Rotate},
-    event::{Origin, tests::batch},
+    message::{Origin, tests::batch},
     state::SinkMark,
 };
 

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use okta_system_log::format::push_line;
 
 use super::{
     compression::Compressor,
@@ -19,7 +20,6 @@ use super::{
 };
 use crate::{
     config::{FileSink, FileStem, Rotate},
-    format::push_line,
     state::SinkMark,
 };
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{KafkaBus, KafkaSink},
-    event::Origin,
+    message::Origin,
     sink::{Finding, SinkError},
 };
 

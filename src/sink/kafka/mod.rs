@@ -41,7 +41,7 @@ use self::{
 use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
     config::KafkaSink,
-    event::{Attributes, Batch, BatchId, Origin},
+    message::{Attributes, Batch, BatchId, Origin},
 };
 
 /// What waits for deliveries looks again after so long even if there was none.

@@ -6,7 +6,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 
 use crate::{
     config::Encoding,
-    event::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE},
+    message::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE},
 };
 
 const CONTENT_TYPE_HEADER: &str = "content-type";

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Encoding, KafkaBus},
-        event::{Template, Use},
+        message::{Template, Use},
     };
 
     const SOUND: Layout =

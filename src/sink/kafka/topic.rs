@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use crate::event::{Message, Origin, Template};
+use crate::message::{Message, Origin, Template};
 
 /// The topic or topics of a sink.
 #[derive(Debug, Clone)]

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     config::NatsSink,
-    event::Batch,
+    message::Batch,
     sink::{Failure, Receipt, Rejected, Settled, SinkError},
     state::SinkMark,
     telemetry::metrics,

@@ -18,7 +18,7 @@ use super::{
     refusal::Refusal,
     stream,
 };
-use crate::{config::NatsSink, event::Message, sink::SinkError};
+use crate::{config::NatsSink, message::Message, sink::SinkError};
 
 /// A message that is in the stream.
 #[derive(Debug, Clone, Copy)]

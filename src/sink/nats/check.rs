@@ -5,7 +5,7 @@ use async_nats::jetstream::stream::Info;
 use super::{connection::Connection, judge, stream};
 use crate::{
     config::NatsSink,
-    event::subject,
+    message::subject,
     sink::{Finding, SinkError},
 };
 

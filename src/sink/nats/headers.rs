@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::{
     config::Encoding,
-    event::{Attributes, CONTENT_TYPE},
+    message::{Attributes, CONTENT_TYPE},
 };
 
 /// What tells a reader that the payload is a CloudEvent in JSON.

@@ -38,7 +38,7 @@ use session::Session;
 use super::{Receipt, SinkError};
 use crate::{
     config::NatsSink,
-    event::{Batch, Origin},
+    message::{Batch, Origin},
     state::SinkMark,
 };
 

@@ -11,7 +11,7 @@ use ring::digest::{Context, SHA256};
 use super::headers;
 use crate::{
     config::{Encoding, NatsSink},
-    event::{Attributes, Message},
+    message::{Attributes, Message},
 };
 
 /// Bytes of a digest that tell the forms of one event apart; its id is beside them.
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{NatsAuth, NatsBus, NatsTls},
-        event::{Batch, Template, Use, tests::batch},
+        message::{Batch, Template, Use, tests::batch},
     };
 
     const EVENT: &str = r#"[{"uuid":"u-1","eventType":"user.session.start","n":1}]"#;

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::NatsSink,
-    event::{Batch, Message},
+    message::{Batch, Message},
     sink::{Receipt, SinkError},
 };
 

@@ -11,7 +11,7 @@ use async_nats::jetstream::{
 use super::{connection::Connection, judge, link::Link, refusal};
 use crate::{
     config::{CreateStream, NatsSink},
-    event::subject,
+    message::subject,
     sink::SinkError,
 };
 

@@ -3,11 +3,9 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
+use okta_system_log::event::{json::Glance, name_of};
 
-use crate::{
-    event::{json::Glance, name_of},
-    telemetry::printable,
-};
+use crate::telemetry::printable;
 
 /// Appends one line. What is missing in the event is missing in the line.
 pub(super) fn push_line(payload: &[u8], is_coloured: bool, lines: &mut Vec<u8>) {

@@ -8,12 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use okta_system_log::format::push_line;
 
 use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
     config::{StdoutSink, StdoutStyle},
-    event::Batch,
-    format::push_line,
+    message::Batch,
     telemetry::printable_json,
 };
 

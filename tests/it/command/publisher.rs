@@ -102,7 +102,7 @@ mod kafka {
     use oktabus::{
         command::publisher::PublishCure,
         config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
-        event::{Template, Use},
+        message::{Template, Use},
     };
 
     use super::{assert_judged, open, publication};
@@ -224,7 +224,7 @@ mod nats {
     use oktabus::{
         command::publisher::{self, Publication, PublishCure, Records},
         config::{CreateStream, Encoding, IntakeConfig, NatsAuth, NatsSink, SinkConfig},
-        event::{Template, Use},
+        message::{Template, Use},
     };
 
     use super::{assert_judged, open, publication};

@@ -4,7 +4,7 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-const CATALOGUE: &str = include_str!("../../../src/event/catalogue.csv");
+const CATALOGUE: &str = include_str!("../../../crates/okta-system-log/src/catalogue.csv");
 
 /// The columns of the catalogue that say of what schema a type's targets are.
 const TARGET_SCHEMAS_COLUMN: usize = 8;

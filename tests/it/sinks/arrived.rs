@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use oktabus::event::Message;
+use oktabus::message::Message;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use oktabus::{
     config::{Encoding, SinkConfig},
-    event::{Batch, Message},
+    message::{Batch, Message},
     sink::{Receipt, Settled, Sink},
 };
 use tokio::time::timeout;

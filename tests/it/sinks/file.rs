@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use oktabus::{
     config::{Encoding, FileSink, Rotate, SinkConfig},
-    event::Message,
+    message::Message,
 };
 use tempfile::TempDir;
 

@@ -6,7 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use oktabus::event::{Batch, BatchId, Events, Origin, Payload};
+use okta_system_log::{event::Events, format::Payload};
+use oktabus::message::{Batch, BatchId, Origin};
 use serde_json::{Value, json};
 
 use crate::support::events::{event, origin};

@@ -3,7 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use oktabus::event::{Batch, BatchId, Events, Origin};
+use okta_system_log::event::Events;
+use oktabus::message::{Batch, BatchId, Origin};
 
 /// How many users the events are about; event `n` is about user `n % USERS`.
 pub(crate) const USERS: usize = 7;

@@ -30,7 +30,7 @@ use crate::{
         publisher::{Publication, PublishCure, PublishError, Publisher},
     },
     config::CommandsConfig,
-    stream::Backoff,
+    source::Backoff,
     telemetry::chain,
 };
 

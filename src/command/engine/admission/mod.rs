@@ -31,7 +31,7 @@ use crate::{
         policy::Policy,
     },
     config::CommandsConfig,
-    stream::Backoff,
+    source::Backoff,
 };
 
 use limiter::Limiter;

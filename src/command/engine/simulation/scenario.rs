@@ -86,17 +86,18 @@ pub(super) fn populate(world: &World) {
         world.org.plant_user(
             json!({ "id": user_id(user), "status": status, "profile": { "login": login, "email": login } }),
             now_ms,
-        );
+        ).unwrap();
     }
     for group in 0..GROUPS {
         let members: Vec<_> = (0..USERS).filter(|_| random.bool()).map(user_id).collect();
         let profile = json!({ "name": group_name(group) });
         world
             .org
-            .plant_group(json!({ "id": group_id(group), "profile": profile, "members": members }), now_ms);
+            .plant_group(json!({ "id": group_id(group), "profile": profile, "members": members }), now_ms)
+            .unwrap();
     }
     let admins = json!({ "id": ADMINS, "profile": { "name": "Admins" }, "members": [user_id(USERS - 1)] });
-    world.org.plant_group(admins, now_ms);
+    world.org.plant_group(admins, now_ms).unwrap();
 }
 
 impl Scenario {

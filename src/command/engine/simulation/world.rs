@@ -13,16 +13,16 @@ use std::{
 use bytes::Bytes;
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
+use okta_simulator::{
+    Options,
+    in_process::{InProcess, Reply},
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
     command::Outcome,
-    simulator::{
-        Options,
-        in_process::{InProcess, Reply},
-    },
     state::{StoredEntry, StoredNote},
 };
 
@@ -163,7 +163,7 @@ impl World {
 
     /// Asks the org.
     pub(super) async fn ask(&self, method: &str, path: &str, body: &Bytes) -> Reply {
-        self.org.answer(self.now_ms(), method, &format!("http://acme.okta.com{path}"), body).await
+        self.org.answer(self.now_ms(), method, &format!("http://acme.okta.com{path}"), body).await.unwrap()
     }
 
     fn note(&self, other: Other) {

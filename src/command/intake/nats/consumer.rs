@@ -10,7 +10,7 @@ use async_nats::jetstream::{
 
 use super::{NatsQueue, acknowledgement::ConsumerState};
 use crate::{
-    event::subject,
+    message::subject,
     sink::{
         SinkError,
         nats::{

@@ -34,7 +34,7 @@ use super::{Delivery, IntakeError};
 use crate::{
     config::NatsBus,
     sink::{SinkError, nats::connection::Connection},
-    stream::Backoff,
+    source::Backoff,
 };
 
 pub(super) use acknowledgement::NatsAcknowledgement;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::TryStreamExt as _;
 
 use super::{super::listed, Connection, NatsSink, PublishError, SinkError, stream, stream_of};
-use crate::{command::AddressPattern, event::subject, sink::Finding};
+use crate::{command::AddressPattern, message::subject, sink::Finding};
 
 /// Whether streams take all of `subjects`, or will once the sink's own is created.
 pub(in crate::command::publisher) async fn check(

@@ -2,7 +2,7 @@
 
 use oktabus::{
     config::{Encoding, SinkConfig},
-    event::Message,
+    message::Message,
 };
 
 use super::{sink, topic_name};

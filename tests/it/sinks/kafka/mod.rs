@@ -21,7 +21,7 @@ use std::{
 
 use oktabus::{
     config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
-    event::{Origin, Template, Use},
+    message::{Origin, Template, Use},
     sink::{Finding, Sink, SinkError},
 };
 

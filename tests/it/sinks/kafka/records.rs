@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oktabus::{
     config::SinkConfig,
-    event::{Template, Use},
+    message::{Template, Use},
     sink::SinkClass,
 };
 

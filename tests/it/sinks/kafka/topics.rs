@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use oktabus::{
     config::{Encoding, KafkaSink, SinkConfig},
-    event::{Template, Use},
+    message::{Template, Use},
     sink::{Sink, SinkClass},
 };
 
@@ -101,7 +101,7 @@ async fn a_check_looks_at_the_topics_that_are_known_beforehand() {
     );
     broker.create_topic(&format!("{prefix}.acme.okta"), 2, &[]).await;
     let origins =
-        [oktabus::event::Origin::clone(&origin()), oktabus::event::Origin::clone(&Arc::clone(&origin()))];
+        [oktabus::message::Origin::clone(&origin()), oktabus::message::Origin::clone(&Arc::clone(&origin()))];
     let findings = Sink::check(&by_org, &origins).await.unwrap();
     let told = findings.iter().filter(|finding| finding.text.contains("has 2 partitions")).count();
     assert_eq!(told, 1, "a topic that routes share is told once: {findings:?}");

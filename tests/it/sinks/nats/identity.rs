@@ -4,7 +4,7 @@
 use async_nats::jetstream::message::PublishMessage;
 use oktabus::{
     config::{NatsAuth, NatsSink},
-    event::{Template, Use},
+    message::{Template, Use},
     state::SinkMark,
 };
 

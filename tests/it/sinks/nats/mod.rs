@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_nats::jetstream::stream::Config;
 use oktabus::{
     config::{Encoding, NatsAuth, NatsBus, NatsSink, SinkConfig},
-    event::{Batch, Message, Template, Use},
+    message::{Batch, Message, Template, Use},
     sink::{Sink, SinkError},
     state::SinkMark,
 };

@@ -13,7 +13,7 @@ use async_nats::jetstream::{
 use futures_util::StreamExt as _;
 use oktabus::{
     config::{NatsAuth, NatsBus, NatsSink},
-    event::{Batch, Message, Template, Use},
+    message::{Batch, Message, Template, Use},
     sink::{Sink, SinkError},
 };
 

@@ -1,0 +1,23 @@
+//! The words that Okta writes where it has no value.
+
+const MISSING: [&str; 4] = ["", "null", "none", "unknown"];
+
+/// Whether `text` says that there is no value, in any case of its letters.
+pub fn is_missing(text: &str) -> bool {
+    text.len() <= 7 && MISSING.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_nothing_are_so_in_any_case_and_alone() {
+        for word in ["", "null", "NULL", "None", "NONE", "unknown", "Unknown", "UNKNOWN"] {
+            assert!(is_missing(word), "{word}");
+        }
+        for text in [" ", "nil", "nonet", "unknown user", "00u1", "0"] {
+            assert!(!is_missing(text), "{text}");
+        }
+    }
+}

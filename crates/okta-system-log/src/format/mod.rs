@@ -1,0 +1,143 @@
+//! How an event is rendered. Pure functions: an event in, a payload out.
+//!
+//! A new format is one file or folder, one arm in each `match` here and one row in the docs. What the formats that take
+//! an event apart share: `log_event` (the parts of an event), `object` and `writer` (JSON in and out), `rules` (tables
+//! from event types to what they mean).
+
+mod detail;
+pub mod ecs;
+mod lines;
+mod log_event;
+mod object;
+pub mod ocsf;
+mod okta;
+mod party;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod words;
+mod writer;
+
+use bytes::Bytes;
+
+use crate::event::{Event, repaired};
+use detail::Detail;
+pub use lines::push_line;
+pub use rules::Rule;
+
+/// A format by its name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// The bytes that Okta sent.
+    #[default]
+    Okta,
+    /// The Open Cybersecurity Schema Framework.
+    Ocsf,
+    /// The Elastic Common Schema.
+    Ecs,
+}
+
+impl Format {
+    /// Its name in configuration, ids and subjects.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Okta => "okta",
+            Self::Ocsf => "ocsf",
+            Self::Ecs => "ecs",
+        }
+    }
+
+    /// Whether its payloads name their schema in `dataschema`.
+    pub fn has_schema_uri(self) -> bool {
+        match self {
+            // Okta documents the System Log, and Elastic its fields, without giving a schema a URI.
+            Self::Okta | Self::Ecs => false,
+            Self::Ocsf => true,
+        }
+    }
+}
+
+/// A format with all that decides what it gives. The same renderer gives the same bytes for the same event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Renderer {
+    /// The format.
+    pub format: Format,
+    /// How OCSF is written.
+    pub ocsf: ocsf::Options,
+    /// The org's domain, which tells in OCSF and ECS where the event comes from.
+    pub tenant: Option<String>,
+}
+
+impl Renderer {
+    /// Renders one event, with less and less detail until it has no more than `bytes_max` bytes. What is larger even so
+    /// is given as it is, for the sink to refuse. Cannot fail: what is not an event is kept whole in a shape of its own.
+    pub fn render(&self, event: &Event<'_>, bytes_max: Option<usize>) -> Payload {
+        if self.format == Format::Okta {
+            return okta::render(event).into();
+        }
+        let bytes_max = bytes_max.unwrap_or(usize::MAX);
+        let raw = event.raw();
+        // Events are cut from text.
+        let raw = str::from_utf8(&raw).unwrap_or_default();
+        let json = repaired(raw);
+        let event = Source { raw, json: &json, identity: &event.identity() };
+        let full = self.render_with(&event, Detail::Full);
+        if full.bytes.len() <= bytes_max {
+            return full;
+        }
+        let mut smallest = full;
+        for detail in Detail::less_than_full(smallest.bytes.len()) {
+            let smaller = self.render_with(&event, detail);
+            if smaller.bytes.len() < smallest.bytes.len() {
+                smallest = smaller;
+            }
+            if smallest.bytes.len() <= bytes_max {
+                break;
+            }
+        }
+        smallest
+    }
+
+    fn render_with(&self, event: &Source<'_>, detail: Detail) -> Payload {
+        let Source { raw, json, identity } = *event;
+        let tenant = self.tenant.as_deref();
+        match self.format {
+            Format::Okta => Bytes::copy_from_slice(raw.as_bytes()).into(),
+            Format::Ocsf => {
+                let options = self.ocsf;
+                ocsf::render(&ocsf::Input { raw, json, identity, tenant, options, detail })
+            }
+            Format::Ecs => {
+                Bytes::from(ecs::render(&ecs::Input { raw, json, identity, tenant, detail })).into()
+            }
+        }
+    }
+}
+
+/// What an event is rendered to.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// One JSON value.
+    pub bytes: Bytes,
+    /// The CloudEvents `dataschema`: the absolute URI of the schema that `bytes` adheres to, if it has one.
+    pub schema: Option<&'static str>,
+}
+
+impl From<Bytes> for Payload {
+    /// A payload without a schema that has a URI.
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, schema: None }
+    }
+}
+
+/// One event on its way through a format.
+#[derive(Debug, Clone, Copy)]
+struct Source<'a> {
+    /// As Okta sent it.
+    raw: &'a str,
+    /// The same as any reader takes it.
+    json: &'a str,
+    /// What identifies it for ever.
+    identity: &'a str,
+}

@@ -1,0 +1,172 @@
+//! The messages of one page for one route: what a sink is given.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use okta_system_log::{
+    event::{Event, Events},
+    format::Payload,
+};
+
+/// The name of Okta's own form, whose ids are the events' own.
+const OKTA_FORMAT: &str = "okta";
+/// What ends the ids of events of which fields are redacted.
+const REDACTED_SUFFIX: &str = ":redacted";
+
+/// Where messages come from: the same for all messages of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The org's name in the configuration.
+    pub org: String,
+    /// The route's name, unique in the configuration.
+    pub route: String,
+    /// The CloudEvents source: `https://<org's domain>/api/v1/logs`.
+    pub source: String,
+    /// The format's name, for example `okta`.
+    pub format: &'static str,
+    /// Whether fields are redacted, which makes other bytes of the same event.
+    pub is_redacted: bool,
+}
+
+impl Origin {
+    /// What tells the ids of several forms of one event apart, to be appended: nothing for Okta's own form.
+    pub(super) fn id_suffix(&self) -> [&'static str; 3] {
+        let [colon, format] = if self.format == OKTA_FORMAT { ["", ""] } else { [":", self.format] };
+        [colon, format, if self.is_redacted { REDACTED_SUFFIX } else { "" }]
+    }
+}
+
+/// Counts the batches of a route since its start; grows by one from batch to batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchId(pub u64);
+
+/// The messages of one page for one route, in Okta's order. May be empty: all events may have been filtered out.
+#[derive(Debug)]
+pub struct Batch {
+    /// Which batch of the route this is.
+    pub id: BatchId,
+    origin: Arc<Origin>,
+    events: Arc<Events>,
+    rendered: Vec<Rendered>,
+}
+
+#[derive(Debug, Clone)]
+struct Rendered {
+    event: u32,
+    payload: Payload,
+}
+
+/// One rendered event.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The event that it renders.
+    pub event: Event<'a>,
+    /// What the sink carries: one JSON value.
+    pub payload: &'a Bytes,
+    /// The absolute URI of the payload's schema, if it has one.
+    pub schema: Option<&'static str>,
+    /// Where it comes from.
+    pub origin: &'a Origin,
+}
+
+impl Batch {
+    /// Renders each event of `events` for which `render`, told its index and the event, gives a payload.
+    pub fn render<P: Into<Payload>>(
+        id: BatchId,
+        origin: Arc<Origin>,
+        events: Arc<Events>,
+        mut render: impl FnMut(u32, &Event<'_>) -> Option<P>,
+    ) -> Self {
+        let mut rendered = Vec::with_capacity(events.len());
+        for (event, index) in events.iter().zip(0..) {
+            if let Some(payload) = render(index, &event) {
+                rendered.push(Rendered { event: index, payload: payload.into() });
+            }
+        }
+        Self { id, origin, events, rendered }
+    }
+
+    /// A batch of the same id with the messages at these indices alone.
+    pub fn part(&self, indices: impl IntoIterator<Item = usize>) -> Self {
+        let rendered = indices.into_iter().filter_map(|index| self.rendered.get(index).cloned()).collect();
+        Self { id: self.id, origin: Arc::clone(&self.origin), events: Arc::clone(&self.events), rendered }
+    }
+
+    /// Where the messages come from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.rendered.len()
+    }
+
+    /// Whether there is nothing to deliver.
+    pub fn is_empty(&self) -> bool {
+        self.rendered.is_empty()
+    }
+
+    /// The message at `index`, in Okta's order.
+    pub fn get(&self, index: usize) -> Option<Message<'_>> {
+        self.message(self.rendered.get(index)?)
+    }
+
+    /// All messages, in Okta's order.
+    pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        self.rendered.iter().filter_map(|rendered| self.message(rendered))
+    }
+
+    fn message<'a>(&'a self, rendered: &'a Rendered) -> Option<Message<'a>> {
+        let event = self.events.get(rendered.event as usize)?;
+        let Payload { bytes, schema } = &rendered.payload;
+        Some(Message { event, payload: bytes, schema: *schema, origin: &self.origin })
+    }
+}
+
+impl Message<'_> {
+    /// Writes the message's id over what `id` held: `<org>:<uuid>`, with `:<format>` unless that is Okta's own, and with
+    /// `:redacted` if fields are. Stable for ever, so that a bus or a reader can drop a second copy.
+    pub fn write_id(&self, id: &mut String) {
+        id.clear();
+        id.push_str(&self.origin.org);
+        id.push(':');
+        id.push_str(&self.event.identity());
+        id.extend(self.origin.id_suffix());
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A batch of all events in `body`, in Okta's form.
+    pub(crate) fn batch(body: &str) -> Batch {
+        let events = Events::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap();
+        let origin = Origin {
+            org: "acme".to_owned(),
+            route: "system-log/siem".to_owned(),
+            source: "https://acme.okta.com/api/v1/logs".to_owned(),
+            format: "okta",
+            is_redacted: false,
+        };
+        Batch::render(BatchId(1), Arc::new(origin), Arc::new(events), |_, event| Some(event.raw()))
+    }
+
+    #[test]
+    fn ids_differ_by_org_and_event_and_format() {
+        let batch = batch(r#"[{"uuid":"u-1"}]"#);
+        let message = batch.messages().next().unwrap();
+        let mut id = "left over".to_owned();
+        message.write_id(&mut id);
+        assert_eq!(id, "acme:u-1");
+
+        let ocsf = Origin { format: "ocsf", ..message.origin.clone() };
+        Message { origin: &ocsf, ..message }.write_id(&mut id);
+        assert_eq!(id, "acme:u-1:ocsf");
+        let redacted = Origin { is_redacted: true, ..ocsf };
+        Message { origin: &redacted, ..message }.write_id(&mut id);
+        assert_eq!(id, "acme:u-1:ocsf:redacted");
+    }
+}

@@ -1,0 +1,18 @@
+//! The message made of one event: id, key, subject, CloudEvents attributes, payload.
+//!
+//! Pure. Knows how messages are addressed, and no connection to any bus.
+
+mod attributes;
+mod batch;
+mod field;
+pub(crate) mod subject;
+mod template;
+
+pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
+pub use batch::{Batch, BatchId, Message, Origin};
+pub use field::Field;
+pub(crate) use template::is_topic;
+pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};
+
+#[cfg(test)]
+pub(crate) use batch::tests;

@@ -1,0 +1,204 @@
+//! One route's walk through a stream: page after page, each event once, and back by time if Okta refuses the link.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use okta_system_log::event::Event;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{
+    Page, Stream,
+    horizon::Horizon,
+    polling::{Polling, Reaction},
+    seen::Seen,
+};
+use crate::{
+    okta::{OktaError, logs},
+    state::RecentIds,
+};
+
+/// By how much Okta's clock and one that is right may differ.
+const CLOCKS_APART: Duration = Duration::from_secs(300);
+
+/// Where a route stands after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The link to what comes after the page.
+    pub link: Url,
+    /// The latest `published` so far, as far as it is believed.
+    pub published_max: Option<Timestamp>,
+}
+
+/// A page that was read for a route.
+#[derive(Debug)]
+pub struct Read {
+    /// The page, shared with the other routes.
+    pub page: Arc<Page>,
+    /// Where the route stands after it.
+    pub position: Position,
+    /// Indices of the events that were read before: Okta gives them again after a refused link, and sometimes otherwise.
+    /// Ascending.
+    pub known: Vec<u32>,
+    /// Whether Okta had no more when this route asked, so that it is time to wait for the next poll. A page that another
+    /// route asked for in an earlier poll never is, since more may have come: then it is time to read on.
+    pub is_tail: bool,
+    /// The same for certain. A page without events whose link leads on is a tail to wait at, but no proof that there is
+    /// nothing behind it.
+    pub is_end: bool,
+}
+
+/// What became of one request.
+#[derive(Debug)]
+pub enum Step {
+    /// A page.
+    Read(Read),
+    /// No page; the same is asked again after `wait`.
+    Failed {
+        /// What happened.
+        error: Arc<OktaError>,
+        /// How long to wait before the next step.
+        wait: Duration,
+    },
+    /// Okta refused the link; the next step resumes by time, and there may be a gap.
+    Refused {
+        /// What Okta said.
+        error: Arc<OktaError>,
+        /// From when events are asked for again.
+        since: Timestamp,
+        /// How long to wait before the next step.
+        wait: Duration,
+    },
+}
+
+/// One route's walk through a stream.
+#[derive(Debug)]
+pub struct Reader {
+    stream: Arc<Stream>,
+    polling: Polling,
+    horizon: Horizon,
+    seen: Seen,
+}
+
+impl Reader {
+    /// Goes on from `position`, having read the `recent` events last.
+    pub fn new(stream: Arc<Stream>, position: Position, recent: &RecentIds) -> Self {
+        let polling = Polling::new(position.link, fastrand::u64(..));
+        Self { stream, polling, horizon: Horizon::new(position.published_max), seen: Seen::new(recent) }
+    }
+
+    /// Leaves the link and resumes by time, because the link belongs to another question.
+    pub fn resume_by_time(&mut self) -> Timestamp {
+        let since = self.resume_since();
+        self.polling.resume(self.stream.url_since(since));
+        since
+    }
+
+    /// The stream that is read.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// What will be asked next.
+    #[cfg(test)]
+    pub(super) fn link(&self) -> &Url {
+        self.polling.link()
+    }
+
+    /// Makes one request. May be dropped at any time: nothing moves before the page is there.
+    pub async fn step(&mut self) -> Step {
+        self.leave_mistimed_start();
+        let fresh_since = self.stream.poll_began_at();
+        let page = match self.stream.page(self.polling.link(), fresh_since).await {
+            Ok(page) => page,
+            Err(error) => return self.fail(error),
+        };
+        match self.take(page, fresh_since) {
+            Some(read) => Step::Read(read),
+            None => {
+                // Whoever asks again wants another answer, not the one from the cache.
+                self.stream.forget(self.polling.link()).await;
+                self.fail(Arc::new(OktaError::StuckLink))
+            }
+        }
+    }
+
+    /// A route that has read nothing and asks from a time that Okta's clock does not have, or from beyond the retention, was
+    /// begun by a clock that was wrong: it would find nothing for as long as that lasts. It begins anew by Okta's clock.
+    fn leave_mistimed_start(&mut self) {
+        let now = self.stream.okta_now();
+        let Some(since) = self.since().filter(|_| self.horizon.reached().is_none()) else { return };
+        if (now - logs::RETENTION - CLOCKS_APART..=now + CLOCKS_APART).contains(&since) {
+            return;
+        }
+        let begin = self.stream.start_by(now);
+        tracing::error!(
+            stream = self.stream.config().name, %since, %begin,
+            "the route was to begin at a time that Okta's clock has not or its log does not reach: a clock was wrong; it \
+             begins by Okta's clock, and what lies before that is left out"
+        );
+        self.polling.resume(self.stream.url_since(begin));
+    }
+
+    /// None: nothing in the page is new, and its link leads to where this has been.
+    fn take(&mut self, page: Arc<Page>, fresh_since: Instant) -> Option<Read> {
+        let mut known = Vec::new();
+        for (event, index) in page.events.iter().zip(0..) {
+            if !self.seen.insert(&event.identity()) {
+                known.push(index);
+            } else if let Some(published) = published(&event) {
+                self.horizon.claim(published);
+            }
+        }
+        let has_news = known.len() < page.events.len();
+        if !page.events.is_empty() && self.polling.is_going_round(&page.next, has_news) {
+            // The link is followed all the same, after a wait: it may lead on the next time.
+            self.polling.go_round(page.next.clone());
+            return None;
+        }
+        self.horizon.page_read(page.answered_at, page.was_end());
+        self.polling.advance(page.next.clone());
+        let position = Position { link: page.next.clone(), published_max: self.horizon.reached() };
+        let is_fresh = page.asked_at >= fresh_since;
+        let (is_tail, is_end) = (page.was_tail() && is_fresh, page.was_end() && is_fresh);
+        Some(Read { page, position, known, is_tail, is_end })
+    }
+
+    fn fail(&mut self, error: Arc<OktaError>) -> Step {
+        match self.polling.fail(&error) {
+            Reaction::Retry(wait) => Step::Failed { error, wait },
+            Reaction::Resume(wait) => {
+                let since = self.resume_by_time();
+                Step::Refused { error, since, wait }
+            }
+        }
+    }
+
+    /// What was not yet read was committed to Okta's log after everything that was, and nothing is committed before it
+    /// was published: so from the latest `published` on nothing is missing. The overlap is for clocks that disagree.
+    fn resume_since(&self) -> Timestamp {
+        let (overlap, now) = (self.stream.config().overlap, self.stream.okta_now());
+        let earliest = now - logs::RETENTION;
+        match self.horizon.reached() {
+            // A clock was wrong when this was noted: nothing is known.
+            Some(reached) if reached > now + overlap => earliest,
+            Some(reached) => (reached - overlap).clamp(earliest, now),
+            None => self.first_since().clamp(earliest, now),
+        }
+    }
+
+    /// From when the route has been reading, where it has not read anything yet: Okta's links carry the first `since` on.
+    fn first_since(&self) -> Timestamp {
+        self.since().map_or(self.stream.start(), |since| since.min(self.stream.start()))
+    }
+
+    /// What the link says of when the route began.
+    fn since(&self) -> Option<Timestamp> {
+        let (_, since) = self.polling.link().query_pairs().find(|(name, _)| name == "since")?;
+        since.parse().ok()
+    }
+}
+
+fn published(event: &Event<'_>) -> Option<Timestamp> {
+    event.published()?.parse().ok()
+}
