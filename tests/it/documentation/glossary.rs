@@ -44,7 +44,7 @@ fn public_types() -> BTreeMap<String, Vec<PathBuf>> {
 /// The name of the public struct, enum or trait that `line` declares.
 fn public_type(line: &str) -> Option<&str> {
     let declaration = line.trim_start().strip_prefix("pub ")?;
-    let rest = ["struct ", "enum ", "trait "].iter().find_map(|kind| declaration.strip_prefix(kind))?;
+    let rest = ["struct ", "enum ", "trait "].iter().find_map(|kind| declaration.strip_prefix(*kind))?;
     rest.split(|c: char| !c.is_alphanumeric()).next().filter(|name| !name.is_empty())
 }
 
