@@ -48,22 +48,22 @@ struct Arguments {
 enum Command {
     /// Run the daemon until SIGTERM or SIGINT
     Run(run::RunArguments),
-    /// Validate a configuration, and try the org, every sink and what commands need
+    /// Check a configuration, the org, every sink and what commands need
     Check(check::CheckArguments),
-    /// Print what a configuration will publish, as AsyncAPI or JSON Schema, or the schema of commands
+    /// Describe the messages of a configuration (AsyncAPI or JSON Schema), or print the schema of commands
     Schema(schema::SchemaArguments),
     /// Render events from standard input as a route would
     Render(render::RenderArguments),
-    /// Deliver a window of the past once more to the sink of a route
+    /// Deliver a window of the past again to the sink of a route
     Replay(replay::ReplayArguments),
-    /// Search the log now, and print what is found or publish it
+    /// Search the System Log now, and print or publish the result
     Search(Box<search::SearchArguments>),
-    /// Carry out a command now or put it on the queue, see what became of others, release limits
+    /// Run a command now or put it on the queue, list commands, pause, cancel, release limits
     #[command(name = "command")]
     ByHand(command::CommandArguments),
-    /// Look at the durable state
+    /// Show, verify, export or change the durable state
     State(state::StateArguments),
-    /// See it work: a simulated org, the real daemon, and events arriving
+    /// Run a demo: a simulated org, the real daemon, and live events
     #[cfg(feature = "simulator")]
     Demo(demo::DemoArguments),
     /// Serve a simulated Okta org: its System Log, users, groups and apps

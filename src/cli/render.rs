@@ -17,19 +17,19 @@ use crate::telemetry::{printable, printable_json};
 
 #[derive(Debug, Args)]
 pub(super) struct RenderArguments {
-    /// How to render
+    /// The format
     #[arg(long, value_enum)]
     format: FormatArgument,
-    /// Say on standard error what decided about each event
+    /// Explain the mapping of each event on standard error
     #[arg(long)]
     explain: bool,
-    /// Take Okta's own event along as raw_data (ocsf only)
+    /// Include Okta's own event as raw_data (ocsf only)
     #[arg(long)]
     raw_data: bool,
-    /// The org's domain, which a route knows by itself
+    /// The org's domain; a route takes it from the configuration
     #[arg(long, value_name = "DOMAIN")]
     org: Option<String>,
-    /// What a rendered event may have at most, as a bus would say
+    /// The largest size of a rendered event, like the limit of a bus
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<usize>,
 }

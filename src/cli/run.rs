@@ -23,10 +23,10 @@ use crate::{
 pub(super) struct RunArguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// End with 0 once every route has delivered all that Okta had
+    /// Exit with 0 when every route has delivered all events that Okta had
     #[arg(long)]
     until_caught_up: bool,
-    /// Take up a state that was refused: witness, store, since=TIME or now
+    /// Recover a state that was refused: witness, store, since=TIME or now
     #[arg(long, value_name = "WAY", value_parser = parse_recovery)]
     recover: Option<Recovery>,
 }

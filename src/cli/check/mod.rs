@@ -25,10 +25,10 @@ const WINDOW_TRIED: Duration = Duration::from_secs(60);
 pub(super) struct CheckArguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// Validate only; talk to nobody
+    /// Only check the configuration; connect to nothing
     #[arg(long)]
     offline: bool,
-    /// Read no secret, for who may not read the service's: with --offline
+    /// Read no secrets, if you may not read those of the service; with --offline
     #[arg(long, requires = "offline")]
     no_secrets: bool,
 }

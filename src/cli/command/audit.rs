@@ -20,14 +20,14 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct AuditArguments {
-    /// Look whether anything was changed, taken out or put in
+    /// Check whether records were changed, removed or inserted
     #[arg(long, required = true)]
     verify: bool,
-    /// Files of one audit, the oldest first: those that were moved away too, or what a sink got. Without any: the file that the
-    /// configuration names. All are held against what the state keeps; without it, the exit code is 69
+    /// Files of one audit, oldest first, including those that were moved away, or the output of a sink. Default: the file that the
+    /// configuration names. All are compared with the state; if it is not available, the exit code is 69
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where the files ended that were looked at before and are not given: the name of the commands, the number of the last
+    /// The end of earlier files that are not given: the name of the commands, the number of the last
     /// record, and its hash
     #[arg(long, value_name = "COMMANDS:SEQUENCE:HASH")]
     after: Vec<LookedAt>,

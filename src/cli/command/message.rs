@@ -28,23 +28,23 @@ pub(super) struct MessageArguments {
     /// What to do, for example user.suspend
     #[arg(required_unless_present = "file")]
     action: Option<String>,
-    /// A parameter: user=ada@acme.com, limit=5, profile.department=Ops. A value that is JSON is taken as such: quote
-    /// a text of digits, as in 'profile.badge="7"'. A secret is named, not written: password=@FILE, password=env:VARIABLE,
-    /// or password=- for a line of standard input. `oktabus schema --what commands` has all parameters
+    /// A parameter: user=ada@acme.com, limit=5, profile.department=Ops. A value that is JSON is read as JSON: quote
+    /// a text of digits, as in 'profile.badge="7"'. A secret is given by reference: password=@FILE, password=env:VARIABLE,
+    /// or password=- for a line of standard input. `oktabus schema --what commands` shows all parameters
     #[arg(long = "param", short = 'p', value_name = "NAME=VALUE")]
     parameters: Vec<String>,
-    /// The whole command as JSON; `-` for standard input. `publish` takes many at once: JSON lines, or CSV with a header row
+    /// The whole command as JSON; `-` for standard input. `publish` accepts many commands: JSON lines, or CSV with a header row
     #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "parameters"])]
     file: Option<PathBuf>,
-    /// What copies of the command have in common; made up unless given
+    /// The id of the command; copies have the same id [default: generated]
     #[arg(long)]
     pub(super) id: Option<String>,
-    /// Only say which requests would be sent
+    /// Only show which requests would be sent
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     why: WhyArguments,
-    /// Show the secrets that come up, if policy allows
+    /// Show the secrets of the result, if policy allows it
     #[arg(long)]
     reveal: bool,
     /// Print one JSON object
@@ -55,10 +55,10 @@ pub(super) struct MessageArguments {
 /// What the audit has of whoever asks by hand.
 #[derive(Debug, Args)]
 pub(super) struct WhyArguments {
-    /// Why, for the audit
+    /// The reason, for the audit
     #[arg(long)]
     pub(super) reason: Option<String>,
-    /// Who wants it, for the audit; SUDO_USER or USER unless given. A claim: the audit has the user of the system too
+    /// The requester, for the audit [default: SUDO_USER or USER]. The audit also records the user of the system
     #[arg(long, value_name = "WHO")]
     pub(super) requested_by: Option<String>,
 }

@@ -38,43 +38,43 @@ pub(super) struct CommandArguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Carry a command out now, and print its outcome
+    /// Run a command now, and print its outcome
     Run {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         message: MessageArguments,
     },
-    /// Put a command, or all that a file has, on the queue that the daemon reads
+    /// Put a command, or all commands of a file, on the daemon's queue
     Publish {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         message: MessageArguments,
-        /// Where to, if the intake has subjects with wildcards
+        /// The subject, if the intake's subject has wildcards
         #[arg(long)]
         subject: Option<String>,
-        /// Send what a file has even if some of it is no command, or is not allowed
+        /// Send the valid commands of a file even if other lines are invalid or not allowed
         #[arg(long, requires = "file")]
         no_validate: bool,
         #[command(flatten)]
         sign: SignArguments,
     },
-    /// List commands, the latest first
+    /// List commands, latest first
     List {
         #[command(flatten)]
         which: Which,
-        /// How many at most
+        /// The largest number of commands
         #[arg(long, default_value_t = LISTED)]
         limit: NonZeroUsize,
         /// Only those with this status: received, parked, awaits_approval, started, done, already, refused, failed, expired, dry_run
         #[arg(long)]
         status: Option<String>,
-        /// One JSON object a line
+        /// One JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Show what is known of a command
+    /// Show the record of a command
     Show {
         #[command(flatten)]
         which: Which,
@@ -84,29 +84,29 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// List the limits, and which of them have tripped
+    /// List the limits, and which have tripped
     Limits {
         #[command(flatten)]
         which: Which,
-        /// One JSON object a line
+        /// One JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Carry nothing out any more until `resume`, also after a restart
+    /// Stop all commands until `resume`, also after a restart
     Pause {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         why: WhyArguments,
     },
-    /// Carry commands out again
+    /// Run commands again after a `pause`
     Resume {
         #[command(flatten)]
         which: Which,
         #[command(flatten)]
         why: WhyArguments,
     },
-    /// Send nothing more for a command that has not ended, known already or not
+    /// Cancel a command that has not ended, also before it arrives
     Cancel {
         #[command(flatten)]
         which: Which,
@@ -115,11 +115,11 @@ enum What {
         #[command(flatten)]
         why: WhyArguments,
     },
-    /// Let commands through a limit that has tripped
+    /// Release a limit that has tripped
     Release {
         #[command(flatten)]
         which: Which,
-        /// The limit, as `limits` names it
+        /// The limit, as listed by `limits`
         limit: String,
         #[command(flatten)]
         why: WhyArguments,
@@ -151,7 +151,7 @@ const QUIET: Duration = Duration::from_secs(5);
 struct Which {
     #[command(flatten)]
     config: ConfigArgument,
-    /// The name of `[commands.NAME]`; not needed where there is one
+    /// The name of `[commands.NAME]`; not needed if there is only one
     #[arg(long, value_name = "NAME")]
     commands: Option<String>,
 }

@@ -50,10 +50,10 @@ pub(super) struct NoCommand(pub(super) OutcomeError);
 /// With what commands are signed.
 #[derive(Debug, Args)]
 pub(super) struct SignArguments {
-    /// Sign with this private key of Ed25519 (PEM), or with this shared secret; mode 0600
+    /// Sign with this Ed25519 private key (PEM), or with this shared secret; mode 0600
     #[arg(long, value_name = "FILE")]
     sign_key: Option<PathBuf>,
-    /// The name of that key in `signature.keys`; found out unless given
+    /// The name of that key in `signature.keys` [default: found by the key itself]
     #[arg(long, value_name = "NAME", requires = "sign_key")]
     key_id: Option<String>,
 }

@@ -15,22 +15,22 @@ use layout::Layout;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArguments {
-    /// Publish to this Kafka cluster too, topic `okta.demo`
+    /// Also publish to this Kafka cluster, topic `okta.demo`
     #[arg(long, value_name = "HOST:PORT")]
     kafka: Option<String>,
-    /// Publish to this NATS server too, stream `OKTA_DEMO`, created if need be
+    /// Also publish to this NATS server, stream `OKTA_DEMO`, which is created if it does not exist
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
-    /// Events that are there at the start
+    /// Events in the log at the start
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     backlog: usize,
-    /// New events a second
+    /// New events per second
     #[arg(long, value_name = "N", default_value_t = 3.0)]
     rate: f64,
-    /// Where files and state go; a new folder among the temporary files, if not set
+    /// The directory for files and state [default: a new temporary directory]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// End by itself after this many seconds
+    /// Stop after this many seconds
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
 }

@@ -22,25 +22,25 @@ use crate::{
 pub(super) struct ReplayArguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// The route of a stream, as `state show` names it
+    /// The route of a stream, as listed by `state show`
     #[arg(long, value_name = "STREAM/SINK")]
     route: String,
-    /// Where the window begins: -7d, or a timestamp
+    /// The beginning of the window: -7d, or a timestamp
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: String,
-    /// Where it ends: now, -1h, or a timestamp
+    /// The end of the window: now, -1h, or a timestamp
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     to: String,
-    /// Only events that match this, beside the stream's own filter
+    /// Only events that match this SCIM filter and the stream's own filter
     #[arg(long, value_name = "SCIM")]
     filter: Option<String>,
-    /// Cut the window into so many slices
+    /// The number of slices of the window
     #[arg(long, value_name = "N")]
     slices: Option<u16>,
-    /// What to know it by, for going on with it; made of the other arguments unless set
+    /// The name of the replay, for resuming it [default: derived from the other arguments]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Begin again, however far an earlier run came
+    /// Begin again, even if an earlier run has made progress
     #[arg(long)]
     anew: bool,
 }

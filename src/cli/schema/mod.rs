@@ -16,10 +16,10 @@ use crate::command::{Outcome, message};
 pub(super) struct SchemaArguments {
     #[command(flatten)]
     config: ConfigArgument,
-    /// What is described
+    /// What to describe
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = What::Events)]
     what: What,
-    /// Which kind of document; commands and outcomes are described by JSON Schemas
+    /// The kind of document; commands and outcomes always have a JSON Schema
     #[arg(long = "as", value_name = "KIND", value_enum, default_value_t = Kind::Asyncapi)]
     kind: Kind,
 }
@@ -28,7 +28,7 @@ pub(super) struct SchemaArguments {
 enum What {
     /// The events that the configuration's routes publish
     Events,
-    /// Commands, as they are put on a queue; needs no configuration
+    /// Commands, as sent to a queue; needs no configuration
     Commands,
     /// Outcomes of commands; needs no configuration
     Outcomes,

@@ -31,65 +31,65 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct SearchArguments {
-    /// A search of the configuration; without one, the options say what is searched
+    /// A search of the configuration; without it, the options define the search
     name: Option<String>,
     #[command(flatten)]
     config: ConfigArgument,
     /// The beginning of the window: -24h or a timestamp [default: the search's look_back ago, else an hour ago]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     since: Option<Start>,
-    /// The end of the window, which is not in it: now, -1h or a timestamp [default: now]
+    /// The end of the window (exclusive): now, -1h or a timestamp [default: now]
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     until: Option<Start>,
-    /// A SCIM filter, as Okta takes it
+    /// A SCIM filter, in Okta's syntax
     #[arg(long, value_name = "SCIM", conflicts_with = "name")]
     filter: Option<String>,
-    /// Keywords that must all be there
+    /// Keywords that must all occur
     #[arg(long, value_name = "KEYWORDS", conflicts_with = "name")]
     q: Option<String>,
-    /// An event type, with * at the beginning or the end for anything; more than once for any of them
+    /// An event type; * at the beginning or the end matches anything; repeat the option for several types
     #[arg(long = "event-type", value_name = "TYPE", conflicts_with = "name")]
     event_types: Vec<String>,
-    /// A value of outcome.result; more than once for any of them
+    /// A value of outcome.result; repeat the option for several values
     #[arg(long = "outcome", value_name = "RESULT", conflicts_with = "name")]
     outcomes: Vec<String>,
-    /// Who did it: an id, a login or an e-mail
+    /// The actor: an id, a login or an e-mail
     #[arg(long, value_name = "WHO", conflicts_with = "name")]
     actor: Option<String>,
-    /// Whom or what it was done to: an id, a login or an e-mail
+    /// The target: an id, a login or an e-mail
     #[arg(long, value_name = "WHAT", conflicts_with = "name")]
     target: Option<String>,
-    /// The address that it came from
+    /// The client's IP address
     #[arg(long, value_name = "ADDRESS", conflicts_with = "name")]
     ip: Option<IpAddr>,
-    /// The org, where the configuration has several
+    /// The org, if the configuration has several
     #[arg(long, value_name = "ORG", conflicts_with = "name")]
     org: Option<String>,
     /// The order by published [default: ascending]
     #[arg(long, value_name = "ORDER", value_enum)]
     order: Option<OrderArgument>,
-    /// The most events to find
+    /// The largest number of events
     #[arg(long, value_name = "EVENTS")]
     limit: Option<u64>,
-    /// Events a request, 1 to 1000
+    /// Events per request, 1 to 1000
     #[arg(long, value_name = "EVENTS")]
     page_size: Option<u16>,
-    /// How events are rendered as JSON [default: okta; with --to, as the route says]
+    /// The format of events as JSON [default: okta; with --to, that of the route]
     #[arg(long, value_enum)]
     format: Option<FormatArgument>,
-    /// How events are printed [default: table on a terminal, else json]
+    /// The output [default: table on a terminal, else json]
     #[arg(long, value_enum)]
     output: Option<Output>,
-    /// Publish to this sink rather than print
+    /// Publish to this sink instead of printing
     #[arg(long, value_name = "SINK", conflicts_with = "output")]
     to: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OrderArgument {
-    /// The oldest first
+    /// Oldest first
     Ascending,
-    /// The newest first
+    /// Newest first
     Descending,
 }
 
@@ -97,7 +97,7 @@ enum OrderArgument {
 enum Output {
     /// Columns for people
     Table,
-    /// One JSON value a line
+    /// One JSON value per line
     Json,
     /// Columns for programs
     Csv,

@@ -26,11 +26,11 @@ pub(super) struct StateArguments {
 
 #[derive(Debug, Subcommand)]
 enum StateCommand {
-    /// Show where each route stands
+    /// Show the position of each route
     Show {
         #[command(flatten)]
         config: ConfigArgument,
-        /// One JSON object a line
+        /// One JSON object per line
         #[arg(long)]
         json: bool,
     },
@@ -42,11 +42,11 @@ enum StateCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Write everything as JSON lines
+    /// Export everything as JSON lines
     Export {
         #[command(flatten)]
         config: ConfigArgument,
-        /// Where to; standard output if not set
+        /// The file [default: standard output]
         #[arg(long, value_name = "FILE")]
         to: Option<std::path::PathBuf>,
     },
@@ -57,34 +57,34 @@ enum StateCommand {
         /// The export; `-` for standard input
         #[arg(value_name = "FILE")]
         from: std::path::PathBuf,
-        /// Do it without asking
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Let a route begin at another time
+    /// Move a route to another time
     Reset {
         #[command(flatten)]
         config: ConfigArgument,
-        /// The route, as `state show` names it
+        /// The route, as listed by `state show`
         route: String,
         /// now, -2h, or a timestamp
         #[arg(long, value_name = "TIME", value_parser = point_in_time, allow_hyphen_values = true)]
         to: Timestamp,
-        /// Do it without asking
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Remove a note that cannot be understood, and with it what it says
+    /// Remove a note that cannot be read; its content is lost
     RemoveNote {
         #[command(flatten)]
         config: ConfigArgument,
-        /// The note, as the daemon's trouble or an export names it
+        /// The note, as named in the daemon's message or in an export
         note: String,
-        /// Do it without asking
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Write the store anew without what it no longer needs
+    /// Rewrite the store without records that it no longer needs
     Compact {
         #[command(flatten)]
         config: ConfigArgument,

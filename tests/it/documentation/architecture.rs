@@ -8,7 +8,7 @@ use std::{
 use super::repository;
 
 /// All sources below `folder`.
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+pub(super) fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -27,7 +27,7 @@ fn all_sources() -> Vec<PathBuf> {
     found
 }
 
-fn page() -> String {
+pub(super) fn page() -> String {
     fs::read_to_string(repository().join("docs/architecture.md")).unwrap()
 }
 
@@ -38,7 +38,7 @@ fn quoted(page: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The rows of the table below `heading`, each as its first cell.
-fn rows<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
+pub(super) fn rows<'a>(page: &'a str, heading: &str) -> Vec<&'a str> {
     let section = page.split(&format!("\n{heading}\n")).nth(1).unwrap().split("\n#").next().unwrap();
     let cells = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
     // The first row is the heading of the table.

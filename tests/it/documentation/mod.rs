@@ -3,6 +3,7 @@
 mod architecture;
 mod commands;
 mod configurations;
+mod glossary;
 mod unit;
 
 use std::{fs, path::Path};

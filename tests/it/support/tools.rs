@@ -30,7 +30,11 @@ kill $! 2>/dev/null
 /// A file or directory in `.tools/`.
 pub(crate) fn tool(path: &str) -> PathBuf {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools").join(path);
-    assert!(found.exists(), "{} does not exist: run tests/setup first", found.display());
+    assert!(
+        found.exists(),
+        "{} does not exist: this test needs what `tests/setup` installs; `.ci/run quick` runs what needs nothing",
+        found.display()
+    );
     found
 }
 
