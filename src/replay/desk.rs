@@ -7,14 +7,17 @@ use std::{
 };
 
 use jiff::Timestamp;
+use okta_client::{
+    Client,
+    logs::{self, Order},
+};
 use okta_system_log::scim;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{Refusal, Replay, Request, plan::Span, progress::Progress, run::note_name};
 use crate::{
-    config::{Config, Order, RouteConfig, StreamConfig},
-    okta::{Client, logs},
+    config::{Config, RouteConfig, StreamConfig},
     state::State,
 };
 

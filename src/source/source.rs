@@ -4,9 +4,8 @@ use std::fmt;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
+use okta_client::{Client, OktaError, Priority, logs};
 use url::Url;
-
-use crate::okta::{Client, OktaError, Priority, logs};
 
 /// An org's System Log, asked page by page.
 pub(super) trait LogSource: fmt::Debug + Send + Sync {

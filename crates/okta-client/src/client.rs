@@ -2,6 +2,7 @@
 
 use std::{
     future::ready,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,14 +17,13 @@ use serde_json::Value;
 use url::Url;
 
 use super::{
-    BudgetStatus, OktaError, Priority,
+    BudgetStatus, Observer, OktaError, Org, Priority, Scope,
     auth::{Authenticator, Credential, Verdict},
     header, link,
     request::{Change, Target, unsendable},
     transport::{ClientError, Failure, Reply, Transport},
     turnstile::Turn,
 };
-use crate::config::{OrgConfig, Scope};
 
 /// How old may be what a change was decided by when it is sent.
 const STALE_AFTER: Duration = Duration::from_secs(2);
@@ -73,22 +73,29 @@ struct Sending<'a> {
 }
 
 impl Client {
-    /// A client of `org`. Reads the file with certificate authorities and the private key, if they are set, to see that
-    /// they can be used. Talks to nobody.
-    pub fn new(org: OrgConfig) -> Result<Self, ClientError> {
+    /// A client of `org`. Reads the certificate authorities and the private key, if they are set, to see that they can be
+    /// used. Talks to nobody. The TLS provider of the process becomes ring, if it has none.
+    pub fn new(org: Org) -> Result<Self, ClientError> {
         let auth = Authenticator::new(&org)?;
         Ok(Self { transport: Transport::new(org)?, auth })
     }
 
-    /// A client that is only asked about its org, by who may not be able to read a credential. Reads no file.
-    pub fn without_secrets(mut org: OrgConfig) -> Result<Self, ClientError> {
+    /// A client that is only asked about its org, by who may not be able to read a credential. Reads no source.
+    pub fn without_secrets(mut org: Org) -> Result<Self, ClientError> {
         let auth = Authenticator::unread(&org);
-        (org.http.ca_file, org.http.proxy_auth) = (None, None);
+        (org.http.authorities, org.http.proxy_auth) = (None, None);
         Ok(Self { transport: Transport::new(org)?, auth })
     }
 
-    /// The org's configuration.
-    pub fn org(&self) -> &OrgConfig {
+    /// The same client, which tells `observer` of its requests.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.transport.observe(observer);
+        self
+    }
+
+    /// The org, as it was told.
+    pub fn org(&self) -> &Org {
         self.transport.org()
     }
 
@@ -97,9 +104,9 @@ impl Client {
         self.transport.logs_budget()
     }
 
-    /// Sets the gauges of the budgets of all buckets that have been used.
-    pub fn report_budgets(&self) {
-        self.transport.report_budgets();
+    /// How the budgets of all rate-limit buckets stand, used or not, by the names of the buckets.
+    pub fn budgets(&self) -> impl Iterator<Item = (&'static str, BudgetStatus)> {
+        self.transport.budgets()
     }
 
     /// Reads the secret again. One that cannot be used leaves the one before in place; a usable one that Okta then refuses
@@ -108,7 +115,7 @@ impl Client {
         self.auth.reload(&self.org().name).await;
     }
 
-    /// The scopes beside the System Log's that the configuration needs and the service app was not granted. Okta refuses
+    /// The scopes of the org beside the System Log's that the service app was not granted. Okta refuses
     /// several at once without saying which, so each is asked for alone.
     pub async fn ungranted_scopes(&self) -> Result<Vec<Scope>, OktaError> {
         self.auth.ungranted_scopes(&self.transport).await

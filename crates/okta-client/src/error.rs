@@ -43,7 +43,7 @@ pub enum OktaError {
     },
     /// More than the configured limit.
     #[error(
-        "the answer has more than {limit_bytes} bytes: raise `http.body_max` of the org or lower the stream's `page_size`"
+        "the answer has more than {limit_bytes} bytes: raise `http.body_max` of the org or lower the `page_size`"
     )]
     TooLarge {
         /// The configured limit.
@@ -77,7 +77,7 @@ pub enum OktaError {
     NoNextLink,
     /// The link points to another host or to something else than was asked for; no credential may be sent there.
     #[error(
-        "the link points to {found}, not to {expected}: it is not followed; if the org has moved, change its `domain`"
+        "the link points to {found}, not to {expected}: it is not followed; if the org has moved, change its domain"
     )]
     ForeignLink {
         /// Where it points.
@@ -227,18 +227,15 @@ impl OktaError {
         match status {
             401 => Some(
                 "check the credential. An API token dies after 30 days without use and with the deactivation of its owner; \
-                 a new one in the same file is picked up by itself. A service app must be active",
+                 a new one in the same place is picked up by itself. A service app must be active",
             ),
             403 => Some(
                 "the credential may not read the System Log: give the token's owner, or the service app, the Read-only or \
                  Report administrator role, and the app the scope okta.logs.read",
             ),
-            400 => Some(
-                "Okta does not accept the request: check the `filter`; if it stays so, `oktabus state reset` begins the route \
-                 at a time",
-            ),
+            400 => Some("Okta does not accept the request: check the `filter`"),
             ..=299 => Some("does a proxy or a sign-in page of the network answer in Okta's place?"),
-            300..=399 | 404 | 405 => Some("check the org's `domain`: this does not look like an Okta org"),
+            300..=399 | 404 | 405 => Some("check the org's domain: this does not look like an Okta org"),
             407 => Some("the proxy demands a credential: check `http.proxy` and HTTPS_PROXY"),
             _ => None,
         }

@@ -1,10 +1,14 @@
-//! The Okta side: one client an org, its authentication, its rate budgets, and the typed resources.
+//! One Okta org over HTTP: credentials and DPoP, rate budgets, links, errors, and typed resources.
 //!
-//! reqwest is named here and nowhere else. No request leaves for another host than the org's.
+//! Begin with [`Client::new`]. [`logs`] reads the System Log; the other modules build [`Target`]s to
+//! [look up](Client::look_up) and [`Change`]s to [make](Client::change_while). No request leaves for another host than the
+//! org's.
+#![doc = include_str!("../README.md")]
 
 pub mod apps;
 mod auth;
 mod budget;
+mod chain;
 mod client;
 mod clock;
 pub mod consents;
@@ -14,9 +18,14 @@ pub mod groups;
 mod header;
 mod link;
 pub mod logs;
+mod observer;
+pub mod pem;
 mod quoted;
 mod request;
 pub mod roles;
+mod scope;
+mod settings;
+mod source;
 mod transport;
 mod turnstile;
 pub mod users;
@@ -26,5 +35,12 @@ pub use auth::AuthError;
 pub use budget::{BudgetStatus, Priority};
 pub use client::{Changed, Client, Found};
 pub use error::{Class, OktaError};
+pub use observer::Observer;
 pub use request::{Change, Target, is_id};
+pub use scope::Scope;
+pub use settings::{
+    Auth, BUDGET_SHARE_DEFAULT, Dpop, HttpSettings, Org, PrivateKeyJwt, ProxyAuth, SigningAlgorithm,
+    is_loopback,
+};
+pub use source::{FixedSecret, PemSource, SecretSource, Source, SourceError};
 pub use transport::ClientError;

@@ -4,16 +4,16 @@
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// One section of PEM.
-pub(crate) struct Section {
+pub struct Section {
     /// What it says it is, such as `PRIVATE KEY`.
-    pub(crate) label: String,
+    pub label: String,
     /// What stands between its borders, on one line: Base64, with headers before it if it has any.
-    pub(crate) body: SecretString,
+    pub body: SecretString,
 }
 
 impl Section {
     /// The section as it should have been, with lines of 64 characters.
-    pub(crate) fn to_pem(&self) -> SecretString {
+    pub fn to_pem(&self) -> SecretString {
         const LINE: usize = 64;
         let body = self.body.expose_secret();
         // Never moved to a larger place, so that no copy stays in memory.
@@ -31,7 +31,7 @@ impl Section {
 }
 
 /// The sections in `text` that are whole, in their order.
-pub(crate) fn sections(text: &str) -> Vec<Section> {
+pub fn sections(text: &str) -> Vec<Section> {
     const BORDER: &str = "-----";
     let mut sections = Vec::new();
     let mut rest = text;

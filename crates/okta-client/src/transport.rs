@@ -1,22 +1,21 @@
 //! One HTTP exchange with the org: its budget, timeouts, size limit and clock. Knows no credential; redirects are not
 //! followed, so that none can be sent elsewhere.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::{
-    BudgetStatus, OktaError, Priority,
+    BudgetStatus, HttpSettings, Observer, OktaError, Org, PemSource, Priority,
     budget::Bucket,
+    chain::chain,
     clock::OktaClock,
     header,
+    source::read_line,
     turnstile::{Turn, Turnstiles},
-};
-use crate::{
-    config::{HttpConfig, OrgConfig},
-    permissions::{self, Trust},
-    telemetry::{chain, metrics},
 };
 
 /// Idle connections are dropped before the load balancers on the way forget them (60 s and more).
@@ -28,18 +27,18 @@ const NO_AUTHORITIES: &str = "No CA certificates were loaded";
 /// The client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The file with certificate authorities cannot be used.
-    #[error("cannot use the certificate authorities in {path}: {reason}")]
-    CaFile {
-        /// The file.
-        path: std::path::PathBuf,
-        /// What is wrong with it.
+    /// The certificate authorities cannot be used.
+    #[error("cannot use the certificate authorities in {origin}: {reason}")]
+    Authorities {
+        /// Where they come from.
+        origin: String,
+        /// What is wrong with them.
         reason: String,
     },
     /// There is nobody whose word for a server could be taken.
     #[error(
         "this machine has no certificate authorities, so org {org} cannot be known by its certificate: install them \
-         (`apt-get install ca-certificates`), or name a file with one in `orgs.{org}.http.ca_file`"
+         (`apt-get install ca-certificates`), or name a file with one"
     )]
     NoAuthorities {
         /// The org.
@@ -54,11 +53,9 @@ pub enum ClientError {
         reason: String,
     },
     /// The private key cannot be used.
-    #[error("orgs.{org}.auth.private_key: {reason}")]
+    #[error("{reason}")]
     PrivateKey {
-        /// The org.
-        org: String,
-        /// What is wrong with it and what would be right.
+        /// Where it comes from, what is wrong with it and what would be right.
         reason: String,
     },
 }
@@ -67,9 +64,10 @@ pub enum ClientError {
 #[derive(Debug)]
 pub(super) struct Transport {
     http: reqwest::Client,
-    org: OrgConfig,
+    org: Org,
     turnstiles: Turnstiles,
     clock: OktaClock,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// An answer, whatever its status.
@@ -105,14 +103,19 @@ impl Failure {
 }
 
 impl Transport {
-    /// HTTP to `org`. Reads the file with certificate authorities, if one is set.
-    pub(super) fn new(org: OrgConfig) -> Result<Self, ClientError> {
+    /// HTTP to `org`. Reads the certificate authorities, if they are set.
+    pub(super) fn new(org: Org) -> Result<Self, ClientError> {
         let http = build_http(&org)?;
-        let turnstiles = Turnstiles::new(org.name.clone(), org.budget_share);
-        Ok(Self { http, org, turnstiles, clock: OktaClock::default() })
+        let turnstiles = Turnstiles::new(org.budget_share);
+        Ok(Self { http, org, turnstiles, clock: OktaClock::default(), observer: None })
     }
 
-    pub(super) fn org(&self) -> &OrgConfig {
+    /// From now on `observer` is told of each request.
+    pub(super) fn observe(&mut self, observer: Arc<dyn Observer>) {
+        self.observer = Some(observer);
+    }
+
+    pub(super) fn org(&self) -> &Org {
         &self.org
     }
 
@@ -136,9 +139,9 @@ impl Transport {
         self.turnstiles.status(Bucket::Logs)
     }
 
-    /// Sets the gauges of all budgets.
-    pub(super) fn report_budgets(&self) {
-        self.turnstiles.report();
+    /// How all budgets stand.
+    pub(super) fn budgets(&self) -> impl Iterator<Item = (&'static str, BudgetStatus)> {
+        self.turnstiles.statuses().map(|(bucket, status)| (bucket.name(), status))
     }
 
     /// Waits for leave to make the request.
@@ -156,7 +159,7 @@ impl Transport {
         let response = match request.send().await {
             Ok(response) => response,
             Err(err) => {
-                metrics::okta_request(&self.org.name, "none");
+                self.tell(None);
                 let (is_timeout, is_connect) = (err.is_timeout(), err.is_connect());
                 let error = self.lost(err);
                 return Err(match (is_connect, is_timeout) {
@@ -167,11 +170,17 @@ impl Transport {
             }
         };
         let status = response.status();
-        metrics::okta_request(&self.org.name, status.as_str());
+        self.tell(Some(status));
         self.learn(turn, status, response.headers()).map_err(Failure::NotTaken)?;
         let headers = response.headers().clone();
         let body = self.read_body(response).await?;
         Ok(Reply { status, headers, body })
+    }
+
+    fn tell(&self, status: Option<StatusCode>) {
+        if let Some(observer) = &self.observer {
+            observer.requested(&self.org.name, status.map(|status| status.as_u16()));
+        }
     }
 
     fn learn(&self, turn: Turn, status: StatusCode, headers: &HeaderMap) -> Result<(), OktaError> {
@@ -205,12 +214,15 @@ impl Transport {
     }
 }
 
-fn build_http(org: &OrgConfig) -> Result<reqwest::Client, ClientError> {
-    let HttpConfig { connect_timeout, read_timeout, total_timeout, ca_file, proxy, .. } = &org.http;
+fn build_http(org: &Org) -> Result<reqwest::Client, ClientError> {
+    // Fails if there is one, which is what is wanted then.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let HttpSettings { user_agent, connect_timeout, read_timeout, total_timeout, authorities, proxy, .. } =
+        &org.http;
     let broken = |err: reqwest::Error| ClientError::Http { org: org.name.clone(), reason: chain(&err) };
     let is_plain = org.url.scheme() == "http" && proxy.is_none();
     let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("oktabus/", env!("CARGO_PKG_VERSION")))
+        .user_agent(user_agent)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(*connect_timeout)
         .read_timeout(*read_timeout)
@@ -219,8 +231,8 @@ fn build_http(org: &OrgConfig) -> Result<reqwest::Client, ClientError> {
         .http2_keep_alive_interval(HTTP2_PING)
         .http2_keep_alive_while_idle(true)
         .tcp_keepalive(IDLE_MAX);
-    if let Some(path) = ca_file {
-        builder = builder.tls_certs_merge(read_authorities(path)?);
+    if let Some(source) = authorities {
+        builder = builder.tls_certs_merge(read_authorities(source)?);
     }
     match proxy {
         // A proxy is a way to other machines; and to this one http is spoken, whose credential it would see.
@@ -242,18 +254,18 @@ fn build_http(org: &OrgConfig) -> Result<reqwest::Client, ClientError> {
 }
 
 /// The password of the proxy is read once: a proxy has no rotation that could not wait for a restart.
-fn with_password(proxy: reqwest::Proxy, org: &OrgConfig) -> Result<reqwest::Proxy, ClientError> {
+fn with_password(proxy: reqwest::Proxy, org: &Org) -> Result<reqwest::Proxy, ClientError> {
     let Some(auth) = &org.http.proxy_auth else { return Ok(proxy) };
-    let password = auth.password.read_line().map_err(|err| {
-        let reason = format!("the password of the proxy: {}", chain(&err));
+    let password = read_line(&*auth.password).map_err(|err| {
+        let reason = format!("the password of the proxy: {}", chain(&*err));
         ClientError::Http { org: org.name.clone(), reason }
     })?;
     Ok(proxy.basic_auth(&auth.user, password.expose_secret()))
 }
 
-fn read_authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, ClientError> {
-    let unusable = |reason: String| ClientError::CaFile { path: path.to_owned(), reason };
-    let pem = permissions::read(path, Trust::Public).map_err(|err| unusable(chain(&err)))?;
+fn read_authorities(source: &PemSource) -> Result<Vec<reqwest::Certificate>, ClientError> {
+    let unusable = |reason: String| ClientError::Authorities { origin: source.to_string(), reason };
+    let pem = source.read().map_err(|err| unusable(chain(&*err)))?;
     let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|err| unusable(chain(&err)))?;
     if authorities.is_empty() {
         return Err(unusable("there is no PEM certificate in it".to_owned()));

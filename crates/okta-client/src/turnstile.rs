@@ -13,7 +13,6 @@ use super::budget::{Bucket, Budget, BudgetStatus, Line, Priority, RateLimit};
 /// The budgets of all buckets of one org, made as they are needed.
 #[derive(Debug)]
 pub(super) struct Turnstiles {
-    org: String,
     share: f64,
     by_bucket: Mutex<BTreeMap<Bucket, Arc<Turnstile>>>,
 }
@@ -42,8 +41,8 @@ pub(super) struct Turn {
 
 impl Turnstiles {
     /// Budgets that use at most `share` of each bucket.
-    pub(super) fn new(org: String, share: f64) -> Self {
-        Self { org, share, by_bucket: Mutex::default() }
+    pub(super) fn new(share: f64) -> Self {
+        Self { share, by_bucket: Mutex::default() }
     }
 
     /// Waits for leave to make one request that counts on `bucket`. May be dropped at any time.
@@ -56,13 +55,13 @@ impl Turnstiles {
         self.turnstile(bucket).lock().budget.status(Instant::now())
     }
 
-    /// Sets the gauges of every bucket, used or not.
-    pub(super) fn report(&self) {
-        for bucket in Bucket::ALL {
+    /// How the budget of every bucket stands, used or not.
+    pub(super) fn statuses(&self) -> impl Iterator<Item = (Bucket, BudgetStatus)> {
+        Bucket::ALL.into_iter().map(|bucket| {
             let turnstile = self.lock().get(&bucket).map(Arc::clone);
             let status = turnstile.map(|turnstile| turnstile.lock().budget.status(Instant::now()));
-            status.unwrap_or_default().report(&self.org, bucket);
-        }
+            (bucket, status.unwrap_or_default())
+        })
     }
 
     fn turnstile(&self, bucket: Bucket) -> Arc<Turnstile> {
@@ -194,7 +193,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_throttled_bucket_or_org_holds_up_no_other() {
-        let (org, other) = (Turnstiles::new("a".to_owned(), 0.5), Turnstiles::new("b".to_owned(), 0.5));
+        let (org, other) = (Turnstiles::new(0.5), Turnstiles::new(0.5));
         let start = Instant::now();
         let wait = org.turn(Bucket::Logs, Priority::Stream).await.refused(headers(120, 0));
         drop(org.turn(Bucket::Token, Priority::Stream).await);
@@ -206,7 +205,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_urgent_overtake_and_who_gives_up_holds_nobody_up() {
-        let org = Arc::new(Turnstiles::new("a".to_owned(), 0.5));
+        let org = Arc::new(Turnstiles::new(0.5));
         org.turn(Bucket::Logs, Priority::Stream).await.refused(headers(120, 0));
         let served = Arc::new(Mutex::new(Vec::new()));
         let wait = |priority| {

@@ -64,7 +64,7 @@ pub enum EngineError {
     },
     /// The org's credential cannot be read.
     #[error(transparent)]
-    Credential(#[from] SecretError),
+    Credential(SourceError),
     /// A key of signatures cannot be read.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use okta_client::{Class, OktaError};
 use serde_json::Value;
 
 use crate::{
     command::{Action, Failed, OutcomeError},
-    okta::{Class, OktaError},
+    remedy::remedy,
 };
 
 /// What is tried again is not tried at once.
@@ -193,7 +194,7 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> Failed {
     };
     let message = match (code, error) {
         // It has nothing to do with the action.
-        (_, OktaError::Auth(_)) => match error.remedy() {
+        (_, OktaError::Auth(_)) => match remedy(error) {
             Some(remedy) => format!("{error}: {remedy}"),
             None => error.to_string(),
         },
@@ -220,7 +221,7 @@ mod tests {
     use std::{collections::BTreeSet, sync::Arc};
 
     use super::*;
-    use crate::okta::AuthError;
+    use okta_client::AuthError;
 
     #[test]
     fn each_code_has_a_name_of_its_own() {

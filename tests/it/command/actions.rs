@@ -4,13 +4,13 @@
 use std::{pin::Pin, sync::Arc};
 
 use jiff::Timestamp;
+use okta_client::{Auth, Client, Dpop, HttpSettings, Org, PrivateKeyJwt, Scope};
 use oktabus::{
     command::{
         Action, Effect, Expect, Failed, Performed, Request, Way,
         execute::{Admission, Attempt, Baseline, Doubt, Executor},
     },
-    config::{Auth, Dpop, HttpConfig, OrgConfig, PrivateKeyJwt, Scope, Secret},
-    okta::Client,
+    config::Secret,
 };
 use serde_json::{Value, json};
 
@@ -214,13 +214,13 @@ fn client(url: &str) -> Client {
 }
 
 fn client_with(url: &str, auth: Auth, scopes: &[Scope]) -> Client {
-    Client::new(OrgConfig {
+    Client::new(Org {
         name: "acme".to_owned(),
         url: url.parse().unwrap(),
         auth,
         scopes: scopes.iter().copied().collect(),
         budget_share: 1.0,
-        http: HttpConfig::default(),
+        http: HttpSettings::default(),
     })
     .unwrap()
 }

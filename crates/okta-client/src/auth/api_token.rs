@@ -7,17 +7,17 @@ use super::{
     AuthError, Verdict,
     rotation::{Rotating, Version},
 };
-use crate::config::Secret;
+use crate::{SecretSource, source::read_line};
 
 #[derive(Debug)]
-pub(in crate::okta) struct ApiToken {
+pub(crate) struct ApiToken {
     token: Rotating<SecretString>,
 }
 
 impl ApiToken {
-    pub(super) fn new(secret: Secret) -> Self {
-        let read = move |secret: &Secret| secret.read_line().map_err(AuthError::from);
-        Self { token: Rotating::new(secret, read) }
+    pub(super) fn new(source: SecretSource) -> Self {
+        let read = |source: &SecretSource| read_line(&**source).map_err(AuthError::Secret);
+        Self { token: Rotating::new(source, read) }
     }
 
     pub(super) async fn current(&self) -> Result<Version<SecretString>, AuthError> {

@@ -1,16 +1,13 @@
 //! Why there is no credential, and what an operator can do about it.
 
-use crate::{
-    config::SecretError,
-    okta::{Class, OktaError},
-};
+use crate::{Class, OktaError, SourceError};
 
 /// Why there is no credential.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// The secret cannot be had.
     #[error(transparent)]
-    Secret(#[from] SecretError),
+    Secret(SourceError),
     /// The private key cannot be used.
     #[error("the private key from {origin} cannot be used: {reason}")]
     PrivateKey {
@@ -39,7 +36,7 @@ pub enum AuthError {
     /// A success that cannot be used as a token.
     #[error("the answer is no usable access token: {0}")]
     NotAToken(String),
-    /// A token that whoever steals it can use, where the configuration demands one that nobody else can.
+    /// A token that whoever steals it can use, where the settings demand one that nobody else can.
     #[error("okta gave a bearer token, and `dpop = true` demands one that is bound to a key")]
     Unbound,
     /// Nothing could be asked.
@@ -54,7 +51,7 @@ pub enum AuthError {
 }
 
 impl AuthError {
-    pub(in crate::okta) fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         match self {
             Self::Secret(_) | Self::PrivateKey { .. } => Class::Authentication,
             Self::Unbound => Class::Configuration,
@@ -69,12 +66,12 @@ impl AuthError {
     }
 
     /// Whether a scope is not granted to the app.
-    pub(in crate::okta) fn is_scope(&self) -> bool {
+    pub(crate) fn is_scope(&self) -> bool {
         matches!(self, Self::Refused { error, .. } if error == "invalid_scope")
     }
 
     /// What stays the same when the same happens again: Okta's request id does not.
-    pub(in crate::okta) fn essence(&self) -> String {
+    pub(crate) fn essence(&self) -> String {
         match self {
             Self::Refused { status, error, description, .. } => format!("{status} {error} {description}"),
             Self::Unanswered(error) => error.essence(),
@@ -84,7 +81,7 @@ impl AuthError {
 
     /// What an operator can do, where the message itself does not say it. Okta's codes are few, so its words help to tell
     /// causes apart; words that are not known get the general advice.
-    pub(in crate::okta) fn remedy(&self) -> Option<&'static str> {
+    pub(crate) fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Refused { status, error, description, .. } => remedy(*status, error, description),
             Self::Unanswered(error) => error.remedy(),
@@ -116,7 +113,7 @@ fn remedy(status: u16, error: &str, description: &str) -> Option<&'static str> {
             Some("the clocks disagree: set this machine's clock, for example with chrony")
         }
         (_, "invalid_client") if says("audience") => Some(
-            "`domain` must be the name under which Okta sees itself: the org's own domain or its custom domain",
+            "the org's domain must be the name under which Okta sees itself: its own domain or its custom domain",
         ),
         (_, "invalid_client") if says("private_key_jwt") || says("JWKSet") => {
             Some("set the app's client authentication to \"Public key / Private key\"")
@@ -125,8 +122,8 @@ fn remedy(status: u16, error: &str, description: &str) -> Option<&'static str> {
             Some("check `client_id`, and that the app is active and of the type \"API Services\"")
         }
         (_, "invalid_scope") => Some(
-            "not all of these scopes are granted to the app: `oktabus check` says which are not; grant them (Applications, \
-             the app, Okta API Scopes; a super administrator can), or allow no actions that need them",
+            "not all of these scopes are granted to the app: grant them (Applications, the app, Okta API Scopes; a super \
+             administrator can), or ask for fewer",
         ),
         (_, "invalid_dpop_proof") if says("header is missing") => {
             Some("the app demands DPoP: leave `dpop` at its default \"auto\", or set it to true")
@@ -140,7 +137,7 @@ fn remedy(status: u16, error: &str, description: &str) -> Option<&'static str> {
         (_, "unauthorized_client" | "unsupported_grant_type") => {
             Some("the app must be of the type \"API Services\", with the grant type client credentials")
         }
-        (300..=399 | 404 | 405, _) => Some("check the org's `domain`: this does not look like an Okta org"),
+        (300..=399 | 404 | 405, _) => Some("check the org's domain: this does not look like an Okta org"),
         _ => None,
     }
 }
@@ -168,7 +165,7 @@ mod tests {
                 "domain",
             ),
             ("invalid_client", "in words that nobody has seen", "client_id"),
-            ("invalid_scope", "One or more scopes are not configured.", "oktabus check"),
+            ("invalid_scope", "One or more scopes are not configured.", "Okta API Scopes"),
             ("invalid_dpop_proof", "The DPoP proof JWT header is missing.", "auto"),
             ("access_denied", "outside the client's permitted network zones", "network zones"),
         ] {

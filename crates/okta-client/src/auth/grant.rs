@@ -11,11 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{AuthError, service_app::ServiceApp, token::AccessToken};
-use crate::{
-    config::Scope,
-    okta::{OktaError, transport::Transport},
-    telemetry::chain,
-};
+use crate::{OktaError, Scope, chain::chain, transport::Transport};
 
 /// How long a token that is still good is used before its renewal is tried again.
 const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(30);

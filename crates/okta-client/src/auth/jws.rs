@@ -1,6 +1,7 @@
 //! JSON Web Signatures in their compact form (RFC 7515): header, claims and signature, as base64url without padding.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use p256::elliptic_curve::rand_core::{OsRng, RngCore as _};
 use serde::Serialize;
 
 /// base64url without padding (RFC 7515, section 2).
@@ -30,5 +31,7 @@ pub(super) fn compact<E>(
 
 /// An id that no other token of ours has and nobody can guess: Okta takes each once, whoever sends it.
 pub(super) fn fresh_id() -> String {
-    format!("{:032x}", crate::random::unpredictable())
+    let mut bytes = [0; 16];
+    OsRng.fill_bytes(&mut bytes);
+    format!("{:032x}", u128::from_ne_bytes(bytes))
 }

@@ -1,7 +1,7 @@
 //! Authentication: what each request is authorized with, and what to make of a refusal.
 //!
 //! Two ways, by configuration: an API token, or a service app that gets access tokens with a private key, bound by DPoP
-//! if the org demands it. Secrets are read when they are needed and can be exchanged while the daemon runs.
+//! if the org demands it. Secrets are read when they are needed and can be exchanged meanwhile.
 
 mod api_token;
 mod assertion;
@@ -13,6 +13,8 @@ mod private_key;
 mod rotation;
 mod service_app;
 mod token;
+
+use std::sync::Arc;
 
 use reqwest::{
     Method, StatusCode,
@@ -27,9 +29,7 @@ use super::{
     OktaError,
     transport::{ClientError, Reply, Transport},
 };
-use crate::config::{Auth, OrgConfig, Scope};
-
-use std::sync::Arc;
+use crate::{Auth, Org, Scope, chain::chain};
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
@@ -58,23 +58,21 @@ pub(super) enum Verdict {
 
 impl Authenticator {
     /// As configured for `org`. A private key is read to see that it can be used.
-    pub(super) fn new(org: &OrgConfig) -> Result<Self, ClientError> {
+    pub(super) fn new(org: &Org) -> Result<Self, ClientError> {
         match &org.auth {
-            Auth::ApiToken(secret) => Ok(Self::ApiToken(ApiToken::new(secret.clone()))),
+            Auth::ApiToken(secret) => Ok(Self::ApiToken(ApiToken::new(Arc::clone(secret)))),
             Auth::PrivateKeyJwt(app) => {
-                let app = ServiceApp::new(org, app.clone()).map_err(|err| ClientError::PrivateKey {
-                    org: org.name.clone(),
-                    reason: crate::telemetry::chain(&err),
-                })?;
+                let app = ServiceApp::new(org, app.clone())
+                    .map_err(|err| ClientError::PrivateKey { reason: chain(&err) })?;
                 Ok(Self::ServiceApp(Box::new(app)))
             }
         }
     }
 
     /// The same without reading a key.
-    pub(super) fn unread(org: &OrgConfig) -> Self {
+    pub(super) fn unread(org: &Org) -> Self {
         match &org.auth {
-            Auth::ApiToken(secret) => Self::ApiToken(ApiToken::new(secret.clone())),
+            Auth::ApiToken(secret) => Self::ApiToken(ApiToken::new(Arc::clone(secret))),
             Auth::PrivateKeyJwt(app) => Self::ServiceApp(Box::new(ServiceApp::unread(org, app.clone()))),
         }
     }
@@ -121,7 +119,7 @@ impl Authenticator {
             }
             Ok(false) => tracing::info!(org, "the secret was read again and is the same"),
             Err(err) => {
-                let err = crate::telemetry::chain(&err);
+                let err = chain(&err);
                 tracing::error!(
                     org,
                     error = err,

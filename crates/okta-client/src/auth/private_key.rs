@@ -9,7 +9,7 @@ use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{AuthError, rotation::SameSecret};
-use crate::config::{Secret, SigningAlgorithm, pem};
+use crate::{SecretSource, SigningAlgorithm, pem};
 
 mod jwk;
 
@@ -37,15 +37,15 @@ struct Parsed {
 }
 
 impl PrivateKey {
-    /// Reads the key from `secret`. What `algorithm` and `key_id` say wins over what a JWK says.
+    /// Reads the key from `source`. What `algorithm` and `key_id` say wins over what a JWK says.
     pub(super) fn read(
-        secret: &Secret,
+        source: &SecretSource,
         algorithm: Option<SigningAlgorithm>,
         key_id: Option<&str>,
     ) -> Result<Self, AuthError> {
-        let text = secret.read()?;
+        let text = source.read().map_err(AuthError::Secret)?;
         Self::parse(text, algorithm, key_id)
-            .map_err(|reason| AuthError::PrivateKey { origin: secret.to_string(), reason })
+            .map_err(|reason| AuthError::PrivateKey { origin: source.to_string(), reason })
     }
 
     fn parse(

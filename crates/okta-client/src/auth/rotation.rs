@@ -1,4 +1,4 @@
-//! A secret that can be exchanged at its source while the daemon runs.
+//! A secret that can be exchanged at its source while the client is in use.
 //!
 //! A new one that cannot be read or understood changes nothing. A new one that Okta refuses gives way to the one before,
 //! if that has worked: a slip of the hand in a secret store must not stop what still works.
@@ -9,11 +9,11 @@ use std::{
 };
 
 use super::AuthError;
-use crate::config::Secret;
+use crate::SecretSource;
 
 /// One reading of a secret.
 #[derive(Debug)]
-pub(in crate::okta) struct Version<T> {
+pub(crate) struct Version<T> {
     pub(super) value: Arc<T>,
     number: u64,
 }
@@ -24,11 +24,11 @@ impl<T> Clone for Version<T> {
     }
 }
 
-type Read<T> = dyn Fn(&Secret) -> Result<T, AuthError> + Send + Sync;
+type Read<T> = dyn Fn(&SecretSource) -> Result<T, AuthError> + Send + Sync;
 
 /// A secret that can be exchanged at its source.
 pub(super) struct Rotating<T> {
-    source: Secret,
+    source: SecretSource,
     read: Arc<Read<T>>,
     held: Mutex<Held<T>>,
 }
@@ -71,8 +71,8 @@ impl SameSecret for secrecy::SecretString {
 impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
     /// A secret from `source` as `read` understands it. Nothing is read yet.
     pub(super) fn new(
-        source: Secret,
-        read: impl Fn(&Secret) -> Result<T, AuthError> + Send + Sync + 'static,
+        source: SecretSource,
+        read: impl Fn(&SecretSource) -> Result<T, AuthError> + Send + Sync + 'static,
     ) -> Self {
         let held = Held { current: None, is_proven: false, before: None, next_number: 0 };
         Self { source, read: Arc::new(read), held: Mutex::new(held) }
@@ -153,7 +153,7 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
     }
 
     async fn read(&self) -> Result<T, AuthError> {
-        let (source, read) = (self.source.clone(), Arc::clone(&self.read));
+        let (source, read) = (Arc::clone(&self.source), Arc::clone(&self.read));
         tokio::task::spawn_blocking(move || read(&source)).await.map_err(|_| AuthError::Interrupted)?
     }
 
@@ -171,19 +171,43 @@ impl<T> fmt::Debug for Rotating<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::PermissionsExt, path::Path};
-
     use secrecy::{ExposeSecret, SecretString};
 
     use super::*;
+    use crate::{Source, SourceError};
 
-    fn write(path: &Path, text: &str) {
-        fs::write(path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    /// A place where a secret can be exchanged; one that is empty cannot be read.
+    #[derive(Debug, Default)]
+    struct Vault(Mutex<String>);
+
+    impl Vault {
+        fn holding(text: &str) -> Arc<Self> {
+            let vault = Arc::new(Self::default());
+            vault.write(text);
+            vault
+        }
+
+        fn write(&self, text: &str) {
+            text.clone_into(&mut self.0.lock().unwrap());
+        }
     }
 
-    fn rotating(path: &Path) -> Rotating<SecretString> {
-        Rotating::new(Secret::File(path.to_owned()), |secret| Ok(secret.read_line()?))
+    impl fmt::Display for Vault {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("the vault")
+        }
+    }
+
+    impl Source<SecretString> for Vault {
+        fn read(&self) -> Result<SecretString, SourceError> {
+            let text = self.0.lock().unwrap().clone();
+            if text.is_empty() { Err("it is empty".into()) } else { Ok(text.into()) }
+        }
+    }
+
+    fn rotating(vault: &Arc<Vault>) -> Rotating<SecretString> {
+        let source: SecretSource = Arc::<Vault>::clone(vault);
+        Rotating::new(source, |source| source.read().map_err(AuthError::Secret))
     }
 
     async fn current(secret: &Rotating<SecretString>) -> (Version<SecretString>, String) {
@@ -194,14 +218,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_secret_is_read_again_and_a_changed_one_is_used() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("token");
-        write(&path, "old");
-        let secret = rotating(&path);
+        let vault = Vault::holding("old");
+        let secret = rotating(&vault);
         let (old, text) = current(&secret).await;
         assert_eq!(text, "old");
         assert!(!secret.refused(&old).await, "there is no other");
-        write(&path, "new");
+        vault.write("new");
         let (new, text) = current(&secret).await;
         assert_eq!(text, "new");
         assert!(secret.refused(&old).await, "it is not the current one any more");
@@ -210,25 +232,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_bad_new_secret_does_not_stop_what_works() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("token");
-        write(&path, "good");
-        let secret = rotating(&path);
+        let vault = Vault::holding("good");
+        let secret = rotating(&vault);
         let (good, _) = current(&secret).await;
         secret.accepted(&good);
 
-        write(&path, "");
+        vault.write("");
         assert!(secret.reload().await.is_err());
         assert_eq!(current(&secret).await.1, "good");
 
-        write(&path, "bad");
+        vault.write("bad");
         assert!(secret.reload().await.unwrap());
         let (bad, text) = current(&secret).await;
         assert_eq!(text, "bad");
         assert!(secret.refused(&bad).await, "the one before is tried");
         assert_eq!(current(&secret).await.1, "good");
 
-        write(&path, "better");
+        vault.write("better");
         assert!(secret.reload().await.unwrap());
         let (better, _) = current(&secret).await;
         secret.accepted(&better);

@@ -25,14 +25,11 @@ use super::{
     token::AccessToken,
 };
 use crate::{
-    config::{Dpop, OrgConfig, PrivateKeyJwt, Scope},
-    okta::{
-        OktaError, Priority,
-        clock::Moment,
-        header::{self, Challenge},
-        logs,
-        transport::{Reply, Transport},
-    },
+    Dpop, OktaError, Org, Priority, PrivateKeyJwt, Scope, SecretSource,
+    clock::Moment,
+    header::{self, Challenge},
+    logs,
+    transport::{Reply, Transport},
 };
 
 /// Attempts at one token: DPoP demanded, nonce demanded, clock corrected, key exchanged, connection broken; once each.
@@ -43,7 +40,7 @@ const CLOCK_OFF_S: u64 = 5;
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 #[derive(Debug)]
-pub(in crate::okta) struct ServiceApp {
+pub(crate) struct ServiceApp {
     config: PrivateKeyJwt,
     endpoint: Url,
     key: Rotating<PrivateKey>,
@@ -67,23 +64,22 @@ struct Attempt {
 
 impl ServiceApp {
     /// The app of `org`. Reads its key to see that it can be used.
-    pub(super) fn new(org: &OrgConfig, config: PrivateKeyJwt) -> Result<Self, AuthError> {
+    pub(super) fn new(org: &Org, config: PrivateKeyJwt) -> Result<Self, AuthError> {
         let app = Self::unread(org, config);
         Ok(Self { key: app.key.read_now()?, ..app })
     }
 
     /// The same without a look at its key.
-    pub(super) fn unread(org: &OrgConfig, config: PrivateKeyJwt) -> Self {
+    pub(super) fn unread(org: &Org, config: PrivateKeyJwt) -> Self {
         let mut endpoint = org.url.clone();
         endpoint.set_path("/oauth2/v1/token");
         let directory = org.scopes.iter().copied().filter(|scope| *scope != Scope::LogsRead).collect();
         let with_dpop = config.dpop == Dpop::Always;
         let (algorithm, key_id) = (config.algorithm, config.key_id.clone());
-        let read =
-            move |secret: &crate::config::Secret| PrivateKey::read(secret, algorithm, key_id.as_deref());
+        let read = move |source: &SecretSource| PrivateKey::read(source, algorithm, key_id.as_deref());
         Self {
             endpoint,
-            key: Rotating::new(config.private_key.clone(), read),
+            key: Rotating::new(Arc::clone(&config.private_key), read),
             log: Grant::new(vec![Scope::LogsRead], with_dpop),
             directory: Grant::new(directory, with_dpop),
             config,

@@ -27,7 +27,7 @@ const LIFETIME_DEFAULT_S: u64 = 3_600;
 
 /// An access token in use.
 #[derive(Debug)]
-pub(in crate::okta) struct AccessToken {
+pub(crate) struct AccessToken {
     secret: SecretString,
     /// Set if the token is bound to a key.
     dpop: Option<DpopKey>,

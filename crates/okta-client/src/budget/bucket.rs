@@ -4,7 +4,7 @@
 
 /// A rate-limit bucket of an org.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::okta) enum Bucket {
+pub(crate) enum Bucket {
     /// `/api/v1/logs`, alone.
     Logs,
     /// `/api/v1/users`: list, create, and all below one user: lifecycle, credentials, groups, sessions.
@@ -27,7 +27,7 @@ pub(in crate::okta) enum Bucket {
 
 impl Bucket {
     /// All of them.
-    pub(in crate::okta) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Logs,
         Self::Users,
         Self::UserRead,
@@ -40,7 +40,7 @@ impl Bucket {
     ];
 
     /// The bucket of `method` on `path`.
-    pub(in crate::okta) fn of(method: &str, path: &str) -> Self {
+    pub(crate) fn of(method: &str, path: &str) -> Self {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         let root = [segments.next(), segments.next(), segments.next()].map(Option::unwrap_or_default);
         // The object's id, and whatever comes below it.
@@ -59,7 +59,7 @@ impl Bucket {
     }
 
     /// Its name in metrics.
-    pub(in crate::okta) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Logs => "logs",
             Self::Users => "users",

@@ -22,12 +22,11 @@ use self::{
     pacing::Pacing,
     window::{Seen, Window},
 };
-use crate::telemetry::metrics;
 
 pub(super) use self::{bucket::Bucket, priority::Line, rate_limit::RateLimit};
 pub use priority::Priority;
 
-/// How the budget stands, for metrics and people.
+/// How the budget of one rate-limit bucket stands, for metrics and people.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BudgetStatus {
     /// Requests that the bucket allows in a window, as Okta last said: for a token or app, its own part of the bucket.
@@ -42,14 +41,6 @@ pub struct BudgetStatus {
     pub others: u64,
     /// How long we wait, if we do.
     pub waiting: Option<Duration>,
-}
-
-impl BudgetStatus {
-    /// Sets the gauges of the bucket of `org`.
-    pub(super) fn report(&self, org: &str, bucket: Bucket) {
-        let Self { limit, remaining, allowed, used, others, .. } = *self;
-        metrics::budget(org, bucket.name(), limit, remaining, allowed, used, others);
-    }
 }
 
 /// The first and the longest wait after a 429 that does not say until when.

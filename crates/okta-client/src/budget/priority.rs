@@ -30,7 +30,7 @@ impl Priority {
 
 /// Those who wait for one bucket.
 #[derive(Debug, Default)]
-pub(in crate::okta) struct Line {
+pub(crate) struct Line {
     waiting: Vec<Waiting>,
     next_ticket: u64,
 }
@@ -57,7 +57,7 @@ impl Waiting {
 
 impl Line {
     /// Takes a place.
-    pub(in crate::okta) fn join(&mut self, priority: Priority) -> u64 {
+    pub(crate) fn join(&mut self, priority: Priority) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.waiting.push(Waiting { ticket, priority, passed_over: 0 });
@@ -65,19 +65,19 @@ impl Line {
     }
 
     /// Gives a place up.
-    pub(in crate::okta) fn leave(&mut self, ticket: u64) {
+    pub(crate) fn leave(&mut self, ticket: u64) {
         self.waiting.retain(|waiting| waiting.ticket != ticket);
     }
 
     /// The priority with which this place may go, if it is the next: an overdue one goes as if it were a stream.
-    pub(in crate::okta) fn turn_of(&self, ticket: u64) -> Option<Priority> {
+    pub(crate) fn turn_of(&self, ticket: u64) -> Option<Priority> {
         let next = self.waiting.iter().min_by_key(|waiting| waiting.rank())?;
         let priority = if next.is_overdue() { Priority::Stream } else { next.priority };
         (next.ticket == ticket).then_some(priority)
     }
 
     /// This place is served: the others have been passed over once more.
-    pub(in crate::okta) fn serve(&mut self, ticket: u64) {
+    pub(crate) fn serve(&mut self, ticket: u64) {
         self.leave(ticket);
         for waiting in &mut self.waiting {
             waiting.passed_over = waiting.passed_over.saturating_add(1);
@@ -85,7 +85,7 @@ impl Line {
     }
 
     /// Whether nobody waits.
-    pub(in crate::okta) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 }

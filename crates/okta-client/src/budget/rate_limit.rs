@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// What the headers of one answer say of the bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::okta) struct RateLimit {
-    pub(in crate::okta) limit: Option<u64>,
-    pub(in crate::okta) remaining: Option<u64>,
-    pub(in crate::okta) reset_epoch_seconds: Option<u64>,
-    pub(in crate::okta) server_epoch_seconds: Option<u64>,
+pub(crate) struct RateLimit {
+    pub(crate) limit: Option<u64>,
+    pub(crate) remaining: Option<u64>,
+    pub(crate) reset_epoch_seconds: Option<u64>,
+    pub(crate) server_epoch_seconds: Option<u64>,
 }
 
 /// Windows last a minute; in thousands of recorded answers the reset was never further ahead. A little is allowed for.

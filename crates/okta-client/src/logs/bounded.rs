@@ -5,11 +5,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use url::Url;
 
-use super::{logs_url, okta_time, see_logs};
-use crate::{
-    config::Order,
-    okta::{Client, OktaError, Priority},
-};
+use super::{Order, logs_url, okta_time, see_logs};
+use crate::{Client, OktaError, Priority};
 
 /// What is asked for; every request after the first follows a link.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,19 +6,35 @@
 mod bounded;
 mod polling;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use serde::Deserialize;
 use url::Url;
 
 use super::{OktaError, client::see_resource};
-
-use crate::config::PAGE_SIZE_MAX;
-pub use crate::config::RETENTION;
 pub use bounded::{Part, Window, part, window_url};
 pub use polling::{Answer, Query, first_url, get};
+
+/// Most events that Okta gives in one answer.
+pub const PAGE_SIZE_MAX: u16 = 1_000;
+/// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
+pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 const PATH: &str = "/api/v1/logs";
 /// Okta's page size where a link does not say.
 const PAGE_SIZE_DEFAULT: usize = 100;
+
+/// The order of events by `published`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// The oldest first.
+    #[default]
+    Ascending,
+    /// The newest first.
+    Descending,
+}
 
 fn logs_url(org: &Url) -> Url {
     let mut url = org.clone();

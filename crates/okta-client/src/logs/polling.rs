@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::{logs_url, okta_time, see_logs};
-use crate::okta::{Client, OktaError, Priority};
+use crate::{Client, OktaError, Priority};
 
 /// The first request of a stream; every later one follows a link.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use ring::rsa::{KeyPair, KeyPairComponents, PublicKeyComponents};
 use serde::Deserialize;
 
 use super::{Parsed, Signer, p256_signer, p384_signer, p521_signer, rsa};
-use crate::{config::SigningAlgorithm, okta::auth::jws};
+use crate::{SigningAlgorithm, auth::jws};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
