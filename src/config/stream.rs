@@ -171,6 +171,8 @@ pub(super) fn check_filter(filter: Option<&str>) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use okta_client::logs::RETENTION;
+
     use super::*;
 
     #[test]

@@ -170,7 +170,6 @@ directory = "{dir}/archive"
         std::fs::write(&file, CONFIG.replace("{dir}", &directory.display().to_string())).unwrap();
         let config = Config::load(&file).unwrap();
         let state = State::open(Places::from(&config.runtime.state), Opening::Trusted).await.unwrap();
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Arc::new(Client::new(config.orgs["acme"].clone()).unwrap());
         Replays::new(config, BTreeMap::from([("acme".to_owned(), client)]), state)
     }

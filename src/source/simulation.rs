@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 use jiff::Timestamp;
-use okta_client::{Client, Org};
+use okta_client::Client;
 use url::Url;
 
 use self::log::SimulatedLog;
@@ -23,7 +23,6 @@ const OVERLAP: Duration = Duration::from_secs(120);
 
 /// A stream of `log`, which begins with all that is in it.
 fn stream(log: &Arc<SimulatedLog>) -> Arc<Stream> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::new(crate::config::acme("https://acme.okta.com")).unwrap();
     let config = StreamConfig {
         name: "log".to_owned(),

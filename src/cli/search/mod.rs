@@ -16,7 +16,6 @@ use std::{
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use okta_client::Client;
 
 use self::{
     print::Printer,
@@ -25,6 +24,7 @@ use self::{
 };
 use super::{ConfigArgument, Exit, fail, note, render::FormatArgument, signal::StopSignals};
 use crate::{
+    app,
     config::{self, Config, Start},
     telemetry::logging,
 };

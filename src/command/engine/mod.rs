@@ -69,7 +69,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    config::{CommandsConfig, Secret, SecretError},
+    config::{CommandsConfig, SecretError},
     source::Backoff,
     state::State,
     telemetry::chain,

@@ -18,7 +18,7 @@ use axum::{
 };
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use okta_client::{Client, Org};
+use okta_client::Client;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
@@ -190,7 +190,6 @@ impl Admission for Open {
 /// A client of an org that answers by the script.
 async fn client(script: Shared) -> Client {
     // The TLS provider of the whole test binary; only the first call counts.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     let router = Router::new().fallback(answer).with_state(script);
