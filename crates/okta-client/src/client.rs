@@ -20,9 +20,9 @@ use super::{
     BudgetStatus, Observer, OktaError, Org, Priority, Scope,
     auth::{Authenticator, Credential, Verdict},
     header, link,
+    rate_limiter::Permit,
     request::{Change, Target, unsendable},
     transport::{ClientError, Failure, Reply, Transport},
-    turnstile::Turn,
 };
 
 /// How old may be what a change was decided by when it is sent.
@@ -206,7 +206,7 @@ impl Client {
         loop {
             attempts_left -= 1;
             let credential = self.auth.credential(sending.url, &self.transport).await?;
-            let turn = self.transport.turn(sending.method, sending.url, sending.priority).await;
+            let permit = self.transport.permit(sending.method, sending.url, sending.priority).await;
             if decided_at.elapsed() > STALE_AFTER {
                 if !holds().await {
                     return Err(OktaError::Overtaken);
@@ -215,14 +215,14 @@ impl Client {
             }
             // Only now: what is signed says when it was, and waiting may have taken a minute.
             let signed = self.transport.clock().now();
-            let reply = match self.attempt(turn, &sending, &credential, signed.epoch_s).await {
+            let reply = match self.attempt(permit, &sending, &credential, signed.epoch_s).await {
                 Ok(reply) => reply,
                 // What only looks may be repeated.
                 Err(Failure::Broken(_)) if is_get && !has_broken && attempts_left > 0 => {
                     has_broken = true;
                     continue;
                 }
-                // Who looks decides alone how long to wait. The turn of the next attempt comes after the reset.
+                // Who looks decides alone how long to wait. The permit of the next attempt comes after the reset.
                 Err(Failure::NotTaken(_)) if !is_get && attempts_left > 0 => continue,
                 Err(failure) => return Err(failure.into_error()),
             };
@@ -237,7 +237,7 @@ impl Client {
 
     async fn attempt(
         &self,
-        turn: Turn,
+        permit: Permit,
         sending: &Sending<'_>,
         credential: &Credential,
         epoch_s: i64,
@@ -250,7 +250,7 @@ impl Client {
             request = request.header(CONTENT_LENGTH, body.len()).header(CONTENT_TYPE, "application/json");
             request = request.body(body.clone());
         }
-        self.transport.send(turn, request.headers(authorization)).await
+        self.transport.send(permit, request.headers(authorization)).await
     }
 
     /// The link to the next page of what was `asked`. One to anything else is not followed, be it in the same org.

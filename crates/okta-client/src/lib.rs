@@ -21,13 +21,13 @@ pub mod logs;
 mod observer;
 pub mod pem;
 mod quoted;
+mod rate_limiter;
 mod request;
 pub mod roles;
 mod scope;
 mod settings;
 mod source;
 mod transport;
-mod turnstile;
 pub mod users;
 pub mod zones;
 

@@ -14,8 +14,8 @@ use super::{
     chain::chain,
     clock::OktaClock,
     header,
+    rate_limiter::{Permit, RateLimiter},
     source::read_line,
-    turnstile::{Turn, Turnstiles},
 };
 
 /// Idle connections are dropped before the load balancers on the way forget them (60 s and more).
@@ -65,7 +65,7 @@ pub enum ClientError {
 pub(super) struct Transport {
     http: reqwest::Client,
     org: Org,
-    turnstiles: Turnstiles,
+    rate_limiter: RateLimiter,
     clock: OktaClock,
     observer: Option<Arc<dyn Observer>>,
 }
@@ -106,8 +106,8 @@ impl Transport {
     /// HTTP to `org`. Reads the certificate authorities, if they are set.
     pub(super) fn new(org: Org) -> Result<Self, ClientError> {
         let http = build_http(&org)?;
-        let turnstiles = Turnstiles::new(org.budget_share);
-        Ok(Self { http, org, turnstiles, clock: OktaClock::default(), observer: None })
+        let rate_limiter = RateLimiter::new(org.budget_share);
+        Ok(Self { http, org, rate_limiter, clock: OktaClock::default(), observer: None })
     }
 
     /// From now on `observer` is told of each request.
@@ -136,17 +136,17 @@ impl Transport {
 
     /// How the budget of the System Log stands.
     pub(super) fn logs_budget(&self) -> BudgetStatus {
-        self.turnstiles.status(Bucket::Logs)
+        self.rate_limiter.status(Bucket::Logs)
     }
 
     /// How all budgets stand.
     pub(super) fn budgets(&self) -> impl Iterator<Item = (&'static str, BudgetStatus)> {
-        self.turnstiles.statuses().map(|(bucket, status)| (bucket.name(), status))
+        self.rate_limiter.statuses().map(|(bucket, status)| (bucket.name(), status))
     }
 
-    /// Waits for leave to make the request.
-    pub(super) async fn turn(&self, method: &Method, url: &Url, priority: Priority) -> Turn {
-        self.turnstiles.turn(Bucket::of(method.as_str(), url.path()), priority).await
+    /// Waits for a permit for the request.
+    pub(super) async fn permit(&self, method: &Method, url: &Url, priority: Priority) -> Permit {
+        self.rate_limiter.permit(Bucket::of(method.as_str(), url.path()), priority).await
     }
 
     /// A request to be filled.
@@ -154,8 +154,8 @@ impl Transport {
         self.http.request(method, url.clone())
     }
 
-    /// Sends a request whose turn it is, and learns from the answer. One attempt. A 429 is an error.
-    pub(super) async fn send(&self, turn: Turn, request: RequestBuilder) -> Result<Reply, Failure> {
+    /// Sends a request that has its permit, and learns from the answer. One attempt. A 429 is an error.
+    pub(super) async fn send(&self, permit: Permit, request: RequestBuilder) -> Result<Reply, Failure> {
         let response = match request.send().await {
             Ok(response) => response,
             Err(err) => {
@@ -171,7 +171,7 @@ impl Transport {
         };
         let status = response.status();
         self.tell(Some(status));
-        self.learn(turn, status, response.headers()).map_err(Failure::NotTaken)?;
+        self.learn(permit, status, response.headers()).map_err(Failure::NotTaken)?;
         let headers = response.headers().clone();
         let body = self.read_body(response).await?;
         Ok(Reply { status, headers, body })
@@ -183,15 +183,15 @@ impl Transport {
         }
     }
 
-    fn learn(&self, turn: Turn, status: StatusCode, headers: &HeaderMap) -> Result<(), OktaError> {
+    fn learn(&self, permit: Permit, status: StatusCode, headers: &HeaderMap) -> Result<(), OktaError> {
         let rate_limit = header::rate_limit(headers);
         if let Some(server) = rate_limit.server_epoch_seconds.and_then(|server| i64::try_from(server).ok()) {
             self.clock.learn(server);
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(OktaError::RateLimited { wait: turn.refused(rate_limit) });
+            return Err(OktaError::RateLimited { wait: permit.refused(rate_limit) });
         }
-        turn.answered(rate_limit);
+        permit.answered(rate_limit);
         Ok(())
     }
 

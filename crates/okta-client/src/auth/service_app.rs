@@ -193,7 +193,7 @@ impl ServiceApp {
         transport: &Transport,
     ) -> Result<AccessToken, Next> {
         let version = self.key.current().await.map_err(Next::Fail)?;
-        let turn = transport.turn(&Method::POST, &self.endpoint, Priority::Stream).await;
+        let permit = transport.permit(&Method::POST, &self.endpoint, Priority::Stream).await;
         let (asked, signed) = (Instant::now(), transport.clock().now());
         let epoch_seconds = signed.epoch_s;
         let attempt = Attempt { signed, had_dpop: renewal.with_dpop, nonce: renewal.nonce.clone() };
@@ -218,7 +218,7 @@ impl ServiceApp {
             let proof = secret_header("", &proof.into()).map_err(|err| Next::Fail(unanswered(err)))?;
             request = request.header(DPOP, proof);
         }
-        let reply = transport.send(turn, request).await;
+        let reply = transport.send(permit, request).await;
         let reply = reply.map_err(|failure| Next::Fail(unanswered(failure.into_error())))?;
         if let Some(nonce) = header::dpop_nonce(&reply.headers) {
             renewal.nonce = Some(nonce.to_owned());

@@ -1,4 +1,4 @@
-//! Waiting for the budget: who asks of a bucket waits here until it is their turn. One bucket never waits for another.
+//! The rate limiter: a request waits here until the budget of its bucket has room for it. One bucket never waits for another.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +12,14 @@ use super::budget::{Bucket, Budget, BudgetStatus, Line, Priority, RateLimit};
 
 /// The budgets of all buckets of one org, made as they are needed.
 #[derive(Debug)]
-pub(super) struct Turnstiles {
+pub(super) struct RateLimiter {
     share: f64,
-    by_bucket: Mutex<BTreeMap<Bucket, Arc<Turnstile>>>,
+    by_bucket: Mutex<BTreeMap<Bucket, Arc<BucketLimiter>>>,
 }
 
 /// The budget of one bucket, and those who wait for it.
 #[derive(Debug)]
-struct Turnstile {
+struct BucketLimiter {
     queue: Mutex<Queue>,
     /// Something changed for whoever waits.
     changed: Notify,
@@ -31,66 +31,66 @@ struct Queue {
     line: Line,
 }
 
-/// Leave to make one request. What came of it is told to [`Turn::answered`] or [`Turn::refused`]; dropped, it counts as a
+/// The permit for one request. What came of it is told to [`Permit::answered`] or [`Permit::refused`]; dropped, it counts as a
 /// request without an answer.
 #[derive(Debug)]
-pub(super) struct Turn {
-    turnstile: Arc<Turnstile>,
+pub(super) struct Permit {
+    limiter: Arc<BucketLimiter>,
     is_over: bool,
 }
 
-impl Turnstiles {
+impl RateLimiter {
     /// Budgets that use at most `share` of each bucket.
     pub(super) fn new(share: f64) -> Self {
         Self { share, by_bucket: Mutex::default() }
     }
 
-    /// Waits for leave to make one request that counts on `bucket`. May be dropped at any time.
-    pub(super) async fn turn(&self, bucket: Bucket, priority: Priority) -> Turn {
-        self.turnstile(bucket).turn(priority).await
+    /// Waits for a permit for one request that counts on `bucket`. May be dropped at any time.
+    pub(super) async fn permit(&self, bucket: Bucket, priority: Priority) -> Permit {
+        self.limiter(bucket).permit(priority).await
     }
 
     /// How the budget of `bucket` stands.
     pub(super) fn status(&self, bucket: Bucket) -> BudgetStatus {
-        self.turnstile(bucket).lock().budget.status(Instant::now())
+        self.limiter(bucket).lock().budget.status(Instant::now())
     }
 
     /// How the budget of every bucket stands, used or not.
     pub(super) fn statuses(&self) -> impl Iterator<Item = (Bucket, BudgetStatus)> {
         Bucket::ALL.into_iter().map(|bucket| {
-            let turnstile = self.lock().get(&bucket).map(Arc::clone);
-            let status = turnstile.map(|turnstile| turnstile.lock().budget.status(Instant::now()));
+            let limiter = self.lock().get(&bucket).map(Arc::clone);
+            let status = limiter.map(|limiter| limiter.lock().budget.status(Instant::now()));
             (bucket, status.unwrap_or_default())
         })
     }
 
-    fn turnstile(&self, bucket: Bucket) -> Arc<Turnstile> {
+    fn limiter(&self, bucket: Bucket) -> Arc<BucketLimiter> {
         let mut by_bucket = self.lock();
-        let turnstile = by_bucket.entry(bucket).or_insert_with(|| {
+        let limiter = by_bucket.entry(bucket).or_insert_with(|| {
             let budget = Budget::new(self.share, fastrand::u64(..));
             let queue = Mutex::new(Queue { budget, line: Line::default() });
-            Arc::new(Turnstile { queue, changed: Notify::new() })
+            Arc::new(BucketLimiter { queue, changed: Notify::new() })
         });
-        Arc::clone(turnstile)
+        Arc::clone(limiter)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Bucket, Arc<Turnstile>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Bucket, Arc<BucketLimiter>>> {
         // Nothing panics while the lock is held.
         self.by_bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turnstile {
-    async fn turn(self: Arc<Self>, priority: Priority) -> Turn {
+impl BucketLimiter {
+    async fn permit(self: Arc<Self>, priority: Priority) -> Permit {
         if self.lock().admit_at_once(priority) {
-            return Turn { turnstile: self, is_over: false };
+            return Permit { limiter: self, is_over: false };
         }
-        let place = Place { turnstile: &self, ticket: self.lock().line.join(priority) };
+        let waiter = Waiter { limiter: &self, ticket: self.lock().line.join(priority) };
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             // From here on no change is missed.
             changed.as_mut().enable();
-            let next = self.lock().admit(place.ticket);
+            let next = self.lock().admit(waiter.ticket);
             match next {
                 Next::Go => break,
                 Next::Behind => changed.await,
@@ -100,8 +100,8 @@ impl Turnstile {
                 }
             }
         }
-        drop(place);
-        Turn { turnstile: self, is_over: false }
+        drop(waiter);
+        Permit { limiter: self, is_over: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -137,20 +137,20 @@ impl Queue {
     }
 }
 
-/// A place in the line, given up when this is dropped.
-struct Place<'a> {
-    turnstile: &'a Turnstile,
+/// A waiter in the line, given up when this is dropped.
+struct Waiter<'a> {
+    limiter: &'a BucketLimiter,
     ticket: u64,
 }
 
-impl Drop for Place<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.turnstile.lock().line.leave(self.ticket);
-        self.turnstile.changed.notify_waiters();
+        self.limiter.lock().line.leave(self.ticket);
+        self.limiter.changed.notify_waiters();
     }
 }
 
-impl Turn {
+impl Permit {
     /// An answer came that was not a 429.
     pub(super) fn answered(self, headers: RateLimit) {
         self.end(|budget| budget.observe(headers, Instant::now()));
@@ -163,17 +163,17 @@ impl Turn {
 
     fn end<T>(mut self, learn: impl FnOnce(&mut Budget) -> T) -> T {
         self.is_over = true;
-        let learned = learn(&mut self.turnstile.lock().budget);
-        self.turnstile.changed.notify_waiters();
+        let learned = learn(&mut self.limiter.lock().budget);
+        self.limiter.changed.notify_waiters();
         learned
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         if !self.is_over {
-            self.turnstile.lock().budget.give_up();
-            self.turnstile.changed.notify_waiters();
+            self.limiter.lock().budget.give_up();
+            self.limiter.changed.notify_waiters();
         }
     }
 }
@@ -193,27 +193,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_throttled_bucket_or_org_holds_up_no_other() {
-        let (org, other) = (Turnstiles::new(0.5), Turnstiles::new(0.5));
+        let (org, other) = (RateLimiter::new(0.5), RateLimiter::new(0.5));
         let start = Instant::now();
-        let wait = org.turn(Bucket::Logs, Priority::Stream).await.refused(headers(120, 0));
-        drop(org.turn(Bucket::Token, Priority::Stream).await);
-        drop(other.turn(Bucket::Logs, Priority::Stream).await);
+        let wait = org.permit(Bucket::Logs, Priority::Stream).await.refused(headers(120, 0));
+        drop(org.permit(Bucket::Token, Priority::Stream).await);
+        drop(other.permit(Bucket::Logs, Priority::Stream).await);
         assert_eq!(start.elapsed(), Duration::ZERO);
-        drop(org.turn(Bucket::Logs, Priority::Stream).await);
+        drop(org.permit(Bucket::Logs, Priority::Stream).await);
         assert!(start.elapsed() >= wait && wait >= Duration::from_secs(31));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_urgent_overtake_and_who_gives_up_holds_nobody_up() {
-        let org = Arc::new(Turnstiles::new(0.5));
-        org.turn(Bucket::Logs, Priority::Stream).await.refused(headers(120, 0));
+        let org = Arc::new(RateLimiter::new(0.5));
+        org.permit(Bucket::Logs, Priority::Stream).await.refused(headers(120, 0));
         let served = Arc::new(Mutex::new(Vec::new()));
         let wait = |priority| {
             let (org, served) = (Arc::clone(&org), Arc::clone(&served));
             async move {
-                let turn = org.turn(Bucket::Logs, priority).await;
+                let permit = org.permit(Bucket::Logs, priority).await;
                 served.lock().unwrap().push(priority);
-                turn.answered(headers(120, 60));
+                permit.answered(headers(120, 60));
             }
         };
         let (search, look_up) = (tokio::spawn(wait(Priority::Search)), tokio::spawn(wait(Priority::LookUp)));
