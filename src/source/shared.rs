@@ -12,9 +12,9 @@ use url::Url;
 
 use super::{
     Page,
+    log_source::LogSource,
     page::Times,
     page_cache::{Fetched, PageCache},
-    source::LogSource,
 };
 use crate::{
     config::StreamConfig,

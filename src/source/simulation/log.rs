@@ -13,7 +13,7 @@ use okta_client::{OktaError, logs};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::source::{Reader, source::LogSource};
+use crate::source::{Reader, log_source::LogSource};
 
 /// More events than that are not committed, so that a restarted route remembers all of them.
 const EVENTS_MAX: usize = 900;
