@@ -69,6 +69,12 @@ pub enum OktaError {
         /// Where it is in the body.
         path: String,
     },
+    /// No request can be made of it, for example because the URL is too long: nothing was sent.
+    #[error("this cannot be asked of Okta: {reason}")]
+    NotARequest {
+        /// What is wrong with it, without the URL.
+        reason: String,
+    },
     /// What the change was decided by is not so any more: nothing was sent.
     #[error("nothing was sent: things changed while the request waited for its turn")]
     Overtaken,
@@ -117,7 +123,7 @@ impl OktaError {
             Self::RateLimited { wait } => Class::Retry(Some(*wait)),
             Self::Status { status, code, .. } => class_of(*status, code.as_deref()),
             Self::TooLarge { .. } | Self::ForeignLink { .. } => Class::Configuration,
-            Self::Unsendable { .. } => Class::Permanent,
+            Self::Unsendable { .. } | Self::NotARequest { .. } => Class::Permanent,
             Self::Auth(err) => err.class(),
         }
     }
@@ -137,7 +143,11 @@ impl OktaError {
             | Self::NotAsAsked(_)
             | Self::NoNextLink
             | Self::ForeignLink { .. } => true,
-            Self::RateLimited { .. } | Self::Unsendable { .. } | Self::Overtaken | Self::Auth(_) => false,
+            Self::RateLimited { .. }
+            | Self::Unsendable { .. }
+            | Self::NotARequest { .. }
+            | Self::Overtaken
+            | Self::Auth(_) => false,
         }
     }
 

@@ -209,6 +209,9 @@ impl Transport {
     }
 
     fn lost(&self, err: reqwest::Error) -> OktaError {
+        if err.is_builder() {
+            return OktaError::NotARequest { reason: chain(&err.without_url()) };
+        }
         let was_sent = !err.is_connect();
         OktaError::Transport { host: self.host(), reason: chain(&err.without_url()), was_sent }
     }

@@ -189,7 +189,9 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> Failed {
         // A token that nobody renews in time is no reason to give commands up at once.
         Class::Authentication => (Code::NotPermitted, Some(RETRY_CHANGING_AFTER)),
         Class::Configuration => (Code::NotAvailable, None),
-        Class::Permanent if matches!(error, OktaError::Unsendable { .. }) => (Code::InvalidParameters, None),
+        Class::Permanent if matches!(error, OktaError::Unsendable { .. } | OktaError::NotARequest { .. }) => {
+            (Code::InvalidParameters, None)
+        }
         Class::Permanent => (Code::OktaRefused, None),
     };
     let message = match (code, error) {
@@ -251,6 +253,7 @@ mod tests {
             (status(503, "E0000010"), Code::OktaUnavailable, true),
             (OktaError::RateLimited { wait: Duration::from_secs(9) }, Code::RateLimited, true),
             (OktaError::Unsendable { path: "x".to_owned() }, Code::InvalidParameters, false),
+            (OktaError::NotARequest { reason: "too long".to_owned() }, Code::InvalidParameters, false),
         ] {
             let failed = of_okta(&error, Action::GroupAddUser);
             assert_eq!((failed.error.code.as_str(), failed.retry_after.is_some()), (code.name(), is_retried));

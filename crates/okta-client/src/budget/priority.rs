@@ -1,7 +1,7 @@
 //! Who goes first when there is not enough for all.
 //!
-//! The more urgent class goes first. So that nobody starves, whoever has been passed over often enough goes next,
-//! whatever its class.
+//! The more urgent class goes first. So that nobody starves, a class that more urgent ones have passed over often enough
+//! has one request served next, whatever its class.
 
 /// What a request is for, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +17,9 @@ pub enum Priority {
 }
 
 impl Priority {
+    const ALL: [Self; Self::COUNT] = [Self::Stream, Self::LookUp, Self::Search, Self::Backfill];
+    const COUNT: usize = 4;
+
     /// How often others may be served before it.
     fn patience(self) -> u32 {
         match self {
@@ -33,26 +36,15 @@ impl Priority {
 pub(crate) struct Line {
     waiting: Vec<Waiting>,
     next_ticket: u64,
+    /// How often each class that waits was passed over by a more urgent one since it was last served. A class and not a
+    /// request is counted: many that wait for the same would else all be overdue at once and hold up the urgent.
+    passed_over: [u32; Priority::COUNT],
 }
 
 #[derive(Debug)]
 struct Waiting {
     ticket: u64,
     priority: Priority,
-    passed_over: u32,
-}
-
-impl Waiting {
-    fn is_overdue(&self) -> bool {
-        self.passed_over >= self.priority.patience()
-    }
-
-    /// The lowest goes first.
-    fn rank(&self) -> (bool, Priority, u64) {
-        // Among the overdue, whoever has waited longest.
-        let priority = if self.is_overdue() { Priority::Stream } else { self.priority };
-        (!self.is_overdue(), priority, self.ticket)
-    }
 }
 
 impl Line {
@@ -60,7 +52,7 @@ impl Line {
     pub(crate) fn join(&mut self, priority: Priority) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.waiting.push(Waiting { ticket, priority, passed_over: 0 });
+        self.waiting.push(Waiting { ticket, priority });
         ticket
     }
 
@@ -71,22 +63,44 @@ impl Line {
 
     /// The priority with which this place may go, if it is the next: an overdue one goes as if it were a stream.
     pub(crate) fn turn_of(&self, ticket: u64) -> Option<Priority> {
-        let next = self.waiting.iter().min_by_key(|waiting| waiting.rank())?;
-        let priority = if next.is_overdue() { Priority::Stream } else { next.priority };
+        let next = self.waiting.iter().min_by_key(|waiting| self.rank(waiting))?;
+        let priority = if self.is_overdue(next.priority) { Priority::Stream } else { next.priority };
         (next.ticket == ticket).then_some(priority)
     }
 
-    /// This place is served: the others have been passed over once more.
+    /// This place is served: less urgent classes that wait have been passed over once more.
     pub(crate) fn serve(&mut self, ticket: u64) {
+        let served = self.waiting.iter().find(|waiting| waiting.ticket == ticket);
+        let served = served.map(|waiting| waiting.priority);
         self.leave(ticket);
-        for waiting in &mut self.waiting {
-            waiting.passed_over = waiting.passed_over.saturating_add(1);
+        let Some(served) = served else { return };
+        for priority in Priority::ALL {
+            let waits = self.waiting.iter().any(|waiting| waiting.priority == priority);
+            let passed_over = &mut self.passed_over[priority as usize];
+            match priority > served && waits {
+                true => *passed_over = passed_over.saturating_add(1),
+                false if priority == served || !waits => *passed_over = 0,
+                false => {}
+            }
         }
     }
 
     /// Whether nobody waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    fn is_overdue(&self, priority: Priority) -> bool {
+        self.passed_over[priority as usize] >= priority.patience()
+    }
+
+    /// The lowest goes first; among overdue classes the less urgent one, which has waited longer.
+    fn rank(&self, waiting: &Waiting) -> (bool, u8, u64) {
+        let urgency = waiting.priority as u8;
+        match self.is_overdue(waiting.priority) {
+            true => (false, u8::MAX - urgency, waiting.ticket),
+            false => (true, urgency, waiting.ticket),
+        }
     }
 }
 
@@ -127,6 +141,28 @@ mod tests {
         }
         let counts: Vec<_> = served.values().copied().collect();
         assert!(counts[0] > 500 && counts.is_sorted_by(|a, b| a > b) && counts[3] >= 40, "{served:?}");
+    }
+
+    #[test]
+    fn many_look_ups_hold_up_no_stream() {
+        let mut line = Line::default();
+        let mut tickets: Vec<_> = (0..120).map(|_| line.join(Priority::LookUp)).collect();
+        let mut look_ups_in_a_row = 0;
+        for round in 0..100 {
+            tickets.push(line.join(Priority::Stream));
+            let stream = *tickets.last().unwrap();
+            loop {
+                let ticket = next(&line, &tickets);
+                tickets.retain(|waiting| *waiting != ticket);
+                line.serve(ticket);
+                if ticket == stream {
+                    break;
+                }
+                look_ups_in_a_row += 1;
+                assert!(look_ups_in_a_row <= 1, "round {round}");
+            }
+            look_ups_in_a_row = 0;
+        }
     }
 
     #[test]
