@@ -1,12 +1,13 @@
 //! Builds everything from the configuration; starts it, drains it and stops it.
 
+mod clients;
 mod loops;
 mod opening;
 mod series;
 mod summary;
 mod supervisor;
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{sync::Notify, task::JoinSet};
@@ -15,9 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     admin::{self, AdminError, Watched},
     command::engine::{EngineError, Engines},
-    config::{BusConfig, Config, OrgConfig, StreamConfig},
+    config::{BusConfig, Config, StreamConfig},
     control::{self, Controlled, Socket},
-    okta::{Client, ClientError},
     replay::Replays,
     route::RouteError,
     search::SearchError,
@@ -26,6 +26,7 @@ use crate::{
     state::{Cursor, Opening, Places, State, StateError},
     telemetry::chain,
 };
+pub use clients::{Clients, UnusableOrg, client, clients, clients_without_secrets};
 use loops::{Loop, of_searches, of_streams};
 use opening::open_state;
 use supervisor::{Supervisor, supervise};
@@ -66,7 +67,7 @@ pub enum AppError {
     State(#[from] StateError),
     /// HTTP to an org cannot be set up.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(#[from] UnusableOrg),
     /// A sink that this binary does not have.
     #[error(transparent)]
     Sink(#[from] SinkError),
@@ -223,11 +224,8 @@ struct Feeds {
     streams: Vec<Arc<Stream>>,
 }
 
-/// Clients by the names of their orgs.
-pub type Clients = BTreeMap<String, Arc<Client>>;
-
 impl Feeds {
-    fn of(config: &Config) -> Result<Self, ClientError> {
+    fn of(config: &Config) -> Result<Self, UnusableOrg> {
         Ok(Self::through(config, clients(config)?))
     }
 
@@ -242,26 +240,8 @@ impl Feeds {
     }
 }
 
-/// The clients of all orgs of `config`, by name.
-pub fn clients(config: &Config) -> Result<Clients, ClientError> {
-    clients_by(config, Client::new)
-}
-
-/// The same, which are only asked about their orgs. Reads no secret.
-pub fn clients_without_secrets(config: &Config) -> Result<Clients, ClientError> {
-    clients_by(config, Client::without_secrets)
-}
-
-fn clients_by(
-    config: &Config,
-    make: impl Fn(OrgConfig) -> Result<Client, ClientError>,
-) -> Result<Clients, ClientError> {
-    let made = config.orgs.iter().map(|(name, org)| Ok((name.clone(), Arc::new(make(org.clone())?))));
-    made.collect()
-}
-
 /// Where all routes of `config` stand if they begin at `time`, by name. Reads no secret.
-pub fn beginnings(config: &Config, time: Timestamp) -> Result<Vec<(String, Cursor)>, ClientError> {
+pub fn beginnings(config: &Config, time: Timestamp) -> Result<Vec<(String, Cursor)>, UnusableOrg> {
     let feeds = Feeds::through(config, clients_without_secrets(config)?);
     Ok(cursors_at(&feeds.streams, time))
 }

@@ -1,7 +1,7 @@
 //! oktabus carries an Okta org's System Log onto message buses without losing an event.
 //!
 //! The map of the rooms, and what must hold in each, is in `docs/architecture.md`. Imports point down this list:
-//! `cli` and `app` know everything, `event` and `telemetry` know nothing above them.
+//! `cli` and `app` know everything, `telemetry` knows nothing above it. Below them all are the crates of the workspace.
 
 pub mod admin;
 pub mod app;
@@ -12,9 +12,9 @@ pub mod config;
 pub mod control;
 pub mod invariant;
 pub mod message;
-pub mod okta;
 pub mod permissions;
 mod random;
+mod remedy;
 pub mod replay;
 pub mod route;
 pub mod schedule;

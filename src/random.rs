@@ -1,7 +1,7 @@
 //! Numbers that nobody can foretell and nothing else has: the system's. What only spreads load, such as jitter, may be had
 //! cheaper.
 
-use p256::elliptic_curve::rand_core::{OsRng, RngCore as _};
+use rand_core::{OsRng, RngCore as _};
 
 /// 128 bits, for an id or a nonce.
 pub(crate) fn unpredictable() -> u128 {

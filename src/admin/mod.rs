@@ -25,10 +25,10 @@ pub use server::{AdminError, Server};
 pub use starting::serve_starting;
 
 use access::Seen;
+use okta_client::{BudgetStatus, Client};
 
 use crate::{
     command::engine::{EngineSnapshot, EngineStatus},
-    okta::{BudgetStatus, Client},
     route::{RouteStatus, Snapshot},
     telemetry::{metrics, printable, printable_json},
 };
@@ -122,7 +122,11 @@ impl Watched {
             metrics::commands(&snapshot.commands, &snapshot.gauges());
         }
         for client in &self.clients {
-            client.report_budgets();
+            let org = &client.org().name;
+            for (bucket, status) in client.budgets() {
+                let BudgetStatus { limit, remaining, allowed, used, others, .. } = status;
+                metrics::budget(org, bucket, limit, remaining, allowed, used, others);
+            }
         }
         self.metrics.as_ref().map(PrometheusHandle::render)
     }

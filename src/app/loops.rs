@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use okta_client::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::AppError;
@@ -10,7 +11,6 @@ use crate::{
     admin::WatchedRoute,
     command::engine::{Engine, EnginePhase},
     config::Config,
-    okta::Client,
     route::{End, Route},
     search::{Search, SearchRoute},
     source::Stream,

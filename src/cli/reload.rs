@@ -2,10 +2,11 @@
 
 use std::{io, sync::Arc};
 
+use okta_client::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::{command::engine::Engines, config::BusConfig, okta::Client};
+use crate::{command::engine::Engines, config::BusConfig};
 
 /// Reads the secrets of `clients` and of `buses`, and the keys of signatures of `engines`, again on each SIGHUP, until the handle is dropped.
 pub(super) fn on_hangup(

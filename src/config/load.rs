@@ -6,11 +6,12 @@ use std::{
 };
 
 use config::{Value, ValueKind};
+use okta_client::Scope;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Config, ConfigError, Problem, Scope, bus, commands, layers::Layers, mistyped, org, problem::did_you_mean,
-    route, runtime, search, secret::Secrets, sink, stream, typed, whole,
+    Config, ConfigError, Problem, bus, commands, layers::Layers, mistyped, org, problem::did_you_mean, route,
+    runtime, search, secret::Secrets, sink, stream, typed, whole,
 };
 
 /// What a configuration may have at its top.

@@ -16,7 +16,6 @@ mod log_level;
 mod mistyped;
 mod nats_servers;
 mod org;
-pub(crate) mod pem;
 mod problem;
 mod quantity;
 mod redaction;
@@ -35,10 +34,11 @@ mod whole;
 
 use std::{collections::BTreeMap, path::Path};
 
+use okta_client::Org;
+
 use crate::message::Origin;
 
 pub use admin::{AdminConfig, AdminTls};
-pub use auth::{Auth, Dpop, PrivateKeyJwt, Scope, SigningAlgorithm};
 pub use bus::{BusConfig, ClientCertificate, NatsAuth, NatsBus, NatsTls};
 pub use commands::{
     ActionPattern, ApprovalConfig, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, KeyError,
@@ -46,23 +46,22 @@ pub use commands::{
     SignatureConfig, SignatureKeyConfig, read_shared_secret,
 };
 pub use kafka::{AwsMskIamConfig, KafkaBus, OidcConfig, Reloads, TokenConfig};
-pub use org::{HttpConfig, OrgConfig, ProxyAuth};
+#[cfg(test)]
+pub(crate) use org::acme;
 pub(crate) use problem::did_you_mean;
 pub use problem::{ConfigError, Problem};
 pub(crate) use problem::{nearest, unknown_key};
 pub use redaction::RedactionConfig;
 pub use route::{RouteConfig, SelectionConfig};
 pub use runtime::{DeadLettersConfig, LogConfig, RuntimeConfig, StateConfig};
-pub use search::{
-    Emit, Empty, Missed, Order, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
-};
+pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
 pub use sink::{
     Compression, CreateStream, Encoding, FileSink, KafkaSink, NatsSink, Rotate, SinkConfig, StdoutSink,
     StdoutStyle,
 };
 pub(crate) use stem::FileStem;
-pub use stream::{PAGE_SIZE_MAX, RETENTION, Start, StreamConfig};
+pub use stream::{Start, StreamConfig};
 pub use trusted_file::{TrustedFile, UntrustedFile};
 pub(crate) use warnings::filter_warnings;
 
@@ -70,7 +69,7 @@ pub(crate) use warnings::filter_warnings;
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Okta tenants by name.
-    pub orgs: BTreeMap<String, OrgConfig>,
+    pub orgs: BTreeMap<String, Org>,
     /// Feeds by name, with their routes.
     pub streams: BTreeMap<String, StreamConfig>,
     /// Bounded queries on a schedule by name, with their routes.

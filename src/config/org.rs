@@ -1,75 +1,38 @@
 //! Orgs: Okta tenants, and how to talk to them.
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc};
 
+use okta_client::{
+    BUDGET_SHARE_DEFAULT, HttpSettings, Org, PemSource, ProxyAuth, Source, SourceError, is_loopback,
+};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
 use super::{
-    Auth, Problem, Scope, Secret, address,
+    Problem, address,
     auth::{self, RawAuth},
     quantity::{Bytes, Span},
     secret::{Given, Secrets},
 };
-use crate::{permissions::Trust, telemetry::chain};
+use crate::{
+    permissions::{self, Trust},
+    telemetry::chain,
+};
 
-/// One Okta tenant.
-#[derive(Debug, Clone)]
-pub struct OrgConfig {
-    /// Its name in the configuration: a part of ids, keys and subjects.
-    pub name: String,
-    /// `https://<domain>/`, or plain http on a loopback address.
-    pub url: Url,
-    /// How we identify ourselves.
-    pub auth: Auth,
-    /// The rights that the whole configuration needs in this org.
-    pub scopes: BTreeSet<Scope>,
-    /// The share of each rate-limit bucket that we may use, above 0 and at most 1.
-    pub budget_share: f64,
-    /// Timeouts, limits and the way out.
-    pub http: HttpConfig,
+/// A file with certificate authorities, which nobody else may choose.
+#[derive(Debug)]
+struct AuthoritiesFile(PathBuf);
+
+impl Source<Vec<u8>> for AuthoritiesFile {
+    fn read(&self) -> Result<Vec<u8>, SourceError> {
+        Ok(permissions::read(&self.0, Trust::Public)?)
+    }
 }
 
-/// Timeouts, limits and the way out.
-#[derive(Debug, Clone)]
-pub struct HttpConfig {
-    /// Until a connection stands.
-    pub connect_timeout: Duration,
-    /// Between two pieces of an answer. Okta itself gives up a query after 30 seconds.
-    pub read_timeout: Duration,
-    /// For a whole answer.
-    pub total_timeout: Duration,
-    /// An answer larger than this, unpacked, is given up.
-    pub body_max_bytes: usize,
-    /// Certificate authorities to trust beside those of the system, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// A proxy other than the one that the environment names.
-    pub proxy: Option<Url>,
-    /// Who we are to that proxy.
-    pub proxy_auth: Option<ProxyAuth>,
-}
-
-/// Who we are to a proxy.
-#[derive(Debug, Clone)]
-pub struct ProxyAuth {
-    /// The user's name.
-    pub user: String,
-    /// The password.
-    pub password: Secret,
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(10),
-            read_timeout: Duration::from_secs(35),
-            total_timeout: Duration::from_secs(60),
-            body_max_bytes: 64 << 20,
-            ca_file: None,
-            proxy: None,
-            proxy_auth: None,
-        }
+impl fmt::Display for AuthoritiesFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(formatter)
     }
 }
 
@@ -107,9 +70,10 @@ struct RawHttp {
     proxy_password_credential: Option<String>,
 }
 
-const DEFAULT_SHARE: f64 = 0.5;
+/// Who we say that we are.
+const USER_AGENT: &str = concat!("oktabus/", env!("CARGO_PKG_VERSION"));
 
-pub(super) fn understand(name: &str, raw: RawOrg, secrets: Secrets) -> Result<OrgConfig, Problem> {
+pub(super) fn understand(name: &str, raw: RawOrg, secrets: Secrets) -> Result<Org, Problem> {
     let url = match (raw.domain, raw.url) {
         (Some(domain), None) => from_domain(&domain)?,
         (None, Some(url)) => from_url(&url)?,
@@ -117,12 +81,12 @@ pub(super) fn understand(name: &str, raw: RawOrg, secrets: Secrets) -> Result<Or
         (None, None) => return Err(Problem::new("domain", "say which org: domain = \"acme.okta.com\"")),
     };
     let auth = auth::understand(raw.auth, secrets).map_err(|err| err.under("auth"))?;
-    let budget_share = raw.budget.share.unwrap_or(DEFAULT_SHARE);
+    let budget_share = raw.budget.share.unwrap_or(BUDGET_SHARE_DEFAULT);
     if !(budget_share > 0.0 && budget_share <= 1.0) {
         return Err(Problem::new("budget.share", format!("{budget_share} is not above 0 and at most 1")));
     }
     let http = http(raw.http, secrets).map_err(|err| err.under("http"))?;
-    Ok(OrgConfig { name: name.to_owned(), url, auth, scopes: BTreeSet::new(), budget_share, http })
+    Ok(Org { budget_share, http, ..Org::new(name, url, auth) })
 }
 
 fn from_domain(domain: &str) -> Result<Url, Problem> {
@@ -144,15 +108,6 @@ fn from_domain(domain: &str) -> Result<Url, Problem> {
 fn is_bare(url: &Url) -> bool {
     let has_user = !url.username().is_empty() || url.password().is_some();
     url.path() == "/" && url.query().is_none() && url.fragment().is_none() && !has_user
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(domain)) => domain == "localhost",
-        None => false,
-    }
 }
 
 /// The admin console has a host of its own, under which there is no API.
@@ -185,8 +140,8 @@ fn from_url(text: &str) -> Result<Url, Problem> {
     Ok(url)
 }
 
-fn http(raw: RawHttp, secrets: Secrets) -> Result<HttpConfig, Problem> {
-    let default = HttpConfig::default();
+fn http(raw: RawHttp, secrets: Secrets) -> Result<HttpSettings, Problem> {
+    let default = HttpSettings::default();
     let span = |span: Option<Span>, default| span.map_or(default, |Span(span)| span);
     let password = Given {
         file: raw.proxy_password_file,
@@ -208,12 +163,14 @@ fn http(raw: RawHttp, secrets: Secrets) -> Result<HttpConfig, Problem> {
             .map_err(|_| Problem::new("body_max", "this is more than fits into memory"))?,
         None => default.body_max_bytes,
     };
-    Ok(HttpConfig {
+    let authorities = raw.ca_file.map(|path| -> PemSource { Arc::new(AuthoritiesFile(path)) });
+    Ok(HttpSettings {
+        user_agent: USER_AGENT.to_owned(),
         connect_timeout: span(raw.connect_timeout, default.connect_timeout),
         read_timeout: span(raw.read_timeout, default.read_timeout),
         total_timeout: span(raw.total_timeout, default.total_timeout),
         body_max_bytes,
-        ca_file: raw.ca_file,
+        authorities,
         proxy: raw.proxy.as_deref().map(proxy_url).transpose()?,
         proxy_auth,
     })
@@ -244,26 +201,17 @@ fn proxy_auth(user: Option<String>, password: Given, secrets: Secrets) -> Result
     };
     let password = password.understand("proxy_password", secrets)?;
     secrets.try_read_line(&password).map_err(|err| Problem::new("proxy_password", chain(&err)))?;
-    Ok(Some(ProxyAuth { user, password }))
+    Ok(Some(ProxyAuth { user, password: Arc::new(password) }))
 }
 
-impl OrgConfig {
-    /// Whether the org is on this machine, as a simulated one is: no proxy leads there.
-    pub fn is_loopback(&self) -> bool {
-        is_loopback(&self.url)
-    }
-}
-
+/// The org `acme` at `url`, with a token.
 #[cfg(test)]
-impl OrgConfig {
-    /// The org `acme` at `url`, with a token.
-    pub(crate) fn for_tests(url: &str) -> Self {
-        let raw = format!("url = \"{url}\"\nauth = {{ token_env = \"PATH\" }}");
-        let raw = raw.replace("url = \"https://", "domain = \"");
-        let raw = config::File::from_str(&raw, config::FileFormat::Toml);
-        let raw = config::Config::builder().add_source(raw).build().unwrap().try_deserialize().unwrap();
-        understand("acme", raw, Secrets::REFUSED).unwrap()
-    }
+pub(crate) fn acme(url: &str) -> Org {
+    let raw = format!("url = \"{url}\"\nauth = {{ token_env = \"PATH\" }}");
+    let raw = raw.replace("url = \"https://", "domain = \"");
+    let raw = config::File::from_str(&raw, config::FileFormat::Toml);
+    let raw = config::Config::builder().add_source(raw).build().unwrap().try_deserialize().unwrap();
+    understand("acme", raw, Secrets::REFUSED).unwrap()
 }
 
 #[cfg(test)]

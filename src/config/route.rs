@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use okta_client::Org;
 use okta_system_log::format::{Format, ocsf};
 use serde::Deserialize;
 
 use super::{
-    OrgConfig, Problem, RedactionConfig,
+    Problem, RedactionConfig,
     problem::did_you_mean,
     quantity::Bytes,
     redaction::{self, RawRedaction},
@@ -37,7 +38,7 @@ pub struct RouteConfig {
 
 impl RouteConfig {
     /// What the route's messages say of where they come from, if its stream reads `org`.
-    pub fn origin(&self, org: &OrgConfig) -> Origin {
+    pub fn origin(&self, org: &Org) -> Origin {
         Origin {
             org: org.name.clone(),
             route: self.name.clone(),

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use okta_client::{Source, SourceError};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Problem;
@@ -106,6 +107,12 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
         text.pop();
     }
     Ok(SecretString::from(text))
+}
+
+impl Source<SecretString> for Secret {
+    fn read(&self) -> Result<SecretString, SourceError> {
+        Ok(Self::read(self)?)
+    }
 }
 
 /// Says where the secret comes from, never what it is.

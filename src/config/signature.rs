@@ -4,11 +4,12 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use okta_client::pem;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use super::{
-    ActionPattern, Problem, Secret, SecretError, pem,
+    ActionPattern, Problem, Secret, SecretError,
     quantity::Span,
     secret::{Given, Secrets},
 };

@@ -3,6 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
+use okta_client::logs::PAGE_SIZE_MAX;
 use okta_system_log::scim;
 use serde::Deserialize;
 
@@ -12,11 +13,6 @@ use super::{
     route::{self, Names, RawRoute, refers, size},
     secret::Secrets,
 };
-
-/// Most events that Okta gives in one answer.
-pub const PAGE_SIZE_MAX: u16 = 1_000;
-/// Okta keeps 90 days, and refuses a `since` of more than 180 days ago.
-pub const RETENTION: Duration = Duration::from_secs(90 * 86_400);
 
 /// The endless feed of one org's new events, and where it goes.
 #[derive(Debug, Clone)]
@@ -175,6 +171,8 @@ pub(super) fn check_filter(filter: Option<&str>) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use okta_client::logs::RETENTION;
+
     use super::*;
 
     #[test]

@@ -7,14 +7,17 @@ use std::{
 };
 
 use jiff::Timestamp;
+use okta_client::{
+    Client,
+    logs::{self, Order},
+};
 use okta_system_log::scim;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{Refusal, Replay, Request, plan::Span, progress::Progress, run::note_name};
 use crate::{
-    config::{Config, Order, RouteConfig, StreamConfig},
-    okta::{Client, logs},
+    config::{Config, RouteConfig, StreamConfig},
     state::State,
 };
 
@@ -167,7 +170,6 @@ directory = "{dir}/archive"
         std::fs::write(&file, CONFIG.replace("{dir}", &directory.display().to_string())).unwrap();
         let config = Config::load(&file).unwrap();
         let state = State::open(Places::from(&config.runtime.state), Opening::Trusted).await.unwrap();
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Arc::new(Client::new(config.orgs["acme"].clone()).unwrap());
         Replays::new(config, BTreeMap::from([("acme".to_owned(), client)]), state)
     }

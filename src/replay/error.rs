@@ -1,8 +1,9 @@
 //! Why a replay does not begin, and why it cannot go on.
 
+use okta_client::OktaError;
 use okta_system_log::scim::FilterError;
 
-use crate::{config::did_you_mean, okta::OktaError, route::RouteError, state::StateError};
+use crate::{config::did_you_mean, remedy::remedy, route::RouteError, state::StateError};
 
 /// A request that makes no sense; nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +102,7 @@ pub enum Refusal {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// Okta does not give what was asked for, and somebody must see to it.
-    #[error("{source}{}", source.remedy().map(|remedy| format!(": {remedy}")).unwrap_or_default())]
+    #[error("{source}{}", remedy(source).map(|remedy| format!(": {remedy}")).unwrap_or_default())]
     Okta {
         /// What Okta said.
         source: OktaError,

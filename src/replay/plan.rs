@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use okta_client::logs;
 
 use super::Refusal;
-use crate::{config::Start, okta::logs};
+use crate::config::Start;
 
 /// A slice of a busy org is long enough to fill many pages, and that of a quiet one costs one request.
 const SLICE: Duration = Duration::from_secs(86_400);

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use okta_client::{Class, Client, Priority, logs};
 use okta_system_log::event::Events;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
@@ -22,7 +23,6 @@ use super::{
 };
 use crate::{
     config::RouteConfig,
-    okta::{Class, Client, Priority, logs},
     route::{RouteStatus, report_okta},
     source::window::{Part, Step, WindowReader},
 };

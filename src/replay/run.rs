@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use okta_client::{Client, logs};
 use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,6 @@ use super::{
 use crate::{
     config::{RouteConfig, SinkConfig},
     message::Origin,
-    okta::{Client, logs},
     route::{Committed, Delivery, Durable, Rendering, RouteStatus, Stop, open_sink, while_delivering},
     sink::DeadLetters,
     state::State,

@@ -9,7 +9,7 @@ use super::{
     progress::Progress,
     report::{Advance, Summary},
 };
-use crate::okta::BudgetStatus;
+use okta_client::BudgetStatus;
 
 /// Counted since this run began.
 #[derive(Debug)]

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::{RouteError, Selection};
+use okta_client::Org;
 use okta_system_log::{
     event::{Event, Events, Redaction},
     format::Renderer,
 };
 
 use crate::{
-    config::{OrgConfig, RedactionConfig, RouteConfig, Secret, SecretError},
+    config::{RedactionConfig, RouteConfig, Secret, SecretError},
     message::{Batch, BatchId, Origin},
 };
 
@@ -28,7 +29,7 @@ pub(crate) struct Rendering {
 
 impl Rendering {
     /// As `route` wants it, for events of `org`. Reads the key of pseudonyms.
-    pub(crate) async fn open(route: &RouteConfig, org: &OrgConfig) -> Result<Self, RouteError> {
+    pub(crate) async fn open(route: &RouteConfig, org: &Org) -> Result<Self, RouteError> {
         let redaction = match &route.redaction {
             Some(config) => {
                 let redaction = redaction(config).await;

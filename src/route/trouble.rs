@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use okta_client::{Class, OktaError};
 use tokio::time::Instant;
 
 use super::status::RouteStatus;
 use crate::{
-    okta::{Class, OktaError},
+    remedy::remedy,
     telemetry::{chain, metrics},
 };
 
@@ -79,7 +80,7 @@ pub(crate) fn report_okta(status: &RouteStatus, error: &OktaError) {
         Class::Configuration => "configuration",
     };
     metrics::okta_failure(status.name(), class);
-    let remedy = error.remedy().unwrap_or_default();
+    let remedy = remedy(error).unwrap_or_default();
     let trouble = if remedy.is_empty() { chain(error) } else { format!("{}: {remedy}", chain(error)) };
     if status.okta_failed(&trouble, error.essence()) {
         match error.class() {

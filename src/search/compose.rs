@@ -288,7 +288,7 @@ mod tests {
             in_flight_pages: 4,
             in_flight_bytes: 1 << 20,
         };
-        let org = crate::config::OrgConfig::for_tests("https://acme.okta.com");
+        let org = crate::config::acme("https://acme.okta.com");
         let at = |time: &str| time.parse().unwrap();
         let about = About {
             search: "failed".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use okta_client::Org;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     spool::Spool,
 };
 use crate::{
-    config::{OrgConfig, SearchRouteConfig, SinkConfig},
+    config::{SearchRouteConfig, SinkConfig},
     message::{Batch, Origin},
     route::{Committed, Feed, Rendering, RouteError, RouteStatus},
     sink::{DeadLetters, Delivered, Sink, SinkError},
@@ -56,7 +57,7 @@ impl Publication {
     pub(crate) async fn open(
         route: &SearchRouteConfig,
         sink: &SinkConfig,
-        org: &OrgConfig,
+        org: &Org,
     ) -> Result<Self, PublishError> {
         let rendering = Arc::new(Rendering::open(&route.route, org).await?);
         let sink = Sink::open(sink, &sink_origin(sink, &rendering.origin), None).await?;

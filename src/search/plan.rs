@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use okta_client::logs::RETENTION;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::files::ReadingId;
 use crate::{
     config::{Missed, Overlap, SearchConfig, WindowConfig},
-    okta::logs::RETENTION,
     schedule::Schedule,
 };
 

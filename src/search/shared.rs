@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use okta_client::{Client, Priority, logs};
 
 use super::{
     files::{Files, Needed, ReadingId, WindowName},
@@ -17,7 +18,6 @@ use super::{
 };
 use crate::{
     config::{SearchConfig, WindowConfig},
-    okta::{Client, Priority, logs},
     route::{RouteStatus, report_okta},
     source::window::{Step, WindowReader},
     state::RecentSet,

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod horizon;
+mod log_source;
 mod page;
 mod page_cache;
 mod polling;
@@ -13,7 +14,6 @@ mod seen;
 mod shared;
 #[cfg(test)]
 mod simulation;
-mod source;
 pub mod window;
 
 pub use backoff::Backoff;

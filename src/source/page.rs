@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use okta_client::logs;
 use okta_system_log::event::Events;
 use tokio::time::Instant;
 use url::Url;
-
-use crate::okta::logs;
 
 /// One answer of `/api/v1/logs`, cut into events once for all routes.
 #[derive(Debug)]

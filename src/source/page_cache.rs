@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use moka::{future::Cache, policy::EvictionPolicy};
+use okta_client::OktaError;
 use tokio::time::Instant;
 use url::Url;
 
 use super::Page;
-use crate::okta::OktaError;
 
 /// What a reading brought, for all who awaited it.
 pub(super) type Fetched = Result<Arc<Page>, Arc<OktaError>>;

@@ -2,13 +2,11 @@
 
 use std::{collections::HashSet, time::Duration};
 
+use okta_client::{Class, OktaError};
 use url::Url;
 
 use super::Backoff;
-use crate::{
-    okta::{Class, OktaError},
-    state::fingerprint,
-};
+use crate::state::fingerprint;
 
 /// The first and the longest wait after a failure that may pass by itself.
 const RETRY_FIRST: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use okta_client::{OktaError, logs};
 use okta_system_log::event::Event;
 use tokio::time::Instant;
 use url::Url;
@@ -13,10 +14,7 @@ use super::{
     polling::{Polling, Reaction},
     seen::Seen,
 };
-use crate::{
-    okta::{OktaError, logs},
-    state::RecentIds,
-};
+use crate::state::RecentIds;
 
 /// By how much Okta's clock and one that is right may differ.
 const CLOCKS_APART: Duration = Duration::from_secs(300);

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::FutureExt as _;
 use jiff::Timestamp;
+use okta_client::{Client, OktaError, logs};
 use okta_system_log::event::Events;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -11,13 +12,12 @@ use url::Url;
 
 use super::{
     Page,
+    log_source::LogSource,
     page::Times,
     page_cache::{Fetched, PageCache},
-    source::LogSource,
 };
 use crate::{
     config::StreamConfig,
-    okta::{Client, OktaError, logs},
     state::{Cursor, RecentIds},
     telemetry::chain,
 };

@@ -7,13 +7,13 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 use jiff::Timestamp;
+use okta_client::Client;
 use url::Url;
 
 use self::log::SimulatedLog;
 use super::{Position, Reader, Step, Stream, page_cache::PageCache};
 use crate::{
-    config::{OrgConfig, Start, StreamConfig},
-    okta::Client,
+    config::{Start, StreamConfig},
     state::RecentIds,
 };
 
@@ -23,8 +23,7 @@ const OVERLAP: Duration = Duration::from_secs(120);
 
 /// A stream of `log`, which begins with all that is in it.
 fn stream(log: &Arc<SimulatedLog>) -> Arc<Stream> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::new(OrgConfig::for_tests("https://acme.okta.com")).unwrap();
+    let client = Client::new(crate::config::acme("https://acme.okta.com")).unwrap();
     let config = StreamConfig {
         name: "log".to_owned(),
         org: "acme".to_owned(),

@@ -6,16 +6,14 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use okta_client::{
+    Class, Client, OktaError, Priority,
+    logs::{self, Order, PAGE_SIZE_MAX},
+};
 use okta_system_log::event::{Event, Events};
 use url::Url;
 
-use crate::{
-    config::{Order, PAGE_SIZE_MAX},
-    okta::{Class, Client, OktaError, Priority, logs},
-    source::Backoff,
-    state::RecentIds,
-    telemetry::chain,
-};
+use crate::{source::Backoff, state::RecentIds, telemetry::chain};
 
 /// The first and the longest wait after a failure that may pass by itself.
 const RETRY_FIRST: Duration = Duration::from_secs(1);

@@ -314,9 +314,10 @@ pub(crate) fn okta_failure(route: &str, class: &'static str) {
     counter!(OKTA_FAILURES, "route" => route.to_owned(), "class" => class).increment(1);
 }
 
-/// A request was made to `org`.
-pub(crate) fn okta_request(org: &str, status: &str) {
-    counter!(REQUESTS, "org" => org.to_owned(), "status" => status.to_owned()).increment(1);
+/// A request was made to `org`, and answered with this status if at all.
+pub(crate) fn okta_request(org: &str, status: Option<u16>) {
+    let status = status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+    counter!(REQUESTS, "org" => org.to_owned(), "status" => status).increment(1);
 }
 
 /// A task panicked.

@@ -3,13 +3,13 @@
 
 use std::{path::Path, sync::Arc};
 
+use okta_client::{Client, OktaError, Scope, Target, apps, groups, users, zones};
 use serde::de::IgnoredAny;
 
 use super::{Row, ask_log, failed_row};
 use crate::{
     command::{Action, Failed, execute::Executor, intake::Intake, publisher},
-    config::{AuditConfig, CommandsConfig, DestinationConfig, Scope},
-    okta::{Client, OktaError, Target, apps, groups, users, zones},
+    config::{AuditConfig, CommandsConfig, DestinationConfig},
     sink::{
         Finding,
         file::{WriterError, require_appendable},

@@ -4,10 +4,11 @@
 use std::net::TcpListener;
 
 use jiff::Timestamp;
+use okta_client::logs::RETENTION;
 
 use super::Row;
 use crate::{
-    config::{Config, RETENTION, Start, WindowConfig},
+    config::{Config, Start, WindowConfig},
     control::Client,
     sink::file::require_writable,
     state::{Places, StateError},

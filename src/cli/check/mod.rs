@@ -8,12 +8,16 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use jiff::Timestamp;
+use okta_client::{
+    Auth, Client, OktaError, Priority, Scope,
+    logs::{self, Order},
+};
 
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
     app::{clients, clients_without_secrets},
-    config::{Auth, BusConfig, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
-    okta::{Client, OktaError, Priority, logs},
+    config::{BusConfig, Config, SearchConfig, SinkConfig, StreamConfig},
+    remedy::remedy,
     sink::Sink,
     telemetry::chain,
 };
@@ -226,7 +230,7 @@ fn answer_row(client: &Client, what: String, answer: Result<(), OktaError>) -> R
 }
 
 fn failed_row(what: String, err: &OktaError) -> Row {
-    let remedy = err.remedy().map(|remedy| format!(": {remedy}")).unwrap_or_default();
+    let remedy = remedy(err).map(|remedy| format!(": {remedy}")).unwrap_or_default();
     Row::bad(what, format!("{}{remedy}", chain(err)))
 }
 

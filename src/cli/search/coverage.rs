@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal as _};
 
 use jiff::{SignedDuration, Timestamp};
+use okta_client::{BudgetStatus, logs::Order};
 
 use super::question::Question;
-use crate::{cli::progress::Progress, config::Order, okta::BudgetStatus, source::window::Part};
+use crate::{cli::progress::Progress, source::window::Part};
 
 /// How much of a window is read.
 #[derive(Debug)]

@@ -24,8 +24,8 @@ use self::{
 };
 use super::{ConfigArgument, Exit, fail, note, render::FormatArgument, signal::StopSignals};
 use crate::{
+    app,
     config::{self, Config, Start},
-    okta::Client,
     telemetry::logging,
 };
 
@@ -103,7 +103,7 @@ enum Output {
     Csv,
 }
 
-impl From<OrderArgument> for config::Order {
+impl From<OrderArgument> for okta_client::logs::Order {
     fn from(order: OrderArgument) -> Self {
         match order {
             OrderArgument::Ascending => Self::Ascending,
@@ -135,7 +135,7 @@ pub(super) async fn search(arguments: SearchArguments) -> Exit {
 }
 
 async fn ask(question: Question, config: &Config) -> Exit {
-    let client = match Client::new(question.org.clone()) {
+    let client = match app::client(question.org.clone()) {
         Ok(client) => Arc::new(client),
         Err(err) => return fail(Exit::Usage, &err),
     };

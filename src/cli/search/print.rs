@@ -11,15 +11,13 @@ use super::{
     read::{Take, TakeError},
     row::{COLUMNS, Row},
 };
+use okta_client::Org;
 use okta_system_log::{
     event::Event,
     format::{Format, Renderer, push_line},
 };
 
-use crate::{
-    config::OrgConfig,
-    telemetry::{printable, printable_json, printable_lines},
-};
+use crate::telemetry::{printable, printable_json, printable_lines};
 
 /// The columns of a table with their widths; what is longer takes its room.
 const TABLE: [(&str, usize); 6] =
@@ -40,7 +38,7 @@ enum Style {
 }
 
 impl Printer<io::BufWriter<io::Stdout>> {
-    pub(super) fn new(output: Output, format: Format, org: &OrgConfig) -> Self {
+    pub(super) fn new(output: Output, format: Format, org: &Org) -> Self {
         let tenant = org.url.host_str().map(str::to_owned);
         let style = match output {
             Output::Table => Style::Table,

@@ -7,12 +7,12 @@ use super::{
     read::{Take, TakeError, read},
     refuse,
 };
+use okta_client::Client;
 use okta_system_log::event::Event;
 
 use crate::{
     cli::{Exit, fail, note},
     config::{SearchRouteConfig, SinkConfig, StateConfig},
-    okta::Client,
     search::{About, Publication, PublishError, SpoolError, SpoolWriter},
     sink::{DeadLetters, Sink},
     state::Places,

@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use okta_client::{
+    Org,
+    logs::{self, PAGE_SIZE_MAX},
+};
 use okta_system_log::{
     format::{Format, ocsf},
     scim::Criteria,
 };
 
 use super::{Output, SearchArguments};
-use crate::{
-    config::{
-        Config, Emit, Empty, OrgConfig, PAGE_SIZE_MAX, Problem, RouteConfig, SearchConfig, SearchQuery,
-        SearchRouteConfig, SelectionConfig, SinkConfig, Start, WindowConfig, did_you_mean,
-    },
-    okta::logs,
+use crate::config::{
+    Config, Emit, Empty, Problem, RouteConfig, SearchConfig, SearchQuery, SearchRouteConfig, SelectionConfig,
+    SinkConfig, Start, WindowConfig, did_you_mean,
 };
 
 /// What is searched where nothing says for how long.
@@ -30,7 +31,7 @@ const IN_FLIGHT_BYTES: usize = 64 << 20;
 pub(super) struct Question {
     /// The search's name, or what stands for it.
     pub(super) name: String,
-    pub(super) org: OrgConfig,
+    pub(super) org: Org,
     pub(super) query: SearchQuery,
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
@@ -136,7 +137,7 @@ fn org<'a>(
     arguments: &SearchArguments,
     config: &'a Config,
     search: Option<&SearchConfig>,
-) -> Result<&'a OrgConfig, QuestionError> {
+) -> Result<&'a Org, QuestionError> {
     let known = || config.orgs.keys().cloned().collect();
     let name = search.map(|search| &search.org).or(arguments.org.as_ref());
     match (name, config.orgs.len()) {

@@ -3,11 +3,12 @@
 use std::{collections::BTreeSet, io, sync::Arc};
 
 use super::{coverage::Coverage, question::Question};
+use okta_client::{Class, Client, OktaError, Priority};
 use okta_system_log::event::Event;
 
 use crate::{
     cli::progress::Progress,
-    okta::{Class, Client, OktaError, Priority},
+    remedy::remedy,
     search::SpoolError,
     source::window::{Part, Step, WindowReader},
     telemetry::chain,
@@ -42,7 +43,7 @@ pub(super) enum ReadError {
 }
 
 fn explain(error: &OktaError) -> String {
-    match error.remedy() {
+    match remedy(error) {
         Some(remedy) => format!("{}: {remedy}", chain(error)),
         None => chain(error),
     }

@@ -10,11 +10,11 @@ use std::{io::Write as _, path::Path, time::Duration};
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use okta_client::logs;
 
 use super::{ConfigArgument, Exit, fail, note};
 use crate::{
     config::{Config, Start},
-    okta::logs,
     state::{Opening, Places, State, StateError, Way},
 };
 

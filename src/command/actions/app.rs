@@ -4,6 +4,7 @@
 use std::slice;
 
 use jiff::Timestamp;
+use okta_client::{Change, OktaError, Scope, Target, apps, is_id};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,19 +14,15 @@ use super::{
     one_or_many::{names, one_or_many},
     row::Row,
 };
-use crate::{
-    command::{
-        Failed, GroupSubject, Way,
-        execute::{
-            failure::Code,
-            lookup::{self, back_off},
-            parts::Parts,
-            trace,
-            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
-        },
+use crate::command::{
+    Failed, GroupSubject, Way,
+    execute::{
+        failure::Code,
+        lookup::{self, back_off},
+        parts::Parts,
+        trace,
+        work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
     },
-    config::Scope,
-    okta::{Change, OktaError, Target, apps, is_id},
 };
 
 /// The row of `app.assign_user`.

@@ -2,26 +2,23 @@
 //! though those of apps can be deleted.
 
 use jiff::Timestamp;
+use okta_client::{OktaError, Scope, groups};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use super::group_look_up::OneGroup;
 use super::{Changes, Effect, Hold, Names, NewName, Presence, Profile, row::Row};
-use crate::{
-    command::{
-        Failed, Way,
-        execute::{
-            Baseline,
-            failure::Code,
-            lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
-            naming::must_be_named,
-            resolve, trace,
-            work::{Finished, ROUNDS_MAX, Sent, Work},
-        },
+use crate::command::{
+    Failed, Way,
+    execute::{
+        Baseline,
+        failure::Code,
+        lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
+        naming::must_be_named,
+        resolve, trace,
+        work::{Finished, ROUNDS_MAX, Sent, Work},
     },
-    config::Scope,
-    okta::{OktaError, groups},
 };
 
 /// The row of `group.create`.

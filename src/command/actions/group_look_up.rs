@@ -1,23 +1,20 @@
 //! Looking groups up, and who is in them. Lists say whether they are complete.
 
+use okta_client::{Scope, groups};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Changes, Effect, Hold, Names, Presence, row::Row};
-use crate::{
-    command::{
-        Failed,
-        execute::{
-            Place,
-            failure::Code,
-            listing::{FOUND_DEFAULT, found, listed},
-            lookup,
-            work::{Finished, Work},
-        },
+use crate::command::{
+    Failed,
+    execute::{
+        Place,
+        failure::Code,
+        listing::{FOUND_DEFAULT, found, listed},
+        lookup,
+        work::{Finished, Work},
     },
-    config::Scope,
-    okta::groups,
 };
 
 /// The row of `group.get`.

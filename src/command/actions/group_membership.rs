@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, slice};
 
+use okta_client::{OktaError, Scope, groups, users};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -12,19 +13,15 @@ use super::{
     one_or_many::{names, one_or_many},
     row::Row,
 };
-use crate::{
-    command::{
-        Failed, GroupSubject, Way,
-        execute::{
-            failure::Code,
-            lookup::{self, back_off},
-            parts::Parts,
-            trace,
-            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
-        },
+use crate::command::{
+    Failed, GroupSubject, Way,
+    execute::{
+        failure::Code,
+        lookup::{self, back_off},
+        parts::Parts,
+        trace,
+        work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
     },
-    config::Scope,
-    okta::{OktaError, groups, users},
 };
 
 /// The row of `group.add_user`.

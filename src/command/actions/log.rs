@@ -3,6 +3,10 @@
 use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
+use okta_client::{
+    Scope,
+    logs::{Order, RETENTION, Window, window_url},
+};
 use okta_system_log::scim::{self, Criteria};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -19,8 +23,7 @@ use crate::{
             work::{Finished, Work},
         },
     },
-    config::{Order, Scope, Start},
-    okta::logs::{RETENTION, Window, window_url},
+    config::Start,
 };
 
 /// The row of `log.by_user`.

@@ -26,6 +26,7 @@ mod user_upsert;
 mod zone;
 
 use futures_util::future::BoxFuture;
+use okta_client::Scope;
 use serde_json::Value;
 
 pub(in crate::command) use self::names::{GroupName, Hold, Names, Presence, UserName};
@@ -35,7 +36,6 @@ use super::{
     Failed,
     execute::work::{Finished, Work},
 };
-use crate::config::Scope;
 
 /// Attributes as Okta names them, passed through: custom ones too.
 pub type Profile = serde_json::Map<String, Value>;

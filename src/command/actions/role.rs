@@ -1,24 +1,21 @@
 //! Administrator roles of users: standard ones, by type, and custom ones over a resource set. Roles that a group gives are the
 //! group's.
 
+use okta_client::{Change, OktaError, Scope, Target, roles, users::User};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Changes, Effect, Names, UserReference, row::Row};
-use crate::{
-    command::{
-        Failed, Way,
-        execute::{
-            Baseline,
-            failure::Code,
-            lookup::{self, back_off},
-            trace,
-            work::{Finished, ROUNDS_MAX, Sent, Work, named},
-        },
+use crate::command::{
+    Failed, Way,
+    execute::{
+        Baseline,
+        failure::Code,
+        lookup::{self, back_off},
+        trace,
+        work::{Finished, ROUNDS_MAX, Sent, Work, named},
     },
-    config::Scope,
-    okta::{Change, OktaError, Target, roles, users::User},
 };
 
 /// What Okta's log says when a role is given.

@@ -2,16 +2,14 @@
 //! does not compile. Decides nothing itself.
 
 use futures_util::future::BoxFuture;
+use okta_client::Scope;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Profile, names::Names};
-use crate::{
-    command::{
-        Failed,
-        execute::work::{Finished, Work},
-    },
-    config::Scope,
+use crate::command::{
+    Failed,
+    execute::work::{Finished, Work},
 };
 
 /// All that is true of an action whose parameters are `P`.

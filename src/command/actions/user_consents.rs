@@ -1,21 +1,18 @@
 //! What a user has let OAuth clients have: refresh tokens, and grants of scopes.
 
+use okta_client::{Change, OktaError, Scope, Target, consents, is_id};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Changes, Effect, Names, UserReference, row::Row};
-use crate::{
-    command::{
-        Failed, Way,
-        execute::{
-            failure::Code,
-            lookup::{self, back_off},
-            work::{Finished, ROUNDS_MAX, Sent, Work, named},
-        },
+use crate::command::{
+    Failed, Way,
+    execute::{
+        failure::Code,
+        lookup::{self, back_off},
+        work::{Finished, ROUNDS_MAX, Sent, Work, named},
     },
-    config::Scope,
-    okta::{Change, OktaError, Target, consents, is_id},
 };
 
 /// The row of `user.revoke_app_tokens`.

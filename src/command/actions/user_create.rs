@@ -1,24 +1,24 @@
 //! Creating a user. The login is what there can be only one of, so a user who may have been created is looked for by it.
 
+use okta_client::{
+    OktaError, Scope,
+    users::{self, NewUser, User},
+};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Changes, Effect, Names, NewName, Profile, UserName, group_membership::member_of, row::Row, yes};
-use crate::{
-    command::{
-        Failed,
-        execute::{
-            failure::Code,
-            lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
-            resolve, trace,
-            work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
-        },
-        object_only,
+use crate::command::{
+    Failed,
+    execute::{
+        failure::Code,
+        lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
+        resolve, trace,
+        work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
     },
-    config::Scope,
-    okta::{OktaError, users, users::NewUser, users::User},
+    object_only,
 };
 
 /// The row of `user.create`.

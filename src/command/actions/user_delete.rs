@@ -2,25 +2,25 @@
 //! the status is read right before each.
 
 use jiff::Timestamp;
+use okta_client::{
+    OktaError, Scope,
+    users::{self, User},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Changes, Effect, Names, UserReference, row::Row};
-use crate::{
-    command::{
-        Failed, Way,
-        execute::{
-            Baseline,
-            failure::Code,
-            life::wrong_status,
-            lifecycle::{Operation, Step},
-            lookup::back_off,
-            work::{Finished, ROUNDS_MAX, Sent, Work, id_of, status_of},
-        },
+use crate::command::{
+    Failed, Way,
+    execute::{
+        Baseline,
+        failure::Code,
+        life::wrong_status,
+        lifecycle::{Operation, Step},
+        lookup::back_off,
+        work::{Finished, ROUNDS_MAX, Sent, Work, id_of, status_of},
     },
-    config::Scope,
-    okta::{OktaError, users, users::User},
 };
 
 /// The row of `user.delete`.

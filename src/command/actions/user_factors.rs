@@ -1,24 +1,21 @@
 //! Enrolled factors. Okta lists only those that the user's enrollment policy admits, so that a factor is not in the list
 //! does not prove that there is none: what shall be removed is asked for all the same.
 
+use okta_client::{Change, OktaError, Scope, factors, is_id};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use super::user_look_up::OneUser;
 use super::{Changes, Effect, Names, UserReference, row::Row};
-use crate::{
-    command::{
-        Failed, Way,
-        execute::{
-            failure::Code,
-            lookup::{self, back_off},
-            secrets,
-            work::{Finished, ROUNDS_MAX, Sent, Work, named},
-        },
+use crate::command::{
+    Failed, Way,
+    execute::{
+        failure::Code,
+        lookup::{self, back_off},
+        secrets,
+        work::{Finished, ROUNDS_MAX, Sent, Work, named},
     },
-    config::Scope,
-    okta::{Change, OktaError, factors, is_id},
 };
 
 /// The row of `user.factors`.

@@ -1,22 +1,19 @@
 //! Looking users up, and what they have. Lists say whether they are complete.
 
+use okta_client::{Scope, users};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Changes, Effect, Names, UserReference, row::Row};
-use crate::{
-    command::{
-        Failed,
-        execute::{
-            Place,
-            failure::Code,
-            listing::{FOUND_DEFAULT, found, listed},
-            work::{Finished, Work},
-        },
+use crate::command::{
+    Failed,
+    execute::{
+        Place,
+        failure::Code,
+        listing::{FOUND_DEFAULT, found, listed},
+        work::{Finished, Work},
     },
-    config::Scope,
-    okta::users,
 };
 
 /// The row of `user.get`.

@@ -1,23 +1,23 @@
 //! Passwords: expired, taken away, forgotten, set.
 
+use okta_client::{
+    Scope,
+    users::{self, User},
+};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Changes, Effect, Names, UserReference, row::Row, yes};
-use crate::{
-    command::{
-        Failed, Way,
-        execute::{
-            failure::Code,
-            life::{self, once},
-            lifecycle::Operation,
-            work::{Finished, Work, status_of},
-        },
+use crate::command::{
+    Failed, Way,
+    execute::{
+        failure::Code,
+        life::{self, once},
+        lifecycle::Operation,
+        work::{Finished, Work, status_of},
     },
-    config::Scope,
-    okta::{users, users::User},
 };
 
 /// The row of `user.expire_password`.

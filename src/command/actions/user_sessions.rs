@@ -1,20 +1,17 @@
 //! A user's sessions.
 
+use okta_client::{Scope, users};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{Changes, Effect, Names, UserReference, row::Row, yes};
-use crate::{
-    command::{
-        Failed,
-        execute::{
-            life::once,
-            work::{Finished, Work, named},
-        },
+use crate::command::{
+    Failed,
+    execute::{
+        life::once,
+        work::{Finished, Work, named},
     },
-    config::Scope,
-    okta::users,
 };
 
 /// The row of `user.clear_sessions`.

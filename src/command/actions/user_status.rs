@@ -1,15 +1,12 @@
 //! Changing a user's status: what each status means for each operation is in `execute::lifecycle`.
 
+use okta_client::{Scope, users};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use super::user_look_up::OneUser;
 use super::{Changes, Effect, Names, UserReference, row::Row, yes};
-use crate::{
-    command::execute::{life, lifecycle::Operation},
-    config::Scope,
-    okta::users,
-};
+use crate::command::execute::{life, lifecycle::Operation};
 
 /// The row of `user.activate`.
 pub(super) const ACTIVATE: Row<ActivateUser> = Row {

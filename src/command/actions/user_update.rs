@@ -1,23 +1,23 @@
 //! Setting attributes of a user's profile.
 
+use okta_client::{
+    OktaError, Scope,
+    users::{self, User},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Changes, Effect, Names, NewName, Profile, UserReference, row::Row};
-use crate::{
-    command::{
-        Failed, Way,
-        execute::{
-            Baseline,
-            failure::Code,
-            life::wrong_status,
-            lookup::back_off,
-            work::{Finished, ROUNDS_MAX, Sent, Work},
-        },
+use crate::command::{
+    Failed, Way,
+    execute::{
+        Baseline,
+        failure::Code,
+        life::wrong_status,
+        lookup::back_off,
+        work::{Finished, ROUNDS_MAX, Sent, Work},
     },
-    config::Scope,
-    okta::{OktaError, users, users::User},
 };
 
 /// The row of `user.update`.

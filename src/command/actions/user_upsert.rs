@@ -1,5 +1,6 @@
 //! Bringing a user about as they shall be, whether they exist or not: what a source of identities sends that does not know.
 
+use okta_client::Scope;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,12 +10,9 @@ use super::{
     user_create::{self, CreateUser},
     user_update, yes,
 };
-use crate::{
-    command::{
-        Failed,
-        execute::work::{Finished, Work},
-    },
-    config::Scope,
+use crate::command::{
+    Failed,
+    execute::work::{Finished, Work},
 };
 
 /// The row of `user.upsert`.

@@ -2,6 +2,7 @@
 //! each change is made of what the zone is at the moment, and looked at afterwards: whoever writes at the same time may
 //! have overwritten it.
 
+use okta_client::{OktaError, Scope, zones};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,18 +12,14 @@ use super::{
     one_or_many::{names, one_or_many},
     row::Row,
 };
-use crate::{
-    command::{
-        Failed, IpRange, Way, ZoneSubject,
-        execute::{
-            Baseline,
-            failure::Code,
-            lookup::{self, back_off},
-            work::{Finished, ROUNDS_MAX, Sent, Work},
-        },
+use crate::command::{
+    Failed, IpRange, Way, ZoneSubject,
+    execute::{
+        Baseline,
+        failure::Code,
+        lookup::{self, back_off},
+        work::{Finished, ROUNDS_MAX, Sent, Work},
     },
-    config::Scope,
-    okta::{OktaError, zones},
 };
 
 /// The zone that every org has to block addresses.

@@ -1,11 +1,9 @@
 //! Why the commands of a name cannot go on: everything else is waited for, or is an outcome.
 
+use okta_client::SourceError;
+
 use super::UnknownCommands;
-use crate::{
-    config::{KeyError, SecretError},
-    sink::SinkError,
-    state::StateError,
-};
+use crate::{config::KeyError, sink::SinkError, state::StateError};
 
 /// Commands cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +62,7 @@ pub enum EngineError {
     },
     /// The org's credential cannot be read.
     #[error(transparent)]
-    Credential(#[from] SecretError),
+    Credential(SourceError),
     /// A key of signatures cannot be read.
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -41,6 +41,7 @@ mod worker;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use okta_client::{Client, SecretSource};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -68,8 +69,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    config::{CommandsConfig, Secret, SecretError},
-    okta::Client,
+    config::{CommandsConfig, SecretError},
     source::Backoff,
     state::State,
     telemetry::chain,
@@ -101,7 +101,7 @@ pub struct Engine {
     signatures: Arc<Signatures>,
     audit: SharedAuditLog,
     /// The org's.
-    credential: Secret,
+    credential: SecretSource,
     /// What the secrets of commands are digested with, once the engine has run.
     key: OnceCell<Arc<FingerprintKey>>,
     asking: mpsc::Sender<Asked>,
@@ -121,7 +121,7 @@ impl Engine {
     /// The commands that `config` describes, for the org of `client`. Reads the keys of signatures; talks to nobody.
     pub fn new(config: CommandsConfig, client: Arc<Client>, state: State) -> Result<Self, EngineError> {
         let status = Arc::new(EngineStatus::new(&config.name));
-        let credential = client.org().auth.secret().clone();
+        let credential = Arc::clone(client.org().auth.secret());
         let seams = Seams { okta: client, store: Arc::new(state.clone()), clock: Arc::new(SystemClock) };
         let executor = Executor::new(Arc::clone(&seams.okta));
         let signatures = Arc::new(Signatures::read(&config)?);
@@ -230,9 +230,10 @@ impl Engine {
     /// Made once: whatever becomes of the credential, the journal is read with one key while the process lasts.
     async fn key(&self) -> Result<Arc<FingerprintKey>, EngineError> {
         let make = async || {
-            let credential = self.credential.clone();
+            let credential = Arc::clone(&self.credential);
             let reading = tokio::task::spawn_blocking(move || credential.read());
-            let read = reading.await.unwrap_or(Err(SecretError::Interrupted))?;
+            let read = reading.await.unwrap_or_else(|_| Err(SecretError::Interrupted.into()));
+            let read = read.map_err(EngineError::Credential)?;
             Ok(Arc::new(FingerprintKey::from_credential(&read)))
         };
         self.key.get_or_try_init(make).await.cloned()

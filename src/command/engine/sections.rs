@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use okta_client::Client;
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Listed, ListedLimit, Stopped, Switched};
 use crate::{
     command::{LocalUser, audit::KeptChain},
     config::Config,
-    okta::Client,
     state::State,
 };
 

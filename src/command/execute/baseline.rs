@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use okta_client::users::User;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::okta::users::User;
 
 /// The most bytes of `before` that are kept: an entry of the journal has room for little more.
 const BEFORE_MAX_BYTES: usize = 2 << 10;

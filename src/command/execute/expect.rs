@@ -1,12 +1,10 @@
 //! Whether what a command expects of its user holds.
 
+use okta_client::users::{self, User};
 use serde_json::Value;
 
 use super::{failure::Code, lookup, work::Work};
-use crate::{
-    command::{Expect, Failed},
-    okta::{users, users::User},
-};
+use crate::command::{Expect, Failed};
 
 /// Looks whether it holds; groups are asked for only if the command expects some.
 pub(super) async fn look(work: &Work<'_>, user: &User) -> Result<(), Failed> {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use okta_client::{Class, OktaError};
 use serde_json::Value;
 
 use crate::{
     command::{Action, Failed, OutcomeError},
-    okta::{Class, OktaError},
+    remedy::remedy,
 };
 
 /// What is tried again is not tried at once.
@@ -188,12 +189,14 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> Failed {
         // A token that nobody renews in time is no reason to give commands up at once.
         Class::Authentication => (Code::NotPermitted, Some(RETRY_CHANGING_AFTER)),
         Class::Configuration => (Code::NotAvailable, None),
-        Class::Permanent if matches!(error, OktaError::Unsendable { .. }) => (Code::InvalidParameters, None),
+        Class::Permanent if matches!(error, OktaError::Unsendable { .. } | OktaError::NotARequest { .. }) => {
+            (Code::InvalidParameters, None)
+        }
         Class::Permanent => (Code::OktaRefused, None),
     };
     let message = match (code, error) {
         // It has nothing to do with the action.
-        (_, OktaError::Auth(_)) => match error.remedy() {
+        (_, OktaError::Auth(_)) => match remedy(error) {
             Some(remedy) => format!("{error}: {remedy}"),
             None => error.to_string(),
         },
@@ -220,7 +223,7 @@ mod tests {
     use std::{collections::BTreeSet, sync::Arc};
 
     use super::*;
-    use crate::okta::AuthError;
+    use okta_client::AuthError;
 
     #[test]
     fn each_code_has_a_name_of_its_own() {
@@ -250,6 +253,7 @@ mod tests {
             (status(503, "E0000010"), Code::OktaUnavailable, true),
             (OktaError::RateLimited { wait: Duration::from_secs(9) }, Code::RateLimited, true),
             (OktaError::Unsendable { path: "x".to_owned() }, Code::InvalidParameters, false),
+            (OktaError::NotARequest { reason: "too long".to_owned() }, Code::InvalidParameters, false),
         ] {
             let failed = of_okta(&error, Action::GroupAddUser);
             assert_eq!((failed.error.code.as_str(), failed.retry_after.is_some()), (code.name(), is_retried));

@@ -1,5 +1,6 @@
 //! Changing a user's status, whichever way.
 
+use okta_client::{Change, OktaError, users::User};
 use serde_json::{Value, json};
 
 use super::{
@@ -9,10 +10,7 @@ use super::{
     lookup::back_off,
     work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
 };
-use crate::{
-    command::{Failed, Way},
-    okta::{Change, OktaError, users::User},
-};
+use crate::command::{Failed, Way};
 
 /// How often the first attempt sends what nobody can see, if its answers are lost, and how many attempts do: each may be an
 /// e-mail to a person.

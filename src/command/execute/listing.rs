@@ -1,5 +1,6 @@
 //! Lists as results of commands: up to a limit, whether they are complete, and where they go on.
 
+use okta_client::Target;
 use serde_json::{Value, json};
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
     lookup,
     work::{Finished, Work},
 };
-use crate::{command::Failed, okta::Target};
+use crate::command::Failed;
 
 /// Unless the command says otherwise, where Okta would list a whole org.
 pub(in crate::command) const FOUND_DEFAULT: usize = 200;

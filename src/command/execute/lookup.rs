@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, time::Duration};
 
+use okta_client::{Class, Found, OktaError, Target};
 use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
@@ -10,10 +11,7 @@ use serde_json::{Value, value::RawValue};
 use url::Url;
 
 use super::{Okta, Place, failure::of_okta};
-use crate::{
-    command::{Action, Failed},
-    okta::{Class, Found, OktaError, Target},
-};
+use crate::command::{Action, Failed};
 
 /// Looks at one thing, at most.
 const LOOKS_MAX: u32 = 4;

@@ -1,13 +1,11 @@
 //! Whether groups that a command names by their names have these names yet: they are acted on by the ids that were found,
 //! and somebody may have renamed them since. An id names the same group for ever.
 
+use okta_client::groups;
 use serde_json::Value;
 
 use super::{Okta, failure::Code, lookup};
-use crate::{
-    command::{Action, Failed, GroupSubject},
-    okta::groups,
-};
+use crate::command::{Action, Failed, GroupSubject};
 
 /// The group with its id, if the command names it by its name.
 pub(super) fn by_name(group: &GroupSubject) -> Option<(&GroupSubject, &str)> {

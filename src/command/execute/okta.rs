@@ -5,10 +5,9 @@ use std::fmt;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
+use okta_client::{Change, Changed, Client, Found, OktaError, Target};
 use serde_json::{Value, value::RawValue};
 use url::Url;
-
-use crate::okta::{Change, Changed, Client, Found, OktaError, Target};
 
 /// Whether what a change was decided by still holds: asked if the change had to wait before it is sent.
 pub type Holds<'a> = dyn Fn() -> BoxFuture<'a, bool> + Send + Sync + 'a;

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use okta_client::{
+    apps, groups, is_id,
+    users::{self, User},
+    zones,
+};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -11,12 +16,9 @@ use super::{
     lookup::{self, one, until_listed},
     resolved::Resolved,
 };
-use crate::{
-    command::{
-        Action, Failed, GroupSubject, Request, Subjects, UserSubject, ZoneSubject,
-        actions::{GroupName, Having, Names, Presence, UserName},
-    },
-    okta::{apps, groups, is_id, users, users::User, zones},
+use crate::command::{
+    Action, Failed, GroupSubject, Request, Subjects, UserSubject, ZoneSubject,
+    actions::{GroupName, Having, Names, Presence, UserName},
 };
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.

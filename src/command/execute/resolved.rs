@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use okta_client::users::User;
 use tokio::time::Instant;
 
-use crate::{command::Subjects, okta::users::User};
+use crate::command::Subjects;
 
 /// How long a look is as good as one that is taken now.
 pub(super) const FRESH_FOR: Duration = Duration::from_secs(1);

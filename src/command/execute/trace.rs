@@ -2,6 +2,7 @@
 //! tell, because it is as before whether nothing was done or what was done was taken back.
 
 use jiff::SignedDuration;
+use okta_client::logs::{Order, Window, window_url};
 use serde_json::{Value, value::RawValue};
 
 use super::{
@@ -10,11 +11,7 @@ use super::{
     lookup::{self, back_off},
     work::Work,
 };
-use crate::{
-    command::Failed,
-    config::Order,
-    okta::logs::{Window, window_url},
-};
+use crate::command::Failed;
 
 /// By how much the log may be behind the clock that Okta shows.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);

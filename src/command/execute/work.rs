@@ -7,6 +7,10 @@ use std::{
 
 use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
+use okta_client::{
+    Change, Changed, OktaError, Target, groups,
+    users::{self, User},
+};
 use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
@@ -16,11 +20,8 @@ use super::{
     lookup::{self, back_off},
     naming, resolved, secrets,
 };
-use crate::{
-    command::{
-        Action, Brought, Expect, Failed, GroupSubject, Performed, Subjects, UserSubject, Way, ZoneSubject,
-    },
-    okta::{Change, Changed, OktaError, Target, groups, users, users::User},
+use crate::command::{
+    Action, Brought, Expect, Failed, GroupSubject, Performed, Subjects, UserSubject, Way, ZoneSubject,
 };
 
 /// How often a change is made at most, with a look in between: each time but the last was in doubt.

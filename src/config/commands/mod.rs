@@ -8,11 +8,12 @@ mod words;
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use jiff::SignedDuration;
+use okta_client::Scope;
 
 pub use approval::ApprovalConfig;
 pub(super) use understand::{Places, understand};
 
-use super::{KafkaBus, NatsBus, Scope, SinkConfig, problem::did_you_mean};
+use super::{KafkaBus, NatsBus, SinkConfig, problem::did_you_mean};
 #[cfg(test)]
 #[cfg(feature = "simulator")]
 use super::{StdoutSink, StdoutStyle};

@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
+use okta_client::Scope;
 use serde::Deserialize;
 
 use super::{
     super::{
-        BusConfig, Problem, Scope, SinkConfig,
+        BusConfig, Problem, SinkConfig,
         load::Understood,
         problem::did_you_mean,
         quantity::Span,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use query::{Order, SearchQuery};
+pub use query::SearchQuery;
 pub(super) use understand::understand;
 
 use super::{RouteConfig, Start};

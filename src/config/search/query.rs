@@ -1,7 +1,7 @@
 //! What a search asks of Okta, if Okta can be asked that.
 
+use okta_client::logs::Order;
 use okta_system_log::scim::Criteria;
-use serde::Deserialize;
 
 use super::super::{
     Problem,
@@ -25,17 +25,6 @@ pub struct SearchQuery {
     pub limit: Option<u64>,
     /// Events a request, 1 to 1,000.
     pub page_size: u16,
-}
-
-/// The order of events by `published`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// The oldest first.
-    #[default]
-    Ascending,
-    /// The newest first.
-    Descending,
 }
 
 impl SearchQuery {

@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
+use okta_client::logs::{Order, RETENTION};
 use okta_system_log::scim::Criteria;
 use serde::Deserialize;
 
 use super::{
     super::{
-        Problem, RETENTION,
+        Problem,
         quantity::Span,
         route::{self, Names, RawRoute, refers},
         secret::Secrets,
         stream::start,
     },
-    Emit, Empty, Missed, Order, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
+    Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig,
 };
 use crate::schedule::{Schedule, ScheduleError};
 

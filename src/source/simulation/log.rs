@@ -9,13 +9,11 @@ use std::{
 use fastrand::Rng;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
+use okta_client::{OktaError, logs};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{
-    okta::{OktaError, logs},
-    source::{Reader, source::LogSource},
-};
+use crate::source::{Reader, log_source::LogSource};
 
 /// More events than that are not committed, so that a restarted route remembers all of them.
 const EVENTS_MAX: usize = 900;

@@ -4,13 +4,10 @@
 use std::{pin::Pin, sync::Arc};
 
 use jiff::Timestamp;
-use oktabus::{
-    command::{
-        Action, Effect, Expect, Failed, Performed, Request, Way,
-        execute::{Admission, Attempt, Baseline, Doubt, Executor},
-    },
-    config::{Auth, Dpop, HttpConfig, OrgConfig, PrivateKeyJwt, Scope, Secret},
-    okta::Client,
+use okta_client::{Auth, Client, Dpop, FixedSecret, Org, PrivateKeyJwt, Scope};
+use oktabus::command::{
+    Action, Effect, Expect, Failed, Performed, Request, Way,
+    execute::{Admission, Attempt, Baseline, Doubt, Executor},
 };
 use serde_json::{Value, json};
 
@@ -210,19 +207,12 @@ impl Scene {
 }
 
 fn client(url: &str) -> Client {
-    client_with(url, Auth::ApiToken(Secret::Inline(TOKEN.into())), &[])
+    client_with(url, Auth::api_token(FixedSecret::new(TOKEN)), &[])
 }
 
 fn client_with(url: &str, auth: Auth, scopes: &[Scope]) -> Client {
-    Client::new(OrgConfig {
-        name: "acme".to_owned(),
-        url: url.parse().unwrap(),
-        auth,
-        scopes: scopes.iter().copied().collect(),
-        budget_share: 1.0,
-        http: HttpConfig::default(),
-    })
-    .unwrap()
+    let scopes = scopes.iter().copied().collect();
+    Client::new(Org { scopes, budget_share: 1.0, ..Org::new("acme", url.parse().unwrap(), auth) }).unwrap()
 }
 
 #[tokio::test]
@@ -459,7 +449,7 @@ async fn a_service_app_with_dpop_may_do_what_its_scopes_allow() {
     scene.okta.register(&key.app(&app)).await;
     let auth = Auth::PrivateKeyJwt(PrivateKeyJwt {
         client_id: CLIENT_ID.to_owned(),
-        private_key: Secret::Inline(key.pkcs8.clone().into()),
+        private_key: Arc::new(FixedSecret::new(key.pkcs8.clone())),
         key_id: Some(KEY_ID.to_owned()),
         algorithm: None,
         dpop: Dpop::Auto,

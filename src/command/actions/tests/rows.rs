@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use okta_client::Scope;
 use serde_json::{Value, json};
 
 use super::super::{Action, Changes, Hold, NewName, Presence, Request, UserName};
-use crate::config::Scope;
 
 fn request(action: Action, parameters: Value) -> Request {
     Request::read(action, parameters).unwrap()

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
+use okta_client::{Change, Changed, Found, OktaError};
 use serde_json::{Value, value::RawValue};
 use tokio::time::Instant;
 use url::Url;
@@ -14,7 +15,6 @@ use super::world::{Crash, Sent, World};
 use crate::{
     clock::Clock as _,
     command::execute::{Holds, Okta},
-    okta::{Change, Changed, Found, OktaError},
 };
 
 /// How often in a thousand a look fails, a request waits for its turn, is one too many all the same, and a change is made

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use okta_client::users::User;
 use serde_json::{Value, json};
 
 use super::{
@@ -11,12 +12,9 @@ use super::{
     org::{Command, Exchange, ask},
     staff,
 };
-use crate::{
-    command::{
-        Action, Expect, Failed, Request, Way,
-        execute::{Admission, Attempt, Baseline, Doubt},
-    },
-    okta::users::User,
+use crate::command::{
+    Action, Expect, Failed, Request, Way,
+    execute::{Admission, Attempt, Baseline, Doubt},
 };
 
 const ADA: &str = "GET /users/00u1";

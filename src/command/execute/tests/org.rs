@@ -18,17 +18,14 @@ use axum::{
 };
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use okta_client::Client;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
 
-use crate::{
-    command::{
-        Action, Expect, Failed, Performed, Request,
-        execute::{Admission, Attempt, Baseline, Doubt, Executor},
-    },
-    config::OrgConfig,
-    okta::Client,
+use crate::command::{
+    Action, Expect, Failed, Performed, Request,
+    execute::{Admission, Attempt, Baseline, Doubt, Executor},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
@@ -193,12 +190,11 @@ impl Admission for Open {
 /// A client of an org that answers by the script.
 async fn client(script: Shared) -> Client {
     // The TLS provider of the whole test binary; only the first call counts.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     let router = Router::new().fallback(answer).with_state(script);
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Client::new(OrgConfig::for_tests(url.as_str())).unwrap()
+    Client::new(crate::config::acme(url.as_str())).unwrap()
 }
 
 async fn answer(State(script): State<Shared>, method: Method, uri: Uri, body: Bytes) -> Response {

@@ -8,16 +8,14 @@ use std::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
+use okta_client::{Change, Changed, Found, OktaError};
 use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{
-    command::{
-        Action, Expect, Failed, Performed, Request, Way,
-        execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
-    },
-    okta::{Change, Changed, Found, OktaError},
+use crate::command::{
+    Action, Expect, Failed, Performed, Request, Way,
+    execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
 };
 
 /// How long an engine waits between two attempts.

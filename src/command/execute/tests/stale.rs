@@ -7,15 +7,13 @@ use std::sync::{
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
+use okta_client::{Change, Changed, Found, OktaError};
 use serde_json::{Value, json, value::RawValue};
 use url::Url;
 
-use crate::{
-    command::{
-        Action, Expect, Failed, Request,
-        execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
-    },
-    okta::{Change, Changed, Found, OktaError},
+use crate::command::{
+    Action, Expect, Failed, Request,
+    execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
 };
 
 /// An org where every change waits for its turn.

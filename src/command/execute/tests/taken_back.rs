@@ -1,6 +1,7 @@
 //! What was done and taken back by somebody, while nobody here could know that it was done, stays as they left it.
 
 use jiff::Timestamp;
+use okta_client::users::User;
 use serde_json::{Value, json};
 
 use super::{
@@ -8,12 +9,9 @@ use super::{
     org::{Command, Exchange, Open, ask},
     staff,
 };
-use crate::{
-    command::{
-        Action, Expect, Request, Way,
-        execute::{Attempt, Baseline},
-    },
-    okta::users::User,
+use crate::command::{
+    Action, Expect, Request, Way,
+    execute::{Attempt, Baseline},
 };
 
 const ADA: &str = "GET /users/00u1";

@@ -8,6 +8,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use jiff::Timestamp;
+use okta_client::pem;
 use ring::{hmac, signature::Ed25519KeyPair};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -17,7 +18,6 @@ use crate::{
     command::{Action, OutcomeError},
     config::{
         ActionPattern, CommandsConfig, KeyError, Secret, SecretError, SignatureAlgorithm, SignatureKeyConfig,
-        pem,
     },
 };
 

@@ -57,6 +57,22 @@ async fn all_that_is_bad((scene, queue): (Scene, Queue)) {
             "failed",
             "invalid_parameters",
         ),
+        // No URL can be made of these. Whoever tried again would do so for ever.
+        (
+            json!({ "id": "b9", "action": "user.get", "parameters": { "user": "n".repeat(70_000) } }),
+            "failed",
+            "invalid_parameters",
+        ),
+        (
+            json!({ "id": "b10", "action": "group.get", "parameters": { "group": "n".repeat(70_000) } }),
+            "failed",
+            "invalid_parameters",
+        ),
+        (
+            json!({ "id": "b11", "action": "log.search", "parameters": { "q": "q".repeat(70_000) } }),
+            "failed",
+            "invalid_parameters",
+        ),
     ];
     for (command, ..) in &refused {
         queue.send(&scene, "", command).await;

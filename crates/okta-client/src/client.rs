@@ -1,0 +1,298 @@
+//! Requests to one org, looks and changes, each with a credential and within the budget, so that no resource has to think of either.
+
+use std::{
+    future::ready,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::{
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, LINK},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::Url;
+
+use super::{
+    BudgetStatus, Observer, OktaError, Org, Priority, Scope,
+    auth::{Authenticator, Credential, Verdict},
+    header, link,
+    rate_limiter::Permit,
+    request::{Change, Target, unsendable},
+    transport::{ClientError, Failure, Reply, Transport},
+};
+
+/// How old may be what a change was decided by when it is sent.
+const STALE_AFTER: Duration = Duration::from_secs(2);
+/// The most bytes of an answer other than a page of events: Okta's longest lists have 200 users.
+const JSON_BYTES_MAX: usize = 16 << 20;
+/// Attempts at one request, at most: connections break, tokens expire, nonces change. Each has a cause that the next
+/// attempt does away with.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// A client of one org.
+#[derive(Debug)]
+pub struct Client {
+    transport: Transport,
+    auth: Authenticator,
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) body: Bytes,
+    pub(super) next: Option<Url>,
+}
+
+/// A change that Okta made. The answer may have secrets in it.
+pub struct Changed {
+    /// What Okta answered; `null` if that is nothing.
+    pub body: Value,
+    /// Okta's id of the request: the events that it caused have it as `transaction.id`.
+    pub request_id: Option<String>,
+}
+
+/// What Okta answered to a look-up, and where it goes on.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// The answer.
+    pub body: T,
+    /// The next page of a list.
+    pub next: Option<Url>,
+}
+
+/// One request as it is sent, attempt after attempt.
+struct Sending<'a> {
+    method: &'a Method,
+    url: &'a Url,
+    body: Option<&'a Bytes>,
+    priority: Priority,
+}
+
+impl Client {
+    /// A client of `org`. Reads the certificate authorities and the private key, if they are set, to see that they can be
+    /// used. Talks to nobody. The TLS provider of the process becomes ring, if it has none.
+    pub fn new(org: Org) -> Result<Self, ClientError> {
+        let auth = Authenticator::new(&org)?;
+        Ok(Self { transport: Transport::new(org)?, auth })
+    }
+
+    /// A client that is only asked about its org, by who may not be able to read a credential. Reads no source.
+    pub fn without_secrets(mut org: Org) -> Result<Self, ClientError> {
+        let auth = Authenticator::unread(&org);
+        (org.http.authorities, org.http.proxy_auth) = (None, None);
+        Ok(Self { transport: Transport::new(org)?, auth })
+    }
+
+    /// The same client, which tells `observer` of its requests.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.transport.observe(observer);
+        self
+    }
+
+    /// The org, as it was told.
+    pub fn org(&self) -> &Org {
+        self.transport.org()
+    }
+
+    /// How the budget of `/api/v1/logs` stands.
+    pub fn logs_budget(&self) -> BudgetStatus {
+        self.transport.logs_budget()
+    }
+
+    /// How the budgets of all rate-limit buckets stand, used or not, by the names of the buckets.
+    pub fn budgets(&self) -> impl Iterator<Item = (&'static str, BudgetStatus)> {
+        self.transport.budgets()
+    }
+
+    /// Reads the secret again. One that cannot be used leaves the one before in place; a usable one that Okta then refuses
+    /// gives way to the one before, if that has worked. What happened is logged.
+    pub async fn reload_secret(&self) {
+        self.auth.reload(&self.org().name).await;
+    }
+
+    /// The scopes of the org beside the System Log's that the service app was not granted. Okta refuses
+    /// several at once without saying which, so each is asked for alone.
+    pub async fn ungranted_scopes(&self) -> Result<Vec<Scope>, OktaError> {
+        self.auth.ungranted_scopes(&self.transport).await
+    }
+
+    /// By how much Okta's clock is ahead of ours, as far as it is known.
+    pub fn clock_ahead(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.transport.clock().ahead_s())
+    }
+
+    /// What Okta's clock shows, as far as it is known.
+    pub fn okta_now(&self) -> Timestamp {
+        let epoch_s = self.transport.clock().now().epoch_s;
+        Timestamp::from_second(epoch_s).unwrap_or_else(|_| Timestamp::now())
+    }
+
+    /// How we identify ourselves, in words, as far as it is known now.
+    pub fn authentication(&self) -> String {
+        self.auth.description()
+    }
+
+    /// Whether `url` has the org's own origin, so that a credential may go there.
+    pub fn is_own(&self, url: &Url) -> bool {
+        self.transport.is_own(url)
+    }
+
+    /// Gets `url` within the budget.
+    pub(super) async fn get(&self, url: &Url, priority: Priority) -> Result<Answer, OktaError> {
+        let sending = Sending { method: &Method::GET, url, body: None, priority };
+        let reply = self.exchange(sending, || ready(true)).await?;
+        if reply.status != StatusCode::OK {
+            return Err(refusal(&reply));
+        }
+        Ok(Answer { next: self.next_link(&reply.headers, url)?, body: reply.body })
+    }
+
+    /// Where `target` is.
+    pub fn url_of(&self, target: &Target) -> Url {
+        target.url(&self.org().url)
+    }
+
+    /// Looks up what is at `url`: a target's, or one that a link points to.
+    pub async fn look_up<T: DeserializeOwned>(&self, url: &Url) -> Result<Found<T>, OktaError> {
+        let answer = self.get(url, Priority::LookUp).await?;
+        Ok(Found { body: json(&answer.body)?, next: answer.next })
+    }
+
+    /// Makes a change. It is sent again only if it is certain that Okta has not made it: without a connection, with a
+    /// refused credential, and after a 429, for which it waits. Every other failure is [ambiguous](OktaError::is_ambiguous).
+    /// If it has waited for its turn, it is sent only if `holds`.
+    pub async fn change_while<F: Future<Output = bool> + Send>(
+        &self,
+        change: &Change,
+        holds: impl Fn() -> F + Sync,
+    ) -> Result<Changed, OktaError> {
+        if let Some(path) = change.body.as_ref().and_then(unsendable) {
+            return Err(OktaError::Unsendable { path: path.trim_start_matches('.').to_owned() });
+        }
+        let url = self.url_of(&change.target);
+        let body = change.body.as_ref().map(|body| Bytes::from(body.to_string()));
+        let sending = Sending {
+            method: &change.method,
+            url: &url,
+            body: Some(&body.unwrap_or_default()),
+            priority: Priority::LookUp,
+        };
+        let reply = self.exchange(sending, holds).await?;
+        if !reply.status.is_success() {
+            return Err(refusal(&reply));
+        }
+        let body = if reply.body.is_empty() { Value::Null } else { json(&reply.body)? };
+        Ok(Changed { body, request_id: header::request_id(&reply.headers) })
+    }
+
+    /// Sends until there is an answer that another attempt would not better.
+    async fn exchange<F: Future<Output = bool> + Send>(
+        &self,
+        sending: Sending<'_>,
+        holds: impl Fn() -> F + Sync,
+    ) -> Result<Reply, OktaError> {
+        if !self.is_own(sending.url) {
+            return Err(self.foreign(sending.url.origin().ascii_serialization()));
+        }
+        let is_get = *sending.method == Method::GET;
+        let mut attempts_left = ATTEMPTS_MAX;
+        let mut has_broken = false;
+        let mut decided_at = Instant::now();
+        loop {
+            attempts_left -= 1;
+            let credential = self.auth.credential(sending.url, &self.transport).await?;
+            let permit = self.transport.permit(sending.method, sending.url, sending.priority).await;
+            if decided_at.elapsed() > STALE_AFTER {
+                if !holds().await {
+                    return Err(OktaError::Overtaken);
+                }
+                decided_at = Instant::now();
+            }
+            // Only now: what is signed says when it was, and waiting may have taken a minute.
+            let signed = self.transport.clock().now();
+            let reply = match self.attempt(permit, &sending, &credential, signed.epoch_s).await {
+                Ok(reply) => reply,
+                // What only looks may be repeated.
+                Err(Failure::Broken(_)) if is_get && !has_broken && attempts_left > 0 => {
+                    has_broken = true;
+                    continue;
+                }
+                // Who looks decides alone how long to wait. The permit of the next attempt comes after the reset.
+                Err(Failure::NotTaken(_)) if !is_get && attempts_left > 0 => continue,
+                Err(failure) => return Err(failure.into_error()),
+            };
+            let clock_error_s = self.transport.clock().error_s(signed);
+            let verdict = self.auth.judge(&credential, &reply, clock_error_s).await;
+            if verdict == Verdict::TryAgain && attempts_left > 0 {
+                continue;
+            }
+            return Ok(reply);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        permit: Permit,
+        sending: &Sending<'_>,
+        credential: &Credential,
+        epoch_s: i64,
+    ) -> Result<Reply, Failure> {
+        let Sending { method, url, body, .. } = *sending;
+        let authorization = credential.headers(method, url, epoch_s)?;
+        let mut request = self.transport.request(method.clone(), url).header(ACCEPT, "application/json");
+        if let Some(body) = body {
+            // Okta answers 411 to a POST without a length, be it 0.
+            request = request.header(CONTENT_LENGTH, body.len()).header(CONTENT_TYPE, "application/json");
+            request = request.body(body.clone());
+        }
+        self.transport.send(permit, request.headers(authorization)).await
+    }
+
+    /// The link to the next page of what was `asked`. One to anything else is not followed, be it in the same org.
+    fn next_link(&self, headers: &HeaderMap, asked: &Url) -> Result<Option<Url>, OktaError> {
+        let lines = headers.get_all(LINK).iter().filter_map(|line| line.to_str().ok());
+        let Some(target) = link::find(lines, "next") else { return Ok(None) };
+        // A relative target is legal in RFC 8288.
+        let next = self.org().url.join(target).map_err(|_| self.foreign("nowhere".to_owned()))?;
+        if !self.is_own(&next) {
+            return Err(self.foreign(next.origin().ascii_serialization()));
+        }
+        see_resource(&next, asked.path())?;
+        Ok(Some(next))
+    }
+
+    fn foreign(&self, found: String) -> OktaError {
+        OktaError::ForeignLink { found, expected: self.transport.host() }
+    }
+}
+
+/// Sees that `url` is of the resource at `path`: a link may come from outside, and a credential goes with it.
+pub(super) fn see_resource(url: &Url, path: &str) -> Result<(), OktaError> {
+    if url.path() == path {
+        return Ok(());
+    }
+    let at = |path: &str| url.origin().ascii_serialization() + path;
+    Err(OktaError::ForeignLink { found: at(url.path()), expected: at(path) })
+}
+
+fn refusal(reply: &Reply) -> OktaError {
+    let request_id = header::request_id(&reply.headers);
+    let challenge = header::challenge(&reply.headers);
+    OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
+}
+
+/// What is read whole takes many times the memory of its bytes, so it is held to fewer of them than a page of events.
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, OktaError> {
+    if body.len() > JSON_BYTES_MAX {
+        return Err(OktaError::NotAsAsked(format!(
+            "it has {} bytes, more than any list of Okta's",
+            body.len()
+        )));
+    }
+    serde_json::from_slice(body).map_err(|err| OktaError::NotAsAsked(format!("JSON: {err}")))
+}

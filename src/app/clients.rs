@@ -1,0 +1,85 @@
+//! The clients of the configured orgs. What is wrong with one is told with its place in the configuration, and their
+//! requests are counted.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use okta_client::{Client, ClientError, Observer, Org};
+
+use crate::{config::Config, telemetry::metrics};
+
+/// Clients by the names of their orgs.
+pub type Clients = BTreeMap<String, Arc<Client>>;
+
+/// The client of an org cannot be built.
+#[derive(Debug, thiserror::Error)]
+#[error("orgs.{org}.{key}")]
+pub struct UnusableOrg {
+    org: String,
+    /// The key below the org's.
+    key: &'static str,
+    source: ClientError,
+}
+
+/// Counts requests in the daemon's metrics.
+#[derive(Debug)]
+struct Counted;
+
+impl Observer for Counted {
+    fn requested(&self, org: &str, status: Option<u16>) {
+        metrics::okta_request(org, status);
+    }
+}
+
+/// The client of `org`.
+pub fn client(org: Org) -> Result<Client, UnusableOrg> {
+    client_by(org, Client::new)
+}
+
+/// The clients of all orgs of `config`, by name.
+pub fn clients(config: &Config) -> Result<Clients, UnusableOrg> {
+    clients_by(config, Client::new)
+}
+
+/// The same, which are only asked about their orgs. Reads no secret.
+pub fn clients_without_secrets(config: &Config) -> Result<Clients, UnusableOrg> {
+    clients_by(config, Client::without_secrets)
+}
+
+fn clients_by(
+    config: &Config,
+    make: impl Fn(Org) -> Result<Client, ClientError>,
+) -> Result<Clients, UnusableOrg> {
+    let made = |(name, org): (&String, &Org)| Ok((name.clone(), Arc::new(client_by(org.clone(), &make)?)));
+    config.orgs.iter().map(made).collect()
+}
+
+fn client_by(org: Org, make: impl Fn(Org) -> Result<Client, ClientError>) -> Result<Client, UnusableOrg> {
+    let name = org.name.clone();
+    match make(org) {
+        Ok(client) => Ok(client.observed_by(Arc::new(Counted))),
+        Err(source) => Err(UnusableOrg { org: name, key: key(&source), source }),
+    }
+}
+
+/// The key that an operator changes.
+fn key(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Authorities { .. } | ClientError::NoAuthorities { .. } => "http.ca_file",
+        ClientError::Http { .. } => "http",
+        ClientError::PrivateKey { .. } => "auth.private_key",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::chain;
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let make = |_| Err(ClientError::NoAuthorities { org: "acme".to_owned() });
+        let told = client_by(crate::config::acme("https://acme.okta.com"), make).unwrap_err();
+        let told = chain(&told);
+        assert!(told.starts_with("orgs.acme.http.ca_file: this machine has no"), "{told}");
+    }
+}
