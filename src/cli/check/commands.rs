@@ -7,13 +7,11 @@ use serde::de::IgnoredAny;
 
 use super::{Row, ask_log, failed_row};
 use crate::{
+    bus::Finding,
     command::{Action, Failed, execute::Executor, intake::Intake, publisher},
     config::{AuditConfig, CommandsConfig, DestinationConfig, Scope},
     okta::{Client, OktaError, Target, apps, groups, users, zones},
-    sink::{
-        Finding,
-        file::{WriterError, require_appendable},
-    },
+    sink::file::{WriterError, require_appendable},
     telemetry::chain,
 };
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
     app::{clients, clients_without_secrets},
+    bus,
     config::{Auth, BusConfig, Config, Order, Scope, SearchConfig, SinkConfig, StreamConfig},
     okta::{Client, OktaError, Priority, logs},
     sink::Sink,
@@ -126,7 +127,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
 fn bus_rows(name: &str, bus: &BusConfig) -> Vec<Row> {
     let what = format!("bus {name}");
     let warnings = bus.warnings().into_iter().map(|text| Row::warning(what.clone(), text));
-    let options = Sink::check_options(bus).err().map(|err| Row::bad(what.clone(), chain(&err)));
+    let options = bus::check_options(bus).err().map(|err| Row::bad(what.clone(), chain(&err)));
     warnings.chain(options).collect()
 }
 

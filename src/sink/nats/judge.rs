@@ -6,8 +6,8 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy
 
 use super::stream::misconfigured;
 use crate::{
+    bus::{BusError, Finding},
     config::NatsSink,
-    sink::{Finding, SinkError},
 };
 
 /// What a stream's duplicate window should at least be: JetStream's own default.
@@ -18,7 +18,7 @@ const MESSAGE_BYTES_MIN: i32 = 4 << 10;
 const MESSAGE_BYTES_ENOUGH: i32 = 256 << 10;
 
 /// What must hold, or no message can be delivered.
-pub(super) fn require(sink: &NatsSink, stream: &Config) -> Result<(), SinkError> {
+pub(super) fn require(sink: &NatsSink, stream: &Config) -> Result<(), BusError> {
     unfit(stream)
         .map_or(Ok(()), |what| Err(misconfigured(&sink.name, format!("stream `{}` {what}", stream.name))))
 }
@@ -49,7 +49,7 @@ fn unfit(stream: &Config) -> Option<String> {
 }
 
 /// What a stream needs that has no place for our messages.
-pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> SinkError {
+pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> BusError {
     let (name, patterns) = (&stream.name, stream.subjects.join(", "));
     misconfigured(
         &sink.name,
@@ -58,7 +58,7 @@ pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> SinkE
 }
 
 /// What a missing stream needs.
-pub(super) fn missing(sink: &NatsSink) -> SinkError {
+pub(super) fn missing(sink: &NatsSink) -> BusError {
     let (stream, subjects) = (&sink.stream, sink.subject.wildcard(None));
     misconfigured(
         &sink.name,

@@ -1,6 +1,6 @@
 //! What the client tells us on its own thread: deliveries, errors and log lines.
 
-use std::error::Error;
+use std::{error::Error, fmt, time::Duration};
 
 use rdkafka::{
     ClientContext, Message as _,
@@ -15,34 +15,76 @@ use rdkafka::{
 use super::{
     complaint::{self, Complaint},
     fault::Fault,
-    ledger::{Ledger, Verdict},
     properties::Batching,
     token::Tokens,
 };
 
+/// What became of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The cluster has it.
+    Delivered,
+    /// The cluster will never take it, for this reason.
+    Rejected(String),
+    /// The cluster may have it or not.
+    Undelivered(Fault),
+}
+
+/// What is done with the word on the messages of one client. Each message is known by the ticket that it was handed over
+/// with.
+pub(crate) trait Deliveries: fmt::Debug + Default + Send + Sync + 'static {
+    /// Notes what became of one message.
+    fn settle(&self, ticket: usize, verdict: Verdict);
+
+    /// Gives up all messages on their way: the client is of no more use, whatever it still says.
+    fn give_up(&self, fault: &Fault);
+
+    /// Why the client can no longer be used.
+    fn fault(&self) -> Option<Fault>;
+
+    /// For how long no message has been settled although some are on their way. None if none is.
+    fn stalled_for(&self) -> Option<Duration>;
+}
+
+/// Of a client that publishes nothing, and only looks.
+impl Deliveries for () {
+    fn settle(&self, _ticket: usize, _verdict: Verdict) {}
+
+    fn give_up(&self, _fault: &Fault) {}
+
+    fn fault(&self) -> Option<Fault> {
+        None
+    }
+
+    fn stalled_for(&self) -> Option<Duration> {
+        None
+    }
+}
+
 /// Receives what one client tells.
 #[derive(Debug)]
-pub(crate) struct Context {
-    sink: String,
+pub(crate) struct Context<D> {
+    /// The sink or the commands that use the client.
+    name: String,
     /// The topic, or the template of topics, for what is not about a single message.
     topic: String,
     /// How the client puts records together.
     pub(crate) batching: Batching,
     /// The messages that this client has on their way.
-    pub(crate) ledger: Ledger,
+    pub(crate) deliveries: D,
     complaint: Complaint,
     /// Where the client gets tokens, if it needs any.
     tokens: Option<Tokens>,
 }
 
-impl Context {
-    /// For the client of the sink named `sink`, which publishes to `topic`.
-    pub(crate) fn new(sink: &str, topic: &str, batching: Batching, tokens: Option<Tokens>) -> Self {
+impl<D: Deliveries> Context<D> {
+    /// For the client of the sink or the commands `name`, which publishes to `topic`.
+    pub(super) fn new(name: &str, topic: &str, batching: Batching, tokens: Option<Tokens>) -> Self {
         Self {
-            sink: sink.to_owned(),
+            name: name.to_owned(),
             topic: topic.to_owned(),
             batching,
-            ledger: Ledger::default(),
+            deliveries: D::default(),
             complaint: Complaint::default(),
             tokens,
         }
@@ -117,11 +159,11 @@ fn remedy(code: Code) -> &'static str {
     }
 }
 
-impl ClientContext for Context {
+impl<D: Deliveries> ClientContext for Context<D> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        complaint::log(&self.sink, level, facility, line);
+        complaint::log(&self.name, level, facility, line);
     }
 
     fn error(&self, err: KafkaError, reason: &str) {
@@ -135,7 +177,7 @@ impl ClientContext for Context {
     }
 }
 
-impl ProducerContext for Context {
+impl<D: Deliveries> ProducerContext for Context<D> {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
@@ -146,7 +188,7 @@ impl ProducerContext for Context {
             }
             Err((err, message)) => self.verdict(err, message),
         };
-        self.ledger.settle(ticket, verdict);
+        self.deliveries.settle(ticket, verdict);
     }
 }
 
@@ -154,7 +196,7 @@ impl ProducerContext for Context {
 mod tests {
     use super::*;
 
-    fn context() -> Context {
+    fn context() -> Context<()> {
         Context::new("siem", "events", Batching::Many, None)
     }
 
