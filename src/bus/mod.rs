@@ -6,6 +6,8 @@
 mod error;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
+#[cfg(feature = "nats")]
+pub(crate) mod nats;
 
 pub use error::{BusClass, BusError};
 

@@ -23,7 +23,7 @@ pub(crate) mod file;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]
-pub(crate) mod nats;
+mod nats;
 mod proof;
 #[cfg(test)]
 pub(crate) mod scripted;

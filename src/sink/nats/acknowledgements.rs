@@ -19,14 +19,12 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    answer::{Answers, Stored, Unstored},
-    connection::ANSWER_TIMEOUT,
-    link::Link,
-    refusal::Refusal,
-};
+use super::answer::{Answers, Stored, Unstored};
 use crate::{
-    bus::BusError,
+    bus::{
+        BusError,
+        nats::{connection::ANSWER_TIMEOUT, link::Link, refusal::Refusal},
+    },
     config::NatsSink,
     message::Batch,
     sink::{Failure, Receipt, Rejected, Settled},

@@ -11,14 +11,20 @@ use async_nats::jetstream::{
     stream::{LastRawMessageErrorKind, Stream},
 };
 
-use super::{
-    exchange::{self, Answer, exchange},
-    link::Link,
-    outgoing::{Outgoing, Writer},
-    refusal::Refusal,
-    stream,
+use super::outgoing::{Outgoing, Writer};
+use crate::{
+    bus::{
+        BusError,
+        nats::{
+            exchange::{self, Answer, exchange},
+            link::Link,
+            refusal::Refusal,
+            stream,
+        },
+    },
+    config::NatsSink,
+    message::Message,
 };
-use crate::{bus::BusError, config::NatsSink, message::Message};
 
 /// A message that is in the stream.
 #[derive(Debug, Clone, Copy)]

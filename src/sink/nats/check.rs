@@ -2,9 +2,11 @@
 
 use async_nats::jetstream::stream::Info;
 
-use super::{connection::Connection, judge, stream};
 use crate::{
-    bus::{BusError, Finding},
+    bus::{
+        BusError, Finding,
+        nats::{connection::Connection, judge, stream},
+    },
     config::NatsSink,
     message::subject,
 };

@@ -8,16 +8,15 @@ use async_nats::jetstream::stream::Stream;
 use super::{
     acknowledgements::{Acknowledgements, HandedOver},
     answer::Answers,
-    connection::Connection,
-    link::Link,
     order::{AtomicBatch, Order, wait_for_key},
     outgoing::{Outgoing, Writer},
-    refusal::Refusal,
-    stream,
     tail::Tail,
 };
 use crate::{
-    bus::BusError,
+    bus::{
+        BusError,
+        nats::{connection::Connection, link::Link, refusal::Refusal, stream},
+    },
     config::NatsSink,
     message::{Batch, Message},
     sink::Receipt,

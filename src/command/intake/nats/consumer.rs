@@ -10,13 +10,15 @@ use async_nats::jetstream::{
 
 use super::{NatsQueue, acknowledgement::ConsumerState};
 use crate::{
-    bus::BusError,
-    message::subject,
-    sink::nats::{
-        connection::Connection,
-        refusal,
-        stream::{find, unanswered},
+    bus::{
+        BusError,
+        nats::{
+            connection::Connection,
+            refusal,
+            stream::{find, unanswered},
+        },
     },
+    message::subject,
 };
 
 /// How long the server waits for a word about a message before it gives it again.

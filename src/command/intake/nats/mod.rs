@@ -31,7 +31,11 @@ use self::{
     session::Session,
 };
 use super::{Delivery, IntakeError};
-use crate::{bus::BusError, config::NatsBus, sink::nats::connection::Connection, source::Backoff};
+use crate::{
+    bus::{BusError, nats::connection::Connection},
+    config::NatsBus,
+    source::Backoff,
+};
 
 pub(super) use acknowledgement::NatsAcknowledgement;
 

@@ -18,7 +18,10 @@ use super::{
     consumer,
     delivery::{delivery_of, sequence},
 };
-use crate::{bus::BusError, command::intake::Delivery, sink::nats::connection::Connection};
+use crate::{
+    bus::{BusError, nats::connection::Connection},
+    command::intake::Delivery,
+};
 
 /// Messages asked for at a time.
 const PULL_MESSAGES: usize = 32;

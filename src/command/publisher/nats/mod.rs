@@ -17,16 +17,18 @@ use futures_util::future::BoxFuture;
 
 use super::{Publication, PublishError, Publisher, Streams, address, lazy::Lazy};
 use crate::{
-    bus::BusError,
+    bus::{
+        BusError,
+        nats::{
+            connection::Connection,
+            exchange::{exchange, refusal},
+            headers,
+            refusal::Refusal,
+            stream,
+        },
+    },
     command::{Action, policy::SIGNATURE_HEADER},
     config::NatsSink,
-    sink::nats::{
-        connection::Connection,
-        exchange::{exchange, refusal},
-        headers,
-        refusal::Refusal,
-        stream,
-    },
 };
 
 pub(super) use check::{check, check_private};

@@ -57,7 +57,7 @@ impl Link {
     }
 
     /// Lets nothing more be sent because of `error`, while acknowledgements of what was sent may still come.
-    pub(super) fn halt(&self, error: &BusError) {
+    pub(crate) fn halt(&self, error: &BusError) {
         self.words().reason.get_or_insert_with(|| error.to_string());
         self.halted.cancel();
     }
@@ -73,7 +73,7 @@ impl Link {
     }
 
     /// Resolves when nothing more is to be sent.
-    pub(super) async fn halted(&self) {
+    pub(crate) async fn halted(&self) {
         self.halted.cancelled().await;
     }
 
@@ -83,7 +83,7 @@ impl Link {
     }
 
     /// Forgets what the server complained of, where that was no hindrance.
-    pub(super) fn forget_complaint(&self) {
+    pub(crate) fn forget_complaint(&self) {
         self.words().complaint = None;
     }
 

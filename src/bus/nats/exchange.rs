@@ -34,7 +34,7 @@ pub(crate) async fn exchange(
 }
 
 /// Waits for the answer to a message that was sent.
-pub(super) async fn answer(link: &Link, acknowledgement: PublishAckFuture) -> Result<Answer, BusError> {
+pub(crate) async fn answer(link: &Link, acknowledgement: PublishAckFuture) -> Result<Answer, BusError> {
     tokio::select! {
         biased;
         answer = acknowledgement.into_future() => Ok(answer),

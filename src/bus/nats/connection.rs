@@ -88,7 +88,7 @@ impl Connection {
     }
 
     /// Whether the server takes atomic batches, where a stream allows them.
-    pub(super) fn has_atomic_batches(&self) -> bool {
+    pub(crate) fn has_atomic_batches(&self) -> bool {
         self.jetstream.client().is_server_compatible(2, 12, 1)
     }
 
