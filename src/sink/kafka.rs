@@ -19,7 +19,7 @@ use crate::{
         kafka::{
             check_topics,
             client::{Client, Producer, STALL},
-            context::Deliveries as _,
+            deliveries::Deliveries as _,
             fault::Fault,
             ledger::{Ledger, Outcome, Rejection},
             properties::Batching,

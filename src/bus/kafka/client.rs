@@ -16,8 +16,9 @@ use rdkafka::{
 };
 
 use super::{
-    context::{Context, Deliveries},
+    context::Context,
     credentials::Credentials,
+    deliveries::Deliveries,
     fault::Fault,
     properties::{Batching, client_config},
     token::Tokens,

@@ -1,6 +1,6 @@
 //! What the client tells us on its own thread: deliveries, errors and log lines.
 
-use std::{error::Error, fmt, time::Duration};
+use std::error::Error;
 
 use rdkafka::{
     ClientContext, Message as _,
@@ -14,52 +14,11 @@ use rdkafka::{
 
 use super::{
     complaint::{self, Complaint},
+    deliveries::{Deliveries, Verdict},
     fault::Fault,
     properties::Batching,
     token::Tokens,
 };
-
-/// What became of one message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The cluster has it.
-    Delivered,
-    /// The cluster will never take it, for this reason.
-    Rejected(String),
-    /// The cluster may have it or not.
-    Undelivered(Fault),
-}
-
-/// What is done with the word on the messages of one client. Each message is known by the ticket that it was handed over
-/// with.
-pub(crate) trait Deliveries: fmt::Debug + Default + Send + Sync + 'static {
-    /// Notes what became of one message.
-    fn settle(&self, ticket: usize, verdict: Verdict);
-
-    /// Gives up all messages on their way: the client is of no more use, whatever it still says.
-    fn give_up(&self, fault: &Fault);
-
-    /// Why the client can no longer be used.
-    fn fault(&self) -> Option<Fault>;
-
-    /// For how long no message has been settled although some are on their way. None if none is.
-    fn stalled_for(&self) -> Option<Duration>;
-}
-
-/// Of a client that publishes nothing, and only looks.
-impl Deliveries for () {
-    fn settle(&self, _ticket: usize, _verdict: Verdict) {}
-
-    fn give_up(&self, _fault: &Fault) {}
-
-    fn fault(&self) -> Option<Fault> {
-        None
-    }
-
-    fn stalled_for(&self) -> Option<Duration> {
-        None
-    }
-}
 
 /// Receives what one client tells.
 #[derive(Debug)]
@@ -70,7 +29,7 @@ pub(crate) struct Context<D> {
     topic: String,
     /// How the client puts records together.
     pub(crate) batching: Batching,
-    /// The messages that this client has on their way.
+    /// Where it is reported what became of each message.
     pub(crate) deliveries: D,
     complaint: Complaint,
     /// Where the client gets tokens, if it needs any.

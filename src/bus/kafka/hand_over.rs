@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{
     client::Client,
-    context::{Deliveries as _, Verdict},
+    deliveries::{Deliveries as _, Verdict},
     fault::Fault,
     ledger::{Ledger, Outcome},
     record::Record,

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    context::{Deliveries, Verdict},
+    deliveries::{Deliveries, Verdict},
     fault::Fault,
 };
 

@@ -31,7 +31,7 @@ impl IntakeError {
     }
 }
 
-/// An intake replaces its client by itself: that it must is no news for an operator, but that no commands come is.
+/// An intake replaces its client by itself, so what makes it do so is told as a bus that cannot be reached.
 impl From<BusError> for IntakeError {
     fn from(error: BusError) -> Self {
         Self::Bus(match error {

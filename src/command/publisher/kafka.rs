@@ -14,7 +14,7 @@ use crate::{
         kafka::{
             check_topics,
             client::Client,
-            context::{Deliveries as _, Verdict},
+            deliveries::{Deliveries as _, Verdict},
             fault::Fault,
             ledger::Ledger,
             properties::Batching,
