@@ -9,12 +9,10 @@ mod bus;
 mod commands;
 mod exposure;
 mod file_owners;
-mod kafka;
 mod layers;
 mod load;
 mod log_level;
 mod mistyped;
-mod nats_servers;
 mod org;
 mod problem;
 mod quantity;
@@ -39,13 +37,15 @@ use okta_client::Org;
 use crate::message::Origin;
 
 pub use admin::{AdminConfig, AdminTls};
-pub use bus::{BusConfig, ClientCertificate, NatsAuth, NatsBus, NatsTls};
+pub use bus::{
+    AwsMskIamConfig, BusConfig, ClientCertificate, KafkaBus, NatsAuth, NatsBus, NatsTls, OidcConfig, Reloads,
+    TokenConfig,
+};
 pub use commands::{
     ActionPattern, ApprovalConfig, AuditConfig, CommandsConfig, DestinationConfig, IntakeConfig, KeyError,
     LimitConfig, ProtectConfig, PublicKey, RevealConfig, SIGNED_AHEAD_MAX, SignatureAlgorithm,
     SignatureConfig, SignatureKeyConfig, read_shared_secret,
 };
-pub use kafka::{AwsMskIamConfig, KafkaBus, OidcConfig, Reloads, TokenConfig};
 #[cfg(test)]
 pub(crate) use org::acme;
 pub(crate) use problem::did_you_mean;

@@ -1,40 +1,13 @@
 //! What can go wrong with a sink as a whole, classified once.
 
+use crate::bus::{BusClass, BusError};
+
 /// A sink that cannot take messages just now. What is wrong with a single message is a rejection instead.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// The bus does not answer, or lost the connection.
-    #[error("{sink}: cannot reach the bus: {reason}")]
-    Unreachable {
-        /// The sink's name.
-        sink: String,
-        /// What the client said.
-        reason: String,
-    },
-    /// The bus refuses us: wrong credentials or no permission.
-    #[error("{sink}: refused by the bus: {reason}")]
-    Refused {
-        /// The sink's name.
-        sink: String,
-        /// What the bus said, and what to change.
-        reason: String,
-    },
-    /// The topic or stream is missing or does not fit, or an option is wrong.
-    #[error("{sink}: {reason}")]
-    Misconfigured {
-        /// The sink's name.
-        sink: String,
-        /// What is wrong, and what to change.
-        reason: String,
-    },
-    /// The client's state is beyond repair and must be built anew.
-    #[error("{sink}: the bus's client must be rebuilt: {reason}")]
-    Poisoned {
-        /// The sink's name.
-        sink: String,
-        /// What the client said.
-        reason: String,
-    },
+    /// Its bus cannot be used.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// The disk is full, gone or read-only.
     #[error("{sink}: {action}")]
     Io {
@@ -73,9 +46,19 @@ impl SinkError {
     /// bus's side; the class decides how it is told.
     pub fn class(&self) -> SinkClass {
         match self {
-            Self::Unreachable { .. } | Self::Poisoned { .. } | Self::Io { .. } => SinkClass::Transient,
-            Self::Refused { .. } => SinkClass::Authentication,
-            Self::Misconfigured { .. } | Self::NotBuilt { .. } => SinkClass::Configuration,
+            Self::Bus(err) => err.class().into(),
+            Self::Io { .. } => SinkClass::Transient,
+            Self::NotBuilt { .. } => SinkClass::Configuration,
+        }
+    }
+}
+
+impl From<BusClass> for SinkClass {
+    fn from(class: BusClass) -> Self {
+        match class {
+            BusClass::Transient => Self::Transient,
+            BusClass::Authentication => Self::Authentication,
+            BusClass::Configuration => Self::Configuration,
         }
     }
 }

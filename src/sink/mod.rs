@@ -21,9 +21,9 @@ mod dead_letters;
 mod error;
 pub(crate) mod file;
 #[cfg(feature = "kafka")]
-pub(crate) mod kafka;
+mod kafka;
 #[cfg(feature = "nats")]
-pub(crate) mod nats;
+mod nats;
 mod proof;
 #[cfg(test)]
 pub(crate) mod scripted;
@@ -39,7 +39,8 @@ pub use error::{SinkClass, SinkError};
 pub use proof::{Delivered, Failure, Rejected, Settled};
 
 use crate::{
-    config::{BusConfig, SinkConfig},
+    bus::Finding,
+    config::SinkConfig,
     message::{Batch, Origin},
     state::SinkMark,
 };
@@ -52,15 +53,6 @@ pub type Receipt = BoxFuture<'static, Result<Settled, Failure>>;
 
 /// Tells what keeps a bus's client from making progress, as far as it says so.
 pub(crate) type Complaints = Box<dyn Fn() -> Option<String> + Send + Sync>;
-
-/// One thing that a check found, for a person.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Whether the sink works well as it is, or somebody should change something.
-    pub is_warning: bool,
-    /// What was found, and what to change.
-    pub text: String,
-}
 
 /// A sink of one route.
 #[derive(Debug)]
@@ -121,24 +113,15 @@ impl Sink {
     pub async fn check(config: &SinkConfig, origins: &[Origin]) -> Result<Vec<Finding>, SinkError> {
         match config {
             #[cfg(feature = "kafka")]
-            SinkConfig::Kafka(config) => kafka::check(config, origins).await,
+            SinkConfig::Kafka(config) => Ok(kafka::check(config, origins).await?),
             #[cfg(feature = "nats")]
-            SinkConfig::Nats(config) => nats::check(config).await,
+            SinkConfig::Nats(config) => Ok(nats::check(config).await?),
             SinkConfig::File(config) => file::check(config).await,
             SinkConfig::Stdout(_) => Ok(Vec::new()),
             #[cfg(not(feature = "kafka"))]
             SinkConfig::Kafka(_) => Err(not_built(config, "kafka")),
             #[cfg(not(feature = "nats"))]
             SinkConfig::Nats(_) => Err(not_built(config, "nats")),
-        }
-    }
-
-    /// Looks whether the client of `bus` takes the options that it is given. Connects nothing.
-    pub fn check_options(bus: &BusConfig) -> Result<(), SinkError> {
-        match bus {
-            #[cfg(feature = "kafka")]
-            BusConfig::Kafka(bus) => kafka::check_options(bus),
-            _ => Ok(()),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Complaints, Failure, Receipt, Rejected, Settled, SinkError};
-use crate::message::Batch;
+use crate::{bus::BusError, message::Batch};
 
 /// What a bus of tests does, and what it has.
 #[derive(Debug, Default)]
@@ -105,5 +105,5 @@ impl Scripted {
 }
 
 fn unreachable() -> SinkError {
-    SinkError::Unreachable { sink: "scripted".to_owned(), reason: "it is away".to_owned() }
+    BusError::Unreachable { name: "scripted".to_owned(), reason: "it is away".to_owned() }.into()
 }

@@ -8,12 +8,10 @@ use serde::de::IgnoredAny;
 
 use super::{Row, ask_log, failed_row};
 use crate::{
+    bus::Finding,
     command::{Action, Failed, execute::Executor, intake::Intake, publisher},
     config::{AuditConfig, CommandsConfig, DestinationConfig},
-    sink::{
-        Finding,
-        file::{WriterError, require_appendable},
-    },
+    sink::file::{WriterError, require_appendable},
     telemetry::chain,
 };
 

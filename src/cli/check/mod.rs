@@ -16,6 +16,7 @@ use okta_client::{
 use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
     app::{clients, clients_without_secrets},
+    bus,
     config::{BusConfig, Config, SearchConfig, SinkConfig, StreamConfig},
     remedy::remedy,
     sink::Sink,
@@ -130,7 +131,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
 fn bus_rows(name: &str, bus: &BusConfig) -> Vec<Row> {
     let what = format!("bus {name}");
     let warnings = bus.warnings().into_iter().map(|text| Row::warning(what.clone(), text));
-    let options = Sink::check_options(bus).err().map(|err| Row::bad(what.clone(), chain(&err)));
+    let options = bus::check_options(bus).err().map(|err| Row::bad(what.clone(), chain(&err)));
     warnings.chain(options).collect()
 }
 

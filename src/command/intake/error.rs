@@ -1,37 +1,16 @@
 //! What can go wrong with an intake as a whole, classified once.
 
 use crate::{
-    sink::{SinkClass, SinkError},
+    bus::{BusClass, BusError},
     telemetry::chain,
 };
 
 /// No commands can be read just now.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
-    /// The bus does not answer, or lost the connection.
-    #[error("{intake}: cannot reach the bus: {reason}")]
-    Unreachable {
-        /// The name of the commands.
-        intake: String,
-        /// What the client said.
-        reason: String,
-    },
-    /// The bus refuses us: wrong credentials or no permission.
-    #[error("{intake}: refused by the bus: {reason}")]
-    Refused {
-        /// The name of the commands.
-        intake: String,
-        /// What the bus said, and what to change.
-        reason: String,
-    },
-    /// The topic, stream or consumer is missing or does not fit, or an option is wrong.
-    #[error("{intake}: {reason}")]
-    Misconfigured {
-        /// The name of the commands.
-        intake: String,
-        /// What is wrong, and what to change.
-        reason: String,
-    },
+    /// The bus cannot be used.
+    #[error(transparent)]
+    Bus(BusError),
     /// This binary has no such bus.
     #[error("{intake}: this binary was built without {feature}: build it with `--features {feature}`")]
     NotBuilt {
@@ -44,27 +23,25 @@ pub enum IntakeError {
 
 impl IntakeError {
     /// Which kind of attention it needs. All kinds are tried again with back-off.
-    pub fn class(&self) -> SinkClass {
+    pub fn class(&self) -> BusClass {
         match self {
-            Self::Unreachable { .. } => SinkClass::Transient,
-            Self::Refused { .. } => SinkClass::Authentication,
-            Self::Misconfigured { .. } | Self::NotBuilt { .. } => SinkClass::Configuration,
+            Self::Bus(err) => err.class(),
+            Self::NotBuilt { .. } => BusClass::Configuration,
         }
     }
 }
 
-/// Sinks and intakes share the clients of their buses, and what these complain of.
-impl From<SinkError> for IntakeError {
-    fn from(error: SinkError) -> Self {
-        match error {
-            SinkError::Unreachable { sink: intake, reason }
-            | SinkError::Poisoned { sink: intake, reason } => Self::Unreachable { intake, reason },
-            SinkError::Refused { sink: intake, reason } => Self::Refused { intake, reason },
-            SinkError::Misconfigured { sink: intake, reason } => Self::Misconfigured { intake, reason },
-            SinkError::Io { sink: intake, action, source } => {
-                Self::Unreachable { intake, reason: format!("{action}: {}", chain(&source)) }
+/// An intake replaces its client by itself, so what makes it do so is told as a bus that cannot be reached.
+impl From<BusError> for IntakeError {
+    fn from(error: BusError) -> Self {
+        Self::Bus(match error {
+            BusError::Poisoned { name, reason } => BusError::Unreachable { name, reason },
+            BusError::Io { name, action, source } => {
+                BusError::Unreachable { name, reason: format!("{action}: {}", chain(&source)) }
             }
-            SinkError::NotBuilt { sink: intake, feature } => Self::NotBuilt { intake, feature },
-        }
+            error @ (BusError::Unreachable { .. }
+            | BusError::Refused { .. }
+            | BusError::Misconfigured { .. }) => error,
+        })
     }
 }

@@ -1,6 +1,9 @@
 //! Why something is not published, and what cures it.
 
-use crate::sink::{SinkClass, SinkError};
+use crate::{
+    bus::BusError,
+    sink::{SinkClass, SinkError},
+};
 
 /// Something is not published, as far as we know.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,12 @@ pub enum PublishCure {
     Smaller,
     /// Another address.
     Elsewhere,
+}
+
+impl From<BusError> for PublishError {
+    fn from(error: BusError) -> Self {
+        Self::Sink(error.into())
+    }
 }
 
 impl PublishError {

@@ -1,6 +1,6 @@
 //! Publications to a Kafka topic: proved when all in-sync replicas have them.
 //!
-//! The client is that of the Kafka sink, with one record a batch so that a verdict is on one publication. After a failure
+//! The client is that of Kafka's sinks, with one record a batch so that a verdict is on one publication. After a failure
 //! it is given up with what it still has, and the next publication gets another one.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -9,15 +9,21 @@ use futures_util::future::BoxFuture;
 
 use super::{Publication, PublishError, Publisher, address, lazy::Lazy, listed};
 use crate::{
-    command::policy::SIGNATURE_HEADER,
-    config::KafkaSink,
-    sink::{
+    bus::{
         Finding,
         kafka::{
-            check_topics, client::Client, fault::Fault, ledger::Verdict, properties::Batching,
-            record::RecordWriter, topic::Topic,
+            check_topics,
+            client::Client,
+            deliveries::{Deliveries as _, Verdict},
+            fault::Fault,
+            ledger::Ledger,
+            properties::Batching,
+            record::RecordWriter,
+            topic::Topic,
         },
     },
+    command::policy::SIGNATURE_HEADER,
+    config::KafkaSink,
 };
 
 /// How long the cluster may take to have a publication.
@@ -31,7 +37,7 @@ pub(super) struct KafkaPublisher {
     sink: KafkaSink,
     /// Where publications go that have no address.
     topic: Option<String>,
-    client: Lazy<Client>,
+    client: Lazy<Client<Ledger>>,
 }
 
 impl KafkaPublisher {
@@ -62,15 +68,15 @@ impl KafkaPublisher {
         }
     }
 
-    async fn client(&self) -> Result<Arc<Client>, PublishError> {
+    async fn client(&self) -> Result<Arc<Client<Ledger>>, PublishError> {
         // The cluster alone is asked for: which topics there are is looked at with each publication.
         let topics = Topic::Many(self.sink.topic.clone());
-        let opening = Client::connect(&self.sink, &topics, Batching::One);
-        let client = self.client.get(|client| client.context().ledger.fault().is_none(), opening).await;
+        let opening = Client::connect(&self.sink.name, &self.sink.bus, &topics, Batching::One);
+        let client = self.client.get(|client| client.context().deliveries.fault().is_none(), opening).await;
         client.map_err(|fault| fault.into_error(&self.sink.name).into())
     }
 
-    async fn topic_refused(&self, client: &Arc<Client>, topic: &str, fault: Fault) -> PublishError {
+    async fn topic_refused(&self, client: &Arc<Client<Ledger>>, topic: &str, fault: Fault) -> PublishError {
         match fault {
             Fault::NoTopic(reason) | Fault::Misconfigured(reason) if self.topic.as_deref() != Some(topic) => {
                 PublishError::Address { sink: self.sink.name.clone(), address: topic.to_owned(), reason }
@@ -80,7 +86,7 @@ impl KafkaPublisher {
     }
 
     /// Another client may have better credentials.
-    async fn given_up(&self, client: &Arc<Client>, fault: Fault) -> PublishError {
+    async fn given_up(&self, client: &Arc<Client<Ledger>>, fault: Fault) -> PublishError {
         self.client.give_up(client).await;
         fault.into_error(&self.sink.name).into()
     }
@@ -109,7 +115,8 @@ pub(super) async fn check(sink: &KafkaSink, topics: &BTreeSet<String>) -> Result
     if let Some(topic) = topics.first().filter(|_| topics.len() == 1) {
         return Ok(check_topics(sink, vec![Topic::One(topic.clone())]).await?);
     }
-    let client = Client::connect(sink, &Topic::Many(sink.topic.clone()), Batching::One).await;
+    let topic = Topic::Many(sink.topic.clone());
+    let client = Client::<()>::connect(&sink.name, &sink.bus, &topic, Batching::One).await;
     let client = client.map_err(|fault| fault.into_error(&sink.name))?;
     let known = client.fetch_topics().await.map_err(|fault| fault.into_error(&sink.name))?;
     client.close(CLOSE_PATIENCE).await;

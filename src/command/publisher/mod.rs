@@ -1,5 +1,5 @@
-//! Publishing for commands: one publication at a time, each with proof. What a bus is told and how it answers is the room
-//! `sink`'s, which this shares with routes.
+//! Publishing for commands: one publication at a time, each with proof. How a bus is told and how it answers is the room
+//! `bus`'s, how files are written the room `sink`'s; routes share both.
 //!
 //! # The contract of a [`Publisher`]
 //!
@@ -25,10 +25,13 @@ use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
 use futures_util::future::BoxFuture;
 
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use crate::bus::BusError;
 use crate::{
+    bus::Finding,
     command::AddressPattern,
     config::{FileStem, IntakeConfig, SinkConfig},
-    sink::{Finding, SinkError},
+    sink::SinkError,
 };
 
 pub use error::{PublishCure, PublishError};
@@ -173,6 +176,6 @@ fn address<'a>(
         let reason = "the topic or subject of this sink depends on an event, and outcomes are none: give them one of their \
                       own"
             .to_owned();
-        SinkError::Misconfigured { sink: sink.to_owned(), reason }.into()
+        BusError::Misconfigured { name: sink.to_owned(), reason }.into()
     })
 }

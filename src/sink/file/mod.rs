@@ -41,8 +41,9 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Failure, Finding, Receipt, Settled, SinkError};
+use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
+    bus::Finding,
     config::{FileSink, FileStem},
     message::{Batch, Origin},
     state::SinkMark,

@@ -19,16 +19,15 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    answer::{Answers, Stored, Unstored},
-    connection::ANSWER_TIMEOUT,
-    link::Link,
-    refusal::Refusal,
-};
+use super::answer::{Answers, Stored, Unstored};
 use crate::{
+    bus::{
+        BusError,
+        nats::{connection::ANSWER_TIMEOUT, link::Link, refusal::Refusal},
+    },
     config::NatsSink,
     message::Batch,
-    sink::{Failure, Receipt, Rejected, Settled, SinkError},
+    sink::{Failure, Receipt, Rejected, Settled},
     state::SinkMark,
     telemetry::metrics,
 };
@@ -47,7 +46,7 @@ pub(super) enum HandedOver {
     /// It can never be stored.
     Rejected(String),
     /// It could not be sent, and nothing after it was.
-    Failed(SinkError),
+    Failed(BusError),
 }
 
 enum Step {
@@ -112,8 +111,9 @@ impl Acknowledgements {
         self.step(Step::End { lowest_stored, answer }).await;
         let link = Arc::clone(&self.link);
         Box::pin(async move {
-            let given_up =
-                |_| Err(Failure { first_undelivered: from, rejected: Vec::new(), error: link.error() });
+            let given_up = |_| {
+                Err(Failure { first_undelivered: from, rejected: Vec::new(), error: link.error().into() })
+            };
             settled.await.unwrap_or_else(given_up)
         })
     }
@@ -175,7 +175,7 @@ struct BatchProgress {
     staged: Vec<usize>,
     rejected: Vec<Rejected>,
     duplicates: u64,
-    failure: Option<(usize, SinkError)>,
+    failure: Option<(usize, BusError)>,
 }
 
 impl Settling {
@@ -213,7 +213,7 @@ impl Settling {
             HandedOver::Failed(error) => {
                 // What was staged before it is never committed.
                 let first = self.batch.staged.first().copied().unwrap_or(index);
-                self.note(first, Err(Refusal::Sink(error)));
+                self.note(first, Err(Refusal::Bus(error)));
             }
         }
         if self.failed_at.is_none() && self.batch.staged.is_empty() {
@@ -261,7 +261,7 @@ impl Settling {
                 self.batch.duplicates += u64::from(stored.is_duplicate);
             }
             Err(Refusal::Message(reason)) => self.batch.rejected.push(Rejected { index, reason }),
-            Err(Refusal::Sink(error)) => {
+            Err(Refusal::Bus(error)) => {
                 self.link.halt(&error);
                 self.failed_at = Some(Instant::now());
                 self.batch.staged.clear();
@@ -291,7 +291,7 @@ impl Settling {
             metrics::sink_duplicates(&batch.origin().route, duplicates);
         }
         if let Some((first_undelivered, error)) = failure {
-            return Err(Failure { first_undelivered, rejected, error });
+            return Err(Failure { first_undelivered, rejected, error: error.into() });
         }
         // The mark stays below what a later batch will find stored, so that a restart finds it again.
         let settled = self.sequence.load(Ordering::Acquire);

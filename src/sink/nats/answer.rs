@@ -11,14 +11,20 @@ use async_nats::jetstream::{
     stream::{LastRawMessageErrorKind, Stream},
 };
 
-use super::{
-    exchange::{self, Answer, exchange},
-    link::Link,
-    outgoing::{Outgoing, Writer},
-    refusal::Refusal,
-    stream,
+use super::outgoing::{Outgoing, Writer};
+use crate::{
+    bus::{
+        BusError,
+        nats::{
+            exchange::{self, Answer, exchange},
+            link::Link,
+            refusal::Refusal,
+            stream,
+        },
+    },
+    config::NatsSink,
+    message::Message,
 };
-use crate::{config::NatsSink, message::Message, sink::SinkError};
 
 /// A message that is in the stream.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +74,7 @@ impl Answers {
         acknowledgement: PublishAckFuture,
     ) -> Result<Stored, Refusal> {
         let answer = exchange::answer(&self.link, acknowledgement).await;
-        self.understood(message, answer.map_err(Refusal::Sink)?).await
+        self.understood(message, answer.map_err(Refusal::Bus)?).await
     }
 
     async fn understood(&mut self, message: &Message<'_>, answer: Answer) -> Result<Stored, Refusal> {
@@ -85,7 +91,7 @@ impl Answers {
         acknowledgement: PublishAckFuture,
     ) -> Result<Stored, Unstored> {
         let answer = exchange::answer(&self.link, acknowledgement).await;
-        let err = match answer.map_err(|err| Unstored::Refused(Refusal::Sink(err)))? {
+        let err = match answer.map_err(|err| Unstored::Refused(Refusal::Bus(err)))? {
             Ok(answer) => return self.taken(message, &answer).await.map_err(Unstored::Refused),
             Err(err) => err,
         };
@@ -100,7 +106,7 @@ impl Answers {
         let outgoing = self.writer.write(message).map_err(Refusal::Message)?;
         let (subject, publish) = outgoing.into_publish();
         let answer = exchange(&self.jetstream, &self.link, subject, publish).await;
-        self.understood(message, answer.map_err(Refusal::Sink)?).await
+        self.understood(message, answer.map_err(Refusal::Bus)?).await
     }
 
     async fn taken(&mut self, message: &Message<'_>, answer: &PublishAck) -> Result<Stored, Refusal> {
@@ -170,7 +176,7 @@ impl Answers {
         let mut subject = String::new();
         self.sink.subject.render(message, &mut subject);
         if error.kind() == PublishErrorKind::StreamNotFound {
-            return Refusal::Sink(stream::untaken(&self.jetstream, &self.link, &self.sink, &subject).await);
+            return Refusal::Bus(stream::untaken(&self.jetstream, &self.link, &self.sink, &subject).await);
         }
         exchange::refusal(&self.link, &self.sink, &subject, message.payload.len(), error)
     }
@@ -182,7 +188,7 @@ impl Answers {
             "stream `{elsewhere}` took subject `{subject}`: give the subject to stream `{}`, or configure the other one",
             self.sink.stream
         );
-        Refusal::Sink(SinkError::Misconfigured { sink: self.sink.name.clone(), reason })
+        Refusal::Bus(BusError::Misconfigured { name: self.sink.name.clone(), reason })
     }
 }
 

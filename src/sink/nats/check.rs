@@ -2,15 +2,17 @@
 
 use async_nats::jetstream::stream::Info;
 
-use super::{connection::Connection, judge, stream};
 use crate::{
+    bus::{
+        BusError, Finding,
+        nats::{connection::Connection, judge, stream},
+    },
     config::NatsSink,
     message::subject,
-    sink::{Finding, SinkError},
 };
 
 /// Connects and looks at the stream.
-pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, SinkError> {
+pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, BusError> {
     let connection = Connection::open(&sink.name, &sink.bus, sink.unacknowledged_max).await?;
     let server = connection.jetstream.client().server_info();
     let mut findings = vec![found(format!(
@@ -28,7 +30,7 @@ pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, Sink
     Ok(findings)
 }
 
-fn findings_of(sink: &NatsSink, stream: &Info) -> Result<Vec<Finding>, SinkError> {
+fn findings_of(sink: &NatsSink, stream: &Info) -> Result<Vec<Finding>, BusError> {
     judge::require(sink, &stream.config)?;
     let mut findings = vec![found(judge::summary(stream))];
     // Which of these subjects are needed depends on the routes, and each route looks for its own when it starts.

@@ -10,24 +10,15 @@
 //! * The mark of a batch is the stream's sequence after it. A new session reads the ids that the stream holds beyond
 //!   the mark and does not publish those messages again, so that once holds beyond the duplicate window too.
 //!
-//! `async_nats` is named in this folder and in the files for NATS of `command` alone. What belongs to a bus rather than
-//! to a sink (connection, link, headers, exchange, refusals, subjects) is shared with them.
+//! What belongs to a bus rather than to a sink (connection, stream, headers, the exchange of one message, what errors mean)
+//! is in the room `bus`.
 
 mod acknowledgements;
 mod answer;
 mod check;
-pub(crate) mod connection;
-pub(crate) mod exchange;
-pub(crate) mod headers;
-mod judge;
-pub(crate) mod link;
-mod options;
 mod order;
 mod outgoing;
-pub(crate) mod refusal;
-mod runtime;
 mod session;
-pub(crate) mod stream;
 mod tail;
 
 use std::sync::Arc;

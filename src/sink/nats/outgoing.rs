@@ -8,8 +8,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
 
-use super::headers;
 use crate::{
+    bus::nats::headers,
     config::{Encoding, NatsSink},
     message::{Attributes, Message},
 };

@@ -8,18 +8,18 @@ use async_nats::jetstream::stream::Stream;
 use super::{
     acknowledgements::{Acknowledgements, HandedOver},
     answer::Answers,
-    connection::Connection,
-    link::Link,
     order::{AtomicBatch, Order, wait_for_key},
     outgoing::{Outgoing, Writer},
-    refusal::Refusal,
-    stream,
     tail::Tail,
 };
 use crate::{
+    bus::{
+        BusError,
+        nats::{connection::Connection, link::Link, refusal::Refusal, stream},
+    },
     config::NatsSink,
     message::{Batch, Message},
-    sink::{Receipt, SinkError},
+    sink::Receipt,
 };
 
 /// What the headers of an atomic batch take in each message at most.
@@ -59,7 +59,7 @@ impl Session {
         sink: &Arc<NatsSink>,
         subjects: &str,
         sequence: Option<u64>,
-    ) -> Result<Self, SinkError> {
+    ) -> Result<Self, BusError> {
         let connection = Connection::open(&sink.name, &sink.bus, sink.unacknowledged_max).await?;
         let stream = stream::find_or_create(&connection, sink, subjects).await?;
         let last = stream.cached_info().state.last_sequence;
@@ -147,7 +147,7 @@ impl Session {
     }
 
     /// Hands over as many messages, from the one at `next` on, as go together, and moves `next` behind them.
-    async fn hand_over_group(&mut self, batch: &Batch, next: &mut usize) -> Result<(), SinkError> {
+    async fn hand_over_group(&mut self, batch: &Batch, next: &mut usize) -> Result<(), BusError> {
         let group_max = self.order.group_max().min(self.acknowledgements.batch_messages_max());
         let until = batch.len().min(*next + group_max);
         let messages = (*next..until).filter_map(|index| batch.get(index));
@@ -202,7 +202,7 @@ impl Session {
         }
     }
 
-    async fn stage(&self, atomic: &mut AtomicBatch, outgoing: Outgoing) -> Result<HandedOver, SinkError> {
+    async fn stage(&self, atomic: &mut AtomicBatch, outgoing: Outgoing) -> Result<HandedOver, BusError> {
         let Connection { jetstream, link, .. } = &self.connection;
         let client = jetstream.client();
         let staged = tokio::select! {
@@ -210,7 +210,7 @@ impl Session {
             staged = atomic.stage(&client, outgoing) => staged,
             () = link.halted() => return Err(link.error()),
         };
-        staged.map_err(|err| SinkError::Unreachable { sink: self.sink.name.clone(), reason: err.to_string() })
+        staged.map_err(|err| BusError::Unreachable { name: self.sink.name.clone(), reason: err.to_string() })
     }
 
     /// Sends a message of which, as of all that were staged before it, there will be an answer. `before` messages were
@@ -220,7 +220,7 @@ impl Session {
         atomic: AtomicBatch,
         outgoing: Outgoing,
         before: u64,
-    ) -> Result<HandedOver, SinkError> {
+    ) -> Result<HandedOver, BusError> {
         let may_go = match &mut self.order {
             Order::Batches { .. } => self.acknowledgements.until_settled(before).await,
             Order::Keys(keys) => wait_for_key(keys, &mut self.acknowledgements, &outgoing.key).await,
@@ -237,7 +237,7 @@ impl Session {
         };
         sent.or_else(|err| match Refusal::of_publish(&self.sink, &subject, bytes, &err) {
             Refusal::Message(reason) => Ok(HandedOver::Rejected(reason)),
-            Refusal::Sink(error) => Err(error),
+            Refusal::Bus(error) => Err(error),
         })
     }
 }
@@ -250,7 +250,7 @@ async fn read_tail(
     stream: &Stream,
     sequence: u64,
     subjects: &str,
-) -> Result<Tail, SinkError> {
+) -> Result<Tail, BusError> {
     let reading = Tail::read(stream, sequence, subjects.to_owned(), sink.unacknowledged_max);
     let reading = tokio::time::timeout(TAIL_TIMEOUT, reading);
     let read = tokio::select! {

@@ -11,9 +11,9 @@ use std::{
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use oktabus::{
+    bus::{BusClass, BusError},
     command::intake::{Intake, IntakeError},
     config::IntakeConfig,
-    sink::SinkClass,
 };
 use rdkafka::{
     ClientConfig, Offset,
@@ -382,7 +382,7 @@ async fn a_topic_that_is_missing_is_told() {
         group: "g".to_owned(),
     };
     let missing = Intake::open(&config, "provisioning").await.unwrap_err();
-    assert_eq!(missing.class(), SinkClass::Configuration);
+    assert_eq!(missing.class(), BusClass::Configuration);
     assert!(missing.to_string().contains("`no-such-commands` does not exist"), "{missing}");
 }
 
@@ -404,13 +404,13 @@ async fn what_we_may_not_read_is_told() {
     };
     let wrong = open("wrong").await;
     assert!(
-        matches!(&wrong, IntakeError::Refused { reason, .. } if reason.contains("sasl.password")),
+        matches!(&wrong, IntakeError::Bus(BusError::Refused { reason, .. }) if reason.contains("sasl.password")),
         "{wrong}"
     );
     broker.allow("looker", "Read", "secret-commands");
     let refused = open(PASSWORD).await;
     assert!(
-        matches!(&refused, IntakeError::Refused { reason, .. } if reason.contains("grant it READ on the group")),
+        matches!(&refused, IntakeError::Bus(BusError::Refused { reason, .. }) if reason.contains("grant it READ on the group")),
         "{refused}"
     );
 }

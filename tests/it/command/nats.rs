@@ -15,9 +15,9 @@ use async_nats::{
 };
 use futures_util::StreamExt as _;
 use oktabus::{
+    bus::BusClass,
     command::intake::{Delivery, Intake, IntakeError},
     config::{IntakeConfig, NatsAuth, NatsBus},
-    sink::SinkClass,
 };
 use tokio::time::timeout;
 
@@ -171,7 +171,7 @@ async fn a_consumer_that_would_lose_commands_is_refused() {
         let queue = NatsQueue::without_consumer().await;
         queue.create_consumer(unfit.clone()).await;
         let refusal = queue.open().await.unwrap_err();
-        assert_eq!(refusal.class(), SinkClass::Configuration, "{unfit:?}");
+        assert_eq!(refusal.class(), BusClass::Configuration, "{unfit:?}");
         assert!(refusal.to_string().contains("`durable`"), "{refusal}");
     }
 }
@@ -214,7 +214,7 @@ async fn a_stream_that_is_missing_is_told_and_found_once_it_is_there() {
     let client = server.jetstream().await;
     let queue = NatsQueue { server, client };
     let missing = queue.open().await.unwrap_err();
-    assert_eq!(missing.class(), SinkClass::Configuration);
+    assert_eq!(missing.class(), BusClass::Configuration);
     assert!(missing.to_string().contains("nats stream add COMMANDS"), "{missing}");
 
     let subjects = vec![FILTER.to_owned()];
@@ -238,7 +238,7 @@ async fn a_deleted_consumer_is_created_where_it_stood() {
     queue.stream().await.delete_consumer(DURABLE).await.unwrap();
     queue.put(0, b"10").await;
     let lost = timeout(PATIENCE, intake.next()).await.expect("the loss is not noticed").unwrap_err();
-    assert_eq!(lost.class(), SinkClass::Transient);
+    assert_eq!(lost.class(), BusClass::Transient);
     assert_eq!(take(&mut intake).await, "10", "and not what was done");
     intake.close().await;
 }

@@ -54,6 +54,41 @@ fn every_file_that_the_page_names_is_there() {
     assert!(missing.is_empty(), "the page names {missing:?}, which are not there");
 }
 
+/// The sources of the daemon below `folder`, each as its path in there and its text.
+fn texts(folder: &str) -> Vec<(String, String)> {
+    let folder = repository().join(folder);
+    let mut found = Vec::new();
+    sources(&folder, &mut found);
+    let text = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned(), text)
+    };
+    found.into_iter().map(text).collect()
+}
+
+#[test]
+fn the_client_of_a_bus_is_named_in_its_room_and_in_files_that_bear_the_name_of_the_bus() {
+    for (client, bus) in [("rdkafka::", "/kafka"), ("async_nats::", "/nats")] {
+        let may_name = |path: &str| {
+            path.starts_with("bus/")
+                || path.contains(bus) && (path.starts_with("sink/") || path.starts_with("command/"))
+        };
+        let named = texts("src").into_iter().filter(|(_, text)| text.contains(client));
+        let elsewhere: Vec<_> = named.map(|(path, _)| path).filter(|path| !may_name(path)).collect();
+        assert!(elsewhere.is_empty(), "{client} is named in {elsewhere:?}");
+    }
+}
+
+#[test]
+fn the_room_of_the_buses_imports_nothing_that_stands_above_it() {
+    for (path, text) in texts("src/bus") {
+        for room in ["app", "cli", "command", "okta", "replay", "route", "search", "sink", "source", "state"]
+        {
+            assert!(!text.contains(&format!("{room}::")), "src/bus/{path} imports {room}");
+        }
+    }
+}
+
 #[test]
 fn the_page_names_every_file_of_the_engine_of_commands() {
     let page = page();

@@ -7,9 +7,9 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::world::{Crash, Published, World};
 use crate::{
+    bus::BusError,
     clock::Clock as _,
     command::publisher::{Publication, PublishError, Publisher},
-    sink::SinkError,
 };
 
 /// How often in a thousand a publication is not taken, and is taken without an answer.
@@ -62,5 +62,5 @@ impl Publisher for SimulatedPublisher {
 }
 
 fn away() -> PublishError {
-    SinkError::Unreachable { sink: "bus".to_owned(), reason: "it is away".to_owned() }.into()
+    BusError::Unreachable { name: "bus".to_owned(), reason: "it is away".to_owned() }.into()
 }

@@ -15,7 +15,7 @@ use super::{
     offsets::{Offsets, Position},
     record::Record,
 };
-use crate::sink::kafka::complaint::Complaint;
+use crate::bus::kafka::complaint::Complaint;
 
 /// After how long a record is handed out again of which nobody said what became of it.
 const DROPPED_WAIT: Duration = Duration::from_secs(30);

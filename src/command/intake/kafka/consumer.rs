@@ -22,8 +22,8 @@ use super::{
     rebalance::Context,
     record::Record,
 };
+use crate::bus::kafka::{credentials::Credentials, fault::Fault, properties::consumer_config};
 use crate::config::KafkaBus;
-use crate::sink::kafka::{credentials::Credentials, fault::Fault, properties::consumer_config};
 
 /// How long the cluster may take to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);

@@ -37,8 +37,8 @@ use self::{
 };
 use super::{Delivery, IntakeError};
 use crate::{
+    bus::kafka::{client::off_runtime, fault::Fault, token::Tokens},
     config::KafkaBus,
-    sink::kafka::{client::off_runtime, fault::Fault, token::Tokens},
 };
 
 pub(super) use acknowledgement::KafkaAcknowledgement;

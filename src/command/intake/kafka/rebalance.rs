@@ -13,7 +13,7 @@ use rdkafka::{
 };
 
 use super::acknowledgement::ConsumerState;
-use crate::sink::kafka::{complaint, fault::Fault, token::Tokens};
+use crate::bus::kafka::{complaint, fault::Fault, token::Tokens};
 
 /// How long a partition that is to go to another waits for commands of it that have begun. Far below the five minutes that
 /// the group gives a member (`max.poll.interval.ms`).

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::pending::{AckPending, DeliveryId};
-use crate::sink::nats::link::Link;
+use crate::bus::nats::link::Link;
 
 /// Messages that are taken from the server and of which it is not said what became of them.
 pub(super) const IN_HAND_MAX: usize = 256;

@@ -10,15 +10,15 @@ use async_nats::jetstream::{
 
 use super::{NatsQueue, acknowledgement::ConsumerState};
 use crate::{
-    message::subject,
-    sink::{
-        SinkError,
+    bus::{
+        BusError,
         nats::{
             connection::Connection,
             refusal,
             stream::{find, unanswered},
         },
     },
+    message::subject,
 };
 
 /// How long the server waits for a word about a message before it gives it again.
@@ -33,7 +33,7 @@ pub(super) async fn find_or_create(
     connection: &Connection,
     queue: &NatsQueue,
     state: &ConsumerState,
-) -> Result<Consumer<pull::Config>, SinkError> {
+) -> Result<Consumer<pull::Config>, BusError> {
     let stream = stream_of(connection, queue).await?;
     let floor = {
         let mut pending = state.pending();
@@ -47,7 +47,7 @@ pub(super) async fn find_or_create(
 }
 
 /// What the stream and the consumer of `queue` are like, for a person. Creates nothing.
-pub(super) async fn look(connection: &Connection, queue: &NatsQueue) -> Result<String, SinkError> {
+pub(super) async fn look(connection: &Connection, queue: &NatsQueue) -> Result<String, BusError> {
     let stream = stream_of(connection, queue).await?;
     let NatsQueue { stream: stream_name, durable, .. } = queue;
     let Some(info) = info_of(connection, queue, &stream).await? else {
@@ -61,7 +61,7 @@ pub(super) async fn look(connection: &Connection, queue: &NatsQueue) -> Result<S
     Ok(format!("the consumer {durable} has {waiting} message(s) waiting, and {at_work} at work"))
 }
 
-async fn stream_of(connection: &Connection, queue: &NatsQueue) -> Result<Stream, SinkError> {
+async fn stream_of(connection: &Connection, queue: &NatsQueue) -> Result<Stream, BusError> {
     let NatsQueue { name, stream: stream_name, subject, .. } = queue;
     let stream = find(connection, name, stream_name).await?.ok_or_else(|| {
         misconfigured(
@@ -90,7 +90,7 @@ async fn info_of(
     connection: &Connection,
     queue: &NatsQueue,
     stream: &Stream,
-) -> Result<Option<Info>, SinkError> {
+) -> Result<Option<Info>, BusError> {
     let NatsQueue { name, stream: stream_name, durable, .. } = queue;
     let err = match stream.consumer_info(durable).await {
         Ok(info) => return Ok(Some(info)),
@@ -110,7 +110,7 @@ fn existing(
     connection: &Connection,
     queue: &NatsQueue,
     info: Info,
-) -> Result<Consumer<pull::Config>, SinkError> {
+) -> Result<Consumer<pull::Config>, BusError> {
     judge(queue, &info.config)?;
     if info.config.ack_wait < ACK_WAIT_MIN {
         tracing::warn!(
@@ -126,7 +126,7 @@ fn existing(
 }
 
 /// What must hold, or commands are lost, or are not those that were meant.
-fn judge(queue: &NatsQueue, config: &Config) -> Result<(), SinkError> {
+fn judge(queue: &NatsQueue, config: &Config) -> Result<(), BusError> {
     if config.deliver_subject.is_some() {
         return Err(unfit(queue, "pushes its messages, and commands are pulled"));
     }
@@ -159,7 +159,7 @@ async fn create(
     queue: &NatsQueue,
     stream: &Stream,
     floor: u64,
-) -> Result<Consumer<pull::Config>, SinkError> {
+) -> Result<Consumer<pull::Config>, BusError> {
     let NatsQueue { name, stream: stream_name, subject, durable, .. } = queue;
     let info = stream.cached_info();
     let deliver_policy = match info.config.retention {
@@ -204,7 +204,7 @@ async fn create(
     }
 }
 
-fn unfit(queue: &NatsQueue, what: &str) -> SinkError {
+fn unfit(queue: &NatsQueue, what: &str) -> BusError {
     let NatsQueue { stream, durable, .. } = queue;
     misconfigured(
         queue,
@@ -215,6 +215,6 @@ fn unfit(queue: &NatsQueue, what: &str) -> SinkError {
     )
 }
 
-fn misconfigured(queue: &NatsQueue, reason: String) -> SinkError {
-    SinkError::Misconfigured { sink: queue.name.clone(), reason }
+fn misconfigured(queue: &NatsQueue, reason: String) -> BusError {
+    BusError::Misconfigured { name: queue.name.clone(), reason }
 }

@@ -32,8 +32,8 @@ use self::{
 };
 use super::{Delivery, IntakeError};
 use crate::{
+    bus::{BusError, nats::connection::Connection},
     config::NatsBus,
-    sink::{SinkError, nats::connection::Connection},
     source::Backoff,
 };
 
@@ -69,7 +69,7 @@ pub struct NatsIntake {
 struct Taking {
     deliveries: mpsc::Receiver<Delivery>,
     /// The first of what went wrong, until it is told.
-    failures: mpsc::Receiver<SinkError>,
+    failures: mpsc::Receiver<BusError>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -132,9 +132,9 @@ impl NatsIntake {
 }
 
 /// The task has panicked, which is a bug.
-fn ended(queue: &NatsQueue) -> SinkError {
+fn ended(queue: &NatsQueue) -> BusError {
     let reason = "the task that takes messages has ended, and is started again".to_owned();
-    SinkError::Unreachable { sink: queue.name.clone(), reason }
+    BusError::Unreachable { name: queue.name.clone(), reason }
 }
 
 impl Taking {
@@ -159,7 +159,7 @@ impl fmt::Debug for NatsIntake {
 }
 
 /// To say how the first session could be opened.
-type Opened = oneshot::Sender<Result<(), SinkError>>;
+type Opened = oneshot::Sender<Result<(), BusError>>;
 
 /// Replaces one session by the next, for as long as the intake is there. If the first is waited for and cannot be opened,
 /// there is no other.
@@ -167,7 +167,7 @@ async fn take(
     queue: NatsQueue,
     state: Arc<ConsumerState>,
     delivered: mpsc::Sender<Delivery>,
-    failed: mpsc::Sender<SinkError>,
+    failed: mpsc::Sender<BusError>,
     mut opened: Option<Opened>,
 ) {
     let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX, fastrand::u64(..));

@@ -19,8 +19,8 @@ use super::{
     delivery::{delivery_of, sequence},
 };
 use crate::{
+    bus::{BusError, nats::connection::Connection},
     command::intake::Delivery,
-    sink::{SinkError, nats::connection::Connection},
 };
 
 /// Messages asked for at a time.
@@ -60,7 +60,7 @@ impl<'a> Session<'a> {
         queue: &'a NatsQueue,
         state: &'a Arc<ConsumerState>,
         deliveries: &'a mpsc::Sender<Delivery>,
-    ) -> Result<Self, SinkError> {
+    ) -> Result<Self, BusError> {
         let connection = Connection::open(&queue.name, &queue.bus, UNACKNOWLEDGED_MAX).await?;
         let consumer = consumer::find_or_create(&connection, queue, state).await?;
         state.pending().set_floor(consumer.cached_info().ack_floor.stream_sequence);
@@ -69,7 +69,7 @@ impl<'a> Session<'a> {
     }
 
     /// Takes messages until something fails, and gives that.
-    pub(super) async fn run(mut self) -> SinkError {
+    pub(super) async fn run(mut self) -> BusError {
         self.state.connection.send_replace(ConnectionState::Connected(Arc::clone(&self.ack_path)));
         let link = &self.ack_path.link;
         let error = tokio::select! {
@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
     }
 
     /// Takes messages as long as there is room for them.
-    async fn take(&self) -> SinkError {
+    async fn take(&self) -> BusError {
         if let Err(error) = self.await_redelivery().await {
             return error;
         }
@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
     }
 
     /// Keeps messages that are in hand from being given to others, and notes how far the queue is acknowledged.
-    async fn report_progress(&self) -> SinkError {
+    async fn report_progress(&self) -> BusError {
         let mut ticks = interval(PROGRESS_EVERY.min(self.ack_wait() / 3).max(PROGRESS_EVERY_MIN));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -160,7 +160,7 @@ impl<'a> Session<'a> {
     /// Takes, before anything new, what the server waits for a word about and nobody here has: a former process had it, or it
     /// was on its way when a connection broke. The server gives it again when its `ack_wait` is over, and what is new, taken
     /// before, would overtake it. What other living processes have is waited for as long, and does not come.
-    async fn await_redelivery(&self) -> Result<(), SinkError> {
+    async fn await_redelivery(&self) -> Result<(), BusError> {
         let patience = self.ack_wait() + EXPIRY_MARGIN;
         let begun = Instant::now();
         let mut set_aside = BTreeMap::new();
@@ -192,13 +192,13 @@ impl<'a> Session<'a> {
     }
 
     /// How many messages the server waits for a word about that nobody has here.
-    async fn lost(&self, set_aside: &BTreeMap<u64, Message>) -> Result<usize, SinkError> {
+    async fn lost(&self, set_aside: &BTreeMap<u64, Message>) -> Result<usize, BusError> {
         let info = self.consumer.get_info().await.map_err(|err| self.unreachable(&err.to_string()))?;
         Ok(self.state.pending().lost(info.num_ack_pending, set_aside.keys().copied()))
     }
 
     /// What is there now, `count` at most: what comes again before what is new.
-    async fn fetch(&self, count: usize) -> Result<Vec<Message>, SinkError> {
+    async fn fetch(&self, count: usize) -> Result<Vec<Message>, BusError> {
         let batch = self.consumer.fetch().max_messages(self.at_most(count)).messages().await;
         let mut batch = batch.map_err(|err| self.unreachable(&err.to_string()))?;
         let mut messages = Vec::new();
@@ -210,7 +210,7 @@ impl<'a> Session<'a> {
 
     /// Delivers messages in the order of the queue. Those for which there is no room are given back, in that order, and the
     /// server gives them again before what is new.
-    async fn take_in_order(&self, messages: BTreeMap<u64, Message>) -> Result<(), SinkError> {
+    async fn take_in_order(&self, messages: BTreeMap<u64, Message>) -> Result<(), BusError> {
         for message in messages.into_values() {
             match Arc::clone(&self.state.room).try_acquire_owned() {
                 Ok(room) => self.deliver(message, room),
@@ -220,7 +220,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn say(&self, message: &Message, kind: AckKind) -> Result<(), SinkError> {
+    async fn say(&self, message: &Message, kind: AckKind) -> Result<(), BusError> {
         message.ack_with(kind).await.map_err(|err| self.unreachable(&err.to_string()))
     }
 
@@ -242,10 +242,10 @@ impl<'a> Session<'a> {
         self.consumer.cached_info().config.ack_wait
     }
 
-    fn unreachable(&self, reason: &str) -> SinkError {
+    fn unreachable(&self, reason: &str) -> BusError {
         let consumer = &self.consumer.cached_info().name;
         let reason = format!("no messages can be taken from consumer `{consumer}`: {reason}");
-        SinkError::Unreachable { sink: self.queue.name.clone(), reason }
+        BusError::Unreachable { name: self.queue.name.clone(), reason }
     }
 }
 

@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 
 use futures_util::TryStreamExt as _;
 
-use super::{super::listed, Connection, NatsSink, PublishError, SinkError, stream, stream_of};
-use crate::{command::AddressPattern, message::subject, sink::Finding};
+use super::{super::listed, Connection, NatsSink, PublishError, stream, stream_of};
+use crate::{
+    bus::{BusError, Finding},
+    command::AddressPattern,
+    message::subject,
+};
 
 /// Whether streams take all of `subjects`, or will once the sink's own is created.
 pub(in crate::command::publisher) async fn check(
@@ -30,7 +34,7 @@ pub(in crate::command::publisher) async fn check(
             listed(&left_out),
             sink.stream
         );
-        return Err(SinkError::Misconfigured { sink: sink.name.clone(), reason }.into());
+        return Err(BusError::Misconfigured { name: sink.name.clone(), reason }.into());
     }
     let text = format!("all {} subject(s) {takes}", subjects.len());
     Ok(vec![Finding { is_warning: false, text }])

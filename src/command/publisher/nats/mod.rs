@@ -17,10 +17,8 @@ use futures_util::future::BoxFuture;
 
 use super::{Publication, PublishError, Publisher, Streams, address, lazy::Lazy};
 use crate::{
-    command::{Action, policy::SIGNATURE_HEADER},
-    config::NatsSink,
-    sink::{
-        SinkError,
+    bus::{
+        BusError,
         nats::{
             connection::Connection,
             exchange::{exchange, refusal},
@@ -29,6 +27,8 @@ use crate::{
             stream,
         },
     },
+    command::{Action, policy::SIGNATURE_HEADER},
+    config::NatsSink,
 };
 
 pub(super) use check::{check, check_private};
@@ -102,7 +102,7 @@ impl NatsPublisher {
             )));
         }
         Err(match refusal(&connection.link, &self.sink, subject, bytes, &err) {
-            Refusal::Sink(error) => error.into(),
+            Refusal::Bus(error) => error.into(),
             Refusal::Message(reason) => PublishError::TooLarge {
                 sink: self.sink.name.clone(),
                 bytes,
@@ -172,11 +172,11 @@ impl NatsPublisher {
         }
     }
 
-    async fn connection(&self) -> Result<Arc<Connection>, SinkError> {
+    async fn connection(&self) -> Result<Arc<Connection>, BusError> {
         self.connection.get(|connection| !connection.link.is_halted(), self.connect()).await
     }
 
-    async fn connect(&self) -> Result<Connection, SinkError> {
+    async fn connect(&self) -> Result<Connection, BusError> {
         let opened = Connection::open(&self.sink.name, &self.sink.bus, self.sink.unacknowledged_max).await?;
         // No route may have made it.
         if self.sink.create.is_some() {
@@ -188,11 +188,11 @@ impl NatsPublisher {
     }
 
     fn unreachable(&self, reason: String) -> PublishError {
-        SinkError::Unreachable { sink: self.sink.name.clone(), reason }.into()
+        BusError::Unreachable { name: self.sink.name.clone(), reason }.into()
     }
 
     fn misconfigured(&self, reason: String) -> PublishError {
-        SinkError::Misconfigured { sink: self.sink.name.clone(), reason }.into()
+        BusError::Misconfigured { name: self.sink.name.clone(), reason }.into()
     }
 }
 
@@ -242,7 +242,7 @@ async fn stream_of(
             address: subject.to_owned(),
             reason: "it is not a subject".to_owned(),
         }),
-        _ => Err(SinkError::Unreachable { sink, reason: err.to_string() }.into()),
+        _ => Err(BusError::Unreachable { name: sink, reason: err.to_string() }.into()),
     }
 }
 

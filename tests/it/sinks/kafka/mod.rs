@@ -20,9 +20,10 @@ use std::{
 };
 
 use oktabus::{
+    bus::Finding,
     config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
     message::{Origin, Template, Use},
-    sink::{Finding, Sink, SinkError},
+    sink::{Sink, SinkError},
 };
 
 use crate::support::events::origin;

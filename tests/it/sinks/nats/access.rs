@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::ConnectOptions;
 use oktabus::{
+    bus::BusError,
     config::{ClientCertificate, NatsAuth, NatsBus, NatsTls, Secret},
     sink::SinkError,
 };
@@ -40,7 +41,7 @@ async fn assert_welcome(bus: NatsBus) {
 
 async fn refusal(bus: NatsBus) -> String {
     match open(&sink(bus), None).await {
-        Err(SinkError::Refused { reason, .. }) => reason,
+        Err(SinkError::Bus(BusError::Refused { reason, .. })) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -95,7 +96,7 @@ async fn a_missing_permission_is_told_by_name() {
     let mut sink = open(&sink(server.bus(password("right"))), None).await.unwrap();
     let receipt = sink.publish(&batch(1, 0..10), 0).await.unwrap();
     let failure = tokio::time::timeout(Duration::from_secs(5), receipt).await.unwrap().unwrap_err();
-    let SinkError::Refused { reason, .. } = failure.error else { panic!("{failure:?}") };
+    let SinkError::Bus(BusError::Refused { reason, .. }) = failure.error else { panic!("{failure:?}") };
     assert!(reason.contains("Permissions Violation for Publish to \"okta.acme.okta"), "{reason}");
 }
 
@@ -105,7 +106,7 @@ async fn a_server_that_is_not_there_is_told() {
     server.kill();
     let error = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap_err();
     assert!(
-        matches!(&error, SinkError::Unreachable { reason, .. } if reason.contains("refused")),
+        matches!(&error, SinkError::Bus(BusError::Unreachable { reason, .. }) if reason.contains("refused")),
         "{error:?}"
     );
 }

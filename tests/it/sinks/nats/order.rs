@@ -12,6 +12,7 @@ use async_nats::jetstream::{
 };
 use futures_util::StreamExt as _;
 use oktabus::{
+    bus::BusError,
     config::{NatsAuth, NatsBus, NatsSink},
     message::{Batch, Message, Template, Use},
     sink::{Sink, SinkError},
@@ -216,7 +217,7 @@ async fn a_lost_quorum_is_told_as_what_it_is() {
         let receipt = Sink::publish(&mut sink, &batch(2, 10..20), 0).await.unwrap();
         let errors = [Some(receipt.await.unwrap_err().error), sink.recover().await.err()];
         let told = errors.into_iter().flatten().inspect(|error| {
-            assert!(matches!(error, SinkError::Unreachable { .. }), "{error}");
+            assert!(matches!(error, SinkError::Bus(BusError::Unreachable { .. })), "{error}");
         });
         told.map(|error| error.to_string()).any(|told| told.contains("quorum")).then_some(())
     };

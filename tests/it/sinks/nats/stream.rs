@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, StorageType};
 use oktabus::{
+    bus::BusError,
     config::{CreateStream, NatsAuth, NatsSink, SinkConfig},
     sink::{Sink, SinkError},
 };
@@ -28,7 +29,7 @@ fn create() -> CreateStream {
 
 fn misconfigured<T: std::fmt::Debug>(result: Result<T, SinkError>) -> String {
     match result {
-        Err(SinkError::Misconfigured { reason, .. }) => reason,
+        Err(SinkError::Bus(BusError::Misconfigured { reason, .. })) => reason,
         other => panic!("{other:?}"),
     }
 }

@@ -6,12 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_nats::{Event, ServerError};
 use tokio_util::sync::CancellationToken;
 
-use crate::sink::SinkError;
+use crate::bus::BusError;
 
 /// The state of one connection, shared by those who use it.
 #[derive(Debug)]
 pub(crate) struct Link {
-    sink: String,
+    /// The sink or the commands that use the connection.
+    name: String,
     /// What the subjects of the JetStream API begin with.
     api_prefix: String,
     /// The connection is gone.
@@ -30,10 +31,10 @@ struct Words {
 
 impl Link {
     /// A connection that stands, and asks JetStream on subjects that begin with `api_prefix`.
-    pub(super) fn new(sink: &str, api_prefix: String) -> Self {
+    pub(super) fn new(name: &str, api_prefix: String) -> Self {
         let lost = CancellationToken::new();
         let halted = lost.child_token();
-        Self { sink: sink.to_owned(), api_prefix, halted, lost, words: Mutex::default() }
+        Self { name: name.to_owned(), api_prefix, halted, lost, words: Mutex::default() }
     }
 
     /// Takes note of what the client reports.
@@ -56,7 +57,7 @@ impl Link {
     }
 
     /// Lets nothing more be sent because of `error`, while acknowledgements of what was sent may still come.
-    pub(super) fn halt(&self, error: &SinkError) {
+    pub(crate) fn halt(&self, error: &BusError) {
         self.words().reason.get_or_insert_with(|| error.to_string());
         self.halted.cancel();
     }
@@ -72,7 +73,7 @@ impl Link {
     }
 
     /// Resolves when nothing more is to be sent.
-    pub(super) async fn halted(&self) {
+    pub(crate) async fn halted(&self) {
         self.halted.cancelled().await;
     }
 
@@ -82,7 +83,7 @@ impl Link {
     }
 
     /// Forgets what the server complained of, where that was no hindrance.
-    pub(super) fn forget_complaint(&self) {
+    pub(crate) fn forget_complaint(&self) {
         self.words().complaint = None;
     }
 
@@ -96,7 +97,7 @@ impl Link {
     }
 
     /// Why nothing can be sent: what the server denied us, else what is known of the connection.
-    pub(crate) fn error(&self) -> SinkError {
+    pub(crate) fn error(&self) -> BusError {
         self.denial().unwrap_or_else(|| {
             let words = self.words();
             let reason = match (&words.complaint, self.lost.is_cancelled()) {
@@ -104,16 +105,16 @@ impl Link {
                 (None, true) => "the connection was lost".to_owned(),
                 (None, false) => "an earlier message was not acknowledged".to_owned(),
             };
-            SinkError::Unreachable { sink: self.sink.clone(), reason }
+            BusError::Unreachable { name: self.name.clone(), reason }
         })
     }
 
     /// A permission or a credential that the server said we lack.
-    pub(crate) fn denial(&self) -> Option<SinkError> {
+    pub(crate) fn denial(&self) -> Option<BusError> {
         let words = self.words();
         let complaint = words.complaint.as_ref().filter(|complaint| is_denial(complaint))?;
         let reason = format!("{complaint}: check what the user of this bus may do");
-        Some(SinkError::Refused { sink: self.sink.clone(), reason })
+        Some(BusError::Refused { name: self.name.clone(), reason })
     }
 
     /// A message that we may not publish has no answer but this complaint; a request to the JetStream API has its time-out.
@@ -155,7 +156,7 @@ mod tests {
         let link = link();
         assert_eq!(link.trouble(), None);
 
-        link.halt(&SinkError::Misconfigured { sink: "events".to_owned(), reason: "no stream".to_owned() });
+        link.halt(&BusError::Misconfigured { name: "events".to_owned(), reason: "no stream".to_owned() });
         assert!(link.is_halted() && !link.lost.is_cancelled());
         link.observe(Event::Disconnected);
         assert!(link.lost.is_cancelled());
@@ -175,7 +176,7 @@ mod tests {
         let complaint = ServerError::Other(r#"Permissions Violation for Publish to "okta.acme""#.to_owned());
         link.observe(Event::ServerError(complaint));
         assert!(
-            matches!(link.error(), SinkError::Refused { reason, .. } if reason.contains(r#"Publish to "okta.acme""#))
+            matches!(link.error(), BusError::Refused { reason, .. } if reason.contains(r#"Publish to "okta.acme""#))
         );
         assert!(link.is_halted());
     }

@@ -6,23 +6,23 @@ use rdkafka::{producer::BaseRecord, types::RDKafkaErrorCode as Code};
 use tokio::time::timeout;
 
 use super::{
-    LOOK_AGAIN_AFTER,
     client::Client,
+    deliveries::{Deliveries as _, Verdict},
     fault::Fault,
-    ledger::{Outcome, Verdict},
+    ledger::{Ledger, Outcome},
     record::Record,
 };
 
-impl Client {
+impl Client<Ledger> {
     /// Hands `record` over for `topic`, and waits for room if the client has none. A record that can never be taken is
     /// settled here; the error is one of the client or the cluster.
-    pub(super) async fn hand_over(
+    pub(crate) async fn hand_over(
         &self,
         topic: &str,
         ticket: usize,
         record: Result<Record<'_>, serde_json::Error>,
     ) -> Result<(), Fault> {
-        let ledger = &self.context().ledger;
+        let ledger = &self.context().deliveries;
         let record = match record {
             Ok(record) => record,
             Err(err) => {
@@ -41,7 +41,7 @@ impl Client {
                         return Err(fault);
                     }
                     record = unsent;
-                    ledger.settled_some(LOOK_AGAIN_AFTER).await;
+                    ledger.settled_some().await;
                 }
                 Some(Code::MessageSizeTooLarge) => {
                     ledger.settle(ticket, Verdict::Rejected(too_large()));
@@ -61,7 +61,7 @@ impl Client {
         record: Result<Record<'_>, serde_json::Error>,
         patience: Duration,
     ) -> Verdict {
-        let ledger = &self.context().ledger;
+        let ledger = &self.context().deliveries;
         let (ticket, outcome) = ledger.enter(0..1);
         if let Err(fault) = self.hand_over(topic, ticket, record).await {
             ledger.settle(ticket, Verdict::Undelivered(fault));

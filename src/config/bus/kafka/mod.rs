@@ -1,17 +1,21 @@
 //! Buses of kind Kafka: librdkafka's properties as they were given, and what oktabus does itself of what they ask for. Knows
 //! no client.
 
+mod options;
 mod protection;
 mod token;
+mod understand;
 
 use std::{
     collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering},
 };
 
+pub(super) use options::{RawSecret, Scalar};
 pub use token::{AwsMskIamConfig, OidcConfig, TokenConfig};
+pub(super) use understand::understand;
 
-use super::{Problem, Secret};
+use crate::config::{Problem, Secret};
 
 /// librdkafka's names of the property that says how we identify ourselves.
 const MECHANISM_NAMES: [&str; 2] = ["sasl.mechanism", "sasl.mechanisms"];

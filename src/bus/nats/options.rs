@@ -6,8 +6,8 @@ use async_nats::{ConnectOptions, ServerAddr};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
+    bus::BusError,
     config::{NatsAuth, NatsBus, NatsTls, Secret, TrustedFile},
-    sink::SinkError,
     telemetry::chain,
 };
 
@@ -19,16 +19,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The addresses of the bus's servers.
-pub(super) fn servers(sink: &str, bus: &NatsBus) -> Result<Vec<ServerAddr>, SinkError> {
+pub(super) fn servers(name: &str, bus: &NatsBus) -> Result<Vec<ServerAddr>, BusError> {
     let address = |server: &String| {
-        server.parse().map_err(|error| misconfigured(sink, bus, &format!("server `{server}`: {error}")))
+        server.parse().map_err(|error| misconfigured(name, bus, &format!("server `{server}`: {error}")))
     };
     bus.servers.iter().map(address).collect()
 }
 
 /// The options of a connection to the bus. Reads the secrets anew, so that a rotated one is used from then on.
-pub(super) async fn options(sink: &str, bus: &NatsBus) -> Result<ConnectOptions, SinkError> {
-    require_files(sink, bus).await?;
+pub(super) async fn options(name: &str, bus: &NatsBus) -> Result<ConnectOptions, BusError> {
+    require_files(name, bus).await?;
     // Only the configured servers are used, because a connection never moves to another one.
     let mut options = ConnectOptions::new()
         .name(NAME)
@@ -48,15 +48,15 @@ pub(super) async fn options(sink: &str, bus: &NatsBus) -> Result<ConnectOptions,
     if let Some(ours) = &bus.client_certificate {
         options = options.add_client_certificate(ours.certificate_file.clone(), ours.key_file.clone());
     }
-    authenticated(options, sink, bus).await
+    authenticated(options, name, bus).await
 }
 
 async fn authenticated(
     options: ConnectOptions,
-    sink: &str,
+    name: &str,
     bus: &NatsBus,
-) -> Result<ConnectOptions, SinkError> {
-    let read = async |secret: &Secret| read(secret).await.map_err(|reason| misconfigured(sink, bus, &reason));
+) -> Result<ConnectOptions, BusError> {
+    let read = async |secret: &Secret| read(secret).await.map_err(|reason| misconfigured(name, bus, &reason));
     Ok(match &bus.auth {
         NatsAuth::None => options,
         NatsAuth::Token(token) => options.token(read(token).await?.expose_secret().to_owned()),
@@ -66,19 +66,19 @@ async fn authenticated(
         }
         NatsAuth::Credentials(credentials) => {
             options.credentials(read(credentials).await?.expose_secret()).map_err(|error| {
-                misconfigured(sink, bus, &format!("{credentials} has no NATS credentials: {error}"))
+                misconfigured(name, bus, &format!("{credentials} has no NATS credentials: {error}"))
             })?
         }
     })
 }
 
 /// The client opens these by their paths.
-async fn require_files(sink: &str, bus: &NatsBus) -> Result<(), SinkError> {
+async fn require_files(name: &str, bus: &NatsBus) -> Result<(), BusError> {
     let files: Vec<_> = bus.files().collect();
     let trusted = move || files.iter().try_for_each(TrustedFile::require).map_err(|err| chain(&err));
     let looking = tokio::task::spawn_blocking(trusted);
     let found = looking.await.map_err(|error| error.to_string()).flatten();
-    found.map_err(|reason| misconfigured(sink, bus, &reason))
+    found.map_err(|reason| misconfigured(name, bus, &reason))
 }
 
 /// Files are small, but they may be on a disk that is slow.
@@ -88,6 +88,6 @@ async fn read(secret: &Secret) -> Result<SecretString, String> {
     reading.await.map_err(|error| error.to_string())?
 }
 
-fn misconfigured(sink: &str, bus: &NatsBus, reason: &str) -> SinkError {
-    SinkError::Misconfigured { sink: sink.to_owned(), reason: format!("bus `{}`: {reason}", bus.name) }
+fn misconfigured(name: &str, bus: &NatsBus, reason: &str) -> BusError {
+    BusError::Misconfigured { name: name.to_owned(), reason: format!("bus `{}`: {reason}", bus.name) }
 }

@@ -10,7 +10,7 @@ use async_nats::jetstream::{
 };
 
 use super::{link::Link, refusal::Refusal};
-use crate::{config::NatsSink, sink::SinkError};
+use crate::{bus::BusError, config::NatsSink};
 
 /// What the server answers to a message: it is in a stream, or it is not.
 pub(crate) type Answer = Result<PublishAck, PublishError>;
@@ -21,7 +21,7 @@ pub(crate) async fn exchange(
     link: &Link,
     subject: String,
     publish: PublishMessage,
-) -> Result<Answer, SinkError> {
+) -> Result<Answer, BusError> {
     let sent = tokio::select! {
         biased;
         sent = jetstream.send_publish(subject, publish) => sent,
@@ -34,7 +34,7 @@ pub(crate) async fn exchange(
 }
 
 /// Waits for the answer to a message that was sent.
-pub(super) async fn answer(link: &Link, acknowledgement: PublishAckFuture) -> Result<Answer, SinkError> {
+pub(crate) async fn answer(link: &Link, acknowledgement: PublishAckFuture) -> Result<Answer, BusError> {
     tokio::select! {
         biased;
         answer = acknowledgement.into_future() => Ok(answer),
@@ -52,7 +52,7 @@ pub(crate) fn refusal(
 ) -> Refusal {
     // A message that we may not publish is met with silence; the complaint came beside it.
     match link.denial().filter(|_| error.kind() == PublishErrorKind::TimedOut) {
-        Some(denial) => Refusal::Sink(denial),
+        Some(denial) => Refusal::Bus(denial),
         None => Refusal::of_publish(sink, subject, size_bytes, error),
     }
 }

@@ -14,35 +14,36 @@ use rdkafka::{
 
 use super::{
     complaint::{self, Complaint},
+    deliveries::{Deliveries, Verdict},
     fault::Fault,
-    ledger::{Ledger, Verdict},
     properties::Batching,
     token::Tokens,
 };
 
 /// Receives what one client tells.
 #[derive(Debug)]
-pub(crate) struct Context {
-    sink: String,
+pub(crate) struct Context<D> {
+    /// The sink or the commands that use the client.
+    name: String,
     /// The topic, or the template of topics, for what is not about a single message.
     topic: String,
     /// How the client puts records together.
     pub(crate) batching: Batching,
-    /// The messages that this client has on their way.
-    pub(crate) ledger: Ledger,
+    /// Where it is reported what became of each message.
+    pub(crate) deliveries: D,
     complaint: Complaint,
     /// Where the client gets tokens, if it needs any.
     tokens: Option<Tokens>,
 }
 
-impl Context {
-    /// For the client of the sink named `sink`, which publishes to `topic`.
-    pub(crate) fn new(sink: &str, topic: &str, batching: Batching, tokens: Option<Tokens>) -> Self {
+impl<D: Deliveries> Context<D> {
+    /// For the client of the sink or the commands `name`, which publishes to `topic`.
+    pub(super) fn new(name: &str, topic: &str, batching: Batching, tokens: Option<Tokens>) -> Self {
         Self {
-            sink: sink.to_owned(),
+            name: name.to_owned(),
             topic: topic.to_owned(),
             batching,
-            ledger: Ledger::default(),
+            deliveries: D::default(),
             complaint: Complaint::default(),
             tokens,
         }
@@ -117,11 +118,11 @@ fn remedy(code: Code) -> &'static str {
     }
 }
 
-impl ClientContext for Context {
+impl<D: Deliveries> ClientContext for Context<D> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        complaint::log(&self.sink, level, facility, line);
+        complaint::log(&self.name, level, facility, line);
     }
 
     fn error(&self, err: KafkaError, reason: &str) {
@@ -135,7 +136,7 @@ impl ClientContext for Context {
     }
 }
 
-impl ProducerContext for Context {
+impl<D: Deliveries> ProducerContext for Context<D> {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
@@ -146,7 +147,7 @@ impl ProducerContext for Context {
             }
             Err((err, message)) => self.verdict(err, message),
         };
-        self.ledger.settle(ticket, verdict);
+        self.deliveries.settle(ticket, verdict);
     }
 }
 
@@ -154,7 +155,7 @@ impl ProducerContext for Context {
 mod tests {
     use super::*;
 
-    fn context() -> Context {
+    fn context() -> Context<()> {
         Context::new("siem", "events", Batching::Many, None)
     }
 

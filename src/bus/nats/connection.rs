@@ -23,7 +23,7 @@ use super::{
     refusal,
     runtime::OwnRuntime,
 };
-use crate::{config::NatsBus, sink::SinkError};
+use crate::{bus::BusError, config::NatsBus};
 
 /// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API. What a
 /// leader that steps down lets fall costs so much. Longer than it takes until somebody is told that nothing moves.
@@ -45,15 +45,11 @@ pub(crate) struct Connection {
 impl Connection {
     /// Connects to one of the servers of `bus`, for the sink, intake or publisher `name`, with as many publishes on their
     /// way as `unacknowledged_max` allows.
-    pub(crate) async fn open(
-        name: &str,
-        bus: &NatsBus,
-        unacknowledged_max: usize,
-    ) -> Result<Self, SinkError> {
+    pub(crate) async fn open(name: &str, bus: &NatsBus, unacknowledged_max: usize) -> Result<Self, BusError> {
         let servers = servers(name, bus)?;
         let options = options(name, bus).await?;
-        let runtime = OwnRuntime::start().map_err(|source| SinkError::Io {
-            sink: name.to_owned(),
+        let runtime = OwnRuntime::start().map_err(|source| BusError::Io {
+            name: name.to_owned(),
             action: "starting a thread".to_owned(),
             source,
         })?;
@@ -92,7 +88,7 @@ impl Connection {
     }
 
     /// Whether the server takes atomic batches, where a stream allows them.
-    pub(super) fn has_atomic_batches(&self) -> bool {
+    pub(crate) fn has_atomic_batches(&self) -> bool {
         self.jetstream.client().is_server_compatible(2, 12, 1)
     }
 

@@ -7,47 +7,41 @@
 //! A cluster judges record batches, not records. When it refuses one for what is in it, the messages from there on are
 //! published again with one record a batch, so that the verdict falls on the one message that deserves it.
 
-mod check;
-pub(crate) mod client;
-pub(crate) mod complaint;
-pub(crate) mod context;
-pub(crate) mod credentials;
-pub(crate) mod fault;
-mod hand_over;
-pub(crate) mod ledger;
-mod limit;
-pub(crate) mod properties;
-pub(crate) mod record;
-mod settings;
-pub(crate) mod token;
-pub(crate) mod topic;
-
 use std::{mem, sync::Arc, time::Duration};
 
 use rdkafka::producer::Producer as _;
 use tokio::{sync::oneshot, task::coop};
 
-pub(crate) use check::check_topics;
-pub(super) use check::{check, check_options};
-
-use self::{
-    client::{Client, Producer, STALL},
-    fault::Fault,
-    ledger::{Ledger, Outcome},
-    properties::Batching,
-    record::RecordWriter,
-    topic::{KnownTopics, Topic},
-};
-use super::{Failure, Receipt, Settled, SinkError};
+use super::{Failure, Receipt, Rejected, Settled, SinkError};
 use crate::{
+    bus::{
+        BusError, Finding,
+        kafka::{
+            check_topics,
+            client::{Client, Producer, STALL},
+            deliveries::Deliveries as _,
+            fault::Fault,
+            ledger::{Ledger, Outcome, Rejection},
+            properties::Batching,
+            record::RecordWriter,
+            record_bytes_max,
+            topic::{KnownTopics, Topic},
+        },
+    },
     config::KafkaSink,
     message::{Attributes, Batch, BatchId, Origin},
 };
 
-/// What waits for deliveries looks again after so long even if there was none.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long closing waits for messages on their way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Tells of the cluster and of the topics of messages of `origins`.
+pub(super) async fn check(config: &KafkaSink, origins: &[Origin]) -> Result<Vec<Finding>, BusError> {
+    let mut topics: Vec<_> = origins.iter().map(|origin| Topic::new(&config.topic, origin)).collect();
+    topics.sort_by_key(Topic::to_string);
+    topics.dedup_by_key(|topic| topic.to_string());
+    check_topics(config, topics).await
+}
 
 /// A Kafka topic to publish to, or several.
 #[derive(Debug)]
@@ -56,7 +50,7 @@ pub struct Kafka {
     topic: Topic,
     /// Those of several topics that this client has been told of.
     known_topics: KnownTopics,
-    client: Client,
+    client: Client<Ledger>,
     writer: RecordWriter,
     /// Of the message at hand.
     attributes: Attributes,
@@ -70,9 +64,9 @@ impl Kafka {
     /// Connects, and looks whether the topic is there, if there is only one.
     pub(super) async fn open(config: &KafkaSink, origin: &Origin) -> Result<Self, SinkError> {
         let topic = Topic::new(&config.topic, origin);
-        let client = Client::connect(config, &topic, Batching::Many).await;
+        let client = Client::connect(&config.name, &config.bus, &topic, Batching::Many).await;
         let client = client.map_err(|fault| fault.into_error(&config.name))?;
-        let record_bytes_max = limit::record_bytes_max(config, &topic).await;
+        let record_bytes_max = record_bytes_max(config, &topic).await;
         let record_bytes_max = record_bytes_max.map_err(|fault| fault.into_error(&config.name))?;
         Ok(Self {
             config: config.clone(),
@@ -111,7 +105,7 @@ impl Kafka {
         move || {
             let producer = producer.upgrade()?;
             let context = producer.context();
-            let stalled_for = context.ledger.stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
+            let stalled_for = context.deliveries.stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
             match context.complaint() {
                 Some(fault) => Some(fault.reason().to_owned()),
                 None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
@@ -138,12 +132,13 @@ impl Kafka {
     }
 
     fn ledger(&self) -> &Ledger {
-        &self.client.context().ledger
+        &self.client.context().deliveries
     }
 
     async fn replace_client(&mut self, batching: Batching) -> Result<(), SinkError> {
-        let client = Client::connect(&self.config, &self.topic, batching).await;
-        let client = client.map_err(|fault| fault.into_error(&self.config.name))?;
+        let KafkaSink { name, bus, .. } = &self.config;
+        let client = Client::connect(name, bus, &self.topic, batching).await;
+        let client = client.map_err(|fault| fault.into_error(name))?;
         self.taken_apart = None;
         self.known_topics = KnownTopics::default();
         mem::replace(&mut self.client, client).close(Duration::ZERO).await;
@@ -161,7 +156,7 @@ impl Kafka {
                 // Whoever publishes must not wait for a cluster that is away; one by one is slow, and right.
                 return Ok(());
             }
-            self.ledger().settled_some(LOOK_AGAIN_AFTER).await;
+            self.ledger().settled_some().await;
         }
         match self.ledger().fault() {
             Some(_) => Ok(()),
@@ -202,7 +197,7 @@ impl Kafka {
 /// The messages of the youngest batch, from the one with this ticket on, that the client does not have. If there are any when
 /// this is dropped, whoever waits for them is told.
 struct Unsent {
-    producer: Arc<Producer>,
+    producer: Arc<Producer<Ledger>>,
     ticket: usize,
     fault: Option<Fault>,
 }
@@ -218,7 +213,7 @@ impl Drop for Unsent {
     fn drop(&mut self) {
         let cut_short = || Fault::Poisoned("publishing was cut short".to_owned());
         let fault = self.fault.take().unwrap_or_else(cut_short);
-        self.producer.context().ledger.abandon(self.ticket, &fault);
+        self.producer.context().deliveries.abandon(self.ticket, &fault);
     }
 }
 
@@ -228,11 +223,12 @@ fn receipt(sink: String, from: usize, outcome: oneshot::Receiver<Outcome>) -> Re
             rejected: Vec::new(),
             undelivered: Some((from, Fault::Unreachable("the sink was closed".to_owned()))),
         };
-        let Outcome { mut rejected, undelivered } = outcome.await.unwrap_or_else(closed);
+        let Outcome { rejected, undelivered } = outcome.await.unwrap_or_else(closed);
+        let rejected = rejected.into_iter().map(|Rejection { index, reason }| Rejected { index, reason });
         let Some((first_undelivered, fault)) = undelivered else {
-            return Ok(Settled { rejected, mark: None });
+            return Ok(Settled { rejected: rejected.collect(), mark: None });
         };
-        rejected.retain(|rejected| rejected.index < first_undelivered);
-        Err(Failure { first_undelivered, rejected, error: fault.into_error(&sink) })
+        let rejected = rejected.filter(|rejected| rejected.index < first_undelivered).collect();
+        Err(Failure { first_undelivered, rejected, error: fault.into_error(&sink).into() })
     })
 }

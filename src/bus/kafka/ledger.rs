@@ -12,25 +12,28 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::fault::Fault;
-use crate::sink::Rejected;
+use super::{
+    deliveries::{Deliveries, Verdict},
+    fault::Fault,
+};
 
-/// What became of one message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// The cluster has it.
-    Delivered,
-    /// The cluster will never take it, for this reason.
-    Rejected(String),
-    /// The cluster may have it or not.
-    Undelivered(Fault),
+/// Whoever waits for something to be settled looks again after so long even if nothing was.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// A message that the cluster will never take.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    /// Its index in the batch.
+    pub(crate) index: usize,
+    /// Why, for people.
+    pub(crate) reason: String,
 }
 
 /// What became of the messages of one batch. Indexes are those of the batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// The messages that the cluster will never take.
-    pub(crate) rejected: Vec<Rejected>,
+    pub(crate) rejected: Vec<Rejection>,
     /// The first message that the cluster may not have, and why.
     pub(crate) undelivered: Option<(usize, Fault)>,
 }
@@ -89,12 +92,6 @@ impl Ledger {
         (first_ticket, receipt)
     }
 
-    /// Notes what became of one message.
-    pub(crate) fn settle(&self, ticket: usize, verdict: Verdict) {
-        self.state().settle(ticket, 1, verdict);
-        self.settled_some.notify_one();
-    }
-
     /// Notes that the messages of the youngest batch from `ticket` on were never handed over.
     pub(crate) fn abandon(&self, ticket: usize, fault: &Fault) {
         let mut state = self.state();
@@ -104,23 +101,9 @@ impl Ledger {
         }
     }
 
-    /// Gives up all messages on their way: the client is of no more use, whatever it still says.
-    pub(crate) fn give_up(&self, fault: &Fault) {
-        let mut state = self.state();
-        state.fault.get_or_insert_with(|| fault.clone());
-        state.entries.drain(..).for_each(|entry| entry.give_up(fault));
-        drop(state);
-        self.settled_some.notify_one();
-    }
-
-    /// Returns when something was settled since the last call, and after `patience` in any case.
-    pub(crate) async fn settled_some(&self, patience: Duration) {
-        let _ = tokio::time::timeout(patience, self.settled_some.notified()).await;
-    }
-
-    /// Why the client can no longer be used.
-    pub(crate) fn fault(&self) -> Option<Fault> {
-        self.state().fault.clone()
+    /// Returns when something was settled since the last call, and after a tenth of a second in any case.
+    pub(crate) async fn settled_some(&self) {
+        let _ = tokio::time::timeout(LOOK_AGAIN_AFTER, self.settled_some.notified()).await;
     }
 
     /// Whether no message is on its way.
@@ -128,17 +111,35 @@ impl Ledger {
         self.state().entries.is_empty()
     }
 
-    /// For how long no message has been settled although some are on their way.
-    pub(crate) fn stalled_for(&self) -> Option<Duration> {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deliveries for Ledger {
+    fn settle(&self, ticket: usize, verdict: Verdict) {
+        self.state().settle(ticket, 1, verdict);
+        self.settled_some.notify_one();
+    }
+
+    fn give_up(&self, fault: &Fault) {
+        let mut state = self.state();
+        state.fault.get_or_insert_with(|| fault.clone());
+        state.entries.drain(..).for_each(|entry| entry.give_up(fault));
+        drop(state);
+        self.settled_some.notify_one();
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.state().fault.clone()
+    }
+
+    fn stalled_for(&self) -> Option<Duration> {
         let state = self.state();
         if state.entries.is_empty() {
             return None;
         }
         state.moved_at.map(|at| at.elapsed())
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,7 +164,7 @@ impl Entry {
         let index = self.indexes.start + (ticket - self.first_ticket);
         match verdict {
             Verdict::Delivered => {}
-            Verdict::Rejected(reason) => self.outcome.rejected.push(Rejected { index, reason }),
+            Verdict::Rejected(reason) => self.outcome.rejected.push(Rejection { index, reason }),
             Verdict::Undelivered(fault) => self.outcome.note_undelivered(index, fault),
         }
         self.unsettled = self.unsettled.saturating_sub(messages);
@@ -239,7 +240,7 @@ mod tests {
         let (second, mut second_receipt) = ledger.enter(0..2);
         ledger.settle(second + 1, Verdict::Rejected("too large".to_owned()));
         ledger.settle(second, Verdict::Delivered);
-        let rejected = vec![Rejected { index: 1, reason: "too large".to_owned() }];
+        let rejected = vec![Rejection { index: 1, reason: "too large".to_owned() }];
         assert_eq!(outcome(&mut second_receipt), Some(Outcome { rejected, undelivered: None }));
         assert!(!ledger.is_idle(), "the first batch is on its way");
 

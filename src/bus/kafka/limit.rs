@@ -12,7 +12,7 @@ use crate::config::KafkaSink;
 /// The smaller of the client's and the topic's limit in bytes, as far as they can be known. The topic counts compressed
 /// batches, so that a record which is larger than this might still pass; what is smaller always does. Fails if the topic would
 /// refuse whatever `config` publishes.
-pub(super) async fn record_bytes_max(config: &KafkaSink, topic: &Topic) -> Result<Option<usize>, Fault> {
+pub(crate) async fn record_bytes_max(config: &KafkaSink, topic: &Topic) -> Result<Option<usize>, Fault> {
     let (config, topic) = (config.clone(), topic.clone());
     off_runtime(move || {
         let properties = client_config(&config.bus, Batching::Many)?;

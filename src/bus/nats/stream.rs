@@ -10,9 +10,9 @@ use async_nats::jetstream::{
 
 use super::{connection::Connection, judge, link::Link, refusal};
 use crate::{
+    bus::BusError,
     config::{CreateStream, NatsSink},
     message::subject,
-    sink::SinkError,
 };
 
 /// The stream called `stream`, if it exists; `name` is who asks.
@@ -20,7 +20,7 @@ pub(crate) async fn find(
     connection: &Connection,
     name: &str,
     stream: &str,
-) -> Result<Option<Stream>, SinkError> {
+) -> Result<Option<Stream>, BusError> {
     find_by(&connection.jetstream, &connection.link, name, stream).await
 }
 
@@ -29,7 +29,7 @@ async fn find_by(
     link: &Link,
     name: &str,
     stream: &str,
-) -> Result<Option<Stream>, SinkError> {
+) -> Result<Option<Stream>, BusError> {
     let error = match jetstream.get_stream(stream).await {
         Ok(stream) => return Ok(Some(stream)),
         Err(error) => error,
@@ -49,7 +49,7 @@ pub(crate) async fn find_or_create(
     connection: &Connection,
     sink: &NatsSink,
     subjects: &str,
-) -> Result<Stream, SinkError> {
+) -> Result<Stream, BusError> {
     let stream = match (find(connection, &sink.name, &sink.stream).await?, &sink.create) {
         (Some(stream), _) => stream,
         (None, Some(create)) => self::create(connection, sink, create).await?,
@@ -67,13 +67,13 @@ pub(crate) async fn find_or_create(
 }
 
 /// Why nobody answered to a message on `subject`: a stream without a leader is as silent as one that is not there.
-pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, subject: &str) -> SinkError {
+pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, subject: &str) -> BusError {
     let NatsSink { name, stream, .. } = sink;
-    let unreachable = |reason: String| SinkError::Unreachable { sink: name.clone(), reason };
+    let unreachable = |reason: String| BusError::Unreachable { name: name.clone(), reason };
     let info = match find_by(jetstream, link, name, stream).await {
         Ok(Some(found)) => found.cached_info().clone(),
         Ok(None) => return judge::missing(sink),
-        Err(SinkError::Unreachable { reason, .. }) => {
+        Err(BusError::Unreachable { reason, .. }) => {
             return unreachable(format!(
                 "nobody takes subject `{subject}`, and what there is cannot be seen: {reason}"
             ));
@@ -98,11 +98,7 @@ pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, s
 }
 
 /// Creates the stream on all subjects that the template can give, because other routes may use the sink as well.
-async fn create(
-    connection: &Connection,
-    sink: &NatsSink,
-    create: &CreateStream,
-) -> Result<Stream, SinkError> {
+async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream) -> Result<Stream, BusError> {
     let subjects = vec![sink.subject.wildcard(None)];
     let config = Config {
         name: sink.stream.clone(),
@@ -137,7 +133,7 @@ async fn create(
 }
 
 /// No answer from the JetStream API: nobody listens there, or the server complained beside it, or it is silent.
-pub(crate) fn unanswered(link: &Link, name: &str, error: &(dyn Error + 'static)) -> SinkError {
+pub(crate) fn unanswered(link: &Link, name: &str, error: &(dyn Error + 'static)) -> BusError {
     let request_error = error.source().and_then(|source| source.downcast_ref::<RequestError>());
     if request_error.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders) {
         return misconfigured(
@@ -145,12 +141,12 @@ pub(crate) fn unanswered(link: &Link, name: &str, error: &(dyn Error + 'static))
             "nobody answers for JetStream: enable it on the server and for the account".to_owned(),
         );
     }
-    link.denial().unwrap_or_else(|| SinkError::Unreachable {
-        sink: name.to_owned(),
+    link.denial().unwrap_or_else(|| BusError::Unreachable {
+        name: name.to_owned(),
         reason: format!("JetStream does not answer, as when a cluster has lost its quorum: {error}"),
     })
 }
 
-pub(super) fn misconfigured(name: &str, reason: String) -> SinkError {
-    SinkError::Misconfigured { sink: name.to_owned(), reason }
+pub(super) fn misconfigured(name: &str, reason: String) -> BusError {
+    BusError::Misconfigured { name: name.to_owned(), reason }
 }

@@ -6,8 +6,8 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy
 
 use super::stream::misconfigured;
 use crate::{
+    bus::{BusError, Finding},
     config::NatsSink,
-    sink::{Finding, SinkError},
 };
 
 /// What a stream's duplicate window should at least be: JetStream's own default.
@@ -18,7 +18,7 @@ const MESSAGE_BYTES_MIN: i32 = 4 << 10;
 const MESSAGE_BYTES_ENOUGH: i32 = 256 << 10;
 
 /// What must hold, or no message can be delivered.
-pub(super) fn require(sink: &NatsSink, stream: &Config) -> Result<(), SinkError> {
+pub(crate) fn require(sink: &NatsSink, stream: &Config) -> Result<(), BusError> {
     unfit(stream)
         .map_or(Ok(()), |what| Err(misconfigured(&sink.name, format!("stream `{}` {what}", stream.name))))
 }
@@ -49,7 +49,7 @@ fn unfit(stream: &Config) -> Option<String> {
 }
 
 /// What a stream needs that has no place for our messages.
-pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> SinkError {
+pub(crate) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> BusError {
     let (name, patterns) = (&stream.name, stream.subjects.join(", "));
     misconfigured(
         &sink.name,
@@ -58,7 +58,7 @@ pub(super) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> SinkE
 }
 
 /// What a missing stream needs.
-pub(super) fn missing(sink: &NatsSink) -> SinkError {
+pub(crate) fn missing(sink: &NatsSink) -> BusError {
     let (stream, subjects) = (&sink.stream, sink.subject.wildcard(None));
     misconfigured(
         &sink.name,
@@ -70,7 +70,7 @@ pub(super) fn missing(sink: &NatsSink) -> SinkError {
 }
 
 /// What somebody should change, though messages are delivered as it is.
-pub(super) fn warnings(stream: &Config) -> Vec<Finding> {
+pub(crate) fn warnings(stream: &Config) -> Vec<Finding> {
     let name = &stream.name;
     let mut warnings = Vec::new();
     let mut warn = |is_so: bool, text: String| {
@@ -126,7 +126,7 @@ pub(super) fn warnings(stream: &Config) -> Vec<Finding> {
 }
 
 /// The stream as it is, in one line, and what order it keeps.
-pub(super) fn summary(stream: &Info) -> String {
+pub(crate) fn summary(stream: &Info) -> String {
     let config = &stream.config;
     let storage = match config.storage {
         StorageType::File => "file",

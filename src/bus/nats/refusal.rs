@@ -12,8 +12,8 @@ use async_nats::{
 };
 
 use crate::{
+    bus::BusError,
     config::{NatsBus, NatsSink},
-    sink::SinkError,
 };
 
 /// Why a message is not in the stream.
@@ -22,7 +22,7 @@ pub(crate) enum Refusal {
     /// It can never be, for a reason of its own.
     Message(String),
     /// No message can be stored just now.
-    Sink(SinkError),
+    Bus(BusError),
 }
 
 /// What cures a JetStream error.
@@ -75,63 +75,63 @@ impl Refusal {
             PublishErrorKind::MaxPayloadExceeded => Self::Message(format!(
                 "{size_bytes} bytes and their headers are more than the server's `max_payload` ({error})"
             )),
-            PublishErrorKind::StreamNotFound => Self::Sink(SinkError::Unreachable {
-                sink: name.clone(),
+            PublishErrorKind::StreamNotFound => Self::Bus(BusError::Unreachable {
+                name: name.clone(),
                 reason: format!("nobody takes subject `{subject}`"),
             }),
-            PublishErrorKind::TimedOut => Self::Sink(SinkError::Unreachable {
-                sink: name.clone(),
+            PublishErrorKind::TimedOut => Self::Bus(BusError::Unreachable {
+                name: name.clone(),
                 reason: format!("stream `{stream}` acknowledges nothing"),
             }),
             _ => match jetstream_error(error).map(|error| (error, cure(error.error_code()))) {
                 Some((error, Cure::SmallerMessage)) => Self::Message(format!(
                     "{size_bytes} bytes and their headers are more than stream `{stream}` takes ({error})"
                 )),
-                Some((error, _)) => Self::Sink(of_jetstream(name, stream, error)),
-                None => Self::Sink(SinkError::Unreachable { sink: name.clone(), reason: error.to_string() }),
+                Some((error, _)) => Self::Bus(of_jetstream(name, stream, error)),
+                None => Self::Bus(BusError::Unreachable { name: name.clone(), reason: error.to_string() }),
             },
         }
     }
 }
 
-/// What an error that JetStream itself reported of the sink's stream means.
-pub(crate) fn of_jetstream(sink: &str, stream: &str, error: &jetstream::Error) -> SinkError {
-    let sink = sink.to_owned();
+/// What an error that JetStream itself reported of `stream` means, as told of `name`.
+pub(crate) fn of_jetstream(name: &str, stream: &str, error: &jetstream::Error) -> BusError {
+    let name = name.to_owned();
     if error.error_code() == ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT {
         let reason = format!(
             "stream `{stream}`: its replicas have not yet agreed on a message, and do not while their quorum is lost ({error})"
         );
-        return SinkError::Unreachable { sink, reason };
+        return BusError::Unreachable { name, reason };
     }
     match cure(error.error_code()) {
         Cure::Change(change) => {
-            SinkError::Misconfigured { sink, reason: format!("stream `{stream}`: {error}: {change}") }
+            BusError::Misconfigured { name, reason: format!("stream `{stream}`: {error}: {change}") }
         }
         Cure::SmallerMessage | Cure::Time => {
-            SinkError::Unreachable { sink, reason: format!("stream `{stream}`: {error}") }
+            BusError::Unreachable { name, reason: format!("stream `{stream}`: {error}") }
         }
     }
 }
 
 /// Why a connection to `bus` could not be made.
-pub(super) fn of_connect(sink: &str, bus: &NatsBus, error: &ConnectError) -> SinkError {
-    let (sink, servers, bus) = (sink.to_owned(), &bus.servers, &bus.name);
+pub(super) fn of_connect(name: &str, bus: &NatsBus, error: &ConnectError) -> BusError {
+    let (name, servers, bus) = (name.to_owned(), &bus.servers, &bus.name);
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation => {
-            SinkError::Refused { sink, reason: format!("{error}: check `auth` of bus `{bus}`") }
+            BusError::Refused { name, reason: format!("{error}: check `auth` of bus `{bus}`") }
         }
-        ConnectErrorKind::Authentication => SinkError::Refused {
-            sink,
+        ConnectErrorKind::Authentication => BusError::Refused {
+            name,
             reason: format!("{error}: `auth` of bus `{bus}` has no valid nkey seed"),
         },
-        ConnectErrorKind::Tls | ConnectErrorKind::ServerParse => SinkError::Misconfigured {
-            sink,
+        ConnectErrorKind::Tls | ConnectErrorKind::ServerParse => BusError::Misconfigured {
+            name,
             reason: format!("{error}: check `servers` and `tls` of bus `{bus}`"),
         },
         _ if is_tls(error) => {
-            SinkError::Refused { sink, reason: format!("{error}: check `servers` and `tls` of bus `{bus}`") }
+            BusError::Refused { name, reason: format!("{error}: check `servers` and `tls` of bus `{bus}`") }
         }
-        _ => SinkError::Unreachable { sink, reason: format!("{}: {error}", addresses(servers)) },
+        _ => BusError::Unreachable { name, reason: format!("{}: {error}", addresses(servers)) },
     }
 }
 
@@ -154,9 +154,9 @@ fn jetstream_error(error: &PublishError) -> Option<&jetstream::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::SinkClass;
+    use crate::bus::BusClass;
 
-    fn class(code: ErrorCode) -> SinkClass {
+    fn class(code: ErrorCode) -> BusClass {
         let json = format!(r#"{{"code":503,"err_code":{},"description":"because"}}"#, code.0);
         let error: jetstream::Error = serde_json::from_str(&json).unwrap();
         of_jetstream("events", "OKTA", &error).class()
@@ -170,10 +170,10 @@ mod tests {
             ErrorCode::JETSTREAM_NOT_ENABLED,
             ErrorCode::STREAM_SUBJECT_OVERLAP,
         ] {
-            assert_eq!(class(code), SinkClass::Configuration, "{}", code.0);
+            assert_eq!(class(code), BusClass::Configuration, "{}", code.0);
         }
         for code in [ErrorCode::CLUSTER_NOT_AVAILABLE, ErrorCode::STREAM_OFFLINE, ErrorCode(19_999)] {
-            assert_eq!(class(code), SinkClass::Transient, "{}", code.0);
+            assert_eq!(class(code), BusClass::Transient, "{}", code.0);
         }
     }
 }

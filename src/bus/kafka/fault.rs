@@ -2,7 +2,7 @@
 
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode as Code};
 
-use crate::sink::SinkError;
+use crate::bus::BusError;
 
 /// What librdkafka says before the reason that we gave it for having no token.
 const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token: ";
@@ -113,14 +113,14 @@ impl Fault {
         }
     }
 
-    /// The error of the sink named `sink`.
-    pub(crate) fn into_error(self, sink: &str) -> SinkError {
-        let sink = sink.to_owned();
+    /// The error as told of `name`, the sink or the commands that use the client.
+    pub(crate) fn into_error(self, name: &str) -> BusError {
+        let name = name.to_owned();
         match self {
-            Self::Unreachable(reason) => SinkError::Unreachable { sink, reason },
-            Self::Unauthenticated(reason) | Self::Refused(reason) => SinkError::Refused { sink, reason },
-            Self::NoTopic(reason) | Self::Misconfigured(reason) => SinkError::Misconfigured { sink, reason },
-            Self::Poisoned(reason) | Self::RefusedBatch(reason) => SinkError::Poisoned { sink, reason },
+            Self::Unreachable(reason) => BusError::Unreachable { name, reason },
+            Self::Unauthenticated(reason) | Self::Refused(reason) => BusError::Refused { name, reason },
+            Self::NoTopic(reason) | Self::Misconfigured(reason) => BusError::Misconfigured { name, reason },
+            Self::Poisoned(reason) | Self::RefusedBatch(reason) => BusError::Poisoned { name, reason },
         }
     }
 }

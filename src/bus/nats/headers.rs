@@ -48,7 +48,7 @@ fn structured(id: &str) -> HeaderMap {
 }
 
 /// The id as it travels in `Nats-Msg-Id`: ids are made of what Okta sends, and a line break would end the header.
-pub(super) fn message_id(id: &str) -> Cow<'_, str> {
+pub(crate) fn message_id(id: &str) -> Cow<'_, str> {
     percent_encoded(id)
 }
 

@@ -17,31 +17,19 @@ use super::{
     topic::Topic,
 };
 use crate::{
+    bus::{BusError, Finding},
     config::{KafkaBus, KafkaSink},
-    message::Origin,
-    sink::{Finding, SinkError},
 };
 
 const SETTINGS_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Tells of the cluster and of the topics of messages of `origins`.
-pub(in crate::sink) async fn check(
-    config: &KafkaSink,
-    origins: &[Origin],
-) -> Result<Vec<Finding>, SinkError> {
-    let mut topics: Vec<_> = origins.iter().map(|origin| Topic::new(&config.topic, origin)).collect();
-    topics.sort_by_key(Topic::to_string);
-    topics.dedup_by_key(|topic| topic.to_string());
-    check_topics(config, topics).await
-}
-
 /// Whether the client takes the options of `bus`. Reads no secret.
-pub(in crate::sink) fn check_options(bus: &KafkaBus) -> Result<(), SinkError> {
+pub(in crate::bus) fn check_options(bus: &KafkaBus) -> Result<(), BusError> {
     require_options(bus).map_err(|fault| fault.into_error(&bus.name))
 }
 
 /// Tells of the cluster and of `topics`.
-pub(crate) async fn check_topics(config: &KafkaSink, topics: Vec<Topic>) -> Result<Vec<Finding>, SinkError> {
+pub(crate) async fn check_topics(config: &KafkaSink, topics: Vec<Topic>) -> Result<Vec<Finding>, BusError> {
     let sink = config.clone();
     let findings = off_runtime(move || {
         let mut findings = Vec::new();
@@ -55,7 +43,8 @@ pub(crate) async fn check_topics(config: &KafkaSink, topics: Vec<Topic>) -> Resu
 
 /// Blocking.
 fn look(config: &KafkaSink, topic: &Topic) -> Result<Vec<Finding>, Fault> {
-    let client = Client::build(config, topic, Batching::Many, &[("allow.auto.create.topics", "false")])?;
+    let options = [("allow.auto.create.topics", "false")];
+    let client = Client::<()>::build(&config.name, &config.bus, topic, Batching::Many, &options)?;
     let topic = match topic {
         Topic::One(topic) => topic,
         Topic::Many(template) => {

@@ -18,12 +18,13 @@ use rdkafka::{
 use super::{
     context::Context,
     credentials::Credentials,
+    deliveries::Deliveries,
     fault::Fault,
     properties::{Batching, client_config},
     token::Tokens,
     topic::Topic,
 };
-use crate::config::KafkaSink;
+use crate::config::KafkaBus;
 
 /// How long the cluster may take to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -33,35 +34,36 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const CREATION_PATIENCE: Duration = Duration::from_secs(3);
 const CREATION_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Messages on their way without a word from the cluster for so long are worth telling of.
-pub(super) const STALL: Duration = Duration::from_secs(1);
+pub(crate) const STALL: Duration = Duration::from_secs(1);
 /// What librdkafka's own functions say of a cluster that does not answer in time.
 const NO_ANSWER: KafkaError = KafkaError::MetadataFetch(Code::OperationTimedOut);
 /// How long the poller waits for news before it looks whether it is still needed. (rdkafka's own producer with a
 /// thread wakes ten times a second and spins for a moment each time, which is one percent of a core.)
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
-/// The client of a sink.
-pub(crate) type Producer = BaseProducer<Context>;
+/// librdkafka's client, and what it tells us.
+pub(crate) type Producer<D> = BaseProducer<Context<D>>;
 
 /// A producer and its thread.
-pub(crate) struct Client {
-    pub(crate) producer: Arc<Producer>,
+pub(crate) struct Client<D: Deliveries> {
+    pub(crate) producer: Arc<Producer<D>>,
     /// Hands on what the cluster says. Ends soon after nobody else holds the producer and takes it down, so that
     /// nothing else must wait for that.
     poller: JoinHandle<()>,
 }
 
-impl Client {
-    /// Builds a client for the sink `config` and waits until the cluster answers it, with word of the topic if there is
-    /// only one.
+impl<D: Deliveries> Client<D> {
+    /// Builds a client of `bus` for the sink or the commands `name` and waits until the cluster answers it, with word of the
+    /// topic if there is only one.
     pub(crate) async fn connect(
-        config: &KafkaSink,
+        name: &str,
+        bus: &Arc<KafkaBus>,
         topic: &Topic,
         batching: Batching,
     ) -> Result<Self, Fault> {
-        let (config, topic) = (config.clone(), topic.clone());
+        let (name, bus, topic) = (name.to_owned(), Arc::clone(bus), topic.clone());
         off_runtime(move || {
-            let client = Self::build(&config, &topic, batching, &[])?;
+            let client = Self::build(&name, &bus, &topic, batching, &[])?;
             match &topic {
                 Topic::One(topic) => drop(client.fetch_topic(topic)?),
                 Topic::Many(_) => client.fetch_cluster()?,
@@ -73,19 +75,20 @@ impl Client {
 
     /// Builds a client with `more` properties beside those of the bus, which tries to reach the cluster from then on. Blocking;
     /// to be called within a runtime.
-    pub(crate) fn build(
-        config: &KafkaSink,
+    pub(super) fn build(
+        name: &str,
+        bus: &Arc<KafkaBus>,
         topic: &Topic,
         batching: Batching,
         more: &[(&str, &str)],
     ) -> Result<Self, Fault> {
         let topic = topic.to_string();
-        let credentials = Credentials::of(&config.bus);
-        let mut properties = client_config(&config.bus, batching)?;
-        for (name, value) in more {
-            properties.set(*name, *value);
+        let credentials = Credentials::of(bus);
+        let mut properties = client_config(bus, batching)?;
+        for (property, value) in more {
+            properties.set(*property, *value);
         }
-        let context = Context::new(&config.name, &topic, batching, Tokens::of(&config.bus));
+        let context = Context::new(name, &topic, batching, Tokens::of(bus));
         let producer = properties.create_with_context(context);
         let producer = Arc::new(producer.map_err(|err| Fault::from_client(&err, &topic))?);
         let polled = Arc::clone(&producer);
@@ -96,13 +99,13 @@ impl Client {
     }
 
     /// What the client was told since it was built.
-    pub(crate) fn context(&self) -> &Context {
+    pub(crate) fn context(&self) -> &Context<D> {
         self.producer.context()
     }
 
     /// What `err`, which the client gave when it was handed a message for `topic`, says of the cluster. The client
     /// refuses messages from the moment of a fatal error on, which may be before it has told the context why.
-    pub(crate) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
+    pub(super) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
         let cause = match err.rdkafka_error_code() {
             Some(Code::Fatal) => self.producer.client().fatal_error(),
             _ => None,
@@ -131,12 +134,12 @@ impl Client {
     }
 
     /// What the cluster knows of `topic`. Blocking.
-    pub(crate) fn fetch_topic(&self, topic: &str) -> Result<Metadata, Fault> {
+    pub(super) fn fetch_topic(&self, topic: &str) -> Result<Metadata, Fault> {
         fetch_topic(&self.producer, topic)
     }
 
     /// Waits until the cluster has said who it is. Blocking.
-    pub(crate) fn fetch_cluster(&self) -> Result<(), Fault> {
+    pub(super) fn fetch_cluster(&self) -> Result<(), Fault> {
         let ask = |wait| self.producer.client().fetch_cluster_id(wait).map(drop).ok_or(NO_ANSWER);
         ask_until_answered(&self.producer, ask, |err| Fault::from_client(&err, ""))
     }
@@ -144,14 +147,15 @@ impl Client {
     /// Whether the client has said why nothing of what is on its way arrives.
     pub(crate) fn is_cut_off(&self) -> bool {
         let context = self.context();
-        context.ledger.stalled_for().is_some_and(|stalled_for| stalled_for >= STALL)
+        context.deliveries.stalled_for().is_some_and(|stalled_for| stalled_for >= STALL)
             && context.complaint().is_some()
     }
 
     /// Waits up to `patience` for messages on their way, unless they cannot arrive, and gives up those that are left.
     pub(crate) async fn close(self, patience: Duration) {
         let closed = off_runtime(move || {
-            let is_worth_waiting = !self.context().ledger.is_idle() && !self.is_cut_off();
+            let is_idle = self.context().deliveries.stalled_for().is_none();
+            let is_worth_waiting = !is_idle && !self.is_cut_off();
             if is_worth_waiting && self.producer.flush(patience).is_err() {
                 tracing::debug!("the cluster did not answer for all messages in time");
             }
@@ -167,14 +171,14 @@ impl Client {
     }
 }
 
-impl fmt::Debug for Client {
+impl<D: Deliveries> fmt::Debug for Client<D> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Client").field("context", self.context()).finish_non_exhaustive()
     }
 }
 
 /// Asks the cluster for `topic` until it is there; brokers that create topics need a moment. Blocking.
-fn fetch_topic(producer: &Producer, topic: &str) -> Result<Metadata, Fault> {
+fn fetch_topic<D: Deliveries>(producer: &Producer<D>, topic: &str) -> Result<Metadata, Fault> {
     let start = Instant::now();
     loop {
         let ask = |wait| producer.client().fetch_metadata(Some(topic), wait);
@@ -190,8 +194,8 @@ fn fetch_topic(producer: &Producer, topic: &str) -> Result<Metadata, Fault> {
 }
 
 /// Asks until the cluster answers or the client has complained of what will not pass by waiting.
-fn ask_until_answered<T>(
-    producer: &Producer,
+fn ask_until_answered<T, D: Deliveries>(
+    producer: &Producer<D>,
     ask: impl Fn(Duration) -> Result<T, KafkaError>,
     fault: impl Fn(KafkaError) -> Fault,
 ) -> Result<T, Fault> {
@@ -212,14 +216,14 @@ fn ask_until_answered<T>(
 }
 
 /// Serves the client, and gives it up when it must be built anew.
-fn poll(producer: &Arc<Producer>, mut credentials: Credentials) {
+fn poll<D: Deliveries>(producer: &Arc<Producer<D>>, mut credentials: Credentials) {
     let context = producer.context();
     while Arc::strong_count(producer) > 1 {
         producer.poll(IDLE_WAIT);
-        if context.ledger.fault().is_none()
+        if context.deliveries.fault().is_none()
             && let Some(fault) = credentials.outdated(context.complaint().as_ref())
         {
-            context.ledger.give_up(&fault);
+            context.deliveries.give_up(&fault);
         }
     }
 }

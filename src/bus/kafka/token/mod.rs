@@ -1,7 +1,7 @@
 //! Tokens with which a client identifies itself (SASL OAUTHBEARER): fetched or made anew whenever librdkafka asks for one,
 //! which it does when a client begins and when four fifths of a token's life are over. Secrets are read each time.
 //!
-//! This and `okta` are the only rooms that speak HTTP. What goes wrong is told in the same words however often it happens.
+//! This folder and `okta` alone speak HTTP to others. What goes wrong is told in the same words however often it happens.
 
 mod aws;
 mod error;

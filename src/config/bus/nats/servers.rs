@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use url::Url;
 
-use super::{NatsAuth, NatsTls, Problem};
+use super::{NatsAuth, NatsTls};
+use crate::config::Problem;
 
 /// What may stand before `://`.
 const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];

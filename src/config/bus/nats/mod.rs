@@ -1,0 +1,76 @@
+//! Buses of kind NATS: where the servers are, who we are, and what TLS protects. Knows no client.
+
+mod auth;
+mod servers;
+mod subjects;
+mod understand;
+
+use std::path::PathBuf;
+
+pub(super) use auth::RawAuth;
+pub(super) use subjects::RawJetStream;
+pub(super) use understand::{RawTls, understand};
+
+use crate::config::Secret;
+
+/// How to reach a NATS server or cluster.
+#[derive(Debug)]
+pub struct NatsBus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// URLs of the schemes `nats`, `tls`, `ws` or `wss`, at least one, without credentials.
+    pub servers: Vec<String>,
+    /// Who we are.
+    pub auth: NatsAuth,
+    /// Whether anything may be said without TLS.
+    pub tls: NatsTls,
+    /// Certificate authorities to trust in place of those of the system, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate and its key, PEM.
+    pub client_certificate: Option<ClientCertificate>,
+    /// What the subjects of the JetStream API begin with, if not with `$JS.API`.
+    pub api_prefix: Option<String>,
+    /// What the subjects begin with on which we are answered, if not with `_INBOX`.
+    pub inbox_prefix: Option<String>,
+}
+
+/// Whether TLS protects what is said to a NATS server whose address does not say so itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NatsTls {
+    /// If the server asks for it. Whoever stands in for the server need not.
+    #[default]
+    Offered,
+    /// Always: a server that does not speak it is told nothing.
+    Required,
+    /// Always, and before the server has said a word.
+    First,
+}
+
+/// A certificate that identifies us, with its key; both PEM files.
+#[derive(Debug, Clone)]
+pub struct ClientCertificate {
+    /// The certificate chain.
+    pub certificate_file: PathBuf,
+    /// The private key.
+    pub key_file: PathBuf,
+}
+
+/// How we identify ourselves to NATS.
+#[derive(Debug, Clone)]
+pub enum NatsAuth {
+    /// Not at all.
+    None,
+    /// A `.creds` file: JWT and nkey seed.
+    Credentials(Secret),
+    /// An nkey seed.
+    Nkey(Secret),
+    /// A token.
+    Token(Secret),
+    /// A user with a password.
+    Password {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+}
