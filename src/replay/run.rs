@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ReplayError,
-    feed::{Note, Slices},
+    note::Note,
     progress::Progress,
     reading::Reading,
     report::{Beginning, Report},
@@ -129,17 +129,18 @@ impl Replay {
             name: note_name.clone(),
             generation: self.generation,
             progress: self.progress,
+            tally: Arc::clone(tally),
         };
         if note.begin(sink.mark()).await? == Committed::GivenUp {
             sink.close().await;
             return Ok(());
         }
         let told = (Arc::clone(status), Arc::clone(tally));
-        let (reading, parts) = Reading::new(self.client, self.window, &note.progress, &self.route, told);
+        let how = (rendering, &self.route);
+        let (reading, parts) = Reading::new(self.client, self.window, &note.progress, how, told);
         let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &self.route.name);
-        let feed = Slices::new(rendering, note, Arc::clone(tally));
-        let pages_max = self.route.in_flight_pages;
-        let delivery = Delivery::new(feed, pages_max, sink, dead_letters, Arc::clone(status));
+        let parts_max = self.route.in_flight_pages;
+        let delivery = Delivery::new(note, parts_max, sink, dead_letters, Arc::clone(status));
         // What was read when reading ends, for whatever reason, is still delivered.
         let (read, delivered) = while_delivering(reading.run(halt), delivery.run(parts, halt)).await;
         if delivered? == Stop::GivenUp {

@@ -1,13 +1,17 @@
-//! The delivery loop: page → messages → sink → proof → cursor, one loop a route.
+//! The delivery loop: source → render → sink → checkpoint, one loop a route.
+//!
+//! A batch carries the checkpoint that holds once it is delivered. So it goes one way and nothing has to be matched: reading
+//! hands over what becomes a batch, the sink proves it, and the proof gives out the checkpoint that is committed.
 //!
 //! A route is two tasks in one future: `reading` walks the stream ahead of `delivery`, bounded in pages and bytes;
 //! delivery keeps several batches with the sink and moves the cursor in order, with proof, and never otherwise. Routes
 //! share nothing but the stream's page cache, so none delays another.
 
+mod checkpoint;
 mod cursor;
 mod delivery;
 mod durable;
-mod feed;
+mod in_flight;
 mod lag;
 mod opening;
 mod pages;
@@ -22,9 +26,10 @@ use std::{future::Future, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use checkpoint::CheckpointStore;
 pub(crate) use delivery::{Delivery, Stop};
 pub(crate) use durable::{Committed, Durable};
-pub(crate) use feed::Feed;
+pub(crate) use in_flight::{InFlight, InFlightLimit, IntoBatch};
 use okta_system_log::event::EventsError;
 pub(crate) use opening::open_sink;
 pub(crate) use rendering::Rendering;
@@ -39,7 +44,6 @@ use crate::{
     state::{State, StateError},
 };
 use cursor::RouteCursor;
-use pages::Pages;
 use reading::Reading;
 
 /// What a route is made of.
@@ -124,7 +128,7 @@ impl Route {
             return Ok(End::Stopped);
         }
         self.status.cursor_loaded(cursor.generation(), cursor.cursor(), self.stream.start());
-        let rendering = Rendering::open(&self.config, self.stream.client().org()).await?;
+        let rendering = Arc::new(Rendering::open(&self.config, self.stream.client().org()).await?);
         let mark = cursor.cursor().mark.as_ref();
         let Some(sink) = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await else {
             return Ok(End::Stopped);
@@ -142,10 +146,9 @@ impl Route {
         }
         tracing::info!(route = name, generation = cursor.generation(), "the route begins to read");
 
-        let (reading, pages) = Reading::new(reader, &self.config, Arc::clone(&self.status), until_caught_up);
+        let (reading, pages) = Reading::new(reader, rendering, &self.config, self.status(), until_caught_up);
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), name);
-        let (pages_max, status) = (self.config.in_flight_pages, Arc::clone(&self.status));
-        let delivery = Delivery::new(Pages::new(rendering, cursor), pages_max, sink, dead_letters, status);
+        let delivery = Delivery::new(cursor, self.config.in_flight_pages, sink, dead_letters, self.status());
         // Reading ends when it is told to or has caught up; delivery then settles what is left.
         let delivering = Box::pin(delivery.run(pages, stop));
         let (_, stopped) = while_delivering(reading.run(stop), delivering).await;

@@ -6,15 +6,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     SearchError,
+    checkpoint::RunCheckpoint,
     compose::Composer,
     envelope::About,
-    outgoing::{Outgoing, RunPart, Sent},
+    outgoing::{Outgoing, Sent},
     spool::Spool,
 };
 use crate::{
     config::{OrgConfig, SearchRouteConfig, SinkConfig},
-    message::{Batch, Origin},
-    route::{Committed, Feed, Rendering, RouteError, RouteStatus},
+    message::Origin,
+    route::{CheckpointStore, Committed, Rendering, RouteError, RouteStatus},
     sink::{DeadLetters, Delivered, Sink, SinkError},
 };
 
@@ -88,8 +89,7 @@ impl Publication {
         let status = Arc::new(RouteStatus::new(&self.route.route.name));
         // Who does not want to wait any more drops the future.
         let stop = CancellationToken::new();
-        let feed = Unkept { published: &mut published };
-        let sent = outgoing.deliver(feed, self.sink, dead_letters, status, &stop).await?;
+        let sent = outgoing.deliver(&mut published, self.sink, dead_letters, status, &stop).await?;
         if let Sent::Whole { total } = sent {
             published.events = total;
         }
@@ -109,26 +109,15 @@ fn sink_origin(sink: &SinkConfig, origin: &Arc<Origin>) -> Arc<Origin> {
     }
 }
 
-/// Counts what is proved, and no more.
-#[derive(Debug)]
-struct Unkept<'a> {
-    published: &'a mut Published,
-}
+/// Counts what is delivered, and keeps nothing of how far it is.
+impl CheckpointStore for Published {
+    type Checkpoint = RunCheckpoint;
 
-impl Feed for Unkept<'_> {
-    type Item = RunPart;
-
-    fn batch(&mut self, part: &RunPart, _bytes_max: Option<usize>) -> Result<Option<Arc<Batch>>, RouteError> {
-        Ok(Some(Arc::clone(&part.batch)))
-    }
-
-    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, RouteError> {
-        for proof in proofs {
-            self.published.messages += proof.messages() as u64;
-            self.published.rejected += proof.rejected() as u64;
+    async fn commit(&mut self, delivered: Vec<Delivered<RunCheckpoint>>) -> Result<Committed, RouteError> {
+        for batch in delivered {
+            self.messages += batch.messages() as u64;
+            self.rejected += batch.rejected() as u64;
         }
         Ok(Committed::Yes)
     }
-
-    fn tell(&self, _status: &RouteStatus, _rejected: u64) {}
 }

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Search,
+    checkpoint::{Form, Kept, Note},
     compose::{ComposeError, Composer},
     envelope::About,
-    feed::{Form, Kept, Note, RunFeed},
     files::ReadingId,
     outgoing::{Outgoing, Sent},
     plan::{LeftOut, Next, Run},
@@ -288,7 +288,7 @@ impl SearchRoute {
             bytes_max: self.config.route.in_flight_bytes,
         };
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), self.name());
-        outgoing.deliver(RunFeed::new(note), sink, dead_letters, self.status(), stop).await
+        outgoing.deliver(note, sink, dead_letters, self.status(), stop).await
     }
 
     fn stands(&self, kept: &Kept) {

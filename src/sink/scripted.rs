@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Complaints, Failure, Receipt, Rejected, Settled, SinkError};
-use crate::message::Batch;
+use crate::message::Messages;
 
 /// What a bus of tests does, and what it has.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Scripted {
         self.changed.notify_waiters();
     }
 
-    pub(super) async fn publish(&self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
+    pub(super) async fn publish(&self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
         self.until(|bus| !bus.is_full).await;
         if self.bus().is_away {
             return Err(unreachable());
@@ -73,7 +73,7 @@ impl Scripted {
         })
     }
 
-    fn take(&self, batch: &Batch, from: usize) -> Result<Settled, Failure> {
+    fn take(&self, batch: &Messages, from: usize) -> Result<Settled, Failure> {
         let mut bus = self.bus();
         let mut rejected = Vec::new();
         let mut id = String::new();

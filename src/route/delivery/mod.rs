@@ -1,4 +1,4 @@
-//! The delivering half of a route: batches to the sink, proofs to the feed, in order.
+//! The delivering half of a route: batches to the sink, and the checkpoints of those that are proved to their store, in order.
 //!
 //! `proving.rs` moves behind what is proved, with `brake.rs` to say whether what the sink refuses may go to the dead
 //! letters; `second_look.rs` tries it once more; `redelivery.rs` goes on after a failure; `stall.rs` waits for the sink
@@ -23,8 +23,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RouteError,
-    feed::Feed,
+    CheckpointStore, RouteError,
+    in_flight::IntoBatch,
     opening::{SINK_RETRY_FIRST, SINK_RETRY_MAX},
     status::{Half, RouteStatus},
 };
@@ -49,14 +49,17 @@ pub(crate) enum Stop {
     GivenUp,
 }
 
-/// Delivers what a feed is fed with to one sink.
+/// Delivers batches to one sink.
 #[derive(Debug)]
-pub(crate) struct Delivery<F: Feed> {
-    feed: F,
+pub(crate) struct Delivery<S: CheckpointStore> {
+    checkpoints: S,
     sink: Sink,
     dead_letters: DeadLetters,
     status: Arc<RouteStatus>,
-    unsettled: VecDeque<Unsettled<F::Item>>,
+    unsettled: VecDeque<Unsettled<S::Checkpoint>>,
+    /// Batches that were taken, and how many of them are proved. They are numbered in the order in which they were read.
+    taken: u64,
+    proved: u64,
     in_flight_max: usize,
     backoff: Backoff,
     brake: Brake,
@@ -70,10 +73,10 @@ pub(crate) struct Delivery<F: Feed> {
     heard_at: Instant,
 }
 
-impl<F: Feed> Delivery<F> {
-    /// Delivery of at most `in_flight_max` items at a time.
+impl<S: CheckpointStore> Delivery<S> {
+    /// Delivery of at most `in_flight_max` batches at a time.
     pub(crate) fn new(
-        feed: F,
+        checkpoints: S,
         in_flight_max: usize,
         sink: Sink,
         dead_letters: DeadLetters,
@@ -81,11 +84,13 @@ impl<F: Feed> Delivery<F> {
     ) -> Self {
         let backoff = || Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
         Self {
-            feed,
+            checkpoints,
             sink,
             dead_letters,
             status,
             unsettled: VecDeque::new(),
+            taken: 0,
+            proved: 0,
             in_flight_max,
             backoff: backoff(),
             brake: Brake::default(),
@@ -98,9 +103,9 @@ impl<F: Feed> Delivery<F> {
 
     /// Delivers `items` until there are no more and all are proved. After `stop` a sink that does not work is no longer
     /// waited for.
-    pub(crate) async fn run(
+    pub(crate) async fn run<I: IntoBatch<Checkpoint = S::Checkpoint>>(
         mut self,
-        items: mpsc::Receiver<F::Item>,
+        items: mpsc::Receiver<I>,
         stop: &CancellationToken,
     ) -> Result<Stop, RouteError> {
         let delivered = self.deliver(items, stop).await;
@@ -115,9 +120,9 @@ impl<F: Feed> Delivery<F> {
     }
 
     /// None, here and below: told to stop while the sink did not work.
-    async fn deliver(
+    async fn deliver<I: IntoBatch<Checkpoint = S::Checkpoint>>(
         &mut self,
-        mut items: mpsc::Receiver<F::Item>,
+        mut items: mpsc::Receiver<I>,
         stop: &CancellationToken,
     ) -> Result<Option<()>, RouteError> {
         let (mut is_more, mut is_stopping) = (true, false);
@@ -154,14 +159,19 @@ impl<F: Feed> Delivery<F> {
     }
 
     /// Hands an item to the sink.
-    async fn take(&mut self, item: F::Item, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
-        let Some(batch) = self.feed.batch(&item, self.sink.payload_bytes_max())? else { return Ok(Some(())) };
-        let Some(published) = self.publish(&batch, 0, stop).await else { return Ok(None) };
+    async fn take<I: IntoBatch<Checkpoint = S::Checkpoint>>(
+        &mut self,
+        item: I,
+        stop: &CancellationToken,
+    ) -> Result<Option<()>, RouteError> {
+        let (batch, room) = item.into_batch(self.sink.payload_bytes_max())?;
+        let Some(published) = self.publish(&batch.messages, 0, stop).await else { return Ok(None) };
         let (fate, error) = match published {
             Ok(receipt) => (Fate::Sent(receipt), None),
             Err(error) => (Fate::Failed, Some(error)),
         };
-        self.unsettled.push_back(Unsettled::new(batch, item, fate));
+        self.taken += 1;
+        self.unsettled.push_back(Unsettled::new(self.taken, batch, room, fate));
         Invariant::InFlightIsBounded.check(self.unsettled.len() <= self.in_flight_max);
         match error {
             None => Ok(Some(())),

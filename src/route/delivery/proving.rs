@@ -11,12 +11,15 @@ use super::{
     unsettled::{Fate, Unsettled},
 };
 use crate::{
-    route::{Feed, RouteError, durable::Committed, retry::retry_until, status::class_name},
+    invariant::Invariant,
+    route::{
+        CheckpointStore, InFlight, RouteError, durable::Committed, retry::retry_until, status::class_name,
+    },
     sink::{Delivered, SinkClass},
     telemetry::{chain, metrics},
 };
 
-impl<F: Feed> Delivery<F> {
+impl<S: CheckpointStore> Delivery<S> {
     /// Proves what the brake lets pass, oldest first, and moves behind it.
     pub(super) async fn move_on(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
         let mut proved = Vec::new();
@@ -25,17 +28,17 @@ impl<F: Feed> Delivery<F> {
             if ruling != Ruling::Odd {
                 break Some(ruling);
             }
-            let Some(front) = self.unsettled.pop_front_if(|front| front.is_judged()) else { break None };
+            let Some(front) = self.pop_judged() else { break None };
             match self.prove(front, stop).await {
                 Some(proof) => proved.push(proof),
                 None => {
                     // What came before is proved all the same.
-                    self.advance(proved).await?;
+                    self.commit(proved).await?;
                     return Ok(None);
                 }
             }
         };
-        if self.advance(proved).await?.is_none() {
+        if self.commit(proved).await?.is_none() {
             return Ok(None);
         }
         Ok(self.hold(held, stop))
@@ -47,16 +50,26 @@ impl<F: Feed> Delivery<F> {
         Some(self.brake.judge(&oldest, self.unsettled.iter().skip(1).map_while(Unsettled::heard)))
     }
 
+    /// The oldest batch, if the sink has said all of it and every batch before it is proved.
+    fn pop_judged(&mut self) -> Option<Unsettled<S::Checkpoint>> {
+        let front = self.unsettled.front().filter(|front| front.is_judged())?;
+        if !Invariant::CursorNeedsProof.check(front.number == self.proved + 1) {
+            return None;
+        }
+        self.proved += 1;
+        self.unsettled.pop_front()
+    }
+
     /// Keeps what the sink rejected of a batch, as often as it takes, and lets the batch go.
     async fn prove(
         &mut self,
-        unsettled: Unsettled<F::Item>,
+        unsettled: Unsettled<S::Checkpoint>,
         stop: &CancellationToken,
-    ) -> Option<(Delivered, F::Item)> {
+    ) -> Option<(Delivered<S::Checkpoint>, InFlight)> {
         if let Some(heard) = unsettled.heard() {
             self.brake.pass(&heard);
         }
-        let Unsettled { batch, fate: Fate::Judged(judged), item, .. } = unsettled else { return None };
+        let Unsettled { batch, fate: Fate::Judged(judged), room, .. } = unsettled else { return None };
         let (status, dead_letters) = (&self.status, &self.dead_letters);
         let attempt = || judged.settled.prove(&batch, dead_letters);
         let proof = retry_until(&mut self.backoff, stop, attempt, |err| {
@@ -69,33 +82,35 @@ impl<F: Feed> Delivery<F> {
                 );
             }
         });
-        Some((proof.await?, item))
+        Some((proof.await?, room))
     }
 
-    /// Moves on. None: told to stop while the state could not be written.
-    async fn advance(&mut self, proved: Vec<(Delivered, F::Item)>) -> Result<Option<()>, RouteError> {
+    /// Commits the checkpoints of proved batches. None: told to stop while the state could not be written.
+    async fn commit(
+        &mut self,
+        proved: Vec<(Delivered<S::Checkpoint>, InFlight)>,
+    ) -> Result<Option<()>, RouteError> {
         if proved.is_empty() {
             return Ok(Some(()));
         }
         let counts = proved.iter().map(|(proof, _)| (proof.messages() as u64, proof.rejected() as u64));
         let counts: Vec<_> = counts.collect();
-        // Until that is durable the items keep their room.
-        let (proofs, items): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
-        if self.feed.advance(proofs).await? == Committed::GivenUp {
+        // Until that is durable they keep their room.
+        let (delivered, rooms): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
+        if self.checkpoints.commit(delivered).await? == Committed::GivenUp {
             return Ok(None);
         }
-        drop(items);
+        drop(rooms);
         for (messages, rejected) in &counts {
             metrics::page_delivered(self.status.name(), *messages, *rejected);
         }
-        let rejected = counts.iter().map(|(_, rejected)| rejected).sum();
+        let rejected: u64 = counts.iter().map(|(_, rejected)| rejected).sum();
         if rejected > 0 {
             tracing::warn!(
                 route = self.status.name(), rejected, file = %self.dead_letters.path().display(),
                 "messages that can never be delivered were kept as dead letters"
             );
         }
-        self.feed.tell(&self.status, rejected);
         if self.status.sink_recovered() {
             tracing::info!(route = self.status.name(), "the sink works again");
         }

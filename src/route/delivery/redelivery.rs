@@ -11,7 +11,7 @@ use super::{
     unsettled::{Fate, Unsettled},
 };
 use crate::{
-    route::{Feed, RouteError, status::class_name},
+    route::{CheckpointStore, RouteError, status::class_name},
     sink::SinkError,
     telemetry::{chain, metrics},
 };
@@ -19,7 +19,7 @@ use crate::{
 /// How long receipts behind a failed one are awaited before they are given up.
 const REST_MAX: Duration = Duration::from_secs(10);
 
-impl<F: Feed> Delivery<F> {
+impl<S: CheckpointStore> Delivery<S> {
     /// Brings the sink to rest, makes it work again and publishes once more what is not proved, oldest first: the only
     /// way to keep the order of each key. Endless until `stop`, and visible.
     pub(super) async fn redeliver(
@@ -80,8 +80,8 @@ impl<F: Feed> Delivery<F> {
             let Some(Unsettled { batch, from, fate: Fate::Failed, .. }) = self.unsettled.get(at) else {
                 continue;
             };
-            let (batch, from) = (Arc::clone(batch), *from);
-            let Some(published) = self.publish(&batch, from, stop).await else { return Ok(None) };
+            let (messages, from) = (Arc::clone(&batch.messages), *from);
+            let Some(published) = self.publish(&messages, from, stop).await else { return Ok(None) };
             let receipt = published?;
             if let Some(unsettled) = self.unsettled.get_mut(at) {
                 unsettled.fate = Fate::Sent(receipt);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Delivery, brake::Ruling, unsettled::Fate};
-use crate::route::{Feed, RouteError};
+use crate::route::{CheckpointStore, RouteError};
 
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ enum Attempt {
     Failed,
 }
 
-impl<F: Feed> Delivery<F> {
+impl<S: CheckpointStore> Delivery<S> {
     /// Tries everything that is refused once more; of a sink that is wrong one message, unless it takes that.
     pub(super) async fn look_again(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
         self.look_at = None;
@@ -58,7 +58,7 @@ impl<F: Feed> Delivery<F> {
             return Ok(Some(Attempt::Judged));
         }
         let tried = refused.len();
-        let part = Arc::new(unsettled.batch.part(refused));
+        let part = Arc::new(unsettled.batch.messages.part(refused));
         let Some(published) = self.publish(&part, 0, stop).await else { return Ok(None) };
         let error = match published {
             Err(error) => error,

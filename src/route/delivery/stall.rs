@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Delivery, LOOK_EVERY, unsettled::Unsettled};
 use crate::{
-    message::Batch,
+    message::Messages,
     route::{
-        Feed,
+        CheckpointStore,
         status::{Half, RouteStatus},
     },
     sink::{Failure, Receipt, Settled, SinkError},
@@ -21,11 +21,11 @@ const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// What is said where the sink says nothing.
 const NOT_ACKNOWLEDGED: &str = "the bus does not acknowledge what it was sent";
 
-impl<F: Feed> Delivery<F> {
+impl<S: CheckpointStore> Delivery<S> {
     /// Publishes and waits, as the sink has it, until the next batch may come.
     pub(super) async fn publish(
         &mut self,
-        batch: &Arc<Batch>,
+        messages: &Arc<Messages>,
         from: usize,
         stop: &CancellationToken,
     ) -> Option<Result<Receipt, SinkError>> {
@@ -34,7 +34,7 @@ impl<F: Feed> Delivery<F> {
         let is_owed = self.unsettled.iter().any(Unsettled::is_sent);
         let complain = move || complaints().or_else(|| is_owed.then(|| NOT_ACKNOWLEDGED.to_owned()));
         // Large, with a client in it.
-        let publishing = Box::pin(self.sink.publish(batch, from));
+        let publishing = Box::pin(self.sink.publish(messages, from));
         patient(&self.status, stop, &complain, publishing).await
     }
 

@@ -9,54 +9,65 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
-    message::{Batch, BatchId},
-    route::{Committed, Snapshot},
+    message::{Batch, Messages},
+    route::{Committed, InFlight, InFlightLimit, Snapshot},
     sink::{Delivered, scripted::Scripted},
     state::StateError,
 };
 
-type Items = mpsc::Sender<Arc<Batch>>;
+/// A page with its number.
+struct Page {
+    messages: Messages,
+    number: u64,
+    room: InFlight,
+}
 
-/// Counts what is proved.
+impl IntoBatch for Page {
+    type Checkpoint = u64;
+
+    fn into_batch(self, _: Option<usize>) -> Result<(Batch<u64>, InFlight), RouteError> {
+        Ok((Batch { messages: Arc::new(self.messages), checkpoint: self.number }, self.room))
+    }
+}
+
+/// Notes which pages are proved, and how many of their messages were rejected.
 #[derive(Debug, Default, Clone)]
 struct Counted {
-    proved: Arc<Mutex<Vec<(BatchId, usize)>>>,
+    proved: Arc<Mutex<Vec<(u64, usize)>>>,
     /// Somebody else moved the cursor.
     is_moved: bool,
 }
 
 impl Counted {
-    fn proved(&self) -> Vec<(BatchId, usize)> {
+    fn proved(&self) -> Vec<(u64, usize)> {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Feed for Counted {
-    type Item = Arc<Batch>;
+impl CheckpointStore for Counted {
+    type Checkpoint = u64;
 
-    fn batch(&mut self, item: &Arc<Batch>, _: Option<usize>) -> Result<Option<Arc<Batch>>, RouteError> {
-        Ok(Some(Arc::clone(item)))
-    }
-
-    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, RouteError> {
+    async fn commit(&mut self, delivered: Vec<Delivered<u64>>) -> Result<Committed, RouteError> {
         if self.is_moved {
             return Err(StateError::Regressed { what: "a/b".to_owned(), expected: 1, found: 2 }.into());
         }
-        let proofs = proofs.iter().map(|proof| (proof.batch(), proof.rejected()));
-        self.proved.lock().unwrap_or_else(PoisonError::into_inner).extend(proofs);
+        let proved = delivered.into_iter().map(|batch| {
+            let rejected = batch.rejected();
+            (batch.into_checkpoint().0, rejected)
+        });
+        self.proved.lock().unwrap_or_else(PoisonError::into_inner).extend(proved);
         Ok(Committed::Yes)
     }
-
-    fn tell(&self, _: &RouteStatus, _: u64) {}
 }
 
 /// A delivery at work.
 struct Scene {
     sink: Scripted,
-    feed: Counted,
+    checkpoints: Counted,
     status: Arc<RouteStatus>,
     stop: CancellationToken,
-    items: Option<Items>,
+    limit: InFlightLimit,
+    pages: Option<mpsc::Sender<Page>>,
     running: JoinHandle<Result<Stop, RouteError>>,
     directory: tempfile::TempDir,
     next: u64,
@@ -66,37 +77,49 @@ struct Scene {
 const IN_FLIGHT_MAX: usize = 4;
 
 impl Scene {
-    fn new(sink: Scripted, feed: Counted) -> Self {
+    fn new(sink: Scripted, checkpoints: Counted) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let status = Arc::new(RouteStatus::new("a/b"));
         let dead_letters =
             DeadLetters::new(&crate::state::DeadLetterDirectory::at(directory.path().to_owned()), "a/b");
         let delivery = Delivery::new(
-            feed.clone(),
+            checkpoints.clone(),
             usize::MAX,
             Sink::Scripted(sink.clone()),
             dead_letters,
             Arc::clone(&status),
         );
-        let (items, received) = mpsc::channel(IN_FLIGHT_MAX);
+        let (pages, received) = mpsc::channel(IN_FLIGHT_MAX);
+        let limit = InFlightLimit::new(1_000, usize::MAX);
         let stop = CancellationToken::new();
         let running = tokio::spawn({
             let stop = stop.clone();
             async move { delivery.run(received, &stop).await }
         });
         let (next, published) = (0, Vec::new());
-        Self { sink, feed, status, stop, items: Some(items), running, directory, next, published }
+        Self {
+            sink,
+            checkpoints,
+            status,
+            stop,
+            limit,
+            pages: Some(pages),
+            running,
+            directory,
+            next,
+            published,
+        }
     }
 
     /// Hands over a page of so many events.
     async fn page(&mut self, events: usize) {
         let uuids: Vec<_> = (0..events).map(|event| format!("{}-{event}", self.next)).collect();
         let body: Vec<_> = uuids.iter().map(|uuid| format!(r#"{{"uuid":"{uuid}"}}"#)).collect();
-        let mut batch = crate::message::tests::batch(&format!("[{}]", body.join(",")));
-        batch.id = BatchId(self.next);
+        let messages = crate::message::tests::batch(&format!("[{}]", body.join(",")));
+        let page = Page { messages, number: self.next, room: self.limit.room(0).await.unwrap() };
         self.next += 1;
         self.published.extend(uuids.iter().map(|uuid| format!("acme:{uuid}")));
-        self.items.as_ref().unwrap().send(Arc::new(batch)).await.unwrap();
+        self.pages.as_ref().unwrap().send(page).await.ok().unwrap();
     }
 
     /// Waits until it stands so.
@@ -104,11 +127,11 @@ impl Scene {
         let mut waited = 0;
         loop {
             let snapshot = self.status.snapshot();
-            if is_so(&snapshot, self.feed.proved().len()) {
+            if is_so(&snapshot, self.checkpoints.proved().len()) {
                 return snapshot;
             }
             waited += 1;
-            assert!(waited < 100_000, "{what} did not come: {snapshot:?} {:?}", self.feed.proved());
+            assert!(waited < 100_000, "{what} did not come: {snapshot:?} {:?}", self.checkpoints.proved());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -123,10 +146,10 @@ impl Scene {
 
     /// Ends it with all that was handed over.
     async fn drain(&mut self) {
-        self.items = None;
+        self.pages = None;
         let ended = tokio::time::timeout(Duration::from_secs(3_600), &mut self.running).await;
         assert_eq!(ended.unwrap().unwrap().unwrap(), Stop::Drained);
-        let proved: Vec<_> = self.feed.proved().iter().map(|(batch, _)| batch.0).collect();
+        let proved: Vec<_> = self.checkpoints.proved().iter().map(|(page, _)| *page).collect();
         assert_eq!(proved, (0..self.next).collect::<Vec<_>>(), "in order, each once");
     }
 }
@@ -173,7 +196,7 @@ async fn a_sink_that_refuses_everything_is_waited_for_and_then_gets_everything_o
     let trouble = held.sink_trouble.unwrap();
     assert!(trouble.contains("bytes are too many") && trouble.contains("held"), "{trouble}");
     tokio::time::sleep(Duration::from_secs(3_600)).await;
-    assert_eq!((scene.dead_letters().len(), scene.feed.proved().len()), (0, 1));
+    assert_eq!((scene.dead_letters().len(), scene.checkpoints.proved().len()), (0, 1));
     // One message is tried now and then.
     let tried = scene.sink.bus().publications;
     assert!((120..400).contains(&tried), "{tried}");
@@ -226,10 +249,10 @@ async fn a_stop_does_not_wait_for_a_sink_that_refuses_everything() {
     scene.until("the brake", |snapshot, _| snapshot.sink_trouble.is_some()).await;
     let asked = Instant::now();
     scene.stop.cancel();
-    scene.items = None;
+    scene.pages = None;
     assert_eq!((&mut scene.running).await.unwrap().unwrap(), Stop::GivenUp);
     assert!(asked.elapsed() < Duration::from_secs(1));
-    assert_eq!((scene.dead_letters().len(), scene.feed.proved().len()), (0, 0));
+    assert_eq!((scene.dead_letters().len(), scene.checkpoints.proved().len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]

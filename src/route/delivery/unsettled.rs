@@ -1,26 +1,29 @@
 //! Batches that are handed to the sink and not proved, oldest first.
 
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{collections::VecDeque, mem};
 
 use tokio::time::Instant;
 
 use super::brake::Heard;
 use crate::{
     message::Batch,
+    route::InFlight,
     sink::{Failure, Receipt, Rejected, Settled, SinkError},
 };
 
 /// A batch that is not proved.
-pub(super) struct Unsettled<T> {
-    pub(super) batch: Arc<Batch>,
+pub(super) struct Unsettled<C> {
+    /// Counts the batches of the route since its start.
+    pub(super) number: u64,
+    pub(super) batch: Batch<C>,
     /// The first message to publish, should it have to be done again.
     pub(super) from: usize,
     /// Messages before it that are refused.
     rejected: Vec<Rejected>,
     pub(super) fate: Fate,
     pub(super) published_at: Instant,
-    /// Keeps its room until the batch is proved and that is durable.
-    pub(super) item: T,
+    /// Kept until the checkpoint is committed.
+    pub(super) room: InFlight,
 }
 
 /// Where a batch is.
@@ -40,15 +43,16 @@ pub(super) struct Judged {
     pub(super) is_tried_again: bool,
 }
 
-impl<T> std::fmt::Debug for Unsettled<T> {
+impl<C> std::fmt::Debug for Unsettled<C> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Unsettled").field("batch", &self.batch.id).field("from", &self.from).finish()
+        formatter.debug_struct("Unsettled").field("number", &self.number).field("from", &self.from).finish()
     }
 }
 
-impl<T> Unsettled<T> {
-    pub(super) fn new(batch: Arc<Batch>, item: T, fate: Fate) -> Self {
-        Self { batch, from: 0, rejected: Vec::new(), fate, published_at: Instant::now(), item }
+impl<C> Unsettled<C> {
+    pub(super) fn new(number: u64, batch: Batch<C>, room: InFlight, fate: Fate) -> Self {
+        let (rejected, published_at) = (Vec::new(), Instant::now());
+        Self { number, batch, from: 0, rejected, fate, published_at, room }
     }
 
     pub(super) fn is_sent(&self) -> bool {
@@ -88,7 +92,7 @@ impl<T> Unsettled<T> {
     pub(super) fn heard(&self) -> Option<Heard> {
         let Fate::Judged(judged) = &self.fate else { return None };
         let refused = judged.settled.rejected().iter().map(|rejected| rejected.index).collect();
-        Some(Heard { messages: self.batch.len(), refused, is_tried_again: judged.is_tried_again })
+        Some(Heard { messages: self.batch.messages.len(), refused, is_tried_again: judged.is_tried_again })
     }
 
     /// The messages that are refused.
@@ -102,8 +106,8 @@ impl<T> Unsettled<T> {
 
 /// What the sink says of the oldest batch that it has, and which one that is. May be dropped and asked again. Never
 /// resolves if it has none.
-pub(super) async fn next_heard<T>(
-    unsettled: &mut VecDeque<Unsettled<T>>,
+pub(super) async fn next_heard<C>(
+    unsettled: &mut VecDeque<Unsettled<C>>,
 ) -> (usize, Result<Settled, Failure>) {
     let sent = unsettled.iter_mut().enumerate().find_map(|(at, unsettled)| match &mut unsettled.fate {
         Fate::Sent(receipt) => Some((at, receipt)),

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use self::files::Files;
 use super::Rejected;
-use crate::{config::FileStem, message::Batch, state::DeadLetterDirectory, telemetry::metrics};
+use crate::{config::FileStem, message::Messages, state::DeadLetterDirectory, telemetry::metrics};
 
 /// The dead letters of one route.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ impl DeadLetters {
     }
 
     /// Appends `rejected` messages of `batch` and returns when they are on the disk.
-    pub async fn keep(&self, batch: &Batch, rejected: &[Rejected]) -> Result<(), DeadLettersError> {
+    pub async fn keep(&self, batch: &Messages, rejected: &[Rejected]) -> Result<(), DeadLettersError> {
         let removed = self.letters.keep(render(batch, rejected)).await?;
         metrics::dead_letters_dropped(&self.route, removed);
         Ok(())
@@ -99,7 +99,7 @@ impl LetterBox {
     }
 }
 
-fn render(batch: &Batch, rejected: &[Rejected]) -> Vec<u8> {
+fn render(batch: &Messages, rejected: &[Rejected]) -> Vec<u8> {
     let at = Timestamp::now();
     let mut lines = Vec::new();
     let mut id = String::new();

@@ -1,14 +1,10 @@
-//! Messages of a run as a feed: the run's progress moves behind them.
-
-use std::{collections::VecDeque, sync::Arc};
+//! What is durable of a search's route, and the checkpoint that each batch of a run carries.
 
 use serde::{Deserialize, Serialize};
 
-use super::{outgoing::RunPart, plan::Progress};
+use super::plan::Progress;
 use crate::{
-    invariant::Invariant,
-    message::{Batch, BatchId},
-    route::{Committed, Durable, Feed, RouteError, RouteStatus},
+    route::{CheckpointStore, Committed, Durable, RouteError},
     sink::Delivered,
     state::{SinkMark, State, StateError},
 };
@@ -67,43 +63,30 @@ impl Note {
     }
 }
 
-/// A run on its way to one sink.
-#[derive(Debug)]
-pub(super) struct RunFeed<'a> {
-    note: &'a mut Note,
-    expected: VecDeque<BatchId>,
+/// How far a run is after a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunCheckpoint {
+    /// Batches of the run that are delivered.
+    pub(super) delivered: u64,
 }
 
-impl<'a> RunFeed<'a> {
-    pub(super) fn new(note: &'a mut Note) -> Self {
-        Self { note, expected: VecDeque::new() }
-    }
-}
+impl CheckpointStore for Note {
+    type Checkpoint = RunCheckpoint;
 
-impl Feed for RunFeed<'_> {
-    type Item = RunPart;
-
-    fn batch(&mut self, part: &RunPart, _bytes_max: Option<usize>) -> Result<Option<Arc<Batch>>, RouteError> {
-        self.expected.push_back(part.batch.id);
-        Ok(Some(Arc::clone(&part.batch)))
-    }
-
-    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, RouteError> {
-        let mut kept = self.note.kept.clone();
-        for proof in proofs {
-            let is_next = self.expected.front() == Some(&proof.batch());
-            if !Invariant::CursorNeedsProof.check(is_next) {
-                break;
-            }
-            self.expected.pop_front();
-            kept.progress = kept.progress.delivered(proof.batch().0);
-            kept.messages += proof.messages() as u64;
-            kept.mark = proof.into_mark().or(kept.mark);
+    async fn commit(&mut self, delivered: Vec<Delivered<RunCheckpoint>>) -> Result<Committed, RouteError> {
+        let mut kept = self.kept.clone();
+        let mut rejected = 0;
+        for batch in delivered {
+            kept.messages += batch.messages() as u64;
+            rejected += batch.rejected() as u64;
+            let (RunCheckpoint { delivered }, mark) = batch.into_checkpoint();
+            kept.progress = kept.progress.delivered(delivered);
+            kept.mark = mark.or(kept.mark);
         }
-        Ok(self.note.keep(kept).await?)
-    }
-
-    fn tell(&self, status: &RouteStatus, rejected: u64) {
-        status.run_moved(self.note.generation, self.note.kept.messages, rejected);
+        let committed = self.keep(kept).await?;
+        if committed == Committed::Yes {
+            self.durable.status.run_moved(self.generation, self.kept.messages, rejected);
+        }
+        Ok(committed)
     }
 }
