@@ -10,6 +10,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod control;
+pub mod halt;
 pub mod invariant;
 pub mod message;
 pub mod okta;

@@ -2,7 +2,7 @@
 
 use okta_system_log::scim::FilterError;
 
-use crate::{config::did_you_mean, okta::OktaError, route::RouteError, state::StateError};
+use crate::{config::did_you_mean, halt::Halt, okta::OktaError, route::RouteError, state::StateError};
 
 /// A request that makes no sense; nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -115,4 +115,10 @@ pub enum ReplayError {
     /// A task panicked.
     #[error("a part of the replay ended abnormally: this is a bug ({0})")]
     Bug(String),
+}
+
+impl From<ReplayError> for Halt<ReplayError> {
+    fn from(err: ReplayError) -> Self {
+        Self::Failed(err)
+    }
 }

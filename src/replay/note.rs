@@ -7,10 +7,11 @@ use super::{
     tally::Tally,
 };
 use crate::{
+    halt::Halt,
     invariant::Invariant,
-    route::{CheckpointStore, Committed, Durable, RouteError},
+    route::{CheckpointStore, Durable, RouteError},
     sink::Delivered,
-    state::{SinkMark, State, StateError},
+    state::{SinkMark, State},
 };
 
 /// The note of one replay.
@@ -36,29 +37,29 @@ pub(super) struct SliceCheckpoint {
 
 impl Note {
     /// Keeps where the sink stands, and with it that the replay has begun, before anything is delivered.
-    pub(super) async fn begin(&mut self, mark: Option<SinkMark>) -> Result<Committed, StateError> {
+    pub(super) async fn begin(&mut self, mark: Option<SinkMark>) -> Result<(), Halt<RouteError>> {
         let mut next = self.progress.clone();
         next.mark = mark.or(next.mark);
         self.keep(next).await
     }
 
     /// Makes `progress` durable.
-    async fn keep(&mut self, progress: Progress) -> Result<Committed, StateError> {
+    async fn keep(&mut self, progress: Progress) -> Result<(), Halt<RouteError>> {
         // Times, numbers and text can always be written.
         let content = serde_json::to_string(&progress).unwrap_or_default();
         let attempt = || self.state.keep_note(&self.name, self.generation, content.clone());
-        let Some(generation) = self.durable.keep(attempt).await? else { return Ok(Committed::GivenUp) };
+        let generation = self.durable.keep(attempt).await?;
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
         self.progress = progress;
-        Ok(Committed::Yes)
+        Ok(())
     }
 }
 
 impl CheckpointStore for Note {
     type Checkpoint = SliceCheckpoint;
 
-    async fn commit(&mut self, delivered: Vec<Delivered<SliceCheckpoint>>) -> Result<Committed, RouteError> {
+    async fn commit(&mut self, delivered: Vec<Delivered<SliceCheckpoint>>) -> Result<(), Halt<RouteError>> {
         let mut next = self.progress.clone();
         let mut rejected = 0;
         for batch in delivered {
@@ -68,11 +69,9 @@ impl CheckpointStore for Note {
             next.proved(slice, place);
             next.mark = mark.or(next.mark);
         }
-        let committed = self.keep(next).await?;
-        if committed == Committed::Yes {
-            self.tally.rejected(rejected);
-            self.tally.advanced(&self.progress);
-        }
-        Ok(committed)
+        self.keep(next).await?;
+        self.tally.rejected(rejected);
+        self.tally.advanced(&self.progress);
+        Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
-use super::{RouteError, durable::Committed};
-use crate::sink::Delivered;
+use super::RouteError;
+use crate::{halt::Halt, sink::Delivered};
 
 /// Keeps how far something is. One for a stream's route, whose cursor moves, and one for what has an end: a search's run, a
 /// replay.
@@ -16,13 +16,13 @@ pub(crate) trait CheckpointStore: Send {
     fn commit(
         &mut self,
         delivered: Vec<Delivered<Self::Checkpoint>>,
-    ) -> impl Future<Output = Result<Committed, RouteError>> + Send;
+    ) -> impl Future<Output = Result<(), Halt<RouteError>>> + Send;
 }
 
 impl<S: CheckpointStore> CheckpointStore for &mut S {
     type Checkpoint = S::Checkpoint;
 
-    async fn commit(&mut self, delivered: Vec<Delivered<Self::Checkpoint>>) -> Result<Committed, RouteError> {
+    async fn commit(&mut self, delivered: Vec<Delivered<Self::Checkpoint>>) -> Result<(), Halt<RouteError>> {
         S::commit(self, delivered).await
     }
 }

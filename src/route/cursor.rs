@@ -7,15 +7,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{
-    CheckpointStore, RouteError,
-    durable::{Committed, Durable},
-    pages::PageCheckpoint,
-};
+use super::{CheckpointStore, RouteError, durable::Durable, pages::PageCheckpoint};
 use crate::{
+    halt::Halt,
     invariant::Invariant,
     sink::Delivered,
-    state::{Cursor, SinkMark, State, StateError, Stored},
+    state::{Cursor, SinkMark, State, Stored},
 };
 
 /// The cursor of one route.
@@ -29,24 +26,23 @@ pub(super) struct RouteCursor {
 }
 
 impl RouteCursor {
-    /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens. None:
-    /// told to stop while the state could not be read.
+    /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens.
     pub(super) async fn open(
         state: &State,
         durable: Durable,
         beginning: Cursor,
-    ) -> Result<Option<Self>, StateError> {
+    ) -> Result<Self, Halt<RouteError>> {
         let question = beginning.question.clone();
-        let Some(stored) = durable.keep(|| state.load(durable.status.name())).await? else { return Ok(None) };
+        let stored = durable.keep(|| state.load(durable.status.name())).await?;
         let Stored { generation, cursor } = stored.unwrap_or(Stored { generation: 0, cursor: beginning });
         let (state, cursor) = (state.clone(), Arc::new(cursor));
-        Ok(Some(Self { state, durable, question, generation, cursor }))
+        Ok(Self { state, durable, question, generation, cursor })
     }
 
     /// Makes a cursor that has just begun durable.
-    pub(super) async fn begin(&mut self) -> Result<Committed, StateError> {
+    pub(super) async fn begin(&mut self) -> Result<(), Halt<RouteError>> {
         if self.generation > 0 {
-            return Ok(Committed::Yes);
+            return Ok(());
         }
         self.write(Cursor::clone(&self.cursor)).await
     }
@@ -65,32 +61,32 @@ impl RouteCursor {
     }
 
     /// Keeps where the sink stands before anything is delivered to it.
-    pub(super) async fn note_mark(&mut self, mark: Option<SinkMark>) -> Result<Committed, StateError> {
+    pub(super) async fn note_mark(&mut self, mark: Option<SinkMark>) -> Result<(), Halt<RouteError>> {
         if mark.is_none() || mark == self.cursor.mark {
-            return Ok(Committed::Yes);
+            return Ok(());
         }
         self.write(Cursor { mark, ..Cursor::clone(&self.cursor) }).await
     }
 
-    async fn write(&mut self, mut cursor: Cursor) -> Result<Committed, StateError> {
+    async fn write(&mut self, mut cursor: Cursor) -> Result<(), Halt<RouteError>> {
         cursor.advanced_at = Timestamp::now();
         let cursor = Arc::new(cursor);
         let route = self.durable.status.name();
         let attempt = || self.state.advance(route, self.generation, Arc::clone(&cursor));
-        let Some(generation) = self.durable.keep(attempt).await? else { return Ok(Committed::GivenUp) };
+        let generation = self.durable.keep(attempt).await?;
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
         let mut cursor = Arc::unwrap_or_clone(cursor);
         cursor.recent.mark_written();
         self.cursor = Arc::new(cursor);
-        Ok(Committed::Yes)
+        Ok(())
     }
 }
 
 impl CheckpointStore for RouteCursor {
     type Checkpoint = PageCheckpoint;
 
-    async fn commit(&mut self, delivered: Vec<Delivered<PageCheckpoint>>) -> Result<Committed, RouteError> {
+    async fn commit(&mut self, delivered: Vec<Delivered<PageCheckpoint>>) -> Result<(), Halt<RouteError>> {
         let mut next = Cursor::clone(&self.cursor);
         let mut rejected = 0;
         for batch in delivered {
@@ -105,10 +101,8 @@ impl CheckpointStore for RouteCursor {
             next.mark = mark.or(next.mark);
         }
         next.question.clone_from(&self.question);
-        let committed = self.write(next).await?;
-        if committed == Committed::Yes {
-            self.durable.status.cursor_moved(self.generation, &self.cursor, rejected);
-        }
-        Ok(committed)
+        self.write(next).await?;
+        self.durable.status.cursor_moved(self.generation, &self.cursor, rejected);
+        Ok(())
     }
 }

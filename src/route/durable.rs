@@ -4,8 +4,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{retry::retry_until, status::RouteStatus};
+use super::{RouteError, retry::retry_until, status::RouteStatus};
 use crate::{
+    halt::Halt,
     source::Backoff,
     state::{StateClass, StateError},
     telemetry::{chain, metrics},
@@ -15,15 +16,6 @@ use crate::{
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
-/// Whether a commit is on the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "what was not committed must not be taken for done"]
-pub(crate) enum Committed {
-    Yes,
-    /// It was told to stop while the disk did not work.
-    GivenUp,
-}
-
 /// Who commits, and until when.
 #[derive(Debug, Clone)]
 pub(crate) struct Durable {
@@ -32,9 +24,9 @@ pub(crate) struct Durable {
 }
 
 impl Durable {
-    /// Calls `attempt`, which reads or commits, as often as it takes, with the same record each time, so that an attempt that got through although
-    /// it was not acknowledged is recognised. None: told to stop.
-    pub(crate) async fn keep<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<Option<T>, StateError>
+    /// Calls `attempt`, which reads or commits, as often as it takes, with the same record each time, so that an attempt that
+    /// got through although it was not acknowledged is recognised.
+    pub(crate) async fn keep<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Halt<RouteError>>
     where
         F: Future<Output = Result<T, StateError>>,
     {
@@ -49,12 +41,11 @@ impl Durable {
             }
         };
         let kept = retry_until(&mut backoff, &self.stop, attempt, |err| self.report(err));
-        let Some(kept) = kept.await else { return Ok(None) };
-        let kept = kept?;
+        let kept = kept.await?.map_err(RouteError::from)?;
         if self.status.state_recovered() {
             tracing::info!(route = self.status.name(), "the state can be written again");
         }
-        Ok(Some(kept))
+        Ok(kept)
     }
 
     fn report(&self, err: &StateError) {

@@ -27,8 +27,8 @@ use std::{future::Future, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use checkpoint::CheckpointStore;
-pub(crate) use delivery::{Delivery, Stop};
-pub(crate) use durable::{Committed, Durable};
+pub(crate) use delivery::Delivery;
+pub(crate) use durable::Durable;
 pub(crate) use in_flight::{InFlight, InFlightLimit, IntoBatch};
 use okta_system_log::event::EventsError;
 pub(crate) use opening::open_sink;
@@ -39,6 +39,7 @@ pub(crate) use trouble::report_okta;
 
 use crate::{
     config::{RouteConfig, SecretError, SinkConfig},
+    halt::Halt,
     sink::DeadLetters,
     source::{Position, Reader, Stream},
     state::{State, StateError},
@@ -54,15 +55,6 @@ pub struct Route {
     stream: Arc<Stream>,
     state: State,
     status: Arc<RouteStatus>,
-}
-
-/// Why a route ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// It was told to stop.
-    Stopped,
-    /// It has delivered all that Okta had.
-    CaughtUp,
 }
 
 /// Why a route cannot go on.
@@ -97,6 +89,12 @@ pub enum RouteError {
     },
 }
 
+impl From<RouteError> for Halt<RouteError> {
+    fn from(err: RouteError) -> Self {
+        Self::Failed(err)
+    }
+}
+
 impl Route {
     /// A route of `stream` to `sink`.
     pub fn new(config: RouteConfig, sink: SinkConfig, stream: Arc<Stream>, state: State) -> Self {
@@ -114,28 +112,22 @@ impl Route {
         Arc::clone(&self.status)
     }
 
-    /// Runs until `stop`, or, if `until_caught_up`, until the first tail that is wholly delivered. May be run again
+    /// Runs until `stop`, or, if `until_caught_up`, until all that Okta had at the first tail is delivered. May be run again
     /// after it ended in any way: everything that counts is in the state.
-    pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, RouteError> {
+    pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<(), Halt<RouteError>> {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
         let durable = Durable { status: Arc::clone(&self.status), stop: stop.clone() };
-        let Some(mut cursor) = RouteCursor::open(&self.state, durable, beginning).await? else {
-            return Ok(End::Stopped);
-        };
+        let mut cursor = RouteCursor::open(&self.state, durable, beginning).await?;
         // A first start is durable before anything else happens: coming back later must not mean starting later.
-        if cursor.begin().await? == Committed::GivenUp {
-            return Ok(End::Stopped);
-        }
+        cursor.begin().await?;
         self.status.cursor_loaded(cursor.generation(), cursor.cursor(), self.stream.start());
         let rendering = Arc::new(Rendering::open(&self.config, self.stream.client().org()).await?);
         let mark = cursor.cursor().mark.as_ref();
-        let Some(sink) = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await else {
-            return Ok(End::Stopped);
-        };
-        if cursor.note_mark(sink.mark()).await? == Committed::GivenUp {
+        let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await?;
+        if let Err(halt) = cursor.note_mark(sink.mark()).await {
             sink.close().await;
-            return Ok(End::Stopped);
+            return Err(halt);
         }
 
         let position = self.position(&cursor)?;
@@ -151,11 +143,9 @@ impl Route {
         let delivery = Delivery::new(cursor, self.config.in_flight_pages, sink, dead_letters, self.status());
         // Reading ends when it is told to or has caught up; delivery then settles what is left.
         let delivering = Box::pin(delivery.run(pages, stop));
-        let (_, stopped) = while_delivering(reading.run(stop), delivering).await;
-        match stopped? {
-            Stop::Drained if !stop.is_cancelled() => Ok(End::CaughtUp),
-            Stop::Drained | Stop::GivenUp => Ok(End::Stopped),
-        }
+        let (_, delivered) = while_delivering(reading.run(stop), delivering).await;
+        delivered?;
+        if stop.is_cancelled() { Err(Halt::Stopped) } else { Ok(()) }
     }
 
     fn position(&self, cursor: &RouteCursor) -> Result<Position, RouteError> {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     config::SinkConfig,
+    halt::Stopped,
     message::Origin,
     sink::{Sink, SinkClass, SinkError},
     source::Backoff,
@@ -24,21 +25,21 @@ pub(super) const SINK_RETRY_MAX: Duration = Duration::from_secs(30);
 
 const NOT_OPEN: &str = "the sink cannot be used; trying again";
 
-/// Opens the sink where `mark` says that it stood. None: told to stop.
+/// Opens the sink where `mark` says that it stood.
 pub(crate) async fn open_sink(
     config: &SinkConfig,
     origin: &Arc<Origin>,
     mark: Option<&SinkMark>,
     status: &RouteStatus,
     stop: &CancellationToken,
-) -> Option<Sink> {
+) -> Result<Sink, Stopped> {
     let mut backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
     let attempt = || alive_while(status, Box::pin(Sink::open(config, origin, mark)));
     let opening = retry_until(&mut backoff, stop, attempt, |err| report(status, err));
     // Opening a sink publishes nothing, so it may be given up.
-    let sink = stop.run_until_cancelled(opening).await??;
+    let sink = stop.run_until_cancelled(opening).await.ok_or(Stopped)??;
     status.sink_recovered();
-    Some(sink)
+    Ok(sink)
 }
 
 fn report(status: &RouteStatus, err: &SinkError) {

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::Progress;
 use crate::{
-    route::{CheckpointStore, Committed, Durable, RouteError},
+    halt::Halt,
+    route::{CheckpointStore, Durable, RouteError},
     sink::Delivered,
-    state::{SinkMark, State, StateError},
+    state::{SinkMark, State},
 };
 
 /// What the names of the notes of searches' routes begin with; the route's name follows.
@@ -51,15 +52,14 @@ impl Note {
     }
 
     /// Makes `kept` durable.
-    pub(super) async fn keep(&mut self, kept: Kept) -> Result<Committed, StateError> {
+    pub(super) async fn keep(&mut self, kept: Kept) -> Result<(), Halt<RouteError>> {
         // Times and numbers can always be written.
         let content = serde_json::to_string(&kept).unwrap_or_default();
         let name = Self::name_of(self.durable.status.name());
         let attempt = || self.state.keep_note(&name, self.generation, content.clone());
-        let Some(generation) = self.durable.keep(attempt).await? else { return Ok(Committed::GivenUp) };
-        self.generation = generation;
+        self.generation = self.durable.keep(attempt).await?;
         self.kept = kept;
-        Ok(Committed::Yes)
+        Ok(())
     }
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct RunCheckpoint {
 impl CheckpointStore for Note {
     type Checkpoint = RunCheckpoint;
 
-    async fn commit(&mut self, delivered: Vec<Delivered<RunCheckpoint>>) -> Result<Committed, RouteError> {
+    async fn commit(&mut self, delivered: Vec<Delivered<RunCheckpoint>>) -> Result<(), Halt<RouteError>> {
         let mut kept = self.kept.clone();
         let mut rejected = 0;
         for batch in delivered {
@@ -83,10 +83,8 @@ impl CheckpointStore for Note {
             kept.progress = kept.progress.delivered(delivered);
             kept.mark = mark.or(kept.mark);
         }
-        let committed = self.keep(kept).await?;
-        if committed == Committed::Yes {
-            self.durable.status.run_moved(self.generation, self.kept.messages, rejected);
-        }
-        Ok(committed)
+        self.keep(kept).await?;
+        self.durable.status.run_moved(self.generation, self.kept.messages, rejected);
+        Ok(())
     }
 }

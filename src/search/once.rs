@@ -5,17 +5,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    SearchError,
-    checkpoint::RunCheckpoint,
-    compose::Composer,
-    envelope::About,
-    outgoing::{Outgoing, Sent},
+    SearchError, checkpoint::RunCheckpoint, compose::Composer, envelope::About, outgoing::Outgoing,
     spool::Spool,
 };
 use crate::{
     config::{OrgConfig, SearchRouteConfig, SinkConfig},
+    halt::Halt,
     message::Origin,
-    route::{CheckpointStore, Committed, Rendering, RouteError, RouteStatus},
+    route::{CheckpointStore, Rendering, RouteError, RouteStatus},
     sink::{DeadLetters, Delivered, Sink, SinkError},
 };
 
@@ -89,9 +86,10 @@ impl Publication {
         let status = Arc::new(RouteStatus::new(&self.route.route.name));
         // Who does not want to wait any more drops the future.
         let stop = CancellationToken::new();
-        let sent = outgoing.deliver(&mut published, self.sink, dead_letters, status, &stop).await?;
-        if let Sent::Whole { total } = sent {
-            published.events = total;
+        match outgoing.deliver(&mut published, self.sink, dead_letters, status, &stop).await {
+            Ok(total) => published.events = total,
+            Err(Halt::Stopped) => {}
+            Err(Halt::Failed(err)) => return Err(err.into()),
         }
         Ok(published)
     }
@@ -113,11 +111,11 @@ fn sink_origin(sink: &SinkConfig, origin: &Arc<Origin>) -> Arc<Origin> {
 impl CheckpointStore for Published {
     type Checkpoint = RunCheckpoint;
 
-    async fn commit(&mut self, delivered: Vec<Delivered<RunCheckpoint>>) -> Result<Committed, RouteError> {
+    async fn commit(&mut self, delivered: Vec<Delivered<RunCheckpoint>>) -> Result<(), Halt<RouteError>> {
         for batch in delivered {
             self.messages += batch.messages() as u64;
             self.rejected += batch.rejected() as u64;
         }
-        Ok(Committed::Yes)
+        Ok(())
     }
 }

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SearchError, checkpoint::RunCheckpoint, compose::Composer, spool::Spool};
 use crate::{
+    halt::Halt,
     message::Batch,
-    route::{CheckpointStore, Delivery, InFlight, InFlightLimit, IntoBatch, RouteError, RouteStatus, Stop},
+    route::{CheckpointStore, Delivery, InFlight, InFlightLimit, IntoBatch, RouteError, RouteStatus},
     sink::{DeadLetters, Sink},
 };
 
@@ -45,17 +46,9 @@ impl IntoBatch for RunPart {
     }
 }
 
-/// What became of it.
-#[derive(Debug)]
-pub(super) enum Sent {
-    /// All of it is delivered: so many events that the route wants.
-    Whole { total: u64 },
-    /// It was told to stop.
-    Stopped,
-}
-
 impl Outgoing {
-    /// Delivers everything to `sink`, and commits to `checkpoints` what is delivered.
+    /// Delivers everything to `sink`, and commits to `checkpoints` what is delivered. Says how many events there are that the
+    /// route wants.
     pub(super) async fn deliver<S: CheckpointStore<Checkpoint = RunCheckpoint>>(
         self,
         checkpoints: S,
@@ -63,7 +56,7 @@ impl Outgoing {
         dead_letters: DeadLetters,
         status: Arc<RouteStatus>,
         stop: &CancellationToken,
-    ) -> Result<Sent, SearchError> {
+    ) -> Result<u64, Halt<SearchError>> {
         let Self { composer, spool, skip, parts_max, bytes_max } = self;
         let (parts, received) = mpsc::channel(parts_max);
         let limit = InFlightLimit::new(parts_max, bytes_max);
@@ -80,15 +73,16 @@ impl Outgoing {
         };
         let route = status.name().to_owned();
         let delivery = Delivery::new(checkpoints, parts_max, sink, dead_letters, status);
-        let delivered = delivery.run(received, stop).await?;
-        let total = composing.await.map_err(|err| SearchError::Kept {
-            route,
-            reason: format!("composing was cut short: {err}"),
-        })??;
-        match delivered {
-            Stop::Drained if !is_cut.load(Ordering::Relaxed) => Ok(Sent::Whole { total }),
-            Stop::Drained | Stop::GivenUp => Ok(Sent::Stopped),
+        let delivered = delivery.run(received, stop).await;
+        if let Err(Halt::Failed(err)) = delivered {
+            return Err(Halt::Failed(err.into()));
         }
+        let total = composing
+            .await
+            .map_err(|err| SearchError::Kept { route, reason: format!("composing was cut short: {err}") })?;
+        let total = total.map_err(SearchError::from)?;
+        delivered?;
+        if is_cut.load(Ordering::Relaxed) { Err(Halt::Stopped) } else { Ok(total) }
     }
 }
 

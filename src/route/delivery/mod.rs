@@ -29,6 +29,7 @@ use super::{
     status::{Half, RouteStatus},
 };
 use crate::{
+    halt::Halt,
     invariant::Invariant,
     sink::{DeadLetters, Failure, Settled, Sink},
     source::Backoff,
@@ -39,15 +40,6 @@ use unsettled::{Fate, Unsettled, next_heard};
 
 /// How often it is looked whether the sink makes progress.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// How delivery ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// Everything that was read is proved.
-    Drained,
-    /// It was told to stop while the sink did not work; what is left will be read again.
-    GivenUp,
-}
 
 /// Delivers batches to one sink.
 #[derive(Debug)]
@@ -102,60 +94,51 @@ impl<S: CheckpointStore> Delivery<S> {
     }
 
     /// Delivers `items` until there are no more and all are proved. After `stop` a sink that does not work is no longer
-    /// waited for.
+    /// waited for: [`Halt::Stopped`] says, here and below, that there is something left, which will be read again.
     pub(crate) async fn run<I: IntoBatch<Checkpoint = S::Checkpoint>>(
         mut self,
         items: mpsc::Receiver<I>,
         stop: &CancellationToken,
-    ) -> Result<Stop, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         let delivered = self.deliver(items, stop).await;
         self.status.at_rest(Half::Delivery);
         self.status.hold(0);
-        let end = match delivered? {
-            Some(()) => Stop::Drained,
-            None => Stop::GivenUp,
-        };
-        self.sink.close().await;
-        Ok(end)
+        if !matches!(delivered, Err(Halt::Failed(_))) {
+            self.sink.close().await;
+        }
+        delivered
     }
 
-    /// None, here and below: told to stop while the sink did not work.
     async fn deliver<I: IntoBatch<Checkpoint = S::Checkpoint>>(
         &mut self,
         mut items: mpsc::Receiver<I>,
         stop: &CancellationToken,
-    ) -> Result<Option<()>, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         let (mut is_more, mut is_stopping) = (true, false);
         let mut look = tokio::time::interval(LOOK_EVERY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while is_more || !self.unsettled.is_empty() {
             let look_at = self.look_at;
-            let carried_on = tokio::select! {
+            tokio::select! {
                 biased;
                 (at, heard) = next_heard(&mut self.unsettled) => self.hear(at, heard, stop).await?,
                 () = tokio::time::sleep_until(look_at.unwrap_or(self.heard_at)), if look_at.is_some() => {
-                    self.look_again(stop).await?
+                    self.look_again(stop).await?;
                 }
                 item = items.recv(), if is_more => match item {
                     Some(item) => self.take(item, stop).await?,
-                    None => {
-                        is_more = false;
-                        Some(())
-                    }
+                    None => is_more = false,
                 },
                 // Ticks on whatever else happens: pages may keep coming while nothing is acknowledged.
-                _ = look.tick() => self.look_around(stop),
+                _ = look.tick() => self.look_around(stop)?,
                 () = stop.cancelled(), if !is_stopping => {
                     is_stopping = true;
                     self.look_at = look_at.map(|_| Instant::now());
-                    self.look_around(stop)
+                    self.look_around(stop)?;
                 }
-            };
-            if carried_on.is_none() {
-                return Ok(None);
             }
         }
-        Ok(Some(()))
+        Ok(())
     }
 
     /// Hands an item to the sink.
@@ -163,10 +146,9 @@ impl<S: CheckpointStore> Delivery<S> {
         &mut self,
         item: I,
         stop: &CancellationToken,
-    ) -> Result<Option<()>, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         let (batch, room) = item.into_batch(self.sink.payload_bytes_max())?;
-        let Some(published) = self.publish(&batch.messages, 0, stop).await else { return Ok(None) };
-        let (fate, error) = match published {
+        let (fate, error) = match self.publish(&batch.messages, 0, stop).await? {
             Ok(receipt) => (Fate::Sent(receipt), None),
             Err(error) => (Fate::Failed, Some(error)),
         };
@@ -174,7 +156,7 @@ impl<S: CheckpointStore> Delivery<S> {
         self.unsettled.push_back(Unsettled::new(self.taken, batch, room, fate));
         Invariant::InFlightIsBounded.check(self.unsettled.len() <= self.in_flight_max);
         match error {
-            None => Ok(Some(())),
+            None => Ok(()),
             Some(error) => self.redeliver(&error, stop).await,
         }
     }
@@ -185,7 +167,7 @@ impl<S: CheckpointStore> Delivery<S> {
         at: usize,
         heard: Result<Settled, Failure>,
         stop: &CancellationToken,
-    ) -> Result<Option<()>, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         self.heard_at = Instant::now();
         let mut next = Some((at, heard));
         while let Some((at, heard)) = next {
@@ -194,9 +176,7 @@ impl<S: CheckpointStore> Delivery<S> {
                 Ok(settled) => unsettled.judge(settled),
                 Err(failure) => {
                     let error = unsettled.fail(failure);
-                    if self.move_on(stop).await?.is_none() {
-                        return Ok(None);
-                    }
+                    self.move_on(stop).await?;
                     return self.redeliver(&error, stop).await;
                 }
             }

@@ -11,17 +11,16 @@ use super::{
     unsettled::{Fate, Unsettled},
 };
 use crate::{
+    halt::{Halt, Stopped},
     invariant::Invariant,
-    route::{
-        CheckpointStore, InFlight, RouteError, durable::Committed, retry::retry_until, status::class_name,
-    },
+    route::{CheckpointStore, InFlight, RouteError, retry::retry_until, status::class_name},
     sink::{Delivered, SinkClass},
     telemetry::{chain, metrics},
 };
 
 impl<S: CheckpointStore> Delivery<S> {
     /// Proves what the brake lets pass, oldest first, and moves behind it.
-    pub(super) async fn move_on(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+    pub(super) async fn move_on(&mut self, stop: &CancellationToken) -> Result<(), Halt<RouteError>> {
         let mut proved = Vec::new();
         let held = loop {
             let Some(ruling) = self.ruling() else { break None };
@@ -30,18 +29,16 @@ impl<S: CheckpointStore> Delivery<S> {
             }
             let Some(front) = self.pop_judged() else { break None };
             match self.prove(front, stop).await {
-                Some(proof) => proved.push(proof),
-                None => {
+                Ok(proof) => proved.push(proof),
+                Err(stopped) => {
                     // What came before is proved all the same.
                     self.commit(proved).await?;
-                    return Ok(None);
+                    return Err(stopped.into());
                 }
             }
         };
-        if self.commit(proved).await?.is_none() {
-            return Ok(None);
-        }
-        Ok(self.hold(held, stop))
+        self.commit(proved).await?;
+        Ok(self.hold(held, stop)?)
     }
 
     /// What the refusals of the oldest batch mean. None: the sink has not said all of it.
@@ -65,11 +62,14 @@ impl<S: CheckpointStore> Delivery<S> {
         &mut self,
         unsettled: Unsettled<S::Checkpoint>,
         stop: &CancellationToken,
-    ) -> Option<(Delivered<S::Checkpoint>, InFlight)> {
+    ) -> Result<(Delivered<S::Checkpoint>, InFlight), Stopped> {
         if let Some(heard) = unsettled.heard() {
             self.brake.pass(&heard);
         }
-        let Unsettled { batch, fate: Fate::Judged(judged), room, .. } = unsettled else { return None };
+        // Nothing else is popped.
+        let Unsettled { batch, fate: Fate::Judged(judged), room, .. } = unsettled else {
+            return Err(Stopped);
+        };
         let (status, dead_letters) = (&self.status, &self.dead_letters);
         let attempt = || judged.settled.prove(&batch, dead_letters);
         let proof = retry_until(&mut self.backoff, stop, attempt, |err| {
@@ -82,24 +82,22 @@ impl<S: CheckpointStore> Delivery<S> {
                 );
             }
         });
-        Some((proof.await?, room))
+        Ok((proof.await?, room))
     }
 
-    /// Commits the checkpoints of proved batches. None: told to stop while the state could not be written.
+    /// Commits the checkpoints of proved batches.
     async fn commit(
         &mut self,
         proved: Vec<(Delivered<S::Checkpoint>, InFlight)>,
-    ) -> Result<Option<()>, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         if proved.is_empty() {
-            return Ok(Some(()));
+            return Ok(());
         }
         let counts = proved.iter().map(|(proof, _)| (proof.messages() as u64, proof.rejected() as u64));
         let counts: Vec<_> = counts.collect();
         // Until that is durable they keep their room.
         let (delivered, rooms): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
-        if self.checkpoints.commit(delivered).await? == Committed::GivenUp {
-            return Ok(None);
-        }
+        self.checkpoints.commit(delivered).await?;
         drop(rooms);
         for (messages, rejected) in &counts {
             metrics::page_delivered(self.status.name(), *messages, *rejected);
@@ -117,30 +115,30 @@ impl<S: CheckpointStore> Delivery<S> {
         self.backoff.reset();
         self.looks.reset();
         self.has_looked_at_stop = false;
-        Ok(Some(()))
+        Ok(())
     }
 
-    /// Has what is refused tried again, and says so where the sink is wrong. None: told to stop, and it was tried.
-    fn hold(&mut self, ruling: Option<Ruling>, stop: &CancellationToken) -> Option<()> {
+    /// Has what is refused tried again, and says so where the sink is wrong. Stopped: it was tried since.
+    fn hold(&mut self, ruling: Option<Ruling>, stop: &CancellationToken) -> Result<(), Stopped> {
         let refused: usize = self.unsettled.iter().map(|unsettled| unsettled.refused().len()).sum();
         let Some(ruling) = ruling else {
             self.look_at = None;
             self.status.hold(refused);
-            return Some(());
+            return Ok(());
         };
         self.status.hold(refused);
         if ruling == Ruling::Closed {
             self.tell_closed(refused);
         }
         if self.look_at.is_some() {
-            return Some(());
+            return Ok(());
         }
         if stop.is_cancelled() && self.has_looked_at_stop {
-            return None;
+            return Err(Stopped);
         }
         let wait = if stop.is_cancelled() { Duration::ZERO } else { self.looks.next_wait() };
         self.look_at = Some(Instant::now() + wait);
-        Some(())
+        Ok(())
     }
 
     fn tell_closed(&self, refused: usize) {

@@ -11,6 +11,7 @@ use super::{
     unsettled::{Fate, Unsettled},
 };
 use crate::{
+    halt::{Halt, Stopped},
     route::{CheckpointStore, RouteError, status::class_name},
     sink::SinkError,
     telemetry::{chain, metrics},
@@ -26,33 +27,29 @@ impl<S: CheckpointStore> Delivery<S> {
         &mut self,
         error: &SinkError,
         stop: &CancellationToken,
-    ) -> Result<Option<()>, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         self.report(error);
-        if self.bring_to_rest(stop).await?.is_none() {
-            return Ok(None);
-        }
+        self.bring_to_rest(stop).await?;
         loop {
             let wait = tokio::time::sleep(self.backoff.next_wait());
-            if stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(None);
-            }
+            stop.run_until_cancelled(wait).await.ok_or(Stopped)?;
             // Whoever closes a sink need not wait until it has recovered.
             let recovering = alive_while(&self.status, Box::pin(self.sink.recover()));
-            let Some(recovered) = stop.run_until_cancelled(recovering).await else { return Ok(None) };
-            let republished = match recovered {
+            let republished = match stop.run_until_cancelled(recovering).await.ok_or(Stopped)? {
                 Ok(()) => self.republish(stop).await,
-                Err(error) => Err(error),
+                Err(error) => Err(Halt::Failed(error)),
             };
             match republished {
-                Ok(carried_on) => return Ok(carried_on),
-                Err(error) => self.report(&error),
+                Ok(()) => return Ok(()),
+                Err(Halt::Stopped) => return Err(Halt::Stopped),
+                Err(Halt::Failed(error)) => self.report(&error),
             }
         }
     }
 
     /// Waits until the sink has nothing more to say of the batches that it has. Those that turn out to be settled
     /// before the first failed one count; those behind it have to be published again.
-    async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+    async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<(), Halt<RouteError>> {
         let deadline = Instant::now() + REST_MAX;
         let mut has_failed = false;
         for unsettled in self.unsettled.iter_mut().filter(|unsettled| !unsettled.is_judged()) {
@@ -75,20 +72,19 @@ impl<S: CheckpointStore> Delivery<S> {
         self.move_on(stop).await
     }
 
-    async fn republish(&mut self, stop: &CancellationToken) -> Result<Option<()>, SinkError> {
+    async fn republish(&mut self, stop: &CancellationToken) -> Result<(), Halt<SinkError>> {
         for at in 0..self.unsettled.len() {
             let Some(Unsettled { batch, from, fate: Fate::Failed, .. }) = self.unsettled.get(at) else {
                 continue;
             };
             let (messages, from) = (Arc::clone(&batch.messages), *from);
-            let Some(published) = self.publish(&messages, from, stop).await else { return Ok(None) };
-            let receipt = published?;
+            let receipt = self.publish(&messages, from, stop).await?.map_err(Halt::Failed)?;
             if let Some(unsettled) = self.unsettled.get_mut(at) {
                 unsettled.fate = Fate::Sent(receipt);
                 unsettled.published_at = Instant::now();
             }
         }
-        Ok(Some(()))
+        Ok(())
     }
 
     fn report(&self, error: &SinkError) {

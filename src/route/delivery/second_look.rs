@@ -8,7 +8,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Delivery, brake::Ruling, unsettled::Fate};
-use crate::route::{CheckpointStore, RouteError};
+use crate::{
+    halt::Halt,
+    route::{CheckpointStore, RouteError},
+};
 
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,15 +24,13 @@ enum Attempt {
 
 impl<S: CheckpointStore> Delivery<S> {
     /// Tries everything that is refused once more; of a sink that is wrong one message, unless it takes that.
-    pub(super) async fn look_again(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+    pub(super) async fn look_again(&mut self, stop: &CancellationToken) -> Result<(), Halt<RouteError>> {
         self.look_at = None;
         self.has_looked_at_stop = stop.is_cancelled();
         if self.ruling() == Some(Ruling::Closed) {
             let refused = self.unsettled.front().map_or(0, |front| front.refused().len());
-            match self.try_again(0, 1, stop).await? {
-                None => return Ok(None),
-                Some(Attempt::Failed) => return self.move_on(stop).await,
-                Some(Attempt::Judged) => {}
+            if self.try_again(0, 1, stop).await? == Attempt::Failed {
+                return self.move_on(stop).await;
             }
             if self.unsettled.front().map_or(0, |front| front.refused().len()) == refused {
                 return self.move_on(stop).await;
@@ -37,9 +38,8 @@ impl<S: CheckpointStore> Delivery<S> {
         }
         for at in 0..self.unsettled.len() {
             match self.try_again(at, usize::MAX, stop).await? {
-                None => return Ok(None),
-                Some(Attempt::Failed) => break,
-                Some(Attempt::Judged) => self.mark_tried(at),
+                Attempt::Failed => break,
+                Attempt::Judged => self.mark_tried(at),
             }
         }
         self.move_on(stop).await
@@ -51,30 +51,29 @@ impl<S: CheckpointStore> Delivery<S> {
         at: usize,
         most: usize,
         stop: &CancellationToken,
-    ) -> Result<Option<Attempt>, RouteError> {
-        let Some(unsettled) = self.unsettled.get(at) else { return Ok(Some(Attempt::Judged)) };
+    ) -> Result<Attempt, Halt<RouteError>> {
+        let Some(unsettled) = self.unsettled.get(at) else { return Ok(Attempt::Judged) };
         let refused: Vec<_> = unsettled.refused().iter().take(most).map(|refused| refused.index).collect();
         if refused.is_empty() {
-            return Ok(Some(Attempt::Judged));
+            return Ok(Attempt::Judged);
         }
         let tried = refused.len();
         let part = Arc::new(unsettled.batch.messages.part(refused));
-        let Some(published) = self.publish(&part, 0, stop).await else { return Ok(None) };
-        let error = match published {
+        let error = match self.publish(&part, 0, stop).await? {
             Err(error) => error,
-            Ok(receipt) => match self.settle(receipt, stop).await {
-                None => return Ok(None),
-                Some(Ok(settled)) => {
+            Ok(receipt) => match self.settle(receipt, stop).await? {
+                Ok(settled) => {
                     self.note_tried(at, tried, settled.rejected());
-                    return Ok(Some(Attempt::Judged));
+                    return Ok(Attempt::Judged);
                 }
-                Some(Err(failure)) => {
+                Err(failure) => {
                     self.note_tried(at, failure.first_undelivered, &failure.rejected);
                     failure.error
                 }
             },
         };
-        Ok(self.redeliver(&error, stop).await?.map(|()| Attempt::Failed))
+        self.redeliver(&error, stop).await?;
+        Ok(Attempt::Failed)
     }
 
     fn note_tried(&mut self, at: usize, tried: usize, rejected: &[crate::sink::Rejected]) {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Delivery, LOOK_EVERY, unsettled::Unsettled};
 use crate::{
+    halt::Stopped,
     message::Messages,
     route::{
         CheckpointStore,
@@ -28,7 +29,7 @@ impl<S: CheckpointStore> Delivery<S> {
         messages: &Arc<Messages>,
         from: usize,
         stop: &CancellationToken,
-    ) -> Option<Result<Receipt, SinkError>> {
+    ) -> Result<Result<Receipt, SinkError>, Stopped> {
         let complaints = self.sink.complaints();
         // Without a complaint it is the back-pressure of a sink that works, unless it owes us word of something.
         let is_owed = self.unsettled.iter().any(Unsettled::is_sent);
@@ -43,45 +44,45 @@ impl<S: CheckpointStore> Delivery<S> {
         &mut self,
         receipt: Receipt,
         stop: &CancellationToken,
-    ) -> Option<Result<Settled, Failure>> {
+    ) -> Result<Result<Settled, Failure>, Stopped> {
         let complaints = self.sink.complaints();
         let complain = move || Some(complaints().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
         patient(&self.status, stop, &complain, receipt).await
     }
 
-    /// Gives a sign of life, and tells of batches that stay unsettled. None: told to stop, and there are some.
-    pub(super) fn look_around(&self, stop: &CancellationToken) -> Option<()> {
+    /// Gives a sign of life, and tells of batches that stay unsettled. Stopped: there are some.
+    pub(super) fn look_around(&self, stop: &CancellationToken) -> Result<(), Stopped> {
         self.status.alive(Half::Delivery);
         // What cannot arrive cannot be drained either.
         if stop.is_cancelled() && !self.unsettled.is_empty() && self.sink.is_cut_off() {
-            return None;
+            return Err(Stopped);
         }
         let Some(oldest) = self.unsettled.iter().find(|unsettled| unsettled.is_sent()) else {
-            return Some(());
+            return Ok(());
         };
         let waited = oldest.published_at.max(self.heard_at).elapsed();
         if waited < STALLED_AFTER {
-            return Some(());
+            return Ok(());
         }
         let trouble = self.sink.trouble();
         tell(&self.status, trouble.as_deref().unwrap_or(NOT_ACKNOWLEDGED), waited);
-        (!stop.is_cancelled()).then_some(())
+        if stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
     }
 }
 
-/// Waits, and tells of it if that takes long and `complain` knows why. None: told to stop, and it did take long.
+/// Waits, and tells of it if that takes long and `complain` knows why. Stopped: it did take long.
 async fn patient<T>(
     status: &RouteStatus,
     stop: &CancellationToken,
     complain: &(dyn Fn() -> Option<String> + Send + Sync),
     waiting: impl Future<Output = T>,
-) -> Option<T> {
+) -> Result<T, Stopped> {
     let began = Instant::now();
     let (mut waiting, mut look, mut is_stopping) = (pin!(waiting), interval(LOOK_EVERY), false);
     loop {
         tokio::select! {
             biased;
-            done = &mut waiting => return Some(done),
+            done = &mut waiting => return Ok(done),
             _ = look.tick() => {}
             () = stop.cancelled(), if !is_stopping => is_stopping = true,
         }
@@ -93,7 +94,7 @@ async fn patient<T>(
         if let Some(trouble) = complain() {
             tell(status, &trouble, waited);
             if is_stopping {
-                return None;
+                return Err(Stopped);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::task::JoinHandle;
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::{
     message::{Batch, Messages},
-    route::{Committed, InFlight, InFlightLimit, Snapshot},
+    route::{InFlight, InFlightLimit, Snapshot},
     sink::{Delivered, scripted::Scripted},
     state::StateError,
 };
@@ -30,33 +30,38 @@ impl IntoBatch for Page {
     }
 }
 
-/// Notes which pages are proved, and how many of their messages were rejected.
+/// Notes in each commit which pages are proved, and how many of their messages were rejected.
 #[derive(Debug, Default, Clone)]
 struct Counted {
-    proved: Arc<Mutex<Vec<(u64, usize)>>>,
+    commits: Arc<Mutex<Vec<Vec<(u64, usize)>>>>,
     /// Somebody else moved the cursor.
     is_moved: bool,
 }
 
 impl Counted {
+    fn commits(&self) -> MutexGuard<'_, Vec<Vec<(u64, usize)>>> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn proved(&self) -> Vec<(u64, usize)> {
-        self.proved.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.commits().concat()
     }
 }
 
 impl CheckpointStore for Counted {
     type Checkpoint = u64;
 
-    async fn commit(&mut self, delivered: Vec<Delivered<u64>>) -> Result<Committed, RouteError> {
+    async fn commit(&mut self, delivered: Vec<Delivered<u64>>) -> Result<(), Halt<RouteError>> {
         if self.is_moved {
-            return Err(StateError::Regressed { what: "a/b".to_owned(), expected: 1, found: 2 }.into());
+            let moved = StateError::Regressed { what: "a/b".to_owned(), expected: 1, found: 2 };
+            return Err(RouteError::from(moved).into());
         }
         let proved = delivered.into_iter().map(|batch| {
             let rejected = batch.rejected();
             (batch.into_checkpoint().0, rejected)
         });
-        self.proved.lock().unwrap_or_else(PoisonError::into_inner).extend(proved);
-        Ok(Committed::Yes)
+        self.commits().push(proved.collect());
+        Ok(())
     }
 }
 
@@ -68,7 +73,7 @@ struct Scene {
     stop: CancellationToken,
     limit: InFlightLimit,
     pages: Option<mpsc::Sender<Page>>,
-    running: JoinHandle<Result<Stop, RouteError>>,
+    running: JoinHandle<Result<(), Halt<RouteError>>>,
     directory: tempfile::TempDir,
     next: u64,
     published: Vec<String>,
@@ -148,10 +153,26 @@ impl Scene {
     async fn drain(&mut self) {
         self.pages = None;
         let ended = tokio::time::timeout(Duration::from_secs(3_600), &mut self.running).await;
-        assert_eq!(ended.unwrap().unwrap().unwrap(), Stop::Drained);
+        ended.unwrap().unwrap().unwrap();
         let proved: Vec<_> = self.checkpoints.proved().iter().map(|(page, _)| *page).collect();
         assert_eq!(proved, (0..self.next).collect::<Vec<_>>(), "in order, each once");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_proved_together_is_committed_at_once_and_in_order() {
+    let mut scene = Scene::new(Scripted::default(), Counted::default());
+    scene.page(3).await;
+    scene.until("the first page", |_, proved| proved == 1).await;
+    scene.sink.change(|bus| bus.is_mute = true);
+    for _ in 0..3 {
+        scene.page(2).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    scene.sink.change(|bus| bus.is_mute = false);
+    scene.until("the others", |_, proved| proved == 4).await;
+    assert_eq!(*scene.checkpoints.commits(), [vec![(0, 0)], vec![(1, 0), (2, 0), (3, 0)]]);
+    scene.drain().await;
 }
 
 fn refusing(ids: &[&str]) -> Scripted {
@@ -250,7 +271,7 @@ async fn a_stop_does_not_wait_for_a_sink_that_refuses_everything() {
     let asked = Instant::now();
     scene.stop.cancel();
     scene.pages = None;
-    assert_eq!((&mut scene.running).await.unwrap().unwrap(), Stop::GivenUp);
+    assert!(matches!((&mut scene.running).await.unwrap(), Err(Halt::Stopped)));
     assert!(asked.elapsed() < Duration::from_secs(1));
     assert_eq!((scene.dead_letters().len(), scene.checkpoints.proved().len()), (0, 0));
 }
@@ -275,7 +296,7 @@ async fn a_stop_ends_at_once_where_nothing_can_be_drained_and_drains_what_can_be
         scene.until("the stall", |snapshot, _| snapshot.sink_trouble.is_some()).await;
         let asked = Instant::now();
         scene.stop.cancel();
-        assert_eq!((&mut scene.running).await.unwrap().unwrap(), Stop::GivenUp);
+        assert!(matches!((&mut scene.running).await.unwrap(), Err(Halt::Stopped)));
         assert!(asked.elapsed() <= Duration::from_secs(1), "{:?}", asked.elapsed());
     }
     let mut scene = Scene::new(Scripted::default(), Counted::default());
@@ -311,7 +332,10 @@ async fn a_cursor_that_somebody_else_moved_ends_delivery_whatever_is_still_to_co
     let mut scene = Scene::new(Scripted::default(), Counted { is_moved: true, ..Counted::default() });
     scene.page(1).await;
     let ended = tokio::time::timeout(Duration::from_secs(1), &mut scene.running).await;
-    assert!(matches!(ended.unwrap().unwrap(), Err(RouteError::State(StateError::Regressed { .. }))));
+    assert!(matches!(
+        ended.unwrap().unwrap(),
+        Err(Halt::Failed(RouteError::State(StateError::Regressed { .. })))
+    ));
 }
 
 /// Whatever a bus does and in whatever order: everything is there or among the dead letters, these hold no more than a
