@@ -17,6 +17,7 @@ pub mod okta;
 pub mod permissions;
 mod random;
 pub mod replay;
+pub mod retry;
 pub mod route;
 pub mod schedule;
 pub mod search;

@@ -9,13 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::{AppError, Until, loops::Loop};
 use crate::{
     halt::Halt,
-    source::Backoff,
+    retry::{Backoff, RetryPolicy},
     telemetry::{chain, metrics},
 };
-
-/// The first and the longest wait before a route that panicked is started again.
-const RESTART_FIRST: Duration = Duration::from_secs(1);
-const RESTART_MAX: Duration = Duration::from_secs(60);
 
 /// Runs the routes until they end; once `shutdown` resolves they have `grace` to do so.
 pub(super) async fn supervise(
@@ -66,7 +62,7 @@ impl Supervisor {
         let mut supervisor =
             Self { tasks: JoinSet::new(), running: BTreeMap::new(), until, stop, failure: None };
         for route in routes {
-            let restarts = Backoff::new(RESTART_FIRST, RESTART_MAX, fastrand::u64(..));
+            let restarts = RetryPolicy::RESTART.backoff();
             supervisor.spawn(Supervised { route: route.clone(), restarts }, Duration::ZERO);
         }
         supervisor

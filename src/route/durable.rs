@@ -1,20 +1,16 @@
 //! Commits that take as long as they take: a disk that is full or read-only holds the route up until it works again.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{RouteError, retry::retry_until, status::RouteStatus};
+use super::{RouteError, status::RouteStatus};
 use crate::{
     halt::Halt,
-    source::Backoff,
+    retry::{RetryPolicy, retry_until},
     state::{StateClass, StateError},
     telemetry::{chain, metrics},
 };
-
-/// The first and the longest wait between attempts to commit.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// Who commits, and until when.
 #[derive(Debug, Clone)]
@@ -30,7 +26,7 @@ impl Durable {
     where
         F: Future<Output = Result<T, StateError>>,
     {
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut backoff = RetryPolicy::STATE.backoff();
         let attempt = || {
             let attempt = attempt();
             async {

@@ -17,7 +17,6 @@ mod opening;
 mod pages;
 mod reading;
 mod rendering;
-mod retry;
 mod selection;
 mod status;
 mod trouble;

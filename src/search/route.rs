@@ -21,18 +21,15 @@ use crate::{
     config::{SearchRouteConfig, SinkConfig},
     halt::{Halt, Stopped},
     invariant::Invariant,
+    retry::RetryPolicy,
     route::{Durable, Phase, Rendering, RouteError, RouteStatus, open_sink},
     sink::{DeadLetters, Sink},
-    source::Backoff,
     state::{State, StateError},
     telemetry::{chain, metrics},
 };
 
 /// The longest sleep: a clock may be put, and whoever watches wants a sign of life.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
-/// The first and the longest wait after a failure of the disk.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// One search feeding one sink.
 #[derive(Debug)]
@@ -184,15 +181,14 @@ impl SearchRoute {
         run: Run,
         stop: &CancellationToken,
     ) -> Result<u64, Halt<SearchError>> {
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut backoff = RetryPolicy::SPOOL.backoff();
         loop {
             let err = match self.attempt(note, run.slot, stop).await {
                 Err(Halt::Failed(SearchError::Compose(ComposeError::Spool(err)))) => err,
                 ended => return ended,
             };
             self.tell_spool(&err);
-            let wait = tokio::time::sleep(backoff.next_wait());
-            stop.run_until_cancelled(wait).await.ok_or(Stopped)?;
+            backoff.wait(stop).await?;
         }
     }
 

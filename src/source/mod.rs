@@ -3,7 +3,6 @@
 //! A route walks the feed with a [`Reader`] of its own. Routes that stand at the same link share one request through
 //! the page cache. Moves no cursor and knows no sink.
 
-mod backoff;
 mod horizon;
 mod page;
 mod page_cache;
@@ -16,7 +15,6 @@ mod simulation;
 mod source;
 pub mod window;
 
-pub use backoff::Backoff;
 pub use page::Page;
 pub use reader::{Position, Read, Reader, Step};
 pub use shared::Stream;

@@ -12,17 +12,10 @@ use url::Url;
 use crate::{
     config::{Order, PAGE_SIZE_MAX},
     okta::{Class, Client, OktaError, Priority, logs},
-    source::Backoff,
+    retry::{Backoff, RetryPolicy},
     state::RecentIds,
     telemetry::chain,
 };
-
-/// The first and the longest wait after a failure that may pass by itself.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(60);
-/// The same after a failure that somebody must see to.
-const ATTENTION_FIRST: Duration = Duration::from_secs(5);
-const ATTENTION_MAX: Duration = Duration::from_secs(30);
 
 /// One window on its way.
 #[derive(Debug)]
@@ -88,7 +81,6 @@ impl WindowReader {
         next: Option<Url>,
         limit: Option<u64>,
     ) -> Self {
-        let seed = fastrand::u64(..);
         Self {
             client,
             priority,
@@ -97,8 +89,8 @@ impl WindowReader {
             edge: None,
             recent: RecentIds::default(),
             left: limit.unwrap_or(u64::MAX),
-            retry: Backoff::new(RETRY_FIRST, RETRY_MAX, seed),
-            attention: Backoff::new(ATTENTION_FIRST, ATTENTION_MAX, seed),
+            retry: RetryPolicy::OKTA.backoff(),
+            attention: RetryPolicy::OKTA_ATTENTION.backoff(),
         }
     }
 

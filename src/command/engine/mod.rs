@@ -70,7 +70,7 @@ use crate::{
     clock::{Clock, SystemClock},
     config::{CommandsConfig, Secret, SecretError},
     okta::Client,
-    source::Backoff,
+    retry::Backoff,
     state::State,
     telemetry::chain,
 };

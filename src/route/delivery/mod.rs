@@ -25,14 +25,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     CheckpointStore, RouteError,
     in_flight::IntoBatch,
-    opening::{SINK_RETRY_FIRST, SINK_RETRY_MAX},
     status::{Half, RouteStatus},
 };
 use crate::{
     halt::Halt,
     invariant::Invariant,
+    retry::{Backoff, RetryPolicy},
     sink::{DeadLetters, Failure, Settled, Sink},
-    source::Backoff,
 };
 use brake::Brake;
 pub(super) use stall::alive_while;
@@ -74,7 +73,6 @@ impl<S: CheckpointStore> Delivery<S> {
         dead_letters: DeadLetters,
         status: Arc<RouteStatus>,
     ) -> Self {
-        let backoff = || Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
         Self {
             checkpoints,
             sink,
@@ -84,9 +82,9 @@ impl<S: CheckpointStore> Delivery<S> {
             taken: 0,
             proved: 0,
             in_flight_max,
-            backoff: backoff(),
+            backoff: RetryPolicy::SINK.backoff(),
             brake: Brake::default(),
-            looks: backoff(),
+            looks: RetryPolicy::SINK.backoff(),
             look_at: None,
             has_looked_at_stop: false,
             heard_at: Instant::now(),

@@ -13,7 +13,8 @@ use super::{
 use crate::{
     halt::{Halt, Stopped},
     invariant::Invariant,
-    route::{CheckpointStore, InFlight, RouteError, retry::retry_until, status::class_name},
+    retry::retry_until,
+    route::{CheckpointStore, InFlight, RouteError, status::class_name},
     sink::{Delivered, SinkClass},
     telemetry::{chain, metrics},
 };

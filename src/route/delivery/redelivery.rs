@@ -31,8 +31,7 @@ impl<S: CheckpointStore> Delivery<S> {
         self.report(error);
         self.bring_to_rest(stop).await?;
         loop {
-            let wait = tokio::time::sleep(self.backoff.next_wait());
-            stop.run_until_cancelled(wait).await.ok_or(Stopped)?;
+            self.backoff.wait(stop).await?;
             // Whoever closes a sink need not wait until it has recovered.
             let recovering = alive_while(&self.status, Box::pin(self.sink.recover()));
             let republished = match stop.run_until_cancelled(recovering).await.ok_or(Stopped)? {

@@ -33,8 +33,8 @@ use self::{
 use super::{Delivery, IntakeError};
 use crate::{
     config::NatsBus,
+    retry::Backoff,
     sink::{SinkError, nats::connection::Connection},
-    source::Backoff,
 };
 
 pub(super) use acknowledgement::NatsAcknowledgement;
