@@ -9,7 +9,7 @@ use super::{
 use crate::{
     halt::Halt,
     invariant::Invariant,
-    route::{CheckpointStore, Durable, RouteError},
+    route::{CheckpointStore, RouteError, StateRetry},
     sink::Delivered,
     state::{SinkMark, State},
 };
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Note {
     pub(super) state: State,
-    pub(super) durable: Durable,
+    pub(super) state_retry: StateRetry,
     /// Its whole name.
     pub(super) name: String,
     pub(super) generation: u64,
@@ -48,7 +48,7 @@ impl Note {
         // Times, numbers and text can always be written.
         let content = serde_json::to_string(&progress).unwrap_or_default();
         let attempt = || self.state.keep_note(&self.name, self.generation, content.clone());
-        let generation = self.durable.keep(attempt).await?;
+        let generation = self.state_retry.run(attempt).await?;
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
         self.progress = progress;

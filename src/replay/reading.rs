@@ -22,7 +22,7 @@ use crate::{
     config::RouteConfig,
     message::Batch,
     okta::{Class, Client, Priority, logs},
-    route::{InFlight, InFlightLimit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta},
+    route::{InFlightLimit, InFlightPermit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta},
     source::window::{Part, Step, WindowReader},
 };
 
@@ -44,7 +44,7 @@ pub(super) struct PartInFlight {
     /// Indices of events that are not to be delivered. Ascending.
     left_out: Vec<u32>,
     checkpoint: SliceCheckpoint,
-    room: InFlight,
+    permit: InFlightPermit,
 }
 
 impl IntoBatch for PartInFlight {
@@ -53,9 +53,9 @@ impl IntoBatch for PartInFlight {
     fn into_batch(
         self,
         payload_bytes_max: Option<usize>,
-    ) -> Result<(Batch<SliceCheckpoint>, InFlight), RouteError> {
+    ) -> Result<(Batch<SliceCheckpoint>, InFlightPermit), RouteError> {
         let messages = self.rendering.messages(&self.events, &self.left_out, payload_bytes_max)?;
-        Ok((Batch { messages: Arc::new(messages), checkpoint: self.checkpoint }, self.room))
+        Ok((Batch { messages: Arc::new(messages), checkpoint: self.checkpoint }, self.permit))
     }
 }
 
@@ -198,8 +198,8 @@ impl Reading {
 
     async fn hand_over(&self, slice: u16, part: Part, place: Option<Place>) -> Option<()> {
         let Part { events, left_out, .. } = part;
-        let room = self.limit.room(events.size_bytes()).await?;
+        let permit = self.limit.acquire(events.size_bytes()).await?;
         let (rendering, checkpoint) = (Arc::clone(&self.rendering), SliceCheckpoint { slice, place });
-        self.parts.send(PartInFlight { rendering, events, left_out, checkpoint, room }).await.ok()
+        self.parts.send(PartInFlight { rendering, events, left_out, checkpoint, permit }).await.ok()
     }
 }

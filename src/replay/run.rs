@@ -18,7 +18,7 @@ use crate::{
     halt::Halt,
     message::Origin,
     okta::{Client, logs},
-    route::{Delivery, Durable, Rendering, RouteStatus, open_sink, while_delivering},
+    route::{Delivery, Rendering, RouteStatus, StateRetry, open_sink, while_delivering},
     sink::DeadLetters,
     state::State,
     telemetry::chain,
@@ -122,11 +122,11 @@ impl Replay {
         let origin = self.sink_origin(&rendering.origin);
         let mark = self.progress.mark.as_ref();
         let sink = open_sink(&self.sink, &origin, mark, status, halt).await?;
-        let durable = Durable { status: Arc::clone(status), stop: halt.clone() };
+        let state_retry = StateRetry { status: Arc::clone(status), stop: halt.clone() };
         let (state, note_name) = (self.state.clone(), note_name(&self.name));
         let mut note = Note {
             state: state.clone(),
-            durable,
+            state_retry,
             name: note_name.clone(),
             generation: self.generation,
             progress: self.progress,

@@ -12,7 +12,7 @@ pub(crate) trait CheckpointStore: Send {
     type Checkpoint: Clone + Send + Sync;
 
     /// Commits the checkpoints of delivered batches, which come in the order in which they were read, and returns when that
-    /// is durable. Many at once are one commit. Whoever watches is told.
+    /// is durable. Many at once are one commit. The status is updated.
     fn commit(
         &mut self,
         delivered: Vec<Delivered<Self::Checkpoint>>,

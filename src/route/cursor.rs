@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CheckpointStore, RouteError, durable::Durable, pages::PageCheckpoint};
+use super::{CheckpointStore, RouteError, pages::PageCheckpoint, state_retry::StateRetry};
 use crate::{
     halt::Halt,
     invariant::Invariant,
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct RouteCursor {
     state: State,
-    durable: Durable,
+    state_retry: StateRetry,
     question: String,
     generation: u64,
     cursor: Arc<Cursor>,
@@ -29,14 +29,14 @@ impl RouteCursor {
     /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens.
     pub(super) async fn open(
         state: &State,
-        durable: Durable,
+        state_retry: StateRetry,
         beginning: Cursor,
     ) -> Result<Self, Halt<RouteError>> {
         let question = beginning.question.clone();
-        let stored = durable.keep(|| state.load(durable.status.name())).await?;
+        let stored = state_retry.run(|| state.load(state_retry.status.name())).await?;
         let Stored { generation, cursor } = stored.unwrap_or(Stored { generation: 0, cursor: beginning });
         let (state, cursor) = (state.clone(), Arc::new(cursor));
-        Ok(Self { state, durable, question, generation, cursor })
+        Ok(Self { state, state_retry, question, generation, cursor })
     }
 
     /// Makes a cursor that has just begun durable.
@@ -71,9 +71,9 @@ impl RouteCursor {
     async fn write(&mut self, mut cursor: Cursor) -> Result<(), Halt<RouteError>> {
         cursor.advanced_at = Timestamp::now();
         let cursor = Arc::new(cursor);
-        let route = self.durable.status.name();
+        let route = self.state_retry.status.name();
         let attempt = || self.state.advance(route, self.generation, Arc::clone(&cursor));
-        let generation = self.durable.keep(attempt).await?;
+        let generation = self.state_retry.run(attempt).await?;
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
         let mut cursor = Arc::unwrap_or_clone(cursor);
@@ -102,7 +102,7 @@ impl CheckpointStore for RouteCursor {
         }
         next.question.clone_from(&self.question);
         self.write(next).await?;
-        self.durable.status.cursor_moved(self.generation, &self.cursor, rejected);
+        self.state_retry.status.cursor_moved(self.generation, &self.cursor, rejected);
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ pub(crate) trait IntoBatch: Send {
     fn into_batch(
         self,
         payload_bytes_max: Option<usize>,
-    ) -> Result<(Batch<Self::Checkpoint>, InFlight), RouteError>;
+    ) -> Result<(Batch<Self::Checkpoint>, InFlightPermit), RouteError>;
 }
 
 /// How much may be in flight.
@@ -34,7 +34,7 @@ pub(crate) struct InFlightLimit {
 
 /// The room of one batch, from when it is read until its checkpoint is committed. Dropped, it is free again.
 #[derive(Debug)]
-pub(crate) struct InFlight {
+pub(crate) struct InFlightPermit {
     _batch: OwnedSemaphorePermit,
     _bytes: OwnedSemaphorePermit,
     /// Where it is in the route's lag, if it has events that count.
@@ -63,13 +63,13 @@ impl InFlightLimit {
     }
 
     /// Room for a batch of so many bytes. None: it is closed, which it never is.
-    pub(crate) async fn room(&self, bytes: usize) -> Option<InFlight> {
+    pub(crate) async fn acquire(&self, bytes: usize) -> Option<InFlightPermit> {
         let batch = self.batch().await?;
-        Some(InFlight::new(batch, self.bytes(bytes).await?, None))
+        Some(InFlightPermit::new(batch, self.bytes(bytes).await?, None))
     }
 }
 
-impl InFlight {
+impl InFlightPermit {
     pub(super) fn new(
         batch: OwnedSemaphorePermit,
         bytes: OwnedSemaphorePermit,
@@ -88,13 +88,13 @@ mod tests {
     #[tokio::test]
     async fn room_is_bounded_in_batches_and_bytes_and_a_single_large_batch_passes() {
         let limit = InFlightLimit::new(2, 4 * UNIT_BYTES);
-        let (first, second) = (limit.room(0).await.unwrap(), limit.room(UNIT_BYTES).await.unwrap());
-        assert!(limit.room(0).now_or_never().is_none(), "two batches are the most");
+        let (first, second) = (limit.acquire(0).await.unwrap(), limit.acquire(UNIT_BYTES).await.unwrap());
+        assert!(limit.acquire(0).now_or_never().is_none(), "two batches are the most");
         drop(first);
-        assert!(limit.room(4 * UNIT_BYTES).now_or_never().is_none(), "three units are left");
+        assert!(limit.acquire(4 * UNIT_BYTES).now_or_never().is_none(), "three units are left");
         drop(second);
-        let large = limit.room(100 * UNIT_BYTES).now_or_never().flatten();
+        let large = limit.acquire(100 * UNIT_BYTES).now_or_never().flatten();
         assert!(large.is_some());
-        assert!(limit.room(UNIT_BYTES).now_or_never().is_none());
+        assert!(limit.acquire(UNIT_BYTES).now_or_never().is_none());
     }
 }

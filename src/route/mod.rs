@@ -3,21 +3,21 @@
 //! A batch carries the checkpoint that holds once it is delivered. So it goes one way and nothing has to be matched: reading
 //! hands over what becomes a batch, the sink proves it, and the proof gives out the checkpoint that is committed.
 //!
-//! A route is two tasks in one future: `reading` walks the stream ahead of `delivery`, bounded in pages and bytes;
+//! A route is two tasks in one future: `prefetch` walks the stream ahead of `delivery`, bounded in pages and bytes;
 //! delivery keeps several batches with the sink and moves the cursor in order, with proof, and never otherwise. Routes
 //! share nothing but the stream's page cache, so none delays another.
 
 mod checkpoint;
 mod cursor;
 mod delivery;
-mod durable;
 mod in_flight;
 mod lag;
 mod opening;
 mod pages;
-mod reading;
+mod prefetch;
 mod rendering;
 mod selection;
+mod state_retry;
 mod status;
 mod trouble;
 
@@ -27,13 +27,13 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use checkpoint::CheckpointStore;
 pub(crate) use delivery::Delivery;
-pub(crate) use durable::Durable;
-pub(crate) use in_flight::{InFlight, InFlightLimit, IntoBatch};
+pub(crate) use in_flight::{InFlightLimit, InFlightPermit, IntoBatch};
 use okta_system_log::event::EventsError;
 pub(crate) use opening::open_sink;
 pub(crate) use rendering::Rendering;
 pub use selection::Selection;
-pub use status::{Phase, RouteStatus, SearchStanding, Snapshot};
+pub(crate) use state_retry::StateRetry;
+pub use status::{Phase, RouteStatus, SearchStatus, Snapshot};
 pub(crate) use trouble::report_okta;
 
 use crate::{
@@ -44,7 +44,7 @@ use crate::{
     state::{State, StateError},
 };
 use cursor::RouteCursor;
-use reading::Reading;
+use prefetch::Prefetch;
 
 /// What a route is made of.
 #[derive(Debug)]
@@ -116,8 +116,8 @@ impl Route {
     pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<(), Halt<RouteError>> {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
-        let durable = Durable { status: Arc::clone(&self.status), stop: stop.clone() };
-        let mut cursor = RouteCursor::open(&self.state, durable, beginning).await?;
+        let state_retry = StateRetry { status: Arc::clone(&self.status), stop: stop.clone() };
+        let mut cursor = RouteCursor::open(&self.state, state_retry, beginning).await?;
         // A first start is durable before anything else happens: coming back later must not mean starting later.
         cursor.begin().await?;
         self.status.cursor_loaded(cursor.generation(), cursor.cursor(), self.stream.start());
@@ -137,12 +137,13 @@ impl Route {
         }
         tracing::info!(route = name, generation = cursor.generation(), "the route begins to read");
 
-        let (reading, pages) = Reading::new(reader, rendering, &self.config, self.status(), until_caught_up);
+        let (prefetch, pages) =
+            Prefetch::new(reader, rendering, &self.config, self.status(), until_caught_up);
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), name);
         let delivery = Delivery::new(cursor, self.config.in_flight_pages, sink, dead_letters, self.status());
-        // Reading ends when it is told to or has caught up; delivery then settles what is left.
+        // Prefetching ends at the stop or when it has caught up; delivery then settles what is left.
         let delivering = Box::pin(delivery.run(pages, stop));
-        let (_, delivered) = while_delivering(reading.run(stop), delivering).await;
+        let (_, delivered) = while_delivering(prefetch.run(stop), delivering).await;
         delivered?;
         if stop.is_cancelled() { Err(Halt::Stopped) } else { Ok(()) }
     }

@@ -1,4 +1,4 @@
-//! Bringing a route's sink up, as often as it takes: a bus that is away at the start is as bad as one that goes away later.
+//! Opens a route's sink, however often that takes: a bus that is unreachable at the start is waited for as later.
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use okta_system_log::event::Events;
 
 use super::{
     RouteError,
-    in_flight::{InFlight, IntoBatch},
+    in_flight::{InFlightPermit, IntoBatch},
     rendering::Rendering,
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 pub(super) struct PageInFlight {
     pub(super) read: Read,
     pub(super) rendering: Arc<Rendering>,
-    pub(super) room: InFlight,
+    pub(super) permit: InFlightPermit,
 }
 
 /// How far a route is after a page.
@@ -38,14 +38,14 @@ impl IntoBatch for PageInFlight {
     fn into_batch(
         self,
         payload_bytes_max: Option<usize>,
-    ) -> Result<(Batch<PageCheckpoint>, InFlight), RouteError> {
-        let Self { read: Read { page, position, known, .. }, rendering, room } = self;
+    ) -> Result<(Batch<PageCheckpoint>, InFlightPermit), RouteError> {
+        let Self { read: Read { page, position, known, .. }, rendering, permit } = self;
         let messages = rendering.messages(&page.events, &known, payload_bytes_max)?;
         let filtered = page.events.len() - messages.len() - known.len();
         if filtered + known.len() > 0 {
             metrics::page_selected(&rendering.origin.route, filtered as u64, known.len() as u64);
         }
         let checkpoint = PageCheckpoint { position, events: Arc::clone(&page.events) };
-        Ok((Batch { messages: Arc::new(messages), checkpoint }, room))
+        Ok((Batch { messages: Arc::new(messages), checkpoint }, permit))
     }
 }

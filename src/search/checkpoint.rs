@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::Progress;
 use crate::{
     halt::Halt,
-    route::{CheckpointStore, Durable, RouteError},
+    route::{CheckpointStore, RouteError, StateRetry},
     sink::Delivered,
     state::{SinkMark, State},
 };
@@ -40,7 +40,7 @@ pub(crate) struct Form {
 #[derive(Debug)]
 pub(super) struct Note {
     pub(super) state: State,
-    pub(super) durable: Durable,
+    pub(super) state_retry: StateRetry,
     pub(super) generation: u64,
     pub(super) kept: Kept,
 }
@@ -55,9 +55,9 @@ impl Note {
     pub(super) async fn keep(&mut self, kept: Kept) -> Result<(), Halt<RouteError>> {
         // Times and numbers can always be written.
         let content = serde_json::to_string(&kept).unwrap_or_default();
-        let name = Self::name_of(self.durable.status.name());
+        let name = Self::name_of(self.state_retry.status.name());
         let attempt = || self.state.keep_note(&name, self.generation, content.clone());
-        self.generation = self.durable.keep(attempt).await?;
+        self.generation = self.state_retry.run(attempt).await?;
         self.kept = kept;
         Ok(())
     }
@@ -84,7 +84,7 @@ impl CheckpointStore for Note {
             kept.mark = mark.or(kept.mark);
         }
         self.keep(kept).await?;
-        self.durable.status.run_moved(self.generation, self.kept.messages, rejected);
+        self.state_retry.status.run_moved(self.generation, self.kept.messages, rejected);
         Ok(())
     }
 }

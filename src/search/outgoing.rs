@@ -13,7 +13,7 @@ use super::{SearchError, checkpoint::RunCheckpoint, compose::Composer, spool::Sp
 use crate::{
     halt::Halt,
     message::Batch,
-    route::{CheckpointStore, Delivery, InFlight, InFlightLimit, IntoBatch, RouteError, RouteStatus},
+    route::{CheckpointStore, Delivery, InFlightLimit, InFlightPermit, IntoBatch, RouteError, RouteStatus},
     sink::{DeadLetters, Sink},
 };
 
@@ -34,15 +34,15 @@ pub(super) struct Outgoing {
 #[derive(Debug)]
 struct RunPart {
     batch: Batch<RunCheckpoint>,
-    room: InFlight,
+    permit: InFlightPermit,
 }
 
 impl IntoBatch for RunPart {
     type Checkpoint = RunCheckpoint;
 
     /// It was composed for what the sink takes when the run began, so that its batches stay the same.
-    fn into_batch(self, _: Option<usize>) -> Result<(Batch<RunCheckpoint>, InFlight), RouteError> {
-        Ok((self.batch, self.room))
+    fn into_batch(self, _: Option<usize>) -> Result<(Batch<RunCheckpoint>, InFlightPermit), RouteError> {
+        Ok((self.batch, self.permit))
     }
 }
 
@@ -91,11 +91,11 @@ fn hand_over(batch: Batch<RunCheckpoint>, limit: &InFlightLimit, parts: &mpsc::S
     let bytes = batch.messages.messages().map(|message| message.payload.len()).sum();
     let taken = async {
         // Who delivers may have gone away with the room in hand.
-        let room = tokio::select! {
-            room = limit.room(bytes) => room?,
+        let permit = tokio::select! {
+            permit = limit.acquire(bytes) => permit?,
             () = parts.closed() => return None,
         };
-        parts.send(RunPart { batch, room }).await.ok()
+        parts.send(RunPart { batch, permit }).await.ok()
     };
     tokio::runtime::Handle::current().block_on(taken).is_some()
 }

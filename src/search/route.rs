@@ -22,7 +22,7 @@ use crate::{
     halt::{Halt, Stopped},
     invariant::Invariant,
     retry::RetryPolicy,
-    route::{Durable, Phase, Rendering, RouteError, RouteStatus, open_sink},
+    route::{Phase, Rendering, RouteError, RouteStatus, StateRetry, open_sink},
     sink::{DeadLetters, Sink},
     state::{State, StateError},
     telemetry::{chain, metrics},
@@ -152,7 +152,7 @@ impl SearchRoute {
 
     /// What is kept of the route; a first start is kept before anything else happens.
     async fn open(&self, stop: &CancellationToken) -> Result<Note, Halt<SearchError>> {
-        let durable = Durable { status: self.status(), stop: stop.clone() };
+        let state_retry = StateRetry { status: self.status(), stop: stop.clone() };
         let first = Kept {
             // The same for all routes that begin together, whose windows are the same then.
             progress: self.search.plan().first(self.up_since),
@@ -161,8 +161,8 @@ impl SearchRoute {
             messages: 0,
         };
         let name = Note::name_of(self.name());
-        let stored = durable.keep(|| self.state.note(&name)).await?;
-        let mut note = Note { state: self.state.clone(), durable, generation: 0, kept: first };
+        let stored = state_retry.run(|| self.state.note(&name)).await?;
+        let mut note = Note { state: self.state.clone(), state_retry, generation: 0, kept: first };
         let Some(stored) = stored else {
             let first = note.kept.clone();
             note.keep(first).await?;

@@ -3,7 +3,7 @@
 //! A route walks the feed with a [`Reader`] of its own. Routes that stand at the same link share one request through
 //! the page cache. Moves no cursor and knows no sink.
 
-mod horizon;
+mod log_source;
 mod page;
 mod page_cache;
 mod polling;
@@ -12,7 +12,7 @@ mod seen;
 mod shared;
 #[cfg(test)]
 mod simulation;
-mod source;
+mod watermark;
 pub mod window;
 
 pub use page::Page;

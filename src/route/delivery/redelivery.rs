@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Delivery,
+    pending::{Pending, Stage},
     stall::alive_while,
-    unsettled::{Fate, Unsettled},
 };
 use crate::{
     halt::{Halt, Stopped},
@@ -51,36 +51,36 @@ impl<S: CheckpointStore> Delivery<S> {
     async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<(), Halt<RouteError>> {
         let deadline = Instant::now() + REST_MAX;
         let mut has_failed = false;
-        for unsettled in self.unsettled.iter_mut().filter(|unsettled| !unsettled.is_judged()) {
-            let Some(receipt) = unsettled.take_receipt() else {
+        for pending in self.pending.iter_mut().filter(|pending| !pending.is_judged()) {
+            let Some(receipt) = pending.take_receipt() else {
                 has_failed = true;
                 continue;
             };
-            let heard = alive_while(&self.status, tokio::time::timeout_at(deadline, receipt));
-            match stop.run_until_cancelled(heard).await {
+            let answer = alive_while(&self.status, tokio::time::timeout_at(deadline, receipt));
+            match stop.run_until_cancelled(answer).await {
                 // Whatever it says: order demands that the batch comes after the failed one.
                 _ if has_failed => {}
-                Some(Ok(Ok(settled))) => unsettled.judge(settled),
+                Some(Ok(Ok(settled))) => pending.judge(settled),
                 Some(Ok(Err(failure))) => {
-                    unsettled.fail(failure);
+                    pending.fail(failure);
                     has_failed = true;
                 }
                 Some(Err(_)) | None => has_failed = true,
             }
         }
-        self.move_on(stop).await
+        self.commit_proved(stop).await
     }
 
     async fn republish(&mut self, stop: &CancellationToken) -> Result<(), Halt<SinkError>> {
-        for at in 0..self.unsettled.len() {
-            let Some(Unsettled { batch, from, fate: Fate::Failed, .. }) = self.unsettled.get(at) else {
+        for at in 0..self.pending.len() {
+            let Some(Pending { batch, from, stage: Stage::Failed, .. }) = self.pending.get(at) else {
                 continue;
             };
             let (messages, from) = (Arc::clone(&batch.messages), *from);
             let receipt = self.publish(&messages, from, stop).await?.map_err(Halt::Failed)?;
-            if let Some(unsettled) = self.unsettled.get_mut(at) {
-                unsettled.fate = Fate::Sent(receipt);
-                unsettled.published_at = Instant::now();
+            if let Some(pending) = self.pending.get_mut(at) {
+                pending.stage = Stage::Sent(receipt);
+                pending.published_at = Instant::now();
             }
         }
         Ok(())

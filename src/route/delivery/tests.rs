@@ -1,4 +1,4 @@
-//! The delivery loop with a bus that does what it is told, in a time that passes by itself.
+//! The delivery loop with a scripted bus, on a paused clock.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::{
     message::{Batch, Messages},
-    route::{InFlight, InFlightLimit, Snapshot},
+    route::{InFlightLimit, InFlightPermit, Snapshot},
     sink::{Delivered, scripted::Scripted},
     state::StateError,
 };
@@ -19,31 +19,34 @@ use crate::{
 struct Page {
     messages: Messages,
     number: u64,
-    room: InFlight,
+    permit: InFlightPermit,
 }
 
 impl IntoBatch for Page {
     type Checkpoint = u64;
 
-    fn into_batch(self, _: Option<usize>) -> Result<(Batch<u64>, InFlight), RouteError> {
-        Ok((Batch { messages: Arc::new(self.messages), checkpoint: self.number }, self.room))
+    fn into_batch(self, _: Option<usize>) -> Result<(Batch<u64>, InFlightPermit), RouteError> {
+        Ok((Batch { messages: Arc::new(self.messages), checkpoint: self.number }, self.permit))
     }
 }
 
-/// Notes in each commit which pages are proved, and how many of their messages were rejected.
+/// The pages of one commit, and how many messages of each were rejected.
+type Commit = Vec<(u64, usize)>;
+
+/// Notes each commit.
 #[derive(Debug, Default, Clone)]
 struct Counted {
-    commits: Arc<Mutex<Vec<Vec<(u64, usize)>>>>,
+    commits: Arc<Mutex<Vec<Commit>>>,
     /// Somebody else moved the cursor.
     is_moved: bool,
 }
 
 impl Counted {
-    fn commits(&self) -> MutexGuard<'_, Vec<Vec<(u64, usize)>>> {
+    fn commits(&self) -> MutexGuard<'_, Vec<Commit>> {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn proved(&self) -> Vec<(u64, usize)> {
+    fn proved(&self) -> Commit {
         self.commits().concat()
     }
 }
@@ -121,7 +124,7 @@ impl Scene {
         let uuids: Vec<_> = (0..events).map(|event| format!("{}-{event}", self.next)).collect();
         let body: Vec<_> = uuids.iter().map(|uuid| format!(r#"{{"uuid":"{uuid}"}}"#)).collect();
         let messages = crate::message::tests::batch(&format!("[{}]", body.join(",")));
-        let page = Page { messages, number: self.next, room: self.limit.room(0).await.unwrap() };
+        let page = Page { messages, number: self.next, permit: self.limit.acquire(0).await.unwrap() };
         self.next += 1;
         self.published.extend(uuids.iter().map(|uuid| format!("acme:{uuid}")));
         self.pages.as_ref().unwrap().send(page).await.ok().unwrap();
@@ -213,7 +216,7 @@ async fn a_sink_that_refuses_everything_is_waited_for_and_then_gets_everything_o
     for events in [2, 30, 1, 10] {
         scene.page(events).await;
     }
-    let held = scene.until("the brake", |snapshot, _| snapshot.held == 43).await;
+    let held = scene.until("the breaker", |snapshot, _| snapshot.held == 43).await;
     let trouble = held.sink_trouble.unwrap();
     assert!(trouble.contains("bytes are too many") && trouble.contains("held"), "{trouble}");
     tokio::time::sleep(Duration::from_secs(3_600)).await;
@@ -241,8 +244,8 @@ async fn events_that_come_one_by_one_to_a_sink_that_refuses_everything_do_not_dr
         scene.page(1).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
-    scene.until("the brake", |snapshot, _| snapshot.sink_trouble.is_some()).await;
-    assert!(scene.dead_letters().len() < brake::SUSPICION_MAX, "{:?}", scene.dead_letters());
+    scene.until("the breaker", |snapshot, _| snapshot.sink_trouble.is_some()).await;
+    assert!(scene.dead_letters().len() < breaker::SUSPICION_MAX, "{:?}", scene.dead_letters());
     let lost = scene.dead_letters().len();
     scene.sink.change(|bus| bus.refuses_all = false);
     scene.drain().await;
@@ -267,7 +270,7 @@ async fn a_stop_does_not_wait_for_a_sink_that_refuses_everything() {
     sink.change(|bus| bus.refuses_all = true);
     let mut scene = Scene::new(sink, Counted::default());
     scene.page(10).await;
-    scene.until("the brake", |snapshot, _| snapshot.sink_trouble.is_some()).await;
+    scene.until("the breaker", |snapshot, _| snapshot.sink_trouble.is_some()).await;
     let asked = Instant::now();
     scene.stop.cancel();
     scene.pages = None;
@@ -320,7 +323,7 @@ async fn a_stall_is_told_once_and_the_route_stays_alive_while_handing_over_waits
     assert!(stalled.sink_trouble.unwrap().contains("nothing was acknowledged"));
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(600)).await;
-        assert!(scene.status.snapshot().since_alive.unwrap() <= 2 * LOOK_EVERY);
+        assert!(scene.status.snapshot().since_alive.unwrap() <= 2 * CHECK_EVERY);
     }
     scene.sink.change(|bus| bus.is_full = false);
     scene.until("the end of it", |snapshot, proved| proved == 1 && snapshot.sink_trouble.is_none()).await;
@@ -354,23 +357,25 @@ async fn whatever_the_sink_does_everything_arrives() {
                 bad.insert(format!("acme:{page}-{}", random.usize(0..events)));
             }
             let refuses_all = wrong.contains(&page);
-            let (is_away, is_mute) = (random.u8(0..8) == 0, random.u8(0..8) == 0);
-            has_failed |= is_away;
+            let (is_unreachable, is_mute) = (random.u8(0..8) == 0, random.u8(0..8) == 0);
+            has_failed |= is_unreachable;
             scene.sink.change(|bus| {
                 bus.refuses.clone_from(&bad);
-                (bus.refuses_all, bus.is_away, bus.is_mute) = (refuses_all, is_away, is_mute);
+                (bus.refuses_all, bus.is_unreachable, bus.is_mute) = (refuses_all, is_unreachable, is_mute);
             });
             let handing = tokio::time::timeout(Duration::from_secs(20), scene.page(events)).await;
             if handing.is_err() {
                 // There is no room: the page is lost to this test, and its number is used.
-                scene.sink.change(|bus| (bus.refuses_all, bus.is_away, bus.is_mute) = (false, false, false));
+                scene
+                    .sink
+                    .change(|bus| (bus.refuses_all, bus.is_unreachable, bus.is_mute) = (false, false, false));
                 scene.next -= 1;
                 scene.published.truncate(scene.published.len() - events);
                 break;
             }
             tokio::time::sleep(Duration::from_millis(random.u64(0..3_000))).await;
         }
-        scene.sink.change(|bus| (bus.refuses_all, bus.is_away, bus.is_mute) = (false, false, false));
+        scene.sink.change(|bus| (bus.refuses_all, bus.is_unreachable, bus.is_mute) = (false, false, false));
         // What was refused in a row at the very end waits for another one that is taken.
         scene.page(50).await;
         scene.drain().await;
@@ -382,6 +387,6 @@ async fn whatever_the_sink_does_everything_arrives() {
         let all: BTreeSet<_> = once.union(&dead).cloned().collect();
         assert_eq!(all, scene.published.iter().cloned().collect(), "seed {seed}");
         let lost = dead.iter().filter(|id| !bad.contains(*id)).count();
-        assert!(lost < brake::SUSPICION_MAX, "seed {seed}: {lost} were lost");
+        assert!(lost < breaker::SUSPICION_MAX, "seed {seed}: {lost} were lost");
     }
 }

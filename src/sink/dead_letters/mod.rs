@@ -22,7 +22,7 @@ use crate::{config::FileStem, message::Messages, state::DeadLetterDirectory, tel
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     route: Arc<str>,
-    letters: Arc<LetterBox>,
+    letters: Arc<DeadLetterFiles>,
 }
 
 /// Dead letters could not be kept, so their batch is not delivered.
@@ -46,7 +46,7 @@ impl DeadLetters {
     /// The dead letters of `route` under `directory`. Touches nothing until there is one.
     pub fn new(directory: &DeadLetterDirectory, route: &str) -> Self {
         let DeadLetterDirectory { path, route_bytes_max, .. } = directory;
-        let letters = LetterBox::new(path, &FileStem::of_route(route), *route_bytes_max);
+        let letters = DeadLetterFiles::new(path, &FileStem::of_route(route), *route_bytes_max);
         Self { route: route.into(), letters: Arc::new(letters) }
     }
 
@@ -65,11 +65,11 @@ impl DeadLetters {
 
 /// Letters to be kept for one owner, whoever that is.
 #[derive(Debug, Clone)]
-pub(crate) struct LetterBox {
+pub(crate) struct DeadLetterFiles {
     files: Files,
 }
 
-impl LetterBox {
+impl DeadLetterFiles {
     /// Of the owner of the files `stem` under `directory`, with at most `bytes_max`. Touches nothing until there is a letter.
     pub(crate) fn new(directory: &Path, stem: &FileStem, bytes_max: u64) -> Self {
         Self { files: Files { path: directory.join(format!("{stem}.jsonl")), bytes_max } }

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::{
     okta::{OktaError, logs},
-    source::{Reader, source::LogSource},
+    source::{Reader, log_source::LogSource},
 };
 
 /// More events than that are not committed, so that a restarted route remembers all of them.

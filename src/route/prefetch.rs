@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
-    in_flight::{InFlight, InFlightLimit},
+    in_flight::{InFlightLimit, InFlightPermit},
     lag::Frontier,
     pages::PageInFlight,
     rendering::Rendering,
@@ -29,7 +29,7 @@ use crate::{
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct Prefetch {
     reader: Reader,
     rendering: Arc<Rendering>,
     status: Arc<RouteStatus>,
@@ -40,8 +40,8 @@ pub(super) struct Reading {
     last_link: Option<Url>,
 }
 
-impl Reading {
-    /// Reading for a route, and the pages that it will read.
+impl Prefetch {
+    /// Prefetch for a route, and the pages that it will read.
     pub(super) fn new(
         reader: Reader,
         rendering: Arc<Rendering>,
@@ -51,11 +51,11 @@ impl Reading {
     ) -> (Self, mpsc::Receiver<PageInFlight>) {
         let (pages, received) = mpsc::channel(config.in_flight_pages.max(1));
         let limit = InFlightLimit::new(config.in_flight_pages, config.in_flight_bytes);
-        let reading = Self { reader, rendering, status, until_caught_up, pages, limit, last_link: None };
-        (reading, received)
+        let prefetch = Self { reader, rendering, status, until_caught_up, pages, limit, last_link: None };
+        (prefetch, received)
     }
 
-    /// Reads until `stop`, or until the tail if that was asked for. Reading may be cut off at any point: what was not
+    /// Reads until `stop`, or until the tail if that was asked for. Prefetch may be cut off at any point: what was not
     /// handed over will be read again.
     pub(super) async fn run(mut self, stop: &CancellationToken) {
         stop.run_until_cancelled(self.walk()).await;
@@ -113,8 +113,8 @@ impl Reading {
             return Some(());
         }
         let byte_room = self.room(self.limit.bytes(read.page.events.size_bytes())).await?;
-        let room = InFlight::new(page_room, byte_room, undelivered);
-        let page = PageInFlight { read, rendering: Arc::clone(&self.rendering), room };
+        let permit = InFlightPermit::new(page_room, byte_room, undelivered);
+        let page = PageInFlight { read, rendering: Arc::clone(&self.rendering), permit };
         self.pages.send(page).await.ok()?;
         self.last_link = Some(leads_to);
         Some(())

@@ -1,4 +1,4 @@
-//! Commits that take as long as they take: a disk that is full or read-only holds the route up until it works again.
+//! Reads and commits of the state, repeated as long as the disk is full or read-only: the route waits until it works again.
 
 use std::{future::Future, sync::Arc};
 
@@ -12,17 +12,17 @@ use crate::{
     telemetry::{chain, metrics},
 };
 
-/// Who commits, and until when.
+/// Repeats what needs the state, until `stop`.
 #[derive(Debug, Clone)]
-pub(crate) struct Durable {
+pub(crate) struct StateRetry {
     pub(crate) status: Arc<RouteStatus>,
     pub(crate) stop: CancellationToken,
 }
 
-impl Durable {
+impl StateRetry {
     /// Calls `attempt`, which reads or commits, as often as it takes, with the same record each time, so that an attempt that
     /// got through although it was not acknowledged is recognised.
-    pub(crate) async fn keep<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Halt<RouteError>>
+    pub(crate) async fn run<T, F>(&self, mut attempt: impl FnMut() -> F) -> Result<T, Halt<RouteError>>
     where
         F: Future<Output = Result<T, StateError>>,
     {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Delivery, brake::Ruling, unsettled::Fate};
+use super::{Delivery, breaker::Ruling, pending::Stage};
 use crate::{
     halt::Halt,
     route::{CheckpointStore, RouteError},
@@ -24,25 +24,25 @@ enum Attempt {
 
 impl<S: CheckpointStore> Delivery<S> {
     /// Tries everything that is refused once more; of a sink that is wrong one message, unless it takes that.
-    pub(super) async fn look_again(&mut self, stop: &CancellationToken) -> Result<(), Halt<RouteError>> {
-        self.look_at = None;
-        self.has_looked_at_stop = stop.is_cancelled();
-        if self.ruling() == Some(Ruling::Closed) {
-            let refused = self.unsettled.front().map_or(0, |front| front.refused().len());
+    pub(super) async fn retry_refused(&mut self, stop: &CancellationToken) -> Result<(), Halt<RouteError>> {
+        self.retry_at = None;
+        self.has_retried_at_stop = stop.is_cancelled();
+        if self.ruling() == Some(Ruling::Open) {
+            let refused = self.pending.front().map_or(0, |front| front.refused().len());
             if self.try_again(0, 1, stop).await? == Attempt::Failed {
-                return self.move_on(stop).await;
+                return self.commit_proved(stop).await;
             }
-            if self.unsettled.front().map_or(0, |front| front.refused().len()) == refused {
-                return self.move_on(stop).await;
+            if self.pending.front().map_or(0, |front| front.refused().len()) == refused {
+                return self.commit_proved(stop).await;
             }
         }
-        for at in 0..self.unsettled.len() {
+        for at in 0..self.pending.len() {
             match self.try_again(at, usize::MAX, stop).await? {
                 Attempt::Failed => break,
                 Attempt::Judged => self.mark_tried(at),
             }
         }
-        self.move_on(stop).await
+        self.commit_proved(stop).await
     }
 
     /// Publishes the first `most` refused messages of the batch at this place once more.
@@ -52,13 +52,13 @@ impl<S: CheckpointStore> Delivery<S> {
         most: usize,
         stop: &CancellationToken,
     ) -> Result<Attempt, Halt<RouteError>> {
-        let Some(unsettled) = self.unsettled.get(at) else { return Ok(Attempt::Judged) };
-        let refused: Vec<_> = unsettled.refused().iter().take(most).map(|refused| refused.index).collect();
+        let Some(pending) = self.pending.get(at) else { return Ok(Attempt::Judged) };
+        let refused: Vec<_> = pending.refused().iter().take(most).map(|refused| refused.index).collect();
         if refused.is_empty() {
             return Ok(Attempt::Judged);
         }
         let tried = refused.len();
-        let part = Arc::new(unsettled.batch.messages.part(refused));
+        let part = Arc::new(pending.batch.messages.part(refused));
         let error = match self.publish(&part, 0, stop).await? {
             Err(error) => error,
             Ok(receipt) => match self.settle(receipt, stop).await? {
@@ -77,13 +77,13 @@ impl<S: CheckpointStore> Delivery<S> {
     }
 
     fn note_tried(&mut self, at: usize, tried: usize, rejected: &[crate::sink::Rejected]) {
-        if let Some(Fate::Judged(judged)) = self.unsettled.get_mut(at).map(|unsettled| &mut unsettled.fate) {
+        if let Some(Stage::Judged(judged)) = self.pending.get_mut(at).map(|pending| &mut pending.stage) {
             judged.settled.tried_again(tried, rejected);
         }
     }
 
     fn mark_tried(&mut self, at: usize) {
-        if let Some(Fate::Judged(judged)) = self.unsettled.get_mut(at).map(|unsettled| &mut unsettled.fate) {
+        if let Some(Stage::Judged(judged)) = self.pending.get_mut(at).map(|pending| &mut pending.stage) {
             judged.is_tried_again = true;
         }
     }
