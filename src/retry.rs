@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::halt::Stopped;
 
-/// The part of each wait that is left to chance, so that those who failed together do not come back together.
+/// The part of each wait that is random, so that those who failed together do not come back together.
 const JITTER: f64 = 0.5;
 
-/// How long the waits are: they double from the first to the longest, and the last part of each is left to chance.
+/// How long the waits are: they double from the first to the longest, and the second half of each is random (jitter).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     first: Duration,
@@ -45,12 +45,12 @@ impl RetryPolicy {
         Self { first: Duration::from_secs(first), longest: Duration::from_secs(longest) }
     }
 
-    /// Waits of this kind, before any failure.
+    /// Waits by this policy, before any failure.
     pub fn backoff(self) -> Backoff {
         self.backoff_from(fastrand::u64(..))
     }
 
-    /// The same, with the same chances for the same `seed`.
+    /// Waits whose jitter comes from `seed`.
     pub fn backoff_from(self, seed: u64) -> Backoff {
         Backoff { policy: self, failures: 0, random: fastrand::Rng::with_seed(seed) }
     }

@@ -16,7 +16,7 @@ pub(crate) trait IntoBatch: Send {
     /// How far the route is once the batch is delivered.
     type Checkpoint;
 
-    /// The batch, and the room that it keeps until its checkpoint is committed. Payloads have no more than
+    /// The batch, and the permit to be kept until its checkpoint is committed. Payloads have no more than
     /// `payload_bytes_max` bytes as far as their format knows how to do with less.
     fn into_batch(
         self,
@@ -32,7 +32,7 @@ pub(crate) struct InFlightLimit {
     units_max: usize,
 }
 
-/// The room of one batch, from when it is read until its checkpoint is committed. Dropped, it is free again.
+/// The permit of one batch, kept from when it is read until its checkpoint is committed.
 #[derive(Debug)]
 pub(crate) struct InFlightPermit {
     _batch: OwnedSemaphorePermit,
@@ -50,19 +50,19 @@ impl InFlightLimit {
         Self { batches, units, units_max }
     }
 
-    /// Room for one more batch. None: it is closed, which it never is.
+    /// Waits for room for one more batch. None: the limit is closed, which it never is.
     pub(super) async fn batch(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.batches).acquire_owned().await.ok()
     }
 
-    /// Room for so many bytes. None: it is closed, which it never is.
+    /// Waits for room for so many bytes. None: the limit is closed, which it never is.
     pub(super) async fn bytes(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         // A single batch larger than all the room must pass too.
         let units = u32::try_from((bytes / UNIT_BYTES).min(self.units_max)).unwrap_or(u32::MAX);
         Arc::clone(&self.units).acquire_many_owned(units).await.ok()
     }
 
-    /// Room for a batch of so many bytes. None: it is closed, which it never is.
+    /// Waits for room for a batch of so many bytes. None: the limit is closed, which it never is.
     pub(crate) async fn acquire(&self, bytes: usize) -> Option<InFlightPermit> {
         let batch = self.batch().await?;
         Some(InFlightPermit::new(batch, self.bytes(bytes).await?, None))

@@ -25,7 +25,7 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How often a route that waits for room shows that it is alive.
+/// How often a route that waits for a permit shows that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub(super) struct Prefetch {
 }
 
 impl Prefetch {
-    /// Prefetch for a route, and the pages that it will read.
+    /// Prefetching for a route, and the pages that it will read.
     pub(super) fn new(
         reader: Reader,
         rendering: Arc<Rendering>,
@@ -55,7 +55,7 @@ impl Prefetch {
         (prefetch, received)
     }
 
-    /// Reads until `stop`, or until the tail if that was asked for. Prefetch may be cut off at any point: what was not
+    /// Reads until `stop`, or until the tail if that was asked for. Prefetching may be cut off at any point: what was not
     /// handed over will be read again.
     pub(super) async fn run(mut self, stop: &CancellationToken) {
         stop.run_until_cancelled(self.walk()).await;
