@@ -11,7 +11,8 @@ use crate::{
     admin::WatchedRoute,
     command::engine::{Engine, EnginePhase},
     config::Config,
-    route::{End, Route},
+    halt::Halt,
+    route::Route,
     search::{Search, SearchRoute},
     source::Stream,
     state::State,
@@ -56,15 +57,20 @@ impl Loop {
         Some(WatchedRoute { status, poll_interval })
     }
 
-    pub(super) async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, AppError> {
+    /// Runs until `stop`, or, if `until_caught_up`, until all that there was is delivered.
+    pub(super) async fn run(
+        &self,
+        stop: &CancellationToken,
+        until_caught_up: bool,
+    ) -> Result<(), Halt<AppError>> {
         match self {
-            Self::Stream(route, _) => Ok(route.run(stop, until_caught_up).await?),
-            Self::Search(route) => Ok(route.run(stop, until_caught_up).await?),
+            Self::Stream(route, _) => route.run(stop, until_caught_up).await.map_err(Halt::widen),
+            Self::Search(route) => route.run(stop, until_caught_up).await.map_err(Halt::widen),
             // A queue is never caught up for good.
-            Self::Commands(..) if until_caught_up => Ok(End::CaughtUp),
+            Self::Commands(..) if until_caught_up => Ok(()),
             Self::Commands(engine, remember) => {
                 engine.run(*remember, stop).await;
-                Ok(End::Stopped)
+                Err(Halt::Stopped)
             }
         }
     }

@@ -1,21 +1,15 @@
 //! Opening the state, as soon as its disk can be written.
 
-use std::time::Duration;
-
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::AppError;
 use crate::{
     admin,
     config::AdminConfig,
-    source::Backoff,
+    retry::RetryPolicy,
     state::{Opening, Places, State, StateError},
     telemetry::chain,
 };
-
-/// The first and the longest wait before it is tried again.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// Opens the state at `places`. A disk that is full or read-only is waited for, as it is by a daemon that runs: nothing of
 /// the state is lost by it. Meanwhile the admin pages say so.
@@ -24,7 +18,7 @@ pub(super) async fn open_state(
     opening: &Opening,
     config: &AdminConfig,
 ) -> Result<State, AppError> {
-    let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+    let mut backoff = RetryPolicy::STATE.backoff();
     let (reason, told) = watch::channel(String::new());
     let mut pages = JoinSet::new();
     loop {

@@ -8,14 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AppError, Until, loops::Loop};
 use crate::{
-    route::End,
-    source::Backoff,
+    halt::Halt,
+    retry::{Backoff, RetryPolicy},
     telemetry::{chain, metrics},
 };
-
-/// The first and the longest wait before a route that panicked is started again.
-const RESTART_FIRST: Duration = Duration::from_secs(1);
-const RESTART_MAX: Duration = Duration::from_secs(60);
 
 /// Runs the routes until they end; once `shutdown` resolves they have `grace` to do so.
 pub(super) async fn supervise(
@@ -41,7 +37,7 @@ pub(super) async fn supervise(
 
 /// The tasks of all routes.
 pub(super) struct Supervisor {
-    tasks: JoinSet<Result<End, AppError>>,
+    tasks: JoinSet<Result<(), Halt<AppError>>>,
     running: BTreeMap<Id, Supervised>,
     until: Until,
     stop: CancellationToken,
@@ -66,7 +62,7 @@ impl Supervisor {
         let mut supervisor =
             Self { tasks: JoinSet::new(), running: BTreeMap::new(), until, stop, failure: None };
         for route in routes {
-            let restarts = Backoff::new(RESTART_FIRST, RESTART_MAX, fastrand::u64(..));
+            let restarts = RetryPolicy::RESTART.backoff();
             supervisor.spawn(Supervised { route: route.clone(), restarts }, Duration::ZERO);
         }
         supervisor
@@ -76,7 +72,7 @@ impl Supervisor {
         let (route, stop, until) = (supervised.route.clone(), self.stop.clone(), self.until);
         let task = self.tasks.spawn(async move {
             if stop.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
-                return Ok(End::Stopped);
+                return Err(Halt::Stopped);
             }
             route.run(&stop, until == Until::CaughtUp).await
         });
@@ -87,8 +83,13 @@ impl Supervisor {
     async fn run(&mut self) {
         while let Some(joined) = self.tasks.join_next_with_id().await {
             match joined {
-                Ok((id, Ok(end))) => self.ended(id, end),
-                Ok((_, Err(err))) => {
+                Ok((id, Ok(()))) => {
+                    if let Some(route) = self.ended(id) {
+                        tracing::info!(route = route.name(), "the route has delivered all that Okta had");
+                    }
+                }
+                Ok((id, Err(Halt::Stopped))) => drop(self.ended(id)),
+                Ok((_, Err(Halt::Failed(err)))) => {
                     tracing::error!(error = chain(&err), "a route cannot go on; stopping");
                     self.stop.cancel();
                     self.failure = Some(err);
@@ -102,12 +103,10 @@ impl Supervisor {
         self.failure.map_or(Ok(()), Err)
     }
 
-    fn ended(&mut self, id: Id, end: End) {
-        let Some(supervised) = self.running.remove(&id) else { return };
-        supervised.route.end();
-        if end == End::CaughtUp {
-            tracing::info!(route = supervised.route.name(), "the route has delivered all that Okta had");
-        }
+    fn ended(&mut self, id: Id) -> Option<Loop> {
+        let route = self.running.remove(&id)?.route;
+        route.end();
+        Some(route)
     }
 
     /// A panic is a bug in one route; the others must not suffer from it, and nothing is lost by beginning at the
@@ -131,7 +130,7 @@ mod tests {
 
     fn supervisor(stop: &CancellationToken) -> Supervisor {
         let mut supervisor = Supervisor::new(&[], Until::Stopped, stop.clone());
-        supervisor.tasks.spawn(async { Err(RouteError::from(StateError::Interrupted).into()) });
+        supervisor.tasks.spawn(async { Err(Halt::Failed(RouteError::from(StateError::Interrupted).into())) });
         // A route whose sink hangs.
         supervisor.tasks.spawn(pending());
         supervisor

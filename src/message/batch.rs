@@ -1,4 +1,4 @@
-//! The messages of one page for one route: what a sink is given.
+//! A batch: the messages of one page for one route, and the checkpoint that holds once they are delivered.
 
 use std::sync::Arc;
 
@@ -37,15 +37,19 @@ impl Origin {
     }
 }
 
-/// Counts the batches of a route since its start; grows by one from batch to batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BatchId(pub u64);
+/// Messages, and how far their route is once all of them are delivered. Both are made in one step by whoever reads, and go
+/// through the sink together.
+#[derive(Debug, Clone)]
+pub struct Batch<C> {
+    /// What the sink is given.
+    pub messages: Arc<Messages>,
+    /// What is committed once they are delivered. The sink gives it out again with its proof.
+    pub checkpoint: C,
+}
 
-/// The messages of one page for one route, in Okta's order. May be empty: all events may have been filtered out.
+/// The messages of one page for one route, in Okta's order. There may be none: all events may have been filtered out.
 #[derive(Debug)]
-pub struct Batch {
-    /// Which batch of the route this is.
-    pub id: BatchId,
+pub struct Messages {
     origin: Arc<Origin>,
     events: Arc<Events>,
     rendered: Vec<Rendered>,
@@ -70,10 +74,9 @@ pub struct Message<'a> {
     pub origin: &'a Origin,
 }
 
-impl Batch {
+impl Messages {
     /// Renders each event of `events` for which `render`, told its index and the event, gives a payload.
     pub fn render<P: Into<Payload>>(
-        id: BatchId,
         origin: Arc<Origin>,
         events: Arc<Events>,
         mut render: impl FnMut(u32, &Event<'_>) -> Option<P>,
@@ -84,18 +87,23 @@ impl Batch {
                 rendered.push(Rendered { event: index, payload: payload.into() });
             }
         }
-        Self { id, origin, events, rendered }
+        Self { origin, events, rendered }
     }
 
-    /// A batch of the same id with the messages at these indices alone.
+    /// The messages at these indices alone, of the same page.
     pub fn part(&self, indices: impl IntoIterator<Item = usize>) -> Self {
         let rendered = indices.into_iter().filter_map(|index| self.rendered.get(index).cloned()).collect();
-        Self { id: self.id, origin: Arc::clone(&self.origin), events: Arc::clone(&self.events), rendered }
+        Self { origin: Arc::clone(&self.origin), events: Arc::clone(&self.events), rendered }
     }
 
     /// Where the messages come from.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The page that they are made of; the messages of a part have the same one.
+    pub fn page(&self) -> &Arc<Events> {
+        &self.events
     }
 
     /// How many messages there are.
@@ -141,8 +149,8 @@ impl Message<'_> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A batch of all events in `body`, in Okta's form.
-    pub(crate) fn batch(body: &str) -> Batch {
+    /// All events in `body` as messages in Okta's form.
+    pub(crate) fn batch(body: &str) -> Messages {
         let events = Events::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let origin = Origin {
             org: "acme".to_owned(),
@@ -151,7 +159,7 @@ pub(crate) mod tests {
             format: "okta",
             is_redacted: false,
         };
-        Batch::render(BatchId(1), Arc::new(origin), Arc::new(events), |_, event| Some(event.raw()))
+        Messages::render(Arc::new(origin), Arc::new(events), |_, event| Some(event.raw()))
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub(crate) mod subject;
 mod template;
 
 pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
-pub use batch::{Batch, BatchId, Message, Origin};
+pub use batch::{Batch, Message, Messages, Origin};
 pub use field::Field;
 pub(crate) use template::is_topic;
 pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};

@@ -3,7 +3,7 @@
 use okta_client::OktaError;
 use okta_system_log::scim::FilterError;
 
-use crate::{config::did_you_mean, remedy::remedy, route::RouteError, state::StateError};
+use crate::{config::did_you_mean, halt::Halt, remedy::remedy, route::RouteError, state::StateError};
 
 /// A request that makes no sense; nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -116,4 +116,10 @@ pub enum ReplayError {
     /// A task panicked.
     #[error("a part of the replay ended abnormally: this is a bug ({0})")]
     Bug(String),
+}
+
+impl From<ReplayError> for Halt<ReplayError> {
+    fn from(err: ReplayError) -> Self {
+        Self::Failed(err)
+    }
 }

@@ -1,12 +1,12 @@
 //! Replays: a window of the past, delivered once more to the sink of a route exactly as the route would.
 //!
 //! A replay is cut into slices (`plan`), read side by side with what the streams leave of the budget (`reading`), and
-//! delivered like pages (`feed`). How far it is, is one note in the state (`progress`), written with each proof, so that
-//! the same request goes on after any end. Moves no cursor. The same work in the daemon's process as in a command's own.
+//! delivered like pages. How far it is (`progress`), is one `note` in the state, written with each proof, so that the same
+//! request goes on after any end. Moves no cursor. The same work in the daemon's process as in a command's own.
 
 mod desk;
 mod error;
-mod feed;
+mod note;
 mod plan;
 mod progress;
 mod reading;

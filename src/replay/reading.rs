@@ -8,22 +8,21 @@ use std::{
 
 use okta_client::{Class, Client, Priority, logs};
 use okta_system_log::event::Events;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{
     ReplayError,
+    note::SliceCheckpoint,
     plan::Span,
     progress::{Place, Progress},
     tally::Tally,
 };
 use crate::{
     config::RouteConfig,
-    route::{RouteStatus, report_okta},
+    message::Batch,
+    route::{InFlightLimit, InFlightPermit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta},
     source::window::{Part, Step, WindowReader},
 };
 
@@ -36,19 +35,28 @@ const CURSOR_BYTES: usize = 200;
 /// Failures in a row that somebody must see to before the replay gives up. The first may be a link that Okta refuses,
 /// for which there is a remedy.
 const FAILURES_MAX: u32 = 2;
-/// Bytes are counted in units of this size, because semaphores count in 32 bits.
-const UNIT_BYTES: usize = 1_024;
 
-/// Events of a slice with the room that they take; the room is free again when this is dropped.
+/// Events of a slice with the room that they take.
 #[derive(Debug)]
 pub(super) struct PartInFlight {
-    pub(super) slice: u16,
-    pub(super) events: Arc<Events>,
+    rendering: Arc<Rendering>,
+    events: Arc<Events>,
     /// Indices of events that are not to be delivered. Ascending.
-    pub(super) left_out: Vec<u32>,
-    /// Where the slice goes on; none at its end.
-    pub(super) place: Option<Place>,
-    _room: [OwnedSemaphorePermit; 2],
+    left_out: Vec<u32>,
+    checkpoint: SliceCheckpoint,
+    permit: InFlightPermit,
+}
+
+impl IntoBatch for PartInFlight {
+    type Checkpoint = SliceCheckpoint;
+
+    fn into_batch(
+        self,
+        payload_bytes_max: Option<usize>,
+    ) -> Result<(Batch<SliceCheckpoint>, InFlightPermit), RouteError> {
+        let messages = self.rendering.messages(&self.events, &self.left_out, payload_bytes_max)?;
+        Ok((Batch { messages: Arc::new(messages), checkpoint: self.checkpoint }, self.permit))
+    }
 }
 
 /// What all readers share.
@@ -61,10 +69,9 @@ pub(super) struct Reading {
     slices: u16,
     /// What nobody has taken yet.
     left: Mutex<VecDeque<(u16, Option<Place>)>>,
+    rendering: Arc<Rendering>,
     parts: mpsc::Sender<PartInFlight>,
-    part_room: Arc<Semaphore>,
-    byte_room: Arc<Semaphore>,
-    units_max: usize,
+    limit: InFlightLimit,
     status: Arc<RouteStatus>,
     tally: Arc<Tally>,
 }
@@ -75,12 +82,10 @@ impl Reading {
         client: Arc<Client>,
         window: logs::Window,
         progress: &Progress,
-        route: &RouteConfig,
+        (rendering, route): (Rendering, &RouteConfig),
         (status, tally): (Arc<RouteStatus>, Arc<Tally>),
     ) -> (Self, mpsc::Receiver<PartInFlight>) {
-        let parts_max = route.in_flight_pages.max(1);
-        let units_max = (route.in_flight_bytes / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS >> 1);
-        let (parts, received) = mpsc::channel(parts_max);
+        let (parts, received) = mpsc::channel(route.in_flight_pages.max(1));
         let left = progress.left().into_iter();
         let left = left.map(|slice| (slice, progress.begun.get(&slice).cloned())).collect();
         let reading = Self {
@@ -89,10 +94,9 @@ impl Reading {
             span: progress.span(),
             slices: progress.slices,
             left: Mutex::new(left),
+            rendering: Arc::new(rendering),
             parts,
-            part_room: Arc::new(Semaphore::new(parts_max)),
-            byte_room: Arc::new(Semaphore::new(units_max)),
-            units_max,
+            limit: InFlightLimit::new(route.in_flight_pages, route.in_flight_bytes),
             status,
             tally,
         };
@@ -194,12 +198,8 @@ impl Reading {
 
     async fn hand_over(&self, slice: u16, part: Part, place: Option<Place>) -> Option<()> {
         let Part { events, left_out, .. } = part;
-        // A single part larger than all the room must pass too.
-        let units = (events.size_bytes() / UNIT_BYTES).min(self.units_max);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let part_room = Arc::clone(&self.part_room).acquire_owned().await.ok()?;
-        let byte_room = Arc::clone(&self.byte_room).acquire_many_owned(units).await.ok()?;
-        let part = PartInFlight { slice, events, left_out, place, _room: [part_room, byte_room] };
-        self.parts.send(part).await.ok()
+        let permit = self.limit.acquire(events.size_bytes()).await?;
+        let (rendering, checkpoint) = (Arc::clone(&self.rendering), SliceCheckpoint { slice, place });
+        self.parts.send(PartInFlight { rendering, events, left_out, checkpoint, permit }).await.ok()
     }
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ReplayError,
-    feed::{Note, Slices},
+    note::Note,
     progress::Progress,
     reading::Reading,
     report::{Beginning, Report},
@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{
     config::{RouteConfig, SinkConfig},
+    halt::Halt,
     message::Origin,
-    route::{Committed, Delivery, Durable, Rendering, RouteStatus, Stop, open_sink, while_delivering},
+    route::{Delivery, Rendering, RouteStatus, StateRetry, open_sink, while_delivering},
     sink::DeadLetters,
     state::State,
     telemetry::chain,
@@ -82,15 +83,15 @@ impl Replay {
         };
         let summary = tally.summary(&name);
         let last = match worked {
-            Err(err) => {
+            Err(Halt::Failed(err)) => {
                 tracing::error!(replay = name, error = chain(&err), "the replay cannot go on");
                 Report::Failed { reason: chain(&err) }
             }
-            Ok(()) if tally.is_finished() => {
+            Ok(()) | Err(Halt::Stopped) if tally.is_finished() => {
                 tracing::info!(replay = name, delivered = summary.delivered, "the replay is finished");
                 Report::Finished(summary)
             }
-            Ok(()) => {
+            Ok(()) | Err(Halt::Stopped) => {
                 tracing::info!(replay = name, delivered = summary.delivered, "the replay was stopped");
                 Report::Stopped(summary)
             }
@@ -116,38 +117,37 @@ impl Replay {
         tally: &Arc<Tally>,
         status: &Arc<RouteStatus>,
         halt: &CancellationToken,
-    ) -> Result<(), ReplayError> {
-        let rendering = Rendering::open(&self.route, self.client.org()).await?;
+    ) -> Result<(), Halt<ReplayError>> {
+        let rendering = Rendering::open(&self.route, self.client.org()).await.map_err(ReplayError::from)?;
         let origin = self.sink_origin(&rendering.origin);
         let mark = self.progress.mark.as_ref();
-        let Some(sink) = open_sink(&self.sink, &origin, mark, status, halt).await else { return Ok(()) };
-        let durable = Durable { status: Arc::clone(status), stop: halt.clone() };
+        let sink = open_sink(&self.sink, &origin, mark, status, halt).await?;
+        let state_retry = StateRetry { status: Arc::clone(status), stop: halt.clone() };
         let (state, note_name) = (self.state.clone(), note_name(&self.name));
         let mut note = Note {
             state: state.clone(),
-            durable,
+            state_retry,
             name: note_name.clone(),
             generation: self.generation,
             progress: self.progress,
+            tally: Arc::clone(tally),
         };
-        if note.begin(sink.mark()).await? == Committed::GivenUp {
+        if let Err(halt) = note.begin(sink.mark()).await {
             sink.close().await;
-            return Ok(());
+            return Err(halt.widen());
         }
         let told = (Arc::clone(status), Arc::clone(tally));
-        let (reading, parts) = Reading::new(self.client, self.window, &note.progress, &self.route, told);
+        let how = (rendering, &self.route);
+        let (reading, parts) = Reading::new(self.client, self.window, &note.progress, how, told);
         let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &self.route.name);
-        let feed = Slices::new(rendering, note, Arc::clone(tally));
-        let pages_max = self.route.in_flight_pages;
-        let delivery = Delivery::new(feed, pages_max, sink, dead_letters, Arc::clone(status));
+        let parts_max = self.route.in_flight_pages;
+        let delivery = Delivery::new(note, parts_max, sink, dead_letters, Arc::clone(status));
         // What was read when reading ends, for whatever reason, is still delivered.
         let (read, delivered) = while_delivering(reading.run(halt), delivery.run(parts, halt)).await;
-        if delivered? == Stop::GivenUp {
-            return Ok(());
-        }
+        delivered.map_err(Halt::widen)?;
         read.transpose()?;
         if tally.is_finished() {
-            state.drop_notes(vec![note_name]).await?;
+            state.drop_notes(vec![note_name]).await.map_err(ReplayError::from)?;
         }
         Ok(())
     }

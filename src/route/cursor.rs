@@ -1,62 +1,50 @@
 //! The one place where a cursor moves.
 //!
-//! What a batch leads to is noted when the batch is made; the cursor goes there when the batch is proved, in order. Who
-//! has no [`Delivered`] cannot move it.
+//! A batch carries where the cursor is to go, through the sink and out again in its [`Delivered`]. Who has none cannot move
+//! the cursor.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use okta_system_log::event::Events;
 
-use super::durable::{Committed, Durable};
+use super::{CheckpointStore, RouteError, pages::PageCheckpoint, state_retry::StateRetry};
 use crate::{
+    halt::Halt,
     invariant::Invariant,
-    message::BatchId,
     sink::Delivered,
-    source::Position,
-    state::{Cursor, SinkMark, State, StateError, Stored},
+    state::{Cursor, SinkMark, State, Stored},
 };
 
 /// The cursor of one route.
 #[derive(Debug)]
 pub(super) struct RouteCursor {
     state: State,
-    durable: Durable,
+    state_retry: StateRetry,
     question: String,
     generation: u64,
     cursor: Arc<Cursor>,
-    expected: VecDeque<Expected>,
-}
-
-/// Where a batch leads once it is proved.
-#[derive(Debug)]
-struct Expected {
-    batch: BatchId,
-    position: Position,
-    events: Arc<Events>,
 }
 
 impl RouteCursor {
-    /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens. None:
-    /// told to stop while the state could not be read.
+    /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens.
     pub(super) async fn open(
         state: &State,
-        durable: Durable,
+        state_retry: StateRetry,
         beginning: Cursor,
-    ) -> Result<Option<Self>, StateError> {
+    ) -> Result<Self, Halt<RouteError>> {
         let question = beginning.question.clone();
-        let Some(stored) = durable.keep(|| state.load(durable.status.name())).await? else { return Ok(None) };
+        let stored = state_retry.run(|| state.load(state_retry.status.name())).await?;
         let Stored { generation, cursor } = stored.unwrap_or(Stored { generation: 0, cursor: beginning });
         let (state, cursor) = (state.clone(), Arc::new(cursor));
-        Ok(Some(Self { state, durable, question, generation, cursor, expected: VecDeque::new() }))
+        Ok(Self { state, state_retry, question, generation, cursor })
     }
 
     /// Makes a cursor that has just begun durable.
-    pub(super) async fn begin(&mut self) -> Result<Committed, StateError> {
+    pub(super) async fn begin(&mut self) -> Result<(), Halt<RouteError>> {
         if self.generation > 0 {
-            return Ok(Committed::Yes);
+            return Ok(());
         }
-        self.commit(Cursor::clone(&self.cursor)).await
+        self.write(Cursor::clone(&self.cursor)).await
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -73,56 +61,48 @@ impl RouteCursor {
     }
 
     /// Keeps where the sink stands before anything is delivered to it.
-    pub(super) async fn note_mark(&mut self, mark: Option<SinkMark>) -> Result<Committed, StateError> {
+    pub(super) async fn note_mark(&mut self, mark: Option<SinkMark>) -> Result<(), Halt<RouteError>> {
         if mark.is_none() || mark == self.cursor.mark {
-            return Ok(Committed::Yes);
+            return Ok(());
         }
-        self.commit(Cursor { mark, ..Cursor::clone(&self.cursor) }).await
+        self.write(Cursor { mark, ..Cursor::clone(&self.cursor) }).await
     }
 
-    /// Notes where `batch` leads. Batches are noted in the order in which they are published.
-    pub(super) fn expect(&mut self, batch: BatchId, position: Position, events: Arc<Events>) {
-        self.expected.push_back(Expected { batch, position, events });
-    }
-
-    /// Moves to where the proved batches lead, and returns when that is durable. Proofs come in the order of batches;
-    /// many at once cost one commit.
-    pub(super) async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, StateError> {
-        let mut next = Cursor::clone(&self.cursor);
-        let mut is_moved = false;
-        for proof in proofs {
-            let is_next = self.expected.front().is_some_and(|front| front.batch == proof.batch());
-            if !Invariant::CursorNeedsProof.check(is_next) {
-                break;
-            }
-            let Some(expected) = self.expected.pop_front() else { break };
-            for event in expected.events.iter() {
-                next.recent.remember(&event.identity());
-            }
-            next.link = expected.position.link.into();
-            next.published_max = expected.position.published_max;
-            next.delivered += proof.messages() as u64;
-            next.mark = proof.into_mark().or(next.mark);
-            is_moved = true;
-        }
-        if !is_moved {
-            return Ok(Committed::Yes);
-        }
-        next.question.clone_from(&self.question);
-        self.commit(next).await
-    }
-
-    async fn commit(&mut self, mut cursor: Cursor) -> Result<Committed, StateError> {
+    async fn write(&mut self, mut cursor: Cursor) -> Result<(), Halt<RouteError>> {
         cursor.advanced_at = Timestamp::now();
         let cursor = Arc::new(cursor);
-        let route = self.durable.status.name();
+        let route = self.state_retry.status.name();
         let attempt = || self.state.advance(route, self.generation, Arc::clone(&cursor));
-        let Some(generation) = self.durable.keep(attempt).await? else { return Ok(Committed::GivenUp) };
+        let generation = self.state_retry.run(attempt).await?;
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
         let mut cursor = Arc::unwrap_or_clone(cursor);
         cursor.recent.mark_written();
         self.cursor = Arc::new(cursor);
-        Ok(Committed::Yes)
+        Ok(())
+    }
+}
+
+impl CheckpointStore for RouteCursor {
+    type Checkpoint = PageCheckpoint;
+
+    async fn commit(&mut self, delivered: Vec<Delivered<PageCheckpoint>>) -> Result<(), Halt<RouteError>> {
+        let mut next = Cursor::clone(&self.cursor);
+        let mut rejected = 0;
+        for batch in delivered {
+            next.delivered += batch.messages() as u64;
+            rejected += batch.rejected() as u64;
+            let (PageCheckpoint { position, events }, mark) = batch.into_checkpoint();
+            for event in events.iter() {
+                next.recent.remember(&event.identity());
+            }
+            next.link = position.link.into();
+            next.published_max = position.published_max;
+            next.mark = mark.or(next.mark);
+        }
+        next.question.clone_from(&self.question);
+        self.write(next).await?;
+        self.state_retry.status.cursor_moved(self.generation, &self.cursor, rejected);
+        Ok(())
     }
 }

@@ -1,20 +1,23 @@
-//! The delivery loop: page → messages → sink → proof → cursor, one loop a route.
+//! The delivery loop: source → render → sink → checkpoint, one loop a route.
 //!
-//! A route is two tasks in one future: `reading` walks the stream ahead of `delivery`, bounded in pages and bytes;
+//! A batch carries the checkpoint that holds once it is delivered. So it goes one way and nothing has to be matched: reading
+//! hands over what becomes a batch, the sink proves it, and the proof gives out the checkpoint that is committed.
+//!
+//! A route is two tasks in one future: `prefetch` walks the stream ahead of `delivery`, bounded in pages and bytes;
 //! delivery keeps several batches with the sink and moves the cursor in order, with proof, and never otherwise. Routes
 //! share nothing but the stream's page cache, so none delays another.
 
+mod checkpoint;
 mod cursor;
 mod delivery;
-mod durable;
-mod feed;
+mod in_flight;
 mod lag;
 mod opening;
 mod pages;
-mod reading;
+mod prefetch;
 mod rendering;
-mod retry;
 mod selection;
+mod state_retry;
 mod status;
 mod trouble;
 
@@ -22,25 +25,26 @@ use std::{future::Future, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use delivery::{Delivery, Stop};
-pub(crate) use durable::{Committed, Durable};
-pub(crate) use feed::Feed;
+pub(crate) use checkpoint::CheckpointStore;
+pub(crate) use delivery::Delivery;
+pub(crate) use in_flight::{InFlightLimit, InFlightPermit, IntoBatch};
 use okta_system_log::event::EventsError;
 pub(crate) use opening::open_sink;
 pub(crate) use rendering::Rendering;
 pub use selection::Selection;
-pub use status::{Phase, RouteStatus, SearchStanding, Snapshot};
+pub(crate) use state_retry::StateRetry;
+pub use status::{Phase, RouteStatus, SearchStatus, Snapshot};
 pub(crate) use trouble::report_okta;
 
 use crate::{
     config::{RouteConfig, SecretError, SinkConfig},
+    halt::Halt,
     sink::DeadLetters,
     source::{Position, Reader, Stream},
     state::{State, StateError},
 };
 use cursor::RouteCursor;
-use pages::Pages;
-use reading::Reading;
+use prefetch::Prefetch;
 
 /// What a route is made of.
 #[derive(Debug)]
@@ -50,15 +54,6 @@ pub struct Route {
     stream: Arc<Stream>,
     state: State,
     status: Arc<RouteStatus>,
-}
-
-/// Why a route ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// It was told to stop.
-    Stopped,
-    /// It has delivered all that Okta had.
-    CaughtUp,
 }
 
 /// Why a route cannot go on.
@@ -93,6 +88,12 @@ pub enum RouteError {
     },
 }
 
+impl From<RouteError> for Halt<RouteError> {
+    fn from(err: RouteError) -> Self {
+        Self::Failed(err)
+    }
+}
+
 impl Route {
     /// A route of `stream` to `sink`.
     pub fn new(config: RouteConfig, sink: SinkConfig, stream: Arc<Stream>, state: State) -> Self {
@@ -110,28 +111,22 @@ impl Route {
         Arc::clone(&self.status)
     }
 
-    /// Runs until `stop`, or, if `until_caught_up`, until the first tail that is wholly delivered. May be run again
+    /// Runs until `stop`, or, if `until_caught_up`, until all that Okta had at the first tail is delivered. May be run again
     /// after it ended in any way: everything that counts is in the state.
-    pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, RouteError> {
+    pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<(), Halt<RouteError>> {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
-        let durable = Durable { status: Arc::clone(&self.status), stop: stop.clone() };
-        let Some(mut cursor) = RouteCursor::open(&self.state, durable, beginning).await? else {
-            return Ok(End::Stopped);
-        };
+        let state_retry = StateRetry { status: Arc::clone(&self.status), stop: stop.clone() };
+        let mut cursor = RouteCursor::open(&self.state, state_retry, beginning).await?;
         // A first start is durable before anything else happens: coming back later must not mean starting later.
-        if cursor.begin().await? == Committed::GivenUp {
-            return Ok(End::Stopped);
-        }
+        cursor.begin().await?;
         self.status.cursor_loaded(cursor.generation(), cursor.cursor(), self.stream.start());
-        let rendering = Rendering::open(&self.config, self.stream.client().org()).await?;
+        let rendering = Arc::new(Rendering::open(&self.config, self.stream.client().org()).await?);
         let mark = cursor.cursor().mark.as_ref();
-        let Some(sink) = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await else {
-            return Ok(End::Stopped);
-        };
-        if cursor.note_mark(sink.mark()).await? == Committed::GivenUp {
+        let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await?;
+        if let Err(halt) = cursor.note_mark(sink.mark()).await {
             sink.close().await;
-            return Ok(End::Stopped);
+            return Err(halt);
         }
 
         let position = self.position(&cursor)?;
@@ -142,17 +137,15 @@ impl Route {
         }
         tracing::info!(route = name, generation = cursor.generation(), "the route begins to read");
 
-        let (reading, pages) = Reading::new(reader, &self.config, Arc::clone(&self.status), until_caught_up);
+        let (prefetch, pages) =
+            Prefetch::new(reader, rendering, &self.config, self.status(), until_caught_up);
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), name);
-        let (pages_max, status) = (self.config.in_flight_pages, Arc::clone(&self.status));
-        let delivery = Delivery::new(Pages::new(rendering, cursor), pages_max, sink, dead_letters, status);
-        // Reading ends when it is told to or has caught up; delivery then settles what is left.
+        let delivery = Delivery::new(cursor, self.config.in_flight_pages, sink, dead_letters, self.status());
+        // Prefetching ends at the stop or when it has caught up; delivery then settles what is left.
         let delivering = Box::pin(delivery.run(pages, stop));
-        let (_, stopped) = while_delivering(reading.run(stop), delivering).await;
-        match stopped? {
-            Stop::Drained if !stop.is_cancelled() => Ok(End::CaughtUp),
-            Stop::Drained | Stop::GivenUp => Ok(End::Stopped),
-        }
+        let (_, delivered) = while_delivering(prefetch.run(stop), delivering).await;
+        delivered?;
+        if stop.is_cancelled() { Err(Halt::Stopped) } else { Ok(()) }
     }
 
     fn position(&self, cursor: &RouteCursor) -> Result<Position, RouteError> {

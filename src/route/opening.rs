@@ -1,44 +1,40 @@
-//! Bringing a route's sink up, as often as it takes: a bus that is away at the start is as bad as one that goes away later.
+//! Opens a route's sink, however often that takes: a bus that is unreachable at the start is waited for as later.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
     delivery::alive_while,
-    retry::retry_until,
     status::{RouteStatus, class_name},
 };
 use crate::{
     config::SinkConfig,
+    halt::Stopped,
     message::Origin,
+    retry::{RetryPolicy, retry_until},
     sink::{Sink, SinkClass, SinkError},
-    source::Backoff,
     state::SinkMark,
     telemetry::{chain, metrics},
 };
 
-/// The first and the longest wait between attempts to bring a sink up.
-pub(super) const SINK_RETRY_FIRST: Duration = Duration::from_secs(1);
-pub(super) const SINK_RETRY_MAX: Duration = Duration::from_secs(30);
-
 const NOT_OPEN: &str = "the sink cannot be used; trying again";
 
-/// Opens the sink where `mark` says that it stood. None: told to stop.
+/// Opens the sink where `mark` says that it stood.
 pub(crate) async fn open_sink(
     config: &SinkConfig,
     origin: &Arc<Origin>,
     mark: Option<&SinkMark>,
     status: &RouteStatus,
     stop: &CancellationToken,
-) -> Option<Sink> {
-    let mut backoff = Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
+) -> Result<Sink, Stopped> {
+    let mut backoff = RetryPolicy::SINK.backoff();
     let attempt = || alive_while(status, Box::pin(Sink::open(config, origin, mark)));
     let opening = retry_until(&mut backoff, stop, attempt, |err| report(status, err));
     // Opening a sink publishes nothing, so it may be given up.
-    let sink = stop.run_until_cancelled(opening).await??;
+    let sink = stop.run_until_cancelled(opening).await.ok_or(Stopped)??;
     status.sink_recovered();
-    Some(sink)
+    Ok(sink)
 }
 
 fn report(status: &RouteStatus, err: &SinkError) {

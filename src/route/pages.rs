@@ -1,66 +1,51 @@
-//! Pages of a stream as a feed: each is rendered, and the cursor moves behind it.
+//! A page of a stream on its way to the sink, and the checkpoint that it carries.
 
 use std::sync::Arc;
 
-use url::Url;
+use okta_system_log::event::Events;
 
 use super::{
-    RouteError, cursor::RouteCursor, durable::Committed, feed::Feed, reading::PageInFlight,
-    rendering::Rendering, status::RouteStatus,
+    RouteError,
+    in_flight::{InFlightPermit, IntoBatch},
+    rendering::Rendering,
 };
 use crate::{
-    message::{Batch, BatchId},
-    sink::Delivered,
+    message::Batch,
+    source::{Position, Read},
     telemetry::metrics,
 };
 
-/// Pages, rendered for one route.
+/// A page that was read, with its room.
 #[derive(Debug)]
-pub(super) struct Pages {
-    rendering: Rendering,
-    cursor: RouteCursor,
-    next_batch: BatchId,
-    /// Where the last batch leads.
-    last_link: Option<Url>,
+pub(super) struct PageInFlight {
+    pub(super) read: Read,
+    pub(super) rendering: Arc<Rendering>,
+    pub(super) permit: InFlightPermit,
 }
 
-impl Pages {
-    pub(super) fn new(rendering: Rendering, cursor: RouteCursor) -> Self {
-        Self { rendering, cursor, next_batch: BatchId(1), last_link: None }
-    }
+/// How far a route is after a page.
+#[derive(Debug, Clone)]
+pub(super) struct PageCheckpoint {
+    /// The link to what comes after it.
+    pub(super) position: Position,
+    /// What was read with it, which is not to be delivered again.
+    pub(super) events: Arc<Events>,
 }
 
-impl Feed for Pages {
-    type Item = PageInFlight;
+impl IntoBatch for PageInFlight {
+    type Checkpoint = PageCheckpoint;
 
-    fn batch(
-        &mut self,
-        page: &PageInFlight,
-        bytes_max: Option<usize>,
-    ) -> Result<Option<Arc<Batch>>, RouteError> {
-        let read = &page.read;
-        let is_nothing_new =
-            read.page.events.is_empty() && self.last_link.as_ref() == Some(&read.position.link);
-        if is_nothing_new {
-            return Ok(None);
+    fn into_batch(
+        self,
+        payload_bytes_max: Option<usize>,
+    ) -> Result<(Batch<PageCheckpoint>, InFlightPermit), RouteError> {
+        let Self { read: Read { page, position, known, .. }, rendering, permit } = self;
+        let messages = rendering.messages(&page.events, &known, payload_bytes_max)?;
+        let filtered = page.events.len() - messages.len() - known.len();
+        if filtered + known.len() > 0 {
+            metrics::page_selected(&rendering.origin.route, filtered as u64, known.len() as u64);
         }
-        self.last_link = Some(read.position.link.clone());
-        let id = self.next_batch;
-        self.next_batch = BatchId(id.0 + 1);
-        let batch = self.rendering.batch(id, &read.page.events, &read.known, bytes_max)?;
-        let filtered = read.page.events.len() - batch.len() - read.known.len();
-        if filtered + read.known.len() > 0 {
-            metrics::page_selected(&self.rendering.origin.route, filtered as u64, read.known.len() as u64);
-        }
-        self.cursor.expect(batch.id, read.position.clone(), Arc::clone(&read.page.events));
-        Ok(Some(Arc::new(batch)))
-    }
-
-    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, RouteError> {
-        Ok(self.cursor.advance(proofs).await?)
-    }
-
-    fn tell(&self, status: &RouteStatus, rejected: u64) {
-        status.cursor_moved(self.cursor.generation(), self.cursor.cursor(), rejected);
+        let checkpoint = PageCheckpoint { position, events: Arc::clone(&page.events) };
+        Ok((Batch { messages: Arc::new(messages), checkpoint }, permit))
     }
 }

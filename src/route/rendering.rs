@@ -1,4 +1,4 @@
-//! From events to a batch: which ones a route wants, what is left out of them, and how they are written.
+//! From events to messages: which ones a route wants, what is left out of them, and how they are written.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use okta_system_log::{
 
 use crate::{
     config::{RedactionConfig, RouteConfig, Secret, SecretError},
-    message::{Batch, BatchId, Origin},
+    message::{Messages, Origin},
 };
 
 /// What a route makes of events.
@@ -46,22 +46,21 @@ impl Rendering {
         })
     }
 
-    /// The batch of the events that are wanted and not `known` (indices, ascending), each with no more than `bytes_max`
+    /// The messages of the events that are wanted and not `known` (indices, ascending), each with no more than `bytes_max`
     /// bytes as far as its format knows how to do with less.
-    pub(crate) fn batch(
+    pub(crate) fn messages(
         &self,
-        id: BatchId,
         events: &Arc<Events>,
         known: &[u32],
         bytes_max: Option<usize>,
-    ) -> Result<Batch, RouteError> {
+    ) -> Result<Messages, RouteError> {
         let (origin, events) = (Arc::clone(&self.origin), Arc::clone(events));
         let is_wanted = |index: u32, event: &Event<'_>| {
             known.binary_search(&index).is_err() && self.selection.wants(event)
         };
         let render = |event: &Event<'_>| self.renderer.render(event, bytes_max);
         let Some(redaction) = &self.redaction else {
-            return Ok(Batch::render(id, origin, events, |index, event| {
+            return Ok(Messages::render(origin, events, |index, event| {
                 is_wanted(index, event).then(|| render(event))
             }));
         };
@@ -69,7 +68,7 @@ impl Rendering {
         let redacted = redaction.apply(&events, is_wanted);
         let redacted =
             redacted.map_err(|source| RouteError::Redaction { route: self.origin.route.clone(), source })?;
-        Ok(Batch::render(id, origin, Arc::new(redacted), |_, event| Some(render(event))))
+        Ok(Messages::render(origin, Arc::new(redacted), |_, event| Some(render(event))))
     }
 }
 

@@ -30,15 +30,15 @@ pub enum Phase {
     Ended,
 }
 
-/// A route's standing, written by its tasks and read by anybody.
+/// A route's status, written by its tasks and read by anybody.
 #[derive(Debug)]
 pub struct RouteStatus {
     name: String,
-    standing: Mutex<Standing>,
+    inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
-struct Standing {
+struct Inner {
     phase: Phase,
     generation: u64,
     link: String,
@@ -51,11 +51,11 @@ struct Standing {
     delivery_alive_at: Option<Instant>,
     okta_trouble: Trouble,
     sink_trouble: Trouble,
-    brake_trouble: Trouble,
+    breaker_trouble: Trouble,
     state_trouble: Trouble,
     held: usize,
     possible_gaps: u64,
-    search: Option<SearchStanding>,
+    search: Option<SearchStatus>,
 }
 
 /// Which half of a route does something.
@@ -76,13 +76,13 @@ pub(super) struct Undelivered {
 
 impl Drop for Undelivered {
     fn drop(&mut self) {
-        self.status.standing().lag.remove(self.number);
+        self.status.lock().lag.remove(self.number);
     }
 }
 
 /// How the runs of a search's route stand.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct SearchStanding {
+pub struct SearchStatus {
     /// The next slot.
     pub next_slot: Option<Timestamp>,
     /// The slot that is at work.
@@ -95,7 +95,7 @@ pub struct SearchStanding {
     pub last_milliseconds: Option<u64>,
 }
 
-/// A route's standing at one moment.
+/// A route's status at one moment.
 #[derive(Debug, Clone, Serialize)]
 pub struct Snapshot {
     /// The route.
@@ -129,7 +129,7 @@ pub struct Snapshot {
     pub possible_gaps: u64,
     /// How its runs stand, if it is a search's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub search: Option<SearchStanding>,
+    pub search: Option<SearchStatus>,
     /// How long ago each half of the route did anything, be it in vain or waiting: the one that is silent for longer.
     #[serde(skip)]
     pub since_alive: Option<Duration>,
@@ -137,31 +137,31 @@ pub struct Snapshot {
 
 impl RouteStatus {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), standing: Mutex::default() }
+        Self { name: name.to_owned(), inner: Mutex::default() }
     }
 
     /// How the route stands now.
     pub fn snapshot(&self) -> Snapshot {
-        let standing = self.standing();
+        let inner = self.lock();
         let text = |trouble: &Trouble| trouble.text().map(str::to_owned);
         Snapshot {
             route: self.name.clone(),
-            phase: standing.phase(),
-            generation: standing.generation,
-            cursor: standing.link.clone(),
-            delivered: standing.delivered,
-            dead_letters: standing.dead_letters,
-            published_max: standing.published_max,
-            advanced_at: standing.advanced_at,
-            lag_seconds: standing.lag_seconds(Timestamp::now()),
-            held: standing.held,
-            okta_trouble: text(&standing.okta_trouble),
-            // What is told of each attempt to mend it is less than why it was given up.
-            sink_trouble: text(&standing.brake_trouble).or_else(|| text(&standing.sink_trouble)),
-            state_trouble: text(&standing.state_trouble),
-            possible_gaps: standing.possible_gaps,
-            search: standing.search.clone(),
-            since_alive: standing.since_alive(),
+            phase: inner.phase(),
+            generation: inner.generation,
+            cursor: inner.link.clone(),
+            delivered: inner.delivered,
+            dead_letters: inner.dead_letters,
+            published_max: inner.published_max,
+            advanced_at: inner.advanced_at,
+            lag_seconds: inner.lag_seconds(Timestamp::now()),
+            held: inner.held,
+            okta_trouble: text(&inner.okta_trouble),
+            // Why the breaker opened says more than the last attempt to recover.
+            sink_trouble: text(&inner.breaker_trouble).or_else(|| text(&inner.sink_trouble)),
+            state_trouble: text(&inner.state_trouble),
+            possible_gaps: inner.possible_gaps,
+            search: inner.search.clone(),
+            since_alive: inner.since_alive(),
         }
     }
 
@@ -177,60 +177,60 @@ impl RouteStatus {
 
     /// So much was read.
     pub(super) fn read_to(&self, frontier: Frontier) {
-        self.standing().lag.read_to(frontier);
+        self.lock().lag.read_to(frontier);
     }
 
     /// A page whose oldest event was published then waits to be proved.
     pub(super) fn undelivered(self: &Arc<Self>, oldest: Timestamp) -> Undelivered {
-        let number = self.standing().lag.add(oldest);
+        let number = self.lock().lag.add(oldest);
         Undelivered { status: Arc::clone(self), number }
     }
 
     /// So many messages were refused and wait.
     pub(super) fn hold(&self, messages: usize) {
-        self.standing().held = messages;
+        self.lock().held = messages;
     }
 
     /// This half does something, be it waiting.
     pub(crate) fn alive(&self, half: Half) {
-        self.standing().alive(half);
+        self.lock().alive(half);
     }
 
     /// This half has nothing more to do.
     pub(crate) fn at_rest(&self, half: Half) {
-        *self.standing().alive_at(half) = None;
+        *self.lock().alive_at(half) = None;
     }
 
     pub(super) fn cursor_moved(&self, generation: u64, cursor: &Cursor, dead_letters: u64) {
-        let mut standing = self.standing();
-        standing.generation = generation;
-        standing.link.clone_from(&cursor.link);
-        standing.delivered = cursor.delivered;
-        standing.dead_letters += dead_letters;
-        standing.published_max = cursor.published_max;
-        standing.advanced_at = Some(cursor.advanced_at);
-        standing.alive(Half::Delivery);
+        let mut inner = self.lock();
+        inner.generation = generation;
+        inner.link.clone_from(&cursor.link);
+        inner.delivered = cursor.delivered;
+        inner.dead_letters += dead_letters;
+        inner.published_max = cursor.published_max;
+        inner.advanced_at = Some(cursor.advanced_at);
+        inner.alive(Half::Delivery);
     }
 
     /// A search's route moved.
     pub(crate) fn run_moved(&self, generation: u64, delivered: u64, dead_letters: u64) {
-        let mut standing = self.standing();
-        standing.generation = generation;
-        standing.delivered = delivered;
-        standing.dead_letters += dead_letters;
-        standing.advanced_at = Some(Timestamp::now());
-        standing.alive(Half::Delivery);
+        let mut inner = self.lock();
+        inner.generation = generation;
+        inner.delivered = delivered;
+        inner.dead_letters += dead_letters;
+        inner.advanced_at = Some(Timestamp::now());
+        inner.alive(Half::Delivery);
     }
 
     /// A search's route stands differently.
-    pub(crate) fn search(&self, change: impl FnOnce(&mut SearchStanding)) {
-        let mut standing = self.standing();
-        standing.alive(Half::Reading);
-        change(standing.search.get_or_insert_default());
+    pub(crate) fn search(&self, change: impl FnOnce(&mut SearchStatus)) {
+        let mut inner = self.lock();
+        inner.alive(Half::Reading);
+        change(inner.search.get_or_insert_default());
     }
 
     pub(crate) fn enter(&self, phase: Phase) {
-        self.standing().phase = phase;
+        self.lock().phase = phase;
     }
 
     /// The route has ended and will not be started again.
@@ -240,65 +240,65 @@ impl RouteStatus {
 
     /// Okta answered.
     pub(crate) fn okta_answered(&self) {
-        let mut standing = self.standing();
-        standing.okta_trouble.end();
-        standing.alive(Half::Reading);
+        let mut inner = self.lock();
+        inner.okta_trouble.end();
+        inner.alive(Half::Reading);
     }
 
     /// Okta did not answer; true if that is news, judged by its essence.
     pub(crate) fn okta_failed(&self, text: &str, essence: String) -> bool {
-        let mut standing = self.standing();
-        standing.alive(Half::Reading);
-        standing.okta_trouble.note(text, essence)
+        let mut inner = self.lock();
+        inner.alive(Half::Reading);
+        inner.okta_trouble.note(text, essence)
     }
 
     pub(crate) fn link_refused(&self) {
-        self.standing().possible_gaps += 1;
+        self.lock().possible_gaps += 1;
     }
 
     /// The sink works; true if it did not before.
     pub(crate) fn sink_recovered(&self) -> bool {
-        let mut standing = self.standing();
-        standing.alive(Half::Delivery);
+        let mut inner = self.lock();
+        inner.alive(Half::Delivery);
         // Both of them, whatever the first says.
-        standing.sink_trouble.end() | standing.brake_trouble.end()
+        inner.sink_trouble.end() | inner.breaker_trouble.end()
     }
 
     /// The sink does not work; true if that is news.
     pub(crate) fn sink_failed(&self, trouble: &str) -> bool {
-        let mut standing = self.standing();
-        standing.alive(Half::Delivery);
-        standing.sink_trouble.note(trouble, essence(trouble))
+        let mut inner = self.lock();
+        inner.alive(Half::Delivery);
+        inner.sink_trouble.note(trouble, essence(trouble))
     }
 
     /// The sink refuses message after message; true if that is news.
-    pub(super) fn brake_closed(&self, trouble: &str) -> bool {
-        let mut standing = self.standing();
-        standing.alive(Half::Delivery);
-        standing.brake_trouble.note(trouble, essence(trouble))
+    pub(super) fn breaker_opened(&self, trouble: &str) -> bool {
+        let mut inner = self.lock();
+        inner.alive(Half::Delivery);
+        inner.breaker_trouble.note(trouble, essence(trouble))
     }
 
     /// The cursor is committed; true if it could not be before.
     pub(crate) fn state_recovered(&self) -> bool {
-        let mut standing = self.standing();
-        standing.alive(Half::Delivery);
-        standing.state_trouble.end()
+        let mut inner = self.lock();
+        inner.alive(Half::Delivery);
+        inner.state_trouble.end()
     }
 
     /// The cursor could not be committed; true if that is news.
     pub(crate) fn state_failed(&self, trouble: &str) -> bool {
-        let mut standing = self.standing();
-        standing.alive(Half::Delivery);
-        standing.state_trouble.note(trouble, essence(trouble))
+        let mut inner = self.lock();
+        inner.alive(Half::Delivery);
+        inner.state_trouble.note(trouble, essence(trouble))
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while the lock is held.
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Standing {
+impl Inner {
     fn alive_at(&mut self, half: Half) -> &mut Option<Instant> {
         match half {
             Half::Reading => &mut self.reading_alive_at,

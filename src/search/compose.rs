@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::{
+    checkpoint::RunCheckpoint,
     envelope::{self, About, Member, Place, Summary},
     spool::{Spool, SpoolError},
 };
@@ -12,7 +13,7 @@ use okta_system_log::event::{Events, EventsError};
 
 use crate::{
     config::{Emit, Empty},
-    message::{Batch, BatchId},
+    message::{Batch, Messages},
     route::{Rendering, RouteError},
 };
 
@@ -57,13 +58,13 @@ struct Cuts {
 }
 
 impl Composer {
-    /// Gives `deliver` what is delivered together, each with its number from 1 on, without the first `skip` of them, until
-    /// it returns false. Says how many events there are that the route wants.
+    /// Gives `deliver` what is delivered together, each with how far the run is after it, without the first `skip` of them,
+    /// until it returns false. Says how many events there are that the route wants.
     pub(crate) fn compose(
         &self,
         spool: &Spool,
         skip: u64,
-        deliver: &mut dyn FnMut(Batch) -> bool,
+        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
     ) -> Result<u64, ComposeError> {
         match self.emit {
             Emit::Events => self.events(spool, skip, deliver),
@@ -77,7 +78,7 @@ impl Composer {
         &self,
         number: u64,
         skip: u64,
-        deliver: &mut dyn FnMut(Batch) -> bool,
+        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
     ) -> Result<u64, ComposeError> {
         if self.empty == Empty::Silent || number <= skip {
             return Ok(0);
@@ -96,7 +97,7 @@ impl Composer {
             }
             Emit::Events | Emit::Summary => Summary::default().to_json(&self.about),
         };
-        deliver(self.message(BatchId(number), &message)?);
+        deliver(batch(number, self.message(&message)?));
         Ok(0)
     }
 
@@ -104,15 +105,15 @@ impl Composer {
         &self,
         spool: &Spool,
         skip: u64,
-        deliver: &mut dyn FnMut(Batch) -> bool,
+        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
     ) -> Result<u64, ComposeError> {
         let mut reader = spool.read()?;
         let (mut number, mut total) = (0, 0);
         while let Some(events) = reader.events(CHUNK)? {
             number += 1;
-            let batch = self.render(number, events)?;
-            total += batch.len() as u64;
-            if number > skip && !deliver(batch) {
+            let messages = self.render(events)?;
+            total += messages.len() as u64;
+            if number > skip && !deliver(batch(number, messages)) {
                 return Ok(total);
             }
         }
@@ -127,7 +128,7 @@ impl Composer {
         spool: &Spool,
         batch_size: u16,
         skip: u64,
-        deliver: &mut dyn FnMut(Batch) -> bool,
+        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
     ) -> Result<u64, ComposeError> {
         let (room, cuts) = (self.room_in_batches(), self.cuts(spool, batch_size)?);
         if cuts.total == 0 {
@@ -139,7 +140,7 @@ impl Composer {
         let mut members = Vec::new();
         let mut reader = spool.read()?;
         while let Some(events) = reader.events(CHUNK)? {
-            let rendered = self.rendering.batch(BatchId(0), &Arc::new(events), &[], room)?;
+            let rendered = self.rendering.messages(&Arc::new(events), &[], room)?;
             for message in rendered.messages() {
                 members.push(member(&message));
                 let Some((size, number)) = next.filter(|(size, _)| members.len() >= **size as usize) else {
@@ -158,7 +159,7 @@ impl Composer {
                 };
                 if number > skip {
                     let json = envelope::batch(&self.about, cuts.total, place, &members);
-                    if !deliver(self.message(BatchId(number), &json)?) {
+                    if !deliver(batch(number, self.message(&json)?)) {
                         return Ok(cuts.total);
                     }
                 }
@@ -172,12 +173,12 @@ impl Composer {
         &self,
         spool: &Spool,
         skip: u64,
-        deliver: &mut dyn FnMut(Batch) -> bool,
+        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
     ) -> Result<u64, ComposeError> {
         let mut reader = spool.read()?;
         let (mut summary, mut total) = (Summary::default(), 0);
         while let Some(events) = reader.events(CHUNK)? {
-            let rendered = self.render(0, events)?;
+            let rendered = self.render(events)?;
             total += rendered.len() as u64;
             rendered.messages().for_each(|message| summary.add(&message));
         }
@@ -185,13 +186,13 @@ impl Composer {
             return self.nothing(1, skip, deliver);
         }
         if skip == 0 {
-            deliver(self.message(BatchId(1), &summary.to_json(&self.about))?);
+            deliver(batch(1, self.message(&summary.to_json(&self.about))?));
         }
         Ok(total)
     }
 
-    fn render(&self, number: u64, events: Events) -> Result<Batch, ComposeError> {
-        Ok(self.rendering.batch(BatchId(number), &Arc::new(events), &[], self.bytes_max)?)
+    fn render(&self, events: Events) -> Result<Messages, ComposeError> {
+        Ok(self.rendering.messages(&Arc::new(events), &[], self.bytes_max)?)
     }
 
     /// What the events of a batch may have together.
@@ -206,19 +207,24 @@ impl Composer {
             Cutter { room, batch_size: batch_size.into(), cuts: Cuts::default(), size: 0, bytes: 0 };
         let mut reader = spool.read()?;
         while let Some(events) = reader.events(CHUNK)? {
-            let rendered = self.rendering.batch(BatchId(0), &Arc::new(events), &[], room)?;
+            let rendered = self.rendering.messages(&Arc::new(events), &[], room)?;
             rendered.messages().for_each(|message| cutter.add(message.payload.len()));
         }
         Ok(cutter.finish())
     }
 
-    fn message(&self, id: BatchId, json: &[u8]) -> Result<Batch, ComposeError> {
+    fn message(&self, json: &[u8]) -> Result<Messages, ComposeError> {
         let page = [b"[", json, b"]"].concat();
         let events = Events::parse(page.into());
         let events = events.map_err(|source| ComposeError::TooLarge { run: self.about.run(), source })?;
         let origin = Arc::clone(&self.rendering.origin);
-        Ok(Batch::render(id, origin, Arc::new(events), |_, event| Some(event.raw())))
+        Ok(Messages::render(origin, Arc::new(events), |_, event| Some(event.raw())))
     }
+}
+
+/// What is delivered together as the one with this `number`, from 1 on.
+fn batch(number: u64, messages: Messages) -> Batch<RunCheckpoint> {
+    Batch { messages: Arc::new(messages), checkpoint: RunCheckpoint { delivered: number } }
 }
 
 fn member(message: &crate::message::Message<'_>) -> Member {
@@ -316,10 +322,11 @@ mod tests {
         writer.finish().unwrap()
     }
 
-    fn messages(composer: &Composer, spool: &Spool, skip: u64) -> Vec<serde_json::Value> {
+    fn composed(composer: &Composer, spool: &Spool, skip: u64) -> Vec<serde_json::Value> {
         let mut messages = Vec::new();
-        let keep = &mut |batch: Batch| {
-            messages.extend(batch.messages().map(|message| serde_json::from_slice(message.payload).unwrap()));
+        let keep = &mut |batch: Batch<RunCheckpoint>| {
+            let payloads = batch.messages.messages().map(|message| message.payload);
+            messages.extend(payloads.map(|payload| serde_json::from_slice(payload).unwrap()));
             true
         };
         composer.compose(spool, skip, keep).unwrap();
@@ -331,7 +338,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let spool = spool(&directory, 1_300);
         let composer = composer(Emit::Batches { batch_size: 200 }, Empty::Silent, &["FAILURE"], None).await;
-        let all = messages(&composer, &spool, 0);
+        let all = composed(&composer, &spool, 0);
         assert_eq!(all.len(), 3);
         let second = &all[1];
         for (member, value) in [
@@ -354,7 +361,7 @@ mod tests {
         assert_eq!(all[2]["events"].as_array().unwrap().len(), 34);
         assert!(all[0]["first"] == true && all[2]["last"] == true);
         // Gone on with, it is the same.
-        assert_eq!(messages(&composer, &spool, 1), all[1..]);
+        assert_eq!(composed(&composer, &spool, 1), all[1..]);
     }
 
     #[tokio::test]
@@ -364,7 +371,7 @@ mod tests {
         let bytes_max = 8_000;
         let composer =
             composer(Emit::Batches { batch_size: 1_000 }, Empty::Silent, &[], Some(bytes_max)).await;
-        let all = messages(&composer, &spool, 0);
+        let all = composed(&composer, &spool, 0);
         let mut offset = 0;
         for message in &all {
             assert!(message.to_string().len() <= bytes_max);
@@ -381,7 +388,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let spool_of = |events| spool(&directory, events);
         let composer = composer(Emit::Summary, Empty::Report, &[], None).await;
-        let summary = &messages(&composer, &spool_of(100), 0)[0];
+        let summary = &composed(&composer, &spool_of(100), 0)[0];
         assert_eq!(
             (&summary["total"], &summary["eventType"]),
             (&100.into(), &"oktabus.search.summary".into())
@@ -390,9 +397,9 @@ mod tests {
         assert_eq!(summary["top_addresses"][0], serde_json::json!({ "value": "192.0.2.0", "count": 50 }));
         assert_eq!(summary["outcomes"][0], serde_json::json!({ "value": "SUCCESS", "count": 66 }));
         assert_eq!(summary["last_published"], "2026-01-01T10:59:00Z");
-        assert_eq!(messages(&composer, &spool_of(0), 0)[0]["total"], 0);
+        assert_eq!(composed(&composer, &spool_of(0), 0)[0]["total"], 0);
         let silent = Composer { empty: Empty::Silent, ..composer };
-        assert!(messages(&silent, &spool_of(0), 0).is_empty());
+        assert!(composed(&silent, &spool_of(0), 0).is_empty());
     }
 
     proptest! {

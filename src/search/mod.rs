@@ -5,9 +5,9 @@
 //! `route` delivers them with the care of any route and keeps how far it is; `once` delivers what was found by hand and
 //! keeps nothing. Each slot runs once, and a run that was cut short goes on where it stood.
 
+mod checkpoint;
 mod compose;
 mod envelope;
-mod feed;
 mod files;
 mod once;
 mod outgoing;
@@ -16,10 +16,10 @@ mod route;
 mod shared;
 mod spool;
 
+pub(crate) use checkpoint::{Kept, NOTES};
 pub use compose::ComposeError;
 pub(crate) use envelope::About;
 pub use envelope::{BATCH_TYPE, SUMMARY_TYPE};
-pub(crate) use feed::{Kept, NOTES};
 pub use files::ReadingId;
 pub(crate) use once::{Publication, PublishError};
 pub use plan::{LeftOut, Next, Plan, Progress, Run};

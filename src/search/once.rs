@@ -6,16 +6,14 @@ use okta_client::Org;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    SearchError,
-    compose::Composer,
-    envelope::About,
-    outgoing::{Outgoing, RunPart, Sent},
+    SearchError, checkpoint::RunCheckpoint, compose::Composer, envelope::About, outgoing::Outgoing,
     spool::Spool,
 };
 use crate::{
     config::{SearchRouteConfig, SinkConfig},
-    message::{Batch, Origin},
-    route::{Committed, Feed, Rendering, RouteError, RouteStatus},
+    halt::Halt,
+    message::Origin,
+    route::{CheckpointStore, Rendering, RouteError, RouteStatus},
     sink::{DeadLetters, Delivered, Sink, SinkError},
 };
 
@@ -89,10 +87,10 @@ impl Publication {
         let status = Arc::new(RouteStatus::new(&self.route.route.name));
         // Who does not want to wait any more drops the future.
         let stop = CancellationToken::new();
-        let feed = Unkept { published: &mut published };
-        let sent = outgoing.deliver(feed, self.sink, dead_letters, status, &stop).await?;
-        if let Sent::Whole { total } = sent {
-            published.events = total;
+        match outgoing.deliver(&mut published, self.sink, dead_letters, status, &stop).await {
+            Ok(total) => published.events = total,
+            Err(Halt::Stopped) => {}
+            Err(Halt::Failed(err)) => return Err(err.into()),
         }
         Ok(published)
     }
@@ -110,26 +108,15 @@ fn sink_origin(sink: &SinkConfig, origin: &Arc<Origin>) -> Arc<Origin> {
     }
 }
 
-/// Counts what is proved, and no more.
-#[derive(Debug)]
-struct Unkept<'a> {
-    published: &'a mut Published,
-}
+/// Counts what is delivered, and keeps nothing of how far it is.
+impl CheckpointStore for Published {
+    type Checkpoint = RunCheckpoint;
 
-impl Feed for Unkept<'_> {
-    type Item = RunPart;
-
-    fn batch(&mut self, part: &RunPart, _bytes_max: Option<usize>) -> Result<Option<Arc<Batch>>, RouteError> {
-        Ok(Some(Arc::clone(&part.batch)))
-    }
-
-    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, RouteError> {
-        for proof in proofs {
-            self.published.messages += proof.messages() as u64;
-            self.published.rejected += proof.rejected() as u64;
+    async fn commit(&mut self, delivered: Vec<Delivered<RunCheckpoint>>) -> Result<(), Halt<RouteError>> {
+        for batch in delivered {
+            self.messages += batch.messages() as u64;
+            self.rejected += batch.rejected() as u64;
         }
-        Ok(Committed::Yes)
+        Ok(())
     }
-
-    fn tell(&self, _status: &RouteStatus, _rejected: u64) {}
 }

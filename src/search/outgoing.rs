@@ -6,18 +6,16 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{SearchError, compose::Composer, spool::Spool};
+use super::{SearchError, checkpoint::RunCheckpoint, compose::Composer, spool::Spool};
 use crate::{
+    halt::Halt,
     message::Batch,
-    route::{Delivery, Feed, RouteStatus, Stop},
+    route::{CheckpointStore, Delivery, InFlightLimit, InFlightPermit, IntoBatch, RouteError, RouteStatus},
     sink::{DeadLetters, Sink},
 };
-
-/// Bytes are counted in units of this size, because semaphores count in 32 bits.
-const UNIT_BYTES: usize = 1_024;
 
 /// What goes out.
 #[derive(Debug)]
@@ -34,90 +32,70 @@ pub(super) struct Outgoing {
 
 /// What is delivered together, with the room that it takes.
 #[derive(Debug)]
-pub(super) struct RunPart {
-    pub(super) batch: Arc<Batch>,
-    _room: [OwnedSemaphorePermit; 2],
+struct RunPart {
+    batch: Batch<RunCheckpoint>,
+    permit: InFlightPermit,
 }
 
-/// What became of it.
-#[derive(Debug)]
-pub(super) enum Sent {
-    /// All of it is delivered: so many events that the route wants.
-    Whole { total: u64 },
-    /// It was told to stop.
-    Stopped,
+impl IntoBatch for RunPart {
+    type Checkpoint = RunCheckpoint;
+
+    /// It was composed for what the sink takes when the run began, so that its batches stay the same.
+    fn into_batch(self, _: Option<usize>) -> Result<(Batch<RunCheckpoint>, InFlightPermit), RouteError> {
+        Ok((self.batch, self.permit))
+    }
 }
 
 impl Outgoing {
-    /// Delivers everything to `sink`; `feed` moves behind it.
-    pub(super) async fn deliver<F: Feed<Item = RunPart>>(
+    /// Delivers everything to `sink`, and commits to `checkpoints` what is delivered. Says how many events there are that the
+    /// route wants.
+    pub(super) async fn deliver<S: CheckpointStore<Checkpoint = RunCheckpoint>>(
         self,
-        feed: F,
+        checkpoints: S,
         sink: Sink,
         dead_letters: DeadLetters,
         status: Arc<RouteStatus>,
         stop: &CancellationToken,
-    ) -> Result<Sent, SearchError> {
+    ) -> Result<u64, Halt<SearchError>> {
         let Self { composer, spool, skip, parts_max, bytes_max } = self;
         let (parts, received) = mpsc::channel(parts_max);
-        let room = Room::new(parts_max, bytes_max);
+        let limit = InFlightLimit::new(parts_max, bytes_max);
         let is_cut = Arc::new(AtomicBool::new(false));
         let composing = {
             let (stop, is_cut) = (stop.clone(), Arc::clone(&is_cut));
             tokio::task::spawn_blocking(move || {
                 composer.compose(&spool, skip, &mut |batch| {
-                    let is_taken = !stop.is_cancelled() && hand_over(batch, &room, &parts);
+                    let is_taken = !stop.is_cancelled() && hand_over(batch, &limit, &parts);
                     is_cut.fetch_or(!is_taken, Ordering::Relaxed);
                     is_taken
                 })
             })
         };
         let route = status.name().to_owned();
-        let delivered =
-            Delivery::new(feed, parts_max, sink, dead_letters, status).run(received, stop).await?;
-        let total = composing.await.map_err(|err| SearchError::Kept {
-            route,
-            reason: format!("composing was cut short: {err}"),
-        })??;
-        match delivered {
-            Stop::Drained if !is_cut.load(Ordering::Relaxed) => Ok(Sent::Whole { total }),
-            Stop::Drained | Stop::GivenUp => Ok(Sent::Stopped),
+        let delivery = Delivery::new(checkpoints, parts_max, sink, dead_letters, status);
+        let delivered = delivery.run(received, stop).await;
+        if let Err(Halt::Failed(err)) = delivered {
+            return Err(Halt::Failed(err.into()));
         }
-    }
-}
-
-/// How much may be on its way.
-struct Room {
-    parts: Arc<Semaphore>,
-    units: Arc<Semaphore>,
-    units_max: usize,
-}
-
-impl Room {
-    fn new(parts_max: usize, bytes_max: usize) -> Self {
-        let units_max = (bytes_max / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS >> 1);
-        let (parts, units) = (Arc::new(Semaphore::new(parts_max)), Arc::new(Semaphore::new(units_max)));
-        Self { parts, units, units_max }
+        let total = composing
+            .await
+            .map_err(|err| SearchError::Kept { route, reason: format!("composing was cut short: {err}") })?;
+        let total = total.map_err(SearchError::from)?;
+        delivered?;
+        if is_cut.load(Ordering::Relaxed) { Err(Halt::Stopped) } else { Ok(total) }
     }
 }
 
 /// Hands `batch` over as soon as there is room; false if nobody takes it any more. Blocks.
-fn hand_over(batch: Batch, room: &Room, parts: &mpsc::Sender<RunPart>) -> bool {
-    let bytes: usize = batch.messages().map(|message| message.payload.len()).sum();
-    // A single message larger than all the room must pass too.
-    let units = u32::try_from((bytes / UNIT_BYTES).min(room.units_max)).unwrap_or(u32::MAX);
+fn hand_over(batch: Batch<RunCheckpoint>, limit: &InFlightLimit, parts: &mpsc::Sender<RunPart>) -> bool {
+    let bytes = batch.messages.messages().map(|message| message.payload.len()).sum();
     let taken = async {
-        let permits = async {
-            let part = Arc::clone(&room.parts).acquire_owned().await.ok()?;
-            let units = Arc::clone(&room.units).acquire_many_owned(units).await.ok()?;
-            Some([part, units])
-        };
         // Who delivers may have gone away with the room in hand.
-        let permits = tokio::select! {
-            permits = permits => permits?,
+        let permit = tokio::select! {
+            permit = limit.acquire(bytes) => permit?,
             () = parts.closed() => return None,
         };
-        parts.send(RunPart { batch: Arc::new(batch), _room: permits }).await.ok()
+        parts.send(RunPart { batch, permit }).await.ok()
     };
     tokio::runtime::Handle::current().block_on(taken).is_some()
 }

@@ -9,29 +9,27 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Search,
+    checkpoint::{Form, Kept, Note},
     compose::{ComposeError, Composer},
     envelope::About,
-    feed::{Form, Kept, Note, RunFeed},
     files::ReadingId,
-    outgoing::{Outgoing, Sent},
+    outgoing::Outgoing,
     plan::{LeftOut, Next, Run},
     spool::{Spool, SpoolError},
 };
 use crate::{
     config::{SearchRouteConfig, SinkConfig},
+    halt::{Halt, Stopped},
     invariant::Invariant,
-    route::{Committed, Durable, End, Phase, Rendering, RouteError, RouteStatus, open_sink},
+    retry::RetryPolicy,
+    route::{Phase, Rendering, RouteError, RouteStatus, StateRetry, open_sink},
     sink::{DeadLetters, Sink},
-    source::Backoff,
     state::{State, StateError},
     telemetry::{chain, metrics},
 };
 
 /// The longest sleep: a clock may be put, and whoever watches wants a sign of life.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
-/// The first and the longest wait after a failure of the disk.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// One search feeding one sink.
 #[derive(Debug)]
@@ -66,6 +64,18 @@ pub enum SearchError {
     },
 }
 
+impl From<SearchError> for Halt<SearchError> {
+    fn from(err: SearchError) -> Self {
+        Self::Failed(err)
+    }
+}
+
+impl From<Halt<RouteError>> for Halt<SearchError> {
+    fn from(halt: Halt<RouteError>) -> Self {
+        halt.widen()
+    }
+}
+
 impl SearchRoute {
     /// A route of `search` to `sink`, in a process that is up since `up_since`.
     pub fn new(
@@ -91,8 +101,12 @@ impl SearchRoute {
 
     /// Runs until `stop`, or, if `until_caught_up`, until no slot is due. May be run again after it ended in any way:
     /// everything that counts is in the state.
-    pub async fn run(&self, stop: &CancellationToken, until_caught_up: bool) -> Result<End, SearchError> {
-        let Some(mut note) = self.open(stop).await? else { return Ok(End::Stopped) };
+    pub async fn run(
+        &self,
+        stop: &CancellationToken,
+        until_caught_up: bool,
+    ) -> Result<(), Halt<SearchError>> {
+        let mut note = self.open(stop).await?;
         self.stands(&note.kept);
         self.status.run_moved(note.generation, note.kept.messages, 0);
         loop {
@@ -104,15 +118,13 @@ impl SearchRoute {
             });
             let now = Timestamp::now();
             let kept = match plan.next(progress, now, self.up_since) {
-                Next::Never => return Ok(End::CaughtUp),
-                Next::Wait(_) if until_caught_up => return Ok(End::CaughtUp),
+                Next::Never => return Ok(()),
+                Next::Wait(_) if until_caught_up => return Ok(()),
                 Next::Wait(until) => {
                     self.status.enter(Phase::AtTail);
                     let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
                     let sleep = tokio::time::sleep(left.min(SLEEP_MAX));
-                    if stop.run_until_cancelled(sleep).await.is_none() {
-                        return Ok(End::Stopped);
-                    }
+                    stop.run_until_cancelled(sleep).await.ok_or(Stopped)?;
                     continue;
                 }
                 Next::LeaveOut { decided, why } => {
@@ -127,24 +139,20 @@ impl SearchRoute {
                 Next::Resume(run) => {
                     self.status.enter(Phase::Reading);
                     let begun_at = Instant::now();
-                    let Sent::Whole { total } = self.execute(&mut note, run, stop).await? else {
-                        return Ok(End::Stopped);
-                    };
+                    let total = self.execute(&mut note, run, stop).await?;
                     self.tell_run(&run, total, begun_at.elapsed());
                     let progress = note.kept.progress.finished(Timestamp::now());
                     Kept { progress, form: None, ..note.kept.clone() }
                 }
             };
-            if note.keep(kept).await? == Committed::GivenUp {
-                return Ok(End::Stopped);
-            }
+            note.keep(kept).await?;
             self.stands(&note.kept);
         }
     }
 
-    /// What is kept of the route; a first start is kept before anything else happens. None: told to stop.
-    async fn open(&self, stop: &CancellationToken) -> Result<Option<Note>, SearchError> {
-        let durable = Durable { status: self.status(), stop: stop.clone() };
+    /// What is kept of the route; a first start is kept before anything else happens.
+    async fn open(&self, stop: &CancellationToken) -> Result<Note, Halt<SearchError>> {
+        let state_retry = StateRetry { status: self.status(), stop: stop.clone() };
         let first = Kept {
             // The same for all routes that begin together, whose windows are the same then.
             progress: self.search.plan().first(self.up_since),
@@ -153,36 +161,34 @@ impl SearchRoute {
             messages: 0,
         };
         let name = Note::name_of(self.name());
-        let Some(stored) = durable.keep(|| self.state.note(&name)).await? else { return Ok(None) };
-        let mut note = Note { state: self.state.clone(), durable, generation: 0, kept: first };
+        let stored = state_retry.run(|| self.state.note(&name)).await?;
+        let mut note = Note { state: self.state.clone(), state_retry, generation: 0, kept: first };
         let Some(stored) = stored else {
             let first = note.kept.clone();
-            return Ok((note.keep(first).await? == Committed::Yes).then_some(note));
+            note.keep(first).await?;
+            return Ok(note);
         };
         note.kept = serde_json::from_str(&stored.content)
             .map_err(|err| SearchError::Kept { route: self.name().to_owned(), reason: err.to_string() })?;
         note.generation = stored.generation;
-        Ok(Some(note))
+        Ok(note)
     }
 
-    /// Delivers what is left of `run`.
+    /// Delivers what is left of `run`. Says how many events there are that the route wants.
     async fn execute(
         &self,
         note: &mut Note,
         run: Run,
         stop: &CancellationToken,
-    ) -> Result<Sent, SearchError> {
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+    ) -> Result<u64, Halt<SearchError>> {
+        let mut backoff = RetryPolicy::SPOOL.backoff();
         loop {
             let err = match self.attempt(note, run.slot, stop).await {
-                Err(SearchError::Compose(ComposeError::Spool(err))) => err,
+                Err(Halt::Failed(SearchError::Compose(ComposeError::Spool(err)))) => err,
                 ended => return ended,
             };
             self.tell_spool(&err);
-            let wait = tokio::time::sleep(backoff.next_wait());
-            if stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(Sent::Stopped);
-            }
+            backoff.wait(stop).await?;
         }
     }
 
@@ -191,25 +197,23 @@ impl SearchRoute {
         note: &mut Note,
         slot: Timestamp,
         stop: &CancellationToken,
-    ) -> Result<Sent, SearchError> {
+    ) -> Result<u64, Halt<SearchError>> {
         // It is the run that was begun; a former attempt may have brought it further.
         let Some(run) = note.kept.progress.run.filter(|run| run.slot == slot) else {
-            return Ok(Sent::Stopped);
+            return Err(Halt::Stopped);
         };
-        let Some(spool) = stop.run_until_cancelled(self.search.spool(&run, &self.status)).await else {
-            return Ok(Sent::Stopped);
-        };
-        let spool = spool.map_err(ComposeError::from)?;
+        let spool = stop.run_until_cancelled(self.search.spool(&run, &self.status)).await.ok_or(Stopped)?;
+        let spool = spool.map_err(|err| SearchError::Compose(err.into()))?;
         if self.status.state_recovered() {
             tracing::info!(route = self.name(), "the spool can be written again");
         }
-        let rendering = Arc::new(Rendering::open(&self.config.route, self.search.client().org()).await?);
+        let rendering = Rendering::open(&self.config.route, self.search.client().org()).await;
+        let rendering = Arc::new(rendering.map_err(SearchError::from)?);
         let mark = note.kept.mark.as_ref();
-        let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await;
-        let Some(sink) = sink else { return Ok(Sent::Stopped) };
-        if self.settle_form(note, &run, spool.reading(), &sink).await? == Committed::GivenUp {
+        let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await?;
+        if let Err(halt) = self.settle_form(note, &run, spool.reading(), &sink).await {
             sink.close().await;
-            return Ok(Sent::Stopped);
+            return Err(halt);
         }
         self.deliver(note, &run, spool, rendering, sink, stop).await
     }
@@ -221,7 +225,7 @@ impl SearchRoute {
         run: &Run,
         reading: ReadingId,
         sink: &Sink,
-    ) -> Result<Committed, SearchError> {
+    ) -> Result<(), Halt<SearchError>> {
         let emit = self.form();
         let known = note.kept.form.as_ref().filter(|form| form.emit == emit);
         let mut kept = note.kept.clone();
@@ -245,7 +249,7 @@ impl SearchRoute {
         }
         kept.mark = sink.mark().or(kept.mark);
         if kept == note.kept {
-            return Ok(Committed::Yes);
+            return Ok(());
         }
         Ok(note.keep(kept).await?)
     }
@@ -266,7 +270,7 @@ impl SearchRoute {
         rendering: Arc<Rendering>,
         sink: Sink,
         stop: &CancellationToken,
-    ) -> Result<Sent, SearchError> {
+    ) -> Result<u64, Halt<SearchError>> {
         let skip = note.kept.progress.run.map_or(0, |run| run.delivered);
         let composer = Composer {
             rendering,
@@ -288,7 +292,7 @@ impl SearchRoute {
             bytes_max: self.config.route.in_flight_bytes,
         };
         let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), self.name());
-        outgoing.deliver(RunFeed::new(note), sink, dead_letters, self.status(), stop).await
+        outgoing.deliver(note, sink, dead_letters, self.status(), stop).await
     }
 
     fn stands(&self, kept: &Kept) {

@@ -7,8 +7,13 @@
 //! A cluster judges record batches, not records. When it refuses one for what is in it, the messages from there on are
 //! published again with one record a batch, so that the verdict falls on the one message that deserves it.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{
+    mem,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
+use okta_system_log::event::Events;
 use rdkafka::producer::Producer as _;
 use tokio::{sync::oneshot, task::coop};
 
@@ -29,7 +34,7 @@ use crate::{
         },
     },
     config::KafkaSink,
-    message::{Attributes, Batch, BatchId, Origin},
+    message::{Attributes, Messages, Origin},
 };
 
 /// How long closing waits for messages on their way.
@@ -54,8 +59,8 @@ pub struct Kafka {
     writer: RecordWriter,
     /// Of the message at hand.
     attributes: Attributes,
-    /// The batch that is being published with one record a batch, if one is.
-    taken_apart: Option<BatchId>,
+    /// The page whose messages are published with one record a batch, if there is one.
+    taken_apart: Option<Weak<Events>>,
     /// What a record may have, by the client and the topic.
     record_bytes_max: Option<usize>,
 }
@@ -88,8 +93,8 @@ impl Kafka {
     /// Hands the messages of `batch` from the one at `from` on to the client, which has room for all that a route may have
     /// in flight. Waits for room if the bus's options give it less. Dropped before it returns, it leaves a sink that must
     /// recover.
-    pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
-        self.choose_batching(batch.id).await?;
+    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
+        self.choose_batching(Arc::downgrade(batch.page())).await?;
         let (first_ticket, outcome) = self.ledger().enter(from..batch.len());
         let mut unsent =
             Unsent { producer: Arc::clone(&self.client.producer), ticket: first_ticket, fault: None };
@@ -145,10 +150,10 @@ impl Kafka {
         Ok(())
     }
 
-    /// After a refusal the first batch is taken apart; the next one, once that is settled, is not.
-    async fn choose_batching(&mut self, batch: BatchId) -> Result<(), SinkError> {
-        if self.client.context().batching == Batching::Many || *self.taken_apart.get_or_insert(batch) == batch
-        {
+    /// After a refusal the messages of the first page are taken apart; those of the next one, once that is settled, are not.
+    async fn choose_batching(&mut self, page: Weak<Events>) -> Result<(), SinkError> {
+        let is_apart = self.client.context().batching == Batching::One;
+        if !is_apart || self.taken_apart.get_or_insert_with(|| Weak::clone(&page)).ptr_eq(&page) {
             return Ok(());
         }
         while !self.ledger().is_idle() {
@@ -165,7 +170,12 @@ impl Kafka {
     }
 
     /// Hands messages over until all are, or leaves those that could not be in `unsent`.
-    async fn hand_over_all(&mut self, batch: &Batch, from: usize, unsent: &mut Unsent) -> Result<(), Fault> {
+    async fn hand_over_all(
+        &mut self,
+        batch: &Messages,
+        from: usize,
+        unsent: &mut Unsent,
+    ) -> Result<(), Fault> {
         if let Some(fault) = self.ledger().fault() {
             return Err(fault);
         }

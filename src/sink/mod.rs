@@ -3,8 +3,8 @@
 //! # The contract
 //!
 //! * A sink belongs to one route. `open` connects it; what is shared between sinks is only the configuration of a bus.
-//! * `publish` takes a batch in order and returns when the next one may be handed over: that is the back-pressure.
-//!   Batches are published one after another and never at the same time; several may be unsettled at once.
+//! * `publish` takes the messages of a batch in order and returns when the next may be handed over: that is the back-pressure.
+//!   Batches are published one after another and never at the same time; several may be pending at once.
 //! * The [`Receipt`] that it returns resolves when the fate of every message in the batch is known, and not before the
 //!   bus has proved that it has them. Receipts resolve in any order and are awaited in the order of their batches.
 //! * Messages with one key stay in order. A message that can never be delivered (too large, refused for what it is) is
@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-pub(crate) use dead_letters::LetterBox;
+pub(crate) use dead_letters::DeadLetterFiles;
 pub use dead_letters::{DeadLetters, DeadLettersError};
 pub use error::{SinkClass, SinkError};
 pub use proof::{Delivered, Failure, Rejected, Settled};
@@ -41,7 +41,7 @@ pub use proof::{Delivered, Failure, Rejected, Settled};
 use crate::{
     bus::Finding,
     config::SinkConfig,
-    message::{Batch, Origin},
+    message::{Messages, Origin},
     state::SinkMark,
 };
 
@@ -141,7 +141,7 @@ impl Sink {
     }
 
     /// Hands over the messages of `batch` from the one at `from` on.
-    pub async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
+    pub async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
         match self {
             #[cfg(feature = "kafka")]
             Self::Kafka(kafka) => kafka.publish(batch, from).await,

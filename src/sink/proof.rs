@@ -1,12 +1,9 @@
 //! What a sink says of a batch, and the proof that lets a cursor move.
 //!
 //! A [`Delivered`] can be made in this room alone and only from what a sink settled, with every message that could not
-//! be delivered kept in the dead letters. There is no other way to move a cursor.
+//! be delivered kept in the dead letters. It gives out the checkpoint of its batch, and only that may be committed.
 
-use crate::{
-    message::{Batch, BatchId},
-    state::SinkMark,
-};
+use crate::{message::Batch, state::SinkMark};
 
 use super::{DeadLetters, DeadLettersError, SinkError};
 
@@ -40,10 +37,10 @@ pub struct Failure {
     pub error: SinkError,
 }
 
-/// Proof that a whole batch is where it belongs.
+/// Proof that a whole batch is where it belongs, with the checkpoint that holds now.
 #[derive(Debug)]
-pub struct Delivered {
-    batch: BatchId,
+pub struct Delivered<C> {
+    checkpoint: C,
     messages: usize,
     rejected: usize,
     mark: Option<SinkMark>,
@@ -83,27 +80,22 @@ impl Settled {
         });
     }
 
-    /// Keeps what was rejected and gives the proof.
-    pub async fn prove(
+    /// Keeps what was rejected and gives the proof. After a failure it may be called again.
+    pub async fn prove<C: Clone>(
         &self,
-        batch: &Batch,
+        batch: &Batch<C>,
         dead_letters: &DeadLetters,
-    ) -> Result<Delivered, DeadLettersError> {
+    ) -> Result<Delivered<C>, DeadLettersError> {
         if !self.rejected.is_empty() {
-            dead_letters.keep(batch, &self.rejected).await?;
+            dead_letters.keep(&batch.messages, &self.rejected).await?;
         }
         let rejected = self.rejected.len();
-        let messages = batch.len() - rejected;
-        Ok(Delivered { batch: batch.id, messages, rejected, mark: self.mark.clone() })
+        let messages = batch.messages.len() - rejected;
+        Ok(Delivered { checkpoint: batch.checkpoint.clone(), messages, rejected, mark: self.mark.clone() })
     }
 }
 
-impl Delivered {
-    /// The batch that is proved.
-    pub fn batch(&self) -> BatchId {
-        self.batch
-    }
-
+impl<C> Delivered<C> {
     /// How many of its messages are on the bus.
     pub fn messages(&self) -> usize {
         self.messages
@@ -114,9 +106,9 @@ impl Delivered {
         self.rejected
     }
 
-    /// Where the sink stood after it.
-    pub fn into_mark(self) -> Option<SinkMark> {
-        self.mark
+    /// How far the route is after it, and where the sink stood.
+    pub fn into_checkpoint(self) -> (C, Option<SinkMark>) {
+        (self.checkpoint, self.mark)
     }
 }
 

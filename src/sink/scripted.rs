@@ -1,4 +1,4 @@
-//! A sink of tests that does what it is told, so that the real delivery loop can be tried without a bus.
+//! A scripted sink for tests: the real delivery loop runs without a bus.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::Notify;
 
 use super::{Complaints, Failure, Receipt, Rejected, Settled, SinkError};
-use crate::{bus::BusError, message::Batch};
+use crate::{bus::BusError, message::Messages};
 
 /// What a bus of tests does, and what it has.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Bus {
     /// The ids of messages that it refuses always.
     pub(crate) refuses: BTreeSet<String>,
     /// It answers nothing, and nothing can be sent to it.
-    pub(crate) is_away: bool,
+    pub(crate) is_unreachable: bool,
     /// It takes messages and acknowledges none.
     pub(crate) is_mute: bool,
     /// Handing messages over waits for ever, as it does where a queue is full.
@@ -48,9 +48,9 @@ impl Scripted {
         self.changed.notify_waiters();
     }
 
-    pub(super) async fn publish(&self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
+    pub(super) async fn publish(&self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
         self.until(|bus| !bus.is_full).await;
-        if self.bus().is_away {
+        if self.bus().is_unreachable {
             return Err(unreachable());
         }
         self.bus().publications += 1;
@@ -62,7 +62,7 @@ impl Scripted {
     }
 
     pub(super) fn recover(&self) -> Result<(), SinkError> {
-        if self.bus().is_away { Err(unreachable()) } else { Ok(()) }
+        if self.bus().is_unreachable { Err(unreachable()) } else { Ok(()) }
     }
 
     pub(super) fn complaints(&self) -> Complaints {
@@ -73,12 +73,12 @@ impl Scripted {
         })
     }
 
-    fn take(&self, batch: &Batch, from: usize) -> Result<Settled, Failure> {
+    fn take(&self, batch: &Messages, from: usize) -> Result<Settled, Failure> {
         let mut bus = self.bus();
         let mut rejected = Vec::new();
         let mut id = String::new();
         for (index, message) in batch.messages().enumerate().skip(from) {
-            if bus.is_away {
+            if bus.is_unreachable {
                 return Err(Failure { first_undelivered: index, rejected, error: unreachable() });
             }
             message.write_id(&mut id);
@@ -105,5 +105,5 @@ impl Scripted {
 }
 
 fn unreachable() -> SinkError {
-    BusError::Unreachable { name: "scripted".to_owned(), reason: "it is away".to_owned() }.into()
+    BusError::Unreachable { name: "scripted".to_owned(), reason: "it does not answer".to_owned() }.into()
 }

@@ -3,8 +3,6 @@
 //! A route walks the feed with a [`Reader`] of its own. Routes that stand at the same link share one request through
 //! the page cache. Moves no cursor and knows no sink.
 
-mod backoff;
-mod horizon;
 mod log_source;
 mod page;
 mod page_cache;
@@ -14,9 +12,9 @@ mod seen;
 mod shared;
 #[cfg(test)]
 mod simulation;
+mod watermark;
 pub mod window;
 
-pub use backoff::Backoff;
 pub use page::Page;
 pub use reader::{Position, Read, Reader, Step};
 pub use shared::Stream;

@@ -46,7 +46,7 @@ impl Page {
         self.is_short
     }
 
-    /// The same for certain. A page without events whose link leads on is a tail to wait at, but no proof that there
+    /// Whether Okta had no more for certain. A page without events whose link leads on is a tail to wait at, but no proof that there
     /// is nothing behind it.
     pub(super) fn was_end(&self) -> bool {
         self.is_short && (!self.events.is_empty() || self.leads_to_itself)

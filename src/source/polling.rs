@@ -5,15 +5,11 @@ use std::{collections::HashSet, time::Duration};
 use okta_client::{Class, OktaError};
 use url::Url;
 
-use super::Backoff;
-use crate::state::fingerprint;
+use crate::{
+    retry::{Backoff, RetryPolicy},
+    state::fingerprint,
+};
 
-/// The first and the longest wait after a failure that may pass by itself.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(60);
-/// The same after a failure that somebody must see to: soon enough to notice that somebody did.
-const ATTENTION_FIRST: Duration = Duration::from_secs(5);
-const ATTENTION_MAX: Duration = Duration::from_secs(30);
 /// Links that are remembered while nothing new comes: more than an overlap has pages.
 const LINKS_MAX: usize = 10_000;
 
@@ -42,9 +38,9 @@ impl Polling {
     pub(super) fn new(link: Url, seed: u64) -> Self {
         Self {
             link,
-            retry: Backoff::new(RETRY_FIRST, RETRY_MAX, seed),
-            attention: Backoff::new(ATTENTION_FIRST, ATTENTION_MAX, seed),
-            refused: Backoff::new(ATTENTION_FIRST, RETRY_MAX, seed),
+            retry: RetryPolicy::OKTA.backoff_from(seed),
+            attention: RetryPolicy::OKTA_ATTENTION.backoff_from(seed),
+            refused: RetryPolicy::OKTA_LINK.backoff_from(seed),
             refusals: 0,
             asked: HashSet::new(),
         }
@@ -147,7 +143,7 @@ mod tests {
         let mut polling = Polling::new(url("since=2026&filter=nonsense"), 1);
         for _ in 0..10 {
             let Reaction::Retry(wait) = polling.fail(&refused()) else { panic!("resumed") };
-            assert!(wait >= Duration::from_millis(2_500) && wait <= ATTENTION_MAX);
+            assert!(wait >= Duration::from_millis(2_500) && wait <= Duration::from_secs(30));
         }
     }
 

@@ -10,9 +10,9 @@ use url::Url;
 
 use super::{
     Page, Stream,
-    horizon::Horizon,
     polling::{Polling, Reaction},
     seen::Seen,
+    watermark::Watermark,
 };
 use crate::state::RecentIds;
 
@@ -41,7 +41,7 @@ pub struct Read {
     /// Whether Okta had no more when this route asked, so that it is time to wait for the next poll. A page that another
     /// route asked for in an earlier poll never is, since more may have come: then it is time to read on.
     pub is_tail: bool,
-    /// The same for certain. A page without events whose link leads on is a tail to wait at, but no proof that there is
+    /// Whether Okta had no more for certain. A page without events whose link leads on is a tail to wait at, but no proof that there is
     /// nothing behind it.
     pub is_end: bool,
 }
@@ -74,7 +74,7 @@ pub enum Step {
 pub struct Reader {
     stream: Arc<Stream>,
     polling: Polling,
-    horizon: Horizon,
+    watermark: Watermark,
     seen: Seen,
 }
 
@@ -82,7 +82,7 @@ impl Reader {
     /// Goes on from `position`, having read the `recent` events last.
     pub fn new(stream: Arc<Stream>, position: Position, recent: &RecentIds) -> Self {
         let polling = Polling::new(position.link, fastrand::u64(..));
-        Self { stream, polling, horizon: Horizon::new(position.published_max), seen: Seen::new(recent) }
+        Self { stream, polling, watermark: Watermark::new(position.published_max), seen: Seen::new(recent) }
     }
 
     /// Leaves the link and resumes by time, because the link belongs to another question.
@@ -125,7 +125,7 @@ impl Reader {
     /// begun by a clock that was wrong: it would find nothing for as long as that lasts. It begins anew by Okta's clock.
     fn leave_mistimed_start(&mut self) {
         let now = self.stream.okta_now();
-        let Some(since) = self.since().filter(|_| self.horizon.reached().is_none()) else { return };
+        let Some(since) = self.since().filter(|_| self.watermark.reached().is_none()) else { return };
         if (now - logs::RETENTION - CLOCKS_APART..=now + CLOCKS_APART).contains(&since) {
             return;
         }
@@ -145,7 +145,7 @@ impl Reader {
             if !self.seen.insert(&event.identity()) {
                 known.push(index);
             } else if let Some(published) = published(&event) {
-                self.horizon.claim(published);
+                self.watermark.claim(published);
             }
         }
         let has_news = known.len() < page.events.len();
@@ -154,9 +154,9 @@ impl Reader {
             self.polling.go_round(page.next.clone());
             return None;
         }
-        self.horizon.page_read(page.answered_at, page.was_end());
+        self.watermark.page_read(page.answered_at, page.was_end());
         self.polling.advance(page.next.clone());
-        let position = Position { link: page.next.clone(), published_max: self.horizon.reached() };
+        let position = Position { link: page.next.clone(), published_max: self.watermark.reached() };
         let is_fresh = page.asked_at >= fresh_since;
         let (is_tail, is_end) = (page.was_tail() && is_fresh, page.was_end() && is_fresh);
         Some(Read { page, position, known, is_tail, is_end })
@@ -177,7 +177,7 @@ impl Reader {
     fn resume_since(&self) -> Timestamp {
         let (overlap, now) = (self.stream.config().overlap, self.stream.okta_now());
         let earliest = now - logs::RETENTION;
-        match self.horizon.reached() {
+        match self.watermark.reached() {
             // A clock was wrong when this was noted: nothing is known.
             Some(reached) if reached > now + overlap => earliest,
             Some(reached) => (reached - overlap).clamp(earliest, now),

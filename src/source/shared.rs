@@ -44,7 +44,7 @@ impl Stream {
         Self::with_source(config, client, source, cache)
     }
 
-    /// The same, whose pages come from `source`.
+    /// A stream whose pages come from `source`.
     pub(super) fn with_source(
         config: StreamConfig,
         client: Arc<Client>,
@@ -79,7 +79,7 @@ impl Stream {
         self.start
     }
 
-    /// The same, had the clock of this machine been Okta's, which shows `okta_now`.
+    /// Where a route would begin had the clock of this machine been Okta's, which shows `okta_now`.
     pub(super) fn start_by(&self, okta_now: Timestamp) -> Timestamp {
         let begun_at = okta_now.saturating_sub(self.begun_at.elapsed()).unwrap_or(okta_now);
         self.config.start.resolve(begun_at, logs::RETENTION)

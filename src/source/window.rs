@@ -13,14 +13,11 @@ use okta_client::{
 use okta_system_log::event::{Event, Events};
 use url::Url;
 
-use crate::{source::Backoff, state::RecentIds, telemetry::chain};
-
-/// The first and the longest wait after a failure that may pass by itself.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_MAX: Duration = Duration::from_secs(60);
-/// The same after a failure that somebody must see to.
-const ATTENTION_FIRST: Duration = Duration::from_secs(5);
-const ATTENTION_MAX: Duration = Duration::from_secs(30);
+use crate::{
+    retry::{Backoff, RetryPolicy},
+    state::RecentIds,
+    telemetry::chain,
+};
 
 /// One window on its way.
 #[derive(Debug)]
@@ -86,7 +83,6 @@ impl WindowReader {
         next: Option<Url>,
         limit: Option<u64>,
     ) -> Self {
-        let seed = fastrand::u64(..);
         Self {
             client,
             priority,
@@ -95,8 +91,8 @@ impl WindowReader {
             edge: None,
             recent: RecentIds::default(),
             left: limit.unwrap_or(u64::MAX),
-            retry: Backoff::new(RETRY_FIRST, RETRY_MAX, seed),
-            attention: Backoff::new(ATTENTION_FIRST, ATTENTION_MAX, seed),
+            retry: RetryPolicy::OKTA.backoff(),
+            attention: RetryPolicy::OKTA_ATTENTION.backoff(),
         }
     }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{message::Headers, milliseconds};
 use crate::{
     config::FileStem,
-    sink::{DeadLettersError, LetterBox},
+    sink::{DeadLetterFiles, DeadLettersError},
     state::DeadLetterDirectory,
     telemetry::metrics,
 };
@@ -23,7 +23,7 @@ use redaction::{Header, Payload};
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     commands: String,
-    letters: LetterBox,
+    letters: DeadLetterFiles,
 }
 
 /// One of them, before it is kept.
@@ -56,7 +56,7 @@ impl DeadLetters {
     /// The dead letters of the commands `name` under `directory`. Touches nothing until there is one.
     pub fn new(directory: &DeadLetterDirectory, name: &str) -> Self {
         let DeadLetterDirectory { path, commands_bytes_max, .. } = directory;
-        let letters = LetterBox::new(path, &FileStem::of_dead_letters(name), *commands_bytes_max);
+        let letters = DeadLetterFiles::new(path, &FileStem::of_dead_letters(name), *commands_bytes_max);
         Self { commands: name.to_owned(), letters }
     }
 

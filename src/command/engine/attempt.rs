@@ -27,7 +27,7 @@ use crate::{
         publisher::PublishCure,
         record::Record,
     },
-    source::Backoff,
+    retry::Backoff,
     telemetry::chain,
 };
 

@@ -23,7 +23,7 @@ use crate::{
         store::NoteChange,
     },
     config::{AuditConfig, CommandsConfig},
-    source::Backoff,
+    retry::Backoff,
     telemetry::chain,
 };
 

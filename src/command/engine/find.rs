@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     command::{Failed, OutcomeError, Status, execute::Resolved, record::Record},
-    source::Backoff,
+    retry::Backoff,
 };
 
 /// A look-up that takes longer is told.

@@ -9,7 +9,7 @@ use super::{RETRY_FIRST, RETRY_MAX, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::intake::{Delivery, Intake},
     config::CommandsConfig,
-    source::Backoff,
+    retry::Backoff,
     telemetry::chain,
 };
 

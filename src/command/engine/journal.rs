@@ -10,7 +10,7 @@ use crate::{
         record::Record,
         store::{EntryChange, NoteChange, Store},
     },
-    source::Backoff,
+    retry::Backoff,
     state::{Entry, StateClass, StateError, StoredNote},
     telemetry::chain,
 };

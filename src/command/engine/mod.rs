@@ -70,7 +70,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     config::{CommandsConfig, SecretError},
-    source::Backoff,
+    retry::Backoff,
     state::State,
     telemetry::chain,
 };

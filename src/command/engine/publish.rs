@@ -12,7 +12,7 @@ use crate::{
         publisher::{Publication, PublishCure, PublishError, Publisher},
     },
     config::CommandsConfig,
-    source::Backoff,
+    retry::Backoff,
     telemetry::chain,
 };
 

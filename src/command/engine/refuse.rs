@@ -21,7 +21,7 @@ use crate::{
         policy::KeyName,
         record::{Durable, Record, Stage},
     },
-    source::Backoff,
+    retry::Backoff,
     telemetry::chain,
 };
 

@@ -1,17 +1,17 @@
-//! The delivering half of a route: batches to the sink, proofs to the feed, in order.
+//! The delivering half of a route: batches to the sink, and the checkpoints of those that are proved to their store, in order.
 //!
-//! `proving.rs` moves behind what is proved, with `brake.rs` to say whether what the sink refuses may go to the dead
-//! letters; `second_look.rs` tries it once more; `redelivery.rs` goes on after a failure; `stall.rs` waits for the sink
-//! and tells of it.
+//! `pending.rs` is a batch that is not proved; `proving.rs` commits what is, with `breaker.rs` to say whether what the sink
+//! refuses may go to the dead letters; `retry_refused.rs` tries that once more; `redelivery.rs` goes on after a failure;
+//! `stall.rs` waits for the sink and reports it.
 
-mod brake;
+mod breaker;
+mod pending;
 mod proving;
 mod redelivery;
-mod second_look;
+mod retry_refused;
 mod stall;
 #[cfg(test)]
 mod tests;
-mod unsettled;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -23,175 +23,163 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RouteError,
-    feed::Feed,
-    opening::{SINK_RETRY_FIRST, SINK_RETRY_MAX},
+    CheckpointStore, RouteError,
+    in_flight::IntoBatch,
     status::{Half, RouteStatus},
 };
 use crate::{
+    halt::Halt,
     invariant::Invariant,
+    retry::{Backoff, RetryPolicy},
     sink::{DeadLetters, Failure, Settled, Sink},
-    source::Backoff,
 };
-use brake::Brake;
+use breaker::CircuitBreaker;
+use pending::{Pending, Stage, next_answer};
 pub(super) use stall::alive_while;
-use unsettled::{Fate, Unsettled, next_heard};
 
 /// How often it is looked whether the sink makes progress.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// How delivery ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// Everything that was read is proved.
-    Drained,
-    /// It was told to stop while the sink did not work; what is left will be read again.
-    GivenUp,
-}
-
-/// Delivers what a feed is fed with to one sink.
+/// Delivers batches to one sink.
 #[derive(Debug)]
-pub(crate) struct Delivery<F: Feed> {
-    feed: F,
+pub(crate) struct Delivery<S: CheckpointStore> {
+    checkpoints: S,
     sink: Sink,
     dead_letters: DeadLetters,
     status: Arc<RouteStatus>,
-    unsettled: VecDeque<Unsettled<F::Item>>,
+    pending: VecDeque<Pending<S::Checkpoint>>,
+    /// Batches that were taken, and how many of them are proved. They are numbered in the order in which they were read.
+    taken: u64,
+    proved: u64,
     in_flight_max: usize,
     backoff: Backoff,
-    brake: Brake,
+    breaker: CircuitBreaker,
     /// How long to wait before what was refused is tried again.
-    looks: Backoff,
+    refused_backoff: Backoff,
     /// When it will be, if anything is held.
-    look_at: Option<Instant>,
+    retry_at: Option<Instant>,
     /// It was tried since the stop, and nothing was proved since.
-    has_looked_at_stop: bool,
+    has_retried_at_stop: bool,
     /// When the sink last said what became of a batch.
-    heard_at: Instant,
+    answered_at: Instant,
 }
 
-impl<F: Feed> Delivery<F> {
-    /// Delivery of at most `in_flight_max` items at a time.
+impl<S: CheckpointStore> Delivery<S> {
+    /// Delivery of at most `in_flight_max` batches at a time.
     pub(crate) fn new(
-        feed: F,
+        checkpoints: S,
         in_flight_max: usize,
         sink: Sink,
         dead_letters: DeadLetters,
         status: Arc<RouteStatus>,
     ) -> Self {
-        let backoff = || Backoff::new(SINK_RETRY_FIRST, SINK_RETRY_MAX, fastrand::u64(..));
         Self {
-            feed,
+            checkpoints,
             sink,
             dead_letters,
             status,
-            unsettled: VecDeque::new(),
+            pending: VecDeque::new(),
+            taken: 0,
+            proved: 0,
             in_flight_max,
-            backoff: backoff(),
-            brake: Brake::default(),
-            looks: backoff(),
-            look_at: None,
-            has_looked_at_stop: false,
-            heard_at: Instant::now(),
+            backoff: RetryPolicy::SINK.backoff(),
+            breaker: CircuitBreaker::default(),
+            refused_backoff: RetryPolicy::SINK.backoff(),
+            retry_at: None,
+            has_retried_at_stop: false,
+            answered_at: Instant::now(),
         }
     }
 
     /// Delivers `items` until there are no more and all are proved. After `stop` a sink that does not work is no longer
-    /// waited for.
-    pub(crate) async fn run(
+    /// waited for: [`Halt::Stopped`] says, here and below, that there is something left, which will be read again.
+    pub(crate) async fn run<I: IntoBatch<Checkpoint = S::Checkpoint>>(
         mut self,
-        items: mpsc::Receiver<F::Item>,
+        items: mpsc::Receiver<I>,
         stop: &CancellationToken,
-    ) -> Result<Stop, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         let delivered = self.deliver(items, stop).await;
         self.status.at_rest(Half::Delivery);
         self.status.hold(0);
-        let end = match delivered? {
-            Some(()) => Stop::Drained,
-            None => Stop::GivenUp,
-        };
-        self.sink.close().await;
-        Ok(end)
+        if !matches!(delivered, Err(Halt::Failed(_))) {
+            self.sink.close().await;
+        }
+        delivered
     }
 
-    /// None, here and below: told to stop while the sink did not work.
-    async fn deliver(
+    async fn deliver<I: IntoBatch<Checkpoint = S::Checkpoint>>(
         &mut self,
-        mut items: mpsc::Receiver<F::Item>,
+        mut items: mpsc::Receiver<I>,
         stop: &CancellationToken,
-    ) -> Result<Option<()>, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         let (mut is_more, mut is_stopping) = (true, false);
-        let mut look = tokio::time::interval(LOOK_EVERY);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while is_more || !self.unsettled.is_empty() {
-            let look_at = self.look_at;
-            let carried_on = tokio::select! {
+        let mut check = tokio::time::interval(CHECK_EVERY);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while is_more || !self.pending.is_empty() {
+            let retry_at = self.retry_at;
+            tokio::select! {
                 biased;
-                (at, heard) = next_heard(&mut self.unsettled) => self.hear(at, heard, stop).await?,
-                () = tokio::time::sleep_until(look_at.unwrap_or(self.heard_at)), if look_at.is_some() => {
-                    self.look_again(stop).await?
+                (at, answer) = next_answer(&mut self.pending) => self.answered(at, answer, stop).await?,
+                () = tokio::time::sleep_until(retry_at.unwrap_or(self.answered_at)), if retry_at.is_some() => {
+                    self.retry_refused(stop).await?;
                 }
                 item = items.recv(), if is_more => match item {
                     Some(item) => self.take(item, stop).await?,
-                    None => {
-                        is_more = false;
-                        Some(())
-                    }
+                    None => is_more = false,
                 },
                 // Ticks on whatever else happens: pages may keep coming while nothing is acknowledged.
-                _ = look.tick() => self.look_around(stop),
+                _ = check.tick() => self.check_stall(stop)?,
                 () = stop.cancelled(), if !is_stopping => {
                     is_stopping = true;
-                    self.look_at = look_at.map(|_| Instant::now());
-                    self.look_around(stop)
+                    self.retry_at = retry_at.map(|_| Instant::now());
+                    self.check_stall(stop)?;
                 }
-            };
-            if carried_on.is_none() {
-                return Ok(None);
             }
         }
-        Ok(Some(()))
+        Ok(())
     }
 
     /// Hands an item to the sink.
-    async fn take(&mut self, item: F::Item, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
-        let Some(batch) = self.feed.batch(&item, self.sink.payload_bytes_max())? else { return Ok(Some(())) };
-        let Some(published) = self.publish(&batch, 0, stop).await else { return Ok(None) };
-        let (fate, error) = match published {
-            Ok(receipt) => (Fate::Sent(receipt), None),
-            Err(error) => (Fate::Failed, Some(error)),
+    async fn take<I: IntoBatch<Checkpoint = S::Checkpoint>>(
+        &mut self,
+        item: I,
+        stop: &CancellationToken,
+    ) -> Result<(), Halt<RouteError>> {
+        let (batch, permit) = item.into_batch(self.sink.payload_bytes_max())?;
+        let (stage, error) = match self.publish(&batch.messages, 0, stop).await? {
+            Ok(receipt) => (Stage::Sent(receipt), None),
+            Err(error) => (Stage::Failed, Some(error)),
         };
-        self.unsettled.push_back(Unsettled::new(batch, item, fate));
-        Invariant::InFlightIsBounded.check(self.unsettled.len() <= self.in_flight_max);
+        self.taken += 1;
+        self.pending.push_back(Pending::new(self.taken, batch, permit, stage));
+        Invariant::InFlightIsBounded.check(self.pending.len() <= self.in_flight_max);
         match error {
-            None => Ok(Some(())),
+            None => Ok(()),
             Some(error) => self.redeliver(&error, stop).await,
         }
     }
 
     /// The sink has said what became of a batch; so it may have of those behind it, and one commit serves them all.
-    async fn hear(
+    async fn answered(
         &mut self,
         at: usize,
-        heard: Result<Settled, Failure>,
+        answer: Result<Settled, Failure>,
         stop: &CancellationToken,
-    ) -> Result<Option<()>, RouteError> {
-        self.heard_at = Instant::now();
-        let mut next = Some((at, heard));
-        while let Some((at, heard)) = next {
-            let Some(unsettled) = self.unsettled.get_mut(at) else { break };
-            match heard {
-                Ok(settled) => unsettled.judge(settled),
+    ) -> Result<(), Halt<RouteError>> {
+        self.answered_at = Instant::now();
+        let mut next = Some((at, answer));
+        while let Some((at, answer)) = next {
+            let Some(pending) = self.pending.get_mut(at) else { break };
+            match answer {
+                Ok(settled) => pending.judge(settled),
                 Err(failure) => {
-                    let error = unsettled.fail(failure);
-                    if self.move_on(stop).await?.is_none() {
-                        return Ok(None);
-                    }
+                    let error = pending.fail(failure);
+                    self.commit_proved(stop).await?;
                     return self.redeliver(&error, stop).await;
                 }
             }
-            next = next_heard(&mut self.unsettled).now_or_never();
+            next = next_answer(&mut self.pending).now_or_never();
         }
-        self.move_on(stop).await
+        self.commit_proved(stop).await
     }
 }

@@ -1,4 +1,4 @@
-//! Moving behind what is proved, and holding what the sink refuses until it is known what that means.
+//! Commits the checkpoints of what is proved, and holds what the sink refuses until it is known what that means.
 
 use std::time::Duration;
 
@@ -7,56 +7,70 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Delivery,
-    brake::Ruling,
-    unsettled::{Fate, Unsettled},
+    breaker::Ruling,
+    pending::{Pending, Stage},
 };
 use crate::{
-    route::{Feed, RouteError, durable::Committed, retry::retry_until, status::class_name},
+    halt::{Halt, Stopped},
+    invariant::Invariant,
+    retry::retry_until,
+    route::{CheckpointStore, InFlightPermit, RouteError, status::class_name},
     sink::{Delivered, SinkClass},
     telemetry::{chain, metrics},
 };
 
-impl<F: Feed> Delivery<F> {
-    /// Proves what the brake lets pass, oldest first, and moves behind it.
-    pub(super) async fn move_on(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+impl<S: CheckpointStore> Delivery<S> {
+    /// Proves what the breaker lets pass, oldest first, and commits it.
+    pub(super) async fn commit_proved(&mut self, stop: &CancellationToken) -> Result<(), Halt<RouteError>> {
         let mut proved = Vec::new();
         let held = loop {
             let Some(ruling) = self.ruling() else { break None };
             if ruling != Ruling::Odd {
                 break Some(ruling);
             }
-            let Some(front) = self.unsettled.pop_front_if(|front| front.is_judged()) else { break None };
+            let Some(front) = self.pop_judged() else { break None };
             match self.prove(front, stop).await {
-                Some(proof) => proved.push(proof),
-                None => {
+                Ok(proof) => proved.push(proof),
+                Err(stopped) => {
                     // What came before is proved all the same.
-                    self.advance(proved).await?;
-                    return Ok(None);
+                    self.commit(proved).await?;
+                    return Err(stopped.into());
                 }
             }
         };
-        if self.advance(proved).await?.is_none() {
-            return Ok(None);
-        }
-        Ok(self.hold(held, stop))
+        self.commit(proved).await?;
+        Ok(self.hold(held, stop)?)
     }
 
     /// What the refusals of the oldest batch mean. None: the sink has not said all of it.
     pub(super) fn ruling(&self) -> Option<Ruling> {
-        let oldest = self.unsettled.front()?.heard()?;
-        Some(self.brake.judge(&oldest, self.unsettled.iter().skip(1).map_while(Unsettled::heard)))
+        let oldest = self.pending.front()?.answer()?;
+        Some(self.breaker.judge(&oldest, self.pending.iter().skip(1).map_while(Pending::answer)))
+    }
+
+    /// The oldest batch, if the sink has said all of it and every batch before it is proved.
+    fn pop_judged(&mut self) -> Option<Pending<S::Checkpoint>> {
+        let front = self.pending.front().filter(|front| front.is_judged())?;
+        if !Invariant::CursorNeedsProof.check(front.number == self.proved + 1) {
+            return None;
+        }
+        self.proved += 1;
+        self.pending.pop_front()
     }
 
     /// Keeps what the sink rejected of a batch, as often as it takes, and lets the batch go.
     async fn prove(
         &mut self,
-        unsettled: Unsettled<F::Item>,
+        pending: Pending<S::Checkpoint>,
         stop: &CancellationToken,
-    ) -> Option<(Delivered, F::Item)> {
-        if let Some(heard) = unsettled.heard() {
-            self.brake.pass(&heard);
+    ) -> Result<(Delivered<S::Checkpoint>, InFlightPermit), Stopped> {
+        if let Some(answer) = pending.answer() {
+            self.breaker.pass(&answer);
         }
-        let Unsettled { batch, fate: Fate::Judged(judged), item, .. } = unsettled else { return None };
+        // Nothing else is popped.
+        let Pending { batch, stage: Stage::Judged(judged), permit, .. } = pending else {
+            return Err(Stopped);
+        };
         let (status, dead_letters) = (&self.status, &self.dead_letters);
         let attempt = || judged.settled.prove(&batch, dead_letters);
         let proof = retry_until(&mut self.backoff, stop, attempt, |err| {
@@ -69,69 +83,69 @@ impl<F: Feed> Delivery<F> {
                 );
             }
         });
-        Some((proof.await?, item))
+        Ok((proof.await?, permit))
     }
 
-    /// Moves on. None: told to stop while the state could not be written.
-    async fn advance(&mut self, proved: Vec<(Delivered, F::Item)>) -> Result<Option<()>, RouteError> {
+    /// Commits the checkpoints of proved batches.
+    async fn commit(
+        &mut self,
+        proved: Vec<(Delivered<S::Checkpoint>, InFlightPermit)>,
+    ) -> Result<(), Halt<RouteError>> {
         if proved.is_empty() {
-            return Ok(Some(()));
+            return Ok(());
         }
         let counts = proved.iter().map(|(proof, _)| (proof.messages() as u64, proof.rejected() as u64));
         let counts: Vec<_> = counts.collect();
-        // Until that is durable the items keep their room.
-        let (proofs, items): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
-        if self.feed.advance(proofs).await? == Committed::GivenUp {
-            return Ok(None);
-        }
-        drop(items);
+        // Until that is durable they keep their room.
+        let (delivered, permits): (Vec<_>, Vec<_>) = proved.into_iter().unzip();
+        self.checkpoints.commit(delivered).await?;
+        drop(permits);
         for (messages, rejected) in &counts {
             metrics::page_delivered(self.status.name(), *messages, *rejected);
         }
-        let rejected = counts.iter().map(|(_, rejected)| rejected).sum();
+        let rejected: u64 = counts.iter().map(|(_, rejected)| rejected).sum();
         if rejected > 0 {
             tracing::warn!(
                 route = self.status.name(), rejected, file = %self.dead_letters.path().display(),
                 "messages that can never be delivered were kept as dead letters"
             );
         }
-        self.feed.tell(&self.status, rejected);
         if self.status.sink_recovered() {
             tracing::info!(route = self.status.name(), "the sink works again");
         }
         self.backoff.reset();
-        self.looks.reset();
-        self.has_looked_at_stop = false;
-        Ok(Some(()))
+        self.refused_backoff.reset();
+        self.has_retried_at_stop = false;
+        Ok(())
     }
 
-    /// Has what is refused tried again, and says so where the sink is wrong. None: told to stop, and it was tried.
-    fn hold(&mut self, ruling: Option<Ruling>, stop: &CancellationToken) -> Option<()> {
-        let refused: usize = self.unsettled.iter().map(|unsettled| unsettled.refused().len()).sum();
+    /// Has what is refused tried again, and says so where the sink is wrong. Stopped: it was tried since.
+    fn hold(&mut self, ruling: Option<Ruling>, stop: &CancellationToken) -> Result<(), Stopped> {
+        let refused: usize = self.pending.iter().map(|pending| pending.refused().len()).sum();
         let Some(ruling) = ruling else {
-            self.look_at = None;
+            self.retry_at = None;
             self.status.hold(refused);
-            return Some(());
+            return Ok(());
         };
         self.status.hold(refused);
-        if ruling == Ruling::Closed {
-            self.tell_closed(refused);
+        if ruling == Ruling::Open {
+            self.report_open(refused);
         }
-        if self.look_at.is_some() {
-            return Some(());
+        if self.retry_at.is_some() {
+            return Ok(());
         }
-        if stop.is_cancelled() && self.has_looked_at_stop {
-            return None;
+        if stop.is_cancelled() && self.has_retried_at_stop {
+            return Err(Stopped);
         }
-        let wait = if stop.is_cancelled() { Duration::ZERO } else { self.looks.next_wait() };
-        self.look_at = Some(Instant::now() + wait);
-        Some(())
+        let wait = if stop.is_cancelled() { Duration::ZERO } else { self.refused_backoff.next_wait() };
+        self.retry_at = Some(Instant::now() + wait);
+        Ok(())
     }
 
-    fn tell_closed(&self, refused: usize) {
-        let Some(first) = self.unsettled.front().and_then(|front| front.refused().first()) else { return };
+    fn report_open(&self, refused: usize) {
+        let Some(first) = self.pending.front().and_then(|front| front.refused().first()) else { return };
         let class = class_name(SinkClass::Configuration);
-        if self.look_at.is_none() {
+        if self.retry_at.is_none() {
             metrics::sink_failure(self.status.name(), class);
         }
         let trouble = format!(
@@ -139,7 +153,7 @@ impl<F: Feed> Delivery<F> {
              message(s) are held until it takes them",
             first.reason
         );
-        if self.status.brake_closed(&trouble) {
+        if self.status.breaker_opened(&trouble) {
             tracing::error!(route = self.status.name(), class, "{trouble}; still trying");
         }
     }

@@ -7,11 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Delivery,
+    pending::{Pending, Stage},
     stall::alive_while,
-    unsettled::{Fate, Unsettled},
 };
 use crate::{
-    route::{Feed, RouteError, status::class_name},
+    halt::{Halt, Stopped},
+    route::{CheckpointStore, RouteError, status::class_name},
     sink::SinkError,
     telemetry::{chain, metrics},
 };
@@ -19,76 +20,70 @@ use crate::{
 /// How long receipts behind a failed one are awaited before they are given up.
 const REST_MAX: Duration = Duration::from_secs(10);
 
-impl<F: Feed> Delivery<F> {
+impl<S: CheckpointStore> Delivery<S> {
     /// Brings the sink to rest, makes it work again and publishes once more what is not proved, oldest first: the only
     /// way to keep the order of each key. Endless until `stop`, and visible.
     pub(super) async fn redeliver(
         &mut self,
         error: &SinkError,
         stop: &CancellationToken,
-    ) -> Result<Option<()>, RouteError> {
+    ) -> Result<(), Halt<RouteError>> {
         self.report(error);
-        if self.bring_to_rest(stop).await?.is_none() {
-            return Ok(None);
-        }
+        self.bring_to_rest(stop).await?;
         loop {
-            let wait = tokio::time::sleep(self.backoff.next_wait());
-            if stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(None);
-            }
+            self.backoff.wait(stop).await?;
             // Whoever closes a sink need not wait until it has recovered.
             let recovering = alive_while(&self.status, Box::pin(self.sink.recover()));
-            let Some(recovered) = stop.run_until_cancelled(recovering).await else { return Ok(None) };
-            let republished = match recovered {
+            let republished = match stop.run_until_cancelled(recovering).await.ok_or(Stopped)? {
                 Ok(()) => self.republish(stop).await,
-                Err(error) => Err(error),
+                Err(error) => Err(Halt::Failed(error)),
             };
             match republished {
-                Ok(carried_on) => return Ok(carried_on),
-                Err(error) => self.report(&error),
+                Ok(()) => return Ok(()),
+                Err(Halt::Stopped) => return Err(Halt::Stopped),
+                Err(Halt::Failed(error)) => self.report(&error),
             }
         }
     }
 
     /// Waits until the sink has nothing more to say of the batches that it has. Those that turn out to be settled
     /// before the first failed one count; those behind it have to be published again.
-    async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<Option<()>, RouteError> {
+    async fn bring_to_rest(&mut self, stop: &CancellationToken) -> Result<(), Halt<RouteError>> {
         let deadline = Instant::now() + REST_MAX;
         let mut has_failed = false;
-        for unsettled in self.unsettled.iter_mut().filter(|unsettled| !unsettled.is_judged()) {
-            let Some(receipt) = unsettled.take_receipt() else {
+        for pending in self.pending.iter_mut().filter(|pending| !pending.is_judged()) {
+            let Some(receipt) = pending.take_receipt() else {
                 has_failed = true;
                 continue;
             };
-            let heard = alive_while(&self.status, tokio::time::timeout_at(deadline, receipt));
-            match stop.run_until_cancelled(heard).await {
+            let answer = alive_while(&self.status, tokio::time::timeout_at(deadline, receipt));
+            match stop.run_until_cancelled(answer).await {
                 // Whatever it says: order demands that the batch comes after the failed one.
                 _ if has_failed => {}
-                Some(Ok(Ok(settled))) => unsettled.judge(settled),
+                Some(Ok(Ok(settled))) => pending.judge(settled),
                 Some(Ok(Err(failure))) => {
-                    unsettled.fail(failure);
+                    pending.fail(failure);
                     has_failed = true;
                 }
                 Some(Err(_)) | None => has_failed = true,
             }
         }
-        self.move_on(stop).await
+        self.commit_proved(stop).await
     }
 
-    async fn republish(&mut self, stop: &CancellationToken) -> Result<Option<()>, SinkError> {
-        for at in 0..self.unsettled.len() {
-            let Some(Unsettled { batch, from, fate: Fate::Failed, .. }) = self.unsettled.get(at) else {
+    async fn republish(&mut self, stop: &CancellationToken) -> Result<(), Halt<SinkError>> {
+        for at in 0..self.pending.len() {
+            let Some(Pending { batch, from, stage: Stage::Failed, .. }) = self.pending.get(at) else {
                 continue;
             };
-            let (batch, from) = (Arc::clone(batch), *from);
-            let Some(published) = self.publish(&batch, from, stop).await else { return Ok(None) };
-            let receipt = published?;
-            if let Some(unsettled) = self.unsettled.get_mut(at) {
-                unsettled.fate = Fate::Sent(receipt);
-                unsettled.published_at = Instant::now();
+            let (messages, from) = (Arc::clone(&batch.messages), *from);
+            let receipt = self.publish(&messages, from, stop).await?.map_err(Halt::Failed)?;
+            if let Some(pending) = self.pending.get_mut(at) {
+                pending.stage = Stage::Sent(receipt);
+                pending.published_at = Instant::now();
             }
         }
-        Ok(Some(()))
+        Ok(())
     }
 
     fn report(&self, error: &SinkError) {

@@ -1,40 +1,40 @@
-//! Waiting for the sink: with a sign of life, and with a word to somebody if it takes long. A bus's client may retry for
-//! ever by itself.
+//! Waiting for the sink: with signs of life, and with a report if it takes long. A bus's client may retry for ever by itself.
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::{Delivery, LOOK_EVERY, unsettled::Unsettled};
+use super::{CHECK_EVERY, Delivery, pending::Pending};
 use crate::{
-    message::Batch,
+    halt::Stopped,
+    message::Messages,
     route::{
-        Feed,
+        CheckpointStore,
         status::{Half, RouteStatus},
     },
     sink::{Failure, Receipt, Settled, SinkError},
 };
 
-/// How long a batch may stay unsettled before the sink is said to be in trouble, and before a stop gives it up.
+/// How long a batch may stay pending before the sink is said to be in trouble, and before a stop gives it up.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 /// What is said where the sink says nothing.
 const NOT_ACKNOWLEDGED: &str = "the bus does not acknowledge what it was sent";
 
-impl<F: Feed> Delivery<F> {
+impl<S: CheckpointStore> Delivery<S> {
     /// Publishes and waits, as the sink has it, until the next batch may come.
     pub(super) async fn publish(
         &mut self,
-        batch: &Arc<Batch>,
+        messages: &Arc<Messages>,
         from: usize,
         stop: &CancellationToken,
-    ) -> Option<Result<Receipt, SinkError>> {
+    ) -> Result<Result<Receipt, SinkError>, Stopped> {
         let complaints = self.sink.complaints();
         // Without a complaint it is the back-pressure of a sink that works, unless it owes us word of something.
-        let is_owed = self.unsettled.iter().any(Unsettled::is_sent);
+        let is_owed = self.pending.iter().any(Pending::is_sent);
         let complain = move || complaints().or_else(|| is_owed.then(|| NOT_ACKNOWLEDGED.to_owned()));
         // Large, with a client in it.
-        let publishing = Box::pin(self.sink.publish(batch, from));
+        let publishing = Box::pin(self.sink.publish(messages, from));
         patient(&self.status, stop, &complain, publishing).await
     }
 
@@ -43,46 +43,46 @@ impl<F: Feed> Delivery<F> {
         &mut self,
         receipt: Receipt,
         stop: &CancellationToken,
-    ) -> Option<Result<Settled, Failure>> {
+    ) -> Result<Result<Settled, Failure>, Stopped> {
         let complaints = self.sink.complaints();
         let complain = move || Some(complaints().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
         patient(&self.status, stop, &complain, receipt).await
     }
 
-    /// Gives a sign of life, and tells of batches that stay unsettled. None: told to stop, and there are some.
-    pub(super) fn look_around(&self, stop: &CancellationToken) -> Option<()> {
+    /// Gives a sign of life, and reports batches that stay pending. Stopped: there are some.
+    pub(super) fn check_stall(&self, stop: &CancellationToken) -> Result<(), Stopped> {
         self.status.alive(Half::Delivery);
         // What cannot arrive cannot be drained either.
-        if stop.is_cancelled() && !self.unsettled.is_empty() && self.sink.is_cut_off() {
-            return None;
+        if stop.is_cancelled() && !self.pending.is_empty() && self.sink.is_cut_off() {
+            return Err(Stopped);
         }
-        let Some(oldest) = self.unsettled.iter().find(|unsettled| unsettled.is_sent()) else {
-            return Some(());
+        let Some(oldest) = self.pending.iter().find(|pending| pending.is_sent()) else {
+            return Ok(());
         };
-        let waited = oldest.published_at.max(self.heard_at).elapsed();
+        let waited = oldest.published_at.max(self.answered_at).elapsed();
         if waited < STALLED_AFTER {
-            return Some(());
+            return Ok(());
         }
         let trouble = self.sink.trouble();
-        tell(&self.status, trouble.as_deref().unwrap_or(NOT_ACKNOWLEDGED), waited);
-        (!stop.is_cancelled()).then_some(())
+        report_stall(&self.status, trouble.as_deref().unwrap_or(NOT_ACKNOWLEDGED), waited);
+        if stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
     }
 }
 
-/// Waits, and tells of it if that takes long and `complain` knows why. None: told to stop, and it did take long.
+/// Waits, and reports it if that takes long and `complain` knows why. Stopped: it did take long.
 async fn patient<T>(
     status: &RouteStatus,
     stop: &CancellationToken,
     complain: &(dyn Fn() -> Option<String> + Send + Sync),
     waiting: impl Future<Output = T>,
-) -> Option<T> {
+) -> Result<T, Stopped> {
     let began = Instant::now();
-    let (mut waiting, mut look, mut is_stopping) = (pin!(waiting), interval(LOOK_EVERY), false);
+    let (mut waiting, mut check, mut is_stopping) = (pin!(waiting), interval(CHECK_EVERY), false);
     loop {
         tokio::select! {
             biased;
-            done = &mut waiting => return Some(done),
-            _ = look.tick() => {}
+            done = &mut waiting => return Ok(done),
+            _ = check.tick() => {}
             () = stop.cancelled(), if !is_stopping => is_stopping = true,
         }
         status.alive(Half::Delivery);
@@ -91,27 +91,27 @@ async fn patient<T>(
             continue;
         }
         if let Some(trouble) = complain() {
-            tell(status, &trouble, waited);
+            report_stall(status, &trouble, waited);
             if is_stopping {
-                return None;
+                return Err(Stopped);
             }
         }
     }
 }
 
-/// Waits with signs of life, for what has its own limit and tells of itself.
+/// Waits with signs of life, for what has its own limit and is reported elsewhere.
 pub(crate) async fn alive_while<T>(status: &RouteStatus, waiting: impl Future<Output = T>) -> T {
-    let (mut waiting, mut look) = (pin!(waiting), interval(LOOK_EVERY));
+    let (mut waiting, mut check) = (pin!(waiting), interval(CHECK_EVERY));
     loop {
         tokio::select! {
             biased;
             done = &mut waiting => return done,
-            _ = look.tick() => status.alive(Half::Delivery),
+            _ = check.tick() => status.alive(Half::Delivery),
         }
     }
 }
 
-fn tell(status: &RouteStatus, trouble: &str, waited: Duration) {
+fn report_stall(status: &RouteStatus, trouble: &str, waited: Duration) {
     if status.sink_failed(trouble) {
         let waited_s = waited.as_secs();
         tracing::warn!(

@@ -1,63 +1,82 @@
-//! The delivery loop with a bus that does what it is told, in a time that passes by itself.
+//! The delivery loop with a scripted bus, on a paused clock.
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::{
-    message::{Batch, BatchId},
-    route::{Committed, Snapshot},
+    message::{Batch, Messages},
+    route::{InFlightLimit, InFlightPermit, Snapshot},
     sink::{Delivered, scripted::Scripted},
     state::StateError,
 };
 
-type Items = mpsc::Sender<Arc<Batch>>;
+/// A page with its number.
+struct Page {
+    messages: Messages,
+    number: u64,
+    permit: InFlightPermit,
+}
 
-/// Counts what is proved.
+impl IntoBatch for Page {
+    type Checkpoint = u64;
+
+    fn into_batch(self, _: Option<usize>) -> Result<(Batch<u64>, InFlightPermit), RouteError> {
+        Ok((Batch { messages: Arc::new(self.messages), checkpoint: self.number }, self.permit))
+    }
+}
+
+/// The pages of one commit, and how many messages of each were rejected.
+type Commit = Vec<(u64, usize)>;
+
+/// Notes each commit.
 #[derive(Debug, Default, Clone)]
 struct Counted {
-    proved: Arc<Mutex<Vec<(BatchId, usize)>>>,
+    commits: Arc<Mutex<Vec<Commit>>>,
     /// Somebody else moved the cursor.
     is_moved: bool,
 }
 
 impl Counted {
-    fn proved(&self) -> Vec<(BatchId, usize)> {
-        self.proved.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn commits(&self) -> MutexGuard<'_, Vec<Commit>> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn proved(&self) -> Commit {
+        self.commits().concat()
     }
 }
 
-impl Feed for Counted {
-    type Item = Arc<Batch>;
+impl CheckpointStore for Counted {
+    type Checkpoint = u64;
 
-    fn batch(&mut self, item: &Arc<Batch>, _: Option<usize>) -> Result<Option<Arc<Batch>>, RouteError> {
-        Ok(Some(Arc::clone(item)))
-    }
-
-    async fn advance(&mut self, proofs: Vec<Delivered>) -> Result<Committed, RouteError> {
+    async fn commit(&mut self, delivered: Vec<Delivered<u64>>) -> Result<(), Halt<RouteError>> {
         if self.is_moved {
-            return Err(StateError::Regressed { what: "a/b".to_owned(), expected: 1, found: 2 }.into());
+            let moved = StateError::Regressed { what: "a/b".to_owned(), expected: 1, found: 2 };
+            return Err(RouteError::from(moved).into());
         }
-        let proofs = proofs.iter().map(|proof| (proof.batch(), proof.rejected()));
-        self.proved.lock().unwrap_or_else(PoisonError::into_inner).extend(proofs);
-        Ok(Committed::Yes)
+        let proved = delivered.into_iter().map(|batch| {
+            let rejected = batch.rejected();
+            (batch.into_checkpoint().0, rejected)
+        });
+        self.commits().push(proved.collect());
+        Ok(())
     }
-
-    fn tell(&self, _: &RouteStatus, _: u64) {}
 }
 
 /// A delivery at work.
 struct Scene {
     sink: Scripted,
-    feed: Counted,
+    checkpoints: Counted,
     status: Arc<RouteStatus>,
     stop: CancellationToken,
-    items: Option<Items>,
-    running: JoinHandle<Result<Stop, RouteError>>,
+    limit: InFlightLimit,
+    pages: Option<mpsc::Sender<Page>>,
+    running: JoinHandle<Result<(), Halt<RouteError>>>,
     directory: tempfile::TempDir,
     next: u64,
     published: Vec<String>,
@@ -66,37 +85,49 @@ struct Scene {
 const IN_FLIGHT_MAX: usize = 4;
 
 impl Scene {
-    fn new(sink: Scripted, feed: Counted) -> Self {
+    fn new(sink: Scripted, checkpoints: Counted) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let status = Arc::new(RouteStatus::new("a/b"));
         let dead_letters =
             DeadLetters::new(&crate::state::DeadLetterDirectory::at(directory.path().to_owned()), "a/b");
         let delivery = Delivery::new(
-            feed.clone(),
+            checkpoints.clone(),
             usize::MAX,
             Sink::Scripted(sink.clone()),
             dead_letters,
             Arc::clone(&status),
         );
-        let (items, received) = mpsc::channel(IN_FLIGHT_MAX);
+        let (pages, received) = mpsc::channel(IN_FLIGHT_MAX);
+        let limit = InFlightLimit::new(1_000, usize::MAX);
         let stop = CancellationToken::new();
         let running = tokio::spawn({
             let stop = stop.clone();
             async move { delivery.run(received, &stop).await }
         });
         let (next, published) = (0, Vec::new());
-        Self { sink, feed, status, stop, items: Some(items), running, directory, next, published }
+        Self {
+            sink,
+            checkpoints,
+            status,
+            stop,
+            limit,
+            pages: Some(pages),
+            running,
+            directory,
+            next,
+            published,
+        }
     }
 
     /// Hands over a page of so many events.
     async fn page(&mut self, events: usize) {
         let uuids: Vec<_> = (0..events).map(|event| format!("{}-{event}", self.next)).collect();
         let body: Vec<_> = uuids.iter().map(|uuid| format!(r#"{{"uuid":"{uuid}"}}"#)).collect();
-        let mut batch = crate::message::tests::batch(&format!("[{}]", body.join(",")));
-        batch.id = BatchId(self.next);
+        let messages = crate::message::tests::batch(&format!("[{}]", body.join(",")));
+        let page = Page { messages, number: self.next, permit: self.limit.acquire(0).await.unwrap() };
         self.next += 1;
         self.published.extend(uuids.iter().map(|uuid| format!("acme:{uuid}")));
-        self.items.as_ref().unwrap().send(Arc::new(batch)).await.unwrap();
+        self.pages.as_ref().unwrap().send(page).await.ok().unwrap();
     }
 
     /// Waits until it stands so.
@@ -104,11 +135,11 @@ impl Scene {
         let mut waited = 0;
         loop {
             let snapshot = self.status.snapshot();
-            if is_so(&snapshot, self.feed.proved().len()) {
+            if is_so(&snapshot, self.checkpoints.proved().len()) {
                 return snapshot;
             }
             waited += 1;
-            assert!(waited < 100_000, "{what} did not come: {snapshot:?} {:?}", self.feed.proved());
+            assert!(waited < 100_000, "{what} did not come: {snapshot:?} {:?}", self.checkpoints.proved());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -123,12 +154,28 @@ impl Scene {
 
     /// Ends it with all that was handed over.
     async fn drain(&mut self) {
-        self.items = None;
+        self.pages = None;
         let ended = tokio::time::timeout(Duration::from_secs(3_600), &mut self.running).await;
-        assert_eq!(ended.unwrap().unwrap().unwrap(), Stop::Drained);
-        let proved: Vec<_> = self.feed.proved().iter().map(|(batch, _)| batch.0).collect();
+        ended.unwrap().unwrap().unwrap();
+        let proved: Vec<_> = self.checkpoints.proved().iter().map(|(page, _)| *page).collect();
         assert_eq!(proved, (0..self.next).collect::<Vec<_>>(), "in order, each once");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_proved_together_is_committed_at_once_and_in_order() {
+    let mut scene = Scene::new(Scripted::default(), Counted::default());
+    scene.page(3).await;
+    scene.until("the first page", |_, proved| proved == 1).await;
+    scene.sink.change(|bus| bus.is_mute = true);
+    for _ in 0..3 {
+        scene.page(2).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    scene.sink.change(|bus| bus.is_mute = false);
+    scene.until("the others", |_, proved| proved == 4).await;
+    assert_eq!(*scene.checkpoints.commits(), [vec![(0, 0)], vec![(1, 0), (2, 0), (3, 0)]]);
+    scene.drain().await;
 }
 
 fn refusing(ids: &[&str]) -> Scripted {
@@ -169,11 +216,11 @@ async fn a_sink_that_refuses_everything_is_waited_for_and_then_gets_everything_o
     for events in [2, 30, 1, 10] {
         scene.page(events).await;
     }
-    let held = scene.until("the brake", |snapshot, _| snapshot.held == 43).await;
+    let held = scene.until("the breaker", |snapshot, _| snapshot.held == 43).await;
     let trouble = held.sink_trouble.unwrap();
     assert!(trouble.contains("bytes are too many") && trouble.contains("held"), "{trouble}");
     tokio::time::sleep(Duration::from_secs(3_600)).await;
-    assert_eq!((scene.dead_letters().len(), scene.feed.proved().len()), (0, 1));
+    assert_eq!((scene.dead_letters().len(), scene.checkpoints.proved().len()), (0, 1));
     // One message is tried now and then.
     let tried = scene.sink.bus().publications;
     assert!((120..400).contains(&tried), "{tried}");
@@ -197,8 +244,8 @@ async fn events_that_come_one_by_one_to_a_sink_that_refuses_everything_do_not_dr
         scene.page(1).await;
         tokio::time::sleep(Duration::from_secs(60)).await;
     }
-    scene.until("the brake", |snapshot, _| snapshot.sink_trouble.is_some()).await;
-    assert!(scene.dead_letters().len() < brake::SUSPICION_MAX, "{:?}", scene.dead_letters());
+    scene.until("the breaker", |snapshot, _| snapshot.sink_trouble.is_some()).await;
+    assert!(scene.dead_letters().len() < breaker::SUSPICION_MAX, "{:?}", scene.dead_letters());
     let lost = scene.dead_letters().len();
     scene.sink.change(|bus| bus.refuses_all = false);
     scene.drain().await;
@@ -223,13 +270,13 @@ async fn a_stop_does_not_wait_for_a_sink_that_refuses_everything() {
     sink.change(|bus| bus.refuses_all = true);
     let mut scene = Scene::new(sink, Counted::default());
     scene.page(10).await;
-    scene.until("the brake", |snapshot, _| snapshot.sink_trouble.is_some()).await;
+    scene.until("the breaker", |snapshot, _| snapshot.sink_trouble.is_some()).await;
     let asked = Instant::now();
     scene.stop.cancel();
-    scene.items = None;
-    assert_eq!((&mut scene.running).await.unwrap().unwrap(), Stop::GivenUp);
+    scene.pages = None;
+    assert!(matches!((&mut scene.running).await.unwrap(), Err(Halt::Stopped)));
     assert!(asked.elapsed() < Duration::from_secs(1));
-    assert_eq!((scene.dead_letters().len(), scene.feed.proved().len()), (0, 0));
+    assert_eq!((scene.dead_letters().len(), scene.checkpoints.proved().len()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,7 +299,7 @@ async fn a_stop_ends_at_once_where_nothing_can_be_drained_and_drains_what_can_be
         scene.until("the stall", |snapshot, _| snapshot.sink_trouble.is_some()).await;
         let asked = Instant::now();
         scene.stop.cancel();
-        assert_eq!((&mut scene.running).await.unwrap().unwrap(), Stop::GivenUp);
+        assert!(matches!((&mut scene.running).await.unwrap(), Err(Halt::Stopped)));
         assert!(asked.elapsed() <= Duration::from_secs(1), "{:?}", asked.elapsed());
     }
     let mut scene = Scene::new(Scripted::default(), Counted::default());
@@ -276,7 +323,7 @@ async fn a_stall_is_told_once_and_the_route_stays_alive_while_handing_over_waits
     assert!(stalled.sink_trouble.unwrap().contains("nothing was acknowledged"));
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_secs(600)).await;
-        assert!(scene.status.snapshot().since_alive.unwrap() <= 2 * LOOK_EVERY);
+        assert!(scene.status.snapshot().since_alive.unwrap() <= 2 * CHECK_EVERY);
     }
     scene.sink.change(|bus| bus.is_full = false);
     scene.until("the end of it", |snapshot, proved| proved == 1 && snapshot.sink_trouble.is_none()).await;
@@ -288,7 +335,10 @@ async fn a_cursor_that_somebody_else_moved_ends_delivery_whatever_is_still_to_co
     let mut scene = Scene::new(Scripted::default(), Counted { is_moved: true, ..Counted::default() });
     scene.page(1).await;
     let ended = tokio::time::timeout(Duration::from_secs(1), &mut scene.running).await;
-    assert!(matches!(ended.unwrap().unwrap(), Err(RouteError::State(StateError::Regressed { .. }))));
+    assert!(matches!(
+        ended.unwrap().unwrap(),
+        Err(Halt::Failed(RouteError::State(StateError::Regressed { .. })))
+    ));
 }
 
 /// Whatever a bus does and in whatever order: everything is there or among the dead letters, these hold no more than a
@@ -307,23 +357,25 @@ async fn whatever_the_sink_does_everything_arrives() {
                 bad.insert(format!("acme:{page}-{}", random.usize(0..events)));
             }
             let refuses_all = wrong.contains(&page);
-            let (is_away, is_mute) = (random.u8(0..8) == 0, random.u8(0..8) == 0);
-            has_failed |= is_away;
+            let (is_unreachable, is_mute) = (random.u8(0..8) == 0, random.u8(0..8) == 0);
+            has_failed |= is_unreachable;
             scene.sink.change(|bus| {
                 bus.refuses.clone_from(&bad);
-                (bus.refuses_all, bus.is_away, bus.is_mute) = (refuses_all, is_away, is_mute);
+                (bus.refuses_all, bus.is_unreachable, bus.is_mute) = (refuses_all, is_unreachable, is_mute);
             });
             let handing = tokio::time::timeout(Duration::from_secs(20), scene.page(events)).await;
             if handing.is_err() {
                 // There is no room: the page is lost to this test, and its number is used.
-                scene.sink.change(|bus| (bus.refuses_all, bus.is_away, bus.is_mute) = (false, false, false));
+                scene
+                    .sink
+                    .change(|bus| (bus.refuses_all, bus.is_unreachable, bus.is_mute) = (false, false, false));
                 scene.next -= 1;
                 scene.published.truncate(scene.published.len() - events);
                 break;
             }
             tokio::time::sleep(Duration::from_millis(random.u64(0..3_000))).await;
         }
-        scene.sink.change(|bus| (bus.refuses_all, bus.is_away, bus.is_mute) = (false, false, false));
+        scene.sink.change(|bus| (bus.refuses_all, bus.is_unreachable, bus.is_mute) = (false, false, false));
         // What was refused in a row at the very end waits for another one that is taken.
         scene.page(50).await;
         scene.drain().await;
@@ -335,6 +387,6 @@ async fn whatever_the_sink_does_everything_arrives() {
         let all: BTreeSet<_> = once.union(&dead).cloned().collect();
         assert_eq!(all, scene.published.iter().cloned().collect(), "seed {seed}");
         let lost = dead.iter().filter(|id| !bad.contains(*id)).count();
-        assert!(lost < brake::SUSPICION_MAX, "seed {seed}: {lost} were lost");
+        assert!(lost < breaker::SUSPICION_MAX, "seed {seed}: {lost} were lost");
     }
 }

@@ -16,13 +16,13 @@ use serde_json::value::RawValue;
 
 use self::files::Files;
 use super::Rejected;
-use crate::{config::FileStem, message::Batch, state::DeadLetterDirectory, telemetry::metrics};
+use crate::{config::FileStem, message::Messages, state::DeadLetterDirectory, telemetry::metrics};
 
 /// The dead letters of one route.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     route: Arc<str>,
-    letters: Arc<LetterBox>,
+    letters: Arc<DeadLetterFiles>,
 }
 
 /// Dead letters could not be kept, so their batch is not delivered.
@@ -46,7 +46,7 @@ impl DeadLetters {
     /// The dead letters of `route` under `directory`. Touches nothing until there is one.
     pub fn new(directory: &DeadLetterDirectory, route: &str) -> Self {
         let DeadLetterDirectory { path, route_bytes_max, .. } = directory;
-        let letters = LetterBox::new(path, &FileStem::of_route(route), *route_bytes_max);
+        let letters = DeadLetterFiles::new(path, &FileStem::of_route(route), *route_bytes_max);
         Self { route: route.into(), letters: Arc::new(letters) }
     }
 
@@ -56,7 +56,7 @@ impl DeadLetters {
     }
 
     /// Appends `rejected` messages of `batch` and returns when they are on the disk.
-    pub async fn keep(&self, batch: &Batch, rejected: &[Rejected]) -> Result<(), DeadLettersError> {
+    pub async fn keep(&self, batch: &Messages, rejected: &[Rejected]) -> Result<(), DeadLettersError> {
         let removed = self.letters.keep(render(batch, rejected)).await?;
         metrics::dead_letters_dropped(&self.route, removed);
         Ok(())
@@ -65,11 +65,11 @@ impl DeadLetters {
 
 /// Letters to be kept for one owner, whoever that is.
 #[derive(Debug, Clone)]
-pub(crate) struct LetterBox {
+pub(crate) struct DeadLetterFiles {
     files: Files,
 }
 
-impl LetterBox {
+impl DeadLetterFiles {
     /// Of the owner of the files `stem` under `directory`, with at most `bytes_max`. Touches nothing until there is a letter.
     pub(crate) fn new(directory: &Path, stem: &FileStem, bytes_max: u64) -> Self {
         Self { files: Files { path: directory.join(format!("{stem}.jsonl")), bytes_max } }
@@ -99,7 +99,7 @@ impl LetterBox {
     }
 }
 
-fn render(batch: &Batch, rejected: &[Rejected]) -> Vec<u8> {
+fn render(batch: &Messages, rejected: &[Rejected]) -> Vec<u8> {
     let at = Timestamp::now();
     let mut lines = Vec::new();
     let mut id = String::new();

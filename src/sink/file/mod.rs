@@ -45,7 +45,7 @@ use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
     bus::Finding,
     config::{FileSink, FileStem},
-    message::{Batch, Origin},
+    message::{Messages, Origin},
     state::SinkMark,
 };
 pub(crate) use error::WriterError;
@@ -65,7 +65,7 @@ pub struct File {
 }
 
 enum Request {
-    Append { batch: Arc<Batch>, from: usize, settle: oneshot::Sender<Result<Settled, Failure>> },
+    Append { batch: Arc<Messages>, from: usize, settle: oneshot::Sender<Result<Settled, Failure>> },
     Recover(oneshot::Sender<Result<(), SinkError>>),
 }
 
@@ -93,7 +93,7 @@ impl File {
         Some(self.mark.clone())
     }
 
-    pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
+    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
         let (settle, settled) = oneshot::channel();
         let request = Request::Append { batch: Arc::clone(batch), from, settle };
         self.requests.send(request).await.map_err(|_| self.gone())?;

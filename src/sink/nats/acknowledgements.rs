@@ -26,7 +26,7 @@ use crate::{
         nats::{connection::ANSWER_TIMEOUT, link::Link, refusal::Refusal},
     },
     config::NatsSink,
-    message::Batch,
+    message::Messages,
     sink::{Failure, Receipt, Rejected, Settled},
     state::SinkMark,
     telemetry::metrics,
@@ -50,7 +50,7 @@ pub(super) enum HandedOver {
 }
 
 enum Step {
-    Begin { batch: Arc<Batch>, from: usize },
+    Begin { batch: Arc<Messages>, from: usize },
     Message(HandedOver),
     End { lowest_stored: Option<u64>, answer: oneshot::Sender<Result<Settled, Failure>> },
 }
@@ -94,7 +94,7 @@ impl Acknowledgements {
     }
 
     /// The messages of `batch` from the one at `from` on follow.
-    pub(super) async fn begin(&self, batch: &Arc<Batch>, from: usize) {
+    pub(super) async fn begin(&self, batch: &Arc<Messages>, from: usize) {
         self.step(Step::Begin { batch: Arc::clone(batch), from }).await;
     }
 
@@ -169,7 +169,7 @@ struct Settling {
 /// How far the batch has come that is being settled.
 #[derive(Default)]
 struct BatchProgress {
-    batch: Option<Arc<Batch>>,
+    batch: Option<Arc<Messages>>,
     next: usize,
     /// Messages of an atomic batch that is not yet answered.
     staged: Vec<usize>,
@@ -192,7 +192,7 @@ impl Settling {
         }
     }
 
-    fn begin(&mut self, batch: Arc<Batch>, from: usize) {
+    fn begin(&mut self, batch: Arc<Messages>, from: usize) {
         let failure = self.failed_at.map(|_| (from, self.link.error()));
         self.batch = BatchProgress { batch: Some(batch), next: from, failure, ..BatchProgress::default() };
     }

@@ -29,7 +29,7 @@ use session::Session;
 use super::{Receipt, SinkError};
 use crate::{
     config::NatsSink,
-    message::{Batch, Origin},
+    message::{Messages, Origin},
     state::SinkMark,
 };
 
@@ -64,7 +64,7 @@ impl Nats {
     }
 
     /// Hands over the messages of `batch` from the one at `from` on.
-    pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Receipt {
+    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Receipt {
         self.session.publish(batch, from).await
     }
 

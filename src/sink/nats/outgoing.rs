@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{NatsAuth, NatsBus, NatsTls},
-        message::{Batch, Template, Use, tests::batch},
+        message::{Messages, Template, Use, tests::batch},
     };
 
     const EVENT: &str = r#"[{"uuid":"u-1","eventType":"user.session.start","n":1}]"#;
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    fn written(sink: NatsSink, batch: &Batch) -> Outgoing {
+    fn written(sink: NatsSink, batch: &Messages) -> Outgoing {
         Writer::new(Arc::new(sink)).write(&batch.get(0).unwrap()).unwrap()
     }
 

@@ -18,7 +18,7 @@ use crate::{
         nats::{connection::Connection, link::Link, refusal::Refusal, stream},
     },
     config::NatsSink,
-    message::{Batch, Message},
+    message::{Message, Messages},
     sink::Receipt,
 };
 
@@ -103,7 +103,7 @@ impl Session {
     }
 
     /// Sends the messages of `batch` from the one at `from` on, as far as it gets.
-    pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Receipt {
+    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Receipt {
         let stored = self.tail.len();
         self.acknowledgements.begin(batch, from).await;
         let is_through = self.hand_over_all(batch, from).await;
@@ -135,7 +135,7 @@ impl Session {
     }
 
     /// Whether it came to the end of the batch.
-    async fn hand_over_all(&mut self, batch: &Batch, from: usize) -> bool {
+    async fn hand_over_all(&mut self, batch: &Messages, from: usize) -> bool {
         let mut next = from;
         while next < batch.len() {
             if let Err(error) = self.hand_over_group(batch, &mut next).await {
@@ -147,7 +147,7 @@ impl Session {
     }
 
     /// Hands over as many messages, from the one at `next` on, as go together, and moves `next` behind them.
-    async fn hand_over_group(&mut self, batch: &Batch, next: &mut usize) -> Result<(), BusError> {
+    async fn hand_over_group(&mut self, batch: &Messages, next: &mut usize) -> Result<(), BusError> {
         let group_max = self.order.group_max().min(self.acknowledgements.batch_messages_max());
         let until = batch.len().min(*next + group_max);
         let messages = (*next..until).filter_map(|index| batch.get(index));

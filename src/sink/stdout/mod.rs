@@ -13,7 +13,7 @@ use okta_system_log::format::push_line;
 use super::{Failure, Receipt, Settled, SinkError};
 use crate::{
     config::{StdoutSink, StdoutStyle},
-    message::Batch,
+    message::Messages,
     telemetry::printable_json,
 };
 
@@ -33,7 +33,7 @@ impl Stdout {
         Self { name: config.name.clone(), style: config.style, is_terminal, is_coloured }
     }
 
-    pub(super) async fn publish(&mut self, batch: &Arc<Batch>, from: usize) -> Result<Receipt, SinkError> {
+    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
         let printed = self.print(batch.messages().skip(from).map(|message| message.payload)).await;
         let settled = match printed {
             Ok(()) => Ok(Settled::default()),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use oktabus::{
     config::{Encoding, SinkConfig},
-    message::{Batch, Message},
+    message::{Message, Messages},
     sink::{Receipt, Settled, Sink},
 };
 use tokio::time::timeout;
@@ -66,13 +66,13 @@ async fn settled(receipt: Receipt) -> Settled {
 }
 
 /// Publishes all of `batch` and waits until it is settled without a rejection.
-async fn deliver(sink: &mut Sink, batch: &Arc<Batch>) {
+async fn deliver(sink: &mut Sink, batch: &Arc<Messages>) {
     let receipt = sink.publish(batch, 0).await.unwrap();
     assert_eq!(settled(receipt).await.rejected(), []);
 }
 
 /// Delivers `batches` as a route does: several at once, and after a failure again from the first message not delivered.
-pub(super) async fn deliver_persistently(sink: &mut Sink, batches: &[Arc<Batch>]) {
+pub(super) async fn deliver_persistently(sink: &mut Sink, batches: &[Arc<Messages>]) {
     let mut rest: Vec<_> = batches.iter().map(|batch| (batch, 0)).collect();
     while !rest.is_empty() {
         let mut receipts = Vec::new();
@@ -93,14 +93,14 @@ pub(super) async fn deliver_persistently(sink: &mut Sink, batches: &[Arc<Batch>]
 
 /// Asserts that the messages of `batches` and nothing else arrived, each once, with all that belongs to it, and each
 /// user's in order.
-async fn assert_arrived(bench: &impl Bench, batches: &[Arc<Batch>]) {
+async fn assert_arrived(bench: &impl Bench, batches: &[Arc<Messages>]) {
     let expected = batches.iter().flat_map(|batch| batch.messages()).map(|message| bench.expected(&message));
     assert_eq!(by_user(bench.arrived().await), by_user(expected));
 }
 
 async fn everything_arrives_as_it_is(bench: impl Bench) {
     let mut sink = open(&bench).await;
-    let batch = batch(1, 0..500);
+    let batch = batch(0..500);
     deliver(&mut sink, &batch).await;
     sink.close().await;
     assert_arrived(&bench, &[batch]).await;
@@ -112,7 +112,7 @@ async fn the_structured_form_arrives_as_it_is(bench: impl Bench) {
 
 async fn an_empty_batch_is_settled(bench: impl Bench) {
     let mut sink = open(&bench).await;
-    deliver(&mut sink, &batch(1, 0..0)).await;
+    deliver(&mut sink, &batch(0..0)).await;
     sink.close().await;
     assert_arrived(&bench, &[]).await;
 }
@@ -133,17 +133,17 @@ async fn several_batches_may_be_unsettled(bench: impl Bench) {
 
 async fn publishing_starts_where_it_is_told(bench: impl Bench) {
     let mut sink = open(&bench).await;
-    let receipt = sink.publish(&batch(1, 0..100), 60).await.unwrap();
+    let receipt = sink.publish(&batch(0..100), 60).await.unwrap();
     let _ = settled(receipt).await;
-    let receipt = sink.publish(&batch(2, 100..110), 10).await.unwrap();
+    let receipt = sink.publish(&batch(100..110), 10).await.unwrap();
     let _ = settled(receipt).await;
     sink.close().await;
-    assert_arrived(&bench, &[batch(1, 60..100)]).await;
+    assert_arrived(&bench, &[batch(60..100)]).await;
 }
 
 async fn closing_does_not_wait_for_receipts(bench: impl Bench) {
     let mut sink = open(&bench).await;
-    let _receipt = sink.publish(&batch(1, 0..500), 0).await.unwrap();
+    let _receipt = sink.publish(&batch(0..500), 0).await.unwrap();
     timeout(CLOSE_DEADLINE, sink.close()).await.expect("closing takes too long");
 }
 
@@ -151,7 +151,7 @@ async fn a_message_too_large_is_rejected_alone<B: BusBench>(bench: B) {
     let mut sink = open(&bench).await;
     let mut events: Vec<_> = (0..100).map(event).collect();
     events[40] = event_with_padding(40, B::TOO_LARGE_BYTES);
-    let receipt = sink.publish(&batch_of(1, events.clone()), 0).await.unwrap();
+    let receipt = sink.publish(&batch_of(events.clone()), 0).await.unwrap();
 
     let settled = settled(receipt).await;
     let [rejected] = settled.rejected() else { panic!("{:?}", settled.rejected()) };
@@ -159,7 +159,7 @@ async fn a_message_too_large_is_rejected_alone<B: BusBench>(bench: B) {
     assert!(rejected.reason.contains("bytes"), "{}", rejected.reason);
     sink.close().await;
     events.remove(40);
-    assert_arrived(&bench, &[batch_of(1, events)]).await;
+    assert_arrived(&bench, &[batch_of(events)]).await;
 }
 
 async fn a_restart_of_the_bus_loses_and_repeats_nothing(mut bench: impl BusBench) {
@@ -178,16 +178,16 @@ async fn a_restart_of_the_bus_loses_and_repeats_nothing(mut bench: impl BusBench
 
 async fn a_bus_that_does_not_answer_is_told(mut bench: impl BusBench) {
     let mut sink = open(&bench).await;
-    deliver(&mut sink, &batch(1, 0..100)).await;
+    deliver(&mut sink, &batch(0..100)).await;
     assert_eq!(sink.trouble(), None);
 
     bench.freeze();
-    let receipt = sink.publish(&batch(2, 100..200), 0).await.unwrap();
+    let receipt = sink.publish(&batch(100..200), 0).await.unwrap();
     eventually("the trouble to be told", async || sink.trouble()).await;
     bench.thaw();
     if receipt.await.is_err() {
         eventually("the sink to recover", async || sink.recover().await.ok()).await;
-        deliver(&mut sink, &batch(2, 100..200)).await;
+        deliver(&mut sink, &batch(100..200)).await;
     }
     eventually("the trouble to be over", async || sink.trouble().is_none().then_some(())).await;
     sink.close().await;
@@ -196,7 +196,7 @@ async fn a_bus_that_does_not_answer_is_told(mut bench: impl BusBench) {
 async fn closing_does_not_wait_for_a_bus_that_does_not_answer(mut bench: impl BusBench) {
     let mut sink = open(&bench).await;
     bench.freeze();
-    let _receipt = sink.publish(&batch(1, 0..100), 0).await.unwrap();
+    let _receipt = sink.publish(&batch(0..100), 0).await.unwrap();
     timeout(CLOSE_DEADLINE, sink.close()).await.expect("closing takes too long");
 }
 

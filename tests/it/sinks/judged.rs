@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use okta_system_log::{event::Events, format::Payload};
-use oktabus::message::{Batch, BatchId, Origin};
+use oktabus::message::{Messages, Origin};
 use serde_json::{Value, json};
 
 use crate::support::events::{event, origin};
@@ -23,13 +23,13 @@ const HOSTILE: &str = r#"{"uuid":"h 1\n%\u0085","eventType":"a b..\u0001ü.>","p
 const SPARSE: &str = r#"{"n":34.4740}"#;
 
 /// The same three events in Okta's form and in another one, which may share a topic.
-pub(super) fn batches() -> [(Arc<Origin>, Arc<Batch>); 2] {
+pub(super) fn batches() -> [(Arc<Origin>, Arc<Messages>); 2] {
     let body = format!("[{},{HOSTILE},{SPARSE}]", event(0));
     let events = Arc::new(Events::parse(Bytes::from(body)).unwrap());
     let okta = origin();
     let ocsf = Arc::new(Origin { format: "ocsf", ..Origin::clone(&okta) });
-    let raw = Batch::render(BatchId(1), Arc::clone(&okta), Arc::clone(&events), |_, event| Some(event.raw()));
-    let normalized = Batch::render(BatchId(1), Arc::clone(&ocsf), events, |_, _| {
+    let raw = Messages::render(Arc::clone(&okta), Arc::clone(&events), |_, event| Some(event.raw()));
+    let normalized = Messages::render(Arc::clone(&ocsf), events, |_, _| {
         Some(Payload { bytes: Bytes::from_static(NORMALIZED.as_bytes()), schema: Some(SCHEMA) })
     });
     [(okta, Arc::new(raw)), (ocsf, Arc::new(normalized))]

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use okta_system_log::event::Events;
-use oktabus::message::{Batch, BatchId, Origin};
+use oktabus::message::{Messages, Origin};
 
 /// How many users the events are about; event `n` is about user `n % USERS`.
 pub(crate) const USERS: usize = 7;
@@ -40,19 +40,19 @@ pub(crate) fn event_with_padding(number: usize, padding_bytes: usize) -> String 
     .concat()
 }
 
-/// Batch `id` of the events with these numbers.
-pub(crate) fn batch(id: u64, numbers: Range<usize>) -> Arc<Batch> {
-    batch_of(id, numbers.map(event))
+/// The messages of the events with these numbers.
+pub(crate) fn batch(numbers: Range<usize>) -> Arc<Messages> {
+    batch_of(numbers.map(event))
 }
 
-/// Batch `id` of these events.
-pub(crate) fn batch_of(id: u64, events: impl IntoIterator<Item = String>) -> Arc<Batch> {
+/// The messages of these events.
+pub(crate) fn batch_of(events: impl IntoIterator<Item = String>) -> Arc<Messages> {
     let events: Vec<_> = events.into_iter().collect();
     let page = Events::parse(Bytes::from(format!("[{}]", events.join(",")))).unwrap();
-    Arc::new(Batch::render(BatchId(id), origin(), Arc::new(page), |_, event| Some(event.raw())))
+    Arc::new(Messages::render(origin(), Arc::new(page), |_, event| Some(event.raw())))
 }
 
 /// So many batches of so many events each, numbered through.
-pub(crate) fn batches(count: usize, events: usize) -> Vec<Arc<Batch>> {
-    (0..count).map(|index| batch(index as u64, index * events..(index + 1) * events)).collect()
+pub(crate) fn batches(count: usize, events: usize) -> Vec<Arc<Messages>> {
+    (0..count).map(|index| batch(index * events..(index + 1) * events)).collect()
 }

@@ -31,7 +31,7 @@ use crate::{
         policy::Policy,
     },
     config::CommandsConfig,
-    source::Backoff,
+    retry::Backoff,
 };
 
 use limiter::Limiter;

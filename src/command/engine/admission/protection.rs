@@ -20,7 +20,7 @@ use crate::{
         store::NoteChange,
     },
     config::ProtectConfig,
-    source::Backoff,
+    retry::Backoff,
 };
 
 /// How old what is known of the protected may be for a change.

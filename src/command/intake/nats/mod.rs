@@ -34,7 +34,7 @@ use super::{Delivery, IntakeError};
 use crate::{
     bus::{BusError, nats::connection::Connection},
     config::NatsBus,
-    source::Backoff,
+    retry::Backoff,
 };
 
 pub(super) use acknowledgement::NatsAcknowledgement;

@@ -23,7 +23,7 @@ async fn a_user_who_may_write_delivers() {
     broker.allow("writer", "Write", &topic);
 
     let mut sink = open(&binary_sink(broker.secured_bus("writer", PASSWORD), &topic)).await.unwrap();
-    let receipt = sink.publish(&batch(1, 0..10), 0).await.unwrap();
+    let receipt = sink.publish(&batch(0..10), 0).await.unwrap();
     assert_eq!(receipt.await.unwrap().rejected(), []);
     sink.close().await;
     assert_eq!(broker.records(&topic).await.len(), 10);
@@ -59,14 +59,14 @@ async fn a_topic_that_may_be_seen_and_not_written_is_told_as_such() {
     broker.allow("looker", "Describe", &topic);
 
     let mut sink = open(&binary_sink(broker.secured_bus("looker", PASSWORD), &topic)).await.unwrap();
-    let first = sink.publish(&batch(1, 0..10), 0).await.unwrap();
+    let first = sink.publish(&batch(0..10), 0).await.unwrap();
     let failure = first.await.unwrap_err();
     assert_eq!(failure.first_undelivered, 0);
     assert_told(&failure.error, SinkClass::Authentication, &["AUTHORIZATION_FAILED", "WRITE", &topic]);
 
     broker.allow("looker", "Write", &topic);
     sink.recover().await.unwrap();
-    let again = sink.publish(&batch(1, 0..10), failure.first_undelivered).await.unwrap();
+    let again = sink.publish(&batch(0..10), failure.first_undelivered).await.unwrap();
     assert_eq!(again.await.unwrap().rejected(), []);
     sink.close().await;
     assert_eq!(broker.records(&topic).await.len(), 10);

@@ -30,7 +30,7 @@ async fn keys_go_to_the_partitions_that_java_gives_them() {
         broker.create_topic(topic, 16, &[]).await;
     }
     let mut sink = open(&binary_sink(broker.bus_with(&[]), &ours)).await.unwrap();
-    let receipt = sink.publish(&batch(1, 0..USERS * 3), 0).await.unwrap();
+    let receipt = sink.publish(&batch(0..USERS * 3), 0).await.unwrap();
     let _ = receipt.await.unwrap();
     sink.close().await;
     let lines: Vec<_> = (0..USERS).map(|user| format!("00u{user}:x\n")).collect();
@@ -49,7 +49,7 @@ async fn a_full_queue_holds_up_and_changes_no_order() {
     broker.create_topic(&topic, 1, &[]).await;
     let bus = broker.bus_with(&[("queue.buffering.max.messages", "20")]);
     let mut sink = open(&binary_sink(bus, &topic)).await.unwrap();
-    let batch = batch(1, 0..1000);
+    let batch = batch(0..1000);
     let settled = sink.publish(&batch, 0).await.unwrap().await.unwrap();
     assert_eq!(settled.rejected(), []);
     sink.close().await;
@@ -67,7 +67,7 @@ async fn a_record_that_only_the_topic_refuses_is_rejected_alone() {
         open(&binary_sink(broker.bus_with(&[("compression.type", "none")]), &topic)).await.unwrap();
     let mut events: Vec<_> = (0..200).map(event).collect();
     events[120] = event_with_padding(120, 30_000);
-    let refused = batch_of(1, events);
+    let refused = batch_of(events);
 
     let failure = sink.publish(&refused, 0).await.unwrap().await.unwrap_err();
     assert_eq!(failure.error.class(), SinkClass::Transient, "{}", failure.error);
@@ -77,7 +77,7 @@ async fn a_record_that_only_the_topic_refuses_is_rejected_alone() {
     assert_eq!(rejected.index, 120);
     assert!(rejected.reason.contains("max.message.bytes"), "{}", rejected.reason);
 
-    let _ = sink.publish(&batch(2, 200..210), 0).await.unwrap().await.unwrap();
+    let _ = sink.publish(&batch(200..210), 0).await.unwrap().await.unwrap();
     sink.close().await;
     let ids: BTreeSet<_> =
         broker.records(&topic).await.into_iter().map(|record| record.headers["ce_id"].clone()).collect();
@@ -91,7 +91,7 @@ async fn a_clock_that_the_topic_refuses_drains_nothing_into_the_dead_letters() {
     broker.create_topic(&topic, 1, &[("message.timestamp.before.max.ms", "0")]).await;
     let config = binary_sink(broker.bus_with(&[]), &topic);
     let mut sink = open(&config).await.unwrap();
-    let batch = batch(1, 0..50);
+    let batch = batch(0..50);
     for _ in 0..3 {
         let failure = sink.publish(&batch, 0).await.unwrap().await.unwrap_err();
         assert_eq!((failure.first_undelivered, &failure.rejected[..]), (0, &[][..]));

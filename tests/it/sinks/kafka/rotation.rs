@@ -65,8 +65,8 @@ impl Files {
 }
 
 /// Delivers a batch as a route does: again and again until it is proved.
-async fn deliver(sink: &mut Sink, number: u64) {
-    let batch = batch(number, 0..10);
+async fn deliver(sink: &mut Sink) {
+    let batch = batch(0..10);
     eventually("the batch to be delivered", async || {
         let receipt = sink.publish(&batch, 0).await.ok()?;
         if receipt.await.is_ok() {
@@ -86,7 +86,7 @@ async fn a_sink_goes_on_with_a_password_that_was_changed() {
     broker.allow("writer", "All", &topic);
     let bus = Arc::new(files.bus(&broker));
     let mut sink = open(&sink(Arc::clone(&bus), &topic, oktabus::config::Encoding::Binary)).await.unwrap();
-    deliver(&mut sink, 1).await;
+    deliver(&mut sink).await;
 
     broker.change_password("writer", "battery staple");
     // What is open stays open for a moment.
@@ -99,7 +99,7 @@ async fn a_sink_goes_on_with_a_password_that_was_changed() {
     let failure = stuck.await.unwrap_err();
     assert!(failure.error.to_string().contains("have changed at their source"), "{}", failure.error);
     sink.recover().await.unwrap();
-    deliver(&mut sink, number).await;
+    deliver(&mut sink).await;
     assert_eq!(broker.records(&topic).await.len() as u64, number * 10, "each event once");
 
     // Told to, it looks even while nothing is wrong.
@@ -107,19 +107,19 @@ async fn a_sink_goes_on_with_a_password_that_was_changed() {
     files.write_password(PASSWORD);
     bus.reloads.ask();
     eventually("the client to be given up", async || {
-        let receipt = sink.publish(&batch(number + 1, 0..10), 0).await.unwrap();
+        let receipt = sink.publish(&batch(0..10), 0).await.unwrap();
         receipt.await.err().filter(|failure| failure.error.to_string().contains("have changed"))
     })
     .await;
     sink.recover().await.unwrap();
-    deliver(&mut sink, number + 1).await;
+    deliver(&mut sink).await;
     sink.close().await;
 }
 
 /// Publishes batch after batch until one does not arrive. Its number, and what will be told of it.
 async fn first_stuck(sink: &mut Sink) -> (u64, Receipt) {
     for number in 2.. {
-        let mut receipt = sink.publish(&batch(number, 0..10), 0).await.unwrap();
+        let mut receipt = sink.publish(&batch(0..10), 0).await.unwrap();
         match timeout(Duration::from_secs(2), &mut receipt).await {
             Ok(settled) => assert_eq!(settled.unwrap().rejected(), []),
             Err(_) => return (number, receipt),
@@ -135,18 +135,18 @@ async fn a_sink_goes_on_with_an_authority_that_was_changed() {
     broker.create_topic(&topic, 1, &[]).await;
     broker.allow("writer", "All", &topic);
     let mut sink = open(&binary_sink(files.bus(&broker), &topic)).await.unwrap();
-    deliver(&mut sink, 1).await;
+    deliver(&mut sink).await;
 
     broker.certificates().renew();
     broker.kill();
     broker.restart().await;
-    let stuck = sink.publish(&batch(2, 0..10), 0).await.unwrap();
+    let stuck = sink.publish(&batch(0..10), 0).await.unwrap();
     eventually("the trouble to be told", async || sink.trouble().filter(|trouble| trouble.contains("TLS")))
         .await;
     files.take_authority(&broker);
     stuck.await.unwrap_err();
     sink.recover().await.unwrap();
-    deliver(&mut sink, 2).await;
+    deliver(&mut sink).await;
     sink.close().await;
     assert_eq!(broker.records(&topic).await.len(), 20);
 }

@@ -47,7 +47,7 @@ async fn each_event_goes_to_the_topic_that_it_chooses() {
         event("3", "user.session.end"),
         r#"{"uuid":"4"}"#.to_owned(),
     ];
-    let receipt = sink.publish(&batch_of(1, events), 0).await.unwrap();
+    let receipt = sink.publish(&batch_of(events), 0).await.unwrap();
     assert_eq!(receipt.await.unwrap().rejected(), []);
     sink.close().await;
     let of = |uuids: &[&str]| uuids.iter().map(|uuid| (*uuid).to_owned()).collect::<BTreeSet<_>>();
@@ -64,7 +64,7 @@ async fn a_topic_that_only_some_events_need_is_told_when_one_does_and_waited_for
     let prefix = topic_name();
     broker.create_topic(&format!("{prefix}.user"), 1, &[]).await;
     let mut sink = open(&sink(broker, &format!("{prefix}.{{category}}"), "")).await.unwrap();
-    let batch = batch_of(1, [event("1", "user.x"), event("2", "app.x"), event("3", "user.y")]);
+    let batch = batch_of([event("1", "user.x"), event("2", "app.x"), event("3", "user.y")]);
     let failure = sink.publish(&batch, 0).await.unwrap().await.unwrap_err();
     assert_eq!(failure.first_undelivered, 1, "what was before it is delivered");
     assert_eq!(failure.error.class(), SinkClass::Configuration);

@@ -36,7 +36,7 @@ async fn server_for(users: &str) -> NatsServer {
 }
 
 async fn assert_welcome(bus: NatsBus) {
-    deliver(&mut open(&sink(bus), None).await.unwrap(), &batch(1, 0..10)).await;
+    deliver(&mut open(&sink(bus), None).await.unwrap(), &batch(0..10)).await;
 }
 
 async fn refusal(bus: NatsBus) -> String {
@@ -94,7 +94,7 @@ async fn a_missing_permission_is_told_by_name() {
     let allowed = r#"{ publish: ["$JS.API.>"], subscribe: ["_INBOX.>"] }"#;
     let server = server_for(&format!("{{ user: oktabus, password: right, permissions: {allowed} }}")).await;
     let mut sink = open(&sink(server.bus(password("right"))), None).await.unwrap();
-    let receipt = sink.publish(&batch(1, 0..10), 0).await.unwrap();
+    let receipt = sink.publish(&batch(0..10), 0).await.unwrap();
     let failure = tokio::time::timeout(Duration::from_secs(5), receipt).await.unwrap().unwrap_err();
     let SinkError::Bus(BusError::Refused { reason, .. }) = failure.error else { panic!("{failure:?}") };
     assert!(reason.contains("Permissions Violation for Publish to \"okta.acme.okta"), "{reason}");

@@ -20,7 +20,7 @@ async fn an_event_that_goes_to_two_subjects_of_a_stream_arrives_on_both() {
         let subject = Template::parse("okta.audit.{event_type}", Use::Subject).unwrap();
         let second = NatsSink { subject, ..first.clone() };
         for sink in [first, second] {
-            deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..100)).await;
+            deliver(&mut open(&sink, None).await.unwrap(), &batch(0..100)).await;
         }
         let stored = server.stored(STREAM).await;
         let on = |subject: &str| stored.iter().filter(|stored| stored.subject == subject).count();
@@ -35,9 +35,9 @@ async fn what_the_stream_has_already_is_delivered_and_not_stored_again() {
         let server = server_with(config).await;
         let sink = sink(server.bus(NatsAuth::None));
         // Without a mark the tail is not looked at, and the stream's own window is all there is.
-        deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..60)).await;
-        deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..100)).await;
-        assert_stored(&server, &[batch(1, 0..100)]).await;
+        deliver(&mut open(&sink, None).await.unwrap(), &batch(0..60)).await;
+        deliver(&mut open(&sink, None).await.unwrap(), &batch(0..100)).await;
+        assert_stored(&server, &[batch(0..100)]).await;
     }
 }
 
@@ -45,14 +45,14 @@ async fn what_the_stream_has_already_is_delivered_and_not_stored_again() {
 async fn another_message_under_our_id_is_not_taken_for_ours() {
     let server = server_with(stream()).await;
     let sink = sink(server.bus(NatsAuth::None));
-    deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..3)).await;
+    deliver(&mut open(&sink, None).await.unwrap(), &batch(0..3)).await;
     let id = server.stored(STREAM).await[1].header("Nats-Msg-Id").unwrap().to_owned();
 
     let other = server_with(stream()).await;
     let foreign = PublishMessage::build().message_id(&id).payload("another".into());
     other.jetstream().await.send_publish(SUBJECT, foreign).await.unwrap().await.unwrap();
     let mut sink = open(&super::sink(other.bus(NatsAuth::None)), None).await.unwrap();
-    let settled = sink.publish(&batch(1, 0..3), 0).await.unwrap().await.unwrap();
+    let settled = sink.publish(&batch(0..3), 0).await.unwrap().await.unwrap();
     let [rejected] = settled.rejected() else { panic!("{settled:?}") };
     assert_eq!(rejected.index, 1);
     assert!(rejected.reason.contains("Nats-Msg-Id"), "{}", rejected.reason);
@@ -61,7 +61,7 @@ async fn another_message_under_our_id_is_not_taken_for_ours() {
 #[tokio::test]
 async fn what_an_earlier_version_stored_under_shorter_ids_is_not_published_again() {
     let server = server_with(stream()).await;
-    let batch = batch(1, 0..50);
+    let batch = batch(0..50);
     let jetstream = server.jetstream().await;
     for message in batch.messages().take(20) {
         let uuid = message.event.uuid().unwrap();

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_nats::jetstream::stream::Config;
 use oktabus::{
     config::{Encoding, NatsAuth, NatsBus, NatsSink, SinkConfig},
-    message::{Batch, Message, Template, Use},
+    message::{Message, Messages, Template, Use},
     sink::{Sink, SinkError},
     state::SinkMark,
 };
@@ -130,14 +130,14 @@ async fn open(sink: &NatsSink, mark: Option<&SinkMark>) -> Result<Sink, SinkErro
 }
 
 /// Publishes all of `batch` and gives the mark that is to be kept with the cursor.
-async fn deliver(sink: &mut Sink, batch: &Arc<Batch>) -> SinkMark {
+async fn deliver(sink: &mut Sink, batch: &Arc<Messages>) -> SinkMark {
     let settled = sink.publish(batch, 0).await.unwrap().await.unwrap();
     assert_eq!(settled.rejected(), []);
     settled.mark().unwrap().clone()
 }
 
 /// Asserts that the stream has the events of `batches` and no others, each once and in order.
-async fn assert_stored(server: &NatsServer, batches: &[Arc<Batch>]) {
+async fn assert_stored(server: &NatsServer, batches: &[Arc<Messages>]) {
     let stored = server.stored(STREAM).await;
     let stored: Vec<_> = stored.iter().filter_map(|stored| stored.header("ce-id")).collect();
     let messages = batches.iter().flat_map(|batch| batch.messages());

@@ -68,23 +68,23 @@ async fn a_batch_that_was_stored_in_part_is_completed() {
     let config = sink(server.bus(NatsAuth::None));
     let mut stopped = open(&config, None).await.unwrap();
     let kept = stopped.mark().unwrap();
-    deliver(&mut stopped, &batch(1, 0..60)).await;
+    deliver(&mut stopped, &batch(0..60)).await;
     stopped.close().await;
     the_window_is_over(&server).await;
 
     let mut resumed = open(&config, Some(&kept)).await.unwrap();
-    deliver(&mut resumed, &batch(1, 0..100)).await;
-    assert_stored(&server, &[batch(1, 0..100)]).await;
+    deliver(&mut resumed, &batch(0..100)).await;
+    assert_stored(&server, &[batch(0..100)]).await;
 }
 
 #[tokio::test]
 async fn a_mark_stays_below_what_a_later_batch_finds_stored() {
     let server = server_with(forgetful_stream()).await;
     let config = sink(server.bus(NatsAuth::None));
-    let (early, late) = (batch(1, 0..100), batch(2, 100..200));
+    let (early, late) = (batch(0..100), batch(100..200));
     let mut stopped = open(&config, None).await.unwrap();
     let kept = stopped.mark().unwrap();
-    deliver(&mut stopped, &batch(1, 0..1)).await;
+    deliver(&mut stopped, &batch(0..1)).await;
     deliver(&mut stopped, &late).await;
     stopped.close().await;
     the_window_is_over(&server).await;
@@ -96,14 +96,14 @@ async fn a_mark_stays_below_what_a_later_batch_finds_stored() {
     the_window_is_over(&server).await;
 
     deliver(&mut open(&config, Some(&kept)).await.unwrap(), &late).await;
-    assert_stored(&server, &[batch(1, 0..1), late, batch(1, 1..100)]).await;
+    assert_stored(&server, &[batch(0..1), late, batch(1..100)]).await;
 }
 
 #[tokio::test]
 async fn a_stream_that_was_created_anew_is_filled_from_the_cursor_on() {
     let server = server_with(stream()).await;
     let mut resumed = open(&sink(server.bus(NatsAuth::None)), Some(&mark(5_000))).await.unwrap();
-    assert_eq!(deliver(&mut resumed, &batch(1, 0..100)).await, mark(100));
+    assert_eq!(deliver(&mut resumed, &batch(0..100)).await, mark(100));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use oktabus::{
     bus::BusError,
     config::{NatsAuth, NatsBus, NatsSink},
-    message::{Batch, Message, Template, Use},
+    message::{Message, Messages, Template, Use},
     sink::{Sink, SinkError},
 };
 
@@ -32,7 +32,7 @@ use crate::{
 /// What orders a message, and its id.
 type Ordered = (String, String);
 
-fn published(batches: &[Arc<Batch>]) -> Vec<Ordered> {
+fn published(batches: &[Arc<Messages>]) -> Vec<Ordered> {
     let messages = batches.iter().flat_map(|batch| batch.messages());
     let ordered = |message: Message<'_>| {
         let user = message.event.subject().unwrap().to_owned();
@@ -55,7 +55,7 @@ fn by_key(ordered: &[Ordered]) -> BTreeMap<&str, Vec<&str>> {
 }
 
 /// Asserts that all of `batches` arrived, each message once, in the order that is promised.
-fn assert_ordered(batches: &[Arc<Batch>], arrived: &[Ordered], in_batches: bool) {
+fn assert_ordered(batches: &[Arc<Messages>], arrived: &[Ordered], in_batches: bool) {
     let published = published(batches);
     assert_eq!(arrived.len(), published.len());
     if in_batches {
@@ -117,8 +117,7 @@ async fn a_full_stream_that_gets_room_again_has_all_in_order() {
         // The large ones are refused first, and the small ones behind them would still fit.
         let event =
             |number: usize| event_with_padding(number, if number.is_multiple_of(5) { 30_000 } else { 0 });
-        let batches: Vec<_> =
-            (0..4).map(|index| batch_of(index, (index as usize * 100..).take(100).map(event))).collect();
+        let batches: Vec<_> = (0..4).map(|index| batch_of((index * 100..).take(100).map(event))).collect();
         let make_room = async {
             let jetstream = server.jetstream().await;
             for doublings in 1..8 {
@@ -183,7 +182,7 @@ async fn what_may_be_on_its_way_is_on_its_way() {
     let mut listener = client.subscribe("okta.>").await.unwrap();
     server.jetstream().await.delete_stream(STREAM).await.unwrap();
     client.flush().await.unwrap();
-    let batch = batch(1, 0..MESSAGES);
+    let batch = batch(0..MESSAGES);
     let heard = async {
         for _ in 0..MESSAGES {
             listener.next().await.unwrap();
@@ -209,12 +208,12 @@ async fn a_lost_quorum_is_told_as_what_it_is() {
     let left = (leader + 1) % 3;
     let bus = NatsBus { servers: vec![cluster.urls().swap_remove(left)], ..cluster.bus() };
     let mut sink = open(&sink(bus), None).await.unwrap();
-    super::deliver(&mut sink, &batch(1, 0..10)).await;
+    super::deliver(&mut sink, &batch(0..10)).await;
     for node in (0..3).filter(|node| *node != left) {
         cluster.kill(node);
     }
     let failed = async || {
-        let receipt = Sink::publish(&mut sink, &batch(2, 10..20), 0).await.unwrap();
+        let receipt = Sink::publish(&mut sink, &batch(10..20), 0).await.unwrap();
         let errors = [Some(receipt.await.unwrap_err().error), sink.recover().await.err()];
         let told = errors.into_iter().flatten().inspect(|error| {
             assert!(matches!(error, SinkError::Bus(BusError::Unreachable { .. })), "{error}");

@@ -80,8 +80,8 @@ async fn events_travel_by_web_socket_with_and_without_tls() {
         server.create_stream(stream()).await;
         let bus = bus_of(vec![format!("{scheme}://127.0.0.1:{port}")], NatsAuth::None);
         let bus = NatsBus { ca_file: (scheme == "wss").then(|| certificates.authority()), ..bus };
-        deliver(&mut open(&sink(bus), None).await.unwrap(), &batch(1, 0..100)).await;
-        assert_stored(&server, &[batch(1, 0..100)]).await;
+        deliver(&mut open(&sink(bus), None).await.unwrap(), &batch(0..100)).await;
+        assert_stored(&server, &[batch(0..100)]).await;
     }
 }
 
@@ -97,7 +97,7 @@ async fn tls_comes_first_where_the_server_wants_it_so() {
     server.jetstream_as(admin).await.create_stream(stream()).await.unwrap();
     let ca_file = Some(certificates.authority());
     let bus = NatsBus { ca_file, tls: NatsTls::First, ..server.bus(NatsAuth::None) };
-    deliver(&mut open(&sink(bus), None).await.unwrap(), &batch(1, 0..10)).await;
+    deliver(&mut open(&sink(bus), None).await.unwrap(), &batch(0..10)).await;
 }
 
 #[tokio::test]
@@ -106,9 +106,9 @@ async fn a_domain_is_reached_by_its_prefix_and_no_other() {
     server.create_stream(stream()).await;
     let domain =
         |prefix: &str| sink(NatsBus { api_prefix: Some(prefix.to_owned()), ..server.bus(NatsAuth::None) });
-    deliver(&mut open(&domain("$JS.hub.API"), None).await.unwrap(), &batch(1, 0..10)).await;
+    deliver(&mut open(&domain("$JS.hub.API"), None).await.unwrap(), &batch(0..10)).await;
     open(&domain("$JS.spoke.API"), None).await.unwrap_err();
-    assert_stored(&server, &[batch(1, 0..10)]).await;
+    assert_stored(&server, &[batch(0..10)]).await;
 }
 
 /// An account that may use the JetStream of another through subjects of its own, and may be answered below one prefix.
@@ -148,7 +148,7 @@ async fn the_jetstream_of_another_account_is_used_below_prefixes_of_our_own() {
         ..server.bus(auth())
     };
     let mut publisher = open(&sink(prefixed), None).await.unwrap();
-    deliver(&mut publisher, &batch(1, 0..10)).await;
+    deliver(&mut publisher, &batch(0..10)).await;
     let mut stored = jetstream.get_stream(STREAM).await.unwrap();
     assert_eq!(stored.info().await.unwrap().state.messages, 10);
 }

@@ -48,7 +48,7 @@ async fn a_stream_is_created_where_that_is_wanted() {
     let findings = Sink::check(&SinkConfig::Nats(sink.clone()), &[]).await.unwrap();
     assert!(findings.iter().any(|finding| finding.text.contains("will be created")), "{findings:?}");
 
-    deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..10)).await;
+    deliver(&mut open(&sink, None).await.unwrap(), &batch(0..10)).await;
     let created = server.jetstream().await.get_stream(STREAM).await.unwrap().cached_info().config.clone();
     assert_eq!(created.subjects, [WILDCARD]);
     assert_eq!((created.storage, created.duplicate_window), (StorageType::File, Duration::from_secs(3_600)));
@@ -70,8 +70,8 @@ async fn a_stream_for_one_org_is_enough_for_its_routes() {
     let sink = sink(server.bus(NatsAuth::None));
     let findings = Sink::check(&SinkConfig::Nats(sink.clone()), &[]).await.unwrap();
     assert!(findings.iter().any(|finding| finding.text.contains("only some of")), "{findings:?}");
-    deliver(&mut open(&sink, None).await.unwrap(), &batch(1, 0..10)).await;
-    assert_stored(&server, &[batch(1, 0..10)]).await;
+    deliver(&mut open(&sink, None).await.unwrap(), &batch(0..10)).await;
+    assert_stored(&server, &[batch(0..10)]).await;
 }
 
 #[tokio::test]
@@ -85,11 +85,11 @@ async fn a_server_without_jetstream_is_told() {
 async fn a_subject_that_is_taken_away_is_told_and_cured() {
     let server = server_with(stream()).await;
     let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
-    deliver(&mut sink, &batch(1, 0..10)).await;
+    deliver(&mut sink, &batch(0..10)).await;
 
     let jetstream = server.jetstream().await;
     jetstream.update_stream(Config { subjects: vec!["other.>".to_owned()], ..stream() }).await.unwrap();
-    let failure = sink.publish(&batch(2, 10..20), 5).await.unwrap().await.unwrap_err();
+    let failure = sink.publish(&batch(10..20), 5).await.unwrap().await.unwrap_err();
     assert_eq!(failure.first_undelivered, 5);
     let told = failure.error.to_string();
     assert!(told.contains(&format!("no stream takes subject `{SUBJECT}`")), "{told}");
@@ -99,8 +99,8 @@ async fn a_subject_that_is_taken_away_is_told_and_cured() {
     jetstream.update_stream(stream()).await.unwrap();
     sink.recover().await.unwrap();
     assert_eq!(sink.trouble(), None);
-    let _ = sink.publish(&batch(2, 10..20), 5).await.unwrap().await.unwrap();
-    assert_stored(&server, &[batch(1, 0..10), batch(2, 15..20)]).await;
+    let _ = sink.publish(&batch(10..20), 5).await.unwrap().await.unwrap();
+    assert_stored(&server, &[batch(0..10), batch(15..20)]).await;
 }
 
 #[tokio::test]
@@ -109,9 +109,9 @@ async fn a_full_stream_holds_up_and_loses_nothing() {
     let full = CreateStream { max_bytes: Some(64 << 10), ..create() };
     let sink = NatsSink { create: Some(full), ..sink(server.bus(NatsAuth::None)) };
     let mut sink = open(&sink, None).await.unwrap();
-    let failure = sink.publish(&batch(1, 0..500), 0).await.unwrap().await.unwrap_err();
+    let failure = sink.publish(&batch(0..500), 0).await.unwrap().await.unwrap_err();
     assert!(misconfigured::<()>(Err(failure.error)).contains("raise the limits"));
-    assert_stored(&server, &[batch(1, 0..failure.first_undelivered)]).await;
+    assert_stored(&server, &[batch(0..failure.first_undelivered)]).await;
 }
 
 #[tokio::test]
@@ -120,11 +120,11 @@ async fn a_message_too_large_for_the_stream_is_rejected_alone() {
     let mut sink = open(&sink(server.bus(NatsAuth::None)), None).await.unwrap();
     let mut events: Vec<_> = (0..20).map(event).collect();
     events[7] = event_with_padding(7, 4_096);
-    let settled = sink.publish(&batch_of(1, events), 0).await.unwrap().await.unwrap();
+    let settled = sink.publish(&batch_of(events), 0).await.unwrap().await.unwrap();
     let [rejected] = settled.rejected() else { panic!("{settled:?}") };
     assert_eq!(rejected.index, 7);
     assert!(rejected.reason.contains("bytes"), "{}", rejected.reason);
-    assert_stored(&server, &[batch(1, 0..7), batch(1, 8..20)]).await;
+    assert_stored(&server, &[batch(0..7), batch(8..20)]).await;
 }
 
 #[tokio::test]

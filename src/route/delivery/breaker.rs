@@ -20,12 +20,12 @@ pub(super) enum Ruling {
     /// Not enough is known: what it refused is tried once more.
     Doubtful,
     /// The sink is wrong: nothing goes to the dead letters, and what it refused is tried again until it is taken.
-    Closed,
+    Open,
 }
 
 /// What the sink said of the messages of one batch.
 #[derive(Debug, Clone)]
-pub(super) struct Heard {
+pub(super) struct Answer {
     /// How many messages there are.
     pub(super) messages: usize,
     /// Indices of those that were refused. Ascending.
@@ -34,9 +34,9 @@ pub(super) struct Heard {
     pub(super) is_tried_again: bool,
 }
 
-/// The brake of one route.
+/// The breaker of one route.
 #[derive(Debug, Default)]
-pub(super) struct Brake {
+pub(super) struct CircuitBreaker {
     /// The count after the last batch that has passed.
     suspicion: usize,
 }
@@ -51,30 +51,30 @@ struct Walk {
     taken: usize,
 }
 
-impl Brake {
+impl CircuitBreaker {
     /// What the refusals of the oldest batch mean, with what is known of the `later` ones, in their order.
-    pub(super) fn judge(&self, oldest: &Heard, later: impl IntoIterator<Item = Heard>) -> Ruling {
+    pub(super) fn judge(&self, oldest: &Answer, later: impl IntoIterator<Item = Answer>) -> Ruling {
         if oldest.refused.is_empty() {
             return Ruling::Odd;
         }
         let mut walk = Walk { suspicion: self.suspicion, ..Walk::default() };
         walk.through(oldest);
-        for heard in later {
+        for answer in later {
             if walk.is_over() {
                 break;
             }
-            walk.through(&heard);
+            walk.through(&answer);
         }
         match (walk.is_over(), walk.is_suspect && walk.refused > walk.taken) {
             (true, _) => Ruling::Odd,
-            (false, true) => Ruling::Closed,
+            (false, true) => Ruling::Open,
             (false, false) if oldest.is_tried_again => Ruling::Odd,
             (false, false) => Ruling::Doubtful,
         }
     }
 
     /// The oldest batch was let through.
-    pub(super) fn pass(&mut self, oldest: &Heard) {
+    pub(super) fn pass(&mut self, oldest: &Answer) {
         let mut walk = Walk { suspicion: self.suspicion, ..Walk::default() };
         walk.through(oldest);
         // What was refused so often and let through all the same was outweighed by what was taken behind it.
@@ -83,14 +83,14 @@ impl Brake {
 }
 
 impl Walk {
-    fn through(&mut self, heard: &Heard) {
+    fn through(&mut self, answer: &Answer) {
         let mut next = 0;
-        for index in &heard.refused {
+        for index in &answer.refused {
             self.take(index - next);
             self.refuse();
             next = index + 1;
         }
-        self.take(heard.messages - next);
+        self.take(answer.messages - next);
     }
 
     fn take(&mut self, messages: usize) {
@@ -119,21 +119,21 @@ mod tests {
     use super::*;
 
     /// `.` was taken, `x` was refused.
-    fn heard(messages: &str) -> Heard {
+    fn answer(messages: &str) -> Answer {
         let refused = messages.char_indices().filter(|(_, verdict)| *verdict == 'x').map(|(index, _)| index);
-        Heard { messages: messages.len(), refused: refused.collect(), is_tried_again: false }
+        Answer { messages: messages.len(), refused: refused.collect(), is_tried_again: false }
     }
 
-    fn tried(messages: &str) -> Heard {
-        Heard { is_tried_again: true, ..heard(messages) }
+    fn tried(messages: &str) -> Answer {
+        Answer { is_tried_again: true, ..answer(messages) }
     }
 
     fn first(oldest: &str, later: &[&str]) -> Ruling {
-        Brake::default().judge(&heard(oldest), later.iter().map(|later| heard(later)))
+        CircuitBreaker::default().judge(&answer(oldest), later.iter().map(|later| answer(later)))
     }
 
     fn second(oldest: &str, later: &[&str]) -> Ruling {
-        Brake::default().judge(&tried(oldest), later.iter().map(|later| heard(later)))
+        CircuitBreaker::default().judge(&tried(oldest), later.iter().map(|later| answer(later)))
     }
 
     #[test]
@@ -156,12 +156,12 @@ mod tests {
     #[test]
     fn several_in_a_row_are_the_sinks_fault_however_often_they_are_tried() {
         for messages in ["xxxxx", "..xxxxx", "xxxxxxxx"] {
-            assert_eq!(first(messages, &[]), Ruling::Closed, "{messages}");
-            assert_eq!(second(messages, &[]), Ruling::Closed, "{messages}");
+            assert_eq!(first(messages, &[]), Ruling::Open, "{messages}");
+            assert_eq!(second(messages, &[]), Ruling::Open, "{messages}");
         }
         let page = ".".repeat(600) + &"x".repeat(400);
-        assert_eq!(second(&page, &[&"x".repeat(1_000)]), Ruling::Closed);
-        assert_eq!(first("..xx", &["xxx"]), Ruling::Closed, "they may come in several pages");
+        assert_eq!(second(&page, &[&"x".repeat(1_000)]), Ruling::Open);
+        assert_eq!(first("..xx", &["xxx"]), Ruling::Open, "they may come in several pages");
     }
 
     #[test]
@@ -170,42 +170,42 @@ mod tests {
         assert_eq!(first(&page, &[]), Ruling::Doubtful, "the sink may have been mended in between");
         assert_eq!(second(&page, &[]), Ruling::Odd);
         assert_eq!(second("xxxxxxxx", &["..", "......"]), Ruling::Odd);
-        assert_eq!(second("xxxxxxxx", &["..", "....."]), Ruling::Closed);
+        assert_eq!(second("xxxxxxxx", &["..", "....."]), Ruling::Open);
     }
 
     #[test]
     fn a_sink_that_refuses_more_than_half_is_wrong() {
-        assert_eq!(first(&"xx.".repeat(20), &[]), Ruling::Closed);
-        assert_eq!(second(&"xx.".repeat(20), &[]), Ruling::Closed);
+        assert_eq!(first(&"xx.".repeat(20), &[]), Ruling::Open);
+        assert_eq!(second(&"xx.".repeat(20), &[]), Ruling::Open);
     }
 
     #[test]
     fn events_that_come_one_by_one_to_a_sink_that_takes_none_do_not_drain() {
-        let mut brake = Brake::default();
-        brake.pass(&heard(&".".repeat(1_000)));
+        let mut breaker = CircuitBreaker::default();
+        breaker.pass(&answer(&".".repeat(1_000)));
         let mut dead_letters = 0;
-        while brake.judge(&tried("x"), []) == Ruling::Odd {
-            brake.pass(&tried("x"));
+        while breaker.judge(&tried("x"), []) == Ruling::Odd {
+            breaker.pass(&tried("x"));
             dead_letters += 1;
         }
         assert_eq!(dead_letters, SUSPICION_MAX - 1);
         // One that is taken later makes it good again.
-        assert_eq!(brake.judge(&tried("x"), [heard(&".".repeat(SUSPICION_MAX))]), Ruling::Odd);
+        assert_eq!(breaker.judge(&tried("x"), [answer(&".".repeat(SUSPICION_MAX))]), Ruling::Odd);
     }
 
     proptest! {
         /// Whatever a sink says while it takes nothing, and however it is cut into pages: almost nothing drains.
         #[test]
         fn a_sink_that_takes_nothing_drains_next_to_nothing(before in 0_usize..50, pages in prop::collection::vec(1_usize..40, 1..30)) {
-            let mut brake = Brake::default();
-            brake.pass(&heard(&".".repeat(before)));
+            let mut breaker = CircuitBreaker::default();
+            breaker.pass(&answer(&".".repeat(before)));
             let mut dead_letters = 0;
             for messages in pages {
                 let page = tried(&"x".repeat(messages));
-                if brake.judge(&page, []) != Ruling::Odd {
+                if breaker.judge(&page, []) != Ruling::Odd {
                     break;
                 }
-                brake.pass(&page);
+                breaker.pass(&page);
                 dead_letters += messages;
             }
             prop_assert!(dead_letters < SUSPICION_MAX);

@@ -5,14 +5,18 @@ use std::{future::Future, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use okta_system_log::event::Events;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, mpsc},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{
+    in_flight::{InFlightLimit, InFlightPermit},
     lag::Frontier,
-    status::{Half, Phase, RouteStatus, Undelivered},
+    pages::PageInFlight,
+    rendering::Rendering,
+    status::{Half, Phase, RouteStatus},
     trouble::report_okta,
 };
 use crate::{
@@ -21,56 +25,37 @@ use crate::{
     telemetry::metrics,
 };
 
-/// How often a route that waits for room shows that it is alive.
+/// How often a route that waits for a permit shows that it is alive.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
-/// Bytes are counted in units of this size, because semaphores count in 32 bits.
-const UNIT_BYTES: usize = 1_024;
-
-/// A page with the room that it takes; the room is free again, and the page is delivered, when this is dropped.
 #[derive(Debug)]
-pub(super) struct PageInFlight {
-    pub(super) read: Read,
-    _room: [OwnedSemaphorePermit; 2],
-    /// None: it has no events.
-    _undelivered: Option<Undelivered>,
-}
-
-#[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct Prefetch {
     reader: Reader,
+    rendering: Arc<Rendering>,
     status: Arc<RouteStatus>,
     until_caught_up: bool,
     pages: mpsc::Sender<PageInFlight>,
-    page_room: Arc<Semaphore>,
-    byte_room: Arc<Semaphore>,
-    units_max: usize,
+    limit: InFlightLimit,
+    /// Where the last page leads that was handed over.
+    last_link: Option<Url>,
 }
 
-impl Reading {
-    /// Reading for a route, and the pages that it will read.
+impl Prefetch {
+    /// Prefetching for a route, and the pages that it will read.
     pub(super) fn new(
         reader: Reader,
+        rendering: Arc<Rendering>,
         config: &RouteConfig,
         status: Arc<RouteStatus>,
         until_caught_up: bool,
     ) -> (Self, mpsc::Receiver<PageInFlight>) {
-        let pages_max = config.in_flight_pages.max(1);
-        let units_max = (config.in_flight_bytes / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS >> 1);
-        let (pages, received) = mpsc::channel(pages_max);
-        let reading = Self {
-            reader,
-            status,
-            until_caught_up,
-            pages,
-            page_room: Arc::new(Semaphore::new(pages_max)),
-            byte_room: Arc::new(Semaphore::new(units_max)),
-            units_max,
-        };
-        (reading, received)
+        let (pages, received) = mpsc::channel(config.in_flight_pages.max(1));
+        let limit = InFlightLimit::new(config.in_flight_pages, config.in_flight_bytes);
+        let prefetch = Self { reader, rendering, status, until_caught_up, pages, limit, last_link: None };
+        (prefetch, received)
     }
 
-    /// Reads until `stop`, or until the tail if that was asked for. Reading may be cut off at any point: what was not
+    /// Reads until `stop`, or until the tail if that was asked for. Prefetching may be cut off at any point: what was not
     /// handed over will be read again.
     pub(super) async fn run(mut self, stop: &CancellationToken) {
         stop.run_until_cancelled(self.walk()).await;
@@ -79,7 +64,7 @@ impl Reading {
 
     async fn walk(&mut self) -> Option<()> {
         loop {
-            let page_room = self.room(Arc::clone(&self.page_room).acquire_owned()).await?;
+            let page_room = self.room(self.limit.batch()).await?;
             match self.reader.step().await {
                 Step::Read(read) => {
                     let (is_tail, is_end) = (read.is_tail, read.is_end);
@@ -122,21 +107,29 @@ impl Reading {
         });
         self.status.okta_answered();
         self.status.enter(if read.is_tail { Phase::AtTail } else { Phase::Reading });
-        // A single page larger than all the room must pass too.
-        let units = (read.page.events.size_bytes() / UNIT_BYTES).min(self.units_max);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let byte_room = self.room(Arc::clone(&self.byte_room).acquire_many_owned(units)).await?;
-        let room = [page_room, byte_room];
-        self.pages.send(PageInFlight { read, _room: room, _undelivered: undelivered }).await.ok()
+        let leads_to = read.position.link.clone();
+        if read.page.events.is_empty() && self.last_link.as_ref() == Some(&leads_to) {
+            // There is nothing to deliver, and nothing to commit.
+            return Some(());
+        }
+        let byte_room = self.room(self.limit.bytes(read.page.events.size_bytes())).await?;
+        let permit = InFlightPermit::new(page_room, byte_room, undelivered);
+        let page = PageInFlight { read, rendering: Arc::clone(&self.rendering), permit };
+        self.pages.send(page).await.ok()?;
+        self.last_link = Some(leads_to);
+        Some(())
     }
 
     /// Waits for room, which takes as long as the sink does, and gives signs of life meanwhile.
-    async fn room<T, E>(&self, room: impl Future<Output = Result<T, E>>) -> Option<T> {
+    async fn room(
+        &self,
+        room: impl Future<Output = Option<OwnedSemaphorePermit>>,
+    ) -> Option<OwnedSemaphorePermit> {
         let mut room = std::pin::pin!(room);
         loop {
             self.status.alive(Half::Reading);
             if let Ok(acquired) = timeout(SIGN_OF_LIFE, &mut room).await {
-                return acquired.ok();
+                return acquired;
             }
         }
     }

@@ -18,13 +18,13 @@ const WRONG: usize = 4;
 
 /// Up to when a reader has read.
 #[derive(Debug)]
-pub(super) struct Horizon {
+pub(super) struct Watermark {
     reached: Option<Timestamp>,
     /// The last `published`, oldest first.
     claims: VecDeque<Timestamp>,
 }
 
-impl Horizon {
+impl Watermark {
     /// Goes on from where it was.
     pub(super) fn new(reached: Option<Timestamp>) -> Self {
         Self { reached, claims: VecDeque::with_capacity(CLAIMS) }
@@ -66,39 +66,39 @@ mod tests {
     }
 
     fn read(
-        horizon: &mut Horizon,
+        watermark: &mut Watermark,
         claims: impl IntoIterator<Item = i64>,
         okta_now: i64,
         is_end: bool,
     ) -> i64 {
         for claim in claims {
-            horizon.claim(at(claim));
+            watermark.claim(at(claim));
         }
-        horizon.page_read(at(okta_now), is_end);
-        horizon.reached().map_or(-1, Timestamp::as_second)
+        watermark.page_read(at(okta_now), is_end);
+        watermark.reached().map_or(-1, Timestamp::as_second)
     }
 
     #[test]
     fn one_event_of_the_future_moves_nothing() {
-        let mut horizon = Horizon::new(None);
+        let mut watermark = Watermark::new(None);
         let far = 2_082_758_400;
-        let reached = read(&mut horizon, (1_000..1_100).chain([far]), 9_000_000, false);
+        let reached = read(&mut watermark, (1_000..1_100).chain([far]), 9_000_000, false);
         assert!((1_060..1_100).contains(&reached), "{reached}");
-        assert_eq!(read(&mut Horizon::new(None), [far], 2_000, true), 2_000, "Okta's clock is the most");
-        assert_eq!(read(&mut Horizon::new(None), [far], 2_000, false), -1, "there may be years behind it");
+        assert_eq!(read(&mut Watermark::new(None), [far], 2_000, true), 2_000, "Okta's clock is the most");
+        assert_eq!(read(&mut Watermark::new(None), [far], 2_000, false), -1, "there may be years behind it");
     }
 
     #[test]
     fn late_events_move_it_not_back() {
-        let mut horizon = Horizon::new(Some(at(5_000)));
-        assert_eq!(read(&mut horizon, 1_000..1_200, 6_000, true), 5_000);
-        assert_eq!(read(&mut horizon, std::iter::repeat_n(5_500, 128), 6_000, true), 5_500);
+        let mut watermark = Watermark::new(Some(at(5_000)));
+        assert_eq!(read(&mut watermark, 1_000..1_200, 6_000, true), 5_000);
+        assert_eq!(read(&mut watermark, std::iter::repeat_n(5_500, 128), 6_000, true), 5_500);
     }
 
     #[test]
     fn an_org_with_few_events_is_believed_at_the_tail() {
-        let mut horizon = Horizon::new(None);
-        assert_eq!(read(&mut horizon, [10, 30, 20], 100, false), -1);
-        assert_eq!(read(&mut horizon, [], 100, true), 30);
+        let mut watermark = Watermark::new(None);
+        assert_eq!(read(&mut watermark, [10, 30, 20], 100, false), -1);
+        assert_eq!(read(&mut watermark, [], 100, true), 30);
     }
 }

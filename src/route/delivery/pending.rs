@@ -1,30 +1,33 @@
 //! Batches that are handed to the sink and not proved, oldest first.
 
-use std::{collections::VecDeque, mem, sync::Arc};
+use std::{collections::VecDeque, mem};
 
 use tokio::time::Instant;
 
-use super::brake::Heard;
+use super::breaker::Answer;
 use crate::{
     message::Batch,
+    route::InFlightPermit,
     sink::{Failure, Receipt, Rejected, Settled, SinkError},
 };
 
 /// A batch that is not proved.
-pub(super) struct Unsettled<T> {
-    pub(super) batch: Arc<Batch>,
+pub(super) struct Pending<C> {
+    /// Counts the batches of the route since its start.
+    pub(super) number: u64,
+    pub(super) batch: Batch<C>,
     /// The first message to publish, should it have to be done again.
     pub(super) from: usize,
     /// Messages before it that are refused.
     rejected: Vec<Rejected>,
-    pub(super) fate: Fate,
+    pub(super) stage: Stage,
     pub(super) published_at: Instant,
-    /// Keeps its room until the batch is proved and that is durable.
-    pub(super) item: T,
+    /// Kept until the checkpoint is committed.
+    pub(super) permit: InFlightPermit,
 }
 
 /// Where a batch is.
-pub(super) enum Fate {
+pub(super) enum Stage {
     /// It has to be published again, because it failed.
     Failed,
     /// With the sink.
@@ -40,31 +43,32 @@ pub(super) struct Judged {
     pub(super) is_tried_again: bool,
 }
 
-impl<T> std::fmt::Debug for Unsettled<T> {
+impl<C> std::fmt::Debug for Pending<C> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Unsettled").field("batch", &self.batch.id).field("from", &self.from).finish()
+        formatter.debug_struct("Pending").field("number", &self.number).field("from", &self.from).finish()
     }
 }
 
-impl<T> Unsettled<T> {
-    pub(super) fn new(batch: Arc<Batch>, item: T, fate: Fate) -> Self {
-        Self { batch, from: 0, rejected: Vec::new(), fate, published_at: Instant::now(), item }
+impl<C> Pending<C> {
+    pub(super) fn new(number: u64, batch: Batch<C>, permit: InFlightPermit, stage: Stage) -> Self {
+        let (rejected, published_at) = (Vec::new(), Instant::now());
+        Self { number, batch, from: 0, rejected, stage, published_at, permit }
     }
 
     pub(super) fn is_sent(&self) -> bool {
-        matches!(self.fate, Fate::Sent(_))
+        matches!(self.stage, Stage::Sent(_))
     }
 
     pub(super) fn is_judged(&self) -> bool {
-        matches!(self.fate, Fate::Judged(_))
+        matches!(self.stage, Stage::Judged(_))
     }
 
     /// Takes the receipt away; the batch counts as failed until more is known.
     pub(super) fn take_receipt(&mut self) -> Option<Receipt> {
-        match mem::replace(&mut self.fate, Fate::Failed) {
-            Fate::Sent(receipt) => Some(receipt),
+        match mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Sent(receipt) => Some(receipt),
             other => {
-                self.fate = other;
+                self.stage = other;
                 None
             }
         }
@@ -73,41 +77,39 @@ impl<T> Unsettled<T> {
     /// The sink has settled all of it.
     pub(super) fn judge(&mut self, settled: Settled) {
         let settled = settled.after(mem::take(&mut self.rejected));
-        self.fate = Fate::Judged(Judged { settled, is_tried_again: false });
+        self.stage = Stage::Judged(Judged { settled, is_tried_again: false });
     }
 
     /// Notes how far it came. Gives what went wrong.
     pub(super) fn fail(&mut self, failure: Failure) -> SinkError {
         self.from = failure.first_undelivered;
         self.rejected.extend(failure.rejected);
-        self.fate = Fate::Failed;
+        self.stage = Stage::Failed;
         failure.error
     }
 
     /// What the sink said of it, if it has said all.
-    pub(super) fn heard(&self) -> Option<Heard> {
-        let Fate::Judged(judged) = &self.fate else { return None };
+    pub(super) fn answer(&self) -> Option<Answer> {
+        let Stage::Judged(judged) = &self.stage else { return None };
         let refused = judged.settled.rejected().iter().map(|rejected| rejected.index).collect();
-        Some(Heard { messages: self.batch.len(), refused, is_tried_again: judged.is_tried_again })
+        Some(Answer { messages: self.batch.messages.len(), refused, is_tried_again: judged.is_tried_again })
     }
 
     /// The messages that are refused.
     pub(super) fn refused(&self) -> &[Rejected] {
-        match &self.fate {
-            Fate::Judged(judged) => judged.settled.rejected(),
-            Fate::Failed | Fate::Sent(_) => &[],
+        match &self.stage {
+            Stage::Judged(judged) => judged.settled.rejected(),
+            Stage::Failed | Stage::Sent(_) => &[],
         }
     }
 }
 
 /// What the sink says of the oldest batch that it has, and which one that is. May be dropped and asked again. Never
 /// resolves if it has none.
-pub(super) async fn next_heard<T>(
-    unsettled: &mut VecDeque<Unsettled<T>>,
-) -> (usize, Result<Settled, Failure>) {
-    let sent = unsettled.iter_mut().enumerate().find_map(|(at, unsettled)| match &mut unsettled.fate {
-        Fate::Sent(receipt) => Some((at, receipt)),
-        Fate::Failed | Fate::Judged(_) => None,
+pub(super) async fn next_answer<C>(pending: &mut VecDeque<Pending<C>>) -> (usize, Result<Settled, Failure>) {
+    let sent = pending.iter_mut().enumerate().find_map(|(at, pending)| match &mut pending.stage {
+        Stage::Sent(receipt) => Some((at, receipt)),
+        Stage::Failed | Stage::Judged(_) => None,
     });
     match sent {
         Some((at, receipt)) => (at, receipt.await),
