@@ -87,7 +87,7 @@ impl<'a> Work<'a> {
     ) -> Self {
         let subjects = &resolved.subjects;
         // What a former attempt has done is to be seen.
-        let seen = resolved.seen_now().filter(|_| attempt.number == 1);
+        let seen = resolved.seen_now().filter(|_| attempt.baseline.is_none());
         let baseline = attempt.baseline.cloned();
         let before = baseline.as_ref().and_then(Baseline::before).cloned();
         let (request_id, planned) = (None, Vec::new());
@@ -359,10 +359,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The failure, with what was found before it.
+    /// The failure, with what was found before it and whether something was sent.
     fn with_before(&self, mut failed: Failed) -> Failed {
         failed.before = failed.before.take().or_else(|| self.before.clone());
         failed.okta_request_id = failed.okta_request_id.take().or_else(|| self.request_id.clone());
+        failed.has_sent = self.has_sent;
         failed
     }
 
