@@ -21,7 +21,7 @@ use crate::{command::intake::Delivery, telemetry::metrics};
 
 /// Commands that are held for each that may be at work.
 const HELD_PER_PARALLEL: usize = 16;
-/// Copies of one command that are held; more of them come again later.
+/// Copies of one command, or of one approval, that are held; more of them come again later.
 const COPIES_MAX: usize = 4;
 /// Messages that are verified, decoded and written to the journal at a time.
 const RECEIVING_MAX: usize = 16;
@@ -118,10 +118,14 @@ impl Dispatcher {
 
     fn begin(&mut self, received: Received, stop: &CancellationToken) {
         let (context, stop) = (Arc::clone(&self.context), stop.clone());
+        // Copies that wait for the first would take the room of others.
+        let are_many = |id: &str| context.turns.copies(id) >= COPIES_MAX;
         match received {
-            // Copies that wait for the first would take the room of others.
-            Received::Command(job) if self.context.turns.copies(&job.command.id) >= COPIES_MAX => {
-                self.workers.spawn(async move { Ok(context.put_off(*job).await) });
+            Received::Command(job) if are_many(&job.command.id) => {
+                self.workers.spawn(async move { Ok(context.put_off(job.origin).await) });
+            }
+            Received::Approval(job) if are_many(&job.approval.id) => {
+                self.workers.spawn(async move { Ok(context.put_off(job.origin).await) });
             }
             Received::Command(job) => {
                 let turn = self.context.turns.join(job.names());

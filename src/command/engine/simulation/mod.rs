@@ -21,6 +21,7 @@ use std::{
 
 use fastrand::Rng;
 use secrecy::SecretString;
+use serde_json::json;
 use tokio::{
     sync::{Semaphore, mpsc},
     time::Instant,
@@ -33,6 +34,7 @@ use super::{
     audit_log::{AuditLog, Destination},
     dispatcher::Dispatcher,
     journal::Journal,
+    ordering::Key,
     parked::Parking,
     publish::Outcomes,
     status::EngineStatus,
@@ -44,6 +46,10 @@ use crate::{
         Status,
         dead_letters::DeadLetters,
         execute::Executor,
+        intake::{
+            Acknowledgement, Delivery,
+            simulated::{Said, SimulatedAcknowledgement},
+        },
         message::FingerprintKey,
         policy::{Policy, Signatures},
     },
@@ -86,7 +92,7 @@ async fn what_was_done_for_a_sender_is_told_though_their_key_is_taken_away_befor
     for not_before_s in [None, Some(700)] {
         for dealings in 2..60 {
             let scenario = scenario::suspension_by_one_who_loses_their_key(dealings, not_before_s);
-            let wrong = run(&World::new(1), &scenario).await;
+            let wrong = run(&World::new(0), &scenario).await;
             assert!(wrong.is_empty(), "dies after {dealings} dealings: {}", wrong.join("\n"));
         }
     }
@@ -94,7 +100,7 @@ async fn what_was_done_for_a_sender_is_told_though_their_key_is_taken_away_befor
 
 #[tokio::test(start_paused = true)]
 async fn a_change_that_okta_has_not_taken_is_looked_up_anew_and_counted_once() {
-    let world = World::new(1);
+    let world = World::new(0);
     world.too_many.store(6, Relaxed);
     let wrong = run(&world, &scenario::deletion_of_a_group_that_is_renamed_before_it_is_sent()).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -107,7 +113,7 @@ async fn a_change_that_okta_has_not_taken_is_looked_up_anew_and_counted_once() {
         assert_eq!(sent, [(path.as_str(), true)]);
     }
 
-    let world = World::new(1);
+    let world = World::new(0);
     world.too_many.store(3, Relaxed);
     // The limit has room for one.
     let scenario = Scenario {
@@ -117,7 +123,43 @@ async fn a_change_that_okta_has_not_taken_is_looked_up_anew_and_counted_once() {
     };
     let wrong = run(&world, &scenario).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(world.things().published[0].outcome.status, Status::Done);
+    let outcome = world.things().published[0].outcome.clone();
+    assert_eq!((outcome.status, outcome.attempts), (Status::Done, 4), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_of_one_approval_are_held_few_at_a_time() {
+    let world = World::new(0);
+    let scenario = scenario::deletion_of_a_group_that_is_renamed_before_it_is_sent();
+    let life = Life { world: &world, scenario: &scenario, crash: &Crash::after(i64::MAX) };
+    let context = Arc::new(life.context().await);
+    let mut dispatcher = Dispatcher::new(Arc::clone(&context)).await.unwrap();
+    // One that does not come to its end.
+    let _first = context.turns.join(vec![Key::of_command("a-1")]);
+    let (saying, mut said) = mpsc::unbounded_channel();
+    let (deliveries, mut delivered) = mpsc::channel(10);
+    let parameters = json!({ "command": "c-1", "fingerprint": "v1:0" });
+    let approval = json!({ "id": "a-1", "action": "command.approve", "parameters": parameters }).to_string();
+    for number in 0..10 {
+        let acknowledgement = SimulatedAcknowledgement::new(number, saying.clone());
+        let delivery = Delivery {
+            payload: approval.clone().into(),
+            headers: Vec::new(),
+            message_id: None,
+            place: format!("QUEUE@{number}"),
+            published_at: None,
+            unfit: None,
+            acknowledgement: Acknowledgement::simulated(acknowledgement),
+        };
+        deliveries.send(delivery).await.unwrap();
+    }
+    let (stop, (_asking, mut asked)) = (CancellationToken::new(), mpsc::channel(1));
+    let running = dispatcher.run(&mut delivered, &mut asked, &stop);
+    assert!(tokio::time::timeout(Duration::from_secs(60), running).await.is_err());
+    assert_eq!(context.turns.copies("a-1"), 4);
+    let put_off: Vec<_> = std::iter::from_fn(|| said.try_recv().ok()).collect();
+    let is_later = |(_, said): &(usize, Said)| matches!(said, Said::Later(_));
+    assert!(put_off.len() == 7 && put_off.iter().all(is_later), "{put_off:?}");
 }
 
 #[test]

@@ -225,9 +225,11 @@ pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s:
         is_foreign: false,
         message,
     };
+    let path = format!("/api/v1/users/{}/lifecycle/unsuspend", user_id(0));
     Scenario {
         asked: vec![asked],
-        others: Vec::new(),
+        // Whoever they are, they are active when it comes.
+        others: vec![(Duration::ZERO, Other::Changed { method: "POST", path })],
         lives: vec![dealings],
         downtimes: vec![Duration::from_secs(1)],
         suspends_max: 1,
