@@ -73,7 +73,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
         wrong.extend(all.of_limits(scenario.suspends_max));
         wrong.extend(all.of_limit_refusals(&first, scenario.suspends_max));
         wrong.extend(all.of_pauses());
-        wrong.extend(all.parts().iter().flat_map(|part| in_order(scenario, part)));
+        wrong.extend(all.parts().iter().flat_map(|part| in_order(scenario, part, &all)));
     }
     if !wrong.is_empty() {
         wrong.push(told(world, scenario));
@@ -225,13 +225,23 @@ fn told_truly(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>)
 }
 
 /// Commands about one user are begun in the order in which they came.
-fn in_order(scenario: &Scenario, facts: &Facts<'_>) -> Vec<String> {
+fn in_order(scenario: &Scenario, facts: &Facts<'_>, all: &Facts<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
+    // One that was told before the state was put back may come by a copy alone, whenever that was sent.
+    let restored = all.first(&Other::Restored);
+    let is_after = restored.is_some_and(|restored| facts.sent.first().is_some_and(|sent| sent.at > restored));
+    let was_told = |id: &str| {
+        let of = |published: &&Published| published.outcome.command_id == id;
+        is_after && all.published.iter().find(of).is_some_and(|first| Some(first.at) < restored)
+    };
     for user in 0..USERS {
         let mut last: Option<(Timestamp, &str)> = None;
         let mut seen = BTreeSet::new();
         for asked in scenario.asked.iter().filter(|asked| asked.user == Some(user) && !asked.is_foreign) {
             if !seen.insert(&asked.id) || asked.not_before_s.is_some() || asked.action == super::LIMITED {
+                continue;
+            }
+            if was_told(&asked.id) {
                 continue;
             }
             let Some(act) = facts.of(asked).first().copied() else { continue };
@@ -364,7 +374,7 @@ impl<'a> Facts<'a> {
             for asked in asked.values().filter(is_by_name) {
                 let first = self.of(asked).into_iter().find(|act| act.path.ends_with(&id));
                 // It may have been found before it was renamed, and what was found is what is meant.
-                let late = renamed + SignedDuration::from_secs(60);
+                let late = renamed + IN_THAT_MOMENT;
                 let was_begun = first.is_some_and(|first| first.at < late);
                 wrong.extend(
                     first.filter(|_| !was_begun).map(|_| {
