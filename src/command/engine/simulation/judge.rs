@@ -373,7 +373,7 @@ impl<'a> Facts<'a> {
                 |asked: &&Asked| asked.action == "group.delete" && asked.named_group() == Some(group);
             for asked in asked.values().filter(is_by_name) {
                 let first = self.of(asked).into_iter().find(|act| act.path.ends_with(&id));
-                // It may have been found before it was renamed, and what was found is what is meant.
+                // It may have been renamed in that very moment.
                 let late = renamed + IN_THAT_MOMENT;
                 let was_begun = first.is_some_and(|first| first.at < late);
                 wrong.extend(
