@@ -14,6 +14,27 @@ pub(in crate::command) fn of_answer(id: &str, copy: u64) -> String {
     }
 }
 
+/// Whether `id` has the form of the place of a message in a queue: `STREAM@sequence` or `topic/partition@offset`. Refusals are named
+/// by such, so no command may be.
+pub(in crate::command) fn is_place(id: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let Some((queue, _)) = id.rsplit_once('@').filter(|(_, number)| is_number(number)) else { return false };
+    match queue.rsplit_once('/') {
+        Some((topic, partition)) => is_number(partition) && topic.bytes().all(is_of_topic),
+        None => !queue.is_empty() && !queue.contains(is_of_no_stream),
+    }
+}
+
+/// What a topic of Kafka is called by.
+fn is_of_topic(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
+}
+
+/// What no name of a stream of NATS has.
+fn is_of_no_stream(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || ".*>/\\".contains(c)
+}
+
 /// Of the refusal of the message at `place`, which is named by that alone.
 pub(in crate::command) fn of_refusal(place: &str) -> String {
     format!("{place}:refused:")
@@ -29,6 +50,28 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn a_place_in_a_queue_is_known_by_its_form() {
+        for place in
+            ["COMMANDS@5", "okta-commands_2@18446744073709551615", "commands/3@42", "acme.hr.commands/0@0"]
+        {
+            assert!(is_place(place), "{place}");
+        }
+        for id in [
+            "c-1",
+            "ada@acme.com",
+            "ada.king@7",
+            "COMMANDS@",
+            "@5",
+            "a b@5",
+            "x/y@5",
+            "a b/0@5",
+            "COMMANDS@5:1",
+        ] {
+            assert!(!is_place(id), "{id}");
+        }
+    }
 
     #[test]
     fn no_two_messages_have_one_id_whatever_senders_call_their_commands() {

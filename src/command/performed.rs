@@ -53,6 +53,8 @@ pub struct Failed {
     pub result: Value,
     /// When it may be tried again, if trying again can help: Okta is away, throttles, or is still at work on the user.
     pub retry_after: Option<Duration>,
+    /// Whether something was sent that Okta may have taken.
+    pub has_sent: bool,
     /// What concerns the command, before it.
     pub before: Option<Value>,
     /// Okta's id of the request that failed.

@@ -38,6 +38,10 @@ pub struct Record {
     /// How it was at Okta before anything was sent for it; none if nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
+    /// How many changes the limits have counted for it, be it sent or not: none of them is counted again. Records of older
+    /// versions have none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub counted: u64,
     /// Until when it waits in the state, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
@@ -159,6 +163,7 @@ impl Record {
             received_at: now,
             subjects: None,
             baseline: None,
+            counted: 0,
             parked_until: None,
             second_key: None,
             earlier_answers: 0,
@@ -216,6 +221,19 @@ impl Record {
         Self { baseline: Some(baseline.clone()), ..self }
     }
 
+    /// The same, with so many changes that the limits have counted.
+    #[must_use]
+    pub fn counted(self, changes: u64) -> Self {
+        Self { counted: changes, ..self }
+    }
+
+    /// The record after an attempt of which Okta has certainly taken nothing: what may have been sent is what it was
+    /// `before` that attempt. What the limits have counted stays counted.
+    #[must_use]
+    pub fn unsent(self, before: Option<Baseline>) -> Self {
+        Self { baseline: before, ..self }
+    }
+
     /// The record with this outcome, which must hold no secret. None if it has one already.
     pub fn ended(&self, outcome: &Outcome) -> Option<Self> {
         if !Invariant::OneOutcome.check(!matches!(self.stage, Stage::Ended { .. })) {
@@ -224,7 +242,7 @@ impl Record {
         let outcome = Box::new(outcome.within(OUTCOME_MAX_BYTES).into_owned());
         let subjects = self.subjects.clone().filter(|subjects| bytes(subjects) <= ENDED_SUBJECTS_MAX_BYTES);
         let stage = Stage::Ended { outcome, answers: self.earlier_answers };
-        Some(Self { stage, subjects, baseline: None, parked_until: None, ..self.clone() })
+        Some(Self { stage, subjects, baseline: None, counted: 0, parked_until: None, ..self.clone() })
     }
 
     /// The record after one more answer, to the message at `place` of a queue if it was one. None before there is an outcome
@@ -355,6 +373,17 @@ pub(crate) mod tests {
         }
         let Stage::Ended { outcome: kept, answers } = told.stage else { panic!("it has ended") };
         assert_eq!((*kept, answers), (outcome(json!({ "id": "00u1" })), 1));
+    }
+
+    #[test]
+    fn what_was_counted_and_certainly_not_sent_is_as_if_never_sent_but_for_the_count() {
+        let (begun, _) = received().begun(Timestamp::UNIX_EPOCH).unwrap();
+        let sending = begun.clone().sending(&Baseline::default()).counted(3);
+        let unsent = sending.clone().unsent(None);
+        assert_eq!(unsent, Record { counted: 3, ..begun });
+        assert_eq!(Record::decode(&unsent.encode().unwrap()).unwrap(), unsent);
+        // A limit that is released counts from zero.
+        assert_eq!(sending.ended(&outcome(json!({}))).unwrap().counted, 0);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::actions::Names;
+
 /// Users, groups and apps that a command concerns. Policy, order and the journal go by these ids, not by names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subjects {
@@ -17,6 +19,21 @@ pub struct Subjects {
     /// The network zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<ZoneSubject>,
+}
+
+impl Subjects {
+    /// Those whom a command names, before anybody was looked for: there are no ids.
+    pub(in crate::command) fn named(names: &Names<'_>) -> Self {
+        let user = |name: &str| UserSubject { name: name.to_owned(), id: None, login: None };
+        let group = |name: &str| GroupSubject { name: name.to_owned(), id: None, okta_name: None };
+        Self {
+            users: names.users.iter().map(|name| user(name.text())).collect(),
+            groups: names.groups.iter().map(|named| group(named.name)).collect(),
+            app: names.app.map(str::to_owned),
+            // One has an id.
+            zone: None,
+        }
+    }
 }
 
 /// A user whom a command concerns.

@@ -35,6 +35,7 @@ const COMMANDS_HELD: &str = "oktabus_commands_held";
 const COMMANDS_WAITING: &str = "oktabus_commands_waiting";
 const COMMANDS_TROUBLE: &str = "oktabus_commands_in_trouble";
 const COMMANDS_PARKED: &str = "oktabus_commands_parked";
+const COMMANDS_AWAITING_APPROVAL: &str = "oktabus_commands_awaiting_approval";
 const COMMANDS_PAUSED: &str = "oktabus_commands_paused";
 const LOST_NAMES: &str = "oktabus_command_protected_names_lost";
 const LIMITS_TRIPPED: &str = "oktabus_command_limits_tripped";
@@ -89,12 +90,13 @@ const COUNTERS: [(&str, &str); 23] = [
 ];
 
 /// Gauges by name and what they show.
-const GAUGES: [(&str, &str); 17] = [
+const GAUGES: [(&str, &str); 18] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
     (COMMANDS_WAITING, "Commands that wait for others that touch the same user or group."),
     (COMMANDS_TROUBLE, "1 while something keeps commands from being carried out."),
     (COMMANDS_PARKED, "Commands that wait in the state for their `not_before`."),
+    (COMMANDS_AWAITING_APPROVAL, "Commands that wait in the state for a second key to approve them."),
     (COMMANDS_PAUSED, "Whether an operator has paused the commands: 1 or 0."),
     (LOST_NAMES, "Names of protected users that find nobody any more."),
     (LIMITS_TRIPPED, "Limits that have tripped and wait to be released."),
@@ -271,6 +273,7 @@ pub(crate) struct CommandGauges {
     pub(crate) held: usize,
     pub(crate) waiting: usize,
     pub(crate) parked: usize,
+    pub(crate) awaits_approval: usize,
     pub(crate) is_paused: bool,
     pub(crate) tripped: usize,
     pub(crate) lost_names: usize,
@@ -284,6 +287,7 @@ pub(crate) fn commands(commands: &str, gauges: &CommandGauges) {
         (COMMANDS_HELD, gauges.held),
         (COMMANDS_WAITING, gauges.waiting),
         (COMMANDS_PARKED, gauges.parked),
+        (COMMANDS_AWAITING_APPROVAL, gauges.awaits_approval),
         (COMMANDS_PAUSED, usize::from(gauges.is_paused)),
         (LIMITS_TRIPPED, gauges.tripped),
         (LOST_NAMES, gauges.lost_names),

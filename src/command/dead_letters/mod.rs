@@ -4,8 +4,6 @@
 
 mod redaction;
 
-use std::path::Path;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -23,7 +21,16 @@ use redaction::{Header, Payload};
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     commands: String,
-    letters: DeadLetterFiles,
+    letters: Letters,
+}
+
+#[derive(Debug, Clone)]
+enum Letters {
+    Kept(DeadLetterFiles),
+    /// By a simulation: a disk would bring a time of its own.
+    #[cfg(test)]
+    #[cfg(feature = "simulator")]
+    Forgotten,
 }
 
 /// One of them, before it is kept.
@@ -57,17 +64,25 @@ impl DeadLetters {
     pub fn new(directory: &DeadLetterDirectory, name: &str) -> Self {
         let DeadLetterDirectory { path, commands_bytes_max, .. } = directory;
         let letters = DeadLetterFiles::new(path, &FileStem::of_dead_letters(name), *commands_bytes_max);
-        Self { commands: name.to_owned(), letters }
+        Self { commands: name.to_owned(), letters: Letters::Kept(letters) }
     }
 
-    /// Where the newest are.
-    pub fn path(&self) -> &Path {
-        self.letters.path()
+    /// Dead letters that are kept nowhere.
+    #[cfg(test)]
+    #[cfg(feature = "simulator")]
+    pub(crate) fn forgotten(name: &str) -> Self {
+        Self { commands: name.to_owned(), letters: Letters::Forgotten }
     }
 
     /// Appends `letter` and returns when it is on the disk.
     pub async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), DeadLettersError> {
-        let removed = self.letters.keep(render(letter)).await?;
+        let line = render(letter);
+        let removed = match &self.letters {
+            Letters::Kept(letters) => letters.keep(line).await?,
+            #[cfg(test)]
+            #[cfg(feature = "simulator")]
+            Letters::Forgotten => 0,
+        };
         metrics::command_dead_letters_dropped(&self.commands, removed);
         Ok(())
     }
@@ -90,14 +105,14 @@ mod tests {
 
     use super::*;
 
-    fn lines(letters: &DeadLetters) -> Vec<Value> {
-        let kept = std::fs::read_to_string(letters.path()).unwrap();
+    fn lines(kept: &str) -> Vec<Value> {
         kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[tokio::test]
     async fn what_is_kept_has_the_reason_and_of_the_message_no_more_than_may_be_seen() {
         let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("dead-letters/commands.provisioning.jsonl");
         let directory = DeadLetterDirectory::at(directory.path().join("dead-letters"));
         let letters = DeadLetters::new(&directory, "provisioning");
         let headers = vec![
@@ -113,8 +128,8 @@ mod tests {
             let letter = DeadLetter { place: "orders/3@42", reason: "no id", headers: &headers, payload };
             letters.keep(letter).await.unwrap();
         }
-        assert!(letters.path().ends_with("dead-letters/commands.provisioning.jsonl"));
-        let kept = lines(&letters);
+        let text = std::fs::read_to_string(path).unwrap();
+        let kept = lines(&text);
         let command: Value = serde_json::from_str(kept[0]["payload"].as_str().unwrap()).unwrap();
         let parameters = json!({ "user": "ada", "pasword": "[redacted]" });
         assert_eq!(command, json!({ "action": "user.set_password", "parameters": parameters }));
@@ -126,7 +141,7 @@ mod tests {
         assert_eq!(kept[1]["beginning"], r#"{"user":"*","password":"*"#);
         assert_eq!((&kept[1]["bytes"], &kept[2]["bytes"]), (&json!(payloads[1].len()), &json!(2)));
         assert!(kept[1].get("payload").is_none());
-        assert!(!std::fs::read_to_string(letters.path()).unwrap().contains("s3cret"));
+        assert!(!text.contains("s3cret"));
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use super::{
     journal::Kept,
     outcomes,
     publish::Told,
+    status::Waiter,
     trouble::Trouble,
     turns::Turn,
     worker::LATER_MAX,
@@ -65,10 +66,11 @@ impl Context {
             return Ok(Carried::Not(Verdict::Dropped));
         }
         let mut kept = kept;
+        let mut retries = Retries::new(self.status.waiter(Trouble::Okta));
         loop {
             kept = match self.find(job, &kept.record, turn, stop).await {
                 Found::Subjects(resolved, permit) => {
-                    match self.attempts(job, kept, resolved, permit, stop).await? {
+                    match self.attempts(job, kept, (resolved, permit), &mut retries, stop).await? {
                         Attempted::Ended(carried) => return Ok(carried),
                         Attempted::Failed(kept, failed) => return self.end_failed(job, kept, *failed).await,
                         Attempted::Again(kept) => kept,
@@ -81,19 +83,17 @@ impl Context {
         }
     }
 
-    /// One attempt after another, until there is an outcome.
+    /// One attempt after another, until there is an outcome. Where nothing was sent, each begins with a new look-up.
     async fn attempts(
         &self,
         job: &Job,
         mut kept: Kept,
-        resolved: Resolved,
-        permit: SemaphorePermit<'_>,
+        (resolved, permit): (Resolved, SemaphorePermit<'_>),
+        retries: &mut Retries<'_>,
         stop: &CancellationToken,
     ) -> Result<Attempted, EngineError> {
         let ended = |carried| Ok(Attempted::Ended(carried));
         let mut permit = Some(permit);
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
-        let mut waiter = self.status.waiter(Trouble::Okta);
         loop {
             // Nobody knows whether the last attempt did it, but every attempt may be the one that ends the daemon.
             if kept.record.attempts() >= self.config.attempts_max {
@@ -111,19 +111,25 @@ impl Context {
                     kept = now;
                     failed
                 }
-                other => return Ok(other),
+                other => {
+                    retries.waiter.goes_on();
+                    return Ok(other);
+                }
             };
             permit = None;
             let retry_after =
                 failed.retry_after.filter(|_| kept.record.attempts() < self.config.attempts_max);
             let Some(asked) = retry_after else { return Ok(Attempted::Failed(kept, failed)) };
-            waiter.fails(&failed.error.message);
-            let wait = waits.next_wait().max(asked);
+            retries.waiter.fails(&failed.error.message);
+            let wait = retries.waits.next_wait().max(asked);
             if wait > WAIT_MAX {
                 return ended(Carried::Not(Verdict::Later(wait.min(LATER_MAX), "Okta asks to wait")));
             }
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
                 return ended(Carried::Not(Verdict::Dropped));
+            }
+            if kept.record.baseline.is_none() {
+                return Ok(Attempted::Again(kept));
             }
         }
     }
@@ -180,6 +186,19 @@ impl Context {
         };
         let performed = self.executor.perform(&command.request, resolved, &command.expect, attempt).await;
         let (kept, denial) = gate.into_parts();
+        let goes_on = match (&denial, &performed) {
+            (Some(Denial::Ended(..) | Denial::Engine(_)), _) | (None, Ok(_)) => false,
+            (Some(Denial::Again | Denial::Stopped), _) => true,
+            (None, Err(failed)) => failed.retry_after.is_some(),
+        };
+        let is_unsent = performed.as_ref().is_err_and(|failed| !failed.has_sent);
+        // What is not sent must not look as if it might have been, or nothing would be looked up and judged anew.
+        let kept = if goes_on && is_unsent && kept.record.baseline != baseline {
+            let unsent = kept.record.clone().unsent(baseline);
+            self.journal.keep(&command.id, &kept, unsent).await?
+        } else {
+            kept
+        };
         if let Some(denial) = denial {
             let part = performed.err().map(|failed| failed.result).filter(is_any_done);
             return ended(match (denial, part) {
@@ -190,6 +209,7 @@ impl Context {
                         error,
                         result: part,
                         retry_after: None,
+                        has_sent: true,
                         before: None,
                         okta_request_id: None,
                     };
@@ -239,6 +259,18 @@ impl Context {
             Denial::Again | Denial::Stopped => Ok(Carried::Not(Verdict::Dropped)),
             Denial::Engine(error) => Err(error),
         }
+    }
+}
+
+/// What one attempt after another waits by.
+struct Retries<'a> {
+    waits: Backoff,
+    waiter: Waiter<'a>,
+}
+
+impl<'a> Retries<'a> {
+    fn new(waiter: Waiter<'a>) -> Self {
+        Self { waits: Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..)), waiter }
     }
 }
 

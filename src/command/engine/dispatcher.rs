@@ -21,7 +21,7 @@ use crate::{command::intake::Delivery, telemetry::metrics};
 
 /// Commands that are held for each that may be at work.
 const HELD_PER_PARALLEL: usize = 16;
-/// Copies of one command that are held; more of them come again later.
+/// Copies of one command, or of one approval, that are held; more of them come again later.
 const COPIES_MAX: usize = 4;
 /// Messages that are verified, decoded and written to the journal at a time.
 const RECEIVING_MAX: usize = 16;
@@ -56,7 +56,8 @@ impl Dispatcher {
     ) -> Result<(), EngineError> {
         let held_max = self.context.config.parallel.saturating_mul(HELD_PER_PARALLEL);
         let mut beats = interval(BEAT);
-        let mut cancelled = self.context.admission.switch.cancellations();
+        let context = Arc::clone(&self.context);
+        let mut cancelled = context.admission.switch.cancellations();
         loop {
             let (held, waiting) = self.context.turns.counts();
             self.context.status.beat(held, waiting, self.context.parking.counts());
@@ -64,18 +65,20 @@ impl Dispatcher {
             let has_room = !is_full && self.receiving.len() < RECEIVING_MAX;
             let is_paused = self.context.admission.switch.paused().is_some();
             tokio::select! {
+                // What is rare comes first. The queue comes last: it may always have something, and all else has an end.
+                biased;
                 () = stop.cancelled() => break,
+                _ = beats.tick() => {}
+                () = cancelled.changed() => self.hurry_cancelled(),
+                () = context.admission.switch.until_resumed(), if is_paused => {}
                 Some(joined) = self.workers.join_next() => self.ended(joined)?,
                 Some(received) = self.receiving.next() => self.begin(received?, stop),
-                () = self.context.admission.switch.until_resumed(), if is_paused => {}
+                Some(asked) = asked.recv(), if has_room => self.receive(Arrival::Asked(asked)),
+                id = self.timers.next(), if has_room => self.due(&id).await?,
                 // What is stopped stays in its queue.
                 Some(delivery) = deliveries.recv(), if has_room && !is_paused => {
                     self.receive(Arrival::Delivery(Box::new(delivery)));
                 }
-                id = self.timers.next(), if has_room => self.due(&id).await?,
-                () = cancelled.changed() => self.hurry_cancelled(),
-                Some(asked) = asked.recv(), if has_room => self.receive(Arrival::Asked(asked)),
-                _ = beats.tick() => {}
             }
         }
         // What was being read was not acknowledged, and comes again.
@@ -115,10 +118,14 @@ impl Dispatcher {
 
     fn begin(&mut self, received: Received, stop: &CancellationToken) {
         let (context, stop) = (Arc::clone(&self.context), stop.clone());
+        // Copies that wait for the first would take the room of others.
+        let are_many = |id: &str| context.turns.copies(id) >= COPIES_MAX;
         match received {
-            // Copies that wait for the first would take the room of others.
-            Received::Command(job) if self.context.turns.copies(&job.command.id) >= COPIES_MAX => {
-                self.workers.spawn(async move { Ok(context.put_off(*job).await) });
+            Received::Command(job) if are_many(&job.command.id) => {
+                self.workers.spawn(async move { Ok(context.put_off(job.origin).await) });
+            }
+            Received::Approval(job) if are_many(&job.approval.id) => {
+                self.workers.spawn(async move { Ok(context.put_off(job.origin).await) });
             }
             Received::Command(job) => {
                 let turn = self.context.turns.join(job.names());

@@ -129,6 +129,7 @@ impl Outcomes {
                 return Ok(false);
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled(), if can_be_told_again => {}
                 () = tokio::time::sleep(waits.next_wait()) => {}
             }

@@ -270,6 +270,7 @@ impl EngineSnapshot {
             held: self.held,
             waiting: self.waiting,
             parked: self.parked,
+            awaits_approval: self.awaits_approval,
             is_paused: self.paused.is_some(),
             tripped: self.tripped.len(),
             lost_names: self.lost_names.len(),

@@ -1,11 +1,15 @@
 //! What an operator has stopped: all commands of a name, or single ones. It is in the state, so it survives a restart, and
 //! whoever is about to act looks here first.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{EngineError, journal::Journal, status::EngineStatus};
 use crate::{
@@ -35,8 +39,11 @@ pub(super) struct Switch {
     journal: Journal,
     commands: String,
     /// Held while the state and the position change together.
-    changing: Mutex<Changing>,
-    position: watch::Sender<Position>,
+    changing: AsyncMutex<Changing>,
+    position: Mutex<Position>,
+    /// Wakes all who wait for another position, in the order in which they came to wait. A `watch` wakes them in a random one, and no
+    /// simulated run would be repeatable.
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -47,10 +54,16 @@ struct Changing {
 
 /// Tells when commands are cancelled.
 #[derive(Debug)]
-pub(super) struct Cancellations(watch::Receiver<Position>);
+pub(super) struct Cancellations<'a> {
+    switch: &'a Switch,
+    /// The position that was seen last; none yet, since some may have been cancelled before.
+    seen: Option<u64>,
+}
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Position {
+    /// Grows with each change.
+    number: u64,
     paused: Option<Stopped>,
     cancelled: BTreeMap<String, Stopped>,
 }
@@ -58,8 +71,8 @@ struct Position {
 impl Switch {
     /// The switch of the commands of `status`, as if nothing was stopped until it is loaded.
     pub(super) fn new(journal: Journal, status: &EngineStatus) -> Self {
-        let position = watch::Sender::new(Position::default());
-        Self { journal, commands: status.name().to_owned(), changing: Mutex::default(), position }
+        let (changing, position, changed) = (AsyncMutex::default(), Mutex::default(), Notify::new());
+        Self { journal, commands: status.name().to_owned(), changing, position, changed }
     }
 
     /// Reads what is stopped. Forgets commands that were cancelled before this time and never came.
@@ -80,7 +93,7 @@ impl Switch {
                 stopped => cancelled.extend(stopped.map(|stopped| (id.to_owned(), stopped))),
             }
         }
-        self.position.send_replace(Position { paused, cancelled });
+        self.turn(|position| (position.paused, position.cancelled) = (paused, cancelled));
         Ok(())
     }
 
@@ -97,14 +110,14 @@ impl Switch {
         // A disk that takes nothing must not keep anybody from stopping.
         if paused.is_some() {
             changing.is_pause_unsaved = true;
-            self.position.send_modify(|position| position.paused.clone_from(&paused));
+            self.turn(|position| position.paused.clone_from(&paused));
         }
         let name = self.pause_note();
         let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
         let content = self.written(&name, paused.as_ref())?;
         self.journal.keep_note(&NoteChange { name, expected, content }).await?;
         changing.is_pause_unsaved = false;
-        self.position.send_modify(|position| position.paused = paused);
+        self.turn(|position| position.paused = paused);
         Ok(earlier)
     }
 
@@ -114,14 +127,14 @@ impl Switch {
         if self.cancelled(id).is_some() {
             return Ok(false);
         }
-        if self.position.borrow().cancelled.len() >= CANCELLED_MAX {
+        if self.position().cancelled.len() >= CANCELLED_MAX {
             return Err(EngineError::TooManyCancelled { max: CANCELLED_MAX });
         }
         let name = self.cancel_note(id);
         let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
         let content = self.written(&name, Some(&stopped))?;
         self.journal.keep_note(&NoteChange { name, expected, content }).await?;
-        self.position.send_modify(|position| {
+        self.turn(|position| {
             position.cancelled.insert(id.to_owned(), stopped);
         });
         Ok(true)
@@ -134,7 +147,7 @@ impl Switch {
         }
         let _changing = self.changing.lock().await;
         self.journal.drop_note(&self.cancel_note(id)).await?;
-        self.position.send_modify(|position| {
+        self.turn(|position| {
             position.cancelled.remove(id);
         });
         Ok(())
@@ -142,40 +155,58 @@ impl Switch {
 
     /// Who has stopped all of them, if anybody has.
     pub(super) fn paused(&self) -> Option<Stopped> {
-        self.position.borrow().paused.clone()
+        self.position().paused.clone()
     }
 
     /// Who has cancelled the command `id`, if anybody has.
     pub(super) fn cancelled(&self, id: &str) -> Option<Stopped> {
-        self.position.borrow().cancelled.get(id).cloned()
+        self.position().cancelled.get(id).cloned()
     }
 
     /// Waits while all are stopped, unless the command `id` is cancelled. Cancel-safe.
     pub(super) async fn until_running(&self, id: &str) {
-        let mut position = self.position.subscribe();
-        // The sender is ours.
-        let _ = position
-            .wait_for(|position| position.paused.is_none() || position.cancelled.contains_key(id))
-            .await;
+        self.until(|position| position.paused.is_none() || position.cancelled.contains_key(id)).await;
     }
 
     /// Waits while all are stopped. Cancel-safe.
     pub(super) async fn until_resumed(&self) {
-        let mut position = self.position.subscribe();
-        let _ = position.wait_for(|position| position.paused.is_none()).await;
+        self.until(|position| position.paused.is_none()).await;
     }
 
     /// Those who are cancelled of the commands that `is_wanted`.
     pub(super) fn cancelled_among(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        self.position.borrow().cancelled.keys().filter(|id| is_wanted(id)).cloned().collect()
+        self.position().cancelled.keys().filter(|id| is_wanted(id)).cloned().collect()
     }
 
     /// To be told when commands are cancelled.
-    pub(super) fn cancellations(&self) -> Cancellations {
-        let mut position = self.position.subscribe();
-        // Some may have been cancelled before.
-        position.mark_changed();
-        Cancellations(position)
+    pub(super) fn cancellations(&self) -> Cancellations<'_> {
+        Cancellations { switch: self, seen: None }
+    }
+
+    /// Waits until the position `is_awaited`. Cancel-safe.
+    async fn until(&self, is_awaited: impl Fn(&Position) -> bool) {
+        loop {
+            // It hears of all that is changed from here on.
+            let changed = self.changed.notified();
+            if is_awaited(&self.position()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn turn(&self, change: impl FnOnce(&mut Position)) {
+        {
+            let mut position = self.position();
+            change(&mut position);
+            position.number += 1;
+        }
+        self.changed.notify_waiters();
+    }
+
+    fn position(&self) -> MutexGuard<'_, Position> {
+        // Nothing panics while the lock is held.
+        self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pause_note(&self) -> String {
@@ -197,12 +228,11 @@ impl Switch {
     }
 }
 
-impl Cancellations {
+impl Cancellations<'_> {
     /// Waits until a command may have been cancelled. Cancel-safe.
     pub(super) async fn changed(&mut self) {
-        if self.0.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.switch.until(|position| self.seen != Some(position.number)).await;
+        self.seen = Some(self.switch.position().number);
     }
 }
 

@@ -109,16 +109,16 @@ impl Context {
     }
 
     /// Lets a copy come again when those before it may have come to their end.
-    pub(super) async fn put_off(&self, job: Job) -> Ended {
+    pub(super) async fn put_off(&self, origin: Origin) -> Ended {
         const WHY: &str = "copies of it are at work";
-        let ended = match job.origin {
-            Origin::Parked { .. } => {
+        let ended = match &origin {
+            Origin::Parked { id, .. } => {
                 let due = self.clock.now().saturating_add(COPIES_AFTER).unwrap_or(Timestamp::MAX);
-                Ended::Parked { id: job.command.id, due }
+                Ended::Parked { id: id.clone(), due }
             }
             Origin::Queue { .. } | Origin::Asked { .. } => Ended::Settled,
         };
-        job.origin.settle(Verdict::Later(COPIES_AFTER, WHY)).await;
+        origin.settle(Verdict::Later(COPIES_AFTER, WHY)).await;
         ended
     }
 
@@ -281,7 +281,12 @@ impl Context {
             WaitsFor::Time => kept.record.second_key.clone(),
             WaitsFor::Approval => Some(SecondKey::Awaited { until: due }),
         };
-        let parked = Record { parked_until: Some(due), second_key, ..kept.record.clone() };
+        // People are told whom it is about while it waits, as far as it says so itself.
+        let record = match job.command.request.names() {
+            Ok(names) => kept.record.clone().about(&Subjects::named(&names)),
+            Err(_) => kept.record.clone(),
+        };
+        let parked = Record { parked_until: Some(due), second_key, ..record };
         let kept = self.journal.keep_with_note(id, &kept, parked, note).await?;
         self.parking.keep(id, waits_for);
         Ok(match kept.record.parked() {

@@ -171,7 +171,8 @@ impl Code {
             Self::RateLimited | Self::OktaUnavailable => Some(RETRY_AFTER),
             _ => None,
         };
-        Failed { error, result: Value::Null, retry_after, before: None, okta_request_id: None }
+        let result = Value::Null;
+        Failed { error, result, retry_after, has_sent: false, before: None, okta_request_id: None }
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Executor {
 /// Which time it is that a request is carried out.
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
-    /// From 1. Above 1 a former attempt was cut short or in doubt.
+    /// From 1. Above 1 a former attempt was cut short, in doubt or too early.
     pub number: u32,
     /// When the first one began.
     pub begun_at: Timestamp,

@@ -62,8 +62,8 @@ async fn event(
         order: Order::Descending,
         page_size: EVENTS_MAX,
     };
-    // A former attempt is long enough ago.
-    let looks_max = if work.attempt.number > 1 { 1 } else { LOOKS_MAX };
+    // A former attempt that may have sent something is long enough ago.
+    let looks_max = if work.attempt.baseline.is_some() { 1 } else { LOOKS_MAX };
     for looks in 1..=looks_max {
         let url = window_url(work.okta.url(), &window);
         match lookup::raw_list(work.okta, url, EVENTS_MAX.into(), &Place::default()).await {

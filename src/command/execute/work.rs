@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::future::FutureExt as _;
@@ -33,6 +34,9 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
 /// Okta's clock is known to the second, and each side may round it.
 const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
 
+/// What was decided by a look is asked anew after that, where something was waited for since.
+const DECIDED_FOR: Duration = Duration::from_secs(2);
+
 /// One request at work.
 pub(in crate::command) struct Work<'a> {
     pub(in crate::command) okta: &'a dyn Okta,
@@ -50,8 +54,8 @@ pub(in crate::command) struct Work<'a> {
     has_sent: bool,
     /// Whether no look can show that the change was made.
     is_unseen: bool,
-    /// What the next change is decided by, and where it is.
-    last_seen: Mutex<Option<(Target, Value)>>,
+    /// What the next change is decided by, and where and when it was seen.
+    last_seen: Mutex<Option<(Target, Value, Instant)>>,
     /// The groups that the next change is about, by which the command names them.
     groups_named: &'a [GroupSubject],
     /// When the groups that the command names had their names, by id.
@@ -88,7 +92,7 @@ impl<'a> Work<'a> {
     ) -> Self {
         let subjects = &resolved.subjects;
         // What a former attempt has done is to be seen.
-        let seen = resolved.seen_now().filter(|_| attempt.number == 1);
+        let seen = resolved.seen_now().filter(|_| attempt.baseline.is_none());
         let baseline = attempt.baseline.cloned();
         let before = baseline.as_ref().and_then(Baseline::before).cloned();
         let (request_id, planned) = (None, Vec::new());
@@ -181,7 +185,7 @@ impl<'a> Work<'a> {
 
     /// Notes what the next change is decided by.
     pub(in crate::command) fn saw(&self, target: Target, raw: &Value) {
-        *self.last_seen() = Some((target, raw.clone()));
+        *self.last_seen() = Some((target, raw.clone(), Instant::now()));
     }
 
     /// Whether the groups that the next change is about have the names by which the command names them: they may have been
@@ -210,7 +214,7 @@ impl<'a> Work<'a> {
         self.answered.is_before(request_id, self.attempt.begun_at)
     }
 
-    fn last_seen(&self) -> MutexGuard<'_, Option<(Target, Value)>> {
+    fn last_seen(&self) -> MutexGuard<'_, Option<(Target, Value, Instant)>> {
         // Nothing panics while the lock is held.
         self.last_seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -284,20 +288,30 @@ impl<'a> Work<'a> {
         if self.notes(change) {
             return Ok(Sent::Planned);
         }
+        let seen = self.last_seen().take();
+        let decided_at = seen.as_ref().map_or_else(Instant::now, |(_, _, at)| *at);
         self.must_be_admitted().await?;
         let (okta, action, admission) = (self.okta, self.action, self.attempt.admission);
-        let seen = self.last_seen().take();
         let groups = std::mem::take(&mut self.groups_named);
         // What it was decided by must still be so if it had to wait for its turn.
         let holds = async || {
-            if let Some((target, seen)) = &seen {
+            if !admission.holds().await {
+                return false;
+            }
+            let asked_at = Instant::now();
+            if let Some((target, seen, _)) = &seen {
                 let now = lookup::one(okta, action, target).await;
                 if !now.is_ok_and(|now| now.is_some_and(|now| is_alike(&now, seen))) {
                     return false;
                 }
             }
-            naming::are_named(okta, action, groups).await && admission.holds().await
+            let are_named = naming::are_named(okta, action, groups).await;
+            are_named && (asked_at.elapsed() <= DECIDED_FOR || admission.holds().await)
         };
+        // Admission has to wait where it looks for those who are protected, for example.
+        if decided_at.elapsed() > DECIDED_FOR && !holds().await {
+            return Ok(self.sent(Err(OktaError::Overtaken)));
+        }
         let changed = okta.change(change, &|| holds().boxed()).await;
         Ok(self.sent(changed))
     }
@@ -360,10 +374,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The failure, with what was found before it.
+    /// The failure, with what was found before it and whether something was sent.
     fn with_before(&self, mut failed: Failed) -> Failed {
         failed.before = failed.before.take().or_else(|| self.before.clone());
         failed.okta_request_id = failed.okta_request_id.take().or_else(|| self.request_id.clone());
+        failed.has_sent = self.has_sent;
         failed
     }
 

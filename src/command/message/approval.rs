@@ -1,7 +1,8 @@
 //! The approval of a command by a second key: a message of its own, which asks nothing of Okta.
 
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Fingerprint, envelope::Envelope, unfit};
 use crate::command::OutcomeError;
@@ -30,11 +31,32 @@ pub struct Approval {
     pub fingerprint: Fingerprint,
 }
 
-#[derive(Deserialize)]
+/// Which command is approved.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Parameters {
+struct ApproveCommand {
+    /// Its id.
     command: String,
+    /// Its fingerprint, as the audit and `oktabus command show` have it.
     fingerprint: String,
+}
+
+/// The JSON Schema of an approval, as one of the alternatives of a command.
+pub(super) fn schema(generator: &mut SchemaGenerator) -> Value {
+    json!({
+        "title": APPROVE,
+        "description": "Lets a command go on that a second key must approve",
+        "required": ["parameters"],
+        "properties": {
+            "action": { "const": APPROVE },
+            "parameters": generator.subschema_for::<ApproveCommand>(),
+            "not_before": { "type": "null" },
+            "expires_at": { "type": "null" },
+            "dry_run": { "const": false },
+            "reveal": { "const": false },
+            "expect": { "maxProperties": 0 },
+        },
+    })
 }
 
 impl Approval {
@@ -53,9 +75,9 @@ impl Approval {
             let reason = "an approval has no `not_before`, `expires_at`, `dry_run`, `reveal` and `expect`";
             return Err(unfit::member(".", reason));
         }
-        let read: Result<Parameters, _> =
+        let read: Result<ApproveCommand, _> =
             serde_path_to_error::deserialize(Value::Object(envelope.parameters));
-        let Parameters { command, fingerprint: command_fingerprint } =
+        let ApproveCommand { command, fingerprint: command_fingerprint } =
             read.map_err(|err| unfit::member("parameters", &err.inner().to_string()))?;
         Ok(Self {
             id,

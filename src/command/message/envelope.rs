@@ -5,19 +5,24 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{TEXT_BYTES_MAX, unfit};
+use super::{TEXT_BYTES_MAX, approval, unfit};
 use crate::command::{Action, Expect, OutcomeError, object_only};
 
 /// A time with its offset, for validators that do not know formats.
 const TIME: &str = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*([Zz]|[+-]\d\d:?\d\d)$";
+
+/// A place in a queue: of a message in a topic, or in a stream.
+const PLACE: &str = r"^([A-Za-z0-9._-]*/[0-9]+|[^\s\x00-\x1f\x7f.*>/\\]+)@[0-9]+$";
 
 /// A request to do something at Okta.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Envelope {
     /// What copies of the command have in common: a second one is answered with the first one's outcome. May be left out
-    /// where the CloudEvent or the message has a good id. No control characters, no blanks around it, at most 256 bytes.
+    /// where the CloudEvent or the message has a good id. No control characters, no blanks around it, at most 256 bytes, and
+    /// not the form of a place in a queue, such as `COMMANDS@5` or `topic/0@12`.
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^[^\s\x00-\x1f\x7f](.*[^\s\x00-\x1f\x7f])?$"))]
+    #[schemars(extend("not" = { "pattern": PLACE }))]
     pub(super) id: Option<String>,
     /// What to do.
     pub(super) action: String,
@@ -83,8 +88,9 @@ pub fn schema() -> Value {
     let settings = schemars::generate::SchemaSettings::draft2020_12();
     let mut generator = settings.into_generator();
     let mut schema = generator.root_schema_for::<Envelope>().to_value();
-    let alternatives: Vec<_> =
+    let mut alternatives: Vec<_> =
         Action::ALL.iter().map(|action| alternative(*action, &mut generator)).collect();
+    alternatives.push(approval::schema(&mut generator));
     let definitions = generator.take_definitions(true);
     schema["title"] = json!("A command to oktabus");
     schema["oneOf"] = alternatives.into();

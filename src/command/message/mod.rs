@@ -16,7 +16,7 @@ use okta_system_log::event::is_noncharacter;
 
 use self::envelope::Envelope;
 pub use self::fingerprint::{Fingerprint, FingerprintKey};
-use super::{Action, Expect, OutcomeError, Request};
+use super::{Action, Expect, OutcomeError, Request, message_id};
 
 pub use approval::{APPROVE, Approval};
 pub use envelope::schema;
@@ -178,6 +178,7 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Asking, 
     is_id_in_payload |= envelope.id.is_some();
     let id = match envelope.id.clone() {
         Some(id) if is_good_id(&id) => id,
+        Some(id) if message_id::is_place(&id) => return Err(unfit::id_of_a_place()),
         Some(_) => return Err(unfit::bad_id()),
         None => id_around.ok_or_else(unfit::missing_id)?,
     };
@@ -206,10 +207,11 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Asking, 
 }
 
 /// An id that can be kept, printed and compared, and be that of a CloudEvent as it is: not empty, no control characters and
-/// noncharacters, no blanks around it, not too long.
+/// noncharacters, no blanks around it, not too long. And not that of a refusal, which is a place in a queue.
 fn is_good_id(id: &str) -> bool {
     let is_fit = |c: char| !c.is_control() && !is_noncharacter(c);
-    !id.is_empty() && id.len() <= ID_BYTES_MAX && id.trim() == id && id.chars().all(is_fit)
+    let is_of_fit_length = !id.is_empty() && id.len() <= ID_BYTES_MAX;
+    is_of_fit_length && id.trim() == id && id.chars().all(is_fit) && !message_id::is_place(id)
 }
 
 /// What may be shown of something that could be anything.

@@ -51,6 +51,12 @@ pub(super) fn bad_id() -> OutcomeError {
     error("bad_id", message, "a UUID does well")
 }
 
+pub(super) fn id_of_a_place() -> OutcomeError {
+    let message =
+        "`id` has the form of a place in a queue, such as `COMMANDS@5` or `topic/0@12`, which names refusals";
+    error("bad_id", message, "a UUID does well")
+}
+
 pub(super) fn unknown_action(action: &str) -> OutcomeError {
     let names = || Action::ALL.iter().map(|action| action.name());
     let remedy = match nearest(action, names()) {

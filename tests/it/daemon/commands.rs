@@ -17,6 +17,15 @@ const GOOD: &str = include_str!("../../fixtures/commands/good.jsonl");
 const BAD: &str = include_str!("../../fixtures/commands/bad.jsonl");
 const DOCUMENTATION: &str = include_str!("../../../docs/commands.md");
 
+/// What an approval does not have.
+const NO_APPROVALS: [(&str, &str); 5] = [
+    ("parameters", r#"{"command": "c-1"}"#),
+    ("parameters", r#"{"command": "c-1", "fingerprint": "v1:0", "user": "ada"}"#),
+    ("not_before", r#""2026-11-25T09:00:00Z""#),
+    ("dry_run", "true"),
+    ("expect", r#"{"status": ["ACTIVE"]}"#),
+];
+
 const COMMANDS: &str = r#"
 [commands.provisioning]
 org = "acme"
@@ -43,11 +52,21 @@ async fn schema(workplace: &Workplace, what: &str) -> String {
 async fn the_schema_takes_every_action_and_refuses_what_oktabus_refuses() {
     let workplace = Workplace::with_orgs("nothing = \"that can be loaded\"\n");
     let path = schema(&workplace, "commands").await;
-    let good = GOOD.lines().count();
-    assert_eq!(messages_judge(&["schema", &path], GOOD).await, [json!({ "valid": good })]);
+    let approval = json!({
+        "id": "a-1", "action": "command.approve", "parameters": { "command": "c-1", "fingerprint": "v1:0" }, "dry_run": false,
+    });
+    let good = GOOD.lines().count() + 1;
+    let all = format!("{}\n{approval}\n", GOOD.trim_end());
+    assert_eq!(messages_judge(&["schema", &path], &all).await, [json!({ "valid": good })]);
     let bad: Vec<_> = BAD
         .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["command"].to_string() + "\n")
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["command"].take())
+        .chain(NO_APPROVALS.map(|(member, value)| {
+            let mut wrong = approval.clone();
+            wrong[member] = serde_json::from_str(value).unwrap();
+            wrong
+        }))
+        .map(|command| command.to_string() + "\n")
         .collect();
     let refused = messages_judge(&["refuses", &path], &bad.concat()).await;
     assert_eq!(refused, [json!({ "refused": bad.len() })]);

@@ -223,7 +223,13 @@ impl<'a> Gate<'a> {
             return self.journal.keep(&command.id, &kept, sending).await.map_err(Denial::Engine);
         }
         let changes = admission.changes(&command.request, self.subjects, self.stop).await?;
-        let counting = (admission.policy.limits(), command.request.action(), changes);
+        let counted = usize::try_from(kept.record.counted).unwrap_or(usize::MAX);
+        if counted > 0 && changes <= counted {
+            return self.journal.keep(&command.id, &kept, sending).await.map_err(Denial::Engine);
+        }
+        let sending = sending.counted(u64::try_from(changes).unwrap_or(u64::MAX));
+        // A name may mean a larger group by now.
+        let counting = (admission.policy.limits(), command.request.action(), changes - counted);
         let counted = admission.limiter.count(counting, (&command.id, &kept, sending)).await;
         counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
     }

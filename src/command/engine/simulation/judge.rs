@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    scenario::{Asked, GROUPS, Scenario, USERS, group_id, group_name, is_protected, user_id},
+    scenario::{Asked, GROUPS, Scenario, USERS, group_id, group_name, is_protected, successor_id, user_id},
     sender::Sender,
     told::told,
     world::{Other, Published, Sent, World},
@@ -54,6 +54,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
             let acts = all.of(asked);
             wrong.extend(in_time(world, asked, &acts, &all));
             wrong.extend(as_expected(asked, &acts, &all));
+            wrong.extend(as_named(world, asked, &all));
             wrong.extend(by_whom_we_trust(asked, &acts, &all));
             // A state that was put back knows nothing of what came after it.
             for part in all.parts() {
@@ -72,7 +73,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
         wrong.extend(all.of_limits(scenario.suspends_max));
         wrong.extend(all.of_limit_refusals(&first, scenario.suspends_max));
         wrong.extend(all.of_pauses());
-        wrong.extend(all.parts().iter().flat_map(|part| in_order(scenario, part)));
+        wrong.extend(all.parts().iter().flat_map(|part| in_order(scenario, part, &all)));
     }
     if !wrong.is_empty() {
         wrong.push(told(world, scenario));
@@ -119,6 +120,28 @@ fn as_expected(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Option<Strin
     };
     let wrong = acts.iter().find(|act| act.status_then.as_deref() != Some(expected) && !is_touched(act))?;
     Some(format!("{} acts on one who is {:?}", asked.id, wrong.status_then))
+}
+
+/// No two are called alike at any time, and who is named is who is called so when the command comes: not one who was.
+fn as_named(world: &World, asked: &Asked, facts: &Facts<'_>) -> Option<String> {
+    let id = asked.id.as_str();
+    let told = facts.published.iter().rev().find(|published| published.outcome.command_id == id)?;
+    let code = told.outcome.error.as_ref().map_or("", |error| error.code.as_str());
+    if code == "ambiguous_name" {
+        return Some(format!("{id} is told as {code}, and nobody else is called so"));
+    }
+    let group = asked.named_group()?;
+    #[expect(clippy::cast_precision_loss, reason = "they are small")]
+    let is_renamed_before = world.seconds(facts.renamed(group)?) < asked.sent_s as f64;
+    if !is_renamed_before {
+        return None;
+    }
+    if asked.action == "group.delete" && code == "changed_meanwhile" {
+        return Some(format!("{id} means a group that had another name when it came"));
+    }
+    let result = serde_json::to_value(&told.outcome.result).unwrap();
+    let name = result.pointer("/group/profile/name")?.as_str()?;
+    (name != group_name(group)).then(|| format!("{id} is told of a group of another name: {name}"))
 }
 
 /// Each command has one outcome, however often it is told. One that a limit has refused may have another one later.
@@ -179,14 +202,19 @@ fn told_truly(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>)
         return None;
     }
     // Who has made it cannot be told where both have asked for it.
-    let path = facts.path_of(asked);
-    let by_others = all.others.iter().any(|(_, other)| match (other, &path) {
-        (Other::Changed { method, path }, Some((same, wanted))) => {
-            method == same && path.split('?').next() == Some(wanted)
+    let requests = all.requests_of(asked);
+    let by_others = all.others.iter().any(|(_, other)| match other {
+        Other::Changed { method, path } => {
+            requests.iter().any(|(same, wanted)| method == same && path.split('?').next() == Some(wanted))
         }
         _ => false,
     });
+    let code = outcome.error.as_ref().map_or("", |error| error.code.as_str());
     match outcome.status {
+        // Whoever has done it knows whom it was about, whatever the name means by now.
+        Status::Failed if made && code.ends_with("_not_found") && !all.is_group_gone(asked) => {
+            Some(format!("{id} is told as {code}, and it was made"))
+        }
         Status::Done if !made_ever && by_others => None,
         Status::Done if !made_ever => Some(format!("{id} is told as done, and nothing was made")),
         Status::Already | Status::Refused | Status::Expired if made => {
@@ -197,13 +225,23 @@ fn told_truly(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>)
 }
 
 /// Commands about one user are begun in the order in which they came.
-fn in_order(scenario: &Scenario, facts: &Facts<'_>) -> Vec<String> {
+fn in_order(scenario: &Scenario, facts: &Facts<'_>, all: &Facts<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
+    // One that was told before the state was put back may come by a copy alone, whenever that was sent.
+    let restored = all.first(&Other::Restored);
+    let is_after = restored.is_some_and(|restored| facts.sent.first().is_some_and(|sent| sent.at > restored));
+    let was_told = |id: &str| {
+        let of = |published: &&Published| published.outcome.command_id == id;
+        is_after && all.published.iter().find(of).is_some_and(|first| Some(first.at) < restored)
+    };
     for user in 0..USERS {
         let mut last: Option<(Timestamp, &str)> = None;
         let mut seen = BTreeSet::new();
         for asked in scenario.asked.iter().filter(|asked| asked.user == Some(user) && !asked.is_foreign) {
             if !seen.insert(&asked.id) || asked.not_before_s.is_some() || asked.action == super::LIMITED {
+                continue;
+            }
+            if was_told(&asked.id) {
                 continue;
             }
             let Some(act) = facts.of(asked).first().copied() else { continue };
@@ -246,16 +284,46 @@ impl<'a> Facts<'a> {
 
     /// What was sent for a command: there is one for each action on each user or group.
     fn of(&self, asked: &Asked) -> Vec<&'a Sent> {
-        let Some((method, path)) = self.path_of(asked) else { return Vec::new() };
-        let is_it = |sent: &&Sent| sent.method == method && sent.path.split('?').next() == Some(&path);
+        let requests = self.requests_of(asked);
+        let is_it = |sent: &&Sent| {
+            let path = sent.path.split('?').next().unwrap();
+            requests.iter().any(|(method, wanted)| sent.method == *method && path == wanted)
+        };
         self.sent.iter().filter(is_it).collect()
     }
 
-    /// The request that carries it out, if it changes something.
+    /// When a group got another name.
+    fn renamed(&self, group: usize) -> Option<Timestamp> {
+        let id = group_id(group);
+        self.others.iter().find_map(|(at, other)| match other {
+            Other::Renamed { group, .. } if *group == id => Some(*at),
+            _ => None,
+        })
+    }
+
+    /// Whether the group that a command is about was deleted by another one.
+    fn is_group_gone(&self, asked: &Asked) -> bool {
+        let Some(group) = asked.group.filter(|_| asked.action != "group.delete") else { return false };
+        let is_of = |path: &str| [group_id(group), successor_id(group)].iter().any(|id| path.ends_with(id));
+        self.sent.iter().any(|sent| {
+            sent.is_made
+                && sent.method == "DELETE"
+                && sent.path.starts_with("/api/v1/groups/")
+                && is_of(&sent.path)
+        })
+    }
+
+    /// The requests that may carry it out, if it changes something: whoever names a group may mean the one that has the
+    /// name since.
     #[expect(clippy::unused_self, reason = "it is one of the facts")]
-    fn path_of(&self, asked: &Asked) -> Option<(&'static str, String)> {
+    fn requests_of(&self, asked: &Asked) -> Vec<(&'static str, String)> {
+        let successor = asked.named_group().map(successor_id);
+        let groups = [asked.group.map(group_id).unwrap_or_default()].into_iter().chain(successor);
+        groups.filter_map(|group| Self::request_on(asked, &group)).collect()
+    }
+
+    fn request_on(asked: &Asked, group: &str) -> Option<(&'static str, String)> {
         let user = asked.user.map(user_id).unwrap_or_default();
-        let group = asked.group.map(group_id).unwrap_or_default();
         let request = match asked.action {
             "user.suspend" => ("POST", format!("/api/v1/users/{user}/lifecycle/suspend")),
             "user.unsuspend" => ("POST", format!("/api/v1/users/{user}/lifecycle/unsuspend")),
@@ -299,27 +367,14 @@ impl<'a> Facts<'a> {
     fn of_groups(&self, asked: &BTreeMap<String, Asked>) -> Vec<String> {
         let mut wrong = Vec::new();
         for group in 0..GROUPS {
+            let Some(renamed) = self.renamed(group) else { continue };
             let id = group_id(group);
-            let renamed = self.others.iter().find_map(|(at, other)| match other {
-                Other::Renamed { group, .. } if *group == id => Some(*at),
-                _ => None,
-            });
-            let Some(renamed) = renamed else { continue };
-            let name = group_name(group);
-            let is_by_name = |asked: &&Asked| {
-                asked.action == "group.delete" && asked.message["parameters"]["group"] == name.as_str()
-            };
-            for asked in asked.values().filter(|asked| asked.group == Some(group)).filter(is_by_name) {
-                let first = self.of(asked).first().copied();
-                // What was once about to be sent is done to the one that was judged, whatever it is called by now.
-                let is_gone_on_with = |published: &Published| {
-                    published.outcome.command_id == asked.id && published.outcome.attempts > 1
-                };
-                if self.published.iter().any(is_gone_on_with) {
-                    continue;
-                }
-                // It may have been found before it was renamed, and what was found is what is meant.
-                let late = renamed + SignedDuration::from_secs(60);
+            let is_by_name =
+                |asked: &&Asked| asked.action == "group.delete" && asked.named_group() == Some(group);
+            for asked in asked.values().filter(is_by_name) {
+                let first = self.of(asked).into_iter().find(|act| act.path.ends_with(&id));
+                // It may have been renamed in that very moment.
+                let late = renamed + IN_THAT_MOMENT;
                 let was_begun = first.is_some_and(|first| first.at < late);
                 wrong.extend(
                     first.filter(|_| !was_begun).map(|_| {

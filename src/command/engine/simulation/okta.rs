@@ -86,7 +86,7 @@ impl SimulatedOkta {
                 decided_at = Instant::now();
             }
         }
-        if self.world.goes_wrong(TOO_MANY) {
+        if self.world.is_one_too_many() || self.world.goes_wrong(TOO_MANY) {
             return Err(self.too_many());
         }
         let sent_at = self.world.now();

@@ -68,6 +68,11 @@ pub(super) fn group_id(group: usize) -> String {
     format!("00gGroup{group}00000000000")
 }
 
+/// The group that gets the name of another one, once that is renamed.
+pub(super) fn successor_id(group: usize) -> String {
+    format!("00gSuccessor{group}0000000")
+}
+
 pub(super) fn group_name(group: usize) -> String {
     format!("Team {group}")
 }
@@ -98,6 +103,14 @@ pub(super) fn populate(world: &World) {
     }
     let admins = json!({ "id": ADMINS, "profile": { "name": "Admins" }, "members": [user_id(USERS - 1)] });
     world.org.plant_group(admins, now_ms).unwrap();
+}
+
+impl Asked {
+    /// The group that it names by its name.
+    pub(super) fn named_group(&self) -> Option<usize> {
+        let is_named = |group: &usize| self.message["parameters"]["group"] == group_name(*group).as_str();
+        self.group.filter(is_named)
+    }
 }
 
 impl Scenario {
@@ -212,14 +225,47 @@ pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s:
         is_foreign: false,
         message,
     };
+    let path = format!("/api/v1/users/{}/lifecycle/unsuspend", user_id(0));
     Scenario {
         asked: vec![asked],
-        others: Vec::new(),
+        // Whoever they are, they are active when it comes.
+        others: vec![(Duration::ZERO, Other::Changed { method: "POST", path })],
         lives: vec![dealings],
         downtimes: vec![Duration::from_secs(1)],
         suspends_max: 1,
         is_signed: true,
         key_removed_before_life: Some(1),
+        restored_before_life: None,
+    }
+}
+
+/// A deletion of a group by its name. While it is put off, the group gets another name, and a new one has the old.
+pub(super) fn deletion_of_a_group_that_is_renamed_before_it_is_sent() -> Scenario {
+    let (group, name) = (group_id(0), group_name(0));
+    let message = json!({ "id": "c0", "action": "group.delete", "parameters": { "group": name } });
+    let asked = Asked {
+        id: "c0".to_owned(),
+        action: "group.delete",
+        user: None,
+        group: Some(0),
+        sent_s: 1,
+        not_before_s: None,
+        expires_s: None,
+        expected: None,
+        sender: Sender::Hr,
+        is_foreign: false,
+        message,
+    };
+    let renamed = (Duration::from_secs(8), Other::Renamed { group, name: "Former 0".to_owned() });
+    let planted = (Duration::from_secs(9), Other::Planted { group: successor_id(0), name });
+    Scenario {
+        asked: vec![asked],
+        others: vec![renamed, planted],
+        lives: Vec::new(),
+        downtimes: Vec::new(),
+        suspends_max: 1,
+        is_signed: false,
+        key_removed_before_life: None,
         restored_before_life: None,
     }
 }
@@ -290,6 +336,27 @@ fn command(random: &mut Rng, number: usize) -> Asked {
     }
 }
 
+/// A group that gets another name, mostly right when a command names it, and mostly a new group with the old name.
+fn renamed(
+    random: &mut Rng,
+    (mut at, mut group): (Duration, usize),
+    asked: &[Asked],
+) -> Vec<(Duration, Other)> {
+    let by_name: Vec<_> =
+        asked.iter().filter_map(|asked| Some((asked.named_group()?, asked.sent_s))).collect();
+    if !by_name.is_empty() && random.u8(..4) > 0 {
+        let (named, sent_s) = by_name[random.usize(..by_name.len())];
+        group = named;
+        at = Duration::from_millis((sent_s * 1000 + random.u64(..4_000)).saturating_sub(3_000));
+    }
+    let mut others = vec![(at, Other::Renamed { group: group_id(group), name: format!("Former {group}") })];
+    if random.u8(..4) > 0 {
+        let at = at + Duration::from_millis(random.u64(1..3_000));
+        others.push((at, Other::Planted { group: successor_id(group), name: group_name(group) }));
+    }
+    others
+}
+
 /// Something that somebody else does, and what belongs to it.
 fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
     let at = Duration::from_millis(random.u64(..300_000));
@@ -309,10 +376,7 @@ fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
         3 | 4 => vec![(at, of_user("activate?sendEmail=false"))],
         5 => vec![(at, member("DELETE"))],
         6 => vec![(at, member("PUT"))],
-        7 => {
-            // A new group of the old name may come after it.
-            vec![(at, Other::Renamed { group: group_id(group), name: format!("Former {group}") })]
-        }
+        7 => renamed(random, (at, group), asked),
         8 => vec![(at, Other::Protected { user })],
         9 if !asked.is_empty() => {
             let id = asked[random.usize(..asked.len())].id.clone();

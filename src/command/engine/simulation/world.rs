@@ -17,6 +17,7 @@ use okta_simulator::{
     Options,
     in_process::{InProcess, Reply},
 };
+use serde_json::json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,8 @@ pub(super) struct World {
     pub(super) started: Instant,
     /// How likely something goes wrong, in thousandths: none once it is calm.
     pub(super) faults: AtomicI64,
+    /// How many changes are one too many, before anything else goes wrong.
+    pub(super) too_many: AtomicI64,
     things: Mutex<Things>,
 }
 
@@ -83,6 +86,8 @@ pub(super) enum Other {
     Changed { method: &'static str, path: String },
     /// An administrator renames a group.
     Renamed { group: String, name: String },
+    /// An administrator creates a group of a name that another one has had.
+    Planted { group: String, name: String },
     /// An administrator puts a user into the protected group.
     Protected { user: String },
     /// An operator cancels a command.
@@ -108,7 +113,11 @@ impl Other {
     pub(super) fn is_at_okta(&self) -> bool {
         matches!(
             self,
-            Self::Changed { .. } | Self::Renamed { .. } | Self::Protected { .. } | Self::Relogged { .. }
+            Self::Changed { .. }
+                | Self::Renamed { .. }
+                | Self::Planted { .. }
+                | Self::Protected { .. }
+                | Self::Relogged { .. }
         )
     }
 }
@@ -138,8 +147,8 @@ impl World {
             backup: None,
             begun_before_removal: BTreeSet::new(),
         };
-        let (faults, started) = (AtomicI64::new(0), Instant::now());
-        Arc::new(Self { org, started, faults, things: Mutex::new(things) })
+        let (faults, too_many) = (AtomicI64::new(0), AtomicI64::new(0));
+        Arc::new(Self { org, started: Instant::now(), faults, too_many, things: Mutex::new(things) })
     }
 
     pub(super) fn things(&self) -> MutexGuard<'_, Things> {
@@ -153,6 +162,11 @@ impl World {
     /// Whether something goes wrong here, so often in thousand on a bad day.
     pub(super) fn goes_wrong(&self, thousandths: u32) -> bool {
         self.faults.load(Relaxed) > 0 && self.things().random.u32(..1000) < thousandths
+    }
+
+    /// Whether this change is one too many.
+    pub(super) fn is_one_too_many(&self) -> bool {
+        self.too_many.load(Relaxed) > 0 && self.too_many.fetch_sub(1, Relaxed) > 0
     }
 
     /// Takes a while.
@@ -212,6 +226,14 @@ impl World {
             Other::Renamed { group, name } => {
                 let body = Bytes::from(format!(r#"{{"profile":{{"name":"{name}"}}}}"#));
                 self.ask("PUT", &format!("/api/v1/groups/{group}"), &body).await;
+            }
+            Other::Planted { group, name } => {
+                let is_again = self.things().others.iter().any(|(_, before)| *before == other);
+                let planted = json!({ "id": group, "profile": { "name": name }, "members": [] });
+                // The name may not be free.
+                if is_again || self.org.plant_group(planted, self.now_ms()).is_err() {
+                    return;
+                }
             }
             Other::Protected { user } => {
                 let path = format!("/api/v1/groups/{}/users/{user}", super::scenario::ADMINS);

@@ -1,8 +1,11 @@
-//! A change that had to wait for its turn at Okta is sent only if what it was decided by is so yet.
+//! A change that had to wait, for admission or for its turn at Okta, is sent only if what it was decided by is so yet.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -16,10 +19,18 @@ use crate::command::{
     execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
 };
 
-/// An org where every change waits for its turn.
+/// What a change waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WaitsFor {
+    Admission,
+    Turn,
+}
+
+/// An org where every change waits.
 #[derive(Debug)]
 struct BusyOrg {
     url: Url,
+    waits_for: WaitsFor,
     /// What a user or group is like, and how it is once the wait is over.
     seen: Value,
     then: Value,
@@ -58,9 +69,11 @@ impl Okta for BusyOrg {
         holds: &'a Holds<'a>,
     ) -> BoxFuture<'a, Result<Changed, OktaError>> {
         async move {
-            self.has_waited.store(true, Relaxed);
-            if !holds().await {
-                return Err(OktaError::Overtaken);
+            if self.waits_for == WaitsFor::Turn {
+                self.has_waited.store(true, Relaxed);
+                if !holds().await {
+                    return Err(OktaError::Overtaken);
+                }
             }
             self.made.fetch_add(1, Relaxed);
             Ok(Changed { body: self.then.clone(), request_id: None })
@@ -70,29 +83,50 @@ impl Okta for BusyOrg {
 }
 
 /// Lets everything be sent that is admitted at first, and says what holds after a wait.
-struct Holding(bool);
+struct Holding<'a> {
+    org: &'a BusyOrg,
+    holds: bool,
+}
 
-impl Admission for Holding {
+impl Admission for Holding<'_> {
     fn holds(&self) -> BoxFuture<'_, bool> {
-        std::future::ready(self.0).boxed()
+        std::future::ready(self.holds).boxed()
     }
 
     fn admit<'a>(&'a self, _: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
-        std::future::ready(Ok(())).boxed()
+        async {
+            if self.org.waits_for == WaitsFor::Admission {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                self.org.has_waited.store(true, Relaxed);
+            }
+            Ok(())
+        }
+        .boxed()
     }
 }
 
+/// How often the change is made, if it waits for its turn.
+async fn made(action: &str, parameters: Value, seen_then: [Value; 2], holds: bool) -> usize {
+    made_after(WaitsFor::Turn, (action, parameters), seen_then, holds).await
+}
+
 /// How often the change is made.
-async fn made(action: &str, parameters: Value, [seen, then]: [Value; 2], holds: bool) -> usize {
+async fn made_after(
+    waits_for: WaitsFor,
+    (action, parameters): (&str, Value),
+    [seen, then]: [Value; 2],
+    holds: bool,
+) -> usize {
     let url = Url::parse("http://127.0.0.1/").unwrap();
     let (has_waited, made) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let org = Arc::new(BusyOrg { url, seen, then, has_waited, made });
+    let org = Arc::new(BusyOrg { url, waits_for, seen, then, has_waited, made });
     let executor = Executor::new(Arc::<BusyOrg>::clone(&org));
     let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
     // The user whom the look-up has shown need not be looked at again.
     let resolved = executor.resolve(&request).await.unwrap();
     let begun_at = Timestamp::now();
-    let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission: &Holding(holds) };
+    let admission = &Holding { org: &org, holds };
+    let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission };
     // What matters is what Okta was asked.
     let _ = executor.perform(&request, &resolved, &Expect::default(), attempt).await;
     org.made.load(Relaxed)
@@ -126,6 +160,17 @@ async fn what_has_changed_while_a_change_waited_is_not_changed_by_it() {
         made("group.delete", json!({ "group": "00g1" }), [group("Old"), group("Admins")], true).await,
         0
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_changed_while_admission_waited_is_not_changed() {
+    let suspend = || ("user.suspend", json!({ "user": "00u1" }));
+    let waits_for = WaitsFor::Admission;
+    let changed = || [user("Ops", "1"), user("Board", "1")];
+    assert_eq!(made_after(waits_for, suspend(), [user("Ops", "1"), user("Ops", "2")], true).await, 1);
+    assert_eq!(made_after(waits_for, suspend(), changed(), true).await, 0);
+    let remove = ("group.remove_user", json!({ "user": "00u2", "group": "Old" }));
+    assert_eq!(made_after(waits_for, remove, [group("Old"), group("Admins")], true).await, 0);
 }
 
 #[tokio::test(start_paused = true)]

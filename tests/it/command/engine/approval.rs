@@ -71,8 +71,16 @@ async fn approve(scene: &Scene, id: &str, (command, fingerprint): (&str, &str), 
 async fn what_another_key_approves_is_done_once_and_nothing_else_is() {
     let mut scene = prepare().await;
     scene.resume();
+    let metric = || scene.workplace.metric("oktabus_commands_awaiting_approval{commands=\"hr\"}");
+    until(async || metric().await.is_some_and(|waiting| waiting.to_string() == "0")).await;
     let payload = ask(&scene, "ada", json!({})).await;
     assert_eq!(scene.status().await["awaits_approval"], 1);
+    until(async || metric().await.is_some_and(|waiting| waiting.to_string() == "1")).await;
+    // Whom it is about is what it says itself: nobody has asked Okta.
+    for asked in [&["list"][..], &["show", "ada"]] {
+        let told = scene.by_hand(asked).await.stdout;
+        assert!(told.contains("ada@acme.com"), "{told}");
+    }
     let known = fingerprint(&scene, "ada").await;
     let another = known.replace("v1:", "v1:0");
     for (id, about, key, told) in [
