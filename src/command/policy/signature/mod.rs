@@ -149,6 +149,11 @@ impl Signatures {
         if by.approves(action) { Ok(()) } else { Err(refusals::not_approved_by(action, approver)) }
     }
 
+    /// Pairs of names that stand for the same key: nobody with it approves what they have asked for under the other name.
+    pub fn twins(&self) -> Vec<(KeyName, KeyName)> {
+        self.keys().twins()
+    }
+
     /// Whether what the key `name` has approved still counts.
     pub fn may_approve(&self, name: &str, action: Action) -> bool {
         self.keys().find(name).is_some_and(|key| key.approves(action))
