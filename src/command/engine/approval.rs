@@ -72,6 +72,16 @@ impl Context {
             return Ok(distrusted(message, claimed(&error, verified.key().cloned()), &error, origin));
         }
         let key = verified.key().cloned();
+        // A key takes no id by what it may never do.
+        if matches!(found, Found::Nothing)
+            && let Err(error) = verified.require_approver()
+        {
+            let error = outcomes::of_message(error, &approval.id);
+            let outcome = outcomes::refused(origin.place(), Some(APPROVE), error, now);
+            let signed_by = key.map(|key| key.to_string());
+            let refused = Refused { outcome, command: None, signed_by, is_vouched_for: true, origin };
+            return Ok(Received::Refused(Box::new(refused)));
+        }
         let fingerprint = approval.fingerprint.to_kept(&self.key);
         let mut record = Record::new(APPROVE, &fingerprint, approval.requested_by.as_deref(), now);
         record.signed_by = key.as_ref().map(ToString::to_string);

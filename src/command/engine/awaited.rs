@@ -99,6 +99,11 @@ impl Context {
             }
             Found::Stopped => return Ok(Verdict::Dropped),
         };
+        // It may have been cancelled meanwhile.
+        if let Err((status, error)) = self.admission.admit(&job.command) {
+            let carried = self.ended_so(job, kept, status, error).await?;
+            return self.told(job, carried, stop).await;
+        }
         if !Record::has_room_for(&subjects) {
             let carried = self.ended_so(job, kept, Status::Refused, too_many_names()).await?;
             return self.told(job, carried, stop).await;

@@ -134,6 +134,11 @@ impl Key {
         self.approve.iter().any(|pattern| pattern.matches(action))
     }
 
+    /// Whether anything may be approved with it.
+    pub(super) fn is_approver(&self) -> bool {
+        !self.approve.is_empty()
+    }
+
     /// Whether it is the same key, be it under another name.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.name == other.name || self.digest == other.digest

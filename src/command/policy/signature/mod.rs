@@ -229,6 +229,14 @@ impl Verified {
         if self.must_cover_id && !is_id_in_payload { Err(refusals::unsigned_id()) } else { Ok(()) }
     }
 
+    /// Whether the key, if there is one, may approve anything.
+    pub fn require_approver(&self) -> Result<(), OutcomeError> {
+        match &self.signed {
+            Some(signed) if !signed.key.is_approver() => Err(refusals::no_approver(&signed.key.name)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the key may ask for what `command` asks for.
     pub fn require_allowed(&self, command: &Command) -> Result<(), OutcomeError> {
         let action = command.request.action();

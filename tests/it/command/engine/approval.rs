@@ -288,4 +288,11 @@ async fn an_approval_by_a_key_that_may_not_approve_any_more_is_asked_for_again()
         ["publish", "command.approve", "-p", "command=x", "-p", "fingerprint=v1:0", "--sign-key", &secret];
     let said = scene.by_hand(&arguments).await;
     assert!(said.code == Some(64) && said.stderr.contains("may approve nothing"), "{said:?}");
+    // Nor does it take an id by one.
+    let said = scene.by_hand(&[&arguments[..], &["--no-validate", "--id", "taken"]].concat()).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let is_refused =
+        |line: &Value| line["error"] == "not_allowed" && line["reason"].to_string().contains("`taken`");
+    until(async || scene.audit().iter().any(is_refused)).await;
+    ask(&scene, "taken", json!({})).await;
 }
