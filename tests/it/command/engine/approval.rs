@@ -273,6 +273,7 @@ async fn an_approval_by_a_key_that_may_not_approve_any_more_is_asked_for_again()
     assert_ne!(withdrawn, policy);
     let mut scene = scene.under(&withdrawn);
     scene.resume_with(&clock.environment());
+    scene.status().await;
     until(async || waiting(&scene).await.contains("\"ada\"")).await;
     assert_eq!(approve(&scene, "second", ("ada", &known), "boss").await, "done");
     scene.stop().await;
