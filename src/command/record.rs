@@ -48,6 +48,9 @@ pub struct Record {
     /// How it stands with the second key that must approve it, if one must.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_key: Option<SecondKey>,
+    /// When it was asked for again, after a limit had refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_again_at: Option<Timestamp>,
     /// How many answers were published before a limit let it through.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_answers: u64,
@@ -66,6 +69,8 @@ pub enum SecondKey {
     Awaited {
         /// Until when it may.
         until: Timestamp,
+        /// What it must name: a digest of the command and of those whom it is about, by their ids.
+        fingerprint: String,
     },
     /// It has.
     Given {
@@ -75,6 +80,8 @@ pub enum SecondKey {
         at: Timestamp,
         /// The id of the message that approves.
         approval: String,
+        /// What was approved: a digest of the command and of those whom it is about, by their ids.
+        fingerprint: String,
     },
 }
 
@@ -166,6 +173,7 @@ impl Record {
             counted: 0,
             parked_until: None,
             second_key: None,
+            asked_again_at: None,
             earlier_answers: 0,
             answered: Answered::default(),
             stage: Stage::Received,
@@ -262,13 +270,16 @@ impl Record {
         place.is_some_and(|place| self.answered.has(place)).then_some(Durable { _private: () })
     }
 
-    /// The record of the same command anew, if a limit has refused it: nothing was sent for it.
-    pub fn reopened(&self) -> Option<Self> {
+    /// The record of the same command asked for again at `now`, if a limit has refused it: nothing was sent for it. Who had
+    /// approved it must do so again.
+    pub fn reopened(&self, now: Timestamp) -> Option<Self> {
         let Stage::Ended { outcome, answers } = &self.stage else { return None };
         let is_of_limit = outcome.error.as_ref().is_some_and(|error| error.code == LIMIT_TRIPPED);
         (is_of_limit && outcome.status == Status::Refused).then(|| Self {
             stage: Stage::Received,
             subjects: None,
+            second_key: None,
+            asked_again_at: Some(now),
             earlier_answers: *answers,
             ..self.clone()
         })
@@ -384,6 +395,26 @@ pub(crate) mod tests {
         assert_eq!(Record::decode(&unsent.encode().unwrap()).unwrap(), unsent);
         // A limit that is released counts from zero.
         assert_eq!(sending.ended(&outcome(json!({}))).unwrap().counted, 0);
+    }
+
+    #[test]
+    fn what_a_limit_has_refused_is_asked_for_again_without_its_approval() {
+        let given = SecondKey::Given {
+            by: "lead".to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+            approval: "a-1".to_owned(),
+            fingerprint: "v1:1".to_owned(),
+        };
+        let approved = Record { second_key: Some(given), ..received() };
+        let refused = |code: &str| Outcome {
+            status: Status::Refused,
+            error: Some(OutcomeError { code: code.to_owned(), message: String::new(), remedy: None }),
+            ..outcome(json!({}))
+        };
+        let now = Timestamp::from_second(9).unwrap();
+        let again = approved.ended(&refused(LIMIT_TRIPPED)).unwrap().reopened(now).unwrap();
+        assert_eq!(again, Record { asked_again_at: Some(now), ..received() });
+        assert!(approved.ended(&refused("protected")).unwrap().reopened(now).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 use super::{Row, ask_log, failed_row};
 use crate::{
     bus::Finding,
-    command::{Action, Failed, execute::Executor, intake::Intake, publisher},
+    command::{Action, Failed, execute::Executor, intake::Intake, policy::Signatures, publisher},
     config::{AuditConfig, CommandsConfig, DestinationConfig},
     sink::file::{WriterError, require_appendable},
     telemetry::chain,
@@ -156,6 +156,22 @@ pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Clie
         });
     }
     rows
+}
+
+/// Whether several names of keys stand for one key: whoever has that could seem to be two.
+pub(super) async fn check_keys(commands: &CommandsConfig) -> Vec<Row> {
+    let config = commands.clone();
+    let read = tokio::task::spawn_blocking(move || Signatures::read(&config)).await;
+    // One that cannot be read is told where the configuration is.
+    let Ok(Ok(signatures)) = read else { return Vec::new() };
+    let row = |(first, second)| {
+        let text = format!(
+            "the keys `{first}` and `{second}` of `signature.keys` are one key: it cannot approve what either has signed; \
+             give each sender a key of their own"
+        );
+        Row::warning(what(commands), text)
+    };
+    signatures.twins().into_iter().map(row).collect()
 }
 
 /// Looks at the queue, and at where outcomes and the audit go.

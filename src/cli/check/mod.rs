@@ -107,6 +107,9 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     rows.extend(config.warnings().into_iter().map(|warning| Row::warning(warning.path, warning.reason)));
     rows.extend(config.searches.values().map(|search| schedule_row(search, now)));
     rows.extend(config.commands.values().flat_map(commands::in_words));
+    for commands in config.commands.values() {
+        rows.extend(commands::check_keys(commands).await);
+    }
     rows.extend(config.buses.iter().flat_map(|(name, bus)| bus_rows(name, bus)));
     if arguments.offline {
         rows.extend(clients.values().flat_map(|client| access_rows(client)));

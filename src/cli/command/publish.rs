@@ -166,10 +166,12 @@ impl One<'_> {
 pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Asking, NoCommand> {
     let asking =
         decode_any(payload, &Headers::new(), None).map_err(|undecodable| NoCommand(undecodable.error))?;
-    if let (Some(signer), Asking::Command(command)) = (signer, &asking) {
-        signer.require_allowed(command.request.action()).map_err(NoCommand)?;
-    }
-    Ok(asking)
+    let is_allowed = match (signer, &asking) {
+        (Some(signer), Asking::Command(command)) => signer.require_allowed(command.request.action()),
+        (Some(signer), Asking::Approval(_)) => signer.require_approver(),
+        (None, _) => Ok(()),
+    };
+    is_allowed.map(|()| asking).map_err(NoCommand)
 }
 
 /// What is told of a command that is sent though nobody will obey it.

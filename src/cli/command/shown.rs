@@ -1,11 +1,12 @@
 //! Outcomes, lists and limits, for people or as JSON lines.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     cli::table::table,
     command::{
-        Outcome, Subjects,
+        GroupSubject, Outcome, Subjects, UserSubject,
         engine::{Listed, ListedLimit},
         record::{SecondKey, Stage},
     },
@@ -74,36 +75,70 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
 
 /// Whom and what a command is about, as it names them: the first of each kind, and how many more there are.
 fn about(subjects: &Subjects) -> String {
-    let first = |names: Vec<&String>| match names.as_slice() {
+    let first = |names: Vec<String>| match names.as_slice() {
         [] => None,
-        [name] => Some((*name).clone()),
+        [name] => Some(name.clone()),
         [name, more @ ..] => Some(format!("{name} and {} more", more.len())),
     };
-    let users = first(subjects.users.iter().map(|user| user.login.as_ref().unwrap_or(&user.name)).collect());
-    let groups =
-        first(subjects.groups.iter().map(|group| group.okta_name.as_ref().unwrap_or(&group.name)).collect());
-    let all = [users, groups, subjects.app.clone()];
+    let users = first(subjects.users.iter().map(user).collect());
+    let groups = first(subjects.groups.iter().map(group).collect());
+    let zone = subjects.zone.as_ref().map(|zone| with_id(&zone.name, Some(&zone.id)));
+    let all = [users, groups, subjects.app.clone(), zone];
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// All whom and what a command is about, a row each.
+fn subjects(subjects: &Subjects) -> Vec<Vec<String>> {
+    let users = subjects.users.iter().map(|of| row("user", &user(of)));
+    let groups = subjects.groups.iter().map(|of| row("group", &group(of)));
+    let app = subjects.app.iter().map(|app| row("app", app));
+    let zone = subjects.zone.iter().map(|zone| row("zone", &with_id(&zone.name, Some(&zone.id))));
+    users.chain(groups).chain(app).chain(zone).collect()
+}
+
+fn user(user: &UserSubject) -> String {
+    with_id(user.login.as_ref().unwrap_or(&user.name), user.id.as_deref())
+}
+
+fn group(group: &GroupSubject) -> String {
+    with_id(group.okta_name.as_ref().unwrap_or(&group.name), group.id.as_deref())
+}
+
+/// A name, and the id that it stands for: names can be given to others.
+fn with_id(name: &str, id: Option<&str>) -> String {
+    match id {
+        Some(id) if id != name => format!("{name} ({id})"),
+        _ => name.to_owned(),
+    }
+}
+
+/// Members of a command that are shown in words of their own.
+const KNOWN: &[&str] = &["id", "action", "requested_by"];
+
+/// One thing that a command says.
+fn asked((name, value): (&String, &Value)) -> Vec<String> {
+    row(name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
 pub(super) fn details(listed: &[Listed], json: bool) -> String {
     if json {
         return lines(listed);
     }
-    let detail = |Listed { commands, id, record }: &Listed| {
+    let detail = |Listed { commands, id, record, asks }: &Listed| {
         let mut rows = vec![row("commands", commands)];
-        rows.extend(record.subjects.iter().map(|subjects| row("about", &about(subjects))));
+        rows.extend(record.subjects.iter().flat_map(subjects));
+        rows.extend(asks.iter().flatten().filter(|(name, _)| !KNOWN.contains(&name.as_str())).map(asked));
         rows.extend(record.requested_by.iter().map(|by| row("requested by", by)));
         rows.extend(record.signed_by.iter().map(|key| row("signed by", key)));
         match &record.second_key {
-            Some(SecondKey::Awaited { until }) => {
+            Some(SecondKey::Awaited { until, fingerprint }) if !record.has_ended() => {
                 rows.push(row("awaits approval", &format!("until {until:.0}")));
-                rows.push(row("fingerprint", &record.fingerprint));
+                rows.push(row("fingerprint", fingerprint));
             }
             Some(SecondKey::Given { by, at, .. }) => {
                 rows.push(row("approved by", &format!("{by} at {at:.0}")));
             }
-            None => {}
+            Some(SecondKey::Awaited { .. }) | None => {}
         }
         rows.push(row("received", &format!("{:.3}", record.received_at)));
         match &record.stage {
@@ -149,7 +184,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::command::{GroupSubject, UserSubject, record::Record};
+    use serde_json::json;
+
+    use crate::command::record::Record;
 
     fn listed(requested_by: &str, users: &[&str], groups: &[&str]) -> Listed {
         let user = |name: &&str| UserSubject { name: (*name).to_owned(), id: None, login: None };
@@ -160,7 +197,45 @@ mod tests {
             ..Subjects::default()
         };
         let record = Record::new("group.add_user", "", Some(requested_by), Timestamp::UNIX_EPOCH);
-        Listed { commands: "hr".to_owned(), id: "c-1".to_owned(), record: record.about(&subjects) }
+        Listed {
+            commands: "hr".to_owned(),
+            id: "c-1".to_owned(),
+            record: record.about(&subjects),
+            asks: None,
+        }
+    }
+
+    #[test]
+    fn whoever_approves_a_command_sees_whom_it_is_about_and_what_it_says() {
+        let mut listed = listed("hr", &[], &[]);
+        let user = |name: &str, id: &str, login: &str| UserSubject {
+            name: name.to_owned(),
+            id: Some(id.to_owned()),
+            login: Some(login.to_owned()),
+        };
+        let users = vec![user("ada", "00u1", "ada@acme.com"), user("bob", "00u2", "bob@acme.com")];
+        listed.record.subjects = Some(Subjects { users, ..Subjects::default() });
+        listed.record.second_key = Some(SecondKey::Awaited {
+            until: Timestamp::UNIX_EPOCH,
+            fingerprint: "v1:of-the-approval".to_owned(),
+        });
+        let asks = json!({ "id": "c-1", "parameters": { "users": ["ada", "bob"] }, "dry_run": true });
+        listed.asks = asks.as_object().cloned();
+        let listed = [listed];
+        let table = list(&listed, false);
+        assert!(table.contains("ada@acme.com (00u1) and 1 more"), "{table}");
+        let shown = details(&listed, false);
+        for said in [
+            "ada@acme.com (00u1)",
+            "bob@acme.com (00u2)",
+            r#"{"users":["ada","bob"]}"#,
+            "dry_run",
+            "v1:of-the-approval",
+        ] {
+            assert!(shown.contains(said), "{said}: {shown}");
+        }
+        let read: Listed = serde_json::from_str(&details(&listed, true)).unwrap();
+        assert_eq!((&read.record, &read.asks), (&listed[0].record, &listed[0].asks));
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! Commands that a second key must approve: they wait in the state, and go on when it does. What approves is a message with
-//! an outcome of its own; the act itself is judged like any other.
+//! Messages that approve commands of other keys: each has an outcome of its own, and lets the command go on that waits.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Context, EngineError,
-    job::{Job, Message, Origin, Verdict},
+    job::{Message, Origin, Verdict},
     journal::{Found, Kept},
     outcomes,
     parked::WaitsFor,
@@ -16,7 +15,7 @@ use super::{
     worker::Ended,
 };
 use crate::command::{
-    Action, Outcome, OutcomeError, Status,
+    Action, Outcome, OutcomeError, Status, Subjects,
     audit::{AuditRecord, Decision},
     message::{APPROVE, Approval},
     policy::{KeyName, Untrusted, Verified},
@@ -32,60 +31,7 @@ pub(super) struct ApprovalJob {
     pub(super) origin: Origin,
 }
 
-/// Whether a command may go on, as far as a second key matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leave {
-    /// None is needed, or it was given.
-    Given,
-    /// Not before somebody gives it, which must be before this time.
-    Awaited(Timestamp),
-    /// Nobody has given it in time.
-    Missed,
-    /// It came by a way that has no key, and waits nowhere.
-    Impossible,
-}
-
 impl Context {
-    /// Whether the command of `job` may go on at `now`. A key that may not approve any more has not approved.
-    pub(super) fn leave(&self, job: &Job, record: &Record, now: Timestamp) -> Leave {
-        let action = job.command.request.action();
-        // What waits already goes on waiting, whatever the configuration says since.
-        if !self.config.approval.covers(action) && record.second_key.is_none() {
-            return Leave::Given;
-        }
-        if let Some(SecondKey::Given { by, .. }) = &record.second_key
-            && self.signatures.may_approve(by, action)
-        {
-            return Leave::Given;
-        }
-        if record.signed_by.is_none() {
-            return Leave::Impossible;
-        }
-        let within = SignedDuration::try_from(self.config.approval.within).unwrap_or(SignedDuration::ZERO);
-        let until = match &record.second_key {
-            Some(SecondKey::Awaited { until }) => *until,
-            _ => record.received_at.saturating_add(within).unwrap_or(Timestamp::MAX),
-        };
-        let until = job.command.expires_at.map_or(until, |expires_at| expires_at.min(until));
-        if now < until { Leave::Awaited(until) } else { Leave::Missed }
-    }
-
-    /// Records that a command waits for a second key, with what that key must name.
-    pub(super) async fn audit_awaited(&self, job: &Job, record: &Record) {
-        let command = &job.command;
-        let record = AuditRecord {
-            command_id: Some(&command.id),
-            action: Some(command.request.action().name()),
-            requested_by: command.requested_by.as_deref(),
-            signed_by: job.signed_by.as_deref(),
-            reason: command.reason.as_deref(),
-            fingerprint: Some(&record.fingerprint),
-            place: Some(job.origin.place()),
-            ..self.audit.decision(Decision::AwaitsApproval)
-        };
-        self.audit.record(&record).await;
-    }
-
     /// What an approval turns out to be, by its signature and the journal.
     pub(super) async fn receive_approval(
         &self,
@@ -126,6 +72,16 @@ impl Context {
             return Ok(distrusted(message, claimed(&error, verified.key().cloned()), &error, origin));
         }
         let key = verified.key().cloned();
+        // A key takes no id by what it may never do.
+        if matches!(found, Found::Nothing)
+            && let Err(error) = verified.require_approver()
+        {
+            let error = outcomes::of_message(error, &approval.id);
+            let outcome = outcomes::refused(origin.place(), Some(APPROVE), error, now);
+            let signed_by = key.map(|key| key.to_string());
+            let refused = Refused { outcome, command: None, signed_by, is_vouched_for: true, origin };
+            return Ok(Received::Refused(Box::new(refused)));
+        }
         let fingerprint = approval.fingerprint.to_kept(&self.key);
         let mut record = Record::new(APPROVE, &fingerprint, approval.requested_by.as_deref(), now);
         record.signed_by = key.as_ref().map(ToString::to_string);
@@ -193,9 +149,11 @@ impl Context {
         let status = if given.is_ok() { Status::Done } else { Status::Refused };
         let mut outcome = outcomes::outcome(&approval.id, &kept.record, status, now);
         outcome.error = given.as_ref().err().cloned();
+        let subjects = given.as_ref().ok().and_then(Option::as_ref);
         let decision = if given.is_ok() { Decision::Approved } else { Decision::Refused };
         let record = AuditRecord {
-            command_id: Some(given.as_ref().map_or(&approval.id, |()| &approval.command)),
+            command_id: Some(given.as_ref().map_or(&approval.id, |_| &approval.command)),
+            subjects,
             action: Some(APPROVE),
             requested_by: approval.requested_by.as_deref(),
             local_user: origin.local_user(),
@@ -215,13 +173,14 @@ impl Context {
         Ok((kept, outcome, woken))
     }
 
-    /// Lets the command go on, if `key` may approve it: durable together with when it is due, which is now.
+    /// Lets the command go on, if `key` may approve it: durable together with when it is due, which is now. Gives those whom
+    /// it is about.
     async fn give_leave(
         &self,
         approval: &Approval,
         key: Option<&KeyName>,
         now: Timestamp,
-    ) -> Result<Result<(), OutcomeError>, EngineError> {
+    ) -> Result<Result<Option<Subjects>, OutcomeError>, EngineError> {
         let id = &approval.command;
         let Some(key) = key else { return Ok(Err(outcomes::approver_without_key())) };
         let Found::Record(kept) = self.journal.find(id).await? else {
@@ -232,9 +191,9 @@ impl Context {
         if let Some(SecondKey::Given { approval: known, .. }) = &record.second_key
             && *known == approval.id
         {
-            return Ok(Ok(()));
+            return Ok(Ok(record.subjects.clone()));
         }
-        let (Some(SecondKey::Awaited { until }), Some(sender), Stage::Received, Some(action)) =
+        let (Some(SecondKey::Awaited { until, fingerprint }), Some(sender), Stage::Received, Some(action)) =
             (&record.second_key, &record.signed_by, &record.stage, Action::named(&record.action))
         else {
             return Ok(Err(outcomes::nothing_to_approve(id)));
@@ -242,19 +201,24 @@ impl Context {
         if *until <= now || self.admission.switch.cancelled(id).is_some() {
             return Ok(Err(outcomes::nothing_to_approve(id)));
         }
-        if approval.command_fingerprint != record.fingerprint {
+        if approval.command_fingerprint != *fingerprint {
             return Ok(Err(outcomes::another_command(id)));
         }
         if let Err(refusal) = self.signatures.require_approver(key, sender, action) {
             return Ok(Err(refusal));
         }
-        let Some(note) = self.parking.due_at(id, now).await? else {
+        let Some(note) = self.parking.due_at(id, now, WaitsFor::Time).await? else {
             return Ok(Err(outcomes::nothing_to_approve(id)));
         };
-        let given = SecondKey::Given { by: key.to_string(), at: now, approval: approval.id.clone() };
+        let given = SecondKey::Given {
+            by: key.to_string(),
+            at: now,
+            approval: approval.id.clone(),
+            fingerprint: fingerprint.clone(),
+        };
         let approved = Record { second_key: Some(given), parked_until: Some(now), ..record.clone() };
         self.journal.keep_with_note(id, &kept, approved, note).await?;
         self.parking.keep(id, WaitsFor::Time);
-        Ok(Ok(()))
+        Ok(Ok(record.subjects.clone()))
     }
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context, EngineError,
     admission::{Denial, Gate},
+    awaited::require_approved,
     find::Found,
     job::{Job, Verdict},
     journal::Kept,
@@ -70,6 +71,9 @@ impl Context {
         loop {
             kept = match self.find(job, &kept.record, turn, stop).await {
                 Found::Subjects(resolved, permit) => {
+                    if let Err(error) = require_approved(&kept.record, &resolved.subjects) {
+                        return self.ended_so(job, kept, Status::Failed, error).await;
+                    }
                     match self.attempts(job, kept, (resolved, permit), &mut retries, stop).await? {
                         Attempted::Ended(carried) => return Ok(carried),
                         Attempted::Failed(kept, failed) => return self.end_failed(job, kept, *failed).await,

@@ -22,6 +22,8 @@ pub(super) struct Job {
     pub(super) signed_by: Option<String>,
     /// The second key that has approved it, if one must and has.
     pub(super) approved_by: Option<String>,
+    /// Whether its signature, if it needs one, is of a time near now.
+    pub(super) is_fresh: bool,
     pub(super) origin: Origin,
 }
 

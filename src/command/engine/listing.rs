@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
-use super::{Engine, EngineError, audit_log, journal};
+use super::{
+    Engine, EngineError, audit_log, journal,
+    parked::{Parked, note_name},
+};
 use crate::{
     command::{
         Status,
@@ -24,6 +27,9 @@ pub struct Listed {
     /// What the journal says.
     #[serde(flatten)]
     pub record: Record,
+    /// What it asks for, without secrets: known while it waits in the state, and only where one command is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Map<String, Value>>,
 }
 
 /// Names first, and then the record from the same text: what is flattened is held as values in between, and events of the
@@ -34,12 +40,13 @@ impl<'de> Deserialize<'de> for Listed {
         struct Names {
             commands: String,
             id: String,
+            asks: Option<Map<String, Value>>,
         }
 
         let json = Box::<RawValue>::deserialize(deserializer)?;
-        let Names { commands, id } = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
+        let Names { commands, id, asks } = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
         let record = Record::decode(json.get()).map_err(D::Error::custom)?;
-        Ok(Self { commands, id, record })
+        Ok(Self { commands, id, record, asks })
     }
 }
 
@@ -79,8 +86,10 @@ impl Engine {
 
     /// What the journal says of the command `id`.
     pub async fn find(&self, id: &str) -> Result<Option<Listed>, EngineError> {
-        let stored = self.state.entry(&journal::key(self.name(), id)).await?;
-        Ok(stored.and_then(|stored| listed(self.name(), &stored)))
+        let Some(stored) = self.state.entry(&journal::key(self.name(), id)).await? else { return Ok(None) };
+        let note = self.journal().note(&note_name(self.name(), id)).await?;
+        let asks = note.and_then(|note| serde_json::from_str::<Parked>(&note.content).ok()?.asks());
+        Ok(listed(self.name(), &stored).map(|listed| Listed { asks, ..listed }))
     }
 
     /// All limits, and whether they have tripped.
@@ -104,7 +113,7 @@ impl Engine {
 fn listed(commands: &str, stored: &StoredEntry) -> Option<Listed> {
     let id = stored.id.strip_prefix(commands)?.strip_prefix('/')?.to_owned();
     let record = Record::decode(&stored.entry.content).ok()?;
-    Some(Listed { commands: commands.to_owned(), id, record })
+    Some(Listed { commands: commands.to_owned(), id, record, asks: None })
 }
 
 impl Record {

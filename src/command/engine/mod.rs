@@ -10,6 +10,7 @@ mod admission;
 mod approval;
 mod attempt;
 mod audit_log;
+mod awaited;
 mod context;
 mod dispatcher;
 mod ending;

@@ -71,6 +71,11 @@ pub(super) fn undecodable(undecodable: &Undecodable, id: &str, now: Timestamp) -
     refused(id, undecodable.action.as_deref(), undecodable.error.clone(), now)
 }
 
+/// The same of a message that is named by its place, with the id that it says.
+pub(super) fn of_message(error: OutcomeError, id: &str) -> OutcomeError {
+    OutcomeError { message: format!("{}; the message says the id `{id}`", error.message), ..error }
+}
+
 pub(super) fn expired(command: &Command) -> OutcomeError {
     let at = command.expires_at.map(|at| format!(" at {at}")).unwrap_or_default();
     error(
@@ -108,7 +113,7 @@ pub(super) fn another_command(id: &str) -> OutcomeError {
     error(
         "another_command",
         message,
-        "look at the command, and name the fingerprint that the audit has of it",
+        "`oktabus command show` has the fingerprint of what waits, and of whom it is about now",
     )
 }
 

@@ -11,12 +11,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio_util::time::{DelayQueue, delay_queue};
 
 use super::{EngineError, job::Message, journal::Journal, status::EngineStatus};
 use crate::{
     clock::Clock,
-    command::{QueuePlace, store::NoteChange},
+    command::{QueuePlace, message::without_secrets, store::NoteChange},
     state::NOTE_MAX_BYTES,
 };
 
@@ -102,6 +103,14 @@ impl Parked {
     }
 }
 
+impl Parked {
+    /// What the command asks for, without secrets.
+    pub(super) fn asks(&self) -> Option<Map<String, Value>> {
+        let message = self.message()?;
+        without_secrets(&message.payload, &message.headers)
+    }
+}
+
 impl WaitsFor {
     fn is_time(&self) -> bool {
         *self == Self::Time
@@ -151,11 +160,16 @@ impl Parking {
         ParkedCounts { until_due: ids.len() - until_approved, until_approved }
     }
 
-    /// The note that keeps the command `id`, which waits already, until `due` alone; none if it cannot be read.
-    pub(super) async fn due_at(&self, id: &str, due: Timestamp) -> Result<Option<NoteChange>, EngineError> {
+    /// The note that keeps the command `id`, which waits already, until `due` alone and for this; none if it cannot be read.
+    pub(super) async fn due_at(
+        &self,
+        id: &str,
+        due: Timestamp,
+        waits_for: WaitsFor,
+    ) -> Result<Option<NoteChange>, EngineError> {
         let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
         let Some(parked) = self.read(id, &note.content) else { return Ok(None) };
-        let parked = Parked { due, waits_for: WaitsFor::Time, ..parked };
+        let parked = Parked { due, waits_for, ..parked };
         let content = serde_json::to_string(&parked)
             .map_err(|source| EngineError::of_note(&note.name, &self.commands, source))?;
         Ok(Some(NoteChange { name: note.name, expected: note.generation, content }))
@@ -212,8 +226,13 @@ impl Parking {
     }
 
     fn note(&self, id: &str) -> String {
-        format!("parked/{}/{id}", self.commands)
+        note_name(&self.commands, id)
     }
+}
+
+/// The note that keeps the command `id` of the commands `commands` while it waits.
+pub(super) fn note_name(commands: &str, id: &str) -> String {
+    format!("parked/{commands}/{id}")
 }
 
 impl Timers {

@@ -9,7 +9,7 @@ use super::{
     Context, EngineError,
     approval::ApprovalJob,
     job::{Answer, Job, Message, Origin},
-    journal::Found,
+    journal::{Found, Kept},
     outcomes,
     parked::Parked,
 };
@@ -18,7 +18,7 @@ use crate::command::{
     intake::Delivery,
     message::{self, Asking, Command, Undecodable},
     policy::{KeyName, Untrusted, Verified},
-    record::{Durable, Record},
+    record::{Durable, Record, Stage},
 };
 
 /// Larger messages are decoded off the runtime.
@@ -178,13 +178,13 @@ impl Context {
             let (id, has_ended) = (id.clone(), kept.record.has_ended());
             return Ok(Received::Again(Box::new(Again { id, has_ended, durable, origin })));
         }
-        let (mut command, verified) = match (decoded, verified) {
-            (Ok(command), Ok(verified)) => (command, verified),
+        let (mut command, verified, is_known) = match (decoded, verified) {
+            (Ok(command), Ok(verified)) => (command, verified, false),
             // What was begun was let in, whatever has become of its key: only Okta can tell what came of it, and nobody else
             // can tell its outcome.
             (Ok(command), Err(untrusted)) => {
                 if self.is_under_way(&command, &found) {
-                    (command, Verified::unsigned())
+                    (command, Verified::unsigned(), true)
                 } else if matches!(origin, Origin::Parked { .. }) {
                     let outcome = outcomes::refused(
                         origin.place(),
@@ -211,6 +211,7 @@ impl Context {
             // A signature covers the payload alone: what the transport says of the id may be anybody's word.
             (Err(undecodable), Ok(verified))
                 if verified.key().is_some()
+                    && !matches!(origin, Origin::Parked { .. })
                     && (!undecodable.is_id_in_payload || verified.require_fresh(now).is_err()) =>
             {
                 return Ok(dead(message, undecodable.error.message, None, origin));
@@ -224,8 +225,11 @@ impl Context {
         let signed_by = verified.key().map(ToString::to_string);
         let is_first = matches!(found, Found::Nothing);
         let is_queued = matches!(origin, Origin::Queue { .. });
-        // Signatures get old while commands wait, so their age matters when they come for the first time alone.
-        let is_fresh = if is_first { verified.require_fresh(now) } else { Ok(()) };
+        // Signatures get old while commands wait, so their age matters when they come for the first time alone, and when what
+        // a limit has refused is asked for again.
+        let is_fresh = verified.require_fresh(now);
+        let is_fresh_now = is_fresh.is_ok();
+        let is_fresh = if is_first { is_fresh } else { Ok(()) };
         if let Err(error) = is_fresh.and_then(|()| verified.require_covers(&command)) {
             let claimed = Claimed::by(&command, &error).with_key(verified.key().cloned());
             return Ok(distrusted(message, claimed, &error, origin));
@@ -233,16 +237,13 @@ impl Context {
         let is_under_way = matches!(&found, Found::Record(kept) if kept.record.is_under_way());
         if !is_under_way && let Err(error) = verified.require_allowed(&command) {
             let action = Some(command.request.action().name());
+            let error = outcomes::of_message(error, &command.id);
             let outcome = outcomes::refused(origin.place(), action, error, now);
-            // Whose the command is has been proved, so that it has this outcome, unless its id has another.
-            let command = is_first.then(|| self.refused_command(command));
-            return Ok(Received::Refused(Box::new(Refused {
-                outcome,
-                command,
-                is_vouched_for: is_vouched_for(&origin, signed_by.as_deref(), is_first),
-                signed_by,
-                origin,
-            })));
+            // A key takes no id by what it may not ask for. What it has asked for when it might ends so.
+            let command = self.waiting(command, &found, signed_by.as_deref(), &origin);
+            let is_vouched_for = is_fresh_now || command.is_some();
+            let refused = Refused { outcome, command, signed_by, is_vouched_for, origin };
+            return Ok(Received::Refused(Box::new(refused)));
         }
         let record = match found {
             Found::Record(kept) => kept.record,
@@ -256,15 +257,15 @@ impl Context {
                     return Ok(Received::Refused(Box::new(refused)));
                 }
                 let record = Record { signed_by: signed_by.clone(), ..self.record_of(&command) };
-                match self.journal.receive(&command.id, record).await? {
+                match self.journal.receive(&command.id, record.clone()).await? {
                     Found::Record(kept) => kept.record,
-                    Found::Nothing | Found::Unreadable(_) => self.record_of(&command),
+                    Found::Nothing | Found::Unreadable(_) => record,
                 }
             }
             // Its turn sees to it.
-            Found::Unreadable(_) => self.record_of(&command),
+            Found::Unreadable(_) => Record { signed_by: signed_by.clone(), ..self.record_of(&command) },
         };
-        if !command.fingerprint.is_kept(&record.fingerprint, &self.key) {
+        if !is_known && !self.is_copy(&command, signed_by.as_deref(), &origin, &record) {
             let error = outcomes::id_reused(&command.id);
             let action = command.request.action().name();
             let outcome = outcomes::refused(origin.place(), Some(action), error, now);
@@ -274,13 +275,47 @@ impl Context {
         }
         let approved_by = record.second_key.as_ref().and_then(|second| second.given_by().map(str::to_owned));
         let signed_by = record.signed_by.or(signed_by);
-        Ok(Received::Command(Box::new(Job { command, message, signed_by, approved_by, origin })))
+        let job = Job { command, message, signed_by, approved_by, is_fresh: is_fresh_now, origin };
+        Ok(Received::Command(Box::new(job)))
     }
 
     /// What is refused of `command`.
     fn refused_command(&self, command: Command) -> RefusedCommand {
         let fingerprint = command.fingerprint.to_kept(&self.key);
         RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to }
+    }
+
+    /// What a refusal ends that is about the rights of a key: the command of `found`, if nothing was begun for it and
+    /// `command` is it, asked for with the same key.
+    fn waiting(
+        &self,
+        command: Command,
+        found: &Found,
+        signed_by: Option<&str>,
+        origin: &Origin,
+    ) -> Option<RefusedCommand> {
+        let Found::Record(Kept { record, .. }) = found else { return None };
+        let is_own = matches!(origin, Origin::Parked { .. }) || record.signed_by.as_deref() == signed_by;
+        let waits = matches!(record.stage, Stage::Received)
+            && is_own
+            && command.fingerprint.is_kept(&record.fingerprint, &self.key);
+        let fingerprint = record.fingerprint.clone();
+        waits.then_some(RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to })
+    }
+
+    /// Whether `command` is a copy of the one of `record`. Whether a secret in it is that of the first is for those to know
+    /// who have sent that: others could try passwords so.
+    fn is_copy(&self, command: &Command, signed_by: Option<&str>, origin: &Origin, record: &Record) -> bool {
+        let Command { fingerprint, .. } = command;
+        if !command.has_secrets() {
+            return fingerprint.is_kept(&record.fingerprint, &self.key);
+        }
+        match (signed_by, record.signed_by.as_deref()) {
+            (None, None) if matches!(origin, Origin::Queue { .. }) => {
+                fingerprint.is_openly(&record.fingerprint)
+            }
+            (by, first) => by == first && fingerprint.is_kept(&record.fingerprint, &self.key),
+        }
     }
 
     /// Whether `command` is a copy of one that was begun and not told yet. What it takes to compare secrets is spent on
@@ -340,6 +375,13 @@ impl Context {
                     return Ok(dead(message, error.message.clone(), None, origin));
                 };
                 (id, kept.record.fingerprint)
+            }
+            // A key takes no id by what is no command.
+            (Origin::Queue { .. }, Some(id)) if signed_by.is_some() => {
+                let error = outcomes::of_message(error.clone(), id);
+                let outcome = outcomes::refused(origin.place(), undecodable.action.as_deref(), error, now);
+                let refused = Refused { outcome, command: None, signed_by, is_vouched_for: true, origin };
+                return Ok(Received::Refused(Box::new(refused)));
             }
             (Origin::Queue { .. }, Some(id)) => (id, self.key.digest(&message.payload)),
             (Origin::Queue { .. }, None) => return Ok(dead(message, error.message.clone(), None, origin)),

@@ -62,6 +62,10 @@ impl Context {
             if let Found::Record(found) = self.journal.receive(&command.id, record).await?
                 && found.record.fingerprint == command.fingerprint
             {
+                // It was begun meanwhile: only Okta can tell what came of it.
+                if matches!(found.record.stage, Stage::Started { .. }) {
+                    return Ok(self.put_off(origin).await);
+                }
                 outcome.command_id.clone_from(&command.id);
                 reply_to = command.reply_to.as_deref();
                 kept = Some(match &found.record.stage {

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context, EngineError,
-    approval::Leave,
     attempt::Carried,
+    awaited::Leave,
     job::{Job, Origin, Verdict},
     journal::{Found, Kept},
     ordering::Key,
@@ -23,7 +23,7 @@ use crate::command::{
     Outcome, Status, Subjects,
     audit::{AuditRecord, Decision},
     message::Timing,
-    record::{Record, SecondKey, Stage},
+    record::{Record, Stage},
 };
 
 /// A command whose time is further off waits in the state, not in the queue.
@@ -165,7 +165,8 @@ impl Context {
 
     /// The record anew, if a limit has refused the command that lets it through now.
     async fn reopened(&self, record: &Record, job: &Job) -> Result<Option<Record>, EngineError> {
-        let Some(again) = record.reopened() else { return Ok(None) };
+        // Whoever reads the queue can put old bytes on it.
+        let Some(again) = record.reopened(self.clock.now()).filter(|_| job.is_fresh) else { return Ok(None) };
         let (limits, action) = (self.admission.policy.limits(), job.command.request.action());
         let is_tripped = self.admission.limiter.is_tripped(limits, action).await?;
         Ok((!is_tripped).then_some(again))
@@ -184,7 +185,9 @@ impl Context {
         if !may_have_sent && self.admission.admit(&job.command).is_ok() {
             match self.leave(job, &kept.record, now) {
                 Leave::Given => {}
-                Leave::Awaited(until) => return self.wait_for_approval(job, kept, until, stop).await,
+                Leave::Awaited(until) => {
+                    return self.wait_for_approval(job, kept, until, (turn, stop)).await;
+                }
                 Leave::Missed => {
                     let error = outcomes::not_approved(self.config.approval.within);
                     let (kept, told) = self.end(job, kept, Status::Expired, error).await?;
@@ -203,7 +206,18 @@ impl Context {
         {
             return self.wait_for(job, kept, due, now, stop).await;
         }
-        match Box::pin(self.carry(job, kept, turn, stop)).await? {
+        let carried = Box::pin(self.carry(job, kept, turn, stop)).await?;
+        self.told(job, carried, stop).await
+    }
+
+    /// Publishes what became of a command, if it has ended.
+    pub(super) async fn told(
+        &self,
+        job: &Job,
+        carried: Carried,
+        stop: &CancellationToken,
+    ) -> Result<Verdict, EngineError> {
+        match carried {
             Carried::Ended(kept, told) => self.tell(job, kept, *told, stop).await,
             Carried::Not(verdict) => Ok(verdict),
         }
@@ -230,36 +244,21 @@ impl Context {
                 None => Verdict::Later(until_then, WHY),
             });
         }
-        self.park(job, kept, due, WaitsFor::Time, stop).await
+        // People are told whom it is about while it waits, as far as it says so itself.
+        let record = match job.command.request.names() {
+            Ok(names) if kept.record.subjects.is_none() => {
+                kept.record.clone().about(&Subjects::named(&names))
+            }
+            Ok(_) | Err(_) => kept.record.clone(),
+        };
+        self.park(job, (kept, record), due, WaitsFor::Time, stop).await
     }
 
-    /// A second key must approve the command: it waits in the state until then.
-    async fn wait_for_approval(
+    /// Keeps a command in the state until `due`, if that can be, with the `record` that comes after `kept`.
+    pub(super) async fn park(
         &self,
         job: &Job,
-        kept: Kept,
-        until: Timestamp,
-        stop: &CancellationToken,
-    ) -> Result<Verdict, EngineError> {
-        const WHY: &str = "it waits for the approval by a second key";
-        if !job.origin.is_published() {
-            return Ok(Verdict::Later(LATER_MAX, WHY));
-        }
-        if self.parking.has(&job.command.id) {
-            return Ok(match kept.record.parked() {
-                Some(durable) => Verdict::Parked(durable, until),
-                None => Verdict::Later(LATER_MAX, WHY),
-            });
-        }
-        self.audit_awaited(job, &kept.record).await;
-        self.park(job, kept, until, WaitsFor::Approval, stop).await
-    }
-
-    /// Keeps a command in the state until `due`, if that can be.
-    async fn park(
-        &self,
-        job: &Job,
-        kept: Kept,
+        (kept, record): (Kept, Record),
         due: Timestamp,
         waits_for: WaitsFor,
         stop: &CancellationToken,
@@ -268,6 +267,7 @@ impl Context {
         let wait = due.duration_since(self.clock.now());
         let can_wait = !job.command.has_secrets() && wait <= self.config.remembers_for();
         let note = match job.origin.queue_place().filter(|_| can_wait) {
+            Some(_) if self.parking.has(id) => self.parking.due_at(id, due, waits_for).await?,
             Some(place) => {
                 self.parking.note_of(id, &Parked::new(due, waits_for, place.clone(), &job.message))?
             }
@@ -277,16 +277,7 @@ impl Context {
             let (kept, told) = self.end(job, kept, Status::Refused, outcomes::cannot_wait(due)).await?;
             return self.tell(job, kept, told, stop).await;
         };
-        let second_key = match waits_for {
-            WaitsFor::Time => kept.record.second_key.clone(),
-            WaitsFor::Approval => Some(SecondKey::Awaited { until: due }),
-        };
-        // People are told whom it is about while it waits, as far as it says so itself.
-        let record = match job.command.request.names() {
-            Ok(names) => kept.record.clone().about(&Subjects::named(&names)),
-            Err(_) => kept.record.clone(),
-        };
-        let parked = Record { parked_until: Some(due), second_key, ..record };
+        let parked = Record { parked_until: Some(due), ..record };
         let kept = self.journal.keep_with_note(id, &kept, parked, note).await?;
         self.parking.keep(id, waits_for);
         Ok(match kept.record.parked() {

@@ -4,11 +4,14 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Fingerprint, envelope::Envelope, unfit};
+use super::{Fingerprint, ID_BYTES_MAX, envelope::Envelope, unfit};
 use crate::command::OutcomeError;
 
 /// What stands in `action` of an approval.
 pub const APPROVE: &str = "command.approve";
+
+/// What the fingerprint in an approval may have: whatever it says is in the audit.
+const FINGERPRINT_BYTES_MAX: usize = 256;
 
 /// A message that approves a command.
 #[derive(Debug, Clone)]
@@ -19,7 +22,7 @@ pub struct Approval {
     pub is_id_in_payload: bool,
     /// The command that it approves.
     pub command: String,
-    /// The fingerprint of that command, as the journal has it: no other one under the same id is approved.
+    /// The fingerprint of that command and of those whom it is about, as the journal has it: nothing else is approved.
     pub command_fingerprint: String,
     /// Where the outcome of the approval is to go.
     pub reply_to: Option<String>,
@@ -36,8 +39,10 @@ pub struct Approval {
 #[serde(deny_unknown_fields)]
 struct ApproveCommand {
     /// Its id.
+    #[schemars(length(min = 1, max = 256))]
     command: String,
-    /// Its fingerprint, as the audit and `oktabus command show` have it.
+    /// What is approved of it, as the audit and `oktabus command show` have it.
+    #[schemars(length(max = 256))]
     fingerprint: String,
 }
 
@@ -79,6 +84,14 @@ impl Approval {
             serde_path_to_error::deserialize(Value::Object(envelope.parameters));
         let ApproveCommand { command, fingerprint: command_fingerprint } =
             read.map_err(|err| unfit::member("parameters", &err.inner().to_string()))?;
+        for (name, text, bytes_max) in [
+            ("parameters.command", &command, ID_BYTES_MAX),
+            ("parameters.fingerprint", &command_fingerprint, FINGERPRINT_BYTES_MAX),
+        ] {
+            if text.len() > bytes_max {
+                return Err(unfit::too_long(name, bytes_max));
+            }
+        }
         Ok(Self {
             id,
             is_id_in_payload,

@@ -71,6 +71,16 @@ impl Envelope {
                 return Err(unfit::too_long(name, TEXT_BYTES_MAX));
             }
         }
+        let Expect { status, profile, in_groups } = &envelope.expect;
+        let expected = [
+            ("expect.status", status.iter().map(String::len).sum()),
+            ("expect.profile", profile.keys().map(String::len).max().unwrap_or_default()),
+            ("expect.in_groups", in_groups.iter().map(String::len).max().unwrap_or_default()),
+        ];
+        // What is expected and does not hold is in the outcome.
+        if let Some((name, _)) = expected.into_iter().find(|(_, bytes)| *bytes > TEXT_BYTES_MAX) {
+            return Err(unfit::too_long(name, TEXT_BYTES_MAX));
+        }
         if envelope.reply_to.as_ref().is_some_and(String::is_empty) {
             return Err(unfit::member("reply_to", "is empty: leave it out"));
         }

@@ -7,8 +7,10 @@ use std::fmt;
 
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
+
+use crate::command::Subjects;
 
 /// How what is kept begins, by the way in which it was digested. What has none was digested in the first way, before there
 /// were several: a second way will have to go on comparing what the first has kept.
@@ -99,6 +101,12 @@ impl Fingerprint {
         id != Some(&key.id) || sealed == self.sealed(key).as_deref()
     }
 
+    /// The same of what is no secret alone.
+    pub fn is_openly(&self, kept: &str) -> bool {
+        let mut parts = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.');
+        parts.next() == Some(&self.open) && parts.next().is_some() == self.secret.is_some()
+    }
+
     /// The same of what nobody vouches for: what is secret must be equal, and cannot be compared with another key.
     pub fn is_exactly(&self, kept: &str, key: &FingerprintKey) -> bool {
         let id = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.').nth(1);
@@ -113,6 +121,16 @@ impl Fingerprint {
         signing.update(secret.expose_secret());
         Some(hex(signing.sign().as_ref()))
     }
+}
+
+/// What a second key approves: the command of which the journal keeps `kept`, and those whom it is about by their ids, since
+/// names may mean others by the time it is carried out.
+pub fn of_approval(kept: &str, subjects: &Subjects) -> String {
+    let users: Vec<_> = subjects.users.iter().map(|user| &user.id).collect();
+    let groups: Vec<_> = subjects.groups.iter().map(|group| &group.id).collect();
+    let zone = subjects.zone.as_ref().map(|zone| &zone.id);
+    let all = json!([kept, users, groups, subjects.app, zone]);
+    format!("{FIRST_WAY}{}", hex(&Sha256::digest(all.to_string())))
 }
 
 impl fmt::Debug for Fingerprint {

@@ -13,9 +13,10 @@ mod unfit;
 use bytes::Bytes;
 use jiff::Timestamp;
 use okta_system_log::event::is_noncharacter;
+use serde_json::{Map, Value};
 
 use self::envelope::Envelope;
-pub use self::fingerprint::{Fingerprint, FingerprintKey};
+pub use self::fingerprint::{Fingerprint, FingerprintKey, of_approval};
 use super::{Action, Expect, OutcomeError, Request, message_id};
 
 pub use approval::{APPROVE, Approval};
@@ -143,6 +144,20 @@ pub fn decode_any(
     })
 }
 
+/// What the command in `payload` says, for people: its members without the secrets among its parameters. None if there is no
+/// command in it.
+pub fn without_secrets(payload: &[u8], headers: &Headers) -> Option<Map<String, Value>> {
+    let mut command = object(payload).ok()?;
+    if cloud_event::is_structured(headers, &command) {
+        (_, command) = cloud_event::open(command).ok()?;
+    }
+    let action = Action::named(command.get("action")?.as_str()?)?;
+    if let Some(Value::Object(parameters)) = command.get_mut("parameters") {
+        parameters.retain(|name, _| !action.secrets().contains(&name.as_str()));
+    }
+    Some(command)
+}
+
 /// What was made out before reading failed.
 #[derive(Debug)]
 struct Known {
@@ -167,7 +182,7 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Asking, 
         object = command;
     }
     let id_around = known.id.clone();
-    let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str);
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
     if let Some(id) = text("id").filter(|id| is_good_id(id)) {
         known.id = Some(id.to_owned());
         known.is_id_in_payload = true;

@@ -401,3 +401,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_an_outcome_says_of_expectations_and_unknown_names_is_bounded_and_no_secret() {
+    for expect in [
+        json!({ "status": ["A".repeat(1_025)] }),
+        json!({ "status": vec!["ACTIVE"; 200] }),
+        json!({ "profile": { "x".repeat(1_025): 1 } }),
+        json!({ "in_groups": ["x".repeat(1_025)] }),
+    ] {
+        let mut command = deactivate();
+        command["expect"] = expect;
+        assert_eq!(plain(&command).unwrap_err().error.code, "too_long");
+    }
+    let mut command = deactivate();
+    command["Correct-horse-7"] = json!(true);
+    let mut inside = deactivate();
+    inside["parameters"]["Correct-horse-7"] = json!(true);
+    for command in [command, inside] {
+        let error = plain(&command).unwrap_err().error;
+        assert!(error.code == "unknown_name" && !format!("{error:?}").contains("Correct-horse"), "{error:?}");
+    }
+    let mut misspelt = deactivate();
+    misspelt["expct"] = json!({});
+    assert_eq!(plain(&misspelt).unwrap_err().error.remedy.unwrap(), "did you mean `expect`?");
+}
+
+#[test]
+fn what_people_are_shown_of_a_command_has_no_secret_and_what_is_approved_has_ids() {
+    let parameters = json!({ "user": "ada", "password": "Correct-horse-7" });
+    let command = json!({ "id": "c-1", "action": "user.set_password", "parameters": parameters }).to_string();
+    let shown = without_secrets(command.as_bytes(), &Headers::new()).unwrap();
+    assert_eq!(shown["parameters"], json!({ "user": "ada" }));
+    let subjects = |id: &str| {
+        let user = json!({ "name": "ada", "id": id });
+        serde_json::from_value(json!({ "users": [user] })).unwrap()
+    };
+    assert_ne!(of_approval("v1:ab", &subjects("00u1")), of_approval("v1:ab", &subjects("00u2")));
+    assert_ne!(of_approval("v1:ab", &subjects("00u1")), of_approval("v1:ac", &subjects("00u1")));
+}

@@ -88,11 +88,17 @@ fn misfit(code: &str, path: &str, reason: &str) -> OutcomeError {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("there are {}", known.join(", ")),
         };
-        let inside = if path == unknown || path == "." { String::new() } else { format!(" in {path}") };
-        return error("unknown_name", format!("`{}` is unknown{inside}", shortened(unknown)), remedy);
+        // Neither is the name shown: somebody may have put a secret in its place.
+        let inside = match path.strip_suffix(unknown) {
+            _ if path == "." => String::new(),
+            Some("") => String::new(),
+            Some(path) if path.ends_with('.') => format!(" in {}", shortened(path.trim_end_matches('.'))),
+            Some(_) | None => format!(" in {}", shortened(path)),
+        };
+        return error("unknown_name", format!("the name of a member is unknown{inside}"), remedy);
     }
     let reason = without_value(reason);
-    let message = if path == "." { reason } else { format!("{path}: {reason}") };
+    let message = if path == "." { reason } else { format!("{}: {reason}", shortened(path)) };
     error(code, message, SEE_SCHEMA)
 }
 

@@ -134,6 +134,12 @@ impl Scenario {
         let before_life = |random: &mut Rng| random.usize(1..=lives.len());
         let (mut key_removed_before_life, mut restored_before_life) = (None, None);
         let is_signed = random.u8(..4) == 0;
+        if is_signed {
+            // What a key has signed and is no command is not answered under its id.
+            let never =
+                |asked: &&mut Asked| asked.expires_s.is_some() && asked.not_before_s >= asked.expires_s;
+            asked.iter_mut().filter(never).for_each(|asked| asked.expires_s = None);
+        }
         if !lives.is_empty() && is_signed && random.bool() {
             key_removed_before_life = Some(before_life(random));
         }

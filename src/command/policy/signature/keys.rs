@@ -96,6 +96,17 @@ impl Keys {
         Self(keys)
     }
 
+    /// Pairs of names that stand for the same key.
+    pub(super) fn twins(&self) -> Vec<(KeyName, KeyName)> {
+        let keys: Vec<_> = self.0.values().collect();
+        let pairs = keys
+            .iter()
+            .enumerate()
+            .flat_map(|(at, first)| keys[at + 1..].iter().map(move |second| (first, second)));
+        let twins = pairs.filter(|(first, second)| first.is_other_name_of(second));
+        twins.map(|(first, second)| (first.name.clone(), second.name.clone())).collect()
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<Arc<Key>> {
         self.0.get(name).cloned()
     }
@@ -106,16 +117,16 @@ impl Key {
         let (verifier, digest) = match &named.algorithm {
             SignatureAlgorithm::Ed25519(public) => {
                 let public = public.read()?;
-                (Verifier::Ed25519(UnparsedPublicKey::new(&ED25519, public)), Sha256::digest(public))
+                (Verifier::Ed25519(UnparsedPublicKey::new(&ED25519, public)), Sha256::digest(public).into())
             }
             SignatureAlgorithm::HmacSha256(secret) => {
                 let secret = read_shared_secret(secret)?;
                 let bytes = secret.expose_secret().as_bytes();
-                (Verifier::HmacSha256(hmac::Key::new(hmac::HMAC_SHA256, bytes)), Sha256::digest(bytes))
+                (Verifier::HmacSha256(hmac::Key::new(hmac::HMAC_SHA256, bytes)), digest_of_secret(bytes))
             }
         };
         let (name, allow) = (KeyName(named.id.clone()), named.allow.clone());
-        Ok(Self { name, verifier, digest: digest.into(), allow, approve: named.approve.clone() })
+        Ok(Self { name, verifier, digest, allow, approve: named.approve.clone() })
     }
 
     /// Whether commands of others for `action` may be approved with it.
@@ -123,9 +134,19 @@ impl Key {
         self.approve.iter().any(|pattern| pattern.matches(action))
     }
 
+    /// Whether anything may be approved with it.
+    pub(super) fn is_approver(&self) -> bool {
+        !self.approve.is_empty()
+    }
+
     /// Whether it is the same key, be it under another name.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.name == other.name || self.digest == other.digest
+    }
+
+    /// Whether another name than that of `other` stands for the same key.
+    pub(super) fn is_other_name_of(&self, other: &Self) -> bool {
+        self.name != other.name && self.digest == other.digest
     }
 
     /// Whether `action` may be asked for with it.
@@ -150,6 +171,16 @@ impl Verifier {
             Self::HmacSha256(key) => hmac::verify(key, signed, signature).is_ok(),
         }
     }
+}
+
+/// Of a shared secret as HMAC-SHA-256 uses it (RFC 2104): one that is shorter than a block is the same with zeros behind it.
+fn digest_of_secret(secret: &[u8]) -> [u8; 32] {
+    const BLOCK_BYTES: usize = 64;
+    let zeros = [0; BLOCK_BYTES];
+    let mut digest = Sha256::new();
+    digest.update(secret);
+    digest.update(&zeros[secret.len().min(BLOCK_BYTES)..]);
+    digest.finalize().into()
 }
 
 impl fmt::Debug for Verifier {

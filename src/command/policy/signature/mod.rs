@@ -149,6 +149,11 @@ impl Signatures {
         if by.approves(action) { Ok(()) } else { Err(refusals::not_approved_by(action, approver)) }
     }
 
+    /// Pairs of names that stand for the same key: nobody with it approves what they have asked for under the other name.
+    pub fn twins(&self) -> Vec<(KeyName, KeyName)> {
+        self.keys().twins()
+    }
+
     /// Whether what the key `name` has approved still counts.
     pub fn may_approve(&self, name: &str, action: Action) -> bool {
         self.keys().find(name).is_some_and(|key| key.approves(action))
@@ -222,6 +227,14 @@ impl Verified {
     /// The same of any message, by whether its payload says its id.
     pub fn require_covers_id(&self, is_id_in_payload: bool) -> Result<(), OutcomeError> {
         if self.must_cover_id && !is_id_in_payload { Err(refusals::unsigned_id()) } else { Ok(()) }
+    }
+
+    /// Whether the key, if there is one, may approve anything.
+    pub fn require_approver(&self) -> Result<(), OutcomeError> {
+        match &self.signed {
+            Some(signed) if !signed.key.is_approver() => Err(refusals::no_approver(&signed.key.name)),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the key may ask for what `command` asks for.

@@ -69,6 +69,11 @@ pub(super) fn not_approved_by(action: Action, key: &KeyName) -> OutcomeError {
     refusal("not_allowed", &message, &format!("`signature.keys.{key}.approve` says what it may"))
 }
 
+pub(super) fn no_approver(key: &KeyName) -> OutcomeError {
+    let message = format!("the key `{key}` may approve nothing");
+    refusal("not_allowed", &message, &format!("`signature.keys.{key}.approve` says what it may"))
+}
+
 /// Whether a signature of `at` is neither too old at `now` nor yet to come.
 pub(super) fn require_fresh(at: Timestamp, max_age: Duration, now: Timestamp) -> Result<(), OutcomeError> {
     let age = now.duration_since(at);

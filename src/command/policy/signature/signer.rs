@@ -29,6 +29,8 @@ pub struct Signer {
     with: SigningKey,
     /// Empty: whatever the commands allow.
     allow: Vec<ActionPattern>,
+    /// Whether it may approve anything.
+    approves: bool,
 }
 
 /// What it takes to sign.
@@ -111,7 +113,7 @@ impl Signer {
             }
         };
         let (key, allow) = (KeyName(named.id.clone()), named.allow.clone());
-        Some(Self { key, audience: audience(config), with, allow })
+        Some(Self { key, audience: audience(config), with, allow, approves: !named.approve.is_empty() })
     }
 
     fn is_verified_by(&self, signatures: &Signatures) -> bool {
@@ -123,6 +125,11 @@ impl Signer {
     pub fn require_allowed(&self, action: Action) -> Result<(), OutcomeError> {
         let is_allowed = self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.allows(action));
         if is_allowed { Ok(()) } else { Err(super::refusals::not_allowed_to_key(action, &self.key)) }
+    }
+
+    /// Whether the key may approve anything.
+    pub fn require_approver(&self) -> Result<(), OutcomeError> {
+        if self.approves { Ok(()) } else { Err(super::refusals::no_approver(&self.key)) }
     }
 
     /// The value of the header [`SIGNATURE_HEADER`] of a message with these bytes that is signed at `now`.

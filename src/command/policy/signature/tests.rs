@@ -282,6 +282,20 @@ fn an_exchanged_key_is_obeyed_and_one_that_cannot_be_read_stays() {
 }
 
 #[test]
+fn a_shared_secret_with_zeros_behind_it_is_the_same_key() {
+    let mut keys = keys();
+    let secret = |text: String| SignatureAlgorithm::HmacSha256(Secret::Inline(SecretString::from(text)));
+    keys.push(SignatureKeyConfig {
+        id: "padded".to_owned(),
+        algorithm: secret(format!("{SHARED}\0")),
+        ..keys[1].clone()
+    });
+    let signatures = signatures(SignatureConfig { keys, ..strict() });
+    let twins: Vec<_> = signatures.twins().into_iter().map(|(one, other)| format!("{one} {other}")).collect();
+    assert_eq!(twins, ["padded portal"]);
+}
+
+#[test]
 fn no_form_of_printing_shows_a_key() {
     let shown = format!("{:?}", signatures(strict()));
     assert!(!shown.contains(SHARED) && shown.contains("HS256"), "{shown}");
@@ -330,6 +344,8 @@ fn an_approval_is_read_as_strictly_as_a_command_and_is_none() {
     for (pointer, value) in [
         ("/parameters", json!({ "command": "c-1" })),
         ("/parameters", json!({ "command": "c-1", "fingerprint": "v1:ab", "user": "ada" })),
+        ("/parameters", json!({ "command": "c".repeat(257), "fingerprint": "v1:ab" })),
+        ("/parameters", json!({ "command": "c-1", "fingerprint": "a".repeat(257) })),
         ("/dry_run", json!(true)),
         ("/not_before", json!("2026-11-26T09:00:00Z")),
     ] {

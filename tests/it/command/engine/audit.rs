@@ -157,7 +157,7 @@ async fn a_flood_of_unsigned_messages_is_summed_up_and_what_a_key_has_signed_is_
     let signature = Signer::Hmac.sign(&directory, "acme/hr", &payload, 0);
     scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
     scene.resume();
-    assert_eq!(essence(&scene.outcome("signed").await), ("refused", "not_allowed"));
+    assert_eq!(essence(&scene.outcome("COMMANDS@401").await), ("refused", "not_allowed"));
     until(async || scene.dead_letters().lines().count() == 400).await;
     scene.stop().await;
 
@@ -167,6 +167,6 @@ async fn a_flood_of_unsigned_messages_is_summed_up_and_what_a_key_has_signed_is_
         audit.iter().filter_map(|line| line["left_out"]["reasons"]["not_signed"].as_u64()).sum();
     assert_eq!(unsigned + left_out, 400);
     assert!((100..150).contains(&unsigned), "{unsigned} are recorded one by one");
-    assert!(audit.iter().any(|line| line["command_id"] == "signed" && line["error"] == "not_allowed"));
+    assert!(audit.iter().any(|line| line["command_id"] == "COMMANDS@401" && line["error"] == "not_allowed"));
     assert_eq!(verified(&scene, &[]).await.0, Some(0));
 }
