@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     admin::{self, AdminError, Watched},
-    command::engine::{EngineError, Engines},
+    command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
     control::{self, Controlled, Socket},
     replay::Replays,
@@ -23,7 +23,7 @@ use crate::{
     search::SearchError,
     sink::SinkError,
     source::Stream,
-    state::{Cursor, Opening, Places, State, StateError},
+    state::{Cursor, Opening, Places, RecoverFrom, State, StateError},
     telemetry::chain,
 };
 pub use clients::{Clients, UnusableOrg, client, clients, clients_without_secrets};
@@ -109,13 +109,20 @@ impl App {
             crate::sink::Sink::require(sink)?;
         }
         let Feeds { clients, streams } = Feeds::of(&config)?;
-        let opening = match recovery {
+        let from = recovery.map(|recovery| match recovery {
+            Recovery::Witness => RecoverFrom::Witness,
+            Recovery::Store => RecoverFrom::Store,
+            Recovery::Since(time) => RecoverFrom::Cursors(cursors_at(&streams, time)),
+        });
+        let notes = || pauses_of_recovery(config.commands.keys(), Timestamp::now());
+        let opening = match from {
             None => Opening::Trusted,
-            Some(Recovery::Witness) => Opening::FromWitness,
-            Some(Recovery::Store) => Opening::FromStore,
-            Some(Recovery::Since(time)) => Opening::At(cursors_at(&streams, time)),
+            Some(from) => Opening::Recovered { from, notes: notes() },
         };
         let state = open_state(&Places::from(&config.runtime.state), &opening, &config.runtime.admin).await?;
+        if recovery.is_some() && !config.commands.is_empty() {
+            tracing::warn!("the state was recovered: {RECOVERY_CONSEQUENCE}");
+        }
         let admin = opening::bind(&config.runtime.admin).await?;
 
         let mut loops = of_streams(&config, &streams, &state);
@@ -173,7 +180,7 @@ impl App {
         pages.spawn(async move { watched.pulse.run(&until_end).await });
 
         let grace = self.config.runtime.shutdown_grace;
-        let mut control = JoinSet::new();
+        let (mut control, engines) = (JoinSet::new(), self.engines.clone());
         if let Some(socket) = self.control {
             control.spawn(serve_control(
                 socket,
@@ -192,6 +199,7 @@ impl App {
         // Routes that have ended by themselves leave nobody to work for.
         stop.cancel();
         while control.join_next().await.is_some() {}
+        engines.end_operations().await;
         stop_admin.cancel();
         // Whoever reads a page slowly, or not at all, is not waited for.
         let served = async { while pages.join_next().await.is_some() {} };

@@ -77,6 +77,7 @@ impl From<&EngineError> for Exit {
     fn from(err: &EngineError) -> Self {
         match err {
             EngineError::State(err) => Self::from(err),
+            EngineError::NotRecorded { .. } | EngineError::NotSaved { .. } => Self::Unavailable,
             EngineError::Record { .. } | EngineError::Note { .. } => Self::StateRefused,
             EngineError::Key(_)
             | EngineError::Credential(_)

@@ -148,6 +148,8 @@ fn refuse(err: EngineError) -> Refusal {
         | EngineError::TooManyCancelled { .. }
         | EngineError::AlreadyEnded { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         EngineError::State(_)
+        | EngineError::NotRecorded { .. }
+        | EngineError::NotSaved { .. }
         | EngineError::Record { .. }
         | EngineError::Note { .. }
         | EngineError::Credential(_)

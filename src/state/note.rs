@@ -28,6 +28,15 @@ pub struct StoredNote {
     pub content: String,
 }
 
+/// A note that a state is recovered with, whatever there was of that name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FreshNote {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub content: String,
+}
+
 impl Store {
     /// Writes the note `name`, which is at generation `expected`, and gives its next generation.
     pub(super) fn keep_note(&self, name: &str, expected: u64, content: &str) -> Result<u64, StateError> {
@@ -88,6 +97,21 @@ pub(super) fn salvage(engine: &Engine) -> Vec<StoredNote> {
 pub(super) fn add_note(batch: &mut Batch, stored: &StoredNote) {
     let StoredNote { name, generation, content } = stored;
     batch.insert(note_key(name), record::encode(*generation, content.as_bytes()));
+}
+
+/// Writes notes to a store that is not taken over yet.
+pub(super) fn write_fresh(engine: &Engine, notes: &[FreshNote]) -> Result<(), StateError> {
+    let mut batch = Batch::default();
+    for FreshNote { name, content } in notes {
+        let stored = engine.get(&note_key(name))?;
+        let earlier = stored.and_then(|bytes| decode(name, &bytes).ok()).map_or(0, |note| note.generation);
+        add_note(
+            &mut batch,
+            &StoredNote { name: name.clone(), generation: earlier + 1, content: content.clone() },
+        );
+    }
+    engine.apply(batch)?;
+    engine.flush()
 }
 
 fn read_note((key, bytes): &(Vec<u8>, Vec<u8>)) -> Result<StoredNote, StateError> {

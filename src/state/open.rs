@@ -10,7 +10,7 @@ use super::{
     Cursor, StateError, Stored, cursors, disk,
     engine::{Batch, CHUNK, Engine},
     journal::{self, StoredEntry},
-    note::{self, StoredNote},
+    note::{self, FreshNote, StoredNote},
     places::Places,
     refusal::{Distrust, Refusal},
     store::{self, Store},
@@ -27,16 +27,28 @@ pub enum Opening {
     Trusted,
     /// Only if it is there and what was acknowledged last.
     Existing,
-    /// With the cursors in the witness.
-    FromWitness,
-    /// With the store as it is.
-    FromStore,
-    /// With these cursors, by route, and no others.
-    At(Vec<(String, Cursor)>),
+    /// One that is not trusted: in the way that somebody has chosen, and with these notes in it from the start.
+    Recovered {
+        /// What is taken up.
+        from: RecoverFrom,
+        /// The notes.
+        notes: Vec<FreshNote>,
+    },
     /// With these contents, whatever is there.
     With(Contents),
     /// Like [`Opening::Existing`], written anew without what it no longer needs.
     Compacted,
+}
+
+/// What is taken up of a state that is not trusted.
+#[derive(Debug, Clone)]
+pub enum RecoverFrom {
+    /// The cursors in the witness.
+    Witness,
+    /// The store as it is.
+    Store,
+    /// These cursors, by route, and no others.
+    Cursors(Vec<(String, Cursor)>),
 }
 
 /// All that a store holds.
@@ -65,6 +77,18 @@ impl Contents {
         contents.notes = store.notes("")?;
         Ok(contents)
     }
+
+    /// The same with these notes, in place of those of their names.
+    #[must_use]
+    pub fn with(mut self, fresh: &[FreshNote]) -> Self {
+        for FreshNote { name, content } in fresh {
+            let earlier = self.notes.iter().find(|note| note.name == *name).map_or(0, |note| note.generation);
+            self.notes.retain(|note| note.name != *name);
+            let (name, content) = (name.clone(), content.clone());
+            self.notes.push(StoredNote { name, generation: earlier + 1, content });
+        }
+        self
+    }
 }
 
 /// Opens the state at `places`.
@@ -84,9 +108,9 @@ pub(super) fn open(places: Places, opening: Opening) -> Result<Store, StateError
     }
     match opening {
         Opening::Trusted | Opening::Existing => open_trusted(places),
-        Opening::FromStore => refuse_sound(&places).and_then(|()| open_as_it_is(places)),
-        Opening::FromWitness => refuse_sound(&places).and_then(|()| recover_from_witness(places)),
-        Opening::At(cursors) => refuse_sound(&places).and_then(|()| recover_at(places, cursors)),
+        Opening::Recovered { from, notes } => {
+            refuse_sound(&places).and_then(|()| recover(places, from, &notes))
+        }
         Opening::With(contents) => rebuild(places, &contents, "before-import").map(|(store, _)| store),
         Opening::Compacted => compact(places),
     }
@@ -176,10 +200,20 @@ fn refuse_sound(places: &Places) -> Result<(), StateError> {
     }
 }
 
-fn open_as_it_is(places: Places) -> Result<Store, StateError> {
+fn recover(places: Places, from: RecoverFrom, notes: &[FreshNote]) -> Result<Store, StateError> {
+    match from {
+        RecoverFrom::Witness => recover_from_witness(places, notes),
+        RecoverFrom::Store => open_as_it_is(places, notes),
+        RecoverFrom::Cursors(cursors) => recover_at(places, cursors, notes),
+    }
+}
+
+fn open_as_it_is(places: Places, notes: &[FreshNote]) -> Result<Store, StateError> {
     let (engine, found) = look(&places)?;
     let distrust = match (&found, engine) {
         (Found::Store(_), Some(engine)) => {
+            // The store is not trusted until it is taken over: whatever is cut short before is refused again.
+            note::write_fresh(&engine, notes)?;
             let identity = identity_of(&found);
             return Store::take_over(places, engine, identity);
         }
@@ -193,7 +227,7 @@ fn open_as_it_is(places: Places) -> Result<Store, StateError> {
     Err(Box::new(Refusal { directory: places.directory, distrust, witnessed_at }).into())
 }
 
-fn recover_from_witness(places: Places) -> Result<Store, StateError> {
+fn recover_from_witness(places: Places, notes: &[FreshNote]) -> Result<Store, StateError> {
     let witness = match Witness::read(&places.witness)? {
         Reading::Present(witness) => witness,
         Reading::Absent | Reading::Damaged(_) => {
@@ -205,10 +239,14 @@ fn recover_from_witness(places: Places) -> Result<Store, StateError> {
     let (engine, _) = look(&places)?;
     let routes = witness.routes.into_iter();
     let routes = routes.map(|(name, witnessed)| (name, witnessed.generation + 1, witnessed.cursor)).collect();
-    rebuild(places, &salvaged(engine, routes), "distrusted").map(|(store, _)| store)
+    rebuild(places, &salvaged(engine, routes).with(notes), "distrusted").map(|(store, _)| store)
 }
 
-fn recover_at(places: Places, cursors: Vec<(String, Cursor)>) -> Result<Store, StateError> {
+fn recover_at(
+    places: Places,
+    cursors: Vec<(String, Cursor)>,
+    notes: &[FreshNote],
+) -> Result<Store, StateError> {
     let witness = Witness::read(&places.witness)?;
     let (engine, found) = look(&places)?;
     // Nothing that was ever acknowledged may be younger than what is begun now.
@@ -221,7 +259,7 @@ fn recover_at(places: Places, cursors: Vec<(String, Cursor)>) -> Result<Store, S
         witnessed.map(|witnessed| witnessed.generation).max(stored).unwrap_or_default()
     };
     let routes = cursors.into_iter().map(|(name, cursor)| (name.clone(), known(&name) + 1, cursor)).collect();
-    rebuild(places, &salvaged(engine, routes), "distrusted").map(|(store, _)| store)
+    rebuild(places, &salvaged(engine, routes).with(notes), "distrusted").map(|(store, _)| store)
 }
 
 /// sled has no compaction of its own; what is written anew has no past.

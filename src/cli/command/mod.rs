@@ -19,7 +19,7 @@ use super::{ConfigArgument, Exit, fail, note, print};
 use crate::{
     command::{
         Status,
-        engine::{CancelCommand, ListCommands, ListedPause, PauseCommands, ReleaseLimit, Stopped},
+        engine::{CancelCommand, ListCommands, ListedPause, NotYet, PauseCommands, ReleaseLimit, Stopped},
     },
     control::Ran,
     telemetry::printable,
@@ -363,5 +363,17 @@ async fn stop(which: &Which, stop: Stop, why: WhyArguments) -> Exit {
     if let Some(unknown) = unknown.filter(|_| !switched.is_known) {
         note(&unknown);
     }
-    Exit::Done
+    match switched.not_yet {
+        Some(not_yet) => fail(Exit::Unavailable, &Unfinished(not_yet)),
+        None => Exit::Done,
+    }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("{}", match .0 {
+    NotYet::Saved => "it holds in the daemon's memory alone: the state takes nothing now, so that a restart would forget it; \
+                      the daemon tries on, and its log and `/status` say why",
+    NotYet::Recorded => "it holds, and is saved, and is not in the audit yet, which takes nothing now; it is tried on, and the \
+                         log and `/status` say why",
+})]
+struct Unfinished(NotYet);

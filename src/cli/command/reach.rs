@@ -1,5 +1,8 @@
 //! Reaching those who have the journal: the daemon, or the state itself if no daemon runs.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{Which, message::Message};
@@ -10,7 +13,7 @@ use crate::{
         LocalUser,
         engine::{
             Answer, CancelCommand, EngineError, Engines, ListCommands, Listed, ListedChain, ListedLimit,
-            ListedPause, PauseCommands, ReleaseLimit, Switched,
+            ListedPause, NotYet, PauseCommands, ReleaseLimit, Switched,
         },
     },
     config::Config,
@@ -18,6 +21,10 @@ use crate::{
     state::{Opening, Places, State, StateError},
     telemetry::logging,
 };
+
+/// How long somebody else may have the state: a daemon that starts, or another command.
+const HOLDER_MAX: Duration = Duration::from_secs(10);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Who has the journal.
 pub(super) enum Reached {
@@ -44,7 +51,7 @@ impl Reached {
             let clients = app::clients_without_secrets(&config).map_err(|err| fail(Exit::Usage, &err))?;
             (config, clients)
         };
-        // What is on the queue is for the daemon, and with it who signs.
+        // What is on the queue, or waits in the state, is for the daemon, and with it who signs.
         for commands in config.commands.values_mut() {
             (commands.intake, commands.signature) = (None, None);
         }
@@ -52,16 +59,19 @@ impl Reached {
     }
 
     async fn state(config: &Config, clients: &Clients, file: std::path::PathBuf) -> Result<Self, Exit> {
-        let state = match State::open(Places::from(&config.runtime.state), Opening::Trusted).await {
-            Ok(state) => state,
-            Err(locked @ StateError::Locked(_)) => {
-                return match Client::connect_to_holder(&config.runtime.state.path).await {
-                    Ok(Some(daemon)) => Ok(Self::Daemon(daemon)),
-                    Ok(None) => Err(fail_state(&locked, &file)),
-                    Err(err) => Err(fail(Exit::Unavailable, &err)),
-                };
+        let held_until = Instant::now() + HOLDER_MAX;
+        let state = loop {
+            let locked = match State::open(Places::from(&config.runtime.state), Opening::Trusted).await {
+                Ok(state) => break state,
+                Err(locked @ StateError::Locked(_)) => locked,
+                Err(err) => return Err(fail_state(&err, &file)),
+            };
+            match Client::connect(&config.runtime.state.path).await {
+                Ok(Some(daemon)) => return Ok(Self::Daemon(daemon)),
+                Ok(None) if Instant::now() < held_until => sleep(LOOK_AGAIN_AFTER).await,
+                Ok(None) => return Err(fail_state(&locked, &file)),
+                Err(err) => return Err(fail(Exit::Unavailable, &err)),
             }
-            Err(err) => return Err(fail_state(&err, &file)),
         };
         let engines = Engines::new(config, clients, &state).map_err(|err| fail(Exit::from(&err), &err))?;
         Ok(Self::State { engines, state, file })
@@ -215,6 +225,13 @@ async fn closed(
     state: &State,
     file: &std::path::Path,
 ) -> Result<Switched, Exit> {
+    let done = match done {
+        // Nobody stays who could save it.
+        Ok(Switched { not_yet: Some(NotYet::Saved), .. }) => {
+            Err(EngineError::NotSaved { standing: "nothing is stopped, since no daemon runs" })
+        }
+        done => done,
+    };
     let done = done.map_err(|err| failed(&err, file));
     close(state, file).await?;
     done
@@ -223,7 +240,7 @@ async fn closed(
 async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -> Result<Ran, EngineError> {
     let engine = engines.get(commands)?;
     let stop = CancellationToken::new();
-    let running = engine.run_once(engines.remember(), &stop);
+    let running = engine.run_by_hand(engines.remember(), &stop);
     let asking = async {
         let told =
             engine.ask(String::from(Box::<str>::from(message.json)).into(), LocalUser::of_process()).await;

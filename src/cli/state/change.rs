@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::beginnings,
-    command::engine::loss_of_note,
+    command::engine::{RECOVERY_CONSEQUENCE, loss_of_note, pauses_of_recovery},
     config::AuditConfig,
     state::{Contents, Cursor, ImportError, Opening, State, StateError, Stored, read_export},
 };
@@ -24,6 +24,8 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
         Ok(contents) => contents,
         Err(err) => return fail(Exit::Usage, &err),
     };
+    let sections = &loaded.config.commands;
+    let contents = contents.with(&pauses_of_recovery(sections.keys(), Timestamp::now()));
     let (routes, commands) = (contents.routes.len(), contents.entries.len());
     let path = loaded.config.runtime.state.path.display();
     let question = format!(
@@ -34,7 +36,10 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
     }
     match close(loaded.open_as(Opening::With(contents)).await).await {
         Ok(()) => {
-            let mut audits = loaded.config.commands.values().map(|commands| &commands.audit);
+            if !sections.is_empty() {
+                note(RECOVERY_CONSEQUENCE);
+            }
+            let mut audits = sections.values().map(|commands| &commands.audit);
             if audits.any(|audit| matches!(audit, AuditConfig::File(_))) {
                 note(AUDITS_GO_ON);
             }

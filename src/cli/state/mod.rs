@@ -14,6 +14,7 @@ use okta_client::logs;
 
 use super::{ConfigArgument, Exit, fail, note};
 use crate::{
+    command::engine::RECOVERY_CONSEQUENCE,
     config::{Config, Start},
     state::{Opening, Places, State, StateError, Way},
 };
@@ -170,7 +171,7 @@ fn ways(ways: &[Way], file: &Path) -> String {
         };
         text += &format!("    oktabus run --config {} --recover={word:9}  # {consequence}\n", file.display());
     }
-    text
+    text + &format!("  where there are commands: with each of these ways {RECOVERY_CONSEQUENCE}\n")
 }
 
 /// A time as it is typed: `now`, `-2h` or a timestamp; never before Okta's memory begins.

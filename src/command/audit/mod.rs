@@ -41,7 +41,9 @@ pub enum Decision {
     Released,
     /// An operator has stopped all commands.
     Paused,
-    /// An operator lets them go on.
+    /// An operator asks that they go on, which is about to happen.
+    Resuming,
+    /// They go on.
     Resumed,
     /// An operator has cancelled the command.
     Cancelled,

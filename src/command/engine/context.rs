@@ -5,8 +5,14 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::{
-    Engine, EngineError, admission::Admission, audit_log::AuditLog, journal::Journal, parked::Parking,
-    publish::Outcomes, status::EngineStatus, turns::Turns,
+    Engine, EngineError,
+    admission::Admission,
+    audit_log::AuditLog,
+    journal::Journal,
+    parked::{Parking, WhoseTurn},
+    publish::Outcomes,
+    status::EngineStatus,
+    turns::Turns,
 };
 use crate::{
     clock::Clock,
@@ -40,8 +46,8 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// All that the commands of `engine` need. Talks to nobody.
-    pub(super) async fn open(engine: &Engine) -> Result<Self, EngineError> {
+    /// All that the commands of `engine` need; `parked` says who sees to what waits in the state. Talks to nobody.
+    pub(super) async fn open(engine: &Engine, parked: WhoseTurn) -> Result<Self, EngineError> {
         let (config, status) = (Arc::clone(&engine.config), Arc::clone(&engine.status));
         let CommandsConfig { name, outcomes, reveal, .. } = &*config;
         let outcomes = publisher::open(&outcomes.sink, name, Records::Outcomes, &reveal.stored_in)?;
@@ -49,7 +55,7 @@ impl Context {
         Ok(Self {
             clock: Arc::clone(&engine.seams.clock),
             executor: engine.executor.clone(),
-            parking: Parking::new(journal.clone(), &status, Arc::clone(&engine.seams.clock)),
+            parking: Parking::new(journal.clone(), &status, Arc::clone(&engine.seams.clock), parked),
             journal,
             key: engine.key().await?,
             admission: Arc::clone(&engine.admission),

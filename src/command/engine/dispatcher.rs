@@ -97,7 +97,14 @@ impl Dispatcher {
 
     /// The time of a command that waits in the state may have come, or somebody has cancelled it.
     async fn due(&mut self, id: &str) -> Result<(), EngineError> {
-        let Some(parked) = self.context.parking.take(id).await? else { return Ok(()) };
+        let parked = match self.context.parking.take(id).await? {
+            Some(Ok(parked)) => parked,
+            Some(Err(spoiled)) => {
+                self.receive(Arrival::Spoiled(spoiled));
+                return Ok(());
+            }
+            None => return Ok(()),
+        };
         let is_cancelled = self.context.admission.switch.cancelled(id).is_some();
         if parked.due > self.context.clock.now() && !is_cancelled {
             self.context.parking.set(&mut self.timers, id, parked.due);
@@ -143,6 +150,10 @@ impl Dispatcher {
                 let keys = refused.command.iter().map(|command| Key::of_command(&command.id)).collect();
                 let turn = self.context.turns.join(keys);
                 self.workers.spawn(async move { context.refuse(*refused, turn, &stop).await });
+            }
+            Received::Spoiled(spoiled) => {
+                let turn = self.context.turns.join(vec![Key::of_command(&spoiled.id)]);
+                self.workers.spawn(async move { context.give_up_spoiled(*spoiled, turn, &stop).await });
             }
             Received::DeadLetter(dead) => {
                 self.workers.spawn(async move { context.bury(*dead, &stop).await });

@@ -41,6 +41,22 @@ pub enum EngineError {
         /// How many there may be.
         max: usize,
     },
+    /// The audit takes nothing, and must have this before it is done.
+    #[error(
+        "{standing}: the audit must have it first, and takes nothing now; the log and `/status` say why, so ask again once it does"
+    )]
+    NotRecorded {
+        /// How it stands.
+        standing: &'static str,
+    },
+    /// The state takes nothing yet.
+    #[error(
+        "{standing}: the state takes nothing now, and the log and `/status` say why; it is tried on, and done once it is saved"
+    )]
+    NotSaved {
+        /// How it stands.
+        standing: &'static str,
+    },
     /// The command has its outcome, and cannot be cancelled.
     #[error("the command {id} has ended: {standing}")]
     AlreadyEnded {

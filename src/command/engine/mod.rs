@@ -28,6 +28,7 @@ mod outcomes;
 mod parked;
 mod publish;
 mod receive;
+mod recovery;
 mod refuse;
 mod sections;
 #[cfg(test)]
@@ -44,15 +45,16 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use okta_client::{Client, SecretSource};
 use tokio::sync::{OnceCell, mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use error::EngineError;
 pub use job::Answer;
 pub use listing::{Listed, ListedLimit};
 pub use notes::loss_of_note;
-pub use operate::Switched;
+pub use operate::{NotYet, Switched};
 pub use outcomes::CODES;
 pub use receive::Asked;
+pub use recovery::{CONSEQUENCE as RECOVERY_CONSEQUENCE, pauses as pauses_of_recovery};
 pub use sections::{
     CancelCommand, Engines, ListCommands, ListedChain, ListedPause, PauseCommands, ReleaseLimit,
     UnknownCommands, pick,
@@ -81,6 +83,7 @@ use audit_log::{AuditLog, SharedAuditLog};
 use context::Context;
 use dispatcher::Dispatcher;
 use journal::Journal;
+use parked::WhoseTurn;
 use status::Waiter;
 
 /// The first and the longest wait before something that failed is tried again.
@@ -108,6 +111,8 @@ pub struct Engine {
     asking: mpsc::Sender<Asked>,
     /// Whoever runs the engine has them.
     asked: tokio::sync::Mutex<mpsc::Receiver<Asked>>,
+    /// What operators do: it is seen through though they go away.
+    operations: TaskTracker,
 }
 
 /// What an engine runs on: the real world, or a simulated one.
@@ -144,6 +149,7 @@ impl Engine {
             key,
             asking,
             asked,
+            operations: TaskTracker::new(),
         })
     }
 
@@ -170,7 +176,7 @@ impl Engine {
         let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
         let mut waiter = self.status.waiter(Trouble::Engine);
         while !stop.is_cancelled() {
-            match self.run_until_failure(remember, stop, &mut waiter).await {
+            match self.run_until_failure(WhoseTurn::Ours, remember, stop, &mut waiter).await {
                 Ok(()) => return,
                 Err(err) => waiter.fails(&chain(&err)),
             }
@@ -179,13 +185,16 @@ impl Engine {
         }
     }
 
-    /// The same, until something fails that waiting does not mend.
-    pub async fn run_once(&self, remember: Duration, stop: &CancellationToken) -> Result<(), EngineError> {
-        self.run_until_failure(remember, stop, &mut self.status.waiter(Trouble::Engine)).await
+    /// The same for what is [asked](Self::ask) alone, until something fails that waiting does not mend. What waits in the state
+    /// is the daemon's, with the keys and the time to see it through, and is left alone.
+    pub async fn run_by_hand(&self, remember: Duration, stop: &CancellationToken) -> Result<(), EngineError> {
+        let mut waiter = self.status.waiter(Trouble::Engine);
+        self.run_until_failure(WhoseTurn::TheDaemons, remember, stop, &mut waiter).await
     }
 
     async fn run_until_failure(
         &self,
+        parked: WhoseTurn,
         remember: Duration,
         stop: &CancellationToken,
         waiter: &mut Waiter<'_>,
@@ -193,8 +202,7 @@ impl Engine {
         let mut asked = self.asked.lock().await;
         let Some(loaded) = stop.run_until_cancelled(self.admission.load()).await else { return Ok(()) };
         loaded?;
-        self.status.paused(self.admission.switch.paused());
-        let context = Arc::new(Context::open(self).await?);
+        let context = Arc::new(Context::open(self, parked).await?);
         let mut dispatcher = Dispatcher::new(Arc::clone(&context)).await?;
         waiter.goes_on();
         self.status.enter(EnginePhase::Running);

@@ -11,6 +11,9 @@ pub fn loss_of_note(name: &str) -> Option<&'static str> {
         "paused" => {
             "the commands are not paused any more: before the daemon starts, pause them again if they are to stay so"
         }
+        "recovered" => {
+            "the commands are not paused any more because of a recovery: before the daemon starts, look at what was lost with it"
+        }
         "cancelled" => "the command is carried out if it comes: cancel it again if it must not be",
         "protected" => {
             "users whom a name of `protect.users` found once, and who have another name by now, are protected no more: see \

@@ -1,14 +1,30 @@
 //! What operators do to commands: pause and resume all, cancel one, release a limit. Each is in the audit.
+//!
+//! What stops something holds at once, whatever disk and audit do; what lets something go on is recorded first. Once begun it is
+//! the engine's to see it through: whoever asked may go away, and is not kept waiting for long.
+
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use tokio::{sync::watch, time::timeout};
 
 use super::{
-    CancelCommand, Engine, EngineError, PauseCommands, ReleaseLimit, journal::Found, switch::Stopped,
+    CancelCommand, Engine, EngineError, PauseCommands, RETRY_FIRST, RETRY_MAX, ReleaseLimit, journal::Found,
+    switch::Stopped, trouble::Trouble,
 };
-use crate::command::{
-    LocalUser,
-    audit::{AuditRecord, Decision},
+use crate::{
+    command::{
+        LocalUser,
+        audit::{AuditRecord, Decision},
+    },
+    source::Backoff,
+    telemetry::chain,
 };
+
+/// How long an operator is kept waiting for the disk, and for the audit.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long operators' acts have to come to their end when the daemon ends.
+const END_MAX: Duration = Duration::from_secs(3);
 
 /// What a stop, or the end of one, has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,104 +36,226 @@ pub struct Switched {
     pub earlier: Option<Stopped>,
     /// Whether the journal has the command that is meant, if one is.
     pub is_known: bool,
+    /// It holds; this is still to come, and is tried on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_yet: Option<NotYet>,
+}
+
+/// What is still to come of an act that holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotYet {
+    /// The state does not know it, and after it the audit.
+    Saved,
+    /// The audit does not have it.
+    Recorded,
+}
+
+/// Who does something to commands, to what of them, and why.
+#[derive(Debug, Clone)]
+struct Operated {
+    action: Option<String>,
+    id: Option<String>,
+    user: LocalUser,
+    requested_by: Option<String>,
+    reason: Option<String>,
 }
 
 impl Engine {
-    /// Lets changes through a limit again, as `by` asks; says whether it had tripped. The audit has it before and after.
-    pub async fn release(&self, wanted: &ReleaseLimit, by: &LocalUser) -> Result<bool, EngineError> {
-        let ReleaseLimit { limit, requested_by, reason, .. } = wanted;
-        let what = |decision| Operated { decision, action: Some(limit), id: None, by };
-        self.record(what(Decision::Releasing), requested_by.as_deref(), reason.as_deref()).await?;
-        let had_tripped = self.admission.limiter.release(limit, self.admission.policy.limits()).await?;
-        self.record(what(Decision::Released), requested_by.as_deref(), reason.as_deref()).await?;
-        Ok(had_tripped)
+    /// Lets changes through a limit again, as `user` asks; says whether it had tripped. The audit has it before and after.
+    pub async fn release(
+        self: &Arc<Self>,
+        wanted: &ReleaseLimit,
+        user: &LocalUser,
+    ) -> Result<bool, EngineError> {
+        let limit = wanted.limit.clone();
+        let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
+        let operated = Operated { action: Some(limit.clone()), ..operated };
+        let engine = Arc::clone(self);
+        let released = self.see_through(2 * PATIENCE, |so_far| async move {
+            engine.record_first(Decision::Releasing, &operated, "the limit is not released").await?;
+            let (limiter, limits) = (&engine.admission.limiter, engine.admission.policy.limits());
+            so_far.send_replace(Some(limiter.release(&limit, limits).await?));
+            engine.record(Decision::Released, &operated).await;
+            Ok(())
+        });
+        released.await?.ok_or(EngineError::NotSaved { standing: "the limit is not released yet" })
     }
 
     /// Lets nothing be sent any more for these commands, until they are resumed. It is in the audit.
-    pub async fn pause(&self, wanted: &PauseCommands, user: &LocalUser) -> Result<Switched, EngineError> {
-        let (by, reason) = (who(wanted.requested_by.as_deref(), user), wanted.reason.clone());
-        let stopped = Stopped { at: self.seams.clock.now(), by, reason };
-        let earlier = self.switch(Some(stopped), Decision::Paused, wanted, user).await?;
-        Ok(Switched { is_new: earlier.is_none(), earlier, is_known: true })
+    pub async fn pause(
+        self: &Arc<Self>,
+        wanted: &PauseCommands,
+        user: &LocalUser,
+    ) -> Result<Switched, EngineError> {
+        let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
+        self.admission.switch.require_loaded().await?;
+        let earlier = self.admission.switch.pause(self.stopped_by(&operated));
+        let paused = Switched { is_new: earlier.is_none(), earlier, is_known: true, not_yet: None };
+        let engine = Arc::clone(self);
+        self.hold(paused, |so_far| async move {
+            engine.admission.switch.save_pause().await?;
+            so_far.send_replace(Some(NotYet::Recorded));
+            engine.record(Decision::Paused, &operated).await;
+            so_far.send_replace(None);
+            Ok(())
+        })
+        .await
     }
 
-    /// Lets commands be carried out again. It is in the audit.
-    pub async fn resume(&self, wanted: &PauseCommands, user: &LocalUser) -> Result<Switched, EngineError> {
-        let earlier = self.switch(None, Decision::Resumed, wanted, user).await?;
-        Ok(Switched { is_new: earlier.is_some(), earlier, is_known: true })
+    /// Lets commands be carried out again. The audit has it before and after.
+    pub async fn resume(
+        self: &Arc<Self>,
+        wanted: &PauseCommands,
+        user: &LocalUser,
+    ) -> Result<Switched, EngineError> {
+        const STANDING: &str = "the commands are still paused";
+        let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
+        self.admission.switch.require_loaded().await?;
+        let engine = Arc::clone(self);
+        let resumed = self.see_through(2 * PATIENCE, |so_far| async move {
+            engine.record_first(Decision::Resuming, &operated, STANDING).await?;
+            let earlier = engine.admission.switch.resume().await?;
+            let resumed = Switched { is_new: earlier.is_some(), earlier, is_known: true, not_yet: None };
+            so_far.send_replace(Some(Switched { not_yet: Some(NotYet::Recorded), ..resumed.clone() }));
+            engine.record(Decision::Resumed, &operated).await;
+            so_far.send_replace(Some(resumed));
+            Ok(())
+        });
+        resumed.await?.ok_or(EngineError::NotSaved { standing: STANDING })
     }
 
     /// Who has paused these commands, if anybody has.
     pub async fn paused(&self) -> Result<Option<Stopped>, EngineError> {
-        self.admission.load_switch().await?;
+        self.admission.switch.require_loaded().await?;
         Ok(self.admission.switch.paused())
     }
 
-    async fn switch(
-        &self,
-        paused: Option<Stopped>,
-        decision: Decision,
-        wanted: &PauseCommands,
-        by: &LocalUser,
-    ) -> Result<Option<Stopped>, EngineError> {
-        self.admission.load_switch().await?;
-        let earlier = self.admission.switch.set_paused(paused).await?;
-        self.status.paused(self.admission.switch.paused());
-        let what = Operated { decision, action: None, id: None, by };
-        self.record(what, wanted.requested_by.as_deref(), wanted.reason.as_deref()).await?;
-        Ok(earlier)
-    }
-
     /// Lets nothing more be sent for a command that has not ended, come already or not. It is in the audit.
-    pub async fn cancel(&self, wanted: &CancelCommand, user: &LocalUser) -> Result<Switched, EngineError> {
-        let CancelCommand { id, requested_by, reason, .. } = wanted;
-        let found = self.journal().find(id).await?;
+    pub async fn cancel(
+        self: &Arc<Self>,
+        wanted: &CancelCommand,
+        user: &LocalUser,
+    ) -> Result<Switched, EngineError> {
+        let id = wanted.id.clone();
+        let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
+        let operated = Operated { id: Some(id.clone()), ..operated };
+        let found = self.journal().find(&id).await?;
         if let Found::Record(kept) = &found
             && kept.record.has_ended()
         {
-            return Err(EngineError::AlreadyEnded { id: id.clone(), standing: kept.record.standing() });
+            return Err(EngineError::AlreadyEnded { id, standing: kept.record.standing() });
         }
-        self.admission.load_switch().await?;
-        let earlier = self.admission.switch.cancelled(id);
-        let (by, at) = (who(requested_by.as_deref(), user), self.seams.clock.now());
-        let is_new = self.admission.switch.cancel(id, Stopped { at, by, reason: reason.clone() }).await?;
-        let what = Operated { decision: Decision::Cancelled, action: None, id: Some(id), by: user };
-        self.record(what, requested_by.as_deref(), reason.as_deref()).await?;
-        Ok(Switched { is_new, earlier, is_known: !matches!(found, Found::Nothing) })
+        let switch = &self.admission.switch;
+        switch.require_loaded().await?;
+        let earlier = switch.cancelled(&id);
+        let is_new = switch.cancel(&id, self.stopped_by(&operated))?;
+        let is_known = !matches!(found, Found::Nothing);
+        let engine = Arc::clone(self);
+        self.hold(Switched { is_new, earlier, is_known, not_yet: None }, |so_far| async move {
+            engine.admission.switch.save_cancelled(&id).await?;
+            so_far.send_replace(Some(NotYet::Recorded));
+            engine.record(Decision::Cancelled, &operated).await;
+            so_far.send_replace(None);
+            // Those that never came are forgotten now and then.
+            engine.admission.load_switch().await
+        })
+        .await
     }
 
-    /// Records what an operator has done.
-    async fn record(
+    /// Waits a while until what operators have done is saved and recorded. Nothing new is to be done.
+    pub async fn end_operations(&self) {
+        self.operations.close();
+        // What is not recorded by then is kept in the state, as far as that takes it.
+        let _ = timeout(END_MAX, self.operations.wait()).await;
+    }
+
+    /// Sees `work` of a stop through, which holds already; says after a while what of it is still to come.
+    async fn hold<F: Future<Output = Result<(), EngineError>> + Send + 'static>(
         &self,
-        Operated { decision, action, id, by }: Operated<'_>,
-        requested_by: Option<&str>,
-        reason: Option<&str>,
+        holds: Switched,
+        work: impl FnOnce(watch::Sender<Option<NotYet>>) -> F,
+    ) -> Result<Switched, EngineError> {
+        let (so_far, told) = watch::channel(Some(NotYet::Saved));
+        self.wait_for(PATIENCE, work(so_far)).await?;
+        let not_yet = *told.borrow();
+        Ok(Switched { not_yet, ..holds })
+    }
+
+    /// Sees `work` through; gives what it has brought about after a while at most.
+    async fn see_through<T: Clone, F: Future<Output = Result<(), EngineError>> + Send + 'static>(
+        &self,
+        patience: Duration,
+        work: impl FnOnce(watch::Sender<Option<T>>) -> F,
+    ) -> Result<Option<T>, EngineError> {
+        let (so_far, told) = watch::channel(None);
+        self.wait_for(patience, work(so_far)).await?;
+        let brought = told.borrow().clone();
+        Ok(brought)
+    }
+
+    /// Waits for `work`, for a while. It goes on without whoever waits.
+    async fn wait_for(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = Result<(), EngineError>> + Send + 'static,
     ) -> Result<(), EngineError> {
-        let audit = self.open_audit().await?;
+        match timeout(patience, self.operations.spawn(work)).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(err)) => {
+                tracing::error!(commands = self.name(), error = %err, "an act of an operator panicked: this is a bug");
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn stopped_by(&self, operated: &Operated) -> Stopped {
+        let Operated { user, requested_by, reason, .. } = operated;
+        let by_system = || user.name.clone().unwrap_or_else(|| format!("user {}", user.uid));
+        let by = Some(requested_by.clone().unwrap_or_else(by_system));
+        Stopped { at: self.seams.clock.now(), by, reason: reason.clone() }
+    }
+
+    /// Records what an operator is about to do. Where that takes too long nothing is done.
+    async fn record_first(
+        &self,
+        decision: Decision,
+        operated: &Operated,
+        standing: &'static str,
+    ) -> Result<(), EngineError> {
+        let recorded = timeout(PATIENCE, self.record(decision, operated)).await;
+        recorded.map_err(|_| EngineError::NotRecorded { standing })
+    }
+
+    /// Records what an operator does, however long that takes.
+    async fn record(&self, decision: Decision, operated: &Operated) {
+        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waiter = self.status.waiter(Trouble::Audit);
+        let audit = loop {
+            match self.open_audit().await {
+                Ok(audit) => break audit,
+                Err(err) => waiter.fails(&chain(&err)),
+            }
+            tokio::time::sleep(waits.next_wait()).await;
+        };
+        drop(waiter);
         let record = AuditRecord {
-            action,
-            command_id: id,
-            requested_by,
-            local_user: Some(by),
-            reason,
+            action: operated.action.as_deref(),
+            command_id: operated.id.as_deref(),
+            requested_by: operated.requested_by.as_deref(),
+            local_user: Some(&operated.user),
+            reason: operated.reason.as_deref(),
             ..audit.decision(decision)
         };
         audit.record(&record).await;
         audit.close().await;
-        Ok(())
     }
 }
 
-/// Who stops something: as they say, or as the operating system does.
-fn who(requested_by: Option<&str>, user: &LocalUser) -> Option<String> {
-    let by_system = || user.name.clone().unwrap_or_else(|| format!("user {}", user.uid));
-    Some(requested_by.map_or_else(by_system, str::to_owned))
-}
-
-/// What an operator has done.
-struct Operated<'a> {
-    decision: Decision,
-    action: Option<&'a str>,
-    id: Option<&'a str>,
-    by: &'a LocalUser,
+impl Operated {
+    fn new(user: &LocalUser, requested_by: Option<&String>, reason: Option<&String>) -> Self {
+        let (requested_by, reason) = (requested_by.cloned(), reason.cloned());
+        Self { action: None, id: None, user: user.clone(), requested_by, reason }
+    }
 }

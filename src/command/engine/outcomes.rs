@@ -32,6 +32,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("another_command", "The fingerprint that the approval names is not that of the command."),
     ("approver_without_key", "The approval is not signed."),
     ("too_old", "The message is older than the journal remembers, so it may have been carried out before."),
+    (
+        "parked_unreadable",
+        "What the state kept of the command until its time cannot be read; the daemon's dead letters have it.",
+    ),
     ("cannot_wait", "The command's `not_before` is too far off for it to be kept until then."),
     (
         "journal_unreadable",
@@ -141,6 +145,13 @@ pub(super) fn cannot_wait(due: Timestamp) -> OutcomeError {
          the journal remembers, or too many wait"
     );
     error("cannot_wait", message, "send it when it is due")
+}
+
+pub(super) fn parked_unreadable(problem: &str, is_begun: bool) -> OutcomeError {
+    let sent =
+        if is_begun { "it was begun, and whether it was done is not known" } else { "nothing was sent" };
+    let message = format!("what the state kept of it until its time cannot be read ({problem}); {sent}");
+    error("parked_unreadable", message, "send it anew, with a new `id`; the dead letters have what was kept")
 }
 
 pub(super) fn journal_unreadable(problem: &str) -> OutcomeError {

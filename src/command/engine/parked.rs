@@ -43,6 +43,26 @@ pub(super) struct Parked {
     message_id: Option<String>,
 }
 
+/// A note of a command that waits, and that cannot be read.
+#[derive(Debug)]
+pub(super) struct Spoiled {
+    /// The command.
+    pub(super) id: String,
+    /// The note's name.
+    pub(super) note: String,
+    pub(super) content: String,
+    pub(super) problem: String,
+}
+
+/// Who sees to commands whose turn comes while they wait in the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhoseTurn {
+    /// We: this is the daemon.
+    Ours,
+    /// The daemon, which does not run now.
+    TheDaemons,
+}
+
 /// What a command waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +87,7 @@ pub(super) struct Parking {
     journal: Journal,
     commands: String,
     clock: Arc<dyn Clock>,
+    whose_turn: WhoseTurn,
     ids: Mutex<HashMap<String, WaitsFor>>,
 }
 
@@ -118,27 +139,36 @@ impl WaitsFor {
 }
 
 impl Parking {
-    pub(super) fn new(journal: Journal, status: &EngineStatus, clock: Arc<dyn Clock>) -> Self {
-        Self { journal, commands: status.name().to_owned(), clock, ids: Mutex::default() }
+    pub(super) fn new(
+        journal: Journal,
+        status: &EngineStatus,
+        clock: Arc<dyn Clock>,
+        whose_turn: WhoseTurn,
+    ) -> Self {
+        Self { journal, commands: status.name().to_owned(), clock, whose_turn, ids: Mutex::default() }
     }
 
-    /// Sets the timers for all that wait.
+    /// Sets the timers for all that wait. What cannot be read is due at once.
     pub(super) async fn load(&self, timers: &mut Timers) -> Result<(), EngineError> {
         let prefix = self.note("");
         for note in self.journal.notes(&prefix).await? {
             let Some(id) = note.name.strip_prefix(&prefix) else { continue };
-            let parked = self.read(id, &note.content);
-            self.ids()
-                .insert(id.to_owned(), parked.as_ref().map(|parked| parked.waits_for).unwrap_or_default());
-            if let Some(parked) = parked {
-                self.set(timers, id, parked.due);
-            }
+            let parked = self.read(id, note.content).ok();
+            let (due, waits_for) = match parked {
+                Some(parked) => (parked.due, parked.waits_for),
+                None => (self.clock.now(), WaitsFor::default()),
+            };
+            self.ids().insert(id.to_owned(), waits_for);
+            self.set(timers, id, due);
         }
         Ok(())
     }
 
-    /// Sets the timer of the command `id`.
+    /// Sets the timer of the command `id`, if its turn is ours.
     pub(super) fn set(&self, timers: &mut Timers, id: &str, due: Timestamp) {
+        if self.whose_turn == WhoseTurn::TheDaemons {
+            return;
+        }
         let wait = Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default();
         timers.set(id, wait.min(WAIT_MAX));
     }
@@ -146,6 +176,11 @@ impl Parking {
     /// Whether the command `id` waits.
     pub(super) fn has(&self, id: &str) -> bool {
         self.ids().contains_key(id)
+    }
+
+    /// Whether the command `id` waits, and nobody but the daemon may go on with it.
+    pub(super) fn is_the_daemons(&self, id: &str) -> bool {
+        self.whose_turn == WhoseTurn::TheDaemons && self.has(id)
     }
 
     /// How many wait.
@@ -168,7 +203,7 @@ impl Parking {
         waits_for: WaitsFor,
     ) -> Result<Option<NoteChange>, EngineError> {
         let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
-        let Some(parked) = self.read(id, &note.content) else { return Ok(None) };
+        let Ok(parked) = self.read(id, note.content) else { return Ok(None) };
         let parked = Parked { due, waits_for, ..parked };
         let content = serde_json::to_string(&parked)
             .map_err(|source| EngineError::of_note(&note.name, &self.commands, source))?;
@@ -189,25 +224,19 @@ impl Parking {
     }
 
     /// What is kept of the command `id`.
-    pub(super) async fn take(&self, id: &str) -> Result<Option<Parked>, EngineError> {
+    pub(super) async fn take(&self, id: &str) -> Result<Option<Result<Parked, Spoiled>>, EngineError> {
         let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
-        Ok(self.read(id, &note.content))
+        Ok(Some(self.read(id, note.content)))
     }
 
-    /// What a note says. One that cannot be read stays where it is, is told, and keeps no other command from its turn.
-    fn read(&self, id: &str, content: &str) -> Option<Parked> {
-        match serde_json::from_str(content) {
-            Ok(parked) => Some(parked),
-            Err(err) => {
-                tracing::error!(
-                    commands = self.commands,
-                    command_id = id,
-                    error = %err,
-                    "a command that waits in the state cannot be read and is not carried out: send it anew, with a new id"
-                );
-                None
-            }
-        }
+    /// What a note says. One that cannot be read keeps no other command from its turn.
+    fn read(&self, id: &str, content: String) -> Result<Parked, Spoiled> {
+        serde_json::from_str(&content).map_err(|err| Spoiled {
+            id: id.to_owned(),
+            note: self.note(id),
+            content,
+            problem: err.to_string(),
+        })
     }
 
     /// The command `id` has come to its end.

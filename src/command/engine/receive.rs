@@ -11,7 +11,7 @@ use super::{
     job::{Answer, Job, Message, Origin},
     journal::{Found, Kept},
     outcomes,
-    parked::Parked,
+    parked::{Parked, Spoiled},
 };
 use crate::command::{
     LocalUser, Outcome, OutcomeError, QueuePlace,
@@ -36,6 +36,8 @@ pub(super) enum Arrival {
         /// Its message.
         parked: Box<Parked>,
     },
+    /// From the state, and it cannot be read.
+    Spoiled(Spoiled),
     /// From somebody of this machine.
     Asked(Asked),
 }
@@ -62,6 +64,8 @@ pub(super) enum Received {
     Refused(Box<Refused>),
     /// One that was answered before.
     Again(Box<Again>),
+    /// What waited in the state and cannot be read.
+    Spoiled(Box<Spoiled>),
     /// One that nobody answers, since it can never be a command or its sender is not trusted.
     DeadLetter(Box<DeadMessage>),
 }
@@ -139,6 +143,7 @@ impl Context {
                 };
                 (parked.message().unwrap_or_else(empty), None, origin)
             }
+            Arrival::Spoiled(spoiled) => return Ok(Received::Spoiled(Box::new(spoiled))),
             Arrival::Asked(Asked { payload, by, answer }) => {
                 let message = Message { payload, headers: Vec::new(), message_id: None, published_at: None };
                 (message, None, Origin::Asked { reveals: false, by, answer })

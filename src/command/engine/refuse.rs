@@ -6,7 +6,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context, EngineError, RETRY_FIRST, RETRY_MAX,
     job::{Origin, Verdict},
-    journal::Found,
+    journal::{Found, Kept},
+    outcomes,
+    parked::Spoiled,
     publish::{Addressee, Told},
     receive::{Claimed, DeadMessage, Refused},
     trouble::Trouble,
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::{
     command::{
-        Outcome,
+        Outcome, Status,
         audit::{AuditRecord, Decision},
         dead_letters::DeadLetter,
         policy::KeyName,
@@ -146,6 +148,86 @@ impl Context {
         );
         origin.reject().await;
         Ok(Ended::Settled)
+    }
+
+    /// Ends a command that waited in the state and cannot be read: what was kept goes to the dead letters.
+    pub(super) async fn give_up_spoiled(
+        &self,
+        spoiled: Spoiled,
+        mut turn: Turn,
+        stop: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        let Spoiled { id, note, content, problem } = spoiled;
+        let is_ours = stop.run_until_cancelled(turn.wait()).await.is_some();
+        // It came twice, because it was cancelled meanwhile, and has ended.
+        if !is_ours || !self.parking.has(&id) {
+            return Ok(Ended::Settled);
+        }
+        let reason =
+            format!("the note `{note}` of a command that waited in the state cannot be read: {problem}");
+        tracing::error!(
+            commands = self.config.name,
+            command_id = id,
+            reason,
+            "a command that waited in the state is not carried out: send it anew, with a new id"
+        );
+        let kept = match self.journal.find(&id).await? {
+            Found::Record(kept) => Some(kept),
+            Found::Nothing | Found::Unreadable(_) => None,
+        };
+        let is_over = kept.as_ref().is_some_and(|kept| kept.record.has_ended());
+        if !is_over {
+            let letter = DeadLetter {
+                place: &note,
+                reason: &reason,
+                headers: &Vec::new(),
+                payload: content.as_bytes(),
+            };
+            if stop.run_until_cancelled(self.keep_dead_letter(letter)).await.is_none() {
+                return Ok(Ended::Settled);
+            }
+        }
+        if let Some(kept) = kept {
+            let (kept, outcome) = self.end_spoiled(&id, kept, &problem).await?;
+            let (told, answers) = (Told::openly(outcome), kept.record.answers());
+            let to = Addressee { reply_to: None, user: None };
+            if answers == 0 {
+                if !self.outcomes.publish(&told, to, answers, stop).await? {
+                    return Ok(Ended::Settled);
+                }
+                self.journal.answered(&id, kept, None).await?;
+            }
+        }
+        self.forget_stopped(&id).await?;
+        Ok(Ended::Settled)
+    }
+
+    /// Gives such a command its outcome, if it has none.
+    async fn end_spoiled(&self, id: &str, kept: Kept, problem: &str) -> Result<(Kept, Outcome), EngineError> {
+        let is_begun = match &kept.record.stage {
+            Stage::Ended { outcome, .. } => {
+                let outcome = Outcome::clone(outcome);
+                return Ok((kept, outcome));
+            }
+            Stage::Received => false,
+            Stage::Started { .. } => true,
+        };
+        let error = outcomes::parked_unreadable(problem, is_begun);
+        let record = AuditRecord {
+            command_id: Some(id),
+            action: Some(&kept.record.action),
+            status: Some(Status::Failed),
+            error: Some(&error.code),
+            reason: Some(&error.message),
+            ..self.audit.decision(Decision::Ended)
+        };
+        self.audit.record(&record).await;
+        let outcome = outcomes::outcome(id, &kept.record, Status::Failed, self.clock.now());
+        let outcome = Outcome { error: Some(error), ..outcome };
+        let Some(ended) = kept.record.ended(&outcome) else { return Ok((kept, outcome)) };
+        let kept = self.journal.keep(id, &kept, ended).await?;
+        self.status.ended("unknown", &outcome);
+        Ok((kept, outcome))
     }
 
     /// Keeps a dead letter, however long that takes. May be dropped at any time: then it is kept or not.

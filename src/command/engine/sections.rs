@@ -222,6 +222,11 @@ impl Engines {
         self.get(wanted.commands.as_deref())?.cancel(wanted, by).await
     }
 
+    /// Waits a while until what operators have done is saved and recorded.
+    pub async fn end_operations(&self) {
+        futures_util::future::join_all(self.engines.values().map(|engine| engine.end_operations())).await;
+    }
+
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Engine>> {
         self.engines.values()

@@ -1,17 +1,17 @@
-//! What an operator has stopped: all commands of a name, or single ones. It is in the state, so it survives a restart, and
-//! whoever is about to act looks here first.
+//! What an operator has stopped: all commands of a name, or single ones. It holds at once, and is in the state as soon as the
+//! disk takes it, so that it survives a restart. Whoever is about to act looks here first.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
-use super::{EngineError, journal::Journal, status::EngineStatus};
+use super::{EngineError, journal::Journal, recovery, status::EngineStatus};
 use crate::{
     command::{OutcomeError, store::NoteChange},
     state::StoredNote,
@@ -37,19 +37,13 @@ pub struct Stopped {
 #[derive(Debug)]
 pub(super) struct Switch {
     journal: Journal,
-    commands: String,
-    /// Held while the state and the position change together.
-    changing: AsyncMutex<Changing>,
+    status: Arc<EngineStatus>,
+    /// Held while the state is read or written: a disk that takes nothing may keep it for long. The position changes without.
+    saving: AsyncMutex<()>,
     position: Mutex<Position>,
     /// Wakes all who wait for another position, in the order in which they came to wait. A `watch` wakes them in a random one, and no
     /// simulated run would be repeatable.
     changed: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Changing {
-    /// Whether all are paused, and the state does not know it yet.
-    is_pause_unsaved: bool,
 }
 
 /// Tells when commands are cancelled.
@@ -64,26 +58,37 @@ pub(super) struct Cancellations<'a> {
 struct Position {
     /// Grows with each change.
     number: u64,
+    /// Whether the state was read: from then on, what is stopped is known here first.
+    is_loaded: bool,
     paused: Option<Stopped>,
+    /// Whether all are paused, and the state does not know it yet.
+    is_pause_unsaved: bool,
+    /// How often somebody has paused: a resume that waits for the disk does not undo a later pause.
+    pauses: u64,
     cancelled: BTreeMap<String, Stopped>,
+    /// Those of them that the state does not know yet.
+    unsaved: BTreeSet<String>,
 }
 
 impl Switch {
     /// The switch of the commands of `status`, as if nothing was stopped until it is loaded.
-    pub(super) fn new(journal: Journal, status: &EngineStatus) -> Self {
-        let (changing, position, changed) = (AsyncMutex::default(), Mutex::default(), Notify::new());
-        Self { journal, commands: status.name().to_owned(), changing, position, changed }
+    pub(super) fn new(journal: Journal, status: &Arc<EngineStatus>) -> Self {
+        let (saving, position, changed) = (AsyncMutex::default(), Mutex::default(), Notify::new());
+        Self { journal, status: Arc::clone(status), saving, position, changed }
     }
 
     /// Reads what is stopped. Forgets commands that were cancelled before this time and never came.
     pub(super) async fn load(&self, forget_before: Timestamp) -> Result<(), EngineError> {
-        let changing = self.changing.lock().await;
-        // A pause that the disk has not taken holds all the same.
+        let _saving = self.saving.lock().await;
         let paused = match self.journal.note(&self.pause_note()).await? {
-            _ if changing.is_pause_unsaved => self.paused(),
             Some(note) => self.read(&note)?,
             None => None,
         };
+        let recovered = match self.journal.note(&recovery::note_name(self.status.name())).await? {
+            Some(note) => self.read(&note)?,
+            None => None,
+        };
+        let paused = recovery::paused(recovered, paused);
         let prefix = self.cancel_note("");
         let mut cancelled = BTreeMap::new();
         for note in self.journal.notes(&prefix).await? {
@@ -93,51 +98,116 @@ impl Switch {
                 stopped => cancelled.extend(stopped.map(|stopped| (id.to_owned(), stopped))),
             }
         }
-        self.turn(|position| (position.paused, position.cancelled) = (paused, cancelled));
+        self.change(|position| {
+            position.is_loaded = true;
+            // What the disk has not taken holds all the same.
+            if !position.is_pause_unsaved {
+                position.paused = paused;
+            }
+            position.cancelled.retain(|id, _| position.unsaved.contains(id));
+            for (id, stopped) in cancelled {
+                position.cancelled.entry(id).or_insert(stopped);
+            }
+        });
         Ok(())
     }
 
-    /// Lets nothing be sent any more, or lets it again. Gives the pause that there was before, which a further one does not
-    /// change.
-    pub(super) async fn set_paused(&self, wanted: Option<Stopped>) -> Result<Option<Stopped>, EngineError> {
-        let mut changing = self.changing.lock().await;
-        let earlier = self.paused();
-        let is_kept = wanted.is_some() && earlier.is_some();
-        if is_kept && !changing.is_pause_unsaved {
-            return Ok(earlier);
+    /// Reads what is stopped, if nobody has yet. Does not wait for whoever writes.
+    pub(super) async fn require_loaded(&self) -> Result<(), EngineError> {
+        let is_loaded = self.position().is_loaded;
+        if is_loaded { Ok(()) } else { self.load(Timestamp::MIN).await }
+    }
+
+    /// Lets nothing be sent any more, from now on; [`Self::save_pause`] makes that durable. Gives the pause that there was before,
+    /// which a further one does not change.
+    pub(super) fn pause(&self, stopped: Stopped) -> Option<Stopped> {
+        let mut earlier = None;
+        self.change(|position| {
+            earlier.clone_from(&position.paused);
+            position.pauses += 1;
+            if position.paused.is_none() {
+                position.paused = Some(stopped);
+                position.is_pause_unsaved = true;
+            }
+        });
+        earlier
+    }
+
+    /// Writes the pause to the state, if that does not know it.
+    pub(super) async fn save_pause(&self) -> Result<(), EngineError> {
+        let _saving = self.saving.lock().await;
+        self.write_pause().await
+    }
+
+    async fn write_pause(&self) -> Result<(), EngineError> {
+        loop {
+            let (paused, is_unsaved) = {
+                let position = self.position();
+                (position.paused.clone(), position.is_pause_unsaved)
+            };
+            if !is_unsaved {
+                return Ok(());
+            }
+            self.write(self.pause_note(), paused.as_ref()).await?;
+            self.change(|position| position.is_pause_unsaved &= position.paused != paused);
         }
-        let paused = if is_kept { earlier.clone() } else { wanted };
-        // A disk that takes nothing must not keep anybody from stopping.
-        if paused.is_some() {
-            changing.is_pause_unsaved = true;
-            self.turn(|position| position.paused.clone_from(&paused));
+    }
+
+    /// Lets commands go on as soon as the state knows it, unless somebody pauses them meanwhile. Gives the pause that there was.
+    pub(super) async fn resume(&self) -> Result<Option<Stopped>, EngineError> {
+        let (pauses, earlier) = {
+            let position = self.position();
+            (position.pauses, position.paused.clone())
+        };
+        let _saving = self.saving.lock().await;
+        self.write(self.pause_note(), None).await?;
+        let recovery = recovery::note_name(self.status.name());
+        if self.journal.note(&recovery).await?.is_some() {
+            self.journal.drop_note(&recovery).await?;
         }
-        let name = self.pause_note();
-        let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
-        let content = self.written(&name, paused.as_ref())?;
-        self.journal.keep_note(&NoteChange { name, expected, content }).await?;
-        changing.is_pause_unsaved = false;
-        self.turn(|position| position.paused = paused);
+        self.change(|position| {
+            if position.pauses == pauses {
+                (position.paused, position.is_pause_unsaved) = (None, false);
+            } else {
+                position.is_pause_unsaved = position.paused.is_some();
+            }
+        });
+        self.write_pause().await?;
         Ok(earlier)
     }
 
-    /// Lets nothing be sent for the command `id` any more. Says whether that is new.
-    pub(super) async fn cancel(&self, id: &str, stopped: Stopped) -> Result<bool, EngineError> {
-        let _changing = self.changing.lock().await;
-        if self.cancelled(id).is_some() {
-            return Ok(false);
-        }
-        if self.position().cancelled.len() >= CANCELLED_MAX {
-            return Err(EngineError::TooManyCancelled { max: CANCELLED_MAX });
-        }
-        let name = self.cancel_note(id);
-        let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
-        let content = self.written(&name, Some(&stopped))?;
-        self.journal.keep_note(&NoteChange { name, expected, content }).await?;
-        self.turn(|position| {
+    /// Lets nothing be sent for the command `id` any more, from now on; [`Self::save_cancelled`] makes that durable. Says whether
+    /// that is new.
+    pub(super) fn cancel(&self, id: &str, stopped: Stopped) -> Result<bool, EngineError> {
+        let mut is_new = Ok(false);
+        self.change(|position| {
+            if position.cancelled.contains_key(id) {
+                return;
+            }
+            if position.cancelled.len() >= CANCELLED_MAX {
+                is_new = Err(EngineError::TooManyCancelled { max: CANCELLED_MAX });
+                return;
+            }
             position.cancelled.insert(id.to_owned(), stopped);
+            position.unsaved.insert(id.to_owned());
+            is_new = Ok(true);
         });
-        Ok(true)
+        is_new
+    }
+
+    /// Writes to the state that the command `id` is cancelled, if that does not know it and the command has not ended since.
+    pub(super) async fn save_cancelled(&self, id: &str) -> Result<(), EngineError> {
+        let _saving = self.saving.lock().await;
+        let unsaved = {
+            let position = self.position();
+            position.cancelled.get(id).filter(|_| position.unsaved.contains(id)).cloned()
+        };
+        let Some(stopped) = unsaved else { return Ok(()) };
+        self.write(self.cancel_note(id), Some(&stopped)).await?;
+        self.change(|position| {
+            position.unsaved.remove(id);
+        });
+        Ok(())
     }
 
     /// Forgets that the command `id` was cancelled: it has come to its end.
@@ -145,10 +215,11 @@ impl Switch {
         if self.cancelled(id).is_none() {
             return Ok(());
         }
-        let _changing = self.changing.lock().await;
+        let _saving = self.saving.lock().await;
         self.journal.drop_note(&self.cancel_note(id)).await?;
-        self.turn(|position| {
+        self.change(|position| {
             position.cancelled.remove(id);
+            position.unsaved.remove(id);
         });
         Ok(())
     }
@@ -183,7 +254,6 @@ impl Switch {
         Cancellations { switch: self, seen: None }
     }
 
-    /// Waits until the position `is_awaited`. Cancel-safe.
     async fn until(&self, is_awaited: impl Fn(&Position) -> bool) {
         loop {
             // It hears of all that is changed from here on.
@@ -195,11 +265,13 @@ impl Switch {
         }
     }
 
-    fn turn(&self, change: impl FnOnce(&mut Position)) {
+    /// Changes the position; the status says the same at once.
+    fn change(&self, change: impl FnOnce(&mut Position)) {
         {
             let mut position = self.position();
             change(&mut position);
             position.number += 1;
+            self.status.paused(position.paused.clone());
         }
         self.changed.notify_waiters();
     }
@@ -209,22 +281,24 @@ impl Switch {
         self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    async fn write(&self, name: String, stopped: Option<&Stopped>) -> Result<(), EngineError> {
+        let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
+        let content = serde_json::to_string(&stopped)
+            .map_err(|source| EngineError::of_note(&name, self.status.name(), source))?;
+        self.journal.keep_note(&NoteChange { name, expected, content }).await
+    }
+
     fn pause_note(&self) -> String {
-        format!("paused/{}", self.commands)
+        format!("paused/{}", self.status.name())
     }
 
     fn cancel_note(&self, id: &str) -> String {
-        format!("cancelled/{}/{id}", self.commands)
+        format!("cancelled/{}/{id}", self.status.name())
     }
 
     fn read(&self, note: &StoredNote) -> Result<Option<Stopped>, EngineError> {
         let read = serde_json::from_str(&note.content);
-        read.map_err(|source| EngineError::of_note(&note.name, &self.commands, source))
-    }
-
-    fn written(&self, note: &str, stopped: Option<&Stopped>) -> Result<String, EngineError> {
-        let written = serde_json::to_string(&stopped);
-        written.map_err(|source| EngineError::of_note(note, &self.commands, source))
+        read.map_err(|source| EngineError::of_note(&note.name, self.status.name(), source))
     }
 }
 
@@ -282,13 +356,16 @@ mod tests {
             let (switch, stopped) = (Arc::clone(&switch), stopped.clone());
             tokio::spawn(async move {
                 switch.load(Timestamp::MIN).await.unwrap();
-                match n {
-                    0 => assert!(switch.set_paused(Some(stopped)).await.unwrap().is_none()),
-                    n => assert!(switch.cancel(&n.to_string(), stopped).await.unwrap()),
+                if n == 0 {
+                    assert!(switch.pause(stopped).is_none());
+                    return switch.save_pause().await.unwrap();
                 }
+                assert!(switch.cancel(&n.to_string(), stopped).unwrap());
+                switch.save_cancelled(&n.to_string()).await.unwrap();
             })
         });
         try_join_all(operators).await.unwrap();
+        switch.load(Timestamp::MIN).await.unwrap();
         assert!(switch.paused().is_some());
         assert!((1..32).all(|n| switch.cancelled(&n.to_string()).is_some()));
     }
@@ -305,13 +382,17 @@ mod tests {
             by: Some(who.to_owned()),
             reason: Some("a leak".to_owned()),
         };
-        assert_eq!(switch.set_paused(Some(by("eve"))).await.unwrap(), None);
-        assert_eq!(switch.set_paused(Some(by("bob"))).await.unwrap(), Some(by("eve")));
+        assert_eq!(switch.pause(by("eve")), None);
+        switch.save_pause().await.unwrap();
+        assert_eq!(switch.pause(by("bob")), Some(by("eve")));
+        switch.save_pause().await.unwrap();
         switch.load(Timestamp::MIN).await.unwrap();
         assert_eq!(switch.paused(), Some(by("eve")));
         assert_eq!(by("eve").to_string(), " by eve at 1970-01-01T00:00:00Z: a leak");
-        assert_eq!(switch.set_paused(None).await.unwrap(), Some(by("eve")));
-        assert_eq!(switch.set_paused(None).await.unwrap(), None);
+        assert_eq!(switch.resume().await.unwrap(), Some(by("eve")));
+        assert_eq!(switch.resume().await.unwrap(), None);
+        switch.load(Timestamp::MIN).await.unwrap();
+        assert_eq!(switch.paused(), None);
     }
 
     /// A state whose disk is full.
@@ -357,17 +438,45 @@ mod tests {
         let status = Arc::new(EngineStatus::new("hr"));
         let switch = Switch::new(Journal::new(Arc::new(full), Arc::clone(&status)), &status);
         let stopped = Stopped { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
-        // Whoever asked has gone away in the middle.
-        let pausing = switch.set_paused(Some(stopped.clone()));
-        assert!(tokio::time::timeout(Duration::from_millis(200), pausing).await.is_err());
+        switch.require_loaded().await.unwrap();
+        assert_eq!(switch.pause(stopped.clone()), None);
+        assert_eq!(status.snapshot().paused, Some(stopped.clone()), "it is seen at once");
+        assert!(switch.cancel("c-1", stopped.clone()).unwrap());
+        // Whoever waits for the disk keeps it from nobody else.
+        let mut saving = std::pin::pin!(switch.save_pause());
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut saving).await.is_err());
+        assert_eq!(status.snapshot().troubles.len(), 1, "somebody waits");
+        tokio::time::timeout(Duration::from_secs(5), switch.require_loaded()).await.unwrap().unwrap();
+        assert!(switch.cancel("c-2", stopped.clone()).unwrap());
+        let resuming = switch.resume();
+        assert!(tokio::time::timeout(Duration::from_millis(200), resuming).await.is_err());
         assert_eq!(switch.paused(), Some(stopped.clone()));
-        assert!(status.snapshot().troubles.is_empty(), "nobody waits any more");
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_does_not_know_is_not_forgotten_and_a_later_pause_wins() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::within(directory.path().to_owned());
+        let state = State::open(places, Opening::Trusted).await.unwrap();
+        let status = Arc::new(EngineStatus::new("hr"));
+        let switch = Switch::new(Journal::new(Arc::new(state), Arc::clone(&status)), &status);
+        let stopped = Stopped { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
+        switch.pause(stopped.clone());
+        switch.cancel("c-1", stopped.clone()).unwrap();
         switch.load(Timestamp::MIN).await.unwrap();
-        assert_eq!(switch.paused(), Some(stopped.clone()), "what the disk does not know is not forgotten");
-        let pausing = switch.set_paused(Some(stopped));
-        assert!(
-            tokio::time::timeout(Duration::from_millis(200), pausing).await.is_err(),
-            "it is tried again"
+        assert_eq!(
+            (switch.paused(), switch.cancelled("c-1")),
+            (Some(stopped.clone()), Some(stopped.clone()))
         );
+        // Somebody pauses while a resume waits for its turn to write.
+        let saving = switch.saving.lock().await;
+        let mut resuming = std::pin::pin!(switch.resume());
+        assert!(tokio::time::timeout(Duration::from_millis(50), &mut resuming).await.is_err());
+        switch.pause(stopped.clone());
+        drop(saving);
+        resuming.await.unwrap();
+        assert_eq!(switch.paused(), Some(stopped.clone()));
+        switch.load(Timestamp::MIN).await.unwrap();
+        assert_eq!(switch.paused(), Some(stopped), "the state knows it");
     }
 }

@@ -137,6 +137,12 @@ impl Context {
         if matches!(job.origin, Origin::Parked { .. }) && !self.parking.has(id) {
             return Ok(Verdict::Dropped);
         }
+        if matches!(job.origin, Origin::Asked { .. }) && self.parking.is_the_daemons(id) {
+            return Ok(Verdict::Later(
+                LATER_MAX,
+                "it waits in the state, for the daemon, which is not running",
+            ));
+        }
         let kept = match self.journal.find(id).await? {
             Found::Record(kept) => kept,
             // Forgotten in the meantime, because it is so old.

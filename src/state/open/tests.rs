@@ -7,6 +7,11 @@ fn cursor(link: &str) -> Cursor {
     Cursor::for_tests(link)
 }
 
+fn recovered(from: RecoverFrom) -> Opening {
+    let fresh = FreshNote { name: "recovered/hr".to_owned(), content: "paused".to_owned() };
+    Opening::Recovered { from, notes: vec![fresh] }
+}
+
 fn refusal(directory: &std::path::Path) -> Distrust {
     match open(Places::within(directory.to_owned()), Opening::Trusted) {
         Err(StateError::Refused(refusal)) => refusal.distrust,
@@ -87,10 +92,13 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
     copy(&kept, &path);
     assert!(matches!(refusal(directory.path()), Distrust::Behind { .. }));
 
-    let store = open(Places::within(directory.path().to_owned()), Opening::FromWitness).unwrap();
+    let store = open(Places::within(directory.path().to_owned()), recovered(RecoverFrom::Witness)).unwrap();
     let stored = store.load("r").unwrap().unwrap();
     assert_eq!((stored.cursor.link.as_str(), stored.generation), ("2", 3));
     assert!(store.entry("c-1").unwrap().is_some(), "the journal is salvaged");
+    let note =
+        |store: &Store| store.note("recovered/hr").unwrap().map(|note| (note.generation, note.content));
+    assert_eq!(note(&store), Some((1, "paused".to_owned())));
     store.close().unwrap();
     drop(store);
     let store = for_tests(directory.path());
@@ -102,7 +110,8 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
     fs::remove_dir_all(&path).unwrap();
     copy(&kept, &path);
     let at = vec![("r".to_owned(), cursor("chosen"))];
-    let store = open(Places::within(directory.path().to_owned()), Opening::At(at)).unwrap();
+    let store =
+        open(Places::within(directory.path().to_owned()), recovered(RecoverFrom::Cursors(at))).unwrap();
     let stored = store.load("r").unwrap().unwrap();
     assert_eq!((stored.cursor.link.as_str(), stored.generation), ("chosen", 4));
     let aside = fs::read_dir(directory.path()).unwrap();
@@ -110,17 +119,30 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
         entry.as_ref().unwrap().file_name().to_string_lossy().starts_with("store.distrusted")
     });
     assert_eq!(aside.count(), 2, "what was there is kept");
+    assert_eq!(note(&store), Some((1, "paused".to_owned())), "the copy has none");
+    store.close().unwrap();
+    drop(store);
+
+    // And trusted as it is.
+    fs::remove_dir_all(&path).unwrap();
+    copy(&kept, &path);
+    let store = open(Places::within(directory.path().to_owned()), recovered(RecoverFrom::Store)).unwrap();
+    assert_eq!(store.load("r").unwrap().unwrap().generation, 1);
+    assert_eq!(note(&store), Some((1, "paused".to_owned())));
+    store.close().unwrap();
+    drop(store);
+    assert!(note(&for_tests(directory.path())).is_some(), "it lasts");
 }
 
 #[test]
 fn a_sound_state_is_not_recovered() {
     let directory = tempfile::tempdir().unwrap();
     let places = || Places::within(directory.path().to_owned());
-    let at = || Opening::At(vec![("r".to_owned(), cursor("chosen"))]);
+    let at = || recovered(RecoverFrom::Cursors(vec![("r".to_owned(), cursor("chosen"))]));
     // Nothing was ever kept: where routes begin may be chosen.
     open(places(), at()).unwrap().close().unwrap();
     let before = fs::read(places().tally()).unwrap();
-    for opening in [Opening::FromWitness, Opening::FromStore, at()] {
+    for opening in [recovered(RecoverFrom::Witness), recovered(RecoverFrom::Store), at()] {
         let refused = open(places(), opening).unwrap_err();
         assert!(matches!(&refused, StateError::Sound(_)), "{refused}");
         assert!(refused.to_string().contains("state reset"), "{refused}");

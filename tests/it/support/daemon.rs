@@ -151,8 +151,14 @@ impl Workplace {
 
     /// Runs `oktabus` with these arguments and this folder's configuration.
     pub(crate) async fn oktabus(&self, arguments: &[&str]) -> Said {
+        self.oktabus_with(arguments, &[]).await
+    }
+
+    /// The same with these environment variables.
+    pub(crate) async fn oktabus_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oktabus"));
         let command = command.args(arguments).arg("--config").arg(self.path("oktabus.toml"));
+        let command = command.envs(environment.iter().copied());
         let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
         Said {
             code: output.status.code(),

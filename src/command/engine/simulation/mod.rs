@@ -35,7 +35,7 @@ use super::{
     dispatcher::Dispatcher,
     journal::Journal,
     ordering::Key,
-    parked::Parking,
+    parked::{Parking, WhoseTurn},
     publish::Outcomes,
     status::EngineStatus,
     switch::Stopped,
@@ -363,7 +363,7 @@ impl Life<'_> {
         let audit =
             AuditLog::open(audit, journal.clone(), Arc::clone(&seams.clock), Arc::clone(&status)).await;
         Context {
-            parking: Parking::new(journal.clone(), &status, Arc::clone(&seams.clock)),
+            parking: Parking::new(journal.clone(), &status, Arc::clone(&seams.clock), WhoseTurn::Ours),
             signatures: Arc::new(Signatures::read(&config).unwrap()),
             audit: Arc::new(audit.unwrap()),
             outcomes: Outcomes::new(Arc::clone(&config), publisher(true), Arc::clone(&status)),
@@ -393,9 +393,15 @@ async fn operate(world: &World, context: &Context, other: Other) {
     let stopped = || Stopped { at: world.now(), by: None, reason: None };
     let switch = &context.admission.switch;
     match &other {
-        Other::Cancelled { id } => drop(switch.cancel(id, stopped()).await.unwrap()),
-        Other::Paused => drop(switch.set_paused(Some(stopped())).await.unwrap()),
-        Other::Resumed => drop(switch.set_paused(None).await.unwrap()),
+        Other::Cancelled { id } => {
+            switch.cancel(id, stopped()).unwrap();
+            switch.save_cancelled(id).await.unwrap();
+        }
+        Other::Paused => {
+            switch.pause(stopped());
+            switch.save_pause().await.unwrap();
+        }
+        Other::Resumed => drop(switch.resume().await.unwrap()),
         Other::Released => {
             let limits = context.admission.policy.limits();
             context.admission.limiter.release(LIMITED, limits).await.unwrap();

@@ -11,6 +11,7 @@ mod faults;
 mod files;
 mod limits;
 mod old;
+mod operators;
 mod order;
 mod parked;
 mod policy;

@@ -71,6 +71,42 @@ async fn a_command_that_waits_and_cannot_be_read_at_all_holds_up_no_other() {
     scene.resume();
     assert_eq!(essence(&scene.ask("other", "user.get", "ada@acme.com").await), ("done", ""));
     assert!(scene.workplace.log().contains("spoiled"), "it is told");
+    until(async || scene.dead_letters().contains("parked/hr/spoiled")).await;
+    until(async || scene.status().await["parked"] == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_whose_note_cannot_be_read_fails_and_its_note_is_in_the_dead_letters() {
+    let mut scene = Scene::start("allow = [\"*\"]").await;
+    let not_before = Timestamp::now() + SignedDuration::from_mins(20);
+    scene
+        .send(json!({
+            "id": "far", "action": "user.get", "parameters": { "user": "ada@acme.com" }, "not_before": not_before,
+        }))
+        .await;
+    until(async || scene.status().await["parked"] == 1).await;
+    scene.stop().await;
+    let state = state_of(&scene).await;
+    let parked = state.note("parked/hr/far").await.unwrap().unwrap();
+    state.keep_note("parked/hr/far", parked.generation, "{".to_owned()).await.unwrap();
+    state.close().await.unwrap();
+    drop(state);
+    scene.resume();
+    let outcome = scene.outcome("far").await;
+    assert_eq!(
+        (essence(&outcome), &outcome["action"]),
+        (("failed", "parked_unreadable"), &json!("user.get"))
+    );
+    let letters = scene.dead_letters();
+    assert!(letters.contains("parked/hr/far") && letters.lines().count() == 1, "{letters}");
+    let shown = scene.by_hand(&["show", "far"]).await.stdout;
+    assert!(shown.starts_with("user.get: failed"), "{shown}");
+    until(async || scene.status().await["parked"] == 0).await;
+    scene.stop().await;
+    scene.resume();
+    assert_eq!(essence(&scene.ask("after", "group.find", "x").await).0, "refused");
+    assert_eq!(scene.outcomes_of("far", 1).await.len(), 1, "it is over");
+    assert_eq!(scene.dead_letters(), letters);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
