@@ -1,11 +1,11 @@
 //! Whether an audit is whole: lines in the order in which they were written, held against their chain, against where it must
 //! begin, and against what the state keeps of its end before and after they are read. Pure.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{cmp::Ordering, collections::BTreeMap, fmt, str::FromStr};
 
 use super::{
     ChainHead, KeptChain,
-    chain::{HASH_DIGITS, Link, Place, ReadLine, RecentLinks, read_line},
+    chain::{HASH_DIGITS, Link, Place, REPEATED_WITHIN, ReadLine, RecentLinks, read_line},
 };
 
 /// How many flaws are told one by one.
@@ -130,7 +130,10 @@ impl Verification {
             return None;
         }
         let (last, sequence) = (chain.last.place.sequence, link.place.sequence);
-        let flaw = if sequence == last + 1 && link.prev == chain.last.hash {
+        let before = self.before.get(commands);
+        let flaw = if before.is_some_and(|before| before.sequence == sequence && *before != head) {
+            Some(format!("record {sequence} of `{commands}` is not the one that was looked at before"))
+        } else if sequence == last + 1 && link.prev == chain.last.hash {
             None
         } else if sequence > last + 1 {
             Some(missing(commands, last + 1, sequence - 1))
@@ -153,12 +156,26 @@ impl Verification {
     fn begins_badly(&self, link: &Link) -> Option<String> {
         let Place { commands, sequence } = &link.place;
         if self.expected.as_ref().is_some_and(|expected| !expected.contains_key(commands)) {
+    /// Whether a chain that begins with `link` may be the last ones before it once more: where a crash leaves in doubt whether
+    /// they were written they are written again, and their file may have been moved away meanwhile.
+    fn begins_again(&self, Link { place, hash, .. }: &Link) -> bool {
+        let Some(before) = self.before.get(&place.commands) else { return false };
+        match place.sequence.cmp(&before.sequence) {
+            Ordering::Less => before.sequence - place.sequence < REPEATED_WITHIN as u64,
+            Ordering::Equal => *hash == before.hash,
+            Ordering::Greater => false,
+        }
+    }
+
             return Some(format!("record {sequence} is of `{commands}`, whose audit this is not"));
         }
         let before = self.before.get(commands).cloned().unwrap_or_default();
         if *sequence > before.sequence + 1 {
             let missing = missing(commands, before.sequence + 1, sequence - 1);
             return Some(format!(
+        if self.begins_again(link) {
+            return None;
+        }
                 "{missing} from the beginning: give the files too that were moved away, the oldest first, or say with \
                  `--after {commands}:{}:HASH` where they ended when they were looked at",
                 sequence - 1
@@ -222,6 +239,23 @@ impl Verification {
             let Some(chain) = self.chains.get(&commands) else { continue };
             let (end, known) = (&chain.highest, &kept.head);
             if end.sequence > known.sequence {
+        for (commands, before) in &self.before {
+            let Some(chain) = self.chains.get(commands) else { continue };
+            let end = chain.highest.sequence;
+            if end >= before.sequence {
+                continue;
+            }
+            let kept = self.expected.as_ref().and_then(|expected| expected.get(commands));
+            let unwritten = kept.and_then(|Expected { kept, .. }| kept.unwritten());
+            if unwritten.is_some_and(|batch| batch.first_sequence <= chain.first.place.sequence) {
+                self.in_doubt += 1;
+            } else {
+                let looked_at = before.sequence;
+                reasons.push(format!(
+                    "records up to {end} of `{commands}` do not lead to record {looked_at}, which was looked at before"
+                ));
+            }
+        }
                 reasons.push(format!(
                     "records up to {} of `{commands}` stand behind the last one that the state knows of, {}: somebody else has \
                      written them, or the state is an older one, as after `oktabus state import`",
