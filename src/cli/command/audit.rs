@@ -58,6 +58,7 @@ pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
     let AuditArguments { verify: _, files, after, json } = arguments;
     let mut verification = Verification::default();
     after.into_iter().for_each(|looked_at| verification.go_on_after(looked_at));
+    let is_named = !files.is_empty();
     let (files, is_held) = match files.is_empty() {
         true => match configured(which, &mut verification).await {
             Ok(files) => (files, true),
@@ -74,7 +75,7 @@ pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
     };
     let read = tokio::task::spawn_blocking(move || {
         for file in &files {
-            read(file, &mut verification)
+            read(file, is_named, &mut verification)
                 .map_err(|source| NoAudit::Unreadable { path: file.clone(), source })?;
         }
         Ok::<_, NoAudit>(verification)
@@ -128,11 +129,12 @@ async fn configured(which: &Which, verification: &mut Verification) -> Result<Ve
     if files.is_empty() { Err(fail(Exit::Usage, &NoAudit::NoFile)) } else { Ok(files) }
 }
 
-/// A file that is not there has nothing in it: it was moved away, or nothing was decided yet.
-fn read(path: &Path, verification: &mut Verification) -> io::Result<()> {
+/// The file of the configuration that is not there has nothing in it: it was moved away, or nothing was decided yet. One
+/// that somebody names must be there.
+fn read(path: &Path, is_named: bool, verification: &mut Verification) -> io::Result<()> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(err) if err.kind() == io::ErrorKind::NotFound && !is_named => return Ok(()),
         Err(err) => return Err(err),
     };
     let name = path.display().to_string();
