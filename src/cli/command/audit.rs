@@ -150,11 +150,11 @@ fn in_words(verification: &Verification) -> String {
         text.push_str(&format!("{}\n", printable(&flaw.to_string())));
     }
     for chain in verification.chains() {
-        let (commands, last) = (printable(&chain.commands), &chain.last);
-        let (first, records) = (chain.first_sequence, chain.records);
+        let after = chain.after.to_string();
+        let (commands, after) = (printable(&chain.commands), printable(&after));
+        let (first, last, records) = (chain.first_sequence, chain.last.sequence, chain.records);
         text.push_str(&format!(
-            "{commands}: {records} record(s), from {first} to {}, whose hash is {}\n",
-            last.sequence, last.hash
+            "{commands}: {records} record(s), from {first} to {last}; for later files alone: --after {after}\n"
         ));
     }
     for (count, what) in [
@@ -176,7 +176,7 @@ fn in_json(verification: &Verification) -> String {
     let chain = |chain: crate::command::audit::ChainReport| {
         json!({
             "commands": chain.commands, "records": chain.records, "first_sequence": chain.first_sequence,
-            "last_sequence": chain.last.sequence, "hash": chain.last.hash,
+            "last_sequence": chain.last.sequence, "hash": chain.last.hash, "after": chain.after.to_string(),
         })
     };
     let all = json!({

@@ -25,6 +25,8 @@ pub struct Verification {
     expected: Option<BTreeMap<String, Expected>>,
     /// The records before the first ones, where those are not the first of all.
     before: BTreeMap<String, ChainHead>,
+    /// The last ones that the state knows of, where others stand behind them.
+    overtaken: BTreeMap<String, ChainHead>,
 }
 
 /// The last record of a chain that was looked at before: what is read now goes on behind it.
@@ -73,6 +75,8 @@ pub struct ChainReport {
     pub first_sequence: u64,
     /// The last.
     pub last: ChainHead,
+    /// What records in later files come after: the last, or the last that the state knows of where that is an earlier one.
+    pub after: LookedAt,
 }
 
 impl fmt::Display for Flaw {
@@ -152,10 +156,6 @@ impl Verification {
         flaw
     }
 
-    /// What is wrong with the first record of a chain.
-    fn begins_badly(&self, link: &Link) -> Option<String> {
-        let Place { commands, sequence } = &link.place;
-        if self.expected.as_ref().is_some_and(|expected| !expected.contains_key(commands)) {
     /// Whether a chain that begins with `link` may be the last ones before it once more: where a crash leaves in doubt whether
     /// they were written they are written again, and their file may have been moved away meanwhile.
     fn begins_again(&self, Link { place, hash, .. }: &Link) -> bool {
@@ -167,15 +167,19 @@ impl Verification {
         }
     }
 
+    /// What is wrong with the first record of a chain.
+    fn begins_badly(&self, link: &Link) -> Option<String> {
+        let Place { commands, sequence } = &link.place;
+        if self.expected.as_ref().is_some_and(|expected| !expected.contains_key(commands)) {
             return Some(format!("record {sequence} is of `{commands}`, whose audit this is not"));
+        }
+        if self.begins_again(link) {
+            return None;
         }
         let before = self.before.get(commands).cloned().unwrap_or_default();
         if *sequence > before.sequence + 1 {
             let missing = missing(commands, before.sequence + 1, sequence - 1);
             return Some(format!(
-        if self.begins_again(link) {
-            return None;
-        }
                 "{missing} from the beginning: give the files too that were moved away, the oldest first, or say with \
                  `--after {commands}:{}:HASH` where they ended when they were looked at",
                 sequence - 1
@@ -235,10 +239,6 @@ impl Verification {
                 ));
             }
         }
-        for (commands, kept) in ends {
-            let Some(chain) = self.chains.get(&commands) else { continue };
-            let (end, known) = (&chain.highest, &kept.head);
-            if end.sequence > known.sequence {
         for (commands, before) in &self.before {
             let Some(chain) = self.chains.get(commands) else { continue };
             let end = chain.highest.sequence;
@@ -256,6 +256,11 @@ impl Verification {
                 ));
             }
         }
+        for (commands, kept) in ends {
+            let Some(chain) = self.chains.get(&commands) else { continue };
+            let (end, known) = (&chain.highest, &kept.head);
+            if end.sequence > known.sequence {
+                self.overtaken.insert(commands.clone(), known.clone());
                 reasons.push(format!(
                     "records up to {} of `{commands}` stand behind the last one that the state knows of, {}: somebody else has \
                      written them, or the state is an older one, as after `oktabus state import`",
@@ -303,12 +308,24 @@ impl Verification {
 
     /// Each chain that was read.
     pub fn chains(&self) -> impl Iterator<Item = ChainReport> {
-        self.chains.iter().map(|(commands, chain)| ChainReport {
-            commands: commands.clone(),
-            records: chain.records,
-            first_sequence: chain.first.place.sequence,
-            last: ChainHead { sequence: chain.last.place.sequence, hash: chain.last.hash.clone() },
+        self.chains.iter().map(|(commands, chain)| {
+            let last = ChainHead { sequence: chain.last.place.sequence, hash: chain.last.hash.clone() };
+            let head = self.overtaken.get(commands).unwrap_or(&last).clone();
+            ChainReport {
+                commands: commands.clone(),
+                records: chain.records,
+                first_sequence: chain.first.place.sequence,
+                last,
+                after: LookedAt { commands: commands.clone(), head },
+            }
         })
+    }
+}
+
+impl fmt::Display for LookedAt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { commands, head: ChainHead { sequence, hash } } = self;
+        write!(formatter, "{commands}:{sequence}:{hash}")
     }
 }
 
