@@ -161,7 +161,7 @@ fn in_words(verification: &Verification) -> String {
         (verification.fragments(), "line(s) that were cut short, as by a crash"),
         (
             verification.in_doubt(),
-            "chain(s) whose last records a crash may have prevented: the next start writes them",
+            "chain(s) whose last records a crash may have prevented: they are written with the next record",
         ),
     ] {
         if count > 0 {
