@@ -180,9 +180,9 @@ pub(super) async fn check_places(commands: &CommandsConfig, state: &Path) -> Vec
     rows
 }
 
-/// Whether the audit can be written. What is in the state directory is the state's own business.
+/// Whether the audit can be written. What is not there yet in the state directory is the state's own business.
 async fn check_audit_file(commands: &CommandsConfig, file: &Path, state: &Path) -> Option<Row> {
-    if file.starts_with(state) {
+    if file.starts_with(state) && file.symlink_metadata().is_err() {
         return None;
     }
     let path = file.to_owned();

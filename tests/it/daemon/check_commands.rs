@@ -98,10 +98,15 @@ async fn a_check_tries_all_that_commands_need() {
         assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
     }
 
-    workplace.configure(&rest.replace("Administrators", "Nobody"));
+    std::os::unix::fs::symlink("/dev/full", workplace.path("full.jsonl")).unwrap();
+    workplace.configure(&rest.replace("Administrators", "Nobody").replace("/audit.jsonl", "/full.jsonl"));
     let said = workplace.oktabus(&["check"]).await;
     assert_eq!(said.code, Some(69), "{}", said.stdout);
-    assert!(said.stdout.contains("there is no group `Nobody`, which `protect` names"), "{}", said.stdout);
+    for told in
+        ["there is no group `Nobody`, which `protect` names", "full.jsonl: it is a directory, a device or"]
+    {
+        assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
+    }
 
     workplace.write_token("00wrong");
     let said = workplace.oktabus(&["check"]).await;
