@@ -70,6 +70,7 @@ async fn a_check_tries_all_that_commands_need() {
         "the protected group Administrators is 00g",
         "the queue: stream `COMMANDS` does not exist: create it with",
         "no stream takes `outcomes.other`",
+        "there is no stream `OKTA` either: create it, for example with `nats stream add OKTA --subjects 'outcomes.>' --defaults`",
         "the topic `check.commands` does not exist",
         "there is no topic `check.outcomes.already`",
         "the topic `check.audit` does not exist",
