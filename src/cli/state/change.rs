@@ -52,7 +52,7 @@ fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
         AuditConfig::Sink(_) => None,
     });
     let told = files.filter_map(|(name, file)| {
-        let note = contents.notes.iter().find(|note| note.name.strip_prefix(AUDIT_NOTES) == Some(name));
+        let note = contents.notes.iter().find(|note| note.name.strip_prefix(AUDIT_NOTES) == Some(name.as_str()));
         let kept = note.and_then(|note| serde_json::from_str::<KeptChain>(&note.content).ok());
         let head = kept.map(|kept| kept.head).unwrap_or_default();
         if head.sequence == 0 && !file.exists() {
