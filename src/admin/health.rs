@@ -28,7 +28,7 @@ pub(super) fn alive(watched: &Watched) -> Vec<String> {
 /// Why the daemon is not ready: routes that are not delivering, for reasons outside of it.
 pub(super) fn ready(watched: &Watched) -> Vec<String> {
     let snapshots = watched.snapshots();
-    let commands = watched.commands.iter().filter_map(|status| are_unready(&status.snapshot()));
+    let commands = watched.commands.iter().flat_map(|status| are_unready(&status.snapshot()));
     let blocked = is_blocked(watched.pulse.missed_for(), BLOCKED_AFTER);
     snapshots.iter().filter_map(is_unready).chain(commands).chain(blocked).collect()
 }
@@ -54,19 +54,27 @@ fn are_hanging(commands: &EngineSnapshot, patience: Duration) -> Option<String> 
     Some(format!("commands {}: have done nothing for {} s", commands.commands, since.as_secs()))
 }
 
-fn are_unready(commands: &EngineSnapshot) -> Option<String> {
-    if !commands.lost_names.is_empty() {
-        let names = commands.lost_names.join(", ");
-        return Some(format!(
-            "commands {}: `protect` names {names}, whom nobody finds any more",
-            commands.commands
-        ));
+/// Names of protected users that are lost are no reason: whom they found is still protected, and commands go on. They are
+/// told where it is ready and where it is not.
+fn are_unready(commands: &EngineSnapshot) -> Vec<String> {
+    let name = &commands.commands;
+    let mut reasons: Vec<_> =
+        commands.troubles.values().map(|trouble| format!("commands {name}: {trouble}")).collect();
+    if reasons.is_empty() && commands.phase == EnginePhase::Starting {
+        reasons.push(format!("commands {name}: starting"));
     }
-    match (commands.trouble(), commands.phase) {
-        (Some(trouble), _) => Some(format!("commands {}: {trouble}", commands.commands)),
-        (None, EnginePhase::Starting) => Some(format!("commands {}: starting", commands.commands)),
-        (None, EnginePhase::Running | EnginePhase::Ended) => None,
-    }
+    reasons
+}
+
+/// What somebody should see to although all is ready.
+pub(super) fn noteworthy(watched: &Watched) -> Vec<String> {
+    let commands = watched.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
+    commands.collect()
+}
+
+fn lost_names(commands: &EngineSnapshot) -> Option<String> {
+    let names = Some(commands.lost_names.join(", ")).filter(|names| !names.is_empty())?;
+    Some(format!("commands {}: `protect` names {names}, whom nobody finds any more", commands.commands))
 }
 
 fn is_unready(route: &Snapshot) -> Option<String> {
@@ -80,7 +88,7 @@ fn is_unready(route: &Snapshot) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::Pulse;
+    use crate::{admin::Pulse, command::engine::Trouble};
 
     fn snapshot(phase: Phase, since_alive: u64, sink_trouble: Option<&str>) -> Snapshot {
         Snapshot {
@@ -108,6 +116,41 @@ mod tests {
         let troubled = snapshot(Phase::Reading, 5, Some("refused"));
         assert_eq!(is_unready(&troubled).as_deref(), Some("a/b: refused"));
         assert_eq!(is_hanging(&troubled, Duration::from_secs(300)), None);
+    }
+
+    fn commands(phase: EnginePhase, troubles: &[(Trouble, &str)], lost_names: &[&str]) -> EngineSnapshot {
+        EngineSnapshot {
+            commands: "hr".to_owned(),
+            phase,
+            held: 0,
+            waiting: 0,
+            parked: 0,
+            awaits_approval: 0,
+            paused: None,
+            outcomes: [].into(),
+            repeated: 0,
+            dead_letters: 0,
+            tripped: Vec::new(),
+            lost_names: lost_names.iter().map(|name| (*name).to_owned()).collect(),
+            troubles: troubles.iter().map(|(trouble, text)| (*trouble, (*text).to_owned())).collect(),
+            last_failure: None,
+            since_alive: None,
+        }
+    }
+
+    #[test]
+    fn every_trouble_of_commands_makes_unready_and_a_lost_name_none() {
+        let lost = commands(EnginePhase::Running, &[], &["glass@acme.com"]);
+        assert_eq!(are_unready(&lost), Vec::<String>::new());
+        assert!(lost_names(&lost).unwrap().contains("glass@acme.com"));
+        let troubles = [(Trouble::Audit, "the disk is full"), (Trouble::Outcomes, "no stream")];
+        let troubled = commands(EnginePhase::Running, &troubles, &["glass@acme.com"]);
+        let mut told = are_unready(&troubled);
+        told.sort();
+        assert_eq!(told, ["commands hr: no stream", "commands hr: the disk is full"]);
+        let starting = commands(EnginePhase::Starting, &[], &[]);
+        assert_eq!(are_unready(&starting), ["commands hr: starting"]);
+        assert_eq!(lost_names(&starting), None);
     }
 
     #[test]

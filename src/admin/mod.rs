@@ -147,11 +147,11 @@ pub async fn serve(server: Server, watched: Arc<Watched>, stop: CancellationToke
 }
 
 async fn livez(State(watched): State<Arc<Watched>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
-    answer(&health::alive(&watched), seen)
+    answer(&health::alive(&watched), &[], seen)
 }
 
 async fn readyz(State(watched): State<Arc<Watched>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
-    answer(&health::ready(&watched), seen)
+    answer(&health::ready(&watched), &health::noteworthy(&watched), seen)
 }
 
 async fn status(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
@@ -168,14 +168,20 @@ async fn metrics_page(State(watched): State<Arc<Watched>>) -> impl IntoResponse 
     }
 }
 
-/// 200, or 503 with a line for each reason.
-fn answer(reasons: &[String], seen: Seen) -> (StatusCode, String) {
+/// 200, or 503 with a line for each reason; then a line for each of `notes`, which are no reasons.
+fn answer(reasons: &[String], notes: &[String], seen: Seen) -> (StatusCode, String) {
+    let lines =
+        |lines: &[String]| lines.iter().map(|line| format!("{}\n", printable(line))).collect::<String>();
+    let notes = match seen {
+        Seen::Everything => lines(notes),
+        Seen::HealthAlone => String::new(),
+    };
     if reasons.is_empty() {
-        return (StatusCode::OK, "ok\n".to_owned());
+        return (StatusCode::OK, format!("ok\n{notes}"));
     }
     let told = match seen {
-        Seen::Everything => reasons.iter().map(|reason| format!("{}\n", printable(reason))).collect(),
+        Seen::Everything => lines(reasons),
         Seen::HealthAlone => "in trouble: who shows the token is told why\n".to_owned(),
     };
-    (StatusCode::SERVICE_UNAVAILABLE, told)
+    (StatusCode::SERVICE_UNAVAILABLE, told + &notes)
 }

@@ -12,7 +12,7 @@ use super::{
 /// Serves them until it is dropped. `reason` is why the state cannot be opened.
 pub async fn serve_starting(server: Server, reason: watch::Receiver<String>) {
     let unready = move |Extension(seen): Extension<Seen>| {
-        let answer = super::answer(&[format!("the state cannot be opened: {}", *reason.borrow())], seen);
+        let answer = super::answer(&[format!("the state cannot be opened: {}", *reason.borrow())], &[], seen);
         async { answer }
     };
     let guarded = middleware::from_fn_with_state(server.access(), access::guard);

@@ -53,7 +53,8 @@ impl Store {
         require_length(id, entry.content.len(), ENTRY_MAX_BYTES)?;
         let payload = encode(id, entry)?;
         let change = Change { what: id, key: entry_key(id), expected, payload: &payload };
-        self.change(&change, |batch| batch.insert(received_key(entry.received_at, id), &[]))
+        let outdated = self.outdated_key(id, entry)?;
+        self.change(&change, |batch| index(batch, outdated, entry, id))
     }
 
     /// Writes an entry and a note in one commit.
@@ -66,9 +67,17 @@ impl Store {
         require_length(id, entry.content.len(), ENTRY_MAX_BYTES)?;
         let payload = encode(id, entry)?;
         let change = Change { what: id, key: entry_key(id), expected, payload: &payload };
-        let received = received_key(entry.received_at, id);
-        self.change_both([&change, note], |batch| batch.insert(received, &[]))?;
+        let outdated = self.outdated_key(id, entry)?;
+        self.change_both([&change, note], |batch| index(batch, outdated, entry, id))?;
         Ok(expected + 1)
+    }
+
+    /// The key in the index by time of the entry that `next` replaces, if it is another one. If the entry changes meanwhile,
+    /// the replacement is refused by its generation.
+    fn outdated_key(&self, id: &str, next: &Entry) -> Result<Option<Vec<u8>>, StateError> {
+        let Some(stored) = self.entry(id)? else { return Ok(None) };
+        let is_moved = stored.entry.received_at.as_millisecond() != next.received_at.as_millisecond();
+        Ok(is_moved.then(|| received_key(stored.entry.received_at, id)))
     }
 
     /// What is durable of command `id`.
@@ -98,7 +107,11 @@ impl Store {
                 next = None;
                 break;
             }
-            if self.entry(&String::from_utf8_lossy(id))?.as_ref().is_none_or(&is_over) {
+            let stored = self.entry(&String::from_utf8_lossy(id))?;
+            if !stored.as_ref().is_some_and(|stored| is_received_at(stored, *received)) {
+                batch.remove(key.as_slice());
+                forgotten += 1;
+            } else if stored.as_ref().is_some_and(&is_over) {
                 batch.remove([ENTRY, id].concat());
                 batch.remove(key.as_slice());
                 forgotten += 1;
@@ -145,9 +158,10 @@ impl Store {
                 self.engine.scan_back(RECEIVED, before.as_deref(), CHUNK)?
             };
             for (key, _) in &found {
-                let Some((_, id)) = key[RECEIVED.len()..].split_first_chunk::<8>() else { continue };
-                let id = String::from_utf8_lossy(id);
-                latest.extend(self.entry(&id)?.filter(&is_wanted));
+                let Some((received, id)) = key[RECEIVED.len()..].split_first_chunk::<8>() else { continue };
+                let stored = self.entry(&String::from_utf8_lossy(id))?;
+                let stored = stored.filter(|stored| is_received_at(stored, *received));
+                latest.extend(stored.filter(&is_wanted));
                 if latest.len() == limit {
                     return Ok(latest);
                 }
@@ -224,6 +238,20 @@ pub(super) fn require_length(what: &str, size_bytes: usize, limit_bytes: usize) 
         return Ok(());
     }
     Err(StateError::TooLarge { what: what.to_owned(), size_bytes, limit_bytes })
+}
+
+/// Whether it was received then by the index. Earlier versions left the key of an entry that was replaced by one with
+/// another time.
+fn is_received_at(stored: &StoredEntry, indexed: [u8; 8]) -> bool {
+    stored.entry.received_at.as_millisecond().to_be_bytes() == indexed
+}
+
+/// Puts an entry into the index by time, and takes the key of the one that it replaces out.
+fn index(batch: &mut Batch, outdated: Option<Vec<u8>>, entry: &Entry, id: &str) {
+    if let Some(outdated) = outdated {
+        batch.remove(outdated);
+    }
+    batch.insert(received_key(entry.received_at, id), &[]);
 }
 
 fn entry_key(id: &str) -> Vec<u8> {
@@ -308,6 +336,26 @@ mod tests {
         assert_eq!(ids(2, "7"), ["c-693", "c-686"]);
         assert_eq!(ids(1_000, "7").len(), 100);
         assert_eq!(store.latest(1_000, |_| true).unwrap().len(), 700);
+    }
+
+    #[test]
+    fn an_entry_that_replaces_one_of_another_time_is_listed_once_and_forgotten_by_its_own_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open::for_tests(directory.path());
+        let note = crate::state::note::note_change("n", 0, "1").unwrap();
+        store.record("c-1", 0, &entry(100, "spoiled")).unwrap();
+        store.record("c-1", 1, &entry(900, "failed")).unwrap();
+        store.record("c-2", 0, &entry(200, "spoiled")).unwrap();
+        store.record_with_note(("c-2", 1, &entry(900, "failed")), &note).unwrap();
+        // As an earlier version has left it.
+        let mut batch = Batch::default();
+        batch.insert(received_key(Timestamp::from_second(300).unwrap(), "c-1"), &[]);
+        store.write(batch).unwrap();
+        let latest = store.latest(10, |_| true).unwrap();
+        assert_eq!(latest.iter().map(|stored| stored.id.as_str()).collect::<Vec<_>>(), ["c-2", "c-1"]);
+        store.forget(Timestamp::from_second(500).unwrap(), None, |_| true).unwrap();
+        assert!(store.entry("c-1").unwrap().is_some(), "it was received at 900");
+        assert_eq!(store.count_entries("", None).unwrap().0, 2);
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod refusal;
 mod store;
 mod tally;
 mod trust;
+mod unfinished;
 mod verification;
 mod witness;
 
@@ -38,6 +39,7 @@ pub use places::{DeadLetterDirectory, Places};
 pub(crate) use recent::fingerprint;
 pub use recent::{RecentIds, RecentSet};
 pub use refusal::{Distrust, Refusal, Way};
+pub use unfinished::is_import_unfinished;
 pub use verification::Verification;
 
 use store::Store;
@@ -51,7 +53,7 @@ pub struct State {
 impl State {
     /// Opens the state at `places`; no other process may have it open.
     pub async fn open(places: Places, opening: Opening) -> Result<Self, StateError> {
-        let store = off_runtime(move || open::open(places, opening)).await?;
+        let store = off_runtime(move || unfinished::open_marked(places, opening)).await?;
         Ok(Self { store: Arc::new(store) })
     }
 

@@ -1,16 +1,20 @@
 //! What commands need: the org's answers, the queue, the places of outcomes and of the audit, and those who are protected.
 //! Changes nothing anywhere.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use okta_client::{Client, OktaError, Scope, Target, apps, groups, users, zones};
 use serde::de::IgnoredAny;
 
-use super::{Row, ask_log, failed_row};
+use super::{
+    Row, ask_log, failed_row,
+    scopes::{self, Lacking},
+};
 use crate::{
+    app::clients,
     bus::Finding,
-    command::{Action, Failed, execute::Executor, intake::Intake, policy::Signatures, publisher},
-    config::{AuditConfig, CommandsConfig, DestinationConfig},
+    command::{Failed, execute::Executor, intake::Intake, policy::Signatures, publisher},
+    config::{AuditConfig, CommandsConfig, Config, DestinationConfig},
     sink::file::{WriterError, require_appendable},
     telemetry::chain,
 };
@@ -22,7 +26,7 @@ pub(super) fn in_words(commands: &CommandsConfig) -> impl Iterator<Item = Row> {
 }
 
 /// Asks the org for one of each kind of thing that `commands` look at.
-pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> Vec<Row> {
+pub(super) async fn check_access(config: &Config, commands: &CommandsConfig, client: &Client) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut seen = Vec::new();
     for scope in commands.scopes() {
@@ -38,11 +42,13 @@ pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> 
         match asked {
             Ok(()) => seen.push(name),
             Err(err) if err.is_ungranted_scope() && scope == Scope::LogsRead => {
-                rows.push(failed_row(what(commands), &err));
+                let lacking = Lacking::of(commands, &BTreeSet::from([scope]));
+                let text = format!("the app is not granted {}: {}", lacking.scopes(), lacking.remedy());
+                rows.push(Row::bad(what(commands), text));
             }
             // The same token is for all the others.
             Err(err) if err.is_ungranted_scope() => {
-                rows.push(ungranted_row(commands, client, &err).await);
+                rows.push(ungranted_row(config, commands, &err).await);
                 break;
             }
             Err(err) => {
@@ -61,31 +67,34 @@ pub(super) async fn check_access(commands: &CommandsConfig, client: &Client) -> 
     rows
 }
 
-/// Which scopes the app lacks, and which actions do without them.
-async fn ungranted_row(commands: &CommandsConfig, client: &Client, refusal: &OktaError) -> Row {
-    let ungranted = match client.ungranted_scopes().await {
-        Ok(ungranted) if !ungranted.is_empty() => ungranted,
-        Ok(_) => return failed_row(what(commands), refusal),
-        Err(err) => return failed_row(what(commands), &err),
+/// Which scopes the app lacks, what needs them, and what does without.
+async fn ungranted_row(config: &Config, commands: &CommandsConfig, refusal: &OktaError) -> Row {
+    let lacking = match ungranted(config, commands).await {
+        Ok(Some(ungranted)) => Lacking::of(commands, &ungranted),
+        Ok(None) => return failed_row(what(commands), refusal),
+        Err(reason) => return Row::bad(what(commands), reason),
     };
-    let needs = |action: &Action| {
-        ungranted.iter().any(|scope| action.scope() == *scope || action.scopes_to_find().contains(scope))
-    };
-    let actions: Vec<_> = commands.actions().filter(needs).map(Action::name).collect();
-    let scopes: Vec<_> = ungranted.iter().map(|scope| scope.name()).collect();
-    let mut remedy =
-        "grant them (Applications, the app, Okta API Scopes; a super administrator can)".to_owned();
-    if !actions.is_empty() {
-        remedy += &format!(", or take what needs them out of `allow`: {}", actions.join(", "));
-    }
     Row::bad(
         what(commands),
         format!(
-            "the app is not granted {}, and Okta gives no token for the others without them, so no command is carried out: \
-             {remedy}",
-            scopes.join(", ")
+            "the app is not granted {}, and Okta gives no token for the others without, so no command is carried out: {}",
+            lacking.scopes(),
+            lacking.remedy()
         ),
     )
+}
+
+/// Of all scopes beside the log's that `commands` may come to need, those that the app is not granted; none if that is not
+/// why there is no token.
+async fn ungranted(config: &Config, commands: &CommandsConfig) -> Result<Option<BTreeSet<Scope>>, String> {
+    let mut wider = config.clone();
+    if let Some(org) = wider.orgs.get_mut(&commands.org) {
+        org.scopes = scopes::possible(commands);
+    }
+    let clients = clients(&wider).map_err(|err| chain(&err))?;
+    let Some(client) = clients.get(&commands.org) else { return Ok(None) };
+    let ungranted = client.ungranted_scopes().await.map_err(|err| chain(&err))?;
+    Ok(Some(ungranted.into_iter().collect()).filter(|ungranted: &BTreeSet<_>| !ungranted.is_empty()))
 }
 
 async fn ask(client: &Client, target: &Target) -> Result<(), OktaError> {
@@ -194,9 +203,9 @@ pub(super) async fn check_places(commands: &CommandsConfig, state: &Path) -> Vec
     rows
 }
 
-/// Whether the audit can be written. What is in the state directory is the state's own business.
+/// Whether the audit can be written. What is not there yet in the state directory is the state's own business.
 async fn check_audit_file(commands: &CommandsConfig, file: &Path, state: &Path) -> Option<Row> {
-    if file.starts_with(state) {
+    if file.starts_with(state) && file.symlink_metadata().is_err() {
         return None;
     }
     let path = file.to_owned();

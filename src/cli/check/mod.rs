@@ -2,6 +2,7 @@
 
 mod commands;
 mod machine;
+mod scopes;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -182,7 +183,7 @@ async fn check_org(config: &Config, client: &Arc<Client>) -> Vec<Row> {
         rows.push(check_search(client, search).await);
     }
     for commands in config.commands.values().filter(|commands| commands.org == org.name) {
-        let answers = commands::check_access(commands, client).await;
+        let answers = commands::check_access(config, commands, client).await;
         // Who cannot be asked at all is not asked for those who are protected.
         let is_open = answers.iter().all(|row| row.verdict != Verdict::Bad);
         rows.extend(answers);
@@ -234,6 +235,11 @@ fn answer_row(client: &Client, what: String, answer: Result<(), OktaError>) -> R
 }
 
 fn failed_row(what: String, err: &OktaError) -> Row {
+    // What commands lack besides the log has a row of its own.
+    if err.is_ungranted_scope() {
+        let grant = scopes::GRANT;
+        return Row::bad(what, format!("{}: grant the scope to the app ({grant})", chain(err)));
+    }
     let remedy = remedy(err).map(|remedy| format!(": {remedy}")).unwrap_or_default();
     Row::bad(what, format!("{}{remedy}", chain(err)))
 }

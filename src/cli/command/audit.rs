@@ -58,6 +58,7 @@ pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
     let AuditArguments { verify: _, files, after, json } = arguments;
     let mut verification = Verification::default();
     after.into_iter().for_each(|looked_at| verification.go_on_after(looked_at));
+    let is_named = !files.is_empty();
     let (files, is_held) = match files.is_empty() {
         true => match configured(which, &mut verification).await {
             Ok(files) => (files, true),
@@ -74,7 +75,7 @@ pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
     };
     let read = tokio::task::spawn_blocking(move || {
         for file in &files {
-            read(file, &mut verification)
+            read(file, is_named, &mut verification)
                 .map_err(|source| NoAudit::Unreadable { path: file.clone(), source })?;
         }
         Ok::<_, NoAudit>(verification)
@@ -128,11 +129,12 @@ async fn configured(which: &Which, verification: &mut Verification) -> Result<Ve
     if files.is_empty() { Err(fail(Exit::Usage, &NoAudit::NoFile)) } else { Ok(files) }
 }
 
-/// A file that is not there has nothing in it: it was moved away, or nothing was decided yet.
-fn read(path: &Path, verification: &mut Verification) -> io::Result<()> {
+/// The file of the configuration that is not there has nothing in it: it was moved away, or nothing was decided yet. One
+/// that somebody names must be there.
+fn read(path: &Path, is_named: bool, verification: &mut Verification) -> io::Result<()> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
-        Err(err) if err.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(err) if err.kind() == io::ErrorKind::NotFound && !is_named => return Ok(()),
         Err(err) => return Err(err),
     };
     let name = path.display().to_string();
@@ -148,18 +150,18 @@ fn in_words(verification: &Verification) -> String {
         text.push_str(&format!("{}\n", printable(&flaw.to_string())));
     }
     for chain in verification.chains() {
-        let (commands, last) = (printable(&chain.commands), &chain.last);
-        let (first, records) = (chain.first_sequence, chain.records);
+        let after = chain.after.to_string();
+        let (commands, after) = (printable(&chain.commands), printable(&after));
+        let (first, last, records) = (chain.first_sequence, chain.last.sequence, chain.records);
         text.push_str(&format!(
-            "{commands}: {records} record(s), from {first} to {}, whose hash is {}\n",
-            last.sequence, last.hash
+            "{commands}: {records} record(s), from {first} to {last}; for later files alone: --after {after}\n"
         ));
     }
     for (count, what) in [
         (verification.fragments(), "line(s) that were cut short, as by a crash"),
         (
             verification.in_doubt(),
-            "chain(s) whose last records a crash may have prevented: the next start writes them",
+            "chain(s) whose last records a crash may have prevented: they are written with the next record",
         ),
     ] {
         if count > 0 {
@@ -174,7 +176,7 @@ fn in_json(verification: &Verification) -> String {
     let chain = |chain: crate::command::audit::ChainReport| {
         json!({
             "commands": chain.commands, "records": chain.records, "first_sequence": chain.first_sequence,
-            "last_sequence": chain.last.sequence, "hash": chain.last.hash,
+            "last_sequence": chain.last.sequence, "hash": chain.last.hash, "after": chain.after.to_string(),
         })
     };
     let all = json!({

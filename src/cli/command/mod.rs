@@ -276,7 +276,10 @@ async fn show(which: &Which, id: String, json: bool) -> Exit {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the journal has no command `{0}`: it was never received, or it was forgotten after `keep`")]
+#[error(
+    "the journal has no command `{0}`: it was never received, it was forgotten after `keep`, or its entry cannot be \
+     read, which `oktabus state verify` tells"
+)]
 struct Unheard(String);
 
 async fn limits(which: &Which, json: bool) -> Exit {

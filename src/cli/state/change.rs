@@ -10,14 +10,16 @@ use super::{
 };
 use crate::{
     app::beginnings,
-    command::engine::{RECOVERY_CONSEQUENCE, loss_of_note, pauses_of_recovery},
+    command::{
+        audit::{KeptChain, LookedAt},
+        engine::{RECOVERY_CONSEQUENCE, loss_of_note, pauses_of_recovery},
+    },
     config::AuditConfig,
     state::{Contents, Cursor, ImportError, Opening, State, StateError, Stored, read_export},
 };
 
-/// The state of a backup knows nothing of the records that were written since.
-const AUDITS_GO_ON: &str = "the audits of commands go on where the backup ends: move their files away before the next start, and \
-                            look at the new ones with `oktabus command audit --verify --after`";
+/// The note of a state with the end of an audit's chain begins so; the name of the commands follows.
+const AUDIT_NOTES: &str = "audit/";
 
 pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit {
     let contents = match read(from) {
@@ -27,6 +29,7 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
     let sections = &loaded.config.commands;
     let contents = contents.with(&pauses_of_recovery(sections.keys(), Timestamp::now()));
     let (routes, commands) = (contents.routes.len(), contents.entries.len());
+    let audits = audits_that_go_on(loaded, &contents);
     let path = loaded.config.runtime.state.path.display();
     let question = format!(
         "The state in {path} will be replaced by {routes} route(s) and {commands} command(s); the store that is there is kept under another name."
@@ -39,14 +42,35 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
             if !sections.is_empty() {
                 note(RECOVERY_CONSEQUENCE);
             }
-            let mut audits = sections.values().map(|commands| &commands.audit);
-            if audits.any(|audit| matches!(audit, AuditConfig::File(_))) {
-                note(AUDITS_GO_ON);
-            }
+            audits.iter().for_each(|audit| note(audit));
             done(&format!("imported {routes} route(s) and {commands} command(s)\n"))
         }
         Err(err) => fail_state(&err, loaded.file),
     }
+}
+
+/// What is to be done about each audit whose file has records that the state of a backup knows nothing of, and where its
+/// chain goes on.
+fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
+    let files = loaded.config.commands.iter().filter_map(|(name, commands)| match &commands.audit {
+        AuditConfig::File(file) => Some((name, file)),
+        AuditConfig::Sink(_) => None,
+    });
+    let told = files.filter_map(|(name, file)| {
+        let note = contents.notes.iter().find(|note| note.name.strip_prefix(AUDIT_NOTES) == Some(name.as_str()));
+        let kept = note.and_then(|note| serde_json::from_str::<KeptChain>(&note.content).ok());
+        let head = kept.map(|kept| kept.head).unwrap_or_default();
+        if head.sequence == 0 && !file.exists() {
+            return None;
+        }
+        let after = LookedAt { commands: name.clone(), head };
+        Some(format!(
+            "the audit of `{name}` goes on where the backup ends: before anything else, move {} away if it is there; look at \
+             the new file with `oktabus command audit --verify --after {after}`",
+            file.display()
+        ))
+    });
+    told.collect()
 }
 
 pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: bool) -> Exit {

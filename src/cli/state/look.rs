@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::{
     super::{Exit, fail, print, table::table},
     Loaded, age, fail_state,
+    readable::Readable,
 };
 use crate::{
     control::{Client, ControlError},
@@ -72,22 +73,50 @@ pub(super) async fn show(loaded: &Loaded<'_>, json: bool) -> Exit {
 }
 
 pub(super) async fn verify(loaded: &Loaded<'_>, json: bool) -> Exit {
-    let found = match loaded.open().await {
-        Ok(state) => match state.verify().await {
-            Ok(found) => found,
-            Err(err) => return fail_state(&err, loaded.file),
-        },
-        Err(StateError::Locked(_)) => match verification_of_daemon(loaded).await {
-            Ok(found) => found,
-            Err(exit) => return exit,
-        },
-        Err(err) => return fail_state(&err, loaded.file),
+    let (found, readable) = match verified(loaded).await {
+        Ok(verified) => verified,
+        Err(exit) => return exit,
     };
-    match serde_json::to_string(&found) {
+    let refused = readable.named();
+    match serde_json::to_string(&Verified { found: &found, refused_count: readable.count(), refused }) {
         Ok(line) if json => print(&format!("{line}\n")),
-        _ => print(&verification(&found)),
+        _ => print(&verification(&found, &readable)),
     }
-    Exit::Done
+    if readable.count() > 0 { fail(Exit::StateRefused, &NotUnderstood(readable.count())) } else { Exit::Done }
+}
+
+/// What a look at the whole state found, with what those who keep something there would refuse.
+#[derive(Debug, Serialize)]
+struct Verified<'a> {
+    #[serde(flatten)]
+    found: &'a Verification,
+    refused_count: u64,
+    refused: &'a [String],
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0} record(s) of the state are whole and not understood: of an entry, its command ends with `journal_unreadable` if it \
+     comes again; for a note, run the version that wrote it, or give it up with `oktabus state remove-note`"
+)]
+struct NotUnderstood(u64);
+
+/// Looks at all of the state, or lets the daemon that has it look.
+async fn verified(loaded: &Loaded<'_>) -> Result<(Verification, Readable), Exit> {
+    let mut readable = Readable::default();
+    match loaded.open().await {
+        Ok(state) => {
+            let found = state.verify().await.map_err(|err| fail_state(&err, loaded.file))?;
+            write_pieces(&state, &mut readable).await?;
+            Ok((found, readable))
+        }
+        Err(StateError::Locked(_)) => {
+            let found = verification_of_daemon(loaded).await?;
+            write_export_of(connect(loaded).await?, &mut readable).await?;
+            Ok((found, readable))
+        }
+        Err(err) => Err(fail_state(&err, loaded.file)),
+    }
 }
 
 /// An export is nobody else's: it has what came of commands about people.
@@ -129,15 +158,19 @@ async fn write_export(loaded: &Loaded<'_>, out: &mut (dyn Write + Send)) -> Resu
     match loaded.open().await {
         Ok(state) => write_pieces(&state, out).await,
         Err(StateError::Locked(_)) => {
-            let mut daemon = reach_daemon(loaded).await?;
-            let mut lines = daemon.get("/state/export").await.map_err(|err| refused(&err))?;
-            while let Some(line) = lines.line().await.map_err(|err| refused(&err))? {
-                out.write_all(&line).map_err(|err| fail(Exit::Usage, &err))?;
-            }
-            Ok(())
+            let daemon = reach_daemon(loaded).await?;
+            write_export_of(daemon, out).await
         }
         Err(err) => Err(fail_state(&err, loaded.file)),
     }
+}
+
+async fn write_export_of(mut daemon: Client, out: &mut (dyn Write + Send)) -> Result<(), Exit> {
+    let mut lines = daemon.get("/state/export").await.map_err(|err| refused(&err))?;
+    while let Some(line) = lines.line().await.map_err(|err| refused(&err))? {
+        out.write_all(&line).map_err(|err| fail(Exit::Usage, &err))?;
+    }
+    Ok(())
 }
 
 async fn write_pieces(state: &State, out: &mut (dyn Write + Send)) -> Result<(), Exit> {
@@ -159,13 +192,16 @@ async fn verification_of_daemon(loaded: &Loaded<'_>) -> Result<Verification, Exi
 
 /// The daemon that has the state: it tells what it holds.
 async fn reach_daemon(loaded: &Loaded<'_>) -> Result<Client, Exit> {
+    let daemon = connect(loaded).await?;
+    let socket = daemon.socket().display();
+    super::note(&format!("the daemon is running; this is what it says through {socket}"));
+    Ok(daemon)
+}
+
+async fn connect(loaded: &Loaded<'_>) -> Result<Client, Exit> {
     let directory = &loaded.config.runtime.state.path;
     match Client::connect_to_holder(directory).await {
-        Ok(Some(daemon)) => {
-            let socket = daemon.socket().display();
-            super::note(&format!("the daemon is running; this is what it says through {socket}"));
-            Ok(daemon)
-        }
+        Ok(Some(daemon)) => Ok(daemon),
         // A daemon that has no control socket, or that takes its time to end.
         Ok(None) => Err(fail(Exit::StateRefused, &StateError::Locked(directory.clone()))),
         Err(err) => Err(refused(&err)),
@@ -232,19 +268,24 @@ fn human_searches(shown: &[ShownSearch]) -> String {
     table(&[vec![header], shown.iter().map(row).collect()].concat())
 }
 
-fn verification(found: &Verification) -> String {
+fn verification(found: &Verification, readable: &Readable) -> String {
+    let sound = match readable.count() {
+        0 => "all are sound".to_owned(),
+        count => format!("{count} of them cannot be understood"),
+    };
     let mut rows = vec![
         row("store", format!("{}, {} commits, {} bytes", found.store, found.commits, found.store_bytes)),
         row(
             "records",
             format!(
-                "{} routes, {} commands and {} notes were read; all are sound",
+                "{} routes, {} commands and {} notes were read; {sound}",
                 found.routes, found.commands, found.notes
             ),
         ),
         row("witness", found.witness.clone()),
         row("tally", found.tally.clone()),
     ];
+    rows.extend(readable.named().iter().map(|named| row("refused", printable(named).into_owned())));
     if let Some(weakness) = &found.weakness {
         rows.push(row("disk", format!("WARNING: the state is kept in {weakness}")));
     }

@@ -5,6 +5,7 @@
 
 mod change;
 mod look;
+mod readable;
 
 use std::{io::Write as _, path::Path, time::Duration};
 
@@ -16,7 +17,7 @@ use super::{ConfigArgument, Exit, fail, note};
 use crate::{
     command::engine::RECOVERY_CONSEQUENCE,
     config::{Config, Start},
-    state::{Opening, Places, State, StateError, Way},
+    state::{Opening, Places, State, StateError, Way, is_import_unfinished},
 };
 
 #[derive(Debug, Args)]
@@ -151,13 +152,21 @@ pub(super) fn fail_state(err: &StateError, file: &Path) -> Exit {
     let exit = fail(Exit::from(err), err);
     if let StateError::Refused(refusal) = err {
         // Nothing more can be done if even this cannot be printed.
-        let _ = std::io::stderr().write_all(ways(&refusal.ways(), file).as_bytes());
+        let is_import_unfinished = is_import_unfinished(&refusal.directory);
+        let _ = std::io::stderr().write_all(ways(&refusal.ways(), is_import_unfinished, file).as_bytes());
     }
     exit
 }
 
-fn ways(ways: &[Way], file: &Path) -> String {
+fn ways(ways: &[Way], is_import_unfinished: bool, file: &Path) -> String {
     let mut text = "  to go on, choose one; the store that is there is kept under another name:\n".to_owned();
+    if is_import_unfinished {
+        text += &format!(
+            "    oktabus state import EXPORT --config {}  # an import was begun here and did not end (the file \
+             `unfinished-import` says so): the same again\n",
+            file.display()
+        );
+    }
     for way in ways {
         let (word, consequence) = match way {
             Way::Witness => {

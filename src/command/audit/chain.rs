@@ -20,7 +20,7 @@ const KEPT_BYTES_MAX: usize = NOTE_MAX_BYTES - (1 << 10);
 /// How much a record grows at most when it gets its place: three members and two hashes.
 const PLACE_BYTES_MAX: usize = 256;
 /// How many records back one may stand that stands twice: more than are written at a time.
-const REPEATED_WITHIN: usize = 256;
+pub(super) const REPEATED_WITHIN: usize = 256;
 
 /// The last record of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! Whether an audit is whole: lines in the order in which they were written, held against their chain, against where it must
 //! begin, and against what the state keeps of its end before and after they are read. Pure.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{cmp::Ordering, collections::BTreeMap, fmt, str::FromStr};
 
 use super::{
     ChainHead, KeptChain,
-    chain::{HASH_DIGITS, Link, Place, ReadLine, RecentLinks, read_line},
+    chain::{HASH_DIGITS, Link, Place, REPEATED_WITHIN, ReadLine, RecentLinks, read_line},
 };
 
 /// How many flaws are told one by one.
@@ -25,6 +25,8 @@ pub struct Verification {
     expected: Option<BTreeMap<String, Expected>>,
     /// The records before the first ones, where those are not the first of all.
     before: BTreeMap<String, ChainHead>,
+    /// The last ones that the state knows of, where others stand behind them.
+    overtaken: BTreeMap<String, ChainHead>,
 }
 
 /// The last record of a chain that was looked at before: what is read now goes on behind it.
@@ -73,6 +75,8 @@ pub struct ChainReport {
     pub first_sequence: u64,
     /// The last.
     pub last: ChainHead,
+    /// What records in later files come after: the last, or the last that the state knows of where that is an earlier one.
+    pub after: LookedAt,
 }
 
 impl fmt::Display for Flaw {
@@ -130,7 +134,10 @@ impl Verification {
             return None;
         }
         let (last, sequence) = (chain.last.place.sequence, link.place.sequence);
-        let flaw = if sequence == last + 1 && link.prev == chain.last.hash {
+        let before = self.before.get(commands);
+        let flaw = if before.is_some_and(|before| before.sequence == sequence && *before != head) {
+            Some(format!("record {sequence} of `{commands}` is not the one that was looked at before"))
+        } else if sequence == last + 1 && link.prev == chain.last.hash {
             None
         } else if sequence > last + 1 {
             Some(missing(commands, last + 1, sequence - 1))
@@ -149,11 +156,25 @@ impl Verification {
         flaw
     }
 
+    /// Whether a chain that begins with `link` may be the last ones before it once more: where a crash leaves in doubt whether
+    /// they were written they are written again, and their file may have been moved away meanwhile.
+    fn begins_again(&self, Link { place, hash, .. }: &Link) -> bool {
+        let Some(before) = self.before.get(&place.commands) else { return false };
+        match place.sequence.cmp(&before.sequence) {
+            Ordering::Less => before.sequence - place.sequence < REPEATED_WITHIN as u64,
+            Ordering::Equal => *hash == before.hash,
+            Ordering::Greater => false,
+        }
+    }
+
     /// What is wrong with the first record of a chain.
     fn begins_badly(&self, link: &Link) -> Option<String> {
         let Place { commands, sequence } = &link.place;
         if self.expected.as_ref().is_some_and(|expected| !expected.contains_key(commands)) {
             return Some(format!("record {sequence} is of `{commands}`, whose audit this is not"));
+        }
+        if self.begins_again(link) {
+            return None;
         }
         let before = self.before.get(commands).cloned().unwrap_or_default();
         if *sequence > before.sequence + 1 {
@@ -218,10 +239,28 @@ impl Verification {
                 ));
             }
         }
+        for (commands, before) in &self.before {
+            let Some(chain) = self.chains.get(commands) else { continue };
+            let end = chain.highest.sequence;
+            if end >= before.sequence {
+                continue;
+            }
+            let kept = self.expected.as_ref().and_then(|expected| expected.get(commands));
+            let unwritten = kept.and_then(|Expected { kept, .. }| kept.unwritten());
+            if unwritten.is_some_and(|batch| batch.first_sequence <= chain.first.place.sequence) {
+                self.in_doubt += 1;
+            } else {
+                let looked_at = before.sequence;
+                reasons.push(format!(
+                    "records up to {end} of `{commands}` do not lead to record {looked_at}, which was looked at before"
+                ));
+            }
+        }
         for (commands, kept) in ends {
             let Some(chain) = self.chains.get(&commands) else { continue };
             let (end, known) = (&chain.highest, &kept.head);
             if end.sequence > known.sequence {
+                self.overtaken.insert(commands.clone(), known.clone());
                 reasons.push(format!(
                     "records up to {} of `{commands}` stand behind the last one that the state knows of, {}: somebody else has \
                      written them, or the state is an older one, as after `oktabus state import`",
@@ -269,12 +308,24 @@ impl Verification {
 
     /// Each chain that was read.
     pub fn chains(&self) -> impl Iterator<Item = ChainReport> {
-        self.chains.iter().map(|(commands, chain)| ChainReport {
-            commands: commands.clone(),
-            records: chain.records,
-            first_sequence: chain.first.place.sequence,
-            last: ChainHead { sequence: chain.last.place.sequence, hash: chain.last.hash.clone() },
+        self.chains.iter().map(|(commands, chain)| {
+            let last = ChainHead { sequence: chain.last.place.sequence, hash: chain.last.hash.clone() };
+            let head = self.overtaken.get(commands).unwrap_or(&last).clone();
+            ChainReport {
+                commands: commands.clone(),
+                records: chain.records,
+                first_sequence: chain.first.place.sequence,
+                last,
+                after: LookedAt { commands: commands.clone(), head },
+            }
         })
+    }
+}
+
+impl fmt::Display for LookedAt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { commands, head: ChainHead { sequence, hash } } = self;
+        write!(formatter, "{commands}:{sequence}:{hash}")
     }
 }
 

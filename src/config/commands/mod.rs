@@ -290,8 +290,13 @@ impl CommandsConfig {
 
     /// The rights that the allowed actions need, with those to find what commands and protection name.
     pub fn scopes(&self) -> BTreeSet<Scope> {
-        let mut scopes: BTreeSet<_> =
-            self.actions().flat_map(|action| [&[action.scope()], action.scopes_to_find()].concat()).collect();
+        self.scopes_with(self.actions())
+    }
+
+    /// The same if these actions alone were allowed.
+    pub fn scopes_with(&self, actions: impl IntoIterator<Item = Action>) -> BTreeSet<Scope> {
+        let of = |action: Action| [&[action.scope()], action.scopes_to_find()].concat();
+        let mut scopes: BTreeSet<_> = actions.into_iter().flat_map(of).collect();
         if !self.protect.groups.is_empty() {
             scopes.insert(Scope::GroupsRead);
         }

@@ -1,7 +1,7 @@
 //! Whether files can be made in a directory, computed and not tried: a check changes nothing.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -49,7 +49,13 @@ pub(crate) fn require_appendable(file: &Path) -> Result<(), WriterError> {
         return require_writable(directory.unwrap_or(Path::new(".")));
     }
     let access = accessat(CWD, file, Access::WRITE_OK, AtFlags::EACCESS);
-    access.map_err(|err| doing("write to", file)(err.into()))
+    access.map_err(|err| doing("write to", file)(err.into()))?;
+    let found = fs::metadata(file).map_err(doing("write to", file))?;
+    if !found.is_file() {
+        let reason = "it is a directory, a device or a pipe, and not a file";
+        return Err(doing("write to", file)(io::Error::other(reason)));
+    }
+    Ok(())
 }
 
 /// The directory itself, or what there is of the way to it.
@@ -63,8 +69,6 @@ fn nearest_existing(directory: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -88,5 +92,19 @@ mod tests {
         assert!(kernel.contains("/proc is of the kernel"), "{kernel}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn only_a_file_can_be_appended_to_or_one_that_can_be_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+        require_appendable(&file).unwrap();
+        fs::write(&file, "").unwrap();
+        require_appendable(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &link).unwrap();
+        for other in [directory.path(), Path::new("/dev/null"), &link] {
+            let WriterError { source, .. } = require_appendable(other).unwrap_err();
+            assert!(source.to_string().contains("not a file"), "{}: {source}", other.display());
+        }
     }
 }

@@ -70,6 +70,7 @@ async fn a_check_tries_all_that_commands_need() {
         "the protected group Administrators is 00g",
         "the queue: stream `COMMANDS` does not exist: create it with",
         "no stream takes `outcomes.other`",
+        "there is no stream `OKTA` either: create it, for example with `nats stream add OKTA --subjects 'outcomes.>' --defaults`",
         "the topic `check.commands` does not exist",
         "there is no topic `check.outcomes.already`",
         "the topic `check.audit` does not exist",
@@ -98,10 +99,15 @@ async fn a_check_tries_all_that_commands_need() {
         assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
     }
 
-    workplace.configure(&rest.replace("Administrators", "Nobody"));
+    std::os::unix::fs::symlink("/dev/full", workplace.path("full.jsonl")).unwrap();
+    workplace.configure(&rest.replace("Administrators", "Nobody").replace("/audit.jsonl", "/full.jsonl"));
     let said = workplace.oktabus(&["check"]).await;
     assert_eq!(said.code, Some(69), "{}", said.stdout);
-    assert!(said.stdout.contains("there is no group `Nobody`, which `protect` names"), "{}", said.stdout);
+    for told in
+        ["there is no group `Nobody`, which `protect` names", "full.jsonl: it is a directory, a device or"]
+    {
+        assert!(said.stdout.contains(told), "{told}\n{}", said.stdout);
+    }
 
     workplace.write_token("00wrong");
     let said = workplace.oktabus(&["check"]).await;

@@ -279,6 +279,13 @@ async fn streams_go_on_without_the_scopes_that_only_commands_need() {
         ] {
             assert!(said.stdout.contains(told), "no `{told}` in:\n{}", said.stdout);
         }
+        let named = COMMANDS.replace(", \"zone.*\"", "") + "protect = { groups = [\"Everyone\"] }\n";
+        workplace.configure(&(service_app(okta.url(), "") + &named));
+        let said = workplace.oktabus(&["check"]).await;
+        for told in ["the app is not granted okta.groups.read, and", "; `protect.groups` needs it too"] {
+            assert!(said.stdout.contains(told), "no `{told}` in:\n{}", said.stdout);
+        }
+        workplace.configure(&(service_app(okta.url(), "") + COMMANDS));
         assert!(said.stdout.lines().any(|line| line.starts_with("ok    stream log")), "{}", said.stdout);
         okta.register(&app(&["okta.logs.read", "okta.users.manage", "okta.networkZones.manage"])).await;
     };
@@ -301,6 +308,10 @@ async fn commands_go_on_without_the_scope_that_only_streams_need() {
     assert!(route.okta_trouble.unwrap().contains("for okta.logs.read"));
     let suspended = run(&workplace, "user.suspend").await;
     assert_eq!(suspended["status"], "done", "{suspended}");
+    let said = workplace.oktabus(&["check"]).await;
+    let row = said.stdout.lines().find(|line| line.contains("stream log")).unwrap();
+    assert!(row.starts_with("FAIL") && row.contains("grant the scope to the app"), "{row}");
+    assert!(!row.contains("allow no actions") && !row.contains("oktabus check"), "{row}");
 }
 
 #[tokio::test]

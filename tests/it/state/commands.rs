@@ -72,8 +72,14 @@ async fn a_lost_store_is_refused_with_the_ways_to_go_on_and_each_of_them_works()
         ] {
             assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
         }
+        assert!(!refused.stderr.contains("state import"), "{}", refused.stderr);
         assert!(!workplace.path("state/store").exists(), "a refusal changes nothing");
     }
+
+    // As an import leaves it that was cut short.
+    fs::write(workplace.path("state/unfinished-import"), "").unwrap();
+    let refused = workplace.oktabus(&["run"]).await;
+    assert!(refused.stderr.contains("oktabus state import EXPORT --config"), "{}", refused.stderr);
 
     // The witness of a clean stop stands where the store stood: nothing comes twice.
     let said = workplace.oktabus(&["run", "--until-caught-up", "--recover=witness"]).await;

@@ -156,6 +156,37 @@ fn files_that_were_looked_at_before_need_not_be_there_again() {
 }
 
 #[test]
+fn the_last_records_that_were_looked_at_may_stand_again_in_the_next_file() {
+    let (lines, kept) = five();
+    let next = AuditChain::after(&kept).seal(&records(&["c-6"]));
+    let mut other = AuditChain::default();
+    let others = other.seal(&records(&["c-1", "c-2", "c-3", "x-4", "x-5"])).lines;
+    let after = |lines: &[String], before: &KeptChain, end: &KeptChain| {
+        let mut verification = Verification::default();
+        verification.go_on_after(format!("hr:5:{}", kept.head.hash).parse().unwrap());
+        verification.expect([("hr".to_owned(), before.clone())]);
+        read(verification, lines, Some(end))
+    };
+    // A crash left the last two in doubt, their file was moved away, and the next start wrote them again.
+    for again in [&lines[3..], &lines[4..]] {
+        let verification = after(&[again, &next.lines].concat(), &next.kept, &next.kept);
+        assert_eq!(flaws(&verification), Vec::<String>::new());
+    }
+    // It is about to.
+    let verification = after(&lines[3..4], &kept, &kept);
+    assert_eq!((flaws(&verification), verification.in_doubt()), (vec![], 1));
+    let settled = KeptChain { lines: Vec::new(), ..kept.clone() };
+    for (lines, expected) in [
+        (&others[4..], "audit.jsonl:1: record 5 of `hr` does not follow record 5 as it was"),
+        (&others[3..], "audit.jsonl:2: record 5 of `hr` is not the one that was looked at before"),
+        (&lines[3..4], "records up to 4 of `hr` do not lead to record 5, which was looked at before"),
+    ] {
+        let told = flaws(&after(lines, &settled, &settled));
+        assert!(told[0].starts_with(expected), "{expected}: {told:?}");
+    }
+}
+
+#[test]
 fn an_older_state_is_told_with_what_makes_it_older() {
     let (lines, kept) = five();
     let mut backup = AuditChain::default();

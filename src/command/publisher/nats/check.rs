@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::TryStreamExt as _;
 
-use super::{super::listed, Connection, NatsSink, PublishError, stream, stream_of};
+use super::{super::listed, Connection, NatsSink, PublishError, siblings, stream, stream_of};
 use crate::{
     bus::{BusError, Finding},
     command::AddressPattern,
@@ -29,10 +29,21 @@ pub(in crate::command::publisher) async fn check(
         }
     }
     if !left_out.is_empty() {
+        let stream = &sink.stream;
+        let remedy = match stream::find(&connection, &sink.name, stream).await? {
+            Some(_) => format!("add them to the subjects of stream `{stream}`"),
+            None => {
+                let subjects: BTreeSet<_> = left_out.iter().map(|subject| siblings(subject)).collect();
+                let subjects = subjects.into_iter().collect::<Vec<_>>().join(",");
+                format!(
+                    "there is no stream `{stream}` either: create it, for example with `nats stream add {stream} \
+                     --subjects '{subjects}' --defaults`"
+                )
+            }
+        };
         let reason = format!(
-            "no stream takes {}, and what goes there would wait without end: add them to the subjects of stream `{}`",
-            listed(&left_out),
-            sink.stream
+            "no stream takes {}, and what goes there would wait without end: {remedy}",
+            listed(&left_out)
         );
         return Err(BusError::Misconfigured { name: sink.name.clone(), reason }.into());
     }

@@ -120,6 +120,51 @@ async fn whatever_is_done_to_the_audit_is_seen() {
     assert_eq!((code, &told["flaws"], &told["held_against_state"]), (Some(69), &json!([]), &json!(false)));
 }
 
+/// The text for `--after` in what is told.
+fn text_for_after(told: &str) -> &str {
+    let text = told.split_once("--after ").unwrap_or_else(|| panic!("{told}")).1;
+    text.split(|c: char| c.is_whitespace() || c == '`').next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_state_is_taken_up_in_the_documented_order_and_both_files_stay_whole() {
+    let mut scene = Scene::start("allow = [\"user.*\"]").await;
+    scene.plant_user("ada@acme.com").await;
+    scene.ask("c-1", "user.get", "ada@acme.com").await;
+    let (export, moved) = (scene.workplace.path("export.jsonl"), scene.workplace.path("audit.before-import"));
+    let export = export.to_str().unwrap();
+    // From a daemon that runs: whether the last records were written is in doubt for whoever takes it up.
+    assert_eq!(scene.workplace.oktabus(&["state", "export", "--to", export]).await.code, Some(0));
+    scene.ask("c-2", "user.get", "ada@acme.com").await;
+    scene.stop().await;
+
+    let imported = scene.workplace.oktabus(&["state", "import", export, "--yes"]).await;
+    assert_eq!(imported.code, Some(0), "{imported:?}");
+    let (code, told) = verified(&scene, &[]).await;
+    assert_eq!((code, &told["flaw_count"]), (Some(1), &json!(1)), "{told}");
+    assert!(told["flaws"][0].as_str().unwrap().contains("stand behind the last one"), "{told}");
+    let after = told["chains"][0]["after"].as_str().unwrap();
+    assert_eq!(text_for_after(&imported.stderr), after);
+    let in_words = scene.by_hand(&["audit", "--verify"]).await;
+    assert_eq!(text_for_after(&in_words.stdout), after);
+    fs::rename(scene.workplace.path("state/audit/hr.jsonl"), &moved).unwrap();
+    assert_eq!(scene.by_hand(&["pause", "--reason", "an older state"]).await.code, Some(0));
+    scene.resume();
+    // By hand, the state would be opened where the daemon does not have it yet.
+    until(async || scene.status().await["paused"]["reason"] == "an older state").await;
+    assert_eq!(scene.by_hand(&["resume"]).await.code, Some(0));
+    scene.ask("c-3", "user.get", "ada@acme.com").await;
+    let (code, told) = verified(&scene, &["--after", after]).await;
+    assert_eq!((code, &told["flaws"]), (Some(0), &json!([])), "{told}");
+
+    let misspelt = scene.by_hand(&["audit", "--verify", "/misspelt"]).await;
+    assert_eq!(misspelt.code, Some(64), "{misspelt:?}");
+    assert!(
+        misspelt.stderr.contains("/misspelt") && misspelt.stderr.contains("No such file"),
+        "{misspelt:?}"
+    );
+}
+
 /// A record that follows the last one of `audit`, made by the documented rule.
 fn forged(audit: &str, members: &serde_json::Map<String, Value>) -> String {
     let last: Value = serde_json::from_str(audit.lines().last().unwrap()).unwrap();

@@ -47,6 +47,8 @@ async fn a_protected_user_is_so_by_an_email_and_under_a_new_login_also_after_a_r
     let lost = "oktabus_command_protected_names_lost{commands=\"hr\"}";
     until(async || scene.workplace.metric(lost).await == Some(2.0)).await;
     assert!(scene.workplace.log().contains("protected users are not found by these names any more"));
+    let (status, text) = scene.workplace.get("/readyz").await.unwrap();
+    assert!(status == 200 && text.contains("chief@acme.com, glass@acme.com"), "{status} {text}");
     assert_eq!(scene.writes().await.len(), 3);
 }
 

@@ -23,6 +23,9 @@ async fn an_entry_that_cannot_be_read_is_set_aside_and_everything_else_goes_on()
     state.record("hr/spoiled", 0, entry).await.unwrap();
     state.close().await.unwrap();
     drop(state);
+    let verified = scene.workplace.oktabus(&["state", "verify"]).await;
+    assert_eq!(verified.code, Some(65), "{verified:?}");
+    assert!(verified.stdout.contains("the entry of command hr/spoiled: "), "{verified:?}");
     scene.resume();
     let spoiled = scene.ask("spoiled", "user.suspend", "ada@acme.com").await;
     assert_eq!(essence(&spoiled), ("failed", "journal_unreadable"), "{spoiled}");
@@ -33,6 +36,10 @@ async fn an_entry_that_cannot_be_read_is_set_aside_and_everything_else_goes_on()
     let again = scene.ask("spoiled", "user.suspend", "ada@acme.com").await;
     assert_eq!(essence(&again), ("failed", "journal_unreadable"));
     assert_eq!(scene.writes().await, ["user.lifecycle.suspend"], "it is not known whether it was done");
+    let listed = scene.by_hand(&["list", "--json"]).await.stdout;
+    assert_eq!(listed.lines().filter(|line| line.contains("\"spoiled\"")).count(), 1, "{listed}");
+    let verified = scene.workplace.oktabus(&["state", "verify"]).await;
+    assert!(verified.code == Some(0) && verified.stdout.contains("all are sound"), "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
