@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    command::Action,
-    config::{CommandsConfig, Scope},
-};
+use okta_client::Scope;
+
+use crate::{command::Action, config::CommandsConfig};
 
 /// Where scopes are granted, and by whom.
 pub(super) const GRANT: &str = "Applications, the app, Okta API Scopes; a super administrator can";

@@ -17,7 +17,7 @@ use crate::{
         LocalUser,
         audit::{AuditRecord, Decision},
     },
-    source::Backoff,
+    retry::Backoff,
     telemetry::chain,
 };
 
