@@ -19,7 +19,7 @@ use super::{ConfigArgument, Exit, fail, note, print};
 use crate::{
     command::{
         Status,
-        engine::{CancelCommand, ListCommands, ListedPause, NotYet, PauseCommands, ReleaseLimit, Stopped},
+        engine::{CancelCommand, ListCommands, ListedPause, NotYet, PauseCommands, ReleaseLimit, StopRecord},
     },
     control::Ran,
     telemetry::printable,
@@ -358,7 +358,7 @@ async fn stop(which: &Which, stop: Stop, why: WhyArguments) -> Exit {
         Ok(switched) => switched,
         Err(exit) => return exit,
     };
-    let earlier = switched.earlier.as_ref().map(Stopped::to_string).unwrap_or_default();
+    let earlier = switched.earlier.as_ref().map(StopRecord::to_string).unwrap_or_default();
     match switched.is_new {
         true => print(&format!("{new}\n")),
         false => print(&format!("{old}{}\n", printable(&earlier))),

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
-    command::{audit::KeptChain, engine::Stopped, policy::Limits, record::Record},
+    command::{audit::KeptChain, engine::StopRecord, policy::Limits, record::Record},
     search::{Kept, NOTES},
     state::Entry,
 };
@@ -77,7 +77,7 @@ fn problem_of_note(name: &str, content: &str) -> Option<serde_json::Error> {
     }
     match name.split_once('/')?.0 {
         "limits" => serde_json::from_str::<Limits>(content).err(),
-        "paused" | "cancelled" => serde_json::from_str::<Option<Stopped>>(content).err(),
+        "paused" | "cancelled" => serde_json::from_str::<Option<StopRecord>>(content).err(),
         "protected" => serde_json::from_str::<BTreeMap<String, BTreeSet<String>>>(content).err(),
         "audit" => serde_json::from_str::<KeptChain>(content).err(),
         "parked" => serde_json::from_str::<BTreeMap<String, IgnoredAny>>(content).err(),

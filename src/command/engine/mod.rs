@@ -60,7 +60,7 @@ pub use sections::{
     UnknownCommands, pick,
 };
 pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure};
-pub use switch::Stopped;
+pub use switch::StopRecord;
 pub use trouble::Trouble;
 
 use super::{

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     CancelCommand, Engine, EngineError, PauseCommands, RETRY_FIRST, RETRY_MAX, ReleaseLimit, journal::Found,
-    switch::Stopped, trouble::Trouble,
+    switch::StopRecord, trouble::Trouble,
 };
 use crate::{
     command::{
@@ -33,7 +33,7 @@ pub struct Switched {
     pub is_new: bool,
     /// Who had stopped it before, if anybody had.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub earlier: Option<Stopped>,
+    pub earlier: Option<StopRecord>,
     /// Whether the journal has the command that is meant, if one is.
     pub is_known: bool,
     /// It holds; this is still to come, and is tried on.
@@ -126,7 +126,7 @@ impl Engine {
     }
 
     /// Who has paused these commands, if anybody has.
-    pub async fn paused(&self) -> Result<Option<Stopped>, EngineError> {
+    pub async fn paused(&self) -> Result<Option<StopRecord>, EngineError> {
         self.admission.switch.require_loaded().await?;
         Ok(self.admission.switch.paused())
     }
@@ -210,11 +210,11 @@ impl Engine {
         }
     }
 
-    fn stopped_by(&self, operated: &Operated) -> Stopped {
+    fn stopped_by(&self, operated: &Operated) -> StopRecord {
         let Operated { user, requested_by, reason, .. } = operated;
         let by_system = || user.name.clone().unwrap_or_else(|| format!("user {}", user.uid));
         let by = Some(requested_by.clone().unwrap_or_else(by_system));
-        Stopped { at: self.seams.clock.now(), by, reason: reason.clone() }
+        StopRecord { at: self.seams.clock.now(), by, reason: reason.clone() }
     }
 
     /// Records what an operator is about to do. Where that takes too long nothing is done.

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::switch::Stopped;
+use super::switch::StopRecord;
 use crate::state::FreshNote;
 
 /// What is told where a recovery is chosen or done.
@@ -25,13 +25,13 @@ pub(super) fn note_name(name: &str) -> String {
 }
 
 /// What is to be told of a recovery and of a pause by an operator, who both hold until somebody resumes.
-pub(super) fn paused(recovered: Option<Stopped>, operator: Option<Stopped>) -> Option<Stopped> {
+pub(super) fn paused(recovered: Option<StopRecord>, operator: Option<StopRecord>) -> Option<StopRecord> {
     let (recovered, operator) = match (recovered, operator) {
         (Some(recovered), Some(operator)) => (recovered, operator),
         (recovered, operator) => return recovered.or(operator),
     };
     let reason = recovered.reason.unwrap_or_default();
-    Some(Stopped { reason: Some(format!("{reason}; before, it was paused{operator}")), ..recovered })
+    Some(StopRecord { reason: Some(format!("{reason}; before, it was paused{operator}")), ..recovered })
 }
 
 fn content(name: &str, at: Timestamp) -> String {
@@ -39,7 +39,7 @@ fn content(name: &str, at: Timestamp) -> String {
         "the state was recovered: cancellations, pauses, limits, parked commands and protected ids may be lost or old; look at \
          what happened since, then `oktabus command resume --commands {name}`"
     );
-    let stopped = Stopped { at, by: Some(BY.to_owned()), reason: Some(reason) };
+    let stopped = StopRecord { at, by: Some(BY.to_owned()), reason: Some(reason) };
     // Strings and a time alone: there is nothing in it that could fail to be JSON.
     serde_json::to_string(&stopped).unwrap_or_default()
 }
@@ -53,9 +53,9 @@ mod tests {
         let name = "hr".to_owned();
         let notes = pauses([&name], Timestamp::UNIX_EPOCH);
         assert_eq!(notes[0].name, "recovered/hr");
-        let recovered: Stopped = serde_json::from_str(&notes[0].content).unwrap();
+        let recovered: StopRecord = serde_json::from_str(&notes[0].content).unwrap();
         let at = Timestamp::UNIX_EPOCH;
-        let eve = Stopped { at, by: Some("eve".to_owned()), reason: Some("a leak".to_owned()) };
+        let eve = StopRecord { at, by: Some("eve".to_owned()), reason: Some("a leak".to_owned()) };
         assert_eq!(paused(None, Some(eve.clone())), Some(eve.clone()));
         assert_eq!(paused(Some(recovered.clone()), None), Some(recovered.clone()));
         let both = paused(Some(recovered), Some(eve)).unwrap();

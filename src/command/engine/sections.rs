@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use okta_client::Client;
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, EngineError, Listed, ListedLimit, Stopped, Switched};
+use super::{Engine, EngineError, Listed, ListedLimit, StopRecord, Switched};
 use crate::{
     command::{LocalUser, audit::KeptChain},
     config::Config,
@@ -61,7 +61,7 @@ pub struct ListedPause {
     /// Their name.
     pub commands: String,
     /// By whom.
-    pub paused: Stopped,
+    pub paused: StopRecord,
 }
 
 /// Commands to be paused or resumed.

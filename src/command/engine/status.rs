@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     parked::ParkedCounts,
-    switch::Stopped,
+    switch::StopRecord,
     trouble::{Trouble, Troubles},
 };
 use crate::{
@@ -46,7 +46,7 @@ struct Standing {
     held: usize,
     waiting: usize,
     parked: ParkedCounts,
-    paused: Option<Stopped>,
+    paused: Option<StopRecord>,
     outcomes: BTreeMap<&'static str, u64>,
     repeated: u64,
     dead_letters: u64,
@@ -94,7 +94,7 @@ pub struct EngineSnapshot {
     /// Commands that wait in the state for a second key to approve them.
     pub awaits_approval: usize,
     /// Who has stopped all of them, if anybody has.
-    pub paused: Option<Stopped>,
+    pub paused: Option<StopRecord>,
     /// Outcomes since this start, by status.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// Answers to further copies since this start.
@@ -191,7 +191,7 @@ impl EngineStatus {
     }
 
     /// All of them are stopped, or are not any more.
-    pub(super) fn paused(&self, paused: Option<Stopped>) {
+    pub(super) fn paused(&self, paused: Option<StopRecord>) {
         self.standing().paused = paused;
     }
 

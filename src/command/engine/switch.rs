@@ -22,7 +22,7 @@ const CANCELLED_MAX: usize = 10_000;
 
 /// Who has stopped something, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stopped {
+pub struct StopRecord {
     /// When.
     pub at: Timestamp,
     /// Who, as far as it is known.
@@ -60,12 +60,12 @@ struct Position {
     number: u64,
     /// Whether the state was read: from then on, what is stopped is known here first.
     is_loaded: bool,
-    paused: Option<Stopped>,
+    paused: Option<StopRecord>,
     /// Whether all are paused, and the state does not know it yet.
     is_pause_unsaved: bool,
     /// How often somebody has paused: a resume that waits for the disk does not undo a later pause.
     pauses: u64,
-    cancelled: BTreeMap<String, Stopped>,
+    cancelled: BTreeMap<String, StopRecord>,
     /// Those of them that the state does not know yet.
     unsaved: BTreeSet<String>,
 }
@@ -120,7 +120,7 @@ impl Switch {
 
     /// Lets nothing be sent any more, from now on; [`Self::save_pause`] makes that durable. Gives the pause that there was before,
     /// which a further one does not change.
-    pub(super) fn pause(&self, stopped: Stopped) -> Option<Stopped> {
+    pub(super) fn pause(&self, stopped: StopRecord) -> Option<StopRecord> {
         let mut earlier = None;
         self.change(|position| {
             earlier.clone_from(&position.paused);
@@ -154,7 +154,7 @@ impl Switch {
     }
 
     /// Lets commands go on as soon as the state knows it, unless somebody pauses them meanwhile. Gives the pause that there was.
-    pub(super) async fn resume(&self) -> Result<Option<Stopped>, EngineError> {
+    pub(super) async fn resume(&self) -> Result<Option<StopRecord>, EngineError> {
         let (pauses, earlier) = {
             let position = self.position();
             (position.pauses, position.paused.clone())
@@ -178,7 +178,7 @@ impl Switch {
 
     /// Lets nothing be sent for the command `id` any more, from now on; [`Self::save_cancelled`] makes that durable. Says whether
     /// that is new.
-    pub(super) fn cancel(&self, id: &str, stopped: Stopped) -> Result<bool, EngineError> {
+    pub(super) fn cancel(&self, id: &str, stopped: StopRecord) -> Result<bool, EngineError> {
         let mut is_new = Ok(false);
         self.change(|position| {
             if position.cancelled.contains_key(id) {
@@ -225,12 +225,12 @@ impl Switch {
     }
 
     /// Who has stopped all of them, if anybody has.
-    pub(super) fn paused(&self) -> Option<Stopped> {
+    pub(super) fn paused(&self) -> Option<StopRecord> {
         self.position().paused.clone()
     }
 
     /// Who has cancelled the command `id`, if anybody has.
-    pub(super) fn cancelled(&self, id: &str) -> Option<Stopped> {
+    pub(super) fn cancelled(&self, id: &str) -> Option<StopRecord> {
         self.position().cancelled.get(id).cloned()
     }
 
@@ -281,7 +281,7 @@ impl Switch {
         self.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn write(&self, name: String, stopped: Option<&Stopped>) -> Result<(), EngineError> {
+    async fn write(&self, name: String, stopped: Option<&StopRecord>) -> Result<(), EngineError> {
         let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
         let content = serde_json::to_string(&stopped)
             .map_err(|source| EngineError::of_note(&name, self.status.name(), source))?;
@@ -296,7 +296,7 @@ impl Switch {
         format!("cancelled/{}/{id}", self.status.name())
     }
 
-    fn read(&self, note: &StoredNote) -> Result<Option<Stopped>, EngineError> {
+    fn read(&self, note: &StoredNote) -> Result<Option<StopRecord>, EngineError> {
         let read = serde_json::from_str(&note.content);
         read.map_err(|source| EngineError::of_note(&note.name, self.status.name(), source))
     }
@@ -310,7 +310,7 @@ impl Cancellations<'_> {
     }
 }
 
-impl Stopped {
+impl StopRecord {
     /// Why a command is refused that was cancelled.
     pub(super) fn refusal(&self) -> OutcomeError {
         super::outcomes::cancelled(format!("it was cancelled{self}; nothing more was sent"))
@@ -318,7 +318,7 @@ impl Stopped {
 }
 
 /// By whom, when and why, after what was done.
-impl fmt::Display for Stopped {
+impl fmt::Display for StopRecord {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(by) = &self.by {
             write!(formatter, " by {by}")?;
@@ -351,7 +351,7 @@ mod tests {
         let status = Arc::new(EngineStatus::new("hr"));
         let journal = Journal::new(Arc::new(state), Arc::clone(&status));
         let switch = Arc::new(Switch::new(journal, &status));
-        let stopped = Stopped { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
+        let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
         let operators = (0..32).map(|n| {
             let (switch, stopped) = (Arc::clone(&switch), stopped.clone());
             tokio::spawn(async move {
@@ -377,7 +377,7 @@ mod tests {
         let state = State::open(places, Opening::Trusted).await.unwrap();
         let status = Arc::new(EngineStatus::new("hr"));
         let switch = Switch::new(Journal::new(Arc::new(state), Arc::clone(&status)), &status);
-        let by = |who: &str| Stopped {
+        let by = |who: &str| StopRecord {
             at: Timestamp::UNIX_EPOCH,
             by: Some(who.to_owned()),
             reason: Some("a leak".to_owned()),
@@ -437,7 +437,7 @@ mod tests {
         let full = Full(State::open(places, Opening::Trusted).await.unwrap());
         let status = Arc::new(EngineStatus::new("hr"));
         let switch = Switch::new(Journal::new(Arc::new(full), Arc::clone(&status)), &status);
-        let stopped = Stopped { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
+        let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
         switch.require_loaded().await.unwrap();
         assert_eq!(switch.pause(stopped.clone()), None);
         assert_eq!(status.snapshot().paused, Some(stopped.clone()), "it is seen at once");
@@ -460,7 +460,7 @@ mod tests {
         let state = State::open(places, Opening::Trusted).await.unwrap();
         let status = Arc::new(EngineStatus::new("hr"));
         let switch = Switch::new(Journal::new(Arc::new(state), Arc::clone(&status)), &status);
-        let stopped = Stopped { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
+        let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
         switch.pause(stopped.clone());
         switch.cancel("c-1", stopped.clone()).unwrap();
         switch.load(Timestamp::MIN).await.unwrap();

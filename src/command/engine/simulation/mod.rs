@@ -38,7 +38,7 @@ use super::{
     parked::{Parking, WhoseTurn},
     publish::Outcomes,
     status::EngineStatus,
-    switch::Stopped,
+    switch::StopRecord,
 };
 use crate::{
     clock::Clock as _,
@@ -390,7 +390,7 @@ async fn until(at: Option<Instant>) {
 
 /// Somebody else acts, be it on the engine.
 async fn operate(world: &World, context: &Context, other: Other) {
-    let stopped = || Stopped { at: world.now(), by: None, reason: None };
+    let stopped = || StopRecord { at: world.now(), by: None, reason: None };
     let switch = &context.admission.switch;
     match &other {
         Other::Cancelled { id } => {

@@ -63,7 +63,7 @@ async fn a_command_is_published_by_hand() {
     assert_eq!(essence(&scene.outcome("p1").await), ("done", ""));
     let shown = scene.by_hand(&["show", "p1"]).await.stdout;
     assert!(shown.starts_with("user.suspend: done"), "{shown}");
-    assert!(shown.contains("\n  about         ada@acme.com\n"), "{shown}");
+    assert!(shown.contains("\n  user          ada@acme.com (00u"), "{shown}");
     let listed = scene.by_hand(&["list"]).await.stdout;
     let columns: Vec<_> = listed.lines().last().unwrap().split_whitespace().skip(1).take(4).collect();
     assert_eq!(columns, ["done", "user.suspend", "ada@acme.com", "p1"], "{listed}");
