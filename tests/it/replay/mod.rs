@@ -8,7 +8,9 @@ mod refusals;
 mod whole;
 
 use std::{
+    fs,
     fs::File,
+    io,
     process::{ExitStatus, Stdio},
 };
 
@@ -59,18 +61,29 @@ fn live(workplace: &Workplace) -> Vec<String> {
 }
 
 fn lines(workplace: &Workplace, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(workplace.path("archive")) else { return Vec::new() };
+    loop {
+        match try_lines(workplace, &is_wanted) {
+            Ok(lines) => return lines,
+            // A file got another name between the listing and the reading.
+            Err(err) => assert_eq!(err.kind(), io::ErrorKind::NotFound, "{err}"),
+        }
+    }
+}
+
+fn try_lines(workplace: &Workplace, is_wanted: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+    let Ok(entries) = fs::read_dir(workplace.path("archive")) else { return Ok(Vec::new()) };
     let paths = entries.map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> =
         paths.filter(|path| is_wanted(path.file_name().unwrap().to_str().unwrap())).collect();
     paths.sort();
-    // Only whole lines: somebody may be writing.
-    let read = |path| {
-        let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    let mut lines = Vec::new();
+    for path in paths {
+        let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+        // Only whole lines: somebody may be writing.
         let end = text.rfind('\n').map_or(0, |end| end + 1);
-        text[..end].lines().map(str::to_owned).collect::<Vec<_>>()
-    };
-    paths.into_iter().flat_map(read).collect()
+        lines.extend(text[..end].lines().map(str::to_owned));
+    }
+    Ok(lines)
 }
 
 fn uuids(lines: &[String]) -> Vec<String> {
