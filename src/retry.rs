@@ -37,6 +37,9 @@ impl RetryPolicy {
     pub(crate) const STATE: Self = Self::of_secs(1, 10);
     /// The window of a search cannot be kept on the disk.
     pub(crate) const SPOOL: Self = Self::of_secs(1, 30);
+    /// What a command needs beside Okta does not work: its queue, the bus of outcomes, the disk.
+    pub(crate) const COMMANDS: Self =
+        Self { first: Duration::from_millis(500), longest: Duration::from_secs(30) };
     /// A loop of the daemon panicked.
     pub(crate) const RESTART: Self = Self::of_secs(1, 60);
 

@@ -29,13 +29,10 @@ use crate::{
         publisher::PublishCure,
         record::Record,
     },
-    retry::Backoff,
+    retry::{Backoff, RetryPolicy},
     telemetry::chain,
 };
 
-/// The first and the longest wait before another attempt, unless Okta asks for a longer one.
-pub(super) const RETRY_FIRST: Duration = Duration::from_secs(1);
-pub(super) const RETRY_MAX: Duration = Duration::from_secs(60);
 /// A wait that is longer is spent in the queue, and those behind do not wait for it.
 const WAIT_MAX: Duration = Duration::from_secs(150);
 
@@ -241,7 +238,7 @@ impl Context {
         else {
             return Ok(None);
         };
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::OKTA.backoff();
         let mut waiter = self.status.waiter(Trouble::Outcomes);
         loop {
             let Err(err) = self.outcomes.require_private(address).await else { return Ok(None) };
@@ -274,7 +271,7 @@ struct Retries<'a> {
 
 impl<'a> Retries<'a> {
     fn new(waiter: Waiter<'a>) -> Self {
-        Self { waits: Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..)), waiter }
+        Self { waits: RetryPolicy::OKTA.backoff(), waiter }
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{EngineError, RETRY_FIRST, RETRY_MAX, journal::Journal, status::EngineStatus, trouble::Trouble};
+use super::{EngineError, journal::Journal, status::EngineStatus, trouble::Trouble};
 use crate::{
     clock::Clock,
     command::{
@@ -23,7 +23,7 @@ use crate::{
         store::NoteChange,
     },
     config::{AuditConfig, CommandsConfig},
-    retry::Backoff,
+    retry::RetryPolicy,
     telemetry::chain,
 };
 
@@ -213,7 +213,7 @@ impl AuditLog {
 
     /// Keeps and writes what is not written yet. Whoever is stopped in the middle leaves it to the next.
     async fn complete(&self, end: &mut End) {
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::COMMANDS.backoff();
         let mut waiter = self.status.waiter(Trouble::Audit);
         while let Err(reason) = self.try_complete(end).await {
             waiter.fails(&reason);

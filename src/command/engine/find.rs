@@ -5,17 +5,10 @@ use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Context,
-    attempt::{RETRY_FIRST, RETRY_MAX},
-    job::Job,
-    ordering::Key,
-    trouble::Trouble,
-    turns::Turn,
-};
+use super::{Context, job::Job, ordering::Key, trouble::Trouble, turns::Turn};
 use crate::{
     command::{Failed, OutcomeError, Status, execute::Resolved, record::Record},
-    retry::Backoff,
+    retry::RetryPolicy,
 };
 
 /// A look-up that takes longer is told.
@@ -41,7 +34,7 @@ impl Context {
         stop: &CancellationToken,
     ) -> Found<'a> {
         let (id, request) = (&job.command.id, &job.command.request);
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::OKTA.backoff();
         let mut waiter = self.status.waiter(Trouble::Okta);
         loop {
             let Some(permit) = self.permit(stop).await else { return Found::Stopped };

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{RETRY_FIRST, RETRY_MAX, status::EngineStatus, trouble::Trouble};
+use super::{status::EngineStatus, trouble::Trouble};
 use crate::{
     command::intake::{Delivery, Intake},
     config::CommandsConfig,
-    retry::Backoff,
+    retry::RetryPolicy,
     telemetry::chain,
 };
 
@@ -25,7 +25,7 @@ pub(super) async fn run(
     drained: &CancellationToken,
 ) {
     let Some(intake) = &config.intake else { return };
-    let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+    let mut waits = RetryPolicy::COMMANDS.backoff();
     let mut waiter = status.waiter(Trouble::Intake);
     let ending = async || {
         tokio::select! {

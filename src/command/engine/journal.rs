@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use super::{EngineError, RETRY_FIRST, RETRY_MAX, status::EngineStatus, trouble::Trouble};
+use super::{EngineError, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{
         QueuePlace,
         record::Record,
         store::{EntryChange, NoteChange, Store},
     },
-    retry::Backoff,
+    retry::RetryPolicy,
     state::{Entry, StateClass, StateError, StoredNote},
     telemetry::chain,
 };
@@ -158,7 +158,7 @@ impl Journal {
         &self,
         work: impl Fn() -> F,
     ) -> Result<T, EngineError> {
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::COMMANDS.backoff();
         let mut waiter = self.status.waiter(Trouble::Journal);
         loop {
             match work().await {

@@ -32,7 +32,6 @@ mod recovery;
 mod refuse;
 mod sections;
 #[cfg(test)]
-#[cfg(feature = "simulator")]
 mod simulation;
 mod status;
 mod switch;
@@ -73,7 +72,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock},
     config::{CommandsConfig, SecretError},
-    retry::Backoff,
+    retry::RetryPolicy,
     state::State,
     telemetry::chain,
 };
@@ -86,9 +85,6 @@ use journal::Journal;
 use parked::WhoseTurn;
 use status::Waiter;
 
-/// The first and the longest wait before something that failed is tried again.
-const RETRY_FIRST: Duration = Duration::from_millis(500);
-const RETRY_MAX: Duration = Duration::from_secs(30);
 /// Requests of this machine that wait to be taken in.
 const ASKED_MAX: usize = 16;
 
@@ -173,7 +169,7 @@ impl Engine {
     /// Takes commands and carries them out until `stop`; then those that are at work come to their end. The journal is
     /// remembered for `remember`. What fails is told and tried again: commands never keep anything else from running.
     pub async fn run(&self, remember: Duration, stop: &CancellationToken) {
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::COMMANDS.backoff();
         let mut waiter = self.status.waiter(Trouble::Engine);
         while !stop.is_cancelled() {
             match self.run_until_failure(WhoseTurn::Ours, remember, stop, &mut waiter).await {

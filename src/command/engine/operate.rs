@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    CancelCommand, Engine, EngineError, PauseCommands, RETRY_FIRST, RETRY_MAX, ReleaseLimit, journal::Found,
-    switch::StopRecord, trouble::Trouble,
+    CancelCommand, Engine, EngineError, PauseCommands, ReleaseLimit, journal::Found, switch::StopRecord,
+    trouble::Trouble,
 };
 use crate::{
     command::{
         LocalUser,
         audit::{AuditRecord, Decision},
     },
-    retry::Backoff,
+    retry::RetryPolicy,
     telemetry::chain,
 };
 
@@ -230,7 +230,7 @@ impl Engine {
 
     /// Records what an operator does, however long that takes.
     async fn record(&self, decision: Decision, operated: &Operated) {
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::COMMANDS.backoff();
         let mut waiter = self.status.waiter(Trouble::Audit);
         let audit = loop {
             match self.open_audit().await {

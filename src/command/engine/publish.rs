@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{EngineError, RETRY_FIRST, RETRY_MAX, status::EngineStatus, trouble::Trouble};
+use super::{EngineError, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{
         AddressPattern, Cut, Outcome,
         publisher::{Publication, PublishCure, PublishError, Publisher},
     },
     config::CommandsConfig,
-    retry::Backoff,
+    retry::RetryPolicy,
     telemetry::chain,
 };
 
@@ -102,7 +102,7 @@ impl Outcomes {
         };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
         let mut outgoing = Outgoing::new(told, publication, wanted, usual).map_err(not_json(outcome))?;
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::COMMANDS.backoff();
         let mut waiter = self.status.waiter(Trouble::Outcomes);
         loop {
             let Err(err) = self.publisher.publish(&outgoing.publication).await else { break };

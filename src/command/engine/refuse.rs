@@ -4,7 +4,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Context, EngineError, RETRY_FIRST, RETRY_MAX,
+    Context, EngineError,
     job::{Origin, Verdict},
     journal::{Found, Kept},
     outcomes,
@@ -23,7 +23,7 @@ use crate::{
         policy::KeyName,
         record::{Durable, Record, Stage},
     },
-    retry::Backoff,
+    retry::RetryPolicy,
     telemetry::chain,
 };
 
@@ -232,7 +232,7 @@ impl Context {
 
     /// Keeps a dead letter, however long that takes. May be dropped at any time: then it is kept or not.
     pub(super) async fn keep_dead_letter(&self, letter: DeadLetter<'_>) {
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::COMMANDS.backoff();
         let mut waiter = self.status.waiter(Trouble::DeadLetters);
         while let Err(err) = self.dead_letters.keep(letter).await {
             waiter.fails(&chain(&err));

@@ -9,9 +9,7 @@ use std::{
 
 use tokio::{sync::Mutex, time::Instant};
 
-use super::super::{
-    EngineError, RETRY_FIRST, RETRY_MAX, journal::Journal, status::EngineStatus, trouble::Trouble,
-};
+use super::super::{EngineError, journal::Journal, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{
         Effect, Failed, Request, UserSubject,
@@ -20,7 +18,7 @@ use crate::{
         store::NoteChange,
     },
     config::ProtectConfig,
-    retry::Backoff,
+    retry::RetryPolicy,
 };
 
 /// How old what is known of the protected may be for a change.
@@ -79,7 +77,7 @@ impl Protection {
             Effect::Write => FRESH_FOR_WRITE,
             Effect::Destroy | Effect::Empower => FRESH_FOR_DESTROY,
         };
-        let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+        let mut waits = RetryPolicy::COMMANDS.backoff();
         // Whoever waits here wants the same.
         let mut known = self.known.lock().await;
         let mut waiter = self.status.waiter(Trouble::Protected);
