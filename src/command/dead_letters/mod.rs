@@ -29,7 +29,6 @@ enum Letters {
     Kept(DeadLetterFiles),
     /// By a simulation: a disk would bring a time of its own.
     #[cfg(test)]
-    #[cfg(feature = "simulator")]
     Forgotten,
 }
 
@@ -69,7 +68,6 @@ impl DeadLetters {
 
     /// Dead letters that are kept nowhere.
     #[cfg(test)]
-    #[cfg(feature = "simulator")]
     pub(crate) fn forgotten(name: &str) -> Self {
         Self { commands: name.to_owned(), letters: Letters::Forgotten }
     }
@@ -80,7 +78,6 @@ impl DeadLetters {
         let removed = match &self.letters {
             Letters::Kept(letters) => letters.keep(line).await?,
             #[cfg(test)]
-            #[cfg(feature = "simulator")]
             Letters::Forgotten => 0,
         };
         metrics::command_dead_letters_dropped(&self.commands, removed);

@@ -27,7 +27,6 @@ mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(test)]
-#[cfg(feature = "simulator")]
 pub(in crate::command) mod simulated;
 
 #[cfg(not(any(feature = "kafka", feature = "nats")))]
@@ -81,7 +80,6 @@ enum Kind {
     Nats(nats::NatsAcknowledgement),
     /// Of a simulated queue.
     #[cfg(test)]
-    #[cfg(feature = "simulator")]
     Simulated(simulated::SimulatedAcknowledgement),
     /// Without a bus there are none.
     #[cfg(not(any(feature = "kafka", feature = "nats")))]
@@ -90,7 +88,6 @@ enum Kind {
 
 impl Acknowledgement {
     #[cfg(test)]
-    #[cfg(feature = "simulator")]
     pub(in crate::command) fn simulated(acknowledgement: simulated::SimulatedAcknowledgement) -> Self {
         Self(Kind::Simulated(acknowledgement))
     }
@@ -113,7 +110,6 @@ impl Acknowledgement {
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.ack().await,
             #[cfg(test)]
-            #[cfg(feature = "simulator")]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Acked),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
@@ -123,7 +119,7 @@ impl Acknowledgement {
     /// It is to come again after `wait`, or after a day if that is shorter. Others pass it, up to the bounds that the
     /// documentation has of each bus.
     #[cfg_attr(
-        not(any(feature = "kafka", feature = "nats")),
+        not(any(test, feature = "kafka", feature = "nats")),
         expect(unused_variables, reason = "without a bus there are no acknowledgements")
     )]
     pub async fn retry_later(self, wait: Duration) {
@@ -133,7 +129,6 @@ impl Acknowledgement {
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.retry_later(wait.min(RETRY_LATER_MAX)).await,
             #[cfg(test)]
-            #[cfg(feature = "simulator")]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Later(wait)),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},
@@ -150,7 +145,6 @@ impl Acknowledgement {
             #[cfg(feature = "nats")]
             Kind::Nats(_) => true,
             #[cfg(test)]
-            #[cfg(feature = "simulator")]
             Kind::Simulated(_) => true,
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match *never {},
@@ -165,7 +159,6 @@ impl Acknowledgement {
             #[cfg(feature = "nats")]
             Kind::Nats(acknowledgement) => acknowledgement.reject().await,
             #[cfg(test)]
-            #[cfg(feature = "simulator")]
             Kind::Simulated(acknowledgement) => acknowledgement.say(simulated::Said::Rejected),
             #[cfg(not(any(feature = "kafka", feature = "nats")))]
             Kind::Never(never) => match never {},

@@ -15,7 +15,6 @@ pub(super) use understand::{Places, understand};
 
 use super::{KafkaBus, NatsBus, SinkConfig, problem::did_you_mean};
 #[cfg(test)]
-#[cfg(feature = "simulator")]
 use super::{StdoutSink, StdoutStyle};
 use crate::command::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
 
@@ -239,7 +238,6 @@ impl fmt::Display for LimitConfig {
 }
 
 #[cfg(test)]
-#[cfg(feature = "simulator")]
 impl CommandsConfig {
     /// The commands of a simulated engine, with a limit.
     pub(crate) fn for_simulation(limit: LimitConfig) -> Self {
