@@ -42,8 +42,8 @@ async fn an_entry_that_cannot_be_read_is_set_aside_and_everything_else_goes_on()
     assert!(verified.code == Some(0) && verified.stdout.contains("all are sound"), "{verified:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_command_that_waited_in_the_state_and_cannot_be_read_any_more_ends() {
+/// A daemon that finds the note of the parked command `far` as `changed` makes it.
+async fn with_parked(changed: impl FnOnce(&str) -> String) -> Scene {
     let mut scene = Scene::start("allow = [\"*\"]").await;
     let not_before = Timestamp::now() + SignedDuration::from_mins(20);
     scene
@@ -55,12 +55,21 @@ async fn a_command_that_waited_in_the_state_and_cannot_be_read_any_more_ends() {
     scene.stop().await;
     let state = state_of(&scene).await;
     let parked = state.note("parked/hr/far").await.unwrap().unwrap();
-    let mut content: Value = serde_json::from_str(&parked.content).unwrap();
-    (content["payload"], content["due"]) = (json!("e30="), json!(Timestamp::now()));
-    state.keep_note("parked/hr/far", parked.generation, content.to_string()).await.unwrap();
+    state.keep_note("parked/hr/far", parked.generation, changed(&parked.content)).await.unwrap();
     state.close().await.unwrap();
     drop(state);
     scene.resume();
+    scene
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_waited_in_the_state_and_cannot_be_read_any_more_ends() {
+    let mut scene = with_parked(|content| {
+        let mut content: Value = serde_json::from_str(content).unwrap();
+        (content["payload"], content["due"]) = (json!("e30="), json!(Timestamp::now()));
+        content.to_string()
+    })
+    .await;
     let outcome = scene.outcome("far").await;
     assert_eq!(outcome["status"], "refused", "{outcome}");
     until(async || scene.status().await["parked"] == 0).await;
@@ -84,21 +93,7 @@ async fn a_command_that_waits_and_cannot_be_read_at_all_holds_up_no_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_whose_note_cannot_be_read_fails_and_its_note_is_in_the_dead_letters() {
-    let mut scene = Scene::start("allow = [\"*\"]").await;
-    let not_before = Timestamp::now() + SignedDuration::from_mins(20);
-    scene
-        .send(json!({
-            "id": "far", "action": "user.get", "parameters": { "user": "ada@acme.com" }, "not_before": not_before,
-        }))
-        .await;
-    until(async || scene.status().await["parked"] == 1).await;
-    scene.stop().await;
-    let state = state_of(&scene).await;
-    let parked = state.note("parked/hr/far").await.unwrap().unwrap();
-    state.keep_note("parked/hr/far", parked.generation, "{".to_owned()).await.unwrap();
-    state.close().await.unwrap();
-    drop(state);
-    scene.resume();
+    let mut scene = with_parked(|_| "{".to_owned()).await;
     let outcome = scene.outcome("far").await;
     assert_eq!(
         (essence(&outcome), &outcome["action"]),
