@@ -303,9 +303,14 @@ impl Record {
         self.has_ended() && self.answers() > self.earlier_answers
     }
 
-    /// Whether it was begun, or has an outcome already, and nobody was told.
+    /// Whether something may have been sent for it, and it has no outcome.
+    pub fn may_be_done(&self) -> bool {
+        !self.has_ended() && self.baseline.is_some()
+    }
+
+    /// Whether something may have been sent for it, or it has an outcome already, and nobody was told.
     pub fn is_under_way(&self) -> bool {
-        !matches!(self.stage, Stage::Received) && !self.is_told()
+        self.may_be_done() || (self.has_ended() && !self.is_told())
     }
 
     /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.

@@ -34,6 +34,17 @@ impl Subjects {
             zone: None,
         }
     }
+
+    /// Whether these are the same objects at Okta, whatever they are called.
+    pub(in crate::command) fn are(&self, others: &Self) -> bool {
+        fn ids(subjects: &Subjects) -> impl Iterator<Item = Option<&str>> {
+            let users = subjects.users.iter().map(|user| user.id.as_deref());
+            let groups = subjects.groups.iter().map(|group| group.id.as_deref());
+            let zone = subjects.zone.as_ref().map(|zone| zone.id.as_str());
+            users.chain(groups).chain([subjects.app.as_deref(), zone])
+        }
+        ids(self).eq(ids(others))
+    }
 }
 
 /// A user whom a command concerns.

@@ -1,10 +1,6 @@
 //! Requests to one org, looks and changes, each with a credential and within the budget, so that no resource has to think of either.
 
-use std::{
-    future::ready,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -25,8 +21,8 @@ use super::{
     transport::{ClientError, Failure, Reply, Transport},
 };
 
-/// How old may be what a change was decided by when it is sent.
-const STALE_AFTER: Duration = Duration::from_secs(2);
+/// How long a change waits at most for its next attempt: what it was decided by gets old meanwhile.
+const NEXT_ATTEMPT_WITHIN: Duration = Duration::from_secs(2);
 /// The most bytes of an answer other than a page of events: Okta's longest lists have 200 users.
 const JSON_BYTES_MAX: usize = 16 << 20;
 /// Attempts at one request, at most: connections break, tokens expire, nonces change. Each has a cause that the next
@@ -65,11 +61,27 @@ pub struct Found<T> {
 }
 
 /// One request as it is sent, attempt after attempt.
-struct Sending<'a> {
-    method: &'a Method,
-    url: &'a Url,
-    body: Option<&'a Bytes>,
+#[derive(Debug, Clone)]
+struct Sending {
+    method: Method,
+    url: Url,
+    body: Option<Bytes>,
     priority: Priority,
+}
+
+/// What an attempt at a request needs before it can begin.
+#[derive(Debug)]
+struct Ready {
+    permit: Permit,
+    credential: Credential,
+}
+
+/// The right to send one change at once: a place in the budget, and a credential. Dropped unsent, the place is spent.
+#[derive(Debug)]
+pub struct ChangePermit<'a> {
+    client: &'a Client,
+    sending: Sending,
+    ready: Ready,
 }
 
 impl Client {
@@ -144,8 +156,8 @@ impl Client {
 
     /// Gets `url` within the budget.
     pub(super) async fn get(&self, url: &Url, priority: Priority) -> Result<Answer, OktaError> {
-        let sending = Sending { method: &Method::GET, url, body: None, priority };
-        let reply = self.exchange(sending, || ready(true)).await?;
+        let sending = Sending { method: Method::GET, url: url.clone(), body: None, priority };
+        let reply = self.look(&sending).await?;
         if reply.status != StatusCode::OK {
             return Err(refusal(&reply));
         }
@@ -163,71 +175,49 @@ impl Client {
         Ok(Found { body: json(&answer.body)?, next: answer.next })
     }
 
-    /// Makes a change. It is sent again only if it is certain that Okta has not made it: without a connection, with a
-    /// refused credential, and after a 429, for which it waits. Every other failure is [ambiguous](OktaError::is_ambiguous).
-    /// If it has waited for its turn, it is sent only if `holds`.
-    pub async fn change_while<F: Future<Output = bool> + Send>(
-        &self,
-        change: &Change,
-        holds: impl Fn() -> F + Sync,
-    ) -> Result<Changed, OktaError> {
+    /// Waits until `change` can be sent at once. Nothing is sent to the resource; may be dropped at any time.
+    pub async fn reserve(&self, change: &Change) -> Result<ChangePermit<'_>, OktaError> {
         if let Some(path) = change.body.as_ref().and_then(unsendable) {
             return Err(OktaError::Unsendable { path: path.trim_start_matches('.').to_owned() });
         }
-        let url = self.url_of(&change.target);
         let body = change.body.as_ref().map(|body| Bytes::from(body.to_string()));
         let sending = Sending {
-            method: &change.method,
-            url: &url,
-            body: Some(&body.unwrap_or_default()),
+            method: change.method.clone(),
+            url: self.url_of(&change.target),
+            body: Some(body.unwrap_or_default()),
             priority: Priority::LookUp,
         };
-        let reply = self.exchange(sending, holds).await?;
-        if !reply.status.is_success() {
-            return Err(refusal(&reply));
-        }
-        let body = if reply.body.is_empty() { Value::Null } else { json(&reply.body)? };
-        Ok(Changed { body, request_id: header::request_id(&reply.headers) })
+        let ready = self.ready(&sending).await?;
+        Ok(ChangePermit { client: self, sending, ready })
     }
 
-    /// Sends until there is an answer that another attempt would not better.
-    async fn exchange<F: Future<Output = bool> + Send>(
-        &self,
-        sending: Sending<'_>,
-        holds: impl Fn() -> F + Sync,
-    ) -> Result<Reply, OktaError> {
-        if !self.is_own(sending.url) {
+    /// Waits for a place in the budget, and then for a credential, which would get old meanwhile.
+    async fn ready(&self, sending: &Sending) -> Result<Ready, OktaError> {
+        if !self.is_own(&sending.url) {
             return Err(self.foreign(sending.url.origin().ascii_serialization()));
         }
-        let is_get = *sending.method == Method::GET;
+        let permit = self.transport.permit(&sending.method, &sending.url, sending.priority).await;
+        let credential = self.auth.credential(&sending.url, &self.transport).await?;
+        Ok(Ready { permit, credential })
+    }
+
+    /// Asks until there is an answer that another attempt would not better.
+    async fn look(&self, sending: &Sending) -> Result<Reply, OktaError> {
         let mut attempts_left = ATTEMPTS_MAX;
         let mut has_broken = false;
-        let mut decided_at = Instant::now();
         loop {
             attempts_left -= 1;
-            let credential = self.auth.credential(sending.url, &self.transport).await?;
-            let permit = self.transport.permit(sending.method, sending.url, sending.priority).await;
-            if decided_at.elapsed() > STALE_AFTER {
-                if !holds().await {
-                    return Err(OktaError::Overtaken);
-                }
-                decided_at = Instant::now();
-            }
-            // Only now: what is signed says when it was, and waiting may have taken a minute.
-            let signed = self.transport.clock().now();
-            let reply = match self.attempt(permit, &sending, &credential, signed.epoch_s).await {
-                Ok(reply) => reply,
+            let ready = self.ready(sending).await?;
+            let (reply, verdict) = match self.attempt(ready, sending).await {
+                Ok(answered) => answered,
                 // What only looks may be repeated.
-                Err(Failure::Broken(_)) if is_get && !has_broken && attempts_left > 0 => {
+                Err(Failure::Broken(_)) if !has_broken && attempts_left > 0 => {
                     has_broken = true;
                     continue;
                 }
-                // Who looks decides alone how long to wait. The permit of the next attempt comes after the reset.
-                Err(Failure::NotTaken(_)) if !is_get && attempts_left > 0 => continue,
+                // Who looks decides alone how long to wait.
                 Err(failure) => return Err(failure.into_error()),
             };
-            let clock_error_s = self.transport.clock().error_s(signed);
-            let verdict = self.auth.judge(&credential, &reply, clock_error_s).await;
             if verdict == Verdict::TryAgain && attempts_left > 0 {
                 continue;
             }
@@ -235,22 +225,23 @@ impl Client {
         }
     }
 
-    async fn attempt(
-        &self,
-        permit: Permit,
-        sending: &Sending<'_>,
-        credential: &Credential,
-        epoch_s: i64,
-    ) -> Result<Reply, Failure> {
-        let Sending { method, url, body, .. } = *sending;
-        let authorization = credential.headers(method, url, epoch_s)?;
+    /// One attempt, and what its credential is worth by the answer.
+    async fn attempt(&self, ready: Ready, sending: &Sending) -> Result<(Reply, Verdict), Failure> {
+        let Ready { permit, credential } = ready;
+        let Sending { method, url, body, .. } = sending;
+        // Only now: what is signed says when it was, and waiting may have taken a minute.
+        let signed = self.transport.clock().now();
+        let authorization = credential.headers(method, url, signed.epoch_s)?;
         let mut request = self.transport.request(method.clone(), url).header(ACCEPT, "application/json");
         if let Some(body) = body {
             // Okta answers 411 to a POST without a length, be it 0.
             request = request.header(CONTENT_LENGTH, body.len()).header(CONTENT_TYPE, "application/json");
             request = request.body(body.clone());
         }
-        self.transport.send(permit, request.headers(authorization)).await
+        let reply = self.transport.send(permit, request.headers(authorization)).await?;
+        let clock_error_s = self.transport.clock().error_s(signed);
+        let verdict = self.auth.judge(&credential, &reply, clock_error_s).await;
+        Ok((reply, verdict))
     }
 
     /// The link to the next page of what was `asked`. One to anything else is not followed, be it in the same org.
@@ -269,6 +260,32 @@ impl Client {
     fn foreign(&self, found: String) -> OktaError {
         OktaError::ForeignLink { found, expected: self.transport.host() }
     }
+}
+
+impl ChangePermit<'_> {
+    /// Makes the change. It is sent again only if Okta has refused the credential, and there is a better one at once. Every
+    /// other failure is [ambiguous](OktaError::is_ambiguous) or certain, and nothing is waited for: not after a 429 either.
+    pub async fn send(self) -> Result<Changed, OktaError> {
+        let Self { client, sending, mut ready } = self;
+        let mut attempts_left = ATTEMPTS_MAX;
+        loop {
+            attempts_left -= 1;
+            let (reply, verdict) = client.attempt(ready, &sending).await.map_err(Failure::into_error)?;
+            if verdict != Verdict::TryAgain || attempts_left == 0 {
+                return changed(&reply);
+            }
+            let next = tokio::time::timeout(NEXT_ATTEMPT_WITHIN, client.ready(&sending)).await;
+            ready = next.map_err(|_| OktaError::NotTaken)??;
+        }
+    }
+}
+
+fn changed(reply: &Reply) -> Result<Changed, OktaError> {
+    if !reply.status.is_success() {
+        return Err(refusal(reply));
+    }
+    let body = if reply.body.is_empty() { Value::Null } else { json(&reply.body)? };
+    Ok(Changed { body, request_id: header::request_id(&reply.headers) })
 }
 
 /// Sees that `url` is of the resource at `path`: a link may come from outside, and a credential goes with it.

@@ -75,9 +75,9 @@ pub enum OktaError {
         /// What is wrong with it, without the URL.
         reason: String,
     },
-    /// What the change was decided by is not so any more: nothing was sent.
-    #[error("nothing was sent: things changed while the request waited for its turn")]
-    Overtaken,
+    /// Okta has refused the credential, and there was no better one at once: the change was not made.
+    #[error("okta has refused the credential, and a new one takes a while: nothing was changed")]
+    NotTaken,
     /// A polling answer always has a `next` link.
     #[error("the answer has no `next` link")]
     NoNextLink,
@@ -116,7 +116,7 @@ impl OktaError {
             Self::Transport { .. }
             | Self::NotAPage(_)
             | Self::NotAsAsked(_)
-            | Self::Overtaken
+            | Self::NotTaken
             | Self::BrokenOff(_)
             | Self::StuckLink
             | Self::NoNextLink => Class::Retry(None),
@@ -146,7 +146,7 @@ impl OktaError {
             Self::RateLimited { .. }
             | Self::Unsendable { .. }
             | Self::NotARequest { .. }
-            | Self::Overtaken
+            | Self::NotTaken
             | Self::Auth(_) => false,
         }
     }

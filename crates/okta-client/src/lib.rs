@@ -1,7 +1,7 @@
 //! One Okta org over HTTP: credentials and DPoP, rate budgets, links, errors, and typed resources.
 //!
 //! Begin with [`Client::new`]. [`logs`] reads the System Log; the other modules build [`Target`]s to
-//! [look up](Client::look_up) and [`Change`]s to [make](Client::change_while). No request leaves for another host than the
+//! [look up](Client::look_up) and [`Change`]s to [make](Client::reserve). No request leaves for another host than the
 //! org's.
 #![doc = include_str!("../README.md")]
 
@@ -33,7 +33,7 @@ pub mod zones;
 
 pub use auth::AuthError;
 pub use budget::{BudgetStatus, Priority};
-pub use client::{Changed, Client, Found};
+pub use client::{ChangePermit, Changed, Client, Found};
 pub use error::{Class, OktaError};
 pub use observer::Observer;
 pub use request::{Change, Target, is_id};

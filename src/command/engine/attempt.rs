@@ -149,9 +149,9 @@ impl Context {
         }
         // It may have waited for long, and much may have changed meanwhile.
         if kept.record.baseline.is_none() {
-            match self.admission.judge(command, subjects, stop).await {
-                Ok(()) => {}
-                Err(denial) => return ended(self.denied(job, kept, denial).await?),
+            let judged = self.admission.judge(command, subjects, stop).await;
+            if let Err(denial) = judged.and_then(|()| self.admission.require_trusted(job)) {
+                return ended(self.denied(job, kept, denial).await?);
             }
         }
         if !Record::has_room_for(subjects) {
@@ -177,7 +177,7 @@ impl Context {
         };
         let baseline = kept.record.baseline.clone();
         let number = kept.record.attempts();
-        let gate = Gate::new((&self.admission, &self.journal), (command, subjects), kept, stop);
+        let gate = Gate::new((&self.admission, &self.journal), (job, resolved), kept, stop);
         let attempt = Attempt {
             number,
             begun_at,

@@ -10,6 +10,7 @@ use crate::command::{
     LocalUser, Outcome, QueuePlace,
     intake::Acknowledgement,
     message::{Command, Headers},
+    policy::Verified,
     record::Durable,
 };
 
@@ -18,7 +19,9 @@ use crate::command::{
 pub(super) struct Job {
     pub(super) command: Command,
     pub(super) message: Message,
-    /// The key that it was signed with.
+    /// By whom this copy is signed.
+    pub(super) verified: Verified,
+    /// The key that the first copy was signed with.
     pub(super) signed_by: Option<String>,
     /// The second key that has approved it, if one must and has.
     pub(super) approved_by: Option<String>,

@@ -127,8 +127,8 @@ impl Engine {
         let seams = Seams { okta: client, store: Arc::new(state.clone()), clock: Arc::new(SystemClock) };
         let executor = Executor::new(Arc::clone(&seams.okta));
         let signatures = Arc::new(Signatures::read(&config)?);
-        let admission =
-            Arc::new(Admission::new(&config, Policy::new(&config), executor.clone(), &seams, &status));
+        let trusted = (Policy::new(&config), Arc::clone(&signatures));
+        let admission = Arc::new(Admission::new(&config, trusted, executor.clone(), &seams, &status));
         let (asking, asked) = mpsc::channel(ASKED_MAX);
         let (config, asked) = (Arc::new(config), tokio::sync::Mutex::new(asked));
         let (audit, key) = (SharedAuditLog::default(), OnceCell::new());

@@ -18,7 +18,7 @@ use crate::command::{
     intake::Delivery,
     message::{self, Asking, Command, Undecodable},
     policy::{KeyName, Untrusted, Verified},
-    record::{Durable, Record, Stage},
+    record::{Durable, Record},
 };
 
 /// Larger messages are decoded off the runtime.
@@ -280,7 +280,7 @@ impl Context {
         }
         let approved_by = record.second_key.as_ref().and_then(|second| second.given_by().map(str::to_owned));
         let signed_by = record.signed_by.or(signed_by);
-        let job = Job { command, message, signed_by, approved_by, is_fresh: is_fresh_now, origin };
+        let job = Job { command, message, verified, signed_by, approved_by, is_fresh: is_fresh_now, origin };
         Ok(Received::Command(Box::new(job)))
     }
 
@@ -301,7 +301,8 @@ impl Context {
     ) -> Option<RefusedCommand> {
         let Found::Record(Kept { record, .. }) = found else { return None };
         let is_own = matches!(origin, Origin::Parked { .. }) || record.signed_by.as_deref() == signed_by;
-        let waits = matches!(record.stage, Stage::Received)
+        let waits = !record.has_ended()
+            && !record.may_be_done()
             && is_own
             && command.fingerprint.is_kept(&record.fingerprint, &self.key);
         let fingerprint = record.fingerprint.clone();

@@ -39,6 +39,10 @@ impl Context {
             return Ok(Ended::Settled);
         }
         let Refused { mut outcome, command, signed_by, is_vouched_for, origin } = refused;
+        // It came twice, because it was cancelled meanwhile, and has ended.
+        if matches!(&origin, Origin::Parked { id, .. } if !self.parking.has(id)) {
+            return Ok(Ended::Settled);
+        }
         let (place, error) = (origin.place(), outcome.error.as_ref());
         let record = AuditRecord {
             command_id: command.as_ref().map_or(Some(&outcome.command_id), |command| Some(&command.id)),
@@ -64,8 +68,8 @@ impl Context {
             if let Found::Record(found) = self.journal.receive(&command.id, record).await?
                 && found.record.fingerprint == command.fingerprint
             {
-                // It was begun meanwhile: only Okta can tell what came of it.
-                if matches!(found.record.stage, Stage::Started { .. }) {
+                // Something was sent meanwhile: only Okta can tell what came of it.
+                if found.record.may_be_done() {
                     return Ok(self.put_off(origin).await);
                 }
                 outcome.command_id.clone_from(&command.id);
@@ -204,15 +208,11 @@ impl Context {
 
     /// Gives such a command its outcome, if it has none.
     async fn end_spoiled(&self, id: &str, kept: Kept, problem: &str) -> Result<(Kept, Outcome), EngineError> {
-        let is_begun = match &kept.record.stage {
-            Stage::Ended { outcome, .. } => {
-                let outcome = Outcome::clone(outcome);
-                return Ok((kept, outcome));
-            }
-            Stage::Received => false,
-            Stage::Started { .. } => true,
-        };
-        let error = outcomes::parked_unreadable(problem, is_begun);
+        if let Stage::Ended { outcome, .. } = &kept.record.stage {
+            let outcome = Outcome::clone(outcome);
+            return Ok((kept, outcome));
+        }
+        let error = outcomes::parked_unreadable(problem, kept.record.may_be_done());
         let record = AuditRecord {
             command_id: Some(id),
             action: Some(&kept.record.action),

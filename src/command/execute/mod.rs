@@ -6,6 +6,7 @@
 
 mod answered;
 pub(in crate::command) mod baseline;
+mod decision;
 mod expect;
 pub(in crate::command) mod failure;
 pub(in crate::command) mod life;
@@ -32,8 +33,9 @@ use jiff::Timestamp;
 use self::{answered::Answered, work::Work};
 pub use self::{
     baseline::Baseline,
+    decision::Decision,
     failure::Code,
-    okta::{Holds, Okta},
+    okta::{Okta, Reserved},
     place::Place,
     resolved::Resolved,
 };
@@ -63,12 +65,21 @@ pub struct Attempt<'a> {
 
 /// Decides, at the moment of the act, whether a command may still change something.
 pub trait Admission: Send + Sync {
-    /// Judges the command as things are now, and makes `baseline` durable. Nothing is sent unless it is there, so an
-    /// attempt that finds none knows that nothing was sent before it. Asked before each change that is sent.
-    fn admit<'a>(&'a self, baseline: &'a Baseline, doubt: Doubt) -> BoxFuture<'a, Result<(), Failed>>;
+    /// Judges the command as things are now, asks whether what the change was decided by still holds, if that was seen too
+    /// long ago, and makes the baseline durable. That comes last: nothing is waited for between it and the change. Nothing
+    /// is sent unless it is there, so an attempt that finds none knows that nothing was sent before it.
+    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>>;
+}
 
-    /// Whether what was admitted may still be sent: asked again where a change had to wait for its turn at Okta.
-    fn holds(&self) -> BoxFuture<'_, bool>;
+/// A change that is about to be sent.
+#[derive(Clone, Copy)]
+pub struct Intent<'a> {
+    /// How that which the command changes was before anything was sent.
+    pub baseline: &'a Baseline,
+    /// What is known of what was sent before.
+    pub doubt: Doubt,
+    /// What the change was decided by.
+    pub decision: &'a Decision<'a>,
 }
 
 /// What is known of what was sent before.

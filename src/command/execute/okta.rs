@@ -5,12 +5,9 @@ use std::fmt;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
-use okta_client::{Change, Changed, Client, Found, OktaError, Target};
+use okta_client::{Change, ChangePermit, Changed, Client, Found, OktaError, Target};
 use serde_json::{Value, value::RawValue};
 use url::Url;
-
-/// Whether what a change was decided by still holds: asked if the change had to wait before it is sent.
-pub type Holds<'a> = dyn Fn() -> BoxFuture<'a, bool> + Send + Sync + 'a;
 
 /// One org, as commands see it.
 pub trait Okta: fmt::Debug + Send + Sync {
@@ -26,13 +23,17 @@ pub trait Okta: fmt::Debug + Send + Sync {
     /// Looks up what is at `url`: a target's, or one that a link points to.
     fn look_up<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Found<Box<RawValue>>, OktaError>>;
 
-    /// Makes a change. It is sent again only if it is certain that Okta has not made it; every other failure is
+    /// Waits until `change` can be sent at once. Nothing is sent, so this may be dropped at any time.
+    fn reserve<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<Box<dyn Reserved + 'a>, OktaError>>;
+}
+
+/// The right to send one change at once.
+pub trait Reserved: Send {
+    /// Makes the change, and waits for nothing but Okta's answer. Every failure that is not certain is
     /// [ambiguous](OktaError::is_ambiguous).
-    fn change<'a>(
-        &'a self,
-        change: &'a Change,
-        holds: &'a Holds<'a>,
-    ) -> BoxFuture<'a, Result<Changed, OktaError>>;
+    fn send<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Changed, OktaError>>
+    where
+        Self: 'a;
 }
 
 impl dyn Okta + '_ {
@@ -69,11 +70,20 @@ impl Okta for Client {
         Client::look_up(self, url).boxed()
     }
 
-    fn change<'a>(
-        &'a self,
-        change: &'a Change,
-        holds: &'a Holds<'a>,
-    ) -> BoxFuture<'a, Result<Changed, OktaError>> {
-        self.change_while(change, holds).boxed()
+    fn reserve<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<Box<dyn Reserved + 'a>, OktaError>> {
+        async move {
+            let permit: Box<dyn Reserved> = Box::new(Client::reserve(self, change).await?);
+            Ok(permit)
+        }
+        .boxed()
+    }
+}
+
+impl Reserved for ChangePermit<'_> {
+    fn send<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Changed, OktaError>>
+    where
+        Self: 'a,
+    {
+        ChangePermit::send(*self).boxed()
     }
 }

@@ -45,6 +45,11 @@ impl Resolved {
 }
 
 impl Resolved {
+    /// Since when the names have meant them; none: some time ago.
+    pub fn since(&self) -> Option<Instant> {
+        self.asked_at
+    }
+
     /// When the groups had the names by which they were found, by id.
     pub(super) fn groups_seen(&self) -> impl Iterator<Item = (&str, Instant)> {
         let at = self.asked_at;

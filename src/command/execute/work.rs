@@ -3,10 +3,8 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use futures_util::future::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use okta_client::{
     Change, Changed, OktaError, Target, groups,
@@ -16,7 +14,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
-    Answered, Attempt, Baseline, Doubt, Okta, Resolved,
+    Answered, Attempt, Baseline, Decision, Doubt, Intent, Okta, Resolved,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     naming, resolved, secrets,
@@ -33,9 +31,6 @@ const SETTLING_LOOKS_MAX: u32 = 8;
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
 /// Okta's clock is known to the second, and each side may round it.
 const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
-
-/// What was decided by a look is asked anew after that, where something was waited for since.
-const DECIDED_FOR: Duration = Duration::from_secs(2);
 
 /// One request at work.
 pub(in crate::command) struct Work<'a> {
@@ -288,36 +283,23 @@ impl<'a> Work<'a> {
         if self.notes(change) {
             return Ok(Sent::Planned);
         }
-        let seen = self.last_seen().take();
-        let decided_at = seen.as_ref().map_or_else(Instant::now, |(_, _, at)| *at);
-        self.must_be_admitted().await?;
-        let (okta, action, admission) = (self.okta, self.action, self.attempt.admission);
-        let groups = std::mem::take(&mut self.groups_named);
-        // What it was decided by must still be so if it had to wait for its turn.
-        let holds = async || {
-            if !admission.holds().await {
-                return false;
-            }
-            let asked_at = Instant::now();
-            if let Some((target, seen, _)) = &seen {
-                let now = lookup::one(okta, action, target).await;
-                if !now.is_ok_and(|now| now.is_some_and(|now| is_alike(&now, seen))) {
-                    return false;
-                }
-            }
-            let are_named = naming::are_named(okta, action, groups).await;
-            are_named && (asked_at.elapsed() <= DECIDED_FOR || admission.holds().await)
+        let (okta, action) = (self.okta, self.action);
+        let (seen, at) = match self.last_seen().take() {
+            Some((target, seen, at)) => (Some((target, seen)), at),
+            None => (None, Instant::now()),
         };
-        // Admission has to wait where it looks for those who are protected, for example.
-        if decided_at.elapsed() > DECIDED_FOR && !holds().await {
-            return Ok(self.sent(Err(OktaError::Overtaken)));
-        }
-        let changed = okta.change(change, &|| holds().boxed()).await;
+        let decision = Decision { okta, action, seen, groups: std::mem::take(&mut self.groups_named), at };
+        let reserved = match okta.reserve(change).await {
+            Ok(reserved) => reserved,
+            Err(error) => return Ok(self.sent(Err(error))),
+        };
+        self.must_be_admitted(&decision).await?;
+        let changed = reserved.send().await;
         Ok(self.sent(changed))
     }
 
     /// Has the policy judge the command as things are now, and keeps the baseline.
-    async fn must_be_admitted(&mut self) -> Result<(), Failed> {
+    async fn must_be_admitted(&mut self, decision: &Decision<'_>) -> Result<(), Failed> {
         let doubt = if self.is_unseen && self.may_have_sent() { Doubt::MayBeDone } else { Doubt::None };
         let baseline = self.baseline.take().unwrap_or_default();
         let mut baseline = match self.is_admitted {
@@ -328,7 +310,8 @@ impl<'a> Work<'a> {
         if self.is_unseen {
             baseline = baseline.sent_once_more();
         }
-        self.attempt.admission.admit(self.baseline.insert(baseline), doubt).await?;
+        let baseline = self.baseline.insert(baseline);
+        self.attempt.admission.admit(Intent { baseline, doubt, decision }).await?;
         self.is_admitted = true;
         Ok(())
     }
@@ -459,16 +442,4 @@ pub(in crate::command) fn status_of(user: &User) -> Value {
 /// Who was concerned, for the result.
 pub(in crate::command) fn named(user: &User) -> Value {
     json!({ "id": user.id, "login": user.login() })
-}
-
-/// Whether an object is as it was: a sign-in alone changes nothing about it.
-fn is_alike(now: &Value, seen: &Value) -> bool {
-    let without_sign_in = |value: &Value| {
-        let mut value = value.clone();
-        if let Some(members) = value.as_object_mut() {
-            members.remove("lastLogin");
-        }
-        value
-    };
-    without_sign_in(now) == without_sign_in(seen)
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use okta_client::{Auth, Client, Dpop, FixedSecret, Org, PrivateKeyJwt, Scope};
 use oktabus::command::{
     Action, Effect, Expect, Failed, Performed, Request, Way,
-    execute::{Admission, Attempt, Baseline, Doubt, Executor},
+    execute::{Admission, Attempt, Executor, Intent},
 };
 use serde_json::{Value, json};
 
@@ -21,15 +21,7 @@ use crate::support::{
 struct Open;
 
 impl Admission for Open {
-    fn holds(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(std::future::ready(true))
-    }
-
-    fn admit<'a>(
-        &'a self,
-        _: &'a Baseline,
-        _: Doubt,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
+    fn admit<'a>(&'a self, _: Intent<'a>) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use jiff::Timestamp;
 use oktabus::command::{
     Action, Effect, Expect, Failed, Performed, Request, Way,
-    execute::{Admission, Attempt, Baseline, Doubt},
+    execute::{Admission, Attempt, Baseline, Intent},
 };
 use serde_json::{Value, json};
 
@@ -115,16 +115,11 @@ fn cases() -> Vec<Case> {
 struct Kept(Mutex<Option<Baseline>>);
 
 impl Admission for Kept {
-    fn holds(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
-        Box::pin(std::future::ready(true))
-    }
-
     fn admit<'a>(
         &'a self,
-        baseline: &'a Baseline,
-        _: Doubt,
+        intent: Intent<'a>,
     ) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
-        *self.0.lock().unwrap() = Some(baseline.clone());
+        *self.0.lock().unwrap() = Some(intent.baseline.clone());
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    scenario::{Asked, GROUPS, Scenario, USERS, group_id, group_name, is_protected, successor_id, user_id},
+    scenario::{
+        Asked, GROUPS, Scenario, USERS, group_id, group_name, heir_id, is_protected, successor_id, user_id,
+    },
     sender::Sender,
     told::told,
     world::{Other, Published, Sent, World},
@@ -47,6 +49,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
             others: &things.others,
             published: &things.published,
             begun_before_removal: &things.begun_before_removal,
+            begun_before_gift: &things.begun_before_gift,
             is_signed: scenario.is_signed,
         };
         for asked in first.values() {
@@ -70,6 +73,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
         }
         wrong.extend(all.of_protected());
         wrong.extend(all.of_groups(&first));
+        wrong.extend(first.values().filter_map(|asked| all.of_former_bearer(asked)));
         wrong.extend(all.of_limits(scenario.suspends_max));
         wrong.extend(all.of_limit_refusals(&first, scenario.suspends_max));
         wrong.extend(all.of_pauses());
@@ -234,7 +238,8 @@ fn in_order(scenario: &Scenario, facts: &Facts<'_>, all: &Facts<'_>) -> Vec<Stri
         let of = |published: &&Published| published.outcome.command_id == id;
         is_after && all.published.iter().find(of).is_some_and(|first| Some(first.at) < restored)
     };
-    for user in 0..USERS {
+    // Commands of a login that was given away are about two users.
+    for user in (0..USERS).filter(|user| all.given(*user).is_none()) {
         let mut last: Option<(Timestamp, &str)> = None;
         let mut seen = BTreeSet::new();
         for asked in scenario.asked.iter().filter(|asked| asked.user == Some(user) && !asked.is_foreign) {
@@ -263,6 +268,7 @@ struct Facts<'a> {
     others: &'a [(Timestamp, Other)],
     published: &'a [Published],
     begun_before_removal: &'a BTreeSet<String>,
+    begun_before_gift: &'a BTreeSet<String>,
     is_signed: bool,
 }
 
@@ -313,17 +319,22 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// The requests that may carry it out, if it changes something: whoever names a group may mean the one that has the
-    /// name since.
+    /// The requests that may carry it out, if it changes something: whoever names a group or a user may mean the one that
+    /// has the name since.
     #[expect(clippy::unused_self, reason = "it is one of the facts")]
     fn requests_of(&self, asked: &Asked) -> Vec<(&'static str, String)> {
         let successor = asked.named_group().map(successor_id);
         let groups = [asked.group.map(group_id).unwrap_or_default()].into_iter().chain(successor);
-        groups.filter_map(|group| Self::request_on(asked, &group)).collect()
+        let heir = asked.named_user().map(heir_id);
+        let users: Vec<_> = [asked.user.map(user_id).unwrap_or_default()].into_iter().chain(heir).collect();
+        let of_group = |group: String| {
+            let of_user = |user: &String| Self::request_on(asked, user, &group);
+            users.iter().filter_map(of_user).collect::<Vec<_>>()
+        };
+        groups.flat_map(of_group).collect()
     }
 
-    fn request_on(asked: &Asked, group: &str) -> Option<(&'static str, String)> {
-        let user = asked.user.map(user_id).unwrap_or_default();
+    fn request_on(asked: &Asked, user: &str, group: &str) -> Option<(&'static str, String)> {
         let request = match asked.action {
             "user.suspend" => ("POST", format!("/api/v1/users/{user}/lifecycle/suspend")),
             "user.unsuspend" => ("POST", format!("/api/v1/users/{user}/lifecycle/unsuspend")),
@@ -384,6 +395,28 @@ impl<'a> Facts<'a> {
             }
         }
         wrong
+    }
+
+    /// When the login of a user was given to somebody else.
+    fn given(&self, user: usize) -> Option<Timestamp> {
+        let id = user_id(user);
+        self.others.iter().find_map(|(at, other)| match other {
+            Other::LoginGiven { from, .. } if *from == id => Some(*at),
+            _ => None,
+        })
+    }
+
+    /// A user who is named by a login is the one who has it when something is sent first, and not a former bearer.
+    fn of_former_bearer(&self, asked: &Asked) -> Option<String> {
+        let user = asked.named_user()?;
+        // It may have been given away in that very moment.
+        let late = self.given(user)? + IN_THAT_MOMENT;
+        if self.begun_before_gift.contains(&format!("sim/{}", asked.id)) {
+            return None;
+        }
+        let id = user_id(user);
+        let first = self.of(asked).into_iter().find(|act| act.path.contains(&id))?;
+        (first.at >= late).then(|| format!("{} is done to a user whose login is another's by then", asked.id))
     }
 
     /// No more changes in an hour than the limit lets through, but after a release.

@@ -355,8 +355,9 @@ impl Life<'_> {
             clock: Arc::<World>::clone(world),
         };
         let executor = Executor::new(Arc::clone(&seams.okta));
-        let policy = Policy::new(&config);
-        let admission = Arc::new(Admission::new(&config, policy, executor.clone(), &seams, &status));
+        let signatures = Arc::new(Signatures::read(&config).unwrap());
+        let trusted = (Policy::new(&config), Arc::clone(&signatures));
+        let admission = Arc::new(Admission::new(&config, trusted, executor.clone(), &seams, &status));
         let journal = Journal::new(Arc::clone(&seams.store), Arc::clone(&status));
         let publisher = |is_kept| SimulatedPublisher::new(Arc::clone(world), Arc::clone(crash), is_kept);
         let audit = Destination::Sink { publisher: publisher(false), address: None, org: config.org.clone() };
@@ -364,7 +365,7 @@ impl Life<'_> {
             AuditLog::open(audit, journal.clone(), Arc::clone(&seams.clock), Arc::clone(&status)).await;
         Context {
             parking: Parking::new(journal.clone(), &status, Arc::clone(&seams.clock), WhoseTurn::Ours),
-            signatures: Arc::new(Signatures::read(&config).unwrap()),
+            signatures,
             audit: Arc::new(audit.unwrap()),
             outcomes: Outcomes::new(Arc::clone(&config), publisher(true), Arc::clone(&status)),
             dead_letters: DeadLetters::forgotten(&config.name),

@@ -8,13 +8,12 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
 use okta_client::{Change, Changed, Found, OktaError};
 use serde_json::{Value, value::RawValue};
-use tokio::time::Instant;
 use url::Url;
 
 use super::world::{Crash, Sent, World};
 use crate::{
     clock::Clock as _,
-    command::execute::{Holds, Okta},
+    command::execute::{Okta, Reserved},
 };
 
 /// How often in a thousand a look fails, a request waits for its turn, is one too many all the same, and a change is made
@@ -25,8 +24,6 @@ const TOO_MANY: u32 = 30;
 const ANSWER_LOST: u32 = 150;
 /// The longest wait for a turn, in milliseconds.
 const TURN_MS_MAX: u64 = 90_000;
-/// What was decided is asked anew after that: as the real client does.
-const STALE_AFTER: Duration = Duration::from_secs(2);
 
 /// One life's connection to the org.
 #[derive(Debug)]
@@ -66,7 +63,15 @@ impl SimulatedOkta {
         Ok(Found { body: RawValue::from_string(body).unwrap(), next })
     }
 
-    async fn changed(&self, change: &Change, holds: &Holds<'_>) -> Result<Changed, OktaError> {
+    async fn wait_for_its_turn(&self) {
+        self.crash.point().await;
+        while self.world.goes_wrong(WAITS) {
+            self.world.latency(TURN_MS_MAX).await;
+            self.crash.point().await;
+        }
+    }
+
+    async fn changed(&self, change: &Change) -> Result<Changed, OktaError> {
         self.crash.point().await;
         let shown = change.shown(&self.url);
         let text = |name: &str| shown[name].as_str().unwrap().to_owned();
@@ -75,17 +80,6 @@ impl SimulatedOkta {
             Value::Null => Bytes::new(),
             body => Bytes::from(body.to_string()),
         };
-        let mut decided_at = Instant::now();
-        while self.world.goes_wrong(WAITS) {
-            // It waits for its turn, and what it was decided by may hold no more.
-            self.world.latency(TURN_MS_MAX).await;
-            if decided_at.elapsed() > STALE_AFTER {
-                if !holds().await {
-                    return Err(OktaError::Overtaken);
-                }
-                decided_at = Instant::now();
-            }
-        }
         if self.world.is_one_too_many() || self.world.goes_wrong(TOO_MANY) {
             return Err(self.too_many());
         }
@@ -142,12 +136,28 @@ impl Okta for SimulatedOkta {
         self.looked_up(url).boxed()
     }
 
-    fn change<'a>(
-        &'a self,
-        change: &'a Change,
-        holds: &'a Holds<'a>,
-    ) -> BoxFuture<'a, Result<Changed, OktaError>> {
-        self.changed(change, holds).boxed()
+    fn reserve<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<Box<dyn Reserved + 'a>, OktaError>> {
+        async move {
+            self.wait_for_its_turn().await;
+            let reserved: Box<dyn Reserved> = Box::new(Turn { okta: self, change });
+            Ok(reserved)
+        }
+        .boxed()
+    }
+}
+
+/// The right to send one change.
+struct Turn<'a> {
+    okta: &'a SimulatedOkta,
+    change: &'a Change,
+}
+
+impl Reserved for Turn<'_> {
+    fn send<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Changed, OktaError>>
+    where
+        Self: 'a,
+    {
+        async move { self.okta.changed(self.change).await }.boxed()
     }
 }
 

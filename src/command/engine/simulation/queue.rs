@@ -72,7 +72,7 @@ impl Queue {
         message.due = None;
         message.deliveries += 1;
         assert!(message.deliveries < DELIVERIES_MAX, "{} comes again and again", message.asked.id);
-        let begun = world.begun();
+        let begun = world.beginning();
         let at = |seconds: u64| begun + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
         let mut json = message.asked.message.clone();
         let times = [("not_before", message.asked.not_before_s), ("expires_at", message.asked.expires_s)];

@@ -64,6 +64,15 @@ pub(super) fn user_id(user: usize) -> String {
     format!("00uUser{user}000000000000")
 }
 
+/// The user who gets the login of another one.
+pub(super) fn heir_id(user: usize) -> String {
+    format!("00uHeir{user}000000000000")
+}
+
+pub(super) fn login(user: usize) -> String {
+    format!("user{user}@acme.com")
+}
+
 pub(super) fn group_id(group: usize) -> String {
     format!("00gGroup{group}00000000000")
 }
@@ -87,7 +96,7 @@ pub(super) fn populate(world: &World) {
     let mut random = Rng::with_seed(world.things().random.u64(..));
     for user in 0..USERS {
         let status = if random.u8(..4) == 0 { "SUSPENDED" } else { "ACTIVE" };
-        let login = format!("user{user}@acme.com");
+        let login = login(user);
         world.org.plant_user(
             json!({ "id": user_id(user), "status": status, "profile": { "login": login, "email": login } }),
             now_ms,
@@ -110,6 +119,12 @@ impl Asked {
     pub(super) fn named_group(&self) -> Option<usize> {
         let is_named = |group: &usize| self.message["parameters"]["group"] == group_name(*group).as_str();
         self.group.filter(is_named)
+    }
+
+    /// The user whom it names by a login.
+    pub(super) fn named_user(&self) -> Option<usize> {
+        let is_named = |user: &usize| self.message["parameters"]["user"] != user_id(*user).as_str();
+        self.user.filter(is_named)
     }
 }
 
@@ -302,7 +317,7 @@ fn command(random: &mut Rng, number: usize) -> Asked {
             0 => user_id(user),
             1 => format!("USER{user}@acme.com"),
             2 => format!("user{user}"),
-            _ => format!("user{user}@acme.com"),
+            _ => login(user),
         }
         .into();
     }
@@ -363,6 +378,22 @@ fn renamed(
     others
 }
 
+/// A login that somebody else gets, mostly right when a command names it.
+fn login_given(random: &mut Rng, mut at: Duration, asked: &[Asked]) -> (Duration, Other) {
+    let by_name: Vec<_> = asked
+        .iter()
+        .filter_map(|asked| Some((asked.named_user()?, asked.sent_s)))
+        .filter(|(user, _)| !is_protected(*user))
+        .collect();
+    let mut user = random.usize(..PROTECTED_FROM);
+    if !by_name.is_empty() && random.u8(..4) > 0 {
+        let (named, sent_s) = by_name[random.usize(..by_name.len())];
+        user = named;
+        at = Duration::from_millis((sent_s * 1000 + random.u64(..60_000)).saturating_sub(3_000));
+    }
+    (at, Other::LoginGiven { from: user_id(user), to: heir_id(user), login: login(user) })
+}
+
 /// Something that somebody else does, and what belongs to it.
 fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
     let at = Duration::from_millis(random.u64(..300_000));
@@ -376,7 +407,7 @@ fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
         let path = format!("/api/v1/groups/{}/users/{user}", group_id(group));
         Other::Changed { method, path }
     };
-    match random.u8(..12) {
+    match random.u8(..13) {
         0 | 1 => vec![(at, of_user("unsuspend"))],
         2 => vec![(at, of_user("suspend"))],
         3 | 4 => vec![(at, of_user("activate?sendEmail=false"))],
@@ -384,6 +415,7 @@ fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
         6 => vec![(at, member("PUT"))],
         7 => renamed(random, (at, group), asked),
         8 => vec![(at, Other::Protected { user })],
+        11 => vec![login_given(random, at, asked)],
         9 if !asked.is_empty() => {
             let id = asked[random.usize(..asked.len())].id.clone();
             vec![(at, Other::Cancelled { id })]

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    command::Outcome,
+    command::{Outcome, record::Record},
     state::{StoredEntry, StoredNote},
 };
 
@@ -55,8 +55,10 @@ pub(super) struct Things {
     pub(super) others: Vec<(Timestamp, Other)>,
     /// A copy of the state.
     backup: Option<(BTreeMap<String, StoredEntry>, BTreeMap<String, StoredNote>)>,
-    /// Keys of commands that were begun before a key was taken away.
+    /// Commands for which something may have been sent when a key was taken away.
     pub(super) begun_before_removal: BTreeSet<String>,
+    /// The same, when a login was given to somebody else.
+    pub(super) begun_before_gift: BTreeSet<String>,
 }
 
 /// An outcome on the bus.
@@ -106,6 +108,8 @@ pub(super) enum Other {
     KeyRemoved,
     /// An administrator gives the user who is protected by name another login.
     Relogged { user: String, login: String },
+    /// An administrator gives a user another login, and the login to a new user.
+    LoginGiven { from: String, to: String, login: String },
 }
 
 impl Other {
@@ -118,6 +122,7 @@ impl Other {
                 | Self::Planted { .. }
                 | Self::Protected { .. }
                 | Self::Relogged { .. }
+                | Self::LoginGiven { .. }
         )
     }
 }
@@ -146,6 +151,7 @@ impl World {
             others: Vec::new(),
             backup: None,
             begun_before_removal: BTreeSet::new(),
+            begun_before_gift: BTreeSet::new(),
         };
         let (faults, too_many) = (AtomicI64::new(0), AtomicI64::new(0));
         Arc::new(Self { org, started: Instant::now(), faults, too_many, things: Mutex::new(things) })
@@ -185,14 +191,24 @@ impl World {
         self.things().others.push((now, other));
     }
 
+    /// Commands for which something may have been sent.
+    fn begun(&self) -> BTreeSet<String> {
+        let things = self.things();
+        let may_be_done = |stored: &&StoredEntry| {
+            let record = Record::decode(&stored.entry.content);
+            record.is_ok_and(|record| record.may_be_done() || record.has_ended())
+        };
+        things.entries.values().filter(may_be_done).map(|stored| stored.id.clone()).collect()
+    }
+
     /// When it began.
-    pub(super) fn begun(&self) -> Timestamp {
+    pub(super) fn beginning(&self) -> Timestamp {
         self.now() - SignedDuration::try_from(self.started.elapsed()).unwrap()
     }
 
     /// How many seconds after its beginning that was.
     pub(super) fn seconds(&self, at: Timestamp) -> f64 {
-        at.duration_since(self.begun()).as_secs_f64()
+        at.duration_since(self.beginning()).as_secs_f64()
     }
 
     /// Copies the state.
@@ -247,11 +263,21 @@ impl World {
                 let body = Bytes::from(format!(r#"{{"profile":{{"login":"{login}"}}}}"#));
                 self.ask("POST", &format!("/api/v1/users/{user}"), &body).await;
             }
+            Other::LoginGiven { from, to, login } => {
+                let begun = self.begun();
+                self.things().begun_before_gift.extend(begun);
+                let body = Bytes::from(format!(r#"{{"profile":{{"login":"former.{login}"}}}}"#));
+                self.ask("POST", &format!("/api/v1/users/{from}"), &body).await;
+                let profile = json!({ "login": login, "email": login });
+                let heir = json!({ "id": to, "status": "ACTIVE", "profile": profile });
+                // Somebody else may have been given it before.
+                if self.org.plant_user(heir, self.now_ms()).is_err() {
+                    return;
+                }
+            }
             Other::KeyRemoved => {
-                let mut things = self.things();
-                let is_begun = |stored: &&StoredEntry| stored.entry.content.contains(r#""stage":"started""#);
-                things.begun_before_removal =
-                    things.entries.values().filter(is_begun).map(|stored| stored.id.clone()).collect();
+                let begun = self.begun();
+                self.things().begun_before_removal = begun;
             }
             Other::Cancelled { .. }
             | Other::Paused

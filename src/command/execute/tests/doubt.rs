@@ -14,7 +14,7 @@ use super::{
 };
 use crate::command::{
     Action, Expect, Failed, Request, Way,
-    execute::{Admission, Attempt, Baseline, Doubt},
+    execute::{Admission, Attempt, Baseline, Intent},
 };
 
 const ADA: &str = "GET /users/00u1";
@@ -105,12 +105,8 @@ async fn mails_whose_answers_are_lost_are_sent_three_times_at_most() {
 struct Keeping(Mutex<Option<Baseline>>);
 
 impl Admission for Keeping {
-    fn holds(&self) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(true))
-    }
-
-    fn admit<'a>(&'a self, baseline: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
-        *self.0.lock().unwrap() = Some(baseline.clone());
+    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
+        *self.0.lock().unwrap() = Some(intent.baseline.clone());
         Box::pin(std::future::ready(Ok(())))
     }
 }

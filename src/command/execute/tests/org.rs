@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::command::{
     Action, Expect, Failed, Performed, Request,
-    execute::{Admission, Attempt, Baseline, Doubt, Executor},
+    execute::{Admission, Attempt, Baseline, Executor, Intent},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
@@ -178,11 +178,7 @@ async fn at_org<T>(
 pub(super) struct Open;
 
 impl Admission for Open {
-    fn holds(&self) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(true))
-    }
-
-    fn admit<'a>(&'a self, _: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
+    fn admit<'a>(&'a self, _: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::command::{
     Action, Expect, Failed, Performed, Request, Way,
-    execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
+    execute::{Admission, Attempt, Baseline, Executor, Intent, Okta, Reserved},
 };
 
 /// How long an engine waits between two attempts.
@@ -89,24 +89,36 @@ impl Okta for SlowOrg {
         std::future::ready(body.map(|body| Found { body, next: None })).boxed()
     }
 
-    fn change<'a>(
-        &'a self,
-        change: &'a Change,
-        _: &'a Holds<'a>,
-    ) -> BoxFuture<'a, Result<Changed, OktaError>> {
-        let shown = change.shown(&self.url);
+    fn reserve<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<Box<dyn Reserved + 'a>, OktaError>> {
+        let turn: Box<dyn Reserved> = Box::new(Turn { org: self, change });
+        std::future::ready(Ok(turn)).boxed()
+    }
+}
+
+struct Turn<'a> {
+    org: &'a SlowOrg,
+    change: &'a Change,
+}
+
+impl Reserved for Turn<'_> {
+    fn send<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Changed, OktaError>>
+    where
+        Self: 'a,
+    {
+        let Self { org, change } = *self;
+        let shown = change.shown(&org.url);
         let path = shown["path"].as_str().unwrap().split('?').next().unwrap().to_owned();
         let operation = path.rsplit('/').next().unwrap().to_owned();
-        let mut user = self.user.lock().unwrap();
+        let mut user = org.user.lock().unwrap();
         user.writes.push(operation.clone());
-        let ends = Instant::now() + self.transition;
+        let ends = Instant::now() + org.transition;
         match operation.as_str() {
             "deactivate" => user.coming = Some(("DEPROVISIONED", ends)),
             "activate" | "users" => user.coming = Some(("ACTIVE", ends)),
             _ => user.is_deleted = true,
         }
         drop(user);
-        let body = if operation == "users" { self.view().unwrap() } else { json!({}) };
+        let body = if operation == "users" { org.view().unwrap() } else { json!({}) };
         std::future::ready(Ok(Changed { body, request_id: None })).boxed()
     }
 }
@@ -116,12 +128,8 @@ impl Okta for SlowOrg {
 struct Kept(Mutex<Option<Baseline>>);
 
 impl Admission for Kept {
-    fn holds(&self) -> BoxFuture<'_, bool> {
-        Box::pin(std::future::ready(true))
-    }
-
-    fn admit<'a>(&'a self, baseline: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
-        *self.0.lock().unwrap() = Some(baseline.clone());
+    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
+        *self.0.lock().unwrap() = Some(intent.baseline.clone());
         std::future::ready(Ok(())).boxed()
     }
 }

@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::command::{
     Action, Expect, Failed, Request,
-    execute::{Admission, Attempt, Baseline, Doubt, Executor, Holds, Okta},
+    execute::{Admission, Attempt, Code, Executor, Intent, Okta, Reserved},
 };
 
 /// What a change waits for.
@@ -63,22 +63,28 @@ impl Okta for BusyOrg {
         std::future::ready(Ok(Found { body, next: None })).boxed()
     }
 
-    fn change<'a>(
-        &'a self,
-        _: &'a Change,
-        holds: &'a Holds<'a>,
-    ) -> BoxFuture<'a, Result<Changed, OktaError>> {
+    fn reserve<'a>(&'a self, _: &'a Change) -> BoxFuture<'a, Result<Box<dyn Reserved + 'a>, OktaError>> {
         async move {
             if self.waits_for == WaitsFor::Turn {
+                tokio::time::sleep(Duration::from_secs(5)).await;
                 self.has_waited.store(true, Relaxed);
-                if !holds().await {
-                    return Err(OktaError::Overtaken);
-                }
             }
-            self.made.fetch_add(1, Relaxed);
-            Ok(Changed { body: self.then.clone(), request_id: None })
+            let turn: Box<dyn Reserved> = Box::new(Turn(self));
+            Ok(turn)
         }
         .boxed()
+    }
+}
+
+struct Turn<'a>(&'a BusyOrg);
+
+impl Reserved for Turn<'_> {
+    fn send<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Changed, OktaError>>
+    where
+        Self: 'a,
+    {
+        self.0.made.fetch_add(1, Relaxed);
+        std::future::ready(Ok(Changed { body: self.0.then.clone(), request_id: None })).boxed()
     }
 }
 
@@ -89,17 +95,15 @@ struct Holding<'a> {
 }
 
 impl Admission for Holding<'_> {
-    fn holds(&self) -> BoxFuture<'_, bool> {
-        std::future::ready(self.holds).boxed()
-    }
-
-    fn admit<'a>(&'a self, _: &'a Baseline, _: Doubt) -> BoxFuture<'a, Result<(), Failed>> {
-        async {
+    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
+        async move {
             if self.org.waits_for == WaitsFor::Admission {
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 self.org.has_waited.store(true, Relaxed);
             }
-            Ok(())
+            assert!(intent.decision.at().elapsed() >= Duration::from_secs(5));
+            let holds = self.holds && intent.decision.holds().await;
+            if holds { Ok(()) } else { Err(Code::ChangedMeanwhile.because("it is looked at anew")) }
         }
         .boxed()
     }

@@ -144,6 +144,11 @@ impl Key {
         self.name == other.name || self.digest == other.digest
     }
 
+    /// Whether this is the same key under the same name.
+    pub(super) fn is_exactly(&self, other: &Self) -> bool {
+        self.name == other.name && self.digest == other.digest
+    }
+
     /// Whether another name than that of `other` stands for the same key.
     pub(super) fn is_other_name_of(&self, other: &Self) -> bool {
         self.name != other.name && self.digest == other.digest

@@ -149,6 +149,13 @@ impl Signatures {
         if by.approves(action) { Ok(()) } else { Err(refusals::not_approved_by(action, approver)) }
     }
 
+    /// Whether the key that `verified` was signed with, if it was, is one of ours yet.
+    pub fn require_current(&self, verified: &Verified) -> Result<(), OutcomeError> {
+        let Some(Signed { key, .. }) = &verified.signed else { return Ok(()) };
+        let is_current = self.keys().find(key.name.as_str()).is_some_and(|now| now.is_exactly(key));
+        if is_current { Ok(()) } else { Err(refusals::unknown_key()) }
+    }
+
     /// Pairs of names that stand for the same key: nobody with it approves what they have asked for under the other name.
     pub fn twins(&self) -> Vec<(KeyName, KeyName)> {
         self.keys().twins()
