@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use crate::command::{
-    LocalUser, Outcome, QueuePlace,
+    LocalUser, Outcome, OutcomeError, QueuePlace,
     intake::Acknowledgement,
     message::{Command, Headers},
     policy::Verified,
@@ -21,6 +21,8 @@ pub(super) struct Job {
     pub(super) message: Message,
     /// By whom this copy is signed.
     pub(super) verified: Verified,
+    /// Why its sender may not ask for it any more, though it was begun: nothing more is sent for it.
+    pub(super) refusal: Option<OutcomeError>,
     /// The key that the first copy was signed with.
     pub(super) signed_by: Option<String>,
     /// The second key that has approved it, if one must and has.

@@ -183,13 +183,13 @@ impl Context {
             let (id, has_ended) = (id.clone(), kept.record.has_ended());
             return Ok(Received::Again(Box::new(Again { id, has_ended, durable, origin })));
         }
-        let (mut command, verified, is_known) = match (decoded, verified) {
-            (Ok(command), Ok(verified)) => (command, verified, false),
+        let (mut command, verified, distrust) = match (decoded, verified) {
+            (Ok(command), Ok(verified)) => (command, verified, None),
             // What was begun was let in, whatever has become of its key: only Okta can tell what came of it, and nobody else
             // can tell its outcome.
             (Ok(command), Err(untrusted)) => {
                 if self.is_under_way(&command, &found) {
-                    (command, Verified::unsigned(), true)
+                    (command, Verified::unsigned(), Some(untrusted.error))
                 } else if matches!(origin, Origin::Parked { .. }) {
                     let outcome = outcomes::refused(
                         origin.place(),
@@ -240,7 +240,9 @@ impl Context {
             return Ok(distrusted(message, claimed, &error, origin));
         }
         let is_under_way = matches!(&found, Found::Record(kept) if kept.record.is_under_way());
-        if !is_under_way && let Err(error) = verified.require_allowed(&command) {
+        let is_allowed = verified.require_allowed(&command);
+        let refusal = distrust.clone().or(is_allowed.clone().err());
+        if !is_under_way && let Err(error) = is_allowed {
             let action = Some(command.request.action().name());
             let error = outcomes::of_message(error, &command.id);
             let outcome = outcomes::refused(origin.place(), action, error, now);
@@ -270,7 +272,7 @@ impl Context {
             // Its turn sees to it.
             Found::Unreadable(_) => Record { signed_by: signed_by.clone(), ..self.record_of(&command) },
         };
-        if !is_known && !self.is_copy(&command, signed_by.as_deref(), &origin, &record) {
+        if distrust.is_none() && !self.is_copy(&command, signed_by.as_deref(), &origin, &record) {
             let error = outcomes::id_reused(&command.id);
             let action = command.request.action().name();
             let outcome = outcomes::refused(origin.place(), Some(action), error, now);
@@ -280,7 +282,16 @@ impl Context {
         }
         let approved_by = record.second_key.as_ref().and_then(|second| second.given_by().map(str::to_owned));
         let signed_by = record.signed_by.or(signed_by);
-        let job = Job { command, message, verified, signed_by, approved_by, is_fresh: is_fresh_now, origin };
+        let job = Job {
+            command,
+            message,
+            verified,
+            refusal,
+            signed_by,
+            approved_by,
+            is_fresh: is_fresh_now,
+            origin,
+        };
         Ok(Received::Command(Box::new(job)))
     }
 

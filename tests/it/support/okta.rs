@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     tls::choose_provider,
@@ -190,8 +190,13 @@ impl Okta {
 
     /// What an administrator does with Okta's own interface.
     pub(crate) async fn act(&self, method: reqwest::Method, path: &str) {
+        self.act_with(method, path, &Value::Object(Map::new())).await;
+    }
+
+    /// The same with this body.
+    pub(crate) async fn act_with(&self, method: reqwest::Method, path: &str, body: &Value) {
         let request = self.http.request(method, format!("{}/api/v1{path}", self.url));
-        let request = request.header("authorization", format!("SSWS {TOKEN}")).body("{}");
+        let request = request.header("authorization", format!("SSWS {TOKEN}")).body(body.to_string());
         let answer = request.header("content-type", "application/json").send().await.unwrap();
         let status = answer.status();
         assert!(status.is_success(), "{path}: {status}: {}", answer.text().await.unwrap());

@@ -118,9 +118,12 @@ impl Admission {
         self.policy.admit(command).map_err(|refusal| (Status::Refused, refusal))
     }
 
-    /// Whether `job`, for which nothing was sent, is of a sender whom we trust yet: it may have waited for long.
+    /// Whether `job` is of a sender who may ask for it yet: it may have waited for long, or come again since it was begun.
     pub(super) fn require_trusted(&self, job: &Job) -> Result<(), Denial> {
-        let trusted = self.signatures.require_current(&job.verified);
+        let trusted = match &job.refusal {
+            Some(refusal) => Err(refusal.clone()),
+            None => self.signatures.require_current(&job.verified),
+        };
         trusted.map_err(|error| Denial::Ended(Status::Refused, error))
     }
 
@@ -224,9 +227,7 @@ impl<'a> Gate<'a> {
             let kept = self.state().0.clone();
             self.until_running(was_sent, &kept.record).await?;
             admission.judge(&self.job.command, subjects, self.stop).await?;
-            if !was_sent {
-                admission.require_trusted(self.job)?;
-            }
+            admission.require_trusted(self.job)?;
             if !was_sent && changes.is_none() {
                 let changing = admission.changes(&self.job.command.request, subjects, self.stop);
                 changes = Some(changing.await?);

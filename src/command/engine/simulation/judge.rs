@@ -48,7 +48,6 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
             sent: &things.sent,
             others: &things.others,
             published: &things.published,
-            begun_before_removal: &things.begun_before_removal,
             begun_before_gift: &things.begun_before_gift,
             is_signed: scenario.is_signed,
         };
@@ -101,13 +100,12 @@ fn has_outcome(asked: &Asked, facts: &Facts<'_>) -> Option<String> {
     (!is_lost && !is_left).then(|| format!("{id} has no outcome"))
 }
 
-/// Nothing is begun any more for whom we do not trust any more.
+/// Nothing is sent any more for whom we do not trust any more.
 fn by_whom_we_trust(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
     let removed = facts.first(&Other::KeyRemoved)?;
-    let is_begun = facts.begun_before_removal.contains(&format!("sim/{}", asked.id));
-    let is_theirs = facts.is_signed && asked.sender == Sender::Portal && !is_begun;
-    let late = acts.first().filter(|first| is_theirs && first.at > removed)?;
-    Some(format!("{} is begun ({} {}) after its key was taken away", asked.id, late.method, late.path))
+    let is_theirs = facts.is_signed && asked.sender == Sender::Portal;
+    let late = acts.iter().find(|act| is_theirs && act.at > removed)?;
+    Some(format!("{} {} is sent for {} after its key was taken away", late.method, late.path, asked.id))
 }
 
 /// What a command expects holds when it acts, but for what somebody does in that very moment.
@@ -267,7 +265,6 @@ struct Facts<'a> {
     sent: &'a [Sent],
     others: &'a [(Timestamp, Other)],
     published: &'a [Published],
-    begun_before_removal: &'a BTreeSet<String>,
     begun_before_gift: &'a BTreeSet<String>,
     is_signed: bool,
 }

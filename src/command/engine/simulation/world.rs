@@ -55,9 +55,7 @@ pub(super) struct Things {
     pub(super) others: Vec<(Timestamp, Other)>,
     /// A copy of the state.
     backup: Option<(BTreeMap<String, StoredEntry>, BTreeMap<String, StoredNote>)>,
-    /// Commands for which something may have been sent when a key was taken away.
-    pub(super) begun_before_removal: BTreeSet<String>,
-    /// The same, when a login was given to somebody else.
+    /// Commands for which something may have been sent when a login was given to somebody else.
     pub(super) begun_before_gift: BTreeSet<String>,
 }
 
@@ -150,7 +148,6 @@ impl World {
             sent: Vec::new(),
             others: Vec::new(),
             backup: None,
-            begun_before_removal: BTreeSet::new(),
             begun_before_gift: BTreeSet::new(),
         };
         let (faults, too_many) = (AtomicI64::new(0), AtomicI64::new(0));
@@ -275,11 +272,8 @@ impl World {
                     return;
                 }
             }
-            Other::KeyRemoved => {
-                let begun = self.begun();
-                self.things().begun_before_removal = begun;
-            }
-            Other::Cancelled { .. }
+            Other::KeyRemoved
+            | Other::Cancelled { .. }
             | Other::Paused
             | Other::Resumed
             | Other::Released

@@ -30,3 +30,4 @@ mod table;
 mod together;
 mod unopened;
 mod unreadable;
+mod waits;

@@ -100,6 +100,11 @@ impl Scene {
         self.daemon.take().unwrap().kill().await;
     }
 
+    /// Has the daemon read its secrets again.
+    pub(super) async fn reload(&self) {
+        self.daemon.as_ref().unwrap().reload().await;
+    }
+
     /// Puts a command on the queue.
     pub(super) async fn send(&self, command: Value) {
         self.send_raw(command.to_string().as_bytes(), &[]).await;

@@ -1,0 +1,163 @@
+//! A change that waits for Okta's rate limit is not begun: whoever asked for it, and whoever has the name, may be another by
+//! the time when it can be sent, be the daemon the same or not.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{
+    scene::{Scene, essence, until},
+    signatures::{HEADER, Signer},
+};
+
+/// How long Okta asks to wait.
+const WAIT_SECONDS: u32 = 4;
+
+/// Lets Okta take no change for a while, from the next one on.
+async fn throttle(scene: &Scene, method: &str) {
+    let fault = json!({ "kind": "rate_limited", "seconds": WAIT_SECONDS, "method": method });
+    scene.okta.arm(fault).await;
+}
+
+/// Waits until Okta has refused the change for now.
+async fn refused_for_now(scene: &Scene) {
+    let counts = async || scene.okta.page("/-/requests").await;
+    until(async || counts().await.as_array().unwrap().iter().any(|count| count["status"] == 429)).await;
+}
+
+/// An administrator gives the user another login, and the one that they had to a new user, whose id this is.
+async fn give_login_away(scene: &Scene, user: &str, login: &str) -> String {
+    let profile = json!({ "profile": { "login": "former@acme.com", "email": "former@acme.com" } });
+    scene.okta.act_with(Method::POST, &format!("/users/{user}"), &profile).await;
+    scene.plant_user(login).await
+}
+
+async fn members(scene: &Scene, group: &str) -> Vec<String> {
+    let users = scene.okta.api(&format!("/groups/{group}/users")).await;
+    users.as_array().unwrap().iter().map(|user| user["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_the_rate_limit_is_done_to_whoever_has_the_login_then() {
+    for is_killed in [false, true] {
+        let mut scene = Scene::start("allow = [\"*\"]").await;
+        let former = scene.plant_user("ada@acme.com").await;
+        let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Staff" } })).await;
+        throttle(&scene, "PUT").await;
+        let parameters = json!({ "user": "ada@acme.com", "group": "Staff" });
+        scene.send(json!({ "id": "join", "action": "group.add_user", "parameters": parameters })).await;
+        refused_for_now(&scene).await;
+        if is_killed {
+            scene.kill().await;
+        }
+        let heir = give_login_away(&scene, &former, "ada@acme.com").await;
+        scene.okta.disarm().await;
+        if is_killed {
+            scene.resume();
+        }
+        let outcome = scene.outcome("join").await;
+        assert_eq!(essence(&outcome), ("done", ""), "killed: {is_killed}: {outcome}");
+        assert_eq!(members(&scene, &group).await, [heir], "killed: {is_killed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_the_rate_limit_is_not_done_for_whom_nobody_trusts_any_more() {
+    const OF_HR: &str = "allow = [\"user.*\"]\n[commands.hr.signature]\n\
+        keys.hr = { algorithm = \"ed25519\", public_key_file = \"{dir}/hr.pub\", allow = [\"user.*\"] }\n";
+    const OF_BOTH: &str = "keys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\", \
+        allow = [\"user.*\"] }\n";
+    const NARROWED: &str = "keys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\", \
+        allow = [\"user.get\"] }\n";
+    for (policy, is_removed) in [(OF_HR.to_owned(), true), (format!("{OF_HR}{NARROWED}"), false)] {
+        let mut scene = Scene::prepare(&format!("{OF_HR}{OF_BOTH}")).await;
+        Signer::make_keys(&scene.workplace.path(""));
+        scene.resume();
+        scene.plant_user("ada@acme.com").await;
+        throttle(&scene, "POST").await;
+        let command =
+            json!({ "id": "c1", "action": "user.suspend", "parameters": { "user": "ada@acme.com" } });
+        let payload = command.to_string();
+        let signature = Signer::Hmac.sign(&scene.workplace.path(""), "acme/hr", &payload, 0);
+        scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
+        refused_for_now(&scene).await;
+        scene.kill().await;
+        let mut scene = scene.under(&policy);
+        scene.okta.disarm().await;
+        scene.resume();
+        until(async || scene.status().await["held"] == 0 && scene.audit().iter().any(is_over)).await;
+        assert_eq!(scene.writes().await, [] as [&str; 0], "removed: {is_removed}");
+        // If it dies before it knows Okta's answer, only a look can tell: then there is an outcome.
+        let dead_letters = scene.dead_letters();
+        if !is_removed {
+            assert_eq!(essence(&scene.outcome("c1").await), ("refused", "not_allowed"));
+        } else if dead_letters.is_empty() {
+            assert_eq!(essence(&scene.outcome("c1").await), ("refused", "bad_signature"));
+        } else {
+            assert!(dead_letters.contains("bad_signature"), "{dead_letters}");
+        }
+    }
+}
+
+/// Whether the audit's record is of an end.
+fn is_over(record: &Value) -> bool {
+    ["refused", "ended"].iter().any(|decision| record["decision"] == *decision)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_exchanged_while_a_change_waits_counts_no_more() {
+    const POLICY: &str = "allow = [\"user.*\"]\n[commands.hr.signature]\n\
+        keys.portal = { algorithm = \"hmac-sha256\", secret_file = \"{dir}/portal.secret\", allow = [\"user.*\"] }\n";
+    let mut scene = Scene::prepare(POLICY).await;
+    Signer::make_keys(&scene.workplace.path(""));
+    scene.resume();
+    scene.plant_user("ada@acme.com").await;
+    throttle(&scene, "POST").await;
+    let command = json!({ "id": "c1", "action": "user.suspend", "parameters": { "user": "ada@acme.com" } });
+    let payload = command.to_string();
+    let signature = Signer::Hmac.sign(&scene.workplace.path(""), "acme/hr", &payload, 0);
+    scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
+    refused_for_now(&scene).await;
+    std::fs::write(scene.workplace.path("portal.secret"), "another-secret-another-secret-another\n").unwrap();
+    scene.reload().await;
+    until(async || scene.workplace.log().contains("a key of signatures has been exchanged")).await;
+    scene.okta.disarm().await;
+    let outcome = scene.outcome("c1").await;
+    assert_eq!(essence(&outcome), ("refused", "bad_signature"), "{outcome}");
+    assert_eq!(scene.writes().await, [] as [&str; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_command_whose_key_was_narrowed_is_refused_once() {
+    let policy = |allowed: &str| {
+        format!(
+            "allow = [\"user.*\"]\n[commands.hr.signature]\nkeys.portal = {{ algorithm = \"hmac-sha256\", \
+             secret_file = \"{{dir}}/portal.secret\", allow = [\"{allowed}\"] }}\n"
+        )
+    };
+    let mut scene = Scene::prepare(&policy("user.*")).await;
+    Signer::make_keys(&scene.workplace.path(""));
+    scene.resume();
+    scene.plant_user("ada@acme.com").await;
+    let not_before = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(20);
+    let command = json!({
+        "id": "c1", "action": "user.suspend", "parameters": { "user": "ada@acme.com" }, "not_before": not_before,
+    });
+    let payload = command.to_string();
+    let signature = Signer::Hmac.sign(&scene.workplace.path(""), "acme/hr", &payload, 0);
+    scene.send_raw(payload.as_bytes(), &[(HEADER, &signature)]).await;
+    until(async || scene.status().await["parked"] == 1).await;
+    scene.stop().await;
+    let mut scene = scene.under(&policy("user.get"));
+    scene.resume();
+    until(async || scene.status().await["parked"] == 1).await;
+    for _ in 0..3 {
+        scene.by_hand(&["cancel", "c1"]).await;
+    }
+    until(async || scene.status().await["parked"] == 0 && scene.status().await["held"] == 0).await;
+    let outcomes = scene.outcomes_of("c1", 1).await;
+    assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+    assert_eq!(essence(&outcomes[0]).0, "refused");
+    scene.stop().await;
+    assert_eq!(scene.outcomes().await.len(), 1);
+    assert_eq!(scene.writes().await, [] as [&str; 0]);
+}
