@@ -21,7 +21,7 @@ use super::{
     auth::{Authenticator, Credential, Verdict},
     header, link,
     rate_limiter::Permit,
-    request::{Change, Target, unsendable},
+    request::{Change, Confirmation, Target, unsendable},
     transport::{ClientError, Failure, Reply, Transport},
 };
 
@@ -186,7 +186,11 @@ impl Client {
         if !reply.status.is_success() {
             return Err(refusal(&reply));
         }
-        let body = if reply.body.is_empty() { Value::Null } else { json(&reply.body)? };
+        let body = match change.confirmation {
+            Confirmation::Body if reply.body.is_empty() => return Err(unconfirmed(reply.status)),
+            Confirmation::Status if reply.body.is_empty() => Value::Null,
+            Confirmation::Body | Confirmation::Status => json(&reply.body)?,
+        };
         Ok(Changed { body, request_id: header::request_id(&reply.headers) })
     }
 
@@ -284,6 +288,14 @@ fn refusal(reply: &Reply) -> OktaError {
     let request_id = header::request_id(&reply.headers);
     let challenge = header::challenge(&reply.headers);
     OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
+}
+
+/// Who answers nothing where Okta answers with a body is not Okta, but something on the way to it.
+fn unconfirmed(status: StatusCode) -> OktaError {
+    OktaError::NotAsAsked(format!(
+        "{} without a body, where okta tells what it made of it; a proxy may have answered",
+        status.as_u16()
+    ))
 }
 
 /// What is read whole takes many times the memory of its bytes, so it is held to fewer of them than a page of events.

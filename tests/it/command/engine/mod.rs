@@ -28,5 +28,6 @@ mod stalls;
 mod stop;
 mod table;
 mod together;
+mod unconfirmed;
 mod unopened;
 mod unreadable;
