@@ -13,7 +13,7 @@ use super::{
     receive::{Claimed, DeadMessage, Refused},
     trouble::Trouble,
     turns::Turn,
-    worker::Ended,
+    worker::{Ended, MANY_COPIES},
 };
 use crate::{
     command::{
@@ -66,7 +66,7 @@ impl Context {
             {
                 // It was begun meanwhile: only Okta can tell what came of it.
                 if matches!(found.record.stage, Stage::Started { .. }) {
-                    return Ok(self.put_off(origin).await);
+                    return Ok(self.put_off(origin, MANY_COPIES).await);
                 }
                 outcome.command_id.clone_from(&command.id);
                 reply_to = command.reply_to.as_deref();
