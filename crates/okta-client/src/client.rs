@@ -27,6 +27,8 @@ use super::{
 
 /// How old may be what a change was decided by when it is sent.
 const STALE_AFTER: Duration = Duration::from_secs(2);
+/// The most bytes of a URL: of longer ones the `http` crate makes no request.
+const URL_BYTES_MAX: usize = u16::MAX as usize - 1;
 /// The most bytes of an answer other than a page of events: Okta's longest lists have 200 users.
 const JSON_BYTES_MAX: usize = 16 << 20;
 /// Attempts at one request, at most: connections break, tokens expire, nonces change. Each has a cause that the next
@@ -202,6 +204,13 @@ impl Client {
     ) -> Result<Reply, OktaError> {
         if !self.is_own(sending.url) {
             return Err(self.foreign(sending.url.origin().ascii_serialization()));
+        }
+        if sending.url.as_str().len() > URL_BYTES_MAX {
+            let reason = format!(
+                "its URL would have {} bytes, and {URL_BYTES_MAX} is the most: a name or a filter is too long",
+                sending.url.as_str().len()
+            );
+            return Err(OktaError::NotARequest { reason });
         }
         let is_get = *sending.method == Method::GET;
         let mut attempts_left = ATTEMPTS_MAX;

@@ -16,7 +16,7 @@ fn change(
     action: &'static str,
     parameters: Value,
     method: &'static str,
-    path: String,
+    path: &str,
     event: &'static str,
 ) -> Change {
     Change { action, parameters, request: (method, format!("/api/v1/{path}")), event }
@@ -52,7 +52,7 @@ async fn changes_of_users(scene: &Scene) -> Vec<Change> {
     for (action, status, mut parameters, event) in rows {
         let id = user(scene, action, status).await;
         parameters["user"] = json!(id);
-        changes.push(change(action, parameters, "POST", format!("users/{id}*"), event));
+        changes.push(change(action, parameters, "POST", &format!("users/{id}*"), event));
     }
     changes
 }
@@ -65,34 +65,34 @@ async fn changes_of_others(scene: &Scene) -> Vec<Change> {
     let login = "new@acme.com";
     let profile = json!({ "login": login, "email": login, "firstName": "N", "lastName": "N" });
     vec![
-        change("user.create", json!({ "profile": profile }), "POST", "users".into(), "user.lifecycle.create"),
-        change("group.create", json!({ "name": "new" }), "POST", "groups".into(), "group.lifecycle.create"),
+        change("user.create", json!({ "profile": profile }), "POST", "users", "user.lifecycle.create"),
+        change("group.create", json!({ "name": "new" }), "POST", "groups", "group.lifecycle.create"),
         change(
             "group.update",
             json!({ "group": renamed, "name": "renamed" }),
             "PUT",
-            format!("groups/{renamed}"),
+            &format!("groups/{renamed}"),
             "group.profile.update",
         ),
         change(
             "app.assign_user",
             json!({ "app": app, "user": of_app }),
             "POST",
-            format!("apps/{app}/users"),
+            &format!("apps/{app}/users"),
             "application.user_membership.add",
         ),
         change(
             "app.assign_group",
             json!({ "app": app, "group": assigned }),
             "PUT",
-            format!("apps/{app}/groups/{assigned}"),
+            &format!("apps/{app}/groups/{assigned}"),
             "group.application_assignment.add",
         ),
         change(
             "zone.block_ip",
             json!({ "zone": "BlockedIpZone", "ip": "198.51.100.1" }),
             "PUT",
-            "zones/*".into(),
+            "zones/*",
             "zone.update",
         ),
     ]
