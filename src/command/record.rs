@@ -24,7 +24,9 @@ const TEXT_MAX_CHARS: usize = 200;
 pub struct Record {
     /// What it asks for, as written: it may be no action at all.
     pub action: String,
-    /// A digest of all that it asks for: another command with the same id has another. Of no use to find a password by.
+    /// A digest of all that it asks for: another command with the same id has another. Of no use to find a password by, nor
+    /// for an approval, whose fingerprint covers whom the command is about too. Older versions gave it that name.
+    #[serde(rename = "digest", alias = "fingerprint")]
     pub fingerprint: String,
     /// Who asks for it, as the message says.
     pub requested_by: Option<String>,

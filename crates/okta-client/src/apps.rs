@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Change, Target};
+use super::{Change, Target, request::Confirmation};
 
 /// Okta's most for a page of apps.
 const PAGE_SIZE: usize = 200;
@@ -35,12 +35,13 @@ pub fn group(id: &str, group: &str) -> Target {
 /// Assigns the app to a user.
 pub fn assign_user(id: &str, user: &str, profile: &Map<String, Value>) -> Change {
     let body = json!({ "id": user, "scope": "USER", "profile": profile });
-    Change::post(Target::of(&["apps", id, "users"])).body(body)
+    Change::post(Target::of(&["apps", id, "users"]), Confirmation::Body).body(body)
 }
 
 /// Sets these attributes of a user's profile in the app.
 pub fn update_user(id: &str, user: &str, profile: &Map<String, Value>) -> Change {
-    Change::post(Target::of(&["apps", id, "users", user])).body(json!({ "profile": profile }))
+    Change::post(Target::of(&["apps", id, "users", user]), Confirmation::Body)
+        .body(json!({ "profile": profile }))
 }
 
 /// Takes the app from a user.
@@ -50,7 +51,7 @@ pub fn unassign_user(id: &str, user: &str) -> Change {
 
 /// Assigns the app to a group.
 pub fn assign_group(id: &str, group: &str) -> Change {
-    Change::put(Target::of(&["apps", id, "groups", group])).body(json!({}))
+    Change::put(Target::of(&["apps", id, "groups", group]), Confirmation::Body).body(json!({}))
 }
 
 /// Takes the app from a group.

@@ -17,12 +17,14 @@ use super::{
     auth::{Authenticator, Credential, Verdict},
     header, link,
     rate_limiter::Permit,
-    request::{Change, Target, unsendable},
+    request::{Change, Confirmation, Target, unsendable},
     transport::{ClientError, Failure, Reply, Transport},
 };
 
 /// How long a change waits at most for its next attempt: what it was decided by gets old meanwhile.
 const NEXT_ATTEMPT_WITHIN: Duration = Duration::from_secs(2);
+/// The most bytes of a URL: of longer ones the `http` crate makes no request.
+const URL_BYTES_MAX: usize = u16::MAX as usize - 1;
 /// The most bytes of an answer other than a page of events: Okta's longest lists have 200 users.
 const JSON_BYTES_MAX: usize = 16 << 20;
 /// Attempts at one request, at most: connections break, tokens expire, nonces change. Each has a cause that the next
@@ -81,6 +83,7 @@ struct Ready {
 pub struct ChangePermit<'a> {
     client: &'a Client,
     sending: Sending,
+    confirmation: Confirmation,
     ready: Ready,
 }
 
@@ -188,13 +191,20 @@ impl Client {
             priority: Priority::LookUp,
         };
         let ready = self.ready(&sending).await?;
-        Ok(ChangePermit { client: self, sending, ready })
+        Ok(ChangePermit { client: self, sending, confirmation: change.confirmation, ready })
     }
 
     /// Waits for a place in the budget, and then for a credential, which would get old meanwhile.
     async fn ready(&self, sending: &Sending) -> Result<Ready, OktaError> {
         if !self.is_own(&sending.url) {
             return Err(self.foreign(sending.url.origin().ascii_serialization()));
+        }
+        if sending.url.as_str().len() > URL_BYTES_MAX {
+            let reason = format!(
+                "its URL would have {} bytes, and {URL_BYTES_MAX} is the most: a name or a filter is too long",
+                sending.url.as_str().len()
+            );
+            return Err(OktaError::NotARequest { reason });
         }
         let permit = self.transport.permit(&sending.method, &sending.url, sending.priority).await;
         let credential = self.auth.credential(&sending.url, &self.transport).await?;
@@ -266,13 +276,13 @@ impl ChangePermit<'_> {
     /// Makes the change. It is sent again only if Okta has refused the credential, and there is a better one at once. Every
     /// other failure is [ambiguous](OktaError::is_ambiguous) or certain, and nothing is waited for: not after a 429 either.
     pub async fn send(self) -> Result<Changed, OktaError> {
-        let Self { client, sending, mut ready } = self;
+        let Self { client, sending, confirmation, mut ready } = self;
         let mut attempts_left = ATTEMPTS_MAX;
         loop {
             attempts_left -= 1;
             let (reply, verdict) = client.attempt(ready, &sending).await.map_err(Failure::into_error)?;
             if verdict != Verdict::TryAgain || attempts_left == 0 {
-                return changed(&reply);
+                return changed(&reply, confirmation);
             }
             let next = tokio::time::timeout(NEXT_ATTEMPT_WITHIN, client.ready(&sending)).await;
             ready = next.map_err(|_| OktaError::NotTaken)??;
@@ -280,11 +290,15 @@ impl ChangePermit<'_> {
     }
 }
 
-fn changed(reply: &Reply) -> Result<Changed, OktaError> {
+fn changed(reply: &Reply, confirmation: Confirmation) -> Result<Changed, OktaError> {
     if !reply.status.is_success() {
         return Err(refusal(reply));
     }
-    let body = if reply.body.is_empty() { Value::Null } else { json(&reply.body)? };
+    let body = match confirmation {
+        Confirmation::Body if reply.body.is_empty() => return Err(unconfirmed(reply.status)),
+        Confirmation::Status if reply.body.is_empty() => Value::Null,
+        Confirmation::Body | Confirmation::Status => json(&reply.body)?,
+    };
     Ok(Changed { body, request_id: header::request_id(&reply.headers) })
 }
 
@@ -301,6 +315,14 @@ fn refusal(reply: &Reply) -> OktaError {
     let request_id = header::request_id(&reply.headers);
     let challenge = header::challenge(&reply.headers);
     OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
+}
+
+/// Who answers nothing where Okta answers with a body is not Okta, but something on the way to it.
+fn unconfirmed(status: StatusCode) -> OktaError {
+    OktaError::NotAsAsked(format!(
+        "{} without a body, where okta tells what it made of it; a proxy may have answered",
+        status.as_u16()
+    ))
 }
 
 /// What is read whole takes many times the memory of its bytes, so it is held to fewer of them than a page of events.

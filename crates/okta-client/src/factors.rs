@@ -1,6 +1,6 @@
 //! Factors that users have enrolled (Okta, "User Factors").
 
-use super::{Change, Target};
+use super::{Change, Target, request::Confirmation};
 
 /// A user's enrolled factors.
 pub fn list(user: &str) -> Target {
@@ -14,5 +14,5 @@ pub fn reset(user: &str, factor: &str) -> Change {
 
 /// Removes all.
 pub fn reset_all(user: &str) -> Change {
-    Change::post(Target::of(&["users", user, "lifecycle", "reset_factors"]))
+    Change::post(Target::of(&["users", user, "lifecycle", "reset_factors"]), Confirmation::Status)
 }

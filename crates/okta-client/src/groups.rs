@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Change, Target};
+use super::{Change, Target, request::Confirmation};
 
 /// Okta advises 200 a page and answers 500 to pages that take it too long.
 const PAGE_SIZE: usize = 200;
@@ -36,12 +36,12 @@ pub fn members(id: &str) -> Target {
 
 /// Creates a group.
 pub fn create(profile: &Map<String, Value>) -> Change {
-    Change::post(Target::of(&["groups"])).body(json!({ "profile": profile }))
+    Change::post(Target::of(&["groups"]), Confirmation::Body).body(json!({ "profile": profile }))
 }
 
 /// Gives a group this profile: what is not in it is gone.
 pub fn replace(id: &str, profile: &Map<String, Value>) -> Change {
-    Change::put(Target::of(&["groups", id])).body(json!({ "profile": profile }))
+    Change::put(Target::of(&["groups", id]), Confirmation::Body).body(json!({ "profile": profile }))
 }
 
 /// Deletes a group.
@@ -51,7 +51,7 @@ pub fn delete(id: &str) -> Change {
 
 /// Adds a user.
 pub fn add_user(id: &str, user: &str) -> Change {
-    Change::put(Target::of(&["groups", id, "users", user]))
+    Change::put(Target::of(&["groups", id, "users", user]), Confirmation::Status)
 }
 
 /// Removes a user.

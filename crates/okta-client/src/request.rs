@@ -52,19 +52,30 @@ pub struct Change {
     pub(super) method: Method,
     pub(super) target: Target,
     pub(super) body: Option<Value>,
+    pub(super) confirmation: Confirmation,
+}
+
+/// What Okta's reference says that a change is answered with, once it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmation {
+    /// A body: an object, or `{}`. A success without one does not come from Okta, and confirms nothing.
+    Body,
+    /// Nothing (204), or `{}` that some versions of Okta leave out: who needs to know more has to look.
+    Status,
 }
 
 impl Change {
-    pub(super) fn post(target: Target) -> Self {
-        Self { method: Method::POST, target, body: None }
+    pub(super) fn post(target: Target, confirmation: Confirmation) -> Self {
+        Self { method: Method::POST, target, body: None, confirmation }
     }
 
-    pub(super) fn put(target: Target) -> Self {
-        Self { method: Method::PUT, target, body: None }
+    pub(super) fn put(target: Target, confirmation: Confirmation) -> Self {
+        Self { method: Method::PUT, target, body: None, confirmation }
     }
 
+    /// Okta answers 204 to every DELETE.
     pub(super) fn delete(target: Target) -> Self {
-        Self { method: Method::DELETE, target, body: None }
+        Self { method: Method::DELETE, target, body: None, confirmation: Confirmation::Status }
     }
 
     pub(super) fn body(mut self, body: Value) -> Self {
@@ -145,7 +156,7 @@ mod tests {
     fn secrets_are_not_shown() {
         let org = Url::parse("https://acme.okta.com/").unwrap();
         let credentials = json!({ "password": { "value": "s3cret" }, "recovery_question": { "question": "q", "answer": "s3cret" } });
-        let change = Change::post(Target::of(&["users"]).with("activate", &true))
+        let change = Change::post(Target::of(&["users"]).with("activate", &true), Confirmation::Body)
             .body(json!({ "credentials": credentials }));
         let shown = change.shown(&org);
         assert_eq!(shown["path"], "/api/v1/users?activate=true");

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Change, Target};
+use super::{Change, Target, request::Confirmation};
 
 /// The type of all custom roles.
 pub const CUSTOM: &str = "CUSTOM";
@@ -14,7 +14,7 @@ pub fn of_user(user: &str) -> Target {
 
 /// Gives a user a standard role by its type.
 pub fn assign(user: &str, role: &str) -> Change {
-    Change::post(of_user(user)).body(json!({ "type": role }))
+    Change::post(of_user(user), Confirmation::Body).body(json!({ "type": role }))
 }
 
 /// A custom role, by id or label.
@@ -29,7 +29,8 @@ pub fn resource_set(set: &str) -> Target {
 
 /// Gives a user a custom role over a resource set, both by id.
 pub fn assign_custom(user: &str, role: &str, set: &str) -> Change {
-    Change::post(of_user(user)).body(json!({ "type": CUSTOM, "role": role, "resource-set": set }))
+    Change::post(of_user(user), Confirmation::Body)
+        .body(json!({ "type": CUSTOM, "role": role, "resource-set": set }))
 }
 
 /// Takes an assignment from a user.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::{Change, Target};
+use super::{Change, Target, request::Confirmation};
 
 /// Okta's most for a page of users.
 const PAGE_SIZE: usize = 200;
@@ -146,48 +146,48 @@ pub fn create(user: NewUser<'_>) -> Change {
     if !user.groups.is_empty() {
         body["groupIds"] = user.groups.into();
     }
-    Change::post(target).body(body)
+    Change::post(target, Confirmation::Body).body(body)
 }
 
 /// Sets these attributes and leaves the others.
 pub fn update(id: &str, profile: &Map<String, Value>) -> Change {
-    Change::post(Target::of(&["users", id])).body(json!({ "profile": profile }))
+    Change::post(Target::of(&["users", id]), Confirmation::Body).body(json!({ "profile": profile }))
 }
 
 /// Sets the password.
 pub fn set_password(id: &str, password: &SecretString) -> Change {
     let credentials = json!({ "password": { "value": password.expose_secret() } });
-    Change::post(Target::of(&["users", id])).body(json!({ "credentials": credentials }))
+    Change::post(Target::of(&["users", id]), Confirmation::Body).body(json!({ "credentials": credentials }))
 }
 
 /// Activates; without the e-mail the answer has the link.
 pub fn activate(id: &str, send_email: bool) -> Change {
-    lifecycle(id, "activate", Some(send_email))
+    lifecycle(id, "activate", Some(send_email), Confirmation::Body)
 }
 
 /// Begins the activation once more; without the e-mail the answer has the link.
 pub fn reactivate(id: &str, send_email: bool) -> Change {
-    lifecycle(id, "reactivate", Some(send_email))
+    lifecycle(id, "reactivate", Some(send_email), Confirmation::Body)
 }
 
 /// Suspends.
 pub fn suspend(id: &str) -> Change {
-    lifecycle(id, "suspend", None)
+    lifecycle(id, "suspend", None, Confirmation::Status)
 }
 
 /// Ends a suspension.
 pub fn unsuspend(id: &str) -> Change {
-    lifecycle(id, "unsuspend", None)
+    lifecycle(id, "unsuspend", None, Confirmation::Status)
 }
 
 /// Unlocks.
 pub fn unlock(id: &str) -> Change {
-    lifecycle(id, "unlock", None)
+    lifecycle(id, "unlock", None, Confirmation::Status)
 }
 
 /// Deprovisions; the e-mail is for the administrator.
 pub fn deactivate(id: &str, send_email: bool) -> Change {
-    lifecycle(id, "deactivate", Some(send_email))
+    lifecycle(id, "deactivate", Some(send_email), Confirmation::Status)
 }
 
 /// Deletes a deprovisioned user. One who is not is only deprovisioned, and gone with the second call.
@@ -197,25 +197,25 @@ pub fn delete(id: &str, send_email: bool) -> Change {
 
 /// Lets the password expire.
 pub fn expire_password(id: &str) -> Change {
-    lifecycle(id, "expire_password", None)
+    lifecycle(id, "expire_password", None, Confirmation::Body)
 }
 
 /// Lets the password expire and makes a temporary one, which is in the answer.
 pub fn expire_password_with_temporary(id: &str, revoke_sessions: bool) -> Change {
     let path = ["users", id, "lifecycle", "expire_password_with_temp_password"];
-    Change::post(Target::of(&path).with("revokeSessions", &revoke_sessions))
+    Change::post(Target::of(&path).with("revokeSessions", &revoke_sessions), Confirmation::Body)
 }
 
 /// Takes the password away; without the e-mail the answer has the link.
 pub fn reset_password(id: &str, send_email: bool, revoke_sessions: bool) -> Change {
     let target = Target::of(&["users", id, "lifecycle", "reset_password"]).with("sendEmail", &send_email);
-    Change::post(target.with("revokeSessions", &revoke_sessions))
+    Change::post(target.with("revokeSessions", &revoke_sessions), Confirmation::Body)
 }
 
 /// Begins the recovery of the password; without the e-mail the answer has the link.
 pub fn forgot_password(id: &str, send_email: bool) -> Change {
     let target = Target::of(&["users", id, "credentials", "forgot_password"]);
-    Change::post(target.with("sendEmail", &send_email))
+    Change::post(target.with("sendEmail", &send_email), Confirmation::Body)
 }
 
 /// Ends all sessions at Okta.
@@ -224,10 +224,11 @@ pub fn clear_sessions(id: &str, oauth_tokens: bool, forget_devices: bool) -> Cha
     Change::delete(target.with("forgetDevices", &forget_devices))
 }
 
-fn lifecycle(id: &str, operation: &str, send_email: Option<bool>) -> Change {
+fn lifecycle(id: &str, operation: &str, send_email: Option<bool>, confirmation: Confirmation) -> Change {
     let target = Target::of(&["users", id, "lifecycle", operation]);
-    Change::post(match send_email {
+    let target = match send_email {
         Some(send_email) => target.with("sendEmail", &send_email),
         None => target,
-    })
+    };
+    Change::post(target, confirmation)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Change, Target};
+use super::{Change, Target, request::Confirmation};
 
 /// What Okta alone writes.
 const READ_ONLY: [&str; 5] = ["id", "created", "lastUpdated", "system", "_links"];
@@ -29,5 +29,5 @@ pub fn replace_gateways(id: &str, zone: &Value, gateways: Vec<Value>) -> Change 
         members.retain(|name, _| !READ_ONLY.contains(&name.as_str()));
         members.insert("gateways".to_owned(), gateways.into());
     }
-    Change::put(get(id)).body(body)
+    Change::put(get(id), Confirmation::Body).body(body)
 }

@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value, json, value::RawValue};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     command::{
@@ -19,6 +20,8 @@ use crate::{
     config::{Secret, SecretError},
 };
 
+/// Bytes of a digest that tell one input, or one command of it, from another.
+pub(super) const DIGEST_BYTES: usize = 6;
 /// What a line with a secret may have.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
@@ -193,6 +196,18 @@ impl Source {
     }
 }
 
+impl Source {
+    /// What its commands are known by that have no ids: the name of the file. Pipes all have the same name, so it is what
+    /// came through.
+    pub(super) fn known_by(&self) -> String {
+        if self.name.as_os_str() != STDIN {
+            return self.name.to_string_lossy().into_owned();
+        }
+        let digest = Sha256::digest(&self.bytes);
+        digest[..DIGEST_BYTES].iter().fold("stdin-".to_owned(), |known, byte| format!("{known}{byte:02x}"))
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.name.display().fmt(formatter)
@@ -290,6 +305,16 @@ mod tests {
             assert!(!told.contains("Winter2026") && !told.contains("blue"), "{told}");
         }
         assert!(read("password=@/nowhere").unwrap_err().to_string().contains("cannot read the secret"));
+    }
+
+    #[test]
+    fn a_pipe_is_known_by_what_came_through_it_and_a_file_by_its_name() {
+        let known_by = |name: &str, bytes: &str| {
+            Source { name: PathBuf::from(name), bytes: bytes.as_bytes().to_vec() }.known_by()
+        };
+        assert_eq!(known_by("leavers.csv", "a"), known_by("leavers.csv", "b"));
+        assert_eq!(known_by(STDIN, "a"), known_by(STDIN, "a"));
+        assert_ne!(known_by(STDIN, "a"), known_by(STDIN, "b"));
     }
 
     #[test]

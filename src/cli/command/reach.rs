@@ -239,6 +239,13 @@ async fn closed(
 
 async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -> Result<Ran, EngineError> {
     let engine = engines.get(commands)?;
+    let has_ended = engine.find(&message.id).await?.is_some_and(|listed| listed.record.has_ended());
+    // Who waits here has the state, and so nobody could resume.
+    if let Some(paused) = engine.paused().await?.filter(|_| !has_ended) {
+        return Ok(Ran::NotNow(format!(
+            "the commands were paused{paused}; `oktabus command resume` lets them go on"
+        )));
+    }
     let stop = CancellationToken::new();
     let running = engine.run_by_hand(engines.remember(), &stop);
     let asking = async {

@@ -115,6 +115,10 @@ fn with_id(name: &str, id: Option<&str>) -> String {
 /// Members of a command that are shown in words of their own.
 const KNOWN: &[&str] = &["id", "action", "requested_by"];
 
+/// How a command that has not ended comes to its end, if nobody is at work on it.
+const GOES_ON: &str =
+    "when its message comes again; one given by hand, when it is run again with the same --id";
+
 /// One thing that a command says.
 fn asked((name, value): (&String, &Value)) -> Vec<String> {
     row(name, &value.as_str().map_or_else(|| value.to_string(), str::to_owned))
@@ -149,6 +153,9 @@ pub(super) fn details(listed: &[Listed], json: bool) -> String {
                 told(outcome, rows)
             }
             Stage::Received | Stage::Started { .. } => {
+                if matches!(record.standing(), "received" | "started") {
+                    rows.push(row("goes on", GOES_ON));
+                }
                 rows.push(row("attempts", &record.attempts().to_string()));
                 rows.insert(0, row("id", id));
                 format!("{}: {}\n{}", printable(&record.action), record.standing(), table(&rows))

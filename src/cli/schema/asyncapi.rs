@@ -1,4 +1,4 @@
-//! What is published as an AsyncAPI 3.0 document: servers, channels, and messages with their headers and payloads.
+//! What routes publish as an AsyncAPI 3.0 document: servers, channels, and messages with their headers and payloads.
 
 use serde_json::{Map, Value, json};
 
@@ -33,9 +33,9 @@ pub(super) fn document(channels: &[Channel]) -> Value {
     json!({
         "asyncapi": "3.0.0",
         "info": {
-            "title": "What oktabus publishes",
+            "title": "What oktabus publishes and reads",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Okta System Log events by route, as CloudEvents where there is room for their attributes.",
+            "description": "Okta System Log events by route, as CloudEvents where there is room for their attributes; commands and their outcomes.",
         },
         "defaultContentType": "application/json",
         "servers": servers,
@@ -56,7 +56,7 @@ fn summary(channel: &Channel) -> String {
     }
 }
 
-fn server(server: &Server) -> Value {
+pub(super) fn server(server: &Server) -> Value {
     let mut described = json!({ "host": server.host, "protocol": server.protocol });
     if let Some(path) = &server.path {
         described["pathname"] = json!(path);

@@ -3,7 +3,10 @@
 use okta_system_log::format::Format;
 
 use crate::{
-    config::{Config, Emit, Empty, Encoding, FileSink, FileStem, KafkaBus, NatsBus, RouteConfig, SinkConfig},
+    config::{
+        Config, Emit, Empty, Encoding, FileSink, FileStem, KafkaBus, NatsBus, RouteConfig, SinkConfig,
+        StdoutSink,
+    },
     message::{Field, Origin, Piece, Template},
 };
 
@@ -75,15 +78,8 @@ impl Channel {
                 let place = Place::Nats { encoding: sink.encoding, stream: sink.stream.clone() };
                 (place, nats_servers(&sink.bus), segments(&sink.subject, &origin))
             }
-            SinkConfig::File(sink) => (Place::File, vec![directory(sink)], file_name(sink, &origin)),
-            SinkConfig::Stdout(sink) => {
-                let host = "localhost".to_owned();
-                (
-                    Place::Stdout,
-                    vec![Server { id: sink.name.clone(), host, path: None, protocol: "stdout" }],
-                    Vec::new(),
-                )
-            }
+            SinkConfig::File(sink) => (Place::File, vec![Server::directory(sink)], file_name(sink, &origin)),
+            SinkConfig::Stdout(sink) => (Place::Stdout, vec![Server::stdout(sink)], Vec::new()),
         };
         Self {
             id: route.name.replace('/', "."),
@@ -117,14 +113,14 @@ impl Channel {
     }
 }
 
-fn kafka_servers(bus: &KafkaBus) -> Vec<Server> {
+pub(super) fn kafka_servers(bus: &KafkaBus) -> Vec<Server> {
     let is_secure = bus.options.get("security.protocol").is_some_and(|of| of.to_lowercase().contains("ssl"));
     let protocol = if is_secure { "kafka-secure" } else { "kafka" };
     let server = |(id, host)| Server { id, host, path: None, protocol };
     ids(&bus.name, bus.brokers.len()).zip(bus.brokers.iter().cloned()).map(server).collect()
 }
 
-fn nats_servers(bus: &NatsBus) -> Vec<Server> {
+pub(super) fn nats_servers(bus: &NatsBus) -> Vec<Server> {
     let server = |(id, address): (String, &String)| {
         // An address may hold credentials, which are nobody's business.
         let host_and_port = address.rsplit(['/', '@']).next().unwrap_or_default();
@@ -138,9 +134,15 @@ fn ids(bus: &str, count: usize) -> impl Iterator<Item = String> {
     (1..=count).map(move |number| if count == 1 { bus.to_owned() } else { format!("{bus}-{number}") })
 }
 
-fn directory(sink: &FileSink) -> Server {
-    let path = Some(sink.directory.display().to_string());
-    Server { id: sink.name.clone(), host: "localhost".to_owned(), path, protocol: "file" }
+impl Server {
+    pub(super) fn directory(sink: &FileSink) -> Self {
+        let path = Some(sink.directory.display().to_string());
+        Self { id: sink.name.clone(), host: "localhost".to_owned(), path, protocol: "file" }
+    }
+
+    pub(super) fn stdout(sink: &StdoutSink) -> Self {
+        Self { id: sink.name.clone(), host: "localhost".to_owned(), path: None, protocol: "stdout" }
+    }
 }
 
 fn file_name(sink: &FileSink, origin: &Origin) -> Vec<Segment> {

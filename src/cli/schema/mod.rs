@@ -2,6 +2,7 @@
 
 mod asyncapi;
 mod channel;
+mod commands;
 mod headers;
 mod json_schema;
 mod payload;
@@ -36,7 +37,7 @@ enum What {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Kind {
-    /// AsyncAPI 3.0: servers, channels and messages
+    /// AsyncAPI 3.0: servers, channels and messages, with those of commands and outcomes
     Asyncapi,
     /// JSON Schema 2020-12 of a message, given as an object of route, address, key, headers and payload
     JsonSchema,
@@ -59,7 +60,11 @@ fn events(arguments: &SchemaArguments) -> Exit {
     };
     let channels = Channel::all(&config);
     let document = match arguments.kind {
-        Kind::Asyncapi => asyncapi::document(&channels),
+        Kind::Asyncapi => {
+            let mut document = asyncapi::document(&channels);
+            commands::describe(&config, &mut document);
+            document
+        }
         Kind::JsonSchema => json_schema::document(&channels),
     };
     print(&format!("{document:#}\n"));

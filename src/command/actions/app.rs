@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Changes, Effect, Names, Profile,
+    names::named_shortly,
     one_or_many::{names, one_or_many},
     row::Row,
 };
@@ -246,7 +247,11 @@ async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finis
 }
 
 fn must_be_id(app: &str) -> Result<(), Failed> {
-    if is_id(app) { Ok(()) } else { Err(Code::AppNotFound.because(format!("there is no app {app}"))) }
+    if is_id(app) {
+        Ok(())
+    } else {
+        Err(Code::AppNotFound.because(format!("there is no app {}", named_shortly(app))))
+    }
 }
 
 /// The change that is needed, if any.

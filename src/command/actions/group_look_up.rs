@@ -5,7 +5,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Hold, Names, Presence, row::Row};
+use super::{
+    Changes, Effect, Hold, Names, Presence,
+    names::{GROUP_CHARS_MAX, must_be_short},
+    row::Row,
+};
 use crate::command::{
     Failed,
     execute::{
@@ -104,6 +108,7 @@ async fn find(work: &mut Work<'_>, parameters: &FindGroups) -> Result<Finished, 
     if parameters.name.is_empty() {
         return Err(Code::InvalidParameters.because("`name` is empty, which would be all groups"));
     }
+    must_be_short("a group's name", &parameters.name, GROUP_CHARS_MAX)?;
     let limit = parameters.limit.unwrap_or(FOUND_DEFAULT);
     Ok(listed(
         "groups",

@@ -29,7 +29,7 @@ use futures_util::future::BoxFuture;
 use okta_client::Scope;
 use serde_json::Value;
 
-pub(in crate::command) use self::names::{GroupName, Hold, Names, Presence, UserName};
+pub(in crate::command) use self::names::{GroupName, Hold, Names, Presence, UserName, named_shortly};
 pub use self::row::{Changes, Effect, NewName};
 pub use self::user_reference::{Having, UserReference};
 use super::{
@@ -103,9 +103,10 @@ macro_rules! actions {
                 match self { $(Self::$variant(_) => Action::$variant,)+ }
             }
 
-            /// Whom and what it names. Fails if they are named in a way that cannot be understood.
+            /// Whom and what it names. Fails if they are named in a way that cannot be understood, or that is too long.
             pub(in crate::command) fn names(&self) -> Result<Names<'_>, Failed> {
-                match self { $(Self::$variant(of) => ($family::$row.names)(of),)+ }
+                let names = match self { $(Self::$variant(of) => ($family::$row.names)(of),)+ };
+                names.and_then(Names::of_possible_lengths)
             }
 
             /// The names that it gives to somebody or something.
@@ -185,6 +186,11 @@ impl Action {
 
     /// The same of an app.
     pub(in crate::command) const OWN_LOOK_FOR_AN_APP: Self = Self::AppAssignUser;
+
+    /// Whether it reads the System Log, whose rate limit is a small one of its own.
+    pub fn reads_log(self) -> bool {
+        self.scope() == Scope::LogsRead
+    }
 
     /// The action of this name.
     pub fn named(name: &str) -> Option<Self> {

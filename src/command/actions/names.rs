@@ -1,8 +1,21 @@
 //! Whom and what a request names, as it is written: how each is looked for, whether it must exist, and whether others may be
 //! at work on it meanwhile. Pure.
 
+use std::borrow::Cow;
+
 use super::Having;
-use crate::command::IpRange;
+use crate::command::{Failed, IpRange, execute::Code};
+
+/// The longest login that Okta takes, in characters (its schema of users). Ids are shorter.
+const LOGIN_CHARS_MAX: usize = 100;
+/// The longest value of an attribute in its base schema, in characters: that of `postalAddress`.
+const ATTRIBUTE_CHARS_MAX: usize = 4_096;
+/// The longest name of a group, in characters.
+pub(super) const GROUP_CHARS_MAX: usize = 255;
+/// How many characters people are shown of a long name.
+const SHOWN_CHARS_MAX: usize = 60;
+/// The longest name of a network zone, in characters (its schema of zones).
+const ZONE_CHARS_MAX: usize = 128;
 
 /// Whom and what a request names, in the order of the request.
 #[derive(Debug)]
@@ -103,9 +116,48 @@ impl<'a> Names<'a> {
         Self { blocked, ..self }
     }
 
+    /// The same, if Okta can have names of their lengths at all: no request is made of others.
+    pub(super) fn of_possible_lengths(self) -> Result<Self, Failed> {
+        for user in &self.users {
+            match user {
+                UserName::Having(having) => {
+                    must_be_short("an attribute's value", &having.text, ATTRIBUTE_CHARS_MAX)?;
+                }
+                UserName::Known(name)
+                | UserName::MaybeGone(name)
+                | UserName::MaybeGoneByEmail(name)
+                | UserName::New(name) => must_be_short("a user's login", name, LOGIN_CHARS_MAX)?,
+            }
+        }
+        for group in &self.groups {
+            must_be_short("a group's name", group.name, GROUP_CHARS_MAX)?;
+        }
+        self.zone.map_or(Ok(()), |name| must_be_short("a network zone's name", name, ZONE_CHARS_MAX))?;
+        Ok(self)
+    }
+
     /// Whether it names somebody who need not be created first.
     pub(in crate::command) fn has_user(&self) -> bool {
         self.users.iter().any(|user| !user.is_new())
+    }
+}
+
+/// Whether `name`, which is `what`, is no longer than Okta lets it be.
+pub(super) fn must_be_short(what: &str, name: &str, chars_max: usize) -> Result<(), Failed> {
+    let chars = name.chars().count();
+    if chars <= chars_max {
+        return Ok(());
+    }
+    let name = named_shortly(name);
+    Err(Code::InvalidParameters
+        .because(format!("{what} has {chars_max} characters at most, and `{name}` has {chars}")))
+}
+
+/// A name for people, or the beginning of one that is long: an outcome does not bear it whole.
+pub(in crate::command) fn named_shortly(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(SHOWN_CHARS_MAX) {
+        None => Cow::Borrowed(name),
+        Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Changes, Effect, Names, UserReference, row::Row};
+use super::{Changes, Effect, Names, UserReference, names::named_shortly, row::Row};
 use crate::command::{
     Failed, Way,
     execute::{
@@ -138,7 +138,7 @@ async fn id(
 ) -> Result<String, Failed> {
     let none = || {
         let code = if work.may_have_sent() { Code::Unconfirmed } else { Code::RoleNotFound };
-        code.because(format!("there is no {kind} {name}"))
+        code.because(format!("there is no {kind} {}", named_shortly(name)))
     };
     // As a segment of a path these would mean another resource.
     if ["", ".", ".."].contains(&name) {

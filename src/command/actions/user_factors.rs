@@ -124,7 +124,11 @@ async fn remove(
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(_) => {
                 let left = self::enrolled(work, &user.id).await?;
-                return finished(Way::Done, &left);
+                // Okta's answer says nothing else: what was listed must be gone from the list.
+                if !was_listed || !is_left(&left, &before) {
+                    return finished(Way::Done, &left);
+                }
+                tokio::time::sleep(back_off(round)).await;
             }
             Sent::Refused(error) if is_gone(&error) => {
                 return finished(if doubt.is_some() { Way::Done } else { Way::Already }, &enrolled);

@@ -79,7 +79,8 @@ pub(super) async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Fin
         match work.send(&users::update(&user.id, &different)).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => {
-                let after = User::read(raw).unwrap_or_else(|| user.clone());
+                let unread = || work.refused(&OktaError::NotAsAsked("it is no user".to_owned()));
+                let after = User::read(raw).ok_or_else(unread)?;
                 if user.status == DEPROVISIONED && self::different(&after, profile) == different {
                     return Err(wrong_status(&user, DEPROVISIONED_NEEDS));
                 }

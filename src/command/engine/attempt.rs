@@ -102,7 +102,7 @@ impl Context {
                 return ended(self.ended_so(job, kept, Status::Failed, refusal).await?);
             }
             if permit.is_none() {
-                permit = self.permit(stop).await;
+                permit = self.permit(job, stop).await;
             }
             if permit.is_none() || !job.origin.begin() {
                 return ended(Carried::Not(Verdict::Dropped));

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use super::{
     Engine, EngineError,
     admission::Admission,
     audit_log::AuditLog,
     journal::Journal,
     parked::{Parking, WhoseTurn},
+    permits::Permits,
     publish::Outcomes,
     status::EngineStatus,
     turns::Turns,
@@ -42,7 +41,7 @@ pub(super) struct Context {
     pub(super) dead_letters: DeadLetters,
     pub(super) status: Arc<EngineStatus>,
     pub(super) turns: Arc<Turns>,
-    pub(super) permits: Semaphore,
+    pub(super) permits: Permits,
 }
 
 impl Context {
@@ -64,7 +63,7 @@ impl Context {
             outcomes: Outcomes::new(Arc::clone(&config), outcomes, Arc::clone(&status)),
             dead_letters: DeadLetters::new(&engine.state.dead_letters_directory(), &config.name),
             turns: Arc::default(),
-            permits: Semaphore::new(config.parallel),
+            permits: Permits::new(config.parallel),
             config,
             status,
         })

@@ -15,12 +15,10 @@ use super::{
     ordering::Key,
     parked::Timers,
     receive::{Arrival, Asked, Received},
-    worker::Ended,
+    worker::{Ended, MANY_COPIES},
 };
 use crate::{command::intake::Delivery, telemetry::metrics};
 
-/// Commands that are held for each that may be at work.
-const HELD_PER_PARALLEL: usize = 16;
 /// Copies of one command, or of one approval, that are held; more of them come again later.
 const COPIES_MAX: usize = 4;
 /// Messages that are verified, decoded and written to the journal at a time.
@@ -54,14 +52,13 @@ impl Dispatcher {
         asked: &mut mpsc::Receiver<Asked>,
         stop: &CancellationToken,
     ) -> Result<(), EngineError> {
-        let held_max = self.context.config.parallel.saturating_mul(HELD_PER_PARALLEL);
         let mut beats = interval(BEAT);
         let context = Arc::clone(&self.context);
         let mut cancelled = context.admission.switch.cancellations();
         loop {
             let (held, waiting) = self.context.turns.counts();
             self.context.status.beat(held, waiting, self.context.parking.counts());
-            let is_full = self.workers.len() + self.receiving.len() >= held_max;
+            let is_full = self.context.permits.is_full(self.workers.len() + self.receiving.len());
             let has_room = !is_full && self.receiving.len() < RECEIVING_MAX;
             let is_paused = self.context.admission.switch.paused().is_some();
             tokio::select! {
@@ -129,10 +126,23 @@ impl Dispatcher {
         let are_many = |id: &str| context.turns.copies(id) >= COPIES_MAX;
         match received {
             Received::Command(job) if are_many(&job.command.id) => {
-                self.workers.spawn(async move { Ok(context.put_off(job.origin).await) });
+                self.workers.spawn(async move { Ok(context.put_off(job.origin, MANY_COPIES).await) });
             }
             Received::Approval(job) if are_many(&job.approval.id) => {
-                self.workers.spawn(async move { Ok(context.put_off(job.origin).await) });
+                self.workers.spawn(async move { Ok(context.put_off(job.origin, MANY_COPIES).await) });
+            }
+            Received::Command(job) if job.command.request.action().reads_log() => {
+                let Some(held) = context.permits.hold_log_read() else {
+                    const WHY: &str = "many searches of the log wait";
+                    self.workers.spawn(async move { Ok(context.put_off(job.origin, WHY).await) });
+                    return;
+                };
+                let turn = self.context.turns.join(job.names());
+                self.workers.spawn(async move {
+                    let ended = context.work(*job, turn, &stop).await;
+                    drop(held);
+                    ended
+                });
             }
             Received::Command(job) => {
                 let turn = self.context.turns.join(job.names());

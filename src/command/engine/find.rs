@@ -37,7 +37,7 @@ impl Context {
         let mut waits = RetryPolicy::OKTA.backoff();
         let mut waiter = self.status.waiter(Trouble::Okta);
         loop {
-            let Some(permit) = self.permit(stop).await else { return Found::Stopped };
+            let Some(permit) = self.permit(job, stop).await else { return Found::Stopped };
             let looked = match &record.subjects {
                 // What was judged is what is done, once something was sent.
                 Some(subjects) if record.baseline.is_some() => Ok(subjects.clone().into()),
@@ -90,8 +90,7 @@ impl Context {
     }
 
     /// The right to be at work; none if we stop.
-    pub(super) async fn permit(&self, stop: &CancellationToken) -> Option<SemaphorePermit<'_>> {
-        // The semaphore is never closed.
-        stop.run_until_cancelled(self.permits.acquire()).await?.ok()
+    pub(super) async fn permit(&self, job: &Job, stop: &CancellationToken) -> Option<SemaphorePermit<'_>> {
+        stop.run_until_cancelled(self.permits.acquire(job.command.request.action())).await?
     }
 }

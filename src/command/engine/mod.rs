@@ -26,8 +26,10 @@ mod operate;
 mod ordering;
 mod outcomes;
 mod parked;
+mod permits;
 mod publish;
 mod receive;
+mod recording_order;
 mod recovery;
 mod refuse;
 mod sections;
@@ -83,6 +85,7 @@ use context::Context;
 use dispatcher::Dispatcher;
 use journal::Journal;
 use parked::WhoseTurn;
+use recording_order::RecordingOrder;
 use status::Waiter;
 
 /// Requests of this machine that wait to be taken in.
@@ -107,6 +110,7 @@ pub struct Engine {
     asking: mpsc::Sender<Asked>,
     /// Whoever runs the engine has them.
     asked: tokio::sync::Mutex<mpsc::Receiver<Asked>>,
+    recording_order: Arc<RecordingOrder>,
     /// What operators do: it is seen through though they go away.
     operations: TaskTracker,
 }
@@ -145,6 +149,7 @@ impl Engine {
             key,
             asking,
             asked,
+            recording_order: Arc::default(),
             operations: TaskTracker::new(),
         })
     }

@@ -90,13 +90,16 @@ impl Engine {
     ) -> Result<Switched, EngineError> {
         let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
         self.admission.switch.require_loaded().await?;
+        let turn = self.recording_order.join();
         let earlier = self.admission.switch.pause(self.stopped_by(&operated));
         let paused = Switched { is_new: earlier.is_none(), earlier, is_known: true, not_yet: None };
         let engine = Arc::clone(self);
         self.hold(paused, |so_far| async move {
             engine.admission.switch.save_pause().await?;
             so_far.send_replace(Some(NotYet::Recorded));
+            turn.come().await;
             engine.record(Decision::Paused, &operated).await;
+            drop(turn);
             so_far.send_replace(None);
             Ok(())
         })
@@ -112,13 +115,17 @@ impl Engine {
         const STANDING: &str = "the commands are still paused";
         let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
         self.admission.switch.require_loaded().await?;
+        let turn = self.recording_order.join();
         let engine = Arc::clone(self);
         let resumed = self.see_through(2 * PATIENCE, |so_far| async move {
+            let not_recorded = EngineError::NotRecorded { standing: STANDING };
+            timeout(PATIENCE, turn.come()).await.map_err(|_| not_recorded)?;
             engine.record_first(Decision::Resuming, &operated, STANDING).await?;
             let earlier = engine.admission.switch.resume().await?;
             let resumed = Switched { is_new: earlier.is_some(), earlier, is_known: true, not_yet: None };
             so_far.send_replace(Some(Switched { not_yet: Some(NotYet::Recorded), ..resumed.clone() }));
             engine.record(Decision::Resumed, &operated).await;
+            drop(turn);
             so_far.send_replace(Some(resumed));
             Ok(())
         });

@@ -13,7 +13,7 @@ use super::{
     receive::{Claimed, DeadMessage, Refused},
     trouble::Trouble,
     turns::Turn,
-    worker::Ended,
+    worker::{Ended, MANY_COPIES},
 };
 use crate::{
     command::{
@@ -70,7 +70,7 @@ impl Context {
             {
                 // Something was sent meanwhile: only Okta can tell what came of it.
                 if found.record.may_be_done() {
-                    return Ok(self.put_off(origin).await);
+                    return Ok(self.put_off(origin, MANY_COPIES).await);
                 }
                 outcome.command_id.clone_from(&command.id);
                 reply_to = command.reply_to.as_deref();

@@ -28,8 +28,10 @@ use crate::command::{
 
 /// A command whose time is further off waits in the state, not in the queue.
 const PARKED_FROM: SignedDuration = SignedDuration::from_mins(10);
-/// After what time copies come again of which many are at work.
-const COPIES_AFTER: Duration = Duration::from_secs(15);
+/// After what time a command comes again of which many copies, or many of its kind, are at work.
+const AGAIN_AFTER: Duration = Duration::from_secs(15);
+/// Why a copy comes again.
+pub(super) const MANY_COPIES: &str = "copies of it are at work";
 /// The longest wait that a bus is asked for at once.
 pub(super) const LATER_MAX: Duration = Duration::from_secs(600);
 
@@ -108,17 +110,16 @@ impl Context {
         Ok(Ended::Settled)
     }
 
-    /// Lets a copy come again when those before it may have come to their end.
-    pub(super) async fn put_off(&self, origin: Origin) -> Ended {
-        const WHY: &str = "copies of it are at work";
+    /// Lets a command come again when those before it may have come to their end, of which there are too many now.
+    pub(super) async fn put_off(&self, origin: Origin, why: &'static str) -> Ended {
         let ended = match &origin {
             Origin::Parked { id, .. } => {
-                let due = self.clock.now().saturating_add(COPIES_AFTER).unwrap_or(Timestamp::MAX);
+                let due = self.clock.now().saturating_add(AGAIN_AFTER).unwrap_or(Timestamp::MAX);
                 Ended::Parked { id: id.clone(), due }
             }
             Origin::Queue { .. } | Origin::Asked { .. } => Ended::Settled,
         };
-        origin.settle(Verdict::Later(COPIES_AFTER, WHY)).await;
+        origin.settle(Verdict::Later(AGAIN_AFTER, why)).await;
         ended
     }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::command::{
     Action, Failed, GroupSubject, Request, Subjects, UserSubject, ZoneSubject,
-    actions::{GroupName, Having, Names, Presence, UserName},
+    actions::{GroupName, Having, Names, Presence, UserName, named_shortly},
 };
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.
@@ -38,7 +38,7 @@ pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) 
     if let Some(id) = app {
         let is_there = is_id(id) && one(okta, action, &apps::get(id)).await?.is_some();
         if !is_there {
-            return Err(Code::AppNotFound.because(format!("there is no app {id}")));
+            return Err(Code::AppNotFound.because(format!("there is no app {}", named_shortly(id))));
         }
         subjects.app = Some(id.to_owned());
     }
@@ -64,7 +64,9 @@ async fn named_user(
         UserName::MaybeGoneByEmail(name) => user_of_name_or_email(okta, action, name).await,
         UserName::Having(having) => {
             let found = until_listed(looks_max, || user_having(okta, action, having)).await?;
-            let absent = || Code::UserNotFound.because(format!("there is no user with {}", having.text));
+            let absent = || {
+                Code::UserNotFound.because(format!("there is no user with {}", named_shortly(&having.text)))
+            };
             found.ok_or_else(absent).map(Some)
         }
         // Somebody whose login only begins so is somebody else.

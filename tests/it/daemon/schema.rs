@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use oktabus::command::Action;
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -14,6 +15,14 @@ use crate::support::{
 };
 
 const EVENTS: usize = 400;
+const COMMANDS: &str = r#"
+[commands.hr]
+org = "acme"
+intake = { kind = "nats", stream = "COMMANDS", subject = "commands.acme.*.>" }
+signature = { required = false }
+outcomes = { sink = "events", subject = "outcomes.acme.{action}" }
+allow = ["*"]
+"#;
 
 fn configuration(broker: &Broker, nats: &NatsServer) -> String {
     format!(
@@ -195,14 +204,24 @@ async fn published_by_searches(nats: &NatsServer) -> Vec<Value> {
 async fn the_document_is_asyncapi_by_its_own_parser() {
     let okta = Okta::with_backlog(1).await;
     let (broker, nats) = (Broker::shared().await, NatsServer::start().await);
-    let workplace = Workplace::new(&okta, &configuration(broker, &nats));
+    let workplace = Workplace::new(&okta, &format!("{}{COMMANDS}", configuration(broker, &nats)));
     let said = workplace.oktabus(&["schema"]).await;
     assert_eq!(said.code, Some(0), "{}", said.stderr);
-    assert!(!said.stdout.contains("secret"), "{}", said.stdout);
+    assert!(!said.stdout.contains("/secret") && !said.stdout.contains("password_file"), "{}", said.stdout);
     asyncapi_judge(&said.stdout).await;
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
-    assert_eq!(document["channels"].as_object().unwrap().len(), 15);
+    assert_eq!(document["channels"].as_object().unwrap().len(), 17);
     assert_eq!(document["channels"]["log.events"]["address"], "okta.acme.okta.{event_type}");
     assert_eq!(document["channels"]["log.siem"]["address"], "schema.acme.okta");
     assert_eq!(document["servers"]["nats"]["host"], nats.url().trim_start_matches("nats://"));
+    let (queue, outcomes) =
+        (&document["channels"]["commands.hr"], &document["channels"]["commands.hr.outcomes"]);
+    assert_eq!(queue["address"], "commands.acme.{token3}.{rest}");
+    assert_eq!(queue["x-jetstream-stream"], "COMMANDS");
+    assert_eq!(outcomes["address"], "outcomes.acme.{action}");
+    assert_eq!(document["operations"]["commands.hr"]["action"], "receive");
+    assert_eq!(document["operations"]["commands.hr.outcomes"]["action"], "send");
+    // One row an action, and the approval.
+    let actions = document["components"]["schemas"]["command"]["oneOf"].as_array().unwrap();
+    assert_eq!(actions.len(), Action::ALL.len() + 1);
 }

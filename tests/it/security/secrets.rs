@@ -177,7 +177,7 @@ async fn neither_a_token_nor_a_password_of_a_command_comes_out_of_the_daemon() {
     let fingerprint = export.lines().find_map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         let entry: serde_json::Value = serde_json::from_str(line["entry"]["content"].as_str()?).unwrap();
-        Some(entry["fingerprint"].as_str().unwrap().to_owned())
+        Some(entry["digest"].as_str().unwrap().to_owned())
     });
     // Keyed with what is not in the state; `what_is_kept_of_a_secret_…` in the library says what that is worth.
     assert_eq!(fingerprint.unwrap().split('.').count(), 3);

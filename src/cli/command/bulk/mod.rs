@@ -1,7 +1,7 @@
 //! `oktabus command publish --file`: all commands of a file onto the queue, in its order, each with proof.
 //!
-//! All of them are looked at before the first is sent. An id that the file does not give is made of the file's name, the
-//! line and what it says, so that the same file sent again, or sent again with other lines mended, does nothing twice.
+//! All of them are looked at before the first is sent. An id that the file does not give is made of the file's name (of a
+//! pipe, of all that came through it), the line and what it says, so that the same file sent again, or sent again with other lines mended, does nothing twice.
 
 mod lines;
 
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use self::lines::{Form, Line};
 use super::{
-    message::{Message, MessageArguments, Source},
+    message::{DIGEST_BYTES, Message, MessageArguments, Source},
     publish::{sent_all_the_same, validate},
 };
 use crate::{
@@ -42,8 +42,6 @@ const SHOWN: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(10);
-/// Bytes of a digest that tell one command of a line from another.
-const DIGEST_BYTES: usize = 6;
 const NAME_CHARS_MAX: usize = 100;
 
 /// Many commands, as they stand in a file.
@@ -127,7 +125,7 @@ impl<'a> Bulk<'a> {
         if lines == 0 {
             return fail(Exit::Usage, &BulkError::Empty(from));
         }
-        let (ready, mut summary) = prepare(&self.source.name.to_string_lossy(), read, &asked);
+        let (ready, mut summary) = prepare(&self.source.known_by(), read, &asked);
         if asked.validates && !summary.refused.is_empty() {
             summary.tell_refused();
             return fail(Exit::Usage, &BulkError::Refused { from, refused: summary.refused.len(), lines });

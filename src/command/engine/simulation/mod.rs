@@ -22,10 +22,7 @@ use std::{
 use fastrand::Rng;
 use secrecy::SecretString;
 use serde_json::json;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -36,6 +33,7 @@ use super::{
     journal::Journal,
     ordering::Key,
     parked::{Parking, WhoseTurn},
+    permits::Permits,
     publish::Outcomes,
     status::EngineStatus,
     switch::StopRecord,
@@ -370,7 +368,7 @@ impl Life<'_> {
             outcomes: Outcomes::new(Arc::clone(&config), publisher(true), Arc::clone(&status)),
             dead_letters: DeadLetters::forgotten(&config.name),
             key: Arc::new(FingerprintKey::from_credential(&SecretString::from("simulated"))),
-            permits: Semaphore::new(config.parallel),
+            permits: Permits::new(config.parallel),
             turns: Arc::default(),
             clock: Arc::clone(&seams.clock),
             executor,

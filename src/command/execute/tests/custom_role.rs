@@ -22,8 +22,11 @@ pub(super) fn rows() -> Vec<Row> {
         vec![active(), role, set, active()]
     };
     let custom_held = |set: &str| json!([{ "id": "ra2", "type": "CUSTOM", "role": "cr01", "resource-set": set, "assignmentType": "USER" }]);
-    let assign_custom =
-        (r#"POST /users/00u1/roles {"resource-set":"iam1","role":"cr01","type":"CUSTOM"}"#, 201, Value::Null);
+    let assign_custom = (
+        r#"POST /users/00u1/roles {"resource-set":"iam1","role":"cr01","type":"CUSTOM"}"#,
+        201,
+        json!({ "id": "ra1" }),
+    );
     let elsewhere = || (roles, 200, custom_held("iam2"));
     let here = || (roles, 200, custom_held("iam1"));
     let unassign_custom = ("DELETE /users/00u1/roles/ra2", 204, Value::Null);

@@ -75,6 +75,40 @@ async fn a_lost_answer_is_no_reason_to_do_it_twice() {
 }
 
 #[tokio::test]
+async fn an_answer_without_what_okta_would_tell_is_a_lost_one() {
+    let command = || Command::new("user.update", json!({ "user": "00u1", "profile": { "title": "Dr" } }));
+    let update = r#"POST /users/00u1 {"profile":{"title":"Dr"}}"#;
+    let mut renamed = ada("ACTIVE");
+    renamed["profile"]["title"] = json!("Dr");
+    let active = || (ADA, 200, ada("ACTIVE"));
+    for status in [200, 204] {
+        let made = vec![active(), active(), (update, status, Value::Null), (ADA, 200, renamed.clone())];
+        assert_eq!(way(command(), made).await, Way::Done);
+        let not_made =
+            vec![active(), active(), (update, status, Value::Null), active(), (update, 200, renamed.clone())];
+        assert_eq!(way(command(), not_made).await, Way::Done);
+    }
+    // Another attempt looks.
+    let failed = command().run(vec![active(), active(), (update, 200, json!({}))]).await.unwrap_err();
+    assert!(failed.retry_after.is_some(), "{failed:?}");
+    // Okta answers nothing to this one, and the list tells.
+    let factor = || json!([{ "id": "f1" }]);
+    let (list, delete) = ("GET /users/00u1/factors", "DELETE /users/00u1/factors/f1");
+    let reset = Command::new("user.reset_factor", json!({ "user": "00u1", "factor": "f1" }));
+    let not_made = vec![
+        active(),
+        active(),
+        (list, 200, factor()),
+        (delete, 204, Value::Null),
+        (list, 200, factor()),
+        (list, 200, factor()),
+        (delete, 204, Value::Null),
+        (list, 200, json!([])),
+    ];
+    assert_eq!(way(reset, not_made).await, Way::Done);
+}
+
+#[tokio::test]
 async fn a_later_attempt_knows_what_a_former_one_did() {
     let twice = || vec![(ADA, 200, ada("SUSPENDED")), (ADA, 200, ada("SUSPENDED"))];
     assert_eq!(way(suspend().again(EARLIER), twice()).await, Way::Done);

@@ -85,6 +85,36 @@ async fn what_names_nobody_or_several_is_told() {
 }
 
 #[tokio::test]
+async fn what_is_longer_than_okta_lets_it_be_is_told_and_asked_of_nobody() {
+    let long = |chars: usize| "ü".repeat(chars);
+    for (action, parameters, told) in [
+        ("user.get", json!({ "user": long(70_000) }), "a user's login has 100 characters at most"),
+        ("user.create", json!({ "profile": { "login": long(101) } }), "a user's login has 100"),
+        (
+            "user.get",
+            json!({ "user": { "attribute": "a", "value": long(4_096) } }),
+            "an attribute's value has 4096",
+        ),
+        ("group.get", json!({ "group": long(256) }), "a group's name has 255"),
+        ("group.create", json!({ "name": long(256) }), "a group's name has 255"),
+        ("group.find", json!({ "name": long(70_000) }), "a group's name has 255"),
+        ("zone.block_ip", json!({ "zone": long(129), "ip": "192.0.2.1" }), "a network zone's name has 128"),
+        ("user.search", json!({ "q": long(70_000) }), "its URL would have"),
+        ("log.search", json!({ "q": long(70_000) }), "its URL would have"),
+    ] {
+        let failed = Command::new(action, parameters).run(Vec::new()).await.unwrap_err();
+        let (code, message) = (failed.error.code, failed.error.message);
+        assert_eq!(code, "invalid_parameters", "{action}: {message}");
+        assert!(message.contains(told) && message.chars().count() < 300, "{action}: {message}");
+        assert_eq!((failed.retry_after, failed.before), (None, None), "{action}");
+    }
+    let app = json!({ "app": "0".repeat(70_000) + "/", "user": "00u1" });
+    let found = vec![("GET /users/00u1", 200, ada("ACTIVE"))];
+    let failed = Command::new("app.assign_user", app).run(found).await.unwrap_err();
+    assert!(failed.error.message.len() < 300, "{}", failed.error.message);
+}
+
+#[tokio::test]
 async fn a_name_that_only_begins_like_another_is_free() {
     let parameters = json!({ "profile": { "login": "ada" } });
     let script = vec![

@@ -1,6 +1,9 @@
 //! `oktabus command`: with the daemon and without, the same policy, journal and audit.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::scene::{Scene, essence, until};
 
@@ -44,6 +47,30 @@ async fn a_command_is_carried_out_by_hand_with_the_daemon_and_without() {
         .filter(|line| line["reason"] == "a test" && line["place"] == "command line")
         .count();
     assert_eq!(reasons, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_by_hand_that_is_paused_keeps_the_state_from_nobody() {
+    let mut scene = Scene::start("allow = [\"user.*\"]").await;
+    scene.okta.plant("users", &json!({ "profile": { "login": "ada@acme.com" } })).await;
+    scene.ask("ready", "user.get", "ada@acme.com").await;
+    scene.stop().await;
+    assert_eq!(scene.by_hand(&["pause", "--reason", "a leak"]).await.code, Some(0));
+    let run = ["run", "user.suspend", "-p", "user=ada@acme.com", "--id", "h1", "--json"];
+    let refused = timeout(Duration::from_secs(8), scene.by_hand(&run)).await.expect("it does not wait");
+    assert_eq!(refused.code, Some(69), "{refused:?}");
+    for said in ["were paused", "a leak", "`oktabus command resume`"] {
+        assert!(refused.stderr.contains(said), "{refused:?}");
+    }
+    assert_eq!(scene.by_hand(&["show", "h1"]).await.code, Some(1), "nothing was received");
+    // What has its outcome is told all the same.
+    let known = ["run", "user.get", "-p", "user=ada@acme.com", "--id", "h0", "--json"];
+    assert_eq!(scene.by_hand(&["resume"]).await.code, Some(0));
+    assert_eq!(scene.by_hand(&known).await.code, Some(0));
+    assert_eq!(scene.by_hand(&["pause"]).await.code, Some(0));
+    assert_eq!(essence(&said(&scene.by_hand(&known).await)), ("done", ""));
+    assert_eq!(scene.by_hand(&["resume"]).await.code, Some(0));
+    assert_eq!(essence(&said(&scene.by_hand(&run).await)), ("done", ""));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -28,6 +28,7 @@ mod stalls;
 mod stop;
 mod table;
 mod together;
+mod unconfirmed;
 mod unopened;
 mod unreadable;
 mod waits;

@@ -38,6 +38,27 @@ async fn look_ups_of_different_users_go_side_by_side() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_change_waits_behind_searches_of_the_log_however_many_there_are() {
+    let scene = Scene::start("allow = [\"*\"]\nparallel = 1").await;
+    scene.plant_user("ada@acme.com").await;
+    scene.okta.arm(json!({ "kind": "delay", "milliseconds": 3_000, "path": "/api/v1/logs" })).await;
+    // More than are held at a time.
+    for n in 0..40 {
+        scene
+            .send(json!({ "id": format!("l{n}"), "action": "log.search", "parameters": { "limit": 1 } }))
+            .await;
+    }
+    assert_eq!(essence(&scene.ask("urgent", "user.suspend", "ada@acme.com").await), ("done", ""));
+    let outcomes = scene.outcomes().await;
+    assert!(outcomes.len() < 5, "{} searches came first", outcomes.len() - 1);
+    // They come to their turn, one after another.
+    scene.okta.disarm().await;
+    until(async || scene.outcomes().await.len() >= 18).await;
+    let outcomes = scene.outcomes().await;
+    assert!(outcomes.iter().all(|outcome| essence(outcome) == ("done", "")), "{outcomes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_look_up_that_stalls_holds_up_nobody_else_and_is_told() {
     let scene = Scene::start("allow = [\"*\"]\nparallel = 4").await;
     for n in 0..20 {

@@ -1,0 +1,68 @@
+//! The places of commands at Okta. Those that read the System Log have places of their own: they wait in them for the log's
+//! rate limit, which is small, and no change has to wait behind them.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use crate::command::Action;
+
+/// Commands that are held for each that may be at work.
+const HELD_PER_PLACE: usize = 16;
+
+/// Who may be at work, and how many that read the log may be held.
+#[derive(Debug)]
+pub(super) struct Permits {
+    log_reads: Semaphore,
+    others: Semaphore,
+    log_reads_held: Arc<Semaphore>,
+    held_max: usize,
+}
+
+impl Permits {
+    /// So many places for commands that read the log, and as many for all others.
+    pub(super) fn new(places: usize) -> Self {
+        let held_max = places.saturating_mul(HELD_PER_PLACE);
+        Self {
+            log_reads: Semaphore::new(places),
+            others: Semaphore::new(places),
+            log_reads_held: Arc::new(Semaphore::new(held_max)),
+            held_max,
+        }
+    }
+
+    /// Waits for the right to be at work. Cancel-safe.
+    pub(super) async fn acquire(&self, action: Action) -> Option<SemaphorePermit<'_>> {
+        let places = if action.reads_log() { &self.log_reads } else { &self.others };
+        // They are never closed.
+        places.acquire().await.ok()
+    }
+
+    /// The right of a command that reads the log to be held; none if so many are held already.
+    pub(super) fn hold_log_read(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.log_reads_held).try_acquire_owned().ok()
+    }
+
+    /// Whether no more commands can be held, if there are `held` of all kinds.
+    pub(super) fn is_full(&self, held: usize) -> bool {
+        let log_reads = self.held_max.saturating_sub(self.log_reads_held.available_permits());
+        held.saturating_sub(log_reads) >= self.held_max
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn commands_that_read_the_log_take_no_place_of_others() {
+        let permits = Permits::new(1);
+        let held: Vec<_> = std::iter::from_fn(|| permits.hold_log_read()).collect();
+        assert_eq!(held.len(), HELD_PER_PLACE);
+        assert!(!permits.is_full(HELD_PER_PLACE) && permits.is_full(2 * HELD_PER_PLACE));
+        let _reading = permits.acquire(Action::LogSearch).await.unwrap();
+        let _changing = permits.acquire(Action::UserSuspend).await.unwrap();
+        drop(held);
+        assert!(permits.is_full(HELD_PER_PLACE) && permits.hold_log_read().is_some());
+    }
+}
