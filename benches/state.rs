@@ -15,7 +15,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use oktabus::state::{Cursor, Entry, Opening, Places, RecentIds, State};
+use oktabus::state::{Cursor, Entry, Opening, RecentIds, State, StatePaths};
 use tokio::task::JoinSet;
 
 const COMMITS: u64 = 5_000;
@@ -47,7 +47,7 @@ async fn main() {
 }
 
 async fn open(directory: &Path) -> State {
-    State::open(Places::within(directory.to_owned()), Opening::Trusted).await.unwrap()
+    State::open(StatePaths::within(directory.to_owned()), Opening::Trusted).await.unwrap()
 }
 
 /// One commit after the other, each with a page of events.

@@ -12,7 +12,7 @@ use crate::{
     halt::Halt,
     invariant::Invariant,
     sink::Delivered,
-    state::{Cursor, SinkMark, State, Stored},
+    state::{Cursor, SinkMark, State, StoredCursor},
 };
 
 /// The cursor of one route.
@@ -34,7 +34,8 @@ impl RouteCursor {
     ) -> Result<Self, Halt<RouteError>> {
         let question = beginning.question.clone();
         let stored = state_retry.run(|| state.load(state_retry.status.name())).await?;
-        let Stored { generation, cursor } = stored.unwrap_or(Stored { generation: 0, cursor: beginning });
+        let StoredCursor { generation, cursor } =
+            stored.unwrap_or(StoredCursor { generation: 0, cursor: beginning });
         let (state, cursor) = (state.clone(), Arc::new(cursor));
         Ok(Self { state, state_retry, question, generation, cursor })
     }

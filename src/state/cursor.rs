@@ -50,7 +50,7 @@ pub enum SinkMark {
 
 /// A cursor as it was found on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredCursor {
     /// How often the cursor moved.
     pub generation: u64,
     /// The cursor.

@@ -3,7 +3,7 @@
 //! Knows the keys and the coding; how a commit becomes durable is the store's business.
 
 use super::{
-    Cursor, RecentIds, StateError, Stored,
+    Cursor, RecentIds, StateError, StoredCursor,
     engine::{Batch, Engine},
     record::{self, RecordError},
     store::{Change, Store, record_error},
@@ -16,14 +16,14 @@ const ROUTES_MAX: usize = 100_000;
 
 impl Store {
     /// Where `route` stands, if it ever moved.
-    pub(super) fn load(&self, route: &str) -> Result<Option<Stored>, StateError> {
+    pub(super) fn load(&self, route: &str) -> Result<Option<StoredCursor>, StateError> {
         let _ready = self.ready()?;
         let stored = self.engine.get(&cursor_key(route))?;
         stored.map(|bytes| read_cursor(&self.engine, route, &bytes)).transpose()
     }
 
     /// All routes, by name.
-    pub(super) fn list(&self) -> Result<Vec<(String, Stored)>, StateError> {
+    pub(super) fn list(&self) -> Result<Vec<(String, StoredCursor)>, StateError> {
         let _ready = self.ready()?;
         routes(&self.engine)
     }
@@ -37,7 +37,7 @@ impl Store {
 }
 
 /// All routes, by name.
-pub(super) fn routes(engine: &Engine) -> Result<Vec<(String, Stored)>, StateError> {
+pub(super) fn routes(engine: &Engine) -> Result<Vec<(String, StoredCursor)>, StateError> {
     let mut routes = Vec::new();
     for (key, bytes) in engine.scan(CURSOR, None, ROUTES_MAX)? {
         let route = String::from_utf8_lossy(&key[CURSOR.len()..]).into_owned();
@@ -59,13 +59,13 @@ pub(super) fn add_cursor(
     Ok(())
 }
 
-pub(super) fn read_cursor(engine: &Engine, route: &str, bytes: &[u8]) -> Result<Stored, StateError> {
+pub(super) fn read_cursor(engine: &Engine, route: &str, bytes: &[u8]) -> Result<StoredCursor, StateError> {
     let (generation, payload) = record::decode(bytes).map_err(record_error(route))?;
     let content = |what: String| record_error(route)(RecordError::Content(what));
     let (count, json) = payload.split_first_chunk().ok_or_else(|| content("it is cut short".to_owned()))?;
     let mut cursor: Cursor = serde_json::from_slice(json).map_err(|err| content(err.to_string()))?;
     cursor.recent = read_recent(engine, route, u64::from_be_bytes(*count))?;
-    Ok(Stored { generation, cursor })
+    Ok(StoredCursor { generation, cursor })
 }
 
 fn read_recent(engine: &Engine, route: &str, count: u64) -> Result<RecentIds, StateError> {
@@ -125,7 +125,7 @@ mod tests {
         }
         written.recent.mark_written();
         let store = open::for_tests(directory.path());
-        assert_eq!(store.load("a/b").unwrap(), Some(Stored { generation: 1, cursor: written }));
+        assert_eq!(store.load("a/b").unwrap(), Some(StoredCursor { generation: 1, cursor: written }));
         assert_eq!(store.list().unwrap().len(), 1);
     }
 

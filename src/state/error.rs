@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{record::RecordError, refusal::Refusal};
+use super::{integrity::StateRefusal, record::RecordError};
 use crate::permissions::PermissionError;
 
 /// Why the state cannot be used.
@@ -49,7 +49,7 @@ pub enum StateError {
     },
     /// The state cannot be trusted, and somebody must say how to go on.
     #[error(transparent)]
-    Refused(#[from] Box<Refusal>),
+    Refused(#[from] Box<StateRefusal>),
     /// A record is damaged.
     #[error("the record of {what} cannot be trusted")]
     Record {

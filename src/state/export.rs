@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cursor, RecentIds, StateError, Stored,
+    Cursor, RecentIds, StateError, StoredCursor,
     identity::StoreId,
-    journal::{Entry, JournalPlace, StoredEntry},
+    journal::{Entry, JournalPosition, StoredEntry},
     note::StoredNote,
     open::Contents,
     store::Store,
@@ -71,7 +71,7 @@ pub struct Export {
 #[derive(Debug, Clone)]
 enum Part {
     Head,
-    Entries(Option<JournalPlace>),
+    Entries(Option<JournalPosition>),
     Notes,
     End,
     Over,
@@ -127,7 +127,7 @@ fn write(store: &Store, part: Part, lines: u64) -> Result<(Piece, Part), StateEr
                 exported_at: Timestamp::now(),
                 exported_by: env!("CARGO_PKG_VERSION").to_owned(),
             })?;
-            for (route, Stored { generation, cursor }) in store.list()? {
+            for (route, StoredCursor { generation, cursor }) in store.list()? {
                 let (recent_count, recent) = (cursor.recent.count(), cursor.recent.to_hex());
                 piece.put(&Line::Cursor { route, generation, cursor, recent_count, recent })?;
             }

@@ -44,7 +44,7 @@ pub struct StoredEntry {
 
 /// Where looking through the journal goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalPlace(Vec<u8>);
+pub struct JournalPosition(Vec<u8>);
 
 impl Store {
     /// Writes the entry of command `id`, which is at generation `expected`, and gives its next generation.
@@ -92,9 +92,9 @@ impl Store {
     pub(super) fn forget(
         &self,
         before: Timestamp,
-        after: Option<&JournalPlace>,
+        after: Option<&JournalPosition>,
         is_over: impl Fn(&StoredEntry) -> bool,
-    ) -> Result<Option<JournalPlace>, StateError> {
+    ) -> Result<Option<JournalPosition>, StateError> {
         let found = {
             let _ready = self.ready()?;
             self.engine.scan(RECEIVED, after.map(|after| &after.0[..]), CHUNK)?
@@ -116,7 +116,7 @@ impl Store {
                 batch.remove(key.as_slice());
                 forgotten += 1;
             }
-            next = Some(JournalPlace(key));
+            next = Some(JournalPosition(key));
         }
         if forgotten > 0 {
             self.write(batch)?;
@@ -129,8 +129,8 @@ impl Store {
     pub(super) fn count_entries(
         &self,
         prefix: &str,
-        after: Option<&JournalPlace>,
-    ) -> Result<(u64, Option<JournalPlace>), StateError> {
+        after: Option<&JournalPosition>,
+    ) -> Result<(u64, Option<JournalPosition>), StateError> {
         let found = {
             let _ready = self.ready()?;
             self.engine.scan(RECEIVED, after.map(|after| &after.0[..]), CHUNK)?
@@ -141,7 +141,7 @@ impl Store {
                 .is_some_and(|(_, id)| id.starts_with(prefix.as_bytes()))
         };
         let count = found.iter().filter(|(key, _)| is_ours(key)).count() as u64;
-        Ok((count, found.into_iter().last().map(|(key, _)| JournalPlace(key))))
+        Ok((count, found.into_iter().last().map(|(key, _)| JournalPosition(key))))
     }
 
     /// The entries that `is_wanted` wants, the one received last first, `limit` at most.
@@ -193,15 +193,15 @@ impl Store {
     /// no more.
     pub(super) fn entries_after(
         &self,
-        after: Option<&JournalPlace>,
+        after: Option<&JournalPosition>,
         limit: usize,
-    ) -> Result<(Vec<StoredEntry>, Option<JournalPlace>), StateError> {
+    ) -> Result<(Vec<StoredEntry>, Option<JournalPosition>), StateError> {
         let found = {
             let _ready = self.ready()?;
             self.engine.scan(ENTRY, after.map(|after| &after.0[..]), limit)?
         };
         let entries = found.iter().map(read_entry).collect::<Result<_, _>>()?;
-        Ok((entries, found.into_iter().last().map(|(key, _)| JournalPlace(key))))
+        Ok((entries, found.into_iter().last().map(|(key, _)| JournalPosition(key))))
     }
 }
 

@@ -11,13 +11,13 @@ mod engine;
 mod error;
 mod export;
 mod identity;
+mod integrity;
 mod journal;
 mod note;
 mod open;
-mod places;
+mod paths;
 mod recent;
 mod record;
-mod refusal;
 mod store;
 mod tally;
 mod trust;
@@ -29,16 +29,16 @@ use std::{path::PathBuf, sync::Arc};
 
 use jiff::Timestamp;
 
-pub use cursor::{Cursor, SinkMark, Stored};
+pub use cursor::{Cursor, SinkMark, StoredCursor};
 pub use error::{StateClass, StateError};
 pub use export::{Export, ImportError, read as read_export};
-pub use journal::{ENTRY_MAX_BYTES, Entry, JournalPlace, StoredEntry};
+pub use integrity::{IntegrityError, RecoveryMode, StateRefusal};
+pub use journal::{ENTRY_MAX_BYTES, Entry, JournalPosition, StoredEntry};
 pub use note::{FreshNote, NOTE_MAX_BYTES, StoredNote};
 pub use open::{Contents, Opening, RecoverFrom};
-pub use places::{DeadLetterDirectory, Places};
+pub use paths::{DeadLetterDirectory, StatePaths};
 pub(crate) use recent::fingerprint;
 pub use recent::{RecentIds, RecentSet};
-pub use refusal::{Distrust, Refusal, Way};
 pub use unfinished::is_import_unfinished;
 pub use verification::Verification;
 
@@ -51,20 +51,20 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the state at `places`; no other process may have it open.
-    pub async fn open(places: Places, opening: Opening) -> Result<Self, StateError> {
-        let store = off_runtime(move || unfinished::open_marked(places, opening)).await?;
+    /// Opens the state at `paths`; no other process may have it open.
+    pub async fn open(paths: StatePaths, opening: Opening) -> Result<Self, StateError> {
+        let store = off_runtime(move || unfinished::open_marked(paths, opening)).await?;
         Ok(Self { store: Arc::new(store) })
     }
 
     /// Where `route` stands, if it ever moved.
-    pub async fn load(&self, route: &str) -> Result<Option<Stored>, StateError> {
+    pub async fn load(&self, route: &str) -> Result<Option<StoredCursor>, StateError> {
         let route = route.to_owned();
         self.run(move |store| store.load(&route)).await
     }
 
     /// All routes that ever moved, by name.
-    pub async fn list(&self) -> Result<Vec<(String, Stored)>, StateError> {
+    pub async fn list(&self) -> Result<Vec<(String, StoredCursor)>, StateError> {
         self.run(Store::list).await
     }
 
@@ -75,7 +75,7 @@ impl State {
         let route = route.to_owned();
         self.run(move |store| {
             let generation = store.advance(&route, expected, &cursor)?;
-            store.keep_witness();
+            store.write_witness_if_due();
             Ok(generation)
         })
         .await
@@ -87,7 +87,7 @@ impl State {
         let id = id.to_owned();
         self.run(move |store| {
             let generation = store.record(&id, expected, &entry)?;
-            store.keep_witness();
+            store.write_witness_if_due();
             Ok(generation)
         })
         .await
@@ -107,7 +107,7 @@ impl State {
             let (name, note_expected, content) = note;
             let change = note::note_change(&name, note_expected, &content)?;
             let generation = store.record_with_note((&id, expected, &entry), &change)?;
-            store.keep_witness();
+            store.write_witness_if_due();
             Ok((generation, note_expected + 1))
         })
         .await
@@ -133,9 +133,9 @@ impl State {
     pub async fn forget(
         &self,
         before: Timestamp,
-        after: Option<JournalPlace>,
+        after: Option<JournalPosition>,
         is_over: impl Fn(&StoredEntry) -> bool + Send + 'static,
-    ) -> Result<Option<JournalPlace>, StateError> {
+    ) -> Result<Option<JournalPosition>, StateError> {
         self.run(move |store| store.forget(before, after.as_ref(), is_over)).await
     }
 
@@ -174,7 +174,7 @@ impl State {
         let name = name.to_owned();
         self.run(move |store| {
             let generation = store.keep_note(&name, expected, &content)?;
-            store.keep_witness();
+            store.write_witness_if_due();
             Ok(generation)
         })
         .await
@@ -202,12 +202,12 @@ impl State {
 
     /// Where searches keep what they have read and not yet delivered.
     pub fn searches_directory(&self) -> PathBuf {
-        self.store.places.directory.join("searches")
+        self.store.paths.directory.join("searches")
     }
 
     /// Where dead letters are kept.
     pub fn dead_letters_directory(&self) -> DeadLetterDirectory {
-        self.store.places.dead_letters()
+        self.store.paths.dead_letters()
     }
 
     async fn run<T: Send + 'static>(

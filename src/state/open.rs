@@ -7,16 +7,16 @@ use std::{fs, path::PathBuf};
 use jiff::Timestamp;
 
 use super::{
-    Cursor, StateError, Stored, cursors, disk,
+    Cursor, StateError, StoredCursor, cursors, disk,
     engine::{Batch, CHUNK, Engine},
+    integrity::{IntegrityError, StateRefusal},
     journal::{self, StoredEntry},
     note::{self, FreshNote, StoredNote},
-    places::Places,
-    refusal::{Distrust, Refusal},
+    paths::StatePaths,
     store::{self, Store},
     tally::Tally,
     trust::{Found, Judgement, judge},
-    witness::{Reading, Witness},
+    witness::{ReadWitness, Witness},
 };
 use crate::telemetry::chain;
 
@@ -66,7 +66,7 @@ impl Contents {
     /// All that is in `store`, for a new one.
     fn of(store: &Store) -> Result<Self, StateError> {
         let mut contents = Self::default();
-        for (name, Stored { generation, mut cursor }) in store.list()? {
+        for (name, StoredCursor { generation, mut cursor }) in store.list()? {
             cursor.recent.mark_unwritten();
             contents.routes.push((name, generation, cursor));
         }
@@ -91,76 +91,76 @@ impl Contents {
     }
 }
 
-/// Opens the state at `places`.
-pub(super) fn open(places: Places, opening: Opening) -> Result<Store, StateError> {
-    if matches!(opening, Opening::Existing | Opening::Compacted) && !is_known(&places) {
-        return Err(StateError::Missing(places.directory));
+/// Opens the state at `paths`.
+pub(super) fn open(paths: StatePaths, opening: Opening) -> Result<Store, StateError> {
+    if matches!(opening, Opening::Existing | Opening::Compacted) && !is_known(&paths) {
+        return Err(StateError::Missing(paths.directory));
     }
-    disk::create_directory(&places.directory)?;
-    disk::require_own(&places.directory)?;
+    disk::create_directory(&paths.directory)?;
+    disk::require_own(&paths.directory)?;
     // Before anything is opened: what fails half way for want of room looks like damage.
-    disk::require_room(&places.directory)?;
-    disk::close_to_others(&places.store())?;
-    disk::require_closed(disk::parent(&places.witness))?;
-    if let Some(weakness) = disk::weakness(&places.directory) {
-        let state = places.directory.display();
+    disk::require_room(&paths.directory)?;
+    disk::close_to_others(&paths.store())?;
+    disk::require_closed(disk::parent(&paths.witness))?;
+    if let Some(weakness) = disk::weakness(&paths.directory) {
+        let state = paths.directory.display();
         tracing::warn!(%state, place = weakness, "the state is not kept on a local disk: move it to one");
     }
     match opening {
-        Opening::Trusted | Opening::Existing => open_trusted(places),
+        Opening::Trusted | Opening::Existing => open_trusted(paths),
         Opening::Recovered { from, notes } => {
-            refuse_sound(&places).and_then(|()| recover(places, from, &notes))
+            refuse_sound(&paths).and_then(|()| recover(paths, from, &notes))
         }
-        Opening::With(contents) => rebuild(places, &contents, "before-import").map(|(store, _)| store),
-        Opening::Compacted => compact(places),
+        Opening::With(contents) => rebuild(paths, &contents, "before-import").map(|(store, _)| store),
+        Opening::Compacted => compact(paths),
     }
 }
 
 /// Whether anything was ever kept there.
-fn is_known(places: &Places) -> bool {
-    places.store().exists() || places.witness.exists() || places.tally().exists()
+fn is_known(paths: &StatePaths) -> bool {
+    paths.store().exists() || paths.witness.exists() || paths.tally().exists()
 }
 
-fn open_trusted(places: Places) -> Result<Store, StateError> {
-    let (engine, found) = look(&places)?;
+fn open_trusted(paths: StatePaths) -> Result<Store, StateError> {
+    let (engine, found) = look(&paths)?;
     // The store's lock is held by now, so nobody writes these meanwhile.
-    let (witness, tally) = (Witness::read(&places.witness)?, Tally::read(&places.tally())?);
+    let (witness, tally) = (Witness::read(&paths.witness)?, Tally::read(&paths.tally())?);
     let identity = match judge(&found, &witness, &tally) {
         Judgement::New => {
-            tracing::info!(state = %places.directory.display(), "a new state: routes begin at their stream's `start`");
+            tracing::info!(state = %paths.directory.display(), "a new state: routes begin at their stream's `start`");
             None
         }
         Judgement::Earlier => {
-            tracing::info!(state = %places.directory.display(), "the state of an earlier version is taken over");
+            tracing::info!(state = %paths.directory.display(), "the state of an earlier version is taken over");
             None
         }
         Judgement::Trusted { warnings } => {
             for warning in warnings {
-                tracing::warn!(state = %places.directory.display(), warning, "the state is taken up with a warning");
+                tracing::warn!(state = %paths.directory.display(), warning, "the state is taken up with a warning");
             }
             identity_of(&found)
         }
-        Judgement::Distrusted(distrust) => {
+        Judgement::Failed(error) => {
             if let Some(engine) = engine {
                 engine.close();
             }
             let witnessed_at = witness.present().map(|witness| witness.written_at);
-            return Err(Box::new(Refusal { directory: places.directory, distrust, witnessed_at }).into());
+            return Err(Box::new(StateRefusal { directory: paths.directory, error, witnessed_at }).into());
         }
     };
     let engine = match engine {
         Some(engine) => engine,
-        None => Engine::open(&places.store())?,
+        None => Engine::open(&paths.store())?,
     };
-    Store::take_over(places, engine, identity)
+    Store::take_over(paths, engine, identity)
 }
 
 /// The store, if there is one that can be opened, and what is in it. Creates nothing.
-fn look(places: &Places) -> Result<(Option<Engine>, Found), StateError> {
-    if is_absent(places) {
+fn look(paths: &StatePaths) -> Result<(Option<Engine>, Found), StateError> {
+    if is_absent(paths) {
         return Ok((None, Found::Nothing));
     }
-    let engine = match Engine::open(&places.store()) {
+    let engine = match Engine::open(&paths.store()) {
         Ok(engine) => engine,
         Err(StateError::Store { reason, .. }) => return Ok((None, Found::Unreadable(reason))),
         Err(err) => return Err(err),
@@ -175,8 +175,8 @@ fn look(places: &Places) -> Result<(Option<Engine>, Found), StateError> {
 }
 
 /// An empty folder is as good as none.
-fn is_absent(places: &Places) -> bool {
-    fs::read_dir(places.store()).map_or(true, |mut entries| entries.next().is_none())
+fn is_absent(paths: &StatePaths) -> bool {
+    fs::read_dir(paths.store()).map_or(true, |mut entries| entries.next().is_none())
 }
 
 fn identity_of(found: &Found) -> Option<(super::identity::StoreId, u64)> {
@@ -188,67 +188,67 @@ fn identity_of(found: &Found) -> Option<(super::identity::StoreId, u64)> {
 
 /// Refuses to recover what is as it was acknowledged last: nothing would be mended, and cursors would be lost. A word that
 /// was left in the command of a service does so with each start.
-fn refuse_sound(places: &Places) -> Result<(), StateError> {
-    let (engine, found) = look(places)?;
-    let (witness, tally) = (Witness::read(&places.witness)?, Tally::read(&places.tally())?);
+fn refuse_sound(paths: &StatePaths) -> Result<(), StateError> {
+    let (engine, found) = look(paths)?;
+    let (witness, tally) = (Witness::read(&paths.witness)?, Tally::read(&paths.tally())?);
     if let Some(engine) = engine {
         engine.close();
     }
     match judge(&found, &witness, &tally) {
-        Judgement::Trusted { .. } | Judgement::Earlier => Err(StateError::Sound(places.directory.clone())),
-        Judgement::New | Judgement::Distrusted(_) => Ok(()),
+        Judgement::Trusted { .. } | Judgement::Earlier => Err(StateError::Sound(paths.directory.clone())),
+        Judgement::New | Judgement::Failed(_) => Ok(()),
     }
 }
 
-fn recover(places: Places, from: RecoverFrom, notes: &[FreshNote]) -> Result<Store, StateError> {
+fn recover(paths: StatePaths, from: RecoverFrom, notes: &[FreshNote]) -> Result<Store, StateError> {
     match from {
-        RecoverFrom::Witness => recover_from_witness(places, notes),
-        RecoverFrom::Store => open_as_it_is(places, notes),
-        RecoverFrom::Cursors(cursors) => recover_at(places, cursors, notes),
+        RecoverFrom::Witness => recover_from_witness(paths, notes),
+        RecoverFrom::Store => open_as_it_is(paths, notes),
+        RecoverFrom::Cursors(cursors) => recover_at(paths, cursors, notes),
     }
 }
 
-fn open_as_it_is(places: Places, notes: &[FreshNote]) -> Result<Store, StateError> {
-    let (engine, found) = look(&places)?;
-    let distrust = match (&found, engine) {
+fn open_as_it_is(paths: StatePaths, notes: &[FreshNote]) -> Result<Store, StateError> {
+    let (engine, found) = look(&paths)?;
+    let error = match (&found, engine) {
         (Found::Store(_), Some(engine)) => {
             // The store is not trusted until it is taken over: whatever is cut short before is refused again.
             note::write_fresh(&engine, notes)?;
             let identity = identity_of(&found);
-            return Store::take_over(places, engine, identity);
+            return Store::take_over(paths, engine, identity);
         }
-        (Found::Nothing, _) => Distrust::Gone,
-        (Found::Unreadable(reason), _) => Distrust::Unreadable(reason.clone()),
-        (Found::Damaged(reason), _) => Distrust::Damaged(reason.clone()),
-        (Found::Store(_), None) => Distrust::Emptied,
+        (Found::Nothing, _) => IntegrityError::Gone,
+        (Found::Unreadable(reason), _) => IntegrityError::Unreadable(reason.clone()),
+        (Found::Damaged(reason), _) => IntegrityError::Damaged(reason.clone()),
+        (Found::Store(_), None) => IntegrityError::Emptied,
     };
-    let witness = Witness::read(&places.witness)?;
+    let witness = Witness::read(&paths.witness)?;
     let witnessed_at = witness.present().map(|witness| witness.written_at);
-    Err(Box::new(Refusal { directory: places.directory, distrust, witnessed_at }).into())
+    Err(Box::new(StateRefusal { directory: paths.directory, error, witnessed_at }).into())
 }
 
-fn recover_from_witness(places: Places, notes: &[FreshNote]) -> Result<Store, StateError> {
-    let witness = match Witness::read(&places.witness)? {
-        Reading::Present(witness) => witness,
-        Reading::Absent | Reading::Damaged(_) => {
-            let path = places.witness;
+fn recover_from_witness(paths: StatePaths, notes: &[FreshNote]) -> Result<Store, StateError> {
+    let witness = match Witness::read(&paths.witness)? {
+        ReadWitness::Present(witness) => witness,
+        ReadWitness::Absent | ReadWitness::Damaged(_) => {
+            let path = paths.witness;
             let source = std::io::Error::other("there is no witness that can be read");
             return Err(StateError::Io { action: "recover from", path, source });
         }
     };
-    let (engine, _) = look(&places)?;
+    let (engine, _) = look(&paths)?;
     let routes = witness.routes.into_iter();
     let routes = routes.map(|(name, witnessed)| (name, witnessed.generation + 1, witnessed.cursor)).collect();
-    rebuild(places, &salvaged(engine, routes).with(notes), "distrusted").map(|(store, _)| store)
+    rebuild(paths, &salvaged(engine, routes).with(notes), "distrusted").map(|(store, _)| store)
 }
 
 fn recover_at(
-    places: Places,
+    paths: StatePaths,
     cursors: Vec<(String, Cursor)>,
     notes: &[FreshNote],
 ) -> Result<Store, StateError> {
-    let witness = Witness::read(&places.witness)?;
-    let (engine, found) = look(&places)?;
+    let witness = Witness::read(&paths.witness)?;
+    let (engine, found) = look(&paths)?;
     // Nothing that was ever acknowledged may be younger than what is begun now.
     let known = |name: &str| {
         let witnessed = witness.present().and_then(|witness| witness.routes.get(name));
@@ -259,16 +259,16 @@ fn recover_at(
         witnessed.map(|witnessed| witnessed.generation).max(stored).unwrap_or_default()
     };
     let routes = cursors.into_iter().map(|(name, cursor)| (name.clone(), known(&name) + 1, cursor)).collect();
-    rebuild(places, &salvaged(engine, routes).with(notes), "distrusted").map(|(store, _)| store)
+    rebuild(paths, &salvaged(engine, routes).with(notes), "distrusted").map(|(store, _)| store)
 }
 
 /// sled has no compaction of its own; what is written anew has no past.
-fn compact(places: Places) -> Result<Store, StateError> {
-    let store = open_trusted(places.clone())?;
+fn compact(paths: StatePaths) -> Result<Store, StateError> {
+    let store = open_trusted(paths.clone())?;
     let contents = Contents::of(&store)?;
     store.close()?;
     drop(store);
-    let (store, replaced) = rebuild(places, &contents, "before-compaction")?;
+    let (store, replaced) = rebuild(paths, &contents, "before-compaction")?;
     if let Some(replaced) = replaced {
         fs::remove_dir_all(&replaced).map_err(disk::io_error("remove", &replaced))?;
     }
@@ -286,8 +286,12 @@ fn salvaged(engine: Option<Engine>, routes: Vec<(String, u64, Cursor)>) -> Conte
 
 /// Builds a new store with `contents`, moves the one that is there aside, and puts the new one into its place. Also says
 /// where the other one is kept.
-fn rebuild(places: Places, contents: &Contents, aside: &str) -> Result<(Store, Option<PathBuf>), StateError> {
-    let draft = places.directory.join("store.new");
+fn rebuild(
+    paths: StatePaths,
+    contents: &Contents,
+    aside: &str,
+) -> Result<(Store, Option<PathBuf>), StateError> {
+    let draft = paths.directory.join("store.new");
     if draft.exists() {
         fs::remove_dir_all(&draft).map_err(disk::io_error("remove", &draft))?;
     }
@@ -296,27 +300,27 @@ fn rebuild(places: Places, contents: &Contents, aside: &str) -> Result<(Store, O
     engine.close();
     built?;
     // Whoever is still at work with the old store holds its lock.
-    if !is_absent(&places) {
-        match Engine::open(&places.store()) {
+    if !is_absent(&paths) {
+        match Engine::open(&paths.store()) {
             Ok(old) => old.close(),
             Err(err @ StateError::Locked(_)) => return Err(err),
             Err(_) => {}
         }
     }
-    let kept = move_aside(&places, aside)?;
+    let kept = move_aside(&paths, aside)?;
     // The witnesses are still those of the old store: whatever is cut short from here on is refused, not trusted.
-    disk::rename(&draft, &places.store())?;
-    let engine = Engine::open(&places.store())?;
-    Ok((Store::take_over(places, engine, None)?, kept))
+    disk::rename(&draft, &paths.store())?;
+    let engine = Engine::open(&paths.store())?;
+    Ok((Store::take_over(paths, engine, None)?, kept))
 }
 
-fn move_aside(places: &Places, aside: &str) -> Result<Option<PathBuf>, StateError> {
-    if !places.store().exists() {
+fn move_aside(paths: &StatePaths, aside: &str) -> Result<Option<PathBuf>, StateError> {
+    if !paths.store().exists() {
         return Ok(None);
     }
     let now = Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ");
-    let kept = places.directory.join(format!("store.{aside}-{now}"));
-    disk::rename(&places.store(), &kept)?;
+    let kept = paths.directory.join(format!("store.{aside}-{now}"));
+    disk::rename(&paths.store(), &kept)?;
     tracing::warn!(kept = %kept.display(), "the store that was there is kept under another name");
     Ok(Some(kept))
 }
@@ -347,7 +351,7 @@ fn fill(engine: &Engine, contents: &Contents) -> Result<(), StateError> {
 /// A store in `directory`, as the daemon opens it.
 #[cfg(test)]
 pub(super) fn for_tests(directory: &std::path::Path) -> Store {
-    open(Places::within(directory.to_owned()), Opening::Trusted).unwrap()
+    open(StatePaths::within(directory.to_owned()), Opening::Trusted).unwrap()
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ impl RecentIds {
         self.count += 1;
     }
 
-    /// The same places with nothing in them: what came before may come again and is then new. An empty ring would not do,
+    /// The same ring with nothing in them: what came before may come again and is then new. An empty ring would not do,
     /// as the chunks of the old one stay on the disk.
     #[must_use]
     pub fn forgotten(mut self) -> Self {

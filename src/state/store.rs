@@ -14,12 +14,12 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Cursor, RecentIds, StateError, Stored, cursors, disk,
+    Cursor, RecentIds, StateError, StoredCursor, cursors, disk,
     engine::{Batch, Engine},
     identity::StoreId,
-    places::Places,
+    integrity::{IntegrityError, StateRefusal},
+    paths::StatePaths,
     record::{self, RecordError},
-    refusal::{Distrust, Refusal},
     tally::{Tally, TallyFile},
     trust::StoreFacts,
     witness::{Witness, WitnessedRoute},
@@ -32,7 +32,7 @@ const WITNESS_INTERVAL: Duration = Duration::from_secs(5);
 /// The open store.
 #[derive(Debug)]
 pub(super) struct Store {
-    pub(super) places: Places,
+    pub(super) paths: StatePaths,
     pub(super) engine: Engine,
     id: StoreId,
     /// Makes comparing and setting one step. sled's own compare-and-swap covers one key, and a cursor has several.
@@ -43,12 +43,12 @@ pub(super) struct Store {
     acknowledged: AtomicU64,
     /// How often the store was opened anew after a failure, which may have lost what was applied and not flushed.
     reopened: AtomicU64,
-    keeping: Mutex<Keeping>,
+    witness_files: Mutex<WitnessFiles>,
 }
 
 /// What is kept beside the store.
 #[derive(Debug)]
-struct Keeping {
+struct WitnessFiles {
     tally: TallyFile,
     witnessed_at: Instant,
     /// The witness could not be written, and that was told.
@@ -68,7 +68,7 @@ pub(super) struct Change<'a> {
 impl Store {
     /// Takes over a store that is trusted, or one that is new, and writes both witnesses.
     pub(super) fn take_over(
-        places: Places,
+        paths: StatePaths,
         engine: Engine,
         identity: Option<(StoreId, u64)>,
     ) -> Result<Self, StateError> {
@@ -76,18 +76,22 @@ impl Store {
             Some(identity) => identity,
             None => (StoreId::create_in(&engine)?, 0),
         };
-        let tally = TallyFile::create(&places.tally(), Tally { store: id, commits })?;
+        let tally = TallyFile::create(&paths.tally(), Tally { store: id, commits })?;
         let store = Self {
-            places,
+            paths,
             engine,
             id,
             writing: Mutex::new(()),
             applied: AtomicU64::new(commits),
             acknowledged: AtomicU64::new(commits),
             reopened: AtomicU64::new(0),
-            keeping: Mutex::new(Keeping { tally, witnessed_at: Instant::now(), is_witness_late: false }),
+            witness_files: Mutex::new(WitnessFiles {
+                tally,
+                witnessed_at: Instant::now(),
+                is_witness_late: false,
+            }),
         };
-        store.witness()?;
+        store.write_witness()?;
         Ok(store)
     }
 
@@ -98,7 +102,7 @@ impl Store {
         change: &Change<'_>,
         more: impl FnOnce(&mut Batch),
     ) -> Result<u64, StateError> {
-        disk::require_room(&self.places.directory)?;
+        disk::require_room(&self.paths.directory)?;
         let next = change.expected + 1;
         let record = record::encode(next, change.payload);
         let applied = {
@@ -125,7 +129,7 @@ impl Store {
         changes: [&Change<'_>; 2],
         more: impl FnOnce(&mut Batch),
     ) -> Result<(), StateError> {
-        disk::require_room(&self.places.directory)?;
+        disk::require_room(&self.paths.directory)?;
         let applied = {
             let ready = self.ready()?;
             let mut batch = Batch::default();
@@ -151,7 +155,7 @@ impl Store {
 
     /// Removes or adds what needs no comparing, and returns when that is on the disk.
     pub(super) fn write(&self, batch: Batch) -> Result<(), StateError> {
-        disk::require_room(&self.places.directory)?;
+        disk::require_room(&self.paths.directory)?;
         let applied = {
             let ready = self.ready()?;
             self.apply(batch, &ready)?
@@ -169,7 +173,7 @@ impl Store {
     }
 
     /// Writes the witness as of now.
-    pub(super) fn witness(&self) -> Result<(), StateError> {
+    pub(super) fn write_witness(&self) -> Result<(), StateError> {
         // Nothing may be witnessed that is not on the disk, so nothing is applied meanwhile.
         let ready = self.ready()?;
         self.make_durable(self.applied_now(&ready))?;
@@ -180,51 +184,53 @@ impl Store {
             written_by: env!("CARGO_PKG_VERSION").to_owned(),
             routes: witnessed(cursors::routes(&self.engine)?),
         };
-        let mut keeping = lock(&self.keeping);
-        keeping.tally.sync()?;
-        witness.write(&self.places.witness)?;
-        keeping.witnessed_at = Instant::now();
-        keeping.is_witness_late = false;
+        let mut witness_files = lock(&self.witness_files);
+        witness_files.tally.sync()?;
+        witness.write(&self.paths.witness)?;
+        witness_files.witnessed_at = Instant::now();
+        witness_files.is_witness_late = false;
         Ok(())
     }
 
     /// Writes the witness a last time and lets go of the files.
     pub(super) fn close(&self) -> Result<(), StateError> {
-        let witnessed = self.witness();
+        let witnessed = self.write_witness();
         self.engine.close();
         witnessed
     }
 
     /// The right to read and change the store, which works.
-    pub(super) fn ready(&self) -> Result<Ready<'_>, StateError> {
+    pub(super) fn ready(&self) -> Result<WriteGuard<'_>, StateError> {
         let guard = lock(&self.writing);
         if self.engine.is_broken() {
             self.engine.reopen()?;
             self.reopened.fetch_add(1, Ordering::AcqRel);
             let commits = self.require_acknowledged()?;
             self.applied.store(commits, Ordering::Release);
-            tracing::info!(state = %self.places.directory.display(), commits, "the store was opened anew after a failure");
+            tracing::info!(state = %self.paths.directory.display(), commits, "the store was opened anew after a failure");
         }
-        Ok(Ready(guard))
+        Ok(WriteGuard(guard))
     }
 
     /// After a failure the disk must hold what was acknowledged, or nobody may go on.
     fn require_acknowledged(&self) -> Result<u64, StateError> {
         let known = self.commits();
-        let distrust = match StoreId::read(&self.engine)? {
+        let error = match StoreId::read(&self.engine)? {
             Some((id, commits)) if id == self.id && commits >= known => return Ok(commits),
             Some((id, _)) if id != self.id => {
-                Distrust::Other { found: id.to_string(), known: self.id.to_string() }
+                IntegrityError::Other { found: id.to_string(), known: self.id.to_string() }
             }
-            Some((_, found)) => Distrust::Behind { what: "the number of commits".to_owned(), found, known },
-            None => Distrust::Emptied,
+            Some((_, found)) => {
+                IntegrityError::Behind { what: "the number of commits".to_owned(), found, known }
+            }
+            None => IntegrityError::Emptied,
         };
         self.engine.close();
-        let directory = self.places.directory.clone();
-        Err(Box::new(Refusal { directory, distrust, witnessed_at: None }).into())
+        let directory = self.paths.directory.clone();
+        Err(Box::new(StateRefusal { directory, error, witnessed_at: None }).into())
     }
 
-    fn apply(&self, mut batch: Batch, ready: &Ready<'_>) -> Result<Applied, StateError> {
+    fn apply(&self, mut batch: Batch, ready: &WriteGuard<'_>) -> Result<Applied, StateError> {
         let commits = self.applied.load(Ordering::Acquire) + 1;
         self.id.add_to(&mut batch, commits);
         self.engine.apply(batch)?;
@@ -232,7 +238,7 @@ impl Store {
         Ok(self.applied_now(ready))
     }
 
-    fn applied_now(&self, _ready: &Ready<'_>) -> Applied {
+    fn applied_now(&self, _ready: &WriteGuard<'_>) -> Applied {
         Applied {
             commits: self.applied.load(Ordering::Acquire),
             reopened: self.reopened.load(Ordering::Acquire),
@@ -242,12 +248,12 @@ impl Store {
     /// Returns when everything up to `applied` is on the disk. Who comes while another one flushes waits, and then often
     /// finds that the other's flush, or its own, has carried several commits.
     fn make_durable(&self, applied: Applied) -> Result<(), StateError> {
-        let keeping = lock(&self.keeping);
+        let witness_files = lock(&self.witness_files);
         if self.commits() < applied.commits {
             let commits = self.applied.load(Ordering::Acquire);
             self.engine.flush()?;
             self.require_still_open(applied)?;
-            keeping.tally.write(Tally { store: self.id, commits })?;
+            witness_files.tally.write(Tally { store: self.id, commits })?;
             self.acknowledged.fetch_max(commits, Ordering::AcqRel);
         }
         self.require_still_open(applied)?;
@@ -260,17 +266,17 @@ impl Store {
             return Ok(());
         }
         let reason = "it failed while a commit was on its way".to_owned();
-        Err(StateError::Store { path: self.places.store(), reason })
+        Err(StateError::Store { path: self.paths.store(), reason })
     }
 
     /// Writes the witness if it is time. A witness that cannot be written makes no commit undone.
-    pub(super) fn keep_witness(&self) {
-        let is_due = lock(&self.keeping).witnessed_at.elapsed() >= WITNESS_INTERVAL;
-        if is_due && let Err(err) = self.witness() {
+    pub(super) fn write_witness_if_due(&self) {
+        let is_due = lock(&self.witness_files).witnessed_at.elapsed() >= WITNESS_INTERVAL;
+        if is_due && let Err(err) = self.write_witness() {
             let is_told = {
-                let mut keeping = lock(&self.keeping);
-                keeping.witnessed_at = Instant::now();
-                std::mem::replace(&mut keeping.is_witness_late, true)
+                let mut witness_files = lock(&self.witness_files);
+                witness_files.witnessed_at = Instant::now();
+                std::mem::replace(&mut witness_files.is_witness_late, true)
             };
             if !is_told {
                 tracing::warn!(
@@ -283,7 +289,7 @@ impl Store {
 }
 
 /// The right to read and change the store.
-pub(super) struct Ready<'a>(#[expect(dead_code, reason = "held, not used")] MutexGuard<'a, ()>);
+pub(super) struct WriteGuard<'a>(#[expect(dead_code, reason = "held, not used")] MutexGuard<'a, ()>);
 
 /// How far the store was after something was applied.
 #[derive(Debug, Clone, Copy)]
@@ -324,8 +330,8 @@ pub(super) fn record_error(what: &str) -> impl FnOnce(RecordError) -> StateError
     }
 }
 
-fn witnessed(routes: Vec<(String, Stored)>) -> std::collections::BTreeMap<String, WitnessedRoute> {
-    let witnessed = |Stored { generation, cursor }| {
+fn witnessed(routes: Vec<(String, StoredCursor)>) -> std::collections::BTreeMap<String, WitnessedRoute> {
+    let witnessed = |StoredCursor { generation, cursor }| {
         let cursor = Cursor { recent: RecentIds::default(), ..cursor };
         WitnessedRoute { generation, cursor }
     };
@@ -342,7 +348,7 @@ mod tests {
     use std::{fs, sync::Arc};
 
     use super::*;
-    use crate::state::{open, witness::Reading};
+    use crate::state::{open, witness::ReadWitness};
 
     fn cursor(link: &str) -> Cursor {
         Cursor::for_tests(link)
@@ -415,7 +421,7 @@ mod tests {
         store.advance("r", 0, &cursor("1")).unwrap();
         store.advance("r", 1, &cursor("2")).unwrap();
         store.close().unwrap();
-        let Reading::Present(witness) = Witness::read(&store.places.witness).unwrap() else {
+        let ReadWitness::Present(witness) = Witness::read(&store.paths.witness).unwrap() else {
             panic!("no witness")
         };
         assert_eq!((witness.commits, witness.routes["r"].generation), (2, 2));

@@ -10,7 +10,7 @@ use super::{
     disk::{self, io_error},
     store::Store,
     tally::Tally,
-    witness::{Reading, Witness},
+    witness::{ReadWitness, Witness},
 };
 
 /// What a look at the whole state found.
@@ -47,8 +47,8 @@ pub(super) fn verify(store: &Store) -> Result<Verification, StateError> {
         Ok::<_, StateError>(())
     })?;
     let notes = store.notes("")?.len() as u64;
-    let places = &store.places;
-    let folder = places.store();
+    let paths = &store.paths;
+    let folder = paths.store();
     // Files of sled may go while they are counted.
     let store_bytes = match disk::size_bytes(&folder) {
         Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(io_error("look into", &folder)(err)),
@@ -61,21 +61,21 @@ pub(super) fn verify(store: &Store) -> Result<Verification, StateError> {
         commands,
         notes,
         store_bytes,
-        witness: describe(&Witness::read(&places.witness)?, |witness| {
+        witness: describe(&Witness::read(&paths.witness)?, |witness| {
             let age = Timestamp::now().duration_since(witness.written_at).as_secs();
             format!("agrees; written {age} s ago at commit {}", witness.commits)
         }),
-        tally: describe(&Tally::read(&places.tally())?, |tally| {
+        tally: describe(&Tally::read(&paths.tally())?, |tally| {
             format!("agrees; at commit {}", tally.commits)
         }),
-        weakness: disk::weakness(&places.directory).map(str::to_owned),
+        weakness: disk::weakness(&paths.directory).map(str::to_owned),
     })
 }
 
-fn describe<T>(reading: &Reading<T>, present: impl FnOnce(&T) -> String) -> String {
+fn describe<T>(reading: &ReadWitness<T>, present: impl FnOnce(&T) -> String) -> String {
     match reading {
-        Reading::Present(read) => present(read),
-        Reading::Absent => "is missing".to_owned(),
-        Reading::Damaged(reason) => format!("is damaged: {reason}"),
+        ReadWitness::Present(read) => present(read),
+        ReadWitness::Absent => "is missing".to_owned(),
+        ReadWitness::Damaged(reason) => format!("is damaged: {reason}"),
     }
 }

@@ -40,13 +40,13 @@ pub(super) struct WitnessedRoute {
 
 /// What became of reading a file that may be missing or damaged without the state being lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reading<T> {
+pub(super) enum ReadWitness<T> {
     Absent,
     Damaged(String),
     Present(T),
 }
 
-impl<T> Reading<T> {
+impl<T> ReadWitness<T> {
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
@@ -75,11 +75,11 @@ pub(super) fn read_small(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
 
 impl Witness {
     /// Reads `path`. Only a newer format is an error: a damaged witness is none, and the store may speak for itself.
-    pub(super) fn read(path: &Path) -> Result<Reading<Self>, StateError> {
-        let Some(bytes) = read_small(path)? else { return Ok(Reading::Absent) };
+    pub(super) fn read(path: &Path) -> Result<ReadWitness<Self>, StateError> {
+        let Some(bytes) = read_small(path)? else { return Ok(ReadWitness::Absent) };
         match decode(&bytes) {
-            Ok(witness) => Ok(Reading::Present(witness)),
-            Err(Undecodable::Damaged(reason)) => Ok(Reading::Damaged(reason)),
+            Ok(witness) => Ok(ReadWitness::Present(witness)),
+            Err(Undecodable::Damaged(reason)) => Ok(ReadWitness::Damaged(reason)),
             Err(Undecodable::Newer(found)) => {
                 let what = format!("the witness {}", path.display());
                 Err(StateError::NewerFormat { what, found, known: FORMAT })
@@ -145,11 +145,11 @@ mod tests {
     fn what_is_written_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("witness.json");
-        assert_eq!(Witness::read(&path).unwrap(), Reading::Absent);
+        assert_eq!(Witness::read(&path).unwrap(), ReadWitness::Absent);
         witness().write(&path).unwrap();
         let written = witness();
         written.write(&path).unwrap();
-        assert_eq!(Witness::read(&path).unwrap(), Reading::Present(written));
+        assert_eq!(Witness::read(&path).unwrap(), ReadWitness::Present(written));
     }
 
     #[test]

@@ -186,13 +186,13 @@ mod tests {
     use super::*;
     use crate::{
         command::record::tests::outcome,
-        state::{Opening, Places, State},
+        state::{Opening, State, StatePaths},
     };
 
     #[tokio::test]
     async fn a_command_that_is_forgotten_while_it_is_answered_once_more_stays_forgotten() {
         let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
+        let places = StatePaths::within(directory.path().to_owned());
         let state = State::open(places, Opening::Trusted).await.unwrap();
         let journal = Journal::new(Arc::new(state.clone()), Arc::new(EngineStatus::new("hr")));
         let record = Record::new("user.suspend", "f", None, Timestamp::UNIX_EPOCH);

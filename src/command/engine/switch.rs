@@ -340,13 +340,13 @@ mod tests {
     use super::*;
     use crate::{
         command::store::{EntryChange, Store},
-        state::{Opening, Places, State, StateError, StoredEntry},
+        state::{Opening, State, StateError, StatePaths, StoredEntry},
     };
 
     #[tokio::test(flavor = "multi_thread")]
     async fn operators_who_stop_things_at_the_same_time_undo_nothing_of_each_other() {
         let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
+        let places = StatePaths::within(directory.path().to_owned());
         let state = State::open(places, Opening::Trusted).await.unwrap();
         let status = Arc::new(EngineStatus::new("hr"));
         let journal = Journal::new(Arc::new(state), Arc::clone(&status));
@@ -373,7 +373,7 @@ mod tests {
     #[tokio::test]
     async fn a_further_pause_changes_nothing_of_the_first() {
         let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
+        let places = StatePaths::within(directory.path().to_owned());
         let state = State::open(places, Opening::Trusted).await.unwrap();
         let status = Arc::new(EngineStatus::new("hr"));
         let switch = Switch::new(Journal::new(Arc::new(state), Arc::clone(&status)), &status);
@@ -433,7 +433,7 @@ mod tests {
     #[tokio::test]
     async fn a_pause_holds_in_memory_even_if_the_disk_is_full_and_nobody_waits_for_it() {
         let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
+        let places = StatePaths::within(directory.path().to_owned());
         let full = Full(State::open(places, Opening::Trusted).await.unwrap());
         let status = Arc::new(EngineStatus::new("hr"));
         let switch = Switch::new(Journal::new(Arc::new(full), Arc::clone(&status)), &status);
@@ -456,7 +456,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_disk_does_not_know_is_not_forgotten_and_a_later_pause_wins() {
         let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
+        let places = StatePaths::within(directory.path().to_owned());
         let state = State::open(places, Opening::Trusted).await.unwrap();
         let status = Arc::new(EngineStatus::new("hr"));
         let switch = Switch::new(Journal::new(Arc::new(state), Arc::clone(&status)), &status);

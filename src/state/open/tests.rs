@@ -12,9 +12,9 @@ fn recovered(from: RecoverFrom) -> Opening {
     Opening::Recovered { from, notes: vec![fresh] }
 }
 
-fn refusal(directory: &std::path::Path) -> Distrust {
-    match open(Places::within(directory.to_owned()), Opening::Trusted) {
-        Err(StateError::Refused(refusal)) => refusal.distrust,
+fn refusal(directory: &std::path::Path) -> IntegrityError {
+    match open(StatePaths::within(directory.to_owned()), Opening::Trusted) {
+        Err(StateError::Refused(refusal)) => refusal.error,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -51,7 +51,7 @@ fn a_record_of_a_later_version_is_refused_with_its_number() {
         batch.insert(cursors::cursor_key("r"), record);
         store.write(batch).unwrap();
     }
-    let refused = open(Places::within(directory.path().to_owned()), Opening::Trusted).unwrap_err();
+    let refused = open(StatePaths::within(directory.path().to_owned()), Opening::Trusted).unwrap_err();
     assert!(matches!(&refused, StateError::NewerFormat { found: 3, known: 2, .. }), "{refused}");
 }
 
@@ -82,17 +82,18 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
     copy(&path, &latest);
 
     fs::remove_dir_all(&path).unwrap();
-    assert_eq!(refusal(directory.path()), Distrust::Gone);
+    assert_eq!(refusal(directory.path()), IntegrityError::Gone);
     fs::create_dir(&path).unwrap();
-    assert_eq!(refusal(directory.path()), Distrust::Gone);
+    assert_eq!(refusal(directory.path()), IntegrityError::Gone);
     copy(&latest, &path);
     fs::write(path.join("db"), "").unwrap();
-    assert!(matches!(refusal(directory.path()), Distrust::Emptied | Distrust::Unreadable(_)));
+    assert!(matches!(refusal(directory.path()), IntegrityError::Emptied | IntegrityError::Unreadable(_)));
     fs::remove_dir_all(&path).unwrap();
     copy(&kept, &path);
-    assert!(matches!(refusal(directory.path()), Distrust::Behind { .. }));
+    assert!(matches!(refusal(directory.path()), IntegrityError::Behind { .. }));
 
-    let store = open(Places::within(directory.path().to_owned()), recovered(RecoverFrom::Witness)).unwrap();
+    let store =
+        open(StatePaths::within(directory.path().to_owned()), recovered(RecoverFrom::Witness)).unwrap();
     let stored = store.load("r").unwrap().unwrap();
     assert_eq!((stored.cursor.link.as_str(), stored.generation), ("2", 3));
     assert!(store.entry("c-1").unwrap().is_some(), "the journal is salvaged");
@@ -111,7 +112,7 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
     copy(&kept, &path);
     let at = vec![("r".to_owned(), cursor("chosen"))];
     let store =
-        open(Places::within(directory.path().to_owned()), recovered(RecoverFrom::Cursors(at))).unwrap();
+        open(StatePaths::within(directory.path().to_owned()), recovered(RecoverFrom::Cursors(at))).unwrap();
     let stored = store.load("r").unwrap().unwrap();
     assert_eq!((stored.cursor.link.as_str(), stored.generation), ("chosen", 4));
     let aside = fs::read_dir(directory.path()).unwrap();
@@ -126,7 +127,7 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
     // And trusted as it is.
     fs::remove_dir_all(&path).unwrap();
     copy(&kept, &path);
-    let store = open(Places::within(directory.path().to_owned()), recovered(RecoverFrom::Store)).unwrap();
+    let store = open(StatePaths::within(directory.path().to_owned()), recovered(RecoverFrom::Store)).unwrap();
     assert_eq!(store.load("r").unwrap().unwrap().generation, 1);
     assert_eq!(note(&store), Some((1, "paused".to_owned())));
     store.close().unwrap();
@@ -137,17 +138,17 @@ fn a_lost_an_emptied_and_an_older_store_are_refused_and_recovered_in_the_way_tha
 #[test]
 fn a_sound_state_is_not_recovered() {
     let directory = tempfile::tempdir().unwrap();
-    let places = || Places::within(directory.path().to_owned());
+    let paths = || StatePaths::within(directory.path().to_owned());
     let at = || recovered(RecoverFrom::Cursors(vec![("r".to_owned(), cursor("chosen"))]));
     // Nothing was ever kept: where routes begin may be chosen.
-    open(places(), at()).unwrap().close().unwrap();
-    let before = fs::read(places().tally()).unwrap();
+    open(paths(), at()).unwrap().close().unwrap();
+    let before = fs::read(paths().tally()).unwrap();
     for opening in [recovered(RecoverFrom::Witness), recovered(RecoverFrom::Store), at()] {
-        let refused = open(places(), opening).unwrap_err();
+        let refused = open(paths(), opening).unwrap_err();
         assert!(matches!(&refused, StateError::Sound(_)), "{refused}");
         assert!(refused.to_string().contains("state reset"), "{refused}");
     }
-    assert_eq!(fs::read(places().tally()).unwrap(), before);
+    assert_eq!(fs::read(paths().tally()).unwrap(), before);
     let store = for_tests(directory.path());
     assert_eq!(store.load("r").unwrap().unwrap().cursor.link, "chosen");
 }
@@ -162,8 +163,8 @@ fn a_compacted_store_holds_the_same_and_can_be_trusted() {
         }
         store.close().unwrap();
     }
-    let places = Places::within(directory.path().to_owned());
-    open(places, Opening::Compacted).unwrap().close().unwrap();
+    let paths = StatePaths::within(directory.path().to_owned());
+    open(paths, Opening::Compacted).unwrap().close().unwrap();
     let store = for_tests(directory.path());
     let stored = store.load("r").unwrap().unwrap();
     assert_eq!((stored.generation, stored.cursor.link.as_str()), (20, "19"));

@@ -6,14 +6,14 @@ use super::*;
 use crate::{
     clock::SystemClock,
     command::audit::{ChainReport, Verification},
-    state::{Opening, Places, State},
+    state::{Opening, State, StatePaths},
 };
 
 const COMMANDS: &str = "hr";
 
 /// The audit of commands with a state in `directory`, where its file is too.
 async fn opened(directory: &Path) -> (AuditLog, Journal, Arc<EngineStatus>) {
-    let places = Places::within(directory.join("state"));
+    let places = StatePaths::within(directory.join("state"));
     let state = State::open(places, Opening::Trusted).await.unwrap();
     let status = Arc::new(EngineStatus::new(COMMANDS));
     let journal = Journal::new(Arc::new(state), Arc::clone(&status));

@@ -15,7 +15,7 @@ use crate::config::{DeadLettersConfig, StateConfig};
 
 /// Where the parts of a state are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct StatePaths {
     /// The state directory.
     pub directory: PathBuf,
     /// The witness, in the directory or on another disk.
@@ -47,7 +47,7 @@ impl DeadLetterDirectory {
     }
 }
 
-impl Places {
+impl StatePaths {
     /// A state of which everything is in `directory`.
     pub fn within(directory: PathBuf) -> Self {
         let witness = directory.join("witness.json");
@@ -80,7 +80,7 @@ impl Places {
     }
 }
 
-impl From<&StateConfig> for Places {
+impl From<&StateConfig> for StatePaths {
     fn from(config: &StateConfig) -> Self {
         let within = Self { dead_letters: config.dead_letters.clone(), ..Self::within(config.path.clone()) };
         match &config.witness {
