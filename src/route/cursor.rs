@@ -77,9 +77,7 @@ impl RouteCursor {
         let generation = self.state_retry.run(attempt).await?;
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
-        let mut cursor = Arc::unwrap_or_clone(cursor);
-        cursor.recent.mark_written();
-        self.cursor = Arc::new(cursor);
+        self.cursor = cursor;
         Ok(())
     }
 }

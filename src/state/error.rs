@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{integrity::StateRefusal, record::RecordError};
+use super::integrity::StateRefusal;
 use crate::permissions::PermissionError;
 
 /// Why the state cannot be used.
@@ -110,7 +110,7 @@ pub enum StateError {
     Store {
         /// Where the store is.
         path: PathBuf,
-        /// What sled said.
+        /// What it said.
         reason: String,
     },
     /// It can be trusted, and was to be recovered all the same.
@@ -133,6 +133,28 @@ pub enum StateError {
     /// The work was given up half way, because the process ends or because of a bug.
     #[error("access to the state was interrupted")]
     Interrupted,
+}
+
+/// Why bytes are not a record, or a record is not understood.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum RecordError {
+    /// Cut short, or never one of ours.
+    #[error("this is not a record of oktabus")]
+    Foreign,
+    /// Written in a form that this version does not know.
+    #[error("the record has format version {0}, which this version of oktabus does not know")]
+    Version(u8),
+    /// Damaged.
+    #[error("the record's checksum is wrong")]
+    Checksum,
+    /// The payload is not what it should be.
+    #[error("the record's content is not understood: {0}")]
+    Content(String),
+}
+
+/// The record of `what` is whole, and not understood.
+pub(super) fn content_error(what: &str, reason: String) -> StateError {
+    StateError::Record { what: what.to_owned(), source: RecordError::Content(reason) }
 }
 
 /// What to do about an error while the daemon runs.

@@ -104,8 +104,7 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     // is not known any more.
     let cursor = match stored {
         Some(StoredCursor { cursor, .. }) => {
-            let recent = cursor.recent.forgotten();
-            Cursor { mark: cursor.mark, delivered: cursor.delivered, recent, ..beginning }
+            Cursor { mark: cursor.mark, delivered: cursor.delivered, ..beginning }
         }
         None => beginning,
     };

@@ -16,7 +16,7 @@ async fn opened(directory: &Path) -> (AuditLog, Journal, Arc<EngineStatus>) {
     let places = StatePaths::within(directory.join("state"));
     let state = State::open(places, Opening::Trusted).await.unwrap();
     let status = Arc::new(EngineStatus::new(COMMANDS));
-    let journal = Journal::new(Arc::new(state), Arc::clone(&status));
+    let journal = Journal::new(state, Arc::clone(&status));
     let file = Destination::File(Arc::new(Mutex::new(AuditFile::new(directory.join("audit.jsonl")))));
     let log = AuditLog::open(file, journal.clone(), Arc::new(SystemClock), Arc::clone(&status)).await;
     (log.unwrap(), journal, status)

@@ -54,6 +54,7 @@ use crate::{
         policy::{Policy, Signatures},
     },
     config::{CommandsConfig, LimitConfig},
+    state::State,
 };
 
 use bus::SimulatedPublisher;
@@ -351,13 +352,13 @@ impl Life<'_> {
         let status = Arc::new(EngineStatus::new(&config.name));
         let seams = Seams {
             okta: Arc::new(SimulatedOkta::new(Arc::clone(world), Arc::clone(crash))),
-            store: Arc::new(SimulatedStore::new(Arc::clone(world), Arc::clone(crash))),
+            state: State::over(Arc::new(SimulatedStore::new(Arc::clone(world), Arc::clone(crash)))),
             clock: Arc::<World>::clone(world),
         };
         let executor = Executor::new(Arc::clone(&seams.okta));
         let policy = Policy::new(&config);
         let admission = Arc::new(Admission::new(&config, policy, executor.clone(), &seams, &status));
-        let journal = Journal::new(Arc::clone(&seams.store), Arc::clone(&status));
+        let journal = Journal::new(seams.state.clone(), Arc::clone(&status));
         let publisher = |is_kept| SimulatedPublisher::new(Arc::clone(world), Arc::clone(crash), is_kept);
         let audit = Destination::Sink { publisher: publisher(false), address: None, org: config.org.clone() };
         let audit =

@@ -18,11 +18,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
+use super::witness::{ReadWitness, read_small};
+use crate::state::{
     StateError,
     disk::{self, io_error},
     identity::StoreId,
-    witness::{ReadWitness, read_small},
 };
 
 const MAGIC: &[u8; 7] = b"oktally";

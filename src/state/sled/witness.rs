@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, StateError, disk, identity::StoreId};
+use crate::state::{Cursor, StateError, disk, identity::StoreId};
 
 const MAGIC: &str = "oktabus-witness";
 /// What is written, and the newest that is read.

@@ -6,11 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    identity::StoreId,
-    integrity::IntegrityError,
     tally::Tally,
     witness::{ReadWitness, Witness},
 };
+use crate::state::{identity::StoreId, integrity::IntegrityError};
 
 /// What is in the store's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,7 +122,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::state::{Cursor, witness::WitnessedRoute};
+    use crate::state::{Cursor, sled::witness::WitnessedRoute};
 
     fn store(id: StoreId, commits: u64, generation: u64) -> Found {
         let routes = BTreeMap::from([("a/b".to_owned(), generation)]);

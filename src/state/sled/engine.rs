@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
+use crate::state::{
     StateError,
     disk::{io_error, sync_all},
 };
@@ -25,8 +25,6 @@ use super::{
 /// How long sled may take to let go of its files.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
-/// Entries that are read, written or removed at once where there may be many.
-pub(super) const CHUNK: usize = 512;
 
 /// What is written together or not at all.
 pub(super) type Batch = sled::Batch;
@@ -35,10 +33,10 @@ pub(super) type Batch = sled::Batch;
 pub(super) type Entries = Vec<Entry>;
 
 /// A key and its value.
-type Entry = (Vec<u8>, Vec<u8>);
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(super) struct SledEngine {
     folder: PathBuf,
     /// None after a failure.
     opened: RwLock<Option<Opened>>,
@@ -50,7 +48,7 @@ struct Opened {
     data_file: fs::File,
 }
 
-impl Engine {
+impl SledEngine {
     /// Opens the store in `folder`, or makes one where there is none.
     pub(super) fn open(folder: &Path) -> Result<Self, StateError> {
         let opened = Opened::open(folder)?;
@@ -101,20 +99,6 @@ impl Engine {
             }
             Ok(entries)
         })
-    }
-
-    /// Whatever `read` can make of the entries whose keys begin with `prefix`, as far as these can be read at all.
-    pub(super) fn salvage<T>(&self, prefix: &[u8], read: impl Fn(&Entry) -> Result<T, StateError>) -> Vec<T> {
-        let mut salvaged = Vec::new();
-        let mut after: Option<Vec<u8>> = None;
-        while let Ok(found) = self.scan(prefix, after.as_deref(), CHUNK) {
-            salvaged.extend(found.iter().filter_map(|entry| read(entry).ok()));
-            match found.into_iter().last() {
-                Some((key, _)) => after = Some(key),
-                None => break,
-            }
-        }
-        salvaged
     }
 
     /// Entries whose keys begin with `prefix` and come before `before`, the last one first, `limit` at most.
@@ -198,7 +182,7 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for SledEngine {
     fn drop(&mut self) {
         self.close();
     }
@@ -262,16 +246,18 @@ mod tests {
     fn a_second_one_in_the_same_folder_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("store");
-        let first = Engine::open(&folder).unwrap();
-        assert!(matches!(Engine::open(&folder), Err(StateError::Locked(named)) if named == directory.path()));
+        let first = SledEngine::open(&folder).unwrap();
+        assert!(
+            matches!(SledEngine::open(&folder), Err(StateError::Locked(named)) if named == directory.path())
+        );
         first.close();
-        Engine::open(&folder).unwrap();
+        SledEngine::open(&folder).unwrap();
     }
 
     #[test]
     fn after_a_failure_it_refuses_until_it_is_opened_anew() {
         let directory = tempfile::tempdir().unwrap();
-        let engine = Engine::open(&directory.path().join("store")).unwrap();
+        let engine = SledEngine::open(&directory.path().join("store")).unwrap();
         let mut batch = Batch::default();
         batch.insert(b"key", b"value");
         engine.apply(batch).unwrap();
@@ -286,7 +272,7 @@ mod tests {
     #[test]
     fn a_panic_of_sled_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
-        let engine = Engine::open(&directory.path().join("store")).unwrap();
+        let engine = SledEngine::open(&directory.path().join("store")).unwrap();
         let failed = engine.run(|_| -> sled::Result<()> { panic!("as sled does") });
         assert!(matches!(failed, Err(StateError::Store { .. })) && engine.is_broken());
     }

@@ -3,19 +3,15 @@
 
 use std::{fs, path::Path};
 
-use super::{
-    StateError, disk,
-    open::{Opening, open},
-    paths::StatePaths,
-    store::Store,
-};
+use super::{database::Database, open::open};
+use crate::state::{Opening, StateError, StatePaths, disk};
 
 /// The file, in the state directory.
 const MARK: &str = "unfinished-import";
 const MEANING: &[u8] = b"`oktabus state import` was begun, and no state was opened since\n";
 
 /// Opens the state at `paths`; an import leaves its mark if it does not come to its end.
-pub(super) fn open_marked(paths: StatePaths, opening: Opening) -> Result<Store, StateError> {
+pub(super) fn open_marked(paths: StatePaths, opening: Opening) -> Result<Database, StateError> {
     let mark = paths.directory.join(MARK);
     if matches!(opening, Opening::With(_)) {
         disk::create_directory(&paths.directory)?;
@@ -42,7 +38,7 @@ pub fn is_import_unfinished(directory: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::open::Contents;
+    use crate::state::Contents;
 
     #[test]
     fn an_import_that_was_cut_short_leaves_a_mark_until_a_state_is_open() {
