@@ -58,7 +58,7 @@ pub enum StateError {
         /// What is wrong with it.
         source: RecordError,
     },
-    /// Somebody else moved the cursor.
+    /// Somebody else wrote the record.
     #[error(
         "the record of {what} is at generation {found}, not at {expected}: is another daemon using this state?"
     )]
@@ -113,7 +113,7 @@ pub enum StateError {
         /// What it said.
         reason: String,
     },
-    /// It can be trusted, and was to be recovered all the same.
+    /// A recovery was requested for a state that is sound.
     #[error(
         "the state in {0} is sound, and `--recover` is for one that was refused: start without it; to let a route begin \
          elsewhere, use `oktabus state reset`"
@@ -127,10 +127,10 @@ pub enum StateError {
         /// Who could.
         source: PermissionError,
     },
-    /// Something has no form as JSON.
+    /// A line of an export cannot be written.
     #[error("a line of the export cannot be written")]
     Unwritable(#[source] io::Error),
-    /// The work was given up half way, because the process ends or because of a bug.
+    /// The work was interrupted, because the process ends or because of a bug.
     #[error("access to the state was interrupted")]
     Interrupted,
 }
@@ -160,7 +160,7 @@ pub(super) fn content_error(what: &str, reason: String) -> StateError {
 /// What to do about an error while the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateClass {
-    /// The disk may work again: the same commit is tried again, and nothing moves before it has succeeded.
+    /// The disk may work again: retry the same commit, and move nothing before it has succeeded.
     Transient,
     /// Going on would break a promise.
     Fatal,

@@ -57,8 +57,7 @@ pub enum ImportError {
 /// Journal entries in a piece: some hundred kilobytes.
 const PIECE_ENTRIES: usize = 64;
 
-/// An export on its way, piece by piece: whoever takes it may be as slow as they like, and holds up nothing but it. What
-/// changes between two pieces is in the later one.
+/// An export, piece by piece. A slow reader delays nothing else. What changes between two pieces is in the later one.
 #[derive(Debug)]
 pub struct Export {
     store: Arc<dyn Store>,
@@ -113,7 +112,7 @@ impl Piece {
     }
 }
 
-/// Writes `part` of `store`, behind so many lines, and says which part comes next.
+/// Writes `part` of `store`; `lines` is the number of lines before it. Returns the part that comes next.
 async fn write(store: &dyn Store, part: Part, lines: u64) -> Result<(Piece, Part), StateError> {
     let mut piece = Piece::default();
     let next = match part {
@@ -217,7 +216,7 @@ mod tests {
         }
         let mut export = state.export();
         let mut text = export.piece().await.unwrap().unwrap();
-        // Whoever reads may stop here for as long as they like.
+        // The reader may stop here for any time.
         state.keep_note("n", 0, "meanwhile".to_owned()).await.unwrap();
         let mut pieces = 1;
         while let Some(piece) = export.piece().await.unwrap() {

@@ -1,10 +1,10 @@
-//! A state that is not trusted: what was found, what that means, and the ways to go on.
+//! A state that is not trusted: what was found, what that means, and the recovery modes.
 
 use std::{fmt, path::PathBuf};
 
 use jiff::Timestamp;
 
-/// A state that is not trusted. Whoever is told must choose one of the [`RecoveryMode`]s; nothing was changed.
+/// A state that is not trusted. Nothing was changed; the operator must choose a [`RecoveryMode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateRefusal {
     /// The state directory.
@@ -31,7 +31,7 @@ pub enum IntegrityError {
         /// Where it was.
         known: u64,
     },
-    /// The witness or the tally speaks of another store.
+    /// The witness or the tally belongs to another store.
     Other {
         /// The store's id.
         found: String,
@@ -42,11 +42,11 @@ pub enum IntegrityError {
     Unreadable(String),
     /// A record in it is damaged.
     Damaged(String),
-    /// There is a store, and nothing by which it could be judged.
+    /// There is a store, and neither witness nor tally to compare it with.
     Unwitnessed,
 }
 
-/// A way to go on, by its word on the command line.
+/// How to go on, by its word on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecoveryMode {
     /// From the cursors in the witness.
@@ -60,7 +60,7 @@ pub enum RecoveryMode {
 }
 
 impl StateRefusal {
-    /// The ways that are open, the safest one first.
+    /// The modes that are possible, the safest one first.
     pub fn recovery_modes(&self) -> Vec<RecoveryMode> {
         let witness = self.witnessed_at.map(|_| RecoveryMode::Witness);
         let store = match self.error {

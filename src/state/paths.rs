@@ -1,7 +1,7 @@
 //! Where the parts of a state are.
 //!
 //! ```text
-//! <state.path>/store/            sled: cursors and the journal
+//! <state.path>/store/            sled: cursors, the journal and notes
 //! <state.path>/tally             how many commits were acknowledged
 //! <state.path>/witness.json      where the routes stood a few seconds ago; or at `state.witness`
 //! <state.path>/dead-letters/     not read here

@@ -19,9 +19,13 @@ use super::{
     store::{Change, Key, Scan, Space, Store, StoredRecord, Value},
 };
 
-/// Few, as each commit waits for the disk. `OKTABUS_SEEDS` runs more.
+/// Seeds of every test run: few, as each commit waits for the disk. More are tried with `OKTABUS_SEEDS`.
 const SEEDS: u64 = 5;
 const WRITERS: u64 = 4;
+
+fn seeds() -> u64 {
+    std::env::var("OKTABUS_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap())
+}
 
 /// A store that is tested, and what can be done to it from outside.
 trait Subject: Send {
@@ -103,7 +107,7 @@ macro_rules! on_each_store {
         mod in_memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
-                for seed in 0..super::SEEDS {
+                for seed in 0..super::seeds() {
                     super::$scenario(super::InMemory(super::MemoryStore::default()), seed).await;
                 }
             })+
@@ -112,7 +116,7 @@ macro_rules! on_each_store {
         mod in_sled {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
-                for seed in 0..super::SEEDS {
+                for seed in 0..super::seeds() {
                     super::$scenario(super::InSled::start().await, seed).await;
                 }
             })+

@@ -1,7 +1,8 @@
-//! The open store: records are compared and set, and on the disk when that returns.
+//! The open store: it compares and sets records, and returns when they are on the disk. Does not decide whether a store is
+//! trusted.
 //!
-//! Every change is one batch that also counts the store's commits, so that the store as a whole has a number that only
-//! grows; the tally and the witness hold that number against it. Commits that come together share a flush.
+//! Every commit is one batch, which also counts the store's commits. So the store as a whole has a number that only grows,
+//! and the tally and the witness keep a copy of that number. Commits that arrive together share a flush.
 
 use std::{
     collections::BTreeMap,
@@ -39,23 +40,23 @@ pub(super) struct Database {
     pub(super) paths: StatePaths,
     pub(super) engine: SledEngine,
     id: StoreId,
-    /// Makes comparing and setting one step. sled's own compare-and-swap covers one key, and a cursor has several.
+    /// Makes compare-and-set atomic. sled's own compare-and-swap covers one key, and a commit has several.
     writing: Mutex<()>,
     /// Commits in the store, on the disk or not.
     applied: AtomicU64,
     /// Commits that were acknowledged.
     acknowledged: AtomicU64,
-    /// How often the store was opened anew after a failure, which may have lost what was applied and not flushed.
+    /// How often the store was reopened after a failure. A failure may lose what was applied and not flushed.
     reopened: AtomicU64,
     witness_files: Mutex<WitnessFiles>,
 }
 
-/// What is kept beside the store.
+/// The files beside the store, and when they were written.
 #[derive(Debug)]
 struct WitnessFiles {
     tally: TallyFile,
     witnessed_at: Instant,
-    /// The witness could not be written, and that was told.
+    /// The witness could not be written, and the log says so.
     is_witness_late: bool,
 }
 
@@ -108,7 +109,7 @@ impl Database {
     }
 
     /// Applies all `changes` or none, and returns when they are on the disk. May be repeated after a failure: if the first
-    /// attempt got through after all, the second one says so.
+    /// attempt was applied after all, the second one succeeds and changes nothing.
     pub(super) fn commit(&self, changes: &[Change]) -> Result<(), StateError> {
         disk::require_room(&self.paths.directory)?;
         let applied = {
@@ -161,7 +162,7 @@ impl Database {
 
     /// Writes the witness as of now.
     fn write_witness(&self) -> Result<(), StateError> {
-        // Nothing may be witnessed that is not on the disk, so nothing is applied meanwhile.
+        // The witness must not be ahead of the disk, so the guard keeps others from applying anything meanwhile.
         let ready = self.ready()?;
         self.make_durable(self.applied_now(&ready))?;
         let witness = Witness {
@@ -186,7 +187,7 @@ impl Database {
         witnessed
     }
 
-    /// The right to read and change the store, which works.
+    /// Waits for the right to read and change the store; reopens the store if it has failed.
     fn ready(&self) -> Result<WriteGuard<'_>, StateError> {
         let guard = lock(&self.writing);
         if self.engine.is_broken() {
@@ -199,7 +200,7 @@ impl Database {
         Ok(WriteGuard(guard))
     }
 
-    /// After a failure the disk must hold what was acknowledged, or nobody may go on.
+    /// The number of commits on the disk after a failure. An error if the disk lacks any that was acknowledged.
     fn require_acknowledged(&self) -> Result<u64, StateError> {
         let known = self.commits();
         let error = match identity::read(&self.engine)? {
@@ -232,8 +233,8 @@ impl Database {
         }
     }
 
-    /// Returns when everything up to `applied` is on the disk. Who comes while another one flushes waits, and then often
-    /// finds that the other's flush, or its own, has carried several commits.
+    /// Returns when everything up to `applied` is on the disk. One caller flushes at a time; the others wait, and often find
+    /// that its flush has covered their commits too.
     fn make_durable(&self, applied: Applied) -> Result<(), StateError> {
         let witness_files = lock(&self.witness_files);
         if self.commits() < applied.commits {
@@ -247,7 +248,7 @@ impl Database {
         Ok(())
     }
 
-    /// A store that was opened anew may have lost what was applied before; whoever applied it has to do it again.
+    /// A reopened store may have lost what was applied before, so the caller must repeat its commit.
     fn require_still_open(&self, applied: Applied) -> Result<(), StateError> {
         if self.reopened.load(Ordering::Acquire) == applied.reopened {
             return Ok(());
@@ -256,7 +257,7 @@ impl Database {
         Err(StateError::Store { path: self.paths.store(), reason })
     }
 
-    /// Writes the witness if it is time. A witness that cannot be written makes no commit undone.
+    /// Writes the witness if it is due. A failure is logged once, and does not undo the commit.
     fn write_witness_if_due(&self) {
         let is_due = lock(&self.witness_files).witnessed_at.elapsed() >= WITNESS_INTERVAL;
         if is_due && let Err(err) = self.write_witness() {
@@ -278,14 +279,14 @@ impl Database {
 /// The right to read and change the store.
 struct WriteGuard<'a>(#[expect(dead_code, reason = "held, not used")] MutexGuard<'a, ()>);
 
-/// How far the store was after something was applied.
+/// The position of the store after a batch was applied.
 #[derive(Debug, Clone, Copy)]
 struct Applied {
     commits: u64,
     reopened: u64,
 }
 
-/// What the store in `engine` says of itself; every cursor in it is read.
+/// Identity and routes of the store in `engine`. Reads every cursor.
 pub(super) fn facts(engine: &SledEngine) -> Result<StoreFacts, StateError> {
     let routes = routes(engine)?.into_iter().map(|(name, stored)| (name, stored.generation)).collect();
     Ok(StoreFacts { identity: identity::read(engine)?, routes })
@@ -306,7 +307,7 @@ fn witnessed(routes: Vec<(String, StoredCursor)>) -> BTreeMap<String, WitnessedR
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What panics while a lock is held has changed nothing in memory that the disk does not decide.
+    // After a panic the disk decides: nothing in memory that the lock guards can be half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

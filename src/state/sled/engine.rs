@@ -1,11 +1,11 @@
-//! sled, wrapped so that what was flushed is on the disk, and so that a failure leaves nothing doubtful behind.
+//! sled, wrapped so that what was flushed is on the disk, and so that no state in memory outlives a failure. Knows no records.
 //!
 //! sled 0.34 ends a flush with `sync_file_range`, which does not survive a loss of power. So each flush here also calls
 //! `fdatasync` on sled's data file, and creation syncs the files and the directories that hold them. sled's own
-//! background flush is off: nothing may count on it.
+//! background flush is off, because it gives no guarantee.
 //!
-//! After an error sled refuses everything, and what it holds in memory may not be what is on the disk. So the first
-//! error closes it, and it is opened anew from the disk when it is next needed. sled's panics are errors too.
+//! After an error sled refuses everything, and its memory may differ from the disk. So the first error closes it, and the
+//! next use reopens it from the disk. A panic of sled counts as an error.
 
 use std::{
     fs, io,
@@ -22,7 +22,7 @@ use crate::state::{
     disk::{io_error, sync_all},
 };
 
-/// How long sled may take to let go of its files.
+/// How long sled may take to release its files.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
@@ -55,19 +55,19 @@ impl SledEngine {
         Ok(Self { folder: folder.to_owned(), opened: RwLock::new(Some(opened)) })
     }
 
-    /// Whether it has failed and must be opened anew.
+    /// Whether it has failed and must be reopened.
     pub(super) fn is_broken(&self) -> bool {
         self.opened.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Opens it anew from the disk, after a failure.
+    /// Reopens it from the disk, after a failure.
     pub(super) fn reopen(&self) -> Result<(), StateError> {
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         if opened.is_some() {
             return Ok(());
         }
         *opened = Some(Opened::open(&self.folder).map_err(|err| match err {
-            // It was ours a moment ago and will be again.
+            // The lock was ours a moment ago, so the failure is transient.
             StateError::Locked(_) => {
                 does_not_work(&self.folder, "another process has it just now".to_owned())
             }
@@ -141,10 +141,10 @@ impl SledEngine {
         })
     }
 
-    /// Lets go of the files, and returns when others can have them.
+    /// Closes the files, and returns when others can open them.
     pub(super) fn close(&self) {
         let Some(opened) = self.opened.write().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        // What sled makes of its own end does not matter: whatever counts was flushed.
+        // A panic while sled closes does no harm: everything acknowledged was flushed.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(opened)));
         self.await_release();
     }
@@ -232,7 +232,7 @@ fn is_locked(err: &io::Error) -> bool {
     err.kind() == io::ErrorKind::WouldBlock || err.to_string().contains("could not acquire lock")
 }
 
-/// Whether the error says nothing against what is in the files.
+/// Whether the error is about the disk, and not about the contents of the files.
 fn is_about_the_disk(err: &io::Error) -> bool {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
     matches!(err.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull)

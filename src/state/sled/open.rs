@@ -1,4 +1,4 @@
-//! Opening a store: trusted, or refused; other ways of opening are those of `recover.rs` and `rebuild.rs`.
+//! Opens a store that is trusted, and refuses any other. `recover.rs` and `rebuild.rs` have the other ways to open one.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ pub(super) fn open(paths: StatePaths, opening: Opening) -> Result<Database, Stat
     }
     disk::create_directory(&paths.directory)?;
     disk::require_own(&paths.directory)?;
-    // Before anything is opened: what fails half way for want of room looks like damage.
+    // Checked before anything is opened: a failure half way because the disk is full looks like damage.
     disk::require_room(&paths.directory)?;
     disk::close_to_others(&paths.store())?;
     disk::require_closed(disk::parent(&paths.witness))?;
@@ -41,14 +41,14 @@ pub(super) fn open(paths: StatePaths, opening: Opening) -> Result<Database, Stat
     }
 }
 
-/// Whether anything was ever kept there.
+/// Whether a state was ever kept there.
 fn is_known(paths: &StatePaths) -> bool {
     paths.store().exists() || paths.witness.exists() || paths.tally().exists()
 }
 
 pub(super) fn open_trusted(paths: StatePaths) -> Result<Database, StateError> {
     let (engine, found) = look(&paths)?;
-    // The store's lock is held by now, so nobody writes these meanwhile.
+    // The store is locked by now, so nobody else writes these files.
     let (witness, tally) = (Witness::read(&paths.witness)?, Tally::read(&paths.tally())?);
     let identity = match judge(&found, &witness, &tally) {
         Judgement::New => {
@@ -80,7 +80,7 @@ pub(super) fn open_trusted(paths: StatePaths) -> Result<Database, StateError> {
     Database::take_over(paths, engine, identity)
 }
 
-/// The store, if there is one that can be opened, and what is in it. Creates nothing.
+/// The store, if one can be opened, and what was found. Creates nothing.
 pub(super) fn look(paths: &StatePaths) -> Result<(Option<SledEngine>, Found), StateError> {
     if is_absent(paths) {
         return Ok((None, Found::Nothing));
@@ -99,7 +99,7 @@ pub(super) fn look(paths: &StatePaths) -> Result<(Option<SledEngine>, Found), St
     Ok((Some(engine), found))
 }
 
-/// An empty folder is as good as none.
+/// Whether there is no store: an empty folder counts as none.
 pub(super) fn is_absent(paths: &StatePaths) -> bool {
     fs::read_dir(paths.store()).map_or(true, |mut entries| entries.next().is_none())
 }

@@ -1,4 +1,4 @@
-//! A store that is written anew: the new one is built beside the old one and put into its place.
+//! Writes a store anew: builds the new one beside the old one, and swaps them. Decides nothing about what is in it.
 
 use std::{fs, path::PathBuf};
 
@@ -15,7 +15,7 @@ use crate::state::{
     store::{Key, PAGE, StoredRecord},
 };
 
-/// sled has no compaction of its own; what is written anew has no past.
+/// Rewrites the store. sled has no compaction of its own, and a new store has no garbage.
 pub(super) fn compact(paths: StatePaths) -> Result<Database, StateError> {
     let store = open_trusted(paths.clone())?;
     let records = store.everything()?;
@@ -28,8 +28,8 @@ pub(super) fn compact(paths: StatePaths) -> Result<Database, StateError> {
     Ok(store)
 }
 
-/// Builds a new store with `records`, moves the one that is there aside, and puts the new one into its place. Also says
-/// where the other one is kept.
+/// Builds a new store with `records`, moves the old one aside, and puts the new one in its place. Returns the path of the
+/// old one too.
 pub(super) fn rebuild(
     paths: StatePaths,
     records: &[(Key, StoredRecord)],
@@ -43,7 +43,7 @@ pub(super) fn rebuild(
     let built = fill(&engine, records);
     engine.close();
     built?;
-    // Whoever is still at work with the old store holds its lock.
+    // A process that still uses the old store holds its lock.
     if !is_absent(&paths) {
         match SledEngine::open(&paths.store()) {
             Ok(old) => old.close(),
@@ -52,7 +52,7 @@ pub(super) fn rebuild(
         }
     }
     let kept = move_aside(&paths, aside)?;
-    // The witnesses are still those of the old store: whatever is cut short from here on is refused, not trusted.
+    // The witnesses are still those of the old store, so an interruption from here on leads to a refusal, not to trust.
     disk::rename(&draft, &paths.store())?;
     let engine = SledEngine::open(&paths.store())?;
     Ok((Database::take_over(paths, engine, None)?, kept))

@@ -1,4 +1,4 @@
-//! Recovering a store that is not trusted, in the way that an operator chose. What was there before is moved aside, not
+//! Recovers a store that is not trusted, in the recovery mode that an operator chose. The old store is moved aside, not
 //! removed.
 
 use super::{
@@ -16,7 +16,7 @@ use crate::state::{
     StoredNote, notes, store::Space,
 };
 
-/// Takes up a state that is not trusted, with `notes` in it from the start.
+/// Recovers a state that is not trusted, with `notes` in it from the start.
 pub(super) fn recover(
     paths: StatePaths,
     from: RecoverFrom,
@@ -30,8 +30,8 @@ pub(super) fn recover(
     }
 }
 
-/// Refuses to recover what is as it was acknowledged last: nothing would be mended, and cursors would be lost. A word that
-/// was left in the command of a service does so with each start.
+/// Refuses to recover a sound state: nothing would be repaired, and cursors would be lost. This happens at each start if the
+/// option was left in the command of a service.
 fn refuse_sound(paths: &StatePaths) -> Result<(), StateError> {
     let (engine, found) = look(paths)?;
     let (witness, tally) = (Witness::read(&paths.witness)?, Tally::read(&paths.tally())?);
@@ -48,7 +48,7 @@ fn open_as_it_is(paths: StatePaths, notes: &[FreshNote]) -> Result<Database, Sta
     let (engine, found) = look(&paths)?;
     let error = match (&found, engine) {
         (Found::Store(_), Some(engine)) => {
-            // The store is not trusted until it is taken over: whatever is cut short before is refused again.
+            // If this is interrupted before the store is taken over, the next start refuses the store again.
             write_fresh(&engine, notes)?;
             let identity = identity_of(&found);
             return Database::take_over(paths, engine, identity);
@@ -85,7 +85,7 @@ fn recover_at(
 ) -> Result<Database, StateError> {
     let witness = Witness::read(&paths.witness)?;
     let (engine, found) = look(&paths)?;
-    // Nothing that was ever acknowledged may be younger than what is begun now.
+    // The new generation must be above every generation that was ever acknowledged.
     let known = |name: &str| {
         let witnessed = witness.present().and_then(|witness| witness.routes.get(name));
         let stored = match &found {
@@ -98,8 +98,8 @@ fn recover_at(
     rebuild(paths, &salvaged(engine, routes).with(notes).records()?, "distrusted").map(|(store, _)| store)
 }
 
-/// `routes`, and whatever else can still be read: an outcome that is remembered is a command that is not done twice, and
-/// a slot that is remembered is a search that does not run twice.
+/// `routes`, and all entries and notes that can still be read: a remembered outcome keeps a command from running twice, and
+/// a remembered slot a search.
 fn salvaged(engine: Option<SledEngine>, routes: Vec<(String, u64, Cursor)>) -> Contents {
     let Some(engine) = engine else { return Contents { routes, ..Contents::default() } };
     let records = [Space::Journal, Space::Notes].map(|space| layout::salvage(&engine, space));

@@ -1,8 +1,8 @@
 //! The tally: how many commits the store has acknowledged, in a file of its own that is written with each of them.
 //!
 //! The witness is written rarely, so it does not know the last commits before a crash; the tally does. It is one small
-//! write that is not synced: after the process has died the kernel still has it, and after a loss of power it may be
-//! older than the store, which is harmless. Never newer: it is written after the store is on the disk.
+//! write that is not synced: it survives the process, and after a loss of power it may be older than the store, which is
+//! harmless. It is never newer, because it is written after the store is on the disk.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -44,7 +44,7 @@ pub(super) struct TallyFile {
 }
 
 impl Tally {
-    /// Reads `path`. Only a newer format is an error: a damaged tally is none.
+    /// Reads `path`. Only a newer format is an error: a damaged tally counts as missing.
     pub(super) fn read(path: &Path) -> Result<ReadWitness<Self>, StateError> {
         let Some(bytes) = read_small(path)? else { return Ok(ReadWitness::Absent) };
         let damaged = Ok(ReadWitness::Damaged("its checksum is wrong".to_owned()));
@@ -90,7 +90,7 @@ impl TallyFile {
         self.file.write_all_at(&tally.encode(), 0).map_err(io_error("write", &self.path))
     }
 
-    /// Brings it to the disk.
+    /// Syncs it to the disk.
     pub(super) fn sync(&self) -> Result<(), StateError> {
         self.file.sync_data().map_err(io_error("sync", &self.path))
     }

@@ -1,7 +1,7 @@
-//! Whether a store may be trusted, by all that is known of it. Pure.
+//! Compares a store with its witness and its tally, and decides whether the store is trusted. Pure.
 //!
-//! One fault at a time is survived or noticed: a damaged witness is made good by the tally and the other way round, and
-//! a store that has lost anything that was acknowledged is behind one of them.
+//! One fault at a time is survived or detected: the tally replaces a damaged witness, and the witness a damaged tally. A
+//! store that has lost an acknowledged commit is behind one of them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::state::{identity::StoreId, integrity::IntegrityError};
 
-/// What is in the store's place.
+/// What was found where the store should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
@@ -20,7 +20,7 @@ pub(super) enum Found {
     Store(StoreFacts),
 }
 
-/// What a store that can be read says of itself.
+/// Identity and routes of a store that can be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct StoreFacts {
     /// None if it is new, emptied, or of a version before stores had an identity.
@@ -29,20 +29,20 @@ pub(super) struct StoreFacts {
     pub(super) routes: BTreeMap<String, u64>,
 }
 
-/// What to make of a state.
+/// The decision about a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Judgement {
     /// Nothing was ever kept here.
     New,
     /// A store of a version before stores had an identity.
     Earlier,
-    /// It is what was acknowledged last, as far as is told in the warnings.
+    /// It has everything that was acknowledged. The warnings say what could not be checked.
     Trusted { warnings: Vec<String> },
-    /// Somebody must look at it.
+    /// It failed the check: an operator must choose how to go on.
     Failed(IntegrityError),
 }
 
-/// Holds the store against its witnesses.
+/// Compares the store with its witness and its tally.
 pub(super) fn judge(found: &Found, witness: &ReadWitness<Witness>, tally: &ReadWitness<Tally>) -> Judgement {
     let is_unknown = witness.is_absent() && tally.is_absent();
     let facts = match found {
@@ -66,7 +66,7 @@ pub(super) fn judge(found: &Found, witness: &ReadWitness<Witness>, tally: &ReadW
     if let Some(error) = against_witness.or(against_tally) {
         return Judgement::Failed(error);
     }
-    // Creation writes the store first; before there is anything in it nothing could be lost.
+    // Creation writes the store first. An empty store without witnesses has lost nothing.
     let is_used = commits > 0 || !facts.routes.is_empty();
     if witness.present().is_none() && tally.present().is_none() && is_used {
         return Judgement::Failed(IntegrityError::Unwitnessed);

@@ -1,5 +1,6 @@
-//! The mark of an import that was begun: a file beside the store, there until a state is open again. A store that is refused
-//! while it is there is likely what the import has left, and the import is what mends it. Judges nothing.
+//! The mark of an unfinished import: a file beside the store, from the start of an import until a state is open again. If a
+//! store is refused while the file is there, the import has likely left it so, and repeating the import repairs it. Decides
+//! nothing about trust.
 
 use std::{fs, path::Path};
 
@@ -10,7 +11,7 @@ use crate::state::{Opening, StateError, StatePaths, disk};
 const MARK: &str = "unfinished-import";
 const MEANING: &[u8] = b"`oktabus state import` was begun, and no state was opened since\n";
 
-/// Opens the state at `paths`; an import leaves its mark if it does not come to its end.
+/// Opens the state at `paths`. An import that does not finish leaves its mark.
 pub(super) fn open_marked(paths: StatePaths, opening: Opening) -> Result<Database, StateError> {
     let mark = paths.directory.join(MARK);
     if matches!(opening, Opening::With(_)) {
@@ -21,7 +22,7 @@ pub(super) fn open_marked(paths: StatePaths, opening: Opening) -> Result<Databas
     let opened = open(paths, opening);
     let is_over = match &opened {
         Ok(_) => true,
-        // The daemon has it, so nothing was touched.
+        // The daemon has the store open, so nothing was changed.
         Err(err) => matches!(err, StateError::Locked(_)),
     };
     if is_over && mark.exists() {
