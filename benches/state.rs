@@ -15,7 +15,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use oktabus::state::{Cursor, Entry, Opening, Places, RecentIds, State};
+use oktabus::state::{Cursor, Entry, Opening, RecentIds, State, StatePaths};
 use tokio::task::JoinSet;
 
 const COMMITS: u64 = 5_000;
@@ -47,7 +47,7 @@ async fn main() {
 }
 
 async fn open(directory: &Path) -> State {
-    State::open(Places::within(directory.to_owned()), Opening::Trusted).await.unwrap()
+    State::open(StatePaths::within(directory.to_owned()), Opening::Trusted).await.unwrap()
 }
 
 /// One commit after the other, each with a page of events.
@@ -60,7 +60,6 @@ async fn commits(directory: &Path) {
         let started = Instant::now();
         state.advance("log/siem", generation, Arc::new(cursor.clone())).await.unwrap();
         took.push(started.elapsed());
-        cursor.recent.mark_written();
     }
     took.sort();
     let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
@@ -79,7 +78,6 @@ async fn events(directory: &Path) {
     for generation in 0..EVENTS / PAGE {
         cursor = after_a_page(cursor, generation);
         state.advance("log/siem", generation, Arc::new(cursor.clone())).await.unwrap();
-        cursor.recent.mark_written();
         if generation % 100 == 0 {
             largest = largest.max(size_bytes(directory));
         }

@@ -23,7 +23,7 @@ use crate::{
     search::SearchError,
     sink::SinkError,
     source::Stream,
-    state::{Cursor, Opening, Places, RecoverFrom, State, StateError},
+    state::{Cursor, Opening, RecoverFrom, State, StateError, StatePaths},
     telemetry::chain,
 };
 pub use clients::{Clients, UnusableOrg, client, clients, clients_without_secrets};
@@ -119,7 +119,8 @@ impl App {
             None => Opening::Trusted,
             Some(from) => Opening::Recovered { from, notes: notes() },
         };
-        let state = open_state(&Places::from(&config.runtime.state), &opening, &config.runtime.admin).await?;
+        let state =
+            open_state(&StatePaths::from(&config.runtime.state), &opening, &config.runtime.admin).await?;
         if recovery.is_some() && !config.commands.is_empty() {
             tracing::warn!("the state was recovered: {RECOVERY_CONSEQUENCE}");
         }

@@ -7,14 +7,14 @@ use crate::{
     admin,
     config::AdminConfig,
     retry::RetryPolicy,
-    state::{Opening, Places, State, StateError},
+    state::{Opening, State, StateError, StatePaths},
     telemetry::chain,
 };
 
 /// Opens the state at `places`. A disk that is full or read-only is waited for, as it is by a daemon that runs: nothing of
 /// the state is lost by it. Meanwhile the admin pages say so.
 pub(super) async fn open_state(
-    places: &Places,
+    places: &StatePaths,
     opening: &Opening,
     config: &AdminConfig,
 ) -> Result<State, AppError> {

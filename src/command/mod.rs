@@ -28,7 +28,6 @@ mod performed;
 pub mod policy;
 pub mod publisher;
 pub mod record;
-mod store;
 mod subjects;
 
 pub use actions::{Action, Changes, Effect, Having, NewName, Profile, Request, UserReference};

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Answered, Outcome, QueuePlace, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED};
-use crate::{invariant::Invariant, state::ENTRY_MAX_BYTES};
+use crate::{invariant::Invariant, state::CONTENT_MAX_BYTES};
 
 /// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
-const OUTCOME_MAX_BYTES: usize = ENTRY_MAX_BYTES - (4 << 10);
+const OUTCOME_MAX_BYTES: usize = CONTENT_MAX_BYTES - (4 << 10);
 /// The most bytes of subjects that a command may have: what was judged must be in the journal before something is sent.
 const SUBJECTS_MAX_BYTES: usize = 8 << 10;
 /// The most bytes of subjects that are kept beside an outcome.
@@ -460,7 +460,7 @@ pub(crate) mod tests {
         huge.before = Some(json!(large));
         huge.error = Some(OutcomeError { code: "x".to_owned(), message: large.clone(), remedy: Some(large) });
         let record = received().ended(&huge).unwrap();
-        assert!(record.encode().unwrap().len() <= ENTRY_MAX_BYTES);
+        assert!(record.encode().unwrap().len() <= CONTENT_MAX_BYTES);
         let Stage::Ended { outcome, .. } = record.stage else { panic!("it has ended") };
         assert_eq!(outcome.result, json!({ "truncated": true }).into());
     }

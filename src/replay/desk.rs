@@ -143,7 +143,7 @@ fn question(client: &Client, filter: Option<&str>) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::state::{Opening, Places};
+    use crate::state::{Opening, StatePaths};
 
     const CONFIG: &str = r#"
 [state]
@@ -169,7 +169,7 @@ directory = "{dir}/archive"
         let file = directory.join("oktabus.toml");
         std::fs::write(&file, CONFIG.replace("{dir}", &directory.display().to_string())).unwrap();
         let config = Config::load(&file).unwrap();
-        let state = State::open(Places::from(&config.runtime.state), Opening::Trusted).await.unwrap();
+        let state = State::open(StatePaths::from(&config.runtime.state), Opening::Trusted).await.unwrap();
         let client = Arc::new(Client::new(config.orgs["acme"].clone()).unwrap());
         Replays::new(config, BTreeMap::from([("acme".to_owned(), client)]), state)
     }

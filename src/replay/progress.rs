@@ -115,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::request::tests::request, *};
-    use crate::state::NOTE_MAX_BYTES;
+    use crate::state::CONTENT_MAX_BYTES;
 
     fn progress(slices: u16) -> Progress {
         let since = Timestamp::from_second(1_700_000_000).unwrap();
@@ -166,6 +166,6 @@ mod tests {
             progress.proved(slice * 2 + 1, Some(place(super::super::reading::LINKS_BYTES_MAX / 8)));
         }
         let note = serde_json::to_string(&progress).unwrap();
-        assert!(note.len() < NOTE_MAX_BYTES, "{}", note.len());
+        assert!(note.len() < CONTENT_MAX_BYTES, "{}", note.len());
     }
 }

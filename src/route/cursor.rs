@@ -12,7 +12,7 @@ use crate::{
     halt::Halt,
     invariant::Invariant,
     sink::Delivered,
-    state::{Cursor, SinkMark, State, Stored},
+    state::{Cursor, SinkMark, State, StoredCursor},
 };
 
 /// The cursor of one route.
@@ -34,7 +34,8 @@ impl RouteCursor {
     ) -> Result<Self, Halt<RouteError>> {
         let question = beginning.question.clone();
         let stored = state_retry.run(|| state.load(state_retry.status.name())).await?;
-        let Stored { generation, cursor } = stored.unwrap_or(Stored { generation: 0, cursor: beginning });
+        let StoredCursor { generation, cursor } =
+            stored.unwrap_or(StoredCursor { generation: 0, cursor: beginning });
         let (state, cursor) = (state.clone(), Arc::new(cursor));
         Ok(Self { state, state_retry, question, generation, cursor })
     }
@@ -76,9 +77,7 @@ impl RouteCursor {
         let generation = self.state_retry.run(attempt).await?;
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;
-        let mut cursor = Arc::unwrap_or_clone(cursor);
-        cursor.recent.mark_written();
-        self.cursor = Arc::new(cursor);
+        self.cursor = cursor;
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RecentIds;
 
-/// Where a route stands.
+/// The position of a route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cursor {
@@ -23,7 +23,7 @@ pub struct Cursor {
     pub delivered: u64,
     /// Where the sink stood.
     pub mark: Option<SinkMark>,
-    /// The events delivered last, kept in records of their own.
+    /// The events delivered last. They are no part of the JSON.
     #[serde(skip)]
     pub recent: RecentIds,
 }
@@ -50,7 +50,7 @@ pub enum SinkMark {
 
 /// A cursor as it was found on the disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredCursor {
     /// How often the cursor moved.
     pub generation: u64,
     /// The cursor.

@@ -1,154 +1,128 @@
-//! How a cursor is kept: one record with its link and facts, and one for each chunk of the events delivered last.
+//! The positions of routes: a typed layer above the store, with the form of a cursor and its key.
 //!
-//! Knows the keys and the coding; how a commit becomes durable is the store's business.
+//! The content of a record is the number of events ever remembered (8 bytes, big-endian) and the cursor as JSON; the tail
+//! has the fingerprints of the events delivered last.
 
 use super::{
-    Cursor, RecentIds, StateError, Stored,
-    engine::{Batch, Engine},
-    record::{self, RecordError},
-    store::{Change, Store, record_error},
+    Cursor, RecentIds, StateError, StoredCursor,
+    error::content_error,
+    store::{Change, Key, Scan, Space, Store, StoredRecord, Value},
 };
 
-const CURSOR: &[u8] = b"cursor\0";
-const RECENT: &[u8] = b"recent\0";
-/// More routes than any configuration has.
-const ROUTES_MAX: usize = 100_000;
-
-impl Store {
-    /// Where `route` stands, if it ever moved.
-    pub(super) fn load(&self, route: &str) -> Result<Option<Stored>, StateError> {
-        let _ready = self.ready()?;
-        let stored = self.engine.get(&cursor_key(route))?;
-        stored.map(|bytes| read_cursor(&self.engine, route, &bytes)).transpose()
-    }
-
-    /// All routes, by name.
-    pub(super) fn list(&self) -> Result<Vec<(String, Stored)>, StateError> {
-        let _ready = self.ready()?;
-        routes(&self.engine)
-    }
-
-    /// Moves the cursor of `route` from generation `expected` to the next.
-    pub(super) fn advance(&self, route: &str, expected: u64, cursor: &Cursor) -> Result<u64, StateError> {
-        let payload = encode_cursor(route, cursor)?;
-        let change = Change { what: route, key: cursor_key(route), expected, payload: &payload };
-        self.change(&change, |batch| add_recent(batch, route, expected + 1, cursor))
-    }
+/// Where `route` stands, if it ever moved.
+pub(super) async fn load(store: &dyn Store, route: &str) -> Result<Option<StoredCursor>, StateError> {
+    let key = key(route);
+    let found = store.get(vec![key.clone()]).await?;
+    found.into_iter().flatten().next().map(|record| decode(&key, &record)).transpose()
 }
 
 /// All routes, by name.
-pub(super) fn routes(engine: &Engine) -> Result<Vec<(String, Stored)>, StateError> {
-    let mut routes = Vec::new();
-    for (key, bytes) in engine.scan(CURSOR, None, ROUTES_MAX)? {
-        let route = String::from_utf8_lossy(&key[CURSOR.len()..]).into_owned();
-        let stored = read_cursor(engine, &route, &bytes)?;
-        routes.push((route, stored));
+pub(super) async fn list(store: &dyn Store) -> Result<Vec<(String, StoredCursor)>, StateError> {
+    let (mut routes, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.scan(Scan::of(Space::Cursors).after(after)).await?;
+        for (key, record) in &page {
+            routes.push((key.text(), decode(key, record)?));
+        }
+        match page.into_iter().last() {
+            Some((key, _)) => after = Some(key.name),
+            None => return Ok(routes),
+        }
     }
-    Ok(routes)
 }
 
-/// Adds a cursor to a store that is being built.
-pub(super) fn add_cursor(
-    batch: &mut Batch,
+/// Moves the cursor of `route` from generation `expected` to the next, and gives that.
+pub(super) async fn advance(
+    store: &dyn Store,
     route: &str,
-    generation: u64,
+    expected: u64,
     cursor: &Cursor,
-) -> Result<(), StateError> {
-    batch.insert(cursor_key(route), record::encode(generation, &encode_cursor(route, cursor)?));
-    add_recent(batch, route, generation, cursor);
-    Ok(())
+) -> Result<u64, StateError> {
+    let value = encode(route, cursor)?;
+    store.commit(vec![Change::Set { key: key(route), expected, value }]).await?;
+    Ok(expected + 1)
 }
 
-pub(super) fn read_cursor(engine: &Engine, route: &str, bytes: &[u8]) -> Result<Stored, StateError> {
-    let (generation, payload) = record::decode(bytes).map_err(record_error(route))?;
-    let content = |what: String| record_error(route)(RecordError::Content(what));
-    let (count, json) = payload.split_first_chunk().ok_or_else(|| content("it is cut short".to_owned()))?;
-    let mut cursor: Cursor = serde_json::from_slice(json).map_err(|err| content(err.to_string()))?;
-    cursor.recent = read_recent(engine, route, u64::from_be_bytes(*count))?;
-    Ok(Stored { generation, cursor })
+pub(super) fn key(route: &str) -> Key {
+    Key::new(Space::Cursors, route)
 }
 
-fn read_recent(engine: &Engine, route: &str, count: u64) -> Result<RecentIds, StateError> {
-    let mut chunks = Vec::new();
-    for (_, bytes) in engine.scan(&recent_prefix(route), None, usize::MAX)? {
-        chunks.push(record::decode(&bytes).map_err(record_error(route))?.1.to_vec());
-    }
-    let recent = RecentIds::from_chunks(count, chunks.iter().map(Vec::as_slice));
-    recent.ok_or_else(|| {
-        record_error(route)(RecordError::Content("the recent events do not fit the cursor".to_owned()))
-    })
+pub(super) fn encode(route: &str, cursor: &Cursor) -> Result<Value, StateError> {
+    let mut content = cursor.recent.count().to_be_bytes().to_vec();
+    serde_json::to_writer(&mut content, cursor).map_err(|err| content_error(route, err.to_string()))?;
+    Ok(Value { content, tail: cursor.recent.to_bytes() })
 }
 
-pub(super) fn encode_cursor(route: &str, cursor: &Cursor) -> Result<Vec<u8>, StateError> {
-    let mut payload = cursor.recent.count().to_be_bytes().to_vec();
-    serde_json::to_writer(&mut payload, cursor)
-        .map_err(|err| record_error(route)(RecordError::Content(err.to_string())))?;
-    Ok(payload)
-}
-
-pub(super) fn add_recent(batch: &mut Batch, route: &str, generation: u64, cursor: &Cursor) {
-    for (number, chunk) in cursor.recent.changed_chunks() {
-        let mut key = recent_prefix(route);
-        key.push(number);
-        batch.insert(key, record::encode(generation, &chunk));
-    }
-}
-
-pub(super) fn cursor_key(route: &str) -> Vec<u8> {
-    [CURSOR, route.as_bytes()].concat()
-}
-
-fn recent_prefix(route: &str) -> Vec<u8> {
-    [RECENT, route.as_bytes(), b"\0"].concat()
+pub(super) fn decode(key: &Key, record: &StoredRecord) -> Result<StoredCursor, StateError> {
+    let content = |what: &str| content_error(&key.text(), what.to_owned());
+    let (count, json) = record.value.content.split_first_chunk().ok_or_else(|| content("it is cut short"))?;
+    let mut cursor: Cursor = serde_json::from_slice(json).map_err(|err| content(&err.to_string()))?;
+    cursor.recent = RecentIds::from_bytes(u64::from_be_bytes(*count), &record.value.tail)
+        .ok_or_else(|| content("the recent events do not fit the cursor"))?;
+    Ok(StoredCursor { generation: record.generation, cursor })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::open;
+    use crate::state::State;
 
     fn cursor(link: &str) -> Cursor {
         Cursor::for_tests(link)
     }
 
-    #[test]
-    fn a_cursor_is_there_after_reopening() {
+    async fn advance(state: &State, route: &str, expected: u64, cursor: Cursor) -> Result<u64, StateError> {
+        state.advance(route, expected, cursor.into()).await
+    }
+
+    #[tokio::test]
+    async fn a_cursor_is_there_after_reopening() {
         let directory = tempfile::tempdir().unwrap();
         let mut written = cursor("https://acme.okta.com/api/v1/logs?after=1");
-        {
-            let store = open::for_tests(directory.path());
-            assert_eq!(store.load("a/b").unwrap(), None);
-            for number in 0..100 {
-                written.recent.remember(&format!("uuid-{number}"));
-            }
-            assert_eq!(store.advance("a/b", 0, &written).unwrap(), 1);
+        let state = State::for_tests(directory.path()).await;
+        assert_eq!(state.load("a/b").await.unwrap(), None);
+        for number in 0..100 {
+            written.recent.remember(&format!("uuid-{number}"));
         }
-        written.recent.mark_written();
-        let store = open::for_tests(directory.path());
-        assert_eq!(store.load("a/b").unwrap(), Some(Stored { generation: 1, cursor: written }));
-        assert_eq!(store.list().unwrap().len(), 1);
+        assert_eq!(advance(&state, "a/b", 0, written.clone()).await.unwrap(), 1);
+        drop(state);
+        let state = State::for_tests(directory.path()).await;
+        assert_eq!(state.load("a/b").await.unwrap(), Some(StoredCursor { generation: 1, cursor: written }));
+        assert_eq!(state.list().await.unwrap().len(), 1);
     }
 
-    #[test]
-    fn an_older_writer_is_refused() {
+    #[tokio::test]
+    async fn an_older_writer_is_refused() {
         let directory = tempfile::tempdir().unwrap();
-        let store = open::for_tests(directory.path());
-        store.advance("r", 0, &cursor("1")).unwrap();
-        store.advance("r", 1, &cursor("2")).unwrap();
-        let refused = store.advance("r", 1, &cursor("old"));
+        let state = State::for_tests(directory.path()).await;
+        advance(&state, "r", 0, cursor("1")).await.unwrap();
+        advance(&state, "r", 1, cursor("2")).await.unwrap();
+        let refused = advance(&state, "r", 1, cursor("old")).await;
         assert!(matches!(refused, Err(StateError::Regressed { expected: 1, found: 2, .. })));
-        assert_eq!(store.load("r").unwrap().unwrap().cursor.link, "2");
+        assert_eq!(state.load("r").await.unwrap().unwrap().cursor.link, "2");
     }
 
-    #[test]
-    fn routes_whose_names_begin_alike_are_apart() {
+    #[tokio::test]
+    async fn routes_whose_names_begin_alike_are_apart() {
         let directory = tempfile::tempdir().unwrap();
-        let store = open::for_tests(directory.path());
+        let state = State::for_tests(directory.path()).await;
         let mut one = cursor("1");
         one.recent.remember("u");
-        store.advance("a", 0, &one).unwrap();
-        store.advance("ab", 0, &cursor("2")).unwrap();
-        assert_eq!(store.load("a").unwrap().unwrap().cursor.link, "1");
-        assert!(!store.load("ab").unwrap().unwrap().cursor.recent.to_set().contains("u"));
+        advance(&state, "a", 0, one).await.unwrap();
+        advance(&state, "ab", 0, cursor("2")).await.unwrap();
+        assert_eq!(state.load("a").await.unwrap().unwrap().cursor.link, "1");
+        assert!(!state.load("ab").await.unwrap().unwrap().cursor.recent.to_set().contains("u"));
+    }
+
+    #[test]
+    fn a_cursor_whose_recent_events_do_not_fit_is_refused() {
+        let mut written = cursor("1");
+        written.recent.remember("u");
+        let value = encode("r", &written).unwrap();
+        let mut record = StoredRecord { generation: 1, value };
+        assert_eq!(decode(&key("r"), &record).unwrap().cursor, written);
+        record.value.tail.clear();
+        let told = crate::telemetry::chain(&decode(&key("r"), &record).unwrap_err());
+        assert!(told.contains("do not fit the cursor"), "{told}");
     }
 }

@@ -1,4 +1,4 @@
-//! Files and directories: whose they are, whether there is room, and when they are on the disk. Knows no records.
+//! Files and directories: ownership, free space, and syncing to the disk. Knows no records.
 
 use std::{
     fs, io,
@@ -12,8 +12,8 @@ use rustix::fs::StatVfsMountFlags;
 use super::StateError;
 use crate::permissions;
 
-/// What a commit may need at most, and far more: sled adds a segment of half a megabyte at a time. A store that never
-/// sees a full disk never has to recover from one.
+/// Free space that a commit requires. It is far more than a commit needs (sled adds segments of half a megabyte), so that
+/// sled never sees a full disk.
 const ROOM_BYTES: u64 = 4 << 20;
 
 const OWNER_ONLY_DIRECTORY: u32 = 0o700;
@@ -35,8 +35,8 @@ pub(super) fn create_directory(directory: &Path) -> Result<(), StateError> {
     sync_all(parent(directory))
 }
 
-/// Refuses a directory of another user, even if we may write to it, since the files that we made would be in that user's
-/// way; and one to which others may write.
+/// Refuses a directory of another user, even a writable one, because that user could not replace our files; and a directory
+/// to which others may write.
 pub(super) fn require_own(directory: &Path) -> Result<(), StateError> {
     let owner = fs::metadata(directory).map_err(io_error("look at", directory))?.uid();
     let us = rustix::process::geteuid().as_raw();
@@ -55,7 +55,7 @@ pub(super) fn require_closed(directory: &Path) -> Result<(), StateError> {
         .map_err(|source| StateError::Exposed { path: directory.to_owned(), source })
 }
 
-/// Closes a folder of ours to everybody else: earlier versions left it as open as the user's mask.
+/// Makes a folder of ours private: earlier versions created it with the user's umask.
 pub(super) fn close_to_others(folder: &Path) -> Result<(), StateError> {
     let Ok(found) = fs::metadata(folder) else { return Ok(()) };
     if found.mode() & 0o077 == 0 {
@@ -114,7 +114,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), StateError> {
     sync_all(parent(to))
 }
 
-/// Brings a file or directory to the disk.
+/// Syncs a file or directory to the disk.
 pub(super) fn sync_all(path: &Path) -> Result<(), StateError> {
     fs::File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))
 }

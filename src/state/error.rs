@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{record::RecordError, refusal::Refusal};
+use super::integrity::StateRefusal;
 use crate::permissions::PermissionError;
 
 /// Why the state cannot be used.
@@ -49,7 +49,7 @@ pub enum StateError {
     },
     /// The state cannot be trusted, and somebody must say how to go on.
     #[error(transparent)]
-    Refused(#[from] Box<Refusal>),
+    Refused(#[from] Box<StateRefusal>),
     /// A record is damaged.
     #[error("the record of {what} cannot be trusted")]
     Record {
@@ -58,7 +58,7 @@ pub enum StateError {
         /// What is wrong with it.
         source: RecordError,
     },
-    /// Somebody else moved the cursor.
+    /// Somebody else wrote the record.
     #[error(
         "the record of {what} is at generation {found}, not at {expected}: is another daemon using this state?"
     )]
@@ -110,10 +110,10 @@ pub enum StateError {
     Store {
         /// Where the store is.
         path: PathBuf,
-        /// What sled said.
+        /// What it said.
         reason: String,
     },
-    /// It can be trusted, and was to be recovered all the same.
+    /// A recovery was requested for a state that is sound.
     #[error(
         "the state in {0} is sound, and `--recover` is for one that was refused: start without it; to let a route begin \
          elsewhere, use `oktabus state reset`"
@@ -127,18 +127,40 @@ pub enum StateError {
         /// Who could.
         source: PermissionError,
     },
-    /// Something has no form as JSON.
+    /// A line of an export cannot be written.
     #[error("a line of the export cannot be written")]
     Unwritable(#[source] io::Error),
-    /// The work was given up half way, because the process ends or because of a bug.
+    /// The work was interrupted, because the process ends or because of a bug.
     #[error("access to the state was interrupted")]
     Interrupted,
+}
+
+/// Why bytes are not a record, or a record is not understood.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum RecordError {
+    /// Cut short, or never one of ours.
+    #[error("this is not a record of oktabus")]
+    Foreign,
+    /// Written in a form that this version does not know.
+    #[error("the record has format version {0}, which this version of oktabus does not know")]
+    Version(u8),
+    /// Damaged.
+    #[error("the record's checksum is wrong")]
+    Checksum,
+    /// The payload is not what it should be.
+    #[error("the record's content is not understood: {0}")]
+    Content(String),
+}
+
+/// The record of `what` is whole, and not understood.
+pub(super) fn content_error(what: &str, reason: String) -> StateError {
+    StateError::Record { what: what.to_owned(), source: RecordError::Content(reason) }
 }
 
 /// What to do about an error while the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StateClass {
-    /// The disk may work again: the same commit is tried again, and nothing moves before it has succeeded.
+    /// The disk may work again: retry the same commit, and move nothing before it has succeeded.
     Transient,
     /// Going on would break a promise.
     Fatal,

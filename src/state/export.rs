@@ -11,12 +11,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cursor, RecentIds, StateError, Stored,
+    Contents, Cursor, RecentIds, StateError, StoredCursor, cursors,
     identity::StoreId,
-    journal::{Entry, JournalPlace, StoredEntry},
-    note::StoredNote,
-    open::Contents,
-    store::Store,
+    journal::{self, Entry, JournalPosition, StoredEntry},
+    notes::{self, StoredNote},
+    store::{Store, StoreIdentity},
 };
 
 /// What is written, and the newest that is read. Format 1 has no notes.
@@ -58,11 +57,10 @@ pub enum ImportError {
 /// Journal entries in a piece: some hundred kilobytes.
 const PIECE_ENTRIES: usize = 64;
 
-/// An export on its way, piece by piece: whoever takes it may be as slow as they like, and holds up nothing but it. What
-/// changes between two pieces is in the later one.
+/// An export, piece by piece. A slow reader delays nothing else. What changes between two pieces is in the later one.
 #[derive(Debug)]
 pub struct Export {
-    store: Arc<Store>,
+    store: Arc<dyn Store>,
     next: Part,
     lines: u64,
 }
@@ -71,25 +69,24 @@ pub struct Export {
 #[derive(Debug, Clone)]
 enum Part {
     Head,
-    Entries(Option<JournalPlace>),
+    Entries(Option<JournalPosition>),
     Notes,
     End,
     Over,
 }
 
 impl Export {
-    pub(super) fn of(store: Arc<Store>) -> Self {
+    pub(super) fn of(store: Arc<dyn Store>) -> Self {
         Self { store, next: Part::Head, lines: 0 }
     }
 
     /// The next lines; none after the last. May be dropped and asked again.
     pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, StateError> {
         loop {
-            let (store, part, lines) = (Arc::clone(&self.store), self.next.clone(), self.lines);
-            if matches!(part, Part::Over) {
+            if matches!(self.next, Part::Over) {
                 return Ok(None);
             }
-            let (piece, next) = super::off_runtime(move || write(&store, part, lines)).await?;
+            let (piece, next) = write(&*self.store, self.next.clone(), self.lines).await?;
             self.lines += piece.lines;
             self.next = next;
             if piece.lines > 0 {
@@ -115,33 +112,34 @@ impl Piece {
     }
 }
 
-/// Writes `part` of `store`, behind so many lines, and says which part comes next.
-fn write(store: &Store, part: Part, lines: u64) -> Result<(Piece, Part), StateError> {
+/// Writes `part` of `store`; `lines` is the number of lines before it. Returns the part that comes next.
+async fn write(store: &dyn Store, part: Part, lines: u64) -> Result<(Piece, Part), StateError> {
     let mut piece = Piece::default();
     let next = match part {
         Part::Head => {
+            let StoreIdentity { id, commits } = store.identity();
             piece.put(&Line::State {
                 format: FORMAT,
-                store: store.id(),
-                commits: store.commits(),
+                store: id,
+                commits,
                 exported_at: Timestamp::now(),
                 exported_by: env!("CARGO_PKG_VERSION").to_owned(),
             })?;
-            for (route, Stored { generation, cursor }) in store.list()? {
+            for (route, StoredCursor { generation, cursor }) in cursors::list(store).await? {
                 let (recent_count, recent) = (cursor.recent.count(), cursor.recent.to_hex());
                 piece.put(&Line::Cursor { route, generation, cursor, recent_count, recent })?;
             }
             Part::Entries(None)
         }
         Part::Entries(after) => {
-            let (entries, last) = store.entries_after(after.as_ref(), PIECE_ENTRIES)?;
+            let (entries, last) = journal::entries_after(store, after, PIECE_ENTRIES).await?;
             for StoredEntry { id, generation, entry } in entries {
                 piece.put(&Line::Command { id, generation, entry })?;
             }
             last.map_or(Part::Notes, |last| Part::Entries(Some(last)))
         }
         Part::Notes => {
-            for StoredNote { name, generation, content } in store.notes("")? {
+            for StoredNote { name, generation, content } in notes::list(store, "").await? {
                 piece.put(&Line::Note { name, generation, content })?;
             }
             Part::End
@@ -190,40 +188,36 @@ pub fn read(export: impl BufRead) -> Result<Contents, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::open;
+    use crate::state::State;
 
-    fn exported() -> (tempfile::TempDir, String) {
+    async fn exported() -> (tempfile::TempDir, String) {
         let directory = tempfile::tempdir().unwrap();
-        let store = open::for_tests(directory.path());
+        let state = State::for_tests(directory.path()).await;
         let mut cursor = Cursor::for_tests("https://acme.okta.com/api/v1/logs?after=1");
         cursor.recent.remember("u-1");
-        store.advance("log/siem", 0, &cursor).unwrap();
+        state.advance("log/siem", 0, cursor.into()).await.unwrap();
         let entry = Entry { received_at: Timestamp::UNIX_EPOCH, content: "{\"status\":\"done\"}".to_owned() };
-        store.record("c-1", 0, &entry).unwrap();
-        store.keep_note("search/a", 0, "slot").unwrap();
-        let mut export = Vec::new();
-        let (mut part, mut lines) = (Part::Head, 0);
-        while !matches!(part, Part::Over) {
-            let (piece, next) = write(&store, part, lines).unwrap();
-            export.extend(piece.bytes);
-            lines += piece.lines;
-            part = next;
+        state.record("c-1", 0, entry).await.unwrap();
+        state.keep_note("search/a", 0, "slot".to_owned()).await.unwrap();
+        let (mut export, mut lines) = (state.export(), Vec::new());
+        while let Some(piece) = export.piece().await.unwrap() {
+            lines.extend(piece);
         }
-        (directory, String::from_utf8(export).unwrap())
+        (directory, String::from_utf8(lines).unwrap())
     }
 
     #[tokio::test]
     async fn an_export_goes_on_piece_by_piece_and_holds_up_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let store = Arc::new(open::for_tests(directory.path()));
+        let state = State::for_tests(directory.path()).await;
         for number in 0..3 * PIECE_ENTRIES {
             let entry = Entry { received_at: Timestamp::UNIX_EPOCH, content: "x".to_owned() };
-            store.record(&format!("c-{number:03}"), 0, &entry).unwrap();
+            state.record(&format!("c-{number:03}"), 0, entry).await.unwrap();
         }
-        let mut export = Export::of(Arc::clone(&store));
+        let mut export = state.export();
         let mut text = export.piece().await.unwrap().unwrap();
-        // Whoever reads may stop here for as long as they like.
-        store.keep_note("n", 0, "meanwhile").unwrap();
+        // The reader may stop here for any time.
+        state.keep_note("n", 0, "meanwhile".to_owned()).await.unwrap();
         let mut pieces = 1;
         while let Some(piece) = export.piece().await.unwrap() {
             text.extend(piece);
@@ -234,9 +228,9 @@ mod tests {
         assert_eq!((contents.entries.len(), contents.notes.len()), (3 * PIECE_ENTRIES, 1));
     }
 
-    #[test]
-    fn an_export_holds_everything_and_is_read_back() {
-        let (_directory, export) = exported();
+    #[tokio::test]
+    async fn an_export_holds_everything_and_is_read_back() {
+        let (_directory, export) = exported().await;
         let contents = read(export.as_bytes()).unwrap();
         let (route, generation, cursor) = &contents.routes[0];
         assert_eq!((route.as_str(), *generation), ("log/siem", 1));
@@ -245,9 +239,9 @@ mod tests {
         assert_eq!(contents.notes[0].content, "slot");
     }
 
-    #[test]
-    fn an_export_that_was_cut_anywhere_is_refused() {
-        let (_directory, export) = exported();
+    #[tokio::test]
+    async fn an_export_that_was_cut_anywhere_is_refused() {
+        let (_directory, export) = exported().await;
         for end in 0..export.trim_end().len() {
             assert!(read(&export.as_bytes()[..end]).is_err(), "cut at {end}");
         }
@@ -260,9 +254,9 @@ mod tests {
         assert!(matches!(read(without_a_line.as_bytes()), Err(ImportError::CutShort)));
     }
 
-    #[test]
-    fn a_newer_format_and_nonsense_are_told_apart() {
-        let (_directory, export) = exported();
+    #[tokio::test]
+    async fn a_newer_format_and_nonsense_are_told_apart() {
+        let (_directory, export) = exported().await;
         let newer = export.replacen("\"format\":2", "\"format\":3", 1);
         assert!(matches!(read(newer.as_bytes()), Err(ImportError::Newer(3))));
         assert!(matches!(read(&b"{}\n"[..]), Err(ImportError::Line { number: 1, .. })));

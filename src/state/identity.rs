@@ -1,22 +1,12 @@
-//! Which store this is: a number that no other store has, so that files of two states cannot be mixed unnoticed. Its record
-//! in the store also counts the store's commits.
+//! Which store this is: a number that no other store has, so that files of two states cannot be mixed unnoticed.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{
-    StateError,
-    engine::{Batch, Engine},
-    record::{self, RecordError},
-    store::record_error,
-};
-
-const IDENTITY: &[u8] = b"identity";
-
 /// Which store this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct StoreId(u128);
+pub(crate) struct StoreId(u128);
 
 impl StoreId {
     /// An id that no other store has.
@@ -30,30 +20,6 @@ impl StoreId {
 
     pub(super) fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(u128::from_be_bytes(bytes))
-    }
-
-    /// Gives a new store an id, which is on the disk when this returns.
-    pub(super) fn create_in(engine: &Engine) -> Result<Self, StateError> {
-        let id = Self::generate();
-        let mut batch = Batch::default();
-        id.add_to(&mut batch, 0);
-        engine.apply(batch)?;
-        engine.flush()?;
-        Ok(id)
-    }
-
-    /// Makes the batch one that is the store's commit number `commits`.
-    pub(super) fn add_to(self, batch: &mut Batch, commits: u64) {
-        batch.insert(IDENTITY, record::encode(commits, &self.to_bytes()));
-    }
-
-    /// The id of the store, and how many commits it has; none in a store of an earlier version.
-    pub(super) fn read(engine: &Engine) -> Result<Option<(Self, u64)>, StateError> {
-        const WHAT: &str = "the store's identity";
-        let Some(bytes) = engine.get(IDENTITY)? else { return Ok(None) };
-        let (commits, id) = record::decode(&bytes).map_err(record_error(WHAT))?;
-        let id = <[u8; 16]>::try_from(id).map_err(|_| RecordError::Content("not an id".to_owned()));
-        Ok(Some((Self::from_bytes(id.map_err(record_error(WHAT))?), commits)))
     }
 }
 

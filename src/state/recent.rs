@@ -1,14 +1,9 @@
 //! The events delivered last, as fingerprints: enough to drop what was delivered already when Okta gives it again, above all
-//! when a link is refused and a route resumes with an overlap.
-//!
-//! Kept on the disk in chunks below one KiB, because sled puts larger values into files of their own and leaks them.
+//! when a link is refused and a route resumes with an overlap. Knows nothing of how a store keeps them.
 
-/// Fingerprints in a chunk.
-const CHUNK: usize = 64;
-/// Chunks in the ring: the last 1,024 events are remembered.
-const CHUNKS: usize = 16;
-const CAPACITY: usize = CHUNK * CHUNKS;
-/// The fingerprint of no event.
+/// Events that are remembered.
+const CAPACITY: usize = 1_024;
+/// The fingerprint of no event: earlier versions wrote it over events that were to be forgotten.
 const NOTHING: u64 = 0;
 
 /// A ring of fingerprints.
@@ -17,8 +12,6 @@ pub struct RecentIds {
     ring: Vec<u64>,
     /// How many were ever remembered: the next goes to this index modulo the capacity.
     count: u64,
-    /// The count at which the chunks were last written.
-    written: u64,
 }
 
 impl RecentIds {
@@ -36,15 +29,6 @@ impl RecentIds {
         self.count += 1;
     }
 
-    /// The same places with nothing in them: what came before may come again and is then new. An empty ring would not do,
-    /// as the chunks of the old one stay on the disk.
-    #[must_use]
-    pub fn forgotten(mut self) -> Self {
-        self.ring.fill(NOTHING);
-        self.written = 0;
-        self
-    }
-
     /// The fingerprints, oldest first.
     pub fn fingerprints(&self) -> impl Iterator<Item = u64> {
         let oldest = if self.ring.len() < CAPACITY { 0 } else { slot(self.count) };
@@ -57,14 +41,14 @@ impl RecentIds {
         self.ring.iter().map(|fingerprint| format!("{fingerprint:016x}")).collect()
     }
 
-    /// The ring out of an export; everything in it is to be written.
+    /// The ring out of an export.
     pub(super) fn from_hex(count: u64, hex: &str) -> Option<Self> {
         let digits = hex
             .as_bytes()
             .chunks(16)
             .map(|digits| u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
         let ring: Vec<u64> = digits.collect::<Option<_>>()?;
-        (ring.len() == ring_length(count)).then_some(Self { ring, count, written: 0 })
+        (ring.len() == ring_length(count)).then_some(Self { ring, count })
     }
 
     /// A copy to look things up in quickly.
@@ -72,42 +56,21 @@ impl RecentIds {
         RecentSet(self.ring.iter().copied().collect())
     }
 
-    /// The chunks that changed since they were last written: number and bytes.
-    pub(super) fn changed_chunks(&self) -> impl Iterator<Item = (u8, Vec<u8>)> {
-        let added = usize::try_from(self.count - self.written).unwrap_or(CAPACITY).min(CAPACITY);
-        let first = slot(self.count - added as u64) / CHUNK;
-        let chunks = if added == 0 { 0 } else { ((added - 1) / CHUNK + 2).min(CHUNKS) };
-        (0..chunks).map(move |offset| (first + offset) % CHUNKS).filter_map(|number| {
-            let chunk = self.ring.chunks(CHUNK).nth(number)?;
-            let bytes = chunk.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect();
-            Some((u8::try_from(number).ok()?, bytes))
-        })
-    }
-
-    /// Notes that the changed chunks are on the disk.
-    pub fn mark_written(&mut self) {
-        self.written = self.count;
-    }
-
-    /// Notes that nothing is on the disk: for a store that is written anew.
-    pub(super) fn mark_unwritten(&mut self) {
-        self.written = 0;
-    }
-
     /// How many were ever remembered.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Puts the ring together from its chunks in the order of their numbers.
-    pub(super) fn from_chunks<'a>(count: u64, chunks: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
-        let mut ring = Vec::new();
-        for chunk in chunks {
-            let (fingerprints, rest) = chunk.as_chunks::<8>();
-            rest.is_empty().then_some(())?;
-            ring.extend(fingerprints.iter().map(|bytes| u64::from_be_bytes(*bytes)));
-        }
-        (ring.len() == ring_length(count)).then_some(Self { ring, count, written: count })
+    /// The ring as bytes: 8 of each fingerprint, big-endian. From one event to the next, those of one fingerprint change.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        self.ring.iter().flat_map(|fingerprint| fingerprint.to_be_bytes()).collect()
+    }
+
+    /// The ring out of its bytes; none if they do not fit the number of events.
+    pub(super) fn from_bytes(count: u64, bytes: &[u8]) -> Option<Self> {
+        let (fingerprints, rest) = bytes.as_chunks::<8>();
+        let ring: Vec<u64> = fingerprints.iter().map(|bytes| u64::from_be_bytes(*bytes)).collect();
+        (rest.is_empty() && ring.len() == ring_length(count)).then_some(Self { ring, count })
     }
 }
 
@@ -156,8 +119,6 @@ pub(crate) fn fingerprint(identity: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn filled(range: std::ops::Range<usize>, recent: &mut RecentIds) {
@@ -186,54 +147,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten_is_so_on_the_disk_too() {
-        let mut recent = RecentIds::default();
-        filled(0..700, &mut recent);
-        let mut disk: BTreeMap<_, _> = recent.changed_chunks().collect();
-        recent.mark_written();
-        let forgotten = recent.forgotten();
-        disk.extend(forgotten.changed_chunks());
-        let read = RecentIds::from_chunks(forgotten.count(), disk.values().map(Vec::as_slice)).unwrap();
-        assert_eq!(read.fingerprints().count(), 0);
-    }
-
-    #[test]
-    fn changed_chunks_alone_rebuild_the_ring_after_any_number_of_events() {
-        let mut random = fastrand::Rng::with_seed(7);
-        let mut recent = RecentIds::default();
-        let mut disk = BTreeMap::new();
-        let mut next = 0;
-        for _ in 0..500 {
-            let added = random.usize(0..200);
-            filled(next..next + added, &mut recent);
-            next += added;
-            disk.extend(recent.changed_chunks());
-            recent.mark_written();
-            let read = RecentIds::from_chunks(recent.count(), disk.values().map(Vec::as_slice)).unwrap();
-            assert_eq!(read, recent);
-        }
-        assert!(next > CAPACITY * 10);
-    }
-
-    #[test]
-    fn an_export_is_read_back_and_written_as_a_whole() {
+    fn an_export_and_a_record_are_read_back() {
         for events in [0, 5, CAPACITY, CAPACITY + 70] {
             let mut recent = RecentIds::default();
             filled(0..events, &mut recent);
-            recent.mark_written();
-            let read = RecentIds::from_hex(recent.count(), &recent.to_hex()).unwrap();
-            assert_eq!(read.to_hex(), recent.to_hex());
-            let chunks: BTreeMap<_, _> = read.changed_chunks().collect();
-            let disk = RecentIds::from_chunks(read.count(), chunks.values().map(Vec::as_slice)).unwrap();
-            assert_eq!(disk, recent, "{events}");
+            assert_eq!(RecentIds::from_hex(recent.count(), &recent.to_hex()).unwrap(), recent);
+            assert_eq!(RecentIds::from_bytes(recent.count(), &recent.to_bytes()).unwrap(), recent);
         }
         assert_eq!(RecentIds::from_hex(2, "0000000000000001"), None);
         assert_eq!(RecentIds::from_hex(1, "not hexadecimal!"), None);
     }
 
     #[test]
-    fn chunks_that_do_not_fit_the_count_are_refused() {
-        assert_eq!(RecentIds::from_chunks(2, [&[0; 8][..]].into_iter()), None);
-        assert_eq!(RecentIds::from_chunks(1, [&[0; 7][..]].into_iter()), None);
+    fn bytes_that_do_not_fit_the_count_are_refused() {
+        assert_eq!(RecentIds::from_bytes(2, &[0; 8]), None);
+        assert_eq!(RecentIds::from_bytes(1, &[0; 7]), None);
+    }
+
+    #[test]
+    fn events_that_an_earlier_version_was_told_to_forget_are_none() {
+        let recent = RecentIds::from_bytes(3, &[0; 24]).unwrap();
+        assert_eq!(recent.fingerprints().count(), 0);
     }
 }

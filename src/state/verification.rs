@@ -1,16 +1,10 @@
-//! What a look at the whole state finds: every record is read, and both witnesses.
+//! What a look at the whole state finds: every record is read, and the store says how it is.
 
-use std::io;
-
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StateError,
-    disk::{self, io_error},
-    store::Store,
-    tally::Tally,
-    witness::{Reading, Witness},
+    StateError, cursors, journal, notes,
+    store::{PAGE, Store, StoreIdentity, StoreReport},
 };
 
 /// What a look at the whole state found.
@@ -38,44 +32,30 @@ pub struct Verification {
     pub weakness: Option<String>,
 }
 
-/// Reads everything in `store` and around it.
-pub(super) fn verify(store: &Store) -> Result<Verification, StateError> {
-    let routes = store.list()?.len() as u64;
-    let mut commands = 0;
-    store.visit_entries(|_| {
-        commands += 1;
-        Ok::<_, StateError>(())
-    })?;
-    let notes = store.notes("")?.len() as u64;
-    let places = &store.places;
-    let folder = places.store();
-    // Files of sled may go while they are counted.
-    let store_bytes = match disk::size_bytes(&folder) {
-        Err(err) if err.kind() != io::ErrorKind::NotFound => return Err(io_error("look into", &folder)(err)),
-        counted => counted.unwrap_or_default(),
-    };
+/// Reads everything in `store`.
+pub(super) async fn verify(store: &dyn Store) -> Result<Verification, StateError> {
+    let routes = cursors::list(store).await?.len() as u64;
+    let (mut commands, mut after) = (0, None);
+    loop {
+        let (entries, next) = journal::entries_after(store, after, PAGE).await?;
+        commands += entries.len() as u64;
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let notes = notes::list(store, "").await?.len() as u64;
+    let StoreReport { bytes, witness, tally, weakness } = store.report().await?;
+    let StoreIdentity { id, commits } = store.identity();
     Ok(Verification {
-        store: store.id().to_string(),
-        commits: store.commits(),
+        store: id.to_string(),
+        commits,
         routes,
         commands,
         notes,
-        store_bytes,
-        witness: describe(&Witness::read(&places.witness)?, |witness| {
-            let age = Timestamp::now().duration_since(witness.written_at).as_secs();
-            format!("agrees; written {age} s ago at commit {}", witness.commits)
-        }),
-        tally: describe(&Tally::read(&places.tally())?, |tally| {
-            format!("agrees; at commit {}", tally.commits)
-        }),
-        weakness: disk::weakness(&places.directory).map(str::to_owned),
+        store_bytes: bytes,
+        witness,
+        tally,
+        weakness,
     })
-}
-
-fn describe<T>(reading: &Reading<T>, present: impl FnOnce(&T) -> String) -> String {
-    match reading {
-        Reading::Present(read) => present(read),
-        Reading::Absent => "is missing".to_owned(),
-        Reading::Damaged(reason) => format!("is damaged: {reason}"),
-    }
 }

@@ -11,7 +11,7 @@ use crate::{
     config::{Config, Start, WindowConfig},
     control::Client,
     sink::file::require_writable,
-    state::{Places, StateError},
+    state::{StateError, StatePaths},
     telemetry::chain,
 };
 
@@ -19,12 +19,12 @@ use crate::{
 pub(super) async fn rows(config: &Config) -> Vec<Row> {
     let is_running = matches!(Client::connect(&config.runtime.state.path).await, Ok(Some(_)));
     let mut rows = beginnings(config, Timestamp::now());
-    rows.push(state_row(&Places::from(&config.runtime.state), is_running));
+    rows.push(state_row(&StatePaths::from(&config.runtime.state), is_running));
     rows.push(admin_row(config, is_running));
     rows
 }
 
-fn state_row(places: &Places, is_running: bool) -> Row {
+fn state_row(places: &StatePaths, is_running: bool) -> Row {
     let (what, directory) = ("state".to_owned(), &places.directory);
     if is_running {
         return Row::good(what, format!("{} is in use by the daemon that runs", directory.display()));

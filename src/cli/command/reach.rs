@@ -18,7 +18,7 @@ use crate::{
     },
     config::Config,
     control::{Client, ControlError, Ran, Released, RunCommand},
-    state::{Opening, Places, State, StateError},
+    state::{Opening, State, StateError, StatePaths},
     telemetry::logging,
 };
 
@@ -61,7 +61,7 @@ impl Reached {
     async fn state(config: &Config, clients: &Clients, file: std::path::PathBuf) -> Result<Self, Exit> {
         let held_until = Instant::now() + HOLDER_MAX;
         let state = loop {
-            let locked = match State::open(Places::from(&config.runtime.state), Opening::Trusted).await {
+            let locked = match State::open(StatePaths::from(&config.runtime.state), Opening::Trusted).await {
                 Ok(state) => break state,
                 Err(locked @ StateError::Locked(_)) => locked,
                 Err(err) => return Err(fail_state(&err, &file)),

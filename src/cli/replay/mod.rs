@@ -14,7 +14,7 @@ use crate::{
     control::{self, ControlError},
     replay::{Advance, Beginning, Refusal, Replays, Report, Request, Summary},
     sink::Sink,
-    state::{Opening, Places, State, StateError},
+    state::{Opening, State, StateError, StatePaths},
     telemetry::logging,
 };
 
@@ -111,7 +111,7 @@ async fn here(config: Config, request: Request, mut signals: StopSignals, file: 
         Ok(clients) => clients,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let state = match State::open(Places::from(&config.runtime.state), Opening::Trusted).await {
+    let state = match State::open(StatePaths::from(&config.runtime.state), Opening::Trusted).await {
         Ok(state) => state,
         Err(err @ StateError::Locked(_)) => {
             let exit = fail_state(&err, file);

@@ -15,7 +15,7 @@ use crate::{
     config::{SearchRouteConfig, SinkConfig, StateConfig},
     search::{About, Publication, PublishError, SpoolError, SpoolWriter},
     sink::{DeadLetters, Sink},
-    state::Places,
+    state::StatePaths,
 };
 
 impl Take for SpoolWriter {
@@ -76,7 +76,7 @@ pub(super) async fn publish(
         since: question.since,
         until: question.until,
     };
-    let dead_letters = DeadLetters::new(&Places::from(state).dead_letters(), &route.route.name);
+    let dead_letters = DeadLetters::new(&StatePaths::from(state).dead_letters(), &route.route.name);
     match publication.publish(spool, about, dead_letters.clone()).await {
         Ok(published) => {
             note(&format!(

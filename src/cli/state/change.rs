@@ -15,7 +15,7 @@ use crate::{
         engine::{RECOVERY_CONSEQUENCE, loss_of_note, pauses_of_recovery},
     },
     config::AuditConfig,
-    state::{Contents, Cursor, ImportError, Opening, State, StateError, Stored, read_export},
+    state::{Contents, Cursor, ImportError, Opening, State, StateError, StoredCursor, read_export},
 };
 
 /// The note of a state with the end of an audit's chain begins so; the name of the commands follows.
@@ -103,9 +103,8 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     // The sink goes on where it stands, whatever it is given next. What was delivered is to be delivered again, so that it
     // is not known any more.
     let cursor = match stored {
-        Some(Stored { cursor, .. }) => {
-            let recent = cursor.recent.forgotten();
-            Cursor { mark: cursor.mark, delivered: cursor.delivered, recent, ..beginning }
+        Some(StoredCursor { cursor, .. }) => {
+            Cursor { mark: cursor.mark, delivered: cursor.delivered, ..beginning }
         }
         None => beginning,
     };

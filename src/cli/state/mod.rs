@@ -17,7 +17,7 @@ use super::{ConfigArgument, Exit, fail, note};
 use crate::{
     command::engine::RECOVERY_CONSEQUENCE,
     config::{Config, Start},
-    state::{Opening, Places, State, StateError, Way, is_import_unfinished},
+    state::{Opening, RecoveryMode, State, StateError, StatePaths, is_import_unfinished},
 };
 
 #[derive(Debug, Args)]
@@ -143,7 +143,7 @@ impl Loaded<'_> {
     }
 
     async fn open_as(&self, opening: Opening) -> Result<State, StateError> {
-        State::open(Places::from(&self.config.runtime.state), opening).await
+        State::open(StatePaths::from(&self.config.runtime.state), opening).await
     }
 }
 
@@ -153,12 +153,13 @@ pub(super) fn fail_state(err: &StateError, file: &Path) -> Exit {
     if let StateError::Refused(refusal) = err {
         // Nothing more can be done if even this cannot be printed.
         let is_import_unfinished = is_import_unfinished(&refusal.directory);
-        let _ = std::io::stderr().write_all(ways(&refusal.ways(), is_import_unfinished, file).as_bytes());
+        let _ = std::io::stderr()
+            .write_all(recovery_modes(&refusal.recovery_modes(), is_import_unfinished, file).as_bytes());
     }
     exit
 }
 
-fn ways(ways: &[Way], is_import_unfinished: bool, file: &Path) -> String {
+fn recovery_modes(modes: &[RecoveryMode], is_import_unfinished: bool, file: &Path) -> String {
     let mut text = "  to go on, choose one; the store that is there is kept under another name:\n".to_owned();
     if is_import_unfinished {
         text += &format!(
@@ -167,16 +168,20 @@ fn ways(ways: &[Way], is_import_unfinished: bool, file: &Path) -> String {
             file.display()
         );
     }
-    for way in ways {
-        let (word, consequence) = match way {
-            Way::Witness => {
+    for mode in modes {
+        let (word, consequence) = match mode {
+            RecoveryMode::Witness => {
                 ("witness", "go on where the witness stood: nothing is missing, some events may come twice")
             }
-            Way::Store => ("store", "trust the store as it is: what was delivered since may come twice"),
-            Way::Since => {
+            RecoveryMode::Store => {
+                ("store", "trust the store as it is: what was delivered since may come twice")
+            }
+            RecoveryMode::Since => {
                 ("since=-1h", "all routes begin an hour ago (or at another time): choose one before the loss")
             }
-            Way::Now => ("now", "all routes begin with what is new: what came in between is NOT delivered"),
+            RecoveryMode::Now => {
+                ("now", "all routes begin with what is new: what came in between is NOT delivered")
+            }
         };
         text += &format!("    oktabus run --config {} --recover={word:9}  # {consequence}\n", file.display());
     }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::state::NOTE_MAX_BYTES;
+use crate::state::CONTENT_MAX_BYTES;
 
 /// Stands between what a record's hash is of and the hash.
 const BEFORE_HASH: &str = ",\"hash\":\"";
@@ -16,7 +16,7 @@ const AFTER_HASH: &str = "\"}";
 /// The digits of a SHA-256.
 pub(super) const HASH_DIGITS: usize = 64;
 /// How much of what is being written is kept, as JSON in a note of the state, which has the head of the chain too.
-const KEPT_BYTES_MAX: usize = NOTE_MAX_BYTES - (1 << 10);
+const KEPT_BYTES_MAX: usize = CONTENT_MAX_BYTES - (1 << 10);
 /// How much a record grows at most when it gets its place: three members and two hashes.
 const PLACE_BYTES_MAX: usize = 256;
 /// How many records back one may stand that stands twice: more than are written at a time.

@@ -20,10 +20,10 @@ use crate::{
         AddressTemplate,
         audit::{AuditChain, AuditFile, AuditRecord, Decision, KeptChain, SealedBatch},
         publisher::{self, Publication, Publisher, Records},
-        store::NoteChange,
     },
     config::{AuditConfig, CommandsConfig},
     retry::RetryPolicy,
+    state::NoteChange,
     telemetry::chain,
 };
 

@@ -50,7 +50,7 @@ impl Context {
         let (config, status) = (Arc::clone(&engine.config), Arc::clone(&engine.status));
         let CommandsConfig { name, outcomes, reveal, .. } = &*config;
         let outcomes = publisher::open(&outcomes.sink, name, Records::Outcomes, &reveal.stored_in)?;
-        let journal = Journal::new(Arc::clone(&engine.seams.store), Arc::clone(&status));
+        let journal = Journal::new(engine.seams.state.clone(), Arc::clone(&status));
         Ok(Self {
             clock: Arc::clone(&engine.seams.clock),
             executor: engine.executor.clone(),
@@ -61,7 +61,7 @@ impl Context {
             signatures: Arc::clone(&engine.signatures),
             audit: engine.open_audit().await?,
             outcomes: Outcomes::new(Arc::clone(&config), outcomes, Arc::clone(&status)),
-            dead_letters: DeadLetters::new(&engine.state.dead_letters_directory(), &config.name),
+            dead_letters: DeadLetters::new(&engine.seams.state.dead_letters_directory(), &config.name),
             turns: Arc::default(),
             permits: Permits::new(config.parallel),
             config,

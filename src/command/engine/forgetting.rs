@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::{
         command::record::tests::outcome,
-        state::{Entry, Opening, Places},
+        state::{Entry, Opening, StatePaths},
     };
 
     /// Writes a command of the `second`, as far as `stage` goes.
@@ -168,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn a_journal_that_is_too_long_loses_its_oldest_look_ups_then_what_was_told_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
+        let places = StatePaths::within(directory.path().to_owned());
         let state = State::open(places, Opening::Trusted).await.unwrap();
         write(&state, "it/old", 0, "user.get", "told").await;
         write(&state, "hr/begun", 1, "user.suspend", "begun").await;

@@ -5,20 +5,16 @@ use std::sync::Arc;
 
 use super::{EngineError, status::EngineStatus, trouble::Trouble};
 use crate::{
-    command::{
-        QueuePlace,
-        record::Record,
-        store::{EntryChange, NoteChange, Store},
-    },
+    command::{QueuePlace, record::Record},
     retry::RetryPolicy,
-    state::{Entry, StateClass, StateError, StoredNote},
+    state::{Entry, EntryChange, NoteChange, State, StateClass, StateError, StoredNote},
     telemetry::chain,
 };
 
 /// The journal of the commands of one name, and their notes.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
-    store: Arc<dyn Store>,
+    state: State,
     status: Arc<EngineStatus>,
 }
 
@@ -50,14 +46,14 @@ pub(super) struct Unreadable {
 }
 
 impl Journal {
-    pub(super) fn new(store: Arc<dyn Store>, status: Arc<EngineStatus>) -> Self {
-        Self { store, status }
+    pub(super) fn new(state: State, status: Arc<EngineStatus>) -> Self {
+        Self { state, status }
     }
 
     /// What there is of the command `id`.
     pub(super) async fn find(&self, id: &str) -> Result<Found, EngineError> {
         let key = key(self.status.name(), id);
-        let Some(stored) = self.lasting(|| self.store.entry(&key)).await? else { return Ok(Found::Nothing) };
+        let Some(stored) = self.lasting(|| self.state.entry(&key)).await? else { return Ok(Found::Nothing) };
         let generation = stored.generation;
         Ok(match Record::decode(&stored.entry.content) {
             Ok(record) => Found::Record(Kept { record, generation }),
@@ -121,22 +117,23 @@ impl Journal {
 
     /// What the note `name` says.
     pub(super) async fn note(&self, name: &str) -> Result<Option<StoredNote>, EngineError> {
-        self.lasting(|| self.store.note(name)).await
+        self.lasting(|| self.state.note(name)).await
     }
 
     /// All notes whose names begin with `prefix`.
     pub(super) async fn notes(&self, prefix: &str) -> Result<Vec<StoredNote>, EngineError> {
-        self.lasting(|| self.store.notes(prefix)).await
+        self.lasting(|| self.state.notes(prefix)).await
     }
 
     /// Writes a note.
     pub(super) async fn keep_note(&self, note: &NoteChange) -> Result<(), EngineError> {
-        self.lasting(|| self.store.write_note(note.clone())).await
+        let NoteChange { name, expected, content } = note;
+        self.lasting(|| self.state.keep_note(name, *expected, content.clone())).await.map(drop)
     }
 
     /// Removes a note.
     pub(super) async fn drop_note(&self, name: &str) -> Result<(), EngineError> {
-        self.lasting(|| self.store.drop_notes(vec![name.to_owned()])).await
+        self.lasting(|| self.state.drop_notes(vec![name.to_owned()])).await
     }
 
     async fn write(
@@ -149,7 +146,7 @@ impl Journal {
         let content = record.encode().map_err(|source| EngineError::Record { id: id.to_owned(), source })?;
         let entry = Entry { received_at: record.received_at, content };
         let change = EntryChange { id: key(self.status.name(), id), expected, entry };
-        self.lasting(|| self.store.write(change.clone(), note.clone())).await?;
+        self.lasting(|| self.state.write_entry(change.clone(), note.clone())).await?;
         Ok(Kept { record, generation: expected + 1 })
     }
 
@@ -184,17 +181,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        command::record::tests::outcome,
-        state::{Opening, Places, State},
-    };
+    use crate::{command::record::tests::outcome, state::MemoryStore};
 
     #[tokio::test]
     async fn a_command_that_is_forgotten_while_it_is_answered_once_more_stays_forgotten() {
-        let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
-        let state = State::open(places, Opening::Trusted).await.unwrap();
-        let journal = Journal::new(Arc::new(state.clone()), Arc::new(EngineStatus::new("hr")));
+        let state = State::over(Arc::new(MemoryStore::default()));
+        let journal = Journal::new(state.clone(), Arc::new(EngineStatus::new("hr")));
         let record = Record::new("user.suspend", "f", None, Timestamp::UNIX_EPOCH);
         let Found::Record(received) = journal.receive("c-1", record).await.unwrap() else {
             panic!("it is there")

@@ -80,13 +80,15 @@ impl Engine {
                 status.as_ref().is_none_or(|status| listed.record.standing() == status.as_str())
             })
         };
-        let found = self.state.latest_entries(limit, wanted).await?;
+        let found = self.seams.state.latest_entries(limit, wanted).await?;
         Ok(found.iter().filter_map(|stored| listed(self.name(), stored)).collect())
     }
 
     /// What the journal says of the command `id`.
     pub async fn find(&self, id: &str) -> Result<Option<Listed>, EngineError> {
-        let Some(stored) = self.state.entry(&journal::key(self.name(), id)).await? else { return Ok(None) };
+        let Some(stored) = self.seams.state.entry(&journal::key(self.name(), id)).await? else {
+            return Ok(None);
+        };
         let note = self.journal().note(&note_name(self.name(), id)).await?;
         let asks = note.and_then(|note| serde_json::from_str::<Parked>(&note.content).ok()?.asks());
         Ok(listed(self.name(), &stored).map(|listed| Listed { asks, ..listed }))

@@ -69,7 +69,6 @@ use super::{
     execute::{Executor, Okta},
     message::FingerprintKey,
     policy::{Policy, Signatures},
-    store::Store,
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -97,8 +96,6 @@ pub struct Engine {
     config: Arc<CommandsConfig>,
     executor: Executor,
     seams: Seams,
-    /// To look through the whole journal.
-    state: State,
     status: Arc<EngineStatus>,
     admission: Arc<Admission>,
     signatures: Arc<Signatures>,
@@ -119,7 +116,7 @@ pub struct Engine {
 #[derive(Debug, Clone)]
 struct Seams {
     okta: Arc<dyn Okta>,
-    store: Arc<dyn Store>,
+    state: State,
     clock: Arc<dyn Clock>,
 }
 
@@ -128,7 +125,7 @@ impl Engine {
     pub fn new(config: CommandsConfig, client: Arc<Client>, state: State) -> Result<Self, EngineError> {
         let status = Arc::new(EngineStatus::new(&config.name));
         let credential = Arc::clone(client.org().auth.secret());
-        let seams = Seams { okta: client, store: Arc::new(state.clone()), clock: Arc::new(SystemClock) };
+        let seams = Seams { okta: client, state, clock: Arc::new(SystemClock) };
         let executor = Executor::new(Arc::clone(&seams.okta));
         let signatures = Arc::new(Signatures::read(&config)?);
         let trusted = (Policy::new(&config), Arc::clone(&signatures));
@@ -140,7 +137,6 @@ impl Engine {
             config,
             executor,
             seams,
-            state,
             status,
             admission,
             signatures,
@@ -217,8 +213,11 @@ impl Engine {
             drained.cancel();
             ended
         };
-        let forgetting =
-            drained.run_until_cancelled(forgetting::forget_now_and_then(&self.state, &self.config, remember));
+        let forgetting = drained.run_until_cancelled(forgetting::forget_now_and_then(
+            &self.seams.state,
+            &self.config,
+            remember,
+        ));
         let audit = Arc::clone(&context.audit);
         let summing = audit.sum_up_now_and_then(&drained);
         let ((), ended, _, ()) = tokio::join!(reading, working, forgetting, summing);
@@ -230,7 +229,7 @@ impl Engine {
     }
 
     fn journal(&self) -> Journal {
-        Journal::new(Arc::clone(&self.seams.store), Arc::clone(&self.status))
+        Journal::new(self.seams.state.clone(), Arc::clone(&self.status))
     }
 
     async fn open_audit(&self) -> Result<Arc<AuditLog>, EngineError> {

@@ -17,8 +17,8 @@ use tokio_util::time::{DelayQueue, delay_queue};
 use super::{EngineError, job::Message, journal::Journal, status::EngineStatus};
 use crate::{
     clock::Clock,
-    command::{QueuePlace, message::without_secrets, store::NoteChange},
-    state::NOTE_MAX_BYTES,
+    command::{QueuePlace, message::without_secrets},
+    state::{CONTENT_MAX_BYTES, NoteChange},
 };
 
 /// Commands that may wait so at a time.
@@ -214,7 +214,7 @@ impl Parking {
     pub(super) fn note_of(&self, id: &str, parked: &Parked) -> Result<Option<NoteChange>, EngineError> {
         let content = serde_json::to_string(parked)
             .map_err(|source| EngineError::of_note(&self.note(id), &self.commands, source))?;
-        let fits = content.len() <= NOTE_MAX_BYTES && self.len() < PARKED_MAX;
+        let fits = content.len() <= CONTENT_MAX_BYTES && self.len() < PARKED_MAX;
         Ok(fits.then(|| NoteChange { name: self.note(id), expected: 0, content }))
     }
 

@@ -13,8 +13,8 @@ use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{EngineError, journal::Journal, recovery, status::EngineStatus};
 use crate::{
-    command::{OutcomeError, store::NoteChange},
-    state::StoredNote,
+    command::OutcomeError,
+    state::{NoteChange, StoredNote},
 };
 
 /// Commands that are cancelled and have not come to their end, at most.
@@ -338,18 +338,15 @@ mod tests {
     use futures_util::future::{BoxFuture, FutureExt as _, try_join_all};
 
     use super::*;
-    use crate::{
-        command::store::{EntryChange, Store},
-        state::{Opening, Places, State, StateError, StoredEntry},
+    use crate::state::{
+        Change, Key, MemoryStore, Scan, State, StateError, Store, StoreIdentity, StoreReport, StoredRecord,
     };
 
     #[tokio::test(flavor = "multi_thread")]
     async fn operators_who_stop_things_at_the_same_time_undo_nothing_of_each_other() {
-        let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
-        let state = State::open(places, Opening::Trusted).await.unwrap();
+        let state = State::over(Arc::new(MemoryStore::default()));
         let status = Arc::new(EngineStatus::new("hr"));
-        let journal = Journal::new(Arc::new(state), Arc::clone(&status));
+        let journal = Journal::new(state, Arc::clone(&status));
         let switch = Arc::new(Switch::new(journal, &status));
         let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
         let operators = (0..32).map(|n| {
@@ -372,11 +369,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_further_pause_changes_nothing_of_the_first() {
-        let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
-        let state = State::open(places, Opening::Trusted).await.unwrap();
+        let state = State::over(Arc::new(MemoryStore::default()));
         let status = Arc::new(EngineStatus::new("hr"));
-        let switch = Switch::new(Journal::new(Arc::new(state), Arc::clone(&status)), &status);
+        let switch = Switch::new(Journal::new(state, Arc::clone(&status)), &status);
         let by = |who: &str| StopRecord {
             at: Timestamp::UNIX_EPOCH,
             by: Some(who.to_owned()),
@@ -395,48 +390,42 @@ mod tests {
         assert_eq!(switch.paused(), None);
     }
 
-    /// A state whose disk is full.
-    #[derive(Debug)]
-    struct Full(State);
+    /// A store whose disk is full.
+    #[derive(Debug, Default)]
+    struct Full(MemoryStore);
 
     impl Store for Full {
-        fn entry<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StateError>> {
-            Store::entry(&self.0, id)
+        fn get(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Option<StoredRecord>>, StateError>> {
+            self.0.get(keys)
         }
 
-        fn write(&self, _: EntryChange, note: Option<NoteChange>) -> BoxFuture<'_, Result<(), StateError>> {
-            drop(note);
-            std::future::ready(Err(no_room())).boxed()
+        fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<(Key, StoredRecord)>, StateError>> {
+            self.0.scan(scan)
         }
 
-        fn note<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredNote>, StateError>> {
-            Store::note(&self.0, name)
+        fn commit(&self, _: Vec<Change>) -> BoxFuture<'_, Result<(), StateError>> {
+            let full = StateError::NoRoom { path: "state".into(), free_bytes: 0, needed_bytes: 1 };
+            std::future::ready(Err(full)).boxed()
         }
 
-        fn notes<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<StoredNote>, StateError>> {
-            Store::notes(&self.0, prefix)
+        fn identity(&self) -> StoreIdentity {
+            self.0.identity()
         }
 
-        fn write_note(&self, _: NoteChange) -> BoxFuture<'_, Result<(), StateError>> {
-            std::future::ready(Err(no_room())).boxed()
+        fn report(&self) -> BoxFuture<'_, Result<StoreReport, StateError>> {
+            self.0.report()
         }
 
-        fn drop_notes(&self, _: Vec<String>) -> BoxFuture<'_, Result<(), StateError>> {
-            std::future::ready(Err(no_room())).boxed()
+        fn close(&self) -> BoxFuture<'_, Result<(), StateError>> {
+            self.0.close()
         }
-    }
-
-    fn no_room() -> StateError {
-        StateError::NoRoom { path: "state".into(), free_bytes: 0, needed_bytes: 1 }
     }
 
     #[tokio::test]
     async fn a_pause_holds_in_memory_even_if_the_disk_is_full_and_nobody_waits_for_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
-        let full = Full(State::open(places, Opening::Trusted).await.unwrap());
+        let full = State::over(Arc::new(Full::default()));
         let status = Arc::new(EngineStatus::new("hr"));
-        let switch = Switch::new(Journal::new(Arc::new(full), Arc::clone(&status)), &status);
+        let switch = Switch::new(Journal::new(full, Arc::clone(&status)), &status);
         let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
         switch.require_loaded().await.unwrap();
         assert_eq!(switch.pause(stopped.clone()), None);
@@ -455,11 +444,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_disk_does_not_know_is_not_forgotten_and_a_later_pause_wins() {
-        let directory = tempfile::tempdir().unwrap();
-        let places = Places::within(directory.path().to_owned());
-        let state = State::open(places, Opening::Trusted).await.unwrap();
+        let state = State::over(Arc::new(MemoryStore::default()));
         let status = Arc::new(EngineStatus::new("hr"));
-        let switch = Switch::new(Journal::new(Arc::new(state), Arc::clone(&status)), &status);
+        let switch = Switch::new(Journal::new(state, Arc::clone(&status)), &status);
         let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
         switch.pause(stopped.clone());
         switch.cancel("c-1", stopped.clone()).unwrap();

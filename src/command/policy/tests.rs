@@ -388,5 +388,5 @@ fn what_all_limits_count_fits_into_a_note() {
         limits.take(&rules, action, 4_000_000, at(hour * 3_600)).unwrap();
     }
     let bytes = serde_json::to_vec(&limits).unwrap().len();
-    assert!(bytes < crate::state::NOTE_MAX_BYTES, "{bytes}");
+    assert!(bytes < crate::state::CONTENT_MAX_BYTES, "{bytes}");
 }

@@ -11,11 +11,11 @@ mod power;
 use std::{path::Path, sync::Arc};
 
 use jiff::Timestamp;
-use oktabus::state::{Cursor, Entry, Opening, Places, RecentIds, State};
+use oktabus::state::{Cursor, Entry, Opening, RecentIds, State, StatePaths};
 
 /// Opens the state in `directory` as the daemon does.
 async fn open(directory: &Path) -> State {
-    State::open(Places::within(directory.to_owned()), Opening::Trusted).await.unwrap()
+    State::open(StatePaths::within(directory.to_owned()), Opening::Trusted).await.unwrap()
 }
 
 /// The cursor that a route has at `generation`: one can be told from the other by its link.

@@ -245,5 +245,5 @@ fn what_a_crash_left_in_doubt_can_be_completed() {
     assert!(large.kept.unwritten().is_none() && large.kept.head.sequence == 7);
     let text = serde_json::to_string(&kept).unwrap();
     assert_eq!(serde_json::from_str::<KeptChain>(&text).unwrap(), kept);
-    assert!(text.len() < crate::state::NOTE_MAX_BYTES);
+    assert!(text.len() < crate::state::CONTENT_MAX_BYTES);
 }

@@ -16,9 +16,9 @@ use crate::{
         Action,
         policy::{Limits, Tripped},
         record::Record,
-        store::NoteChange,
     },
     config::LimitConfig,
+    state::NoteChange,
 };
 
 /// The limits of the commands of one name.

@@ -76,7 +76,7 @@ impl Admission {
         seams: &Seams,
         status: &Arc<EngineStatus>,
     ) -> Self {
-        let journal = Journal::new(Arc::clone(&seams.store), Arc::clone(status));
+        let journal = Journal::new(seams.state.clone(), Arc::clone(status));
         Self {
             policy,
             limiter: Limiter::new(journal.clone(), Arc::clone(status), Arc::clone(&seams.clock)),

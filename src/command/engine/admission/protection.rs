@@ -15,10 +15,10 @@ use crate::{
         Effect, Failed, Request, UserSubject,
         execute::{Code, Executor},
         policy::Protected,
-        store::NoteChange,
     },
     config::ProtectConfig,
     retry::RetryPolicy,
+    state::NoteChange,
 };
 
 /// How old what is known of the protected may be for a change.

@@ -6,17 +6,17 @@ use super::*;
 use crate::{
     clock::SystemClock,
     command::audit::{ChainReport, Verification},
-    state::{Opening, Places, State},
+    state::{Opening, State, StatePaths},
 };
 
 const COMMANDS: &str = "hr";
 
 /// The audit of commands with a state in `directory`, where its file is too.
 async fn opened(directory: &Path) -> (AuditLog, Journal, Arc<EngineStatus>) {
-    let places = Places::within(directory.join("state"));
+    let places = StatePaths::within(directory.join("state"));
     let state = State::open(places, Opening::Trusted).await.unwrap();
     let status = Arc::new(EngineStatus::new(COMMANDS));
-    let journal = Journal::new(Arc::new(state), Arc::clone(&status));
+    let journal = Journal::new(state, Arc::clone(&status));
     let file = Destination::File(Arc::new(Mutex::new(AuditFile::new(directory.join("audit.jsonl")))));
     let log = AuditLog::open(file, journal.clone(), Arc::new(SystemClock), Arc::clone(&status)).await;
     (log.unwrap(), journal, status)

@@ -25,8 +25,7 @@ const IN_THAT_MOMENT: SignedDuration = SignedDuration::from_secs(4);
 
 /// A message is acknowledged: the journal must have its outcome, or the command until its time comes.
 pub(super) fn require_durable(world: &World, id: &str) {
-    let things = world.things();
-    let stored = &things.entries[&format!("sim/{id}")];
+    let stored = world.records.entry(&format!("sim/{id}")).unwrap();
     let record = Record::decode(&stored.entry.content).unwrap();
     assert!(record.has_ended() || record.parked_until.is_some(), "{id} is acknowledged and {record:?}");
 }

@@ -52,6 +52,7 @@ use crate::{
         policy::{Policy, Signatures},
     },
     config::{CommandsConfig, LimitConfig},
+    state::State,
 };
 
 use bus::SimulatedPublisher;
@@ -349,14 +350,14 @@ impl Life<'_> {
         let status = Arc::new(EngineStatus::new(&config.name));
         let seams = Seams {
             okta: Arc::new(SimulatedOkta::new(Arc::clone(world), Arc::clone(crash))),
-            store: Arc::new(SimulatedStore::new(Arc::clone(world), Arc::clone(crash))),
+            state: State::over(Arc::new(SimulatedStore::new(Arc::clone(world), Arc::clone(crash)))),
             clock: Arc::<World>::clone(world),
         };
         let executor = Executor::new(Arc::clone(&seams.okta));
         let signatures = Arc::new(Signatures::read(&config).unwrap());
         let trusted = (Policy::new(&config), Arc::clone(&signatures));
         let admission = Arc::new(Admission::new(&config, trusted, executor.clone(), &seams, &status));
-        let journal = Journal::new(Arc::clone(&seams.store), Arc::clone(&status));
+        let journal = Journal::new(seams.state.clone(), Arc::clone(&status));
         let publisher = |is_kept| SimulatedPublisher::new(Arc::clone(world), Arc::clone(crash), is_kept);
         let audit = Destination::Sink { publisher: publisher(false), address: None, org: config.org.clone() };
         let audit =

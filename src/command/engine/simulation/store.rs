@@ -1,19 +1,21 @@
-//! The state in a simulation: what is written is there when the call returns or the daemon dies in it, or is not.
+//! The store of a simulation: records in memory that outlive the daemon, which may die at each commit, before or after it is
+//! applied.
 
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::world::{Crash, World};
-use crate::{
-    command::store::{EntryChange, NoteChange, Store},
-    state::{StateError, StoredEntry, StoredNote},
+use crate::state::{
+    Change, CommitFault, Key, Scan, StateError, Store, StoreIdentity, StoreReport, StoredRecord,
 };
 
 /// How often in a thousand the disk takes nothing.
 const DISK_FULL: u32 = 20;
+/// How often in a thousand it takes all, and fails before it says so.
+const NOT_ACKNOWLEDGED: u32 = 10;
 
-/// One life's access to the state.
+/// One life's access to the store.
 #[derive(Debug)]
 pub(super) struct SimulatedStore {
     world: Arc<World>,
@@ -25,39 +27,15 @@ impl SimulatedStore {
         Self { world, crash }
     }
 
-    async fn written(&self, entry: Option<EntryChange>, note: Option<NoteChange>) -> Result<(), StateError> {
+    async fn written(&self, changes: Vec<Change>) -> Result<(), StateError> {
         self.crash.point().await;
         if self.world.goes_wrong(DISK_FULL) {
             return Err(StateError::NoRoom { path: "sim".into(), free_bytes: 0, needed_bytes: 1 });
         }
-        {
-            let mut things = self.world.things();
-            let of_entry = entry.as_ref().map(|entry| {
-                (
-                    &entry.id,
-                    entry.expected,
-                    things.entries.get(&entry.id).map_or(0, |stored| stored.generation),
-                )
-            });
-            let of_note = note.as_ref().map(|note| {
-                (
-                    &note.name,
-                    note.expected,
-                    things.notes.get(&note.name).map_or(0, |stored| stored.generation),
-                )
-            });
-            for (what, expected, found) in of_entry.into_iter().chain(of_note) {
-                if expected != found {
-                    return Err(StateError::Regressed { what: what.clone(), expected, found });
-                }
-            }
-            if let Some(EntryChange { id, expected, entry }) = entry {
-                things.entries.insert(id.clone(), StoredEntry { id, generation: expected + 1, entry });
-            }
-            if let Some(NoteChange { name, expected, content }) = note {
-                things.notes.insert(name.clone(), StoredNote { name, generation: expected + 1, content });
-            }
+        if self.world.goes_wrong(NOT_ACKNOWLEDGED) {
+            self.world.records.fail_next(CommitFault::NotAcknowledged);
         }
+        self.world.records.commit(changes).await?;
         self.crash.point().await;
         self.world.latency(5).await;
         Ok(())
@@ -65,42 +43,31 @@ impl SimulatedStore {
 }
 
 impl Store for SimulatedStore {
-    fn entry<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<StoredEntry>, StateError>> {
+    fn get(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Option<StoredRecord>>, StateError>> {
         async {
             self.crash.point().await;
-            Ok(self.world.things().entries.get(id).cloned())
+            self.world.records.get(keys).await
         }
         .boxed()
     }
 
-    fn write(&self, entry: EntryChange, note: Option<NoteChange>) -> BoxFuture<'_, Result<(), StateError>> {
-        self.written(Some(entry), note).boxed()
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<(Key, StoredRecord)>, StateError>> {
+        self.world.records.scan(scan)
     }
 
-    fn note<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<StoredNote>, StateError>> {
-        async { Ok(self.world.things().notes.get(name).cloned()) }.boxed()
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StateError>> {
+        self.written(changes).boxed()
     }
 
-    fn notes<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<StoredNote>, StateError>> {
-        async move {
-            let things = self.world.things();
-            let notes = things.notes.range(prefix.to_owned()..).map(|(_, note)| note.clone());
-            Ok(notes.take_while(|note| note.name.starts_with(prefix)).collect())
-        }
-        .boxed()
+    fn identity(&self) -> StoreIdentity {
+        self.world.records.identity()
     }
 
-    fn write_note(&self, note: NoteChange) -> BoxFuture<'_, Result<(), StateError>> {
-        self.written(None, Some(note)).boxed()
+    fn report(&self) -> BoxFuture<'_, Result<StoreReport, StateError>> {
+        self.world.records.report()
     }
 
-    fn drop_notes(&self, names: Vec<String>) -> BoxFuture<'_, Result<(), StateError>> {
-        async move {
-            self.crash.point().await;
-            let mut things = self.world.things();
-            names.iter().for_each(|name| drop(things.notes.remove(name)));
-            Ok(())
-        }
-        .boxed()
+    fn close(&self) -> BoxFuture<'_, Result<(), StateError>> {
+        self.world.records.close()
     }
 }

@@ -2,7 +2,7 @@
 //! the record by which a run is judged.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicI64, Ordering::Relaxed},
@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     command::{Outcome, record::Record},
-    state::{StoredEntry, StoredNote},
+    state::{MemoryStore, Snapshot, StoredEntry},
 };
 
 /// When every simulation begins.
@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) faults: AtomicI64,
     /// How many changes are one too many, before anything else goes wrong.
     pub(super) too_many: AtomicI64,
+    /// What is on the disk.
+    pub(super) records: MemoryStore,
     things: Mutex<Things>,
 }
 
@@ -46,15 +48,13 @@ pub(super) struct World {
 #[derive(Debug)]
 pub(super) struct Things {
     pub(super) random: Rng,
-    pub(super) entries: BTreeMap<String, StoredEntry>,
-    pub(super) notes: BTreeMap<String, StoredNote>,
     pub(super) published: Vec<Published>,
     /// Changes that the engine has sent.
     pub(super) sent: Vec<Sent>,
     /// What others have done.
     pub(super) others: Vec<(Timestamp, Other)>,
     /// A copy of the state.
-    backup: Option<(BTreeMap<String, StoredEntry>, BTreeMap<String, StoredNote>)>,
+    backup: Option<Snapshot>,
     /// Commands for which something may have been sent when a login was given to somebody else.
     pub(super) begun_before_gift: BTreeSet<String>,
 }
@@ -142,8 +142,6 @@ impl World {
         let org = InProcess::new(&options, BEGINNING * 1000);
         let things = Things {
             random,
-            entries: BTreeMap::new(),
-            notes: BTreeMap::new(),
             published: Vec::new(),
             sent: Vec::new(),
             others: Vec::new(),
@@ -151,7 +149,8 @@ impl World {
             begun_before_gift: BTreeSet::new(),
         };
         let (faults, too_many) = (AtomicI64::new(0), AtomicI64::new(0));
-        Arc::new(Self { org, started: Instant::now(), faults, too_many, things: Mutex::new(things) })
+        let records = MemoryStore::default();
+        Arc::new(Self { org, started: Instant::now(), faults, too_many, records, things: Mutex::new(things) })
     }
 
     pub(super) fn things(&self) -> MutexGuard<'_, Things> {
@@ -190,12 +189,11 @@ impl World {
 
     /// Commands for which something may have been sent.
     fn begun(&self) -> BTreeSet<String> {
-        let things = self.things();
-        let may_be_done = |stored: &&StoredEntry| {
+        let may_be_done = |stored: &StoredEntry| {
             let record = Record::decode(&stored.entry.content);
             record.is_ok_and(|record| record.may_be_done() || record.has_ended())
         };
-        things.entries.values().filter(may_be_done).map(|stored| stored.id.clone()).collect()
+        self.records.entries().into_iter().filter(may_be_done).map(|stored| stored.id).collect()
     }
 
     /// When it began.
@@ -211,16 +209,13 @@ impl World {
     /// Copies the state.
     pub(super) fn back_up(&self) {
         let mut things = self.things();
-        things.backup = Some((things.entries.clone(), things.notes.clone()));
+        things.backup = Some(self.records.snapshot());
     }
 
     /// Puts the copy of the state back. Says whether there is one.
     pub(super) fn restore(&self) -> bool {
-        let Some((entries, notes)) = self.things().backup.clone() else { return false };
-        {
-            let mut things = self.things();
-            (things.entries, things.notes) = (entries, notes);
-        }
+        let Some(backup) = self.things().backup.clone() else { return false };
+        self.records.restore(backup);
         self.note(Other::Restored);
         true
     }
@@ -254,7 +249,7 @@ impl World {
             }
             Other::Relogged { user, login } => {
                 // Whom a name means is known once it was looked for, and not before.
-                if !self.things().notes.contains_key("protected/sim") {
+                if !self.records.has_note("protected/sim") {
                     return;
                 }
                 let body = Bytes::from(format!(r#"{{"profile":{{"login":"{login}"}}}}"#));

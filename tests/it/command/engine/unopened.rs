@@ -1,4 +1,4 @@
-//! Places of outcomes and of the audit that cannot be opened when the daemon starts.
+//! StatePaths of outcomes and of the audit that cannot be opened when the daemon starts.
 
 use std::fs;
 

@@ -1,14 +1,14 @@
 //! An entry of the journal that cannot be read concerns its command alone.
 
 use jiff::{SignedDuration, Timestamp};
-use oktabus::state::{Entry, Opening, Places, State};
+use oktabus::state::{Entry, Opening, State, StatePaths};
 use serde_json::{Value, json};
 
 use super::scene::{Scene, essence, until};
 use crate::support::daemon::Said;
 
 async fn state_of(scene: &Scene) -> State {
-    State::open(Places::within(scene.workplace.path("state")), Opening::Trusted).await.unwrap()
+    State::open(StatePaths::within(scene.workplace.path("state")), Opening::Trusted).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
-//! The witness: a small file beside the store, written now and then, that knows where every route stood at least.
+//! The witness: a small file beside the store, written every few seconds, with a position that every route has reached.
 //!
-//! sled repairs a damaged store by forgetting, and says nothing. The witness is what the store is held against on start,
-//! and what a route goes on from if the store is lost. It may be behind the store, never ahead of it.
+//! sled repairs a damaged store by dropping records, silently. On start the store is compared with the witness, and if the
+//! store is lost, routes can resume from it. It may be behind the store, never ahead of it.
 //!
 //! The first line is `oktabus-witness <format> <CRC-32 of all that follows, hexadecimal>`, the rest is JSON.
 
@@ -10,13 +10,13 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cursor, StateError, disk, identity::StoreId};
+use crate::state::{Cursor, StateError, disk, identity::StoreId};
 
 const MAGIC: &str = "oktabus-witness";
 /// What is written, and the newest that is read.
 const FORMAT: u32 = 1;
 
-/// What was known of a store at one moment.
+/// The store as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Witness {
@@ -38,15 +38,15 @@ pub(super) struct WitnessedRoute {
     pub(super) cursor: Cursor,
 }
 
-/// What became of reading a file that may be missing or damaged without the state being lost.
+/// A witness or a tally as it was read. Either may be missing or damaged without the state being lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reading<T> {
+pub(super) enum ReadWitness<T> {
     Absent,
     Damaged(String),
     Present(T),
 }
 
-impl<T> Reading<T> {
+impl<T> ReadWitness<T> {
     pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
@@ -61,7 +61,7 @@ impl<T> Reading<T> {
 
 /// The bytes of the small file `path`, if it is there.
 pub(super) fn read_small(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
-    // A pipe would be waited for without end.
+    // Reading a pipe would block for ever.
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         let source = io::Error::other("it is no file: remove it, and see who put it there");
         return Err(disk::io_error("read", path)(source));
@@ -74,12 +74,12 @@ pub(super) fn read_small(path: &Path) -> Result<Option<Vec<u8>>, StateError> {
 }
 
 impl Witness {
-    /// Reads `path`. Only a newer format is an error: a damaged witness is none, and the store may speak for itself.
-    pub(super) fn read(path: &Path) -> Result<Reading<Self>, StateError> {
-        let Some(bytes) = read_small(path)? else { return Ok(Reading::Absent) };
+    /// Reads `path`. Only a newer format is an error: a damaged witness counts as missing.
+    pub(super) fn read(path: &Path) -> Result<ReadWitness<Self>, StateError> {
+        let Some(bytes) = read_small(path)? else { return Ok(ReadWitness::Absent) };
         match decode(&bytes) {
-            Ok(witness) => Ok(Reading::Present(witness)),
-            Err(Undecodable::Damaged(reason)) => Ok(Reading::Damaged(reason)),
+            Ok(witness) => Ok(ReadWitness::Present(witness)),
+            Err(Undecodable::Damaged(reason)) => Ok(ReadWitness::Damaged(reason)),
             Err(Undecodable::Newer(found)) => {
                 let what = format!("the witness {}", path.display());
                 Err(StateError::NewerFormat { what, found, known: FORMAT })
@@ -145,11 +145,11 @@ mod tests {
     fn what_is_written_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("witness.json");
-        assert_eq!(Witness::read(&path).unwrap(), Reading::Absent);
+        assert_eq!(Witness::read(&path).unwrap(), ReadWitness::Absent);
         witness().write(&path).unwrap();
         let written = witness();
         written.write(&path).unwrap();
-        assert_eq!(Witness::read(&path).unwrap(), Reading::Present(written));
+        assert_eq!(Witness::read(&path).unwrap(), ReadWitness::Present(written));
     }
 
     #[test]

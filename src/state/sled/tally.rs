@@ -1,8 +1,8 @@
 //! The tally: how many commits the store has acknowledged, in a file of its own that is written with each of them.
 //!
 //! The witness is written rarely, so it does not know the last commits before a crash; the tally does. It is one small
-//! write that is not synced: after the process has died the kernel still has it, and after a loss of power it may be
-//! older than the store, which is harmless. Never newer: it is written after the store is on the disk.
+//! write that is not synced: it survives the process, and after a loss of power it may be older than the store, which is
+//! harmless. It is never newer, because it is written after the store is on the disk.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -18,11 +18,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
+use super::witness::{ReadWitness, read_small};
+use crate::state::{
     StateError,
     disk::{self, io_error},
     identity::StoreId,
-    witness::{Reading, read_small},
 };
 
 const MAGIC: &[u8; 7] = b"oktally";
@@ -44,10 +44,10 @@ pub(super) struct TallyFile {
 }
 
 impl Tally {
-    /// Reads `path`. Only a newer format is an error: a damaged tally is none.
-    pub(super) fn read(path: &Path) -> Result<Reading<Self>, StateError> {
-        let Some(bytes) = read_small(path)? else { return Ok(Reading::Absent) };
-        let damaged = Ok(Reading::Damaged("its checksum is wrong".to_owned()));
+    /// Reads `path`. Only a newer format is an error: a damaged tally counts as missing.
+    pub(super) fn read(path: &Path) -> Result<ReadWitness<Self>, StateError> {
+        let Some(bytes) = read_small(path)? else { return Ok(ReadWitness::Absent) };
+        let damaged = Ok(ReadWitness::Damaged("its checksum is wrong".to_owned()));
         let Ok(bytes) = <[u8; LENGTH]>::try_from(bytes) else { return damaged };
         let (body, checksum) = bytes.split_at(LENGTH - 4);
         if crc32fast::hash(body).to_be_bytes() != checksum || body[..7] != MAGIC[..] {
@@ -62,7 +62,7 @@ impl Tally {
         let mut commits = [0; 8];
         commits.copy_from_slice(&body[24..32]);
         let (store, commits) = (StoreId::from_bytes(store), u64::from_be_bytes(commits));
-        Ok(Reading::Present(Self { store, commits }))
+        Ok(ReadWitness::Present(Self { store, commits }))
     }
 
     fn encode(self) -> [u8; LENGTH] {
@@ -90,7 +90,7 @@ impl TallyFile {
         self.file.write_all_at(&tally.encode(), 0).map_err(io_error("write", &self.path))
     }
 
-    /// Brings it to the disk.
+    /// Syncs it to the disk.
     pub(super) fn sync(&self) -> Result<(), StateError> {
         self.file.sync_data().map_err(io_error("sync", &self.path))
     }
@@ -109,16 +109,16 @@ mod tests {
         let file = TallyFile::create(&path, tally).unwrap();
         let tally = Tally { commits: 8, ..tally };
         file.write(tally).unwrap();
-        assert_eq!(Tally::read(&path).unwrap(), Reading::Present(tally));
+        assert_eq!(Tally::read(&path).unwrap(), ReadWitness::Present(tally));
 
         let bytes = fs::read(&path).unwrap();
         for index in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[index] ^= 0x10;
             fs::write(&path, &damaged).unwrap();
-            assert!(matches!(Tally::read(&path), Ok(Reading::Damaged(_))), "byte {index}");
+            assert!(matches!(Tally::read(&path), Ok(ReadWitness::Damaged(_))), "byte {index}");
             fs::write(&path, &bytes[..index]).unwrap();
-            assert!(matches!(Tally::read(&path), Ok(Reading::Damaged(_))), "cut at {index}");
+            assert!(matches!(Tally::read(&path), Ok(ReadWitness::Damaged(_))), "cut at {index}");
         }
     }
 }

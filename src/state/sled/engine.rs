@@ -1,11 +1,11 @@
-//! sled, wrapped so that what was flushed is on the disk, and so that a failure leaves nothing doubtful behind.
+//! sled, wrapped so that what was flushed is on the disk, and so that no state in memory outlives a failure. Knows no records.
 //!
 //! sled 0.34 ends a flush with `sync_file_range`, which does not survive a loss of power. So each flush here also calls
 //! `fdatasync` on sled's data file, and creation syncs the files and the directories that hold them. sled's own
-//! background flush is off: nothing may count on it.
+//! background flush is off, because it gives no guarantee.
 //!
-//! After an error sled refuses everything, and what it holds in memory may not be what is on the disk. So the first
-//! error closes it, and it is opened anew from the disk when it is next needed. sled's panics are errors too.
+//! After an error sled refuses everything, and its memory may differ from the disk. So the first error closes it, and the
+//! next use reopens it from the disk. A panic of sled counts as an error.
 
 use std::{
     fs, io,
@@ -17,16 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
+use crate::state::{
     StateError,
     disk::{io_error, sync_all},
 };
 
-/// How long sled may take to let go of its files.
+/// How long sled may take to release its files.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
-/// Entries that are read, written or removed at once where there may be many.
-pub(super) const CHUNK: usize = 512;
 
 /// What is written together or not at all.
 pub(super) type Batch = sled::Batch;
@@ -35,10 +33,10 @@ pub(super) type Batch = sled::Batch;
 pub(super) type Entries = Vec<Entry>;
 
 /// A key and its value.
-type Entry = (Vec<u8>, Vec<u8>);
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
 
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(super) struct SledEngine {
     folder: PathBuf,
     /// None after a failure.
     opened: RwLock<Option<Opened>>,
@@ -50,26 +48,26 @@ struct Opened {
     data_file: fs::File,
 }
 
-impl Engine {
+impl SledEngine {
     /// Opens the store in `folder`, or makes one where there is none.
     pub(super) fn open(folder: &Path) -> Result<Self, StateError> {
         let opened = Opened::open(folder)?;
         Ok(Self { folder: folder.to_owned(), opened: RwLock::new(Some(opened)) })
     }
 
-    /// Whether it has failed and must be opened anew.
+    /// Whether it has failed and must be reopened.
     pub(super) fn is_broken(&self) -> bool {
         self.opened.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Opens it anew from the disk, after a failure.
+    /// Reopens it from the disk, after a failure.
     pub(super) fn reopen(&self) -> Result<(), StateError> {
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         if opened.is_some() {
             return Ok(());
         }
         *opened = Some(Opened::open(&self.folder).map_err(|err| match err {
-            // It was ours a moment ago and will be again.
+            // The lock was ours a moment ago, so the failure is transient.
             StateError::Locked(_) => {
                 does_not_work(&self.folder, "another process has it just now".to_owned())
             }
@@ -101,20 +99,6 @@ impl Engine {
             }
             Ok(entries)
         })
-    }
-
-    /// Whatever `read` can make of the entries whose keys begin with `prefix`, as far as these can be read at all.
-    pub(super) fn salvage<T>(&self, prefix: &[u8], read: impl Fn(&Entry) -> Result<T, StateError>) -> Vec<T> {
-        let mut salvaged = Vec::new();
-        let mut after: Option<Vec<u8>> = None;
-        while let Ok(found) = self.scan(prefix, after.as_deref(), CHUNK) {
-            salvaged.extend(found.iter().filter_map(|entry| read(entry).ok()));
-            match found.into_iter().last() {
-                Some((key, _)) => after = Some(key),
-                None => break,
-            }
-        }
-        salvaged
     }
 
     /// Entries whose keys begin with `prefix` and come before `before`, the last one first, `limit` at most.
@@ -157,10 +141,10 @@ impl Engine {
         })
     }
 
-    /// Lets go of the files, and returns when others can have them.
+    /// Closes the files, and returns when others can open them.
     pub(super) fn close(&self) {
         let Some(opened) = self.opened.write().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        // What sled makes of its own end does not matter: whatever counts was flushed.
+        // A panic while sled closes does no harm: everything acknowledged was flushed.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(opened)));
         self.await_release();
     }
@@ -198,7 +182,7 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
+impl Drop for SledEngine {
     fn drop(&mut self) {
         self.close();
     }
@@ -248,7 +232,7 @@ fn is_locked(err: &io::Error) -> bool {
     err.kind() == io::ErrorKind::WouldBlock || err.to_string().contains("could not acquire lock")
 }
 
-/// Whether the error says nothing against what is in the files.
+/// Whether the error is about the disk, and not about the contents of the files.
 fn is_about_the_disk(err: &io::Error) -> bool {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
     matches!(err.kind(), PermissionDenied | ReadOnlyFilesystem | StorageFull)
@@ -262,16 +246,18 @@ mod tests {
     fn a_second_one_in_the_same_folder_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let folder = directory.path().join("store");
-        let first = Engine::open(&folder).unwrap();
-        assert!(matches!(Engine::open(&folder), Err(StateError::Locked(named)) if named == directory.path()));
+        let first = SledEngine::open(&folder).unwrap();
+        assert!(
+            matches!(SledEngine::open(&folder), Err(StateError::Locked(named)) if named == directory.path())
+        );
         first.close();
-        Engine::open(&folder).unwrap();
+        SledEngine::open(&folder).unwrap();
     }
 
     #[test]
     fn after_a_failure_it_refuses_until_it_is_opened_anew() {
         let directory = tempfile::tempdir().unwrap();
-        let engine = Engine::open(&directory.path().join("store")).unwrap();
+        let engine = SledEngine::open(&directory.path().join("store")).unwrap();
         let mut batch = Batch::default();
         batch.insert(b"key", b"value");
         engine.apply(batch).unwrap();
@@ -286,7 +272,7 @@ mod tests {
     #[test]
     fn a_panic_of_sled_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
-        let engine = Engine::open(&directory.path().join("store")).unwrap();
+        let engine = SledEngine::open(&directory.path().join("store")).unwrap();
         let failed = engine.run(|_| -> sled::Result<()> { panic!("as sled does") });
         assert!(matches!(failed, Err(StateError::Store { .. })) && engine.is_broken());
     }

@@ -12,27 +12,25 @@
 //! 1, which would leave the witnesses behind, refuses it. A new version is needed whenever a reader of the last one
 //! would read something wrong.
 
+use crate::state::{StateError, error::RecordError};
+
 const MAGIC: &[u8; 3] = b"okb";
 /// What is written.
 pub(super) const VERSION: u8 = 2;
 /// The oldest version that is read.
 const VERSION_MIN: u8 = 1;
 
-/// Why bytes are not a record.
-#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-pub enum RecordError {
-    /// Cut short, or never one of ours.
-    #[error("this is not a record of oktabus")]
-    Foreign,
-    /// Written by another version.
-    #[error("the record has format version {0}, and this binary knows versions {VERSION_MIN} to {VERSION}")]
-    Version(u8),
-    /// Damaged.
-    #[error("the record's checksum is wrong")]
-    Checksum,
-    /// The payload is not what it should be.
-    #[error("the record's content is not understood: {0}")]
-    Content(String),
+/// The record of `what` is damaged, or a later version wrote it.
+pub(super) fn record_error(what: &str) -> impl FnOnce(RecordError) -> StateError {
+    let what = what.to_owned();
+    move |source| match source {
+        RecordError::Version(found) if found > VERSION => StateError::NewerFormat {
+            what: format!("the record of {what}"),
+            found: found.into(),
+            known: VERSION.into(),
+        },
+        source => StateError::Record { what, source },
+    }
 }
 
 /// Writes a record.

@@ -1,23 +1,23 @@
-//! A state that is not trusted: what was found, what that means, and the ways to go on.
+//! A state that is not trusted: what was found, what that means, and the recovery modes.
 
 use std::{fmt, path::PathBuf};
 
 use jiff::Timestamp;
 
-/// A state that is not trusted. Whoever is told must choose one of the [`Way`]s; nothing was changed.
+/// A state that is not trusted. Nothing was changed; the operator must choose a [`RecoveryMode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct StateRefusal {
     /// The state directory.
     pub directory: PathBuf,
     /// What was found.
-    pub distrust: Distrust,
+    pub error: IntegrityError,
     /// When the witness was written, if there is one that can be read.
     pub witnessed_at: Option<Timestamp>,
 }
 
 /// Why a state is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Distrust {
+pub enum IntegrityError {
     /// There are witnesses of a store, and no store.
     Gone,
     /// There is a store, and all that was in it is gone.
@@ -31,7 +31,7 @@ pub enum Distrust {
         /// Where it was.
         known: u64,
     },
-    /// The witness or the tally speaks of another store.
+    /// The witness or the tally belongs to another store.
     Other {
         /// The store's id.
         found: String,
@@ -42,13 +42,13 @@ pub enum Distrust {
     Unreadable(String),
     /// A record in it is damaged.
     Damaged(String),
-    /// There is a store, and nothing by which it could be judged.
+    /// There is a store, and neither witness nor tally to compare it with.
     Unwitnessed,
 }
 
-/// A way to go on, by its word on the command line.
+/// How to go on, by its word on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum RecoveryMode {
     /// From the cursors in the witness.
     Witness,
     /// With the store as it is.
@@ -59,39 +59,44 @@ pub enum Way {
     Now,
 }
 
-impl Refusal {
-    /// The ways that are open, the safest one first.
-    pub fn ways(&self) -> Vec<Way> {
-        let witness = self.witnessed_at.map(|_| Way::Witness);
-        let store = match self.distrust {
-            Distrust::Behind { .. } | Distrust::Other { .. } | Distrust::Unwitnessed => Some(Way::Store),
-            Distrust::Gone | Distrust::Emptied | Distrust::Unreadable(_) | Distrust::Damaged(_) => None,
+impl StateRefusal {
+    /// The modes that are possible, the safest one first.
+    pub fn recovery_modes(&self) -> Vec<RecoveryMode> {
+        let witness = self.witnessed_at.map(|_| RecoveryMode::Witness);
+        let store = match self.error {
+            IntegrityError::Behind { .. } | IntegrityError::Other { .. } | IntegrityError::Unwitnessed => {
+                Some(RecoveryMode::Store)
+            }
+            IntegrityError::Gone
+            | IntegrityError::Emptied
+            | IntegrityError::Unreadable(_)
+            | IntegrityError::Damaged(_) => None,
         };
-        witness.into_iter().chain(store).chain([Way::Since, Way::Now]).collect()
+        witness.into_iter().chain(store).chain([RecoveryMode::Since, RecoveryMode::Now]).collect()
     }
 
     fn meaning(&self) -> &'static str {
-        match self.distrust {
-            Distrust::Gone => {
+        match self.error {
+            IntegrityError::Gone => {
                 "the cursors are lost, or the state directory is not the one that was used before"
             }
-            Distrust::Emptied => "the cursors are lost: the store's file was emptied or replaced",
-            Distrust::Behind { .. } => {
+            IntegrityError::Emptied => "the cursors are lost: the store's file was emptied or replaced",
+            IntegrityError::Behind { .. } => {
                 "the store has lost its latest commits, or an older copy of it was put back: \
                  going on would deliver again what was delivered since"
             }
-            Distrust::Other { .. } => "files of two different states are mixed in this directory",
-            Distrust::Unreadable(_) | Distrust::Damaged(_) => {
+            IntegrityError::Other { .. } => "files of two different states are mixed in this directory",
+            IntegrityError::Unreadable(_) | IntegrityError::Damaged(_) => {
                 "the store's files are damaged: look at the disk before you trust it again"
             }
-            Distrust::Unwitnessed => {
+            IntegrityError::Unwitnessed => {
                 "whether this is the latest store or an older copy of it cannot be told: its witnesses are missing"
             }
         }
     }
 }
 
-impl fmt::Display for Distrust {
+impl fmt::Display for IntegrityError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => formatter.write_str("there was a store here, and there is none now"),
@@ -109,12 +114,12 @@ impl fmt::Display for Distrust {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for StateRefusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "the state in {} is not trusted", self.directory.display())?;
-        writeln!(formatter, "  found:   {}", self.distrust)?;
+        writeln!(formatter, "  found:   {}", self.error)?;
         write!(formatter, "  meaning: {}", self.meaning())
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for StateRefusal {}

@@ -1,7 +1,7 @@
 //! Where the parts of a state are.
 //!
 //! ```text
-//! <state.path>/store/            sled: cursors and the journal
+//! <state.path>/store/            sled: cursors, the journal and notes
 //! <state.path>/tally             how many commits were acknowledged
 //! <state.path>/witness.json      where the routes stood a few seconds ago; or at `state.witness`
 //! <state.path>/dead-letters/     not read here
@@ -15,7 +15,7 @@ use crate::config::{DeadLettersConfig, StateConfig};
 
 /// Where the parts of a state are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct StatePaths {
     /// The state directory.
     pub directory: PathBuf,
     /// The witness, in the directory or on another disk.
@@ -47,7 +47,7 @@ impl DeadLetterDirectory {
     }
 }
 
-impl Places {
+impl StatePaths {
     /// A state of which everything is in `directory`.
     pub fn within(directory: PathBuf) -> Self {
         let witness = directory.join("witness.json");
@@ -80,7 +80,7 @@ impl Places {
     }
 }
 
-impl From<&StateConfig> for Places {
+impl From<&StateConfig> for StatePaths {
     fn from(config: &StateConfig) -> Self {
         let within = Self { dead_letters: config.dead_letters.clone(), ..Self::within(config.path.clone()) };
         match &config.witness {
