@@ -14,7 +14,7 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{self, AdminError, Watched},
+    admin::{self, AdminError, DaemonView},
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
     control::{self, Controlled, Socket},
@@ -40,7 +40,7 @@ pub struct App {
     config: Config,
     loops: Vec<Loop>,
     state: State,
-    watched: Arc<Watched>,
+    view: Arc<DaemonView>,
     admin: admin::Server,
     control: Option<Socket>,
     replays: Replays,
@@ -130,14 +130,14 @@ impl App {
         let engines = Engines::new(&config, &clients, &state)?;
         loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
         series::register(&config, &engines);
-        let mut watched = Watched::new(config.runtime.admin.stalled_after);
-        watched.routes = loops.iter().filter_map(Loop::watched).collect();
-        watched.commands = engines.all().map(|engine| engine.status()).collect();
+        let mut view = DaemonView::new(config.runtime.admin.stalled_after);
+        view.routes = loops.iter().filter_map(Loop::view).collect();
+        view.commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
-        watched.clients = clients.into_values().collect();
+        view.clients = clients.into_values().collect();
         let control = control::bind(&config.runtime.state.path).await;
-        let (watched, asked) = (Arc::new(watched), Arc::default());
-        Ok(Self { config, loops, state, watched, admin, control, replays, engines, asked })
+        let (view, asked) = (Arc::new(view), Arc::default());
+        Ok(Self { config, loops, state, view, admin, control, replays, engines, asked })
     }
 
     /// All buses, to be told to read their secrets again.
@@ -151,8 +151,8 @@ impl App {
     }
 
     /// What can be seen of the daemon while it runs.
-    pub fn watched(&self) -> Arc<Watched> {
-        Arc::clone(&self.watched)
+    pub fn view(&self) -> Arc<DaemonView> {
+        Arc::clone(&self.view)
     }
 
     /// What the daemon is there for, in a sentence.
@@ -175,9 +175,9 @@ impl App {
         let stop = CancellationToken::new();
         let stop_admin = CancellationToken::new();
         let mut pages = JoinSet::new();
-        pages.spawn(admin::serve(self.admin, Arc::clone(&self.watched), stop_admin.clone()));
-        let (watched, until_end) = (Arc::clone(&self.watched), stop_admin.clone());
-        pages.spawn(async move { watched.pulse.run(&until_end).await });
+        pages.spawn(admin::serve(self.admin, Arc::clone(&self.view), stop_admin.clone()));
+        let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
+        pages.spawn(async move { view.pulse.run(&until_end).await });
 
         let grace = self.config.runtime.shutdown_grace;
         let (mut control, engines) = (JoinSet::new(), self.engines.clone());
@@ -193,7 +193,7 @@ impl App {
         let supervisor = Supervisor::new(&self.loops, until, stop.clone());
         let ended = tokio::select! {
             ended = supervise(supervisor, shutdown, &stop, grace) => ended,
-            never = summary::tell(self.watched, self.asked) => never,
+            never = summary::tell(self.view, self.asked) => never,
         };
 
         // Routes that have ended by themselves leave nobody to work for.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Watched;
+use super::DaemonView;
 use crate::{
     command::engine::{EnginePhase, EngineSnapshot},
     route::{Phase, Snapshot},
@@ -13,23 +13,23 @@ const BLOCKED_AFTER: Duration = Duration::from_secs(10);
 
 /// Why the daemon is not alive: loops that do nothing at all, not even wait for others or fail. To start the process again
 /// would help. A bus or an org that is away is no reason.
-pub(super) fn alive(watched: &Watched) -> Vec<String> {
-    let routes = watched.routes.iter();
+pub(super) fn alive(view: &DaemonView) -> Vec<String> {
+    let routes = view.routes.iter();
     let hanging = routes.filter_map(|route| {
-        let patience = watched.stalled_after + route.poll_interval;
+        let patience = view.stalled_after + route.poll_interval;
         is_hanging(&route.status.snapshot(), patience)
     });
-    let commands = watched.commands.iter().map(|status| status.snapshot());
-    let stuck = commands.filter_map(|commands| are_hanging(&commands, watched.stalled_after));
-    let blocked = is_blocked(watched.pulse.missed_for(), watched.stalled_after);
+    let commands = view.commands.iter().map(|status| status.snapshot());
+    let stuck = commands.filter_map(|commands| are_hanging(&commands, view.stalled_after));
+    let blocked = is_blocked(view.pulse.missed_for(), view.stalled_after);
     hanging.chain(stuck).chain(blocked).collect()
 }
 
 /// Why the daemon is not ready: routes that are not delivering, for reasons outside of it.
-pub(super) fn ready(watched: &Watched) -> Vec<String> {
-    let snapshots = watched.snapshots();
-    let commands = watched.commands.iter().flat_map(|status| are_unready(&status.snapshot()));
-    let blocked = is_blocked(watched.pulse.missed_for(), BLOCKED_AFTER);
+pub(super) fn ready(view: &DaemonView) -> Vec<String> {
+    let snapshots = view.snapshots();
+    let commands = view.commands.iter().flat_map(|status| are_unready(&status.snapshot()));
+    let blocked = is_blocked(view.pulse.missed_for(), BLOCKED_AFTER);
     snapshots.iter().filter_map(is_unready).chain(commands).chain(blocked).collect()
 }
 
@@ -67,8 +67,8 @@ fn are_unready(commands: &EngineSnapshot) -> Vec<String> {
 }
 
 /// What somebody should see to although all is ready.
-pub(super) fn noteworthy(watched: &Watched) -> Vec<String> {
-    let commands = watched.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
+pub(super) fn noteworthy(view: &DaemonView) -> Vec<String> {
+    let commands = view.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
     commands.collect()
 }
 

@@ -35,9 +35,9 @@ use crate::{
 
 /// What can be seen of a running daemon.
 #[derive(Debug)]
-pub struct Watched {
+pub struct DaemonView {
     /// The routes.
-    pub routes: Vec<WatchedRoute>,
+    pub routes: Vec<RouteView>,
     /// The commands.
     pub commands: Vec<Arc<EngineStatus>>,
     /// The clients of the orgs, whose budgets are of interest.
@@ -50,7 +50,7 @@ pub struct Watched {
 
 /// A route that is watched.
 #[derive(Debug)]
-pub struct WatchedRoute {
+pub struct RouteView {
     /// How it stands.
     pub status: Arc<RouteStatus>,
     /// How long it may rightly do nothing.
@@ -77,7 +77,7 @@ struct OrgStatus {
     waiting_seconds: Option<u64>,
 }
 
-impl Watched {
+impl DaemonView {
     /// Nothing to be seen yet. A route that does nothing for longer than `stalled_after` counts as hanging.
     pub fn new(stalled_after: Duration) -> Self {
         Self {
@@ -133,7 +133,7 @@ impl Watched {
 }
 
 /// Serves the pages until `stop`.
-pub async fn serve(server: Server, watched: Arc<Watched>, stop: CancellationToken) {
+pub async fn serve(server: Server, view: Arc<DaemonView>, stop: CancellationToken) {
     let access = server.access();
     let pages = Router::new()
         .route("/metrics", get(metrics_page))
@@ -142,27 +142,27 @@ pub async fn serve(server: Server, watched: Arc<Watched>, stop: CancellationToke
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .layer(middleware::from_fn_with_state(access, access::guard))
-        .with_state(watched);
+        .with_state(view);
     server.serve(pages, stop).await;
 }
 
-async fn livez(State(watched): State<Arc<Watched>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
-    answer(&health::alive(&watched), &[], seen)
+async fn livez(State(view): State<Arc<DaemonView>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
+    answer(&health::alive(&view), &[], seen)
 }
 
-async fn readyz(State(watched): State<Arc<Watched>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
-    answer(&health::ready(&watched), &health::noteworthy(&watched), seen)
+async fn readyz(State(view): State<Arc<DaemonView>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
+    answer(&health::ready(&view), &health::noteworthy(&view), seen)
 }
 
-async fn status(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
-    match serde_json::to_string(&watched.status()) {
+async fn status(State(view): State<Arc<DaemonView>>) -> impl IntoResponse {
+    match serde_json::to_string(&view.status()) {
         Ok(json) => Ok(([(CONTENT_TYPE, "application/json")], printable_json(&json).into_owned())),
         Err(err) => Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{err}\n"))),
     }
 }
 
-async fn metrics_page(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
-    match watched.metrics() {
+async fn metrics_page(State(view): State<Arc<DaemonView>>) -> impl IntoResponse {
+    match view.metrics() {
         Some(text) => Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)),
         None => Err((StatusCode::SERVICE_UNAVAILABLE, "another recorder is installed in this process\n")),
     }

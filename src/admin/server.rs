@@ -19,7 +19,7 @@ use super::access::Access;
 use crate::{
     config::{AdminConfig, AdminTls, SecretError},
     permissions::{self, PermissionError, Trust},
-    serving::{self, Bounds, Patience, Security},
+    serving::{self, Bounds, ConnectionLimits, Security},
     telemetry::chain,
 };
 
@@ -27,7 +27,7 @@ use crate::{
 const BOUNDS: Bounds = Bounds {
     connections_max: 64,
     head_time: Duration::from_secs(5),
-    patience: Patience::OneAnswer(Duration::from_secs(30)),
+    connections: ConnectionLimits::OneAnswer(Duration::from_secs(30)),
 };
 /// How often token and certificate are read again.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);

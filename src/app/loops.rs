@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::AppError;
 use crate::{
-    admin::WatchedRoute,
+    admin::RouteView,
     command::engine::{Engine, EnginePhase},
     config::Config,
     halt::Halt,
@@ -47,14 +47,14 @@ impl Loop {
     }
 
     /// The route, if it is one.
-    pub(super) fn watched(&self) -> Option<WatchedRoute> {
+    pub(super) fn view(&self) -> Option<RouteView> {
         let (status, poll_interval) = match self {
             Self::Stream(route, poll_interval) => (route.status(), *poll_interval),
             // It gives a sign of life while it waits.
             Self::Search(route) => (route.status(), Duration::ZERO),
             Self::Commands(..) => return None,
         };
-        Some(WatchedRoute { status, poll_interval })
+        Some(RouteView { status, poll_interval })
     }
 
     /// Runs until `stop`, or, if `until_caught_up`, until all that there was is delivered.

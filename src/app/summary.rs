@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
-use crate::{admin::Watched, config::Config};
+use crate::{admin::DaemonView, config::Config};
 
 /// How often the log is told.
 const TELL_EVERY: Duration = Duration::from_secs(600);
@@ -28,15 +28,15 @@ pub(super) fn purpose(config: &Config) -> String {
 }
 
 /// Tells the log every ten minutes, and whenever `asked`. Never ends.
-pub(super) async fn tell<T>(watched: Arc<Watched>, asked: Arc<Notify>) -> T {
-    let mut delivered_before = delivered(&watched);
+pub(super) async fn tell<T>(view: Arc<DaemonView>, asked: Arc<Notify>) -> T {
+    let mut delivered_before = delivered(&view);
     loop {
         tokio::select! {
             () = tokio::time::sleep(TELL_EVERY) => {}
             () = asked.notified() => {}
         }
-        let delivered = delivered(&watched);
-        let routes = watched.snapshots();
+        let delivered = delivered(&view);
+        let routes = view.snapshots();
         let in_trouble: Vec<_> = routes
             .iter()
             .filter(|route| route.trouble().is_some())
@@ -55,6 +55,6 @@ pub(super) async fn tell<T>(watched: Arc<Watched>, asked: Arc<Notify>) -> T {
     }
 }
 
-fn delivered(watched: &Watched) -> u64 {
-    watched.snapshots().iter().map(|route| route.delivered).sum()
+fn delivered(view: &DaemonView) -> u64 {
+    view.snapshots().iter().map(|route| route.delivered).sum()
 }

@@ -56,7 +56,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
         Ok(telling) => telling,
         Err(err) => return fail(Exit::Bug, &err),
     };
-    let _reloading = match reload::on_hangup(app.watched().clients.clone(), app.buses(), app.engines()) {
+    let _reloading = match reload::on_hangup(app.view().clients.clone(), app.buses(), app.engines()) {
         Ok(reloading) => reloading,
         Err(err) => return fail(Exit::Bug, &err),
     };

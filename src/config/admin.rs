@@ -64,7 +64,7 @@ const DEFAULT_STALLED_AFTER: Duration = Duration::from_secs(300);
 /// A shorter token could be found by trying.
 const TOKEN_CHARACTERS_MIN: usize = 16;
 
-pub(super) fn understand(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig, Problem> {
+pub(super) fn resolve(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig, Problem> {
     let listen = raw.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let listen: SocketAddr = listen.parse().map_err(|_| {
         // What is often typed in place of an address: a port, or a name for it.
@@ -109,7 +109,7 @@ pub(super) fn understand(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig,
 
 fn token(given: Given, secrets: Secrets) -> Result<Secret, Problem> {
     use secrecy::ExposeSecret as _;
-    let token = given.understand("token", secrets)?;
+    let token = given.resolve("token", secrets)?;
     let read = secrets.try_read_line(&token).map_err(|err| Problem::new("token", chain(&err)))?;
     if read.is_some_and(|read| read.expose_secret().chars().count() < TOKEN_CHARACTERS_MIN) {
         let reason = format!(
@@ -141,7 +141,7 @@ mod tests {
     fn told(text: &str) -> Result<AdminConfig, String> {
         let raw = config::File::from_str(text, config::FileFormat::Toml);
         let raw = config::Config::builder().add_source(raw).build().unwrap().try_deserialize().unwrap();
-        understand(raw, Secrets::ALLOWED).map_err(|problem| problem.to_string())
+        resolve(raw, Secrets::ALLOWED).map_err(|problem| problem.to_string())
     }
 
     #[test]

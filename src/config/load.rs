@@ -10,8 +10,8 @@ use okta_client::Scope;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Config, ConfigError, Problem, bus, commands, layers::Layers, mistyped, org, problem::did_you_mean, route,
-    runtime, search, secret::Secrets, sink, stream, typed, whole,
+    Config, ConfigError, Problem, bus, commands, cross_checks, layers::Layers, mistyped, org,
+    problem::did_you_mean, route, runtime, search, secret::Secrets, sink, stream, typed,
 };
 
 /// What a configuration may have at its top.
@@ -37,13 +37,13 @@ struct Section<R> {
 
 /// What was understood of a section.
 #[derive(Debug)]
-pub(super) struct Understood<T> {
+pub(super) struct Resolved<T> {
     pub(super) values: BTreeMap<String, T>,
     /// The names of those of which a problem was told: what needs them is no problem of its own.
     pub(super) broken: BTreeSet<String>,
 }
 
-impl<T> Understood<T> {
+impl<T> Resolved<T> {
     /// All names, whether understood or not.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().chain(&self.broken).map(String::as_str)
@@ -53,7 +53,7 @@ impl<T> Understood<T> {
 /// `are_secrets_read` says whether each secret is read once, to see that it is there.
 pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, ConfigError> {
     let layers = Layers::gather(file)?;
-    understand(&layers, are_secrets_read).map_err(|problems| {
+    resolve(&layers, are_secrets_read).map_err(|problems| {
         let located = problems.into_iter().map(|problem| layers.locate(problem));
         ConfigError::Problems(located.collect())
     })
@@ -128,7 +128,7 @@ impl Reader<'_> {
     }
 }
 
-fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Problem>> {
+fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Problem>> {
     let mut reader = Reader { layers, problems: Vec::new() };
     reader.refuse_unknown_sections();
     let may_be_inline = reader.single("allow_inline_secrets").unwrap_or(false);
@@ -148,16 +148,16 @@ fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Pro
         orgs: org_names.iter().map(String::as_str).collect(),
         sinks: sink_names.iter().map(String::as_str).collect(),
     };
-    let orgs = section("orgs", typed_orgs, &mut problems, |name, raw| org::understand(name, raw, secrets));
-    let buses = section("buses", typed_buses, &mut problems, |name, raw| bus::understand(name, raw, secrets));
-    let sinks = section("sinks", typed_sinks, &mut problems, |name, raw| sink::understand(name, raw, &buses));
+    let orgs = section("orgs", typed_orgs, &mut problems, |name, raw| org::resolve(name, raw, secrets));
+    let buses = section("buses", typed_buses, &mut problems, |name, raw| bus::resolve(name, raw, secrets));
+    let sinks = section("sinks", typed_sinks, &mut problems, |name, raw| sink::resolve(name, raw, &buses));
     let streams = section("streams", typed_streams, &mut problems, |name, raw| {
-        stream::understand(name, raw, &names, secrets)
+        stream::resolve(name, raw, &names, secrets)
     });
     let searches = section("searches", typed_searches, &mut problems, |name, raw| {
-        search::understand(name, raw, &names, secrets)
+        search::resolve(name, raw, &names, secrets)
     });
-    let runtime = runtime::understand(state, admin, log, shutdown, secrets, &mut problems);
+    let runtime = runtime::resolve(state, admin, log, shutdown, secrets, &mut problems);
     let places = commands::Places {
         orgs: &names.orgs,
         buses: &buses,
@@ -165,7 +165,7 @@ fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Pro
         state: runtime.as_ref().map(|runtime| runtime.state.path.as_path()),
     };
     let commands = section("commands", typed_commands, &mut problems, |name, raw| {
-        commands::understand(name, raw, &places, secrets)
+        commands::resolve(name, raw, &places, secrets)
     });
 
     let (mut orgs, streams, searches) = (orgs.values, streams.values, searches.values);
@@ -183,7 +183,7 @@ fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Pro
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
     let config = Config { orgs, streams, searches, commands, buses, sinks, runtime };
-    whole::check(&config, is_complete, &mut problems);
+    cross_checks::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
@@ -191,18 +191,18 @@ fn section<R, T>(
     section: &str,
     read: Section<R>,
     problems: &mut Vec<Problem>,
-    mut understand: impl FnMut(&str, R) -> Result<T, Problem>,
-) -> Understood<T> {
-    let mut understood = Understood { values: BTreeMap::new(), broken: BTreeSet::new() };
+    mut resolve: impl FnMut(&str, R) -> Result<T, Problem>,
+) -> Resolved<T> {
+    let mut resolved = Resolved { values: BTreeMap::new(), broken: BTreeSet::new() };
     for (name, raw) in read.typed {
-        match understand(&name, raw) {
+        match resolve(&name, raw) {
             Ok(value) => {
-                understood.values.insert(name, value);
+                resolved.values.insert(name, value);
             }
             Err(problem) if problem.is_consequence => {}
             Err(problem) => problems.push(problem.under(&format!("{section}.{name}"))),
         }
     }
-    understood.broken = read.names.into_iter().filter(|name| !understood.values.contains_key(name)).collect();
-    understood
+    resolved.broken = read.names.into_iter().filter(|name| !resolved.values.contains_key(name)).collect();
+    resolved
 }

@@ -7,6 +7,7 @@ mod admin;
 mod auth;
 mod bus;
 mod commands;
+mod cross_checks;
 mod exposure;
 mod file_owners;
 mod layers;
@@ -28,7 +29,6 @@ mod stream;
 mod trusted_file;
 mod typed;
 mod warnings;
-mod whole;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -107,7 +107,7 @@ pub(super) struct Names<'a> {
     pub(super) sinks: BTreeSet<&'a str>,
 }
 
-pub(super) fn understand(
+pub(super) fn resolve(
     owner: &str,
     raw: RawRoute,
     names: &Names<'_>,
@@ -132,7 +132,7 @@ pub(super) fn understand(
         outcomes: raw.outcomes,
         severities: raw.severities,
     };
-    let redaction = raw.redact.map(|raw| redaction::understand(raw, secrets)).transpose();
+    let redaction = raw.redact.map(|raw| redaction::resolve(raw, secrets)).transpose();
     let redaction = redaction.map_err(|problem| problem.under("redact"))?;
     let in_flight_bytes = size("in_flight", raw.in_flight, DEFAULT_IN_FLIGHT_BYTES)?;
     let (sink, format, ocsf) = (raw.sink, raw.format, ocsf_options(raw.format, raw.ocsf)?);

@@ -98,7 +98,7 @@ const DEAD_LETTERS_BYTES_MIN: u64 = 1 << 20;
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
 /// Where each part could be read, what it means; None, with the problems, if anything is wrong.
-pub(super) fn understand(
+pub(super) fn resolve(
     state: Option<RawState>,
     admin: Option<RawAdmin>,
     log: Option<RawLog>,
@@ -109,8 +109,8 @@ pub(super) fn understand(
     let mut told = |problem| problems.push(problem);
     let state = state.and_then(|raw| state_config(raw).map_err(&mut told).ok());
     let admin = admin.and_then(|raw| {
-        let understood = admin::understand(raw, secrets).map_err(|problem| problem.under("admin"));
-        understood.map_err(&mut told).ok()
+        let resolved = admin::resolve(raw, secrets).map_err(|problem| problem.under("admin"));
+        resolved.map_err(&mut told).ok()
     });
     let log = log.and_then(|raw| log_config(raw).map_err(&mut told).ok());
     let shutdown_grace = shutdown.map(|raw| raw.grace.map_or(DEFAULT_GRACE, |Span(span)| span));
@@ -153,7 +153,7 @@ fn dead_letters(raw: &RawDeadLetters) -> Result<DeadLettersConfig, Problem> {
     let bytes = |key: &str, given: Option<Bytes>, default| match given {
         None => Ok(default),
         Some(Bytes(bytes)) if bytes >= DEAD_LETTERS_BYTES_MIN => Ok(bytes),
-        Some(_) => Err(Problem::new(key, "must be 1 MiB or more: a letter has the whole event")),
+        Some(_) => Err(Problem::new(key, "must be 1 MiB or more: a dead letter holds the whole event")),
     };
     Ok(DeadLettersConfig {
         route_bytes_max: bytes("route_max", raw.route_max, default.route_bytes_max)?,

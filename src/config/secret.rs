@@ -182,7 +182,7 @@ impl Given {
 
     /// The one way in which the secret `name` is given: `<name>_file`, `<name>_env`, `<name>_credential`, or `<name>`
     /// itself where that is allowed.
-    pub(super) fn understand(self, name: &str, secrets: Secrets) -> Result<Secret, Problem> {
+    pub(super) fn resolve(self, name: &str, secrets: Secrets) -> Result<Secret, Problem> {
         match self {
             Self { file: Some(path), env: None, credential: None, inline: None } => Ok(Secret::File(path)),
             Self { file: None, env: Some(variable), credential: None, inline: None } => {

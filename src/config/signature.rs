@@ -155,7 +155,7 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 const SECRET_BYTES_MIN: usize = 32;
 
 /// `keep` is how long the journal remembers ids; `allow` what the commands allow at all.
-pub(super) fn understand(
+pub(super) fn resolve(
     raw: RawSignature,
     keep: Duration,
     allow: &[ActionPattern],
@@ -231,7 +231,7 @@ fn algorithm(raw: RawKey, secrets: Secrets) -> Result<SignatureAlgorithm, Proble
         }
         RawAlgorithm::Ed25519 => named_public_key(raw.public_key, raw.public_key_file),
         RawAlgorithm::HmacSha256 => {
-            let secret = secret.understand("secret", secrets)?;
+            let secret = secret.resolve("secret", secrets)?;
             if secrets.are_read {
                 read_shared_secret(&secret).map_err(|err| Problem::new("secret", chain(&err)))?;
             }

@@ -107,7 +107,7 @@ const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(10);
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(300);
 const DEFAULT_PAGE_CACHE_BYTES: u64 = 16 << 20;
 
-pub(super) fn understand(
+pub(super) fn resolve(
     name: &str,
     raw: RawStream,
     names: &Names<'_>,
@@ -134,7 +134,7 @@ pub(super) fn understand(
             let reason = "`emit`, `batch_size` and `empty` are for routes of searches: a stream has no end to count to";
             return Err(under(Problem::new("emit", reason)));
         }
-        routes.push(route::understand(name, raw, names, secrets).map_err(under)?);
+        routes.push(route::resolve(name, raw, names, secrets).map_err(under)?);
     }
     Ok(StreamConfig {
         name: name.to_owned(),

@@ -36,7 +36,7 @@ pub struct RunCommand {
 /// What became of it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ran {
+pub enum RunResult {
     /// Its outcome.
     Outcome(Box<Outcome>),
     /// It was not carried out now, and why. The same command, with the same id, asks again.
@@ -50,20 +50,20 @@ pub struct Released {
     pub had_tripped: bool,
 }
 
-type Refusal = (StatusCode, String);
+type ErrorReply = (StatusCode, String);
 
 pub(super) async fn run(
     State(controlled): State<Arc<Controlled>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<RunCommand>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     let engine = controlled.engines.get(request.commands.as_deref()).map_err(unknown)?;
     let payload = String::from(Box::<str>::from(request.message)).into();
     let told = engine.ask(payload, peer.user().await).await;
     let ran = match told.await {
-        Ok(Answer::Outcome(outcome)) => Ran::Outcome(outcome),
-        Ok(Answer::NotNow(why)) => Ran::NotNow(why),
-        Err(_) => Ran::NotNow("the daemon has given it up: its log says why".to_owned()),
+        Ok(Answer::Outcome(outcome)) => RunResult::Outcome(outcome),
+        Ok(Answer::NotNow(why)) => RunResult::NotNow(why),
+        Err(_) => RunResult::NotNow("the daemon has given it up: its log says why".to_owned()),
     };
     Ok(lines::one(&ran))
 }
@@ -71,14 +71,14 @@ pub(super) async fn run(
 pub(super) async fn list(
     State(controlled): State<Arc<Controlled>>,
     Query(request): Query<ListCommands>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     controlled.engines.list(&request).await.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
 pub(super) async fn audit(
     State(controlled): State<Arc<Controlled>>,
     Query(request): Query<ListCommands>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     let listed = controlled.engines.audit_chains(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
@@ -86,7 +86,7 @@ pub(super) async fn audit(
 pub(super) async fn limits(
     State(controlled): State<Arc<Controlled>>,
     Query(request): Query<ListCommands>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     let listed = controlled.engines.list_limits(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
@@ -95,7 +95,7 @@ pub(super) async fn release(
     State(controlled): State<Arc<Controlled>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<ReleaseLimit>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     let released = controlled.engines.release(&request, &peer.user().await).await;
     released.map(|had_tripped| lines::one(&Released { had_tripped })).map_err(refuse)
 }
@@ -104,7 +104,7 @@ pub(super) async fn pause(
     State(controlled): State<Arc<Controlled>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     switched(controlled.engines.pause(&request, &peer.user().await).await)
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn resume(
     State(controlled): State<Arc<Controlled>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     switched(controlled.engines.resume(&request, &peer.user().await).await)
 }
 
@@ -120,28 +120,28 @@ pub(super) async fn cancel(
     State(controlled): State<Arc<Controlled>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<CancelCommand>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     switched(controlled.engines.cancel(&request, &peer.user().await).await)
 }
 
 pub(super) async fn pauses(
     State(controlled): State<Arc<Controlled>>,
     Query(request): Query<ListCommands>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ErrorReply> {
     let listed = controlled.engines.list_pauses(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
-fn switched(switched: Result<Switched, EngineError>) -> Result<Response, Refusal> {
+fn switched(switched: Result<Switched, EngineError>) -> Result<Response, ErrorReply> {
     switched.map(|switched| lines::one(&switched)).map_err(refuse)
 }
 
-fn unknown(err: UnknownCommands) -> Refusal {
+fn unknown(err: UnknownCommands) -> ErrorReply {
     refuse(EngineError::from(err))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn refuse(err: EngineError) -> Refusal {
+fn refuse(err: EngineError) -> ErrorReply {
     let status = match err {
         EngineError::Unknown(_)
         | EngineError::UnknownLimit { .. }

@@ -22,7 +22,7 @@ use axum::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Answers, Client, ControlError};
-pub use commands::{Ran, Released, RunCommand};
+pub use commands::{Released, RunCommand, RunResult};
 pub use daemon::Daemon;
 pub use socket::{NAME, Socket};
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{Controlled, lines};
 use crate::{
-    replay::{Refusal, Request},
+    replay::{InvalidReplay, Request},
     telemetry::chain,
 };
 
@@ -25,10 +25,10 @@ pub(super) async fn begin(
     Ok(lines::many(told))
 }
 
-fn refuse(refusal: &Refusal) -> (StatusCode, String) {
+fn refuse(refusal: &InvalidReplay) -> (StatusCode, String) {
     let status = match refusal {
-        Refusal::State(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::UnderWay(_) => StatusCode::CONFLICT,
+        InvalidReplay::State(_) => StatusCode::SERVICE_UNAVAILABLE,
+        InvalidReplay::UnderWay(_) => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     (status, chain(refusal))

@@ -12,7 +12,7 @@ pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
 pub use batch::{Batch, Message, Messages, Origin};
 pub use field::Field;
 pub(crate) use template::is_topic;
-pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};
+pub use template::{TOPIC_LENGTH_MAX, Template, TemplateError, TemplatePiece, TemplateUse};
 
 #[cfg(test)]
 pub(crate) use batch::tests;

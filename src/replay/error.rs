@@ -7,7 +7,7 @@ use crate::{config::did_you_mean, halt::Halt, remedy::remedy, route::RouteError,
 
 /// A request that makes no sense; nothing was done.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum InvalidReplay {
     /// No route has this name.
     #[error("there is no route `{route}`{}", did_you_mean(route, known.iter().map(String::as_str)))]
     UnknownRoute {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    progress::{Place, Progress},
+    progress::{Progress, SliceProgress},
     tally::Tally,
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(super) struct Note {
 pub(super) struct SliceCheckpoint {
     pub(super) slice: u16,
     /// Where it goes on; none at its end.
-    pub(super) place: Option<Place>,
+    pub(super) position: Option<SliceProgress>,
 }
 
 impl Note {
@@ -65,8 +65,8 @@ impl CheckpointStore for Note {
         for batch in delivered {
             next.delivered += batch.messages() as u64;
             rejected += batch.rejected() as u64;
-            let (SliceCheckpoint { slice, place }, mark) = batch.into_checkpoint();
-            next.proved(slice, place);
+            let (SliceCheckpoint { slice, position }, mark) = batch.into_checkpoint();
+            next.proved(slice, position);
             next.mark = mark.or(next.mark);
         }
         self.keep(next).await?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::Refusal;
+use super::InvalidReplay;
 
 /// The most characters of a name that somebody chose.
 const NAME_CHARS_MAX: usize = 64;
@@ -32,7 +32,7 @@ pub struct Request {
 
 impl Request {
     /// The name under which its progress is kept, which is a part of file names too.
-    pub(super) fn name(&self) -> Result<String, Refusal> {
+    pub(super) fn name(&self) -> Result<String, InvalidReplay> {
         let Some(name) = &self.name else {
             let words = [self.from.as_str(), &self.to, self.filter.as_deref().unwrap_or_default()];
             let digest = Sha256::digest(words.join("\n"));
@@ -42,7 +42,7 @@ impl Request {
         let is_name = !name.is_empty()
             && name.len() <= NAME_CHARS_MAX
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-        if is_name { Ok(name.clone()) } else { Err(Refusal::Name(name.clone())) }
+        if is_name { Ok(name.clone()) } else { Err(InvalidReplay::Name(name.clone())) }
     }
 
     /// Whether it asks for what `other` asks for, however it is cut.

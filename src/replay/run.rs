@@ -10,7 +10,7 @@ use super::{
     ReplayError,
     note::Note,
     progress::Progress,
-    reading::Reading,
+    reader::ReaderContext,
     report::{Beginning, Report},
     tally::Tally,
 };
@@ -138,7 +138,7 @@ impl Replay {
         }
         let told = (Arc::clone(status), Arc::clone(tally));
         let how = (rendering, &self.route);
-        let (reading, parts) = Reading::new(self.client, self.window, &note.progress, how, told);
+        let (reading, parts) = ReaderContext::new(self.client, self.window, &note.progress, how, told);
         let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &self.route.name);
         let parts_max = self.route.in_flight_pages;
         let delivery = Delivery::new(note, parts_max, sink, dead_letters, Arc::clone(status));

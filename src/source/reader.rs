@@ -48,7 +48,7 @@ pub struct Read {
 
 /// What became of one request.
 #[derive(Debug)]
-pub enum Step {
+pub enum ReadStep {
     /// A page.
     Read(Read),
     /// No page; the same is asked again after `wait`.
@@ -104,7 +104,7 @@ impl Reader {
     }
 
     /// Makes one request. May be dropped at any time: nothing moves before the page is there.
-    pub async fn step(&mut self) -> Step {
+    pub async fn step(&mut self) -> ReadStep {
         self.leave_mistimed_start();
         let fresh_since = self.stream.poll_began_at();
         let page = match self.stream.page(self.polling.link(), fresh_since).await {
@@ -112,7 +112,7 @@ impl Reader {
             Err(error) => return self.fail(error),
         };
         match self.take(page, fresh_since) {
-            Some(read) => Step::Read(read),
+            Some(read) => ReadStep::Read(read),
             None => {
                 // Whoever asks again wants another answer, not the one from the cache.
                 self.stream.forget(self.polling.link()).await;
@@ -162,12 +162,12 @@ impl Reader {
         Some(Read { page, position, known, is_tail, is_end })
     }
 
-    fn fail(&mut self, error: Arc<OktaError>) -> Step {
+    fn fail(&mut self, error: Arc<OktaError>) -> ReadStep {
         match self.polling.fail(&error) {
-            Reaction::Retry(wait) => Step::Failed { error, wait },
+            Reaction::Retry(wait) => ReadStep::Failed { error, wait },
             Reaction::Resume(wait) => {
                 let since = self.resume_by_time();
-                Step::Refused { error, since, wait }
+                ReadStep::Refused { error, since, wait }
             }
         }
     }

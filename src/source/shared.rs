@@ -154,7 +154,7 @@ impl Stream {
 
 async fn fetch(source: Arc<dyn LogSource>, url: Url) -> Result<Page, OktaError> {
     let asked_at = Instant::now();
-    let logs::Answer { body, next } = source.page(&url).await?;
+    let logs::LogPage { body, next } = source.page(&url).await?;
     let times = Times { asked_at, answered_at: source.okta_now() };
     let events_max = logs::events_max(&url);
     let parsing = tokio::task::spawn_blocking(move || Events::parse_at_most(body, events_max)).await;

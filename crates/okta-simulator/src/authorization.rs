@@ -5,7 +5,7 @@ use axum::http::{StatusCode, header};
 
 use super::answer::Answer;
 use super::generator::Party;
-use super::oauth::{ApiRequest, Refusal};
+use super::oauth::{AccessDenied, ApiRequest};
 use super::okta_error::OktaError;
 use super::org::Org;
 
@@ -80,22 +80,22 @@ fn is_api_token(org: &Org, token: &str) -> bool {
     }
 }
 
-fn refused(refusal: &Refusal, scope: &str) -> Answer {
+fn refused(refusal: &AccessDenied, scope: &str) -> Answer {
     let bearer = |error: &str| format!(r#"Bearer scope="{scope}", error="{error}""#);
     match refusal {
-        Refusal::Token => {
+        AccessDenied::Token => {
             let answer = Answer::error(&OktaError::invalid_token());
             answer.with_header("www-authenticate", bearer("invalid_token"))
         }
-        Refusal::Right => {
+        AccessDenied::Right => {
             let answer = Answer::error(&OktaError::access_denied());
             answer.with_header("www-authenticate", bearer("insufficient_scope"))
         }
-        Refusal::Proof(error) => {
+        AccessDenied::Proof(error) => {
             let answer = Answer::empty(StatusCode::BAD_REQUEST);
             answer.with_header("www-authenticate", error.challenge())
         }
-        Refusal::Nonce(nonce) => {
+        AccessDenied::Nonce(nonce) => {
             let challenge = r#"DPoP error="use_dpop_nonce", error_description="Resource server requires nonce in DPoP proof.""#;
             let answer = Answer::empty(StatusCode::UNAUTHORIZED).with_header("www-authenticate", challenge);
             answer.with_header("dpop-nonce", nonce.as_str())

@@ -117,24 +117,24 @@ mod tests {
     use super::*;
     use crate::config::{AwsMskIamConfig, TokenConfig};
 
-    struct Place {
+    struct SecretDirectory {
         directory: tempfile::TempDir,
         bus: Arc<KafkaBus>,
     }
 
-    fn place() -> Place {
+    fn place() -> SecretDirectory {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let mut bus = KafkaBus::default();
         bus.options.insert("ssl.ca.location".to_owned(), path("ca.pem").display().to_string());
         bus.secret_options.insert("sasl.password".to_owned(), Secret::File(path("password")));
-        let place = Place { bus: Arc::new(bus), directory };
+        let place = SecretDirectory { bus: Arc::new(bus), directory };
         place.write("ca.pem", "authority");
         place.write("password", "old");
         place
     }
 
-    impl Place {
+    impl SecretDirectory {
         fn write(&self, name: &str, content: &str) {
             let path = self.directory.path().join(name);
             fs::write(&path, content).unwrap();

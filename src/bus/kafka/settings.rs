@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Encoding, KafkaBus},
-        message::{Template, Use},
+        message::{Template, TemplateUse},
     };
 
     const SOUND: Layout =
@@ -135,8 +135,8 @@ mod tests {
         KafkaSink {
             name: "siem".to_owned(),
             bus: Arc::new(KafkaBus::default()),
-            topic: Template::parse("events", Use::Topic).unwrap(),
-            key: Template::parse(key, Use::Key).unwrap(),
+            topic: Template::parse("events", TemplateUse::Topic).unwrap(),
+            key: Template::parse(key, TemplateUse::Key).unwrap(),
             encoding: Encoding::Binary,
         }
     }

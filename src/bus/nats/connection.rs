@@ -20,7 +20,7 @@ use async_nats::{
 use super::{
     link::Link,
     options::{options, servers},
-    refusal,
+    rejection,
     runtime::OwnRuntime,
 };
 use crate::{bus::BusError, config::NatsBus};
@@ -75,7 +75,7 @@ impl Connection {
             Ok(jetstream_over(client, api_prefix, unacknowledged_max))
         });
         let jetstream = match runtime.run(connecting).await {
-            Some(connected) => connected.map_err(|error| refusal::of_connect(name, bus, &error))?,
+            Some(connected) => connected.map_err(|error| rejection::of_connect(name, bus, &error))?,
             None => return Err(link.error()),
         };
         Ok(Self { jetstream, link, runtime })

@@ -19,11 +19,11 @@ pub(crate) struct Link {
     lost: CancellationToken,
     /// Nothing more is to be sent; follows from `lost`.
     halted: CancellationToken,
-    words: Mutex<Words>,
+    last_errors: Mutex<LastErrors>,
 }
 
 #[derive(Debug, Default)]
-struct Words {
+struct LastErrors {
     /// Why nothing more is to be sent, if not because the connection is gone.
     reason: Option<String>,
     complaint: Option<ServerError>,
@@ -34,7 +34,7 @@ impl Link {
     pub(super) fn new(name: &str, api_prefix: String) -> Self {
         let lost = CancellationToken::new();
         let halted = lost.child_token();
-        Self { name: name.to_owned(), api_prefix, halted, lost, words: Mutex::default() }
+        Self { name: name.to_owned(), api_prefix, halted, lost, last_errors: Mutex::default() }
     }
 
     /// Takes note of what the client reports.
@@ -42,7 +42,7 @@ impl Link {
         match event {
             Event::ServerError(error) => {
                 let is_mute = self.is_denied_message(&error);
-                self.words().complaint = Some(error);
+                self.last_errors().complaint = Some(error);
                 if is_mute {
                     self.lose();
                 }
@@ -58,7 +58,7 @@ impl Link {
 
     /// Lets nothing more be sent because of `error`, while acknowledgements of what was sent may still come.
     pub(crate) fn halt(&self, error: &BusError) {
-        self.words().reason.get_or_insert_with(|| error.to_string());
+        self.last_errors().reason.get_or_insert_with(|| error.to_string());
         self.halted.cancel();
     }
 
@@ -84,7 +84,7 @@ impl Link {
 
     /// Forgets what the server complained of, where that was no hindrance.
     pub(crate) fn forget_complaint(&self) {
-        self.words().complaint = None;
+        self.last_errors().complaint = None;
     }
 
     /// What keeps messages from being sent.
@@ -92,15 +92,15 @@ impl Link {
         if !self.is_halted() {
             return None;
         }
-        let reason = self.words().reason.clone();
+        let reason = self.last_errors().reason.clone();
         Some(reason.unwrap_or_else(|| self.error().to_string()))
     }
 
     /// Why nothing can be sent: what the server denied us, else what is known of the connection.
     pub(crate) fn error(&self) -> BusError {
         self.denial().unwrap_or_else(|| {
-            let words = self.words();
-            let reason = match (&words.complaint, self.lost.is_cancelled()) {
+            let last_errors = self.last_errors();
+            let reason = match (&last_errors.complaint, self.lost.is_cancelled()) {
                 (Some(complaint), _) => complaint.to_string(),
                 (None, true) => "the connection was lost".to_owned(),
                 (None, false) => "an earlier message was not acknowledged".to_owned(),
@@ -111,8 +111,8 @@ impl Link {
 
     /// A permission or a credential that the server said we lack.
     pub(crate) fn denial(&self) -> Option<BusError> {
-        let words = self.words();
-        let complaint = words.complaint.as_ref().filter(|complaint| is_denial(complaint))?;
+        let last_errors = self.last_errors();
+        let complaint = last_errors.complaint.as_ref().filter(|complaint| is_denial(complaint))?;
         let reason = format!("{complaint}: check what the user of this bus may do");
         Some(BusError::Refused { name: self.name.clone(), reason })
     }
@@ -124,8 +124,8 @@ impl Link {
         !subject.starts_with("$JS.") && !subject.starts_with(&self.api_prefix)
     }
 
-    fn words(&self) -> MutexGuard<'_, Words> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_errors(&self) -> MutexGuard<'_, LastErrors> {
+        self.last_errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

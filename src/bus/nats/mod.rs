@@ -7,6 +7,6 @@ pub(crate) mod headers;
 pub(crate) mod judge;
 pub(crate) mod link;
 mod options;
-pub(crate) mod refusal;
+pub(crate) mod rejection;
 mod runtime;
 pub(crate) mod stream;

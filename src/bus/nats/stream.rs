@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, StorageType, Stream},
 };
 
-use super::{connection::Connection, judge, link::Link, refusal};
+use super::{connection::Connection, judge, link::Link, rejection};
 use crate::{
     bus::BusError,
     config::{CreateStream, NatsSink},
@@ -36,7 +36,7 @@ async fn find_by(
     };
     match error.kind() {
         GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-        GetStreamErrorKind::JetStream(error) => Err(refusal::of_jetstream(name, stream, &error)),
+        GetStreamErrorKind::JetStream(error) => Err(rejection::of_jetstream(name, stream, &error)),
         GetStreamErrorKind::EmptyName | GetStreamErrorKind::InvalidStreamName => {
             Err(misconfigured(name, format!("`{stream}` is not the name of a stream")))
         }
@@ -123,7 +123,7 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
     };
     match error.kind() {
         CreateStreamErrorKind::JetStream(error) => {
-            Err(refusal::of_jetstream(&sink.name, &sink.stream, &error))
+            Err(rejection::of_jetstream(&sink.name, &sink.stream, &error))
         }
         CreateStreamErrorKind::EmptyStreamName | CreateStreamErrorKind::InvalidStreamName => {
             Err(misconfigured(&sink.name, format!("`{}` is not the name of a stream", sink.stream)))

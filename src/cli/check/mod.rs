@@ -220,7 +220,8 @@ async fn check_search(client: &Client, search: &SearchConfig) -> Row {
         order: Order::Ascending,
         page_size: 1,
     };
-    let part = logs::part(client, &logs::window_url(&client.org().url, &window), Priority::LookUp).await;
+    let part =
+        logs::bounded_page(client, &logs::window_url(&client.org().url, &window), Priority::LookUp).await;
     answer_row(client, format!("search {}", search.name), part.map(drop))
 }
 

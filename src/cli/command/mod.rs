@@ -21,7 +21,7 @@ use crate::{
         Status,
         engine::{CancelCommand, ListCommands, ListedPause, NotYet, PauseCommands, ReleaseLimit, StopRecord},
     },
-    control::Ran,
+    control::RunResult,
     telemetry::printable,
 };
 
@@ -198,14 +198,14 @@ async fn run(which: Which, message: MessageArguments) -> Exit {
         Err(exit) => return exit,
     };
     match ran {
-        Ok(Ran::Outcome(outcome)) => {
+        Ok(RunResult::Outcome(outcome)) => {
             print(&shown::outcome(&outcome, json));
             match outcome.status {
                 Status::Done | Status::Already | Status::DryRun => Exit::Done,
                 Status::Refused | Status::Failed | Status::Expired => Exit::Failed,
             }
         }
-        Ok(Ran::NotNow(why)) => fail(Exit::Unavailable, &NotNow(why)),
+        Ok(RunResult::NotNow(why)) => fail(Exit::Unavailable, &NotNow(why)),
         Err(exit) => exit,
     }
 }

@@ -17,7 +17,7 @@ use crate::{
         },
     },
     config::Config,
-    control::{Client, ControlError, Ran, Released, RunCommand},
+    control::{Client, ControlError, Released, RunCommand, RunResult},
     state::{Opening, Places, State, StateError},
     telemetry::logging,
 };
@@ -89,13 +89,13 @@ impl Reached {
     }
 
     /// Carries a command out.
-    pub(super) async fn run(self, commands: Option<&str>, message: Message) -> Result<Ran, Exit> {
+    pub(super) async fn run(self, commands: Option<&str>, message: Message) -> Result<RunResult, Exit> {
         match self {
             Self::Daemon(mut daemon) => {
                 let request = RunCommand { commands: commands.map(str::to_owned), message: message.json };
                 let mut answers = daemon.post("/commands", &request).await.map_err(|err| refused(&err))?;
                 let ran = answers.next().await.map_err(|err| refused(&err))?;
-                Ok(ran.unwrap_or_else(|| Ran::NotNow("the daemon has ended".to_owned())))
+                Ok(ran.unwrap_or_else(|| RunResult::NotNow("the daemon has ended".to_owned())))
             }
             Self::State { engines, state, file } => {
                 let ran = run_here(&engines, commands, message).await;
@@ -237,7 +237,11 @@ async fn closed(
     done
 }
 
-async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -> Result<Ran, EngineError> {
+async fn run_here(
+    engines: &Engines,
+    commands: Option<&str>,
+    message: Message,
+) -> Result<RunResult, EngineError> {
     let engine = engines.get(commands)?;
     let stop = CancellationToken::new();
     let running = engine.run_by_hand(engines.remember(), &stop);
@@ -251,9 +255,9 @@ async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -
     let (ended, answer) = tokio::join!(running, asking);
     ended?;
     Ok(match answer {
-        Ok(Answer::Outcome(outcome)) => Ran::Outcome(outcome),
-        Ok(Answer::NotNow(why)) => Ran::NotNow(why),
-        Err(_) => Ran::NotNow("it was given up: the log says why".to_owned()),
+        Ok(Answer::Outcome(outcome)) => RunResult::Outcome(outcome),
+        Ok(Answer::NotNow(why)) => RunResult::NotNow(why),
+        Err(_) => RunResult::NotNow("it was given up: the log says why".to_owned()),
     })
 }
 

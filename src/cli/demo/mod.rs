@@ -9,7 +9,7 @@ use clap::Args;
 use okta_simulator::{Options, Simulator};
 
 use super::{Exit, fail, print, run::prepare};
-use crate::{admin::Watched, app::Until};
+use crate::{admin::DaemonView, app::Until};
 use dashboard::Dashboard;
 use layout::Layout;
 
@@ -68,16 +68,16 @@ async fn run(layout: &Layout, simulator: &Simulator, seconds: Option<u64>) -> Ex
         Err(exit) => return exit,
     };
     print(&layout.greeting(simulator.url(), app.admin_address()));
-    let watched = app.watched();
+    let view = app.view();
     let shutdown = async {
         tokio::select! {
             () = signals.first() => {}
             () = pass(seconds) => {}
-            () = refresh(Arc::clone(&watched)) => {}
+            () = refresh(Arc::clone(&view)) => {}
         }
     };
     let ended = app.run(Until::Stopped, shutdown).await;
-    print(&layout.farewell(&watched.snapshots()));
+    print(&layout.farewell(&view.snapshots()));
     match ended {
         Ok(()) => Exit::Done,
         Err(err) => fail(Exit::from(&err), &err),
@@ -92,10 +92,10 @@ async fn pass(seconds: Option<u64>) {
 }
 
 /// Prints how the routes stand, for as long as it is let.
-async fn refresh(watched: Arc<Watched>) {
+async fn refresh(view: Arc<DaemonView>) {
     let mut dashboard = Dashboard::default();
     loop {
         tokio::time::sleep(REFRESH).await;
-        print(&dashboard.render(&watched, REFRESH));
+        print(&dashboard.render(&view, REFRESH));
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     app::clients,
     config::Config,
     control::{self, ControlError},
-    replay::{Advance, Beginning, Refusal, Replays, Report, Request, Summary},
+    replay::{Advance, Beginning, InvalidReplay, Replays, Report, Request, Summary},
     sink::Sink,
     state::{Opening, Places, State, StateError},
     telemetry::logging,
@@ -124,7 +124,7 @@ async fn here(config: Config, request: Request, mut signals: StopSignals, file: 
     };
     let replay = match Replays::new(config, clients, state.clone()).prepare(request).await {
         Ok(replay) => replay,
-        Err(Refusal::State(err)) => return fail_state(&err, file),
+        Err(InvalidReplay::State(err)) => return fail_state(&err, file),
         Err(refusal) => return fail(Exit::Usage, &refusal),
     };
     let stop = CancellationToken::new();

@@ -4,7 +4,7 @@ use okta_system_log::format::Format;
 
 use crate::{
     config::{Config, Emit, Empty, Encoding, FileSink, FileStem, KafkaBus, NatsBus, RouteConfig, SinkConfig},
-    message::{Field, Origin, Piece, Template},
+    message::{Field, Origin, Template, TemplatePiece},
 };
 
 /// What one route publishes.
@@ -172,9 +172,9 @@ fn segments(template: &Template, origin: &Origin) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for piece in template.pieces(Some(origin)) {
         match (piece, segments.last_mut()) {
-            (Piece::Fixed(text), Some(Segment::Text(before))) => before.push_str(&text),
-            (Piece::Fixed(text), _) => segments.push(Segment::Text(text.into_owned())),
-            (Piece::Open(fields), _) => segments.push(parameter(fields)),
+            (TemplatePiece::Fixed(text), Some(Segment::Text(before))) => before.push_str(&text),
+            (TemplatePiece::Fixed(text), _) => segments.push(Segment::Text(text.into_owned())),
+            (TemplatePiece::Open(fields), _) => segments.push(parameter(fields)),
         }
     }
     segments
@@ -195,7 +195,7 @@ fn parameter(fields: &[Field]) -> Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Use;
+    use crate::message::TemplateUse;
 
     fn origin() -> Origin {
         Origin {
@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn what_an_origin_fixes_is_text() {
-        let template = Template::parse("okta.{org}.{user|org}-{route}.{event_type}", Use::Subject).unwrap();
+        let template =
+            Template::parse("okta.{org}.{user|org}-{route}.{event_type}", TemplateUse::Subject).unwrap();
         let names: Vec<_> = segments(&template, &origin())
             .into_iter()
             .map(|segment| match segment {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use okta_system_log::event::{json::Glance, name_of};
+use okta_system_log::event::{json::EventView, name_of};
 
 /// The columns of CSV, in their order. They may grow at the end.
 pub(super) const COLUMNS: [&str; 13] = [
@@ -23,11 +23,11 @@ pub(super) const COLUMNS: [&str; 13] = [
 
 /// What stands in the columns; what the event does not say is empty.
 #[derive(Debug)]
-pub(super) struct Row<'a>(Glance<'a>);
+pub(super) struct Row<'a>(EventView<'a>);
 
 impl<'a> Row<'a> {
     pub(super) fn new(event: &'a [u8]) -> Self {
-        Self(Glance::at(event))
+        Self(EventView::at(event))
     }
 
     /// The cells, one for each of [`COLUMNS`].

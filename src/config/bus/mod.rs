@@ -75,10 +75,10 @@ enum BusKind {
     Nats,
 }
 
-pub(super) fn understand(name: &str, raw: RawBus, secrets: Secrets) -> Result<BusConfig, Problem> {
+pub(super) fn resolve(name: &str, raw: RawBus, secrets: Secrets) -> Result<BusConfig, Problem> {
     match raw.kind {
-        BusKind::Kafka => kafka::understand(name, raw, secrets).map(|bus| BusConfig::Kafka(Arc::new(bus))),
-        BusKind::Nats => nats::understand(name, raw, secrets).map(|bus| BusConfig::Nats(Arc::new(bus))),
+        BusKind::Kafka => kafka::resolve(name, raw, secrets).map(|bus| BusConfig::Kafka(Arc::new(bus))),
+        BusKind::Nats => nats::resolve(name, raw, secrets).map(|bus| BusConfig::Nats(Arc::new(bus))),
     }
 }
 

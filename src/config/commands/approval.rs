@@ -25,7 +25,7 @@ impl ApprovalConfig {
 }
 
 /// `approve` and `approve_within` as they stand.
-pub(super) fn understand(
+pub(super) fn resolve(
     actions: Vec<ActionPattern>,
     within: Option<Duration>,
 ) -> Result<ApprovalConfig, Problem> {

@@ -2,7 +2,7 @@
 
 mod approval;
 mod contradictions;
-mod understand;
+mod resolve;
 mod words;
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use okta_client::Scope;
 
 pub use approval::ApprovalConfig;
-pub(super) use understand::{Places, understand};
+pub(super) use resolve::{Places, resolve};
 
 use super::{KafkaBus, NatsBus, SinkConfig, problem::did_you_mean};
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Searches: what is asked on a schedule, which window each run covers, and how what is found goes out.
 
 mod query;
-mod understand;
+mod resolve;
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 pub use query::SearchQuery;
-pub(super) use understand::understand;
+pub(super) use resolve::resolve;
 
 use super::{RouteConfig, Start};
 use crate::schedule::Schedule;

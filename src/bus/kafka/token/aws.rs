@@ -81,7 +81,7 @@ impl<'a> Provider<'a> {
     /// What STS gives for the token that Kubernetes has put into `file`.
     async fn of_web_identity(&self, file: &Path, role: &str) -> Result<Credentials, TokenError> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct ResponseBody {
             #[serde(rename = "AssumeRoleWithWebIdentityResponse")]
             response: Response,
         }
@@ -112,7 +112,7 @@ impl<'a> Provider<'a> {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form.finish());
         let text = http::text(&url, request, aws_reason).await?;
-        http::json(&url, &text).map(|answer: Answer| answer.response.result.credentials)
+        http::json(&url, &text).map(|answer: ResponseBody| answer.response.result.credentials)
     }
 
     /// None if there is no such file.
@@ -220,7 +220,7 @@ fn credentials_of(file: &str, profile: &str) -> Option<Credentials> {
 fn aws_reason(text: &str) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Refusal {
+    struct ErrorBody {
         error: Reason,
     }
     #[derive(Deserialize)]
@@ -229,7 +229,7 @@ fn aws_reason(text: &str) -> Option<String> {
         code: String,
         message: String,
     }
-    let Refusal { error } = serde_json::from_str(text).ok()?;
+    let ErrorBody { error } = serde_json::from_str(text).ok()?;
     Some(http::first_sentence(&format!("{}: {}", error.code, error.message)))
 }
 

@@ -72,11 +72,11 @@ pub(super) fn json<T: DeserializeOwned>(url: &Url, text: &str) -> Result<T, Toke
 /// Why a token endpoint refuses (RFC 6749, section 5.2).
 pub(super) fn oauth_reason(text: &str) -> Option<String> {
     #[derive(Deserialize)]
-    struct Refusal {
+    struct ErrorBody {
         error: String,
         error_description: Option<String>,
     }
-    let Refusal { error, error_description } = serde_json::from_str(text).ok()?;
+    let ErrorBody { error, error_description } = serde_json::from_str(text).ok()?;
     let description =
         error_description.map(|text| format!(": {}", first_sentence(&text))).unwrap_or_default();
     Some(format!("{}{description}", first_sentence(&error)))

@@ -80,7 +80,7 @@ pub(super) struct Options {
 }
 
 /// The properties of `options` and `secret_options`. Refuses a secret that stands where it would be shown.
-pub(super) fn understand(
+pub(super) fn resolve(
     raw_options: BTreeMap<String, Scalar>,
     raw_secrets: BTreeMap<String, RawSecret>,
     secrets: Secrets,
@@ -93,7 +93,7 @@ pub(super) fn understand(
             return Err(under(Problem::new("", "this is no secret: move it to `options`")));
         }
         let given = Given { file, env, credential, inline: value };
-        let value = given.understand("value", secrets).map_err(under)?;
+        let value = given.resolve("value", secrets).map_err(under)?;
         secrets.try_read(&value).map_err(|err| under(Problem::new("", chain(&err))))?;
         secret.insert(property, value);
     }

@@ -1,15 +1,15 @@
 //! Buses of kind NATS: where the servers are, who we are, and what TLS protects. Knows no client.
 
 mod auth;
+mod resolve;
 mod servers;
 mod subjects;
-mod understand;
 
 use std::path::PathBuf;
 
 pub(super) use auth::RawAuth;
+pub(super) use resolve::{RawTls, resolve};
 pub(super) use subjects::RawJetStream;
-pub(super) use understand::{RawTls, understand};
 
 use crate::config::Secret;
 

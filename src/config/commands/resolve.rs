@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{
     super::{
         BusConfig, Problem, SinkConfig,
-        load::Understood,
+        load::Resolved,
         problem::did_you_mean,
         quantity::Span,
         route::refers,
@@ -138,12 +138,12 @@ const NOT_SAID: &str = "missing, so that whoever can write to the queue would be
 pub(in crate::config) struct Places<'a> {
     pub(in crate::config) orgs: &'a BTreeSet<&'a str>,
     pub(in crate::config) buses: &'a Buses,
-    pub(in crate::config) sinks: &'a Understood<SinkConfig>,
+    pub(in crate::config) sinks: &'a Resolved<SinkConfig>,
     /// Where the state is, if that was understood.
     pub(in crate::config) state: Option<&'a Path>,
 }
 
-pub(in crate::config) fn understand(
+pub(in crate::config) fn resolve(
     name: &str,
     raw: RawCommands,
     places: &Places<'_>,
@@ -168,14 +168,14 @@ pub(in crate::config) fn understand(
     if intake.is_some() && raw.signature.is_none() {
         return Err(Problem::new("signature", NOT_SAID));
     }
-    let signature = raw.signature.map(|raw| signature::understand(raw, keep, &allow, secrets)).transpose();
+    let signature = raw.signature.map(|raw| signature::resolve(raw, keep, &allow, secrets)).transpose();
     let mut config = CommandsConfig {
         name: name.to_owned(),
         org: raw.org,
         intake,
         outcomes,
         allow,
-        approval: approval::understand(
+        approval: approval::resolve(
             each("approve", &raw.approve)?,
             raw.approve_within.map(|Span(within)| within),
         )?,
@@ -250,9 +250,9 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
 }
 
 fn protect(RawProtect { users, groups, apps, addresses }: RawProtect) -> Result<ProtectConfig, Problem> {
-    let understood =
+    let resolved =
         |text: &String| text.parse().map_err(|reason: String| Problem::new("protect.addresses", reason));
-    let addresses = addresses.iter().map(understood).collect::<Result<_, _>>()?;
+    let addresses = addresses.iter().map(resolved).collect::<Result<_, _>>()?;
     Ok(ProtectConfig { users, groups, apps, addresses })
 }
 

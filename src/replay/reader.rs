@@ -16,14 +16,14 @@ use super::{
     ReplayError,
     note::SliceCheckpoint,
     plan::Span,
-    progress::{Place, Progress},
+    progress::{Progress, SliceProgress},
     tally::Tally,
 };
 use crate::{
     config::RouteConfig,
     message::Batch,
     route::{InFlightLimit, InFlightPermit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta},
-    source::window::{Part, Step, WindowReader},
+    source::window::{WindowPart, WindowReader, WindowStep},
 };
 
 /// Slices that are read side by side, at most: enough for any budget, and far from Okta's limit of concurrent requests.
@@ -38,7 +38,7 @@ const FAILURES_MAX: u32 = 2;
 
 /// Events of a slice with the room that they take.
 #[derive(Debug)]
-pub(super) struct PartInFlight {
+pub(super) struct EventsInFlight {
     rendering: Arc<Rendering>,
     events: Arc<Events>,
     /// Indices of events that are not to be delivered. Ascending.
@@ -47,7 +47,7 @@ pub(super) struct PartInFlight {
     permit: InFlightPermit,
 }
 
-impl IntoBatch for PartInFlight {
+impl IntoBatch for EventsInFlight {
     type Checkpoint = SliceCheckpoint;
 
     fn into_batch(
@@ -61,22 +61,22 @@ impl IntoBatch for PartInFlight {
 
 /// What all readers share.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct ReaderContext {
     client: Arc<Client>,
     /// What is asked; each slice with its own times.
     window: logs::Window,
     span: Span,
     slices: u16,
     /// What nobody has taken yet.
-    left: Mutex<VecDeque<(u16, Option<Place>)>>,
+    left: Mutex<VecDeque<(u16, Option<SliceProgress>)>>,
     rendering: Arc<Rendering>,
-    parts: mpsc::Sender<PartInFlight>,
+    parts: mpsc::Sender<EventsInFlight>,
     limit: InFlightLimit,
     status: Arc<RouteStatus>,
     tally: Arc<Tally>,
 }
 
-impl Reading {
+impl ReaderContext {
     /// Reading of what `progress` leaves to do, and the parts that will be read.
     pub(super) fn new(
         client: Arc<Client>,
@@ -84,7 +84,7 @@ impl Reading {
         progress: &Progress,
         (rendering, route): (Rendering, &RouteConfig),
         (status, tally): (Arc<RouteStatus>, Arc<Tally>),
-    ) -> (Self, mpsc::Receiver<PartInFlight>) {
+    ) -> (Self, mpsc::Receiver<EventsInFlight>) {
         let (parts, received) = mpsc::channel(route.in_flight_pages.max(1));
         let left = progress.left().into_iter();
         let left = left.map(|slice| (slice, progress.begun.get(&slice).cloned())).collect();
@@ -134,22 +134,26 @@ impl Reading {
     async fn read_slices(&self) -> Result<(), ReplayError> {
         loop {
             let next = self.left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some((slice, place)) = next else { return Ok(()) };
-            if self.read_slice(slice, place).await?.is_none() {
+            let Some((slice, position)) = next else { return Ok(()) };
+            if self.read_slice(slice, position).await?.is_none() {
                 return Ok(());
             }
         }
     }
 
     /// None: delivery has ended.
-    async fn read_slice(&self, slice: u16, place: Option<Place>) -> Result<Option<()>, ReplayError> {
-        let mut published_max = place.as_ref().and_then(|place| place.published_max);
+    async fn read_slice(
+        &self,
+        slice: u16,
+        position: Option<SliceProgress>,
+    ) -> Result<Option<()>, ReplayError> {
+        let mut published_max = position.as_ref().and_then(|position| position.published_max);
         let Span { since, until } = self.span.slice(slice, self.slices);
-        let mut reader = self.reader(slice, place);
+        let mut reader = self.reader(slice, position);
         let mut failures = 0;
         loop {
             match reader.step().await {
-                Step::Part(part) => {
+                WindowStep::Events(part) => {
                     self.tally.requested();
                     self.status.okta_answered();
                     failures = 0;
@@ -157,18 +161,20 @@ impl Reading {
                     let published = part.events.iter().filter_map(|event| event.published()?.parse().ok());
                     published_max =
                         published_max.max(published.filter(|at| (since..until).contains(at)).max());
-                    let place =
-                        part.next.as_ref().map(|link| Place { link: link.to_string(), published_max });
-                    let is_last = place.is_none();
-                    if self.hand_over(slice, part, place).await.is_none() {
+                    let position = part
+                        .next
+                        .as_ref()
+                        .map(|link| SliceProgress { link: link.to_string(), published_max });
+                    let is_last = position.is_none();
+                    if self.hand_over(slice, part, position).await.is_none() {
                         return Ok(None);
                     }
                     if is_last {
                         return Ok(Some(()));
                     }
                 }
-                Step::Ended => return Ok(Some(())),
-                Step::Failed { error, wait } => {
+                WindowStep::Ended => return Ok(Some(())),
+                WindowStep::Failed { error, wait } => {
                     self.tally.requested();
                     report_okta(&self.status, &error);
                     if !matches!(error.class(), Class::Retry(_)) {
@@ -183,10 +189,11 @@ impl Reading {
         }
     }
 
-    fn reader(&self, slice: u16, place: Option<Place>) -> WindowReader {
+    fn reader(&self, slice: u16, position: Option<SliceProgress>) -> WindowReader {
         let Span { since, until } = self.span.slice(slice, self.slices);
         let client = Arc::clone(&self.client);
-        let (link, published_max) = place.map(|place| (place.link, place.published_max)).unwrap_or_default();
+        let (link, published_max) =
+            position.map(|position| (position.link, position.published_max)).unwrap_or_default();
         // Should Okta refuse the link, what came before it need not be read again.
         let since = published_max.unwrap_or(since).clamp(since, until);
         let window = logs::Window { since, until, ..self.window.clone() };
@@ -196,10 +203,10 @@ impl Reading {
         }
     }
 
-    async fn hand_over(&self, slice: u16, part: Part, place: Option<Place>) -> Option<()> {
-        let Part { events, left_out, .. } = part;
+    async fn hand_over(&self, slice: u16, part: WindowPart, position: Option<SliceProgress>) -> Option<()> {
+        let WindowPart { events, left_out, .. } = part;
         let permit = self.limit.acquire(events.size_bytes()).await?;
-        let (rendering, checkpoint) = (Arc::clone(&self.rendering), SliceCheckpoint { slice, place });
-        self.parts.send(PartInFlight { rendering, events, left_out, checkpoint, permit }).await.ok()
+        let (rendering, checkpoint) = (Arc::clone(&self.rendering), SliceCheckpoint { slice, position });
+        self.parts.send(EventsInFlight { rendering, events, left_out, checkpoint, permit }).await.ok()
     }
 }
