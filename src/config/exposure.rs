@@ -2,7 +2,7 @@
 //! stream.
 
 use super::{CommandsConfig, Config, IntakeConfig, Problem, SinkConfig};
-use crate::{command::AddressPattern, message::subject::overlap};
+use crate::{action::AddressPattern, message::subject::overlap};
 
 /// What is published where commands are read would be taken for commands.
 pub(super) fn misread(config: &Config) -> Vec<Problem> {

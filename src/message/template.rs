@@ -8,6 +8,7 @@ use okta_system_log::event::push_printable;
 use super::{
     batch::{Message, Origin},
     field::Field,
+    segments::{Segment, segments},
 };
 
 /// What a template is for, which decides what it may give.
@@ -29,14 +30,8 @@ pub const TOPIC_LENGTH_MAX: usize = 249;
 pub struct Template {
     text: String,
     used_as: TemplateUse,
-    parts: Vec<Segment>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Segment {
-    Literal(String),
-    /// The first of these fields that the message has.
-    FirstOf(Vec<Field>),
+    /// A field is filled in with the first of these that the message has.
+    segments: Vec<Segment<Vec<Field>>>,
 }
 
 /// A piece of what a template gives, as far as that is known before there is a message.
@@ -79,28 +74,16 @@ pub enum TemplateError {
 impl Template {
     /// Gives nothing: for where everything has an address of its own.
     pub fn nothing(used_as: TemplateUse) -> Self {
-        Self { text: String::new(), used_as, parts: Vec::new() }
+        Self { text: String::new(), used_as, segments: Vec::new() }
     }
 
     /// Reads a template for `used_as`. `{field}` is filled in, `{field|other}` with the first of them that the message
     /// has; everything else stands for itself.
     pub fn parse(text: &str, used_as: TemplateUse) -> Result<Self, TemplateError> {
         let brace = || TemplateError::Brace(text.to_owned());
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some(open) = rest.find(['{', '}']) {
-            if open > 0 {
-                parts.push(Segment::Literal(rest[..open].to_owned()));
-            }
-            let inside = rest[open..].strip_prefix('{').ok_or_else(brace)?;
-            let (names, after) = inside.split_once('}').ok_or_else(brace)?;
-            parts.push(Segment::FirstOf(names.split('|').map(field).collect::<Result<_, _>>()?));
-            rest = after;
-        }
-        if !rest.is_empty() {
-            parts.push(Segment::Literal(rest.to_owned()));
-        }
-        let template = Self { text: text.to_owned(), used_as, parts };
+        let first_of = |names: &str| names.split('|').map(field).collect();
+        let segments = segments(text, first_of, brace)?;
+        let template = Self { text: text.to_owned(), used_as, segments };
         template.require_legal()?;
         Ok(template)
     }
@@ -108,10 +91,10 @@ impl Template {
     /// Writes what the template gives for `message` over what `out` held.
     pub fn render(&self, message: &Message<'_>, out: &mut String) {
         out.clear();
-        for part in &self.parts {
-            match part {
+        for segment in &self.segments {
+            match segment {
                 Segment::Literal(literal) => out.push_str(literal),
-                Segment::FirstOf(fields) => {
+                Segment::Field(fields) => {
                     let found = fields.iter().find_map(|field| Some((*field, field.of(message)?)));
                     self.push_value(found.as_ref().map(|(field, value)| (*field, &**value)), out);
                 }
@@ -121,9 +104,9 @@ impl Template {
 
     /// What is known of the template's outcome for the messages of `origin`, or of any origin.
     pub fn pieces<'a>(&'a self, origin: Option<&'a Origin>) -> impl Iterator<Item = TemplatePiece<'a>> {
-        self.parts.iter().map(move |part| match part {
+        self.segments.iter().map(move |segment| match segment {
             Segment::Literal(literal) => TemplatePiece::Fixed(Cow::Borrowed(literal)),
-            Segment::FirstOf(fields) => {
+            Segment::Field(fields) => {
                 match fields.first().and_then(|field| Some((*field, field.of_origin(origin?)?))) {
                     Some(found) => {
                         let mut fixed = String::new();
@@ -196,8 +179,8 @@ impl Template {
 
     /// Kafka keeps its own topics under names such as `__consumer_offsets`.
     fn begins_with_an_event(&self) -> bool {
-        match self.parts.first() {
-            Some(Segment::FirstOf(fields)) => !fields.first().is_some_and(|field| field.is_of_origin()),
+        match self.segments.first() {
+            Some(Segment::Field(fields)) => !fields.first().is_some_and(|field| field.is_of_origin()),
             Some(Segment::Literal(_)) | None => false,
         }
     }

@@ -1,11 +1,11 @@
 //! Looking groups up, and who is in them. Lists say whether they are complete.
 
-use okta_client::{Scope, groups};
+use okta_client::groups;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Hold, Names, Presence, row::Row};
+use super::{Changes, Hold, Names, Presence, row::Row};
 use crate::command::{
     Failed,
     execute::{
@@ -19,11 +19,6 @@ use crate::command::{
 
 /// The row of `group.get`.
 pub(super) const GET: Row<OneGroup> = Row {
-    name: "group.get",
-    about: "Get a group.",
-    effect: Effect::Read,
-    scope: Scope::GroupsRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Shared)),
     renames: |_| None,
@@ -33,11 +28,6 @@ pub(super) const GET: Row<OneGroup> = Row {
 
 /// The row of `group.find`.
 pub(super) const FIND: Row<FindGroups> = Row {
-    name: "group.find",
-    about: "Find groups whose names begin so.",
-    effect: Effect::Read,
-    scope: Scope::GroupsRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |_| Ok(Names::nothing()),
     renames: |_| None,
@@ -47,11 +37,6 @@ pub(super) const FIND: Row<FindGroups> = Row {
 
 /// The row of `group.members`.
 pub(super) const MEMBERS: Row<GroupList> = Row {
-    name: "group.members",
-    about: "List a group's members.",
-    effect: Effect::Read,
-    scope: Scope::GroupsRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Shared)),
     renames: |_| None,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{super::Problem, ActionPattern, CommandsConfig, SignatureKeyConfig};
-use crate::command::Action;
+use crate::action::Action;
 
 /// Which commands a second key must approve.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub(super) use resolve::{Places, resolve};
 use super::{KafkaBus, NatsBus, SinkConfig, problem::did_you_mean};
 #[cfg(test)]
 use super::{StdoutSink, StdoutStyle};
-use crate::command::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
+use crate::action::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
 
 pub use super::signature::{
     KeyError, PublicKey, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,

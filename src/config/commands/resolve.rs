@@ -25,7 +25,7 @@ use super::{
     RevealConfig, approval, contradictions,
 };
 use crate::{
-    command::{Action, AddressPattern, AddressTemplate, AddressUse},
+    action::{Action, AddressPattern, AddressTemplate, AddressUse},
     message::{TOPIC_LENGTH_MAX, is_topic, subject::overlap},
 };
 
