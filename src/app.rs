@@ -31,7 +31,7 @@ use loops::{Loop, of_searches, of_streams};
 use opening::open_state;
 use supervisor::{Supervisor, supervise};
 
-/// How long somebody who reads an admin page may take once everything else has ended.
+/// How long a client of an admin page may take to read it after everything else has ended.
 const PAGES_GRACE: Duration = Duration::from_secs(1);
 
 /// The daemon, built but not running.
@@ -48,7 +48,7 @@ pub struct App {
     asked: Arc<Notify>,
 }
 
-/// How to take up a state, if somebody has said how: what a refusal of it asks for.
+/// How to recover a state that was refused, as the operator chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
     /// At the cursors in the witness.
@@ -96,7 +96,7 @@ pub enum AppError {
 /// How long the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// Until it is told to stop.
+    /// Until a signal stops it.
     Stopped,
     /// Until every route has delivered all that Okta had.
     CaughtUp,
@@ -140,12 +140,12 @@ impl App {
         Ok(Self { config, loops, state, view, admin, control, replays, engines, asked })
     }
 
-    /// All buses, to be told to read their secrets again.
+    /// All buses, so that their secrets can be reloaded.
     pub fn buses(&self) -> Vec<BusConfig> {
         self.config.buses.values().cloned().collect()
     }
 
-    /// The commands of all names, to be told to read their keys again.
+    /// The engines of all `[commands.NAME]`, so that their keys can be reloaded.
     pub fn engines(&self) -> Engines {
         self.engines.clone()
     }
@@ -160,7 +160,7 @@ impl App {
         summary::purpose(&self.config)
     }
 
-    /// Whoever notifies this has the log told at once how it goes.
+    /// A notification makes the daemon log its summary at once.
     pub fn asked(&self) -> Arc<Notify> {
         Arc::clone(&self.asked)
     }
@@ -196,12 +196,12 @@ impl App {
             never = summary::tell(self.view, self.asked) => never,
         };
 
-        // Routes that have ended by themselves leave nobody to work for.
+        // All routes have ended by themselves, so nothing else is needed.
         stop.cancel();
         while control.join_next().await.is_some() {}
         engines.end_operations().await;
         stop_admin.cancel();
-        // Whoever reads a page slowly, or not at all, is not waited for.
+        // A slow reader of a page does not delay the end.
         let served = async { while pages.join_next().await.is_some() {} };
         if tokio::time::timeout(PAGES_GRACE, served).await.is_err() {
             pages.shutdown().await;
@@ -248,7 +248,7 @@ impl Feeds {
     }
 }
 
-/// Where all routes of `config` stand if they begin at `time`, by name. Reads no secret.
+/// The cursors of all routes of `config` if they begin at `time`, by route name. Reads no secret.
 pub fn beginnings(config: &Config, time: Timestamp) -> Result<Vec<(String, Cursor)>, UnusableOrg> {
     let feeds = Feeds::through(config, clients_without_secrets(config)?);
     Ok(cursors_at(&feeds.streams, time))

@@ -67,8 +67,8 @@ impl AddressTemplate {
         Ok(template)
     }
 
-    /// The same, where only `actions` have addresses of their own and all others share one: a sender then cannot choose
-    /// an address that nothing takes, for which the outcome would wait without end.
+    /// Gives only `actions` addresses of their own; all others share one. So a sender cannot choose an address that
+    /// nothing takes, for which the outcome would wait without end.
     #[must_use]
     pub fn limited_to(self, actions: impl IntoIterator<Item = Action>) -> Self {
         Self { actions: actions.into_iter().collect(), ..self }

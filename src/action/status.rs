@@ -4,8 +4,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a command ended. The names are an interface: they never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// It was carried out.
     Done,
@@ -23,18 +36,10 @@ pub enum Status {
 
 impl Status {
     /// All of them.
-    pub const ALL: &[Self] =
-        &[Self::Done, Self::Already, Self::Refused, Self::Failed, Self::Expired, Self::DryRun];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Its name, for example `dry_run`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Already => "already",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Expired => "expired",
-            Self::DryRun => "dry_run",
-        }
+        self.into()
     }
 }

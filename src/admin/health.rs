@@ -8,11 +8,11 @@ use crate::{
     route::{Phase, Snapshot},
 };
 
-/// Work that blocks and has got no thread for so long is worth telling of.
+/// Blocking work that has waited this long for a thread is reported.
 const BLOCKED_AFTER: Duration = Duration::from_secs(10);
 
-/// Why the daemon is not alive: loops that do nothing at all, not even wait for others or fail. To start the process again
-/// would help. A bus or an org that is away is no reason.
+/// Why the daemon is not alive: loops that make no progress and report no wait or failure either. A restart of the
+/// process would help. An unreachable bus or org is no reason.
 pub(super) fn alive(view: &DaemonView) -> Vec<String> {
     let routes = view.routes.iter();
     let hanging = routes.filter_map(|route| {
@@ -54,8 +54,8 @@ fn are_hanging(commands: &EngineSnapshot, patience: Duration) -> Option<String> 
     Some(format!("commands {}: have done nothing for {} s", commands.commands, since.as_secs()))
 }
 
-/// Names of protected users that are lost are no reason: whom they found is still protected, and commands go on. They are
-/// told where it is ready and where it is not.
+/// Lost names of protected users are no reason: the users that they stood for stay protected by id, and commands
+/// continue. They are reported whether the daemon is ready or not.
 fn are_unready(commands: &EngineSnapshot) -> Vec<String> {
     let name = &commands.commands;
     let mut reasons: Vec<_> =
@@ -66,7 +66,7 @@ fn are_unready(commands: &EngineSnapshot) -> Vec<String> {
     reasons
 }
 
-/// What somebody should see to although all is ready.
+/// What an operator should look into although the daemon is ready.
 pub(super) fn noteworthy(view: &DaemonView) -> Vec<String> {
     let commands = view.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
     commands.collect()

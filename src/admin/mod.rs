@@ -1,4 +1,4 @@
-//! Health, metrics and status over HTTP. Shows what the routes tell; changes nothing.
+//! Health, metrics and status over HTTP. Read-only: shows what routes and commands report.
 
 mod access;
 mod health;
@@ -40,20 +40,20 @@ pub struct DaemonView {
     pub routes: Vec<RouteView>,
     /// The commands.
     pub commands: Vec<Arc<EngineStatus>>,
-    /// The clients of the orgs, whose budgets are of interest.
+    /// The clients of the orgs, for their rate budgets.
     pub clients: Vec<Arc<Client>>,
-    /// Whether work that blocks gets a thread.
+    /// Whether blocking work gets a thread.
     pub pulse: Pulse,
     stalled_after: Duration,
     metrics: Option<PrometheusHandle>,
 }
 
-/// A route that is watched.
+/// A route, as the admin pages see it.
 #[derive(Debug)]
 pub struct RouteView {
-    /// How it stands.
+    /// Its current status.
     pub status: Arc<RouteStatus>,
-    /// How long it may rightly do nothing.
+    /// The time between two polls, in which it does nothing.
     pub poll_interval: Duration,
 }
 
@@ -90,7 +90,7 @@ impl DaemonView {
         }
     }
 
-    /// How all routes stand.
+    /// The current status of all routes.
     pub fn snapshots(&self) -> Vec<Snapshot> {
         self.routes.iter().map(|route| route.status.snapshot()).collect()
     }

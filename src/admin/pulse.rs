@@ -1,5 +1,5 @@
-//! Whether work that blocks, as that on the disk does, still gets a thread. It has a pool of its own, and when that is
-//! used up nothing is committed and nothing says so.
+//! Whether blocking work, such as disk I/O, still gets a thread. It runs on a pool of its own; when that is exhausted,
+//! nothing is committed and no error occurs.
 
 use std::{
     sync::{Mutex, PoisonError},

@@ -53,7 +53,7 @@ pub enum AdminError {
     Certificate(String),
 }
 
-/// Where the admin pages are served and to whom.
+/// The listener of the admin pages, with access rules and TLS.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -62,7 +62,7 @@ pub struct Server {
     acceptor: CurrentAcceptor,
 }
 
-/// What TLS is spoken with now; none where plain text is spoken.
+/// The current TLS settings; none for plain text.
 #[derive(Clone)]
 struct CurrentAcceptor(Arc<RwLock<Option<TlsAcceptor>>>);
 
@@ -113,7 +113,7 @@ impl Server {
     }
 }
 
-/// Takes up token and certificate anew when they have changed. What cannot be used changes nothing.
+/// Reloads token and certificate when they have changed. Unusable ones are ignored, and the old ones stay.
 async fn refresh(config: &AdminConfig, access: &Access, acceptor: &CurrentAcceptor) {
     if config.token.is_none() && config.tls.is_none() {
         return std::future::pending().await;

@@ -1,4 +1,4 @@
-//! What runs as long as the daemon does: the loops of routes and of commands, alike to whoever supervises them.
+//! The loops that run as long as the daemon does, of routes and of commands, in one type for the supervisor.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::{
     state::State,
 };
 
-/// What is supervised: the loop of one route, or of the commands of one name.
+/// One supervised loop: of a route, or of one `[commands.NAME]`.
 #[derive(Debug, Clone)]
 pub(super) enum Loop {
-    /// With how long it may rightly do nothing.
+    /// With the time between two polls.
     Stream(Arc<Route>, Duration),
     Search(Arc<SearchRoute>),
     /// With how long the journal remembers.

@@ -11,8 +11,8 @@ use crate::{
     telemetry::chain,
 };
 
-/// Opens the state at `places`. A disk that is full or read-only is waited for, as it is by a daemon that runs: nothing of
-/// the state is lost by it. Meanwhile the admin pages say so.
+/// Opens the state at `places`. Waits while the disk is full or read-only, as the running daemon does; no part of the
+/// state is lost by that. Meanwhile the admin pages say so.
 pub(super) async fn open_state(
     places: &Places,
     opening: &Opening,
@@ -39,7 +39,7 @@ pub(super) async fn open_state(
     }
 }
 
-/// The admin pages' address, with who may see them.
+/// The address and access rules of the admin pages.
 pub(super) async fn bind(config: &AdminConfig) -> Result<admin::Server, AppError> {
     let address = config.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;

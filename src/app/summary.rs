@@ -1,5 +1,4 @@
-//! How the daemon does, in a sentence now and then: what it was built to do, what it has delivered since, what is in the
-//! way.
+//! The periodic summary in the log: what the daemon does, what it has delivered since the last one, and what blocks it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::{admin::DaemonView, config::Config};
 
-/// How often the log is told.
+/// The time between two summaries.
 const TELL_EVERY: Duration = Duration::from_secs(600);
 
 /// What `config` has the daemon do.
@@ -27,7 +26,7 @@ pub(super) fn purpose(config: &Config) -> String {
     streams.chain(searches).chain(commands).collect::<Vec<_>>().join("; ")
 }
 
-/// Tells the log every ten minutes, and whenever `asked`. Never ends.
+/// Logs a summary every ten minutes, and whenever `asked`. Never ends.
 pub(super) async fn tell<T>(view: Arc<DaemonView>, asked: Arc<Notify>) -> T {
     let mut delivered_before = delivered(&view);
     loop {

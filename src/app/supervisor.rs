@@ -51,7 +51,7 @@ impl std::fmt::Debug for Supervisor {
     }
 }
 
-/// A route with the record of its misfortunes.
+/// A route, with its restarts.
 struct Supervised {
     route: Loop,
     restarts: Backoff,

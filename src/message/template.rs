@@ -190,7 +190,7 @@ impl Template {
             (TemplateUse::Key, found) => push_printable(found.map_or("", |(_, value)| value), out),
             (TemplateUse::Subject | TemplateUse::Topic, None) => out.push_str(ABSENT),
             (TemplateUse::Subject | TemplateUse::Topic, Some((field, value))) => {
-                push_tokens(field, value, out)
+                push_tokens(field, value, out);
             }
         }
     }

@@ -57,7 +57,7 @@ impl RateLimiter {
 
     /// How the budget of every bucket stands, used or not.
     pub(super) fn statuses(&self) -> impl Iterator<Item = (Bucket, BudgetStatus)> {
-        Bucket::ALL.into_iter().map(|bucket| {
+        Bucket::ALL.iter().map(|&bucket| {
             let limiter = self.lock().get(&bucket).map(Arc::clone);
             let status = limiter.map(|limiter| limiter.lock().budget.status(Instant::now()));
             (bucket, status.unwrap_or_default())

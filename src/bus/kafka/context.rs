@@ -1,4 +1,4 @@
-//! What the client tells us on its own thread: deliveries, errors and log lines.
+//! The callbacks that librdkafka calls on its own thread: delivery reports, errors and log lines.
 
 use std::error::Error;
 
@@ -20,7 +20,7 @@ use super::{
     token::Tokens,
 };
 
-/// Receives what one client tells.
+/// Receives the callbacks of one client.
 #[derive(Debug)]
 pub(crate) struct Context<D> {
     /// The sink or the commands that use the client.
@@ -65,7 +65,7 @@ impl<D: Deliveries> Context<D> {
     pub(crate) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
         let fault = Fault::from_client(err, topic);
         match err.rdkafka_error_code() {
-            // The consequence of something that the client has complained of in other words.
+            // A consequence of an error that the client has reported by another code.
             Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
                 self.complaint().filter(Fault::is_specific).unwrap_or(fault)
             }
@@ -76,8 +76,8 @@ impl<D: Deliveries> Context<D> {
     fn verdict(&self, err: &KafkaError, message: &BorrowedMessage<'_>) -> Verdict {
         let topic = message.topic();
         if err.rdkafka_error_code() == Some(Code::InvalidRecord) && message.key().is_some() {
-            // All that a topic has against a record with a key is its time, which is that of our clock. The client tells of
-            // it by this code too.
+            // A topic refuses a record with a key only for its time, which is that of our clock. The client reports
+            // that by this code too.
             return Verdict::Undelivered(Fault::from_code(Code::InvalidTimestamp, topic, ""));
         }
         let Some(code) = err.rdkafka_error_code().filter(|code| is_about_records(*code)) else {
@@ -108,7 +108,7 @@ fn is_about_records(code: Code) -> bool {
     )
 }
 
-/// What cures a refusal that is told as `code`.
+/// The remedy for a rejection with `code`.
 fn remedy(code: Code) -> &'static str {
     match code {
         Code::InvalidRecord => {

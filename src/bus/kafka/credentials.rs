@@ -1,5 +1,5 @@
-//! Whether a client still has the secrets and certificates that stand at their sources. librdkafka reads them once, so what
-//! was rotated needs another client. Tokens are not looked after here: each is fetched with the secrets of its moment.
+//! Whether a client was built with the current secrets and certificates. librdkafka reads them once, so a rotation
+//! needs a new client. Tokens are not covered here: each is fetched with the secrets of that moment.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ const FILES: [&str; 5] = [
     "ssl.keystore.location",
     "ssl.crl.location",
 ];
-/// What is behind this of a file is not looked at.
+/// Only this much of a file is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// How often the sources are looked at while the client is in trouble.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -41,14 +41,14 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// As they stand now, which must be before the client is built. Blocking I/O on small files.
+    /// The current ones, which must be read before the client is built. Blocking I/O on small files.
     pub(crate) fn of(bus: &Arc<KafkaBus>) -> Self {
         let now = Instant::now();
         let (bus, digest) = (Arc::clone(bus), digest(bus));
         Self { reloads: bus.reloads.count(), bus, digest, built_at: now, looked_at: now }
     }
 
-    /// Why the client must be built anew, if it must. Looks when somebody has asked for it, and now and then while the
+    /// Why the client must be rebuilt, if it must. Checks after a reload was requested, and periodically while the
     /// client is in `trouble`. Blocking I/O on small files.
     pub(crate) fn outdated(&mut self, trouble: Option<&Fault>) -> Option<Fault> {
         let reloads = self.bus.reloads.count();

@@ -1,4 +1,4 @@
-//! Handing records over to the client, one after another or one by itself. What becomes of each is told by the ledger.
+//! Passes records to the client, in sequence or a single one. The ledger receives the result of each.
 
 use std::time::Duration;
 

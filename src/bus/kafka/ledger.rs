@@ -1,4 +1,4 @@
-//! Which messages are on their way, and who waits to hear of them. Knows nothing of Kafka's client.
+//! The messages in flight, and who waits for their results. Does not know Kafka's client.
 //!
 //! Every message handed over has a ticket, a number that grows by one from message to message. It is all that travels
 //! with the message, so that nothing is allocated for one.
@@ -17,7 +17,7 @@ use super::{
     fault::Fault,
 };
 
-/// Whoever waits for something to be settled looks again after so long even if nothing was.
+/// A wait for a result ends after this long even if nothing was settled.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// A message that the cluster will never take.

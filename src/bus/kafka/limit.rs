@@ -23,7 +23,7 @@ pub(crate) async fn record_bytes_max(config: &KafkaSink, topic: &Topic) -> Resul
             // Which topics there will be is not known; what one of them refuses, it refuses with the reason.
             Topic::Many(_) => None,
         };
-        // A topic that we may not describe has its limits all the same: its brokers tell them by refusing.
+        // A topic that we may not describe has limits too: its brokers refuse what exceeds them.
         let Some(settings) = settings else { return Ok(of_client) };
         match settings.refusal(&config) {
             Some(reason) => Err(Fault::Misconfigured(reason)),

@@ -19,7 +19,7 @@ pub(crate) enum Batching {
 const PROMISED: [(&str, &str); 3] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),
-    // Retry without end: a message given up would be a hole in the order. `Sink::trouble` tells of it.
+    // Retry without end: a message given up would be a hole in the order. `Sink::trouble` reports it.
     ("message.timeout.ms", "0"),
 ];
 

@@ -1,8 +1,8 @@
 //! One connection to NATS, used until it breaks and never after.
 //!
 //! The client reconnects by itself, and then sends what it still had queued behind what the old connection lost: newer
-//! messages before older ones. It cannot be told not to, so each connection lives on a runtime of its own that ends
-//! with it, queue and all; whoever wants to go on opens another one.
+//! messages before older ones. This cannot be switched off, so each connection has a runtime of its own, which ends
+//! with it and drops its queue. To continue, open another connection.
 
 use std::{
     sync::{
@@ -26,7 +26,7 @@ use super::{
 use crate::{bus::BusError, config::NatsBus};
 
 /// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API. What a
-/// leader that steps down lets fall costs so much. Longer than it takes until somebody is told that nothing moves.
+/// leader that steps down lets fall costs so much. Longer than the time after which a stall is reported.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What the subjects of the JetStream API begin with where nothing else is said.

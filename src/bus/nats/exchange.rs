@@ -1,4 +1,4 @@
-//! One message and what the server answers to it, whoever publishes. What an answer means for a batch is not known here.
+//! Publishes one message and waits for the server's answer; for sinks and commands alike. Does not know batches.
 
 use std::future::IntoFuture as _;
 
@@ -45,7 +45,8 @@ pub(crate) async fn answer(
     }
 }
 
-/// Why the message on `subject` with a payload of `size_bytes` was not stored, with what the server said beside it.
+/// Why the message on `subject` with a payload of `size_bytes` was not stored, with the error that the server reported
+/// on the connection.
 pub(crate) fn rejection(
     link: &Link,
     sink: &NatsSink,
@@ -53,7 +54,7 @@ pub(crate) fn rejection(
     size_bytes: usize,
     error: &PublishError,
 ) -> StoreRejection {
-    // A message that we may not publish is met with silence; the complaint came beside it.
+    // A message that we may not publish gets no answer; the server reports the error on the connection.
     match link.denial().filter(|_| error.kind() == PublishErrorKind::TimedOut) {
         Some(denial) => StoreRejection::Bus(denial),
         None => StoreRejection::of_publish(sink, subject, size_bytes, error),

@@ -1,5 +1,5 @@
-//! What is known of one connection: whether it still stands, whether anything may still be sent, and what the server
-//! complained of last. Knows nothing of messages.
+//! The state of one connection: whether it is up, whether anything may still be sent, and the last error of the server.
+//! Does not know messages.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -30,7 +30,7 @@ struct LastErrors {
 }
 
 impl Link {
-    /// A connection that stands, and asks JetStream on subjects that begin with `api_prefix`.
+    /// An open connection, whose JetStream API has subjects that begin with `api_prefix`.
     pub(super) fn new(name: &str, api_prefix: String) -> Self {
         let lost = CancellationToken::new();
         let halted = lost.child_token();
@@ -56,7 +56,7 @@ impl Link {
         }
     }
 
-    /// Lets nothing more be sent because of `error`, while acknowledgements of what was sent may still come.
+    /// Stops sending because of `error`; acknowledgements of sent messages may still arrive.
     pub(crate) fn halt(&self, error: &BusError) {
         self.last_errors().reason.get_or_insert_with(|| error.to_string());
         self.halted.cancel();
@@ -82,7 +82,7 @@ impl Link {
         self.lost.cancelled().await;
     }
 
-    /// Forgets what the server complained of, where that was no hindrance.
+    /// Forgets the last error of the server, if it prevented nothing.
     pub(crate) fn forget_complaint(&self) {
         self.last_errors().complaint = None;
     }
@@ -96,7 +96,7 @@ impl Link {
         Some(reason.unwrap_or_else(|| self.error().to_string()))
     }
 
-    /// Why nothing can be sent: what the server denied us, else what is known of the connection.
+    /// Why nothing can be sent: a denied permission, else the last error of the connection.
     pub(crate) fn error(&self) -> BusError {
         self.denial().unwrap_or_else(|| {
             let last_errors = self.last_errors();
@@ -109,7 +109,7 @@ impl Link {
         })
     }
 
-    /// A permission or a credential that the server said we lack.
+    /// The permission or credential that the server reported as missing.
     pub(crate) fn denial(&self) -> Option<BusError> {
         let last_errors = self.last_errors();
         let complaint = last_errors.complaint.as_ref().filter(|complaint| is_denial(complaint))?;
@@ -117,7 +117,7 @@ impl Link {
         Some(BusError::Refused { name: self.name.clone(), reason })
     }
 
-    /// A message that we may not publish has no answer but this complaint; a request to the JetStream API has its time-out.
+    /// For a message that we may not publish this error is the only answer; a request to the JetStream API times out.
     fn is_denied_message(&self, complaint: &ServerError) -> bool {
         let text = complaint.to_string();
         let Some((_, subject)) = text.split_once("Publish to \"") else { return false };
@@ -129,7 +129,7 @@ impl Link {
     }
 }
 
-/// What the server says of permissions and credentials is fixed English text.
+/// The server's errors about permissions and credentials are fixed English texts.
 fn is_denial(complaint: &ServerError) -> bool {
     match complaint {
         ServerError::AuthorizationViolation => true,

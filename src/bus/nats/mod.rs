@@ -1,4 +1,4 @@
-//! Connections to NATS: how they are made and who they say they are, what the server's errors mean, the streams of JetStream,
+//! Connections to NATS: how they are made and authenticated, what the server's errors mean, the streams of JetStream,
 //! how a message is written, and what the server answers to one.
 
 pub(crate) mod connection;

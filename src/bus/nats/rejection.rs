@@ -1,5 +1,4 @@
-//! What the client's and the server's errors mean for us: which are a message's own fault, which need somebody to
-//! change something, and which may pass.
+//! Classifies the errors of client and server: of a single message, for an operator to change something, or transient.
 
 use std::{error::Error, io};
 
@@ -16,24 +15,24 @@ use crate::{
     config::{NatsBus, NatsSink},
 };
 
-/// Why a message is not in the stream.
+/// Why a message was not stored.
 #[derive(Debug)]
 pub(crate) enum StoreRejection {
-    /// It can never be, for a reason of its own.
+    /// It can never be stored, for a reason of its own.
     Message(String),
     /// No message can be stored just now.
     Bus(BusError),
 }
 
-/// What cures a JetStream error.
+/// The remedy for a JetStream error.
 enum Remedy {
     SmallerMessage,
-    /// What somebody has to do.
+    /// What an operator has to do.
     Change(&'static str),
     Time,
 }
 
-/// JetStream's error codes are stable numbers. What is not listed may pass by itself.
+/// JetStream's error codes are stable numbers. Codes that are not listed count as transient.
 fn remedy(code: ErrorCode) -> Remedy {
     match code {
         ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM => {
@@ -96,7 +95,7 @@ impl StoreRejection {
     }
 }
 
-/// What an error that JetStream itself reported of `stream` means, as told of `name`.
+/// The error of `name` for an error that JetStream reported about `stream`.
 pub(crate) fn of_jetstream(name: &str, stream: &str, error: &jetstream::Error) -> BusError {
     let name = name.to_owned();
     if error.error_code() == ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT {

@@ -1,4 +1,4 @@
-//! The stream that must hold our subjects: found or created. Whether it is fit for them is judged beside.
+//! Finds or creates the stream that has our subjects. Whether its configuration is suitable is decided in `judge`.
 
 use std::error::Error;
 
@@ -15,7 +15,7 @@ use crate::{
     message::subject,
 };
 
-/// The stream called `stream`, if it exists; `name` is who asks.
+/// The stream called `stream`, if it exists, for the sink or commands `name`.
 pub(crate) async fn find(
     connection: &Connection,
     name: &str,
@@ -66,7 +66,7 @@ pub(crate) async fn find_or_create(
     Ok(stream)
 }
 
-/// Why nobody answered to a message on `subject`: a stream without a leader is as silent as one that is not there.
+/// Why a message on `subject` got no answer: a stream without a leader is as silent as a missing one.
 pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, subject: &str) -> BusError {
     let NatsSink { name, stream, .. } = sink;
     let unreachable = |reason: String| BusError::Unreachable { name: name.clone(), reason };
@@ -108,7 +108,7 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
         duplicate_window: create.duplicate_window,
         max_age: create.max_age,
         max_bytes: create.max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
-        // A full stream then holds us up, where the other policy would lose what nobody has read yet.
+        // A full stream then stops the route; the other policy would lose unread messages.
         discard: DiscardPolicy::New,
         // The order of the whole route rests on it.
         allow_atomic_publish: connection.has_atomic_batches(),
@@ -132,7 +132,7 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
     }
 }
 
-/// No answer from the JetStream API: nobody listens there, or the server complained beside it, or it is silent.
+/// The error for a request to the JetStream API without an answer: no listener, a denied permission, or a timeout.
 pub(crate) fn unanswered(link: &Link, name: &str, error: &(dyn Error + 'static)) -> BusError {
     let request_error = error.source().and_then(|source| source.downcast_ref::<RequestError>());
     if request_error.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders) {

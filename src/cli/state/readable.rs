@@ -1,16 +1,13 @@
-//! Whether those who keep entries and notes in the state would understand them, which the state itself does not know. Reads
-//! an export as it is written, and keeps nothing of it but what is not understood.
+//! Finds entries and notes of the state that the daemon could not read. The rooms that own them decide; the state itself does
+//! not know their contents. Reads an export while it is written, and keeps only what cannot be read.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-};
+use std::io;
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 use crate::{
-    command::{audit::KeptChain, engine::StopRecord, policy::Limits, record::Record},
-    search::{Kept, NOTES},
+    command::{engine, record::Record},
+    search,
     state::Entry,
 };
 
@@ -57,7 +54,8 @@ impl Readable {
                 (format!("the entry of command {id}"), Record::decode(&entry.content).err())
             }
             Ok(Line::Note { name, content }) => {
-                (format!("the note {name}"), problem_of_note(&name, &content))
+                let problem = engine::problem_of_note(&name, &content);
+                (format!("the note {name}"), problem.or_else(|| search::problem_of_note(&name, &content)))
             }
             Ok(Line::Other) => return,
             Err(err) => ("a line of the export".to_owned(), Some(err)),
@@ -67,21 +65,6 @@ impl Readable {
         if self.named.len() < NAMED_MAX {
             self.named.push(format!("{what}: {problem}"));
         }
-    }
-}
-
-/// What keeps the owner of the note `name` from understanding it.
-fn problem_of_note(name: &str, content: &str) -> Option<serde_json::Error> {
-    if name.starts_with(NOTES) {
-        return serde_json::from_str::<Kept>(content).err();
-    }
-    match name.split_once('/')?.0 {
-        "limits" => serde_json::from_str::<Limits>(content).err(),
-        "paused" | "cancelled" => serde_json::from_str::<Option<StopRecord>>(content).err(),
-        "protected" => serde_json::from_str::<BTreeMap<String, BTreeSet<String>>>(content).err(),
-        "audit" => serde_json::from_str::<KeptChain>(content).err(),
-        "parked" => serde_json::from_str::<BTreeMap<String, IgnoredAny>>(content).err(),
-        _ => None,
     }
 }
 

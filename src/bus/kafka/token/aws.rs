@@ -13,20 +13,20 @@ use url::{Url, form_urlencoded};
 use super::{TokenError, http};
 use crate::config::Secret;
 
-/// Where a container asks that has been told a path alone.
+/// The host that a container asks if only a path is configured.
 const CONTAINER_HOST: &str = "http://169.254.170.2";
 /// Hosts that give credentials to their own machine over plain HTTP.
 const PLAIN_HOSTS: [&str; 6] =
     ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]", "127.0.0.1", "[::1]", "localhost"];
 const INSTANCE_HOST: &str = "http://169.254.169.254";
 
-/// Who we are to AWS.
+/// AWS credentials.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Credentials {
     pub(super) access_key_id: String,
     pub(super) secret_access_key: SecretString,
-    /// What temporary credentials have beside.
+    /// The session token of temporary credentials.
     #[serde(alias = "Token")]
     pub(super) session_token: Option<SecretString>,
 }

@@ -1,5 +1,5 @@
-//! One HTTP exchange with whoever gives tokens or credentials: bounded in bytes, without redirects, and through no proxy if it
-//! is in plain text, since that stays on this machine or its own network.
+//! One HTTP exchange with a token endpoint or a source of credentials: bounded in bytes, without redirects, and without
+//! a proxy for plain text, which stays on this machine or its own network.
 
 use std::path::Path;
 
@@ -82,7 +82,7 @@ pub(super) fn oauth_reason(text: &str) -> Option<String> {
     Some(format!("{}{description}", first_sentence(&error)))
 }
 
-/// What an operator needs of a text from outside. Further sentences tell of times and traces, which are others each time.
+/// The first sentence of an error text. Later sentences have times and trace ids, which differ each time.
 pub(super) fn first_sentence(text: &str) -> String {
     let end = text.find(". ").or_else(|| text.find(['\r', '\n'])).unwrap_or(text.len());
     text[..end].chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect()
