@@ -1,5 +1,5 @@
 //! HTTP served within bounds: how many connections there are at a time, how long a request may take to arrive, and how
-//! large its head may be. What is answered is others' business.
+//! large its head may be. Does not know the pages.
 
 use std::{collections::VecDeque, io, pin::pin, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 /// What a request's head may have: enough for any client of ours.
 const HEAD_MAX_BYTES: usize = 16 << 10;
 
-/// What clients may take.
+/// The limits of connections and requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     /// Connections at a time.
@@ -33,8 +33,8 @@ pub(crate) struct Bounds {
 /// What becomes of a connection, and of those beyond the bound.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ConnectionLimits {
-    /// Each has one answer, which must be taken within this time; the oldest gives way to a new one, so that idlers and slow
-    /// readers keep nobody out.
+    /// Each has one answer, which must be taken within this time; the oldest gives way to a new one, so that idle
+    /// clients and slow readers do not block others.
     OneAnswer(Duration),
     /// Each has as many answers, for as long, as it likes; new ones wait until one of them ends.
     Endless,
@@ -56,8 +56,8 @@ impl Security for PlainText {
     }
 }
 
-/// Serves `pages`, which may know the connection, to whom `listener` accepts until `stop`, and until the answers that are on their way are taken. May be
-/// dropped, which ends all connections.
+/// Serves `pages`, which may depend on the connection, to the connections of `listener` until `stop`, and then until
+/// the answers in progress are read. A drop ends all connections.
 pub(crate) async fn serve<L: Listener>(
     mut listener: L,
     security: impl Security,
@@ -84,7 +84,7 @@ pub(crate) async fn serve<L: Listener>(
         by_age.push_back(connections.spawn(async move {
             match bounds.connections {
                 ConnectionLimits::OneAnswer(time) => {
-                    // Whoever takes longer is cut off.
+                    // A slower connection is closed.
                     let _ = tokio::time::timeout(time, secured(io, &security, pages, bounds, stop)).await;
                 }
                 ConnectionLimits::Endless => secured(io, &security, pages, bounds, stop).await,

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 
 use super::note;
 
-/// How often a log is told.
+/// The time between two lines in a log.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 /// A rate is not read out of less.
 const RATE_AFTER: Duration = Duration::from_secs(3);
@@ -22,7 +22,7 @@ const STEPS: u64 = 1_000;
 pub(super) struct Progress {
     /// Shows itself at a terminal alone.
     bar: ProgressBar,
-    /// Where nobody sees a bar.
+    /// Without a terminal.
     log: Option<Log>,
     /// When it was first heard how far it is, and how far it was.
     first: Option<(Instant, f64)>,
@@ -44,7 +44,7 @@ impl Progress {
         Self { bar, log: None, first: None }
     }
 
-    /// Shown at a terminal, and told to a log elsewhere.
+    /// A bar on a terminal, and log lines elsewhere.
     pub(super) fn told_everywhere() -> Self {
         let mut progress = Self::at_a_terminal();
         progress.log = (!io::stderr().is_terminal()).then(Log::default);
@@ -77,12 +77,12 @@ impl Progress {
         }
     }
 
-    /// Says something beside it.
+    /// Prints a line above the bar.
     pub(super) fn say(&self, text: &str) {
         self.bar.suspend(|| note(text));
     }
 
-    /// The bar, to be away while something else writes to the terminal.
+    /// The bar, to be hidden while something else writes to the terminal.
     pub(super) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }

@@ -78,7 +78,7 @@ pub(super) async fn render(arguments: RenderArguments) -> Exit {
     });
     match done.await {
         Ok(Ok(exit)) => exit,
-        // A reader that has gone away is no failure of ours.
+        // A closed pipe is no failure.
         Ok(Err(StreamError(_, err))) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Ok(Err(err @ StreamError("write standard output", _))) => fail(Exit::Unprinted, &err),
         Ok(Err(err)) => fail(Exit::Unavailable, &err),
@@ -165,7 +165,7 @@ impl<O: Write, E: Write> Rendering<O, E> {
     fn render_all(&mut self, events: &Events, line: usize) -> Result<(), StreamError> {
         for event in events.iter() {
             if self.explains {
-                // Who does not read the explanations has the events all the same.
+                // The events are printed even if the explanations cannot be.
                 let explanation = explanation(self.renderer.format, &event);
                 let _ = writeln!(self.errors, "line {line}: {}", printable(&explanation));
             }

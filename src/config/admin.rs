@@ -1,4 +1,4 @@
-//! The admin pages: where they are served, and to whom.
+//! The admin pages: address, TLS and access.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -19,15 +19,15 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// Without progress for longer than this the daemon is not alive.
     pub stalled_after: Duration,
-    /// What who sees more than health must show; none: nobody is asked, on a loopback address alone.
+    /// The token that all pages but health require; none: no token, on a loopback address only.
     pub token: Option<Secret>,
-    /// Who we are to clients; none: plain text is spoken, on a loopback address or to a proxy.
+    /// The certificate and key of the server; none: plain text, on a loopback address or behind a proxy.
     pub tls: Option<AdminTls>,
-    /// Names, in lower case, under which the pages are asked for, beside `localhost` and addresses.
+    /// Host names, in lower case, that requests may use beside `localhost` and IP addresses.
     pub hosts: Vec<String>,
 }
 
-/// Who the admin pages are to clients; both PEM files.
+/// Certificate and key of the admin pages; both PEM files.
 #[derive(Debug, Clone)]
 pub struct AdminTls {
     /// The certificate chain.

@@ -64,7 +64,7 @@ fn misread_answers(
     problems
 }
 
-/// Secrets at a private address are kept for ever by a stream that takes it, and whoever may read that has them.
+/// A stream that includes a private address would store the secrets for all its readers.
 pub(super) fn stored_secrets(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for commands in config.commands.values().filter(|commands| commands.intake.is_some()) {
@@ -121,7 +121,7 @@ fn places_on(config: &Config, bus: &str) -> Vec<Exposure> {
     for sink in config.sinks.values() {
         let who = format!("the sink `{}`", sink.name());
         match sink {
-            // Whoever makes the stream makes it for all that the template can give.
+            // The stream is created for all subjects that the template can give.
             SinkConfig::Nats(sink) if sink.bus.name == bus => {
                 places.push(Exposure {
                     who,

@@ -1,4 +1,5 @@
-//! The files and variables that make a configuration, merged; and where in them a setting stands. Knows no section.
+//! The files and variables that make a configuration, merged; and the file and line of each setting. Does not know
+//! sections.
 
 use std::{
     fs, io,
@@ -69,13 +70,13 @@ impl Layers {
         &self.merged.cache
     }
 
-    /// What stands at `path`, if anything does.
+    /// The value at `path`, if there is one.
     pub(super) fn value(&self, path: &str) -> Option<&Value> {
         let (found, is_whole) = deepest(self.root(), path);
         is_whole.then_some(found.last().map_or(self.root(), |(_, value)| *value))
     }
 
-    /// The same problem with the file and line, or the variable, that it is about.
+    /// Adds to a problem the file and line, or the variable, that it is about.
     pub(super) fn locate(&self, problem: Problem) -> Problem {
         if problem.origin.is_some() {
             return problem;

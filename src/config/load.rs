@@ -39,7 +39,7 @@ struct Section<R> {
 #[derive(Debug)]
 pub(super) struct Resolved<T> {
     pub(super) values: BTreeMap<String, T>,
-    /// The names of those of which a problem was told: what needs them is no problem of its own.
+    /// The names of invalid sections: a reference to one is no problem of its own.
     pub(super) broken: BTreeSet<String>,
 }
 
@@ -66,7 +66,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// What stands at the top as `name`.
+    /// The top-level value `name`.
     fn value(&self, name: &str) -> Option<&Value> {
         self.layers.value(name)
     }
@@ -84,7 +84,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A setting or a table that needs no name; its default where it does not stand. None: it cannot be read.
+    /// A setting or a table that needs no name; its default if it is absent. None: it is invalid.
     fn single<R: DeserializeOwned + Default>(&mut self, name: &str) -> Option<R> {
         let Some(value) = self.value(name) else { return Some(R::default()) };
         match typed::read(value) {

@@ -1,4 +1,4 @@
-//! A value that is not what its place takes, told so that it can be put right.
+//! Messages for values of the wrong type or form, with what is expected.
 
 use config::{Value, ValueKind};
 

@@ -1,6 +1,6 @@
 //! The configuration: what was typed becomes what it means, one file a section.
 //!
-//! Whatever is wrong is found here, before anything runs, and told with file, path and reason.
+//! Finds all mistakes before anything runs, and reports each with file, path and reason.
 
 mod address;
 mod admin;
@@ -65,7 +65,7 @@ pub use stream::{Start, StreamConfig};
 pub use trusted_file::{TrustedFile, UntrustedFile};
 pub(crate) use warnings::filter_warnings;
 
-/// All that the daemon is told.
+/// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Okta tenants by name.

@@ -20,7 +20,7 @@ use crate::{
     telemetry::chain,
 };
 
-/// A file with certificate authorities, which nobody else may choose.
+/// A file with certificate authorities, which no other user may write.
 #[derive(Debug)]
 struct AuthoritiesFile(PathBuf);
 
@@ -70,7 +70,7 @@ struct RawHttp {
     proxy_password_credential: Option<String>,
 }
 
-/// Who we say that we are.
+/// Our `User-Agent`.
 const USER_AGENT: &str = concat!("oktabus/", env!("CARGO_PKG_VERSION"));
 
 pub(super) fn resolve(name: &str, raw: RawOrg, secrets: Secrets) -> Result<Org, Problem> {

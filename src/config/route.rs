@@ -52,7 +52,7 @@ impl RouteConfig {
 /// Which events a route wants: each list that is not empty must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SelectionConfig {
-    /// Event types; `*` stands for anything.
+    /// Event types; `*` matches any text.
     pub event_types: Vec<String>,
     /// First segments of event types, for example `user.lifecycle`.
     pub categories: Vec<String>,
@@ -139,7 +139,7 @@ pub(super) fn resolve(
     Ok(RouteConfig { name, sink, format, ocsf, selection, redaction, in_flight_pages, in_flight_bytes })
 }
 
-/// A table that does nothing where it stands is a mistake.
+/// A table without effect is a mistake.
 fn ocsf_options(format: Format, raw: Option<RawOcsf>) -> Result<ocsf::Options, Problem> {
     if raw.is_some() && format != Format::Ocsf {
         let reason = format!("the format is `{}`: these settings need format = \"ocsf\"", format.name());

@@ -92,7 +92,7 @@ pub(super) struct RawShutdown {
 
 /// Wins over `log.level`.
 const LEVEL_VARIABLE: &str = "OKTABUS_LOG";
-/// The NATS client logs what the sink already tells.
+/// The NATS client logs what the sink reports already.
 const DEFAULT_LEVEL: &str = "info,async_nats=warn";
 const DEAD_LETTERS_BYTES_MIN: u64 = 1 << 20;
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
@@ -117,7 +117,7 @@ pub(super) fn resolve(
     Some(RuntimeConfig { state: state?, admin: admin?, log: log?, shutdown_grace: shutdown_grace? })
 }
 
-/// The variable wins, since it is for whoever looks into a trouble and may not change the file.
+/// The variable takes precedence, for an operator who investigates a problem and may not change the file.
 fn log_config(raw: RawLog) -> Result<LogConfig, Problem> {
     let style = raw.style.unwrap_or_default();
     let variable = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.trim().is_empty());

@@ -49,7 +49,7 @@ pub struct SignatureKeyConfig {
 pub enum SignatureAlgorithm {
     /// Ed25519, by its public key.
     Ed25519(PublicKey),
-    /// HMAC with SHA-256, by the bytes of a shared secret as they stand in its file.
+    /// HMAC with SHA-256, keyed with the bytes of the file of a shared secret.
     HmacSha256(Secret),
 }
 
@@ -58,7 +58,7 @@ pub enum SignatureAlgorithm {
 pub enum PublicKey {
     /// A file in PEM or base64.
     File(PathBuf),
-    /// It stands in the configuration.
+    /// It is in the configuration.
     Inline([u8; ED25519_KEY_BYTES]),
 }
 
@@ -85,7 +85,7 @@ pub enum KeyError {
 }
 
 impl PublicKey {
-    /// The key as it stands now. Does blocking I/O on a small file.
+    /// The current key. Does blocking I/O on a small file.
     pub fn read(&self) -> Result<[u8; ED25519_KEY_BYTES], KeyError> {
         match self {
             Self::Inline(key) => Ok(*key),
@@ -100,7 +100,7 @@ impl PublicKey {
     }
 }
 
-/// The shared secret as it stands now. Does blocking I/O on a small file.
+/// The current shared secret. Does blocking I/O on a small file.
 pub fn read_shared_secret(secret: &Secret) -> Result<SecretString, KeyError> {
     let value = secret.read()?;
     if value.expose_secret().len() < SECRET_BYTES_MIN {
@@ -147,7 +147,7 @@ enum RawAlgorithm {
     HmacSha256,
 }
 
-/// A queue may stand for a while; what is sent again within this time is known by its id.
+/// A queue may not be read for a while; a message that is sent again within this time is recognised by its id.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(3_600);
 /// What an Ed25519 key in PEM has before the key itself (RFC 8410).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

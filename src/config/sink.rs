@@ -232,7 +232,7 @@ pub(super) fn resolve(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkCon
     }
 }
 
-/// A key that does nothing where it stands is a mistake.
+/// A key without effect is a mistake.
 fn refuse_keys_of_other_kinds(raw: &RawSink) -> Result<(), Problem> {
     use SinkKind::{File, Kafka, Nats, Stdout};
     let keys: [(&str, bool, &[SinkKind]); 11] = [

@@ -79,7 +79,7 @@ impl FromStr for Start {
     }
 }
 
-/// What whoever typed a duration without its sign, a day or a moment without its zone has probably meant.
+/// The probable meaning of a duration without its sign, or a day or time without its zone.
 fn meant(text: &str) -> Option<String> {
     let ago = || Span::parse(text).map(|_| format!("-{}", text.trim()));
     // A day alone is its midnight.

@@ -22,7 +22,7 @@ pub(super) const ENVIRONMENT: &str = "the environment";
 pub(super) enum Mismatch {
     /// A key that the table does not have.
     UnknownKey { key: String, known: &'static [&'static str] },
-    /// A word where one of some words stands.
+    /// A word that is none of the allowed ones.
     UnknownWord { word: String, known: &'static [&'static str] },
     /// A key that the table must have.
     Missing { key: &'static str },
@@ -100,7 +100,7 @@ impl<'de> Deserializer<'de> for Typed<'de> {
             ValueKind::Table(table) => {
                 let mut entries: Vec<_> =
                     table.iter().map(|(key, value)| (key.as_str(), Typed(value))).collect();
-                // The first mistake is the same one every time.
+                // The first mistake is always the same one.
                 entries.sort_unstable_by_key(|(key, _)| *key);
                 MapDeserializer::new(entries.into_iter()).deserialize_any(visitor)
             }

@@ -27,26 +27,26 @@ use crate::{
 /// A command to be carried out now.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RunCommand {
-    /// The name of the commands; not needed where there is one.
+    /// The name of `[commands.NAME]`; not needed if there is only one.
     pub commands: Option<String>,
     /// The command, as a message would say it.
     pub message: Box<RawValue>,
 }
 
-/// What became of it.
+/// The result of a command.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunResult {
     /// Its outcome.
     Outcome(Box<Outcome>),
-    /// It was not carried out now, and why. The same command, with the same id, asks again.
+    /// It was not carried out yet, and why. Send the same command, with the same id, to ask again.
     NotNow(String),
 }
 
-/// Whether a limit had tripped.
+/// The answer to the release of a limit.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Released {
-    /// Whether it had.
+    /// Whether the limit had tripped.
     pub had_tripped: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /daemon`: who has the state.
+//! `GET /daemon`: the version and process id of the daemon.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! The control socket: how commands of this machine reach the one process that has the state and the budgets.
 //!
-//! HTTP on a Unix socket in the state directory; who may open the socket may use it. A subject is one file with its
-//! requests and its answers, and one line in `serve`: an answer that takes its time is a stream of JSON lines (`lines`),
-//! and work that it stands for ends when nobody listens any more. Does no work itself.
+//! HTTP on a Unix socket in the state directory; file permissions decide who may use it. A subject is one file with its
+//! requests and answers, and one line in `serve`. A long answer is a stream of JSON lines (`lines`); its work ends when
+//! the client disconnects. Does no work itself.
 
 mod client;
 mod commands;
@@ -50,7 +50,8 @@ impl Controlled {
     }
 }
 
-/// Binds the socket in the state directory, whose lock is held. A daemon without it does its main work all the same.
+/// Binds the socket in the state directory, whose lock is held. Without it the daemon runs, but commands cannot reach
+/// it.
 pub async fn bind(directory: &Path) -> Option<Socket> {
     match Socket::bind(directory).await {
         Ok(socket) => Some(socket),
@@ -64,7 +65,7 @@ pub async fn bind(directory: &Path) -> Option<Socket> {
     }
 }
 
-/// Serves the socket until the work is told to stop and has ended, and removes it.
+/// Serves the socket until the work was stopped and has ended, and removes it.
 pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
     let subjects = Router::new()
         .route("/daemon", get(daemon::show))
@@ -85,7 +86,7 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
         controlled.stop.cancelled().await;
         controlled.work.close();
         controlled.work.wait().await;
-        // Who does not read to the end must not hold up the end.
+        // A client that does not read to the end must not delay the stop.
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {

@@ -1,4 +1,4 @@
-//! `POST /replays`: begins a replay or goes on with it. It ends when nobody listens any more.
+//! `POST /replays`: begins or resumes a replay. It stops when the client disconnects.
 
 use std::sync::Arc;
 

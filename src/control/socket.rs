@@ -22,12 +22,12 @@ use crate::serving::{self, Bounds, ConnectionLimits, PlainText};
 
 /// Its name in the state directory.
 pub const NAME: &str = "control.sock";
-/// Where it is made, out of everybody's reach, before it gets its mode and its place.
+/// A private directory in which the socket is made before it gets its mode and its final path.
 const DRAFT: &str = "control.new";
 /// What an address of a socket has room for (`sun_path`, less its end).
 const PATH_MAX_BYTES: usize = 107;
-/// More than a machine has commands at work, each of which may also ask whether the daemon is there. Those that say nothing
-/// are let go.
+/// More than the commands that run on a machine at a time, each with a second connection to ask whether the daemon is
+/// there. Idle connections are closed.
 const BOUNDS: Bounds = Bounds {
     connections_max: 128,
     head_time: Duration::from_secs(10),
@@ -44,7 +44,7 @@ pub struct Socket {
     file: SocketFile,
 }
 
-/// Where the socket is; it is gone when this is dropped.
+/// The file of the socket, removed when this is dropped.
 #[derive(Debug)]
 struct SocketFile(PathBuf);
 
@@ -106,10 +106,11 @@ fn remove_draft(draft: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A path that an address has room for. A longer one is taken by way of the open directory, as Linux allows.
+/// A path that fits into a socket address. A longer path is replaced by one through the open directory
+/// (`/proc/self/fd`).
 struct SocketAddress {
     path: PathBuf,
-    /// What the path leads through.
+    /// Keeps the directory open that the path leads through.
     _directory: Option<fs::File>,
 }
 

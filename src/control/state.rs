@@ -1,5 +1,5 @@
-//! `GET /state/export`, `GET /state/verification`: what is durable, for the commands that cannot have the state while the
-//! daemon has it.
+//! `GET /state/export`, `GET /state/verification`: the durable state, for commands that cannot open it while the daemon
+//! has locked it.
 
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use crate::{state::StateError, telemetry::chain};
 
 type ErrorReply = (StatusCode, String);
 
-/// Piece by piece, each made when the one before is taken: a slow reader holds up no thread. What fails within the first
-/// piece is told by the status; after that the answer is cut short, as its reader will see by the last line that is missing.
+/// Streams the export in pieces, each made when the one before was read, so that a slow reader blocks no thread. A
+/// failure in the first piece gives an error status; a later one cuts the answer short, which the reader notices by the
+/// missing last line.
 pub(super) async fn export(State(controlled): State<Arc<Controlled>>) -> Result<Response, ErrorReply> {
     let mut export = controlled.state.export();
     let first = export.piece().await.map_err(|err| refuse(&err))?;

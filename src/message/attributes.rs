@@ -19,7 +19,7 @@ pub struct Attributes {
     pub source: String,
     /// `com.okta.<eventType>`; ours, such as `oktabus.search.batch`, as they are.
     pub event_type: String,
-    /// The id of the user whom the event is about; empty if there is none.
+    /// The id of the user that the event is about; empty if there is none.
     pub subject: String,
     /// `published` as Okta wrote it; empty if there is none, or none that is a time.
     pub time: String,

@@ -23,7 +23,7 @@ pub enum Field {
     Outcome,
     /// `actor.id`.
     Actor,
-    /// The user whom the event is about: the first target of type `User`, else the actor.
+    /// The user that the event is about: the first target of type `User`, else the actor.
     User,
     /// The root session, else the session.
     Session,

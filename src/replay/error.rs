@@ -90,7 +90,7 @@ pub enum InvalidReplay {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// Somebody is at it.
+    /// A replay of this name is running.
     #[error("the replay `{0}` is under way already")]
     UnderWay(String),
     /// The state cannot be read.
@@ -98,10 +98,10 @@ pub enum InvalidReplay {
     State(#[from] StateError),
 }
 
-/// A replay that cannot go on. What is delivered is kept, and the same request goes on from there.
+/// A replay that cannot continue. What was delivered is recorded, and the same request resumes from there.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// Okta does not give what was asked for, and somebody must see to it.
+    /// Okta does not answer the request, and an operator must act.
     #[error("{source}{}", remedy(source).map(|remedy| format!(": {remedy}")).unwrap_or_default())]
     Okta {
         /// What Okta said.

@@ -1,8 +1,8 @@
 //! Replays: a window of the past, delivered once more to the sink of a route exactly as the route would.
 //!
 //! A replay is cut into slices (`plan`), read side by side with what the streams leave of the budget (`reader`), and
-//! delivered like pages. How far it is (`progress`), is one `note` in the state, written with each proof, so that the same
-//! request goes on after any end. Moves no cursor. The same work in the daemon's process as in a command's own.
+//! delivered like pages. Its progress (`progress`) is one `note` in the state, written with each proof, so that the
+//! same request resumes after any end. Moves no cursor. Works alike in the daemon and in a command's own process.
 
 mod error;
 mod note;

@@ -23,7 +23,7 @@ pub(super) struct Note {
     pub(super) name: String,
     pub(super) generation: u64,
     pub(super) progress: Progress,
-    /// Who watches the replay looks there.
+    /// For reports of the progress.
     pub(super) tally: Arc<Tally>,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct SliceCheckpoint {
 }
 
 impl Note {
-    /// Keeps where the sink stands, and with it that the replay has begun, before anything is delivered.
+    /// Records the mark of the sink, and that the replay has begun, before anything is delivered.
     pub(super) async fn begin(&mut self, mark: Option<SinkMark>) -> Result<(), Halt<RouteError>> {
         let mut next = self.progress.clone();
         next.mark = mark.or(next.mark);

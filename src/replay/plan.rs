@@ -25,7 +25,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// What was typed means this, if it is `now`.
+    /// Resolves the given times, relative to `now`.
     pub(super) fn resolve(from: &str, to: &str, now: Timestamp) -> Result<Self, InvalidReplay> {
         let (since, until) = (time("from", from, now)?, time("to", to, now)?);
         if until > now {
@@ -44,7 +44,7 @@ impl Span {
         Ok(Self { since, until })
     }
 
-    /// Into how many slices to cut it, unless somebody said it.
+    /// The number of slices, unless one was given.
     pub(super) fn slices(self, typed: Option<u16>) -> Result<u16, InvalidReplay> {
         if let Some(slices) = typed {
             let is_possible = (1..=SLICES_MAX).contains(&slices) && u128::from(slices) <= self.length_ms();

@@ -1,4 +1,5 @@
-//! How far a replay is: one note, so that what is read of each slice and where the sink stands are durable together.
+//! The progress of a replay: one record, so that the positions of the slices and the mark of the sink are durable
+//! together.
 
 use std::collections::BTreeMap;
 
@@ -8,37 +9,37 @@ use serde::{Deserialize, Serialize};
 use super::{Request, plan::Span};
 use crate::state::SinkMark;
 
-/// What is durable of a replay.
+/// The durable record of a replay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Progress {
-    /// What was asked for.
+    /// The request.
     pub(super) request: Request,
-    /// What the words meant when it began.
+    /// The begin of the window, resolved when the replay began.
     pub(super) since: Timestamp,
-    /// The same.
+    /// The end of the window, likewise; exclusive.
     pub(super) until: Timestamp,
-    /// How many slices there are.
+    /// The number of slices.
     pub(super) slices: u16,
-    /// The org and the filter that the links answer.
+    /// A digest of org and filter, to which the links belong.
     pub(super) question: String,
     /// Slices that are wholly delivered: the first and the last of each run of them.
     pub(super) done: Vec<[u16; 2]>,
-    /// Where the others stand that have begun.
+    /// The positions of slices that have begun and are not done.
     pub(super) begun: BTreeMap<u16, SliceProgress>,
-    /// Messages that were proved.
+    /// Messages that are delivered.
     pub(super) delivered: u64,
-    /// Where the sink stood.
+    /// The mark of the sink.
     pub(super) mark: Option<SinkMark>,
 }
 
-/// Where one slice stands.
+/// The position within one slice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SliceProgress {
-    /// The link after what is proved, byte for byte.
+    /// The link after what is delivered, byte for byte.
     pub(super) link: String,
-    /// The latest `published` of that, for asking by time should Okta refuse the link.
+    /// The latest `published` of what is delivered, to resume by time if Okta refuses the link.
     pub(super) published_max: Option<Timestamp>,
 }
 
@@ -53,7 +54,7 @@ impl Progress {
         Span { since: self.since, until: self.until }
     }
 
-    /// Everything in `slice` up to `place` is proved; none: all of it.
+    /// Records that `slice` is delivered up to `position`; none: to its end.
     pub(super) fn proved(&mut self, slice: u16, position: Option<SliceProgress>) {
         match position {
             Some(position) => {
@@ -91,7 +92,7 @@ impl Progress {
         self.done.iter().map(|[first, last]| last - first + 1).sum()
     }
 
-    /// What is left to do, those that have begun first: there are never more places to keep than readers.
+    /// The slices that are left, those that have begun first, so that there are never more positions than readers.
     pub(super) fn left(&self) -> Vec<u16> {
         let fresh = |slice: &u16| !self.is_done(*slice) && !self.begun.contains_key(slice);
         self.begun.keys().copied().chain((0..self.slices).filter(fresh)).collect()

@@ -1,5 +1,5 @@
-//! Reading slices side by side. A reader asks for its next part as soon as the last one is handed over; while delivery is
-//! slow it waits with one part in its hand, and never with its turn at the budget.
+//! Reads slices concurrently. A reader requests the next part as soon as the last one was passed on; while delivery is
+//! slow it holds one part and no permit of the rate limiter.
 
 use std::{
     collections::VecDeque,
@@ -26,17 +26,17 @@ use crate::{
     source::window::{WindowPart, WindowReader, WindowStep},
 };
 
-/// Slices that are read side by side, at most: enough for any budget, and far from Okta's limit of concurrent requests.
+/// The most slices that are read concurrently: enough for any budget, and far from Okta's limit of concurrent requests.
 pub(super) const READERS_MAX: usize = 8;
-/// What the links of all slices under way may have: they are kept in one note.
+/// The most bytes of the links of all slices in progress, which are kept in one note.
 pub(super) const LINKS_BYTES_MAX: usize = 10 << 10;
 /// What Okta adds to the URL that was asked.
 const CURSOR_BYTES: usize = 200;
-/// Failures in a row that somebody must see to before the replay gives up. The first may be a link that Okta refuses,
-/// for which there is a remedy.
+/// Consecutive failures of a kind that retries do not cure, before the replay gives up. The first may be a refused
+/// link, after which the reader resumes by time.
 const FAILURES_MAX: u32 = 2;
 
-/// Events of a slice with the room that they take.
+/// Events of a slice, with their permit of the in-flight limit.
 #[derive(Debug)]
 pub(super) struct EventsInFlight {
     rendering: Arc<Rendering>,
@@ -63,11 +63,11 @@ impl IntoBatch for EventsInFlight {
 #[derive(Debug)]
 pub(super) struct ReaderContext {
     client: Arc<Client>,
-    /// What is asked; each slice with its own times.
+    /// The query; each slice has its own times.
     window: logs::Window,
     span: Span,
     slices: u16,
-    /// What nobody has taken yet.
+    /// Slices that no reader has taken yet.
     left: Mutex<VecDeque<(u16, Option<SliceProgress>)>>,
     rendering: Arc<Rendering>,
     parts: mpsc::Sender<EventsInFlight>,
@@ -77,7 +77,7 @@ pub(super) struct ReaderContext {
 }
 
 impl ReaderContext {
-    /// Reading of what `progress` leaves to do, and the parts that will be read.
+    /// A context for what `progress` leaves to do, and the channel of the parts.
     pub(super) fn new(
         client: Arc<Client>,
         window: logs::Window,
@@ -103,8 +103,8 @@ impl ReaderContext {
         (reading, received)
     }
 
-    /// Reads until everything is read, until `stop`, or until one reader cannot go on, which is then told. Reading may be
-    /// cut off at any point: what is not proved will be read again.
+    /// Reads until everything is read, until `stop`, or until one reader fails, whose error is returned. May be dropped
+    /// at any point: what is not delivered is read again.
     pub(super) async fn run(self, stop: &CancellationToken) -> Result<(), ReplayError> {
         let readers = self.readers();
         let reading = Arc::new(self);
@@ -124,7 +124,7 @@ impl ReaderContext {
         stop.run_until_cancelled(all).await.unwrap_or(Ok(()))
     }
 
-    /// No more of them than there are places to keep.
+    /// The number of readers, bounded by the positions that fit into the note.
     fn readers(&self) -> usize {
         let url = logs::window_url(&self.client.org().url, &self.window);
         let links = LINKS_BYTES_MAX / (url.as_str().len() + CURSOR_BYTES);

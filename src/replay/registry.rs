@@ -1,4 +1,4 @@
-//! Where replays are asked for: in the daemon, or in a command's own process.
+//! Prepares replays and lets one of each name run: in the daemon, or in a command's own process.
 
 use std::{
     collections::BTreeMap,
@@ -21,16 +21,16 @@ use crate::{
     state::State,
 };
 
-/// How long one that is being stopped may take before the next of its name is refused.
+/// How long a replay that is being stopped may take before the next one of its name is refused.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What replays are made of.
+/// Configuration, clients and state, of which replays are made.
 #[derive(Debug)]
 pub struct Replays {
     config: Config,
     clients: BTreeMap<String, Arc<Client>>,
     state: State,
-    /// By name; held while one is at work.
+    /// A lock for each name, held while a replay runs.
     at_work: std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
 }
 
@@ -40,7 +40,7 @@ impl Replays {
         Self { config, clients, state, at_work: std::sync::Mutex::default() }
     }
 
-    /// The replay that is asked for: a new one, or what is left of an earlier one. Nothing is done before it runs.
+    /// The requested replay: a new one, or the rest of an earlier one. Changes nothing before it runs.
     pub async fn prepare(&self, request: Request) -> Result<Replay, InvalidReplay> {
         let (stream, route) = find(&self.config, &request.route)?;
         if let Some(filter) = &request.filter {
@@ -75,7 +75,7 @@ impl Replays {
         Ok(Replay { name, route, sink, client, window, state, progress, generation, _alone: alone })
     }
 
-    /// How far an earlier replay of this name came, if it did not finish.
+    /// The progress of an earlier replay of this name that did not finish.
     async fn earlier(
         &self,
         request: &Request,

@@ -1,13 +1,13 @@
-//! What is asked for, as it was typed: the same words are the same replay, even those that count from now.
+//! A request as it was typed: the same text is the same replay, even if it is relative to now.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::InvalidReplay;
 
-/// The most characters of a name that somebody chose.
+/// The most characters of a given name.
 const NAME_CHARS_MAX: usize = 64;
-/// Bytes of the digest in a name that nobody chose.
+/// Bytes of the digest in a generated name.
 const DIGEST_BYTES: usize = 4;
 
 /// What to replay.
@@ -20,11 +20,11 @@ pub struct Request {
     pub from: String,
     /// Where it ends; what is published at this very time is not in it. Also `now`.
     pub to: String,
-    /// A SCIM filter beside the stream's own.
+    /// A SCIM filter in addition to the stream's own.
     pub filter: Option<String>,
     /// Slices to cut the window into.
     pub slices: Option<u16>,
-    /// What to know it by; made of the rest unless set.
+    /// Its name; derived from the rest if not given.
     pub name: Option<String>,
     /// Forget how far an earlier replay of this name came.
     pub anew: bool,

@@ -1,5 +1,5 @@
-//! The real reader against a log that does all that Okta, and what stands between, has been seen to do. The oracle is the
-//! plain list of what was committed to the log: each route must deliver that list, nothing missing and nothing twice.
+//! Runs the real reader against a simulated log with all faults that were observed of Okta and the network. The oracle
+//! is the list of committed events: each route must deliver that list, without gaps and without duplicates.
 
 mod log;
 

@@ -1,7 +1,7 @@
 //! Reads a window of the System Log to its end, request by request: for searches and for replays.
 //!
-//! Moves nothing and keeps nothing. Okta answers in the order of `published`; what is in doubt is read again, and what was
-//! read already is left out, whoever repeats it.
+//! Moves no cursor and stores nothing. Okta answers in the order of `published`; after a failure the reader asks again,
+//! and leaves out events that it has read before.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     telemetry::chain,
 };
 
-/// One window on its way.
+/// Reads one window.
 #[derive(Debug)]
 pub struct WindowReader {
     client: Arc<Client>,
@@ -48,7 +48,7 @@ pub struct WindowPart {
     pub next: Option<Url>,
 }
 
-/// What became of one request.
+/// The result of one request.
 #[derive(Debug)]
 pub enum WindowStep {
     /// Events came.

@@ -150,7 +150,7 @@ pub(crate) fn route_exists(route: &str) {
     counter!(PANICS, "task" => route.to_owned()).increment(0);
 }
 
-/// The series that a search's route has beside those of a route are there.
+/// Creates the additional series of a search's route, at 0.
 pub(crate) fn search_exists(route: &str) {
     for name in [SEARCH_RUNS, SEARCH_EVENTS, SEARCH_LEFT_OUT] {
         counter!(name, "route" => route.to_owned()).increment(0);
@@ -267,7 +267,7 @@ pub(crate) fn command_trouble(commands: &str, what: &'static str) {
     counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(1);
 }
 
-/// How the commands of a name stand.
+/// The current state of the commands of one `[commands.NAME]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CommandGauges {
     pub(crate) held: usize,
@@ -280,7 +280,7 @@ pub(crate) struct CommandGauges {
     pub(crate) in_trouble: bool,
 }
 
-/// How the commands of a name stand; set when somebody asks.
+/// Sets the gauges of one `[commands.NAME]`; called for each scrape.
 #[expect(clippy::cast_precision_loss, reason = "they are few")]
 pub(crate) fn commands(commands: &str, gauges: &CommandGauges) {
     let values = [
@@ -334,7 +334,7 @@ pub(crate) fn invariant_violated(name: &'static str) {
     counter!(VIOLATIONS, "invariant" => name).increment(1);
 }
 
-/// How the budget of one rate-limit bucket of `org` stands. What is not known is not set.
+/// Sets the gauges of one rate-limit bucket of `org`. Unknown values are not set.
 #[expect(clippy::cast_precision_loss, reason = "limits are small")]
 pub(crate) fn budget(
     org: &str,
@@ -354,7 +354,7 @@ pub(crate) fn budget(
     }
 }
 
-/// How `route` stands; set when somebody asks.
+/// Sets the gauges of `route`; called for each scrape.
 #[expect(clippy::cast_precision_loss, reason = "they are few")]
 pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_trouble: bool, held: usize) {
     gauge!(LAG, "route" => route.to_owned()).set(lag_seconds);

@@ -21,7 +21,7 @@ pub(super) struct RateLimiter {
 #[derive(Debug)]
 struct BucketLimiter {
     queue: Mutex<Queue>,
-    /// Something changed for whoever waits.
+    /// Wakes waiters after a change.
     changed: Notify,
 }
 
@@ -31,8 +31,8 @@ struct Queue {
     line: Line,
 }
 
-/// The permit for one request. What came of it is told to [`Permit::answered`] or [`Permit::refused`]; dropped, it counts as a
-/// request without an answer.
+/// The permit for one request. Report the result with [`Permit::answered`] or [`Permit::refused`]; dropped, it counts
+/// as a request without an answer.
 #[derive(Debug)]
 pub(super) struct Permit {
     limiter: Arc<BucketLimiter>,
@@ -110,7 +110,7 @@ impl BucketLimiter {
     }
 }
 
-/// When somebody in the line may go.
+/// When a waiter may proceed.
 enum Next {
     Go,
     /// Not before that.

@@ -1,4 +1,4 @@
-//! What a client is told about its org: where it is, how we identify ourselves, and within which bounds. Reads nothing.
+//! The settings of a client: URL of the org, credentials and limits. Reads nothing.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{PemSource, Scope, SecretSource, Source};
 
-/// The share of a rate-limit bucket that is used unless somebody says otherwise.
+/// The default share of a rate-limit bucket.
 pub const BUDGET_SHARE_DEFAULT: f64 = 0.5;
 
 /// One Okta tenant.
@@ -31,7 +31,7 @@ pub struct Org {
 /// Timeouts, limits and the way out.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Who we say that we are.
+    /// The `User-Agent`.
     pub user_agent: String,
     /// Until a connection stands.
     pub connect_timeout: Duration,
@@ -45,11 +45,11 @@ pub struct HttpSettings {
     pub authorities: Option<PemSource>,
     /// A proxy other than the one that the environment names.
     pub proxy: Option<Url>,
-    /// Who we are to that proxy.
+    /// The credentials for that proxy.
     pub proxy_auth: Option<ProxyAuth>,
 }
 
-/// Who we are to a proxy.
+/// Credentials for a proxy.
 #[derive(Debug, Clone)]
 pub struct ProxyAuth {
     /// The user's name.
@@ -174,7 +174,7 @@ impl Org {
     }
 }
 
-/// Whether `url` leads to this machine, so that plain http shows a credential to nobody else.
+/// Whether `url` leads to this machine, so that plain http does not expose a credential.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -1,4 +1,4 @@
-//! Who asks: the API token or the access token of a request, and what it opens.
+//! Authorization of requests: the API token or access token, and what it allows.
 
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -9,7 +9,7 @@ use super::oauth::{AccessDenied, ApiRequest};
 use super::okta_error::OktaError;
 use super::org::Org;
 
-/// Who asks.
+/// The caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Principal {
     /// An API token.
@@ -41,7 +41,7 @@ impl Principal {
     }
 }
 
-/// Who asks, or the answer to those that may not.
+/// The caller, or the answer to an unauthorized request.
 pub(super) fn principal(
     org: &Org,
     parts: &Parts,

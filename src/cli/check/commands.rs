@@ -46,14 +46,14 @@ pub(super) async fn check_access(config: &Config, commands: &CommandsConfig, cli
                 let text = format!("the app is not granted {}: {}", lacking.scopes(), lacking.remedy());
                 rows.push(Row::bad(what(commands), text));
             }
-            // The same token is for all the others.
+            // All other requests use the same token.
             Err(err) if err.is_ungranted_scope() => {
                 rows.push(ungranted_row(config, commands, &err).await);
                 break;
             }
             Err(err) => {
                 rows.push(failed_row(what(commands), &err));
-                // Who does not answer would not answer the next question either.
+                // An org that does not answer would not answer the next request either.
                 if err.status().is_none() {
                     break;
                 }
@@ -84,8 +84,8 @@ async fn ungranted_row(config: &Config, commands: &CommandsConfig, refusal: &Okt
     )
 }
 
-/// Of all scopes beside the log's that `commands` may come to need, those that the app is not granted; none if that is not
-/// why there is no token.
+/// The scopes that `commands` may need, without the log's, and that the app is not granted; none if that is not why
+/// there is no token.
 async fn ungranted(config: &Config, commands: &CommandsConfig) -> Result<Option<BTreeSet<Scope>>, String> {
     let mut wider = config.clone();
     if let Some(org) = wider.orgs.get_mut(&commands.org) {
@@ -101,7 +101,7 @@ async fn ask(client: &Client, target: &Target) -> Result<(), OktaError> {
     client.look_up::<IgnoredAny>(&client.url_of(target)).await.map(drop)
 }
 
-/// Looks for those whom `commands` protect: what cannot be found keeps every change waiting.
+/// Looks up the users and groups that `commands` protect: while one is not found, every change waits.
 pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Client>) -> Vec<Row> {
     let executor = Executor::new(Arc::<Client>::clone(client));
     let mut rows = Vec::new();
@@ -167,11 +167,11 @@ pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Clie
     rows
 }
 
-/// Whether several names of keys stand for one key: whoever has that could seem to be two.
+/// Whether several names in `keys` are one key, whose owner could then count as two.
 pub(super) async fn check_keys(commands: &CommandsConfig) -> Vec<Row> {
     let config = commands.clone();
     let read = tokio::task::spawn_blocking(move || Signatures::read(&config)).await;
-    // One that cannot be read is told where the configuration is.
+    // An unreadable key is reported with the configuration.
     let Ok(Ok(signatures)) = read else { return Vec::new() };
     let row = |(first, second)| {
         let text = format!(

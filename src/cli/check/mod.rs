@@ -39,7 +39,7 @@ pub(super) struct CheckArguments {
     no_secrets: bool,
 }
 
-/// How one thing that was tried stands.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Good,
@@ -184,7 +184,7 @@ async fn check_org(config: &Config, client: &Arc<Client>) -> Vec<Row> {
     }
     for commands in config.commands.values().filter(|commands| commands.org == org.name) {
         let answers = commands::check_access(config, commands, client).await;
-        // Who cannot be asked at all is not asked for those who are protected.
+        // Without access to the org there is no look-up of the protected ones.
         let is_open = answers.iter().all(|row| row.verdict != Verdict::Bad);
         rows.extend(answers);
         if is_open {

@@ -1,4 +1,5 @@
-//! Scopes that a service app is not granted: what needs them, so that somebody can grant them or do without.
+//! Scopes that a service app is not granted, and what needs them, so that an operator can grant them or remove the
+//! need.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use okta_client::Scope;
 
 use crate::{command::Action, config::CommandsConfig};
 
-/// Where scopes are granted, and by whom.
+/// Where scopes are granted in the Admin Console, and by which role.
 pub(super) const GRANT: &str = "Applications, the app, Okta API Scopes; a super administrator can";
 
 /// What of some commands needs scopes that are not granted.

@@ -64,7 +64,7 @@ pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
             Ok(files) => (files, true),
             Err(exit) => return exit,
         },
-        // Why the state is not at hand has been told.
+        // The reason why the state is not available has been printed.
         false => match ends(which).await {
             Ok(ends) => {
                 verification.expect(ends);
@@ -129,8 +129,8 @@ async fn configured(which: &Which, verification: &mut Verification) -> Result<Ve
     if files.is_empty() { Err(fail(Exit::Usage, &NoAudit::NoFile)) } else { Ok(files) }
 }
 
-/// The file of the configuration that is not there has nothing in it: it was moved away, or nothing was decided yet. One
-/// that somebody names must be there.
+/// A missing file from the configuration counts as empty: it was moved away, or no decision was made yet. A file from
+/// the command line must exist.
 fn read(path: &Path, is_named: bool, verification: &mut Verification) -> io::Result<()> {
     let file = match fs::File::open(path) {
         Ok(file) => file,

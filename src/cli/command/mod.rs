@@ -143,7 +143,7 @@ enum Stop {
 /// How many commands are listed.
 const LISTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19);
 
-/// How long a command may take before a person is told what is going on.
+/// The time after which a person gets a message about the progress.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// Which commands of which configuration.

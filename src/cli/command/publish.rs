@@ -113,7 +113,7 @@ pub(super) async fn publish(
     exit
 }
 
-/// One command, as it was typed or stands in a file.
+/// One command, from the command line or a file.
 struct One<'a> {
     commands: &'a CommandsConfig,
     message: &'a MessageArguments,
@@ -132,7 +132,7 @@ impl One<'_> {
             Ok(message) => message,
             Err(err) => return fail(Exit::Usage, &err),
         };
-        // A slip of the pen is told here, and not by an outcome that somebody must look for.
+        // A mistake is reported here, rather than by an outcome that has to be looked for.
         let payload = Bytes::from(String::from(Box::<str>::from(message.json)));
         match validate(&payload, self.signer) {
             Ok(_) => {}
@@ -174,7 +174,7 @@ pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Askin
     is_allowed.map(|()| asking).map_err(NoCommand)
 }
 
-/// What is told of a command that is sent though nobody will obey it.
+/// The warning about a command that is sent although it will be refused.
 pub(super) fn sent_all_the_same(problem: &str) -> String {
     format!("{problem}; it is sent all the same, since nothing is validated")
 }

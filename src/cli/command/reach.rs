@@ -1,4 +1,4 @@
-//! Reaching those who have the journal: the daemon, or the state itself if no daemon runs.
+//! Access to the journal: through the daemon, or in the state itself if no daemon runs.
 
 use std::time::Duration;
 
@@ -22,20 +22,21 @@ use crate::{
     telemetry::logging,
 };
 
-/// How long somebody else may have the state: a daemon that starts, or another command.
+/// How long to wait while another process has locked the state: a daemon that starts, or another command.
 const HOLDER_MAX: Duration = Duration::from_secs(10);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Who has the journal.
+/// Where the journal is reached.
 pub(super) enum Reached {
     Daemon(Client),
     State { engines: Engines, state: State, file: std::path::PathBuf },
 }
 
 impl Reached {
-    /// The daemon, or the state without it. What went wrong has been told. `acts` says whether Okta will be asked.
+    /// Connects to the daemon, or opens the state without it. Errors have been printed. `acts` says whether requests to
+    /// Okta will be made.
     pub(super) async fn daemon_or_state(which: &Which, acts: bool) -> Result<Self, Exit> {
-        // The daemon has read the secrets, and who asks it need not be able to.
+        // The daemon has read the secrets; its client need not be able to.
         let config = which.config.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
         match Client::connect(&config.runtime.state.path).await {
             Ok(Some(daemon)) => return Ok(Self::Daemon(daemon)),
@@ -51,7 +52,7 @@ impl Reached {
             let clients = app::clients_without_secrets(&config).map_err(|err| fail(Exit::Usage, &err))?;
             (config, clients)
         };
-        // What is on the queue, or waits in the state, is for the daemon, and with it who signs.
+        // Messages of the queue and parked commands are for the daemon, and so are the keys of signers.
         for commands in config.commands.values_mut() {
             (commands.intake, commands.signature) = (None, None);
         }
@@ -77,7 +78,7 @@ impl Reached {
         Ok(Self::State { engines, state, file })
     }
 
-    /// What to tell of the command `id`, if it takes long.
+    /// The message about the command `id` if it takes long.
     pub(super) fn still_waiting(&self, id: &str) -> String {
         let (who, more) = match self {
             Self::Daemon(_) => {
@@ -226,7 +227,7 @@ async fn closed(
     file: &std::path::Path,
 ) -> Result<Switched, Exit> {
     let done = match done {
-        // Nobody stays who could save it.
+        // Without a daemon no process could save it later.
         Ok(Switched { not_yet: Some(NotYet::Saved), .. }) => {
             Err(EngineError::NotSaved { standing: "nothing is stopped, since no daemon runs" })
         }

@@ -8,7 +8,7 @@ use crate::{admin::DaemonView, route::Phase};
 
 const DIM: Style = AnsiColor::BrightBlack.on_default();
 
-/// Remembers what was delivered before, to tell rates.
+/// Remembers the previous counts, to show rates.
 #[derive(Debug, Default)]
 pub(super) struct Dashboard {
     delivered: BTreeMap<String, u64>,

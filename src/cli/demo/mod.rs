@@ -35,7 +35,7 @@ pub(super) struct DemoArguments {
     seconds: Option<u64>,
 }
 
-/// The simulated org is generous, so that the backlog arrives while somebody watches.
+/// The simulated org has a high rate limit, so that the backlog arrives quickly.
 const REQUESTS_A_MINUTE: u32 = 1_200;
 const REFRESH: Duration = Duration::from_secs(3);
 
@@ -45,7 +45,7 @@ pub(super) async fn demo(arguments: DemoArguments) -> Exit {
         backlog: arguments.backlog,
         rate: arguments.rate,
         rate_limit: REQUESTS_A_MINUTE,
-        // A broker that had an earlier demo would take the same events for copies.
+        // A broker that has messages of an earlier demo would drop the same events as duplicates.
         story_seed: Some(fastrand::u64(..)),
         ..Options::default()
     };
@@ -91,7 +91,7 @@ async fn pass(seconds: Option<u64>) {
     }
 }
 
-/// Prints how the routes stand, for as long as it is let.
+/// Prints the status of the routes until it is dropped.
 async fn refresh(view: Arc<DaemonView>) {
     let mut dashboard = Dashboard::default();
     loop {

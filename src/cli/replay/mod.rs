@@ -51,7 +51,7 @@ const REPORTS_MAX: usize = 16;
 pub(super) async fn replay(arguments: ReplayArguments) -> Exit {
     let ReplayArguments { config: argument, route, from, to, filter, slices, name, anew } = arguments;
     let request = Request { route, from, to, filter, slices, name, anew };
-    // The daemon has read the secrets, and who asks it need not be able to.
+    // The daemon has read the secrets; its client need not be able to.
     let config = match argument.load_without_secrets() {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),

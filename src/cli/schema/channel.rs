@@ -126,7 +126,7 @@ fn kafka_servers(bus: &KafkaBus) -> Vec<Server> {
 
 fn nats_servers(bus: &NatsBus) -> Vec<Server> {
     let server = |(id, address): (String, &String)| {
-        // An address may hold credentials, which are nobody's business.
+        // An address may contain credentials, which are not shown.
         let host_and_port = address.rsplit(['/', '@']).next().unwrap_or_default();
         Server { id, host: host_and_port.to_owned(), path: None, protocol: "nats" }
     };

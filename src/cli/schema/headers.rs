@@ -1,4 +1,4 @@
-//! The headers of a message and the structured form, as schemas: what the sinks write, told once more for readers.
+//! The headers of a message and the structured form, as schemas: a description of what the sinks write, for readers.
 
 use serde_json::{Map, Value, json};
 

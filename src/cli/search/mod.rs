@@ -162,7 +162,7 @@ async fn ask(question: Question, config: &Config) -> Exit {
 
 fn refuse(err: &ReadError) -> Exit {
     match err {
-        // A reader that has gone away is no failure of ours.
+        // A closed pipe is no failure.
         ReadError::Take(TakeError::Print(err)) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         ReadError::Take(TakeError::Print(_)) => fail(Exit::Unprinted, err),
         ReadError::Take(_) | ReadError::Okta(_) => fail(Exit::Unavailable, err),

@@ -1,4 +1,4 @@
-//! What is asked, of whom, about which time, and where the answer goes: from what was typed. Pure.
+//! The search that the arguments ask for: org, filter, window and destination. Pure.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ const IN_FLIGHT_BYTES: usize = 64 << 20;
 /// One search by hand.
 #[derive(Debug)]
 pub(super) struct Question {
-    /// The search's name, or what stands for it.
+    /// The name of the search, or a substitute.
     pub(super) name: String,
     pub(super) org: Org,
     pub(super) query: SearchQuery,
@@ -37,7 +37,7 @@ pub(super) struct Question {
     pub(super) until: Timestamp,
     /// When it was asked.
     pub(super) now: Timestamp,
-    /// Why the window begins where it does, if nobody said it.
+    /// Why the window begins where it does, if no begin was given.
     chosen: Option<&'static str>,
     pub(super) destination: Destination,
 }
@@ -75,7 +75,7 @@ fn list(kind: &str, known: &[String]) -> String {
     format!("; there are {}", known.join(", "))
 }
 
-/// The option that stands for a key.
+/// The option for a key of the configuration.
 fn option(key: &str) -> String {
     let singular = match key {
         "event_types" => "event_type",
@@ -120,7 +120,7 @@ impl Question {
         }
     }
 
-    /// Which window is searched, if nobody said where it begins.
+    /// The window, if no begin was given.
     pub(super) fn chosen_window(&self) -> Option<String> {
         let chosen = self.chosen?;
         Some(format!("searching from {} to {}: {chosen}", self.since, self.until))
@@ -170,7 +170,7 @@ fn query(arguments: &SearchArguments, search: Option<&SearchConfig>) -> Result<S
         Some(arguments.page_size.unwrap_or(base.page_size)),
     );
     let query = query.map_err(QuestionError::Query)?;
-    // Where there is a search, nothing was typed that could stand in the way of its own.
+    // With a named search there are no options that could conflict with its settings.
     Ok(SearchQuery { filter: query.filter.or(base.filter), q: query.q.or(base.q), ..query })
 }
 

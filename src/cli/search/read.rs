@@ -1,4 +1,4 @@
-//! Asks Okta for the window until it ends, and hands what comes to whoever takes it.
+//! Reads the window from Okta to its end, and passes the events on.
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
@@ -49,7 +49,7 @@ fn explain(error: &OktaError) -> String {
     }
 }
 
-/// Reads the window that `question` asks for. What may pass is waited for, and told once.
+/// Reads the window that `question` asks for. Transient errors are retried, and printed once.
 pub(super) async fn read<T: Take>(
     question: &Question,
     client: Arc<Client>,

@@ -21,7 +21,7 @@ pub(super) const COLUMNS: [&str; 13] = [
     "uuid",
 ];
 
-/// What stands in the columns; what the event does not say is empty.
+/// The columns; a value that the event does not have is empty.
 #[derive(Debug)]
 pub(super) struct Row<'a>(EventView<'a>);
 
@@ -70,7 +70,7 @@ impl<'a> Row<'a> {
         self.0.text("/client/ipAddress")
     }
 
-    /// The same of the first target.
+    /// The name of the first target, likewise.
     pub(super) fn target(&self) -> Cow<'_, str> {
         name_of(&self.0, "/target/0")
     }

@@ -85,7 +85,7 @@ pub(super) async fn verify(loaded: &Loaded<'_>, json: bool) -> Exit {
     if readable.count() > 0 { fail(Exit::StateRefused, &NotUnderstood(readable.count())) } else { Exit::Done }
 }
 
-/// What a look at the whole state found, with what those who keep something there would refuse.
+/// The result of a verification of the whole state, with the entries and notes that the daemon could not read.
 #[derive(Debug, Serialize)]
 struct Verified<'a> {
     #[serde(flatten)]
@@ -119,7 +119,7 @@ async fn verified(loaded: &Loaded<'_>) -> Result<(Verification, Readable), Exit>
     }
 }
 
-/// An export is nobody else's: it has what came of commands about people.
+/// An export is private: it contains the results of commands about people.
 const EXPORT_MODE: u32 = 0o600;
 
 pub(super) async fn export(loaded: &Loaded<'_>, to: Option<&Path>) -> Exit {
@@ -190,7 +190,7 @@ async fn verification_of_daemon(loaded: &Loaded<'_>) -> Result<Verification, Exi
     }
 }
 
-/// The daemon that has the state: it tells what it holds.
+/// The daemon that has locked the state and answers in its place.
 async fn reach_daemon(loaded: &Loaded<'_>) -> Result<Client, Exit> {
     let daemon = connect(loaded).await?;
     let socket = daemon.socket().display();

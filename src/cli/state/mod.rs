@@ -147,7 +147,7 @@ impl Loaded<'_> {
     }
 }
 
-/// Tells why the state cannot be used and what can be done: 65, or 69 if its disk only wants room.
+/// Prints why the state cannot be used and what can be done: exit code 65, or 69 if its disk is full.
 pub(super) fn fail_state(err: &StateError, file: &Path) -> Exit {
     let exit = fail(Exit::from(err), err);
     if let StateError::Refused(refusal) = err {

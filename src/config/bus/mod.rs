@@ -36,7 +36,7 @@ impl BusConfig {
         }
     }
 
-    /// Asks those who are connected to read secrets and certificate authorities again.
+    /// Requests that connections reload secrets and certificate authorities.
     pub fn reload(&self) {
         match self {
             Self::Kafka(bus) => bus.reloads.ask(),

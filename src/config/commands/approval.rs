@@ -1,4 +1,4 @@
-//! Which commands a second key must approve, and who may: what is understood, and what could never come about.
+//! Which commands a second key must approve, and which keys may approve; refuses rules that no key could satisfy.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct ApprovalConfig {
     pub within: Duration,
 }
 
-/// Long enough for somebody who is at work.
+/// Long enough for an approver during working hours.
 const DEFAULT_WITHIN: Duration = Duration::from_secs(3_600);
 
 impl ApprovalConfig {
@@ -24,7 +24,7 @@ impl ApprovalConfig {
     }
 }
 
-/// `approve` and `approve_within` as they stand.
+/// `approve` and `approve_within` as typed.
 pub(super) fn resolve(
     actions: Vec<ActionPattern>,
     within: Option<Duration>,

@@ -34,7 +34,7 @@ fn private_replies_are_allowed(config: &CommandsConfig) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whoever reads outcomes, or the audit, reads what goes to their addresses.
+/// Readers of outcomes or of the audit read everything at those addresses.
 fn private_replies_are_no_outcomes(config: &CommandsConfig) -> Result<(), Problem> {
     let addresses: Vec<_> = config.destinations().flat_map(|(_, to)| to.addresses(&config.org)).collect();
     for (index, private) in config.reveal.private.iter().enumerate() {

@@ -129,7 +129,7 @@ pub struct LimitConfig {
 pub struct RevealConfig {
     /// Whether they may at all.
     pub allowed: bool,
-    /// The addresses that only those read who may see secrets.
+    /// The addresses whose readers may see secrets.
     pub private: Vec<AddressPattern>,
     /// The JetStream streams that may store what goes there.
     pub stored_in: Vec<String>,
@@ -291,7 +291,7 @@ impl CommandsConfig {
         self.scopes_with(self.actions())
     }
 
-    /// The same if these actions alone were allowed.
+    /// The rights, if only these actions were allowed.
     pub fn scopes_with(&self, actions: impl IntoIterator<Item = Action>) -> BTreeSet<Scope> {
         let of = |action: Action| [&[action.scope()], action.scopes_to_find()].concat();
         let mut scopes: BTreeSet<_> = actions.into_iter().flat_map(of).collect();

@@ -129,7 +129,7 @@ const DEFAULT_JOURNAL_MAX: u64 = 1_000_000;
 const JOURNAL_MAX_AT_LEAST: u64 = 10_000;
 const DEFAULT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
-/// Nobody is to obey a queue without having said so.
+/// Whether signatures are required must be said explicitly for a queue.
 const NOT_SAID: &str = "missing, so that whoever can write to the queue would be obeyed: add keys to \
                         [commands.….signature], or write `signature = { required = false }` if everybody who can \
                         write to the queue may do all that is allowed";
@@ -204,7 +204,7 @@ pub(in crate::config) fn resolve(
     Ok(config)
 }
 
-/// What does nothing where it stands is a mistake.
+/// A setting without effect is a mistake.
 fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
     if config.parallel > PARALLEL_MAX {
         return Err(Problem::new("parallel", format!("at most {PARALLEL_MAX}")));

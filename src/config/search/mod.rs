@@ -111,7 +111,7 @@ pub enum Emit {
         /// Events a batch, 1 to 1,000.
         batch_size: u16,
     },
-    /// How many there are, and of whom and from where most.
+    /// Counts, with the most frequent actors and addresses.
     Summary,
 }
 

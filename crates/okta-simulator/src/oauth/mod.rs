@@ -114,7 +114,7 @@ impl OAuth {
         }
     }
 
-    /// Whom an API request is from, if its token and proof are good for it at `now_s`.
+    /// The caller of an API request, if its token and proof are valid at `now_s`.
     pub(super) fn admit(&self, request: ApiRequest<'_>, now_s: i64) -> Result<Grant, AccessDenied> {
         self.lock().admit(request, now_s)
     }

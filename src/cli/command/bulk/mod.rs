@@ -46,19 +46,19 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 const DIGEST_BYTES: usize = 6;
 const NAME_CHARS_MAX: usize = 100;
 
-/// Many commands, as they stand in a file.
+/// The commands of a file.
 #[derive(Debug)]
 pub(super) struct Bulk<'a> {
     source: &'a Source,
     form: Form,
 }
 
-/// What is asked for beside the file.
+/// The options beside the file.
 pub(super) struct Asked<'a> {
     pub(super) commands: &'a CommandsConfig,
     pub(super) message: &'a MessageArguments,
     pub(super) validates: bool,
-    /// Who signs, if somebody does.
+    /// The signer, if commands are signed.
     pub(super) signer: Option<&'a Signer>,
     /// Where on the queue a command for an action belongs.
     pub(super) place: &'a dyn Fn(&str) -> Result<String, String>,
@@ -84,9 +84,9 @@ struct Made {
 #[derive(Debug, Default)]
 struct Summary {
     sent: usize,
-    /// Lines that say the same as one before them, under its id.
+    /// Lines that repeat an earlier one, by its id.
     copies: usize,
-    /// What is wrong with lines that are sent all the same, by their numbers.
+    /// Problems of lines that are sent nevertheless, by line number.
     doubtful: BTreeMap<u64, String>,
     /// Why lines are no commands, by their numbers.
     refused: BTreeMap<u64, String>,
@@ -250,7 +250,7 @@ async fn put(publisher: &dyn Publisher, command: &Publication) -> Result<(), Pub
             Err(err) => err,
         };
         let wait = waits.next_wait();
-        // What somebody must mend is not mended while this waits.
+        // An error that needs an operator is not mended while this waits.
         if err.cure() != PublishCure::Retry || err.needs_somebody() || Instant::now() + wait > until {
             return Err(err);
         }
@@ -286,7 +286,7 @@ impl Summary {
     }
 }
 
-/// Tells a person what is wrong with lines.
+/// Prints the problems of lines.
 fn tell(lines: &BTreeMap<u64, String>, words: impl Fn(&str) -> String) {
     for (line, reason) in lines.iter().take(SHOWN) {
         note(&format!("line {line}: {}", words(reason)));

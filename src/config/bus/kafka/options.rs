@@ -1,4 +1,4 @@
-//! librdkafka's properties as they were typed: which of them are secret, and where a secret may stand.
+//! librdkafka's properties from the configuration: which of them are secret, and where a secret is allowed.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -79,7 +79,7 @@ pub(super) struct Options {
     pub(super) secret: BTreeMap<String, Secret>,
 }
 
-/// The properties of `options` and `secret_options`. Refuses a secret that stands where it would be shown.
+/// The properties of `options` and `secret_options`. Refuses a secret in `options`, which are shown.
 pub(super) fn resolve(
     raw_options: BTreeMap<String, Scalar>,
     raw_secrets: BTreeMap<String, RawSecret>,

@@ -1,7 +1,7 @@
 //! Whether credentials and events are protected on their way to a cluster.
 //!
-//! With PLAIN and OAUTHBEARER whoever listens has the credential, so both need TLS. With SCRAM the password itself is never
-//! sent, but whoever listens can try out passwords at leisure and read every event: a warning.
+//! With PLAIN and OAUTHBEARER an eavesdropper gets the credential, so both need TLS. With SCRAM the password itself is
+//! never sent, but an eavesdropper can try passwords offline and read every event: a warning.
 
 use std::net::IpAddr;
 

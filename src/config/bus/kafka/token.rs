@@ -21,18 +21,18 @@ pub enum TokenConfig {
     AwsMskIam(AwsMskIamConfig),
 }
 
-/// A token endpoint, and who we are to it.
+/// A token endpoint, and our credentials for it.
 #[derive(Debug, Clone)]
 pub struct OidcConfig {
     /// Where tokens are given.
     pub endpoint: Url,
-    /// Who we are.
+    /// Our client id.
     pub client_id: String,
     /// The proof of it.
     pub client_secret: Secret,
     /// What the token is to be good for, if the endpoint wants to know.
     pub scope: Option<String>,
-    /// Certificate authorities to trust beside those of the system, PEM.
+    /// Certificate authorities to trust in addition to those of the system, PEM.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -147,7 +147,7 @@ impl Properties<'_> {
         Ok(url)
     }
 
-    /// What is left would have no effect, and somebody relies on it.
+    /// The remaining properties would have no effect, although they were meant to.
     fn refuse_rest(self) -> Result<(), Problem> {
         let options = self.bus.options.keys().chain(self.bus.secret_options.keys());
         let Some(rest) = options.clone().find(|name| name.starts_with(PREFIX)) else { return Ok(()) };

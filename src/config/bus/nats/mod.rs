@@ -1,4 +1,4 @@
-//! Buses of kind NATS: where the servers are, who we are, and what TLS protects. Knows no client.
+//! Buses of kind NATS: servers, credentials and TLS. Does not know the client.
 
 mod auth;
 mod resolve;
@@ -20,7 +20,7 @@ pub struct NatsBus {
     pub name: String,
     /// URLs of the schemes `nats`, `tls`, `ws` or `wss`, at least one, without credentials.
     pub servers: Vec<String>,
-    /// Who we are.
+    /// Our credentials.
     pub auth: NatsAuth,
     /// Whether anything may be said without TLS.
     pub tls: NatsTls,
@@ -37,10 +37,10 @@ pub struct NatsBus {
 /// Whether TLS protects what is said to a NATS server whose address does not say so itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum NatsTls {
-    /// If the server asks for it. Whoever stands in for the server need not.
+    /// If the server offers it. An attacker in place of the server need not offer it.
     #[default]
     Offered,
-    /// Always: a server that does not speak it is told nothing.
+    /// Always: nothing is sent to a server without TLS.
     Required,
     /// Always, and before the server has said a word.
     First,

@@ -17,7 +17,7 @@ use crate::{
     telemetry::chain,
 };
 
-/// How TLS protects the connection, and whom it is trusted with.
+/// How TLS protects the connection, and which authorities are trusted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config::bus) struct RawTls {
@@ -61,7 +61,7 @@ pub(in crate::config::bus) fn resolve(name: &str, raw: RawBus, secrets: Secrets)
     Ok(bus)
 }
 
-/// Whoever writes a `tls` table means TLS, and would not notice that somebody in between took it away.
+/// A `tls` table means that TLS is required: otherwise an attacker in between could remove it unnoticed.
 fn tls_of(raw: Option<&RawTls>) -> Result<NatsTls, Problem> {
     match raw {
         None => Ok(NatsTls::Offered),

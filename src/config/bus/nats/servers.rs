@@ -8,7 +8,7 @@ use url::Url;
 use super::{NatsAuth, NatsTls};
 use crate::config::Problem;
 
-/// What may stand before `://`.
+/// The schemes of URLs.
 const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];
 
 /// The addresses in `servers`, refused where they are none, or where a secret would travel to them in plain text although
@@ -77,7 +77,7 @@ fn is_plaintext(address: &Url, tls: NatsTls) -> Result<bool, String> {
     }
 }
 
-/// What of `auth` whoever listens could use. An nkey never leaves us: what travels is the signature of a nonce.
+/// The part of `auth` that an eavesdropper could use. An nkey is never sent, only the signature of a nonce.
 fn exposed(auth: &NatsAuth) -> Option<&'static str> {
     match auth {
         NatsAuth::None | NatsAuth::Nkey(_) => None,
