@@ -17,7 +17,7 @@ use crate::{
     admin::{self, AdminError, DaemonView},
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
-    control::{self, Controlled, Socket},
+    control::{self, ControlContext, Socket},
     replay::Replays,
     route::RouteError,
     search::SearchError,
@@ -184,7 +184,7 @@ impl App {
         if let Some(socket) = self.control {
             control.spawn(serve_control(
                 socket,
-                Controlled::new(stop.clone(), self.state.clone(), self.replays, self.engines),
+                ControlContext::new(stop.clone(), self.state.clone(), self.replays, self.engines),
                 stop.clone(),
                 grace,
             ));
@@ -215,13 +215,13 @@ impl App {
 }
 
 /// Serves the control socket until `stop`; what commands had begun then has `grace` to end.
-async fn serve_control(socket: Socket, controlled: Controlled, stop: CancellationToken, grace: Duration) {
+async fn serve_control(socket: Socket, context: ControlContext, stop: CancellationToken, grace: Duration) {
     let over = async {
         stop.cancelled().await;
         tokio::time::sleep(grace).await;
     };
     tokio::select! {
-        () = control::serve(socket, Arc::new(controlled)) => {}
+        () = control::serve(socket, Arc::new(context)) => {}
         () = over => tracing::warn!("the grace period is over: what commands had begun ends in the middle"),
     }
 }

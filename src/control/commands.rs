@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Controlled, lines, peer::Peer};
+use super::{ControlContext, lines, peer::Peer};
 use crate::{
     command::{
         Outcome,
@@ -53,11 +53,11 @@ pub struct Released {
 type ErrorReply = (StatusCode, String);
 
 pub(super) async fn run(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<RunCommand>,
 ) -> Result<Response, ErrorReply> {
-    let engine = controlled.engines.get(request.commands.as_deref()).map_err(unknown)?;
+    let engine = context.engines.get(request.commands.as_deref()).map_err(unknown)?;
     let payload = String::from(Box::<str>::from(request.message)).into();
     let told = engine.ask(payload, peer.user().await).await;
     let ran = match told.await {
@@ -69,66 +69,66 @@ pub(super) async fn run(
 }
 
 pub(super) async fn list(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Query(request): Query<ListCommands>,
 ) -> Result<Response, ErrorReply> {
-    controlled.engines.list(&request).await.map(|listed| lines::each(&listed)).map_err(refuse)
+    context.engines.list(&request).await.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
 pub(super) async fn audit(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Query(request): Query<ListCommands>,
 ) -> Result<Response, ErrorReply> {
-    let listed = controlled.engines.audit_chains(request.commands.as_deref()).await;
+    let listed = context.engines.audit_chains(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
 pub(super) async fn limits(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Query(request): Query<ListCommands>,
 ) -> Result<Response, ErrorReply> {
-    let listed = controlled.engines.list_limits(request.commands.as_deref()).await;
+    let listed = context.engines.list_limits(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
 pub(super) async fn release(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<ReleaseLimit>,
 ) -> Result<Response, ErrorReply> {
-    let released = controlled.engines.release(&request, &peer.user().await).await;
+    let released = context.engines.release(&request, &peer.user().await).await;
     released.map(|had_tripped| lines::one(&Released { had_tripped })).map_err(refuse)
 }
 
 pub(super) async fn pause(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
 ) -> Result<Response, ErrorReply> {
-    switched(controlled.engines.pause(&request, &peer.user().await).await)
+    switched(context.engines.pause(&request, &peer.user().await).await)
 }
 
 pub(super) async fn resume(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
 ) -> Result<Response, ErrorReply> {
-    switched(controlled.engines.resume(&request, &peer.user().await).await)
+    switched(context.engines.resume(&request, &peer.user().await).await)
 }
 
 pub(super) async fn cancel(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<CancelCommand>,
 ) -> Result<Response, ErrorReply> {
-    switched(controlled.engines.cancel(&request, &peer.user().await).await)
+    switched(context.engines.cancel(&request, &peer.user().await).await)
 }
 
 pub(super) async fn pauses(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Query(request): Query<ListCommands>,
 ) -> Result<Response, ErrorReply> {
-    let listed = controlled.engines.list_pauses(request.commands.as_deref()).await;
+    let listed = context.engines.list_pauses(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 

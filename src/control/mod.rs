@@ -33,7 +33,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What requests act upon.
 #[derive(Debug)]
-pub struct Controlled {
+pub struct ControlContext {
     /// Ends all work.
     stop: CancellationToken,
     /// The work that requests have begun.
@@ -43,7 +43,7 @@ pub struct Controlled {
     engines: Engines,
 }
 
-impl Controlled {
+impl ControlContext {
     /// Work goes on until `stop`.
     pub fn new(stop: CancellationToken, state: State, replays: Replays, engines: Engines) -> Self {
         Self { stop, work: TaskTracker::new(), state, replays, engines }
@@ -66,7 +66,7 @@ pub async fn bind(directory: &Path) -> Option<Socket> {
 }
 
 /// Serves the socket until the work was stopped and has ended, and removes it.
-pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
+pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
     let subjects = Router::new()
         .route("/daemon", get(daemon::show))
         .route("/replays", post(replays::begin))
@@ -79,13 +79,13 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
         .route("/limits/release", post(commands::release))
         .route("/state/export", get(state::export))
         .route("/state/verification", get(state::verification))
-        .with_state(Arc::clone(&controlled));
-    let stop = controlled.stop.clone();
+        .with_state(Arc::clone(&context));
+    let stop = context.stop.clone();
     let served = socket.serve(subjects, stop);
     let ended = async {
-        controlled.stop.cancelled().await;
-        controlled.work.close();
-        controlled.work.wait().await;
+        context.stop.cancelled().await;
+        context.work.close();
+        context.work.wait().await;
         // A client that does not read to the end must not delay the stop.
         tokio::time::sleep(FAREWELL).await;
     };
@@ -93,9 +93,9 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
         () = served => {}
         () = ended => return,
     }
-    controlled.stop.cancelled().await;
-    controlled.work.close();
-    controlled.work.wait().await;
+    context.stop.cancelled().await;
+    context.work.close();
+    context.work.wait().await;
 }
 
 #[cfg(test)]
@@ -113,7 +113,7 @@ mod tests {
         let replays = crate::replay::tests::replays(directory).await;
         serving.spawn(serve(
             socket,
-            Arc::new(Controlled::new(stop.clone(), replays.state(), replays, Engines::default())),
+            Arc::new(ControlContext::new(stop.clone(), replays.state(), replays, Engines::default())),
         ));
         (stop, serving)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use tokio::sync::mpsc;
 
-use super::{Controlled, lines};
+use super::{ControlContext, lines};
 use crate::{
     replay::{InvalidReplay, Request},
     telemetry::chain,
@@ -15,13 +15,13 @@ use crate::{
 const LINES_MAX: usize = 16;
 
 pub(super) async fn begin(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Json(request): Json<Request>,
 ) -> Result<Response, (StatusCode, String)> {
-    let replay = controlled.replays.prepare(request).await.map_err(|refusal| refuse(&refusal))?;
+    let replay = context.replays.prepare(request).await.map_err(|refusal| refuse(&refusal))?;
     let (reports, told) = mpsc::channel(LINES_MAX);
-    let stop = controlled.stop.clone();
-    controlled.work.spawn(async move { replay.run(reports, &stop).await });
+    let stop = context.stop.clone();
+    context.work.spawn(async move { replay.run(reports, &stop).await });
     Ok(lines::many(told))
 }
 

@@ -148,7 +148,7 @@ impl<D: Deliveries> Client<D> {
     pub(crate) fn is_cut_off(&self) -> bool {
         let context = self.context();
         context.deliveries.stalled_for().is_some_and(|stalled_for| stalled_for >= STALL)
-            && context.complaint().is_some()
+            && context.last_error().is_some()
     }
 
     /// Waits up to `patience` for messages on their way, unless they cannot arrive, and gives up those that are left.
@@ -206,10 +206,10 @@ fn ask_until_answered<T, D: Deliveries>(
             Ok(answer) => return Ok(answer),
             Err(err) => err,
         };
-        let complaint = producer.context().complaint();
+        let last_error = producer.context().last_error();
         let left = ANSWER_PATIENCE.saturating_sub(start.elapsed());
-        if left.is_zero() || complaint.as_ref().is_some_and(Fault::is_specific) {
-            return Err(complaint.unwrap_or_else(|| fault(err)));
+        if left.is_zero() || last_error.as_ref().is_some_and(Fault::is_specific) {
+            return Err(last_error.unwrap_or_else(|| fault(err)));
         }
         wait = (wait * 2).min(left);
     }
@@ -221,7 +221,7 @@ fn poll<D: Deliveries>(producer: &Arc<Producer<D>>, mut credentials: Credentials
     while Arc::strong_count(producer) > 1 {
         producer.poll(IDLE_WAIT);
         if context.deliveries.fault().is_none()
-            && let Some(fault) = credentials.outdated(context.complaint().as_ref())
+            && let Some(fault) = credentials.outdated(context.last_error().as_ref())
         {
             context.deliveries.give_up(&fault);
         }

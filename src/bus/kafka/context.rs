@@ -13,9 +13,9 @@ use rdkafka::{
 };
 
 use super::{
-    complaint::{self, Complaint},
     deliveries::{Deliveries, Verdict},
     fault::Fault,
+    last_error::{self, LastError},
     properties::Batching,
     token::Tokens,
 };
@@ -31,7 +31,7 @@ pub(crate) struct Context<D> {
     pub(crate) batching: Batching,
     /// Where it is reported what became of each message.
     pub(crate) deliveries: D,
-    complaint: Complaint,
+    last_error: LastError,
     /// Where the client gets tokens, if it needs any.
     tokens: Option<Tokens>,
 }
@@ -44,14 +44,14 @@ impl<D: Deliveries> Context<D> {
             topic: topic.to_owned(),
             batching,
             deliveries: D::default(),
-            complaint: Complaint::default(),
+            last_error: LastError::default(),
             tokens,
         }
     }
 
     /// The last thing that the client complained of since it last delivered a message.
-    pub(crate) fn complaint(&self) -> Option<Fault> {
-        self.complaint.last()
+    pub(crate) fn last_error(&self) -> Option<Fault> {
+        self.last_error.last()
     }
 
     /// The client is about to be closed: nothing is waited for any more.
@@ -67,7 +67,7 @@ impl<D: Deliveries> Context<D> {
         match err.rdkafka_error_code() {
             // A consequence of an error that the client has reported by another code.
             Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
-                self.complaint().filter(Fault::is_specific).unwrap_or(fault)
+                self.last_error().filter(Fault::is_specific).unwrap_or(fault)
             }
             _ => fault,
         }
@@ -122,12 +122,12 @@ impl<D: Deliveries> ClientContext for Context<D> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        complaint::log(&self.name, level, facility, line);
+        last_error::log(&self.name, level, facility, line);
     }
 
     fn error(&self, err: KafkaError, reason: &str) {
         let Some(code) = err.rdkafka_error_code() else { return };
-        self.complaint.note(code, Fault::from_code(code, &self.topic, reason));
+        self.last_error.note(code, Fault::from_code(code, &self.topic, reason));
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
@@ -142,7 +142,7 @@ impl<D: Deliveries> ProducerContext for Context<D> {
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
         let verdict = match result {
             Ok(_) => {
-                self.complaint.forget();
+                self.last_error.forget();
                 Verdict::Delivered
             }
             Err((err, message)) => self.verdict(err, message),
@@ -166,10 +166,10 @@ mod tests {
         context.error(KafkaError::Global(Code::Authentication), "invalid credentials");
         context.error(KafkaError::Global(Code::BrokerTransportFailure), "disconnected");
         context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
-        let complaint = context.complaint().unwrap();
+        let last_error = context.last_error().unwrap();
         assert!(
-            matches!(&complaint, Fault::Unauthenticated(reason) if reason.contains("invalid credentials")),
-            "{complaint:?}"
+            matches!(&last_error, Fault::Unauthenticated(reason) if reason.contains("invalid credentials")),
+            "{last_error:?}"
         );
     }
 
@@ -178,7 +178,7 @@ mod tests {
         let context = context();
         context.error(KafkaError::Global(Code::BrokerTransportFailure), "connection refused");
         context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
-        assert_eq!(context.complaint(), Some(Fault::Unreachable("connection refused".to_owned())));
+        assert_eq!(context.last_error(), Some(Fault::Unreachable("connection refused".to_owned())));
     }
 
     #[test]

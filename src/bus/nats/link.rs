@@ -26,7 +26,7 @@ pub(crate) struct Link {
 struct LastErrors {
     /// Why nothing more is to be sent, if not because the connection is gone.
     reason: Option<String>,
-    complaint: Option<ServerError>,
+    server_error: Option<ServerError>,
 }
 
 impl Link {
@@ -42,7 +42,7 @@ impl Link {
         match event {
             Event::ServerError(error) => {
                 let is_mute = self.is_denied_message(&error);
-                self.last_errors().complaint = Some(error);
+                self.last_errors().server_error = Some(error);
                 if is_mute {
                     self.lose();
                 }
@@ -84,7 +84,7 @@ impl Link {
 
     /// Forgets the last error of the server, if it prevented nothing.
     pub(crate) fn forget_complaint(&self) {
-        self.last_errors().complaint = None;
+        self.last_errors().server_error = None;
     }
 
     /// What keeps messages from being sent.
@@ -100,8 +100,8 @@ impl Link {
     pub(crate) fn error(&self) -> BusError {
         self.denial().unwrap_or_else(|| {
             let last_errors = self.last_errors();
-            let reason = match (&last_errors.complaint, self.lost.is_cancelled()) {
-                (Some(complaint), _) => complaint.to_string(),
+            let reason = match (&last_errors.server_error, self.lost.is_cancelled()) {
+                (Some(server_error), _) => server_error.to_string(),
                 (None, true) => "the connection was lost".to_owned(),
                 (None, false) => "an earlier message was not acknowledged".to_owned(),
             };
@@ -112,14 +112,15 @@ impl Link {
     /// The permission or credential that the server reported as missing.
     pub(crate) fn denial(&self) -> Option<BusError> {
         let last_errors = self.last_errors();
-        let complaint = last_errors.complaint.as_ref().filter(|complaint| is_denial(complaint))?;
-        let reason = format!("{complaint}: check what the user of this bus may do");
+        let server_error =
+            last_errors.server_error.as_ref().filter(|server_error| is_denial(server_error))?;
+        let reason = format!("{server_error}: check what the user of this bus may do");
         Some(BusError::Refused { name: self.name.clone(), reason })
     }
 
     /// For a message that we may not publish this error is the only answer; a request to the JetStream API times out.
-    fn is_denied_message(&self, complaint: &ServerError) -> bool {
-        let text = complaint.to_string();
+    fn is_denied_message(&self, server_error: &ServerError) -> bool {
+        let text = server_error.to_string();
         let Some((_, subject)) = text.split_once("Publish to \"") else { return false };
         !subject.starts_with("$JS.") && !subject.starts_with(&self.api_prefix)
     }
@@ -130,8 +131,8 @@ impl Link {
 }
 
 /// The server's errors about permissions and credentials are fixed English texts.
-fn is_denial(complaint: &ServerError) -> bool {
-    match complaint {
+fn is_denial(server_error: &ServerError) -> bool {
+    match server_error {
         ServerError::AuthorizationViolation => true,
         ServerError::SlowConsumer(_) => false,
         ServerError::Other(text) => {
@@ -173,8 +174,9 @@ mod tests {
     #[test]
     fn a_denial_is_told_in_the_servers_own_words() {
         let link = link();
-        let complaint = ServerError::Other(r#"Permissions Violation for Publish to "okta.acme""#.to_owned());
-        link.observe(Event::ServerError(complaint));
+        let server_error =
+            ServerError::Other(r#"Permissions Violation for Publish to "okta.acme""#.to_owned());
+        link.observe(Event::ServerError(server_error));
         assert!(
             matches!(link.error(), BusError::Refused { reason, .. } if reason.contains(r#"Publish to "okta.acme""#))
         );
@@ -185,8 +187,8 @@ mod tests {
     fn a_denied_request_stops_no_message() {
         for subject in ["$JS.API.CONSUMER.CREATE.OKTA.x", "JS.hub.API.CONSUMER.CREATE.OKTA.x"] {
             let link = link();
-            let complaint = format!("Permissions Violation for Publish to \"{subject}\"");
-            link.observe(Event::ServerError(ServerError::Other(complaint)));
+            let server_error = format!("Permissions Violation for Publish to \"{subject}\"");
+            link.observe(Event::ServerError(ServerError::Other(server_error)));
             assert!(link.denial().is_some() && !link.is_halted());
             link.forget_complaint();
             assert!(link.denial().is_none());

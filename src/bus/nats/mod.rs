@@ -4,9 +4,9 @@
 pub(crate) mod connection;
 pub(crate) mod exchange;
 pub(crate) mod headers;
-pub(crate) mod judge;
 pub(crate) mod link;
 mod options;
 pub(crate) mod rejection;
 mod runtime;
 pub(crate) mod stream;
+pub(crate) mod stream_settings;

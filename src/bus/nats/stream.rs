@@ -1,4 +1,4 @@
-//! Finds or creates the stream that has our subjects. Whether its configuration is suitable is decided in `judge`.
+//! Finds or creates the stream that has our subjects. Whether its configuration is suitable is decided in `stream_settings`.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, StorageType, Stream},
 };
 
-use super::{connection::Connection, judge, link::Link, rejection};
+use super::{connection::Connection, link::Link, rejection, stream_settings};
 use crate::{
     bus::BusError,
     config::{CreateStream, NatsSink},
@@ -53,14 +53,14 @@ pub(crate) async fn find_or_create(
     let stream = match (find(connection, &sink.name, &sink.stream).await?, &sink.create) {
         (Some(stream), _) => stream,
         (None, Some(create)) => self::create(connection, sink, create).await?,
-        (None, None) => return Err(judge::missing(sink)),
+        (None, None) => return Err(stream_settings::missing(sink)),
     };
     let config = &stream.cached_info().config;
-    judge::require(sink, config)?;
+    stream_settings::require(sink, config)?;
     if !config.subjects.iter().any(|pattern| subject::covers(pattern, subjects)) {
-        return Err(judge::outside(sink, config, subjects));
+        return Err(stream_settings::outside(sink, config, subjects));
     }
-    for warning in judge::warnings(config) {
+    for warning in stream_settings::warnings(config) {
         tracing::warn!(sink = sink.name, warning = warning.text, "the stream may not keep what it is given");
     }
     Ok(stream)
@@ -72,7 +72,7 @@ pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, s
     let unreachable = |reason: String| BusError::Unreachable { name: name.clone(), reason };
     let info = match find_by(jetstream, link, name, stream).await {
         Ok(Some(found)) => found.cached_info().clone(),
-        Ok(None) => return judge::missing(sink),
+        Ok(None) => return stream_settings::missing(sink),
         Err(BusError::Unreachable { reason, .. }) => {
             return unreachable(format!(
                 "nobody takes subject `{subject}`, and what there is cannot be seen: {reason}"

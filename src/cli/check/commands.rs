@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::{
     Row, ask_log, failed_row,
-    scopes::{self, Lacking},
+    scopes::{self, MissingScopes},
 };
 use crate::{
     app::clients,
@@ -42,7 +42,7 @@ pub(super) async fn check_access(config: &Config, commands: &CommandsConfig, cli
         match asked {
             Ok(()) => seen.push(name),
             Err(err) if err.is_ungranted_scope() && scope == Scope::LogsRead => {
-                let lacking = Lacking::of(commands, &BTreeSet::from([scope]));
+                let lacking = MissingScopes::of(commands, &BTreeSet::from([scope]));
                 let text = format!("the app is not granted {}: {}", lacking.scopes(), lacking.remedy());
                 rows.push(Row::bad(what(commands), text));
             }
@@ -70,7 +70,7 @@ pub(super) async fn check_access(config: &Config, commands: &CommandsConfig, cli
 /// Which scopes the app lacks, what needs them, and what does without.
 async fn ungranted_row(config: &Config, commands: &CommandsConfig, refusal: &OktaError) -> Row {
     let lacking = match ungranted(config, commands).await {
-        Ok(Some(ungranted)) => Lacking::of(commands, &ungranted),
+        Ok(Some(ungranted)) => MissingScopes::of(commands, &ungranted),
         Ok(None) => return failed_row(what(commands), refusal),
         Err(reason) => return Row::bad(what(commands), reason),
     };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use super::{coverage::Coverage, question::Question};
+use super::{coverage::Coverage, request::SearchRequest};
 use okta_client::{Class, Client, OktaError, Priority};
 use okta_system_log::event::Event;
 
@@ -15,18 +15,18 @@ use crate::{
 };
 
 /// Takes events one by one; may block.
-pub(super) trait Take: Send + 'static {
+pub(super) trait EventOutput: Send + 'static {
     /// The first answer is there.
-    fn begin(&mut self) -> Result<(), TakeError>;
+    fn begin(&mut self) -> Result<(), OutputError>;
     /// Takes one event.
-    fn take(&mut self, event: &Event<'_>) -> Result<(), TakeError>;
+    fn take(&mut self, event: &Event<'_>) -> Result<(), OutputError>;
     /// All events of one answer have been taken.
-    fn flush(&mut self) -> Result<(), TakeError>;
+    fn flush(&mut self) -> Result<(), OutputError>;
 }
 
 /// Why what came cannot be taken.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TakeError {
+pub(super) enum OutputError {
     #[error("cannot write to standard output")]
     Print(#[source] io::Error),
     #[error(transparent)]
@@ -39,7 +39,7 @@ pub(super) enum ReadError {
     #[error("{}", explain(.0))]
     Okta(OktaError),
     #[error(transparent)]
-    Take(#[from] TakeError),
+    EventOutput(#[from] OutputError),
 }
 
 fn explain(error: &OktaError) -> String {
@@ -50,13 +50,13 @@ fn explain(error: &OktaError) -> String {
 }
 
 /// Reads the window that `question` asks for. Transient errors are retried, and printed once.
-pub(super) async fn read<T: Take>(
-    question: &Question,
+pub(super) async fn read<T: EventOutput>(
+    request: &SearchRequest,
     client: Arc<Client>,
     mut taker: T,
 ) -> Result<T, ReadError> {
-    let mut coverage = Coverage::new(question);
-    let (window, limit) = (question.window(), question.query.limit);
+    let mut coverage = Coverage::new(request);
+    let (window, limit) = (request.window(), request.query.limit);
     let mut reader = WindowReader::new(Arc::clone(&client), Priority::Search, window, limit);
     let mut told = BTreeSet::new();
     let mut may_forget_link = false;
@@ -90,12 +90,12 @@ pub(super) async fn read<T: Take>(
     Ok(taker)
 }
 
-async fn take<T: Take>(
+async fn take<T: EventOutput>(
     part: WindowPart,
     is_first: bool,
     mut taker: T,
     progress: &Progress,
-) -> Result<T, TakeError> {
+) -> Result<T, OutputError> {
     let bar = progress.bar();
     let taking = tokio::task::spawn_blocking(move || {
         bar.suspend(|| {
@@ -111,5 +111,5 @@ async fn take<T: Take>(
         })?;
         Ok(taker)
     });
-    taking.await.unwrap_or_else(|err| Err(TakeError::Print(io::Error::other(err))))
+    taking.await.unwrap_or_else(|err| Err(OutputError::Print(io::Error::other(err))))
 }

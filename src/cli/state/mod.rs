@@ -4,8 +4,8 @@
 //! daemon through its control socket, and what changes something says that it must be stopped. None of it reads a secret.
 
 mod change;
-mod look;
-mod readable;
+mod inspect;
+mod unreadable;
 
 use std::{io::Write as _, path::Path, time::Duration};
 
@@ -96,15 +96,15 @@ enum StateCommand {
 pub(super) async fn state(arguments: StateArguments) -> Exit {
     match arguments.command {
         StateCommand::Show { config, json } => match load(&config) {
-            Ok(config) => look::show(&config, json).await,
+            Ok(config) => inspect::show(&config, json).await,
             Err(exit) => exit,
         },
         StateCommand::Verify { config, json } => match load(&config) {
-            Ok(config) => look::verify(&config, json).await,
+            Ok(config) => inspect::verify(&config, json).await,
             Err(exit) => exit,
         },
         StateCommand::Export { config, to } => match load(&config) {
-            Ok(config) => look::export(&config, to.as_deref()).await,
+            Ok(config) => inspect::export(&config, to.as_deref()).await,
             Err(exit) => exit,
         },
         StateCommand::Import { config, from, yes } => match load(&config) {

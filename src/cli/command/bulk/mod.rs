@@ -54,7 +54,7 @@ pub(super) struct Bulk<'a> {
 }
 
 /// The options beside the file.
-pub(super) struct Asked<'a> {
+pub(super) struct BulkOptions<'a> {
     pub(super) commands: &'a CommandsConfig,
     pub(super) message: &'a MessageArguments,
     pub(super) validates: bool,
@@ -66,13 +66,13 @@ pub(super) struct Asked<'a> {
 
 /// A command that may go.
 #[derive(Debug)]
-struct Ready {
+struct PreparedCommand {
     line: u64,
     command: Publication,
 }
 
 /// A command of a line, with its bytes and its place on the queue.
-struct Made {
+struct ComposedCommand {
     message: Message,
     payload: Bytes,
     address: String,
@@ -118,8 +118,8 @@ impl<'a> Bulk<'a> {
     }
 
     /// Publishes all commands.
-    pub(super) async fn publish(&self, asked: Asked<'_>, publisher: &dyn Publisher) -> Exit {
-        if asked.message.id.is_some() {
+    pub(super) async fn publish(&self, options: BulkOptions<'_>, publisher: &dyn Publisher) -> Exit {
+        if options.message.id.is_some() {
             return fail(Exit::Usage, &BulkError::OneId);
         }
         let read = lines::read(self.form, &self.source.bytes);
@@ -127,29 +127,29 @@ impl<'a> Bulk<'a> {
         if lines == 0 {
             return fail(Exit::Usage, &BulkError::Empty(from));
         }
-        let (ready, mut summary) = prepare(&self.source.name.to_string_lossy(), read, &asked);
-        if asked.validates && !summary.refused.is_empty() {
+        let (ready, mut summary) = prepare(&self.source.name.to_string_lossy(), read, &options);
+        if options.validates && !summary.refused.is_empty() {
             summary.tell_refused();
             return fail(Exit::Usage, &BulkError::Refused { from, refused: summary.refused.len(), lines });
         }
         summary.tell_doubtful();
-        let stopped = send(ready, asked.signer, publisher, &mut summary).await;
+        let stopped = send(ready, options.signer, publisher, &mut summary).await;
         summary.tell_refused();
         if let Err((line, source)) = stopped {
             return fail(Exit::Unavailable, &BulkError::Stopped { from, line, sent: summary.sent, source });
         }
-        print(&if asked.message.json { summary.to_json() } else { summary.in_words(&from) });
+        print(&if options.message.json { summary.to_json() } else { summary.in_words(&from) });
         if summary.refused.is_empty() { Exit::Done } else { Exit::Failed }
     }
 }
 
 /// Makes commands of `lines`, and says why others are none.
-fn prepare(file: &str, lines: Vec<Line>, asked: &Asked<'_>) -> (Vec<Ready>, Summary) {
+fn prepare(file: &str, lines: Vec<Line>, options: &BulkOptions<'_>) -> (Vec<PreparedCommand>, Summary) {
     let (mut ready, mut summary) = (Vec::new(), Summary::default());
     let mut known: HashMap<String, (u64, Bytes)> = HashMap::new();
     for Line { number, command } in lines {
-        let made = command.and_then(|command| asked.compose(file, number, command));
-        let Made { message, payload, address, doubt } = match made {
+        let made = command.and_then(|command| options.compose(file, number, command));
+        let ComposedCommand { message, payload, address, doubt } = match made {
             Ok(made) => made,
             Err(reason) => {
                 summary.refused.insert(number, reason);
@@ -165,18 +165,18 @@ fn prepare(file: &str, lines: Vec<Line>, asked: &Asked<'_>) -> (Vec<Ready>, Summ
             Entry::Vacant(vacant) => {
                 vacant.insert((number, payload.clone()));
                 summary.doubtful.extend(doubt.map(|doubt| (number, doubt)));
-                let name = &asked.commands.name;
+                let name = &options.commands.name;
                 let command = Publication::command(name, &message.id, message.user.as_deref(), payload);
-                ready.push(Ready { line: number, command: command.to(address) });
+                ready.push(PreparedCommand { line: number, command: command.to(address) });
             }
         }
     }
     (ready, summary)
 }
 
-impl Asked<'_> {
+impl BulkOptions<'_> {
     /// The command of a line, or why there is none.
-    fn compose(&self, file: &str, line: u64, command: Map<String, Value>) -> Result<Made, String> {
+    fn compose(&self, file: &str, line: u64, command: Map<String, Value>) -> Result<ComposedCommand, String> {
         let id = id_of(file, line, &command);
         let message = self.message.complete(command, || id).map_err(|err| err.to_string())?;
         let payload = Bytes::from(message.json.get().to_owned());
@@ -187,7 +187,7 @@ impl Asked<'_> {
             return Err(doubt);
         }
         let address = (self.place)(&message.action)?;
-        Ok(Made { message, payload, address, doubt })
+        Ok(ComposedCommand { message, payload, address, doubt })
     }
 
     /// Why the command in `payload` would not be obeyed.
@@ -215,7 +215,7 @@ fn id_of(file: &str, line: u64, command: &Map<String, Value>) -> String {
 
 /// Sends one after another, so that they are in the queue in the order of the file. The error is where it stopped.
 async fn send(
-    ready: Vec<Ready>,
+    ready: Vec<PreparedCommand>,
     signer: Option<&Signer>,
     publisher: &dyn Publisher,
     summary: &mut Summary,
@@ -223,7 +223,7 @@ async fn send(
     let mut progress = Progress::told_everywhere();
     progress.begin("putting commands on the queue");
     let all = ready.len();
-    for Ready { line, command } in ready {
+    for PreparedCommand { line, command } in ready {
         // Signed now: a long file takes its time, and signatures get old.
         let signature = signer.map(|signer| signer.sign(&command.payload, Timestamp::now()));
         match put(publisher, &command.signed(signature)).await {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     super::{Exit, fail, print, table::table},
     Loaded, age, fail_state,
-    readable::Readable,
+    unreadable::UnreadableRecords,
 };
 use crate::{
     control::{Client, ControlError},
@@ -73,16 +73,20 @@ pub(super) async fn show(loaded: &Loaded<'_>, json: bool) -> Exit {
 }
 
 pub(super) async fn verify(loaded: &Loaded<'_>, json: bool) -> Exit {
-    let (found, readable) = match verified(loaded).await {
+    let (found, unreadable) = match verified(loaded).await {
         Ok(verified) => verified,
         Err(exit) => return exit,
     };
-    let refused = readable.named();
-    match serde_json::to_string(&Verified { found: &found, refused_count: readable.count(), refused }) {
+    let refused = unreadable.named();
+    match serde_json::to_string(&Verified { found: &found, refused_count: unreadable.count(), refused }) {
         Ok(line) if json => print(&format!("{line}\n")),
-        _ => print(&verification(&found, &readable)),
+        _ => print(&verification(&found, &unreadable)),
     }
-    if readable.count() > 0 { fail(Exit::StateRefused, &NotUnderstood(readable.count())) } else { Exit::Done }
+    if unreadable.count() > 0 {
+        fail(Exit::StateRefused, &SomeUnreadable(unreadable.count()))
+    } else {
+        Exit::Done
+    }
 }
 
 /// The result of a verification of the whole state, with the entries and notes that the daemon could not read.
@@ -99,21 +103,21 @@ struct Verified<'a> {
     "{0} record(s) of the state are whole and not understood: of an entry, its command ends with `journal_unreadable` if it \
      comes again; for a note, run the version that wrote it, or give it up with `oktabus state remove-note`"
 )]
-struct NotUnderstood(u64);
+struct SomeUnreadable(u64);
 
 /// Looks at all of the state, or lets the daemon that has it look.
-async fn verified(loaded: &Loaded<'_>) -> Result<(Verification, Readable), Exit> {
-    let mut readable = Readable::default();
+async fn verified(loaded: &Loaded<'_>) -> Result<(Verification, UnreadableRecords), Exit> {
+    let mut unreadable = UnreadableRecords::default();
     match loaded.open().await {
         Ok(state) => {
             let found = state.verify().await.map_err(|err| fail_state(&err, loaded.file))?;
-            write_pieces(&state, &mut readable).await?;
-            Ok((found, readable))
+            write_pieces(&state, &mut unreadable).await?;
+            Ok((found, unreadable))
         }
         Err(StateError::Locked(_)) => {
             let found = verification_of_daemon(loaded).await?;
-            write_export_of(connect(loaded).await?, &mut readable).await?;
-            Ok((found, readable))
+            write_export_of(connect(loaded).await?, &mut unreadable).await?;
+            Ok((found, unreadable))
         }
         Err(err) => Err(fail_state(&err, loaded.file)),
     }
@@ -268,8 +272,8 @@ fn human_searches(shown: &[ShownSearch]) -> String {
     table(&[vec![header], shown.iter().map(row).collect()].concat())
 }
 
-fn verification(found: &Verification, readable: &Readable) -> String {
-    let sound = match readable.count() {
+fn verification(found: &Verification, unreadable: &UnreadableRecords) -> String {
+    let sound = match unreadable.count() {
         0 => "all are sound".to_owned(),
         count => format!("{count} of them cannot be understood"),
     };
@@ -285,7 +289,7 @@ fn verification(found: &Verification, readable: &Readable) -> String {
         row("witness", found.witness.clone()),
         row("tally", found.tally.clone()),
     ];
-    rows.extend(readable.named().iter().map(|named| row("refused", printable(named).into_owned())));
+    rows.extend(unreadable.named().iter().map(|named| row("refused", printable(named).into_owned())));
     if let Some(weakness) = &found.weakness {
         rows.push(row("disk", format!("WARNING: the state is kept in {weakness}")));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Which, message::Message};
+use super::{CommandsArgument, message::Message};
 use crate::{
     app::{self, Clients},
     cli::{Exit, fail, state::fail_state},
@@ -27,15 +27,15 @@ const HOLDER_MAX: Duration = Duration::from_secs(10);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Where the journal is reached.
-pub(super) enum Reached {
+pub(super) enum JournalAccess {
     Daemon(Client),
     State { engines: Engines, state: State, file: std::path::PathBuf },
 }
 
-impl Reached {
+impl JournalAccess {
     /// Connects to the daemon, or opens the state without it. Errors have been printed. `acts` says whether requests to
     /// Okta will be made.
-    pub(super) async fn daemon_or_state(which: &Which, acts: bool) -> Result<Self, Exit> {
+    pub(super) async fn daemon_or_state(which: &CommandsArgument, acts: bool) -> Result<Self, Exit> {
         // The daemon has read the secrets; its client need not be able to.
         let config = which.config.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
         match Client::connect(&config.runtime.state.path).await {
@@ -178,7 +178,7 @@ impl Reached {
     }
 }
 
-impl Reached {
+impl JournalAccess {
     /// Lets nothing be sent any more.
     pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<Switched, Exit> {
         match self {

@@ -11,9 +11,9 @@ const OTHER_KIND: &str = "CONFWARN";
 
 /// The last error of one client.
 #[derive(Debug, Default)]
-pub(crate) struct Complaint(Mutex<Option<Fault>>);
+pub(crate) struct LastError(Mutex<Option<Fault>>);
 
-impl Complaint {
+impl LastError {
     /// The last one since something went well.
     pub(crate) fn last(&self) -> Option<Fault> {
         self.slot().clone()

@@ -16,7 +16,7 @@ const NAMED_MAX: usize = 20;
 
 /// What of an export is not understood.
 #[derive(Debug, Default)]
-pub(super) struct Readable {
+pub(super) struct UnreadableRecords {
     unread: Vec<u8>,
     named: Vec<String>,
     count: u64,
@@ -37,7 +37,7 @@ enum Line {
     Other,
 }
 
-impl Readable {
+impl UnreadableRecords {
     /// How many entries and notes are not understood.
     pub(super) fn count(&self) -> u64 {
         self.count
@@ -68,7 +68,7 @@ impl Readable {
     }
 }
 
-impl io::Write for Readable {
+impl io::Write for UnreadableRecords {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.unread.extend_from_slice(piece);
@@ -113,13 +113,13 @@ mod tests {
             note("replay/1", "anything"),
         ];
         let export = lines.map(|line| line + "\n").concat();
-        let mut readable = Readable::default();
+        let mut unreadable = UnreadableRecords::default();
         // Pieces end anywhere.
         for piece in export.as_bytes().chunks(7) {
-            readable.write_all(piece).unwrap();
+            unreadable.write_all(piece).unwrap();
         }
-        let named = readable.named().join("\n");
-        assert_eq!(readable.count(), 3, "{named}");
+        let named = unreadable.named().join("\n");
+        assert_eq!(unreadable.count(), 3, "{named}");
         for what in ["the entry of command hr/spoiled: ", "the note paused/it: ", "the note audit/hr: "] {
             assert!(named.contains(what), "{named}");
         }

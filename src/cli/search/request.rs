@@ -28,7 +28,7 @@ const IN_FLIGHT_BYTES: usize = 64 << 20;
 
 /// One search by hand.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct SearchRequest {
     /// The name of the search, or a substitute.
     pub(super) name: String,
     pub(super) org: Org,
@@ -51,7 +51,7 @@ pub(super) enum Destination {
 
 /// Why nothing is asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum QuestionError {
+pub(super) enum SearchRequestError {
     #[error("there is no {kind} `{name}`{}{}", did_you_mean(name, known.iter().map(String::as_str)), list(kind, known))]
     Unknown { kind: &'static str, name: String, known: Vec<String> },
     #[error("there are several orgs: say which one is searched with --org: {}", .0.join(", "))]
@@ -84,14 +84,14 @@ fn option(key: &str) -> String {
     singular.replace('_', "-")
 }
 
-impl Question {
+impl SearchRequest {
     /// What `arguments` ask, at `now`; a terminal gets a table unless they say otherwise.
     pub(super) fn new(
         arguments: &SearchArguments,
         config: &Config,
         now: Timestamp,
         is_terminal: bool,
-    ) -> Result<Self, QuestionError> {
+    ) -> Result<Self, SearchRequestError> {
         let search = arguments.name.as_deref().map(|name| configured(config, name)).transpose()?;
         let org = org(arguments, config, search)?.clone();
         let query = query(arguments, search)?;
@@ -127,9 +127,9 @@ impl Question {
     }
 }
 
-fn configured<'a>(config: &'a Config, name: &str) -> Result<&'a SearchConfig, QuestionError> {
+fn configured<'a>(config: &'a Config, name: &str) -> Result<&'a SearchConfig, SearchRequestError> {
     let known = || config.searches.keys().cloned().collect();
-    let unknown = || QuestionError::Unknown { kind: "search", name: name.to_owned(), known: known() };
+    let unknown = || SearchRequestError::Unknown { kind: "search", name: name.to_owned(), known: known() };
     config.searches.get(name).ok_or_else(unknown)
 }
 
@@ -137,21 +137,24 @@ fn org<'a>(
     arguments: &SearchArguments,
     config: &'a Config,
     search: Option<&SearchConfig>,
-) -> Result<&'a Org, QuestionError> {
+) -> Result<&'a Org, SearchRequestError> {
     let known = || config.orgs.keys().cloned().collect();
     let name = search.map(|search| &search.org).or(arguments.org.as_ref());
     match (name, config.orgs.len()) {
-        (Some(name), _) => config.orgs.get(name).ok_or_else(|| QuestionError::Unknown {
+        (Some(name), _) => config.orgs.get(name).ok_or_else(|| SearchRequestError::Unknown {
             kind: "org",
             name: name.clone(),
             known: known(),
         }),
-        (None, 1) => config.orgs.values().next().ok_or_else(|| QuestionError::SeveralOrgs(known())),
-        (None, _) => Err(QuestionError::SeveralOrgs(known())),
+        (None, 1) => config.orgs.values().next().ok_or_else(|| SearchRequestError::SeveralOrgs(known())),
+        (None, _) => Err(SearchRequestError::SeveralOrgs(known())),
     }
 }
 
-fn query(arguments: &SearchArguments, search: Option<&SearchConfig>) -> Result<SearchQuery, QuestionError> {
+fn query(
+    arguments: &SearchArguments,
+    search: Option<&SearchConfig>,
+) -> Result<SearchQuery, SearchRequestError> {
     let criteria = Criteria {
         filter: arguments.filter.clone(),
         event_types: arguments.event_types.clone(),
@@ -169,7 +172,7 @@ fn query(arguments: &SearchArguments, search: Option<&SearchConfig>) -> Result<S
         arguments.limit.or(base.limit),
         Some(arguments.page_size.unwrap_or(base.page_size)),
     );
-    let query = query.map_err(QuestionError::Query)?;
+    let query = query.map_err(SearchRequestError::Query)?;
     // With a named search there are no options that could conflict with its settings.
     Ok(SearchQuery { filter: query.filter.or(base.filter), q: query.q.or(base.q), ..query })
 }
@@ -178,10 +181,10 @@ fn window(
     arguments: &SearchArguments,
     search: Option<&SearchConfig>,
     now: Timestamp,
-) -> Result<(Timestamp, Timestamp), QuestionError> {
+) -> Result<(Timestamp, Timestamp), SearchRequestError> {
     let now = milliseconds(now);
     let earliest = now - logs::RETENTION;
-    let beyond = |option| QuestionError::BeyondRetention(option, earliest);
+    let beyond = |option| SearchRequestError::BeyondRetention(option, earliest);
     // What comes later than now is not in the log.
     let until = arguments.until.map_or(Some(now), |until| resolve(until, now, earliest));
     let until = until.ok_or_else(|| beyond("until"))?.min(now);
@@ -194,10 +197,10 @@ fn window(
         None => (until - length).max(earliest),
     };
     if since > until {
-        return Err(QuestionError::Turned { since, until });
+        return Err(SearchRequestError::Turned { since, until });
     }
     if since == until {
-        return Err(QuestionError::NoLength(since));
+        return Err(SearchRequestError::NoLength(since));
     }
     Ok((since, until))
 }
@@ -224,17 +227,17 @@ fn destination(
     search: Option<&SearchConfig>,
     now: Timestamp,
     is_terminal: bool,
-) -> Result<Destination, QuestionError> {
+) -> Result<Destination, SearchRequestError> {
     let format = arguments.format.map(Format::from);
     let Some(to) = &arguments.to else {
         let as_json = !is_terminal || format.is_some();
         let output = arguments.output.unwrap_or(if as_json { Output::Json } else { Output::Table });
         if output != Output::Json && format.is_some() {
-            return Err(QuestionError::Format);
+            return Err(SearchRequestError::Format);
         }
         return Ok(Destination::Terminal(output, format.unwrap_or(Format::Okta)));
     };
-    let sink = config.sinks.get(to).ok_or_else(|| QuestionError::Unknown {
+    let sink = config.sinks.get(to).ok_or_else(|| SearchRequestError::Unknown {
         kind: "sink",
         name: to.clone(),
         known: config.sinks.keys().cloned().collect(),
