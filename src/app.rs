@@ -59,7 +59,7 @@ pub enum Recovery {
     Since(Timestamp),
 }
 
-/// Why the daemon cannot start or go on.
+/// Why the daemon cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The state cannot be trusted.
@@ -71,22 +71,22 @@ pub enum AppError {
     /// A sink that this binary does not have.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// A route cannot go on.
+    /// A route failed.
     #[error(transparent)]
     Route(#[from] RouteError),
-    /// A search's route cannot go on.
+    /// A search's route failed.
     #[error(transparent)]
     Search(#[from] SearchError),
-    /// The commands of a name cannot go on.
+    /// The commands of one `[commands.NAME]` failed.
     #[error(transparent)]
     Commands(#[from] EngineError),
     /// The admin pages cannot be served as configured.
     #[error(transparent)]
     Admin(#[from] AdminError),
-    /// The admin pages have no place.
+    /// The address of the admin pages cannot be bound.
     #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
     Listen {
-        /// Where they should be.
+        /// The address.
         address: std::net::SocketAddr,
         /// What the operating system said.
         source: std::io::Error,
@@ -103,7 +103,7 @@ pub enum Until {
 }
 
 impl App {
-    /// Opens the state, binds the admin pages and builds all routes. Talks to neither Okta nor a bus.
+    /// Opens the state, binds the admin pages and builds all routes. Sends nothing to Okta or a bus.
     pub async fn build(config: Config, recovery: Option<Recovery>) -> Result<Self, AppError> {
         for sink in config.sinks.values() {
             crate::sink::Sink::require(sink)?;
@@ -150,12 +150,12 @@ impl App {
         self.engines.clone()
     }
 
-    /// What can be seen of the daemon while it runs.
+    /// The view of the running daemon, for pages and the demo.
     pub fn view(&self) -> Arc<DaemonView> {
         Arc::clone(&self.view)
     }
 
-    /// What the daemon is there for, in a sentence.
+    /// What the daemon does, in a sentence.
     pub fn purpose(&self) -> String {
         summary::purpose(&self.config)
     }
@@ -214,7 +214,7 @@ impl App {
     }
 }
 
-/// Serves the control socket until `stop`; what commands had begun then has `grace` to end.
+/// Serves the control socket until `stop`; the work of its requests then has `grace` to end.
 async fn serve_control(socket: Socket, context: ControlContext, stop: CancellationToken, grace: Duration) {
     let over = async {
         stop.cancelled().await;
@@ -239,7 +239,7 @@ impl Feeds {
 
     fn through(config: &Config, clients: Clients) -> Self {
         let stream = |stream: &StreamConfig| {
-            // Loading refused references to what does not exist.
+            // Loading the configuration has checked that it exists.
             let client = clients.get(&stream.org)?;
             Some(Arc::new(Stream::new(stream.clone(), Arc::clone(client))))
         };

@@ -1,4 +1,4 @@
-//! What alive and ready mean.
+//! Decides whether the daemon is alive and ready.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ pub(super) fn noteworthy(view: &DaemonView) -> Vec<String> {
 
 fn lost_names(commands: &EngineSnapshot) -> Option<String> {
     let names = Some(commands.lost_names.join(", ")).filter(|names| !names.is_empty())?;
-    Some(format!("commands {}: `protect` names {names}, whom nobody finds any more", commands.commands))
+    Some(format!("commands {}: `protect` names {names}, which are not found any more", commands.commands))
 }
 
 fn is_unready(route: &Snapshot) -> Option<String> {

@@ -33,7 +33,7 @@ use crate::{
     telemetry::{metrics, printable, printable_json},
 };
 
-/// What can be seen of a running daemon.
+/// The parts of a running daemon that the admin pages show.
 #[derive(Debug)]
 pub struct DaemonView {
     /// The routes.
@@ -78,7 +78,7 @@ struct OrgStatus {
 }
 
 impl DaemonView {
-    /// Nothing to be seen yet. A route that does nothing for longer than `stalled_after` counts as hanging.
+    /// An empty view. A route that does nothing for longer than `stalled_after` counts as hanging.
     pub fn new(stalled_after: Duration) -> Self {
         Self {
             routes: Vec::new(),
@@ -181,7 +181,7 @@ fn answer(reasons: &[String], notes: &[String], seen: Seen) -> (StatusCode, Stri
     }
     let told = match seen {
         Seen::Everything => lines(reasons),
-        Seen::HealthAlone => "in trouble: who shows the token is told why\n".to_owned(),
+        Seen::HealthAlone => "in trouble: send the token to see why\n".to_owned(),
     };
     (StatusCode::SERVICE_UNAVAILABLE, told + &notes)
 }

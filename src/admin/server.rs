@@ -1,4 +1,4 @@
-//! Serving the admin pages: within bounds, over TLS if it is set, and with secrets that are read again now and then.
+//! Serves the admin pages: within limits, over TLS if configured, with secrets that are reloaded periodically.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -31,13 +31,13 @@ const BOUNDS: Bounds = Bounds {
 };
 /// How often token and certificate are read again.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
-/// How long answers have to be taken once the daemon ends.
+/// How long clients may take to read their answers when the daemon ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The admin pages cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// The token cannot be had.
+    /// The token cannot be read.
     #[error("admin.token")]
     Token(#[from] SecretError),
     /// A file cannot be trusted.

@@ -50,14 +50,14 @@ impl Loop {
     pub(super) fn view(&self) -> Option<RouteView> {
         let (status, poll_interval) = match self {
             Self::Stream(route, poll_interval) => (route.status(), *poll_interval),
-            // It gives a sign of life while it waits.
+            // It reports that it is alive while it waits.
             Self::Search(route) => (route.status(), Duration::ZERO),
             Self::Commands(..) => return None,
         };
         Some(RouteView { status, poll_interval })
     }
 
-    /// Runs until `stop`, or, if `until_caught_up`, until all that there was is delivered.
+    /// Runs until `stop`, or, if `until_caught_up`, until everything that Okta had is delivered.
     pub(super) async fn run(
         &self,
         stop: &CancellationToken,
@@ -66,7 +66,7 @@ impl Loop {
         match self {
             Self::Stream(route, _) => route.run(stop, until_caught_up).await.map_err(Halt::widen),
             Self::Search(route) => route.run(stop, until_caught_up).await.map_err(Halt::widen),
-            // A queue is never caught up for good.
+            // A queue has no end.
             Self::Commands(..) if until_caught_up => Ok(()),
             Self::Commands(engine, remember) => {
                 engine.run(*remember, stop).await;
@@ -81,7 +81,7 @@ pub(super) fn of_streams(config: &Config, streams: &[Arc<Stream>], state: &State
     let mut loops = Vec::new();
     for stream in streams {
         for route in &stream.config().routes {
-            // Loading refused references to what does not exist.
+            // Loading the configuration has checked that it exists.
             let Some(sink) = config.sink_of(route) else { continue };
             let route = Route::new(route.clone(), sink.clone(), Arc::clone(stream), state.clone());
             loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval));
@@ -99,7 +99,7 @@ pub(super) fn of_searches(
     let up_since = Timestamp::now();
     let mut loops = Vec::new();
     for search in config.searches.values() {
-        // Loading refused references to what does not exist.
+        // Loading the configuration has checked that it exists.
         let Some(client) = clients.get(&search.org) else { continue };
         let shared = Search::new(search.clone(), Arc::clone(client), state.searches_directory());
         let shared = Arc::new(shared);

@@ -1,4 +1,4 @@
-//! Opening the state, as soon as its disk can be written.
+//! Opens the state as soon as its disk is writable.
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -25,7 +25,7 @@ pub(super) async fn open_state(
         let err = match State::open(places.clone(), opening.clone()).await {
             Err(err) if is_for_want_of_room(&err) => err,
             opened => {
-                // The address is free again for the pages of the daemon.
+                // Releases the address for the pages of the daemon.
                 pages.shutdown().await;
                 return Ok(opened?);
             }

@@ -9,7 +9,7 @@ use crate::{admin::DaemonView, config::Config};
 /// The time between two summaries.
 const TELL_EVERY: Duration = Duration::from_secs(600);
 
-/// What `config` has the daemon do.
+/// The tasks of the daemon by `config`.
 pub(super) fn purpose(config: &Config) -> String {
     let streams = config.streams.values().map(|stream| {
         let sinks: Vec<_> = stream.routes.iter().map(|route| route.sink.as_str()).collect();

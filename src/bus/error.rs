@@ -1,4 +1,4 @@
-//! What can go wrong with the connection to a bus, classified once.
+//! The errors of a connection to a bus, with their classes.
 
 /// A bus cannot be used at present. Errors of a single message are not among these.
 #[derive(Debug, thiserror::Error)]

@@ -11,9 +11,9 @@ use crate::{
 pub enum Exit {
     /// Done.
     Done,
-    /// The work was done, and its result is not a good one: a command that was refused or failed.
+    /// The work was done with a bad result: a command that was refused or failed.
     Failed,
-    /// The arguments or the configuration make no sense.
+    /// The arguments or the configuration are invalid.
     Usage,
     /// The state cannot be trusted.
     StateRefused,

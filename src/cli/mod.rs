@@ -107,7 +107,7 @@ pub fn main() -> Exit {
             };
         }
     };
-    // Whatever this process makes is its user's alone, unless its maker says otherwise.
+    // Files that this process creates are private to its user, unless the code says otherwise.
     rustix::process::umask(rustix::fs::Mode::from_bits_retain(0o077));
     core_dump::forbid();
     // One TLS provider for the whole process; only a second call could fail, and there is none.
@@ -115,7 +115,7 @@ pub fn main() -> Exit {
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let exit = runtime.block_on(dispatch(arguments.command));
-            // Whatever still blocks has been given its time.
+            // Blocking work has had its time.
             runtime.shutdown_background();
             exit.unless_unprinted(IS_UNPRINTED.load(Ordering::Relaxed))
         }

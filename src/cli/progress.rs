@@ -1,5 +1,4 @@
-//! How far something long is, on standard error: a bar for a person at a terminal, a line now and then for a log that wants
-//! it.
+//! Progress of long work, on standard error: a bar on a terminal, or a line from time to time in a log.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -13,18 +12,18 @@ use super::note;
 
 /// The time between two lines in a log.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// A rate is not read out of less.
+/// The shortest time from which a rate is computed.
 const RATE_AFTER: Duration = Duration::from_secs(3);
 const STEPS: u64 = 1_000;
 
-/// Something on its way.
+/// The progress of one task.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// Shows itself at a terminal alone.
+    /// Shown on a terminal only.
     bar: ProgressBar,
     /// Without a terminal.
     log: Option<Log>,
-    /// When it was first heard how far it is, and how far it was.
+    /// Time and value of the first report.
     first: Option<(Instant, f64)>,
 }
 

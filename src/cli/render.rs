@@ -112,7 +112,7 @@ impl<O: Write, E: Write> Rendering<O, E> {
         Self { renderer, bytes_max, explains, is_terminal, output, errors, is_bad, pending }
     }
 
-    /// Renders what it can and ends with [`Exit::Usage`] if it could not render everything.
+    /// Renders all valid events; returns [`Exit::Usage`] if there were others.
     fn run(mut self, input: impl BufRead) -> Result<Exit, StreamError> {
         for (line, number) in input.split(b'\n').zip(1..) {
             let line = line.map_err(|err| StreamError("read standard input", err))?;

@@ -4,7 +4,7 @@
 use super::{CommandsConfig, Config, IntakeConfig, Problem, SinkConfig};
 use crate::{action::AddressPattern, message::subject::overlap};
 
-/// What is published where commands are read would be taken for commands.
+/// Refuses destinations that an intake would read as commands.
 pub(super) fn misread(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for reader in config.commands.values() {
@@ -87,7 +87,7 @@ pub(super) fn stored_secrets(config: &Config) -> Vec<Problem> {
                     "the stream `{stream}` would store the secrets: choose an address that no stream takes, or \
                      name the stream in `reveal.stored_in`"
                 ),
-                None => "whoever reads that would read the secrets: choose another topic".to_owned(),
+                None => "its readers would read the secrets: choose another topic".to_owned(),
             };
             let reason = format!("`{private}` is among `{subjects}`, which {who} uses: {remedy}");
             problems

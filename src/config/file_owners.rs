@@ -1,4 +1,4 @@
-//! Whose the files are that a configuration names: no two owners may take each other's for their own.
+//! The owners of the files that a configuration names: no two owners may share a file name.
 
 use std::{
     collections::BTreeMap,

@@ -86,7 +86,7 @@ impl Layers {
         // A table's own origin is lost when several sources are merged into it; one of its values has it.
         let origin = own.map(str::to_owned).or_else(|| found.last().and_then(|(_, value)| any_origin(value)));
         let Some(origin) = origin else {
-            // What is in no source should be in the main file.
+            // A missing setting belongs into the main file.
             let main = self.files.first().filter(|_| !problem.path.is_empty());
             return Problem { origin: main.map(|source| source.name.clone()), ..problem };
         };
@@ -130,7 +130,7 @@ fn fragments(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     Ok(files)
 }
 
-/// What is no TOML. The line itself is left out, since it may have a secret.
+/// The error for invalid TOML. The line itself is left out, since it may contain a secret.
 fn syntax_problem(name: &str, text: &str, err: &toml::de::Error) -> Problem {
     let start = err.span().map_or(0, |span| span.start.min(text.len()));
     let before = text.get(..start).unwrap_or_default();
@@ -223,7 +223,7 @@ fn any_origin(value: &Value) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// What is told of a file that has this in it.
+    /// The problem that is reported for a file with this content.
     fn told(text: &str) -> String {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("oktabus.toml");

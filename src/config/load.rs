@@ -1,4 +1,4 @@
-//! From what was typed to a configuration, with everything that is wrong and not only the first thing.
+//! Turns the typed values into a configuration, and collects all problems, not only the first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use super::{
     problem::did_you_mean, route, runtime, search, secret::Secrets, sink, stream, typed,
 };
 
-/// What a configuration may have at its top.
+/// The top-level keys.
 const SECTIONS: [&str; 11] = [
     "allow_inline_secrets",
     "orgs",
@@ -35,7 +35,7 @@ struct Section<R> {
     names: BTreeSet<String>,
 }
 
-/// What was understood of a section.
+/// The valid entries of a section.
 #[derive(Debug)]
 pub(super) struct Resolved<T> {
     pub(super) values: BTreeMap<String, T>,
@@ -44,13 +44,13 @@ pub(super) struct Resolved<T> {
 }
 
 impl<T> Resolved<T> {
-    /// All names, whether understood or not.
+    /// All names, valid or not.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().chain(&self.broken).map(String::as_str)
     }
 }
 
-/// `are_secrets_read` says whether each secret is read once, to see that it is there.
+/// `are_secrets_read` says whether each secret is read once, to check that it exists.
 pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, ConfigError> {
     let layers = Layers::gather(file)?;
     resolve(&layers, are_secrets_read).map_err(|problems| {
@@ -59,7 +59,7 @@ pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, Config
     })
 }
 
-/// Reads what was typed, and collects what cannot be read.
+/// Reads the typed values, and collects the problems.
 struct Reader<'a> {
     layers: &'a Layers,
     problems: Vec<Problem>,

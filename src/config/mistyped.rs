@@ -15,7 +15,7 @@ const FREE_KEYS: [(&str, &str); 3] =
 /// What a secret option is given by.
 const SECRET_KEYS: [&str; 4] = ["file", "env", "credential", "value"];
 
-/// What is wrong at `below` in the table `owner`.
+/// The problem at `below` in the table `owner`.
 pub(super) fn problem(owner: &str, below: &str, mismatch: Mismatch, layers: &Layers) -> Problem {
     let path = join(owner, below);
     if let Some(problem) = unquoted(&path, layers) {

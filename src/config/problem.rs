@@ -9,7 +9,7 @@ use crate::permissions::PermissionError;
 pub struct Problem {
     /// Where in the configuration, for example `sinks.siem.topic`.
     pub path: String,
-    /// What is wrong and what would be right.
+    /// The mistake, and how to correct it.
     pub reason: String,
     /// The file with its line, or the environment variable, that says so, if that is known.
     pub origin: Option<String>,
@@ -57,7 +57,7 @@ pub enum ConfigError {
         /// Why not.
         source: PermissionError,
     },
-    /// It says something that makes no sense.
+    /// It has invalid settings.
     #[error("the configuration is not usable:\n{}", list(.0))]
     Problems(Vec<Problem>),
 }

@@ -1,4 +1,4 @@
-//! Routes: where what is read goes, and which of it.
+//! Routes: the sink, and which events it gets.
 
 use std::collections::BTreeSet;
 

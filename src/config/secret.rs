@@ -133,7 +133,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is done about secrets while a configuration is understood.
+/// How secrets are treated while a configuration is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Secrets {
     /// Whether secrets are allowed in the configuration itself.

@@ -1,4 +1,4 @@
-//! Who may sign commands: public keys of Ed25519, or secrets that are shared. What a key is made of is read here; what it
+//! The keys that may sign commands: Ed25519 public keys, or shared secrets. The key material is read here; what it
 //! verifies is `command::policy::signature`'s business.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -36,7 +36,7 @@ pub struct SignatureConfig {
 pub struct SignatureKeyConfig {
     /// Its name, which signatures have with them.
     pub id: String,
-    /// What it takes to verify.
+    /// The key material.
     pub algorithm: SignatureAlgorithm,
     /// What may be asked with it, of what the commands allow; empty: all of that.
     pub allow: Vec<ActionPattern>,
@@ -44,7 +44,7 @@ pub struct SignatureKeyConfig {
     pub approve: Vec<ActionPattern>,
 }
 
-/// What it takes to verify a signature.
+/// The key material to verify a signature.
 #[derive(Debug, Clone)]
 pub enum SignatureAlgorithm {
     /// Ed25519, by its public key.

@@ -68,7 +68,7 @@ pub struct NatsSink {
     pub encoding: Encoding,
     /// Set if the stream is to be created where it does not exist.
     pub create: Option<CreateStream>,
-    /// Messages on their way without acknowledgement, at most.
+    /// The most unacknowledged messages in flight.
     pub unacknowledged_max: usize,
 }
 

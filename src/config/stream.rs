@@ -1,4 +1,4 @@
-//! Streams: what is read without an end.
+//! Streams: endless feeds of new events.
 
 use std::{str::FromStr, time::Duration};
 
@@ -27,7 +27,7 @@ pub struct StreamConfig {
     pub filter: Option<String>,
     /// Events a page, 1 to 1,000.
     pub page_size: u16,
-    /// How often Okta is asked while there is nothing new.
+    /// The interval of polls while there is nothing new.
     pub poll_interval: Duration,
     /// How far back a route goes if Okta refuses its link.
     pub overlap: Duration,

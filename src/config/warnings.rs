@@ -37,7 +37,8 @@ impl CommandsConfig {
         let signature = self.signature.as_ref().filter(|_| self.intake.is_some());
         let obeys_all = signature.is_some_and(|signature| !signature.required);
         let takes_v1 = signature.is_some_and(|signature| signature.accept_v1 && !signature.keys.is_empty());
-        let obeys_all = obeys_all.then_some("whoever can write to the queue is obeyed: `required` is false");
+        let obeys_all =
+            obeys_all.then_some("anyone who can write to the queue is obeyed: `required` is false");
         let takes_v1 = takes_v1.then_some(
             "`accept_v1` takes signatures that name neither org nor commands: they are good for other queues too",
         );
@@ -45,7 +46,7 @@ impl CommandsConfig {
     }
 }
 
-/// What is doubtful of the SCIM filter at `path`.
+/// Warnings about the SCIM filter at `path`.
 pub(crate) fn filter_warnings(path: &str, filter: Option<&str>) -> Vec<Problem> {
     // What Okta could not take has been refused.
     let Some(Ok(read)) = filter.map(scim::read) else { return Vec::new() };

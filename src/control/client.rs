@@ -47,7 +47,7 @@ pub struct Client {
 pub enum ControlError {
     /// There is a socket, and it cannot be used.
     #[error(
-        "cannot reach the daemon through {socket}: be the user as whom it runs, or use `sudo -u` with that user"
+        "cannot reach the daemon through {socket}: run this command as the user of the daemon, for example with `sudo -u`"
     )]
     Unreachable {
         /// Where it is.

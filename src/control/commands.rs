@@ -1,5 +1,5 @@
-//! `/commands`, `/commands/pause`, `/commands/resume`, `/commands/cancel`, `/audit`, `/limits`, `/limits/release`: commands of
-//! this machine, and what became of others.
+//! `/commands`, `/commands/pause`, `/commands/resume`, `/commands/cancel`, `/audit`, `/limits`, `/limits/release`: runs
+//! commands, and lists and stops others.
 
 use std::sync::Arc;
 

@@ -28,10 +28,10 @@ pub use socket::{NAME, Socket};
 
 use crate::{command::engine::Engines, replay::Replays, state::State, telemetry::chain};
 
-/// How long connections have to end once all work has.
+/// How long connections may take to end when all work has ended.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What requests act upon.
+/// What the requests use.
 #[derive(Debug)]
 pub struct ControlContext {
     /// Ends all work.

@@ -1,4 +1,4 @@
-//! The socket itself: where it is, who may open it, and what to do about long paths.
+//! The socket: its path and mode, and the handling of paths that are too long for an address.
 
 use std::{
     fs, io,

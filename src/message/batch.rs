@@ -43,7 +43,7 @@ impl Origin {
 pub struct Batch<C> {
     /// What the sink is given.
     pub messages: Arc<Messages>,
-    /// What is committed once they are delivered. The sink gives it out again with its proof.
+    /// The checkpoint to commit once they are delivered. The sink returns it with its proof.
     pub checkpoint: C,
 }
 

@@ -11,7 +11,7 @@ use super::{
     segments::{Segment, segments},
 };
 
-/// What a template is for, which decides what it may give.
+/// The use of a template, which decides what is legal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TemplateUse {
     /// A NATS subject to publish on: tokens of `A-Z a-z 0-9 _ -`, separated by dots.
@@ -46,7 +46,7 @@ pub enum TemplatePiece<'a> {
 /// What stands in a subject or a topic for a field that the message does not have.
 const ABSENT: &str = "_";
 
-/// Why a template cannot give what it is for.
+/// Why a template is invalid.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TemplateError {
     /// A brace without its partner.
@@ -72,7 +72,7 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Gives nothing: for where everything has an address of its own.
+    /// An empty template, for destinations with explicit addresses.
     pub fn nothing(used_as: TemplateUse) -> Self {
         Self { text: String::new(), used_as, segments: Vec::new() }
     }
@@ -102,7 +102,7 @@ impl Template {
         }
     }
 
-    /// What is known of the template's outcome for the messages of `origin`, or of any origin.
+    /// The known parts of the result for the messages of `origin`, or of any origin.
     pub fn pieces<'a>(&'a self, origin: Option<&'a Origin>) -> impl Iterator<Item = TemplatePiece<'a>> {
         self.segments.iter().map(move |segment| match segment {
             Segment::Literal(literal) => TemplatePiece::Fixed(Cow::Borrowed(literal)),

@@ -1,5 +1,5 @@
-//! The set-up of logging: to standard error, for people or for programs. What came from outside is cleaned here, and what
-//! libraries say of single bytes, keys and values is never let through.
+//! The set-up of logging: to standard error, for people or for programs. Text from outside is made printable here, and
+//! what libraries say of single bytes, keys and values is never let through.
 
 use anstream::{AutoStream, ColorChoice};
 use tracing::{Level, Metadata};

@@ -56,7 +56,7 @@ const OKTA_CLASSES: [&str; 4] = ["transient", "permanent", "authentication", "co
 const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
-/// Counters by name and what they count.
+/// Counters by name, with their help texts.
 const COUNTERS: [(&str, &str); 23] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
@@ -89,7 +89,7 @@ const COUNTERS: [(&str, &str); 23] = [
     (VIOLATIONS, "Broken invariants: each is a bug."),
 ];
 
-/// Gauges by name and what they show.
+/// Gauges by name, with their help texts.
 const GAUGES: [(&str, &str); 18] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
@@ -98,7 +98,7 @@ const GAUGES: [(&str, &str); 18] = [
     (COMMANDS_PARKED, "Commands that wait in the state for their `not_before`."),
     (COMMANDS_AWAITING_APPROVAL, "Commands that wait in the state for a second key to approve them."),
     (COMMANDS_PAUSED, "Whether an operator has paused the commands: 1 or 0."),
-    (LOST_NAMES, "Names of protected users that find nobody any more."),
+    (LOST_NAMES, "Names of protected users that are not found any more."),
     (LIMITS_TRIPPED, "Limits that have tripped and wait to be released."),
     (LIMIT, "Requests that the rate-limit bucket allows a minute, as Okta says."),
     (REMAINING, "Requests left in the bucket's window, as Okta says."),

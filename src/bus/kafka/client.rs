@@ -151,7 +151,7 @@ impl<D: Deliveries> Client<D> {
             && context.last_error().is_some()
     }
 
-    /// Waits up to `patience` for messages on their way, unless they cannot arrive, and gives up those that are left.
+    /// Waits up to `patience` for messages in flight, unless they cannot arrive, and gives up the rest.
     pub(crate) async fn close(self, patience: Duration) {
         let closed = off_runtime(move || {
             let is_idle = self.context().deliveries.stalled_for().is_none();

@@ -25,7 +25,7 @@ use super::{
 pub(crate) struct Context<D> {
     /// The sink or the commands that use the client.
     name: String,
-    /// The topic, or the template of topics, for what is not about a single message.
+    /// The topic, or the template of topics, for errors that are not about a single message.
     topic: String,
     /// How the client puts records together.
     pub(crate) batching: Batching,

@@ -27,7 +27,7 @@ const FILES: [&str; 5] = [
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// How often the sources are looked at while the client is in trouble.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long a client with a token that is refused goes on before it is built anew with another one.
+/// How long a client with a refused token continues before it is rebuilt with a new one.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What one client was built with.

@@ -100,7 +100,7 @@ impl Fault {
         !matches!(self, Self::Unreachable(_))
     }
 
-    /// What is wrong, for people.
+    /// The reason, for people.
     pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Unreachable(reason)

@@ -38,7 +38,7 @@ pub(crate) struct Outcome {
     pub(crate) undelivered: Option<(usize, Fault)>,
 }
 
-/// The messages on their way through one client.
+/// The messages in flight of one client.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     state: Mutex<State>,
@@ -106,7 +106,7 @@ impl Ledger {
         let _ = tokio::time::timeout(LOOK_AGAIN_AFTER, self.settled_some.notified()).await;
     }
 
-    /// Whether no message is on its way.
+    /// Whether no message is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.state().entries.is_empty()
     }

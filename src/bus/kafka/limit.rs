@@ -1,4 +1,4 @@
-//! What is known of a topic before anything is published: whether it takes what the sink has, and how large a record may be.
+//! What is known of a topic before the first record: whether it suits the sink, and how large a record may be.
 
 use super::{
     check::topic_settings,

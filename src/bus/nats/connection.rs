@@ -37,7 +37,7 @@ const API_PREFIX: &str = "$JS.API";
 pub(crate) struct Connection {
     /// JetStream by way of this connection.
     pub(crate) jetstream: jetstream::Context,
-    /// What is known of the connection.
+    /// The state of the connection.
     pub(crate) link: Arc<Link>,
     runtime: OwnRuntime,
 }
@@ -99,7 +99,7 @@ impl Connection {
     }
 }
 
-/// JetStream with as many publishes on their way as are allowed; more of them wait.
+/// JetStream with a limit of publishes in flight; more of them wait.
 fn jetstream_over(client: Client, api_prefix: String, unacknowledged_max: usize) -> jetstream::Context {
     ContextBuilder::new()
         .api_prefix(api_prefix)

@@ -78,7 +78,7 @@ impl StoreRejection {
             )),
             PublishErrorKind::StreamNotFound => Self::Bus(BusError::Unreachable {
                 name: name.clone(),
-                reason: format!("nobody takes subject `{subject}`"),
+                reason: format!("no stream takes subject `{subject}`"),
             }),
             PublishErrorKind::TimedOut => Self::Bus(BusError::Unreachable {
                 name: name.clone(),

@@ -75,7 +75,7 @@ pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, s
         Ok(None) => return stream_settings::missing(sink),
         Err(BusError::Unreachable { reason, .. }) => {
             return unreachable(format!(
-                "nobody takes subject `{subject}`, and what there is cannot be seen: {reason}"
+                "no stream takes subject `{subject}`, and the stream cannot be looked up: {reason}"
             ));
         }
         Err(error) => return error,
@@ -138,7 +138,7 @@ pub(crate) fn unanswered(link: &Link, name: &str, error: &(dyn Error + 'static))
     if request_error.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders) {
         return misconfigured(
             name,
-            "nobody answers for JetStream: enable it on the server and for the account".to_owned(),
+            "JetStream does not answer: enable it on the server and for the account".to_owned(),
         );
     }
     link.denial().unwrap_or_else(|| BusError::Unreachable {

@@ -17,7 +17,7 @@ const MESSAGE_BYTES_MIN: i32 = 4 << 10;
 /// More than most events have, so that few would.
 const MESSAGE_BYTES_ENOUGH: i32 = 256 << 10;
 
-/// What must hold, or no message can be delivered.
+/// Refuses settings with which no message can be delivered.
 pub(crate) fn require(sink: &NatsSink, stream: &Config) -> Result<(), BusError> {
     unfit(stream)
         .map_or(Ok(()), |what| Err(misconfigured(&sink.name, format!("stream `{}` {what}", stream.name))))

@@ -203,7 +203,7 @@ pub(super) async fn check_places(commands: &CommandsConfig, state: &Path) -> Vec
     rows
 }
 
-/// Whether the audit can be written. What is not there yet in the state directory is the state's own business.
+/// Whether the audit can be written. A missing file in the state directory is created by the state.
 async fn check_audit_file(commands: &CommandsConfig, file: &Path, state: &Path) -> Option<Row> {
     if file.starts_with(state) && file.symlink_metadata().is_err() {
         return None;
@@ -225,7 +225,7 @@ async fn check_destination(commands: &CommandsConfig, of: &str, destination: &De
     }
 }
 
-/// Whether what is to be private stays so on the server, which may have streams that the configuration does not know.
+/// Whether private addresses are private on the server, which may have streams that the configuration does not name.
 async fn check_private_replies(commands: &CommandsConfig) -> Vec<Row> {
     let reveal = &commands.reveal;
     if commands.intake.is_none() || reveal.private.is_empty() {

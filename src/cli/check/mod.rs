@@ -131,7 +131,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     if is_bad { Exit::Unavailable } else { Exit::Done }
 }
 
-/// What can be said of a bus without talking to it.
+/// The checks of a bus without a connection.
 fn bus_rows(name: &str, bus: &BusConfig) -> Vec<Row> {
     let what = format!("bus {name}");
     let warnings = bus.warnings().into_iter().map(|text| Row::warning(what.clone(), text));

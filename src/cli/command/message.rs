@@ -1,4 +1,4 @@
-//! A command from what was typed.
+//! Makes a command from the arguments.
 
 use std::{
     fmt,
@@ -71,7 +71,7 @@ pub(super) fn user() -> Option<String> {
     ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok())
 }
 
-/// What was typed is no command.
+/// The arguments are no command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MessageError {
     #[error("`--param {0}`: write NAME=VALUE, for example user=ada@acme.com")]

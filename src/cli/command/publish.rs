@@ -181,7 +181,7 @@ pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Askin
 
 /// The warning about a command that is sent although it will be refused.
 pub(super) fn sent_all_the_same(problem: &str) -> String {
-    format!("{problem}; it is sent all the same, since nothing is validated")
+    format!("{problem}; it is sent nevertheless, because of --no-validate")
 }
 
 /// Where on the queue that `intake` reads a command for `action` belongs.
@@ -193,7 +193,7 @@ fn place(intake: &IntakeConfig, action: &str, subject: Option<String>) -> Result
     }
 }
 
-/// The intake of `commands`, if what is published there by `signer`, or unsigned, is obeyed.
+/// The intake of `commands`, if it accepts commands by `signer`, or unsigned ones.
 fn intake<'a>(commands: &'a CommandsConfig, signer: Option<&Signer>) -> Result<&'a IntakeConfig, QueueError> {
     let is_required = commands.signature.as_ref().is_some_and(|signature| signature.required);
     if is_required && signer.is_none() {

@@ -1,4 +1,4 @@
-//! Where the demo keeps its things, and what it says of them.
+//! The files of the demo, and the texts about them.
 
 use std::{
     fs, io,

@@ -163,7 +163,7 @@ async fn here(config: Config, request: Request, mut signals: StopSignals, file: 
     exit
 }
 
-/// What is shown of a replay.
+/// The progress that is shown.
 struct Shown {
     progress: Progress,
     began: std::time::Instant,

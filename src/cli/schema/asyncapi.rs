@@ -1,4 +1,4 @@
-//! What is published as an AsyncAPI 3.0 document: servers, channels, and messages with their headers and payloads.
+//! The published messages as an AsyncAPI 3.0 document: servers, channels, and messages with their headers and payloads.
 
 use serde_json::{Map, Value, json};
 

@@ -36,7 +36,7 @@ fn attributes(channel: &Channel) -> Vec<Attribute> {
         (
             "subject",
             false,
-            text("The user whom the event is about: the first target of type User, else the actor"),
+            text("The user that the event is about: the first target of type User, else the actor"),
         ),
         ("partitionkey", false, text("What orders messages")),
     ];

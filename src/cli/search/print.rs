@@ -1,4 +1,4 @@
-//! What was found on standard output: as a table, as JSON lines or as CSV.
+//! Prints the events found: as a table, as JSON lines or as CSV.
 
 use std::{
     borrow::Cow,

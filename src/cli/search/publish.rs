@@ -1,4 +1,4 @@
-//! What was found to a sink: spooled first, so that batches and summaries know their totals.
+//! Publishes the events found to a sink: spooled first, so that batches and summaries know their totals.
 
 use std::{io, sync::Arc};
 

@@ -24,7 +24,7 @@ pub(super) trait EventOutput: Send + 'static {
     fn flush(&mut self) -> Result<(), OutputError>;
 }
 
-/// Why what came cannot be taken.
+/// Why an event cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum OutputError {
     #[error("cannot write to standard output")]

@@ -18,11 +18,11 @@ use crate::config::{
     SinkConfig, Start, WindowConfig, did_you_mean,
 };
 
-/// What is searched where nothing says for how long.
+/// The default length of the window.
 const DEFAULT_WINDOW: Duration = Duration::from_secs(3_600);
 /// What a search is called that the configuration does not have.
 const UNNAMED: &str = "by-hand";
-/// What may be on its way to a sink.
+/// The bounds of what is in flight to a sink.
 const IN_FLIGHT_PARTS: usize = 4;
 const IN_FLIGHT_BYTES: usize = 64 << 20;
 
@@ -35,7 +35,7 @@ pub(super) struct SearchRequest {
     pub(super) query: SearchQuery,
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
-    /// When it was asked.
+    /// The time of the request.
     pub(super) now: Timestamp,
     /// Why the window begins where it does, if no begin was given.
     chosen: Option<&'static str>,
@@ -49,7 +49,7 @@ pub(super) enum Destination {
     Sink(Box<SearchRouteConfig>, Box<SinkConfig>),
 }
 
-/// Why nothing is asked.
+/// Why the arguments are no valid search.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SearchRequestError {
     #[error("there is no {kind} `{name}`{}{}", did_you_mean(name, known.iter().map(String::as_str)), list(kind, known))]
@@ -106,7 +106,7 @@ impl SearchRequest {
         Ok(Self { name, org, query, since, until, now, chosen, destination })
     }
 
-    /// What is asked of Okta.
+    /// The window to ask Okta for.
     pub(super) fn window(&self) -> logs::Window {
         // No more than is wanted.
         let limit = self.query.limit.and_then(|limit| u16::try_from(limit).ok()).unwrap_or(PAGE_SIZE_MAX);

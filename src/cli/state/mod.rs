@@ -1,4 +1,4 @@
-//! `oktabus state`: what is durable, looked at and put right.
+//! `oktabus state`: shows, verifies, exports and changes the durable state.
 //!
 //! All of it works while the daemon is stopped. While it runs the state is the daemon's: what only reads asks the
 //! daemon through its control socket, and what changes something says that it must be stopped. None of it reads a secret.

@@ -43,7 +43,7 @@ impl UnreadableRecords {
         self.count
     }
 
-    /// The first of them, and what is wrong with each.
+    /// The first of them, each with its problem.
     pub(super) fn named(&self) -> &[String] {
         &self.named
     }

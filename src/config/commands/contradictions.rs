@@ -1,4 +1,4 @@
-//! Settings of commands that contradict each other, so that what they promise cannot be.
+//! Refuses settings of commands that contradict each other.
 
 use super::{super::Problem, AuditConfig, CommandsConfig, DestinationConfig};
 use crate::message::subject::covers;
@@ -63,7 +63,7 @@ fn lists_fit_into_limits(config: &CommandsConfig) -> Result<(), Problem> {
 }
 
 impl CommandsConfig {
-    /// Where this publishes on its own account, by the key that says so.
+    /// The destinations of outcomes and audit, by their keys.
     pub(in crate::config) fn destinations(&self) -> impl Iterator<Item = (&'static str, &DestinationConfig)> {
         let audit = match &self.audit {
             AuditConfig::Sink(destination) => Some(("audit", &**destination)),

@@ -1,4 +1,4 @@
-//! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
+//! Commands: which are allowed, where they come from, and where their outcomes go.
 
 mod approval;
 mod contradictions;
@@ -23,7 +23,7 @@ pub use super::signature::{
     read_shared_secret,
 };
 
-/// What may be asked of an org by message.
+/// One `[commands.NAME]`.
 #[derive(Debug, Clone)]
 pub struct CommandsConfig {
     /// Its name in the configuration.
@@ -52,7 +52,7 @@ pub struct CommandsConfig {
     pub reply_to: Vec<AddressPattern>,
     /// Where decisions are recorded.
     pub audit: AuditConfig,
-    /// Commands at work at a time.
+    /// Commands that run at a time.
     pub parallel: usize,
     /// How often a command is begun before it counts as failed.
     pub attempts_max: u32,

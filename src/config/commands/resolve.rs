@@ -1,4 +1,4 @@
-//! From what was typed of commands to what it means, with whatever makes no sense.
+//! Turns the typed `[commands.NAME]` into its settings, and refuses invalid ones.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -130,7 +130,7 @@ const JOURNAL_MAX_AT_LEAST: u64 = 10_000;
 const DEFAULT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
 /// Whether signatures are required must be said explicitly for a queue.
-const NOT_SAID: &str = "missing, so that whoever can write to the queue would be obeyed: add keys to \
+const NOT_SAID: &str = "missing, so that anyone who can write to the queue would be obeyed: add keys to \
                         [commands.….signature], or write `signature = { required = false }` if everybody who can \
                         write to the queue may do all that is allowed";
 
@@ -256,7 +256,7 @@ fn protect(RawProtect { users, groups, apps, addresses }: RawProtect) -> Result<
     Ok(ProtectConfig { users, groups, apps, addresses })
 }
 
-/// What is published where commands are read would be read as commands, and each refusal be refused.
+/// Outcomes published to the queue would be read as commands, and each refusal would be refused again.
 fn require_no_circle(config: &CommandsConfig) -> Result<(), Problem> {
     for (key, destination) in config.destinations() {
         if config.intake.as_ref().is_some_and(|intake| intake.reads(destination, &config.org)) {
@@ -296,7 +296,7 @@ fn at_least_one(key: &str, given: Option<usize>, default: usize) -> Result<usize
     }
 }
 
-/// Each of `texts`, with the place of the one that makes no sense.
+/// Parses each of `texts`; the error names the invalid one.
 fn each<T: FromStr<Err: ToString>>(key: &str, texts: &[String]) -> Result<Vec<T>, Problem> {
     let problem = |index: usize, err: T::Err| Problem::new(format!("{key}[{index}]"), err.to_string());
     texts.iter().enumerate().map(|(index, text)| text.parse().map_err(|err| problem(index, err))).collect()

@@ -78,7 +78,7 @@ impl DestinationConfig {
 impl SignatureConfig {
     fn in_words(&self) -> String {
         if self.keys.is_empty() {
-            return "obeys whoever can write to the queue: no signature is asked for".to_owned();
+            return "obeys anyone who can write to the queue: no signature is required".to_owned();
         }
         let keys: Vec<_> = self.keys.iter().map(SignatureKeyConfig::in_words).collect();
         let wants = if self.required { "obeys only what is signed" } else { "takes signatures" };

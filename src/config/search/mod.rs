@@ -1,4 +1,4 @@
-//! Searches: what is asked on a schedule, which window each run covers, and how what is found goes out.
+//! Searches: query, schedule, the window of each run, and how the result is delivered.
 
 mod query;
 mod resolve;
@@ -13,7 +13,7 @@ pub(super) use resolve::resolve;
 use super::{RouteConfig, Start};
 use crate::schedule::Schedule;
 
-/// A bounded query of one org's log on a schedule, and where what it finds goes.
+/// A bounded query of one org's log on a schedule, and the routes of its result.
 #[derive(Debug, Clone)]
 pub struct SearchConfig {
     /// Its name in the configuration.
@@ -30,7 +30,7 @@ pub struct SearchConfig {
     pub overlap: Overlap,
     /// What a run covers.
     pub window: WindowConfig,
-    /// What is asked.
+    /// The query.
     pub query: SearchQuery,
     /// Where it goes, at least one.
     pub routes: Vec<SearchRouteConfig>,

@@ -1,4 +1,4 @@
-//! What was typed of a search becomes what it means.
+//! Turns the typed `[searches.NAME]` into its settings.
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ impl<'a> Provider<'a> {
         Self { region, variable: Box::new(variable) }
     }
 
-    /// The first credentials that there are. What is there and cannot be used is an error, not passed over.
+    /// The first credentials that are found. Invalid ones are an error, and are not skipped.
     pub(super) async fn credentials(&self) -> Result<Credentials, TokenError> {
         if let Some(credentials) = self.of_variables() {
             return Ok(credentials);

@@ -8,7 +8,7 @@ pub(crate) enum TokenError {
     /// A secret or a credentials file cannot be read.
     #[error("{what}: {}", chain(source))]
     Secret {
-        /// What it is.
+        /// The secret or file.
         what: &'static str,
         source: SecretError,
     },
@@ -21,7 +21,7 @@ pub(crate) enum TokenError {
     /// The endpoint refuses to give us a token.
     #[error("{place} refuses: {reason}")]
     Refused { place: String, reason: String },
-    /// What it answers is not what it should be.
+    /// The answer is invalid.
     #[error("the answer of {place} cannot be used: {reason}")]
     Answer { place: String, reason: String },
     /// There is nothing to make one of.

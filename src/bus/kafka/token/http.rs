@@ -61,7 +61,7 @@ pub(super) async fn text(
     Err(TokenError::Refused { place, reason })
 }
 
-/// `text` as JSON that `url` has sent. What is in it is not shown, since it may be a secret.
+/// `text` as JSON that `url` has sent. Errors do not show the text, since it may contain a secret.
 pub(super) fn json<T: DeserializeOwned>(url: &Url, text: &str) -> Result<T, TokenError> {
     serde_json::from_str(text).map_err(|err| {
         let reason = format!("no such JSON as expected ({:?})", err.classify());

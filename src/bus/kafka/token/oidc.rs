@@ -21,7 +21,7 @@ struct TokenResponse {
     expires_in: Option<f64>,
 }
 
-/// What is said in a token that is a JWT. It is for the broker to judge.
+/// The claims of a token that is a JWT. The broker verifies them.
 #[derive(Deserialize, Default)]
 struct Claims {
     sub: Option<String>,

@@ -1,7 +1,8 @@
 //! `oktabus command publish --file`: all commands of a file onto the queue, in its order, each with proof.
 //!
-//! All of them are looked at before the first is sent. An id that the file does not give is made of the file's name, the
-//! line and what it says, so that the same file sent again, or sent again with other lines mended, does nothing twice.
+//! All of them are looked at before the first is sent. An id that the file does not give is made of the file's name,
+//! the line and what it says, so that the same file, or one with some lines corrected, can be sent again and does
+//! nothing twice.
 
 mod lines;
 

@@ -38,11 +38,11 @@ pub struct KafkaBus {
     pub token: Option<TokenConfig>,
     /// Whether credentials may cross a network in plain text.
     pub allow_plaintext_credentials: bool,
-    /// How often somebody has asked for secrets and files to be read again.
+    /// How many reloads of secrets and files were requested.
     pub reloads: Reloads,
 }
 
-/// How often somebody has asked for secrets and files to be read again.
+/// How many reloads of secrets and files were requested.
 #[derive(Debug, Default)]
 pub struct Reloads(AtomicU64);
 

@@ -1,4 +1,4 @@
-//! Whether credentials and events are protected on their way to a cluster.
+//! Whether credentials and events are protected on the network.
 //!
 //! With PLAIN and OAUTHBEARER an eavesdropper gets the credential, so both need TLS. With SCRAM the password itself is
 //! never sent, but an eavesdropper can try passwords offline and read every event: a warning.

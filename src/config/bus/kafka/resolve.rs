@@ -1,4 +1,4 @@
-//! From the keys of a bus of kind Kafka to what they mean.
+//! Turns the keys of a bus of kind Kafka into its settings.
 
 use super::{
     KafkaBus,

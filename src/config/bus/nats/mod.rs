@@ -22,7 +22,7 @@ pub struct NatsBus {
     pub servers: Vec<String>,
     /// Our credentials.
     pub auth: NatsAuth,
-    /// Whether anything may be said without TLS.
+    /// Whether credentials may be sent without TLS.
     pub tls: NatsTls,
     /// Certificate authorities to trust in place of those of the system, PEM.
     pub ca_file: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub struct NatsBus {
     pub inbox_prefix: Option<String>,
 }
 
-/// Whether TLS protects what is said to a NATS server whose address does not say so itself.
+/// Whether TLS is used for servers whose URL does not decide it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum NatsTls {
     /// If the server offers it. An attacker in place of the server need not offer it.
@@ -42,7 +42,7 @@ pub enum NatsTls {
     Offered,
     /// Always: nothing is sent to a server without TLS.
     Required,
-    /// Always, and before the server has said a word.
+    /// Always, and before the first message of the server.
     First,
 }
 

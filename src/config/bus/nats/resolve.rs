@@ -1,4 +1,4 @@
-//! From the keys of a bus of kind NATS to what they mean.
+//! Turns the keys of a bus of kind NATS into its settings.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! The addresses of NATS servers: which there are, whether TLS protects what is said to them, and what must not be said
-//! without it. Connects to nothing.
+//! The addresses of NATS servers: which are valid, whether TLS is used, and what must not be sent without it. Connects
+//! to nothing.
 
 use std::net::IpAddr;
 
@@ -63,7 +63,7 @@ fn is_web_socket(address: &Url) -> bool {
     ["ws", "wss"].contains(&address.scheme())
 }
 
-/// Whether what is said to the server may be said without TLS.
+/// Whether the connection to the server may be without TLS.
 fn is_plaintext(address: &Url, tls: NatsTls) -> Result<bool, String> {
     match (address.scheme(), tls) {
         ("ws", NatsTls::Required | NatsTls::First) => {
