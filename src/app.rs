@@ -14,10 +14,10 @@ use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    admin::{self, AdminError, Watched},
+    admin::{self, AdminError, DaemonView},
     command::engine::{EngineError, Engines, RECOVERY_CONSEQUENCE, pauses_of_recovery},
     config::{BusConfig, Config, StreamConfig},
-    control::{self, Controlled, Socket},
+    control::{self, ControlContext, Socket},
     replay::Replays,
     route::RouteError,
     search::SearchError,
@@ -31,7 +31,7 @@ use loops::{Loop, of_searches, of_streams};
 use opening::open_state;
 use supervisor::{Supervisor, supervise};
 
-/// How long somebody who reads an admin page may take once everything else has ended.
+/// How long a client of an admin page may take to read it after everything else has ended.
 const PAGES_GRACE: Duration = Duration::from_secs(1);
 
 /// The daemon, built but not running.
@@ -40,7 +40,7 @@ pub struct App {
     config: Config,
     loops: Vec<Loop>,
     state: State,
-    watched: Arc<Watched>,
+    view: Arc<DaemonView>,
     admin: admin::Server,
     control: Option<Socket>,
     replays: Replays,
@@ -48,7 +48,7 @@ pub struct App {
     asked: Arc<Notify>,
 }
 
-/// How to take up a state, if somebody has said how: what a refusal of it asks for.
+/// How to recover a state that was refused, as the operator chose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recovery {
     /// At the cursors in the witness.
@@ -59,7 +59,7 @@ pub enum Recovery {
     Since(Timestamp),
 }
 
-/// Why the daemon cannot start or go on.
+/// Why the daemon cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The state cannot be trusted.
@@ -71,22 +71,22 @@ pub enum AppError {
     /// A sink that this binary does not have.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// A route cannot go on.
+    /// A route failed.
     #[error(transparent)]
     Route(#[from] RouteError),
-    /// A search's route cannot go on.
+    /// A search's route failed.
     #[error(transparent)]
     Search(#[from] SearchError),
-    /// The commands of a name cannot go on.
+    /// The commands of one `[commands.NAME]` failed.
     #[error(transparent)]
     Commands(#[from] EngineError),
     /// The admin pages cannot be served as configured.
     #[error(transparent)]
     Admin(#[from] AdminError),
-    /// The admin pages have no place.
+    /// The address of the admin pages cannot be bound.
     #[error("cannot serve the admin pages on {address}: choose another `admin.listen`")]
     Listen {
-        /// Where they should be.
+        /// The address.
         address: std::net::SocketAddr,
         /// What the operating system said.
         source: std::io::Error,
@@ -96,14 +96,14 @@ pub enum AppError {
 /// How long the daemon runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
-    /// Until it is told to stop.
+    /// Until a signal stops it.
     Stopped,
     /// Until every route has delivered all that Okta had.
     CaughtUp,
 }
 
 impl App {
-    /// Opens the state, binds the admin pages and builds all routes. Talks to neither Okta nor a bus.
+    /// Opens the state, binds the admin pages and builds all routes. Sends nothing to Okta or a bus.
     pub async fn build(config: Config, recovery: Option<Recovery>) -> Result<Self, AppError> {
         for sink in config.sinks.values() {
             crate::sink::Sink::require(sink)?;
@@ -131,37 +131,37 @@ impl App {
         let engines = Engines::new(&config, &clients, &state)?;
         loops.extend(engines.all().map(|engine| Loop::Commands(Arc::clone(engine), engines.remember())));
         series::register(&config, &engines);
-        let mut watched = Watched::new(config.runtime.admin.stalled_after);
-        watched.routes = loops.iter().filter_map(Loop::watched).collect();
-        watched.commands = engines.all().map(|engine| engine.status()).collect();
+        let mut view = DaemonView::new(config.runtime.admin.stalled_after);
+        view.routes = loops.iter().filter_map(Loop::view).collect();
+        view.commands = engines.all().map(|engine| engine.status()).collect();
         let replays = Replays::new(config.clone(), clients.clone(), state.clone());
-        watched.clients = clients.into_values().collect();
+        view.clients = clients.into_values().collect();
         let control = control::bind(&config.runtime.state.path).await;
-        let (watched, asked) = (Arc::new(watched), Arc::default());
-        Ok(Self { config, loops, state, watched, admin, control, replays, engines, asked })
+        let (view, asked) = (Arc::new(view), Arc::default());
+        Ok(Self { config, loops, state, view, admin, control, replays, engines, asked })
     }
 
-    /// All buses, to be told to read their secrets again.
+    /// All buses, so that their secrets can be reloaded.
     pub fn buses(&self) -> Vec<BusConfig> {
         self.config.buses.values().cloned().collect()
     }
 
-    /// The commands of all names, to be told to read their keys again.
+    /// The engines of all `[commands.NAME]`, so that their keys can be reloaded.
     pub fn engines(&self) -> Engines {
         self.engines.clone()
     }
 
-    /// What can be seen of the daemon while it runs.
-    pub fn watched(&self) -> Arc<Watched> {
-        Arc::clone(&self.watched)
+    /// The view of the running daemon, for pages and the demo.
+    pub fn view(&self) -> Arc<DaemonView> {
+        Arc::clone(&self.view)
     }
 
-    /// What the daemon is there for, in a sentence.
+    /// What the daemon does, in a sentence.
     pub fn purpose(&self) -> String {
         summary::purpose(&self.config)
     }
 
-    /// Whoever notifies this has the log told at once how it goes.
+    /// A notification makes the daemon log its summary at once.
     pub fn asked(&self) -> Arc<Notify> {
         Arc::clone(&self.asked)
     }
@@ -176,16 +176,16 @@ impl App {
         let stop = CancellationToken::new();
         let stop_admin = CancellationToken::new();
         let mut pages = JoinSet::new();
-        pages.spawn(admin::serve(self.admin, Arc::clone(&self.watched), stop_admin.clone()));
-        let (watched, until_end) = (Arc::clone(&self.watched), stop_admin.clone());
-        pages.spawn(async move { watched.pulse.run(&until_end).await });
+        pages.spawn(admin::serve(self.admin, Arc::clone(&self.view), stop_admin.clone()));
+        let (view, until_end) = (Arc::clone(&self.view), stop_admin.clone());
+        pages.spawn(async move { view.pulse.run(&until_end).await });
 
         let grace = self.config.runtime.shutdown_grace;
         let (mut control, engines) = (JoinSet::new(), self.engines.clone());
         if let Some(socket) = self.control {
             control.spawn(serve_control(
                 socket,
-                Controlled::new(stop.clone(), self.state.clone(), self.replays, self.engines),
+                ControlContext::new(stop.clone(), self.state.clone(), self.replays, self.engines),
                 stop.clone(),
                 grace,
             ));
@@ -194,15 +194,15 @@ impl App {
         let supervisor = Supervisor::new(&self.loops, until, stop.clone());
         let ended = tokio::select! {
             ended = supervise(supervisor, shutdown, &stop, grace) => ended,
-            never = summary::tell(self.watched, self.asked) => never,
+            never = summary::tell(self.view, self.asked) => never,
         };
 
-        // Routes that have ended by themselves leave nobody to work for.
+        // All routes have ended by themselves, so nothing else is needed.
         stop.cancel();
         while control.join_next().await.is_some() {}
         engines.end_operations().await;
         stop_admin.cancel();
-        // Whoever reads a page slowly, or not at all, is not waited for.
+        // A slow reader of a page does not delay the end.
         let served = async { while pages.join_next().await.is_some() {} };
         if tokio::time::timeout(PAGES_GRACE, served).await.is_err() {
             pages.shutdown().await;
@@ -215,14 +215,14 @@ impl App {
     }
 }
 
-/// Serves the control socket until `stop`; what commands had begun then has `grace` to end.
-async fn serve_control(socket: Socket, controlled: Controlled, stop: CancellationToken, grace: Duration) {
+/// Serves the control socket until `stop`; the work of its requests then has `grace` to end.
+async fn serve_control(socket: Socket, context: ControlContext, stop: CancellationToken, grace: Duration) {
     let over = async {
         stop.cancelled().await;
         tokio::time::sleep(grace).await;
     };
     tokio::select! {
-        () = control::serve(socket, Arc::new(controlled)) => {}
+        () = control::serve(socket, Arc::new(context)) => {}
         () = over => tracing::warn!("the grace period is over: what commands had begun ends in the middle"),
     }
 }
@@ -240,7 +240,7 @@ impl Feeds {
 
     fn through(config: &Config, clients: Clients) -> Self {
         let stream = |stream: &StreamConfig| {
-            // Loading refused references to what does not exist.
+            // Loading the configuration has checked that it exists.
             let client = clients.get(&stream.org)?;
             Some(Arc::new(Stream::new(stream.clone(), Arc::clone(client))))
         };
@@ -249,7 +249,7 @@ impl Feeds {
     }
 }
 
-/// Where all routes of `config` stand if they begin at `time`, by name. Reads no secret.
+/// The cursors of all routes of `config` if they begin at `time`, by route name. Reads no secret.
 pub fn beginnings(config: &Config, time: Timestamp) -> Result<Vec<(String, Cursor)>, UnusableOrg> {
     let feeds = Feeds::through(config, clients_without_secrets(config)?);
     Ok(cursors_at(&feeds.streams, time))

@@ -1,20 +1,20 @@
-//! How work says that it ended before it was done. Told to stop is no failure, and yet it goes the way of one: through `?`.
+//! The error type of work that ended before it was done. A stop is no failure, but is passed on with `?` like one.
 
-/// It was told to stop before it was done. What is left is done after the next start.
+/// The work was stopped before it was done, and continues after the next start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
 
 /// Why work ended before it was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Halt<E> {
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
-    /// It cannot go on.
+    /// It failed, and cannot continue.
     Failed(E),
 }
 
 impl<E> Halt<E> {
-    /// The same for whoever knows more errors.
+    /// Converts the error.
     pub fn widen<W: From<E>>(self) -> Halt<W> {
         match self {
             Self::Stopped => Halt::Stopped,

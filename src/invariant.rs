@@ -1,10 +1,13 @@
 //! What must hold whatever happens, by name. Checked where it can break: a panic in tests, a metric and an error in
 //! production.
 
+use strum::VariantArray as _;
+
 use crate::telemetry::metrics;
 
 /// The invariants that are checked in code; `docs/architecture.md` lists them all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Invariant {
     /// A cursor never moves without a proof for every event before it.
     CursorNeedsProof,
@@ -21,30 +24,13 @@ pub enum Invariant {
 }
 
 impl Invariant {
-    /// All that are checked.
-    pub const ALL: [Self; 6] = [
-        Self::CursorNeedsProof,
-        Self::GenerationIncreases,
-        Self::SlotFiresOnce,
-        Self::InFlightIsBounded,
-        Self::OneOutcome,
-        Self::AcknowledgedWhenDurable,
-    ];
-
     /// Makes the series of all of them known, before any is broken.
     pub fn register() {
-        Self::ALL.into_iter().for_each(|invariant| metrics::invariant_exists(invariant.name()));
+        Self::VARIANTS.iter().for_each(|invariant| metrics::invariant_exists(invariant.name()));
     }
 
     fn name(self) -> &'static str {
-        match self {
-            Self::CursorNeedsProof => "cursor_needs_proof",
-            Self::GenerationIncreases => "generation_increases",
-            Self::InFlightIsBounded => "in_flight_is_bounded",
-            Self::OneOutcome => "one_outcome",
-            Self::AcknowledgedWhenDurable => "acknowledged_when_durable",
-            Self::SlotFiresOnce => "slot_fires_once",
-        }
+        self.into()
     }
 
     /// Says whether the invariant holds, and makes it known if not.

@@ -3,6 +3,7 @@
 //! The map of the rooms, and what must hold in each, is in `docs/architecture.md`. Imports point down this list:
 //! `cli` and `app` know everything, `telemetry` knows nothing above it. Below them all are the crates of the workspace.
 
+pub mod action;
 pub mod admin;
 pub mod app;
 pub mod bus;

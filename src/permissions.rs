@@ -1,9 +1,9 @@
-//! Files that are trusted: opened once, looked at through the descriptor, bounded in size, and refused where somebody else
-//! could have written them or, if they are secret, can read them. Knows no contents.
+//! Opens files that must be trusted: checked through the open descriptor, bounded in size, and refused if another user
+//! could have written them or, if they are secret, can read them. Does not know their contents.
 //!
-//! As sshd's `StrictModes`, every directory on the way counts, since whoever may write to one can put another file in the
-//! place. A sticky one such as `/tmp` does not: there nobody can replace what is root's or ours. Symlinks are followed,
-//! because the secrets of Kubernetes are some, and each of them is held to the same.
+//! As with sshd's `StrictModes`, every directory of the path is checked, since a user who may write to one can replace
+//! the file. A sticky directory such as `/tmp` is allowed: there others cannot replace files of root or ours. Symlinks
+//! are followed, because Kubernetes mounts secrets as symlinks, and the same rules apply to each.
 
 mod path;
 
@@ -21,9 +21,9 @@ use path::Strictness;
 /// What a file is trusted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
-    /// A secret: nobody else may write it, and only its group may read it.
+    /// A secret: no other user may write it, and only its group may read it.
     Secret,
-    /// What others may know and not choose, such as a public key or a certificate authority: nobody else may write it.
+    /// Public but trusted, such as a public key or a certificate authority: no other user may write it.
     Public,
     /// The configuration, which a person names: its owner and its group may be anybody, but not everybody may write it.
     Configuration,
@@ -32,7 +32,7 @@ pub enum Trust {
 /// More than any secret, any bundle of authorities and any configuration has.
 const SIZE_MAX_BYTES: u64 = 4 << 20;
 
-/// Why a file is not trusted. Says `it` of the file, which whoever tells it names.
+/// Why a file is not trusted. The message calls the file `it`; the caller adds its name.
 #[derive(Debug, thiserror::Error)]
 pub enum PermissionError {
     /// It is missing or may not be read.
@@ -64,7 +64,7 @@ pub enum PermissionError {
         /// What to do.
         remedy: String,
     },
-    /// Somebody else could change it.
+    /// Another user could change it.
     #[error(
         "{} belongs to user {owner}, who is neither root nor the user {us} as whom this process runs: run it as that \
          user, or {}",
@@ -78,7 +78,7 @@ pub enum PermissionError {
         is_parent: bool,
         /// Whose it is.
         owner: u32,
-        /// Who we are.
+        /// Our own user.
         us: u32,
     },
     /// Another file came into its place meanwhile.
@@ -109,7 +109,7 @@ pub fn read(path: &Path, trust: Trust) -> Result<Vec<u8>, PermissionError> {
     Ok(bytes)
 }
 
-/// Refuses a file that others open by its path, if it may not be trusted. Nobody else can exchange it afterwards.
+/// Refuses a file that a library opens by its path, if it may not be trusted. No other user can replace it afterwards.
 pub fn require(path: &Path, trust: Trust) -> Result<(), PermissionError> {
     read(path, trust).map(drop)
 }
@@ -119,7 +119,7 @@ pub fn require_directory(path: &Path) -> Result<(), PermissionError> {
     require_closed(path, Strictness::Strict)
 }
 
-/// The user whose service has the directory `path`, to whose entries nobody else could do something.
+/// The user that owns the directory `path`, if no other user can change its entries.
 pub fn owner_of_directory(path: &Path) -> Result<u32, PermissionError> {
     let owner = fs::metadata(path)?.uid();
     require_closed(path, Strictness::StrictOr(owner))?;

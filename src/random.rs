@@ -1,5 +1,4 @@
-//! Numbers that nobody can foretell and nothing else has: the system's. What only spreads load, such as jitter, may be had
-//! cheaper.
+//! Unpredictable random numbers, from the operating system. Jitter needs none of these: see `retry`.
 
 use rand_core::{OsRng, RngCore as _};
 

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::halt::Stopped;
 
-/// The part of each wait that is random, so that those who failed together do not come back together.
+/// The random part of each wait, so that clients that failed together do not retry together.
 const JITTER: f64 = 0.5;
 
 /// How long the waits are: they double from the first to the longest, and the second half of each is random (jitter).
@@ -27,7 +27,7 @@ pub struct Backoff {
 impl RetryPolicy {
     /// Okta fails in a way that may pass by itself.
     pub(crate) const OKTA: Self = Self::of_secs(1, 60);
-    /// Somebody must see to what Okta says: soon enough to notice that somebody did.
+    /// An operator must act on the error of Okta. Short enough to notice soon that it is mended.
     pub(crate) const OKTA_ATTENTION: Self = Self::of_secs(5, 30);
     /// Okta refuses one link after another.
     pub(crate) const OKTA_LINK: Self = Self::of_secs(5, 60);
@@ -37,7 +37,7 @@ impl RetryPolicy {
     pub(crate) const STATE: Self = Self::of_secs(1, 10);
     /// The window of a search cannot be kept on the disk.
     pub(crate) const SPOOL: Self = Self::of_secs(1, 30);
-    /// What a command needs beside Okta does not work: its queue, the bus of outcomes, the disk.
+    /// Something other than Okta that a command needs fails: its queue, the bus of outcomes, the disk.
     pub(crate) const COMMANDS: Self =
         Self { first: Duration::from_millis(500), longest: Duration::from_secs(30) };
     /// A loop of the daemon panicked.
@@ -72,8 +72,8 @@ impl Backoff {
         doubled.min(self.policy.longest).mul_f64(1.0 - JITTER + JITTER * self.random.f64())
     }
 
-    /// Waits after one more failure, but not beyond `stop`. For attempts that need what nobody may hold meanwhile;
-    /// [`retry_until`] does it for all others.
+    /// Waits after one more failure, but not beyond `stop`. For attempts that must hold nothing during the wait;
+    /// [`retry_until`] serves all others.
     pub(crate) async fn wait(&mut self, stop: &CancellationToken) -> Result<(), Stopped> {
         stop.run_until_cancelled(tokio::time::sleep(self.next_wait())).await.ok_or(Stopped)
     }
@@ -84,8 +84,8 @@ impl Backoff {
     }
 }
 
-/// Repeats `attempt` until it works, however long that takes; `tell` hears of each failure, so that somebody sees it. After
-/// `stop` nothing is waited for; an attempt that has begun comes to its end.
+/// Repeats `attempt` until it succeeds, without a limit; `tell` is called with each failure, so that it can be
+/// reported. Ends without a wait after `stop`; an attempt in progress is completed.
 pub(crate) async fn retry_until<T, E, F>(
     backoff: &mut Backoff,
     stop: &CancellationToken,

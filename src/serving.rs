@@ -1,5 +1,5 @@
 //! HTTP served within bounds: how many connections there are at a time, how long a request may take to arrive, and how
-//! large its head may be. What is answered is others' business.
+//! large its head may be. Does not know the pages.
 
 use std::{collections::VecDeque, io, pin::pin, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 /// What a request's head may have: enough for any client of ours.
 const HEAD_MAX_BYTES: usize = 16 << 10;
 
-/// What clients may take.
+/// The limits of connections and requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     /// Connections at a time.
@@ -27,14 +27,14 @@ pub(crate) struct Bounds {
     /// From the connection, or the answer before, to the last byte of a request's head.
     pub(crate) head_time: Duration,
     /// What becomes of a connection, and of those beyond the bound.
-    pub(crate) patience: Patience,
+    pub(crate) connections: ConnectionLimits,
 }
 
 /// What becomes of a connection, and of those beyond the bound.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Patience {
-    /// Each has one answer, which must be taken within this time; the oldest gives way to a new one, so that idlers and slow
-    /// readers keep nobody out.
+pub(crate) enum ConnectionLimits {
+    /// Each has one answer, which must be taken within this time; the oldest gives way to a new one, so that idle
+    /// clients and slow readers do not block others.
     OneAnswer(Duration),
     /// Each has as many answers, for as long, as it likes; new ones wait until one of them ends.
     Endless,
@@ -56,8 +56,8 @@ impl Security for PlainText {
     }
 }
 
-/// Serves `pages`, which may know the connection, to whom `listener` accepts until `stop`, and until the answers that are on their way are taken. May be
-/// dropped, which ends all connections.
+/// Serves `pages`, which may depend on the connection, to the connections of `listener` until `stop`, and then until
+/// the answers in progress are read. A drop ends all connections.
 pub(crate) async fn serve<L: Listener>(
     mut listener: L,
     security: impl Security,
@@ -69,7 +69,7 @@ pub(crate) async fn serve<L: Listener>(
     let mut by_age: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let is_full = connections.len() >= bounds.connections_max;
-        let may_accept = !is_full || matches!(bounds.patience, Patience::OneAnswer(_));
+        let may_accept = !is_full || matches!(bounds.connections, ConnectionLimits::OneAnswer(_));
         let io = tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -82,12 +82,12 @@ pub(crate) async fn serve<L: Listener>(
         }
         let (security, pages, stop) = (security.clone(), pages(&io), stop.clone());
         by_age.push_back(connections.spawn(async move {
-            match bounds.patience {
-                Patience::OneAnswer(time) => {
-                    // Whoever takes longer is cut off.
+            match bounds.connections {
+                ConnectionLimits::OneAnswer(time) => {
+                    // A slower connection is closed.
                     let _ = tokio::time::timeout(time, secured(io, &security, pages, bounds, stop)).await;
                 }
-                Patience::Endless => secured(io, &security, pages, bounds, stop).await,
+                ConnectionLimits::Endless => secured(io, &security, pages, bounds, stop).await,
             }
         }));
     }
@@ -125,7 +125,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(bounds.head_time)
         .max_buf_size(HEAD_MAX_BYTES)
-        .keep_alive(matches!(bounds.patience, Patience::Endless))
+        .keep_alive(matches!(bounds.connections, ConnectionLimits::Endless))
         .serve_connection(TokioIo::new(io), TowerToHyperService::new(pages));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
@@ -155,13 +155,13 @@ mod tests {
 
     const BODY_BYTES: usize = 32 << 20;
 
-    async fn start(patience: Patience) -> (SocketAddr, AbortOnDropHandle<()>) {
+    async fn start(connections: ConnectionLimits) -> (SocketAddr, AbortOnDropHandle<()>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let pages = Router::new()
             .route("/small", get(async || "small"))
             .route("/large", get(async || vec![b'x'; BODY_BYTES]));
-        let bounds = Bounds { connections_max: 4, head_time: Duration::from_millis(500), patience };
+        let bounds = Bounds { connections_max: 4, head_time: Duration::from_millis(500), connections };
         let serving = serve(listener, PlainText, move |_| pages.clone(), bounds, CancellationToken::new());
         (address, AbortOnDropHandle::new(tokio::spawn(serving)))
     }
@@ -183,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn idlers_and_slow_readers_keep_nobody_out_and_are_cut_off() {
-        let (address, _serving) = start(Patience::OneAnswer(Duration::from_secs(2))).await;
+        let (address, _serving) = start(ConnectionLimits::OneAnswer(Duration::from_secs(2))).await;
         let mut slow = Vec::new();
         for _ in 0..20 {
             slow.push(ask(address, "").await);
@@ -201,8 +201,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_head_and_a_large_one_end_the_connection() {
-        for patience in [Patience::OneAnswer(Duration::from_secs(60)), Patience::Endless] {
-            let (address, _serving) = start(patience).await;
+        for connections in [ConnectionLimits::OneAnswer(Duration::from_secs(60)), ConnectionLimits::Endless] {
+            let (address, _serving) = start(connections).await;
             for head in ["", "GET /small HTTP/1.1\r\nhos"] {
                 let stream = ask(address, head).await;
                 let read =
@@ -217,7 +217,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_has_been_answered_and_says_nothing_more_is_let_go() {
-        let (address, _serving) = start(Patience::Endless).await;
+        let (address, _serving) = start(ConnectionLimits::Endless).await;
         let answered = ask(address, SMALL).await;
         let read = tokio::time::timeout(Duration::from_secs(10), whole(answered)).await.expect("an end");
         assert!(read.ends_with(b"small"), "{}", String::from_utf8_lossy(&read));

@@ -1,4 +1,4 @@
-//! Who may see the admin pages: under which names they are asked for, and who shows the token.
+//! Access to the admin pages: the host names that requests may use, and the token.
 
 use std::{
     net::IpAddr,
@@ -14,12 +14,12 @@ use axum::{
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-/// Who may see the admin pages.
+/// The access rules of the admin pages.
 #[derive(Debug)]
 pub(super) struct Access {
     /// In lower case.
     hosts: Vec<String>,
-    /// None: nobody is asked for one.
+    /// None: no token is required.
     token: Option<RwLock<SecretString>>,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Access {
 pub(super) enum Seen {
     /// Everything.
     Everything,
-    /// Whether all is well, and not what is not.
+    /// Whether all is well, without the reasons if it is not.
     HealthAlone,
 }
 
@@ -44,8 +44,9 @@ impl Access {
         }
     }
 
-    /// Whether the pages may be asked for under the names in the request. A page in a browser that has a name of its own lead
-    /// here (DNS rebinding) asks under that name; whoever gives an address, or no name at all, is no such page.
+    /// Whether the host names in the request are accepted. A web page that makes its own host name resolve to this
+    /// address (DNS rebinding) sends that name; a request with an IP address or without a name cannot come from such a
+    /// page.
     fn knows(&self, request: &Request) -> bool {
         let host = |value: &axum::http::HeaderValue| value.to_str().ok().map(str::to_owned);
         let named = request.headers().get_all(HOST).iter().map(host);
@@ -85,7 +86,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Refuses requests under foreign names, and tells the pages how much may be seen.
+/// Refuses requests with unknown host names, and passes to the pages how much the client may see.
 pub(super) async fn guard(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
     if !access.knows(&request) {
         let told = "these pages have no such name: ask under an address, or add the name to `admin.hosts`\n";
@@ -96,7 +97,7 @@ pub(super) async fn guard(State(access): State<Arc<Access>>, mut request: Reques
     next.run(request).await
 }
 
-/// Refuses who may see health alone.
+/// Refuses clients that may see health alone.
 pub(super) async fn require_token(request: Request, next: Next) -> Response {
     if request.extensions().get() == Some(&Seen::Everything) {
         return next.run(request).await;

@@ -1,35 +1,35 @@
-//! What alive and ready mean.
+//! Decides whether the daemon is alive and ready.
 
 use std::time::Duration;
 
-use super::Watched;
+use super::DaemonView;
 use crate::{
     command::engine::{EnginePhase, EngineSnapshot},
     route::{Phase, Snapshot},
 };
 
-/// Work that blocks and has got no thread for so long is worth telling of.
+/// Blocking work that has waited this long for a thread is reported.
 const BLOCKED_AFTER: Duration = Duration::from_secs(10);
 
-/// Why the daemon is not alive: loops that do nothing at all, not even wait for others or fail. To start the process again
-/// would help. A bus or an org that is away is no reason.
-pub(super) fn alive(watched: &Watched) -> Vec<String> {
-    let routes = watched.routes.iter();
+/// Why the daemon is not alive: loops that make no progress and report no wait or failure either. A restart of the
+/// process would help. An unreachable bus or org is no reason.
+pub(super) fn alive(view: &DaemonView) -> Vec<String> {
+    let routes = view.routes.iter();
     let hanging = routes.filter_map(|route| {
-        let patience = watched.stalled_after + route.poll_interval;
+        let patience = view.stalled_after + route.poll_interval;
         is_hanging(&route.status.snapshot(), patience)
     });
-    let commands = watched.commands.iter().map(|status| status.snapshot());
-    let stuck = commands.filter_map(|commands| are_hanging(&commands, watched.stalled_after));
-    let blocked = is_blocked(watched.pulse.missed_for(), watched.stalled_after);
+    let commands = view.commands.iter().map(|status| status.snapshot());
+    let stuck = commands.filter_map(|commands| are_hanging(&commands, view.stalled_after));
+    let blocked = is_blocked(view.pulse.missed_for(), view.stalled_after);
     hanging.chain(stuck).chain(blocked).collect()
 }
 
 /// Why the daemon is not ready: routes that are not delivering, for reasons outside of it.
-pub(super) fn ready(watched: &Watched) -> Vec<String> {
-    let snapshots = watched.snapshots();
-    let commands = watched.commands.iter().flat_map(|status| are_unready(&status.snapshot()));
-    let blocked = is_blocked(watched.pulse.missed_for(), BLOCKED_AFTER);
+pub(super) fn ready(view: &DaemonView) -> Vec<String> {
+    let snapshots = view.snapshots();
+    let commands = view.commands.iter().flat_map(|status| are_unready(&status.snapshot()));
+    let blocked = is_blocked(view.pulse.missed_for(), BLOCKED_AFTER);
     snapshots.iter().filter_map(is_unready).chain(commands).chain(blocked).collect()
 }
 
@@ -54,8 +54,8 @@ fn are_hanging(commands: &EngineSnapshot, patience: Duration) -> Option<String> 
     Some(format!("commands {}: have done nothing for {} s", commands.commands, since.as_secs()))
 }
 
-/// Names of protected users that are lost are no reason: whom they found is still protected, and commands go on. They are
-/// told where it is ready and where it is not.
+/// Lost names of protected users are no reason: the users that they stood for stay protected by id, and commands
+/// continue. They are reported whether the daemon is ready or not.
 fn are_unready(commands: &EngineSnapshot) -> Vec<String> {
     let name = &commands.commands;
     let mut reasons: Vec<_> =
@@ -66,15 +66,15 @@ fn are_unready(commands: &EngineSnapshot) -> Vec<String> {
     reasons
 }
 
-/// What somebody should see to although all is ready.
-pub(super) fn noteworthy(watched: &Watched) -> Vec<String> {
-    let commands = watched.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
+/// What an operator should look into although the daemon is ready.
+pub(super) fn noteworthy(view: &DaemonView) -> Vec<String> {
+    let commands = view.commands.iter().filter_map(|status| lost_names(&status.snapshot()));
     commands.collect()
 }
 
 fn lost_names(commands: &EngineSnapshot) -> Option<String> {
     let names = Some(commands.lost_names.join(", ")).filter(|names| !names.is_empty())?;
-    Some(format!("commands {}: `protect` names {names}, whom nobody finds any more", commands.commands))
+    Some(format!("commands {}: `protect` names {names}, which are not found any more", commands.commands))
 }
 
 fn is_unready(route: &Snapshot) -> Option<String> {

@@ -1,4 +1,4 @@
-//! Health, metrics and status over HTTP. Shows what the routes tell; changes nothing.
+//! Health, metrics and status over HTTP. Read-only: shows what routes and commands report.
 
 mod access;
 mod health;
@@ -33,27 +33,27 @@ use crate::{
     telemetry::{metrics, printable, printable_json},
 };
 
-/// What can be seen of a running daemon.
+/// The parts of a running daemon that the admin pages show.
 #[derive(Debug)]
-pub struct Watched {
+pub struct DaemonView {
     /// The routes.
-    pub routes: Vec<WatchedRoute>,
+    pub routes: Vec<RouteView>,
     /// The commands.
     pub commands: Vec<Arc<EngineStatus>>,
-    /// The clients of the orgs, whose budgets are of interest.
+    /// The clients of the orgs, for their rate budgets.
     pub clients: Vec<Arc<Client>>,
-    /// Whether work that blocks gets a thread.
+    /// Whether blocking work gets a thread.
     pub pulse: Pulse,
     stalled_after: Duration,
     metrics: Option<PrometheusHandle>,
 }
 
-/// A route that is watched.
+/// A route, as the admin pages see it.
 #[derive(Debug)]
-pub struct WatchedRoute {
-    /// How it stands.
+pub struct RouteView {
+    /// Its current status.
     pub status: Arc<RouteStatus>,
-    /// How long it may rightly do nothing.
+    /// The time between two polls, in which it does nothing.
     pub poll_interval: Duration,
 }
 
@@ -77,8 +77,8 @@ struct OrgStatus {
     waiting_seconds: Option<u64>,
 }
 
-impl Watched {
-    /// Nothing to be seen yet. A route that does nothing for longer than `stalled_after` counts as hanging.
+impl DaemonView {
+    /// An empty view. A route that does nothing for longer than `stalled_after` counts as hanging.
     pub fn new(stalled_after: Duration) -> Self {
         Self {
             routes: Vec::new(),
@@ -90,7 +90,7 @@ impl Watched {
         }
     }
 
-    /// How all routes stand.
+    /// The current status of all routes.
     pub fn snapshots(&self) -> Vec<Snapshot> {
         self.routes.iter().map(|route| route.status.snapshot()).collect()
     }
@@ -133,7 +133,7 @@ impl Watched {
 }
 
 /// Serves the pages until `stop`.
-pub async fn serve(server: Server, watched: Arc<Watched>, stop: CancellationToken) {
+pub async fn serve(server: Server, view: Arc<DaemonView>, stop: CancellationToken) {
     let access = server.access();
     let pages = Router::new()
         .route("/metrics", get(metrics_page))
@@ -142,27 +142,27 @@ pub async fn serve(server: Server, watched: Arc<Watched>, stop: CancellationToke
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .layer(middleware::from_fn_with_state(access, access::guard))
-        .with_state(watched);
+        .with_state(view);
     server.serve(pages, stop).await;
 }
 
-async fn livez(State(watched): State<Arc<Watched>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
-    answer(&health::alive(&watched), &[], seen)
+async fn livez(State(view): State<Arc<DaemonView>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
+    answer(&health::alive(&view), &[], seen)
 }
 
-async fn readyz(State(watched): State<Arc<Watched>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
-    answer(&health::ready(&watched), &health::noteworthy(&watched), seen)
+async fn readyz(State(view): State<Arc<DaemonView>>, Extension(seen): Extension<Seen>) -> impl IntoResponse {
+    answer(&health::ready(&view), &health::noteworthy(&view), seen)
 }
 
-async fn status(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
-    match serde_json::to_string(&watched.status()) {
+async fn status(State(view): State<Arc<DaemonView>>) -> impl IntoResponse {
+    match serde_json::to_string(&view.status()) {
         Ok(json) => Ok(([(CONTENT_TYPE, "application/json")], printable_json(&json).into_owned())),
         Err(err) => Err((StatusCode::INTERNAL_SERVER_ERROR, format!("{err}\n"))),
     }
 }
 
-async fn metrics_page(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
-    match watched.metrics() {
+async fn metrics_page(State(view): State<Arc<DaemonView>>) -> impl IntoResponse {
+    match view.metrics() {
         Some(text) => Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)),
         None => Err((StatusCode::SERVICE_UNAVAILABLE, "another recorder is installed in this process\n")),
     }
@@ -181,7 +181,7 @@ fn answer(reasons: &[String], notes: &[String], seen: Seen) -> (StatusCode, Stri
     }
     let told = match seen {
         Seen::Everything => lines(reasons),
-        Seen::HealthAlone => "in trouble: who shows the token is told why\n".to_owned(),
+        Seen::HealthAlone => "in trouble: send the token to see why\n".to_owned(),
     };
     (StatusCode::SERVICE_UNAVAILABLE, told + &notes)
 }

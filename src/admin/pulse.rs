@@ -1,5 +1,5 @@
-//! Whether work that blocks, as that on the disk does, still gets a thread. It has a pool of its own, and when that is
-//! used up nothing is committed and nothing says so.
+//! Whether blocking work, such as disk I/O, still gets a thread. It runs on a pool of its own; when that is exhausted,
+//! nothing is committed and no error occurs.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How often it is tried.
+/// The time between two probes.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// The pulse of the pool.
@@ -23,7 +23,7 @@ impl Default for Pulse {
 }
 
 impl Pulse {
-    /// Asks the pool now and then, one question at a time, until `stop`.
+    /// Sends probes to the pool, one at a time, until `stop`.
     pub async fn run(&self, stop: &CancellationToken) {
         let beating = async {
             loop {
@@ -37,7 +37,7 @@ impl Pulse {
         stop.run_until_cancelled(beating).await;
     }
 
-    /// For how long work that blocks has got no thread.
+    /// For how long blocking work has had no thread.
     pub(super) fn missed_for(&self) -> Duration {
         let beat_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         beat_at.elapsed().saturating_sub(BEAT_EVERY)

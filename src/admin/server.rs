@@ -1,4 +1,4 @@
-//! Serving the admin pages: within bounds, over TLS if it is set, and with secrets that are read again now and then.
+//! Serves the admin pages: within limits, over TLS if configured, with secrets that are reloaded periodically.
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -19,7 +19,7 @@ use super::access::Access;
 use crate::{
     config::{AdminConfig, AdminTls, SecretError},
     permissions::{self, PermissionError, Trust},
-    serving::{self, Bounds, Patience, Security},
+    serving::{self, Bounds, ConnectionLimits, Security},
     telemetry::chain,
 };
 
@@ -27,17 +27,17 @@ use crate::{
 const BOUNDS: Bounds = Bounds {
     connections_max: 64,
     head_time: Duration::from_secs(5),
-    patience: Patience::OneAnswer(Duration::from_secs(30)),
+    connections: ConnectionLimits::OneAnswer(Duration::from_secs(30)),
 };
 /// How often token and certificate are read again.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
-/// How long answers have to be taken once the daemon ends.
+/// How long clients may take to read their answers when the daemon ends.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The admin pages cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// The token cannot be had.
+    /// The token cannot be read.
     #[error("admin.token")]
     Token(#[from] SecretError),
     /// A file cannot be trusted.
@@ -53,7 +53,7 @@ pub enum AdminError {
     Certificate(String),
 }
 
-/// Where the admin pages are served and to whom.
+/// The listener of the admin pages, with access rules and TLS.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -62,7 +62,7 @@ pub struct Server {
     acceptor: CurrentAcceptor,
 }
 
-/// What TLS is spoken with now; none where plain text is spoken.
+/// The current TLS settings; none for plain text.
 #[derive(Clone)]
 struct CurrentAcceptor(Arc<RwLock<Option<TlsAcceptor>>>);
 
@@ -113,7 +113,7 @@ impl Server {
     }
 }
 
-/// Takes up token and certificate anew when they have changed. What cannot be used changes nothing.
+/// Reloads token and certificate when they have changed. Unusable ones are ignored, and the old ones stay.
 async fn refresh(config: &AdminConfig, access: &Access, acceptor: &CurrentAcceptor) {
     if config.token.is_none() && config.tls.is_none() {
         return std::future::pending().await;

@@ -1,4 +1,5 @@
-//! The pages of a daemon that waits for its state: alive, not ready, and why. As guarded and bounded as those that follow.
+//! The pages of a daemon that waits for its state: alive, not ready, and why. Access rules and limits are those of the
+//! pages that follow.
 
 use axum::{Extension, Router, middleware, routing::get};
 use tokio::sync::watch;

@@ -1,5 +1,4 @@
-//! The clients of the configured orgs. What is wrong with one is told with its place in the configuration, and their
-//! requests are counted.
+//! The clients of the configured orgs. An error names the configuration key; requests are counted in the metrics.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -40,7 +39,7 @@ pub fn clients(config: &Config) -> Result<Clients, UnusableOrg> {
     clients_by(config, Client::new)
 }
 
-/// The same, which are only asked about their orgs. Reads no secret.
+/// Clients that send no request and only describe their orgs. Reads no secret.
 pub fn clients_without_secrets(config: &Config) -> Result<Clients, UnusableOrg> {
     clients_by(config, Client::without_secrets)
 }

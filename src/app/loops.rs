@@ -1,4 +1,4 @@
-//! What runs as long as the daemon does: the loops of routes and of commands, alike to whoever supervises them.
+//! The loops that run as long as the daemon does, of routes and of commands, in one type for the supervisor.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::AppError;
 use crate::{
-    admin::WatchedRoute,
+    admin::RouteView,
     command::engine::{Engine, EnginePhase},
     config::Config,
     halt::Halt,
@@ -18,10 +18,10 @@ use crate::{
     state::State,
 };
 
-/// What is supervised: the loop of one route, or of the commands of one name.
+/// One supervised loop: of a route, or of one `[commands.NAME]`.
 #[derive(Debug, Clone)]
 pub(super) enum Loop {
-    /// With how long it may rightly do nothing.
+    /// With the time between two polls.
     Stream(Arc<Route>, Duration),
     Search(Arc<SearchRoute>),
     /// With how long the journal remembers.
@@ -47,17 +47,17 @@ impl Loop {
     }
 
     /// The route, if it is one.
-    pub(super) fn watched(&self) -> Option<WatchedRoute> {
+    pub(super) fn view(&self) -> Option<RouteView> {
         let (status, poll_interval) = match self {
             Self::Stream(route, poll_interval) => (route.status(), *poll_interval),
-            // It gives a sign of life while it waits.
+            // It reports that it is alive while it waits.
             Self::Search(route) => (route.status(), Duration::ZERO),
             Self::Commands(..) => return None,
         };
-        Some(WatchedRoute { status, poll_interval })
+        Some(RouteView { status, poll_interval })
     }
 
-    /// Runs until `stop`, or, if `until_caught_up`, until all that there was is delivered.
+    /// Runs until `stop`, or, if `until_caught_up`, until everything that Okta had is delivered.
     pub(super) async fn run(
         &self,
         stop: &CancellationToken,
@@ -66,7 +66,7 @@ impl Loop {
         match self {
             Self::Stream(route, _) => route.run(stop, until_caught_up).await.map_err(Halt::widen),
             Self::Search(route) => route.run(stop, until_caught_up).await.map_err(Halt::widen),
-            // A queue is never caught up for good.
+            // A queue has no end.
             Self::Commands(..) if until_caught_up => Ok(()),
             Self::Commands(engine, remember) => {
                 engine.run(*remember, stop).await;
@@ -81,7 +81,7 @@ pub(super) fn of_streams(config: &Config, streams: &[Arc<Stream>], state: &State
     let mut loops = Vec::new();
     for stream in streams {
         for route in &stream.config().routes {
-            // Loading refused references to what does not exist.
+            // Loading the configuration has checked that it exists.
             let Some(sink) = config.sink_of(route) else { continue };
             let route = Route::new(route.clone(), sink.clone(), Arc::clone(stream), state.clone());
             loops.push(Loop::Stream(Arc::new(route), stream.config().poll_interval));
@@ -99,7 +99,7 @@ pub(super) fn of_searches(
     let up_since = Timestamp::now();
     let mut loops = Vec::new();
     for search in config.searches.values() {
-        // Loading refused references to what does not exist.
+        // Loading the configuration has checked that it exists.
         let Some(client) = clients.get(&search.org) else { continue };
         let shared = Search::new(search.clone(), Arc::clone(client), state.searches_directory());
         let shared = Arc::new(shared);

@@ -1,4 +1,4 @@
-//! Opening the state, as soon as its disk can be written.
+//! Opens the state as soon as its disk is writable.
 
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
@@ -11,8 +11,8 @@ use crate::{
     telemetry::chain,
 };
 
-/// Opens the state at `places`. A disk that is full or read-only is waited for, as it is by a daemon that runs: nothing of
-/// the state is lost by it. Meanwhile the admin pages say so.
+/// Opens the state at `places`. Waits while the disk is full or read-only, as the running daemon does; no part of the
+/// state is lost by that. Meanwhile the admin pages say so.
 pub(super) async fn open_state(
     places: &StatePaths,
     opening: &Opening,
@@ -25,7 +25,7 @@ pub(super) async fn open_state(
         let err = match State::open(places.clone(), opening.clone()).await {
             Err(err) if is_for_want_of_room(&err) => err,
             opened => {
-                // The address is free again for the pages of the daemon.
+                // Releases the address for the pages of the daemon.
                 pages.shutdown().await;
                 return Ok(opened?);
             }
@@ -39,7 +39,7 @@ pub(super) async fn open_state(
     }
 }
 
-/// The admin pages' address, with who may see them.
+/// The address and access rules of the admin pages.
 pub(super) async fn bind(config: &AdminConfig) -> Result<admin::Server, AppError> {
     let address = config.listen;
     let listener = TcpListener::bind(address).await.map_err(|source| AppError::Listen { address, source })?;

@@ -1,8 +1,8 @@
-//! Every series of metrics whose labels the configuration bounds is there from the start.
+//! Creates all series of metrics with bounded labels at the start, so that an alert does not miss the first event.
 
 use crate::{command::engine::Engines, config::Config, invariant::Invariant, telemetry::metrics};
 
-/// Makes them known, at 0.
+/// Creates them, at 0.
 pub(super) fn register(config: &Config, engines: &Engines) {
     // What is counted before there is a recorder is lost.
     metrics::recorder();

@@ -1,16 +1,15 @@
-//! How the daemon does, in a sentence now and then: what it was built to do, what it has delivered since, what is in the
-//! way.
+//! The periodic summary in the log: what the daemon does, what it has delivered since the last one, and what blocks it.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
-use crate::{admin::Watched, config::Config};
+use crate::{admin::DaemonView, config::Config};
 
-/// How often the log is told.
+/// The time between two summaries.
 const TELL_EVERY: Duration = Duration::from_secs(600);
 
-/// What `config` has the daemon do.
+/// The tasks of the daemon by `config`.
 pub(super) fn purpose(config: &Config) -> String {
     let streams = config.streams.values().map(|stream| {
         let sinks: Vec<_> = stream.routes.iter().map(|route| route.sink.as_str()).collect();
@@ -27,16 +26,16 @@ pub(super) fn purpose(config: &Config) -> String {
     streams.chain(searches).chain(commands).collect::<Vec<_>>().join("; ")
 }
 
-/// Tells the log every ten minutes, and whenever `asked`. Never ends.
-pub(super) async fn tell<T>(watched: Arc<Watched>, asked: Arc<Notify>) -> T {
-    let mut delivered_before = delivered(&watched);
+/// Logs a summary every ten minutes, and whenever `asked`. Never ends.
+pub(super) async fn tell<T>(view: Arc<DaemonView>, asked: Arc<Notify>) -> T {
+    let mut delivered_before = delivered(&view);
     loop {
         tokio::select! {
             () = tokio::time::sleep(TELL_EVERY) => {}
             () = asked.notified() => {}
         }
-        let delivered = delivered(&watched);
-        let routes = watched.snapshots();
+        let delivered = delivered(&view);
+        let routes = view.snapshots();
         let in_trouble: Vec<_> = routes
             .iter()
             .filter(|route| route.trouble().is_some())
@@ -55,6 +54,6 @@ pub(super) async fn tell<T>(watched: Arc<Watched>, asked: Arc<Notify>) -> T {
     }
 }
 
-fn delivered(watched: &Watched) -> u64 {
-    watched.snapshots().iter().map(|route| route.delivered).sum()
+fn delivered(view: &DaemonView) -> u64 {
+    view.snapshots().iter().map(|route| route.delivered).sum()
 }

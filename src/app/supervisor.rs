@@ -1,5 +1,5 @@
-//! The tasks of all loops: started again if they panic, stopped together, drained within the grace period. Knows nothing
-//! of what a loop does.
+//! The tasks of all loops: started again if they panic, stopped together, drained within the grace period. Does not
+//! know what a loop does.
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
@@ -23,7 +23,7 @@ pub(super) async fn supervise(
     tokio::select! {
         () = supervisor.run() => return supervisor.outcome(),
         () = shutdown => {}
-        // A route that cannot go on stops the others, and they have no more time than with a signal.
+        // A route that fails stops the others, with the same grace period as a signal.
         () = stop.cancelled() => {}
     }
     tracing::info!(grace_s = grace.as_secs(), "stopping: what is in flight is being delivered");
@@ -41,7 +41,7 @@ pub(super) struct Supervisor {
     running: BTreeMap<Id, Supervised>,
     until: Until,
     stop: CancellationToken,
-    /// Why a route could not go on, if one could not.
+    /// The error of the first route that failed.
     failure: Option<AppError>,
 }
 
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Supervisor {
     }
 }
 
-/// A route with the record of its misfortunes.
+/// A route, with its restarts.
 struct Supervised {
     route: Loop,
     restarts: Backoff,
@@ -79,7 +79,7 @@ impl Supervisor {
         self.running.insert(task.id(), supervised);
     }
 
-    /// Waits for all routes. May be dropped and called again. The first route that cannot go on stops the others.
+    /// Waits for all routes. May be dropped and called again. The first route that fails stops the others.
     async fn run(&mut self) {
         while let Some(joined) = self.tasks.join_next_with_id().await {
             match joined {

@@ -1,6 +1,6 @@
-//! What can go wrong with the connection to a bus, classified once.
+//! The errors of a connection to a bus, with their classes.
 
-/// A bus cannot be used just now. What is wrong with a single message is not told here.
+/// A bus cannot be used at present. Errors of a single message are not among these.
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     /// The bus does not answer, or lost the connection.
@@ -47,20 +47,20 @@ pub enum BusError {
     },
 }
 
-/// What kind of attention a failure of a bus needs.
+/// What a failure of a bus needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusClass {
-    /// It may pass by itself.
+    /// Transient: a retry may succeed.
     Transient,
-    /// Somebody must change a permission or a credential.
+    /// An operator must change a permission or a credential.
     Authentication,
-    /// Somebody must change a setting here or on the bus.
+    /// An operator must change a setting here or on the bus.
     Configuration,
 }
 
 impl BusError {
-    /// Which kind of attention it needs. All kinds are tried again with back-off, because the cure may come from the
-    /// bus's side; the class decides how it is told.
+    /// Which kind of attention it needs. All kinds are tried again with back-off, because the remedy may come from the
+    /// bus's side; the class decides how the error is reported.
     pub fn class(&self) -> BusClass {
         match self {
             Self::Unreachable { .. } | Self::Poisoned { .. } | Self::Io { .. } => BusClass::Transient,

@@ -16,13 +16,13 @@ use crate::config::BusConfig;
 /// One thing that a check found, for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether all works well as it is, or somebody should change something.
+    /// Whether an operator should change something, or all is well.
     pub is_warning: bool,
     /// What was found, and what to change.
     pub text: String,
 }
 
-/// Looks whether the client of `bus` takes the options that it is given. Connects nothing.
+/// Checks whether the client of `bus` accepts its options. Does not connect.
 pub fn check_options(bus: &BusConfig) -> Result<(), BusError> {
     match bus {
         #[cfg(feature = "kafka")]

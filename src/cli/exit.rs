@@ -11,9 +11,9 @@ use crate::{
 pub enum Exit {
     /// Done.
     Done,
-    /// The work was done, and its result is not a good one: a command that was refused or failed.
+    /// The work was done with a bad result: a command that was refused or failed.
     Failed,
-    /// The arguments or the configuration make no sense.
+    /// The arguments or the configuration are invalid.
     Usage,
     /// The state cannot be trusted.
     StateRefused,
@@ -23,12 +23,12 @@ pub enum Exit {
     Bug,
     /// The work was done, and its result could not be written to standard output.
     Unprinted,
-    /// Told to stop twice.
+    /// A second signal to stop.
     Interrupted,
 }
 
 impl Exit {
-    /// The same, or [`Exit::Unprinted`] if all went well but for the printing.
+    /// This code, or [`Exit::Unprinted`] if only the printing failed.
     pub(super) fn unless_unprinted(self, is_unprinted: bool) -> Self {
         if self == Self::Done && is_unprinted { Self::Unprinted } else { self }
     }
@@ -66,7 +66,7 @@ impl From<&RouteError> for Exit {
 impl From<&StateError> for Exit {
     fn from(err: &StateError) -> Self {
         match err {
-            // Nothing is wrong with the state: with room, the same works.
+            // The state is intact: with free space the same command works.
             StateError::NoRoom { .. } => Self::Unavailable,
             _ => Self::StateRefused,
         }
@@ -99,7 +99,7 @@ impl From<&AppError> for Exit {
             AppError::Search(SearchError::Compose(_)) => Self::Usage,
             AppError::State(_) | AppError::Search(_) => Self::StateRefused,
             AppError::Client(_) | AppError::Sink(_) | AppError::Admin(_) => Self::Usage,
-            // Whoever has the address may leave it, and at boot it may not be there yet: a supervisor tries again.
+            // The address may become free, or may not exist yet while the machine boots: a supervisor should retry.
             AppError::Listen { source, .. } if source.kind() != std::io::ErrorKind::PermissionDenied => {
                 Self::Unavailable
             }

@@ -90,7 +90,7 @@ impl ConfigArgument {
         Config::load(&self.config)
     }
 
-    /// For what needs no secret, and may be done by who cannot read any.
+    /// For subcommands that need no secret, and users that cannot read any.
     fn load_without_secrets(&self) -> Result<Config, ConfigError> {
         Config::load_without_secrets(&self.config)
     }
@@ -107,7 +107,7 @@ pub fn main() -> Exit {
             };
         }
     };
-    // Whatever this process makes is its user's alone, unless its maker says otherwise.
+    // Files that this process creates are private to its user, unless the code says otherwise.
     rustix::process::umask(rustix::fs::Mode::from_bits_retain(0o077));
     core_dump::forbid();
     // One TLS provider for the whole process; only a second call could fail, and there is none.
@@ -115,7 +115,7 @@ pub fn main() -> Exit {
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
             let exit = runtime.block_on(dispatch(arguments.command));
-            // Whatever still blocks has been given its time.
+            // Blocking work has had its time.
             runtime.shutdown_background();
             exit.unless_unprinted(IS_UNPRINTED.load(Ordering::Relaxed))
         }
@@ -140,7 +140,7 @@ async fn dispatch(command: Command) -> Exit {
     }
 }
 
-/// Tells what went wrong, with its causes, and ends with `exit`.
+/// Prints an error with its causes, and returns `exit`.
 fn fail(exit: Exit, err: &dyn Error) -> Exit {
     // Nothing more can be done if even this cannot be printed.
     let _ = writeln!(io::stderr(), "oktabus: {}", printable_lines(&chain(err)));
@@ -150,14 +150,14 @@ fn fail(exit: Exit, err: &dyn Error) -> Exit {
 /// Whether a result could not be printed. The program ends with [`Exit::Unprinted`] then, whatever else it did well.
 static IS_UNPRINTED: AtomicBool = AtomicBool::new(false);
 
-/// Prints a result for a person or a program. A reader that has gone away is no failure of ours; a full disk is one.
+/// Prints a result. A closed pipe is no failure; a full disk is one.
 fn print(text: &str) {
     let mut stdout = anstream::stdout();
     let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     note_print_failure(printed);
 }
 
-/// Tells of a result that could not be printed, once; true if it could not.
+/// Reports, once, that a result could not be printed; true if it could not.
 fn note_print_failure(printed: io::Result<()>) -> bool {
     match printed {
         Err(err) if err.kind() != io::ErrorKind::BrokenPipe => {
@@ -170,7 +170,7 @@ fn note_print_failure(printed: io::Result<()>) -> bool {
     }
 }
 
-/// Tells a person something that is not the result.
+/// Prints a message that is not part of the result, on standard error.
 fn note(text: &str) {
     // Nothing more can be done if even this cannot be printed.
     let _ = writeln!(io::stderr(), "oktabus: {}", printable_lines(text));

@@ -1,5 +1,4 @@
-//! How far something long is, on standard error: a bar for a person at a terminal, a line now and then for a log that wants
-//! it.
+//! Progress of long work, on standard error: a bar on a terminal, or a line from time to time in a log.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -11,20 +10,20 @@ use jiff::SignedDuration;
 
 use super::note;
 
-/// How often a log is told.
+/// The time between two lines in a log.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-/// A rate is not read out of less.
+/// The shortest time from which a rate is computed.
 const RATE_AFTER: Duration = Duration::from_secs(3);
 const STEPS: u64 = 1_000;
 
-/// Something on its way.
+/// The progress of one task.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// Shows itself at a terminal alone.
+    /// Shown on a terminal only.
     bar: ProgressBar,
-    /// Where nobody sees a bar.
+    /// Without a terminal.
     log: Option<Log>,
-    /// When it was first heard how far it is, and how far it was.
+    /// Time and value of the first report.
     first: Option<(Instant, f64)>,
 }
 
@@ -44,7 +43,7 @@ impl Progress {
         Self { bar, log: None, first: None }
     }
 
-    /// Shown at a terminal, and told to a log elsewhere.
+    /// A bar on a terminal, and log lines elsewhere.
     pub(super) fn told_everywhere() -> Self {
         let mut progress = Self::at_a_terminal();
         progress.log = (!io::stderr().is_terminal()).then(Log::default);
@@ -77,12 +76,12 @@ impl Progress {
         }
     }
 
-    /// Says something beside it.
+    /// Prints a line above the bar.
     pub(super) fn say(&self, text: &str) {
         self.bar.suspend(|| note(text));
     }
 
-    /// The bar, to be away while something else writes to the terminal.
+    /// The bar, to be hidden while something else writes to the terminal.
     pub(super) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }

@@ -56,7 +56,7 @@ const EVENT_LINES_MAX: usize = 2_000;
 
 /// What a piece of the input is.
 #[derive(Debug)]
-enum Piece {
+enum Parsed {
     /// One event or an array of them.
     Events(Events),
     /// The beginning of one; the rest may be on the next line.
@@ -78,7 +78,7 @@ pub(super) async fn render(arguments: RenderArguments) -> Exit {
     });
     match done.await {
         Ok(Ok(exit)) => exit,
-        // A reader that has gone away is no failure of ours.
+        // A closed pipe is no failure.
         Ok(Err(StreamError(_, err))) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Ok(Err(err @ StreamError("write standard output", _))) => fail(Exit::Unprinted, &err),
         Ok(Err(err)) => fail(Exit::Unavailable, &err),
@@ -112,7 +112,7 @@ impl<O: Write, E: Write> Rendering<O, E> {
         Self { renderer, bytes_max, explains, is_terminal, output, errors, is_bad, pending }
     }
 
-    /// Renders what it can and ends with [`Exit::Usage`] if it could not render everything.
+    /// Renders all valid events; returns [`Exit::Usage`] if there were others.
     fn run(mut self, input: impl BufRead) -> Result<Exit, StreamError> {
         for (line, number) in input.split(b'\n').zip(1..) {
             let line = line.map_err(|err| StreamError("read standard input", err))?;
@@ -134,17 +134,17 @@ impl<O: Write, E: Write> Rendering<O, E> {
             self.pending.push((number, line));
             let text = self.pending.iter().map(|(_, line)| line.as_str()).collect::<Vec<_>>().join("\n");
             match piece(&text) {
-                Piece::Events(events) => {
+                Parsed::Events(events) => {
                     let first = self.pending.first().map_or(number, |(first, _)| *first);
                     self.pending.clear();
                     self.render_all(&events, first)?;
                 }
-                Piece::Beginning if self.pending.len() < EVENT_LINES_MAX => {}
-                Piece::Nothing(err) if self.pending.len() == 1 => {
+                Parsed::Beginning if self.pending.len() < EVENT_LINES_MAX => {}
+                Parsed::Nothing(err) if self.pending.len() == 1 => {
                     self.pending.clear();
                     self.complain(number, &format!("this is not JSON: {err}"));
                 }
-                Piece::Beginning | Piece::Nothing(_) => {
+                Parsed::Beginning | Parsed::Nothing(_) => {
                     self.give_up_first().into_iter().rev().for_each(|line| lines.push_front(line));
                 }
             }
@@ -165,7 +165,7 @@ impl<O: Write, E: Write> Rendering<O, E> {
     fn render_all(&mut self, events: &Events, line: usize) -> Result<(), StreamError> {
         for event in events.iter() {
             if self.explains {
-                // Who does not read the explanations has the events all the same.
+                // The events are printed even if the explanations cannot be.
                 let explanation = explanation(self.renderer.format, &event);
                 let _ = writeln!(self.errors, "line {line}: {}", printable(&explanation));
             }
@@ -187,18 +187,18 @@ impl<O: Write, E: Write> Rendering<O, E> {
 }
 
 /// Reads `text` as one JSON value. An array is a page of Okta's, as `/api/v1/logs` answers.
-fn piece(text: &str) -> Piece {
+fn piece(text: &str) -> Parsed {
     match serde_json::from_str::<&serde_json::value::RawValue>(text) {
         Ok(value) => {
             let json = value.get();
             let page = if json.starts_with('[') { json.to_owned() } else { format!("[{json}]") };
             match Events::parse(Bytes::from(page)) {
-                Ok(events) => Piece::Events(events),
-                Err(err) => Piece::Nothing(serde::de::Error::custom(err)),
+                Ok(events) => Parsed::Events(events),
+                Err(err) => Parsed::Nothing(serde::de::Error::custom(err)),
             }
         }
-        Err(err) if err.is_eof() => Piece::Beginning,
-        Err(err) => Piece::Nothing(err),
+        Err(err) if err.is_eof() => Parsed::Beginning,
+        Err(err) => Parsed::Nothing(err),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
         Ok(telling) => telling,
         Err(err) => return fail(Exit::Bug, &err),
     };
-    let _reloading = match reload::on_hangup(app.watched().clients.clone(), app.buses(), app.engines()) {
+    let _reloading = match reload::on_hangup(app.view().clients.clone(), app.buses(), app.engines()) {
         Ok(reloading) => reloading,
         Err(err) => return fail(Exit::Bug, &err),
     };
@@ -67,7 +67,7 @@ pub(super) async fn run(arguments: RunArguments) -> Exit {
     }
 }
 
-/// Builds the daemon from the configuration `file`, with logging and signals set up. What went wrong has been told.
+/// Builds the daemon from the configuration `file`, with logging and signals set up. Errors have been printed.
 pub(super) async fn prepare(file: &Path, recovery: Option<Recovery>) -> Result<(App, StopSignals), Exit> {
     let config = Config::load(file).map_err(|err| fail(Exit::Usage, &err))?;
     logging::start(&config.runtime.log.level, config.runtime.log.style);

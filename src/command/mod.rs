@@ -4,7 +4,6 @@
 //! `actions`; every other file looks there.
 
 mod actions;
-mod address;
 mod answered;
 pub mod audit;
 mod brought;
@@ -12,12 +11,10 @@ mod cut;
 pub mod dead_letters;
 #[cfg(test)]
 mod documented;
-mod embedded;
 pub mod engine;
 pub mod execute;
 mod expect;
 pub mod intake;
-mod ip_range;
 mod local_user;
 pub mod message;
 mod message_id;
@@ -30,14 +27,13 @@ pub mod publisher;
 pub mod record;
 mod subjects;
 
-pub use actions::{Action, Changes, Effect, Having, NewName, Profile, Request, UserReference};
-pub use address::{AddressError, AddressPattern, AddressTemplate, AddressUse};
+pub use crate::action::{Action, AddressPattern, AddressTemplate, Effect, IpRange, Status};
+pub use actions::{Changes, Having, NewName, Profile, Request, UserReference};
 pub use answered::{Answered, QueuePlace};
 pub use brought::Brought;
 pub use cut::Cut;
 pub use expect::Expect;
-pub use ip_range::IpRange;
 pub use local_user::LocalUser;
-pub use outcome::{Outcome, OutcomeError, Status};
+pub use outcome::{Outcome, OutcomeError};
 pub use performed::{Failed, Performed, Revealed, Way};
 pub use subjects::{GroupSubject, Subjects, UserSubject, ZoneSubject};

@@ -1,6 +1,6 @@
 //! Addresses that may have a user and a password in them: these are neither shown nor used.
 
-/// Whether something stands before the host of `address`.
+/// Whether `address` has something before its host.
 pub(super) fn has_userinfo(address: &str) -> bool {
     address.contains('@')
 }

@@ -1,4 +1,4 @@
-//! The admin pages: where they are served, and to whom.
+//! The admin pages: address, TLS and access.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -19,15 +19,15 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// Without progress for longer than this the daemon is not alive.
     pub stalled_after: Duration,
-    /// What who sees more than health must show; none: nobody is asked, on a loopback address alone.
+    /// The token that all pages but health require; none: no token, on a loopback address only.
     pub token: Option<Secret>,
-    /// Who we are to clients; none: plain text is spoken, on a loopback address or to a proxy.
+    /// The certificate and key of the server; none: plain text, on a loopback address or behind a proxy.
     pub tls: Option<AdminTls>,
-    /// Names, in lower case, under which the pages are asked for, beside `localhost` and addresses.
+    /// Host names, in lower case, that requests may use beside `localhost` and IP addresses.
     pub hosts: Vec<String>,
 }
 
-/// Who the admin pages are to clients; both PEM files.
+/// Certificate and key of the admin pages; both PEM files.
 #[derive(Debug, Clone)]
 pub struct AdminTls {
     /// The certificate chain.
@@ -64,7 +64,7 @@ const DEFAULT_STALLED_AFTER: Duration = Duration::from_secs(300);
 /// A shorter token could be found by trying.
 const TOKEN_CHARACTERS_MIN: usize = 16;
 
-pub(super) fn understand(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig, Problem> {
+pub(super) fn resolve(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig, Problem> {
     let listen = raw.listen.unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
     let listen: SocketAddr = listen.parse().map_err(|_| {
         // What is often typed in place of an address: a port, or a name for it.
@@ -109,7 +109,7 @@ pub(super) fn understand(raw: RawAdmin, secrets: Secrets) -> Result<AdminConfig,
 
 fn token(given: Given, secrets: Secrets) -> Result<Secret, Problem> {
     use secrecy::ExposeSecret as _;
-    let token = given.understand("token", secrets)?;
+    let token = given.resolve("token", secrets)?;
     let read = secrets.try_read_line(&token).map_err(|err| Problem::new("token", chain(&err)))?;
     if read.is_some_and(|read| read.expose_secret().chars().count() < TOKEN_CHARACTERS_MIN) {
         let reason = format!(
@@ -141,7 +141,7 @@ mod tests {
     fn told(text: &str) -> Result<AdminConfig, String> {
         let raw = config::File::from_str(text, config::FileFormat::Toml);
         let raw = config::Config::builder().add_source(raw).build().unwrap().try_deserialize().unwrap();
-        understand(raw, Secrets::ALLOWED).map_err(|problem| problem.to_string())
+        resolve(raw, Secrets::ALLOWED).map_err(|problem| problem.to_string())
     }
 
     #[test]

@@ -37,7 +37,7 @@ enum Method {
     PrivateKeyJwt,
 }
 
-pub(super) fn understand(raw: RawAuth, secrets: Secrets) -> Result<Auth, Problem> {
+pub(super) fn resolve(raw: RawAuth, secrets: Secrets) -> Result<Auth, Problem> {
     let token = Given {
         file: raw.token_file,
         env: raw.token_env,
@@ -61,7 +61,7 @@ pub(super) fn understand(raw: RawAuth, secrets: Secrets) -> Result<Auth, Problem
             "an API token has no such keys; for a service app say method = \"private_key_jwt\"",
         )),
         Method::ApiToken => {
-            let token = token.understand("token", secrets)?;
+            let token = token.resolve("token", secrets)?;
             secrets.try_read_line(&token).map_err(|err| Problem::new("", chain(&err)))?;
             Ok(Auth::api_token(token))
         }
@@ -72,7 +72,7 @@ pub(super) fn understand(raw: RawAuth, secrets: Secrets) -> Result<Auth, Problem
             let client_id = raw.client_id.filter(|id| !id.trim().is_empty()).ok_or_else(|| {
                 Problem::new("client_id", "missing: the app's client id, which begins with 0oa")
             })?;
-            let private_key = private_key.understand("private_key", secrets)?;
+            let private_key = private_key.resolve("private_key", secrets)?;
             secrets.try_read(&private_key).map_err(|err| Problem::new("", chain(&err)))?;
             Ok(Auth::PrivateKeyJwt(PrivateKeyJwt {
                 client_id,

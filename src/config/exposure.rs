@@ -2,9 +2,9 @@
 //! stream.
 
 use super::{CommandsConfig, Config, IntakeConfig, Problem, SinkConfig};
-use crate::{command::AddressPattern, message::subject::overlap};
+use crate::{action::AddressPattern, message::subject::overlap};
 
-/// What is published where commands are read would be taken for commands.
+/// Refuses destinations that an intake would read as commands.
 pub(super) fn misread(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for reader in config.commands.values() {
@@ -64,7 +64,7 @@ fn misread_answers(
     problems
 }
 
-/// Secrets at a private address are kept for ever by a stream that takes it, and whoever may read that has them.
+/// A stream that includes a private address would store the secrets for all its readers.
 pub(super) fn stored_secrets(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for commands in config.commands.values().filter(|commands| commands.intake.is_some()) {
@@ -75,19 +75,19 @@ pub(super) fn stored_secrets(config: &Config) -> Vec<Problem> {
         };
         let places = places_on(config, bus);
         for (index, private) in commands.reveal.private.iter().enumerate() {
-            let is_stored = |place: &&Place| {
+            let is_stored = |place: &&Exposure| {
                 let is_allowed =
                     place.stream.as_ref().is_some_and(|stream| commands.reveal.stored_in.contains(stream));
                 place.takes(private) && !is_allowed
             };
             let Some(place) = places.iter().find(is_stored) else { continue };
-            let Place { who, stream, subjects } = place;
+            let Exposure { who, stream, subjects } = place;
             let remedy = match stream {
                 Some(stream) => format!(
                     "the stream `{stream}` would store the secrets: choose an address that no stream takes, or \
                      name the stream in `reveal.stored_in`"
                 ),
-                None => "whoever reads that would read the secrets: choose another topic".to_owned(),
+                None => "its readers would read the secrets: choose another topic".to_owned(),
             };
             let reason = format!("`{private}` is among `{subjects}`, which {who} uses: {remedy}");
             problems
@@ -98,7 +98,7 @@ pub(super) fn stored_secrets(config: &Config) -> Vec<Problem> {
 }
 
 /// Somewhere on a bus that others read.
-struct Place {
+struct Exposure {
     who: String,
     /// On NATS.
     stream: Option<String>,
@@ -106,7 +106,7 @@ struct Place {
     subjects: String,
 }
 
-impl Place {
+impl Exposure {
     fn takes(&self, private: &AddressPattern) -> bool {
         match self.stream {
             Some(_) => overlap(&self.subjects, &private.to_string()),
@@ -116,21 +116,25 @@ impl Place {
 }
 
 /// What the sinks and intakes of the configuration use of the bus `bus`.
-fn places_on(config: &Config, bus: &str) -> Vec<Place> {
+fn places_on(config: &Config, bus: &str) -> Vec<Exposure> {
     let mut places = Vec::new();
     for sink in config.sinks.values() {
         let who = format!("the sink `{}`", sink.name());
         match sink {
-            // Whoever makes the stream makes it for all that the template can give.
+            // The stream is created for all subjects that the template can give.
             SinkConfig::Nats(sink) if sink.bus.name == bus => {
-                places.push(Place {
+                places.push(Exposure {
                     who,
                     stream: Some(sink.stream.clone()),
                     subjects: sink.subject.wildcard(None),
                 });
             }
             SinkConfig::Kafka(sink) if sink.bus.name == bus => {
-                places.extend(sink.topic.fixed(None).map(|subjects| Place { who, stream: None, subjects }));
+                places.extend(sink.topic.fixed(None).map(|subjects| Exposure {
+                    who,
+                    stream: None,
+                    subjects,
+                }));
             }
             _ => {}
         }
@@ -139,10 +143,10 @@ fn places_on(config: &Config, bus: &str) -> Vec<Place> {
         let who = format!("the intake of the commands `{}`", commands.name);
         match &commands.intake {
             Some(IntakeConfig::Nats { bus: of, stream, subject, .. }) if of.name == bus => {
-                places.push(Place { who, stream: Some(stream.clone()), subjects: subject.clone() });
+                places.push(Exposure { who, stream: Some(stream.clone()), subjects: subject.clone() });
             }
             Some(IntakeConfig::Kafka { bus: of, topic, .. }) if of.name == bus => {
-                places.push(Place { who, stream: None, subjects: topic.clone() });
+                places.push(Exposure { who, stream: None, subjects: topic.clone() });
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Whose the files are that a configuration names: no two owners may take each other's for their own.
+//! The owners of the files that a configuration names: no two owners may share a file name.
 
 use std::{
     collections::BTreeMap,
@@ -12,14 +12,14 @@ use super::{AuditConfig, Config, FileStem, Problem, SinkConfig};
 const DEAD_LETTERS: &str = "dead-letters";
 const AUDITS: &str = "audit";
 
-/// Whoever keeps files: where in the configuration that is said, and who it is in words.
+/// An owner of files: its place in the configuration, and its description.
 #[derive(Debug)]
 struct FileOwner {
     path: String,
     who: String,
 }
 
-/// All who have a stem, by directory and stem. Dead letters have a directory of their own, whoever's they are.
+/// All owners, by directory and stem. Dead letters have a directory of their own.
 type Owners<'a> = BTreeMap<(&'a Path, FileStem), FileOwner>;
 
 /// Two owners of files of one name. Only a route whose name begins with `commands/` can meet another owner.
@@ -43,7 +43,7 @@ pub(super) fn shared(config: &Config) -> Vec<Problem> {
     problems
 }
 
-/// Files of audits that are somebody else's already: another audit's, the state's, or among the files of a sink.
+/// Files of audits that have another owner: another audit, the state, or a sink.
 pub(super) fn misplaced_audits(config: &Config) -> Vec<Problem> {
     let owners = with_routes(config);
     let state = real(&config.runtime.state.path);

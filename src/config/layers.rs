@@ -1,4 +1,5 @@
-//! The files and variables that make a configuration, merged; and where in them a setting stands. Knows no section.
+//! The files and variables that make a configuration, merged; and the file and line of each setting. Does not know
+//! sections.
 
 use std::{
     fs, io,
@@ -69,13 +70,13 @@ impl Layers {
         &self.merged.cache
     }
 
-    /// What stands at `path`, if anything does.
+    /// The value at `path`, if there is one.
     pub(super) fn value(&self, path: &str) -> Option<&Value> {
         let (found, is_whole) = deepest(self.root(), path);
         is_whole.then_some(found.last().map_or(self.root(), |(_, value)| *value))
     }
 
-    /// The same problem with the file and line, or the variable, that it is about.
+    /// Adds to a problem the file and line, or the variable, that it is about.
     pub(super) fn locate(&self, problem: Problem) -> Problem {
         if problem.origin.is_some() {
             return problem;
@@ -85,7 +86,7 @@ impl Layers {
         // A table's own origin is lost when several sources are merged into it; one of its values has it.
         let origin = own.map(str::to_owned).or_else(|| found.last().and_then(|(_, value)| any_origin(value)));
         let Some(origin) = origin else {
-            // What is in no source should be in the main file.
+            // A missing setting belongs into the main file.
             let main = self.files.first().filter(|_| !problem.path.is_empty());
             return Problem { origin: main.map(|source| source.name.clone()), ..problem };
         };
@@ -129,7 +130,7 @@ fn fragments(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
     Ok(files)
 }
 
-/// What is no TOML. The line itself is left out, since it may have a secret.
+/// The error for invalid TOML. The line itself is left out, since it may contain a secret.
 fn syntax_problem(name: &str, text: &str, err: &toml::de::Error) -> Problem {
     let start = err.span().map_or(0, |span| span.start.min(text.len()));
     let before = text.get(..start).unwrap_or_default();
@@ -222,7 +223,7 @@ fn any_origin(value: &Value) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// What is told of a file that has this in it.
+    /// The problem that is reported for a file with this content.
     fn told(text: &str) -> String {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("oktabus.toml");

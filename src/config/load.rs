@@ -1,4 +1,4 @@
-//! From what was typed to a configuration, with everything that is wrong and not only the first thing.
+//! Turns the typed values into a configuration, and collects all problems, not only the first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,11 +10,11 @@ use okta_client::Scope;
 use serde::de::DeserializeOwned;
 
 use super::{
-    Config, ConfigError, Problem, bus, commands, layers::Layers, mistyped, org, problem::did_you_mean, route,
-    runtime, search, secret::Secrets, sink, stream, typed, whole,
+    Config, ConfigError, Problem, bus, commands, cross_checks, layers::Layers, mistyped, org,
+    problem::did_you_mean, route, runtime, search, secret::Secrets, sink, stream, typed,
 };
 
-/// What a configuration may have at its top.
+/// The top-level keys.
 const SECTIONS: [&str; 11] = [
     "allow_inline_secrets",
     "orgs",
@@ -35,38 +35,38 @@ struct Section<R> {
     names: BTreeSet<String>,
 }
 
-/// What was understood of a section.
+/// The valid entries of a section.
 #[derive(Debug)]
-pub(super) struct Understood<T> {
+pub(super) struct Resolved<T> {
     pub(super) values: BTreeMap<String, T>,
-    /// The names of those of which a problem was told: what needs them is no problem of its own.
+    /// The names of invalid sections: a reference to one is no problem of its own.
     pub(super) broken: BTreeSet<String>,
 }
 
-impl<T> Understood<T> {
-    /// All names, whether understood or not.
+impl<T> Resolved<T> {
+    /// All names, valid or not.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().chain(&self.broken).map(String::as_str)
     }
 }
 
-/// `are_secrets_read` says whether each secret is read once, to see that it is there.
+/// `are_secrets_read` says whether each secret is read once, to check that it exists.
 pub(super) fn load(file: &Path, are_secrets_read: bool) -> Result<Config, ConfigError> {
     let layers = Layers::gather(file)?;
-    understand(&layers, are_secrets_read).map_err(|problems| {
+    resolve(&layers, are_secrets_read).map_err(|problems| {
         let located = problems.into_iter().map(|problem| layers.locate(problem));
         ConfigError::Problems(located.collect())
     })
 }
 
-/// Reads what was typed, and collects what cannot be read.
+/// Reads the typed values, and collects the problems.
 struct Reader<'a> {
     layers: &'a Layers,
     problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
-    /// What stands at the top as `name`.
+    /// The top-level value `name`.
     fn value(&self, name: &str) -> Option<&Value> {
         self.layers.value(name)
     }
@@ -84,7 +84,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A setting or a table that needs no name; its default where it does not stand. None: it cannot be read.
+    /// A setting or a table that needs no name; its default if it is absent. None: it is invalid.
     fn single<R: DeserializeOwned + Default>(&mut self, name: &str) -> Option<R> {
         let Some(value) = self.value(name) else { return Some(R::default()) };
         match typed::read(value) {
@@ -128,7 +128,7 @@ impl Reader<'_> {
     }
 }
 
-fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Problem>> {
+fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Problem>> {
     let mut reader = Reader { layers, problems: Vec::new() };
     reader.refuse_unknown_sections();
     let may_be_inline = reader.single("allow_inline_secrets").unwrap_or(false);
@@ -148,16 +148,16 @@ fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Pro
         orgs: org_names.iter().map(String::as_str).collect(),
         sinks: sink_names.iter().map(String::as_str).collect(),
     };
-    let orgs = section("orgs", typed_orgs, &mut problems, |name, raw| org::understand(name, raw, secrets));
-    let buses = section("buses", typed_buses, &mut problems, |name, raw| bus::understand(name, raw, secrets));
-    let sinks = section("sinks", typed_sinks, &mut problems, |name, raw| sink::understand(name, raw, &buses));
+    let orgs = section("orgs", typed_orgs, &mut problems, |name, raw| org::resolve(name, raw, secrets));
+    let buses = section("buses", typed_buses, &mut problems, |name, raw| bus::resolve(name, raw, secrets));
+    let sinks = section("sinks", typed_sinks, &mut problems, |name, raw| sink::resolve(name, raw, &buses));
     let streams = section("streams", typed_streams, &mut problems, |name, raw| {
-        stream::understand(name, raw, &names, secrets)
+        stream::resolve(name, raw, &names, secrets)
     });
     let searches = section("searches", typed_searches, &mut problems, |name, raw| {
-        search::understand(name, raw, &names, secrets)
+        search::resolve(name, raw, &names, secrets)
     });
-    let runtime = runtime::understand(state, admin, log, shutdown, secrets, &mut problems);
+    let runtime = runtime::resolve(state, admin, log, shutdown, secrets, &mut problems);
     let places = commands::Places {
         orgs: &names.orgs,
         buses: &buses,
@@ -165,7 +165,7 @@ fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Pro
         state: runtime.as_ref().map(|runtime| runtime.state.path.as_path()),
     };
     let commands = section("commands", typed_commands, &mut problems, |name, raw| {
-        commands::understand(name, raw, &places, secrets)
+        commands::resolve(name, raw, &places, secrets)
     });
 
     let (mut orgs, streams, searches) = (orgs.values, streams.values, searches.values);
@@ -183,7 +183,7 @@ fn understand(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Pro
     let is_complete = problems.is_empty();
     let Some(runtime) = runtime else { return Err(problems) };
     let config = Config { orgs, streams, searches, commands, buses, sinks, runtime };
-    whole::check(&config, is_complete, &mut problems);
+    cross_checks::check(&config, is_complete, &mut problems);
     if problems.is_empty() { Ok(config) } else { Err(problems) }
 }
 
@@ -191,18 +191,18 @@ fn section<R, T>(
     section: &str,
     read: Section<R>,
     problems: &mut Vec<Problem>,
-    mut understand: impl FnMut(&str, R) -> Result<T, Problem>,
-) -> Understood<T> {
-    let mut understood = Understood { values: BTreeMap::new(), broken: BTreeSet::new() };
+    mut resolve: impl FnMut(&str, R) -> Result<T, Problem>,
+) -> Resolved<T> {
+    let mut resolved = Resolved { values: BTreeMap::new(), broken: BTreeSet::new() };
     for (name, raw) in read.typed {
-        match understand(&name, raw) {
+        match resolve(&name, raw) {
             Ok(value) => {
-                understood.values.insert(name, value);
+                resolved.values.insert(name, value);
             }
             Err(problem) if problem.is_consequence => {}
             Err(problem) => problems.push(problem.under(&format!("{section}.{name}"))),
         }
     }
-    understood.broken = read.names.into_iter().filter(|name| !understood.values.contains_key(name)).collect();
-    understood
+    resolved.broken = read.names.into_iter().filter(|name| !resolved.values.contains_key(name)).collect();
+    resolved
 }

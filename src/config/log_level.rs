@@ -1,4 +1,4 @@
-//! Levels of the log: what the filter takes and what is meant by it.
+//! Log levels and directives.
 
 use tracing_subscriber::EnvFilter;
 

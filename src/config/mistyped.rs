@@ -1,4 +1,4 @@
-//! A value that is not what its place takes, told so that it can be put right.
+//! Messages for values of the wrong type or form, with what is expected.
 
 use config::{Value, ValueKind};
 
@@ -15,7 +15,7 @@ const FREE_KEYS: [(&str, &str); 3] =
 /// What a secret option is given by.
 const SECRET_KEYS: [&str; 4] = ["file", "env", "credential", "value"];
 
-/// What is wrong at `below` in the table `owner`.
+/// The problem at `below` in the table `owner`.
 pub(super) fn problem(owner: &str, below: &str, mismatch: Mismatch, layers: &Layers) -> Problem {
     let path = join(owner, below);
     if let Some(problem) = unquoted(&path, layers) {

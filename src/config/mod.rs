@@ -1,12 +1,13 @@
-//! The configuration: what was typed becomes what it means, one file a section.
+//! The configuration: typed values become checked settings, one file a section.
 //!
-//! Whatever is wrong is found here, before anything runs, and told with file, path and reason.
+//! Finds all mistakes before anything runs, and reports each with file, path and reason.
 
 mod address;
 mod admin;
 mod auth;
 mod bus;
 mod commands;
+mod cross_checks;
 mod exposure;
 mod file_owners;
 mod layers;
@@ -28,7 +29,6 @@ mod stream;
 mod trusted_file;
 mod typed;
 mod warnings;
-mod whole;
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -65,20 +65,20 @@ pub use stream::{Start, StreamConfig};
 pub use trusted_file::{TrustedFile, UntrustedFile};
 pub(crate) use warnings::filter_warnings;
 
-/// All that the daemon is told.
+/// The whole configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Okta tenants by name.
     pub orgs: BTreeMap<String, Org>,
-    /// Feeds by name, with their routes.
+    /// Streams by name, with their routes.
     pub streams: BTreeMap<String, StreamConfig>,
     /// Bounded queries on a schedule by name, with their routes.
     pub searches: BTreeMap<String, SearchConfig>,
-    /// What may be asked of an org by message, by name.
+    /// Command sections by name.
     pub commands: BTreeMap<String, CommandsConfig>,
     /// Connections to Kafka and NATS, by name.
     pub buses: BTreeMap<String, BusConfig>,
-    /// Where messages go, by name.
+    /// Sinks by name.
     pub sinks: BTreeMap<String, SinkConfig>,
     /// State, admin pages, logging and shutdown.
     pub runtime: RuntimeConfig,
@@ -91,8 +91,8 @@ impl Config {
         load::load(file, true)
     }
 
-    /// The same without reading a secret or a key: for what needs none, such as to look at the state, and is done by who
-    /// cannot read the service's credentials.
+    /// Like `load`, without reading a secret or a key: for subcommands that need none, such as `state show`, and users
+    /// that cannot read the service's credentials.
     pub fn load_without_secrets(file: &Path) -> Result<Self, ConfigError> {
         load::load(file, false)
     }

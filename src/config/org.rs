@@ -20,7 +20,7 @@ use crate::{
     telemetry::chain,
 };
 
-/// A file with certificate authorities, which nobody else may choose.
+/// A file with certificate authorities, which no other user may write.
 #[derive(Debug)]
 struct AuthoritiesFile(PathBuf);
 
@@ -70,17 +70,17 @@ struct RawHttp {
     proxy_password_credential: Option<String>,
 }
 
-/// Who we say that we are.
+/// Our `User-Agent`.
 const USER_AGENT: &str = concat!("oktabus/", env!("CARGO_PKG_VERSION"));
 
-pub(super) fn understand(name: &str, raw: RawOrg, secrets: Secrets) -> Result<Org, Problem> {
+pub(super) fn resolve(name: &str, raw: RawOrg, secrets: Secrets) -> Result<Org, Problem> {
     let url = match (raw.domain, raw.url) {
         (Some(domain), None) => from_domain(&domain)?,
         (None, Some(url)) => from_url(&url)?,
         (Some(_), Some(_)) => return Err(Problem::new("url", "give `domain` or `url`, not both")),
         (None, None) => return Err(Problem::new("domain", "say which org: domain = \"acme.okta.com\"")),
     };
-    let auth = auth::understand(raw.auth, secrets).map_err(|err| err.under("auth"))?;
+    let auth = auth::resolve(raw.auth, secrets).map_err(|err| err.under("auth"))?;
     let budget_share = raw.budget.share.unwrap_or(BUDGET_SHARE_DEFAULT);
     if !(budget_share > 0.0 && budget_share <= 1.0) {
         return Err(Problem::new("budget.share", format!("{budget_share} is not above 0 and at most 1")));
@@ -199,7 +199,7 @@ fn proxy_auth(user: Option<String>, password: Given, secrets: Secrets) -> Result
         let alone = || Problem::new("proxy_password", "it comes with `proxy_user`");
         return if is_alone { Err(alone()) } else { Ok(None) };
     };
-    let password = password.understand("proxy_password", secrets)?;
+    let password = password.resolve("proxy_password", secrets)?;
     secrets.try_read_line(&password).map_err(|err| Problem::new("proxy_password", chain(&err)))?;
     Ok(Some(ProxyAuth { user, password: Arc::new(password) }))
 }
@@ -211,7 +211,7 @@ pub(crate) fn acme(url: &str) -> Org {
     let raw = raw.replace("url = \"https://", "domain = \"");
     let raw = config::File::from_str(&raw, config::FileFormat::Toml);
     let raw = config::Config::builder().add_source(raw).build().unwrap().try_deserialize().unwrap();
-    understand("acme", raw, Secrets::REFUSED).unwrap()
+    resolve("acme", raw, Secrets::REFUSED).unwrap()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, told so that it can be put right.
+//! Problems of a configuration, with their place and how to mend them.
 
 use std::{fmt, path::PathBuf};
 
@@ -9,11 +9,11 @@ use crate::permissions::PermissionError;
 pub struct Problem {
     /// Where in the configuration, for example `sinks.siem.topic`.
     pub path: String,
-    /// What is wrong and what would be right.
+    /// The mistake, and how to correct it.
     pub reason: String,
     /// The file with its line, or the environment variable, that says so, if that is known.
     pub origin: Option<String>,
-    /// Whether it is there only because something else is wrong, of which a problem was told.
+    /// Whether it follows from another problem that is reported.
     pub(super) is_consequence: bool,
 }
 
@@ -22,12 +22,12 @@ impl Problem {
         Self { path: path.into(), reason: reason.into(), origin: None, is_consequence: false }
     }
 
-    /// What is wrong only because something else is, of which a problem was told.
+    /// A problem that follows from another one that is reported.
     pub(super) fn consequence() -> Self {
         Self { is_consequence: true, ..Self::new("", "needs something of which a problem was told") }
     }
 
-    /// The same, seen from one level further out.
+    /// Adds an outer key to the path.
     pub(super) fn under(mut self, parent: &str) -> Self {
         self.path = if self.path.is_empty() { parent.to_owned() } else { format!("{parent}.{}", self.path) };
         self
@@ -57,7 +57,7 @@ pub enum ConfigError {
         /// Why not.
         source: PermissionError,
     },
-    /// It says something that makes no sense.
+    /// It has invalid settings.
     #[error("the configuration is not usable:\n{}", list(.0))]
     Problems(Vec<Problem>),
 }

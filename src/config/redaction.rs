@@ -128,7 +128,7 @@ const MEMBERS: [(&str, &[&str]); 10] = [
     ),
 ];
 
-pub(super) fn understand(raw: RawRedaction, secrets: Secrets) -> Result<RedactionConfig, Problem> {
+pub(super) fn resolve(raw: RawRedaction, secrets: Secrets) -> Result<RedactionConfig, Problem> {
     let mut rules = Rules::default();
     for (list, paths, action) in [
         ("drop", &raw.drop, Action::Drop),
@@ -159,7 +159,7 @@ pub(super) fn understand(raw: RawRedaction, secrets: Secrets) -> Result<Redactio
 
 /// Reads the key once, to see that it is there and long enough.
 fn key(given: Given, secrets: Secrets) -> Result<Secret, Problem> {
-    let key = given.understand("key", secrets)?;
+    let key = given.resolve("key", secrets)?;
     let read = secrets.try_read_line(&key);
     let read = read.map_err(|err| Problem::new("key", crate::telemetry::chain(&err)))?;
     if read.is_some_and(|read| read.expose_secret().chars().count() < KEY_CHARACTERS_MIN) {
@@ -205,8 +205,8 @@ mod tests {
     fn problem(toml: &str) -> String {
         let source = config::File::from_str(toml, config::FileFormat::Toml);
         let raw = config::Config::builder().add_source(source).build().unwrap();
-        let understood = understand(raw.try_deserialize().unwrap(), Secrets::ALLOWED);
-        understood.map_or_else(|problem| problem.to_string(), |_| "none".to_owned())
+        let resolved = resolve(raw.try_deserialize().unwrap(), Secrets::ALLOWED);
+        resolved.map_or_else(|problem| problem.to_string(), |_| "none".to_owned())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Routes: where what is read goes, and which of it.
+//! Routes: the sink, and which events it gets.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +52,7 @@ impl RouteConfig {
 /// Which events a route wants: each list that is not empty must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SelectionConfig {
-    /// Event types; `*` stands for anything.
+    /// Event types; `*` matches any text.
     pub event_types: Vec<String>,
     /// First segments of event types, for example `user.lifecycle`.
     pub categories: Vec<String>,
@@ -107,7 +107,7 @@ pub(super) struct Names<'a> {
     pub(super) sinks: BTreeSet<&'a str>,
 }
 
-pub(super) fn understand(
+pub(super) fn resolve(
     owner: &str,
     raw: RawRoute,
     names: &Names<'_>,
@@ -132,14 +132,14 @@ pub(super) fn understand(
         outcomes: raw.outcomes,
         severities: raw.severities,
     };
-    let redaction = raw.redact.map(|raw| redaction::understand(raw, secrets)).transpose();
+    let redaction = raw.redact.map(|raw| redaction::resolve(raw, secrets)).transpose();
     let redaction = redaction.map_err(|problem| problem.under("redact"))?;
     let in_flight_bytes = size("in_flight", raw.in_flight, DEFAULT_IN_FLIGHT_BYTES)?;
     let (sink, format, ocsf) = (raw.sink, raw.format, ocsf_options(raw.format, raw.ocsf)?);
     Ok(RouteConfig { name, sink, format, ocsf, selection, redaction, in_flight_pages, in_flight_bytes })
 }
 
-/// A table that does nothing where it stands is a mistake.
+/// A table without effect is a mistake.
 fn ocsf_options(format: Format, raw: Option<RawOcsf>) -> Result<ocsf::Options, Problem> {
     if raw.is_some() && format != Format::Ocsf {
         let reason = format!("the format is `{}`: these settings need format = \"ocsf\"", format.name());

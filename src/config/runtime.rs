@@ -92,13 +92,13 @@ pub(super) struct RawShutdown {
 
 /// Wins over `log.level`.
 const LEVEL_VARIABLE: &str = "OKTABUS_LOG";
-/// The NATS client logs what the sink already tells.
+/// The NATS client logs what the sink reports already.
 const DEFAULT_LEVEL: &str = "info,async_nats=warn";
 const DEAD_LETTERS_BYTES_MIN: u64 = 1 << 20;
 const DEFAULT_GRACE: Duration = Duration::from_secs(25);
 
 /// Where each part could be read, what it means; None, with the problems, if anything is wrong.
-pub(super) fn understand(
+pub(super) fn resolve(
     state: Option<RawState>,
     admin: Option<RawAdmin>,
     log: Option<RawLog>,
@@ -109,15 +109,15 @@ pub(super) fn understand(
     let mut told = |problem| problems.push(problem);
     let state = state.and_then(|raw| state_config(raw).map_err(&mut told).ok());
     let admin = admin.and_then(|raw| {
-        let understood = admin::understand(raw, secrets).map_err(|problem| problem.under("admin"));
-        understood.map_err(&mut told).ok()
+        let resolved = admin::resolve(raw, secrets).map_err(|problem| problem.under("admin"));
+        resolved.map_err(&mut told).ok()
     });
     let log = log.and_then(|raw| log_config(raw).map_err(&mut told).ok());
     let shutdown_grace = shutdown.map(|raw| raw.grace.map_or(DEFAULT_GRACE, |Span(span)| span));
     Some(RuntimeConfig { state: state?, admin: admin?, log: log?, shutdown_grace: shutdown_grace? })
 }
 
-/// The variable wins, since it is for whoever looks into a trouble and may not change the file.
+/// The variable takes precedence, for an operator who investigates a problem and may not change the file.
 fn log_config(raw: RawLog) -> Result<LogConfig, Problem> {
     let style = raw.style.unwrap_or_default();
     let variable = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.trim().is_empty());
@@ -153,7 +153,7 @@ fn dead_letters(raw: &RawDeadLetters) -> Result<DeadLettersConfig, Problem> {
     let bytes = |key: &str, given: Option<Bytes>, default| match given {
         None => Ok(default),
         Some(Bytes(bytes)) if bytes >= DEAD_LETTERS_BYTES_MIN => Ok(bytes),
-        Some(_) => Err(Problem::new(key, "must be 1 MiB or more: a letter has the whole event")),
+        Some(_) => Err(Problem::new(key, "must be 1 MiB or more: a dead letter holds the whole event")),
     };
     Ok(DeadLettersConfig {
         route_bytes_max: bytes("route_max", raw.route_max, default.route_bytes_max)?,

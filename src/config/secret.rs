@@ -62,7 +62,7 @@ pub enum SecretError {
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl Secret {
-    /// Reads the secret as it stands now. Does blocking I/O on a small file.
+    /// Reads the current secret. Does blocking I/O on a small file.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         let secret = match self {
             Self::File(path) => read_file(path)?,
@@ -133,12 +133,12 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What is done about secrets while a configuration is understood.
+/// How secrets are treated while a configuration is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Secrets {
-    /// Whether they may stand in the configuration itself.
+    /// Whether secrets are allowed in the configuration itself.
     pub(super) may_be_inline: bool,
-    /// Whether each is read once, to see that it is there. Who needs none may not be able to read them.
+    /// Whether each is read once, to check that it exists. A command that needs none may not be able to read them.
     pub(super) are_read: bool,
 }
 
@@ -148,7 +148,7 @@ impl Secrets {
         self.are_read.then(|| secret.read()).transpose()
     }
 
-    /// The same, of a token or password.
+    /// Likewise, for a token or password.
     pub(super) fn try_read_line(self, secret: &Secret) -> Result<Option<SecretString>, SecretError> {
         self.are_read.then(|| secret.read_line()).transpose()
     }
@@ -182,7 +182,7 @@ impl Given {
 
     /// The one way in which the secret `name` is given: `<name>_file`, `<name>_env`, `<name>_credential`, or `<name>`
     /// itself where that is allowed.
-    pub(super) fn understand(self, name: &str, secrets: Secrets) -> Result<Secret, Problem> {
+    pub(super) fn resolve(self, name: &str, secrets: Secrets) -> Result<Secret, Problem> {
         match self {
             Self { file: Some(path), env: None, credential: None, inline: None } => Ok(Secret::File(path)),
             Self { file: None, env: Some(variable), credential: None, inline: None } => {

@@ -1,4 +1,4 @@
-//! Who may sign commands: public keys of Ed25519, or secrets that are shared. What a key is made of is read here; what it
+//! The keys that may sign commands: Ed25519 public keys, or shared secrets. The key material is read here; what it
 //! verifies is `command::policy::signature`'s business.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -36,7 +36,7 @@ pub struct SignatureConfig {
 pub struct SignatureKeyConfig {
     /// Its name, which signatures have with them.
     pub id: String,
-    /// What it takes to verify.
+    /// The key material.
     pub algorithm: SignatureAlgorithm,
     /// What may be asked with it, of what the commands allow; empty: all of that.
     pub allow: Vec<ActionPattern>,
@@ -44,12 +44,12 @@ pub struct SignatureKeyConfig {
     pub approve: Vec<ActionPattern>,
 }
 
-/// What it takes to verify a signature.
+/// The key material to verify a signature.
 #[derive(Debug, Clone)]
 pub enum SignatureAlgorithm {
     /// Ed25519, by its public key.
     Ed25519(PublicKey),
-    /// HMAC with SHA-256, by the bytes of a shared secret as they stand in its file.
+    /// HMAC with SHA-256, keyed with the bytes of the file of a shared secret.
     HmacSha256(Secret),
 }
 
@@ -58,7 +58,7 @@ pub enum SignatureAlgorithm {
 pub enum PublicKey {
     /// A file in PEM or base64.
     File(PathBuf),
-    /// It stands in the configuration.
+    /// It is in the configuration.
     Inline([u8; ED25519_KEY_BYTES]),
 }
 
@@ -85,7 +85,7 @@ pub enum KeyError {
 }
 
 impl PublicKey {
-    /// The key as it stands now. Does blocking I/O on a small file.
+    /// The current key. Does blocking I/O on a small file.
     pub fn read(&self) -> Result<[u8; ED25519_KEY_BYTES], KeyError> {
         match self {
             Self::Inline(key) => Ok(*key),
@@ -100,7 +100,7 @@ impl PublicKey {
     }
 }
 
-/// The shared secret as it stands now. Does blocking I/O on a small file.
+/// The current shared secret. Does blocking I/O on a small file.
 pub fn read_shared_secret(secret: &Secret) -> Result<SecretString, KeyError> {
     let value = secret.read()?;
     if value.expose_secret().len() < SECRET_BYTES_MIN {
@@ -147,7 +147,7 @@ enum RawAlgorithm {
     HmacSha256,
 }
 
-/// A queue may stand for a while; what is sent again within this time is known by its id.
+/// A queue may not be read for a while; a message that is sent again within this time is recognised by its id.
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(3_600);
 /// What an Ed25519 key in PEM has before the key itself (RFC 8410).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
@@ -155,7 +155,7 @@ const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0
 const SECRET_BYTES_MIN: usize = 32;
 
 /// `keep` is how long the journal remembers ids; `allow` what the commands allow at all.
-pub(super) fn understand(
+pub(super) fn resolve(
     raw: RawSignature,
     keep: Duration,
     allow: &[ActionPattern],
@@ -231,7 +231,7 @@ fn algorithm(raw: RawKey, secrets: Secrets) -> Result<SignatureAlgorithm, Proble
         }
         RawAlgorithm::Ed25519 => named_public_key(raw.public_key, raw.public_key_file),
         RawAlgorithm::HmacSha256 => {
-            let secret = secret.understand("secret", secrets)?;
+            let secret = secret.resolve("secret", secrets)?;
             if secrets.are_read {
                 read_shared_secret(&secret).map_err(|err| Problem::new("secret", chain(&err)))?;
             }

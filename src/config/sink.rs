@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::{
     BusConfig, KafkaBus, NatsBus, Problem,
-    load::Understood,
+    load::Resolved,
     problem::did_you_mean,
     quantity::{Bytes, Span},
 };
-use crate::message::{Template, Use};
+use crate::message::{Template, TemplateUse};
 
 /// A sink by its kind.
 #[derive(Debug, Clone)]
@@ -68,7 +68,7 @@ pub struct NatsSink {
     pub encoding: Encoding,
     /// Set if the stream is to be created where it does not exist.
     pub create: Option<CreateStream>,
-    /// Messages on their way without acknowledgement, at most.
+    /// The most unacknowledged messages in flight.
     pub unacknowledged_max: usize,
 }
 
@@ -200,9 +200,9 @@ const DEFAULT_ROTATE_BYTES: u64 = 256 << 20;
 const DEFAULT_ROTATE_AGE: Duration = Duration::from_secs(86_400);
 
 /// A bus by name and kind, chosen by a sink.
-pub(super) type Buses = Understood<BusConfig>;
+pub(super) type Buses = Resolved<BusConfig>;
 
-pub(super) fn understand(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkConfig, Problem> {
+pub(super) fn resolve(name: &str, raw: RawSink, buses: &Buses) -> Result<SinkConfig, Problem> {
     refuse_keys_of_other_kinds(&raw)?;
     let name = name.to_owned();
     match raw.kind {
@@ -213,7 +213,7 @@ pub(super) fn understand(name: &str, raw: RawSink, buses: &Buses) -> Result<Sink
             })?;
             let topic =
                 raw.topic.ok_or_else(|| Problem::new("topic", "a sink of kind kafka needs a topic"))?;
-            let topic = template("topic", &topic, Use::Topic)?;
+            let topic = template("topic", &topic, TemplateUse::Topic)?;
             let key = key(raw.key.as_deref())?;
             let encoding = raw.encoding.unwrap_or_default();
             Ok(SinkConfig::Kafka(KafkaSink { name, bus, topic, key, encoding }))
@@ -232,7 +232,7 @@ pub(super) fn understand(name: &str, raw: RawSink, buses: &Buses) -> Result<Sink
     }
 }
 
-/// A key that does nothing where it stands is a mistake.
+/// A key without effect is a mistake.
 fn refuse_keys_of_other_kinds(raw: &RawSink) -> Result<(), Problem> {
     use SinkKind::{File, Kafka, Nats, Stdout};
     let keys: [(&str, bool, &[SinkKind]); 11] = [
@@ -266,7 +266,7 @@ fn nats(name: String, raw: RawSink, buses: &Buses) -> Result<NatsSink, Problem> 
         return Err(Problem::new("stream", format!("`{stream}` is not the name of a stream")));
     }
     let subject = raw.subject.as_deref().unwrap_or(DEFAULT_SUBJECT);
-    let subject = template("subject", subject, Use::Subject)?;
+    let subject = template("subject", subject, TemplateUse::Subject)?;
     let key = key(raw.key.as_deref())?;
     let create = raw.create.map(|create| CreateStream {
         replicas: create.replicas.unwrap_or(1),
@@ -285,12 +285,12 @@ fn nats(name: String, raw: RawSink, buses: &Buses) -> Result<NatsSink, Problem> 
     Ok(NatsSink { name, bus, stream, subject, key, encoding, create, unacknowledged_max })
 }
 
-fn template(key: &str, text: &str, used_as: Use) -> Result<Template, Problem> {
+fn template(key: &str, text: &str, used_as: TemplateUse) -> Result<Template, Problem> {
     Template::parse(text, used_as).map_err(|err| Problem::new(key, err.to_string()))
 }
 
 fn key(text: Option<&str>) -> Result<Template, Problem> {
-    template("key", text.unwrap_or(DEFAULT_KEY), Use::Key)
+    template("key", text.unwrap_or(DEFAULT_KEY), TemplateUse::Key)
 }
 
 /// The bus that was named, or the only one of its kind.

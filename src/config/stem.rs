@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// What the names of all files of one owner begin with. Two owners never share one in a directory: what is told by a
-/// file's name alone must be told without doubt.
+/// What the names of all files of one owner begin with. Two owners never share one in a directory: the name of a file
+/// alone must identify its owner.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FileStem(String);
 
@@ -34,7 +34,7 @@ impl FileStem {
         rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
     }
 
-    /// The stem as it stands in names.
+    /// The stem, as it is in names.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

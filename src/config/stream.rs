@@ -1,4 +1,4 @@
-//! Streams: what is read without an end.
+//! Streams: endless feeds of new events.
 
 use std::{str::FromStr, time::Duration};
 
@@ -27,7 +27,7 @@ pub struct StreamConfig {
     pub filter: Option<String>,
     /// Events a page, 1 to 1,000.
     pub page_size: u16,
-    /// How often Okta is asked while there is nothing new.
+    /// The interval of polls while there is nothing new.
     pub poll_interval: Duration,
     /// How far back a route goes if Okta refuses its link.
     pub overlap: Duration,
@@ -79,7 +79,7 @@ impl FromStr for Start {
     }
 }
 
-/// What whoever typed a duration without its sign, a day or a moment without its zone has probably meant.
+/// The probable meaning of a duration without its sign, or a day or time without its zone.
 fn meant(text: &str) -> Option<String> {
     let ago = || Span::parse(text).map(|_| format!("-{}", text.trim()));
     // A day alone is its midnight.
@@ -107,7 +107,7 @@ const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(10);
 const DEFAULT_OVERLAP: Duration = Duration::from_secs(300);
 const DEFAULT_PAGE_CACHE_BYTES: u64 = 16 << 20;
 
-pub(super) fn understand(
+pub(super) fn resolve(
     name: &str,
     raw: RawStream,
     names: &Names<'_>,
@@ -134,7 +134,7 @@ pub(super) fn understand(
             let reason = "`emit`, `batch_size` and `empty` are for routes of searches: a stream has no end to count to";
             return Err(under(Problem::new("emit", reason)));
         }
-        routes.push(route::understand(name, raw, names, secrets).map_err(under)?);
+        routes.push(route::resolve(name, raw, names, secrets).map_err(under)?);
     }
     Ok(StreamConfig {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The merged value as serde sees it, and serde's complaints as data. Knows no section.
+//! A deserializer for the merged values, whose errors are data. Does not know sections.
 //!
 //! A variable of the environment has no type: its text becomes a number or a boolean where one is wanted.
 
@@ -17,20 +17,20 @@ use serde::{
 /// What the `config` crate says of values from variables.
 pub(super) const ENVIRONMENT: &str = "the environment";
 
-/// Why a value is not what its place takes.
+/// Why a value is invalid at its place.
 #[derive(Debug)]
 pub(super) enum Mismatch {
     /// A key that the table does not have.
     UnknownKey { key: String, known: &'static [&'static str] },
-    /// A word where one of some words stands.
+    /// A word that is none of the allowed ones.
     UnknownWord { word: String, known: &'static [&'static str] },
     /// A key that the table must have.
     Missing { key: &'static str },
     /// Another type. The value is left out, since it may be a secret.
     WrongType { found: &'static str, expected: String },
-    /// The right type, and not a value that makes sense.
+    /// The right type, but an invalid value.
     WrongValue { found: String, expected: String },
-    /// What a type of ours says by itself.
+    /// The message of a type of ours.
     Other(String),
 }
 
@@ -100,7 +100,7 @@ impl<'de> Deserializer<'de> for Typed<'de> {
             ValueKind::Table(table) => {
                 let mut entries: Vec<_> =
                     table.iter().map(|(key, value)| (key.as_str(), Typed(value))).collect();
-                // The first mistake is the same one every time.
+                // The first mistake is always the same one.
                 entries.sort_unstable_by_key(|(key, _)| *key);
                 MapDeserializer::new(entries.into_iter()).deserialize_any(visitor)
             }

@@ -1,5 +1,5 @@
-//! What may be meant as it stands, and more likely is not: filters that no event meets of which Okta tells, filters that
-//! Okta may refuse, and queues whose commands nobody signs. Nothing is refused for it.
+//! Warnings about valid settings that are probably mistakes: filters that match no event type of Okta, filters that
+//! Okta may refuse, and queues with unsigned commands. Refuses nothing.
 
 use super::{CommandsConfig, Config, Problem, SelectionConfig, problem::nearest};
 use okta_system_log::{
@@ -8,7 +8,7 @@ use okta_system_log::{
 };
 
 impl Config {
-    /// What somebody should look at, each with where in the configuration it is.
+    /// The warnings, each with its place in the configuration.
     pub fn warnings(&self) -> Vec<Problem> {
         let mut warnings = Vec::new();
         for stream in self.streams.values() {
@@ -32,12 +32,13 @@ impl Config {
 }
 
 impl CommandsConfig {
-    /// What is doubtful of how commands of the queue prove who sent them.
+    /// Warnings about the signatures of commands of the queue.
     fn signature_doubts(&self) -> impl Iterator<Item = &'static str> {
         let signature = self.signature.as_ref().filter(|_| self.intake.is_some());
         let obeys_all = signature.is_some_and(|signature| !signature.required);
         let takes_v1 = signature.is_some_and(|signature| signature.accept_v1 && !signature.keys.is_empty());
-        let obeys_all = obeys_all.then_some("whoever can write to the queue is obeyed: `required` is false");
+        let obeys_all =
+            obeys_all.then_some("anyone who can write to the queue is obeyed: `required` is false");
         let takes_v1 = takes_v1.then_some(
             "`accept_v1` takes signatures that name neither org nor commands: they are good for other queues too",
         );
@@ -45,7 +46,7 @@ impl CommandsConfig {
     }
 }
 
-/// What is doubtful of the SCIM filter at `path`.
+/// Warnings about the SCIM filter at `path`.
 pub(crate) fn filter_warnings(path: &str, filter: Option<&str>) -> Vec<Problem> {
     // What Okta could not take has been refused.
     let Some(Ok(read)) = filter.map(scim::read) else { return Vec::new() };
@@ -81,7 +82,7 @@ fn selection_warnings(path: &str, selection: &SelectionConfig) -> Vec<Problem> {
     all.map(|reason| Problem::new(path, reason)).collect()
 }
 
-/// Why no event type of Okta's catalogue fits `typed`, in which `*` stands for anything; none if one does.
+/// Why no event type of Okta's catalogue fits `typed`, in which `*` matches any text; none if one fits.
 fn event_type_doubt(typed: &str) -> Option<String> {
     let pattern = Pattern::new(typed);
     if catalogue::event_types().any(|event_type| pattern.matches(event_type)) {

@@ -1,4 +1,4 @@
-//! Asking the daemon through its socket, for the other commands of this machine.
+//! The client of the control socket, for commands on this machine.
 
 use std::{
     io,
@@ -24,11 +24,11 @@ use crate::permissions::{self, PermissionError};
 /// An answer's line is never longer.
 const LINE_MAX_BYTES: usize = 1 << 20;
 
-/// What comes may take its time: after so long without anything the daemon is asked whether it is there.
+/// An answer may take long. After this time without a byte the daemon is asked whether it is still there.
 const QUIET: Duration = Duration::from_secs(3);
-/// How long it has to say so, and to take a connection.
+/// How long it may take to answer that, and to accept a connection.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
-/// How long a daemon that has the state may take to open its socket, or to let go of the state.
+/// How long a daemon that has locked the state may take to open its socket, or to release the state.
 const START: Duration = Duration::from_secs(10);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -47,7 +47,7 @@ pub struct Client {
 pub enum ControlError {
     /// There is a socket, and it cannot be used.
     #[error(
-        "cannot reach the daemon through {socket}: be the user as whom it runs, or use `sudo -u` with that user"
+        "cannot reach the daemon through {socket}: run this command as the user of the daemon, for example with `sudo -u`"
     )]
     Unreachable {
         /// Where it is.
@@ -60,22 +60,22 @@ pub enum ControlError {
     Exposed {
         /// Where it is.
         socket: PathBuf,
-        /// Who could.
+        /// Who could change it.
         source: PermissionError,
     },
-    /// Somebody else serves it.
+    /// Another user serves it.
     #[error(
         "cannot trust the socket {socket}: user {served_by} serves it, and the state directory belongs to user {owner}"
     )]
     Impostor {
         /// Where it is.
         socket: PathBuf,
-        /// Who serves it.
+        /// The user that serves it.
         served_by: u32,
         /// Whose the directory is.
         owner: u32,
     },
-    /// There is a daemon, and it says nothing.
+    /// There is a daemon, and it does not answer.
     #[error(
         "the daemon behind {socket} does not answer, not even whether it is there, within {} s: is it stopped or held up? \
          Its log, `/readyz` and `ps` may tell; what was asked may still be done once it goes on",
@@ -85,7 +85,7 @@ pub enum ControlError {
         /// Where it listens.
         socket: PathBuf,
     },
-    /// The daemon went away in the middle.
+    /// The connection ended before the answer did.
     #[error("the daemon has ended the connection: {reason}")]
     Broken {
         /// What went wrong.
@@ -99,7 +99,7 @@ pub enum ControlError {
         /// Why.
         text: String,
     },
-    /// An answer that is none.
+    /// An invalid answer.
     #[error("the daemon's answer cannot be understood: do both run the same version of oktabus?")]
     Garbled {
         /// What is wrong with it.
@@ -114,7 +114,7 @@ impl Client {
         connecting.await.unwrap_or_else(|_| Err(ControlError::Silent { socket: directory.join(NAME) }))
     }
 
-    /// The same for a state that somebody has: a daemon that has just started has no socket for a moment.
+    /// Waits for the socket of a state that is locked: a daemon that has just started has no socket yet.
     pub async fn connect_to_holder(directory: &Path) -> Result<Option<Self>, ControlError> {
         let connecting = async {
             loop {
@@ -146,12 +146,12 @@ impl Client {
         &self.socket
     }
 
-    /// Asks for what there is at `path`.
+    /// Sends a GET request to `path`.
     pub async fn get(&mut self, path: &str) -> Result<Answers<'_>, ControlError> {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
-    /// Asks for something to be done.
+    /// Sends a POST request to `path`.
     pub async fn post<T: Serialize + Sync>(
         &mut self,
         path: &str,
@@ -187,7 +187,7 @@ async fn send(
     sender.send_request(request).await.map_err(broken)
 }
 
-/// What `work` gives, however long that takes, as long as the daemon says that it is there.
+/// The result of `work`, however long it takes, while the daemon answers that it is there.
 async fn while_alive<T>(directory: &Path, work: impl Future<Output = T>) -> Result<T, ControlError> {
     let mut work = std::pin::pin!(work);
     loop {
@@ -195,7 +195,7 @@ async fn while_alive<T>(directory: &Path, work: impl Future<Output = T>) -> Resu
             return Ok(done);
         }
         tokio::select! {
-            // It may be over just now, with a better word of what happened.
+            // It may have ended just now, with a more precise error.
             biased;
             done = &mut work => return Ok(done),
             is_alive = is_alive(directory) => {
@@ -207,7 +207,7 @@ async fn while_alive<T>(directory: &Path, work: impl Future<Output = T>) -> Resu
     }
 }
 
-/// Whether the daemon says so, on a connection of its own.
+/// Whether the daemon answers on a separate connection.
 async fn is_alive(directory: &Path) -> bool {
     let asking = async {
         let Ok(Some(mut client)) = Client::open(directory).await else { return false };

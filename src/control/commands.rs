@@ -1,5 +1,5 @@
-//! `/commands`, `/commands/pause`, `/commands/resume`, `/commands/cancel`, `/audit`, `/limits`, `/limits/release`: commands of
-//! this machine, and what became of others.
+//! `/commands`, `/commands/pause`, `/commands/resume`, `/commands/cancel`, `/audit`, `/limits`, `/limits/release`: runs
+//! commands, and lists and stops others.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Controlled, lines, peer::Peer};
+use super::{ControlContext, lines, peer::Peer};
 use crate::{
     command::{
         Outcome,
@@ -27,121 +27,121 @@ use crate::{
 /// A command to be carried out now.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RunCommand {
-    /// The name of the commands; not needed where there is one.
+    /// The name of `[commands.NAME]`; not needed if there is only one.
     pub commands: Option<String>,
     /// The command, as a message would say it.
     pub message: Box<RawValue>,
 }
 
-/// What became of it.
+/// The result of a command.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ran {
+pub enum RunResult {
     /// Its outcome.
     Outcome(Box<Outcome>),
-    /// It was not carried out now, and why. The same command, with the same id, asks again.
+    /// It was not carried out yet, and why. Send the same command, with the same id, to ask again.
     NotNow(String),
 }
 
-/// Whether a limit had tripped.
+/// The answer to the release of a limit.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Released {
-    /// Whether it had.
+    /// Whether the limit had tripped.
     pub had_tripped: bool,
 }
 
-type Refusal = (StatusCode, String);
+type ErrorReply = (StatusCode, String);
 
 pub(super) async fn run(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<RunCommand>,
-) -> Result<Response, Refusal> {
-    let engine = controlled.engines.get(request.commands.as_deref()).map_err(unknown)?;
+) -> Result<Response, ErrorReply> {
+    let engine = context.engines.get(request.commands.as_deref()).map_err(unknown)?;
     let payload = String::from(Box::<str>::from(request.message)).into();
     let told = engine.ask(payload, peer.user().await).await;
     let ran = match told.await {
-        Ok(Answer::Outcome(outcome)) => Ran::Outcome(outcome),
-        Ok(Answer::NotNow(why)) => Ran::NotNow(why),
-        Err(_) => Ran::NotNow("the daemon has given it up: its log says why".to_owned()),
+        Ok(Answer::Outcome(outcome)) => RunResult::Outcome(outcome),
+        Ok(Answer::NotNow(why)) => RunResult::NotNow(why),
+        Err(_) => RunResult::NotNow("the daemon has given it up: its log says why".to_owned()),
     };
     Ok(lines::one(&ran))
 }
 
 pub(super) async fn list(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Query(request): Query<ListCommands>,
-) -> Result<Response, Refusal> {
-    controlled.engines.list(&request).await.map(|listed| lines::each(&listed)).map_err(refuse)
+) -> Result<Response, ErrorReply> {
+    context.engines.list(&request).await.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
 pub(super) async fn audit(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Query(request): Query<ListCommands>,
-) -> Result<Response, Refusal> {
-    let listed = controlled.engines.audit_chains(request.commands.as_deref()).await;
+) -> Result<Response, ErrorReply> {
+    let listed = context.engines.audit_chains(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
 pub(super) async fn limits(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Query(request): Query<ListCommands>,
-) -> Result<Response, Refusal> {
-    let listed = controlled.engines.list_limits(request.commands.as_deref()).await;
+) -> Result<Response, ErrorReply> {
+    let listed = context.engines.list_limits(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
 pub(super) async fn release(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<ReleaseLimit>,
-) -> Result<Response, Refusal> {
-    let released = controlled.engines.release(&request, &peer.user().await).await;
+) -> Result<Response, ErrorReply> {
+    let released = context.engines.release(&request, &peer.user().await).await;
     released.map(|had_tripped| lines::one(&Released { had_tripped })).map_err(refuse)
 }
 
 pub(super) async fn pause(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
-) -> Result<Response, Refusal> {
-    switched(controlled.engines.pause(&request, &peer.user().await).await)
+) -> Result<Response, ErrorReply> {
+    switched(context.engines.pause(&request, &peer.user().await).await)
 }
 
 pub(super) async fn resume(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
-) -> Result<Response, Refusal> {
-    switched(controlled.engines.resume(&request, &peer.user().await).await)
+) -> Result<Response, ErrorReply> {
+    switched(context.engines.resume(&request, &peer.user().await).await)
 }
 
 pub(super) async fn cancel(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Extension(peer): Extension<Peer>,
     Json(request): Json<CancelCommand>,
-) -> Result<Response, Refusal> {
-    switched(controlled.engines.cancel(&request, &peer.user().await).await)
+) -> Result<Response, ErrorReply> {
+    switched(context.engines.cancel(&request, &peer.user().await).await)
 }
 
 pub(super) async fn pauses(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Query(request): Query<ListCommands>,
-) -> Result<Response, Refusal> {
-    let listed = controlled.engines.list_pauses(request.commands.as_deref()).await;
+) -> Result<Response, ErrorReply> {
+    let listed = context.engines.list_pauses(request.commands.as_deref()).await;
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
-fn switched(switched: Result<Switched, EngineError>) -> Result<Response, Refusal> {
+fn switched(switched: Result<Switched, EngineError>) -> Result<Response, ErrorReply> {
     switched.map(|switched| lines::one(&switched)).map_err(refuse)
 }
 
-fn unknown(err: UnknownCommands) -> Refusal {
+fn unknown(err: UnknownCommands) -> ErrorReply {
     refuse(EngineError::from(err))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn refuse(err: EngineError) -> Refusal {
+fn refuse(err: EngineError) -> ErrorReply {
     let status = match err {
         EngineError::Unknown(_)
         | EngineError::UnknownLimit { .. }

@@ -27,7 +27,7 @@ pub(super) fn each<T: Serialize>(answers: &[T]) -> Response {
     }
 }
 
-/// An answer of as many lines as come. The sender is closed once nobody reads them any more.
+/// An answer that streams lines as they come. The channel closes when the reader is gone.
 pub(super) fn many<T: Serialize + Send + 'static>(answers: mpsc::Receiver<T>) -> Response {
     let lines = stream::unfold(answers, async |mut answers| {
         let answer = answers.recv().await?;

@@ -1,8 +1,8 @@
 //! The control socket: how commands of this machine reach the one process that has the state and the budgets.
 //!
-//! HTTP on a Unix socket in the state directory; who may open the socket may use it. A subject is one file with its
-//! requests and its answers, and one line in `serve`: an answer that takes its time is a stream of JSON lines (`lines`),
-//! and work that it stands for ends when nobody listens any more. Does no work itself.
+//! HTTP on a Unix socket in the state directory; file permissions decide who may use it. A subject is one file with its
+//! requests and answers, and one line in `serve`. A long answer is a stream of JSON lines (`lines`); its work ends when
+//! the client disconnects. Does no work itself.
 
 mod client;
 mod commands;
@@ -22,18 +22,18 @@ use axum::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use client::{Answers, Client, ControlError};
-pub use commands::{Ran, Released, RunCommand};
+pub use commands::{Released, RunCommand, RunResult};
 pub use daemon::Daemon;
 pub use socket::{NAME, Socket};
 
 use crate::{command::engine::Engines, replay::Replays, state::State, telemetry::chain};
 
-/// How long connections have to end once all work has.
+/// How long connections may take to end when all work has ended.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What requests act upon.
+/// What the requests use.
 #[derive(Debug)]
-pub struct Controlled {
+pub struct ControlContext {
     /// Ends all work.
     stop: CancellationToken,
     /// The work that requests have begun.
@@ -43,14 +43,15 @@ pub struct Controlled {
     engines: Engines,
 }
 
-impl Controlled {
+impl ControlContext {
     /// Work goes on until `stop`.
     pub fn new(stop: CancellationToken, state: State, replays: Replays, engines: Engines) -> Self {
         Self { stop, work: TaskTracker::new(), state, replays, engines }
     }
 }
 
-/// Binds the socket in the state directory, whose lock is held. A daemon without it does its main work all the same.
+/// Binds the socket in the state directory, whose lock is held. Without it the daemon runs, but commands cannot reach
+/// it.
 pub async fn bind(directory: &Path) -> Option<Socket> {
     match Socket::bind(directory).await {
         Ok(socket) => Some(socket),
@@ -64,8 +65,8 @@ pub async fn bind(directory: &Path) -> Option<Socket> {
     }
 }
 
-/// Serves the socket until the work is told to stop and has ended, and removes it.
-pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
+/// Serves the socket until the work was stopped and has ended, and removes it.
+pub async fn serve(socket: Socket, context: Arc<ControlContext>) {
     let subjects = Router::new()
         .route("/daemon", get(daemon::show))
         .route("/replays", post(replays::begin))
@@ -78,23 +79,23 @@ pub async fn serve(socket: Socket, controlled: Arc<Controlled>) {
         .route("/limits/release", post(commands::release))
         .route("/state/export", get(state::export))
         .route("/state/verification", get(state::verification))
-        .with_state(Arc::clone(&controlled));
-    let stop = controlled.stop.clone();
+        .with_state(Arc::clone(&context));
+    let stop = context.stop.clone();
     let served = socket.serve(subjects, stop);
     let ended = async {
-        controlled.stop.cancelled().await;
-        controlled.work.close();
-        controlled.work.wait().await;
-        // Who does not read to the end must not hold up the end.
+        context.stop.cancelled().await;
+        context.work.close();
+        context.work.wait().await;
+        // A client that does not read to the end must not delay the stop.
         tokio::time::sleep(FAREWELL).await;
     };
     tokio::select! {
         () = served => {}
         () = ended => return,
     }
-    controlled.stop.cancelled().await;
-    controlled.work.close();
-    controlled.work.wait().await;
+    context.stop.cancelled().await;
+    context.work.close();
+    context.work.wait().await;
 }
 
 #[cfg(test)]
@@ -112,7 +113,7 @@ mod tests {
         let replays = crate::replay::tests::replays(directory).await;
         serving.spawn(serve(
             socket,
-            Arc::new(Controlled::new(stop.clone(), replays.state(), replays, Engines::default())),
+            Arc::new(ControlContext::new(stop.clone(), replays.state(), replays, Engines::default())),
         ));
         (stop, serving)
     }

@@ -1,4 +1,4 @@
-//! Who is at the other end of the control socket: the kernel's word (`SO_PEERCRED`), which nobody can forge.
+//! The user at the other end of the control socket, from the kernel (`SO_PEERCRED`), so that it cannot be forged.
 
 use std::io;
 

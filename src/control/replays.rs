@@ -1,13 +1,13 @@
-//! `POST /replays`: begins a replay or goes on with it. It ends when nobody listens any more.
+//! `POST /replays`: begins or resumes a replay. It stops when the client disconnects.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode, response::Response};
 use tokio::sync::mpsc;
 
-use super::{Controlled, lines};
+use super::{ControlContext, lines};
 use crate::{
-    replay::{Refusal, Request},
+    replay::{InvalidReplay, Request},
     telemetry::chain,
 };
 
@@ -15,20 +15,20 @@ use crate::{
 const LINES_MAX: usize = 16;
 
 pub(super) async fn begin(
-    State(controlled): State<Arc<Controlled>>,
+    State(context): State<Arc<ControlContext>>,
     Json(request): Json<Request>,
 ) -> Result<Response, (StatusCode, String)> {
-    let replay = controlled.replays.prepare(request).await.map_err(|refusal| refuse(&refusal))?;
+    let replay = context.replays.prepare(request).await.map_err(|refusal| refuse(&refusal))?;
     let (reports, told) = mpsc::channel(LINES_MAX);
-    let stop = controlled.stop.clone();
-    controlled.work.spawn(async move { replay.run(reports, &stop).await });
+    let stop = context.stop.clone();
+    context.work.spawn(async move { replay.run(reports, &stop).await });
     Ok(lines::many(told))
 }
 
-fn refuse(refusal: &Refusal) -> (StatusCode, String) {
+fn refuse(refusal: &InvalidReplay) -> (StatusCode, String) {
     let status = match refusal {
-        Refusal::State(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::UnderWay(_) => StatusCode::CONFLICT,
+        InvalidReplay::State(_) => StatusCode::SERVICE_UNAVAILABLE,
+        InvalidReplay::UnderWay(_) => StatusCode::CONFLICT,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     (status, chain(refusal))

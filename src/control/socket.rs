@@ -1,4 +1,4 @@
-//! The socket itself: where it is, who may open it, and what to do about long paths.
+//! The socket: its path and mode, and the handling of paths that are too long for an address.
 
 use std::{
     fs, io,
@@ -18,18 +18,21 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 use super::peer::Peer;
-use crate::serving::{self, Bounds, Patience, PlainText};
+use crate::serving::{self, Bounds, ConnectionLimits, PlainText};
 
 /// Its name in the state directory.
 pub const NAME: &str = "control.sock";
-/// Where it is made, out of everybody's reach, before it gets its mode and its place.
+/// A private directory in which the socket is made before it gets its mode and its final path.
 const DRAFT: &str = "control.new";
 /// What an address of a socket has room for (`sun_path`, less its end).
 const PATH_MAX_BYTES: usize = 107;
-/// More than a machine has commands at work, each of which may also ask whether the daemon is there. Those that say nothing
-/// are let go.
-const BOUNDS: Bounds =
-    Bounds { connections_max: 128, head_time: Duration::from_secs(10), patience: Patience::Endless };
+/// More than the commands that run on a machine at a time, each with a second connection to ask whether the daemon is
+/// there. Idle connections are closed.
+const BOUNDS: Bounds = Bounds {
+    connections_max: 128,
+    head_time: Duration::from_secs(10),
+    connections: ConnectionLimits::Endless,
+};
 /// Its owner alone.
 const MODE: u32 = 0o600;
 const DRAFT_MODE: u32 = 0o700;
@@ -38,12 +41,12 @@ const DRAFT_MODE: u32 = 0o700;
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
-    place: Place,
+    file: SocketFile,
 }
 
-/// Where the socket is; it is gone when this is dropped.
+/// The file of the socket, removed when this is dropped.
 #[derive(Debug)]
-struct Place(PathBuf);
+struct SocketFile(PathBuf);
 
 impl Socket {
     /// Binds the socket in `directory`, in place of one that was left behind. The caller holds the directory's lock.
@@ -51,12 +54,12 @@ impl Socket {
         let place = directory.to_owned();
         let bound = tokio::task::spawn_blocking(move || bind(&place)).await;
         let listener = UnixListener::from_std(bound.map_err(io::Error::other)??)?;
-        Ok(Self { listener, place: Place(directory.join(NAME)) })
+        Ok(Self { listener, file: SocketFile(directory.join(NAME)) })
     }
 
     /// Serves `subjects` until `stop` and until their answers are read.
     pub(super) async fn serve(self, subjects: Router, stop: CancellationToken) {
-        let Self { listener, place: _place } = self;
+        let Self { listener, file: _file } = self;
         let pages = |stream: &UnixStream| match Peer::of(stream) {
             Ok(peer) => subjects.clone().layer(Extension(peer)),
             Err(err) => {
@@ -68,7 +71,7 @@ impl Socket {
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         // What is left is replaced with the next start.
         let _ = fs::remove_file(&self.0);
@@ -77,7 +80,7 @@ impl Drop for Place {
 
 /// Connects to the socket in `directory`.
 pub(super) async fn connect(directory: &Path) -> io::Result<UnixStream> {
-    let near = Near::new(directory, Path::new(NAME))?;
+    let near = SocketAddress::new(directory, Path::new(NAME))?;
     UnixStream::connect(&near.path).await
 }
 
@@ -85,7 +88,7 @@ fn bind(directory: &Path) -> io::Result<StdListener> {
     let (draft, name) = (directory.join(DRAFT), Path::new(DRAFT).join(NAME));
     remove_draft(&draft)?;
     fs::DirBuilder::new().mode(DRAFT_MODE).create(&draft)?;
-    let listener = StdListener::bind(Near::new(directory, &name)?.path)?;
+    let listener = StdListener::bind(SocketAddress::new(directory, &name)?.path)?;
     listener.set_nonblocking(true)?;
     fs::set_permissions(directory.join(&name), fs::Permissions::from_mode(MODE))?;
     fs::rename(directory.join(&name), directory.join(NAME))?;
@@ -103,14 +106,15 @@ fn remove_draft(draft: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A path that an address has room for. A longer one is taken by way of the open directory, as Linux allows.
-struct Near {
+/// A path that fits into a socket address. A longer path is replaced by one through the open directory
+/// (`/proc/self/fd`).
+struct SocketAddress {
     path: PathBuf,
-    /// What the path leads through.
+    /// Keeps the directory open that the path leads through.
     _directory: Option<fs::File>,
 }
 
-impl Near {
+impl SocketAddress {
     fn new(directory: &Path, name: &Path) -> io::Result<Self> {
         let path = directory.join(name);
         if path.as_os_str().len() <= PATH_MAX_BYTES {

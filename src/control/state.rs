@@ -1,20 +1,21 @@
-//! `GET /state/export`, `GET /state/verification`: what is durable, for the commands that cannot have the state while the
-//! daemon has it.
+//! `GET /state/export`, `GET /state/verification`: the durable state, for commands that cannot open it while the daemon
+//! has locked it.
 
 use std::sync::Arc;
 
 use axum::{body::Body, extract::State, http::StatusCode, response::Response};
 use futures_util::stream;
 
-use super::{Controlled, lines};
+use super::{ControlContext, lines};
 use crate::{state::StateError, telemetry::chain};
 
-type Refusal = (StatusCode, String);
+type ErrorReply = (StatusCode, String);
 
-/// Piece by piece, each made when the one before is taken: a slow reader holds up no thread. What fails within the first
-/// piece is told by the status; after that the answer is cut short, as its reader will see by the last line that is missing.
-pub(super) async fn export(State(controlled): State<Arc<Controlled>>) -> Result<Response, Refusal> {
-    let mut export = controlled.state.export();
+/// Streams the export in pieces, each made when the one before was read, so that a slow reader blocks no thread. A
+/// failure in the first piece gives an error status; a later one cuts the answer short, which the reader notices by the
+/// missing last line.
+pub(super) async fn export(State(context): State<Arc<ControlContext>>) -> Result<Response, ErrorReply> {
+    let mut export = context.state.export();
     let first = export.piece().await.map_err(|err| refuse(&err))?;
     let pieces = stream::unfold((first, export), async |(ready, mut export)| {
         let piece = match ready {
@@ -26,10 +27,10 @@ pub(super) async fn export(State(controlled): State<Arc<Controlled>>) -> Result<
     Ok(lines::written(Body::from_stream(pieces)))
 }
 
-pub(super) async fn verification(State(controlled): State<Arc<Controlled>>) -> Result<Response, Refusal> {
-    controlled.state.verify().await.map(|found| lines::one(&found)).map_err(|err| refuse(&err))
+pub(super) async fn verification(State(context): State<Arc<ControlContext>>) -> Result<Response, ErrorReply> {
+    context.state.verify().await.map(|found| lines::one(&found)).map_err(|err| refuse(&err))
 }
 
-fn refuse(err: &StateError) -> Refusal {
+fn refuse(err: &StateError) -> ErrorReply {
     (StatusCode::SERVICE_UNAVAILABLE, chain(err))
 }

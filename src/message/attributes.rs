@@ -19,7 +19,7 @@ pub struct Attributes {
     pub source: String,
     /// `com.okta.<eventType>`; ours, such as `oktabus.search.batch`, as they are.
     pub event_type: String,
-    /// The id of the user whom the event is about; empty if there is none.
+    /// The id of the user that the event is about; empty if there is none.
     pub subject: String,
     /// `published` as Okta wrote it; empty if there is none, or none that is a time.
     pub time: String,
@@ -155,12 +155,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{super::batch::tests::batch, *};
-    use crate::message::Use;
+    use crate::message::TemplateUse;
 
     const EVENT: &str = r#"{"uuid":"u-1","published":"2026-01-02T03:04:05.678Z","eventType":"user.session.start","actor":{"id":"00u1"},"n":34.4740}"#;
 
     fn key() -> Template {
-        Template::parse("{user|org}", Use::Key).unwrap()
+        Template::parse("{user|org}", TemplateUse::Key).unwrap()
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(names, ["specversion", "id", "type", "source", "partitionkey"]);
         assert_eq!(attributes.event_type, "com.okta.unknown");
         assert_eq!(attributes.partition_key, "acme");
-        attributes.fill(&batch.get(0).unwrap(), &Template::parse("", Use::Key).unwrap());
+        attributes.fill(&batch.get(0).unwrap(), &Template::parse("", TemplateUse::Key).unwrap());
         assert!(attributes.pairs().all(|(name, _)| name != "partitionkey"));
     }
 

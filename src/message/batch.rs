@@ -30,20 +30,20 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// What tells the ids of several forms of one event apart, to be appended: nothing for Okta's own form.
+    /// The suffix that distinguishes the ids of several forms of one event; empty for Okta's own form.
     pub(super) fn id_suffix(&self) -> [&'static str; 3] {
         let [colon, format] = if self.format == OKTA_FORMAT { ["", ""] } else { [":", self.format] };
         [colon, format, if self.is_redacted { REDACTED_SUFFIX } else { "" }]
     }
 }
 
-/// Messages, and how far their route is once all of them are delivered. Both are made in one step by whoever reads, and go
-/// through the sink together.
+/// Messages, and how far their route is once all of them are delivered. Both are made in one step and go through the
+/// sink together.
 #[derive(Debug, Clone)]
 pub struct Batch<C> {
     /// What the sink is given.
     pub messages: Arc<Messages>,
-    /// What is committed once they are delivered. The sink gives it out again with its proof.
+    /// The checkpoint to commit once they are delivered. The sink returns it with its proof.
     pub checkpoint: C,
 }
 
@@ -75,7 +75,7 @@ pub struct Message<'a> {
 }
 
 impl Messages {
-    /// Renders each event of `events` for which `render`, told its index and the event, gives a payload.
+    /// Renders each event of `events` for which `render`, called with index and event, gives a payload.
     pub fn render<P: Into<Payload>>(
         origin: Arc<Origin>,
         events: Arc<Events>,

@@ -1,4 +1,4 @@
-//! The fields that a template may name: what each says of a message, and what can be known of it beforehand.
+//! The fields of templates: their value for a message, and what is known of it without a message.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub enum Field {
     Outcome,
     /// `actor.id`.
     Actor,
-    /// The user whom the event is about: the first target of type `User`, else the actor.
+    /// The user that the event is about: the first target of type `User`, else the actor.
     User,
     /// The root session, else the session.
     Session,
@@ -65,7 +65,7 @@ impl Field {
         FIELDS[self as usize].1
     }
 
-    /// What it is, for the readers of a schema.
+    /// A description for schemas.
     pub fn description(self) -> &'static str {
         match self {
             Self::Org => "the org's name in the configuration",
@@ -76,7 +76,7 @@ impl Field {
             Self::Severity => "the severity",
             Self::Outcome => "the outcome's result",
             Self::Actor => "the actor's id",
-            Self::User => "the id of the user whom the event is about",
+            Self::User => "the id of the user that the event is about",
             Self::Session => "the id of the root session, else of the session",
             Self::Transaction => "the id of the transaction",
             Self::Uuid => "the event's uuid",
@@ -97,7 +97,7 @@ impl Field {
         matches!(self, Self::Org | Self::Route | Self::Format)
     }
 
-    /// What it says of all messages of `origin`.
+    /// Its value, if it is the same for all messages of `origin`.
     pub(super) fn of_origin(self, origin: &Origin) -> Option<&str> {
         match self {
             Self::Org => Some(&origin.org),
@@ -107,7 +107,7 @@ impl Field {
         }
     }
 
-    /// What it says of `message`, if anything.
+    /// Its value for `message`, if it has one.
     pub(super) fn of<'a>(self, message: &Message<'a>) -> Option<Cow<'a, str>> {
         let event = message.event;
         let value = match self {

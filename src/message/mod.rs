@@ -5,14 +5,16 @@
 mod attributes;
 mod batch;
 mod field;
+mod segments;
 pub(crate) mod subject;
 mod template;
 
 pub use attributes::{Attributes, CONTENT_TYPE, STRUCTURED_CONTENT_TYPE};
 pub use batch::{Batch, Message, Messages, Origin};
 pub use field::Field;
+pub(crate) use segments::{Segment, segments};
 pub(crate) use template::is_topic;
-pub use template::{Piece, TOPIC_LENGTH_MAX, Template, TemplateError, Use};
+pub use template::{TOPIC_LENGTH_MAX, Template, TemplateError, TemplatePiece, TemplateUse};
 
 #[cfg(test)]
 pub(crate) use batch::tests;

@@ -8,11 +8,12 @@ use okta_system_log::event::push_printable;
 use super::{
     batch::{Message, Origin},
     field::Field,
+    segments::{Segment, segments},
 };
 
-/// What a template is for, which decides what it may give.
+/// The use of a template, which decides what is legal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum TemplateUse {
     /// A NATS subject to publish on: tokens of `A-Z a-z 0-9 _ -`, separated by dots.
     Subject,
     /// The name of a Kafka topic: the same characters, and at most [`TOPIC_LENGTH_MAX`] of them.
@@ -28,20 +29,14 @@ pub const TOPIC_LENGTH_MAX: usize = 249;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     text: String,
-    used_as: Use,
-    parts: Vec<Part>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Literal(String),
-    /// The first of these fields that the message has.
-    FirstOf(Vec<Field>),
+    used_as: TemplateUse,
+    /// A field is filled in with the first of these that the message has.
+    segments: Vec<Segment<Vec<Field>>>,
 }
 
 /// A piece of what a template gives, as far as that is known before there is a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum TemplatePiece<'a> {
     /// Always this.
     Fixed(Cow<'a, str>),
     /// Whatever the message has of these fields.
@@ -51,7 +46,7 @@ pub enum Piece<'a> {
 /// What stands in a subject or a topic for a field that the message does not have.
 const ABSENT: &str = "_";
 
-/// Why a template cannot give what it is for.
+/// Why a template is invalid.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum TemplateError {
     /// A brace without its partner.
@@ -77,30 +72,18 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Gives nothing: for where everything has an address of its own.
-    pub fn nothing(used_as: Use) -> Self {
-        Self { text: String::new(), used_as, parts: Vec::new() }
+    /// An empty template, for destinations with explicit addresses.
+    pub fn nothing(used_as: TemplateUse) -> Self {
+        Self { text: String::new(), used_as, segments: Vec::new() }
     }
 
     /// Reads a template for `used_as`. `{field}` is filled in, `{field|other}` with the first of them that the message
     /// has; everything else stands for itself.
-    pub fn parse(text: &str, used_as: Use) -> Result<Self, TemplateError> {
+    pub fn parse(text: &str, used_as: TemplateUse) -> Result<Self, TemplateError> {
         let brace = || TemplateError::Brace(text.to_owned());
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some(open) = rest.find(['{', '}']) {
-            if open > 0 {
-                parts.push(Part::Literal(rest[..open].to_owned()));
-            }
-            let inside = rest[open..].strip_prefix('{').ok_or_else(brace)?;
-            let (names, after) = inside.split_once('}').ok_or_else(brace)?;
-            parts.push(Part::FirstOf(names.split('|').map(field).collect::<Result<_, _>>()?));
-            rest = after;
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Literal(rest.to_owned()));
-        }
-        let template = Self { text: text.to_owned(), used_as, parts };
+        let first_of = |names: &str| names.split('|').map(field).collect();
+        let segments = segments(text, first_of, brace)?;
+        let template = Self { text: text.to_owned(), used_as, segments };
         template.require_legal()?;
         Ok(template)
     }
@@ -108,10 +91,10 @@ impl Template {
     /// Writes what the template gives for `message` over what `out` held.
     pub fn render(&self, message: &Message<'_>, out: &mut String) {
         out.clear();
-        for part in &self.parts {
-            match part {
-                Part::Literal(literal) => out.push_str(literal),
-                Part::FirstOf(fields) => {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => out.push_str(literal),
+                Segment::Field(fields) => {
                     let found = fields.iter().find_map(|field| Some((*field, field.of(message)?)));
                     self.push_value(found.as_ref().map(|(field, value)| (*field, &**value)), out);
                 }
@@ -119,18 +102,18 @@ impl Template {
         }
     }
 
-    /// What is known of the template's outcome for the messages of `origin`, or of any origin.
-    pub fn pieces<'a>(&'a self, origin: Option<&'a Origin>) -> impl Iterator<Item = Piece<'a>> {
-        self.parts.iter().map(move |part| match part {
-            Part::Literal(literal) => Piece::Fixed(Cow::Borrowed(literal)),
-            Part::FirstOf(fields) => {
+    /// The known parts of the result for the messages of `origin`, or of any origin.
+    pub fn pieces<'a>(&'a self, origin: Option<&'a Origin>) -> impl Iterator<Item = TemplatePiece<'a>> {
+        self.segments.iter().map(move |segment| match segment {
+            Segment::Literal(literal) => TemplatePiece::Fixed(Cow::Borrowed(literal)),
+            Segment::Field(fields) => {
                 match fields.first().and_then(|field| Some((*field, field.of_origin(origin?)?))) {
                     Some(found) => {
                         let mut fixed = String::new();
                         self.push_value(Some(found), &mut fixed);
-                        Piece::Fixed(Cow::Owned(fixed))
+                        TemplatePiece::Fixed(Cow::Owned(fixed))
                     }
-                    None => Piece::Open(fields),
+                    None => TemplatePiece::Open(fields),
                 }
             }
         })
@@ -138,18 +121,18 @@ impl Template {
 
     /// What the template gives for every message of `origin`, if that does not depend on the message.
     pub fn fixed(&self, origin: Option<&Origin>) -> Option<String> {
-        let fixed = |piece: Piece<'_>| match piece {
-            Piece::Fixed(text) => Some(text.into_owned()),
-            Piece::Open(_) => None,
+        let fixed = |piece: TemplatePiece<'_>| match piece {
+            TemplatePiece::Fixed(text) => Some(text.into_owned()),
+            TemplatePiece::Open(_) => None,
         };
         self.pieces(origin).map(fixed).collect()
     }
 
     /// A subject template as a NATS wildcard that matches every subject it can give: for messages of `origin`, or of all.
     pub fn wildcard(&self, origin: Option<&Origin>) -> String {
-        let widest = |piece: Piece<'_>| match piece {
-            Piece::Fixed(text) => text.into_owned(),
-            Piece::Open(fields) => {
+        let widest = |piece: TemplatePiece<'_>| match piece {
+            TemplatePiece::Fixed(text) => text.into_owned(),
+            TemplatePiece::Open(fields) => {
                 if fields.iter().any(|field| field.has_dots()) { ">" } else { "*" }.to_owned()
             }
         };
@@ -173,9 +156,9 @@ impl Template {
     /// The most characters that the subject or topic of a message of `origin` can have.
     pub fn length_max(&self, origin: &Origin) -> usize {
         let of_field = |field: &Field| field.of_origin(origin).map_or_else(|| field.length_max(), str::len);
-        let length = |piece: Piece<'_>| match piece {
-            Piece::Fixed(text) => text.len(),
-            Piece::Open(fields) => fields.iter().map(of_field).max().unwrap_or_default(),
+        let length = |piece: TemplatePiece<'_>| match piece {
+            TemplatePiece::Fixed(text) => text.len(),
+            TemplatePiece::Open(fields) => fields.iter().map(of_field).max().unwrap_or_default(),
         };
         self.pieces(Some(origin)).map(length).sum()
     }
@@ -184,27 +167,31 @@ impl Template {
         let filled: String = self.pieces(None).map(|piece| piece.or("x")).collect();
         let text = || self.text.clone();
         match self.used_as {
-            Use::Subject if !is_publishable(&filled) => Err(TemplateError::Subject(text())),
-            Use::Topic if !is_topic(&filled) => Err(TemplateError::Topic(text())),
-            Use::Topic if self.begins_with_an_event() => Err(TemplateError::TopicOfAnEvent(text())),
-            Use::Key if self.text.contains(|c: char| c.is_control()) => Err(TemplateError::Key(text())),
-            Use::Subject | Use::Topic | Use::Key => Ok(()),
+            TemplateUse::Subject if !is_publishable(&filled) => Err(TemplateError::Subject(text())),
+            TemplateUse::Topic if !is_topic(&filled) => Err(TemplateError::Topic(text())),
+            TemplateUse::Topic if self.begins_with_an_event() => Err(TemplateError::TopicOfAnEvent(text())),
+            TemplateUse::Key if self.text.contains(|c: char| c.is_control()) => {
+                Err(TemplateError::Key(text()))
+            }
+            TemplateUse::Subject | TemplateUse::Topic | TemplateUse::Key => Ok(()),
         }
     }
 
     /// Kafka keeps its own topics under names such as `__consumer_offsets`.
     fn begins_with_an_event(&self) -> bool {
-        match self.parts.first() {
-            Some(Part::FirstOf(fields)) => !fields.first().is_some_and(|field| field.is_of_origin()),
-            Some(Part::Literal(_)) | None => false,
+        match self.segments.first() {
+            Some(Segment::Field(fields)) => !fields.first().is_some_and(|field| field.is_of_origin()),
+            Some(Segment::Literal(_)) | None => false,
         }
     }
 
     fn push_value(&self, found: Option<(Field, &str)>, out: &mut String) {
         match (self.used_as, found) {
-            (Use::Key, found) => push_printable(found.map_or("", |(_, value)| value), out),
-            (Use::Subject | Use::Topic, None) => out.push_str(ABSENT),
-            (Use::Subject | Use::Topic, Some((field, value))) => push_tokens(field, value, out),
+            (TemplateUse::Key, found) => push_printable(found.map_or("", |(_, value)| value), out),
+            (TemplateUse::Subject | TemplateUse::Topic, None) => out.push_str(ABSENT),
+            (TemplateUse::Subject | TemplateUse::Topic, Some((field, value))) => {
+                push_tokens(field, value, out);
+            }
         }
     }
 }
@@ -215,12 +202,12 @@ impl fmt::Display for Template {
     }
 }
 
-impl Piece<'_> {
+impl TemplatePiece<'_> {
     /// The fixed text, or `otherwise`.
     pub fn or(&self, otherwise: &str) -> String {
         match self {
-            Piece::Fixed(text) => text.clone().into_owned(),
-            Piece::Open(_) => otherwise.to_owned(),
+            TemplatePiece::Fixed(text) => text.clone().into_owned(),
+            TemplatePiece::Open(_) => otherwise.to_owned(),
         }
     }
 }
@@ -275,11 +262,11 @@ mod tests {
 
     use super::{super::batch::tests::batch, *};
 
-    fn template(text: &str, used_as: Use) -> Template {
+    fn template(text: &str, used_as: TemplateUse) -> Template {
         Template::parse(text, used_as).unwrap()
     }
 
-    fn render(text: &str, used_as: Use, event: &str) -> String {
+    fn render(text: &str, used_as: TemplateUse, event: &str) -> String {
         let batch = batch(&format!("[{event}]"));
         let mut out = "left over".to_owned();
         template(text, used_as).render(&batch.messages().next().unwrap(), &mut out);
@@ -291,7 +278,7 @@ mod tests {
 
     #[test]
     fn fields_are_filled_in() {
-        let subject = |text| render(text, Use::Subject, EVENT);
+        let subject = |text| render(text, TemplateUse::Subject, EVENT);
         assert_eq!(subject("okta.{org}.{format}.{event_type}"), "okta.acme.okta.user.session.start");
         assert_eq!(subject("x.{severity}.{actor}-{outcome}"), "x.INFO.00u1-_");
         assert_eq!(subject("x.{category}.{session}.{transaction}.{uuid}"), "x.user.s0.t1.u-1");
@@ -300,12 +287,12 @@ mod tests {
 
     #[test]
     fn the_first_field_that_the_message_has_stands_for_all() {
-        let key = |event| render("{user|org}", Use::Key, event);
+        let key = |event| render("{user|org}", TemplateUse::Key, event);
         assert_eq!(key(r#"{"actor":{"id":"00a"},"target":[{"type":"User","id":"00t"}]}"#), "00t");
         assert_eq!(key(r#"{"actor":{"id":"00a"}}"#), "00a");
         assert_eq!(key("{}"), "acme");
         assert_eq!(key(r#"{"actor":{"id":""}}"#), "acme");
-        assert_eq!(render("{outcome|severity}", Use::Subject, "{}"), "_");
+        assert_eq!(render("{outcome|severity}", TemplateUse::Subject, "{}"), "_");
     }
 
     #[test]
@@ -315,49 +302,49 @@ mod tests {
                 r#"{{"actor":{{"id":"00a"}},"target":[{{"type":"User","id":"{word}"}}],
                 "authenticationContext":{{"rootSessionId":"{word}"}},"transaction":{{"id":"{word}"}}}}"#
             );
-            assert_eq!(render("{user|org}", Use::Key, &event), "00a", "{word}");
-            assert_eq!(render("{session|transaction|org}", Use::Key, &event), "acme", "{word}");
+            assert_eq!(render("{user|org}", TemplateUse::Key, &event), "00a", "{word}");
+            assert_eq!(render("{session|transaction|org}", TemplateUse::Key, &event), "acme", "{word}");
             let event = format!(r#"{{"actor":{{"id":"{word}"}},"outcome":{{"result":"{word}"}}}}"#);
-            assert_eq!(render("{user|org}", Use::Key, &event), "acme", "{word}");
-            assert_eq!(render("{actor}.{outcome}", Use::Subject, &event), format!("_.{word}"));
+            assert_eq!(render("{user|org}", TemplateUse::Key, &event), "acme", "{word}");
+            assert_eq!(render("{actor}.{outcome}", TemplateUse::Subject, &event), format!("_.{word}"));
         }
     }
 
     #[test]
     fn a_key_is_any_text_or_none() {
         assert_eq!(
-            render("{org}:{actor}", Use::Key, r#"{"actor":{"id":"J\u00fcrgen Doe"}}"#),
+            render("{org}:{actor}", TemplateUse::Key, r#"{"actor":{"id":"J\u00fcrgen Doe"}}"#),
             "acme:J\u{fc}rgen Doe"
         );
-        assert_eq!(render("{actor}", Use::Key, r#"{"actor":{"id":"a\nb%"}}"#), "a%0Ab%25");
-        assert_eq!(render("{actor}", Use::Key, "{}"), "");
-        assert_eq!(render("", Use::Key, EVENT), "");
+        assert_eq!(render("{actor}", TemplateUse::Key, r#"{"actor":{"id":"a\nb%"}}"#), "a%0Ab%25");
+        assert_eq!(render("{actor}", TemplateUse::Key, "{}"), "");
+        assert_eq!(render("", TemplateUse::Key, EVENT), "");
     }
 
     #[test]
     fn a_template_that_cannot_be_right_is_refused() {
         let refusal = |text: &str, used_as| Template::parse(text, used_as).unwrap_err();
-        assert_eq!(refusal("a.{nope}", Use::Subject), TemplateError::UnknownField("nope".to_owned()));
-        assert_eq!(refusal("a.{org|}", Use::Key), TemplateError::UnknownField(String::new()));
+        assert_eq!(refusal("a.{nope}", TemplateUse::Subject), TemplateError::UnknownField("nope".to_owned()));
+        assert_eq!(refusal("a.{org|}", TemplateUse::Key), TemplateError::UnknownField(String::new()));
         for text in ["a.{org", "a}.b", "{}}"] {
             assert!(matches!(
-                refusal(text, Use::Topic),
+                refusal(text, TemplateUse::Topic),
                 TemplateError::Brace(_) | TemplateError::UnknownField(_)
             ));
         }
         for illegal in ["", "a..b", ".a", "a.*", "a.>", "a b", "{org}."] {
-            assert!(matches!(refusal(illegal, Use::Subject), TemplateError::Subject(_)), "{illegal}");
+            assert!(matches!(refusal(illegal, TemplateUse::Subject), TemplateError::Subject(_)), "{illegal}");
         }
         for illegal in ["", ".", "..", "a b", "a/{org}", "ü", &"x".repeat(250)] {
-            assert!(matches!(refusal(illegal, Use::Topic), TemplateError::Topic(_)), "{illegal}");
+            assert!(matches!(refusal(illegal, TemplateUse::Topic), TemplateError::Topic(_)), "{illegal}");
         }
-        assert!(matches!(refusal("a\n", Use::Key), TemplateError::Key(_)));
+        assert!(matches!(refusal("a\n", TemplateUse::Key), TemplateError::Key(_)));
     }
 
     #[test]
     fn the_longest_topic_is_known_beforehand() {
         let batch = batch("[{}]");
-        let length = |text| template(text, Use::Topic).length_max(batch.origin());
+        let length = |text| template(text, TemplateUse::Topic).length_max(batch.origin());
         assert_eq!(length("okta.{org}.{category}"), 5 + 4 + 1 + 64);
         assert_eq!(length("okta.{severity|org}"), 5 + 32);
         assert_eq!(length("{format|user}"), 4);
@@ -366,16 +353,16 @@ mod tests {
     #[test]
     fn no_event_chooses_a_topic_of_kafkas_own() {
         for text in ["{event_type}", "{severity}-x", "{user|org}"] {
-            let refusal = Template::parse(text, Use::Topic).unwrap_err();
+            let refusal = Template::parse(text, TemplateUse::Topic).unwrap_err();
             assert!(matches!(refusal, TemplateError::TopicOfAnEvent(_)), "{text}");
         }
         let hostile = r#"{"eventType":"__consumer_offsets"}"#;
-        assert_eq!(render("{org}.{event_type}", Use::Topic, hostile), "acme.__consumer_offsets");
+        assert_eq!(render("{org}.{event_type}", TemplateUse::Topic, hostile), "acme.__consumer_offsets");
     }
 
     #[test]
     fn the_wildcard_covers_every_subject() {
-        let wildcard = |text| template(text, Use::Subject).wildcard(None);
+        let wildcard = |text| template(text, TemplateUse::Subject).wildcard(None);
         assert_eq!(wildcard("okta.{org}.{event_type}"), "okta.*.>");
         assert_eq!(wildcard("okta.all"), "okta.all");
         assert_eq!(wildcard("okta.{severity}-{outcome}.x{event_type}.y"), "okta.*.>");
@@ -384,10 +371,10 @@ mod tests {
     #[test]
     fn what_an_origin_fixes_is_no_wildcard() {
         let batch = batch("[{}]");
-        let template = template("okta.{org}.{route}.{format}-{user}.{event_type}", Use::Subject);
+        let template = template("okta.{org}.{route}.{format}-{user}.{event_type}", TemplateUse::Subject);
         assert_eq!(template.wildcard(Some(batch.origin())), "okta.acme.system-log_siem.*.>");
         assert_eq!(template.fixed(Some(batch.origin())), None);
-        let fixed = Template::parse("okta.{org|user}.{route}", Use::Topic).unwrap();
+        let fixed = Template::parse("okta.{org|user}.{route}", TemplateUse::Topic).unwrap();
         assert_eq!(fixed.fixed(Some(batch.origin())).as_deref(), Some("okta.acme.system-log_siem"));
         assert_eq!(fixed.fixed(None), None);
     }
@@ -421,20 +408,20 @@ mod tests {
                 let message = batch.messages().next().unwrap();
                 let mut out = String::new();
 
-                let subject = template(&format!("okta.{fields}.{{session|transaction|uuid}}"), Use::Subject);
+                let subject = template(&format!("okta.{fields}.{{session|transaction|uuid}}"), TemplateUse::Subject);
                 subject.render(&message, &mut out);
                 prop_assert!(is_publishable(&out), "{}", out);
                 prop_assert!(out.len() <= subject.length_max(batch.origin()));
                 prop_assert!(matches(&subject.wildcard(Some(batch.origin())), &out), "{}", out);
 
                 for text in ["{org}.{event_type}", "x{category}-{user}-{uuid}", "{format}{severity}"] {
-                    let topic = template(text, Use::Topic);
+                    let topic = template(text, TemplateUse::Topic);
                     topic.render(&message, &mut out);
                     prop_assert!(is_topic(&out), "{}", out);
                     prop_assert!(out.len() <= topic.length_max(batch.origin()));
                 }
 
-                template(fields, Use::Key).render(&message, &mut out);
+                template(fields, TemplateUse::Key).render(&message, &mut out);
                 prop_assert!(!out.contains(|c: char| c.is_control() || "\u{fffe}\u{ffff}".contains(c)), "{:?}", out);
             }
         }

@@ -1,4 +1,4 @@
-//! The way to a file, step by step from the root: who could put another file in its place.
+//! Walks the path to a file from the root, and checks who could replace the file.
 
 use std::{
     collections::VecDeque,
@@ -11,12 +11,12 @@ use std::{
 
 use super::PermissionError;
 
-/// Who may own what is on the way, and who may write to it.
+/// Which owners and writers are accepted for the directories of the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strictness {
-    /// Root's or ours, and nobody else may write to it.
+    /// Owned by root or us, and writable by no other user.
     Strict,
-    /// The same, or this user's, unless it is where everybody may put things.
+    /// As above, or owned by this user, unless everybody may write there.
     StrictOr(u32),
     /// Anybody's, and not everybody may write to it.
     Lax,
@@ -28,7 +28,7 @@ const STICKY: u32 = 0o1000;
 const GROUP_WRITES: u32 = 0o020;
 const EVERYBODY_WRITES: u32 = 0o002;
 
-/// What is at the end of `path`, if nobody else could have put it there.
+/// The file at `path`, if no other user could have put it there.
 pub(super) fn walk(path: &Path, strictness: Strictness) -> Result<fs::Metadata, PermissionError> {
     let mut at = PathBuf::from("/");
     let mut found = fs::symlink_metadata(&at)?;

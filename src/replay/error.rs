@@ -7,7 +7,7 @@ use crate::{config::did_you_mean, halt::Halt, remedy::remedy, route::RouteError,
 
 /// A request that makes no sense; nothing was done.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum InvalidReplay {
     /// No route has this name.
     #[error("there is no route `{route}`{}", did_you_mean(route, known.iter().map(String::as_str)))]
     UnknownRoute {
@@ -90,7 +90,7 @@ pub enum Refusal {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// Somebody is at it.
+    /// A replay of this name is running.
     #[error("the replay `{0}` is under way already")]
     UnderWay(String),
     /// The state cannot be read.
@@ -98,10 +98,10 @@ pub enum Refusal {
     State(#[from] StateError),
 }
 
-/// A replay that cannot go on. What is delivered is kept, and the same request goes on from there.
+/// A replay that cannot continue. What was delivered is recorded, and the same request resumes from there.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// Okta does not give what was asked for, and somebody must see to it.
+    /// Okta does not answer the request, and an operator must act.
     #[error("{source}{}", remedy(source).map(|remedy| format!(": {remedy}")).unwrap_or_default())]
     Okta {
         /// What Okta said.

@@ -1,24 +1,24 @@
 //! Replays: a window of the past, delivered once more to the sink of a route exactly as the route would.
 //!
-//! A replay is cut into slices (`plan`), read side by side with what the streams leave of the budget (`reading`), and
-//! delivered like pages. How far it is (`progress`), is one `note` in the state, written with each proof, so that the same
-//! request goes on after any end. Moves no cursor. The same work in the daemon's process as in a command's own.
+//! A replay is cut into slices (`plan`), read side by side with what the streams leave of the budget (`reader`), and
+//! delivered like pages. Its progress (`progress`) is one `note` in the state, written with each proof, so that the
+//! same request resumes after any end. Moves no cursor. Works alike in the daemon and in a command's own process.
 
-mod desk;
 mod error;
 mod note;
 mod plan;
 mod progress;
-mod reading;
+mod reader;
+mod registry;
 mod report;
 mod request;
 mod run;
 mod tally;
 
-pub use desk::Replays;
+pub use error::{InvalidReplay, ReplayError};
+pub use registry::Replays;
 #[cfg(test)]
-pub(crate) use desk::tests;
-pub use error::{Refusal, ReplayError};
+pub(crate) use registry::tests;
 pub use report::{Advance, Beginning, Report, Summary};
 pub use request::Request;
 pub use run::Replay;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    progress::{Place, Progress},
+    progress::{Progress, SliceProgress},
     tally::Tally,
 };
 use crate::{
@@ -23,7 +23,7 @@ pub(super) struct Note {
     pub(super) name: String,
     pub(super) generation: u64,
     pub(super) progress: Progress,
-    /// Who watches the replay looks there.
+    /// For reports of the progress.
     pub(super) tally: Arc<Tally>,
 }
 
@@ -32,11 +32,11 @@ pub(super) struct Note {
 pub(super) struct SliceCheckpoint {
     pub(super) slice: u16,
     /// Where it goes on; none at its end.
-    pub(super) place: Option<Place>,
+    pub(super) position: Option<SliceProgress>,
 }
 
 impl Note {
-    /// Keeps where the sink stands, and with it that the replay has begun, before anything is delivered.
+    /// Records the mark of the sink, and that the replay has begun, before anything is delivered.
     pub(super) async fn begin(&mut self, mark: Option<SinkMark>) -> Result<(), Halt<RouteError>> {
         let mut next = self.progress.clone();
         next.mark = mark.or(next.mark);
@@ -65,8 +65,8 @@ impl CheckpointStore for Note {
         for batch in delivered {
             next.delivered += batch.messages() as u64;
             rejected += batch.rejected() as u64;
-            let (SliceCheckpoint { slice, place }, mark) = batch.into_checkpoint();
-            next.proved(slice, place);
+            let (SliceCheckpoint { slice, position }, mark) = batch.into_checkpoint();
+            next.proved(slice, position);
             next.mark = mark.or(next.mark);
         }
         self.keep(next).await?;

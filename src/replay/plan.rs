@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use okta_client::logs;
 
-use super::Refusal;
+use super::InvalidReplay;
 use crate::config::Start;
 
 /// A slice of a busy org is long enough to fill many pages, and that of a quiet one costs one request.
@@ -25,30 +25,34 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// What was typed means this, if it is `now`.
-    pub(super) fn understand(from: &str, to: &str, now: Timestamp) -> Result<Self, Refusal> {
+    /// Resolves the given times, relative to `now`.
+    pub(super) fn resolve(from: &str, to: &str, now: Timestamp) -> Result<Self, InvalidReplay> {
         let (since, until) = (time("from", from, now)?, time("to", to, now)?);
         if until > now {
-            return Err(Refusal::Future(until));
+            return Err(InvalidReplay::Future(until));
         }
         if since == until {
-            return Err(Refusal::Empty(since));
+            return Err(InvalidReplay::Empty(since));
         }
         if since > until {
-            return Err(Refusal::Reversed { since, until });
+            return Err(InvalidReplay::Reversed { since, until });
         }
         let earliest = whole_ms(now - logs::RETENTION);
         if since < earliest {
-            return Err(Refusal::BeyondRetention { since, earliest });
+            return Err(InvalidReplay::BeyondRetention { since, earliest });
         }
         Ok(Self { since, until })
     }
 
-    /// Into how many slices to cut it, unless somebody said it.
-    pub(super) fn slices(self, typed: Option<u16>) -> Result<u16, Refusal> {
+    /// The number of slices, unless one was given.
+    pub(super) fn slices(self, typed: Option<u16>) -> Result<u16, InvalidReplay> {
         if let Some(slices) = typed {
             let is_possible = (1..=SLICES_MAX).contains(&slices) && u128::from(slices) <= self.length_ms();
-            return if is_possible { Ok(slices) } else { Err(Refusal::Slices { slices, most: SLICES_MAX }) };
+            return if is_possible {
+                Ok(slices)
+            } else {
+                Err(InvalidReplay::Slices { slices, most: SLICES_MAX })
+            };
         }
         let (wanted, most) = (self.length_ms() / SLICE.as_millis(), self.length_ms() / SLICE_MIN.as_millis());
         let slices = wanted.max(SLICES_MIN).min(most).clamp(1, u128::from(SLICES_MAX));
@@ -70,9 +74,10 @@ impl Span {
     }
 }
 
-fn time(argument: &'static str, typed: &str, now: Timestamp) -> Result<Timestamp, Refusal> {
-    let start = typed.parse::<Start>().map_err(|reason| Refusal::Time { argument, reason })?;
-    let beyond = || Refusal::Time { argument, reason: format!("`{typed}` is before the beginning of time") };
+fn time(argument: &'static str, typed: &str, now: Timestamp) -> Result<Timestamp, InvalidReplay> {
+    let start = typed.parse::<Start>().map_err(|reason| InvalidReplay::Time { argument, reason })?;
+    let beyond =
+        || InvalidReplay::Time { argument, reason: format!("`{typed}` is before the beginning of time") };
     let time = match start {
         Start::Now => now,
         Start::Ago(ago) => now.checked_sub(ago).map_err(|_| beyond())?,
@@ -96,25 +101,25 @@ mod tests {
         "2026-06-01T12:00:00.5Z".parse().unwrap()
     }
 
-    fn understand(from: &str, to: &str) -> Result<Span, Refusal> {
-        Span::understand(from, to, now())
+    fn resolve(from: &str, to: &str) -> Result<Span, InvalidReplay> {
+        Span::resolve(from, to, now())
     }
 
     #[test]
     fn windows_that_make_no_sense_are_refused_before_anything_happens() {
-        use Refusal as R;
-        assert!(matches!(understand("-1h", "-2h"), Err(R::Reversed { .. })));
-        assert!(matches!(understand("-1h", "-1h"), Err(R::Empty(_))));
-        assert!(matches!(understand("-1h", "2026-06-01T12:00:01Z"), Err(R::Future(_))));
-        assert!(matches!(understand("-91d", "now"), Err(R::BeyondRetention { .. })));
-        assert!(matches!(understand("yesterday", "now"), Err(R::Time { argument: "from", .. })));
-        assert!(matches!(understand("-1h", "soon"), Err(R::Time { argument: "to", .. })));
-        assert!(understand("-90d", "now").is_ok());
+        use InvalidReplay as R;
+        assert!(matches!(resolve("-1h", "-2h"), Err(R::Reversed { .. })));
+        assert!(matches!(resolve("-1h", "-1h"), Err(R::Empty(_))));
+        assert!(matches!(resolve("-1h", "2026-06-01T12:00:01Z"), Err(R::Future(_))));
+        assert!(matches!(resolve("-91d", "now"), Err(R::BeyondRetention { .. })));
+        assert!(matches!(resolve("yesterday", "now"), Err(R::Time { argument: "from", .. })));
+        assert!(matches!(resolve("-1h", "soon"), Err(R::Time { argument: "to", .. })));
+        assert!(resolve("-90d", "now").is_ok());
     }
 
     #[test]
     fn a_day_is_a_slice_and_short_windows_are_hardly_cut() {
-        let slices = |from: &str, typed| understand(from, "now").unwrap().slices(typed).ok();
+        let slices = |from: &str, typed| resolve(from, "now").unwrap().slices(typed).ok();
         assert_eq!(slices("-90d", None), Some(90));
         assert_eq!(slices("-1d", None), Some(8));
         assert_eq!(slices("-3m", None), Some(3));

@@ -1,4 +1,5 @@
-//! How far a replay is: one note, so that what is read of each slice and where the sink stands are durable together.
+//! The progress of a replay: one record, so that the positions of the slices and the mark of the sink are durable
+//! together.
 
 use std::collections::BTreeMap;
 
@@ -8,37 +9,37 @@ use serde::{Deserialize, Serialize};
 use super::{Request, plan::Span};
 use crate::state::SinkMark;
 
-/// What is durable of a replay.
+/// The durable record of a replay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Progress {
-    /// What was asked for.
+    /// The request.
     pub(super) request: Request,
-    /// What the words meant when it began.
+    /// The begin of the window, resolved when the replay began.
     pub(super) since: Timestamp,
-    /// The same.
+    /// The end of the window, likewise; exclusive.
     pub(super) until: Timestamp,
-    /// How many slices there are.
+    /// The number of slices.
     pub(super) slices: u16,
-    /// The org and the filter that the links answer.
+    /// A digest of org and filter, to which the links belong.
     pub(super) question: String,
     /// Slices that are wholly delivered: the first and the last of each run of them.
     pub(super) done: Vec<[u16; 2]>,
-    /// Where the others stand that have begun.
-    pub(super) begun: BTreeMap<u16, Place>,
-    /// Messages that were proved.
+    /// The positions of slices that have begun and are not done.
+    pub(super) begun: BTreeMap<u16, SliceProgress>,
+    /// Messages that are delivered.
     pub(super) delivered: u64,
-    /// Where the sink stood.
+    /// The mark of the sink.
     pub(super) mark: Option<SinkMark>,
 }
 
-/// Where one slice stands.
+/// The position within one slice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Place {
-    /// The link after what is proved, byte for byte.
+pub(super) struct SliceProgress {
+    /// The link after what is delivered, byte for byte.
     pub(super) link: String,
-    /// The latest `published` of that, for asking by time should Okta refuse the link.
+    /// The latest `published` of what is delivered, to resume by time if Okta refuses the link.
     pub(super) published_max: Option<Timestamp>,
 }
 
@@ -53,11 +54,11 @@ impl Progress {
         Span { since: self.since, until: self.until }
     }
 
-    /// Everything in `slice` up to `place` is proved; none: all of it.
-    pub(super) fn proved(&mut self, slice: u16, place: Option<Place>) {
-        match place {
-            Some(place) => {
-                self.begun.insert(slice, place);
+    /// Records that `slice` is delivered up to `position`; none: to its end.
+    pub(super) fn proved(&mut self, slice: u16, position: Option<SliceProgress>) {
+        match position {
+            Some(position) => {
+                self.begun.insert(slice, position);
             }
             None => {
                 self.begun.remove(&slice);
@@ -91,7 +92,7 @@ impl Progress {
         self.done.iter().map(|[first, last]| last - first + 1).sum()
     }
 
-    /// What is left to do, those that have begun first: there are never more places to keep than readers.
+    /// The slices that are left, those that have begun first, so that there are never more positions than readers.
     pub(super) fn left(&self) -> Vec<u16> {
         let fresh = |slice: &u16| !self.is_done(*slice) && !self.begun.contains_key(slice);
         self.begun.keys().copied().chain((0..self.slices).filter(fresh)).collect()
@@ -101,9 +102,9 @@ impl Progress {
     #[expect(clippy::cast_precision_loss, reason = "a part, for people")]
     pub(super) fn part(&self) -> f64 {
         let span = self.span();
-        let begun = self.begun.iter().map(|(slice, place)| {
+        let begun = self.begun.iter().map(|(slice, position)| {
             let slice = span.slice(*slice, self.slices);
-            let read = place.published_max.unwrap_or(slice.since).clamp(slice.since, slice.until);
+            let read = position.published_max.unwrap_or(slice.since).clamp(slice.since, slice.until);
             read.duration_since(slice.since).as_millis() as f64 / slice.length_ms().max(1) as f64
         });
         (f64::from(self.slices_done()) + begun.sum::<f64>()) / f64::from(self.slices.max(1))
@@ -123,8 +124,8 @@ mod tests {
         Progress::new(request("-1d", "now"), span, slices, String::new())
     }
 
-    fn place(bytes: usize) -> Place {
-        Place { link: "x".repeat(bytes), published_max: None }
+    fn position(bytes: usize) -> SliceProgress {
+        SliceProgress { link: "x".repeat(bytes), published_max: None }
     }
 
     proptest! {
@@ -132,7 +133,7 @@ mod tests {
         fn what_is_done_and_what_is_left_make_up_the_whole(order in Just((0..60_u16).collect::<Vec<_>>()).prop_shuffle(), done in 0_usize..=60) {
             let mut progress = progress(60);
             for slice in &order[..done] {
-                progress.proved(*slice, Some(place(1)));
+                progress.proved(*slice, Some(position(1)));
                 progress.proved(*slice, None);
             }
             prop_assert_eq!(usize::from(progress.slices_done()), done);
@@ -148,7 +149,7 @@ mod tests {
     fn what_has_begun_comes_first_and_counts_in_part() {
         let mut progress = progress(4);
         let half = progress.span().slice(2, 4).since + std::time::Duration::from_secs(86_400 / 8);
-        progress.proved(2, Some(Place { link: "x".to_owned(), published_max: Some(half) }));
+        progress.proved(2, Some(SliceProgress { link: "x".to_owned(), published_max: Some(half) }));
         assert_eq!(progress.left(), [2, 0, 1, 3]);
         assert!((progress.part() - 0.125).abs() < 1e-6);
         progress.proved(2, None);
@@ -162,8 +163,8 @@ mod tests {
         for slice in (0..400).step_by(2) {
             progress.proved(slice, None);
         }
-        for slice in 0..u16::try_from(super::super::reading::READERS_MAX).unwrap() {
-            progress.proved(slice * 2 + 1, Some(place(super::super::reading::LINKS_BYTES_MAX / 8)));
+        for slice in 0..u16::try_from(super::super::reader::READERS_MAX).unwrap() {
+            progress.proved(slice * 2 + 1, Some(position(super::super::reader::LINKS_BYTES_MAX / 8)));
         }
         let note = serde_json::to_string(&progress).unwrap();
         assert!(note.len() < CONTENT_MAX_BYTES, "{}", note.len());

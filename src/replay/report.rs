@@ -1,4 +1,4 @@
-//! What a replay tells while it runs: JSON lines from the daemon, or the same in a command's own process.
+//! What a replay reports while it runs: JSON lines from the daemon, or values in a command's own process.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,9 @@ pub enum Report {
     Advanced(Advance),
     /// Everything is delivered. The last line.
     Finished(Summary),
-    /// It was told to stop; the same request goes on from here. The last line.
+    /// It was stopped; the same request resumes from here. The last line.
     Stopped(Summary),
-    /// It cannot go on; the same request goes on from here once that is seen to. The last line.
+    /// It failed; the same request resumes from here when the cause is removed. The last line.
     Failed {
         /// Why.
         reason: String,
@@ -54,7 +54,8 @@ pub struct Advance {
     pub slices: u16,
     /// Requests of this run.
     pub requests: u64,
-    /// The part of our share of the rate limit that is used in this window, by whomever; none before Okta told the limit.
+    /// The part of our share of the rate limit that is used in this window, by all requests; none before Okta has sent
+    /// the limit.
     pub budget_used: Option<f64>,
     /// What keeps it from advancing, if anything.
     pub trouble: Option<String>,

@@ -1,13 +1,13 @@
-//! What is asked for, as it was typed: the same words are the same replay, even those that count from now.
+//! A request as it was typed: the same text is the same replay, even if it is relative to now.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::Refusal;
+use super::InvalidReplay;
 
-/// The most characters of a name that somebody chose.
+/// The most characters of a given name.
 const NAME_CHARS_MAX: usize = 64;
-/// Bytes of the digest in a name that nobody chose.
+/// Bytes of the digest in a generated name.
 const DIGEST_BYTES: usize = 4;
 
 /// What to replay.
@@ -20,11 +20,11 @@ pub struct Request {
     pub from: String,
     /// Where it ends; what is published at this very time is not in it. Also `now`.
     pub to: String,
-    /// A SCIM filter beside the stream's own.
+    /// A SCIM filter in addition to the stream's own.
     pub filter: Option<String>,
     /// Slices to cut the window into.
     pub slices: Option<u16>,
-    /// What to know it by; made of the rest unless set.
+    /// Its name; derived from the rest if not given.
     pub name: Option<String>,
     /// Forget how far an earlier replay of this name came.
     pub anew: bool,
@@ -32,7 +32,7 @@ pub struct Request {
 
 impl Request {
     /// The name under which its progress is kept, which is a part of file names too.
-    pub(super) fn name(&self) -> Result<String, Refusal> {
+    pub(super) fn name(&self) -> Result<String, InvalidReplay> {
         let Some(name) = &self.name else {
             let words = [self.from.as_str(), &self.to, self.filter.as_deref().unwrap_or_default()];
             let digest = Sha256::digest(words.join("\n"));
@@ -42,7 +42,7 @@ impl Request {
         let is_name = !name.is_empty()
             && name.len() <= NAME_CHARS_MAX
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-        if is_name { Ok(name.clone()) } else { Err(Refusal::Name(name.clone())) }
+        if is_name { Ok(name.clone()) } else { Err(InvalidReplay::Name(name.clone())) }
     }
 
     /// Whether it asks for what `other` asks for, however it is cut.

@@ -10,7 +10,7 @@ use super::{
     ReplayError,
     note::Note,
     progress::Progress,
-    reading::Reading,
+    reader::ReaderContext,
     report::{Beginning, Report},
     tally::Tally,
 };
@@ -24,9 +24,9 @@ use crate::{
     telemetry::chain,
 };
 
-/// How often it is told how far it is.
+/// The time between two reports of progress.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// How long somebody who listens has to take the last line.
+/// How long the reader of reports may take for the last line.
 const LAST_LINE: Duration = Duration::from_secs(5);
 
 /// A replay that makes sense and may begin.
@@ -41,13 +41,13 @@ pub struct Replay {
     pub(super) progress: Progress,
     /// Of the note; 0 if there is none.
     pub(super) generation: u64,
-    /// Nobody else is at work under this name.
+    /// Holds the lock of the name: no other replay of it runs.
     pub(super) _alone: OwnedMutexGuard<()>,
 }
 
 impl Replay {
-    /// Delivers what is left to deliver, until `stop` or until nobody takes `reports` any more; then what is with the sink
-    /// is still settled.
+    /// Delivers what is left, until `stop` or until the receiver of `reports` is dropped; messages that the sink
+    /// already has are then still settled.
     pub async fn run(self, reports: mpsc::Sender<Report>, stop: &CancellationToken) {
         let halt = stop.child_token();
         let name = self.name.clone();
@@ -73,7 +73,7 @@ impl Replay {
                 }
                 let trouble = status.snapshot().trouble().map(str::to_owned);
                 let advance = tally.advance(client.logs_budget(), trouble);
-                // Who is slow to read misses one.
+                // A slow reader misses a report.
                 let _ = reports.try_send(Report::Advanced(advance));
             }
         };
@@ -96,7 +96,7 @@ impl Replay {
                 Report::Stopped(summary)
             }
         };
-        // Who has gone away or does not read misses it.
+        // A reader that is gone or does not read misses it.
         let _ = tokio::time::timeout(LAST_LINE, reports.send(last)).await;
     }
 
@@ -138,7 +138,7 @@ impl Replay {
         }
         let told = (Arc::clone(status), Arc::clone(tally));
         let how = (rendering, &self.route);
-        let (reading, parts) = Reading::new(self.client, self.window, &note.progress, how, told);
+        let (reading, parts) = ReaderContext::new(self.client, self.window, &note.progress, how, told);
         let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &self.route.name);
         let parts_max = self.route.in_flight_pages;
         let delivery = Delivery::new(note, parts_max, sink, dead_letters, Arc::clone(status));
@@ -152,8 +152,8 @@ impl Replay {
         Ok(())
     }
 
-    /// Files are a route's own, and one that is being written must not be cut back by somebody else. Everywhere else
-    /// the replay is the route.
+    /// A file belongs to a route, which may be writing it, so a replay has files of its own. For every other sink the
+    /// replay acts as the route.
     fn sink_origin(&self, origin: &Arc<Origin>) -> Arc<Origin> {
         match self.sink {
             SinkConfig::File(_) => {

@@ -1,4 +1,4 @@
-//! What a running replay counts for those who watch it. Nothing depends on it.
+//! Counters of a running replay, for its reports only.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,

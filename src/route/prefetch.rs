@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config::RouteConfig,
-    source::{Read, Reader, Step},
+    source::{Read, ReadStep, Reader},
     telemetry::metrics,
 };
 
@@ -66,7 +66,7 @@ impl Prefetch {
         loop {
             let page_room = self.room(self.limit.batch()).await?;
             match self.reader.step().await {
-                Step::Read(read) => {
+                ReadStep::Read(read) => {
                     let (is_tail, is_end) = (read.is_tail, read.is_end);
                     self.hand_over(read, page_room).await?;
                     if is_end && self.until_caught_up {
@@ -76,12 +76,12 @@ impl Prefetch {
                         tokio::time::sleep(self.reader.stream().until_next_poll()).await;
                     }
                 }
-                Step::Failed { error, wait } => {
+                ReadStep::Failed { error, wait } => {
                     drop(page_room);
                     report_okta(&self.status, &error);
                     tokio::time::sleep(wait).await;
                 }
-                Step::Refused { error, since, wait } => {
+                ReadStep::Refused { error, since, wait } => {
                     drop(page_room);
                     self.status.link_refused();
                     self.status.read_to(Frontier::MoreFrom(since));

@@ -1,7 +1,7 @@
 //! When something is due: cron patterns and plain words, in a time zone with daylight saving.
 //!
-//! Pure: is told the time. A slot that falls into the hour that a clock skips is due right after it; one in the hour that
-//! comes twice is due once.
+//! Pure: the caller passes the time. A slot within the hour that is skipped in spring is due right after it; a slot
+//! within the hour that occurs twice in autumn is due once.
 
 mod words;
 

@@ -36,6 +36,12 @@ pub(crate) struct Form {
     pub(super) bytes_max: Option<usize>,
 }
 
+/// What keeps a search's route from reading the note `name`; none if it can, or if the note is not one of a search.
+pub(crate) fn problem_of_note(name: &str, content: &str) -> Option<serde_json::Error> {
+    name.strip_prefix(NOTES)?;
+    serde_json::from_str::<Kept>(content).err()
+}
+
 /// The note of a route.
 #[derive(Debug)]
 pub(super) struct Note {

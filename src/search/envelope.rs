@@ -6,7 +6,7 @@
 use std::{cmp::Reverse, collections::HashMap};
 
 use jiff::Timestamp;
-use okta_system_log::event::json::Glance;
+use okta_system_log::event::json::EventView;
 use serde::Serialize;
 
 use crate::message::Message;
@@ -204,7 +204,7 @@ impl Summary {
         self.event_types.add(event.event_type());
         self.outcomes.add(event.outcome());
         let raw = event.raw();
-        let raw = Glance::at(&raw);
+        let raw = EventView::at(&raw);
         let actor = [raw.text("/actor/alternateId"), raw.text("/actor/id")];
         self.actors.add(actor.iter().map(|name| &**name).find(|name| !name.is_empty()));
         self.addresses.add(Some(&*raw.text("/client/ipAddress")).filter(|address| !address.is_empty()));

@@ -16,7 +16,7 @@ mod route;
 mod shared;
 mod spool;
 
-pub(crate) use checkpoint::{Kept, NOTES};
+pub(crate) use checkpoint::{Kept, NOTES, problem_of_note};
 pub use compose::ComposeError;
 pub(crate) use envelope::About;
 pub use envelope::{BATCH_TYPE, SUMMARY_TYPE};

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::{SearchConfig, WindowConfig},
     route::{RouteStatus, report_okta},
-    source::window::{Step, WindowReader},
+    source::window::{WindowReader, WindowStep},
     state::RecentSet,
     telemetry::chain,
 };
@@ -151,9 +151,9 @@ impl Search {
         let mut reader = WindowReader::new(client, Priority::Search, window, None);
         while left > 0 {
             let part = match reader.step().await {
-                Step::Part(part) => part,
-                Step::Ended => break,
-                Step::Failed { error, wait } => {
+                WindowStep::Events(part) => part,
+                WindowStep::Ended => break,
+                WindowStep::Failed { error, wait } => {
                     report_okta(status, &error);
                     tokio::time::sleep(wait).await;
                     continue;

@@ -111,7 +111,7 @@ impl Kafka {
             let producer = producer.upgrade()?;
             let context = producer.context();
             let stalled_for = context.deliveries.stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
-            match context.complaint() {
+            match context.last_error() {
                 Some(fault) => Some(fault.reason().to_owned()),
                 None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
             }

@@ -239,7 +239,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Encoding, KafkaBus, KafkaSink},
-        message::{Template, Use},
+        message::{Template, TemplateUse},
     };
 
     #[test]
@@ -248,8 +248,8 @@ mod tests {
         let sink = KafkaSink {
             name: "siem".to_owned(),
             bus: Arc::new(bus),
-            topic: Template::parse("okta", Use::Topic).unwrap(),
-            key: Template::parse("", Use::Key).unwrap(),
+            topic: Template::parse("okta", TemplateUse::Topic).unwrap(),
+            key: Template::parse("", TemplateUse::Key).unwrap(),
             encoding: Encoding::Binary,
         };
         let config = SinkConfig::Kafka(sink);

@@ -10,14 +10,14 @@ use url::Url;
 /// An org's System Log, asked page by page.
 pub(super) trait LogSource: fmt::Debug + Send + Sync {
     /// Asks for the page at `url`.
-    fn page<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<logs::Answer, OktaError>>;
+    fn page<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<logs::LogPage, OktaError>>;
 
     /// What Okta's clock shows, as far as it is known.
     fn okta_now(&self) -> Timestamp;
 }
 
 impl LogSource for Client {
-    fn page<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<logs::Answer, OktaError>> {
+    fn page<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<logs::LogPage, OktaError>> {
         logs::get(self, url, Priority::Stream).boxed()
     }
 

@@ -16,5 +16,5 @@ mod watermark;
 pub mod window;
 
 pub use page::Page;
-pub use reader::{Position, Read, Reader, Step};
+pub use reader::{Position, Read, ReadStep, Reader};
 pub use shared::Stream;

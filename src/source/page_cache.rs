@@ -1,7 +1,7 @@
 //! Routes of one stream that stand at the same link share one request and one copy of the page.
 //!
-//! Single flight: whoever comes while a page is being read awaits the same reading. Pages are kept while there is room
-//! for them, and the one that was not used for the longest time goes first.
+//! Single flight: callers that ask for a page while it is being fetched share that request. Pages are kept within a
+//! bound in bytes; the least recently used one is evicted first.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use url::Url;
 
 use super::Page;
 
-/// What a reading brought, for all who awaited it.
+/// The result of a fetch, for all callers that waited for it.
 pub(super) type Fetched = Result<Arc<Page>, Arc<OktaError>>;
 
-/// What is kept for an entry beside the page: the link, the cache's own links. An estimate.
+/// The memory of an entry in addition to the page: the link and the cache's own pointers. An estimate.
 const ENTRY_BYTES: usize = 512;
 
 /// Pages by the link that was asked.
 #[derive(Debug)]
 pub(super) struct PageCache {
-    /// None if nobody would ever use what is kept.
+    /// None for a single route, which would never use a cached page.
     pages: Option<Cache<Url, Fetched>>,
 }
 
 impl PageCache {
-    /// A cache of at most `max_bytes`, beside the pages that routes have in their hands.
+    /// A cache of at most `max_bytes`, in addition to the pages that routes hold.
     pub(super) fn new(max_bytes: usize) -> Self {
         let weigh = |url: &Url, fetched: &Fetched| {
             let page_bytes = fetched.as_ref().map_or(0, |page| page.size_bytes());

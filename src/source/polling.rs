@@ -13,7 +13,7 @@ use crate::{
 /// Links that are remembered while nothing new comes: more than an overlap has pages.
 const LINKS_MAX: usize = 10_000;
 
-/// Where one reader stands.
+/// The position and back-off of one reader.
 #[derive(Debug)]
 pub(super) struct Polling {
     link: Url,

@@ -1,4 +1,4 @@
-//! One route's walk through a stream: page after page, each event once, and back by time if Okta refuses the link.
+//! Reads a stream for one route: page after page, each event once, and resumes by time if Okta refuses the link.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::state::RecentIds;
 /// By how much Okta's clock and one that is right may differ.
 const CLOCKS_APART: Duration = Duration::from_secs(300);
 
-/// Where a route stands after a page.
+/// The position of a route after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
     /// The link to what comes after the page.
@@ -33,7 +33,7 @@ pub struct Position {
 pub struct Read {
     /// The page, shared with the other routes.
     pub page: Arc<Page>,
-    /// Where the route stands after it.
+    /// The position of the route after it.
     pub position: Position,
     /// Indices of the events that were read before: Okta gives them again after a refused link, and sometimes otherwise.
     /// Ascending.
@@ -46,9 +46,9 @@ pub struct Read {
     pub is_end: bool,
 }
 
-/// What became of one request.
+/// The result of one request.
 #[derive(Debug)]
-pub enum Step {
+pub enum ReadStep {
     /// A page.
     Read(Read),
     /// No page; the same is asked again after `wait`.
@@ -69,7 +69,7 @@ pub enum Step {
     },
 }
 
-/// One route's walk through a stream.
+/// Reads a stream for one route.
 #[derive(Debug)]
 pub struct Reader {
     stream: Arc<Stream>,
@@ -104,7 +104,7 @@ impl Reader {
     }
 
     /// Makes one request. May be dropped at any time: nothing moves before the page is there.
-    pub async fn step(&mut self) -> Step {
+    pub async fn step(&mut self) -> ReadStep {
         self.leave_mistimed_start();
         let fresh_since = self.stream.poll_began_at();
         let page = match self.stream.page(self.polling.link(), fresh_since).await {
@@ -112,9 +112,9 @@ impl Reader {
             Err(error) => return self.fail(error),
         };
         match self.take(page, fresh_since) {
-            Some(read) => Step::Read(read),
+            Some(read) => ReadStep::Read(read),
             None => {
-                // Whoever asks again wants another answer, not the one from the cache.
+                // The next request must not be answered from the cache.
                 self.stream.forget(self.polling.link()).await;
                 self.fail(Arc::new(OktaError::StuckLink))
             }
@@ -138,7 +138,7 @@ impl Reader {
         self.polling.resume(self.stream.url_since(begin));
     }
 
-    /// None: nothing in the page is new, and its link leads to where this has been.
+    /// None if the page has nothing new and its link leads back to an earlier one.
     fn take(&mut self, page: Arc<Page>, fresh_since: Instant) -> Option<Read> {
         let mut known = Vec::new();
         for (event, index) in page.events.iter().zip(0..) {
@@ -150,7 +150,7 @@ impl Reader {
         }
         let has_news = known.len() < page.events.len();
         if !page.events.is_empty() && self.polling.is_going_round(&page.next, has_news) {
-            // The link is followed all the same, after a wait: it may lead on the next time.
+            // The link is followed nevertheless, after a wait: it may lead further the next time.
             self.polling.go_round(page.next.clone());
             return None;
         }
@@ -162,12 +162,12 @@ impl Reader {
         Some(Read { page, position, known, is_tail, is_end })
     }
 
-    fn fail(&mut self, error: Arc<OktaError>) -> Step {
+    fn fail(&mut self, error: Arc<OktaError>) -> ReadStep {
         match self.polling.fail(&error) {
-            Reaction::Retry(wait) => Step::Failed { error, wait },
+            Reaction::Retry(wait) => ReadStep::Failed { error, wait },
             Reaction::Resume(wait) => {
                 let since = self.resume_by_time();
-                Step::Refused { error, since, wait }
+                ReadStep::Refused { error, since, wait }
             }
         }
     }

@@ -30,7 +30,7 @@ pub struct Stream {
     source: Arc<dyn LogSource>,
     cache: PageCache,
     begun_at: Instant,
-    /// Where routes begin that have no cursor. The same for all of them, so that they share the first request too.
+    /// The start of routes that have no cursor. It is the same for all, so that they share the first request too.
     start: Timestamp,
 }
 
@@ -38,7 +38,7 @@ impl Stream {
     /// The stream of `config`, read through `client`.
     pub fn new(config: StreamConfig, client: Arc<Client>) -> Self {
         let source = Arc::clone(&client);
-        // Nobody would ever use what is kept for a single route.
+        // A single route would never use a cached page.
         let is_shared = config.routes.len() > 1;
         let cache = if is_shared { PageCache::new(config.page_cache_bytes) } else { PageCache::none() };
         Self::with_source(config, client, source, cache)
@@ -154,7 +154,7 @@ impl Stream {
 
 async fn fetch(source: Arc<dyn LogSource>, url: Url) -> Result<Page, OktaError> {
     let asked_at = Instant::now();
-    let logs::Answer { body, next } = source.page(&url).await?;
+    let logs::LogPage { body, next } = source.page(&url).await?;
     let times = Times { asked_at, answered_at: source.okta_now() };
     let events_max = logs::events_max(&url);
     let parsing = tokio::task::spawn_blocking(move || Events::parse_at_most(body, events_max)).await;

@@ -1,5 +1,5 @@
-//! The real reader against a log that does all that Okta, and what stands between, has been seen to do. The oracle is the
-//! plain list of what was committed to the log: each route must deliver that list, nothing missing and nothing twice.
+//! Runs the real reader against a simulated log with all faults that were observed of Okta and the network. The oracle
+//! is the list of committed events: each route must deliver that list, without gaps and without duplicates.
 
 mod log;
 
@@ -11,7 +11,7 @@ use okta_client::Client;
 use url::Url;
 
 use self::log::SimulatedLog;
-use super::{Position, Reader, Step, Stream, page_cache::PageCache};
+use super::{Position, ReadStep, Reader, Stream, page_cache::PageCache};
 use crate::{
     config::{Start, StreamConfig},
     state::RecentIds,
@@ -62,7 +62,7 @@ impl Route {
     /// One step; true at the tail.
     async fn step(&mut self) -> bool {
         match self.reader.step().await {
-            Step::Read(read) => {
+            ReadStep::Read(read) => {
                 let all: Vec<_> =
                     read.page.events.iter().map(|event| event.identity().into_owned()).collect();
                 let is_new = |index: usize| !read.known.contains(&u32::try_from(index).unwrap());
@@ -70,7 +70,7 @@ impl Route {
                 self.in_flight.push_back((read.position, all.clone(), new.collect()));
                 read.is_tail
             }
-            Step::Failed { wait, .. } | Step::Refused { wait, .. } => {
+            ReadStep::Failed { wait, .. } | ReadStep::Refused { wait, .. } => {
                 tokio::time::sleep(wait).await;
                 false
             }
@@ -162,9 +162,9 @@ async fn a_panic_costs_one_request() {
     let stream = stream(&log);
     let mut reader = Route::new(&stream).reader;
     log.panic_once();
-    let Step::Failed { error, .. } = reader.step().await else { panic!("it did not fail") };
+    let ReadStep::Failed { error, .. } = reader.step().await else { panic!("it did not fail") };
     assert!(error.to_string().contains("broken off"), "{error}");
-    let Step::Read(read) = reader.step().await else { panic!("it fails for good") };
+    let ReadStep::Read(read) = reader.step().await else { panic!("it fails for good") };
     assert_eq!(read.page.events.len(), 3);
 }
 
@@ -179,7 +179,7 @@ async fn a_link_that_does_not_move_is_a_trouble_and_delivers_nothing_twice() {
     let (begin, requests) = (tokio::time::Instant::now(), log.requests());
     let mut stuck = 0;
     while begin.elapsed() < Duration::from_secs(600) {
-        if let Step::Failed { error, wait } = route.reader.step().await {
+        if let ReadStep::Failed { error, wait } = route.reader.step().await {
             assert!(error.to_string().contains("does not move"), "{error}");
             stuck += 1;
             tokio::time::sleep(wait).await;
@@ -187,7 +187,7 @@ async fn a_link_that_does_not_move_is_a_trouble_and_delivers_nothing_twice() {
     }
     assert!(stuck > 5 && log.requests() - requests < 40, "{stuck} of {}", log.requests() - requests);
     log.behave();
-    let Step::Read(read) = route.reader.step().await else { panic!("it stays stuck") };
+    let ReadStep::Read(read) = route.reader.step().await else { panic!("it stays stuck") };
     assert_eq!((read.page.events.len(), read.known.len()), (10, 10), "read once, while it did not move");
     assert_eq!(read.position.link.query_pairs().last().unwrap().1, "20");
 }
@@ -211,7 +211,7 @@ async fn after_a_refused_link_neither_late_nor_future_events_make_a_gap() {
             log.refuse_once();
         }
         match route.reader.step().await {
-            Step::Read(read) => {
+            ReadStep::Read(read) => {
                 assert!(read.position.published_max.is_none_or(|published| published <= log.now()));
                 let new = read.page.events.iter().zip(0..).filter(|(_, index)| !read.known.contains(index));
                 route.delivered.extend(new.map(|(event, _)| event.identity().into_owned()));
@@ -219,12 +219,12 @@ async fn after_a_refused_link_neither_late_nor_future_events_make_a_gap() {
                     break;
                 }
             }
-            Step::Refused { since, wait, .. } => {
+            ReadStep::Refused { since, wait, .. } => {
                 refusals += 1;
                 assert!(since <= log.now() && since >= log.begin() - OVERLAP, "{since}");
                 tokio::time::sleep(wait).await;
             }
-            Step::Failed { error, .. } => panic!("{error}"),
+            ReadStep::Failed { error, .. } => panic!("{error}"),
         }
     }
     assert!(refusals > 5, "{refusals}");

@@ -1,4 +1,4 @@
-//! Up to when a reader has read, told by the events: where it resumes by time if its link is refused. Pure.
+//! Up to which time a reader has read, derived from the events: from there it resumes if its link is refused. Pure.
 //!
 //! Okta commits events to its log in an order of its own, and nothing before it was published. So what was not read yet
 //! was committed after each honest `published` that was read, and a resumption from there leaves nothing out. But an event

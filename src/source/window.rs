@@ -1,7 +1,7 @@
 //! Reads a window of the System Log to its end, request by request: for searches and for replays.
 //!
-//! Moves nothing and keeps nothing. Okta answers in the order of `published`; what is in doubt is read again, and what was
-//! read already is left out, whoever repeats it.
+//! Moves no cursor and stores nothing. Okta answers in the order of `published`; after a failure the reader asks again,
+//! and leaves out events that it has read before.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
     telemetry::chain,
 };
 
-/// One window on its way.
+/// Reads one window.
 #[derive(Debug)]
 pub struct WindowReader {
     client: Arc<Client>,
@@ -39,7 +39,7 @@ pub struct WindowReader {
 
 /// Events that came with one request.
 #[derive(Debug)]
-pub struct Part {
+pub struct WindowPart {
     /// As Okta sent them.
     pub events: Arc<Events>,
     /// Indices of those that were read already or are beyond the limit. Ascending.
@@ -48,11 +48,11 @@ pub struct Part {
     pub next: Option<Url>,
 }
 
-/// What became of one request.
+/// The result of one request.
 #[derive(Debug)]
-pub enum Step {
+pub enum WindowStep {
     /// Events came.
-    Part(Part),
+    Events(WindowPart),
     /// Everything has been read.
     Ended,
     /// No events; the next step asks again, after `wait`.
@@ -97,8 +97,8 @@ impl WindowReader {
     }
 
     /// Makes one request. May be dropped at any time: nothing moves before the answer is there.
-    pub async fn step(&mut self) -> Step {
-        let Some(url) = self.next.clone() else { return Step::Ended };
+    pub async fn step(&mut self) -> WindowStep {
+        let Some(url) = self.next.clone() else { return WindowStep::Ended };
         let (events, next) = match self.ask(&url).await {
             Ok(answer) => answer,
             Err(error) => return self.fail(error, &url),
@@ -115,17 +115,17 @@ impl WindowReader {
         if self.next.is_some() {
             self.ask_by_time();
         }
-        self.went_on(Part { next: self.next.clone(), ..part })
+        self.went_on(WindowPart { next: self.next.clone(), ..part })
     }
 
-    fn went_on(&mut self, part: Part) -> Step {
+    fn went_on(&mut self, part: WindowPart) -> WindowStep {
         self.retry.reset();
         self.attention.reset();
-        Step::Part(part)
+        WindowStep::Events(part)
     }
 
     async fn ask(&self, url: &Url) -> Result<(Events, Option<Url>), OktaError> {
-        let logs::Part { body, next } = logs::part(&self.client, url, self.priority).await?;
+        let logs::BoundedPage { body, next } = logs::bounded_page(&self.client, url, self.priority).await?;
         let events_max = logs::events_max(url);
         let parsing = tokio::task::spawn_blocking(move || Events::parse_at_most(body, events_max)).await;
         let not_a_page = |reason: String| OktaError::NotAPage(reason);
@@ -133,7 +133,7 @@ impl WindowReader {
         Ok((events.map_err(|err| not_a_page(chain(&err)))?, next))
     }
 
-    fn take(&mut self, events: Events, next: Option<Url>) -> Part {
+    fn take(&mut self, events: Events, next: Option<Url>) -> WindowPart {
         let mut seen = self.recent.to_set();
         let mut left_out = Vec::new();
         for (event, index) in events.iter().zip(0..) {
@@ -148,10 +148,10 @@ impl WindowReader {
             seen.insert(&identity);
         }
         self.next = if self.left == 0 { None } else { next };
-        Part { events: Arc::new(events), left_out, next: self.next.clone() }
+        WindowPart { events: Arc::new(events), left_out, next: self.next.clone() }
     }
 
-    fn fail(&mut self, error: OktaError, asked: &Url) -> Step {
+    fn fail(&mut self, error: OktaError, asked: &Url) -> WindowStep {
         let wait = match error.class() {
             // A query that takes too long ends sooner with fewer events.
             Class::Retry(_) if error.is_query_timeout() && self.window.page_size > 1 => {
@@ -167,7 +167,7 @@ impl WindowReader {
             }
             Class::Permanent | Class::Authentication | Class::Configuration => self.attention.next_wait(),
         };
-        Step::Failed { error, wait }
+        WindowStep::Failed { error, wait }
     }
 
     /// Leaves the link, which has the page size in it. `since` includes its millisecond and `until` does not.

@@ -1,5 +1,5 @@
-//! The set-up of logging: to standard error, for people or for programs. What came from outside is cleaned here, and what
-//! libraries say of single bytes, keys and values is never let through.
+//! The set-up of logging: to standard error, for people or for programs. Text from outside is made printable here, and
+//! what libraries say of single bytes, keys and values is never let through.
 
 use anstream::{AutoStream, ColorChoice};
 use tracing::{Level, Metadata};
@@ -77,9 +77,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Kept {
+    impl io::Write for CapturedLog {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn nothing_from_outside_forges_a_line_or_commands_a_terminal() {
-        let kept = Kept::default();
+        let kept = CapturedLog::default();
         let writer = kept.clone();
         let lines = fmt::layer().with_ansi(false).fmt_fields(fields()).with_writer(move || writer.clone());
         logged(tracing_subscriber::registry().with(lines));
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']) && text.contains("okta said E1\\n2026"), "{text}");
 
-        let kept = Kept::default();
+        let kept = CapturedLog::default();
         let writer = kept.clone();
         let lines = fmt::layer().json().flatten_event(true);
         let lines = lines.with_writer(move || PrintableJson(writer.clone()));
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn no_filter_lets_libraries_print_what_passes_through_them() {
-        let kept = Kept::default();
+        let kept = CapturedLog::default();
         let writer = kept.clone();
         let lines = fmt::layer().with_ansi(false).with_writer(move || writer.clone());
         let all = tracing_subscriber::registry().with(EnvFilter::new("trace,sled=trace,oktabusx=trace"));

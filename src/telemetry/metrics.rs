@@ -56,7 +56,7 @@ const OKTA_CLASSES: [&str; 4] = ["transient", "permanent", "authentication", "co
 const STATUSES: [&str; 12] =
     ["none", "200", "201", "204", "400", "401", "403", "404", "429", "500", "502", "503"];
 
-/// Counters by name and what they count.
+/// Counters by name, with their help texts.
 const COUNTERS: [(&str, &str); 23] = [
     (DELIVERED, "Messages that the sink has proved to have."),
     (DEAD_LETTERS, "Messages that can never be delivered and were kept as dead letters."),
@@ -89,7 +89,7 @@ const COUNTERS: [(&str, &str); 23] = [
     (VIOLATIONS, "Broken invariants: each is a bug."),
 ];
 
-/// Gauges by name and what they show.
+/// Gauges by name, with their help texts.
 const GAUGES: [(&str, &str); 18] = [
     (SEARCH_SECONDS, "How long the last run of a search took."),
     (COMMANDS_HELD, "Commands that are held: at work or waiting."),
@@ -98,7 +98,7 @@ const GAUGES: [(&str, &str); 18] = [
     (COMMANDS_PARKED, "Commands that wait in the state for their `not_before`."),
     (COMMANDS_AWAITING_APPROVAL, "Commands that wait in the state for a second key to approve them."),
     (COMMANDS_PAUSED, "Whether an operator has paused the commands: 1 or 0."),
-    (LOST_NAMES, "Names of protected users that find nobody any more."),
+    (LOST_NAMES, "Names of protected users that are not found any more."),
     (LIMITS_TRIPPED, "Limits that have tripped and wait to be released."),
     (LIMIT, "Requests that the rate-limit bucket allows a minute, as Okta says."),
     (REMAINING, "Requests left in the bucket's window, as Okta says."),
@@ -150,7 +150,7 @@ pub(crate) fn route_exists(route: &str) {
     counter!(PANICS, "task" => route.to_owned()).increment(0);
 }
 
-/// The series that a search's route has beside those of a route are there.
+/// Creates the additional series of a search's route, at 0.
 pub(crate) fn search_exists(route: &str) {
     for name in [SEARCH_RUNS, SEARCH_EVENTS, SEARCH_LEFT_OUT] {
         counter!(name, "route" => route.to_owned()).increment(0);
@@ -267,7 +267,7 @@ pub(crate) fn command_trouble(commands: &str, what: &'static str) {
     counter!(COMMAND_FAILURES, "commands" => commands.to_owned(), "what" => what).increment(1);
 }
 
-/// How the commands of a name stand.
+/// The current state of the commands of one `[commands.NAME]`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CommandGauges {
     pub(crate) held: usize,
@@ -280,7 +280,7 @@ pub(crate) struct CommandGauges {
     pub(crate) in_trouble: bool,
 }
 
-/// How the commands of a name stand; set when somebody asks.
+/// Sets the gauges of one `[commands.NAME]`; called for each scrape.
 #[expect(clippy::cast_precision_loss, reason = "they are few")]
 pub(crate) fn commands(commands: &str, gauges: &CommandGauges) {
     let values = [
@@ -334,7 +334,7 @@ pub(crate) fn invariant_violated(name: &'static str) {
     counter!(VIOLATIONS, "invariant" => name).increment(1);
 }
 
-/// How the budget of one rate-limit bucket of `org` stands. What is not known is not set.
+/// Sets the gauges of one rate-limit bucket of `org`. Unknown values are not set.
 #[expect(clippy::cast_precision_loss, reason = "limits are small")]
 pub(crate) fn budget(
     org: &str,
@@ -354,7 +354,7 @@ pub(crate) fn budget(
     }
 }
 
-/// How `route` stands; set when somebody asks.
+/// Sets the gauges of `route`; called for each scrape.
 #[expect(clippy::cast_precision_loss, reason = "they are few")]
 pub(crate) fn route(route: &str, lag_seconds: f64, cursor_age_seconds: f64, in_trouble: bool, held: usize) {
     gauge!(LAG, "route" => route.to_owned()).set(lag_seconds);

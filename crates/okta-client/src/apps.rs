@@ -1,4 +1,4 @@
-//! Who has which app (Okta, "Application Users" and "Application Groups").
+//! The users and groups that have an app (Okta, "Application Users" and "Application Groups").
 
 use serde_json::{Map, Value, json};
 

@@ -88,8 +88,8 @@ pub struct ChangePermit<'a> {
 }
 
 impl Client {
-    /// A client of `org`. Reads the certificate authorities and the private key, if they are set, to see that they can be
-    /// used. Talks to nobody. The TLS provider of the process becomes ring, if it has none.
+    /// A client of `org`. Reads the certificate authorities and the private key, if they are set, to see that they can
+    /// be used. Sends no request. The TLS provider of the process becomes ring, if it has none.
     pub fn new(org: Org) -> Result<Self, ClientError> {
         let auth = Authenticator::new(&org)?;
         Ok(Self { transport: Transport::new(org)?, auth })
@@ -102,14 +102,14 @@ impl Client {
         Ok(Self { transport: Transport::new(org)?, auth })
     }
 
-    /// The same client, which tells `observer` of its requests.
+    /// Adds an `observer` that is called for each request.
     #[must_use]
     pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
         self.transport.observe(observer);
         self
     }
 
-    /// The org, as it was told.
+    /// The settings of the org.
     pub fn org(&self) -> &Org {
         self.transport.org()
     }

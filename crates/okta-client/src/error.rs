@@ -12,7 +12,7 @@ pub enum OktaError {
     /// No answer, or not all of it.
     #[error("no answer from {host}: {reason}")]
     Transport {
-        /// Who was asked.
+        /// The host.
         host: String,
         /// What went wrong, without the URL.
         reason: String,
@@ -91,7 +91,7 @@ pub enum OktaError {
         /// The org, and what was asked for if the org is right.
         expected: String,
     },
-    /// There is no credential. Everybody who waited for it hears the same.
+    /// There is no credential. All requests that waited for it get this error.
     #[error(transparent)]
     Auth(Arc<AuthError>),
 }
@@ -103,9 +103,9 @@ pub enum Class {
     Retry(Option<Duration>),
     /// Okta will not answer this request differently.
     Permanent,
-    /// Somebody must see to the credential or its rights.
+    /// An operator must correct the credential or its rights.
     Authentication,
-    /// Somebody must change a setting.
+    /// An operator must change a setting.
     Configuration,
 }
 

@@ -21,7 +21,7 @@ pub(super) struct RateLimiter {
 #[derive(Debug)]
 struct BucketLimiter {
     queue: Mutex<Queue>,
-    /// Something changed for whoever waits.
+    /// Wakes waiters after a change.
     changed: Notify,
 }
 
@@ -31,8 +31,8 @@ struct Queue {
     line: Line,
 }
 
-/// The permit for one request. What came of it is told to [`Permit::answered`] or [`Permit::refused`]; dropped, it counts as a
-/// request without an answer.
+/// The permit for one request. Report the result with [`Permit::answered`] or [`Permit::refused`]; dropped, it counts
+/// as a request without an answer.
 #[derive(Debug)]
 pub(super) struct Permit {
     limiter: Arc<BucketLimiter>,
@@ -57,7 +57,7 @@ impl RateLimiter {
 
     /// How the budget of every bucket stands, used or not.
     pub(super) fn statuses(&self) -> impl Iterator<Item = (Bucket, BudgetStatus)> {
-        Bucket::ALL.into_iter().map(|bucket| {
+        Bucket::ALL.iter().map(|&bucket| {
             let limiter = self.lock().get(&bucket).map(Arc::clone);
             let status = limiter.map(|limiter| limiter.lock().budget.status(Instant::now()));
             (bucket, status.unwrap_or_default())
@@ -110,7 +110,7 @@ impl BucketLimiter {
     }
 }
 
-/// When somebody in the line may go.
+/// When a waiter may proceed.
 enum Next {
     Go,
     /// Not before that.

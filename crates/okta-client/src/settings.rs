@@ -1,4 +1,4 @@
-//! What a client is told about its org: where it is, how we identify ourselves, and within which bounds. Reads nothing.
+//! The settings of a client: URL of the org, credentials and limits. Reads nothing.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{PemSource, Scope, SecretSource, Source};
 
-/// The share of a rate-limit bucket that is used unless somebody says otherwise.
+/// The default share of a rate-limit bucket.
 pub const BUDGET_SHARE_DEFAULT: f64 = 0.5;
 
 /// One Okta tenant.
@@ -31,7 +31,7 @@ pub struct Org {
 /// Timeouts, limits and the way out.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// Who we say that we are.
+    /// The `User-Agent`.
     pub user_agent: String,
     /// Until a connection stands.
     pub connect_timeout: Duration,
@@ -45,11 +45,11 @@ pub struct HttpSettings {
     pub authorities: Option<PemSource>,
     /// A proxy other than the one that the environment names.
     pub proxy: Option<Url>,
-    /// Who we are to that proxy.
+    /// The credentials for that proxy.
     pub proxy_auth: Option<ProxyAuth>,
 }
 
-/// Who we are to a proxy.
+/// Credentials for a proxy.
 #[derive(Debug, Clone)]
 pub struct ProxyAuth {
     /// The user's name.
@@ -98,8 +98,9 @@ pub struct PrivateKeyJwt {
 }
 
 /// Algorithms that Okta takes for client assertions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, strum::IntoStaticStr, strum::VariantArray)]
 #[serde(rename_all = "UPPERCASE")]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum SigningAlgorithm {
     /// RSA, SHA-256.
     Rs256,
@@ -117,18 +118,11 @@ pub enum SigningAlgorithm {
 
 impl SigningAlgorithm {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Es256, Self::Es384, Self::Es512];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Its name in JSON Web Algorithms.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-        }
+        self.into()
     }
 }
 
@@ -180,7 +174,7 @@ impl Org {
     }
 }
 
-/// Whether `url` leads to this machine, so that plain http shows a credential to nobody else.
+/// Whether `url` leads to this machine, so that plain http does not expose a credential.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

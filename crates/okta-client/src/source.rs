@@ -5,7 +5,7 @@ use std::{error::Error, fmt, sync::Arc};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// Why something cannot be read at its source, in the words of whoever keeps it.
+/// Why something cannot be read at its source.
 pub type SourceError = Box<dyn Error + Send + Sync>;
 
 /// Where something comes from that is read when it is needed. Displayed, it says where that is and never what: for example

@@ -35,7 +35,7 @@ pub enum ClientError {
         /// What is wrong with them.
         reason: String,
     },
-    /// There is nobody whose word for a server could be taken.
+    /// There are no certificate authorities.
     #[error(
         "this machine has no certificate authorities, so org {org} cannot be known by its certificate: install them \
          (`apt-get install ca-certificates`), or name a file with one"
@@ -110,7 +110,7 @@ impl Transport {
         Ok(Self { http, org, rate_limiter, clock: OktaClock::default(), observer: None })
     }
 
-    /// From now on `observer` is told of each request.
+    /// Calls `observer` for each request from now on.
     pub(super) fn observe(&mut self, observer: Arc<dyn Observer>) {
         self.observer = Some(observer);
     }

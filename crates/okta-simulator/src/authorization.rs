@@ -1,15 +1,15 @@
-//! Who asks: the API token or the access token of a request, and what it opens.
+//! Authorization of requests: the API token or access token, and what it allows.
 
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 
 use super::answer::Answer;
 use super::generator::Party;
-use super::oauth::{ApiRequest, Refusal};
+use super::oauth::{AccessDenied, ApiRequest};
 use super::okta_error::OktaError;
 use super::org::Org;
 
-/// Who asks.
+/// The caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Principal {
     /// An API token.
@@ -41,7 +41,7 @@ impl Principal {
     }
 }
 
-/// Who asks, or the answer to those that may not.
+/// The caller, or the answer to an unauthorized request.
 pub(super) fn principal(
     org: &Org,
     parts: &Parts,
@@ -80,22 +80,22 @@ fn is_api_token(org: &Org, token: &str) -> bool {
     }
 }
 
-fn refused(refusal: &Refusal, scope: &str) -> Answer {
+fn refused(refusal: &AccessDenied, scope: &str) -> Answer {
     let bearer = |error: &str| format!(r#"Bearer scope="{scope}", error="{error}""#);
     match refusal {
-        Refusal::Token => {
+        AccessDenied::Token => {
             let answer = Answer::error(&OktaError::invalid_token());
             answer.with_header("www-authenticate", bearer("invalid_token"))
         }
-        Refusal::Right => {
+        AccessDenied::Right => {
             let answer = Answer::error(&OktaError::access_denied());
             answer.with_header("www-authenticate", bearer("insufficient_scope"))
         }
-        Refusal::Proof(error) => {
+        AccessDenied::Proof(error) => {
             let answer = Answer::empty(StatusCode::BAD_REQUEST);
             answer.with_header("www-authenticate", error.challenge())
         }
-        Refusal::Nonce(nonce) => {
+        AccessDenied::Nonce(nonce) => {
             let challenge = r#"DPoP error="use_dpop_nonce", error_description="Resource server requires nonce in DPoP proof.""#;
             let answer = Answer::empty(StatusCode::UNAUTHORIZED).with_header("www-authenticate", challenge);
             answer.with_header("dpop-nonce", nonce.as_str())

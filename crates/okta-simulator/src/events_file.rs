@@ -1,5 +1,4 @@
-//! Events that somebody brings along: a JSON array or JSON lines of System Log events, kept byte
-//! for byte.
+//! Events from a file: a JSON array or JSON lines of System Log events, kept byte for byte.
 
 use std::borrow::Cow;
 use std::path::Path;

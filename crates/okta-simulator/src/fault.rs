@@ -60,7 +60,7 @@ pub(super) enum Fault {
     HugeBody { mebibytes: usize },
     /// Shift the org's clock by some seconds: `Date`, `X-Rate-Limit-Reset`, and what tokens are judged by.
     ClockSkew { seconds: i64 },
-    /// Do what a write asks for, and do not tell.
+    /// Carry a write out, and drop the answer.
     AnswerLost {
         #[serde(default)]
         instead: Instead,
@@ -75,7 +75,7 @@ pub(super) enum Fault {
     Late { seconds: i64 },
 }
 
-/// How a 429 tells when to come back.
+/// How a 429 says when to retry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum ThrottleHeaders {

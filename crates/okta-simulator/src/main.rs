@@ -18,7 +18,7 @@ struct CommandLine {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Err(err) = serve(CommandLine::parse().arguments).await else { return ExitCode::SUCCESS };
-    // Without standard error there is nobody to tell.
+    // Without standard error the message is lost.
     let _ = writeln!(io::stderr(), "okta-simulator: {err}");
     ExitCode::FAILURE
 }

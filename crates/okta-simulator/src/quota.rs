@@ -1,5 +1,5 @@
-//! Who may ask how often: one bucket of the org, the part of it that each token or app may
-//! use, and a second consumer that takes from the same bucket.
+//! Quotas of requests: one bucket of the org, the part of it that each token or app may use, and a second consumer that
+//! takes from the same bucket.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use super::rate_limit::{Quota, RateLimit, WINDOW_MS};
 /// Principals counted apart; those beyond share a bucket.
 const MAX_PRINCIPALS: usize = 1_000;
 
-/// Somebody else who uses the org's bucket. It makes no real requests; they only count.
+/// Another client of the org's bucket. It makes no real requests; they only count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Consumer {

@@ -105,7 +105,7 @@ pub(super) async fn answer(
     }
     let endpoint = Endpoint::find(&parts.method, parts.uri.path());
     let quotas = org.buckets.of(endpoint.as_ref().map_or(Bucket::Other, Endpoint::bucket));
-    // Who asks for what is not there must at least be somebody.
+    // An unknown path needs a valid credential too.
     let scope = endpoint.as_ref().map_or(LOGS_SCOPE, |endpoint| endpoint.scope(&parts.method));
     let principal = match authorization::principal(org, parts, &url, scope, now_s) {
         Ok(principal) => principal,
@@ -167,7 +167,7 @@ fn is_without_length(parts: &Parts) -> bool {
 /// A fault that takes the place of the answer.
 fn answer_instead(fault: &Fault, quota: Quota) -> Option<Answer> {
     match fault {
-        // Nothing is done, and nobody will see this.
+        // Nothing is done, and this answer is dropped.
         Fault::DropConnection => Some(Answer::empty(StatusCode::OK)),
         Fault::NotJson { status } => {
             let status = StatusCode::from_u16(*status).ok()?;

@@ -1,4 +1,4 @@
-//! Looks whether a topic can be published to and keeps what it is given. Publishes and creates nothing.
+//! Checks whether a topic can be published to and retains records. Publishes and creates nothing.
 
 use std::time::Duration;
 
@@ -23,12 +23,12 @@ use crate::{
 
 const SETTINGS_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Whether the client takes the options of `bus`. Reads no secret.
+/// Whether the client accepts the options of `bus`. Reads no secret.
 pub(in crate::bus) fn check_options(bus: &KafkaBus) -> Result<(), BusError> {
     require_options(bus).map_err(|fault| fault.into_error(&bus.name))
 }
 
-/// Tells of the cluster and of `topics`.
+/// Findings about the cluster and about `topics`.
 pub(crate) async fn check_topics(config: &KafkaSink, topics: Vec<Topic>) -> Result<Vec<Finding>, BusError> {
     let sink = config.clone();
     let findings = off_runtime(move || {
@@ -130,7 +130,8 @@ impl Layout {
     }
 }
 
-/// The settings of `topic`; nothing if we may not see them, or cannot: the client's way of asking has no tokens. Blocking.
+/// The settings of `topic`; none if we may not read them, or cannot: rdkafka's admin client supports no tokens.
+/// Blocking.
 pub(super) fn topic_settings(bus: &KafkaBus, topic: &str) -> Result<Option<Settings>, Fault> {
     if bus.token.is_some() {
         return Ok(None);
@@ -141,7 +142,7 @@ pub(super) fn topic_settings(bus: &KafkaBus, topic: &str) -> Result<Option<Setti
     let options = AdminOptions::new().request_timeout(Some(SETTINGS_PATIENCE));
     let resource = ResourceSpecifier::Topic(topic);
     let described = Handle::current().block_on(admin.describe_configs([&resource], &options));
-    // What the user may not see, or the cluster does not tell in time, decides nothing.
+    // Settings that the user may not read, or that do not arrive in time, are no findings.
     let described = described.ok().and_then(|mut described| described.pop()?.ok());
     Ok(described.as_ref().map(Settings::of))
 }

@@ -33,7 +33,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// How long brokers that create topics may take to create one.
 const CREATION_PATIENCE: Duration = Duration::from_secs(3);
 const CREATION_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// Messages on their way without a word from the cluster for so long are worth telling of.
+/// Messages in flight without any answer from the cluster for this long are reported.
 pub(crate) const STALL: Duration = Duration::from_secs(1);
 /// What librdkafka's own functions say of a cluster that does not answer in time.
 const NO_ANSWER: KafkaError = KafkaError::MetadataFetch(Code::OperationTimedOut);
@@ -41,14 +41,14 @@ const NO_ANSWER: KafkaError = KafkaError::MetadataFetch(Code::OperationTimedOut)
 /// thread wakes ten times a second and spins for a moment each time, which is one percent of a core.)
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
-/// librdkafka's client, and what it tells us.
+/// librdkafka's client with our context.
 pub(crate) type Producer<D> = BaseProducer<Context<D>>;
 
 /// A producer and its thread.
 pub(crate) struct Client<D: Deliveries> {
     pub(crate) producer: Arc<Producer<D>>,
-    /// Hands on what the cluster says. Ends soon after nobody else holds the producer and takes it down, so that
-    /// nothing else must wait for that.
+    /// Serves the client's callbacks. Ends soon after all other owners have dropped the producer, and destroys it, so
+    /// that nothing else blocks on that.
     poller: JoinHandle<()>,
 }
 
@@ -73,7 +73,7 @@ impl<D: Deliveries> Client<D> {
         .await
     }
 
-    /// Builds a client with `more` properties beside those of the bus, which tries to reach the cluster from then on. Blocking;
+    /// Builds a client with `more` properties in addition to those of the bus; it begins to connect at once. Blocking;
     /// to be called within a runtime.
     pub(super) fn build(
         name: &str,
@@ -98,13 +98,13 @@ impl<D: Deliveries> Client<D> {
         Ok(Self { producer, poller })
     }
 
-    /// What the client was told since it was built.
+    /// The context, with what the client has reported since it was built.
     pub(crate) fn context(&self) -> &Context<D> {
         self.producer.context()
     }
 
-    /// What `err`, which the client gave when it was handed a message for `topic`, says of the cluster. The client
-    /// refuses messages from the moment of a fatal error on, which may be before it has told the context why.
+    /// The fault of the cluster behind `err`, which the client returned for a message to `topic`. After a fatal error
+    /// the client refuses messages, perhaps before it has reported the reason to the context.
     pub(super) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
         let cause = match err.rdkafka_error_code() {
             Some(Code::Fatal) => self.producer.client().fatal_error(),
@@ -116,7 +116,7 @@ impl<D: Deliveries> Client<D> {
         }
     }
 
-    /// Waits until the cluster has told of `topic`.
+    /// Waits until the metadata of `topic` has arrived.
     pub(crate) async fn require_topic(&self, topic: &str) -> Result<(), Fault> {
         let (producer, topic) = (Arc::clone(&self.producer), topic.to_owned());
         off_runtime(move || fetch_topic(&producer, &topic).map(drop)).await
@@ -138,20 +138,20 @@ impl<D: Deliveries> Client<D> {
         fetch_topic(&self.producer, topic)
     }
 
-    /// Waits until the cluster has said who it is. Blocking.
+    /// Waits until the cluster has answered with its id. Blocking.
     pub(super) fn fetch_cluster(&self) -> Result<(), Fault> {
         let ask = |wait| self.producer.client().fetch_cluster_id(wait).map(drop).ok_or(NO_ANSWER);
         ask_until_answered(&self.producer, ask, |err| Fault::from_client(&err, ""))
     }
 
-    /// Whether the client has said why nothing of what is on its way arrives.
+    /// Whether the client has reported why nothing in flight is delivered.
     pub(crate) fn is_cut_off(&self) -> bool {
         let context = self.context();
         context.deliveries.stalled_for().is_some_and(|stalled_for| stalled_for >= STALL)
-            && context.complaint().is_some()
+            && context.last_error().is_some()
     }
 
-    /// Waits up to `patience` for messages on their way, unless they cannot arrive, and gives up those that are left.
+    /// Waits up to `patience` for messages in flight, unless they cannot arrive, and gives up the rest.
     pub(crate) async fn close(self, patience: Duration) {
         let closed = off_runtime(move || {
             let is_idle = self.context().deliveries.stalled_for().is_none();
@@ -166,7 +166,7 @@ impl<D: Deliveries> Client<D> {
             let _ = poller.join();
             Ok(())
         });
-        // It fails only if the runtime is going down, and then nobody is left to be told.
+        // It fails only while the runtime shuts down, when nothing waits for the result.
         let _ = closed.await;
     }
 }
@@ -193,7 +193,7 @@ fn fetch_topic<D: Deliveries>(producer: &Producer<D>, topic: &str) -> Result<Met
     }
 }
 
-/// Asks until the cluster answers or the client has complained of what will not pass by waiting.
+/// Asks until the cluster answers, or until the client reports an error that a retry does not cure.
 fn ask_until_answered<T, D: Deliveries>(
     producer: &Producer<D>,
     ask: impl Fn(Duration) -> Result<T, KafkaError>,
@@ -206,10 +206,10 @@ fn ask_until_answered<T, D: Deliveries>(
             Ok(answer) => return Ok(answer),
             Err(err) => err,
         };
-        let complaint = producer.context().complaint();
+        let last_error = producer.context().last_error();
         let left = ANSWER_PATIENCE.saturating_sub(start.elapsed());
-        if left.is_zero() || complaint.as_ref().is_some_and(Fault::is_specific) {
-            return Err(complaint.unwrap_or_else(|| fault(err)));
+        if left.is_zero() || last_error.as_ref().is_some_and(Fault::is_specific) {
+            return Err(last_error.unwrap_or_else(|| fault(err)));
         }
         wait = (wait * 2).min(left);
     }
@@ -221,7 +221,7 @@ fn poll<D: Deliveries>(producer: &Arc<Producer<D>>, mut credentials: Credentials
     while Arc::strong_count(producer) > 1 {
         producer.poll(IDLE_WAIT);
         if context.deliveries.fault().is_none()
-            && let Some(fault) = credentials.outdated(context.complaint().as_ref())
+            && let Some(fault) = credentials.outdated(context.last_error().as_ref())
         {
             context.deliveries.give_up(&fault);
         }
@@ -236,7 +236,7 @@ pub(crate) async fn off_runtime<T: Send + 'static>(
     done.unwrap_or_else(|err| Err(Fault::Unreachable(format!("the client's work was cut short: {err}"))))
 }
 
-/// What the cluster has against the one topic that was asked for.
+/// The error of the one topic that was asked for.
 fn topic_error(metadata: &Metadata) -> Option<Code> {
     metadata.topics().first()?.error().map(Code::from)
 }

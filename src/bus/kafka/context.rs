@@ -1,4 +1,4 @@
-//! What the client tells us on its own thread: deliveries, errors and log lines.
+//! The callbacks that librdkafka calls on its own thread: delivery reports, errors and log lines.
 
 use std::error::Error;
 
@@ -13,25 +13,25 @@ use rdkafka::{
 };
 
 use super::{
-    complaint::{self, Complaint},
     deliveries::{Deliveries, Verdict},
     fault::Fault,
+    last_error::{self, LastError},
     properties::Batching,
     token::Tokens,
 };
 
-/// Receives what one client tells.
+/// Receives the callbacks of one client.
 #[derive(Debug)]
 pub(crate) struct Context<D> {
     /// The sink or the commands that use the client.
     name: String,
-    /// The topic, or the template of topics, for what is not about a single message.
+    /// The topic, or the template of topics, for errors that are not about a single message.
     topic: String,
     /// How the client puts records together.
     pub(crate) batching: Batching,
     /// Where it is reported what became of each message.
     pub(crate) deliveries: D,
-    complaint: Complaint,
+    last_error: LastError,
     /// Where the client gets tokens, if it needs any.
     tokens: Option<Tokens>,
 }
@@ -44,14 +44,14 @@ impl<D: Deliveries> Context<D> {
             topic: topic.to_owned(),
             batching,
             deliveries: D::default(),
-            complaint: Complaint::default(),
+            last_error: LastError::default(),
             tokens,
         }
     }
 
     /// The last thing that the client complained of since it last delivered a message.
-    pub(crate) fn complaint(&self) -> Option<Fault> {
-        self.complaint.last()
+    pub(crate) fn last_error(&self) -> Option<Fault> {
+        self.last_error.last()
     }
 
     /// The client is about to be closed: nothing is waited for any more.
@@ -65,9 +65,9 @@ impl<D: Deliveries> Context<D> {
     pub(crate) fn fault(&self, err: &KafkaError, topic: &str) -> Fault {
         let fault = Fault::from_client(err, topic);
         match err.rdkafka_error_code() {
-            // The consequence of something that the client has complained of in other words.
+            // A consequence of an error that the client has reported by another code.
             Some(Code::Fatal | Code::PurgeQueue | Code::PurgeInflight) => {
-                self.complaint().filter(Fault::is_specific).unwrap_or(fault)
+                self.last_error().filter(Fault::is_specific).unwrap_or(fault)
             }
             _ => fault,
         }
@@ -76,8 +76,8 @@ impl<D: Deliveries> Context<D> {
     fn verdict(&self, err: &KafkaError, message: &BorrowedMessage<'_>) -> Verdict {
         let topic = message.topic();
         if err.rdkafka_error_code() == Some(Code::InvalidRecord) && message.key().is_some() {
-            // All that a topic has against a record with a key is its time, which is that of our clock. The client tells of
-            // it by this code too.
+            // A topic refuses a record with a key only for its time, which is that of our clock. The client reports
+            // that by this code too.
             return Verdict::Undelivered(Fault::from_code(Code::InvalidTimestamp, topic, ""));
         }
         let Some(code) = err.rdkafka_error_code().filter(|code| is_about_records(*code)) else {
@@ -108,7 +108,7 @@ fn is_about_records(code: Code) -> bool {
     )
 }
 
-/// What cures a refusal that is told as `code`.
+/// The remedy for a rejection with `code`.
 fn remedy(code: Code) -> &'static str {
     match code {
         Code::InvalidRecord => {
@@ -122,12 +122,12 @@ impl<D: Deliveries> ClientContext for Context<D> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        complaint::log(&self.name, level, facility, line);
+        last_error::log(&self.name, level, facility, line);
     }
 
     fn error(&self, err: KafkaError, reason: &str) {
         let Some(code) = err.rdkafka_error_code() else { return };
-        self.complaint.note(code, Fault::from_code(code, &self.topic, reason));
+        self.last_error.note(code, Fault::from_code(code, &self.topic, reason));
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
@@ -142,7 +142,7 @@ impl<D: Deliveries> ProducerContext for Context<D> {
     fn delivery(&self, result: &DeliveryResult<'_>, ticket: usize) {
         let verdict = match result {
             Ok(_) => {
-                self.complaint.forget();
+                self.last_error.forget();
                 Verdict::Delivered
             }
             Err((err, message)) => self.verdict(err, message),
@@ -166,10 +166,10 @@ mod tests {
         context.error(KafkaError::Global(Code::Authentication), "invalid credentials");
         context.error(KafkaError::Global(Code::BrokerTransportFailure), "disconnected");
         context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
-        let complaint = context.complaint().unwrap();
+        let last_error = context.last_error().unwrap();
         assert!(
-            matches!(&complaint, Fault::Unauthenticated(reason) if reason.contains("invalid credentials")),
-            "{complaint:?}"
+            matches!(&last_error, Fault::Unauthenticated(reason) if reason.contains("invalid credentials")),
+            "{last_error:?}"
         );
     }
 
@@ -178,7 +178,7 @@ mod tests {
         let context = context();
         context.error(KafkaError::Global(Code::BrokerTransportFailure), "connection refused");
         context.error(KafkaError::Global(Code::AllBrokersDown), "1/1 brokers are down");
-        assert_eq!(context.complaint(), Some(Fault::Unreachable("connection refused".to_owned())));
+        assert_eq!(context.last_error(), Some(Fault::Unreachable("connection refused".to_owned())));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Whether a client still has the secrets and certificates that stand at their sources. librdkafka reads them once, so what
-//! was rotated needs another client. Tokens are not looked after here: each is fetched with the secrets of its moment.
+//! Whether a client was built with the current secrets and certificates. librdkafka reads them once, so a rotation
+//! needs a new client. Tokens are not covered here: each is fetched with the secrets of that moment.
 
 use std::{
     fs,
@@ -23,11 +23,11 @@ const FILES: [&str; 5] = [
     "ssl.keystore.location",
     "ssl.crl.location",
 ];
-/// What is behind this of a file is not looked at.
+/// Only this much of a file is read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// How often the sources are looked at while the client is in trouble.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long a client with a token that is refused goes on before it is built anew with another one.
+/// How long a client with a refused token continues before it is rebuilt with a new one.
 const TOKEN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What one client was built with.
@@ -41,14 +41,14 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// As they stand now, which must be before the client is built. Blocking I/O on small files.
+    /// The current ones, which must be read before the client is built. Blocking I/O on small files.
     pub(crate) fn of(bus: &Arc<KafkaBus>) -> Self {
         let now = Instant::now();
         let (bus, digest) = (Arc::clone(bus), digest(bus));
         Self { reloads: bus.reloads.count(), bus, digest, built_at: now, looked_at: now }
     }
 
-    /// Why the client must be built anew, if it must. Looks when somebody has asked for it, and now and then while the
+    /// Why the client must be rebuilt, if it must. Checks after a reload was requested, and periodically while the
     /// client is in `trouble`. Blocking I/O on small files.
     pub(crate) fn outdated(&mut self, trouble: Option<&Fault>) -> Option<Fault> {
         let reloads = self.bus.reloads.count();
@@ -117,24 +117,24 @@ mod tests {
     use super::*;
     use crate::config::{AwsMskIamConfig, TokenConfig};
 
-    struct Place {
+    struct SecretDirectory {
         directory: tempfile::TempDir,
         bus: Arc<KafkaBus>,
     }
 
-    fn place() -> Place {
+    fn place() -> SecretDirectory {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let mut bus = KafkaBus::default();
         bus.options.insert("ssl.ca.location".to_owned(), path("ca.pem").display().to_string());
         bus.secret_options.insert("sasl.password".to_owned(), Secret::File(path("password")));
-        let place = Place { bus: Arc::new(bus), directory };
+        let place = SecretDirectory { bus: Arc::new(bus), directory };
         place.write("ca.pem", "authority");
         place.write("password", "old");
         place
     }
 
-    impl Place {
+    impl SecretDirectory {
         fn write(&self, name: &str, content: &str) {
             let path = self.directory.path().join(name);
             fs::write(&path, content).unwrap();

@@ -1,10 +1,10 @@
-//! What became of a message, and to whom a client reports it.
+//! The result of a message, and the trait that receives it.
 
 use std::{fmt, time::Duration};
 
 use super::fault::Fault;
 
-/// What became of one message.
+/// The result of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// The cluster has it.
@@ -15,22 +15,22 @@ pub(crate) enum Verdict {
     Undelivered(Fault),
 }
 
-/// Where one client reports what became of its messages. Each is known by the ticket that it was handed over with.
+/// Receives the results of the messages of one client. Each message is identified by its ticket.
 pub(crate) trait Deliveries: fmt::Debug + Default + Send + Sync + 'static {
     /// Notes what became of one message.
     fn settle(&self, ticket: usize, verdict: Verdict);
 
-    /// Gives up all messages on their way: the client is of no more use, whatever it still says.
+    /// Gives up all messages in flight: the client cannot be used any more, and its later reports are ignored.
     fn give_up(&self, fault: &Fault);
 
     /// Why the client can no longer be used.
     fn fault(&self) -> Option<Fault>;
 
-    /// For how long no message has been settled although some are on their way. None if none is.
+    /// For how long no message has been settled while some are in flight. None if none is in flight.
     fn stalled_for(&self) -> Option<Duration>;
 }
 
-/// For a client that publishes nothing, and only looks.
+/// For a client that only reads metadata.
 impl Deliveries for () {
     fn settle(&self, _ticket: usize, _verdict: Verdict) {}
 

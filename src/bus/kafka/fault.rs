@@ -1,4 +1,4 @@
-//! Why a cluster does not take messages, told so that an operator knows what to change.
+//! Why a cluster accepts no messages, with what an operator can change.
 
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode as Code};
 
@@ -6,17 +6,17 @@ use crate::bus::BusError;
 
 /// What librdkafka says before the reason that we gave it for having no token.
 const NO_TOKEN: &str = "Failed to acquire SASL OAUTHBEARER token: ";
-/// librdkafka's words for the error, which it tells in the text of a fatal error alone.
+/// librdkafka's text for the error, which it gives only in the text of a fatal error.
 const CLUSTER_AUTHORIZATION_FAILED: &str = "Cluster authorization failed";
 
-/// Why a cluster, and not a single message, is to blame, with the remedy as far as there is one.
+/// Why the cluster, rather than a single message, is at fault, with the remedy if there is one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// No broker answers.
     Unreachable(String),
-    /// The cluster does not believe who we are.
+    /// The cluster refuses our credentials.
     Unauthenticated(String),
-    /// We may not do what we do, or have nothing to say who we are with.
+    /// We lack a permission, or have no credentials.
     Refused(String),
     /// The topic does not exist.
     NoTopic(String),
@@ -95,12 +95,12 @@ impl Fault {
         }
     }
 
-    /// Whether this tells more than that nobody answers.
+    /// Whether this says more than that no broker answers.
     pub(crate) fn is_specific(&self) -> bool {
         !matches!(self, Self::Unreachable(_))
     }
 
-    /// What is wrong, for people.
+    /// The reason, for people.
     pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Unreachable(reason)
@@ -113,7 +113,7 @@ impl Fault {
         }
     }
 
-    /// The error as told of `name`, the sink or the commands that use the client.
+    /// The error of `name`, the sink or the commands that use the client.
     pub(crate) fn into_error(self, name: &str) -> BusError {
         let name = name.to_owned();
         match self {
@@ -125,7 +125,7 @@ impl Fault {
     }
 }
 
-/// What the client said, without how long and how often it has said so: one trouble is told in the same words each time.
+/// The text of the client without durations and counters, so that one trouble has the same text each time.
 fn steady(told: &str) -> &str {
     let end = told.find(" (after ").unwrap_or(told.len());
     &told[..end]

@@ -1,4 +1,4 @@
-//! Which messages are on their way, and who waits to hear of them. Knows nothing of Kafka's client.
+//! The messages in flight, and who waits for their results. Does not know Kafka's client.
 //!
 //! Every message handed over has a ticket, a number that grows by one from message to message. It is all that travels
 //! with the message, so that nothing is allocated for one.
@@ -17,7 +17,7 @@ use super::{
     fault::Fault,
 };
 
-/// Whoever waits for something to be settled looks again after so long even if nothing was.
+/// A wait for a result ends after this long even if nothing was settled.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// A message that the cluster will never take.
@@ -38,7 +38,7 @@ pub(crate) struct Outcome {
     pub(crate) undelivered: Option<(usize, Fault)>,
 }
 
-/// The messages on their way through one client.
+/// The messages in flight of one client.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     state: Mutex<State>,
@@ -106,7 +106,7 @@ impl Ledger {
         let _ = tokio::time::timeout(LOOK_AGAIN_AFTER, self.settled_some.notified()).await;
     }
 
-    /// Whether no message is on its way.
+    /// Whether no message is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.state().entries.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What is known of a topic before anything is published: whether it takes what the sink has, and how large a record may be.
+//! What is known of a topic before the first record: whether it suits the sink, and how large a record may be.
 
 use super::{
     check::topic_settings,
@@ -23,7 +23,7 @@ pub(crate) async fn record_bytes_max(config: &KafkaSink, topic: &Topic) -> Resul
             // Which topics there will be is not known; what one of them refuses, it refuses with the reason.
             Topic::Many(_) => None,
         };
-        // A topic that we may not describe has its limits all the same: its brokers tell them by refusing.
+        // A topic that we may not describe has limits too: its brokers refuse what exceeds them.
         let Some(settings) = settings else { return Ok(of_client) };
         match settings.refusal(&config) {
             Some(reason) => Err(Fault::Misconfigured(reason)),

@@ -6,12 +6,12 @@
 
 mod check;
 pub(crate) mod client;
-pub(crate) mod complaint;
 mod context;
 pub(crate) mod credentials;
 pub(crate) mod deliveries;
+mod enqueue;
 pub(crate) mod fault;
-mod hand_over;
+pub(crate) mod last_error;
 pub(crate) mod ledger;
 mod limit;
 pub(crate) mod properties;

@@ -11,15 +11,15 @@ use crate::{config::KafkaBus, telemetry::chain};
 pub(crate) enum Batching {
     /// As many in one record batch as there are.
     Many,
-    /// Each in a record batch of its own, so that the cluster's verdict on a batch is one on a record.
+    /// One record per batch, so that an error of a batch is one of that record.
     One,
 }
 
-/// What must hold whatever the user sets.
+/// Properties that the user cannot change.
 const PROMISED: [(&str, &str); 3] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),
-    // Retry without end: a message given up would be a hole in the order. `Sink::trouble` tells of it.
+    // Retry without end: a message given up would be a hole in the order. `Sink::trouble` reports it.
     ("message.timeout.ms", "0"),
 ];
 
@@ -55,7 +55,7 @@ const REFUSED: [(&str, &str); 7] = [
     ),
 ];
 
-/// What must hold for a consumer whatever the user sets.
+/// Properties of a consumer that the user cannot change.
 const PROMISED_TO_READERS: [(&str, &str); 5] = [
     // An offset is committed once the outcome of its command is durable, and by nobody else.
     ("enable.auto.commit", "false"),

@@ -31,7 +31,7 @@ pub(crate) struct Record<'a> {
 }
 
 impl Record<'_> {
-    /// The same with one more header, if there is one.
+    /// Like the above, with one more header, if there is one.
     pub(crate) fn with_header(self, header: Option<(&str, &str)>) -> Self {
         match header {
             Some((key, value)) => Self { headers: insert(self.headers, key, value), ..self },

@@ -1,4 +1,4 @@
-//! Settings of a topic that decide what becomes of events, and what they mean for a sink. Knows no client.
+//! The settings of a topic that affect events, and what they mean for a sink. Does not know the client.
 
 use rdkafka::admin::ConfigResource;
 
@@ -12,7 +12,8 @@ const RECORD_BYTES_USUAL: usize = 64 << 10;
 /// A span of time that a retry, a moment's standstill or a clock that is a little wrong may exceed.
 const TIME_SPAN_MIN_MS: i64 = 60_000;
 
-/// What the cluster says of a topic. What it does not say, because it is older or another's, is taken for harmless.
+/// The settings of a topic, as the cluster reports them. Settings that it does not report, as it is older or of another
+/// make, count as harmless.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Settings {
     cleanup_policy: String,
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{Encoding, KafkaBus},
-        message::{Template, Use},
+        message::{Template, TemplateUse},
     };
 
     const SOUND: Layout =
@@ -135,8 +136,8 @@ mod tests {
         KafkaSink {
             name: "siem".to_owned(),
             bus: Arc::new(KafkaBus::default()),
-            topic: Template::parse("events", Use::Topic).unwrap(),
-            key: Template::parse(key, Use::Key).unwrap(),
+            topic: Template::parse("events", TemplateUse::Topic).unwrap(),
+            key: Template::parse(key, TemplateUse::Key).unwrap(),
             encoding: Encoding::Binary,
         }
     }

@@ -1,8 +1,8 @@
 //! One connection to NATS, used until it breaks and never after.
 //!
 //! The client reconnects by itself, and then sends what it still had queued behind what the old connection lost: newer
-//! messages before older ones. It cannot be told not to, so each connection lives on a runtime of its own that ends
-//! with it, queue and all; whoever wants to go on opens another one.
+//! messages before older ones. This cannot be switched off, so each connection has a runtime of its own, which ends
+//! with it and drops its queue. To continue, open another connection.
 
 use std::{
     sync::{
@@ -20,13 +20,13 @@ use async_nats::{
 use super::{
     link::Link,
     options::{options, servers},
-    refusal,
+    rejection,
     runtime::OwnRuntime,
 };
 use crate::{bus::BusError, config::NatsBus};
 
 /// How long an acknowledgement may take once all earlier ones are there, and an answer of the JetStream API. What a
-/// leader that steps down lets fall costs so much. Longer than it takes until somebody is told that nothing moves.
+/// leader that steps down lets fall costs so much. Longer than the time after which a stall is reported.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What the subjects of the JetStream API begin with where nothing else is said.
@@ -37,7 +37,7 @@ const API_PREFIX: &str = "$JS.API";
 pub(crate) struct Connection {
     /// JetStream by way of this connection.
     pub(crate) jetstream: jetstream::Context,
-    /// What is known of the connection.
+    /// The state of the connection.
     pub(crate) link: Arc<Link>,
     runtime: OwnRuntime,
 }
@@ -75,7 +75,7 @@ impl Connection {
             Ok(jetstream_over(client, api_prefix, unacknowledged_max))
         });
         let jetstream = match runtime.run(connecting).await {
-            Some(connected) => connected.map_err(|error| refusal::of_connect(name, bus, &error))?,
+            Some(connected) => connected.map_err(|error| rejection::of_connect(name, bus, &error))?,
             None => return Err(link.error()),
         };
         Ok(Self { jetstream, link, runtime })
@@ -99,7 +99,7 @@ impl Connection {
     }
 }
 
-/// JetStream with as many publishes on their way as are allowed; more of them wait.
+/// JetStream with a limit of publishes in flight; more of them wait.
 fn jetstream_over(client: Client, api_prefix: String, unacknowledged_max: usize) -> jetstream::Context {
     ContextBuilder::new()
         .api_prefix(api_prefix)

@@ -1,4 +1,4 @@
-//! One message and what the server answers to it, whoever publishes. What an answer means for a batch is not known here.
+//! Publishes one message and waits for the server's answer; for sinks and commands alike. Does not know batches.
 
 use std::future::IntoFuture as _;
 
@@ -9,11 +9,11 @@ use async_nats::jetstream::{
     publish::PublishAck,
 };
 
-use super::{link::Link, refusal::Refusal};
+use super::{link::Link, rejection::StoreRejection};
 use crate::{bus::BusError, config::NatsSink};
 
 /// What the server answers to a message: it is in a stream, or it is not.
-pub(crate) type Answer = Result<PublishAck, PublishError>;
+pub(crate) type PublishResult = Result<PublishAck, PublishError>;
 
 /// Publishes a message and waits for the answer. The error is that of a connection that is gone.
 pub(crate) async fn exchange(
@@ -21,7 +21,7 @@ pub(crate) async fn exchange(
     link: &Link,
     subject: String,
     publish: PublishMessage,
-) -> Result<Answer, BusError> {
+) -> Result<PublishResult, BusError> {
     let sent = tokio::select! {
         biased;
         sent = jetstream.send_publish(subject, publish) => sent,
@@ -34,7 +34,10 @@ pub(crate) async fn exchange(
 }
 
 /// Waits for the answer to a message that was sent.
-pub(crate) async fn answer(link: &Link, acknowledgement: PublishAckFuture) -> Result<Answer, BusError> {
+pub(crate) async fn answer(
+    link: &Link,
+    acknowledgement: PublishAckFuture,
+) -> Result<PublishResult, BusError> {
     tokio::select! {
         biased;
         answer = acknowledgement.into_future() => Ok(answer),
@@ -42,17 +45,18 @@ pub(crate) async fn answer(link: &Link, acknowledgement: PublishAckFuture) -> Re
     }
 }
 
-/// Why the message on `subject` with a payload of `size_bytes` was not stored, with what the server said beside it.
-pub(crate) fn refusal(
+/// Why the message on `subject` with a payload of `size_bytes` was not stored, with the error that the server reported
+/// on the connection.
+pub(crate) fn rejection(
     link: &Link,
     sink: &NatsSink,
     subject: &str,
     size_bytes: usize,
     error: &PublishError,
-) -> Refusal {
-    // A message that we may not publish is met with silence; the complaint came beside it.
+) -> StoreRejection {
+    // A message that we may not publish gets no answer; the server reports the error on the connection.
     match link.denial().filter(|_| error.kind() == PublishErrorKind::TimedOut) {
-        Some(denial) => Refusal::Bus(denial),
-        None => Refusal::of_publish(sink, subject, size_bytes, error),
+        Some(denial) => StoreRejection::Bus(denial),
+        None => StoreRejection::of_publish(sink, subject, size_bytes, error),
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     message::{Attributes, CONTENT_TYPE},
 };
 
-/// What tells a reader that the payload is a CloudEvent in JSON.
+/// The media type of a payload that is a CloudEvent in JSON.
 const STRUCTURED_CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// Headers and payload of a message of this form. Fails if `payload` is not JSON, as the structured form demands.

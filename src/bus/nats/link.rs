@@ -1,5 +1,5 @@
-//! What is known of one connection: whether it still stands, whether anything may still be sent, and what the server
-//! complained of last. Knows nothing of messages.
+//! The state of one connection: whether it is up, whether anything may still be sent, and the last error of the server.
+//! Does not know messages.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,22 +19,22 @@ pub(crate) struct Link {
     lost: CancellationToken,
     /// Nothing more is to be sent; follows from `lost`.
     halted: CancellationToken,
-    words: Mutex<Words>,
+    last_errors: Mutex<LastErrors>,
 }
 
 #[derive(Debug, Default)]
-struct Words {
+struct LastErrors {
     /// Why nothing more is to be sent, if not because the connection is gone.
     reason: Option<String>,
-    complaint: Option<ServerError>,
+    server_error: Option<ServerError>,
 }
 
 impl Link {
-    /// A connection that stands, and asks JetStream on subjects that begin with `api_prefix`.
+    /// An open connection, whose JetStream API has subjects that begin with `api_prefix`.
     pub(super) fn new(name: &str, api_prefix: String) -> Self {
         let lost = CancellationToken::new();
         let halted = lost.child_token();
-        Self { name: name.to_owned(), api_prefix, halted, lost, words: Mutex::default() }
+        Self { name: name.to_owned(), api_prefix, halted, lost, last_errors: Mutex::default() }
     }
 
     /// Takes note of what the client reports.
@@ -42,7 +42,7 @@ impl Link {
         match event {
             Event::ServerError(error) => {
                 let is_mute = self.is_denied_message(&error);
-                self.words().complaint = Some(error);
+                self.last_errors().server_error = Some(error);
                 if is_mute {
                     self.lose();
                 }
@@ -56,9 +56,9 @@ impl Link {
         }
     }
 
-    /// Lets nothing more be sent because of `error`, while acknowledgements of what was sent may still come.
+    /// Stops sending because of `error`; acknowledgements of sent messages may still arrive.
     pub(crate) fn halt(&self, error: &BusError) {
-        self.words().reason.get_or_insert_with(|| error.to_string());
+        self.last_errors().reason.get_or_insert_with(|| error.to_string());
         self.halted.cancel();
     }
 
@@ -82,9 +82,9 @@ impl Link {
         self.lost.cancelled().await;
     }
 
-    /// Forgets what the server complained of, where that was no hindrance.
+    /// Forgets the last error of the server, if it prevented nothing.
     pub(crate) fn forget_complaint(&self) {
-        self.words().complaint = None;
+        self.last_errors().server_error = None;
     }
 
     /// What keeps messages from being sent.
@@ -92,16 +92,16 @@ impl Link {
         if !self.is_halted() {
             return None;
         }
-        let reason = self.words().reason.clone();
+        let reason = self.last_errors().reason.clone();
         Some(reason.unwrap_or_else(|| self.error().to_string()))
     }
 
-    /// Why nothing can be sent: what the server denied us, else what is known of the connection.
+    /// Why nothing can be sent: a denied permission, else the last error of the connection.
     pub(crate) fn error(&self) -> BusError {
         self.denial().unwrap_or_else(|| {
-            let words = self.words();
-            let reason = match (&words.complaint, self.lost.is_cancelled()) {
-                (Some(complaint), _) => complaint.to_string(),
+            let last_errors = self.last_errors();
+            let reason = match (&last_errors.server_error, self.lost.is_cancelled()) {
+                (Some(server_error), _) => server_error.to_string(),
                 (None, true) => "the connection was lost".to_owned(),
                 (None, false) => "an earlier message was not acknowledged".to_owned(),
             };
@@ -109,29 +109,30 @@ impl Link {
         })
     }
 
-    /// A permission or a credential that the server said we lack.
+    /// The permission or credential that the server reported as missing.
     pub(crate) fn denial(&self) -> Option<BusError> {
-        let words = self.words();
-        let complaint = words.complaint.as_ref().filter(|complaint| is_denial(complaint))?;
-        let reason = format!("{complaint}: check what the user of this bus may do");
+        let last_errors = self.last_errors();
+        let server_error =
+            last_errors.server_error.as_ref().filter(|server_error| is_denial(server_error))?;
+        let reason = format!("{server_error}: check what the user of this bus may do");
         Some(BusError::Refused { name: self.name.clone(), reason })
     }
 
-    /// A message that we may not publish has no answer but this complaint; a request to the JetStream API has its time-out.
-    fn is_denied_message(&self, complaint: &ServerError) -> bool {
-        let text = complaint.to_string();
+    /// For a message that we may not publish this error is the only answer; a request to the JetStream API times out.
+    fn is_denied_message(&self, server_error: &ServerError) -> bool {
+        let text = server_error.to_string();
         let Some((_, subject)) = text.split_once("Publish to \"") else { return false };
         !subject.starts_with("$JS.") && !subject.starts_with(&self.api_prefix)
     }
 
-    fn words(&self) -> MutexGuard<'_, Words> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last_errors(&self) -> MutexGuard<'_, LastErrors> {
+        self.last_errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the server says of permissions and credentials is fixed English text.
-fn is_denial(complaint: &ServerError) -> bool {
-    match complaint {
+/// The server's errors about permissions and credentials are fixed English texts.
+fn is_denial(server_error: &ServerError) -> bool {
+    match server_error {
         ServerError::AuthorizationViolation => true,
         ServerError::SlowConsumer(_) => false,
         ServerError::Other(text) => {
@@ -173,8 +174,9 @@ mod tests {
     #[test]
     fn a_denial_is_told_in_the_servers_own_words() {
         let link = link();
-        let complaint = ServerError::Other(r#"Permissions Violation for Publish to "okta.acme""#.to_owned());
-        link.observe(Event::ServerError(complaint));
+        let server_error =
+            ServerError::Other(r#"Permissions Violation for Publish to "okta.acme""#.to_owned());
+        link.observe(Event::ServerError(server_error));
         assert!(
             matches!(link.error(), BusError::Refused { reason, .. } if reason.contains(r#"Publish to "okta.acme""#))
         );
@@ -185,8 +187,8 @@ mod tests {
     fn a_denied_request_stops_no_message() {
         for subject in ["$JS.API.CONSUMER.CREATE.OKTA.x", "JS.hub.API.CONSUMER.CREATE.OKTA.x"] {
             let link = link();
-            let complaint = format!("Permissions Violation for Publish to \"{subject}\"");
-            link.observe(Event::ServerError(ServerError::Other(complaint)));
+            let server_error = format!("Permissions Violation for Publish to \"{subject}\"");
+            link.observe(Event::ServerError(ServerError::Other(server_error)));
             assert!(link.denial().is_some() && !link.is_halted());
             link.forget_complaint();
             assert!(link.denial().is_none());

@@ -1,12 +1,12 @@
-//! Connections to NATS: how they are made and who they say they are, what the server's errors mean, the streams of JetStream,
+//! Connections to NATS: how they are made and authenticated, what the server's errors mean, the streams of JetStream,
 //! how a message is written, and what the server answers to one.
 
 pub(crate) mod connection;
 pub(crate) mod exchange;
 pub(crate) mod headers;
-pub(crate) mod judge;
 pub(crate) mod link;
 mod options;
-pub(crate) mod refusal;
+pub(crate) mod rejection;
 mod runtime;
 pub(crate) mod stream;
+pub(crate) mod stream_settings;

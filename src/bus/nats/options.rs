@@ -1,4 +1,4 @@
-//! From the configuration of a bus to the options of the client: servers, TLS and who we are.
+//! From the configuration of a bus to the options of the client: servers, TLS and credentials.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 
 /// What NATS shows to its operators as the connection's name.
 const NAME: &str = "oktabus";
-/// How long one server may take to let us in.
+/// How long one server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a silent connection is tried; it counts as lost after the third silence.
 const PING_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! A small runtime that ends, with every task on it, when it is told to or dropped. Never waits for a task.
+//! A small runtime that ends all its tasks when it is closed or dropped. Never waits for a task.
 
 use std::{future::Future, io};
 

@@ -1,4 +1,4 @@
-//! The stream that must hold our subjects: found or created. Whether it is fit for them is judged beside.
+//! Finds or creates the stream that has our subjects. Whether its configuration is suitable is decided in `stream_settings`.
 
 use std::error::Error;
 
@@ -8,14 +8,14 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, StorageType, Stream},
 };
 
-use super::{connection::Connection, judge, link::Link, refusal};
+use super::{connection::Connection, link::Link, rejection, stream_settings};
 use crate::{
     bus::BusError,
     config::{CreateStream, NatsSink},
     message::subject,
 };
 
-/// The stream called `stream`, if it exists; `name` is who asks.
+/// The stream called `stream`, if it exists, for the sink or commands `name`.
 pub(crate) async fn find(
     connection: &Connection,
     name: &str,
@@ -36,7 +36,7 @@ async fn find_by(
     };
     match error.kind() {
         GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
-        GetStreamErrorKind::JetStream(error) => Err(refusal::of_jetstream(name, stream, &error)),
+        GetStreamErrorKind::JetStream(error) => Err(rejection::of_jetstream(name, stream, &error)),
         GetStreamErrorKind::EmptyName | GetStreamErrorKind::InvalidStreamName => {
             Err(misconfigured(name, format!("`{stream}` is not the name of a stream")))
         }
@@ -53,29 +53,29 @@ pub(crate) async fn find_or_create(
     let stream = match (find(connection, &sink.name, &sink.stream).await?, &sink.create) {
         (Some(stream), _) => stream,
         (None, Some(create)) => self::create(connection, sink, create).await?,
-        (None, None) => return Err(judge::missing(sink)),
+        (None, None) => return Err(stream_settings::missing(sink)),
     };
     let config = &stream.cached_info().config;
-    judge::require(sink, config)?;
+    stream_settings::require(sink, config)?;
     if !config.subjects.iter().any(|pattern| subject::covers(pattern, subjects)) {
-        return Err(judge::outside(sink, config, subjects));
+        return Err(stream_settings::outside(sink, config, subjects));
     }
-    for warning in judge::warnings(config) {
+    for warning in stream_settings::warnings(config) {
         tracing::warn!(sink = sink.name, warning = warning.text, "the stream may not keep what it is given");
     }
     Ok(stream)
 }
 
-/// Why nobody answered to a message on `subject`: a stream without a leader is as silent as one that is not there.
+/// Why a message on `subject` got no answer: a stream without a leader is as silent as a missing one.
 pub(crate) async fn untaken(jetstream: &Context, link: &Link, sink: &NatsSink, subject: &str) -> BusError {
     let NatsSink { name, stream, .. } = sink;
     let unreachable = |reason: String| BusError::Unreachable { name: name.clone(), reason };
     let info = match find_by(jetstream, link, name, stream).await {
         Ok(Some(found)) => found.cached_info().clone(),
-        Ok(None) => return judge::missing(sink),
+        Ok(None) => return stream_settings::missing(sink),
         Err(BusError::Unreachable { reason, .. }) => {
             return unreachable(format!(
-                "nobody takes subject `{subject}`, and what there is cannot be seen: {reason}"
+                "no stream takes subject `{subject}`, and the stream cannot be looked up: {reason}"
             ));
         }
         Err(error) => return error,
@@ -108,7 +108,7 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
         duplicate_window: create.duplicate_window,
         max_age: create.max_age,
         max_bytes: create.max_bytes.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
-        // A full stream then holds us up, where the other policy would lose what nobody has read yet.
+        // A full stream then stops the route; the other policy would lose unread messages.
         discard: DiscardPolicy::New,
         // The order of the whole route rests on it.
         allow_atomic_publish: connection.has_atomic_batches(),
@@ -123,7 +123,7 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
     };
     match error.kind() {
         CreateStreamErrorKind::JetStream(error) => {
-            Err(refusal::of_jetstream(&sink.name, &sink.stream, &error))
+            Err(rejection::of_jetstream(&sink.name, &sink.stream, &error))
         }
         CreateStreamErrorKind::EmptyStreamName | CreateStreamErrorKind::InvalidStreamName => {
             Err(misconfigured(&sink.name, format!("`{}` is not the name of a stream", sink.stream)))
@@ -132,13 +132,13 @@ async fn create(connection: &Connection, sink: &NatsSink, create: &CreateStream)
     }
 }
 
-/// No answer from the JetStream API: nobody listens there, or the server complained beside it, or it is silent.
+/// The error for a request to the JetStream API without an answer: no listener, a denied permission, or a timeout.
 pub(crate) fn unanswered(link: &Link, name: &str, error: &(dyn Error + 'static)) -> BusError {
     let request_error = error.source().and_then(|source| source.downcast_ref::<RequestError>());
     if request_error.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders) {
         return misconfigured(
             name,
-            "nobody answers for JetStream: enable it on the server and for the account".to_owned(),
+            "JetStream does not answer: enable it on the server and for the account".to_owned(),
         );
     }
     link.denial().unwrap_or_else(|| BusError::Unreachable {

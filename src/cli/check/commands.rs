@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::{
     Row, ask_log, failed_row,
-    scopes::{self, Lacking},
+    scopes::{self, MissingScopes},
 };
 use crate::{
     app::clients,
@@ -42,18 +42,18 @@ pub(super) async fn check_access(config: &Config, commands: &CommandsConfig, cli
         match asked {
             Ok(()) => seen.push(name),
             Err(err) if err.is_ungranted_scope() && scope == Scope::LogsRead => {
-                let lacking = Lacking::of(commands, &BTreeSet::from([scope]));
+                let lacking = MissingScopes::of(commands, &BTreeSet::from([scope]));
                 let text = format!("the app is not granted {}: {}", lacking.scopes(), lacking.remedy());
                 rows.push(Row::bad(what(commands), text));
             }
-            // The same token is for all the others.
+            // All other requests use the same token.
             Err(err) if err.is_ungranted_scope() => {
                 rows.push(ungranted_row(config, commands, &err).await);
                 break;
             }
             Err(err) => {
                 rows.push(failed_row(what(commands), &err));
-                // Who does not answer would not answer the next question either.
+                // An org that does not answer would not answer the next request either.
                 if err.status().is_none() {
                     break;
                 }
@@ -70,7 +70,7 @@ pub(super) async fn check_access(config: &Config, commands: &CommandsConfig, cli
 /// Which scopes the app lacks, what needs them, and what does without.
 async fn ungranted_row(config: &Config, commands: &CommandsConfig, refusal: &OktaError) -> Row {
     let lacking = match ungranted(config, commands).await {
-        Ok(Some(ungranted)) => Lacking::of(commands, &ungranted),
+        Ok(Some(ungranted)) => MissingScopes::of(commands, &ungranted),
         Ok(None) => return failed_row(what(commands), refusal),
         Err(reason) => return Row::bad(what(commands), reason),
     };
@@ -84,8 +84,8 @@ async fn ungranted_row(config: &Config, commands: &CommandsConfig, refusal: &Okt
     )
 }
 
-/// Of all scopes beside the log's that `commands` may come to need, those that the app is not granted; none if that is not
-/// why there is no token.
+/// The scopes that `commands` may need, without the log's, and that the app is not granted; none if that is not why
+/// there is no token.
 async fn ungranted(config: &Config, commands: &CommandsConfig) -> Result<Option<BTreeSet<Scope>>, String> {
     let mut wider = config.clone();
     if let Some(org) = wider.orgs.get_mut(&commands.org) {
@@ -101,7 +101,7 @@ async fn ask(client: &Client, target: &Target) -> Result<(), OktaError> {
     client.look_up::<IgnoredAny>(&client.url_of(target)).await.map(drop)
 }
 
-/// Looks for those whom `commands` protect: what cannot be found keeps every change waiting.
+/// Looks up the users and groups that `commands` protect: while one is not found, every change waits.
 pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Client>) -> Vec<Row> {
     let executor = Executor::new(Arc::<Client>::clone(client));
     let mut rows = Vec::new();
@@ -167,11 +167,11 @@ pub(super) async fn check_protected(commands: &CommandsConfig, client: &Arc<Clie
     rows
 }
 
-/// Whether several names of keys stand for one key: whoever has that could seem to be two.
+/// Whether several names in `keys` are one key, whose owner could then count as two.
 pub(super) async fn check_keys(commands: &CommandsConfig) -> Vec<Row> {
     let config = commands.clone();
     let read = tokio::task::spawn_blocking(move || Signatures::read(&config)).await;
-    // One that cannot be read is told where the configuration is.
+    // An unreadable key is reported with the configuration.
     let Ok(Ok(signatures)) = read else { return Vec::new() };
     let row = |(first, second)| {
         let text = format!(
@@ -203,7 +203,7 @@ pub(super) async fn check_places(commands: &CommandsConfig, state: &Path) -> Vec
     rows
 }
 
-/// Whether the audit can be written. What is not there yet in the state directory is the state's own business.
+/// Whether the audit can be written. A missing file in the state directory is created by the state.
 async fn check_audit_file(commands: &CommandsConfig, file: &Path, state: &Path) -> Option<Row> {
     if file.starts_with(state) && file.symlink_metadata().is_err() {
         return None;
@@ -225,7 +225,7 @@ async fn check_destination(commands: &CommandsConfig, of: &str, destination: &De
     }
 }
 
-/// Whether what is to be private stays so on the server, which may have streams that the configuration does not know.
+/// Whether private addresses are private on the server, which may have streams that the configuration does not name.
 async fn check_private_replies(commands: &CommandsConfig) -> Vec<Row> {
     let reveal = &commands.reveal;
     if commands.intake.is_none() || reveal.private.is_empty() {

@@ -39,7 +39,7 @@ pub(super) struct CheckArguments {
     no_secrets: bool,
 }
 
-/// How one thing that was tried stands.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Good,
@@ -131,7 +131,7 @@ pub(super) async fn check(arguments: CheckArguments) -> Exit {
     if is_bad { Exit::Unavailable } else { Exit::Done }
 }
 
-/// What can be said of a bus without talking to it.
+/// The checks of a bus without a connection.
 fn bus_rows(name: &str, bus: &BusConfig) -> Vec<Row> {
     let what = format!("bus {name}");
     let warnings = bus.warnings().into_iter().map(|text| Row::warning(what.clone(), text));
@@ -184,7 +184,7 @@ async fn check_org(config: &Config, client: &Arc<Client>) -> Vec<Row> {
     }
     for commands in config.commands.values().filter(|commands| commands.org == org.name) {
         let answers = commands::check_access(config, commands, client).await;
-        // Who cannot be asked at all is not asked for those who are protected.
+        // Without access to the org there is no look-up of the protected ones.
         let is_open = answers.iter().all(|row| row.verdict != Verdict::Bad);
         rows.extend(answers);
         if is_open {
@@ -220,7 +220,8 @@ async fn check_search(client: &Client, search: &SearchConfig) -> Row {
         order: Order::Ascending,
         page_size: 1,
     };
-    let part = logs::part(client, &logs::window_url(&client.org().url, &window), Priority::LookUp).await;
+    let part =
+        logs::bounded_page(client, &logs::window_url(&client.org().url, &window), Priority::LookUp).await;
     answer_row(client, format!("search {}", search.name), part.map(drop))
 }
 

@@ -1,4 +1,5 @@
-//! Scopes that a service app is not granted: what needs them, so that somebody can grant them or do without.
+//! Scopes that a service app is not granted, and what needs them, so that an operator can grant them or remove the
+//! need.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +7,12 @@ use okta_client::Scope;
 
 use crate::{command::Action, config::CommandsConfig};
 
-/// Where scopes are granted, and by whom.
+/// Where scopes are granted in the Admin Console, and by which role.
 pub(super) const GRANT: &str = "Applications, the app, Okta API Scopes; a super administrator can";
 
 /// What of some commands needs scopes that are not granted.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Lacking {
+pub(super) struct MissingScopes {
     /// Those scopes: also the ones that would be needed once what needs the others is left out.
     scopes: BTreeSet<Scope>,
     /// The actions that need them.
@@ -27,7 +28,7 @@ pub(super) fn possible(commands: &CommandsConfig) -> BTreeSet<Scope> {
     of_actions.chain(to_find).chain(commands.scopes_with([])).collect()
 }
 
-impl Lacking {
+impl MissingScopes {
     /// What `commands` lack where `ungranted` are not granted.
     pub(super) fn of(commands: &CommandsConfig, ungranted: &BTreeSet<Scope>) -> Self {
         let mut lacking = Self::default();
@@ -102,7 +103,11 @@ mod tests {
     }
 
     /// Whether nothing is missing once what is named is left out.
-    fn passes_without(commands: &CommandsConfig, lacking: &Lacking, ungranted: &BTreeSet<Scope>) -> bool {
+    fn passes_without(
+        commands: &CommandsConfig,
+        lacking: &MissingScopes,
+        ungranted: &BTreeSet<Scope>,
+    ) -> bool {
         let left = commands.actions().filter(|action| !lacking.actions.contains(action));
         commands.scopes_with(left).is_disjoint(ungranted)
     }
@@ -116,11 +121,11 @@ mod tests {
             let is_in = |(index, _): &(usize, &Scope)| mask & (1 << index) != 0;
             let ungranted: BTreeSet<_> =
                 all.iter().enumerate().filter(is_in).map(|(_, scope)| *scope).collect();
-            let lacking = Lacking::of(&hr, &ungranted);
+            let lacking = MissingScopes::of(&hr, &ungranted);
             assert!(passes_without(&hr, &lacking, &ungranted), "{ungranted:?}: {lacking:?}");
         }
         let ungranted = BTreeSet::from([Scope::UsersManage, Scope::UsersRead]);
-        let lacking = Lacking::of(&hr, &ungranted);
+        let lacking = MissingScopes::of(&hr, &ungranted);
         assert_eq!(lacking.scopes(), "okta.users.read, okta.users.manage", "both at once");
         assert!(lacking.remedy().contains("user.get") && lacking.remedy().contains("user.suspend"));
     }
@@ -128,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_protected_is_named_where_it_needs_the_scope() {
         let hr = commands("allow = [\"user.get\"]\nprotect = { groups = [\"Admins\"] }");
-        let lacking = Lacking::of(&hr, &BTreeSet::from([Scope::GroupsRead]));
+        let lacking = MissingScopes::of(&hr, &BTreeSet::from([Scope::GroupsRead]));
         assert_eq!((lacking.scopes().as_str(), lacking.actions.len()), ("okta.groups.read", 0));
         assert!(lacking.remedy().contains("`protect.groups` needs it too"), "{}", lacking.remedy());
     }

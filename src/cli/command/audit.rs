@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use serde_json::json;
 
-use super::{Which, reach::Reached};
+use super::{CommandsArgument, journal_access::JournalAccess};
 use crate::{
     cli::{Exit, fail, note, print},
     command::audit::{KeptChain, LookedAt, Verification},
@@ -37,7 +37,7 @@ pub(super) struct AuditArguments {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum NoAudit {
+enum AuditError {
     #[error("cannot read the audit {path}")]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("no commands record decisions in a file: give files with what the sink got")]
@@ -54,7 +54,7 @@ enum NoAudit {
 /// What the state keeps of the ends, by the name of the commands.
 type Ends = BTreeMap<String, KeptChain>;
 
-pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
+pub(super) async fn audit(which: &CommandsArgument, arguments: AuditArguments) -> Exit {
     let AuditArguments { verify: _, files, after, json } = arguments;
     let mut verification = Verification::default();
     after.into_iter().for_each(|looked_at| verification.go_on_after(looked_at));
@@ -64,7 +64,7 @@ pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
             Ok(files) => (files, true),
             Err(exit) => return exit,
         },
-        // Why the state is not at hand has been told.
+        // The reason why the state is not available has been printed.
         false => match ends(which).await {
             Ok(ends) => {
                 verification.expect(ends);
@@ -76,9 +76,9 @@ pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
     let read = tokio::task::spawn_blocking(move || {
         for file in &files {
             read(file, is_named, &mut verification)
-                .map_err(|source| NoAudit::Unreadable { path: file.clone(), source })?;
+                .map_err(|source| AuditError::Unreadable { path: file.clone(), source })?;
         }
-        Ok::<_, NoAudit>(verification)
+        Ok::<_, AuditError>(verification)
     });
     let mut verification = match read.await {
         Ok(Ok(verification)) => verification,
@@ -96,21 +96,21 @@ pub(super) async fn audit(which: &Which, arguments: AuditArguments) -> Exit {
     verification.finish(ends);
     print(&if json { in_json(&verification) } else { in_words(&verification) });
     match verification.flaw_count() {
-        0 if !verification.is_held_against_state() => fail(Exit::Unavailable, &NoAudit::NotHeld),
+        0 if !verification.is_held_against_state() => fail(Exit::Unavailable, &AuditError::NotHeld),
         0 => Exit::Done,
-        count => fail(Exit::Failed, &NoAudit::Flawed(count)),
+        count => fail(Exit::Failed, &AuditError::Flawed(count)),
     }
 }
 
 /// What the state keeps now.
-async fn ends(which: &Which) -> Result<Ends, Exit> {
+async fn ends(which: &CommandsArgument) -> Result<Ends, Exit> {
     let chains =
-        Reached::daemon_or_state(which, false).await?.audit_chains(which.commands.as_deref()).await?;
+        JournalAccess::daemon_or_state(which, false).await?.audit_chains(which.commands.as_deref()).await?;
     Ok(chains.into_iter().map(|kept| (kept.commands, kept.chain)).collect())
 }
 
 /// The files that the configuration names, once `verification` knows where they must lead.
-async fn configured(which: &Which, verification: &mut Verification) -> Result<Vec<PathBuf>, Exit> {
+async fn configured(which: &CommandsArgument, verification: &mut Verification) -> Result<Vec<PathBuf>, Exit> {
     let config = which.config.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
     let mut ends = ends(which).await?;
     let mut files = Vec::new();
@@ -126,11 +126,11 @@ async fn configured(which: &Which, verification: &mut Verification) -> Result<Ve
         None => false,
     });
     verification.expect(ends);
-    if files.is_empty() { Err(fail(Exit::Usage, &NoAudit::NoFile)) } else { Ok(files) }
+    if files.is_empty() { Err(fail(Exit::Usage, &AuditError::NoFile)) } else { Ok(files) }
 }
 
-/// The file of the configuration that is not there has nothing in it: it was moved away, or nothing was decided yet. One
-/// that somebody names must be there.
+/// A missing file from the configuration counts as empty: it was moved away, or no decision was made yet. A file from
+/// the command line must exist.
 fn read(path: &Path, is_named: bool, verification: &mut Verification) -> io::Result<()> {
     let file = match fs::File::open(path) {
         Ok(file) => file,

@@ -1,4 +1,4 @@
-//! A command from what was typed.
+//! Makes a command from the arguments.
 
 use std::{
     fmt,
@@ -55,7 +55,7 @@ pub(super) struct MessageArguments {
     pub(super) json: bool,
 }
 
-/// What the audit has of whoever asks by hand.
+/// What the audit records of the user of the command line.
 #[derive(Debug, Args)]
 pub(super) struct WhyArguments {
     /// The reason, for the audit
@@ -69,12 +69,12 @@ pub(super) struct WhyArguments {
 /// How standard input is called.
 const STDIN: &str = "standard input";
 
-/// Who is at the keyboard, as far as the environment says.
+/// The user of the command line, as far as the environment says.
 pub(super) fn user() -> Option<String> {
     ["SUDO_USER", "USER"].into_iter().find_map(|name| std::env::var(name).ok())
 }
 
-/// What was typed is no command.
+/// The arguments are no command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MessageError {
     #[error("`--param {0}`: write NAME=VALUE, for example user=ada@acme.com")]
@@ -112,13 +112,13 @@ pub(super) struct Source {
 pub(super) struct Message {
     pub(super) id: String,
     pub(super) action: String,
-    /// The user whom it names, if it names one.
+    /// The user that it names, if it names one.
     pub(super) user: Option<String>,
     pub(super) json: Box<RawValue>,
 }
 
 impl MessageArguments {
-    /// The command, with an id and somebody who wants it.
+    /// The command, with an id and a requester.
     pub(super) fn compose(&self) -> Result<Message, MessageError> {
         self.compose_from(self.source(PAYLOAD_BYTES_MAX)?.as_ref())
     }
@@ -144,7 +144,7 @@ impl MessageArguments {
         self.complete(command, || format!("cli-{:032x}", crate::random::unpredictable()))
     }
 
-    /// `command` with what was typed beside it, somebody who wants it, and an id: its own, or `made_up`.
+    /// `command` with the options of the command line, a requester, and an id: its own, or `made_up`.
     pub(super) fn complete(
         &self,
         mut command: Map<String, Value>,
@@ -230,7 +230,7 @@ fn parameters(given: &[String]) -> Result<Map<String, Value>, MessageError> {
     Ok(parameters)
 }
 
-/// Whether what stands at `path` is a secret, or has one inside.
+/// Whether the value at `path` is a secret or contains one.
 fn is_secret(path: &str) -> bool {
     let first = path.split('.').next().unwrap_or_default();
     Action::ALL.iter().any(|action| action.secrets().contains(&first)) && path != "recovery_question.question"

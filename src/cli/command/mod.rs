@@ -6,10 +6,10 @@
 
 mod audit;
 mod bulk;
+mod display;
+mod journal_access;
 mod message;
 mod publish;
-mod reach;
-mod shown;
 
 use std::{num::NonZeroUsize, pin::pin, time::Duration};
 
@@ -21,34 +21,34 @@ use crate::{
         Status,
         engine::{CancelCommand, ListCommands, ListedPause, NotYet, PauseCommands, ReleaseLimit, StopRecord},
     },
-    control::Ran,
+    control::RunResult,
     telemetry::printable,
 };
 
 use audit::AuditArguments;
+use journal_access::JournalAccess;
 use message::{MessageArguments, WhyArguments};
 use publish::SignArguments;
-use reach::Reached;
 
 #[derive(Debug, Args)]
 pub(super) struct CommandArguments {
     #[command(subcommand)]
-    what: What,
+    what: CommandAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum CommandAction {
     /// Run a command now, and print its outcome
     Run {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         #[command(flatten)]
         message: MessageArguments,
     },
     /// Put a command, or all commands of a file, on the daemon's queue
     Publish {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         #[command(flatten)]
         message: MessageArguments,
         /// The subject, if the intake's subject has wildcards
@@ -63,7 +63,7 @@ enum What {
     /// List commands, latest first
     List {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         /// The largest number of commands
         #[arg(long, default_value_t = LISTED)]
         limit: NonZeroUsize,
@@ -77,7 +77,7 @@ enum What {
     /// Show the record of a command
     Show {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         /// The command's id
         id: String,
         /// One JSON object
@@ -87,7 +87,7 @@ enum What {
     /// List the limits, and which have tripped
     Limits {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         /// One JSON object per line
         #[arg(long)]
         json: bool,
@@ -95,21 +95,21 @@ enum What {
     /// Stop all commands until `resume`, also after a restart
     Pause {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         #[command(flatten)]
         why: WhyArguments,
     },
     /// Run commands again after a `pause`
     Resume {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         #[command(flatten)]
         why: WhyArguments,
     },
     /// Cancel a command that has not ended, also before it arrives
     Cancel {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         /// The command's id
         id: String,
         #[command(flatten)]
@@ -118,7 +118,7 @@ enum What {
     /// Release a limit that has tripped
     Release {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         /// The limit, as listed by `limits`
         limit: String,
         #[command(flatten)]
@@ -127,14 +127,14 @@ enum What {
     /// Verify the audit
     Audit {
         #[command(flatten)]
-        which: Which,
+        which: CommandsArgument,
         #[command(flatten)]
         audit: AuditArguments,
     },
 }
 
 /// What an operator does to commands.
-enum Stop {
+enum StopAction {
     Pause,
     Resume,
     Cancel(String),
@@ -143,12 +143,12 @@ enum Stop {
 /// How many commands are listed.
 const LISTED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19);
 
-/// How long a command may take before a person is told what is going on.
+/// The time after which a person gets a message about the progress.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// Which commands of which configuration.
 #[derive(Debug, Args)]
-struct Which {
+struct CommandsArgument {
     #[command(flatten)]
     config: ConfigArgument,
     /// The name of `[commands.NAME]`; not needed if there is only one
@@ -158,32 +158,32 @@ struct Which {
 
 pub(super) async fn command(arguments: CommandArguments) -> Exit {
     match arguments.what {
-        What::Run { which, message } => run(which, message).await,
-        What::Publish { which, message, subject, no_validate, sign } => {
+        CommandAction::Run { which, message } => run(which, message).await,
+        CommandAction::Publish { which, message, subject, no_validate, sign } => {
             publish::publish(&which, message, subject, no_validate, &sign).await
         }
-        What::List { which, limit, status, json } => {
+        CommandAction::List { which, limit, status, json } => {
             let wanted =
                 ListCommands { commands: which.commands.clone(), id: None, status, limit: limit.get() };
             list(&which, wanted, json).await
         }
-        What::Show { which, id, json } => show(&which, id, json).await,
-        What::Limits { which, json } => limits(&which, json).await,
-        What::Pause { which, why } => stop(&which, Stop::Pause, why).await,
-        What::Resume { which, why } => stop(&which, Stop::Resume, why).await,
-        What::Cancel { which, id, why } => stop(&which, Stop::Cancel(id), why).await,
-        What::Release { which, limit, why } => release(&which, limit, why).await,
-        What::Audit { which, audit } => audit::audit(&which, audit).await,
+        CommandAction::Show { which, id, json } => show(&which, id, json).await,
+        CommandAction::Limits { which, json } => limits(&which, json).await,
+        CommandAction::Pause { which, why } => stop(&which, StopAction::Pause, why).await,
+        CommandAction::Resume { which, why } => stop(&which, StopAction::Resume, why).await,
+        CommandAction::Cancel { which, id, why } => stop(&which, StopAction::Cancel(id), why).await,
+        CommandAction::Release { which, limit, why } => release(&which, limit, why).await,
+        CommandAction::Audit { which, audit } => audit::audit(&which, audit).await,
     }
 }
 
-async fn run(which: Which, message: MessageArguments) -> Exit {
+async fn run(which: CommandsArgument, message: MessageArguments) -> Exit {
     let json = message.json;
     let message = match message.compose() {
         Ok(message) => message,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let ran = match Reached::daemon_or_state(&which, true).await {
+    let ran = match JournalAccess::daemon_or_state(&which, true).await {
         Ok(reached) => {
             let still = reached.still_waiting(&message.id);
             let mut running = pin!(reached.run(which.commands.as_deref(), message));
@@ -198,23 +198,23 @@ async fn run(which: Which, message: MessageArguments) -> Exit {
         Err(exit) => return exit,
     };
     match ran {
-        Ok(Ran::Outcome(outcome)) => {
-            print(&shown::outcome(&outcome, json));
+        Ok(RunResult::Outcome(outcome)) => {
+            print(&display::outcome(&outcome, json));
             match outcome.status {
                 Status::Done | Status::Already | Status::DryRun => Exit::Done,
                 Status::Refused | Status::Failed | Status::Expired => Exit::Failed,
             }
         }
-        Ok(Ran::NotNow(why)) => fail(Exit::Unavailable, &NotNow(why)),
+        Ok(RunResult::NotNow(why)) => fail(Exit::Unavailable, &NotRunNow(why)),
         Err(exit) => exit,
     }
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("it is not carried out now: {0}; the same command, with the same --id, asks again")]
-struct NotNow(String);
+struct NotRunNow(String);
 
-async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
+async fn list(which: &CommandsArgument, wanted: ListCommands, json: bool) -> Exit {
     const STATUSES: [&str; 10] = [
         "received",
         "parked",
@@ -230,9 +230,9 @@ async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
     if let Some(status) = &wanted.status
         && !STATUSES.contains(&status.as_str())
     {
-        return fail(Exit::Usage, &NoStatus(status.clone(), STATUSES.join(", ")));
+        return fail(Exit::Usage, &UnknownStatus(status.clone(), STATUSES.join(", ")));
     }
-    let listed = match Reached::daemon_or_state(which, false).await {
+    let listed = match JournalAccess::daemon_or_state(which, false).await {
         Ok(reached) => reached.list(wanted).await,
         Err(exit) => return exit,
     };
@@ -246,7 +246,7 @@ async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
             }
             match listed.as_slice() {
                 [] if !json => note("the journal has no such command"),
-                listed => print(&shown::list(listed, json)),
+                listed => print(&display::list(listed, json)),
             }
             Exit::Done
         }
@@ -256,19 +256,19 @@ async fn list(which: &Which, wanted: ListCommands, json: bool) -> Exit {
 
 #[derive(Debug, thiserror::Error)]
 #[error("no command is ever `{0}`; it is one of {1}")]
-struct NoStatus(String, String);
+struct UnknownStatus(String, String);
 
-async fn show(which: &Which, id: String, json: bool) -> Exit {
+async fn show(which: &CommandsArgument, id: String, json: bool) -> Exit {
     let wanted =
         ListCommands { commands: which.commands.clone(), id: Some(id.clone()), status: None, limit: 16 };
-    let listed = match Reached::daemon_or_state(which, false).await {
+    let listed = match JournalAccess::daemon_or_state(which, false).await {
         Ok(reached) => reached.list(wanted).await,
         Err(exit) => return exit,
     };
     match listed {
-        Ok((listed, _)) if listed.is_empty() => fail(Exit::Failed, &Unheard(id)),
+        Ok((listed, _)) if listed.is_empty() => fail(Exit::Failed, &UnknownCommand(id)),
         Ok((listed, _)) => {
-            print(&shown::details(&listed, json));
+            print(&display::details(&listed, json));
             Exit::Done
         }
         Err(exit) => exit,
@@ -280,10 +280,10 @@ async fn show(which: &Which, id: String, json: bool) -> Exit {
     "the journal has no command `{0}`: it was never received, it was forgotten after `keep`, or its entry cannot be \
      read, which `oktabus state verify` tells"
 )]
-struct Unheard(String);
+struct UnknownCommand(String);
 
-async fn limits(which: &Which, json: bool) -> Exit {
-    let limits = match Reached::daemon_or_state(which, false).await {
+async fn limits(which: &CommandsArgument, json: bool) -> Exit {
+    let limits = match JournalAccess::daemon_or_state(which, false).await {
         Ok(reached) => reached.limits(which.commands.as_deref()).await,
         Err(exit) => return exit,
     };
@@ -291,7 +291,7 @@ async fn limits(which: &Which, json: bool) -> Exit {
         Ok(limits) => {
             match limits.as_slice() {
                 [] if !json => note("the configuration has no `limits`"),
-                limits => print(&shown::limits(limits, json)),
+                limits => print(&display::limits(limits, json)),
             }
             Exit::Done
         }
@@ -299,11 +299,11 @@ async fn limits(which: &Which, json: bool) -> Exit {
     }
 }
 
-async fn release(which: &Which, limit: String, why: WhyArguments) -> Exit {
+async fn release(which: &CommandsArgument, limit: String, why: WhyArguments) -> Exit {
     let WhyArguments { reason, requested_by } = why;
     let (commands, requested_by) = (which.commands.clone(), requested_by.or_else(message::user));
     let wanted = ReleaseLimit { commands, limit, requested_by, reason };
-    let released = match Reached::daemon_or_state(which, false).await {
+    let released = match JournalAccess::daemon_or_state(which, false).await {
         Ok(reached) => reached.release(&wanted).await,
         Err(exit) => return exit,
     };
@@ -321,10 +321,10 @@ async fn release(which: &Which, limit: String, why: WhyArguments) -> Exit {
     }
 }
 
-async fn stop(which: &Which, stop: Stop, why: WhyArguments) -> Exit {
+async fn stop(which: &CommandsArgument, stop: StopAction, why: WhyArguments) -> Exit {
     let WhyArguments { reason, requested_by } = why;
     let (commands, requested_by) = (which.commands.clone(), requested_by.or_else(message::user));
-    let reached = match Reached::daemon_or_state(which, false).await {
+    let reached = match JournalAccess::daemon_or_state(which, false).await {
         Ok(reached) => reached,
         Err(exit) => return exit,
     };
@@ -334,16 +334,16 @@ async fn stop(which: &Which, stop: Stop, why: WhyArguments) -> Exit {
         reason: reason.clone(),
     };
     let (switched, new, old, unknown) = match stop {
-        Stop::Pause => (
+        StopAction::Pause => (
             reached.pause(&pause).await,
             "paused: nothing is sent until `oktabus command resume`".to_owned(),
             "it was paused already, and stays so as it is".to_owned(),
             None,
         ),
-        Stop::Resume => {
+        StopAction::Resume => {
             (reached.resume(&pause).await, "resumed".to_owned(), "it was not paused".to_owned(), None)
         }
-        Stop::Cancel(id) => {
+        StopAction::Cancel(id) => {
             let new = format!("cancelled: nothing more is sent for `{id}`");
             let old = format!("`{id}` was cancelled already");
             let unknown = format!(
@@ -367,7 +367,7 @@ async fn stop(which: &Which, stop: Stop, why: WhyArguments) -> Exit {
         note(&unknown);
     }
     match switched.not_yet {
-        Some(not_yet) => fail(Exit::Unavailable, &Unfinished(not_yet)),
+        Some(not_yet) => fail(Exit::Unavailable, &NotYetComplete(not_yet)),
         None => Exit::Done,
     }
 }
@@ -379,4 +379,4 @@ async fn stop(which: &Which, stop: Stop, why: WhyArguments) -> Exit {
     NotYet::Recorded => "it holds, and is saved, and is not in the audit yet, which takes nothing now; it is tried on, and the \
                          log and `/status` say why",
 })]
-struct Unfinished(NotYet);
+struct NotYetComplete(NotYet);

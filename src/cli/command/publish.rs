@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    Which,
-    bulk::{Asked, Bulk, FILE_BYTES_MAX},
+    CommandsArgument,
+    bulk::{Bulk, BulkOptions, FILE_BYTES_MAX},
     message::{MessageArguments, Source},
 };
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
 
 /// Why there is nowhere to publish to.
 #[derive(Debug, thiserror::Error)]
-enum NoQueue {
+enum QueueError {
     #[error("the commands `{0}` have no intake: use `oktabus command run`")]
     NoIntake(String),
     #[error("the intake reads `{0}`: say which subject with --subject")]
@@ -45,7 +45,7 @@ enum NoQueue {
 /// It would be refused.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {}{}", .0.code, .0.message, .0.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default())]
-pub(super) struct NoCommand(pub(super) OutcomeError);
+pub(super) struct InvalidCommand(pub(super) OutcomeError);
 
 /// With what commands are signed.
 #[derive(Debug, Args)]
@@ -66,7 +66,7 @@ impl SignArguments {
 }
 
 pub(super) async fn publish(
-    which: &Which,
+    which: &CommandsArgument,
     message: MessageArguments,
     subject: Option<String>,
     no_validate: bool,
@@ -101,11 +101,16 @@ pub(super) async fn publish(
         Some(bulk) => {
             let place = |action: &str| place(action).map_err(|err| err.to_string());
             let (validates, signer) = (!no_validate, signer.as_ref());
-            let asked = Asked { commands, message: &message, validates, signer, place: &place };
-            bulk.publish(asked, &*publisher).await
+            let options = BulkOptions { commands, message: &message, validates, signer, place: &place };
+            bulk.publish(options, &*publisher).await
         }
         None => {
-            let one = One { commands, message: &message, validates: !no_validate, signer: signer.as_ref() };
+            let one = SingleCommand {
+                commands,
+                message: &message,
+                validates: !no_validate,
+                signer: signer.as_ref(),
+            };
             one.publish(source.as_ref(), place, &*publisher).await
         }
     };
@@ -113,26 +118,26 @@ pub(super) async fn publish(
     exit
 }
 
-/// One command, as it was typed or stands in a file.
-struct One<'a> {
+/// One command, from the command line or a file.
+struct SingleCommand<'a> {
     commands: &'a CommandsConfig,
     message: &'a MessageArguments,
     validates: bool,
     signer: Option<&'a Signer>,
 }
 
-impl One<'_> {
+impl SingleCommand<'_> {
     async fn publish(
         &self,
         source: Option<&Source>,
-        place: impl Fn(&str) -> Result<String, NoQueue>,
+        place: impl Fn(&str) -> Result<String, QueueError>,
         publisher: &dyn Publisher,
     ) -> Exit {
         let message = match self.message.compose_from(source) {
             Ok(message) => message,
             Err(err) => return fail(Exit::Usage, &err),
         };
-        // A slip of the pen is told here, and not by an outcome that somebody must look for.
+        // A mistake is reported here, rather than by an outcome that has to be looked for.
         let payload = Bytes::from(String::from(Box::<str>::from(message.json)));
         match validate(&payload, self.signer) {
             Ok(_) => {}
@@ -163,50 +168,50 @@ impl One<'_> {
 }
 
 /// What `payload` asks for, if `signer` may ask for it.
-pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Asking, NoCommand> {
-    let asking =
-        decode_any(payload, &Headers::new(), None).map_err(|undecodable| NoCommand(undecodable.error))?;
+pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Asking, InvalidCommand> {
+    let asking = decode_any(payload, &Headers::new(), None)
+        .map_err(|undecodable| InvalidCommand(undecodable.error))?;
     let is_allowed = match (signer, &asking) {
         (Some(signer), Asking::Command(command)) => signer.require_allowed(command.request.action()),
         (Some(signer), Asking::Approval(_)) => signer.require_approver(),
         (None, _) => Ok(()),
     };
-    is_allowed.map(|()| asking).map_err(NoCommand)
+    is_allowed.map(|()| asking).map_err(InvalidCommand)
 }
 
-/// What is told of a command that is sent though nobody will obey it.
+/// The warning about a command that is sent although it will be refused.
 pub(super) fn sent_all_the_same(problem: &str) -> String {
-    format!("{problem}; it is sent all the same, since nothing is validated")
+    format!("{problem}; it is sent nevertheless, because of --no-validate")
 }
 
 /// Where on the queue that `intake` reads a command for `action` belongs.
-fn place(intake: &IntakeConfig, action: &str, subject: Option<String>) -> Result<String, NoQueue> {
+fn place(intake: &IntakeConfig, action: &str, subject: Option<String>) -> Result<String, QueueError> {
     match intake {
-        IntakeConfig::Kafka { .. } if subject.is_some() => Err(NoQueue::NoSubjects),
+        IntakeConfig::Kafka { .. } if subject.is_some() => Err(QueueError::NoSubjects),
         IntakeConfig::Kafka { topic, .. } => Ok(topic.clone()),
         IntakeConfig::Nats { subject: read, .. } => address(read, action, subject),
     }
 }
 
-/// The intake of `commands`, if what is published there by `signer`, or unsigned, is obeyed.
-fn intake<'a>(commands: &'a CommandsConfig, signer: Option<&Signer>) -> Result<&'a IntakeConfig, NoQueue> {
+/// The intake of `commands`, if it accepts commands by `signer`, or unsigned ones.
+fn intake<'a>(commands: &'a CommandsConfig, signer: Option<&Signer>) -> Result<&'a IntakeConfig, QueueError> {
     let is_required = commands.signature.as_ref().is_some_and(|signature| signature.required);
     if is_required && signer.is_none() {
-        return Err(NoQueue::Signed(commands.name.clone()));
+        return Err(QueueError::Signed(commands.name.clone()));
     }
-    commands.intake.as_ref().ok_or_else(|| NoQueue::NoIntake(commands.name.clone()))
+    commands.intake.as_ref().ok_or_else(|| QueueError::NoIntake(commands.name.clone()))
 }
 
 /// A subject that the intake reads: as given, the only one there is, or the action where it ends in `>`.
-fn address(read: &str, action: &str, given: Option<String>) -> Result<String, NoQueue> {
+fn address(read: &str, action: &str, given: Option<String>) -> Result<String, QueueError> {
     if let Some(given) = given {
         let is_read =
             read.parse::<crate::command::AddressPattern>().is_ok_and(|pattern| pattern.matches(&given));
-        return if is_read { Ok(given) } else { Err(NoQueue::NotRead(given, read.to_owned())) };
+        return if is_read { Ok(given) } else { Err(QueueError::NotRead(given, read.to_owned())) };
     }
     match read.strip_suffix('>') {
         None if !read.contains('*') => Ok(read.to_owned()),
         Some(prefix) if !prefix.contains('*') => Ok(format!("{prefix}{action}")),
-        _ => Err(NoQueue::Wildcards(read.to_owned())),
+        _ => Err(QueueError::Wildcards(read.to_owned())),
     }
 }

@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::{admin::Watched, route::Phase};
+use crate::{admin::DaemonView, route::Phase};
 
 const DIM: Style = AnsiColor::BrightBlack.on_default();
 
-/// Remembers what was delivered before, to tell rates.
+/// Remembers the previous counts, to show rates.
 #[derive(Debug, Default)]
 pub(super) struct Dashboard {
     delivered: BTreeMap<String, u64>,
@@ -16,9 +16,9 @@ pub(super) struct Dashboard {
 
 impl Dashboard {
     /// The lines for what happened in the last `elapsed`.
-    pub(super) fn render(&mut self, watched: &Watched, elapsed: Duration) -> String {
+    pub(super) fn render(&mut self, view: &DaemonView, elapsed: Duration) -> String {
         let mut lines = String::new();
-        for route in watched.snapshots() {
+        for route in view.snapshots() {
             let before = self.delivered.insert(route.route.clone(), route.delivered).unwrap_or_default();
             let rate = (route.delivered - before.min(route.delivered)) / elapsed.as_secs().max(1);
             let phase = match route.phase {
@@ -35,7 +35,7 @@ impl Dashboard {
                 trouble = route.trouble().map(|trouble| format!("  {trouble}")).unwrap_or_default(),
             ));
         }
-        for client in &watched.clients {
+        for client in &view.clients {
             let budget = client.logs_budget();
             if let (Some(allowed), Some(limit)) = (budget.allowed, budget.limit) {
                 lines.push_str(&format!(

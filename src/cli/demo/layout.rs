@@ -1,4 +1,4 @@
-//! Where the demo keeps its things, and what it says of them.
+//! The files of the demo, and the texts about them.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use url::Url;
 use super::DemoArguments;
 use crate::route::Snapshot;
 
-/// The configuration as it stands in the repository.
+/// The configuration from the repository.
 const CONFIG: &str = include_str!("../../../config/demo.toml");
 
 const BOLD: Style = Style::new().effects(Effects::BOLD);
@@ -22,7 +22,7 @@ const ACCENT: Style = AnsiColor::Cyan.on_default();
 /// An active user of the simulated org, whose people depend on the seed alone.
 const SOMEBODY: &str = "ada.nguyn.109@acme.example";
 
-/// The demo's folder: the configuration, a fragment beside it with what is different today, state and archive.
+/// The folder of the demo: the configuration, a fragment with the settings of this run, state and archive.
 #[derive(Debug)]
 pub(super) struct Layout {
     directory: PathBuf,

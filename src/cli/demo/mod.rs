@@ -9,7 +9,7 @@ use clap::Args;
 use okta_simulator::{Options, Simulator};
 
 use super::{Exit, fail, print, run::prepare};
-use crate::{admin::Watched, app::Until};
+use crate::{admin::DaemonView, app::Until};
 use dashboard::Dashboard;
 use layout::Layout;
 
@@ -35,7 +35,7 @@ pub(super) struct DemoArguments {
     seconds: Option<u64>,
 }
 
-/// The simulated org is generous, so that the backlog arrives while somebody watches.
+/// The simulated org has a high rate limit, so that the backlog arrives quickly.
 const REQUESTS_A_MINUTE: u32 = 1_200;
 const REFRESH: Duration = Duration::from_secs(3);
 
@@ -45,7 +45,7 @@ pub(super) async fn demo(arguments: DemoArguments) -> Exit {
         backlog: arguments.backlog,
         rate: arguments.rate,
         rate_limit: REQUESTS_A_MINUTE,
-        // A broker that had an earlier demo would take the same events for copies.
+        // A broker that has messages of an earlier demo would drop the same events as duplicates.
         story_seed: Some(fastrand::u64(..)),
         ..Options::default()
     };
@@ -68,16 +68,16 @@ async fn run(layout: &Layout, simulator: &Simulator, seconds: Option<u64>) -> Ex
         Err(exit) => return exit,
     };
     print(&layout.greeting(simulator.url(), app.admin_address()));
-    let watched = app.watched();
+    let view = app.view();
     let shutdown = async {
         tokio::select! {
             () = signals.first() => {}
             () = pass(seconds) => {}
-            () = refresh(Arc::clone(&watched)) => {}
+            () = refresh(Arc::clone(&view)) => {}
         }
     };
     let ended = app.run(Until::Stopped, shutdown).await;
-    print(&layout.farewell(&watched.snapshots()));
+    print(&layout.farewell(&view.snapshots()));
     match ended {
         Ok(()) => Exit::Done,
         Err(err) => fail(Exit::from(&err), &err),
@@ -91,11 +91,11 @@ async fn pass(seconds: Option<u64>) {
     }
 }
 
-/// Prints how the routes stand, for as long as it is let.
-async fn refresh(watched: Arc<Watched>) {
+/// Prints the status of the routes until it is dropped.
+async fn refresh(view: Arc<DaemonView>) {
     let mut dashboard = Dashboard::default();
     loop {
         tokio::time::sleep(REFRESH).await;
-        print(&dashboard.render(&watched, REFRESH));
+        print(&dashboard.render(&view, REFRESH));
     }
 }

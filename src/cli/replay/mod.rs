@@ -12,7 +12,7 @@ use crate::{
     app::clients,
     config::Config,
     control::{self, ControlError},
-    replay::{Advance, Beginning, Refusal, Replays, Report, Request, Summary},
+    replay::{Advance, Beginning, InvalidReplay, Replays, Report, Request, Summary},
     sink::Sink,
     state::{Opening, State, StateError, StatePaths},
     telemetry::logging,
@@ -51,7 +51,7 @@ const REPORTS_MAX: usize = 16;
 pub(super) async fn replay(arguments: ReplayArguments) -> Exit {
     let ReplayArguments { config: argument, route, from, to, filter, slices, name, anew } = arguments;
     let request = Request { route, from, to, filter, slices, name, anew };
-    // The daemon has read the secrets, and who asks it need not be able to.
+    // The daemon has read the secrets; its client need not be able to.
     let config = match argument.load_without_secrets() {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
@@ -124,7 +124,7 @@ async fn here(config: Config, request: Request, mut signals: StopSignals, file: 
     };
     let replay = match Replays::new(config, clients, state.clone()).prepare(request).await {
         Ok(replay) => replay,
-        Err(Refusal::State(err)) => return fail_state(&err, file),
+        Err(InvalidReplay::State(err)) => return fail_state(&err, file),
         Err(refusal) => return fail(Exit::Usage, &refusal),
     };
     let stop = CancellationToken::new();
@@ -163,7 +163,7 @@ async fn here(config: Config, request: Request, mut signals: StopSignals, file: 
     exit
 }
 
-/// What is shown of a replay.
+/// The progress that is shown.
 struct Shown {
     progress: Progress,
     began: std::time::Instant,

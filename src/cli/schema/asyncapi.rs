@@ -1,4 +1,5 @@
-//! What routes publish as an AsyncAPI 3.0 document: servers, channels, and messages with their headers and payloads.
+//! What routes publish, and the queues of commands, as an AsyncAPI 3.0 document: servers, channels, and messages with their
+//! headers and payloads.
 
 use serde_json::{Map, Value, json};
 

@@ -7,7 +7,7 @@ use crate::{
         Config, Emit, Empty, Encoding, FileSink, FileStem, KafkaBus, NatsBus, RouteConfig, SinkConfig,
         StdoutSink,
     },
-    message::{Field, Origin, Piece, Template},
+    message::{Field, Origin, Template, TemplatePiece},
 };
 
 /// What one route publishes.
@@ -122,7 +122,7 @@ pub(super) fn kafka_servers(bus: &KafkaBus) -> Vec<Server> {
 
 pub(super) fn nats_servers(bus: &NatsBus) -> Vec<Server> {
     let server = |(id, address): (String, &String)| {
-        // An address may hold credentials, which are nobody's business.
+        // An address may contain credentials, which are not shown.
         let host_and_port = address.rsplit(['/', '@']).next().unwrap_or_default();
         Server { id, host: host_and_port.to_owned(), path: None, protocol: "nats" }
     };
@@ -174,9 +174,9 @@ fn segments(template: &Template, origin: &Origin) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for piece in template.pieces(Some(origin)) {
         match (piece, segments.last_mut()) {
-            (Piece::Fixed(text), Some(Segment::Text(before))) => before.push_str(&text),
-            (Piece::Fixed(text), _) => segments.push(Segment::Text(text.into_owned())),
-            (Piece::Open(fields), _) => segments.push(parameter(fields)),
+            (TemplatePiece::Fixed(text), Some(Segment::Text(before))) => before.push_str(&text),
+            (TemplatePiece::Fixed(text), _) => segments.push(Segment::Text(text.into_owned())),
+            (TemplatePiece::Open(fields), _) => segments.push(parameter(fields)),
         }
     }
     segments
@@ -197,7 +197,7 @@ fn parameter(fields: &[Field]) -> Segment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Use;
+    use crate::message::TemplateUse;
 
     fn origin() -> Origin {
         Origin {
@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn what_an_origin_fixes_is_text() {
-        let template = Template::parse("okta.{org}.{user|org}-{route}.{event_type}", Use::Subject).unwrap();
+        let template =
+            Template::parse("okta.{org}.{user|org}-{route}.{event_type}", TemplateUse::Subject).unwrap();
         let names: Vec<_> = segments(&template, &origin())
             .into_iter()
             .map(|segment| match segment {

@@ -1,4 +1,4 @@
-//! The headers of a message and the structured form, as schemas: what the sinks write, told once more for readers.
+//! The headers of a message and the structured form, as schemas: a description of what the sinks write, for readers.
 
 use serde_json::{Map, Value, json};
 
@@ -36,7 +36,7 @@ fn attributes(channel: &Channel) -> Vec<Attribute> {
         (
             "subject",
             false,
-            text("The user whom the event is about: the first target of type User, else the actor"),
+            text("The user that the event is about: the first target of type User, else the actor"),
         ),
         ("partitionkey", false, text("What orders messages")),
     ];

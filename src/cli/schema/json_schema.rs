@@ -1,4 +1,4 @@
-//! What is published as a JSON Schema 2020-12: of a message, given as an object of what a reader gets.
+//! The published messages as JSON Schema 2020-12: an object with all parts of a message that a reader gets.
 
 use serde_json::{Map, Value, json};
 

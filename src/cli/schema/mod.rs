@@ -1,4 +1,4 @@
-//! `oktabus schema`: what a configuration will publish, what commands look like, and what comes of them, for programs.
+//! `oktabus schema`: the schemas of published messages, commands and outcomes, for programs.
 
 mod asyncapi;
 mod channel;

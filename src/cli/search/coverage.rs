@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _};
 use jiff::{SignedDuration, Timestamp};
 use okta_client::{BudgetStatus, logs::Order};
 
-use super::question::Question;
-use crate::{cli::progress::Progress, source::window::Part};
+use super::request::SearchRequest;
+use crate::{cli::progress::Progress, source::window::WindowPart};
 
 /// How much of a window is read.
 #[derive(Debug)]
@@ -20,15 +20,15 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    pub(super) fn new(question: &Question) -> Self {
+    pub(super) fn new(request: &SearchRequest) -> Self {
         let progress = Progress::at_a_terminal();
         progress.begin("asking Okta");
-        let &Question { since, until, .. } = question;
-        Self { progress, since, until, order: question.query.order, requests: 0, events: 0 }
+        let &SearchRequest { since, until, .. } = request;
+        Self { progress, since, until, order: request.query.order, requests: 0, events: 0 }
     }
 
     /// An answer has come; says how many there are by now.
-    pub(super) fn came(&mut self, part: &Part, budget: &BudgetStatus) -> u64 {
+    pub(super) fn came(&mut self, part: &WindowPart, budget: &BudgetStatus) -> u64 {
         self.requests += 1;
         self.events += (part.events.len() - part.left_out.len()) as u64;
         let last = part.events.len().checked_sub(1).and_then(|last| part.events.get(last));

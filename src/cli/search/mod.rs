@@ -4,8 +4,8 @@
 mod coverage;
 mod print;
 mod publish;
-mod question;
 mod read;
+mod request;
 mod row;
 
 use std::{
@@ -19,8 +19,8 @@ use jiff::Timestamp;
 
 use self::{
     print::Printer,
-    question::{Destination, Question},
-    read::{ReadError, TakeError, read},
+    read::{OutputError, ReadError, read},
+    request::{Destination, SearchRequest},
 };
 use super::{ConfigArgument, Exit, fail, note, render::FormatArgument, signal::StopSignals};
 use crate::{
@@ -117,8 +117,9 @@ pub(super) async fn search(arguments: SearchArguments) -> Exit {
         Ok(config) => config,
         Err(err) => return fail(Exit::Usage, &err),
     };
-    let question = match Question::new(&arguments, &config, Timestamp::now(), io::stdout().is_terminal()) {
-        Ok(question) => question,
+    let request = match SearchRequest::new(&arguments, &config, Timestamp::now(), io::stdout().is_terminal())
+    {
+        Ok(request) => request,
         Err(err) => return fail(Exit::Usage, &err),
     };
     logging::start("warn", config.runtime.log.style);
@@ -130,41 +131,43 @@ pub(super) async fn search(arguments: SearchArguments) -> Exit {
         biased;
         // Nothing is kept that would have to be put in order first.
         () = signals.next() => Exit::Interrupted,
-        exit = Box::pin(ask(question, &config)) => exit,
+        exit = Box::pin(ask(request, &config)) => exit,
     }
 }
 
-async fn ask(question: Question, config: &Config) -> Exit {
-    let client = match app::client(question.org.clone()) {
+async fn ask(request: SearchRequest, config: &Config) -> Exit {
+    let client = match app::client(request.org.clone()) {
         Ok(client) => Arc::new(client),
         Err(err) => return fail(Exit::Usage, &err),
     };
-    if let Some(window) = question.chosen_window() {
+    if let Some(window) = request.chosen_window() {
         note(&window);
     }
-    for warning in config::filter_warnings("", question.query.filter.as_deref()) {
+    for warning in config::filter_warnings("", request.query.filter.as_deref()) {
         note(&warning.reason);
     }
-    match &question.destination {
+    match &request.destination {
         Destination::Terminal(output, format) => {
-            let printer = Printer::new(*output, *format, &question.org);
-            match read(&question, client, printer).await {
+            let printer = Printer::new(*output, *format, &request.org);
+            match read(&request, client, printer).await {
                 Ok(_) => Exit::Done,
                 Err(err) => refuse(&err),
             }
         }
         Destination::Sink(route, sink) => {
             let state = &config.runtime.state;
-            publish::publish(&question, client, route, sink, state).await
+            publish::publish(&request, client, route, sink, state).await
         }
     }
 }
 
 fn refuse(err: &ReadError) -> Exit {
     match err {
-        // A reader that has gone away is no failure of ours.
-        ReadError::Take(TakeError::Print(err)) if err.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-        ReadError::Take(TakeError::Print(_)) => fail(Exit::Unprinted, err),
-        ReadError::Take(_) | ReadError::Okta(_) => fail(Exit::Unavailable, err),
+        // A closed pipe is no failure.
+        ReadError::EventOutput(OutputError::Print(err)) if err.kind() == io::ErrorKind::BrokenPipe => {
+            Exit::Done
+        }
+        ReadError::EventOutput(OutputError::Print(_)) => fail(Exit::Unprinted, err),
+        ReadError::EventOutput(_) | ReadError::Okta(_) => fail(Exit::Unavailable, err),
     }
 }

@@ -1,4 +1,4 @@
-//! What was found on standard output: as a table, as JSON lines or as CSV.
+//! Prints the events found: as a table, as JSON lines or as CSV.
 
 use std::{
     borrow::Cow,
@@ -8,7 +8,7 @@ use std::{
 use super::{
     super::table::columns_of,
     Output,
-    read::{Take, TakeError},
+    read::{EventOutput, OutputError},
     row::{COLUMNS, Row},
 };
 use okta_client::Org;
@@ -87,17 +87,17 @@ impl<W: Write> Printer<W> {
     }
 }
 
-impl<W: Write + Send + 'static> Take for Printer<W> {
-    fn begin(&mut self) -> Result<(), TakeError> {
-        self.write_header().map_err(TakeError::Print)
+impl<W: Write + Send + 'static> EventOutput for Printer<W> {
+    fn begin(&mut self) -> Result<(), OutputError> {
+        self.write_header().map_err(OutputError::Print)
     }
 
-    fn take(&mut self, event: &Event<'_>) -> Result<(), TakeError> {
-        self.write(event).map_err(TakeError::Print)
+    fn take(&mut self, event: &Event<'_>) -> Result<(), OutputError> {
+        self.write(event).map_err(OutputError::Print)
     }
 
-    fn flush(&mut self) -> Result<(), TakeError> {
-        self.out.flush().map_err(TakeError::Print)
+    fn flush(&mut self) -> Result<(), OutputError> {
+        self.out.flush().map_err(OutputError::Print)
     }
 }
 

@@ -1,11 +1,11 @@
-//! What was found to a sink: spooled first, so that batches and summaries know their totals.
+//! Publishes the events found to a sink: spooled first, so that batches and summaries know their totals.
 
 use std::{io, sync::Arc};
 
 use super::{
-    question::Question,
-    read::{Take, TakeError, read},
+    read::{EventOutput, OutputError, read},
     refuse,
+    request::SearchRequest,
 };
 use okta_client::Client;
 use okta_system_log::event::Event;
@@ -18,23 +18,23 @@ use crate::{
     state::StatePaths,
 };
 
-impl Take for SpoolWriter {
-    fn begin(&mut self) -> Result<(), TakeError> {
+impl EventOutput for SpoolWriter {
+    fn begin(&mut self) -> Result<(), OutputError> {
         Ok(())
     }
 
-    fn take(&mut self, event: &Event<'_>) -> Result<(), TakeError> {
+    fn take(&mut self, event: &Event<'_>) -> Result<(), OutputError> {
         Ok(self.push(&event.raw())?)
     }
 
-    fn flush(&mut self) -> Result<(), TakeError> {
+    fn flush(&mut self) -> Result<(), OutputError> {
         Ok(())
     }
 }
 
 /// Publishes what `question` finds to `sink`, as `route` says.
 pub(super) async fn publish(
-    question: &Question,
+    request: &SearchRequest,
     client: Arc<Client>,
     route: &SearchRouteConfig,
     sink: &SinkConfig,
@@ -56,7 +56,7 @@ pub(super) async fn publish(
         Ok(writer) => writer,
         Err(err) => return fail(Exit::Unavailable, &err),
     };
-    let writer = match read(question, client, writer).await {
+    let writer = match read(request, client, writer).await {
         Ok(writer) => writer,
         Err(err) => return refuse(&err),
     };
@@ -70,12 +70,8 @@ pub(super) async fn publish(
         Ok(spool) => spool,
         Err(err) => return fail(Exit::Unavailable, &err),
     };
-    let about = About {
-        search: question.name.clone(),
-        slot: question.now,
-        since: question.since,
-        until: question.until,
-    };
+    let about =
+        About { search: request.name.clone(), slot: request.now, since: request.since, until: request.until };
     let dead_letters = DeadLetters::new(&StatePaths::from(state).dead_letters(), &route.route.name);
     match publication.publish(spool, about, dead_letters.clone()).await {
         Ok(published) => {

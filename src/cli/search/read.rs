@@ -1,8 +1,8 @@
-//! Asks Okta for the window until it ends, and hands what comes to whoever takes it.
+//! Reads the window from Okta to its end, and passes the events on.
 
 use std::{collections::BTreeSet, io, sync::Arc};
 
-use super::{coverage::Coverage, question::Question};
+use super::{coverage::Coverage, request::SearchRequest};
 use okta_client::{Class, Client, OktaError, Priority};
 use okta_system_log::event::Event;
 
@@ -10,23 +10,23 @@ use crate::{
     cli::progress::Progress,
     remedy::remedy,
     search::SpoolError,
-    source::window::{Part, Step, WindowReader},
+    source::window::{WindowPart, WindowReader, WindowStep},
     telemetry::chain,
 };
 
 /// Takes events one by one; may block.
-pub(super) trait Take: Send + 'static {
+pub(super) trait EventOutput: Send + 'static {
     /// The first answer is there.
-    fn begin(&mut self) -> Result<(), TakeError>;
+    fn begin(&mut self) -> Result<(), OutputError>;
     /// Takes one event.
-    fn take(&mut self, event: &Event<'_>) -> Result<(), TakeError>;
+    fn take(&mut self, event: &Event<'_>) -> Result<(), OutputError>;
     /// All events of one answer have been taken.
-    fn flush(&mut self) -> Result<(), TakeError>;
+    fn flush(&mut self) -> Result<(), OutputError>;
 }
 
-/// Why what came cannot be taken.
+/// Why an event cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TakeError {
+pub(super) enum OutputError {
     #[error("cannot write to standard output")]
     Print(#[source] io::Error),
     #[error(transparent)]
@@ -39,7 +39,7 @@ pub(super) enum ReadError {
     #[error("{}", explain(.0))]
     Okta(OktaError),
     #[error(transparent)]
-    Take(#[from] TakeError),
+    EventOutput(#[from] OutputError),
 }
 
 fn explain(error: &OktaError) -> String {
@@ -49,26 +49,26 @@ fn explain(error: &OktaError) -> String {
     }
 }
 
-/// Reads the window that `question` asks for. What may pass is waited for, and told once.
-pub(super) async fn read<T: Take>(
-    question: &Question,
+/// Reads the window that `question` asks for. Transient errors are retried, and printed once.
+pub(super) async fn read<T: EventOutput>(
+    request: &SearchRequest,
     client: Arc<Client>,
     mut taker: T,
 ) -> Result<T, ReadError> {
-    let mut coverage = Coverage::new(question);
-    let (window, limit) = (question.window(), question.query.limit);
+    let mut coverage = Coverage::new(request);
+    let (window, limit) = (request.window(), request.query.limit);
     let mut reader = WindowReader::new(Arc::clone(&client), Priority::Search, window, limit);
     let mut told = BTreeSet::new();
     let mut may_forget_link = false;
     loop {
         match reader.step().await {
-            Step::Ended => break,
-            Step::Part(part) => {
+            WindowStep::Ended => break,
+            WindowStep::Events(part) => {
                 may_forget_link = true;
                 let is_first = coverage.came(&part, &client.logs_budget()) == 1;
                 taker = take(part, is_first, taker, coverage.progress()).await?;
             }
-            Step::Failed { error, wait } => {
+            WindowStep::Failed { error, wait } => {
                 let is_worth_it = match error.class() {
                     Class::Retry(_) => true,
                     // A link that is refused is asked for by time, once.
@@ -90,12 +90,12 @@ pub(super) async fn read<T: Take>(
     Ok(taker)
 }
 
-async fn take<T: Take>(
-    part: Part,
+async fn take<T: EventOutput>(
+    part: WindowPart,
     is_first: bool,
     mut taker: T,
     progress: &Progress,
-) -> Result<T, TakeError> {
+) -> Result<T, OutputError> {
     let bar = progress.bar();
     let taking = tokio::task::spawn_blocking(move || {
         bar.suspend(|| {
@@ -111,5 +111,5 @@ async fn take<T: Take>(
         })?;
         Ok(taker)
     });
-    taking.await.unwrap_or_else(|err| Err(TakeError::Print(io::Error::other(err))))
+    taking.await.unwrap_or_else(|err| Err(OutputError::Print(io::Error::other(err))))
 }

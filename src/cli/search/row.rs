@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use okta_system_log::event::{json::Glance, name_of};
+use okta_system_log::event::{json::EventView, name_of};
 
 /// The columns of CSV, in their order. They may grow at the end.
 pub(super) const COLUMNS: [&str; 13] = [
@@ -21,13 +21,13 @@ pub(super) const COLUMNS: [&str; 13] = [
     "uuid",
 ];
 
-/// What stands in the columns; what the event does not say is empty.
+/// The columns; a value that the event does not have is empty.
 #[derive(Debug)]
-pub(super) struct Row<'a>(Glance<'a>);
+pub(super) struct Row<'a>(EventView<'a>);
 
 impl<'a> Row<'a> {
     pub(super) fn new(event: &'a [u8]) -> Self {
-        Self(Glance::at(event))
+        Self(EventView::at(event))
     }
 
     /// The cells, one for each of [`COLUMNS`].
@@ -70,7 +70,7 @@ impl<'a> Row<'a> {
         self.0.text("/client/ipAddress")
     }
 
-    /// The same of the first target.
+    /// The name of the first target, likewise.
     pub(super) fn target(&self) -> Cow<'_, str> {
         name_of(&self.0, "/target/0")
     }

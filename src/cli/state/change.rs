@@ -49,8 +49,7 @@ pub(super) async fn import(loaded: &Loaded<'_>, from: &Path, yes: bool) -> Exit 
     }
 }
 
-/// What is to be done about each audit whose file has records that the state of a backup knows nothing of, and where its
-/// chain goes on.
+/// The advice for each audit whose file has more records than the state of a backup, and where its chain continues.
 fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
     let files = loaded.config.commands.iter().filter_map(|(name, commands)| match &commands.audit {
         AuditConfig::File(file) => Some((name, file)),
@@ -118,7 +117,7 @@ pub(super) async fn reset(loaded: &Loaded<'_>, route: &str, to: Timestamp, yes: 
     }
 }
 
-/// Removes a note of commands. What it said goes to standard output, so that nothing is lost for good.
+/// Removes a note of commands. Its content goes to standard output, so that it is not lost.
 pub(super) async fn remove_note(loaded: &Loaded<'_>, name: &str, yes: bool) -> Exit {
     let Some(loss) = loss_of_note(name) else {
         return fail(Exit::Usage, &NotRemovable(name.to_owned()));

@@ -1,11 +1,11 @@
-//! `oktabus state`: what is durable, looked at and put right.
+//! `oktabus state`: shows, verifies, exports and changes the durable state.
 //!
 //! All of it works while the daemon is stopped. While it runs the state is the daemon's: what only reads asks the
 //! daemon through its control socket, and what changes something says that it must be stopped. None of it reads a secret.
 
 mod change;
-mod look;
-mod readable;
+mod inspect;
+mod unreadable;
 
 use std::{io::Write as _, path::Path, time::Duration};
 
@@ -96,15 +96,15 @@ enum StateCommand {
 pub(super) async fn state(arguments: StateArguments) -> Exit {
     match arguments.command {
         StateCommand::Show { config, json } => match load(&config) {
-            Ok(config) => look::show(&config, json).await,
+            Ok(config) => inspect::show(&config, json).await,
             Err(exit) => exit,
         },
         StateCommand::Verify { config, json } => match load(&config) {
-            Ok(config) => look::verify(&config, json).await,
+            Ok(config) => inspect::verify(&config, json).await,
             Err(exit) => exit,
         },
         StateCommand::Export { config, to } => match load(&config) {
-            Ok(config) => look::export(&config, to.as_deref()).await,
+            Ok(config) => inspect::export(&config, to.as_deref()).await,
             Err(exit) => exit,
         },
         StateCommand::Import { config, from, yes } => match load(&config) {
@@ -147,7 +147,7 @@ impl Loaded<'_> {
     }
 }
 
-/// Tells why the state cannot be used and what can be done: 65, or 69 if its disk only wants room.
+/// Prints why the state cannot be used and what can be done: exit code 65, or 69 if its disk is full.
 pub(super) fn fail_state(err: &StateError, file: &Path) -> Exit {
     let exit = fail(Exit::from(err), err);
     if let StateError::Refused(refusal) = err {

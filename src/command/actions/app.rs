@@ -4,13 +4,13 @@
 use std::slice;
 
 use jiff::Timestamp;
-use okta_client::{Change, OktaError, Scope, Target, apps, is_id};
+use okta_client::{Change, OktaError, Target, apps, is_id};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Changes, Effect, Names, Profile,
+    Changes, Names, Profile,
     names::named_shortly,
     one_or_many::{names, one_or_many},
     row::Row,
@@ -28,11 +28,6 @@ use crate::command::{
 
 /// The row of `app.assign_user`.
 pub(super) const ASSIGN_USER: Row<AssignUser> = Row {
-    name: "app.assign_user",
-    about: "Assign an app to users.",
-    effect: Effect::Write,
-    scope: Scope::AppsManage,
-    scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
     names: |of| Ok(Names::users(&of.users).and_app(&of.app)),
     renames: |_| None,
@@ -42,11 +37,6 @@ pub(super) const ASSIGN_USER: Row<AssignUser> = Row {
 
 /// The row of `app.unassign_user`.
 pub(super) const UNASSIGN_USER: Row<AppUsers> = Row {
-    name: "app.unassign_user",
-    about: "Take an app away from users.",
-    effect: Effect::Destroy,
-    scope: Scope::AppsManage,
-    scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
     names: |of| Ok(Names::users(&of.users).and_app(&of.app)),
     renames: |_| None,
@@ -56,11 +46,6 @@ pub(super) const UNASSIGN_USER: Row<AppUsers> = Row {
 
 /// The row of `app.assign_group`.
 pub(super) const ASSIGN_GROUP: Row<AppGroups> = Row {
-    name: "app.assign_group",
-    about: "Assign an app to groups.",
-    effect: Effect::Write,
-    scope: Scope::AppsManage,
-    scopes_to_find: &[Scope::GroupsRead],
     secrets: &[],
     names: |of| Ok(Names::nothing().and_groups(&of.groups).and_app(&of.app)),
     renames: |_| None,
@@ -70,11 +55,6 @@ pub(super) const ASSIGN_GROUP: Row<AppGroups> = Row {
 
 /// The row of `app.unassign_group`.
 pub(super) const UNASSIGN_GROUP: Row<AppGroups> = Row {
-    name: "app.unassign_group",
-    about: "Take an app away from groups.",
-    effect: Effect::Destroy,
-    scope: Scope::AppsManage,
-    scopes_to_find: &[Scope::GroupsRead],
     secrets: &[],
     names: |of| Ok(Names::nothing().and_groups(&of.groups).and_app(&of.app)),
     renames: |_| None,

@@ -2,14 +2,14 @@
 //! though those of apps can be deleted.
 
 use jiff::Timestamp;
-use okta_client::{OktaError, Scope, groups};
+use okta_client::{OktaError, groups};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use super::group_look_up::OneGroup;
 use super::{
-    Changes, Effect, Hold, Names, NewName, Presence, Profile,
+    Changes, Hold, Names, NewName, Presence, Profile,
     names::{GROUP_CHARS_MAX, must_be_short},
     row::Row,
 };
@@ -27,11 +27,6 @@ use crate::command::{
 
 /// The row of `group.create`.
 pub(super) const CREATE: Row<CreateGroup> = Row {
-    name: "group.create",
-    about: "Create a group.",
-    effect: Effect::Write,
-    scope: Scope::GroupsManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |new| Ok(Names::group(&new.name, Presence::New, Hold::Alone)),
     renames: |_| None,
@@ -41,11 +36,6 @@ pub(super) const CREATE: Row<CreateGroup> = Row {
 
 /// The row of `group.update`.
 pub(super) const UPDATE: Row<UpdateGroup> = Row {
-    name: "group.update",
-    about: "Rename a group or change its profile.",
-    effect: Effect::Write,
-    scope: Scope::GroupsManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Alone)),
     renames: |of| new_name(of).map(NewName::Group),
@@ -55,11 +45,6 @@ pub(super) const UPDATE: Row<UpdateGroup> = Row {
 
 /// The row of `group.delete`.
 pub(super) const DELETE: Row<OneGroup> = Row {
-    name: "group.delete",
-    about: "Delete a group.",
-    effect: Effect::Destroy,
-    scope: Scope::GroupsManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::group(&of.group, Presence::MaybeGone, Hold::Alone)),
     renames: |_| None,

@@ -1,12 +1,12 @@
 //! Looking groups up, and who is in them. Lists say whether they are complete.
 
-use okta_client::{Scope, groups};
+use okta_client::groups;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Changes, Effect, Hold, Names, Presence,
+    Changes, Hold, Names, Presence,
     names::{GROUP_CHARS_MAX, must_be_short},
     row::Row,
 };
@@ -23,11 +23,6 @@ use crate::command::{
 
 /// The row of `group.get`.
 pub(super) const GET: Row<OneGroup> = Row {
-    name: "group.get",
-    about: "Get a group.",
-    effect: Effect::Read,
-    scope: Scope::GroupsRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Shared)),
     renames: |_| None,
@@ -37,11 +32,6 @@ pub(super) const GET: Row<OneGroup> = Row {
 
 /// The row of `group.find`.
 pub(super) const FIND: Row<FindGroups> = Row {
-    name: "group.find",
-    about: "Find groups whose names begin so.",
-    effect: Effect::Read,
-    scope: Scope::GroupsRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |_| Ok(Names::nothing()),
     renames: |_| None,
@@ -51,11 +41,6 @@ pub(super) const FIND: Row<FindGroups> = Row {
 
 /// The row of `group.members`.
 pub(super) const MEMBERS: Row<GroupList> = Row {
-    name: "group.members",
-    about: "List a group's members.",
-    effect: Effect::Read,
-    scope: Scope::GroupsRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::group(&of.group, Presence::Known, Hold::Shared)),
     renames: |_| None,

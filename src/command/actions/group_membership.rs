@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, slice};
 
-use okta_client::{OktaError, Scope, groups, users};
+use okta_client::{OktaError, groups, users};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Changes, Effect, Names,
+    Changes, Names,
     group::must_be_editable,
     one_or_many::{names, one_or_many},
     row::Row,
@@ -26,11 +26,6 @@ use crate::command::{
 
 /// The row of `group.add_user`.
 pub(super) const ADD: Row<Membership> = Row {
-    name: "group.add_user",
-    about: "Add users to groups.",
-    effect: Effect::Write,
-    scope: Scope::GroupsManage,
-    scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
     names: |of| Ok(Names::users(&of.users).and_groups(&of.groups)),
     renames: |_| None,
@@ -40,11 +35,6 @@ pub(super) const ADD: Row<Membership> = Row {
 
 /// The row of `group.remove_user`.
 pub(super) const REMOVE: Row<Membership> = Row {
-    name: "group.remove_user",
-    about: "Remove users from groups.",
-    effect: Effect::Write,
-    scope: Scope::GroupsManage,
-    scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
     names: |of| Ok(Names::users(&of.users).and_groups(&of.groups)),
     renames: |_| None,

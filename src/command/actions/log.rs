@@ -3,16 +3,13 @@
 use std::{str::FromStr, time::Duration};
 
 use jiff::Timestamp;
-use okta_client::{
-    Scope,
-    logs::{Order, RETENTION, Window, window_url},
-};
+use okta_client::logs::{Order, RETENTION, Window, window_url};
 use okta_system_log::scim::{self, Criteria};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
-use super::{Changes, Effect, Names, UserName, row::Row};
+use super::{Changes, Names, UserName, row::Row};
 use crate::{
     command::{
         Failed, UserSubject,
@@ -28,11 +25,6 @@ use crate::{
 
 /// The row of `log.by_user`.
 pub(super) const BY_USER: Row<LogByUser> = Row {
-    name: "log.by_user",
-    about: "Recent events by or about a user.",
-    effect: Effect::Read,
-    scope: Scope::LogsRead,
-    scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
     names: |of| Ok(Names::user(UserName::MaybeGoneByEmail(&of.user))),
     renames: |_| None,
@@ -42,11 +34,6 @@ pub(super) const BY_USER: Row<LogByUser> = Row {
 
 /// The row of `log.by_ip`.
 pub(super) const BY_IP: Row<LogByIp> = Row {
-    name: "log.by_ip",
-    about: "Recent events from an address.",
-    effect: Effect::Read,
-    scope: Scope::LogsRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |_| Ok(Names::nothing()),
     renames: |_| None,
@@ -56,11 +43,6 @@ pub(super) const BY_IP: Row<LogByIp> = Row {
 
 /// The row of `log.search`.
 pub(super) const SEARCH: Row<LogSearch> = Row {
-    name: "log.search",
-    about: "Search the System Log.",
-    effect: Effect::Read,
-    scope: Scope::LogsRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |_| Ok(Names::nothing()),
     renames: |_| None,

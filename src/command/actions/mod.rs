@@ -1,7 +1,8 @@
-//! The table of all actions: one row an action, with everything that is true of it, in one file a family.
+//! What each action asks for and how it is carried out: one row an action, in one file a family.
 //!
-//! A new action is its row, parameters and executor in a file here, and its line in the list below. Nothing outside this
-//! folder knows one action from another: a test counts the places. What all executors need is in `execute`.
+//! A new action is a line in `crate::action`, a row with parameters and executor in a file here, and a line in the list
+//! below. Nothing else distinguishes one action from another: a test counts the places. What all executors need is in
+//! `execute`.
 
 mod app;
 mod group;
@@ -30,10 +31,10 @@ use okta_client::Scope;
 use serde_json::Value;
 
 pub(in crate::command) use self::names::{GroupName, Hold, Names, Presence, UserName, named_shortly};
-pub use self::row::{Changes, Effect, NewName};
+pub use self::row::{Changes, NewName};
 pub use self::user_reference::{Having, UserReference};
 use super::{
-    Failed,
+    Action, Failed,
     execute::work::{Finished, Work},
 };
 
@@ -42,45 +43,12 @@ pub type Profile = serde_json::Map<String, Value>;
 
 macro_rules! actions {
     ($($variant:ident($parameters:ident) = $family:ident::$row:ident;)+) => {
-        /// The name of what a command asks for. The names are an interface: they never change.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[expect(missing_docs, reason = "the names say it, and `about` says more")]
-        pub enum Action { $($variant,)+ }
-
         /// What a command asks for, with its parameters.
         #[derive(Debug, Clone)]
         #[expect(missing_docs, reason = "each is an action with its parameters")]
         pub enum Request { $($variant($family::$parameters),)+ }
 
         impl Action {
-            /// All actions, in the order of the documentation.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// Its name, for example `user.deactivate`.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $family::$row.name,)+ }
-            }
-
-            /// What it is for, in a sentence.
-            pub fn about(self) -> &'static str {
-                match self { $(Self::$variant => $family::$row.about,)+ }
-            }
-
-            /// What it does to Okta.
-            pub fn effect(self) -> Effect {
-                match self { $(Self::$variant => $family::$row.effect,)+ }
-            }
-
-            /// The scope that a service app needs for it.
-            pub fn scope(self) -> Scope {
-                match self { $(Self::$variant => $family::$row.scope,)+ }
-            }
-
-            /// The scopes that it takes besides, to find whom and what it names.
-            pub fn scopes_to_find(self) -> &'static [Scope] {
-                match self { $(Self::$variant => $family::$row.scopes_to_find,)+ }
-            }
-
             /// The parameters whose values are secrets.
             pub fn secrets(self) -> &'static [&'static str] {
                 match self { $(Self::$variant => $family::$row.secrets,)+ }
@@ -190,11 +158,6 @@ impl Action {
     /// Whether it reads the System Log, whose rate limit is a small one of its own.
     pub fn reads_log(self) -> bool {
         self.scope() == Scope::LogsRead
-    }
-
-    /// The action of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|action| action.name() == name)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Administrator roles of users: standard ones, by type, and custom ones over a resource set. Roles that a group gives are the
 //! group's.
 
-use okta_client::{Change, OktaError, Scope, Target, roles, users::User};
+use okta_client::{Change, OktaError, Target, roles, users::User};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Changes, Effect, Names, UserReference, names::named_shortly, row::Row};
+use super::{Changes, Names, UserReference, names::named_shortly, row::Row};
 use crate::command::{
     Failed, Way,
     execute::{
@@ -27,11 +27,6 @@ const MEANT: &str = "meant";
 
 /// The row of `role.assign_user`.
 pub(super) const ASSIGN: Row<UserRole> = Row {
-    name: "role.assign_user",
-    about: "Give a user an administrator role.",
-    effect: Effect::Empower,
-    scope: Scope::RolesManage,
-    scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -41,11 +36,6 @@ pub(super) const ASSIGN: Row<UserRole> = Row {
 
 /// The row of `role.unassign_user`.
 pub(super) const UNASSIGN: Row<UserRole> = Row {
-    name: "role.unassign_user",
-    about: "Take an administrator role from a user.",
-    effect: Effect::Empower,
-    scope: Scope::RolesManage,
-    scopes_to_find: &[Scope::UsersRead],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,

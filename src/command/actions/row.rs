@@ -1,8 +1,7 @@
-//! The form of a row: all that is true of an action. Nothing in it has a default, so an action that leaves something out
+//! The form of a row: what is true of an action beside its line in `crate::action`. Nothing in it has a default, so an action that leaves something out
 //! does not compile. Decides nothing itself.
 
 use futures_util::future::BoxFuture;
-use okta_client::Scope;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -12,18 +11,8 @@ use crate::command::{
     execute::work::{Finished, Work},
 };
 
-/// All that is true of an action whose parameters are `P`.
+/// What is true of an action whose parameters are `P`.
 pub(super) struct Row<P> {
-    /// Its name. The names are an interface: they never change.
-    pub(super) name: &'static str,
-    /// What it is for, in a sentence for people.
-    pub(super) about: &'static str,
-    /// What it does to Okta.
-    pub(super) effect: Effect,
-    /// The scope that a service app needs for the act itself.
-    pub(super) scope: Scope,
-    /// The scopes that it takes besides, to find whom and what it names.
-    pub(super) scopes_to_find: &'static [Scope],
     /// The parameters whose values are secrets: they are shown nowhere, and no digest of them can be tried against a
     /// dictionary.
     pub(super) secrets: &'static [&'static str],
@@ -40,19 +29,6 @@ pub(super) struct Row<P> {
 /// Carries a request with the parameters `P` out.
 pub(super) type CarryOut<P> =
     for<'w, 'o> fn(&'w mut Work<'o>, &'w P) -> BoxFuture<'w, Result<Finished, Failed>>;
-
-/// What an action does to Okta.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// It only looks.
-    Read,
-    /// It changes what can be changed back.
-    Write,
-    /// It takes away what cannot be given back as it was.
-    Destroy,
-    /// It gives administrator rights or takes them: whoever may do it can do anything. It is allowed only where it is named.
-    Empower,
-}
 
 /// How many changes a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

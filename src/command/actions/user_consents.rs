@@ -1,11 +1,11 @@
 //! What a user has let OAuth clients have: refresh tokens, and grants of scopes.
 
-use okta_client::{Change, OktaError, Scope, Target, consents, is_id};
+use okta_client::{Change, OktaError, Target, consents, is_id};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Names, UserReference, row::Row};
+use super::{Changes, Names, UserReference, row::Row};
 use crate::command::{
     Failed, Way,
     execute::{
@@ -17,11 +17,6 @@ use crate::command::{
 
 /// The row of `user.revoke_app_tokens`.
 pub(super) const REVOKE_APP_TOKENS: Row<RevokeAppTokens> = Row {
-    name: "user.revoke_app_tokens",
-    about: "Revoke the refresh tokens that an app has of a user.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -38,11 +33,6 @@ pub(super) const REVOKE_APP_TOKENS: Row<RevokeAppTokens> = Row {
 
 /// The row of `user.revoke_grants`.
 pub(super) const REVOKE_GRANTS: Row<RevokeGrants> = Row {
-    name: "user.revoke_grants",
-    about: "Revoke what a user has granted to an app, or to all.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,

@@ -1,7 +1,7 @@
 //! Creating a user. The login is what there can be only one of, so a user who may have been created is looked for by it.
 
 use okta_client::{
-    OktaError, Scope,
+    OktaError,
     users::{self, NewUser, User},
 };
 use schemars::JsonSchema;
@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Changes, Effect, Names, NewName, Profile, UserName, group_membership::member_of, row::Row, yes};
+use super::{Changes, Names, NewName, Profile, UserName, group_membership::member_of, row::Row, yes};
 use crate::command::{
     Failed,
     execute::{
@@ -23,11 +23,6 @@ use crate::command::{
 
 /// The row of `user.create`.
 pub(super) const CREATE: Row<CreateUser> = Row {
-    name: "user.create",
-    about: "Create a user, active or staged.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[Scope::GroupsRead],
     secrets: &["password", "recovery_question"],
     names: |new| Ok(Names::user(UserName::New(login(&new.profile)?)).and_groups(&new.groups)),
     renames: |new| Some(NewName::User(&new.profile)),

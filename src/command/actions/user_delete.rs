@@ -3,14 +3,14 @@
 
 use jiff::Timestamp;
 use okta_client::{
-    OktaError, Scope,
+    OktaError,
     users::{self, User},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Names, UserReference, row::Row};
+use super::{Changes, Names, UserReference, row::Row};
 use crate::command::{
     Failed, Way,
     execute::{
@@ -25,11 +25,6 @@ use crate::command::{
 
 /// The row of `user.delete`.
 pub(super) const DELETE: Row<DeleteUser> = Row {
-    name: "user.delete",
-    about: "Delete a deprovisioned user for ever.",
-    effect: Effect::Destroy,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.maybe_gone())),
     renames: |_| None,

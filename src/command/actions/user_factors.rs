@@ -1,13 +1,13 @@
 //! Enrolled factors. Okta lists only those that the user's enrollment policy admits, so that a factor is not in the list
 //! does not prove that there is none: what shall be removed is asked for all the same.
 
-use okta_client::{Change, OktaError, Scope, factors, is_id};
+use okta_client::{Change, OktaError, factors, is_id};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use super::user_look_up::OneUser;
-use super::{Changes, Effect, Names, UserReference, row::Row};
+use super::{Changes, Names, UserReference, row::Row};
 use crate::command::{
     Failed, Way,
     execute::{
@@ -20,11 +20,6 @@ use crate::command::{
 
 /// The row of `user.factors`.
 pub(super) const LIST: Row<OneUser> = Row {
-    name: "user.factors",
-    about: "List a user's enrolled factors.",
-    effect: Effect::Read,
-    scope: Scope::UsersRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -34,11 +29,6 @@ pub(super) const LIST: Row<OneUser> = Row {
 
 /// The row of `user.reset_factor`.
 pub(super) const RESET: Row<ResetFactor> = Row {
-    name: "user.reset_factor",
-    about: "Remove one enrolled factor.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -48,11 +38,6 @@ pub(super) const RESET: Row<ResetFactor> = Row {
 
 /// The row of `user.reset_factors`.
 pub(super) const RESET_ALL: Row<OneUser> = Row {
-    name: "user.reset_factors",
-    about: "Remove all enrolled factors.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,

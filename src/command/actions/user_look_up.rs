@@ -1,11 +1,11 @@
 //! Looking users up, and what they have. Lists say whether they are complete.
 
-use okta_client::{Scope, users};
+use okta_client::users;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Names, UserReference, row::Row};
+use super::{Changes, Names, UserReference, row::Row};
 use crate::command::{
     Failed,
     execute::{
@@ -18,11 +18,6 @@ use crate::command::{
 
 /// The row of `user.get`.
 pub(super) const GET: Row<OneUser> = Row {
-    name: "user.get",
-    about: "Get a user.",
-    effect: Effect::Read,
-    scope: Scope::UsersRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -32,11 +27,6 @@ pub(super) const GET: Row<OneUser> = Row {
 
 /// The row of `user.search`.
 pub(super) const SEARCH: Row<SearchUsers> = Row {
-    name: "user.search",
-    about: "Find users by a search, a filter or words.",
-    effect: Effect::Read,
-    scope: Scope::UsersRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |_| Ok(Names::nothing()),
     renames: |_| None,
@@ -46,11 +36,6 @@ pub(super) const SEARCH: Row<SearchUsers> = Row {
 
 /// The row of `user.groups`.
 pub(super) const GROUPS: Row<UserList> = Row {
-    name: "user.groups",
-    about: "List a user's groups.",
-    effect: Effect::Read,
-    scope: Scope::UsersRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -60,11 +45,6 @@ pub(super) const GROUPS: Row<UserList> = Row {
 
 /// The row of `user.apps`.
 pub(super) const APPS: Row<UserList> = Row {
-    name: "user.apps",
-    about: "List the apps that a user sees.",
-    effect: Effect::Read,
-    scope: Scope::UsersRead,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,

@@ -1,15 +1,12 @@
 //! Passwords: expired, taken away, forgotten, set.
 
-use okta_client::{
-    Scope,
-    users::{self, User},
-};
+use okta_client::users::{self, User};
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Changes, Effect, Names, UserReference, row::Row, yes};
+use super::{Changes, Names, UserReference, row::Row, yes};
 use crate::command::{
     Failed, Way,
     execute::{
@@ -22,11 +19,6 @@ use crate::command::{
 
 /// The row of `user.expire_password`.
 pub(super) const EXPIRE: Row<ExpirePassword> = Row {
-    name: "user.expire_password",
-    about: "Make a user choose a new password at the next sign-in.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -36,11 +28,6 @@ pub(super) const EXPIRE: Row<ExpirePassword> = Row {
 
 /// The row of `user.reset_password`.
 pub(super) const RESET: Row<ResetPassword> = Row {
-    name: "user.reset_password",
-    about: "Take the password away and let the user set one by a link.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -50,11 +37,6 @@ pub(super) const RESET: Row<ResetPassword> = Row {
 
 /// The row of `user.forgot_password`.
 pub(super) const FORGOT: Row<ForgotPassword> = Row {
-    name: "user.forgot_password",
-    about: "Begin the recovery of an active user's password.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -68,11 +50,6 @@ pub(super) const FORGOT: Row<ForgotPassword> = Row {
 
 /// The row of `user.set_password`.
 pub(super) const SET: Row<SetPassword> = Row {
-    name: "user.set_password",
-    about: "Set a user's password.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &["password"],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,

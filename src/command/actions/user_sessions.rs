@@ -1,11 +1,11 @@
 //! A user's sessions.
 
-use okta_client::{Scope, users};
+use okta_client::users;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Changes, Effect, Names, UserReference, row::Row, yes};
+use super::{Changes, Names, UserReference, row::Row, yes};
 use crate::command::{
     Failed,
     execute::{
@@ -16,11 +16,6 @@ use crate::command::{
 
 /// The row of `user.clear_sessions`.
 pub(super) const CLEAR: Row<ClearSessions> = Row {
-    name: "user.clear_sessions",
-    about: "End a user's sessions, and tokens if asked.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,

@@ -1,20 +1,15 @@
 //! Changing a user's status: what each status means for each operation is in `execute::lifecycle`.
 
-use okta_client::{Scope, users};
+use okta_client::users;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use super::user_look_up::OneUser;
-use super::{Changes, Effect, Names, UserReference, row::Row, yes};
+use super::{Changes, Names, UserReference, row::Row, yes};
 use crate::command::execute::{life, lifecycle::Operation};
 
 /// The row of `user.activate`.
 pub(super) const ACTIVATE: Row<ActivateUser> = Row {
-    name: "user.activate",
-    about: "Activate a staged or deprovisioned user.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -26,11 +21,6 @@ pub(super) const ACTIVATE: Row<ActivateUser> = Row {
 
 /// The row of `user.reactivate`.
 pub(super) const REACTIVATE: Row<ReactivateUser> = Row {
-    name: "user.reactivate",
-    about: "Send the activation of a user who has not completed it once more.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -42,11 +32,6 @@ pub(super) const REACTIVATE: Row<ReactivateUser> = Row {
 
 /// The row of `user.suspend`.
 pub(super) const SUSPEND: Row<OneUser> = Row {
-    name: "user.suspend",
-    about: "Suspend an active user.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -56,11 +41,6 @@ pub(super) const SUSPEND: Row<OneUser> = Row {
 
 /// The row of `user.unsuspend`.
 pub(super) const UNSUSPEND: Row<OneUser> = Row {
-    name: "user.unsuspend",
-    about: "Let a suspended user be active again.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -70,11 +50,6 @@ pub(super) const UNSUSPEND: Row<OneUser> = Row {
 
 /// The row of `user.unlock`.
 pub(super) const UNLOCK: Row<OneUser> = Row {
-    name: "user.unlock",
-    about: "Unlock a user who is locked out.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
@@ -84,11 +59,6 @@ pub(super) const UNLOCK: Row<OneUser> = Row {
 
 /// The row of `user.deactivate`.
 pub(super) const DEACTIVATE: Row<DeactivateUser> = Row {
-    name: "user.deactivate",
-    about: "Deprovision a user: apps and their content may be lost.",
-    effect: Effect::Destroy,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,

@@ -1,14 +1,14 @@
 //! Setting attributes of a user's profile.
 
 use okta_client::{
-    OktaError, Scope,
+    OktaError,
     users::{self, User},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Changes, Effect, Names, NewName, Profile, UserReference, row::Row};
+use super::{Changes, Names, NewName, Profile, UserReference, row::Row};
 use crate::command::{
     Failed, Way,
     execute::{
@@ -22,11 +22,6 @@ use crate::command::{
 
 /// The row of `user.update`.
 pub(super) const UPDATE: Row<UpdateUser> = Row {
-    name: "user.update",
-    about: "Set the given attributes of a user's profile, and leave the others.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::user(of.user.known())),
     renames: |of| Some(NewName::User(&of.profile)),

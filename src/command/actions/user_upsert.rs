@@ -1,11 +1,10 @@
 //! Bringing a user about as they shall be, whether they exist or not: what a source of identities sends that does not know.
 
-use okta_client::Scope;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Changes, Effect, Names, NewName, Profile, UserName,
+    Changes, Names, NewName, Profile, UserName,
     row::Row,
     user_create::{self, CreateUser},
     user_update, yes,
@@ -17,11 +16,6 @@ use crate::command::{
 
 /// The row of `user.upsert`.
 pub(super) const UPSERT: Row<UpsertUser> = Row {
-    name: "user.upsert",
-    about: "Create a user of this login, or set the given attributes of the one that there is.",
-    effect: Effect::Write,
-    scope: Scope::UsersManage,
-    scopes_to_find: &[Scope::GroupsRead],
     secrets: &[],
     names: |of| Ok(Names::user(UserName::New(user_create::login(&of.profile)?)).and_groups(&of.groups)),
     renames: |of| Some(NewName::User(&of.profile)),

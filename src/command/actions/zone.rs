@@ -2,13 +2,13 @@
 //! each change is made of what the zone is at the moment, and looked at afterwards: whoever writes at the same time may
 //! have overwritten it.
 
-use okta_client::{OktaError, Scope, zones};
+use okta_client::{OktaError, zones};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Changes, Effect, Names,
+    Changes, Names,
     one_or_many::{names, one_or_many},
     row::Row,
 };
@@ -29,11 +29,6 @@ const UPDATED: &str = "lastUpdated";
 
 /// The row of `zone.block_ip`.
 pub(super) const BLOCK: Row<ZoneAddresses> = Row {
-    name: "zone.block_ip",
-    about: "Block addresses, by a network zone that blocks.",
-    effect: Effect::Write,
-    scope: Scope::NetworkZonesManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::zone(&of.zone).and_blocked(&of.ips)),
     renames: |_| None,
@@ -43,11 +38,6 @@ pub(super) const BLOCK: Row<ZoneAddresses> = Row {
 
 /// The row of `zone.unblock_ip`.
 pub(super) const UNBLOCK: Row<ZoneAddresses> = Row {
-    name: "zone.unblock_ip",
-    about: "Take addresses out of a network zone that blocks.",
-    effect: Effect::Write,
-    scope: Scope::NetworkZonesManage,
-    scopes_to_find: &[],
     secrets: &[],
     names: |of| Ok(Names::zone(&of.zone)),
     renames: |_| None,

@@ -51,7 +51,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub use error::EngineError;
 pub use job::Answer;
 pub use listing::{Listed, ListedLimit};
-pub use notes::loss_of_note;
+pub use notes::{loss_of_note, problem_of_note};
 pub use operate::{NotYet, Switched};
 pub use outcomes::CODES;
 pub use receive::Asked;

@@ -1,31 +1,76 @@
-//! What is lost with a note of the engine that cannot be read and is removed. Pure.
+//! The notes that the engine keeps in the state: what each contains, and what is lost if one that cannot be read is removed.
+//! Pure.
 
-use super::EngineError;
+use std::str::FromStr as _;
+
+use super::{EngineError, admission::FoundIds, parked::Parked, switch::StopRecord};
+use crate::command::{audit::KeptChain, policy::Limits};
+
+/// What a note of the engine is about: its name begins so, up to the first slash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
+enum NoteKind {
+    Limits,
+    Paused,
+    Recovered,
+    Cancelled,
+    Protected,
+    Audit,
+    Parked,
+}
+
+impl NoteKind {
+    fn of(name: &str) -> Option<Self> {
+        Self::from_str(name.split_once('/')?.0).ok()
+    }
+
+    /// What keeps the engine from reading a note with this content.
+    fn problem(self, content: &str) -> Option<serde_json::Error> {
+        match self {
+            Self::Limits => serde_json::from_str::<Limits>(content).err(),
+            Self::Paused | Self::Recovered | Self::Cancelled => {
+                serde_json::from_str::<Option<StopRecord>>(content).err()
+            }
+            Self::Protected => serde_json::from_str::<FoundIds>(content).err(),
+            Self::Audit => serde_json::from_str::<KeptChain>(content).err(),
+            Self::Parked => serde_json::from_str::<Parked>(content).err(),
+        }
+    }
+
+    /// What follows if such a note is removed.
+    fn loss(self) -> &'static str {
+        match self {
+            Self::Limits => {
+                "all limits count from zero, and one that has tripped lets commands through: look at what was done before"
+            }
+            Self::Paused => {
+                "the commands are not paused any more: before the daemon starts, pause them again if they are to stay so"
+            }
+            Self::Recovered => {
+                "the commands are not paused any more because of a recovery: before the daemon starts, look at what was lost with it"
+            }
+            Self::Cancelled => "the command is carried out if it comes: cancel it again if it must not be",
+            Self::Protected => {
+                "users whom a name of `protect.users` found once, and who have another name by now, are protected no more: see \
+                 that its names are right"
+            }
+            Self::Audit => {
+                "a new chain begins, and whether records are missing at the end of the old one cannot be told: keep the audit's \
+                 file under another name first"
+            }
+            Self::Parked => "the command that waited is not carried out: send it anew, with a new id",
+        }
+    }
+}
 
 /// What follows if the note `name` is removed; none if the engine keeps no such note.
 pub fn loss_of_note(name: &str) -> Option<&'static str> {
-    Some(match name.split_once('/')?.0 {
-        "limits" => {
-            "all limits count from zero, and one that has tripped lets commands through: look at what was done before"
-        }
-        "paused" => {
-            "the commands are not paused any more: before the daemon starts, pause them again if they are to stay so"
-        }
-        "recovered" => {
-            "the commands are not paused any more because of a recovery: before the daemon starts, look at what was lost with it"
-        }
-        "cancelled" => "the command is carried out if it comes: cancel it again if it must not be",
-        "protected" => {
-            "users whom a name of `protect.users` found once, and who have another name by now, are protected no more: see \
-             that its names are right"
-        }
-        "audit" => {
-            "a new chain begins, and whether records are missing at the end of the old one cannot be told: keep the audit's \
-             file under another name first"
-        }
-        "parked" => "the command that waited is not carried out: send it anew, with a new id",
-        _ => return None,
-    })
+    NoteKind::of(name).map(NoteKind::loss)
+}
+
+/// What keeps the engine from reading the note `name`; none if it can, or keeps no such note.
+pub fn problem_of_note(name: &str, content: &str) -> Option<serde_json::Error> {
+    NoteKind::of(name)?.problem(content)
 }
 
 impl EngineError {

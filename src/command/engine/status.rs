@@ -123,7 +123,7 @@ impl EngineStatus {
     pub(crate) fn register_metrics(&self) {
         let actions = Action::ALL.iter().map(|action| action.name()).chain(["unknown"]);
         let statuses: Vec<_> = Status::ALL.iter().map(|status| status.name()).collect();
-        let troubles = Trouble::ALL.into_iter().map(Trouble::name);
+        let troubles = Trouble::ALL.iter().map(|trouble| trouble.name());
         metrics::commands_exist(&self.name, actions, &statuses, troubles);
     }
 

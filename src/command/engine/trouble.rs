@@ -8,7 +8,10 @@ use serde::Serialize;
 const KINDS_MAX: usize = 16;
 
 /// What can keep commands from being carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
     /// The engine has failed, and is started again.
@@ -32,30 +35,10 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub(super) const ALL: [Self; 9] = [
-        Self::Engine,
-        Self::Intake,
-        Self::LookUp,
-        Self::Okta,
-        Self::Protected,
-        Self::Journal,
-        Self::DeadLetters,
-        Self::Audit,
-        Self::Outcomes,
-    ];
+    pub(super) const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Engine => "engine",
-            Self::LookUp => "look_up",
-            Self::Intake => "intake",
-            Self::Okta => "okta",
-            Self::Protected => "protected",
-            Self::Journal => "journal",
-            Self::DeadLetters => "dead_letters",
-            Self::Audit => "audit",
-            Self::Outcomes => "outcomes",
-        }
+        self.into()
     }
 }
 

@@ -16,7 +16,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 const RETRY_CHANGING_AFTER: Duration = Duration::from_secs(15);
 
 /// Why, for programs. The names are an interface: they never change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Code {
     /// There is no such user.
     UserNotFound,
@@ -66,57 +67,11 @@ pub enum Code {
 
 impl Code {
     /// All codes, in the order of the documentation.
-    pub const ALL: &[Self] = &[
-        Self::UserNotFound,
-        Self::GroupNotFound,
-        Self::AppNotFound,
-        Self::ZoneNotFound,
-        Self::RoleNotFound,
-        Self::AmbiguousName,
-        Self::WrongStatus,
-        Self::ExpectationFailed,
-        Self::AlreadyExists,
-        Self::ReadOnlyGroup,
-        Self::AssignedByGroup,
-        Self::WrongZone,
-        Self::BlockedByRange,
-        Self::StillChanging,
-        Self::ChangedMeanwhile,
-        Self::Unconfirmed,
-        Self::InvalidParameters,
-        Self::OktaRefused,
-        Self::NotPermitted,
-        Self::NotAvailable,
-        Self::RateLimited,
-        Self::OktaUnavailable,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// Its name in an outcome.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::UserNotFound => "user_not_found",
-            Self::GroupNotFound => "group_not_found",
-            Self::AppNotFound => "app_not_found",
-            Self::ZoneNotFound => "zone_not_found",
-            Self::RoleNotFound => "role_not_found",
-            Self::AmbiguousName => "ambiguous_name",
-            Self::WrongStatus => "wrong_status",
-            Self::ExpectationFailed => "expectation_failed",
-            Self::AlreadyExists => "already_exists",
-            Self::ReadOnlyGroup => "read_only_group",
-            Self::AssignedByGroup => "assigned_by_group",
-            Self::WrongZone => "wrong_zone",
-            Self::BlockedByRange => "blocked_by_range",
-            Self::StillChanging => "still_changing",
-            Self::ChangedMeanwhile => "changed_meanwhile",
-            Self::Unconfirmed => "unconfirmed",
-            Self::InvalidParameters => "invalid_parameters",
-            Self::OktaRefused => "okta_refused",
-            Self::NotPermitted => "not_permitted",
-            Self::NotAvailable => "not_available",
-            Self::RateLimited => "rate_limited",
-            Self::OktaUnavailable => "okta_unavailable",
-        }
+        self.into()
     }
 
     /// What can be done about it.

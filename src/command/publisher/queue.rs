@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     config::{Encoding, IntakeConfig, KafkaSink, NatsSink, SinkConfig},
-    message::{Template, Use},
+    message::{Template, TemplateUse},
 };
 
 /// The queue that `intake` reads. Each command has its address.
@@ -14,16 +14,16 @@ pub(super) fn as_sink(intake: &IntakeConfig, commands: &str) -> SinkConfig {
         IntakeConfig::Kafka { bus, .. } => SinkConfig::Kafka(KafkaSink {
             name,
             bus: Arc::clone(bus),
-            topic: Template::nothing(Use::Topic),
-            key: Template::nothing(Use::Key),
+            topic: Template::nothing(TemplateUse::Topic),
+            key: Template::nothing(TemplateUse::Key),
             encoding: Encoding::Binary,
         }),
         IntakeConfig::Nats { bus, stream, .. } => SinkConfig::Nats(NatsSink {
             name,
             bus: Arc::clone(bus),
             stream: stream.clone(),
-            subject: Template::nothing(Use::Subject),
-            key: Template::nothing(Use::Key),
+            subject: Template::nothing(TemplateUse::Subject),
+            key: Template::nothing(TemplateUse::Key),
             encoding: Encoding::Binary,
             create: None,
             unacknowledged_max: 1,

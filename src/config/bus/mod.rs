@@ -36,7 +36,7 @@ impl BusConfig {
         }
     }
 
-    /// Asks those who are connected to read secrets and certificate authorities again.
+    /// Requests that connections reload secrets and certificate authorities.
     pub fn reload(&self) {
         match self {
             Self::Kafka(bus) => bus.reloads.ask(),
@@ -75,10 +75,10 @@ enum BusKind {
     Nats,
 }
 
-pub(super) fn understand(name: &str, raw: RawBus, secrets: Secrets) -> Result<BusConfig, Problem> {
+pub(super) fn resolve(name: &str, raw: RawBus, secrets: Secrets) -> Result<BusConfig, Problem> {
     match raw.kind {
-        BusKind::Kafka => kafka::understand(name, raw, secrets).map(|bus| BusConfig::Kafka(Arc::new(bus))),
-        BusKind::Nats => nats::understand(name, raw, secrets).map(|bus| BusConfig::Nats(Arc::new(bus))),
+        BusKind::Kafka => kafka::resolve(name, raw, secrets).map(|bus| BusConfig::Kafka(Arc::new(bus))),
+        BusKind::Nats => nats::resolve(name, raw, secrets).map(|bus| BusConfig::Nats(Arc::new(bus))),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Which commands a second key must approve, and who may: what is understood, and what could never come about.
+//! Which commands a second key must approve, and which keys may approve; refuses rules that no key could satisfy.
 
 use std::time::Duration;
 
 use super::{super::Problem, ActionPattern, CommandsConfig, SignatureKeyConfig};
-use crate::command::Action;
+use crate::action::Action;
 
 /// Which commands a second key must approve.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct ApprovalConfig {
     pub within: Duration,
 }
 
-/// Long enough for somebody who is at work.
+/// Long enough for an approver during working hours.
 const DEFAULT_WITHIN: Duration = Duration::from_secs(3_600);
 
 impl ApprovalConfig {
@@ -24,8 +24,8 @@ impl ApprovalConfig {
     }
 }
 
-/// `approve` and `approve_within` as they stand.
-pub(super) fn understand(
+/// `approve` and `approve_within` as typed.
+pub(super) fn resolve(
     actions: Vec<ActionPattern>,
     within: Option<Duration>,
 ) -> Result<ApprovalConfig, Problem> {

@@ -1,9 +1,7 @@
-//! Settings of commands that contradict each other, so that what they promise cannot be.
-
-use schemars::SchemaGenerator;
+//! Refuses settings of commands that contradict each other.
 
 use super::{super::Problem, AuditConfig, CommandsConfig, DestinationConfig};
-use crate::{command::Action, message::subject::covers};
+use crate::message::subject::covers;
 
 /// What of `config` cannot be.
 pub(super) fn check(config: &CommandsConfig) -> Result<(), Problem> {
@@ -14,7 +12,7 @@ pub(super) fn check(config: &CommandsConfig) -> Result<(), Problem> {
 
 /// The fewest changes that a limit lets an allowed action make whose commands may have lists.
 pub(super) fn longest_list(config: &CommandsConfig) -> Option<usize> {
-    let with_lists: Vec<_> = config.actions().filter(|action| takes_lists(*action)).collect();
+    let with_lists: Vec<_> = config.actions().filter(|action| action.takes_lists()).collect();
     let limits = config.limits.iter().filter(|limit| with_lists.iter().any(|action| limit.is_about(*action)));
     limits.map(|limit| usize::try_from(limit.count).unwrap_or(usize::MAX)).min()
 }
@@ -36,7 +34,7 @@ fn private_replies_are_allowed(config: &CommandsConfig) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Whoever reads outcomes, or the audit, reads what goes to their addresses.
+/// Readers of outcomes or of the audit read everything at those addresses.
 fn private_replies_are_no_outcomes(config: &CommandsConfig) -> Result<(), Problem> {
     let addresses: Vec<_> = config.destinations().flat_map(|(_, to)| to.addresses(&config.org)).collect();
     for (index, private) in config.reveal.private.iter().enumerate() {
@@ -64,19 +62,8 @@ fn lists_fit_into_limits(config: &CommandsConfig) -> Result<(), Problem> {
     }
 }
 
-/// Whether a command for `action` may name several who are each changed: it has `user` beside `users`, or `group` beside
-/// `groups`.
-fn takes_lists(action: Action) -> bool {
-    let mut generator = SchemaGenerator::default();
-    let _ = action.parameters_schema(&mut generator);
-    generator.definitions().values().any(|parameters| {
-        let has = |name: &str| parameters.pointer(&format!("/properties/{name}")).is_some();
-        (has("user") && has("users")) || (has("group") && has("groups"))
-    })
-}
-
 impl CommandsConfig {
-    /// Where this publishes on its own account, by the key that says so.
+    /// The destinations of outcomes and audit, by their keys.
     pub(in crate::config) fn destinations(&self) -> impl Iterator<Item = (&'static str, &DestinationConfig)> {
         let audit = match &self.audit {
             AuditConfig::Sink(destination) => Some(("audit", &**destination)),

@@ -1,8 +1,8 @@
-//! Commands: what may be asked of an org by message, where commands come from, and where their outcomes go.
+//! Commands: which are allowed, where they come from, and where their outcomes go.
 
 mod approval;
 mod contradictions;
-mod understand;
+mod resolve;
 mod words;
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
@@ -11,19 +11,19 @@ use jiff::SignedDuration;
 use okta_client::Scope;
 
 pub use approval::ApprovalConfig;
-pub(super) use understand::{Places, understand};
+pub(super) use resolve::{Places, resolve};
 
 use super::{KafkaBus, NatsBus, SinkConfig, problem::did_you_mean};
 #[cfg(test)]
 use super::{StdoutSink, StdoutStyle};
-use crate::command::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
+use crate::action::{Action, AddressPattern, AddressTemplate, Effect, IpRange};
 
 pub use super::signature::{
     KeyError, PublicKey, SIGNED_AHEAD_MAX, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig,
     read_shared_secret,
 };
 
-/// What may be asked of an org by message.
+/// One `[commands.NAME]`.
 #[derive(Debug, Clone)]
 pub struct CommandsConfig {
     /// Its name in the configuration.
@@ -52,7 +52,7 @@ pub struct CommandsConfig {
     pub reply_to: Vec<AddressPattern>,
     /// Where decisions are recorded.
     pub audit: AuditConfig,
-    /// Commands at work at a time.
+    /// Commands that run at a time.
     pub parallel: usize,
     /// How often a command is begun before it counts as failed.
     pub attempts_max: u32,
@@ -129,7 +129,7 @@ pub struct LimitConfig {
 pub struct RevealConfig {
     /// Whether they may at all.
     pub allowed: bool,
-    /// The addresses that only those read who may see secrets.
+    /// The addresses whose readers may see secrets.
     pub private: Vec<AddressPattern>,
     /// The JetStream streams that may store what goes there.
     pub stored_in: Vec<String>,
@@ -291,7 +291,7 @@ impl CommandsConfig {
         self.scopes_with(self.actions())
     }
 
-    /// The same if these actions alone were allowed.
+    /// The rights, if only these actions were allowed.
     pub fn scopes_with(&self, actions: impl IntoIterator<Item = Action>) -> BTreeSet<Scope> {
         let of = |action: Action| [&[action.scope()], action.scopes_to_find()].concat();
         let mut scopes: BTreeSet<_> = actions.into_iter().flat_map(of).collect();

@@ -134,7 +134,11 @@ fn a_queue_that_nobody_signs_for_is_obeyed_only_where_that_is_written_and_told()
             |warning: &crate::config::Problem| warning.path.starts_with("commands.provisioning.signature");
         config.warnings().into_iter().filter(at).map(|warning| warning.reason).collect::<Vec<_>>()
     };
-    assert!(warned(EXAMPLE)[0].contains("whoever can write to the queue is obeyed"), "{:?}", warned(EXAMPLE));
+    assert!(
+        warned(EXAMPLE)[0].contains("anyone who can write to the queue is obeyed"),
+        "{:?}",
+        warned(EXAMPLE)
+    );
     let signed = |more: &str| {
         let key = "keys.hr = { algorithm = \"ed25519\", public_key_file = \"{dir}/key.pem\" }";
         warned(&format!("{EXAMPLE}[commands.provisioning.signature]\n{more}{key}\n"))

@@ -1,4 +1,4 @@
-//! Commands in words, for those who want to see that they have said what they mean.
+//! A description of `[commands.NAME]` in words, to check that the settings say what was meant.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl CommandsConfig {
 }
 
 impl IntakeConfig {
-    /// What is read, and as whom.
+    /// The queue, and the consumer that reads it.
     pub fn in_words(&self) -> String {
         match self {
             Self::Kafka { bus, topic, group } => {
@@ -78,7 +78,7 @@ impl DestinationConfig {
 impl SignatureConfig {
     fn in_words(&self) -> String {
         if self.keys.is_empty() {
-            return "obeys whoever can write to the queue: no signature is asked for".to_owned();
+            return "obeys anyone who can write to the queue: no signature is required".to_owned();
         }
         let keys: Vec<_> = self.keys.iter().map(SignatureKeyConfig::in_words).collect();
         let wants = if self.required { "obeys only what is signed" } else { "takes signatures" };

@@ -1,19 +1,19 @@
-//! Searches: what is asked on a schedule, which window each run covers, and how what is found goes out.
+//! Searches: query, schedule, the window of each run, and how the result is delivered.
 
 mod query;
-mod understand;
+mod resolve;
 
 use std::time::Duration;
 
 use serde::Deserialize;
 
 pub use query::SearchQuery;
-pub(super) use understand::understand;
+pub(super) use resolve::resolve;
 
 use super::{RouteConfig, Start};
 use crate::schedule::Schedule;
 
-/// A bounded query of one org's log on a schedule, and where what it finds goes.
+/// A bounded query of one org's log on a schedule, and the routes of its result.
 #[derive(Debug, Clone)]
 pub struct SearchConfig {
     /// Its name in the configuration.
@@ -30,7 +30,7 @@ pub struct SearchConfig {
     pub overlap: Overlap,
     /// What a run covers.
     pub window: WindowConfig,
-    /// What is asked.
+    /// The query.
     pub query: SearchQuery,
     /// Where it goes, at least one.
     pub routes: Vec<SearchRouteConfig>,
@@ -111,7 +111,7 @@ pub enum Emit {
         /// Events a batch, 1 to 1,000.
         batch_size: u16,
     },
-    /// How many there are, and of whom and from where most.
+    /// Counts, with the most frequent actors and addresses.
     Summary,
 }
 

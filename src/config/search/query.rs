@@ -1,4 +1,4 @@
-//! What a search asks of Okta, if Okta can be asked that.
+//! The query of a search, within the limits of Okta.
 
 use okta_client::logs::Order;
 use okta_system_log::scim::Criteria;
@@ -12,14 +12,14 @@ use super::super::{
 const KEYWORDS_MAX: usize = 10;
 const KEYWORD_CHARS_MAX: usize = 40;
 
-/// What is asked of Okta.
+/// A query of the System Log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SearchQuery {
     /// All criteria as one SCIM filter.
     pub filter: Option<String>,
     /// Keywords that must all be there.
     pub q: Option<String>,
-    /// The order of what is found.
+    /// The order of the events.
     pub order: Order,
     /// The most events that a run finds.
     pub limit: Option<u64>,
@@ -52,7 +52,7 @@ impl SearchQuery {
     }
 }
 
-/// What Okta cannot be asked for would find nothing for ever, unseen.
+/// Okta answers an impossible query with no events and no error, so it is refused here.
 fn check_event_type(pattern: &str) -> Result<(), Problem> {
     let within = pattern.strip_prefix('*').unwrap_or(pattern);
     let within = within.strip_suffix('*').unwrap_or(within);

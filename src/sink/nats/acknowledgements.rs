@@ -23,7 +23,7 @@ use super::answer::{Answers, Stored, Unstored};
 use crate::{
     bus::{
         BusError,
-        nats::{connection::ANSWER_TIMEOUT, link::Link, refusal::Refusal},
+        nats::{connection::ANSWER_TIMEOUT, link::Link, rejection::StoreRejection},
     },
     config::NatsSink,
     message::Messages,
@@ -209,11 +209,11 @@ impl Settling {
             HandedOver::Sent(acknowledgement) => self.sent(index, acknowledgement).await,
             HandedOver::Committed(acknowledgement) => self.committed(index, acknowledgement).await,
             HandedOver::Stored(sequence) => self.note(index, Ok(Stored { sequence, is_duplicate: false })),
-            HandedOver::Rejected(reason) => self.note(index, Err(Refusal::Message(reason))),
+            HandedOver::Rejected(reason) => self.note(index, Err(StoreRejection::Message(reason))),
             HandedOver::Failed(error) => {
                 // What was staged before it is never committed.
                 let first = self.batch.staged.first().copied().unwrap_or(index);
-                self.note(first, Err(Refusal::Bus(error)));
+                self.note(first, Err(StoreRejection::Bus(error)));
             }
         }
         if self.failed_at.is_none() && self.batch.staged.is_empty() {
@@ -254,14 +254,14 @@ impl Settling {
         }
     }
 
-    fn note(&mut self, index: usize, stored: Result<Stored, Refusal>) {
+    fn note(&mut self, index: usize, stored: Result<Stored, StoreRejection>) {
         match stored {
             Ok(stored) => {
                 self.sequence.fetch_max(stored.sequence, Ordering::AcqRel);
                 self.batch.duplicates += u64::from(stored.is_duplicate);
             }
-            Err(Refusal::Message(reason)) => self.batch.rejected.push(Rejected { index, reason }),
-            Err(Refusal::Bus(error)) => {
+            Err(StoreRejection::Message(reason)) => self.batch.rejected.push(Rejected { index, reason }),
+            Err(StoreRejection::Bus(error)) => {
                 self.link.halt(&error);
                 self.failed_at = Some(Instant::now());
                 self.batch.staged.clear();

@@ -16,9 +16,9 @@ use crate::{
     bus::{
         BusError,
         nats::{
-            exchange::{self, Answer, exchange},
+            exchange::{self, PublishResult, exchange},
             link::Link,
-            refusal::Refusal,
+            rejection::StoreRejection,
             stream,
         },
     },
@@ -40,7 +40,7 @@ pub(super) enum Unstored {
     /// JetStream refused the whole. Nothing of it is stored, and its messages may be published alone.
     Batch(jetstream::Error),
     /// None can be stored just now, or it is not known whether they are.
-    Refused(Refusal),
+    Refused(StoreRejection),
 }
 
 /// Understands the answers of one session.
@@ -72,12 +72,16 @@ impl Answers {
         &mut self,
         message: &Message<'_>,
         acknowledgement: PublishAckFuture,
-    ) -> Result<Stored, Refusal> {
+    ) -> Result<Stored, StoreRejection> {
         let answer = exchange::answer(&self.link, acknowledgement).await;
-        self.understood(message, answer.map_err(Refusal::Bus)?).await
+        self.understood(message, answer.map_err(StoreRejection::Bus)?).await
     }
 
-    async fn understood(&mut self, message: &Message<'_>, answer: Answer) -> Result<Stored, Refusal> {
+    async fn understood(
+        &mut self,
+        message: &Message<'_>,
+        answer: PublishResult,
+    ) -> Result<Stored, StoreRejection> {
         match answer {
             Ok(answer) => self.taken(message, &answer).await,
             Err(err) => Err(self.refused(message, &err).await),
@@ -91,7 +95,7 @@ impl Answers {
         acknowledgement: PublishAckFuture,
     ) -> Result<Stored, Unstored> {
         let answer = exchange::answer(&self.link, acknowledgement).await;
-        let err = match answer.map_err(|err| Unstored::Refused(Refusal::Bus(err)))? {
+        let err = match answer.map_err(|err| Unstored::Refused(StoreRejection::Bus(err)))? {
             Ok(answer) => return self.taken(message, &answer).await.map_err(Unstored::Refused),
             Err(err) => err,
         };
@@ -102,14 +106,14 @@ impl Answers {
     }
 
     /// Publishes `message` and waits for the answer.
-    pub(super) async fn publish_alone(&mut self, message: &Message<'_>) -> Result<Stored, Refusal> {
-        let outgoing = self.writer.write(message).map_err(Refusal::Message)?;
+    pub(super) async fn publish_alone(&mut self, message: &Message<'_>) -> Result<Stored, StoreRejection> {
+        let outgoing = self.writer.write(message).map_err(StoreRejection::Message)?;
         let (subject, publish) = outgoing.into_publish();
         let answer = exchange(&self.jetstream, &self.link, subject, publish).await;
-        self.understood(message, answer.map_err(Refusal::Bus)?).await
+        self.understood(message, answer.map_err(StoreRejection::Bus)?).await
     }
 
-    async fn taken(&mut self, message: &Message<'_>, answer: &PublishAck) -> Result<Stored, Refusal> {
+    async fn taken(&mut self, message: &Message<'_>, answer: &PublishAck) -> Result<Stored, StoreRejection> {
         if answer.stream != self.sink.stream {
             return Err(self.went_elsewhere(message, &answer.stream));
         }
@@ -121,7 +125,7 @@ impl Answers {
 
     /// The stream knows the id. It is made of all that a reader can see, so that it can hardly be another's, unless
     /// somebody else writes such ids.
-    async fn had_it(&mut self, message: &Message<'_>, sequence: u64) -> Result<Stored, Refusal> {
+    async fn had_it(&mut self, message: &Message<'_>, sequence: u64) -> Result<Stored, StoreRejection> {
         let (name, stream) = (&self.sink.name, &self.sink.stream);
         if !self.is_duplicate_told {
             self.is_duplicate_told = true;
@@ -140,7 +144,7 @@ impl Answers {
         if is_same(&kept, &ours, self.stream.cached_info().config.subject_transform.is_none()) {
             return Ok(stored);
         }
-        Err(Refusal::Message(format!(
+        Err(StoreRejection::Message(format!(
             "stream `{}` takes it for its message {sequence} on `{}`, which has the same `Nats-Msg-Id` and is another one: find \
              out who else publishes there",
             self.sink.stream, kept.subject
@@ -172,23 +176,25 @@ impl Answers {
         }
     }
 
-    async fn refused(&self, message: &Message<'_>, error: &PublishError) -> Refusal {
+    async fn refused(&self, message: &Message<'_>, error: &PublishError) -> StoreRejection {
         let mut subject = String::new();
         self.sink.subject.render(message, &mut subject);
         if error.kind() == PublishErrorKind::StreamNotFound {
-            return Refusal::Bus(stream::untaken(&self.jetstream, &self.link, &self.sink, &subject).await);
+            return StoreRejection::Bus(
+                stream::untaken(&self.jetstream, &self.link, &self.sink, &subject).await,
+            );
         }
-        exchange::refusal(&self.link, &self.sink, &subject, message.payload.len(), error)
+        exchange::rejection(&self.link, &self.sink, &subject, message.payload.len(), error)
     }
 
-    fn went_elsewhere(&self, message: &Message<'_>, elsewhere: &str) -> Refusal {
+    fn went_elsewhere(&self, message: &Message<'_>, elsewhere: &str) -> StoreRejection {
         let mut subject = String::new();
         self.sink.subject.render(message, &mut subject);
         let reason = format!(
             "stream `{elsewhere}` took subject `{subject}`: give the subject to stream `{}`, or configure the other one",
             self.sink.stream
         );
-        Refusal::Bus(BusError::Misconfigured { name: self.sink.name.clone(), reason })
+        StoreRejection::Bus(BusError::Misconfigured { name: self.sink.name.clone(), reason })
     }
 }
 

@@ -5,7 +5,7 @@ use async_nats::jetstream::stream::Info;
 use crate::{
     bus::{
         BusError, Finding,
-        nats::{connection::Connection, judge, stream},
+        nats::{connection::Connection, stream, stream_settings},
     },
     config::NatsSink,
     message::subject,
@@ -25,26 +25,26 @@ pub(in crate::sink) async fn check(sink: &NatsSink) -> Result<Vec<Finding>, BusE
             let subjects = sink.subject.wildcard(None);
             findings.push(found(format!("stream `{}` will be created on `{subjects}`", sink.stream)));
         }
-        None => return Err(judge::missing(sink)),
+        None => return Err(stream_settings::missing(sink)),
     }
     Ok(findings)
 }
 
 fn findings_of(sink: &NatsSink, stream: &Info) -> Result<Vec<Finding>, BusError> {
-    judge::require(sink, &stream.config)?;
-    let mut findings = vec![found(judge::summary(stream))];
+    stream_settings::require(sink, &stream.config)?;
+    let mut findings = vec![found(stream_settings::summary(stream))];
     // Which of these subjects are needed depends on the routes, and each route looks for its own when it starts.
     let subjects = sink.subject.wildcard(None);
     let patterns = &stream.config.subjects;
     if !patterns.iter().any(|pattern| subject::overlap(pattern, &subjects)) {
-        return Err(judge::outside(sink, &stream.config, &subjects));
+        return Err(stream_settings::outside(sink, &stream.config, &subjects));
     }
     if !patterns.iter().any(|pattern| subject::covers(pattern, &subjects)) {
         let text =
             format!("the stream takes only some of `{subjects}`: make sure that every route is among them");
         findings.push(Finding { is_warning: true, text });
     }
-    findings.extend(judge::warnings(&stream.config));
+    findings.extend(stream_settings::warnings(&stream.config));
     Ok(findings)
 }
 

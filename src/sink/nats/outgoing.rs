@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{NatsAuth, NatsBus, NatsTls},
-        message::{Messages, Template, Use, tests::batch},
+        message::{Messages, Template, TemplateUse, tests::batch},
     };
 
     const EVENT: &str = r#"[{"uuid":"u-1","eventType":"user.session.start","n":1}]"#;
@@ -133,8 +133,8 @@ mod tests {
             name: "events".to_owned(),
             bus: Arc::new(bus),
             stream: "OKTA".to_owned(),
-            subject: Template::parse(subject, Use::Subject).unwrap(),
-            key: Template::parse("{user|org}", Use::Key).unwrap(),
+            subject: Template::parse(subject, TemplateUse::Subject).unwrap(),
+            key: Template::parse("{user|org}", TemplateUse::Key).unwrap(),
             encoding: Encoding::Binary,
             create: None,
             unacknowledged_max: 1,
@@ -162,7 +162,10 @@ mod tests {
             written(sink("audit.{event_type}"), &batch(EVENT)),
             written(sink(subject), &batch(&EVENT.replace("\"n\":1", "\"n\":2"))),
             written(NatsSink { encoding: Encoding::Structured, ..sink(subject) }, &batch(EVENT)),
-            written(NatsSink { key: Template::parse("", Use::Key).unwrap(), ..sink(subject) }, &batch(EVENT)),
+            written(
+                NatsSink { key: Template::parse("", TemplateUse::Key).unwrap(), ..sink(subject) },
+                &batch(EVENT),
+            ),
         ];
         for other in others {
             assert_eq!(other.bare_id(), first.bare_id());

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     bus::{
         BusError,
-        nats::{connection::Connection, link::Link, refusal::Refusal, stream},
+        nats::{connection::Connection, link::Link, rejection::StoreRejection, stream},
     },
     config::NatsSink,
     message::{Message, Messages},
@@ -235,9 +235,9 @@ impl Session {
             sent = atomic.commit(jetstream, outgoing) => sent,
             () = link.halted() => return Err(link.error()),
         };
-        sent.or_else(|err| match Refusal::of_publish(&self.sink, &subject, bytes, &err) {
-            Refusal::Message(reason) => Ok(HandedOver::Rejected(reason)),
-            Refusal::Bus(error) => Err(error),
+        sent.or_else(|err| match StoreRejection::of_publish(&self.sink, &subject, bytes, &err) {
+            StoreRejection::Message(reason) => Ok(HandedOver::Rejected(reason)),
+            StoreRejection::Bus(error) => Err(error),
         })
     }
 }

@@ -3,13 +3,13 @@
 use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use okta_system_log::event::{json::Glance, name_of};
+use okta_system_log::event::{json::EventView, name_of};
 
 use crate::telemetry::printable;
 
 /// Appends one line. What is missing in the event is missing in the line.
 pub(super) fn push_line(payload: &[u8], is_coloured: bool, lines: &mut Vec<u8>) {
-    let event = Glance::at(payload);
+    let event = EventView::at(payload);
     let text = |path: &str| printable(&event.text(path)).into_owned();
     let severity = text("/severity");
     let outcome = text("/outcome/result");

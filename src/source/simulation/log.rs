@@ -135,7 +135,7 @@ impl SimulatedLog {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn answer(&self, url: &Url) -> Result<logs::Answer, OktaError> {
+    fn answer(&self, url: &Url) -> Result<logs::LogPage, OktaError> {
         let now = self.now();
         let mut world = self.world();
         world.requests += 1;
@@ -155,7 +155,7 @@ impl SimulatedLog {
 }
 
 impl LogSource for SimulatedLog {
-    fn page<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<logs::Answer, OktaError>> {
+    fn page<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<logs::LogPage, OktaError>> {
         async move {
             let milliseconds = self.world().random.u64(10..300);
             tokio::time::sleep(Duration::from_millis(milliseconds)).await;
@@ -191,7 +191,7 @@ impl World {
         }
     }
 
-    fn misbehave(&mut self, url: &Url, first: usize) -> Result<logs::Answer, OktaError> {
+    fn misbehave(&mut self, url: &Url, first: usize) -> Result<logs::LogPage, OktaError> {
         let end = self.page_end(first);
         match self.random.u32(0..13) {
             0 if after(url).is_some() => Err(status(400, "E0000029")),
@@ -235,9 +235,9 @@ impl World {
         (first + usize::from(super::PAGE_SIZE)).min(self.events.len())
     }
 
-    fn page(&self, events: std::ops::Range<usize>, next: Url) -> logs::Answer {
+    fn page(&self, events: std::ops::Range<usize>, next: Url) -> logs::LogPage {
         let events: Vec<_> = self.events[events].iter().map(|(_, json)| json.as_str()).collect();
-        logs::Answer { body: format!("[{}]", events.join(",")).into(), next }
+        logs::LogPage { body: format!("[{}]", events.join(",")).into(), next }
     }
 }
 

@@ -102,7 +102,7 @@ mod kafka {
     use oktabus::{
         command::publisher::PublishCure,
         config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
-        message::{Template, Use},
+        message::{Template, TemplateUse},
     };
 
     use super::{assert_judged, open, publication};
@@ -116,8 +116,8 @@ mod kafka {
         SinkConfig::Kafka(KafkaSink {
             name: "siem".to_owned(),
             bus,
-            topic: Template::parse(topic, Use::Topic).unwrap(),
-            key: Template::parse("{user|org}", Use::Key).unwrap(),
+            topic: Template::parse(topic, TemplateUse::Topic).unwrap(),
+            key: Template::parse("{user|org}", TemplateUse::Key).unwrap(),
             encoding,
         })
     }
@@ -224,7 +224,7 @@ mod nats {
     use oktabus::{
         command::publisher::{self, Publication, PublishCure, Records},
         config::{CreateStream, Encoding, IntakeConfig, NatsAuth, NatsSink, SinkConfig},
-        message::{Template, Use},
+        message::{Template, TemplateUse},
     };
 
     use super::{assert_judged, open, publication};
@@ -247,8 +247,8 @@ mod nats {
             name: "events".to_owned(),
             bus: Arc::new(server.bus(NatsAuth::None)),
             stream: STREAM.to_owned(),
-            subject: Template::parse(SUBJECT, Use::Subject).unwrap(),
-            key: Template::parse("{user|org}", Use::Key).unwrap(),
+            subject: Template::parse(SUBJECT, TemplateUse::Subject).unwrap(),
+            key: Template::parse("{user|org}", TemplateUse::Key).unwrap(),
             encoding,
             create: None,
             unacknowledged_max: 1_024,

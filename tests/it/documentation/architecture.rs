@@ -1,6 +1,7 @@
 //! The page about the architecture names what there is.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -87,6 +88,67 @@ fn the_room_of_the_buses_imports_nothing_that_stands_above_it() {
             assert!(!text.contains(&format!("{room}::")), "src/bus/{path} imports {room}");
         }
     }
+}
+
+/// The rooms that a source imports by `crate::room` or `crate::{room, …}`. Comments do not count.
+fn imported_rooms(text: &str) -> BTreeSet<String> {
+    let code: Vec<_> = text.lines().map(|line| line.split("//").next().unwrap()).collect();
+    let code = code.join("\n");
+    let mut rooms = BTreeSet::new();
+    let first_word =
+        |path: &str| path.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
+    for path in code.split("crate::").skip(1) {
+        match path.strip_prefix('{') {
+            Some(group) => rooms.extend(members_of_group(group).iter().map(|member| first_word(member))),
+            None => rooms.extend([first_word(path)]),
+        }
+    }
+    rooms
+}
+
+/// The members of the group of imports that `text` begins in, each with all that is below it.
+fn members_of_group(text: &str) -> Vec<String> {
+    let (mut depth, mut members) = (1, vec![String::new()]);
+    for c in text.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => members.push(String::new()),
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+        members.last_mut().unwrap().push(c);
+    }
+    members
+}
+
+/// The first part of a path in `src`: `command/mod.rs` and `app.rs` belong to the rooms `command` and `app`.
+fn room_of(path: &str) -> String {
+    path.split('/').next().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn no_two_rooms_import_each_other_directly_or_by_way_of_others() {
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in texts("src") {
+        imports.entry(room_of(&path)).or_default().extend(imported_rooms(&text));
+    }
+    assert!(imports["cli"].contains("command") && imports["sink"].contains("bus"), "{imports:?}");
+    let rooms: BTreeSet<_> = imports.keys().cloned().collect();
+    for (room, imported) in &mut imports {
+        imported.retain(|other| other != room && rooms.contains(other));
+    }
+    // Rooms that import nothing of what is left are taken away, until only circles are left.
+    while let Some(lowest) = imports.iter().find(|(_, imported)| imported.is_empty()) {
+        let lowest = lowest.0.clone();
+        imports.remove(&lowest);
+        for imported in imports.values_mut() {
+            imported.remove(&lowest);
+        }
+    }
+    assert!(imports.is_empty(), "these rooms import each other: {imports:?}");
 }
 
 #[test]

@@ -9,12 +9,13 @@ use super::{blocks, pages, repository};
 use crate::support::{nats::NatsServer, tools::free_port};
 
 /// Why commands are not run, by how they begin.
-const NOT_RUN: [(&str, &str); 22] = [
+const NOT_RUN: [(&str, &str); 23] = [
     ("# ", "root's: changes the machine; the set-up is followed by hand on a clean Debian"),
     ("$ curl --proto", "installs Rust"),
     ("$ . \"$HOME/.cargo/env\"", "installs Rust"),
     ("$ cargo ", "the program under test is built already; `daemon::demo` runs the demo"),
     ("$ tests/run", "that is what runs this"),
+    ("$ deploy/build", "a release build takes minutes; `documentation::unit` holds it to its features"),
     ("$ OKTABUS__ADMIN__LISTEN=", "`daemon::configuration` sets variables"),
     ("$ env OKTABUS__STREAMS", "`daemon::configuration` sets variables"),
     ("$ oktabus check --offline", "shows mistakes: `daemon::configuration` makes each of them"),

@@ -1,6 +1,6 @@
 //! The systemd unit and the paths that the pages and the example write to.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use super::{pages, repository};
 
@@ -39,6 +39,15 @@ fn the_sandbox_lets_the_daemon_write_wherever_the_pages_have_it_write() {
             );
         }
     }
+}
+
+#[test]
+fn the_build_for_production_leaves_the_simulator_out() {
+    let script = repository().join("deploy/build");
+    let recipe = fs::read_to_string(&script).unwrap();
+    assert!(recipe.contains("cargo build --locked --release --no-default-features --features \"$features\""));
+    let refused = Command::new(&script).arg("kafka,simulator").output().unwrap();
+    assert_eq!(refused.status.code(), Some(64), "{refused:?}");
 }
 
 #[test]

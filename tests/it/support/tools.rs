@@ -32,7 +32,8 @@ pub(crate) fn tool(path: &str) -> PathBuf {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join(".tools").join(path);
     assert!(
         found.exists(),
-        "{} does not exist: this test needs what `tests/setup` installs; `.ci/run quick` runs what needs nothing",
+        "{} does not exist: run `tests/setup`; if that is done and `cargo test` should leave this test out elsewhere, list it \
+         in tests/it/needs_tools.txt",
         found.display()
     );
     found

@@ -36,7 +36,7 @@ pub enum AuthError {
     /// A success that cannot be used as a token.
     #[error("the answer is no usable access token: {0}")]
     NotAToken(String),
-    /// A token that whoever steals it can use, where the settings demand one that nobody else can.
+    /// A bearer token, although the settings demand one that is bound to our key.
     #[error("okta gave a bearer token, and `dpop = true` demands one that is bound to a key")]
     Unbound,
     /// Nothing could be asked.

@@ -22,7 +22,7 @@ pub(super) struct Grant {
     /// The same as Okta is asked for them.
     asked: String,
     held: Mutex<Held>,
-    /// Whoever holds it asks for a token.
+    /// The holder of this lock requests the token.
     renewal: tokio::sync::Mutex<Renewal>,
     /// Renewals that failed so far.
     failures: AtomicU64,
@@ -69,7 +69,7 @@ impl Grant {
         match self.good_token() {
             Some((token, false)) => return Ok(token),
             Some((token, true)) => {
-                // Somebody else may be at it already.
+                // Another task may have renewed it already.
                 let Ok(mut renewal) = self.renewal.try_lock() else { return Ok(token) };
                 return match self.good_token() {
                     // Or has just been.
@@ -83,7 +83,7 @@ impl Grant {
         if let Some((token, _)) = self.good_token() {
             return Ok(token);
         }
-        // It failed while this waited: everybody who waited hears the same, instead of asking one after the other.
+        // It failed while this waited: all waiters get this error, instead of asking one after the other.
         if self.failures.load(Ordering::Acquire) != failures
             && let Some(failure) = &renewal.failure
         {

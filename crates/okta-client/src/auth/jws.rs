@@ -29,7 +29,7 @@ pub(super) fn compact<E>(
     Ok(format!("{message}.{signature}"))
 }
 
-/// An id that no other token of ours has and nobody can guess: Okta takes each once, whoever sends it.
+/// A unique id that cannot be guessed: Okta accepts each once, from any sender.
 pub(super) fn fresh_id() -> String {
     let mut bytes = [0; 16];
     OsRng.fill_bytes(&mut bytes);

@@ -97,7 +97,7 @@ impl<T: SameSecret + Send + Sync + 'static> Rotating<T> {
         }
         let value = self.read().await?;
         let mut held = self.lock();
-        // Somebody else may have been quicker.
+        // Another task may have been quicker.
         match held.current.clone() {
             Some(current) => Ok(current),
             None => Ok(held.take_up(value)),

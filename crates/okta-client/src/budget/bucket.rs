@@ -3,7 +3,10 @@
 //! membership counts on `/api/v1/groups`.
 
 /// A rate-limit bucket of an org.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub(crate) enum Bucket {
     /// `/api/v1/logs`, alone.
     Logs,
@@ -27,17 +30,7 @@ pub(crate) enum Bucket {
 
 impl Bucket {
     /// All of them.
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Logs,
-        Self::Users,
-        Self::UserRead,
-        Self::UserWrite,
-        Self::Groups,
-        Self::Group,
-        Self::Clients,
-        Self::Token,
-        Self::Other,
-    ];
+    pub(crate) const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
     /// The bucket of `method` on `path`.
     pub(crate) fn of(method: &str, path: &str) -> Self {
@@ -60,17 +53,7 @@ impl Bucket {
 
     /// Its name in metrics.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Logs => "logs",
-            Self::Users => "users",
-            Self::UserRead => "user_read",
-            Self::UserWrite => "user_write",
-            Self::Groups => "groups",
-            Self::Group => "group",
-            Self::Clients => "clients",
-            Self::Token => "token",
-            Self::Other => "other",
-        }
+        self.into()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The other users of the bucket: how much of it they will have used by the end of the window.
 //!
-//! Headers tell how many requests are left. What is gone and was not ours was theirs.
+//! Headers say how many requests remain. Used requests that were not ours were theirs.
 
 use std::time::Duration;
 

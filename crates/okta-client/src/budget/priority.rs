@@ -1,4 +1,4 @@
-//! Who goes first when there is not enough for all.
+//! The order of waiting requests when the budget does not suffice for all.
 //!
 //! The more urgent class goes first. So that nobody starves, a class that more urgent ones have passed over often enough
 //! has one request served next, whatever its class.
@@ -8,7 +8,7 @@
 pub enum Priority {
     /// A stream: what is late here is late everywhere.
     Stream,
-    /// Somebody waits for the answer.
+    /// A person waits for the answer.
     LookUp,
     /// A scheduled search.
     Search,
@@ -85,7 +85,7 @@ impl Line {
         }
     }
 
-    /// Whether nobody waits.
+    /// Whether no request waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

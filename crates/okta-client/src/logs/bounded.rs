@@ -27,7 +27,7 @@ pub struct Window {
 
 /// One answer: a JSON array of events as Okta wrote it, and the link to what comes after it, unless it is the last one.
 #[derive(Debug)]
-pub struct Part {
+pub struct BoundedPage {
     /// The array.
     pub body: Bytes,
     /// To be followed byte for byte.
@@ -56,8 +56,8 @@ pub fn window_url(org: &Url, window: &Window) -> Url {
 }
 
 /// Asks for the part of a window at `url`: the first one, or a `next` link.
-pub async fn part(client: &Client, url: &Url, priority: Priority) -> Result<Part, OktaError> {
+pub async fn bounded_page(client: &Client, url: &Url, priority: Priority) -> Result<BoundedPage, OktaError> {
     see_logs(url)?;
     let answer = client.get(url, priority).await?;
-    Ok(Part { body: answer.body, next: answer.next })
+    Ok(BoundedPage { body: answer.body, next: answer.next })
 }

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{OktaError, client::see_resource};
-pub use bounded::{Part, Window, part, window_url};
-pub use polling::{Answer, Query, first_url, get};
+pub use bounded::{BoundedPage, Window, bounded_page, window_url};
+pub use polling::{LogPage, Query, first_url, get};
 
 /// Most events that Okta gives in one answer.
 pub const PAGE_SIZE_MAX: u16 = 1_000;

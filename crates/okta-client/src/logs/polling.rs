@@ -21,7 +21,7 @@ pub struct Query {
 
 /// One answer: a JSON array of events as Okta wrote it, and the link to what comes after it.
 #[derive(Debug)]
-pub struct Answer {
+pub struct LogPage {
     /// The array.
     pub body: Bytes,
     /// To be followed byte for byte.
@@ -43,11 +43,11 @@ pub fn first_url(client: &Client, query: &Query) -> Url {
 }
 
 /// Asks for the page at `url`: the first one, or a `next` link.
-pub async fn get(client: &Client, url: &Url, priority: Priority) -> Result<Answer, OktaError> {
+pub async fn get(client: &Client, url: &Url, priority: Priority) -> Result<LogPage, OktaError> {
     see_logs(url)?;
     let answer = client.get(url, priority).await?;
     let next = answer.next.ok_or_else(|| no_next_link(&answer.body))?;
-    Ok(Answer { body: answer.body, next })
+    Ok(LogPage { body: answer.body, next })
 }
 
 /// A web page with status 200 has no link either, and is the likelier reason.

@@ -14,7 +14,7 @@ pub(crate) struct App {
     pub(super) id: String,
     pub(super) label: String,
     pub(super) created_ms: i64,
-    /// Users to whom it is assigned itself, by id.
+    /// Users with a direct assignment, by id.
     pub(super) users: BTreeMap<String, Assignment>,
     /// Groups to which it is assigned, by id, with the time of the assignment.
     pub(super) groups: BTreeMap<String, i64>,

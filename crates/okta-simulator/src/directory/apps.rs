@@ -31,7 +31,7 @@ impl Directory {
         Ok(self.apps.values().filter(|app| self.assignment(app, user).is_some()).collect())
     }
 
-    /// Who has an app and how, in the order of their ids.
+    /// The users of an app and how they got it, in the order of their ids.
     pub(super) fn users_of(&self, id: &str) -> Result<Vec<(&User, Assignment)>, OktaError> {
         let app = self.app(id)?;
         let users = self.users.values().filter_map(Versioned::now);

@@ -69,7 +69,7 @@ impl Directory {
         Ok(())
     }
 
-    /// Who is in a group, in the order of their ids. Built-in groups hold everybody.
+    /// The members of a group, in the order of their ids. All users are in the built-in groups.
     pub(super) fn members_of(&self, id: &str) -> Result<Vec<&User>, OktaError> {
         let group = self.group(id)?;
         let users = self.users.values().filter_map(Versioned::now);

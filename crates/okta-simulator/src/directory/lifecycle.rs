@@ -24,7 +24,7 @@ pub(crate) enum Operation {
 
 /// Why it cannot be done in this status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum TransitionError {
     AlreadyActive,
     NotActive,
     NotSuspended,
@@ -88,21 +88,21 @@ impl Operation {
 
     /// The status that it leads to from `status`. Users who have no password are activated only as far as
     /// PROVISIONED: the rest is theirs.
-    pub(super) fn lead(self, status: Status, has_password: bool) -> Result<Status, Refusal> {
+    pub(super) fn lead(self, status: Status, has_password: bool) -> Result<Status, TransitionError> {
         use Status::{
             Active, Deprovisioned, LockedOut, PasswordExpired, Provisioned, Recovery, Staged, Suspended,
         };
         match (self, status) {
             (Self::Activate, Staged | Deprovisioned) => Ok(if has_password { Active } else { Provisioned }),
-            (Self::Activate, _) => Err(Refusal::AlreadyActive),
+            (Self::Activate, _) => Err(TransitionError::AlreadyActive),
             (Self::Reactivate, Provisioned | Recovery) => Ok(status),
             (Self::Deactivate, status) if status != Deprovisioned => Ok(Deprovisioned),
             (Self::Suspend, Active) => Ok(Suspended),
-            (Self::Suspend, _) => Err(Refusal::NotActive),
+            (Self::Suspend, _) => Err(TransitionError::NotActive),
             (Self::Unsuspend, Suspended) => Ok(Active),
-            (Self::Unsuspend, _) => Err(Refusal::NotSuspended),
+            (Self::Unsuspend, _) => Err(TransitionError::NotSuspended),
             (Self::Unlock, LockedOut) => Ok(Active),
-            (Self::Unlock, _) => Err(Refusal::NotLockedOut),
+            (Self::Unlock, _) => Err(TransitionError::NotLockedOut),
             (
                 Self::ExpirePassword | Self::ExpirePasswordWithTempPassword,
                 Active | Recovery | LockedOut | PasswordExpired,
@@ -112,31 +112,35 @@ impl Operation {
             }
             (Self::ResetFactors, Active | Recovery | LockedOut | PasswordExpired) => Ok(status),
             (Self::ForgotPassword, Active) => Ok(Active),
-            (Self::ForgotPassword, _) => Err(Refusal::ForgotPasswordNotAllowed),
+            (Self::ForgotPassword, _) => Err(TransitionError::ForgotPasswordNotAllowed),
             (Self::SetPassword, Staged) => Ok(Staged),
             (Self::SetPassword, Active | Provisioned | Recovery | LockedOut | PasswordExpired) => Ok(Active),
             (Self::UpdateProfile, status) if status != Deprovisioned => Ok(status),
-            _ => Err(Refusal::NotAllowed),
+            _ => Err(TransitionError::NotAllowed),
         }
     }
 }
 
-impl From<Refusal> for OktaError {
-    fn from(refusal: Refusal) -> Self {
+impl From<TransitionError> for OktaError {
+    fn from(refusal: TransitionError) -> Self {
         match refusal {
-            Refusal::AlreadyActive => {
+            TransitionError::AlreadyActive => {
                 Self::forbidden("E0000016", "Activation failed because the user is already active")
             }
-            Refusal::NotActive => Self::validation("suspendUser", "Cannot suspend a user that is not active"),
-            Refusal::NotSuspended => {
+            TransitionError::NotActive => {
+                Self::validation("suspendUser", "Cannot suspend a user that is not active")
+            }
+            TransitionError::NotSuspended => {
                 Self::validation("unsuspendUser", "Cannot unsuspend a user that is not suspended")
             }
-            Refusal::NotLockedOut => Self::forbidden("E0000032", "Unlock is not allowed for this user.")
-                .because("The user is not locked out."),
-            Refusal::ForgotPasswordNotAllowed => {
+            TransitionError::NotLockedOut => {
+                Self::forbidden("E0000032", "Unlock is not allowed for this user.")
+                    .because("The user is not locked out.")
+            }
+            TransitionError::ForgotPasswordNotAllowed => {
                 Self::forbidden("E0000034", "Forgot password not allowed in the user's current status.")
             }
-            Refusal::NotAllowed => {
+            TransitionError::NotAllowed => {
                 Self::forbidden("E0000038", "This operation is not allowed in the user's current status.")
             }
         }
@@ -198,9 +202,11 @@ mod tests {
 
     #[test]
     fn suspension_of_the_wrong_user_is_a_bad_request_and_the_rest_is_forbidden() {
-        for (refusal, status) in
-            [(Refusal::NotActive, 400), (Refusal::NotSuspended, 400), (Refusal::NotAllowed, 403)]
-        {
+        for (refusal, status) in [
+            (TransitionError::NotActive, 400),
+            (TransitionError::NotSuspended, 400),
+            (TransitionError::NotAllowed, 403),
+        ] {
             assert_eq!(OktaError::from(refusal).status.as_u16(), status);
         }
     }

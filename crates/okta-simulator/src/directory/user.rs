@@ -43,7 +43,7 @@ pub(super) struct Transition {
 }
 
 impl User {
-    /// Somebody new.
+    /// A new user.
     pub(super) fn new(id: String, status: Status, profile: Profile, created_ms: i64) -> Self {
         Self {
             id,

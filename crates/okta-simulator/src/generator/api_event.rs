@@ -9,7 +9,7 @@ use super::entity::Entity;
 use super::origin::Origin;
 use super::render;
 
-/// Somebody or something in such an event.
+/// An actor or target of such an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Party {
     pub(crate) id: String,

@@ -1,5 +1,4 @@
-//! Who and what the stories are about: the people, apps, groups and policies of one org, fixed by
-//! the seed.
+//! What the stories are about: the people, apps, groups and policies of one org, fixed by the seed.
 
 use std::sync::Arc;
 
@@ -175,12 +174,12 @@ impl Cast {
         }
     }
 
-    /// Somebody.
+    /// A random person.
     pub(super) fn person(&self, rng: &mut Rng) -> &Person {
         &self.people[rng.usize(..self.people.len())]
     }
 
-    /// Somebody who may change things.
+    /// A random administrator.
     pub(super) fn admin(&self, rng: &mut Rng) -> &Person {
         &self.people[rng.usize(..ADMINS.min(self.people.len()))]
     }
@@ -198,7 +197,7 @@ impl Cast {
 }
 
 impl Person {
-    /// The person of this number; without a number below the cast's size it is somebody new.
+    /// The person of this number; a new one for a number beyond the size of the cast.
     pub(super) fn new(rng: &mut Rng, number: usize) -> Self {
         let first = FIRST_NAMES[rng.usize(..FIRST_NAMES.len())];
         let last = LAST_NAMES[rng.usize(..LAST_NAMES.len())];

@@ -1,4 +1,4 @@
-//! Okta's event types, and what can be told from a type alone: who acts, on what, and how it ends.
+//! Okta's event types, and what follows from a type alone: actor, targets and outcome.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! An event before it is written down: who did what to whom, from where, and how it ended.
+//! An event before it is rendered: actor, targets, client and outcome.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -70,9 +70,9 @@ pub(super) struct Change {
 /// How the actor proved who they are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Credential {
-    /// Who checked: a member of `LogAuthenticationProvider`.
+    /// The authentication provider: a member of `LogAuthenticationProvider`.
     pub(super) checked_by: &'static str,
-    /// Who issued: a member of `LogCredentialProvider`.
+    /// The credential provider: a member of `LogCredentialProvider`.
     pub(super) issued_by: &'static str,
     /// What was shown: a member of `LogCredentialType`.
     pub(super) kind: &'static str,

@@ -3,7 +3,7 @@
 use fastrand::Rng;
 use serde::Serialize;
 
-/// Somebody or something in an event: an actor or a target.
+/// An actor or a target of an event.
 #[derive(Debug)]
 pub(super) struct Entity {
     pub(super) id: String,

@@ -51,7 +51,7 @@ impl Event {
     }
 }
 
-/// Tells stories about one org and gives their events in the order of `published`.
+/// Generates stories about one org and gives their events in the order of `published`.
 #[derive(Debug)]
 pub(super) struct Generator {
     timeline: Timeline,
@@ -99,7 +99,7 @@ impl Generator {
 impl Iterator for Generator {
     type Item = Event;
 
-    /// The next event; `None` only if the rate is zero and the backlog is told.
+    /// The next event; `None` only if the rate is zero and the backlog is exhausted.
     fn next(&mut self) -> Option<Event> {
         loop {
             let next_story_ms = self.timeline.time_of(self.given);

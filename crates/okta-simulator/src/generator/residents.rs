@@ -1,4 +1,4 @@
-//! Who and what the generated events are about, for the directory to know them under the same ids.
+//! The users, groups and apps of the generated events, so that the directory has them under the same ids.
 
 use fastrand::Rng;
 

@@ -1,4 +1,4 @@
-//! Where a story is told: it draws the people and collects the events with their times.
+//! One run of a story: chooses its people and collects its events with their times.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::draft::{Act, Draft};
 use super::entity::{Entity, okta_id, random_characters};
 use super::origin::Origin;
 
-/// One story while it is told.
+/// One run of a story.
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
     pub(super) rng: &'a mut Rng,

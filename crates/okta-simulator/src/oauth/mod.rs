@@ -114,8 +114,8 @@ impl OAuth {
         }
     }
 
-    /// Whom an API request is from, if its token and proof are good for it at `now_s`.
-    pub(super) fn admit(&self, request: ApiRequest<'_>, now_s: i64) -> Result<Grant, Refusal> {
+    /// The caller of an API request, if its token and proof are valid at `now_s`.
+    pub(super) fn admit(&self, request: ApiRequest<'_>, now_s: i64) -> Result<Grant, AccessDenied> {
         self.lock().admit(request, now_s)
     }
 
@@ -126,7 +126,7 @@ impl OAuth {
 
 /// Why an access token does not open the API.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum AccessDenied {
     /// Wrong, expired or revoked: 401.
     Token,
     /// A right or a role is missing: 403.
@@ -179,13 +179,13 @@ impl Inner {
         Ok(Answer::json(StatusCode::OK, serde_json::to_vec(&given).unwrap_or_default()))
     }
 
-    fn admit(&mut self, request: ApiRequest<'_>, now_s: i64) -> Result<Grant, Refusal> {
-        let issued = self.tokens.find(request.token, now_s).ok_or(Refusal::Token)?;
-        let app = self.apps.get(&issued.grant.client_id).ok_or(Refusal::Token)?;
+    fn admit(&mut self, request: ApiRequest<'_>, now_s: i64) -> Result<Grant, AccessDenied> {
+        let issued = self.tokens.find(request.token, now_s).ok_or(AccessDenied::Token)?;
+        let app = self.apps.get(&issued.grant.client_id).ok_or(AccessDenied::Token)?;
         match (&issued.thumbprint, request.scheme) {
             (None, "Bearer") => {}
-            (None, _) => return Err(Refusal::Token),
-            (Some(_), "Bearer") => return Err(Refusal::Proof(OAuthError::must_use_dpop())),
+            (None, _) => return Err(AccessDenied::Token),
+            (Some(_), "Bearer") => return Err(AccessDenied::Proof(OAuthError::must_use_dpop())),
             (Some(thumbprint), _) => {
                 let presented = Presented {
                     method: request.method,
@@ -194,18 +194,18 @@ impl Inner {
                     proofs: request.proofs,
                     now_s,
                 };
-                let proof = proof::check(presented, &mut self.used).map_err(Refusal::Proof)?;
+                let proof = proof::check(presented, &mut self.used).map_err(AccessDenied::Proof)?;
                 if proof.thumbprint != *thumbprint {
-                    return Err(Refusal::Proof(OAuthError::not_bound()));
+                    return Err(AccessDenied::Proof(OAuthError::not_bound()));
                 }
                 let is_known = proof.nonce.is_some_and(|nonce| self.nonces.is_known(&nonce, now_s));
                 if app.api_demands_nonce && !is_known {
-                    return Err(Refusal::Nonce(self.nonces.current(now_s)));
+                    return Err(AccessDenied::Nonce(self.nonces.current(now_s)));
                 }
             }
         }
         if !issued.grant.opens(request.scope) || !app.may(request.scope) {
-            return Err(Refusal::Right);
+            return Err(AccessDenied::Right);
         }
         Ok(issued.grant.clone())
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 /// Forgetting begins when there are so many.
 const MANY: usize = 10_000;
 
-/// Ids that have been used, until nobody could use them any more anyway.
+/// Used ids, until they have expired.
 #[derive(Debug, Default)]
 pub(super) struct UsedIds {
     until_s: HashMap<String, i64>,

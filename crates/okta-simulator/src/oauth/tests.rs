@@ -8,7 +8,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
 
 use super::proof::Presented;
-use super::{ASSERTION_TYPE, ApiRequest, App, Inner, OAuthError, Refusal, jwt, proof};
+use super::{ASSERTION_TYPE, AccessDenied, ApiRequest, App, Inner, OAuthError, jwt, proof};
 
 const NOW_S: i64 = 1_800_000_000;
 const ENDPOINT: &str = "https://org.test/oauth2/v1/token";
@@ -171,20 +171,22 @@ fn dpop_takes_three_attempts_and_each_spends_its_assertion() {
     };
     assert!(admit(&key, &claims, "DPoP", "okta.logs.read").is_ok());
     let replayed = admit(&key, &claims, "DPoP", "okta.logs.read").unwrap_err();
-    assert!(matches!(&replayed, Refusal::Proof(error) if error.description.contains("already been used")));
+    assert!(
+        matches!(&replayed, AccessDenied::Proof(error) if error.description.contains("already been used"))
+    );
     let stolen = admit(&Key::new(), &with(claims.clone(), "jti", json!("e")), "DPoP", "okta.logs.read");
-    assert!(matches!(&stolen, Err(Refusal::Proof(error)) if error.description.contains("not bound")));
+    assert!(matches!(&stolen, Err(AccessDenied::Proof(error)) if error.description.contains("not bound")));
     let plain = admit(&key, &with(claims.clone(), "jti", json!("f")), "Bearer", "okta.logs.read");
-    assert!(matches!(&plain, Err(Refusal::Proof(error)) if error.code == "invalid_request"));
+    assert!(matches!(&plain, Err(AccessDenied::Proof(error)) if error.code == "invalid_request"));
     let wrong = admit(
         &key,
         &with(with(claims.clone(), "jti", json!("g")), "ath", json!("x")),
         "DPoP",
         "okta.logs.read",
     );
-    assert!(matches!(&wrong, Err(Refusal::Proof(error)) if error.description.contains("'ath'")));
+    assert!(matches!(&wrong, Err(AccessDenied::Proof(error)) if error.description.contains("'ath'")));
     let scope = admit(&key, &with(claims, "jti", json!("h")), "DPoP", "okta.users.read");
-    assert!(matches!(scope, Err(Refusal::Right)));
+    assert!(matches!(scope, Err(AccessDenied::Right)));
 }
 
 #[test]

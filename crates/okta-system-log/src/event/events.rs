@@ -46,7 +46,7 @@ pub enum EventsError {
     /// The positions in a page are 32 bits wide.
     #[error("the body has {0} bytes, more than a page can have")]
     TooLarge(usize),
-    /// Whoever answers so is not Okta, or means no good: what is kept of an event takes more memory than `0,`.
+    /// Such an answer is not from Okta, or malicious: the record of an event takes more memory than `0,`.
     #[error("the page has more than the {0} events that were asked for")]
     TooMany(usize),
 }
@@ -251,17 +251,17 @@ impl<'a> Event<'a> {
         self.field(&self.entry.fields.outcome)
     }
 
-    /// Who did it: `actor.id`.
+    /// The actor: `actor.id`.
     pub fn actor_id(&self) -> Option<&'a str> {
         self.id(&self.entry.fields.actor_id)
     }
 
-    /// To whom it was done: the id of the first target of type `User`.
+    /// The target user: the id of the first target of type `User`.
     pub fn target_user_id(&self) -> Option<&'a str> {
         self.id(&self.entry.fields.target_user_id)
     }
 
-    /// The user whom the event is about: the target user, else the actor.
+    /// The user that the event is about: the target user, else the actor.
     pub fn subject(&self) -> Option<&'a str> {
         self.target_user_id().or(self.actor_id())
     }

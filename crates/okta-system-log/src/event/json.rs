@@ -32,9 +32,9 @@ pub fn string(json: &str) -> Option<Cow<'_, str>> {
 
 /// An event as people look at it, whatever it is.
 #[derive(Debug)]
-pub struct Glance<'a>(Cow<'a, str>);
+pub struct EventView<'a>(Cow<'a, str>);
 
-impl<'a> Glance<'a> {
+impl<'a> EventView<'a> {
     /// Looks at `json`.
     pub fn at(json: &'a [u8]) -> Self {
         Self(repaired(str::from_utf8(json).unwrap_or_default()))
@@ -97,7 +97,7 @@ mod tests {
         let event = format!(
             r#" {{"x":{deep},"n":1e999,"\ud800":1,"actor":{{"id":"1","id":"2\n"}},"target":[{{"id":"3"}}],"odd":"\ud800"}}"#
         );
-        let glance = Glance::at(event.as_bytes());
+        let glance = EventView::at(event.as_bytes());
         assert_eq!(glance.text("/actor/id"), "2\n");
         assert_eq!(glance.text("/target/0/id"), "3");
         assert_eq!(glance.text("/odd"), r"\ud800");
@@ -105,7 +105,7 @@ mod tests {
             assert_eq!(glance.text(nothing), "", "{nothing}");
         }
         for odd in ["", "null", "5", "{", "\u{feff}"] {
-            assert_eq!(Glance::at(odd.as_bytes()).text("/a"), "");
+            assert_eq!(EventView::at(odd.as_bytes()).text("/a"), "");
         }
     }
 }

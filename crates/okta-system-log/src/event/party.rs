@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{json::Glance, missing::is_missing};
+use super::{json::EventView, missing::is_missing};
 
 /// The login or e-mail of the party at `path`, else its name, else its id; empty if it has none of them.
-pub fn name_of<'e>(event: &'e Glance<'_>, path: &str) -> Cow<'e, str> {
+pub fn name_of<'e>(event: &'e EventView<'_>, path: &str) -> Cow<'e, str> {
     let names = ["alternateId", "displayName", "id"].map(|member| event.text(&format!("{path}/{member}")));
     names.into_iter().find(|name| !is_missing(name)).unwrap_or_default()
 }

@@ -17,7 +17,7 @@ const DOUBLE_DIGITS: usize = 300;
 /// What becomes of a number beyond a double.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Huge {
-    /// It is told as text, digit by digit.
+    /// It becomes a text of its digits.
     Text,
     /// It counts as no value.
     Null,
@@ -65,7 +65,7 @@ struct Edit {
 struct Name<'a> {
     range: Range<usize>,
     text: Cow<'a, str>,
-    /// Whether it has to be written in another way, whoever shares it.
+    /// Whether it has to be rewritten, even if it is shared.
     is_odd: bool,
 }
 

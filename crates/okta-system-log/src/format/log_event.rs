@@ -1,7 +1,7 @@
-//! A System Log event opened up for rendering: the objects in it, each to be taken apart by whoever maps it.
+//! A System Log event opened up for rendering: its objects, whose members each mapping takes one by one.
 //!
 //! Where Okta keeps what is read here: `LogEvent` in Okta's management OpenAPI document 2026.06.3. Every part may be
-//! absent. What nobody took is written by [`LogEvent::write_rest`], nested under Okta's own names.
+//! absent. Members that no mapping took are written by [`LogEvent::write_rest`], nested under Okta's own names.
 
 use std::borrow::Cow;
 
@@ -98,13 +98,13 @@ impl<'a> LogEvent<'a> {
     pub(super) fn debug_risk(&self, name: &str) -> Option<Cow<'a, str>> {
         let risk = match self.debug_data.peek("risk")? {
             Cow::Borrowed(risk) => risk,
-            // Okta escapes nothing there; whoever does is left alone.
+            // Okta escapes nothing there; an escaped value stays as it is.
             Cow::Owned(_) => return None,
         };
         brace_value(risk, name).filter(|value| !is_missing(value)).map(Cow::Borrowed)
     }
 
-    /// Writes what nobody took. The debug data is by far the largest part of it and may be left out.
+    /// Writes the members that no mapping took. The debug data is by far the largest part of it and may be left out.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>, with_debug_data: bool) {
         self.root.write_rest(out);
         out.object("actor", |out| self.actor.object.write_rest(out));

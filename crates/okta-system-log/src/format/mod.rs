@@ -65,7 +65,7 @@ pub struct Renderer {
     pub format: Format,
     /// How OCSF is written.
     pub ocsf: ocsf::Options,
-    /// The org's domain, which tells in OCSF and ECS where the event comes from.
+    /// The org's domain, the source of the event in OCSF and ECS.
     pub tenant: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! A JSON object that is taken apart member by member: what nobody took is left over, with its bytes as they were.
+//! A JSON object whose members are taken one by one; the members that are left keep their bytes.
 //!
 //! Knows nothing of Okta but that it writes words in place of a missing value. A member of an unexpected type
 //! counts as absent and is left over; nothing here fails.
@@ -138,13 +138,13 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Names and JSON of the members that nobody took, nulls excepted.
+    /// Names and JSON of the members that were not taken, without nulls.
     pub(super) fn rest(&self) -> impl Iterator<Item = (&str, &'a str)> {
         let left = self.members.iter().filter(|member| !member.is_taken.get());
         left.map(|member| (&*member.name, member.json)).filter(|(_, json)| *json != "null")
     }
 
-    /// Writes what nobody took.
+    /// Writes the members that were not taken.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>) {
         self.rest().for_each(|(name, json)| out.raw(name, json));
     }

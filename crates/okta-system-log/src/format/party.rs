@@ -1,4 +1,4 @@
-//! Who or what takes part in an event: its actor and its targets, by kind.
+//! The actor and the targets of an event, by kind.
 
 use std::borrow::Cow;
 
@@ -79,7 +79,7 @@ impl<'a> Party<'a> {
         Some(name)
     }
 
-    /// Writes what nobody took, if anything, with the id to tell whose it is.
+    /// Writes the members that were not taken, if any, with the id that they belong to.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>) {
         let mut rest = self.object.rest().peekable();
         if rest.peek().is_none() {

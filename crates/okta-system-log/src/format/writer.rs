@@ -65,7 +65,7 @@ impl ObjectWriter<'_> {
     /// An integer.
     pub(super) fn integer(&mut self, name: &str, integer: impl Into<i64>) {
         self.name(name);
-        self.out.extend_from_slice(integer.into().to_string().as_bytes());
+        self.out.extend_from_slice(itoa::Buffer::new().format(integer.into()).as_bytes());
     }
 
     /// A truth value.

@@ -9,9 +9,9 @@ pub struct Criteria {
     pub event_types: Vec<String>,
     /// Any of these values of `outcome.result`.
     pub outcomes: Vec<String>,
-    /// Who did it: an id, or a login or e-mail.
+    /// The actor: an id, a login or an e-mail.
     pub actor: Option<String>,
-    /// Whom or what it was done to: an id, or a login or e-mail.
+    /// The target: an id, a login or an e-mail.
     pub target: Option<String>,
     /// The address that it came from.
     pub ip: Option<String>,

@@ -13,20 +13,20 @@ use url::{Url, form_urlencoded};
 use super::{TokenError, http};
 use crate::config::Secret;
 
-/// Where a container asks that has been told a path alone.
+/// The host that a container asks if only a path is configured.
 const CONTAINER_HOST: &str = "http://169.254.170.2";
 /// Hosts that give credentials to their own machine over plain HTTP.
 const PLAIN_HOSTS: [&str; 6] =
     ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]", "127.0.0.1", "[::1]", "localhost"];
 const INSTANCE_HOST: &str = "http://169.254.169.254";
 
-/// Who we are to AWS.
+/// AWS credentials.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Credentials {
     pub(super) access_key_id: String,
     pub(super) secret_access_key: SecretString,
-    /// What temporary credentials have beside.
+    /// The session token of temporary credentials.
     #[serde(alias = "Token")]
     pub(super) session_token: Option<SecretString>,
 }
@@ -46,7 +46,7 @@ impl<'a> Provider<'a> {
         Self { region, variable: Box::new(variable) }
     }
 
-    /// The first credentials that there are. What is there and cannot be used is an error, not passed over.
+    /// The first credentials that are found. Invalid ones are an error, and are not skipped.
     pub(super) async fn credentials(&self) -> Result<Credentials, TokenError> {
         if let Some(credentials) = self.of_variables() {
             return Ok(credentials);
@@ -81,7 +81,7 @@ impl<'a> Provider<'a> {
     /// What STS gives for the token that Kubernetes has put into `file`.
     async fn of_web_identity(&self, file: &Path, role: &str) -> Result<Credentials, TokenError> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct ResponseBody {
             #[serde(rename = "AssumeRoleWithWebIdentityResponse")]
             response: Response,
         }
@@ -112,7 +112,7 @@ impl<'a> Provider<'a> {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(form.finish());
         let text = http::text(&url, request, aws_reason).await?;
-        http::json(&url, &text).map(|answer: Answer| answer.response.result.credentials)
+        http::json(&url, &text).map(|answer: ResponseBody| answer.response.result.credentials)
     }
 
     /// None if there is no such file.
@@ -220,7 +220,7 @@ fn credentials_of(file: &str, profile: &str) -> Option<Credentials> {
 fn aws_reason(text: &str) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
-    struct Refusal {
+    struct ErrorBody {
         error: Reason,
     }
     #[derive(Deserialize)]
@@ -229,7 +229,7 @@ fn aws_reason(text: &str) -> Option<String> {
         code: String,
         message: String,
     }
-    let Refusal { error } = serde_json::from_str(text).ok()?;
+    let ErrorBody { error } = serde_json::from_str(text).ok()?;
     Some(http::first_sentence(&format!("{}: {}", error.code, error.message)))
 }
 

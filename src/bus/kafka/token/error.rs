@@ -5,23 +5,23 @@ use crate::{config::SecretError, telemetry::chain};
 /// Why there is no token, with its causes and without anything that changes from try to try.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenError {
-    /// A secret or a file that proves who we are cannot be read.
+    /// A secret or a credentials file cannot be read.
     #[error("{what}: {}", chain(source))]
     Secret {
-        /// What it is.
+        /// The secret or file.
         what: &'static str,
         source: SecretError,
     },
     /// HTTP cannot be set up.
     #[error("cannot set up HTTP: {0}")]
     Setup(String),
-    /// Nobody answers there.
+    /// The endpoint is unreachable.
     #[error("cannot reach {place}: {reason}")]
     Unreachable { place: String, reason: String },
-    /// Whoever answers there does not give us one.
+    /// The endpoint refuses to give us a token.
     #[error("{place} refuses: {reason}")]
     Refused { place: String, reason: String },
-    /// What it answers is not what it should be.
+    /// The answer is invalid.
     #[error("the answer of {place} cannot be used: {reason}")]
     Answer { place: String, reason: String },
     /// There is nothing to make one of.

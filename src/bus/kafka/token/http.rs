@@ -1,5 +1,5 @@
-//! One HTTP exchange with whoever gives tokens or credentials: bounded in bytes, without redirects, and through no proxy if it
-//! is in plain text, since that stays on this machine or its own network.
+//! One HTTP exchange with a token endpoint or a source of credentials: bounded in bytes, without redirects, and without
+//! a proxy for plain text, which stays on this machine or its own network.
 
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub(super) async fn text(
     Err(TokenError::Refused { place, reason })
 }
 
-/// `text` as JSON that `url` has sent. What is in it is not shown, since it may be a secret.
+/// `text` as JSON that `url` has sent. Errors do not show the text, since it may contain a secret.
 pub(super) fn json<T: DeserializeOwned>(url: &Url, text: &str) -> Result<T, TokenError> {
     serde_json::from_str(text).map_err(|err| {
         let reason = format!("no such JSON as expected ({:?})", err.classify());
@@ -72,17 +72,17 @@ pub(super) fn json<T: DeserializeOwned>(url: &Url, text: &str) -> Result<T, Toke
 /// Why a token endpoint refuses (RFC 6749, section 5.2).
 pub(super) fn oauth_reason(text: &str) -> Option<String> {
     #[derive(Deserialize)]
-    struct Refusal {
+    struct ErrorBody {
         error: String,
         error_description: Option<String>,
     }
-    let Refusal { error, error_description } = serde_json::from_str(text).ok()?;
+    let ErrorBody { error, error_description } = serde_json::from_str(text).ok()?;
     let description =
         error_description.map(|text| format!(": {}", first_sentence(&text))).unwrap_or_default();
     Some(format!("{}{description}", first_sentence(&error)))
 }
 
-/// What an operator needs of a text from outside. Further sentences tell of times and traces, which are others each time.
+/// The first sentence of an error text. Later sentences have times and trace ids, which differ each time.
 pub(super) fn first_sentence(text: &str) -> String {
     let end = text.find(". ").or_else(|| text.find(['\r', '\n'])).unwrap_or(text.len());
     text[..end].chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect()

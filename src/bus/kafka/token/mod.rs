@@ -1,7 +1,7 @@
 //! Tokens with which a client identifies itself (SASL OAUTHBEARER): fetched or made anew whenever librdkafka asks for one,
 //! which it does when a client begins and when four fifths of a token's life are over. Secrets are read each time.
 //!
-//! This folder and `okta` alone speak HTTP to others. What goes wrong is told in the same words however often it happens.
+//! Only this folder and `okta-client` make HTTP requests. An error has the same text however often it happens.
 
 mod aws;
 mod error;
@@ -30,10 +30,10 @@ pub(crate) struct Tokens {
     closing: CancellationToken,
 }
 
-/// Proof of who we are, for as long as it holds.
+/// A token, and until when it is valid.
 struct Token {
     value: String,
-    /// Whom it is for, which the client writes into its own log at most.
+    /// The principal, which the client uses in its own log only.
     principal: String,
     expires_at_ms: i64,
 }
@@ -59,7 +59,7 @@ impl Tokens {
         Ok(OAuthToken { token: value, principal_name: principal, lifetime_ms: expires_at_ms })
     }
 
-    /// Lets go of what is being fetched: the client is closing.
+    /// Cancels a fetch in progress: the client is closing.
     pub(crate) fn close(&self) {
         self.closing.cancel();
     }

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(parts(&signed_url("eu-west-1", &credentials, now)), parts(TEMPORARY));
     }
 
-    /// In any order: whoever verifies puts them into their own.
+    /// In any order: a verifier sorts them.
     fn parts(url: &str) -> std::collections::BTreeSet<&str> {
         url.split(['?', '&']).collect()
     }

@@ -16,12 +16,12 @@ use crate::config::OidcConfig;
 
 /// What an endpoint answers (RFC 6749, section 5.1).
 #[derive(Deserialize)]
-struct Answer {
+struct TokenResponse {
     access_token: SecretString,
     expires_in: Option<f64>,
 }
 
-/// What is said in a token that is a JWT. It is for the broker to judge.
+/// The claims of a token that is a JWT. The broker verifies them.
 #[derive(Deserialize, Default)]
 struct Claims {
     sub: Option<String>,
@@ -50,7 +50,7 @@ pub(super) async fn fetch(config: &OidcConfig) -> Result<Token, TokenError> {
         .body(form.finish());
     let asked_at = Timestamp::now();
     let text = http::text(&config.endpoint, request, http::oauth_reason).await?;
-    let answer: Answer = http::json(&config.endpoint, &text)?;
+    let answer: TokenResponse = http::json(&config.endpoint, &text)?;
     token(config, answer, asked_at)
 }
 
@@ -65,8 +65,8 @@ fn basic(id: &str, secret: &SecretString) -> Result<HeaderValue, TokenError> {
 }
 
 /// The endpoint's word on how long a token lives needs no clock but ours; the token's own needs theirs to agree.
-fn token(config: &OidcConfig, answer: Answer, asked_at: Timestamp) -> Result<Token, TokenError> {
-    let Answer { access_token, expires_in } = answer;
+fn token(config: &OidcConfig, answer: TokenResponse, asked_at: Timestamp) -> Result<Token, TokenError> {
+    let TokenResponse { access_token, expires_in } = answer;
     let value = access_token.expose_secret();
     let claims = claims(value).unwrap_or_default();
     let seconds = expires_in.map(|lives| asked_at.as_second() as f64 + lives).or(claims.exp);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn answer(token: &str, expires_in: Option<f64>) -> Result<Token, TokenError> {
-        let answer = Answer { access_token: SecretString::from(token), expires_in };
+        let answer = TokenResponse { access_token: SecretString::from(token), expires_in };
         super::token(&config(), answer, Timestamp::from_second(1_000).unwrap())
     }
 

@@ -82,7 +82,7 @@ fn rows(bytes: &[u8]) -> Vec<Line> {
 
 fn row(header: &csv::StringRecord, cells: &csv::StringRecord) -> Result<Map<String, Value>, String> {
     let mut command = Map::new();
-    // An action without parameters has a place for them all the same.
+    // `parameters` is there even for an action without parameters.
     command.insert("parameters".to_owned(), Value::Object(Map::new()));
     for (name, cell) in header.iter().zip(cells) {
         // What a row leaves empty it does not say.

@@ -1,7 +1,8 @@
 //! `oktabus command publish --file`: all commands of a file onto the queue, in its order, each with proof.
 //!
 //! All of them are looked at before the first is sent. An id that the file does not give is made of the file's name (of a
-//! pipe, of all that came through it), the line and what it says, so that the same file sent again, or sent again with other lines mended, does nothing twice.
+//! pipe, of all that came through it), the line and what it says, so that the same file, or one with some lines corrected,
+//! can be sent again and does nothing twice.
 
 mod lines;
 
@@ -44,19 +45,19 @@ const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 const NAME_CHARS_MAX: usize = 100;
 
-/// Many commands, as they stand in a file.
+/// The commands of a file.
 #[derive(Debug)]
 pub(super) struct Bulk<'a> {
     source: &'a Source,
     form: Form,
 }
 
-/// What is asked for beside the file.
-pub(super) struct Asked<'a> {
+/// The options beside the file.
+pub(super) struct BulkOptions<'a> {
     pub(super) commands: &'a CommandsConfig,
     pub(super) message: &'a MessageArguments,
     pub(super) validates: bool,
-    /// Who signs, if somebody does.
+    /// The signer, if commands are signed.
     pub(super) signer: Option<&'a Signer>,
     /// Where on the queue a command for an action belongs.
     pub(super) place: &'a dyn Fn(&str) -> Result<String, String>,
@@ -64,13 +65,13 @@ pub(super) struct Asked<'a> {
 
 /// A command that may go.
 #[derive(Debug)]
-struct Ready {
+struct PreparedCommand {
     line: u64,
     command: Publication,
 }
 
 /// A command of a line, with its bytes and its place on the queue.
-struct Made {
+struct ComposedCommand {
     message: Message,
     payload: Bytes,
     address: String,
@@ -82,9 +83,9 @@ struct Made {
 #[derive(Debug, Default)]
 struct Summary {
     sent: usize,
-    /// Lines that say the same as one before them, under its id.
+    /// Lines that repeat an earlier one, by its id.
     copies: usize,
-    /// What is wrong with lines that are sent all the same, by their numbers.
+    /// Problems of lines that are sent nevertheless, by line number.
     doubtful: BTreeMap<u64, String>,
     /// Why lines are no commands, by their numbers.
     refused: BTreeMap<u64, String>,
@@ -116,8 +117,8 @@ impl<'a> Bulk<'a> {
     }
 
     /// Publishes all commands.
-    pub(super) async fn publish(&self, asked: Asked<'_>, publisher: &dyn Publisher) -> Exit {
-        if asked.message.id.is_some() {
+    pub(super) async fn publish(&self, options: BulkOptions<'_>, publisher: &dyn Publisher) -> Exit {
+        if options.message.id.is_some() {
             return fail(Exit::Usage, &BulkError::OneId);
         }
         let read = lines::read(self.form, &self.source.bytes);
@@ -125,29 +126,29 @@ impl<'a> Bulk<'a> {
         if lines == 0 {
             return fail(Exit::Usage, &BulkError::Empty(from));
         }
-        let (ready, mut summary) = prepare(&self.source.known_by(), read, &asked);
-        if asked.validates && !summary.refused.is_empty() {
+        let (ready, mut summary) = prepare(&self.source.known_by(), read, &options);
+        if options.validates && !summary.refused.is_empty() {
             summary.tell_refused();
             return fail(Exit::Usage, &BulkError::Refused { from, refused: summary.refused.len(), lines });
         }
         summary.tell_doubtful();
-        let stopped = send(ready, asked.signer, publisher, &mut summary).await;
+        let stopped = send(ready, options.signer, publisher, &mut summary).await;
         summary.tell_refused();
         if let Err((line, source)) = stopped {
             return fail(Exit::Unavailable, &BulkError::Stopped { from, line, sent: summary.sent, source });
         }
-        print(&if asked.message.json { summary.to_json() } else { summary.in_words(&from) });
+        print(&if options.message.json { summary.to_json() } else { summary.in_words(&from) });
         if summary.refused.is_empty() { Exit::Done } else { Exit::Failed }
     }
 }
 
 /// Makes commands of `lines`, and says why others are none.
-fn prepare(file: &str, lines: Vec<Line>, asked: &Asked<'_>) -> (Vec<Ready>, Summary) {
+fn prepare(file: &str, lines: Vec<Line>, options: &BulkOptions<'_>) -> (Vec<PreparedCommand>, Summary) {
     let (mut ready, mut summary) = (Vec::new(), Summary::default());
     let mut known: HashMap<String, (u64, Bytes)> = HashMap::new();
     for Line { number, command } in lines {
-        let made = command.and_then(|command| asked.compose(file, number, command));
-        let Made { message, payload, address, doubt } = match made {
+        let made = command.and_then(|command| options.compose(file, number, command));
+        let ComposedCommand { message, payload, address, doubt } = match made {
             Ok(made) => made,
             Err(reason) => {
                 summary.refused.insert(number, reason);
@@ -163,18 +164,18 @@ fn prepare(file: &str, lines: Vec<Line>, asked: &Asked<'_>) -> (Vec<Ready>, Summ
             Entry::Vacant(vacant) => {
                 vacant.insert((number, payload.clone()));
                 summary.doubtful.extend(doubt.map(|doubt| (number, doubt)));
-                let name = &asked.commands.name;
+                let name = &options.commands.name;
                 let command = Publication::command(name, &message.id, message.user.as_deref(), payload);
-                ready.push(Ready { line: number, command: command.to(address) });
+                ready.push(PreparedCommand { line: number, command: command.to(address) });
             }
         }
     }
     (ready, summary)
 }
 
-impl Asked<'_> {
+impl BulkOptions<'_> {
     /// The command of a line, or why there is none.
-    fn compose(&self, file: &str, line: u64, command: Map<String, Value>) -> Result<Made, String> {
+    fn compose(&self, file: &str, line: u64, command: Map<String, Value>) -> Result<ComposedCommand, String> {
         let id = id_of(file, line, &command);
         let message = self.message.complete(command, || id).map_err(|err| err.to_string())?;
         let payload = Bytes::from(message.json.get().to_owned());
@@ -185,7 +186,7 @@ impl Asked<'_> {
             return Err(doubt);
         }
         let address = (self.place)(&message.action)?;
-        Ok(Made { message, payload, address, doubt })
+        Ok(ComposedCommand { message, payload, address, doubt })
     }
 
     /// Why the command in `payload` would not be obeyed.
@@ -213,7 +214,7 @@ fn id_of(file: &str, line: u64, command: &Map<String, Value>) -> String {
 
 /// Sends one after another, so that they are in the queue in the order of the file. The error is where it stopped.
 async fn send(
-    ready: Vec<Ready>,
+    ready: Vec<PreparedCommand>,
     signer: Option<&Signer>,
     publisher: &dyn Publisher,
     summary: &mut Summary,
@@ -221,7 +222,7 @@ async fn send(
     let mut progress = Progress::told_everywhere();
     progress.begin("putting commands on the queue");
     let all = ready.len();
-    for Ready { line, command } in ready {
+    for PreparedCommand { line, command } in ready {
         // Signed now: a long file takes its time, and signatures get old.
         let signature = signer.map(|signer| signer.sign(&command.payload, Timestamp::now()));
         match put(publisher, &command.signed(signature)).await {
@@ -248,7 +249,7 @@ async fn put(publisher: &dyn Publisher, command: &Publication) -> Result<(), Pub
             Err(err) => err,
         };
         let wait = waits.next_wait();
-        // What somebody must mend is not mended while this waits.
+        // An error that needs an operator is not mended while this waits.
         if err.cure() != PublishCure::Retry || err.needs_somebody() || Instant::now() + wait > until {
             return Err(err);
         }
@@ -284,7 +285,7 @@ impl Summary {
     }
 }
 
-/// Tells a person what is wrong with lines.
+/// Prints the problems of lines.
 fn tell(lines: &BTreeMap<u64, String>, words: impl Fn(&str) -> String) {
     for (line, reason) in lines.iter().take(SHOWN) {
         note(&format!("line {line}: {}", words(reason)));

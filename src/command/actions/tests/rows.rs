@@ -158,3 +158,13 @@ fn who_need_not_exist_is_who_is_created_or_may_be_gone() {
         assert!(is_so, "{action}: {:?}", names.groups);
     }
 }
+
+#[test]
+fn an_action_takes_lists_if_its_parameters_have_a_list_of_whom_is_changed() {
+    for action in Action::ALL {
+        let parameters = parameters_of(*action);
+        let has = |name: &str| parameters.contains(name);
+        let takes_lists = (has("user") && has("users")) || (has("group") && has("groups"));
+        assert_eq!(action.takes_lists(), takes_lists, "{}", action.name());
+    }
+}

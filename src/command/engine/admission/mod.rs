@@ -38,6 +38,7 @@ use crate::{
 };
 
 use limiter::Limiter;
+pub(super) use protection::FoundIds;
 use protection::Protection;
 
 /// What commands must pass.

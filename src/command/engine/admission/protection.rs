@@ -43,11 +43,11 @@ pub(super) struct Protection {
 struct Known {
     protected: Option<(Instant, Arc<Protected>)>,
     /// Ids that the names of users stood for once, by name.
-    seen: Seen,
+    seen: FoundIds,
     generation: u64,
 }
 
-type Seen = BTreeMap<String, BTreeSet<String>>;
+pub(in crate::command::engine) type FoundIds = BTreeMap<String, BTreeSet<String>>;
 
 impl Protection {
     pub(super) fn new(
@@ -62,7 +62,8 @@ impl Protection {
     /// Reads whom the names stood for once.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
         let Some(note) = self.journal.note(&self.note_name()).await? else { return Ok(()) };
-        let mut seen: Seen = serde_json::from_str(&note.content).map_err(|source| self.not_ours(source))?;
+        let mut seen: FoundIds =
+            serde_json::from_str(&note.content).map_err(|source| self.not_ours(source))?;
         // Who is not named any more is not protected any more.
         seen.retain(|name, _| self.config.users.contains(name));
         let mut known = self.known.lock().await;

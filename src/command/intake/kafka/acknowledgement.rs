@@ -15,7 +15,7 @@ use super::{
     offsets::{Offsets, Position},
     record::Record,
 };
-use crate::bus::kafka::complaint::Complaint;
+use crate::bus::kafka::last_error::LastError;
 
 /// After how long a record is handed out again of which nobody said what became of it.
 const DROPPED_WAIT: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub(super) struct ConsumerState {
     /// Notified when a record has come to its end, and on closing.
     ended: Condvar,
     /// What the client complained of last.
-    pub(super) complaint: Complaint,
+    pub(super) last_error: LastError,
     is_closing: AtomicBool,
     /// Records that were put back, and when each is due. Unbounded, because `Offsets` bounds what is put back, and nothing
     /// may be lost here.
@@ -41,7 +41,7 @@ impl ConsumerState {
         let state = Self {
             offsets: Mutex::default(),
             ended: Condvar::new(),
-            complaint: Complaint::default(),
+            last_error: LastError::default(),
             is_closing: AtomicBool::new(false),
             put_back,
         };

@@ -107,7 +107,7 @@ impl Poller {
                 Some(Ok(message)) => self.hand_out(&message)?,
                 Some(Err(err)) => self.survive(&err)?,
             }
-            let trouble = self.state.complaint.last();
+            let trouble = self.state.last_error.last();
             if let Some(fault) = self.credentials.outdated(trouble.as_ref()) {
                 // Who is not let in any more cannot commit; what was done comes again, and is recognised.
                 if trouble.is_none() {
@@ -121,7 +121,7 @@ impl Poller {
     }
 
     fn hand_out(&self, message: &BorrowedMessage<'_>) -> Result<(), Fault> {
-        self.state.complaint.forget();
+        self.state.last_error.forget();
         let position = self.state.offsets().receive(message.partition(), message.offset());
         let Some(position) = position else { return Ok(()) };
         let record = Record::of(message);
@@ -138,7 +138,7 @@ impl Poller {
 
     /// Tells of `err` what somebody must change; gives it if the client is of no more use.
     fn survive(&self, err: &KafkaError) -> Result<(), Fault> {
-        let is_known = self.state.complaint.last().is_some_and(|fault| fault.is_specific());
+        let is_known = self.state.last_error.last().is_some_and(|fault| fault.is_specific());
         let fault = self.consumer.context().note(err);
         if matches!(err, KafkaError::MessageConsumptionFatal(_)) {
             return Err(fault);
@@ -212,15 +212,17 @@ fn require_topic(consumer: &BaseConsumer<Context>) -> Result<(), Fault> {
         let err = match asked {
             Ok(metadata) => match metadata.topics().first().and_then(MetadataTopic::error) {
                 // The client asks about the group at once, and tells only once that we may not be in it.
-                None => return context.state.complaint.last().filter(Fault::is_specific).map_or(Ok(()), Err),
+                None => {
+                    return context.state.last_error.last().filter(Fault::is_specific).map_or(Ok(()), Err);
+                }
                 Some(error) => KafkaError::MetadataFetch(Code::from(error)),
             },
             Err(err) => err,
         };
         let fault = context.fault_of(&err);
-        let complaint = context.state.complaint.last().filter(Fault::is_specific);
-        if let Some(complaint) = complaint {
-            return Err(complaint);
+        let last_error = context.state.last_error.last().filter(Fault::is_specific);
+        if let Some(last_error) = last_error {
+            return Err(last_error);
         }
         if fault.is_specific() || start.elapsed() >= ANSWER_PATIENCE {
             return Err(fault);

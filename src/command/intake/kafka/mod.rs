@@ -121,8 +121,8 @@ impl KafkaIntake {
 
     pub(super) fn trouble(&self) -> Option<String> {
         let Some(session) = &self.session else { return Some("not connected".to_owned()) };
-        let complaint = session.state.complaint.last().map(|fault| fault.reason().to_owned());
-        complaint.or_else(|| Some(self.in_words(&session.state.offsets().standstill()?)))
+        let last_error = session.state.last_error.last().map(|fault| fault.reason().to_owned());
+        last_error.or_else(|| Some(self.in_words(&session.state.offsets().standstill()?)))
     }
 
     /// In the same words as long as it is the same, since news are logged.

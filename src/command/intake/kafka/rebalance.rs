@@ -13,7 +13,7 @@ use rdkafka::{
 };
 
 use super::acknowledgement::ConsumerState;
-use crate::bus::kafka::{complaint, fault::Fault, token::Tokens};
+use crate::bus::kafka::{fault::Fault, last_error, token::Tokens};
 
 /// How long a partition that is to go to another waits for commands of it that have begun. Far below the five minutes that
 /// the group gives a member (`max.poll.interval.ms`).
@@ -35,7 +35,7 @@ impl Context {
     pub(super) fn note(&self, err: &KafkaError) -> Fault {
         let fault = self.fault_of(err);
         if let Some(code) = err.rdkafka_error_code() {
-            self.state.complaint.note(code, fault.clone());
+            self.state.last_error.note(code, fault.clone());
         }
         fault
     }
@@ -104,7 +104,7 @@ impl ClientContext for Context {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        complaint::log(&self.name, level, facility, line);
+        last_error::log(&self.name, level, facility, line);
     }
 
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
@@ -117,7 +117,7 @@ impl ConsumerContext for Context {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
             Rebalance::Assign(partitions) => {
-                self.state.complaint.forget();
+                self.state.last_error.forget();
                 let mut offsets = self.state.offsets();
                 numbers(partitions).into_iter().for_each(|partition| offsets.assign(partition));
             }

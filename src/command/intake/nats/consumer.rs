@@ -14,7 +14,7 @@ use crate::{
         BusError,
         nats::{
             connection::Connection,
-            refusal,
+            rejection,
             stream::{find, unanswered},
         },
     },
@@ -98,7 +98,7 @@ async fn info_of(
     };
     match err.kind() {
         ConsumerInfoErrorKind::NotFound => Ok(None),
-        ConsumerInfoErrorKind::JetStream(err) => Err(refusal::of_jetstream(name, stream_name, &err)),
+        ConsumerInfoErrorKind::JetStream(err) => Err(rejection::of_jetstream(name, stream_name, &err)),
         ConsumerInfoErrorKind::InvalidName => {
             Err(misconfigured(queue, format!("`{durable}` is not the name of a consumer")))
         }

@@ -21,9 +21,9 @@ use crate::{
         BusError,
         nats::{
             connection::Connection,
-            exchange::{exchange, refusal},
+            exchange::{exchange, rejection},
             headers,
-            refusal::Refusal,
+            rejection::StoreRejection,
             stream,
         },
     },
@@ -101,9 +101,9 @@ impl NatsPublisher {
                 "stream `{stream}` takes subject `{subject}`, and does not answer: has it a leader?"
             )));
         }
-        Err(match refusal(&connection.link, &self.sink, subject, bytes, &err) {
-            Refusal::Bus(error) => error.into(),
-            Refusal::Message(reason) => PublishError::TooLarge {
+        Err(match rejection(&connection.link, &self.sink, subject, bytes, &err) {
+            StoreRejection::Bus(error) => error.into(),
+            StoreRejection::Message(reason) => PublishError::TooLarge {
                 sink: self.sink.name.clone(),
                 bytes,
                 payload_bytes_max: connection.payload_bytes_max(),

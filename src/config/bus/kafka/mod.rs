@@ -3,8 +3,8 @@
 
 mod options;
 mod protection;
+mod resolve;
 mod token;
-mod understand;
 
 use std::{
     collections::BTreeMap,
@@ -12,8 +12,8 @@ use std::{
 };
 
 pub(super) use options::{RawSecret, Scalar};
+pub(super) use resolve::resolve;
 pub use token::{AwsMskIamConfig, OidcConfig, TokenConfig};
-pub(super) use understand::understand;
 
 use crate::config::{Problem, Secret};
 
@@ -38,11 +38,11 @@ pub struct KafkaBus {
     pub token: Option<TokenConfig>,
     /// Whether credentials may cross a network in plain text.
     pub allow_plaintext_credentials: bool,
-    /// How often somebody has asked for secrets and files to be read again.
+    /// How many reloads of secrets and files were requested.
     pub reloads: Reloads,
 }
 
-/// How often somebody has asked for secrets and files to be read again.
+/// How many reloads of secrets and files were requested.
 #[derive(Debug, Default)]
 pub struct Reloads(AtomicU64);
 
@@ -60,7 +60,7 @@ impl Reloads {
 
 impl KafkaBus {
     /// Takes out of the properties what oktabus does itself, and refuses what would not work or would show credentials.
-    pub(super) fn understood(mut self) -> Result<Self, Problem> {
+    pub(super) fn resolved(mut self) -> Result<Self, Problem> {
         self.require_one_meaning()?;
         token::require_mechanism(&self)?;
         self.token = token::take(&mut self)?;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     pub(super) fn refusal(options: &[(&str, &str)]) -> String {
-        bus(options).understood().expect_err("this should be refused").to_string()
+        bus(options).resolved().expect_err("this should be refused").to_string()
     }
 
     #[test]

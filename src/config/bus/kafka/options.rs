@@ -1,4 +1,4 @@
-//! librdkafka's properties as they were typed: which of them are secret, and where a secret may stand.
+//! librdkafka's properties from the configuration: which of them are secret, and where a secret is allowed.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -79,8 +79,8 @@ pub(super) struct Options {
     pub(super) secret: BTreeMap<String, Secret>,
 }
 
-/// The properties of `options` and `secret_options`. Refuses a secret that stands where it would be shown.
-pub(super) fn understand(
+/// The properties of `options` and `secret_options`. Refuses a secret in `options`, which are shown.
+pub(super) fn resolve(
     raw_options: BTreeMap<String, Scalar>,
     raw_secrets: BTreeMap<String, RawSecret>,
     secrets: Secrets,
@@ -93,7 +93,7 @@ pub(super) fn understand(
             return Err(under(Problem::new("", "this is no secret: move it to `options`")));
         }
         let given = Given { file, env, credential, inline: value };
-        let value = given.understand("value", secrets).map_err(under)?;
+        let value = given.resolve("value", secrets).map_err(under)?;
         secrets.try_read(&value).map_err(|err| under(Problem::new("", chain(&err))))?;
         secret.insert(property, value);
     }

@@ -1,7 +1,7 @@
-//! Whether credentials and events are protected on their way to a cluster.
+//! Whether credentials and events are protected on the network.
 //!
-//! With PLAIN and OAUTHBEARER whoever listens has the credential, so both need TLS. With SCRAM the password itself is never
-//! sent, but whoever listens can try out passwords at leisure and read every event: a warning.
+//! With PLAIN and OAUTHBEARER an eavesdropper gets the credential, so both need TLS. With SCRAM the password itself is
+//! never sent, but an eavesdropper can try passwords offline and read every event: a warning.
 
 use std::net::IpAddr;
 
@@ -120,45 +120,45 @@ mod tests {
 
         let mut allowed = bus(&PLAIN);
         allowed.allow_plaintext_credentials = true;
-        let allowed = allowed.understood().unwrap();
+        let allowed = allowed.resolved().unwrap();
         assert!(allowed.warnings()[0].contains("`allow_plaintext_credentials`"), "{:?}", allowed.warnings());
 
         let mut local = bus(&PLAIN);
         local.brokers =
             ["127.0.0.1:9092", "[::1]:9092", "SASL_PLAINTEXT://localhost:9092"].map(str::to_owned).to_vec();
-        assert_eq!(local.understood().unwrap().warnings(), Vec::<String>::new());
+        assert_eq!(local.resolved().unwrap().warnings(), Vec::<String>::new());
     }
 
     #[test]
     fn one_broker_beyond_this_machine_is_enough() {
         let mut mixed = bus(&PLAIN);
         mixed.brokers.insert(0, "127.0.0.1:9092".to_owned());
-        assert!(mixed.understood().is_err());
+        assert!(mixed.resolved().is_err());
     }
 
     #[test]
     fn scram_without_tls_is_a_warning() {
         let scram = bus(&[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "SCRAM-SHA-512")]);
-        let warnings = scram.understood().unwrap().warnings();
+        let warnings = scram.resolved().unwrap().warnings();
         assert!(warnings[0].contains("try out passwords"), "{warnings:?}");
     }
 
     #[test]
     fn a_certificate_that_is_not_verified_is_a_warning() {
         let secure = [("security.protocol", "SASL_SSL"), ("sasl.mechanism", "PLAIN")];
-        assert_eq!(bus(&secure).understood().unwrap().warnings(), Vec::<String>::new());
+        assert_eq!(bus(&secure).resolved().unwrap().warnings(), Vec::<String>::new());
         for (name, value) in [
             ("enable.ssl.certificate.verification", "false"),
             ("ssl.endpoint.identification.algorithm", "none"),
         ] {
-            let warnings = bus(&[secure[0], secure[1], (name, value)]).understood().unwrap().warnings();
+            let warnings = bus(&[secure[0], secure[1], (name, value)]).resolved().unwrap().warnings();
             assert!(warnings.len() == 1 && warnings[0].contains(name), "{warnings:?}");
         }
     }
 
     #[test]
     fn a_password_that_is_never_sent_is_told() {
-        let warnings = bus(&[("security.protocol", "SSL")]).understood().unwrap().warnings();
+        let warnings = bus(&[("security.protocol", "SSL")]).resolved().unwrap().warnings();
         assert!(warnings[0].contains("`sasl.password` is not used"), "{warnings:?}");
     }
 }

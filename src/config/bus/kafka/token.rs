@@ -21,18 +21,18 @@ pub enum TokenConfig {
     AwsMskIam(AwsMskIamConfig),
 }
 
-/// A token endpoint, and who we are to it.
+/// A token endpoint, and our credentials for it.
 #[derive(Debug, Clone)]
 pub struct OidcConfig {
     /// Where tokens are given.
     pub endpoint: Url,
-    /// Who we are.
+    /// Our client id.
     pub client_id: String,
     /// The proof of it.
     pub client_secret: Secret,
     /// What the token is to be good for, if the endpoint wants to know.
     pub scope: Option<String>,
-    /// Certificate authorities to trust beside those of the system, PEM.
+    /// Certificate authorities to trust in addition to those of the system, PEM.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -147,7 +147,7 @@ impl Properties<'_> {
         Ok(url)
     }
 
-    /// What is left would have no effect, and somebody relies on it.
+    /// The remaining properties would have no effect, although they were meant to.
     fn refuse_rest(self) -> Result<(), Problem> {
         let options = self.bus.options.keys().chain(self.bus.secret_options.keys());
         let Some(rest) = options.clone().find(|name| name.starts_with(PREFIX)) else { return Ok(()) };
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn oidc_is_taken_by_the_names_that_librdkafka_documents() {
-        let bus = oidc_bus(&[("sasl.oauthbearer.scope", "kafka")]).understood().unwrap();
+        let bus = oidc_bus(&[("sasl.oauthbearer.scope", "kafka")]).resolved().unwrap();
         let Some(TokenConfig::Oidc(oidc)) = &bus.token else { panic!("{bus:?}") };
         assert_eq!((oidc.client_id.as_str(), oidc.scope.as_deref()), ("bus-client", Some("kafka")));
         assert_eq!(oidc.endpoint.as_str(), "https://idp.example/oauth2/token");
@@ -233,7 +233,7 @@ mod tests {
     fn what_oidc_lacks_or_cannot_have_is_named() {
         let no_secret = refusal(&OIDC);
         assert!(no_secret.contains("secret_options.sasl.oauthbearer.client.secret"), "{no_secret}");
-        let told = |more: &[(&str, &str)]| oidc_bus(more).understood().unwrap_err().to_string();
+        let told = |more: &[(&str, &str)]| oidc_bus(more).resolved().unwrap_err().to_string();
         let extensions = told(&[("sasl.oauthbearer.extensions", "logicalCluster=lkc-1")]);
         assert!(extensions.contains("not supported") && extensions.contains("API key"), "{extensions}");
         let grant = told(&[("sasl.oauthbearer.grant.type", "urn:ietf:params:oauth:grant-type:jwt-bearer")]);
@@ -249,12 +249,12 @@ mod tests {
             bus.options.insert("sasl.oauthbearer.token.endpoint.url".to_owned(), url.to_owned());
             bus
         };
-        let told = bus_with("http://idp.example/token").understood().unwrap_err().to_string();
+        let told = bus_with("http://idp.example/token").resolved().unwrap_err().to_string();
         assert!(told.contains("allow_plaintext_credentials"), "{told}");
         for local in ["http://127.0.0.1:8080/token", "http://[::1]:8080/token", "http://localhost/token"] {
-            bus_with(local).understood().unwrap();
+            bus_with(local).resolved().unwrap();
         }
-        assert!(bus_with("https://me:secret@idp.example/token").understood().is_err());
+        assert!(bus_with("https://me:secret@idp.example/token").resolved().is_err());
     }
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
         ] {
             let mut msk = bus(&[("security.protocol", "SASL_SSL"), ("sasl.mechanism", "AWS_MSK_IAM")]);
             msk.brokers = vec![broker.to_owned()];
-            let msk = msk.understood().unwrap();
+            let msk = msk.resolved().unwrap();
             assert!(
                 matches!(&msk.token, Some(TokenConfig::AwsMskIam(aws)) if aws.region == region),
                 "{msk:?}"

@@ -36,7 +36,7 @@ pub(in crate::config::bus) struct RawAuth {
 }
 
 /// The one way that is given, if one is.
-pub(super) fn understand(raw: RawAuth, secrets: Secrets) -> Result<NatsAuth, Problem> {
+pub(super) fn resolve(raw: RawAuth, secrets: Secrets) -> Result<NatsAuth, Problem> {
     let credentials =
         Given { file: raw.credentials_file, credential: raw.credentials_credential, ..Given::default() };
     let nkey =
@@ -58,7 +58,7 @@ pub(super) fn understand(raw: RawAuth, secrets: Secrets) -> Result<NatsAuth, Pro
         return Err(Problem::new("", "credentials, nkey, token and user exclude each other"));
     }
     let readable = |name: &str, given: Given| {
-        let secret = given.understand(name, secrets)?;
+        let secret = given.resolve(name, secrets)?;
         secrets.try_read(&secret).map_err(|err| Problem::new("", chain(&err)))?;
         Ok(secret)
     };

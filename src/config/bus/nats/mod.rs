@@ -1,15 +1,15 @@
-//! Buses of kind NATS: where the servers are, who we are, and what TLS protects. Knows no client.
+//! Buses of kind NATS: servers, credentials and TLS. Does not know the client.
 
 mod auth;
+mod resolve;
 mod servers;
 mod subjects;
-mod understand;
 
 use std::path::PathBuf;
 
 pub(super) use auth::RawAuth;
+pub(super) use resolve::{RawTls, resolve};
 pub(super) use subjects::RawJetStream;
-pub(super) use understand::{RawTls, understand};
 
 use crate::config::Secret;
 
@@ -20,9 +20,9 @@ pub struct NatsBus {
     pub name: String,
     /// URLs of the schemes `nats`, `tls`, `ws` or `wss`, at least one, without credentials.
     pub servers: Vec<String>,
-    /// Who we are.
+    /// Our credentials.
     pub auth: NatsAuth,
-    /// Whether anything may be said without TLS.
+    /// Whether credentials may be sent without TLS.
     pub tls: NatsTls,
     /// Certificate authorities to trust in place of those of the system, PEM.
     pub ca_file: Option<PathBuf>,
@@ -34,15 +34,15 @@ pub struct NatsBus {
     pub inbox_prefix: Option<String>,
 }
 
-/// Whether TLS protects what is said to a NATS server whose address does not say so itself.
+/// Whether TLS is used for servers whose URL does not decide it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum NatsTls {
-    /// If the server asks for it. Whoever stands in for the server need not.
+    /// If the server offers it. An attacker in place of the server need not offer it.
     #[default]
     Offered,
-    /// Always: a server that does not speak it is told nothing.
+    /// Always: nothing is sent to a server without TLS.
     Required,
-    /// Always, and before the server has said a word.
+    /// Always, and before the first message of the server.
     First,
 }
 

@@ -1,5 +1,5 @@
-//! The addresses of NATS servers: which there are, whether TLS protects what is said to them, and what must not be said
-//! without it. Connects to nothing.
+//! The addresses of NATS servers: which are valid, whether TLS is used, and what must not be sent without it. Connects
+//! to nothing.
 
 use std::net::IpAddr;
 
@@ -8,12 +8,12 @@ use url::Url;
 use super::{NatsAuth, NatsTls};
 use crate::config::Problem;
 
-/// What may stand before `://`.
+/// The schemes of URLs.
 const SCHEMES: [&str; 4] = ["nats", "tls", "ws", "wss"];
 
 /// The addresses in `servers`, refused where they are none, or where a secret would travel to them in plain text although
 /// `is_plaintext_allowed` does not say that it may.
-pub(super) fn understand(
+pub(super) fn resolve(
     servers: &[String],
     tls: NatsTls,
     auth: &NatsAuth,
@@ -63,7 +63,7 @@ fn is_web_socket(address: &Url) -> bool {
     ["ws", "wss"].contains(&address.scheme())
 }
 
-/// Whether what is said to the server may be said without TLS.
+/// Whether the connection to the server may be without TLS.
 fn is_plaintext(address: &Url, tls: NatsTls) -> Result<bool, String> {
     match (address.scheme(), tls) {
         ("ws", NatsTls::Required | NatsTls::First) => {
@@ -77,7 +77,7 @@ fn is_plaintext(address: &Url, tls: NatsTls) -> Result<bool, String> {
     }
 }
 
-/// What of `auth` whoever listens could use. An nkey never leaves us: what travels is the signature of a nonce.
+/// The part of `auth` that an eavesdropper could use. An nkey is never sent, only the signature of a nonce.
 fn exposed(auth: &NatsAuth) -> Option<&'static str> {
     match auth {
         NatsAuth::None | NatsAuth::Nkey(_) => None,
@@ -121,11 +121,11 @@ mod tests {
     }
 
     fn refusal(server: &str, tls: NatsTls, auth: &NatsAuth) -> String {
-        understand(&[server.to_owned()], tls, auth, false).unwrap_err().to_string()
+        resolve(&[server.to_owned()], tls, auth, false).unwrap_err().to_string()
     }
 
     fn accepted(server: &str, tls: NatsTls, auth: &NatsAuth) -> String {
-        understand(&[server.to_owned()], tls, auth, false).unwrap().remove(0)
+        resolve(&[server.to_owned()], tls, auth, false).unwrap().remove(0)
     }
 
     #[test]
@@ -134,7 +134,7 @@ mod tests {
         for server in ["nats://nats-1:4222", "nats-1:4222", "ws://nats-1:8080", "nats://10.0.0.1"] {
             let told = refusal(server, NatsTls::Offered, &auth);
             assert!(told.contains("allow_plaintext_credentials") && !told.contains("hush"), "{told}");
-            understand(&[server.to_owned()], NatsTls::Offered, &auth, true).unwrap();
+            resolve(&[server.to_owned()], NatsTls::Offered, &auth, true).unwrap();
         }
         for server in
             ["nats://127.0.0.1:4222", "nats://localhost", "nats://[::1]:4222", "ws://127.0.0.1:8080"]
@@ -176,6 +176,6 @@ mod tests {
         assert!(refusal("ws://nats-1", NatsTls::Required, &NatsAuth::None).contains("wss://"));
         assert!(refusal("wss://nats-1", NatsTls::First, &NatsAuth::None).contains("`first`"));
         let mixed = ["wss://nats-1".to_owned(), "tls://nats-2".to_owned()];
-        understand(&mixed, NatsTls::Offered, &NatsAuth::None, false).unwrap_err();
+        resolve(&mixed, NatsTls::Offered, &NatsAuth::None, false).unwrap_err();
     }
 }

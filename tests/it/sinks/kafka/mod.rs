@@ -22,7 +22,7 @@ use std::{
 use oktabus::{
     bus::Finding,
     config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
-    message::{Origin, Template, Use},
+    message::{Origin, Template, TemplateUse},
     sink::{Sink, SinkError},
 };
 
@@ -41,8 +41,8 @@ fn sink(bus: Arc<KafkaBus>, topic: &str, encoding: Encoding) -> SinkConfig {
     SinkConfig::Kafka(KafkaSink {
         name: "siem".to_owned(),
         bus,
-        topic: Template::parse(topic, Use::Topic).unwrap(),
-        key: Template::parse("{user|org}", Use::Key).unwrap(),
+        topic: Template::parse(topic, TemplateUse::Topic).unwrap(),
+        key: Template::parse("{user|org}", TemplateUse::Key).unwrap(),
         encoding,
     })
 }

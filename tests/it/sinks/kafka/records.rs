@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oktabus::{
     config::SinkConfig,
-    message::{Template, Use},
+    message::{Template, TemplateUse},
     sink::SinkClass,
 };
 
@@ -112,7 +112,7 @@ async fn a_compacted_topic_is_refused_by_a_sink_whose_events_have_no_key() {
     let topic = topic_name();
     broker.create_topic(&topic, 1, &[("cleanup.policy", "compact")]).await;
     let SinkConfig::Kafka(mut keyless) = binary_sink(broker.bus_with(&[]), &topic) else { unreachable!() };
-    keyless.key = Template::parse("", Use::Key).unwrap();
+    keyless.key = Template::parse("", TemplateUse::Key).unwrap();
     let keyless = SinkConfig::Kafka(keyless);
     for told in [refusal(&keyless).await, check(&keyless).await.unwrap_err()] {
         assert_eq!(told.class(), SinkClass::Configuration);

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use oktabus::{
     config::{Encoding, KafkaSink, SinkConfig},
-    message::{Template, Use},
+    message::{Template, TemplateUse},
     sink::{Sink, SinkClass},
 };
 
@@ -18,8 +18,8 @@ fn sink(broker: &Broker, topic: &str, key: &str) -> SinkConfig {
     SinkConfig::Kafka(KafkaSink {
         name: "siem".to_owned(),
         bus: broker.bus(),
-        topic: Template::parse(topic, Use::Topic).unwrap(),
-        key: Template::parse(key, Use::Key).unwrap(),
+        topic: Template::parse(topic, TemplateUse::Topic).unwrap(),
+        key: Template::parse(key, TemplateUse::Key).unwrap(),
         encoding: Encoding::Binary,
     })
 }

@@ -4,7 +4,7 @@
 use async_nats::jetstream::message::PublishMessage;
 use oktabus::{
     config::{NatsAuth, NatsSink},
-    message::{Template, Use},
+    message::{Template, TemplateUse},
     state::SinkMark,
 };
 
@@ -17,7 +17,7 @@ async fn an_event_that_goes_to_two_subjects_of_a_stream_arrives_on_both() {
         let config = async_nats::jetstream::stream::Config { allow_atomic_publish, ..stream() };
         let server = server_with(config).await;
         let first = sink(server.bus(NatsAuth::None));
-        let subject = Template::parse("okta.audit.{event_type}", Use::Subject).unwrap();
+        let subject = Template::parse("okta.audit.{event_type}", TemplateUse::Subject).unwrap();
         let second = NatsSink { subject, ..first.clone() };
         for sink in [first, second] {
             deliver(&mut open(&sink, None).await.unwrap(), &batch(0..100)).await;

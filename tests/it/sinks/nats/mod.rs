@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_nats::jetstream::stream::Config;
 use oktabus::{
     config::{Encoding, NatsAuth, NatsBus, NatsSink, SinkConfig},
-    message::{Message, Messages, Template, Use},
+    message::{Message, Messages, Template, TemplateUse},
     sink::{Sink, SinkError},
     state::SinkMark,
 };
@@ -117,8 +117,8 @@ fn sink(bus: NatsBus) -> NatsSink {
         name: "events".to_owned(),
         bus: Arc::new(bus),
         stream: STREAM.to_owned(),
-        subject: Template::parse("okta.{org}.{format}.{event_type}", Use::Subject).unwrap(),
-        key: Template::parse("{user|org}", Use::Key).unwrap(),
+        subject: Template::parse("okta.{org}.{format}.{event_type}", TemplateUse::Subject).unwrap(),
+        key: Template::parse("{user|org}", TemplateUse::Key).unwrap(),
         encoding: Encoding::Binary,
         create: None,
         unacknowledged_max: 1_024,

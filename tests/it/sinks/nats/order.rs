@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use oktabus::{
     bus::BusError,
     config::{NatsAuth, NatsBus, NatsSink},
-    message::{Message, Messages, Template, Use},
+    message::{Message, Messages, Template, TemplateUse},
     sink::{Sink, SinkError},
 };
 
@@ -173,7 +173,7 @@ async fn a_full_work_queue_is_read_in_order() {
 async fn what_may_be_on_its_way_is_on_its_way() {
     const MESSAGES: usize = 3_000;
     let server = server_with(stream()).await;
-    let unordered = Template::parse("", Use::Key).unwrap();
+    let unordered = Template::parse("", TemplateUse::Key).unwrap();
     let config =
         NatsSink { unacknowledged_max: MESSAGES, key: unordered, ..sink(server.bus(NatsAuth::None)) };
     let mut sink = open(&config, None).await.unwrap();

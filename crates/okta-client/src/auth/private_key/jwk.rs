@@ -62,7 +62,7 @@ pub(super) fn parse(json: &str) -> Result<Parsed, String> {
 }
 
 fn algorithm(name: &str) -> Result<SigningAlgorithm, String> {
-    let known = SigningAlgorithm::ALL.into_iter().find(|known| known.name() == name);
+    let known = SigningAlgorithm::ALL.iter().copied().find(|known| known.name() == name);
     known.ok_or_else(|| {
         format!("its `alg` is `{name}`; Okta takes RS256, RS384, RS512, ES256, ES384 and ES512")
     })

@@ -74,7 +74,7 @@ pub(crate) fn answer(org: &Org, visit: &Visit<'_>, call: &impl Call) -> Result<A
     answer
 }
 
-/// Writes changes down while nobody else can make any, so that they stay in order.
+/// Records changes under the lock of the directory, so that they stay in order.
 fn record(org: &Org, visit: &Visit<'_>, changes: &[Change], actor: &Party, now_ms: i64) {
     let at = clock::date_time(now_ms);
     let mut log = org.log_mut();

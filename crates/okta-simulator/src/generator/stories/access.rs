@@ -34,7 +34,7 @@ pub(super) fn sign_in(scene: &mut Scene<'_>) {
     }
 }
 
-/// Somebody with a session opens another app, and is sometimes refused.
+/// A user with a session opens another app, and is sometimes refused.
 pub(super) fn open_app(scene: &mut Scene<'_>) {
     let person = scene.person();
     let act = scene.visit(person);

@@ -1,4 +1,4 @@
-//! The stories that events come from, and how often each is told.
+//! The stories that generate events, and their weights.
 
 mod access;
 mod administration;
@@ -32,7 +32,7 @@ const REPERTOIRE: &[(u32, Story)] = &[
     (700, single::any_type),
 ];
 
-/// Tells one story.
+/// Runs one story.
 pub(super) fn tell(scene: &mut Scene<'_>) {
     let total: u32 = REPERTOIRE.iter().map(|(weight, _)| weight).sum();
     let mut draw = scene.rng.u32(..total);

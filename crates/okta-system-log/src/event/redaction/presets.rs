@@ -1,4 +1,4 @@
-//! Presets: fields that tell of persons, and fields that should not travel far.
+//! Presets: fields about persons, and fields that should not be widely shared.
 //!
 //! Okta's catalogue of event types (release 2026.08.1) marks fields of `debugContext.debugData`, of the details of actors
 //! and targets, and of change details as personal or sensitive; these are their names, each marked for one event type at
@@ -8,7 +8,7 @@
 /// A set of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// What tells who somebody is, where, and from where.
+    /// Identity and location of persons.
     Personal,
     /// What Okta marks as sensitive: secrets, device and directory identifiers, raw messages.
     Sensitive,
@@ -42,7 +42,8 @@ const ENVELOPE: [&str; 15] = [
     "device.name",
 ];
 
-/// Actors and targets that are no persons, whose ids and names may be told. What is of any other type may be one.
+/// Types of actors and targets that are no persons, whose ids and names may be shown. What is of any other type may be
+/// one.
 const IMPERSONAL: [&str; 10] = [
     "actor[SystemPrincipal]",
     "actor[PublicClientApp]",
@@ -56,7 +57,7 @@ const IMPERSONAL: [&str; 10] = [
     "target[UserGroup]",
 ];
 
-/// What tells who or what an actor or a target is.
+/// The identity of an actor or target.
 const NAMES: [&str; 3] = ["id", "alternateId", "displayName"];
 
 /// Marked as personal in Okta's catalogue.

@@ -1,4 +1,4 @@
-//! Pseudonyms: keyed digests, so that equal values stay equal and nobody without the key can find a value by trying.
+//! Pseudonyms: keyed digests, so that equal values stay equal, and a value cannot be found by trying without the key.
 
 use std::fmt;
 

@@ -63,7 +63,7 @@ impl<'a> Rewriter<'a> {
         Self { root, pseudonyms, stack: Vec::new() }
     }
 
-    /// Appends what becomes of `event`. Of what is no JSON nothing is told: it becomes `null`.
+    /// Appends the redacted `event`. Invalid JSON becomes `null`.
     pub(super) fn rewrite(&mut self, event: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
         self.stack.clear();

@@ -36,10 +36,10 @@ pub enum RuleError {
              `target[].displayName`, `target[User].id` or `debugContext.debugData.*`"
     )]
     Path(String),
-    /// Without it an event could not be told from another, put in order or routed.
+    /// The field is needed to identify, order or route an event.
     #[error("`{0}` cannot be redacted: `uuid`, `eventType` and `published` stay as they are")]
     Protected(String),
-    /// It is told twice.
+    /// There are two rules for it.
     #[error("`{0}` stands in two lists, or twice in one")]
     Twice(String),
 }
@@ -68,7 +68,7 @@ enum Source {
     Protection,
 }
 
-/// The rules as they were told.
+/// The rules as configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Tree {
     rule: Option<Rule>,
@@ -199,7 +199,7 @@ impl Node {
         !self.types.is_empty()
     }
 
-    /// Whether something else may be told of a part of the value than of the value.
+    /// Whether a part of the value may have another rule than the value.
     pub(super) fn has_rules(&self) -> bool {
         self.any.is_some() || !self.members.is_empty() || !self.types.is_empty()
     }

@@ -85,7 +85,7 @@ impl Category {
         self.types.split('|')
     }
 
-    /// `event.kind`: somebody should look, or it is one event among many.
+    /// `event.kind`: an alert, or a plain event.
     pub fn kind(&self) -> &'static str {
         if self.categories == "intrusion_detection" { "alert" } else { "event" }
     }

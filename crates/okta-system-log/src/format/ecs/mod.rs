@@ -20,7 +20,7 @@ pub use category::Category;
 
 /// `ecs.version`
 pub const VERSION: &str = "9.4.0";
-/// What tells that the event had to be cut to fit the bus.
+/// The tag of an event that was cut to fit the bus.
 const TRUNCATED: &str = "oktabus_truncated";
 
 /// One event to be rendered.
@@ -109,7 +109,7 @@ fn write_party(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
     out.text_if("email", login.as_deref().filter(|login| is_email(login)));
 }
 
-/// `user`: the actor, and under `target` the user whom it was done to.
+/// `user`: the actor, and under `target` the target user.
 fn write_user(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     out.object("user", |out| {
         write_party(&event.actor, out);

@@ -40,7 +40,7 @@ const ABOUT: &[(&str, Kind)] = &[
     ("application", Kind::App),
 ];
 
-/// Writes `entity`, and `entity_result` where the event tells what became of it.
+/// Writes `entity`, and `entity_result` where the event has the result.
 pub(super) fn write<'a>(
     event: &LogEvent<'a>,
     event_type: &str,

@@ -120,7 +120,7 @@ fn write_classification(routing: &Routing, event_type: &str, out: &mut ObjectWri
     out.integer("category_uid", class.category_uid());
     out.text("category_name", class.category);
     out.integer("activity_id", *activity);
-    // What OCSF has no word for is told in Okta's.
+    // Values that OCSF does not define keep Okta's names.
     out.text("activity_name", if *activity == OTHER { event_type } else { caption });
     out.integer("type_uid", class.type_uid(*activity));
     out.text("type_name", &format!("{}: {caption}", class.name));

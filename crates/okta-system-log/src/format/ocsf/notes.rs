@@ -1,5 +1,5 @@
-//! What is noted while an event is written and can only be told at its end: the profiles that were used, and where the
-//! values stand that analysts look for.
+//! Notes that are collected while an event is written and are written at its end: the profiles that were used, and
+//! where the values stand that analysts look for.
 
 use std::borrow::Cow;
 

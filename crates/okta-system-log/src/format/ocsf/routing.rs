@@ -22,7 +22,7 @@ struct Columns {
     note: Note,
 }
 
-/// What the event type alone tells beyond class and activity.
+/// Further facts that follow from the event type alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Note {
     None,
@@ -30,7 +30,7 @@ pub(super) enum Note {
     Privilege(&'static str),
     /// `auth_protocol_id`
     Protocol(u8),
-    /// The actor goes on as somebody else.
+    /// The actor impersonates another user.
     Impersonation,
     /// More than one factor was shown.
     Mfa,

@@ -44,7 +44,7 @@ impl<'a> User<'a> {
         })
     }
 
-    /// A user of whom Okta says nothing, where OCSF demands one.
+    /// An unknown user, where OCSF requires one.
     pub(super) fn unknown() -> Self {
         Self { name: Some(Cow::Borrowed(UNKNOWN)), kind: (0, Cow::Borrowed(UNKNOWN)), ..Self::default() }
     }
@@ -98,7 +98,8 @@ fn kind<'a>(party: &Party<'a>) -> (u8, Cow<'a, str>) {
     }
 }
 
-/// Whom a sign-on or a change is about: the target user, else the actor, else the target's account in an application.
+/// The user that a sign-on or a change is about: the target user, else the actor, else the target's account in an
+/// application.
 pub(super) fn subject<'a>(event: &LogEvent<'a>) -> User<'a> {
     let target = |kind| event.target(kind).and_then(User::of);
     target(Kind::User)
@@ -147,7 +148,7 @@ pub(super) fn write_actor<'a>(
             None if is_job => out.text("app_name", "Okta"),
             None => User::unknown().write("user", path, out, notes),
         }
-        // Who vouches for nobody is no actor.
+        // An issuer without an actor is left out.
         if let Some(issuer) = event.issuer.take("id") {
             out.object("idp", |out| out.text("uid", &issuer));
         }

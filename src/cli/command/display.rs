@@ -60,7 +60,7 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
     }
     let head = ["received", "status", "action", "about", "id", "by"].map(str::to_owned).to_vec();
     let rows = listed.iter().map(|Listed { id, record, .. }| {
-        // Who wants it is a claim, and a signature is none.
+        // The requester is only claimed, while a signature is verified.
         let by = match &record.signed_by {
             Some(key) => format!("{key} (signed)"),
             None => record.requested_by.clone().unwrap_or_default(),
@@ -73,7 +73,7 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
     table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
-/// Whom and what a command is about, as it names them: the first of each kind, and how many more there are.
+/// The users, groups and so on that a command names: the first of each kind, and the number of others.
 fn about(subjects: &Subjects) -> String {
     let first = |names: Vec<String>| match names.as_slice() {
         [] => None,
@@ -87,7 +87,7 @@ fn about(subjects: &Subjects) -> String {
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// All whom and what a command is about, a row each.
+/// All users, groups and so on that a command is about, a row each.
 fn subjects(subjects: &Subjects) -> Vec<Vec<String>> {
     let users = subjects.users.iter().map(|of| row("user", &user(of)));
     let groups = subjects.groups.iter().map(|of| row("group", &group(of)));
@@ -104,7 +104,7 @@ fn group(group: &GroupSubject) -> String {
     with_id(group.okta_name.as_ref().unwrap_or(&group.name), group.id.as_deref())
 }
 
-/// A name, and the id that it stands for: names can be given to others.
+/// A name with its id, since a name can be given to another object.
 fn with_id(name: &str, id: Option<&str>) -> String {
     match id {
         Some(id) if id != name => format!("{name} ({id})"),

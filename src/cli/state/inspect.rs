@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     super::{Exit, fail, print, table::table},
     Loaded, age, fail_state,
-    readable::Readable,
+    unreadable::UnreadableRecords,
 };
 use crate::{
     control::{Client, ControlError},
@@ -73,19 +73,23 @@ pub(super) async fn show(loaded: &Loaded<'_>, json: bool) -> Exit {
 }
 
 pub(super) async fn verify(loaded: &Loaded<'_>, json: bool) -> Exit {
-    let (found, readable) = match verified(loaded).await {
+    let (found, unreadable) = match verified(loaded).await {
         Ok(verified) => verified,
         Err(exit) => return exit,
     };
-    let refused = readable.named();
-    match serde_json::to_string(&Verified { found: &found, refused_count: readable.count(), refused }) {
+    let refused = unreadable.named();
+    match serde_json::to_string(&Verified { found: &found, refused_count: unreadable.count(), refused }) {
         Ok(line) if json => print(&format!("{line}\n")),
-        _ => print(&verification(&found, &readable)),
+        _ => print(&verification(&found, &unreadable)),
     }
-    if readable.count() > 0 { fail(Exit::StateRefused, &NotUnderstood(readable.count())) } else { Exit::Done }
+    if unreadable.count() > 0 {
+        fail(Exit::StateRefused, &SomeUnreadable(unreadable.count()))
+    } else {
+        Exit::Done
+    }
 }
 
-/// What a look at the whole state found, with what those who keep something there would refuse.
+/// The result of a verification of the whole state, with the entries and notes that the daemon could not read.
 #[derive(Debug, Serialize)]
 struct Verified<'a> {
     #[serde(flatten)]
@@ -99,27 +103,27 @@ struct Verified<'a> {
     "{0} record(s) of the state are whole and not understood: of an entry, its command ends with `journal_unreadable` if it \
      comes again; for a note, run the version that wrote it, or give it up with `oktabus state remove-note`"
 )]
-struct NotUnderstood(u64);
+struct SomeUnreadable(u64);
 
 /// Looks at all of the state, or lets the daemon that has it look.
-async fn verified(loaded: &Loaded<'_>) -> Result<(Verification, Readable), Exit> {
-    let mut readable = Readable::default();
+async fn verified(loaded: &Loaded<'_>) -> Result<(Verification, UnreadableRecords), Exit> {
+    let mut unreadable = UnreadableRecords::default();
     match loaded.open().await {
         Ok(state) => {
             let found = state.verify().await.map_err(|err| fail_state(&err, loaded.file))?;
-            write_pieces(&state, &mut readable).await?;
-            Ok((found, readable))
+            write_pieces(&state, &mut unreadable).await?;
+            Ok((found, unreadable))
         }
         Err(StateError::Locked(_)) => {
             let found = verification_of_daemon(loaded).await?;
-            write_export_of(connect(loaded).await?, &mut readable).await?;
-            Ok((found, readable))
+            write_export_of(connect(loaded).await?, &mut unreadable).await?;
+            Ok((found, unreadable))
         }
         Err(err) => Err(fail_state(&err, loaded.file)),
     }
 }
 
-/// An export is nobody else's: it has what came of commands about people.
+/// An export is private: it contains the results of commands about people.
 const EXPORT_MODE: u32 = 0o600;
 
 pub(super) async fn export(loaded: &Loaded<'_>, to: Option<&Path>) -> Exit {
@@ -190,7 +194,7 @@ async fn verification_of_daemon(loaded: &Loaded<'_>) -> Result<Verification, Exi
     }
 }
 
-/// The daemon that has the state: it tells what it holds.
+/// The daemon that has locked the state and answers in its place.
 async fn reach_daemon(loaded: &Loaded<'_>) -> Result<Client, Exit> {
     let daemon = connect(loaded).await?;
     let socket = daemon.socket().display();
@@ -268,8 +272,8 @@ fn human_searches(shown: &[ShownSearch]) -> String {
     table(&[vec![header], shown.iter().map(row).collect()].concat())
 }
 
-fn verification(found: &Verification, readable: &Readable) -> String {
-    let sound = match readable.count() {
+fn verification(found: &Verification, unreadable: &UnreadableRecords) -> String {
+    let sound = match unreadable.count() {
         0 => "all are sound".to_owned(),
         count => format!("{count} of them cannot be understood"),
     };
@@ -285,7 +289,7 @@ fn verification(found: &Verification, readable: &Readable) -> String {
         row("witness", found.witness.clone()),
         row("tally", found.tally.clone()),
     ];
-    rows.extend(readable.named().iter().map(|named| row("refused", printable(named).into_owned())));
+    rows.extend(unreadable.named().iter().map(|named| row("refused", printable(named).into_owned())));
     if let Some(weakness) = &found.weakness {
         rows.push(row("disk", format!("WARNING: the state is kept in {weakness}")));
     }

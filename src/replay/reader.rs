@@ -1,5 +1,5 @@
-//! Reading slices side by side. A reader asks for its next part as soon as the last one is handed over; while delivery is
-//! slow it waits with one part in its hand, and never with its turn at the budget.
+//! Reads slices concurrently. A reader requests the next part as soon as the last one was passed on; while delivery is
+//! slow it holds one part and no permit of the rate limiter.
 
 use std::{
     collections::VecDeque,
@@ -16,29 +16,29 @@ use super::{
     ReplayError,
     note::SliceCheckpoint,
     plan::Span,
-    progress::{Place, Progress},
+    progress::{Progress, SliceProgress},
     tally::Tally,
 };
 use crate::{
     config::RouteConfig,
     message::Batch,
     route::{InFlightLimit, InFlightPermit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta},
-    source::window::{Part, Step, WindowReader},
+    source::window::{WindowPart, WindowReader, WindowStep},
 };
 
-/// Slices that are read side by side, at most: enough for any budget, and far from Okta's limit of concurrent requests.
+/// The most slices that are read concurrently: enough for any budget, and far from Okta's limit of concurrent requests.
 pub(super) const READERS_MAX: usize = 8;
-/// What the links of all slices under way may have: they are kept in one note.
+/// The most bytes of the links of all slices in progress, which are kept in one note.
 pub(super) const LINKS_BYTES_MAX: usize = 10 << 10;
 /// What Okta adds to the URL that was asked.
 const CURSOR_BYTES: usize = 200;
-/// Failures in a row that somebody must see to before the replay gives up. The first may be a link that Okta refuses,
-/// for which there is a remedy.
+/// Consecutive failures of a kind that retries do not cure, before the replay gives up. The first may be a refused
+/// link, after which the reader resumes by time.
 const FAILURES_MAX: u32 = 2;
 
-/// Events of a slice with the room that they take.
+/// Events of a slice, with their permit of the in-flight limit.
 #[derive(Debug)]
-pub(super) struct PartInFlight {
+pub(super) struct EventsInFlight {
     rendering: Arc<Rendering>,
     events: Arc<Events>,
     /// Indices of events that are not to be delivered. Ascending.
@@ -47,7 +47,7 @@ pub(super) struct PartInFlight {
     permit: InFlightPermit,
 }
 
-impl IntoBatch for PartInFlight {
+impl IntoBatch for EventsInFlight {
     type Checkpoint = SliceCheckpoint;
 
     fn into_batch(
@@ -61,30 +61,30 @@ impl IntoBatch for PartInFlight {
 
 /// What all readers share.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct ReaderContext {
     client: Arc<Client>,
-    /// What is asked; each slice with its own times.
+    /// The query; each slice has its own times.
     window: logs::Window,
     span: Span,
     slices: u16,
-    /// What nobody has taken yet.
-    left: Mutex<VecDeque<(u16, Option<Place>)>>,
+    /// Slices that no reader has taken yet.
+    left: Mutex<VecDeque<(u16, Option<SliceProgress>)>>,
     rendering: Arc<Rendering>,
-    parts: mpsc::Sender<PartInFlight>,
+    parts: mpsc::Sender<EventsInFlight>,
     limit: InFlightLimit,
     status: Arc<RouteStatus>,
     tally: Arc<Tally>,
 }
 
-impl Reading {
-    /// Reading of what `progress` leaves to do, and the parts that will be read.
+impl ReaderContext {
+    /// A context for what `progress` leaves to do, and the channel of the parts.
     pub(super) fn new(
         client: Arc<Client>,
         window: logs::Window,
         progress: &Progress,
         (rendering, route): (Rendering, &RouteConfig),
         (status, tally): (Arc<RouteStatus>, Arc<Tally>),
-    ) -> (Self, mpsc::Receiver<PartInFlight>) {
+    ) -> (Self, mpsc::Receiver<EventsInFlight>) {
         let (parts, received) = mpsc::channel(route.in_flight_pages.max(1));
         let left = progress.left().into_iter();
         let left = left.map(|slice| (slice, progress.begun.get(&slice).cloned())).collect();
@@ -103,8 +103,8 @@ impl Reading {
         (reading, received)
     }
 
-    /// Reads until everything is read, until `stop`, or until one reader cannot go on, which is then told. Reading may be
-    /// cut off at any point: what is not proved will be read again.
+    /// Reads until everything is read, until `stop`, or until one reader fails, whose error is returned. May be dropped
+    /// at any point: what is not delivered is read again.
     pub(super) async fn run(self, stop: &CancellationToken) -> Result<(), ReplayError> {
         let readers = self.readers();
         let reading = Arc::new(self);
@@ -124,7 +124,7 @@ impl Reading {
         stop.run_until_cancelled(all).await.unwrap_or(Ok(()))
     }
 
-    /// No more of them than there are places to keep.
+    /// The number of readers, bounded by the positions that fit into the note.
     fn readers(&self) -> usize {
         let url = logs::window_url(&self.client.org().url, &self.window);
         let links = LINKS_BYTES_MAX / (url.as_str().len() + CURSOR_BYTES);
@@ -134,22 +134,26 @@ impl Reading {
     async fn read_slices(&self) -> Result<(), ReplayError> {
         loop {
             let next = self.left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some((slice, place)) = next else { return Ok(()) };
-            if self.read_slice(slice, place).await?.is_none() {
+            let Some((slice, position)) = next else { return Ok(()) };
+            if self.read_slice(slice, position).await?.is_none() {
                 return Ok(());
             }
         }
     }
 
     /// None: delivery has ended.
-    async fn read_slice(&self, slice: u16, place: Option<Place>) -> Result<Option<()>, ReplayError> {
-        let mut published_max = place.as_ref().and_then(|place| place.published_max);
+    async fn read_slice(
+        &self,
+        slice: u16,
+        position: Option<SliceProgress>,
+    ) -> Result<Option<()>, ReplayError> {
+        let mut published_max = position.as_ref().and_then(|position| position.published_max);
         let Span { since, until } = self.span.slice(slice, self.slices);
-        let mut reader = self.reader(slice, place);
+        let mut reader = self.reader(slice, position);
         let mut failures = 0;
         loop {
             match reader.step().await {
-                Step::Part(part) => {
+                WindowStep::Events(part) => {
                     self.tally.requested();
                     self.status.okta_answered();
                     failures = 0;
@@ -157,18 +161,20 @@ impl Reading {
                     let published = part.events.iter().filter_map(|event| event.published()?.parse().ok());
                     published_max =
                         published_max.max(published.filter(|at| (since..until).contains(at)).max());
-                    let place =
-                        part.next.as_ref().map(|link| Place { link: link.to_string(), published_max });
-                    let is_last = place.is_none();
-                    if self.hand_over(slice, part, place).await.is_none() {
+                    let position = part
+                        .next
+                        .as_ref()
+                        .map(|link| SliceProgress { link: link.to_string(), published_max });
+                    let is_last = position.is_none();
+                    if self.hand_over(slice, part, position).await.is_none() {
                         return Ok(None);
                     }
                     if is_last {
                         return Ok(Some(()));
                     }
                 }
-                Step::Ended => return Ok(Some(())),
-                Step::Failed { error, wait } => {
+                WindowStep::Ended => return Ok(Some(())),
+                WindowStep::Failed { error, wait } => {
                     self.tally.requested();
                     report_okta(&self.status, &error);
                     if !matches!(error.class(), Class::Retry(_)) {
@@ -183,10 +189,11 @@ impl Reading {
         }
     }
 
-    fn reader(&self, slice: u16, place: Option<Place>) -> WindowReader {
+    fn reader(&self, slice: u16, position: Option<SliceProgress>) -> WindowReader {
         let Span { since, until } = self.span.slice(slice, self.slices);
         let client = Arc::clone(&self.client);
-        let (link, published_max) = place.map(|place| (place.link, place.published_max)).unwrap_or_default();
+        let (link, published_max) =
+            position.map(|position| (position.link, position.published_max)).unwrap_or_default();
         // Should Okta refuse the link, what came before it need not be read again.
         let since = published_max.unwrap_or(since).clamp(since, until);
         let window = logs::Window { since, until, ..self.window.clone() };
@@ -196,10 +203,10 @@ impl Reading {
         }
     }
 
-    async fn hand_over(&self, slice: u16, part: Part, place: Option<Place>) -> Option<()> {
-        let Part { events, left_out, .. } = part;
+    async fn hand_over(&self, slice: u16, part: WindowPart, position: Option<SliceProgress>) -> Option<()> {
+        let WindowPart { events, left_out, .. } = part;
         let permit = self.limit.acquire(events.size_bytes()).await?;
-        let (rendering, checkpoint) = (Arc::clone(&self.rendering), SliceCheckpoint { slice, place });
-        self.parts.send(PartInFlight { rendering, events, left_out, checkpoint, permit }).await.ok()
+        let (rendering, checkpoint) = (Arc::clone(&self.rendering), SliceCheckpoint { slice, position });
+        self.parts.send(EventsInFlight { rendering, events, left_out, checkpoint, permit }).await.ok()
     }
 }

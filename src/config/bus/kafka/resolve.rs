@@ -1,4 +1,4 @@
-//! From the keys of a bus of kind Kafka to what they mean.
+//! Turns the keys of a bus of kind Kafka into its settings.
 
 use super::{
     KafkaBus,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The bus that `raw` means, if it is one of this kind.
-pub(in crate::config::bus) fn understand(
+pub(in crate::config::bus) fn resolve(
     name: &str,
     raw: RawBus,
     secrets: Secrets,
@@ -33,7 +33,7 @@ pub(in crate::config::bus) fn understand(
         "`options.\"sasl.username\"` and `secret_options.\"sasl.password\"`",
     )?;
     brokers.iter().try_for_each(|broker| require_broker(broker))?;
-    let Options { open, secret } = options::understand(raw.options, raw.secret_options, secrets)?;
+    let Options { open, secret } = options::resolve(raw.options, raw.secret_options, secrets)?;
     let bus = KafkaBus {
         name: name.to_owned(),
         brokers,
@@ -45,7 +45,7 @@ pub(in crate::config::bus) fn understand(
     if secrets.are_read {
         bus.files().try_for_each(|file| file.require()).map_err(|err| Problem::new("", chain(&err)))?;
     }
-    bus.understood()
+    bus.resolved()
 }
 
 /// Refuses what is not `host` or `host:port`: the client would take a port by its last 16 bits, and a list as one entry.

@@ -1,4 +1,4 @@
-//! Where replays are asked for: in the daemon, or in a command's own process.
+//! Prepares replays and lets one of each name run: in the daemon, or in a command's own process.
 
 use std::{
     collections::BTreeMap,
@@ -15,22 +15,22 @@ use okta_system_log::scim;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{Refusal, Replay, Request, plan::Span, progress::Progress, run::note_name};
+use super::{InvalidReplay, Replay, Request, plan::Span, progress::Progress, run::note_name};
 use crate::{
     config::{Config, RouteConfig, StreamConfig},
     state::State,
 };
 
-/// How long one that is being stopped may take before the next of its name is refused.
+/// How long a replay that is being stopped may take before the next one of its name is refused.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What replays are made of.
+/// Configuration, clients and state, of which replays are made.
 #[derive(Debug)]
 pub struct Replays {
     config: Config,
     clients: BTreeMap<String, Arc<Client>>,
     state: State,
-    /// By name; held while one is at work.
+    /// A lock for each name, held while a replay runs.
     at_work: std::sync::Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
 }
 
@@ -40,16 +40,16 @@ impl Replays {
         Self { config, clients, state, at_work: std::sync::Mutex::default() }
     }
 
-    /// The replay that is asked for: a new one, or what is left of an earlier one. Nothing is done before it runs.
-    pub async fn prepare(&self, request: Request) -> Result<Replay, Refusal> {
+    /// The requested replay: a new one, or the rest of an earlier one. Changes nothing before it runs.
+    pub async fn prepare(&self, request: Request) -> Result<Replay, InvalidReplay> {
         let (stream, route) = find(&self.config, &request.route)?;
         if let Some(filter) = &request.filter {
-            scim::check(filter).map_err(Refusal::Filter)?;
+            scim::check(filter).map_err(InvalidReplay::Filter)?;
         }
         let name = request.name()?;
         let alone = self.alone(&name).await?;
         // Loading refused references to what does not exist.
-        let unknown = || Refusal::UnknownRoute { route: request.route.clone(), known: Vec::new() };
+        let unknown = || InvalidReplay::UnknownRoute { route: request.route.clone(), known: Vec::new() };
         let client = self.clients.get(&stream.org).map(Arc::clone).ok_or_else(unknown)?;
         let sink = self.config.sink_of(route).cloned().ok_or_else(unknown)?;
 
@@ -58,7 +58,7 @@ impl Replays {
         let (generation, progress) = match self.earlier(&request, &name, &question).await? {
             Some(earlier) => earlier,
             None => {
-                let span = Span::understand(&request.from, &request.to, Timestamp::now())?;
+                let span = Span::resolve(&request.from, &request.to, Timestamp::now())?;
                 let slices = span.slices(request.slices)?;
                 (0, Progress::new(request.clone(), span, slices, question))
             }
@@ -75,13 +75,13 @@ impl Replays {
         Ok(Replay { name, route, sink, client, window, state, progress, generation, _alone: alone })
     }
 
-    /// How far an earlier replay of this name came, if it did not finish.
+    /// The progress of an earlier replay of this name that did not finish.
     async fn earlier(
         &self,
         request: &Request,
         name: &str,
         question: &str,
-    ) -> Result<Option<(u64, Progress)>, Refusal> {
+    ) -> Result<Option<(u64, Progress)>, InvalidReplay> {
         let note_name = note_name(name);
         if request.anew {
             self.state.drop_notes(vec![note_name]).await?;
@@ -89,41 +89,41 @@ impl Replays {
         }
         let Some(note) = self.state.note(&note_name).await? else { return Ok(None) };
         let progress = serde_json::from_str::<Progress>(&note.content);
-        let progress = progress.map_err(|source| Refusal::Note { name: name.to_owned(), source })?;
+        let progress = progress.map_err(|source| InvalidReplay::Note { name: name.to_owned(), source })?;
         if !progress.request.is_same(request) {
             let Request { route, from, to, filter, .. } = &progress.request;
             let filter = filter.as_ref().map(|filter| format!(" --filter '{filter}'")).unwrap_or_default();
             let earlier = format!("--route {route} --from {from} --to {to}{filter}");
-            return Err(Refusal::Different { name: name.to_owned(), earlier });
+            return Err(InvalidReplay::Different { name: name.to_owned(), earlier });
         }
         if progress.question != question {
-            return Err(Refusal::OtherQuestion(name.to_owned()));
+            return Err(InvalidReplay::OtherQuestion(name.to_owned()));
         }
         Ok(Some((note.generation, progress)))
     }
 
-    async fn alone(&self, name: &str) -> Result<OwnedMutexGuard<()>, Refusal> {
+    async fn alone(&self, name: &str) -> Result<OwnedMutexGuard<()>, InvalidReplay> {
         let lock = {
             let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
             at_work.retain(|_, lock| Arc::strong_count(lock) > 1);
             Arc::clone(at_work.entry(name.to_owned()).or_default())
         };
         let alone = tokio::time::timeout(PATIENCE, lock.lock_owned()).await;
-        alone.map_err(|_| Refusal::UnderWay(name.to_owned()))
+        alone.map_err(|_| InvalidReplay::UnderWay(name.to_owned()))
     }
 }
 
-fn find<'a>(config: &'a Config, name: &str) -> Result<(&'a StreamConfig, &'a RouteConfig), Refusal> {
+fn find<'a>(config: &'a Config, name: &str) -> Result<(&'a StreamConfig, &'a RouteConfig), InvalidReplay> {
     let routes =
         || config.streams.values().flat_map(|stream| stream.routes.iter().map(move |route| (stream, route)));
     if let Some(found) = routes().find(|(_, route)| route.name == name) {
         return Ok(found);
     }
     if config.routes().any(|(route, _)| route.name == name) {
-        return Err(Refusal::SearchRoute(name.to_owned()));
+        return Err(InvalidReplay::SearchRoute(name.to_owned()));
     }
     let known = routes().map(|(_, route)| route.name.clone()).collect();
-    Err(Refusal::UnknownRoute { route: name.to_owned(), known })
+    Err(InvalidReplay::UnknownRoute { route: name.to_owned(), known })
 }
 
 /// What the stream wants and what was typed.
@@ -217,7 +217,7 @@ directory = "{dir}/archive"
         assert_eq!(again.generation, 1);
         drop(again);
         let other = replays.prepare(request("log/siem", None)).await.map(|replay| replay.name);
-        let Err(Refusal::Different { earlier, .. }) = other else { panic!("{other:?}") };
+        let Err(InvalidReplay::Different { earlier, .. }) = other else { panic!("{other:?}") };
         assert_eq!(earlier, r#"--route log/siem --from -7d --to now --filter 'eventType sw "user."'"#);
         let anew = replays.prepare(Request { anew: true, ..request("log/siem", None) }).await.unwrap();
         assert_eq!(anew.generation, 0);
@@ -229,7 +229,7 @@ directory = "{dir}/archive"
         let replays = replays(directory.path()).await;
         let replay = replays.prepare(request("log/siem", None)).await.unwrap();
         let second = replays.prepare(request("log/siem", None)).await.map(|replay| replay.name);
-        assert!(matches!(second, Err(Refusal::UnderWay(_))), "{second:?}");
+        assert!(matches!(second, Err(InvalidReplay::UnderWay(_))), "{second:?}");
         drop(replay);
         assert!(replays.prepare(request("log/siem", None)).await.is_ok());
     }

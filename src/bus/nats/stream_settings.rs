@@ -1,4 +1,4 @@
-//! Whether a stream is fit for messages of ours, as far as its configuration shows it. Asks nobody.
+//! Whether the configuration of a stream suits our messages. Pure: sends no request.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const MESSAGE_BYTES_MIN: i32 = 4 << 10;
 /// More than most events have, so that few would.
 const MESSAGE_BYTES_ENOUGH: i32 = 256 << 10;
 
-/// What must hold, or no message can be delivered.
+/// Refuses settings with which no message can be delivered.
 pub(crate) fn require(sink: &NatsSink, stream: &Config) -> Result<(), BusError> {
     unfit(stream)
         .map_or(Ok(()), |what| Err(misconfigured(&sink.name, format!("stream `{}` {what}", stream.name))))
@@ -48,7 +48,7 @@ fn unfit(stream: &Config) -> Option<String> {
     None
 }
 
-/// What a stream needs that has no place for our messages.
+/// The error for a stream that does not have our subjects.
 pub(crate) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> BusError {
     let (name, patterns) = (&stream.name, stream.subjects.join(", "));
     misconfigured(
@@ -57,7 +57,7 @@ pub(crate) fn outside(sink: &NatsSink, stream: &Config, subjects: &str) -> BusEr
     )
 }
 
-/// What a missing stream needs.
+/// The error for a missing stream, with the command that creates it.
 pub(crate) fn missing(sink: &NatsSink) -> BusError {
     let (stream, subjects) = (&sink.stream, sink.subject.wildcard(None));
     misconfigured(
@@ -69,7 +69,7 @@ pub(crate) fn missing(sink: &NatsSink) -> BusError {
     )
 }
 
-/// What somebody should change, though messages are delivered as it is.
+/// What an operator should change, although messages are delivered.
 pub(crate) fn warnings(stream: &Config) -> Vec<Finding> {
     let name = &stream.name;
     let mut warnings = Vec::new();

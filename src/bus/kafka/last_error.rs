@@ -1,4 +1,4 @@
-//! What a client complained of last, and its log lines.
+//! The last error that a client reported, and its log lines.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,21 +9,22 @@ use super::fault::Fault;
 /// librdkafka's word for a property of producers that a consumer was given, or the other way round: a bus has one list.
 const OTHER_KIND: &str = "CONFWARN";
 
-/// The last complaint of one client.
+/// The last error of one client.
 #[derive(Debug, Default)]
-pub(crate) struct Complaint(Mutex<Option<Fault>>);
+pub(crate) struct LastError(Mutex<Option<Fault>>);
 
-impl Complaint {
+impl LastError {
     /// The last one since something went well.
     pub(crate) fn last(&self) -> Option<Fault> {
         self.slot().clone()
     }
 
-    /// Notes `fault`, which the client gave as `code`, unless what is known tells as much.
+    /// Notes `fault`, which the client reported as `code`, unless the noted one is as specific.
     pub(crate) fn note(&self, code: Code, fault: Fault) {
         let mut slot = self.slot();
         let tells_less = match &*slot {
-            // Of several brokers that are away for reasons of their own the first one is told of, so that the words stay.
+            // If several brokers are unreachable for different reasons, the first one is kept, so that the message does
+            // not alternate.
             Some(_) => code == Code::AllBrokersDown || !fault.is_specific(),
             None => false,
         };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use super::{Action, Status};
-use crate::message::TOPIC_LENGTH_MAX;
+use crate::message::{Segment, TOPIC_LENGTH_MAX, segments};
 
 /// What an address is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,15 +18,9 @@ pub enum AddressUse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressTemplate {
     text: String,
-    parts: Vec<Part>,
+    segments: Vec<Segment<Field>>,
     /// Those that have addresses of their own.
     actions: Vec<Action>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
-    Literal(String),
-    Field(Field),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,21 +57,8 @@ impl AddressTemplate {
     /// Reads a template for `used_as`.
     pub fn parse(text: &str, used_as: AddressUse) -> Result<Self, AddressError> {
         let brace = || AddressError::Brace(text.to_owned());
-        let mut parts = Vec::new();
-        let mut rest = text;
-        while let Some(open) = rest.find(['{', '}']) {
-            if open > 0 {
-                parts.push(Part::Literal(rest[..open].to_owned()));
-            }
-            let inside = rest[open..].strip_prefix('{').ok_or_else(brace)?;
-            let (name, after) = inside.split_once('}').ok_or_else(brace)?;
-            parts.push(Part::Field(field(name, used_as)?));
-            rest = after;
-        }
-        if !rest.is_empty() {
-            parts.push(Part::Literal(rest.to_owned()));
-        }
-        let template = Self { text: text.to_owned(), parts, actions: Action::ALL.to_vec() };
+        let segments = segments(text, |name| field(name, used_as), brace)?;
+        let template = Self { text: text.to_owned(), segments, actions: Action::ALL.to_vec() };
         // A field gives one token, or several with dots between them.
         let example = template.render("x", Status::Done, "x", "x");
         if !is_address(&example) {
@@ -86,8 +67,8 @@ impl AddressTemplate {
         Ok(template)
     }
 
-    /// The same, where only `actions` have addresses of their own and all others share one: a sender then cannot choose
-    /// an address that nothing takes, for which the outcome would wait without end.
+    /// Gives only `actions` addresses of their own; all others share one. So a sender cannot choose an address that
+    /// nothing takes, for which the outcome would wait without end.
     #[must_use]
     pub fn limited_to(self, actions: impl IntoIterator<Item = Action>) -> Self {
         Self { actions: actions.into_iter().collect(), ..self }
@@ -97,13 +78,13 @@ impl AddressTemplate {
     /// the command's id.
     pub fn render(&self, action: &str, status: Status, org: &str, command_id: &str) -> String {
         let mut address = String::new();
-        for part in &self.parts {
-            match part {
-                Part::Literal(literal) => address.push_str(literal),
-                Part::Field(Field::Action) => address.push_str(self.known(action)),
-                Part::Field(Field::Status) => push_token(status.name(), &mut address),
-                Part::Field(Field::Org) => push_token(org, &mut address),
-                Part::Field(Field::CommandId) => push_token(command_id, &mut address),
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => address.push_str(literal),
+                Segment::Field(Field::Action) => address.push_str(self.known(action)),
+                Segment::Field(Field::Status) => push_token(status.name(), &mut address),
+                Segment::Field(Field::Org) => push_token(org, &mut address),
+                Segment::Field(Field::CommandId) => push_token(command_id, &mut address),
             }
         }
         address

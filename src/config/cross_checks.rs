@@ -1,4 +1,4 @@
-//! What only the whole configuration shows: names that clash, things that nobody uses, routes that get in each other's way.
+//! Checks across sections: clashing names, unused sections, routes that disturb each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::message::TOPIC_LENGTH_MAX;
 
-/// Adds what is wrong with `config` as a whole. What nobody uses counts only where everything was understood.
+/// Adds what is wrong with `config` as a whole. Unused sections count only if all sections were valid.
 pub(super) fn check(config: &Config, is_complete: bool, problems: &mut Vec<Problem>) {
     problems.extend(clashing_names(config));
     problems.extend(file_owners::shared(config));
@@ -56,7 +56,7 @@ fn shared_orgs(config: &Config) -> Vec<Problem> {
     problems
 }
 
-/// Two who read under one name would each miss what the other gets.
+/// Two readers with one consumer name would each miss the messages of the other.
 fn contended_queues(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut known: Vec<(&CommandsConfig, &IntakeConfig)> = Vec::new();
@@ -97,7 +97,7 @@ fn idle(config: &Config) -> Vec<Problem> {
     problems
 }
 
-/// How long a topic can get depends on the names of those who use the sink.
+/// The longest topic depends on the names of the routes that use the sink.
 fn too_long_topics(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (route, origin) in config.routes() {

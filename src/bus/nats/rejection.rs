@@ -1,5 +1,4 @@
-//! What the client's and the server's errors mean for us: which are a message's own fault, which need somebody to
-//! change something, and which may pass.
+//! Classifies the errors of client and server: of a single message, for an operator to change something, or transient.
 
 use std::{error::Error, io};
 
@@ -16,53 +15,55 @@ use crate::{
     config::{NatsBus, NatsSink},
 };
 
-/// Why a message is not in the stream.
+/// Why a message was not stored.
 #[derive(Debug)]
-pub(crate) enum Refusal {
-    /// It can never be, for a reason of its own.
+pub(crate) enum StoreRejection {
+    /// It can never be stored, for a reason of its own.
     Message(String),
     /// No message can be stored just now.
     Bus(BusError),
 }
 
-/// What cures a JetStream error.
-enum Cure {
+/// The remedy for a JetStream error.
+enum Remedy {
     SmallerMessage,
-    /// What somebody has to do.
+    /// What an operator has to do.
     Change(&'static str),
     Time,
 }
 
-/// JetStream's error codes are stable numbers. What is not listed may pass by itself.
-fn cure(code: ErrorCode) -> Cure {
+/// JetStream's error codes are stable numbers. Codes that are not listed count as transient.
+fn remedy(code: ErrorCode) -> Remedy {
     match code {
         ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM | ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM => {
-            Cure::SmallerMessage
+            Remedy::SmallerMessage
         }
-        ErrorCode::STREAM_NOT_FOUND => Cure::Change("create it"),
+        ErrorCode::STREAM_NOT_FOUND => Remedy::Change("create it"),
         ErrorCode::STREAM_NOT_MATCH => {
-            Cure::Change("the subject belongs to another stream, give it to this one")
+            Remedy::Change("the subject belongs to another stream, give it to this one")
         }
-        ErrorCode::STREAM_SEALED => Cure::Change("a sealed stream takes nothing more, use another one"),
+        ErrorCode::STREAM_SEALED => Remedy::Change("a sealed stream takes nothing more, use another one"),
         ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
-            Cure::Change("enable JetStream on the server and for the account")
+            Remedy::Change("enable JetStream on the server and for the account")
         }
         ErrorCode::STREAM_STORE_FAILED
         | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED
         | ErrorCode::STORAGE_RESOURCES_EXCEEDED
         | ErrorCode::MEMORY_RESOURCES_EXCEEDED
         | ErrorCode::INSUFFICIENT_RESOURCES => {
-            Cure::Change("raise the limits of the stream or the account, or remove what they hold")
+            Remedy::Change("raise the limits of the stream or the account, or remove what they hold")
         }
         ErrorCode::STREAM_SUBJECT_OVERLAP
         | ErrorCode::STREAM_INVALID_CONFIG
         | ErrorCode::STREAM_NAME_EXIST
-        | ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => Cure::Change("change `create`, `stream` or `subject`"),
-        _ => Cure::Time,
+        | ErrorCode::STREAM_REPLICAS_NOT_SUPPORTED => {
+            Remedy::Change("change `create`, `stream` or `subject`")
+        }
+        _ => Remedy::Time,
     }
 }
 
-impl Refusal {
+impl StoreRejection {
     /// Why the message on `subject` with a payload of `size_bytes` was not stored.
     pub(crate) fn of_publish(
         sink: &NatsSink,
@@ -77,14 +78,14 @@ impl Refusal {
             )),
             PublishErrorKind::StreamNotFound => Self::Bus(BusError::Unreachable {
                 name: name.clone(),
-                reason: format!("nobody takes subject `{subject}`"),
+                reason: format!("no stream takes subject `{subject}`"),
             }),
             PublishErrorKind::TimedOut => Self::Bus(BusError::Unreachable {
                 name: name.clone(),
                 reason: format!("stream `{stream}` acknowledges nothing"),
             }),
-            _ => match jetstream_error(error).map(|error| (error, cure(error.error_code()))) {
-                Some((error, Cure::SmallerMessage)) => Self::Message(format!(
+            _ => match jetstream_error(error).map(|error| (error, remedy(error.error_code()))) {
+                Some((error, Remedy::SmallerMessage)) => Self::Message(format!(
                     "{size_bytes} bytes and their headers are more than stream `{stream}` takes ({error})"
                 )),
                 Some((error, _)) => Self::Bus(of_jetstream(name, stream, error)),
@@ -94,7 +95,7 @@ impl Refusal {
     }
 }
 
-/// What an error that JetStream itself reported of `stream` means, as told of `name`.
+/// The error of `name` for an error that JetStream reported about `stream`.
 pub(crate) fn of_jetstream(name: &str, stream: &str, error: &jetstream::Error) -> BusError {
     let name = name.to_owned();
     if error.error_code() == ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT {
@@ -103,11 +104,11 @@ pub(crate) fn of_jetstream(name: &str, stream: &str, error: &jetstream::Error) -
         );
         return BusError::Unreachable { name, reason };
     }
-    match cure(error.error_code()) {
-        Cure::Change(change) => {
+    match remedy(error.error_code()) {
+        Remedy::Change(change) => {
             BusError::Misconfigured { name, reason: format!("stream `{stream}`: {error}: {change}") }
         }
-        Cure::SmallerMessage | Cure::Time => {
+        Remedy::SmallerMessage | Remedy::Time => {
             BusError::Unreachable { name, reason: format!("stream `{stream}`: {error}") }
         }
     }

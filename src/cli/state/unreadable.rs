@@ -1,16 +1,13 @@
-//! Whether those who keep entries and notes in the state would understand them, which the state itself does not know. Reads
-//! an export as it is written, and keeps nothing of it but what is not understood.
+//! Finds entries and notes of the state that the daemon could not read. The rooms that own them decide; the state itself does
+//! not know their contents. Reads an export while it is written, and keeps only what cannot be read.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-};
+use std::io;
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 
 use crate::{
-    command::{audit::KeptChain, engine::StopRecord, policy::Limits, record::Record},
-    search::{Kept, NOTES},
+    command::{engine, record::Record},
+    search,
     state::Entry,
 };
 
@@ -19,7 +16,7 @@ const NAMED_MAX: usize = 20;
 
 /// What of an export is not understood.
 #[derive(Debug, Default)]
-pub(super) struct Readable {
+pub(super) struct UnreadableRecords {
     unread: Vec<u8>,
     named: Vec<String>,
     count: u64,
@@ -40,13 +37,13 @@ enum Line {
     Other,
 }
 
-impl Readable {
+impl UnreadableRecords {
     /// How many entries and notes are not understood.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 
-    /// The first of them, and what is wrong with each.
+    /// The first of them, each with its problem.
     pub(super) fn named(&self) -> &[String] {
         &self.named
     }
@@ -57,7 +54,8 @@ impl Readable {
                 (format!("the entry of command {id}"), Record::decode(&entry.content).err())
             }
             Ok(Line::Note { name, content }) => {
-                (format!("the note {name}"), problem_of_note(&name, &content))
+                let problem = engine::problem_of_note(&name, &content);
+                (format!("the note {name}"), problem.or_else(|| search::problem_of_note(&name, &content)))
             }
             Ok(Line::Other) => return,
             Err(err) => ("a line of the export".to_owned(), Some(err)),
@@ -70,22 +68,7 @@ impl Readable {
     }
 }
 
-/// What keeps the owner of the note `name` from understanding it.
-fn problem_of_note(name: &str, content: &str) -> Option<serde_json::Error> {
-    if name.starts_with(NOTES) {
-        return serde_json::from_str::<Kept>(content).err();
-    }
-    match name.split_once('/')?.0 {
-        "limits" => serde_json::from_str::<Limits>(content).err(),
-        "paused" | "cancelled" => serde_json::from_str::<Option<StopRecord>>(content).err(),
-        "protected" => serde_json::from_str::<BTreeMap<String, BTreeSet<String>>>(content).err(),
-        "audit" => serde_json::from_str::<KeptChain>(content).err(),
-        "parked" => serde_json::from_str::<BTreeMap<String, IgnoredAny>>(content).err(),
-        _ => None,
-    }
-}
-
-impl io::Write for Readable {
+impl io::Write for UnreadableRecords {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.unread.extend_from_slice(piece);
@@ -130,13 +113,13 @@ mod tests {
             note("replay/1", "anything"),
         ];
         let export = lines.map(|line| line + "\n").concat();
-        let mut readable = Readable::default();
+        let mut unreadable = UnreadableRecords::default();
         // Pieces end anywhere.
         for piece in export.as_bytes().chunks(7) {
-            readable.write_all(piece).unwrap();
+            unreadable.write_all(piece).unwrap();
         }
-        let named = readable.named().join("\n");
-        assert_eq!(readable.count(), 3, "{named}");
+        let named = unreadable.named().join("\n");
+        assert_eq!(unreadable.count(), 3, "{named}");
         for what in ["the entry of command hr/spoiled: ", "the note paused/it: ", "the note audit/hr: "] {
             assert!(named.contains(what), "{named}");
         }

@@ -1,4 +1,4 @@
-//! What was typed of a search becomes what it means.
+//! Turns the typed `[searches.NAME]` into its settings.
 
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ pub(in crate::config) struct RawSearch {
     routes: Vec<RawRoute>,
 }
 
-pub(in crate::config) fn understand(
+pub(in crate::config) fn resolve(
     name: &str,
     raw: RawSearch,
     names: &Names<'_>,
@@ -157,7 +157,7 @@ fn search_route(
             return Err(Problem::new("empty", format!("`{other}` is not \"silent\" or \"report\"")));
         }
     };
-    Ok(SearchRouteConfig { route: route::understand(search, raw, names, secrets)?, emit, empty })
+    Ok(SearchRouteConfig { route: route::resolve(search, raw, names, secrets)?, emit, empty })
 }
 
 fn emit(typed: Option<&str>, batch_size: Option<u16>) -> Result<Emit, Problem> {
@@ -191,7 +191,7 @@ fn emit(typed: Option<&str>, batch_size: Option<u16>) -> Result<Emit, Problem> {
 mod tests {
     use super::*;
 
-    fn understood(more: &str) -> Result<SearchConfig, Problem> {
+    fn resolved(more: &str) -> Result<SearchConfig, Problem> {
         let text = format!("org = \"acme\"\nroutes = [{{ sink = \"events\" }}]\n{more}");
         let text = if more.contains("schedule") { text } else { format!("schedule = \"0 * * * *\"\n{text}") };
         let raw = config::Config::builder()
@@ -201,12 +201,12 @@ mod tests {
             .try_deserialize()
             .unwrap();
         let names = Names { orgs: ["acme"].into(), sinks: ["events"].into() };
-        understand("failed", raw, &names, Secrets::REFUSED)
+        resolve("failed", raw, &names, Secrets::REFUSED)
     }
 
     #[test]
     fn what_is_not_said_has_a_default() {
-        let search = understood("").unwrap();
+        let search = resolved("").unwrap();
         assert_eq!((search.missed, search.overlap), (Missed::Once, Overlap::Queue));
         assert_eq!(search.window.settle(), Duration::from_secs(120));
         assert_eq!(search.routes[0].route.name, "failed/events");
@@ -237,7 +237,7 @@ mod tests {
             ("settle = \"18446744073709551615s\"\nwindow_overlap = \"1s\"", "settle", "90 days"),
             ("page_size = 1001", "page_size", "not from 1"),
         ] {
-            let problem = understood(more).unwrap_err();
+            let problem = resolved(more).unwrap_err();
             assert_eq!(problem.path, key, "{more}");
             assert!(problem.reason.contains(reason), "{more}: {}", problem.reason);
         }

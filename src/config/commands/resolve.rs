@@ -1,4 +1,4 @@
-//! From what was typed of commands to what it means, with whatever makes no sense.
+//! Turns the typed `[commands.NAME]` into its settings, and refuses invalid ones.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::{
     super::{
         BusConfig, Problem, SinkConfig,
-        load::Understood,
+        load::Resolved,
         problem::did_you_mean,
         quantity::Span,
         route::refers,
@@ -25,7 +25,7 @@ use super::{
     RevealConfig, approval, contradictions,
 };
 use crate::{
-    command::{Action, AddressPattern, AddressTemplate, AddressUse},
+    action::{Action, AddressPattern, AddressTemplate, AddressUse},
     message::{TOPIC_LENGTH_MAX, is_topic, subject::overlap},
 };
 
@@ -129,8 +129,8 @@ const DEFAULT_JOURNAL_MAX: u64 = 1_000_000;
 const JOURNAL_MAX_AT_LEAST: u64 = 10_000;
 const DEFAULT_KEEP: Duration = Duration::from_secs(30 * 86_400);
 
-/// Nobody is to obey a queue without having said so.
-const NOT_SAID: &str = "missing, so that whoever can write to the queue would be obeyed: add keys to \
+/// Whether signatures are required must be said explicitly for a queue.
+const NOT_SAID: &str = "missing, so that anyone who can write to the queue would be obeyed: add keys to \
                         [commands.….signature], or write `signature = { required = false }` if everybody who can \
                         write to the queue may do all that is allowed";
 
@@ -138,12 +138,12 @@ const NOT_SAID: &str = "missing, so that whoever can write to the queue would be
 pub(in crate::config) struct Places<'a> {
     pub(in crate::config) orgs: &'a BTreeSet<&'a str>,
     pub(in crate::config) buses: &'a Buses,
-    pub(in crate::config) sinks: &'a Understood<SinkConfig>,
+    pub(in crate::config) sinks: &'a Resolved<SinkConfig>,
     /// Where the state is, if that was understood.
     pub(in crate::config) state: Option<&'a Path>,
 }
 
-pub(in crate::config) fn understand(
+pub(in crate::config) fn resolve(
     name: &str,
     raw: RawCommands,
     places: &Places<'_>,
@@ -168,14 +168,14 @@ pub(in crate::config) fn understand(
     if intake.is_some() && raw.signature.is_none() {
         return Err(Problem::new("signature", NOT_SAID));
     }
-    let signature = raw.signature.map(|raw| signature::understand(raw, keep, &allow, secrets)).transpose();
+    let signature = raw.signature.map(|raw| signature::resolve(raw, keep, &allow, secrets)).transpose();
     let mut config = CommandsConfig {
         name: name.to_owned(),
         org: raw.org,
         intake,
         outcomes,
         allow,
-        approval: approval::understand(
+        approval: approval::resolve(
             each("approve", &raw.approve)?,
             raw.approve_within.map(|Span(within)| within),
         )?,
@@ -204,7 +204,7 @@ pub(in crate::config) fn understand(
     Ok(config)
 }
 
-/// What does nothing where it stands is a mistake.
+/// A setting without effect is a mistake.
 fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
     if config.parallel > PARALLEL_MAX {
         return Err(Problem::new("parallel", format!("at most {PARALLEL_MAX}")));
@@ -250,13 +250,13 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
 }
 
 fn protect(RawProtect { users, groups, apps, addresses }: RawProtect) -> Result<ProtectConfig, Problem> {
-    let understood =
+    let resolved =
         |text: &String| text.parse().map_err(|reason: String| Problem::new("protect.addresses", reason));
-    let addresses = addresses.iter().map(understood).collect::<Result<_, _>>()?;
+    let addresses = addresses.iter().map(resolved).collect::<Result<_, _>>()?;
     Ok(ProtectConfig { users, groups, apps, addresses })
 }
 
-/// What is published where commands are read would be read as commands, and each refusal be refused.
+/// Outcomes published to the queue would be read as commands, and each refusal would be refused again.
 fn require_no_circle(config: &CommandsConfig) -> Result<(), Problem> {
     for (key, destination) in config.destinations() {
         if config.intake.as_ref().is_some_and(|intake| intake.reads(destination, &config.org)) {
@@ -296,7 +296,7 @@ fn at_least_one(key: &str, given: Option<usize>, default: usize) -> Result<usize
     }
 }
 
-/// Each of `texts`, with the place of the one that makes no sense.
+/// Parses each of `texts`; the error names the invalid one.
 fn each<T: FromStr<Err: ToString>>(key: &str, texts: &[String]) -> Result<Vec<T>, Problem> {
     let problem = |index: usize, err: T::Err| Problem::new(format!("{key}[{index}]"), err.to_string());
     texts.iter().enumerate().map(|(index, text)| text.parse().map_err(|err| problem(index, err))).collect()

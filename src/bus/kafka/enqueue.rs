@@ -1,4 +1,4 @@
-//! Handing records over to the client, one after another or one by itself. What becomes of each is told by the ledger.
+//! Passes records to the client, in sequence or a single one. The ledger receives the result of each.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ impl Client<Ledger> {
                 rejected.map_or(Verdict::Delivered, |rejected| Verdict::Rejected(rejected.reason))
             }
             Ok(Err(_)) => Verdict::Undelivered(Fault::Unreachable("the client was closed".to_owned())),
-            Err(_) => Verdict::Undelivered(self.context().complaint().unwrap_or_else(|| {
+            Err(_) => Verdict::Undelivered(self.context().last_error().unwrap_or_else(|| {
                 Fault::Unreachable(format!("the cluster has not acknowledged within {patience:?}"))
             })),
         }

@@ -1,4 +1,4 @@
-//! From the keys of a bus of kind NATS to what they mean.
+//! Turns the keys of a bus of kind NATS into its settings.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::{
     telemetry::chain,
 };
 
-/// How TLS protects the connection, and whom it is trusted with.
+/// How TLS protects the connection, and which authorities are trusted.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config::bus) struct RawTls {
@@ -30,19 +30,15 @@ pub(in crate::config::bus) struct RawTls {
 }
 
 /// The bus that `raw` means, if it is one of this kind.
-pub(in crate::config::bus) fn understand(
-    name: &str,
-    raw: RawBus,
-    secrets: Secrets,
-) -> Result<NatsBus, Problem> {
+pub(in crate::config::bus) fn resolve(name: &str, raw: RawBus, secrets: Secrets) -> Result<NatsBus, Problem> {
     if raw.brokers.is_some() || !raw.options.is_empty() || !raw.secret_options.is_empty() {
         return Err(Problem::new("brokers", "a bus of kind nats has `servers`, `auth` and `tls`"));
     }
     let servers = non_empty("servers", raw.servers, "nats://nats-1:4222")?;
     refuse_userinfo("servers", &servers, "`auth = { user = …, password_file = … }`, or `token_file`")?;
-    let auth = auth::understand(raw.auth, secrets).map_err(|err| err.under("auth"))?;
+    let auth = auth::resolve(raw.auth, secrets).map_err(|err| err.under("auth"))?;
     let tls = tls_of(raw.tls.as_ref())?;
-    let servers = servers::understand(&servers, tls, &auth, raw.allow_plaintext_credentials)?;
+    let servers = servers::resolve(&servers, tls, &auth, raw.allow_plaintext_credentials)?;
     let certificates = raw.tls.unwrap_or_default();
     let client_certificate = match (certificates.certificate_file, certificates.key_file) {
         (Some(certificate_file), Some(key_file)) => Some(ClientCertificate { certificate_file, key_file }),
@@ -65,7 +61,7 @@ pub(in crate::config::bus) fn understand(
     Ok(bus)
 }
 
-/// Whoever writes a `tls` table means TLS, and would not notice that somebody in between took it away.
+/// A `tls` table means that TLS is required: otherwise an attacker in between could remove it unnoticed.
 fn tls_of(raw: Option<&RawTls>) -> Result<NatsTls, Problem> {
     match raw {
         None => Ok(NatsTls::Offered),

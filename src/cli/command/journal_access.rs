@@ -1,11 +1,11 @@
-//! Reaching those who have the journal: the daemon, or the state itself if no daemon runs.
+//! Access to the journal: through the daemon, or in the state itself if no daemon runs.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Which, message::Message};
+use super::{CommandsArgument, message::Message};
 use crate::{
     app::{self, Clients},
     cli::{Exit, fail, state::fail_state},
@@ -17,25 +17,26 @@ use crate::{
         },
     },
     config::Config,
-    control::{Client, ControlError, Ran, Released, RunCommand},
+    control::{Client, ControlError, Released, RunCommand, RunResult},
     state::{Opening, State, StateError, StatePaths},
     telemetry::logging,
 };
 
-/// How long somebody else may have the state: a daemon that starts, or another command.
+/// How long to wait while another process has locked the state: a daemon that starts, or another command.
 const HOLDER_MAX: Duration = Duration::from_secs(10);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Who has the journal.
-pub(super) enum Reached {
+/// Where the journal is reached.
+pub(super) enum JournalAccess {
     Daemon(Client),
     State { engines: Engines, state: State, file: std::path::PathBuf },
 }
 
-impl Reached {
-    /// The daemon, or the state without it. What went wrong has been told. `acts` says whether Okta will be asked.
-    pub(super) async fn daemon_or_state(which: &Which, acts: bool) -> Result<Self, Exit> {
-        // The daemon has read the secrets, and who asks it need not be able to.
+impl JournalAccess {
+    /// Connects to the daemon, or opens the state without it. Errors have been printed. `acts` says whether requests to
+    /// Okta will be made.
+    pub(super) async fn daemon_or_state(which: &CommandsArgument, acts: bool) -> Result<Self, Exit> {
+        // The daemon has read the secrets; its client need not be able to.
         let config = which.config.load_without_secrets().map_err(|err| fail(Exit::Usage, &err))?;
         match Client::connect(&config.runtime.state.path).await {
             Ok(Some(daemon)) => return Ok(Self::Daemon(daemon)),
@@ -51,7 +52,7 @@ impl Reached {
             let clients = app::clients_without_secrets(&config).map_err(|err| fail(Exit::Usage, &err))?;
             (config, clients)
         };
-        // What is on the queue, or waits in the state, is for the daemon, and with it who signs.
+        // Messages of the queue and parked commands are for the daemon, and so are the keys of signers.
         for commands in config.commands.values_mut() {
             (commands.intake, commands.signature) = (None, None);
         }
@@ -77,7 +78,7 @@ impl Reached {
         Ok(Self::State { engines, state, file })
     }
 
-    /// What to tell of the command `id`, if it takes long.
+    /// The message about the command `id` if it takes long.
     pub(super) fn still_waiting(&self, id: &str) -> String {
         let (who, more) = match self {
             Self::Daemon(_) => {
@@ -89,13 +90,13 @@ impl Reached {
     }
 
     /// Carries a command out.
-    pub(super) async fn run(self, commands: Option<&str>, message: Message) -> Result<Ran, Exit> {
+    pub(super) async fn run(self, commands: Option<&str>, message: Message) -> Result<RunResult, Exit> {
         match self {
             Self::Daemon(mut daemon) => {
                 let request = RunCommand { commands: commands.map(str::to_owned), message: message.json };
                 let mut answers = daemon.post("/commands", &request).await.map_err(|err| refused(&err))?;
                 let ran = answers.next().await.map_err(|err| refused(&err))?;
-                Ok(ran.unwrap_or_else(|| Ran::NotNow("the daemon has ended".to_owned())))
+                Ok(ran.unwrap_or_else(|| RunResult::NotNow("the daemon has ended".to_owned())))
             }
             Self::State { engines, state, file } => {
                 let ran = run_here(&engines, commands, message).await;
@@ -177,7 +178,7 @@ impl Reached {
     }
 }
 
-impl Reached {
+impl JournalAccess {
     /// Lets nothing be sent any more.
     pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<Switched, Exit> {
         match self {
@@ -226,7 +227,7 @@ async fn closed(
     file: &std::path::Path,
 ) -> Result<Switched, Exit> {
     let done = match done {
-        // Nobody stays who could save it.
+        // Without a daemon no process could save it later.
         Ok(Switched { not_yet: Some(NotYet::Saved), .. }) => {
             Err(EngineError::NotSaved { standing: "nothing is stopped, since no daemon runs" })
         }
@@ -237,12 +238,16 @@ async fn closed(
     done
 }
 
-async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -> Result<Ran, EngineError> {
+async fn run_here(
+    engines: &Engines,
+    commands: Option<&str>,
+    message: Message,
+) -> Result<RunResult, EngineError> {
     let engine = engines.get(commands)?;
     let has_ended = engine.find(&message.id).await?.is_some_and(|listed| listed.record.has_ended());
     // Who waits here has the state, and so nobody could resume.
     if let Some(paused) = engine.paused().await?.filter(|_| !has_ended) {
-        return Ok(Ran::NotNow(format!(
+        return Ok(RunResult::NotNow(format!(
             "the commands were paused{paused}; `oktabus command resume` lets them go on"
         )));
     }
@@ -258,9 +263,9 @@ async fn run_here(engines: &Engines, commands: Option<&str>, message: Message) -
     let (ended, answer) = tokio::join!(running, asking);
     ended?;
     Ok(match answer {
-        Ok(Answer::Outcome(outcome)) => Ran::Outcome(outcome),
-        Ok(Answer::NotNow(why)) => Ran::NotNow(why),
-        Err(_) => Ran::NotNow("it was given up: the log says why".to_owned()),
+        Ok(Answer::Outcome(outcome)) => RunResult::Outcome(outcome),
+        Ok(Answer::NotNow(why)) => RunResult::NotNow(why),
+        Err(_) => RunResult::NotNow("it was given up: the log says why".to_owned()),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What is asked, of whom, about which time, and where the answer goes: from what was typed. Pure.
+//! The search that the arguments ask for: org, filter, window and destination. Pure.
 
 use std::time::Duration;
 
@@ -18,26 +18,26 @@ use crate::config::{
     SinkConfig, Start, WindowConfig, did_you_mean,
 };
 
-/// What is searched where nothing says for how long.
+/// The default length of the window.
 const DEFAULT_WINDOW: Duration = Duration::from_secs(3_600);
 /// What a search is called that the configuration does not have.
 const UNNAMED: &str = "by-hand";
-/// What may be on its way to a sink.
+/// The bounds of what is in flight to a sink.
 const IN_FLIGHT_PARTS: usize = 4;
 const IN_FLIGHT_BYTES: usize = 64 << 20;
 
 /// One search by hand.
 #[derive(Debug)]
-pub(super) struct Question {
-    /// The search's name, or what stands for it.
+pub(super) struct SearchRequest {
+    /// The name of the search, or a substitute.
     pub(super) name: String,
     pub(super) org: Org,
     pub(super) query: SearchQuery,
     pub(super) since: Timestamp,
     pub(super) until: Timestamp,
-    /// When it was asked.
+    /// The time of the request.
     pub(super) now: Timestamp,
-    /// Why the window begins where it does, if nobody said it.
+    /// Why the window begins where it does, if no begin was given.
     chosen: Option<&'static str>,
     pub(super) destination: Destination,
 }
@@ -49,9 +49,9 @@ pub(super) enum Destination {
     Sink(Box<SearchRouteConfig>, Box<SinkConfig>),
 }
 
-/// Why nothing is asked.
+/// Why the arguments are no valid search.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum QuestionError {
+pub(super) enum SearchRequestError {
     #[error("there is no {kind} `{name}`{}{}", did_you_mean(name, known.iter().map(String::as_str)), list(kind, known))]
     Unknown { kind: &'static str, name: String, known: Vec<String> },
     #[error("there are several orgs: say which one is searched with --org: {}", .0.join(", "))]
@@ -75,7 +75,7 @@ fn list(kind: &str, known: &[String]) -> String {
     format!("; there are {}", known.join(", "))
 }
 
-/// The option that stands for a key.
+/// The option for a key of the configuration.
 fn option(key: &str) -> String {
     let singular = match key {
         "event_types" => "event_type",
@@ -84,14 +84,14 @@ fn option(key: &str) -> String {
     singular.replace('_', "-")
 }
 
-impl Question {
+impl SearchRequest {
     /// What `arguments` ask, at `now`; a terminal gets a table unless they say otherwise.
     pub(super) fn new(
         arguments: &SearchArguments,
         config: &Config,
         now: Timestamp,
         is_terminal: bool,
-    ) -> Result<Self, QuestionError> {
+    ) -> Result<Self, SearchRequestError> {
         let search = arguments.name.as_deref().map(|name| configured(config, name)).transpose()?;
         let org = org(arguments, config, search)?.clone();
         let query = query(arguments, search)?;
@@ -106,7 +106,7 @@ impl Question {
         Ok(Self { name, org, query, since, until, now, chosen, destination })
     }
 
-    /// What is asked of Okta.
+    /// The window to ask Okta for.
     pub(super) fn window(&self) -> logs::Window {
         // No more than is wanted.
         let limit = self.query.limit.and_then(|limit| u16::try_from(limit).ok()).unwrap_or(PAGE_SIZE_MAX);
@@ -120,16 +120,16 @@ impl Question {
         }
     }
 
-    /// Which window is searched, if nobody said where it begins.
+    /// The window, if no begin was given.
     pub(super) fn chosen_window(&self) -> Option<String> {
         let chosen = self.chosen?;
         Some(format!("searching from {} to {}: {chosen}", self.since, self.until))
     }
 }
 
-fn configured<'a>(config: &'a Config, name: &str) -> Result<&'a SearchConfig, QuestionError> {
+fn configured<'a>(config: &'a Config, name: &str) -> Result<&'a SearchConfig, SearchRequestError> {
     let known = || config.searches.keys().cloned().collect();
-    let unknown = || QuestionError::Unknown { kind: "search", name: name.to_owned(), known: known() };
+    let unknown = || SearchRequestError::Unknown { kind: "search", name: name.to_owned(), known: known() };
     config.searches.get(name).ok_or_else(unknown)
 }
 
@@ -137,21 +137,24 @@ fn org<'a>(
     arguments: &SearchArguments,
     config: &'a Config,
     search: Option<&SearchConfig>,
-) -> Result<&'a Org, QuestionError> {
+) -> Result<&'a Org, SearchRequestError> {
     let known = || config.orgs.keys().cloned().collect();
     let name = search.map(|search| &search.org).or(arguments.org.as_ref());
     match (name, config.orgs.len()) {
-        (Some(name), _) => config.orgs.get(name).ok_or_else(|| QuestionError::Unknown {
+        (Some(name), _) => config.orgs.get(name).ok_or_else(|| SearchRequestError::Unknown {
             kind: "org",
             name: name.clone(),
             known: known(),
         }),
-        (None, 1) => config.orgs.values().next().ok_or_else(|| QuestionError::SeveralOrgs(known())),
-        (None, _) => Err(QuestionError::SeveralOrgs(known())),
+        (None, 1) => config.orgs.values().next().ok_or_else(|| SearchRequestError::SeveralOrgs(known())),
+        (None, _) => Err(SearchRequestError::SeveralOrgs(known())),
     }
 }
 
-fn query(arguments: &SearchArguments, search: Option<&SearchConfig>) -> Result<SearchQuery, QuestionError> {
+fn query(
+    arguments: &SearchArguments,
+    search: Option<&SearchConfig>,
+) -> Result<SearchQuery, SearchRequestError> {
     let criteria = Criteria {
         filter: arguments.filter.clone(),
         event_types: arguments.event_types.clone(),
@@ -169,8 +172,8 @@ fn query(arguments: &SearchArguments, search: Option<&SearchConfig>) -> Result<S
         arguments.limit.or(base.limit),
         Some(arguments.page_size.unwrap_or(base.page_size)),
     );
-    let query = query.map_err(QuestionError::Query)?;
-    // Where there is a search, nothing was typed that could stand in the way of its own.
+    let query = query.map_err(SearchRequestError::Query)?;
+    // With a named search there are no options that could conflict with its settings.
     Ok(SearchQuery { filter: query.filter.or(base.filter), q: query.q.or(base.q), ..query })
 }
 
@@ -178,10 +181,10 @@ fn window(
     arguments: &SearchArguments,
     search: Option<&SearchConfig>,
     now: Timestamp,
-) -> Result<(Timestamp, Timestamp), QuestionError> {
+) -> Result<(Timestamp, Timestamp), SearchRequestError> {
     let now = milliseconds(now);
     let earliest = now - logs::RETENTION;
-    let beyond = |option| QuestionError::BeyondRetention(option, earliest);
+    let beyond = |option| SearchRequestError::BeyondRetention(option, earliest);
     // What comes later than now is not in the log.
     let until = arguments.until.map_or(Some(now), |until| resolve(until, now, earliest));
     let until = until.ok_or_else(|| beyond("until"))?.min(now);
@@ -194,10 +197,10 @@ fn window(
         None => (until - length).max(earliest),
     };
     if since > until {
-        return Err(QuestionError::Turned { since, until });
+        return Err(SearchRequestError::Turned { since, until });
     }
     if since == until {
-        return Err(QuestionError::NoLength(since));
+        return Err(SearchRequestError::NoLength(since));
     }
     Ok((since, until))
 }
@@ -224,17 +227,17 @@ fn destination(
     search: Option<&SearchConfig>,
     now: Timestamp,
     is_terminal: bool,
-) -> Result<Destination, QuestionError> {
+) -> Result<Destination, SearchRequestError> {
     let format = arguments.format.map(Format::from);
     let Some(to) = &arguments.to else {
         let as_json = !is_terminal || format.is_some();
         let output = arguments.output.unwrap_or(if as_json { Output::Json } else { Output::Table });
         if output != Output::Json && format.is_some() {
-            return Err(QuestionError::Format);
+            return Err(SearchRequestError::Format);
         }
         return Ok(Destination::Terminal(output, format.unwrap_or(Format::Okta)));
     };
-    let sink = config.sinks.get(to).ok_or_else(|| QuestionError::Unknown {
+    let sink = config.sinks.get(to).ok_or_else(|| SearchRequestError::Unknown {
         kind: "sink",
         name: to.clone(),
         known: config.sinks.keys().cloned().collect(),
