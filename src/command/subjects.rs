@@ -36,14 +36,21 @@ impl Subjects {
     }
 
     /// Whether these are the same objects at Okta, whatever they are called.
-    pub(in crate::command) fn are(&self, others: &Self) -> bool {
-        fn ids(subjects: &Subjects) -> impl Iterator<Item = Option<&str>> {
-            let users = subjects.users.iter().map(|user| user.id.as_deref());
-            let groups = subjects.groups.iter().map(|group| group.id.as_deref());
-            let zone = subjects.zone.as_ref().map(|zone| zone.id.as_str());
-            users.chain(groups).chain([subjects.app.as_deref(), zone])
-        }
-        ids(self).eq(ids(others))
+    pub(in crate::command) fn are(&self, those: &Self) -> bool {
+        self.ids().eq(those.ids())
+    }
+
+    /// Whether one of these is another object at Okta than the one that had its place among `those`.
+    pub(in crate::command) fn are_others(&self, those: &Self) -> bool {
+        let mut pairs = self.ids().zip(those.ids());
+        pairs.any(|(this, that)| this.is_some() && that.is_some() && this != that)
+    }
+
+    fn ids(&self) -> impl Iterator<Item = Option<&str>> {
+        let users = self.users.iter().map(|user| user.id.as_deref());
+        let groups = self.groups.iter().map(|group| group.id.as_deref());
+        let zone = self.zone.as_ref().map(|zone| zone.id.as_str());
+        users.chain(groups).chain([self.app.as_deref(), zone])
     }
 }
 

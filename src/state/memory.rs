@@ -11,7 +11,7 @@ use super::{
     StateError, StoredEntry,
     identity::StoreId,
     journal, notes,
-    store::{Change, Key, Scan, ScanOrder, Space, Store, StoreIdentity, StoreReport, StoredRecord},
+    store::{Change, Key, Scan, ScanOrder, Store, StoreIdentity, StoreReport, StoredRecord},
 };
 
 /// Records in memory. Clones have the same ones.
@@ -71,13 +71,6 @@ impl MemoryStore {
         let key = journal::key(id);
         let record = self.memory().snapshot.records.get(&key).cloned();
         record.map(|record| journal::decode(&key, &record).unwrap())
-    }
-
-    /// What is durable of all commands.
-    pub(crate) fn entries(&self) -> Vec<StoredEntry> {
-        let records = self.snapshot().records.into_iter();
-        let records = records.filter(|(key, _)| key.space == Space::Journal);
-        records.map(|(key, record)| journal::decode(&key, &record).unwrap()).collect()
     }
 
     /// Whether there is a note of this name.

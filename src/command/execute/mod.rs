@@ -6,7 +6,6 @@
 
 mod answered;
 pub(in crate::command) mod baseline;
-mod decision;
 mod expect;
 pub(in crate::command) mod failure;
 pub(in crate::command) mod life;
@@ -17,6 +16,7 @@ pub(in crate::command) mod naming;
 mod okta;
 pub(in crate::command) mod parts;
 mod place;
+mod precondition;
 pub(in crate::command) mod resolve;
 mod resolved;
 pub(in crate::command) mod secrets;
@@ -33,10 +33,10 @@ use jiff::Timestamp;
 use self::{answered::Answered, work::Work};
 pub use self::{
     baseline::Baseline,
-    decision::Decision,
     failure::Code,
     okta::{Okta, Reserved},
     place::Place,
+    precondition::Precondition,
     resolved::Resolved,
 };
 use super::{Action, Expect, Failed, GroupSubject, Performed, Request, UserSubject};
@@ -79,7 +79,7 @@ pub struct Intent<'a> {
     /// What is known of what was sent before.
     pub doubt: Doubt,
     /// What the change was decided by.
-    pub decision: &'a Decision<'a>,
+    pub precondition: &'a Precondition<'a>,
 }
 
 /// What is known of what was sent before.

@@ -14,7 +14,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
-    Answered, Attempt, Baseline, Decision, Doubt, Intent, Okta, Resolved,
+    Answered, Attempt, Baseline, Doubt, Intent, Okta, Precondition, Resolved,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     naming, resolved, secrets,
@@ -284,22 +284,23 @@ impl<'a> Work<'a> {
             return Ok(Sent::Planned);
         }
         let (okta, action) = (self.okta, self.action);
-        let (seen, at) = match self.last_seen().take() {
+        let (seen, seen_at) = match self.last_seen().take() {
             Some((target, seen, at)) => (Some((target, seen)), at),
             None => (None, Instant::now()),
         };
-        let decision = Decision { okta, action, seen, groups: std::mem::take(&mut self.groups_named), at };
+        let groups = std::mem::take(&mut self.groups_named);
+        let precondition = Precondition { okta, action, seen, groups, seen_at };
         let reserved = match okta.reserve(change).await {
             Ok(reserved) => reserved,
             Err(error) => return Ok(self.sent(Err(error))),
         };
-        self.must_be_admitted(&decision).await?;
+        self.must_be_admitted(&precondition).await?;
         let changed = reserved.send().await;
         Ok(self.sent(changed))
     }
 
     /// Has the policy judge the command as things are now, and keeps the baseline.
-    async fn must_be_admitted(&mut self, decision: &Decision<'_>) -> Result<(), Failed> {
+    async fn must_be_admitted(&mut self, precondition: &Precondition<'_>) -> Result<(), Failed> {
         let doubt = if self.is_unseen && self.may_have_sent() { Doubt::MayBeDone } else { Doubt::None };
         let baseline = self.baseline.take().unwrap_or_default();
         let mut baseline = match self.is_admitted {
@@ -311,7 +312,7 @@ impl<'a> Work<'a> {
             baseline = baseline.sent_once_more();
         }
         let baseline = self.baseline.insert(baseline);
-        self.attempt.admission.admit(Intent { baseline, doubt, decision }).await?;
+        self.attempt.admission.admit(Intent { baseline, doubt, precondition }).await?;
         self.is_admitted = true;
         Ok(())
     }

@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use crate::support::{
     judges::okta::{CLIENT_ID, KEY_ID, Key},
     okta::{Okta, TOKEN},
-    tools::eventually,
 };
 
 /// Lets everything be sent.
@@ -386,46 +385,20 @@ async fn what_okta_is_still_at_work_on_is_waited_for() {
 }
 
 #[tokio::test]
-async fn what_okta_has_certainly_not_done_is_sent_again_at_once() {
+async fn what_okta_has_certainly_not_done_is_told_at_once_and_not_waited_for() {
     let scene = Scene::new().await;
     let user = scene.okta.plant("users", &json!({ "profile": { "login": "busy@acme.example" } })).await;
     let fault = json!({ "kind": "rate_limited", "count": 1, "seconds": 1, "method": "POST", "path": "/api/v1/users/*" });
     scene.okta.arm(fault).await;
+    let throttled = scene.run("user.suspend", json!({ "user": user }), false).await.unwrap_err();
+    assert_eq!((throttled.error.code.as_str(), throttled.has_sent), ("rate_limited", false));
+    assert!(throttled.retry_after.is_some_and(|wait| wait.as_secs() < 10), "{throttled:?}");
     let suspended = scene.run("user.suspend", json!({ "user": user }), false).await.unwrap();
     assert_eq!(suspended.way, Way::Done);
     let posts = scene.okta.recent().await.into_iter().filter(|asked| asked["method"] == "POST");
     let statuses: Vec<_> = posts.filter_map(|asked| asked["status"].as_u64()).collect();
     assert!(statuses.ends_with(&[429, 200]), "{statuses:?}");
     assert_eq!(scene.writes().await.len(), 1);
-}
-
-#[tokio::test]
-async fn a_deletion_that_had_to_wait_looks_again_before_it_is_sent() {
-    let scene = Scene::new().await;
-    for (login, is_taken_back) in [("stays@acme.example", true), ("goes@acme.example", false)] {
-        let mut user = json!({ "status": "DEPROVISIONED", "profile": { "login": login } });
-        user["id"] = json!(scene.okta.plant("users", &user).await);
-        let fault = json!({ "kind": "rate_limited", "count": 1, "seconds": 3, "method": "DELETE", "path": "/api/v1/users/*" });
-        scene.okta.arm(fault).await;
-        let throttled = scene.okta.counted("/api/v1/users/{id}", 429).await;
-        let mut take_back = async || {
-            eventually("the answer 429", async || {
-                (scene.okta.counted("/api/v1/users/{id}", 429).await > throttled).then_some(())
-            })
-            .await;
-            if is_taken_back {
-                user["status"] = json!("ACTIVE");
-                scene.okta.plant("users", &user).await;
-            }
-        };
-        let (deleted, ()) =
-            tokio::join!(scene.run("user.delete", json!({ "user": login }), false), take_back());
-        let gone = scene.okta.counted("/api/v1/users/{id}", 204).await;
-        match is_taken_back {
-            true => assert_eq!((deleted.unwrap_err().error.code.as_str(), gone), ("expectation_failed", 0)),
-            false => assert_eq!((deleted.unwrap().way, gone), (Way::Done, 1)),
-        }
-    }
 }
 
 #[tokio::test]

@@ -2,41 +2,32 @@
 //! those who are protected as Okta knows them now, and limits, which are counted in the same commit as the journal's entry.
 //! Where that cannot be found out, commands wait. Sends nothing but look-ups.
 
+mod gate;
 mod limiter;
 mod protection;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EngineError, Seams,
-    job::Job,
-    journal::{Journal, Kept},
-    outcomes,
-    status::EngineStatus,
-    switch::Switch,
+    EngineError, Seams, job::Job, journal::Journal, outcomes, status::EngineStatus, switch::Switch,
     trouble::Trouble,
 };
 use crate::{
     clock::Clock,
     command::{
-        Changes, Failed, OutcomeError, Request, Status, Subjects,
-        execute::{self, Baseline, Code, Decision, Doubt, Executor, Intent, Resolved},
+        Changes, OutcomeError, Request, Status, Subjects,
+        execute::Executor,
         message::{Command, Timing},
         policy::{Policy, Signatures},
-        record::Record,
     },
     config::CommandsConfig,
     retry::Backoff,
 };
 
+pub(super) use gate::Gate;
 use limiter::Limiter;
 pub(super) use protection::FoundIds;
 use protection::Protection;
@@ -179,148 +170,4 @@ impl Admission {
             }
         }
     }
-}
-
-/// What was seen longer ago is looked at anew before something is sent.
-const DECIDED_FOR: Duration = Duration::from_secs(2);
-/// Looks at it, at most: where each takes longer, the last one is as new as the budget allows.
-const LOOKS_MAX: u32 = 3;
-
-/// Stands between one attempt at a command and Okta.
-pub(super) struct Gate<'a> {
-    admission: &'a Admission,
-    journal: &'a Journal,
-    job: &'a Job,
-    resolved: &'a Resolved,
-    stop: &'a CancellationToken,
-    /// The journal's record, and why nothing may be sent, if that is so.
-    state: Mutex<(Kept, Option<Denial>)>,
-}
-
-impl<'a> Gate<'a> {
-    pub(super) fn new(
-        (admission, journal): (&'a Admission, &'a Journal),
-        (job, resolved): (&'a Job, &'a Resolved),
-        kept: Kept,
-        stop: &'a CancellationToken,
-    ) -> Self {
-        Self { admission, journal, job, resolved, stop, state: Mutex::new((kept, None)) }
-    }
-
-    /// The journal's record as it is now, and why something was not sent.
-    pub(super) fn into_parts(self) -> (Kept, Option<Denial>) {
-        self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Judges, counts and looks until nothing stands in the way any more: each may take a while, and somebody may stop the
-    /// command meanwhile, or change what it is about.
-    async fn decide(&self, intent: Intent<'_>) -> Result<(), Denial> {
-        let (admission, subjects) = (self.admission, &self.resolved.subjects);
-        let Intent { baseline, decision, .. } = intent;
-        // What was sent for is known by its id, whatever the names mean by now, and was counted.
-        let was_sent = self.state().0.record.baseline.is_some();
-        let mut seen_at = Some(decision.at());
-        if !was_sent {
-            seen_at = seen_at.min(self.resolved.since());
-        }
-        let (mut looks_left, mut changes) = (LOOKS_MAX, None);
-        loop {
-            let kept = self.state().0.clone();
-            self.until_running(was_sent, &kept.record).await?;
-            admission.judge(&self.job.command, subjects, self.stop).await?;
-            admission.require_trusted(self.job)?;
-            if !was_sent && changes.is_none() {
-                let changing = admission.changes(&self.job.command.request, subjects, self.stop);
-                changes = Some(changing.await?);
-            }
-            let is_old = seen_at.is_none_or(|seen_at| seen_at.elapsed() > DECIDED_FOR);
-            if is_old && looks_left > 0 {
-                (looks_left, seen_at) = (looks_left - 1, Some(Instant::now()));
-                let held = self.stop.run_until_cancelled(self.holds(was_sent, decision)).await;
-                if !held.ok_or(Denial::Stopped)? {
-                    return Err(Denial::Again);
-                }
-                // That may have taken a while, too.
-                continue;
-            }
-            if kept.record.baseline.as_ref() == Some(baseline) && admission.switch.paused().is_none() {
-                return Ok(());
-            }
-            let kept = self.keep(kept, baseline, changes.unwrap_or_default()).await?;
-            self.state().0 = kept;
-        }
-    }
-
-    /// Waits until commands may go on, or this one is cancelled. Where nothing was sent, all is looked at anew after that, and
-    /// nothing is waited for with a record that says otherwise.
-    async fn until_running(&self, was_sent: bool, record: &Record) -> Result<(), Denial> {
-        let (switch, id) = (&self.admission.switch, &self.job.command.id);
-        if switch.paused().is_none() || switch.cancelled(id).is_some() {
-            return Ok(());
-        }
-        if was_sent || record.baseline.is_none() {
-            self.stop.run_until_cancelled(switch.until_running(id)).await.ok_or(Denial::Stopped)?;
-        }
-        if was_sent || switch.cancelled(id).is_some() { Ok(()) } else { Err(Denial::Again) }
-    }
-
-    /// Whether the names of the command mean those whom they meant, if that matters yet, and all that the change was decided
-    /// by is so.
-    async fn holds(&self, was_sent: bool, decision: &Decision<'_>) -> bool {
-        if !was_sent {
-            let now = self.admission.executor.resolve(&self.job.command.request).await;
-            if !now.is_ok_and(|now| now.subjects.are(&self.resolved.subjects)) {
-                return false;
-            }
-        }
-        decision.holds().await
-    }
-
-    /// Keeps that something is about to be sent, which makes so many `changes`. What was counted once is not counted again.
-    async fn keep(&self, kept: Kept, baseline: &Baseline, changes: usize) -> Result<Kept, Denial> {
-        let (admission, id) = (self.admission, &self.job.command.id);
-        let sending = kept.record.clone().sending(baseline);
-        let counted = usize::try_from(kept.record.counted).unwrap_or(usize::MAX);
-        if kept.record.baseline.is_some() || (counted > 0 && changes <= counted) {
-            return self.journal.keep(id, &kept, sending).await.map_err(Denial::Engine);
-        }
-        let sending = sending.counted(u64::try_from(changes).unwrap_or(u64::MAX));
-        // A name may mean a larger group by now.
-        let counting = (admission.policy.limits(), self.job.command.request.action(), changes - counted);
-        let counted = admission.limiter.count(counting, (id, &kept, sending)).await;
-        counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
-    }
-
-    fn state(&self) -> MutexGuard<'_, (Kept, Option<Denial>)> {
-        // Nothing panics while the lock is held.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl execute::Admission for Gate<'_> {
-    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
-        async move {
-            let Err(denial) = self.decide(intent).await else { return Ok(()) };
-            let denial = match (denial, intent.doubt) {
-                (Denial::Ended(_, error), Doubt::MayBeDone) => {
-                    Denial::Ended(Status::Failed, unconfirmed(&error))
-                }
-                (denial, _) => denial,
-            };
-            self.state().1 = Some(denial);
-            // What counts is the denial.
-            Err(Code::NotPermitted.because("it may not be sent any more"))
-        }
-        .boxed()
-    }
-}
-
-/// Why a command ends that was sent before, and must not be sent again.
-fn unconfirmed(denial: &OutcomeError) -> OutcomeError {
-    let why = &denial.message;
-    Code::Unconfirmed
-        .because(format!(
-            "it was sent without an answer, nothing shows whether Okta has done it, and now {why}"
-        ))
-        .error
 }

@@ -47,7 +47,6 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
             sent: &things.sent,
             others: &things.others,
             published: &things.published,
-            begun_before_gift: &things.begun_before_gift,
             is_signed: scenario.is_signed,
         };
         for asked in first.values() {
@@ -264,7 +263,6 @@ struct Facts<'a> {
     sent: &'a [Sent],
     others: &'a [(Timestamp, Other)],
     published: &'a [Published],
-    begun_before_gift: &'a BTreeSet<String>,
     is_signed: bool,
 }
 
@@ -407,9 +405,6 @@ impl<'a> Facts<'a> {
         let user = asked.named_user()?;
         // It may have been given away in that very moment.
         let late = self.given(user)? + IN_THAT_MOMENT;
-        if self.begun_before_gift.contains(&format!("sim/{}", asked.id)) {
-            return None;
-        }
         let id = user_id(user);
         let first = self.of(asked).into_iter().find(|act| act.path.contains(&id))?;
         (first.at >= late).then(|| format!("{} is done to a user whose login is another's by then", asked.id))

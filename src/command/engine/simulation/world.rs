@@ -2,7 +2,6 @@
 //! the record by which a run is judged.
 
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicI64, Ordering::Relaxed},
@@ -23,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    command::{Outcome, record::Record},
-    state::{MemoryStore, Snapshot, StoredEntry},
+    command::Outcome,
+    state::{MemoryStore, Snapshot},
 };
 
 /// When every simulation begins.
@@ -55,8 +54,6 @@ pub(super) struct Things {
     pub(super) others: Vec<(Timestamp, Other)>,
     /// A copy of the state.
     backup: Option<Snapshot>,
-    /// Commands for which something may have been sent when a login was given to somebody else.
-    pub(super) begun_before_gift: BTreeSet<String>,
 }
 
 /// An outcome on the bus.
@@ -140,14 +137,8 @@ impl World {
             ..Options::default()
         };
         let org = InProcess::new(&options, BEGINNING * 1000);
-        let things = Things {
-            random,
-            published: Vec::new(),
-            sent: Vec::new(),
-            others: Vec::new(),
-            backup: None,
-            begun_before_gift: BTreeSet::new(),
-        };
+        let things =
+            Things { random, published: Vec::new(), sent: Vec::new(), others: Vec::new(), backup: None };
         let (faults, too_many) = (AtomicI64::new(0), AtomicI64::new(0));
         let records = MemoryStore::default();
         Arc::new(Self { org, started: Instant::now(), faults, too_many, records, things: Mutex::new(things) })
@@ -185,15 +176,6 @@ impl World {
     fn note(&self, other: Other) {
         let now = self.now();
         self.things().others.push((now, other));
-    }
-
-    /// Commands for which something may have been sent.
-    fn begun(&self) -> BTreeSet<String> {
-        let may_be_done = |stored: &StoredEntry| {
-            let record = Record::decode(&stored.entry.content);
-            record.is_ok_and(|record| record.may_be_done() || record.has_ended())
-        };
-        self.records.entries().into_iter().filter(may_be_done).map(|stored| stored.id).collect()
     }
 
     /// When it began.
@@ -256,8 +238,6 @@ impl World {
                 self.ask("POST", &format!("/api/v1/users/{user}"), &body).await;
             }
             Other::LoginGiven { from, to, login } => {
-                let begun = self.begun();
-                self.things().begun_before_gift.extend(begun);
                 let body = Bytes::from(format!(r#"{{"profile":{{"login":"former.{login}"}}}}"#));
                 self.ask("POST", &format!("/api/v1/users/{from}"), &body).await;
                 let profile = json!({ "login": login, "email": login });

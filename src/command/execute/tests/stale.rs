@@ -101,8 +101,8 @@ impl Admission for Holding<'_> {
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 self.org.has_waited.store(true, Relaxed);
             }
-            assert!(intent.decision.at().elapsed() >= Duration::from_secs(5));
-            let holds = self.holds && intent.decision.holds().await;
+            assert!(intent.precondition.seen_at().elapsed() >= Duration::from_secs(5));
+            let holds = self.holds && intent.precondition.holds().await;
             if holds { Ok(()) } else { Err(Code::ChangedMeanwhile.because("it is looked at anew")) }
         }
         .boxed()

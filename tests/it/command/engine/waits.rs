@@ -55,8 +55,13 @@ async fn what_waits_for_the_rate_limit_is_done_to_whoever_has_the_login_then() {
             scene.resume();
         }
         let outcome = scene.outcome("join").await;
-        assert_eq!(essence(&outcome), ("done", ""), "killed: {is_killed}: {outcome}");
-        assert_eq!(members(&scene, &group).await, [heir], "killed: {is_killed}");
+        let members = members(&scene, &group).await;
+        match essence(&outcome) {
+            ("done", "") => assert_eq!(members, [heir], "killed: {is_killed}"),
+            // It died before it knew Okta's answer, so that something may have been sent for the former bearer.
+            ("failed", "changed_meanwhile") if is_killed => assert_eq!(members, [] as [&str; 0]),
+            _ => panic!("killed: {is_killed}: {outcome}"),
+        }
     }
 }
 

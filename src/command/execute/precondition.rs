@@ -1,5 +1,5 @@
-//! What a change was decided by: an object as it was seen, and the names of groups. It may have changed by the time when the
-//! change can be sent. Sends nothing but look-ups.
+//! What must still be so when a change is sent: the object by which it was decided, as it was seen, and the names of groups.
+//! Sends nothing but look-ups.
 
 use okta_client::Target;
 use serde_json::Value;
@@ -8,22 +8,22 @@ use tokio::time::Instant;
 use super::{Okta, lookup, naming};
 use crate::command::{Action, GroupSubject};
 
-/// What a change was decided by.
+/// What must still be so when a change is sent.
 #[derive(Debug)]
-pub struct Decision<'a> {
+pub struct Precondition<'a> {
     pub(super) okta: &'a dyn Okta,
     pub(super) action: Action,
     /// What was seen, and where.
     pub(super) seen: Option<(Target, Value)>,
     /// The groups that the change is about, by which the command names them.
     pub(super) groups: &'a [GroupSubject],
-    pub(super) at: Instant,
+    pub(super) seen_at: Instant,
 }
 
-impl Decision<'_> {
+impl Precondition<'_> {
     /// When it was seen.
-    pub fn at(&self) -> Instant {
-        self.at
+    pub fn seen_at(&self) -> Instant {
+        self.seen_at
     }
 
     /// Whether it is so yet, as far as Okta says now.

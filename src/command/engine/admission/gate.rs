@@ -1,0 +1,202 @@
+//! What stands between one attempt at a command and Okta: everything is looked at once more after the last wait, and that
+//! something is about to be sent is kept as the last step before it is. Sends nothing but look-ups.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Admission, Denial};
+use crate::command::{
+    Failed, OutcomeError, Status,
+    engine::{
+        job::Job,
+        journal::{Journal, Kept},
+    },
+    execute::{self, Baseline, Code, Doubt, Intent, Precondition, Resolved},
+    record::Record,
+};
+
+/// What was seen longer ago is looked at anew before something is sent.
+const DECIDED_FOR: Duration = Duration::from_secs(2);
+/// Looks at it, at most: where each takes longer, the last one is as new as the budget allows.
+const LOOKS_MAX: u32 = 3;
+
+/// Stands between one attempt at a command and Okta.
+pub(in crate::command::engine) struct Gate<'a> {
+    admission: &'a Admission,
+    journal: &'a Journal,
+    job: &'a Job,
+    resolved: &'a Resolved,
+    stop: &'a CancellationToken,
+    state: Mutex<GateState>,
+}
+
+/// How one attempt stands.
+struct GateState {
+    /// The journal's record.
+    kept: Kept,
+    /// Why nothing may be sent, if that is so.
+    denial: Option<Denial>,
+    /// Whether nothing was let through yet.
+    are_names_due: bool,
+}
+
+/// What the names of a command must mean when something is sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// The objects that were found: nothing was sent for them.
+    MeanTheSame,
+    /// The objects for which it was begun, or none: what was sent may have changed the names.
+    MeanNobodyElse,
+    /// They were looked at before.
+    DoNotMatter,
+}
+
+impl<'a> Gate<'a> {
+    pub(in crate::command::engine) fn new(
+        (admission, journal): (&'a Admission, &'a Journal),
+        (job, resolved): (&'a Job, &'a Resolved),
+        kept: Kept,
+        stop: &'a CancellationToken,
+    ) -> Self {
+        Self {
+            admission,
+            journal,
+            job,
+            resolved,
+            stop,
+            state: Mutex::new(GateState { kept, denial: None, are_names_due: true }),
+        }
+    }
+
+    /// The journal's record as it is now, and why something was not sent.
+    pub(in crate::command::engine) fn into_parts(self) -> (Kept, Option<Denial>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (state.kept, state.denial)
+    }
+
+    /// Judges, counts and looks until nothing stands in the way any more: each may take a while, and somebody may stop the
+    /// command meanwhile, or change what it is about.
+    async fn decide(&self, intent: Intent<'_>) -> Result<(), Denial> {
+        let (admission, subjects) = (self.admission, &self.resolved.subjects);
+        let Intent { baseline, precondition, .. } = intent;
+        let was_sent = self.state().kept.record.baseline.is_some();
+        let mut seen_at = Some(precondition.seen_at());
+        // What this attempt has sent something to is known by its id.
+        let names = match std::mem::replace(&mut self.state().are_names_due, false) {
+            true if was_sent => Names::MeanNobodyElse,
+            true => Names::MeanTheSame,
+            false => Names::DoNotMatter,
+        };
+        if names != Names::DoNotMatter {
+            seen_at = seen_at.min(self.resolved.since());
+        }
+        let (mut looks_left, mut changes) = (LOOKS_MAX, None);
+        loop {
+            let kept = self.state().kept.clone();
+            self.until_running(was_sent, &kept.record).await?;
+            admission.judge(&self.job.command, subjects, self.stop).await?;
+            admission.require_trusted(self.job)?;
+            if !was_sent && changes.is_none() {
+                let changing = admission.changes(&self.job.command.request, subjects, self.stop);
+                changes = Some(changing.await?);
+            }
+            let is_old = seen_at.is_none_or(|seen_at| seen_at.elapsed() > DECIDED_FOR);
+            if is_old && looks_left > 0 {
+                (looks_left, seen_at) = (looks_left - 1, Some(Instant::now()));
+                let looking = self.look_again(names, precondition);
+                self.stop.run_until_cancelled(looking).await.ok_or(Denial::Stopped)??;
+                // That may have taken a while, too.
+                continue;
+            }
+            if kept.record.baseline.as_ref() == Some(baseline) && admission.switch.paused().is_none() {
+                return Ok(());
+            }
+            let kept = self.keep(kept, baseline, changes.unwrap_or_default()).await?;
+            self.state().kept = kept;
+        }
+    }
+
+    /// Sees that the names of the command mean whom they must, and that all that the change was decided by is so.
+    async fn look_again(&self, names: Names, precondition: &Precondition<'_>) -> Result<(), Denial> {
+        let (command, subjects) = (&self.job.command, &self.resolved.subjects);
+        let named_now = async || Some(self.admission.executor.resolve(&command.request).await.ok()?.subjects);
+        let hold = match names {
+            Names::MeanTheSame => named_now().await.is_some_and(|now| now.are(subjects)),
+            Names::MeanNobodyElse if named_now().await.is_some_and(|now| now.are_others(subjects)) => {
+                let failed = Code::ChangedMeanwhile.because(
+                    "a name in the command means another object than the one for which it was begun: nothing more is sent",
+                );
+                return Err(Denial::Ended(Status::Failed, failed.error));
+            }
+            Names::MeanNobodyElse | Names::DoNotMatter => true,
+        };
+        if hold && precondition.holds().await { Ok(()) } else { Err(Denial::Again) }
+    }
+
+    /// Waits until commands may go on, or this one is cancelled. Where nothing was sent, all is looked at anew after that, and
+    /// nothing is waited for with a record that says otherwise.
+    async fn until_running(&self, was_sent: bool, record: &Record) -> Result<(), Denial> {
+        let (switch, id) = (&self.admission.switch, &self.job.command.id);
+        if switch.paused().is_none() || switch.cancelled(id).is_some() {
+            return Ok(());
+        }
+        if was_sent || record.baseline.is_none() {
+            self.stop.run_until_cancelled(switch.until_running(id)).await.ok_or(Denial::Stopped)?;
+        }
+        if was_sent || switch.cancelled(id).is_some() { Ok(()) } else { Err(Denial::Again) }
+    }
+
+    /// Keeps that something is about to be sent, which makes so many `changes`. What was counted once is not counted again.
+    async fn keep(&self, kept: Kept, baseline: &Baseline, changes: usize) -> Result<Kept, Denial> {
+        let (admission, id) = (self.admission, &self.job.command.id);
+        let sending = kept.record.clone().sending(baseline);
+        let counted = usize::try_from(kept.record.counted).unwrap_or(usize::MAX);
+        if kept.record.baseline.is_some() || (counted > 0 && changes <= counted) {
+            return self.journal.keep(id, &kept, sending).await.map_err(Denial::Engine);
+        }
+        let sending = sending.counted(u64::try_from(changes).unwrap_or(u64::MAX));
+        // A name may mean a larger group by now.
+        let counting = (admission.policy.limits(), self.job.command.request.action(), changes - counted);
+        let counted = admission.limiter.count(counting, (id, &kept, sending)).await;
+        counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, GateState> {
+        // Nothing panics while the lock is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl execute::Admission for Gate<'_> {
+    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
+        async move {
+            let Err(denial) = self.decide(intent).await else { return Ok(()) };
+            let denial = match (denial, intent.doubt) {
+                (Denial::Ended(_, error), Doubt::MayBeDone) => {
+                    Denial::Ended(Status::Failed, unconfirmed(&error))
+                }
+                (denial, _) => denial,
+            };
+            self.state().denial = Some(denial);
+            // What counts is the denial.
+            Err(Code::NotPermitted.because("it may not be sent any more"))
+        }
+        .boxed()
+    }
+}
+
+/// Why a command ends that was sent before, and must not be sent again.
+fn unconfirmed(denial: &OutcomeError) -> OutcomeError {
+    let why = &denial.message;
+    Code::Unconfirmed
+        .because(format!(
+            "it was sent without an answer, nothing shows whether Okta has done it, and now {why}"
+        ))
+        .error
+}
