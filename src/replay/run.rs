@@ -155,13 +155,11 @@ impl Replay {
     /// Files are a route's own, and one that is being written must not be cut back by somebody else. Everywhere else
     /// the replay is the route.
     fn sink_origin(&self, origin: &Arc<Origin>) -> Arc<Origin> {
-        match self.sink {
-            SinkConfig::File(_) => {
-                let route = format!("{}.replay+{}", self.route.name, self.name);
-                Arc::new(Origin { route, ..Origin::clone(origin) })
-            }
-            SinkConfig::Kafka(_) | SinkConfig::Nats(_) | SinkConfig::Stdout(_) => Arc::clone(origin),
+        if !self.sink.has_one_writer() {
+            return Arc::clone(origin);
         }
+        let route = format!("{}.replay+{}", self.route.name, self.name);
+        Arc::new(Origin { route, ..Origin::clone(origin) })
     }
 }
 

@@ -1,13 +1,15 @@
 //! What is durable of a search's route, and the checkpoint that each batch of a run carries.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::plan::Progress;
+use super::{note_store::NoteStore, plan::Progress};
 use crate::{
     halt::Halt,
     route::{CheckpointStore, RouteError, StateRetry},
     sink::Delivered,
-    state::{SinkMark, State},
+    state::SinkMark,
 };
 
 /// What the names of the notes of searches' routes begin with; the route's name follows.
@@ -39,7 +41,7 @@ pub(crate) struct Form {
 /// The note of a route.
 #[derive(Debug)]
 pub(super) struct Note {
-    pub(super) state: State,
+    pub(super) notes: Arc<dyn NoteStore>,
     pub(super) state_retry: StateRetry,
     pub(super) generation: u64,
     pub(super) kept: Kept,
@@ -56,7 +58,7 @@ impl Note {
         // Times and numbers can always be written.
         let content = serde_json::to_string(&kept).unwrap_or_default();
         let name = Self::name_of(self.state_retry.status.name());
-        let attempt = || self.state.keep_note(&name, self.generation, content.clone());
+        let attempt = || self.notes.keep_note(&name, self.generation, content.clone());
         self.generation = self.state_retry.run(attempt).await?;
         self.kept = kept;
         Ok(())

@@ -9,11 +9,14 @@ mod checkpoint;
 mod compose;
 mod envelope;
 mod files;
+mod note_store;
 mod once;
 mod outgoing;
 mod plan;
 mod route;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod spool;
 
 pub(crate) use checkpoint::{Kept, NOTES};

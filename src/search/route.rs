@@ -13,18 +13,20 @@ use super::{
     compose::{ComposeError, Composer},
     envelope::About,
     files::ReadingId,
+    note_store::NoteStore,
     outgoing::Outgoing,
     plan::{LeftOut, Next, Run},
     spool::{Spool, SpoolError},
 };
 use crate::{
+    clock::{Clock, SystemClock},
     config::{SearchRouteConfig, SinkConfig},
     halt::{Halt, Stopped},
     invariant::Invariant,
     retry::RetryPolicy,
     route::{Phase, Rendering, RouteError, RouteStatus, StateRetry, open_sink},
-    sink::{DeadLetters, Sink},
-    state::{State, StateError},
+    sink::{DeadLetters, Sink, SinkFactory, payload_bytes_max},
+    state::{SinkMark, State, StateError},
     telemetry::{chain, metrics},
 };
 
@@ -35,11 +37,19 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct SearchRoute {
     config: SearchRouteConfig,
-    sink: SinkConfig,
     search: Arc<Search>,
-    state: State,
+    seams: Seams,
     status: Arc<RouteStatus>,
     up_since: Timestamp,
+}
+
+/// What a search's route runs on, beside its search: the real things, or simulated ones.
+#[derive(Debug)]
+pub(super) struct Seams {
+    pub(super) sink: Arc<dyn SinkFactory>,
+    pub(super) notes: Arc<dyn NoteStore>,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Why a search's route cannot go on.
@@ -85,8 +95,19 @@ impl SearchRoute {
         state: State,
         up_since: Timestamp,
     ) -> Self {
+        let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &config.route.name);
+        let (sink, notes, clock) = (Arc::new(sink), Arc::new(state), Arc::new(SystemClock));
+        Self::with_seams(config, search, Seams { sink, notes, dead_letters, clock }, up_since)
+    }
+
+    pub(super) fn with_seams(
+        config: SearchRouteConfig,
+        search: Arc<Search>,
+        seams: Seams,
+        up_since: Timestamp,
+    ) -> Self {
         let status = Arc::new(RouteStatus::new(&config.route.name));
-        Self { config, sink, search, state, status, up_since }
+        Self { config, search, seams, status, up_since }
     }
 
     /// Its name: unique among all routes.
@@ -116,7 +137,7 @@ impl SearchRoute {
                 search.next_slot = plan.next_slot(progress);
                 search.running = progress.run.map(|run| run.slot);
             });
-            let now = Timestamp::now();
+            let now = self.seams.clock.now();
             let kept = match plan.next(progress, now, self.up_since) {
                 Next::Never => return Ok(()),
                 Next::Wait(_) if until_caught_up => return Ok(()),
@@ -141,7 +162,7 @@ impl SearchRoute {
                     let begun_at = Instant::now();
                     let total = self.execute(&mut note, run, stop).await?;
                     self.tell_run(&run, total, begun_at.elapsed());
-                    let progress = note.kept.progress.finished(Timestamp::now());
+                    let progress = note.kept.progress.finished(self.seams.clock.now());
                     Kept { progress, form: None, ..note.kept.clone() }
                 }
             };
@@ -161,8 +182,8 @@ impl SearchRoute {
             messages: 0,
         };
         let name = Note::name_of(self.name());
-        let stored = state_retry.run(|| self.state.note(&name)).await?;
-        let mut note = Note { state: self.state.clone(), state_retry, generation: 0, kept: first };
+        let stored = state_retry.run(|| self.seams.notes.note(&name)).await?;
+        let mut note = Note { notes: Arc::clone(&self.seams.notes), state_retry, generation: 0, kept: first };
         let Some(stored) = stored else {
             let first = note.kept.clone();
             note.keep(first).await?;
@@ -210,8 +231,9 @@ impl SearchRoute {
         let rendering = Rendering::open(&self.config.route, self.search.client().org()).await;
         let rendering = Arc::new(rendering.map_err(SearchError::from)?);
         let mark = note.kept.mark.as_ref();
-        let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await?;
-        if let Err(halt) = self.settle_form(note, &run, spool.reading(), &sink).await {
+        let sink = open_sink(&*self.seams.sink, &rendering.origin, mark, &self.status, stop).await?;
+        let stands = (sink.mark(), payload_bytes_max(&*sink));
+        if let Err(halt) = self.settle_form(note, &run, spool.reading(), stands).await {
             sink.close().await;
             return Err(halt);
         }
@@ -224,13 +246,12 @@ impl SearchRoute {
         note: &mut Note,
         run: &Run,
         reading: ReadingId,
-        sink: &Sink,
+        (mark, bytes_max): (Option<SinkMark>, Option<usize>),
     ) -> Result<(), Halt<SearchError>> {
         let emit = self.form();
         let known = note.kept.form.as_ref().filter(|form| form.emit == emit);
         let mut kept = note.kept.clone();
-        kept.form =
-            Some(known.cloned().unwrap_or_else(|| Form { emit, bytes_max: sink.payload_bytes_max() }));
+        kept.form = Some(known.cloned().unwrap_or_else(|| Form { emit, bytes_max }));
         kept.progress = kept.progress.reading(reading);
         if known.is_none() {
             kept.progress = kept.progress.delivered(0);
@@ -247,7 +268,7 @@ impl SearchRoute {
                 "a run is delivered from its beginning, since its messages may be others"
             );
         }
-        kept.mark = sink.mark().or(kept.mark);
+        kept.mark = mark.or(kept.mark);
         if kept == note.kept {
             return Ok(());
         }
@@ -268,7 +289,7 @@ impl SearchRoute {
         run: &Run,
         spool: Spool,
         rendering: Arc<Rendering>,
-        sink: Sink,
+        sink: Box<dyn Sink>,
         stop: &CancellationToken,
     ) -> Result<u64, Halt<SearchError>> {
         let skip = note.kept.progress.run.map_or(0, |run| run.delivered);
@@ -291,7 +312,7 @@ impl SearchRoute {
             parts_max: self.config.route.in_flight_pages,
             bytes_max: self.config.route.in_flight_bytes,
         };
-        let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), self.name());
+        let dead_letters = self.seams.dead_letters.clone();
         outgoing.deliver(note, sink, dead_letters, self.status(), stop).await
     }
 

@@ -14,7 +14,7 @@ use crate::{
     cli::{Exit, fail, note},
     config::{SearchRouteConfig, SinkConfig, StateConfig},
     search::{About, Publication, PublishError, SpoolError, SpoolWriter},
-    sink::{DeadLetters, Sink},
+    sink::{self, DeadLetters},
     state::Places,
 };
 
@@ -40,7 +40,7 @@ pub(super) async fn publish(
     sink: &SinkConfig,
     state: &StateConfig,
 ) -> Exit {
-    if let Err(err) = Sink::require(sink) {
+    if let Err(err) = sink::require(sink) {
         return fail(Exit::Usage, &err);
     }
     // Before anything is asked: a sink that does not work would make the asking vain.

@@ -166,14 +166,9 @@ impl IntakeConfig {
 impl DestinationConfig {
     /// Every subject or topic to which outcomes at `org` can go; none where there are no addresses.
     pub fn addresses(&self, org: &str) -> BTreeSet<String> {
-        let own = match &self.sink {
-            SinkConfig::Kafka(sink) => sink.topic.fixed(None),
-            SinkConfig::Nats(sink) => sink.subject.fixed(None),
-            SinkConfig::File(_) | SinkConfig::Stdout(_) => None,
-        };
         match &self.address {
             Some(template) => template.addresses(org),
-            None => own.into_iter().collect(),
+            None => self.sink.fixed_address().into_iter().collect(),
         }
     }
 }

@@ -225,8 +225,7 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
     if config.reveal.allowed && config.reveal.private.is_empty() && config.intake.is_some() {
         return Err(Problem::new("reveal.private", "say which addresses are private: there are none"));
     }
-    let has_addresses = matches!(config.outcomes.sink, SinkConfig::Kafka(_) | SinkConfig::Nats(_));
-    if !config.reply_to.is_empty() && !has_addresses {
+    if !config.reply_to.is_empty() && config.outcomes.sink.bus().is_none() {
         let reason = format!("the sink `{}` has no addresses to reply to", config.outcomes.sink.name());
         return Err(Problem::new("reply_to", reason));
     }
@@ -391,7 +390,7 @@ fn destination(
             ("subject", subject, AddressUse::Subject, sink.subject.fixed(None))
         }
         (SinkConfig::Kafka(sink), None, topic) => ("topic", topic, AddressUse::Topic, sink.topic.fixed(None)),
-        (SinkConfig::File(_) | SinkConfig::Stdout(_), None, None) => {
+        (_, None, None) => {
             return Ok(DestinationConfig { sink: sink.clone(), address: None });
         }
         (_, Some(_), _) => {

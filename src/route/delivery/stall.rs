@@ -29,13 +29,11 @@ impl<S: CheckpointStore> Delivery<S> {
         from: usize,
         stop: &CancellationToken,
     ) -> Result<Result<Receipt, SinkError>, Stopped> {
-        let complaints = self.sink.complaints();
-        // Without a complaint it is the back-pressure of a sink that works, unless it owes us word of something.
+        let stall_reason = self.sink.stall_reason();
+        // Without a reason it is the back-pressure of a sink that works, unless acknowledgements are outstanding.
         let is_owed = self.pending.iter().any(Pending::is_sent);
-        let complain = move || complaints().or_else(|| is_owed.then(|| NOT_ACKNOWLEDGED.to_owned()));
-        // Large, with a client in it.
-        let publishing = Box::pin(self.sink.publish(messages, from));
-        patient(&self.status, stop, &complain, publishing).await
+        let reason = move || stall_reason().or_else(|| is_owed.then(|| NOT_ACKNOWLEDGED.to_owned()));
+        patient(&self.status, stop, &reason, self.sink.publish(messages, from)).await
     }
 
     /// Waits until a batch is settled, while nothing else is done.
@@ -44,9 +42,9 @@ impl<S: CheckpointStore> Delivery<S> {
         receipt: Receipt,
         stop: &CancellationToken,
     ) -> Result<Result<Settled, Failure>, Stopped> {
-        let complaints = self.sink.complaints();
-        let complain = move || Some(complaints().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
-        patient(&self.status, stop, &complain, receipt).await
+        let stall_reason = self.sink.stall_reason();
+        let reason = move || Some(stall_reason().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
+        patient(&self.status, stop, &reason, receipt).await
     }
 
     /// Gives a sign of life, and reports batches that stay pending. Stopped: there are some.
@@ -63,17 +61,17 @@ impl<S: CheckpointStore> Delivery<S> {
         if waited < STALLED_AFTER {
             return Ok(());
         }
-        let trouble = self.sink.trouble();
+        let trouble = self.sink.stall_reason()();
         report_stall(&self.status, trouble.as_deref().unwrap_or(NOT_ACKNOWLEDGED), waited);
         if stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
     }
 }
 
-/// Waits, and reports it if that takes long and `complain` knows why. Stopped: it did take long.
+/// Waits, and reports it if that takes long and `reason` knows why. Stopped: it did take long.
 async fn patient<T>(
     status: &RouteStatus,
     stop: &CancellationToken,
-    complain: &(dyn Fn() -> Option<String> + Send + Sync),
+    reason: &(dyn Fn() -> Option<String> + Send + Sync),
     waiting: impl Future<Output = T>,
 ) -> Result<T, Stopped> {
     let began = Instant::now();
@@ -90,7 +88,7 @@ async fn patient<T>(
         if waited < STALLED_AFTER {
             continue;
         }
-        if let Some(trouble) = complain() {
+        if let Some(trouble) = reason() {
             report_stall(status, &trouble, waited);
             if is_stopping {
                 return Err(Stopped);
