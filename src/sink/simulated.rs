@@ -74,6 +74,7 @@ pub(crate) struct SimulatedBus {
 struct Inner {
     random: Rng,
     connections: u64,
+    publications: u64,
     /// The ids of all messages that it took, in their order.
     log: Vec<String>,
     /// Where each is in the log, and which connection brought it last.
@@ -98,8 +99,9 @@ struct Connection {
     batches: u64,
     queue: VecDeque<Sent>,
     answers: BTreeMap<u64, Result<Settled, Failure>>,
-    /// What was on the bus already, beyond the mark at which the connection took up.
-    known: BTreeSet<String>,
+    /// What was on the bus already, beyond the mark at which the connection took up, and is not delivered: the place of each
+    /// in the log.
+    known: BTreeMap<String, usize>,
     /// Up to where the log is proved.
     sequence: usize,
 }
@@ -130,6 +132,7 @@ impl SimulatedBus {
         let inner = Inner {
             random,
             connections: 0,
+            publications: 0,
             log: Vec::new(),
             places: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
@@ -195,6 +198,11 @@ impl SimulatedBus {
         self.inner().last_fault_at.max(mood_began)
     }
 
+    /// How many batches were handed to it.
+    pub(crate) fn publications(&self) -> u64 {
+        self.inner().publications
+    }
+
     /// What it has seen that must not be.
     pub(crate) fn wrong(&self) -> Vec<String> {
         self.inner().wrong.clone()
@@ -254,7 +262,7 @@ impl SimulatedBus {
             batches: 0,
             queue: VecDeque::new(),
             answers: BTreeMap::new(),
-            known: known.map(|(_, id)| id.clone()).collect(),
+            known: known.map(|(place, id)| (id.clone(), place)).collect(),
             sequence,
         })
     }
@@ -288,24 +296,36 @@ impl SimulatedBus {
                 let lost = self.inner().random.usize(0..4).min(index - sent.from);
                 let first_undelivered = index - lost;
                 rejected.retain(|rejected| rejected.index < first_undelivered);
-                self.acknowledge(&sent.messages[sent.from..first_undelivered], sent.from, &rejected);
+                self.acknowledge(
+                    connection,
+                    &sent.messages[sent.from..first_undelivered],
+                    sent.from,
+                    &rejected,
+                );
                 return Err(Failure { first_undelivered, rejected, error: unreachable() });
             }
             if let Err(reason) = self.take(connection, &sent.messages[index]) {
                 rejected.push(Rejected { index, reason });
             }
         }
-        self.acknowledge(&sent.messages[sent.from..], sent.from, &rejected);
+        self.acknowledge(connection, &sent.messages[sent.from..], sent.from, &rejected);
         let inner = self.inner();
         let sent = sent.messages[sent.from..].iter();
         let last = sent.filter_map(|(id, _)| inner.places.get(id)).map(|place| place.0 + 1);
         connection.sequence = connection.sequence.max(last.max().unwrap_or_default());
-        let sequence = connection.sequence as u64;
-        let mark = SinkMark::JetStream { stream: STREAM.to_owned(), sequence };
-        Ok(Settled { rejected, mark: self.plan.has_marks.then_some(mark) })
+        Ok(Settled { rejected, mark: self.plan.has_marks.then(|| connection.mark()) })
     }
 
-    fn acknowledge(&self, messages: &[(String, Bytes)], from: usize, rejected: &[Rejected]) {
+    fn acknowledge(
+        &self,
+        connection: &mut Connection,
+        messages: &[(String, Bytes)],
+        from: usize,
+        rejected: &[Rejected],
+    ) {
+        for (id, _) in messages {
+            connection.known.remove(id);
+        }
         let is_rejected = |index: usize| rejected.iter().any(|rejected| rejected.index == index);
         let taken = messages.iter().enumerate().filter(|(at, _)| !is_rejected(from + at));
         self.inner().acknowledged.extend(taken.map(|(_, (id, _))| id.clone()));
@@ -313,7 +333,7 @@ impl SimulatedBus {
 
     /// One message comes to the bus.
     fn take(&self, connection: &mut Connection, (id, payload): &(String, Bytes)) -> Result<(), String> {
-        if connection.known.contains(id) {
+        if connection.known.contains_key(id) {
             return Ok(());
         }
         if self.mood() == Mood::Refuses || self.is_poison(id) {
@@ -356,6 +376,17 @@ impl SimulatedBus {
     }
 }
 
+impl Connection {
+    /// Up to where everything is proved: what was on the bus already may lie behind what it follows.
+    fn proved(&self) -> usize {
+        self.known.values().copied().fold(self.sequence, usize::min)
+    }
+
+    fn mark(&self) -> SinkMark {
+        SinkMark::JetStream { stream: STREAM.to_owned(), sequence: self.proved() as u64 }
+    }
+}
+
 impl SimulatedSink {
     fn connection(&self) -> MutexGuard<'_, Connection> {
         lock(&self.connection)
@@ -375,8 +406,7 @@ impl Drop for SimulatedSink {
 
 impl Sink for SimulatedSink {
     fn mark(&self) -> Option<SinkMark> {
-        let sequence = self.connection().sequence as u64;
-        self.bus.plan.has_marks.then(|| SinkMark::JetStream { stream: STREAM.to_owned(), sequence })
+        self.bus.plan.has_marks.then(|| self.connection().mark())
     }
 
     fn publish<'a>(
@@ -395,6 +425,7 @@ impl Sink for SimulatedSink {
                 message.write_id(&mut id);
                 messages.push((id, message.payload.clone()));
             }
+            self.bus.inner().publications += 1;
             let number = {
                 let mut connection = self.connection();
                 connection.batches += 1;
@@ -438,7 +469,7 @@ impl Sink for SimulatedSink {
                     connection.is_broken = true;
                 }
             }
-            let sequence = self.connection().sequence;
+            let sequence = self.connection().proved();
             self.connection = Arc::new(Mutex::new(self.bus.connect(sequence).await?));
             Ok(())
         }

@@ -90,7 +90,9 @@ impl World {
         let mut wrong = Vec::new();
         for life in &scenario.lives {
             match life.death {
-                Death::Dropped { polls } => self.live_until_dropped(scenario, polls, &mut wrong).await,
+                Death::Dropped { batches, polls } => {
+                    self.live_until_dropped(scenario, batches, polls, &mut wrong).await;
+                }
                 Death::Stopped { after } => {
                     let until = async { sleep(after).await };
                     self.live_until_stopped(scenario, until, &mut wrong).await;
@@ -129,9 +131,18 @@ impl World {
         Route::with_seams(scenario.config.clone(), stream, seams)
     }
 
-    async fn live_until_dropped(&self, scenario: &Scenario, polls: u32, wrong: &mut Vec<String>) {
+    async fn live_until_dropped(
+        &self,
+        scenario: &Scenario,
+        batches: u64,
+        polls: u32,
+        wrong: &mut Vec<String>,
+    ) {
         let (route, stop) = (self.route(scenario), CancellationToken::new());
-        let running = Mortal::new(route.run(&stop, false), polls);
+        let end = self.bus.publications() + batches;
+        // Nothing may come any more, once everything is delivered.
+        let has_happened = || self.bus.publications() >= end || Instant::now() > self.bad_until;
+        let running = Mortal::new(route.run(&stop, false), &has_happened, polls);
         if let Some(ended) = running.await {
             wrong.push(format!("the route ends by itself: {ended:?}"));
         }

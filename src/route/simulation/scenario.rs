@@ -32,8 +32,8 @@ pub(super) struct Life {
 
 /// How a life ends.
 pub(super) enum Death {
-    /// It is dropped after so many polls: at any of its awaits.
-    Dropped { polls: u32 },
+    /// It is dropped at any of its awaits: so many polls after so many batches were handed to the bus.
+    Dropped { batches: u64, polls: u32 },
     /// It is stopped.
     Stopped { after: Duration },
 }
@@ -70,8 +70,9 @@ fn life(random: &mut Rng) -> Life {
         Death::Stopped { after: Duration::from_millis(random.u64(1..200_000)) }
     } else {
         // Short ones and long ones alike.
-        let polls = 1_u32 << random.u32(0..11);
-        Death::Dropped { polls: random.u32(polls..2 * polls) }
+        let (batches, polls) =
+            if random.bool() { (random.u64(1..6), random.u32(0..5)) } else { (0, random.u32(0..11)) };
+        Death::Dropped { batches, polls: random.u32(1 << polls..2 << polls) }
     };
     Life { death, downtime: Duration::from_millis(random.u64(0..30_000)) }
 }

@@ -103,7 +103,9 @@ impl World {
         let mut wrong = Vec::new();
         for life in &scenario.lives {
             match life.death {
-                Death::Dropped { polls } => self.live_until_dropped(scenario, polls, &mut wrong).await,
+                Death::Dropped { batches, polls } => {
+                    self.live_until_dropped(scenario, batches, polls, &mut wrong).await;
+                }
                 Death::Stopped { after } => {
                     let until = async { sleep(after).await };
                     self.live_until_stopped(scenario, until, &mut wrong).await;
@@ -146,9 +148,19 @@ impl World {
         routes.collect()
     }
 
-    async fn live_until_dropped(&self, scenario: &Scenario, polls: u32, wrong: &mut Vec<String>) {
+    async fn live_until_dropped(
+        &self,
+        scenario: &Scenario,
+        batches: u64,
+        polls: u32,
+        wrong: &mut Vec<String>,
+    ) {
         let (routes, stop) = (self.routes(&scenario.config), CancellationToken::new());
-        if let Some(ended) = Mortal::new(run_all(&routes, &stop), polls).await {
+        let publications = || self.routes.iter().map(|route| route.bus.publications()).sum::<u64>();
+        let end = publications() + batches;
+        // Nothing may come any more, once everything is delivered.
+        let has_happened = || publications() >= end || Instant::now() > self.bad_until;
+        if let Some(ended) = Mortal::new(run_all(&routes, &stop), &has_happened, polls).await {
             wrong.push(format!("the routes end by themselves: {ended:?}"));
         }
     }

@@ -56,9 +56,15 @@ impl SimulatedNotes {
         self.inner().kept.clone()
     }
 
-    /// The runs that were begun, by their slots, and how many batches of each were delivered in the end.
+    /// The runs that have ended, by their slots, and how many batches of each were delivered.
     pub(super) fn runs(&self) -> BTreeMap<Timestamp, (Run, u64)> {
-        self.inner().runs.clone()
+        let inner = self.inner();
+        let mut runs = inner.runs.clone();
+        let at_work = inner.kept.as_ref().and_then(|kept| kept.progress.run);
+        if let Some(run) = at_work {
+            runs.remove(&run.slot);
+        }
+        runs
     }
 
     pub(super) fn wrong(&self) -> Vec<String> {

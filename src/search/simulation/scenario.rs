@@ -40,8 +40,8 @@ pub(super) struct Life {
 
 /// How a life ends.
 pub(super) enum Death {
-    /// It is dropped after so many polls: at any of its awaits.
-    Dropped { polls: u32 },
+    /// It is dropped at any of its awaits: so many polls after so many batches were handed to the bus.
+    Dropped { batches: u64, polls: u32 },
     /// It is stopped.
     Stopped { after: Duration },
 }
@@ -108,8 +108,9 @@ fn life(random: &mut Rng) -> Life {
         Death::Stopped { after: Duration::from_millis(random.u64(1..3_000_000)) }
     } else {
         // Short ones and long ones alike.
-        let polls = 1_u32 << random.u32(0..12);
-        Death::Dropped { polls: random.u32(polls..2 * polls) }
+        let (batches, polls) =
+            if random.bool() { (random.u64(1..6), random.u32(0..5)) } else { (0, random.u32(0..12)) };
+        Death::Dropped { batches, polls: random.u32(1 << polls..2 << polls) }
     };
     let downtime_s_max = [5, 600, 6_000][random.usize(..3)];
     Life { death, downtime: Duration::from_millis(random.u64(0..downtime_s_max * 1_000)) }

@@ -16,6 +16,7 @@
 mod acknowledgements;
 mod answer;
 mod check;
+mod found;
 mod order;
 mod outgoing;
 mod session;
