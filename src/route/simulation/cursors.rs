@@ -111,9 +111,9 @@ impl SimulatedCursors {
         if let Some(lost) = counted.iter().find(is_lost) {
             self.note(format!("the cursor moves to {end} without a proof for {lost}"));
         }
+        let furthest = (known.max(end)..).find(|index| !counted.contains(&id(*index))).unwrap_or_default();
         self.bus.committed(counted);
-        let mut inner = self.inner();
-        inner.furthest = inner.furthest.max(end);
+        self.inner().furthest = furthest;
     }
 }
 
