@@ -18,7 +18,7 @@ use okta_system_log::event::Events;
 use rdkafka::producer::Producer as _;
 use tokio::{sync::oneshot, task::coop};
 
-use super::{Failure, Receipt, Rejected, Settled, Sink, SinkError, StallReason};
+use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, StallReason};
 use crate::{
     bus::{
         BusError, Finding,
@@ -248,6 +248,6 @@ fn receipt(sink: String, from: usize, outcome: oneshot::Receiver<Outcome>) -> Re
             return Ok(Settled { rejected: rejected.collect(), mark: None });
         };
         let rejected = rejected.filter(|rejected| rejected.index < first_undelivered).collect();
-        Err(Failure { first_undelivered, rejected, error: fault.into_error(&sink).into() })
+        Err(BatchError { first_undelivered, rejected, error: fault.into_error(&sink).into() })
     })
 }

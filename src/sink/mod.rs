@@ -40,7 +40,7 @@ pub(crate) use dead_letters::DeadLetterFiles;
 pub(crate) use dead_letters::SimulatedLetters;
 pub use dead_letters::{DeadLetters, DeadLettersError};
 pub use error::{SinkClass, SinkError};
-pub use proof::{Delivered, Failure, Rejected, Settled};
+pub use proof::{BatchError, Delivered, Rejected, Settled};
 
 use crate::{
     bus::Finding,
@@ -53,7 +53,7 @@ use crate::{
 const ENVELOPE_BYTES: usize = 1_024;
 
 /// Resolves when the fate of every message of a batch is known.
-pub type Receipt = BoxFuture<'static, Result<Settled, Failure>>;
+pub type Receipt = BoxFuture<'static, Result<Settled, BatchError>>;
 
 /// Asks why a bus's client makes no progress. It can be asked while the sink itself is borrowed.
 pub type StallReason = Box<dyn Fn() -> Option<String> + Send + Sync>;

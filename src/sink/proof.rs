@@ -30,7 +30,7 @@ pub struct Settled {
 
 /// A batch of which not everything could be delivered, for a reason that may pass.
 #[derive(Debug)]
-pub struct Failure {
+pub struct BatchError {
     /// The index of the first message not known to be on the bus.
     pub first_undelivered: usize,
     /// The messages before it that are rejected for good.

@@ -9,7 +9,7 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::Notify;
 
-use super::{Failure, Receipt, Rejected, Settled, Sink, SinkError, StallReason};
+use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, StallReason};
 use crate::{bus::BusError, message::Messages};
 
 /// What a bus of tests does, and what it has.
@@ -50,13 +50,13 @@ impl Scripted {
         self.changed.notify_waiters();
     }
 
-    fn take(&self, batch: &Messages, from: usize) -> Result<Settled, Failure> {
+    fn take(&self, batch: &Messages, from: usize) -> Result<Settled, BatchError> {
         let mut bus = self.bus();
         let mut rejected = Vec::new();
         let mut id = String::new();
         for (index, message) in batch.messages().enumerate().skip(from) {
             if bus.is_unreachable {
-                return Err(Failure { first_undelivered: index, rejected, error: unreachable() });
+                return Err(BatchError { first_undelivered: index, rejected, error: unreachable() });
             }
             message.write_id(&mut id);
             if bus.refuses_all || bus.refuses.contains(&id) {

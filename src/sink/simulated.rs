@@ -14,7 +14,7 @@ use fastrand::Rng;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::time::Instant;
 
-use super::{Failure, Receipt, Rejected, Settled, Sink, SinkError, SinkFactory, StallReason};
+use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, SinkFactory, StallReason};
 use crate::{
     bus::BusError,
     message::{Messages, Origin},
@@ -98,7 +98,7 @@ struct Connection {
     is_broken: bool,
     batches: u64,
     queue: VecDeque<Sent>,
-    answers: BTreeMap<u64, Result<Settled, Failure>>,
+    answers: BTreeMap<u64, Result<Settled, BatchError>>,
     /// What was on the bus already, beyond the mark at which the connection took up, and is not delivered: the place of each
     /// in the log.
     known: BTreeMap<String, usize>,
@@ -268,7 +268,7 @@ impl SimulatedBus {
     }
 
     /// What becomes of the batch `number`; those before it come first.
-    fn answer(&self, connection: &Mutex<Connection>, number: u64) -> Result<Settled, Failure> {
+    fn answer(&self, connection: &Mutex<Connection>, number: u64) -> Result<Settled, BatchError> {
         let mut connection = lock(connection);
         if matches!(self.mood(), Mood::IsUnreachable | Mood::IsSilent) {
             self.lose(&mut connection);
@@ -277,11 +277,11 @@ impl SimulatedBus {
             let answer = self.serve(&mut connection, &sent);
             connection.answers.insert(sent.number, answer);
         }
-        let gone = || Failure { first_undelivered: 0, rejected: Vec::new(), error: unreachable() };
+        let gone = || BatchError { first_undelivered: 0, rejected: Vec::new(), error: unreachable() };
         connection.answers.remove(&number).unwrap_or_else(|| Err(gone()))
     }
 
-    fn serve(&self, connection: &mut Connection, sent: &Sent) -> Result<Settled, Failure> {
+    fn serve(&self, connection: &mut Connection, sent: &Sent) -> Result<Settled, BatchError> {
         let mut rejected: Vec<Rejected> = Vec::new();
         for index in sent.from..sent.messages.len() {
             if !connection.is_broken && !self.is_calm() {
@@ -302,7 +302,7 @@ impl SimulatedBus {
                     sent.from,
                     &rejected,
                 );
-                return Err(Failure { first_undelivered, rejected, error: unreachable() });
+                return Err(BatchError { first_undelivered, rejected, error: unreachable() });
             }
             if let Err(reason) = self.take(connection, &sent.messages[index]) {
                 rejected.push(Rejected { index, reason });

@@ -1,4 +1,4 @@
-//! The delivering half of a route: batches to the sink, and the checkpoints of those that are proved to their store, in order.
+//! The delivering task of a route: batches to the sink, and the checkpoints of those that are proved to their store, in order.
 //!
 //! `pending.rs` is a batch that is not proved; `proving.rs` commits what is, with `breaker.rs` to say whether what the sink
 //! refuses may go to the dead letters; `retry_refused.rs` tries that once more; `redelivery.rs` goes on after a failure;
@@ -25,13 +25,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     CheckpointStore, RouteError,
     in_flight::IntoBatch,
-    status::{Half, RouteStatus},
+    status::{RouteStatus, RouteTask},
 };
 use crate::{
     halt::Halt,
     invariant::Invariant,
     retry::{Backoff, RetryPolicy},
-    sink::{DeadLetters, Failure, Settled, Sink, payload_bytes_max},
+    sink::{BatchError, DeadLetters, Settled, Sink, payload_bytes_max},
 };
 use breaker::CircuitBreaker;
 use pending::{Pending, Stage, next_answer};
@@ -102,7 +102,7 @@ impl<S: CheckpointStore> Delivery<S> {
         stop: &CancellationToken,
     ) -> Result<(), Halt<RouteError>> {
         let delivered = self.deliver(items, stop).await;
-        self.status.at_rest(Half::Delivery);
+        self.status.at_rest(RouteTask::Delivery);
         self.status.hold(0);
         if !matches!(delivered, Err(Halt::Failed(_))) {
             self.sink.close().await;
@@ -166,7 +166,7 @@ impl<S: CheckpointStore> Delivery<S> {
     async fn answered(
         &mut self,
         at: usize,
-        answer: Result<Settled, Failure>,
+        answer: Result<Settled, BatchError>,
         stop: &CancellationToken,
     ) -> Result<(), Halt<RouteError>> {
         self.answered_at = Instant::now();

@@ -11,9 +11,9 @@ use crate::{
     message::Messages,
     route::{
         CheckpointStore,
-        status::{Half, RouteStatus},
+        status::{RouteStatus, RouteTask},
     },
-    sink::{Failure, Receipt, Settled, SinkError},
+    sink::{BatchError, Receipt, Settled, SinkError},
 };
 
 /// How long a batch may stay pending before the sink is said to be in trouble, and before a stop gives it up.
@@ -41,7 +41,7 @@ impl<S: CheckpointStore> Delivery<S> {
         &mut self,
         receipt: Receipt,
         stop: &CancellationToken,
-    ) -> Result<Result<Settled, Failure>, Stopped> {
+    ) -> Result<Result<Settled, BatchError>, Stopped> {
         let stall_reason = self.sink.stall_reason();
         let reason = move || Some(stall_reason().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
         patient(&self.status, stop, &reason, receipt).await
@@ -49,7 +49,7 @@ impl<S: CheckpointStore> Delivery<S> {
 
     /// Gives a sign of life, and reports batches that stay pending. Stopped: there are some.
     pub(super) fn check_stall(&self, stop: &CancellationToken) -> Result<(), Stopped> {
-        self.status.alive(Half::Delivery);
+        self.status.alive(RouteTask::Delivery);
         // What cannot arrive cannot be drained either.
         if stop.is_cancelled() && !self.pending.is_empty() && self.sink.is_cut_off() {
             return Err(Stopped);
@@ -83,7 +83,7 @@ async fn patient<T>(
             _ = check.tick() => {}
             () = stop.cancelled(), if !is_stopping => is_stopping = true,
         }
-        status.alive(Half::Delivery);
+        status.alive(RouteTask::Delivery);
         let waited = began.elapsed();
         if waited < STALLED_AFTER {
             continue;
@@ -104,7 +104,7 @@ pub(crate) async fn alive_while<T>(status: &RouteStatus, waiting: impl Future<Ou
         tokio::select! {
             biased;
             done = &mut waiting => return done,
-            _ = check.tick() => status.alive(Half::Delivery),
+            _ = check.tick() => status.alive(RouteTask::Delivery),
         }
     }
 }

@@ -42,7 +42,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Failure, Receipt, Settled, Sink, SinkError};
+use super::{BatchError, Receipt, Settled, Sink, SinkError};
 use crate::{
     bus::Finding,
     config::{FileSink, FileStem},
@@ -66,7 +66,7 @@ pub(super) struct File {
 }
 
 enum Request {
-    Append { batch: Arc<Messages>, from: usize, settle: oneshot::Sender<Result<Settled, Failure>> },
+    Append { batch: Arc<Messages>, from: usize, settle: oneshot::Sender<Result<Settled, BatchError>> },
     Recover(oneshot::Sender<Result<(), SinkError>>),
 }
 
@@ -110,7 +110,7 @@ impl Sink for File {
             let (settle, settled) = oneshot::channel();
             let request = Request::Append { batch: Arc::clone(batch), from, settle };
             self.requests.send(request).await.map_err(|_| self.gone())?;
-            let gone = Failure { first_undelivered: from, rejected: Vec::new(), error: self.gone() };
+            let gone = BatchError { first_undelivered: from, rejected: Vec::new(), error: self.gone() };
             Ok(async move { settled.await.unwrap_or(Err(gone)) }.boxed())
         }
         .boxed()
@@ -151,7 +151,7 @@ pub(super) async fn check(config: &FileSink) -> Result<Vec<Finding>, SinkError> 
 struct Unproved {
     from: usize,
     mark: SinkMark,
-    settle: oneshot::Sender<Result<Settled, Failure>>,
+    settle: oneshot::Sender<Result<Settled, BatchError>>,
 }
 
 /// Serves requests until the sink is closed. All batches that wait are written before one sync proves them together.
@@ -201,6 +201,6 @@ fn prove(writer: &mut Writer, unproved: &mut Vec<Unproved>, sink: &str) {
     }
 }
 
-fn failure(first_undelivered: usize, err: WriterError, sink: &str) -> Failure {
-    Failure { first_undelivered, rejected: Vec::new(), error: err.in_sink(sink) }
+fn failure(first_undelivered: usize, err: WriterError, sink: &str) -> BatchError {
+    BatchError { first_undelivered, rejected: Vec::new(), error: err.in_sink(sink) }
 }

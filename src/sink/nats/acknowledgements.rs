@@ -30,7 +30,7 @@ use crate::{
     },
     config::NatsSink,
     message::Messages,
-    sink::{Failure, Receipt, Rejected, Settled},
+    sink::{BatchError, Receipt, Rejected, Settled},
     state::SinkMark,
     telemetry::metrics,
 };
@@ -55,7 +55,7 @@ pub(super) enum HandedOver {
 enum Step {
     Begin { batch: Arc<Messages>, from: usize },
     Message(HandedOver),
-    End { lowest_stored: Option<u64>, answer: oneshot::Sender<Result<Settled, Failure>> },
+    End { lowest_stored: Option<u64>, answer: oneshot::Sender<Result<Settled, BatchError>> },
 }
 
 /// The task that settles batches, as seen by the one that hands messages over.
@@ -135,7 +135,7 @@ impl Acknowledgements {
         let link = Arc::clone(&self.link);
         Box::pin(async move {
             let given_up = |_| {
-                Err(Failure { first_undelivered: from, rejected: Vec::new(), error: link.error().into() })
+                Err(BatchError { first_undelivered: from, rejected: Vec::new(), error: link.error().into() })
             };
             settled.await.unwrap_or_else(given_up)
         })
@@ -312,13 +312,13 @@ impl Settling {
         }
     }
 
-    fn end(&mut self, lowest_stored: Option<u64>) -> Result<Settled, Failure> {
+    fn end(&mut self, lowest_stored: Option<u64>) -> Result<Settled, BatchError> {
         let BatchProgress { batch, rejected, duplicates, failure, .. } = std::mem::take(&mut self.batch);
         if let Some(batch) = batch.filter(|_| duplicates > 0) {
             metrics::sink_duplicates(&batch.origin().route, duplicates);
         }
         if let Some((first_undelivered, error)) = failure {
-            return Err(Failure { first_undelivered, rejected, error: error.into() });
+            return Err(BatchError { first_undelivered, rejected, error: error.into() });
         }
         self.found.settle(self.batches);
         // The mark stays below what a later batch will find stored, so that a restart finds it again.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use okta_system_log::format::push_line;
 
-use super::{Failure, Receipt, Settled, Sink, SinkError};
+use super::{BatchError, Receipt, Settled, Sink, SinkError};
 use crate::{
     config::{StdoutSink, StdoutStyle},
     message::Messages,
@@ -74,7 +74,7 @@ impl Sink for Stdout {
         async move {
             let settled = match self.print(batch.messages().skip(from).map(|message| message.payload)).await {
                 Ok(()) => Ok(Settled { rejected: Vec::new(), mark: None }),
-                Err(error) => Err(Failure { first_undelivered: from, rejected: Vec::new(), error }),
+                Err(error) => Err(BatchError { first_undelivered: from, rejected: Vec::new(), error }),
             };
             Ok(ready(settled).boxed())
         }
