@@ -23,7 +23,7 @@ use crate::{
     config::RouteConfig,
     message::Batch,
     route::{InFlightLimit, InFlightPermit, IntoBatch, Rendering, RouteError, RouteStatus, report_okta},
-    source::window::{Part, Step, WindowReader},
+    source::window::{BoundedPage, WindowReader, WindowStep},
 };
 
 /// Slices that are read side by side, at most: enough for any budget, and far from Okta's limit of concurrent requests.
@@ -149,7 +149,7 @@ impl Reading {
         let mut failures = 0;
         loop {
             match reader.step().await {
-                Step::Part(part) => {
+                WindowStep::Page(part) => {
                     self.tally.requested();
                     self.status.okta_answered();
                     failures = 0;
@@ -167,8 +167,8 @@ impl Reading {
                         return Ok(Some(()));
                     }
                 }
-                Step::Ended => return Ok(Some(())),
-                Step::Failed { error, wait } => {
+                WindowStep::Ended => return Ok(Some(())),
+                WindowStep::Failed { error, wait } => {
                     self.tally.requested();
                     report_okta(&self.status, &error);
                     if !matches!(error.class(), Class::Retry(_)) {
@@ -196,8 +196,8 @@ impl Reading {
         }
     }
 
-    async fn hand_over(&self, slice: u16, part: Part, place: Option<Place>) -> Option<()> {
-        let Part { events, left_out, .. } = part;
+    async fn hand_over(&self, slice: u16, part: BoundedPage, place: Option<Place>) -> Option<()> {
+        let BoundedPage { events, left_out, .. } = part;
         let permit = self.limit.acquire(events.size_bytes()).await?;
         let (rendering, checkpoint) = (Arc::clone(&self.rendering), SliceCheckpoint { slice, place });
         self.parts.send(PartInFlight { rendering, events, left_out, checkpoint, permit }).await.ok()

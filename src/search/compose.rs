@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     checkpoint::RunCheckpoint,
-    envelope::{self, About, Member, Place, Summary},
+    envelope::{self, BatchPosition, Member, RunDescription, Summary},
     spool::{Spool, SpoolError, SpoolReader},
 };
 use okta_system_log::event::{Events, EventsError};
@@ -26,7 +26,7 @@ pub(crate) struct Composer {
     pub(crate) rendering: Arc<Rendering>,
     pub(crate) emit: Emit,
     pub(crate) empty: Empty,
-    pub(crate) about: About,
+    pub(crate) about: RunDescription,
     /// What a message may have.
     pub(crate) bytes_max: Option<usize>,
 }
@@ -52,7 +52,7 @@ pub enum ComposeError {
 
 /// How many events each batch has.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Cuts {
+struct BatchSizes {
     sizes: Vec<u32>,
     total: u64,
 }
@@ -82,7 +82,7 @@ enum Emitting {
 
 #[derive(Debug)]
 struct Batches {
-    cuts: Cuts,
+    cuts: BatchSizes,
     /// The first event of the next batch.
     offset: u64,
     /// Events of it that are there already.
@@ -113,7 +113,7 @@ impl Composer {
         }
         let message = match self.emit {
             Emit::Batches { .. } => {
-                let place = Place {
+                let place = BatchPosition {
                     batch: 1,
                     batches: 1,
                     starting_offset: 0,
@@ -138,10 +138,15 @@ impl Composer {
     }
 
     /// Where the batches end, by number of events and by bytes.
-    fn cuts(&self, spool: &Spool, batch_size: u16) -> Result<Cuts, ComposeError> {
+    fn cuts(&self, spool: &Spool, batch_size: u16) -> Result<BatchSizes, ComposeError> {
         let room = self.room_in_batches();
-        let mut cutter =
-            Cutter { room, batch_size: batch_size.into(), cuts: Cuts::default(), size: 0, bytes: 0 };
+        let mut cutter = BatchSplitter {
+            room,
+            batch_size: batch_size.into(),
+            cuts: BatchSizes::default(),
+            size: 0,
+            bytes: 0,
+        };
         let mut reader = spool.read()?;
         while let Some(events) = reader.events(CHUNK)? {
             let rendered = self.rendering.messages(&Arc::new(events), &[], room)?;
@@ -218,7 +223,7 @@ impl Composing {
         let (batch, count) = (*number + 1, batches.cuts.sizes.len() as u64);
         let (starting_offset, ending_offset) = (batches.offset, batches.offset + u64::from(size));
         let (first, last) = (batch == 1, batch == count);
-        let place = Place { batch, batches: count, starting_offset, ending_offset, first, last };
+        let place = BatchPosition { batch, batches: count, starting_offset, ending_offset, first, last };
         let json = envelope::batch(&composer.about, batches.cuts.total, place, &batches.members);
         batches.offset = ending_offset;
         batches.members.clear();
@@ -249,16 +254,16 @@ fn member(message: &crate::message::Message<'_>) -> Member {
 
 /// Finds where batches end.
 #[derive(Debug)]
-struct Cutter {
+struct BatchSplitter {
     room: Option<usize>,
     batch_size: u32,
-    cuts: Cuts,
+    cuts: BatchSizes,
     /// Events and bytes of the batch that is not full yet.
     size: u32,
     bytes: usize,
 }
 
-impl Cutter {
+impl BatchSplitter {
     fn add(&mut self, payload_bytes: usize) {
         // With the comma.
         let bytes = payload_bytes + 1;
@@ -276,7 +281,7 @@ impl Cutter {
         (self.size, self.bytes) = (0, 0);
     }
 
-    fn finish(mut self) -> Cuts {
+    fn finish(mut self) -> BatchSizes {
         if self.size > 0 {
             self.cut();
         }
@@ -312,7 +317,7 @@ mod tests {
         };
         let org = crate::config::acme("https://acme.okta.com");
         let at = |time: &str| time.parse().unwrap();
-        let about = About {
+        let about = RunDescription {
             search: "failed".to_owned(),
             slot: at("2026-01-01T11:00:00Z"),
             since: at("2026-01-01T09:58:00Z"),
@@ -425,7 +430,7 @@ mod tests {
             room in 50_usize..1_000,
         ) {
             let mut cutter =
-                Cutter { room: Some(room), batch_size, cuts: Cuts::default(), size: 0, bytes: 0 };
+                BatchSplitter { room: Some(room), batch_size, cuts: BatchSizes::default(), size: 0, bytes: 0 };
             payloads.iter().for_each(|bytes| cutter.add(*bytes));
             let cuts = cutter.finish();
             prop_assert_eq!(cuts.total, payloads.len() as u64);

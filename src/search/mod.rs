@@ -19,13 +19,13 @@ mod shared;
 mod simulation;
 mod spool;
 
-pub(crate) use checkpoint::{Kept, NOTES};
+pub(crate) use checkpoint::{NOTES, SavedProgress};
 pub use compose::ComposeError;
-pub(crate) use envelope::About;
+pub(crate) use envelope::RunDescription;
 pub use envelope::{BATCH_TYPE, SUMMARY_TYPE};
 pub use files::ReadingId;
 pub(crate) use once::{Publication, PublishError};
-pub use plan::{LeftOut, Next, Plan, Progress, Run};
+pub use plan::{Next, Plan, Progress, Run, SkipReason};
 pub use route::{SearchError, SearchRoute};
 pub use shared::Search;
 pub use spool::SpoolError;

@@ -6,7 +6,7 @@ use okta_client::Org;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    SearchError, checkpoint::RunCheckpoint, compose::Composer, envelope::About, outgoing::Outgoing,
+    SearchError, checkpoint::RunCheckpoint, compose::Composer, envelope::RunDescription, outgoing::Outgoing,
     spool::Spool,
 };
 use crate::{
@@ -66,7 +66,7 @@ impl Publication {
     pub(crate) async fn publish(
         self,
         spool: Spool,
-        about: About,
+        about: RunDescription,
         dead_letters: DeadLetters,
     ) -> Result<Published, PublishError> {
         let composer = Composer {

@@ -67,7 +67,8 @@ impl Outgoing {
         if let Err(Halt::Failed(err)) = delivered {
             return Err(Halt::Failed(err.into()));
         }
-        let cut_short = |err| SearchError::Kept { route, reason: format!("composing was cut short: {err}") };
+        let cut_short =
+            |err| SearchError::SavedProgress { route, reason: format!("composing was cut short: {err}") };
         // What came of composing comes first: a spool that is damaged is read again.
         let total = match composed.flatten() {
             Some(composed) => composed.map_err(cut_short)??,

@@ -21,7 +21,7 @@ use crate::{
     route::{RouteStatus, report_okta},
     source::{
         LogSource,
-        window::{Step, WindowReader},
+        window::{WindowReader, WindowStep},
     },
     state::RecentSet,
     telemetry::chain,
@@ -41,12 +41,12 @@ pub struct Search {
     /// Held while a window is read, so that it is read once.
     reading: tokio::sync::Mutex<()>,
     /// Where the routes stand, by their names.
-    standing: Mutex<BTreeMap<String, Standing>>,
+    standing: Mutex<BTreeMap<String, RouteState>>,
 }
 
 /// What a route needs of what is on the disk.
 #[derive(Debug)]
-struct Standing {
+struct RouteState {
     /// What it is at work with.
     window: Option<WindowName>,
     /// Those that it has delivered or delivers now.
@@ -103,7 +103,7 @@ impl Search {
         let window = run.map(|run| self.files.window(run));
         let needed = {
             let mut standing = self.standing();
-            standing.insert(route.to_owned(), Standing { window, readings });
+            standing.insert(route.to_owned(), RouteState { window, readings });
             if standing.len() < self.config.routes.len() {
                 return;
             }
@@ -167,9 +167,9 @@ impl Search {
         let mut reader = WindowReader::from_source(source, org, Priority::Search, window, None);
         while left > 0 {
             let part = match reader.step().await {
-                Step::Part(part) => part,
-                Step::Ended => break,
-                Step::Failed { error, wait } => {
+                WindowStep::Page(part) => part,
+                WindowStep::Ended => break,
+                WindowStep::Failed { error, wait } => {
                     report_okta(status, &error);
                     tokio::time::sleep(wait).await;
                     continue;
@@ -237,7 +237,7 @@ impl Search {
         }))
     }
 
-    fn standing(&self) -> MutexGuard<'_, BTreeMap<String, Standing>> {
+    fn standing(&self) -> MutexGuard<'_, BTreeMap<String, RouteState>> {
         // Nothing panics while the lock is held.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }

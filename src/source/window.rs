@@ -42,7 +42,7 @@ pub struct WindowReader {
 
 /// Events that came with one request.
 #[derive(Debug)]
-pub struct Part {
+pub struct BoundedPage {
     /// As Okta sent them.
     pub events: Arc<Events>,
     /// Indices of those that were read already or are beyond the limit. Ascending.
@@ -53,9 +53,9 @@ pub struct Part {
 
 /// What became of one request.
 #[derive(Debug)]
-pub enum Step {
+pub enum WindowStep {
     /// Events came.
-    Part(Part),
+    Page(BoundedPage),
     /// Everything has been read.
     Ended,
     /// No events; the next step asks again, after `wait`.
@@ -114,8 +114,8 @@ impl WindowReader {
     }
 
     /// Makes one request. May be dropped at any time: nothing moves before the answer is there.
-    pub async fn step(&mut self) -> Step {
-        let Some(url) = self.next.clone() else { return Step::Ended };
+    pub async fn step(&mut self) -> WindowStep {
+        let Some(url) = self.next.clone() else { return WindowStep::Ended };
         let (events, next) = match self.ask(&url).await {
             Ok(answer) => answer,
             Err(error) => return self.fail(error, &url),
@@ -132,13 +132,13 @@ impl WindowReader {
         if self.next.is_some() {
             self.ask_by_time();
         }
-        self.went_on(Part { next: self.next.clone(), ..part })
+        self.went_on(BoundedPage { next: self.next.clone(), ..part })
     }
 
-    fn went_on(&mut self, part: Part) -> Step {
+    fn went_on(&mut self, part: BoundedPage) -> WindowStep {
         self.retry.reset();
         self.attention.reset();
-        Step::Part(part)
+        WindowStep::Page(part)
     }
 
     async fn ask(&self, url: &Url) -> Result<(Events, Option<Url>), OktaError> {
@@ -149,7 +149,7 @@ impl WindowReader {
         Ok((events.map_err(|err| not_a_page(chain(&err)))?, next))
     }
 
-    fn take(&mut self, events: Events, next: Option<Url>) -> Part {
+    fn take(&mut self, events: Events, next: Option<Url>) -> BoundedPage {
         let mut seen = self.recent.to_set();
         let mut left_out = Vec::new();
         for (event, index) in events.iter().zip(0..) {
@@ -164,10 +164,10 @@ impl WindowReader {
             seen.insert(&identity);
         }
         self.next = if self.left == 0 { None } else { next };
-        Part { events: Arc::new(events), left_out, next: self.next.clone() }
+        BoundedPage { events: Arc::new(events), left_out, next: self.next.clone() }
     }
 
-    fn fail(&mut self, error: OktaError, asked: &Url) -> Step {
+    fn fail(&mut self, error: OktaError, asked: &Url) -> WindowStep {
         let wait = match error.class() {
             // A query that takes too long ends sooner with fewer events.
             Class::Retry(_) if error.is_query_timeout() && self.window.page_size > 1 => {
@@ -183,7 +183,7 @@ impl WindowReader {
             }
             Class::Permanent | Class::Authentication | Class::Configuration => self.attention.next_wait(),
         };
-        Step::Failed { error, wait }
+        WindowStep::Failed { error, wait }
     }
 
     /// Leaves the link, which has the page size in it. `since` includes its millisecond and `until` does not.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use okta_client::{BudgetStatus, logs::Order};
 
 use super::question::Question;
-use crate::{cli::progress::Progress, source::window::Part};
+use crate::{cli::progress::Progress, source::window::BoundedPage};
 
 /// How much of a window is read.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Coverage {
     }
 
     /// An answer has come; says how many there are by now.
-    pub(super) fn came(&mut self, part: &Part, budget: &BudgetStatus) -> u64 {
+    pub(super) fn came(&mut self, part: &BoundedPage, budget: &BudgetStatus) -> u64 {
         self.requests += 1;
         self.events += (part.events.len() - part.left_out.len()) as u64;
         let last = part.events.len().checked_sub(1).and_then(|last| part.events.get(last));

@@ -13,7 +13,7 @@ use okta_system_log::event::Event;
 use crate::{
     cli::{Exit, fail, note},
     config::{SearchRouteConfig, SinkConfig, StateConfig},
-    search::{About, Publication, PublishError, SpoolError, SpoolWriter},
+    search::{Publication, PublishError, RunDescription, SpoolError, SpoolWriter},
     sink::{self, DeadLetters},
     state::Places,
 };
@@ -70,7 +70,7 @@ pub(super) async fn publish(
         Ok(spool) => spool,
         Err(err) => return fail(Exit::Unavailable, &err),
     };
-    let about = About {
+    let about = RunDescription {
         search: question.name.clone(),
         slot: question.now,
         since: question.since,

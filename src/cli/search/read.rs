@@ -10,7 +10,7 @@ use crate::{
     cli::progress::Progress,
     remedy::remedy,
     search::SpoolError,
-    source::window::{Part, Step, WindowReader},
+    source::window::{BoundedPage, WindowReader, WindowStep},
     telemetry::chain,
 };
 
@@ -62,13 +62,13 @@ pub(super) async fn read<T: Take>(
     let mut may_forget_link = false;
     loop {
         match reader.step().await {
-            Step::Ended => break,
-            Step::Part(part) => {
+            WindowStep::Ended => break,
+            WindowStep::Page(part) => {
                 may_forget_link = true;
                 let is_first = coverage.came(&part, &client.logs_budget()) == 1;
                 taker = take(part, is_first, taker, coverage.progress()).await?;
             }
-            Step::Failed { error, wait } => {
+            WindowStep::Failed { error, wait } => {
                 let is_worth_it = match error.class() {
                     Class::Retry(_) => true,
                     // A link that is refused is asked for by time, once.
@@ -91,7 +91,7 @@ pub(super) async fn read<T: Take>(
 }
 
 async fn take<T: Take>(
-    part: Part,
+    part: BoundedPage,
     is_first: bool,
     mut taker: T,
     progress: &Progress,

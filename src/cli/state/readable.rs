@@ -10,7 +10,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     command::{audit::KeptChain, engine::StopRecord, policy::Limits, record::Record},
-    search::{Kept, NOTES},
+    search::{NOTES, SavedProgress},
     state::Entry,
 };
 
@@ -73,7 +73,7 @@ impl Readable {
 /// What keeps the owner of the note `name` from understanding it.
 fn problem_of_note(name: &str, content: &str) -> Option<serde_json::Error> {
     if name.starts_with(NOTES) {
-        return serde_json::from_str::<Kept>(content).err();
+        return serde_json::from_str::<SavedProgress>(content).err();
     }
     match name.split_once('/')?.0 {
         "limits" => serde_json::from_str::<Limits>(content).err(),

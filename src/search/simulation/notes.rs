@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::scenario::SEARCH;
 use crate::{
     config::Emit,
-    search::{checkpoint::Kept, note_store::NoteStore, plan::Run},
+    search::{checkpoint::SavedProgress, note_store::NoteStore, plan::Run},
     simulation::Disk,
     sink::{SimulatedLetters, simulated::SimulatedBus},
     state::{StateError, StoredNote},
@@ -33,7 +33,7 @@ pub(super) struct SimulatedNotes {
 #[derive(Debug, Default)]
 struct Inner {
     stored: Option<StoredNote>,
-    kept: Option<Kept>,
+    kept: Option<SavedProgress>,
     /// The runs that were begun, by their slots, and how many batches of each were delivered in the end.
     runs: BTreeMap<Timestamp, (Run, u64)>,
     wrong: Vec<String>,
@@ -52,7 +52,7 @@ impl SimulatedNotes {
         Arc::new(Self { disk, emit, bus, letters, inner: Mutex::default() })
     }
 
-    pub(super) fn kept(&self) -> Option<Kept> {
+    pub(super) fn kept(&self) -> Option<SavedProgress> {
         self.inner().kept.clone()
     }
 
@@ -77,7 +77,7 @@ impl SimulatedNotes {
 
     fn write(&self, name: &str, expected: u64, content: String) -> Result<u64, StateError> {
         let generation = expected + 1;
-        let kept: Kept = serde_json::from_str(&content).unwrap();
+        let kept: SavedProgress = serde_json::from_str(&content).unwrap();
         let mut inner = self.inner();
         let found = inner.stored.as_ref().map_or(0, |stored| stored.generation);
         if found == generation && inner.stored.as_ref().is_some_and(|stored| stored.content == content) {

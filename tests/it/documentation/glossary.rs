@@ -8,19 +8,15 @@ use super::{
 };
 
 /// Names that two public types bear, each with the reason why it may.
-const SHARED: [(&str, &str); 14] = [
+const SHARED: [(&str, &str); 10] = [
     ("Action", "what a command asks for; what redaction does with a field, as the configuration calls it"),
     ("Answer", "to be renamed: a page of the System Log; what the command line gets back from the engine"),
     ("Class", "the class of an error; the class of an event, which is OCSF's own word"),
     ("Client", "of an org; of the control socket. Each is named with its room"),
     ("DeadLetters", "of a route; of commands. Each is named with its room"),
-    ("Failure", "to be renamed: a batch that was not delivered as a whole; the last bad outcome"),
-    ("LeftOut", "to be renamed: slots of a search; decisions that an audit sums up"),
     ("Options", "of the simulator; of the OCSF format. Two crates"),
-    ("Part", "to be renamed: an answer of Okta; the events of one request"),
     ("Refusal", "to be renamed: a replay that makes no sense; a state that is not trusted"),
     ("Request", "of a command; of a replay. Each is named with its room"),
-    ("Step", "to be renamed: what became of a request, in a stream and in a window"),
     ("Verification", "of an audit; of a state. Each is named with its room"),
     ("Way", "to be renamed: how a request ended well; how to recover a state"),
 ];
