@@ -254,7 +254,7 @@ impl SearchRoute {
         let emit = self.form();
         let known = note.kept.form.as_ref().filter(|form| form.emit == emit);
         let mut kept = note.kept.clone();
-        kept.form = Some(known.cloned().unwrap_or_else(|| EmitForm { emit, bytes_max }));
+        kept.form = Some(known.cloned().unwrap_or(EmitForm { emit, bytes_max }));
         kept.progress = kept.progress.reading(reading);
         if known.is_none() {
             kept.progress = kept.progress.delivered(0);

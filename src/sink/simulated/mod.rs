@@ -2,24 +2,23 @@
 //! acknowledgements and takes a batch in part, as its seed says, until it is calm. It keeps the record by which a simulation
 //! judges, and judges by itself what a bus alone can see.
 
+mod mood;
+mod sink;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    future::ready,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use fastrand::Rng;
-use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::time::Instant;
 
-use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, SinkFactory, StallReason};
-use crate::{
-    bus::BusError,
-    message::{Messages, Origin},
-    state::SinkMark,
-};
+use super::{BatchError, Rejected, Settled, SinkError};
+use crate::{bus::BusError, state::SinkMark};
+use mood::{Mood, moods};
+pub(crate) use sink::SimulatedFactory;
 
 /// The stream of marks.
 const STREAM: &str = "simulated";
@@ -41,24 +40,6 @@ pub(crate) struct BusPlan {
     pub(crate) has_stable_bytes: bool,
     /// Batches that may be with it at once.
     pub(crate) in_flight_max: usize,
-}
-
-/// What the bus does for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Works,
-    /// Each answer takes seconds.
-    IsSlow,
-    /// It refuses every message.
-    Refuses,
-    /// It cannot be reached, and says so.
-    IsUnreachable,
-    /// It cannot be reached, and whoever connects waits.
-    IsSilent,
-    /// It takes messages and acknowledges none.
-    IsMute,
-    /// Handing messages over waits.
-    IsFull,
 }
 
 /// A bus with all that one route has brought to it, over all its lives.
@@ -113,17 +94,6 @@ struct Sent {
     from: usize,
     messages: Vec<(String, Bytes)>,
 }
-
-/// A sink on the bus.
-#[derive(Debug)]
-struct SimulatedSink {
-    bus: Arc<SimulatedBus>,
-    connection: Arc<Mutex<Connection>>,
-}
-
-/// Opens sinks on the bus.
-#[derive(Debug, Clone)]
-pub(crate) struct SimulatedFactory(pub(crate) Arc<SimulatedBus>);
 
 impl SimulatedBus {
     pub(crate) fn new(seed: u64, plan: BusPlan) -> Arc<Self> {
@@ -385,135 +355,6 @@ impl Connection {
     fn mark(&self) -> SinkMark {
         SinkMark::JetStream { stream: STREAM.to_owned(), sequence: self.proved() as u64 }
     }
-}
-
-impl SimulatedSink {
-    fn connection(&self) -> MutexGuard<'_, Connection> {
-        lock(&self.connection)
-    }
-}
-
-impl Drop for SimulatedSink {
-    /// Whoever dies leaves messages on their way, of which some arrive.
-    fn drop(&mut self) {
-        let mut connection = lock(&self.connection);
-        if !connection.is_broken {
-            self.bus.last_words(&mut connection, &[]);
-            connection.is_broken = true;
-        }
-    }
-}
-
-impl Sink for SimulatedSink {
-    fn mark(&self) -> Option<SinkMark> {
-        self.bus.plan.has_marks.then(|| self.connection().mark())
-    }
-
-    fn publish<'a>(
-        &'a mut self,
-        batch: &'a Arc<Messages>,
-        from: usize,
-    ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
-        async move {
-            self.bus.while_in(&[Mood::IsFull]).await;
-            if self.connection().is_broken || self.bus.mood() == Mood::IsUnreachable {
-                return Err(unreachable());
-            }
-            let mut messages = Vec::new();
-            for message in batch.messages() {
-                let mut id = String::new();
-                message.write_id(&mut id);
-                messages.push((id, message.payload.clone()));
-            }
-            self.bus.inner().publications += 1;
-            let number = {
-                let mut connection = self.connection();
-                connection.batches += 1;
-                let number = connection.batches;
-                connection.queue.push_back(Sent { number, from, messages });
-                // One more, where refused messages are tried once more.
-                if connection.queue.len() > self.bus.plan.in_flight_max + 1 {
-                    let wrong = format!("{} batches are with the sink", connection.queue.len());
-                    self.bus.inner().wrong.push(wrong);
-                }
-                number
-            };
-            let (bus, connection) = (Arc::clone(&self.bus), Arc::clone(&self.connection));
-            Ok(async move {
-                bus.latency().await;
-                bus.while_in(&[Mood::IsMute]).await;
-                bus.answer(&connection, number)
-            }
-            .boxed())
-        }
-        .boxed()
-    }
-
-    fn stall_reason(&self) -> StallReason {
-        let bus = Arc::clone(&self.bus);
-        Box::new(move || {
-            matches!(bus.mood(), Mood::IsFull | Mood::IsMute).then(|| "nothing is acknowledged".to_owned())
-        })
-    }
-
-    fn is_cut_off(&self) -> bool {
-        self.connection().is_broken
-    }
-
-    fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
-        async move {
-            {
-                let mut connection = self.connection();
-                if !connection.is_broken {
-                    self.bus.last_words(&mut connection, &[]);
-                    connection.is_broken = true;
-                }
-            }
-            let sequence = self.connection().proved();
-            self.connection = Arc::new(Mutex::new(self.bus.connect(sequence).await?));
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
-        ready(()).boxed()
-    }
-}
-
-impl SinkFactory for SimulatedFactory {
-    fn open<'a>(
-        &'a self,
-        _: &'a Arc<Origin>,
-        mark: Option<&'a SinkMark>,
-    ) -> BoxFuture<'a, Result<Box<dyn Sink>, SinkError>> {
-        async move {
-            let bus = Arc::clone(&self.0);
-            let sequence = match mark {
-                Some(SinkMark::JetStream { sequence, .. }) => usize::try_from(*sequence).unwrap(),
-                _ => bus.inner().log.len(),
-            };
-            let connection = Arc::new(Mutex::new(bus.connect(sequence).await?));
-            let sink: Box<dyn Sink> = Box::new(SimulatedSink { bus, connection });
-            Ok(sink)
-        }
-        .boxed()
-    }
-}
-
-/// What the bus does while nothing can be relied on: it works, and every now and then it does not.
-fn moods(random: &mut Rng, bad_for: Duration) -> Vec<(Duration, Mood)> {
-    const BAD: [Mood; 6] =
-        [Mood::IsSlow, Mood::Refuses, Mood::IsUnreachable, Mood::IsSilent, Mood::IsMute, Mood::IsFull];
-    let mut moods = vec![(Duration::ZERO, Mood::Works)];
-    let mut at = Duration::from_secs(random.u64(0..100));
-    while at < bad_for {
-        moods.push((at, BAD[random.usize(..BAD.len())]));
-        at += Duration::from_millis(random.u64(500..90_000));
-        moods.push((at.min(bad_for), Mood::Works));
-        at += Duration::from_secs(random.u64(5..150));
-    }
-    moods
 }
 
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
