@@ -142,9 +142,9 @@ impl SimulatedBus {
     }
 
     /// Messages that it has and that the route has not committed.
-    pub(crate) fn uncommitted(&self) -> usize {
+    pub(crate) fn uncommitted(&self) -> BTreeSet<String> {
         let inner = self.inner();
-        inner.places.keys().filter(|id| !inner.durable.contains(*id)).count()
+        inner.places.keys().filter(|id| !inner.durable.contains(*id)).cloned().collect()
     }
 
     /// The ids of all messages that it has told a sink of.
