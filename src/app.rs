@@ -106,7 +106,7 @@ impl App {
     /// Opens the state, binds the admin pages and builds all routes. Sends nothing to Okta or a bus.
     pub async fn build(config: Config, recovery: Option<Recovery>) -> Result<Self, AppError> {
         for sink in config.sinks.values() {
-            crate::sink::Sink::require(sink)?;
+            crate::sink::require(sink)?;
         }
         let Feeds { clients, streams } = Feeds::of(&config)?;
         let from = recovery.map(|recovery| match recovery {

@@ -24,6 +24,8 @@ pub mod route;
 pub mod schedule;
 pub mod search;
 mod serving;
+#[cfg(test)]
+mod simulation;
 pub mod sink;
 pub mod source;
 pub mod state;

@@ -118,13 +118,14 @@ fn too_long_topics(config: &Config) -> Vec<Problem> {
 /// stream itself, would drop one of them as a copy of the other.
 fn ambiguous_redactions(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
+    let destination_of = |route: &RouteConfig| config.sink_of(route).map(SinkConfig::destination);
     let mut redacted: Vec<(&str, &RouteConfig, &RedactionConfig)> = Vec::new();
     for (owner, org, route) in config.owned_routes() {
         let Some(redaction) = &route.redaction else { continue };
         let clash = redacted.iter().find(|(known_org, known, known_redaction)| {
             *known_org == org
                 && known.format == route.format
-                && config.sink_of(known).map(destination) == config.sink_of(route).map(destination)
+                && destination_of(known) == destination_of(route)
                 && !known_redaction.is_like(redaction)
         });
         if let Some((_, known, _)) = clash {
@@ -138,14 +139,4 @@ fn ambiguous_redactions(config: &Config) -> Vec<Problem> {
         redacted.push((org, route, redaction));
     }
     problems
-}
-
-/// Where copies of a message meet.
-fn destination(sink: &SinkConfig) -> String {
-    match sink {
-        SinkConfig::Kafka(sink) => format!("kafka {} {}", sink.bus.name, sink.topic),
-        SinkConfig::Nats(sink) => format!("nats {} {}", sink.bus.name, sink.stream),
-        SinkConfig::File(sink) => format!("file {}", sink.name),
-        SinkConfig::Stdout(_) => "stdout".to_owned(),
-    }
 }

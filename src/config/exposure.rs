@@ -14,12 +14,8 @@ pub(super) fn misread(config: &Config) -> Vec<Problem> {
         }
         for (owner, org, route) in config.owned_routes() {
             let Some(origin) = config.orgs.get(org).map(|org| route.origin(org)) else { continue };
-            let is_read = config.sink_of(route).is_some_and(|sink| match sink {
-                SinkConfig::Kafka(to) => {
-                    to.topic.fixed(Some(&origin)).is_some_and(|topic| intake.reads_from(sink, &topic))
-                }
-                SinkConfig::Nats(to) => intake.reads_from(sink, &to.subject.wildcard(Some(&origin))),
-                SinkConfig::File(_) | SinkConfig::Stdout(_) => false,
+            let is_read = config.sink_of(route).is_some_and(|sink| {
+                sink.address_of(&origin).is_some_and(|address| intake.reads_from(sink, &address))
             });
             if is_read {
                 let reason = format!(
@@ -68,11 +64,7 @@ fn misread_answers(
 pub(super) fn stored_secrets(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for commands in config.commands.values().filter(|commands| commands.intake.is_some()) {
-        let bus = match &commands.outcomes.sink {
-            SinkConfig::Kafka(sink) => &sink.bus.name,
-            SinkConfig::Nats(sink) => &sink.bus.name,
-            SinkConfig::File(_) | SinkConfig::Stdout(_) => continue,
-        };
+        let Some(bus) = commands.outcomes.sink.bus() else { continue };
         let places = places_on(config, bus);
         for (index, private) in commands.reveal.private.iter().enumerate() {
             let is_stored = |place: &&Exposure| {

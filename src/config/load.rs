@@ -158,7 +158,7 @@ fn resolve(layers: &Layers, are_secrets_read: bool) -> Result<Config, Vec<Proble
         search::resolve(name, raw, &names, secrets)
     });
     let runtime = runtime::resolve(state, admin, log, shutdown, secrets, &mut problems);
-    let places = commands::Places {
+    let places = commands::StatePaths {
         orgs: &names.orgs,
         buses: &buses,
         sinks: &sinks,

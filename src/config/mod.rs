@@ -56,10 +56,7 @@ pub use route::{RouteConfig, SelectionConfig};
 pub use runtime::{DeadLettersConfig, LogConfig, RuntimeConfig, StateConfig};
 pub use search::{Emit, Empty, Missed, Overlap, SearchConfig, SearchQuery, SearchRouteConfig, WindowConfig};
 pub use secret::{Secret, SecretError};
-pub use sink::{
-    Compression, CreateStream, Encoding, FileSink, KafkaSink, NatsSink, Rotate, SinkConfig, StdoutSink,
-    StdoutStyle,
-};
+pub use sink::*;
 pub(crate) use stem::FileStem;
 pub use stream::{Start, StreamConfig};
 pub use trusted_file::{TrustedFile, UntrustedFile};

@@ -10,7 +10,7 @@ use super::{
     problem::did_you_mean,
     quantity::{Bytes, Span},
 };
-use crate::message::{Template, TemplateUse};
+use crate::message::{Origin, Template, TemplateUse};
 
 /// A sink by its kind.
 #[derive(Debug, Clone)]
@@ -145,6 +145,49 @@ impl SinkConfig {
             Self::File(sink) => &sink.name,
             Self::Stdout(sink) => &sink.name,
         }
+    }
+
+    /// The bus that it publishes to, by name; none if there is none, and so no topics or subjects.
+    pub fn bus(&self) -> Option<&str> {
+        match self {
+            Self::Kafka(sink) => Some(&sink.bus.name),
+            Self::Nats(sink) => Some(&sink.bus.name),
+            Self::File(_) | Self::Stdout(_) => None,
+        }
+    }
+
+    /// The topic or subject of all messages, if there is one and it depends on no event.
+    pub fn fixed_address(&self) -> Option<String> {
+        match self {
+            Self::Kafka(sink) => sink.topic.fixed(None),
+            Self::Nats(sink) => sink.subject.fixed(None),
+            Self::File(_) | Self::Stdout(_) => None,
+        }
+    }
+
+    /// The topic, or the pattern of the subjects, of messages of `origin`, if there is one.
+    pub(super) fn address_of(&self, origin: &Origin) -> Option<String> {
+        match self {
+            Self::Kafka(sink) => sink.topic.fixed(Some(origin)),
+            Self::Nats(sink) => Some(sink.subject.wildcard(Some(origin))),
+            Self::File(_) | Self::Stdout(_) => None,
+        }
+    }
+
+    /// Where copies of a message meet.
+    pub(super) fn destination(&self) -> String {
+        match self {
+            Self::Kafka(sink) => format!("kafka {} {}", sink.bus.name, sink.topic),
+            Self::Nats(sink) => format!("nats {} {}", sink.bus.name, sink.stream),
+            Self::File(sink) => format!("file {}", sink.name),
+            Self::Stdout(_) => "stdout".to_owned(),
+        }
+    }
+
+    /// Whether only one may write at a time for the route `origin` says: whoever publishes beside it needs an origin of its
+    /// own.
+    pub fn has_one_writer(&self) -> bool {
+        matches!(self, Self::File(_))
     }
 }
 

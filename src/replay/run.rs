@@ -155,13 +155,11 @@ impl Replay {
     /// A file belongs to a route, which may be writing it, so a replay has files of its own. For every other sink the
     /// replay acts as the route.
     fn sink_origin(&self, origin: &Arc<Origin>) -> Arc<Origin> {
-        match self.sink {
-            SinkConfig::File(_) => {
-                let route = format!("{}.replay+{}", self.route.name, self.name);
-                Arc::new(Origin { route, ..Origin::clone(origin) })
-            }
-            SinkConfig::Kafka(_) | SinkConfig::Nats(_) | SinkConfig::Stdout(_) => Arc::clone(origin),
+        if !self.sink.has_one_writer() {
+            return Arc::clone(origin);
         }
+        let route = format!("{}.replay+{}", self.route.name, self.name);
+        Arc::new(Origin { route, ..Origin::clone(origin) })
     }
 }
 

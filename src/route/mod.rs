@@ -9,6 +9,7 @@
 
 mod checkpoint;
 mod cursor;
+mod cursor_store;
 mod delivery;
 mod in_flight;
 mod lag;
@@ -17,6 +18,8 @@ mod pages;
 mod prefetch;
 mod rendering;
 mod selection;
+#[cfg(test)]
+mod simulation;
 mod state_retry;
 mod status;
 mod trouble;
@@ -39,21 +42,29 @@ pub(crate) use trouble::report_okta;
 use crate::{
     config::{RouteConfig, SecretError, SinkConfig},
     halt::Halt,
-    sink::DeadLetters,
+    sink::{DeadLetters, SinkFactory},
     source::{Position, Reader, Stream},
     state::{State, StateError},
 };
 use cursor::RouteCursor;
+use cursor_store::CursorStore;
 use prefetch::Prefetch;
 
 /// What a route is made of.
 #[derive(Debug)]
 pub struct Route {
     config: RouteConfig,
-    sink: SinkConfig,
     stream: Arc<Stream>,
-    state: State,
+    seams: Seams,
     status: Arc<RouteStatus>,
+}
+
+/// What a route runs on, beside the stream: the real things, or simulated ones.
+#[derive(Debug)]
+struct Seams {
+    sink: Arc<dyn SinkFactory>,
+    cursors: Arc<dyn CursorStore>,
+    dead_letters: DeadLetters,
 }
 
 /// Why a route cannot go on.
@@ -97,8 +108,14 @@ impl From<RouteError> for Halt<RouteError> {
 impl Route {
     /// A route of `stream` to `sink`.
     pub fn new(config: RouteConfig, sink: SinkConfig, stream: Arc<Stream>, state: State) -> Self {
+        let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &config.name);
+        let seams = Seams { sink: Arc::new(sink), cursors: Arc::new(state), dead_letters };
+        Self::with_seams(config, stream, seams)
+    }
+
+    fn with_seams(config: RouteConfig, stream: Arc<Stream>, seams: Seams) -> Self {
         let status = Arc::new(RouteStatus::new(&config.name));
-        Self { config, sink, stream, state, status }
+        Self { config, stream, seams, status }
     }
 
     /// Its name: unique, and the cursor's name.
@@ -117,13 +134,13 @@ impl Route {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
         let state_retry = StateRetry { status: Arc::clone(&self.status), stop: stop.clone() };
-        let mut cursor = RouteCursor::open(&self.state, state_retry, beginning).await?;
+        let mut cursor = RouteCursor::open(&self.seams.cursors, state_retry, beginning).await?;
         // A first start is durable before anything else happens: coming back later must not mean starting later.
         cursor.begin().await?;
         self.status.cursor_loaded(cursor.generation(), cursor.cursor(), self.stream.start());
         let rendering = Arc::new(Rendering::open(&self.config, self.stream.client().org()).await?);
         let mark = cursor.cursor().mark.as_ref();
-        let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await?;
+        let sink = open_sink(&*self.seams.sink, &rendering.origin, mark, &self.status, stop).await?;
         if let Err(halt) = cursor.note_mark(sink.mark()).await {
             sink.close().await;
             return Err(halt);
@@ -139,7 +156,7 @@ impl Route {
 
         let (prefetch, pages) =
             Prefetch::new(reader, rendering, &self.config, self.status(), until_caught_up);
-        let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), name);
+        let dead_letters = self.seams.dead_letters.clone();
         let delivery = Delivery::new(cursor, self.config.in_flight_pages, sink, dead_letters, self.status());
         // Prefetching ends at the stop or when it has caught up; delivery then settles what is left.
         let delivering = Box::pin(delivery.run(pages, stop));

@@ -9,11 +9,10 @@ use super::{
     status::{RouteStatus, class_name},
 };
 use crate::{
-    config::SinkConfig,
     halt::Stopped,
     message::Origin,
     retry::{RetryPolicy, retry_until},
-    sink::{Sink, SinkClass, SinkError},
+    sink::{Sink, SinkClass, SinkError, SinkFactory},
     state::SinkMark,
     telemetry::{chain, metrics},
 };
@@ -22,14 +21,14 @@ const NOT_OPEN: &str = "the sink cannot be used; trying again";
 
 /// Opens the sink where `mark` says that it stood.
 pub(crate) async fn open_sink(
-    config: &SinkConfig,
+    factory: &dyn SinkFactory,
     origin: &Arc<Origin>,
     mark: Option<&SinkMark>,
     status: &RouteStatus,
     stop: &CancellationToken,
-) -> Result<Sink, Stopped> {
+) -> Result<Box<dyn Sink>, Stopped> {
     let mut backoff = RetryPolicy::SINK.backoff();
-    let attempt = || alive_while(status, Box::pin(Sink::open(config, origin, mark)));
+    let attempt = || alive_while(status, factory.open(origin, mark));
     let opening = retry_until(&mut backoff, stop, attempt, |err| report(status, err));
     // Opening a sink publishes nothing, so it may be given up.
     let sink = stop.run_until_cancelled(opening).await.ok_or(Stopped)??;

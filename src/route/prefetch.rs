@@ -1,4 +1,4 @@
-//! The reading half of a route: walks the stream ahead of delivery, as far as pages and bytes in flight allow.
+//! The reading task of a route: walks the stream ahead of delivery, as far as pages and bytes in flight allow.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{
     lag::Frontier,
     pages::PageInFlight,
     rendering::Rendering,
-    status::{Half, Phase, RouteStatus},
+    status::{Phase, RouteStatus, RouteTask},
     trouble::report_okta,
 };
 use crate::{
@@ -59,7 +59,7 @@ impl Prefetch {
     /// handed over will be read again.
     pub(super) async fn run(mut self, stop: &CancellationToken) {
         stop.run_until_cancelled(self.walk()).await;
-        self.status.at_rest(Half::Reading);
+        self.status.at_rest(RouteTask::Reading);
     }
 
     async fn walk(&mut self) -> Option<()> {
@@ -127,7 +127,7 @@ impl Prefetch {
     ) -> Option<OwnedSemaphorePermit> {
         let mut room = std::pin::pin!(room);
         loop {
-            self.status.alive(Half::Reading);
+            self.status.alive(RouteTask::Reading);
             if let Ok(acquired) = timeout(SIGN_OF_LIFE, &mut room).await {
                 return acquired;
             }

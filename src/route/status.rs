@@ -58,9 +58,9 @@ struct Inner {
     search: Option<SearchStatus>,
 }
 
-/// Which half of a route does something.
+/// Which task of a route does something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Half {
+pub(crate) enum RouteTask {
     /// It asks Okta, or waits until there is room.
     Reading,
     /// It hands messages to the sink, or waits for it.
@@ -130,7 +130,7 @@ pub struct Snapshot {
     /// How its runs stand, if it is a search's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchStatus>,
-    /// How long ago each half of the route did anything, be it in vain or waiting: the one that is silent for longer.
+    /// How long ago each task of the route did anything, be it in vain or waiting: the one that is silent for longer.
     #[serde(skip)]
     pub since_alive: Option<Duration>,
 }
@@ -191,14 +191,14 @@ impl RouteStatus {
         self.lock().held = messages;
     }
 
-    /// This half does something, be it waiting.
-    pub(crate) fn alive(&self, half: Half) {
-        self.lock().alive(half);
+    /// This task does something, be it waiting.
+    pub(crate) fn alive(&self, task: RouteTask) {
+        self.lock().alive(task);
     }
 
-    /// This half has nothing more to do.
-    pub(crate) fn at_rest(&self, half: Half) {
-        *self.lock().alive_at(half) = None;
+    /// This task has nothing more to do.
+    pub(crate) fn at_rest(&self, task: RouteTask) {
+        *self.lock().alive_at(task) = None;
     }
 
     pub(super) fn cursor_moved(&self, generation: u64, cursor: &Cursor, dead_letters: u64) {
@@ -209,7 +209,7 @@ impl RouteStatus {
         inner.dead_letters += dead_letters;
         inner.published_max = cursor.published_max;
         inner.advanced_at = Some(cursor.advanced_at);
-        inner.alive(Half::Delivery);
+        inner.alive(RouteTask::Delivery);
     }
 
     /// A search's route moved.
@@ -219,13 +219,13 @@ impl RouteStatus {
         inner.delivered = delivered;
         inner.dead_letters += dead_letters;
         inner.advanced_at = Some(Timestamp::now());
-        inner.alive(Half::Delivery);
+        inner.alive(RouteTask::Delivery);
     }
 
     /// A search's route stands differently.
     pub(crate) fn search(&self, change: impl FnOnce(&mut SearchStatus)) {
         let mut inner = self.lock();
-        inner.alive(Half::Reading);
+        inner.alive(RouteTask::Reading);
         change(inner.search.get_or_insert_default());
     }
 
@@ -242,13 +242,13 @@ impl RouteStatus {
     pub(crate) fn okta_answered(&self) {
         let mut inner = self.lock();
         inner.okta_trouble.end();
-        inner.alive(Half::Reading);
+        inner.alive(RouteTask::Reading);
     }
 
     /// Okta did not answer; true if that is news, judged by its essence.
     pub(crate) fn okta_failed(&self, text: &str, essence: String) -> bool {
         let mut inner = self.lock();
-        inner.alive(Half::Reading);
+        inner.alive(RouteTask::Reading);
         inner.okta_trouble.note(text, essence)
     }
 
@@ -259,7 +259,7 @@ impl RouteStatus {
     /// The sink works; true if it did not before.
     pub(crate) fn sink_recovered(&self) -> bool {
         let mut inner = self.lock();
-        inner.alive(Half::Delivery);
+        inner.alive(RouteTask::Delivery);
         // Both of them, whatever the first says.
         inner.sink_trouble.end() | inner.breaker_trouble.end()
     }
@@ -267,28 +267,28 @@ impl RouteStatus {
     /// The sink does not work; true if that is news.
     pub(crate) fn sink_failed(&self, trouble: &str) -> bool {
         let mut inner = self.lock();
-        inner.alive(Half::Delivery);
+        inner.alive(RouteTask::Delivery);
         inner.sink_trouble.note(trouble, essence(trouble))
     }
 
     /// The sink refuses message after message; true if that is news.
     pub(super) fn breaker_opened(&self, trouble: &str) -> bool {
         let mut inner = self.lock();
-        inner.alive(Half::Delivery);
+        inner.alive(RouteTask::Delivery);
         inner.breaker_trouble.note(trouble, essence(trouble))
     }
 
     /// The cursor is committed; true if it could not be before.
     pub(crate) fn state_recovered(&self) -> bool {
         let mut inner = self.lock();
-        inner.alive(Half::Delivery);
+        inner.alive(RouteTask::Delivery);
         inner.state_trouble.end()
     }
 
     /// The cursor could not be committed; true if that is news.
     pub(crate) fn state_failed(&self, trouble: &str) -> bool {
         let mut inner = self.lock();
-        inner.alive(Half::Delivery);
+        inner.alive(RouteTask::Delivery);
         inner.state_trouble.note(trouble, essence(trouble))
     }
 
@@ -299,21 +299,21 @@ impl RouteStatus {
 }
 
 impl Inner {
-    fn alive_at(&mut self, half: Half) -> &mut Option<Instant> {
-        match half {
-            Half::Reading => &mut self.reading_alive_at,
-            Half::Delivery => &mut self.delivery_alive_at,
+    fn alive_at(&mut self, task: RouteTask) -> &mut Option<Instant> {
+        match task {
+            RouteTask::Reading => &mut self.reading_alive_at,
+            RouteTask::Delivery => &mut self.delivery_alive_at,
         }
     }
 
-    fn alive(&mut self, half: Half) {
-        *self.alive_at(half) = Some(Instant::now());
+    fn alive(&mut self, task: RouteTask) {
+        *self.alive_at(task) = Some(Instant::now());
     }
 
     fn since_alive(&self) -> Option<Duration> {
-        let halves = self.reading_alive_at.into_iter().chain(self.delivery_alive_at);
+        let tasks = self.reading_alive_at.into_iter().chain(self.delivery_alive_at);
         // A search reads first and delivers then; a stream does both at a time.
-        let at = if self.search.is_some() { halves.max() } else { halves.min() };
+        let at = if self.search.is_some() { tasks.max() } else { tasks.min() };
         at.map(|at| at.elapsed())
     }
 
@@ -375,13 +375,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn either_half_that_is_silent_is_noticed() {
+    async fn either_task_that_is_silent_is_noticed() {
         let status = RouteStatus::new("a/b");
-        status.alive(Half::Reading);
+        status.alive(RouteTask::Reading);
         tokio::time::advance(Duration::from_secs(400)).await;
-        status.alive(Half::Delivery);
+        status.alive(RouteTask::Delivery);
         assert_eq!(status.snapshot().since_alive, Some(Duration::from_secs(400)));
-        status.at_rest(Half::Reading);
+        status.at_rest(RouteTask::Reading);
         assert_eq!(status.snapshot().since_alive, Some(Duration::ZERO));
     }
 

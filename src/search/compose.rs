@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::{
     checkpoint::RunCheckpoint,
-    envelope::{self, About, Member, Place, Summary},
-    spool::{Spool, SpoolError},
+    envelope::{self, BatchPosition, Member, RunDescription, Summary},
+    spool::{Spool, SpoolError, SpoolReader},
 };
 use okta_system_log::event::{Events, EventsError};
 
@@ -21,12 +21,12 @@ use crate::{
 const CHUNK: usize = 500;
 
 /// Makes the messages of one run for one route.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Composer {
     pub(crate) rendering: Arc<Rendering>,
     pub(crate) emit: Emit,
     pub(crate) empty: Empty,
-    pub(crate) about: About,
+    pub(crate) about: RunDescription,
     /// What a message may have.
     pub(crate) bytes_max: Option<usize>,
 }
@@ -52,40 +52,68 @@ pub enum ComposeError {
 
 /// How many events each batch has.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Cuts {
+struct BatchSizes {
     sizes: Vec<u32>,
     total: u64,
 }
 
+/// A run on its way from the spool to batches. Blocks: reads files and renders.
+#[derive(Debug)]
+pub(super) struct Composing {
+    composer: Composer,
+    reader: SpoolReader,
+    /// Batches that were delivered before and are left out.
+    skip: u64,
+    /// Batches that were made, those that are left out too.
+    number: u64,
+    /// Events that the route wants, as far as they are known.
+    total: u64,
+    is_ended: bool,
+    emitting: Emitting,
+}
+
+/// How far batches of several events are.
+#[derive(Debug)]
+enum Emitting {
+    Events,
+    Batches(Batches),
+    Summary,
+}
+
+#[derive(Debug)]
+struct Batches {
+    cuts: BatchSizes,
+    /// The first event of the next batch.
+    offset: u64,
+    /// Events of it that are there already.
+    members: Vec<Member>,
+    /// Events that were read and are in no batch yet, the next one last.
+    rendered: Vec<Member>,
+}
+
 impl Composer {
-    /// Gives `deliver` what is delivered together, each with how far the run is after it, without the first `skip` of them,
-    /// until it returns false. Says how many events there are that the route wants.
-    pub(crate) fn compose(
-        &self,
-        spool: &Spool,
-        skip: u64,
-        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
-    ) -> Result<u64, ComposeError> {
-        match self.emit {
-            Emit::Events => self.events(spool, skip, deliver),
-            Emit::Batches { batch_size } => self.batches(spool, batch_size, skip, deliver),
-            Emit::Summary => self.summary(spool, skip, deliver),
-        }
+    /// Begins to compose what `spool` holds, without the first `skip` batches.
+    pub(super) fn begin(self, spool: &Spool, skip: u64) -> Result<Composing, ComposeError> {
+        let emitting = match self.emit {
+            Emit::Events => Emitting::Events,
+            Emit::Batches { batch_size } => {
+                let cuts = self.cuts(spool, batch_size)?;
+                Emitting::Batches(Batches { cuts, offset: 0, members: Vec::new(), rendered: Vec::new() })
+            }
+            Emit::Summary => Emitting::Summary,
+        };
+        let (reader, number, total) = (spool.read()?, 0, 0);
+        Ok(Composing { composer: self, reader, skip, number, total, is_ended: false, emitting })
     }
 
-    /// Tells that there is nothing, as number `number`, if that is asked for.
-    fn nothing(
-        &self,
-        number: u64,
-        skip: u64,
-        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
-    ) -> Result<u64, ComposeError> {
-        if self.empty == Empty::Silent || number <= skip {
-            return Ok(0);
+    /// The message that there is nothing, if that is asked for.
+    fn nothing(&self) -> Result<Option<Messages>, ComposeError> {
+        if self.empty == Empty::Silent {
+            return Ok(None);
         }
         let message = match self.emit {
             Emit::Batches { .. } => {
-                let place = Place {
+                let place = BatchPosition {
                     batch: 1,
                     batches: 1,
                     starting_offset: 0,
@@ -97,98 +125,7 @@ impl Composer {
             }
             Emit::Events | Emit::Summary => Summary::default().to_json(&self.about),
         };
-        deliver(batch(number, self.message(&message)?));
-        Ok(0)
-    }
-
-    fn events(
-        &self,
-        spool: &Spool,
-        skip: u64,
-        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
-    ) -> Result<u64, ComposeError> {
-        let mut reader = spool.read()?;
-        let (mut number, mut total) = (0, 0);
-        while let Some(events) = reader.events(CHUNK)? {
-            number += 1;
-            let messages = self.render(events)?;
-            total += messages.len() as u64;
-            if number > skip && !deliver(batch(number, messages)) {
-                return Ok(total);
-            }
-        }
-        if total == 0 {
-            return self.nothing(number + 1, skip, deliver);
-        }
-        Ok(total)
-    }
-
-    fn batches(
-        &self,
-        spool: &Spool,
-        batch_size: u16,
-        skip: u64,
-        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
-    ) -> Result<u64, ComposeError> {
-        let (room, cuts) = (self.room_in_batches(), self.cuts(spool, batch_size)?);
-        if cuts.total == 0 {
-            return self.nothing(1, skip, deliver);
-        }
-        let batches = cuts.sizes.len() as u64;
-        let mut sizes = cuts.sizes.iter().zip(1_u64..);
-        let (mut offset, mut next) = (0, sizes.next());
-        let mut members = Vec::new();
-        let mut reader = spool.read()?;
-        while let Some(events) = reader.events(CHUNK)? {
-            let rendered = self.rendering.messages(&Arc::new(events), &[], room)?;
-            for message in rendered.messages() {
-                members.push(member(&message));
-                let Some((size, number)) = next.filter(|(size, _)| members.len() >= **size as usize) else {
-                    continue;
-                };
-                next = sizes.next();
-                let starting_offset = offset;
-                offset += u64::from(*size);
-                let place = Place {
-                    batch: number,
-                    batches,
-                    starting_offset,
-                    ending_offset: offset,
-                    first: number == 1,
-                    last: number == batches,
-                };
-                if number > skip {
-                    let json = envelope::batch(&self.about, cuts.total, place, &members);
-                    if !deliver(batch(number, self.message(&json)?)) {
-                        return Ok(cuts.total);
-                    }
-                }
-                members.clear();
-            }
-        }
-        Ok(cuts.total)
-    }
-
-    fn summary(
-        &self,
-        spool: &Spool,
-        skip: u64,
-        deliver: &mut dyn FnMut(Batch<RunCheckpoint>) -> bool,
-    ) -> Result<u64, ComposeError> {
-        let mut reader = spool.read()?;
-        let (mut summary, mut total) = (Summary::default(), 0);
-        while let Some(events) = reader.events(CHUNK)? {
-            let rendered = self.render(events)?;
-            total += rendered.len() as u64;
-            rendered.messages().for_each(|message| summary.add(&message));
-        }
-        if total == 0 {
-            return self.nothing(1, skip, deliver);
-        }
-        if skip == 0 {
-            deliver(batch(1, self.message(&summary.to_json(&self.about))?));
-        }
-        Ok(total)
+        self.message(&message).map(Some)
     }
 
     fn render(&self, events: Events) -> Result<Messages, ComposeError> {
@@ -201,10 +138,15 @@ impl Composer {
     }
 
     /// Where the batches end, by number of events and by bytes.
-    fn cuts(&self, spool: &Spool, batch_size: u16) -> Result<Cuts, ComposeError> {
+    fn cuts(&self, spool: &Spool, batch_size: u16) -> Result<BatchSizes, ComposeError> {
         let room = self.room_in_batches();
-        let mut cutter =
-            Cutter { room, batch_size: batch_size.into(), cuts: Cuts::default(), size: 0, bytes: 0 };
+        let mut cutter = BatchSplitter {
+            room,
+            batch_size: batch_size.into(),
+            cuts: BatchSizes::default(),
+            size: 0,
+            bytes: 0,
+        };
         let mut reader = spool.read()?;
         while let Some(events) = reader.events(CHUNK)? {
             let rendered = self.rendering.messages(&Arc::new(events), &[], room)?;
@@ -222,9 +164,88 @@ impl Composer {
     }
 }
 
-/// What is delivered together as the one with this `number`, from 1 on.
-fn batch(number: u64, messages: Messages) -> Batch<RunCheckpoint> {
-    Batch { messages: Arc::new(messages), checkpoint: RunCheckpoint { delivered: number } }
+impl Composing {
+    /// What is delivered together next, with how far the run is after it; none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Batch<RunCheckpoint>>, ComposeError> {
+        while !self.is_ended {
+            let made = match self.emitting {
+                Emitting::Events => self.events()?,
+                Emitting::Batches(_) => self.batch()?,
+                Emitting::Summary => self.summary()?,
+            };
+            let messages = match made {
+                Some(messages) => messages,
+                None => {
+                    self.is_ended = true;
+                    let nothing = if self.total == 0 { self.composer.nothing()? } else { None };
+                    let Some(nothing) = nothing else { break };
+                    nothing
+                }
+            };
+            self.number += 1;
+            if self.number > self.skip {
+                let checkpoint = RunCheckpoint { delivered: self.number };
+                return Ok(Some(Batch { messages: Arc::new(messages), checkpoint }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many events there are that the route wants, once everything is composed.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn events(&mut self) -> Result<Option<Messages>, ComposeError> {
+        let Some(events) = self.reader.events(CHUNK)? else { return Ok(None) };
+        let messages = self.composer.render(events)?;
+        self.total += messages.len() as u64;
+        Ok(Some(messages))
+    }
+
+    fn batch(&mut self) -> Result<Option<Messages>, ComposeError> {
+        let Self { composer, reader, number, total, emitting, .. } = self;
+        let Emitting::Batches(batches) = emitting else { return Ok(None) };
+        *total = batches.cuts.total;
+        let at = usize::try_from(*number).unwrap_or(usize::MAX);
+        let Some(size) = batches.cuts.sizes.get(at).copied() else { return Ok(None) };
+        while batches.members.len() < size as usize {
+            let Some(next) = batches.rendered.pop() else {
+                let Some(events) = reader.events(CHUNK)? else { return Ok(None) };
+                let room = composer.room_in_batches();
+                let rendered = composer.rendering.messages(&Arc::new(events), &[], room)?;
+                batches.rendered = rendered.messages().map(|message| member(&message)).collect();
+                batches.rendered.reverse();
+                continue;
+            };
+            batches.members.push(next);
+        }
+        let (batch, count) = (*number + 1, batches.cuts.sizes.len() as u64);
+        let (starting_offset, ending_offset) = (batches.offset, batches.offset + u64::from(size));
+        let (first, last) = (batch == 1, batch == count);
+        let place = BatchPosition { batch, batches: count, starting_offset, ending_offset, first, last };
+        let json = envelope::batch(&composer.about, batches.cuts.total, place, &batches.members);
+        batches.offset = ending_offset;
+        batches.members.clear();
+        composer.message(&json).map(Some)
+    }
+
+    fn summary(&mut self) -> Result<Option<Messages>, ComposeError> {
+        if self.number > 0 {
+            return Ok(None);
+        }
+        let mut summary = Summary::default();
+        while let Some(events) = self.reader.events(CHUNK)? {
+            let rendered = self.composer.render(events)?;
+            self.total += rendered.len() as u64;
+            rendered.messages().for_each(|message| summary.add(&message));
+        }
+        if self.total == 0 {
+            return Ok(None);
+        }
+        let json = summary.to_json(&self.composer.about);
+        self.composer.message(&json).map(Some)
+    }
 }
 
 fn member(message: &crate::message::Message<'_>) -> Member {
@@ -233,16 +254,16 @@ fn member(message: &crate::message::Message<'_>) -> Member {
 
 /// Finds where batches end.
 #[derive(Debug)]
-struct Cutter {
+struct BatchSplitter {
     room: Option<usize>,
     batch_size: u32,
-    cuts: Cuts,
+    cuts: BatchSizes,
     /// Events and bytes of the batch that is not full yet.
     size: u32,
     bytes: usize,
 }
 
-impl Cutter {
+impl BatchSplitter {
     fn add(&mut self, payload_bytes: usize) {
         // With the comma.
         let bytes = payload_bytes + 1;
@@ -260,7 +281,7 @@ impl Cutter {
         (self.size, self.bytes) = (0, 0);
     }
 
-    fn finish(mut self) -> Cuts {
+    fn finish(mut self) -> BatchSizes {
         if self.size > 0 {
             self.cut();
         }
@@ -296,7 +317,7 @@ mod tests {
         };
         let org = crate::config::acme("https://acme.okta.com");
         let at = |time: &str| time.parse().unwrap();
-        let about = About {
+        let about = RunDescription {
             search: "failed".to_owned(),
             slot: at("2026-01-01T11:00:00Z"),
             since: at("2026-01-01T09:58:00Z"),
@@ -324,12 +345,11 @@ mod tests {
 
     fn composed(composer: &Composer, spool: &Spool, skip: u64) -> Vec<serde_json::Value> {
         let mut messages = Vec::new();
-        let keep = &mut |batch: Batch<RunCheckpoint>| {
+        let mut composing = composer.clone().begin(spool, skip).unwrap();
+        while let Some(batch) = composing.next().unwrap() {
             let payloads = batch.messages.messages().map(|message| message.payload);
             messages.extend(payloads.map(|payload| serde_json::from_slice(payload).unwrap()));
-            true
-        };
-        composer.compose(spool, skip, keep).unwrap();
+        }
         messages
     }
 
@@ -410,7 +430,7 @@ mod tests {
             room in 50_usize..1_000,
         ) {
             let mut cutter =
-                Cutter { room: Some(room), batch_size, cuts: Cuts::default(), size: 0, bytes: 0 };
+                BatchSplitter { room: Some(room), batch_size, cuts: BatchSizes::default(), size: 0, bytes: 0 };
             payloads.iter().for_each(|bytes| cutter.add(*bytes));
             let cuts = cutter.finish();
             prop_assert_eq!(cuts.total, payloads.len() as u64);

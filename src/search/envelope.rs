@@ -22,14 +22,14 @@ const DIFFERENT_MAX: usize = 100_000;
 
 /// Which run it is.
 #[derive(Debug, Clone)]
-pub(crate) struct About {
+pub(crate) struct RunDescription {
     pub(crate) search: String,
     pub(crate) slot: Timestamp,
     pub(crate) since: Timestamp,
     pub(crate) until: Timestamp,
 }
 
-impl About {
+impl RunDescription {
     /// The run's id, the same for ever.
     pub(crate) fn run(&self) -> String {
         format!("{}:{}", self.search, self.slot)
@@ -60,7 +60,7 @@ struct Window {
 
 /// Where a batch is in its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(super) struct Place {
+pub(super) struct BatchPosition {
     /// Counted from 1.
     pub(super) batch: u64,
     pub(super) batches: u64,
@@ -75,7 +75,7 @@ pub(super) struct Place {
 #[derive(Debug, Serialize)]
 struct Batched<'a> {
     #[serde(flatten)]
-    place: Place,
+    place: BatchPosition,
     first_event_id: Option<&'a str>,
     last_event_id: Option<&'a str>,
 }
@@ -97,14 +97,14 @@ impl Member {
 const ID_BYTES_MAX: usize = 128;
 
 /// Bytes of a batch that are not its events', at most.
-pub(super) fn head_bytes_max(about: &About) -> usize {
+pub(super) fn head_bytes_max(about: &RunDescription) -> usize {
     const REST: usize = 640;
     // JSON writes a control character in six bytes.
     REST + 4 * about.search.len() + 2 * 6 * ID_BYTES_MAX
 }
 
 /// A message with `members`.
-pub(super) fn batch(about: &About, total: u64, place: Place, members: &[Member]) -> Vec<u8> {
+pub(super) fn batch(about: &RunDescription, total: u64, place: BatchPosition, members: &[Member]) -> Vec<u8> {
     let batched = Batched {
         place,
         first_event_id: members.first().and_then(Member::short_id),
@@ -124,7 +124,13 @@ pub(super) fn batch(about: &About, total: u64, place: Place, members: &[Member])
     json
 }
 
-fn head<T: Serialize>(about: &About, event_type: &'static str, part: &str, total: u64, more: T) -> Vec<u8> {
+fn head<T: Serialize>(
+    about: &RunDescription,
+    event_type: &'static str,
+    part: &str,
+    total: u64,
+    more: T,
+) -> Vec<u8> {
     let run = about.run();
     let head = Head {
         uuid: format!("{run}:{part}"),
@@ -211,7 +217,7 @@ impl Summary {
     }
 
     /// The message.
-    pub(super) fn to_json(&self, about: &About) -> Vec<u8> {
+    pub(super) fn to_json(&self, about: &RunDescription) -> Vec<u8> {
         let counts = Counts {
             first_published: self.first_published,
             last_published: self.last_published,

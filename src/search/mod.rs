@@ -9,20 +9,23 @@ mod checkpoint;
 mod compose;
 mod envelope;
 mod files;
+mod note_store;
 mod once;
 mod outgoing;
 mod plan;
 mod route;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod spool;
 
-pub(crate) use checkpoint::{Kept, NOTES, problem_of_note};
+pub(crate) use checkpoint::{NOTES, SavedProgress, problem_of_note};
 pub use compose::ComposeError;
-pub(crate) use envelope::About;
+pub(crate) use envelope::RunDescription;
 pub use envelope::{BATCH_TYPE, SUMMARY_TYPE};
 pub use files::ReadingId;
 pub(crate) use once::{Publication, PublishError};
-pub use plan::{LeftOut, Next, Plan, Progress, Run};
+pub use plan::{Next, Plan, Progress, Run, SkipReason};
 pub use route::{SearchError, SearchRoute};
 pub use shared::Search;
 pub use spool::SpoolError;

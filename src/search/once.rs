@@ -6,7 +6,7 @@ use okta_client::Org;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    SearchError, checkpoint::RunCheckpoint, compose::Composer, envelope::About, outgoing::Outgoing,
+    SearchError, checkpoint::RunCheckpoint, compose::Composer, envelope::RunDescription, outgoing::Outgoing,
     spool::Spool,
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     halt::Halt,
     message::Origin,
     route::{CheckpointStore, Rendering, RouteError, RouteStatus},
-    sink::{DeadLetters, Delivered, Sink, SinkError},
+    sink::{DeadLetters, Delivered, Sink, SinkError, SinkFactory as _, payload_bytes_max},
 };
 
 /// A sink that is ready for what one route makes of events.
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct Publication {
     route: SearchRouteConfig,
     rendering: Arc<Rendering>,
-    sink: Sink,
+    sink: Box<dyn Sink>,
 }
 
 /// What was delivered.
@@ -58,7 +58,7 @@ impl Publication {
         org: &Org,
     ) -> Result<Self, PublishError> {
         let rendering = Arc::new(Rendering::open(&route.route, org).await?);
-        let sink = Sink::open(sink, &sink_origin(sink, &rendering.origin), None).await?;
+        let sink = sink.open(&sink_origin(sink, &rendering.origin), None).await?;
         Ok(Self { route: route.clone(), rendering, sink })
     }
 
@@ -66,7 +66,7 @@ impl Publication {
     pub(crate) async fn publish(
         self,
         spool: Spool,
-        about: About,
+        about: RunDescription,
         dead_letters: DeadLetters,
     ) -> Result<Published, PublishError> {
         let composer = Composer {
@@ -74,7 +74,7 @@ impl Publication {
             emit: self.route.emit,
             empty: self.route.empty,
             about,
-            bytes_max: self.sink.payload_bytes_max(),
+            bytes_max: payload_bytes_max(&*self.sink),
         };
         let outgoing = Outgoing {
             composer,
@@ -99,13 +99,11 @@ impl Publication {
 /// Files have one writer, and the route itself may be at work on its own: what is published by hand has others. Everywhere
 /// else it is the route that publishes.
 fn sink_origin(sink: &SinkConfig, origin: &Arc<Origin>) -> Arc<Origin> {
-    match sink {
-        SinkConfig::File(_) => {
-            let route = format!("{}.search+by-hand", origin.route);
-            Arc::new(Origin { route, ..Origin::clone(origin) })
-        }
-        SinkConfig::Kafka(_) | SinkConfig::Nats(_) | SinkConfig::Stdout(_) => Arc::clone(origin),
+    if !sink.has_one_writer() {
+        return Arc::clone(origin);
     }
+    let route = format!("{}.search+by-hand", origin.route);
+    Arc::new(Origin { route, ..Origin::clone(origin) })
 }
 
 /// Counts what is delivered, and keeps nothing of how far it is.

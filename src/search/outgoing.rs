@@ -1,19 +1,19 @@
 //! Composes what a spool holds and delivers it, as much at a time as there is room for: the half of a run that is the
 //! same whether its progress is kept or not.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinError};
 use tokio_util::sync::CancellationToken;
 
 use super::{SearchError, checkpoint::RunCheckpoint, compose::Composer, spool::Spool};
 use crate::{
     halt::Halt,
     message::Batch,
-    route::{CheckpointStore, Delivery, InFlightLimit, InFlightPermit, IntoBatch, RouteError, RouteStatus},
+    route::{
+        CheckpointStore, Delivery, InFlightLimit, InFlightPermit, IntoBatch, RouteError, RouteStatus,
+        while_delivering,
+    },
     sink::{DeadLetters, Sink},
 };
 
@@ -52,7 +52,7 @@ impl Outgoing {
     pub(super) async fn deliver<S: CheckpointStore<Checkpoint = RunCheckpoint>>(
         self,
         checkpoints: S,
-        sink: Sink,
+        sink: Box<dyn Sink>,
         dead_letters: DeadLetters,
         status: Arc<RouteStatus>,
         stop: &CancellationToken,
@@ -60,42 +60,52 @@ impl Outgoing {
         let Self { composer, spool, skip, parts_max, bytes_max } = self;
         let (parts, received) = mpsc::channel(parts_max);
         let limit = InFlightLimit::new(parts_max, bytes_max);
-        let is_cut = Arc::new(AtomicBool::new(false));
-        let composing = {
-            let (stop, is_cut) = (stop.clone(), Arc::clone(&is_cut));
-            tokio::task::spawn_blocking(move || {
-                composer.compose(&spool, skip, &mut |batch| {
-                    let is_taken = !stop.is_cancelled() && hand_over(batch, &limit, &parts);
-                    is_cut.fetch_or(!is_taken, Ordering::Relaxed);
-                    is_taken
-                })
-            })
-        };
         let route = status.name().to_owned();
         let delivery = Delivery::new(checkpoints, parts_max, sink, dead_letters, status);
-        let delivered = delivery.run(received, stop).await;
+        let composing = stop.run_until_cancelled(compose(composer, spool, skip, limit, parts));
+        let (composed, delivered) = while_delivering(composing, delivery.run(received, stop)).await;
         if let Err(Halt::Failed(err)) = delivered {
             return Err(Halt::Failed(err.into()));
         }
-        let total = composing
-            .await
-            .map_err(|err| SearchError::Kept { route, reason: format!("composing was cut short: {err}") })?;
-        let total = total.map_err(SearchError::from)?;
+        let cut_short =
+            |err| SearchError::SavedProgress { route, reason: format!("composing was cut short: {err}") };
+        // What came of composing comes first: a spool that is damaged is read again.
+        let total = match composed.flatten() {
+            Some(composed) => composed.map_err(cut_short)??,
+            None => None,
+        };
         delivered?;
-        if is_cut.load(Ordering::Relaxed) { Err(Halt::Stopped) } else { Ok(total) }
+        total.ok_or(Halt::Stopped)
     }
 }
 
-/// Hands `batch` over as soon as there is room; false if nobody takes it any more. Blocks.
-fn hand_over(batch: Batch<RunCheckpoint>, limit: &InFlightLimit, parts: &mpsc::Sender<RunPart>) -> bool {
-    let bytes = batch.messages.messages().map(|message| message.payload.len()).sum();
-    let taken = async {
-        // Who delivers may have gone away with the room in hand.
-        let permit = tokio::select! {
-            permit = limit.acquire(bytes) => permit?,
-            () = parts.closed() => return None,
-        };
-        parts.send(RunPart { batch, permit }).await.ok()
+/// Composes what `spool` holds, and hands batches over as there is room. Says how many events there are that the route
+/// wants; none if nobody takes batches any more. May be dropped at any time.
+async fn compose(
+    composer: Composer,
+    spool: Spool,
+    skip: u64,
+    limit: InFlightLimit,
+    parts: mpsc::Sender<RunPart>,
+) -> Result<Result<Option<u64>, SearchError>, JoinError> {
+    let composing = tokio::task::spawn_blocking(move || composer.begin(&spool, skip)).await?;
+    let mut composing = match composing {
+        Ok(composing) => composing,
+        Err(err) => return Ok(Err(err.into())),
     };
-    tokio::runtime::Handle::current().block_on(taken).is_some()
+    loop {
+        let next = tokio::task::spawn_blocking(move || (composing.next(), composing)).await?;
+        let batch;
+        (batch, composing) = next;
+        let batch = match batch {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(Ok(Some(composing.total()))),
+            Err(err) => return Ok(Err(err.into())),
+        };
+        let bytes = batch.messages.messages().map(|message| message.payload.len()).sum();
+        let Some(permit) = limit.acquire(bytes).await else { return Ok(Ok(None)) };
+        if parts.send(RunPart { batch, permit }).await.is_err() {
+            return Ok(Ok(None));
+        }
+    }
 }

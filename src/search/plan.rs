@@ -78,17 +78,17 @@ pub enum Next {
     /// A run goes on.
     Resume(Run),
     /// Slots up to `decided` are left out.
-    LeaveOut {
+    Skip {
         /// What [`Progress::decided`] becomes.
         decided: Timestamp,
         /// Why they are.
-        why: LeftOut,
+        why: SkipReason,
     },
 }
 
 /// Why slots are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LeftOut {
+pub enum SkipReason {
     /// They came while oktabus was down.
     Missed,
     /// They came while the run before was at work.
@@ -134,19 +134,19 @@ impl Plan {
         if slot < up_since {
             match self.missed {
                 Missed::All => {}
-                Missed::Skip => return leave_out(self.last_between(slot, up_since), LeftOut::Missed),
+                Missed::Skip => return skip(self.last_between(slot, up_since), SkipReason::Missed),
                 Missed::Once => {
                     let last = self.last_between(slot, up_since);
                     if last > slot {
                         // All but the last one.
-                        return leave_out(last - Duration::from_millis(1), LeftOut::Missed);
+                        return skip(last - Duration::from_millis(1), SkipReason::Missed);
                     }
                 }
             }
         } else if self.overlap == Overlap::Skip
             && let Some(ended) = progress.ended.filter(|ended| slot < *ended)
         {
-            return leave_out(self.last_between(slot, ended), LeftOut::Overlapped);
+            return skip(self.last_between(slot, ended), SkipReason::Overlapped);
         }
         self.begin(progress, slot, now)
     }
@@ -169,7 +169,7 @@ impl Plan {
         // What is older is not there any more.
         let since = since.max(now - RETENTION);
         if until <= since.max(known_until) {
-            return leave_out(slot, LeftOut::NothingNew);
+            return skip(slot, SkipReason::NothingNew);
         }
         let known_until = known_until.max(since);
         let found_before = progress.found.filter(|_| known_until > since);
@@ -247,8 +247,8 @@ impl Progress {
     }
 }
 
-fn leave_out(decided: Timestamp, why: LeftOut) -> Next {
-    Next::LeaveOut { decided, why }
+fn skip(decided: Timestamp, why: SkipReason) -> Next {
+    Next::Skip { decided, why }
 }
 
 #[cfg(test)]
@@ -284,7 +284,7 @@ mod tests {
                 Next::Wait(_) | Next::Never => return decisions,
                 Next::Begin(run) => progress.begun(run),
                 Next::Resume(_) => progress.finished(now),
-                Next::LeaveOut { decided, .. } => progress.left_out(decided),
+                Next::Skip { decided, .. } => progress.left_out(decided),
             };
         }
     }
@@ -385,7 +385,7 @@ mod tests {
         let mut progress = plan.first(up);
         let now = at("2026-01-01T13:00:00Z");
         let all = decisions(&plan, &mut progress, now, up);
-        assert!(matches!(all[0], Next::LeaveOut { why: LeftOut::NothingNew, .. }), "{all:?}");
+        assert!(matches!(all[0], Next::Skip { why: SkipReason::NothingNew, .. }), "{all:?}");
         assert_eq!(slots(&all), [at("2026-01-01T13:00:00Z")]);
     }
 
@@ -429,7 +429,7 @@ mod tests {
             match self.plan.next(&self.durable, self.now, self.up_since) {
                 Next::Wait(until) => self.now = until,
                 Next::Never => panic!("there is always a next slot"),
-                Next::LeaveOut { decided, .. } => self.durable = self.durable.left_out(decided),
+                Next::Skip { decided, .. } => self.durable = self.durable.left_out(decided),
                 Next::Begin(run) => {
                     if self.is_killed() {
                         return;

@@ -9,22 +9,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Search,
-    checkpoint::{Form, Kept, Note},
+    checkpoint::{EmitForm, RouteNote, SavedProgress},
     compose::{ComposeError, Composer},
-    envelope::About,
+    envelope::RunDescription,
     files::ReadingId,
+    note_store::NoteStore,
     outgoing::Outgoing,
-    plan::{LeftOut, Next, Run},
+    plan::{Next, Run, SkipReason},
     spool::{Spool, SpoolError},
 };
 use crate::{
+    clock::{Clock, SystemClock},
     config::{SearchRouteConfig, SinkConfig},
     halt::{Halt, Stopped},
     invariant::Invariant,
     retry::RetryPolicy,
     route::{Phase, Rendering, RouteError, RouteStatus, StateRetry, open_sink},
-    sink::{DeadLetters, Sink},
-    state::{State, StateError},
+    sink::{DeadLetters, Sink, SinkFactory, payload_bytes_max},
+    state::{SinkMark, State, StateError},
     telemetry::{chain, metrics},
 };
 
@@ -35,11 +37,19 @@ const SLEEP_MAX: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct SearchRoute {
     config: SearchRouteConfig,
-    sink: SinkConfig,
     search: Arc<Search>,
-    state: State,
+    seams: Seams,
     status: Arc<RouteStatus>,
     up_since: Timestamp,
+}
+
+/// What a search's route runs on, beside its search: the real things, or simulated ones.
+#[derive(Debug)]
+pub(super) struct Seams {
+    pub(super) sink: Arc<dyn SinkFactory>,
+    pub(super) notes: Arc<dyn NoteStore>,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Why a search's route cannot go on.
@@ -56,7 +66,7 @@ pub enum SearchError {
     Compose(#[from] ComposeError),
     /// A note that is not one of ours.
     #[error("what is kept of the route {route} is not understood: {reason}")]
-    Kept {
+    SavedProgress {
         /// The route.
         route: String,
         /// What is wrong with it.
@@ -85,8 +95,19 @@ impl SearchRoute {
         state: State,
         up_since: Timestamp,
     ) -> Self {
+        let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &config.route.name);
+        let (sink, notes, clock) = (Arc::new(sink), Arc::new(state), Arc::new(SystemClock));
+        Self::with_seams(config, search, Seams { sink, notes, dead_letters, clock }, up_since)
+    }
+
+    pub(super) fn with_seams(
+        config: SearchRouteConfig,
+        search: Arc<Search>,
+        seams: Seams,
+        up_since: Timestamp,
+    ) -> Self {
         let status = Arc::new(RouteStatus::new(&config.route.name));
-        Self { config, sink, search, state, status, up_since }
+        Self { config, search, seams, status, up_since }
     }
 
     /// Its name: unique among all routes.
@@ -116,7 +137,7 @@ impl SearchRoute {
                 search.next_slot = plan.next_slot(progress);
                 search.running = progress.run.map(|run| run.slot);
             });
-            let now = Timestamp::now();
+            let now = self.seams.clock.now();
             let kept = match plan.next(progress, now, self.up_since) {
                 Next::Never => return Ok(()),
                 Next::Wait(_) if until_caught_up => return Ok(()),
@@ -127,22 +148,22 @@ impl SearchRoute {
                     stop.run_until_cancelled(sleep).await.ok_or(Stopped)?;
                     continue;
                 }
-                Next::LeaveOut { decided, why } => {
-                    self.tell_left_out(decided, why);
-                    Kept { progress: progress.left_out(decided), ..note.kept.clone() }
+                Next::Skip { decided, why } => {
+                    self.report_skipped(decided, why);
+                    SavedProgress { progress: progress.left_out(decided), ..note.kept.clone() }
                 }
                 Next::Begin(run) => {
                     Invariant::SlotFiresOnce.check(run.slot > progress.decided);
-                    self.tell_gap(&run, progress.covered);
-                    Kept { progress: progress.begun(run), form: None, ..note.kept.clone() }
+                    self.report_gap(&run, progress.covered);
+                    SavedProgress { progress: progress.begun(run), form: None, ..note.kept.clone() }
                 }
                 Next::Resume(run) => {
                     self.status.enter(Phase::Reading);
                     let begun_at = Instant::now();
                     let total = self.execute(&mut note, run, stop).await?;
-                    self.tell_run(&run, total, begun_at.elapsed());
-                    let progress = note.kept.progress.finished(Timestamp::now());
-                    Kept { progress, form: None, ..note.kept.clone() }
+                    self.report_run(&run, total, begun_at.elapsed());
+                    let progress = note.kept.progress.finished(self.seams.clock.now());
+                    SavedProgress { progress, form: None, ..note.kept.clone() }
                 }
             };
             note.keep(kept).await?;
@@ -151,25 +172,28 @@ impl SearchRoute {
     }
 
     /// What is kept of the route; a first start is kept before anything else happens.
-    async fn open(&self, stop: &CancellationToken) -> Result<Note, Halt<SearchError>> {
+    async fn open(&self, stop: &CancellationToken) -> Result<RouteNote, Halt<SearchError>> {
         let state_retry = StateRetry { status: self.status(), stop: stop.clone() };
-        let first = Kept {
+        let first = SavedProgress {
             // The same for all routes that begin together, whose windows are the same then.
             progress: self.search.plan().first(self.up_since),
             mark: None,
             form: None,
             messages: 0,
         };
-        let name = Note::name_of(self.name());
-        let stored = state_retry.run(|| self.state.note(&name)).await?;
-        let mut note = Note { state: self.state.clone(), state_retry, generation: 0, kept: first };
+        let name = RouteNote::name_of(self.name());
+        let stored = state_retry.run(|| self.seams.notes.note(&name)).await?;
+        let mut note =
+            RouteNote { notes: Arc::clone(&self.seams.notes), state_retry, generation: 0, kept: first };
         let Some(stored) = stored else {
             let first = note.kept.clone();
             note.keep(first).await?;
             return Ok(note);
         };
-        note.kept = serde_json::from_str(&stored.content)
-            .map_err(|err| SearchError::Kept { route: self.name().to_owned(), reason: err.to_string() })?;
+        note.kept = serde_json::from_str(&stored.content).map_err(|err| SearchError::SavedProgress {
+            route: self.name().to_owned(),
+            reason: err.to_string(),
+        })?;
         note.generation = stored.generation;
         Ok(note)
     }
@@ -177,7 +201,7 @@ impl SearchRoute {
     /// Delivers what is left of `run`. Says how many events there are that the route wants.
     async fn execute(
         &self,
-        note: &mut Note,
+        note: &mut RouteNote,
         run: Run,
         stop: &CancellationToken,
     ) -> Result<u64, Halt<SearchError>> {
@@ -187,14 +211,14 @@ impl SearchRoute {
                 Err(Halt::Failed(SearchError::Compose(ComposeError::Spool(err)))) => err,
                 ended => return ended,
             };
-            self.tell_spool(&err);
+            self.report_spool_error(&err);
             backoff.wait(stop).await?;
         }
     }
 
     async fn attempt(
         &self,
-        note: &mut Note,
+        note: &mut RouteNote,
         slot: Timestamp,
         stop: &CancellationToken,
     ) -> Result<u64, Halt<SearchError>> {
@@ -210,8 +234,9 @@ impl SearchRoute {
         let rendering = Rendering::open(&self.config.route, self.search.client().org()).await;
         let rendering = Arc::new(rendering.map_err(SearchError::from)?);
         let mark = note.kept.mark.as_ref();
-        let sink = open_sink(&self.sink, &rendering.origin, mark, &self.status, stop).await?;
-        if let Err(halt) = self.settle_form(note, &run, spool.reading(), &sink).await {
+        let sink = open_sink(&*self.seams.sink, &rendering.origin, mark, &self.status, stop).await?;
+        let stands = (sink.mark(), payload_bytes_max(&*sink));
+        if let Err(halt) = self.settle_form(note, &run, spool.reading(), stands).await {
             sink.close().await;
             return Err(halt);
         }
@@ -221,16 +246,15 @@ impl SearchRoute {
     /// Keeps, before anything is delivered, of which reading and how messages are made, and where the sink stands.
     async fn settle_form(
         &self,
-        note: &mut Note,
+        note: &mut RouteNote,
         run: &Run,
         reading: ReadingId,
-        sink: &Sink,
+        (mark, bytes_max): (Option<SinkMark>, Option<usize>),
     ) -> Result<(), Halt<SearchError>> {
         let emit = self.form();
         let known = note.kept.form.as_ref().filter(|form| form.emit == emit);
         let mut kept = note.kept.clone();
-        kept.form =
-            Some(known.cloned().unwrap_or_else(|| Form { emit, bytes_max: sink.payload_bytes_max() }));
+        kept.form = Some(known.cloned().unwrap_or(EmitForm { emit, bytes_max }));
         kept.progress = kept.progress.reading(reading);
         if known.is_none() {
             kept.progress = kept.progress.delivered(0);
@@ -247,7 +271,7 @@ impl SearchRoute {
                 "a run is delivered from its beginning, since its messages may be others"
             );
         }
-        kept.mark = sink.mark().or(kept.mark);
+        kept.mark = mark.or(kept.mark);
         if kept == note.kept {
             return Ok(());
         }
@@ -264,11 +288,11 @@ impl SearchRoute {
 
     async fn deliver(
         &self,
-        note: &mut Note,
+        note: &mut RouteNote,
         run: &Run,
         spool: Spool,
         rendering: Arc<Rendering>,
-        sink: Sink,
+        sink: Box<dyn Sink>,
         stop: &CancellationToken,
     ) -> Result<u64, Halt<SearchError>> {
         let skip = note.kept.progress.run.map_or(0, |run| run.delivered);
@@ -276,7 +300,7 @@ impl SearchRoute {
             rendering,
             emit: self.config.emit,
             empty: self.config.empty,
-            about: About {
+            about: RunDescription {
                 search: self.search.config().name.clone(),
                 slot: run.slot,
                 since: run.since,
@@ -291,15 +315,15 @@ impl SearchRoute {
             parts_max: self.config.route.in_flight_pages,
             bytes_max: self.config.route.in_flight_bytes,
         };
-        let dead_letters = DeadLetters::new(&self.state.dead_letters_directory(), self.name());
+        let dead_letters = self.seams.dead_letters.clone();
         outgoing.deliver(note, sink, dead_letters, self.status(), stop).await
     }
 
-    fn stands(&self, kept: &Kept) {
+    fn stands(&self, kept: &SavedProgress) {
         self.search.stands(self.name(), &kept.progress);
     }
 
-    fn tell_run(&self, run: &Run, total: u64, took: Duration) {
+    fn report_run(&self, run: &Run, total: u64, took: Duration) {
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         metrics::search_run(self.name(), total, took);
         self.status.search(|search| {
@@ -313,17 +337,17 @@ impl SearchRoute {
         );
     }
 
-    fn tell_left_out(&self, decided: Timestamp, why: LeftOut) {
+    fn report_skipped(&self, decided: Timestamp, why: SkipReason) {
         metrics::search_left_out(self.name());
         let why = match why {
-            LeftOut::Missed => "they came while oktabus was down",
-            LeftOut::Overlapped => "they came while the run before was at work",
-            LeftOut::NothingNew => "the run before has covered what they would",
+            SkipReason::Missed => "they came while oktabus was down",
+            SkipReason::Overlapped => "they came while the run before was at work",
+            SkipReason::NothingNew => "the run before has covered what they would",
         };
         tracing::warn!(route = self.name(), up_to = %decided, why, "slots are left out");
     }
 
-    fn tell_gap(&self, run: &Run, covered: Timestamp) {
+    fn report_gap(&self, run: &Run, covered: Timestamp) {
         let is_gap = matches!(self.search.config().window, crate::config::WindowConfig::SinceLast { .. })
             && run.since > covered;
         if is_gap {
@@ -336,7 +360,7 @@ impl SearchRoute {
         }
     }
 
-    fn tell_spool(&self, err: &SpoolError) {
+    fn report_spool_error(&self, err: &SpoolError) {
         metrics::state_failure(self.name());
         if self.status.state_failed(&chain(err)) {
             tracing::error!(

@@ -19,7 +19,10 @@ use super::{
 use crate::{
     config::{SearchConfig, WindowConfig},
     route::{RouteStatus, report_okta},
-    source::window::{WindowReader, WindowStep},
+    source::{
+        LogSource,
+        window::{WindowReader, WindowStep},
+    },
     state::RecentSet,
     telemetry::chain,
 };
@@ -32,17 +35,18 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 pub struct Search {
     config: SearchConfig,
     client: Arc<Client>,
+    source: Arc<dyn LogSource>,
     plan: Plan,
     files: Arc<Files>,
     /// Held while a window is read, so that it is read once.
     reading: tokio::sync::Mutex<()>,
     /// Where the routes stand, by their names.
-    standing: Mutex<BTreeMap<String, Standing>>,
+    standing: Mutex<BTreeMap<String, RouteState>>,
 }
 
 /// What a route needs of what is on the disk.
 #[derive(Debug)]
-struct Standing {
+struct RouteState {
     /// What it is at work with.
     window: Option<WindowName>,
     /// Those that it has delivered or delivers now.
@@ -52,11 +56,23 @@ struct Standing {
 impl Search {
     /// The search of `config`, read through `client`; its spools are kept in `directory`.
     pub fn new(config: SearchConfig, client: Arc<Client>, directory: PathBuf) -> Self {
+        let source = Arc::clone(&client);
+        Self::with_source(config, client, source, directory)
+    }
+
+    /// A search whose events come from `source`.
+    pub(super) fn with_source(
+        config: SearchConfig,
+        client: Arc<Client>,
+        source: Arc<dyn LogSource>,
+        directory: PathBuf,
+    ) -> Self {
         let plan = Plan::new(&config);
         let files = Files::new(directory, &config.name, client.org().url.as_str(), &config.query);
         Self {
             config,
             client,
+            source,
             plan,
             files: Arc::new(files),
             reading: tokio::sync::Mutex::new(()),
@@ -87,7 +103,7 @@ impl Search {
         let window = run.map(|run| self.files.window(run));
         let needed = {
             let mut standing = self.standing();
-            standing.insert(route.to_owned(), Standing { window, readings });
+            standing.insert(route.to_owned(), RouteState { window, readings });
             if standing.len() < self.config.routes.len() {
                 return;
             }
@@ -145,10 +161,10 @@ impl Search {
             order: query.order,
             page_size: query.page_size,
         };
-        let client = Arc::clone(&self.client);
+        let (source, org) = (Arc::clone(&self.source), self.client.org().url.clone());
         // What was found before does not count, so the limit is for what is new.
         let mut left = query.limit.unwrap_or(u64::MAX);
-        let mut reader = WindowReader::new(client, Priority::Search, window, None);
+        let mut reader = WindowReader::from_source(source, org, Priority::Search, window, None);
         while left > 0 {
             let part = match reader.step().await {
                 WindowStep::Events(part) => part,
@@ -221,7 +237,7 @@ impl Search {
         }))
     }
 
-    fn standing(&self) -> MutexGuard<'_, BTreeMap<String, Standing>> {
+    fn standing(&self) -> MutexGuard<'_, BTreeMap<String, RouteState>> {
         // Nothing panics while the lock is held.
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }

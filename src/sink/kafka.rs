@@ -1,7 +1,7 @@
 //! The Kafka sink: an idempotent producer whose messages are followed until the cluster has them.
 //!
-//! The client retries without end what may pass, in order and without repeating; [`Kafka::complaints`] tells of it. What it
-//! gives up fails the batch, and [`Kafka::recover`] starts anew with another client, because a producer that has given
+//! The client retries without end what may pass, in order and without repeating; [`Sink::stall_reason`] reports it. What it
+//! gives up fails the batch, and [`Sink::recover`] starts anew with another client, because a producer that has given
 //! up a message is not trusted with the order of the next.
 //!
 //! A cluster judges record batches, not records. When it refuses one for what is in it, the messages from there on are
@@ -13,11 +13,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use okta_system_log::event::Events;
 use rdkafka::producer::Producer as _;
 use tokio::{sync::oneshot, task::coop};
 
-use super::{Failure, Receipt, Rejected, Settled, SinkError};
+use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, StallReason};
 use crate::{
     bus::{
         BusError, Finding,
@@ -50,7 +51,7 @@ pub(super) async fn check(config: &KafkaSink, origins: &[Origin]) -> Result<Vec<
 
 /// A Kafka topic to publish to, or several.
 #[derive(Debug)]
-pub struct Kafka {
+pub(super) struct Kafka {
     config: KafkaSink,
     topic: Topic,
     /// Those of several topics that this client has been told of.
@@ -83,57 +84,6 @@ impl Kafka {
             taken_apart: None,
             record_bytes_max,
         })
-    }
-
-    /// What the client and the topic take at most of a record.
-    pub(super) fn message_bytes_max(&self) -> Option<usize> {
-        self.record_bytes_max
-    }
-
-    /// Hands the messages of `batch` from the one at `from` on to the client, which has room for all that a route may have
-    /// in flight. Waits for room if the bus's options give it less. Dropped before it returns, it leaves a sink that must
-    /// recover.
-    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
-        self.choose_batching(Arc::downgrade(batch.page())).await?;
-        let (first_ticket, outcome) = self.ledger().enter(from..batch.len());
-        let mut unsent =
-            Unsent { producer: Arc::clone(&self.client.producer), ticket: first_ticket, fault: None };
-        let handed_over = self.hand_over_all(batch, from, &mut unsent).await;
-        unsent.abandon(handed_over.err());
-        Ok(receipt(self.config.name.clone(), from, outcome))
-    }
-
-    /// What keeps messages that are on their way from being delivered.
-    pub(super) fn complaints(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
-        // Not to hold a client that is being replaced.
-        let producer = Arc::downgrade(&self.client.producer);
-        move || {
-            let producer = producer.upgrade()?;
-            let context = producer.context();
-            let stalled_for = context.deliveries.stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
-            match context.last_error() {
-                Some(fault) => Some(fault.reason().to_owned()),
-                None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
-            }
-        }
-    }
-
-    /// Whether the client has said why nothing of what is on its way arrives: waiting for it is in vain.
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.client.is_cut_off()
-    }
-
-    /// Starts anew with another client.
-    pub(super) async fn recover(&mut self) -> Result<(), SinkError> {
-        match self.ledger().fault() {
-            Some(Fault::RefusedBatch(_)) => self.replace_client(Batching::One).await,
-            _ => self.replace_client(Batching::Many).await,
-        }
-    }
-
-    /// Gives messages on their way a moment, and lets go of the cluster.
-    pub(super) async fn close(self) {
-        self.client.close(CLOSE_PATIENCE).await;
     }
 
     fn ledger(&self) -> &Ledger {
@@ -204,6 +154,65 @@ impl Kafka {
     }
 }
 
+impl Sink for Kafka {
+    /// What the client and the topic take at most of a record.
+    fn message_bytes_max(&self) -> Option<usize> {
+        self.record_bytes_max
+    }
+
+    /// Hands the messages of `batch` from the one at `from` on to the client, which has room for all that a route may have
+    /// in flight. Waits for room if the bus's options give it less. Dropped before it returns, it leaves a sink that must
+    /// recover.
+    fn publish<'a>(
+        &'a mut self,
+        batch: &'a Arc<Messages>,
+        from: usize,
+    ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        async move {
+            self.choose_batching(Arc::downgrade(batch.page())).await?;
+            let (first_ticket, outcome) = self.ledger().enter(from..batch.len());
+            let mut unsent =
+                Unsent { producer: Arc::clone(&self.client.producer), ticket: first_ticket, fault: None };
+            let handed_over = self.hand_over_all(batch, from, &mut unsent).await;
+            unsent.abandon(handed_over.err());
+            Ok(receipt(self.config.name.clone(), from, outcome))
+        }
+        .boxed()
+    }
+
+    fn stall_reason(&self) -> StallReason {
+        // Not to hold a client that is being replaced.
+        let producer = Arc::downgrade(&self.client.producer);
+        Box::new(move || {
+            let producer = producer.upgrade()?;
+            let context = producer.context();
+            let stalled_for = context.deliveries.stalled_for().filter(|stalled_for| *stalled_for >= STALL)?;
+            match context.last_error() {
+                Some(fault) => Some(fault.reason().to_owned()),
+                None => Some(format!("the cluster has acknowledged nothing for {} s", stalled_for.as_secs())),
+            }
+        })
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.client.is_cut_off()
+    }
+
+    /// Starts anew with another client.
+    fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        let batching = match self.ledger().fault() {
+            Some(Fault::RefusedBatch(_)) => Batching::One,
+            _ => Batching::Many,
+        };
+        self.replace_client(batching).boxed()
+    }
+
+    /// Gives messages on their way a moment, and lets go of the cluster.
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move { self.client.close(CLOSE_PATIENCE).await }.boxed()
+    }
+}
+
 /// The messages of the youngest batch, from the one with this ticket on, that the client does not have. If there are any when
 /// this is dropped, whoever waits for them is told.
 struct Unsent {
@@ -239,6 +248,6 @@ fn receipt(sink: String, from: usize, outcome: oneshot::Receiver<Outcome>) -> Re
             return Ok(Settled { rejected: rejected.collect(), mark: None });
         };
         let rejected = rejected.filter(|rejected| rejected.index < first_undelivered).collect();
-        Err(Failure { first_undelivered, rejected, error: fault.into_error(&sink).into() })
+        Err(BatchError { first_undelivered, rejected, error: fault.into_error(&sink).into() })
     })
 }

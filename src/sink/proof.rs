@@ -3,6 +3,8 @@
 //! A [`Delivered`] can be made in this room alone and only from what a sink settled, with every message that could not
 //! be delivered kept in the dead letters. It gives out the checkpoint of its batch, and only that may be committed.
 
+use std::ops::Range;
+
 use crate::{message::Batch, state::SinkMark};
 
 use super::{DeadLetters, DeadLettersError, SinkError};
@@ -17,7 +19,7 @@ pub struct Rejected {
 }
 
 /// Every message of a batch was proved to be on the bus, or is rejected for good.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[must_use = "rejected messages must go to the dead letters"]
 pub struct Settled {
     /// The messages that are not on the bus and never will be.
@@ -28,7 +30,7 @@ pub struct Settled {
 
 /// A batch of which not everything could be delivered, for a reason that may pass.
 #[derive(Debug)]
-pub struct Failure {
+pub struct BatchError {
     /// The index of the first message not known to be on the bus.
     pub first_undelivered: usize,
     /// The messages before it that are rejected for good.
@@ -63,18 +65,19 @@ impl Settled {
         Self { rejected: earlier, mark: self.mark }
     }
 
-    /// Takes note of what became of the first `tried` rejected messages, which were published once more in their order:
-    /// who was not rejected `again` is on the bus. The mark stays where it is, since others may have been published in
-    /// between.
-    pub(crate) fn tried_again(&mut self, tried: usize, again: &[Rejected]) {
+    /// Takes note of what became of the rejected messages at the places `tried`, which were published once more in their
+    /// order: one that was not rejected `again`, by its index among them, is on the bus. The mark stays where it is, since
+    /// others may have been published in between.
+    pub(crate) fn tried_again(&mut self, tried: Range<usize>, again: &[Rejected]) {
         let mut place = 0;
         self.rejected.retain_mut(|rejected| {
             let at = place;
             place += 1;
-            if at >= tried {
+            if !tried.contains(&at) {
                 return true;
             }
-            let Ok(found) = again.binary_search_by_key(&at, |again| again.index) else { return false };
+            let index = at - tried.start;
+            let Ok(found) = again.binary_search_by_key(&index, |again| again.index) else { return false };
             rejected.reason.clone_from(&again[found].reason);
             true
         });
@@ -129,11 +132,13 @@ mod tests {
     fn what_was_taken_the_second_time_is_not_rejected_any_more() {
         let mut first = settled(&[7, 9]).after(settled(&[2, 4]).rejected);
         assert_eq!(indices(&first), [2, 4, 7, 9]);
-        first.tried_again(1, settled(&[0]).rejected());
+        first.tried_again(0..1, settled(&[0]).rejected());
         assert_eq!(indices(&first), [2, 4, 7, 9]);
-        first.tried_again(3, settled(&[1]).rejected());
+        first.tried_again(0..3, settled(&[1]).rejected());
         assert_eq!(indices(&first), [4, 9], "the fourth was not tried");
-        first.tried_again(2, &[]);
+        first.tried_again(1..2, &[]);
+        assert_eq!(indices(&first), [4], "only the ninth was tried");
+        first.tried_again(0..1, &[]);
         assert!(first.rejected().is_empty());
     }
 }

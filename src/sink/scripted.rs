@@ -2,12 +2,14 @@
 
 use std::{
     collections::BTreeSet,
+    future::ready,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::Notify;
 
-use super::{Complaints, Failure, Receipt, Rejected, Settled, SinkError};
+use super::{BatchError, Receipt, Rejected, Settled, Sink, SinkError, StallReason};
 use crate::{bus::BusError, message::Messages};
 
 /// What a bus of tests does, and what it has.
@@ -31,7 +33,7 @@ pub(crate) struct Bus {
 
 /// A sink on such a bus.
 #[derive(Debug, Clone, Default)]
-pub struct Scripted {
+pub(crate) struct Scripted {
     bus: Arc<Mutex<Bus>>,
     changed: Arc<Notify>,
 }
@@ -48,38 +50,13 @@ impl Scripted {
         self.changed.notify_waiters();
     }
 
-    pub(super) async fn publish(&self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
-        self.until(|bus| !bus.is_full).await;
-        if self.bus().is_unreachable {
-            return Err(unreachable());
-        }
-        self.bus().publications += 1;
-        let (sink, batch) = (self.clone(), Arc::clone(batch));
-        Ok(Box::pin(async move {
-            sink.until(|bus| !bus.is_mute).await;
-            sink.take(&batch, from)
-        }))
-    }
-
-    pub(super) fn recover(&self) -> Result<(), SinkError> {
-        if self.bus().is_unreachable { Err(unreachable()) } else { Ok(()) }
-    }
-
-    pub(super) fn complaints(&self) -> Complaints {
-        let sink = self.clone();
-        Box::new(move || {
-            let bus = sink.bus();
-            (bus.is_full || bus.is_mute).then(|| "nothing was acknowledged for 7 s".to_owned())
-        })
-    }
-
-    fn take(&self, batch: &Messages, from: usize) -> Result<Settled, Failure> {
+    fn take(&self, batch: &Messages, from: usize) -> Result<Settled, BatchError> {
         let mut bus = self.bus();
         let mut rejected = Vec::new();
         let mut id = String::new();
         for (index, message) in batch.messages().enumerate().skip(from) {
             if bus.is_unreachable {
-                return Err(Failure { first_undelivered: index, rejected, error: unreachable() });
+                return Err(BatchError { first_undelivered: index, rejected, error: unreachable() });
             }
             message.write_id(&mut id);
             if bus.refuses_all || bus.refuses.contains(&id) {
@@ -101,6 +78,46 @@ impl Scripted {
             }
             changed.await;
         }
+    }
+}
+
+impl Sink for Scripted {
+    fn publish<'a>(
+        &'a mut self,
+        batch: &'a Arc<Messages>,
+        from: usize,
+    ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        async move {
+            self.until(|bus| !bus.is_full).await;
+            if self.bus().is_unreachable {
+                return Err(unreachable());
+            }
+            self.bus().publications += 1;
+            let (sink, batch) = (self.clone(), Arc::clone(batch));
+            Ok(async move {
+                sink.until(|bus| !bus.is_mute).await;
+                sink.take(&batch, from)
+            }
+            .boxed())
+        }
+        .boxed()
+    }
+
+    fn stall_reason(&self) -> StallReason {
+        let sink = self.clone();
+        Box::new(move || {
+            let bus = sink.bus();
+            (bus.is_full || bus.is_mute).then(|| "nothing was acknowledged for 7 s".to_owned())
+        })
+    }
+
+    fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        let recovered = if self.bus().is_unreachable { Err(unreachable()) } else { Ok(()) };
+        ready(recovered).boxed()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
+        ready(()).boxed()
     }
 }
 

@@ -6,15 +6,17 @@
 mod log_source;
 mod page;
 mod page_cache;
+mod parsing;
 mod polling;
 mod reader;
 mod seen;
 mod shared;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod watermark;
 pub mod window;
 
+pub(crate) use log_source::LogSource;
 pub use page::Page;
 pub use reader::{Position, Read, ReadStep, Reader};
 pub use shared::Stream;

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::FutureExt as _;
 use jiff::Timestamp;
 use okta_client::{Client, OktaError, logs};
-use okta_system_log::event::Events;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -15,6 +14,7 @@ use super::{
     log_source::LogSource,
     page::Times,
     page_cache::{Fetched, PageCache},
+    parsing::parse,
 };
 use crate::{
     config::StreamConfig,
@@ -157,8 +157,7 @@ async fn fetch(source: Arc<dyn LogSource>, url: Url) -> Result<Page, OktaError> 
     let logs::LogPage { body, next } = source.page(&url).await?;
     let times = Times { asked_at, answered_at: source.okta_now() };
     let events_max = logs::events_max(&url);
-    let parsing = tokio::task::spawn_blocking(move || Events::parse_at_most(body, events_max)).await;
-    let events = parsing.map_err(|err| OktaError::BrokenOff(err.to_string()))?;
+    let events = parse(body, events_max).await.map_err(|err| OktaError::BrokenOff(err.to_string()))?;
     let events = events.map_err(|err| OktaError::NotAPage(chain(&err)))?;
     Ok(Page::new(&url, events, next, times))
 }

@@ -1,7 +1,7 @@
 //! Runs the real reader against a simulated log with all faults that were observed of Okta and the network. The oracle
 //! is the list of committed events: each route must deliver that list, without gaps and without duplicates.
 
-mod log;
+pub(crate) mod log;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
@@ -11,23 +11,33 @@ use okta_client::Client;
 use url::Url;
 
 use self::log::SimulatedLog;
-use super::{Position, ReadStep, Reader, Stream, page_cache::PageCache};
+use super::{Position, ReadStep, Reader, Stream, log_source::LogSource, page_cache::PageCache};
 use crate::{
     config::{Start, StreamConfig},
     state::RecentIds,
 };
 
 const POLL_INTERVAL: Duration = Duration::from_secs(10);
-const PAGE_SIZE: u16 = 10;
+pub(crate) const PAGE_SIZE: u16 = 10;
 const OVERLAP: Duration = Duration::from_secs(120);
 
 /// A stream of `log`, which begins with all that is in it.
 fn stream(log: &Arc<SimulatedLog>) -> Arc<Stream> {
+    let source = Arc::<SimulatedLog>::clone(log);
+    stream_from(log.begin(), source, PageCache::new(1 << 20))
+}
+
+/// A stream of one route from `start` on, whose pages come from `source`.
+pub(crate) fn stream_of_one_route(start: Timestamp, source: Arc<dyn LogSource>) -> Arc<Stream> {
+    stream_from(start, source, PageCache::none())
+}
+
+fn stream_from(start: Timestamp, source: Arc<dyn LogSource>, cache: PageCache) -> Arc<Stream> {
     let client = Client::new(crate::config::acme("https://acme.okta.com")).unwrap();
     let config = StreamConfig {
         name: "log".to_owned(),
         org: "acme".to_owned(),
-        start: Start::At(log.begin()),
+        start: Start::At(start),
         filter: None,
         page_size: PAGE_SIZE,
         poll_interval: POLL_INTERVAL,
@@ -35,8 +45,7 @@ fn stream(log: &Arc<SimulatedLog>) -> Arc<Stream> {
         page_cache_bytes: 1 << 20,
         routes: Vec::new(),
     };
-    let source = Arc::clone(log);
-    Arc::new(Stream::with_source(config, Arc::new(client), source, PageCache::new(1 << 20)))
+    Arc::new(Stream::with_source(config, Arc::new(client), source, cache))
 }
 
 /// One route: what it has delivered for good, and what is on its way.

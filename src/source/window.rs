@@ -13,6 +13,7 @@ use okta_client::{
 use okta_system_log::event::{Event, Events};
 use url::Url;
 
+use super::{LogSource, parsing::parse};
 use crate::{
     retry::{Backoff, RetryPolicy},
     state::RecentIds,
@@ -22,7 +23,9 @@ use crate::{
 /// Reads one window.
 #[derive(Debug)]
 pub struct WindowReader {
-    client: Arc<Client>,
+    source: Arc<dyn LogSource>,
+    /// The org's address.
+    org: Url,
     priority: Priority,
     window: logs::Window,
     /// What to ask next; none once everything is read.
@@ -67,24 +70,38 @@ pub enum WindowStep {
 impl WindowReader {
     /// Begins with `window`, and reads at most `limit` events.
     pub fn new(client: Arc<Client>, priority: Priority, window: logs::Window, limit: Option<u64>) -> Self {
-        let next = Some(logs::window_url(&client.org().url, &window));
-        Self::at(client, priority, window, next, limit)
+        let org = client.org().url.clone();
+        Self::from_source(client, org, priority, window, limit)
+    }
+
+    /// Begins with `window` of the org at `org`, whose log is `source`.
+    pub(crate) fn from_source(
+        source: Arc<dyn LogSource>,
+        org: Url,
+        priority: Priority,
+        window: logs::Window,
+        limit: Option<u64>,
+    ) -> Self {
+        let next = Some(logs::window_url(&org, &window));
+        Self::at((source, org), priority, window, next, limit)
     }
 
     /// Goes on with `window` at `next`, a link that Okta gave for it.
     pub fn resume(client: Arc<Client>, priority: Priority, window: logs::Window, next: Url) -> Self {
-        Self::at(client, priority, window, Some(next), None)
+        let org = client.org().url.clone();
+        Self::at((client, org), priority, window, Some(next), None)
     }
 
     fn at(
-        client: Arc<Client>,
+        (source, org): (Arc<dyn LogSource>, Url),
         priority: Priority,
         window: logs::Window,
         next: Option<Url>,
         limit: Option<u64>,
     ) -> Self {
         Self {
-            client,
+            source,
+            org,
             priority,
             window,
             next,
@@ -125,11 +142,10 @@ impl WindowReader {
     }
 
     async fn ask(&self, url: &Url) -> Result<(Events, Option<Url>), OktaError> {
-        let logs::BoundedPage { body, next } = logs::bounded_page(&self.client, url, self.priority).await?;
+        let logs::BoundedPage { body, next } = self.source.part(url, self.priority).await?;
         let events_max = logs::events_max(url);
-        let parsing = tokio::task::spawn_blocking(move || Events::parse_at_most(body, events_max)).await;
         let not_a_page = |reason: String| OktaError::NotAPage(reason);
-        let events = parsing.map_err(|err| not_a_page(err.to_string()))?;
+        let events = parse(body, events_max).await.map_err(|err| not_a_page(err.to_string()))?;
         Ok((events.map_err(|err| not_a_page(chain(&err)))?, next))
     }
 
@@ -180,7 +196,7 @@ impl WindowReader {
             }
         }
         window.page_size = window.page_size.clamp(1, PAGE_SIZE_MAX);
-        self.next = Some(logs::window_url(&self.client.org().url, &window));
+        self.next = Some(logs::window_url(&self.org, &window));
     }
 
     /// When an event was published, if it says so. A time beyond the window is a clock's fault: what is asked from there on

@@ -18,9 +18,9 @@ use super::{ConfigArgument, Exit, fail, print, table::table};
 use crate::{
     app::{clients, clients_without_secrets},
     bus,
-    config::{BusConfig, Config, SearchConfig, SinkConfig, StreamConfig},
+    config::{BusConfig, Config, SearchConfig, StreamConfig},
     remedy::remedy,
-    sink::Sink,
+    sink,
     telemetry::chain,
 };
 
@@ -252,10 +252,10 @@ async fn check_sinks(config: &Config) -> Vec<Row> {
         let routes = config.routes().filter(|(route, _)| &route.sink == name);
         let origins: Vec<_> = routes.map(|(_, origin)| origin).collect();
         // Where commands alone publish, it depends on them what must hold.
-        if origins.is_empty() && matches!(sink, SinkConfig::Kafka(_) | SinkConfig::Nats(_)) {
+        if origins.is_empty() && sink.bus().is_some() {
             continue;
         }
-        match Sink::check(sink, &origins).await {
+        match sink::check(sink, &origins).await {
             Ok(findings) => rows.extend(findings.into_iter().map(|finding| Row {
                 what: what.clone(),
                 verdict: if finding.is_warning { Verdict::Warning } else { Verdict::Good },

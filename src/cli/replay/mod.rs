@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     control::{self, ControlError},
     replay::{Advance, Beginning, InvalidReplay, Replays, Report, Request, Summary},
-    sink::Sink,
+    sink,
     state::{Opening, State, StateError, StatePaths},
     telemetry::logging,
 };
@@ -103,7 +103,7 @@ async fn by_daemon(mut daemon: control::Client, request: &Request, mut signals: 
 async fn here(config: Config, request: Request, mut signals: StopSignals, file: &Path) -> Exit {
     logging::start("warn", config.runtime.log.style);
     for sink in config.sinks.values() {
-        if let Err(err) = Sink::require(sink) {
+        if let Err(err) = sink::require(sink) {
             return fail(Exit::Usage, &err);
         }
     }

@@ -13,8 +13,8 @@ use okta_system_log::event::Event;
 use crate::{
     cli::{Exit, fail, note},
     config::{SearchRouteConfig, SinkConfig, StateConfig},
-    search::{About, Publication, PublishError, SpoolError, SpoolWriter},
-    sink::{DeadLetters, Sink},
+    search::{Publication, PublishError, RunDescription, SpoolError, SpoolWriter},
+    sink::{self, DeadLetters},
     state::StatePaths,
 };
 
@@ -40,7 +40,7 @@ pub(super) async fn publish(
     sink: &SinkConfig,
     state: &StateConfig,
 ) -> Exit {
-    if let Err(err) = Sink::require(sink) {
+    if let Err(err) = sink::require(sink) {
         return fail(Exit::Usage, &err);
     }
     // Before anything is asked: a sink that does not work would make the asking vain.
@@ -70,8 +70,12 @@ pub(super) async fn publish(
         Ok(spool) => spool,
         Err(err) => return fail(Exit::Unavailable, &err),
     };
-    let about =
-        About { search: request.name.clone(), slot: request.now, since: request.since, until: request.until };
+    let about = RunDescription {
+        search: request.name.clone(),
+        slot: request.now,
+        since: request.since,
+        until: request.until,
+    };
     let dead_letters = DeadLetters::new(&StatePaths::from(state).dead_letters(), &route.route.name);
     match publication.publish(spool, about, dead_letters.clone()).await {
         Ok(published) => {

@@ -246,7 +246,7 @@ fn destination(
     let route = routes.iter().find(|route| &route.route.sink == to);
     let mut route = route.cloned().unwrap_or_else(|| plain_route(search, to));
     route.route.format = format.unwrap_or(route.route.format);
-    if matches!(sink, SinkConfig::File(_)) {
+    if sink.has_one_writer() {
         // A daemon may write the route's own files just now.
         route.route.name = format!("{}/{}", route.route.name, now.strftime("%Y%m%dT%H%M%S%6fZ"));
     }

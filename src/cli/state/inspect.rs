@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     control::{Client, ControlError},
-    search::{Kept, NOTES, Progress, Run},
+    search::{NOTES, Progress, Run, SavedProgress},
     state::{Contents, Cursor, State, StateError, Verification, read_export},
     telemetry::printable,
 };
@@ -55,7 +55,7 @@ pub(super) async fn show(loaded: &Loaded<'_>, json: bool) -> Exit {
     let mut searches = Vec::new();
     for note in notes {
         let Some(route) = note.name.strip_prefix(NOTES) else { continue };
-        let Kept { progress, messages, .. } = match serde_json::from_str(&note.content) {
+        let SavedProgress { progress, messages, .. } = match serde_json::from_str(&note.content) {
             Ok(kept) => kept,
             Err(err) => return fail(Exit::StateRefused, &err),
         };

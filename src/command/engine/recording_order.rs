@@ -10,12 +10,12 @@ use tokio::sync::Notify;
 /// All that are not recorded yet.
 #[derive(Debug, Default)]
 pub(super) struct RecordingOrder {
-    places: Mutex<Places>,
+    places: Mutex<StatePaths>,
     left: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Places {
+struct StatePaths {
     next: u64,
     taken: BTreeSet<u64>,
 }
@@ -38,7 +38,7 @@ impl RecordingOrder {
         RecordingTurn { order: Arc::clone(self), place }
     }
 
-    fn places(&self) -> MutexGuard<'_, Places> {
+    fn places(&self) -> MutexGuard<'_, StatePaths> {
         // Nothing panics while the lock is held.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }

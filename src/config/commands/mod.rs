@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use okta_client::Scope;
 
 pub use approval::ApprovalConfig;
-pub(super) use resolve::{Places, resolve};
+pub(super) use resolve::{StatePaths, resolve};
 
 use super::{KafkaBus, NatsBus, SinkConfig, problem::did_you_mean};
 #[cfg(test)]
@@ -166,14 +166,9 @@ impl IntakeConfig {
 impl DestinationConfig {
     /// Every subject or topic to which outcomes at `org` can go; none where there are no addresses.
     pub fn addresses(&self, org: &str) -> BTreeSet<String> {
-        let own = match &self.sink {
-            SinkConfig::Kafka(sink) => sink.topic.fixed(None),
-            SinkConfig::Nats(sink) => sink.subject.fixed(None),
-            SinkConfig::File(_) | SinkConfig::Stdout(_) => None,
-        };
         match &self.address {
             Some(template) => template.addresses(org),
-            None => own.into_iter().collect(),
+            None => self.sink.fixed_address().into_iter().collect(),
         }
     }
 }

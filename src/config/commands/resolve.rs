@@ -135,7 +135,7 @@ const NOT_SAID: &str = "missing, so that anyone who can write to the queue would
                         write to the queue may do all that is allowed";
 
 /// What commands refer to.
-pub(in crate::config) struct Places<'a> {
+pub(in crate::config) struct StatePaths<'a> {
     pub(in crate::config) orgs: &'a BTreeSet<&'a str>,
     pub(in crate::config) buses: &'a Buses,
     pub(in crate::config) sinks: &'a Resolved<SinkConfig>,
@@ -146,7 +146,7 @@ pub(in crate::config) struct Places<'a> {
 pub(in crate::config) fn resolve(
     name: &str,
     raw: RawCommands,
-    places: &Places<'_>,
+    places: &StatePaths<'_>,
     secrets: Secrets,
 ) -> Result<CommandsConfig, Problem> {
     refers("org", &raw.org, places.orgs)?;
@@ -225,8 +225,7 @@ fn require_sense(config: &CommandsConfig) -> Result<(), Problem> {
     if config.reveal.allowed && config.reveal.private.is_empty() && config.intake.is_some() {
         return Err(Problem::new("reveal.private", "say which addresses are private: there are none"));
     }
-    let has_addresses = matches!(config.outcomes.sink, SinkConfig::Kafka(_) | SinkConfig::Nats(_));
-    if !config.reply_to.is_empty() && !has_addresses {
+    if !config.reply_to.is_empty() && config.outcomes.sink.bus().is_none() {
         let reason = format!("the sink `{}` has no addresses to reply to", config.outcomes.sink.name());
         return Err(Problem::new("reply_to", reason));
     }
@@ -376,7 +375,7 @@ fn needed(key: &str, given: Option<String>, reason: &str) -> Result<String, Prob
 
 fn destination(
     raw: RawDestination,
-    places: &Places<'_>,
+    places: &StatePaths<'_>,
     allow: &[ActionPattern],
 ) -> Result<DestinationConfig, Problem> {
     if places.sinks.broken.contains(&raw.sink) {
@@ -391,7 +390,7 @@ fn destination(
             ("subject", subject, AddressUse::Subject, sink.subject.fixed(None))
         }
         (SinkConfig::Kafka(sink), None, topic) => ("topic", topic, AddressUse::Topic, sink.topic.fixed(None)),
-        (SinkConfig::File(_) | SinkConfig::Stdout(_), None, None) => {
+        (_, None, None) => {
             return Ok(DestinationConfig { sink: sink.clone(), address: None });
         }
         (_, Some(_), _) => {
@@ -412,7 +411,7 @@ fn destination(
     Ok(DestinationConfig { sink: sink.clone(), address })
 }
 
-fn audit(raw: RawAudit, places: &Places<'_>, allow: &[ActionPattern]) -> Result<AuditConfig, Problem> {
+fn audit(raw: RawAudit, places: &StatePaths<'_>, allow: &[ActionPattern]) -> Result<AuditConfig, Problem> {
     match raw {
         RawAudit { file: Some(file), sink: None, subject: None, topic: None } => Ok(AuditConfig::File(file)),
         RawAudit { file: None, sink: Some(sink), subject, topic } => {

@@ -1,4 +1,4 @@
-//! The delivering half of a route: batches to the sink, and the checkpoints of those that are proved to their store, in order.
+//! The delivering task of a route: batches to the sink, and the checkpoints of those that are proved to their store, in order.
 //!
 //! `pending.rs` is a batch that is not proved; `proving.rs` commits what is, with `breaker.rs` to say whether what the sink
 //! refuses may go to the dead letters; `retry_refused.rs` tries that once more; `redelivery.rs` goes on after a failure;
@@ -25,13 +25,13 @@ use tokio_util::sync::CancellationToken;
 use super::{
     CheckpointStore, RouteError,
     in_flight::IntoBatch,
-    status::{Half, RouteStatus},
+    status::{RouteStatus, RouteTask},
 };
 use crate::{
     halt::Halt,
     invariant::Invariant,
     retry::{Backoff, RetryPolicy},
-    sink::{DeadLetters, Failure, Settled, Sink},
+    sink::{BatchError, DeadLetters, Settled, Sink, payload_bytes_max},
 };
 use breaker::CircuitBreaker;
 use pending::{Pending, Stage, next_answer};
@@ -44,7 +44,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Delivery<S: CheckpointStore> {
     checkpoints: S,
-    sink: Sink,
+    sink: Box<dyn Sink>,
     dead_letters: DeadLetters,
     status: Arc<RouteStatus>,
     pending: VecDeque<Pending<S::Checkpoint>>,
@@ -58,6 +58,8 @@ pub(crate) struct Delivery<S: CheckpointStore> {
     refused_backoff: Backoff,
     /// When it will be, if anything is held.
     retry_at: Option<Instant>,
+    /// How often a sink that is wrong was tried since it last took a message.
+    probes: usize,
     /// It was tried since the stop, and nothing was proved since.
     has_retried_at_stop: bool,
     /// When the sink last said what became of a batch.
@@ -69,7 +71,7 @@ impl<S: CheckpointStore> Delivery<S> {
     pub(crate) fn new(
         checkpoints: S,
         in_flight_max: usize,
-        sink: Sink,
+        sink: Box<dyn Sink>,
         dead_letters: DeadLetters,
         status: Arc<RouteStatus>,
     ) -> Self {
@@ -86,6 +88,7 @@ impl<S: CheckpointStore> Delivery<S> {
             breaker: CircuitBreaker::default(),
             refused_backoff: RetryPolicy::SINK.backoff(),
             retry_at: None,
+            probes: 0,
             has_retried_at_stop: false,
             answered_at: Instant::now(),
         }
@@ -99,7 +102,7 @@ impl<S: CheckpointStore> Delivery<S> {
         stop: &CancellationToken,
     ) -> Result<(), Halt<RouteError>> {
         let delivered = self.deliver(items, stop).await;
-        self.status.at_rest(Half::Delivery);
+        self.status.at_rest(RouteTask::Delivery);
         self.status.hold(0);
         if !matches!(delivered, Err(Halt::Failed(_))) {
             self.sink.close().await;
@@ -145,7 +148,7 @@ impl<S: CheckpointStore> Delivery<S> {
         item: I,
         stop: &CancellationToken,
     ) -> Result<(), Halt<RouteError>> {
-        let (batch, permit) = item.into_batch(self.sink.payload_bytes_max())?;
+        let (batch, permit) = item.into_batch(payload_bytes_max(&*self.sink))?;
         let (stage, error) = match self.publish(&batch.messages, 0, stop).await? {
             Ok(receipt) => (Stage::Sent(receipt), None),
             Err(error) => (Stage::Failed, Some(error)),
@@ -163,7 +166,7 @@ impl<S: CheckpointStore> Delivery<S> {
     async fn answered(
         &mut self,
         at: usize,
-        answer: Result<Settled, Failure>,
+        answer: Result<Settled, BatchError>,
         stop: &CancellationToken,
     ) -> Result<(), Halt<RouteError>> {
         self.answered_at = Instant::now();

@@ -8,7 +8,7 @@ use super::breaker::Answer;
 use crate::{
     message::Batch,
     route::InFlightPermit,
-    sink::{Failure, Receipt, Rejected, Settled, SinkError},
+    sink::{BatchError, Receipt, Rejected, Settled, SinkError},
 };
 
 /// A batch that is not proved.
@@ -81,7 +81,7 @@ impl<C> Pending<C> {
     }
 
     /// Notes how far it came. Gives what went wrong.
-    pub(super) fn fail(&mut self, failure: Failure) -> SinkError {
+    pub(super) fn fail(&mut self, failure: BatchError) -> SinkError {
         self.from = failure.first_undelivered;
         self.rejected.extend(failure.rejected);
         self.stage = Stage::Failed;
@@ -106,7 +106,9 @@ impl<C> Pending<C> {
 
 /// What the sink says of the oldest batch that it has, and which one that is. May be dropped and asked again. Never
 /// resolves if it has none.
-pub(super) async fn next_answer<C>(pending: &mut VecDeque<Pending<C>>) -> (usize, Result<Settled, Failure>) {
+pub(super) async fn next_answer<C>(
+    pending: &mut VecDeque<Pending<C>>,
+) -> (usize, Result<Settled, BatchError>) {
     let sent = pending.iter_mut().enumerate().find_map(|(at, pending)| match &mut pending.stage {
         Stage::Sent(receipt) => Some((at, receipt)),
         Stage::Failed | Stage::Judged(_) => None,

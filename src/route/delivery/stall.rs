@@ -11,9 +11,9 @@ use crate::{
     message::Messages,
     route::{
         CheckpointStore,
-        status::{Half, RouteStatus},
+        status::{RouteStatus, RouteTask},
     },
-    sink::{Failure, Receipt, Settled, SinkError},
+    sink::{BatchError, Receipt, Settled, SinkError},
 };
 
 /// How long a batch may stay pending before the sink is said to be in trouble, and before a stop gives it up.
@@ -29,13 +29,11 @@ impl<S: CheckpointStore> Delivery<S> {
         from: usize,
         stop: &CancellationToken,
     ) -> Result<Result<Receipt, SinkError>, Stopped> {
-        let complaints = self.sink.complaints();
-        // Without a complaint it is the back-pressure of a sink that works, unless it owes us word of something.
+        let stall_reason = self.sink.stall_reason();
+        // Without a reason it is the back-pressure of a sink that works, unless acknowledgements are outstanding.
         let is_owed = self.pending.iter().any(Pending::is_sent);
-        let complain = move || complaints().or_else(|| is_owed.then(|| NOT_ACKNOWLEDGED.to_owned()));
-        // Large, with a client in it.
-        let publishing = Box::pin(self.sink.publish(messages, from));
-        patient(&self.status, stop, &complain, publishing).await
+        let reason = move || stall_reason().or_else(|| is_owed.then(|| NOT_ACKNOWLEDGED.to_owned()));
+        patient(&self.status, stop, &reason, self.sink.publish(messages, from)).await
     }
 
     /// Waits until a batch is settled, while nothing else is done.
@@ -43,15 +41,15 @@ impl<S: CheckpointStore> Delivery<S> {
         &mut self,
         receipt: Receipt,
         stop: &CancellationToken,
-    ) -> Result<Result<Settled, Failure>, Stopped> {
-        let complaints = self.sink.complaints();
-        let complain = move || Some(complaints().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
-        patient(&self.status, stop, &complain, receipt).await
+    ) -> Result<Result<Settled, BatchError>, Stopped> {
+        let stall_reason = self.sink.stall_reason();
+        let reason = move || Some(stall_reason().unwrap_or_else(|| NOT_ACKNOWLEDGED.to_owned()));
+        patient(&self.status, stop, &reason, receipt).await
     }
 
     /// Gives a sign of life, and reports batches that stay pending. Stopped: there are some.
     pub(super) fn check_stall(&self, stop: &CancellationToken) -> Result<(), Stopped> {
-        self.status.alive(Half::Delivery);
+        self.status.alive(RouteTask::Delivery);
         // What cannot arrive cannot be drained either.
         if stop.is_cancelled() && !self.pending.is_empty() && self.sink.is_cut_off() {
             return Err(Stopped);
@@ -63,17 +61,17 @@ impl<S: CheckpointStore> Delivery<S> {
         if waited < STALLED_AFTER {
             return Ok(());
         }
-        let trouble = self.sink.trouble();
+        let trouble = self.sink.stall_reason()();
         report_stall(&self.status, trouble.as_deref().unwrap_or(NOT_ACKNOWLEDGED), waited);
         if stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
     }
 }
 
-/// Waits, and reports it if that takes long and `complain` knows why. Stopped: it did take long.
+/// Waits, and reports it if that takes long and `reason` knows why. Stopped: it did take long.
 async fn patient<T>(
     status: &RouteStatus,
     stop: &CancellationToken,
-    complain: &(dyn Fn() -> Option<String> + Send + Sync),
+    reason: &(dyn Fn() -> Option<String> + Send + Sync),
     waiting: impl Future<Output = T>,
 ) -> Result<T, Stopped> {
     let began = Instant::now();
@@ -85,12 +83,12 @@ async fn patient<T>(
             _ = check.tick() => {}
             () = stop.cancelled(), if !is_stopping => is_stopping = true,
         }
-        status.alive(Half::Delivery);
+        status.alive(RouteTask::Delivery);
         let waited = began.elapsed();
         if waited < STALLED_AFTER {
             continue;
         }
-        if let Some(trouble) = complain() {
+        if let Some(trouble) = reason() {
             report_stall(status, &trouble, waited);
             if is_stopping {
                 return Err(Stopped);
@@ -106,7 +104,7 @@ pub(crate) async fn alive_while<T>(status: &RouteStatus, waiting: impl Future<Ou
         tokio::select! {
             biased;
             done = &mut waiting => return done,
-            _ = check.tick() => status.alive(Half::Delivery),
+            _ = check.tick() => status.alive(RouteTask::Delivery),
         }
     }
 }

@@ -93,7 +93,7 @@ impl Scene {
         let delivery = Delivery::new(
             checkpoints.clone(),
             usize::MAX,
-            Sink::Scripted(sink.clone()),
+            Box::new(sink.clone()),
             dead_letters,
             Arc::clone(&status),
         );
@@ -233,6 +233,25 @@ async fn a_sink_that_refuses_everything_is_waited_for_and_then_gets_everything_o
     assert_eq!(taken, scene.published, "each once and in order");
     taken.dedup();
     assert_eq!((taken.len(), scene.dead_letters().len()), (63, 0));
+}
+
+/// Found by the simulation of searches, seeds 23 and 107: the first message that was held was refused for good.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_no_sink_takes_does_not_hold_back_the_others_once_the_sink_is_mended() {
+    let mut scene = Scene::new(refusing(&["1-0"]), Counted::default());
+    scene.page(20).await;
+    scene.until("the first page", |_, proved| proved == 1).await;
+    scene.sink.change(|bus| bus.refuses_all = true);
+    scene.page(8).await;
+    scene.until("the breaker", |snapshot, _| snapshot.held == 8).await;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(scene.dead_letters().is_empty());
+    scene.sink.change(|bus| bus.refuses_all = false);
+    scene.until("the rest", |snapshot, proved| proved == 2 && snapshot.sink_trouble.is_none()).await;
+    assert_eq!(scene.dead_letters(), ["acme:1-0"]);
+    scene.drain().await;
+    let taken: BTreeSet<_> = scene.sink.bus().taken.iter().cloned().collect();
+    assert_eq!((taken.len(), scene.sink.bus().taken.len()), (27, 27), "each once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,19 +2,24 @@
 //! size is bounded.
 
 mod files;
+#[cfg(test)]
+mod simulated;
 
 use std::{
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
 use okta_system_log::format::push_line;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use self::files::Files;
+#[cfg(test)]
+pub(crate) use self::simulated::SimulatedLetters;
 use super::Rejected;
 use crate::{config::FileStem, message::Messages, state::DeadLetterDirectory, telemetry::metrics};
 
@@ -22,7 +27,16 @@ use crate::{config::FileStem, message::Messages, state::DeadLetterDirectory, tel
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     route: Arc<str>,
-    letters: Arc<DeadLetterFiles>,
+    letters: Arc<dyn LetterStore>,
+}
+
+/// Where the dead letters of a route are kept: in files, or in a simulation.
+trait LetterStore: fmt::Debug + Send + Sync {
+    /// Where the newest are.
+    fn path(&self) -> &Path;
+
+    /// Appends `lines` and returns when they are durable. Gives the number of older letters that had to go.
+    fn keep(&self, lines: Vec<u8>) -> BoxFuture<'_, Result<u64, DeadLettersError>>;
 }
 
 /// Dead letters could not be kept, so their batch is not delivered.
@@ -60,6 +74,16 @@ impl DeadLetters {
         let removed = self.letters.keep(render(batch, rejected)).await?;
         metrics::dead_letters_dropped(&self.route, removed);
         Ok(())
+    }
+}
+
+impl LetterStore for DeadLetterFiles {
+    fn path(&self) -> &Path {
+        Self::path(self)
+    }
+
+    fn keep(&self, lines: Vec<u8>) -> BoxFuture<'_, Result<u64, DeadLettersError>> {
+        Self::keep(self, lines).boxed()
     }
 }
 

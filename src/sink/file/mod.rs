@@ -36,12 +36,13 @@ mod writer;
 
 use std::{io, sync::Arc};
 
+use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
 };
 
-use super::{Failure, Receipt, Settled, SinkError};
+use super::{BatchError, Receipt, Settled, Sink, SinkError};
 use crate::{
     bus::Finding,
     config::{FileSink, FileStem},
@@ -57,7 +58,7 @@ const WAITING_MAX: usize = 16;
 
 /// Files of JSON lines of one route.
 #[derive(Debug)]
-pub struct File {
+pub(super) struct File {
     name: String,
     requests: mpsc::Sender<Request>,
     task: JoinHandle<()>,
@@ -65,7 +66,7 @@ pub struct File {
 }
 
 enum Request {
-    Append { batch: Arc<Messages>, from: usize, settle: oneshot::Sender<Result<Settled, Failure>> },
+    Append { batch: Arc<Messages>, from: usize, settle: oneshot::Sender<Result<Settled, BatchError>> },
     Recover(oneshot::Sender<Result<(), SinkError>>),
 }
 
@@ -88,35 +89,51 @@ impl File {
         Ok(Self { name, requests, task, mark })
     }
 
-    /// Where the files stood when the sink was opened.
-    pub(super) fn mark(&self) -> Option<SinkMark> {
-        Some(self.mark.clone())
-    }
-
-    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
-        let (settle, settled) = oneshot::channel();
-        let request = Request::Append { batch: Arc::clone(batch), from, settle };
-        self.requests.send(request).await.map_err(|_| self.gone())?;
-        let gone = Failure { first_undelivered: from, rejected: Vec::new(), error: self.gone() };
-        Ok(Box::pin(async move { settled.await.unwrap_or(Err(gone)) }))
-    }
-
-    pub(super) async fn recover(&mut self) -> Result<(), SinkError> {
-        let (answer, answered) = oneshot::channel();
-        self.requests.send(Request::Recover(answer)).await.map_err(|_| self.gone())?;
-        answered.await.unwrap_or_else(|_| Err(self.gone()))
-    }
-
-    pub(super) async fn close(self) {
-        drop(self.requests);
-        if let Err(err) = self.task.await {
-            tracing::error!(sink = self.name, error = %err, "the file writer ended abnormally");
-        }
-    }
-
     fn gone(&self) -> SinkError {
         let source = io::Error::other("the writer has ended");
         SinkError::Io { sink: self.name.clone(), action: "hand over a batch".to_owned(), source }
+    }
+}
+
+impl Sink for File {
+    /// Where the files stood when the sink was opened.
+    fn mark(&self) -> Option<SinkMark> {
+        Some(self.mark.clone())
+    }
+
+    fn publish<'a>(
+        &'a mut self,
+        batch: &'a Arc<Messages>,
+        from: usize,
+    ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        async move {
+            let (settle, settled) = oneshot::channel();
+            let request = Request::Append { batch: Arc::clone(batch), from, settle };
+            self.requests.send(request).await.map_err(|_| self.gone())?;
+            let gone = BatchError { first_undelivered: from, rejected: Vec::new(), error: self.gone() };
+            Ok(async move { settled.await.unwrap_or(Err(gone)) }.boxed())
+        }
+        .boxed()
+    }
+
+    fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        async move {
+            let (answer, answered) = oneshot::channel();
+            self.requests.send(Request::Recover(answer)).await.map_err(|_| self.gone())?;
+            answered.await.unwrap_or_else(|_| Err(self.gone()))
+        }
+        .boxed()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            let Self { name, requests, task, .. } = *self;
+            drop(requests);
+            if let Err(err) = task.await {
+                tracing::error!(sink = name, error = %err, "the file writer ended abnormally");
+            }
+        }
+        .boxed()
     }
 }
 
@@ -134,7 +151,7 @@ pub(super) async fn check(config: &FileSink) -> Result<Vec<Finding>, SinkError> 
 struct Unproved {
     from: usize,
     mark: SinkMark,
-    settle: oneshot::Sender<Result<Settled, Failure>>,
+    settle: oneshot::Sender<Result<Settled, BatchError>>,
 }
 
 /// Serves requests until the sink is closed. All batches that wait are written before one sync proves them together.
@@ -184,6 +201,6 @@ fn prove(writer: &mut Writer, unproved: &mut Vec<Unproved>, sink: &str) {
     }
 }
 
-fn failure(first_undelivered: usize, err: WriterError, sink: &str) -> Failure {
-    Failure { first_undelivered, rejected: Vec::new(), error: err.in_sink(sink) }
+fn failure(first_undelivered: usize, err: WriterError, sink: &str) -> BatchError {
+    BatchError { first_undelivered, rejected: Vec::new(), error: err.in_sink(sink) }
 }

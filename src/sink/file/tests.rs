@@ -21,6 +21,7 @@ use super::{
 use crate::{
     config::{Compression, FileSink, FileStem, Rotate},
     message::{Origin, tests::batch},
+    sink::Sink as _,
     state::SinkMark,
 };
 
@@ -432,7 +433,7 @@ async fn a_route_that_is_started_again_waits_for_the_old_writer() {
         let receipt = second.publish(&Arc::new(batch(&format!("[{value}]"))), 0).await.unwrap();
         let _settled = receipt.await.unwrap();
     }
-    second.close().await;
+    Box::new(second).close().await;
     let expected: String = (0..10).map(|value| format!("{value}\n")).collect();
     assert_eq!((archive(place.path()), aside(place.path())), (expected, String::new()));
 }

@@ -19,7 +19,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::answer::{Answers, Stored, Unstored};
+use super::{
+    answer::{Answers, Stored, Unstored},
+    found::FoundUnsettled,
+};
 use crate::{
     bus::{
         BusError,
@@ -27,7 +30,7 @@ use crate::{
     },
     config::NatsSink,
     message::Messages,
-    sink::{Failure, Receipt, Rejected, Settled},
+    sink::{BatchError, Receipt, Rejected, Settled},
     state::SinkMark,
     telemetry::metrics,
 };
@@ -52,7 +55,7 @@ pub(super) enum HandedOver {
 enum Step {
     Begin { batch: Arc<Messages>, from: usize },
     Message(HandedOver),
-    End { lowest_stored: Option<u64>, answer: oneshot::Sender<Result<Settled, Failure>> },
+    End { lowest_stored: Option<u64>, answer: oneshot::Sender<Result<Settled, BatchError>> },
 }
 
 /// The task that settles batches, as seen by the one that hands messages over.
@@ -61,6 +64,9 @@ pub(super) struct Acknowledgements {
     steps: mpsc::Sender<Step>,
     link: Arc<Link>,
     sequence: Arc<AtomicU64>,
+    found: FoundUnsettled,
+    /// Batches handed over, the one at hand included.
+    batches: u64,
     /// Messages handed over.
     handed_over: u64,
     /// How many of them are settled, all before them included.
@@ -75,6 +81,7 @@ impl Acknowledgements {
         // What is on its way has its own limit, and this must not be a lower one.
         let (steps, to_do) = mpsc::channel(sink.unacknowledged_max.max(1));
         let sequence = Arc::new(AtomicU64::new(sequence));
+        let found = FoundUnsettled::default();
         let batch_messages_max = Arc::new(AtomicUsize::new(usize::MAX));
         let (settled_sender, settled) = watch::channel(0);
         let settling = Settling {
@@ -82,6 +89,8 @@ impl Acknowledgements {
             link: Arc::clone(&link),
             answers,
             sequence: Arc::clone(&sequence),
+            found: found.clone(),
+            batches: 0,
             batch: BatchProgress::default(),
             failed_at: None,
             done: 0,
@@ -90,17 +99,31 @@ impl Acknowledgements {
         };
         let settling = tokio::spawn(settling.run(to_do));
         let _settling = AbortOnDropHandle::new(settling);
-        Self { steps, link, sequence, handed_over: 0, settled, batch_messages_max, _settling }
+        Self {
+            steps,
+            link,
+            sequence,
+            found,
+            batches: 0,
+            handed_over: 0,
+            settled,
+            batch_messages_max,
+            _settling,
+        }
     }
 
     /// The messages of `batch` from the one at `from` on follow.
-    pub(super) async fn begin(&self, batch: &Arc<Messages>, from: usize) {
+    pub(super) async fn begin(&mut self, batch: &Arc<Messages>, from: usize) {
+        self.batches += 1;
         self.step(Step::Begin { batch: Arc::clone(batch), from }).await;
     }
 
     /// The next message of the batch.
     pub(super) async fn message(&mut self, handed_over: HandedOver) {
         self.handed_over += 1;
+        if let HandedOver::Stored(sequence) = handed_over {
+            self.found.add(self.batches, sequence);
+        }
         self.step(Step::Message(handed_over)).await;
     }
 
@@ -112,15 +135,16 @@ impl Acknowledgements {
         let link = Arc::clone(&self.link);
         Box::pin(async move {
             let given_up = |_| {
-                Err(Failure { first_undelivered: from, rejected: Vec::new(), error: link.error().into() })
+                Err(BatchError { first_undelivered: from, rejected: Vec::new(), error: link.error().into() })
             };
             settled.await.unwrap_or_else(given_up)
         })
     }
 
-    /// The sequence up to which everything that was sent is settled.
+    /// The sequence up to which everything that was sent or found is settled.
     pub(super) fn sequence(&self) -> u64 {
-        self.sequence.load(Ordering::Acquire)
+        let settled = self.sequence.load(Ordering::Acquire);
+        self.found.lowest().map_or(settled, |lowest| settled.min(lowest - 1))
     }
 
     /// How many messages were handed over.
@@ -158,6 +182,8 @@ struct Settling {
     link: Arc<Link>,
     answers: Answers,
     sequence: Arc<AtomicU64>,
+    found: FoundUnsettled,
+    batches: u64,
     batch: BatchProgress,
     failed_at: Option<Instant>,
     /// Messages of which the fate is known.
@@ -193,6 +219,7 @@ impl Settling {
     }
 
     fn begin(&mut self, batch: Arc<Messages>, from: usize) {
+        self.batches += 1;
         let failure = self.failed_at.map(|_| (from, self.link.error()));
         self.batch = BatchProgress { batch: Some(batch), next: from, failure, ..BatchProgress::default() };
     }
@@ -285,14 +312,15 @@ impl Settling {
         }
     }
 
-    fn end(&mut self, lowest_stored: Option<u64>) -> Result<Settled, Failure> {
+    fn end(&mut self, lowest_stored: Option<u64>) -> Result<Settled, BatchError> {
         let BatchProgress { batch, rejected, duplicates, failure, .. } = std::mem::take(&mut self.batch);
         if let Some(batch) = batch.filter(|_| duplicates > 0) {
             metrics::sink_duplicates(&batch.origin().route, duplicates);
         }
         if let Some((first_undelivered, error)) = failure {
-            return Err(Failure { first_undelivered, rejected, error: error.into() });
+            return Err(BatchError { first_undelivered, rejected, error: error.into() });
         }
+        self.found.settle(self.batches);
         // The mark stays below what a later batch will find stored, so that a restart finds it again.
         let settled = self.sequence.load(Ordering::Acquire);
         let sequence = lowest_stored.map_or(settled, |lowest| settled.min(lowest - 1));

@@ -16,17 +16,20 @@
 mod acknowledgements;
 mod answer;
 mod check;
+mod found;
 mod order;
 mod outgoing;
 mod session;
 mod tail;
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
 
 pub(super) use check::check;
 use session::Session;
 
-use super::{Receipt, SinkError};
+use super::{Receipt, Sink, SinkError, StallReason};
 use crate::{
     config::NatsSink,
     message::{Messages, Origin},
@@ -35,7 +38,7 @@ use crate::{
 
 /// The sink of one route.
 #[derive(Debug)]
-pub struct Nats {
+pub(super) struct Nats {
     sink: Arc<NatsSink>,
     subjects: String,
     session: Box<Session>,
@@ -57,37 +60,46 @@ impl Nats {
         let session = Box::new(Session::open(&sink, &subjects, sequence).await?);
         Ok(Self { sink, subjects, session })
     }
+}
 
+impl Sink for Nats {
     /// The sequence after which messages of this sink are to be looked for, should it be opened again.
-    pub(super) fn mark(&self) -> SinkMark {
-        SinkMark::JetStream { stream: self.sink.stream.clone(), sequence: self.session.sequence() }
+    fn mark(&self) -> Option<SinkMark> {
+        let (stream, sequence) = (self.sink.stream.clone(), self.session.sequence());
+        Some(SinkMark::JetStream { stream, sequence })
     }
 
-    /// Hands over the messages of `batch` from the one at `from` on.
-    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Receipt {
-        self.session.publish(batch, from).await
+    fn publish<'a>(
+        &'a mut self,
+        batch: &'a Arc<Messages>,
+        from: usize,
+    ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        async move { Ok(self.session.publish(batch, from).await) }.boxed()
     }
 
     /// What the server and the stream take at most of a message with its headers.
-    pub(super) fn message_bytes_max(&self) -> Option<usize> {
+    fn message_bytes_max(&self) -> Option<usize> {
         self.session.message_bytes_max()
     }
 
-    /// What keeps messages from being delivered, as far as the server or the client said so.
-    pub(super) fn complaints(&self) -> impl Fn() -> Option<String> + Send + Sync + use<> {
+    fn stall_reason(&self) -> StallReason {
         let link = self.session.link();
-        move || link.trouble()
+        Box::new(move || link.trouble())
     }
 
     /// Begins a new session after what is delivered.
-    pub(super) async fn recover(&mut self) -> Result<(), SinkError> {
-        self.session.end();
-        *self.session = Session::open(&self.sink, &self.subjects, Some(self.session.sequence())).await?;
-        Ok(())
+    fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        async move {
+            self.session.end();
+            *self.session = Session::open(&self.sink, &self.subjects, Some(self.session.sequence())).await?;
+            Ok(())
+        }
+        .boxed()
     }
 
     /// Ends the session.
-    pub(super) fn close(mut self) {
+    fn close(mut self: Box<Self>) -> BoxFuture<'static, ()> {
         self.session.end();
+        ready(()).boxed()
     }
 }

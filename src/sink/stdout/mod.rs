@@ -3,14 +3,16 @@
 mod human;
 
 use std::{
+    future::ready,
     io::{self, IsTerminal as _, Write as _},
     sync::Arc,
 };
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use okta_system_log::format::push_line;
 
-use super::{Failure, Receipt, Settled, SinkError};
+use super::{BatchError, Receipt, Settled, Sink, SinkError};
 use crate::{
     config::{StdoutSink, StdoutStyle},
     message::Messages,
@@ -19,7 +21,7 @@ use crate::{
 
 /// Standard output.
 #[derive(Debug)]
-pub struct Stdout {
+pub(crate) struct Stdout {
     name: String,
     style: StdoutStyle,
     is_terminal: bool,
@@ -31,15 +33,6 @@ impl Stdout {
         let is_terminal = io::stdout().is_terminal();
         let is_coloured = is_terminal && std::env::var_os("NO_COLOR").is_none();
         Self { name: config.name.clone(), style: config.style, is_terminal, is_coloured }
-    }
-
-    pub(super) async fn publish(&mut self, batch: &Arc<Messages>, from: usize) -> Result<Receipt, SinkError> {
-        let printed = self.print(batch.messages().skip(from).map(|message| message.payload)).await;
-        let settled = match printed {
-            Ok(()) => Ok(Settled::default()),
-            Err(error) => Err(Failure { first_undelivered: from, rejected: Vec::new(), error }),
-        };
-        Ok(Box::pin(async { settled }))
     }
 
     /// Prints a line for each of `payloads`.
@@ -69,6 +62,31 @@ impl Stdout {
             }
             _ => lines,
         }
+    }
+}
+
+impl Sink for Stdout {
+    fn publish<'a>(
+        &'a mut self,
+        batch: &'a Arc<Messages>,
+        from: usize,
+    ) -> BoxFuture<'a, Result<Receipt, SinkError>> {
+        async move {
+            let settled = match self.print(batch.messages().skip(from).map(|message| message.payload)).await {
+                Ok(()) => Ok(Settled { rejected: Vec::new(), mark: None }),
+                Err(error) => Err(BatchError { first_undelivered: from, rejected: Vec::new(), error }),
+            };
+            Ok(ready(settled).boxed())
+        }
+        .boxed()
+    }
+
+    fn recover(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        ready(Ok(())).boxed()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
+        ready(()).boxed()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 use fastrand::Rng;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp};
-use okta_client::{OktaError, logs};
+use okta_client::{OktaError, Priority, logs};
 use tokio::time::Instant;
 use url::Url;
 
@@ -18,7 +18,7 @@ use crate::source::{Reader, log_source::LogSource};
 /// More events than that are not committed, so that a restarted route remembers all of them.
 const EVENTS_MAX: usize = 900;
 
-pub(super) struct SimulatedLog {
+pub(crate) struct SimulatedLog {
     begin: Timestamp,
     begun_at: Instant,
     world: Mutex<World>,
@@ -29,7 +29,11 @@ struct World {
     /// When each event was committed, and its JSON.
     events: Vec<(Timestamp, String)>,
     committed_until: Timestamp,
+    /// Events come by themselves.
+    commits: bool,
+    events_max: usize,
     misbehaves: bool,
+    panics: bool,
     requests: usize,
     next_fault: Option<Fault>,
     sticks: bool,
@@ -50,22 +54,32 @@ impl fmt::Debug for SimulatedLog {
 }
 
 impl SimulatedLog {
-    pub(super) fn new(seed: u64) -> Arc<Self> {
-        Self::begun(seed, true)
+    pub(crate) fn new(seed: u64) -> Arc<Self> {
+        Self::begun(seed, EVENTS_MAX, true)
+    }
+
+    /// A log that comes to so many events, and never makes a request panic.
+    pub(crate) fn with_events(seed: u64, events_max: usize) -> Arc<Self> {
+        let log = Self::begun(seed, events_max, true);
+        log.world().panics = false;
+        log
     }
 
     pub(super) fn well_behaved(seed: u64) -> Arc<Self> {
-        Self::begun(seed, false)
+        Self::begun(seed, EVENTS_MAX, false)
     }
 
-    fn begun(seed: u64, misbehaves: bool) -> Arc<Self> {
+    fn begun(seed: u64, events_max: usize, misbehaves: bool) -> Arc<Self> {
         // Not long ago: a stream never begins before the retention.
         let begin = Timestamp::now() - SignedDuration::from_hours(24);
         let world = World {
             random: Rng::with_seed(seed ^ 0x0c7a),
             events: Vec::new(),
             committed_until: begin,
+            commits: misbehaves,
+            events_max,
             misbehaves,
+            panics: misbehaves,
             requests: 0,
             next_fault: None,
             sticks: false,
@@ -74,16 +88,22 @@ impl SimulatedLog {
         Arc::new(Self { begin, begun_at: Instant::now(), world: Mutex::new(world) })
     }
 
-    pub(super) fn begin(&self) -> Timestamp {
+    pub(crate) fn begin(&self) -> Timestamp {
         self.begin
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.begin + self.begun_at.elapsed()
     }
 
     /// From now on it does as it should.
     pub(super) fn behave(&self) {
+        self.calm_down();
+        self.world().commits = false;
+    }
+
+    /// From now on it answers as it should; events still come.
+    pub(crate) fn calm_down(&self) {
         let mut world = self.world();
         world.misbehaves = false;
         world.sticks = false;
@@ -117,7 +137,7 @@ impl SimulatedLog {
     }
 
     /// What was committed, in order.
-    pub(super) fn committed(&self) -> Vec<String> {
+    pub(crate) fn committed(&self) -> Vec<String> {
         (0..self.world().events.len()).map(uuid).collect()
     }
 
@@ -164,6 +184,10 @@ impl LogSource for SimulatedLog {
         .boxed()
     }
 
+    fn part<'a>(&'a self, _: &'a Url, _: Priority) -> BoxFuture<'a, Result<logs::BoundedPage, OktaError>> {
+        unreachable!("a stream asks for pages")
+    }
+
     fn okta_now(&self) -> Timestamp {
         self.now() + self.world().clock_off
     }
@@ -178,7 +202,7 @@ impl World {
 
     /// Commits what came since the last request: some of it late, some with a clock of its own, some without a time.
     fn go_on(&mut self, now: Timestamp) {
-        while self.misbehaves && self.committed_until < now && self.events.len() < EVENTS_MAX {
+        while self.commits && self.committed_until < now && self.events.len() < self.events_max {
             self.committed_until += Duration::from_millis(self.random.u64(0..4_000));
             let at = self.committed_until.min(now);
             let published = match self.random.u32(0..100) {
@@ -200,7 +224,7 @@ impl World {
             3 => Err(status(403, "")),
             4 => Err(OktaError::NotAPage("it is no JSON array".to_owned())),
             5 => Err(OktaError::RateLimited { wait: Duration::from_secs(self.random.u64(0..30)) }),
-            6 => panic!("a bug in reading"),
+            6 if self.panics => panic!("a bug in reading"),
             // The end of the page before comes again.
             7 | 8 => {
                 let again = self.random.usize(0..10).min(first);
@@ -241,7 +265,7 @@ impl World {
     }
 }
 
-fn uuid(index: usize) -> String {
+pub(crate) fn uuid(index: usize) -> String {
     format!("event-{index}")
 }
 
@@ -254,7 +278,8 @@ fn parameter(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
-fn after(url: &Url) -> Option<usize> {
+/// The event at which the page of `url` begins, if Okta made the URL.
+pub(crate) fn after(url: &Url) -> Option<usize> {
     Some(parameter(url, "after")?.parse().unwrap())
 }
 

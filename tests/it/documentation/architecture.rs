@@ -183,6 +183,39 @@ fn the_way_of_a_command_leads_through_functions_that_there_are() {
 }
 
 #[test]
+fn the_way_of_an_event_leads_through_functions_that_there_are() {
+    let page = page();
+    let section = page.split("\n### The way of one event\n").nth(1).unwrap().split("\n#").next().unwrap();
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `")).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    for row in rows {
+        let mut cells = row.split('`').skip(1).step_by(2);
+        let (function, file) = (cells.next().unwrap(), cells.next().unwrap());
+        let name = function.rsplit("::").next().unwrap();
+        let text = fs::read_to_string(repository().join("src").join(file)).unwrap();
+        let is_there = ["(", "<"].iter().any(|rest| text.contains(&format!("fn {name}{rest}")));
+        assert!(is_there, "{file} has no function {name}");
+    }
+}
+
+/// Standard output is the sink with the least of its own: whoever names it decides by the kind of a sink.
+#[test]
+fn a_sink_takes_six_files_of_code_and_the_page_names_them() {
+    let page = page();
+    let places = rows(&page, "## Adding a sink");
+    let places: Vec<_> = places.into_iter().filter(|place| place.starts_with('`')).collect();
+    assert_eq!(places.len(), 6, "{places:?}");
+    let decides = |(path, text): &(String, String)| {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let is_own = path.starts_with("sink/stdout/") || path == "command/publisher/stdout.rs";
+        !is_own && !path.ends_with("tests.rs") && (code.contains("::Stdout(") || code.contains("mod stdout"))
+    };
+    let deciding = texts("src").into_iter().filter(decides).map(|(path, _)| format!("`src/{path}`"));
+    let unnamed: Vec<_> = deciding.filter(|path| !places.contains(&path.as_str())).collect();
+    assert!(unnamed.is_empty(), "these decide by the kind of a sink too: {unnamed:?}");
+}
+
+#[test]
 fn the_words_of_the_glossary_are_those_of_the_code() {
     let page = page();
     let code = all_sources().into_iter().map(|path| fs::read_to_string(path).unwrap().to_lowercase());

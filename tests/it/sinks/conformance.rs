@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use oktabus::{
     config::{Encoding, SinkConfig},
     message::{Message, Messages},
-    sink::{Receipt, Settled, Sink},
+    sink::{Receipt, Settled, Sink, SinkFactory as _},
 };
 use tokio::time::timeout;
 
@@ -57,8 +57,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 /// How long closing may take even if the bus does not answer.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(10);
 
-async fn open(bench: &impl Bench) -> Sink {
-    Sink::open(&bench.config(), &origin(), None).await.unwrap()
+async fn open(bench: &impl Bench) -> Box<dyn Sink> {
+    bench.config().open(&origin(), None).await.unwrap()
 }
 
 async fn settled(receipt: Receipt) -> Settled {
@@ -66,13 +66,13 @@ async fn settled(receipt: Receipt) -> Settled {
 }
 
 /// Publishes all of `batch` and waits until it is settled without a rejection.
-async fn deliver(sink: &mut Sink, batch: &Arc<Messages>) {
+async fn deliver(sink: &mut Box<dyn Sink>, batch: &Arc<Messages>) {
     let receipt = sink.publish(batch, 0).await.unwrap();
     assert_eq!(settled(receipt).await.rejected(), []);
 }
 
 /// Delivers `batches` as a route does: several at once, and after a failure again from the first message not delivered.
-pub(super) async fn deliver_persistently(sink: &mut Sink, batches: &[Arc<Messages>]) {
+pub(super) async fn deliver_persistently(sink: &mut Box<dyn Sink>, batches: &[Arc<Messages>]) {
     let mut rest: Vec<_> = batches.iter().map(|batch| (batch, 0)).collect();
     while !rest.is_empty() {
         let mut receipts = Vec::new();
@@ -179,17 +179,17 @@ async fn a_restart_of_the_bus_loses_and_repeats_nothing(mut bench: impl BusBench
 async fn a_bus_that_does_not_answer_is_told(mut bench: impl BusBench) {
     let mut sink = open(&bench).await;
     deliver(&mut sink, &batch(0..100)).await;
-    assert_eq!(sink.trouble(), None);
+    assert_eq!(sink.stall_reason()(), None);
 
     bench.freeze();
     let receipt = sink.publish(&batch(100..200), 0).await.unwrap();
-    eventually("the trouble to be told", async || sink.trouble()).await;
+    eventually("the trouble to be told", async || sink.stall_reason()()).await;
     bench.thaw();
     if receipt.await.is_err() {
         eventually("the sink to recover", async || sink.recover().await.ok()).await;
         deliver(&mut sink, &batch(100..200)).await;
     }
-    eventually("the trouble to be over", async || sink.trouble().is_none().then_some(())).await;
+    eventually("the trouble to be over", async || sink.stall_reason()().is_none().then_some(())).await;
     sink.close().await;
 }
 

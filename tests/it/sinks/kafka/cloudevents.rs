@@ -1,6 +1,6 @@
 //! What PyPI's cloudevents makes of records, read by another client.
 
-use oktabus::{config::Encoding, sink::Sink};
+use oktabus::{config::Encoding, sink::SinkFactory as _};
 
 use super::{sink, topic_name};
 use crate::{
@@ -15,7 +15,7 @@ async fn both_forms_are_read_by_cloudevents_own_library() {
         let topic = topic_name();
         broker.create_topic(&topic, 3, &[]).await;
         for (origin, batch) in batches() {
-            let mut sink = Sink::open(&sink(broker.bus(), &topic, encoding), &origin, None).await.unwrap();
+            let mut sink = sink(broker.bus(), &topic, encoding).open(&origin, None).await.unwrap();
             assert_eq!(sink.publish(&batch, 0).await.unwrap().await.unwrap().rejected(), []);
             sink.close().await;
         }

@@ -23,7 +23,7 @@ use oktabus::{
     bus::Finding,
     config::{Encoding, KafkaBus, KafkaSink, SinkConfig},
     message::{Origin, Template, TemplateUse},
-    sink::{Sink, SinkError},
+    sink::{self, Sink, SinkError, SinkFactory as _},
 };
 
 use crate::support::events::origin;
@@ -51,12 +51,12 @@ fn binary_sink(bus: KafkaBus, topic: &str) -> SinkConfig {
     sink(Arc::new(bus), topic, Encoding::Binary)
 }
 
-async fn open(config: &SinkConfig) -> Result<Sink, SinkError> {
-    Sink::open(config, &origin(), None).await
+async fn open(config: &SinkConfig) -> Result<Box<dyn Sink>, SinkError> {
+    config.open(&origin(), None).await
 }
 
 async fn check(config: &SinkConfig) -> Result<Vec<Finding>, SinkError> {
-    Sink::check(config, &[Origin::clone(&origin())]).await
+    sink::check(config, &[Origin::clone(&origin())]).await
 }
 
 /// Why a sink with `config` does not open, told soon.

@@ -33,14 +33,14 @@ async fn whoever_publishes_is_not_held_up_by_a_cluster_that_is_away() {
         let published = timeout(HANDED_OVER_WITHIN, sink.publish(&batch, 0)).await;
         receipts.push(published.expect("publishing does not wait for the cluster").unwrap());
     }
-    assert!(sink.trouble().is_some() || !sink.is_cut_off());
+    assert!(sink.stall_reason()().is_some() || !sink.is_cut_off());
     eventually("the client to know that it is cut off", async || sink.is_cut_off().then_some(())).await;
 
     broker.restart().await;
     for receipt in receipts {
         assert_eq!(receipt.await.unwrap().rejected(), []);
     }
-    assert_eq!(sink.trouble(), None);
+    assert_eq!(sink.stall_reason()(), None);
     sink.close().await;
     assert_eq!(broker.records(&topic).await.len(), BATCHES as usize * EVENTS_A_BATCH);
 }
@@ -55,10 +55,10 @@ async fn a_trouble_that_lasts_is_told_in_the_same_words() {
     let receipt = sink.publish(&batch(0..10), 0).await.unwrap();
     // How long it lasts is no news.
     let words = |trouble: &str| trouble.replace(|c: char| c.is_ascii_digit(), "");
-    let first = words(&eventually("a trouble", async || sink.trouble()).await);
+    let first = words(&eventually("a trouble", async || sink.stall_reason()()).await);
     let since = Instant::now();
     eventually("some seconds to pass", async || {
-        assert_eq!(sink.trouble().as_deref().map(words).as_ref(), Some(&first));
+        assert_eq!(sink.stall_reason()().as_deref().map(words).as_ref(), Some(&first));
         (since.elapsed() > Duration::from_secs(3)).then_some(())
     })
     .await;

@@ -65,7 +65,7 @@ impl Files {
 }
 
 /// Delivers a batch as a route does: again and again until it is proved.
-async fn deliver(sink: &mut Sink) {
+async fn deliver(sink: &mut Box<dyn Sink>) {
     let batch = batch(0..10);
     eventually("the batch to be delivered", async || {
         let receipt = sink.publish(&batch, 0).await.ok()?;
@@ -92,7 +92,7 @@ async fn a_sink_goes_on_with_a_password_that_was_changed() {
     // What is open stays open for a moment.
     let (number, stuck) = first_stuck(&mut sink).await;
     eventually("the trouble to be told", async || {
-        sink.trouble().filter(|trouble| trouble.contains("authentication failed"))
+        sink.stall_reason()().filter(|trouble| trouble.contains("authentication failed"))
     })
     .await;
     files.write_password("battery staple");
@@ -117,7 +117,7 @@ async fn a_sink_goes_on_with_a_password_that_was_changed() {
 }
 
 /// Publishes batch after batch until one does not arrive. Its number, and what will be told of it.
-async fn first_stuck(sink: &mut Sink) -> (u64, Receipt) {
+async fn first_stuck(sink: &mut Box<dyn Sink>) -> (u64, Receipt) {
     for number in 2.. {
         let mut receipt = sink.publish(&batch(0..10), 0).await.unwrap();
         match timeout(Duration::from_secs(2), &mut receipt).await {
@@ -141,8 +141,10 @@ async fn a_sink_goes_on_with_an_authority_that_was_changed() {
     broker.kill();
     broker.restart().await;
     let stuck = sink.publish(&batch(0..10), 0).await.unwrap();
-    eventually("the trouble to be told", async || sink.trouble().filter(|trouble| trouble.contains("TLS")))
-        .await;
+    eventually("the trouble to be told", async || {
+        sink.stall_reason()().filter(|trouble| trouble.contains("TLS"))
+    })
+    .await;
     files.take_authority(&broker);
     stuck.await.unwrap_err();
     sink.recover().await.unwrap();

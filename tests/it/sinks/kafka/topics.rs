@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use oktabus::{
     config::{Encoding, KafkaSink, SinkConfig},
     message::{Template, TemplateUse},
-    sink::{Sink, SinkClass},
+    sink::{self, SinkClass},
 };
 
 use super::{check, open, topic_name};
@@ -102,7 +102,7 @@ async fn a_check_looks_at_the_topics_that_are_known_beforehand() {
     broker.create_topic(&format!("{prefix}.acme.okta"), 2, &[]).await;
     let origins =
         [oktabus::message::Origin::clone(&origin()), oktabus::message::Origin::clone(&Arc::clone(&origin()))];
-    let findings = Sink::check(&by_org, &origins).await.unwrap();
+    let findings = sink::check(&by_org, &origins).await.unwrap();
     let told = findings.iter().filter(|finding| finding.text.contains("has 2 partitions")).count();
     assert_eq!(told, 1, "a topic that routes share is told once: {findings:?}");
 

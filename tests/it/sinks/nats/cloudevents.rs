@@ -2,7 +2,7 @@
 
 use oktabus::{
     config::{Encoding, NatsAuth, NatsSink, SinkConfig},
-    sink::Sink,
+    sink::SinkFactory as _,
 };
 
 use super::{STREAM, server_with, sink, stream};
@@ -17,7 +17,7 @@ async fn both_forms_are_read_by_another_client() {
         let server = server_with(stream()).await;
         let config = SinkConfig::Nats(NatsSink { encoding, ..sink(server.bus(NatsAuth::None)) });
         for (origin, batch) in batches() {
-            let mut sink = Sink::open(&config, &origin, None).await.unwrap();
+            let mut sink = config.open(&origin, None).await.unwrap();
             assert_eq!(sink.publish(&batch, 0).await.unwrap().await.unwrap().rejected(), []);
             sink.close().await;
         }

@@ -14,7 +14,7 @@ use async_nats::jetstream::stream::Config;
 use oktabus::{
     config::{Encoding, NatsAuth, NatsBus, NatsSink, SinkConfig},
     message::{Message, Messages, Template, TemplateUse},
-    sink::{Sink, SinkError},
+    sink::{Sink, SinkError, SinkFactory as _},
     state::SinkMark,
 };
 
@@ -125,12 +125,12 @@ fn sink(bus: NatsBus) -> NatsSink {
     }
 }
 
-async fn open(sink: &NatsSink, mark: Option<&SinkMark>) -> Result<Sink, SinkError> {
-    Sink::open(&SinkConfig::Nats(sink.clone()), &origin(), mark).await
+async fn open(sink: &NatsSink, mark: Option<&SinkMark>) -> Result<Box<dyn Sink>, SinkError> {
+    SinkConfig::Nats(sink.clone()).open(&origin(), mark).await
 }
 
 /// Publishes all of `batch` and gives the mark that is to be kept with the cursor.
-async fn deliver(sink: &mut Sink, batch: &Arc<Messages>) -> SinkMark {
+async fn deliver(sink: &mut Box<dyn Sink>, batch: &Arc<Messages>) -> SinkMark {
     let settled = sink.publish(batch, 0).await.unwrap().await.unwrap();
     assert_eq!(settled.rejected(), []);
     settled.mark().unwrap().clone()

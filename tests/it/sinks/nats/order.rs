@@ -15,7 +15,7 @@ use oktabus::{
     bus::BusError,
     config::{NatsAuth, NatsBus, NatsSink},
     message::{Message, Messages, Template, TemplateUse},
-    sink::{Sink, SinkError},
+    sink::SinkError,
 };
 
 use super::{STREAM, open, server_with, sink, stream};
@@ -213,7 +213,7 @@ async fn a_lost_quorum_is_told_as_what_it_is() {
         cluster.kill(node);
     }
     let failed = async || {
-        let receipt = Sink::publish(&mut sink, &batch(10..20), 0).await.unwrap();
+        let receipt = sink.publish(&batch(10..20), 0).await.unwrap();
         let errors = [Some(receipt.await.unwrap_err().error), sink.recover().await.err()];
         let told = errors.into_iter().flatten().inspect(|error| {
             assert!(matches!(error, SinkError::Bus(BusError::Unreachable { .. })), "{error}");

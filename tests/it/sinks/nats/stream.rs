@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use oktabus::{
     bus::BusError,
     config::{CreateStream, NatsAuth, NatsSink, SinkConfig},
-    sink::{Sink, SinkError},
+    sink::{self, SinkError},
 };
 
 use super::{STREAM, SUBJECT, assert_stored, deliver, open, server_with, sink, stream};
@@ -45,7 +45,7 @@ async fn a_missing_stream_is_told_with_the_command_that_creates_it() {
 async fn a_stream_is_created_where_that_is_wanted() {
     let server = NatsServer::start().await;
     let sink = NatsSink { create: Some(create()), ..sink(server.bus(NatsAuth::None)) };
-    let findings = Sink::check(&SinkConfig::Nats(sink.clone()), &[]).await.unwrap();
+    let findings = sink::check(&SinkConfig::Nats(sink.clone()), &[]).await.unwrap();
     assert!(findings.iter().any(|finding| finding.text.contains("will be created")), "{findings:?}");
 
     deliver(&mut open(&sink, None).await.unwrap(), &batch(0..10)).await;
@@ -68,7 +68,7 @@ async fn a_stream_without_our_subjects_is_told() {
 async fn a_stream_for_one_org_is_enough_for_its_routes() {
     let server = server_with(Config { subjects: vec!["okta.acme.>".to_owned()], ..stream() }).await;
     let sink = sink(server.bus(NatsAuth::None));
-    let findings = Sink::check(&SinkConfig::Nats(sink.clone()), &[]).await.unwrap();
+    let findings = sink::check(&SinkConfig::Nats(sink.clone()), &[]).await.unwrap();
     assert!(findings.iter().any(|finding| finding.text.contains("only some of")), "{findings:?}");
     deliver(&mut open(&sink, None).await.unwrap(), &batch(0..10)).await;
     assert_stored(&server, &[batch(0..10)]).await;
@@ -93,12 +93,12 @@ async fn a_subject_that_is_taken_away_is_told_and_cured() {
     assert_eq!(failure.first_undelivered, 5);
     let told = failure.error.to_string();
     assert!(told.contains(&format!("no stream takes subject `{SUBJECT}`")), "{told}");
-    assert_eq!(sink.trouble(), Some(told));
+    assert_eq!(sink.stall_reason()(), Some(told));
     misconfigured(sink.recover().await);
 
     jetstream.update_stream(stream()).await.unwrap();
     sink.recover().await.unwrap();
-    assert_eq!(sink.trouble(), None);
+    assert_eq!(sink.stall_reason()(), None);
     let _ = sink.publish(&batch(10..20), 5).await.unwrap().await.unwrap();
     assert_stored(&server, &[batch(0..10), batch(15..20)]).await;
 }
@@ -132,7 +132,7 @@ async fn the_weaknesses_of_a_stream_are_told() {
     let weak =
         Config { duplicate_window: Duration::from_millis(100), storage: StorageType::Memory, ..stream() };
     let server = server_with(weak).await;
-    let findings = Sink::check(&SinkConfig::Nats(sink(server.bus(NatsAuth::None))), &[]).await.unwrap();
+    let findings = sink::check(&SinkConfig::Nats(sink(server.bus(NatsAuth::None))), &[]).await.unwrap();
     let warned = |of: &str| findings.iter().any(|finding| finding.is_warning && finding.text.contains(of));
     assert!(warned("duplicate window") && warned("memory"), "{findings:?}");
 }

@@ -1,0 +1,196 @@
+//! Routes themselves in many seeded worlds: Okta's log commits late, repeats, refuses links and leads in circles; the bus
+//! refuses, stalls, breaks and loses acknowledgements; the state and the dead letters cannot be written; and the route is
+//! dropped at any await, or stopped, and begins again with what is durable. What is run is [`Route::run`] with all that it
+//! calls; what is simulated is what it runs on. It is judged by what the bus and the log hold, see `judge`.
+
+mod cursors;
+mod judge;
+mod log;
+mod scenario;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use fastrand::Rng;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Route, Seams};
+use crate::{
+    halt::Halt,
+    simulation::{Mortal, play_all},
+    sink::{
+        SimulatedLetters,
+        simulated::{SimulatedBus, SimulatedFactory},
+    },
+    source::simulation::{log::SimulatedLog, stream_of_one_route},
+};
+use cursors::SimulatedCursors;
+use log::WatchedLog;
+use scenario::{Death, Scenario};
+
+/// Seeds of every test run. More are tried with `OKTABUS_SEEDS`, from `OKTABUS_SEED` on.
+const SEEDS: u64 = 200;
+/// How long the world is bad, from its beginning.
+const BAD_FOR: Duration = Duration::from_secs(600);
+/// When everything must be delivered.
+const END: Duration = Duration::from_secs(24 * 3_600);
+/// The longest time that a stop may take; the default of `shutdown.grace`.
+const STOP_MAX: Duration = Duration::from_secs(30);
+/// Backoffs and stalls of an earlier fault are over after so long.
+const QUIET_AFTER: Duration = Duration::from_secs(120);
+const ROUTE: &str = "log/simulated";
+
+#[test]
+fn whatever_happens_every_event_is_delivered_and_the_cursor_stays_behind_the_proof() {
+    play_all(SEEDS, |seed| play(seed).0);
+}
+
+#[test]
+fn a_seed_is_played_in_the_same_way_each_time() {
+    for seed in 0..10 {
+        assert_eq!(play(seed), play(seed), "seed {seed}");
+    }
+}
+
+/// Plays a seed. Says what was wrong, and all that came to the bus.
+fn play(seed: u64) -> (Vec<String>, Vec<String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    fastrand::seed(seed);
+    runtime.unwrap().block_on(async {
+        let scenario = Scenario::of(&mut Rng::with_seed(seed.wrapping_mul(31)));
+        let world = World::new(seed, &scenario);
+        let wrong = world.run(&scenario).await;
+        (wrong, world.bus.log())
+    })
+}
+
+/// What there is outside of the route.
+struct World {
+    log: Arc<SimulatedLog>,
+    bus: Arc<SimulatedBus>,
+    letters: Arc<SimulatedLetters>,
+    cursors: Arc<SimulatedCursors>,
+    bad_until: Instant,
+}
+
+impl World {
+    fn new(seed: u64, scenario: &Scenario) -> Self {
+        let bad_until = Instant::now() + BAD_FOR;
+        let log = SimulatedLog::with_events(seed, scenario.events);
+        let bus = SimulatedBus::new(seed ^ 0xb05, scenario.bus.clone());
+        let letters = SimulatedLetters::new(seed ^ 0xdead);
+        letters.set_full(scenario.disk_full);
+        let (bus_of_cursors, letters_of_cursors) = (Arc::clone(&bus), Arc::clone(&letters));
+        let cursors = SimulatedCursors::new(seed ^ 0xc0de, bad_until, bus_of_cursors, letters_of_cursors);
+        Self { log, bus, letters, cursors, bad_until }
+    }
+
+    /// Runs a scenario to its end, and says what was wrong.
+    async fn run(&self, scenario: &Scenario) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for life in &scenario.lives {
+            match life.death {
+                Death::Dropped { batches, polls } => {
+                    self.live_until_dropped(scenario, batches, polls, &mut wrong).await;
+                }
+                Death::Stopped { after } => {
+                    let until = async { sleep(after).await };
+                    self.live_until_stopped(scenario, until, &mut wrong).await;
+                }
+            }
+            wrong.extend(self.seen());
+            if !wrong.is_empty() {
+                return wrong;
+            }
+            sleep(life.downtime).await;
+        }
+        self.live_until_stopped(scenario, self.all_is_delivered(scenario), &mut wrong).await;
+        wrong.extend(self.seen());
+        wrong.extend(judge::judge(self, scenario));
+        wrong
+    }
+
+    /// What the bus, the log and the cursors have seen by themselves.
+    fn seen(&self) -> Vec<String> {
+        [self.bus.wrong(), self.cursors.wrong()].concat()
+    }
+
+    fn route(&self, scenario: &Scenario) -> Route {
+        let source = WatchedLog {
+            log: Arc::clone(&self.log),
+            cursors: Arc::clone(&self.cursors),
+            bad_until: self.bad_until,
+            in_flight_pages: scenario.config.in_flight_pages,
+        };
+        let seams = Seams {
+            sink: Arc::new(SimulatedFactory(Arc::clone(&self.bus))),
+            cursors: Arc::<SimulatedCursors>::clone(&self.cursors),
+            dead_letters: self.letters.of_route(ROUTE),
+        };
+        let stream = stream_of_one_route(self.log.begin(), Arc::new(source));
+        Route::with_seams(scenario.config.clone(), stream, seams)
+    }
+
+    async fn live_until_dropped(
+        &self,
+        scenario: &Scenario,
+        batches: u64,
+        polls: u32,
+        wrong: &mut Vec<String>,
+    ) {
+        let (route, stop) = (self.route(scenario), CancellationToken::new());
+        let end = self.bus.publications() + batches;
+        // Nothing may come any more, once everything is delivered.
+        let has_happened = || self.bus.publications() >= end || Instant::now() > self.bad_until;
+        let running = Mortal::new(route.run(&stop, false), &has_happened, polls);
+        if let Some(ended) = running.await {
+            wrong.push(format!("the route ends by itself: {ended:?}"));
+        }
+    }
+
+    async fn live_until_stopped(
+        &self,
+        scenario: &Scenario,
+        until: impl Future<Output = ()>,
+        wrong: &mut Vec<String>,
+    ) {
+        let (route, stop) = (self.route(scenario), CancellationToken::new());
+        let status = route.status();
+        // An earlier life may have left some, and this one may not come to them.
+        let left_before = self.bus.uncommitted();
+        let mut running = Box::pin(route.run(&stop, false));
+        tokio::select! {
+            biased;
+            ended = &mut running => return wrong.push(format!("the route ends by itself: {ended:?}")),
+            () = until => {}
+            () = tokio::time::sleep_until(self.bad_until + END) => {
+                let (snapshot, log) = (status.snapshot(), self.log.committed().len());
+                return wrong.push(format!("of {log} events not all are delivered: {snapshot:?}"));
+            }
+        }
+        let is_quiet = self.is_quiet();
+        stop.cancel();
+        match timeout(STOP_MAX, running).await {
+            Ok(Err(Halt::Stopped)) => {}
+            Ok(ended) => wrong.push(format!("the stopped route says {ended:?}")),
+            Err(_) => wrong.push(format!("it does not stop: {:?}", status.snapshot())),
+        }
+        let left = self.bus.uncommitted().difference(&left_before).count();
+        if is_quiet && self.is_quiet() && scenario.bus.poison == 0 && left > 0 {
+            wrong.push(format!("after a stop in quiet times {left} messages will be published again"));
+        }
+    }
+
+    /// Whether nothing has gone wrong for a while.
+    fn is_quiet(&self) -> bool {
+        let last_fault_at = self.bus.last_fault_at().max(self.cursors.last_fault_at());
+        last_fault_at.is_none_or(|at| at.elapsed() > QUIET_AFTER)
+    }
+
+    async fn all_is_delivered(&self, scenario: &Scenario) {
+        while self.cursors.after() != Some(scenario.events) || self.bad_until > Instant::now() {
+            sleep(Duration::from_secs(5)).await;
+        }
+        sleep(QUIET_AFTER).await;
+    }
+}

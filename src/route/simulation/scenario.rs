@@ -1,0 +1,78 @@
+//! What happens in one simulated world, as its seed says: how the route is set, and how each of its lives ends.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use okta_system_log::format::{Format, ocsf};
+
+use super::{BAD_FOR, ROUTE};
+use crate::{
+    config::{RouteConfig, SelectionConfig},
+    sink::simulated::BusPlan,
+};
+
+/// One world.
+pub(super) struct Scenario {
+    pub(super) config: RouteConfig,
+    pub(super) bus: BusPlan,
+    /// Events that come to the log.
+    pub(super) events: usize,
+    /// How often in a thousand dead letters cannot be kept.
+    pub(super) disk_full: u32,
+    /// All lives but the last.
+    pub(super) lives: Vec<Life>,
+}
+
+/// One life of the route.
+pub(super) struct Life {
+    pub(super) death: Death,
+    /// How long it is before the next one begins.
+    pub(super) downtime: Duration,
+}
+
+/// How a life ends.
+pub(super) enum Death {
+    /// It is dropped at any of its awaits: so many polls after so many batches were handed to the bus.
+    Dropped { batches: u64, polls: u32 },
+    /// It is stopped.
+    Stopped { after: Duration },
+}
+
+impl Scenario {
+    pub(super) fn of(random: &mut Rng) -> Self {
+        let in_flight_pages = random.usize(1..6);
+        let config = RouteConfig {
+            name: ROUTE.to_owned(),
+            sink: "simulated".to_owned(),
+            format: Format::Okta,
+            ocsf: ocsf::Options::default(),
+            selection: SelectionConfig::default(),
+            redaction: None,
+            in_flight_pages,
+            in_flight_bytes: random.usize(1..64) << 10,
+        };
+        let bus = BusPlan {
+            has_marks: random.bool(),
+            breaks: [0, 20, 200][random.usize(..3)],
+            poison: [0, 0, 50, 8][random.usize(..4)],
+            bad_for: BAD_FOR,
+            has_stable_bytes: true,
+            in_flight_max: in_flight_pages,
+        };
+        let lives = (0..random.usize(..6)).map(|_| life(random)).collect();
+        let disk_full = [0, 300][random.usize(..2)];
+        Self { config, bus, events: random.usize(60..250), disk_full, lives }
+    }
+}
+
+fn life(random: &mut Rng) -> Life {
+    let death = if random.u8(..3) == 0 {
+        Death::Stopped { after: Duration::from_millis(random.u64(1..200_000)) }
+    } else {
+        // Short ones and long ones alike.
+        let (batches, polls) =
+            if random.bool() { (random.u64(1..6), random.u32(0..5)) } else { (0, random.u32(0..11)) };
+        Death::Dropped { batches, polls: random.u32(1 << polls..2 << polls) }
+    };
+    Life { death, downtime: Duration::from_millis(random.u64(0..30_000)) }
+}

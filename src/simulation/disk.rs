@@ -1,0 +1,50 @@
+//! The disk under a simulated store: it takes its time, and sometimes takes nothing, or takes what it is given and does not
+//! say so.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use fastrand::Rng;
+use tokio::time::Instant;
+
+use crate::state::StateError;
+
+/// How often in a thousand it takes nothing, and says nothing.
+const FULL: u32 = 60;
+/// How often in a thousand it is slow.
+const SLOW: u32 = 30;
+
+#[derive(Debug)]
+pub(crate) struct Disk {
+    bad_until: Instant,
+    inner: Mutex<(Rng, Option<Instant>)>,
+}
+
+impl Disk {
+    pub(crate) fn new(seed: u64, bad_until: Instant) -> Self {
+        Self { bad_until, inner: Mutex::new((Rng::with_seed(seed), None)) }
+    }
+
+    /// Takes its time, and fails or not: before a write nothing is written then, behind it the answer is lost.
+    pub(crate) async fn answer(&self) -> Result<(), StateError> {
+        let (wait, fails) = {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let random = &mut inner.0;
+            let wait = if random.u32(..1_000) < SLOW { random.u64(500..3_000) } else { random.u64(1..12) };
+            (Duration::from_millis(wait), random.u32(..1_000) < FULL)
+        };
+        tokio::time::sleep(wait).await;
+        if !fails || Instant::now() >= self.bad_until {
+            return Ok(());
+        }
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).1 = Some(Instant::now());
+        Err(StateError::NoRoom { path: "simulated".into(), free_bytes: 0, needed_bytes: 1 })
+    }
+
+    /// When it last failed.
+    pub(crate) fn last_fault_at(&self) -> Option<Instant> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
