@@ -8,13 +8,11 @@ use super::{
 };
 
 /// Names that two public types bear, each with the reason why it may.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 7] = [
     ("Action", "what a command asks for; what redaction does with a field, as the configuration calls it"),
     ("Class", "the class of an error; the class of an event, which is OCSF's own word"),
     ("Client", "of an org; of the control socket. Each is named with its room"),
     ("DeadLetters", "of a route; of commands. Each is named with its room"),
-    ("Failure", "to be renamed: a batch that was not delivered as a whole; the last bad outcome"),
-    ("LeftOut", "to be renamed: slots of a search; decisions that an audit sums up"),
     ("Options", "of the simulator; of the OCSF format. Two crates"),
     ("Request", "of a command; of a replay. Each is named with its room"),
     ("Verification", "of an audit; of a state. Each is named with its room"),

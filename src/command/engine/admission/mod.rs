@@ -18,17 +18,19 @@ use tokio_util::sync::CancellationToken;
 use super::{
     EngineError, Seams,
     job::Job,
-    journal::{Journal, Kept},
+    journal::{Journal, SavedRecord},
     outcomes,
     status::EngineStatus,
-    switch::Switch,
+    stops::Stops,
     trouble::Trouble,
 };
 use crate::{
     clock::Clock,
     command::{
-        Changes, Failed, OutcomeError, Request, Status, Subjects,
-        execute::{self, Baseline, Code, Decision, Doubt, Executor, Intent, Resolved},
+        ActionFailure, Changes, OutcomeError, Request, Status, Subjects,
+        execute::{
+            self, Baseline, Code, Executor, PendingChange, Precondition, PriorAttempt, ResolvedSubjects,
+        },
         message::{Command, Timing},
         policy::{Policy, Signatures},
         record::Record,
@@ -38,7 +40,7 @@ use crate::{
 };
 
 use limiter::Limiter;
-pub(super) use protection::FoundIds;
+pub(super) use protection::ProtectedIds;
 use protection::Protection;
 
 /// What commands must pass.
@@ -46,7 +48,7 @@ use protection::Protection;
 pub(super) struct Admission {
     pub(super) policy: Policy,
     pub(super) limiter: Limiter,
-    pub(super) switch: Switch,
+    pub(super) stops: Stops,
     protection: Protection,
     signatures: Arc<Signatures>,
     /// How long commands are remembered.
@@ -62,7 +64,7 @@ pub(super) enum Denial {
     /// The command ends so.
     Ended(Status, OutcomeError),
     /// It has waited for long, and nothing was sent: it is looked at anew.
-    Again,
+    Restart,
     /// We stop.
     Stopped,
     /// The journal or the limits cannot be written, for good.
@@ -81,7 +83,7 @@ impl Admission {
         Self {
             policy,
             limiter: Limiter::new(journal.clone(), Arc::clone(status), Arc::clone(&seams.clock)),
-            switch: Switch::new(journal.clone(), status),
+            stops: Stops::new(journal.clone(), status),
             protection: Protection::new(
                 config.protect.clone(),
                 executor.clone(),
@@ -99,18 +101,18 @@ impl Admission {
     /// Reads what is kept of limits, stops and those who are protected.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
         self.limiter.load(self.policy.limits()).await?;
-        self.load_switch().await?;
+        self.load_stops().await?;
         self.protection.load().await
     }
 
     /// Reads what is stopped.
-    pub(super) async fn load_switch(&self) -> Result<(), EngineError> {
-        self.switch.load(self.clock.now().saturating_sub(self.keep).unwrap_or(Timestamp::MIN)).await
+    pub(super) async fn load_stops(&self) -> Result<(), EngineError> {
+        self.stops.load(self.clock.now().saturating_sub(self.keep).unwrap_or(Timestamp::MIN)).await
     }
 
     /// Whether `command` may be begun or go on, as far as that can be said without looking at Okta.
     pub(super) fn admit(&self, command: &Command) -> Result<(), (Status, OutcomeError)> {
-        if let Some(stopped) = self.switch.cancelled(&command.id) {
+        if let Some(stopped) = self.stops.cancelled(&command.id) {
             return Err((Status::Refused, stopped.refusal()));
         }
         if command.timing(self.clock.now()) == Timing::Expired {
@@ -162,8 +164,8 @@ impl Admission {
             return Ok(request.changes().named());
         };
         let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
-        let mut waits = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
-        let mut waiter = self.status.waiter(Trouble::Okta);
+        let mut backoff = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
+        let mut reporter = self.status.trouble_reporter(Trouble::Okta);
         loop {
             let counting = self.executor.count_members(&subjects.groups, count_max);
             match stop.run_until_cancelled(counting).await.ok_or(Denial::Stopped)? {
@@ -172,8 +174,8 @@ impl Admission {
                     let Some(asked) = failed.retry_after else {
                         return Err(Denial::Ended(Status::Failed, failed.error));
                     };
-                    waiter.fails(&failed.error.message);
-                    let wait = tokio::time::sleep(waits.next_wait().max(asked));
+                    reporter.report(&failed.error.message);
+                    let wait = tokio::time::sleep(backoff.next_wait().max(asked));
                     stop.run_until_cancelled(wait).await.ok_or(Denial::Stopped)?;
                 }
             }
@@ -191,42 +193,42 @@ pub(super) struct Gate<'a> {
     admission: &'a Admission,
     journal: &'a Journal,
     job: &'a Job,
-    resolved: &'a Resolved,
+    resolved: &'a ResolvedSubjects,
     stop: &'a CancellationToken,
     /// The journal's record, and why nothing may be sent, if that is so.
-    state: Mutex<(Kept, Option<Denial>)>,
+    state: Mutex<(SavedRecord, Option<Denial>)>,
 }
 
 impl<'a> Gate<'a> {
     pub(super) fn new(
         (admission, journal): (&'a Admission, &'a Journal),
-        (job, resolved): (&'a Job, &'a Resolved),
-        kept: Kept,
+        (job, resolved): (&'a Job, &'a ResolvedSubjects),
+        saved: SavedRecord,
         stop: &'a CancellationToken,
     ) -> Self {
-        Self { admission, journal, job, resolved, stop, state: Mutex::new((kept, None)) }
+        Self { admission, journal, job, resolved, stop, state: Mutex::new((saved, None)) }
     }
 
     /// The journal's record as it is now, and why something was not sent.
-    pub(super) fn into_parts(self) -> (Kept, Option<Denial>) {
+    pub(super) fn into_parts(self) -> (SavedRecord, Option<Denial>) {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Judges, counts and looks until nothing stands in the way any more: each may take a while, and somebody may stop the
     /// command meanwhile, or change what it is about.
-    async fn decide(&self, intent: Intent<'_>) -> Result<(), Denial> {
+    async fn decide(&self, change: PendingChange<'_>) -> Result<(), Denial> {
         let (admission, subjects) = (self.admission, &self.resolved.subjects);
-        let Intent { baseline, decision, .. } = intent;
+        let PendingChange { baseline, precondition, .. } = change;
         // What was sent for is known by its id, whatever the names mean by now, and was counted.
         let was_sent = self.state().0.record.baseline.is_some();
-        let mut seen_at = Some(decision.at());
+        let mut seen_at = Some(precondition.at());
         if !was_sent {
             seen_at = seen_at.min(self.resolved.since());
         }
         let (mut looks_left, mut changes) = (LOOKS_MAX, None);
         loop {
-            let kept = self.state().0.clone();
-            self.until_running(was_sent, &kept.record).await?;
+            let saved = self.state().0.clone();
+            self.until_running(was_sent, &saved.record).await?;
             admission.judge(&self.job.command, subjects, self.stop).await?;
             admission.require_trusted(self.job)?;
             if !was_sent && changes.is_none() {
@@ -236,73 +238,78 @@ impl<'a> Gate<'a> {
             let is_old = seen_at.is_none_or(|seen_at| seen_at.elapsed() > DECIDED_FOR);
             if is_old && looks_left > 0 {
                 (looks_left, seen_at) = (looks_left - 1, Some(Instant::now()));
-                let held = self.stop.run_until_cancelled(self.holds(was_sent, decision)).await;
+                let held = self.stop.run_until_cancelled(self.holds(was_sent, precondition)).await;
                 if !held.ok_or(Denial::Stopped)? {
-                    return Err(Denial::Again);
+                    return Err(Denial::Restart);
                 }
                 // That may have taken a while, too.
                 continue;
             }
-            if kept.record.baseline.as_ref() == Some(baseline) && admission.switch.paused().is_none() {
+            if saved.record.baseline.as_ref() == Some(baseline) && admission.stops.paused().is_none() {
                 return Ok(());
             }
-            let kept = self.keep(kept, baseline, changes.unwrap_or_default()).await?;
-            self.state().0 = kept;
+            let saved = self.keep(saved, baseline, changes.unwrap_or_default()).await?;
+            self.state().0 = saved;
         }
     }
 
     /// Waits until commands may go on, or this one is cancelled. Where nothing was sent, all is looked at anew after that, and
     /// nothing is waited for with a record that says otherwise.
     async fn until_running(&self, was_sent: bool, record: &Record) -> Result<(), Denial> {
-        let (switch, id) = (&self.admission.switch, &self.job.command.id);
-        if switch.paused().is_none() || switch.cancelled(id).is_some() {
+        let (stops, id) = (&self.admission.stops, &self.job.command.id);
+        if stops.paused().is_none() || stops.cancelled(id).is_some() {
             return Ok(());
         }
         if was_sent || record.baseline.is_none() {
-            self.stop.run_until_cancelled(switch.until_running(id)).await.ok_or(Denial::Stopped)?;
+            self.stop.run_until_cancelled(stops.until_running(id)).await.ok_or(Denial::Stopped)?;
         }
-        if was_sent || switch.cancelled(id).is_some() { Ok(()) } else { Err(Denial::Again) }
+        if was_sent || stops.cancelled(id).is_some() { Ok(()) } else { Err(Denial::Restart) }
     }
 
     /// Whether the names of the command mean those whom they meant, if that matters yet, and all that the change was decided
     /// by is so.
-    async fn holds(&self, was_sent: bool, decision: &Decision<'_>) -> bool {
+    async fn holds(&self, was_sent: bool, precondition: &Precondition<'_>) -> bool {
         if !was_sent {
             let now = self.admission.executor.resolve(&self.job.command.request).await;
             if !now.is_ok_and(|now| now.subjects.are(&self.resolved.subjects)) {
                 return false;
             }
         }
-        decision.holds().await
+        precondition.holds().await
     }
 
     /// Keeps that something is about to be sent, which makes so many `changes`. What was counted once is not counted again.
-    async fn keep(&self, kept: Kept, baseline: &Baseline, changes: usize) -> Result<Kept, Denial> {
+    async fn keep(
+        &self,
+        saved: SavedRecord,
+        baseline: &Baseline,
+        changes: usize,
+    ) -> Result<SavedRecord, Denial> {
         let (admission, id) = (self.admission, &self.job.command.id);
-        let sending = kept.record.clone().sending(baseline);
-        let counted = usize::try_from(kept.record.counted).unwrap_or(usize::MAX);
-        if kept.record.baseline.is_some() || (counted > 0 && changes <= counted) {
-            return self.journal.keep(id, &kept, sending).await.map_err(Denial::Engine);
+        let sending = saved.record.clone().sending(baseline);
+        let counted = usize::try_from(saved.record.counted).unwrap_or(usize::MAX);
+        if saved.record.baseline.is_some() || (counted > 0 && changes <= counted) {
+            return self.journal.save(id, &saved, sending).await.map_err(Denial::Engine);
         }
         let sending = sending.counted(u64::try_from(changes).unwrap_or(u64::MAX));
         // A name may mean a larger group by now.
         let counting = (admission.policy.limits(), self.job.command.request.action(), changes - counted);
-        let counted = admission.limiter.count(counting, (id, &kept, sending)).await;
+        let counted = admission.limiter.count(counting, (id, &saved, sending)).await;
         counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
     }
 
-    fn state(&self) -> MutexGuard<'_, (Kept, Option<Denial>)> {
+    fn state(&self) -> MutexGuard<'_, (SavedRecord, Option<Denial>)> {
         // Nothing panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl execute::Admission for Gate<'_> {
-    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
+    fn admit<'a>(&'a self, change: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>> {
         async move {
-            let Err(denial) = self.decide(intent).await else { return Ok(()) };
-            let denial = match (denial, intent.doubt) {
-                (Denial::Ended(_, error), Doubt::MayBeDone) => {
+            let Err(denial) = self.decide(change).await else { return Ok(()) };
+            let denial = match (denial, change.prior_attempt) {
+                (Denial::Ended(_, error), PriorAttempt::MayBeDone) => {
                     Denial::Ended(Status::Failed, unconfirmed(&error))
                 }
                 (denial, _) => denial,

@@ -10,7 +10,7 @@ use crate::command::{Action, GroupSubject};
 
 /// What a change was decided by.
 #[derive(Debug)]
-pub struct Decision<'a> {
+pub struct Precondition<'a> {
     pub(super) okta: &'a dyn Okta,
     pub(super) action: Action,
     /// What was seen, and where.
@@ -20,7 +20,7 @@ pub struct Decision<'a> {
     pub(super) at: Instant,
 }
 
-impl Decision<'_> {
+impl Precondition<'_> {
     /// When it was seen.
     pub fn at(&self) -> Instant {
         self.at
