@@ -3,11 +3,10 @@
 //! intake → decode → policy → journal → execute → outcome → acknowledge. What a command may ask for is the table in
 //! `actions`; every other file looks there.
 
+mod action_result;
 mod actions;
-mod answered;
+mod answered_messages;
 pub mod audit;
-mod brought;
-mod cut;
 pub mod dead_letters;
 #[cfg(test)]
 mod documented;
@@ -21,19 +20,20 @@ mod message_id;
 mod milliseconds;
 mod object_only;
 mod outcome;
-mod performed;
+mod outcome_value;
 pub mod policy;
 pub mod publisher;
 pub mod record;
 mod subjects;
+mod trim;
 
 pub use crate::action::{Action, AddressPattern, AddressTemplate, Effect, IpRange, Status};
-pub use actions::{Changes, Having, NewName, Profile, Request, UserReference};
-pub use answered::{Answered, QueuePlace};
-pub use brought::Brought;
-pub use cut::Cut;
+pub use action_result::{ActionFailure, ActionSuccess, RevealedSecret, SuccessKind};
+pub use actions::{Changes, NewName, Profile, Request, UserAttribute, UserReference};
+pub use answered_messages::{AnsweredMessages, QueuePlace};
 pub use expect::Expect;
 pub use local_user::LocalUser;
 pub use outcome::{Outcome, OutcomeError};
-pub use performed::{Failed, Performed, Revealed, Way};
+pub use outcome_value::OutcomeValue;
 pub use subjects::{GroupSubject, Subjects, UserSubject, ZoneSubject};
+pub use trim::TrimLevel;

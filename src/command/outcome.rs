@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Brought, Status, milliseconds};
+use super::{OutcomeValue, Status, milliseconds};
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,7 +20,7 @@ pub struct Outcome {
     pub repeated: bool,
     /// What it brought, by the action; without secrets unless they were asked for and are allowed.
     #[schemars(with = "Value")]
-    pub result: Brought,
+    pub result: OutcomeValue,
     /// Why it did not end well.
     pub error: Option<OutcomeError>,
     /// Okta's id of the last request that changed something or failed: the System Log names it too.

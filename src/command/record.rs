@@ -7,7 +7,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Answered, Outcome, QueuePlace, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED};
+use super::{
+    AnsweredMessages, Outcome, QueuePlace, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED,
+};
 use crate::{invariant::Invariant, state::CONTENT_MAX_BYTES};
 
 /// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
@@ -57,10 +59,10 @@ pub struct Record {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_answers: u64,
     /// The messages whose answers were published. Records of older versions have none.
-    #[serde(default, skip_serializing_if = "Answered::is_empty")]
-    pub answered: Answered,
+    #[serde(default, skip_serializing_if = "AnsweredMessages::is_empty")]
+    pub answered: AnsweredMessages,
     /// How far it is.
-    pub stage: Stage,
+    pub stage: CommandStage,
 }
 
 /// How it stands with the second key that must approve a command.
@@ -103,8 +105,8 @@ fn is_zero(count: &u64) -> bool {
 
 /// How far a command is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "stage", rename_all = "snake_case", try_from = "Written")]
-pub enum Stage {
+#[serde(tag = "stage", rename_all = "snake_case", try_from = "StoredStage")]
+pub enum CommandStage {
     /// Nothing was done about it.
     Received,
     /// It was begun, and whether Okta has done it is not known here.
@@ -125,8 +127,8 @@ pub enum Stage {
 
 /// A stage as it is written. What is read by a tag is held as a value in between, which an outcome with events must not be.
 #[derive(Deserialize)]
-struct Written {
-    stage: Name,
+struct StoredStage {
+    stage: StageName,
     attempt: Option<u32>,
     begun_at: Option<Timestamp>,
     outcome: Option<Box<Outcome>>,
@@ -135,22 +137,24 @@ struct Written {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Name {
+enum StageName {
     Received,
     Started,
     Ended,
 }
 
-impl TryFrom<Written> for Stage {
+impl TryFrom<StoredStage> for CommandStage {
     type Error = &'static str;
 
-    fn try_from(written: Written) -> Result<Self, Self::Error> {
-        let Written { stage, attempt, begun_at, outcome, answers } = written;
+    fn try_from(written: StoredStage) -> Result<Self, Self::Error> {
+        let StoredStage { stage, attempt, begun_at, outcome, answers } = written;
         match (stage, attempt, begun_at, outcome, answers) {
-            (Name::Received, ..) => Ok(Self::Received),
-            (Name::Started, Some(attempt), Some(begun_at), ..) => Ok(Self::Started { attempt, begun_at }),
-            (Name::Ended, .., Some(outcome), Some(answers)) => Ok(Self::Ended { outcome, answers }),
-            (Name::Started | Name::Ended, ..) => Err("a stage without all that it has"),
+            (StageName::Received, ..) => Ok(Self::Received),
+            (StageName::Started, Some(attempt), Some(begun_at), ..) => {
+                Ok(Self::Started { attempt, begun_at })
+            }
+            (StageName::Ended, .., Some(outcome), Some(answers)) => Ok(Self::Ended { outcome, answers }),
+            (StageName::Started | StageName::Ended, ..) => Err("a stage without all that it has"),
         }
     }
 }
@@ -177,8 +181,8 @@ impl Record {
             second_key: None,
             asked_again_at: None,
             earlier_answers: 0,
-            answered: Answered::default(),
-            stage: Stage::Received,
+            answered: AnsweredMessages::default(),
+            stage: CommandStage::Received,
         }
     }
 
@@ -195,9 +199,9 @@ impl Record {
     /// How often it was begun.
     pub fn attempts(&self) -> u32 {
         match &self.stage {
-            Stage::Received => 0,
-            Stage::Started { attempt, .. } => *attempt,
-            Stage::Ended { outcome, .. } => outcome.attempts,
+            CommandStage::Received => 0,
+            CommandStage::Started { attempt, .. } => *attempt,
+            CommandStage::Ended { outcome, .. } => outcome.attempts,
         }
     }
 
@@ -215,14 +219,14 @@ impl Record {
     /// The record of the next attempt, with when the first was begun. None once it has ended.
     pub fn begun(&self, now: Timestamp) -> Option<(Self, Timestamp)> {
         let (attempt, begun_at) = match &self.stage {
-            Stage::Received => (1, now),
-            Stage::Started { attempt, begun_at } => (attempt.saturating_add(1), *begun_at),
-            Stage::Ended { .. } => {
+            CommandStage::Received => (1, now),
+            CommandStage::Started { attempt, begun_at } => (attempt.saturating_add(1), *begun_at),
+            CommandStage::Ended { .. } => {
                 Invariant::OneOutcome.check(false);
                 return None;
             }
         };
-        Some((Self { stage: Stage::Started { attempt, begun_at }, ..self.clone() }, begun_at))
+        Some((Self { stage: CommandStage::Started { attempt, begun_at }, ..self.clone() }, begun_at))
     }
 
     /// The same, with something about to be sent.
@@ -246,20 +250,20 @@ impl Record {
 
     /// The record with this outcome, which must hold no secret. None if it has one already.
     pub fn ended(&self, outcome: &Outcome) -> Option<Self> {
-        if !Invariant::OneOutcome.check(!matches!(self.stage, Stage::Ended { .. })) {
+        if !Invariant::OneOutcome.check(!matches!(self.stage, CommandStage::Ended { .. })) {
             return None;
         }
-        let outcome = Box::new(outcome.within(OUTCOME_MAX_BYTES).into_owned());
+        let outcome = Box::new(outcome.trimmed_to(OUTCOME_MAX_BYTES).into_owned());
         let subjects = self.subjects.clone().filter(|subjects| bytes(subjects) <= ENDED_SUBJECTS_MAX_BYTES);
-        let stage = Stage::Ended { outcome, answers: self.earlier_answers };
+        let stage = CommandStage::Ended { outcome, answers: self.earlier_answers };
         Some(Self { stage, subjects, baseline: None, counted: 0, parked_until: None, ..self.clone() })
     }
 
     /// The record after one more answer, to the message at `place` of a queue if it was one. None before there is an outcome
     /// to tell.
     pub fn answered(&self, place: Option<&QueuePlace>) -> Option<Self> {
-        let Stage::Ended { outcome, answers } = &self.stage else { return None };
-        let stage = Stage::Ended { outcome: outcome.clone(), answers: answers.saturating_add(1) };
+        let CommandStage::Ended { outcome, answers } = &self.stage else { return None };
+        let stage = CommandStage::Ended { outcome: outcome.clone(), answers: answers.saturating_add(1) };
         let mut next = Self { stage, ..self.clone() };
         if let Some(place) = place {
             next.answered = next.answered.with(place.clone());
@@ -275,10 +279,10 @@ impl Record {
     /// The record of the same command asked for again at `now`, if a limit has refused it: nothing was sent for it. Who had
     /// approved it must do so again.
     pub fn reopened(&self, now: Timestamp) -> Option<Self> {
-        let Stage::Ended { outcome, answers } = &self.stage else { return None };
+        let CommandStage::Ended { outcome, answers } = &self.stage else { return None };
         let is_of_limit = outcome.error.as_ref().is_some_and(|error| error.code == LIMIT_TRIPPED);
         (is_of_limit && outcome.status == Status::Refused).then(|| Self {
-            stage: Stage::Received,
+            stage: CommandStage::Received,
             subjects: None,
             second_key: None,
             asked_again_at: Some(now),
@@ -289,14 +293,14 @@ impl Record {
 
     /// Whether it has its outcome.
     pub fn has_ended(&self) -> bool {
-        matches!(self.stage, Stage::Ended { .. })
+        matches!(self.stage, CommandStage::Ended { .. })
     }
 
     /// How many answers are known to have been published.
     pub fn answers(&self) -> u64 {
         match &self.stage {
-            Stage::Ended { answers, .. } => *answers,
-            Stage::Received | Stage::Started { .. } => self.earlier_answers,
+            CommandStage::Ended { answers, .. } => *answers,
+            CommandStage::Received | CommandStage::Started { .. } => self.earlier_answers,
         }
     }
 
@@ -317,7 +321,7 @@ impl Record {
 
     /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
     pub fn durable(&self) -> Option<Durable> {
-        let ended = matches!(self.stage, Stage::Ended { .. });
+        let ended = matches!(self.stage, CommandStage::Ended { .. });
         Invariant::AcknowledgedWhenDurable.check(ended).then_some(Durable { _private: () })
     }
 }
@@ -350,9 +354,9 @@ pub(crate) mod tests {
     use serde_json::{json, value::RawValue};
 
     use super::*;
-    use crate::command::{Brought, OutcomeError, Status};
+    use crate::command::{OutcomeError, OutcomeValue, Status};
 
-    pub(crate) fn outcome(result: impl Into<Brought>) -> Outcome {
+    pub(crate) fn outcome(result: impl Into<OutcomeValue>) -> Outcome {
         Outcome {
             command_id: "c-1".to_owned(),
             action: "user.suspend".to_owned(),
@@ -389,7 +393,7 @@ pub(crate) mod tests {
         for record in [received, first, second, ended, told.clone()] {
             assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
         }
-        let Stage::Ended { outcome: kept, answers } = told.stage else { panic!("it has ended") };
+        let CommandStage::Ended { outcome: kept, answers } = told.stage else { panic!("it has ended") };
         assert_eq!((*kept, answers), (outcome(json!({ "id": "00u1" })), 1));
     }
 
@@ -428,7 +432,7 @@ pub(crate) mod tests {
     fn events_of_an_outcome_stay_byte_for_byte() {
         let event = r#"{"n":12345678901234567890123,"m":1e400,"l":1.10}"#;
         let events = Some(vec![RawValue::from_string(event.to_owned()).unwrap()]);
-        let found = outcome(Brought::new(json!({ "count": 1 }), events));
+        let found = outcome(OutcomeValue::new(json!({ "count": 1 }), events));
         let told = received().ended(&found).unwrap().answered(None).unwrap();
         let text = told.encode().unwrap();
         assert!(text.contains(event), "{text}");
@@ -461,7 +465,7 @@ pub(crate) mod tests {
         huge.error = Some(OutcomeError { code: "x".to_owned(), message: large.clone(), remedy: Some(large) });
         let record = received().ended(&huge).unwrap();
         assert!(record.encode().unwrap().len() <= CONTENT_MAX_BYTES);
-        let Stage::Ended { outcome, .. } = record.stage else { panic!("it has ended") };
+        let CommandStage::Ended { outcome, .. } = record.stage else { panic!("it has ended") };
         assert_eq!(outcome.result, json!({ "truncated": true }).into());
     }
 }

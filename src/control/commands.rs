@@ -17,7 +17,7 @@ use crate::{
     command::{
         Outcome,
         engine::{
-            Answer, CancelCommand, EngineError, ListCommands, PauseCommands, ReleaseLimit, Switched,
+            CancelCommand, EngineError, ListCommands, LocalAnswer, PauseCommands, ReleaseLimit, StopChange,
             UnknownCommands,
         },
     },
@@ -59,10 +59,10 @@ pub(super) async fn run(
 ) -> Result<Response, ErrorReply> {
     let engine = context.engines.get(request.commands.as_deref()).map_err(unknown)?;
     let payload = String::from(Box::<str>::from(request.message)).into();
-    let told = engine.ask(payload, peer.user().await).await;
+    let told = engine.submit(payload, peer.user().await).await;
     let ran = match told.await {
-        Ok(Answer::Outcome(outcome)) => RunResult::Outcome(outcome),
-        Ok(Answer::NotNow(why)) => RunResult::NotNow(why),
+        Ok(LocalAnswer::Outcome(outcome)) => RunResult::Outcome(outcome),
+        Ok(LocalAnswer::NotNow(why)) => RunResult::NotNow(why),
         Err(_) => RunResult::NotNow("the daemon has given it up: its log says why".to_owned()),
     };
     Ok(lines::one(&ran))
@@ -105,7 +105,7 @@ pub(super) async fn pause(
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
 ) -> Result<Response, ErrorReply> {
-    switched(context.engines.pause(&request, &peer.user().await).await)
+    stop_change(context.engines.pause(&request, &peer.user().await).await)
 }
 
 pub(super) async fn resume(
@@ -113,7 +113,7 @@ pub(super) async fn resume(
     Extension(peer): Extension<Peer>,
     Json(request): Json<PauseCommands>,
 ) -> Result<Response, ErrorReply> {
-    switched(context.engines.resume(&request, &peer.user().await).await)
+    stop_change(context.engines.resume(&request, &peer.user().await).await)
 }
 
 pub(super) async fn cancel(
@@ -121,7 +121,7 @@ pub(super) async fn cancel(
     Extension(peer): Extension<Peer>,
     Json(request): Json<CancelCommand>,
 ) -> Result<Response, ErrorReply> {
-    switched(context.engines.cancel(&request, &peer.user().await).await)
+    stop_change(context.engines.cancel(&request, &peer.user().await).await)
 }
 
 pub(super) async fn pauses(
@@ -132,8 +132,8 @@ pub(super) async fn pauses(
     listed.map(|listed| lines::each(&listed)).map_err(refuse)
 }
 
-fn switched(switched: Result<Switched, EngineError>) -> Result<Response, ErrorReply> {
-    switched.map(|switched| lines::one(&switched)).map_err(refuse)
+fn stop_change(changed: Result<StopChange, EngineError>) -> Result<Response, ErrorReply> {
+    changed.map(|change| lines::one(&change)).map_err(refuse)
 }
 
 fn unknown(err: UnknownCommands) -> ErrorReply {

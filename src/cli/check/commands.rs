@@ -13,7 +13,7 @@ use super::{
 use crate::{
     app::clients,
     bus::Finding,
-    command::{Failed, execute::Executor, intake::Intake, policy::Signatures, publisher},
+    command::{ActionFailure, execute::Executor, intake::Intake, policy::Signatures, publisher},
     config::{AuditConfig, CommandsConfig, Config, DestinationConfig},
     sink::file::{WriterError, require_appendable},
     telemetry::chain,
@@ -248,7 +248,7 @@ fn what(commands: &CommandsConfig) -> String {
     format!("commands {}", commands.name)
 }
 
-fn failed_text(failed: Failed) -> String {
+fn failed_text(failed: ActionFailure) -> String {
     let remedy = failed.error.remedy.map(|remedy| format!(": {remedy}")).unwrap_or_default();
     format!("{}{remedy}", failed.error.message)
 }

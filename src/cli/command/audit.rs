@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{CommandsArgument, journal_access::JournalAccess};
 use crate::{
     cli::{Exit, fail, note, print},
-    command::audit::{KeptChain, LookedAt, Verification},
+    command::audit::{SavedChain, Verification, VerifiedHead},
     config::AuditConfig,
     telemetry::{printable, printable_json},
 };
@@ -30,7 +30,7 @@ pub(super) struct AuditArguments {
     /// The end of earlier files that are not given: the name of the commands, the number of the last
     /// record, and its hash
     #[arg(long, value_name = "COMMANDS:SEQUENCE:HASH")]
-    after: Vec<LookedAt>,
+    after: Vec<VerifiedHead>,
     /// One JSON object
     #[arg(long)]
     json: bool,
@@ -52,7 +52,7 @@ enum AuditError {
 }
 
 /// What the state keeps of the ends, by the name of the commands.
-type Ends = BTreeMap<String, KeptChain>;
+type Ends = BTreeMap<String, SavedChain>;
 
 pub(super) async fn audit(which: &CommandsArgument, arguments: AuditArguments) -> Exit {
     let AuditArguments { verify: _, files, after, json } = arguments;

@@ -8,7 +8,7 @@ use crate::{
     command::{
         GroupSubject, Outcome, Subjects, UserSubject,
         engine::{Listed, ListedLimit},
-        record::{SecondKey, Stage},
+        record::{CommandStage, SecondKey},
     },
     telemetry::{printable, printable_json},
 };
@@ -67,7 +67,7 @@ pub(super) fn list(listed: &[Listed], json: bool) -> String {
         };
         let received = format!("{:.0}", record.received_at);
         let about = record.subjects.as_ref().map(about).unwrap_or_default();
-        let cells = [received, record.standing().to_owned(), record.action.clone(), about, id.clone(), by];
+        let cells = [received, record.status_name().to_owned(), record.action.clone(), about, id.clone(), by];
         cells.iter().map(|cell| printable(cell).into_owned()).collect()
     });
     table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
@@ -146,19 +146,19 @@ pub(super) fn details(listed: &[Listed], json: bool) -> String {
         }
         rows.push(row("received", &format!("{:.3}", record.received_at)));
         match &record.stage {
-            Stage::Ended { outcome, answers } => {
+            CommandStage::Ended { outcome, answers } => {
                 rows.push(row("ended", &format!("{:.3}", outcome.finished_at)));
                 rows.push(row("attempts", &record.attempts().to_string()));
                 rows.push(row("answered", &format!("{answers} time(s)")));
                 told(outcome, rows)
             }
-            Stage::Received | Stage::Started { .. } => {
-                if matches!(record.standing(), "received" | "started") {
+            CommandStage::Received | CommandStage::Started { .. } => {
+                if matches!(record.status_name(), "received" | "started") {
                     rows.push(row("goes on", GOES_ON));
                 }
                 rows.push(row("attempts", &record.attempts().to_string()));
                 rows.insert(0, row("id", id));
-                format!("{}: {}\n{}", printable(&record.action), record.standing(), table(&rows))
+                format!("{}: {}\n{}", printable(&record.action), record.status_name(), table(&rows))
             }
         }
     };

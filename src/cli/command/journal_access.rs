@@ -12,8 +12,8 @@ use crate::{
     command::{
         LocalUser,
         engine::{
-            Answer, CancelCommand, EngineError, Engines, ListCommands, Listed, ListedChain, ListedLimit,
-            ListedPause, NotYet, PauseCommands, ReleaseLimit, Switched,
+            CancelCommand, EngineError, Engines, ListCommands, Listed, ListedChain, ListedLimit, ListedPause,
+            LocalAnswer, PauseCommands, PendingStep, ReleaseLimit, StopChange,
         },
     },
     config::Config,
@@ -180,7 +180,7 @@ impl JournalAccess {
 
 impl JournalAccess {
     /// Lets nothing be sent any more.
-    pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<Switched, Exit> {
+    pub(super) async fn pause(self, wanted: &PauseCommands) -> Result<StopChange, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/pause", wanted).await,
             Self::State { engines, state, file } => {
@@ -190,7 +190,7 @@ impl JournalAccess {
     }
 
     /// Lets commands go on.
-    pub(super) async fn resume(self, wanted: &PauseCommands) -> Result<Switched, Exit> {
+    pub(super) async fn resume(self, wanted: &PauseCommands) -> Result<StopChange, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/resume", wanted).await,
             Self::State { engines, state, file } => {
@@ -200,7 +200,7 @@ impl JournalAccess {
     }
 
     /// Lets nothing more be sent for a command.
-    pub(super) async fn cancel(self, wanted: &CancelCommand) -> Result<Switched, Exit> {
+    pub(super) async fn cancel(self, wanted: &CancelCommand) -> Result<StopChange, Exit> {
         match self {
             Self::Daemon(daemon) => switch(daemon, "/commands/cancel", wanted).await,
             Self::State { engines, state, file } => {
@@ -214,7 +214,7 @@ async fn switch(
     mut daemon: Client,
     path: &str,
     wanted: &(impl serde::Serialize + Sync),
-) -> Result<Switched, Exit> {
+) -> Result<StopChange, Exit> {
     let mut answers = daemon.post(path, wanted).await.map_err(|err| refused(&err))?;
     let switched = answers.next().await.map_err(|err| refused(&err))?;
     let ended = || ControlError::Broken { reason: "it gave no answer".to_owned() };
@@ -222,13 +222,13 @@ async fn switch(
 }
 
 async fn closed(
-    done: Result<Switched, EngineError>,
+    done: Result<StopChange, EngineError>,
     state: &State,
     file: &std::path::Path,
-) -> Result<Switched, Exit> {
+) -> Result<StopChange, Exit> {
     let done = match done {
         // Without a daemon no process could save it later.
-        Ok(Switched { not_yet: Some(NotYet::Saved), .. }) => {
+        Ok(StopChange { pending: Some(PendingStep::Save), .. }) => {
             Err(EngineError::NotSaved { standing: "nothing is stopped, since no daemon runs" })
         }
         done => done,
@@ -255,7 +255,7 @@ async fn run_here(
     let running = engine.run_by_hand(engines.remember(), &stop);
     let asking = async {
         let told =
-            engine.ask(String::from(Box::<str>::from(message.json)).into(), LocalUser::of_process()).await;
+            engine.submit(String::from(Box::<str>::from(message.json)).into(), LocalUser::of_process()).await;
         let answer = told.await;
         stop.cancel();
         answer
@@ -263,8 +263,8 @@ async fn run_here(
     let (ended, answer) = tokio::join!(running, asking);
     ended?;
     Ok(match answer {
-        Ok(Answer::Outcome(outcome)) => RunResult::Outcome(outcome),
-        Ok(Answer::NotNow(why)) => RunResult::NotNow(why),
+        Ok(LocalAnswer::Outcome(outcome)) => RunResult::Outcome(outcome),
+        Ok(LocalAnswer::NotNow(why)) => RunResult::NotNow(why),
         Err(_) => RunResult::NotNow("it was given up: the log says why".to_owned()),
     })
 }

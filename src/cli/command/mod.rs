@@ -19,7 +19,9 @@ use super::{ConfigArgument, Exit, fail, note, print};
 use crate::{
     command::{
         Status,
-        engine::{CancelCommand, ListCommands, ListedPause, NotYet, PauseCommands, ReleaseLimit, StopRecord},
+        engine::{
+            CancelCommand, ListCommands, ListedPause, PauseCommands, PendingStep, ReleaseLimit, StopRecord,
+        },
     },
     control::RunResult,
     telemetry::printable,
@@ -366,17 +368,17 @@ async fn stop(which: &CommandsArgument, stop: StopAction, why: WhyArguments) -> 
     if let Some(unknown) = unknown.filter(|_| !switched.is_known) {
         note(&unknown);
     }
-    match switched.not_yet {
-        Some(not_yet) => fail(Exit::Unavailable, &NotYetComplete(not_yet)),
+    match switched.pending {
+        Some(step) => fail(Exit::Unavailable, &StepPending(step)),
         None => Exit::Done,
     }
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("{}", match .0 {
-    NotYet::Saved => "it holds in the daemon's memory alone: the state takes nothing now, so that a restart would forget it; \
+    PendingStep::Save => "it holds in the daemon's memory alone: the state takes nothing now, so that a restart would forget it; \
                       the daemon tries on, and its log and `/status` say why",
-    NotYet::Recorded => "it holds, and is saved, and is not in the audit yet, which takes nothing now; it is tried on, and the \
+    PendingStep::Record => "it holds, and is saved, and is not in the audit yet, which takes nothing now; it is tried on, and the \
                          log and `/status` say why",
 })]
-struct NotYetComplete(NotYet);
+struct StepPending(PendingStep);

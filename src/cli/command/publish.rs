@@ -17,7 +17,7 @@ use crate::{
     command::{
         OutcomeError,
         engine::pick,
-        message::{Asking, Headers, decode_any},
+        message::{DecodedMessage, Headers, decode_any},
         policy::{Signer, SignerError},
         publisher::{self, Publication, Publisher},
     },
@@ -168,12 +168,12 @@ impl SingleCommand<'_> {
 }
 
 /// What `payload` asks for, if `signer` may ask for it.
-pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<Asking, InvalidCommand> {
+pub(super) fn validate(payload: &Bytes, signer: Option<&Signer>) -> Result<DecodedMessage, InvalidCommand> {
     let asking = decode_any(payload, &Headers::new(), None)
         .map_err(|undecodable| InvalidCommand(undecodable.error))?;
     let is_allowed = match (signer, &asking) {
-        (Some(signer), Asking::Command(command)) => signer.require_allowed(command.request.action()),
-        (Some(signer), Asking::Approval(_)) => signer.require_approver(),
+        (Some(signer), DecodedMessage::Command(command)) => signer.require_allowed(command.request.action()),
+        (Some(signer), DecodedMessage::Approval(_)) => signer.require_approver(),
         (None, _) => Ok(()),
     };
     is_allowed.map(|()| asking).map_err(InvalidCommand)

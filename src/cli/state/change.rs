@@ -11,7 +11,7 @@ use super::{
 use crate::{
     app::beginnings,
     command::{
-        audit::{KeptChain, LookedAt},
+        audit::{SavedChain, VerifiedHead},
         engine::{RECOVERY_CONSEQUENCE, loss_of_note, pauses_of_recovery},
     },
     config::AuditConfig,
@@ -57,12 +57,12 @@ fn audits_that_go_on(loaded: &Loaded<'_>, contents: &Contents) -> Vec<String> {
     });
     let told = files.filter_map(|(name, file)| {
         let note = contents.notes.iter().find(|note| note.name.strip_prefix(AUDIT_NOTES) == Some(name.as_str()));
-        let kept = note.and_then(|note| serde_json::from_str::<KeptChain>(&note.content).ok());
+        let kept = note.and_then(|note| serde_json::from_str::<SavedChain>(&note.content).ok());
         let head = kept.map(|kept| kept.head).unwrap_or_default();
         if head.sequence == 0 && !file.exists() {
             return None;
         }
-        let after = LookedAt { commands: name.clone(), head };
+        let after = VerifiedHead { commands: name.clone(), head };
         Some(format!(
             "the audit of `{name}` goes on where the backup ends: before anything else, move {} away if it is there; look at \
              the new file with `oktabus command audit --verify --after {after}`",

@@ -16,7 +16,7 @@ use super::{
     row::Row,
 };
 use crate::command::{
-    Failed, GroupSubject, Way,
+    ActionFailure, GroupSubject, SuccessKind,
     execute::{
         failure::Code,
         lookup::{self, back_off},
@@ -32,7 +32,7 @@ pub(super) const ASSIGN_USER: Row<AssignUser> = Row {
     names: |of| Ok(Names::users(&of.users).and_app(&of.app)),
     renames: |_| None,
     changes: |of| Changes::Fixed(of.users.len()),
-    carry_out: |work, of| Box::pin(users(work, &of.app, Wish::Assigned(&of.profile))),
+    carry_out: |work, of| Box::pin(users(work, &of.app, Desired::Assigned(&of.profile))),
 };
 
 /// The row of `app.unassign_user`.
@@ -41,7 +41,7 @@ pub(super) const UNASSIGN_USER: Row<AppUsers> = Row {
     names: |of| Ok(Names::users(&of.users).and_app(&of.app)),
     renames: |_| None,
     changes: |of| Changes::Fixed(of.users.len()),
-    carry_out: |work, of| Box::pin(users(work, &of.app, Wish::Unassigned)),
+    carry_out: |work, of| Box::pin(users(work, &of.app, Desired::Unassigned)),
 };
 
 /// The row of `app.assign_group`.
@@ -168,7 +168,7 @@ impl TryFrom<RawAppGroups> for AppGroups {
 
 /// What shall be of a user and the app.
 #[derive(Debug, Clone, Copy)]
-enum Wish<'a> {
+enum Desired<'a> {
     /// They have it, with these attributes.
     Assigned(&'a Profile),
     /// They do not have it.
@@ -176,19 +176,19 @@ enum Wish<'a> {
 }
 
 /// Assigns the app to all users of the command, or takes it from them.
-async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finished, Failed> {
+async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<Finished, ActionFailure> {
     must_be_id(app)?;
     let mut parts = Parts::new("assignments");
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
-        let next = |now: Option<&Value>| user_change(app, user, wish, now);
+        let next = |now: Option<&Value>| user_change(app, user, desired, now);
         let target = apps::user(app, user);
         let holder = Holder { app, id: user, group: None, target: &target };
         let came_of = match bring_about(work, holder, &next).await {
-            Ok(Way::Done) if matches!(wish, Wish::Unassigned) => {
+            Ok(SuccessKind::Done) if matches!(desired, Desired::Unassigned) => {
                 // One who has it through a group too has it still.
                 let now = lookup::one(work.okta, work.action, &target).await;
-                now.and_then(|now| next(now.as_ref())).map(|_| Way::Done)
+                now.and_then(|now| next(now.as_ref())).map(|_| SuccessKind::Done)
             }
             came_of => came_of,
         };
@@ -198,19 +198,19 @@ async fn users(work: &mut Work<'_>, app: &str, wish: Wish<'_>) -> Result<Finishe
 }
 
 /// Assigns the app to all groups of the command, or takes it from them.
-async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, Failed> {
+async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, ActionFailure> {
     must_be_id(app)?;
     let mut parts = Parts::new("assignments");
     for subject in &work.subjects.groups {
         let group = id_of_group(subject)?;
         let next = |now: Option<&Value>| {
             Ok(match (now, is_wanted) {
-                (None, true) => Some(Needed {
+                (None, true) => Some(NeededChange {
                     change: apps::assign_group(app, group),
                     event_type: "group.application_assignment.add",
                     time: UPDATED,
                 }),
-                (Some(_), false) => Some(Needed {
+                (Some(_), false) => Some(NeededChange {
                     change: apps::unassign_group(app, group),
                     event_type: "group.application_assignment.remove",
                     time: UPDATED,
@@ -226,7 +226,7 @@ async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finis
     parts.finish()
 }
 
-fn must_be_id(app: &str) -> Result<(), Failed> {
+fn must_be_id(app: &str) -> Result<(), ActionFailure> {
     if is_id(app) {
         Ok(())
     } else {
@@ -235,34 +235,39 @@ fn must_be_id(app: &str) -> Result<(), Failed> {
 }
 
 /// The change that is needed, if any.
-fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Result<Option<Needed>, Failed> {
+fn user_change(
+    app: &str,
+    user: &str,
+    desired: Desired<'_>,
+    now: Option<&Value>,
+) -> Result<Option<NeededChange>, ActionFailure> {
     let is_by_group = now.and_then(|now| now.get("scope")).and_then(Value::as_str) == Some("GROUP");
-    Ok(match (wish, now) {
-        (Wish::Assigned(profile), None) => Some(Needed {
+    Ok(match (desired, now) {
+        (Desired::Assigned(profile), None) => Some(NeededChange {
             change: apps::assign_user(app, user, profile),
             event_type: "application.user_membership.add",
             time: CREATED,
         }),
-        (Wish::Assigned(profile), Some(now)) => {
+        (Desired::Assigned(profile), Some(now)) => {
             let attribute = |name: &str| now.get("profile").and_then(|now| now.get(name));
             let is_so = |(name, value): (&String, &Value)| attribute(name).unwrap_or(&Value::Null) == value;
-            (!profile.iter().all(is_so)).then(|| Needed {
+            (!profile.iter().all(is_so)).then(|| NeededChange {
                 change: apps::update_user(app, user, profile),
                 event_type: "application.user_membership.update",
                 time: UPDATED,
             })
         }
         // They would keep it.
-        (Wish::Unassigned, Some(_)) if is_by_group => {
+        (Desired::Unassigned, Some(_)) if is_by_group => {
             let message = format!("user {user} has app {app} through a group");
             return Err(Code::AssignedByGroup.because(message));
         }
-        (Wish::Unassigned, Some(_)) => Some(Needed {
+        (Desired::Unassigned, Some(_)) => Some(NeededChange {
             change: apps::unassign_user(app, user),
             event_type: "application.user_membership.remove",
             time: CREATED,
         }),
-        (Wish::Unassigned, None) => None,
+        (Desired::Unassigned, None) => None,
     })
 }
 
@@ -270,15 +275,15 @@ fn user_change(app: &str, user: &str, wish: Wish<'_>, now: Option<&Value>) -> Re
 async fn bring_about<'a>(
     work: &mut Work<'a>,
     holder: Holder<'_, 'a>,
-    next: &impl Fn(Option<&Value>) -> Result<Option<Needed>, Failed>,
-) -> Result<Way, Failed> {
+    next: &impl Fn(Option<&Value>) -> Result<Option<NeededChange>, ActionFailure>,
+) -> Result<SuccessKind, ActionFailure> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let now = lookup::one(work.okta, work.action, holder.target).await?;
         let needed = next(now.as_ref())?;
         // Of one alone it was seen that it was not so before something was sent.
         if needed.is_none() && (doubt.is_some() || (work.may_have_sent() && work.is_about_one())) {
-            return Ok(Way::Done);
+            return Ok(SuccessKind::Done);
         }
         if let Some(needed) = &needed
             && (doubt.is_some() || work.attempt.baseline.is_some())
@@ -291,13 +296,13 @@ async fn bring_about<'a>(
             let now = now.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {id}")))?;
             work.must_be_as_expected(&now).await?;
         }
-        let Some(Needed { change, .. }) = needed else { return Ok(Way::Already) };
+        let Some(NeededChange { change, .. }) = needed else { return Ok(SuccessKind::Already) };
         if let Some(group) = holder.group {
             work.must_be_named(slice::from_ref(group)).await?;
         }
         match work.send(&change).await? {
-            Sent::Planned => return Ok(Way::DryRun),
-            Sent::Done(_) => return Ok(Way::Done),
+            Sent::Planned => return Ok(SuccessKind::DryRun),
+            Sent::Done(_) => return Ok(SuccessKind::Done),
             Sent::Refused(error) => return Err(work.refused(&error)),
             Sent::InDoubt(error) => {
                 doubt = Some(error);
@@ -313,7 +318,7 @@ const CREATED: &str = "created";
 const UPDATED: &str = "lastUpdated";
 
 /// A change of an assignment, and what tells that it was made since the command was begun.
-struct Needed {
+struct NeededChange {
     change: Change,
     /// What Okta's log says when it is made.
     event_type: &'static str,
@@ -337,9 +342,9 @@ impl Holder<'_, '_> {
     async fn must_not_be_taken_back(
         &self,
         work: &Work<'_>,
-        needed: &Needed,
+        needed: &NeededChange,
         now: Option<&Value>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ActionFailure> {
         let time = |now: &Value| now.get(needed.time)?.as_str()?.parse::<Timestamp>().ok();
         let is_newer = now.and_then(time).is_some_and(|time| time > work.begun_for_certain());
         let about = [("id", self.app), ("id", self.id)];

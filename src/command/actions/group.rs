@@ -14,7 +14,7 @@ use super::{
     row::Row,
 };
 use crate::command::{
-    Failed, Way,
+    ActionFailure, SuccessKind,
     execute::{
         Baseline,
         failure::Code,
@@ -95,7 +95,7 @@ const CREATED: &str = "group.lifecycle.create";
 const UPDATED: &str = "lastUpdated";
 
 /// Creates a group, or finds that this command did.
-async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Failed> {
+async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, ActionFailure> {
     let profile = wanted(Some(&new.name), new.description.as_ref(), &new.profile);
     if new.name.is_empty() {
         return Err(Code::InvalidParameters.because("`name` is empty"));
@@ -144,7 +144,7 @@ async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Fail
 }
 
 /// Changes what differs in a group's profile.
-async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finished, Failed> {
+async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finished, ActionFailure> {
     let wanted = wanted(parameters.name.as_ref(), parameters.description.as_ref(), &parameters.profile);
     if wanted.is_empty() {
         return Err(Code::InvalidParameters.because("there is nothing to change"));
@@ -158,8 +158,8 @@ async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finishe
         };
         let has_sent = work.may_have_sent();
         if is_so(&group, &wanted) {
-            let way = if has_sent { Way::Done } else { Way::Already };
-            return Ok(Finished::new(way, json!({ "group": group })).after(shown(&group)));
+            let kind = if has_sent { SuccessKind::Done } else { SuccessKind::Already };
+            return Ok(Finished::new(kind, json!({ "group": group })).after(shown(&group)));
         }
         let updated = group.get(UPDATED).cloned().unwrap_or_default();
         let baseline = work.baseline(|| Baseline::of([(UPDATED.to_owned(), updated.clone())]));
@@ -188,19 +188,19 @@ async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finishe
 }
 
 /// Deletes a group.
-async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
+async fn delete(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     let id = work.group_id()?;
-    let gone = |way| Ok(Finished::new(way, json!({ "group": { "id": id } })).after(Value::Null));
+    let gone = |kind| Ok(Finished::new(kind, json!({ "group": { "id": id } })).after(Value::Null));
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let Some(group) = look(work, id).await? else {
-            return gone(if work.may_have_sent() { Way::Done } else { Way::Already });
+            return gone(if work.may_have_sent() { SuccessKind::Done } else { SuccessKind::Already });
         };
         must_be_named(work.group()?, Some(&group))?;
         must_not_be(&group, &[BUILT_IN])?;
         match work.send(&groups::delete(id)).await? {
             Sent::Planned => return Ok(Finished::planned()),
-            Sent::Done(_) => return gone(Way::Done),
+            Sent::Done(_) => return gone(SuccessKind::Done),
             Sent::Refused(error) if error.status() == Some(404) => {}
             Sent::Refused(error) => return Err(work.refused(&error)),
             Sent::InDoubt(error) => {
@@ -213,7 +213,7 @@ async fn delete(work: &mut Work<'_>) -> Result<Finished, Failed> {
 }
 
 /// The group as it is now; what it was at first is kept for the outcome.
-async fn look(work: &mut Work<'_>, id: &str) -> Result<Option<Value>, Failed> {
+async fn look(work: &mut Work<'_>, id: &str) -> Result<Option<Value>, ActionFailure> {
     let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
     if let Some(group) = &group {
         work.saw(groups::get(id), group);
@@ -240,7 +240,7 @@ fn is_so(group: &Value, wanted: &Profile) -> bool {
 }
 
 /// Whether Okta changes the members of a group; if not, the failure says why.
-pub(super) async fn must_be_editable(work: &Work<'_>, id: &str) -> Result<(), Failed> {
+pub(super) async fn must_be_editable(work: &Work<'_>, id: &str) -> Result<(), ActionFailure> {
     let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
     if let Some(group) = &group {
         work.saw(groups::get(id), group);
@@ -248,7 +248,7 @@ pub(super) async fn must_be_editable(work: &Work<'_>, id: &str) -> Result<(), Fa
     group.map_or(Ok(()), |group| must_not_be(&group, &[APP_GROUP, BUILT_IN]))
 }
 
-fn must_not_be(group: &Value, kinds: &[&str]) -> Result<(), Failed> {
+fn must_not_be(group: &Value, kinds: &[&str]) -> Result<(), ActionFailure> {
     match group.get("type").and_then(Value::as_str).filter(|kind| kinds.contains(kind)) {
         Some(kind) => Err(Code::ReadOnlyGroup
             .because(format!("the group is of type {kind}: Okta does not let this be done to it"))),
@@ -261,7 +261,12 @@ fn time(group: &Value, name: &str) -> Option<Timestamp> {
 }
 
 /// There is a group of this name: ours, if we asked for one, and it is the one that we asked for.
-fn existing(work: &Work<'_>, wanted: &Profile, found: &Value, has_tried: bool) -> Result<Finished, Failed> {
+fn existing(
+    work: &Work<'_>,
+    wanted: &Profile,
+    found: &Value,
+    has_tried: bool,
+) -> Result<Finished, ActionFailure> {
     let created = time(found, "created");
     let is_young = if has_tried {
         created.is_none_or(|created| created >= work.not_before())

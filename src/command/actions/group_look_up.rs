@@ -11,9 +11,9 @@ use super::{
     row::Row,
 };
 use crate::command::{
-    Failed,
+    ActionFailure,
     execute::{
-        Place,
+        ListPosition,
         failure::Code,
         listing::{FOUND_DEFAULT, found, listed},
         lookup,
@@ -65,7 +65,7 @@ pub struct FindGroups {
     /// The most groups to return; 200 unless set.
     pub limit: Option<usize>,
     /// The `next` of a former outcome: the list goes on there.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
 }
 
 /// A group whose members are listed.
@@ -77,11 +77,11 @@ pub struct GroupList {
     /// The most members to return; as many as an outcome can carry unless set.
     pub limit: Option<usize>,
     /// The `next` of a former outcome: the list goes on there.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
 }
 
 /// A group.
-async fn get(work: &mut Work<'_>) -> Result<Finished, Failed> {
+async fn get(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     let id = work.group_id()?;
     let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
     let absent = || Code::GroupNotFound.because(format!("group {id} does not exist any more"));
@@ -89,7 +89,7 @@ async fn get(work: &mut Work<'_>) -> Result<Finished, Failed> {
 }
 
 /// Groups whose names begin so.
-async fn find(work: &mut Work<'_>, parameters: &FindGroups) -> Result<Finished, Failed> {
+async fn find(work: &mut Work<'_>, parameters: &FindGroups) -> Result<Finished, ActionFailure> {
     if parameters.name.is_empty() {
         return Err(Code::InvalidParameters.because("`name` is empty, which would be all groups"));
     }
@@ -102,7 +102,7 @@ async fn find(work: &mut Work<'_>, parameters: &FindGroups) -> Result<Finished, 
 }
 
 /// A group's members.
-async fn members(work: &mut Work<'_>, of: &GroupList) -> Result<Finished, Failed> {
+async fn members(work: &mut Work<'_>, of: &GroupList) -> Result<Finished, ActionFailure> {
     let target = groups::members(work.group_id()?);
     Ok(listed("members", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))
 }

@@ -14,7 +14,7 @@ use super::{
     row::Row,
 };
 use crate::command::{
-    Failed, GroupSubject, Way,
+    ActionFailure, GroupSubject, SuccessKind,
     execute::{
         failure::Code,
         lookup::{self, back_off},
@@ -30,7 +30,7 @@ pub(super) const ADD: Row<Membership> = Row {
     names: |of| Ok(Names::users(&of.users).and_groups(&of.groups)),
     renames: |_| None,
     changes: |of| Changes::Fixed(of.users.len() * of.groups.len()),
-    carry_out: |work, _| Box::pin(change(work, Wish::In)),
+    carry_out: |work, _| Box::pin(change(work, Desired::In)),
 };
 
 /// The row of `group.remove_user`.
@@ -39,7 +39,7 @@ pub(super) const REMOVE: Row<Membership> = Row {
     names: |of| Ok(Names::users(&of.users).and_groups(&of.groups)),
     renames: |_| None,
     changes: |of| Changes::Fixed(of.users.len() * of.groups.len()),
-    carry_out: |work, _| Box::pin(change(work, Wish::Out)),
+    carry_out: |work, _| Box::pin(change(work, Desired::Out)),
 };
 
 /// Each of the users, and each of the groups.
@@ -82,12 +82,12 @@ impl TryFrom<RawMembership> for Membership {
 
 /// Where the users shall be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Desired {
     In,
     Out,
 }
 
-impl Wish {
+impl Desired {
     /// What Okta's log says when it is done.
     fn event_type(self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl Wish {
 }
 
 /// Brings every user into, or out of, every group.
-async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
+async fn change(work: &mut Work<'_>, desired: Desired) -> Result<Finished, ActionFailure> {
     let mut parts = Parts::new("memberships");
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
@@ -109,7 +109,7 @@ async fn change(work: &mut Work<'_>, wish: Wish) -> Result<Finished, Failed> {
             let came_of = match groups_of(work, user, &mut groups).await {
                 Ok(groups) => {
                     part["was_member"] = json!(groups.contains(group_id));
-                    one(work, wish, user, (group, group_id), groups).await
+                    one(work, desired, user, (group, group_id), groups).await
                 }
                 Err(failed) => Err(failed),
             };
@@ -124,7 +124,7 @@ async fn groups_of<'a>(
     work: &Work<'_>,
     user: &str,
     known: &'a mut Option<BTreeSet<String>>,
-) -> Result<&'a mut BTreeSet<String>, Failed> {
+) -> Result<&'a mut BTreeSet<String>, ActionFailure> {
     match known {
         Some(groups) => Ok(groups),
         None => Ok(known.insert(member_of(work, user).await?)),
@@ -133,21 +133,21 @@ async fn groups_of<'a>(
 
 async fn one<'a>(
     work: &mut Work<'a>,
-    wish: Wish,
+    desired: Desired,
     user: &str,
     (group, group_id): (&'a GroupSubject, &str),
     groups: &mut BTreeSet<String>,
-) -> Result<Way, Failed> {
+) -> Result<SuccessKind, ActionFailure> {
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
-        let is_so = groups.contains(group_id) == (wish == Wish::In);
+        let is_so = groups.contains(group_id) == (desired == Desired::In);
         // Of one alone it was seen that it was not so before something was sent.
         if is_so && (doubt.is_some() || (work.may_have_sent() && work.is_about_one())) {
-            return Ok(Way::Done);
+            return Ok(SuccessKind::Done);
         }
         let may_be_undone = doubt.is_some() || work.attempt.baseline.is_some();
         let about = [("id", user), ("id", group_id)];
-        if !is_so && may_be_undone && trace::shows(work, wish.event_type(), &about).await? {
+        if !is_so && may_be_undone && trace::shows(work, desired.event_type(), &about).await? {
             return Err(Code::ChangedMeanwhile.because(format!(
                 "what was asked of user {user} in group {group_id} was done, and somebody has taken it back since: \
                  nothing more is sent"
@@ -159,16 +159,16 @@ async fn one<'a>(
             work.must_be_as_expected(&now).await?;
         }
         if is_so {
-            return Ok(Way::Already);
+            return Ok(SuccessKind::Already);
         }
-        let change = match wish {
-            Wish::In => groups::add_user(group_id, user),
-            Wish::Out => groups::remove_user(group_id, user),
+        let change = match desired {
+            Desired::In => groups::add_user(group_id, user),
+            Desired::Out => groups::remove_user(group_id, user),
         };
         work.must_be_named(slice::from_ref(group)).await?;
         match work.send(&change).await? {
-            Sent::Planned => return Ok(Way::DryRun),
-            Sent::Done(_) => return Ok(Way::Done),
+            Sent::Planned => return Ok(SuccessKind::DryRun),
+            Sent::Done(_) => return Ok(SuccessKind::Done),
             Sent::Refused(error) => {
                 must_be_editable(work, group_id).await?;
                 return Err(work.refused(&error));
@@ -184,7 +184,7 @@ async fn one<'a>(
 }
 
 /// The ids of a user's groups.
-pub(super) async fn member_of(work: &Work<'_>, user: &str) -> Result<BTreeSet<String>, Failed> {
+pub(super) async fn member_of(work: &Work<'_>, user: &str) -> Result<BTreeSet<String>, ActionFailure> {
     let groups = lookup::whole(work.okta, work.action, &users::groups(user)).await?;
     let groups = groups.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {user}")))?;
     let ids = groups.iter().filter_map(|group| group.get("id").and_then(Value::as_str));

@@ -12,9 +12,9 @@ use serde_json::{Value, json, value::RawValue};
 use super::{Changes, Names, UserName, row::Row};
 use crate::{
     command::{
-        Failed, UserSubject,
+        ActionFailure, UserSubject,
         execute::{
-            Place,
+            ListPosition,
             failure::{Code, of_okta},
             lookup,
             work::{Finished, Work},
@@ -63,7 +63,7 @@ pub struct LogByUser {
     /// The most events to return, newest first; 100 unless set.
     pub limit: Option<usize>,
     /// The `next` of a former outcome: the list goes on there, in the same window.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
     /// Only these types; `*` stands for anything at the end.
     #[serde(default)]
     pub event_types: Vec<String>,
@@ -86,7 +86,7 @@ pub struct LogByIp {
     /// The most events to return, newest first; 100 unless set.
     pub limit: Option<usize>,
     /// The `next` of a former outcome: the list goes on there, in the same window.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
     /// Only these types; `*` stands for anything at the end.
     #[serde(default)]
     pub event_types: Vec<String>,
@@ -110,7 +110,7 @@ pub struct LogSearch {
     /// The most events to return, newest first; 100 unless set.
     pub limit: Option<usize>,
     /// The `next` of a former outcome: the list goes on there, in the same window.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
 }
 
 /// A time, or a time ago such as `-12h`.
@@ -134,7 +134,7 @@ const LIMIT_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1_000;
 
 /// Events by or about a user: by id, and by what they are called where Okta knows no id, as of a failed sign-in.
-async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished, Failed> {
+async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished, ActionFailure> {
     let LogByUser { user, since, until, limit, event_types, outcomes, after } = parameters;
     let filter = parties(user, work.subjects.users.first());
     let criteria = Criteria {
@@ -163,7 +163,7 @@ fn parties(typed: &str, found: Option<&UserSubject>) -> String {
 }
 
 /// Events from an address.
-async fn by_ip(work: &mut Work<'_>, parameters: &LogByIp) -> Result<Finished, Failed> {
+async fn by_ip(work: &mut Work<'_>, parameters: &LogByIp) -> Result<Finished, ActionFailure> {
     let LogByIp { ip, since, until, limit, event_types, outcomes, after } = parameters;
     let criteria = Criteria {
         ip: Some(ip.to_string()),
@@ -175,7 +175,7 @@ async fn by_ip(work: &mut Work<'_>, parameters: &LogByIp) -> Result<Finished, Fa
 }
 
 /// Events of a window.
-async fn search(work: &mut Work<'_>, parameters: &LogSearch) -> Result<Finished, Failed> {
+async fn search(work: &mut Work<'_>, parameters: &LogSearch) -> Result<Finished, ActionFailure> {
     let LogSearch { filter, q, since, until, limit, after } = parameters;
     look(work, filter.clone(), q.clone(), Extent::new(*since, *until, *limit, after)).await
 }
@@ -185,19 +185,24 @@ struct Extent<'a> {
     since: Timestamp,
     until: Timestamp,
     limit: usize,
-    after: Option<&'a Place>,
+    after: Option<&'a ListPosition>,
 }
 
 impl<'a> Extent<'a> {
     /// As the command says. What goes on does so in the window in which it was begun.
-    fn new(since: Option<When>, until: Option<When>, limit: Option<usize>, after: &'a Option<Place>) -> Self {
+    fn new(
+        since: Option<When>,
+        until: Option<When>,
+        limit: Option<usize>,
+        after: &'a Option<ListPosition>,
+    ) -> Self {
         let now = Timestamp::now();
         let after = after.as_ref();
         let asked = || {
             let since = since.map_or(SINCE_DEFAULT, |When(since)| since).resolve(now, RETENTION);
             (since, until.map_or(now, |When(until)| until.resolve(now, RETENTION)))
         };
-        let (since, until) = after.and_then(Place::window).unwrap_or_else(asked);
+        let (since, until) = after.and_then(ListPosition::window).unwrap_or_else(asked);
         Self { since, until, limit: limit.unwrap_or(LIMIT_DEFAULT), after }
     }
 }
@@ -207,7 +212,7 @@ async fn look(
     filter: Option<String>,
     q: Option<String>,
     Extent { since, until, limit, after }: Extent<'_>,
-) -> Result<Finished, Failed> {
+) -> Result<Finished, ActionFailure> {
     if let Some(filter) = &filter {
         scim::check(filter).map_err(|err| Code::InvalidParameters.because(format!("filter: {err}")))?;
     }
@@ -218,7 +223,7 @@ async fn look(
     let page_size = limit.clamp(1, PAGE_MAX);
     let page_size = u16::try_from(page_size).unwrap_or(u16::MAX);
     let window = Window { since, until, filter: filter.clone(), q, order: Order::Descending, page_size };
-    let (url, beginning) = (window_url(work.okta.url(), &window), Place::default());
+    let (url, beginning) = (window_url(work.okta.url(), &window), ListPosition::default());
     let list = lookup::raw_list(work.okta, url, limit, after.unwrap_or(&beginning)).await;
     let list = list.map_err(|error| of_okta(&error, work.action))?;
     let window = json!({ "since": since, "until": until });

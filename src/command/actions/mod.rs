@@ -32,9 +32,9 @@ use serde_json::Value;
 
 pub(in crate::command) use self::names::{GroupName, Hold, Names, Presence, UserName, named_shortly};
 pub use self::row::{Changes, NewName};
-pub use self::user_reference::{Having, UserReference};
+pub use self::user_reference::{UserAttribute, UserReference};
 use super::{
-    Action, Failed,
+    Action, ActionFailure,
     execute::work::{Finished, Work},
 };
 
@@ -72,7 +72,7 @@ macro_rules! actions {
             }
 
             /// Whom and what it names. Fails if they are named in a way that cannot be understood, or that is too long.
-            pub(in crate::command) fn names(&self) -> Result<Names<'_>, Failed> {
+            pub(in crate::command) fn names(&self) -> Result<Names<'_>, ActionFailure> {
                 let names = match self { $(Self::$variant(of) => ($family::$row.names)(of),)+ };
                 names.and_then(Names::of_possible_lengths)
             }
@@ -91,7 +91,7 @@ macro_rules! actions {
             pub(in crate::command) fn carry_out<'w>(
                 &'w self,
                 work: &'w mut Work<'_>,
-            ) -> BoxFuture<'w, Result<Finished, Failed>> {
+            ) -> BoxFuture<'w, Result<Finished, ActionFailure>> {
                 match self { $(Self::$variant(of) => ($family::$row.carry_out)(work, of),)+ }
             }
         }

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-use super::Having;
-use crate::command::{Failed, IpRange, execute::Code};
+use super::UserAttribute;
+use crate::command::{ActionFailure, IpRange, execute::Code};
 
 /// The longest login that Okta takes, in characters (its schema of users). Ids are shorter.
 const LOGIN_CHARS_MAX: usize = 100;
@@ -41,7 +41,7 @@ pub(in crate::command) enum UserName<'a> {
     /// An id, a login or an e-mail of a user who may be gone.
     MaybeGoneByEmail(&'a str),
     /// The only user who has an attribute so, and must exist.
-    Having(&'a Having),
+    Attribute(&'a UserAttribute),
     /// Exactly the login that the request gives to a new user.
     New(&'a str),
 }
@@ -117,11 +117,11 @@ impl<'a> Names<'a> {
     }
 
     /// The same, if Okta can have names of their lengths at all: no request is made of others.
-    pub(super) fn of_possible_lengths(self) -> Result<Self, Failed> {
+    pub(super) fn of_possible_lengths(self) -> Result<Self, ActionFailure> {
         for user in &self.users {
             match user {
-                UserName::Having(having) => {
-                    must_be_short("an attribute's value", &having.text, ATTRIBUTE_CHARS_MAX)?;
+                UserName::Attribute(attribute) => {
+                    must_be_short("an attribute's value", &attribute.text, ATTRIBUTE_CHARS_MAX)?;
                 }
                 UserName::Known(name)
                 | UserName::MaybeGone(name)
@@ -143,7 +143,7 @@ impl<'a> Names<'a> {
 }
 
 /// Whether `name`, which is `what`, is no longer than Okta lets it be.
-pub(super) fn must_be_short(what: &str, name: &str, chars_max: usize) -> Result<(), Failed> {
+pub(super) fn must_be_short(what: &str, name: &str, chars_max: usize) -> Result<(), ActionFailure> {
     let chars = name.chars().count();
     if chars <= chars_max {
         return Ok(());
@@ -168,14 +168,14 @@ impl<'a> UserName<'a> {
             Self::Known(name) | Self::MaybeGone(name) | Self::MaybeGoneByEmail(name) | Self::New(name) => {
                 name
             }
-            Self::Having(having) => &having.text,
+            Self::Attribute(attribute) => &attribute.text,
         }
     }
 
     fn is_new(self) -> bool {
         match self {
             Self::New(_) => true,
-            Self::Known(_) | Self::MaybeGone(_) | Self::MaybeGoneByEmail(_) | Self::Having(_) => false,
+            Self::Known(_) | Self::MaybeGone(_) | Self::MaybeGoneByEmail(_) | Self::Attribute(_) => false,
         }
     }
 }

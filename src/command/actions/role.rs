@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Changes, Names, UserReference, names::named_shortly, row::Row};
 use crate::command::{
-    Failed, Way,
+    ActionFailure, SuccessKind,
     execute::{
         Baseline,
         failure::Code,
@@ -31,7 +31,7 @@ pub(super) const ASSIGN: Row<UserRole> = Row {
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, of| Box::pin(change(work, of, Wish::Assigned)),
+    carry_out: |work, of| Box::pin(change(work, of, Desired::Assigned)),
 };
 
 /// The row of `role.unassign_user`.
@@ -40,7 +40,7 @@ pub(super) const UNASSIGN: Row<UserRole> = Row {
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, of| Box::pin(change(work, of, Wish::Unassigned)),
+    carry_out: |work, of| Box::pin(change(work, of, Desired::Unassigned)),
 };
 
 /// Who, and which role.
@@ -76,14 +76,14 @@ enum Role {
 
 impl Role {
     /// What a command means. Labels are looked up.
-    async fn of(work: &Work<'_>, of: &UserRole) -> Result<Self, Failed> {
+    async fn of(work: &Work<'_>, of: &UserRole) -> Result<Self, ActionFailure> {
         let Some(set) = &of.resource_set else { return Self::standard(&of.role) };
         let role = id(work, "custom role", &of.role, roles::custom).await?;
         let resource_set = id(work, "resource set", set, roles::resource_set).await?;
         Ok(Self::Custom { role, resource_set })
     }
 
-    fn standard(kind: &str) -> Result<Self, Failed> {
+    fn standard(kind: &str) -> Result<Self, ActionFailure> {
         let is_type = kind.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
         if is_type && !kind.is_empty() && kind != roles::CUSTOM {
             return Ok(Self::Standard { kind: kind.to_owned() });
@@ -125,7 +125,7 @@ async fn id(
     kind: &str,
     name: &str,
     target: impl Fn(&str) -> Target,
-) -> Result<String, Failed> {
+) -> Result<String, ActionFailure> {
     let none = || {
         let code = if work.may_have_sent() { Code::Unconfirmed } else { Code::RoleNotFound };
         code.because(format!("there is no {kind} {}", named_shortly(name)))
@@ -140,12 +140,12 @@ async fn id(
 
 /// What shall be of the user and the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Desired {
     Assigned,
     Unassigned,
 }
 
-async fn change(work: &mut Work<'_>, of: &UserRole, wish: Wish) -> Result<Finished, Failed> {
+async fn change(work: &mut Work<'_>, of: &UserRole, desired: Desired) -> Result<Finished, ActionFailure> {
     let role = Role::of(work, of).await?;
     let user = work.known_user().await?;
     let mut doubt: Option<OktaError> = None;
@@ -156,16 +156,16 @@ async fn change(work: &mut Work<'_>, of: &UserRole, wish: Wish) -> Result<Finish
         if !has_sent {
             work.must_be_as_expected(&user).await?;
         }
-        let own = match (wish, held.own, held.is_by_group) {
-            (Wish::Assigned, Some(_), _) | (Wish::Unassigned, None, false) => {
-                let way = if has_sent { Way::Done } else { Way::Already };
+        let own = match (desired, held.own, held.is_by_group) {
+            (Desired::Assigned, Some(_), _) | (Desired::Unassigned, None, false) => {
+                let kind = if has_sent { SuccessKind::Done } else { SuccessKind::Already };
                 let mut result = json!({ "user": named(&user), "role": of.role });
                 if let Some(set) = &of.resource_set {
                     result["resource_set"] = set.as_str().into();
                 }
-                return Ok(Finished::new(way, result).after(held.shown));
+                return Ok(Finished::new(kind, result).after(held.shown));
             }
-            (Wish::Unassigned, None, true) => {
+            (Desired::Unassigned, None, true) => {
                 let message = format!("user {} has the role {} through a group", user.id, of.role);
                 return Err(Code::AssignedByGroup.because(message));
             }
@@ -204,7 +204,7 @@ async fn change(work: &mut Work<'_>, of: &UserRole, wish: Wish) -> Result<Finish
 }
 
 /// How a user has a role.
-struct Held {
+struct RoleAssignment {
     /// The id of the user's own assignment.
     own: Option<String>,
     is_by_group: bool,
@@ -212,7 +212,7 @@ struct Held {
     shown: Value,
 }
 
-async fn held(work: &Work<'_>, user: &User, role: &Role) -> Result<Held, Failed> {
+async fn held(work: &Work<'_>, user: &User, role: &Role) -> Result<RoleAssignment, ActionFailure> {
     let all = lookup::whole(work.okta, work.action, &roles::of_user(&user.id)).await?;
     let all =
         all.ok_or_else(|| Code::UserNotFound.because(format!("user {} does not exist any more", user.id)))?;
@@ -222,7 +222,7 @@ async fn held(work: &Work<'_>, user: &User, role: &Role) -> Result<Held, Failed>
     let own = all.iter().filter(is_it).find(|one| !is_groups(one)).and_then(|one| text(one, "id"));
     let is_by_group = all.iter().filter(is_it).any(is_groups);
     let names: Vec<_> = all.iter().filter_map(shown).collect();
-    Ok(Held { own, is_by_group, shown: json!({ "roles": names }) })
+    Ok(RoleAssignment { own, is_by_group, shown: json!({ "roles": names }) })
 }
 
 /// The type of a standard role; of a custom one its id, and that of its resource set.

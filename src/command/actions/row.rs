@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Profile, names::Names};
 use crate::command::{
-    Failed,
+    ActionFailure,
     execute::work::{Finished, Work},
 };
 
@@ -17,7 +17,7 @@ pub(super) struct Row<P> {
     /// dictionary.
     pub(super) secrets: &'static [&'static str],
     /// Whom and what it names, whether they must exist, and whether others may be at work on them meanwhile.
-    pub(super) names: for<'a> fn(&'a P) -> Result<Names<'a>, Failed>,
+    pub(super) names: for<'a> fn(&'a P) -> Result<Names<'a>, ActionFailure>,
     /// The names that it gives to somebody or something.
     pub(super) renames: for<'a> fn(&'a P) -> Option<NewName<'a>>,
     /// How many changes it asks for.
@@ -28,7 +28,7 @@ pub(super) struct Row<P> {
 
 /// Carries a request with the parameters `P` out.
 pub(super) type CarryOut<P> =
-    for<'w, 'o> fn(&'w mut Work<'o>, &'w P) -> BoxFuture<'w, Result<Finished, Failed>>;
+    for<'w, 'o> fn(&'w mut Work<'o>, &'w P) -> BoxFuture<'w, Result<Finished, ActionFailure>>;
 
 /// How many changes a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Changes, Names, UserReference, row::Row};
 use crate::command::{
-    Failed, Way,
+    ActionFailure, SuccessKind,
     execute::{
         failure::Code,
         lookup::{self, back_off},
@@ -74,7 +74,7 @@ async fn revoke(
     client: Option<&str>,
     any: impl Fn(&str) -> Target,
     change: impl Fn(&str) -> Change,
-) -> Result<Finished, Failed> {
+) -> Result<Finished, ActionFailure> {
     if client.is_some_and(|client| !is_id(client)) {
         return Err(Code::InvalidParameters.because("`client` is no client id"));
     }
@@ -89,7 +89,10 @@ async fn revoke(
         }
         let result = json!({ "user": named(&user) });
         if !is_any {
-            return Ok(Finished::new(if has_sent { Way::Done } else { Way::Already }, result));
+            return Ok(Finished::new(
+                if has_sent { SuccessKind::Done } else { SuccessKind::Already },
+                result,
+            ));
         }
         match work.send(&change(&user.id)).await? {
             Sent::Planned => return Ok(Finished::planned()),

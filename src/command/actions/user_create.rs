@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Changes, Names, NewName, Profile, UserName, group_membership::member_of, row::Row, yes};
 use crate::command::{
-    Failed,
+    ActionFailure,
     execute::{
         failure::Code,
         lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
@@ -73,7 +73,7 @@ const CREATED: &str = "user.lifecycle.create";
 const GROUPS_MAX: usize = 20;
 
 /// Creates the user, or finds that this command did.
-pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, Failed> {
+pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Finished, ActionFailure> {
     let login = login(&new.profile)?;
     let groups = group_ids(work, new)?;
     let mut has_tried = false;
@@ -138,12 +138,12 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Fini
 }
 
 /// The login that the user shall have.
-pub(super) fn login(profile: &Profile) -> Result<&str, Failed> {
+pub(super) fn login(profile: &Profile) -> Result<&str, ActionFailure> {
     let login = profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
     login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
 }
 
-fn group_ids(work: &Work<'_>, new: &CreateUser) -> Result<Vec<String>, Failed> {
+fn group_ids(work: &Work<'_>, new: &CreateUser) -> Result<Vec<String>, ActionFailure> {
     if new.groups.len() > GROUPS_MAX {
         let message = format!("there are {} groups; okta takes {GROUPS_MAX} at most", new.groups.len());
         return Err(Code::InvalidParameters.because(message));
@@ -154,7 +154,7 @@ fn group_ids(work: &Work<'_>, new: &CreateUser) -> Result<Vec<String>, Failed> {
     Ok(work.subjects.groups.iter().filter_map(|group| group.id.clone()).collect())
 }
 
-async fn find(work: &Work<'_>, login: &str) -> Result<Option<User>, Failed> {
+async fn find(work: &Work<'_>, login: &str) -> Result<Option<User>, ActionFailure> {
     let found = resolve::user_of_login(work.okta, work.action, login).await?;
     // As it is now: lists are some seconds behind.
     let Some(found) = found else { return Ok(None) };
@@ -167,7 +167,7 @@ async fn existing(
     new: &CreateUser,
     found: User,
     has_tried: bool,
-) -> Result<Finished, Failed> {
+) -> Result<Finished, ActionFailure> {
     let is_young = if has_tried {
         // No former attempt is needed for it to be ours.
         found.time("created").is_none_or(|created| created >= work.not_before())
@@ -188,7 +188,7 @@ async fn existing(
 }
 
 /// Whether the user is in all groups that the command names.
-async fn is_in_groups(work: &Work<'_>, user: &User) -> Result<bool, Failed> {
+async fn is_in_groups(work: &Work<'_>, user: &User) -> Result<bool, ActionFailure> {
     if work.subjects.groups.is_empty() {
         return Ok(true);
     }
@@ -205,7 +205,7 @@ fn is_same(name: &str, found: &Value, wanted: &Value) -> bool {
 }
 
 /// The user is ours. What went wrong on the way may have been the activation.
-async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result<Finished, Failed> {
+async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result<Finished, ActionFailure> {
     if !new.activate || found.status != "STAGED" || found.transitioning_to.is_some() {
         return done(&found, new);
     }
@@ -221,7 +221,7 @@ async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result
 
 /// It is done once Okta is not at work on the user any more; another attempt knows the user by what was asked for. One who
 /// is not quite so would not be known, so there the outcome says what Okta is still at.
-fn done(user: &User, new: &CreateUser) -> Result<Finished, Failed> {
+fn done(user: &User, new: &CreateUser) -> Result<Finished, ActionFailure> {
     if user.transitioning_to.is_some() && is_as_asked(user, new) {
         return Err(still_changing(user));
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Changes, Names, UserReference, row::Row};
 use crate::command::{
-    Failed, Way,
+    ActionFailure, SuccessKind,
     execute::{
         Baseline,
         failure::Code,
@@ -47,13 +47,13 @@ pub struct DeleteUser {
 }
 
 /// Deprovisions if that is asked for and needed, then deletes.
-async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished, Failed> {
+async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished, ActionFailure> {
     let subject = work.subject()?;
     // Without an id the user was never seen: that there is none is no success.
     let id = id_of(subject)?;
-    let gone = |way| {
+    let gone = |kind| {
         let user = json!({ "id": id, "login": subject.login });
-        Ok(Finished::new(way, json!({ "user": user })).after(json!({ "status": "DELETED" })))
+        Ok(Finished::new(kind, json!({ "user": user })).after(json!({ "status": "DELETED" })))
     };
     let mut done = Done::default();
     // In a dry run the first step changes nothing, and the second is told as if it had.
@@ -61,7 +61,7 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
     // Two steps, each in doubt at most so often.
     for round in 1..=2 * ROUNDS_MAX {
         let Some(user) = work.settled_user(id).await? else {
-            return gone(if work.may_have_sent() { Way::Done } else { Way::Already });
+            return gone(if work.may_have_sent() { SuccessKind::Done } else { SuccessKind::Already });
         };
         work.before.get_or_insert_with(|| status_of(&user));
         if is_own_first_step(work, parameters, &user, round > 1) {
@@ -86,7 +86,7 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
             Sent::Done(_) if !is_ready => done.was_deprovisioned = true,
             Sent::Done(_) => {
                 must_be_gone(work, &user).await?;
-                return gone(Way::Done);
+                return gone(SuccessKind::Done);
             }
             Sent::Refused(error) => {
                 let now = work.settled_user(id).await?;
@@ -118,7 +118,7 @@ struct Done {
 
 impl Done {
     /// Whether nobody has activated the user since: then they may be wanted, and the rest is not done.
-    fn must_not_be_undone(&self, work: &Work<'_>, user: &User) -> Result<(), Failed> {
+    fn must_not_be_undone(&self, work: &Work<'_>, user: &User) -> Result<(), ActionFailure> {
         let changed = user.time("statusChanged");
         let may_have_acted = work.may_have_sent();
         let is_active = matches!(user.status.as_str(), "ACTIVE" | "PROVISIONED");
@@ -134,7 +134,7 @@ impl Done {
 
 /// Whether the status is one that this command may have left, if a former attempt has sent something: what somebody else has
 /// made of the user since is not deleted, whatever it is.
-fn must_be_as_left(work: &mut Work<'_>, user: &User) -> Result<(), Failed> {
+fn must_be_as_left(work: &mut Work<'_>, user: &User) -> Result<(), ActionFailure> {
     let is_again = work.attempt.baseline.is_some();
     let baseline = work.baseline(|| Baseline::of_user(user));
     if !is_again || baseline.is_of_user(user) {
@@ -147,7 +147,7 @@ fn must_be_as_left(work: &mut Work<'_>, user: &User) -> Result<(), Failed> {
 
 /// Looks whether the user is deleted. Okta answers the same to a call that only deprovisions one who was activated in
 /// that very moment, and another call would destroy somebody who shall be kept.
-async fn must_be_gone(work: &Work<'_>, before: &User) -> Result<(), Failed> {
+async fn must_be_gone(work: &Work<'_>, before: &User) -> Result<(), ActionFailure> {
     let mut last = None;
     for looks in 1..=ROUNDS_MAX {
         let Some(user) = work.user(&before.id).await? else { return Ok(()) };
@@ -166,13 +166,13 @@ async fn must_be_gone(work: &Work<'_>, before: &User) -> Result<(), Failed> {
     }
 }
 
-fn still_there(user: &User) -> Failed {
+fn still_there(user: &User) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::StillChanging
         .because(format!("okta has taken the deletion of user {name}, and they are still there"))
 }
 
-fn taken_back(user: &User) -> Failed {
+fn taken_back(user: &User) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     let reason = "somebody has activated them since the command was begun, and may want to keep them";
     Code::ExpectationFailed.because(format!("user {name} is {} and not deleted: {reason}", user.status))

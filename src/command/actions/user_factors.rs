@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(super) use super::user_look_up::OneUser;
 use super::{Changes, Names, UserReference, row::Row};
 use crate::command::{
-    Failed, Way,
+    ActionFailure, SuccessKind,
     execute::{
         failure::Code,
         lookup::{self, back_off},
@@ -56,7 +56,7 @@ pub struct ResetFactor {
 }
 
 /// Lists them.
-async fn list(work: &mut Work<'_>) -> Result<Finished, Failed> {
+async fn list(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     let id = work.user_id()?;
     let mut factors = enrolled(work, id).await?;
     factors.iter_mut().for_each(secrets::strip_factor);
@@ -64,7 +64,7 @@ async fn list(work: &mut Work<'_>) -> Result<Finished, Failed> {
 }
 
 /// Removes one.
-async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished, Failed> {
+async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished, ActionFailure> {
     if !is_id(factor) {
         return Err(Code::InvalidParameters.because("`factor` is no id; user.factors lists them"));
     }
@@ -76,7 +76,7 @@ async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished, Failed> {
 }
 
 /// Removes all.
-async fn reset_all(work: &mut Work<'_>) -> Result<Finished, Failed> {
+async fn reset_all(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     // What the user has enrolled since is theirs to keep.
     let is_left = |enrolled: &[Value], before: &Value| {
         let before = before.get("factors").and_then(Value::as_array);
@@ -91,7 +91,7 @@ async fn remove(
     change: impl Fn(&str) -> Change,
     is_left: impl Fn(&[Value], &Value) -> bool,
     is_gone: impl Fn(&OktaError) -> bool,
-) -> Result<Finished, Failed> {
+) -> Result<Finished, ActionFailure> {
     let user = work.known_user().await?;
     let mut was_listed = work.may_have_sent();
     let mut doubt: Option<OktaError> = None;
@@ -99,9 +99,9 @@ async fn remove(
         let enrolled = enrolled(work, &user.id).await?;
         let before = work.before.get_or_insert_with(|| ids(&enrolled)).clone();
         let finished =
-            |way, left: &[Value]| Ok(Finished::new(way, json!({ "user": named(&user) })).after(ids(left)));
+            |kind, left: &[Value]| Ok(Finished::new(kind, json!({ "user": named(&user) })).after(ids(left)));
         if was_listed && !is_left(&enrolled, &before) {
-            return finished(Way::Done, &enrolled);
+            return finished(SuccessKind::Done, &enrolled);
         }
         was_listed = is_left(&enrolled, &before);
         work.must_be_as_expected(&user).await?;
@@ -111,12 +111,15 @@ async fn remove(
                 let left = self::enrolled(work, &user.id).await?;
                 // Okta's answer says nothing else: what was listed must be gone from the list.
                 if !was_listed || !is_left(&left, &before) {
-                    return finished(Way::Done, &left);
+                    return finished(SuccessKind::Done, &left);
                 }
                 tokio::time::sleep(back_off(round)).await;
             }
             Sent::Refused(error) if is_gone(&error) => {
-                return finished(if doubt.is_some() { Way::Done } else { Way::Already }, &enrolled);
+                return finished(
+                    if doubt.is_some() { SuccessKind::Done } else { SuccessKind::Already },
+                    &enrolled,
+                );
             }
             Sent::Refused(error) => return Err(work.refused(&error)),
             Sent::InDoubt(error) => {
@@ -128,7 +131,7 @@ async fn remove(
     Err(work.gave_up(doubt.as_ref()))
 }
 
-async fn enrolled(work: &Work<'_>, user: &str) -> Result<Vec<Value>, Failed> {
+async fn enrolled(work: &Work<'_>, user: &str) -> Result<Vec<Value>, ActionFailure> {
     let factors = lookup::whole(work.okta, work.action, &factors::list(user)).await?;
     factors.ok_or_else(|| Code::UserNotFound.because(format!("user {user} does not exist any more")))
 }

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::{Changes, Names, UserReference, row::Row};
 use crate::command::{
-    Failed,
+    ActionFailure,
     execute::{
-        Place,
+        ListPosition,
         failure::Code,
         listing::{FOUND_DEFAULT, found, listed},
         work::{Finished, Work},
@@ -73,7 +73,7 @@ pub struct SearchUsers {
     /// The most users to return; 200 unless set.
     pub limit: Option<usize>,
     /// The `next` of a former outcome: the list goes on there. There is none for `q`.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
 }
 
 /// A user whose groups or apps are listed.
@@ -85,21 +85,21 @@ pub struct UserList {
     /// The most items to return; as many as an outcome can carry unless set.
     pub limit: Option<usize>,
     /// The `next` of a former outcome: the list goes on there.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
 }
 
 /// Okta has no second page of words.
 const QUERY_MAX: usize = 200;
 
 /// A user.
-async fn get(work: &mut Work<'_>) -> Result<Finished, Failed> {
+async fn get(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     let user = work.known_user().await?;
     work.must_be_as_expected(&user).await?;
     Ok(Finished::done(json!({ "user": user.raw })))
 }
 
 /// Users by a search, a filter or words.
-async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finished, Failed> {
+async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finished, ActionFailure> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let limit = parameters.limit.unwrap_or(FOUND_DEFAULT);
     let (search, filter, q) = (given(&parameters.search), given(&parameters.filter), given(&parameters.q));
@@ -126,13 +126,13 @@ async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finishe
 }
 
 /// A user's groups.
-async fn groups_of_user(work: &mut Work<'_>, of: &UserList) -> Result<Finished, Failed> {
+async fn groups_of_user(work: &mut Work<'_>, of: &UserList) -> Result<Finished, ActionFailure> {
     let target = users::groups(work.user_id()?);
     Ok(listed("groups", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))
 }
 
 /// The apps that a user sees.
-async fn apps_of_user(work: &mut Work<'_>, of: &UserList) -> Result<Finished, Failed> {
+async fn apps_of_user(work: &mut Work<'_>, of: &UserList) -> Result<Finished, ActionFailure> {
     let target = users::app_links(work.user_id()?);
     Ok(listed("apps", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))
 }

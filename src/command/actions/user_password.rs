@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Changes, Names, UserReference, row::Row, yes};
 use crate::command::{
-    Failed, Way,
+    ActionFailure, SuccessKind,
     execute::{
         failure::Code,
         life::{self, once},
@@ -111,7 +111,7 @@ pub struct SetPassword {
 }
 
 /// Lets a password expire. A temporary one is made anew each time, as nobody can be told the former one.
-async fn expire(work: &mut Work<'_>, parameters: &ExpirePassword) -> Result<Finished, Failed> {
+async fn expire(work: &mut Work<'_>, parameters: &ExpirePassword) -> Result<Finished, ActionFailure> {
     if parameters.temporary_password {
         let revoke = parameters.revoke_sessions;
         let change = |id: &str| users::expire_password_with_temporary(id, revoke);
@@ -125,7 +125,7 @@ async fn expire(work: &mut Work<'_>, parameters: &ExpirePassword) -> Result<Fini
 }
 
 /// Takes a password away.
-async fn reset(work: &mut Work<'_>, parameters: &ResetPassword) -> Result<Finished, Failed> {
+async fn reset(work: &mut Work<'_>, parameters: &ResetPassword) -> Result<Finished, ActionFailure> {
     let ResetPassword { send_email, revoke_sessions, .. } = *parameters;
     // That sessions are ended can be seen no more than a link.
     let is_seen = send_email && !revoke_sessions;
@@ -134,7 +134,7 @@ async fn reset(work: &mut Work<'_>, parameters: &ResetPassword) -> Result<Finish
 }
 
 /// Sets a password, and lets it expire at once if it is temporary.
-async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, Failed> {
+async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, ActionFailure> {
     let mut user = work.known_user().await?;
     work.before.get_or_insert_with(|| status_of(&user));
     if user.status == "DEPROVISIONED" {
@@ -160,5 +160,5 @@ async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, 
         return Ok(Finished::planned());
     }
     let after = work.user(&user.id).await?.unwrap_or(user);
-    Ok(life::finished(Way::Done, &after, &Value::Null))
+    Ok(life::finished(SuccessKind::Done, &after, &Value::Null))
 }

@@ -13,12 +13,12 @@ pub enum UserReference {
     /// An id or a login.
     Name(String),
     /// An attribute with its value.
-    Having(Having),
+    Attribute(UserAttribute),
 }
 
 /// An attribute of the profile with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Having {
+pub struct UserAttribute {
     /// Okta's name of the attribute.
     pub attribute: String,
     /// A text, a number or a truth value.
@@ -35,7 +35,7 @@ enum Described {
     /// Id or login.
     Name(String),
     /// The only user whose profile has this.
-    Having {
+    UserAttribute {
         /// Okta's name of the attribute: `employeeNumber`, for example.
         #[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
         attribute: String,
@@ -59,7 +59,7 @@ impl UserReference {
     pub(super) fn known(&self) -> UserName<'_> {
         match self {
             Self::Name(name) => UserName::Known(name),
-            Self::Having(having) => UserName::Having(having),
+            Self::Attribute(attribute) => UserName::Attribute(attribute),
         }
     }
 
@@ -67,7 +67,7 @@ impl UserReference {
     pub(super) fn maybe_gone(&self) -> UserName<'_> {
         match self {
             Self::Name(name) => UserName::MaybeGone(name),
-            Self::Having(having) => UserName::Having(having),
+            Self::Attribute(attribute) => UserName::Attribute(attribute),
         }
     }
 }
@@ -101,7 +101,7 @@ impl TryFrom<Value> for UserReference {
         }
         let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let text = format!("{attribute}={shown}");
-        Ok(Self::Having(Having { attribute, value, text }))
+        Ok(Self::Attribute(UserAttribute { attribute, value, text }))
     }
 }
 
@@ -127,8 +127,8 @@ mod tests {
     fn a_user_is_named_by_a_text_or_by_an_attribute() {
         let read = |value: Value| UserReference::try_from(value);
         assert_eq!(read(json!("ada")).unwrap().known().text(), "ada");
-        let having = read(json!({ "attribute": "employeeNumber", "value": "10042" })).unwrap();
-        assert_eq!(having.known().text(), "employeeNumber=10042");
+        let attribute = read(json!({ "attribute": "employeeNumber", "value": "10042" })).unwrap();
+        assert_eq!(attribute.known().text(), "employeeNumber=10042");
         for (wrong, reason) in [
             (json!(5), "invalid type: integer, expected a string"),
             (json!({ "attribute": "x" }), "expected a string"),

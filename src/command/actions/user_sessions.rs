@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Changes, Names, UserReference, row::Row, yes};
 use crate::command::{
-    Failed,
+    ActionFailure,
     execute::{
         life::once,
         work::{Finished, Work, named},
@@ -38,7 +38,7 @@ pub struct ClearSessions {
 }
 
 /// Ends sessions. Nobody can see whether they are ended, and ending them again does no harm.
-async fn clear(work: &mut Work<'_>, parameters: &ClearSessions) -> Result<Finished, Failed> {
+async fn clear(work: &mut Work<'_>, parameters: &ClearSessions) -> Result<Finished, ActionFailure> {
     let user = work.known_user().await?;
     work.must_be_as_expected(&user).await?;
     let change = users::clear_sessions(&user.id, parameters.oauth_tokens, parameters.forget_devices);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Changes, Names, NewName, Profile, UserReference, row::Row};
 use crate::command::{
-    Failed, Way,
+    ActionFailure, SuccessKind,
     execute::{
         Baseline,
         failure::Code,
@@ -47,7 +47,7 @@ const DEPROVISIONED_NEEDS: &str =
     "any status but DEPROVISIONED, or the org's option to edit the profiles of deactivated users";
 
 /// Sets the attributes that differ; the others stay.
-pub(super) async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Finished, Failed> {
+pub(super) async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Finished, ActionFailure> {
     if profile.is_empty() {
         return Err(Code::InvalidParameters.because("`profile` names no attribute"));
     }
@@ -61,8 +61,8 @@ pub(super) async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Fin
             if !has_sent {
                 work.must_be_as_expected(&user).await?;
             }
-            let way = if has_sent { Way::Done } else { Way::Already };
-            return Ok(finished(way, &user, profile));
+            let kind = if has_sent { SuccessKind::Done } else { SuccessKind::Already };
+            return Ok(finished(kind, &user, profile));
         }
         let updated = user.raw.get(UPDATED).cloned().unwrap_or_default();
         let baseline = work.baseline(|| Baseline::of([(UPDATED.to_owned(), updated.clone())]));
@@ -79,7 +79,7 @@ pub(super) async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Fin
                 if user.status == DEPROVISIONED && self::different(&after, profile) == different {
                     return Err(wrong_status(&user, DEPROVISIONED_NEEDS));
                 }
-                return Ok(finished(Way::Done, &after, profile));
+                return Ok(finished(SuccessKind::Done, &after, profile));
             }
             Sent::Refused(error) if user.status == DEPROVISIONED && error.code() == Some("E0000038") => {
                 return Err(wrong_status(&user, DEPROVISIONED_NEEDS));
@@ -95,7 +95,7 @@ pub(super) async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Fin
 }
 
 /// Somebody else has changed the user while the answer was awaited: perhaps back from what was asked for.
-fn changed_meanwhile(user: &User) -> Failed {
+fn changed_meanwhile(user: &User) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::ChangedMeanwhile.because(format!(
         "user {name} was changed since the command was begun, and is not as it asks: the change may have been made and \
@@ -115,6 +115,6 @@ fn shown(user: &User, profile: &Profile) -> Value {
     json!({ "status": user.status, "profile": attributes })
 }
 
-fn finished(way: Way, user: &User, profile: &Profile) -> Finished {
-    Finished::new(way, json!({ "user": user.raw })).after(shown(user, profile))
+fn finished(kind: SuccessKind, user: &User, profile: &Profile) -> Finished {
+    Finished::new(kind, json!({ "user": user.raw })).after(shown(user, profile))
 }

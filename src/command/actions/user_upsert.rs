@@ -10,7 +10,7 @@ use super::{
     user_update, yes,
 };
 use crate::command::{
-    Failed,
+    ActionFailure,
     execute::work::{Finished, Work},
 };
 
@@ -41,7 +41,7 @@ pub struct UpsertUser {
 }
 
 /// Whether there is one is decided once, before the first attempt: so a user whom a former attempt created is known as new.
-async fn upsert(work: &mut Work<'_>, of: &UpsertUser) -> Result<Finished, Failed> {
+async fn upsert(work: &mut Work<'_>, of: &UpsertUser) -> Result<Finished, ActionFailure> {
     if work.subject()?.id.is_some() {
         return user_update::update(work, &of.profile).await;
     }

@@ -13,7 +13,7 @@ use super::{
     row::Row,
 };
 use crate::command::{
-    Failed, IpRange, Way, ZoneSubject,
+    ActionFailure, IpRange, SuccessKind, ZoneSubject,
     execute::{
         Baseline,
         failure::Code,
@@ -33,7 +33,7 @@ pub(super) const BLOCK: Row<ZoneAddresses> = Row {
     names: |of| Ok(Names::zone(&of.zone).and_blocked(&of.ips)),
     renames: |_| None,
     changes: |of| Changes::Fixed(of.ips.len()),
-    carry_out: |work, of| Box::pin(change(work, &of.ips, Wish::Blocked)),
+    carry_out: |work, of| Box::pin(change(work, &of.ips, Desired::Blocked)),
 };
 
 /// The row of `zone.unblock_ip`.
@@ -42,7 +42,7 @@ pub(super) const UNBLOCK: Row<ZoneAddresses> = Row {
     names: |of| Ok(Names::zone(&of.zone)),
     renames: |_| None,
     changes: |of| Changes::Fixed(of.ips.len()),
-    carry_out: |work, of| Box::pin(change(work, &of.ips, Wish::Unblocked)),
+    carry_out: |work, of| Box::pin(change(work, &of.ips, Desired::Unblocked)),
 };
 
 /// Which addresses, and in which zone.
@@ -86,14 +86,14 @@ fn built_in() -> String {
 
 /// What shall be of the addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Desired {
     Blocked,
     Unblocked,
 }
 
 /// Blocks or unblocks, once.
-async fn change(work: &mut Work<'_>, ips: &[IpRange], wish: Wish) -> Result<Finished, Failed> {
-    if let Some(ip) = ips.iter().find(|ip| wish == Wish::Blocked && ip.is_too_wide()) {
+async fn change(work: &mut Work<'_>, ips: &[IpRange], desired: Desired) -> Result<Finished, ActionFailure> {
+    if let Some(ip) = ips.iter().find(|ip| desired == Desired::Blocked && ip.is_too_wide()) {
         let message = format!("{ip} has too many addresses: up to a /16 is blocked, of IPv6 up to a /32");
         return Err(Code::InvalidParameters.because(message));
     }
@@ -110,11 +110,11 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], wish: Wish) -> Result<Fini
         let gone = || Code::ZoneNotFound.because(format!("zone {id} does not exist any more"));
         let zone = zone.ok_or_else(gone)?;
         must_be_named(subject, &zone)?;
-        must_block(&zone, wish)?;
+        must_block(&zone, desired)?;
         work.before.get_or_insert_with(|| shown(&zone, ips));
-        let Some(gateways) = next(&zone, ips, wish)? else {
-            let way = if work.may_have_sent() { Way::Done } else { Way::Already };
-            return Ok(finished(way, &zone, ips));
+        let Some(gateways) = next(&zone, ips, desired)? else {
+            let kind = if work.may_have_sent() { SuccessKind::Done } else { SuccessKind::Already };
+            return Ok(finished(kind, &zone, ips));
         };
         let updated = zone.get(UPDATED).cloned().unwrap_or_default();
         let has_sent = work.may_have_sent();
@@ -137,7 +137,7 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], wish: Wish) -> Result<Fini
 }
 
 /// Whether the zone has the name by which the command names it: it may have been found long ago.
-fn must_be_named(subject: &ZoneSubject, zone: &Value) -> Result<(), Failed> {
+fn must_be_named(subject: &ZoneSubject, zone: &Value) -> Result<(), ActionFailure> {
     let ZoneSubject { name, id } = subject;
     let now = zone.get("name").and_then(Value::as_str).unwrap_or_default();
     if name == id || now == name {
@@ -148,12 +148,12 @@ fn must_be_named(subject: &ZoneSubject, zone: &Value) -> Result<(), Failed> {
 }
 
 /// Whether the zone is one that blocks addresses: in another one, an attacker would be let in.
-fn must_block(zone: &Value, wish: Wish) -> Result<(), Failed> {
+fn must_block(zone: &Value, desired: Desired) -> Result<(), ActionFailure> {
     let text = |name: &str| zone.get(name).and_then(Value::as_str);
     let name = text("name").unwrap_or_default();
     let wrong = |reason: String| Err(Code::WrongZone.because(format!("zone {name} {reason}")));
     match (text("type"), text("usage"), text("status")) {
-        (Some("IP"), Some("BLOCKLIST"), Some("INACTIVE")) if wish == Wish::Blocked => {
+        (Some("IP"), Some("BLOCKLIST"), Some("INACTIVE")) if desired == Desired::Blocked => {
             wrong("is not active: nothing that is in it is blocked".to_owned())
         }
         (Some("IP"), Some("BLOCKLIST"), _) => Ok(()),
@@ -165,16 +165,16 @@ fn must_block(zone: &Value, wish: Wish) -> Result<(), Failed> {
 }
 
 /// The gateways that the zone shall have; none if it has them.
-fn next(zone: &Value, ips: &[IpRange], wish: Wish) -> Result<Option<Vec<Value>>, Failed> {
+fn next(zone: &Value, ips: &[IpRange], desired: Desired) -> Result<Option<Vec<Value>>, ActionFailure> {
     let gateways = gateways(zone);
-    match wish {
-        Wish::Blocked => {
+    match desired {
+        Desired::Blocked => {
             let is_missing = |ip: &&IpRange| !gateways.iter().any(|(_, range)| covers(*range, **ip));
             let missing: Vec<_> = ips.iter().filter(is_missing).map(|ip| written(*ip)).collect();
             let all = gateways.iter().map(|(gateway, _)| (*gateway).clone());
             Ok((!missing.is_empty()).then(|| all.chain(missing).collect()))
         }
-        Wish::Unblocked => {
+        Desired::Unblocked => {
             let is_meant =
                 |range: Option<IpRange>| ips.iter().any(|ip| range.is_some_and(|range| ip.covers(range)));
             let (meant, left): (Vec<_>, Vec<_>) = gateways.iter().partition(|(_, range)| is_meant(*range));
@@ -220,10 +220,10 @@ fn shown(zone: &Value, ips: &[IpRange]) -> Value {
     json!({ "blocked": blocked, "gateways": gateways.len() })
 }
 
-fn finished(way: Way, zone: &Value, ips: &[IpRange]) -> Finished {
+fn finished(kind: SuccessKind, zone: &Value, ips: &[IpRange]) -> Finished {
     let zone_of = json!({ "id": zone.get("id"), "name": zone.get("name") });
     let asked: Vec<_> = ips.iter().map(IpRange::to_string).collect();
-    Finished::new(way, json!({ "zone": zone_of, "ips": asked })).after(shown(zone, ips))
+    Finished::new(kind, json!({ "zone": zone_of, "ips": asked })).after(shown(zone, ips))
 }
 
 #[cfg(test)]
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn what_is_blocked_already_stays_and_what_cannot_be_understood_too() {
         let zone = zone(&["198.51.100.7/24", "strange"]);
-        let blocked = |asked: &[&str]| values(next(&zone, &ips(asked), Wish::Blocked).unwrap());
+        let blocked = |asked: &[&str]| values(next(&zone, &ips(asked), Desired::Blocked).unwrap());
         assert_eq!(blocked(&["198.51.100.1"]), None);
         let all = blocked(&["198.51.100.1", "192.0.2.1", "192.0.2.5-192.0.2.7"]).unwrap();
         assert_eq!(all, ["198.51.100.7/24", "strange", "192.0.2.1/32", "192.0.2.5-192.0.2.7"]);
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_part_of_a_block_cannot_be_unblocked() {
         let zone = zone(&["198.51.100.0/24", "192.0.2.1/32", "192.0.2.2/32"]);
-        let left = |asked: &[&str]| next(&zone, &ips(asked), Wish::Unblocked).map(values);
+        let left = |asked: &[&str]| next(&zone, &ips(asked), Desired::Unblocked).map(values);
         assert_eq!(left(&["203.0.113.1"]).unwrap(), None);
         assert_eq!(left(&["192.0.2.0/24"]).unwrap().unwrap(), ["198.51.100.0/24"]);
         assert_eq!(left(&["198.51.100.1"]).unwrap_err().error.code, "blocked_by_range");
@@ -264,17 +264,17 @@ mod tests {
 
     #[test]
     fn only_zones_that_block_addresses_are_changed() {
-        for (member, value, wish, is_right) in [
-            ("usage", "POLICY", Wish::Blocked, false),
-            ("usage", "POLICY", Wish::Unblocked, false),
-            ("type", "DYNAMIC_V2", Wish::Blocked, false),
-            ("status", "INACTIVE", Wish::Blocked, false),
-            ("status", "INACTIVE", Wish::Unblocked, true),
-            ("status", "ACTIVE", Wish::Blocked, true),
+        for (member, value, desired, is_right) in [
+            ("usage", "POLICY", Desired::Blocked, false),
+            ("usage", "POLICY", Desired::Unblocked, false),
+            ("type", "DYNAMIC_V2", Desired::Blocked, false),
+            ("status", "INACTIVE", Desired::Blocked, false),
+            ("status", "INACTIVE", Desired::Unblocked, true),
+            ("status", "ACTIVE", Desired::Blocked, true),
         ] {
             let mut zone = zone(&[]);
             zone[member] = json!(value);
-            assert_eq!(must_block(&zone, wish).is_ok(), is_right, "{member} {value} {wish:?}");
+            assert_eq!(must_block(&zone, desired).is_ok(), is_right, "{member} {value} {desired:?}");
         }
     }
 }

@@ -33,7 +33,7 @@ pub struct ChainHead {
 
 /// What the state keeps of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptChain {
+pub struct SavedChain {
     /// The last record.
     #[serde(flatten)]
     pub head: ChainHead,
@@ -57,7 +57,7 @@ pub struct SealedBatch {
     /// The number of the first.
     pub first_sequence: u64,
     /// What the state is to keep before they are written.
-    pub kept: KeptChain,
+    pub kept: SavedChain,
 }
 
 /// How many records may be written together, so that all of them are kept: at least one, and fewer than may stand twice.
@@ -97,7 +97,7 @@ impl Default for ChainHead {
 
 impl AuditChain {
     /// The chain that ends as the state says.
-    pub fn after(kept: &KeptChain) -> Self {
+    pub fn after(kept: &SavedChain) -> Self {
         Self { head: kept.head.clone() }
     }
 
@@ -107,7 +107,7 @@ impl AuditChain {
         let lines: Vec<_> = records.iter().map(|record| self.seal_one(record)).collect();
         let is_small = lines.iter().map(|line| kept_bytes(line)).sum::<usize>() <= KEPT_BYTES_MAX;
         let kept = if is_small { lines.clone() } else { Vec::new() };
-        SealedBatch { lines, first_sequence, kept: KeptChain { head: self.head.clone(), lines: kept } }
+        SealedBatch { lines, first_sequence, kept: SavedChain { head: self.head.clone(), lines: kept } }
     }
 
     fn seal_one(&mut self, record: &str) -> String {
@@ -123,7 +123,7 @@ impl AuditChain {
     }
 }
 
-impl KeptChain {
+impl SavedChain {
     /// The records that may not have been written, with the number of the first.
     pub fn unwritten(&self) -> Option<SealedBatch> {
         let count = u64::try_from(self.lines.len()).ok().filter(|count| *count > 0)?;
@@ -143,7 +143,7 @@ pub(super) enum ReadLine {
     /// A record in its place.
     Chained(Link),
     /// A record whose bytes are not those that its hash is of.
-    Changed(Place),
+    Changed(LinePosition),
     /// JSON without a place in the chain.
     Unchained,
     /// No JSON: what a crash left of a line, perhaps.
@@ -153,14 +153,14 @@ pub(super) enum ReadLine {
 /// A record's place, which its hash stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
-    pub(super) place: Place,
+    pub(super) place: LinePosition,
     pub(super) prev: String,
     pub(super) hash: String,
 }
 
 /// Where a record claims to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct LinePosition {
     /// The name of the commands, each of which has a chain of its own.
     pub(super) commands: String,
     pub(super) sequence: u64,
@@ -180,7 +180,7 @@ pub(super) fn read_line(line: &str) -> ReadLine {
         let is_json = serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok();
         return if is_json { ReadLine::Unchained } else { ReadLine::Fragment };
     };
-    let place = Place { commands: members.commands, sequence: members.sequence };
+    let place = LinePosition { commands: members.commands, sequence: members.sequence };
     let covered = line.strip_suffix(AFTER_HASH).and_then(|line| line.rsplit_once(BEFORE_HASH));
     match covered {
         Some((covered, written)) if written == members.hash && hash(covered) == written => {

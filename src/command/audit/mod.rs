@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use chain::{AuditChain, BatchRoom, ChainHead, KeptChain, SealedBatch};
+pub use chain::{AuditChain, BatchRoom, ChainHead, SavedChain, SealedBatch};
 pub use file::{AuditError, AuditFile};
-pub use verification::{ChainReport, Flaw, LookedAt, Verification};
+pub use verification::{ChainReport, Flaw, Verification, VerifiedHead};
 
 use super::{LocalUser, Status, Subjects, milliseconds};
 use crate::telemetry::printable_json;
@@ -110,12 +110,12 @@ pub struct AuditRecord<'a> {
     pub place: Option<&'a str>,
     /// What is not recorded one by one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<&'a LeftOut>,
+    pub left_out: Option<&'a OmittedRecords>,
 }
 
 /// Decisions about messages that nobody vouches for, which are not recorded one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LeftOut {
+pub struct OmittedRecords {
     /// How many.
     pub count: u64,
     /// When the first of them was made.

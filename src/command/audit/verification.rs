@@ -4,8 +4,8 @@
 use std::{cmp::Ordering, collections::BTreeMap, fmt, str::FromStr};
 
 use super::{
-    ChainHead, KeptChain,
-    chain::{HASH_DIGITS, Link, Place, REPEATED_WITHIN, ReadLine, RecentLinks, read_line},
+    ChainHead, SavedChain,
+    chain::{HASH_DIGITS, LinePosition, Link, REPEATED_WITHIN, ReadLine, RecentLinks, read_line},
 };
 
 /// How many flaws are told one by one.
@@ -31,7 +31,7 @@ pub struct Verification {
 
 /// The last record of a chain that was looked at before: what is read now goes on behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookedAt {
+pub struct VerifiedHead {
     /// The name of the commands.
     pub commands: String,
     /// That record.
@@ -41,7 +41,7 @@ pub struct LookedAt {
 /// Where a chain must lead.
 #[derive(Debug)]
 struct Expected {
-    kept: KeptChain,
+    kept: SavedChain,
     is_met: bool,
 }
 
@@ -76,7 +76,7 @@ pub struct ChainReport {
     /// The last.
     pub last: ChainHead,
     /// What records in later files come after: the last, or the last that the state knows of where that is an earlier one.
-    pub after: LookedAt,
+    pub after: VerifiedHead,
 }
 
 impl fmt::Display for Flaw {
@@ -169,7 +169,7 @@ impl Verification {
 
     /// What is wrong with the first record of a chain.
     fn begins_badly(&self, link: &Link) -> Option<String> {
-        let Place { commands, sequence } = &link.place;
+        let LinePosition { commands, sequence } = &link.place;
         if self.expected.as_ref().is_some_and(|expected| !expected.contains_key(commands)) {
             return Some(format!("record {sequence} is of `{commands}`, whose audit this is not"));
         }
@@ -192,13 +192,13 @@ impl Verification {
     }
 
     /// Says where the records before the first ones ended.
-    pub fn go_on_after(&mut self, looked_at: LookedAt) {
+    pub fn go_on_after(&mut self, looked_at: VerifiedHead) {
         self.before.insert(looked_at.commands, looked_at.head);
     }
 
     /// Demands that there are no chains but those of `ends`, and that each reaches what the state keeps of its end. To be
     /// called before anything is read: what a daemon writes meanwhile comes behind that.
-    pub fn expect(&mut self, ends: impl IntoIterator<Item = (String, KeptChain)>) {
+    pub fn expect(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
         let expected = ends.into_iter().map(|(commands, kept)| {
             let is_met = kept.head.sequence == 0 || self.before.get(&commands) == Some(&kept.head);
             (commands, Expected { kept, is_met })
@@ -214,7 +214,7 @@ impl Verification {
 
     /// Says, when everything has been read, what is missing from the end, and what stands behind it. `ends` is what the state
     /// keeps then: each record is in the state before it is in the audit.
-    pub fn finish(&mut self, ends: impl IntoIterator<Item = (String, KeptChain)>) {
+    pub fn finish(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
         let mut reasons = Vec::new();
         let unmet = self.expected.iter().flatten().filter(|(_, expected)| !expected.is_met);
         for (commands, Expected { kept, .. }) in unmet {
@@ -316,20 +316,20 @@ impl Verification {
                 records: chain.records,
                 first_sequence: chain.first.place.sequence,
                 last,
-                after: LookedAt { commands: commands.clone(), head },
+                after: VerifiedHead { commands: commands.clone(), head },
             }
         })
     }
 }
 
-impl fmt::Display for LookedAt {
+impl fmt::Display for VerifiedHead {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { commands, head: ChainHead { sequence, hash } } = self;
         write!(formatter, "{commands}:{sequence}:{hash}")
     }
 }
 
-impl FromStr for LookedAt {
+impl FromStr for VerifiedHead {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

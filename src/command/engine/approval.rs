@@ -5,21 +5,21 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context, EngineError,
-    job::{Message, Origin, Verdict},
-    journal::{Found, Kept},
+    job::{Message, Origin, Settlement},
+    journal::{JournalEntry, SavedRecord},
     outcomes,
     parked::WaitsFor,
-    publish::{Addressee, Told},
-    receive::{Again, Claimed, Received, Refused, dead, distrusted},
+    publish::{Addressee, OutcomeViews},
+    receive::{Received, Redelivered, RefusedMessage, UntrustedClaims, dead, distrusted},
     turns::Turn,
-    worker::Ended,
+    worker::WorkerResult,
 };
 use crate::command::{
     Action, Outcome, OutcomeError, Status, Subjects,
     audit::{AuditRecord, Decision},
     message::{APPROVE, Approval},
-    policy::{KeyName, Untrusted, Verified},
-    record::{Record, SecondKey, Stage},
+    policy::{KeyName, RejectedSignature, Verified},
+    record::{CommandStage, Record, SecondKey},
 };
 
 /// An approval on its way.
@@ -36,12 +36,12 @@ impl Context {
     pub(super) async fn receive_approval(
         &self,
         approval: Approval,
-        verified: Result<Verified, Untrusted>,
+        verified: Result<Verified, RejectedSignature>,
         message: Message,
         origin: Origin,
         now: Timestamp,
     ) -> Result<Received, EngineError> {
-        let claimed = |error: &OutcomeError, key| Claimed {
+        let claimed = |error: &OutcomeError, key| UntrustedClaims {
             id: approval.id.clone(),
             action: Some(APPROVE.to_owned()),
             code: error.code.clone(),
@@ -49,7 +49,7 @@ impl Context {
         };
         let verified = match verified {
             Ok(verified) => verified,
-            Err(Untrusted { error, claimed_key }) => {
+            Err(RejectedSignature { error, claimed_key }) => {
                 return Ok(distrusted(message, claimed(&error, claimed_key), &error, origin));
             }
         };
@@ -58,47 +58,49 @@ impl Context {
             return Ok(dead(message, "an approval does not wait".to_owned(), None, origin));
         }
         let found = self.journal.find(&approval.id).await?;
-        if let Found::Record(kept) = &found
-            && let Some(durable) = kept.record.answered_before(origin.queue_place())
+        if let JournalEntry::Record(saved) = &found
+            && let Some(durable) = saved.record.answered_before(origin.queue_place())
         {
-            let (id, has_ended) = (approval.id, kept.record.has_ended());
-            return Ok(Received::Again(Box::new(Again { id, has_ended, durable, origin })));
+            let (id, has_ended) = (approval.id, saved.record.has_ended());
+            return Ok(Received::Redelivered(Box::new(Redelivered { id, has_ended, durable, origin })));
         }
         let is_fresh = match found {
-            Found::Nothing => verified.require_fresh(now),
-            Found::Record(_) | Found::Unreadable(_) => Ok(()),
+            JournalEntry::Missing => verified.require_fresh(now),
+            JournalEntry::Record(_) | JournalEntry::Unreadable(_) => Ok(()),
         };
         if let Err(error) = is_fresh.and_then(|()| verified.require_covers_id(approval.is_id_in_payload)) {
             return Ok(distrusted(message, claimed(&error, verified.key().cloned()), &error, origin));
         }
         let key = verified.key().cloned();
         // A key takes no id by what it may never do.
-        if matches!(found, Found::Nothing)
+        if matches!(found, JournalEntry::Missing)
             && let Err(error) = verified.require_approver()
         {
             let error = outcomes::of_message(error, &approval.id);
             let outcome = outcomes::refused(origin.place(), Some(APPROVE), error, now);
             let signed_by = key.map(|key| key.to_string());
-            let refused = Refused { outcome, command: None, signed_by, is_vouched_for: true, origin };
+            let refused =
+                RefusedMessage { outcome, command: None, signed_by, is_authenticated: true, origin };
             return Ok(Received::Refused(Box::new(refused)));
         }
         let fingerprint = approval.fingerprint.to_kept(&self.key);
         let mut record = Record::new(APPROVE, &fingerprint, approval.requested_by.as_deref(), now);
         record.signed_by = key.as_ref().map(ToString::to_string);
-        let kept = match found {
-            Found::Nothing => self.journal.receive(&approval.id, record).await?,
+        let saved = match found {
+            JournalEntry::Missing => self.journal.receive(&approval.id, record).await?,
             found => found,
         };
-        match kept {
-            Found::Record(kept) if kept.record.fingerprint == fingerprint => {
+        match saved {
+            JournalEntry::Record(saved) if saved.record.fingerprint == fingerprint => {
                 Ok(Received::Approval(Box::new(ApprovalJob { approval, key, origin })))
             }
             // Whoever has the id keeps it.
-            Found::Record(_) | Found::Nothing | Found::Unreadable(_) => {
+            JournalEntry::Record(_) | JournalEntry::Missing | JournalEntry::Unreadable(_) => {
                 let error = outcomes::id_reused(&approval.id);
                 let outcome = outcomes::refused(origin.place(), Some(APPROVE), error, now);
                 let signed_by = key.map(|key| key.to_string());
-                let refused = Refused { outcome, command: None, signed_by, is_vouched_for: false, origin };
+                let refused =
+                    RefusedMessage { outcome, command: None, signed_by, is_authenticated: false, origin };
                 Ok(Received::Refused(Box::new(refused)))
             }
         }
@@ -110,44 +112,48 @@ impl Context {
         job: ApprovalJob,
         mut turn: Turn,
         stop: &CancellationToken,
-    ) -> Result<Ended, EngineError> {
+    ) -> Result<WorkerResult, EngineError> {
         if stop.run_until_cancelled(turn.wait()).await.is_none() || !job.origin.begin() {
-            return Ok(Ended::Settled);
+            return Ok(WorkerResult::Settled);
         }
         let ApprovalJob { approval, origin, .. } = &job;
-        let Found::Record(kept) = self.journal.find(&approval.id).await? else { return Ok(Ended::Settled) };
-        let (kept, outcome, woken) = match &kept.record.stage {
-            Stage::Ended { outcome, answers } => {
-                let outcome = Outcome { repeated: *answers > 0, ..Outcome::clone(outcome) };
-                (kept, outcome, None)
-            }
-            Stage::Received | Stage::Started { .. } => self.decide_approval(&job, kept).await?,
+        let JournalEntry::Record(saved) = self.journal.find(&approval.id).await? else {
+            return Ok(WorkerResult::Settled);
         };
-        let told = Told::openly(outcome);
+        let (saved, outcome, woken) = match &saved.record.stage {
+            CommandStage::Ended { outcome, answers } => {
+                let outcome = Outcome { repeated: *answers > 0, ..Outcome::clone(outcome) };
+                (saved, outcome, None)
+            }
+            CommandStage::Received | CommandStage::Started { .. } => {
+                self.decide_approval(&job, saved).await?
+            }
+        };
+        let views = OutcomeViews::public(outcome);
         if origin.is_published() {
             let to = Addressee { reply_to: approval.reply_to.as_deref(), user: None };
-            if !self.outcomes.publish(&told, to, kept.record.answers(), stop).await? {
-                return Ok(woken.unwrap_or(Ended::Settled));
+            if !self.outcomes.publish(&views, to, saved.record.answers(), stop).await? {
+                return Ok(woken.unwrap_or(WorkerResult::Settled));
             }
         }
-        let kept = self.journal.answered(&approval.id, kept, origin.queue_place()).await?;
-        if let Some(durable) = kept.record.durable() {
-            job.origin.settle(Verdict::Done(durable, Box::new(told.for_asker()))).await;
+        let saved = self.journal.answered(&approval.id, saved, origin.queue_place()).await?;
+        if let Some(durable) = saved.record.durable() {
+            job.origin.settle(Settlement::Done(durable, Box::new(views.for_requester()))).await;
         }
-        Ok(woken.unwrap_or(Ended::Settled))
+        Ok(woken.unwrap_or(WorkerResult::Settled))
     }
 
     /// Judges an approval, and makes that durable: first the command's leave, then the approval's own outcome.
     async fn decide_approval(
         &self,
         job: &ApprovalJob,
-        kept: Kept,
-    ) -> Result<(Kept, Outcome, Option<Ended>), EngineError> {
+        saved: SavedRecord,
+    ) -> Result<(SavedRecord, Outcome, Option<WorkerResult>), EngineError> {
         let ApprovalJob { approval, key, origin } = job;
         let now = self.clock.now();
         let given = self.give_leave(approval, key.as_ref(), now).await?;
         let status = if given.is_ok() { Status::Done } else { Status::Refused };
-        let mut outcome = outcomes::outcome(&approval.id, &kept.record, status, now);
+        let mut outcome = outcomes::outcome(&approval.id, &saved.record, status, now);
         outcome.error = given.as_ref().err().cloned();
         let subjects = given.as_ref().ok().and_then(Option::as_ref);
         let decision = if given.is_ok() { Decision::Approved } else { Decision::Refused };
@@ -166,11 +172,11 @@ impl Context {
             ..self.audit.decision(decision)
         };
         self.audit.record(&record).await;
-        let woken = given.is_ok().then(|| Ended::Parked { id: approval.command.clone(), due: now });
-        let Some(ended) = kept.record.ended(&outcome) else { return Ok((kept, outcome, woken)) };
-        let kept = self.journal.keep(&approval.id, &kept, ended).await?;
+        let woken = given.is_ok().then(|| WorkerResult::Parked { id: approval.command.clone(), due: now });
+        let Some(ended) = saved.record.ended(&outcome) else { return Ok((saved, outcome, woken)) };
+        let saved = self.journal.save(&approval.id, &saved, ended).await?;
         self.status.ended("unknown", &outcome);
-        Ok((kept, outcome, woken))
+        Ok((saved, outcome, woken))
     }
 
     /// Lets the command go on, if `key` may approve it: durable together with when it is due, which is now. Gives those whom
@@ -183,22 +189,26 @@ impl Context {
     ) -> Result<Result<Option<Subjects>, OutcomeError>, EngineError> {
         let id = &approval.command;
         let Some(key) = key else { return Ok(Err(outcomes::approver_without_key())) };
-        let Found::Record(kept) = self.journal.find(id).await? else {
+        let JournalEntry::Record(saved) = self.journal.find(id).await? else {
             return Ok(Err(outcomes::nothing_to_approve(id)));
         };
-        let record = &kept.record;
+        let record = &saved.record;
         // It was given before the daemon ended.
         if let Some(SecondKey::Given { approval: known, .. }) = &record.second_key
             && *known == approval.id
         {
             return Ok(Ok(record.subjects.clone()));
         }
-        let (Some(SecondKey::Awaited { until, fingerprint }), Some(sender), Stage::Received, Some(action)) =
-            (&record.second_key, &record.signed_by, &record.stage, Action::named(&record.action))
+        let (
+            Some(SecondKey::Awaited { until, fingerprint }),
+            Some(sender),
+            CommandStage::Received,
+            Some(action),
+        ) = (&record.second_key, &record.signed_by, &record.stage, Action::named(&record.action))
         else {
             return Ok(Err(outcomes::nothing_to_approve(id)));
         };
-        if *until <= now || self.admission.switch.cancelled(id).is_some() {
+        if *until <= now || self.admission.stops.cancelled(id).is_some() {
             return Ok(Err(outcomes::nothing_to_approve(id)));
         }
         if approval.command_fingerprint != *fingerprint {
@@ -207,7 +217,7 @@ impl Context {
         if let Err(refusal) = self.signatures.require_approver(key, sender, action) {
             return Ok(Err(refusal));
         }
-        let Some(note) = self.parking.due_at(id, now, WaitsFor::Time).await? else {
+        let Some(note) = self.parked_commands.due_at(id, now, WaitsFor::Time).await? else {
             return Ok(Err(outcomes::nothing_to_approve(id)));
         };
         let given = SecondKey::Given {
@@ -217,8 +227,8 @@ impl Context {
             fingerprint: fingerprint.clone(),
         };
         let approved = Record { second_key: Some(given), parked_until: Some(now), ..record.clone() };
-        self.journal.keep_with_note(id, &kept, approved, note).await?;
-        self.parking.keep(id, WaitsFor::Time);
+        self.journal.save_with_note(id, &saved, approved, note).await?;
+        self.parked_commands.keep(id, WaitsFor::Time);
         Ok(Ok(record.subjects.clone()))
     }
 }

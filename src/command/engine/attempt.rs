@@ -9,22 +9,22 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context, EngineError,
     admission::{Denial, Gate},
-    awaited::require_approved,
-    find::Found,
-    job::{Job, Verdict},
-    journal::Kept,
+    job::{Job, Settlement},
+    journal::SavedRecord,
     outcomes,
-    publish::Told,
-    status::Waiter,
+    pending_approval::require_approved,
+    publish::OutcomeViews,
+    status::TroubleReporter,
+    subject_lookup::SubjectLookup,
     trouble::Trouble,
     turns::Turn,
     worker::LATER_MAX,
 };
 use crate::{
     command::{
-        Effect, Failed, Status,
+        ActionFailure, Effect, Status,
         audit::Decision,
-        execute::{Attempt, Resolved},
+        execute::{Attempt, ResolvedSubjects},
         policy::{address_is_stored, too_many_names},
         publisher::PublishCure,
         record::Record,
@@ -38,48 +38,52 @@ const WAIT_MAX: Duration = Duration::from_secs(150);
 
 /// How it went so far.
 #[expect(clippy::large_enum_variant, reason = "there is one a command, and it is moved once")]
-pub(super) enum Carried {
+pub(super) enum AttemptState {
     /// It has its outcome, which is in the journal; here with all that it brought.
-    Ended(Kept, Box<Told>),
+    Ended(SavedRecord, Box<OutcomeViews>),
     /// It is not at its end.
-    Not(Verdict),
+    Unfinished(Settlement),
 }
 
 impl Context {
     /// Carries a command out. May be dropped at any time: what is in the journal says how to go on.
-    pub(super) async fn carry(
+    pub(super) async fn execute(
         &self,
         job: &Job,
-        kept: Kept,
+        saved: SavedRecord,
         turn: &mut Turn,
         stop: &CancellationToken,
-    ) -> Result<Carried, EngineError> {
+    ) -> Result<AttemptState, EngineError> {
         // What may have been sent may have been done: only Okta can tell, whatever the time and the policy are.
-        let may_have_sent = kept.record.baseline.is_some();
+        let may_have_sent = saved.record.baseline.is_some();
         if !may_have_sent && let Err((status, error)) = self.admission.admit(&job.command) {
-            return self.ended_so(job, kept, status, error).await;
+            return self.end_with(job, saved, status, error).await;
         }
-        let running = self.admission.switch.until_running(&job.command.id);
+        let running = self.admission.stops.until_running(&job.command.id);
         if stop.run_until_cancelled(running).await.is_none() {
-            return Ok(Carried::Not(Verdict::Dropped));
+            return Ok(AttemptState::Unfinished(Settlement::Dropped));
         }
-        let mut kept = kept;
-        let mut retries = Retries::new(self.status.waiter(Trouble::Okta));
+        let mut saved = saved;
+        let mut retries = Retries::new(self.status.trouble_reporter(Trouble::Okta));
         loop {
-            kept = match self.find(job, &kept.record, turn, stop).await {
-                Found::Subjects(resolved, permit) => {
-                    if let Err(error) = require_approved(&kept.record, &resolved.subjects) {
-                        return self.ended_so(job, kept, Status::Failed, error).await;
+            saved = match self.look_up_subjects(job, &saved.record, turn, stop).await {
+                SubjectLookup::Subjects(resolved, permit) => {
+                    if let Err(error) = require_approved(&saved.record, &resolved.subjects) {
+                        return self.end_with(job, saved, Status::Failed, error).await;
                     }
-                    match self.attempts(job, kept, (resolved, permit), &mut retries, stop).await? {
-                        Attempted::Ended(carried) => return Ok(carried),
-                        Attempted::Failed(kept, failed) => return self.end_failed(job, kept, *failed).await,
-                        Attempted::Again(kept) => kept,
+                    match self.attempts(job, saved, (resolved, permit), &mut retries, stop).await? {
+                        AttemptResult::Ended(state) => return Ok(state),
+                        AttemptResult::Failed(saved, failed) => {
+                            return self.end_failed(job, saved, *failed).await;
+                        }
+                        AttemptResult::Restart(saved) => saved,
                     }
                 }
-                Found::Failed(failed) => return self.end_failed(job, kept, *failed).await,
-                Found::Denied(status, error) => return self.ended_so(job, kept, status, error).await,
-                Found::Stopped => return Ok(Carried::Not(Verdict::Dropped)),
+                SubjectLookup::Failed(failed) => return self.end_failed(job, saved, *failed).await,
+                SubjectLookup::Denied(status, error) => {
+                    return self.end_with(job, saved, status, error).await;
+                }
+                SubjectLookup::Stopped => return Ok(AttemptState::Unfinished(Settlement::Dropped)),
             };
         }
     }
@@ -88,49 +92,52 @@ impl Context {
     async fn attempts(
         &self,
         job: &Job,
-        mut kept: Kept,
-        (resolved, permit): (Resolved, SemaphorePermit<'_>),
+        mut saved: SavedRecord,
+        (resolved, permit): (ResolvedSubjects, SemaphorePermit<'_>),
         retries: &mut Retries<'_>,
         stop: &CancellationToken,
-    ) -> Result<Attempted, EngineError> {
-        let ended = |carried| Ok(Attempted::Ended(carried));
+    ) -> Result<AttemptResult, EngineError> {
+        let ended = |state| Ok(AttemptResult::Ended(state));
         let mut permit = Some(permit);
         loop {
             // Nobody knows whether the last attempt did it, but every attempt may be the one that ends the daemon.
-            if kept.record.attempts() >= self.config.attempts_max {
+            if saved.record.attempts() >= self.config.attempts_max {
                 let refusal = outcomes::too_many_attempts(self.config.attempts_max);
-                return ended(self.ended_so(job, kept, Status::Failed, refusal).await?);
+                return ended(self.end_with(job, saved, Status::Failed, refusal).await?);
             }
             if permit.is_none() {
                 permit = self.permit(job, stop).await;
             }
             if permit.is_none() || !job.origin.begin() {
-                return ended(Carried::Not(Verdict::Dropped));
+                return ended(AttemptState::Unfinished(Settlement::Dropped));
             }
-            let failed = match self.attempt(job, kept, &resolved, stop).await? {
-                Attempted::Failed(now, failed) => {
-                    kept = now;
+            let failed = match self.attempt(job, saved, &resolved, stop).await? {
+                AttemptResult::Failed(now, failed) => {
+                    saved = now;
                     failed
                 }
                 other => {
-                    retries.waiter.goes_on();
+                    retries.reporter.clear();
                     return Ok(other);
                 }
             };
             permit = None;
             let retry_after =
-                failed.retry_after.filter(|_| kept.record.attempts() < self.config.attempts_max);
-            let Some(asked) = retry_after else { return Ok(Attempted::Failed(kept, failed)) };
-            retries.waiter.fails(&failed.error.message);
-            let wait = retries.waits.next_wait().max(asked);
+                failed.retry_after.filter(|_| saved.record.attempts() < self.config.attempts_max);
+            let Some(asked) = retry_after else { return Ok(AttemptResult::Failed(saved, failed)) };
+            retries.reporter.report(&failed.error.message);
+            let wait = retries.backoff.next_wait().max(asked);
             if wait > WAIT_MAX {
-                return ended(Carried::Not(Verdict::Later(wait.min(LATER_MAX), "Okta asks to wait")));
+                return ended(AttemptState::Unfinished(Settlement::RetryLater(
+                    wait.min(LATER_MAX),
+                    "Okta asks to wait",
+                )));
             }
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return ended(Carried::Not(Verdict::Dropped));
+                return ended(AttemptState::Unfinished(Settlement::Dropped));
             }
-            if kept.record.baseline.is_none() {
-                return Ok(Attempted::Again(kept));
+            if saved.record.baseline.is_none() {
+                return Ok(AttemptResult::Restart(saved));
             }
         }
     }
@@ -138,46 +145,46 @@ impl Context {
     async fn attempt(
         &self,
         job: &Job,
-        kept: Kept,
-        resolved: &Resolved,
+        saved: SavedRecord,
+        resolved: &ResolvedSubjects,
         stop: &CancellationToken,
-    ) -> Result<Attempted, EngineError> {
+    ) -> Result<AttemptResult, EngineError> {
         let (command, subjects) = (&job.command, &resolved.subjects);
-        let ended = |carried| Ok(Attempted::Ended(carried));
-        if let Some(carried) = self.refuse_public_address(job, &kept, stop).await? {
-            return ended(carried);
+        let ended = |state| Ok(AttemptResult::Ended(state));
+        if let Some(state) = self.refuse_public_address(job, &saved, stop).await? {
+            return ended(state);
         }
         // It may have waited for long, and much may have changed meanwhile.
-        if kept.record.baseline.is_none() {
+        if saved.record.baseline.is_none() {
             let judged = self.admission.judge(command, subjects, stop).await;
             if let Err(denial) = judged.and_then(|()| self.admission.require_trusted(job)) {
-                return ended(self.denied(job, kept, denial).await?);
+                return ended(self.denied(job, saved, denial).await?);
             }
         }
         if !Record::has_room_for(subjects) {
-            return ended(self.ended_so(job, kept, Status::Refused, too_many_names()).await?);
+            return ended(self.end_with(job, saved, Status::Refused, too_many_names()).await?);
         }
-        let Some((begun, begun_at)) = kept.record.clone().about(subjects).begun(self.clock.now()) else {
-            return ended(Carried::Not(Verdict::Dropped));
+        let Some((begun, begun_at)) = saved.record.clone().about(subjects).begun(self.clock.now()) else {
+            return ended(AttemptState::Unfinished(Settlement::Dropped));
         };
         self.audit_command(job, Some(subjects), Decision::Begun, None).await;
         // To look is counted when it begins, a change when it is sent.
-        let is_counted = command.request.action().effect() == Effect::Read && kept.record.attempts() == 0;
-        let kept = if is_counted {
+        let is_counted = command.request.action().effect() == Effect::Read && saved.record.attempts() == 0;
+        let saved = if is_counted {
             let changes = command.request.changes().named();
             let counting = (self.admission.policy.limits(), command.request.action(), changes);
-            match self.admission.limiter.count(counting, (&command.id, &kept, begun)).await? {
-                Ok(kept) => kept,
+            match self.admission.limiter.count(counting, (&command.id, &saved, begun)).await? {
+                Ok(saved) => saved,
                 Err(tripped) => {
-                    return ended(self.ended_so(job, kept, Status::Refused, tripped.into()).await?);
+                    return ended(self.end_with(job, saved, Status::Refused, tripped.into()).await?);
                 }
             }
         } else {
-            self.journal.keep(&command.id, &kept, begun).await?
+            self.journal.save(&command.id, &saved, begun).await?
         };
-        let baseline = kept.record.baseline.clone();
-        let number = kept.record.attempts();
-        let gate = Gate::new((&self.admission, &self.journal), (job, resolved), kept, stop);
+        let baseline = saved.record.baseline.clone();
+        let number = saved.record.attempts();
+        let gate = Gate::new((&self.admission, &self.journal), (job, resolved), saved, stop);
         let attempt = Attempt {
             number,
             begun_at,
@@ -186,27 +193,27 @@ impl Context {
             admission: &gate,
         };
         let performed = self.executor.perform(&command.request, resolved, &command.expect, attempt).await;
-        let (kept, denial) = gate.into_parts();
+        let (saved, denial) = gate.into_parts();
         let goes_on = match (&denial, &performed) {
             (Some(Denial::Ended(..) | Denial::Engine(_)), _) | (None, Ok(_)) => false,
-            (Some(Denial::Again | Denial::Stopped), _) => true,
+            (Some(Denial::Restart | Denial::Stopped), _) => true,
             (None, Err(failed)) => failed.retry_after.is_some(),
         };
         let is_unsent = performed.as_ref().is_err_and(|failed| !failed.has_sent);
         // What is not sent must not look as if it might have been, or nothing would be looked up and judged anew.
-        let kept = if goes_on && is_unsent && kept.record.baseline != baseline {
-            let unsent = kept.record.clone().unsent(baseline);
-            self.journal.keep(&command.id, &kept, unsent).await?
+        let saved = if goes_on && is_unsent && saved.record.baseline != baseline {
+            let unsent = saved.record.clone().unsent(baseline);
+            self.journal.save(&command.id, &saved, unsent).await?
         } else {
-            kept
+            saved
         };
         if let Some(denial) = denial {
             let part = performed.err().map(|failed| failed.result).filter(is_any_done);
             return ended(match (denial, part) {
-                (Denial::Again, _) => return Ok(Attempted::Again(kept)),
+                (Denial::Restart, _) => return Ok(AttemptResult::Restart(saved)),
                 // What is refused has changed nothing.
                 (Denial::Ended(_, error), Some(part)) => {
-                    let failed = Failed {
+                    let failed = ActionFailure {
                         error,
                         result: part,
                         retry_after: None,
@@ -214,14 +221,14 @@ impl Context {
                         before: None,
                         okta_request_id: None,
                     };
-                    self.end_failed(job, kept, failed).await?
+                    self.end_failed(job, saved, failed).await?
                 }
-                (denial, _) => self.denied(job, kept, denial).await?,
+                (denial, _) => self.denied(job, saved, denial).await?,
             });
         }
         match performed {
-            Ok(performed) => ended(self.end_well(job, kept, subjects, performed).await?),
-            Err(failed) => Ok(Attempted::Failed(kept, Box::new(failed))),
+            Ok(performed) => ended(self.end_successful(job, saved, subjects, performed).await?),
+            Err(failed) => Ok(AttemptResult::Failed(saved, Box::new(failed))),
         }
     }
 
@@ -230,34 +237,39 @@ impl Context {
     async fn refuse_public_address(
         &self,
         job: &Job,
-        kept: &Kept,
+        saved: &SavedRecord,
         stop: &CancellationToken,
-    ) -> Result<Option<Carried>, EngineError> {
+    ) -> Result<Option<AttemptState>, EngineError> {
         let address = job.command.reply_to.as_deref().filter(|_| self.admission.policy.reveals(&job.command));
-        let Some(address) = address.filter(|_| job.origin.is_published() && kept.record.baseline.is_none())
+        let Some(address) = address.filter(|_| job.origin.is_published() && saved.record.baseline.is_none())
         else {
             return Ok(None);
         };
-        let mut waits = RetryPolicy::OKTA.backoff();
-        let mut waiter = self.status.waiter(Trouble::Outcomes);
+        let mut backoff = RetryPolicy::OKTA.backoff();
+        let mut reporter = self.status.trouble_reporter(Trouble::Outcomes);
         loop {
             let Err(err) = self.outcomes.require_private(address).await else { return Ok(None) };
             if err.needs_somebody() || err.cure() == PublishCure::Elsewhere {
                 let refusal = address_is_stored(&chain(&err));
-                return self.ended_so(job, kept.clone(), Status::Refused, refusal).await.map(Some);
+                return self.end_with(job, saved.clone(), Status::Refused, refusal).await.map(Some);
             }
-            waiter.fails(&chain(&err));
-            if stop.run_until_cancelled(tokio::time::sleep(waits.next_wait())).await.is_none() {
-                return Ok(Some(Carried::Not(Verdict::Dropped)));
+            reporter.report(&chain(&err));
+            if stop.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await.is_none() {
+                return Ok(Some(AttemptState::Unfinished(Settlement::Dropped)));
             }
         }
     }
 
-    async fn denied(&self, job: &Job, kept: Kept, denial: Denial) -> Result<Carried, EngineError> {
+    async fn denied(
+        &self,
+        job: &Job,
+        saved: SavedRecord,
+        denial: Denial,
+    ) -> Result<AttemptState, EngineError> {
         match denial {
-            Denial::Ended(status, error) => self.ended_so(job, kept, status, error).await,
+            Denial::Ended(status, error) => self.end_with(job, saved, status, error).await,
             // Nothing was judged by which it could be sent.
-            Denial::Again | Denial::Stopped => Ok(Carried::Not(Verdict::Dropped)),
+            Denial::Restart | Denial::Stopped => Ok(AttemptState::Unfinished(Settlement::Dropped)),
             Denial::Engine(error) => Err(error),
         }
     }
@@ -265,22 +277,22 @@ impl Context {
 
 /// What one attempt after another waits by.
 struct Retries<'a> {
-    waits: Backoff,
-    waiter: Waiter<'a>,
+    backoff: Backoff,
+    reporter: TroubleReporter<'a>,
 }
 
 impl<'a> Retries<'a> {
-    fn new(waiter: Waiter<'a>) -> Self {
-        Self { waits: RetryPolicy::OKTA.backoff(), waiter }
+    fn new(reporter: TroubleReporter<'a>) -> Self {
+        Self { backoff: RetryPolicy::OKTA.backoff(), reporter }
     }
 }
 
 /// How attempts went.
-enum Attempted {
-    Ended(Carried),
-    Failed(Kept, Box<Failed>),
+enum AttemptResult {
+    Ended(AttemptState),
+    Failed(SavedRecord, Box<ActionFailure>),
     /// It is looked at anew.
-    Again(Kept),
+    Restart(SavedRecord),
 }
 
 /// Whether one of the parts of a command was done.

@@ -1,9 +1,9 @@
 //! The audit of the commands of one name: into a file or a sink, before anything goes on. The end of its chain is kept in the
 //! state before a record is written (`command::audit`). Decisions that come while others are written share the next write, and
-//! what anybody may bring about is summed up where it is too much (`unvouched`).
+//! what anybody may bring about is summed up where it is too much (`flood_limiter`).
 
-mod unvouched;
-mod waiting;
+mod flood_limiter;
+mod record_queue;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     command::{
         AddressTemplate,
-        audit::{AuditChain, AuditFile, AuditRecord, Decision, KeptChain, SealedBatch},
+        audit::{AuditChain, AuditFile, AuditRecord, Decision, SavedChain, SealedBatch},
         publisher::{self, Publication, Publisher, Records},
     },
     config::{AuditConfig, CommandsConfig},
@@ -27,8 +27,8 @@ use crate::{
     telemetry::chain,
 };
 
-use unvouched::{SUMMED_EVERY, Unvouched};
-use waiting::{About, Waiting};
+use flood_limiter::{FloodLimiter, SUMMED_EVERY};
+use record_queue::{AddressFields, RecordQueue};
 
 /// How long whoever closes the audit log waits for the last sum to be recorded.
 const LAST_SUM_MAX: Duration = Duration::from_secs(5);
@@ -44,9 +44,9 @@ pub(super) struct AuditLog {
     clock: Arc<dyn Clock>,
     journal: Journal,
     destination: Destination,
-    waiting: Waiting,
-    unvouched: Mutex<Unvouched>,
-    end: AsyncMutex<End>,
+    queue: RecordQueue,
+    flood_limiter: Mutex<FloodLimiter>,
+    end: AsyncMutex<ChainEnd>,
 }
 
 /// Where that is.
@@ -58,19 +58,19 @@ pub(super) enum Destination {
 
 /// Where the chain stands.
 #[derive(Debug)]
-struct End {
+struct ChainEnd {
     chain: AuditChain,
     /// Of the note.
     generation: u64,
     /// What is kept, and may not be written yet. It comes before everything else.
-    unwritten: Option<Unwritten>,
+    unwritten: Option<PendingBatch>,
 }
 
 #[derive(Debug)]
-struct Unwritten {
+struct PendingBatch {
     batch: SealedBatch,
     /// One for each of its lines.
-    abouts: Vec<About>,
+    address_fields: Vec<AddressFields>,
     is_kept: bool,
     /// Whether a process before this one may have written it.
     is_in_doubt: bool,
@@ -120,15 +120,15 @@ impl AuditLog {
         clock: Arc<dyn Clock>,
         status: Arc<EngineStatus>,
     ) -> Result<Self, EngineError> {
-        let (generation, kept) = kept(&journal, &status).await?;
+        let (generation, kept) = saved_chain(&journal, &status).await?;
         let unwritten = kept.unwritten().map(|batch| {
-            let about = || About { at: clock.now(), ..About::default() };
-            let abouts = batch.lines.iter().map(|_| about()).collect();
-            Unwritten { batch, abouts, is_kept: true, is_in_doubt: true, written: Vec::new() }
+            let fields = || AddressFields { at: clock.now(), ..AddressFields::default() };
+            let address_fields = batch.lines.iter().map(|_| fields()).collect();
+            PendingBatch { batch, address_fields, is_kept: true, is_in_doubt: true, written: Vec::new() }
         });
-        let end = AsyncMutex::new(End { chain: AuditChain::after(&kept), generation, unwritten });
-        let (waiting, unvouched) = (Waiting::default(), Mutex::default());
-        Ok(Self { status, clock, journal, destination, waiting, unvouched, end })
+        let end = AsyncMutex::new(ChainEnd { chain: AuditChain::after(&kept), generation, unwritten });
+        let (queue, flood_limiter) = (RecordQueue::default(), Mutex::default());
+        Ok(Self { status, clock, journal, destination, queue, flood_limiter, end })
     }
 
     /// The record of a decision now.
@@ -139,7 +139,7 @@ impl AuditLog {
     /// Records a decision, however long that takes. May be dropped at any time: then it is recorded or not.
     pub(super) async fn record(&self, record: &AuditRecord<'_>) {
         let Ok(json) = record.to_json() else { return };
-        let mut written = self.waiting.push(json, About::of(record));
+        let mut written = self.queue.push(json, AddressFields::of(record));
         loop {
             // Whoever has the end writes for all who wait.
             let mut end = tokio::select! {
@@ -154,16 +154,16 @@ impl AuditLog {
 
     /// Records a decision about a message that nobody vouches for, or counts it where there are too many or the disk has not
     /// much room: nobody without a key makes the audit grow as they like.
-    pub(super) async fn record_unvouched(&self, record: &AuditRecord<'_>) {
-        let takes = self.unvouched().takes(record.at);
+    pub(super) async fn record_unauthenticated(&self, record: &AuditRecord<'_>) {
+        let takes = self.flood_limiter().takes(record.at);
         if takes && self.has_room_to_spare().await {
             return self.record(record).await;
         }
-        self.unvouched().leave_out(record);
+        self.flood_limiter().leave_out(record);
     }
 
     /// Records now and then how many decisions were left out, until `stop`.
-    pub(super) async fn sum_up_now_and_then(&self, stop: &CancellationToken) {
+    pub(super) async fn run_summaries(&self, stop: &CancellationToken) {
         let summing = async {
             loop {
                 tokio::time::sleep(SUMMED_EVERY).await;
@@ -175,10 +175,10 @@ impl AuditLog {
 
     /// Records how many decisions were left out since the last time, if there were any.
     async fn sum_up(&self) {
-        let Some(left_out) = self.unvouched().sum() else { return };
+        let Some(left_out) = self.flood_limiter().sum() else { return };
         let record = AuditRecord { left_out: Some(&left_out), ..self.decision(Decision::LeftOut) };
         self.record(&record).await;
-        self.unvouched().is_recorded();
+        self.flood_limiter().is_recorded();
     }
 
     async fn has_room_to_spare(&self) -> bool {
@@ -188,40 +188,41 @@ impl AuditLog {
         has_room.await.unwrap_or(false)
     }
 
-    fn unvouched(&self) -> MutexGuard<'_, Unvouched> {
+    fn flood_limiter(&self) -> MutexGuard<'_, FloodLimiter> {
         // Nothing in there panics between two changes.
-        self.unvouched.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flood_limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps and writes what somebody who was stopped has left, and then as much of what waits as may be kept at once.
-    async fn write_next(&self, end: &mut End) {
+    async fn write_next(&self, end: &mut ChainEnd) {
         self.complete(end).await;
-        let next = self.waiting.take();
+        let next = self.queue.take();
         if next.is_empty() {
             return;
         }
-        let (mut records, mut abouts, mut written) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut records, mut address_fields, mut written) = (Vec::new(), Vec::new(), Vec::new());
         for waiting in next {
             records.push(waiting.json);
-            abouts.push(waiting.about);
+            address_fields.push(waiting.fields);
             written.push(waiting.written);
         }
         let batch = end.chain.seal(&records);
-        end.unwritten = Some(Unwritten { batch, abouts, is_kept: false, is_in_doubt: false, written });
+        end.unwritten =
+            Some(PendingBatch { batch, address_fields, is_kept: false, is_in_doubt: false, written });
         self.complete(end).await;
     }
 
     /// Keeps and writes what is not written yet. Whoever is stopped in the middle leaves it to the next.
-    async fn complete(&self, end: &mut End) {
-        let mut waits = RetryPolicy::COMMANDS.backoff();
-        let mut waiter = self.status.waiter(Trouble::Audit);
+    async fn complete(&self, end: &mut ChainEnd) {
+        let mut backoff = RetryPolicy::COMMANDS.backoff();
+        let mut reporter = self.status.trouble_reporter(Trouble::Audit);
         while let Err(reason) = self.try_complete(end).await {
-            waiter.fails(&reason);
-            tokio::time::sleep(waits.next_wait()).await;
+            reporter.report(&reason);
+            tokio::time::sleep(backoff.next_wait()).await;
         }
     }
 
-    async fn try_complete(&self, end: &mut End) -> Result<(), String> {
+    async fn try_complete(&self, end: &mut ChainEnd) -> Result<(), String> {
         let Some(unwritten) = &mut end.unwritten else { return Ok(()) };
         if !unwritten.is_kept {
             match self.keep(end.generation, &unwritten.batch.kept).await {
@@ -245,14 +246,14 @@ impl AuditLog {
     }
 
     /// Writes the note that is at this generation; gives the next.
-    async fn keep(&self, generation: u64, kept: &KeptChain) -> Result<u64, String> {
+    async fn keep(&self, generation: u64, kept: &SavedChain) -> Result<u64, String> {
         let content = serde_json::to_string(kept).map_err(|err| err.to_string())?;
         let note = NoteChange { name: note_name(&self.status), expected: generation, content };
-        self.journal.keep_note(&note).await.map_err(|err| chain(&err))?;
+        self.journal.save_note(&note).await.map_err(|err| chain(&err))?;
         Ok(generation + 1)
     }
 
-    async fn try_write(&self, unwritten: &Unwritten) -> Result<(), String> {
+    async fn try_write(&self, unwritten: &PendingBatch) -> Result<(), String> {
         match &self.destination {
             Destination::File(file) => {
                 let (file, lines) = (Arc::clone(file), unwritten.batch.lines.clone());
@@ -267,12 +268,12 @@ impl AuditLog {
                 }
             }
             Destination::Sink { publisher, address, org } => {
-                let lines = unwritten.batch.lines.iter().zip(&unwritten.abouts);
-                for (sequence, (line, about)) in (unwritten.batch.first_sequence..).zip(lines) {
-                    let (id, line) = (&about.command_id, line.clone().into_bytes().into());
-                    let publication = Publication::audit(self.status.name(), id, sequence, about.at, line);
+                let lines = unwritten.batch.lines.iter().zip(&unwritten.address_fields);
+                for (sequence, (line, fields)) in (unwritten.batch.first_sequence..).zip(lines) {
+                    let (id, line) = (&fields.command_id, line.clone().into_bytes().into());
+                    let publication = Publication::audit(self.status.name(), id, sequence, fields.at, line);
                     let publication = match address {
-                        Some(address) => publication.to(about.address(address, org)),
+                        Some(address) => publication.to(fields.address(address, org)),
                         None => publication,
                     };
                     publisher.publish(&publication).await.map_err(|err| chain(&err))?;
@@ -290,7 +291,7 @@ impl AuditLog {
         let mut end = log.end.lock().await;
         if end.unwritten.is_none() && end.generation > 0 {
             // So that nobody takes records off the end and it looks like a crash. Without it, it does.
-            let settled = KeptChain { lines: Vec::new(), ..end.chain.seal(&[]).kept };
+            let settled = SavedChain { lines: Vec::new(), ..end.chain.seal(&[]).kept };
             let _ = log.keep(end.generation, &settled).await;
         }
         drop(end);
@@ -306,8 +307,11 @@ fn locked(file: &Mutex<AuditFile>) -> MutexGuard<'_, AuditFile> {
 }
 
 /// What the state keeps of the end of the chain, and the note's generation.
-pub(super) async fn kept(journal: &Journal, status: &EngineStatus) -> Result<(u64, KeptChain), EngineError> {
-    let Some(note) = journal.note(&note_name(status)).await? else { return Ok((0, KeptChain::default())) };
+pub(super) async fn saved_chain(
+    journal: &Journal,
+    status: &EngineStatus,
+) -> Result<(u64, SavedChain), EngineError> {
+    let Some(note) = journal.note(&note_name(status)).await? else { return Ok((0, SavedChain::default())) };
     let unreadable = |source| EngineError::of_note(&note.name, status.name(), source);
     Ok((note.generation, serde_json::from_str(&note.content).map_err(unreadable)?))
 }

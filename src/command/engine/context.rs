@@ -7,7 +7,7 @@ use super::{
     admission::Admission,
     audit_log::AuditLog,
     journal::Journal,
-    parked::{Parking, WhoseTurn},
+    parked::{ParkedCommands, ParkedOwner},
     permits::Permits,
     publish::Outcomes,
     status::EngineStatus,
@@ -35,7 +35,7 @@ pub(super) struct Context {
     pub(super) key: Arc<FingerprintKey>,
     pub(super) admission: Arc<Admission>,
     pub(super) signatures: Arc<Signatures>,
-    pub(super) parking: Parking,
+    pub(super) parked_commands: ParkedCommands,
     pub(super) audit: Arc<AuditLog>,
     pub(super) outcomes: Outcomes,
     pub(super) dead_letters: DeadLetters,
@@ -46,7 +46,7 @@ pub(super) struct Context {
 
 impl Context {
     /// All that the commands of `engine` need; `parked` says who sees to what waits in the state. Talks to nobody.
-    pub(super) async fn open(engine: &Engine, parked: WhoseTurn) -> Result<Self, EngineError> {
+    pub(super) async fn open(engine: &Engine, parked: ParkedOwner) -> Result<Self, EngineError> {
         let (config, status) = (Arc::clone(&engine.config), Arc::clone(&engine.status));
         let CommandsConfig { name, outcomes, reveal, .. } = &*config;
         let outcomes = publisher::open(&outcomes.sink, name, Records::Outcomes, &reveal.stored_in)?;
@@ -54,7 +54,12 @@ impl Context {
         Ok(Self {
             clock: Arc::clone(&engine.seams.clock),
             executor: engine.executor.clone(),
-            parking: Parking::new(journal.clone(), &status, Arc::clone(&engine.seams.clock), parked),
+            parked_commands: ParkedCommands::new(
+                journal.clone(),
+                &status,
+                Arc::clone(&engine.seams.clock),
+                parked,
+            ),
             journal,
             key: engine.key().await?,
             admission: Arc::clone(&engine.admission),

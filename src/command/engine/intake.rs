@@ -25,8 +25,8 @@ pub(super) async fn run(
     drained: &CancellationToken,
 ) {
     let Some(intake) = &config.intake else { return };
-    let mut waits = RetryPolicy::COMMANDS.backoff();
-    let mut waiter = status.waiter(Trouble::Intake);
+    let mut backoff = RetryPolicy::COMMANDS.backoff();
+    let mut reporter = status.trouble_reporter(Trouble::Intake);
     let ending = async || {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -43,11 +43,11 @@ pub(super) async fn run(
                 tracing::info!(commands = config.name, intake = intake.in_words(), "commands are read");
                 break opened;
             }
-            Err(err) => waiter.fails(&chain(&err)),
+            Err(err) => reporter.report(&chain(&err)),
         }
         tokio::select! {
             () = ending() => return,
-            () = tokio::time::sleep(waits.next_wait()) => {}
+            () = tokio::time::sleep(backoff.next_wait()) => {}
         }
     };
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
@@ -56,8 +56,8 @@ pub(super) async fn run(
             () = ending() => break,
             _ = looks.tick() => {
                 match intake.trouble() {
-                    Some(trouble) => waiter.fails(&trouble),
-                    None => waiter.goes_on(),
+                    Some(trouble) => reporter.report(&trouble),
+                    None => reporter.clear(),
                 }
                 continue;
             }
@@ -65,17 +65,17 @@ pub(super) async fn run(
         };
         match next {
             Ok(delivery) => {
-                waits.reset();
+                backoff.reset();
                 tokio::select! {
                     () = ending() => break,
                     _ = deliveries.send(delivery) => {}
                 }
             }
             Err(err) => {
-                waiter.fails(&chain(&err));
+                reporter.report(&chain(&err));
                 tokio::select! {
                     () = ending() => break,
-                    () = tokio::time::sleep(waits.next_wait()) => {}
+                    () = tokio::time::sleep(backoff.next_wait()) => {}
                 }
             }
         }

@@ -61,19 +61,19 @@ pub(super) enum Origin {
         place: QueuePlace,
     },
     /// Somebody of this machine.
-    Asked {
+    Local {
         /// Whether they may see the secrets that come up.
         reveals: bool,
         /// Who they are.
         by: LocalUser,
         /// To tell them.
-        answer: oneshot::Sender<Answer>,
+        answer: oneshot::Sender<LocalAnswer>,
     },
 }
 
 /// What somebody of this machine is told.
 #[derive(Debug)]
-pub enum Answer {
+pub enum LocalAnswer {
     /// What became of the command.
     Outcome(Box<Outcome>),
     /// It is not carried out now, and why.
@@ -82,28 +82,28 @@ pub enum Answer {
 
 /// What is to be said of the message.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum Settlement {
     /// It need not come again. Who asked is told the outcome.
     Done(Durable, Box<Outcome>),
     /// It need not come again: its answer was published before, and it is no copy that somebody sent.
-    Answered(Durable),
+    AlreadyAnswered(Durable),
     /// It need not come again: the state has it until then.
     Parked(Durable, Timestamp),
     /// It is to come again, and why.
-    Later(Duration, &'static str),
+    RetryLater(Duration, &'static str),
     /// It was given up, because we stop or because it is not for us to do any more.
     Dropped,
 }
 
 /// How the command line is called where people read of it.
-const ASKED: &str = "command line";
+const COMMAND_LINE: &str = "command line";
 
 impl Origin {
     /// Where the command stood.
     pub(super) fn place(&self) -> &str {
         match self {
             Self::Queue { place, .. } | Self::Parked { place, .. } => &place.place,
-            Self::Asked { .. } => ASKED,
+            Self::Local { .. } => COMMAND_LINE,
         }
     }
 
@@ -111,7 +111,7 @@ impl Origin {
     pub(super) fn queue_place(&self) -> Option<&QueuePlace> {
         match self {
             Self::Queue { place, .. } | Self::Parked { place, .. } => Some(place),
-            Self::Asked { .. } => None,
+            Self::Local { .. } => None,
         }
     }
 
@@ -119,7 +119,7 @@ impl Origin {
     pub(super) fn local_user(&self) -> Option<&LocalUser> {
         match self {
             Self::Queue { .. } | Self::Parked { .. } => None,
-            Self::Asked { by, .. } => Some(by),
+            Self::Local { by, .. } => Some(by),
         }
     }
 
@@ -127,7 +127,7 @@ impl Origin {
     pub(super) fn is_published(&self) -> bool {
         match self {
             Self::Queue { .. } | Self::Parked { .. } => true,
-            Self::Asked { .. } => false,
+            Self::Local { .. } => false,
         }
     }
 
@@ -135,40 +135,40 @@ impl Origin {
     pub(super) fn begin(&self) -> bool {
         match self {
             Self::Queue { acknowledgement, .. } => acknowledgement.begin(),
-            Self::Parked { .. } | Self::Asked { .. } => true,
+            Self::Parked { .. } | Self::Local { .. } => true,
         }
     }
 
     /// Says what became of the message.
-    pub(super) async fn settle(self, verdict: Verdict) {
-        match (self, verdict) {
+    pub(super) async fn settle(self, settlement: Settlement) {
+        match (self, settlement) {
             (
                 Self::Queue { acknowledgement, .. },
-                Verdict::Done(Durable { .. }, _)
-                | Verdict::Answered(Durable { .. })
-                | Verdict::Parked(Durable { .. }, _),
+                Settlement::Done(Durable { .. }, _)
+                | Settlement::AlreadyAnswered(Durable { .. })
+                | Settlement::Parked(Durable { .. }, _),
             ) => {
                 acknowledgement.ack().await;
             }
-            (Self::Queue { acknowledgement, .. }, Verdict::Later(wait, _)) => {
+            (Self::Queue { acknowledgement, .. }, Settlement::RetryLater(wait, _)) => {
                 acknowledgement.retry_later(wait).await;
             }
             // What is not acknowledged comes again, and what is parked is there at the next start.
-            (Self::Queue { .. }, Verdict::Dropped) | (Self::Parked { .. }, _) => {}
+            (Self::Queue { .. }, Settlement::Dropped) | (Self::Parked { .. }, _) => {}
             // It came by no queue.
-            (Self::Asked { .. }, Verdict::Answered(_)) => {}
+            (Self::Local { .. }, Settlement::AlreadyAnswered(_)) => {}
             // Who does not listen any more asks again, with the same id.
-            (Self::Asked { answer, .. }, Verdict::Done(_, outcome)) => {
-                drop(answer.send(Answer::Outcome(outcome)));
+            (Self::Local { answer, .. }, Settlement::Done(_, outcome)) => {
+                drop(answer.send(LocalAnswer::Outcome(outcome)));
             }
-            (Self::Asked { answer, .. }, Verdict::Later(_, why)) => {
-                drop(answer.send(Answer::NotNow(why.to_owned())));
+            (Self::Local { answer, .. }, Settlement::RetryLater(_, why)) => {
+                drop(answer.send(LocalAnswer::NotNow(why.to_owned())));
             }
-            (Self::Asked { answer, .. }, Verdict::Parked(..)) => {
-                drop(answer.send(Answer::NotNow("it waits in the state".to_owned())));
+            (Self::Local { answer, .. }, Settlement::Parked(..)) => {
+                drop(answer.send(LocalAnswer::NotNow("it waits in the state".to_owned())));
             }
-            (Self::Asked { answer, .. }, Verdict::Dropped) => {
-                drop(answer.send(Answer::NotNow("the daemon stops".to_owned())));
+            (Self::Local { answer, .. }, Settlement::Dropped) => {
+                drop(answer.send(LocalAnswer::NotNow("the daemon stops".to_owned())));
             }
         }
     }

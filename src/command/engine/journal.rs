@@ -20,7 +20,7 @@ pub(super) struct Journal {
 
 /// A record as it is on the disk.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct SavedRecord {
     pub(super) record: Record,
     generation: u64,
 }
@@ -28,11 +28,11 @@ pub(super) struct Kept {
 /// What the journal has of a command.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are records")]
-pub(super) enum Found {
+pub(super) enum JournalEntry {
     /// Nothing.
-    Nothing,
+    Missing,
     /// Its record.
-    Record(Kept),
+    Record(SavedRecord),
     /// Something that is no record, and what is wrong with it.
     Unreadable(Unreadable),
 }
@@ -51,13 +51,15 @@ impl Journal {
     }
 
     /// What there is of the command `id`.
-    pub(super) async fn find(&self, id: &str) -> Result<Found, EngineError> {
+    pub(super) async fn find(&self, id: &str) -> Result<JournalEntry, EngineError> {
         let key = key(self.status.name(), id);
-        let Some(stored) = self.lasting(|| self.state.entry(&key)).await? else { return Ok(Found::Nothing) };
+        let Some(stored) = self.with_retries(|| self.state.entry(&key)).await? else {
+            return Ok(JournalEntry::Missing);
+        };
         let generation = stored.generation;
         Ok(match Record::decode(&stored.entry.content) {
-            Ok(record) => Found::Record(Kept { record, generation }),
-            Err(err) => Found::Unreadable(Unreadable {
+            Ok(record) => JournalEntry::Record(SavedRecord { record, generation }),
+            Err(err) => JournalEntry::Unreadable(Unreadable {
                 content: stored.entry.content,
                 problem: err.to_string(),
                 generation,
@@ -66,28 +68,33 @@ impl Journal {
     }
 
     /// Writes the first record of the command `id`, or gives the one that another copy has written meanwhile.
-    pub(super) async fn receive(&self, id: &str, record: Record) -> Result<Found, EngineError> {
+    pub(super) async fn receive(&self, id: &str, record: Record) -> Result<JournalEntry, EngineError> {
         match self.write(id, 0, record, None).await {
-            Ok(kept) => Ok(Found::Record(kept)),
+            Ok(saved) => Ok(JournalEntry::Record(saved)),
             Err(EngineError::State(StateError::Regressed { .. })) => self.find(id).await,
             Err(err) => Err(err),
         }
     }
 
-    /// Writes the record that comes after `kept`.
-    pub(super) async fn keep(&self, id: &str, kept: &Kept, record: Record) -> Result<Kept, EngineError> {
-        self.write(id, kept.generation, record, None).await
+    /// Writes the record that comes after `saved`.
+    pub(super) async fn save(
+        &self,
+        id: &str,
+        saved: &SavedRecord,
+        record: Record,
+    ) -> Result<SavedRecord, EngineError> {
+        self.write(id, saved.generation, record, None).await
     }
 
     /// The same together with a note: both are durable or neither.
-    pub(super) async fn keep_with_note(
+    pub(super) async fn save_with_note(
         &self,
         id: &str,
-        kept: &Kept,
+        saved: &SavedRecord,
         record: Record,
         note: NoteChange,
-    ) -> Result<Kept, EngineError> {
-        self.write(id, kept.generation, record, Some(note)).await
+    ) -> Result<SavedRecord, EngineError> {
+        self.write(id, saved.generation, record, Some(note)).await
     }
 
     /// Writes a record in place of what is none.
@@ -96,7 +103,7 @@ impl Journal {
         id: &str,
         unreadable: &Unreadable,
         record: Record,
-    ) -> Result<Kept, EngineError> {
+    ) -> Result<SavedRecord, EngineError> {
         self.write(id, unreadable.generation, record, None).await
     }
 
@@ -105,35 +112,35 @@ impl Journal {
     pub(super) async fn answered(
         &self,
         id: &str,
-        kept: Kept,
+        saved: SavedRecord,
         place: Option<&QueuePlace>,
-    ) -> Result<Kept, EngineError> {
-        let Some(answered) = kept.record.answered(place) else { return Ok(kept) };
-        match self.keep(id, &kept, answered).await {
-            Err(EngineError::State(StateError::Regressed { found: 0, .. })) => Ok(kept),
+    ) -> Result<SavedRecord, EngineError> {
+        let Some(answered) = saved.record.answered(place) else { return Ok(saved) };
+        match self.save(id, &saved, answered).await {
+            Err(EngineError::State(StateError::Regressed { found: 0, .. })) => Ok(saved),
             written => written,
         }
     }
 
     /// What the note `name` says.
     pub(super) async fn note(&self, name: &str) -> Result<Option<StoredNote>, EngineError> {
-        self.lasting(|| self.state.note(name)).await
+        self.with_retries(|| self.state.note(name)).await
     }
 
     /// All notes whose names begin with `prefix`.
     pub(super) async fn notes(&self, prefix: &str) -> Result<Vec<StoredNote>, EngineError> {
-        self.lasting(|| self.state.notes(prefix)).await
+        self.with_retries(|| self.state.notes(prefix)).await
     }
 
     /// Writes a note.
-    pub(super) async fn keep_note(&self, note: &NoteChange) -> Result<(), EngineError> {
+    pub(super) async fn save_note(&self, note: &NoteChange) -> Result<(), EngineError> {
         let NoteChange { name, expected, content } = note;
-        self.lasting(|| self.state.keep_note(name, *expected, content.clone())).await.map(drop)
+        self.with_retries(|| self.state.keep_note(name, *expected, content.clone())).await.map(drop)
     }
 
     /// Removes a note.
-    pub(super) async fn drop_note(&self, name: &str) -> Result<(), EngineError> {
-        self.lasting(|| self.state.drop_notes(vec![name.to_owned()])).await
+    pub(super) async fn remove_note(&self, name: &str) -> Result<(), EngineError> {
+        self.with_retries(|| self.state.drop_notes(vec![name.to_owned()])).await
     }
 
     async fn write(
@@ -142,27 +149,27 @@ impl Journal {
         expected: u64,
         record: Record,
         note: Option<NoteChange>,
-    ) -> Result<Kept, EngineError> {
+    ) -> Result<SavedRecord, EngineError> {
         let content = record.encode().map_err(|source| EngineError::Record { id: id.to_owned(), source })?;
         let entry = Entry { received_at: record.received_at, content };
         let change = EntryChange { id: key(self.status.name(), id), expected, entry };
-        self.lasting(|| self.state.write_entry(change.clone(), note.clone())).await?;
-        Ok(Kept { record, generation: expected + 1 })
+        self.with_retries(|| self.state.write_entry(change.clone(), note.clone())).await?;
+        Ok(SavedRecord { record, generation: expected + 1 })
     }
 
     /// Does `work` until the disk lets it.
-    async fn lasting<T, F: Future<Output = Result<T, StateError>>>(
+    async fn with_retries<T, F: Future<Output = Result<T, StateError>>>(
         &self,
         work: impl Fn() -> F,
     ) -> Result<T, EngineError> {
-        let mut waits = RetryPolicy::COMMANDS.backoff();
-        let mut waiter = self.status.waiter(Trouble::Journal);
+        let mut backoff = RetryPolicy::COMMANDS.backoff();
+        let mut reporter = self.status.trouble_reporter(Trouble::Journal);
         loop {
             match work().await {
                 Ok(done) => return Ok(done),
                 Err(err) if err.class() == StateClass::Transient => {
-                    waiter.fails(&chain(&err));
-                    tokio::time::sleep(waits.next_wait()).await;
+                    reporter.report(&chain(&err));
+                    tokio::time::sleep(backoff.next_wait()).await;
                 }
                 Err(err) => return Err(err.into()),
             }
@@ -188,15 +195,15 @@ mod tests {
         let state = State::over(Arc::new(MemoryStore::default()));
         let journal = Journal::new(state.clone(), Arc::new(EngineStatus::new("hr")));
         let record = Record::new("user.suspend", "f", None, Timestamp::UNIX_EPOCH);
-        let Found::Record(received) = journal.receive("c-1", record).await.unwrap() else {
+        let JournalEntry::Record(received) = journal.receive("c-1", record).await.unwrap() else {
             panic!("it is there")
         };
         let ended = received.record.ended(&outcome(json!({}))).unwrap();
-        let ended = journal.keep("c-1", &received, ended).await.unwrap();
+        let ended = journal.save("c-1", &received, ended).await.unwrap();
         state.forget(Timestamp::now(), None, |_| true).await.unwrap();
-        assert!(matches!(journal.find("c-1").await.unwrap(), Found::Nothing));
+        assert!(matches!(journal.find("c-1").await.unwrap(), JournalEntry::Missing));
         let answered = journal.answered("c-1", ended, None).await.unwrap();
         assert!(answered.record.durable().is_some());
-        assert!(matches!(journal.find("c-1").await.unwrap(), Found::Nothing));
+        assert!(matches!(journal.find("c-1").await.unwrap(), JournalEntry::Missing));
     }
 }

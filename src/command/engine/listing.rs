@@ -6,13 +6,13 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     Engine, EngineError, audit_log, journal,
-    parked::{Parked, note_name},
+    parked::{ParkedCommand, note_name},
 };
 use crate::{
     command::{
         Status,
-        audit::KeptChain,
-        record::{Record, SecondKey, Stage},
+        audit::SavedChain,
+        record::{CommandStage, Record, SecondKey},
     },
     state::StoredEntry,
 };
@@ -65,11 +65,11 @@ pub struct ListedLimit {
 
 impl Engine {
     /// What the state keeps of the end of the audit's chain.
-    pub async fn audit_chain(&self) -> Result<KeptChain, EngineError> {
-        let (_, kept) = audit_log::kept(&self.journal(), &self.status).await?;
+    pub async fn audit_chain(&self) -> Result<SavedChain, EngineError> {
+        let (_, saved) = audit_log::saved_chain(&self.journal(), &self.status).await?;
         // In this order: what is kept after that is no business of ours.
         let is_settled = self.audit.is_settled().await;
-        Ok(if is_settled { KeptChain { lines: Vec::new(), ..kept } } else { kept })
+        Ok(if is_settled { SavedChain { lines: Vec::new(), ..saved } } else { saved })
     }
 
     /// The commands received last, the latest first, `limit` at most; only those that are as `status` says, if given.
@@ -77,7 +77,7 @@ impl Engine {
         let name = self.name().to_owned();
         let wanted = move |stored: &StoredEntry| {
             listed(&name, stored).is_some_and(|listed| {
-                status.as_ref().is_none_or(|status| listed.record.standing() == status.as_str())
+                status.as_ref().is_none_or(|status| listed.record.status_name() == status.as_str())
             })
         };
         let found = self.seams.state.latest_entries(limit, wanted).await?;
@@ -90,7 +90,7 @@ impl Engine {
             return Ok(None);
         };
         let note = self.journal().note(&note_name(self.name(), id)).await?;
-        let asks = note.and_then(|note| serde_json::from_str::<Parked>(&note.content).ok()?.asks());
+        let asks = note.and_then(|note| serde_json::from_str::<ParkedCommand>(&note.content).ok()?.asks());
         Ok(listed(self.name(), &stored).map(|listed| Listed { asks, ..listed }))
     }
 
@@ -120,15 +120,15 @@ fn listed(commands: &str, stored: &StoredEntry) -> Option<Listed> {
 
 impl Record {
     /// How it stands, in a word: the status of its outcome, or how far it is.
-    pub fn standing(&self) -> &'static str {
+    pub fn status_name(&self) -> &'static str {
         match &self.stage {
-            Stage::Received if matches!(self.second_key, Some(SecondKey::Awaited { .. })) => {
+            CommandStage::Received if matches!(self.second_key, Some(SecondKey::Awaited { .. })) => {
                 "awaits_approval"
             }
-            Stage::Received if self.parked_until.is_some() => "parked",
-            Stage::Received => "received",
-            Stage::Started { .. } => "started",
-            Stage::Ended { outcome, .. } => Status::name(outcome.status),
+            CommandStage::Received if self.parked_until.is_some() => "parked",
+            CommandStage::Received => "received",
+            CommandStage::Started { .. } => "started",
+            CommandStage::Ended { outcome, .. } => Status::name(outcome.status),
         }
     }
 }

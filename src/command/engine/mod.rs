@@ -10,33 +10,33 @@ mod admission;
 mod approval;
 mod attempt;
 mod audit_log;
-mod awaited;
+mod completion;
 mod context;
 mod dispatcher;
-mod ending;
 mod error;
-mod find;
-mod forgetting;
 mod intake;
 mod job;
 mod journal;
 mod listing;
 mod notes;
-mod operate;
+mod operator_actions;
 mod ordering;
 mod outcomes;
 mod parked;
+mod pending_approval;
 mod permits;
 mod publish;
 mod receive;
 mod recording_order;
 mod recovery;
-mod refuse;
+mod refusal;
+mod retention;
 mod sections;
 #[cfg(test)]
 mod simulation;
 mod status;
-mod switch;
+mod stops;
+mod subject_lookup;
 mod trouble;
 mod turns;
 mod worker;
@@ -49,19 +49,19 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use error::EngineError;
-pub use job::Answer;
+pub use job::LocalAnswer;
 pub use listing::{Listed, ListedLimit};
 pub use notes::{loss_of_note, problem_of_note};
-pub use operate::{NotYet, Switched};
+pub use operator_actions::{PendingStep, StopChange};
 pub use outcomes::CODES;
-pub use receive::Asked;
+pub use receive::LocalRequest;
 pub use recovery::{CONSEQUENCE as RECOVERY_CONSEQUENCE, pauses as pauses_of_recovery};
 pub use sections::{
     CancelCommand, Engines, ListCommands, ListedChain, ListedPause, PauseCommands, ReleaseLimit,
     UnknownCommands, pick,
 };
-pub use status::{EnginePhase, EngineSnapshot, EngineStatus, Failure};
-pub use switch::StopRecord;
+pub use status::{EnginePhase, EngineSnapshot, EngineStatus, LastFailure};
+pub use stops::StopRecord;
 pub use trouble::Trouble;
 
 use super::{
@@ -83,12 +83,12 @@ use audit_log::{AuditLog, SharedAuditLog};
 use context::Context;
 use dispatcher::Dispatcher;
 use journal::Journal;
-use parked::WhoseTurn;
+use parked::ParkedOwner;
 use recording_order::RecordingOrder;
-use status::Waiter;
+use status::TroubleReporter;
 
 /// Requests of this machine that wait to be taken in.
-const ASKED_MAX: usize = 16;
+const LOCAL_REQUESTS_MAX: usize = 16;
 
 /// The commands of one name, running or not.
 #[derive(Debug)]
@@ -104,9 +104,9 @@ pub struct Engine {
     credential: SecretSource,
     /// What the secrets of commands are digested with, once the engine has run.
     key: OnceCell<Arc<FingerprintKey>>,
-    asking: mpsc::Sender<Asked>,
+    request_sender: mpsc::Sender<LocalRequest>,
     /// Whoever runs the engine has them.
-    asked: tokio::sync::Mutex<mpsc::Receiver<Asked>>,
+    requests: tokio::sync::Mutex<mpsc::Receiver<LocalRequest>>,
     recording_order: Arc<RecordingOrder>,
     /// What operators do: it is seen through though they go away.
     operations: TaskTracker,
@@ -130,8 +130,8 @@ impl Engine {
         let signatures = Arc::new(Signatures::read(&config)?);
         let trusted = (Policy::new(&config), Arc::clone(&signatures));
         let admission = Arc::new(Admission::new(&config, trusted, executor.clone(), &seams, &status));
-        let (asking, asked) = mpsc::channel(ASKED_MAX);
-        let (config, asked) = (Arc::new(config), tokio::sync::Mutex::new(asked));
+        let (request_sender, requests) = mpsc::channel(LOCAL_REQUESTS_MAX);
+        let (config, requests) = (Arc::new(config), tokio::sync::Mutex::new(requests));
         let (audit, key) = (SharedAuditLog::default(), OnceCell::new());
         Ok(Self {
             config,
@@ -143,8 +143,8 @@ impl Engine {
             audit,
             credential,
             key,
-            asking,
-            asked,
+            request_sender,
+            requests,
             recording_order: Arc::default(),
             operations: TaskTracker::new(),
         })
@@ -170,14 +170,14 @@ impl Engine {
     /// Takes commands and carries them out until `stop`; then those that are at work come to their end. The journal is
     /// remembered for `remember`. What fails is told and tried again: commands never keep anything else from running.
     pub async fn run(&self, remember: Duration, stop: &CancellationToken) {
-        let mut waits = RetryPolicy::COMMANDS.backoff();
-        let mut waiter = self.status.waiter(Trouble::Engine);
+        let mut backoff = RetryPolicy::COMMANDS.backoff();
+        let mut reporter = self.status.trouble_reporter(Trouble::Engine);
         while !stop.is_cancelled() {
-            match self.run_until_failure(WhoseTurn::Ours, remember, stop, &mut waiter).await {
+            match self.run_until_failure(ParkedOwner::ThisProcess, remember, stop, &mut reporter).await {
                 Ok(()) => return,
-                Err(err) => waiter.fails(&chain(&err)),
+                Err(err) => reporter.report(&chain(&err)),
             }
-            let wait = tokio::time::sleep(waits.next_wait());
+            let wait = tokio::time::sleep(backoff.next_wait());
             stop.run_until_cancelled(wait).await;
         }
     }
@@ -185,42 +185,39 @@ impl Engine {
     /// The same for what is [asked](Self::ask) alone, until something fails that waiting does not mend. What waits in the state
     /// is the daemon's, with the keys and the time to see it through, and is left alone.
     pub async fn run_by_hand(&self, remember: Duration, stop: &CancellationToken) -> Result<(), EngineError> {
-        let mut waiter = self.status.waiter(Trouble::Engine);
-        self.run_until_failure(WhoseTurn::TheDaemons, remember, stop, &mut waiter).await
+        let mut reporter = self.status.trouble_reporter(Trouble::Engine);
+        self.run_until_failure(ParkedOwner::Daemon, remember, stop, &mut reporter).await
     }
 
     async fn run_until_failure(
         &self,
-        parked: WhoseTurn,
+        parked: ParkedOwner,
         remember: Duration,
         stop: &CancellationToken,
-        waiter: &mut Waiter<'_>,
+        reporter: &mut TroubleReporter<'_>,
     ) -> Result<(), EngineError> {
-        let mut asked = self.asked.lock().await;
+        let mut requests = self.requests.lock().await;
         let Some(loaded) = stop.run_until_cancelled(self.admission.load()).await else { return Ok(()) };
         loaded?;
         let context = Arc::new(Context::open(self, parked).await?);
         let mut dispatcher = Dispatcher::new(Arc::clone(&context)).await?;
-        waiter.goes_on();
+        reporter.clear();
         self.status.enter(EnginePhase::Running);
         let (deliveries, mut delivered) = mpsc::channel(1);
         // When the last acknowledgement is used up: the bus is needed until then.
         let drained = CancellationToken::new();
         let reading = intake::run(&self.config, deliveries, &self.status, stop, &drained);
         let working = async {
-            let ended = dispatcher.run(&mut delivered, &mut asked, stop).await;
+            let ended = dispatcher.run(&mut delivered, &mut requests, stop).await;
             drop(dispatcher);
             drained.cancel();
             ended
         };
-        let forgetting = drained.run_until_cancelled(forgetting::forget_now_and_then(
-            &self.seams.state,
-            &self.config,
-            remember,
-        ));
+        let retention =
+            drained.run_until_cancelled(retention::run(&self.seams.state, &self.config, remember));
         let audit = Arc::clone(&context.audit);
-        let summing = audit.sum_up_now_and_then(&drained);
-        let ((), ended, _, ()) = tokio::join!(reading, working, forgetting, summing);
+        let summing = audit.run_summaries(&drained);
+        let ((), ended, _, ()) = tokio::join!(reading, working, retention, summing);
         drop(audit);
         if let Some(context) = Arc::into_inner(context) {
             context.close().await;
@@ -250,10 +247,10 @@ impl Engine {
 
     /// Has the running engine carry out the command in `payload`, which `by` asks for. What comes back tells what became of it; it ends
     /// without a word if the engine does.
-    pub async fn ask(&self, payload: Bytes, by: LocalUser) -> oneshot::Receiver<Answer> {
+    pub async fn submit(&self, payload: Bytes, by: LocalUser) -> oneshot::Receiver<LocalAnswer> {
         let (answer, told) = oneshot::channel();
         // The receiver is ours, so there is always one.
-        let _ = self.asking.send(Asked { payload, by, answer }).await;
+        let _ = self.request_sender.send(LocalRequest { payload, by, answer }).await;
         told
     }
 }

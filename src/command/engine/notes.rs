@@ -3,8 +3,8 @@
 
 use std::str::FromStr as _;
 
-use super::{EngineError, admission::FoundIds, parked::Parked, switch::StopRecord};
-use crate::command::{audit::KeptChain, policy::Limits};
+use super::{EngineError, admission::ProtectedIds, parked::ParkedCommand, stops::StopRecord};
+use crate::command::{audit::SavedChain, policy::Limits};
 
 /// What a note of the engine is about: its name begins so, up to the first slash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
@@ -31,9 +31,9 @@ impl NoteKind {
             Self::Paused | Self::Recovered | Self::Cancelled => {
                 serde_json::from_str::<Option<StopRecord>>(content).err()
             }
-            Self::Protected => serde_json::from_str::<FoundIds>(content).err(),
-            Self::Audit => serde_json::from_str::<KeptChain>(content).err(),
-            Self::Parked => serde_json::from_str::<Parked>(content).err(),
+            Self::Protected => serde_json::from_str::<ProtectedIds>(content).err(),
+            Self::Audit => serde_json::from_str::<SavedChain>(content).err(),
+            Self::Parked => serde_json::from_str::<ParkedCommand>(content).err(),
         }
     }
 

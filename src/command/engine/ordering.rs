@@ -13,7 +13,7 @@ use crate::command::{
 
 /// What a command touches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(super) struct OrderingKey {
     /// What it is: a user, a group, the command itself.
     pub(super) name: String,
     /// Whether nobody else may touch it at the same time; those who share it may.
@@ -21,23 +21,23 @@ pub(super) struct Key {
 }
 
 /// A place among all commands that wait or run, in the order of arrival.
-pub(super) type Place = u64;
+pub(super) type SequenceNumber = u64;
 
 /// All commands that wait or run.
 #[derive(Debug, Default)]
 pub(super) struct Ordering {
-    next: Place,
-    present: BTreeMap<Place, Present>,
-    by_name: HashMap<String, BTreeMap<Place, bool>>,
+    next: SequenceNumber,
+    queued: BTreeMap<SequenceNumber, QueuedCommand>,
+    by_name: HashMap<String, BTreeMap<SequenceNumber, bool>>,
 }
 
 #[derive(Debug)]
-struct Present {
-    keys: Vec<Key>,
+struct QueuedCommand {
+    keys: Vec<OrderingKey>,
     runs: bool,
 }
 
-impl Key {
+impl OrderingKey {
     /// The key that copies of one command have in common.
     pub(super) fn of_command(id: &str) -> Self {
         Self { name: format!("command {id}"), exclusive: true }
@@ -94,58 +94,62 @@ impl Key {
 
 impl Ordering {
     /// Takes in a command, and says whether it may go at once. Each name may be in `keys` once.
-    pub(super) fn join(&mut self, keys: Vec<Key>) -> (Place, bool) {
-        let place = self.next;
+    pub(super) fn join(&mut self, keys: Vec<OrderingKey>) -> (SequenceNumber, bool) {
+        let sequence = self.next;
         self.next += 1;
-        self.claim(place, &keys);
-        let runs = self.is_free(place, &keys);
-        self.present.insert(place, Present { keys, runs });
-        (place, runs)
+        self.claim(sequence, &keys);
+        let runs = self.is_free(sequence, &keys);
+        self.queued.insert(sequence, QueuedCommand { keys, runs });
+        (sequence, runs)
     }
 
     /// Gives a command that runs other keys. Says whether it goes on at once, and who may go because of it.
-    pub(super) fn settle(&mut self, place: Place, keys: Vec<Key>) -> (bool, Vec<Place>) {
-        let Some(present) = self.present.remove(&place) else { return (false, Vec::new()) };
-        self.release(place, &present.keys);
-        self.claim(place, &keys);
-        let runs = self.is_free(place, &keys);
-        let concerned = names(&present.keys).chain(names(&keys)).cloned().collect();
-        self.present.insert(place, Present { keys, runs });
+    pub(super) fn settle(
+        &mut self,
+        sequence: SequenceNumber,
+        keys: Vec<OrderingKey>,
+    ) -> (bool, Vec<SequenceNumber>) {
+        let Some(queued) = self.queued.remove(&sequence) else { return (false, Vec::new()) };
+        self.release(sequence, &queued.keys);
+        self.claim(sequence, &keys);
+        let runs = self.is_free(sequence, &keys);
+        let concerned = names(&queued.keys).chain(names(&keys)).cloned().collect();
+        self.queued.insert(sequence, QueuedCommand { keys, runs });
         (runs, self.let_go(&concerned))
     }
 
     /// Lets go of a command that has come to an end, or is given up, and says who may go because of it.
-    pub(super) fn leave(&mut self, place: Place) -> Vec<Place> {
-        let Some(left) = self.present.remove(&place) else { return Vec::new() };
-        self.release(place, &left.keys);
+    pub(super) fn leave(&mut self, sequence: SequenceNumber) -> Vec<SequenceNumber> {
+        let Some(left) = self.queued.remove(&sequence) else { return Vec::new() };
+        self.release(sequence, &left.keys);
         self.let_go(&names(&left.keys).cloned().collect())
     }
 
     /// How many copies of the command `id` wait or run.
     pub(super) fn copies(&self, id: &str) -> usize {
-        self.by_name.get(&Key::of_command(id).name).map_or(0, BTreeMap::len)
+        self.by_name.get(&OrderingKey::of_command(id).name).map_or(0, BTreeMap::len)
     }
 
     /// How many wait or run.
     pub(super) fn len(&self) -> usize {
-        self.present.len()
+        self.queued.len()
     }
 
     /// How many wait for others.
     pub(super) fn waiting(&self) -> usize {
-        self.present.values().filter(|present| !present.runs).count()
+        self.queued.values().filter(|queued| !queued.runs).count()
     }
 
-    fn claim(&mut self, place: Place, keys: &[Key]) {
-        for Key { name, exclusive } in keys {
-            self.by_name.entry(name.clone()).or_default().insert(place, *exclusive);
+    fn claim(&mut self, sequence: SequenceNumber, keys: &[OrderingKey]) {
+        for OrderingKey { name, exclusive } in keys {
+            self.by_name.entry(name.clone()).or_default().insert(sequence, *exclusive);
         }
     }
 
-    fn release(&mut self, place: Place, keys: &[Key]) {
-        for Key { name, .. } in keys {
+    fn release(&mut self, sequence: SequenceNumber, keys: &[OrderingKey]) {
+        for OrderingKey { name, .. } in keys {
             let Some(queue) = self.by_name.get_mut(name) else { continue };
-            queue.remove(&place);
+            queue.remove(&sequence);
             if queue.is_empty() {
                 self.by_name.remove(name);
             }
@@ -153,36 +157,36 @@ impl Ordering {
     }
 
     /// Lets those of them run who wait for one of `names` and need not any more.
-    fn let_go(&mut self, names: &BTreeSet<String>) -> Vec<Place> {
+    fn let_go(&mut self, names: &BTreeSet<String>) -> Vec<SequenceNumber> {
         let queues = names.iter().filter_map(|name| self.by_name.get(name));
-        let candidates: BTreeSet<Place> = queues.flat_map(BTreeMap::keys).copied().collect();
+        let candidates: BTreeSet<SequenceNumber> = queues.flat_map(BTreeMap::keys).copied().collect();
         let mut going = Vec::new();
-        for place in candidates {
-            let is_free = |present: &Present| !present.runs && self.is_free(place, &present.keys);
-            if self.present.get(&place).is_some_and(is_free)
-                && let Some(present) = self.present.get_mut(&place)
+        for sequence in candidates {
+            let is_free = |queued: &QueuedCommand| !queued.runs && self.is_free(sequence, &queued.keys);
+            if self.queued.get(&sequence).is_some_and(is_free)
+                && let Some(queued) = self.queued.get_mut(&sequence)
             {
-                present.runs = true;
-                going.push(place);
+                queued.runs = true;
+                going.push(sequence);
             }
         }
         going
     }
 
     /// Whether nobody touches the same who came before, or who runs.
-    fn is_free(&self, place: Place, keys: &[Key]) -> bool {
+    fn is_free(&self, sequence: SequenceNumber, keys: &[OrderingKey]) -> bool {
         keys.iter().all(|key| {
             let others = self.by_name.get(&key.name).into_iter().flatten();
             let mut in_the_way = others.filter(|(other, exclusive)| {
-                let runs = || self.present.get(other).is_some_and(|present| present.runs);
-                **other != place && (**exclusive || key.exclusive) && (**other < place || runs())
+                let runs = || self.queued.get(other).is_some_and(|queued| queued.runs);
+                **other != sequence && (**exclusive || key.exclusive) && (**other < sequence || runs())
             });
             in_the_way.next().is_none()
         })
     }
 }
 
-fn names(keys: &[Key]) -> impl Iterator<Item = &String> {
+fn names(keys: &[OrderingKey]) -> impl Iterator<Item = &String> {
     keys.iter().map(|key| &key.name)
 }
 
@@ -195,8 +199,10 @@ mod tests {
 
     fn keys(action: Action, parameters: Value, subjects: Option<&Subjects>) -> Vec<(String, bool)> {
         let request = Request::read(action, parameters).unwrap();
-        let keys = Key::all("c-1", &request, subjects).into_iter();
-        keys.filter(|key| *key != Key::of_command("c-1")).map(|key| (key.name, key.exclusive)).collect()
+        let keys = OrderingKey::all("c-1", &request, subjects).into_iter();
+        keys.filter(|key| *key != OrderingKey::of_command("c-1"))
+            .map(|key| (key.name, key.exclusive))
+            .collect()
     }
 
     #[test]
@@ -226,12 +232,12 @@ mod tests {
         assert_eq!(renamed, [("group operations".to_owned(), true), ("group ops".to_owned(), true)]);
     }
 
-    fn alone(names: &[&str]) -> Vec<Key> {
-        names.iter().map(|name| Key { name: (*name).to_owned(), exclusive: true }).collect()
+    fn alone(names: &[&str]) -> Vec<OrderingKey> {
+        names.iter().map(|name| OrderingKey { name: (*name).to_owned(), exclusive: true }).collect()
     }
 
-    fn shared(name: &str) -> Vec<Key> {
-        vec![Key { name: name.to_owned(), exclusive: false }]
+    fn shared(name: &str) -> Vec<OrderingKey> {
+        vec![OrderingKey { name: name.to_owned(), exclusive: false }]
     }
 
     #[test]
@@ -291,25 +297,25 @@ mod tests {
         for seed in 0..300 {
             let mut random = fastrand::Rng::with_seed(seed);
             let mut ordering = Ordering::default();
-            let mut keys_of: BTreeMap<Place, Vec<Key>> = BTreeMap::new();
+            let mut keys_of: BTreeMap<SequenceNumber, Vec<OrderingKey>> = BTreeMap::new();
             let (mut running, mut gone, mut left) = (Vec::new(), Vec::new(), 200);
             while left > 0 || !running.is_empty() {
                 if left > 0 && random.bool() {
                     left -= 1;
-                    let mut keys: Vec<Key> = (0..random.u8(1..4))
-                        .map(|_| Key { name: random.u8(0..6).to_string(), exclusive: random.bool() })
+                    let mut keys: Vec<OrderingKey> = (0..random.u8(1..4))
+                        .map(|_| OrderingKey { name: random.u8(0..6).to_string(), exclusive: random.bool() })
                         .collect();
                     keys.sort();
                     keys.dedup_by(|a, b| a.name == b.name);
-                    let (place, goes) = ordering.join(keys.clone());
-                    keys_of.insert(place, keys);
-                    running.extend(goes.then_some(place));
+                    let (sequence, goes) = ordering.join(keys.clone());
+                    keys_of.insert(sequence, keys);
+                    running.extend(goes.then_some(sequence));
                 } else if !running.is_empty() {
-                    let place = running.swap_remove(random.usize(..running.len()));
-                    gone.push(place);
-                    running.extend(ordering.leave(place));
+                    let sequence = running.swap_remove(random.usize(..running.len()));
+                    gone.push(sequence);
+                    running.extend(ordering.leave(sequence));
                 }
-                let clash = |a: &Place, b: &Place| {
+                let clash = |a: &SequenceNumber, b: &SequenceNumber| {
                     let pairs = keys_of[a].iter().flat_map(|a| keys_of[b].iter().map(move |b| (a, b)));
                     pairs.into_iter().any(|(a, b)| a.name == b.name && (a.exclusive || b.exclusive))
                 };

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use crate::command::{
-    Brought, Outcome, OutcomeError, Revealed, Status,
+    Outcome, OutcomeError, OutcomeValue, RevealedSecret, Status,
     audit::Decision,
     message::{Command, Undecodable},
     record::Record,
@@ -54,7 +54,7 @@ pub(super) fn outcome(id: &str, record: &Record, status: Status, now: Timestamp)
         action: record.action.clone(),
         status,
         repeated: false,
-        result: Brought::default(),
+        result: OutcomeValue::default(),
         error: None,
         okta_request_id: None,
         before: None,
@@ -182,7 +182,7 @@ fn error(code: &str, message: String, remedy: &str) -> OutcomeError {
 
 /// `result` as it is kept: with the names of the secrets that came up instead of these. `shown` says whether the first
 /// answer has them.
-pub(super) fn without(result: impl Into<Brought>, names: &[&str], shown: bool) -> Brought {
+pub(super) fn without(result: impl Into<OutcomeValue>, names: &[&str], shown: bool) -> OutcomeValue {
     let result = result.into();
     if names.is_empty() {
         return result;
@@ -194,13 +194,13 @@ pub(super) fn without(result: impl Into<Brought>, names: &[&str], shown: bool) -
 }
 
 /// The kept `result` with the secrets: for the first answer alone.
-pub(super) fn with(result: Brought, revealed: &[Revealed]) -> Brought {
+pub(super) fn with(result: OutcomeValue, revealed: &[RevealedSecret]) -> OutcomeValue {
     if revealed.is_empty() {
         return result;
     }
     result.with_members(|members| {
         members.remove(WITHHELD_ON_REPEAT);
-        for Revealed { name, secret } in revealed {
+        for RevealedSecret { name, secret } in revealed {
             members.insert((*name).to_owned(), json!(secret.expose_secret()));
         }
     })

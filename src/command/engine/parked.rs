@@ -28,7 +28,7 @@ const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
 /// A message that waits.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Parked {
+pub(super) struct ParkedCommand {
     /// When it is looked at again.
     pub(super) due: Timestamp,
     /// What for it waits until then.
@@ -45,7 +45,7 @@ pub(super) struct Parked {
 
 /// A note of a command that waits, and that cannot be read.
 #[derive(Debug)]
-pub(super) struct Spoiled {
+pub(super) struct UnreadableParked {
     /// The command.
     pub(super) id: String,
     /// The note's name.
@@ -56,11 +56,11 @@ pub(super) struct Spoiled {
 
 /// Who sees to commands whose turn comes while they wait in the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WhoseTurn {
+pub(super) enum ParkedOwner {
     /// We: this is the daemon.
-    Ours,
+    ThisProcess,
     /// The daemon, which does not run now.
-    TheDaemons,
+    Daemon,
 }
 
 /// What a command waits for.
@@ -83,11 +83,11 @@ pub(super) struct ParkedCounts {
 
 /// All commands of one name that wait so.
 #[derive(Debug)]
-pub(super) struct Parking {
+pub(super) struct ParkedCommands {
     journal: Journal,
     commands: String,
     clock: Arc<dyn Clock>,
-    whose_turn: WhoseTurn,
+    owner: ParkedOwner,
     ids: Mutex<HashMap<String, WaitsFor>>,
 }
 
@@ -98,7 +98,7 @@ pub(super) struct Timers {
     keys: HashMap<String, delay_queue::Key>,
 }
 
-impl Parked {
+impl ParkedCommand {
     pub(super) fn new(due: Timestamp, waits_for: WaitsFor, place: QueuePlace, message: &Message) -> Self {
         let headers = message.headers.iter().map(|(name, value)| (name.clone(), STANDARD.encode(value)));
         Self {
@@ -124,7 +124,7 @@ impl Parked {
     }
 }
 
-impl Parked {
+impl ParkedCommand {
     /// What the command asks for, without secrets.
     pub(super) fn asks(&self) -> Option<Map<String, Value>> {
         let message = self.message()?;
@@ -138,14 +138,14 @@ impl WaitsFor {
     }
 }
 
-impl Parking {
+impl ParkedCommands {
     pub(super) fn new(
         journal: Journal,
         status: &EngineStatus,
         clock: Arc<dyn Clock>,
-        whose_turn: WhoseTurn,
+        owner: ParkedOwner,
     ) -> Self {
-        Self { journal, commands: status.name().to_owned(), clock, whose_turn, ids: Mutex::default() }
+        Self { journal, commands: status.name().to_owned(), clock, owner, ids: Mutex::default() }
     }
 
     /// Sets the timers for all that wait. What cannot be read is due at once.
@@ -166,7 +166,7 @@ impl Parking {
 
     /// Sets the timer of the command `id`, if its turn is ours.
     pub(super) fn set(&self, timers: &mut Timers, id: &str, due: Timestamp) {
-        if self.whose_turn == WhoseTurn::TheDaemons {
+        if self.owner == ParkedOwner::Daemon {
             return;
         }
         let wait = Duration::try_from(due.duration_since(self.clock.now())).unwrap_or_default();
@@ -179,8 +179,8 @@ impl Parking {
     }
 
     /// Whether the command `id` waits, and nobody but the daemon may go on with it.
-    pub(super) fn is_the_daemons(&self, id: &str) -> bool {
-        self.whose_turn == WhoseTurn::TheDaemons && self.has(id)
+    pub(super) fn belongs_to_daemon(&self, id: &str) -> bool {
+        self.owner == ParkedOwner::Daemon && self.has(id)
     }
 
     /// How many wait.
@@ -204,14 +204,18 @@ impl Parking {
     ) -> Result<Option<NoteChange>, EngineError> {
         let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
         let Ok(parked) = self.read(id, note.content) else { return Ok(None) };
-        let parked = Parked { due, waits_for, ..parked };
+        let parked = ParkedCommand { due, waits_for, ..parked };
         let content = serde_json::to_string(&parked)
             .map_err(|source| EngineError::of_note(&note.name, &self.commands, source))?;
         Ok(Some(NoteChange { name: note.name, expected: note.generation, content }))
     }
 
     /// The note that keeps the command `id`; none if it is too large, or there are too many.
-    pub(super) fn note_of(&self, id: &str, parked: &Parked) -> Result<Option<NoteChange>, EngineError> {
+    pub(super) fn note_of(
+        &self,
+        id: &str,
+        parked: &ParkedCommand,
+    ) -> Result<Option<NoteChange>, EngineError> {
         let content = serde_json::to_string(parked)
             .map_err(|source| EngineError::of_note(&self.note(id), &self.commands, source))?;
         let fits = content.len() <= CONTENT_MAX_BYTES && self.len() < PARKED_MAX;
@@ -224,14 +228,17 @@ impl Parking {
     }
 
     /// What is kept of the command `id`.
-    pub(super) async fn take(&self, id: &str) -> Result<Option<Result<Parked, Spoiled>>, EngineError> {
+    pub(super) async fn take(
+        &self,
+        id: &str,
+    ) -> Result<Option<Result<ParkedCommand, UnreadableParked>>, EngineError> {
         let Some(note) = self.journal.note(&self.note(id)).await? else { return Ok(None) };
         Ok(Some(self.read(id, note.content)))
     }
 
     /// What a note says. One that cannot be read keeps no other command from its turn.
-    fn read(&self, id: &str, content: String) -> Result<Parked, Spoiled> {
-        serde_json::from_str(&content).map_err(|err| Spoiled {
+    fn read(&self, id: &str, content: String) -> Result<ParkedCommand, UnreadableParked> {
+        serde_json::from_str(&content).map_err(|err| UnreadableParked {
             id: id.to_owned(),
             note: self.note(id),
             content,
@@ -244,7 +251,7 @@ impl Parking {
         if !self.has(id) {
             return Ok(());
         }
-        self.journal.drop_note(&self.note(id)).await?;
+        self.journal.remove_note(&self.note(id)).await?;
         self.ids().remove(id);
         Ok(())
     }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{EngineError, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{
-        AddressPattern, Cut, Outcome,
+        AddressPattern, Outcome, TrimLevel,
         publisher::{Publication, PublishCure, PublishError, Publisher},
     },
     config::CommandsConfig,
@@ -26,11 +26,11 @@ pub(super) struct Outcomes {
 
 /// An outcome as it is told.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct OutcomeViews {
     /// To whoever reads outcomes.
-    pub(super) openly: Outcome,
+    pub(super) public: Outcome,
     /// With the secrets that came up, to the one who asked for them and may see them.
-    pub(super) privately: Option<Outcome>,
+    pub(super) private: Option<Outcome>,
 }
 
 /// Whom an answer is for.
@@ -45,9 +45,9 @@ pub(super) struct Addressee<'a> {
 /// One outcome, as it is to be published next.
 #[derive(Debug, Clone)]
 struct Outgoing<'a> {
-    told: &'a Told,
+    views: &'a OutcomeViews,
     usual: Option<String>,
-    cut: Cut,
+    level: TrimLevel,
     publication: Publication,
 }
 
@@ -64,35 +64,35 @@ impl Outcomes {
     /// what can be told again after the next start is not waited for.
     pub(super) async fn publish(
         &self,
-        told: &Told,
+        views: &OutcomeViews,
         to: Addressee<'_>,
         copy: u64,
         stop: &CancellationToken,
     ) -> Result<bool, EngineError> {
-        let publication = Publication::outcome(&self.config.name, &told.openly, to.user, copy);
-        self.deliver(told, publication.map_err(not_json(&told.openly))?, to, stop).await
+        let publication = Publication::outcome(&self.config.name, &views.public, to.user, copy);
+        self.deliver(views, publication.map_err(not_json(&views.public))?, to, stop).await
     }
 
     /// Publishes the refusal of a message that is no command: it is named by the place where the message stood, as is the
     /// outcome.
     pub(super) async fn publish_refusal(
         &self,
-        told: &Told,
+        views: &OutcomeViews,
         stop: &CancellationToken,
     ) -> Result<bool, EngineError> {
         let publication =
-            Publication::refusal(&self.config.name, &told.openly).map_err(not_json(&told.openly))?;
-        self.deliver(told, publication, Addressee { reply_to: None, user: None }, stop).await
+            Publication::refusal(&self.config.name, &views.public).map_err(not_json(&views.public))?;
+        self.deliver(views, publication, Addressee { reply_to: None, user: None }, stop).await
     }
 
     async fn deliver(
         &self,
-        told: &Told,
+        views: &OutcomeViews,
         publication: Publication,
         to: Addressee<'_>,
         stop: &CancellationToken,
     ) -> Result<bool, EngineError> {
-        let outcome = &told.openly;
+        let outcome = &views.public;
         let usual = self.config.outcomes.address.as_ref().map(|address| {
             let Outcome { action, status, command_id, .. } = outcome;
             address.render(action, *status, &self.config.org, command_id)
@@ -101,15 +101,15 @@ impl Outcomes {
             self.config.reply_to.iter().any(|pattern: &AddressPattern| pattern.matches(address))
         };
         let wanted = to.reply_to.filter(is_allowed).map(str::to_owned);
-        let mut outgoing = Outgoing::new(told, publication, wanted, usual).map_err(not_json(outcome))?;
-        let mut waits = RetryPolicy::COMMANDS.backoff();
-        let mut waiter = self.status.waiter(Trouble::Outcomes);
+        let mut outgoing = Outgoing::new(views, publication, wanted, usual).map_err(not_json(outcome))?;
+        let mut backoff = RetryPolicy::COMMANDS.backoff();
+        let mut reporter = self.status.trouble_reporter(Trouble::Outcomes);
         loop {
             let Err(err) = self.publisher.publish(&outgoing.publication).await else { break };
             let was_reply = outgoing.publication.is_reply;
             if outgoing.change(err.cure()).map_err(not_json(outcome))? {
                 if was_reply && !outgoing.publication.is_reply {
-                    self.tell_elsewhere(outcome, &err);
+                    self.warn_of_redirection(outcome, &err);
                 }
                 continue;
             }
@@ -118,26 +118,26 @@ impl Outcomes {
                 let mut instead = outgoing.clone();
                 instead.change(PublishCure::Elsewhere).map_err(not_json(outcome))?;
                 if self.publisher.publish(&instead.publication).await.is_ok() {
-                    self.tell_elsewhere(outcome, &err);
+                    self.warn_of_redirection(outcome, &err);
                     break;
                 }
             }
-            waiter.fails(&chain(&err));
+            reporter.report(&chain(&err));
             // A secret is told once: it is not given up before it must be.
-            let can_be_told_again = told.privately.is_none();
-            if can_be_told_again && stop.is_cancelled() {
+            let can_be_repeated = views.private.is_none();
+            if can_be_repeated && stop.is_cancelled() {
                 return Ok(false);
             }
             tokio::select! {
                 biased;
-                () = stop.cancelled(), if can_be_told_again => {}
-                () = tokio::time::sleep(waits.next_wait()) => {}
+                () = stop.cancelled(), if can_be_repeated => {}
+                () = tokio::time::sleep(backoff.next_wait()) => {}
             }
         }
         Ok(true)
     }
 
-    fn tell_elsewhere(&self, outcome: &Outcome, err: &PublishError) {
+    fn warn_of_redirection(&self, outcome: &Outcome, err: &PublishError) {
         tracing::warn!(
             commands = self.config.name,
             command_id = outcome.command_id,
@@ -156,22 +156,22 @@ impl Outcomes {
     }
 }
 
-impl Told {
+impl OutcomeViews {
     /// An outcome in which there is nothing to hide.
-    pub(super) fn openly(outcome: Outcome) -> Self {
-        Self { openly: outcome, privately: None }
+    pub(super) fn public(outcome: Outcome) -> Self {
+        Self { public: outcome, private: None }
     }
 
     /// What the one who asked is told.
-    pub(super) fn for_asker(self) -> Outcome {
-        self.privately.unwrap_or(self.openly)
+    pub(super) fn for_requester(self) -> Outcome {
+        self.private.unwrap_or(self.public)
     }
 }
 
 impl<'a> Outgoing<'a> {
-    /// What is `told`, in `publication`: privately to the address that is `wanted`, else openly to the `usual` one.
+    /// What is `views`, in `publication`: privately to the address that is `wanted`, else openly to the `usual` one.
     fn new(
-        told: &'a Told,
+        views: &'a OutcomeViews,
         publication: Publication,
         wanted: Option<String>,
         usual: Option<String>,
@@ -180,7 +180,7 @@ impl<'a> Outgoing<'a> {
             Some(wanted) => publication.in_reply_to(wanted),
             None => Publication { address: usual.clone(), ..publication },
         };
-        let mut outgoing = Self { told, usual, cut: Cut::Whole, publication };
+        let mut outgoing = Self { views, usual, level: TrimLevel::Whole, publication };
         outgoing.write()?;
         Ok(outgoing)
     }
@@ -188,8 +188,8 @@ impl<'a> Outgoing<'a> {
     /// Does what cures a failure, if it can be done here.
     fn change(&mut self, cure: PublishCure) -> Result<bool, serde_json::Error> {
         match cure {
-            PublishCure::Smaller => match self.cut.further() {
-                Some(further) => self.cut = further,
+            PublishCure::Smaller => match self.level.further() {
+                Some(further) => self.level = further,
                 // The limit is too low for any outcome.
                 None => return Ok(false),
             },
@@ -205,10 +205,10 @@ impl<'a> Outgoing<'a> {
     }
 
     fn write(&mut self) -> Result<(), serde_json::Error> {
-        let Told { openly, privately } = self.told;
-        let privately = privately.as_ref().filter(|_| self.publication.is_reply);
-        self.publication.is_secret = privately.is_some();
-        self.publication.payload = serde_json::to_vec(&privately.unwrap_or(openly).cut(self.cut))?.into();
+        let OutcomeViews { public, private } = self.views;
+        let private = private.as_ref().filter(|_| self.publication.is_reply);
+        self.publication.is_secret = private.is_some();
+        self.publication.payload = serde_json::to_vec(&private.unwrap_or(public).trimmed(self.level))?.into();
         Ok(())
     }
 }
@@ -230,13 +230,13 @@ mod tests {
 
     #[test]
     fn secrets_go_where_the_command_asks_and_nowhere_else() {
-        let told = Told {
-            openly: outcome(json!({ "id": "00u1", "withheld": ["link"] })),
-            privately: Some(outcome(json!({ "id": "00u1", "link": "s3cret" }))),
+        let views = OutcomeViews {
+            public: outcome(json!({ "id": "00u1", "withheld": ["link"] })),
+            private: Some(outcome(json!({ "id": "00u1", "link": "s3cret" }))),
         };
-        let publication = || Publication::outcome("hr", &told.openly, None, 0).unwrap();
+        let publication = || Publication::outcome("hr", &views.public, None, 0).unwrap();
         let usual = || Some("outcomes".to_owned());
-        let mut outgoing = Outgoing::new(&told, publication(), Some("private".to_owned()), usual()).unwrap();
+        let mut outgoing = Outgoing::new(&views, publication(), Some("private".to_owned()), usual()).unwrap();
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret" }));
         assert!(outgoing.change(PublishCure::Smaller).unwrap());
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "link": "s3cret", "truncated": true }));
@@ -250,7 +250,7 @@ mod tests {
             assert!(!outgoing.change(cure).unwrap(), "there is nothing left to change");
         }
 
-        let outgoing = Outgoing::new(&told, publication(), None, usual()).unwrap();
+        let outgoing = Outgoing::new(&views, publication(), None, usual()).unwrap();
         assert_eq!(result(&outgoing), json!({ "id": "00u1", "withheld": ["link"] }));
     }
 }

@@ -8,16 +8,16 @@ use tokio::{sync::oneshot, task::JoinError};
 use super::{
     Context, EngineError,
     approval::ApprovalJob,
-    job::{Answer, Job, Message, Origin},
-    journal::{Found, Kept},
+    job::{Job, LocalAnswer, Message, Origin},
+    journal::{JournalEntry, SavedRecord},
     outcomes,
-    parked::{Parked, Spoiled},
+    parked::{ParkedCommand, UnreadableParked},
 };
 use crate::command::{
     LocalUser, Outcome, OutcomeError, QueuePlace,
     intake::Delivery,
-    message::{self, Asking, Command, Undecodable},
-    policy::{KeyName, Untrusted, Verified},
+    message::{self, Command, DecodedMessage, Undecodable},
+    policy::{KeyName, RejectedSignature, Verified},
     record::{Durable, Record},
 };
 
@@ -34,23 +34,23 @@ pub(super) enum Arrival {
         /// The command.
         id: String,
         /// Its message.
-        parked: Box<Parked>,
+        parked: Box<ParkedCommand>,
     },
     /// From the state, and it cannot be read.
-    Spoiled(Spoiled),
+    UnreadableParked(UnreadableParked),
     /// From somebody of this machine.
-    Asked(Asked),
+    Local(LocalRequest),
 }
 
 /// A command that somebody of this machine asks for.
 #[derive(Debug)]
-pub struct Asked {
+pub struct LocalRequest {
     /// The message.
     pub payload: Bytes,
     /// Who they are.
     pub by: LocalUser,
     /// To tell them what became of it.
-    pub answer: oneshot::Sender<Answer>,
+    pub answer: oneshot::Sender<LocalAnswer>,
 }
 
 /// What a message turned out to be.
@@ -61,18 +61,18 @@ pub(super) enum Received {
     /// One that approves another, which the journal knows.
     Approval(Box<ApprovalJob>),
     /// One that is refused, though whoever sent it may ask: the outcome is not one of the command whose id it bears.
-    Refused(Box<Refused>),
+    Refused(Box<RefusedMessage>),
     /// One that was answered before.
-    Again(Box<Again>),
+    Redelivered(Box<Redelivered>),
     /// What waited in the state and cannot be read.
-    Spoiled(Box<Spoiled>),
+    UnreadableParked(Box<UnreadableParked>),
     /// One that nobody answers, since it can never be a command or its sender is not trusted.
     DeadLetter(Box<DeadMessage>),
 }
 
 /// A message whose answer was published, and that the bus gives again.
 #[derive(Debug)]
-pub(super) struct Again {
+pub(super) struct Redelivered {
     /// Its command.
     pub(super) id: String,
     pub(super) has_ended: bool,
@@ -82,14 +82,14 @@ pub(super) struct Again {
 
 /// A message that is refused.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct RefusedMessage {
     /// Why, named by the place where the message stood.
     pub(super) outcome: Outcome,
     /// The command whose outcome this is, if its id is nobody else's.
     pub(super) command: Option<RefusedCommand>,
     pub(super) signed_by: Option<String>,
     /// Whether somebody with a key of ours, or of this machine, brought it about, and not whoever can copy a message.
-    pub(super) is_vouched_for: bool,
+    pub(super) is_authenticated: bool,
     pub(super) origin: Origin,
 }
 
@@ -107,13 +107,13 @@ pub(super) struct DeadMessage {
     pub(super) message: Message,
     pub(super) reason: String,
     /// For the audit, if it claims to be a command whose sender is not trusted.
-    pub(super) refused: Option<Claimed>,
+    pub(super) refused: Option<UntrustedClaims>,
     pub(super) origin: Origin,
 }
 
 /// What an untrusted message says of itself.
 #[derive(Debug)]
-pub(super) struct Claimed {
+pub(super) struct UntrustedClaims {
     pub(super) id: String,
     pub(super) action: Option<String>,
     pub(super) code: String,
@@ -143,10 +143,12 @@ impl Context {
                 };
                 (parked.message().unwrap_or_else(empty), None, origin)
             }
-            Arrival::Spoiled(spoiled) => return Ok(Received::Spoiled(Box::new(spoiled))),
-            Arrival::Asked(Asked { payload, by, answer }) => {
+            Arrival::UnreadableParked(unreadable) => {
+                return Ok(Received::UnreadableParked(Box::new(unreadable)));
+            }
+            Arrival::Local(LocalRequest { payload, by, answer }) => {
                 let message = Message { payload, headers: Vec::new(), message_id: None, published_at: None };
-                (message, None, Origin::Asked { reveals: false, by, answer })
+                (message, None, Origin::Local { reveals: false, by, answer })
             }
         };
         if let Some(reason) = unfit {
@@ -159,13 +161,13 @@ impl Context {
                 self.signatures.verify(&message.payload, &message.headers)
             }
             // Who may open the control socket may do all that policy allows.
-            Origin::Parked { .. } | Origin::Asked { .. } => Ok(Verified::unsigned()),
+            Origin::Parked { .. } | Origin::Local { .. } => Ok(Verified::unsigned()),
         };
         let decoded = match decode(&message).await {
-            Ok(Asking::Approval(approval)) => {
+            Ok(DecodedMessage::Approval(approval)) => {
                 return self.receive_approval(approval, verified, message, origin, now).await;
             }
-            Ok(Asking::Command(command)) => Ok(command),
+            Ok(DecodedMessage::Command(command)) => Ok(command),
             Err(undecodable) => Err(undecodable),
         };
         let id = match &decoded {
@@ -174,14 +176,14 @@ impl Context {
         };
         let found = match id {
             Some(id) => self.journal.find(id).await?,
-            None => Found::Nothing,
+            None => JournalEntry::Missing,
         };
         // Whatever has become of its key and of the policy since.
-        if let (Found::Record(kept), Some(id)) = (&found, id)
-            && let Some(durable) = kept.record.answered_before(origin.queue_place())
+        if let (JournalEntry::Record(saved), Some(id)) = (&found, id)
+            && let Some(durable) = saved.record.answered_before(origin.queue_place())
         {
-            let (id, has_ended) = (id.clone(), kept.record.has_ended());
-            return Ok(Received::Again(Box::new(Again { id, has_ended, durable, origin })));
+            let (id, has_ended) = (id.clone(), saved.record.has_ended());
+            return Ok(Received::Redelivered(Box::new(Redelivered { id, has_ended, durable, origin })));
         }
         let (mut command, verified, distrust) = match (decoded, verified) {
             (Ok(command), Ok(verified)) => (command, verified, None),
@@ -200,17 +202,19 @@ impl Context {
                     // It was let in when it came, so that it has an outcome.
                     let command = Some(self.refused_command(command));
                     let signed_by = untrusted.claimed_key.map(|key| key.to_string());
-                    let refused = Refused { outcome, command, signed_by, is_vouched_for: true, origin };
+                    let refused =
+                        RefusedMessage { outcome, command, signed_by, is_authenticated: true, origin };
                     return Ok(Received::Refused(Box::new(refused)));
                 } else {
-                    let claimed = Claimed::by(&command, &untrusted.error).with_key(untrusted.claimed_key);
+                    let claimed =
+                        UntrustedClaims::by(&command, &untrusted.error).with_key(untrusted.claimed_key);
                     return Ok(distrusted(message, claimed, &untrusted.error, origin));
                 }
             }
-            (Err(undecodable), Err(Untrusted { error, claimed_key })) => {
+            (Err(undecodable), Err(RejectedSignature { error, claimed_key })) => {
                 let Undecodable { id, action, .. } = undecodable;
                 let code = error.code.clone();
-                let claimed = Claimed { id: id.unwrap_or_default(), action, code, key: None };
+                let claimed = UntrustedClaims { id: id.unwrap_or_default(), action, code, key: None };
                 return Ok(distrusted(message, claimed.with_key(claimed_key), &error, origin));
             }
             // A signature covers the payload alone: what the transport says of the id may be anybody's word.
@@ -228,7 +232,7 @@ impl Context {
         };
         let origin = self.with_right_to_secrets(origin, &mut command);
         let signed_by = verified.key().map(ToString::to_string);
-        let is_first = matches!(found, Found::Nothing);
+        let is_first = matches!(found, JournalEntry::Missing);
         let is_queued = matches!(origin, Origin::Queue { .. });
         // Signatures get old while commands wait, so their age matters when they come for the first time alone, and when what
         // a limit has refused is asked for again.
@@ -236,10 +240,10 @@ impl Context {
         let is_fresh_now = is_fresh.is_ok();
         let is_fresh = if is_first { is_fresh } else { Ok(()) };
         if let Err(error) = is_fresh.and_then(|()| verified.require_covers(&command)) {
-            let claimed = Claimed::by(&command, &error).with_key(verified.key().cloned());
+            let claimed = UntrustedClaims::by(&command, &error).with_key(verified.key().cloned());
             return Ok(distrusted(message, claimed, &error, origin));
         }
-        let is_under_way = matches!(&found, Found::Record(kept) if kept.record.is_under_way());
+        let is_under_way = matches!(&found, JournalEntry::Record(saved) if saved.record.is_under_way());
         let is_allowed = verified.require_allowed(&command);
         let refusal = distrust.clone().or(is_allowed.clone().err());
         if !is_under_way && let Err(error) = is_allowed {
@@ -248,36 +252,38 @@ impl Context {
             let outcome = outcomes::refused(origin.place(), action, error, now);
             // A key takes no id by what it may not ask for. What it has asked for when it might ends so.
             let command = self.waiting(command, &found, signed_by.as_deref(), &origin);
-            let is_vouched_for = is_fresh_now || command.is_some();
-            let refused = Refused { outcome, command, signed_by, is_vouched_for, origin };
+            let is_authenticated = is_fresh_now || command.is_some();
+            let refused = RefusedMessage { outcome, command, signed_by, is_authenticated, origin };
             return Ok(Received::Refused(Box::new(refused)));
         }
         let record = match found {
-            Found::Record(kept) => kept.record,
-            Found::Nothing => {
+            JournalEntry::Record(saved) => saved.record,
+            JournalEntry::Missing => {
                 if is_queued && let Some(error) = self.too_old(&message, now) {
                     let outcome =
                         outcomes::refused(origin.place(), Some(command.request.action().name()), error, now);
                     let command = Some(self.refused_command(command));
-                    let is_vouched_for = signed_by.is_some();
-                    let refused = Refused { outcome, command, signed_by, is_vouched_for, origin };
+                    let is_authenticated = signed_by.is_some();
+                    let refused = RefusedMessage { outcome, command, signed_by, is_authenticated, origin };
                     return Ok(Received::Refused(Box::new(refused)));
                 }
                 let record = Record { signed_by: signed_by.clone(), ..self.record_of(&command) };
                 match self.journal.receive(&command.id, record.clone()).await? {
-                    Found::Record(kept) => kept.record,
-                    Found::Nothing | Found::Unreadable(_) => record,
+                    JournalEntry::Record(saved) => saved.record,
+                    JournalEntry::Missing | JournalEntry::Unreadable(_) => record,
                 }
             }
             // Its turn sees to it.
-            Found::Unreadable(_) => Record { signed_by: signed_by.clone(), ..self.record_of(&command) },
+            JournalEntry::Unreadable(_) => {
+                Record { signed_by: signed_by.clone(), ..self.record_of(&command) }
+            }
         };
         if distrust.is_none() && !self.is_copy(&command, signed_by.as_deref(), &origin, &record) {
             let error = outcomes::id_reused(&command.id);
             let action = command.request.action().name();
             let outcome = outcomes::refused(origin.place(), Some(action), error, now);
-            let is_vouched_for = is_vouched_for(&origin, signed_by.as_deref(), is_first);
-            let refused = Refused { outcome, command: None, signed_by, is_vouched_for, origin };
+            let is_authenticated = is_authenticated(&origin, signed_by.as_deref(), is_first);
+            let refused = RefusedMessage { outcome, command: None, signed_by, is_authenticated, origin };
             return Ok(Received::Refused(Box::new(refused)));
         }
         let approved_by = record.second_key.as_ref().and_then(|second| second.given_by().map(str::to_owned));
@@ -306,18 +312,18 @@ impl Context {
     fn waiting(
         &self,
         command: Command,
-        found: &Found,
+        found: &JournalEntry,
         signed_by: Option<&str>,
         origin: &Origin,
     ) -> Option<RefusedCommand> {
-        let Found::Record(Kept { record, .. }) = found else { return None };
+        let JournalEntry::Record(SavedRecord { record, .. }) = found else { return None };
         let is_own = matches!(origin, Origin::Parked { .. }) || record.signed_by.as_deref() == signed_by;
-        let waits = !record.has_ended()
+        let backoff = !record.has_ended()
             && !record.may_be_done()
             && is_own
             && command.fingerprint.is_kept(&record.fingerprint, &self.key);
         let fingerprint = record.fingerprint.clone();
-        waits.then_some(RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to })
+        backoff.then_some(RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to })
     }
 
     /// Whether `command` is a copy of the one of `record`. Whether a secret in it is that of the first is for those to know
@@ -337,10 +343,10 @@ impl Context {
 
     /// Whether `command` is a copy of one that was begun and not told yet. What it takes to compare secrets is spent on
     /// such ids alone.
-    fn is_under_way(&self, command: &Command, found: &Found) -> bool {
-        let Found::Record(kept) = found else { return false };
-        let is_under_way = kept.record.is_under_way();
-        is_under_way && command.fingerprint.is_exactly(&kept.record.fingerprint, &self.key)
+    fn is_under_way(&self, command: &Command, found: &JournalEntry) -> bool {
+        let JournalEntry::Record(saved) = found else { return false };
+        let is_under_way = saved.record.is_under_way();
+        is_under_way && command.fingerprint.is_exactly(&saved.record.fingerprint, &self.key)
     }
 
     /// What is older than the journal remembers may have been done before.
@@ -360,10 +366,10 @@ impl Context {
     /// The command line is as private as the control socket: who uses it needs no address for secrets, but they must be
     /// allowed.
     fn with_right_to_secrets(&self, origin: Origin, command: &mut Command) -> Origin {
-        let Origin::Asked { by, answer, .. } = origin else { return origin };
+        let Origin::Local { by, answer, .. } = origin else { return origin };
         let reveals = command.reveal && self.config.reveal.allowed;
         command.reveal &= !reveals;
-        Origin::Asked { reveals, by, answer }
+        Origin::Local { reveals, by, answer }
     }
 
     async fn unreadable(
@@ -376,42 +382,49 @@ impl Context {
     ) -> Result<Received, EngineError> {
         let Undecodable { id, error, .. } = undecodable;
         let (id, fingerprint) = match (&origin, id) {
-            (Origin::Asked { .. }, id) => {
+            (Origin::Local { .. }, id) => {
                 let outcome = outcomes::undecodable(undecodable, id.as_deref().unwrap_or_default(), now);
-                return Ok(Received::Refused(Box::new(Refused {
+                return Ok(Received::Refused(Box::new(RefusedMessage {
                     outcome,
                     command: None,
                     signed_by,
-                    is_vouched_for: true,
+                    is_authenticated: true,
                     origin,
                 })));
             }
             // It was a command once: a change of the state or of the actions has spoiled it.
             (Origin::Parked { id, .. }, _) => {
-                let Found::Record(kept) = self.journal.find(id).await? else {
+                let JournalEntry::Record(saved) = self.journal.find(id).await? else {
                     return Ok(dead(message, error.message.clone(), None, origin));
                 };
-                (id, kept.record.fingerprint)
+                (id, saved.record.fingerprint)
             }
             // A key takes no id by what is no command.
             (Origin::Queue { .. }, Some(id)) if signed_by.is_some() => {
                 let error = outcomes::of_message(error.clone(), id);
                 let outcome = outcomes::refused(origin.place(), undecodable.action.as_deref(), error, now);
-                let refused = Refused { outcome, command: None, signed_by, is_vouched_for: true, origin };
+                let refused =
+                    RefusedMessage { outcome, command: None, signed_by, is_authenticated: true, origin };
                 return Ok(Received::Refused(Box::new(refused)));
             }
             (Origin::Queue { .. }, Some(id)) => (id, self.key.digest(&message.payload)),
             (Origin::Queue { .. }, None) => return Ok(dead(message, error.message.clone(), None, origin)),
         };
-        let is_first = matches!(self.journal.find(id).await?, Found::Nothing);
-        let is_vouched_for = is_vouched_for(&origin, signed_by.as_deref(), is_first);
+        let is_first = matches!(self.journal.find(id).await?, JournalEntry::Missing);
+        let is_authenticated = is_authenticated(&origin, signed_by.as_deref(), is_first);
         let command = Some(RefusedCommand { id: id.clone(), fingerprint, reply_to: None });
         let outcome = outcomes::undecodable(undecodable, origin.place(), now);
-        Ok(Received::Refused(Box::new(Refused { outcome, command, signed_by, is_vouched_for, origin })))
+        Ok(Received::Refused(Box::new(RefusedMessage {
+            outcome,
+            command,
+            signed_by,
+            is_authenticated,
+            origin,
+        })))
     }
 }
 
-async fn decode(message: &Message) -> Result<Asking, Undecodable> {
+async fn decode(message: &Message) -> Result<DecodedMessage, Undecodable> {
     let Message { payload, headers, message_id, .. } = message;
     if payload.len() <= DECODED_INLINE_BYTES_MAX {
         return message::decode_any(payload, headers, message_id.as_deref());
@@ -428,7 +441,7 @@ async fn decode(message: &Message) -> Result<Asking, Undecodable> {
     }
 }
 
-impl Claimed {
+impl UntrustedClaims {
     fn by(command: &Command, error: &OutcomeError) -> Self {
         let action = Some(command.request.action().name().to_owned());
         Self { id: command.id.clone(), action, code: error.code.clone(), key: None }
@@ -441,23 +454,28 @@ impl Claimed {
 
 /// Whether a refusal is brought about by somebody with a key of ours or of this machine: what the journal knows already may be
 /// a copy, which anybody can send who reads the queue.
-fn is_vouched_for(origin: &Origin, signed_by: Option<&str>, is_first: bool) -> bool {
+fn is_authenticated(origin: &Origin, signed_by: Option<&str>, is_first: bool) -> bool {
     match origin {
         Origin::Queue { .. } => signed_by.is_some() && is_first,
-        Origin::Parked { .. } | Origin::Asked { .. } => true,
+        Origin::Parked { .. } | Origin::Local { .. } => true,
     }
 }
 
 /// Whoever sent it is not answered: not under the name that it claims, and not where it asks.
 pub(super) fn distrusted(
     message: Message,
-    claimed: Claimed,
+    claimed: UntrustedClaims,
     error: &OutcomeError,
     origin: Origin,
 ) -> Received {
     dead(message, format!("{}: {}", error.code, error.message), Some(claimed), origin)
 }
 
-pub(super) fn dead(message: Message, reason: String, refused: Option<Claimed>, origin: Origin) -> Received {
+pub(super) fn dead(
+    message: Message,
+    reason: String,
+    refused: Option<UntrustedClaims>,
+    origin: Origin,
+) -> Received {
     Received::DeadLetter(Box::new(DeadMessage { message, reason, refused, origin }))
 }

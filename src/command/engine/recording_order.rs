@@ -10,37 +10,37 @@ use tokio::sync::Notify;
 /// All that are not recorded yet.
 #[derive(Debug, Default)]
 pub(super) struct RecordingOrder {
-    places: Mutex<StatePaths>,
+    pending: Mutex<Pending>,
     left: Notify,
 }
 
 #[derive(Debug, Default)]
-struct StatePaths {
+struct Pending {
     next: u64,
-    taken: BTreeSet<u64>,
+    sequences: BTreeSet<u64>,
 }
 
 /// The place of one of them. It is left when it is dropped, recorded or given up.
 #[derive(Debug)]
 pub(super) struct RecordingTurn {
     order: Arc<RecordingOrder>,
-    place: u64,
+    sequence: u64,
 }
 
 impl RecordingOrder {
     /// The last place.
     pub(super) fn join(self: &Arc<Self>) -> RecordingTurn {
-        let mut places = self.places();
-        let place = places.next;
-        places.next += 1;
-        places.taken.insert(place);
-        drop(places);
-        RecordingTurn { order: Arc::clone(self), place }
+        let mut pending = self.pending();
+        let sequence = pending.next;
+        pending.next += 1;
+        pending.sequences.insert(sequence);
+        drop(pending);
+        RecordingTurn { order: Arc::clone(self), sequence }
     }
 
-    fn places(&self) -> MutexGuard<'_, StatePaths> {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
         // Nothing panics while the lock is held.
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -50,7 +50,7 @@ impl RecordingTurn {
         loop {
             // It hears of all that leave from here on.
             let left = self.order.left.notified();
-            if self.order.places().taken.first() == Some(&self.place) {
+            if self.order.pending().sequences.first() == Some(&self.sequence) {
                 return;
             }
             left.await;
@@ -60,7 +60,7 @@ impl RecordingTurn {
 
 impl Drop for RecordingTurn {
     fn drop(&mut self) {
-        self.order.places().taken.remove(&self.place);
+        self.order.pending().sequences.remove(&self.sequence);
         self.order.left.notify_waiters();
     }
 }
@@ -78,11 +78,11 @@ mod tests {
         let order = Arc::new(RecordingOrder::default());
         let (first, second, third) = (order.join(), order.join(), order.join());
         first.come().await;
-        let waits =
+        let backoff =
             async |turn: &RecordingTurn| timeout(Duration::from_millis(20), turn.come()).await.is_err();
-        assert!(waits(&second).await && waits(&third).await);
+        assert!(backoff(&second).await && backoff(&third).await);
         drop(second);
-        assert!(waits(&third).await, "the first is not recorded");
+        assert!(backoff(&third).await, "the first is not recorded");
         let (comes, ()) = tokio::join!(timeout(Duration::from_secs(5), third.come()), async { drop(first) });
         assert!(comes.is_ok());
     }

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::switch::StopRecord;
+use super::stops::StopRecord;
 use crate::state::FreshNote;
 
 /// What is told where a recovery is chosen or done.

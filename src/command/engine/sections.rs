@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use okta_client::Client;
 use serde::{Deserialize, Serialize};
 
-use super::{Engine, EngineError, Listed, ListedLimit, StopRecord, Switched};
+use super::{Engine, EngineError, Listed, ListedLimit, StopChange, StopRecord};
 use crate::{
-    command::{LocalUser, audit::KeptChain},
+    command::{LocalUser, audit::SavedChain},
     config::Config,
     state::State,
 };
@@ -52,7 +52,7 @@ pub struct ListedChain {
     /// The name of the commands.
     pub commands: String,
     /// What the state keeps.
-    pub chain: KeptChain,
+    pub chain: SavedChain,
 }
 
 /// Commands that are paused.
@@ -208,17 +208,17 @@ impl Engines {
     }
 
     /// Lets nothing be sent any more for the commands that are meant.
-    pub async fn pause(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<Switched, EngineError> {
+    pub async fn pause(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.pause(wanted, by).await
     }
 
     /// Lets them go on.
-    pub async fn resume(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<Switched, EngineError> {
+    pub async fn resume(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.resume(wanted, by).await
     }
 
     /// Lets nothing more be sent for a command.
-    pub async fn cancel(&self, wanted: &CancelCommand, by: &LocalUser) -> Result<Switched, EngineError> {
+    pub async fn cancel(&self, wanted: &CancelCommand, by: &LocalUser) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.cancel(wanted, by).await
     }
 

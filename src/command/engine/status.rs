@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     parked::ParkedCounts,
-    switch::StopRecord,
+    stops::StopRecord,
     trouble::{Trouble, Troubles},
 };
 use crate::{
@@ -37,11 +37,11 @@ pub enum EnginePhase {
 #[derive(Debug)]
 pub struct EngineStatus {
     name: String,
-    standing: Mutex<Standing>,
+    fields: Mutex<StatusFields>,
 }
 
 #[derive(Debug, Default)]
-struct Standing {
+struct StatusFields {
     phase: EnginePhase,
     held: usize,
     waiting: usize,
@@ -53,13 +53,13 @@ struct Standing {
     tripped: Vec<String>,
     troubles: Troubles,
     lost_names: Vec<String>,
-    last_failure: Option<Failure>,
+    last_failure: Option<LastFailure>,
     alive_at: Option<Instant>,
 }
 
 /// One who waits, or may come to wait, for what does not work. Once dropped they wait no more.
 #[derive(Debug)]
-pub(super) struct Waiter<'a> {
+pub(super) struct TroubleReporter<'a> {
     status: &'a EngineStatus,
     trouble: Trouble,
     /// While they wait.
@@ -68,7 +68,7 @@ pub(super) struct Waiter<'a> {
 
 /// The last outcome that was not a good one.
 #[derive(Debug, Clone, Serialize)]
-pub struct Failure {
+pub struct LastFailure {
     /// When it was.
     #[serde(serialize_with = "milliseconds::serialize")]
     pub at: Timestamp,
@@ -108,7 +108,7 @@ pub struct EngineSnapshot {
     /// What keeps commands from being carried out.
     pub troubles: BTreeMap<Trouble, String>,
     /// The last outcome that was not a good one.
-    pub last_failure: Option<Failure>,
+    pub last_failure: Option<LastFailure>,
     /// How long ago anything was done, be it in vain.
     #[serde(skip)]
     pub since_alive: Option<Duration>,
@@ -116,7 +116,7 @@ pub struct EngineSnapshot {
 
 impl EngineStatus {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), standing: Mutex::default() }
+        Self { name: name.to_owned(), fields: Mutex::default() }
     }
 
     /// Makes all series of these commands known, before anything is counted.
@@ -129,23 +129,23 @@ impl EngineStatus {
 
     /// How the commands stand now.
     pub fn snapshot(&self) -> EngineSnapshot {
-        let standing = self.standing();
+        let fields = self.fields();
         EngineSnapshot {
             commands: self.name.clone(),
-            phase: standing.phase,
-            held: standing.held,
-            waiting: standing.waiting,
-            parked: standing.parked.until_due,
-            awaits_approval: standing.parked.until_approved,
-            paused: standing.paused.clone(),
-            outcomes: standing.outcomes.clone(),
-            repeated: standing.repeated,
-            dead_letters: standing.dead_letters,
-            tripped: standing.tripped.clone(),
-            lost_names: standing.lost_names.clone(),
-            troubles: standing.troubles.texts(),
-            last_failure: standing.last_failure.clone(),
-            since_alive: standing.alive_at.map(|at| at.elapsed()),
+            phase: fields.phase,
+            held: fields.held,
+            waiting: fields.waiting,
+            parked: fields.parked.until_due,
+            awaits_approval: fields.parked.until_approved,
+            paused: fields.paused.clone(),
+            outcomes: fields.outcomes.clone(),
+            repeated: fields.repeated,
+            dead_letters: fields.dead_letters,
+            tripped: fields.tripped.clone(),
+            lost_names: fields.lost_names.clone(),
+            troubles: fields.troubles.texts(),
+            last_failure: fields.last_failure.clone(),
+            since_alive: fields.alive_at.map(|at| at.elapsed()),
         }
     }
 
@@ -155,50 +155,50 @@ impl EngineStatus {
 
     /// Where the engine is now.
     pub(crate) fn enter(&self, phase: EnginePhase) {
-        self.standing().phase = phase;
+        self.fields().phase = phase;
     }
 
     pub(super) fn beat(&self, held: usize, waiting: usize, parked: ParkedCounts) {
-        let mut standing = self.standing();
-        (standing.held, standing.waiting, standing.parked) = (held, waiting, parked);
-        standing.alive_at = Some(Instant::now());
+        let mut fields = self.fields();
+        (fields.held, fields.waiting, fields.parked) = (held, waiting, parked);
+        fields.alive_at = Some(Instant::now());
     }
 
     /// A command has come to this outcome. `action` is one that exists, or `unknown`.
     pub(super) fn ended(&self, action: &'static str, outcome: &Outcome) {
         let status = outcome.status.name();
         metrics::command_ended(&self.name, action, status);
-        let mut standing = self.standing();
-        *standing.outcomes.entry(status).or_default() += 1;
+        let mut fields = self.fields();
+        *fields.outcomes.entry(status).or_default() += 1;
         if let Some(error) = &outcome.error {
             let (command_id, code) = (outcome.command_id.clone(), error.code.clone());
-            standing.last_failure = Some(Failure { at: outcome.finished_at, command_id, code });
+            fields.last_failure = Some(LastFailure { at: outcome.finished_at, command_id, code });
         }
     }
 
     pub(super) fn repeated(&self) {
         metrics::command_repeated(&self.name);
-        self.standing().repeated += 1;
+        self.fields().repeated += 1;
     }
 
     pub(super) fn dead_letter(&self) {
         metrics::command_dead_letter(&self.name);
-        self.standing().dead_letters += 1;
+        self.fields().dead_letters += 1;
     }
 
     pub(super) fn tripped(&self, limits: Vec<String>) {
-        self.standing().tripped = limits;
+        self.fields().tripped = limits;
     }
 
     /// All of them are stopped, or are not any more.
     pub(super) fn paused(&self, paused: Option<StopRecord>) {
-        self.standing().paused = paused;
+        self.fields().paused = paused;
     }
 
     /// Names of protected users that find nobody any more.
     pub(super) fn lost_names(&self, names: Vec<String>) {
-        let mut standing = self.standing();
-        if standing.lost_names != names {
+        let mut fields = self.fields();
+        if fields.lost_names != names {
             if !names.is_empty() {
                 tracing::warn!(
                     commands = self.name,
@@ -207,31 +207,31 @@ impl EngineStatus {
                      nobody else; correct `protect`"
                 );
             }
-            standing.lost_names = names;
+            fields.lost_names = names;
         }
     }
 
     /// Whoever may come to wait because of `trouble`.
-    pub(super) fn waiter(&self, trouble: Trouble) -> Waiter<'_> {
-        Waiter { status: self, trouble, number: None }
+    pub(super) fn trouble_reporter(&self, trouble: Trouble) -> TroubleReporter<'_> {
+        TroubleReporter { status: self, trouble, number: None }
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
+    fn fields(&self) -> MutexGuard<'_, StatusFields> {
         // Nothing panics while the lock is held.
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.fields.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiter<'_> {
+impl TroubleReporter<'_> {
     /// What they wait for does not work, and is tried again. It is in the log when nobody waited for it yet, and when the
     /// reason is of another kind than all that were told since.
-    pub(super) fn fails(&mut self, text: &str) {
+    pub(super) fn report(&mut self, text: &str) {
         metrics::command_trouble(&self.status.name, self.trouble.name());
         let is_news = {
-            let mut standing = self.status.standing();
-            standing.alive_at = Some(Instant::now());
-            let number = *self.number.get_or_insert_with(|| standing.troubles.next_waiter());
-            standing.troubles.fails(self.trouble, number, text)
+            let mut fields = self.status.fields();
+            fields.alive_at = Some(Instant::now());
+            let number = *self.number.get_or_insert_with(|| fields.troubles.next_reporter());
+            fields.troubles.report(self.trouble, number, text)
         };
         if is_news {
             tracing::warn!(
@@ -244,9 +244,9 @@ impl Waiter<'_> {
     }
 
     /// They do not wait any more: it works, or they have given it up. Whether others still do, those say.
-    pub(super) fn goes_on(&mut self) {
+    pub(super) fn clear(&mut self) {
         let Some(number) = self.number.take() else { return };
-        let is_over = self.status.standing().troubles.ends(self.trouble, number);
+        let is_over = self.status.fields().troubles.ends(self.trouble, number);
         if is_over {
             tracing::info!(
                 commands = self.status.name,
@@ -257,9 +257,9 @@ impl Waiter<'_> {
     }
 }
 
-impl Drop for Waiter<'_> {
+impl Drop for TroubleReporter<'_> {
     fn drop(&mut self) {
-        self.goes_on();
+        self.clear();
     }
 }
 

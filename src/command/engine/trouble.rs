@@ -45,13 +45,13 @@ impl Trouble {
 /// All troubles at one moment. Each waiter has its own, so that nobody ends that of another.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
-    waiters: u64,
-    lasting: BTreeMap<Trouble, Lasting>,
+    reporters: u64,
+    active: BTreeMap<Trouble, ActiveTrouble>,
 }
 
 /// A trouble while anybody waits because of it.
 #[derive(Debug, Default)]
-struct Lasting {
+struct ActiveTrouble {
     /// The waiters in the order in which they began, and why each waits.
     reasons: BTreeMap<u64, String>,
     /// The kinds of reasons that were told.
@@ -60,33 +60,33 @@ struct Lasting {
 
 impl Troubles {
     /// A number for one who waits.
-    pub(super) fn next_waiter(&mut self) -> u64 {
-        self.waiters += 1;
-        self.waiters
+    pub(super) fn next_reporter(&mut self) -> u64 {
+        self.reporters += 1;
+        self.reporters
     }
 
     /// A waiter waits for this reason. Says whether it is news.
-    pub(super) fn fails(&mut self, trouble: Trouble, waiter: u64, reason: &str) -> bool {
-        let lasting = self.lasting.entry(trouble).or_default();
-        lasting.reasons.insert(waiter, reason.to_owned());
-        lasting.told.len() < KINDS_MAX && lasting.told.insert(kind(reason))
+    pub(super) fn report(&mut self, trouble: Trouble, reporter: u64, reason: &str) -> bool {
+        let active = self.active.entry(trouble).or_default();
+        active.reasons.insert(reporter, reason.to_owned());
+        active.told.len() < KINDS_MAX && active.told.insert(kind(reason))
     }
 
     /// A waiter waits no more. Says whether nobody does.
-    pub(super) fn ends(&mut self, trouble: Trouble, waiter: u64) -> bool {
-        let Some(lasting) = self.lasting.get_mut(&trouble) else { return false };
-        lasting.reasons.remove(&waiter);
-        let is_over = lasting.reasons.is_empty();
+    pub(super) fn ends(&mut self, trouble: Trouble, reporter: u64) -> bool {
+        let Some(active) = self.active.get_mut(&trouble) else { return false };
+        active.reasons.remove(&reporter);
+        let is_over = active.reasons.is_empty();
         if is_over {
-            self.lasting.remove(&trouble);
+            self.active.remove(&trouble);
         }
         is_over
     }
 
     /// Why the one waits who has waited longest, for each.
     pub(super) fn texts(&self) -> BTreeMap<Trouble, String> {
-        let first = |lasting: &Lasting| lasting.reasons.values().next().cloned();
-        self.lasting.iter().filter_map(|(trouble, lasting)| Some((*trouble, first(lasting)?))).collect()
+        let first = |active: &ActiveTrouble| active.reasons.values().next().cloned();
+        self.active.iter().filter_map(|(trouble, active)| Some((*trouble, first(active)?))).collect()
     }
 }
 
@@ -103,19 +103,19 @@ mod tests {
     #[test]
     fn a_trouble_is_news_once_for_each_kind_of_reason_and_ends_with_the_last_who_waits() {
         let mut troubles = Troubles::default();
-        let (first, second) = (troubles.next_waiter(), troubles.next_waiter());
-        assert!(troubles.fails(Trouble::Okta, first, "Okta answers 503 for 00u1"));
-        assert!(!troubles.fails(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it is the same");
-        assert!(!troubles.fails(Trouble::Okta, first, "Okta answers 503 for 00u1"));
-        assert!(troubles.fails(Trouble::Journal, first, "no room"), "it is another");
+        let (first, second) = (troubles.next_reporter(), troubles.next_reporter());
+        assert!(troubles.report(Trouble::Okta, first, "Okta answers 503 for 00u1"));
+        assert!(!troubles.report(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it is the same");
+        assert!(!troubles.report(Trouble::Okta, first, "Okta answers 503 for 00u1"));
+        assert!(troubles.report(Trouble::Journal, first, "no room"), "it is another");
         assert!(!troubles.ends(Trouble::Okta, first), "one still waits");
         assert_eq!(troubles.texts()[&Trouble::Okta], "Okta answers 503 for 00u2");
-        assert!(troubles.fails(Trouble::Okta, second, "the connection is refused"), "it has changed");
-        assert!(!troubles.fails(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it was told");
+        assert!(troubles.report(Trouble::Okta, second, "the connection is refused"), "it has changed");
+        assert!(!troubles.report(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it was told");
         assert_eq!(troubles.texts()[&Trouble::Okta], "Okta answers 503 for 00u2", "as it is now");
         assert!(troubles.ends(Trouble::Okta, second));
         assert!(!troubles.ends(Trouble::Okta, second), "it ends once");
         assert_eq!(troubles.texts().into_keys().collect::<Vec<_>>(), [Trouble::Journal]);
-        assert!(troubles.fails(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it begins anew");
+        assert!(troubles.report(Trouble::Okta, second, "Okta answers 503 for 00u2"), "it begins anew");
     }
 }

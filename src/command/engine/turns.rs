@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::ordering::{Key, Ordering, Place};
+use super::ordering::{Ordering, OrderingKey, SequenceNumber};
 
 /// The order of all commands, and those who wait in it.
 #[derive(Debug, Default)]
@@ -16,26 +16,26 @@ pub(super) struct Turns(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     ordering: Ordering,
-    calls: HashMap<Place, oneshot::Sender<()>>,
+    calls: HashMap<SequenceNumber, oneshot::Sender<()>>,
 }
 
 /// The place of one command.
 #[derive(Debug)]
 pub(super) struct Turn {
     turns: Arc<Turns>,
-    place: Place,
+    sequence: SequenceNumber,
     /// Comes when it may go; none if it may.
     call: Option<oneshot::Receiver<()>>,
 }
 
 impl Turns {
     /// Gives a command the last place.
-    pub(super) fn join(self: &Arc<Self>, keys: Vec<Key>) -> Turn {
+    pub(super) fn join(self: &Arc<Self>, keys: Vec<OrderingKey>) -> Turn {
         let mut waiting = self.waiting();
-        let (place, may_go) = waiting.ordering.join(keys);
-        let call = (!may_go).then(|| waiting.expect(place));
+        let (sequence, may_go) = waiting.ordering.join(keys);
+        let call = (!may_go).then(|| waiting.expect(sequence));
         drop(waiting);
-        Turn { turns: Arc::clone(self), place, call }
+        Turn { turns: Arc::clone(self), sequence, call }
     }
 
     /// How many copies of the command `id` have a place.
@@ -56,15 +56,15 @@ impl Turns {
 }
 
 impl Waiting {
-    fn expect(&mut self, place: Place) -> oneshot::Receiver<()> {
+    fn expect(&mut self, sequence: SequenceNumber) -> oneshot::Receiver<()> {
         let (call, called) = oneshot::channel();
-        self.calls.insert(place, call);
+        self.calls.insert(sequence, call);
         called
     }
 
-    fn call(&mut self, places: &[Place]) {
-        for place in places {
-            if let Some(call) = self.calls.remove(place) {
+    fn call(&mut self, sequences: &[SequenceNumber]) {
+        for sequence in sequences {
+            if let Some(call) = self.calls.remove(sequence) {
                 // Who does not wait any more is leaving.
                 let _ = call.send(());
             }
@@ -82,11 +82,11 @@ impl Turn {
     }
 
     /// Gives the command, whose turn it is, other keys. Says whether it goes on at once; otherwise it has to wait again.
-    pub(super) fn settle(&mut self, keys: Vec<Key>) -> bool {
+    pub(super) fn settle(&mut self, keys: Vec<OrderingKey>) -> bool {
         let mut waiting = self.turns.waiting();
-        let (may_go, called) = waiting.ordering.settle(self.place, keys);
+        let (may_go, called) = waiting.ordering.settle(self.sequence, keys);
         waiting.call(&called);
-        self.call = (!may_go).then(|| waiting.expect(self.place));
+        self.call = (!may_go).then(|| waiting.expect(self.sequence));
         may_go
     }
 }
@@ -94,8 +94,8 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut waiting = self.turns.waiting();
-        waiting.calls.remove(&self.place);
-        let called = waiting.ordering.leave(self.place);
+        waiting.calls.remove(&self.sequence);
+        let called = waiting.ordering.leave(self.sequence);
         waiting.call(&called);
     }
 }

@@ -8,22 +8,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context, EngineError,
-    attempt::Carried,
-    awaited::Leave,
-    job::{Job, Origin, Verdict},
-    journal::{Found, Kept},
-    ordering::Key,
+    attempt::AttemptState,
+    job::{Job, Origin, Settlement},
+    journal::{JournalEntry, SavedRecord},
+    ordering::OrderingKey,
     outcomes,
-    parked::{Parked, WaitsFor},
-    publish::{Addressee, Told},
-    receive::Again,
+    parked::{ParkedCommand, WaitsFor},
+    pending_approval::ApprovalStatus,
+    publish::{Addressee, OutcomeViews},
+    receive::Redelivered,
     turns::Turn,
 };
 use crate::command::{
     Outcome, Status, Subjects,
     audit::{AuditRecord, Decision},
     message::Timing,
-    record::{Record, Stage},
+    record::{CommandStage, Record},
 };
 
 /// A command whose time is further off waits in the state, not in the queue.
@@ -37,7 +37,7 @@ pub(super) const LATER_MAX: Duration = Duration::from_secs(600);
 
 /// What a worker leaves behind.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(super) enum WorkerResult {
     /// Its message is settled, or comes again.
     Settled,
     /// Its command waits in the state.
@@ -46,8 +46,8 @@ pub(super) enum Ended {
 
 impl Job {
     /// What it touches, as far as it says so itself.
-    pub(super) fn names(&self) -> Vec<Key> {
-        Key::all(&self.command.id, &self.command.request, None)
+    pub(super) fn names(&self) -> Vec<OrderingKey> {
+        OrderingKey::all(&self.command.id, &self.command.request, None)
     }
 }
 
@@ -58,44 +58,47 @@ impl Context {
         job: Job,
         mut turn: Turn,
         stop: &CancellationToken,
-    ) -> Result<Ended, EngineError> {
-        let verdict = match stop.run_until_cancelled(turn.wait()).await {
+    ) -> Result<WorkerResult, EngineError> {
+        let settlement = match stop.run_until_cancelled(turn.wait()).await {
             Some(()) => self.serve(&job, &mut turn, stop).await?,
-            None => Verdict::Dropped,
+            None => Settlement::Dropped,
         };
-        let ended = match self.due(&job, &verdict) {
-            Some(due) => Ended::Parked { id: job.command.id.clone(), due },
-            None => Ended::Settled,
+        let ended = match self.due(&job, &settlement) {
+            Some(due) => WorkerResult::Parked { id: job.command.id.clone(), due },
+            None => WorkerResult::Settled,
         };
-        if matches!(verdict, Verdict::Done(..)) {
+        if matches!(settlement, Settlement::Done(..)) {
             self.forget_stopped(&job.command.id).await?;
         }
-        job.origin.settle(verdict).await;
+        job.origin.settle(settlement).await;
         Ok(ended)
     }
 
     /// Forgets that the command `id`, which has ended, waited in the state or was cancelled.
     pub(super) async fn forget_stopped(&self, id: &str) -> Result<(), EngineError> {
-        self.parking.forget(id).await?;
-        self.admission.switch.forget(id).await
+        self.parked_commands.forget(id).await?;
+        self.admission.stops.forget(id).await
     }
 
-    /// When a command that waits in the state is to come again, after `verdict`.
-    fn due(&self, job: &Job, verdict: &Verdict) -> Option<Timestamp> {
-        match (verdict, &job.origin) {
-            (Verdict::Parked(_, due), _) => Some(*due),
+    /// When a command that waits in the state is to come again, after `settlement`.
+    fn due(&self, job: &Job, settlement: &Settlement) -> Option<Timestamp> {
+        match (settlement, &job.origin) {
+            (Settlement::Parked(_, due), _) => Some(*due),
             // No queue brings it again.
-            (Verdict::Later(wait, _), Origin::Parked { .. }) => {
+            (Settlement::RetryLater(wait, _), Origin::Parked { .. }) => {
                 self.clock.now().checked_add(*wait).ok().or(job.command.not_before)
             }
-            (Verdict::Later(..), Origin::Queue { .. } | Origin::Asked { .. })
-            | (Verdict::Done(..) | Verdict::Answered(_) | Verdict::Dropped, _) => None,
+            (Settlement::RetryLater(..), Origin::Queue { .. } | Origin::Local { .. })
+            | (Settlement::Done(..) | Settlement::AlreadyAnswered(_) | Settlement::Dropped, _) => None,
         }
     }
 
     /// Lets go of a message whose answer was published before: the bus gives it again, and nobody has sent it anew.
-    pub(super) async fn pass_over(&self, again: Again) -> Result<Ended, EngineError> {
-        let Again { id, has_ended, durable, origin } = again;
+    pub(super) async fn acknowledge_redelivery(
+        &self,
+        redelivered: Redelivered,
+    ) -> Result<WorkerResult, EngineError> {
+        let Redelivered { id, has_ended, durable, origin } = redelivered;
         // Another copy of a command that a limit has refused may be at work, and be cancelled or wait.
         if has_ended {
             self.forget_stopped(&id).await?;
@@ -106,20 +109,20 @@ impl Context {
             place = origin.place(),
             "a message that was answered before comes again"
         );
-        origin.settle(Verdict::Answered(durable)).await;
-        Ok(Ended::Settled)
+        origin.settle(Settlement::AlreadyAnswered(durable)).await;
+        Ok(WorkerResult::Settled)
     }
 
     /// Lets a command come again when those before it may have come to their end, of which there are too many now.
-    pub(super) async fn put_off(&self, origin: Origin, why: &'static str) -> Ended {
+    pub(super) async fn postpone(&self, origin: Origin, why: &'static str) -> WorkerResult {
         let ended = match &origin {
             Origin::Parked { id, .. } => {
                 let due = self.clock.now().saturating_add(AGAIN_AFTER).unwrap_or(Timestamp::MAX);
-                Ended::Parked { id: id.clone(), due }
+                WorkerResult::Parked { id: id.clone(), due }
             }
-            Origin::Queue { .. } | Origin::Asked { .. } => Ended::Settled,
+            Origin::Queue { .. } | Origin::Local { .. } => WorkerResult::Settled,
         };
-        origin.settle(Verdict::Later(AGAIN_AFTER, why)).await;
+        origin.settle(Settlement::RetryLater(AGAIN_AFTER, why)).await;
         ended
     }
 
@@ -129,45 +132,45 @@ impl Context {
         job: &Job,
         turn: &mut Turn,
         stop: &CancellationToken,
-    ) -> Result<Verdict, EngineError> {
+    ) -> Result<Settlement, EngineError> {
         if !job.origin.begin() {
-            return Ok(Verdict::Dropped);
+            return Ok(Settlement::Dropped);
         }
         let id = &job.command.id;
         // It came twice, because it was cancelled at the moment when it was due, and has ended.
-        if matches!(job.origin, Origin::Parked { .. }) && !self.parking.has(id) {
-            return Ok(Verdict::Dropped);
+        if matches!(job.origin, Origin::Parked { .. }) && !self.parked_commands.has(id) {
+            return Ok(Settlement::Dropped);
         }
-        if matches!(job.origin, Origin::Asked { .. }) && self.parking.is_the_daemons(id) {
-            return Ok(Verdict::Later(
+        if matches!(job.origin, Origin::Local { .. }) && self.parked_commands.belongs_to_daemon(id) {
+            return Ok(Settlement::RetryLater(
                 LATER_MAX,
                 "it waits in the state, for the daemon, which is not running",
             ));
         }
-        let kept = match self.journal.find(id).await? {
-            Found::Record(kept) => kept,
+        let saved = match self.journal.find(id).await? {
+            JournalEntry::Record(saved) => saved,
             // Forgotten in the meantime, because it is so old.
-            Found::Nothing => match self.journal.receive(id, self.record_of(&job.command)).await? {
-                Found::Record(kept) => kept,
-                Found::Nothing | Found::Unreadable(_) => return Ok(Verdict::Dropped),
+            JournalEntry::Missing => match self.journal.receive(id, self.record_of(&job.command)).await? {
+                JournalEntry::Record(saved) => saved,
+                JournalEntry::Missing | JournalEntry::Unreadable(_) => return Ok(Settlement::Dropped),
             },
-            Found::Unreadable(unreadable) => {
-                let (kept, told) = self.set_aside(job, unreadable).await?;
-                return self.tell(job, kept, told, stop).await;
+            JournalEntry::Unreadable(unreadable) => {
+                let (saved, views) = self.set_aside(job, unreadable).await?;
+                return self.publish_outcome(job, saved, views, stop).await;
             }
         };
         // It came again while it was answered.
-        if let Some(durable) = kept.record.answered_before(job.origin.queue_place()) {
-            return Ok(Verdict::Answered(durable));
+        if let Some(durable) = saved.record.answered_before(job.origin.queue_place()) {
+            return Ok(Settlement::AlreadyAnswered(durable));
         }
-        if matches!(kept.record.stage, Stage::Ended { .. }) {
-            let Some(again) = self.reopened(&kept.record, job).await? else {
-                return self.repeat(job, kept, stop).await;
+        if matches!(saved.record.stage, CommandStage::Ended { .. }) {
+            let Some(again) = self.reopened(&saved.record, job).await? else {
+                return self.repeat(job, saved, stop).await;
             };
-            let kept = self.journal.keep(id, &kept, again).await?;
-            return self.carry_on(job, kept, turn, stop).await;
+            let saved = self.journal.save(id, &saved, again).await?;
+            return self.execute_when_allowed(job, saved, turn, stop).await;
         }
-        self.carry_on(job, kept, turn, stop).await
+        self.execute_when_allowed(job, saved, turn, stop).await
     }
 
     /// The record anew, if a limit has refused the command that lets it through now.
@@ -179,54 +182,54 @@ impl Context {
         Ok((!is_tripped).then_some(again))
     }
 
-    async fn carry_on(
+    async fn execute_when_allowed(
         &self,
         job: &Job,
-        kept: Kept,
+        saved: SavedRecord,
         turn: &mut Turn,
         stop: &CancellationToken,
-    ) -> Result<Verdict, EngineError> {
+    ) -> Result<Settlement, EngineError> {
         // What may have been sent may have been done: only Okta can tell, whatever the time is.
-        let may_have_sent = kept.record.baseline.is_some();
+        let may_have_sent = saved.record.baseline.is_some();
         let now = self.clock.now();
         if !may_have_sent && self.admission.admit(&job.command).is_ok() {
-            match self.leave(job, &kept.record, now) {
-                Leave::Given => {}
-                Leave::Awaited(until) => {
-                    return self.wait_for_approval(job, kept, until, (turn, stop)).await;
+            match self.approval_status(job, &saved.record, now) {
+                ApprovalStatus::Granted => {}
+                ApprovalStatus::Pending(until) => {
+                    return self.wait_for_approval(job, saved, until, (turn, stop)).await;
                 }
-                Leave::Missed => {
+                ApprovalStatus::Expired => {
                     let error = outcomes::not_approved(self.config.approval.within);
-                    let (kept, told) = self.end(job, kept, Status::Expired, error).await?;
-                    return self.tell(job, kept, told, stop).await;
+                    let (saved, views) = self.end(job, saved, Status::Expired, error).await?;
+                    return self.publish_outcome(job, saved, views, stop).await;
                 }
-                Leave::Impossible => {
-                    let (kept, told) =
-                        self.end(job, kept, Status::Refused, outcomes::approval_impossible()).await?;
-                    return self.tell(job, kept, told, stop).await;
+                ApprovalStatus::Impossible => {
+                    let (saved, views) =
+                        self.end(job, saved, Status::Refused, outcomes::approval_impossible()).await?;
+                    return self.publish_outcome(job, saved, views, stop).await;
                 }
             }
         }
         if !may_have_sent
             && let Timing::Early(due) = job.command.timing(now)
-            && self.admission.switch.cancelled(&job.command.id).is_none()
+            && self.admission.stops.cancelled(&job.command.id).is_none()
         {
-            return self.wait_for(job, kept, due, now, stop).await;
+            return self.wait_for(job, saved, due, now, stop).await;
         }
-        let carried = Box::pin(self.carry(job, kept, turn, stop)).await?;
-        self.told(job, carried, stop).await
+        let state = Box::pin(self.execute(job, saved, turn, stop)).await?;
+        self.publish_if_ended(job, state, stop).await
     }
 
     /// Publishes what became of a command, if it has ended.
-    pub(super) async fn told(
+    pub(super) async fn publish_if_ended(
         &self,
         job: &Job,
-        carried: Carried,
+        state: AttemptState,
         stop: &CancellationToken,
-    ) -> Result<Verdict, EngineError> {
-        match carried {
-            Carried::Ended(kept, told) => self.tell(job, kept, *told, stop).await,
-            Carried::Not(verdict) => Ok(verdict),
+    ) -> Result<Settlement, EngineError> {
+        match state {
+            AttemptState::Ended(saved, views) => self.publish_outcome(job, saved, *views, stop).await,
+            AttemptState::Unfinished(settlement) => Ok(settlement),
         }
     }
 
@@ -234,98 +237,109 @@ impl Context {
     async fn wait_for(
         &self,
         job: &Job,
-        kept: Kept,
+        saved: SavedRecord,
         due: Timestamp,
         now: Timestamp,
         stop: &CancellationToken,
-    ) -> Result<Verdict, EngineError> {
+    ) -> Result<Settlement, EngineError> {
         const WHY: &str = "its `not_before` has not come";
         let wait = due.duration_since(now);
         let until_then = Duration::try_from(wait).unwrap_or_default().min(LATER_MAX);
         if wait <= PARKED_FROM || job.origin.queue_place().is_none() {
-            return Ok(Verdict::Later(until_then, WHY));
+            return Ok(Settlement::RetryLater(until_then, WHY));
         }
-        if self.parking.has(&job.command.id) {
-            return Ok(match kept.record.parked() {
-                Some(durable) => Verdict::Parked(durable, due),
-                None => Verdict::Later(until_then, WHY),
+        if self.parked_commands.has(&job.command.id) {
+            return Ok(match saved.record.parked() {
+                Some(durable) => Settlement::Parked(durable, due),
+                None => Settlement::RetryLater(until_then, WHY),
             });
         }
         // People are told whom it is about while it waits, as far as it says so itself.
         let record = match job.command.request.names() {
-            Ok(names) if kept.record.subjects.is_none() => {
-                kept.record.clone().about(&Subjects::named(&names))
+            Ok(names) if saved.record.subjects.is_none() => {
+                saved.record.clone().about(&Subjects::named(&names))
             }
-            Ok(_) | Err(_) => kept.record.clone(),
+            Ok(_) | Err(_) => saved.record.clone(),
         };
-        self.park(job, (kept, record), due, WaitsFor::Time, stop).await
+        self.park(job, (saved, record), due, WaitsFor::Time, stop).await
     }
 
-    /// Keeps a command in the state until `due`, if that can be, with the `record` that comes after `kept`.
+    /// Keeps a command in the state until `due`, if that can be, with the `record` that comes after `saved`.
     pub(super) async fn park(
         &self,
         job: &Job,
-        (kept, record): (Kept, Record),
+        (saved, record): (SavedRecord, Record),
         due: Timestamp,
         waits_for: WaitsFor,
         stop: &CancellationToken,
-    ) -> Result<Verdict, EngineError> {
+    ) -> Result<Settlement, EngineError> {
         let id = &job.command.id;
         let wait = due.duration_since(self.clock.now());
         let can_wait = !job.command.has_secrets() && wait <= self.config.remembers_for();
         let note = match job.origin.queue_place().filter(|_| can_wait) {
-            Some(_) if self.parking.has(id) => self.parking.due_at(id, due, waits_for).await?,
-            Some(place) => {
-                self.parking.note_of(id, &Parked::new(due, waits_for, place.clone(), &job.message))?
+            Some(_) if self.parked_commands.has(id) => {
+                self.parked_commands.due_at(id, due, waits_for).await?
             }
+            Some(place) => self
+                .parked_commands
+                .note_of(id, &ParkedCommand::new(due, waits_for, place.clone(), &job.message))?,
             None => None,
         };
         let Some(note) = note else {
-            let (kept, told) = self.end(job, kept, Status::Refused, outcomes::cannot_wait(due)).await?;
-            return self.tell(job, kept, told, stop).await;
+            let (saved, views) = self.end(job, saved, Status::Refused, outcomes::cannot_wait(due)).await?;
+            return self.publish_outcome(job, saved, views, stop).await;
         };
         let parked = Record { parked_until: Some(due), ..record };
-        let kept = self.journal.keep_with_note(id, &kept, parked, note).await?;
-        self.parking.keep(id, waits_for);
-        Ok(match kept.record.parked() {
-            Some(durable) => Verdict::Parked(durable, due),
-            None => Verdict::Dropped,
+        let saved = self.journal.save_with_note(id, &saved, parked, note).await?;
+        self.parked_commands.keep(id, waits_for);
+        Ok(match saved.record.parked() {
+            Some(durable) => Settlement::Parked(durable, due),
+            None => Settlement::Dropped,
         })
     }
 
     /// Answers another copy of a command that has its outcome.
-    async fn repeat(&self, job: &Job, kept: Kept, stop: &CancellationToken) -> Result<Verdict, EngineError> {
-        let Stage::Ended { outcome, answers } = &kept.record.stage else { return Ok(Verdict::Dropped) };
+    async fn repeat(
+        &self,
+        job: &Job,
+        saved: SavedRecord,
+        stop: &CancellationToken,
+    ) -> Result<Settlement, EngineError> {
+        let CommandStage::Ended { outcome, answers } = &saved.record.stage else {
+            return Ok(Settlement::Dropped);
+        };
         let mut outcome = Outcome::clone(outcome);
         outcome.repeated = *answers > 0;
         if outcome.repeated {
-            let subjects = kept.record.subjects.as_ref();
+            let subjects = saved.record.subjects.as_ref();
             self.audit_command(job, subjects, Decision::Repeated, Some(&outcome)).await;
             self.status.repeated();
         }
-        self.tell(job, kept, Told::openly(outcome), stop).await
+        self.publish_outcome(job, saved, OutcomeViews::public(outcome), stop).await
     }
 
     /// Publishes what is told of a command whose outcome is in the journal.
-    async fn tell(
+    async fn publish_outcome(
         &self,
         job: &Job,
-        kept: Kept,
-        told: Told,
+        saved: SavedRecord,
+        views: OutcomeViews,
         stop: &CancellationToken,
-    ) -> Result<Verdict, EngineError> {
+    ) -> Result<Settlement, EngineError> {
         if job.origin.is_published() {
-            let Stage::Ended { answers, .. } = &kept.record.stage else { return Ok(Verdict::Dropped) };
-            let subjects = kept.record.subjects.as_ref();
+            let CommandStage::Ended { answers, .. } = &saved.record.stage else {
+                return Ok(Settlement::Dropped);
+            };
+            let subjects = saved.record.subjects.as_ref();
             let user = subjects.and_then(|subjects| subjects.users.first()?.id.as_deref());
             let to = Addressee { reply_to: job.command.reply_to.as_deref(), user };
-            if !self.outcomes.publish(&told, to, *answers, stop).await? {
-                return Ok(Verdict::Dropped);
+            if !self.outcomes.publish(&views, to, *answers, stop).await? {
+                return Ok(Settlement::Dropped);
             }
         }
-        let kept = self.journal.answered(&job.command.id, kept, job.origin.queue_place()).await?;
-        let Some(durable) = kept.record.durable() else { return Ok(Verdict::Dropped) };
-        Ok(Verdict::Done(durable, Box::new(told.for_asker())))
+        let saved = self.journal.answered(&job.command.id, saved, job.origin.queue_place()).await?;
+        let Some(durable) = saved.record.durable() else { return Ok(Settlement::Dropped) };
+        Ok(Settlement::Done(durable, Box::new(views.for_requester())))
     }
 
     /// Records what was decided about the command of `job`.
@@ -355,7 +369,7 @@ impl Context {
         };
         match (decision, &job.origin) {
             // Whoever can read the queue can send copies.
-            (Decision::Repeated, Origin::Queue { .. }) => self.audit.record_unvouched(&record).await,
+            (Decision::Repeated, Origin::Queue { .. }) => self.audit.record_unauthenticated(&record).await,
             _ => self.audit.record(&record).await,
         }
     }

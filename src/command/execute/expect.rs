@@ -4,10 +4,10 @@ use okta_client::users::{self, User};
 use serde_json::Value;
 
 use super::{failure::Code, lookup, work::Work};
-use crate::command::{Expect, Failed};
+use crate::command::{ActionFailure, Expect};
 
 /// Looks whether it holds; groups are asked for only if the command expects some.
-pub(super) async fn look(work: &Work<'_>, user: &User) -> Result<(), Failed> {
+pub(super) async fn look(work: &Work<'_>, user: &User) -> Result<(), ActionFailure> {
     let expect = work.expect;
     if !expect.status.is_empty() && !expect.status.contains(&user.status) {
         let expected = expect.status.join(" or ");
@@ -25,7 +25,7 @@ pub(super) async fn look(work: &Work<'_>, user: &User) -> Result<(), Failed> {
 }
 
 /// Looks whether the profile is as expected.
-pub(super) fn look_at_profile(expect: &Expect, user: &User) -> Result<(), Failed> {
+pub(super) fn look_at_profile(expect: &Expect, user: &User) -> Result<(), ActionFailure> {
     match expect.profile.iter().find(|(name, value)| user.attribute(name) != *value) {
         // The values are somebody's personal data; the name is enough.
         Some((name, _)) => Err(failed(user, &format!("profile.{name} is not as expected"))),
@@ -33,7 +33,7 @@ pub(super) fn look_at_profile(expect: &Expect, user: &User) -> Result<(), Failed
     }
 }
 
-fn failed(user: &User, reason: &str) -> Failed {
+fn failed(user: &User, reason: &str) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::ExpectationFailed.because(format!("user {name}: {reason}"))
 }

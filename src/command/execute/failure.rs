@@ -6,7 +6,7 @@ use okta_client::{Class, OktaError};
 use serde_json::Value;
 
 use crate::{
-    command::{Action, Failed, OutcomeError},
+    command::{Action, ActionFailure, OutcomeError},
     remedy::remedy,
 };
 
@@ -115,7 +115,7 @@ impl Code {
     }
 
     /// The failure, for good.
-    pub(in crate::command) fn because(self, message: impl Into<String>) -> Failed {
+    pub(in crate::command) fn because(self, message: impl Into<String>) -> ActionFailure {
         let error = OutcomeError {
             code: self.name().to_owned(),
             message: message.into(),
@@ -127,12 +127,12 @@ impl Code {
             _ => None,
         };
         let result = Value::Null;
-        Failed { error, result, retry_after, has_sent: false, before: None, okta_request_id: None }
+        ActionFailure { error, result, retry_after, has_sent: false, before: None, okta_request_id: None }
     }
 }
 
 /// What an error of Okta's side means for `action`.
-pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> Failed {
+pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> ActionFailure {
     let (code, retry_after) = match error.class() {
         _ if error.is_duplicate() => (Code::AlreadyExists, None),
         Class::Retry(Some(wait)) => (Code::RateLimited, Some(wait)),
@@ -162,7 +162,11 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> Failed {
         }
         _ => error.to_string(),
     };
-    Failed { retry_after, okta_request_id: error.request_id().map(str::to_owned), ..code.because(message) }
+    ActionFailure {
+        retry_after,
+        okta_request_id: error.request_id().map(str::to_owned),
+        ..code.because(message)
+    }
 }
 
 /// Whether Okta forbids it whoever asks: all codes but those of rights and sessions are about what was asked for, such as

@@ -10,7 +10,7 @@ use super::{
     lookup::back_off,
     work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
 };
-use crate::command::{Failed, Way};
+use crate::command::{ActionFailure, SuccessKind};
 
 /// How often the first attempt sends what nobody can see, if its answers are lost, and how many attempts do: each may be an
 /// e-mail to a person.
@@ -22,7 +22,7 @@ pub(in crate::command) async fn change(
     work: &mut Work<'_>,
     operation: Operation,
     request: impl Fn(&str) -> Change,
-) -> Result<Finished, Failed> {
+) -> Result<Finished, ActionFailure> {
     let mut user = work.known_user().await?;
     work.before.get_or_insert_with(|| status_of(&user));
     if !operation.is_seen() {
@@ -37,7 +37,7 @@ pub(in crate::command) async fn change(
     for round in 1..=rounds_max {
         let step = operation.step(&user.status, user.transitioning_to.as_deref());
         if step == Step::Already && work.may_have_sent() {
-            return Ok(finished(Way::Done, &user, &Value::Null));
+            return Ok(finished(SuccessKind::Done, &user, &Value::Null));
         }
         if work.may_have_sent() && operation.is_under_way(user.transitioning_to.as_deref()) {
             return Err(still_changing(&user));
@@ -45,7 +45,7 @@ pub(in crate::command) async fn change(
         must_not_be_changed_meanwhile(work, operation, &user)?;
         work.must_be_as_expected(&user).await?;
         match step {
-            Step::Already => return Ok(finished(Way::Already, &user, &Value::Null)),
+            Step::Already => return Ok(finished(SuccessKind::Already, &user, &Value::Null)),
             Step::Wrong(allowed) => return Err(wrong_status(&user, allowed)),
             Step::Wait => return Err(still_changing(&user)),
             Step::Go => {}
@@ -58,8 +58,8 @@ pub(in crate::command) async fn change(
                 user = work.known_user().await?;
                 if operation.is_so_by_refusal(error.code(), &user.status) {
                     let is_ours = doubt.is_some() || work.attempt.baseline.is_some();
-                    let way = if is_ours { Way::Done } else { Way::Already };
-                    return Ok(finished(way, &user, &Value::Null));
+                    let kind = if is_ours { SuccessKind::Done } else { SuccessKind::Already };
+                    return Ok(finished(kind, &user, &Value::Null));
                 }
                 if operation.step(&user.status, None) != Step::Already {
                     return Err(work.refused(&error));
@@ -74,7 +74,7 @@ pub(in crate::command) async fn change(
     }
     // The last round may have done it.
     if operation.step(&user.status, user.transitioning_to.as_deref()) == Step::Already {
-        return Ok(finished(Way::Done, &user, &Value::Null));
+        return Ok(finished(SuccessKind::Done, &user, &Value::Null));
     }
     Err(work.gave_up(doubt.as_ref()))
 }
@@ -86,27 +86,29 @@ async fn answered(
     operation: Operation,
     before: &User,
     answer: Value,
-) -> Result<Finished, Failed> {
+) -> Result<Finished, ActionFailure> {
     // Okta tells a link or a password once: they are not lost because it takes its time, or cannot be looked at now.
     if told_members(&answer).next().is_some() {
         return Ok(match work.settled_user(&before.id).await {
-            Ok(Some(after)) => finished(Way::Done, &after, &answer),
-            Ok(None) | Err(_) => told(Way::Done, before, &answer),
+            Ok(Some(after)) => finished(SuccessKind::Done, &after, &answer),
+            Ok(None) | Err(_) => told(SuccessKind::Done, before, &answer),
         });
     }
     let is_over = |now: &User| {
         now.transitioning_to.is_none() && (operation.is_shown_by(&now.status) || !work.is_as_before(now))
     };
     match work.user_once(&before.id, is_over).await? {
-        None => Ok(told(Way::Done, before, &answer)),
+        None => Ok(told(SuccessKind::Done, before, &answer)),
         Some(after) if after.transitioning_to.is_some() => Err(still_changing(&after)),
-        Some(after) if operation.is_shown_by(&after.status) => Ok(finished(Way::Done, &after, &answer)),
+        Some(after) if operation.is_shown_by(&after.status) => {
+            Ok(finished(SuccessKind::Done, &after, &answer))
+        }
         Some(after) if work.is_as_before(&after) => Err(unshown(&after)),
         Some(after) => Err(changed_meanwhile(&after)),
     }
 }
 
-fn unshown(user: &User) -> Failed {
+fn unshown(user: &User) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::Unconfirmed
         .because(format!("okta has answered that it was done, and user {name} is {} as before", user.status))
@@ -119,7 +121,7 @@ pub(in crate::command) async fn once(
     id: &str,
     change: &Change,
     is_done: impl Fn(&User) -> bool,
-) -> Result<(), Failed> {
+) -> Result<(), ActionFailure> {
     work.is_unseen();
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
@@ -142,7 +144,7 @@ fn must_not_be_changed_meanwhile(
     work: &mut Work<'_>,
     operation: Operation,
     user: &User,
-) -> Result<(), Failed> {
+) -> Result<(), ActionFailure> {
     let has_sent = work.may_have_sent();
     let baseline = work.baseline(|| Baseline::of_user(user));
     if !has_sent || (!operation.is_seen() && baseline.sending_attempts() < UNCONFIRMED_SENDS_MAX) {
@@ -162,7 +164,7 @@ fn must_not_be_changed_meanwhile(
 }
 
 /// Somebody has changed the user's status while the answer was awaited.
-pub(in crate::command) fn changed_meanwhile(user: &User) -> Failed {
+pub(in crate::command) fn changed_meanwhile(user: &User) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::ChangedMeanwhile.because(format!(
         "user {name} is {}, and the status was changed since the command was begun: the change may have been made \
@@ -172,22 +174,22 @@ pub(in crate::command) fn changed_meanwhile(user: &User) -> Failed {
 }
 
 /// The user's status does not allow what is asked.
-pub(in crate::command) fn wrong_status(user: &User, allowed: &str) -> Failed {
+pub(in crate::command) fn wrong_status(user: &User, allowed: &str) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::WrongStatus.because(format!("user {name} is {}; this needs {allowed}", user.status))
 }
 
 /// It ended well for the user, who is like that now; what Okta answered becomes part of the result.
-pub(in crate::command) fn finished(way: Way, user: &User, answer: &Value) -> Finished {
-    told(way, user, answer).after(status_of(user))
+pub(in crate::command) fn finished(kind: SuccessKind, user: &User, answer: &Value) -> Finished {
+    told(kind, user, answer).after(status_of(user))
 }
 
-fn told(way: Way, user: &User, answer: &Value) -> Finished {
+fn told(kind: SuccessKind, user: &User, answer: &Value) -> Finished {
     let mut result = json!({ "user": named(user) });
     for (name, value) in told_members(answer) {
         result[name] = value.clone();
     }
-    Finished::new(way, result)
+    Finished::new(kind, result)
 }
 
 /// What Okta tells in this answer alone. Some operations answer with the whole user: the status after it says enough.

@@ -4,12 +4,12 @@ use okta_client::Target;
 use serde_json::{Value, json};
 
 use super::{
-    Place,
+    ListPosition,
     failure::Code,
     lookup,
     work::{Finished, Work},
 };
-use crate::command::Failed;
+use crate::command::ActionFailure;
 
 /// Unless the command says otherwise, where Okta would list a whole org.
 pub(in crate::command) const FOUND_DEFAULT: usize = 200;
@@ -19,11 +19,11 @@ pub(in crate::command) async fn found(
     work: &Work<'_>,
     target: &Target,
     limit: usize,
-    after: Option<&Place>,
-) -> Result<lookup::List, Failed> {
-    let beginning = Place::default();
-    let place = after.unwrap_or(&beginning);
-    let list = lookup::list_behind(work.okta, work.action, target, limit, place).await?;
+    after: Option<&ListPosition>,
+) -> Result<lookup::List, ActionFailure> {
+    let beginning = ListPosition::default();
+    let position = after.unwrap_or(&beginning);
+    let list = lookup::list_behind(work.okta, work.action, target, limit, position).await?;
     let absent = || match work.subjects.groups.is_empty() {
         true => Code::UserNotFound.because("the user does not exist any more"),
         false => Code::GroupNotFound.because("the group does not exist any more"),

@@ -10,8 +10,8 @@ use serde::{
 use serde_json::{Value, value::RawValue};
 use url::Url;
 
-use super::{Okta, Place, failure::of_okta};
-use crate::command::{Action, Failed};
+use super::{ListPosition, Okta, failure::of_okta};
+use crate::command::{Action, ActionFailure};
 
 /// Looks at one thing, at most.
 const LOOKS_MAX: u32 = 4;
@@ -27,7 +27,7 @@ pub(in crate::command) struct List<T = Value> {
     /// Whether there is nothing more.
     pub(in crate::command) is_complete: bool,
     /// Where it goes on, if there is more and Okta says where.
-    pub(in crate::command) next: Option<Place>,
+    pub(in crate::command) next: Option<ListPosition>,
 }
 
 /// Looks up one object; none if Okta has none of that name.
@@ -35,7 +35,7 @@ pub(in crate::command) async fn one(
     okta: &dyn Okta,
     action: Action,
     target: &Target,
-) -> Result<Option<Value>, Failed> {
+) -> Result<Option<Value>, ActionFailure> {
     match patiently::<Value>(okta, &okta.url_of(target)).await {
         Ok(found) => Ok(Some(found.body)),
         Err(error) if error.is_absence() => Ok(None),
@@ -49,19 +49,19 @@ pub(in crate::command) async fn list(
     action: Action,
     target: &Target,
     limit: usize,
-) -> Result<Option<List>, Failed> {
-    list_behind(okta, action, target, limit, &Place::default()).await
+) -> Result<Option<List>, ActionFailure> {
+    list_behind(okta, action, target, limit, &ListPosition::default()).await
 }
 
-/// The same from `place` on.
+/// The same from `position` on.
 pub(in crate::command) async fn list_behind(
     okta: &dyn Okta,
     action: Action,
     target: &Target,
     limit: usize,
-    place: &Place,
-) -> Result<Option<List>, Failed> {
-    or_absent(list_from(okta, okta.url_of(target), limit, place).await, action)
+    position: &ListPosition,
+) -> Result<Option<List>, ActionFailure> {
+    or_absent(list_from(okta, okta.url_of(target), limit, position).await, action)
 }
 
 /// Looks up a list to its end, for our own use.
@@ -69,7 +69,7 @@ pub(in crate::command) async fn whole(
     okta: &dyn Okta,
     action: Action,
     target: &Target,
-) -> Result<Option<Vec<Value>>, Failed> {
+) -> Result<Option<Vec<Value>>, ActionFailure> {
     whole_as(okta, action, target, |item| item).await
 }
 
@@ -79,7 +79,7 @@ pub(in crate::command) async fn whole_as<T>(
     action: Action,
     target: &Target,
     read: impl Fn(Value) -> T,
-) -> Result<Option<Vec<T>>, Failed> {
+) -> Result<Option<Vec<T>>, ActionFailure> {
     let whole = async {
         let mut items = Vec::new();
         let mut next = Some(okta.url_of(target));
@@ -99,7 +99,7 @@ pub(in crate::command) async fn count(
     action: Action,
     target: &Target,
     count_max: usize,
-) -> Result<Option<usize>, Failed> {
+) -> Result<Option<usize>, ActionFailure> {
     let count = async {
         let mut count = 0;
         let mut next = Some(okta.url_of(target));
@@ -113,21 +113,21 @@ pub(in crate::command) async fn count(
     or_absent(count.await, action)
 }
 
-/// Looks up the list at `url` from `place` on, up to `limit` items or what a message can carry, each as Okta wrote it.
+/// Looks up the list at `url` from `position` on, up to `limit` items or what a message can carry, each as Okta wrote it.
 pub(in crate::command) async fn raw_list(
     okta: &dyn Okta,
     url: Url,
     limit: usize,
-    place: &Place,
+    position: &ListPosition,
 ) -> Result<List<Box<RawValue>>, OktaError> {
-    list_from(okta, url, limit, place).await
+    list_from(okta, url, limit, position).await
 }
 
 /// Looks up to so often until there is something: lists are some seconds behind.
-pub(in crate::command) async fn until_listed<T, F: Future<Output = Result<Option<T>, Failed>>>(
+pub(in crate::command) async fn until_listed<T, F: Future<Output = Result<Option<T>, ActionFailure>>>(
     looks_max: u32,
     look: impl Fn() -> F,
-) -> Result<Option<T>, Failed> {
+) -> Result<Option<T>, ActionFailure> {
     let mut looks = 1;
     loop {
         let found = look().await?;
@@ -139,7 +139,7 @@ pub(in crate::command) async fn until_listed<T, F: Future<Output = Result<Option
     }
 }
 
-fn or_absent<T>(list: Result<T, OktaError>, action: Action) -> Result<Option<T>, Failed> {
+fn or_absent<T>(list: Result<T, OktaError>, action: Action) -> Result<Option<T>, ActionFailure> {
     match list {
         Ok(list) => Ok(Some(list)),
         Err(error) if error.is_absence() => Ok(None),
@@ -151,22 +151,22 @@ async fn list_from<T: DeserializeOwned + Display>(
     okta: &dyn Okta,
     url: Url,
     limit: usize,
-    from: &Place,
+    from: &ListPosition,
 ) -> Result<List<T>, OktaError> {
     let mut list = List { items: Vec::new(), is_complete: false, next: None };
     let mut bytes = 0;
-    let mut place = from.clone();
-    let mut next = place.of(url);
+    let mut position = from.clone();
+    let mut next = position.of(url);
     loop {
         let page = patiently::<Vec<T>>(okta, &next).await?;
         let given = list.items.len();
-        for item in behind(page.body, place.last()) {
+        for item in behind(page.body, position.last()) {
             bytes += item.to_string().len();
             // What is too large for any message is left to who sends it.
             let is_too_much = bytes > LIST_BYTES_MAX && !list.items.is_empty();
             if list.items.len() == limit || is_too_much {
                 let last = list.items[given..].last().map(|item: &T| id_of(&item.to_string()));
-                list.next = Some(last.map_or_else(|| place.clone(), |id| place.behind(id)));
+                list.next = Some(last.map_or_else(|| position.clone(), |id| position.behind(id)));
                 return Ok(list);
             }
             list.items.push(item);
@@ -175,13 +175,13 @@ async fn list_from<T: DeserializeOwned + Display>(
             list.is_complete = true;
             return Ok(list);
         };
-        let beginning = Place::at(&url);
+        let beginning = ListPosition::at(&url);
         if list.items.len() == limit {
             list.next = beginning;
             return Ok(list);
         }
         // A page that has no cursor is its own, and no command can go on there.
-        place = beginning.unwrap_or_default();
+        position = beginning.unwrap_or_default();
         next = url;
     }
 }

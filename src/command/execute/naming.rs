@@ -5,7 +5,7 @@ use okta_client::groups;
 use serde_json::Value;
 
 use super::{Okta, failure::Code, lookup};
-use crate::command::{Action, Failed, GroupSubject};
+use crate::command::{Action, ActionFailure, GroupSubject};
 
 /// The group with its id, if the command names it by its name.
 pub(super) fn by_name(group: &GroupSubject) -> Option<(&GroupSubject, &str)> {
@@ -14,7 +14,10 @@ pub(super) fn by_name(group: &GroupSubject) -> Option<(&GroupSubject, &str)> {
 }
 
 /// Whether the group is as the command names it, now that Okta shows it so.
-pub(in crate::command) fn must_be_named(group: &GroupSubject, now: Option<&Value>) -> Result<(), Failed> {
+pub(in crate::command) fn must_be_named(
+    group: &GroupSubject,
+    now: Option<&Value>,
+) -> Result<(), ActionFailure> {
     let Some((GroupSubject { name, .. }, id)) = by_name(group) else { return Ok(()) };
     let absent = || Code::GroupNotFound.because(format!("group {name} ({id}) does not exist any more"));
     let now = name_of(now.ok_or_else(absent)?);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{failure::Code, work::Finished};
-use crate::command::{Failed, Way};
+use crate::command::{ActionFailure, SuccessKind};
 
 /// The parts so far.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(in crate::command) struct Parts {
     is_any_done: bool,
     is_any_planned: bool,
     failures: usize,
-    first_failure: Option<Failed>,
+    first_failure: Option<ActionFailure>,
 }
 
 impl Parts {
@@ -33,16 +33,16 @@ impl Parts {
     pub(in crate::command) fn add(
         &mut self,
         mut part: Value,
-        came_of: Result<Way, Failed>,
-    ) -> Result<(), Failed> {
+        came_of: Result<SuccessKind, ActionFailure>,
+    ) -> Result<(), ActionFailure> {
         let failed = match came_of {
-            Ok(way) => {
-                self.is_any_done |= way == Way::Done;
-                self.is_any_planned |= way == Way::DryRun;
-                part["status"] = json!(match way {
-                    Way::Done => "done",
-                    Way::Already => "already",
-                    Way::DryRun => "dry_run",
+            Ok(kind) => {
+                self.is_any_done |= kind == SuccessKind::Done;
+                self.is_any_planned |= kind == SuccessKind::DryRun;
+                part["status"] = json!(match kind {
+                    SuccessKind::Done => "done",
+                    SuccessKind::Already => "already",
+                    SuccessKind::DryRun => "dry_run",
                 });
                 self.all.push(part);
                 return Ok(());
@@ -53,7 +53,7 @@ impl Parts {
         part["error"] = json!(failed.error);
         self.all.push(part);
         if failed.retry_after.is_some() && !is_about_one(&failed) {
-            return Err(Failed { result: self.result(), ..failed });
+            return Err(ActionFailure { result: self.result(), ..failed });
         }
         self.failures += 1;
         // What may succeed another time decides: then all is tried again.
@@ -65,7 +65,7 @@ impl Parts {
     }
 
     /// What it all came to.
-    pub(in crate::command) fn finish(mut self) -> Result<Finished, Failed> {
+    pub(in crate::command) fn finish(mut self) -> Result<Finished, ActionFailure> {
         let (count, result) = (self.all.len(), self.result());
         if let Some(mut failed) = self.first_failure.take() {
             if count > 1 {
@@ -78,7 +78,7 @@ impl Parts {
         if self.is_any_planned {
             return Ok(Finished::planned());
         }
-        Ok(Finished::new(if self.is_any_done { Way::Done } else { Way::Already }, result))
+        Ok(Finished::new(if self.is_any_done { SuccessKind::Done } else { SuccessKind::Already }, result))
     }
 
     fn result(&mut self) -> Value {
@@ -87,7 +87,7 @@ impl Parts {
 }
 
 /// Whether Okta is at work on one user, which the others need not wait for.
-fn is_about_one(failed: &Failed) -> bool {
+fn is_about_one(failed: &ActionFailure) -> bool {
     failed.error.code == Code::StillChanging.name()
 }
 
@@ -95,7 +95,7 @@ fn is_about_one(failed: &Failed) -> bool {
 mod tests {
     use super::*;
 
-    fn finish(parts: impl IntoIterator<Item = Result<Way, Code>>) -> Result<Finished, Failed> {
+    fn finish(parts: impl IntoIterator<Item = Result<SuccessKind, Code>>) -> Result<Finished, ActionFailure> {
         let mut all = Parts::new("parts");
         for (number, came_of) in parts.into_iter().enumerate() {
             all.add(json!({ "number": number }), came_of.map_err(|code| code.because("no")))?;
@@ -105,22 +105,24 @@ mod tests {
 
     #[test]
     fn what_came_of_each_part_is_told_however_it_ends() {
-        let statuses = |failed: &Failed| -> Vec<String> {
+        let statuses = |failed: &ActionFailure| -> Vec<String> {
             let parts = failed.result["parts"].as_array().unwrap();
             parts.iter().map(|part| part["status"].as_str().unwrap().to_owned()).collect()
         };
         // Okta is away: nothing more is tried.
-        let failed = finish([Ok(Way::Done), Err(Code::OktaUnavailable), Ok(Way::Done)]).err().unwrap();
+        let failed =
+            finish([Ok(SuccessKind::Done), Err(Code::OktaUnavailable), Ok(SuccessKind::Done)]).err().unwrap();
         assert_eq!(
             (statuses(&failed).join(" "), failed.retry_after.is_some()),
             ("done failed".to_owned(), true)
         );
         // One whom Okta is at work on keeps nobody from their turn, and comes again.
-        let failed = finish([Err(Code::OktaRefused), Err(Code::StillChanging), Ok(Way::Done)]).err().unwrap();
+        let failed =
+            finish([Err(Code::OktaRefused), Err(Code::StillChanging), Ok(SuccessKind::Done)]).err().unwrap();
         assert_eq!(statuses(&failed).join(" "), "failed failed done");
         assert_eq!((failed.error.code.as_str(), failed.retry_after.is_some()), ("still_changing", true));
         let failed = finish([Err(Code::OktaRefused), Err(Code::ReadOnlyGroup)]).err().unwrap();
         assert_eq!((failed.error.code.as_str(), failed.retry_after), ("okta_refused", None));
-        assert!(finish([Ok(Way::Done), Ok(Way::Already)]).is_ok());
+        assert!(finish([Ok(SuccessKind::Done), Ok(SuccessKind::Already)]).is_ok());
     }
 }

@@ -14,15 +14,19 @@ use super::{
     Okta,
     failure::Code,
     lookup::{self, one, until_listed},
-    resolved::Resolved,
+    resolved::ResolvedSubjects,
 };
 use crate::command::{
-    Action, Failed, GroupSubject, Request, Subjects, UserSubject, ZoneSubject,
-    actions::{GroupName, Having, Names, Presence, UserName, named_shortly},
+    Action, ActionFailure, GroupSubject, Request, Subjects, UserSubject, ZoneSubject,
+    actions::{GroupName, Names, Presence, UserAttribute, UserName, named_shortly},
 };
 
 /// All whom and what `request` names. A group is looked for up to `looks_max` times.
-pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) -> Result<Resolved, Failed> {
+pub(super) async fn request(
+    okta: &dyn Okta,
+    request: &Request,
+    looks_max: u32,
+) -> Result<ResolvedSubjects, ActionFailure> {
     let (action, asked_at) = (request.action(), Instant::now());
     let Names { users, groups, app, zone, blocked: _ } = request.names()?;
     let mut subjects = Subjects::default();
@@ -45,7 +49,7 @@ pub(super) async fn request(okta: &dyn Okta, request: &Request, looks_max: u32) 
     if let Some(name) = zone {
         subjects.zone = Some(named_zone(okta, action, name).await?);
     }
-    Ok(Resolved::with_sighting(subjects, seen, asked_at))
+    Ok(ResolvedSubjects::with_snapshot(subjects, seen, asked_at))
 }
 
 async fn named_user(
@@ -53,7 +57,7 @@ async fn named_user(
     action: Action,
     name: UserName<'_>,
     looks_max: u32,
-) -> Result<Option<User>, Failed> {
+) -> Result<Option<User>, ActionFailure> {
     match name {
         UserName::Known(name) => {
             let found = user_of_name(okta, action, name).await?;
@@ -62,10 +66,11 @@ async fn named_user(
         }
         UserName::MaybeGone(name) => user_of_name(okta, action, name).await,
         UserName::MaybeGoneByEmail(name) => user_of_name_or_email(okta, action, name).await,
-        UserName::Having(having) => {
-            let found = until_listed(looks_max, || user_having(okta, action, having)).await?;
+        UserName::Attribute(attribute) => {
+            let found = until_listed(looks_max, || user_having(okta, action, attribute)).await?;
             let absent = || {
-                Code::UserNotFound.because(format!("there is no user with {}", named_shortly(&having.text)))
+                Code::UserNotFound
+                    .because(format!("there is no user with {}", named_shortly(&attribute.text)))
             };
             found.ok_or_else(absent).map(Some)
         }
@@ -79,7 +84,7 @@ async fn named_group(
     action: Action,
     GroupName { name, presence, hold: _ }: GroupName<'_>,
     looks_max: u32,
-) -> Result<GroupSubject, Failed> {
+) -> Result<GroupSubject, ActionFailure> {
     if presence == Presence::New {
         return Ok(group_subject(name, own_group(okta, action, name).await?.as_ref()));
     }
@@ -92,7 +97,7 @@ async fn named_group(
 }
 
 /// All users whom `name` may mean: who is protected by it must not depend on who else is called alike.
-pub(super) async fn all_users(okta: &dyn Okta, name: &str) -> Result<Vec<UserSubject>, Failed> {
+pub(super) async fn all_users(okta: &dyn Okta, name: &str) -> Result<Vec<UserSubject>, ActionFailure> {
     let action = Action::OWN_LOOK_FOR_A_USER;
     if !can_be_known(name) {
         return Ok(Vec::new());
@@ -111,7 +116,11 @@ pub(super) async fn all_users(okta: &dyn Okta, name: &str) -> Result<Vec<UserSub
 }
 
 /// The user of this id or login, or the only one of this e-mail.
-async fn user_of_name_or_email(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<User>, Failed> {
+async fn user_of_name_or_email(
+    okta: &dyn Okta,
+    action: Action,
+    name: &str,
+) -> Result<Option<User>, ActionFailure> {
     let found = user_of_name(okta, action, name).await?;
     if found.is_some() || !name.contains('@') || !can_be_known(name) {
         return Ok(found);
@@ -129,8 +138,8 @@ async fn user_of_name_or_email(okta: &dyn Okta, action: Action, name: &str) -> R
 async fn user_having(
     okta: &dyn Okta,
     action: Action,
-    Having { attribute, value, text }: &Having,
-) -> Result<Option<User>, Failed> {
+    UserAttribute { attribute, value, text }: &UserAttribute,
+) -> Result<Option<User>, ActionFailure> {
     if !can_be_known(text) {
         return Ok(None);
     }
@@ -154,7 +163,7 @@ fn user_subject(name: &str, user: Option<&User>) -> UserSubject {
     UserSubject { name: name.to_owned(), id: user.map(|user| user.id.clone()), login }
 }
 
-async fn user_of_name(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<User>, Failed> {
+async fn user_of_name(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<User>, ActionFailure> {
     let fits = |user: &User| {
         let login = user.login().unwrap_or_default();
         // The part before `@` names a user too, if it is the only one.
@@ -190,7 +199,7 @@ pub(in crate::command) async fn user_of_login(
     okta: &dyn Okta,
     action: Action,
     login: &str,
-) -> Result<Option<User>, Failed> {
+) -> Result<Option<User>, ActionFailure> {
     let is_it = |user: &User| user.login().is_some_and(|found| is_same(found, login));
     if login.is_empty() || !can_be_known(login) {
         return Ok(None);
@@ -225,7 +234,7 @@ pub(in crate::command) async fn group(
     okta: &dyn Okta,
     action: Action,
     name: &str,
-) -> Result<GroupSubject, Failed> {
+) -> Result<GroupSubject, ActionFailure> {
     // What looks like an id may be a name all the same.
     if is_id(name)
         && name.starts_with("00g")
@@ -255,7 +264,7 @@ pub(in crate::command) async fn own_group(
     okta: &dyn Okta,
     action: Action,
     name: &str,
-) -> Result<Option<Value>, Failed> {
+) -> Result<Option<Value>, ActionFailure> {
     let is_own = |group: &Value| group.get("type").and_then(Value::as_str) != Some("APP_GROUP");
     Ok(named_groups(okta, action, name, is_own).await?.into_iter().next())
 }
@@ -267,7 +276,7 @@ async fn named_groups(
     action: Action,
     name: &str,
     wanted: impl Fn(&Value) -> bool,
-) -> Result<Vec<Value>, Failed> {
+) -> Result<Vec<Value>, ActionFailure> {
     if name.is_empty() || !can_be_known(name) {
         return Ok(Vec::new());
     }
@@ -282,7 +291,7 @@ async fn named_groups(
 }
 
 /// The network zone of this id or exact name. Names are unique; what a list shows is looked at by its id, as of groups.
-async fn named_zone(okta: &dyn Okta, action: Action, name: &str) -> Result<ZoneSubject, Failed> {
+async fn named_zone(okta: &dyn Okta, action: Action, name: &str) -> Result<ZoneSubject, ActionFailure> {
     let subject = |id: &str| ZoneSubject { name: name.to_owned(), id: id.to_owned() };
     if is_id(name) && name.starts_with("nzo") && one(okta, action, &zones::get(name)).await?.is_some() {
         return Ok(subject(name));
@@ -299,7 +308,10 @@ async fn named_zone(okta: &dyn Okta, action: Action, name: &str) -> Result<ZoneS
 }
 
 /// The ids of all users in a group.
-pub(in crate::command) async fn members(okta: &dyn Okta, name: &str) -> Result<BTreeSet<String>, Failed> {
+pub(in crate::command) async fn members(
+    okta: &dyn Okta,
+    name: &str,
+) -> Result<BTreeSet<String>, ActionFailure> {
     let action = Action::OWN_LOOK_AT_MEMBERS;
     let absent = || Code::GroupNotFound.because(format!("there is no group {name}"));
     let id = group(okta, action, name).await?.id.ok_or_else(absent)?;
@@ -314,7 +326,7 @@ pub(in crate::command) async fn count_members(
     okta: &dyn Okta,
     groups: &[GroupSubject],
     count_max: usize,
-) -> Result<usize, Failed> {
+) -> Result<usize, ActionFailure> {
     let action = Action::OWN_LOOK_AT_MEMBERS;
     let mut count = 0;
     for id in groups.iter().filter_map(|group| group.id.as_deref()) {
@@ -329,7 +341,10 @@ pub(in crate::command) async fn count_members(
 
 /// The ids of the app of this id, or of all apps of exactly this label: Okta does not keep labels unique. None if there is
 /// none.
-pub(in crate::command) async fn app_ids(okta: &dyn Okta, name: &str) -> Result<BTreeSet<String>, Failed> {
+pub(in crate::command) async fn app_ids(
+    okta: &dyn Okta,
+    name: &str,
+) -> Result<BTreeSet<String>, ActionFailure> {
     let action = Action::OWN_LOOK_FOR_AN_APP;
     // What looks like an id may be a label all the same.
     if is_id(name) && name.starts_with("0oa") && one(okta, action, &apps::get(name)).await?.is_some() {

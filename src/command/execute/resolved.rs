@@ -13,38 +13,38 @@ pub(super) const FRESH_FOR: Duration = Duration::from_secs(1);
 
 /// What was found of those whom a request names.
 #[derive(Debug, Clone, Default)]
-pub struct Resolved {
+pub struct ResolvedSubjects {
     /// They.
     pub subjects: Subjects,
-    sighting: Option<Sighting>,
+    snapshot: Option<UserSnapshot>,
     /// When they began to be looked for; none: some time ago.
     asked_at: Option<Instant>,
 }
 
 /// A user as they were at one moment.
 #[derive(Debug, Clone)]
-struct Sighting {
+struct UserSnapshot {
     user: User,
     at: Instant,
 }
 
-impl Resolved {
+impl ResolvedSubjects {
     /// `subjects`, who were looked for from `asked_at` on, and the user among them who was seen just now: all that the
     /// request is about.
-    pub(super) fn with_sighting(subjects: Subjects, user: Option<User>, asked_at: Instant) -> Self {
+    pub(super) fn with_snapshot(subjects: Subjects, user: Option<User>, asked_at: Instant) -> Self {
         let user = user.filter(|_| subjects.users.len() == 1);
-        let sighting = user.map(|user| Sighting { user, at: Instant::now() });
-        Self { subjects, sighting, asked_at: Some(asked_at) }
+        let snapshot = user.map(|user| UserSnapshot { user, at: Instant::now() });
+        Self { subjects, snapshot, asked_at: Some(asked_at) }
     }
 
     /// The one user whom the request is about, if they were seen just now and Okta is not at work on them.
     pub(super) fn seen_now(&self) -> Option<User> {
-        let sighting = self.sighting.as_ref().filter(|sighting| sighting.at.elapsed() <= FRESH_FOR)?;
-        Some(sighting.user.clone()).filter(|user| user.transitioning_to.is_none())
+        let snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.at.elapsed() <= FRESH_FOR)?;
+        Some(snapshot.user.clone()).filter(|user| user.transitioning_to.is_none())
     }
 }
 
-impl Resolved {
+impl ResolvedSubjects {
     /// Since when the names have meant them; none: some time ago.
     pub fn since(&self) -> Option<Instant> {
         self.asked_at
@@ -58,9 +58,9 @@ impl Resolved {
 }
 
 /// Those who were found some time ago.
-impl From<Subjects> for Resolved {
+impl From<Subjects> for ResolvedSubjects {
     fn from(subjects: Subjects) -> Self {
-        Self { subjects, sighting: None, asked_at: None }
+        Self { subjects, snapshot: None, asked_at: None }
     }
 }
 
@@ -71,11 +71,11 @@ mod tests {
     use super::*;
     use crate::command::UserSubject;
 
-    fn resolved(names: &[&str], status: &str, transition: &str) -> Resolved {
+    fn resolved(names: &[&str], status: &str, transition: &str) -> ResolvedSubjects {
         let subject = |name: &&str| UserSubject { name: (*name).to_owned(), id: None, login: None };
         let subjects = Subjects { users: names.iter().map(subject).collect(), ..Subjects::default() };
         let user = json!({ "id": "00u1", "status": status, "transitioningToStatus": transition });
-        Resolved::with_sighting(subjects, User::read(user), Instant::now())
+        ResolvedSubjects::with_snapshot(subjects, User::read(user), Instant::now())
     }
 
     #[tokio::test(start_paused = true)]
@@ -92,6 +92,6 @@ mod tests {
     async fn there_is_none_of_several_or_of_whom_okta_is_at_work_on() {
         assert!(resolved(&["ada", "bob"], "ACTIVE", "").seen_now().is_none());
         assert!(resolved(&["ada"], "STAGED", "ACTIVE").seen_now().is_none());
-        assert!(Resolved::from(Subjects::default()).seen_now().is_none());
+        assert!(ResolvedSubjects::from(Subjects::default()).seen_now().is_none());
     }
 }

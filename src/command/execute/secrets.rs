@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::command::Revealed;
+use crate::command::RevealedSecret;
 
 /// Okta's names, and ours. What has none is left out: the token of a link is in the link.
 const SECRETS: [(&str, Option<&str>); 6] = [
@@ -16,11 +16,11 @@ const SECRETS: [(&str, Option<&str>); 6] = [
 ];
 
 /// Takes the secrets out of `answer`.
-pub(in crate::command) fn take(answer: &mut Value) -> Vec<Revealed> {
+pub(in crate::command) fn take(answer: &mut Value) -> Vec<RevealedSecret> {
     let Some(members) = answer.as_object_mut() else { return Vec::new() };
     let take = |(okta_name, name): (&str, Option<&'static str>)| {
         let Some(Value::String(secret)) = members.remove(okta_name) else { return None };
-        Some(Revealed { name: name?, secret: SecretString::from(secret) })
+        Some(RevealedSecret { name: name?, secret: SecretString::from(secret) })
     };
     SECRETS.into_iter().filter_map(take).collect()
 }

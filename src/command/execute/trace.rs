@@ -6,12 +6,12 @@ use okta_client::logs::{Order, Window, window_url};
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    Place,
+    ListPosition,
     failure::of_okta,
     lookup::{self, back_off},
     work::Work,
 };
-use crate::command::Failed;
+use crate::command::ActionFailure;
 
 /// By how much the log may be behind the clock that Okta shows.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);
@@ -26,7 +26,7 @@ pub(in crate::command) async fn shows(
     work: &Work<'_>,
     event_type: &str,
     about: &[(&str, &str)],
-) -> Result<bool, Failed> {
+) -> Result<bool, ActionFailure> {
     Ok(event(work, event_type, about).await?.is_some())
 }
 
@@ -37,7 +37,7 @@ pub(in crate::command) async fn created(
     event_type: &str,
     kind: &str,
     about: (&str, &str),
-) -> Result<Option<String>, Failed> {
+) -> Result<Option<String>, ActionFailure> {
     let Some(event) = event(work, event_type, &[about]).await? else { return Ok(None) };
     let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
     let mut targets = event.get("target").and_then(Value::as_array).into_iter().flatten();
@@ -49,7 +49,7 @@ async fn event(
     work: &Work<'_>,
     event_type: &str,
     about: &[(&str, &str)],
-) -> Result<Option<Box<RawValue>>, Failed> {
+) -> Result<Option<Box<RawValue>>, ActionFailure> {
     let quoted = |text: &str| Value::from(text);
     let about =
         about.iter().map(|(attribute, value)| format!(" and target.{attribute} eq {}", quoted(value)));
@@ -66,7 +66,7 @@ async fn event(
     let looks_max = if work.attempt.baseline.is_some() { 1 } else { LOOKS_MAX };
     for looks in 1..=looks_max {
         let url = window_url(work.okta.url(), &window);
-        match lookup::raw_list(work.okta, url, EVENTS_MAX.into(), &Place::default()).await {
+        match lookup::raw_list(work.okta, url, EVENTS_MAX.into(), &ListPosition::default()).await {
             Ok(list) => {
                 let mut ours = list.items.into_iter().filter(|event| !is_of_a_command_before(work, event));
                 if let Some(event) = ours.next() {

@@ -14,13 +14,14 @@ use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
 use super::{
-    Answered, Attempt, Baseline, Doubt, Intent, Okta, Precondition, Resolved,
+    Attempt, Baseline, Okta, PendingChange, Precondition, PriorAttempt, RecentChanges, ResolvedSubjects,
     failure::{Code, of_okta},
     lookup::{self, back_off},
     naming, resolved, secrets,
 };
 use crate::command::{
-    Action, Brought, Expect, Failed, GroupSubject, Performed, Subjects, UserSubject, Way, ZoneSubject,
+    Action, ActionFailure, ActionSuccess, Expect, GroupSubject, OutcomeValue, Subjects, SuccessKind,
+    UserSubject, ZoneSubject,
 };
 
 /// How often a change is made at most, with a look in between: each time but the last was in doubt.
@@ -56,7 +57,7 @@ pub(in crate::command) struct Work<'a> {
     /// When the groups that the command names had their names, by id.
     groups_seen: BTreeMap<&'a str, Instant>,
     /// The changes that Okta has answered to, of all commands.
-    answered: &'a Answered,
+    recent_changes: &'a RecentChanges,
     /// The user whom the command is about, if the first look at them need not be taken any more.
     seen: Option<User>,
     /// Okta's id of the last change.
@@ -79,9 +80,9 @@ pub(in crate::command) enum Sent {
 
 impl<'a> Work<'a> {
     pub(in crate::command) fn new(
-        (okta, answered): (&'a dyn Okta, &'a Answered),
+        (okta, recent_changes): (&'a dyn Okta, &'a RecentChanges),
         action: Action,
-        resolved: &'a Resolved,
+        resolved: &'a ResolvedSubjects,
         expect: &'a Expect,
         attempt: Attempt<'a>,
     ) -> Self {
@@ -107,7 +108,7 @@ impl<'a> Work<'a> {
             last_seen: Mutex::default(),
             groups_named: &[],
             groups_seen,
-            answered,
+            recent_changes,
             seen,
             request_id,
             planned,
@@ -130,29 +131,29 @@ impl<'a> Work<'a> {
     }
 
     /// The user whom the command is about.
-    pub(in crate::command) fn subject(&self) -> Result<&'a UserSubject, Failed> {
+    pub(in crate::command) fn subject(&self) -> Result<&'a UserSubject, ActionFailure> {
         let none = || Code::UserNotFound.because("the command names no user");
         self.subjects.users.first().ok_or_else(none)
     }
 
     /// The id of the user whom the command is about.
-    pub(in crate::command) fn user_id(&self) -> Result<&'a str, Failed> {
+    pub(in crate::command) fn user_id(&self) -> Result<&'a str, ActionFailure> {
         id_of(self.subject()?)
     }
 
     /// The group that the command is about.
-    pub(in crate::command) fn group(&self) -> Result<&'a GroupSubject, Failed> {
+    pub(in crate::command) fn group(&self) -> Result<&'a GroupSubject, ActionFailure> {
         let none = || Code::GroupNotFound.because("the command names no group");
         self.subjects.groups.first().ok_or_else(none)
     }
 
     /// The id of the group that the command is about.
-    pub(in crate::command) fn group_id(&self) -> Result<&'a str, Failed> {
+    pub(in crate::command) fn group_id(&self) -> Result<&'a str, ActionFailure> {
         id_of_group(self.group()?)
     }
 
     /// The network zone that the command is about.
-    pub(in crate::command) fn zone(&self) -> Result<&'a ZoneSubject, Failed> {
+    pub(in crate::command) fn zone(&self) -> Result<&'a ZoneSubject, ActionFailure> {
         let none = || Code::ZoneNotFound.because("the command names no network zone");
         self.subjects.zone.as_ref().ok_or_else(none)
     }
@@ -188,7 +189,7 @@ impl<'a> Work<'a> {
     pub(in crate::command) async fn must_be_named(
         &mut self,
         groups: &'a [GroupSubject],
-    ) -> Result<(), Failed> {
+    ) -> Result<(), ActionFailure> {
         self.groups_named = groups;
         for (group, id) in groups.iter().filter_map(naming::by_name) {
             if self.groups_seen.get(id).is_some_and(|at| at.elapsed() <= resolved::FRESH_FOR) {
@@ -206,7 +207,7 @@ impl<'a> Work<'a> {
 
     /// Whether Okta had answered to the change `request_id` when this command was begun: then another command has made it.
     pub(in crate::command) fn is_of_a_command_before(&self, request_id: &str) -> bool {
-        self.answered.is_before(request_id, self.attempt.begun_at)
+        self.recent_changes.is_before(request_id, self.attempt.begun_at)
     }
 
     fn last_seen(&self) -> MutexGuard<'_, Option<(Target, Value, Instant)>> {
@@ -215,7 +216,7 @@ impl<'a> Work<'a> {
     }
 
     /// The user as they are now.
-    pub(in crate::command) async fn user(&self, id: &str) -> Result<Option<User>, Failed> {
+    pub(in crate::command) async fn user(&self, id: &str) -> Result<Option<User>, ActionFailure> {
         let raw = lookup::one(self.okta, self.action, &users::get(id)).await?;
         let Some(raw) = raw else { return Ok(None) };
         self.saw(users::get(id), &raw);
@@ -224,7 +225,7 @@ impl<'a> Work<'a> {
     }
 
     /// The user once Okta is not at work on them any more, or as they are after a while.
-    pub(in crate::command) async fn settled_user(&self, id: &str) -> Result<Option<User>, Failed> {
+    pub(in crate::command) async fn settled_user(&self, id: &str) -> Result<Option<User>, ActionFailure> {
         self.user_once(id, |user| user.transitioning_to.is_none()).await
     }
 
@@ -233,7 +234,7 @@ impl<'a> Work<'a> {
         &self,
         id: &str,
         is_awaited: impl Fn(&User) -> bool,
-    ) -> Result<Option<User>, Failed> {
+    ) -> Result<Option<User>, ActionFailure> {
         let mut looks = 0;
         loop {
             let user = self.user(id).await?;
@@ -251,7 +252,7 @@ impl<'a> Work<'a> {
     }
 
     /// The user whom the command is about, before it is carried out.
-    pub(in crate::command) async fn known_user(&mut self) -> Result<User, Failed> {
+    pub(in crate::command) async fn known_user(&mut self) -> Result<User, ActionFailure> {
         if let Some(seen) = self.seen.take() {
             self.saw(users::get(&seen.id), &seen.raw);
             return Ok(seen);
@@ -264,22 +265,22 @@ impl<'a> Work<'a> {
     }
 
     /// Whether Okta has finished with the user, so that they can be changed.
-    pub(in crate::command) fn must_be_settled(&self, user: &User) -> Result<(), Failed> {
+    pub(in crate::command) fn must_be_settled(&self, user: &User) -> Result<(), ActionFailure> {
         if user.transitioning_to.is_some() { Err(still_changing(user)) } else { Ok(()) }
     }
 
     /// Whether what the command expects holds for the user.
-    pub(in crate::command) async fn must_be_as_expected(&self, user: &User) -> Result<(), Failed> {
+    pub(in crate::command) async fn must_be_as_expected(&self, user: &User) -> Result<(), ActionFailure> {
         super::expect::look(self, user).await
     }
 
     /// Whether the profile is as the command expects, where the command itself has changed the rest.
-    pub(in crate::command) fn must_have_expected_profile(&self, user: &User) -> Result<(), Failed> {
+    pub(in crate::command) fn must_have_expected_profile(&self, user: &User) -> Result<(), ActionFailure> {
         super::expect::look_at_profile(self.expect, user)
     }
 
     /// Sends a change, or notes it in a dry run. Fails if it may not be sent any more; then nothing is.
-    pub(in crate::command) async fn send(&mut self, change: &Change) -> Result<Sent, Failed> {
+    pub(in crate::command) async fn send(&mut self, change: &Change) -> Result<Sent, ActionFailure> {
         if self.notes(change) {
             return Ok(Sent::Planned);
         }
@@ -300,8 +301,9 @@ impl<'a> Work<'a> {
     }
 
     /// Has the policy judge the command as things are now, and keeps the baseline.
-    async fn must_be_admitted(&mut self, precondition: &Precondition<'_>) -> Result<(), Failed> {
-        let doubt = if self.is_unseen && self.may_have_sent() { Doubt::MayBeDone } else { Doubt::None };
+    async fn must_be_admitted(&mut self, precondition: &Precondition<'_>) -> Result<(), ActionFailure> {
+        let prior_attempt =
+            if self.is_unseen && self.may_have_sent() { PriorAttempt::MayBeDone } else { PriorAttempt::None };
         let baseline = self.baseline.take().unwrap_or_default();
         let mut baseline = match self.is_admitted {
             true => baseline,
@@ -312,7 +314,7 @@ impl<'a> Work<'a> {
             baseline = baseline.sent_once_more();
         }
         let baseline = self.baseline.insert(baseline);
-        self.attempt.admission.admit(Intent { baseline, doubt, precondition }).await?;
+        self.attempt.admission.admit(PendingChange { baseline, prior_attempt, precondition }).await?;
         self.is_admitted = true;
         Ok(())
     }
@@ -334,7 +336,7 @@ impl<'a> Work<'a> {
             Ok(changed) => {
                 self.has_sent = true;
                 self.request_id = changed.request_id;
-                self.answered.note(self.request_id.as_deref(), self.okta.now());
+                self.recent_changes.note(self.request_id.as_deref(), self.okta.now());
                 Sent::Done(changed.body)
             }
             Err(error) => {
@@ -346,12 +348,12 @@ impl<'a> Work<'a> {
     }
 
     /// The failure that an error of Okta's side is.
-    pub(in crate::command) fn refused(&self, error: &OktaError) -> Failed {
+    pub(in crate::command) fn refused(&self, error: &OktaError) -> ActionFailure {
         of_okta(error, self.action)
     }
 
     /// The failure that remains after all rounds.
-    pub(in crate::command) fn gave_up(&self, doubt: Option<&OktaError>) -> Failed {
+    pub(in crate::command) fn gave_up(&self, doubt: Option<&OktaError>) -> ActionFailure {
         match doubt {
             Some(error) => self.refused(error),
             None => Code::StillChanging.because("somebody else changes the same all the time"),
@@ -359,7 +361,7 @@ impl<'a> Work<'a> {
     }
 
     /// The failure, with what was found before it and whether something was sent.
-    fn with_before(&self, mut failed: Failed) -> Failed {
+    fn with_before(&self, mut failed: ActionFailure) -> ActionFailure {
         failed.before = failed.before.take().or_else(|| self.before.clone());
         failed.okta_request_id = failed.okta_request_id.take().or_else(|| self.request_id.clone());
         failed.has_sent = self.has_sent;
@@ -367,39 +369,42 @@ impl<'a> Work<'a> {
     }
 
     /// What it came to, with what was found before it. Secrets in the result go to where they are guarded.
-    pub(in crate::command) fn ended(self, finished: Result<Finished, Failed>) -> Result<Performed, Failed> {
-        let Finished { way, mut result, events, after } =
+    pub(in crate::command) fn ended(
+        self,
+        finished: Result<Finished, ActionFailure>,
+    ) -> Result<ActionSuccess, ActionFailure> {
+        let Finished { kind, mut result, events, after } =
             finished.map_err(|failed| self.with_before(failed))?;
         let revealed = secrets::take(&mut result);
-        if way == Way::DryRun {
+        if kind == SuccessKind::DryRun {
             result = json!({ "requests": self.planned });
         }
-        let result = Brought::new(result, events);
+        let result = OutcomeValue::new(result, events);
         let (before, okta_request_id) = (self.before, self.request_id);
-        Ok(Performed { way, result, revealed, before, after, okta_request_id })
+        Ok(ActionSuccess { kind, result, revealed, before, after, okta_request_id })
     }
 }
 
 /// It ended well. The result may still have secrets in it.
 pub(in crate::command) struct Finished {
-    way: Way,
+    kind: SuccessKind,
     result: Value,
     events: Option<Vec<Box<RawValue>>>,
     after: Option<Value>,
 }
 
 impl Finished {
-    pub(in crate::command) fn new(way: Way, result: Value) -> Self {
-        Self { way, result, events: None, after: None }
+    pub(in crate::command) fn new(kind: SuccessKind, result: Value) -> Self {
+        Self { kind, result, events: None, after: None }
     }
 
     pub(in crate::command) fn done(result: Value) -> Self {
-        Self::new(Way::Done, result)
+        Self::new(SuccessKind::Done, result)
     }
 
     /// It was a dry run: the result is what would have been sent.
     pub(in crate::command) fn planned() -> Self {
-        Self::new(Way::DryRun, Value::Null)
+        Self::new(SuccessKind::DryRun, Value::Null)
     }
 
     /// With these events of the System Log.
@@ -415,19 +420,19 @@ impl Finished {
 }
 
 /// The id of a user who must exist.
-pub(in crate::command) fn id_of(subject: &UserSubject) -> Result<&str, Failed> {
+pub(in crate::command) fn id_of(subject: &UserSubject) -> Result<&str, ActionFailure> {
     let absent = || Code::UserNotFound.because(format!("there is no user {}", subject.name));
     subject.id.as_deref().ok_or_else(absent)
 }
 
 /// The id of a group that must exist.
-pub(in crate::command) fn id_of_group(subject: &GroupSubject) -> Result<&str, Failed> {
+pub(in crate::command) fn id_of_group(subject: &GroupSubject) -> Result<&str, ActionFailure> {
     let absent = || Code::GroupNotFound.because(format!("there is no group {}", subject.name));
     subject.id.as_deref().ok_or_else(absent)
 }
 
 /// Okta has not finished with the user.
-pub(in crate::command) fn still_changing(user: &User) -> Failed {
+pub(in crate::command) fn still_changing(user: &User) -> ActionFailure {
     let status = user.transitioning_to.as_deref().unwrap_or("another");
     Code::StillChanging.because(format!("okta is still at work on user {}, who will be {status}", user.id))
 }

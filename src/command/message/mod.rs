@@ -66,7 +66,7 @@ pub struct Command {
 /// What a message asks for.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are commands")]
-pub enum Asking {
+pub enum DecodedMessage {
     /// Something at Okta.
     Command(Command),
     /// That a command of another key goes on.
@@ -120,8 +120,8 @@ impl Command {
 /// The id in the payload wins, then the CloudEvent's, then `message_id`.
 pub fn decode(payload: &Bytes, headers: &Headers, message_id: Option<&str>) -> Result<Command, Undecodable> {
     match decode_any(payload, headers, message_id)? {
-        Asking::Command(command) => Ok(command),
-        Asking::Approval(Approval { id, is_id_in_payload, .. }) => {
+        DecodedMessage::Command(command) => Ok(command),
+        DecodedMessage::Approval(Approval { id, is_id_in_payload, .. }) => {
             let (id, action, error) = (Some(id), Some(APPROVE.to_owned()), unfit::unknown_action(APPROVE));
             Err(Undecodable { id, is_id_in_payload, action, error })
         }
@@ -133,7 +133,7 @@ pub fn decode_any(
     payload: &Bytes,
     headers: &Headers,
     message_id: Option<&str>,
-) -> Result<Asking, Undecodable> {
+) -> Result<DecodedMessage, Undecodable> {
     let of_event = cloud_event::id(headers).filter(|id| is_good_id(id));
     let of_message = || message_id.filter(|id| is_good_id(id)).map(str::to_owned);
     let mut known = Known { id: of_event.or_else(of_message), is_id_in_payload: false, action: None };
@@ -166,7 +166,7 @@ struct Known {
     action: Option<String>,
 }
 
-fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Asking, OutcomeError> {
+fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<DecodedMessage, OutcomeError> {
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(unfit::too_large(payload.len()));
     }
@@ -199,13 +199,13 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<Asking, 
     };
     if envelope.action == APPROVE {
         let fingerprint = Fingerprint::of(&id, &asked, &[]);
-        return Approval::read(envelope, (id, is_id_in_payload), fingerprint).map(Asking::Approval);
+        return Approval::read(envelope, (id, is_id_in_payload), fingerprint).map(DecodedMessage::Approval);
     }
     let action = Action::named(&envelope.action).ok_or_else(|| unfit::unknown_action(&envelope.action))?;
     let request = Request::read(action, envelope.parameters.into());
     let request = request.map_err(|reason| unfit::parameters(action, &reason))?;
     let fingerprint = Fingerprint::of(&id, &asked, action.secrets());
-    Ok(Asking::Command(Command {
+    Ok(DecodedMessage::Command(Command {
         id,
         is_id_in_payload,
         request,

@@ -35,7 +35,7 @@ struct Window {
 
 /// A limit was exceeded, now or before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tripped {
+pub struct TrippedLimit {
     /// The limit.
     pub limit: LimitConfig,
     /// Since when nothing is let through.
@@ -51,7 +51,7 @@ impl Limits {
         action: Action,
         changes: usize,
         now: Timestamp,
-    ) -> Result<(), Tripped> {
+    ) -> Result<(), TrippedLimit> {
         let changes = u32::try_from(changes).unwrap_or(u32::MAX);
         let concerned: Vec<_> = limits.iter().filter(|limit| limit.is_about(action)).collect();
         for limit in &concerned {
@@ -62,7 +62,7 @@ impl Limits {
                 window.tripped_at = Some(now);
             }
             if let Some(since) = window.tripped_at {
-                return Err(Tripped { limit: (*limit).clone(), since });
+                return Err(TrippedLimit { limit: (*limit).clone(), since });
             }
         }
         for limit in concerned {
@@ -122,14 +122,14 @@ fn part_ms(per: Duration) -> i64 {
     (i64::try_from(per.as_millis()).unwrap_or(i64::MAX) / PARTS).max(1)
 }
 
-impl fmt::Display for Tripped {
+impl fmt::Display for TrippedLimit {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "the limit of {} was exceeded at {:.0}", self.limit, self.since)
     }
 }
 
-impl From<Tripped> for OutcomeError {
-    fn from(tripped: Tripped) -> Self {
+impl From<TrippedLimit> for OutcomeError {
+    fn from(tripped: TrippedLimit) -> Self {
         let remedy = format!(
             "find out who asks for so much; an operator lets commands through again with `oktabus command release {}`",
             tripped.limit.pattern

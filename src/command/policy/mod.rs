@@ -7,10 +7,10 @@ mod limits;
 mod protected;
 mod signature;
 
-pub use limits::{LIMIT_TRIPPED, Limits, Tripped};
+pub use limits::{LIMIT_TRIPPED, Limits, TrippedLimit};
 pub use protected::Protected;
 pub use signature::{
-    KeyName, SIGNATURE_HEADER, Signatures, Signer, SignerError, Untrusted, Verified, audience,
+    KeyName, RejectedSignature, SIGNATURE_HEADER, Signatures, Signer, SignerError, Verified, audience,
 };
 
 use super::{AddressPattern, OutcomeError, Subjects, message::Command};

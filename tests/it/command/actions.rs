@@ -6,8 +6,8 @@ use std::{pin::Pin, sync::Arc};
 use jiff::Timestamp;
 use okta_client::{Auth, Client, Dpop, FixedSecret, Org, PrivateKeyJwt, Scope};
 use oktabus::command::{
-    Action, Effect, Expect, Failed, Performed, Request, Way,
-    execute::{Admission, Attempt, Executor, Intent},
+    Action, ActionFailure, ActionSuccess, Effect, Expect, Request, SuccessKind,
+    execute::{Admission, Attempt, Executor, PendingChange},
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,10 @@ use crate::support::{
 struct Open;
 
 impl Admission for Open {
-    fn admit<'a>(&'a self, _: Intent<'a>) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
+    fn admit<'a>(
+        &'a self,
+        _: PendingChange<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ActionFailure>> + Send + 'a>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -188,7 +191,7 @@ impl Scene {
         action: &str,
         parameters: Value,
         dry_run: bool,
-    ) -> Result<Performed, Failed> {
+    ) -> Result<ActionSuccess, ActionFailure> {
         let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
         let resolved = self.executor.resolve(&request).await?;
         let attempt =
@@ -221,7 +224,7 @@ async fn what_changes_something_is_done_once_even_if_the_answer_is_lost() {
             let planted = scene.plant(&case, number).await;
             let told = format!("{} with {fault:?}", case.action);
             let dry = scene.run(case.action, planted.parameters.clone(), true).await.unwrap();
-            assert_eq!(dry.way, Way::DryRun, "{told}");
+            assert_eq!(dry.kind, SuccessKind::DryRun, "{told}");
             assert!(scene.done_since(&planted).await.is_empty(), "{told}: a dry run changes nothing");
             if let Some(fault) = fault {
                 scene.okta.arm(fault.clone()).await;
@@ -229,7 +232,7 @@ async fn what_changes_something_is_done_once_even_if_the_answer_is_lost() {
             let first = scene.run(case.action, planted.parameters.clone(), false).await;
             scene.okta.disarm().await;
             let first = first.unwrap_or_else(|failed| panic!("{told}: {failed:?}"));
-            assert_eq!(first.way, Way::Done, "{told}");
+            assert_eq!(first.kind, SuccessKind::Done, "{told}");
             let done = scene.done_since(&planted).await;
             let announced = dry.result["requests"].as_array().unwrap().len();
             // What nobody can see, or nobody can see by whom it was done, is done again when it is in doubt.
@@ -239,7 +242,7 @@ async fn what_changes_something_is_done_once_even_if_the_answer_is_lost() {
             assert_eq!(done.len(), expected, "{told}: {done:?}");
             if fault.is_none() {
                 let (before, after) = (first.before.unwrap_or_default(), first.after.unwrap_or_default());
-                println!("{:22} {:?} {before} -> {after} | {}", case.action, first.way, done.join(", "));
+                println!("{:22} {:?} {before} -> {after} | {}", case.action, first.kind, done.join(", "));
             }
             again(&scene, &case, &planted, done.len(), &told).await;
         }
@@ -253,7 +256,7 @@ async fn again(scene: &Scene, case: &Case, planted: &Planted, done: usize, told:
             let second = scene.run(case.action, planted.parameters.clone(), true).await;
             if [Again::Done, Again::Refused].contains(&case.again)
                 || second.is_err()
-                || second.is_ok_and(|one| one.way == Way::Already)
+                || second.is_ok_and(|one| one.kind == SuccessKind::Already)
             {
                 break;
             }
@@ -263,8 +266,8 @@ async fn again(scene: &Scene, case: &Case, planted: &Planted, done: usize, told:
     .unwrap_or_else(|_| panic!("{told}: a second one would be done too"));
     let second = scene.run(case.action, planted.parameters.clone(), false).await;
     match case.again {
-        Again::Already | Again::Refused => assert_eq!(second.unwrap().way, Way::Already, "{told}"),
-        Again::Done => return assert_eq!(second.unwrap().way, Way::Done, "{told}"),
+        Again::Already | Again::Refused => assert_eq!(second.unwrap().kind, SuccessKind::Already, "{told}"),
+        Again::Done => return assert_eq!(second.unwrap().kind, SuccessKind::Done, "{told}"),
         Again::Fails(code) => assert_eq!(second.unwrap_err().error.code, code, "{told}"),
     }
     assert_eq!(scene.done_since(planted).await.len(), done, "{told}: the second time nothing is done");
@@ -319,7 +322,7 @@ async fn what_only_looks_finds_what_there_is() {
         let told = format!("{action} {parameters}");
         let found =
             scene.run(action, parameters, false).await.unwrap_or_else(|failed| panic!("{told}: {failed:?}"));
-        assert_eq!((found.way, found.okta_request_id), (Way::Done, None), "{told}");
+        assert_eq!((found.kind, found.okta_request_id), (SuccessKind::Done, None), "{told}");
         let result = serde_json::to_value(&found.result).unwrap();
         assert!(!result.to_string().contains("sharedSecret"), "{told}: {}", found.result);
         match &result[name] {
@@ -354,7 +357,7 @@ async fn the_first_of_two_deletions_never_becomes_the_second() {
     scene.okta.arm(json!({ "kind": "answer_lost", "count": 2, "instead": "internal_error" })).await;
     let parameters = json!({ "user": login, "deactivate_first": true });
     let deleted = scene.run("user.delete", parameters, false).await.unwrap();
-    assert_eq!((deleted.way, deleted.after), (Way::Done, Some(json!({ "status": "DELETED" }))));
+    assert_eq!((deleted.kind, deleted.after), (SuccessKind::Done, Some(json!({ "status": "DELETED" }))));
     let writes = scene.writes().await;
     let of_user = writes.iter().filter(|write| write["user"] == json!(user));
     let mut requests: Vec<_> = of_user.map(|write| (&write["request_id"], &write["method"])).collect();
@@ -376,12 +379,12 @@ async fn what_okta_is_still_at_work_on_is_waited_for() {
     let after = activated.after.unwrap();
     assert!(["ACTIVE", "PROVISIONED"].contains(&after["status"].as_str().unwrap()), "{after}");
     let off = scene.run("user.deactivate", json!({ "user": user }), false).await.unwrap();
-    assert_eq!((off.way, off.after), (Way::Done, Some(json!({ "status": "DEPROVISIONED" }))));
+    assert_eq!((off.kind, off.after), (SuccessKind::Done, Some(json!({ "status": "DEPROVISIONED" }))));
     let writes = scene.writes().await;
     assert_eq!(writes.iter().filter(|write| write["what"] == "user.lifecycle.deactivate").count(), 1);
     let deleted =
         scene.run("user.delete", json!({ "user": user, "deactivate_first": true }), false).await.unwrap();
-    assert_eq!(deleted.way, Way::Done);
+    assert_eq!(deleted.kind, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -394,7 +397,7 @@ async fn what_okta_has_certainly_not_done_is_told_at_once_and_not_waited_for() {
     assert_eq!((throttled.error.code.as_str(), throttled.has_sent), ("rate_limited", false));
     assert!(throttled.retry_after.is_some_and(|wait| wait.as_secs() < 10), "{throttled:?}");
     let suspended = scene.run("user.suspend", json!({ "user": user }), false).await.unwrap();
-    assert_eq!(suspended.way, Way::Done);
+    assert_eq!(suspended.kind, SuccessKind::Done);
     let posts = scene.okta.recent().await.into_iter().filter(|asked| asked["method"] == "POST");
     let statuses: Vec<_> = posts.filter_map(|asked| asked["status"].as_u64()).collect();
     assert!(statuses.ends_with(&[429, 200]), "{statuses:?}");
@@ -424,11 +427,11 @@ async fn a_service_app_with_dpop_may_do_what_its_scopes_allow() {
     let user = scene.okta.plant("users", &json!({ "profile": { "login": "app@acme.example" } })).await;
     let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Crew" } })).await;
     let suspended = scene.run("user.suspend", json!({ "user": user }), false).await.unwrap();
-    assert_eq!(suspended.way, Way::Done);
+    assert_eq!(suspended.kind, SuccessKind::Done);
     // A nonce that is not good any more is known not to have let the request through.
     scene.okta.forget_nonces().await;
     let unsuspended = scene.run("user.unsuspend", json!({ "user": user }), false).await.unwrap();
-    assert_eq!(unsuspended.way, Way::Done);
+    assert_eq!(unsuspended.kind, SuccessKind::Done);
     let refused =
         scene.run("group.add_user", json!({ "user": user, "group": group }), false).await.unwrap_err();
     assert_eq!(refused.error.code, "not_permitted", "{refused:?}");

@@ -9,8 +9,8 @@ use std::{
 
 use jiff::Timestamp;
 use oktabus::command::{
-    Action, Effect, Expect, Failed, Performed, Request, Way,
-    execute::{Admission, Attempt, Baseline, Intent},
+    Action, ActionFailure, ActionSuccess, Effect, Expect, Request, SuccessKind,
+    execute::{Admission, Attempt, Baseline, PendingChange},
 };
 use serde_json::{Value, json};
 
@@ -117,9 +117,9 @@ struct Kept(Mutex<Option<Baseline>>);
 impl Admission for Kept {
     fn admit<'a>(
         &'a self,
-        intent: Intent<'a>,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send + 'a>> {
-        *self.0.lock().unwrap() = Some(intent.baseline.clone());
+        change: PendingChange<'a>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), ActionFailure>> + Send + 'a>> {
+        *self.0.lock().unwrap() = Some(change.baseline.clone());
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -152,7 +152,7 @@ async fn attempt(
     request: &Request,
     kept: &Kept,
     (number, begun_at): (u32, Timestamp),
-) -> Result<Performed, Failed> {
+) -> Result<ActionSuccess, ActionFailure> {
     let resolved = scene.executor.resolve(request).await?;
     let baseline = kept.0.lock().unwrap().clone();
     let attempt = Attempt { number, begun_at, dry_run: false, baseline: baseline.as_ref(), admission: kept };
@@ -176,7 +176,7 @@ async fn what_was_done_is_not_done_again_and_what_was_taken_back_stays_so() {
             let request = Request::read(Action::named(case.action).unwrap(), parameters).unwrap();
             let (kept, begun_at) = (Kept::default(), Timestamp::now());
             let first = attempt(&scene, &request, &kept, (1, begun_at)).await.unwrap();
-            assert_eq!(first.way, Way::Done, "{told}");
+            assert_eq!(first.kind, SuccessKind::Done, "{told}");
             if is_taken_back {
                 let created = serde_json::to_value(&first.result).unwrap();
                 let created = created.pointer("/group/id").and_then(Value::as_str).unwrap_or_default();
@@ -187,8 +187,9 @@ async fn what_was_done_is_not_done_again_and_what_was_taken_back_stays_so() {
             }
             let writes = scene.writes().await.len();
             let second = attempt(&scene, &request, &kept, (2, begun_at)).await;
-            let came_of = second.map(|performed| performed.way).map_err(|failed| failed.error.code);
-            let expected = if is_taken_back { Err("changed_meanwhile".to_owned()) } else { Ok(Way::Done) };
+            let came_of = second.map(|performed| performed.kind).map_err(|failed| failed.error.code);
+            let expected =
+                if is_taken_back { Err("changed_meanwhile".to_owned()) } else { Ok(SuccessKind::Done) };
             assert_eq!(came_of, expected, "{told}");
             assert_eq!(scene.writes().await.len(), writes, "{told}: nothing more is sent");
             tried.insert(case.action);

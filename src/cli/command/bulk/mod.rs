@@ -26,7 +26,7 @@ use super::{
 use crate::{
     cli::{Exit, fail, note, print, progress::Progress},
     command::{
-        message::Asking,
+        message::DecodedMessage,
         policy::Signer,
         publisher::{Publication, PublishCure, PublishError, Publisher},
     },
@@ -192,8 +192,8 @@ impl BulkOptions<'_> {
     /// Why the command in `payload` would not be obeyed.
     fn doubt(&self, payload: &Bytes) -> Option<String> {
         let action = match validate(payload, self.signer) {
-            Ok(Asking::Command(command)) => command.request.action(),
-            Ok(Asking::Approval(_)) => return None,
+            Ok(DecodedMessage::Command(command)) => command.request.action(),
+            Ok(DecodedMessage::Approval(_)) => return None,
             Err(refused) => return Some(refused.to_string()),
         };
         let is_allowed = self.commands.allows(action);

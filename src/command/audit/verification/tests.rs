@@ -17,18 +17,18 @@ fn verified(lines: &[String]) -> Verification {
     read(Verification::default(), lines, None)
 }
 
-fn verified_against(lines: &[String], kept: &KeptChain) -> Verification {
+fn verified_against(lines: &[String], kept: &SavedChain) -> Verification {
     verified_between(lines, kept, kept)
 }
 
 /// With what the state kept before and after they were read.
-fn verified_between(lines: &[String], before: &KeptChain, after: &KeptChain) -> Verification {
+fn verified_between(lines: &[String], before: &SavedChain, after: &SavedChain) -> Verification {
     let mut verification = Verification::default();
     verification.expect([("hr".to_owned(), before.clone())]);
     read(verification, lines, Some(after))
 }
 
-fn read(mut verification: Verification, lines: &[String], after: Option<&KeptChain>) -> Verification {
+fn read(mut verification: Verification, lines: &[String], after: Option<&SavedChain>) -> Verification {
     for (number, line) in (1..).zip(lines) {
         verification.read("audit.jsonl", number, line);
     }
@@ -41,7 +41,7 @@ fn flaws(verification: &Verification) -> Vec<String> {
 }
 
 /// Five records, written one and two at a time, and what the state keeps.
-fn five() -> (Vec<String>, KeptChain) {
+fn five() -> (Vec<String>, SavedChain) {
     let mut chain = AuditChain::default();
     let mut lines = chain.seal(&records(&["c-1"])).lines;
     lines.extend(chain.seal(&records(&["c-2", "c-3"])).lines);
@@ -88,7 +88,7 @@ fn whatever_is_changed_taken_out_moved_or_put_in_is_seen() {
             expected => assert!(told[0].starts_with(expected), "{expected}: {told:?}"),
         }
     }
-    let settled = KeptChain { lines: Vec::new(), ..kept.clone() };
+    let settled = SavedChain { lines: Vec::new(), ..kept.clone() };
     for (left, first) in
         [(4, "record 5"), (3, "records 4 to 5"), (2, "records 3 to 5"), (0, "records 1 to 5")]
     {
@@ -99,7 +99,7 @@ fn whatever_is_changed_taken_out_moved_or_put_in_is_seen() {
     let verification = verified_against(&lines[..3], &kept);
     assert_eq!((flaws(&verification), verification.in_doubt()), (vec![], 1));
     // The daemon has written more since.
-    let earlier = KeptChain { head: AuditChain::after(&settled).seal(&[]).kept.head, lines: Vec::new() };
+    let earlier = SavedChain { head: AuditChain::after(&settled).seal(&[]).kept.head, lines: Vec::new() };
     let more = AuditChain::after(&earlier).seal(&records(&["c-6"]));
     let verification = verified_between(&[lines, more.lines].concat(), &settled, &more.kept);
     assert_eq!(flaws(&verification), Vec::<String>::new());
@@ -131,7 +131,7 @@ fn what_only_looks_like_the_daemons_is_held_against_the_state() {
     let told = flaws(&verified_between(&[&lines[..], &forged[..1], &own.lines].concat(), &kept, &own.kept));
     assert!(told[0].contains("record 6 of `hr` does not follow record 6"), "{told:?}");
     // Nothing was ever recorded, as far as the state knows.
-    let told = flaws(&verified_against(&lines, &KeptChain::default()));
+    let told = flaws(&verified_against(&lines, &SavedChain::default()));
     assert!(told[0].contains("records up to 5 of `hr` stand behind"), "{told:?}");
     assert!(!verified(&lines).is_held_against_state(), "by the lines alone all of this may go unseen");
 }
@@ -151,7 +151,7 @@ fn files_that_were_looked_at_before_need_not_be_there_again() {
     let told = after(format!("hr:3:{}", "0".repeat(64)));
     assert!(told[0].contains("record 4 of `hr` does not follow record 3 as it was"), "{told:?}");
     for wrong in ["hr", "hr:3", "hr:3:abc", "hr:x:"] {
-        assert!(wrong.parse::<LookedAt>().is_err(), "{wrong}");
+        assert!(wrong.parse::<VerifiedHead>().is_err(), "{wrong}");
     }
 }
 
@@ -161,7 +161,7 @@ fn the_last_records_that_were_looked_at_may_stand_again_in_the_next_file() {
     let next = AuditChain::after(&kept).seal(&records(&["c-6"]));
     let mut other = AuditChain::default();
     let others = other.seal(&records(&["c-1", "c-2", "c-3", "x-4", "x-5"])).lines;
-    let after = |lines: &[String], before: &KeptChain, end: &KeptChain| {
+    let after = |lines: &[String], before: &SavedChain, end: &SavedChain| {
         let mut verification = Verification::default();
         verification.go_on_after(format!("hr:5:{}", kept.head.hash).parse().unwrap());
         verification.expect([("hr".to_owned(), before.clone())]);
@@ -175,7 +175,7 @@ fn the_last_records_that_were_looked_at_may_stand_again_in_the_next_file() {
     // It is about to.
     let verification = after(&lines[3..4], &kept, &kept);
     assert_eq!((flaws(&verification), verification.in_doubt()), (vec![], 1));
-    let settled = KeptChain { lines: Vec::new(), ..kept.clone() };
+    let settled = SavedChain { lines: Vec::new(), ..kept.clone() };
     for (lines, expected) in [
         (&others[4..], "audit.jsonl:1: record 5 of `hr` does not follow record 5 as it was"),
         (&others[3..], "audit.jsonl:2: record 5 of `hr` is not the one that was looked at before"),
@@ -244,6 +244,6 @@ fn what_a_crash_left_in_doubt_can_be_completed() {
     let large = chain.seal(&records(&[&"x".repeat(20_000)]));
     assert!(large.kept.unwritten().is_none() && large.kept.head.sequence == 7);
     let text = serde_json::to_string(&kept).unwrap();
-    assert_eq!(serde_json::from_str::<KeptChain>(&text).unwrap(), kept);
+    assert_eq!(serde_json::from_str::<SavedChain>(&text).unwrap(), kept);
     assert!(text.len() < crate::state::CONTENT_MAX_BYTES);
 }

@@ -1,5 +1,5 @@
 //! What stands between one attempt at a command and Okta: everything is looked at once more after the last wait, and that
-//! something is about to be sent is kept as the last step before it is. Sends nothing but look-ups.
+//! something is about to be sent is saved as the last step before it is. Sends nothing but look-ups.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Admission, Denial};
 use crate::command::{
-    Failed, OutcomeError, Status,
+    ActionFailure, OutcomeError, Status,
     engine::{
         job::Job,
-        journal::{Journal, Kept},
+        journal::{Journal, SavedRecord},
     },
-    execute::{self, Baseline, Code, Doubt, Intent, Precondition, Resolved},
+    execute::{self, Baseline, Code, PendingChange, Precondition, PriorAttempt, ResolvedSubjects},
     record::Record,
 };
 
@@ -31,7 +31,7 @@ pub(in crate::command::engine) struct Gate<'a> {
     admission: &'a Admission,
     journal: &'a Journal,
     job: &'a Job,
-    resolved: &'a Resolved,
+    resolved: &'a ResolvedSubjects,
     stop: &'a CancellationToken,
     state: Mutex<GateState>,
 }
@@ -39,7 +39,7 @@ pub(in crate::command::engine) struct Gate<'a> {
 /// How one attempt stands.
 struct GateState {
     /// The journal's record.
-    kept: Kept,
+    saved: SavedRecord,
     /// Why nothing may be sent, if that is so.
     denial: Option<Denial>,
     /// Whether nothing was let through yet.
@@ -60,8 +60,8 @@ enum Names {
 impl<'a> Gate<'a> {
     pub(in crate::command::engine) fn new(
         (admission, journal): (&'a Admission, &'a Journal),
-        (job, resolved): (&'a Job, &'a Resolved),
-        kept: Kept,
+        (job, resolved): (&'a Job, &'a ResolvedSubjects),
+        saved: SavedRecord,
         stop: &'a CancellationToken,
     ) -> Self {
         Self {
@@ -70,22 +70,22 @@ impl<'a> Gate<'a> {
             job,
             resolved,
             stop,
-            state: Mutex::new(GateState { kept, denial: None, are_names_due: true }),
+            state: Mutex::new(GateState { saved, denial: None, are_names_due: true }),
         }
     }
 
     /// The journal's record as it is now, and why something was not sent.
-    pub(in crate::command::engine) fn into_parts(self) -> (Kept, Option<Denial>) {
+    pub(in crate::command::engine) fn into_parts(self) -> (SavedRecord, Option<Denial>) {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (state.kept, state.denial)
+        (state.saved, state.denial)
     }
 
     /// Judges, counts and looks until nothing stands in the way any more: each may take a while, and somebody may stop the
     /// command meanwhile, or change what it is about.
-    async fn decide(&self, intent: Intent<'_>) -> Result<(), Denial> {
+    async fn decide(&self, change: PendingChange<'_>) -> Result<(), Denial> {
         let (admission, subjects) = (self.admission, &self.resolved.subjects);
-        let Intent { baseline, precondition, .. } = intent;
-        let was_sent = self.state().kept.record.baseline.is_some();
+        let PendingChange { baseline, precondition, .. } = change;
+        let was_sent = self.state().saved.record.baseline.is_some();
         let mut seen_at = Some(precondition.seen_at());
         // What this attempt has sent something to is known by its id.
         let names = match std::mem::replace(&mut self.state().are_names_due, false) {
@@ -98,8 +98,8 @@ impl<'a> Gate<'a> {
         }
         let (mut looks_left, mut changes) = (LOOKS_MAX, None);
         loop {
-            let kept = self.state().kept.clone();
-            self.until_running(was_sent, &kept.record).await?;
+            let saved = self.state().saved.clone();
+            self.until_running(was_sent, &saved.record).await?;
             admission.judge(&self.job.command, subjects, self.stop).await?;
             admission.require_trusted(self.job)?;
             if !was_sent && changes.is_none() {
@@ -114,11 +114,11 @@ impl<'a> Gate<'a> {
                 // That may have taken a while, too.
                 continue;
             }
-            if kept.record.baseline.as_ref() == Some(baseline) && admission.switch.paused().is_none() {
+            if saved.record.baseline.as_ref() == Some(baseline) && admission.stops.paused().is_none() {
                 return Ok(());
             }
-            let kept = self.keep(kept, baseline, changes.unwrap_or_default()).await?;
-            self.state().kept = kept;
+            let saved = self.keep(saved, baseline, changes.unwrap_or_default()).await?;
+            self.state().saved = saved;
         }
     }
 
@@ -136,34 +136,39 @@ impl<'a> Gate<'a> {
             }
             Names::MeanNobodyElse | Names::DoNotMatter => true,
         };
-        if hold && precondition.holds().await { Ok(()) } else { Err(Denial::Again) }
+        if hold && precondition.holds().await { Ok(()) } else { Err(Denial::Restart) }
     }
 
     /// Waits until commands may go on, or this one is cancelled. Where nothing was sent, all is looked at anew after that, and
     /// nothing is waited for with a record that says otherwise.
     async fn until_running(&self, was_sent: bool, record: &Record) -> Result<(), Denial> {
-        let (switch, id) = (&self.admission.switch, &self.job.command.id);
-        if switch.paused().is_none() || switch.cancelled(id).is_some() {
+        let (stops, id) = (&self.admission.stops, &self.job.command.id);
+        if stops.paused().is_none() || stops.cancelled(id).is_some() {
             return Ok(());
         }
         if was_sent || record.baseline.is_none() {
-            self.stop.run_until_cancelled(switch.until_running(id)).await.ok_or(Denial::Stopped)?;
+            self.stop.run_until_cancelled(stops.until_running(id)).await.ok_or(Denial::Stopped)?;
         }
-        if was_sent || switch.cancelled(id).is_some() { Ok(()) } else { Err(Denial::Again) }
+        if was_sent || stops.cancelled(id).is_some() { Ok(()) } else { Err(Denial::Restart) }
     }
 
     /// Keeps that something is about to be sent, which makes so many `changes`. What was counted once is not counted again.
-    async fn keep(&self, kept: Kept, baseline: &Baseline, changes: usize) -> Result<Kept, Denial> {
+    async fn keep(
+        &self,
+        saved: SavedRecord,
+        baseline: &Baseline,
+        changes: usize,
+    ) -> Result<SavedRecord, Denial> {
         let (admission, id) = (self.admission, &self.job.command.id);
-        let sending = kept.record.clone().sending(baseline);
-        let counted = usize::try_from(kept.record.counted).unwrap_or(usize::MAX);
-        if kept.record.baseline.is_some() || (counted > 0 && changes <= counted) {
-            return self.journal.keep(id, &kept, sending).await.map_err(Denial::Engine);
+        let sending = saved.record.clone().sending(baseline);
+        let counted = usize::try_from(saved.record.counted).unwrap_or(usize::MAX);
+        if saved.record.baseline.is_some() || (counted > 0 && changes <= counted) {
+            return self.journal.save(id, &saved, sending).await.map_err(Denial::Engine);
         }
         let sending = sending.counted(u64::try_from(changes).unwrap_or(u64::MAX));
         // A name may mean a larger group by now.
         let counting = (admission.policy.limits(), self.job.command.request.action(), changes - counted);
-        let counted = admission.limiter.count(counting, (id, &kept, sending)).await;
+        let counted = admission.limiter.count(counting, (id, &saved, sending)).await;
         counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
     }
 
@@ -174,11 +179,11 @@ impl<'a> Gate<'a> {
 }
 
 impl execute::Admission for Gate<'_> {
-    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
+    fn admit<'a>(&'a self, change: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>> {
         async move {
-            let Err(denial) = self.decide(intent).await else { return Ok(()) };
-            let denial = match (denial, intent.doubt) {
-                (Denial::Ended(_, error), Doubt::MayBeDone) => {
+            let Err(denial) = self.decide(change).await else { return Ok(()) };
+            let denial = match (denial, change.prior_attempt) {
+                (Denial::Ended(_, error), PriorAttempt::MayBeDone) => {
                     Denial::Ended(Status::Failed, unconfirmed(&error))
                 }
                 (denial, _) => denial,

@@ -7,14 +7,14 @@ use tokio::sync::Mutex;
 
 use super::super::{
     EngineError,
-    journal::{Journal, Kept},
+    journal::{Journal, SavedRecord},
     status::EngineStatus,
 };
 use crate::{
     clock::Clock,
     command::{
         Action,
-        policy::{Limits, Tripped},
+        policy::{Limits, TrippedLimit},
         record::Record,
     },
     config::LimitConfig,
@@ -27,30 +27,30 @@ pub(in super::super) struct Limiter {
     journal: Journal,
     status: Arc<EngineStatus>,
     clock: Arc<dyn Clock>,
-    kept: Mutex<Option<KeptLimits>>,
+    saved: Mutex<Option<SavedLimits>>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct KeptLimits {
+struct SavedLimits {
     generation: u64,
     limits: Limits,
 }
 
 impl Limiter {
     pub(super) fn new(journal: Journal, status: Arc<EngineStatus>, clock: Arc<dyn Clock>) -> Self {
-        Self { journal, status, clock, kept: Mutex::default() }
+        Self { journal, status, clock, saved: Mutex::default() }
     }
 
-    /// Counts so many changes by an action, if no limit is exceeded by it, and writes `record`, which comes after `kept`.
+    /// Counts so many changes by an action, if no limit is exceeded by it, and writes `record`, which comes after `saved`.
     pub(in super::super) async fn count(
         &self,
         (limits, action, changes): (&[LimitConfig], Action, usize),
-        (id, kept, record): (&str, &Kept, Record),
-    ) -> Result<Result<Kept, Tripped>, EngineError> {
+        (id, saved, record): (&str, &SavedRecord, Record),
+    ) -> Result<Result<SavedRecord, TrippedLimit>, EngineError> {
         if !limits.iter().any(|limit| limit.is_about(action)) {
-            return self.journal.keep(id, kept, record).await.map(Ok);
+            return self.journal.save(id, saved, record).await.map(Ok);
         }
-        let mut known = self.kept.lock().await;
+        let mut known = self.saved.lock().await;
         let mut next = self.known(&mut known).await?;
         let taken = next.limits.take(limits, action, changes, self.clock.now());
         if let Err(tripped) = taken {
@@ -65,9 +65,9 @@ impl Limiter {
         let note = self.note(&next)?;
         // Whether the write gets through is not known if this is dropped: then the disk is asked again.
         *known = None;
-        let kept = self.journal.keep_with_note(id, kept, record, note).await?;
-        *known = Some(KeptLimits { generation: next.generation + 1, ..next });
-        Ok(Ok(kept))
+        let saved = self.journal.save_with_note(id, saved, record, note).await?;
+        *known = Some(SavedLimits { generation: next.generation + 1, ..next });
+        Ok(Ok(saved))
     }
 
     /// Lets changes through the limit `pattern` again; says whether it had tripped.
@@ -76,10 +76,10 @@ impl Limiter {
         pattern: &str,
         limits: &[LimitConfig],
     ) -> Result<bool, EngineError> {
-        let mut kept = self.kept.lock().await;
-        let mut next = self.known(&mut kept).await?;
+        let mut saved = self.saved.lock().await;
+        let mut next = self.known(&mut saved).await?;
         let had_tripped = next.limits.release(pattern);
-        self.keep(&mut kept, next, limits).await?;
+        self.keep(&mut saved, next, limits).await?;
         Ok(had_tripped)
     }
 
@@ -89,50 +89,50 @@ impl Limiter {
         limits: &[LimitConfig],
         action: Action,
     ) -> Result<bool, EngineError> {
-        let mut kept = self.kept.lock().await;
-        Ok(self.known(&mut kept).await?.limits.is_tripped(limits, action))
+        let mut saved = self.saved.lock().await;
+        Ok(self.known(&mut saved).await?.limits.is_tripped(limits, action))
     }
 
     /// What is kept of the limits, told to the status.
     pub(in super::super) async fn load(&self, limits: &[LimitConfig]) -> Result<Limits, EngineError> {
-        let mut kept = self.kept.lock().await;
-        let mut known = self.known(&mut kept).await?.limits;
+        let mut saved = self.saved.lock().await;
+        let mut known = self.known(&mut saved).await?.limits;
         known.keep_only(limits);
         Ok(known)
     }
 
-    async fn known(&self, kept: &mut Option<KeptLimits>) -> Result<KeptLimits, EngineError> {
-        if let Some(known) = kept {
+    async fn known(&self, saved: &mut Option<SavedLimits>) -> Result<SavedLimits, EngineError> {
+        if let Some(known) = saved {
             return Ok(known.clone());
         }
         let found = match self.journal.note(&self.note_name()).await? {
-            None => KeptLimits::default(),
+            None => SavedLimits::default(),
             Some(note) => {
                 let limits = serde_json::from_str(&note.content).map_err(|source| self.not_ours(source))?;
-                KeptLimits { generation: note.generation, limits }
+                SavedLimits { generation: note.generation, limits }
             }
         };
         self.status.tripped(tripped(&found.limits));
-        Ok(kept.insert(found).clone())
+        Ok(saved.insert(found).clone())
     }
 
     async fn keep(
         &self,
-        kept: &mut Option<KeptLimits>,
-        mut next: KeptLimits,
+        saved: &mut Option<SavedLimits>,
+        mut next: SavedLimits,
         limits: &[LimitConfig],
     ) -> Result<(), EngineError> {
         next.limits.keep_only(limits);
         let note = self.note(&next)?;
-        *kept = None;
-        self.journal.keep_note(&note).await?;
+        *saved = None;
+        self.journal.save_note(&note).await?;
         next.generation += 1;
         self.status.tripped(tripped(&next.limits));
-        *kept = Some(next);
+        *saved = Some(next);
         Ok(())
     }
 
-    fn note(&self, next: &KeptLimits) -> Result<NoteChange, EngineError> {
+    fn note(&self, next: &SavedLimits) -> Result<NoteChange, EngineError> {
         let content = serde_json::to_string(&next.limits).map_err(|source| self.not_ours(source))?;
         Ok(NoteChange { name: self.note_name(), expected: next.generation, content })
     }

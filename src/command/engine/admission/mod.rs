@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    EngineError, Seams, job::Job, journal::Journal, outcomes, status::EngineStatus, switch::Switch,
+    EngineError, Seams, job::Job, journal::Journal, outcomes, status::EngineStatus, stops::Stops,
     trouble::Trouble,
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
 
 pub(super) use gate::Gate;
 use limiter::Limiter;
-pub(super) use protection::FoundIds;
+pub(super) use protection::ProtectedIds;
 use protection::Protection;
 
 /// What commands must pass.
@@ -37,7 +37,7 @@ use protection::Protection;
 pub(super) struct Admission {
     pub(super) policy: Policy,
     pub(super) limiter: Limiter,
-    pub(super) switch: Switch,
+    pub(super) stops: Stops,
     protection: Protection,
     signatures: Arc<Signatures>,
     /// How long commands are remembered.
@@ -53,7 +53,7 @@ pub(super) enum Denial {
     /// The command ends so.
     Ended(Status, OutcomeError),
     /// It has waited for long, and nothing was sent: it is looked at anew.
-    Again,
+    Restart,
     /// We stop.
     Stopped,
     /// The journal or the limits cannot be written, for good.
@@ -72,7 +72,7 @@ impl Admission {
         Self {
             policy,
             limiter: Limiter::new(journal.clone(), Arc::clone(status), Arc::clone(&seams.clock)),
-            switch: Switch::new(journal.clone(), status),
+            stops: Stops::new(journal.clone(), status),
             protection: Protection::new(
                 config.protect.clone(),
                 executor.clone(),
@@ -90,18 +90,18 @@ impl Admission {
     /// Reads what is kept of limits, stops and those who are protected.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
         self.limiter.load(self.policy.limits()).await?;
-        self.load_switch().await?;
+        self.load_stops().await?;
         self.protection.load().await
     }
 
     /// Reads what is stopped.
-    pub(super) async fn load_switch(&self) -> Result<(), EngineError> {
-        self.switch.load(self.clock.now().saturating_sub(self.keep).unwrap_or(Timestamp::MIN)).await
+    pub(super) async fn load_stops(&self) -> Result<(), EngineError> {
+        self.stops.load(self.clock.now().saturating_sub(self.keep).unwrap_or(Timestamp::MIN)).await
     }
 
     /// Whether `command` may be begun or go on, as far as that can be said without looking at Okta.
     pub(super) fn admit(&self, command: &Command) -> Result<(), (Status, OutcomeError)> {
-        if let Some(stopped) = self.switch.cancelled(&command.id) {
+        if let Some(stopped) = self.stops.cancelled(&command.id) {
             return Err((Status::Refused, stopped.refusal()));
         }
         if command.timing(self.clock.now()) == Timing::Expired {
@@ -153,8 +153,8 @@ impl Admission {
             return Ok(request.changes().named());
         };
         let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
-        let mut waits = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
-        let mut waiter = self.status.waiter(Trouble::Okta);
+        let mut backoff = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
+        let mut reporter = self.status.trouble_reporter(Trouble::Okta);
         loop {
             let counting = self.executor.count_members(&subjects.groups, count_max);
             match stop.run_until_cancelled(counting).await.ok_or(Denial::Stopped)? {
@@ -163,8 +163,8 @@ impl Admission {
                     let Some(asked) = failed.retry_after else {
                         return Err(Denial::Ended(Status::Failed, failed.error));
                     };
-                    waiter.fails(&failed.error.message);
-                    let wait = tokio::time::sleep(waits.next_wait().max(asked));
+                    reporter.report(&failed.error.message);
+                    let wait = tokio::time::sleep(backoff.next_wait().max(asked));
                     stop.run_until_cancelled(wait).await.ok_or(Denial::Stopped)?;
                 }
             }

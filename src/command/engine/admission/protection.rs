@@ -12,7 +12,7 @@ use tokio::{sync::Mutex, time::Instant};
 use super::super::{EngineError, journal::Journal, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{
-        Effect, Failed, Request, UserSubject,
+        ActionFailure, Effect, Request, UserSubject,
         execute::{Code, Executor},
         policy::Protected,
     },
@@ -36,18 +36,18 @@ pub(super) struct Protection {
     executor: Executor,
     journal: Journal,
     status: Arc<EngineStatus>,
-    known: Mutex<Known>,
+    known: Mutex<ProtectionCache>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct ProtectionCache {
     protected: Option<(Instant, Arc<Protected>)>,
     /// Ids that the names of users stood for once, by name.
-    seen: FoundIds,
+    seen: ProtectedIds,
     generation: u64,
 }
 
-pub(in crate::command::engine) type FoundIds = BTreeMap<String, BTreeSet<String>>;
+pub(in crate::command::engine) type ProtectedIds = BTreeMap<String, BTreeSet<String>>;
 
 impl Protection {
     pub(super) fn new(
@@ -62,7 +62,7 @@ impl Protection {
     /// Reads whom the names stood for once.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
         let Some(note) = self.journal.note(&self.note_name()).await? else { return Ok(()) };
-        let mut seen: FoundIds =
+        let mut seen: ProtectedIds =
             serde_json::from_str(&note.content).map_err(|source| self.not_ours(source))?;
         // Who is not named any more is not protected any more.
         seen.retain(|name, _| self.config.users.contains(name));
@@ -78,10 +78,10 @@ impl Protection {
             Effect::Write => FRESH_FOR_WRITE,
             Effect::Destroy | Effect::Empower => FRESH_FOR_DESTROY,
         };
-        let mut waits = RetryPolicy::COMMANDS.backoff();
+        let mut backoff = RetryPolicy::COMMANDS.backoff();
         // Whoever waits here wants the same.
         let mut known = self.known.lock().await;
-        let mut waiter = self.status.waiter(Trouble::Protected);
+        let mut reporter = self.status.trouble_reporter(Trouble::Protected);
         loop {
             if let Some((at, protected)) = &known.protected
                 && at.elapsed() < fresh_for
@@ -96,27 +96,30 @@ impl Protection {
                     Err(_) => {
                         let text =
                             "who is protected is asked for, and there is no answer yet, so changes wait";
-                        waiter.fails(text);
+                        reporter.report(text);
                         looking.await
                     }
                 }
             };
             match looked? {
                 Ok(protected) => {
-                    waiter.goes_on();
+                    reporter.clear();
                     known.protected = Some((asked_at, Arc::new(protected)));
                 }
                 Err(failed) => {
                     let reason = failed.error.message;
                     let text = format!("who is protected cannot be found out, so changes wait: {reason}");
-                    waiter.fails(&text);
-                    tokio::time::sleep(waits.next_wait().max(failed.retry_after.unwrap_or_default())).await;
+                    reporter.report(&text);
+                    tokio::time::sleep(backoff.next_wait().max(failed.retry_after.unwrap_or_default())).await;
                 }
             }
         }
     }
 
-    async fn look_up(&self, known: &mut Known) -> Result<Result<Protected, Failed>, EngineError> {
+    async fn look_up(
+        &self,
+        known: &mut ProtectionCache,
+    ) -> Result<Result<Protected, ActionFailure>, EngineError> {
         let mut protected = Protected::named(&self.config);
         let mut lost = Vec::new();
         for name in &self.config.users {
@@ -159,7 +162,7 @@ impl Protection {
         Ok(Ok(protected))
     }
 
-    async fn members(&self, name: &str) -> Result<(String, BTreeSet<String>), Failed> {
+    async fn members(&self, name: &str) -> Result<(String, BTreeSet<String>), ActionFailure> {
         let group = self.executor.find_group(name).await?;
         let id = group.and_then(|group| group.id).ok_or_else(|| {
             Code::GroupNotFound.because(format!("there is no group `{name}`, which `protect` names"))
@@ -169,7 +172,12 @@ impl Protection {
     }
 
     /// Keeps the id that `name` stands for, before anything is judged by it.
-    async fn keep_seen(&self, name: &str, found: &UserSubject, known: &mut Known) -> Result<(), EngineError> {
+    async fn keep_seen(
+        &self,
+        name: &str,
+        found: &UserSubject,
+        known: &mut ProtectionCache,
+    ) -> Result<(), EngineError> {
         let Some(id) = &found.id else { return Ok(()) };
         if known.seen.get(name).is_some_and(|seen| seen.contains(id)) {
             return Ok(());
@@ -177,7 +185,7 @@ impl Protection {
         known.seen.entry(name.to_owned()).or_default().insert(id.clone());
         let content = serde_json::to_string(&known.seen).map_err(|source| self.not_ours(source))?;
         let note = NoteChange { name: self.note_name(), expected: known.generation, content };
-        self.journal.keep_note(&note).await?;
+        self.journal.save_note(&note).await?;
         known.generation += 1;
         Ok(())
     }

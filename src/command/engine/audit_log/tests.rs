@@ -27,7 +27,7 @@ fn begun<'a>(log: &'a AuditLog, id: &'a str, reason: &'a str) -> AuditRecord<'a>
 }
 
 /// The one chain of the file, which must be whole and lead where the state says.
-fn whole(directory: &Path, kept: &KeptChain) -> ChainReport {
+fn whole(directory: &Path, kept: &SavedChain) -> ChainReport {
     let mut verification = Verification::default();
     verification.expect([(COMMANDS.to_owned(), kept.clone())]);
     let text = std::fs::read_to_string(directory.join("audit.jsonl")).unwrap();
@@ -45,7 +45,7 @@ async fn records_that_come_together_share_a_commit_and_the_chain_is_whole() {
     let (log, journal, status) = opened(directory.path()).await;
     let ids: Vec<_> = (0..100).map(|number| format!("c-{number}")).collect();
     join_all(ids.iter().map(async |id| log.record(&begun(&log, id, "they leave")).await)).await;
-    let (commits, kept) = kept(&journal, &status).await.unwrap();
+    let (commits, kept) = saved_chain(&journal, &status).await.unwrap();
     assert_eq!(whole(directory.path(), &kept).records, 100);
     assert!(commits <= 10, "{commits} commits of 100 records");
 }
@@ -58,7 +58,7 @@ async fn records_that_are_more_than_may_be_kept_at_once_are_written_in_parts_tha
     let reason = "\"".repeat(1_024);
     let ids: Vec<_> = (0..20).map(|number| format!("c-{number}")).collect();
     join_all(ids.iter().map(async |id| log.record(&begun(&log, id, &reason)).await)).await;
-    let (commits, kept) = kept(&journal, &status).await.unwrap();
+    let (commits, kept) = saved_chain(&journal, &status).await.unwrap();
     assert!(!kept.lines.is_empty(), "the last of them are kept");
     assert_eq!(whole(directory.path(), &kept).records, 20);
     assert!((7..=20).contains(&commits), "{commits} commits");
@@ -88,7 +88,7 @@ async fn callers_that_are_dropped_at_any_moment_leave_a_whole_chain_with_all_tha
         recorded.extend(ids.into_iter().zip(done).filter_map(|(id, is_done)| is_done.then_some(id)));
     }
     log.record(&begun(&log, "c-last", "to the end")).await;
-    let (_, kept) = kept(&journal, &status).await.unwrap();
+    let (_, kept) = saved_chain(&journal, &status).await.unwrap();
     whole(directory.path(), &kept);
     let text = std::fs::read_to_string(directory.path().join("audit.jsonl")).unwrap();
     for id in recorded {
@@ -106,11 +106,11 @@ async fn what_anybody_may_send_is_recorded_up_to_a_rate_and_then_summed_up() {
         ..log.decision(Decision::Refused)
     };
     for _ in 0..5_000 {
-        log.record_unvouched(&refused("flood")).await;
+        log.record_unauthenticated(&refused("flood")).await;
     }
     let size = || std::fs::metadata(directory.path().join("audit.jsonl")).unwrap().len();
     assert!(size() < 150 * 500, "{} bytes of 5,000 refusals", size());
-    log.record_unvouched(&AuditRecord { error: None, ..log.decision(Decision::DeadLetter) }).await;
+    log.record_unauthenticated(&AuditRecord { error: None, ..log.decision(Decision::DeadLetter) }).await;
     // What is vouched for is recorded all the same.
     log.record(&refused("signed")).await;
     Arc::new(log).close().await;

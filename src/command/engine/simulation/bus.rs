@@ -39,7 +39,7 @@ impl SimulatedPublisher {
             let outcome = serde_json::from_slice(&publication.payload).unwrap();
             let at = self.world.now();
             let message_id = publication.attributes.id.clone();
-            self.world.things().published.push(Published { at, message_id, outcome });
+            self.world.record().published.push(Published { at, message_id, outcome });
         }
         self.crash.point().await;
         self.world.latency(10).await;

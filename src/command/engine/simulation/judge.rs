@@ -6,11 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     scenario::{
-        Asked, GROUPS, Scenario, USERS, group_id, group_name, heir_id, is_protected, successor_id, user_id,
+        GROUPS, Scenario, SentCommand, USERS, group_id, group_name, heir_id, is_protected, successor_id,
+        user_id,
     },
     sender::Sender,
-    told::told,
-    world::{Other, Published, Sent, World},
+    transcript::transcript,
+    world::{ExternalEvent, Published, Sent, World},
 };
 use crate::command::{Status, record::Record};
 
@@ -31,112 +32,114 @@ pub(super) fn require_durable(world: &World, id: &str) {
 }
 
 /// A message is in the dead letters: nobody whom the commands trust has sent it.
-pub(super) fn require_untrusted(world: &World, asked: &Asked, is_signed: bool) {
-    let has_no_key = asked.sender == Sender::Portal && !world.has_both_keys();
-    assert!(is_signed && (asked.is_foreign || has_no_key), "{asked:?} is in the dead letters");
+pub(super) fn require_untrusted(world: &World, command: &SentCommand, is_signed: bool) {
+    let has_no_key = command.sender == Sender::Portal && !world.has_both_keys();
+    assert!(is_signed && (command.is_foreign || has_no_key), "{command:?} is in the dead letters");
 }
 
 /// What is wrong.
 pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
     let mut wrong = Vec::new();
-    let ours = scenario.asked.iter().rev().filter(|asked| !asked.is_foreign);
-    let first: BTreeMap<_, _> = ours.map(|asked| (asked.id.clone(), asked.clone())).collect();
+    let ours = scenario.commands.iter().rev().filter(|command| !command.is_foreign);
+    let first: BTreeMap<_, _> = ours.map(|command| (command.id.clone(), command.clone())).collect();
     {
-        let things = world.things();
+        let record = world.record();
         let all = Facts {
-            sent: &things.sent,
-            others: &things.others,
-            published: &things.published,
+            sent: &record.sent,
+            others: &record.others,
+            published: &record.published,
             is_signed: scenario.is_signed,
         };
-        for asked in first.values() {
-            wrong.extend(has_outcome(asked, &all));
-            let acts = all.of(asked);
-            wrong.extend(in_time(world, asked, &acts, &all));
-            wrong.extend(as_expected(asked, &acts, &all));
-            wrong.extend(as_named(world, asked, &all));
-            wrong.extend(by_whom_we_trust(asked, &acts, &all));
+        for command in first.values() {
+            wrong.extend(has_outcome(command, &all));
+            let acts = all.of(command);
+            wrong.extend(in_time(world, command, &acts, &all));
+            wrong.extend(as_expected(command, &acts, &all));
+            wrong.extend(as_named(world, command, &all));
+            wrong.extend(by_whom_we_trust(command, &acts, &all));
             // A state that was put back knows nothing of what came after it.
             for part in all.parts() {
-                let acts = part.of(asked);
-                wrong.extend(outcomes(&asked.id, part.published));
-                wrong.extend(once(asked, &acts));
-                wrong.extend(told_truly(asked, &acts, &part, &all));
+                let acts = part.of(command);
+                wrong.extend(outcomes(&command.id, part.published));
+                wrong.extend(once(command, &acts));
+                wrong.extend(told_truly(command, &acts, &part, &all));
             }
         }
-        for foreign in scenario.asked.iter().filter(|asked| asked.is_foreign) {
+        for foreign in scenario.commands.iter().filter(|command| command.is_foreign) {
             let acts = all.of(foreign);
             wrong.extend(acts.first().map(|act| format!("a stranger has {} {} sent", act.method, act.path)));
         }
         wrong.extend(all.of_protected());
         wrong.extend(all.of_groups(&first));
-        wrong.extend(first.values().filter_map(|asked| all.of_former_bearer(asked)));
+        wrong.extend(first.values().filter_map(|command| all.of_former_bearer(command)));
         wrong.extend(all.of_limits(scenario.suspends_max));
         wrong.extend(all.of_limit_refusals(&first, scenario.suspends_max));
         wrong.extend(all.of_pauses());
         wrong.extend(all.parts().iter().flat_map(|part| in_order(scenario, part, &all)));
     }
     if !wrong.is_empty() {
-        wrong.push(told(world, scenario));
+        wrong.push(transcript(world, scenario));
     }
     wrong
 }
 
 /// Each command has an outcome, unless nothing of it is left: it waited in a state that was not put back, or the key that it
 /// was signed with is taken away.
-fn has_outcome(asked: &Asked, facts: &Facts<'_>) -> Option<String> {
-    let id = &asked.id;
+fn has_outcome(command: &SentCommand, facts: &Facts<'_>) -> Option<String> {
+    let id = &command.id;
     if facts.published.iter().any(|published| published.outcome.command_id == *id) {
         return None;
     }
-    let is_lost = asked.not_before_s.is_some_and(|due| due > asked.sent_s + 600)
-        && facts.first(&Other::Restored).is_some();
-    let has_no_key =
-        facts.is_signed && asked.sender == Sender::Portal && facts.first(&Other::KeyRemoved).is_some();
+    let is_lost = command.not_before_s.is_some_and(|due| due > command.sent_s + 600)
+        && facts.first(&ExternalEvent::Restored).is_some();
+    let has_no_key = facts.is_signed
+        && command.sender == Sender::Portal
+        && facts.first(&ExternalEvent::KeyRemoved).is_some();
     // What was begun before is known by the state alone.
-    let is_left = has_no_key && (facts.of(asked).is_empty() || facts.first(&Other::Restored).is_some());
+    let is_left =
+        has_no_key && (facts.of(command).is_empty() || facts.first(&ExternalEvent::Restored).is_some());
     (!is_lost && !is_left).then(|| format!("{id} has no outcome"))
 }
 
 /// Nothing is sent any more for whom we do not trust any more.
-fn by_whom_we_trust(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
-    let removed = facts.first(&Other::KeyRemoved)?;
-    let is_theirs = facts.is_signed && asked.sender == Sender::Portal;
+fn by_whom_we_trust(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
+    let removed = facts.first(&ExternalEvent::KeyRemoved)?;
+    let is_theirs = facts.is_signed && command.sender == Sender::Portal;
     let late = acts.iter().find(|act| is_theirs && act.at > removed)?;
-    Some(format!("{} {} is sent for {} after its key was taken away", late.method, late.path, asked.id))
+    Some(format!("{} {} is sent for {} after its key was taken away", late.method, late.path, command.id))
 }
 
 /// What a command expects holds when it acts, but for what somebody does in that very moment.
-fn as_expected(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
-    let (expected, user) = (asked.expected?, user_id(asked.user?));
+fn as_expected(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
+    let (expected, user) = (command.expected?, user_id(command.user?));
     let is_touched = |act: &Sent| {
         let is_then = |at: Timestamp| at.duration_since(act.at).abs() < IN_THAT_MOMENT;
         let by_other = facts.others.iter().any(|(at, other)| match other {
-            Other::Changed { path, .. } => path.contains(&user) && is_then(*at),
+            ExternalEvent::Changed { path, .. } => path.contains(&user) && is_then(*at),
             _ => false,
         });
         // It was made before, and nothing has told that.
-        by_other || facts.of(asked).iter().any(|other| other.is_made && other.at < act.at)
+        by_other || facts.of(command).iter().any(|other| other.is_made && other.at < act.at)
     };
     let wrong = acts.iter().find(|act| act.status_then.as_deref() != Some(expected) && !is_touched(act))?;
-    Some(format!("{} acts on one who is {:?}", asked.id, wrong.status_then))
+    Some(format!("{} acts on one who is {:?}", command.id, wrong.status_then))
 }
 
 /// No two are called alike at any time, and who is named is who is called so when the command comes: not one who was.
-fn as_named(world: &World, asked: &Asked, facts: &Facts<'_>) -> Option<String> {
-    let id = asked.id.as_str();
+fn as_named(world: &World, command: &SentCommand, facts: &Facts<'_>) -> Option<String> {
+    let id = command.id.as_str();
     let told = facts.published.iter().rev().find(|published| published.outcome.command_id == id)?;
     let code = told.outcome.error.as_ref().map_or("", |error| error.code.as_str());
     if code == "ambiguous_name" {
         return Some(format!("{id} is told as {code}, and nobody else is called so"));
     }
-    let group = asked.named_group()?;
+    let group = command.named_group()?;
     #[expect(clippy::cast_precision_loss, reason = "they are small")]
-    let is_renamed_before = world.seconds(facts.renamed(group)?) < asked.sent_s as f64;
+    let is_renamed_before = world.seconds(facts.renamed(group)?) < command.sent_s as f64;
     if !is_renamed_before {
         return None;
     }
-    if asked.action == "group.delete" && code == "changed_meanwhile" {
+    if command.action == "group.delete" && code == "changed_meanwhile" {
         return Some(format!("{id} means a group that had another name when it came"));
     }
     let result = serde_json::to_value(&told.outcome.result).unwrap();
@@ -158,53 +161,53 @@ fn outcomes(id: &str, published: &[Published]) -> Option<String> {
 }
 
 /// What is not to be done any more, or not yet, is not begun.
-fn in_time(world: &World, asked: &Asked, acts: &[&Sent], facts: &Facts<'_>) -> Vec<String> {
+fn in_time(world: &World, command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(first) = acts.first() else { return wrong };
     let at = world.seconds(first.at);
     #[expect(clippy::cast_precision_loss, reason = "they are small")]
-    if asked.expires_s.is_some_and(|expires| at > expires as f64 + UNDER_WAY.as_secs_f64()) {
-        wrong.push(format!("{} is begun at {at:.3} s, after it expired", asked.id));
+    if command.expires_s.is_some_and(|expires| at > expires as f64 + UNDER_WAY.as_secs_f64()) {
+        wrong.push(format!("{} is begun at {at:.3} s, after it expired", command.id));
     }
     #[expect(clippy::cast_precision_loss, reason = "they are small")]
-    if asked.not_before_s.is_some_and(|not_before| at < not_before as f64) {
-        wrong.push(format!("{} is begun at {at:.3} s, before its time", asked.id));
+    if command.not_before_s.is_some_and(|not_before| at < not_before as f64) {
+        wrong.push(format!("{} is begun at {at:.3} s, before its time", command.id));
     }
-    let restored = facts.first(&Other::Restored);
-    let cancelled = facts.first(&Other::Cancelled { id: asked.id.clone() });
+    let restored = facts.first(&ExternalEvent::Restored);
+    let cancelled = facts.first(&ExternalEvent::Cancelled { id: command.id.clone() });
     // A state that was put back may know nothing of it.
     let cancelled = cancelled.filter(|cancelled| restored.is_none_or(|restored| restored < *cancelled));
     if let Some(cancelled) = cancelled
         && acts.iter().any(|act| act.at > cancelled + UNDER_WAY)
     {
-        wrong.push(format!("{} is sent after it was cancelled (first at {at:.3} s)", asked.id));
+        wrong.push(format!("{} is sent after it was cancelled (first at {at:.3} s)", command.id));
     }
     wrong
 }
 
 /// What was made is not made again: not by itself, and not after somebody has taken it back.
-fn once(asked: &Asked, acts: &[&Sent]) -> Option<String> {
-    if ["user.clear_sessions", "user.update"].contains(&asked.action) {
+fn once(command: &SentCommand, acts: &[&Sent]) -> Option<String> {
+    if ["user.clear_sessions", "user.update"].contains(&command.action) {
         return None;
     }
     let made = acts.iter().filter(|act| act.is_made).count();
-    (made > 1).then(|| format!("{} is made {made} times", asked.id))
+    (made > 1).then(|| format!("{} is made {made} times", command.id))
 }
 
 /// `done` is said of what was made, and `already` and refusals of what was not.
-fn told_truly(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>) -> Option<String> {
-    let id = asked.id.as_str();
+fn told_truly(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>) -> Option<String> {
+    let id = command.id.as_str();
     let of = facts.published.iter().rev().find(|published| published.outcome.command_id == id)?;
     let made = acts.iter().any(|act| act.is_made);
-    let made_ever = all.of(asked).iter().any(|act| act.is_made);
+    let made_ever = all.of(command).iter().any(|act| act.is_made);
     let outcome = &of.outcome;
     if outcome.action.ends_with(".get") {
         return None;
     }
     // Who has made it cannot be told where both have asked for it.
-    let requests = all.requests_of(asked);
+    let requests = all.requests_of(command);
     let by_others = all.others.iter().any(|(_, other)| match other {
-        Other::Changed { method, path } => {
+        ExternalEvent::Changed { method, path } => {
             requests.iter().any(|(same, wanted)| method == same && path.split('?').next() == Some(wanted))
         }
         _ => false,
@@ -212,7 +215,7 @@ fn told_truly(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>)
     let code = outcome.error.as_ref().map_or("", |error| error.code.as_str());
     match outcome.status {
         // Whoever has done it knows whom it was about, whatever the name means by now.
-        Status::Failed if made && code.ends_with("_not_found") && !all.is_group_gone(asked) => {
+        Status::Failed if made && code.ends_with("_not_found") && !all.is_group_gone(command) => {
             Some(format!("{id} is told as {code}, and it was made"))
         }
         Status::Done if !made_ever && by_others => None,
@@ -228,7 +231,7 @@ fn told_truly(asked: &Asked, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>)
 fn in_order(scenario: &Scenario, facts: &Facts<'_>, all: &Facts<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     // One that was told before the state was put back may come by a copy alone, whenever that was sent.
-    let restored = all.first(&Other::Restored);
+    let restored = all.first(&ExternalEvent::Restored);
     let is_after = restored.is_some_and(|restored| facts.sent.first().is_some_and(|sent| sent.at > restored));
     let was_told = |id: &str| {
         let of = |published: &&Published| published.outcome.command_id == id;
@@ -238,20 +241,23 @@ fn in_order(scenario: &Scenario, facts: &Facts<'_>, all: &Facts<'_>) -> Vec<Stri
     for user in (0..USERS).filter(|user| all.given(*user).is_none()) {
         let mut last: Option<(Timestamp, &str)> = None;
         let mut seen = BTreeSet::new();
-        for asked in scenario.asked.iter().filter(|asked| asked.user == Some(user) && !asked.is_foreign) {
-            if !seen.insert(&asked.id) || asked.not_before_s.is_some() || asked.action == super::LIMITED {
+        for command in
+            scenario.commands.iter().filter(|command| command.user == Some(user) && !command.is_foreign)
+        {
+            if !seen.insert(&command.id) || command.not_before_s.is_some() || command.action == super::LIMITED
+            {
                 continue;
             }
-            if was_told(&asked.id) {
+            if was_told(&command.id) {
                 continue;
             }
-            let Some(act) = facts.of(asked).first().copied() else { continue };
+            let Some(act) = facts.of(command).first().copied() else { continue };
             if let Some((before, id)) = last
                 && act.at < before
             {
-                wrong.push(format!("{} overtakes {id}", asked.id));
+                wrong.push(format!("{} overtakes {id}", command.id));
             }
-            last = Some((act.at, &asked.id));
+            last = Some((act.at, &command.id));
         }
     }
     wrong
@@ -261,20 +267,20 @@ fn in_order(scenario: &Scenario, facts: &Facts<'_>, all: &Facts<'_>) -> Vec<Stri
 #[derive(Clone, Copy)]
 struct Facts<'a> {
     sent: &'a [Sent],
-    others: &'a [(Timestamp, Other)],
+    others: &'a [(Timestamp, ExternalEvent)],
     published: &'a [Published],
     is_signed: bool,
 }
 
 impl<'a> Facts<'a> {
     /// When somebody did this first.
-    fn first(&self, what: &Other) -> Option<Timestamp> {
+    fn first(&self, what: &ExternalEvent) -> Option<Timestamp> {
         self.others.iter().find(|(_, other)| other == what).map(|(at, _)| *at)
     }
 
     /// What was before a state was put back, and what came after it.
     fn parts(&self) -> Vec<Self> {
-        let Some(restored) = self.first(&Other::Restored) else { return vec![*self] };
+        let Some(restored) = self.first(&ExternalEvent::Restored) else { return vec![*self] };
         let (before, after) = self.sent.split_at(self.sent.partition_point(|sent| sent.at < restored));
         let published = self.published.partition_point(|published| published.at < restored);
         let (told_before, told_after) = self.published.split_at(published);
@@ -283,8 +289,8 @@ impl<'a> Facts<'a> {
     }
 
     /// What was sent for a command: there is one for each action on each user or group.
-    fn of(&self, asked: &Asked) -> Vec<&'a Sent> {
-        let requests = self.requests_of(asked);
+    fn of(&self, command: &SentCommand) -> Vec<&'a Sent> {
+        let requests = self.requests_of(command);
         let is_it = |sent: &&Sent| {
             let path = sent.path.split('?').next().unwrap();
             requests.iter().any(|(method, wanted)| sent.method == *method && path == wanted)
@@ -296,14 +302,14 @@ impl<'a> Facts<'a> {
     fn renamed(&self, group: usize) -> Option<Timestamp> {
         let id = group_id(group);
         self.others.iter().find_map(|(at, other)| match other {
-            Other::Renamed { group, .. } if *group == id => Some(*at),
+            ExternalEvent::Renamed { group, .. } if *group == id => Some(*at),
             _ => None,
         })
     }
 
     /// Whether the group that a command is about was deleted by another one.
-    fn is_group_gone(&self, asked: &Asked) -> bool {
-        let Some(group) = asked.group.filter(|_| asked.action != "group.delete") else { return false };
+    fn is_group_gone(&self, command: &SentCommand) -> bool {
+        let Some(group) = command.group.filter(|_| command.action != "group.delete") else { return false };
         let is_of = |path: &str| [group_id(group), successor_id(group)].iter().any(|id| path.ends_with(id));
         self.sent.iter().any(|sent| {
             sent.is_made
@@ -316,20 +322,20 @@ impl<'a> Facts<'a> {
     /// The requests that may carry it out, if it changes something: whoever names a group or a user may mean the one that
     /// has the name since.
     #[expect(clippy::unused_self, reason = "it is one of the facts")]
-    fn requests_of(&self, asked: &Asked) -> Vec<(&'static str, String)> {
-        let successor = asked.named_group().map(successor_id);
-        let groups = [asked.group.map(group_id).unwrap_or_default()].into_iter().chain(successor);
-        let heir = asked.named_user().map(heir_id);
-        let users: Vec<_> = [asked.user.map(user_id).unwrap_or_default()].into_iter().chain(heir).collect();
+    fn requests_of(&self, command: &SentCommand) -> Vec<(&'static str, String)> {
+        let successor = command.named_group().map(successor_id);
+        let groups = [command.group.map(group_id).unwrap_or_default()].into_iter().chain(successor);
+        let heir = command.named_user().map(heir_id);
+        let users: Vec<_> = [command.user.map(user_id).unwrap_or_default()].into_iter().chain(heir).collect();
         let of_group = |group: String| {
-            let of_user = |user: &String| Self::request_on(asked, user, &group);
+            let of_user = |user: &String| Self::request_on(command, user, &group);
             users.iter().filter_map(of_user).collect::<Vec<_>>()
         };
         groups.flat_map(of_group).collect()
     }
 
-    fn request_on(asked: &Asked, user: &str, group: &str) -> Option<(&'static str, String)> {
-        let request = match asked.action {
+    fn request_on(command: &SentCommand, user: &str, group: &str) -> Option<(&'static str, String)> {
+        let request = match command.action {
             "user.suspend" => ("POST", format!("/api/v1/users/{user}/lifecycle/suspend")),
             "user.unsuspend" => ("POST", format!("/api/v1/users/{user}/lifecycle/unsuspend")),
             "user.deactivate" => ("POST", format!("/api/v1/users/{user}/lifecycle/deactivate")),
@@ -350,7 +356,7 @@ impl<'a> Facts<'a> {
         for user in 0..USERS {
             let id = user_id(user);
             let protected_at = self.others.iter().find_map(|(at, other)| match other {
-                Other::Protected { user } if *user == id => Some(*at),
+                ExternalEvent::Protected { user } if *user == id => Some(*at),
                 _ => None,
             });
             let since = if is_protected(user) { Some(Timestamp::MIN) } else { protected_at };
@@ -369,23 +375,22 @@ impl<'a> Facts<'a> {
     }
 
     /// A group that is named by its name is the one that has it when it is looked for, and not a former bearer.
-    fn of_groups(&self, asked: &BTreeMap<String, Asked>) -> Vec<String> {
+    fn of_groups(&self, command: &BTreeMap<String, SentCommand>) -> Vec<String> {
         let mut wrong = Vec::new();
         for group in 0..GROUPS {
             let Some(renamed) = self.renamed(group) else { continue };
             let id = group_id(group);
-            let is_by_name =
-                |asked: &&Asked| asked.action == "group.delete" && asked.named_group() == Some(group);
-            for asked in asked.values().filter(is_by_name) {
-                let first = self.of(asked).into_iter().find(|act| act.path.ends_with(&id));
+            let is_by_name = |command: &&SentCommand| {
+                command.action == "group.delete" && command.named_group() == Some(group)
+            };
+            for command in command.values().filter(is_by_name) {
+                let first = self.of(command).into_iter().find(|act| act.path.ends_with(&id));
                 // It may have been renamed in that very moment.
                 let late = renamed + IN_THAT_MOMENT;
                 let was_begun = first.is_some_and(|first| first.at < late);
-                wrong.extend(
-                    first.filter(|_| !was_begun).map(|_| {
-                        format!("{} deletes group {group}, which has another name by then", asked.id)
-                    }),
-                );
+                wrong.extend(first.filter(|_| !was_begun).map(|_| {
+                    format!("{} deletes group {group}, which has another name by then", command.id)
+                }));
             }
         }
         wrong
@@ -395,19 +400,20 @@ impl<'a> Facts<'a> {
     fn given(&self, user: usize) -> Option<Timestamp> {
         let id = user_id(user);
         self.others.iter().find_map(|(at, other)| match other {
-            Other::LoginGiven { from, .. } if *from == id => Some(*at),
+            ExternalEvent::LoginGiven { from, .. } if *from == id => Some(*at),
             _ => None,
         })
     }
 
     /// A user who is named by a login is the one who has it when something is sent first, and not a former bearer.
-    fn of_former_bearer(&self, asked: &Asked) -> Option<String> {
-        let user = asked.named_user()?;
+    fn of_former_bearer(&self, command: &SentCommand) -> Option<String> {
+        let user = command.named_user()?;
         // It may have been given away in that very moment.
         let late = self.given(user)? + IN_THAT_MOMENT;
         let id = user_id(user);
-        let first = self.of(asked).into_iter().find(|act| act.path.contains(&id))?;
-        (first.at >= late).then(|| format!("{} is done to a user whose login is another's by then", asked.id))
+        let first = self.of(command).into_iter().find(|act| act.path.contains(&id))?;
+        (first.at >= late)
+            .then(|| format!("{} is done to a user whose login is another's by then", command.id))
     }
 
     /// No more changes in an hour than the limit lets through, but after a release.
@@ -415,7 +421,7 @@ impl<'a> Facts<'a> {
         let released: Vec<_> = self
             .others
             .iter()
-            .filter(|(_, other)| matches!(other, Other::Released | Other::Restored))
+            .filter(|(_, other)| matches!(other, ExternalEvent::Released | ExternalEvent::Restored))
             .map(|(at, _)| *at)
             .collect();
         let suspends = self.sent.iter().filter(|sent| sent.path.ends_with("/lifecycle/suspend"));
@@ -435,12 +441,16 @@ impl<'a> Facts<'a> {
     }
 
     /// A limit refuses nothing if there is not so much that could count.
-    fn of_limit_refusals(&self, asked: &BTreeMap<String, Asked>, suspends_max: u32) -> Option<String> {
-        let could_count = asked.values().filter(|asked| asked.action == super::LIMITED).count();
+    fn of_limit_refusals(
+        &self,
+        command: &BTreeMap<String, SentCommand>,
+        suspends_max: u32,
+    ) -> Option<String> {
+        let could_count = command.values().filter(|command| command.action == super::LIMITED).count();
         let is_of_limit = |published: &&Published| {
             published.outcome.error.as_ref().is_some_and(|error| error.code == "limit_tripped")
         };
-        let is_restored = self.first(&Other::Restored).is_some();
+        let is_restored = self.first(&ExternalEvent::Restored).is_some();
         let refused = self.published.iter().filter(|_| !is_restored).find(is_of_limit)?;
         (could_count <= usize::try_from(suspends_max).unwrap())
             .then(|| format!("{} is refused by a limit that had room", refused.outcome.command_id))
@@ -451,9 +461,9 @@ impl<'a> Facts<'a> {
         let mut paused: Option<Timestamp> = None;
         for (at, other) in self.others {
             match (other, paused) {
-                (Other::Paused, None) => paused = Some(*at),
+                (ExternalEvent::Paused, None) => paused = Some(*at),
                 // What a state that was put back knows of it is its own matter.
-                (Other::Resumed | Other::Restored, Some(since)) => {
+                (ExternalEvent::Resumed | ExternalEvent::Restored, Some(since)) => {
                     let during = |sent: &&Sent| sent.at > since + UNDER_WAY && sent.at < *at;
                     if let Some(sent) = self.sent.iter().find(during) {
                         return Some(format!("{} {} is sent while all are stopped", sent.method, sent.path));

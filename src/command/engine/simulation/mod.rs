@@ -10,7 +10,7 @@ mod queue;
 mod scenario;
 mod sender;
 mod store;
-mod told;
+mod transcript;
 mod world;
 
 use std::{
@@ -31,12 +31,12 @@ use super::{
     audit_log::{AuditLog, Destination},
     dispatcher::Dispatcher,
     journal::Journal,
-    ordering::Key,
-    parked::{Parking, WhoseTurn},
+    ordering::OrderingKey,
+    parked::{ParkedCommands, ParkedOwner},
     permits::Permits,
     publish::Outcomes,
     status::EngineStatus,
-    switch::StopRecord,
+    stops::StopRecord,
 };
 use crate::{
     clock::Clock as _,
@@ -61,7 +61,7 @@ use queue::Queue;
 use scenario::Scenario;
 use sender::Sender;
 use store::SimulatedStore;
-use world::{Crash, Other, World};
+use world::{Crash, ExternalEvent, World};
 
 /// Seeds of every test run. More are tried with `OKTABUS_SEEDS`, from `OKTABUS_SEED` on.
 const SEEDS: u64 = 400;
@@ -104,10 +104,10 @@ async fn a_change_that_okta_has_not_taken_is_looked_up_anew_and_counted_once() {
     let wrong = run(&world, &scenario::deletion_of_a_group_that_is_renamed_before_it_is_sent()).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     {
-        let things = world.things();
-        let outcome = &things.published[0].outcome;
+        let record = world.record();
+        let outcome = &record.published[0].outcome;
         assert_eq!((outcome.status, outcome.attempts), (Status::Done, 7), "{outcome:?}");
-        let sent: Vec<_> = things.sent.iter().map(|sent| (sent.path.as_str(), sent.is_made)).collect();
+        let sent: Vec<_> = record.sent.iter().map(|sent| (sent.path.as_str(), sent.is_made)).collect();
         let path = format!("/api/v1/groups/{}", scenario::successor_id(0));
         assert_eq!(sent, [(path.as_str(), true)]);
     }
@@ -122,7 +122,7 @@ async fn a_change_that_okta_has_not_taken_is_looked_up_anew_and_counted_once() {
     };
     let wrong = run(&world, &scenario).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let outcome = world.things().published[0].outcome.clone();
+    let outcome = world.record().published[0].outcome.clone();
     assert_eq!((outcome.status, outcome.attempts), (Status::Done, 4), "{outcome:?}");
 }
 
@@ -134,7 +134,7 @@ async fn copies_of_one_approval_are_held_few_at_a_time() {
     let context = Arc::new(life.context().await);
     let mut dispatcher = Dispatcher::new(Arc::clone(&context)).await.unwrap();
     // One that does not come to its end.
-    let _first = context.turns.join(vec![Key::of_command("a-1")]);
+    let _first = context.turns.join(vec![OrderingKey::of_command("a-1")]);
     let (saying, mut said) = mpsc::unbounded_channel();
     let (deliveries, mut delivered) = mpsc::channel(10);
     let parameters = json!({ "command": "c-1", "fingerprint": "v1:0" });
@@ -152,8 +152,8 @@ async fn copies_of_one_approval_are_held_few_at_a_time() {
         };
         deliveries.send(delivery).await.unwrap();
     }
-    let (stop, (_asking, mut asked)) = (CancellationToken::new(), mpsc::channel(1));
-    let running = dispatcher.run(&mut delivered, &mut asked, &stop);
+    let (stop, (_asking, mut command)) = (CancellationToken::new(), mpsc::channel(1));
+    let running = dispatcher.run(&mut delivered, &mut command, &stop);
     assert!(tokio::time::timeout(Duration::from_secs(60), running).await.is_err());
     assert_eq!(context.turns.copies("a-1"), 4);
     let put_off: Vec<_> = std::iter::from_fn(|| said.try_recv().ok()).collect();
@@ -183,7 +183,7 @@ fn play(seed: u64) -> (Vec<String>, String) {
         let world = World::new(seed);
         world.faults.store(1, Relaxed);
         let scenario = Scenario::of(&mut Rng::with_seed(seed.wrapping_mul(31)));
-        (run(&world, &scenario).await, told::told(&world, &scenario))
+        (run(&world, &scenario).await, transcript::transcript(&world, &scenario))
     })
 }
 
@@ -208,15 +208,15 @@ fn number(name: &str) -> Option<u64> {
 async fn run(world: &Arc<World>, scenario: &Scenario) -> Vec<String> {
     scenario::populate(world);
     let mut queue = Queue::new(scenario);
-    let mut others = Others::of(scenario);
+    let mut others = ScheduledEvents::of(scenario);
     let deaths = scenario.lives.iter().copied().chain([i64::MAX]);
     for (number, death) in deaths.enumerate() {
         if scenario.restored_before_life == Some(number) && world.restore() {
             // Whoever puts a backup back lets commands go on.
-            others.add(world.started.elapsed() + Duration::from_secs(60), Other::Resumed);
+            others.add(world.started.elapsed() + Duration::from_secs(60), ExternalEvent::Resumed);
         }
         if scenario.key_removed_before_life == Some(number) {
-            world.act(Other::KeyRemoved).await;
+            world.act(ExternalEvent::KeyRemoved).await;
         }
         let crash = Crash::after(death);
         let life = Life { world, scenario, crash: &crash };
@@ -233,21 +233,21 @@ async fn run(world: &Arc<World>, scenario: &Scenario) -> Vec<String> {
     let held = queue.left();
     vec![format!(
         "it does not come to an end: {held:?} are not acknowledged\n{}",
-        told::told(world, scenario)
+        transcript::transcript(world, scenario)
     )]
 }
 
 /// What others are yet to do.
-struct Others(VecDeque<(Duration, Other)>);
+struct ScheduledEvents(VecDeque<(Duration, ExternalEvent)>);
 
-impl Others {
+impl ScheduledEvents {
     fn of(scenario: &Scenario) -> Self {
         let mut others = scenario.others.clone();
         others.sort_by_key(|(at, _)| *at);
         Self(others.into())
     }
 
-    fn add(&mut self, at: Duration, other: Other) {
+    fn add(&mut self, at: Duration, other: ExternalEvent) {
         let place = self.0.partition_point(|(before, _)| *before <= at);
         self.0.insert(place, (at, other));
     }
@@ -275,7 +275,7 @@ struct Life<'a> {
 
 impl Life<'_> {
     /// Lives it; says whether everything has come to its end.
-    async fn live(&self, queue: &mut Queue, others: &mut Others) -> bool {
+    async fn live(&self, queue: &mut Queue, others: &mut ScheduledEvents) -> bool {
         let Self { world, crash, .. } = *self;
         let others = &mut others.0;
         let stop = CancellationToken::new();
@@ -290,17 +290,17 @@ impl Life<'_> {
             loaded = loading => loaded,
         };
         let (deliveries, mut delivered) = mpsc::channel(1);
-        let (_asking, mut asked) = mpsc::channel(1);
-        let mut running = std::pin::pin!(dispatcher.run(&mut delivered, &mut asked, &stop));
+        let (_asking, mut command) = mpsc::channel(1);
+        let mut running = std::pin::pin!(dispatcher.run(&mut delivered, &mut command, &stop));
         loop {
             if world.started.elapsed() > BAD_FOR {
                 world.faults.store(0, Relaxed);
             }
-            let is_over = queue.is_empty() && others.is_empty() && context.parking.len() == 0;
+            let is_over = queue.is_empty() && others.is_empty() && context.parked_commands.len() == 0;
             if is_over {
                 // What is parked has come to its end, and what was said of it is on the disk.
                 tokio::time::sleep(Duration::from_secs(60)).await;
-                if context.turns.counts().0 == 0 && context.parking.len() == 0 {
+                if context.turns.counts().0 == 0 && context.parked_commands.len() == 0 {
                     return true;
                 }
             }
@@ -363,7 +363,12 @@ impl Life<'_> {
         let audit =
             AuditLog::open(audit, journal.clone(), Arc::clone(&seams.clock), Arc::clone(&status)).await;
         Context {
-            parking: Parking::new(journal.clone(), &status, Arc::clone(&seams.clock), WhoseTurn::Ours),
+            parked_commands: ParkedCommands::new(
+                journal.clone(),
+                &status,
+                Arc::clone(&seams.clock),
+                ParkedOwner::ThisProcess,
+            ),
             signatures,
             audit: Arc::new(audit.unwrap()),
             outcomes: Outcomes::new(Arc::clone(&config), publisher(true), Arc::clone(&status)),
@@ -389,24 +394,24 @@ async fn until(at: Option<Instant>) {
 }
 
 /// Somebody else acts, be it on the engine.
-async fn operate(world: &World, context: &Context, other: Other) {
+async fn operate(world: &World, context: &Context, other: ExternalEvent) {
     let stopped = || StopRecord { at: world.now(), by: None, reason: None };
-    let switch = &context.admission.switch;
+    let stops = &context.admission.stops;
     match &other {
-        Other::Cancelled { id } => {
-            switch.cancel(id, stopped()).unwrap();
-            switch.save_cancelled(id).await.unwrap();
+        ExternalEvent::Cancelled { id } => {
+            stops.cancel(id, stopped()).unwrap();
+            stops.save_cancelled(id).await.unwrap();
         }
-        Other::Paused => {
-            switch.pause(stopped());
-            switch.save_pause().await.unwrap();
+        ExternalEvent::Paused => {
+            stops.pause(stopped());
+            stops.save_pause().await.unwrap();
         }
-        Other::Resumed => drop(switch.resume().await.unwrap()),
-        Other::Released => {
+        ExternalEvent::Resumed => drop(stops.resume().await.unwrap()),
+        ExternalEvent::Released => {
             let limits = context.admission.policy.limits();
             context.admission.limiter.release(LIMITED, limits).await.unwrap();
         }
-        Other::BackedUp => world.back_up(),
+        ExternalEvent::BackedUp => world.back_up(),
         _ => {}
     }
     world.act(other).await;

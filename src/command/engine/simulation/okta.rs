@@ -88,7 +88,7 @@ impl SimulatedOkta {
         let status_then = self.status_of_user(&path).await;
         let reply = self.world.ask(&method, &path, &body).await;
         let is_made = (200..300).contains(&reply.status);
-        self.world.things().sent.push(Sent { at: sent_at, method, path, is_made, status_then });
+        self.world.record().sent.push(Sent { at: sent_at, method, path, is_made, status_then });
         self.crash.point().await;
         self.world.latency(50).await;
         if self.world.goes_wrong(ANSWER_LOST) {
@@ -114,7 +114,7 @@ impl SimulatedOkta {
     }
 
     fn too_many(&self) -> OktaError {
-        let wait = self.world.things().random.u64(1..60);
+        let wait = self.world.record().random.u64(1..60);
         OktaError::RateLimited { wait: Duration::from_secs(wait) }
     }
 }

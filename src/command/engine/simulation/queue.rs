@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     judge,
-    scenario::{Asked, Scenario},
+    scenario::{Scenario, SentCommand},
     world::World,
 };
 use crate::command::intake::{
@@ -28,7 +28,7 @@ pub(super) struct Queue {
 }
 
 struct Message {
-    asked: Asked,
+    command: SentCommand,
     /// When it comes next; none while it is taken or once it is acknowledged.
     due: Option<Duration>,
     deliveries: u32,
@@ -37,9 +37,9 @@ struct Message {
 
 impl Queue {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let messages = scenario.asked.iter().map(|asked| {
-            let due = Some(Duration::from_secs(asked.sent_s));
-            Message { asked: asked.clone(), due, deliveries: 0, is_acked: false }
+        let messages = scenario.commands.iter().map(|command| {
+            let due = Some(Duration::from_secs(command.sent_s));
+            Message { command: command.clone(), due, deliveries: 0, is_acked: false }
         });
         let (saying, said) = mpsc::unbounded_channel();
         Self { is_signed: scenario.is_signed, messages: messages.collect(), saying, said }
@@ -51,7 +51,7 @@ impl Queue {
 
     pub(super) fn left(&self) -> Vec<&str> {
         let left = self.messages.iter().filter(|message| !message.is_acked);
-        left.map(|message| message.asked.id.as_str()).collect()
+        left.map(|message| message.command.id.as_str()).collect()
     }
 
     fn next(&self) -> Option<(Duration, usize)> {
@@ -71,11 +71,11 @@ impl Queue {
         let message = &mut self.messages[number];
         message.due = None;
         message.deliveries += 1;
-        assert!(message.deliveries < DELIVERIES_MAX, "{} comes again and again", message.asked.id);
+        assert!(message.deliveries < DELIVERIES_MAX, "{} comes again and again", message.command.id);
         let begun = world.beginning();
         let at = |seconds: u64| begun + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
-        let mut json = message.asked.message.clone();
-        let times = [("not_before", message.asked.not_before_s), ("expires_at", message.asked.expires_s)];
+        let mut json = message.command.message.clone();
+        let times = [("not_before", message.command.not_before_s), ("expires_at", message.command.expires_s)];
         for (name, seconds) in times {
             if let Some(seconds) = seconds {
                 json[name] = at(seconds).to_string().into();
@@ -83,14 +83,15 @@ impl Queue {
         }
         let acknowledgement = SimulatedAcknowledgement::new(number, self.saying.clone());
         let payload = json.to_string();
-        let is_ours = self.is_signed && !message.asked.is_foreign;
-        let signed = is_ours.then(|| message.asked.sender.sign(at(message.asked.sent_s), payload.as_bytes()));
+        let is_ours = self.is_signed && !message.command.is_foreign;
+        let signed =
+            is_ours.then(|| message.command.sender.sign(at(message.command.sent_s), payload.as_bytes()));
         Some(Delivery {
             payload: payload.into(),
             headers: signed.into_iter().collect(),
             message_id: None,
             place: format!("QUEUE@{number}"),
-            published_at: Some(at(message.asked.sent_s)),
+            published_at: Some(at(message.command.sent_s)),
             unfit: None,
             acknowledgement: Acknowledgement::simulated(acknowledgement),
         })
@@ -102,13 +103,13 @@ impl Queue {
         match said {
             Said::Acked => {
                 message.is_acked = true;
-                if !message.asked.is_foreign {
-                    judge::require_durable(world, &message.asked.id);
+                if !message.command.is_foreign {
+                    judge::require_durable(world, &message.command.id);
                 }
             }
             Said::Rejected => {
                 message.is_acked = true;
-                judge::require_untrusted(world, &message.asked, self.is_signed);
+                judge::require_untrusted(world, &message.command, self.is_signed);
             }
             Said::Later(wait) => message.due = Some(now + wait),
             Said::Dropped => message.due = Some(now + Duration::from_secs(1)),

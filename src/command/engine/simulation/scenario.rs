@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     LIMITED,
     sender::Sender,
-    world::{Other, World},
+    world::{ExternalEvent, World},
 };
 
 /// The protected group.
@@ -22,7 +22,7 @@ pub(super) const GROUPS: usize = 3;
 
 /// A command that is sent.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct SentCommand {
     pub(super) id: String,
     pub(super) action: &'static str,
     /// Of the user whom it is about, if it is about one.
@@ -44,9 +44,9 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Scenario {
     /// What comes to the queue, in this order; copies too.
-    pub(super) asked: Vec<Asked>,
+    pub(super) commands: Vec<SentCommand>,
     /// What others do, and when.
-    pub(super) others: Vec<(Duration, Other)>,
+    pub(super) others: Vec<(Duration, ExternalEvent)>,
     /// After how many dealings with the world each life but the last ends.
     pub(super) lives: Vec<i64>,
     /// How long it is down after each of them.
@@ -93,7 +93,7 @@ pub(super) fn is_protected(user: usize) -> bool {
 /// Plants everybody.
 pub(super) fn populate(world: &World) {
     let now_ms = world.now_ms();
-    let mut random = Rng::with_seed(world.things().random.u64(..));
+    let mut random = Rng::with_seed(world.record().random.u64(..));
     for user in 0..USERS {
         let status = if random.u8(..4) == 0 { "SUSPENDED" } else { "ACTIVE" };
         let login = login(user);
@@ -114,7 +114,7 @@ pub(super) fn populate(world: &World) {
     world.org.plant_group(admins, now_ms).unwrap();
 }
 
-impl Asked {
+impl SentCommand {
     /// The group that it names by its name.
     pub(super) fn named_group(&self) -> Option<usize> {
         let is_named = |group: &usize| self.message["parameters"]["group"] == group_name(*group).as_str();
@@ -130,59 +130,61 @@ impl Asked {
 
 impl Scenario {
     pub(super) fn of(random: &mut Rng) -> Self {
-        let mut asked = Vec::new();
+        let mut commands = Vec::new();
         let mut seen = BTreeSet::new();
         for number in 0..random.usize(3..12) {
             let command = command(random, number);
             if seen.insert((command.action, command.user, command.group)) {
-                asked.push(command);
+                commands.push(command);
             }
         }
         for _ in 0..random.usize(..4) {
-            let copy: Asked = asked[random.usize(..asked.len())].clone();
+            let copy: SentCommand = commands[random.usize(..commands.len())].clone();
             let sent_s = copy.sent_s + random.u64(..400);
-            asked.push(Asked { sent_s, ..copy });
+            commands.push(SentCommand { sent_s, ..copy });
         }
         let lives: Vec<_> = (0..random.usize(..4)).map(|_| random.i64(2..120)).collect();
         let downtimes = lives.iter().map(|_| downtime(random)).collect();
-        let mut others: Vec<_> = (0..random.usize(..8)).flat_map(|_| others(random, &asked)).collect();
+        let mut others: Vec<_> = (0..random.usize(..8)).flat_map(|_| others(random, &commands)).collect();
         let before_life = |random: &mut Rng| random.usize(1..=lives.len());
         let (mut key_removed_before_life, mut restored_before_life) = (None, None);
         let is_signed = random.u8(..4) == 0;
         if is_signed {
             // What a key has signed and is no command is not answered under its id.
-            let never =
-                |asked: &&mut Asked| asked.expires_s.is_some() && asked.not_before_s >= asked.expires_s;
-            asked.iter_mut().filter(never).for_each(|asked| asked.expires_s = None);
+            let never = |command: &&mut SentCommand| {
+                command.expires_s.is_some() && command.not_before_s >= command.expires_s
+            };
+            commands.iter_mut().filter(never).for_each(|command| command.expires_s = None);
         }
         if !lives.is_empty() && is_signed && random.bool() {
             key_removed_before_life = Some(before_life(random));
         }
         if !lives.is_empty() && random.u8(..4) == 0 {
             restored_before_life = Some(before_life(random));
-            others.push((Duration::from_millis(random.u64(..200_000)), Other::BackedUp));
+            others.push((Duration::from_millis(random.u64(..200_000)), ExternalEvent::BackedUp));
         } else {
             // Which of two unsigned commands is the one of the id is only certain if they come one after the other, and not
             // together after a stop.
-            let is_stopped = !lives.is_empty() || others.iter().any(|(_, other)| *other == Other::Paused);
+            let is_stopped =
+                !lives.is_empty() || others.iter().any(|(_, other)| *other == ExternalEvent::Paused);
             if is_signed || !is_stopped {
-                asked.extend(foreign(random, &asked, &mut seen));
+                commands.extend(foreign(random, &commands, &mut seen));
             }
             if random.u8(..4) == 0 {
                 let (user, login) = (user_id(PROTECTED_FROM), "former@acme.com".to_owned());
                 let at = Duration::from_millis(random.u64(..200_000));
-                others.push((at, Other::Relogged { user, login }));
+                others.push((at, ExternalEvent::Relogged { user, login }));
             }
         }
-        asked.extend(sent_again(&asked, &others));
-        asked.sort_by_key(|command| command.sent_s);
-        let suspends_max = match (suspends(&asked), random.u8(..2)) {
+        commands.extend(sent_again(&commands, &others));
+        commands.sort_by_key(|command| command.sent_s);
+        let suspends_max = match (suspends(&commands), random.u8(..2)) {
             (0, _) | (_, 0) => random.u32(1..6),
             // Each of them has room, and no more.
             (suspends, _) => suspends,
         };
         Self {
-            asked,
+            commands,
             others,
             lives,
             downtimes,
@@ -195,9 +197,9 @@ impl Scenario {
 }
 
 /// How many commands are for the limit to count.
-fn suspends(asked: &[Asked]) -> u32 {
-    let limited = asked.iter().filter(|asked| asked.action == LIMITED && !asked.is_foreign);
-    u32::try_from(limited.map(|asked| &asked.id).collect::<BTreeSet<_>>().len()).unwrap()
+fn suspends(commands: &[SentCommand]) -> u32 {
+    let limited = commands.iter().filter(|command| command.action == LIMITED && !command.is_foreign);
+    u32::try_from(limited.map(|command| &command.id).collect::<BTreeSet<_>>().len()).unwrap()
 }
 
 /// How long nobody starts the daemon again.
@@ -208,24 +210,24 @@ fn downtime(random: &mut Rng) -> Duration {
 /// Another command under the id of one that was sent before.
 fn foreign(
     random: &mut Rng,
-    asked: &[Asked],
+    commands: &[SentCommand],
     seen: &mut BTreeSet<(&'static str, Option<usize>, Option<usize>)>,
-) -> Option<Asked> {
-    let first = asked[random.usize(..asked.len())].clone();
-    let mut foreign = command(random, asked.len());
+) -> Option<SentCommand> {
+    let first = commands[random.usize(..commands.len())].clone();
+    let mut foreign = command(random, commands.len());
     let is_new = seen.insert((foreign.action, foreign.user, foreign.group));
     foreign.message["id"] = first.id.as_str().into();
     let (id, sent_s) = (first.id, 400 + random.u64(1..300));
-    (is_new && random.bool()).then_some(Asked { id, sent_s, is_foreign: true, ..foreign })
+    (is_new && random.bool()).then_some(SentCommand { id, sent_s, is_foreign: true, ..foreign })
 }
 
 /// What a limit may have refused is sent again after each release.
-fn sent_again(asked: &[Asked], others: &[(Duration, Other)]) -> Vec<Asked> {
+fn sent_again(commands: &[SentCommand], others: &[(Duration, ExternalEvent)]) -> Vec<SentCommand> {
     let released =
-        others.iter().filter(|(_, other)| *other == Other::Released).map(|(at, _)| at.as_secs() + 20);
+        others.iter().filter(|(_, other)| *other == ExternalEvent::Released).map(|(at, _)| at.as_secs() + 20);
     let limited = |sent_s: u64| {
-        let of_limit = asked.iter().filter(|asked| asked.action == LIMITED && !asked.is_foreign);
-        of_limit.map(move |asked| Asked { sent_s: sent_s.max(asked.sent_s), ..asked.clone() })
+        let of_limit = commands.iter().filter(|command| command.action == LIMITED && !command.is_foreign);
+        of_limit.map(move |command| SentCommand { sent_s: sent_s.max(command.sent_s), ..command.clone() })
     };
     released.take(1).flat_map(limited).collect()
 }
@@ -233,7 +235,7 @@ fn sent_again(asked: &[Asked], others: &[(Duration, Other)]) -> Vec<Asked> {
 /// A suspension that is sent once to a daemon that dies after so many dealings, and whose sender's key is taken away then.
 pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s: Option<u64>) -> Scenario {
     let message = json!({ "id": "c0", "action": LIMITED, "parameters": { "user": user_id(0) } });
-    let asked = Asked {
+    let command = SentCommand {
         id: "c0".to_owned(),
         action: LIMITED,
         user: Some(0),
@@ -248,9 +250,9 @@ pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s:
     };
     let path = format!("/api/v1/users/{}/lifecycle/unsuspend", user_id(0));
     Scenario {
-        asked: vec![asked],
+        commands: vec![command],
         // Whoever they are, they are active when it comes.
-        others: vec![(Duration::ZERO, Other::Changed { method: "POST", path })],
+        others: vec![(Duration::ZERO, ExternalEvent::Changed { method: "POST", path })],
         lives: vec![dealings],
         downtimes: vec![Duration::from_secs(1)],
         suspends_max: 1,
@@ -264,7 +266,7 @@ pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s:
 pub(super) fn deletion_of_a_group_that_is_renamed_before_it_is_sent() -> Scenario {
     let (group, name) = (group_id(0), group_name(0));
     let message = json!({ "id": "c0", "action": "group.delete", "parameters": { "group": name } });
-    let asked = Asked {
+    let command = SentCommand {
         id: "c0".to_owned(),
         action: "group.delete",
         user: None,
@@ -277,10 +279,10 @@ pub(super) fn deletion_of_a_group_that_is_renamed_before_it_is_sent() -> Scenari
         is_foreign: false,
         message,
     };
-    let renamed = (Duration::from_secs(8), Other::Renamed { group, name: "Former 0".to_owned() });
-    let planted = (Duration::from_secs(9), Other::Planted { group: successor_id(0), name });
+    let renamed = (Duration::from_secs(8), ExternalEvent::Renamed { group, name: "Former 0".to_owned() });
+    let planted = (Duration::from_secs(9), ExternalEvent::Planted { group: successor_id(0), name });
     Scenario {
-        asked: vec![asked],
+        commands: vec![command],
         others: vec![renamed, planted],
         lives: Vec::new(),
         downtimes: Vec::new(),
@@ -291,7 +293,7 @@ pub(super) fn deletion_of_a_group_that_is_renamed_before_it_is_sent() -> Scenari
     }
 }
 
-fn command(random: &mut Rng, number: usize) -> Asked {
+fn command(random: &mut Rng, number: usize) -> SentCommand {
     const OF_USERS: [&str; 7] = [
         "user.suspend",
         "user.unsuspend",
@@ -342,7 +344,7 @@ fn command(random: &mut Rng, number: usize) -> Asked {
     }
     let sender = if random.bool() { Sender::Hr } else { Sender::Portal };
     let (user, group) = (of_user.then_some(user), of_group.then_some(group));
-    Asked {
+    SentCommand {
         id,
         action,
         user,
@@ -361,28 +363,29 @@ fn command(random: &mut Rng, number: usize) -> Asked {
 fn renamed(
     random: &mut Rng,
     (mut at, mut group): (Duration, usize),
-    asked: &[Asked],
-) -> Vec<(Duration, Other)> {
+    commands: &[SentCommand],
+) -> Vec<(Duration, ExternalEvent)> {
     let by_name: Vec<_> =
-        asked.iter().filter_map(|asked| Some((asked.named_group()?, asked.sent_s))).collect();
+        commands.iter().filter_map(|command| Some((command.named_group()?, command.sent_s))).collect();
     if !by_name.is_empty() && random.u8(..4) > 0 {
         let (named, sent_s) = by_name[random.usize(..by_name.len())];
         group = named;
         at = Duration::from_millis((sent_s * 1000 + random.u64(..4_000)).saturating_sub(3_000));
     }
-    let mut others = vec![(at, Other::Renamed { group: group_id(group), name: format!("Former {group}") })];
+    let mut others =
+        vec![(at, ExternalEvent::Renamed { group: group_id(group), name: format!("Former {group}") })];
     if random.u8(..4) > 0 {
         let at = at + Duration::from_millis(random.u64(1..3_000));
-        others.push((at, Other::Planted { group: successor_id(group), name: group_name(group) }));
+        others.push((at, ExternalEvent::Planted { group: successor_id(group), name: group_name(group) }));
     }
     others
 }
 
 /// A login that somebody else gets, mostly right when a command names it.
-fn login_given(random: &mut Rng, mut at: Duration, asked: &[Asked]) -> (Duration, Other) {
-    let by_name: Vec<_> = asked
+fn login_given(random: &mut Rng, mut at: Duration, commands: &[SentCommand]) -> (Duration, ExternalEvent) {
+    let by_name: Vec<_> = commands
         .iter()
-        .filter_map(|asked| Some((asked.named_user()?, asked.sent_s)))
+        .filter_map(|command| Some((command.named_user()?, command.sent_s)))
         .filter(|(user, _)| !is_protected(*user))
         .collect();
     let mut user = random.usize(..PROTECTED_FROM);
@@ -391,21 +394,21 @@ fn login_given(random: &mut Rng, mut at: Duration, asked: &[Asked]) -> (Duration
         user = named;
         at = Duration::from_millis((sent_s * 1000 + random.u64(..60_000)).saturating_sub(3_000));
     }
-    (at, Other::LoginGiven { from: user_id(user), to: heir_id(user), login: login(user) })
+    (at, ExternalEvent::LoginGiven { from: user_id(user), to: heir_id(user), login: login(user) })
 }
 
 /// Something that somebody else does, and what belongs to it.
-fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
+fn others(random: &mut Rng, commands: &[SentCommand]) -> Vec<(Duration, ExternalEvent)> {
     let at = Duration::from_millis(random.u64(..300_000));
     let user = user_id(random.usize(..PROTECTED_FROM));
     let group = random.usize(..GROUPS);
-    let of_user = |what: &str| Other::Changed {
+    let of_user = |what: &str| ExternalEvent::Changed {
         method: "POST",
         path: format!("/api/v1/users/{user}/lifecycle/{what}"),
     };
     let member = |method| {
         let path = format!("/api/v1/groups/{}/users/{user}", group_id(group));
-        Other::Changed { method, path }
+        ExternalEvent::Changed { method, path }
     };
     match random.u8(..13) {
         0 | 1 => vec![(at, of_user("unsuspend"))],
@@ -413,17 +416,17 @@ fn others(random: &mut Rng, asked: &[Asked]) -> Vec<(Duration, Other)> {
         3 | 4 => vec![(at, of_user("activate?sendEmail=false"))],
         5 => vec![(at, member("DELETE"))],
         6 => vec![(at, member("PUT"))],
-        7 => renamed(random, (at, group), asked),
-        8 => vec![(at, Other::Protected { user })],
-        11 => vec![login_given(random, at, asked)],
-        9 if !asked.is_empty() => {
-            let id = asked[random.usize(..asked.len())].id.clone();
-            vec![(at, Other::Cancelled { id })]
+        7 => renamed(random, (at, group), commands),
+        8 => vec![(at, ExternalEvent::Protected { user })],
+        11 => vec![login_given(random, at, commands)],
+        9 if !commands.is_empty() => {
+            let id = commands[random.usize(..commands.len())].id.clone();
+            vec![(at, ExternalEvent::Cancelled { id })]
         }
         10 => {
             let until = at + Duration::from_millis(random.u64(1_000..600_000));
-            vec![(at, Other::Paused), (until, Other::Resumed)]
+            vec![(at, ExternalEvent::Paused), (until, ExternalEvent::Resumed)]
         }
-        _ => vec![(at, Other::Released)],
+        _ => vec![(at, ExternalEvent::Released)],
     }
 }

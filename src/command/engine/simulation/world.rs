@@ -40,18 +40,18 @@ pub(super) struct World {
     pub(super) too_many: AtomicI64,
     /// What is on the disk.
     pub(super) records: MemoryStore,
-    things: Mutex<Things>,
+    record: Mutex<WorldRecord>,
 }
 
 /// What changes in it.
 #[derive(Debug)]
-pub(super) struct Things {
+pub(super) struct WorldRecord {
     pub(super) random: Rng,
     pub(super) published: Vec<Published>,
     /// Changes that the engine has sent.
     pub(super) sent: Vec<Sent>,
     /// What others have done.
-    pub(super) others: Vec<(Timestamp, Other)>,
+    pub(super) others: Vec<(Timestamp, ExternalEvent)>,
     /// A copy of the state.
     backup: Option<Snapshot>,
 }
@@ -78,7 +78,7 @@ pub(super) struct Sent {
 
 /// What somebody else does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Other {
+pub(super) enum ExternalEvent {
     /// An administrator asks Okta for it.
     Changed { method: &'static str, path: String },
     /// An administrator renames a group.
@@ -107,7 +107,7 @@ pub(super) enum Other {
     LoginGiven { from: String, to: String, login: String },
 }
 
-impl Other {
+impl ExternalEvent {
     /// Whether it needs no daemon.
     pub(super) fn is_at_okta(&self) -> bool {
         matches!(
@@ -137,15 +137,15 @@ impl World {
             ..Options::default()
         };
         let org = InProcess::new(&options, BEGINNING * 1000);
-        let things =
-            Things { random, published: Vec::new(), sent: Vec::new(), others: Vec::new(), backup: None };
+        let record =
+            WorldRecord { random, published: Vec::new(), sent: Vec::new(), others: Vec::new(), backup: None };
         let (faults, too_many) = (AtomicI64::new(0), AtomicI64::new(0));
         let records = MemoryStore::default();
-        Arc::new(Self { org, started: Instant::now(), faults, too_many, records, things: Mutex::new(things) })
+        Arc::new(Self { org, started: Instant::now(), faults, too_many, records, record: Mutex::new(record) })
     }
 
-    pub(super) fn things(&self) -> MutexGuard<'_, Things> {
-        self.things.lock().unwrap()
+    pub(super) fn record(&self) -> MutexGuard<'_, WorldRecord> {
+        self.record.lock().unwrap()
     }
 
     pub(super) fn now_ms(&self) -> i64 {
@@ -154,7 +154,7 @@ impl World {
 
     /// Whether something goes wrong here, so often in thousand on a bad day.
     pub(super) fn goes_wrong(&self, thousandths: u32) -> bool {
-        self.faults.load(Relaxed) > 0 && self.things().random.u32(..1000) < thousandths
+        self.faults.load(Relaxed) > 0 && self.record().random.u32(..1000) < thousandths
     }
 
     /// Whether this change is one too many.
@@ -164,7 +164,7 @@ impl World {
 
     /// Takes a while.
     pub(super) async fn latency(&self, milliseconds_max: u64) {
-        let wait = self.things().random.u64(1..=milliseconds_max);
+        let wait = self.record().random.u64(1..=milliseconds_max);
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
 
@@ -173,9 +173,9 @@ impl World {
         self.org.answer(self.now_ms(), method, &format!("http://acme.okta.com{path}"), body).await.unwrap()
     }
 
-    fn note(&self, other: Other) {
+    fn note(&self, other: ExternalEvent) {
         let now = self.now();
-        self.things().others.push((now, other));
+        self.record().others.push((now, other));
     }
 
     /// When it began.
@@ -190,46 +190,46 @@ impl World {
 
     /// Copies the state.
     pub(super) fn back_up(&self) {
-        let mut things = self.things();
-        things.backup = Some(self.records.snapshot());
+        let mut record = self.record();
+        record.backup = Some(self.records.snapshot());
     }
 
     /// Puts the copy of the state back. Says whether there is one.
     pub(super) fn restore(&self) -> bool {
-        let Some(backup) = self.things().backup.clone() else { return false };
+        let Some(backup) = self.record().backup.clone() else { return false };
         self.records.restore(backup);
-        self.note(Other::Restored);
+        self.note(ExternalEvent::Restored);
         true
     }
 
     /// Whether no key was taken away.
     pub(super) fn has_both_keys(&self) -> bool {
-        !self.things().others.iter().any(|(_, other)| *other == Other::KeyRemoved)
+        !self.record().others.iter().any(|(_, other)| *other == ExternalEvent::KeyRemoved)
     }
 
     /// Somebody else acts.
-    pub(super) async fn act(&self, other: Other) {
+    pub(super) async fn act(&self, other: ExternalEvent) {
         match &other {
-            Other::Changed { method, path } => {
+            ExternalEvent::Changed { method, path } => {
                 self.ask(method, path, &Bytes::new()).await;
             }
-            Other::Renamed { group, name } => {
+            ExternalEvent::Renamed { group, name } => {
                 let body = Bytes::from(format!(r#"{{"profile":{{"name":"{name}"}}}}"#));
                 self.ask("PUT", &format!("/api/v1/groups/{group}"), &body).await;
             }
-            Other::Planted { group, name } => {
-                let is_again = self.things().others.iter().any(|(_, before)| *before == other);
+            ExternalEvent::Planted { group, name } => {
+                let is_again = self.record().others.iter().any(|(_, before)| *before == other);
                 let planted = json!({ "id": group, "profile": { "name": name }, "members": [] });
                 // The name may not be free.
                 if is_again || self.org.plant_group(planted, self.now_ms()).is_err() {
                     return;
                 }
             }
-            Other::Protected { user } => {
+            ExternalEvent::Protected { user } => {
                 let path = format!("/api/v1/groups/{}/users/{user}", super::scenario::ADMINS);
                 self.ask("PUT", &path, &Bytes::new()).await;
             }
-            Other::Relogged { user, login } => {
+            ExternalEvent::Relogged { user, login } => {
                 // Whom a name means is known once it was looked for, and not before.
                 if !self.records.has_note("protected/sim") {
                     return;
@@ -237,7 +237,7 @@ impl World {
                 let body = Bytes::from(format!(r#"{{"profile":{{"login":"{login}"}}}}"#));
                 self.ask("POST", &format!("/api/v1/users/{user}"), &body).await;
             }
-            Other::LoginGiven { from, to, login } => {
+            ExternalEvent::LoginGiven { from, to, login } => {
                 let body = Bytes::from(format!(r#"{{"profile":{{"login":"former.{login}"}}}}"#));
                 self.ask("POST", &format!("/api/v1/users/{from}"), &body).await;
                 let profile = json!({ "login": login, "email": login });
@@ -247,13 +247,13 @@ impl World {
                     return;
                 }
             }
-            Other::KeyRemoved
-            | Other::Cancelled { .. }
-            | Other::Paused
-            | Other::Resumed
-            | Other::Released
-            | Other::BackedUp
-            | Other::Restored => {}
+            ExternalEvent::KeyRemoved
+            | ExternalEvent::Cancelled { .. }
+            | ExternalEvent::Paused
+            | ExternalEvent::Resumed
+            | ExternalEvent::Released
+            | ExternalEvent::BackedUp
+            | ExternalEvent::Restored => {}
         }
         self.note(other);
     }

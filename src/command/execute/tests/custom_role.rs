@@ -7,7 +7,7 @@ use super::{
     org::Command,
     sent::{Row, row},
 };
-use crate::command::Way;
+use crate::command::SuccessKind;
 
 /// The rows of the table.
 pub(super) fn rows() -> Vec<Row> {
@@ -35,14 +35,14 @@ pub(super) fn rows() -> Vec<Row> {
             "role.assign_user",
             custom(),
             [looked(), vec![elsewhere(), assign_custom, here()]].concat(),
-            Way::Done,
+            SuccessKind::Done,
             (shown(&["cr01 on iam2"]), shown(&["cr01 on iam1"])),
         ),
         row(
             "role.unassign_user",
             custom(),
             [looked(), vec![here(), unassign_custom, none()]].concat(),
-            Way::Done,
+            SuccessKind::Done,
             (shown(&["cr01 on iam1"]), shown(&[])),
         ),
     ]

@@ -13,8 +13,8 @@ use super::{
     staff,
 };
 use crate::command::{
-    Action, Expect, Failed, Request, Way,
-    execute::{Admission, Attempt, Baseline, Intent},
+    Action, ActionFailure, Expect, Request, SuccessKind,
+    execute::{Admission, Attempt, Baseline, PendingChange},
 };
 
 const ADA: &str = "GET /users/00u1";
@@ -44,8 +44,8 @@ fn create() -> Command {
     Command::new("user.create", json!({ "profile": { "login": "ada@acme.com" } }))
 }
 
-async fn way(command: Command, script: Vec<Exchange>) -> Way {
-    command.run(script).await.unwrap().way
+async fn way(command: Command, script: Vec<Exchange>) -> SuccessKind {
+    command.run(script).await.unwrap().kind
 }
 
 async fn code(command: Command, script: Vec<Exchange>) -> String {
@@ -56,7 +56,7 @@ async fn code(command: Command, script: Vec<Exchange>) -> String {
 async fn a_lost_answer_is_no_reason_to_do_it_twice() {
     let (active, suspended) = (|| (ADA, 200, ada("ACTIVE")), || (ADA, 200, ada("SUSPENDED")));
     let lost = vec![active(), active(), (SUSPEND, 500, internal()), suspended()];
-    assert_eq!(way(suspend(), lost).await, Way::Done);
+    assert_eq!(way(suspend(), lost).await, SuccessKind::Done);
     let not_done = vec![
         active(),
         active(),
@@ -65,13 +65,13 @@ async fn a_lost_answer_is_no_reason_to_do_it_twice() {
         (SUSPEND, 200, json!({})),
         suspended(),
     ];
-    assert_eq!(way(suspend(), not_done).await, Way::Done);
+    assert_eq!(way(suspend(), not_done).await, SuccessKind::Done);
     // It is ours even though the status is not any more what the command expects.
     let expecting = suspend().expecting(json!({ "status": ["ACTIVE"] }));
     let lost = vec![active(), active(), (SUSPEND, 500, internal()), suspended()];
-    assert_eq!(way(expecting, lost).await, Way::Done);
+    assert_eq!(way(expecting, lost).await, SuccessKind::Done);
     let unreadable = vec![active(), active(), (SUSPEND, 200, Value::from("{")), suspended()];
-    assert_eq!(way(suspend(), unreadable).await, Way::Done);
+    assert_eq!(way(suspend(), unreadable).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -83,10 +83,10 @@ async fn an_answer_without_what_okta_would_tell_is_a_lost_one() {
     let active = || (ADA, 200, ada("ACTIVE"));
     for status in [200, 204] {
         let made = vec![active(), active(), (update, status, Value::Null), (ADA, 200, renamed.clone())];
-        assert_eq!(way(command(), made).await, Way::Done);
+        assert_eq!(way(command(), made).await, SuccessKind::Done);
         let not_made =
             vec![active(), active(), (update, status, Value::Null), active(), (update, 200, renamed.clone())];
-        assert_eq!(way(command(), not_made).await, Way::Done);
+        assert_eq!(way(command(), not_made).await, SuccessKind::Done);
     }
     // Another attempt looks.
     let failed = command().run(vec![active(), active(), (update, 200, json!({}))]).await.unwrap_err();
@@ -105,16 +105,16 @@ async fn an_answer_without_what_okta_would_tell_is_a_lost_one() {
         (delete, 204, Value::Null),
         (list, 200, json!([])),
     ];
-    assert_eq!(way(reset, not_made).await, Way::Done);
+    assert_eq!(way(reset, not_made).await, SuccessKind::Done);
 }
 
 #[tokio::test]
 async fn a_later_attempt_knows_what_a_former_one_did() {
     let twice = || vec![(ADA, 200, ada("SUSPENDED")), (ADA, 200, ada("SUSPENDED"))];
-    assert_eq!(way(suspend().again(EARLIER), twice()).await, Way::Done);
-    assert_eq!(way(suspend().again_unsent(EARLIER), twice()).await, Way::Already);
+    assert_eq!(way(suspend().again(EARLIER), twice()).await, SuccessKind::Done);
+    assert_eq!(way(suspend().again_unsent(EARLIER), twice()).await, SuccessKind::Already);
     let expect = json!({ "status": ["ACTIVE"] });
-    assert_eq!(way(suspend().again(EARLIER).expecting(expect.clone()), twice()).await, Way::Done);
+    assert_eq!(way(suspend().again(EARLIER).expecting(expect.clone()), twice()).await, SuccessKind::Done);
     assert_eq!(code(suspend().expecting(expect), twice()).await, "expectation_failed");
 }
 
@@ -129,7 +129,7 @@ async fn mails_whose_answers_are_lost_are_sent_three_times_at_most() {
     assert!(failed.retry_after.is_some(), "{failed:?}");
     let once = Baseline::of_user(&User::read(ada("ACTIVE")).unwrap());
     let again = vec![active(), active(), (forgot, 200, json!({})), active()];
-    assert_eq!(way(command().again_from(once.clone()), again).await, Way::Done);
+    assert_eq!(way(command().again_from(once.clone()), again).await, SuccessKind::Done);
     let twice = once.sending();
     assert_eq!(code(command().again_from(twice), vec![active(), active()]).await, "unconfirmed");
 }
@@ -139,8 +139,8 @@ async fn mails_whose_answers_are_lost_are_sent_three_times_at_most() {
 struct Keeping(Mutex<Option<Baseline>>);
 
 impl Admission for Keeping {
-    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
-        *self.0.lock().unwrap() = Some(intent.baseline.clone());
+    fn admit<'a>(&'a self, change: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>> {
+        *self.0.lock().unwrap() = Some(change.baseline.clone());
         Box::pin(std::future::ready(Ok(())))
     }
 }
@@ -181,7 +181,7 @@ async fn factors_that_the_user_has_enrolled_since_are_kept() {
         ("POST /users/00u1/lifecycle/reset_factors", 500, internal()),
         factors("new"),
     ];
-    assert_eq!(way(command, script).await, Way::Done);
+    assert_eq!(way(command, script).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -189,7 +189,8 @@ async fn a_created_user_without_the_groups_that_were_asked_for_is_somebody_elses
     let parameters = json!({ "profile": { "login": "ada@acme.com" }, "groups": ["00g1"] });
     let create = r#"POST /users?activate=true {"groupIds":["00g1"],"profile":{"login":"ada@acme.com"}}"#;
     let young = || (ADA, 200, ada_with("PROVISIONED", "created", "2999-01-01T00:00:00Z"));
-    for (groups, expected) in [(json!([]), Err("already_exists")), (json!([staff()]), Ok(Way::Done))] {
+    for (groups, expected) in [(json!([]), Err("already_exists")), (json!([staff()]), Ok(SuccessKind::Done))]
+    {
         let script = vec![
             (BY_LOGIN, 404, absent()),
             ("GET /groups/00g1", 200, staff()),
@@ -200,7 +201,7 @@ async fn a_created_user_without_the_groups_that_were_asked_for_is_somebody_elses
             ("GET /users/00u1/groups", 200, groups),
         ];
         let came_of = Command::new("user.create", parameters.clone()).run(script).await;
-        let came_of = came_of.map(|created| created.way).map_err(|failed| failed.error.code);
+        let came_of = came_of.map(|created| created.kind).map_err(|failed| failed.error.code);
         assert_eq!(came_of, expected.map_err(str::to_owned));
     }
 }
@@ -220,7 +221,7 @@ async fn a_deletion_in_doubt_is_looked_at_before_it_goes_on() {
     let (active, deprovisioned) = (|| (ADA, 200, ada("ACTIVE")), || (ADA, 200, ada("DEPROVISIONED")));
     let gone = || (ADA, 404, absent());
     let lost = vec![deprovisioned(), deprovisioned(), (DELETE, 500, internal()), gone()];
-    assert_eq!(way(delete(), lost).await, Way::Done);
+    assert_eq!(way(delete(), lost).await, SuccessKind::Done);
     // Deactivated, not deleted: the second call must not come from a blind repetition of the first.
     let lost_first = vec![
         active(),
@@ -231,7 +232,7 @@ async fn a_deletion_in_doubt_is_looked_at_before_it_goes_on() {
         gone(),
     ];
     let expecting = delete_both().expecting(json!({ "status": ["ACTIVE"] }));
-    assert_eq!(way(expecting, lost_first).await, Way::Done);
+    assert_eq!(way(expecting, lost_first).await, SuccessKind::Done);
     // Somebody takes the user back between the steps.
     let taken_back = vec![deprovisioned(), deprovisioned(), (DELETE, 500, internal()), active()];
     assert_eq!(code(delete(), taken_back).await, "expectation_failed");
@@ -243,7 +244,7 @@ async fn a_deletion_in_doubt_is_looked_at_before_it_goes_on() {
     assert_eq!(code(delete_both().again(EARLIER), vec![again(), again()]).await, "expectation_failed");
     // The user whom a former attempt saw is gone.
     let seen = vec![deprovisioned(), gone()];
-    assert_eq!(way(delete().again(EARLIER), seen).await, Way::Done);
+    assert_eq!(way(delete().again(EARLIER), seen).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -258,7 +259,7 @@ async fn who_is_activated_in_the_moment_of_the_deletion_is_not_deleted() {
     let lost = vec![before(), before(), (DELETE, 500, internal()), since()];
     assert_eq!(code(delete(), lost).await, "expectation_failed");
     let late = vec![before(), before(), (DELETE, 204, Value::Null), before(), (ADA, 404, absent())];
-    assert_eq!(way(delete(), late).await, Way::Done);
+    assert_eq!(way(delete(), late).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -284,12 +285,12 @@ async fn a_user_in_doubt_is_found_by_the_login() {
     let ada = || (ADA, 200, ada("PROVISIONED"));
     let young = || (ADA, 200, ada_with("PROVISIONED", "created", "2999-01-01T00:00:00Z"));
     let lost = vec![none(), none(), (CREATE, 500, internal()), found(), young()];
-    assert_eq!(way(create(), lost).await, Way::Done);
-    assert_eq!(way(create().again(EARLIER), vec![found(), found(), ada()]).await, Way::Done);
+    assert_eq!(way(create(), lost).await, SuccessKind::Done);
+    assert_eq!(way(create().again(EARLIER), vec![found(), found(), ada()]).await, SuccessKind::Done);
     let spelled =
         Command::new("user.create", json!({ "profile": { "login": "Ada@acme.com" } })).again(EARLIER);
     let by_login = || ("GET /users/Ada@acme.com", 200, ada_with("PROVISIONED", "created", EARLIER));
-    assert_eq!(way(spelled, vec![by_login(), by_login(), ada()]).await, Way::Done);
+    assert_eq!(way(spelled, vec![by_login(), by_login(), ada()]).await, SuccessKind::Done);
     assert_eq!(code(create().again(LATER), vec![found(), found(), ada()]).await, "already_exists");
     assert_eq!(code(create(), vec![found(), found(), ada()]).await, "already_exists");
     // Somebody with the same login was there before the answer was lost.
@@ -330,7 +331,7 @@ async fn a_link_is_not_lost_with_the_look_after_it() {
     let answer = json!({ "activationUrl": "https://s3cret", "activationToken": "s3cret" });
     let script = vec![staged(), staged(), (activate, 200, answer), (ADA, 403, forbidden)];
     let activated = command.run(script).await.unwrap();
-    assert_eq!((activated.way, activated.after, activated.revealed.len()), (Way::Done, None, 1));
+    assert_eq!((activated.kind, activated.after, activated.revealed.len()), (SuccessKind::Done, None, 1));
 }
 
 #[tokio::test]
@@ -341,7 +342,7 @@ async fn times_are_compared_by_oktas_clock() {
     let found = || (BY_LOGIN, 200, ada("PROVISIONED"));
     let script = vec![found(), found(), (ADA, 200, ada_with("PROVISIONED", "created", &created))];
     let command = create().again(&begun.to_string()).at_okta(-600);
-    assert_eq!(way(command, script).await, Way::Done);
+    assert_eq!(way(command, script).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -357,7 +358,7 @@ async fn a_user_who_was_created_and_not_activated_is_activated() {
         young("PROVISIONED"),
     ];
     let created = create().run(lost).await.unwrap();
-    assert_eq!((created.way, created.after), (Way::Done, Some(json!({ "status": "PROVISIONED" }))));
+    assert_eq!((created.kind, created.after), (SuccessKind::Done, Some(json!({ "status": "PROVISIONED" }))));
 }
 
 #[tokio::test]
@@ -377,13 +378,13 @@ async fn a_group_that_a_former_attempt_created_is_found_though_lists_are_behind(
         let log = |events: Value| ("GET /logs?since=…", 200, events);
         let command = || Command::new("group.create", json!({ "name": "Staff" }));
         let again = [vec![none(), none(), log(json!([]))], refused()].concat();
-        assert_eq!(way(command().again(EARLIER), again).await, Way::Done);
+        assert_eq!(way(command().again(EARLIER), again).await, SuccessKind::Done);
         let first = [vec![none(), none()], refused()].concat();
         assert_eq!(code(command(), first).await, "already_exists");
         // The log has it before lists do.
         let event = json!({ "target": [{ "type": "UserGroup", "id": "00g1" }] });
         let logged = vec![none(), none(), log(json!([event])), found()];
-        assert_eq!(way(command().again(EARLIER), logged).await, Way::Done);
+        assert_eq!(way(command().again(EARLIER), logged).await, SuccessKind::Done);
         let gone = vec![none(), none(), log(json!([event])), ("GET /groups/00g1", 404, absent())];
         assert_eq!(code(command().again(EARLIER), gone).await, "changed_meanwhile");
     }
@@ -411,9 +412,12 @@ async fn what_looks_cannot_tell_is_told_by_the_refusal() {
     let not_locked =
         json!({ "errorCode": "E0000032", "errorSummary": "Unlock is not allowed for this user." });
     let script = vec![active(), active(), (unlock, 403, not_locked.clone()), active()];
-    assert_eq!(way(command(), script).await, Way::Already);
+    assert_eq!(way(command(), script).await, SuccessKind::Already);
     // Blocked on unknown devices alone.
-    assert_eq!(way(command(), vec![active(), active(), (unlock, 200, json!({})), active()]).await, Way::Done);
+    assert_eq!(
+        way(command(), vec![active(), active(), (unlock, 200, json!({})), active()]).await,
+        SuccessKind::Done
+    );
     let locked = || (ADA, 200, ada("LOCKED_OUT"));
     let script = vec![locked(), locked(), (unlock, 403, not_locked), locked()];
     assert_eq!(code(command(), script).await, "okta_refused");
@@ -421,7 +425,7 @@ async fn what_looks_cannot_tell_is_told_by_the_refusal() {
     let command = Command::new("user.reset_factor", json!({ "user": "00u1", "factor": "f1" }));
     let factors = ("GET /users/00u1/factors", 200, json!([]));
     let script = vec![active(), active(), factors, ("DELETE /users/00u1/factors/f1", 404, absent())];
-    assert_eq!(way(command, script).await, Way::Already);
+    assert_eq!(way(command, script).await, SuccessKind::Already);
 }
 
 #[tokio::test]
@@ -431,7 +435,7 @@ async fn a_profile_of_a_deactivated_user_is_updated_where_the_org_allows_it() {
     let update = r#"POST /users/00u1 {"profile":{"title":"Dr"}}"#;
     let mut updated = ada("DEPROVISIONED");
     updated["profile"]["title"] = json!("Dr");
-    assert_eq!(way(command(), vec![gone(), gone(), (update, 200, updated)]).await, Way::Done);
+    assert_eq!(way(command(), vec![gone(), gone(), (update, 200, updated)]).await, SuccessKind::Done);
     // Others answer so, and have changed nothing.
     let ignored = vec![gone(), gone(), (update, 200, ada("DEPROVISIONED"))];
     assert_eq!(code(command(), ignored).await, "wrong_status");
@@ -443,7 +447,7 @@ async fn sessions_that_shall_end_are_ended_whatever_the_status() {
     let recovering = || (ADA, 200, ada("RECOVERY"));
     let reset = "POST /users/00u1/lifecycle/reset_password?sendEmail=true&revokeSessions=true";
     let script = vec![recovering(), recovering(), (reset, 200, json!({})), recovering()];
-    assert_eq!(way(Command::new("user.reset_password", parameters), script).await, Way::Done);
+    assert_eq!(way(Command::new("user.reset_password", parameters), script).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -490,12 +494,12 @@ async fn a_password_is_set_until_okta_says_so_whoever_has_changed_it_meanwhile()
         expired(),
         expired(),
     ];
-    assert_eq!(way(command(), script).await, Way::Done);
+    assert_eq!(way(command(), script).await, SuccessKind::Done);
     let script =
         vec![changed(), changed(), (set, 200, ada("ACTIVE")), changed(), (expire, 200, json!({})), expired()];
-    assert_eq!(way(command().again(EARLIER), script).await, Way::Done);
+    assert_eq!(way(command().again(EARLIER), script).await, SuccessKind::Done);
     // The new password ends the expiry of the former one, so it must be let expire anew.
     let script =
         vec![expired(), expired(), (set, 200, ada("ACTIVE")), active(), (expire, 200, json!({})), expired()];
-    assert_eq!(way(command(), script).await, Way::Done);
+    assert_eq!(way(command(), script).await, SuccessKind::Done);
 }

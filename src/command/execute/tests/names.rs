@@ -7,7 +7,7 @@ use super::{
     org::{Command, Exchange, ask},
     staff,
 };
-use crate::command::{GroupSubject, Way};
+use crate::command::{GroupSubject, SuccessKind};
 
 async fn code(action: &'static str, parameters: Value, script: Vec<Exchange>) -> String {
     Command::new(action, parameters).run(script).await.unwrap_err().error.code
@@ -123,7 +123,7 @@ async fn a_name_that_only_begins_like_another_is_free() {
         (r#"POST /users?activate=true {"profile":{"login":"ada"}}"#, 200, ada("PROVISIONED")),
         ("GET /users/00u1", 200, ada("PROVISIONED")),
     ];
-    assert_eq!(Command::new("user.create", parameters).run(script).await.unwrap().way, Way::Done);
+    assert_eq!(Command::new("user.create", parameters).run(script).await.unwrap().kind, SuccessKind::Done);
 
     // Directories and Okta may have groups of one name.
     let named = "GET /groups?search=profile.name+eq+%22Staff%22&limit=200";
@@ -132,7 +132,7 @@ async fn a_name_that_only_begins_like_another_is_free() {
     let create = r#"POST /groups {"profile":{"name":"Staff"}}"#;
     let script = vec![(named, 200, two()), (named, 200, two()), (create, 200, staff())];
     let created = Command::new("group.create", json!({ "name": "Staff" })).run(script).await.unwrap();
-    assert_eq!((created.way, &created.result["group"]["id"]), (Way::Done, &json!("00g1")));
+    assert_eq!((created.kind, &created.result["group"]["id"]), (SuccessKind::Done, &json!("00g1")));
 }
 
 #[tokio::test]
@@ -250,7 +250,7 @@ async fn a_user_is_found_by_an_attribute_that_one_alone_has_now() {
         (other, 200, numbered("00u2", "8")),
         (one, 200, numbered("00u1", "7")),
     ];
-    assert_eq!(by("user.get").run(moved).await.unwrap().way, Way::Done);
+    assert_eq!(by("user.get").run(moved).await.unwrap().kind, SuccessKind::Done);
     for action in ["user.suspend", "user.delete"] {
         let both = vec![listed(), (one, 200, numbered("00u1", "7")), (other, 200, numbered("00u2", "7"))];
         assert_eq!(by(action).run(both).await.unwrap_err().error.code, "ambiguous_name");

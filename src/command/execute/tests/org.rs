@@ -24,8 +24,8 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::command::{
-    Action, Expect, Failed, Performed, Request,
-    execute::{Admission, Attempt, Baseline, Executor, Intent},
+    Action, ActionFailure, ActionSuccess, Expect, Request,
+    execute::{Admission, Attempt, Baseline, Executor, PendingChange},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
@@ -122,7 +122,7 @@ impl Command {
     }
 
     /// Carries it out at an org that answers so. Fails unless the org is asked exactly that.
-    pub(super) async fn run(self, script: Vec<Exchange>) -> Result<Performed, Failed> {
+    pub(super) async fn run(self, script: Vec<Exchange>) -> Result<ActionSuccess, ActionFailure> {
         let action = self.action;
         let ahead_seconds = self.ahead_seconds;
         let (result, left) =
@@ -131,7 +131,7 @@ impl Command {
         result
     }
 
-    async fn run_by(self, executor: &Executor) -> Result<Performed, Failed> {
+    async fn run_by(self, executor: &Executor) -> Result<ActionSuccess, ActionFailure> {
         let request = Request::read(Action::named(self.action).unwrap(), self.parameters).unwrap();
         let expect: Expect = serde_json::from_value(self.expect).unwrap();
         let resolved = match self.is_patient {
@@ -178,7 +178,7 @@ async fn at_org<T>(
 pub(super) struct Open;
 
 impl Admission for Open {
-    fn admit<'a>(&'a self, _: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
+    fn admit<'a>(&'a self, _: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -6,7 +6,7 @@ use super::{
     ada, ada_with, internal,
     org::{Command, Exchange},
 };
-use crate::command::Way;
+use crate::command::SuccessKind;
 
 const FOUND: &str = "GET /users/ada@acme.com";
 const ADA: &str = "GET /users/00u1";
@@ -21,25 +21,25 @@ fn suspend() -> Command {
     prompt("user.suspend")
 }
 
-async fn way(command: Command, script: Vec<Exchange>) -> Way {
-    command.run(script).await.unwrap().way
+async fn way(command: Command, script: Vec<Exchange>) -> SuccessKind {
+    command.run(script).await.unwrap().kind
 }
 
 #[tokio::test]
 async fn one_look_before_is_enough() {
     let suspended = || ada("SUSPENDED");
     let script = vec![(FOUND, 200, ada("ACTIVE")), (SUSPEND, 200, json!({})), (ADA, 200, suspended())];
-    assert_eq!(way(suspend(), script).await, Way::Done);
-    assert_eq!(way(suspend(), vec![(FOUND, 200, suspended())]).await, Way::Already);
-    assert_eq!(way(prompt("user.get"), vec![(FOUND, 200, suspended())]).await, Way::Done);
+    assert_eq!(way(suspend(), script).await, SuccessKind::Done);
+    assert_eq!(way(suspend(), vec![(FOUND, 200, suspended())]).await, SuccessKind::Already);
+    assert_eq!(way(prompt("user.get"), vec![(FOUND, 200, suspended())]).await, SuccessKind::Done);
 }
 
 #[tokio::test]
 async fn what_is_in_doubt_is_looked_at_anew() {
     let script = vec![(FOUND, 200, ada("ACTIVE")), (SUSPEND, 500, internal()), (ADA, 200, ada("SUSPENDED"))];
-    assert_eq!(way(suspend(), script).await, Way::Done);
+    assert_eq!(way(suspend(), script).await, SuccessKind::Done);
     let second = vec![(FOUND, 200, ada("SUSPENDED")), (ADA, 200, ada("SUSPENDED"))];
-    assert_eq!(way(suspend().again(EARLIER), second).await, Way::Done);
+    assert_eq!(way(suspend().again(EARLIER), second).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn whom_okta_is_at_work_on_is_looked_at_anew() {
         (SUSPEND, 200, json!({})),
         (ADA, 200, ada("SUSPENDED")),
     ];
-    assert_eq!(way(suspend(), script).await, Way::Done);
+    assert_eq!(way(suspend(), script).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -63,5 +63,5 @@ async fn a_deletion_looks_right_before_it() {
         ("DELETE /users/00u1?sendEmail=false", 204, Value::Null),
         (ADA, 404, super::absent()),
     ];
-    assert_eq!(way(prompt("user.delete"), script).await, Way::Done);
+    assert_eq!(way(prompt("user.delete"), script).await, SuccessKind::Done);
 }

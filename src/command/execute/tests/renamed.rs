@@ -8,7 +8,7 @@ use super::{
     org::{Command, Exchange},
     staff,
 };
-use crate::command::Way;
+use crate::command::SuccessKind;
 
 const ADA: &str = "GET /users/00u1";
 const NAMED: &str = "GET /groups?search=profile.name+eq+%22Staff%22&limit=200";
@@ -58,7 +58,7 @@ async fn a_group_that_has_another_name_by_the_time_of_the_act_is_not_the_one_tha
         let script = [found, looked, vec![(GROUP, 404, absent())]].concat();
         let gone = Command::new(action, parameters).run(script).await;
         match action {
-            "group.delete" => assert_eq!(gone.unwrap().way, Way::Already),
+            "group.delete" => assert_eq!(gone.unwrap().kind, SuccessKind::Already),
             _ => assert_eq!(gone.unwrap_err().error.code, "group_not_found", "{action}"),
         }
     }
@@ -69,7 +69,7 @@ async fn a_group_that_was_found_a_moment_ago_is_not_looked_at_again() {
     let command = Command::new("group.add_user", json!({ "user": "00u1", "group": "Staff" })).prompt();
     let act = [("GET /users/00u1/groups", 200, json!([])), ("PUT /groups/00g1/users/00u1", 204, Value::Null)];
     let script = [vec![(ADA, 200, ada("ACTIVE"))], found(), act.to_vec()].concat();
-    assert_eq!(command.run(script).await.unwrap().way, Way::Done);
+    assert_eq!(command.run(script).await.unwrap().kind, SuccessKind::Done);
 }
 
 #[tokio::test]

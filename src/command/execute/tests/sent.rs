@@ -11,7 +11,7 @@ use super::{
     org::{Command, Exchange},
     table::all,
 };
-use crate::command::{Action, Effect, Way};
+use crate::command::{Action, Effect, SuccessKind};
 
 const ADA: &str = "GET /users/00u1";
 
@@ -19,7 +19,7 @@ const ADA: &str = "GET /users/00u1";
 pub(super) struct Row {
     pub(super) command: Command,
     pub(super) script: Vec<Exchange>,
-    pub(super) way: Way,
+    pub(super) kind: SuccessKind,
     pub(super) states: (Value, Value),
 }
 
@@ -28,10 +28,10 @@ pub(super) fn row(
     action: &'static str,
     parameters: Value,
     script: Vec<Exchange>,
-    way: Way,
+    kind: SuccessKind,
     states: (Value, Value),
 ) -> Row {
-    Row { command: Command::new(action, parameters), script, way, states }
+    Row { command: Command::new(action, parameters), script, kind, states }
 }
 
 /// A change of Ada's status: looked up, looked at, changed, looked at.
@@ -42,8 +42,8 @@ pub(super) fn life(action: &'static str, request: &'static str, from: &str, to: 
         vec![(ADA, 200, ada(from)), (ADA, 200, ada(from)), (request, 200, json!({})), (ADA, 200, ada(to))];
     let already = vec![(ADA, 200, ada(to)), (ADA, 200, ada(to))];
     [
-        row(action, parameters(), changed, Way::Done, states(from, to)),
-        row(action, parameters(), already, Way::Already, states(to, to)),
+        row(action, parameters(), changed, SuccessKind::Done, states(from, to)),
+        row(action, parameters(), already, SuccessKind::Already, states(to, to)),
     ]
 }
 
@@ -58,32 +58,32 @@ pub(super) fn each_time(
     let states = (json!({ "status": status }), json!({ "status": status }));
     let ada = || ada(status);
     let script = vec![(ADA, 200, ada()), (ADA, 200, ada()), (request, 200, answer), (ADA, 200, ada())];
-    row(action, parameters, script, Way::Done, states)
+    row(action, parameters, script, SuccessKind::Done, states)
 }
 
 /// A look.
 pub(super) fn look(action: &'static str, parameters: Value, script: Vec<Exchange>) -> Row {
-    row(action, parameters, script, Way::Done, (Value::Null, Value::Null))
+    row(action, parameters, script, SuccessKind::Done, (Value::Null, Value::Null))
 }
 
 #[tokio::test]
 async fn each_action_sends_what_okta_documents_and_only_if_it_is_needed() {
     let mut seen = BTreeSet::new();
-    for Row { command, script, way, states } in all() {
+    for Row { command, script, kind, states } in all() {
         let action = Action::named(command.action).unwrap();
         seen.insert(action);
         let sent: Vec<_> =
             script.iter().map(|(request, ..)| *request).filter(|r| !r.starts_with("GET")).collect();
-        println!("{:22} {way:?} {} -> {} | {}", action.name(), states.0, states.1, sent.join(", "));
+        println!("{:22} {kind:?} {} -> {} | {}", action.name(), states.0, states.1, sent.join(", "));
         assert_eq!(
             sent.is_empty(),
-            way == Way::Already || action.effect() == Effect::Read,
+            kind == SuccessKind::Already || action.effect() == Effect::Read,
             "{}",
             action.name()
         );
         let request_id = (!sent.is_empty()).then_some("req-1");
         let performed = command.run(script).await.unwrap();
-        assert_eq!(performed.way, way, "{}", action.name());
+        assert_eq!(performed.kind, kind, "{}", action.name());
         let found = (performed.before.unwrap_or_default(), performed.after.unwrap_or_default());
         assert_eq!(found, states, "{}", action.name());
         assert_eq!(performed.okta_request_id.as_deref(), request_id, "{}", action.name());
@@ -94,7 +94,7 @@ async fn each_action_sends_what_okta_documents_and_only_if_it_is_needed() {
 
 #[tokio::test]
 async fn in_a_dry_run_no_action_sends_anything_that_changes() {
-    for Row { mut command, script, way, .. } in all() {
+    for Row { mut command, script, kind, .. } in all() {
         let action = Action::named(command.action).unwrap();
         let writes: Vec<_> =
             script.iter().map(|(request, ..)| *request).filter(|r| !r.starts_with("GET")).collect();
@@ -107,11 +107,11 @@ async fn in_a_dry_run_no_action_sends_anything_that_changes() {
         }
         command = command.dry();
         let performed = command.run(looks).await.unwrap();
-        if way == Way::Already || action.effect() == Effect::Read {
-            assert_eq!(performed.way, way, "{}", action.name());
+        if kind == SuccessKind::Already || action.effect() == Effect::Read {
+            assert_eq!(performed.kind, kind, "{}", action.name());
             continue;
         }
-        assert_eq!(performed.way, Way::DryRun, "{}", action.name());
+        assert_eq!(performed.kind, SuccessKind::DryRun, "{}", action.name());
         let requests = performed.result["requests"].as_array().unwrap();
         let shown = requests.iter().map(|request| {
             let path = request["path"].as_str().unwrap().trim_start_matches("/api/v1");

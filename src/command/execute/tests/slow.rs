@@ -14,8 +14,8 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::command::{
-    Action, Expect, Failed, Performed, Request, Way,
-    execute::{Admission, Attempt, Baseline, Executor, Intent, Okta, Reserved},
+    Action, ActionFailure, ActionSuccess, Expect, Request, SuccessKind,
+    execute::{Admission, Attempt, Baseline, Executor, Okta, PendingChange, Reserved},
 };
 
 /// How long an engine waits between two attempts.
@@ -128,8 +128,8 @@ impl Reserved for Turn<'_> {
 struct Kept(Mutex<Option<Baseline>>);
 
 impl Admission for Kept {
-    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
-        *self.0.lock().unwrap() = Some(intent.baseline.clone());
+    fn admit<'a>(&'a self, change: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>> {
+        *self.0.lock().unwrap() = Some(change.baseline.clone());
         std::future::ready(Ok(())).boxed()
     }
 }
@@ -140,7 +140,7 @@ async fn carry_out(
     action: &str,
     parameters: Value,
     attempts: u32,
-) -> Result<Performed, Failed> {
+) -> Result<ActionSuccess, ActionFailure> {
     let executor = Executor::new(Arc::clone(org) as Arc<dyn Okta>);
     let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
     let resolved = executor.resolve(&request).await.unwrap();
@@ -176,7 +176,11 @@ async fn a_change_that_takes_okta_two_minutes_is_done_after_them_and_sent_once()
         let org = SlowOrg::with(from, two_minutes);
         let begun = Instant::now();
         let performed = carry_out(&org, action, parameters, 10).await.unwrap();
-        assert_eq!((performed.way, &performed.after.unwrap()["status"]), (Way::Done, &json!(to)), "{action}");
+        assert_eq!(
+            (performed.kind, &performed.after.unwrap()["status"]),
+            (SuccessKind::Done, &json!(to)),
+            "{action}"
+        );
         assert!(begun.elapsed() >= two_minutes, "{action}: {:?}", begun.elapsed());
         assert_eq!(org.writes(), writes, "{action}");
     }

@@ -15,8 +15,8 @@ use serde_json::{Value, json, value::RawValue};
 use url::Url;
 
 use crate::command::{
-    Action, Expect, Failed, Request,
-    execute::{Admission, Attempt, Code, Executor, Intent, Okta, Reserved},
+    Action, ActionFailure, Expect, Request,
+    execute::{Admission, Attempt, Code, Executor, Okta, PendingChange, Reserved},
 };
 
 /// What a change waits for.
@@ -95,14 +95,14 @@ struct Holding<'a> {
 }
 
 impl Admission for Holding<'_> {
-    fn admit<'a>(&'a self, intent: Intent<'a>) -> BoxFuture<'a, Result<(), Failed>> {
+    fn admit<'a>(&'a self, change: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>> {
         async move {
             if self.org.waits_for == WaitsFor::Admission {
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 self.org.has_waited.store(true, Relaxed);
             }
-            assert!(intent.precondition.seen_at().elapsed() >= Duration::from_secs(5));
-            let holds = self.holds && intent.precondition.holds().await;
+            assert!(change.precondition.seen_at().elapsed() >= Duration::from_secs(5));
+            let holds = self.holds && change.precondition.holds().await;
             if holds { Ok(()) } else { Err(Code::ChangedMeanwhile.because("it is looked at anew")) }
         }
         .boxed()

@@ -8,7 +8,7 @@ use super::{
     sent::{Row, each_time, life, look, row},
     staff,
 };
-use crate::command::Way;
+use crate::command::SuccessKind;
 
 const ADA: &str = "GET /users/00u1";
 const ADAS_GROUPS: &str = "GET /users/00u1/groups";
@@ -64,7 +64,7 @@ fn users() -> Vec<Row> {
                 (create, 200, ada("PROVISIONED")),
                 (ADA, 200, ada("PROVISIONED")),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (Value::Null, json!({ "status": "PROVISIONED" })),
         ),
         row(
@@ -75,7 +75,7 @@ fn users() -> Vec<Row> {
                 (ADA, 200, ada("ACTIVE")),
                 (r#"POST /users/00u1 {"profile":{"title":"Dr"}}"#, 200, renamed.clone()),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (
                 json!({ "status": "ACTIVE", "profile": { "login": "ada@acme.com", "title": "Countess" } }),
                 json!({ "status": "ACTIVE", "profile": { "login": "ada@acme.com", "title": "Dr" } }),
@@ -85,7 +85,7 @@ fn users() -> Vec<Row> {
             "user.update",
             json!({ "user": "00u1", "profile": { "title": "Dr" } }),
             vec![(ADA, 200, renamed.clone()), (ADA, 200, renamed.clone())],
-            Way::Already,
+            SuccessKind::Already,
             (titled("Dr"), titled("Dr")),
         ),
         row(
@@ -101,7 +101,7 @@ fn users() -> Vec<Row> {
                 ),
                 (ADA, 200, ada("PROVISIONED")),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (Value::Null, json!({ "status": "PROVISIONED" })),
         ),
         row(
@@ -112,7 +112,7 @@ fn users() -> Vec<Row> {
                 (ADA, 200, ada("ACTIVE")),
                 (r#"POST /users/00u1 {"profile":{"title":"Dr"}}"#, 200, renamed.clone()),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (
                 json!({ "status": "ACTIVE", "profile": { "login": "ada@acme.com", "title": "Countess" } }),
                 json!({ "status": "ACTIVE", "profile": { "login": "ada@acme.com", "title": "Dr" } }),
@@ -127,7 +127,7 @@ fn users() -> Vec<Row> {
                 ("DELETE /users/00u1?sendEmail=false", 204, Value::Null),
                 (ADA, 404, absent()),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (json!({ "status": "DEPROVISIONED" }), gone()),
         ),
         row(
@@ -142,7 +142,7 @@ fn users() -> Vec<Row> {
                 ("DELETE /users/00u1?sendEmail=false", 204, Value::Null),
                 (ADA, 404, absent()),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (json!({ "status": "ACTIVE" }), gone()),
         ),
         each_time(
@@ -185,7 +185,7 @@ fn credentials() -> Vec<Row> {
                 active(),
                 ("DELETE /users/00u1/sessions?oauthTokens=false&forgetDevices=true", 204, Value::Null),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (Value::Null, Value::Null),
         ),
         look("user.factors", user(), vec![active(), (factors, 200, json!([pending]))]),
@@ -199,7 +199,7 @@ fn credentials() -> Vec<Row> {
                 ("DELETE /users/00u1/factors/f1", 204, Value::Null),
                 (factors, 200, json!([factor("f2")])),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (left(&["f1", "f2"]), left(&["f2"])),
         ),
         row(
@@ -212,7 +212,7 @@ fn credentials() -> Vec<Row> {
                 ("DELETE /users/00u1/factors/f1", 204, Value::Null),
                 (factors, 200, json!([factor("f2")])),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (left(&["f2"]), left(&["f2"])),
         ),
         row(
@@ -225,7 +225,7 @@ fn credentials() -> Vec<Row> {
                 ("POST /users/00u1/lifecycle/reset_factors", 200, json!({})),
                 (factors, 200, json!([])),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (left(&["f1"]), left(&[])),
         ),
     ]
@@ -289,18 +289,18 @@ fn groups() -> Vec<Row> {
             "group.add_user",
             both(),
             and(resolved(json!([])), ("PUT /groups/00g1/users/00u1", 204, Value::Null)),
-            Way::Done,
+            SuccessKind::Done,
             none(),
         ),
-        row("group.add_user", both(), resolved(json!([staff()])), Way::Already, none()),
+        row("group.add_user", both(), resolved(json!([staff()])), SuccessKind::Already, none()),
         row(
             "group.remove_user",
             both(),
             and(resolved(json!([staff()])), ("DELETE /groups/00g1/users/00u1", 204, Value::Null)),
-            Way::Done,
+            SuccessKind::Done,
             none(),
         ),
-        row("group.remove_user", both(), resolved(json!([])), Way::Already, none()),
+        row("group.remove_user", both(), resolved(json!([])), SuccessKind::Already, none()),
         row(
             "group.create",
             json!({ "name": "Staff", "description": "All" }),
@@ -309,7 +309,7 @@ fn groups() -> Vec<Row> {
                 (named, 200, json!([])),
                 (r#"POST /groups {"profile":{"description":"All","name":"Staff"}}"#, 200, staff()),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (Value::Null, profile()),
         ),
         row(
@@ -320,14 +320,14 @@ fn groups() -> Vec<Row> {
                 (STAFF, 200, staff()),
                 (r#"PUT /groups/00g1 {"profile":{"description":"All","name":"Crew"}}"#, 200, crew.clone()),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (profile(), json!({ "profile": crew["profile"] })),
         ),
         row(
             "group.delete",
             json!({ "group": "00g1" }),
             vec![(STAFF, 200, staff()), (STAFF, 200, staff()), ("DELETE /groups/00g1", 204, Value::Null)],
-            Way::Done,
+            SuccessKind::Done,
             (profile(), Value::Null),
         ),
     ]
@@ -354,14 +354,26 @@ fn apps() -> Vec<Row> {
     let assign_group = ("PUT /apps/0oa1/groups/00g1 {}", 200, json!({}));
     let unassign_group = ("DELETE /apps/0oa1/groups/00g1", 204, Value::Null);
     vec![
-        row("app.assign_user", user(), of_user(404, absent(), Some(assign)), Way::Done, none()),
-        row("app.assign_user", user(), of_user(200, assigned(), None), Way::Already, none()),
-        row("app.unassign_user", user(), unassigned, Way::Done, none()),
-        row("app.unassign_user", user(), of_user(404, absent(), None), Way::Already, none()),
-        row("app.assign_group", group(), of_group(404, absent(), Some(assign_group)), Way::Done, none()),
-        row("app.assign_group", group(), of_group(200, json!({}), None), Way::Already, none()),
-        row("app.unassign_group", group(), of_group(200, json!({}), Some(unassign_group)), Way::Done, none()),
-        row("app.unassign_group", group(), of_group(404, absent(), None), Way::Already, none()),
+        row("app.assign_user", user(), of_user(404, absent(), Some(assign)), SuccessKind::Done, none()),
+        row("app.assign_user", user(), of_user(200, assigned(), None), SuccessKind::Already, none()),
+        row("app.unassign_user", user(), unassigned, SuccessKind::Done, none()),
+        row("app.unassign_user", user(), of_user(404, absent(), None), SuccessKind::Already, none()),
+        row(
+            "app.assign_group",
+            group(),
+            of_group(404, absent(), Some(assign_group)),
+            SuccessKind::Done,
+            none(),
+        ),
+        row("app.assign_group", group(), of_group(200, json!({}), None), SuccessKind::Already, none()),
+        row(
+            "app.unassign_group",
+            group(),
+            of_group(200, json!({}), Some(unassign_group)),
+            SuccessKind::Done,
+            none(),
+        ),
+        row("app.unassign_group", group(), of_group(404, absent(), None), SuccessKind::Already, none()),
     ]
 }
 
@@ -380,28 +392,28 @@ fn roles() -> Vec<Row> {
             "role.assign_user",
             parameters(),
             vec![active(), active(), none(), assign, one()],
-            Way::Done,
+            SuccessKind::Done,
             (shown(&[]), shown(&helper)),
         ),
         row(
             "role.assign_user",
             parameters(),
             vec![active(), active(), one()],
-            Way::Already,
+            SuccessKind::Already,
             (shown(&helper), shown(&helper)),
         ),
         row(
             "role.unassign_user",
             parameters(),
             vec![active(), active(), one(), unassign, none()],
-            Way::Done,
+            SuccessKind::Done,
             (shown(&helper), shown(&[])),
         ),
         row(
             "role.unassign_user",
             parameters(),
             vec![active(), active(), none()],
-            Way::Already,
+            SuccessKind::Already,
             (shown(&[]), shown(&[])),
         ),
     ]
@@ -413,8 +425,8 @@ fn consents() -> Vec<Row> {
         let none = || (Value::Null, Value::Null);
         let revoked = [looked(json!([{ "id": "oar1" }])), vec![(revoke, 204, Value::Null)]].concat();
         [
-            row(action, parameters.clone(), revoked, Way::Done, none()),
-            row(action, parameters, looked(json!([])), Way::Already, none()),
+            row(action, parameters.clone(), revoked, SuccessKind::Done, none()),
+            row(action, parameters, looked(json!([])), SuccessKind::Already, none()),
         ]
     };
     let of_app = json!({ "user": "00u1", "client": "0oa1" });
@@ -453,12 +465,18 @@ fn zones() -> Vec<Row> {
     let named = vec![(list, 200, json!([zone(&[other])])), looked(&[other])];
     let block = vec![looked(&[other]), put(both), looked(&[other, ip])];
     vec![
-        row("zone.block_ip", by_name, [named, block].concat(), Way::Done, (shown(&[], 1), shown(&[ip], 2))),
+        row(
+            "zone.block_ip",
+            by_name,
+            [named, block].concat(),
+            SuccessKind::Done,
+            (shown(&[], 1), shown(&[ip], 2)),
+        ),
         row(
             "zone.block_ip",
             by_id(),
             vec![looked(&[ip]), looked(&["198.51.100.0/24"])],
-            Way::Already,
+            SuccessKind::Already,
             (shown(&[ip], 1), shown(&[ip], 1)),
         ),
         row(
@@ -470,14 +488,14 @@ fn zones() -> Vec<Row> {
                 put(r#"{"type":"CIDR","value":"192.0.2.0/24"}"#),
                 looked(&[other]),
             ],
-            Way::Done,
+            SuccessKind::Done,
             (shown(&[ip], 2), shown(&[], 1)),
         ),
         row(
             "zone.unblock_ip",
             by_id(),
             vec![looked(&[other]), looked(&[other])],
-            Way::Already,
+            SuccessKind::Already,
             (shown(&[], 1), shown(&[], 1)),
         ),
     ]

@@ -10,7 +10,7 @@ use super::{
     staff,
 };
 use crate::command::{
-    Action, Expect, Request, Way,
+    Action, Expect, Request, SuccessKind,
     execute::{Attempt, Baseline},
 };
 
@@ -21,8 +21,8 @@ const EARLIER: &str = "2025-12-31T23:59:00Z";
 /// Some time after.
 const LATER: &str = "2026-02-01T00:00:00Z";
 
-async fn way(command: Command, script: Vec<Exchange>) -> Way {
-    command.run(script).await.unwrap().way
+async fn way(command: Command, script: Vec<Exchange>) -> SuccessKind {
+    command.run(script).await.unwrap().kind
 }
 
 async fn code(command: Command, script: Vec<Exchange>) -> String {
@@ -47,7 +47,7 @@ async fn what_somebody_took_back_while_the_answer_was_awaited_is_not_done_again(
         assert_eq!(code(command().again_from(before()), killed).await, "changed_meanwhile", "{action}");
         // Nothing has happened: then it is done.
         let script = vec![active(), active(), (sent, 200, json!({})), (ADA, 200, ada(to))];
-        assert_eq!(way(command().again_from(before()), script).await, Way::Done, "{action}");
+        assert_eq!(way(command().again_from(before()), script).await, SuccessKind::Done, "{action}");
         // It was done, and taken back in the moment before the look.
         let script = vec![active(), active(), (sent, 200, json!({})), anew()];
         assert_eq!(code(command(), script).await, "changed_meanwhile", "{action}");
@@ -70,7 +70,7 @@ async fn a_user_whom_somebody_has_restored_in_any_way_is_not_deleted() {
     // The first step was our own: the second follows.
     let delete = ("DELETE /users/00u1?sendEmail=false", 204, Value::Null);
     let script = vec![anew(), anew(), delete, (ADA, 404, absent())];
-    assert_eq!(way(command().again_from(of("ACTIVE")), script).await, Way::Done);
+    assert_eq!(way(command().again_from(of("ACTIVE")), script).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_profile_that_somebody_changed_back_is_not_changed_again() {
         old(),
         (update, 200, ada_with("ACTIVE", "title", "Dr")),
     ];
-    assert_eq!(way(command(), not_done).await, Way::Done);
+    assert_eq!(way(command(), not_done).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn a_membership_that_the_log_shows_as_done_and_that_is_not_is_left_to_whoe
         [named(), vec![member(), (remove, 500, internal()), member(), log(json!([{ "uuid": "1" }]))]];
     assert_eq!(code(command(), script.concat()).await, "changed_meanwhile");
     let killed = [named(), vec![member(), log(json!([])), (remove, 204, Value::Null)]];
-    assert_eq!(way(command().again(EARLIER), killed.concat()).await, Way::Done);
+    assert_eq!(way(command().again(EARLIER), killed.concat()).await, SuccessKind::Done);
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn what_the_command_before_has_done_is_not_taken_for_what_this_one_may_hav
     // The org answers each request under this id.
     let before = "req-1";
     for (last, expected) in
-        [(log(&[before]), Ok(Way::Done)), (log(&["req-2", before]), Err("changed_meanwhile"))]
+        [(log(&[before]), Ok(SuccessKind::Done)), (log(&["req-2", before]), Err("changed_meanwhile"))]
     {
         let first = [named(), vec![none(), (put, 204, Value::Null)]].concat();
         // Somebody has taken them out again.
@@ -135,11 +135,11 @@ async fn what_the_command_before_has_done_is_not_taken_for_what_this_one_may_hav
                 let (begun_at, admission) = (Timestamp::now(), &Open);
                 let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission };
                 let performed = executor.perform(&add, &resolved, &Expect::default(), attempt).await;
-                ways.push(performed.map(|performed| performed.way).map_err(|failed| failed.error.code));
+                ways.push(performed.map(|performed| performed.kind).map_err(|failed| failed.error.code));
             }
             ways
         });
-        assert_eq!(ways.await, [Ok(Way::Done), expected.map_err(str::to_owned)]);
+        assert_eq!(ways.await, [Ok(SuccessKind::Done), expected.map_err(str::to_owned)]);
     }
 }
 
@@ -154,7 +154,7 @@ async fn an_assignment_that_an_administrator_has_taken_back_is_not_made_again() 
     let lost = [named(), vec![none(), (post, 500, internal()), none(), log(json!([{ "uuid": "1" }]))]];
     assert_eq!(code(assign(), lost.concat()).await, "changed_meanwhile");
     let not_done = [named(), vec![none(), log(json!([])), (post, 200, json!({}))]].concat();
-    assert_eq!(way(assign().again(EARLIER), not_done).await, Way::Done);
+    assert_eq!(way(assign().again(EARLIER), not_done).await, SuccessKind::Done);
     // Who has got the app anew has it anew, whatever the log says.
     let unassign = || Command::new("app.unassign_user", json!({ "app": "0oa1", "user": "00u1" }));
     let anew = json!({ "id": "00u1", "scope": "USER", "created": LATER });
@@ -183,7 +183,7 @@ async fn a_user_who_was_created_and_deleted_is_not_created_again() {
             there
         )
         .await,
-        Way::Done
+        SuccessKind::Done
     );
 }
 
@@ -207,10 +207,10 @@ async fn a_zone_is_written_again_over_another_writer_and_not_over_one_who_took_i
         (put, 200, json!({})),
         get(&["192.0.2.1/32", ours], LATER),
     ];
-    assert_eq!(way(block(), overwritten).await, Way::Done);
+    assert_eq!(way(block(), overwritten).await, SuccessKind::Done);
     // The answer is lost: whether it was done and taken back, nobody knows.
     let lost = vec![get(&[], EARLIER), get(&[], EARLIER), (put, 500, internal()), get(&[], LATER)];
     assert_eq!(code(block(), lost).await, "changed_meanwhile");
     let done = vec![get(&[], EARLIER), get(&[], EARLIER), (put, 500, internal()), get(&[ours], LATER)];
-    assert_eq!(way(block(), done).await, Way::Done);
+    assert_eq!(way(block(), done).await, SuccessKind::Done);
 }

@@ -62,11 +62,11 @@ const PUT_BACK_FOR: Duration = Duration::from_secs(1);
 pub struct NatsIntake {
     queue: NatsQueue,
     state: Arc<ConsumerState>,
-    taking: Taking,
+    fetching: FetchTask,
 }
 
 /// The task that takes messages, and what it hands over.
-struct Taking {
+struct FetchTask {
     deliveries: mpsc::Receiver<Delivery>,
     /// The first of what went wrong, until it is told.
     failures: mpsc::Receiver<BusError>,
@@ -83,23 +83,23 @@ impl NatsIntake {
     pub(super) async fn open(queue: NatsQueue) -> Result<Self, IntakeError> {
         let state = Arc::new(ConsumerState::new());
         let (opened, is_open) = oneshot::channel();
-        let taking = Taking::start(&queue, &state, Some(opened));
+        let fetching = FetchTask::start(&queue, &state, Some(opened));
         match is_open.await {
             Ok(opened) => opened?,
             Err(_) => return Err(ended(&queue).into()),
         }
-        Ok(Self { queue, state, taking })
+        Ok(Self { queue, state, fetching })
     }
 
     /// Cancel-safe: a message is only taken when it is given.
     pub(super) async fn next(&mut self) -> Result<Delivery, IntakeError> {
-        let Taking { deliveries, failures, .. } = &mut self.taking;
+        let FetchTask { deliveries, failures, .. } = &mut self.fetching;
         tokio::select! {
             biased;
             delivery = deliveries.recv() => match delivery {
                 Some(delivery) => Ok(delivery),
                 None => {
-                    self.taking = Taking::start(&self.queue, &self.state, None);
+                    self.fetching = FetchTask::start(&self.queue, &self.state, None);
                     Err(ended(&self.queue).into())
                 }
             },
@@ -137,12 +137,12 @@ fn ended(queue: &NatsQueue) -> BusError {
     BusError::Unreachable { name: queue.name.clone(), reason }
 }
 
-impl Taking {
+impl FetchTask {
     fn start(queue: &NatsQueue, state: &Arc<ConsumerState>, opened: Option<Opened>) -> Self {
         let (delivered, deliveries) = mpsc::channel(IN_HAND_MAX);
         let (failed, failures) = mpsc::channel(1);
-        let taking = take(queue.clone(), Arc::clone(state), delivered, failed, opened);
-        Self { deliveries, failures, _task: AbortOnDropHandle::new(tokio::spawn(taking)) }
+        let fetching = take(queue.clone(), Arc::clone(state), delivered, failed, opened);
+        Self { deliveries, failures, _task: AbortOnDropHandle::new(tokio::spawn(fetching)) }
     }
 }
 

@@ -80,7 +80,7 @@ struct Signed {
 
 /// Why a message is not let in. Nothing that it says may be believed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Untrusted {
+pub struct RejectedSignature {
     /// The reason, for an outcome.
     pub error: OutcomeError,
     /// The key that the message claims to be signed with, if that is one of ours.
@@ -114,7 +114,7 @@ impl Signatures {
 
     /// Whether the message may be decoded, and by whom it is signed. Looks at bytes and headers alone, so that nothing of what
     /// is not trusted is read. The age of the signature is left to [`Verified::require_fresh`].
-    pub fn verify(&self, payload: &[u8], headers: &Headers) -> Result<Verified, Untrusted> {
+    pub fn verify(&self, payload: &[u8], headers: &Headers) -> Result<Verified, RejectedSignature> {
         let mut values = headers
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case(SIGNATURE_HEADER))
@@ -126,7 +126,7 @@ impl Signatures {
             (Some(value), None) => str::from_utf8(value),
             (Some(_), Some(_)) => return Err(refusals::malformed("the header stands twice").into()),
         };
-        let value = value.map_err(|_| Untrusted::from(refusals::malformed("it is not text")))?;
+        let value = value.map_err(|_| RejectedSignature::from(refusals::malformed("it is not text")))?;
         let signed = if v1::is_v1(value) { self.by_v1(value, payload) } else { self.by_jws(value, payload) }?;
         Ok(Verified { signed: Some(signed), must_cover_id: required })
     }
@@ -166,10 +166,10 @@ impl Signatures {
         self.keys().find(name).is_some_and(|key| key.approves(action))
     }
 
-    fn by_jws(&self, value: &str, payload: &[u8]) -> Result<Signed, Untrusted> {
+    fn by_jws(&self, value: &str, payload: &[u8]) -> Result<Signed, RejectedSignature> {
         let jws = Jws::parse(value).map_err(refusals::malformed)?;
         let key = self.key(&jws.header.key)?;
-        let claimed = |error| Untrusted { error, claimed_key: Some(key.name.clone()) };
+        let claimed = |error| RejectedSignature { error, claimed_key: Some(key.name.clone()) };
         if key.verifier.algorithm() != jws.header.algorithm {
             return Err(claimed(refusals::another_algorithm(key.verifier.algorithm().name())));
         }
@@ -182,19 +182,19 @@ impl Signatures {
         Ok(self.signed(&key, jws.header.signed_at))
     }
 
-    fn by_v1(&self, value: &str, payload: &[u8]) -> Result<Signed, Untrusted> {
+    fn by_v1(&self, value: &str, payload: &[u8]) -> Result<Signed, RejectedSignature> {
         if !self.config.as_ref().is_some_and(|config| config.accept_v1) {
             return Err(refusals::v1().into());
         }
         let signature = V1::parse(value).ok_or_else(|| refusals::malformed("it is not of the form `v1`"))?;
         let key = self.key(signature.key)?;
         if !key.verifier.verifies(&signature.signing_input(payload), &signature.bytes) {
-            return Err(Untrusted { error: refusals::bad(), claimed_key: Some(key.name.clone()) });
+            return Err(RejectedSignature { error: refusals::bad(), claimed_key: Some(key.name.clone()) });
         }
         Ok(self.signed(&key, signature.at))
     }
 
-    fn key(&self, name: &str) -> Result<Arc<Key>, Untrusted> {
+    fn key(&self, name: &str) -> Result<Arc<Key>, RejectedSignature> {
         self.keys().find(name).ok_or_else(|| refusals::unknown_key().into())
     }
 
@@ -256,7 +256,7 @@ impl Verified {
     }
 }
 
-impl From<OutcomeError> for Untrusted {
+impl From<OutcomeError> for RejectedSignature {
     fn from(error: OutcomeError) -> Self {
         Self { error, claimed_key: None }
     }

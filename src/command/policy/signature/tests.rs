@@ -16,7 +16,7 @@ use super::*;
 use crate::{
     command::{
         Action,
-        message::{Asking, decode},
+        message::{DecodedMessage, decode},
         policy::tests::{HOUR, at, command, config, patterns},
     },
     config::{PublicKey, Secret, SignatureAlgorithm, SignatureKeyConfig},
@@ -76,7 +76,7 @@ fn jws(claims: &Value, payload: &[u8]) -> String {
 }
 
 /// The key that is believed to have signed, or the code of the refusal.
-fn told(verified: &Result<Verified, Untrusted>) -> String {
+fn told(verified: &Result<Verified, RejectedSignature>) -> String {
     match verified {
         Ok(verified) => verified.key().map_or_else(|| "nobody".to_owned(), ToString::to_string),
         Err(untrusted) => untrusted.error.code.clone(),
@@ -337,7 +337,7 @@ fn an_approval_is_read_as_strictly_as_a_command_and_is_none() {
     };
     let parameters = json!({ "command": "c-1", "fingerprint": "v1:ab" });
     let good = json!({ "id": "a-1", "action": "command.approve", "parameters": parameters });
-    let Ok(Asking::Approval(approval)) = read(good.clone()) else { panic!("it is one") };
+    let Ok(DecodedMessage::Approval(approval)) = read(good.clone()) else { panic!("it is one") };
     assert_eq!((&*approval.command, &*approval.command_fingerprint), ("c-1", "v1:ab"));
     let refused = decode(&Bytes::from(good.to_string()), &Headers::new(), None).unwrap_err();
     assert_eq!(refused.error.code, "unknown_action");

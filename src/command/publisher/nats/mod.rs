@@ -44,7 +44,7 @@ pub(super) struct NatsPublisher {
 }
 
 /// Who gets a publication.
-enum Taker {
+enum Recipient {
     /// The stream of this name, which proves it.
     Stream(String),
     /// Whoever listens.
@@ -78,9 +78,9 @@ impl NatsPublisher {
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<(), PublishError> {
-        let stream = match self.taker(connection, publication, subject).await? {
-            Taker::Stream(stream) => stream,
-            Taker::Listener => {
+        let stream = match self.recipient(connection, publication, subject).await? {
+            Recipient::Stream(stream) => stream,
+            Recipient::Listener => {
                 let client = connection.jetstream.client();
                 let handed_over = async {
                     client.publish_with_headers(subject.to_owned(), headers, payload).await?;
@@ -114,12 +114,12 @@ impl NatsPublisher {
 
     /// Who takes `subject`. Publishing there tells it too, but for a subject to which somebody listens, and what is stored
     /// in a wrong stream stays there.
-    async fn taker(
+    async fn recipient(
         &self,
         connection: &Connection,
         publication: &Publication,
         subject: &str,
-    ) -> Result<Taker, PublishError> {
+    ) -> Result<Recipient, PublishError> {
         let own = &self.sink.stream;
         let all = siblings(subject);
         match (&self.streams, stream_of(&self.sink, connection, subject).await?) {
@@ -131,10 +131,10 @@ impl NatsPublisher {
                 if publication.is_secret {
                     self.require_keeper(&stream, subject)?;
                 }
-                Ok(Taker::Stream(stream))
+                Ok(Recipient::Stream(stream))
             }
             // Only a reply may go where nothing keeps it.
-            (Streams::Any { .. }, None) if publication.is_reply => Ok(Taker::Listener),
+            (Streams::Any { .. }, None) if publication.is_reply => Ok(Recipient::Listener),
             (_, None) => Err(self.misconfigured(format!(
                 "no stream takes subject `{subject}`: add it to the subjects of stream `{own}`, and create that if there is \
                  none: `nats stream add {own} --subjects '{all}' --storage file --defaults`"

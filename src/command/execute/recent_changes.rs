@@ -13,9 +13,9 @@ const KNOWN_MAX: usize = 4_096;
 
 /// The last changes that Okta has answered to.
 #[derive(Debug, Default)]
-pub(in crate::command) struct Answered(Mutex<VecDeque<(String, Timestamp)>>);
+pub(in crate::command) struct RecentChanges(Mutex<VecDeque<(String, Timestamp)>>);
 
-impl Answered {
+impl RecentChanges {
     /// Notes that Okta has answered to the change `request_id`.
     pub(super) fn note(&self, request_id: Option<&str>, at: Timestamp) {
         let Some(id) = request_id else { return };
@@ -41,13 +41,13 @@ mod tests {
 
     #[test]
     fn what_was_answered_before_is_known_and_no_more_than_is_needed() {
-        let answered = Answered::default();
+        let recent_changes = RecentChanges::default();
         let begun_at = Timestamp::UNIX_EPOCH;
-        answered.note(Some("before"), begun_at - SignedDuration::from_millis(1));
-        answered.note(Some("own"), begun_at);
-        answered.note(None, begun_at);
-        assert!(answered.is_before("before", begun_at) && !answered.is_before("own", begun_at));
-        (0..KNOWN_MAX).for_each(|number| answered.note(Some(&number.to_string()), begun_at));
-        assert!(!answered.is_before("before", begun_at));
+        recent_changes.note(Some("before"), begun_at - SignedDuration::from_millis(1));
+        recent_changes.note(Some("own"), begun_at);
+        recent_changes.note(None, begun_at);
+        assert!(recent_changes.is_before("before", begun_at) && !recent_changes.is_before("own", begun_at));
+        (0..KNOWN_MAX).for_each(|number| recent_changes.note(Some(&number.to_string()), begun_at));
+        assert!(!recent_changes.is_before("before", begun_at));
     }
 }

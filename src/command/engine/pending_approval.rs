@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Context, EngineError,
-    find::Found,
-    job::{Job, Verdict},
-    journal::Kept,
+    job::{Job, Settlement},
+    journal::SavedRecord,
     parked::WaitsFor,
+    subject_lookup::SubjectLookup,
     turns::Turn,
     worker::LATER_MAX,
 };
@@ -24,32 +24,32 @@ use crate::command::{
 
 /// Whether a command may go on, as far as a second key matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Leave {
+pub(super) enum ApprovalStatus {
     /// None is needed, or it was given.
-    Given,
+    Granted,
     /// Not before somebody gives it, which must be before this time.
-    Awaited(Timestamp),
+    Pending(Timestamp),
     /// Nobody has given it in time.
-    Missed,
+    Expired,
     /// It came by a way that has no key, and waits nowhere.
     Impossible,
 }
 
 impl Context {
     /// Whether the command of `job` may go on at `now`. A key that may not approve any more has not approved.
-    pub(super) fn leave(&self, job: &Job, record: &Record, now: Timestamp) -> Leave {
+    pub(super) fn approval_status(&self, job: &Job, record: &Record, now: Timestamp) -> ApprovalStatus {
         let action = job.command.request.action();
         // What waits already goes on waiting, whatever the configuration says since.
         if !self.config.approval.covers(action) && record.second_key.is_none() {
-            return Leave::Given;
+            return ApprovalStatus::Granted;
         }
         if let Some(SecondKey::Given { by, .. }) = &record.second_key
             && self.signatures.may_approve(by, action)
         {
-            return Leave::Given;
+            return ApprovalStatus::Granted;
         }
         if record.signed_by.is_none() {
-            return Leave::Impossible;
+            return ApprovalStatus::Impossible;
         }
         let within = SignedDuration::try_from(self.config.approval.within).unwrap_or(SignedDuration::ZERO);
         let until = match &record.second_key {
@@ -60,7 +60,7 @@ impl Context {
             }
         };
         let until = job.command.expires_at.map_or(until, |expires_at| expires_at.min(until));
-        if now < until { Leave::Awaited(until) } else { Leave::Missed }
+        if now < until { ApprovalStatus::Pending(until) } else { ApprovalStatus::Expired }
     }
 
     /// A second key must approve the command: it waits in the state until then. Those whom it names are looked up first: they
@@ -68,55 +68,55 @@ impl Context {
     pub(super) async fn wait_for_approval(
         &self,
         job: &Job,
-        kept: Kept,
+        saved: SavedRecord,
         until: Timestamp,
         (turn, stop): (&mut Turn, &CancellationToken),
-    ) -> Result<Verdict, EngineError> {
+    ) -> Result<Settlement, EngineError> {
         const WHY: &str = "it waits for the approval by a second key";
         if !job.origin.is_published() {
-            return Ok(Verdict::Later(LATER_MAX, WHY));
+            return Ok(Settlement::RetryLater(LATER_MAX, WHY));
         }
         let id = &job.command.id;
-        let awaits = matches!(kept.record.second_key, Some(SecondKey::Awaited { .. }));
-        if awaits && self.parking.has(id) {
-            return Ok(match kept.record.parked() {
-                Some(durable) => Verdict::Parked(durable, until),
-                None => Verdict::Later(LATER_MAX, WHY),
+        let awaits = matches!(saved.record.second_key, Some(SecondKey::Awaited { .. }));
+        if awaits && self.parked_commands.has(id) {
+            return Ok(match saved.record.parked() {
+                Some(durable) => Settlement::Parked(durable, until),
+                None => Settlement::RetryLater(LATER_MAX, WHY),
             });
         }
-        if stop.run_until_cancelled(self.admission.switch.until_running(id)).await.is_none() {
-            return Ok(Verdict::Dropped);
+        if stop.run_until_cancelled(self.admission.stops.until_running(id)).await.is_none() {
+            return Ok(Settlement::Dropped);
         }
-        let subjects = match self.find(job, &kept.record, turn, stop).await {
-            Found::Subjects(resolved, _) => resolved.subjects,
-            Found::Failed(failed) => {
-                let carried = self.end_failed(job, kept, *failed).await?;
-                return self.told(job, carried, stop).await;
+        let subjects = match self.look_up_subjects(job, &saved.record, turn, stop).await {
+            SubjectLookup::Subjects(resolved, _) => resolved.subjects,
+            SubjectLookup::Failed(failed) => {
+                let state = self.end_failed(job, saved, *failed).await?;
+                return self.publish_if_ended(job, state, stop).await;
             }
-            Found::Denied(status, error) => {
-                let carried = self.ended_so(job, kept, status, error).await?;
-                return self.told(job, carried, stop).await;
+            SubjectLookup::Denied(status, error) => {
+                let state = self.end_with(job, saved, status, error).await?;
+                return self.publish_if_ended(job, state, stop).await;
             }
-            Found::Stopped => return Ok(Verdict::Dropped),
+            SubjectLookup::Stopped => return Ok(Settlement::Dropped),
         };
         // It may have been cancelled meanwhile.
         if let Err((status, error)) = self.admission.admit(&job.command) {
-            let carried = self.ended_so(job, kept, status, error).await?;
-            return self.told(job, carried, stop).await;
+            let state = self.end_with(job, saved, status, error).await?;
+            return self.publish_if_ended(job, state, stop).await;
         }
         if !Record::has_room_for(&subjects) {
-            let carried = self.ended_so(job, kept, Status::Refused, too_many_names()).await?;
-            return self.told(job, carried, stop).await;
+            let state = self.end_with(job, saved, Status::Refused, too_many_names()).await?;
+            return self.publish_if_ended(job, state, stop).await;
         }
-        let fingerprint = of_approval(&kept.record.fingerprint, &subjects);
-        self.audit_awaited(job, &subjects, &fingerprint).await;
+        let fingerprint = of_approval(&saved.record.fingerprint, &subjects);
+        self.audit_pending(job, &subjects, &fingerprint).await;
         let second_key = Some(SecondKey::Awaited { until, fingerprint });
-        let record = Record { second_key, ..kept.record.clone() }.about(&subjects);
-        self.park(job, (kept, record), until, WaitsFor::Approval, stop).await
+        let record = Record { second_key, ..saved.record.clone() }.about(&subjects);
+        self.park(job, (saved, record), until, WaitsFor::Approval, stop).await
     }
 
     /// Records that a command waits for a second key, with what that key must name.
-    async fn audit_awaited(&self, job: &Job, subjects: &Subjects, fingerprint: &str) {
+    async fn audit_pending(&self, job: &Job, subjects: &Subjects, fingerprint: &str) {
         let command = &job.command;
         let record = AuditRecord {
             command_id: Some(&command.id),

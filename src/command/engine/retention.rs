@@ -16,7 +16,7 @@ use super::journal;
 use crate::{
     command::{
         Action, Effect,
-        record::{Record, Stage},
+        record::{CommandStage, Record},
     },
     config::CommandsConfig,
     state::{State, StateError, StoredEntry},
@@ -28,7 +28,7 @@ const INTERVAL: Duration = Duration::from_secs(600);
 
 /// Which of those that were told go before their time.
 #[derive(Debug, Clone, Copy)]
-enum Expendable {
+enum Evictable {
     /// Look-ups: to look once more does no harm.
     Reads,
     /// Any: a copy of it is carried out again.
@@ -37,15 +37,15 @@ enum Expendable {
 
 /// Forgets what was received longer ago than `remember` and is over, and what is more than the commands of `config` may be,
 /// now and then, until it is dropped.
-pub(super) async fn forget_now_and_then(state: &State, config: &CommandsConfig, remember: Duration) {
+pub(super) async fn run(state: &State, config: &CommandsConfig, remember: Duration) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Err(err) = forget(state, remember).await {
+        if let Err(err) = remove_expired(state, remember).await {
             tracing::warn!(error = chain(&err), "old commands are not forgotten yet");
         }
-        if let Err(err) = forget_early(state, &config.name, config.journal_max).await {
+        if let Err(err) = evict(state, &config.name, config.journal_max).await {
             tracing::warn!(error = chain(&err), "the journal of commands is not cut down yet");
         }
     }
@@ -53,14 +53,14 @@ pub(super) async fn forget_now_and_then(state: &State, config: &CommandsConfig, 
 
 /// Cuts the journal of the commands `name` down to `journal_max`, and tells if it had to. Whatever has not come to its end,
 /// or was told to nobody, stays.
-async fn forget_early(state: &State, name: &str, journal_max: u64) -> Result<(), StateError> {
+async fn evict(state: &State, name: &str, journal_max: u64) -> Result<(), StateError> {
     let prefix = journal::key(name, "");
     let excess = state.count_entries(&prefix).await?.saturating_sub(journal_max);
     if excess == 0 {
         return Ok(());
     }
-    let reads = forget_oldest(state, &prefix, excess, Expendable::Reads).await?;
-    let others = forget_oldest(state, &prefix, excess - reads, Expendable::All).await?;
+    let reads = forget_oldest(state, &prefix, excess, Evictable::Reads).await?;
+    let others = forget_oldest(state, &prefix, excess - reads, Evictable::All).await?;
     metrics::commands_forgotten_early(name, reads + others);
     tracing::warn!(
         commands = name,
@@ -77,7 +77,7 @@ async fn forget_oldest(
     state: &State,
     prefix: &str,
     count: u64,
-    expendable: Expendable,
+    expendable: Evictable,
 ) -> Result<u64, StateError> {
     let left = Arc::new(AtomicU64::new(count));
     let mut after = None;
@@ -96,7 +96,7 @@ async fn forget_oldest(
     Ok(count - left.load(Ordering::Relaxed))
 }
 
-impl Expendable {
+impl Evictable {
     fn has(self, stored: &StoredEntry) -> bool {
         let Ok(record) = Record::decode(&stored.entry.content) else { return false };
         record.is_told()
@@ -107,7 +107,7 @@ impl Expendable {
     }
 }
 
-async fn forget(state: &State, remember: Duration) -> Result<(), StateError> {
+async fn remove_expired(state: &State, remember: Duration) -> Result<(), StateError> {
     let Ok(remember) = SignedDuration::try_from(remember) else { return Ok(()) };
     let Ok(before) = Timestamp::now().checked_sub(remember) else { return Ok(()) };
     let Ok(long_before) = before.checked_sub(remember) else { return Ok(()) };
@@ -129,9 +129,9 @@ fn is_over(stored: &StoredEntry, long_before: Timestamp) -> bool {
         return record_is_older(stored, long_before);
     };
     match &record.stage {
-        Stage::Received => record.parked_until.is_none(),
-        Stage::Started { .. } => record_is_older(stored, long_before),
-        Stage::Ended { .. } => record.is_told() || record_is_older(stored, long_before),
+        CommandStage::Received => record.parked_until.is_none(),
+        CommandStage::Started { .. } => record_is_older(stored, long_before),
+        CommandStage::Ended { .. } => record.is_told() || record_is_older(stored, long_before),
     }
 }
 
@@ -178,14 +178,14 @@ mod tests {
         }
         write(&state, "hr/look-10", 10, "user.get", "told").await;
         write(&state, "hr/look-11", 11, "user.get", "told").await;
-        forget_early(&state, "hr", 9).await.unwrap();
+        evict(&state, "hr", 9).await.unwrap();
         assert!(!is_there(&state, "hr/look-10").await, "the older look-up goes first");
         assert!(is_there(&state, "hr/look-11").await && is_there(&state, "hr/change-3").await);
-        forget_early(&state, "hr", 6).await.unwrap();
+        evict(&state, "hr", 6).await.unwrap();
         assert!(!is_there(&state, "hr/look-11").await);
         assert!(!is_there(&state, "hr/change-3").await && !is_there(&state, "hr/change-4").await);
         assert!(is_there(&state, "hr/change-5").await);
-        forget_early(&state, "hr", 0).await.unwrap();
+        evict(&state, "hr", 0).await.unwrap();
         assert!(is_there(&state, "hr/begun").await && is_there(&state, "hr/untold").await);
         assert!(!is_there(&state, "hr/change-8").await);
         assert!(is_there(&state, "it/old").await, "it is another's");

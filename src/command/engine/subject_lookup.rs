@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, job::Job, ordering::Key, trouble::Trouble, turns::Turn};
+use super::{Context, job::Job, ordering::OrderingKey, trouble::Trouble, turns::Turn};
 use crate::{
-    command::{Failed, OutcomeError, Status, execute::Resolved, record::Record},
+    command::{ActionFailure, OutcomeError, Status, execute::ResolvedSubjects, record::Record},
     retry::RetryPolicy,
 };
 
@@ -15,9 +15,9 @@ use crate::{
 const LOOK_UP_USUAL: Duration = Duration::from_secs(5);
 
 /// Whom a command is about, with the right to be at work.
-pub(super) enum Found<'a> {
-    Subjects(Resolved, SemaphorePermit<'a>),
-    Failed(Box<Failed>),
+pub(super) enum SubjectLookup<'a> {
+    Subjects(ResolvedSubjects, SemaphorePermit<'a>),
+    Failed(Box<ActionFailure>),
     /// It may not be begun any more.
     Denied(Status, OutcomeError),
     Stopped,
@@ -26,37 +26,37 @@ pub(super) enum Found<'a> {
 impl Context {
     /// Finds whom the command is about, and waits for those before it that touch the same under another name. Nothing was
     /// begun, so nothing is counted: while Okta is away, commands wait.
-    pub(super) async fn find<'a>(
+    pub(super) async fn look_up_subjects<'a>(
         &'a self,
         job: &Job,
         record: &Record,
         turn: &mut Turn,
         stop: &CancellationToken,
-    ) -> Found<'a> {
+    ) -> SubjectLookup<'a> {
         let (id, request) = (&job.command.id, &job.command.request);
-        let mut waits = RetryPolicy::OKTA.backoff();
-        let mut waiter = self.status.waiter(Trouble::Okta);
+        let mut backoff = RetryPolicy::OKTA.backoff();
+        let mut reporter = self.status.trouble_reporter(Trouble::Okta);
         loop {
-            let Some(permit) = self.permit(job, stop).await else { return Found::Stopped };
+            let Some(permit) = self.permit(job, stop).await else { return SubjectLookup::Stopped };
             let looked = match &record.subjects {
                 // What was judged is what is done, once something was sent.
                 Some(subjects) if record.baseline.is_some() => Ok(subjects.clone().into()),
                 _ => {
                     let Some(looked) = stop.run_until_cancelled(self.look_up(job)).await else {
-                        return Found::Stopped;
+                        return SubjectLookup::Stopped;
                     };
                     looked
                 }
             };
             let failed = match looked {
                 Ok(resolved) => {
-                    waiter.goes_on();
-                    if turn.settle(Key::all(id, request, Some(&resolved.subjects))) {
-                        return Found::Subjects(resolved, permit);
+                    reporter.clear();
+                    if turn.settle(OrderingKey::all(id, request, Some(&resolved.subjects))) {
+                        return SubjectLookup::Subjects(resolved, permit);
                     }
                     drop(permit);
                     if stop.run_until_cancelled(turn.wait()).await.is_none() {
-                        return Found::Stopped;
+                        return SubjectLookup::Stopped;
                     }
                     // Those before it may have brought others about, or put others in their place.
                     continue;
@@ -64,28 +64,28 @@ impl Context {
                 Err(failed) => failed,
             };
             drop(permit);
-            let Some(asked) = failed.retry_after else { return Found::Failed(Box::new(failed)) };
+            let Some(asked) = failed.retry_after else { return SubjectLookup::Failed(Box::new(failed)) };
             if record.baseline.is_none()
                 && let Err((status, error)) = self.admission.admit(&job.command)
             {
-                return Found::Denied(status, error);
+                return SubjectLookup::Denied(status, error);
             }
-            waiter.fails(&failed.error.message);
-            let wait = waits.next_wait().max(asked);
+            reporter.report(&failed.error.message);
+            let wait = backoff.next_wait().max(asked);
             if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return Found::Stopped;
+                return SubjectLookup::Stopped;
             }
         }
     }
 
     /// Looks up whom the command names. One that takes long is told, and goes on.
-    async fn look_up(&self, job: &Job) -> Result<Resolved, Failed> {
+    async fn look_up(&self, job: &Job) -> Result<ResolvedSubjects, ActionFailure> {
         let mut looking = std::pin::pin!(self.executor.resolve_patiently(&job.command.request));
         if let Ok(looked) = tokio::time::timeout(LOOK_UP_USUAL, &mut looking).await {
             return looked;
         }
-        let mut waiter = self.status.waiter(Trouble::LookUp);
-        waiter.fails("Okta has not answered for some seconds whom a command names");
+        let mut reporter = self.status.trouble_reporter(Trouble::LookUp);
+        reporter.report("Okta has not answered for some seconds whom a command names");
         looking.await
     }
 

@@ -2,87 +2,88 @@
 
 use super::{
     Context, EngineError,
-    attempt::Carried,
+    attempt::AttemptState,
     job::{Job, Origin},
-    journal::{Kept, Unreadable},
+    journal::{SavedRecord, Unreadable},
     outcomes,
-    publish::Told,
+    publish::OutcomeViews,
 };
 use crate::command::{
-    Failed, Outcome, OutcomeError, Performed, Status, Subjects, Way, dead_letters::DeadLetter, record::Record,
+    ActionFailure, ActionSuccess, Outcome, OutcomeError, Status, Subjects, SuccessKind,
+    dead_letters::DeadLetter, record::Record,
 };
 
 impl Context {
-    pub(super) async fn end_well(
+    pub(super) async fn end_successful(
         &self,
         job: &Job,
-        kept: Kept,
+        saved: SavedRecord,
         subjects: &Subjects,
-        performed: Performed,
-    ) -> Result<Carried, EngineError> {
-        let status = match performed.way {
-            Way::Done => Status::Done,
-            Way::Already => Status::Already,
-            Way::DryRun => Status::DryRun,
+        performed: ActionSuccess,
+    ) -> Result<AttemptState, EngineError> {
+        let status = match performed.kind {
+            SuccessKind::Done => Status::Done,
+            SuccessKind::Already => Status::Already,
+            SuccessKind::DryRun => Status::DryRun,
         };
-        let mut outcome = self.outcome(job, &kept.record, status);
+        let mut outcome = self.outcome(job, &saved.record, status);
         outcome.okta_request_id = performed.okta_request_id;
         outcome.before = performed.before;
         outcome.after = performed.after;
-        let Performed { result, revealed, .. } = performed;
+        let ActionSuccess { result, revealed, .. } = performed;
         let names: Vec<_> = revealed.iter().map(|revealed| revealed.name).collect();
         let shown = !names.is_empty() && self.shows_secrets(job);
         if !shown {
             outcome.result = outcomes::without(result, &names, false);
-            let kept = self.ended(job, kept, Some(subjects), &outcome).await?;
-            return Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))));
+            let saved = self.ended(job, saved, Some(subjects), &outcome).await?;
+            return Ok(AttemptState::Ended(saved, Box::new(OutcomeViews::public(outcome))));
         }
         let with = |result| Outcome { result, ..outcome.clone() };
         let to_keep = with(outcomes::without(result.clone(), &names, true));
-        let kept = self.ended(job, kept, Some(subjects), &to_keep).await?;
-        let privately = Some(with(outcomes::with(result.clone(), &revealed)));
-        let openly = with(outcomes::without(result, &names, false));
-        Ok(Carried::Ended(kept, Box::new(Told { openly, privately })))
+        let saved = self.ended(job, saved, Some(subjects), &to_keep).await?;
+        let private = Some(with(outcomes::with(result.clone(), &revealed)));
+        let public = with(outcomes::without(result, &names, false));
+        Ok(AttemptState::Ended(saved, Box::new(OutcomeViews { public, private })))
     }
 
     pub(super) async fn end_failed(
         &self,
         job: &Job,
-        kept: Kept,
-        failed: Failed,
-    ) -> Result<Carried, EngineError> {
-        let mut outcome = self.outcome(job, &kept.record, Status::Failed);
+        saved: SavedRecord,
+        failed: ActionFailure,
+    ) -> Result<AttemptState, EngineError> {
+        let mut outcome = self.outcome(job, &saved.record, Status::Failed);
         outcome.error = Some(failed.error);
         outcome.result = failed.result.into();
         outcome.before = failed.before;
         outcome.okta_request_id = failed.okta_request_id;
-        let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok(Carried::Ended(kept, Box::new(Told::openly(outcome))))
+        let saved = self.ended(job, saved, None, &outcome).await?;
+        Ok(AttemptState::Ended(saved, Box::new(OutcomeViews::public(outcome))))
     }
 
-    pub(super) async fn ended_so(
+    pub(super) async fn end_with(
         &self,
         job: &Job,
-        kept: Kept,
+        saved: SavedRecord,
         status: Status,
         error: OutcomeError,
-    ) -> Result<Carried, EngineError> {
-        let (kept, told) = self.end(job, kept, status, error).await?;
-        Ok(Carried::Ended(kept, Box::new(told)))
+    ) -> Result<AttemptState, EngineError> {
+        let (saved, views) = self.end(job, saved, status, error).await?;
+        Ok(AttemptState::Ended(saved, Box::new(views)))
     }
 
     /// Ends a command without having done it.
     pub(super) async fn end(
         &self,
         job: &Job,
-        kept: Kept,
+        saved: SavedRecord,
         status: Status,
         error: OutcomeError,
-    ) -> Result<(Kept, Told), EngineError> {
-        let mut outcome = self.outcome(job, &kept.record, status);
+    ) -> Result<(SavedRecord, OutcomeViews), EngineError> {
+        let mut outcome = self.outcome(job, &saved.record, status);
         outcome.error = Some(error);
-        let kept = self.ended(job, kept, None, &outcome).await?;
-        Ok((kept, Told::openly(outcome)))
+        let saved = self.ended(job, saved, None, &outcome).await?;
+        Ok((saved, OutcomeViews::public(outcome)))
     }
 
     /// Ends a command whose entry in the journal cannot be read: nobody knows whether it was done. The entry goes to the
@@ -91,7 +92,7 @@ impl Context {
         &self,
         job: &Job,
         unreadable: Unreadable,
-    ) -> Result<(Kept, Told), EngineError> {
+    ) -> Result<(SavedRecord, OutcomeViews), EngineError> {
         let id = &job.command.id;
         let reason = format!("the journal's entry of command {id} cannot be read: {}", unreadable.problem);
         let (place, payload, headers) = ("journal", unreadable.content.as_bytes(), &Vec::new());
@@ -102,28 +103,28 @@ impl Context {
             reason,
             "an entry of the journal is set aside"
         );
-        let kept = self.journal.replace(id, &unreadable, self.record_of(&job.command)).await?;
-        self.end(job, kept, Status::Failed, outcomes::journal_unreadable(&unreadable.problem)).await
+        let saved = self.journal.replace(id, &unreadable, self.record_of(&job.command)).await?;
+        self.end(job, saved, Status::Failed, outcomes::journal_unreadable(&unreadable.problem)).await
     }
 
     /// Makes `outcome`, which has no secrets, durable, and the audit complete.
     async fn ended(
         &self,
         job: &Job,
-        kept: Kept,
+        saved: SavedRecord,
         subjects: Option<&Subjects>,
         outcome: &Outcome,
-    ) -> Result<Kept, EngineError> {
-        let subjects = subjects.or(kept.record.subjects.as_ref());
+    ) -> Result<SavedRecord, EngineError> {
+        let subjects = subjects.or(saved.record.subjects.as_ref());
         self.audit_command(job, subjects, outcomes::decision(outcome.status), Some(outcome)).await;
         let record = match subjects {
-            Some(subjects) => kept.record.clone().about(subjects),
-            None => kept.record.clone(),
+            Some(subjects) => saved.record.clone().about(subjects),
+            None => saved.record.clone(),
         };
-        let Some(record) = record.ended(outcome) else { return Ok(kept) };
-        let kept = self.journal.keep(&job.command.id, &kept, record).await?;
+        let Some(record) = record.ended(outcome) else { return Ok(saved) };
+        let saved = self.journal.save(&job.command.id, &saved, record).await?;
         self.status.ended(job.command.request.action().name(), outcome);
-        Ok(kept)
+        Ok(saved)
     }
 
     fn outcome(&self, job: &Job, record: &Record, status: Status) -> Outcome {
@@ -133,7 +134,7 @@ impl Context {
     fn shows_secrets(&self, job: &Job) -> bool {
         match &job.origin {
             Origin::Queue { .. } | Origin::Parked { .. } => self.admission.policy.reveals(&job.command),
-            Origin::Asked { reveals, .. } => *reveals,
+            Origin::Local { reveals, .. } => *reveals,
         }
     }
 }

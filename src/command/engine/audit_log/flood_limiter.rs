@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::command::audit::{AuditRecord, Decision, LeftOut};
+use crate::command::audit::{AuditRecord, Decision, OmittedRecords};
 
 /// So many are recorded at once.
 const BURST: u32 = 100;
@@ -16,15 +16,15 @@ pub(super) const SUMMED_EVERY: Duration = Duration::from_secs(60);
 
 /// How many may be recorded now, and what was left out.
 #[derive(Debug, Default)]
-pub(super) struct Unvouched {
+pub(super) struct FloodLimiter {
     /// The time until which the rate is used up, if it was ever used: each record moves it on.
     used_until: Option<Timestamp>,
-    left_out: Option<LeftOut>,
+    left_out: Option<OmittedRecords>,
     /// A sum that is being recorded.
-    summed: Option<LeftOut>,
+    summed: Option<OmittedRecords>,
 }
 
-impl Unvouched {
+impl FloodLimiter {
     /// Whether a decision at `now` is recorded by itself.
     pub(super) fn takes(&mut self, now: Timestamp) -> bool {
         let used_until = self.used_until.map_or(now, |until| until.max(now));
@@ -39,8 +39,12 @@ impl Unvouched {
     /// Counts a decision that is not recorded by itself.
     pub(super) fn leave_out(&mut self, record: &AuditRecord<'_>) {
         let at = record.at;
-        let left_out =
-            self.left_out.get_or_insert(LeftOut { count: 0, from: at, to: at, reasons: BTreeMap::new() });
+        let left_out = self.left_out.get_or_insert(OmittedRecords {
+            count: 0,
+            from: at,
+            to: at,
+            reasons: BTreeMap::new(),
+        });
         left_out.count += 1;
         left_out.to = left_out.to.max(at);
         let reason = reason(record);
@@ -52,7 +56,7 @@ impl Unvouched {
     }
 
     /// What is to be recorded of those that were left out: the same again, until it [is recorded](Self::is_recorded).
-    pub(super) fn sum(&mut self) -> Option<LeftOut> {
+    pub(super) fn sum(&mut self) -> Option<OmittedRecords> {
         if self.summed.is_none() {
             self.summed = self.left_out.take();
         }
@@ -80,10 +84,10 @@ mod tests {
 
     #[test]
     fn the_first_are_recorded_and_then_ten_a_minute() {
-        let mut unvouched = Unvouched::default();
+        let mut flood_limiter = FloodLimiter::default();
         let start = Timestamp::from_second(1_800_000_000).unwrap();
         let mut taken_until = |seconds: i64| {
-            (0..10_000).filter(|_| unvouched.takes(start + SignedDuration::from_secs(seconds))).count()
+            (0..10_000).filter(|_| flood_limiter.takes(start + SignedDuration::from_secs(seconds))).count()
         };
         assert_eq!((taken_until(0), taken_until(5), taken_until(60)), (100, 0, 10));
         assert_eq!(taken_until(3_600), 100, "no more than that, however long it was quiet");
@@ -94,14 +98,14 @@ mod tests {
         let at = Timestamp::from_second(1_800_000_000).unwrap();
         let record =
             AuditRecord { error: Some("not_signed"), ..AuditRecord::new(at, "hr", Decision::Refused) };
-        let mut unvouched = Unvouched::default();
-        assert_eq!(unvouched.sum(), None);
-        unvouched.leave_out(&record);
-        let sum = unvouched.sum();
+        let mut flood_limiter = FloodLimiter::default();
+        assert_eq!(flood_limiter.sum(), None);
+        flood_limiter.leave_out(&record);
+        let sum = flood_limiter.sum();
         assert_eq!(sum.as_ref().map(|sum| (sum.count, sum.reasons["not_signed"])), Some((1, 1)));
-        unvouched.leave_out(&record);
-        assert_eq!(unvouched.sum(), sum, "who recorded it was stopped");
-        unvouched.is_recorded();
-        assert_eq!(unvouched.sum().map(|sum| sum.count), Some(1));
+        flood_limiter.leave_out(&record);
+        assert_eq!(flood_limiter.sum(), sum, "who recorded it was stopped");
+        flood_limiter.is_recorded();
+        assert_eq!(flood_limiter.sum().map(|sum| sum.count), Some(1));
     }
 }

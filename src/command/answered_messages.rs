@@ -20,9 +20,9 @@ pub struct QueuePlace {
 /// The messages that were answered last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Answered(Vec<QueuePlace>);
+pub struct AnsweredMessages(Vec<QueuePlace>);
 
-impl Answered {
+impl AnsweredMessages {
     /// Whether none is known.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_place_is_known_until_many_others_are_and_not_once_its_topic_is_made_anew() {
-        let answered = Answered::default().with(at(1, 10)).with(at(2, 20));
+        let answered = AnsweredMessages::default().with(at(1, 10)).with(at(2, 20));
         assert!(answered.has(&at(1, 10)) && answered.has(&at(2, 20)));
         assert!(!answered.has(&at(3, 30)));
         assert!(!answered.has(&at(1, 11)), "a message of another topic of this name");
@@ -71,6 +71,6 @@ mod tests {
         assert!(many.has(&at(999, 999)) && many.has(&at(995, 995)) && !many.has(&at(1, 10)));
         let json = serde_json::to_string(&many).unwrap();
         assert!(json.len() <= 700, "{}", json.len());
-        assert_eq!(serde_json::from_str::<Answered>(&json).unwrap(), many);
+        assert_eq!(serde_json::from_str::<AnsweredMessages>(&json).unwrap(), many);
     }
 }

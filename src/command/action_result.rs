@@ -5,17 +5,17 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{Brought, OutcomeError};
+use super::{OutcomeError, OutcomeValue};
 
 /// It ended well.
 #[derive(Debug)]
-pub struct Performed {
+pub struct ActionSuccess {
     /// In which way.
-    pub way: Way,
+    pub kind: SuccessKind,
     /// What it brought, without secrets.
-    pub result: Brought,
+    pub result: OutcomeValue,
     /// Secrets that it brought: shown only where the command asks, policy allows and the reply is private.
-    pub revealed: Vec<Revealed>,
+    pub revealed: Vec<RevealedSecret>,
     /// What concerns the command, before it: `{"status": "ACTIVE"}`, for example.
     pub before: Option<Value>,
     /// The same, after it.
@@ -26,7 +26,7 @@ pub struct Performed {
 
 /// In which way a request ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum SuccessKind {
     /// It was done.
     Done,
     /// Okta was like that already.
@@ -37,7 +37,7 @@ pub enum Way {
 
 /// A secret that an action brought.
 #[derive(Debug)]
-pub struct Revealed {
+pub struct RevealedSecret {
     /// Its name in the result: `temporary_password`, `activation_url`, `reset_password_url`.
     pub name: &'static str,
     /// The secret.
@@ -46,7 +46,7 @@ pub struct Revealed {
 
 /// It did not end well.
 #[derive(Debug)]
-pub struct Failed {
+pub struct ActionFailure {
     /// Why, for the outcome.
     pub error: OutcomeError,
     /// What came of each part, where a command has several; `null` otherwise.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    CancelCommand, Engine, EngineError, PauseCommands, ReleaseLimit, journal::Found, switch::StopRecord,
-    trouble::Trouble,
+    CancelCommand, Engine, EngineError, PauseCommands, ReleaseLimit, journal::JournalEntry,
+    stops::StopRecord, trouble::Trouble,
 };
 use crate::{
     command::{
@@ -28,7 +28,7 @@ const END_MAX: Duration = Duration::from_secs(3);
 
 /// What a stop, or the end of one, has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Switched {
+pub struct StopChange {
     /// Whether it was not so before.
     pub is_new: bool,
     /// Who had stopped it before, if anybody had.
@@ -37,23 +37,24 @@ pub struct Switched {
     /// Whether the journal has the command that is meant, if one is.
     pub is_known: bool,
     /// It holds; this is still to come, and is tried on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_yet: Option<NotYet>,
+    #[serde(rename = "not_yet", default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<PendingStep>,
 }
 
 /// What is still to come of an act that holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotYet {
+pub enum PendingStep {
     /// The state does not know it, and after it the audit.
-    Saved,
+    #[serde(rename = "saved")]
+    Save,
     /// The audit does not have it.
-    Recorded,
+    #[serde(rename = "recorded")]
+    Record,
 }
 
 /// Who does something to commands, to what of them, and why.
 #[derive(Debug, Clone)]
-struct Operated {
+struct OperatorAction {
     action: Option<String>,
     id: Option<String>,
     user: LocalUser,
@@ -69,14 +70,14 @@ impl Engine {
         user: &LocalUser,
     ) -> Result<bool, EngineError> {
         let limit = wanted.limit.clone();
-        let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
-        let operated = Operated { action: Some(limit.clone()), ..operated };
+        let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
+        let operation = OperatorAction { action: Some(limit.clone()), ..operation };
         let engine = Arc::clone(self);
         let released = self.see_through(2 * PATIENCE, |so_far| async move {
-            engine.record_first(Decision::Releasing, &operated, "the limit is not released").await?;
+            engine.record_first(Decision::Releasing, &operation, "the limit is not released").await?;
             let (limiter, limits) = (&engine.admission.limiter, engine.admission.policy.limits());
             so_far.send_replace(Some(limiter.release(&limit, limits).await?));
-            engine.record(Decision::Released, &operated).await;
+            engine.record(Decision::Released, &operation).await;
             Ok(())
         });
         released.await?.ok_or(EngineError::NotSaved { standing: "the limit is not released yet" })
@@ -87,18 +88,18 @@ impl Engine {
         self: &Arc<Self>,
         wanted: &PauseCommands,
         user: &LocalUser,
-    ) -> Result<Switched, EngineError> {
-        let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
-        self.admission.switch.require_loaded().await?;
+    ) -> Result<StopChange, EngineError> {
+        let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
+        self.admission.stops.require_loaded().await?;
         let turn = self.recording_order.join();
-        let earlier = self.admission.switch.pause(self.stopped_by(&operated));
-        let paused = Switched { is_new: earlier.is_none(), earlier, is_known: true, not_yet: None };
+        let earlier = self.admission.stops.pause(self.stopped_by(&operation));
+        let paused = StopChange { is_new: earlier.is_none(), earlier, is_known: true, pending: None };
         let engine = Arc::clone(self);
         self.hold(paused, |so_far| async move {
-            engine.admission.switch.save_pause().await?;
-            so_far.send_replace(Some(NotYet::Recorded));
+            engine.admission.stops.save_pause().await?;
+            so_far.send_replace(Some(PendingStep::Record));
             turn.come().await;
-            engine.record(Decision::Paused, &operated).await;
+            engine.record(Decision::Paused, &operation).await;
             drop(turn);
             so_far.send_replace(None);
             Ok(())
@@ -111,20 +112,20 @@ impl Engine {
         self: &Arc<Self>,
         wanted: &PauseCommands,
         user: &LocalUser,
-    ) -> Result<Switched, EngineError> {
+    ) -> Result<StopChange, EngineError> {
         const STANDING: &str = "the commands are still paused";
-        let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
-        self.admission.switch.require_loaded().await?;
+        let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
+        self.admission.stops.require_loaded().await?;
         let turn = self.recording_order.join();
         let engine = Arc::clone(self);
         let resumed = self.see_through(2 * PATIENCE, |so_far| async move {
             let not_recorded = EngineError::NotRecorded { standing: STANDING };
             timeout(PATIENCE, turn.come()).await.map_err(|_| not_recorded)?;
-            engine.record_first(Decision::Resuming, &operated, STANDING).await?;
-            let earlier = engine.admission.switch.resume().await?;
-            let resumed = Switched { is_new: earlier.is_some(), earlier, is_known: true, not_yet: None };
-            so_far.send_replace(Some(Switched { not_yet: Some(NotYet::Recorded), ..resumed.clone() }));
-            engine.record(Decision::Resumed, &operated).await;
+            engine.record_first(Decision::Resuming, &operation, STANDING).await?;
+            let earlier = engine.admission.stops.resume().await?;
+            let resumed = StopChange { is_new: earlier.is_some(), earlier, is_known: true, pending: None };
+            so_far.send_replace(Some(StopChange { pending: Some(PendingStep::Record), ..resumed.clone() }));
+            engine.record(Decision::Resumed, &operation).await;
             drop(turn);
             so_far.send_replace(Some(resumed));
             Ok(())
@@ -134,8 +135,8 @@ impl Engine {
 
     /// Who has paused these commands, if anybody has.
     pub async fn paused(&self) -> Result<Option<StopRecord>, EngineError> {
-        self.admission.switch.require_loaded().await?;
-        Ok(self.admission.switch.paused())
+        self.admission.stops.require_loaded().await?;
+        Ok(self.admission.stops.paused())
     }
 
     /// Lets nothing more be sent for a command that has not ended, come already or not. It is in the audit.
@@ -143,29 +144,29 @@ impl Engine {
         self: &Arc<Self>,
         wanted: &CancelCommand,
         user: &LocalUser,
-    ) -> Result<Switched, EngineError> {
+    ) -> Result<StopChange, EngineError> {
         let id = wanted.id.clone();
-        let operated = Operated::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
-        let operated = Operated { id: Some(id.clone()), ..operated };
+        let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
+        let operation = OperatorAction { id: Some(id.clone()), ..operation };
         let found = self.journal().find(&id).await?;
-        if let Found::Record(kept) = &found
-            && kept.record.has_ended()
+        if let JournalEntry::Record(saved) = &found
+            && saved.record.has_ended()
         {
-            return Err(EngineError::AlreadyEnded { id, standing: kept.record.standing() });
+            return Err(EngineError::AlreadyEnded { id, standing: saved.record.status_name() });
         }
-        let switch = &self.admission.switch;
-        switch.require_loaded().await?;
-        let earlier = switch.cancelled(&id);
-        let is_new = switch.cancel(&id, self.stopped_by(&operated))?;
-        let is_known = !matches!(found, Found::Nothing);
+        let stops = &self.admission.stops;
+        stops.require_loaded().await?;
+        let earlier = stops.cancelled(&id);
+        let is_new = stops.cancel(&id, self.stopped_by(&operation))?;
+        let is_known = !matches!(found, JournalEntry::Missing);
         let engine = Arc::clone(self);
-        self.hold(Switched { is_new, earlier, is_known, not_yet: None }, |so_far| async move {
-            engine.admission.switch.save_cancelled(&id).await?;
-            so_far.send_replace(Some(NotYet::Recorded));
-            engine.record(Decision::Cancelled, &operated).await;
+        self.hold(StopChange { is_new, earlier, is_known, pending: None }, |so_far| async move {
+            engine.admission.stops.save_cancelled(&id).await?;
+            so_far.send_replace(Some(PendingStep::Record));
+            engine.record(Decision::Cancelled, &operation).await;
             so_far.send_replace(None);
             // Those that never came are forgotten now and then.
-            engine.admission.load_switch().await
+            engine.admission.load_stops().await
         })
         .await
     }
@@ -180,13 +181,13 @@ impl Engine {
     /// Sees `work` of a stop through, which holds already; says after a while what of it is still to come.
     async fn hold<F: Future<Output = Result<(), EngineError>> + Send + 'static>(
         &self,
-        holds: Switched,
-        work: impl FnOnce(watch::Sender<Option<NotYet>>) -> F,
-    ) -> Result<Switched, EngineError> {
-        let (so_far, told) = watch::channel(Some(NotYet::Saved));
+        holds: StopChange,
+        work: impl FnOnce(watch::Sender<Option<PendingStep>>) -> F,
+    ) -> Result<StopChange, EngineError> {
+        let (so_far, told) = watch::channel(Some(PendingStep::Save));
         self.wait_for(PATIENCE, work(so_far)).await?;
-        let not_yet = *told.borrow();
-        Ok(Switched { not_yet, ..holds })
+        let pending = *told.borrow();
+        Ok(StopChange { pending, ..holds })
     }
 
     /// Sees `work` through; gives what it has brought about after a while at most.
@@ -217,8 +218,8 @@ impl Engine {
         }
     }
 
-    fn stopped_by(&self, operated: &Operated) -> StopRecord {
-        let Operated { user, requested_by, reason, .. } = operated;
+    fn stopped_by(&self, operation: &OperatorAction) -> StopRecord {
+        let OperatorAction { user, requested_by, reason, .. } = operation;
         let by_system = || user.name.clone().unwrap_or_else(|| format!("user {}", user.uid));
         let by = Some(requested_by.clone().unwrap_or_else(by_system));
         StopRecord { at: self.seams.clock.now(), by, reason: reason.clone() }
@@ -228,31 +229,31 @@ impl Engine {
     async fn record_first(
         &self,
         decision: Decision,
-        operated: &Operated,
+        operation: &OperatorAction,
         standing: &'static str,
     ) -> Result<(), EngineError> {
-        let recorded = timeout(PATIENCE, self.record(decision, operated)).await;
+        let recorded = timeout(PATIENCE, self.record(decision, operation)).await;
         recorded.map_err(|_| EngineError::NotRecorded { standing })
     }
 
     /// Records what an operator does, however long that takes.
-    async fn record(&self, decision: Decision, operated: &Operated) {
-        let mut waits = RetryPolicy::COMMANDS.backoff();
-        let mut waiter = self.status.waiter(Trouble::Audit);
+    async fn record(&self, decision: Decision, operation: &OperatorAction) {
+        let mut backoff = RetryPolicy::COMMANDS.backoff();
+        let mut reporter = self.status.trouble_reporter(Trouble::Audit);
         let audit = loop {
             match self.open_audit().await {
                 Ok(audit) => break audit,
-                Err(err) => waiter.fails(&chain(&err)),
+                Err(err) => reporter.report(&chain(&err)),
             }
-            tokio::time::sleep(waits.next_wait()).await;
+            tokio::time::sleep(backoff.next_wait()).await;
         };
-        drop(waiter);
+        drop(reporter);
         let record = AuditRecord {
-            action: operated.action.as_deref(),
-            command_id: operated.id.as_deref(),
-            requested_by: operated.requested_by.as_deref(),
-            local_user: Some(&operated.user),
-            reason: operated.reason.as_deref(),
+            action: operation.action.as_deref(),
+            command_id: operation.id.as_deref(),
+            requested_by: operation.requested_by.as_deref(),
+            local_user: Some(&operation.user),
+            reason: operation.reason.as_deref(),
             ..audit.decision(decision)
         };
         audit.record(&record).await;
@@ -260,7 +261,7 @@ impl Engine {
     }
 }
 
-impl Operated {
+impl OperatorAction {
     fn new(user: &LocalUser, requested_by: Option<&String>, reason: Option<&String>) -> Self {
         let (requested_by, reason) = (requested_by.cloned(), reason.cloned());
         Self { action: None, id: None, user: user.clone(), requested_by, reason }

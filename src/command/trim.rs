@@ -19,7 +19,7 @@ const TRUNCATED: &str = "truncated";
 
 /// How far an outcome is cut down. Each step has less than the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cut {
+pub enum TrimLevel {
     /// Not at all.
     Whole,
     /// Of the result only the small members.
@@ -32,7 +32,7 @@ pub enum Cut {
     ShortTexts,
 }
 
-impl Cut {
+impl TrimLevel {
     /// One step further, if there is one.
     #[must_use]
     pub fn further(self) -> Option<Self> {
@@ -48,21 +48,21 @@ impl Cut {
 
 impl Outcome {
     /// The outcome cut down so far.
-    pub fn cut(&self, cut: Cut) -> Cow<'_, Self> {
-        if cut == Cut::Whole {
+    pub fn trimmed(&self, level: TrimLevel) -> Cow<'_, Self> {
+        if level == TrimLevel::Whole {
             return Cow::Borrowed(self);
         }
         let mut outcome = Self {
-            result: match cut < Cut::NoResult {
+            result: match level < TrimLevel::NoResult {
                 true => self.result.small_part(MEMBER_MAX_BYTES, TRUNCATED),
                 false => json!({ TRUNCATED: true }).into(),
             },
             ..self.clone()
         };
-        if cut >= Cut::NoStates {
+        if level >= TrimLevel::NoStates {
             (outcome.before, outcome.after) = (None, None);
         }
-        if cut >= Cut::ShortTexts {
+        if level >= TrimLevel::ShortTexts {
             outcome.okta_request_id = outcome.okta_request_id.as_deref().map(beginning);
             outcome.error = outcome.error.map(|OutcomeError { code, message, remedy }| OutcomeError {
                 code,
@@ -74,12 +74,12 @@ impl Outcome {
     }
 
     /// The outcome cut down until its JSON has no more than `bytes_max`, or as far as can be.
-    pub fn within(&self, bytes_max: usize) -> Cow<'_, Self> {
-        let mut cut = Cut::Whole;
+    pub fn trimmed_to(&self, bytes_max: usize) -> Cow<'_, Self> {
+        let mut level = TrimLevel::Whole;
         loop {
-            let outcome = self.cut(cut);
-            match cut.further() {
-                Some(further) if bytes(&*outcome) > bytes_max => cut = further,
+            let outcome = self.trimmed(level);
+            match level.further() {
+                Some(further) if bytes(&*outcome) > bytes_max => level = further,
                 _ => return outcome,
             }
         }
@@ -101,7 +101,13 @@ mod tests {
     use super::*;
     use crate::command::record::tests::outcome;
 
-    const STEPS: [Cut; 5] = [Cut::Whole, Cut::SmallResult, Cut::NoStates, Cut::NoResult, Cut::ShortTexts];
+    const STEPS: [TrimLevel; 5] = [
+        TrimLevel::Whole,
+        TrimLevel::SmallResult,
+        TrimLevel::NoStates,
+        TrimLevel::NoResult,
+        TrimLevel::ShortTexts,
+    ];
 
     fn large() -> String {
         "\u{e9}\"".repeat(9_000)
@@ -110,8 +116,8 @@ mod tests {
     #[test]
     fn an_outcome_that_fits_stays_as_it_is() {
         let whole = outcome(json!([1, 2]));
-        assert_eq!(*whole.within(10_000), whole);
-        assert!(matches!(whole.within(10_000), Cow::Borrowed(_)));
+        assert_eq!(*whole.trimmed_to(10_000), whole);
+        assert!(matches!(whole.trimmed_to(10_000), Cow::Borrowed(_)));
     }
 
     #[test]
@@ -119,16 +125,19 @@ mod tests {
         let users: Vec<_> = (0..1_000).map(|n| json!({ "id": format!("00u{n}") })).collect();
         let listed = outcome(json!({ "users": users, "complete": true, "password": "s3cret" }));
         let kept = json!({ "complete": true, "password": "s3cret", TRUNCATED: true });
-        assert_eq!(listed.within(1_000).result, kept.clone().into());
+        assert_eq!(listed.trimmed_to(1_000).result, kept.clone().into());
 
         for (before, after) in [(Some(json!(large())), None), (None, Some(json!({ "profile": large() })))] {
             let changed = Outcome { before, after, ..listed.clone() };
-            let cut = changed.within(1_000);
-            assert_eq!((&cut.result, &cut.before, &cut.after), (&kept.clone().into(), &None, &None));
-            assert!(bytes(&*cut) <= 1_000);
+            let level = changed.trimmed_to(1_000);
+            assert_eq!((&level.result, &level.before, &level.after), (&kept.clone().into(), &None, &None));
+            assert!(bytes(&*level) <= 1_000);
         }
         let members: serde_json::Map<_, _> = (0..500).map(|n| (n.to_string(), json!(n))).collect();
-        assert_eq!(outcome(Value::Object(members)).within(1_000).result, json!({ TRUNCATED: true }).into());
+        assert_eq!(
+            outcome(Value::Object(members)).trimmed_to(1_000).result,
+            json!({ TRUNCATED: true }).into()
+        );
     }
 
     #[test]
@@ -141,11 +150,11 @@ mod tests {
             after: Some(json!(large())),
             ..outcome(json!({ "large": large() }))
         };
-        let cut = huge.within(0);
-        assert!(bytes(&*cut) < 4_000, "{}", bytes(&*cut));
+        let level = huge.trimmed_to(0);
+        assert!(bytes(&*level) < 4_000, "{}", bytes(&*level));
         let Outcome { command_id, status, attempts, .. } = &huge;
-        assert_eq!((&cut.command_id, cut.status, cut.attempts), (command_id, *status, *attempts));
-        assert_eq!(cut.error.as_ref().unwrap().code, "x");
+        assert_eq!((&level.command_id, level.status, level.attempts), (command_id, *status, *attempts));
+        assert_eq!(level.error.as_ref().unwrap().code, "x");
     }
 
     #[test]
@@ -156,11 +165,11 @@ mod tests {
             before: Some(json!(large())),
             ..outcome(json!({ "large": large(), "small": 1 }))
         };
-        let sizes: Vec<_> = STEPS.iter().map(|cut| bytes(&*huge.cut(*cut))).collect();
+        let sizes: Vec<_> = STEPS.iter().map(|level| bytes(&*huge.trimmed(*level))).collect();
         assert!(sizes.is_sorted_by(|more, less| more > less), "{sizes:?}");
         for pair in STEPS.windows(2) {
             assert_eq!(pair[0].further(), Some(pair[1]));
-            assert_eq!(huge.cut(pair[1]).result[TRUNCATED], Value::Bool(true));
+            assert_eq!(huge.trimmed(pair[1]).result[TRUNCATED], Value::Bool(true));
         }
     }
 }

@@ -13,7 +13,7 @@ const CURSOR: &str = "after";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
-pub struct Place(Parts);
+pub struct ListPosition(Parts);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,7 +29,7 @@ struct Parts {
     window: Option<(Timestamp, Timestamp)>,
 }
 
-impl Place {
+impl ListPosition {
     /// The beginning of the page at `url`, which Okta linked to; none if it is no page with a cursor.
     pub(super) fn at(url: &Url) -> Option<Self> {
         let cursor = url.query_pairs().find(|(name, _)| name == CURSOR)?.1.into_owned();
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-impl TryFrom<String> for Place {
+impl TryFrom<String> for ListPosition {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -87,15 +87,15 @@ mod tests {
     #[test]
     fn a_place_is_a_text_and_a_text_a_place() {
         let page = Url::parse("https://acme.okta.com/api/v1/users?limit=200&after=a%2Bb%3D").unwrap();
-        let place = Place::at(&page).unwrap().behind(Some("00u1".to_owned()));
-        let place = place.within(Timestamp::UNIX_EPOCH, Timestamp::MAX);
-        assert_eq!(Place::try_from(place.text()).unwrap(), place);
+        let position = ListPosition::at(&page).unwrap().behind(Some("00u1".to_owned()));
+        let position = position.within(Timestamp::UNIX_EPOCH, Timestamp::MAX);
+        assert_eq!(ListPosition::try_from(position.text()).unwrap(), position);
         let list = Url::parse("https://acme.okta.com/api/v1/users?limit=200").unwrap();
-        assert_eq!(place.of(list.clone()), page);
-        assert_eq!(place.last(), Some("00u1"));
-        assert!(Place::at(&list).is_none());
+        assert_eq!(position.of(list.clone()), page);
+        assert_eq!(position.last(), Some("00u1"));
+        assert!(ListPosition::at(&list).is_none());
         for text in ["", "?", "e30x", "eyJ4IjoxfQ"] {
-            assert!(Place::try_from(text.to_owned()).is_err(), "{text}");
+            assert!(ListPosition::try_from(text.to_owned()).is_err(), "{text}");
         }
     }
 }

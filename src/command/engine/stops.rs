@@ -35,12 +35,12 @@ pub struct StopRecord {
 
 /// What is stopped now.
 #[derive(Debug)]
-pub(super) struct Switch {
+pub(super) struct Stops {
     journal: Journal,
     status: Arc<EngineStatus>,
     /// Held while the state is read or written: a disk that takes nothing may keep it for long. The position changes without.
     saving: AsyncMutex<()>,
-    position: Mutex<Position>,
+    current: Mutex<StopState>,
     /// Wakes all who wait for another position, in the order in which they came to wait. A `watch` wakes them in a random one, and no
     /// simulated run would be repeatable.
     changed: Notify,
@@ -48,16 +48,16 @@ pub(super) struct Switch {
 
 /// Tells when commands are cancelled.
 #[derive(Debug)]
-pub(super) struct Cancellations<'a> {
-    switch: &'a Switch,
+pub(super) struct CancellationWatch<'a> {
+    stops: &'a Stops,
     /// The position that was seen last; none yet, since some may have been cancelled before.
     seen: Option<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Position {
+struct StopState {
     /// Grows with each change.
-    number: u64,
+    version: u64,
     /// Whether the state was read: from then on, what is stopped is known here first.
     is_loaded: bool,
     paused: Option<StopRecord>,
@@ -70,11 +70,11 @@ struct Position {
     unsaved: BTreeSet<String>,
 }
 
-impl Switch {
+impl Stops {
     /// The switch of the commands of `status`, as if nothing was stopped until it is loaded.
     pub(super) fn new(journal: Journal, status: &Arc<EngineStatus>) -> Self {
-        let (saving, position, changed) = (AsyncMutex::default(), Mutex::default(), Notify::new());
-        Self { journal, status: Arc::clone(status), saving, position, changed }
+        let (saving, current, changed) = (AsyncMutex::default(), Mutex::default(), Notify::new());
+        Self { journal, status: Arc::clone(status), saving, current, changed }
     }
 
     /// Reads what is stopped. Forgets commands that were cancelled before this time and never came.
@@ -94,19 +94,19 @@ impl Switch {
         for note in self.journal.notes(&prefix).await? {
             let Some(id) = note.name.strip_prefix(&prefix) else { continue };
             match self.read(&note)? {
-                Some(stopped) if stopped.at < forget_before => self.journal.drop_note(&note.name).await?,
+                Some(stopped) if stopped.at < forget_before => self.journal.remove_note(&note.name).await?,
                 stopped => cancelled.extend(stopped.map(|stopped| (id.to_owned(), stopped))),
             }
         }
-        self.change(|position| {
-            position.is_loaded = true;
+        self.change(|current| {
+            current.is_loaded = true;
             // What the disk has not taken holds all the same.
-            if !position.is_pause_unsaved {
-                position.paused = paused;
+            if !current.is_pause_unsaved {
+                current.paused = paused;
             }
-            position.cancelled.retain(|id, _| position.unsaved.contains(id));
+            current.cancelled.retain(|id, _| current.unsaved.contains(id));
             for (id, stopped) in cancelled {
-                position.cancelled.entry(id).or_insert(stopped);
+                current.cancelled.entry(id).or_insert(stopped);
             }
         });
         Ok(())
@@ -114,7 +114,7 @@ impl Switch {
 
     /// Reads what is stopped, if nobody has yet. Does not wait for whoever writes.
     pub(super) async fn require_loaded(&self) -> Result<(), EngineError> {
-        let is_loaded = self.position().is_loaded;
+        let is_loaded = self.current().is_loaded;
         if is_loaded { Ok(()) } else { self.load(Timestamp::MIN).await }
     }
 
@@ -122,12 +122,12 @@ impl Switch {
     /// which a further one does not change.
     pub(super) fn pause(&self, stopped: StopRecord) -> Option<StopRecord> {
         let mut earlier = None;
-        self.change(|position| {
-            earlier.clone_from(&position.paused);
-            position.pauses += 1;
-            if position.paused.is_none() {
-                position.paused = Some(stopped);
-                position.is_pause_unsaved = true;
+        self.change(|current| {
+            earlier.clone_from(&current.paused);
+            current.pauses += 1;
+            if current.paused.is_none() {
+                current.paused = Some(stopped);
+                current.is_pause_unsaved = true;
             }
         });
         earlier
@@ -142,34 +142,34 @@ impl Switch {
     async fn write_pause(&self) -> Result<(), EngineError> {
         loop {
             let (paused, is_unsaved) = {
-                let position = self.position();
-                (position.paused.clone(), position.is_pause_unsaved)
+                let current = self.current();
+                (current.paused.clone(), current.is_pause_unsaved)
             };
             if !is_unsaved {
                 return Ok(());
             }
             self.write(self.pause_note(), paused.as_ref()).await?;
-            self.change(|position| position.is_pause_unsaved &= position.paused != paused);
+            self.change(|current| current.is_pause_unsaved &= current.paused != paused);
         }
     }
 
     /// Lets commands go on as soon as the state knows it, unless somebody pauses them meanwhile. Gives the pause that there was.
     pub(super) async fn resume(&self) -> Result<Option<StopRecord>, EngineError> {
         let (pauses, earlier) = {
-            let position = self.position();
-            (position.pauses, position.paused.clone())
+            let current = self.current();
+            (current.pauses, current.paused.clone())
         };
         let _saving = self.saving.lock().await;
         self.write(self.pause_note(), None).await?;
         let recovery = recovery::note_name(self.status.name());
         if self.journal.note(&recovery).await?.is_some() {
-            self.journal.drop_note(&recovery).await?;
+            self.journal.remove_note(&recovery).await?;
         }
-        self.change(|position| {
-            if position.pauses == pauses {
-                (position.paused, position.is_pause_unsaved) = (None, false);
+        self.change(|current| {
+            if current.pauses == pauses {
+                (current.paused, current.is_pause_unsaved) = (None, false);
             } else {
-                position.is_pause_unsaved = position.paused.is_some();
+                current.is_pause_unsaved = current.paused.is_some();
             }
         });
         self.write_pause().await?;
@@ -180,16 +180,16 @@ impl Switch {
     /// that is new.
     pub(super) fn cancel(&self, id: &str, stopped: StopRecord) -> Result<bool, EngineError> {
         let mut is_new = Ok(false);
-        self.change(|position| {
-            if position.cancelled.contains_key(id) {
+        self.change(|current| {
+            if current.cancelled.contains_key(id) {
                 return;
             }
-            if position.cancelled.len() >= CANCELLED_MAX {
+            if current.cancelled.len() >= CANCELLED_MAX {
                 is_new = Err(EngineError::TooManyCancelled { max: CANCELLED_MAX });
                 return;
             }
-            position.cancelled.insert(id.to_owned(), stopped);
-            position.unsaved.insert(id.to_owned());
+            current.cancelled.insert(id.to_owned(), stopped);
+            current.unsaved.insert(id.to_owned());
             is_new = Ok(true);
         });
         is_new
@@ -199,13 +199,13 @@ impl Switch {
     pub(super) async fn save_cancelled(&self, id: &str) -> Result<(), EngineError> {
         let _saving = self.saving.lock().await;
         let unsaved = {
-            let position = self.position();
-            position.cancelled.get(id).filter(|_| position.unsaved.contains(id)).cloned()
+            let current = self.current();
+            current.cancelled.get(id).filter(|_| current.unsaved.contains(id)).cloned()
         };
         let Some(stopped) = unsaved else { return Ok(()) };
         self.write(self.cancel_note(id), Some(&stopped)).await?;
-        self.change(|position| {
-            position.unsaved.remove(id);
+        self.change(|current| {
+            current.unsaved.remove(id);
         });
         Ok(())
     }
@@ -216,49 +216,49 @@ impl Switch {
             return Ok(());
         }
         let _saving = self.saving.lock().await;
-        self.journal.drop_note(&self.cancel_note(id)).await?;
-        self.change(|position| {
-            position.cancelled.remove(id);
-            position.unsaved.remove(id);
+        self.journal.remove_note(&self.cancel_note(id)).await?;
+        self.change(|current| {
+            current.cancelled.remove(id);
+            current.unsaved.remove(id);
         });
         Ok(())
     }
 
     /// Who has stopped all of them, if anybody has.
     pub(super) fn paused(&self) -> Option<StopRecord> {
-        self.position().paused.clone()
+        self.current().paused.clone()
     }
 
     /// Who has cancelled the command `id`, if anybody has.
     pub(super) fn cancelled(&self, id: &str) -> Option<StopRecord> {
-        self.position().cancelled.get(id).cloned()
+        self.current().cancelled.get(id).cloned()
     }
 
     /// Waits while all are stopped, unless the command `id` is cancelled. Cancel-safe.
     pub(super) async fn until_running(&self, id: &str) {
-        self.until(|position| position.paused.is_none() || position.cancelled.contains_key(id)).await;
+        self.until(|current| current.paused.is_none() || current.cancelled.contains_key(id)).await;
     }
 
     /// Waits while all are stopped. Cancel-safe.
     pub(super) async fn until_resumed(&self) {
-        self.until(|position| position.paused.is_none()).await;
+        self.until(|current| current.paused.is_none()).await;
     }
 
     /// Those who are cancelled of the commands that `is_wanted`.
     pub(super) fn cancelled_among(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
-        self.position().cancelled.keys().filter(|id| is_wanted(id)).cloned().collect()
+        self.current().cancelled.keys().filter(|id| is_wanted(id)).cloned().collect()
     }
 
     /// To be told when commands are cancelled.
-    pub(super) fn cancellations(&self) -> Cancellations<'_> {
-        Cancellations { switch: self, seen: None }
+    pub(super) fn watch_cancellations(&self) -> CancellationWatch<'_> {
+        CancellationWatch { stops: self, seen: None }
     }
 
-    async fn until(&self, is_awaited: impl Fn(&Position) -> bool) {
+    async fn until(&self, is_awaited: impl Fn(&StopState) -> bool) {
         loop {
             // It hears of all that is changed from here on.
             let changed = self.changed.notified();
-            if is_awaited(&self.position()) {
+            if is_awaited(&self.current()) {
                 return;
             }
             changed.await;
@@ -266,26 +266,26 @@ impl Switch {
     }
 
     /// Changes the position; the status says the same at once.
-    fn change(&self, change: impl FnOnce(&mut Position)) {
+    fn change(&self, change: impl FnOnce(&mut StopState)) {
         {
-            let mut position = self.position();
-            change(&mut position);
-            position.number += 1;
-            self.status.paused(position.paused.clone());
+            let mut current = self.current();
+            change(&mut current);
+            current.version += 1;
+            self.status.paused(current.paused.clone());
         }
         self.changed.notify_waiters();
     }
 
-    fn position(&self) -> MutexGuard<'_, Position> {
+    fn current(&self) -> MutexGuard<'_, StopState> {
         // Nothing panics while the lock is held.
-        self.position.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn write(&self, name: String, stopped: Option<&StopRecord>) -> Result<(), EngineError> {
         let expected = self.journal.note(&name).await?.map_or(0, |note| note.generation);
         let content = serde_json::to_string(&stopped)
             .map_err(|source| EngineError::of_note(&name, self.status.name(), source))?;
-        self.journal.keep_note(&NoteChange { name, expected, content }).await
+        self.journal.save_note(&NoteChange { name, expected, content }).await
     }
 
     fn pause_note(&self) -> String {
@@ -302,11 +302,11 @@ impl Switch {
     }
 }
 
-impl Cancellations<'_> {
+impl CancellationWatch<'_> {
     /// Waits until a command may have been cancelled. Cancel-safe.
     pub(super) async fn changed(&mut self) {
-        self.switch.until(|position| self.seen != Some(position.number)).await;
-        self.seen = Some(self.switch.position().number);
+        self.stops.until(|current| self.seen != Some(current.version)).await;
+        self.seen = Some(self.stops.current().version);
     }
 }
 
@@ -347,47 +347,47 @@ mod tests {
         let state = State::over(Arc::new(MemoryStore::default()));
         let status = Arc::new(EngineStatus::new("hr"));
         let journal = Journal::new(state, Arc::clone(&status));
-        let switch = Arc::new(Switch::new(journal, &status));
+        let stops = Arc::new(Stops::new(journal, &status));
         let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
         let operators = (0..32).map(|n| {
-            let (switch, stopped) = (Arc::clone(&switch), stopped.clone());
+            let (stops, stopped) = (Arc::clone(&stops), stopped.clone());
             tokio::spawn(async move {
-                switch.load(Timestamp::MIN).await.unwrap();
+                stops.load(Timestamp::MIN).await.unwrap();
                 if n == 0 {
-                    assert!(switch.pause(stopped).is_none());
-                    return switch.save_pause().await.unwrap();
+                    assert!(stops.pause(stopped).is_none());
+                    return stops.save_pause().await.unwrap();
                 }
-                assert!(switch.cancel(&n.to_string(), stopped).unwrap());
-                switch.save_cancelled(&n.to_string()).await.unwrap();
+                assert!(stops.cancel(&n.to_string(), stopped).unwrap());
+                stops.save_cancelled(&n.to_string()).await.unwrap();
             })
         });
         try_join_all(operators).await.unwrap();
-        switch.load(Timestamp::MIN).await.unwrap();
-        assert!(switch.paused().is_some());
-        assert!((1..32).all(|n| switch.cancelled(&n.to_string()).is_some()));
+        stops.load(Timestamp::MIN).await.unwrap();
+        assert!(stops.paused().is_some());
+        assert!((1..32).all(|n| stops.cancelled(&n.to_string()).is_some()));
     }
 
     #[tokio::test]
     async fn a_further_pause_changes_nothing_of_the_first() {
         let state = State::over(Arc::new(MemoryStore::default()));
         let status = Arc::new(EngineStatus::new("hr"));
-        let switch = Switch::new(Journal::new(state, Arc::clone(&status)), &status);
+        let stops = Stops::new(Journal::new(state, Arc::clone(&status)), &status);
         let by = |who: &str| StopRecord {
             at: Timestamp::UNIX_EPOCH,
             by: Some(who.to_owned()),
             reason: Some("a leak".to_owned()),
         };
-        assert_eq!(switch.pause(by("eve")), None);
-        switch.save_pause().await.unwrap();
-        assert_eq!(switch.pause(by("bob")), Some(by("eve")));
-        switch.save_pause().await.unwrap();
-        switch.load(Timestamp::MIN).await.unwrap();
-        assert_eq!(switch.paused(), Some(by("eve")));
+        assert_eq!(stops.pause(by("eve")), None);
+        stops.save_pause().await.unwrap();
+        assert_eq!(stops.pause(by("bob")), Some(by("eve")));
+        stops.save_pause().await.unwrap();
+        stops.load(Timestamp::MIN).await.unwrap();
+        assert_eq!(stops.paused(), Some(by("eve")));
         assert_eq!(by("eve").to_string(), " by eve at 1970-01-01T00:00:00Z: a leak");
-        assert_eq!(switch.resume().await.unwrap(), Some(by("eve")));
-        assert_eq!(switch.resume().await.unwrap(), None);
-        switch.load(Timestamp::MIN).await.unwrap();
-        assert_eq!(switch.paused(), None);
+        assert_eq!(stops.resume().await.unwrap(), Some(by("eve")));
+        assert_eq!(stops.resume().await.unwrap(), None);
+        stops.load(Timestamp::MIN).await.unwrap();
+        assert_eq!(stops.paused(), None);
     }
 
     /// A store whose disk is full.
@@ -425,45 +425,42 @@ mod tests {
     async fn a_pause_holds_in_memory_even_if_the_disk_is_full_and_nobody_waits_for_it() {
         let full = State::over(Arc::new(Full::default()));
         let status = Arc::new(EngineStatus::new("hr"));
-        let switch = Switch::new(Journal::new(full, Arc::clone(&status)), &status);
+        let stops = Stops::new(Journal::new(full, Arc::clone(&status)), &status);
         let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
-        switch.require_loaded().await.unwrap();
-        assert_eq!(switch.pause(stopped.clone()), None);
+        stops.require_loaded().await.unwrap();
+        assert_eq!(stops.pause(stopped.clone()), None);
         assert_eq!(status.snapshot().paused, Some(stopped.clone()), "it is seen at once");
-        assert!(switch.cancel("c-1", stopped.clone()).unwrap());
+        assert!(stops.cancel("c-1", stopped.clone()).unwrap());
         // Whoever waits for the disk keeps it from nobody else.
-        let mut saving = std::pin::pin!(switch.save_pause());
+        let mut saving = std::pin::pin!(stops.save_pause());
         assert!(tokio::time::timeout(Duration::from_millis(200), &mut saving).await.is_err());
         assert_eq!(status.snapshot().troubles.len(), 1, "somebody waits");
-        tokio::time::timeout(Duration::from_secs(5), switch.require_loaded()).await.unwrap().unwrap();
-        assert!(switch.cancel("c-2", stopped.clone()).unwrap());
-        let resuming = switch.resume();
+        tokio::time::timeout(Duration::from_secs(5), stops.require_loaded()).await.unwrap().unwrap();
+        assert!(stops.cancel("c-2", stopped.clone()).unwrap());
+        let resuming = stops.resume();
         assert!(tokio::time::timeout(Duration::from_millis(200), resuming).await.is_err());
-        assert_eq!(switch.paused(), Some(stopped.clone()));
+        assert_eq!(stops.paused(), Some(stopped.clone()));
     }
 
     #[tokio::test]
     async fn what_the_disk_does_not_know_is_not_forgotten_and_a_later_pause_wins() {
         let state = State::over(Arc::new(MemoryStore::default()));
         let status = Arc::new(EngineStatus::new("hr"));
-        let switch = Switch::new(Journal::new(state, Arc::clone(&status)), &status);
+        let stops = Stops::new(Journal::new(state, Arc::clone(&status)), &status);
         let stopped = StopRecord { at: Timestamp::UNIX_EPOCH, by: None, reason: None };
-        switch.pause(stopped.clone());
-        switch.cancel("c-1", stopped.clone()).unwrap();
-        switch.load(Timestamp::MIN).await.unwrap();
-        assert_eq!(
-            (switch.paused(), switch.cancelled("c-1")),
-            (Some(stopped.clone()), Some(stopped.clone()))
-        );
+        stops.pause(stopped.clone());
+        stops.cancel("c-1", stopped.clone()).unwrap();
+        stops.load(Timestamp::MIN).await.unwrap();
+        assert_eq!((stops.paused(), stops.cancelled("c-1")), (Some(stopped.clone()), Some(stopped.clone())));
         // Somebody pauses while a resume waits for its turn to write.
-        let saving = switch.saving.lock().await;
-        let mut resuming = std::pin::pin!(switch.resume());
+        let saving = stops.saving.lock().await;
+        let mut resuming = std::pin::pin!(stops.resume());
         assert!(tokio::time::timeout(Duration::from_millis(50), &mut resuming).await.is_err());
-        switch.pause(stopped.clone());
+        stops.pause(stopped.clone());
         drop(saving);
         resuming.await.unwrap();
-        assert_eq!(switch.paused(), Some(stopped.clone()));
-        switch.load(Timestamp::MIN).await.unwrap();
-        assert_eq!(switch.paused(), Some(stopped), "the state knows it");
+        assert_eq!(stops.paused(), Some(stopped.clone()));
+        stops.load(Timestamp::MIN).await.unwrap();
+        assert_eq!(stops.paused(), Some(stopped), "the state knows it");
     }
 }

@@ -11,14 +11,14 @@ const EVENTS: &str = "events";
 /// The result of an outcome. A number that has no place in a double, such as `1e400`, would not survive in a [`Value`], so
 /// that events are none.
 #[derive(Debug, Clone, Default)]
-pub struct Brought {
+pub struct OutcomeValue {
     /// All but the events.
     rest: Value,
     /// The member `events` of the result, which is an object then.
     events: Option<Vec<Box<RawValue>>>,
 }
 
-impl Brought {
+impl OutcomeValue {
     /// `result`, with `events` as its member of that name.
     pub fn new(result: Value, events: Option<Vec<Box<RawValue>>>) -> Self {
         Self { rest: result, events }
@@ -77,14 +77,14 @@ impl Brought {
     }
 }
 
-impl From<Value> for Brought {
+impl From<Value> for OutcomeValue {
     fn from(result: Value) -> Self {
         Self::new(result, None)
     }
 }
 
 /// A member beside the events; `null` if there is none.
-impl Index<&str> for Brought {
+impl Index<&str> for OutcomeValue {
     type Output = Value;
 
     fn index(&self, name: &str) -> &Value {
@@ -93,23 +93,23 @@ impl Index<&str> for Brought {
 }
 
 /// As JSON.
-impl fmt::Display for Brought {
+impl fmt::Display for OutcomeValue {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 
-impl PartialEq for Brought {
+impl PartialEq for OutcomeValue {
     fn eq(&self, other: &Self) -> bool {
-        let texts = |brought: &Self| {
-            let events = brought.events.as_ref()?;
+        let texts = |value: &Self| {
+            let events = value.events.as_ref()?;
             Some(events.iter().map(|event| event.get().to_owned()).collect::<Vec<_>>())
         };
         self.rest == other.rest && texts(self) == texts(other)
     }
 }
 
-impl Serialize for Brought {
+impl Serialize for OutcomeValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Some(events) = &self.events else { return self.rest.serialize(serializer) };
         let mut map = serializer.serialize_map(None)?;
@@ -122,7 +122,7 @@ impl Serialize for Brought {
 }
 
 /// Only from JSON text: a value that is held in between has lost the bytes.
-impl<'de> Deserialize<'de> for Brought {
+impl<'de> Deserialize<'de> for OutcomeValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
         Self::read(json.get()).map_err(D::Error::custom)
@@ -145,33 +145,33 @@ mod tests {
 
     #[test]
     fn events_are_written_and_read_byte_for_byte() {
-        let brought = Brought::new(json!({ "count": 1, "complete": true }), Some(vec![event()]));
-        let text = serde_json::to_string(&brought).unwrap();
+        let value = OutcomeValue::new(json!({ "count": 1, "complete": true }), Some(vec![event()]));
+        let text = serde_json::to_string(&value).unwrap();
         assert_eq!(text, format!(r#"{{"complete":true,"count":1,"events":[{ODD}]}}"#));
-        let read: Brought = serde_json::from_str(&text).unwrap();
-        assert_eq!(read, brought);
+        let read: OutcomeValue = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, value);
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
     }
 
     #[test]
     fn other_results_are_what_they_were() {
         for json in [json!(null), json!([1]), json!({}), json!({ "events": 5 }), json!({ "events": null })] {
-            let brought = Brought::from(json.clone());
-            let text = serde_json::to_string(&brought).unwrap();
+            let value = OutcomeValue::from(json.clone());
+            let text = serde_json::to_string(&value).unwrap();
             assert_eq!(text, json.to_string());
-            assert_eq!(serde_json::from_str::<Brought>(&text).unwrap(), brought);
-            assert_eq!(brought.is_null(), json.is_null());
+            assert_eq!(serde_json::from_str::<OutcomeValue>(&text).unwrap(), value);
+            assert_eq!(value.is_null(), json.is_null());
         }
     }
 
     #[test]
     fn the_small_part_has_only_few_events() {
-        let brought = Brought::new(json!({ "count": 1, "large": "x".repeat(200) }), Some(vec![event()]));
-        let small = brought.small_part(150, "truncated");
-        assert_eq!(small, Brought::new(json!({ "count": 1, "truncated": true }), Some(vec![event()])));
-        assert_eq!(brought.small_part(50, "truncated"), json!({ "count": 1, "truncated": true }).into());
+        let value = OutcomeValue::new(json!({ "count": 1, "large": "x".repeat(200) }), Some(vec![event()]));
+        let small = value.small_part(150, "truncated");
+        assert_eq!(small, OutcomeValue::new(json!({ "count": 1, "truncated": true }), Some(vec![event()])));
+        assert_eq!(value.small_part(50, "truncated"), json!({ "count": 1, "truncated": true }).into());
         assert_eq!(
-            Brought::from(json!([1])).small_part(50, "truncated"),
+            OutcomeValue::from(json!([1])).small_part(50, "truncated"),
             json!({ "truncated": true }).into()
         );
     }

@@ -16,35 +16,35 @@ use crate::command::{
 
 /// A queue of decisions. It has one for each command that is at work, at most.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<VecDeque<WaitingRecord>>);
+pub(super) struct RecordQueue(Mutex<VecDeque<QueuedRecord>>);
 
 /// A decision that somebody waits for.
 #[derive(Debug)]
-pub(super) struct WaitingRecord {
+pub(super) struct QueuedRecord {
     pub(super) json: String,
-    pub(super) about: About,
+    pub(super) fields: AddressFields,
     pub(super) written: oneshot::Sender<()>,
 }
 
 /// What an address in a sink goes by.
 #[derive(Debug, Default)]
-pub(super) struct About {
+pub(super) struct AddressFields {
     pub(super) command_id: String,
     pub(super) action: String,
     pub(super) status: Option<Status>,
     pub(super) at: Timestamp,
 }
 
-impl Waiting {
+impl RecordQueue {
     /// Puts a record behind the others; what comes back tells when it is written.
-    pub(super) fn push(&self, json: String, about: About) -> oneshot::Receiver<()> {
+    pub(super) fn push(&self, json: String, fields: AddressFields) -> oneshot::Receiver<()> {
         let (written, told) = oneshot::channel();
-        self.lock().push_back(WaitingRecord { json, about, written });
+        self.lock().push_back(QueuedRecord { json, fields, written });
         told
     }
 
     /// Takes the first of them, as many as one batch has room for. Those that nobody waits for any more are left out.
-    pub(super) fn take(&self) -> Vec<WaitingRecord> {
+    pub(super) fn take(&self) -> Vec<QueuedRecord> {
         let mut waiting = self.lock();
         waiting.retain(|record| !record.written.is_closed());
         let mut room = BatchRoom::default();
@@ -53,13 +53,13 @@ impl Waiting {
         mem::replace(&mut *waiting, behind).into()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<WaitingRecord>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<QueuedRecord>> {
         // Nothing in here panics between two changes.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl About {
+impl AddressFields {
     pub(super) fn of(record: &AuditRecord<'_>) -> Self {
         Self {
             command_id: record.command_id.unwrap_or_default().to_owned(),
