@@ -80,6 +80,9 @@ pub enum SecondKey {
     Given {
         /// The key.
         by: String,
+        /// What tells it from another key of that name. Records of older versions have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// When.
         at: Timestamp,
         /// The id of the message that approves.
@@ -309,6 +312,11 @@ impl Record {
         self.has_ended() && self.answers() > self.earlier_answers
     }
 
+    /// Whether nothing was sent for it, and it has no outcome.
+    pub fn is_pending(&self) -> bool {
+        !self.has_ended() && self.baseline.is_none()
+    }
+
     /// Whether something may have been sent for it, and it has no outcome.
     pub fn may_be_done(&self) -> bool {
         !self.has_ended() && self.baseline.is_some()
@@ -412,6 +420,7 @@ pub(crate) mod tests {
     fn what_a_limit_has_refused_is_asked_for_again_without_its_approval() {
         let given = SecondKey::Given {
             by: "lead".to_owned(),
+            key: None,
             at: Timestamp::UNIX_EPOCH,
             approval: "a-1".to_owned(),
             fingerprint: "v1:1".to_owned(),

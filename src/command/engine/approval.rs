@@ -199,16 +199,12 @@ impl Context {
         {
             return Ok(Ok(record.subjects.clone()));
         }
-        let (
-            Some(SecondKey::Awaited { until, fingerprint }),
-            Some(sender),
-            CommandStage::Received,
-            Some(action),
-        ) = (&record.second_key, &record.signed_by, &record.stage, Action::named(&record.action))
+        let (Some(SecondKey::Awaited { until, fingerprint }), Some(sender), Some(action)) =
+            (&record.second_key, &record.signed_by, Action::named(&record.action))
         else {
             return Ok(Err(outcomes::nothing_to_approve(id)));
         };
-        if *until <= now || self.admission.stops.cancelled(id).is_some() {
+        if !record.is_pending() || *until <= now || self.admission.stops.cancelled(id).is_some() {
             return Ok(Err(outcomes::nothing_to_approve(id)));
         }
         if approval.command_fingerprint != *fingerprint {
@@ -222,6 +218,7 @@ impl Context {
         };
         let given = SecondKey::Given {
             by: key.to_string(),
+            key: self.signatures.mark(key.as_str()),
             at: now,
             approval: approval.id.clone(),
             fingerprint: fingerprint.clone(),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +34,9 @@ use crate::{
 
 /// A wait that is longer is spent in the queue, and those behind do not wait for it.
 const WAIT_MAX: Duration = Duration::from_secs(150);
+
+/// When a command comes again whose approval counts no more: then it waits for another one.
+const UNAPPROVED_AFTER: Duration = Duration::from_secs(1);
 
 /// How it went so far.
 #[expect(clippy::large_enum_variant, reason = "there is one a command, and it is moved once")]
@@ -102,7 +104,7 @@ impl Context {
         loop {
             // Nobody knows whether the last attempt did it, but every attempt may be the one that ends the daemon.
             if saved.record.attempts() >= self.config.attempts_max {
-                let refusal = outcomes::too_many_attempts(self.config.attempts_max);
+                let refusal = outcomes::too_many_attempts(self.config.attempts_max, &saved.record);
                 return ended(self.end_with(job, saved, Status::Failed, refusal).await?);
             }
             if permit.is_none() {
@@ -196,35 +198,27 @@ impl Context {
         let (saved, denial) = gate.into_parts();
         let goes_on = match (&denial, &performed) {
             (Some(Denial::Ended(..) | Denial::Engine(_)), _) | (None, Ok(_)) => false,
-            (Some(Denial::Restart | Denial::Stopped), _) => true,
+            (Some(Denial::Restart | Denial::Unapproved | Denial::Stopped), _) => true,
             (None, Err(failed)) => failed.retry_after.is_some(),
         };
         let is_unsent = performed.as_ref().is_err_and(|failed| !failed.has_sent);
         // What is not sent must not look as if it might have been, or nothing would be looked up and judged anew.
         let saved = if goes_on && is_unsent && saved.record.baseline != baseline {
-            let unsent = saved.record.clone().unsent(baseline);
+            let unsent = saved.record.clone().unsent(baseline.clone());
             self.journal.save(&command.id, &saved, unsent).await?
         } else {
             saved
         };
         if let Some(denial) = denial {
-            let part = performed.err().map(|failed| failed.result).filter(is_any_done);
-            return ended(match (denial, part) {
-                (Denial::Restart, _) => return Ok(AttemptResult::Restart(saved)),
+            return match (denial, performed) {
+                (Denial::Restart, _) => Ok(AttemptResult::Restart(saved)),
                 // What is refused has changed nothing.
-                (Denial::Ended(_, error), Some(part)) => {
-                    let failed = ActionFailure {
-                        error,
-                        result: part,
-                        retry_after: None,
-                        has_sent: true,
-                        before: None,
-                        okta_request_id: None,
-                    };
-                    self.end_failed(job, saved, failed).await?
+                (Denial::Ended(_, error), Err(failed)) if failed.has_sent || baseline.is_some() => {
+                    let failed = ActionFailure { error: outcomes::cut_short(error), ..failed };
+                    ended(self.end_failed(job, saved, failed).await?)
                 }
-                (denial, _) => self.denied(job, saved, denial).await?,
-            });
+                (denial, _) => ended(self.denied(job, saved, denial).await?),
+            };
         }
         match performed {
             Ok(performed) => ended(self.end_successful(job, saved, subjects, performed).await?),
@@ -268,6 +262,10 @@ impl Context {
     ) -> Result<AttemptState, EngineError> {
         match denial {
             Denial::Ended(status, error) => self.end_with(job, saved, status, error).await,
+            Denial::Unapproved => Ok(AttemptState::Unfinished(Settlement::RetryLater(
+                UNAPPROVED_AFTER,
+                "a second key must approve it",
+            ))),
             // Nothing was judged by which it could be sent.
             Denial::Restart | Denial::Stopped => Ok(AttemptState::Unfinished(Settlement::Dropped)),
             Denial::Engine(error) => Err(error),
@@ -293,10 +291,4 @@ enum AttemptResult {
     Failed(SavedRecord, Box<ActionFailure>),
     /// It is looked at anew.
     Restart(SavedRecord),
-}
-
-/// Whether one of the parts of a command was done.
-fn is_any_done(result: &Value) -> bool {
-    let parts = result.as_object().into_iter().flatten().filter_map(|(_, parts)| parts.as_array());
-    parts.flatten().any(|part| part["status"] == "done")
 }

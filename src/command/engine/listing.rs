@@ -121,10 +121,10 @@ fn listed(commands: &str, stored: &StoredEntry) -> Option<Listed> {
 impl Record {
     /// How it stands, in a word: the status of its outcome, or how far it is.
     pub fn status_name(&self) -> &'static str {
+        if self.is_pending() && matches!(self.second_key, Some(SecondKey::Awaited { .. })) {
+            return "awaits_approval";
+        }
         match &self.stage {
-            CommandStage::Received if matches!(self.second_key, Some(SecondKey::Awaited { .. })) => {
-                "awaits_approval"
-            }
             CommandStage::Received if self.parked_until.is_some() => "parked",
             CommandStage::Received => "received",
             CommandStage::Started { .. } => "started",

@@ -117,12 +117,14 @@ impl Engine {
         let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
         self.admission.stops.require_loaded().await?;
         let turn = self.recording_order.join();
+        // A pause from here on comes after this, however long it takes until it holds.
+        let pauses = self.admission.stops.pauses();
         let engine = Arc::clone(self);
         let resumed = self.see_through(2 * PATIENCE, |so_far| async move {
             let not_recorded = EngineError::NotRecorded { standing: STANDING };
             timeout(PATIENCE, turn.come()).await.map_err(|_| not_recorded)?;
             engine.record_first(Decision::Resuming, &operation, STANDING).await?;
-            let earlier = engine.admission.stops.resume().await?;
+            let earlier = engine.admission.stops.resume(pauses).await?;
             let resumed = StopChange { is_new: earlier.is_some(), earlier, is_known: true, pending: None };
             so_far.send_replace(Some(StopChange { pending: Some(PendingStep::Record), ..resumed.clone() }));
             engine.record(Decision::Resumed, &operation).await;

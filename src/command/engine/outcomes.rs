@@ -48,6 +48,9 @@ pub const CODES: &[(&str, &str)] = &[
 ];
 
 /// An outcome with nothing in it yet.
+/// How a message ends of what has changed nothing.
+const NOTHING_SENT: &str = "; nothing was sent";
+
 pub(super) fn outcome(id: &str, record: &Record, status: Status, now: Timestamp) -> Outcome {
     Outcome {
         command_id: id.to_owned(),
@@ -82,11 +85,7 @@ pub(super) fn of_message(error: OutcomeError, id: &str) -> OutcomeError {
 
 pub(super) fn expired(command: &Command) -> OutcomeError {
     let at = command.expires_at.map(|at| format!(" at {at}")).unwrap_or_default();
-    error(
-        "expired",
-        format!("it has expired{at}; nothing was sent"),
-        "send it anew, with a later `expires_at`",
-    )
+    error("expired", format!("it has expired{at}{NOTHING_SENT}"), "send it anew, with a later `expires_at`")
 }
 
 pub(super) fn id_reused(id: &str) -> OutcomeError {
@@ -98,8 +97,21 @@ pub(super) fn id_reused(id: &str) -> OutcomeError {
 
 /// Why a command ends that nobody has approved.
 pub(super) fn not_approved(within: Duration) -> OutcomeError {
-    let message = format!("no second key has approved it within {} s; nothing was sent", within.as_secs());
+    let message = format!("no second key has approved it within {} s{NOTHING_SENT}", within.as_secs());
     error("not_approved", message, "send it anew, with a new `id`, and have it approved in time")
+}
+
+pub(super) fn approval_revoked() -> OutcomeError {
+    let message =
+        "what a second key has approved counts no more, or a second key must approve it by now".to_owned();
+    error("not_approved", message, "send it anew, with a new `id`, and have it approved")
+}
+
+/// Why a command ends for which something was sent before.
+pub(super) fn cut_short(error: OutcomeError) -> OutcomeError {
+    let reason = error.message.strip_suffix(NOTHING_SENT).unwrap_or(&error.message);
+    let message = format!("{reason}; something was sent for it before, and what was done stays");
+    OutcomeError { message, ..error }
 }
 
 pub(super) fn approval_impossible() -> OutcomeError {
@@ -160,9 +172,9 @@ pub(super) fn journal_unreadable(problem: &str) -> OutcomeError {
     error("journal_unreadable", message, remedy)
 }
 
-pub(super) fn too_many_attempts(max: u32) -> OutcomeError {
-    let message =
-        format!("it was begun {max} times and cut short each time; whether it was done is not known");
+pub(super) fn too_many_attempts(max: u32, record: &Record) -> OutcomeError {
+    let known = if record.may_be_done() { "; whether it was done is not known" } else { NOTHING_SENT };
+    let message = format!("it was begun {max} times and cut short each time{known}");
     error("attempts_exhausted", message, "look at the user or group in Okta, and at the daemon's log")
 }
 

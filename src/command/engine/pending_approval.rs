@@ -36,16 +36,10 @@ pub(super) enum ApprovalStatus {
 }
 
 impl Context {
-    /// Whether the command of `job` may go on at `now`. A key that may not approve any more has not approved.
+    /// Whether the command of `job` may go on at `now`, as far as a second key matters.
     pub(super) fn approval_status(&self, job: &Job, record: &Record, now: Timestamp) -> ApprovalStatus {
         let action = job.command.request.action();
-        // What waits already goes on waiting, whatever the configuration says since.
-        if !self.config.approval.covers(action) && record.second_key.is_none() {
-            return ApprovalStatus::Granted;
-        }
-        if let Some(SecondKey::Given { by, .. }) = &record.second_key
-            && self.signatures.may_approve(by, action)
-        {
+        if self.admission.is_approved(action, record) {
             return ApprovalStatus::Granted;
         }
         if record.signed_by.is_none() {

@@ -318,12 +318,10 @@ impl Context {
     ) -> Option<RefusedCommand> {
         let JournalEntry::Record(SavedRecord { record, .. }) = found else { return None };
         let is_own = matches!(origin, Origin::Parked { .. }) || record.signed_by.as_deref() == signed_by;
-        let backoff = !record.has_ended()
-            && !record.may_be_done()
-            && is_own
-            && command.fingerprint.is_kept(&record.fingerprint, &self.key);
+        let is_waiting =
+            record.is_pending() && is_own && command.fingerprint.is_kept(&record.fingerprint, &self.key);
         let fingerprint = record.fingerprint.clone();
-        backoff.then_some(RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to })
+        is_waiting.then_some(RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to })
     }
 
     /// Whether `command` is a copy of the one of `record`. Whether a secret in it is that of the first is for those to know

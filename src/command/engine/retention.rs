@@ -16,7 +16,7 @@ use super::journal;
 use crate::{
     command::{
         Action, Effect,
-        record::{CommandStage, Record},
+        record::{CommandStage, Record, SecondKey},
     },
     config::CommandsConfig,
     state::{State, StateError, StoredEntry},
@@ -128,6 +128,9 @@ fn is_over(stored: &StoredEntry, long_before: Timestamp) -> bool {
     let Ok(record) = Record::decode(&stored.entry.content) else {
         return record_is_older(stored, long_before);
     };
+    if record.is_pending() && matches!(record.second_key, Some(SecondKey::Awaited { .. })) {
+        return record.parked_until.is_none();
+    }
     match &record.stage {
         CommandStage::Received => record.parked_until.is_none(),
         CommandStage::Started { .. } => record_is_older(stored, long_before),

@@ -153,12 +153,15 @@ impl Stops {
         }
     }
 
-    /// Lets commands go on as soon as the state knows it, unless somebody pauses them meanwhile. Gives the pause that there was.
-    pub(super) async fn resume(&self) -> Result<Option<StopRecord>, EngineError> {
-        let (pauses, earlier) = {
-            let current = self.current();
-            (current.pauses, current.paused.clone())
-        };
+    /// How often commands were paused until now.
+    pub(super) fn pauses(&self) -> u64 {
+        self.current().pauses
+    }
+
+    /// Lets commands go on as soon as the state knows it, unless somebody has paused them since there were so many `pauses`.
+    /// Gives the pause that there was.
+    pub(super) async fn resume(&self, pauses: u64) -> Result<Option<StopRecord>, EngineError> {
+        let earlier = self.paused();
         let _saving = self.saving.lock().await;
         self.write(self.pause_note(), None).await?;
         let recovery = recovery::note_name(self.status.name());
@@ -384,8 +387,8 @@ mod tests {
         stops.load(Timestamp::MIN).await.unwrap();
         assert_eq!(stops.paused(), Some(by("eve")));
         assert_eq!(by("eve").to_string(), " by eve at 1970-01-01T00:00:00Z: a leak");
-        assert_eq!(stops.resume().await.unwrap(), Some(by("eve")));
-        assert_eq!(stops.resume().await.unwrap(), None);
+        assert_eq!(stops.resume(stops.pauses()).await.unwrap(), Some(by("eve")));
+        assert_eq!(stops.resume(stops.pauses()).await.unwrap(), None);
         stops.load(Timestamp::MIN).await.unwrap();
         assert_eq!(stops.paused(), None);
     }
@@ -437,7 +440,7 @@ mod tests {
         assert_eq!(status.snapshot().troubles.len(), 1, "somebody waits");
         tokio::time::timeout(Duration::from_secs(5), stops.require_loaded()).await.unwrap().unwrap();
         assert!(stops.cancel("c-2", stopped.clone()).unwrap());
-        let resuming = stops.resume();
+        let resuming = stops.resume(stops.pauses());
         assert!(tokio::time::timeout(Duration::from_millis(200), resuming).await.is_err());
         assert_eq!(stops.paused(), Some(stopped.clone()));
     }
@@ -454,13 +457,18 @@ mod tests {
         assert_eq!((stops.paused(), stops.cancelled("c-1")), (Some(stopped.clone()), Some(stopped.clone())));
         // Somebody pauses while a resume waits for its turn to write.
         let saving = stops.saving.lock().await;
-        let mut resuming = std::pin::pin!(stops.resume());
+        let mut resuming = std::pin::pin!(stops.resume(stops.pauses()));
         assert!(tokio::time::timeout(Duration::from_millis(50), &mut resuming).await.is_err());
         stops.pause(stopped.clone());
         drop(saving);
         resuming.await.unwrap();
         assert_eq!(stops.paused(), Some(stopped.clone()));
         stops.load(Timestamp::MIN).await.unwrap();
-        assert_eq!(stops.paused(), Some(stopped), "the state knows it");
+        assert_eq!(stops.paused(), Some(stopped.clone()), "the state knows it");
+        // Somebody pauses after the resume was asked for, and before it began.
+        let asked = stops.pauses();
+        stops.pause(stopped.clone());
+        stops.resume(asked).await.unwrap();
+        assert_eq!(stops.paused(), Some(stopped));
     }
 }

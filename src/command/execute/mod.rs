@@ -69,6 +69,12 @@ pub trait Admission: Send + Sync {
     /// long ago, and makes the baseline durable. That comes last: nothing is waited for between it and the change. Nothing
     /// is sent unless it is there, so an attempt that finds none knows that nothing was sent before it.
     fn admit<'a>(&'a self, change: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>>;
+
+    /// Takes back what was kept by [`Self::admit`], because Okta has certainly taken nothing of the change. Whoever keeps
+    /// nothing has nothing to do.
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), ActionFailure>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A change that is about to be sent.

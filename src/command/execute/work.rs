@@ -295,9 +295,15 @@ impl<'a> Work<'a> {
             Ok(reserved) => reserved,
             Err(error) => return Ok(self.sent(Err(error))),
         };
+        let before = (self.baseline.clone(), self.is_admitted);
         self.must_be_admitted(&precondition).await?;
-        let changed = reserved.send().await;
-        Ok(self.sent(changed))
+        let sent = self.sent(reserved.send().await);
+        // What follows may take long, and must not look as if something might have been done.
+        if matches!(sent, Sent::Refused(_)) && !self.has_sent {
+            self.attempt.admission.withdraw().await?;
+            (self.baseline, self.is_admitted) = before;
+        }
+        Ok(sent)
     }
 
     /// Has the policy judge the command as things are now, and keeps the baseline.

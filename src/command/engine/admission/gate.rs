@@ -33,6 +33,8 @@ pub(in crate::command::engine) struct Gate<'a> {
     job: &'a Job,
     resolved: &'a ResolvedSubjects,
     stop: &'a CancellationToken,
+    /// The baseline of the attempts before this one.
+    earlier: Option<Baseline>,
     state: Mutex<GateState>,
 }
 
@@ -64,12 +66,14 @@ impl<'a> Gate<'a> {
         saved: SavedRecord,
         stop: &'a CancellationToken,
     ) -> Self {
+        let earlier = saved.record.baseline.clone();
         Self {
             admission,
             journal,
             job,
             resolved,
             stop,
+            earlier,
             state: Mutex::new(GateState { saved, denial: None, are_names_due: true }),
         }
     }
@@ -102,6 +106,7 @@ impl<'a> Gate<'a> {
             self.until_running(was_sent, &saved.record).await?;
             admission.judge(&self.job.command, subjects, self.stop).await?;
             admission.require_trusted(self.job)?;
+            admission.require_approved(self.job, &saved.record)?;
             if !was_sent && changes.is_none() {
                 let changing = admission.changes(&self.job.command.request, subjects, self.stop);
                 changes = Some(changing.await?);
@@ -172,6 +177,25 @@ impl<'a> Gate<'a> {
         counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
     }
 
+    /// Keeps that nothing may have been done but what was so before this attempt.
+    async fn withdraw(&self) -> Result<(), Denial> {
+        let saved = self.state().saved.clone();
+        if saved.record.baseline == self.earlier {
+            return Ok(());
+        }
+        let unsent = saved.record.clone().unsent(self.earlier.clone());
+        let saved = self.journal.save(&self.job.command.id, &saved, unsent).await.map_err(Denial::Engine)?;
+        let mut state = self.state();
+        (state.saved, state.are_names_due) = (saved, true);
+        Ok(())
+    }
+
+    /// Keeps why nothing may be sent: that counts, and not what the action makes of it.
+    fn deny(&self, denial: Denial) -> ActionFailure {
+        self.state().denial = Some(denial);
+        Code::NotPermitted.because("it may not be sent any more")
+    }
+
     fn state(&self) -> MutexGuard<'_, GateState> {
         // Nothing panics while the lock is held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -188,11 +212,13 @@ impl execute::Admission for Gate<'_> {
                 }
                 (denial, _) => denial,
             };
-            self.state().denial = Some(denial);
-            // What counts is the denial.
-            Err(Code::NotPermitted.because("it may not be sent any more"))
+            Err(self.deny(denial))
         }
         .boxed()
+    }
+
+    fn withdraw(&self) -> BoxFuture<'_, Result<(), ActionFailure>> {
+        async { self.withdraw().await.map_err(|denial| self.deny(denial)) }.boxed()
     }
 }
 

@@ -18,12 +18,13 @@ use super::{
 use crate::{
     clock::Clock,
     command::{
-        Changes, OutcomeError, Request, Status, Subjects,
+        Action, Changes, OutcomeError, Request, Status, Subjects,
         execute::Executor,
         message::{Command, Timing},
         policy::{Policy, Signatures},
+        record::{Record, SecondKey},
     },
-    config::CommandsConfig,
+    config::{ApprovalConfig, CommandsConfig},
     retry::Backoff,
 };
 
@@ -40,6 +41,7 @@ pub(super) struct Admission {
     pub(super) stops: Stops,
     protection: Protection,
     signatures: Arc<Signatures>,
+    approval: ApprovalConfig,
     /// How long commands are remembered.
     keep: SignedDuration,
     executor: Executor,
@@ -54,6 +56,8 @@ pub(super) enum Denial {
     Ended(Status, OutcomeError),
     /// It has waited for long, and nothing was sent: it is looked at anew.
     Restart,
+    /// Nothing was sent, and a second key must approve it.
+    Unapproved,
     /// We stop.
     Stopped,
     /// The journal or the limits cannot be written, for good.
@@ -80,6 +84,7 @@ impl Admission {
                 Arc::clone(status),
             ),
             signatures,
+            approval: config.approval.clone(),
             keep: config.remembers_for(),
             executor,
             clock: Arc::clone(&seams.clock),
@@ -108,6 +113,29 @@ impl Admission {
             return Err((Status::Expired, outcomes::expired(command)));
         }
         self.policy.admit(command).map_err(|refusal| (Status::Refused, refusal))
+    }
+
+    /// Whether `record`, of a command for `action`, has the approval of a second key, or needs none. A key that may not approve
+    /// any more, or that was exchanged, has not approved.
+    pub(super) fn is_approved(&self, action: Action, record: &Record) -> bool {
+        match &record.second_key {
+            // What waits already goes on waiting, whatever the configuration says since.
+            None => !self.approval.covers(action),
+            Some(SecondKey::Awaited { .. }) => false,
+            Some(SecondKey::Given { by, key, .. }) => self.signatures.may_approve(by, key.as_deref(), action),
+        }
+    }
+
+    /// Whether `job` may be sent, as far as a second key matters.
+    pub(super) fn require_approved(&self, job: &Job, record: &Record) -> Result<(), Denial> {
+        if self.is_approved(job.command.request.action(), record) {
+            return Ok(());
+        }
+        Err(if record.may_be_done() {
+            Denial::Ended(Status::Failed, outcomes::approval_revoked())
+        } else {
+            Denial::Unapproved
+        })
     }
 
     /// Whether `job` is of a sender who may ask for it yet: it may have waited for long, or come again since it was begun.

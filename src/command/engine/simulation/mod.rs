@@ -406,7 +406,7 @@ async fn operate(world: &World, context: &Context, other: ExternalEvent) {
             stops.pause(stopped());
             stops.save_pause().await.unwrap();
         }
-        ExternalEvent::Resumed => drop(stops.resume().await.unwrap()),
+        ExternalEvent::Resumed => drop(stops.resume(stops.pauses()).await.unwrap()),
         ExternalEvent::Released => {
             let limits = context.admission.policy.limits();
             context.admission.limiter.release(LIMITED, limits).await.unwrap();

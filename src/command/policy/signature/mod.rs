@@ -161,9 +161,15 @@ impl Signatures {
         self.keys().twins()
     }
 
-    /// Whether what the key `name` has approved still counts.
-    pub fn may_approve(&self, name: &str, action: Action) -> bool {
-        self.keys().find(name).is_some_and(|key| key.approves(action))
+    /// Whether what the key `name` has approved still counts, if it was the one of this [mark](Self::mark) then.
+    pub fn may_approve(&self, name: &str, mark: Option<&str>, action: Action) -> bool {
+        let is_it = |key: &Key| mark.is_none_or(|mark| key.mark() == mark);
+        self.keys().find(name).is_some_and(|key| key.approves(action) && is_it(&key))
+    }
+
+    /// What tells the key `name` from another one of that name, and nothing else of it.
+    pub fn mark(&self, name: &str) -> Option<String> {
+        self.keys().find(name).map(|key| key.mark())
     }
 
     fn by_jws(&self, value: &str, payload: &[u8]) -> Result<Signed, RejectedSignature> {

@@ -324,10 +324,10 @@ fn only_another_key_that_may_approve_does() {
     ] {
         assert_eq!(told(approver, sender, action), expected, "{approver} of {sender}");
     }
-    assert!(signatures.may_approve("portal", Action::UserDelete));
-    assert!(
-        !signatures.may_approve("hr", Action::UserDelete) && !signatures.may_approve("x", Action::UserDelete)
-    );
+    let mark = signatures.mark("portal").unwrap();
+    let may = |name, mark| signatures.may_approve(name, mark, Action::UserDelete);
+    assert!(may("portal", None) && may("portal", Some(&*mark)));
+    assert!(!may("hr", None) && !may("x", None) && !may("portal", signatures.mark("hr").as_deref()));
 }
 
 #[test]

@@ -297,3 +297,49 @@ async fn an_approval_by_a_key_that_may_not_approve_any_more_is_asked_for_again()
     until(async || scene.audit().iter().any(is_refused)).await;
     ask(&scene, "taken", json!({})).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_for_the_rate_limit_and_lost_its_approval_can_be_approved_again() {
+    let mut scene = prepare().await;
+    scene.resume();
+    ask(&scene, "ada", json!({})).await;
+    let known = fingerprint(&scene, "ada").await;
+    scene.okta.arm(json!({ "kind": "rate_limited", "seconds": 4, "method": "POST" })).await;
+    assert_eq!(approve(&scene, "first", ("ada", &known), "portal").await, "done");
+    let path = "/api/v1/users/{id}/lifecycle/deactivate";
+    until(async || scene.okta.counted(path, 429).await > 0).await;
+    // What the state has of it says by then that nothing was sent.
+    until(async || scene.status().await["troubles"]["okta"].is_string()).await;
+    scene.kill().await;
+    // The key was stolen: another one has its name.
+    std::fs::write(scene.workplace.path("portal.secret"), "another-secret-another-secret-another\n").unwrap();
+    scene.okta.disarm().await;
+    scene.resume();
+    scene.status().await;
+    until(async || waiting(&scene).await.contains("\"ada\"")).await;
+    assert!(scene.writes().await.is_empty());
+    let known = fingerprint(&scene, "ada").await;
+    assert_eq!(approve(&scene, "again", ("ada", &known), "portal").await, "done");
+    assert_eq!(essence(&scene.outcome("ada").await), ("done", ""));
+    assert_eq!(scene.writes().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_have_been_sent_is_not_sent_again_without_its_approval() {
+    let mut scene = prepare().await;
+    scene.resume();
+    ask(&scene, "ada", json!({})).await;
+    let known = fingerprint(&scene, "ada").await;
+    scene.okta.arm(json!({ "kind": "status", "status": 503, "method": "POST" })).await;
+    assert_eq!(approve(&scene, "first", ("ada", &known), "portal").await, "done");
+    until(async || scene.status().await["troubles"]["okta"].is_string()).await;
+    scene.kill().await;
+    let without = POLICY.replace("portal.secret\", approve = [\"user.deactivate\"] }", "portal.secret\" }");
+    assert_ne!(without, POLICY);
+    let mut scene = scene.under(&without);
+    scene.okta.disarm().await;
+    scene.resume();
+    let outcome = scene.outcome("ada").await;
+    assert_eq!(essence(&outcome), ("failed", "not_approved"), "{outcome}");
+    assert!(scene.writes().await.is_empty());
+}
