@@ -29,7 +29,8 @@ use crate::{
         publisher::PublishCure,
         record::Record,
     },
-    retry::{Backoff, RetryPolicy},
+    halt::Stopped,
+    retry::{Backoff, RetryPolicy, retry_until},
     telemetry::chain,
 };
 
@@ -247,16 +248,17 @@ impl Context {
         };
         let mut backoff = RetryPolicy::OKTA.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Outcomes);
-        loop {
-            let Err(err) = self.outcomes.require_private(address).await else { return Ok(None) };
-            if err.needs_somebody() || err.cure() == PublishCure::Elsewhere {
+        let attempt = async || match self.outcomes.require_private(address).await {
+            Err(err) if !err.needs_somebody() && err.cure() != PublishCure::Elsewhere => Err(err),
+            checked => Ok(checked),
+        };
+        match retry_until(&mut backoff, stop, attempt, |err| reporter.report(&chain(err))).await {
+            Ok(Ok(())) => Ok(None),
+            Ok(Err(err)) => {
                 let refusal = address_is_stored(&chain(&err));
-                return self.end_with(job, saved.clone(), Status::Refused, refusal).await.map(Some);
+                self.end_with(job, saved.clone(), Status::Refused, refusal).await.map(Some)
             }
-            reporter.report(&chain(&err));
-            if stop.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await.is_none() {
-                return Ok(Some(AttemptState::Unfinished(Settlement::Dropped)));
-            }
+            Err(Stopped) => Ok(Some(AttemptState::Unfinished(Settlement::Dropped))),
         }
     }
 

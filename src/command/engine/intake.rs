@@ -9,7 +9,7 @@ use super::{status::EngineStatus, trouble::Trouble};
 use crate::{
     command::intake::{Delivery, Intake},
     config::CommandsConfig,
-    retry::RetryPolicy,
+    retry::{RetryPolicy, retry},
     telemetry::chain,
 };
 
@@ -33,23 +33,13 @@ pub(super) async fn run(
             () = drained.cancelled() => {}
         }
     };
-    let mut intake = loop {
-        let opened = tokio::select! {
-            () = ending() => return,
-            opened = Intake::open(intake, &config.name) => opened,
-        };
-        match opened {
-            Ok(opened) => {
-                tracing::info!(commands = config.name, intake = intake.in_words(), "commands are read");
-                break opened;
-            }
-            Err(err) => reporter.report(&chain(&err)),
-        }
-        tokio::select! {
-            () = ending() => return,
-            () = tokio::time::sleep(backoff.next_wait()) => {}
-        }
+    let attempt = || Intake::open(intake, &config.name);
+    let in_words = intake.in_words();
+    let mut intake = tokio::select! {
+        () = ending() => return,
+        opened = retry(&mut backoff, attempt, |err| reporter.report(&chain(err))) => opened,
     };
+    tracing::info!(commands = config.name, intake = in_words, "commands are read");
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     loop {
         let next = tokio::select! {

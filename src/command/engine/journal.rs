@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{EngineError, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{QueuePlace, record::Record},
-    retry::RetryPolicy,
+    retry::{RetryPolicy, retry},
     state::{Entry, EntryChange, NoteChange, State, StateClass, StateError, StoredNote},
     telemetry::chain,
 };
@@ -164,16 +164,11 @@ impl Journal {
     ) -> Result<T, EngineError> {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Journal);
-        loop {
-            match work().await {
-                Ok(done) => return Ok(done),
-                Err(err) if err.class() == StateClass::Transient => {
-                    reporter.report(&chain(&err));
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
-                Err(err) => return Err(err.into()),
-            }
-        }
+        let attempt = async || match work().await {
+            Err(err) if err.class() == StateClass::Transient => Err(err),
+            finished => Ok(finished),
+        };
+        Ok(retry(&mut backoff, attempt, |err| reporter.report(&chain(err))).await?)
     }
 }
 

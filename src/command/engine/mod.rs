@@ -172,13 +172,14 @@ impl Engine {
     pub async fn run(&self, remember: Duration, stop: &CancellationToken) {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Engine);
-        while !stop.is_cancelled() {
+        loop {
             match self.run_until_failure(ParkedOwner::ThisProcess, remember, stop, &mut reporter).await {
                 Ok(()) => return,
                 Err(err) => reporter.report(&chain(&err)),
             }
-            let wait = tokio::time::sleep(backoff.next_wait());
-            stop.run_until_cancelled(wait).await;
+            if backoff.wait(stop).await.is_err() {
+                return;
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
         LocalUser,
         audit::{AuditRecord, Decision},
     },
-    retry::RetryPolicy,
+    retry::{RetryPolicy, retry},
     telemetry::chain,
 };
 
@@ -240,13 +240,7 @@ impl Engine {
     async fn record(&self, decision: Decision, operation: &OperatorAction) {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Audit);
-        let audit = loop {
-            match self.open_audit().await {
-                Ok(audit) => break audit,
-                Err(err) => reporter.report(&chain(&err)),
-            }
-            tokio::time::sleep(backoff.next_wait()).await;
-        };
+        let audit = retry(&mut backoff, || self.open_audit(), |err| reporter.report(&chain(err))).await;
         drop(reporter);
         let record = AuditRecord {
             action: operation.action.as_deref(),

@@ -23,7 +23,7 @@ use crate::{
         policy::KeyName,
         record::{CommandStage, Durable, Record},
     },
-    retry::RetryPolicy,
+    retry::{RetryPolicy, retry},
     telemetry::chain,
 };
 
@@ -241,10 +241,8 @@ impl Context {
     pub(super) async fn keep_dead_letter(&self, letter: DeadLetter<'_>) {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::DeadLetters);
-        while let Err(err) = self.dead_letters.keep(letter).await {
-            reporter.report(&chain(&err));
-            tokio::time::sleep(backoff.next_wait()).await;
-        }
+        let attempt = || self.dead_letters.keep(letter);
+        retry(&mut backoff, attempt, |err| reporter.report(&chain(err))).await;
         self.status.dead_letter();
     }
 }

@@ -71,8 +71,7 @@ impl Context {
                 return SubjectLookup::Denied(status, error);
             }
             reporter.report(&failed.error.message);
-            let wait = backoff.next_wait().max(asked);
-            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            if backoff.wait_at_least(asked, stop).await.is_err() {
                 return SubjectLookup::Stopped;
             }
         }

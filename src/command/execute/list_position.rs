@@ -12,7 +12,7 @@ const CURSOR: &str = "after";
 /// A place in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", rename = "Place")]
 pub struct ListPosition(Parts);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,7 +36,8 @@ use crate::{
         record::Record,
     },
     config::CommandsConfig,
-    retry::Backoff,
+    halt::Stopped,
+    retry::RetryPolicy,
 };
 
 use limiter::Limiter;
@@ -145,10 +146,6 @@ impl Admission {
     }
 }
 
-/// Waits before those whom a command concerns are counted again.
-const RECOUNT_FIRST: Duration = Duration::from_secs(1);
-const RECOUNT_MAX: Duration = Duration::from_secs(30);
-
 impl Admission {
     /// How many changes `request` makes: what it does to a group it does to all members.
     async fn changes(
@@ -164,7 +161,7 @@ impl Admission {
             return Ok(request.changes().named());
         };
         let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
-        let mut backoff = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
+        let mut backoff = RetryPolicy::MEMBER_COUNT.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Okta);
         loop {
             let counting = self.executor.count_members(&subjects.groups, count_max);
@@ -175,8 +172,7 @@ impl Admission {
                         return Err(Denial::Ended(Status::Failed, failed.error));
                     };
                     reporter.report(&failed.error.message);
-                    let wait = tokio::time::sleep(backoff.next_wait().max(asked));
-                    stop.run_until_cancelled(wait).await.ok_or(Denial::Stopped)?;
+                    backoff.wait_at_least(asked, stop).await.map_err(|Stopped| Denial::Stopped)?;
                 }
             }
         }

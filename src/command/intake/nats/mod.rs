@@ -34,7 +34,7 @@ use super::{Delivery, IntakeError};
 use crate::{
     bus::{BusError, nats::connection::Connection},
     config::NatsBus,
-    retry::Backoff,
+    retry::RetryPolicy,
 };
 
 pub(super) use acknowledgement::NatsAcknowledgement;
@@ -48,10 +48,6 @@ pub(super) struct NatsQueue {
     pub(super) subject: String,
     pub(super) durable: String,
 }
-
-/// How long it takes until a lost connection is replaced: at first, and at most.
-const RETRY_MIN: Duration = Duration::from_millis(250);
-const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// How long closing waits for the server.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
@@ -170,7 +166,7 @@ async fn take(
     failed: mpsc::Sender<BusError>,
     mut opened: Option<Opened>,
 ) {
-    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX, fastrand::u64(..));
+    let mut backoff = RetryPolicy::QUEUE.backoff();
     loop {
         let session = Session::open(&queue, &state, &delivered).await;
         let error = match (session, opened.take()) {
@@ -180,7 +176,7 @@ async fn take(
                 let since = Instant::now();
                 let error = session.run().await;
                 // What fails as soon as it is open is not to be opened in a hurry.
-                if since.elapsed() > RETRY_MAX {
+                if since.elapsed() > RetryPolicy::QUEUE.longest() {
                     backoff.reset();
                 }
                 error
