@@ -1,5 +1,5 @@
-//! Whether an audit is whole: lines in the order in which they were written, held against their chain, against where it must
-//! begin, and against what the state keeps of its end before and after they are read. Pure.
+//! Verifies an audit: its lines in the order in which they were written, against their chain, against where it must
+//! begin, and against its end in the state before and after they are read. Pure.
 
 use std::{cmp::Ordering, collections::BTreeMap, fmt, str::FromStr};
 
@@ -8,7 +8,7 @@ use super::{
     chain::{HASH_DIGITS, LinePosition, Link, REPEATED_WITHIN, ReadLine, RecentLinks, read_line},
 };
 
-/// How many flaws are told one by one.
+/// The most flaws that are listed.
 const FLAWS_MAX: usize = 100;
 
 /// An audit, as far as it was read.
@@ -17,28 +17,28 @@ pub struct Verification {
     chains: BTreeMap<String, Chain>,
     flaws: Vec<Flaw>,
     flaw_count: u64,
-    /// Lines that were cut short.
+    /// Truncated lines.
     fragments: u64,
-    /// Ends that a crash has left in doubt.
+    /// Ends that are uncertain after a crash.
     in_doubt: u64,
-    /// The ends that the state keeps, of those whose audit this is. None: it is not at hand.
+    /// The ends of the chains in the state. None: the state is not available.
     expected: Option<BTreeMap<String, Expected>>,
-    /// The records before the first ones, where those are not the first of all.
+    /// The records before the first ones, unless the audit begins with the first of all.
     before: BTreeMap<String, ChainHead>,
-    /// The last ones that the state knows of, where others stand behind them.
+    /// The last records that the state knows, if further ones follow.
     overtaken: BTreeMap<String, ChainHead>,
 }
 
-/// The last record of a chain that was looked at before: what is read now goes on behind it.
+/// The last record of a chain that was verified before: the audit continues after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedHead {
-    /// The name of the commands.
+    /// The name of the section.
     pub commands: String,
-    /// That record.
+    /// The record.
     pub head: ChainHead,
 }
 
-/// Where a chain must lead.
+/// Where a chain must end.
 #[derive(Debug)]
 struct Expected {
     kept: SavedChain,
@@ -49,33 +49,33 @@ struct Expected {
 struct Chain {
     first: Link,
     last: Link,
-    /// The one with the highest number, which is the last unless somebody has meddled.
+    /// The record with the highest number, which is the last unless somebody has tampered.
     highest: ChainHead,
     records: u64,
     recent: RecentLinks,
 }
 
-/// What is wrong, and at which line of which file.
+/// A flaw, with its file and line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
-    /// The file and the line; none: the end of it all.
+    /// The file and the line; none: the end of the audit.
     pub at: Option<(String, u64)>,
     /// What is wrong.
     pub reason: String,
 }
 
-/// What was read of the chain of one name's commands.
+/// What was read of a section's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainReport {
-    /// The name of the commands.
+    /// The name of the section.
     pub commands: String,
-    /// How many records there are.
+    /// The number of records.
     pub records: u64,
-    /// The number of the first.
+    /// The number of the first record.
     pub first_sequence: u64,
-    /// The last.
+    /// The last record.
     pub last: ChainHead,
-    /// What records in later files come after: the last, or the last that the state knows of where that is an earlier one.
+    /// The record that later files must follow: the last, or the last that the state knows, if that is earlier.
     pub after: VerifiedHead,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for Flaw {
 }
 
 impl Verification {
-    /// Reads line number `number` of `file`, without its end.
+    /// Reads line number `number` of `file`, without its line end.
     pub fn read(&mut self, file: &str, number: u64, line: &str) {
         if line.trim().is_empty() {
             return;
@@ -115,7 +115,7 @@ impl Verification {
         }
     }
 
-    /// Takes the record up into its chain; says what is wrong with its place.
+    /// Adds the record to its chain; returns what is wrong with its position.
     fn follow(&mut self, link: Link) -> Option<String> {
         let commands = &link.place.commands;
         let head = ChainHead { sequence: link.place.sequence, hash: link.hash.clone() };
@@ -156,8 +156,8 @@ impl Verification {
         flaw
     }
 
-    /// Whether a chain that begins with `link` may be the last ones before it once more: where a crash leaves in doubt whether
-    /// they were written they are written again, and their file may have been moved away meanwhile.
+    /// Whether a chain that begins with `link` may repeat the previous records: after a crash, uncertain records are
+    /// written again, and their file may have been rotated in the meantime.
     fn begins_again(&self, Link { place, hash, .. }: &Link) -> bool {
         let Some(before) = self.before.get(&place.commands) else { return false };
         match place.sequence.cmp(&before.sequence) {
@@ -191,13 +191,13 @@ impl Verification {
         })
     }
 
-    /// Says where the records before the first ones ended.
+    /// Sets where the records before the first ones ended.
     pub fn go_on_after(&mut self, looked_at: VerifiedHead) {
         self.before.insert(looked_at.commands, looked_at.head);
     }
 
-    /// Demands that there are no chains but those of `ends`, and that each reaches what the state keeps of its end. To be
-    /// called before anything is read: what a daemon writes meanwhile comes behind that.
+    /// Requires that there are no chains but those of `ends`, and that each reaches its end. Call it before reading: a
+    /// running daemon writes further records after that.
     pub fn expect(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
         let expected = ends.into_iter().map(|(commands, kept)| {
             let is_met = kept.head.sequence == 0 || self.before.get(&commands) == Some(&kept.head);
@@ -206,14 +206,14 @@ impl Verification {
         self.expected = Some(expected.collect());
     }
 
-    /// Whether it is held against what the state keeps: without that, nobody sees what is missing from the end or was put
-    /// behind it, nor whose chains there should be.
+    /// Whether it is compared with the state: without it, missing records at the end, additions after it and missing or
+    /// foreign chains do not show.
     pub fn is_held_against_state(&self) -> bool {
         self.expected.is_some()
     }
 
-    /// Says, when everything has been read, what is missing from the end, and what stands behind it. `ends` is what the state
-    /// keeps then: each record is in the state before it is in the audit.
+    /// Checks, after everything was read, the end of each chain. `ends` are those of the state after reading: each
+    /// record is in the state before it is in the audit.
     pub fn finish(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
         let mut reasons = Vec::new();
         let unmet = self.expected.iter().flatten().filter(|(_, expected)| !expected.is_met);
@@ -223,7 +223,7 @@ impl Verification {
                 (None, Some(before)) => before.sequence,
                 (None, None) => 0,
             };
-            // They are kept before they are written: a crash has left in doubt whether they were.
+            // They were saved before they were written: after a crash it is unknown whether they were written.
             let in_doubt = kept.unwritten().is_some_and(|batch| batch.first_sequence == end + 1);
             if in_doubt {
                 self.in_doubt += 1;
@@ -286,22 +286,22 @@ impl Verification {
         }
     }
 
-    /// What is wrong: the first hundred flaws.
+    /// The first hundred flaws.
     pub fn flaws(&self) -> &[Flaw] {
         &self.flaws
     }
 
-    /// How many flaws there are.
+    /// The number of flaws.
     pub fn flaw_count(&self) -> u64 {
         self.flaw_count
     }
 
-    /// Lines that a crash may have cut short. What was in them stands again behind them, or there is a flaw.
+    /// Lines that a crash may have truncated. Their content follows again, or there is a flaw.
     pub fn fragments(&self) -> u64 {
         self.fragments
     }
 
-    /// Chains of which a crash has left in doubt whether the last records were written.
+    /// Chains of which it is unknown, after a crash, whether the last records were written.
     pub fn in_doubt(&self) -> u64 {
         self.in_doubt
     }

@@ -1,4 +1,4 @@
-//! Reading the intake, as long as it takes, and letting go of it when the last acknowledgement is used up.
+//! Reads the queue with retries, and closes it when the last message is acknowledged.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::{
     telemetry::chain,
 };
 
-/// How often the bus is asked what ails it.
+/// How often the intake is asked for a trouble.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Hands over what the intake of `config` has, until `stop`; keeps it open until `drained`.
+/// Passes on the deliveries of the intake of `config` until `stop`; keeps it open until `drained`.
 pub(super) async fn run(
     config: &CommandsConfig,
     deliveries: mpsc::Sender<Delivery>,

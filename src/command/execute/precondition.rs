@@ -1,5 +1,5 @@
-//! What a change was decided by: an object as it was seen, and the names of groups. It may have changed by the time when the
-//! change can be sent. Sends nothing but look-ups.
+//! What a change was decided by: an object as it was read, and the names of groups. Checked again if the change had to
+//! wait. Only reads.
 
 use okta_client::Target;
 use serde_json::Value;
@@ -13,20 +13,20 @@ use crate::command::{Action, GroupSubject};
 pub struct Precondition<'a> {
     pub(super) okta: &'a dyn Okta,
     pub(super) action: Action,
-    /// What was seen, and where.
+    /// The object as it was read, and where.
     pub(super) seen: Option<(Target, Value)>,
-    /// The groups that the change is about, by which the command names them.
+    /// The groups of the change that the command names by name.
     pub(super) groups: &'a [GroupSubject],
     pub(super) at: Instant,
 }
 
 impl Precondition<'_> {
-    /// When it was seen.
+    /// When it was read.
     pub fn at(&self) -> Instant {
         self.at
     }
 
-    /// Whether it is so yet, as far as Okta says now.
+    /// Whether it still holds, according to Okta now.
     pub async fn holds(&self) -> bool {
         if let Some((target, seen)) = &self.seen {
             let now = lookup::one(self.okta, self.action, target).await;
@@ -38,7 +38,7 @@ impl Precondition<'_> {
     }
 }
 
-/// Whether an object is as it was: a sign-in alone changes nothing about it.
+/// Whether an object is unchanged. A sign-in does not count as a change.
 fn is_alike(now: &Value, seen: &Value) -> bool {
     let without_sign_in = |value: &Value| {
         let mut value = value.clone();

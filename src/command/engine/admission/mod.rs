@@ -1,6 +1,6 @@
-//! Whether a command may still change something, decided at the moment of the act: an operator's stop, expiry, policy with
-//! those who are protected as Okta knows them now, and limits, which are counted in the same commit as the journal's entry.
-//! Where that cannot be found out, commands wait. Sends nothing but look-ups.
+//! Decides, right before each change, whether it may be sent: not stopped by an operator, not expired, allowed by the
+//! policy, nobody protected as Okta knows them now, and within the limits, which are counted in the same commit as the
+//! journal's record. Commands wait while that cannot be determined. Sends only look-ups.
 
 mod limiter;
 mod protection;
@@ -44,7 +44,7 @@ use limiter::Limiter;
 pub(super) use protection::ProtectedIds;
 use protection::Protection;
 
-/// What commands must pass.
+/// The checks that commands must pass.
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) policy: Policy,
@@ -52,23 +52,23 @@ pub(super) struct Admission {
     pub(super) stops: Stops,
     protection: Protection,
     signatures: Arc<Signatures>,
-    /// How long commands are remembered.
+    /// How long the journal keeps commands.
     keep: SignedDuration,
     executor: Executor,
     clock: Arc<dyn Clock>,
     status: Arc<EngineStatus>,
 }
 
-/// Why nothing may be sent.
+/// Why a change may not be sent.
 #[derive(Debug)]
 pub(super) enum Denial {
-    /// The command ends so.
+    /// The command ends with this status and error.
     Ended(Status, OutcomeError),
-    /// It has waited for long, and nothing was sent: it is looked at anew.
+    /// The check took long, and nothing was sent: starts again with a new look-up.
     Restart,
-    /// We stop.
+    /// The daemon stops.
     Stopped,
-    /// The journal or the limits cannot be written, for good.
+    /// The journal or the limits cannot be written, permanently.
     Engine(EngineError),
 }
 
@@ -99,19 +99,19 @@ impl Admission {
         }
     }
 
-    /// Reads what is kept of limits, stops and those who are protected.
+    /// Loads limits, stops and protected ids from the state.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
         self.limiter.load(self.policy.limits()).await?;
         self.load_stops().await?;
         self.protection.load().await
     }
 
-    /// Reads what is stopped.
+    /// Loads the stops.
     pub(super) async fn load_stops(&self) -> Result<(), EngineError> {
         self.stops.load(self.clock.now().saturating_sub(self.keep).unwrap_or(Timestamp::MIN)).await
     }
 
-    /// Whether `command` may be begun or go on, as far as that can be said without looking at Okta.
+    /// Whether `command` may be started or continued, without look-ups.
     pub(super) fn admit(&self, command: &Command) -> Result<(), (Status, OutcomeError)> {
         if let Some(stopped) = self.stops.cancelled(&command.id) {
             return Err((Status::Refused, stopped.refusal()));
@@ -122,7 +122,8 @@ impl Admission {
         self.policy.admit(command).map_err(|refusal| (Status::Refused, refusal))
     }
 
-    /// Whether `job` is of a sender who may ask for it yet: it may have waited for long, or come again since it was begun.
+    /// Whether the sender of `job` may still ask for it: the command may have waited for long, or was sent again after
+    /// its start.
     pub(super) fn require_trusted(&self, job: &Job) -> Result<(), Denial> {
         let trusted = match &job.refusal {
             Some(refusal) => Err(refusal.clone()),
@@ -131,7 +132,7 @@ impl Admission {
         trusted.map_err(|error| Denial::Ended(Status::Refused, error))
     }
 
-    /// The same with all that is known of `subjects` now.
+    /// Like [`Self::admit`], together with the policy and protection of the `subjects` as they are now.
     pub(super) async fn judge(
         &self,
         command: &Command,
@@ -147,7 +148,7 @@ impl Admission {
 }
 
 impl Admission {
-    /// How many changes `request` makes: what it does to a group it does to all members.
+    /// The number of changes that `request` makes: a change of a group counts once for each member.
     async fn changes(
         &self,
         request: &Request,
@@ -179,19 +180,19 @@ impl Admission {
     }
 }
 
-/// What was seen longer ago is looked at anew before something is sent.
+/// A change is checked again if it was decided on older data than this.
 const DECIDED_FOR: Duration = Duration::from_secs(2);
-/// Looks at it, at most: where each takes longer, the last one is as new as the budget allows.
+/// The most checks of old data: if each takes longer than the limit, the last is as new as the rate budget allows.
 const LOOKS_MAX: u32 = 3;
 
-/// Stands between one attempt at a command and Okta.
+/// Implements the checks for one attempt at a command.
 pub(super) struct Gate<'a> {
     admission: &'a Admission,
     journal: &'a Journal,
     job: &'a Job,
     resolved: &'a ResolvedSubjects,
     stop: &'a CancellationToken,
-    /// The journal's record, and why nothing may be sent, if that is so.
+    /// The saved record, and why nothing may be sent, if so.
     state: Mutex<(SavedRecord, Option<Denial>)>,
 }
 
@@ -205,17 +206,17 @@ impl<'a> Gate<'a> {
         Self { admission, journal, job, resolved, stop, state: Mutex::new((saved, None)) }
     }
 
-    /// The journal's record as it is now, and why something was not sent.
+    /// The saved record, and why something was not sent.
     pub(super) fn into_parts(self) -> (SavedRecord, Option<Denial>) {
         self.state.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Judges, counts and looks until nothing stands in the way any more: each may take a while, and somebody may stop the
-    /// command meanwhile, or change what it is about.
+    /// Repeats all checks until none of them had to wait: in the meantime an operator may stop the command, or its
+    /// subjects may change.
     async fn decide(&self, change: PendingChange<'_>) -> Result<(), Denial> {
         let (admission, subjects) = (self.admission, &self.resolved.subjects);
         let PendingChange { baseline, precondition, .. } = change;
-        // What was sent for is known by its id, whatever the names mean by now, and was counted.
+        // After a change was sent, the recorded ids count, and the changes are counted.
         let was_sent = self.state().0.record.baseline.is_some();
         let mut seen_at = Some(precondition.at());
         if !was_sent {
@@ -238,7 +239,7 @@ impl<'a> Gate<'a> {
                 if !held.ok_or(Denial::Stopped)? {
                     return Err(Denial::Restart);
                 }
-                // That may have taken a while, too.
+                // The check may have taken a while, too.
                 continue;
             }
             if saved.record.baseline.as_ref() == Some(baseline) && admission.stops.paused().is_none() {
@@ -249,8 +250,8 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// Waits until commands may go on, or this one is cancelled. Where nothing was sent, all is looked at anew after that, and
-    /// nothing is waited for with a record that says otherwise.
+    /// Waits while the section is paused, unless the command is cancelled. If nothing was sent, everything is checked
+    /// again after a wait, and the record must not say otherwise during the wait.
     async fn until_running(&self, was_sent: bool, record: &Record) -> Result<(), Denial> {
         let (stops, id) = (&self.admission.stops, &self.job.command.id);
         if stops.paused().is_none() || stops.cancelled(id).is_some() {
@@ -262,8 +263,8 @@ impl<'a> Gate<'a> {
         if was_sent || stops.cancelled(id).is_some() { Ok(()) } else { Err(Denial::Restart) }
     }
 
-    /// Whether the names of the command mean those whom they meant, if that matters yet, and all that the change was decided
-    /// by is so.
+    /// Whether the names of the command still mean the same objects, if nothing was sent, and the precondition of the
+    /// change holds.
     async fn holds(&self, was_sent: bool, precondition: &Precondition<'_>) -> bool {
         if !was_sent {
             let now = self.admission.executor.resolve(&self.job.command.request).await;
@@ -274,7 +275,7 @@ impl<'a> Gate<'a> {
         precondition.holds().await
     }
 
-    /// Keeps that something is about to be sent, which makes so many `changes`. What was counted once is not counted again.
+    /// Records that a change is about to be sent, and counts its `changes` unless they were counted before.
     async fn keep(
         &self,
         saved: SavedRecord,
@@ -288,7 +289,7 @@ impl<'a> Gate<'a> {
             return self.journal.save(id, &saved, sending).await.map_err(Denial::Engine);
         }
         let sending = sending.counted(u64::try_from(changes).unwrap_or(u64::MAX));
-        // A name may mean a larger group by now.
+        // A named group may have grown.
         let counting = (admission.policy.limits(), self.job.command.request.action(), changes - counted);
         let counted = admission.limiter.count(counting, (id, &saved, sending)).await;
         counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
@@ -311,14 +312,14 @@ impl execute::Admission for Gate<'_> {
                 (denial, _) => denial,
             };
             self.state().1 = Some(denial);
-            // What counts is the denial.
+            // The caller reads the denial, not this error.
             Err(Code::NotPermitted.because("it may not be sent any more"))
         }
         .boxed()
     }
 }
 
-/// Why a command ends that was sent before, and must not be sent again.
+/// The error of a command that was sent before without an answer, and must not be sent again.
 fn unconfirmed(denial: &OutcomeError) -> OutcomeError {
     let why = &denial.message;
     Code::Unconfirmed
