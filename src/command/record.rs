@@ -308,7 +308,7 @@ impl Record {
     }
 
     /// Whether it has an outcome, and an answer with it is known to have been published.
-    pub fn is_told(&self) -> bool {
+    pub fn is_answered(&self) -> bool {
         self.has_ended() && self.answers() > self.earlier_answers
     }
 
@@ -319,7 +319,7 @@ impl Record {
 
     /// Whether something may have been sent for it, or it has an outcome that was not published.
     pub fn is_under_way(&self) -> bool {
-        self.may_be_done() || (self.has_ended() && !self.is_told())
+        self.may_be_done() || (self.has_ended() && !self.is_answered())
     }
 
     /// The proof for the message, if this record, which must be on the disk, has an outcome.
@@ -392,7 +392,7 @@ pub(crate) mod tests {
         let told = ended.answered(None).unwrap();
         assert!(received.answered(None).is_none());
         assert!(told.durable().is_some());
-        assert!(told.is_told() && !ended.is_told() && !second.is_told());
+        assert!(told.is_answered() && !ended.is_answered() && !second.is_answered());
         for record in [received, first, second, ended, told.clone()] {
             assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
         }

@@ -16,7 +16,7 @@ const AFTER_HASH: &str = "\"}";
 /// The digits of a SHA-256.
 pub(super) const HASH_DIGITS: usize = 64;
 /// How much of the records being written is saved, as JSON in a note of the state together with the head of the chain.
-const KEPT_BYTES_MAX: usize = CONTENT_MAX_BYTES - (1 << 10);
+const SAVED_BYTES_MAX: usize = CONTENT_MAX_BYTES - (1 << 10);
 /// By how much the chain's members and hashes enlarge a record at most.
 const PLACE_BYTES_MAX: usize = 256;
 /// How far apart two copies of a record may be: more than are written at a time.
@@ -57,7 +57,7 @@ pub struct SealedBatch {
     /// The number of the first line.
     pub first_sequence: u64,
     /// What the state saves before they are written.
-    pub kept: SavedChain,
+    pub saved: SavedChain,
 }
 
 /// The room in a batch, so that all of it can be saved: at least one record, and fewer than may repeat.
@@ -69,14 +69,14 @@ pub struct BatchRoom {
 
 impl Default for BatchRoom {
     fn default() -> Self {
-        Self { bytes_left: KEPT_BYTES_MAX, is_empty: true }
+        Self { bytes_left: SAVED_BYTES_MAX, is_empty: true }
     }
 }
 
 impl BatchRoom {
     /// Adds `record` to the batch, if there is room.
     pub fn takes(&mut self, record: &str) -> bool {
-        let left = self.bytes_left.checked_sub(kept_bytes(record) + PLACE_BYTES_MAX);
+        let left = self.bytes_left.checked_sub(saved_bytes(record) + PLACE_BYTES_MAX);
         let takes = self.is_empty || left.is_some();
         (self.bytes_left, self.is_empty) = (left.unwrap_or(0), false);
         takes
@@ -84,7 +84,7 @@ impl BatchRoom {
 }
 
 /// The size of a line as a JSON string with a comma.
-fn kept_bytes(line: &str) -> usize {
+fn saved_bytes(line: &str) -> usize {
     let escaped = line.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
     line.len() + escaped + "\"\",".len()
 }
@@ -97,17 +97,17 @@ impl Default for ChainHead {
 
 impl AuditChain {
     /// The chain that ends as the state says.
-    pub fn after(kept: &SavedChain) -> Self {
-        Self { head: kept.head.clone() }
+    pub fn after(saved: &SavedChain) -> Self {
+        Self { head: saved.head.clone() }
     }
 
     /// Adds `records`, JSON objects with members, to the chain.
     pub fn seal(&mut self, records: &[String]) -> SealedBatch {
         let first_sequence = self.head.sequence + 1;
         let lines: Vec<_> = records.iter().map(|record| self.seal_one(record)).collect();
-        let is_small = lines.iter().map(|line| kept_bytes(line)).sum::<usize>() <= KEPT_BYTES_MAX;
-        let kept = if is_small { lines.clone() } else { Vec::new() };
-        SealedBatch { lines, first_sequence, kept: SavedChain { head: self.head.clone(), lines: kept } }
+        let is_small = lines.iter().map(|line| saved_bytes(line)).sum::<usize>() <= SAVED_BYTES_MAX;
+        let saved = if is_small { lines.clone() } else { Vec::new() };
+        SealedBatch { lines, first_sequence, saved: SavedChain { head: self.head.clone(), lines: saved } }
     }
 
     fn seal_one(&mut self, record: &str) -> String {
@@ -128,7 +128,7 @@ impl SavedChain {
     pub fn unwritten(&self) -> Option<SealedBatch> {
         let count = u64::try_from(self.lines.len()).ok().filter(|count| *count > 0)?;
         let first_sequence = (self.head.sequence + 1).checked_sub(count)?;
-        Some(SealedBatch { lines: self.lines.clone(), first_sequence, kept: self.clone() })
+        Some(SealedBatch { lines: self.lines.clone(), first_sequence, saved: self.clone() })
     }
 }
 

@@ -41,7 +41,7 @@ pub struct VerifiedHead {
 /// Where a chain must end.
 #[derive(Debug)]
 struct Expected {
-    kept: SavedChain,
+    saved: SavedChain,
     is_met: bool,
 }
 
@@ -120,7 +120,7 @@ impl Verification {
         let commands = &link.place.commands;
         let head = ChainHead { sequence: link.place.sequence, hash: link.hash.clone() };
         if let Some(expected) = self.expected.as_mut().and_then(|expected| expected.get_mut(commands)) {
-            expected.is_met |= expected.kept.head == head;
+            expected.is_met |= expected.saved.head == head;
         }
         let Some(chain) = self.chains.get_mut(commands) else {
             let flaw = self.begins_badly(&link);
@@ -199,9 +199,9 @@ impl Verification {
     /// Requires that there are no chains but those of `ends`, and that each reaches its end. Call it before reading: a
     /// running daemon writes further records after that.
     pub fn expect(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
-        let expected = ends.into_iter().map(|(commands, kept)| {
-            let is_met = kept.head.sequence == 0 || self.before.get(&commands) == Some(&kept.head);
-            (commands, Expected { kept, is_met })
+        let expected = ends.into_iter().map(|(commands, saved)| {
+            let is_met = saved.head.sequence == 0 || self.before.get(&commands) == Some(&saved.head);
+            (commands, Expected { saved, is_met })
         });
         self.expected = Some(expected.collect());
     }
@@ -217,23 +217,23 @@ impl Verification {
     pub fn finish(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
         let mut reasons = Vec::new();
         let unmet = self.expected.iter().flatten().filter(|(_, expected)| !expected.is_met);
-        for (commands, Expected { kept, .. }) in unmet {
+        for (commands, Expected { saved, .. }) in unmet {
             let end = match (self.chains.get(commands), self.before.get(commands)) {
                 (Some(chain), _) => chain.last.place.sequence,
                 (None, Some(before)) => before.sequence,
                 (None, None) => 0,
             };
             // They were saved before they were written: after a crash it is unknown whether they were written.
-            let in_doubt = kept.unwritten().is_some_and(|batch| batch.first_sequence == end + 1);
+            let in_doubt = saved.unwritten().is_some_and(|batch| batch.first_sequence == end + 1);
             if in_doubt {
                 self.in_doubt += 1;
-            } else if end < kept.head.sequence {
-                let missing = missing(commands, end + 1, kept.head.sequence);
+            } else if end < saved.head.sequence {
+                let missing = missing(commands, end + 1, saved.head.sequence);
                 reasons.push(format!(
                     "{missing} from the end, by what the state keeps: give the files too that were moved away"
                 ));
             } else {
-                let sequence = kept.head.sequence;
+                let sequence = saved.head.sequence;
                 reasons.push(format!(
                     "record {sequence} of `{commands}` is not the one that the state knows of"
                 ));
@@ -245,8 +245,8 @@ impl Verification {
             if end >= before.sequence {
                 continue;
             }
-            let kept = self.expected.as_ref().and_then(|expected| expected.get(commands));
-            let unwritten = kept.and_then(|Expected { kept, .. }| kept.unwritten());
+            let saved = self.expected.as_ref().and_then(|expected| expected.get(commands));
+            let unwritten = saved.and_then(|Expected { saved, .. }| saved.unwritten());
             if unwritten.is_some_and(|batch| batch.first_sequence <= chain.first.place.sequence) {
                 self.in_doubt += 1;
             } else {
@@ -256,9 +256,9 @@ impl Verification {
                 ));
             }
         }
-        for (commands, kept) in ends {
+        for (commands, saved) in ends {
             let Some(chain) = self.chains.get(&commands) else { continue };
-            let (end, known) = (&chain.highest, &kept.head);
+            let (end, known) = (&chain.highest, &saved.head);
             if end.sequence > known.sequence {
                 self.overtaken.insert(commands.clone(), known.clone());
                 reasons.push(format!(

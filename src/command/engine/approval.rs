@@ -83,7 +83,7 @@ impl Context {
                 RefusedMessage { outcome, command: None, signed_by, is_authenticated: true, origin };
             return Ok(Received::Refused(Box::new(refused)));
         }
-        let fingerprint = approval.fingerprint.to_kept(&self.key);
+        let fingerprint = approval.fingerprint.to_saved(&self.key);
         let mut record = Record::new(APPROVE, &fingerprint, approval.requested_by.as_deref(), now);
         record.signed_by = key.as_ref().map(ToString::to_string);
         let saved = match found {

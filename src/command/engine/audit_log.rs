@@ -120,13 +120,13 @@ impl AuditLog {
         clock: Arc<dyn Clock>,
         status: Arc<EngineStatus>,
     ) -> Result<Self, EngineError> {
-        let (generation, kept) = saved_chain(&journal, &status).await?;
-        let unwritten = kept.unwritten().map(|batch| {
+        let (generation, saved) = saved_chain(&journal, &status).await?;
+        let unwritten = saved.unwritten().map(|batch| {
             let fields = || AddressFields { at: clock.now(), ..AddressFields::default() };
             let address_fields = batch.lines.iter().map(|_| fields()).collect();
             PendingBatch { batch, address_fields, is_kept: true, is_in_doubt: true, written: Vec::new() }
         });
-        let end = AsyncMutex::new(ChainEnd { chain: AuditChain::after(&kept), generation, unwritten });
+        let end = AsyncMutex::new(ChainEnd { chain: AuditChain::after(&saved), generation, unwritten });
         let (queue, flood_limiter) = (RecordQueue::default(), Mutex::default());
         Ok(Self { status, clock, journal, destination, queue, flood_limiter, end })
     }
@@ -226,7 +226,7 @@ impl AuditLog {
     async fn try_complete(&self, end: &mut ChainEnd) -> Result<(), String> {
         let Some(unwritten) = &mut end.unwritten else { return Ok(()) };
         if !unwritten.is_kept {
-            match self.keep(end.generation, &unwritten.batch.kept).await {
+            match self.keep(end.generation, &unwritten.batch.saved).await {
                 Ok(generation) => end.generation = generation,
                 Err(reason) => {
                     // A task that was cancelled may have saved it without noticing.
@@ -247,8 +247,8 @@ impl AuditLog {
     }
 
     /// Replaces the note of this generation; returns the new generation.
-    async fn keep(&self, generation: u64, kept: &SavedChain) -> Result<u64, String> {
-        let content = serde_json::to_string(kept).map_err(|err| err.to_string())?;
+    async fn keep(&self, generation: u64, saved: &SavedChain) -> Result<u64, String> {
+        let content = serde_json::to_string(saved).map_err(|err| err.to_string())?;
         let note = NoteChange { name: note_name(&self.status), expected: generation, content };
         self.journal.save_note(&note).await.map_err(|err| chain(&err))?;
         Ok(generation + 1)
@@ -293,7 +293,7 @@ impl AuditLog {
         let mut end = log.end.lock().await;
         if end.unwritten.is_none() && end.generation > 0 {
             // Marks a clean end, so that records removed from the end cannot be explained by a crash.
-            let settled = SavedChain { lines: Vec::new(), ..end.chain.seal(&[]).kept };
+            let settled = SavedChain { lines: Vec::new(), ..end.chain.seal(&[]).saved };
             let _ = log.keep(end.generation, &settled).await;
         }
         drop(end);

@@ -99,7 +99,7 @@ impl Engine {
         self.hold(paused, |so_far| async move {
             engine.admission.stops.save_pause().await?;
             so_far.send_replace(Some(PendingStep::Record));
-            turn.come().await;
+            turn.wait().await;
             engine.record(Decision::Paused, &operation).await;
             drop(turn);
             so_far.send_replace(None);
@@ -121,7 +121,7 @@ impl Engine {
         let engine = Arc::clone(self);
         let resumed = self.see_through(2 * PATIENCE, |so_far| async move {
             let not_recorded = EngineError::NotRecorded { standing: STANDING };
-            timeout(PATIENCE, turn.come()).await.map_err(|_| not_recorded)?;
+            timeout(PATIENCE, turn.wait()).await.map_err(|_| not_recorded)?;
             engine.record_first(Decision::Resuming, &operation, STANDING).await?;
             let earlier = engine.admission.stops.resume().await?;
             let resumed = StopChange { is_new: earlier.is_some(), earlier, is_known: true, pending: None };

@@ -305,7 +305,7 @@ impl Context {
 
     /// The refusal of `command`.
     fn refused_command(&self, command: Command) -> RefusedCommand {
-        let fingerprint = command.fingerprint.to_kept(&self.key);
+        let fingerprint = command.fingerprint.to_saved(&self.key);
         RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to }
     }
 
@@ -323,7 +323,7 @@ impl Context {
         let backoff = !record.has_ended()
             && !record.may_be_done()
             && is_own
-            && command.fingerprint.is_kept(&record.fingerprint, &self.key);
+            && command.fingerprint.matches(&record.fingerprint, &self.key);
         let fingerprint = record.fingerprint.clone();
         backoff.then_some(RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to })
     }
@@ -333,13 +333,13 @@ impl Context {
     fn is_copy(&self, command: &Command, signed_by: Option<&str>, origin: &Origin, record: &Record) -> bool {
         let Command { fingerprint, .. } = command;
         if !command.has_secrets() {
-            return fingerprint.is_kept(&record.fingerprint, &self.key);
+            return fingerprint.matches(&record.fingerprint, &self.key);
         }
         match (signed_by, record.signed_by.as_deref()) {
             (None, None) if matches!(origin, Origin::Queue { .. }) => {
-                fingerprint.is_openly(&record.fingerprint)
+                fingerprint.matches_open(&record.fingerprint)
             }
-            (by, first) => by == first && fingerprint.is_kept(&record.fingerprint, &self.key),
+            (by, first) => by == first && fingerprint.matches(&record.fingerprint, &self.key),
         }
     }
 
@@ -348,7 +348,7 @@ impl Context {
     fn is_under_way(&self, command: &Command, found: &JournalEntry) -> bool {
         let JournalEntry::Record(saved) = found else { return false };
         let is_under_way = saved.record.is_under_way();
-        is_under_way && command.fingerprint.is_exactly(&saved.record.fingerprint, &self.key)
+        is_under_way && command.fingerprint.matches_exactly(&saved.record.fingerprint, &self.key)
     }
 
     /// A message that is older than the journal remembers may have been executed before.
@@ -362,7 +362,7 @@ impl Context {
     pub(super) fn record_of(&self, command: &Command) -> Record {
         let action = command.request.action().name();
         let requested_by = command.requested_by.as_deref();
-        Record::new(action, &command.fingerprint.to_kept(&self.key), requested_by, self.clock.now())
+        Record::new(action, &command.fingerprint.to_saved(&self.key), requested_by, self.clock.now())
     }
 
     /// The command line is as private as the control socket: its user needs no address for secrets, but the command

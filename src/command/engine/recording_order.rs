@@ -47,7 +47,7 @@ impl RecordingOrder {
 
 impl RecordingTurn {
     /// Waits until all earlier requests are recorded or given up. Cancel-safe.
-    pub(super) async fn come(&self) {
+    pub(super) async fn wait(&self) {
         loop {
             // Registered before the check, so that no change is missed.
             let left = self.order.left.notified();
@@ -78,13 +78,13 @@ mod tests {
     async fn each_is_recorded_after_those_before_it_though_one_in_between_gives_up() {
         let order = Arc::new(RecordingOrder::default());
         let (first, second, third) = (order.join(), order.join(), order.join());
-        first.come().await;
+        first.wait().await;
         let backoff =
-            async |turn: &RecordingTurn| timeout(Duration::from_millis(20), turn.come()).await.is_err();
+            async |turn: &RecordingTurn| timeout(Duration::from_millis(20), turn.wait()).await.is_err();
         assert!(backoff(&second).await && backoff(&third).await);
         drop(second);
         assert!(backoff(&third).await, "the first is not recorded");
-        let (comes, ()) = tokio::join!(timeout(Duration::from_secs(5), third.come()), async { drop(first) });
+        let (comes, ()) = tokio::join!(timeout(Duration::from_secs(5), third.wait()), async { drop(first) });
         assert!(comes.is_ok());
     }
 }

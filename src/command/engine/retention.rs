@@ -99,7 +99,7 @@ async fn forget_oldest(
 impl Evictable {
     fn has(self, stored: &StoredEntry) -> bool {
         let Ok(record) = Record::decode(&stored.entry.content) else { return false };
-        record.is_told()
+        record.is_answered()
             && match self {
                 Self::Reads => Action::named(&record.action).is_some_and(|it| it.effect() == Effect::Read),
                 Self::All => true,
@@ -131,7 +131,7 @@ fn is_over(stored: &StoredEntry, long_before: Timestamp) -> bool {
     match &record.stage {
         CommandStage::Received => record.parked_until.is_none(),
         CommandStage::Started { .. } => record_is_older(stored, long_before),
-        CommandStage::Ended { .. } => record.is_told() || record_is_older(stored, long_before),
+        CommandStage::Ended { .. } => record.is_answered() || record_is_older(stored, long_before),
     }
 }
 

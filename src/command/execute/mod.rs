@@ -7,10 +7,10 @@
 pub(in crate::command) mod baseline;
 mod expect;
 pub(in crate::command) mod failure;
-pub(in crate::command) mod life;
 pub(in crate::command) mod lifecycle;
 mod list_position;
 pub(in crate::command) mod listing;
+pub(in crate::command) mod log_evidence;
 pub(in crate::command) mod lookup;
 pub(in crate::command) mod naming;
 mod okta;
@@ -20,9 +20,9 @@ mod recent_changes;
 pub(in crate::command) mod resolve;
 mod resolved;
 pub(in crate::command) mod secrets;
+pub(in crate::command) mod status_change;
 #[cfg(test)]
 mod tests;
-pub(in crate::command) mod trace;
 pub(in crate::command) mod work;
 
 use std::{collections::BTreeSet, sync::Arc};

@@ -84,17 +84,17 @@ impl Fingerprint {
 
     /// What the journal saves: the method, the digest of what is not secret, and for secrets the id of the key and
     /// their digest.
-    pub fn to_kept(&self, key: &FingerprintKey) -> String {
+    pub fn to_saved(&self, key: &FingerprintKey) -> String {
         match self.sealed(key) {
             Some(sealed) => format!("{FIRST_WAY}{}.{}.{sealed}", self.open, key.id),
             None => format!("{FIRST_WAY}{}", self.open),
         }
     }
 
-    /// Whether it belongs to the command whose saved fingerprint is `kept`. After the credential was rotated, secrets
+    /// Whether it belongs to the command whose saved fingerprint is `saved`. After the credential was rotated, secrets
     /// cannot be compared, and the rest decides.
-    pub fn is_kept(&self, kept: &str, key: &FingerprintKey) -> bool {
-        let mut parts = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.');
+    pub fn matches(&self, saved: &str, key: &FingerprintKey) -> bool {
+        let mut parts = saved.strip_prefix(FIRST_WAY).unwrap_or(saved).split('.');
         let (open, id, sealed) = (parts.next(), parts.next(), parts.next());
         if open != Some(&self.open) || id.is_some() != self.secret.is_some() {
             return false;
@@ -102,17 +102,17 @@ impl Fingerprint {
         id != Some(&key.id) || sealed == self.sealed(key).as_deref()
     }
 
-    /// Like [`Self::is_kept`], without the secrets.
-    pub fn is_openly(&self, kept: &str) -> bool {
-        let mut parts = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.');
+    /// Like [`Self::matches`], without the secrets.
+    pub fn matches_open(&self, saved: &str) -> bool {
+        let mut parts = saved.strip_prefix(FIRST_WAY).unwrap_or(saved).split('.');
         parts.next() == Some(&self.open) && parts.next().is_some() == self.secret.is_some()
     }
 
-    /// Like [`Self::is_kept`], for unauthenticated messages: secrets must be equal, and cannot be compared with another
+    /// Like [`Self::matches`], for unauthenticated messages: secrets must be equal, and cannot be compared with another
     /// key.
-    pub fn is_exactly(&self, kept: &str, key: &FingerprintKey) -> bool {
-        let id = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.').nth(1);
-        self.is_kept(kept, key) && id.is_none_or(|id| id == key.id)
+    pub fn matches_exactly(&self, saved: &str, key: &FingerprintKey) -> bool {
+        let id = saved.strip_prefix(FIRST_WAY).unwrap_or(saved).split('.').nth(1);
+        self.matches(saved, key) && id.is_none_or(|id| id == key.id)
     }
 
     /// The digest includes the open one, so that equal passwords in two commands cannot be recognised.
@@ -125,13 +125,13 @@ impl Fingerprint {
     }
 }
 
-/// What a second key approves: the command whose saved fingerprint is `kept`, and the ids of its subjects, since names
+/// What a second key approves: the command whose saved fingerprint is `saved`, and the ids of its subjects, since names
 /// may mean others when it is executed.
-pub fn of_approval(kept: &str, subjects: &Subjects) -> String {
+pub fn of_approval(saved: &str, subjects: &Subjects) -> String {
     let users: Vec<_> = subjects.users.iter().map(|user| &user.id).collect();
     let groups: Vec<_> = subjects.groups.iter().map(|group| &group.id).collect();
     let zone = subjects.zone.as_ref().map(|zone| &zone.id);
-    let all = json!([kept, users, groups, subjects.app, zone]);
+    let all = json!([saved, users, groups, subjects.app, zone]);
     format!("{FIRST_WAY}{}", hex(&Sha256::digest(all.to_string())))
 }
 
