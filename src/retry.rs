@@ -40,12 +40,22 @@ impl RetryPolicy {
     /// Something other than Okta that a command needs fails: its queue, the bus of outcomes, the disk.
     pub(crate) const COMMANDS: Self =
         Self { first: Duration::from_millis(500), longest: Duration::from_secs(30) };
+    /// The members of a group cannot be counted for a limit.
+    pub(crate) const MEMBER_COUNT: Self = Self::of_secs(1, 30);
+    /// A queue on a bus cannot be read, or takes no message of the command line.
+    pub(crate) const QUEUE: Self =
+        Self { first: Duration::from_millis(250), longest: Duration::from_secs(10) };
     /// A loop of the daemon panicked.
     pub(crate) const RESTART: Self = Self::of_secs(1, 60);
 
     /// Waits from `first` to `longest` seconds.
     const fn of_secs(first: u64, longest: u64) -> Self {
         Self { first: Duration::from_secs(first), longest: Duration::from_secs(longest) }
+    }
+
+    /// The longest wait.
+    pub(crate) const fn longest(self) -> Duration {
+        self.longest
     }
 
     /// Waits by this policy, before any failure.
@@ -60,11 +70,6 @@ impl RetryPolicy {
 }
 
 impl Backoff {
-    /// Waits that begin at `first` and never exceed `longest`.
-    pub fn new(first: Duration, longest: Duration, seed: u64) -> Self {
-        RetryPolicy { first, longest }.backoff_from(seed)
-    }
-
     /// The wait after one more failure: between half and the whole of the doubled time.
     pub fn next_wait(&mut self) -> Duration {
         let doubled = self.policy.first.saturating_mul(1 << self.failures.min(20));
@@ -75,7 +80,17 @@ impl Backoff {
     /// Waits after one more failure, but not beyond `stop`. For attempts that must hold nothing during the wait;
     /// [`retry_until`] serves all others.
     pub(crate) async fn wait(&mut self, stop: &CancellationToken) -> Result<(), Stopped> {
-        stop.run_until_cancelled(tokio::time::sleep(self.next_wait())).await.ok_or(Stopped)
+        self.wait_at_least(Duration::ZERO, stop).await
+    }
+
+    /// Like [`Self::wait`], but no shorter than `at_least`, which the other side asked for.
+    pub(crate) async fn wait_at_least(
+        &mut self,
+        at_least: Duration,
+        stop: &CancellationToken,
+    ) -> Result<(), Stopped> {
+        let wait = tokio::time::sleep(self.next_wait().max(at_least));
+        stop.run_until_cancelled(wait).await.ok_or(Stopped)
     }
 
     /// Something worked.
@@ -101,6 +116,24 @@ where
             Err(err) => tell(&err),
         }
         backoff.wait(stop).await?;
+    }
+}
+
+/// Like [`retry_until`], for callers whose task is dropped when it must stop.
+pub(crate) async fn retry<T, E, F>(
+    backoff: &mut Backoff,
+    mut attempt: impl FnMut() -> F,
+    mut tell: impl FnMut(&E),
+) -> T
+where
+    F: Future<Output = Result<T, E>>,
+{
+    loop {
+        match attempt().await {
+            Ok(done) => return done,
+            Err(err) => tell(&err),
+        }
+        tokio::time::sleep(backoff.next_wait()).await;
     }
 }
 

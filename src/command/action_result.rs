@@ -1,4 +1,4 @@
-//! What carrying out a request at Okta came to, before it becomes an outcome.
+//! The result of executing a request at Okta, before it becomes an outcome.
 
 use std::time::Duration;
 
@@ -7,35 +7,36 @@ use serde_json::Value;
 
 use super::{OutcomeError, OutcomeValue};
 
-/// It ended well.
+/// The request succeeded.
 #[derive(Debug)]
 pub struct ActionSuccess {
-    /// In which way.
+    /// How it succeeded.
     pub kind: SuccessKind,
-    /// What it brought, without secrets.
+    /// The result, without secrets.
     pub result: OutcomeValue,
-    /// Secrets that it brought: shown only where the command asks, policy allows and the reply is private.
+    /// Secrets in the result: shown only if the command asks for them, the policy allows it, and the reply address is
+    /// private.
     pub revealed: Vec<RevealedSecret>,
-    /// What concerns the command, before it: `{"status": "ACTIVE"}`, for example.
+    /// The state before the command, for example `{"status": "ACTIVE"}`.
     pub before: Option<Value>,
-    /// The same, after it.
+    /// The state after it.
     pub after: Option<Value>,
     /// Okta's id of the last request that changed something.
     pub okta_request_id: Option<String>,
 }
 
-/// In which way a request ended well.
+/// How a request succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SuccessKind {
-    /// It was done.
+    /// It was executed.
     Done,
-    /// Okta was like that already.
+    /// Okta was in the desired state already.
     Already,
-    /// It would have been done: `result` says which requests would be sent.
+    /// It was a dry run: `result` has the requests that would be sent.
     DryRun,
 }
 
-/// A secret that an action brought.
+/// A secret in the result of an action.
 #[derive(Debug)]
 pub struct RevealedSecret {
     /// Its name in the result: `temporary_password`, `activation_url`, `reset_password_url`.
@@ -44,18 +45,18 @@ pub struct RevealedSecret {
     pub secret: SecretString,
 }
 
-/// It did not end well.
+/// The request failed.
 #[derive(Debug)]
 pub struct ActionFailure {
-    /// Why, for the outcome.
+    /// The error, for the outcome.
     pub error: OutcomeError,
-    /// What came of each part, where a command has several; `null` otherwise.
+    /// The results of the parts, if a command has several; `null` otherwise.
     pub result: Value,
-    /// When it may be tried again, if trying again can help: Okta is away, throttles, or is still at work on the user.
+    /// When a retry makes sense, if it does: Okta is unreachable, throttles, or has not finished an earlier change.
     pub retry_after: Option<Duration>,
-    /// Whether something was sent that Okta may have taken.
+    /// Whether something was sent that Okta may have executed.
     pub has_sent: bool,
-    /// What concerns the command, before it.
+    /// The state before the command.
     pub before: Option<Value>,
     /// Okta's id of the request that failed.
     pub okta_request_id: Option<String>,

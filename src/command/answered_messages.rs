@@ -1,18 +1,18 @@
-//! Which messages of a queue have had their answer, as the journal keeps it: one of them that comes again is no copy that
-//! somebody sent. Pure.
+//! The queue messages for which a command was answered, as the journal keeps them: a second delivery of one is a
+//! redelivery, not a new copy. Pure.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What is kept of the places, in bytes of text: the latest.
+/// The most bytes of saved places; the latest are kept.
 const PLACES_BYTES_MAX: usize = 600;
 
-/// One message of a queue. A topic or a stream may be made anew, and then the place alone is another message's.
+/// One message of a queue. The time distinguishes messages at the same place of a topic or stream that was recreated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueuePlace {
-    /// Where it stands, for people too: `orders/3@42` or `COMMANDS@42`.
+    /// The place, also for people: `orders/3@42` or `COMMANDS@42`.
     pub place: String,
-    /// When it was written there, if the bus says so.
+    /// When it was written, if the bus says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published_at: Option<Timestamp>,
 }
@@ -23,7 +23,7 @@ pub struct QueuePlace {
 pub struct AnsweredMessages(Vec<QueuePlace>);
 
 impl AnsweredMessages {
-    /// Whether none is known.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -33,7 +33,7 @@ impl AnsweredMessages {
         self.0.contains(place)
     }
 
-    /// The same with another one. The oldest are forgotten once there are too many, and are answered again if they come.
+    /// Adds a message. Drops the oldest when there are too many; they are answered again if they are redelivered.
     #[must_use]
     pub fn with(mut self, place: QueuePlace) -> Self {
         self.0.push(place);
@@ -45,7 +45,7 @@ impl AnsweredMessages {
 }
 
 impl QueuePlace {
-    /// What it takes, about.
+    /// The approximate size in bytes.
     fn bytes(&self) -> usize {
         const NAMES_AND_TIME: usize = 70;
         self.place.len() + NAMES_AND_TIME

@@ -1,19 +1,19 @@
-//! Who asks by hand: the user of the operating system, as the kernel says, whatever the environment claims.
+//! The user of the operating system who gives a command by hand, according to the kernel, not to the environment.
 
 use std::{fs, path::Path};
 
 use serde::Serialize;
 
-/// Where names of users are, in the form of `passwd(5)`. Users of a directory service are not in it.
+/// The file with the names of users, in the form of `passwd(5)`. It lacks users of a directory service.
 const USERS: &str = "/etc/passwd";
 
 /// A user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LocalUser {
-    /// The id, by which the kernel knows them.
+    /// The user id.
     #[serde(rename = "peer_uid")]
     pub uid: u32,
-    /// Their name, if this machine's own list has it.
+    /// The name, if this machine's own list has it.
     #[serde(rename = "os_user", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -24,7 +24,7 @@ impl LocalUser {
         Self { uid, name: name(Path::new(USERS), uid) }
     }
 
-    /// The user as whom this process runs. Does blocking I/O on a small file.
+    /// The user of this process. Does blocking I/O on a small file.
     pub fn of_process() -> Self {
         Self::of(rustix::process::getuid().as_raw())
     }

@@ -1,11 +1,11 @@
-//! The ids of messages that tell of a command: what copies of one message have in common, and no other message has. Senders
-//! choose the ids of commands, so that one may look like an id of ours.
+//! The ids of messages about a command: the same for all copies of one message, and different from all others. Senders
+//! choose the ids of commands, so one may look like an id that is made here.
 
-/// What ids have in them that are not a command's own.
+/// Parts of ids that are made here.
 const MARKS: [&str; 4] = [":outcome:", ":repeated:", ":refused:", ":audit:"];
 
-/// Of the answer to copy number `copy` of the command `id`. The first, number zero, has the command's own id, unless that
-/// looks like one that is made here.
+/// The id of the answer to copy number `copy` of the command `id`. The first, number zero, has the id of the command,
+/// unless that looks like an id that is made here.
 pub(in crate::command) fn of_answer(id: &str, copy: u64) -> String {
     match copy {
         0 if MARKS.iter().any(|mark| id.contains(mark)) => format!("{id}:outcome:"),
@@ -14,8 +14,8 @@ pub(in crate::command) fn of_answer(id: &str, copy: u64) -> String {
     }
 }
 
-/// Whether `id` has the form of the place of a message in a queue: `STREAM@sequence` or `topic/partition@offset`. Refusals are named
-/// by such, so no command may be.
+/// Whether `id` has the form of a place in a queue: `STREAM@sequence` or `topic/partition@offset`. Refusals use places
+/// as ids, so no command may have such an id.
 pub(in crate::command) fn is_place(id: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let Some((queue, _)) = id.rsplit_once('@').filter(|(_, number)| is_number(number)) else { return false };
@@ -25,22 +25,22 @@ pub(in crate::command) fn is_place(id: &str) -> bool {
     }
 }
 
-/// What a topic of Kafka is called by.
+/// Whether a name of a Kafka topic may have the byte.
 fn is_of_topic(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._-".contains(&byte)
 }
 
-/// What no name of a stream of NATS has.
+/// Whether no name of a NATS stream has the character.
 fn is_of_no_stream(c: char) -> bool {
     c.is_whitespace() || c.is_control() || ".*>/\\".contains(c)
 }
 
-/// Of the refusal of the message at `place`, which is named by that alone.
+/// The id of the refusal of the message at `place`.
 pub(in crate::command) fn of_refusal(place: &str) -> String {
     format!("{place}:refused:")
 }
 
-/// Of record number `sequence` of the audit, which is about the command `id`.
+/// The id of audit record number `sequence`, which is about the command `id`.
 pub(in crate::command) fn of_audit(id: &str, sequence: u64) -> String {
     format!("{id}:audit:{sequence}")
 }
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn no_two_messages_have_one_id_whatever_senders_call_their_commands() {
         let mut ids = vec!["c".to_owned()];
-        // Commands that are called like the messages about others.
+        // Commands with ids that look like those of messages about other commands.
         for _ in 0..2 {
             let made = |id: &String| [of_answer(id, 0), of_answer(id, 1), of_refusal(id), of_audit(id, 1)];
             ids.extend(ids.iter().flat_map(made).collect::<Vec<_>>());

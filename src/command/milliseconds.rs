@@ -1,14 +1,14 @@
-//! Times of commands as they are written: to the millisecond, as Okta writes them.
+//! Writes the times of commands with milliseconds, as Okta does.
 
 use jiff::Timestamp;
 use serde::Serializer;
 
-/// For example `2026-11-25T09:00:00.120Z`. What is below a millisecond is left out.
+/// For example `2026-11-25T09:00:00.120Z`. Truncates to milliseconds.
 pub(in crate::command) fn text(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// The same, for `serialize_with`.
+/// For `serialize_with`.
 pub(in crate::command) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*at))
 }

@@ -1,7 +1,7 @@
-//! The command side: requests read from a queue, carried out at Okta, each to one outcome.
+//! Commands: requests that are read from a queue, executed at Okta, and answered with one outcome each.
 //!
-//! intake → decode → policy → journal → execute → outcome → acknowledge. What a command may ask for is the table in
-//! `actions`; every other file looks there.
+//! intake → decode → policy → journal → execute → outcome → acknowledge. The actions are in the table in `actions`; all
+//! other files read it.
 
 mod action_result;
 mod actions;

@@ -1,4 +1,4 @@
-//! Members that must be JSON objects. Serde's own structures take lists too, by position, which nobody means.
+//! Members that must be JSON objects. Serde's derived structures also accept lists by position, which nobody intends.
 
 use std::{fmt, marker::PhantomData};
 

@@ -1,20 +1,20 @@
-//! What a command brought: JSON, with the events of the System Log in it as Okta wrote them, digit for digit.
+//! The result of a command: JSON that contains the events of the System Log byte for byte as Okta sent them.
 
 use std::{fmt, ops::Index};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::SerializeMap as _};
 use serde_json::{Map, Value, value::RawValue};
 
-/// The member that has the events.
+/// The member with the events.
 const EVENTS: &str = "events";
 
-/// The result of an outcome. A number that has no place in a double, such as `1e400`, would not survive in a [`Value`], so
-/// that events are none.
+/// The result of an outcome. The events are kept as text: a number such as `1e400`, which does not fit into a double,
+/// would not survive in a [`Value`].
 #[derive(Debug, Clone, Default)]
 pub struct OutcomeValue {
-    /// All but the events.
+    /// Everything but the events.
     rest: Value,
-    /// The member `events` of the result, which is an object then.
+    /// The member `events` of the result, which is then an object.
     events: Option<Vec<Box<RawValue>>>,
 }
 
@@ -25,7 +25,7 @@ impl OutcomeValue {
     }
 
     fn read(json: &str) -> serde_json::Result<Self> {
-        /// An object, whose other members may pass through values.
+        /// An object whose other members may be read as values.
         #[derive(Deserialize)]
         struct Members {
             events: Option<Vec<Box<RawValue>>>,
@@ -33,7 +33,7 @@ impl OutcomeValue {
             rest: Map<String, Value>,
         }
 
-        // Whatever else is called so is no list of events.
+        // Another member with this name is not a list of events.
         if json.starts_with('{')
             && let Ok(Members { events, rest }) = serde_json::from_str(json)
             && events.is_some()
@@ -48,7 +48,7 @@ impl OutcomeValue {
         self.rest.is_null() && self.events.is_none()
     }
 
-    /// With other members beside the events; what is no object becomes the member `value` of one.
+    /// Changes the members beside the events. A value that is not an object becomes the member `value` of one.
     #[must_use]
     pub fn with_members(self, change: impl FnOnce(&mut Map<String, Value>)) -> Self {
         let mut members = match self.rest {
@@ -60,7 +60,7 @@ impl OutcomeValue {
         Self { rest: Value::Object(members), events: self.events }
     }
 
-    /// The members of no more than `member_bytes_max`, and `mark`, which is true.
+    /// The members that are no larger than `member_bytes_max`, and the member `mark`, which is true.
     #[must_use]
     pub fn small_part(&self, member_bytes_max: usize, mark: &str) -> Self {
         let mut members = Map::new();
@@ -121,7 +121,7 @@ impl Serialize for OutcomeValue {
     }
 }
 
-/// Only from JSON text: a value that is held in between has lost the bytes.
+/// Works only from JSON text: a buffered value has lost the bytes.
 impl<'de> Deserialize<'de> for OutcomeValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers that no double is, members twice and in their own order, white space.
+    /// Numbers that do not fit into a double, duplicate members in their own order, white space.
     const ODD: &str =
         r#"{"b":12345678901234567890123, "a":0.1000000000000000055,"c":1e400,"d":1.10,"d":"\u00e9"}"#;
 

@@ -1,8 +1,8 @@
-//! What the journal says of a command, and how that may change. Pure: the engine reads and writes the entries.
+//! The journal's record of a command, and which record may follow which. Pure: the engine reads and writes the entries.
 //!
-//! received → started, once for each attempt → ended with an outcome → told, once for each copy of the command. An ended
-//! command never begins again, and its outcome never changes, but for one that a limit has refused: that may be asked again. A started one has a baseline before anything is sent for it.
-//! There is no secret in an entry.
+//! received → started, once for each attempt → ended with an outcome → answered, once for each copy of the command. An
+//! ended command never starts again, and its outcome never changes, except for one that a limit has refused: it may be
+//! sent again. A started command has a baseline before anything is sent for it. An entry has no secrets.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,80 +14,81 @@ use crate::{invariant::Invariant, state::CONTENT_MAX_BYTES};
 
 /// The most bytes of an outcome that is kept whole; the rest of the entry has room beside it.
 const OUTCOME_MAX_BYTES: usize = CONTENT_MAX_BYTES - (4 << 10);
-/// The most bytes of subjects that a command may have: what was judged must be in the journal before something is sent.
+/// The most bytes of subjects of a command: they must be in the journal before something is sent.
 const SUBJECTS_MAX_BYTES: usize = 8 << 10;
 /// The most bytes of subjects that are kept beside an outcome.
 const ENDED_SUBJECTS_MAX_BYTES: usize = 1_500;
-/// The most characters of who asks that are kept.
+/// The most characters that are kept of the requester.
 const TEXT_MAX_CHARS: usize = 200;
 
-/// What the journal says of one command.
+/// The journal's record of a command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// What it asks for, as written: it may be no action at all.
+    /// The action, as written: it may not exist.
     pub action: String,
-    /// A digest of all that it asks for: another command with the same id has another. Of no use to find a password by, nor
-    /// for an approval, whose fingerprint covers whom the command is about too. Older versions gave it that name.
+    /// A digest of the content: another command with the same id has another digest. It cannot be used to find a
+    /// password, nor for an approval, whose fingerprint also covers the subjects. Older versions used the name
+    /// `fingerprint`.
     #[serde(rename = "digest", alias = "fingerprint")]
     pub fingerprint: String,
-    /// Who asks for it, as the message says.
+    /// The requester, as named in the message.
     pub requested_by: Option<String>,
-    /// The key that it was signed with.
+    /// The key of the signature.
     pub signed_by: Option<String>,
-    /// When it was received first.
+    /// When the first copy was received.
     pub received_at: Timestamp,
-    /// Whom and what it was about when it was begun first: a user who is gone since then was there once. Not kept beside an
-    /// outcome if they are many.
+    /// The subjects when the command was first started: a user who is gone now was there then. Dropped from an ended
+    /// record if they are large.
     pub subjects: Option<Subjects>,
-    /// How it was at Okta before anything was sent for it; none if nothing was.
+    /// The state at Okta before anything was sent; none if nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Baseline>,
-    /// How many changes the limits have counted for it, be it sent or not: none of them is counted again. Records of older
-    /// versions have none.
+    /// The changes that the limits have counted for the command, sent or not: they are not counted again. Records of
+    /// older versions lack it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub counted: u64,
-    /// Until when it waits in the state, if it does.
+    /// Until when it is parked, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parked_until: Option<Timestamp>,
-    /// How it stands with the second key that must approve it, if one must.
+    /// The approval by a second key, if one is required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_key: Option<SecondKey>,
-    /// When it was asked for again, after a limit had refused it.
+    /// When it was sent again after a limit had refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_again_at: Option<Timestamp>,
-    /// How many answers were published before a limit let it through.
+    /// How many answers were published before a limit allowed it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_answers: u64,
-    /// The messages whose answers were published. Records of older versions have none.
+    /// The messages whose answers were published. Records of older versions lack it.
     #[serde(default, skip_serializing_if = "AnsweredMessages::is_empty")]
     pub answered: AnsweredMessages,
-    /// How far it is.
+    /// The stage.
     pub stage: CommandStage,
 }
 
-/// How it stands with the second key that must approve a command.
+/// The approval of a command by a second key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecondKey {
-    /// It has not approved.
+    /// Missing.
     Awaited {
-        /// Until when it may.
+        /// The deadline.
         until: Timestamp,
-        /// What it must name: a digest of the command and of those whom it is about, by their ids.
+        /// What the approval must name: a digest of the command and of the ids of its subjects.
         fingerprint: String,
     },
-    /// It has.
+    /// Given.
     Given {
-        /// The key.
+        /// The name of the key.
         by: String,
         /// What tells it from another key of that name. Records of older versions have none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
-        /// When.
+        /// The time of the approval.
         at: Timestamp,
-        /// The id of the message that approves.
+        /// The id of the approving message.
         approval: String,
-        /// What was approved: a digest of the command and of those whom it is about, by their ids.
+        /// What was approved: a digest of the command and of the ids of its subjects.
         fingerprint: String,
     },
 }
@@ -106,29 +107,30 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// How far a command is.
+/// The stage of a command.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case", try_from = "StoredStage")]
 pub enum CommandStage {
-    /// Nothing was done about it.
+    /// Nothing was done.
     Received,
-    /// It was begun, and whether Okta has done it is not known here.
+    /// It was started, and it is unknown whether Okta has done it.
     Started {
-        /// How often, from one.
+        /// The number of attempts.
         attempt: u32,
-        /// When it was begun first.
+        /// When the first attempt began.
         begun_at: Timestamp,
     },
-    /// It has its outcome.
+    /// It has an outcome.
     Ended {
-        /// The outcome, cut down if it was large.
+        /// The outcome, trimmed if it was large.
         outcome: Box<Outcome>,
         /// How many answers are known to have been published.
         answers: u64,
     },
 }
 
-/// A stage as it is written. What is read by a tag is held as a value in between, which an outcome with events must not be.
+/// A stage in serialized form. Serde buffers what it reads by a tag as values, which must not happen to an outcome with
+/// events.
 #[derive(Deserialize)]
 struct StoredStage {
     stage: StageName,
@@ -162,14 +164,15 @@ impl TryFrom<StoredStage> for CommandStage {
     }
 }
 
-/// The outcome is in the journal, or the command itself until its time comes: only then may a message be acknowledged.
+/// Proof that the outcome is in the journal, or that the command is parked in the state: required to acknowledge a
+/// message.
 #[derive(Debug)]
 pub struct Durable {
     _private: (),
 }
 
 impl Record {
-    /// The record of a command that has just come.
+    /// The record of a new command.
     pub fn new(action: &str, fingerprint: &str, requested_by: Option<&str>, now: Timestamp) -> Self {
         Self {
             action: action.to_owned(),
@@ -199,7 +202,7 @@ impl Record {
         serde_json::to_string(self)
     }
 
-    /// How often it was begun.
+    /// The number of attempts.
     pub fn attempts(&self) -> u32 {
         match &self.stage {
             CommandStage::Received => 0,
@@ -213,13 +216,13 @@ impl Record {
         bytes(subjects) <= SUBJECTS_MAX_BYTES
     }
 
-    /// The same, about `subjects`.
+    /// Sets the subjects.
     #[must_use]
     pub fn about(self, subjects: &Subjects) -> Self {
         Self { subjects: Self::has_room_for(subjects).then(|| subjects.clone()), ..self }
     }
 
-    /// The record of the next attempt, with when the first was begun. None once it has ended.
+    /// The record of the next attempt, and when the first one began. None if the command has ended.
     pub fn begun(&self, now: Timestamp) -> Option<(Self, Timestamp)> {
         let (attempt, begun_at) = match &self.stage {
             CommandStage::Received => (1, now),
@@ -232,26 +235,26 @@ impl Record {
         Some((Self { stage: CommandStage::Started { attempt, begun_at }, ..self.clone() }, begun_at))
     }
 
-    /// The same, with something about to be sent.
+    /// Sets the baseline: something is about to be sent.
     #[must_use]
     pub fn sending(self, baseline: &Baseline) -> Self {
         Self { baseline: Some(baseline.clone()), ..self }
     }
 
-    /// The same, with so many changes that the limits have counted.
+    /// Sets the number of changes that the limits have counted.
     #[must_use]
     pub fn counted(self, changes: u64) -> Self {
         Self { counted: changes, ..self }
     }
 
-    /// The record after an attempt of which Okta has certainly taken nothing: what may have been sent is what it was
-    /// `before` that attempt. What the limits have counted stays counted.
+    /// The record after an attempt of which Okta has certainly executed nothing: the baseline is again what it was
+    /// `before` it. The limits' count stays.
     #[must_use]
     pub fn unsent(self, before: Option<Baseline>) -> Self {
         Self { baseline: before, ..self }
     }
 
-    /// The record with this outcome, which must hold no secret. None if it has one already.
+    /// The record with this outcome, which must have no secrets. None if it has one already.
     pub fn ended(&self, outcome: &Outcome) -> Option<Self> {
         if !Invariant::OneOutcome.check(!matches!(self.stage, CommandStage::Ended { .. })) {
             return None;
@@ -262,8 +265,8 @@ impl Record {
         Some(Self { stage, subjects, baseline: None, counted: 0, parked_until: None, ..self.clone() })
     }
 
-    /// The record after one more answer, to the message at `place` of a queue if it was one. None before there is an outcome
-    /// to tell.
+    /// The record after one more answer, to the message at `place` if it came from a queue. None if there is no outcome
+    /// yet.
     pub fn answered(&self, place: Option<&QueuePlace>) -> Option<Self> {
         let CommandStage::Ended { outcome, answers } = &self.stage else { return None };
         let stage = CommandStage::Ended { outcome: outcome.clone(), answers: answers.saturating_add(1) };
@@ -274,13 +277,13 @@ impl Record {
         Some(next)
     }
 
-    /// The leave to acknowledge the message at `place`, if its answer is known to have been published.
+    /// The proof for the message at `place`, if its answer is known to have been published.
     pub fn answered_before(&self, place: Option<&QueuePlace>) -> Option<Durable> {
         place.is_some_and(|place| self.answered.has(place)).then_some(Durable { _private: () })
     }
 
-    /// The record of the same command asked for again at `now`, if a limit has refused it: nothing was sent for it. Who had
-    /// approved it must do so again.
+    /// The record of a command that is sent again at `now` after a limit had refused it: nothing was sent for it. It
+    /// must be approved again.
     pub fn reopened(&self, now: Timestamp) -> Option<Self> {
         let CommandStage::Ended { outcome, answers } = &self.stage else { return None };
         let is_of_limit = outcome.error.as_ref().is_some_and(|error| error.code == LIMIT_TRIPPED);
@@ -294,7 +297,7 @@ impl Record {
         })
     }
 
-    /// Whether it has its outcome.
+    /// Whether it has an outcome.
     pub fn has_ended(&self) -> bool {
         matches!(self.stage, CommandStage::Ended { .. })
     }
@@ -307,8 +310,8 @@ impl Record {
         }
     }
 
-    /// Whether it has its outcome, and an answer with it is known to have been published.
-    pub fn is_told(&self) -> bool {
+    /// Whether it has an outcome, and an answer with it is known to have been published.
+    pub fn is_answered(&self) -> bool {
         self.has_ended() && self.answers() > self.earlier_answers
     }
 
@@ -322,12 +325,12 @@ impl Record {
         !self.has_ended() && self.baseline.is_some()
     }
 
-    /// Whether something may have been sent for it, or it has an outcome already, and nobody was told.
+    /// Whether something may have been sent for it, or it has an outcome that was not published.
     pub fn is_under_way(&self) -> bool {
-        self.may_be_done() || (self.has_ended() && !self.is_told())
+        self.may_be_done() || (self.has_ended() && !self.is_answered())
     }
 
-    /// The leave to acknowledge the message, if this record, which is on the disk, has an outcome.
+    /// The proof for the message, if this record, which must be on the disk, has an outcome.
     pub fn durable(&self) -> Option<Durable> {
         let ended = matches!(self.stage, CommandStage::Ended { .. });
         Invariant::AcknowledgedWhenDurable.check(ended).then_some(Durable { _private: () })
@@ -335,15 +338,15 @@ impl Record {
 }
 
 impl Record {
-    /// The leave to acknowledge the message of a command that waits in the state, which has all of it.
+    /// The proof for the message of a command that is parked in the state.
     pub fn parked(&self) -> Option<Durable> {
         self.parked_until.is_some().then_some(Durable { _private: () })
     }
 }
 
 impl Durable {
-    /// For messages that are no commands: they were refused or are in the dead letters, and the journal has no place for
-    /// them, because whoever wrote them may have no right to the id that they bear.
+    /// For messages that are not commands: they were refused or are in the dead letters. The journal has no record of
+    /// them, because their sender may have no right to the id in them.
     pub fn without_journal() -> Self {
         Self { _private: () }
     }
@@ -397,7 +400,7 @@ pub(crate) mod tests {
         let told = ended.answered(None).unwrap();
         assert!(received.answered(None).is_none());
         assert!(told.durable().is_some());
-        assert!(told.is_told() && !ended.is_told() && !second.is_told());
+        assert!(told.is_answered() && !ended.is_answered() && !second.is_answered());
         for record in [received, first, second, ended, told.clone()] {
             assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
         }
@@ -412,7 +415,7 @@ pub(crate) mod tests {
         let unsent = sending.clone().unsent(None);
         assert_eq!(unsent, Record { counted: 3, ..begun });
         assert_eq!(Record::decode(&unsent.encode().unwrap()).unwrap(), unsent);
-        // A limit that is released counts from zero.
+        // A released limit counts from zero.
         assert_eq!(sending.ended(&outcome(json!({}))).unwrap().counted, 0);
     }
 

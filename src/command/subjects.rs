@@ -1,10 +1,10 @@
-//! Whom and what a command is about, once the names in it are found at Okta.
+//! The users, groups, app and zone that a command is about, after the look-up of their names.
 
 use serde::{Deserialize, Serialize};
 
 use super::actions::Names;
 
-/// Users, groups and apps that a command concerns. Policy, order and the journal go by these ids, not by names.
+/// The objects that a command is about. Policy, ordering and the journal use these ids, not the names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subjects {
     /// Users, in the order of the command.
@@ -13,7 +13,7 @@ pub struct Subjects {
     /// Groups, in the order of the command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<GroupSubject>,
-    /// The app's id.
+    /// The id of the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
     /// The network zone.
@@ -22,7 +22,7 @@ pub struct Subjects {
 }
 
 impl Subjects {
-    /// Those whom a command names, before anybody was looked for: there are no ids.
+    /// The subjects of a command before the look-up: without ids.
     pub(in crate::command) fn named(names: &Names<'_>) -> Self {
         let user = |name: &str| UserSubject { name: name.to_owned(), id: None, login: None };
         let group = |name: &str| GroupSubject { name: name.to_owned(), id: None, okta_name: None };
@@ -54,36 +54,36 @@ impl Subjects {
     }
 }
 
-/// A user whom a command concerns.
+/// A user whom a command is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserSubject {
-    /// As the command names them.
+    /// The name in the command.
     pub name: String,
-    /// Okta's id; none if there is no such user, which is what `user.create` and a repeated `user.delete` want.
+    /// Okta's id; none if there is no such user, as for `user.create` and a repeated `user.delete`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The login, as far as it is known.
+    /// The login, as far as known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
 }
 
-/// A group that a command concerns.
+/// A group that a command is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupSubject {
-    /// As the command names it.
+    /// The name in the command.
     pub name: String,
     /// Okta's id; none if there is no such group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Its name at Okta, as far as it is known.
+    /// Its name at Okta, as far as known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub okta_name: Option<String>,
 }
 
-/// A network zone that a command concerns.
+/// A network zone that a command is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZoneSubject {
-    /// As the command names it.
+    /// The name in the command.
     pub name: String,
     /// Okta's id.
     pub id: String,

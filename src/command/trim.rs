@@ -1,7 +1,7 @@
-//! An outcome that is too large for where it goes: cut down step by step until it fits, and it says so. Pure.
+//! Trims an outcome that is too large for its destination step by step, and marks it as trimmed. Pure.
 //!
-//! What a reader can get again goes first. The small members of a result stay as long as anything does, because a link or
-//! a temporary password is among them, and nobody can get that again.
+//! Members that a reader can look up again are dropped first. The small members of a result stay longest: a link or a
+//! temporary password among them cannot be obtained again.
 
 use std::borrow::Cow;
 
@@ -10,30 +10,30 @@ use serde_json::json;
 
 use super::{Outcome, OutcomeError};
 
-/// The most bytes of a member of a result that counts as small.
+/// The most bytes of a small member of a result.
 const MEMBER_MAX_BYTES: usize = 256;
-/// The most characters of a text that is cut.
+/// The most characters of a trimmed text.
 const TEXT_MAX_CHARS: usize = 200;
-/// Says in a result that the outcome is not whole.
+/// The member that marks a trimmed outcome.
 const TRUNCATED: &str = "truncated";
 
-/// How far an outcome is cut down. Each step has less than the one before it.
+/// How much of an outcome is left. Each level has less than the one before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrimLevel {
-    /// Not at all.
+    /// Everything.
     Whole,
-    /// Of the result only the small members.
+    /// Only the small members of the result.
     SmallResult,
-    /// And neither `before` nor `after`.
+    /// Neither `before` nor `after`, either.
     NoStates,
-    /// And nothing of the result.
+    /// No result, either.
     NoResult,
-    /// And of the error's texts only the beginning.
+    /// Only the beginning of the error's texts, either.
     ShortTexts,
 }
 
 impl TrimLevel {
-    /// One step further, if there is one.
+    /// The next level, if there is one.
     #[must_use]
     pub fn further(self) -> Option<Self> {
         match self {
@@ -47,7 +47,7 @@ impl TrimLevel {
 }
 
 impl Outcome {
-    /// The outcome cut down so far.
+    /// The outcome at this level.
     pub fn trimmed(&self, level: TrimLevel) -> Cow<'_, Self> {
         if level == TrimLevel::Whole {
             return Cow::Borrowed(self);
@@ -73,7 +73,7 @@ impl Outcome {
         Cow::Owned(outcome)
     }
 
-    /// The outcome cut down until its JSON has no more than `bytes_max`, or as far as can be.
+    /// The outcome at the first level at which its JSON has at most `bytes_max`, or at the last.
     pub fn trimmed_to(&self, bytes_max: usize) -> Cow<'_, Self> {
         let mut level = TrimLevel::Whole;
         loop {

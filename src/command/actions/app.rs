@@ -1,5 +1,5 @@
-//! Who has an app. One who has it through a group keeps it until the group loses it or they leave the group. `app` is an
-//! id: Okta does not keep labels unique.
+//! Assignments of apps. A user who has an app through a group keeps it until the group loses it or they leave the
+//! group. `app` is an id: labels are not unique at Okta.
 
 use std::slice;
 
@@ -19,9 +19,9 @@ use crate::command::{
     ActionFailure, GroupSubject, SuccessKind,
     execute::{
         failure::Code,
+        log_evidence,
         lookup::{self, back_off},
         parts::Parts,
-        trace,
         work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
     },
 };
@@ -166,16 +166,16 @@ impl TryFrom<RawAppGroups> for AppGroups {
     }
 }
 
-/// What shall be of a user and the app.
+/// The desired state of a user and the app.
 #[derive(Debug, Clone, Copy)]
 enum Desired<'a> {
-    /// They have it, with these attributes.
+    /// Assigned, with these attributes.
     Assigned(&'a Profile),
-    /// They do not have it.
+    /// Not assigned.
     Unassigned,
 }
 
-/// Assigns the app to all users of the command, or takes it from them.
+/// Assigns the app to all users of the command, or unassigns it.
 async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<Finished, ActionFailure> {
     must_be_id(app)?;
     let mut parts = Parts::new("assignments");
@@ -186,7 +186,7 @@ async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<F
         let holder = Holder { app, id: user, group: None, target: &target };
         let came_of = match bring_about(work, holder, &next).await {
             Ok(SuccessKind::Done) if matches!(desired, Desired::Unassigned) => {
-                // One who has it through a group too has it still.
+                // A user with the app through a group still has it.
                 let now = lookup::one(work.okta, work.action, &target).await;
                 now.and_then(|now| next(now.as_ref())).map(|_| SuccessKind::Done)
             }
@@ -197,7 +197,7 @@ async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<F
     parts.finish()
 }
 
-/// Assigns the app to all groups of the command, or takes it from them.
+/// Assigns the app to all groups of the command, or unassigns it.
 async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, ActionFailure> {
     must_be_id(app)?;
     let mut parts = Parts::new("assignments");
@@ -271,7 +271,7 @@ fn user_change(
     })
 }
 
-/// Looks at an assignment, changes it if that is needed, and looks again if it is in doubt.
+/// Reads an assignment, changes it if needed, and reads again if the result is in doubt.
 async fn bring_about<'a>(
     work: &mut Work<'a>,
     holder: Holder<'_, 'a>,
@@ -281,7 +281,7 @@ async fn bring_about<'a>(
     for round in 1..=ROUNDS_MAX {
         let now = lookup::one(work.okta, work.action, holder.target).await?;
         let needed = next(now.as_ref())?;
-        // Of one alone it was seen that it was not so before something was sent.
+        // For a single one, the state before the first change is known.
         if needed.is_none() && (doubt.is_some() || (work.may_have_sent() && work.is_about_one())) {
             return Ok(SuccessKind::Done);
         }
@@ -313,32 +313,32 @@ async fn bring_about<'a>(
     Err(work.gave_up(doubt.as_ref()))
 }
 
-/// Times of an assignment, in Okta's words.
+/// The times of an assignment, by Okta's names.
 const CREATED: &str = "created";
 const UPDATED: &str = "lastUpdated";
 
-/// A change of an assignment, and what tells that it was made since the command was begun.
+/// A change of an assignment, and how to find that it was made since the command began.
 struct NeededChange {
     change: Change,
-    /// What Okta's log says when it is made.
+    /// The event type in Okta's log.
     event_type: &'static str,
-    /// The time of the assignment that is new if it was made and taken back.
+    /// The time of the assignment that is new if the change was made and reverted.
     time: &'static str,
 }
 
-/// A user or a group that has an app, or has it not.
+/// A user or a group that may have an app.
 #[derive(Clone, Copy)]
 struct Holder<'a, 's> {
     app: &'a str,
     id: &'a str,
-    /// None: it is a user.
+    /// None for a user.
     group: Option<&'s GroupSubject>,
     target: &'a Target,
 }
 
 impl Holder<'_, '_> {
-    /// Whether nothing shows that a former attempt has made the change and somebody has taken it back: an assignment that
-    /// is newer than the command, or the log.
+    /// Fails if an assignment newer than the command, or the log, shows that an earlier attempt made the change and
+    /// somebody reverted it.
     async fn must_not_be_taken_back(
         &self,
         work: &Work<'_>,
@@ -348,7 +348,7 @@ impl Holder<'_, '_> {
         let time = |now: &Value| now.get(needed.time)?.as_str()?.parse::<Timestamp>().ok();
         let is_newer = now.and_then(time).is_some_and(|time| time > work.begun_for_certain());
         let about = [("id", self.app), ("id", self.id)];
-        if is_newer || trace::shows(work, needed.event_type, &about).await? {
+        if is_newer || log_evidence::shows(work, needed.event_type, &about).await? {
             return Err(Code::ChangedMeanwhile.because(format!(
                 "what was asked of {} and app {} was done, and somebody has taken it back since: nothing more is sent",
                 self.id, self.app

@@ -1,5 +1,5 @@
-//! Groups themselves. Only Okta's own kind can be changed; groups of apps and the built-in ones are mastered elsewhere,
-//! though those of apps can be deleted.
+//! Groups themselves. Only groups of Okta's own kind can be changed; groups of apps can only be deleted, and built-in
+//! groups not even that.
 
 use jiff::Timestamp;
 use okta_client::{OktaError, groups};
@@ -18,9 +18,10 @@ use crate::command::{
     execute::{
         Baseline,
         failure::Code,
+        log_evidence,
         lookup::{self, LISTING_LOOKS_MAX, back_off, until_listed},
         naming::must_be_named,
-        resolve, trace,
+        resolve,
         work::{Finished, ROUNDS_MAX, Sent, Work},
     },
 };
@@ -80,16 +81,16 @@ pub struct UpdateGroup {
     pub profile: Profile,
 }
 
-/// The name that the group gets, if it gets one.
+/// The new name of the group, if it gets one.
 fn new_name(of: &UpdateGroup) -> Option<&str> {
     of.name.as_deref().or_else(|| of.profile.get("name").and_then(Value::as_str))
 }
 
-/// A group that an app fills, and one that Okta does, in the words of Okta.
+/// Okta's types of groups that an app or Okta itself fills.
 const APP_GROUP: &str = "APP_GROUP";
 const BUILT_IN: &str = "BUILT_IN";
 
-/// What Okta's log says when a group is created.
+/// The event type in Okta's log when a group is created.
 const CREATED: &str = "group.lifecycle.create";
 /// The time of the last change of a group's profile.
 const UPDATED: &str = "lastUpdated";
@@ -101,7 +102,7 @@ async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Acti
         return Err(Code::InvalidParameters.because("`name` is empty"));
     }
     let mut doubt: Option<OktaError> = None;
-    // Apps may have groups of the same name.
+    // Apps may have groups with the same name.
     let (okta, action) = (work.okta, work.action);
     let find = || resolve::own_group(okta, action, &new.name);
     for round in 1..=ROUNDS_MAX {
@@ -109,7 +110,8 @@ async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Acti
             return existing(work, &profile, &found, doubt.is_some());
         }
         if work.may_have_sent()
-            && let Some(id) = trace::created(work, CREATED, "UserGroup", ("displayName", &new.name)).await?
+            && let Some(id) =
+                log_evidence::created(work, CREATED, "UserGroup", ("displayName", &new.name)).await?
         {
             let found = lookup::one(okta, action, &groups::get(&id)).await?;
             let is_named =
@@ -126,7 +128,7 @@ async fn create(work: &mut Work<'_>, new: &CreateGroup) -> Result<Finished, Acti
         match work.send(&groups::create(&profile)).await? {
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(raw) => return Ok(Finished::done(json!({ "group": raw })).after(shown(&raw))),
-            // Taken, by our own request in doubt or of a former attempt for one.
+            // The name is taken, perhaps by our own earlier request.
             Sent::Refused(error) if error.is_duplicate() => {
                 return match until_listed(LISTING_LOOKS_MAX, find).await? {
                     Some(found) => existing(work, &profile, &found, doubt.is_some()),
@@ -171,7 +173,7 @@ async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finishe
         }
         must_be_named(work.group()?, Some(&group))?;
         must_not_be(&group, &[APP_GROUP, BUILT_IN])?;
-        // What the request leaves out would be emptied.
+        // Okta would empty attributes that the request omits.
         let mut profile = group.get("profile").and_then(Value::as_object).cloned().unwrap_or_default();
         profile.extend(wanted.clone());
         match work.send(&groups::replace(id, &profile)).await? {
@@ -212,7 +214,7 @@ async fn delete(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     Err(work.gave_up(doubt.as_ref()))
 }
 
-/// The group as it is now; what it was at first is kept for the outcome.
+/// The group as it is now. Keeps its first state for the outcome.
 async fn look(work: &mut Work<'_>, id: &str) -> Result<Option<Value>, ActionFailure> {
     let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
     if let Some(group) = &group {
@@ -239,7 +241,7 @@ fn is_so(group: &Value, wanted: &Profile) -> bool {
     wanted.iter().all(|(name, value)| attribute(name).unwrap_or(&Value::Null) == value)
 }
 
-/// Whether Okta changes the members of a group; if not, the failure says why.
+/// Fails, with the reason, if the members of a group cannot be changed.
 pub(super) async fn must_be_editable(work: &Work<'_>, id: &str) -> Result<(), ActionFailure> {
     let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
     if let Some(group) = &group {
@@ -260,7 +262,7 @@ fn time(group: &Value, name: &str) -> Option<Timestamp> {
     group.get(name)?.as_str()?.parse().ok()
 }
 
-/// There is a group of this name: ours, if we asked for one, and it is the one that we asked for.
+/// A group with this name exists: ours, if we sent the request and the group matches it.
 fn existing(
     work: &Work<'_>,
     wanted: &Profile,

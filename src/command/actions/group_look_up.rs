@@ -1,4 +1,4 @@
-//! Looking groups up, and who is in them. Lists say whether they are complete.
+//! Look-ups of groups and their members. Lists say whether they are complete.
 
 use okta_client::groups;
 use schemars::JsonSchema;
@@ -80,7 +80,7 @@ pub struct GroupList {
     pub after: Option<ListPosition>,
 }
 
-/// A group.
+/// Reads a group.
 async fn get(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     let id = work.group_id()?;
     let group = lookup::one(work.okta, work.action, &groups::get(id)).await?;
@@ -88,7 +88,7 @@ async fn get(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     Ok(Finished::done(json!({ "group": group.ok_or_else(absent)? })))
 }
 
-/// Groups whose names begin so.
+/// Finds groups by the beginning of their names.
 async fn find(work: &mut Work<'_>, parameters: &FindGroups) -> Result<Finished, ActionFailure> {
     if parameters.name.is_empty() {
         return Err(Code::InvalidParameters.because("`name` is empty, which would be all groups"));
@@ -101,7 +101,7 @@ async fn find(work: &mut Work<'_>, parameters: &FindGroups) -> Result<Finished, 
     ))
 }
 
-/// A group's members.
+/// Lists a group's members.
 async fn members(work: &mut Work<'_>, of: &GroupList) -> Result<Finished, ActionFailure> {
     let target = groups::members(work.group_id()?);
     Ok(listed("members", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))

@@ -1,4 +1,4 @@
-//! Users in groups: each of the users, each of the groups, and what came of each pair.
+//! Users in groups: each of the users in each of the groups, with a result for each pair.
 
 use std::{collections::BTreeSet, slice};
 
@@ -17,9 +17,9 @@ use crate::command::{
     ActionFailure, GroupSubject, SuccessKind,
     execute::{
         failure::Code,
+        log_evidence,
         lookup::{self, back_off},
         parts::Parts,
-        trace,
         work::{Finished, ROUNDS_MAX, Sent, Work, id_of, id_of_group},
     },
 };
@@ -80,7 +80,7 @@ impl TryFrom<RawMembership> for Membership {
     }
 }
 
-/// Where the users shall be.
+/// The desired state of a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Desired {
     In,
@@ -88,7 +88,7 @@ enum Desired {
 }
 
 impl Desired {
-    /// What Okta's log says when it is done.
+    /// The event type in Okta's log.
     fn event_type(self) -> &'static str {
         match self {
             Self::In => "group.user_membership.add",
@@ -97,7 +97,7 @@ impl Desired {
     }
 }
 
-/// Brings every user into, or out of, every group.
+/// Adds every user to every group, or removes them.
 async fn change(work: &mut Work<'_>, desired: Desired) -> Result<Finished, ActionFailure> {
     let mut parts = Parts::new("memberships");
     for subject in &work.subjects.users {
@@ -141,13 +141,13 @@ async fn one<'a>(
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {
         let is_so = groups.contains(group_id) == (desired == Desired::In);
-        // Of one alone it was seen that it was not so before something was sent.
+        // For a single one, the state before the first change is known.
         if is_so && (doubt.is_some() || (work.may_have_sent() && work.is_about_one())) {
             return Ok(SuccessKind::Done);
         }
         let may_be_undone = doubt.is_some() || work.attempt.baseline.is_some();
         let about = [("id", user), ("id", group_id)];
-        if !is_so && may_be_undone && trace::shows(work, desired.event_type(), &about).await? {
+        if !is_so && may_be_undone && log_evidence::shows(work, desired.event_type(), &about).await? {
             return Err(Code::ChangedMeanwhile.because(format!(
                 "what was asked of user {user} in group {group_id} was done, and somebody has taken it back since: \
                  nothing more is sent"

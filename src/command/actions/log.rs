@@ -1,4 +1,4 @@
-//! Looking into the System Log: a window, the newest first, up to a limit.
+//! Searches of the System Log: a time window, newest first, up to a limit.
 
 use std::{str::FromStr, time::Duration};
 
@@ -127,13 +127,13 @@ impl TryFrom<String> for When {
     }
 }
 
-/// What counts as recent.
+/// The default beginning of the window.
 const SINCE_DEFAULT: Start = Start::Ago(Duration::from_secs(12 * 3_600));
 const LIMIT_DEFAULT: usize = 100;
-/// Okta's most for a page.
+/// Okta's largest page.
 const PAGE_MAX: usize = 1_000;
 
-/// Events by or about a user: by id, and by what they are called where Okta knows no id, as of a failed sign-in.
+/// Lists events by or about a user: by id, and by the typed name for events without an id, such as a failed sign-in.
 async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished, ActionFailure> {
     let LogByUser { user, since, until, limit, event_types, outcomes, after } = parameters;
     let filter = parties(user, work.subjects.users.first());
@@ -146,7 +146,8 @@ async fn by_user(work: &mut Work<'_>, parameters: &LogByUser) -> Result<Finished
     look(work, criteria.to_filter(), None, Extent::new(*since, *until, *limit, after)).await
 }
 
-/// A filter for a user as actor or target. One who is not found may be deleted: what is typed may be either then.
+/// A filter for a user as actor or target. A user who is not found may be deleted: the typed name may then be an id or
+/// a login.
 fn parties(typed: &str, found: Option<&UserSubject>) -> String {
     let id = found.and_then(|found| found.id.as_deref()).unwrap_or(typed);
     let login = found.and_then(|found| found.login.as_deref()).unwrap_or(typed);
@@ -180,7 +181,7 @@ async fn search(work: &mut Work<'_>, parameters: &LogSearch) -> Result<Finished,
     look(work, filter.clone(), q.clone(), Extent::new(*since, *until, *limit, after)).await
 }
 
-/// How much of the log, and which part.
+/// The limit and the window of a search.
 struct Extent<'a> {
     since: Timestamp,
     until: Timestamp,
@@ -189,7 +190,7 @@ struct Extent<'a> {
 }
 
 impl<'a> Extent<'a> {
-    /// As the command says. What goes on does so in the window in which it was begun.
+    /// As the command says. A continued list keeps the window in which it began.
     fn new(
         since: Option<When>,
         until: Option<When>,
@@ -236,8 +237,8 @@ async fn look(
     Ok(Finished::done(about).events(list.items.into_iter().map(on_one_line).collect()))
 }
 
-/// An outcome is one line, as an event of Okta's is. A line break in JSON can only stand between tokens, where a space means
-/// the same.
+/// Removes line breaks, as Okta's events have none. A line break in JSON can only be between tokens, where a space
+/// means the same.
 fn on_one_line(event: Box<RawValue>) -> Box<RawValue> {
     if !event.get().contains(['\n', '\r']) {
         return event;

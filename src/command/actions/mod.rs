@@ -1,8 +1,7 @@
-//! What each action asks for and how it is carried out: one row an action, in one file a family.
+//! The parameters and the executor of each action: one row an action, in one file a family.
 //!
 //! A new action is a line in `crate::action`, a row with parameters and executor in a file here, and a line in the list
-//! below. Nothing else distinguishes one action from another: a test counts the places. What all executors need is in
-//! `execute`.
+//! below. Nothing else distinguishes actions: a test counts the places. What all executors need is in `execute`.
 
 mod app;
 mod group;
@@ -43,7 +42,7 @@ pub type Profile = serde_json::Map<String, Value>;
 
 macro_rules! actions {
     ($($variant:ident($parameters:ident) = $family:ident::$row:ident;)+) => {
-        /// What a command asks for, with its parameters.
+        /// A request with its parameters.
         #[derive(Debug, Clone)]
         #[expect(missing_docs, reason = "each is an action with its parameters")]
         pub enum Request { $($variant($family::$parameters),)+ }
@@ -61,7 +60,7 @@ macro_rules! actions {
         }
 
         impl Request {
-            /// Reads the parameters of `action`; the error says which one is wrong and how.
+            /// Reads the parameters of `action`; the error names the wrong one and the reason.
             pub fn read(action: Action, parameters: Value) -> Result<Self, String> {
                 match action { $(Action::$variant => $family::$row.read(parameters).map(Self::$variant),)+ }
             }
@@ -71,23 +70,23 @@ macro_rules! actions {
                 match self { $(Self::$variant(_) => Action::$variant,)+ }
             }
 
-            /// Whom and what it names. Fails if they are named in a way that cannot be understood, or that is too long.
+            /// The objects that it names. Fails if a name is invalid or too long.
             pub(in crate::command) fn names(&self) -> Result<Names<'_>, ActionFailure> {
                 let names = match self { $(Self::$variant(of) => ($family::$row.names)(of),)+ };
                 names.and_then(Names::of_possible_lengths)
             }
 
-            /// The names that it gives to somebody or something.
+            /// The new name that it gives to a user or group, if any.
             pub fn renames(&self) -> Option<NewName<'_>> {
                 match self { $(Self::$variant(of) => ($family::$row.renames)(of),)+ }
             }
 
-            /// How many changes it asks for.
+            /// The number of changes.
             pub fn changes(&self) -> Changes {
                 match self { $(Self::$variant(of) => ($family::$row.changes)(of),)+ }
             }
 
-            /// Carries it out: looks, acts if that is needed, and looks again if it is in doubt what came of it.
+            /// Executes it: reads, changes if needed, and reads again if the result is in doubt.
             pub(in crate::command) fn carry_out<'w>(
                 &'w self,
                 work: &'w mut Work<'_>,
@@ -145,17 +144,17 @@ actions! {
 }
 
 impl Action {
-    /// As what a look for a user on our own behalf counts: which rights it needs.
+    /// The action whose rights our own look-up of a user needs.
     pub(in crate::command) const OWN_LOOK_FOR_A_USER: Self = Self::UserGet;
-    /// The same of a group.
+    /// The action whose rights our own look-up of a group needs.
     pub(in crate::command) const OWN_LOOK_FOR_A_GROUP: Self = Self::GroupGet;
-    /// The same of a group's members.
+    /// The action whose rights our own look-up of a group's members needs.
     pub(in crate::command) const OWN_LOOK_AT_MEMBERS: Self = Self::GroupMembers;
 
-    /// The same of an app.
+    /// The action whose rights our own look-up of an app needs.
     pub(in crate::command) const OWN_LOOK_FOR_AN_APP: Self = Self::AppAssignUser;
 
-    /// Whether it reads the System Log, whose rate limit is a small one of its own.
+    /// Whether it reads the System Log, which has a small rate limit of its own.
     pub fn reads_log(self) -> bool {
         self.scope() == Scope::LogsRead
     }

@@ -1,33 +1,33 @@
-//! Whom and what a request names, as it is written: how each is looked for, whether it must exist, and whether others may be
-//! at work on it meanwhile. Pure.
+//! The objects that a request names, as written: how each is looked up, whether it must exist, and whether other
+//! commands may touch it at the same time. Pure.
 
 use std::borrow::Cow;
 
 use super::UserAttribute;
 use crate::command::{ActionFailure, IpRange, execute::Code};
 
-/// The longest login that Okta takes, in characters (its schema of users). Ids are shorter.
+/// The longest login that Okta accepts, in characters (its schema of users). Ids are shorter.
 const LOGIN_CHARS_MAX: usize = 100;
 /// The longest value of an attribute in its base schema, in characters: that of `postalAddress`.
 const ATTRIBUTE_CHARS_MAX: usize = 4_096;
 /// The longest name of a group, in characters.
 pub(super) const GROUP_CHARS_MAX: usize = 255;
-/// How many characters people are shown of a long name.
+/// The most characters of a long name that people are shown.
 const SHOWN_CHARS_MAX: usize = 60;
 /// The longest name of a network zone, in characters (its schema of zones).
 const ZONE_CHARS_MAX: usize = 128;
 
-/// Whom and what a request names, in the order of the request.
+/// The objects that a request names, in the order of the request.
 #[derive(Debug)]
 pub(in crate::command) struct Names<'a> {
-    /// Nobody else is at work on a user meanwhile.
+    /// No other command touches a user at the same time.
     pub(in crate::command) users: Vec<UserName<'a>>,
     pub(in crate::command) groups: Vec<GroupName<'a>>,
-    /// An id; the app must exist. Commands do not change apps themselves, so any number may be at work on one.
+    /// An id; the app must exist. Commands do not change apps themselves, so several may use one at the same time.
     pub(in crate::command) app: Option<&'a str>,
-    /// A network zone, by id or exact name; it must exist, and nobody else is at work on it meanwhile.
+    /// A network zone, by id or exact name; it must exist, and no other command touches it at the same time.
     pub(in crate::command) zone: Option<&'a str>,
-    /// Addresses that are to be blocked.
+    /// Addresses to be blocked.
     pub(in crate::command) blocked: &'a [IpRange],
 }
 
@@ -40,9 +40,9 @@ pub(in crate::command) enum UserName<'a> {
     MaybeGone(&'a str),
     /// An id, a login or an e-mail of a user who may be gone.
     MaybeGoneByEmail(&'a str),
-    /// The only user who has an attribute so, and must exist.
+    /// The only user with this attribute, who must exist.
     Attribute(&'a UserAttribute),
-    /// Exactly the login that the request gives to a new user.
+    /// Exactly the login of a new user.
     New(&'a str),
 }
 
@@ -61,21 +61,21 @@ pub(in crate::command) enum Presence {
     Known,
     /// By id or exact name; it may be gone.
     MaybeGone,
-    /// By exactly the name that the request gives to a new group of Okta's own.
+    /// By exactly the name of a new group of Okta's own kind.
     New,
 }
 
-/// Who may be at work on something at the same time.
+/// Whether other commands may touch an object at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::command) enum Hold {
-    /// Nobody else.
+    /// No other command.
     Alone,
-    /// All who share it.
+    /// Other commands that share it.
     Shared,
 }
 
 impl<'a> Names<'a> {
-    /// Nobody and nothing.
+    /// No objects.
     pub(in crate::command) fn nothing() -> Self {
         Self { users: Vec::new(), groups: Vec::new(), app: None, zone: None, blocked: &[] }
     }
@@ -95,13 +95,13 @@ impl<'a> Names<'a> {
         Self { groups: vec![GroupName { name, presence, hold }], ..Self::nothing() }
     }
 
-    /// The same, with groups that must exist and that others may share.
+    /// Adds groups that must exist and that other commands may share.
     pub(super) fn and_groups(self, names: &'a [String]) -> Self {
         let group = |name: &'a String| GroupName { name, presence: Presence::Known, hold: Hold::Shared };
         Self { groups: names.iter().map(group).collect(), ..self }
     }
 
-    /// The same, with an app.
+    /// Adds an app.
     pub(super) fn and_app(self, id: &'a str) -> Self {
         Self { app: Some(id), ..self }
     }
@@ -111,12 +111,12 @@ impl<'a> Names<'a> {
         Self { zone: Some(name), ..Self::nothing() }
     }
 
-    /// The same, with addresses that are to be blocked.
+    /// Adds addresses to be blocked.
     pub(super) fn and_blocked(self, blocked: &'a [IpRange]) -> Self {
         Self { blocked, ..self }
     }
 
-    /// The same, if Okta can have names of their lengths at all: no request is made of others.
+    /// Fails if a name is longer than Okta allows: no request is made for it.
     pub(super) fn of_possible_lengths(self) -> Result<Self, ActionFailure> {
         for user in &self.users {
             match user {
@@ -136,13 +136,13 @@ impl<'a> Names<'a> {
         Ok(self)
     }
 
-    /// Whether it names somebody who need not be created first.
+    /// Whether it names a user who is not to be created.
     pub(in crate::command) fn has_user(&self) -> bool {
         self.users.iter().any(|user| !user.is_new())
     }
 }
 
-/// Whether `name`, which is `what`, is no longer than Okta lets it be.
+/// Fails if `name`, which is `what`, is longer than Okta allows.
 pub(super) fn must_be_short(what: &str, name: &str, chars_max: usize) -> Result<(), ActionFailure> {
     let chars = name.chars().count();
     if chars <= chars_max {
@@ -153,7 +153,7 @@ pub(super) fn must_be_short(what: &str, name: &str, chars_max: usize) -> Result<
         .because(format!("{what} has {chars_max} characters at most, and `{name}` has {chars}")))
 }
 
-/// A name for people, or the beginning of one that is long: an outcome does not bear it whole.
+/// A name for people, shortened if it is long: an outcome does not repeat it whole.
 pub(in crate::command) fn named_shortly(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(SHOWN_CHARS_MAX) {
         None => Cow::Borrowed(name),
@@ -162,7 +162,7 @@ pub(in crate::command) fn named_shortly(name: &str) -> Cow<'_, str> {
 }
 
 impl<'a> UserName<'a> {
-    /// As it is written.
+    /// The name as written.
     pub(in crate::command) fn text(self) -> &'a str {
         match self {
             Self::Known(name) | Self::MaybeGone(name) | Self::MaybeGoneByEmail(name) | Self::New(name) => {

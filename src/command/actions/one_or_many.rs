@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The names that `one` and `many` give together; `key` is what the singular is called.
+/// The names of `one` and `many` together; `key` is the singular member.
 pub(super) fn names(key: &str, one: Option<String>, many: Vec<String>) -> Result<Vec<String>, String> {
     match (one, many) {
         (Some(one), many) if many.is_empty() => Ok(vec![one]),
@@ -12,7 +12,7 @@ pub(super) fn names(key: &str, one: Option<String>, many: Vec<String>) -> Result
     }
 }
 
-/// What [`names`] demands, as JSON Schema has it.
+/// The requirement of [`names`] in JSON Schema.
 pub(super) fn one_or_many(key: &str) -> Value {
     let many = format!("{key}s");
     json!([

@@ -1,5 +1,5 @@
-//! Administrator roles of users: standard ones, by type, and custom ones over a resource set. Roles that a group gives are the
-//! group's.
+//! Administrator roles of users: standard ones, by type, and custom ones with a resource set. Roles through a group are
+//! not changed.
 
 use okta_client::{Change, OktaError, Target, roles, users::User};
 use schemars::JsonSchema;
@@ -12,17 +12,17 @@ use crate::command::{
     execute::{
         Baseline,
         failure::Code,
+        log_evidence,
         lookup::{self, back_off},
-        trace,
         work::{Finished, ROUNDS_MAX, Sent, Work, named},
     },
 };
 
-/// What Okta's log says when a role is given.
+/// The event type in Okta's log when a role is assigned.
 const GRANTED: &str = "user.account.privilege.grant";
-/// The mark of the assignment that there was.
+/// The mark of an earlier assignment in the baseline.
 const ASSIGNMENT: &str = "assignment";
-/// The mark of what the names of a custom role and its resource set meant.
+/// The mark of what the names of a custom role and its resource set meant, in the baseline.
 const MEANT: &str = "meant";
 
 /// The row of `role.assign_user`.
@@ -61,7 +61,7 @@ fn standard_or_custom() -> Value {
     json!([{ "required": ["resource_set"] }, { "properties": { "role": { "pattern": "^[A-Z_]+$" } } }])
 }
 
-/// A role as Okta's assignments name it.
+/// A role in Okta's assignments.
 #[derive(Debug)]
 enum Role {
     Standard {
@@ -75,7 +75,7 @@ enum Role {
 }
 
 impl Role {
-    /// What a command means. Labels are looked up.
+    /// The role that a command means. Looks up labels.
     async fn of(work: &Work<'_>, of: &UserRole) -> Result<Self, ActionFailure> {
         let Some(set) = &of.resource_set else { return Self::standard(&of.role) };
         let role = id(work, "custom role", &of.role, roles::custom).await?;
@@ -92,7 +92,7 @@ impl Role {
         Err(Code::InvalidParameters.because(message))
     }
 
-    /// Whether `assignment` is one of this role.
+    /// Whether `assignment` is of this role.
     fn is_in(&self, assignment: &Value) -> bool {
         let is = |name: &str, value: &str| assignment.get(name).and_then(Value::as_str) == Some(value);
         match self {
@@ -110,7 +110,7 @@ impl Role {
         }
     }
 
-    /// What its names meant, so that a later attempt means the same; of a standard role they cannot change.
+    /// What its names meant, so that a later attempt uses the same ids; a standard role cannot change.
     fn meant(&self) -> Value {
         match self {
             Self::Standard { .. } => Value::Null,
@@ -119,7 +119,7 @@ impl Role {
     }
 }
 
-/// The id of what is called `name`, be that its id or its label.
+/// The id of the object whose id or label is `name`.
 async fn id(
     work: &Work<'_>,
     kind: &str,
@@ -130,7 +130,7 @@ async fn id(
         let code = if work.may_have_sent() { Code::Unconfirmed } else { Code::RoleNotFound };
         code.because(format!("there is no {kind} {}", named_shortly(name)))
     };
-    // As a segment of a path these would mean another resource.
+    // As a path segment, these would mean another resource.
     if ["", ".", ".."].contains(&name) {
         return Err(none());
     }
@@ -138,7 +138,7 @@ async fn id(
     found.get("id").and_then(Value::as_str).map(str::to_owned).ok_or_else(none)
 }
 
-/// What shall be of the user and the role.
+/// The desired state of the user and the role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Desired {
     Assigned,
@@ -177,7 +177,8 @@ async fn change(work: &mut Work<'_>, of: &UserRole, desired: Desired) -> Result<
         });
         let is_other = !baseline.is(ASSIGNMENT, &mark) || !baseline.is(MEANT, &role.meant());
         if has_sent
-            && (is_other || (own.is_none() && trace::shows(work, GRANTED, &[("id", &user.id)]).await?))
+            && (is_other
+                || (own.is_none() && log_evidence::shows(work, GRANTED, &[("id", &user.id)]).await?))
         {
             return Err(Code::ChangedMeanwhile.because(format!(
                 "the roles of user {} were changed since the command was begun: what it asks may have been done and taken \
@@ -191,9 +192,9 @@ async fn change(work: &mut Work<'_>, of: &UserRole, desired: Desired) -> Result<
         };
         match work.send(&change).await? {
             Sent::Planned => return Ok(Finished::planned()),
-            // The next look shows it.
+            // The next read shows it.
             Sent::Done(_) => {}
-            // Somebody was quicker.
+            // Somebody else was faster.
             Sent::Refused(error) if error.status() == Some(409) || error.is_absence() => {}
             Sent::Refused(error) => return Err(work.refused(&error)),
             Sent::InDoubt(error) => doubt = Some(error),
@@ -225,7 +226,7 @@ async fn held(work: &Work<'_>, user: &User, role: &Role) -> Result<RoleAssignmen
     Ok(RoleAssignment { own, is_by_group, shown: json!({ "roles": names }) })
 }
 
-/// The type of a standard role; of a custom one its id, and that of its resource set.
+/// The type of a standard role; the ids of a custom one and its resource set.
 fn shown(assignment: &Value) -> Option<String> {
     let text = |name: &str| assignment.get(name).and_then(Value::as_str);
     match (text("type")?, text("role"), text("resource-set")) {

@@ -1,5 +1,5 @@
-//! The form of a row: what is true of an action beside its line in `crate::action`. Nothing in it has a default, so an action that leaves something out
-//! does not compile. Decides nothing itself.
+//! The form of a row: the facts of an action beside its line in `crate::action`. Nothing has a default, so an
+//! incomplete action does not compile. Decides nothing itself.
 
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -11,38 +11,37 @@ use crate::command::{
     execute::work::{Finished, Work},
 };
 
-/// What is true of an action whose parameters are `P`.
+/// The facts of an action whose parameters are `P`.
 pub(super) struct Row<P> {
-    /// The parameters whose values are secrets: they are shown nowhere, and no digest of them can be tried against a
-    /// dictionary.
+    /// The secret parameters: never shown, and digested only with a key.
     pub(super) secrets: &'static [&'static str],
-    /// Whom and what it names, whether they must exist, and whether others may be at work on them meanwhile.
+    /// The objects that it names, whether they must exist, and whether other commands may touch them at the same time.
     pub(super) names: for<'a> fn(&'a P) -> Result<Names<'a>, ActionFailure>,
-    /// The names that it gives to somebody or something.
+    /// The new name that it gives to a user or group, if any.
     pub(super) renames: for<'a> fn(&'a P) -> Option<NewName<'a>>,
-    /// How many changes it asks for.
+    /// The number of changes.
     pub(super) changes: fn(&P) -> Changes,
-    /// Looks, acts if that is needed, and looks again if it is in doubt what came of it.
+    /// Reads, changes if needed, and reads again if the result is in doubt.
     pub(super) carry_out: CarryOut<P>,
 }
 
-/// Carries a request with the parameters `P` out.
+/// Executes a request with the parameters `P`.
 pub(super) type CarryOut<P> =
     for<'w, 'o> fn(&'w mut Work<'o>, &'w P) -> BoxFuture<'w, Result<Finished, ActionFailure>>;
 
-/// How many changes a request asks for.
+/// The number of changes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Changes {
-    /// So many, whatever is found at Okta.
+    /// A fixed number, independent of Okta's data.
     Fixed(usize),
-    /// It gives something to, or takes it from, all members of so many groups: those that it names.
+    /// A change for all members of the given number of named groups.
     MembersOf(usize),
 }
 
-/// The names that a request gives to a user, who may be new, or to a group.
+/// The new names of a user, who may be new, or of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NewName<'a> {
-    /// What of a user's profile is set: the login and the e-mail name them.
+    /// The attributes of a user's profile: its login and e-mail are names.
     User(&'a Profile),
     /// A group's name.
     Group(&'a str),

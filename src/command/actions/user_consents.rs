@@ -1,4 +1,4 @@
-//! What a user has let OAuth clients have: refresh tokens, and grants of scopes.
+//! What a user has allowed OAuth clients: refresh tokens, and grants of scopes.
 
 use okta_client::{Change, OktaError, Target, consents, is_id};
 use schemars::JsonSchema;
@@ -67,8 +67,8 @@ pub struct RevokeGrants {
     pub client: Option<String>,
 }
 
-/// Revokes until there is nothing left. What a client gets anew meanwhile is revoked too, which harms nobody: the user signs
-/// in once more.
+/// Revokes until there is nothing left. Consents that a client gets in the meantime are revoked too, which does no
+/// harm: the user signs in once more.
 async fn revoke(
     work: &mut Work<'_>,
     client: Option<&str>,

@@ -1,4 +1,4 @@
-//! Creating a user. The login is what there can be only one of, so a user who may have been created is looked for by it.
+//! Creates a user. Logins are unique, so a user who may have been created is looked up by login.
 
 use okta_client::{
     OktaError,
@@ -14,8 +14,9 @@ use crate::command::{
     ActionFailure,
     execute::{
         failure::Code,
+        log_evidence,
         lookup::{LISTING_LOOKS_MAX, back_off, until_listed},
-        resolve, trace,
+        resolve,
         work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
     },
     object_only,
@@ -67,9 +68,9 @@ pub struct RecoveryQuestion {
     pub answer: SecretString,
 }
 
-/// What Okta's log says when it is done.
+/// The event type in Okta's log.
 const CREATED: &str = "user.lifecycle.create";
-/// Okta takes no more.
+/// Okta's maximum.
 const GROUPS_MAX: usize = 20;
 
 /// Creates the user, or finds that this command did.
@@ -83,7 +84,7 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Fini
             return existing(work, new, found, has_tried).await;
         }
         if work.may_have_sent()
-            && let Some(id) = trace::created(work, CREATED, "User", ("alternateId", login)).await?
+            && let Some(id) = log_evidence::created(work, CREATED, "User", ("alternateId", login)).await?
         {
             let found = work
                 .settled_user(&id)
@@ -117,7 +118,7 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Fini
                 return done(&settled, new);
             }
             Sent::Refused(error) => {
-                // The login is taken: by us, in a former round or attempt, or by somebody else.
+                // The login is taken: by us, in an earlier round or attempt, or by somebody else.
                 let looks_max = if error.is_duplicate() { LISTING_LOOKS_MAX } else { 1 };
                 return match until_listed(looks_max, || find(work, login)).await? {
                     Some(found) => existing(work, new, found, has_tried).await,
@@ -137,7 +138,7 @@ pub(super) async fn create(work: &mut Work<'_>, new: &CreateUser) -> Result<Fini
     Err(work.gave_up(doubt.as_ref()))
 }
 
-/// The login that the user shall have.
+/// The login of the new user.
 pub(super) fn login(profile: &Profile) -> Result<&str, ActionFailure> {
     let login = profile.get("login").and_then(Value::as_str).filter(|login| !login.is_empty());
     login.ok_or_else(|| Code::InvalidParameters.because("profile.login is missing, or no text"))
@@ -156,12 +157,12 @@ fn group_ids(work: &Work<'_>, new: &CreateUser) -> Result<Vec<String>, ActionFai
 
 async fn find(work: &Work<'_>, login: &str) -> Result<Option<User>, ActionFailure> {
     let found = resolve::user_of_login(work.okta, work.action, login).await?;
-    // As it is now: lists are some seconds behind.
+    // Read again: lists are some seconds old.
     let Some(found) = found else { return Ok(None) };
     work.settled_user(&found.id).await
 }
 
-/// There is a user of this login: ours, if we asked for one, and it is the one that we asked for.
+/// A user with this login exists: ours, if we sent the request and the user matches it.
 async fn existing(
     work: &mut Work<'_>,
     new: &CreateUser,
@@ -169,13 +170,13 @@ async fn existing(
     has_tried: bool,
 ) -> Result<Finished, ActionFailure> {
     let is_young = if has_tried {
-        // No former attempt is needed for it to be ours.
+        // It may be ours even without an earlier attempt.
         found.time("created").is_none_or(|created| created >= work.not_before())
     } else {
         work.may_be_ours(found.time("created"))
     };
     let is_same = is_as_asked(&found, new);
-    // Okta puts a new user into the groups in the same step: one who is not in them is somebody else's.
+    // Okta adds a new user to the groups in the same step: one without them was created by somebody else.
     if is_young && is_same && is_in_groups(work, &found).await? {
         return completed(work, new, found).await;
     }
@@ -187,7 +188,7 @@ async fn existing(
     Err(failed)
 }
 
-/// Whether the user is in all groups that the command names.
+/// Whether the user is in all groups of the command.
 async fn is_in_groups(work: &Work<'_>, user: &User) -> Result<bool, ActionFailure> {
     if work.subjects.groups.is_empty() {
         return Ok(true);
@@ -196,7 +197,7 @@ async fn is_in_groups(work: &Work<'_>, user: &User) -> Result<bool, ActionFailur
     Ok(work.subjects.groups.iter().all(|group| group.id.as_ref().is_some_and(|id| known.contains(id))))
 }
 
-/// Whether an attribute is as it was asked for. Upper and lower case make no other login or e-mail.
+/// Whether an attribute has the requested value. Logins and e-mails are compared without case.
 fn is_same(name: &str, found: &Value, wanted: &Value) -> bool {
     match (name, found.as_str(), wanted.as_str()) {
         ("login" | "email", Some(found), Some(wanted)) => found.to_lowercase() == wanted.to_lowercase(),
@@ -204,7 +205,7 @@ fn is_same(name: &str, found: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// The user is ours. What went wrong on the way may have been the activation.
+/// The user is ours. Only the activation may have failed.
 async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result<Finished, ActionFailure> {
     if !new.activate || found.status != "STAGED" || found.transitioning_to.is_some() {
         return done(&found, new);
@@ -219,8 +220,8 @@ async fn completed(work: &mut Work<'_>, new: &CreateUser, found: User) -> Result
     }
 }
 
-/// It is done once Okta is not at work on the user any more; another attempt knows the user by what was asked for. One who
-/// is not quite so would not be known, so there the outcome says what Okta is still at.
+/// Done once Okta has finished work on the user. Another attempt recognises the user by the requested attributes. If
+/// they differ, the user would not be recognised, so the outcome says what Okta is still doing.
 fn done(user: &User, new: &CreateUser) -> Result<Finished, ActionFailure> {
     if user.transitioning_to.is_some() && is_as_asked(user, new) {
         return Err(still_changing(user));

@@ -1,5 +1,5 @@
-//! Deleting a user, which cannot be taken back: Okta deprovisions with the first call and destroys with the second, so
-//! the status is read right before each.
+//! Deletes a user, irreversibly: Okta's first call deactivates and the second destroys, so the status is read right
+//! before each.
 
 use jiff::Timestamp;
 use okta_client::{
@@ -16,9 +16,9 @@ use crate::command::{
     execute::{
         Baseline,
         failure::Code,
-        life::wrong_status,
         lifecycle::{Operation, Step},
         lookup::back_off,
+        status_change::wrong_status,
         work::{Finished, ROUNDS_MAX, Sent, Work, id_of, status_of},
     },
 };
@@ -46,19 +46,19 @@ pub struct DeleteUser {
     pub send_email: bool,
 }
 
-/// Deprovisions if that is asked for and needed, then deletes.
+/// Deactivates if requested and needed, then deletes.
 async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished, ActionFailure> {
     let subject = work.subject()?;
-    // Without an id the user was never seen: that there is none is no success.
+    // Without an id the user was never seen: their absence is not a success.
     let id = id_of(subject)?;
     let gone = |kind| {
         let user = json!({ "id": id, "login": subject.login });
         Ok(Finished::new(kind, json!({ "user": user })).after(json!({ "status": "DELETED" })))
     };
     let mut done = Done::default();
-    // In a dry run the first step changes nothing, and the second is told as if it had.
+    // In a dry run the first step changes nothing, and the second is reported as if it had.
     let mut would_be_deprovisioned = false;
-    // Two steps, each in doubt at most so often.
+    // Two steps, each with the maximum of rounds in doubt.
     for round in 1..=2 * ROUNDS_MAX {
         let Some(user) = work.settled_user(id).await? else {
             return gone(if work.may_have_sent() { SuccessKind::Done } else { SuccessKind::Already });
@@ -82,7 +82,7 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
         match sent {
             Sent::Planned if is_ready => return Ok(Finished::planned()),
             Sent::Planned => would_be_deprovisioned = true,
-            // Okta may take its time; the next look waits for it.
+            // Okta may take its time; the next read waits for it.
             Sent::Done(_) if !is_ready => done.was_deprovisioned = true,
             Sent::Done(_) => {
                 must_be_gone(work, &user).await?;
@@ -110,20 +110,20 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
 #[derive(Default)]
 struct Done {
     doubt: Option<OktaError>,
-    /// Whether the user was seen to be deprovisioned, or this has done it.
+    /// Whether the user was seen deactivated, or this attempt did it.
     was_deprovisioned: bool,
     /// The last change of the status before a deletion that is in doubt.
     deletion_in_doubt_of: Option<Option<Timestamp>>,
 }
 
 impl Done {
-    /// Whether nobody has activated the user since: then they may be wanted, and the rest is not done.
+    /// Fails if somebody has activated the user since: they may be wanted, and the rest is not done.
     fn must_not_be_undone(&self, work: &Work<'_>, user: &User) -> Result<(), ActionFailure> {
         let changed = user.time("statusChanged");
         let may_have_acted = work.may_have_sent();
         let is_active = matches!(user.status.as_str(), "ACTIVE" | "PROVISIONED");
         let is_undone = match user.status.as_str() {
-            // A deletion of one who was active again has only deprovisioned them.
+            // The deletion of a reactivated user only deactivated them.
             "DEPROVISIONED" => self.deletion_in_doubt_of.is_some_and(|before| before != changed),
             _ if self.was_deprovisioned => true,
             _ => may_have_acted && is_active && changed > Some(work.begun_at()),
@@ -132,21 +132,22 @@ impl Done {
     }
 }
 
-/// Whether the status is one that this command may have left, if a former attempt has sent something: what somebody else has
-/// made of the user since is not deleted, whatever it is.
+/// Fails if an earlier attempt has sent something and the status cannot be the result of this command: a user whom
+/// somebody else has changed since is not deleted.
 fn must_be_as_left(work: &mut Work<'_>, user: &User) -> Result<(), ActionFailure> {
     let is_again = work.attempt.baseline.is_some();
     let baseline = work.baseline(|| Baseline::of_user(user));
     if !is_again || baseline.is_of_user(user) {
         return Ok(());
     }
-    // Our first step deprovisions. A second one would destroy who was deprovisioned at first, and is so anew.
+    // Our first step deactivates. A second one would destroy a user who was deactivated at first and was deactivated
+    // again.
     let was_deprovisioned = baseline.is("status", &json!("DEPROVISIONED"));
     if user.status == "DEPROVISIONED" && !was_deprovisioned { Ok(()) } else { Err(taken_back(user)) }
 }
 
-/// Looks whether the user is deleted. Okta answers the same to a call that only deprovisions one who was activated in
-/// that very moment, and another call would destroy somebody who shall be kept.
+/// Checks that the user is deleted. Okta answers the same to a call that only deactivates a user who was activated at
+/// that moment, and another call would destroy a user who should stay.
 async fn must_be_gone(work: &Work<'_>, before: &User) -> Result<(), ActionFailure> {
     let mut last = None;
     for looks in 1..=ROUNDS_MAX {
@@ -178,7 +179,7 @@ fn taken_back(user: &User) -> ActionFailure {
     Code::ExpectationFailed.because(format!("user {name} is {} and not deleted: {reason}", user.status))
 }
 
-/// Whether the user is deprovisioned because this command did it: the status and groups that it expects are those before.
+/// Whether the user is deactivated because this command did it: the expected status and groups are those before.
 fn is_own_first_step(work: &Work<'_>, parameters: &DeleteUser, user: &User, has_acted: bool) -> bool {
     parameters.deactivate_first
         && user.status == "DEPROVISIONED"

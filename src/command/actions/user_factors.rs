@@ -1,5 +1,5 @@
-//! Enrolled factors. Okta lists only those that the user's enrollment policy admits, so that a factor is not in the list
-//! does not prove that there is none: what shall be removed is asked for all the same.
+//! Enrolled factors. Okta lists only those that the user's enrollment policy admits, so a missing factor may exist: its
+//! removal is requested all the same.
 
 use okta_client::{Change, OktaError, factors, is_id};
 use schemars::JsonSchema;
@@ -55,7 +55,7 @@ pub struct ResetFactor {
     pub factor: String,
 }
 
-/// Lists them.
+/// Lists the factors.
 async fn list(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     let id = work.user_id()?;
     let mut factors = enrolled(work, id).await?;
@@ -70,14 +70,14 @@ async fn reset(work: &mut Work<'_>, factor: &str) -> Result<Finished, ActionFail
     }
     let is_it = |one: &Value| one.get("id").and_then(Value::as_str) == Some(factor);
     let is_left = |enrolled: &[Value], _: &Value| enrolled.iter().any(is_it);
-    // Factors that Okta does not list are not found, so it is the refusal that tells.
+    // Okta does not return unlisted factors, so only its refusal tells.
     let is_gone = |error: &OktaError| error.is_absence();
     remove(work, |user| factors::reset(user, factor), is_left, is_gone).await
 }
 
 /// Removes all.
 async fn reset_all(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
-    // What the user has enrolled since is theirs to keep.
+    // Factors that were enrolled since stay.
     let is_left = |enrolled: &[Value], before: &Value| {
         let before = before.get("factors").and_then(Value::as_array);
         let was_there = |one: &Value| before.zip(one.get("id")).is_none_or(|(ids, id)| ids.contains(id));
@@ -109,7 +109,7 @@ async fn remove(
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(_) => {
                 let left = self::enrolled(work, &user.id).await?;
-                // Okta's answer says nothing else: what was listed must be gone from the list.
+                // Okta's answer does not tell: the listed factors must be gone from the list.
                 if !was_listed || !is_left(&left, &before) {
                     return finished(SuccessKind::Done, &left);
                 }

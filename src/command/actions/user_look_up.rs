@@ -1,4 +1,4 @@
-//! Looking users up, and what they have. Lists say whether they are complete.
+//! Look-ups of users and what they have. Lists say whether they are complete.
 
 use okta_client::users;
 use schemars::JsonSchema;
@@ -88,17 +88,17 @@ pub struct UserList {
     pub after: Option<ListPosition>,
 }
 
-/// Okta has no second page of words.
+/// Okta has no second page for `q`.
 const QUERY_MAX: usize = 200;
 
-/// A user.
+/// Reads a user.
 async fn get(work: &mut Work<'_>) -> Result<Finished, ActionFailure> {
     let user = work.known_user().await?;
     work.must_be_as_expected(&user).await?;
     Ok(Finished::done(json!({ "user": user.raw })))
 }
 
-/// Users by a search, a filter or words.
+/// Finds users by `search`, `filter` or `q`.
 async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finished, ActionFailure> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let limit = parameters.limit.unwrap_or(FOUND_DEFAULT);
@@ -112,7 +112,7 @@ async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finishe
         (None, None, Some(words)) => {
             let asked = limit.clamp(1, QUERY_MAX);
             let mut list = found(work, &users::query(&words, asked), limit, None).await?;
-            // A full page may be all there is, or not.
+            // A full page may be incomplete.
             list.is_complete &= list.items.len() < asked;
             list.next = None;
             return Ok(listed("users", list));
@@ -125,13 +125,13 @@ async fn search(work: &mut Work<'_>, parameters: &SearchUsers) -> Result<Finishe
     Ok(listed("users", found(work, &target, limit, parameters.after.as_ref()).await?))
 }
 
-/// A user's groups.
+/// Lists a user's groups.
 async fn groups_of_user(work: &mut Work<'_>, of: &UserList) -> Result<Finished, ActionFailure> {
     let target = users::groups(work.user_id()?);
     Ok(listed("groups", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))
 }
 
-/// The apps that a user sees.
+/// Lists the apps that a user sees.
 async fn apps_of_user(work: &mut Work<'_>, of: &UserList) -> Result<Finished, ActionFailure> {
     let target = users::app_links(work.user_id()?);
     Ok(listed("apps", found(work, &target, of.limit.unwrap_or(usize::MAX), of.after.as_ref()).await?))

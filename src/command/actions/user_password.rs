@@ -1,4 +1,4 @@
-//! Passwords: expired, taken away, forgotten, set.
+//! Passwords: expire, reset, recover, set.
 
 use okta_client::users::{self, User};
 use schemars::JsonSchema;
@@ -11,8 +11,8 @@ use crate::command::{
     ActionFailure, SuccessKind,
     execute::{
         failure::Code,
-        life::{self, once},
         lifecycle::Operation,
+        status_change::{self, once},
         work::{Finished, Work, status_of},
     },
 };
@@ -42,7 +42,7 @@ pub(super) const FORGOT: Row<ForgotPassword> = Row {
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| {
-        Box::pin(life::change(work, Operation::ForgotPassword, |id| {
+        Box::pin(status_change::change(work, Operation::ForgotPassword, |id| {
             users::forgot_password(id, of.send_email)
         }))
     },
@@ -110,43 +110,43 @@ pub struct SetPassword {
     pub temporary: bool,
 }
 
-/// Lets a password expire. A temporary one is made anew each time, as nobody can be told the former one.
+/// Expires a password. A temporary one is created anew each time, since an earlier one cannot be shown.
 async fn expire(work: &mut Work<'_>, parameters: &ExpirePassword) -> Result<Finished, ActionFailure> {
     if parameters.temporary_password {
         let revoke = parameters.revoke_sessions;
         let change = |id: &str| users::expire_password_with_temporary(id, revoke);
-        return life::change(work, Operation::MakeTemporaryPassword, change).await;
+        return status_change::change(work, Operation::MakeTemporaryPassword, change).await;
     }
     if parameters.revoke_sessions {
         let message = "`revoke_sessions` goes with `temporary_password` only; use user.clear_sessions";
         return Err(Code::InvalidParameters.because(message));
     }
-    life::change(work, Operation::ExpirePassword, users::expire_password).await
+    status_change::change(work, Operation::ExpirePassword, users::expire_password).await
 }
 
-/// Takes a password away.
+/// Resets a password.
 async fn reset(work: &mut Work<'_>, parameters: &ResetPassword) -> Result<Finished, ActionFailure> {
     let ResetPassword { send_email, revoke_sessions, .. } = *parameters;
-    // That sessions are ended can be seen no more than a link.
+    // The end of sessions cannot be seen, nor can a link.
     let is_seen = send_email && !revoke_sessions;
     let operation = if is_seen { Operation::ResetPassword } else { Operation::ResetPasswordAnew };
-    life::change(work, operation, |id| users::reset_password(id, send_email, revoke_sessions)).await
+    status_change::change(work, operation, |id| users::reset_password(id, send_email, revoke_sessions)).await
 }
 
-/// Sets a password, and lets it expire at once if it is temporary.
+/// Sets a password, and expires it at once if it is temporary.
 async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, ActionFailure> {
     let mut user = work.known_user().await?;
     work.before.get_or_insert_with(|| status_of(&user));
     if user.status == "DEPROVISIONED" {
-        return Err(life::wrong_status(&user, "any status but DEPROVISIONED"));
+        return Err(status_change::wrong_status(&user, "any status but DEPROVISIONED"));
     }
-    // What a former attempt has set may have expired by its own doing.
+    // A password that an earlier attempt has set may have expired by itself.
     let is_own_expiry = work.may_have_sent() && parameters.temporary && user.status == "PASSWORD_EXPIRED";
     if !is_own_expiry {
         work.must_be_as_expected(&user).await?;
     }
     work.must_be_settled(&user)?;
-    // That the password was changed does not say by whom: only Okta's answer does.
+    // The time of the change does not tell who made it: only Okta's answer does.
     once(work, &user.id, &users::set_password(&user.id, &parameters.password), |_| false).await?;
     // A new password ends its expiry.
     if parameters.temporary && !work.attempt.dry_run {
@@ -160,5 +160,5 @@ async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, 
         return Ok(Finished::planned());
     }
     let after = work.user(&user.id).await?.unwrap_or(user);
-    Ok(life::finished(SuccessKind::Done, &after, &Value::Null))
+    Ok(status_change::finished(SuccessKind::Done, &after, &Value::Null))
 }

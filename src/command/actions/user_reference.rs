@@ -1,4 +1,4 @@
-//! A user as a command names them: by id or login, or by an attribute that only they have so. Pure.
+//! A user as a command names them: by id or login, or by an attribute that is theirs alone. Pure.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -21,9 +21,9 @@ pub enum UserReference {
 pub struct UserAttribute {
     /// Okta's name of the attribute.
     pub attribute: String,
-    /// A text, a number or a truth value.
+    /// A string, a number or a boolean.
     pub value: Value,
-    /// Both, for people and for the order of commands.
+    /// Both, for people and for ordering keys.
     pub text: String,
 }
 
@@ -55,7 +55,7 @@ impl JsonSchema for UserReference {
 }
 
 impl UserReference {
-    /// Somebody who must exist.
+    /// A user who must exist.
     pub(super) fn known(&self) -> UserName<'_> {
         match self {
             Self::Name(name) => UserName::Known(name),
@@ -63,7 +63,7 @@ impl UserReference {
         }
     }
 
-    /// Somebody who may be gone; by an attribute only who is there can be found.
+    /// A user who may be gone; one who is gone cannot be found by an attribute.
     pub(super) fn maybe_gone(&self) -> UserName<'_> {
         match self {
             Self::Name(name) => UserName::MaybeGone(name),

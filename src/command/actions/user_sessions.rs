@@ -9,7 +9,7 @@ use super::{Changes, Names, UserReference, row::Row, yes};
 use crate::command::{
     ActionFailure,
     execute::{
-        life::once,
+        status_change::once,
         work::{Finished, Work, named},
     },
 };
@@ -37,7 +37,7 @@ pub struct ClearSessions {
     pub forget_devices: bool,
 }
 
-/// Ends sessions. Nobody can see whether they are ended, and ending them again does no harm.
+/// Ends sessions. Nothing shows whether they are ended, and ending them again does no harm.
 async fn clear(work: &mut Work<'_>, parameters: &ClearSessions) -> Result<Finished, ActionFailure> {
     let user = work.known_user().await?;
     work.must_be_as_expected(&user).await?;

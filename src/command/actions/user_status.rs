@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 pub(super) use super::user_look_up::OneUser;
 use super::{Changes, Names, UserReference, row::Row, yes};
-use crate::command::execute::{life, lifecycle::Operation};
+use crate::command::execute::{lifecycle::Operation, status_change};
 
 /// The row of `user.activate`.
 pub(super) const ACTIVATE: Row<ActivateUser> = Row {
@@ -15,7 +15,7 @@ pub(super) const ACTIVATE: Row<ActivateUser> = Row {
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| {
-        Box::pin(life::change(work, Operation::Activate, |id| users::activate(id, of.send_email)))
+        Box::pin(status_change::change(work, Operation::Activate, |id| users::activate(id, of.send_email)))
     },
 };
 
@@ -26,7 +26,9 @@ pub(super) const REACTIVATE: Row<ReactivateUser> = Row {
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| {
-        Box::pin(life::change(work, Operation::Reactivate, |id| users::reactivate(id, of.send_email)))
+        Box::pin(status_change::change(work, Operation::Reactivate, |id| {
+            users::reactivate(id, of.send_email)
+        }))
     },
 };
 
@@ -36,7 +38,7 @@ pub(super) const SUSPEND: Row<OneUser> = Row {
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, _| Box::pin(life::change(work, Operation::Suspend, users::suspend)),
+    carry_out: |work, _| Box::pin(status_change::change(work, Operation::Suspend, users::suspend)),
 };
 
 /// The row of `user.unsuspend`.
@@ -45,7 +47,7 @@ pub(super) const UNSUSPEND: Row<OneUser> = Row {
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, _| Box::pin(life::change(work, Operation::Unsuspend, users::unsuspend)),
+    carry_out: |work, _| Box::pin(status_change::change(work, Operation::Unsuspend, users::unsuspend)),
 };
 
 /// The row of `user.unlock`.
@@ -54,7 +56,7 @@ pub(super) const UNLOCK: Row<OneUser> = Row {
     names: |of| Ok(Names::user(of.user.known())),
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
-    carry_out: |work, _| Box::pin(life::change(work, Operation::Unlock, users::unlock)),
+    carry_out: |work, _| Box::pin(status_change::change(work, Operation::Unlock, users::unlock)),
 };
 
 /// The row of `user.deactivate`.
@@ -64,7 +66,9 @@ pub(super) const DEACTIVATE: Row<DeactivateUser> = Row {
     renames: |_| None,
     changes: |_| Changes::Fixed(1),
     carry_out: |work, of| {
-        Box::pin(life::change(work, Operation::Deactivate, |id| users::deactivate(id, of.send_email)))
+        Box::pin(status_change::change(work, Operation::Deactivate, |id| {
+            users::deactivate(id, of.send_email)
+        }))
     },
 };
 

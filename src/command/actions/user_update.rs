@@ -14,8 +14,8 @@ use crate::command::{
     execute::{
         Baseline,
         failure::Code,
-        life::wrong_status,
         lookup::back_off,
+        status_change::wrong_status,
         work::{Finished, ROUNDS_MAX, Sent, Work},
     },
 };

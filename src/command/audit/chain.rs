@@ -1,7 +1,7 @@
-//! The chain of an audit: each record has a number, the hash of the one before it, and a hash of its own. Pure.
+//! The chain of an audit: each record has a number, the hash of the previous one, and its own hash. Pure.
 //!
-//! What is about to be written is kept in the state before it is, so that a crash leaves neither a gap nor two records of
-//! one number, and so that records taken off the end are missed.
+//! Records are saved in the state before they are written, so that a crash leaves neither a gap nor two records with
+//! one number, and so that records removed from the end are missed.
 
 use std::collections::VecDeque;
 
@@ -10,57 +10,57 @@ use sha2::{Digest as _, Sha256};
 
 use crate::state::CONTENT_MAX_BYTES;
 
-/// Stands between what a record's hash is of and the hash.
+/// The text between the hashed part of a record and its hash.
 const BEFORE_HASH: &str = ",\"hash\":\"";
 const AFTER_HASH: &str = "\"}";
 /// The digits of a SHA-256.
 pub(super) const HASH_DIGITS: usize = 64;
-/// How much of what is being written is kept, as JSON in a note of the state, which has the head of the chain too.
-const KEPT_BYTES_MAX: usize = CONTENT_MAX_BYTES - (1 << 10);
-/// How much a record grows at most when it gets its place: three members and two hashes.
+/// How much of the records being written is saved, as JSON in a note of the state together with the head of the chain.
+const SAVED_BYTES_MAX: usize = CONTENT_MAX_BYTES - (1 << 10);
+/// By how much the chain's members and hashes enlarge a record at most.
 const PLACE_BYTES_MAX: usize = 256;
-/// How many records back one may stand that stands twice: more than are written at a time.
+/// How far apart two copies of a record may be: more than are written at a time.
 pub(super) const REPEATED_WITHIN: usize = 256;
 
 /// The last record of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainHead {
-    /// Its number: the first has 1, and 0 is before all.
+    /// Its number: the first record has 1; 0 is before it.
     pub sequence: u64,
-    /// Its hash: SHA-256 in hexadecimal; zeros before all.
+    /// Its hash: SHA-256 in hexadecimal; zeros before the first record.
     pub hash: String,
 }
 
-/// What the state keeps of a chain.
+/// What the state saves of a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedChain {
     /// The last record.
     #[serde(flatten)]
     pub head: ChainHead,
-    /// The records that were being written when this was kept, the last one at the end. None if they are too large to keep:
-    /// a crash in that moment then shows as a gap.
+    /// The records that were being written when this was saved, in order. Empty if they are too large to save: a crash
+    /// at that moment then shows as a gap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
 }
 
-/// The end of a chain, to which records are added.
+/// The end of a chain, at which records are added.
 #[derive(Debug, Default)]
 pub struct AuditChain {
     head: ChainHead,
 }
 
-/// Records that have their places in the chain. To be kept first, and then written.
+/// Records with their numbers and hashes. To be saved first, then written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedBatch {
-    /// The lines, without their ends.
+    /// The lines, without line ends.
     pub lines: Vec<String>,
-    /// The number of the first.
+    /// The number of the first line.
     pub first_sequence: u64,
-    /// What the state is to keep before they are written.
-    pub kept: SavedChain,
+    /// What the state saves before they are written.
+    pub saved: SavedChain,
 }
 
-/// How many records may be written together, so that all of them are kept: at least one, and fewer than may stand twice.
+/// The room in a batch, so that all of it can be saved: at least one record, and fewer than may repeat.
 #[derive(Debug)]
 pub struct BatchRoom {
     bytes_left: usize,
@@ -69,22 +69,22 @@ pub struct BatchRoom {
 
 impl Default for BatchRoom {
     fn default() -> Self {
-        Self { bytes_left: KEPT_BYTES_MAX, is_empty: true }
+        Self { bytes_left: SAVED_BYTES_MAX, is_empty: true }
     }
 }
 
 impl BatchRoom {
-    /// Takes `record` up into the batch, if it still has room for it.
+    /// Adds `record` to the batch, if there is room.
     pub fn takes(&mut self, record: &str) -> bool {
-        let left = self.bytes_left.checked_sub(kept_bytes(record) + PLACE_BYTES_MAX);
+        let left = self.bytes_left.checked_sub(saved_bytes(record) + PLACE_BYTES_MAX);
         let takes = self.is_empty || left.is_some();
         (self.bytes_left, self.is_empty) = (left.unwrap_or(0), false);
         takes
     }
 }
 
-/// How large a line is as a string in JSON, with the comma behind it.
-fn kept_bytes(line: &str) -> usize {
+/// The size of a line as a JSON string with a comma.
+fn saved_bytes(line: &str) -> usize {
     let escaped = line.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
     line.len() + escaped + "\"\",".len()
 }
@@ -97,17 +97,17 @@ impl Default for ChainHead {
 
 impl AuditChain {
     /// The chain that ends as the state says.
-    pub fn after(kept: &SavedChain) -> Self {
-        Self { head: kept.head.clone() }
+    pub fn after(saved: &SavedChain) -> Self {
+        Self { head: saved.head.clone() }
     }
 
-    /// Gives `records`, JSON objects with members, their places in the chain.
+    /// Adds `records`, JSON objects with members, to the chain.
     pub fn seal(&mut self, records: &[String]) -> SealedBatch {
         let first_sequence = self.head.sequence + 1;
         let lines: Vec<_> = records.iter().map(|record| self.seal_one(record)).collect();
-        let is_small = lines.iter().map(|line| kept_bytes(line)).sum::<usize>() <= KEPT_BYTES_MAX;
-        let kept = if is_small { lines.clone() } else { Vec::new() };
-        SealedBatch { lines, first_sequence, kept: SavedChain { head: self.head.clone(), lines: kept } }
+        let is_small = lines.iter().map(|line| saved_bytes(line)).sum::<usize>() <= SAVED_BYTES_MAX;
+        let saved = if is_small { lines.clone() } else { Vec::new() };
+        SealedBatch { lines, first_sequence, saved: SavedChain { head: self.head.clone(), lines: saved } }
     }
 
     fn seal_one(&mut self, record: &str) -> String {
@@ -128,29 +128,29 @@ impl SavedChain {
     pub fn unwritten(&self) -> Option<SealedBatch> {
         let count = u64::try_from(self.lines.len()).ok().filter(|count| *count > 0)?;
         let first_sequence = (self.head.sequence + 1).checked_sub(count)?;
-        Some(SealedBatch { lines: self.lines.clone(), first_sequence, kept: self.clone() })
+        Some(SealedBatch { lines: self.lines.clone(), first_sequence, saved: self.clone() })
     }
 }
 
-/// SHA-256 of a record's line up to its member `hash`, which has the hash of the record before it inside.
+/// SHA-256 of a record's line up to its member `hash`. The line contains the hash of the previous record.
 fn hash(covered: &str) -> String {
     Sha256::digest(covered).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A line of an audit, as far as its place in the chain goes.
+/// A line of an audit, as far as the chain is concerned.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ReadLine {
-    /// A record in its place.
+    /// A record with a valid hash.
     Chained(Link),
-    /// A record whose bytes are not those that its hash is of.
+    /// A record whose bytes do not match its hash.
     Changed(LinePosition),
-    /// JSON without a place in the chain.
+    /// JSON without chain members.
     Unchained,
-    /// No JSON: what a crash left of a line, perhaps.
+    /// Not JSON: perhaps the rest of a line after a crash.
     Fragment,
 }
 
-/// A record's place, which its hash stands for.
+/// The chain members of a record, with a valid hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
     pub(super) place: LinePosition,
@@ -158,15 +158,15 @@ pub(super) struct Link {
     pub(super) hash: String,
 }
 
-/// Where a record claims to be.
+/// The position that a record claims.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LinePosition {
-    /// The name of the commands, each of which has a chain of its own.
+    /// The name of the section: each has its own chain.
     pub(super) commands: String,
     pub(super) sequence: u64,
 }
 
-/// Reads one line, without its end.
+/// Reads one line, without its line end.
 pub(super) fn read_line(line: &str) -> ReadLine {
     #[derive(Deserialize)]
     struct Members {
@@ -190,7 +190,7 @@ pub(super) fn read_line(line: &str) -> ReadLine {
     }
 }
 
-/// The records read last: one that is written again after a failure is no other.
+/// The latest records, to recognise one that was written again after a failure.
 #[derive(Debug, Default)]
 pub(super) struct RecentLinks(VecDeque<(u64, String)>);
 

@@ -1,5 +1,5 @@
-//! The file of an audit, which is only ever appended to: whoever rotates it may move it away. Owns how a line becomes durable,
-//! and must not know what it says.
+//! The file of an audit, which is only appended to; a log rotation may move it away. Owns how a line becomes durable;
+//! does not know its content.
 
 use std::{
     fs,
@@ -8,13 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What must be left on its disk after an audit was written to: the state is there too, as a rule, and each commit wants
-/// 4 MiB of room. Whoever cannot commit can do nothing any more.
+/// The room that an audit leaves on its disk. The state is usually on the same disk, and each commit needs 4 MiB.
 const ROOM_BYTES: u64 = 16 << 20;
-/// Below this, decisions that senders without a key bring about are summed up, so that commands have the rest.
+/// With less room, records that senders without a key could cause are summed up, so that commands have the rest.
 const SPARE_ROOM_BYTES: u64 = 64 << 20;
 
-/// A decision could not be recorded, so the command must wait.
+/// A record could not be written, so the command must wait.
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     /// The file cannot be written.
@@ -25,7 +24,7 @@ pub enum AuditError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// What is left of the disk is for the state.
+    /// The rest of the disk is reserved for the state.
     #[error(
         "cannot write the audit {path}: its disk has {free_bytes} bytes left, and the last {ROOM_BYTES} are for the state: \
          make room"
@@ -33,25 +32,25 @@ pub enum AuditError {
     NoRoom {
         /// The file.
         path: PathBuf,
-        /// What is left.
+        /// The free bytes.
         free_bytes: u64,
     },
 }
 
-/// A file that is only ever appended to. Whoever rotates it may move it away: the next record begins a new one.
+/// A file that is only appended to. If a rotation moves it away, the next record begins a new one.
 #[derive(Debug)]
 pub struct AuditFile {
     path: PathBuf,
     open: Option<fs::File>,
-    /// How many bytes are left on the disk of a directory.
+    /// The free bytes on the disk of a directory.
     free_bytes: fn(&Path) -> io::Result<u64>,
 }
 
-/// Who did what is nobody else's business.
+/// Only the owner may read who did what.
 const MODE: u32 = 0o600;
 
 impl AuditFile {
-    /// The audit at `path`. Touches nothing until there is a record.
+    /// The audit at `path`. Creates the file with the first record.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), open: None, free_bytes }
     }
@@ -61,14 +60,14 @@ impl AuditFile {
         &self.path
     }
 
-    /// Whether there is more room than commands may need. Where that cannot be known, writing tells. Blocks.
+    /// Whether there is more room than commands may need. True if that is unknown: writing will tell. Blocks.
     pub fn has_room_to_spare(&self) -> bool {
         let prepared = self.prepare().and_then(|()| (self.free_bytes)(self.directory()));
         prepared.map_or(true, |free_bytes| free_bytes >= SPARE_ROOM_BYTES)
     }
 
-    /// Appends `lines`, each without its end, and returns when they are on the disk. After a failure the same call may be
-    /// repeated: what of them was written before stands there twice then, which the chain allows. Blocks.
+    /// Appends `lines`, each without its line end, and returns when they are durable. May be repeated after a failure:
+    /// lines that were written are then there twice, which the chain allows. Blocks.
     pub fn append(&mut self, lines: &[String]) -> Result<(), AuditError> {
         let lines = joined(lines);
         self.prepare().map_err(|source| self.failed(source))?;
@@ -79,7 +78,7 @@ impl AuditFile {
         self.append_bytes(&lines).map_err(|source| self.failed(source))
     }
 
-    /// Appends `lines` unless the file ends with them: a crash has left in doubt whether they were written. Blocks.
+    /// Appends `lines` unless the file ends with them: after a crash it is unknown whether they were written. Blocks.
     pub fn complete(&mut self, lines: &[String]) -> Result<(), AuditError> {
         match ends_with(&self.path, &joined(lines)).map_err(|source| self.failed(source))? {
             true => Ok(()),
@@ -102,7 +101,7 @@ impl AuditFile {
 
     fn append_bytes(&mut self, lines: &[u8]) -> io::Result<()> {
         let mut file = self.current()?;
-        // Whoever has cut a line short, a crash, a full disk or another process: it must not swallow the next.
+        // A line that was cut short by a crash, a full disk or another process must not run into the next one.
         let begin: &[u8] = if ends_a_line(&file)? { b"" } else { b"\n" };
         file.write_all(&[begin, lines].concat())?;
         file.sync_data()?;

@@ -1,7 +1,7 @@
-//! The audit: one JSON line a decision about a command, durable before what was decided goes on.
+//! The audit: one JSON line for each decision about a command, durable before the command continues.
 //!
-//! Never has a secret in it: parameters are left out, and subjects are ids and names. Each record has the hash of the one
-//! before it (`chain`), so that nothing can be changed or taken out unseen; `verification` looks.
+//! Never has a secret: parameters are omitted, and subjects are ids and names. Each record has the hash of the previous
+//! one (`chain`), so that a change or removal shows; `verification` checks it.
 
 mod chain;
 mod file;
@@ -23,113 +23,113 @@ use crate::telemetry::printable_json;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// It may not be done, or cannot be understood: `error` says why.
+    /// It is refused or cannot be understood: `error` has the code.
     Refused,
-    /// It is allowed, and is begun.
+    /// It is allowed and started.
     Begun,
-    /// It has ended, well or not: `status` says how.
+    /// It has ended: `status` has the result.
     Ended,
-    /// It is a copy of one that has ended, and is answered with the outcome of that.
+    /// It is a copy of an ended command, and is answered with the same outcome.
     Repeated,
     /// It can never be a command, and is in the dead letters.
     DeadLetter,
-    /// Such decisions were made and are not recorded one by one, because there were too many: `left_out` says how many.
+    /// The number of decisions that are not recorded one by one, because there were too many: see `left_out`.
     LeftOut,
-    /// An operator asks for the release of a limit, which is about to happen.
+    /// An operator is about to release a limit.
     Releasing,
     /// The limit has been released.
     Released,
-    /// An operator has stopped all commands.
+    /// An operator has paused the section.
     Paused,
-    /// An operator asks that they go on, which is about to happen.
+    /// An operator is about to resume the section.
     Resuming,
-    /// They go on.
+    /// The section is resumed.
     Resumed,
     /// An operator has cancelled the command.
     Cancelled,
-    /// It waits for a second key; `fingerprint` is what that must name.
+    /// It waits for approval; the approval must name `fingerprint`.
     AwaitsApproval,
-    /// A second key, which is in `signed_by`, has approved it.
+    /// The second key in `signed_by` has approved it.
     Approved,
 }
 
-/// One decision. What is not known, or does not concern it, is left out.
+/// One decision. Members that are unknown or do not apply are omitted.
 #[derive(Debug, Clone, Serialize)]
 pub struct AuditRecord<'a> {
     /// When it was decided.
     #[serde(serialize_with = "milliseconds::serialize")]
     pub at: Timestamp,
-    /// The commands' name in the configuration.
+    /// The name of the section.
     pub commands: &'a str,
     /// What was decided.
     pub decision: Decision,
     /// The command, if it has an id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_id: Option<&'a str>,
-    /// What it asks for, or the limit that was released.
+    /// The action, or the limit that is released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<&'a str>,
-    /// Whether it only tells which requests would be sent.
+    /// Whether it is a dry run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// Whom and what it concerns.
+    /// The subjects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subjects: Option<&'a Subjects>,
-    /// Who is said to want it.
+    /// The requester, as claimed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<&'a str>,
-    /// The user of this machine who asks, as the kernel says: `peer_uid` and, where it is known, `os_user`.
+    /// The user of this machine who asks, according to the kernel: `peer_uid` and, if known, `os_user`.
     #[serde(flatten)]
     pub local_user: Option<&'a LocalUser>,
-    /// The key that it was signed with.
+    /// The key of the signature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<&'a str>,
     /// The second key that has approved it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<&'a str>,
-    /// Of the command that waits for approval, or is approved.
+    /// The fingerprint of a command that waits for approval or is approved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<&'a str>,
-    /// The key of ours that a message which was not let in claims to be signed with.
+    /// The configured key that an untrusted message claims to be signed with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_key: Option<&'a str>,
-    /// Why it is wanted.
+    /// The reason that was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
-    /// How it ended.
+    /// The status of the outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// The code of what went wrong.
+    /// The code of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'a str>,
     /// Okta's id of the last request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub okta_request_id: Option<&'a str>,
-    /// Where it stood in the queue; none: the command line.
+    /// The place in the queue; none: the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<&'a str>,
-    /// What is not recorded one by one.
+    /// The omitted records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<&'a OmittedRecords>,
 }
 
-/// Decisions about messages that nobody vouches for, which are not recorded one by one.
+/// Records about unauthenticated messages that were omitted and only counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OmittedRecords {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// When the first of them was made.
+    /// The time of the first.
     #[serde(serialize_with = "milliseconds::serialize")]
     pub from: Timestamp,
-    /// When the last of them was made.
+    /// The time of the last.
     #[serde(serialize_with = "milliseconds::serialize")]
     pub to: Timestamp,
-    /// How many for each reason: the code of a refusal, `dead_letter` or `repeated`.
+    /// Their number for each reason: the code of a refusal, `dead_letter` or `repeated`.
     pub reasons: BTreeMap<String, u64>,
 }
 
 impl<'a> AuditRecord<'a> {
-    /// A decision about the commands `commands`, and nothing more yet.
+    /// A record of the section `commands` without further members.
     pub fn new(at: Timestamp, commands: &'a str, decision: Decision) -> Self {
         Self {
             at,
@@ -154,7 +154,8 @@ impl<'a> AuditRecord<'a> {
         }
     }
 
-    /// As a line, which [`AuditChain::seal`] takes. People look at it in a terminal, and senders choose what it says of them.
+    /// The line for [`AuditChain::seal`]. Escapes control characters: people read it in a terminal, and senders choose
+    /// parts of its content.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self).map(|json| printable_json(&json).into_owned())
     }

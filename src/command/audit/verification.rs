@@ -1,5 +1,5 @@
-//! Whether an audit is whole: lines in the order in which they were written, held against their chain, against where it must
-//! begin, and against what the state keeps of its end before and after they are read. Pure.
+//! Verifies an audit: its lines in the order in which they were written, against their chain, against where it must
+//! begin, and against its end in the state before and after they are read. Pure.
 
 use std::{cmp::Ordering, collections::BTreeMap, fmt, str::FromStr};
 
@@ -8,7 +8,7 @@ use super::{
     chain::{HASH_DIGITS, LinePosition, Link, REPEATED_WITHIN, ReadLine, RecentLinks, read_line},
 };
 
-/// How many flaws are told one by one.
+/// The most flaws that are listed.
 const FLAWS_MAX: usize = 100;
 
 /// An audit, as far as it was read.
@@ -17,31 +17,31 @@ pub struct Verification {
     chains: BTreeMap<String, Chain>,
     flaws: Vec<Flaw>,
     flaw_count: u64,
-    /// Lines that were cut short.
+    /// Truncated lines.
     fragments: u64,
-    /// Ends that a crash has left in doubt.
+    /// Ends that are uncertain after a crash.
     in_doubt: u64,
-    /// The ends that the state keeps, of those whose audit this is. None: it is not at hand.
+    /// The ends of the chains in the state. None: the state is not available.
     expected: Option<BTreeMap<String, Expected>>,
-    /// The records before the first ones, where those are not the first of all.
+    /// The records before the first ones, unless the audit begins with the first of all.
     before: BTreeMap<String, ChainHead>,
-    /// The last ones that the state knows of, where others stand behind them.
+    /// The last records that the state knows, if further ones follow.
     overtaken: BTreeMap<String, ChainHead>,
 }
 
-/// The last record of a chain that was looked at before: what is read now goes on behind it.
+/// The last record of a chain that was verified before: the audit continues after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedHead {
-    /// The name of the commands.
+    /// The name of the section.
     pub commands: String,
-    /// That record.
+    /// The record.
     pub head: ChainHead,
 }
 
-/// Where a chain must lead.
+/// Where a chain must end.
 #[derive(Debug)]
 struct Expected {
-    kept: SavedChain,
+    saved: SavedChain,
     is_met: bool,
 }
 
@@ -49,33 +49,33 @@ struct Expected {
 struct Chain {
     first: Link,
     last: Link,
-    /// The one with the highest number, which is the last unless somebody has meddled.
+    /// The record with the highest number, which is the last unless somebody has tampered.
     highest: ChainHead,
     records: u64,
     recent: RecentLinks,
 }
 
-/// What is wrong, and at which line of which file.
+/// A flaw, with its file and line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
-    /// The file and the line; none: the end of it all.
+    /// The file and the line; none: the end of the audit.
     pub at: Option<(String, u64)>,
     /// What is wrong.
     pub reason: String,
 }
 
-/// What was read of the chain of one name's commands.
+/// What was read of a section's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainReport {
-    /// The name of the commands.
+    /// The name of the section.
     pub commands: String,
-    /// How many records there are.
+    /// The number of records.
     pub records: u64,
-    /// The number of the first.
+    /// The number of the first record.
     pub first_sequence: u64,
-    /// The last.
+    /// The last record.
     pub last: ChainHead,
-    /// What records in later files come after: the last, or the last that the state knows of where that is an earlier one.
+    /// The record that later files must follow: the last, or the last that the state knows, if that is earlier.
     pub after: VerifiedHead,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for Flaw {
 }
 
 impl Verification {
-    /// Reads line number `number` of `file`, without its end.
+    /// Reads line number `number` of `file`, without its line end.
     pub fn read(&mut self, file: &str, number: u64, line: &str) {
         if line.trim().is_empty() {
             return;
@@ -115,12 +115,12 @@ impl Verification {
         }
     }
 
-    /// Takes the record up into its chain; says what is wrong with its place.
+    /// Adds the record to its chain; returns what is wrong with its position.
     fn follow(&mut self, link: Link) -> Option<String> {
         let commands = &link.place.commands;
         let head = ChainHead { sequence: link.place.sequence, hash: link.hash.clone() };
         if let Some(expected) = self.expected.as_mut().and_then(|expected| expected.get_mut(commands)) {
-            expected.is_met |= expected.kept.head == head;
+            expected.is_met |= expected.saved.head == head;
         }
         let Some(chain) = self.chains.get_mut(commands) else {
             let flaw = self.begins_badly(&link);
@@ -156,8 +156,8 @@ impl Verification {
         flaw
     }
 
-    /// Whether a chain that begins with `link` may be the last ones before it once more: where a crash leaves in doubt whether
-    /// they were written they are written again, and their file may have been moved away meanwhile.
+    /// Whether a chain that begins with `link` may repeat the previous records: after a crash, uncertain records are
+    /// written again, and their file may have been rotated in the meantime.
     fn begins_again(&self, Link { place, hash, .. }: &Link) -> bool {
         let Some(before) = self.before.get(&place.commands) else { return false };
         match place.sequence.cmp(&before.sequence) {
@@ -191,49 +191,49 @@ impl Verification {
         })
     }
 
-    /// Says where the records before the first ones ended.
+    /// Sets where the records before the first ones ended.
     pub fn go_on_after(&mut self, looked_at: VerifiedHead) {
         self.before.insert(looked_at.commands, looked_at.head);
     }
 
-    /// Demands that there are no chains but those of `ends`, and that each reaches what the state keeps of its end. To be
-    /// called before anything is read: what a daemon writes meanwhile comes behind that.
+    /// Requires that there are no chains but those of `ends`, and that each reaches its end. Call it before reading: a
+    /// running daemon writes further records after that.
     pub fn expect(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
-        let expected = ends.into_iter().map(|(commands, kept)| {
-            let is_met = kept.head.sequence == 0 || self.before.get(&commands) == Some(&kept.head);
-            (commands, Expected { kept, is_met })
+        let expected = ends.into_iter().map(|(commands, saved)| {
+            let is_met = saved.head.sequence == 0 || self.before.get(&commands) == Some(&saved.head);
+            (commands, Expected { saved, is_met })
         });
         self.expected = Some(expected.collect());
     }
 
-    /// Whether it is held against what the state keeps: without that, nobody sees what is missing from the end or was put
-    /// behind it, nor whose chains there should be.
+    /// Whether it is compared with the state: without it, missing records at the end, additions after it and missing or
+    /// foreign chains do not show.
     pub fn is_held_against_state(&self) -> bool {
         self.expected.is_some()
     }
 
-    /// Says, when everything has been read, what is missing from the end, and what stands behind it. `ends` is what the state
-    /// keeps then: each record is in the state before it is in the audit.
+    /// Checks, after everything was read, the end of each chain. `ends` are those of the state after reading: each
+    /// record is in the state before it is in the audit.
     pub fn finish(&mut self, ends: impl IntoIterator<Item = (String, SavedChain)>) {
         let mut reasons = Vec::new();
         let unmet = self.expected.iter().flatten().filter(|(_, expected)| !expected.is_met);
-        for (commands, Expected { kept, .. }) in unmet {
+        for (commands, Expected { saved, .. }) in unmet {
             let end = match (self.chains.get(commands), self.before.get(commands)) {
                 (Some(chain), _) => chain.last.place.sequence,
                 (None, Some(before)) => before.sequence,
                 (None, None) => 0,
             };
-            // They are kept before they are written: a crash has left in doubt whether they were.
-            let in_doubt = kept.unwritten().is_some_and(|batch| batch.first_sequence == end + 1);
+            // They were saved before they were written: after a crash it is unknown whether they were written.
+            let in_doubt = saved.unwritten().is_some_and(|batch| batch.first_sequence == end + 1);
             if in_doubt {
                 self.in_doubt += 1;
-            } else if end < kept.head.sequence {
-                let missing = missing(commands, end + 1, kept.head.sequence);
+            } else if end < saved.head.sequence {
+                let missing = missing(commands, end + 1, saved.head.sequence);
                 reasons.push(format!(
                     "{missing} from the end, by what the state keeps: give the files too that were moved away"
                 ));
             } else {
-                let sequence = kept.head.sequence;
+                let sequence = saved.head.sequence;
                 reasons.push(format!(
                     "record {sequence} of `{commands}` is not the one that the state knows of"
                 ));
@@ -245,8 +245,8 @@ impl Verification {
             if end >= before.sequence {
                 continue;
             }
-            let kept = self.expected.as_ref().and_then(|expected| expected.get(commands));
-            let unwritten = kept.and_then(|Expected { kept, .. }| kept.unwritten());
+            let saved = self.expected.as_ref().and_then(|expected| expected.get(commands));
+            let unwritten = saved.and_then(|Expected { saved, .. }| saved.unwritten());
             if unwritten.is_some_and(|batch| batch.first_sequence <= chain.first.place.sequence) {
                 self.in_doubt += 1;
             } else {
@@ -256,9 +256,9 @@ impl Verification {
                 ));
             }
         }
-        for (commands, kept) in ends {
+        for (commands, saved) in ends {
             let Some(chain) = self.chains.get(&commands) else { continue };
-            let (end, known) = (&chain.highest, &kept.head);
+            let (end, known) = (&chain.highest, &saved.head);
             if end.sequence > known.sequence {
                 self.overtaken.insert(commands.clone(), known.clone());
                 reasons.push(format!(
@@ -286,22 +286,22 @@ impl Verification {
         }
     }
 
-    /// What is wrong: the first hundred flaws.
+    /// The first hundred flaws.
     pub fn flaws(&self) -> &[Flaw] {
         &self.flaws
     }
 
-    /// How many flaws there are.
+    /// The number of flaws.
     pub fn flaw_count(&self) -> u64 {
         self.flaw_count
     }
 
-    /// Lines that a crash may have cut short. What was in them stands again behind them, or there is a flaw.
+    /// Lines that a crash may have truncated. Their content follows again, or there is a flaw.
     pub fn fragments(&self) -> u64 {
         self.fragments
     }
 
-    /// Chains of which a crash has left in doubt whether the last records were written.
+    /// Chains of which it is unknown, after a crash, whether the last records were written.
     pub fn in_doubt(&self) -> u64 {
         self.in_doubt
     }

@@ -1,6 +1,5 @@
-//! Messages that can never be commands, kept with the reason, in files of JSON lines for the commands of a name, whose size is
-//! bounded. Whoever may write to the queue may write here, and what is no command may still have a password in it: of the
-//! message there is what `redaction` leaves.
+//! Messages that can never be commands, with the reason, in files of JSON lines of bounded size. Anybody who can write
+//! to the queue can cause one, and it may have a password in it: only what `redaction` leaves is kept.
 
 mod redaction;
 
@@ -17,7 +16,7 @@ use crate::{
 
 use redaction::{Header, Payload};
 
-/// The dead letters of the commands of one name.
+/// The dead letters of a section.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
     commands: String,
@@ -27,15 +26,15 @@ pub struct DeadLetters {
 #[derive(Debug, Clone)]
 enum Letters {
     Kept(DeadLetterFiles),
-    /// By a simulation: a disk would bring a time of its own.
+    /// In a simulation: a disk would bring real time into it.
     #[cfg(test)]
     Forgotten,
 }
 
-/// One of them, before it is kept.
+/// A dead letter before it is written.
 #[derive(Debug, Clone, Copy)]
 pub struct DeadLetter<'a> {
-    /// Where it stood in the queue.
+    /// The place in the queue.
     pub place: &'a str,
     /// Why it can never be a command.
     pub reason: &'a str,
@@ -52,27 +51,27 @@ struct Line<'a> {
     place: &'a str,
     reason: &'a str,
     headers: Vec<Header<'a>>,
-    /// What the payload had before anything was left out.
+    /// The size of the original payload.
     bytes: usize,
     #[serde(flatten)]
     payload: Payload,
 }
 
 impl DeadLetters {
-    /// The dead letters of the commands `name` under `directory`. Touches nothing until there is one.
+    /// The dead letters of the section `name` under `directory`. Creates nothing until there is one.
     pub fn new(directory: &DeadLetterDirectory, name: &str) -> Self {
         let DeadLetterDirectory { path, commands_bytes_max, .. } = directory;
         let letters = DeadLetterFiles::new(path, &FileStem::of_dead_letters(name), *commands_bytes_max);
         Self { commands: name.to_owned(), letters: Letters::Kept(letters) }
     }
 
-    /// Dead letters that are kept nowhere.
+    /// Dead letters that are discarded.
     #[cfg(test)]
     pub(crate) fn forgotten(name: &str) -> Self {
         Self { commands: name.to_owned(), letters: Letters::Forgotten }
     }
 
-    /// Appends `letter` and returns when it is on the disk.
+    /// Appends `letter` and returns when it is durable.
     pub async fn keep(&self, letter: DeadLetter<'_>) -> Result<(), DeadLettersError> {
         let line = render(letter);
         let removed = match &self.letters {
@@ -89,7 +88,7 @@ fn render(DeadLetter { place, reason, headers, payload }: DeadLetter<'_>) -> Vec
     let (headers, bytes) = (redaction::headers(headers), payload.len());
     let payload = redaction::payload(payload);
     let line = Line { at: Timestamp::now(), place, reason, headers, bytes, payload };
-    // Strings, a number and a time alone: there is nothing in it that could fail to be JSON.
+    // It has only strings, a number and a time, so serialization cannot fail.
     let mut line = serde_json::to_vec(&line).unwrap_or_default();
     line.push(b'\n');
     line

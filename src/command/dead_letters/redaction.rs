@@ -1,17 +1,17 @@
-//! What may be seen of a message that is no command. Pure.
+//! What is kept of a message that is not a command. Pure.
 //!
-//! Which member of such a message is a secret cannot be told by its name: a slip of the pen (`pasword`) may be why it is no
-//! command. So the rule is the other way round: a value is kept under a name that is known to have none, and every other
-//! text or number is left out. Of bytes that are no JSON, the beginning is kept with nothing but punctuation and the names
-//! themselves. There is no digest either: where all else is known, a password could be found by trying.
+//! A name does not tell whether a member is secret: a typo (`pasword`) may be the reason why it is no command. So only
+//! values under names that are known to be harmless are kept, and all other texts and numbers are removed. Of bytes
+//! that are not JSON, the beginning is kept with nothing but punctuation and known names. There is no digest, either:
+//! if all else is known, it would let somebody guess a password.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::command::{Action, message::Headers};
 
-/// Names whose texts and numbers are kept: members of commands and CloudEvents, and parameters that are no secrets. What is in them
-/// is judged by its own name.
+/// Names whose texts and numbers are kept: members of commands and CloudEvents, and harmless parameters. Nested members
+/// are judged by their own names.
 const OPEN_NAMES: [&str; 41] = [
     // A command.
     "id",
@@ -68,28 +68,28 @@ const REDACTED: &str = "[redacted]";
 const TEXT_CHARS_MAX: usize = 1_024;
 /// The most bytes of a message.
 const PAYLOAD_BYTES_MAX: usize = 64 << 10;
-/// The most bytes that are looked at of what is no JSON.
+/// The most bytes of a payload that is not JSON.
 const BEGINNING_BYTES_MAX: usize = 512;
 const HEADERS_MAX: usize = 32;
 
-/// What is kept of a payload.
+/// The redacted payload.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Payload {
-    /// JSON, as text, without what may be secret; its beginning if it is long.
+    /// JSON as text, redacted and possibly truncated.
     Payload(String),
-    /// The beginning of what is no JSON, without anything but punctuation and names.
+    /// The beginning of a payload that is not JSON, with only punctuation and known names.
     Beginning(String),
 }
 
-/// What is kept of a header.
+/// A redacted header.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Header<'a> {
     name: &'a str,
     value: String,
 }
 
-/// What may be seen of `payload`.
+/// The redacted `payload`.
 pub(super) fn payload(payload: &[u8]) -> Payload {
     match serde_json::from_slice(payload) {
         Ok(value) => {
@@ -104,7 +104,7 @@ pub(super) fn payload(payload: &[u8]) -> Payload {
     }
 }
 
-/// What may be seen of `headers`, of the first ones if they are many.
+/// The redacted `headers`, limited in number.
 pub(super) fn headers(headers: &Headers) -> Vec<Header<'_>> {
     let shown = |(name, value): &(String, bytes::Bytes)| {
         let name = name.to_ascii_lowercase();
@@ -120,7 +120,7 @@ pub(super) fn headers(headers: &Headers) -> Vec<Header<'_>> {
     .collect()
 }
 
-/// `value` without what may be secret; `is_open` says whether it stands under a name that is known to have no secrets.
+/// The redacted `value`; `is_open` says whether its name is known to be harmless.
 fn open(value: Value, is_open: bool) -> Value {
     match value {
         Value::Object(members) => {
@@ -138,7 +138,7 @@ fn open(value: Value, is_open: bool) -> Value {
     }
 }
 
-/// `text` with `*` for each word that is neither a name nor an action.
+/// `text` with `*` for each word that is neither a known name nor an action.
 fn shape(text: &str) -> String {
     const PUNCTUATION: &str = "{}[]:,\" \t\r\n";
     let is_known = |word: &str| {

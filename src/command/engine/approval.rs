@@ -1,4 +1,4 @@
-//! Messages that approve commands of other keys: each has an outcome of its own, and lets the command go on that waits.
+//! Messages that approve commands of other keys. Each has its own outcome, and lets the waiting command continue.
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -22,17 +22,17 @@ use crate::command::{
     record::{CommandStage, Record, SecondKey},
 };
 
-/// An approval on its way.
+/// An approval that is being processed.
 #[derive(Debug)]
 pub(super) struct ApprovalJob {
     pub(super) approval: Approval,
-    /// None: somebody of this machine asks, who has no key.
+    /// None: a user of the command line, who has no key.
     pub(super) key: Option<KeyName>,
     pub(super) origin: Origin,
 }
 
 impl Context {
-    /// What an approval turns out to be, by its signature and the journal.
+    /// Receives an approval: checks its signature and the journal.
     pub(super) async fn receive_approval(
         &self,
         approval: Approval,
@@ -53,7 +53,7 @@ impl Context {
                 return Ok(distrusted(message, claimed(&error, claimed_key), &error, origin));
             }
         };
-        // Only commands wait in the state.
+        // Only commands are parked.
         if matches!(origin, Origin::Parked { .. }) {
             return Ok(dead(message, "an approval does not wait".to_owned(), None, origin));
         }
@@ -72,7 +72,7 @@ impl Context {
             return Ok(distrusted(message, claimed(&error, verified.key().cloned()), &error, origin));
         }
         let key = verified.key().cloned();
-        // A key takes no id by what it may never do.
+        // A key cannot occupy an id with an approval that it may never give.
         if matches!(found, JournalEntry::Missing)
             && let Err(error) = verified.require_approver()
         {
@@ -83,7 +83,7 @@ impl Context {
                 RefusedMessage { outcome, command: None, signed_by, is_authenticated: true, origin };
             return Ok(Received::Refused(Box::new(refused)));
         }
-        let fingerprint = approval.fingerprint.to_kept(&self.key);
+        let fingerprint = approval.fingerprint.to_saved(&self.key);
         let mut record = Record::new(APPROVE, &fingerprint, approval.requested_by.as_deref(), now);
         record.signed_by = key.as_ref().map(ToString::to_string);
         let saved = match found {
@@ -94,7 +94,7 @@ impl Context {
             JournalEntry::Record(saved) if saved.record.fingerprint == fingerprint => {
                 Ok(Received::Approval(Box::new(ApprovalJob { approval, key, origin })))
             }
-            // Whoever has the id keeps it.
+            // The first message with an id keeps it.
             JournalEntry::Record(_) | JournalEntry::Missing | JournalEntry::Unreadable(_) => {
                 let error = outcomes::id_reused(&approval.id);
                 let outcome = outcomes::refused(origin.place(), Some(APPROVE), error, now);
@@ -106,7 +106,7 @@ impl Context {
         }
     }
 
-    /// Gives a command the approval, or says why not. May be dropped at any time: what is in the journal says how to go on.
+    /// Approves a command, or refuses to. May be dropped at any time: the journal shows how to continue.
     pub(super) async fn approve(
         &self,
         job: ApprovalJob,
@@ -143,7 +143,8 @@ impl Context {
         Ok(woken.unwrap_or(WorkerResult::Settled))
     }
 
-    /// Judges an approval, and makes that durable: first the command's leave, then the approval's own outcome.
+    /// Decides an approval, and makes the decision durable: first in the record of the command, then as the outcome of
+    /// the approval.
     async fn decide_approval(
         &self,
         job: &ApprovalJob,
@@ -179,8 +180,8 @@ impl Context {
         Ok((saved, outcome, woken))
     }
 
-    /// Lets the command go on, if `key` may approve it: durable together with when it is due, which is now. Gives those whom
-    /// it is about.
+    /// Records the approval in the command, if `key` may approve it, and makes the command due now, in one write.
+    /// Returns the subjects of the command.
     async fn give_leave(
         &self,
         approval: &Approval,

@@ -1,4 +1,4 @@
-//! One command to its outcome, one attempt after another.
+//! Executes one command: attempt after attempt, until it has an outcome.
 
 use std::time::Duration;
 
@@ -28,27 +28,28 @@ use crate::{
         publisher::PublishCure,
         record::Record,
     },
-    retry::{Backoff, RetryPolicy},
+    halt::Stopped,
+    retry::{Backoff, RetryPolicy, retry_until},
     telemetry::chain,
 };
 
-/// A wait that is longer is spent in the queue, and those behind do not wait for it.
+/// A longer wait is spent in the queue, so that later commands do not wait for it.
 const WAIT_MAX: Duration = Duration::from_secs(150);
 
 /// When a command comes again whose approval counts no more: then it waits for another one.
 const UNAPPROVED_AFTER: Duration = Duration::from_secs(1);
 
-/// How it went so far.
+/// The state of a command after its attempts.
 #[expect(clippy::large_enum_variant, reason = "there is one a command, and it is moved once")]
 pub(super) enum AttemptState {
-    /// It has its outcome, which is in the journal; here with all that it brought.
+    /// The outcome is in the journal; here it is with its full result.
     Ended(SavedRecord, Box<OutcomeViews>),
-    /// It is not at its end.
+    /// There is no outcome yet.
     Unfinished(Settlement),
 }
 
 impl Context {
-    /// Carries a command out. May be dropped at any time: what is in the journal says how to go on.
+    /// Executes a command. May be dropped at any time: the journal shows how to continue.
     pub(super) async fn execute(
         &self,
         job: &Job,
@@ -56,7 +57,8 @@ impl Context {
         turn: &mut Turn,
         stop: &CancellationToken,
     ) -> Result<AttemptState, EngineError> {
-        // What may have been sent may have been done: only Okta can tell, whatever the time and the policy are.
+        // A change that may have been sent may have been made: only Okta can tell, even if the command has expired or
+        // is no longer allowed.
         let may_have_sent = saved.record.baseline.is_some();
         if !may_have_sent && let Err((status, error)) = self.admission.admit(&job.command) {
             return self.end_with(job, saved, status, error).await;
@@ -90,7 +92,7 @@ impl Context {
         }
     }
 
-    /// One attempt after another, until there is an outcome. Where nothing was sent, each begins with a new look-up.
+    /// Makes attempts until there is an outcome. While nothing was sent, each attempt begins with a new look-up.
     async fn attempts(
         &self,
         job: &Job,
@@ -102,7 +104,8 @@ impl Context {
         let ended = |state| Ok(AttemptResult::Ended(state));
         let mut permit = Some(permit);
         loop {
-            // Nobody knows whether the last attempt did it, but every attempt may be the one that ends the daemon.
+            // It is unknown whether the last attempt made the change, but every attempt may be the one that crashes the
+            // daemon.
             if saved.record.attempts() >= self.config.attempts_max {
                 let refusal = outcomes::too_many_attempts(self.config.attempts_max, &saved.record);
                 return ended(self.end_with(job, saved, Status::Failed, refusal).await?);
@@ -156,7 +159,7 @@ impl Context {
         if let Some(state) = self.refuse_public_address(job, &saved, stop).await? {
             return ended(state);
         }
-        // It may have waited for long, and much may have changed meanwhile.
+        // The command may have waited for long, and policy or protection may have changed.
         if saved.record.baseline.is_none() {
             let judged = self.admission.judge(command, subjects, stop).await;
             if let Err(denial) = judged.and_then(|()| self.admission.require_trusted(job)) {
@@ -170,7 +173,7 @@ impl Context {
             return ended(AttemptState::Unfinished(Settlement::Dropped));
         };
         self.audit_command(job, Some(subjects), Decision::Begun, None).await;
-        // To look is counted when it begins, a change when it is sent.
+        // A read is counted when it begins, a change when it is sent.
         let is_counted = command.request.action().effect() == Effect::Read && saved.record.attempts() == 0;
         let saved = if is_counted {
             let changes = command.request.changes().named();
@@ -202,7 +205,8 @@ impl Context {
             (None, Err(failed)) => failed.retry_after.is_some(),
         };
         let is_unsent = performed.as_ref().is_err_and(|failed| !failed.has_sent);
-        // What is not sent must not look as if it might have been, or nothing would be looked up and judged anew.
+        // An unsent change must not look as if it might have been sent, or the next attempt would skip look-up and
+        // judgement.
         let saved = if goes_on && is_unsent && saved.record.baseline != baseline {
             let unsent = saved.record.clone().unsent(baseline.clone());
             self.journal.save(&command.id, &saved, unsent).await?
@@ -212,7 +216,7 @@ impl Context {
         if let Some(denial) = denial {
             return match (denial, performed) {
                 (Denial::Restart, _) => Ok(AttemptResult::Restart(saved)),
-                // What is refused has changed nothing.
+                // A refused change has changed nothing.
                 (Denial::Ended(_, error), Err(failed)) if failed.has_sent || baseline.is_some() => {
                     let failed = ActionFailure { error: outcomes::cut_short(error), ..failed };
                     ended(self.end_failed(job, saved, failed).await?)
@@ -226,8 +230,8 @@ impl Context {
         }
     }
 
-    /// Refuses a command whose secrets would be stored where it asks for them, before anything is sent: afterwards they could
-    /// be told to nobody.
+    /// Refuses a command whose secrets would be stored at its reply address, before anything is sent: afterwards they
+    /// could be shown to nobody.
     async fn refuse_public_address(
         &self,
         job: &Job,
@@ -241,16 +245,17 @@ impl Context {
         };
         let mut backoff = RetryPolicy::OKTA.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Outcomes);
-        loop {
-            let Err(err) = self.outcomes.require_private(address).await else { return Ok(None) };
-            if err.needs_somebody() || err.cure() == PublishCure::Elsewhere {
+        let attempt = async || match self.outcomes.require_private(address).await {
+            Err(err) if !err.needs_somebody() && err.cure() != PublishCure::Elsewhere => Err(err),
+            checked => Ok(checked),
+        };
+        match retry_until(&mut backoff, stop, attempt, |err| reporter.report(&chain(err))).await {
+            Ok(Ok(())) => Ok(None),
+            Ok(Err(err)) => {
                 let refusal = address_is_stored(&chain(&err));
-                return self.end_with(job, saved.clone(), Status::Refused, refusal).await.map(Some);
+                self.end_with(job, saved.clone(), Status::Refused, refusal).await.map(Some)
             }
-            reporter.report(&chain(&err));
-            if stop.run_until_cancelled(tokio::time::sleep(backoff.next_wait())).await.is_none() {
-                return Ok(Some(AttemptState::Unfinished(Settlement::Dropped)));
-            }
+            Err(Stopped) => Ok(Some(AttemptState::Unfinished(Settlement::Dropped))),
         }
     }
 
@@ -266,14 +271,14 @@ impl Context {
                 UNAPPROVED_AFTER,
                 "a second key must approve it",
             ))),
-            // Nothing was judged by which it could be sent.
+            // There was no decision by which it could be sent.
             Denial::Restart | Denial::Stopped => Ok(AttemptState::Unfinished(Settlement::Dropped)),
             Denial::Engine(error) => Err(error),
         }
     }
 }
 
-/// What one attempt after another waits by.
+/// The back-off and the reported trouble of successive attempts.
 struct Retries<'a> {
     backoff: Backoff,
     reporter: TroubleReporter<'a>,
@@ -285,10 +290,10 @@ impl<'a> Retries<'a> {
     }
 }
 
-/// How attempts went.
+/// The result of one attempt.
 enum AttemptResult {
     Ended(AttemptState),
     Failed(SavedRecord, Box<ActionFailure>),
-    /// It is looked at anew.
+    /// Starts again with a new look-up.
     Restart(SavedRecord),
 }

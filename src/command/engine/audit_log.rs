@@ -1,6 +1,6 @@
-//! The audit of the commands of one name: into a file or a sink, before anything goes on. The end of its chain is kept in the
-//! state before a record is written (`command::audit`). Decisions that come while others are written share the next write, and
-//! what anybody may bring about is summed up where it is too much (`flood_limiter`).
+//! Writes the audit records of a section to a file or sink, before the command continues. The end of the chain is saved
+//! in the state before a record is written (`command::audit`). Records that arrive during a write share the next one.
+//! Records that anybody could cause are summed up in a flood (`flood_limiter`).
 
 mod flood_limiter;
 mod record_queue;
@@ -30,14 +30,14 @@ use crate::{
 use flood_limiter::{FloodLimiter, SUMMED_EVERY};
 use record_queue::{AddressFields, RecordQueue};
 
-/// How long whoever closes the audit log waits for the last sum to be recorded.
+/// How long closing waits for the last sum to be recorded.
 const LAST_SUM_MAX: Duration = Duration::from_secs(5);
 
-/// The audit log while anybody uses it: two of them would write to the same files.
+/// The audit log while it is in use. There is one for a section: two would write to the same files.
 #[derive(Debug, Default)]
 pub(super) struct SharedAuditLog(AsyncMutex<Weak<AuditLog>>);
 
-/// Where decisions are recorded.
+/// Writes audit records.
 #[derive(Debug)]
 pub(super) struct AuditLog {
     status: Arc<EngineStatus>,
@@ -49,37 +49,37 @@ pub(super) struct AuditLog {
     end: AsyncMutex<ChainEnd>,
 }
 
-/// Where that is.
+/// Where the records go.
 #[derive(Debug)]
 pub(super) enum Destination {
     File(Arc<Mutex<AuditFile>>),
     Sink { publisher: Arc<dyn Publisher>, address: Option<AddressTemplate>, org: String },
 }
 
-/// Where the chain stands.
+/// The end of the chain.
 #[derive(Debug)]
 struct ChainEnd {
     chain: AuditChain,
-    /// Of the note.
+    /// The generation of the note.
     generation: u64,
-    /// What is kept, and may not be written yet. It comes before everything else.
+    /// A batch that is saved in the state and may not be written yet. It is written before all others.
     unwritten: Option<PendingBatch>,
 }
 
 #[derive(Debug)]
 struct PendingBatch {
     batch: SealedBatch,
-    /// One for each of its lines.
+    /// The address fields of each line.
     address_fields: Vec<AddressFields>,
     is_kept: bool,
-    /// Whether a process before this one may have written it.
+    /// Whether an earlier process may have written it.
     is_in_doubt: bool,
-    /// Whoever waits for it.
+    /// The senders of those who wait for it.
     written: Vec<oneshot::Sender<()>>,
 }
 
 impl SharedAuditLog {
-    /// The audit log that is open, or a new one.
+    /// The open audit log, or a new one.
     pub(super) async fn open(
         &self,
         config: &CommandsConfig,
@@ -104,47 +104,48 @@ impl SharedAuditLog {
         Ok(log)
     }
 
-    /// Whether all that the state keeps now is written, as far as this process knows.
+    /// Whether everything that the state has is written, as far as this process knows.
     pub(super) async fn is_settled(&self) -> bool {
         let Some(log) = self.0.lock().await.upgrade() else { return false };
-        // Who holds it is writing.
+        // A locked end is being written.
         log.end.try_lock().is_ok_and(|end| end.unwritten.is_none())
     }
 }
 
 impl AuditLog {
-    /// The audit log that goes on where the state says.
+    /// Opens the audit log where the state says that it ended.
     pub(super) async fn open(
         destination: Destination,
         journal: Journal,
         clock: Arc<dyn Clock>,
         status: Arc<EngineStatus>,
     ) -> Result<Self, EngineError> {
-        let (generation, kept) = saved_chain(&journal, &status).await?;
-        let unwritten = kept.unwritten().map(|batch| {
+        let (generation, saved) = saved_chain(&journal, &status).await?;
+        let unwritten = saved.unwritten().map(|batch| {
             let fields = || AddressFields { at: clock.now(), ..AddressFields::default() };
             let address_fields = batch.lines.iter().map(|_| fields()).collect();
             PendingBatch { batch, address_fields, is_kept: true, is_in_doubt: true, written: Vec::new() }
         });
-        let end = AsyncMutex::new(ChainEnd { chain: AuditChain::after(&kept), generation, unwritten });
+        let end = AsyncMutex::new(ChainEnd { chain: AuditChain::after(&saved), generation, unwritten });
         let (queue, flood_limiter) = (RecordQueue::default(), Mutex::default());
         Ok(Self { status, clock, journal, destination, queue, flood_limiter, end })
     }
 
-    /// The record of a decision now.
+    /// A new record with the time of now.
     pub(super) fn decision(&self, decision: Decision) -> AuditRecord<'_> {
         AuditRecord::new(self.clock.now(), self.status.name(), decision)
     }
 
-    /// Records a decision, however long that takes. May be dropped at any time: then it is recorded or not.
+    /// Writes a record, with retries. May be dropped at any time: then it is written or not.
     pub(super) async fn record(&self, record: &AuditRecord<'_>) {
         let Ok(json) = record.to_json() else { return };
         let mut written = self.queue.push(json, AddressFields::of(record));
         loop {
-            // Whoever has the end writes for all who wait.
+            // The task that has the lock writes for all that wait.
             let mut end = tokio::select! {
                 biased;
-                // It is never dropped unsent: it waits, or is with what is unwritten, as long as we are here.
+                // The sender is dropped only after it has sent: it is in the queue or in the pending batch while this
+                // waits.
                 _ = &mut written => return,
                 end = self.end.lock() => end,
             };
@@ -152,8 +153,8 @@ impl AuditLog {
         }
     }
 
-    /// Records a decision about a message that nobody vouches for, or counts it where there are too many or the disk has not
-    /// much room: nobody without a key makes the audit grow as they like.
+    /// Writes a record about an unauthenticated message; only counts it if there are too many or the disk is nearly
+    /// full. So nobody without a key can make the audit grow at will.
     pub(super) async fn record_unauthenticated(&self, record: &AuditRecord<'_>) {
         let takes = self.flood_limiter().takes(record.at);
         if takes && self.has_room_to_spare().await {
@@ -162,7 +163,7 @@ impl AuditLog {
         self.flood_limiter().leave_out(record);
     }
 
-    /// Records now and then how many decisions were left out, until `stop`.
+    /// Writes the sums of omitted records at intervals, until `stop`.
     pub(super) async fn run_summaries(&self, stop: &CancellationToken) {
         let summing = async {
             loop {
@@ -173,7 +174,7 @@ impl AuditLog {
         stop.run_until_cancelled(summing).await;
     }
 
-    /// Records how many decisions were left out since the last time, if there were any.
+    /// Writes the sum of the records omitted since the last one, if there are any.
     async fn sum_up(&self) {
         let Some(left_out) = self.flood_limiter().sum() else { return };
         let record = AuditRecord { left_out: Some(&left_out), ..self.decision(Decision::LeftOut) };
@@ -189,11 +190,11 @@ impl AuditLog {
     }
 
     fn flood_limiter(&self) -> MutexGuard<'_, FloodLimiter> {
-        // Nothing in there panics between two changes.
+        // Nothing panics between two changes.
         self.flood_limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps and writes what somebody who was stopped has left, and then as much of what waits as may be kept at once.
+    /// Saves and writes the batch that a cancelled task has left, and then as many queued records as fit into a batch.
     async fn write_next(&self, end: &mut ChainEnd) {
         self.complete(end).await;
         let next = self.queue.take();
@@ -212,7 +213,7 @@ impl AuditLog {
         self.complete(end).await;
     }
 
-    /// Keeps and writes what is not written yet. Whoever is stopped in the middle leaves it to the next.
+    /// Saves and writes the pending batch, with retries. A cancelled task leaves it to the next.
     async fn complete(&self, end: &mut ChainEnd) {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Audit);
@@ -225,10 +226,10 @@ impl AuditLog {
     async fn try_complete(&self, end: &mut ChainEnd) -> Result<(), String> {
         let Some(unwritten) = &mut end.unwritten else { return Ok(()) };
         if !unwritten.is_kept {
-            match self.keep(end.generation, &unwritten.batch.kept).await {
+            match self.keep(end.generation, &unwritten.batch.saved).await {
                 Ok(generation) => end.generation = generation,
                 Err(reason) => {
-                    // It may have been written by one who was stopped before they knew.
+                    // A task that was cancelled may have saved it without noticing.
                     let stored =
                         self.journal.note(&note_name(&self.status)).await.map_err(|err| chain(&err))?;
                     end.generation = stored.map_or(0, |note| note.generation);
@@ -239,15 +240,15 @@ impl AuditLog {
         }
         self.try_write(unwritten).await?;
         for written in end.unwritten.take().into_iter().flat_map(|unwritten| unwritten.written) {
-            // Whoever waited may be gone.
+            // The waiting task may be gone.
             let _ = written.send(());
         }
         Ok(())
     }
 
-    /// Writes the note that is at this generation; gives the next.
-    async fn keep(&self, generation: u64, kept: &SavedChain) -> Result<u64, String> {
-        let content = serde_json::to_string(kept).map_err(|err| err.to_string())?;
+    /// Replaces the note of this generation; returns the new generation.
+    async fn keep(&self, generation: u64, saved: &SavedChain) -> Result<u64, String> {
+        let content = serde_json::to_string(saved).map_err(|err| err.to_string())?;
         let note = NoteChange { name: note_name(&self.status), expected: generation, content };
         self.journal.save_note(&note).await.map_err(|err| chain(&err))?;
         Ok(generation + 1)
@@ -283,15 +284,16 @@ impl AuditLog {
         }
     }
 
-    /// Closes it, unless somebody else uses it.
+    /// Closes the log, unless it is still in use.
     pub(super) async fn close(self: Arc<Self>) {
         let Some(log) = Arc::into_inner(self) else { return };
-        // Where it cannot be written, it is lost: how many there were is in the metrics, and the latest are in the dead letters.
+        // If the sum cannot be written, it is lost: the metrics have the count, and the dead letters the latest
+        // messages.
         let _ = tokio::time::timeout(LAST_SUM_MAX, log.sum_up()).await;
         let mut end = log.end.lock().await;
         if end.unwritten.is_none() && end.generation > 0 {
-            // So that nobody takes records off the end and it looks like a crash. Without it, it does.
-            let settled = SavedChain { lines: Vec::new(), ..end.chain.seal(&[]).kept };
+            // Marks a clean end, so that records removed from the end cannot be explained by a crash.
+            let settled = SavedChain { lines: Vec::new(), ..end.chain.seal(&[]).saved };
             let _ = log.keep(end.generation, &settled).await;
         }
         drop(end);
@@ -302,11 +304,11 @@ impl AuditLog {
 }
 
 fn locked(file: &Mutex<AuditFile>) -> MutexGuard<'_, AuditFile> {
-    // What a panic left behind is a file that is opened anew.
+    // After a panic, the file is opened again.
     file.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the state keeps of the end of the chain, and the note's generation.
+/// The end of the chain in the state, and the generation of its note.
 pub(super) async fn saved_chain(
     journal: &Journal,
     status: &EngineStatus,

@@ -1,4 +1,4 @@
-//! The end of a command: its outcome in the journal and the audit, before anybody is told.
+//! Ends a command: writes its outcome to audit and journal, before it is published.
 
 use super::{
     Context, EngineError,
@@ -72,7 +72,7 @@ impl Context {
         Ok(AttemptState::Ended(saved, Box::new(views)))
     }
 
-    /// Ends a command without having done it.
+    /// Ends a command that was not executed.
     pub(super) async fn end(
         &self,
         job: &Job,
@@ -86,8 +86,8 @@ impl Context {
         Ok((saved, OutcomeViews::public(outcome)))
     }
 
-    /// Ends a command whose entry in the journal cannot be read: nobody knows whether it was done. The entry goes to the
-    /// dead letters.
+    /// Ends a command whose journal entry cannot be read, so that nobody knows whether it was executed. The entry goes
+    /// to the dead letters.
     pub(super) async fn set_aside(
         &self,
         job: &Job,
@@ -107,7 +107,7 @@ impl Context {
         self.end(job, saved, Status::Failed, outcomes::journal_unreadable(&unreadable.problem)).await
     }
 
-    /// Makes `outcome`, which has no secrets, durable, and the audit complete.
+    /// Writes `outcome`, which has no secrets, to audit and journal.
     async fn ended(
         &self,
         job: &Job,

@@ -1,4 +1,4 @@
-//! What a command needs on its way while the engine runs: opened when it begins to run, closed when it has come to its end.
+//! What the commands of a section share while the engine runs: opened at its start, closed at its end.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
     config::CommandsConfig,
 };
 
-/// All that a command needs on its way, while the engine runs.
+/// What the commands of a section share while the engine runs.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) config: Arc<CommandsConfig>,
@@ -45,7 +45,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// All that the commands of `engine` need; `parked` says who sees to what waits in the state. Talks to nobody.
+    /// Opens what the commands of `engine` need; `parked` says who continues with parked commands. Makes no connection.
     pub(super) async fn open(engine: &Engine, parked: ParkedOwner) -> Result<Self, EngineError> {
         let (config, status) = (Arc::clone(&engine.config), Arc::clone(&engine.status));
         let CommandsConfig { name, outcomes, reveal, .. } = &*config;
@@ -74,7 +74,7 @@ impl Context {
         })
     }
 
-    /// Closes what publishes.
+    /// Closes the publishers.
     pub(super) async fn close(self) {
         self.outcomes.close().await;
         self.audit.close().await;

@@ -1,4 +1,4 @@
-//! The loop of the engine: takes in what comes, in order, and gives each command a worker of its own.
+//! The main loop of the engine: accepts what arrives, in order, and gives each command a worker.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,11 +19,11 @@ use super::{
 };
 use crate::{command::intake::Delivery, telemetry::metrics};
 
-/// Copies of one command, or of one approval, that are held; more of them come again later.
+/// Copies of one command or approval that are held at a time; further copies are delivered again later.
 const COPIES_MAX: usize = 4;
-/// Messages that are verified, decoded and written to the journal at a time.
+/// Messages that are verified, decoded and journalled at a time.
 const RECEIVING_MAX: usize = 16;
-/// How often the admin pages are told that the engine is alive.
+/// How often the engine reports to the admin pages that it is alive.
 const BEAT: Duration = Duration::from_secs(5);
 
 type Receiving = BoxFuture<'static, Result<Received, EngineError>>;
@@ -32,20 +32,20 @@ type Receiving = BoxFuture<'static, Result<Received, EngineError>>;
 pub(super) struct Dispatcher {
     context: Arc<Context>,
     timers: Timers,
-    /// What is being read. It comes out in the order in which it went in.
+    /// Messages that are being read. They come out in the order of arrival.
     receiving: FuturesOrdered<Receiving>,
     workers: JoinSet<Result<WorkerResult, EngineError>>,
 }
 
 impl Dispatcher {
-    /// With all that waits in the state for its time.
+    /// Loads the timers of all parked commands.
     pub(super) async fn new(context: Arc<Context>) -> Result<Self, EngineError> {
         let mut timers = Timers::default();
         context.parked_commands.load(&mut timers).await?;
         Ok(Self { context, timers, receiving: FuturesOrdered::new(), workers: JoinSet::new() })
     }
 
-    /// Takes in what comes, until `stop`, and returns when all that is at work has come to its end.
+    /// Accepts what arrives until `stop`, and returns when all commands in progress have ended.
     pub(super) async fn run(
         &mut self,
         deliveries: &mut mpsc::Receiver<Delivery>,
@@ -62,7 +62,7 @@ impl Dispatcher {
             let has_room = !is_full && self.receiving.len() < RECEIVING_MAX;
             let is_paused = self.context.admission.stops.paused().is_some();
             tokio::select! {
-                // What is rare comes first. The queue comes last: it may always have something, and all else has an end.
+                // Rare events come first. The queue comes last: it may always have something, while all others run dry.
                 biased;
                 () = stop.cancelled() => break,
                 _ = beats.tick() => {}
@@ -72,13 +72,13 @@ impl Dispatcher {
                 Some(received) = self.receiving.next() => self.begin(received?, stop),
                 Some(request) = requests.recv(), if has_room => self.receive(Arrival::Local(request)),
                 id = self.timers.next(), if has_room => self.due(&id).await?,
-                // What is stopped stays in its queue.
+                // While paused, messages stay in their queue.
                 Some(delivery) = deliveries.recv(), if has_room && !is_paused => {
                     self.receive(Arrival::Delivery(Box::new(delivery)));
                 }
             }
         }
-        // What was being read was not acknowledged, and comes again.
+        // Messages that were being read are unacknowledged, and are delivered again.
         self.receiving.clear();
         while let Some(joined) = self.workers.join_next().await {
             self.ended(joined)?;
@@ -92,7 +92,7 @@ impl Dispatcher {
         self.receiving.push_back(Box::pin(async move { context.receive(arrival).await }));
     }
 
-    /// The time of a command that waits in the state may have come, or somebody has cancelled it.
+    /// A parked command may be due, or was cancelled.
     async fn due(&mut self, id: &str) -> Result<(), EngineError> {
         let parked = match self.context.parked_commands.take(id).await? {
             Some(Ok(parked)) => parked,
@@ -111,7 +111,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// What is cancelled ends now, not when its time has come.
+    /// Makes cancelled commands due now: they end at once.
     fn wake_cancelled(&mut self) {
         let (stops, parked_commands) = (&self.context.admission.stops, &self.context.parked_commands);
         let now = self.context.clock.now();
@@ -122,7 +122,7 @@ impl Dispatcher {
 
     fn begin(&mut self, received: Received, stop: &CancellationToken) {
         let (context, stop) = (Arc::clone(&self.context), stop.clone());
-        // Copies that wait for the first would take the room of others.
+        // Copies that wait for the first one would take the room of other commands.
         let are_many = |id: &str| context.turns.copies(id) >= COPIES_MAX;
         match received {
             Received::Command(job) if are_many(&job.command.id) => {
@@ -185,7 +185,7 @@ impl Dispatcher {
             Ok(Ok(WorkerResult::Settled)) => Ok(()),
             Ok(Err(err)) => Err(err),
             Err(err) => {
-                // A bug in one command; it was not acknowledged, and comes again.
+                // A bug in one command: its message is unacknowledged, and is delivered again.
                 metrics::panic(&self.context.config.name);
                 tracing::error!(commands = self.context.config.name, error = %err, "a command panicked: this is a bug; it is tried again");
                 Ok(())

@@ -1,25 +1,25 @@
-//! Why the commands of a name cannot go on: everything else is waited for, or is an outcome.
+//! Why the commands of a section cannot continue. All other failures are retried, or are outcomes.
 
 use okta_client::SourceError;
 
 use super::UnknownCommands;
 use crate::{config::KeyError, sink::SinkError, state::StateError};
 
-/// Commands cannot go on.
+/// The commands of a section cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The state cannot be trusted.
     #[error(transparent)]
     State(#[from] StateError),
-    /// An entry of the journal is not one of ours.
+    /// A journal entry is not valid.
     #[error("the journal's entry of command {id} cannot be understood: was it written by a later version?")]
     Record {
-        /// The command.
+        /// The id of the command.
         id: String,
-        /// What is wrong with it.
+        /// The problem.
         source: serde_json::Error,
     },
-    /// A note is not one of ours.
+    /// A note is not valid.
     #[error(
         "the note `{note}` of the state cannot be understood, and nothing is carried out for {commands} until it can: run the \
          version of oktabus that wrote it, or stop the daemon and give the note up with `oktabus state remove-note {note}`; \
@@ -28,52 +28,52 @@ pub enum EngineError {
     Note {
         /// Its name.
         note: String,
-        /// The name of the commands.
+        /// The name of the section.
         commands: String,
         /// What is lost with it.
         loss: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         source: serde_json::Error,
     },
-    /// There is no room for another one.
+    /// Too many commands are cancelled.
     #[error("{max} commands are cancelled and have not come to their end: `pause` stops all at once")]
     TooManyCancelled {
-        /// How many there may be.
+        /// The limit.
         max: usize,
     },
-    /// The audit takes nothing, and must have this before it is done.
+    /// The audit cannot be written, and must have the action before it is done.
     #[error(
         "{standing}: the audit must have it first, and takes nothing now; the log and `/status` say why, so ask again once it does"
     )]
     NotRecorded {
-        /// How it stands.
+        /// What remains as it was.
         standing: &'static str,
     },
-    /// The state takes nothing yet.
+    /// The state cannot be written.
     #[error(
         "{standing}: the state takes nothing now, and the log and `/status` say why; it is tried on, and done once it is saved"
     )]
     NotSaved {
-        /// How it stands.
+        /// What remains as it was.
         standing: &'static str,
     },
-    /// The command has its outcome, and cannot be cancelled.
+    /// The command has an outcome, and cannot be cancelled.
     #[error("the command {id} has ended: {standing}")]
     AlreadyEnded {
-        /// The command.
+        /// The id of the command.
         id: String,
-        /// How it ended.
+        /// The status of its outcome.
         standing: &'static str,
     },
-    /// Which commands are meant cannot be said.
+    /// The section cannot be determined.
     #[error(transparent)]
     Unknown(#[from] UnknownCommands),
-    /// There is no such limit.
+    /// No such limit.
     #[error("there is no limit `{limit}`; there are {known}")]
     UnknownLimit {
-        /// What was asked for.
+        /// The limit that was asked for.
         limit: String,
-        /// Those that there are.
+        /// The limits of the section.
         known: String,
     },
     /// The org's credential cannot be read.

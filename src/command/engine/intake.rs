@@ -1,4 +1,4 @@
-//! Reading the intake, as long as it takes, and letting go of it when the last acknowledgement is used up.
+//! Reads the queue with retries, and closes it when the last message is acknowledged.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::{status::EngineStatus, trouble::Trouble};
 use crate::{
     command::intake::{Delivery, Intake},
     config::CommandsConfig,
-    retry::RetryPolicy,
+    retry::{RetryPolicy, retry},
     telemetry::chain,
 };
 
-/// How often the bus is asked what ails it.
+/// How often the intake is asked for a trouble.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Hands over what the intake of `config` has, until `stop`; keeps it open until `drained`.
+/// Passes on the deliveries of the intake of `config` until `stop`; keeps it open until `drained`.
 pub(super) async fn run(
     config: &CommandsConfig,
     deliveries: mpsc::Sender<Delivery>,
@@ -33,23 +33,13 @@ pub(super) async fn run(
             () = drained.cancelled() => {}
         }
     };
-    let mut intake = loop {
-        let opened = tokio::select! {
-            () = ending() => return,
-            opened = Intake::open(intake, &config.name) => opened,
-        };
-        match opened {
-            Ok(opened) => {
-                tracing::info!(commands = config.name, intake = intake.in_words(), "commands are read");
-                break opened;
-            }
-            Err(err) => reporter.report(&chain(&err)),
-        }
-        tokio::select! {
-            () = ending() => return,
-            () = tokio::time::sleep(backoff.next_wait()) => {}
-        }
+    let attempt = || Intake::open(intake, &config.name);
+    let in_words = intake.in_words();
+    let mut intake = tokio::select! {
+        () = ending() => return,
+        opened = retry(&mut backoff, attempt, |err| reporter.report(&chain(err))) => opened,
     };
+    tracing::info!(commands = config.name, intake = in_words, "commands are read");
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     loop {
         let next = tokio::select! {

@@ -1,4 +1,4 @@
-//! One copy of a command on its way: what it asks for, the message that it came in, and who waits for the outcome.
+//! One copy of a command: what it asks for, the message that it came in, and who waits for the outcome.
 
 use std::time::Duration;
 
@@ -19,27 +19,27 @@ use crate::command::{
 pub(super) struct Job {
     pub(super) command: Command,
     pub(super) message: Message,
-    /// By whom this copy is signed.
+    /// Who signed this copy.
     pub(super) verified: Verified,
-    /// Why its sender may not ask for it any more, though it was begun: nothing more is sent for it.
+    /// Why the sender may no longer ask for it, although the command was started: nothing more is sent for it.
     pub(super) refusal: Option<OutcomeError>,
     /// The key that the first copy was signed with.
     pub(super) signed_by: Option<String>,
-    /// The second key that has approved it, if one must and has.
+    /// The second key that has approved the command, if approval is required and given.
     pub(super) approved_by: Option<String>,
-    /// Whether its signature, if it needs one, is of a time near now.
+    /// Whether the signature, if one is required, is recent.
     pub(super) is_fresh: bool,
     pub(super) origin: Origin,
 }
 
-/// A message as it came.
+/// A message as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) payload: Bytes,
     pub(super) headers: Headers,
-    /// What the bus itself knows it by.
+    /// The id that the bus has for it.
     pub(super) message_id: Option<String>,
-    /// When the bus says that it was written.
+    /// When it was written, according to the bus.
     pub(super) published_at: Option<Timestamp>,
 }
 
@@ -48,58 +48,58 @@ pub(super) struct Message {
 pub(super) enum Origin {
     /// A queue.
     Queue {
-        /// Where it stood there.
+        /// The position in the queue.
         place: QueuePlace,
-        /// To say what became of it.
+        /// Settles the message.
         acknowledgement: Acknowledgement,
     },
-    /// Our own state, where it has waited for its `not_before`.
+    /// The state of the daemon, where it waited for its `not_before` or its approval.
     Parked {
-        /// The command.
+        /// The id of the command.
         id: String,
-        /// Where it stood in the queue.
+        /// The position in the queue from which it came.
         place: QueuePlace,
     },
-    /// Somebody of this machine.
+    /// The command line of this machine.
     Local {
-        /// Whether they may see the secrets that come up.
+        /// Whether the user may see secrets in the result.
         reveals: bool,
-        /// Who they are.
+        /// The user who asks.
         by: LocalUser,
-        /// To tell them.
+        /// Receives the answer.
         answer: oneshot::Sender<LocalAnswer>,
     },
 }
 
-/// What somebody of this machine is told.
+/// The answer to a request of the command line.
 #[derive(Debug)]
 pub enum LocalAnswer {
-    /// What became of the command.
+    /// The outcome of the command.
     Outcome(Box<Outcome>),
-    /// It is not carried out now, and why.
+    /// The command is not executed now, with the reason.
     NotNow(String),
 }
 
-/// What is to be said of the message.
+/// How a message is settled.
 #[derive(Debug)]
 pub(super) enum Settlement {
-    /// It need not come again. Who asked is told the outcome.
+    /// Acknowledged. The requester gets the outcome.
     Done(Durable, Box<Outcome>),
-    /// It need not come again: its answer was published before, and it is no copy that somebody sent.
+    /// Acknowledged: its answer was published before, and this is a redelivery rather than a new copy.
     AlreadyAnswered(Durable),
-    /// It need not come again: the state has it until then.
+    /// Acknowledged: the state keeps the command until this time.
     Parked(Durable, Timestamp),
-    /// It is to come again, and why.
+    /// Delivered again after this time, with the reason.
     RetryLater(Duration, &'static str),
-    /// It was given up, because we stop or because it is not for us to do any more.
+    /// Abandoned, because the daemon stops or the message now belongs to another consumer.
     Dropped,
 }
 
-/// How the command line is called where people read of it.
+/// The place of a command that was given by hand, in logs and audit records.
 const COMMAND_LINE: &str = "command line";
 
 impl Origin {
-    /// Where the command stood.
+    /// The place of the command, for people.
     pub(super) fn place(&self) -> &str {
         match self {
             Self::Queue { place, .. } | Self::Parked { place, .. } => &place.place,
@@ -107,7 +107,7 @@ impl Origin {
         }
     }
 
-    /// The message that it came in, if that was of a queue.
+    /// The position of its message, if it came from a queue.
     pub(super) fn queue_place(&self) -> Option<&QueuePlace> {
         match self {
             Self::Queue { place, .. } | Self::Parked { place, .. } => Some(place),
@@ -115,7 +115,7 @@ impl Origin {
         }
     }
 
-    /// Who of this machine asks, if somebody does.
+    /// The user of this machine who asks, if the command did not come from a queue.
     pub(super) fn local_user(&self) -> Option<&LocalUser> {
         match self {
             Self::Queue { .. } | Self::Parked { .. } => None,
@@ -123,7 +123,7 @@ impl Origin {
         }
     }
 
-    /// Whether an outcome is published, beside what is told to who asked.
+    /// Whether the outcome is published, in addition to the answer to the requester.
     pub(super) fn is_published(&self) -> bool {
         match self {
             Self::Queue { .. } | Self::Parked { .. } => true,
@@ -131,7 +131,7 @@ impl Origin {
         }
     }
 
-    /// Whether it is still for us to do. May be asked again.
+    /// Whether the message still belongs to this consumer. May be called again.
     pub(super) fn begin(&self) -> bool {
         match self {
             Self::Queue { acknowledgement, .. } => acknowledgement.begin(),
@@ -139,7 +139,7 @@ impl Origin {
         }
     }
 
-    /// Says what became of the message.
+    /// Settles the message.
     pub(super) async fn settle(self, settlement: Settlement) {
         match (self, settlement) {
             (
@@ -153,11 +153,11 @@ impl Origin {
             (Self::Queue { acknowledgement, .. }, Settlement::RetryLater(wait, _)) => {
                 acknowledgement.retry_later(wait).await;
             }
-            // What is not acknowledged comes again, and what is parked is there at the next start.
+            // An unacknowledged message is delivered again, and a parked command is loaded at the next start.
             (Self::Queue { .. }, Settlement::Dropped) | (Self::Parked { .. }, _) => {}
-            // It came by no queue.
+            // There is no queue message to acknowledge.
             (Self::Local { .. }, Settlement::AlreadyAnswered(_)) => {}
-            // Who does not listen any more asks again, with the same id.
+            // A requester that no longer listens can ask again with the same id.
             (Self::Local { answer, .. }, Settlement::Done(_, outcome)) => {
                 drop(answer.send(LocalAnswer::Outcome(outcome)));
             }
@@ -173,7 +173,7 @@ impl Origin {
         }
     }
 
-    /// The message can never be a command, and is in the dead letters.
+    /// Rejects a message that can never be a command and is in the dead letters.
     pub(super) async fn reject(self) {
         if let Self::Queue { acknowledgement, .. } = self {
             acknowledgement.reject().await;

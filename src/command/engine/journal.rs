@@ -1,17 +1,17 @@
-//! Reading and writing what the journal says of commands. A disk that takes nothing is waited for; nothing goes on before
-//! the entry is durable.
+//! Reads and writes the journal's records of commands. Waits while the disk accepts no write; returns only when the
+//! record is durable.
 
 use std::sync::Arc;
 
 use super::{EngineError, status::EngineStatus, trouble::Trouble};
 use crate::{
     command::{QueuePlace, record::Record},
-    retry::RetryPolicy,
+    retry::{RetryPolicy, retry},
     state::{Entry, EntryChange, NoteChange, State, StateClass, StateError, StoredNote},
     telemetry::chain,
 };
 
-/// The journal of the commands of one name, and their notes.
+/// The journal and the notes of one section.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
     state: State,
@@ -25,19 +25,19 @@ pub(super) struct SavedRecord {
     generation: u64,
 }
 
-/// What the journal has of a command.
+/// What the journal has for a command id.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are records")]
 pub(super) enum JournalEntry {
-    /// Nothing.
+    /// No entry.
     Missing,
-    /// Its record.
+    /// A record.
     Record(SavedRecord),
-    /// Something that is no record, and what is wrong with it.
+    /// An entry that is not a record, with the problem.
     Unreadable(Unreadable),
 }
 
-/// An entry that is no record.
+/// An entry that is not a record.
 #[derive(Debug)]
 pub(super) struct Unreadable {
     pub(super) content: String,
@@ -50,7 +50,7 @@ impl Journal {
         Self { state, status }
     }
 
-    /// What there is of the command `id`.
+    /// The entry of the command `id`.
     pub(super) async fn find(&self, id: &str) -> Result<JournalEntry, EngineError> {
         let key = key(self.status.name(), id);
         let Some(stored) = self.with_retries(|| self.state.entry(&key)).await? else {
@@ -67,7 +67,8 @@ impl Journal {
         })
     }
 
-    /// Writes the first record of the command `id`, or gives the one that another copy has written meanwhile.
+    /// Writes the first record of the command `id`, or returns the record that another copy has written in the
+    /// meantime.
     pub(super) async fn receive(&self, id: &str, record: Record) -> Result<JournalEntry, EngineError> {
         match self.write(id, 0, record, None).await {
             Ok(saved) => Ok(JournalEntry::Record(saved)),
@@ -76,7 +77,7 @@ impl Journal {
         }
     }
 
-    /// Writes the record that comes after `saved`.
+    /// Replaces `saved` by the next record.
     pub(super) async fn save(
         &self,
         id: &str,
@@ -86,7 +87,7 @@ impl Journal {
         self.write(id, saved.generation, record, None).await
     }
 
-    /// The same together with a note: both are durable or neither.
+    /// Like [`Self::save`], together with a note: both are durable or neither.
     pub(super) async fn save_with_note(
         &self,
         id: &str,
@@ -97,7 +98,7 @@ impl Journal {
         self.write(id, saved.generation, record, Some(note)).await
     }
 
-    /// Writes a record in place of what is none.
+    /// Replaces an unreadable entry by a record.
     pub(super) async fn replace(
         &self,
         id: &str,
@@ -107,8 +108,8 @@ impl Journal {
         self.write(id, unreadable.generation, record, None).await
     }
 
-    /// Notes that one more answer was published, to the message at `place` of a queue if it was one. An entry that was
-    /// forgotten in the meantime stays forgotten.
+    /// Records that one more answer was published, to the message at `place` if it came from a queue. Does not recreate
+    /// an entry that was removed in the meantime.
     pub(super) async fn answered(
         &self,
         id: &str,
@@ -122,7 +123,7 @@ impl Journal {
         }
     }
 
-    /// What the note `name` says.
+    /// The note `name`.
     pub(super) async fn note(&self, name: &str) -> Result<Option<StoredNote>, EngineError> {
         self.with_retries(|| self.state.note(name)).await
     }
@@ -157,27 +158,22 @@ impl Journal {
         Ok(SavedRecord { record, generation: expected + 1 })
     }
 
-    /// Does `work` until the disk lets it.
+    /// Repeats `work` while the disk fails in a way that may pass.
     async fn with_retries<T, F: Future<Output = Result<T, StateError>>>(
         &self,
         work: impl Fn() -> F,
     ) -> Result<T, EngineError> {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Journal);
-        loop {
-            match work().await {
-                Ok(done) => return Ok(done),
-                Err(err) if err.class() == StateClass::Transient => {
-                    reporter.report(&chain(&err));
-                    tokio::time::sleep(backoff.next_wait()).await;
-                }
-                Err(err) => return Err(err.into()),
-            }
-        }
+        let attempt = async || match work().await {
+            Err(err) if err.class() == StateClass::Transient => Err(err),
+            finished => Ok(finished),
+        };
+        Ok(retry(&mut backoff, attempt, |err| reporter.report(&chain(err))).await?)
     }
 }
 
-/// The journal's key of a command: ids are unique among the commands of one name.
+/// The key of a command in the journal: ids are unique within a section.
 pub(super) fn key(commands: &str, id: &str) -> String {
     format!("{commands}/{id}")
 }

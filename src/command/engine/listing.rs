@@ -1,4 +1,4 @@
-//! What the journal, the limits and the audit say, for people.
+//! Lists of the journal, the limits and the audit, for people.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -17,23 +17,23 @@ use crate::{
     state::StoredEntry,
 };
 
-/// What the journal says of a command, for people.
+/// A record of the journal, for people.
 #[derive(Debug, Clone, Serialize)]
 pub struct Listed {
-    /// The name of the commands.
+    /// The name of the section.
     pub commands: String,
-    /// The command's id.
+    /// The id of the command.
     pub id: String,
-    /// What the journal says.
+    /// The record.
     #[serde(flatten)]
     pub record: Record,
-    /// What it asks for, without secrets: known while it waits in the state, and only where one command is asked for.
+    /// The parameters of a parked command, without secrets; only if a single command is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub asks: Option<Map<String, Value>>,
 }
 
-/// Names first, and then the record from the same text: what is flattened is held as values in between, and events of the
-/// System Log would lose their bytes.
+/// Reads the names first, and then the record from the same text: serde buffers flattened members as values, and the
+/// events of the System Log would lose their bytes.
 impl<'de> Deserialize<'de> for Listed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -53,26 +53,26 @@ impl<'de> Deserialize<'de> for Listed {
 /// A limit, for people.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListedLimit {
-    /// The name of the commands.
+    /// The name of the section.
     pub commands: String,
-    /// The actions that it is about: what it is released by.
+    /// The action pattern of the limit, by which it is released.
     pub limit: String,
-    /// How much it lets through.
+    /// The rule.
     pub rule: String,
     /// When it tripped, if it has.
     pub tripped_at: Option<Timestamp>,
 }
 
 impl Engine {
-    /// What the state keeps of the end of the audit's chain.
+    /// The end of the audit's chain, as the state has it.
     pub async fn audit_chain(&self) -> Result<SavedChain, EngineError> {
         let (_, saved) = audit_log::saved_chain(&self.journal(), &self.status).await?;
-        // In this order: what is kept after that is no business of ours.
+        // The order matters: lines that are saved after the first read are not of interest.
         let is_settled = self.audit.is_settled().await;
         Ok(if is_settled { SavedChain { lines: Vec::new(), ..saved } } else { saved })
     }
 
-    /// The commands received last, the latest first, `limit` at most; only those that are as `status` says, if given.
+    /// The records received last, newest first, `limit` at most; only those with the `status`, if given.
     pub async fn latest(&self, limit: usize, status: Option<String>) -> Result<Vec<Listed>, EngineError> {
         let name = self.name().to_owned();
         let wanted = move |stored: &StoredEntry| {
@@ -84,7 +84,7 @@ impl Engine {
         Ok(found.iter().filter_map(|stored| listed(self.name(), stored)).collect())
     }
 
-    /// What the journal says of the command `id`.
+    /// The record of the command `id`.
     pub async fn find(&self, id: &str) -> Result<Option<Listed>, EngineError> {
         let Some(stored) = self.seams.state.entry(&journal::key(self.name(), id)).await? else {
             return Ok(None);
@@ -119,7 +119,7 @@ fn listed(commands: &str, stored: &StoredEntry) -> Option<Listed> {
 }
 
 impl Record {
-    /// How it stands, in a word: the status of its outcome, or how far it is.
+    /// The status of the outcome, or the stage.
     pub fn status_name(&self) -> &'static str {
         if self.is_pending() && matches!(self.second_key, Some(SecondKey::Awaited { .. })) {
             return "awaits_approval";

@@ -1,10 +1,10 @@
-//! Commands at work: what arrives is read and known by the journal, waits for those before it that touch the same, and is
-//! carried to its one outcome, which is published before the message is acknowledged.
+//! Executes the commands of one section: reads a message, finds its record in the journal, waits for earlier commands
+//! about the same objects, executes it, publishes its one outcome, and acknowledges the message.
 //!
-//! The way of a command: `dispatcher` takes it in, `receive` verifies, decodes and journals it, `turns` says when, `worker`
-//! sees it to its end, `attempt` carries it out, `admission` decides at the moment of the act, `publish` tells. Nothing is
-//! lost by ending at any point: what was not acknowledged comes again, and the journal says how to go on. Knows the buses by
-//! `intake` and `publisher` alone, and Okta by `execute`.
+//! The way of a command: `dispatcher` accepts it, `receive` verifies, decodes and journals it, `turns` orders it,
+//! `worker` runs it to its end, `attempt` executes it, `admission` decides right before each change, `publish` sends
+//! the outcome. Nothing is lost by a crash at any point: an unacknowledged message is delivered again, and the journal
+//! shows how to continue. Knows the buses only through `intake` and `publisher`, and Okta only through `execute`.
 
 mod admission;
 mod approval;
@@ -87,10 +87,10 @@ use parked::ParkedOwner;
 use recording_order::RecordingOrder;
 use status::TroubleReporter;
 
-/// Requests of this machine that wait to be taken in.
+/// Requests of the command line that wait to be accepted.
 const LOCAL_REQUESTS_MAX: usize = 16;
 
-/// The commands of one name, running or not.
+/// The commands of one section, running or not.
 #[derive(Debug)]
 pub struct Engine {
     config: Arc<CommandsConfig>,
@@ -100,19 +100,19 @@ pub struct Engine {
     admission: Arc<Admission>,
     signatures: Arc<Signatures>,
     audit: SharedAuditLog,
-    /// The org's.
+    /// The credential of the org.
     credential: SecretSource,
-    /// What the secrets of commands are digested with, once the engine has run.
+    /// The key for digests of secrets in commands; set when the engine first runs.
     key: OnceCell<Arc<FingerprintKey>>,
     request_sender: mpsc::Sender<LocalRequest>,
-    /// Whoever runs the engine has them.
+    /// Locked by the engine while it runs.
     requests: tokio::sync::Mutex<mpsc::Receiver<LocalRequest>>,
     recording_order: Arc<RecordingOrder>,
-    /// What operators do: it is seen through though they go away.
+    /// Actions of operators: each is completed even if the operator goes away.
     operations: TaskTracker,
 }
 
-/// What an engine runs on: the real world, or a simulated one.
+/// What an engine runs on: real or simulated.
 #[derive(Debug, Clone)]
 struct Seams {
     okta: Arc<dyn Okta>,
@@ -121,7 +121,8 @@ struct Seams {
 }
 
 impl Engine {
-    /// The commands that `config` describes, for the org of `client`. Reads the keys of signatures; talks to nobody.
+    /// The commands that `config` describes, for the org of `client`. Reads the keys of signatures; makes no
+    /// connection.
     pub fn new(config: CommandsConfig, client: Arc<Client>, state: State) -> Result<Self, EngineError> {
         let status = Arc::new(EngineStatus::new(&config.name));
         let credential = Arc::clone(client.org().auth.secret());
@@ -150,40 +151,41 @@ impl Engine {
         })
     }
 
-    /// The name of the commands.
+    /// The name of the section.
     pub fn name(&self) -> &str {
         &self.config.name
     }
 
-    /// Reads the keys of signatures again; what cannot be read stays as it was, and is logged.
+    /// Reads the keys of signatures again. A key that cannot be read keeps its old value, and is logged.
     pub async fn reload_keys(&self) {
         let signatures = Arc::clone(&self.signatures);
-        // What a panic leaves undone is as it was.
+        // A panic leaves the old keys in place.
         let _ = tokio::task::spawn_blocking(move || signatures.reload()).await;
     }
 
-    /// How the commands stand.
+    /// The state of the commands, for the admin pages.
     pub fn status(&self) -> Arc<EngineStatus> {
         Arc::clone(&self.status)
     }
 
-    /// Takes commands and carries them out until `stop`; then those that are at work come to their end. The journal is
-    /// remembered for `remember`. What fails is told and tried again: commands never keep anything else from running.
+    /// Accepts and executes commands until `stop`, and then completes those in progress. The journal keeps records for
+    /// `remember`. Failures are reported and retried: commands never stop other parts of the daemon.
     pub async fn run(&self, remember: Duration, stop: &CancellationToken) {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Engine);
-        while !stop.is_cancelled() {
+        loop {
             match self.run_until_failure(ParkedOwner::ThisProcess, remember, stop, &mut reporter).await {
                 Ok(()) => return,
                 Err(err) => reporter.report(&chain(&err)),
             }
-            let wait = tokio::time::sleep(backoff.next_wait());
-            stop.run_until_cancelled(wait).await;
+            if backoff.wait(stop).await.is_err() {
+                return;
+            }
         }
     }
 
-    /// The same for what is [asked](Self::ask) alone, until something fails that waiting does not mend. What waits in the state
-    /// is the daemon's, with the keys and the time to see it through, and is left alone.
+    /// Like [`Self::run`], but only for [submitted](Self::submit) commands, and until the first failure that a retry
+    /// does not fix. Leaves parked commands to the daemon, which has the keys and the time for them.
     pub async fn run_by_hand(&self, remember: Duration, stop: &CancellationToken) -> Result<(), EngineError> {
         let mut reporter = self.status.trouble_reporter(Trouble::Engine);
         self.run_until_failure(ParkedOwner::Daemon, remember, stop, &mut reporter).await
@@ -204,7 +206,7 @@ impl Engine {
         reporter.clear();
         self.status.enter(EnginePhase::Running);
         let (deliveries, mut delivered) = mpsc::channel(1);
-        // When the last acknowledgement is used up: the bus is needed until then.
+        // Cancelled when the last acknowledgement is done: the bus is needed until then.
         let drained = CancellationToken::new();
         let reading = intake::run(&self.config, deliveries, &self.status, stop, &drained);
         let working = async {
@@ -233,7 +235,7 @@ impl Engine {
         self.audit.open(&self.config, &self.journal(), &self.seams.clock, &self.status).await
     }
 
-    /// Made once: whatever becomes of the credential, the journal is read with one key while the process lasts.
+    /// Made once: the journal is read with one key as long as the process runs, even if the credential is rotated.
     async fn key(&self) -> Result<Arc<FingerprintKey>, EngineError> {
         let make = async || {
             let credential = Arc::clone(&self.credential);
@@ -245,11 +247,11 @@ impl Engine {
         self.key.get_or_try_init(make).await.cloned()
     }
 
-    /// Has the running engine carry out the command in `payload`, which `by` asks for. What comes back tells what became of it; it ends
-    /// without a word if the engine does.
+    /// Has the running engine execute the command in `payload` on behalf of `by`. The receiver gets the answer; it is
+    /// closed without one if the engine ends.
     pub async fn submit(&self, payload: Bytes, by: LocalUser) -> oneshot::Receiver<LocalAnswer> {
         let (answer, told) = oneshot::channel();
-        // The receiver is ours, so there is always one.
+        // `self` holds the receiver, so the channel is open.
         let _ = self.request_sender.send(LocalRequest { payload, by, answer }).await;
         told
     }

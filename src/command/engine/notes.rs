@@ -1,12 +1,11 @@
-//! The notes that the engine keeps in the state: what each contains, and what is lost if one that cannot be read is removed.
-//! Pure.
+//! The notes of the engine in the state: what each contains, and what is lost if an unreadable one is removed. Pure.
 
 use std::str::FromStr as _;
 
 use super::{EngineError, admission::ProtectedIds, parked::ParkedCommand, stops::StopRecord};
 use crate::command::{audit::SavedChain, policy::Limits};
 
-/// What a note of the engine is about: its name begins so, up to the first slash.
+/// The kind of a note: the part of its name before the first slash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 enum NoteKind {
@@ -24,7 +23,7 @@ impl NoteKind {
         Self::from_str(name.split_once('/')?.0).ok()
     }
 
-    /// What keeps the engine from reading a note with this content.
+    /// Why the engine cannot read a note with this content.
     fn problem(self, content: &str) -> Option<serde_json::Error> {
         match self {
             Self::Limits => serde_json::from_str::<Limits>(content).err(),
@@ -37,7 +36,7 @@ impl NoteKind {
         }
     }
 
-    /// What follows if such a note is removed.
+    /// What is lost with a note of this kind.
     fn loss(self) -> &'static str {
         match self {
             Self::Limits => {
@@ -63,18 +62,18 @@ impl NoteKind {
     }
 }
 
-/// What follows if the note `name` is removed; none if the engine keeps no such note.
+/// What is lost with the note `name`; none if it is not a note of the engine.
 pub fn loss_of_note(name: &str) -> Option<&'static str> {
     NoteKind::of(name).map(NoteKind::loss)
 }
 
-/// What keeps the engine from reading the note `name`; none if it can, or keeps no such note.
+/// Why the engine cannot read the note `name`; none if it can, or if it is not a note of the engine.
 pub fn problem_of_note(name: &str, content: &str) -> Option<serde_json::Error> {
     NoteKind::of(name)?.problem(content)
 }
 
 impl EngineError {
-    /// The note `name` of `commands` is not one of ours.
+    /// The note `name` of the section `commands` is not valid.
     pub(super) fn of_note(name: &str, commands: &str, source: serde_json::Error) -> Self {
         Self::Note {
             note: name.to_owned(),

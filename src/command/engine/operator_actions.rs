@@ -1,7 +1,7 @@
-//! What operators do to commands: pause and resume all, cancel one, release a limit. Each is in the audit.
+//! The actions of operators: pause and resume a section, cancel a command, release a limit. Each is in the audit.
 //!
-//! What stops something holds at once, whatever disk and audit do; what lets something go on is recorded first. Once begun it is
-//! the engine's to see it through: whoever asked may go away, and is not kept waiting for long.
+//! A stop takes effect at once, even if disk or audit fail; the end of a stop is recorded first. A started action is
+//! completed by the engine, even if the operator goes away, and the operator gets an answer within seconds.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,42 +17,42 @@ use crate::{
         LocalUser,
         audit::{AuditRecord, Decision},
     },
-    retry::RetryPolicy,
+    retry::{RetryPolicy, retry},
     telemetry::chain,
 };
 
-/// How long an operator is kept waiting for the disk, and for the audit.
+/// How long an operator waits for the disk, and for the audit.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How long operators' acts have to come to their end when the daemon ends.
+/// How long actions of operators may take at the shutdown of the daemon.
 const END_MAX: Duration = Duration::from_secs(3);
 
-/// What a stop, or the end of one, has changed.
+/// The result of a stop, or of the end of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopChange {
-    /// Whether it was not so before.
+    /// Whether it changed something.
     pub is_new: bool,
-    /// Who had stopped it before, if anybody had.
+    /// The earlier stop, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<StopRecord>,
-    /// Whether the journal has the command that is meant, if one is.
+    /// Whether the journal has the command. True for actions without a command.
     pub is_known: bool,
-    /// It holds; this is still to come, and is tried on.
+    /// It is in effect; this step is still retried.
     #[serde(rename = "not_yet", default, skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingStep>,
 }
 
-/// What is still to come of an act that holds.
+/// A step of an action in effect that is still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PendingStep {
-    /// The state does not know it, and after it the audit.
+    /// The write to the state, and then to the audit.
     #[serde(rename = "saved")]
     Save,
-    /// The audit does not have it.
+    /// The write to the audit.
     #[serde(rename = "recorded")]
     Record,
 }
 
-/// Who does something to commands, to what of them, and why.
+/// An action of an operator: what, about which command, by whom, and why.
 #[derive(Debug, Clone)]
 struct OperatorAction {
     action: Option<String>,
@@ -63,7 +63,8 @@ struct OperatorAction {
 }
 
 impl Engine {
-    /// Lets changes through a limit again, as `user` asks; says whether it had tripped. The audit has it before and after.
+    /// Releases a tripped limit on behalf of `user`; returns whether it had tripped. Has an audit record before and
+    /// after.
     pub async fn release(
         self: &Arc<Self>,
         wanted: &ReleaseLimit,
@@ -83,7 +84,7 @@ impl Engine {
         released.await?.ok_or(EngineError::NotSaved { standing: "the limit is not released yet" })
     }
 
-    /// Lets nothing be sent any more for these commands, until they are resumed. It is in the audit.
+    /// Pauses the section until it is resumed. Has an audit record.
     pub async fn pause(
         self: &Arc<Self>,
         wanted: &PauseCommands,
@@ -98,7 +99,7 @@ impl Engine {
         self.hold(paused, |so_far| async move {
             engine.admission.stops.save_pause().await?;
             so_far.send_replace(Some(PendingStep::Record));
-            turn.come().await;
+            turn.wait().await;
             engine.record(Decision::Paused, &operation).await;
             drop(turn);
             so_far.send_replace(None);
@@ -107,7 +108,7 @@ impl Engine {
         .await
     }
 
-    /// Lets commands be carried out again. The audit has it before and after.
+    /// Resumes the section. Has an audit record before and after.
     pub async fn resume(
         self: &Arc<Self>,
         wanted: &PauseCommands,
@@ -122,7 +123,7 @@ impl Engine {
         let engine = Arc::clone(self);
         let resumed = self.see_through(2 * PATIENCE, |so_far| async move {
             let not_recorded = EngineError::NotRecorded { standing: STANDING };
-            timeout(PATIENCE, turn.come()).await.map_err(|_| not_recorded)?;
+            timeout(PATIENCE, turn.wait()).await.map_err(|_| not_recorded)?;
             engine.record_first(Decision::Resuming, &operation, STANDING).await?;
             let earlier = engine.admission.stops.resume(pauses).await?;
             let resumed = StopChange { is_new: earlier.is_some(), earlier, is_known: true, pending: None };
@@ -135,13 +136,13 @@ impl Engine {
         resumed.await?.ok_or(EngineError::NotSaved { standing: STANDING })
     }
 
-    /// Who has paused these commands, if anybody has.
+    /// Who has paused the section, if it is paused.
     pub async fn paused(&self) -> Result<Option<StopRecord>, EngineError> {
         self.admission.stops.require_loaded().await?;
         Ok(self.admission.stops.paused())
     }
 
-    /// Lets nothing more be sent for a command that has not ended, come already or not. It is in the audit.
+    /// Cancels a command that has not ended, whether or not it has arrived. Has an audit record.
     pub async fn cancel(
         self: &Arc<Self>,
         wanted: &CancelCommand,
@@ -167,20 +168,20 @@ impl Engine {
             so_far.send_replace(Some(PendingStep::Record));
             engine.record(Decision::Cancelled, &operation).await;
             so_far.send_replace(None);
-            // Those that never came are forgotten now and then.
+            // Notes of commands that never came are removed by and by.
             engine.admission.load_stops().await
         })
         .await
     }
 
-    /// Waits a while until what operators have done is saved and recorded. Nothing new is to be done.
+    /// Waits for a while until the actions of operators are saved and recorded. Accepts no further action.
     pub async fn end_operations(&self) {
         self.operations.close();
-        // What is not recorded by then is kept in the state, as far as that takes it.
+        // What is not recorded by then is in the state, as far as the disk accepted it.
         let _ = timeout(END_MAX, self.operations.wait()).await;
     }
 
-    /// Sees `work` of a stop through, which holds already; says after a while what of it is still to come.
+    /// Completes `work` of a stop that is in effect already; returns after a while with the step that is still to come.
     async fn hold<F: Future<Output = Result<(), EngineError>> + Send + 'static>(
         &self,
         holds: StopChange,
@@ -192,7 +193,7 @@ impl Engine {
         Ok(StopChange { pending, ..holds })
     }
 
-    /// Sees `work` through; gives what it has brought about after a while at most.
+    /// Completes `work`; returns its result, or what there is of it after a while.
     async fn see_through<T: Clone, F: Future<Output = Result<(), EngineError>> + Send + 'static>(
         &self,
         patience: Duration,
@@ -204,7 +205,7 @@ impl Engine {
         Ok(brought)
     }
 
-    /// Waits for `work`, for a while. It goes on without whoever waits.
+    /// Waits for `work` for a while. It continues after that.
     async fn wait_for(
         &self,
         patience: Duration,
@@ -227,7 +228,7 @@ impl Engine {
         StopRecord { at: self.seams.clock.now(), by, reason: reason.clone() }
     }
 
-    /// Records what an operator is about to do. Where that takes too long nothing is done.
+    /// Writes the audit record before an action. Fails if that takes too long, and nothing is done.
     async fn record_first(
         &self,
         decision: Decision,
@@ -238,17 +239,11 @@ impl Engine {
         recorded.map_err(|_| EngineError::NotRecorded { standing })
     }
 
-    /// Records what an operator does, however long that takes.
+    /// Writes an audit record, with retries.
     async fn record(&self, decision: Decision, operation: &OperatorAction) {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Audit);
-        let audit = loop {
-            match self.open_audit().await {
-                Ok(audit) => break audit,
-                Err(err) => reporter.report(&chain(&err)),
-            }
-            tokio::time::sleep(backoff.next_wait()).await;
-        };
+        let audit = retry(&mut backoff, || self.open_audit(), |err| reporter.report(&chain(err))).await;
         drop(reporter);
         let record = AuditRecord {
             action: operation.action.as_deref(),

@@ -1,8 +1,9 @@
-//! Who may go when: commands that touch the same run one after another in the order in which they came, others do not wait
-//! for each other. Pure.
+//! The order of commands: those that touch the same object run one after another in the order of arrival; others do not
+//! wait for each other. Pure.
 //!
-//! A command comes with the names that it gives. Once it is its turn by these, and it is known whom they mean, it is settled
-//! under names and ids together, and may have to wait again: others may name the same in another way.
+//! A command is queued under the names in its message. When its turn has come and the names are resolved, it is queued
+//! again under names and ids together, and may have to wait again, because other commands may name the same object
+//! differently.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,16 +12,16 @@ use crate::command::{
     actions::{Hold, Names, UserName},
 };
 
-/// What a command touches.
+/// Something that a command touches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct OrderingKey {
     /// What it is: a user, a group, the command itself.
     pub(super) name: String,
-    /// Whether nobody else may touch it at the same time; those who share it may.
+    /// Whether no other command may touch it at the same time. Shared keys exclude only exclusive ones.
     pub(super) exclusive: bool,
 }
 
-/// A place among all commands that wait or run, in the order of arrival.
+/// The number of a command in the order of arrival.
 pub(super) type SequenceNumber = u64;
 
 /// All commands that wait or run.
@@ -38,21 +39,21 @@ struct QueuedCommand {
 }
 
 impl OrderingKey {
-    /// The key that copies of one command have in common.
+    /// The key that copies of one command share.
     pub(super) fn of_command(id: &str) -> Self {
         Self { name: format!("command {id}"), exclusive: true }
     }
 
-    /// What the command `id` touches, as its row says: by the names that it gives and by what is known of those whom they
-    /// mean. Users are touched exclusively by whatever is about them.
+    /// The keys of the command `id`: the names in the request, and the names and ids that are known of the `subjects`.
+    /// Users are always exclusive.
     pub(super) fn all(id: &str, request: &Request, subjects: Option<&Subjects>) -> Vec<Self> {
         let mut keys = BTreeMap::new();
         let mut touch = |kind: &str, name: &str, exclusive: bool| {
             *keys.entry(format!("{kind} {}", name.to_lowercase())).or_insert(exclusive) |= exclusive;
         };
-        // A request that names nothing in a way that can be understood fails before it touches anything.
+        // A request with invalid names fails before it touches anything.
         let names = request.names().unwrap_or_else(|_| Names::nothing());
-        // Somebody may be named by the beginning of the login that is given here.
+        // Okta accepts the part of a login before the `@` as a name.
         let short = |login: &str| login.split_once('@').map(|(short, _)| short.to_owned());
         for user in &names.users {
             touch("user", user.text(), true);
@@ -64,7 +65,7 @@ impl OrderingKey {
         // A zone is changed as a whole.
         let zone = subjects.and_then(|subjects| subjects.zone.as_ref()).map(|zone| zone.id.as_str());
         names.zone.into_iter().chain(zone).for_each(|name| touch("zone", name, true));
-        // Whoever gets a name is touched by that name too.
+        // A new name is touched too.
         match request.renames() {
             Some(name @ NewName::User(_)) => {
                 for login in name.logins() {
@@ -76,12 +77,12 @@ impl OrderingKey {
             None => {}
         }
         for user in subjects.iter().flat_map(|subjects| &subjects.users) {
-            // A user may be named by the beginning of their login too.
+            // Okta accepts the part of a login before the `@` as a name.
             let short = user.login.as_deref().and_then(|login| login.split_once('@')).map(|(short, _)| short);
             let names = [Some(user.name.as_str()), user.id.as_deref(), user.login.as_deref(), short];
             names.into_iter().flatten().for_each(|name| touch("user", name, true));
         }
-        // They were looked for by the names, in the same order.
+        // The subjects are in the order of the names.
         let found = subjects.iter().flat_map(|subjects| &subjects.groups);
         for (named, group) in names.groups.iter().zip(found) {
             let names = [Some(group.name.as_str()), group.id.as_deref(), group.okta_name.as_deref()];
@@ -93,7 +94,7 @@ impl OrderingKey {
 }
 
 impl Ordering {
-    /// Takes in a command, and says whether it may go at once. Each name may be in `keys` once.
+    /// Adds a command, and returns whether it may run at once. Each name may be in `keys` once.
     pub(super) fn join(&mut self, keys: Vec<OrderingKey>) -> (SequenceNumber, bool) {
         let sequence = self.next;
         self.next += 1;
@@ -103,7 +104,8 @@ impl Ordering {
         (sequence, runs)
     }
 
-    /// Gives a command that runs other keys. Says whether it goes on at once, and who may go because of it.
+    /// Replaces the keys of a running command. Returns whether it may continue at once, and which commands may run
+    /// because of the change.
     pub(super) fn settle(
         &mut self,
         sequence: SequenceNumber,
@@ -118,24 +120,24 @@ impl Ordering {
         (runs, self.let_go(&concerned))
     }
 
-    /// Lets go of a command that has come to an end, or is given up, and says who may go because of it.
+    /// Removes a command that has ended or was given up, and returns which commands may run now.
     pub(super) fn leave(&mut self, sequence: SequenceNumber) -> Vec<SequenceNumber> {
         let Some(left) = self.queued.remove(&sequence) else { return Vec::new() };
         self.release(sequence, &left.keys);
         self.let_go(&names(&left.keys).cloned().collect())
     }
 
-    /// How many copies of the command `id` wait or run.
+    /// The number of copies of the command `id` that wait or run.
     pub(super) fn copies(&self, id: &str) -> usize {
         self.by_name.get(&OrderingKey::of_command(id).name).map_or(0, BTreeMap::len)
     }
 
-    /// How many wait or run.
+    /// The number of commands that wait or run.
     pub(super) fn len(&self) -> usize {
         self.queued.len()
     }
 
-    /// How many wait for others.
+    /// The number of commands that wait for others.
     pub(super) fn waiting(&self) -> usize {
         self.queued.values().filter(|queued| !queued.runs).count()
     }
@@ -156,7 +158,7 @@ impl Ordering {
         }
     }
 
-    /// Lets those of them run who wait for one of `names` and need not any more.
+    /// Marks the waiting commands among those with one of `names` that may run now.
     fn let_go(&mut self, names: &BTreeSet<String>) -> Vec<SequenceNumber> {
         let queues = names.iter().filter_map(|name| self.by_name.get(name));
         let candidates: BTreeSet<SequenceNumber> = queues.flat_map(BTreeMap::keys).copied().collect();
@@ -173,7 +175,7 @@ impl Ordering {
         going
     }
 
-    /// Whether nobody touches the same who came before, or who runs.
+    /// Whether no earlier or running command conflicts with the keys.
     fn is_free(&self, sequence: SequenceNumber, keys: &[OrderingKey]) -> bool {
         keys.iter().all(|key| {
             let others = self.by_name.get(&key.name).into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What outcomes say that do not come from Okta, and what they say of secrets. Pure.
+//! The outcomes and errors that do not come from Okta, and what outcomes show of secrets. Pure.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::command::{
     record::Record,
 };
 
-/// Names of secrets that came up and are not shown.
+/// The member with the names of secrets that are not shown.
 const WITHHELD: &str = "withheld";
-/// Names of secrets that the first answer has, and no other.
+/// The member with the names of secrets that only the first answer shows.
 const WITHHELD_ON_REPEAT: &str = "withheld_on_repeat";
 
-/// The codes of outcomes that are made here and in the engine, in the order of the documentation.
+/// The codes of the errors that are made here and in the engine, in the order of the documentation.
 pub const CODES: &[(&str, &str)] = &[
     ("expired", "The command came to its turn at its `expires_at` or later."),
     ("cancelled", "An operator has cancelled the command."),
@@ -47,10 +47,10 @@ pub const CODES: &[(&str, &str)] = &[
     ),
 ];
 
-/// An outcome with nothing in it yet.
-/// How a message ends of what has changed nothing.
+/// The end of a message about a command that has changed nothing.
 const NOTHING_SENT: &str = "; nothing was sent";
 
+/// An outcome without result or error.
 pub(super) fn outcome(id: &str, record: &Record, status: Status, now: Timestamp) -> Outcome {
     Outcome {
         command_id: id.to_owned(),
@@ -68,7 +68,7 @@ pub(super) fn outcome(id: &str, record: &Record, status: Status, now: Timestamp)
     }
 }
 
-/// The outcome of a message that never was a command.
+/// The outcome of a message that is refused.
 pub(super) fn refused(id: &str, action: Option<&str>, error: OutcomeError, now: Timestamp) -> Outcome {
     let record = Record::new(action.unwrap_or_default(), "", None, now);
     Outcome { error: Some(error), ..outcome(id, &record, Status::Refused, now) }
@@ -78,7 +78,7 @@ pub(super) fn undecodable(undecodable: &Undecodable, id: &str, now: Timestamp) -
     refused(id, undecodable.action.as_deref(), undecodable.error.clone(), now)
 }
 
-/// The same of a message that is named by its place, with the id that it says.
+/// An error that adds the id in the message, for an outcome whose id is the place of the message.
 pub(super) fn of_message(error: OutcomeError, id: &str) -> OutcomeError {
     OutcomeError { message: format!("{}; the message says the id `{id}`", error.message), ..error }
 }
@@ -95,7 +95,7 @@ pub(super) fn id_reused(id: &str) -> OutcomeError {
     error("id_reused", message, "give each command an id of its own, and copies of it the same content")
 }
 
-/// Why a command ends that nobody has approved.
+/// The error of a command that was not approved in time.
 pub(super) fn not_approved(within: Duration) -> OutcomeError {
     let message = format!("no second key has approved it within {} s{NOTHING_SENT}", within.as_secs());
     error("not_approved", message, "send it anew, with a new `id`, and have it approved in time")
@@ -138,7 +138,7 @@ pub(super) fn approver_without_key() -> OutcomeError {
     error("approver_without_key", message, "publish it: `oktabus command publish --sign-key FILE`")
 }
 
-/// Why a command is refused that was cancelled; `message` says by whom.
+/// The error of a cancelled command; `message` says who cancelled it.
 pub(super) fn cancelled(message: String) -> OutcomeError {
     error("cancelled", message, "send a new command if it is wanted after all")
 }
@@ -178,7 +178,7 @@ pub(super) fn too_many_attempts(max: u32, record: &Record) -> OutcomeError {
     error("attempts_exhausted", message, "look at the user or group in Okta, and at the daemon's log")
 }
 
-/// How the audit calls an outcome of `status`.
+/// The audit's word for an outcome of `status`.
 pub(super) fn decision(status: Status) -> Decision {
     match status {
         Status::Refused => Decision::Refused,
@@ -192,8 +192,8 @@ fn error(code: &str, message: String, remedy: &str) -> OutcomeError {
     OutcomeError { code: code.to_owned(), message, remedy: Some(remedy.to_owned()) }
 }
 
-/// `result` as it is kept: with the names of the secrets that came up instead of these. `shown` says whether the first
-/// answer has them.
+/// `result` as the journal keeps it: with the names of the `names` of secrets instead of the secrets. `shown` says
+/// whether the first answer shows them.
 pub(super) fn without(result: impl Into<OutcomeValue>, names: &[&str], shown: bool) -> OutcomeValue {
     let result = result.into();
     if names.is_empty() {
@@ -205,7 +205,7 @@ pub(super) fn without(result: impl Into<OutcomeValue>, names: &[&str], shown: bo
     })
 }
 
-/// The kept `result` with the secrets: for the first answer alone.
+/// `result` with the secrets, for the first answer only.
 pub(super) fn with(result: OutcomeValue, revealed: &[RevealedSecret]) -> OutcomeValue {
     if revealed.is_empty() {
         return result;

@@ -1,4 +1,4 @@
-//! Commands that wait for a `not_before` that is far off, or for a second key: kept in the state, so that the queue goes on
+//! Commands that wait for a distant `not_before`, or for a second key: kept in the state, so that the queue goes on
 //! without them.
 
 use std::{
@@ -21,20 +21,20 @@ use crate::{
     state::{CONTENT_MAX_BYTES, NoteChange},
 };
 
-/// Commands that may wait so at a time.
+/// The most commands that are parked at a time.
 pub(super) const PARKED_MAX: usize = 10_000;
-/// The longest that a timer is set for at once: the clock may be set meanwhile.
+/// The longest timer: the clock of the machine may be changed in the meantime.
 const WAIT_MAX: Duration = Duration::from_secs(3_600);
 
-/// A message that waits.
+/// A command that waits in the state, with its message.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ParkedCommand {
-    /// When it is looked at again.
+    /// When the command is checked again.
     pub(super) due: Timestamp,
-    /// What for it waits until then.
+    /// What the command waits for until then.
     #[serde(default, skip_serializing_if = "WaitsFor::is_time")]
     pub(super) waits_for: WaitsFor,
-    /// Where it stood in the queue.
+    /// The position in the queue from which it came.
     #[serde(flatten)]
     pub(super) place: QueuePlace,
     payload: String,
@@ -43,21 +43,21 @@ pub(super) struct ParkedCommand {
     message_id: Option<String>,
 }
 
-/// A note of a command that waits, and that cannot be read.
+/// A note of a parked command that cannot be read.
 #[derive(Debug)]
 pub(super) struct UnreadableParked {
-    /// The command.
+    /// The id of the command.
     pub(super) id: String,
-    /// The note's name.
+    /// The name of the note.
     pub(super) note: String,
     pub(super) content: String,
     pub(super) problem: String,
 }
 
-/// Who sees to commands whose turn comes while they wait in the state.
+/// Who continues with parked commands when they are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ParkedOwner {
-    /// We: this is the daemon.
+    /// This process, which is the daemon.
     ThisProcess,
     /// The daemon, which does not run now.
     Daemon,
@@ -67,21 +67,21 @@ pub(super) enum ParkedOwner {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WaitsFor {
-    /// Its time.
+    /// Its `not_before`.
     #[default]
     Time,
-    /// A second key.
+    /// Approval by a second key.
     Approval,
 }
 
-/// How many wait, by what for.
+/// The number of parked commands, by what they wait for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct ParkedCounts {
     pub(super) until_due: usize,
     pub(super) until_approved: usize,
 }
 
-/// All commands of one name that wait so.
+/// All parked commands of a section.
 #[derive(Debug)]
 pub(super) struct ParkedCommands {
     journal: Journal,
@@ -91,7 +91,7 @@ pub(super) struct ParkedCommands {
     ids: Mutex<HashMap<String, WaitsFor>>,
 }
 
-/// When they are due, once each, however many copies come. Whoever runs the engine has it.
+/// The timers of parked commands: one each, however many copies come. Owned by the engine's loop.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     queue: DelayQueue<String>,
@@ -111,7 +111,7 @@ impl ParkedCommand {
         }
     }
 
-    /// The message; none if somebody has changed the state.
+    /// The message; none if the note was tampered with.
     pub(super) fn message(&self) -> Option<Message> {
         let bytes = |text: &String| STANDARD.decode(text).ok().map(Bytes::from);
         let headers = self.headers.iter().map(|(name, value)| Some((name.clone(), bytes(value)?)));
@@ -125,7 +125,7 @@ impl ParkedCommand {
 }
 
 impl ParkedCommand {
-    /// What the command asks for, without secrets.
+    /// The parameters of the command, without secrets.
     pub(super) fn asks(&self) -> Option<Map<String, Value>> {
         let message = self.message()?;
         without_secrets(&message.payload, &message.headers)
@@ -148,7 +148,7 @@ impl ParkedCommands {
         Self { journal, commands: status.name().to_owned(), clock, owner, ids: Mutex::default() }
     }
 
-    /// Sets the timers for all that wait. What cannot be read is due at once.
+    /// Sets the timers of all parked commands. A note that cannot be read is due at once.
     pub(super) async fn load(&self, timers: &mut Timers) -> Result<(), EngineError> {
         let prefix = self.note("");
         for note in self.journal.notes(&prefix).await? {
@@ -164,7 +164,7 @@ impl ParkedCommands {
         Ok(())
     }
 
-    /// Sets the timer of the command `id`, if its turn is ours.
+    /// Sets the timer of the command `id`, if this process continues with parked commands.
     pub(super) fn set(&self, timers: &mut Timers, id: &str, due: Timestamp) {
         if self.owner == ParkedOwner::Daemon {
             return;
@@ -173,29 +173,29 @@ impl ParkedCommands {
         timers.set(id, wait.min(WAIT_MAX));
     }
 
-    /// Whether the command `id` waits.
+    /// Whether the command `id` is parked.
     pub(super) fn has(&self, id: &str) -> bool {
         self.ids().contains_key(id)
     }
 
-    /// Whether the command `id` waits, and nobody but the daemon may go on with it.
+    /// Whether the command `id` is parked, and only the daemon may continue with it.
     pub(super) fn belongs_to_daemon(&self, id: &str) -> bool {
         self.owner == ParkedOwner::Daemon && self.has(id)
     }
 
-    /// How many wait.
+    /// The number of parked commands.
     pub(super) fn len(&self) -> usize {
         self.ids().len()
     }
 
-    /// How many wait, by what for.
+    /// The number of parked commands, by what they wait for.
     pub(super) fn counts(&self) -> ParkedCounts {
         let ids = self.ids();
         let until_approved = ids.values().filter(|waits_for| **waits_for == WaitsFor::Approval).count();
         ParkedCounts { until_due: ids.len() - until_approved, until_approved }
     }
 
-    /// The note that keeps the command `id`, which waits already, until `due` alone and for this; none if it cannot be read.
+    /// The changed note of the parked command `id`, with a new due time and reason; none if the note cannot be read.
     pub(super) async fn due_at(
         &self,
         id: &str,
@@ -210,7 +210,7 @@ impl ParkedCommands {
         Ok(Some(NoteChange { name: note.name, expected: note.generation, content }))
     }
 
-    /// The note that keeps the command `id`; none if it is too large, or there are too many.
+    /// The note that parks the command `id`; none if it is too large, or too many are parked.
     pub(super) fn note_of(
         &self,
         id: &str,
@@ -222,12 +222,12 @@ impl ParkedCommands {
         Ok(fits.then(|| NoteChange { name: self.note(id), expected: 0, content }))
     }
 
-    /// The note is on the disk.
+    /// Adds the command `id`, whose note is on the disk.
     pub(super) fn keep(&self, id: &str, waits_for: WaitsFor) {
         self.ids().insert(id.to_owned(), waits_for);
     }
 
-    /// What is kept of the command `id`.
+    /// The parked command `id`, as its note has it.
     pub(super) async fn take(
         &self,
         id: &str,
@@ -236,7 +236,7 @@ impl ParkedCommands {
         Ok(Some(self.read(id, note.content)))
     }
 
-    /// What a note says. One that cannot be read keeps no other command from its turn.
+    /// Decodes a note. An unreadable note does not block other commands.
     fn read(&self, id: &str, content: String) -> Result<ParkedCommand, UnreadableParked> {
         serde_json::from_str(&content).map_err(|err| UnreadableParked {
             id: id.to_owned(),
@@ -246,7 +246,7 @@ impl ParkedCommands {
         })
     }
 
-    /// The command `id` has come to its end.
+    /// Removes the command `id`, which has ended.
     pub(super) async fn forget(&self, id: &str) -> Result<(), EngineError> {
         if !self.has(id) {
             return Ok(());
@@ -266,7 +266,7 @@ impl ParkedCommands {
     }
 }
 
-/// The note that keeps the command `id` of the commands `commands` while it waits.
+/// The name of the note of the command `id` of the section `commands`.
 pub(super) fn note_name(commands: &str, id: &str) -> String {
     format!("parked/{commands}/{id}")
 }
@@ -282,7 +282,7 @@ impl Timers {
         }
     }
 
-    /// The next one whose time may have come. Cancel-safe.
+    /// The id of the next command whose timer has expired. Cancel-safe.
     pub(super) async fn next(&mut self) -> String {
         let Some(expired) = std::future::poll_fn(|context| self.queue.poll_expired(context)).await else {
             return std::future::pending().await;

@@ -1,5 +1,5 @@
-//! Commands that a second key must approve: whom they are about is looked up, and they wait in the state until that is
-//! approved. The act itself is judged like any other.
+//! Commands that a second key must approve: looks up whom they are about, and parks them until the approval. Admission
+//! checks the change like any other.
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -22,16 +22,16 @@ use crate::command::{
     record::{Record, SecondKey},
 };
 
-/// Whether a command may go on, as far as a second key matters.
+/// Whether a command has the approval that it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ApprovalStatus {
-    /// None is needed, or it was given.
+    /// No approval is needed, or it was given.
     Granted,
-    /// Not before somebody gives it, which must be before this time.
+    /// The approval is missing, and must come before this time.
     Pending(Timestamp),
-    /// Nobody has given it in time.
+    /// The approval did not come in time.
     Expired,
-    /// It came by a way that has no key, and waits nowhere.
+    /// The command came without a signature, so no second key can approve it.
     Impossible,
 }
 
@@ -57,8 +57,8 @@ impl Context {
         if now < until { ApprovalStatus::Pending(until) } else { ApprovalStatus::Expired }
     }
 
-    /// A second key must approve the command: it waits in the state until then. Those whom it names are looked up first: they
-    /// are what is approved, whoever bears the names later.
+    /// Parks the command until a second key approves it. The users and groups that it names are looked up first: the
+    /// approval is for their ids, whoever has the names later.
     pub(super) async fn wait_for_approval(
         &self,
         job: &Job,
@@ -93,7 +93,7 @@ impl Context {
             }
             SubjectLookup::Stopped => return Ok(Settlement::Dropped),
         };
-        // It may have been cancelled meanwhile.
+        // It may have been cancelled during the look-up.
         if let Err((status, error)) = self.admission.admit(&job.command) {
             let state = self.end_with(job, saved, status, error).await?;
             return self.publish_if_ended(job, state, stop).await;
@@ -109,7 +109,7 @@ impl Context {
         self.park(job, (saved, record), until, WaitsFor::Approval, stop).await
     }
 
-    /// Records that a command waits for a second key, with what that key must name.
+    /// Writes the audit record of a command that waits for approval, with the fingerprint that the approval must name.
     async fn audit_pending(&self, job: &Job, subjects: &Subjects, fingerprint: &str) {
         let command = &job.command;
         let record = AuditRecord {
@@ -127,8 +127,8 @@ impl Context {
     }
 }
 
-/// Whether the names in a command that a second key has approved still mean those whom it has approved. What may have been
-/// sent is known by its ids.
+/// Fails if the names in an approved command now mean other objects than at its approval. After a change was sent, the
+/// recorded ids count.
 pub(super) fn require_approved(record: &Record, subjects: &Subjects) -> Result<(), OutcomeError> {
     let Some(SecondKey::Given { fingerprint, .. }) = &record.second_key else { return Ok(()) };
     if record.baseline.is_some() || *fingerprint == of_approval(&record.fingerprint, subjects) {

@@ -1,5 +1,5 @@
-//! The places of commands at Okta. Those that read the System Log have places of their own: they wait in them for the log's
-//! rate limit, which is small, and no change has to wait behind them.
+//! Limits how many commands send requests to Okta at a time. Commands that read the System Log have permits of their
+//! own: they wait for the log's small rate limit, and must not delay changes.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::command::Action;
 
-/// Commands that are held for each that may be at work.
+/// How many commands are held for each permit.
 const HELD_PER_PLACE: usize = 16;
 
-/// Who may be at work, and how many that read the log may be held.
+/// The permits, and how many reads of the log may be held.
 #[derive(Debug)]
 pub(super) struct Permits {
     log_reads: Semaphore,
@@ -20,7 +20,7 @@ pub(super) struct Permits {
 }
 
 impl Permits {
-    /// So many places for commands that read the log, and as many for all others.
+    /// The given number of permits for reads of the log, and as many for all other commands.
     pub(super) fn new(places: usize) -> Self {
         let held_max = places.saturating_mul(HELD_PER_PLACE);
         Self {
@@ -31,19 +31,19 @@ impl Permits {
         }
     }
 
-    /// Waits for the right to be at work. Cancel-safe.
+    /// Waits for a permit. Cancel-safe.
     pub(super) async fn acquire(&self, action: Action) -> Option<SemaphorePermit<'_>> {
         let places = if action.reads_log() { &self.log_reads } else { &self.others };
-        // They are never closed.
+        // The semaphores are never closed.
         places.acquire().await.ok()
     }
 
-    /// The right of a command that reads the log to be held; none if so many are held already.
+    /// The right of a read of the log to be held; none if too many are held.
     pub(super) fn hold_log_read(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.log_reads_held).try_acquire_owned().ok()
     }
 
-    /// Whether no more commands can be held, if there are `held` of all kinds.
+    /// Whether no more commands can be held, if `held` of all kinds are.
     pub(super) fn is_full(&self, held: usize) -> bool {
         let log_reads = self.held_max.saturating_sub(self.log_reads_held.available_permits());
         held.saturating_sub(log_reads) >= self.held_max

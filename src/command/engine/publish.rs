@@ -1,5 +1,5 @@
-//! Outcomes to where they belong, however long that takes, each copy of a command with one of its own. Secrets go to the
-//! address that the command asked for, or nowhere.
+//! Publishes outcomes, with retries: one answer for each copy of a command. Secrets go to the address that the command
+//! asked for, or nowhere.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
     telemetry::chain,
 };
 
-/// Where the outcomes of the commands of one name go.
+/// Where the outcomes of a section go.
 #[derive(Debug)]
 pub(super) struct Outcomes {
     config: Arc<CommandsConfig>,
@@ -24,25 +24,25 @@ pub(super) struct Outcomes {
     status: Arc<EngineStatus>,
 }
 
-/// An outcome as it is told.
+/// An outcome as different readers see it.
 #[derive(Debug)]
 pub(super) struct OutcomeViews {
-    /// To whoever reads outcomes.
+    /// For everybody who reads outcomes.
     pub(super) public: Outcome,
-    /// With the secrets that came up, to the one who asked for them and may see them.
+    /// With secrets, for the requester, if they asked for them and may see them.
     pub(super) private: Option<Outcome>,
 }
 
-/// Whom an answer is for.
+/// To whom an answer is addressed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addressee<'a> {
-    /// The address that the command names, if it names one.
+    /// The reply address in the command, if it has one.
     pub(super) reply_to: Option<&'a str>,
-    /// The id of the user whom it concerns, by which outcomes are ordered.
+    /// The id of the user whom the command is about: outcomes are ordered by it.
     pub(super) user: Option<&'a str>,
 }
 
-/// One outcome, as it is to be published next.
+/// An outcome in the form in which it is published next.
 #[derive(Debug, Clone)]
 struct Outgoing<'a> {
     views: &'a OutcomeViews,
@@ -60,8 +60,8 @@ impl Outcomes {
         Self { config, publisher, status }
     }
 
-    /// Publishes what is told, the answer to copy number `copy` of its command. Says whether that is done: once we stop,
-    /// what can be told again after the next start is not waited for.
+    /// Publishes `views` as the answer to copy number `copy` of the command. Returns whether it was published: after
+    /// `stop`, a publication that the next start can repeat is not retried.
     pub(super) async fn publish(
         &self,
         views: &OutcomeViews,
@@ -73,8 +73,7 @@ impl Outcomes {
         self.deliver(views, publication.map_err(not_json(&views.public))?, to, stop).await
     }
 
-    /// Publishes the refusal of a message that is no command: it is named by the place where the message stood, as is the
-    /// outcome.
+    /// Publishes the refusal of a message that is not a command. Its id is the place of the message.
     pub(super) async fn publish_refusal(
         &self,
         views: &OutcomeViews,
@@ -113,7 +112,7 @@ impl Outcomes {
                 }
                 continue;
             }
-            // What forbids a reply may forbid nothing else: a command must not choose what all others wait for.
+            // An error about the reply address must not block other outcomes: the sender of one command chose it.
             if was_reply && err.needs_somebody() {
                 let mut instead = outgoing.clone();
                 instead.change(PublishCure::Elsewhere).map_err(not_json(outcome))?;
@@ -123,7 +122,7 @@ impl Outcomes {
                 }
             }
             reporter.report(&chain(&err));
-            // A secret is told once: it is not given up before it must be.
+            // A secret is published once, so it is retried even after a stop.
             let can_be_repeated = views.private.is_none();
             if can_be_repeated && stop.is_cancelled() {
                 return Ok(false);
@@ -146,7 +145,7 @@ impl Outcomes {
         );
     }
 
-    /// Refuses an address at which secrets would be stored, before an act that brings some.
+    /// Fails if secrets would be stored at `address`. Checked before a change whose result has secrets.
     pub(super) async fn require_private(&self, address: &str) -> Result<(), PublishError> {
         self.publisher.require_private(address).await
     }
@@ -157,19 +156,20 @@ impl Outcomes {
 }
 
 impl OutcomeViews {
-    /// An outcome in which there is nothing to hide.
+    /// An outcome without secrets.
     pub(super) fn public(outcome: Outcome) -> Self {
         Self { public: outcome, private: None }
     }
 
-    /// What the one who asked is told.
+    /// The view for the requester.
     pub(super) fn for_requester(self) -> Outcome {
         self.private.unwrap_or(self.public)
     }
 }
 
 impl<'a> Outgoing<'a> {
-    /// What is `views`, in `publication`: privately to the address that is `wanted`, else openly to the `usual` one.
+    /// Prepares `publication`: the private view for the address that is `wanted`, else the public view for the `usual`
+    /// address.
     fn new(
         views: &'a OutcomeViews,
         publication: Publication,
@@ -185,7 +185,7 @@ impl<'a> Outgoing<'a> {
         Ok(outgoing)
     }
 
-    /// Does what cures a failure, if it can be done here.
+    /// Applies the cure of a failure, if there is one. Returns whether something changed.
     fn change(&mut self, cure: PublishCure) -> Result<bool, serde_json::Error> {
         match cure {
             PublishCure::Smaller => match self.level.further() {
@@ -197,7 +197,7 @@ impl<'a> Outgoing<'a> {
                 self.publication.is_reply = false;
                 self.publication.address.clone_from(&self.usual);
             }
-            // What is wrong with the usual address or its limit is for an operator to mend.
+            // An operator must correct the usual address or its limit.
             PublishCure::Retry | PublishCure::Elsewhere => return Ok(false),
         }
         self.write()?;

@@ -1,5 +1,5 @@
-//! What arrives: bytes are verified, then decoded, then known by the journal. Okta is not asked, and nothing is published
-//! here: what is no command goes to the worker of its own like a command.
+//! Turns what arrives into a command: verifies the bytes, decodes them, and finds or writes the journal's record. Sends
+//! nothing to Okta and publishes nothing: a message that is not a command goes to a worker too.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -24,56 +24,57 @@ use crate::command::{
 /// Larger messages are decoded off the runtime.
 const DECODED_INLINE_BYTES_MAX: usize = 16 << 10;
 
-/// Something to be carried out.
+/// Something that arrives at the engine.
 #[derive(Debug)]
 pub(super) enum Arrival {
     /// From a queue.
     Delivery(Box<Delivery>),
-    /// From the state, because its time has come.
+    /// A parked command that is due.
     Parked {
-        /// The command.
+        /// The id of the command.
         id: String,
         /// Its message.
         parked: Box<ParkedCommand>,
     },
-    /// From the state, and it cannot be read.
+    /// A parked command that cannot be read.
     UnreadableParked(UnreadableParked),
-    /// From somebody of this machine.
+    /// A request of the command line.
     Local(LocalRequest),
 }
 
-/// A command that somebody of this machine asks for.
+/// A command that a user of this machine asks for.
 #[derive(Debug)]
 pub struct LocalRequest {
     /// The message.
     pub payload: Bytes,
-    /// Who they are.
+    /// The user who asks.
     pub by: LocalUser,
-    /// To tell them what became of it.
+    /// Receives the answer.
     pub answer: oneshot::Sender<LocalAnswer>,
 }
 
 /// What a message turned out to be.
 #[derive(Debug)]
 pub(super) enum Received {
-    /// A command that the journal knows.
+    /// A command that is in the journal.
     Command(Box<Job>),
-    /// One that approves another, which the journal knows.
+    /// An approval that is in the journal.
     Approval(Box<ApprovalJob>),
-    /// One that is refused, though whoever sent it may ask: the outcome is not one of the command whose id it bears.
+    /// A message that is refused with an outcome, because its sender is trusted. The outcome is not that of the command
+    /// with the same id.
     Refused(Box<RefusedMessage>),
-    /// One that was answered before.
+    /// A redelivery of a message that was answered before.
     Redelivered(Box<Redelivered>),
-    /// What waited in the state and cannot be read.
+    /// A parked command that cannot be read.
     UnreadableParked(Box<UnreadableParked>),
-    /// One that nobody answers, since it can never be a command or its sender is not trusted.
+    /// A message that gets no answer, because it can never be a command or its sender is not trusted.
     DeadLetter(Box<DeadMessage>),
 }
 
-/// A message whose answer was published, and that the bus gives again.
+/// A message whose answer was published, and that the bus delivers again.
 #[derive(Debug)]
 pub(super) struct Redelivered {
-    /// Its command.
+    /// The id of its command.
     pub(super) id: String,
     pub(super) has_ended: bool,
     pub(super) durable: Durable,
@@ -83,17 +84,17 @@ pub(super) struct Redelivered {
 /// A message that is refused.
 #[derive(Debug)]
 pub(super) struct RefusedMessage {
-    /// Why, named by the place where the message stood.
+    /// The reason. Its id is the place of the message.
     pub(super) outcome: Outcome,
-    /// The command whose outcome this is, if its id is nobody else's.
+    /// The command whose outcome this is, unless its id belongs to another command.
     pub(super) command: Option<RefusedCommand>,
     pub(super) signed_by: Option<String>,
-    /// Whether somebody with a key of ours, or of this machine, brought it about, and not whoever can copy a message.
+    /// Whether a holder of a configured key, or a user of this machine, caused it; not anybody who can copy a message.
     pub(super) is_authenticated: bool,
     pub(super) origin: Origin,
 }
 
-/// A command that is refused for good, though it may be no command at all.
+/// A command that is refused for good. It may be undecodable.
 #[derive(Debug)]
 pub(super) struct RefusedCommand {
     pub(super) id: String,
@@ -106,23 +107,23 @@ pub(super) struct RefusedCommand {
 pub(super) struct DeadMessage {
     pub(super) message: Message,
     pub(super) reason: String,
-    /// For the audit, if it claims to be a command whose sender is not trusted.
+    /// For the audit, if the message claims to be a command and its sender is not trusted.
     pub(super) refused: Option<UntrustedClaims>,
     pub(super) origin: Origin,
 }
 
-/// What an untrusted message says of itself.
+/// What an untrusted message claims.
 #[derive(Debug)]
 pub(super) struct UntrustedClaims {
     pub(super) id: String,
     pub(super) action: Option<String>,
     pub(super) code: String,
-    /// The key of ours that it claims to be signed with.
+    /// The configured key that it claims to be signed with.
     pub(super) key: Option<KeyName>,
 }
 
 impl Context {
-    /// Reads a message. May be dropped at any time: it was not acknowledged, and comes again.
+    /// Reads a message. May be dropped at any time: the message is unacknowledged, and is delivered again.
     pub(super) async fn receive(&self, arrival: Arrival) -> Result<Received, EngineError> {
         let now = self.clock.now();
         let (message, unfit, origin) = match arrival {
@@ -156,11 +157,11 @@ impl Context {
         }
         let verified = match &origin {
             Origin::Queue { .. } => self.signatures.verify(&message.payload, &message.headers),
-            // Its key may have been taken away since.
+            // The key may have been removed while the command was parked.
             Origin::Parked { .. } if !message.payload.is_empty() => {
                 self.signatures.verify(&message.payload, &message.headers)
             }
-            // Who may open the control socket may do all that policy allows.
+            // A user who may open the control socket may do everything that the policy allows.
             Origin::Parked { .. } | Origin::Local { .. } => Ok(Verified::unsigned()),
         };
         let decoded = match decode(&message).await {
@@ -178,7 +179,7 @@ impl Context {
             Some(id) => self.journal.find(id).await?,
             None => JournalEntry::Missing,
         };
-        // Whatever has become of its key and of the policy since.
+        // This holds even if the key was removed or the policy has changed since.
         if let (JournalEntry::Record(saved), Some(id)) = (&found, id)
             && let Some(durable) = saved.record.answered_before(origin.queue_place())
         {
@@ -187,8 +188,8 @@ impl Context {
         }
         let (mut command, verified, distrust) = match (decoded, verified) {
             (Ok(command), Ok(verified)) => (command, verified, None),
-            // What was begun was let in, whatever has become of its key: only Okta can tell what came of it, and nobody else
-            // can tell its outcome.
+            // A started command was accepted: even if its key was removed since, only Okta can tell what was done, and
+            // only this engine can publish its outcome.
             (Ok(command), Err(untrusted)) => {
                 if self.is_under_way(&command, &found) {
                     (command, Verified::unsigned(), Some(untrusted.error))
@@ -199,7 +200,7 @@ impl Context {
                         untrusted.error,
                         now,
                     );
-                    // It was let in when it came, so that it has an outcome.
+                    // It was accepted when it arrived, so it gets an outcome.
                     let command = Some(self.refused_command(command));
                     let signed_by = untrusted.claimed_key.map(|key| key.to_string());
                     let refused =
@@ -217,7 +218,7 @@ impl Context {
                 let claimed = UntrustedClaims { id: id.unwrap_or_default(), action, code, key: None };
                 return Ok(distrusted(message, claimed.with_key(claimed_key), &error, origin));
             }
-            // A signature covers the payload alone: what the transport says of the id may be anybody's word.
+            // A signature covers only the payload: an id in the transport's headers can be forged.
             (Err(undecodable), Ok(verified))
                 if verified.key().is_some()
                     && !matches!(origin, Origin::Parked { .. })
@@ -234,8 +235,8 @@ impl Context {
         let signed_by = verified.key().map(ToString::to_string);
         let is_first = matches!(found, JournalEntry::Missing);
         let is_queued = matches!(origin, Origin::Queue { .. });
-        // Signatures get old while commands wait, so their age matters when they come for the first time alone, and when what
-        // a limit has refused is asked for again.
+        // Signatures grow old while commands wait, so their age is checked only at the first arrival, and when a
+        // command that a limit had refused is sent again.
         let is_fresh = verified.require_fresh(now);
         let is_fresh_now = is_fresh.is_ok();
         let is_fresh = if is_first { is_fresh } else { Ok(()) };
@@ -250,7 +251,8 @@ impl Context {
             let action = Some(command.request.action().name());
             let error = outcomes::of_message(error, &command.id);
             let outcome = outcomes::refused(origin.place(), action, error, now);
-            // A key takes no id by what it may not ask for. What it has asked for when it might ends so.
+            // A key cannot occupy an id with a command that it is not allowed. A waiting command that it was allowed
+            // before ends here.
             let command = self.waiting(command, &found, signed_by.as_deref(), &origin);
             let is_authenticated = is_fresh_now || command.is_some();
             let refused = RefusedMessage { outcome, command, signed_by, is_authenticated, origin };
@@ -273,7 +275,7 @@ impl Context {
                     JournalEntry::Missing | JournalEntry::Unreadable(_) => record,
                 }
             }
-            // Its turn sees to it.
+            // The worker handles the unreadable entry.
             JournalEntry::Unreadable(_) => {
                 Record { signed_by: signed_by.clone(), ..self.record_of(&command) }
             }
@@ -301,14 +303,14 @@ impl Context {
         Ok(Received::Command(Box::new(job)))
     }
 
-    /// What is refused of `command`.
+    /// The refusal of `command`.
     fn refused_command(&self, command: Command) -> RefusedCommand {
-        let fingerprint = command.fingerprint.to_kept(&self.key);
+        let fingerprint = command.fingerprint.to_saved(&self.key);
         RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to }
     }
 
-    /// What a refusal ends that is about the rights of a key: the command of `found`, if nothing was begun for it and
-    /// `command` is it, asked for with the same key.
+    /// The waiting command that ends because its key is no longer allowed: the one of `found`, if nothing was started
+    /// for it, and if `command` is the same command with the same key.
     fn waiting(
         &self,
         command: Command,
@@ -319,35 +321,35 @@ impl Context {
         let JournalEntry::Record(SavedRecord { record, .. }) = found else { return None };
         let is_own = matches!(origin, Origin::Parked { .. }) || record.signed_by.as_deref() == signed_by;
         let is_waiting =
-            record.is_pending() && is_own && command.fingerprint.is_kept(&record.fingerprint, &self.key);
+            record.is_pending() && is_own && command.fingerprint.matches(&record.fingerprint, &self.key);
         let fingerprint = record.fingerprint.clone();
         is_waiting.then_some(RefusedCommand { id: command.id, fingerprint, reply_to: command.reply_to })
     }
 
-    /// Whether `command` is a copy of the one of `record`. Whether a secret in it is that of the first is for those to know
-    /// who have sent that: others could try passwords so.
+    /// Whether `command` is a copy of the command of `record`. Secrets are compared only for the sender of the first
+    /// copy: others could use the answer to guess passwords.
     fn is_copy(&self, command: &Command, signed_by: Option<&str>, origin: &Origin, record: &Record) -> bool {
         let Command { fingerprint, .. } = command;
         if !command.has_secrets() {
-            return fingerprint.is_kept(&record.fingerprint, &self.key);
+            return fingerprint.matches(&record.fingerprint, &self.key);
         }
         match (signed_by, record.signed_by.as_deref()) {
             (None, None) if matches!(origin, Origin::Queue { .. }) => {
-                fingerprint.is_openly(&record.fingerprint)
+                fingerprint.matches_open(&record.fingerprint)
             }
-            (by, first) => by == first && fingerprint.is_kept(&record.fingerprint, &self.key),
+            (by, first) => by == first && fingerprint.matches(&record.fingerprint, &self.key),
         }
     }
 
-    /// Whether `command` is a copy of one that was begun and not told yet. What it takes to compare secrets is spent on
-    /// such ids alone.
+    /// Whether `command` is a copy of a started command whose outcome was not published yet. The expensive comparison
+    /// of secrets is made only for such ids.
     fn is_under_way(&self, command: &Command, found: &JournalEntry) -> bool {
         let JournalEntry::Record(saved) = found else { return false };
         let is_under_way = saved.record.is_under_way();
-        is_under_way && command.fingerprint.is_exactly(&saved.record.fingerprint, &self.key)
+        is_under_way && command.fingerprint.matches_exactly(&saved.record.fingerprint, &self.key)
     }
 
-    /// What is older than the journal remembers may have been done before.
+    /// A message that is older than the journal remembers may have been executed before.
     fn too_old(&self, message: &Message, now: Timestamp) -> Option<OutcomeError> {
         let published_at = message.published_at?;
         let keep = self.config.remembers_for();
@@ -358,11 +360,11 @@ impl Context {
     pub(super) fn record_of(&self, command: &Command) -> Record {
         let action = command.request.action().name();
         let requested_by = command.requested_by.as_deref();
-        Record::new(action, &command.fingerprint.to_kept(&self.key), requested_by, self.clock.now())
+        Record::new(action, &command.fingerprint.to_saved(&self.key), requested_by, self.clock.now())
     }
 
-    /// The command line is as private as the control socket: who uses it needs no address for secrets, but they must be
-    /// allowed.
+    /// The command line is as private as the control socket: its user needs no address for secrets, but the command
+    /// must be allowed them.
     fn with_right_to_secrets(&self, origin: Origin, command: &mut Command) -> Origin {
         let Origin::Local { by, answer, .. } = origin else { return origin };
         let reveals = command.reveal && self.config.reveal.allowed;
@@ -390,14 +392,15 @@ impl Context {
                     origin,
                 })));
             }
-            // It was a command once: a change of the state or of the actions has spoiled it.
+            // It was a valid command when it was parked: the state was changed, or the action no longer exists in this
+            // form.
             (Origin::Parked { id, .. }, _) => {
                 let JournalEntry::Record(saved) = self.journal.find(id).await? else {
                     return Ok(dead(message, error.message.clone(), None, origin));
                 };
                 (id, saved.record.fingerprint)
             }
-            // A key takes no id by what is no command.
+            // A key cannot occupy an id with a message that is not a command.
             (Origin::Queue { .. }, Some(id)) if signed_by.is_some() => {
                 let error = outcomes::of_message(error.clone(), id);
                 let outcome = outcomes::refused(origin.place(), undecodable.action.as_deref(), error, now);
@@ -434,7 +437,7 @@ async fn decode(message: &Message) -> Result<DecodedMessage, Undecodable> {
     match decoding.await.map_err(JoinError::try_into_panic) {
         Ok(decoded) => decoded,
         Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // The runtime is ending, and we with it.
+        // The runtime is shutting down, and this task with it.
         Err(Err(_)) => std::future::pending().await,
     }
 }
@@ -450,8 +453,8 @@ impl UntrustedClaims {
     }
 }
 
-/// Whether a refusal is brought about by somebody with a key of ours or of this machine: what the journal knows already may be
-/// a copy, which anybody can send who reads the queue.
+/// Whether a refusal was caused by a holder of a configured key or by a user of this machine. A message about a known
+/// command may be a copy, which anybody who reads the queue can send.
 fn is_authenticated(origin: &Origin, signed_by: Option<&str>, is_first: bool) -> bool {
     match origin {
         Origin::Queue { .. } => signed_by.is_some() && is_first,
@@ -459,7 +462,8 @@ fn is_authenticated(origin: &Origin, signed_by: Option<&str>, is_first: bool) ->
     }
 }
 
-/// Whoever sent it is not answered: not under the name that it claims, and not where it asks.
+/// A message of an untrusted sender gets no answer: neither under the id that it claims, nor at the address that it
+/// names.
 pub(super) fn distrusted(
     message: Message,
     claimed: UntrustedClaims,

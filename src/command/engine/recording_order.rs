@@ -1,4 +1,5 @@
-//! The order in which pauses and resumes are recorded: that in which they were asked for, however long the disk takes for one.
+//! Keeps the audit records of pauses and resumes in the order of the requests, even if the disk is slow for one of
+//! them.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// All that are not recorded yet.
+/// The requests that are not recorded yet.
 #[derive(Debug, Default)]
 pub(super) struct RecordingOrder {
     pending: Mutex<Pending>,
@@ -20,7 +21,7 @@ struct Pending {
     sequences: BTreeSet<u64>,
 }
 
-/// The place of one of them. It is left when it is dropped, recorded or given up.
+/// The position of one request. Released when it is dropped, recorded or given up.
 #[derive(Debug)]
 pub(super) struct RecordingTurn {
     order: Arc<RecordingOrder>,
@@ -28,7 +29,7 @@ pub(super) struct RecordingTurn {
 }
 
 impl RecordingOrder {
-    /// The last place.
+    /// Adds a request at the end.
     pub(super) fn join(self: &Arc<Self>) -> RecordingTurn {
         let mut pending = self.pending();
         let sequence = pending.next;
@@ -45,10 +46,10 @@ impl RecordingOrder {
 }
 
 impl RecordingTurn {
-    /// Waits until all before it are recorded or given up. Cancel-safe.
-    pub(super) async fn come(&self) {
+    /// Waits until all earlier requests are recorded or given up. Cancel-safe.
+    pub(super) async fn wait(&self) {
         loop {
-            // It hears of all that leave from here on.
+            // Registered before the check, so that no change is missed.
             let left = self.order.left.notified();
             if self.order.pending().sequences.first() == Some(&self.sequence) {
                 return;
@@ -77,13 +78,13 @@ mod tests {
     async fn each_is_recorded_after_those_before_it_though_one_in_between_gives_up() {
         let order = Arc::new(RecordingOrder::default());
         let (first, second, third) = (order.join(), order.join(), order.join());
-        first.come().await;
+        first.wait().await;
         let backoff =
-            async |turn: &RecordingTurn| timeout(Duration::from_millis(20), turn.come()).await.is_err();
+            async |turn: &RecordingTurn| timeout(Duration::from_millis(20), turn.wait()).await.is_err();
         assert!(backoff(&second).await && backoff(&third).await);
         drop(second);
         assert!(backoff(&third).await, "the first is not recorded");
-        let (comes, ()) = tokio::join!(timeout(Duration::from_secs(5), third.come()), async { drop(first) });
+        let (comes, ()) = tokio::join!(timeout(Duration::from_secs(5), third.wait()), async { drop(first) });
         assert!(comes.is_ok());
     }
 }

@@ -1,30 +1,31 @@
-//! The pause with which commands start on a state that was recovered: what was cancelled, paused, counted or parked since may
-//! be lost, and so may ids that are protected. Pure.
+//! The pause in which commands start after a recovery of the state: newer cancellations, pauses, counts, parked
+//! commands and protected ids may be lost. Pure.
 
 use jiff::Timestamp;
 
 use super::stops::StopRecord;
 use crate::state::FreshNote;
 
-/// What is told where a recovery is chosen or done.
+/// The consequence of a recovery, shown before and after it.
 pub const CONSEQUENCE: &str = "commands start paused: cancellations, pauses, counts of limits, parked commands, protected ids \
                                and outcomes may be lost or old; look at what happened since, cancel and pause again what must \
                                be, and let them go on with `oktabus command resume --commands NAME`";
 
-/// Who has paused, for people.
+/// Who has paused, as shown to people.
 const BY: &str = "recovery";
 
-/// The notes that a state is recovered with, so that the commands `names` are paused in it.
+/// The notes that pause the sections `names` in a recovered state.
 pub fn pauses<'a>(names: impl IntoIterator<Item = &'a String>, at: Timestamp) -> Vec<FreshNote> {
     names.into_iter().map(|name| FreshNote { name: note_name(name), content: content(name, at) }).collect()
 }
 
-/// The name of the note of the commands `name`. It is another than that of an operator's pause, which it hides and leaves alone.
+/// The name of the note of the section `name`. It differs from that of an operator's pause, which stays in the state.
 pub(super) fn note_name(name: &str) -> String {
     format!("recovered/{name}")
 }
 
-/// What is to be told of a recovery and of a pause by an operator, who both hold until somebody resumes.
+/// The pause that is in effect if there is a recovery, a pause by an operator, or both: each holds until somebody
+/// resumes.
 pub(super) fn paused(recovered: Option<StopRecord>, operator: Option<StopRecord>) -> Option<StopRecord> {
     let (recovered, operator) = match (recovered, operator) {
         (Some(recovered), Some(operator)) => (recovered, operator),
@@ -40,7 +41,7 @@ fn content(name: &str, at: Timestamp) -> String {
          what happened since, then `oktabus command resume --commands {name}`"
     );
     let stopped = StopRecord { at, by: Some(BY.to_owned()), reason: Some(reason) };
-    // Strings and a time alone: there is nothing in it that could fail to be JSON.
+    // It has only strings and a time, so serialization cannot fail.
     serde_json::to_string(&stopped).unwrap_or_default()
 }
 

@@ -1,5 +1,5 @@
-//! Messages that are not carried out: those that are refused get their one outcome, and what can never be a command, or whose
-//! sender is not trusted, goes to the dead letters and is not answered.
+//! Messages that are not executed: refused ones get their one outcome; messages that can never be a command, or whose
+//! sender is not trusted, go to the dead letters and get no answer.
 
 use tokio_util::sync::CancellationToken;
 
@@ -23,12 +23,12 @@ use crate::{
         policy::KeyName,
         record::{CommandStage, Durable, Record},
     },
-    retry::RetryPolicy,
+    retry::{RetryPolicy, retry},
     telemetry::chain,
 };
 
 impl Context {
-    /// Refuses a message that is no command, or not one that is carried out.
+    /// Refuses a message that is not a command, or a command that is not executed.
     pub(super) async fn refuse(
         &self,
         refused: RefusedMessage,
@@ -39,7 +39,7 @@ impl Context {
             return Ok(WorkerResult::Settled);
         }
         let RefusedMessage { mut outcome, command, signed_by, is_authenticated, origin } = refused;
-        // It came twice, because it was cancelled meanwhile, and has ended.
+        // The command was received twice, because it was cancelled in the meantime; the first has ended it.
         if matches!(&origin, Origin::Parked { id, .. } if !self.parked_commands.has(id)) {
             return Ok(WorkerResult::Settled);
         }
@@ -51,7 +51,7 @@ impl Context {
             local_user: origin.local_user(),
             status: Some(outcome.status),
             error: error.map(|error| error.code.as_str()),
-            // It names the id that the message bears, where that is another command's.
+            // The message has the id of another command, which the reason names.
             reason: error.map(|error| error.message.as_str()),
             place: Some(place),
             ..self.audit.decision(Decision::Refused)
@@ -68,14 +68,14 @@ impl Context {
             if let JournalEntry::Record(found) = self.journal.receive(&command.id, record).await?
                 && found.record.fingerprint == command.fingerprint
             {
-                // Something was sent meanwhile: only Okta can tell what came of it.
+                // A change was sent in the meantime: only Okta can tell what was done.
                 if found.record.may_be_done() {
                     return Ok(self.postpone(origin, MANY_COPIES).await);
                 }
                 outcome.command_id.clone_from(&command.id);
                 reply_to = command.reply_to.as_deref();
                 saved = Some(match &found.record.stage {
-                    // It waited in the state, and has ended before its key was taken away.
+                    // The parked command ended before its key was removed.
                     CommandStage::Ended { outcome: first, .. } => {
                         outcome = Outcome::clone(first);
                         found
@@ -112,7 +112,7 @@ impl Context {
         Ok(WorkerResult::Settled)
     }
 
-    /// Keeps what can never be a command, or whose sender is not trusted.
+    /// Writes a message that can never be a command, or whose sender is not trusted, to the dead letters.
     pub(super) async fn write_dead_letter(
         &self,
         dead: DeadMessage,
@@ -156,7 +156,7 @@ impl Context {
         Ok(WorkerResult::Settled)
     }
 
-    /// Ends a command that waited in the state and cannot be read: what was kept goes to the dead letters.
+    /// Ends a parked command that cannot be read: its note goes to the dead letters.
     pub(super) async fn end_unreadable_parked(
         &self,
         unreadable: UnreadableParked,
@@ -165,7 +165,7 @@ impl Context {
     ) -> Result<WorkerResult, EngineError> {
         let UnreadableParked { id, note, content, problem } = unreadable;
         let is_ours = stop.run_until_cancelled(turn.wait()).await.is_some();
-        // It came twice, because it was cancelled meanwhile, and has ended.
+        // The command was received twice, because it was cancelled in the meantime; the first has ended it.
         if !is_ours || !self.parked_commands.has(&id) {
             return Ok(WorkerResult::Settled);
         }
@@ -208,7 +208,7 @@ impl Context {
         Ok(WorkerResult::Settled)
     }
 
-    /// Gives such a command its outcome, if it has none.
+    /// Ends the command with an outcome, if it has none.
     async fn end_unreadable(
         &self,
         id: &str,
@@ -237,14 +237,12 @@ impl Context {
         Ok((saved, outcome))
     }
 
-    /// Keeps a dead letter, however long that takes. May be dropped at any time: then it is kept or not.
+    /// Writes a dead letter, with retries. May be dropped at any time: then it is written or not.
     pub(super) async fn keep_dead_letter(&self, letter: DeadLetter<'_>) {
         let mut backoff = RetryPolicy::COMMANDS.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::DeadLetters);
-        while let Err(err) = self.dead_letters.keep(letter).await {
-            reporter.report(&chain(&err));
-            tokio::time::sleep(backoff.next_wait()).await;
-        }
+        let attempt = || self.dead_letters.keep(letter);
+        retry(&mut backoff, attempt, |err| reporter.report(&chain(err))).await;
         self.status.dead_letter();
     }
 }

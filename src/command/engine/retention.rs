@@ -1,5 +1,5 @@
-//! Forgetting commands that are so old that no copy of them is to be expected, and before that the oldest of those that were
-//! told, while there are more than the state has room for.
+//! Removes records of commands that are too old for another copy to arrive, and earlier the oldest answered ones, while
+//! the journal has more than it may have.
 
 use std::{
     sync::{
@@ -23,20 +23,20 @@ use crate::{
     telemetry::{chain, metrics},
 };
 
-/// How often what is old, or too much, is looked for.
+/// How often the journal is checked.
 const INTERVAL: Duration = Duration::from_secs(600);
 
-/// Which of those that were told go before their time.
+/// Which answered commands may be removed early.
 #[derive(Debug, Clone, Copy)]
 enum Evictable {
-    /// Look-ups: to look once more does no harm.
+    /// Look-ups: repeating one does no harm.
     Reads,
-    /// Any: a copy of it is carried out again.
+    /// All: a further copy is executed again.
     All,
 }
 
-/// Forgets what was received longer ago than `remember` and is over, and what is more than the commands of `config` may be,
-/// now and then, until it is dropped.
+/// Removes records that are older than `remember` and ended, and those beyond `journal_max` of `config`, at intervals,
+/// until it is dropped.
 pub(super) async fn run(state: &State, config: &CommandsConfig, remember: Duration) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -51,8 +51,8 @@ pub(super) async fn run(state: &State, config: &CommandsConfig, remember: Durati
     }
 }
 
-/// Cuts the journal of the commands `name` down to `journal_max`, and tells if it had to. Whatever has not come to its end,
-/// or was told to nobody, stays.
+/// Reduces the journal of the section `name` to `journal_max` records, and logs if it had to. Keeps commands that have
+/// not ended or were not answered.
 async fn evict(state: &State, name: &str, journal_max: u64) -> Result<(), StateError> {
     let prefix = journal::key(name, "");
     let excess = state.count_entries(&prefix).await?.saturating_sub(journal_max);
@@ -72,7 +72,7 @@ async fn evict(state: &State, name: &str, journal_max: u64) -> Result<(), StateE
     Ok(())
 }
 
-/// Forgets the oldest of them, so many at most; says how many those were.
+/// Removes the oldest of them, up to the given number; returns how many.
 async fn forget_oldest(
     state: &State,
     prefix: &str,
@@ -99,7 +99,7 @@ async fn forget_oldest(
 impl Evictable {
     fn has(self, stored: &StoredEntry) -> bool {
         let Ok(record) = Record::decode(&stored.entry.content) else { return false };
-        record.is_told()
+        record.is_answered()
             && match self {
                 Self::Reads => Action::named(&record.action).is_some_and(|it| it.effect() == Effect::Read),
                 Self::All => true,
@@ -120,11 +120,11 @@ async fn remove_expired(state: &State, remember: Duration) -> Result<(), StateEr
     }
 }
 
-/// Whether nobody asks for it any more. A message that is older than the journal remembers is refused when it comes, so a
-/// command of which nothing was begun is forgotten too. What was begun and never came to an end is kept twice as long, and
-/// what waits for its time until it has come.
+/// Whether the record is no longer needed. A message that is older than the journal remembers is refused on arrival, so
+/// a command for which nothing was started is removed too. A command that was started and never ended is kept twice as
+/// long, and a parked command until it is due.
 fn is_over(stored: &StoredEntry, long_before: Timestamp) -> bool {
-    // What cannot be read is looked at when its command comes again.
+    // An unreadable entry is handled when its command comes again.
     let Ok(record) = Record::decode(&stored.entry.content) else {
         return record_is_older(stored, long_before);
     };
@@ -134,7 +134,7 @@ fn is_over(stored: &StoredEntry, long_before: Timestamp) -> bool {
     match &record.stage {
         CommandStage::Received => record.parked_until.is_none(),
         CommandStage::Started { .. } => record_is_older(stored, long_before),
-        CommandStage::Ended { .. } => record.is_told() || record_is_older(stored, long_before),
+        CommandStage::Ended { .. } => record.is_answered() || record_is_older(stored, long_before),
     }
 }
 

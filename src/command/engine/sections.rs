@@ -1,4 +1,4 @@
-//! The commands of all names of one configuration.
+//! The commands of all sections of a configuration.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -12,97 +12,97 @@ use crate::{
     state::State,
 };
 
-/// All commands of a configuration, by name.
+/// The engines of all sections, by name.
 #[derive(Debug, Clone, Default)]
 pub struct Engines {
     engines: BTreeMap<String, Arc<Engine>>,
-    /// How long the journal remembers commands: as long as the most patient of them asks.
+    /// How long the journal keeps records: the longest `keep` of all sections.
     remember: Duration,
 }
 
 /// Which commands to list.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct ListCommands {
-    /// Those of this name alone.
+    /// The name of a section; none: all.
     pub commands: Option<String>,
-    /// The one with this id alone.
+    /// The id of a command; none: all.
     pub id: Option<String>,
-    /// Those whose outcome has this status, or that are `received` or `started`.
+    /// The status of the outcome, or `received` or `started`; none: all.
     pub status: Option<String>,
-    /// How many at most, the latest first.
+    /// The most commands to list, newest first.
     pub limit: usize,
 }
 
-/// A limit to be released.
+/// A request to release a limit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ReleaseLimit {
-    /// The name of the commands; not needed where there is one.
+    /// The name of the section; not needed if there is only one.
     pub commands: Option<String>,
-    /// The actions that it is about, as the configuration has them.
+    /// The action pattern of the limit, as in the configuration.
     pub limit: String,
-    /// Who wants it, for the audit.
+    /// Who asks, for the audit.
     pub requested_by: Option<String>,
-    /// Why, for the audit.
+    /// The reason, for the audit.
     pub reason: Option<String>,
 }
 
-/// The end of an audit.
+/// The end of an audit chain.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListedChain {
-    /// The name of the commands.
+    /// The name of the section.
     pub commands: String,
-    /// What the state keeps.
+    /// The end, as the state has it.
     pub chain: SavedChain,
 }
 
-/// Commands that are paused.
+/// A paused section.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ListedPause {
-    /// Their name.
+    /// The name of the section.
     pub commands: String,
-    /// By whom.
+    /// Who has paused it.
     pub paused: StopRecord,
 }
 
-/// Commands to be paused or resumed.
+/// A request to pause or resume a section.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PauseCommands {
-    /// The name of the commands; not needed where there is one.
+    /// The name of the section; not needed if there is only one.
     pub commands: Option<String>,
-    /// Who wants it, for the audit.
+    /// Who asks, for the audit.
     pub requested_by: Option<String>,
-    /// Why, for the audit.
+    /// The reason, for the audit.
     pub reason: Option<String>,
 }
 
-/// A command to be cancelled.
+/// A request to cancel a command.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CancelCommand {
-    /// The name of the commands; not needed where there is one.
+    /// The name of the section; not needed if there is only one.
     pub commands: Option<String>,
-    /// The command.
+    /// The id of the command.
     pub id: String,
-    /// Who wants it, for the audit.
+    /// Who asks, for the audit.
     pub requested_by: Option<String>,
-    /// Why, for the audit.
+    /// The reason, for the audit.
     pub reason: Option<String>,
 }
 
-/// Which commands are meant cannot be said.
+/// The section cannot be determined.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnknownCommands {
-    /// The configuration has none.
+    /// The configuration has no section.
     #[error("the configuration has no `[commands.NAME]`")]
     None,
-    /// There are none of this name.
+    /// No section has this name.
     #[error("there are no commands `{0}`; there are {1}")]
     Name(String, String),
-    /// There are several.
+    /// There are several sections, and no name was given.
     #[error("say which commands are meant with `--commands`: {0}")]
     Several(String),
 }
 
-/// The one of `all` that `name` means; without a name, the only one.
+/// The entry of `all` with this name; without a name, the only one.
 pub fn pick<'a, T>(all: &'a BTreeMap<String, T>, name: Option<&str>) -> Result<&'a T, UnknownCommands> {
     let names = || all.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match (name, all.len()) {
@@ -114,7 +114,7 @@ pub fn pick<'a, T>(all: &'a BTreeMap<String, T>, name: Option<&str>) -> Result<&
 }
 
 impl Engines {
-    /// The commands of `config`, through `clients`. Talks to nobody.
+    /// The engines of `config`, with the clients of their orgs. Makes no connection.
     pub fn new(
         config: &Config,
         clients: &BTreeMap<String, Arc<Client>>,
@@ -122,7 +122,7 @@ impl Engines {
     ) -> Result<Self, EngineError> {
         let mut engines = BTreeMap::new();
         for (name, commands) in &config.commands {
-            // Loading refused references to what does not exist.
+            // The configuration was checked: each section has an org.
             let Some(client) = clients.get(&commands.org) else { continue };
             let engine = Engine::new(commands.clone(), Arc::clone(client), state.clone())?;
             engines.insert(name.clone(), Arc::new(engine));
@@ -131,12 +131,12 @@ impl Engines {
         Ok(Self { engines, remember })
     }
 
-    /// Those that `name` means; without a name, the only ones.
+    /// The engine of the section `name`; without a name, the only one.
     pub fn get(&self, name: Option<&str>) -> Result<&Arc<Engine>, UnknownCommands> {
         pick(&self.engines, name)
     }
 
-    /// Those that `name` means; without a name, all.
+    /// The engine of the section `name`; without a name, all.
     pub fn some(&self, name: Option<&str>) -> Result<Vec<&Arc<Engine>>, UnknownCommands> {
         match name {
             None if !self.engines.is_empty() => Ok(self.engines.values().collect()),
@@ -144,7 +144,7 @@ impl Engines {
         }
     }
 
-    /// What the journal says of the commands that are asked for.
+    /// The records that are asked for.
     pub async fn list(&self, wanted: &ListCommands) -> Result<Vec<Listed>, EngineError> {
         let mut listed = Vec::new();
         for engine in self.some(wanted.commands.as_deref())? {
@@ -158,7 +158,7 @@ impl Engines {
         Ok(listed)
     }
 
-    /// The limits of the commands `name`, or of all.
+    /// The limits of the section `name`, or of all.
     pub async fn list_limits(&self, name: Option<&str>) -> Result<Vec<ListedLimit>, EngineError> {
         let mut listed = Vec::new();
         for engine in self.some(name)? {
@@ -167,7 +167,7 @@ impl Engines {
         Ok(listed)
     }
 
-    /// What the state keeps of the ends of the audits of the commands `name`, or of all.
+    /// The ends of the audit chains of the section `name`, or of all.
     pub async fn audit_chains(&self, name: Option<&str>) -> Result<Vec<ListedChain>, EngineError> {
         let mut listed = Vec::new();
         for engine in self.some(name)? {
@@ -177,7 +177,7 @@ impl Engines {
         Ok(listed)
     }
 
-    /// Lets changes through a limit again, as `by` asks; says whether it had tripped.
+    /// Releases a limit on behalf of `by`; returns whether it had tripped.
     pub async fn release(&self, wanted: &ReleaseLimit, by: &LocalUser) -> Result<bool, EngineError> {
         let engine = self.get(wanted.commands.as_deref())?;
         let limits = engine.limits().await?;
@@ -197,7 +197,7 @@ impl Engines {
         }
     }
 
-    /// Those of the commands `name`, or of all, that are paused.
+    /// The pauses of the section `name`, or of all.
     pub async fn list_pauses(&self, name: Option<&str>) -> Result<Vec<ListedPause>, EngineError> {
         let mut listed = Vec::new();
         for engine in self.some(name)? {
@@ -207,32 +207,32 @@ impl Engines {
         Ok(listed)
     }
 
-    /// Lets nothing be sent any more for the commands that are meant.
+    /// Pauses a section.
     pub async fn pause(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.pause(wanted, by).await
     }
 
-    /// Lets them go on.
+    /// Resumes a section.
     pub async fn resume(&self, wanted: &PauseCommands, by: &LocalUser) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.resume(wanted, by).await
     }
 
-    /// Lets nothing more be sent for a command.
+    /// Cancels a command.
     pub async fn cancel(&self, wanted: &CancelCommand, by: &LocalUser) -> Result<StopChange, EngineError> {
         self.get(wanted.commands.as_deref())?.cancel(wanted, by).await
     }
 
-    /// Waits a while until what operators have done is saved and recorded.
+    /// Waits for a while until the actions of operators are saved and recorded.
     pub async fn end_operations(&self) {
         futures_util::future::join_all(self.engines.values().map(|engine| engine.end_operations())).await;
     }
 
-    /// All of them.
+    /// All engines.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Engine>> {
         self.engines.values()
     }
 
-    /// How long the journal remembers commands.
+    /// How long the journal keeps records.
     pub fn remember(&self) -> Duration {
         self.remember
     }

@@ -1,4 +1,4 @@
-//! How the commands of one name stand, for the admin pages and the metrics. Nothing depends on what is said here.
+//! The status of a section for the admin pages and the metrics. No decision depends on it.
 
 use std::{
     collections::BTreeMap,
@@ -20,20 +20,20 @@ use crate::{
     telemetry::metrics,
 };
 
-/// Where the engine is.
+/// The phase of the engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EnginePhase {
-    /// It has not begun.
+    /// It has not started.
     #[default]
     Starting,
-    /// It takes commands.
+    /// It accepts commands.
     Running,
     /// It has ended.
     Ended,
 }
 
-/// The standing of the commands of one name, written by their tasks and read by anybody.
+/// The status of a section, written by its tasks and read by anybody.
 #[derive(Debug)]
 pub struct EngineStatus {
     name: String,
@@ -57,59 +57,59 @@ struct StatusFields {
     alive_at: Option<Instant>,
 }
 
-/// One who waits, or may come to wait, for what does not work. Once dropped they wait no more.
+/// Reports one trouble for one task, while it lasts. Dropping it clears the report.
 #[derive(Debug)]
 pub(super) struct TroubleReporter<'a> {
     status: &'a EngineStatus,
     trouble: Trouble,
-    /// While they wait.
+    /// Set while the trouble lasts.
     number: Option<u64>,
 }
 
-/// The last outcome that was not a good one.
+/// The last outcome that was a failure.
 #[derive(Debug, Clone, Serialize)]
 pub struct LastFailure {
-    /// When it was.
+    /// When the command ended.
     #[serde(serialize_with = "milliseconds::serialize")]
     pub at: Timestamp,
-    /// Of which command.
+    /// The id of the command.
     pub command_id: String,
-    /// Its code.
+    /// The code of the error.
     pub code: String,
 }
 
-/// The standing at one moment.
+/// The status at one moment.
 #[derive(Debug, Clone, Serialize)]
 pub struct EngineSnapshot {
-    /// The name of the commands.
+    /// The name of the section.
     pub commands: String,
-    /// Where the engine is.
+    /// The phase of the engine.
     pub phase: EnginePhase,
-    /// Commands that are held: at work or waiting.
+    /// Commands that are held: in progress or waiting.
     pub held: usize,
-    /// Those of them that wait for others that touch the same.
+    /// Held commands that wait for earlier commands about the same objects.
     pub waiting: usize,
-    /// Commands that wait in the state for their `not_before`.
+    /// Commands that are parked until their `not_before`.
     pub parked: usize,
-    /// Commands that wait in the state for a second key to approve them.
+    /// Commands that are parked until a second key approves them.
     pub awaits_approval: usize,
-    /// Who has stopped all of them, if anybody has.
+    /// Who has paused the section, if it is paused.
     pub paused: Option<StopRecord>,
-    /// Outcomes since this start, by status.
+    /// Outcomes since the start, by status.
     pub outcomes: BTreeMap<&'static str, u64>,
-    /// Answers to further copies since this start.
+    /// Answers to further copies since the start.
     pub repeated: u64,
-    /// Messages that can never be commands since this start.
+    /// Messages that can never be commands since the start.
     pub dead_letters: u64,
     /// Limits that have tripped and wait to be released.
     pub tripped: Vec<String>,
-    /// Names of protected users that find nobody any more; whom they found once is still protected.
+    /// Names in `protect.users` that match no user any more; the users whom they matched once are still protected.
     pub lost_names: Vec<String>,
-    /// What keeps commands from being carried out.
+    /// What keeps commands from being executed.
     pub troubles: BTreeMap<Trouble, String>,
-    /// The last outcome that was not a good one.
+    /// The last outcome that was a failure.
     pub last_failure: Option<LastFailure>,
-    /// How long ago anything was done, be it in vain.
+    /// How long ago the engine last did something, even without success.
     #[serde(skip)]
     pub since_alive: Option<Duration>,
 }
@@ -119,7 +119,7 @@ impl EngineStatus {
         Self { name: name.to_owned(), fields: Mutex::default() }
     }
 
-    /// Makes all series of these commands known, before anything is counted.
+    /// Registers all series of the section, before anything is counted.
     pub(crate) fn register_metrics(&self) {
         let actions = Action::ALL.iter().map(|action| action.name()).chain(["unknown"]);
         let statuses: Vec<_> = Status::ALL.iter().map(|status| status.name()).collect();
@@ -127,7 +127,7 @@ impl EngineStatus {
         metrics::commands_exist(&self.name, actions, &statuses, troubles);
     }
 
-    /// How the commands stand now.
+    /// The status now.
     pub fn snapshot(&self) -> EngineSnapshot {
         let fields = self.fields();
         EngineSnapshot {
@@ -153,7 +153,7 @@ impl EngineStatus {
         &self.name
     }
 
-    /// Where the engine is now.
+    /// Sets the phase of the engine.
     pub(crate) fn enter(&self, phase: EnginePhase) {
         self.fields().phase = phase;
     }
@@ -164,7 +164,7 @@ impl EngineStatus {
         fields.alive_at = Some(Instant::now());
     }
 
-    /// A command has come to this outcome. `action` is one that exists, or `unknown`.
+    /// Counts an outcome. `action` is the name of an action, or `unknown`.
     pub(super) fn ended(&self, action: &'static str, outcome: &Outcome) {
         let status = outcome.status.name();
         metrics::command_ended(&self.name, action, status);
@@ -190,12 +190,12 @@ impl EngineStatus {
         self.fields().tripped = limits;
     }
 
-    /// All of them are stopped, or are not any more.
+    /// Sets who has paused the section.
     pub(super) fn paused(&self, paused: Option<StopRecord>) {
         self.fields().paused = paused;
     }
 
-    /// Names of protected users that find nobody any more.
+    /// Sets the names in `protect.users` that match no user any more.
     pub(super) fn lost_names(&self, names: Vec<String>) {
         let mut fields = self.fields();
         if fields.lost_names != names {
@@ -211,7 +211,7 @@ impl EngineStatus {
         }
     }
 
-    /// Whoever may come to wait because of `trouble`.
+    /// A reporter of `trouble` for one task.
     pub(super) fn trouble_reporter(&self, trouble: Trouble) -> TroubleReporter<'_> {
         TroubleReporter { status: self, trouble, number: None }
     }
@@ -223,8 +223,8 @@ impl EngineStatus {
 }
 
 impl TroubleReporter<'_> {
-    /// What they wait for does not work, and is tried again. It is in the log when nobody waited for it yet, and when the
-    /// reason is of another kind than all that were told since.
+    /// Reports a failure that is retried. Logs it if no other task has reported the trouble, or if the reason is of a
+    /// new kind.
     pub(super) fn report(&mut self, text: &str) {
         metrics::command_trouble(&self.status.name, self.trouble.name());
         let is_news = {
@@ -243,7 +243,7 @@ impl TroubleReporter<'_> {
         }
     }
 
-    /// They do not wait any more: it works, or they have given it up. Whether others still do, those say.
+    /// Ends the report: the attempt worked, or was given up. The trouble lasts while other tasks report it.
     pub(super) fn clear(&mut self) {
         let Some(number) = self.number.take() else { return };
         let is_over = self.status.fields().troubles.ends(self.trouble, number);
@@ -264,7 +264,7 @@ impl Drop for TroubleReporter<'_> {
 }
 
 impl EngineSnapshot {
-    /// What of it is counted.
+    /// The values of the gauges.
     pub(crate) fn gauges(&self) -> metrics::CommandGauges {
         metrics::CommandGauges {
             held: self.held,
@@ -278,7 +278,7 @@ impl EngineSnapshot {
         }
     }
 
-    /// What keeps commands from being carried out, if anything.
+    /// What keeps commands from being executed, if anything.
     pub fn trouble(&self) -> Option<&str> {
         self.troubles.values().next().map(String::as_str)
     }

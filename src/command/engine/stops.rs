@@ -1,5 +1,5 @@
-//! What an operator has stopped: all commands of a name, or single ones. It holds at once, and is in the state as soon as the
-//! disk takes it, so that it survives a restart. Whoever is about to act looks here first.
+//! What operators have stopped: whole sections (pause) and single commands (cancel). A stop takes effect at once, and
+//! is written to the state as soon as the disk accepts it, so that it survives a restart. Checked before each change.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,15 +17,15 @@ use crate::{
     state::{NoteChange, StoredNote},
 };
 
-/// Commands that are cancelled and have not come to their end, at most.
+/// The most cancelled commands that have not ended.
 const CANCELLED_MAX: usize = 10_000;
 
-/// Who has stopped something, and why.
+/// Who has stopped something, when and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopRecord {
     /// When.
     pub at: Timestamp,
-    /// Who, as far as it is known.
+    /// The operator, as far as known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Why.
@@ -33,24 +33,24 @@ pub struct StopRecord {
     pub reason: Option<String>,
 }
 
-/// What is stopped now.
+/// The stops that are in effect.
 #[derive(Debug)]
 pub(super) struct Stops {
     journal: Journal,
     status: Arc<EngineStatus>,
-    /// Held while the state is read or written: a disk that takes nothing may keep it for long. The position changes without.
+    /// Held while the state is read or written, which may take long while the disk fails. `current` changes without it.
     saving: AsyncMutex<()>,
     current: Mutex<StopState>,
-    /// Wakes all who wait for another position, in the order in which they came to wait. A `watch` wakes them in a random one, and no
-    /// simulated run would be repeatable.
+    /// Wakes all waiters of a change in the order in which they came. A `watch` would wake them in random order, and
+    /// simulated runs would not be repeatable.
     changed: Notify,
 }
 
-/// Tells when commands are cancelled.
+/// Notices when commands are cancelled.
 #[derive(Debug)]
 pub(super) struct CancellationWatch<'a> {
     stops: &'a Stops,
-    /// The position that was seen last; none yet, since some may have been cancelled before.
+    /// The last version seen; none at first, since some may have been cancelled before.
     seen: Option<u64>,
 }
 
@@ -58,26 +58,26 @@ pub(super) struct CancellationWatch<'a> {
 struct StopState {
     /// Grows with each change.
     version: u64,
-    /// Whether the state was read: from then on, what is stopped is known here first.
+    /// Whether the state was read: from then on, this is ahead of the state.
     is_loaded: bool,
     paused: Option<StopRecord>,
-    /// Whether all are paused, and the state does not know it yet.
+    /// Whether the section is paused, and the state does not have it yet.
     is_pause_unsaved: bool,
-    /// How often somebody has paused: a resume that waits for the disk does not undo a later pause.
+    /// The number of pauses so far: a resume that waits for the disk must not undo a later pause.
     pauses: u64,
     cancelled: BTreeMap<String, StopRecord>,
-    /// Those of them that the state does not know yet.
+    /// Cancelled commands that the state does not have yet.
     unsaved: BTreeSet<String>,
 }
 
 impl Stops {
-    /// The switch of the commands of `status`, as if nothing was stopped until it is loaded.
+    /// The stops of the section of `status`: none until they are loaded.
     pub(super) fn new(journal: Journal, status: &Arc<EngineStatus>) -> Self {
         let (saving, current, changed) = (AsyncMutex::default(), Mutex::default(), Notify::new());
         Self { journal, status: Arc::clone(status), saving, current, changed }
     }
 
-    /// Reads what is stopped. Forgets commands that were cancelled before this time and never came.
+    /// Reads the stops from the state. Removes commands that were cancelled before `forget_before` and never came.
     pub(super) async fn load(&self, forget_before: Timestamp) -> Result<(), EngineError> {
         let _saving = self.saving.lock().await;
         let paused = match self.journal.note(&self.pause_note()).await? {
@@ -100,7 +100,7 @@ impl Stops {
         }
         self.change(|current| {
             current.is_loaded = true;
-            // What the disk has not taken holds all the same.
+            // A stop that the disk has not accepted is in effect all the same.
             if !current.is_pause_unsaved {
                 current.paused = paused;
             }
@@ -112,14 +112,14 @@ impl Stops {
         Ok(())
     }
 
-    /// Reads what is stopped, if nobody has yet. Does not wait for whoever writes.
+    /// Reads the stops from the state, unless that was done. Does not wait for writers.
     pub(super) async fn require_loaded(&self) -> Result<(), EngineError> {
         let is_loaded = self.current().is_loaded;
         if is_loaded { Ok(()) } else { self.load(Timestamp::MIN).await }
     }
 
-    /// Lets nothing be sent any more, from now on; [`Self::save_pause`] makes that durable. Gives the pause that there was before,
-    /// which a further one does not change.
+    /// Pauses the section at once; [`Self::save_pause`] makes it durable. Returns the pause that was in effect before,
+    /// which stays as it is.
     pub(super) fn pause(&self, stopped: StopRecord) -> Option<StopRecord> {
         let mut earlier = None;
         self.change(|current| {
@@ -133,7 +133,7 @@ impl Stops {
         earlier
     }
 
-    /// Writes the pause to the state, if that does not know it.
+    /// Writes the pause to the state, unless it is there.
     pub(super) async fn save_pause(&self) -> Result<(), EngineError> {
         let _saving = self.saving.lock().await;
         self.write_pause().await
@@ -179,8 +179,7 @@ impl Stops {
         Ok(earlier)
     }
 
-    /// Lets nothing be sent for the command `id` any more, from now on; [`Self::save_cancelled`] makes that durable. Says whether
-    /// that is new.
+    /// Cancels the command `id` at once; [`Self::save_cancelled`] makes it durable. Returns whether that is new.
     pub(super) fn cancel(&self, id: &str, stopped: StopRecord) -> Result<bool, EngineError> {
         let mut is_new = Ok(false);
         self.change(|current| {
@@ -198,7 +197,7 @@ impl Stops {
         is_new
     }
 
-    /// Writes to the state that the command `id` is cancelled, if that does not know it and the command has not ended since.
+    /// Writes the cancellation of the command `id` to the state, unless it is there or the command has ended.
     pub(super) async fn save_cancelled(&self, id: &str) -> Result<(), EngineError> {
         let _saving = self.saving.lock().await;
         let unsaved = {
@@ -213,7 +212,7 @@ impl Stops {
         Ok(())
     }
 
-    /// Forgets that the command `id` was cancelled: it has come to its end.
+    /// Removes the cancellation of the command `id`, which has ended.
     pub(super) async fn forget(&self, id: &str) -> Result<(), EngineError> {
         if self.cancelled(id).is_none() {
             return Ok(());
@@ -227,39 +226,39 @@ impl Stops {
         Ok(())
     }
 
-    /// Who has stopped all of them, if anybody has.
+    /// Who has paused the section, if it is paused.
     pub(super) fn paused(&self) -> Option<StopRecord> {
         self.current().paused.clone()
     }
 
-    /// Who has cancelled the command `id`, if anybody has.
+    /// Who has cancelled the command `id`, if it is cancelled.
     pub(super) fn cancelled(&self, id: &str) -> Option<StopRecord> {
         self.current().cancelled.get(id).cloned()
     }
 
-    /// Waits while all are stopped, unless the command `id` is cancelled. Cancel-safe.
+    /// Waits while the section is paused, unless the command `id` is cancelled. Cancel-safe.
     pub(super) async fn until_running(&self, id: &str) {
         self.until(|current| current.paused.is_none() || current.cancelled.contains_key(id)).await;
     }
 
-    /// Waits while all are stopped. Cancel-safe.
+    /// Waits while the section is paused. Cancel-safe.
     pub(super) async fn until_resumed(&self) {
         self.until(|current| current.paused.is_none()).await;
     }
 
-    /// Those who are cancelled of the commands that `is_wanted`.
+    /// The cancelled commands for which `is_wanted` is true.
     pub(super) fn cancelled_among(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
         self.current().cancelled.keys().filter(|id| is_wanted(id)).cloned().collect()
     }
 
-    /// To be told when commands are cancelled.
+    /// Watches for cancelled commands.
     pub(super) fn watch_cancellations(&self) -> CancellationWatch<'_> {
         CancellationWatch { stops: self, seen: None }
     }
 
     async fn until(&self, is_awaited: impl Fn(&StopState) -> bool) {
         loop {
-            // It hears of all that is changed from here on.
+            // Registered before the check, so that no change is missed.
             let changed = self.changed.notified();
             if is_awaited(&self.current()) {
                 return;
@@ -268,7 +267,7 @@ impl Stops {
         }
     }
 
-    /// Changes the position; the status says the same at once.
+    /// Changes the stops and updates the status.
     fn change(&self, change: impl FnOnce(&mut StopState)) {
         {
             let mut current = self.current();
@@ -314,13 +313,13 @@ impl CancellationWatch<'_> {
 }
 
 impl StopRecord {
-    /// Why a command is refused that was cancelled.
+    /// The error of a cancelled command.
     pub(super) fn refusal(&self) -> OutcomeError {
         super::outcomes::cancelled(format!("it was cancelled{self}; nothing more was sent"))
     }
 }
 
-/// By whom, when and why, after what was done.
+/// By whom, when and why, to follow a description of what was done.
 impl fmt::Display for StopRecord {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(by) = &self.by {

@@ -1,4 +1,4 @@
-//! Whom a command names: looked up at Okta for as long as it takes, and the turn again under all names and ids.
+//! Looks up the users and groups that a command names, with retries, and queues it again under all their names and ids.
 
 use std::time::Duration;
 
@@ -11,21 +11,21 @@ use crate::{
     retry::RetryPolicy,
 };
 
-/// A look-up that takes longer is told.
+/// A look-up that takes longer is reported.
 const LOOK_UP_USUAL: Duration = Duration::from_secs(5);
 
-/// Whom a command is about, with the right to be at work.
+/// The users and groups of a command, with a permit to send requests.
 pub(super) enum SubjectLookup<'a> {
     Subjects(ResolvedSubjects, SemaphorePermit<'a>),
     Failed(Box<ActionFailure>),
-    /// It may not be begun any more.
+    /// The command may no longer be started.
     Denied(Status, OutcomeError),
     Stopped,
 }
 
 impl Context {
-    /// Finds whom the command is about, and waits for those before it that touch the same under another name. Nothing was
-    /// begun, so nothing is counted: while Okta is away, commands wait.
+    /// Looks up whom the command is about, and waits for earlier commands that touch the same objects under other
+    /// names. Nothing was started, so no attempt is counted: while Okta is unreachable, commands wait.
     pub(super) async fn look_up_subjects<'a>(
         &'a self,
         job: &Job,
@@ -39,7 +39,7 @@ impl Context {
         loop {
             let Some(permit) = self.permit(job, stop).await else { return SubjectLookup::Stopped };
             let looked = match &record.subjects {
-                // What was judged is what is done, once something was sent.
+                // After a change was sent, the recorded subjects count.
                 Some(subjects) if record.baseline.is_some() => Ok(subjects.clone().into()),
                 _ => {
                     let Some(looked) = stop.run_until_cancelled(self.look_up(job)).await else {
@@ -58,7 +58,7 @@ impl Context {
                     if stop.run_until_cancelled(turn.wait()).await.is_none() {
                         return SubjectLookup::Stopped;
                     }
-                    // Those before it may have brought others about, or put others in their place.
+                    // Earlier commands may have created, renamed or removed the objects.
                     continue;
                 }
                 Err(failed) => failed,
@@ -71,14 +71,13 @@ impl Context {
                 return SubjectLookup::Denied(status, error);
             }
             reporter.report(&failed.error.message);
-            let wait = backoff.next_wait().max(asked);
-            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+            if backoff.wait_at_least(asked, stop).await.is_err() {
                 return SubjectLookup::Stopped;
             }
         }
     }
 
-    /// Looks up whom the command names. One that takes long is told, and goes on.
+    /// Looks up whom the command names. A slow look-up is reported, and continues.
     async fn look_up(&self, job: &Job) -> Result<ResolvedSubjects, ActionFailure> {
         let mut looking = std::pin::pin!(self.executor.resolve_patiently(&job.command.request));
         if let Ok(looked) = tokio::time::timeout(LOOK_UP_USUAL, &mut looking).await {
@@ -89,7 +88,7 @@ impl Context {
         looking.await
     }
 
-    /// The right to be at work; none if we stop.
+    /// A permit to send requests; none after a stop.
     pub(super) async fn permit(&self, job: &Job, stop: &CancellationToken) -> Option<SemaphorePermit<'_>> {
         stop.run_until_cancelled(self.permits.acquire(job.command.request.action())).await?
     }

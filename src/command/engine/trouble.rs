@@ -1,36 +1,36 @@
-//! What keeps commands from being carried out: who waits for what and why, and which of it is news for the log. Pure.
+//! What keeps commands from being executed: which tasks report it and why, and what of it is new for the log. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-/// Kinds of reasons of one trouble that are told; more of them are in the standing alone.
+/// The kinds of reasons of one trouble that are logged; further kinds are only in the status.
 const KINDS_MAX: usize = 16;
 
-/// What can keep commands from being carried out.
+/// What can keep commands from being executed.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Trouble {
-    /// The engine has failed, and is started again.
+    /// The engine has failed, and is restarted.
     Engine,
-    /// A look-up of whom a command names gets no answer.
+    /// A look-up of the users and groups in a command gets no answer.
     LookUp,
-    /// No commands come from the bus.
+    /// The queue cannot be read.
     Intake,
-    /// Okta does not do what it is asked, for now.
+    /// Okta fails in a way that may pass.
     Okta,
-    /// Who is protected cannot be found out.
+    /// The protected users and groups cannot be looked up.
     Protected,
-    /// The journal takes nothing.
+    /// The journal cannot be written.
     Journal,
-    /// The dead letters take nothing.
+    /// The dead letters cannot be written.
     DeadLetters,
-    /// The audit trail takes nothing.
+    /// The audit cannot be written.
     Audit,
-    /// Outcomes are not taken.
+    /// Outcomes cannot be published.
     Outcomes,
 }
 
@@ -42,37 +42,37 @@ impl Trouble {
     }
 }
 
-/// All troubles at one moment. Each waiter has its own, so that nobody ends that of another.
+/// All troubles at one moment. Each reporter has its own entry, so that none ends that of another.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     reporters: u64,
     active: BTreeMap<Trouble, ActiveTrouble>,
 }
 
-/// A trouble while anybody waits because of it.
+/// A trouble while at least one task reports it.
 #[derive(Debug, Default)]
 struct ActiveTrouble {
-    /// The waiters in the order in which they began, and why each waits.
+    /// The reporters in the order in which they began, each with its reason.
     reasons: BTreeMap<u64, String>,
-    /// The kinds of reasons that were told.
+    /// The kinds of reasons that were logged.
     told: BTreeSet<String>,
 }
 
 impl Troubles {
-    /// A number for one who waits.
+    /// The number of a new reporter.
     pub(super) fn next_reporter(&mut self) -> u64 {
         self.reporters += 1;
         self.reporters
     }
 
-    /// A waiter waits for this reason. Says whether it is news.
+    /// A task reports this reason. Returns whether it is new for the log.
     pub(super) fn report(&mut self, trouble: Trouble, reporter: u64, reason: &str) -> bool {
         let active = self.active.entry(trouble).or_default();
         active.reasons.insert(reporter, reason.to_owned());
         active.told.len() < KINDS_MAX && active.told.insert(kind(reason))
     }
 
-    /// A waiter waits no more. Says whether nobody does.
+    /// A task reports the trouble no more. Returns whether no task does.
     pub(super) fn ends(&mut self, trouble: Trouble, reporter: u64) -> bool {
         let Some(active) = self.active.get_mut(&trouble) else { return false };
         active.reasons.remove(&reporter);
@@ -83,14 +83,14 @@ impl Troubles {
         is_over
     }
 
-    /// Why the one waits who has waited longest, for each.
+    /// The reason of the longest reporter, for each trouble.
     pub(super) fn texts(&self) -> BTreeMap<Trouble, String> {
         let first = |active: &ActiveTrouble| active.reasons.values().next().cloned();
         self.active.iter().filter_map(|(trouble, active)| Some((*trouble, first(active)?))).collect()
     }
 }
 
-/// A reason without its numbers, ids and times, in which it differs from one time to the next.
+/// A reason without its numbers, ids and times, which differ from one failure to the next.
 fn kind(reason: &str) -> String {
     let words = reason.split_whitespace().filter(|word| !word.bytes().any(|byte| byte.is_ascii_digit()));
     words.collect::<Vec<_>>().join(" ")

@@ -1,4 +1,4 @@
-//! Turns of commands: a place in the order that is left when it is dropped, whatever becomes of its command.
+//! The turns of commands: a position in the order that is released when the turn is dropped, however its command ends.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::ordering::{Ordering, OrderingKey, SequenceNumber};
 
-/// The order of all commands, and those who wait in it.
+/// The order of all commands, with a channel for each that waits.
 #[derive(Debug, Default)]
 pub(super) struct Turns(Mutex<Waiting>);
 
@@ -19,17 +19,17 @@ struct Waiting {
     calls: HashMap<SequenceNumber, oneshot::Sender<()>>,
 }
 
-/// The place of one command.
+/// The position of one command in the order.
 #[derive(Debug)]
 pub(super) struct Turn {
     turns: Arc<Turns>,
     sequence: SequenceNumber,
-    /// Comes when it may go; none if it may.
+    /// Completes when the command may run; none if it may.
     call: Option<oneshot::Receiver<()>>,
 }
 
 impl Turns {
-    /// Gives a command the last place.
+    /// Adds a command at the end of the order.
     pub(super) fn join(self: &Arc<Self>, keys: Vec<OrderingKey>) -> Turn {
         let mut waiting = self.waiting();
         let (sequence, may_go) = waiting.ordering.join(keys);
@@ -38,12 +38,12 @@ impl Turns {
         Turn { turns: Arc::clone(self), sequence, call }
     }
 
-    /// How many copies of the command `id` have a place.
+    /// The number of copies of the command `id` in the order.
     pub(super) fn copies(&self, id: &str) -> usize {
         self.waiting().ordering.copies(id)
     }
 
-    /// How many have a place, and how many of them wait for others.
+    /// The number of commands in the order, and how many of them wait for others.
     pub(super) fn counts(&self) -> (usize, usize) {
         let waiting = self.waiting();
         (waiting.ordering.len(), waiting.ordering.waiting())
@@ -65,7 +65,7 @@ impl Waiting {
     fn call(&mut self, sequences: &[SequenceNumber]) {
         for sequence in sequences {
             if let Some(call) = self.calls.remove(sequence) {
-                // Who does not wait any more is leaving.
+                // The receiver was dropped: its command is about to leave the order.
                 let _ = call.send(());
             }
         }
@@ -76,12 +76,13 @@ impl Turn {
     /// Waits for the turn. Cancel-safe.
     pub(super) async fn wait(&mut self) {
         let Some(call) = &mut self.call else { return };
-        // The sender is kept until it has called.
+        // The sender is kept until it has sent.
         let _ = call.await;
         self.call = None;
     }
 
-    /// Gives the command, whose turn it is, other keys. Says whether it goes on at once; otherwise it has to wait again.
+    /// Replaces the keys of the command, whose turn it is. Returns whether it may continue at once; otherwise it must
+    /// [wait](Self::wait) again.
     pub(super) fn settle(&mut self, keys: Vec<OrderingKey>) -> bool {
         let mut waiting = self.turns.waiting();
         let (may_go, called) = waiting.ordering.settle(self.sequence, keys);

@@ -1,5 +1,5 @@
-//! One command, from its turn to the end of its message: whom it names is found, it is carried out to its one outcome, that
-//! is published, and the message is acknowledged.
+//! Runs one command from its turn to the settlement of its message: looks up whom it names, executes it, publishes the
+//! outcome, and acknowledges.
 
 use std::time::Duration;
 
@@ -26,33 +26,33 @@ use crate::command::{
     record::{CommandStage, Record},
 };
 
-/// A command whose time is further off waits in the state, not in the queue.
+/// A command that is due later than this waits in the state, not in the queue.
 const PARKED_FROM: SignedDuration = SignedDuration::from_mins(10);
-/// After what time a command comes again of which many copies, or many of its kind, are at work.
+/// When a command is delivered again because too many copies, or too many of its kind, are in progress.
 const AGAIN_AFTER: Duration = Duration::from_secs(15);
-/// Why a copy comes again.
+/// Why a copy is delivered again.
 pub(super) const MANY_COPIES: &str = "copies of it are at work";
-/// The longest wait that a bus is asked for at once.
+/// The longest redelivery delay that a bus is asked for.
 pub(super) const LATER_MAX: Duration = Duration::from_secs(600);
 
-/// What a worker leaves behind.
+/// The result of a worker.
 #[derive(Debug)]
 pub(super) enum WorkerResult {
-    /// Its message is settled, or comes again.
+    /// The message is settled or will be delivered again.
     Settled,
-    /// Its command waits in the state.
+    /// The command waits in the state.
     Parked { id: String, due: Timestamp },
 }
 
 impl Job {
-    /// What it touches, as far as it says so itself.
+    /// The ordering keys that follow from the command alone, without look-ups.
     pub(super) fn names(&self) -> Vec<OrderingKey> {
         OrderingKey::all(&self.command.id, &self.command.request, None)
     }
 }
 
 impl Context {
-    /// Sees a command to its end. May be dropped at any time: what is in the journal says how to go on.
+    /// Runs a command to its end. May be dropped at any time: the journal shows how to continue.
     pub(super) async fn work(
         &self,
         job: Job,
@@ -74,17 +74,17 @@ impl Context {
         Ok(ended)
     }
 
-    /// Forgets that the command `id`, which has ended, waited in the state or was cancelled.
+    /// Removes the notes of the ended command `id`: that it was parked or cancelled.
     pub(super) async fn forget_stopped(&self, id: &str) -> Result<(), EngineError> {
         self.parked_commands.forget(id).await?;
         self.admission.stops.forget(id).await
     }
 
-    /// When a command that waits in the state is to come again, after `settlement`.
+    /// When a parked command is due again, after `settlement`.
     fn due(&self, job: &Job, settlement: &Settlement) -> Option<Timestamp> {
         match (settlement, &job.origin) {
             (Settlement::Parked(_, due), _) => Some(*due),
-            // No queue brings it again.
+            // No queue redelivers a parked command.
             (Settlement::RetryLater(wait, _), Origin::Parked { .. }) => {
                 self.clock.now().checked_add(*wait).ok().or(job.command.not_before)
             }
@@ -93,13 +93,13 @@ impl Context {
         }
     }
 
-    /// Lets go of a message whose answer was published before: the bus gives it again, and nobody has sent it anew.
+    /// Acknowledges a redelivery of a message whose answer was published before.
     pub(super) async fn acknowledge_redelivery(
         &self,
         redelivered: Redelivered,
     ) -> Result<WorkerResult, EngineError> {
         let Redelivered { id, has_ended, durable, origin } = redelivered;
-        // Another copy of a command that a limit has refused may be at work, and be cancelled or wait.
+        // Another copy of a command that a limit has refused may be in progress, and may be parked or cancelled.
         if has_ended {
             self.forget_stopped(&id).await?;
         }
@@ -113,7 +113,7 @@ impl Context {
         Ok(WorkerResult::Settled)
     }
 
-    /// Lets a command come again when those before it may have come to their end, of which there are too many now.
+    /// Has a command delivered again later, when the earlier commands of which there are too many may have ended.
     pub(super) async fn postpone(&self, origin: Origin, why: &'static str) -> WorkerResult {
         let ended = match &origin {
             Origin::Parked { id, .. } => {
@@ -126,7 +126,7 @@ impl Context {
         ended
     }
 
-    /// Carries a command, whose turn it is, to an answer.
+    /// Runs a command, whose turn it is, to an answer.
     async fn serve(
         &self,
         job: &Job,
@@ -137,7 +137,8 @@ impl Context {
             return Ok(Settlement::Dropped);
         }
         let id = &job.command.id;
-        // It came twice, because it was cancelled at the moment when it was due, and has ended.
+        // The command was received twice, because it was cancelled at the moment when it was due; the first has ended
+        // it.
         if matches!(job.origin, Origin::Parked { .. }) && !self.parked_commands.has(id) {
             return Ok(Settlement::Dropped);
         }
@@ -149,7 +150,7 @@ impl Context {
         }
         let saved = match self.journal.find(id).await? {
             JournalEntry::Record(saved) => saved,
-            // Forgotten in the meantime, because it is so old.
+            // The record was removed in the meantime, because it was old.
             JournalEntry::Missing => match self.journal.receive(id, self.record_of(&job.command)).await? {
                 JournalEntry::Record(saved) => saved,
                 JournalEntry::Missing | JournalEntry::Unreadable(_) => return Ok(Settlement::Dropped),
@@ -159,7 +160,7 @@ impl Context {
                 return self.publish_outcome(job, saved, views, stop).await;
             }
         };
-        // It came again while it was answered.
+        // The message was delivered again while it was being answered.
         if let Some(durable) = saved.record.answered_before(job.origin.queue_place()) {
             return Ok(Settlement::AlreadyAnswered(durable));
         }
@@ -173,9 +174,9 @@ impl Context {
         self.execute_when_allowed(job, saved, turn, stop).await
     }
 
-    /// The record anew, if a limit has refused the command that lets it through now.
+    /// A new record, if a limit had refused the command and allows it now.
     async fn reopened(&self, record: &Record, job: &Job) -> Result<Option<Record>, EngineError> {
-        // Whoever reads the queue can put old bytes on it.
+        // Anybody who can write to the queue can resend old bytes, so the signature must be recent.
         let Some(again) = record.reopened(self.clock.now()).filter(|_| job.is_fresh) else { return Ok(None) };
         let (limits, action) = (self.admission.policy.limits(), job.command.request.action());
         let is_tripped = self.admission.limiter.is_tripped(limits, action).await?;
@@ -189,7 +190,7 @@ impl Context {
         turn: &mut Turn,
         stop: &CancellationToken,
     ) -> Result<Settlement, EngineError> {
-        // What may have been sent may have been done: only Okta can tell, whatever the time is.
+        // A change that may have been sent may have been made: only Okta can tell, even if the command has expired.
         let may_have_sent = saved.record.baseline.is_some();
         let now = self.clock.now();
         if !may_have_sent && self.admission.admit(&job.command).is_ok() {
@@ -220,7 +221,7 @@ impl Context {
         self.publish_if_ended(job, state, stop).await
     }
 
-    /// Publishes what became of a command, if it has ended.
+    /// Publishes the outcome of a command that has ended.
     pub(super) async fn publish_if_ended(
         &self,
         job: &Job,
@@ -233,7 +234,7 @@ impl Context {
         }
     }
 
-    /// The command's time has not come: it waits in the queue for a while, or in the state.
+    /// The command is early: it waits in the queue for a while, or in the state.
     async fn wait_for(
         &self,
         job: &Job,
@@ -254,7 +255,7 @@ impl Context {
                 None => Settlement::RetryLater(until_then, WHY),
             });
         }
-        // People are told whom it is about while it waits, as far as it says so itself.
+        // Listings show whom a parked command is about, as far as it says so itself.
         let record = match job.command.request.names() {
             Ok(names) if saved.record.subjects.is_none() => {
                 saved.record.clone().about(&Subjects::named(&names))
@@ -264,7 +265,7 @@ impl Context {
         self.park(job, (saved, record), due, WaitsFor::Time, stop).await
     }
 
-    /// Keeps a command in the state until `due`, if that can be, with the `record` that comes after `saved`.
+    /// Keeps a command in the state until `due`, if possible, with `record` in place of `saved`.
     pub(super) async fn park(
         &self,
         job: &Job,
@@ -298,7 +299,7 @@ impl Context {
         })
     }
 
-    /// Answers another copy of a command that has its outcome.
+    /// Answers another copy of a command that has an outcome.
     async fn repeat(
         &self,
         job: &Job,
@@ -318,7 +319,7 @@ impl Context {
         self.publish_outcome(job, saved, OutcomeViews::public(outcome), stop).await
     }
 
-    /// Publishes what is told of a command whose outcome is in the journal.
+    /// Publishes the outcome of a command, which is in the journal.
     async fn publish_outcome(
         &self,
         job: &Job,
@@ -342,7 +343,7 @@ impl Context {
         Ok(Settlement::Done(durable, Box::new(views.for_requester())))
     }
 
-    /// Records what was decided about the command of `job`.
+    /// Writes an audit record about the command of `job`.
     pub(super) async fn audit_command(
         &self,
         job: &Job,
@@ -368,7 +369,7 @@ impl Context {
             ..self.audit.decision(decision)
         };
         match (decision, &job.origin) {
-            // Whoever can read the queue can send copies.
+            // Anybody who can read the queue can send copies.
             (Decision::Repeated, Origin::Queue { .. }) => self.audit.record_unauthenticated(&record).await,
             _ => self.audit.record(&record).await,
         }

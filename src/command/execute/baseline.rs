@@ -1,7 +1,7 @@
-//! How that which a command changes was right before the first change was sent. Pure.
+//! The state of what a command changes, right before its first change was sent. Pure.
 //!
-//! The journal keeps it before anything is sent. So an attempt after a lost answer or a crash can tell three cases apart:
-//! nothing has happened at Okta since, the change is made, or somebody else has changed the same meanwhile.
+//! The journal has it before anything is sent. So an attempt after a lost answer or a crash can tell three cases apart:
+//! nothing has changed at Okta since, the change is made, or somebody else has changed the same object.
 
 use std::collections::BTreeMap;
 
@@ -9,38 +9,38 @@ use okta_client::users::User;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The most bytes of `before` that are kept: an entry of the journal has room for little more.
+/// The most bytes of `before` that are kept: a journal entry has room for little more.
 const BEFORE_MAX_BYTES: usize = 2 << 10;
 
-/// How that which a command changes was right before the first change was sent.
+/// The state of what a command changes, right before its first change was sent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// What the outcome says was before; none if it is large.
+    /// The outcome's `before`; none if it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     before: Option<Value>,
-    /// What Okta showed, by name: times of the last changes, mostly.
+    /// Values that Okta showed, by name: mostly the times of the last changes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     marks: BTreeMap<String, Value>,
     /// How many attempts have sent something or were about to.
     #[serde(default)]
     sending_attempts: u32,
-    /// How often what nothing can show was sent or about to be.
+    /// How often a change that no read can show was sent or about to be sent.
     #[serde(default, skip_serializing_if = "is_zero")]
     sends: u32,
 }
 
 impl Baseline {
-    /// A baseline of these marks.
+    /// A baseline with these marks.
     pub(in crate::command) fn of(marks: impl IntoIterator<Item = (String, Value)>) -> Self {
         Self { marks: marks.into_iter().collect(), ..Self::default() }
     }
 
-    /// A user's status and the times of its changes.
+    /// The user's status and the times of its changes.
     pub(in crate::command) fn of_user(user: &User) -> Self {
         Self::of(user_marks(user))
     }
 
-    /// Whether nothing has happened to the user's status since.
+    /// Whether the user's status has not changed since.
     pub(in crate::command) fn is_of_user(&self, user: &User) -> bool {
         user_marks(user).into_iter().all(|(name, value)| self.is(&name, &value))
     }

@@ -1,4 +1,4 @@
-//! Whether what a command expects of its user holds.
+//! Checks the expectations of a command about its user.
 
 use okta_client::users::{self, User};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{failure::Code, lookup, work::Work};
 use crate::command::{ActionFailure, Expect};
 
-/// Looks whether it holds; groups are asked for only if the command expects some.
+/// Fails unless all expectations hold. Reads the groups only if the command expects some.
 pub(super) async fn look(work: &Work<'_>, user: &User) -> Result<(), ActionFailure> {
     let expect = work.expect;
     if !expect.status.is_empty() && !expect.status.contains(&user.status) {
@@ -24,10 +24,10 @@ pub(super) async fn look(work: &Work<'_>, user: &User) -> Result<(), ActionFailu
     }
 }
 
-/// Looks whether the profile is as expected.
+/// Fails unless the profile is as expected.
 pub(super) fn look_at_profile(expect: &Expect, user: &User) -> Result<(), ActionFailure> {
     match expect.profile.iter().find(|(name, value)| user.attribute(name) != *value) {
-        // The values are somebody's personal data; the name is enough.
+        // The values are personal data; the name is enough.
         Some((name, _)) => Err(failed(user, &format!("profile.{name} is not as expected"))),
         None => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! Why a request could not be carried out: a short list of codes for programs, each with what can be done about it.
+//! Why a request could not be executed: codes for programs, each with a remedy.
 
 use std::time::Duration;
 
@@ -10,58 +10,58 @@ use crate::{
     remedy::remedy,
 };
 
-/// What is tried again is not tried at once.
+/// The shortest wait before a retry.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// Okta needs minutes for some activations.
+/// The wait while Okta is working on a user: some activations take minutes.
 const RETRY_CHANGING_AFTER: Duration = Duration::from_secs(15);
 
-/// Why, for programs. The names are an interface: they never change.
+/// The code of a failure, for programs. The names are an interface: they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Code {
-    /// There is no such user.
+    /// No such user.
     UserNotFound,
-    /// There is no such group.
+    /// No such group.
     GroupNotFound,
-    /// There is no such app.
+    /// No such app.
     AppNotFound,
-    /// There is no such network zone.
+    /// No such network zone.
     ZoneNotFound,
-    /// There is no such custom role or resource set.
+    /// No such custom role or resource set.
     RoleNotFound,
-    /// Several have this name.
+    /// Several objects have this name.
     AmbiguousName,
     /// The user's status does not allow it.
     WrongStatus,
-    /// What the command expects does not hold.
+    /// An expectation of the command does not hold.
     ExpectationFailed,
-    /// There is one with this login or name already.
+    /// The login or name exists already.
     AlreadyExists,
-    /// Okta, or an app, is the master of the group.
+    /// The group is managed by an app or by Okta itself.
     ReadOnlyGroup,
-    /// The user has it through a group.
+    /// The user is assigned by a group.
     AssignedByGroup,
-    /// The network zone is not one that blocks addresses.
+    /// The network zone does not block addresses.
     WrongZone,
-    /// The address is blocked as a part of more.
+    /// The address is blocked as a part of a larger range.
     BlockedByRange,
-    /// Okta is still at work on the user.
+    /// Okta is still working on the user.
     StillChanging,
-    /// Somebody else changed the same while it was not known whether the command had.
+    /// Somebody else changed the object while the result of the command's own change was unknown.
     ChangedMeanwhile,
-    /// It was sent, and nothing shows whether Okta has done it.
+    /// It was sent, and no read can show whether Okta has executed it.
     Unconfirmed,
-    /// The parameters are not such that Okta could take them.
+    /// Okta cannot accept the parameters.
     InvalidParameters,
-    /// Okta says no.
+    /// Okta refused.
     OktaRefused,
-    /// The credential may not do it.
+    /// The credential lacks the rights.
     NotPermitted,
-    /// The org has no such feature, or the configuration is wrong.
+    /// The org lacks the feature, or the configuration is wrong.
     NotAvailable,
     /// Too many requests.
     RateLimited,
-    /// Okta does not answer.
+    /// Okta is unreachable.
     OktaUnavailable,
 }
 
@@ -74,7 +74,7 @@ impl Code {
         self.into()
     }
 
-    /// What can be done about it.
+    /// The remedy, for people.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::UserNotFound => {
@@ -114,7 +114,7 @@ impl Code {
         }
     }
 
-    /// The failure, for good.
+    /// A failure that a retry does not fix.
     pub(in crate::command) fn because(self, message: impl Into<String>) -> ActionFailure {
         let error = OutcomeError {
             code: self.name().to_owned(),
@@ -131,7 +131,7 @@ impl Code {
     }
 }
 
-/// What an error of Okta's side means for `action`.
+/// The failure for an error of Okta during `action`.
 pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> ActionFailure {
     let (code, retry_after) = match error.class() {
         _ if error.is_duplicate() => (Code::AlreadyExists, None),
@@ -142,7 +142,7 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> ActionFa
         Class::Retry(None) => (Code::OktaUnavailable, Some(RETRY_AFTER)),
         Class::Authentication if is_about_the_object(error) => (Code::OktaRefused, None),
         Class::Authentication if error.status() == Some(403) => (Code::NotPermitted, None),
-        // A token that nobody renews in time is no reason to give commands up at once.
+        // A token that was not renewed in time does not end commands at once.
         Class::Authentication => (Code::NotPermitted, Some(RETRY_CHANGING_AFTER)),
         Class::Configuration => (Code::NotAvailable, None),
         Class::Permanent if matches!(error, OktaError::Unsendable { .. } | OktaError::NotARequest { .. }) => {
@@ -151,7 +151,7 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> ActionFa
         Class::Permanent => (Code::OktaRefused, None),
     };
     let message = match (code, error) {
-        // It has nothing to do with the action.
+        // The error is independent of the action.
         (_, OktaError::Auth(_)) => match remedy(error) {
             Some(remedy) => format!("{error}: {remedy}"),
             None => error.to_string(),
@@ -169,8 +169,8 @@ pub(in crate::command) fn of_okta(error: &OktaError, action: Action) -> ActionFa
     }
 }
 
-/// Whether Okta forbids it whoever asks: all codes but those of rights and sessions are about what was asked for, such as
-/// a password that cannot be reset.
+/// Whether Okta forbids it to everybody: all codes but those about rights and sessions concern the object, such as a
+/// password that cannot be reset.
 fn is_about_the_object(error: &OktaError) -> bool {
     error.status() == Some(403)
         && error

@@ -1,6 +1,6 @@
-//! What a user's status means for what is to be done to them. Pure.
+//! What a user's status means for an operation on them. Pure.
 
-/// What is to be done to a user.
+/// An operation on a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::command) enum Operation {
     Activate,
@@ -11,35 +11,36 @@ pub(in crate::command) enum Operation {
     Deactivate,
     Delete,
     ExpirePassword,
-    /// Expire it and make a temporary one, which only the answer tells.
+    /// Expires the password and creates a temporary one, which only the answer has.
     MakeTemporaryPassword,
     ResetPassword,
-    /// Reset it and do more that nobody can see: make a link, which only the answer tells, or end sessions.
+    /// Resets the password with an effect that no read can show: a link, which only the answer has, or the end of
+    /// sessions.
     ResetPasswordAnew,
     ForgotPassword,
 }
 
-/// What comes next.
+/// The next step of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::command) enum Step {
-    /// The user is as the operation would leave them.
+    /// The user is in the desired state.
     Already,
-    /// Do it.
+    /// Send the change.
     Go,
-    /// Okta is at work on the user.
+    /// Okta is working on the user.
     Wait,
-    /// Okta would refuse it, or do something else. The statuses in which it can be done, for people.
+    /// Okta would refuse the change, or do something else. With the statuses that allow it, for people.
     Wrong(&'static str),
 }
 
 impl Operation {
-    /// What comes next for a user of this status, who may be on the way to another one.
+    /// The next step for a user with this status, who may be in transition to another.
     pub(in crate::command) fn step(self, status: &str, transitioning_to: Option<&str>) -> Step {
-        // What is so now will not be so in a moment, and who is on the way cannot be changed.
+        // The status is about to change, and a user in transition cannot be changed.
         if transitioning_to.is_some() { Step::Wait } else { self.step_at_rest(status) }
     }
 
-    /// Whether a look at the user shows that it was done. Of the others each try may send somebody an e-mail.
+    /// Whether a read of the user shows that it was done. Each try of the others may send an e-mail to somebody.
     pub(in crate::command) fn is_seen(self) -> bool {
         match self {
             Self::Activate
@@ -55,7 +56,7 @@ impl Operation {
         }
     }
 
-    /// Whether a user at rest in this status may be what it has come to, once Okta has answered that it is done.
+    /// Whether this status, without a transition, may be the result of the operation after Okta has accepted it.
     pub(super) fn is_shown_by(self, status: &str) -> bool {
         match self {
             Self::Unlock => status != "LOCKED_OUT",
@@ -64,17 +65,17 @@ impl Operation {
         }
     }
 
-    /// Whether Okta, which is at work on the user, is doing this.
+    /// Whether the transition that Okta is working on is this operation.
     pub(super) fn is_under_way(self, transitioning_to: Option<&str>) -> bool {
         self.is_seen() && transitioning_to.is_some_and(|to| self.step_at_rest(to) == Step::Already)
     }
 
-    /// Whether it takes nothing back from anybody to do it once more for a user of this status.
+    /// Whether repeating it for a user with this status reverts nothing.
     pub(in crate::command) fn may_be_repeated_at(self, status: &str) -> bool {
         matches!((self, status), (Self::Unlock, _) | (Self::MakeTemporaryPassword, "PASSWORD_EXPIRED"))
     }
 
-    /// Whether Okta's refusal with this code says that a user of this status is so already.
+    /// Whether Okta's refusal with this code says that a user with this status is in the desired state.
     pub(in crate::command) fn is_so_by_refusal(self, code: Option<&str>, status: &str) -> bool {
         matches!((self, code, status), (Self::Unlock, Some("E0000032"), "ACTIVE"))
     }
@@ -83,7 +84,7 @@ impl Operation {
         use Step::{Already, Go, Wrong};
         match (self, status) {
             (Self::Activate, "STAGED" | "DEPROVISIONED") => Go,
-            // Who has not set a password yet has been activated all the same.
+            // A user without a password yet is activated all the same.
             (Self::Activate, "ACTIVE" | "PROVISIONED" | "RECOVERY" | "PASSWORD_EXPIRED") => Already,
             (Self::Activate, _) => Wrong("STAGED or DEPROVISIONED"),
 
@@ -100,7 +101,7 @@ impl Operation {
             (Self::Unsuspend, "ACTIVE") => Already,
             (Self::Unsuspend, _) => Wrong("SUSPENDED"),
 
-            // Who is active may be blocked on unknown devices all the same: Okta knows.
+            // An active user may be blocked on unknown devices, which only Okta knows.
             (Self::Unlock, "LOCKED_OUT" | "ACTIVE") => Go,
             (Self::Unlock, "PASSWORD_EXPIRED" | "RECOVERY" | "PROVISIONED") => Already,
             (Self::Unlock, _) => Wrong("LOCKED_OUT or ACTIVE"),
@@ -108,7 +109,7 @@ impl Operation {
             (Self::Deactivate, "DEPROVISIONED") => Already,
             (Self::Deactivate, _) => Go,
 
-            // The first call of two would only deprovision any other.
+            // For other statuses, Okta's delete would only deactivate the user.
             (Self::Delete, "DEPROVISIONED") => Go,
             (Self::Delete, _) => Wrong("DEPROVISIONED"),
 

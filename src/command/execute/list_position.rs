@@ -1,4 +1,5 @@
-//! Where a list that was not complete goes on: what an outcome calls `next` and a command `after`. Others do not read it.
+//! The position at which an incomplete list continues: `next` in an outcome, and `after` in a command. Opaque to
+//! senders.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -6,52 +7,52 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Okta's name for where a page begins.
+/// Okta's query parameter for the cursor of a page.
 const CURSOR: &str = "after";
 
 /// A place in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(with = "String")]
+#[schemars(with = "String", rename = "Place")]
 pub struct ListPosition(Parts);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Parts {
-    /// Okta's cursor of the page; none: the first one.
+    /// Okta's cursor of the page; none: the first page.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
-    /// The id of the last item of the page that was given; none: all of the page is to come.
+    /// The id of the last returned item of the page; none: no item of it was returned.
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     last: Option<String>,
-    /// The window of the log that the list is of.
+    /// The time window of a list of the log.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     window: Option<(Timestamp, Timestamp)>,
 }
 
 impl ListPosition {
-    /// The beginning of the page at `url`, which Okta linked to; none if it is no page with a cursor.
+    /// The beginning of the page at `url`, a link by Okta; none if it has no cursor.
     pub(super) fn at(url: &Url) -> Option<Self> {
         let cursor = url.query_pairs().find(|(name, _)| name == CURSOR)?.1.into_owned();
         Some(Self(Parts { cursor: Some(cursor), ..Parts::default() }))
     }
 
-    /// The same page, behind the item of this id.
+    /// The position in the same page after the item with this id.
     pub(super) fn behind(&self, id: Option<String>) -> Self {
         Self(Parts { last: id, ..self.0.clone() })
     }
 
-    /// The same, in the window of the log from the first to the second time.
+    /// The position with the time window of a list of the log.
     pub(in crate::command) fn within(self, since: Timestamp, until: Timestamp) -> Self {
         Self(Parts { window: Some((since, until)), ..self.0 })
     }
 
-    /// The window of the log that it is in.
+    /// The time window, for a list of the log.
     pub(in crate::command) fn window(&self) -> Option<(Timestamp, Timestamp)> {
         self.0.window
     }
 
-    /// The URL of the page, of the list that begins at `url`.
+    /// The URL of the page in the list that begins at `url`.
     pub(super) fn of(&self, mut url: Url) -> Url {
         if let Some(cursor) = &self.0.cursor {
             url.query_pairs_mut().append_pair(CURSOR, cursor);
@@ -59,12 +60,12 @@ impl ListPosition {
         url
     }
 
-    /// The id of the last item of the page that was given.
+    /// The id of the last returned item of the page.
     pub(super) fn last(&self) -> Option<&str> {
         self.0.last.as_deref()
     }
 
-    /// As outcomes and commands have it.
+    /// The form in outcomes and commands.
     pub(in crate::command) fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&self.0).unwrap_or_default())
     }

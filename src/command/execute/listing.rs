@@ -1,4 +1,4 @@
-//! Lists as results of commands: up to a limit, whether they are complete, and where they go on.
+//! Lists as results of commands: limited, marked as complete or not, with the position at which they continue.
 
 use okta_client::Target;
 use serde_json::{Value, json};
@@ -11,10 +11,11 @@ use super::{
 };
 use crate::command::ActionFailure;
 
-/// Unless the command says otherwise, where Okta would list a whole org.
+/// The default limit of searches that could list a whole org.
 pub(in crate::command) const FOUND_DEFAULT: usize = 200;
 
-/// The list at `target`, from the beginning or behind what a former command has given, which belongs to the user or the group that the command names, if it names one.
+/// The list at `target`, from its beginning or from the position in the command. It belongs to the user or the group
+/// that the command names, if it names one.
 pub(in crate::command) async fn found(
     work: &Work<'_>,
     target: &Target,

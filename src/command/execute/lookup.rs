@@ -1,4 +1,4 @@
-//! Looks at Okta: one object, or a list to its end or to a limit. A look may be repeated, so it is, a few times.
+//! Reads Okta: one object, or a list to its end or to a limit. Retries a few times, since a read is harmless.
 
 use std::{fmt::Display, time::Duration};
 
@@ -13,24 +13,24 @@ use url::Url;
 use super::{ListPosition, Okta, failure::of_okta};
 use crate::command::{Action, ActionFailure};
 
-/// Looks at one thing, at most.
+/// The most reads of one page or object.
 const LOOKS_MAX: u32 = 4;
-/// Looks for what lists may not have yet; some 3 s.
+/// The most reads of a list that may not have a new item yet; about 3 s.
 pub(in crate::command) const LISTING_LOOKS_MAX: u32 = 5;
-/// What a list may weigh: brokers take messages of 1 MB unless told otherwise, and an outcome has more in it.
+/// The most bytes of a list: brokers accept messages of 1 MB by default, and an outcome has other members.
 const LIST_BYTES_MAX: usize = 700 << 10;
 
 /// A list.
 #[derive(Debug)]
 pub(in crate::command) struct List<T = Value> {
     pub(in crate::command) items: Vec<T>,
-    /// Whether there is nothing more.
+    /// Whether the list is complete.
     pub(in crate::command) is_complete: bool,
-    /// Where it goes on, if there is more and Okta says where.
+    /// Where the list continues, if there is more and Okta links to it.
     pub(in crate::command) next: Option<ListPosition>,
 }
 
-/// Looks up one object; none if Okta has none of that name.
+/// Reads one object; none if it does not exist.
 pub(in crate::command) async fn one(
     okta: &dyn Okta,
     action: Action,
@@ -43,7 +43,7 @@ pub(in crate::command) async fn one(
     }
 }
 
-/// Looks up a list, up to `limit` items or what a message can carry; none if what it belongs to does not exist.
+/// Reads a list, up to `limit` items or what a message can carry; none if the parent object does not exist.
 pub(in crate::command) async fn list(
     okta: &dyn Okta,
     action: Action,
@@ -53,7 +53,7 @@ pub(in crate::command) async fn list(
     list_behind(okta, action, target, limit, &ListPosition::default()).await
 }
 
-/// The same from `position` on.
+/// Like [`list`], from `position` on.
 pub(in crate::command) async fn list_behind(
     okta: &dyn Okta,
     action: Action,
@@ -64,7 +64,7 @@ pub(in crate::command) async fn list_behind(
     or_absent(list_from(okta, okta.url_of(target), limit, position).await, action)
 }
 
-/// Looks up a list to its end, for our own use.
+/// Reads a list to its end, for internal use.
 pub(in crate::command) async fn whole(
     okta: &dyn Okta,
     action: Action,
@@ -73,7 +73,7 @@ pub(in crate::command) async fn whole(
     whole_as(okta, action, target, |item| item).await
 }
 
-/// The same of what `read` makes of each item: a list may be long, and its items large.
+/// Like [`whole`], keeping only what `read` returns for each item, since a list may be long and its items large.
 pub(in crate::command) async fn whole_as<T>(
     okta: &dyn Okta,
     action: Action,
@@ -93,7 +93,7 @@ pub(in crate::command) async fn whole_as<T>(
     or_absent(whole.await, action)
 }
 
-/// How many items a list has, counted until there are more than `count_max`; none if what it belongs to does not exist.
+/// The number of items of a list, counted up to `count_max` and one more; none if the parent object does not exist.
 pub(in crate::command) async fn count(
     okta: &dyn Okta,
     action: Action,
@@ -113,7 +113,7 @@ pub(in crate::command) async fn count(
     or_absent(count.await, action)
 }
 
-/// Looks up the list at `url` from `position` on, up to `limit` items or what a message can carry, each as Okta wrote it.
+/// Reads the list at `url` from `position` on, up to `limit` items or what a message can carry, each as Okta wrote it.
 pub(in crate::command) async fn raw_list(
     okta: &dyn Okta,
     url: Url,
@@ -123,7 +123,7 @@ pub(in crate::command) async fn raw_list(
     list_from(okta, url, limit, position).await
 }
 
-/// Looks up to so often until there is something: lists are some seconds behind.
+/// Reads a list until it has an item, with a maximum number of tries: lists are some seconds old.
 pub(in crate::command) async fn until_listed<T, F: Future<Output = Result<Option<T>, ActionFailure>>>(
     looks_max: u32,
     look: impl Fn() -> F,
@@ -162,7 +162,7 @@ async fn list_from<T: DeserializeOwned + Display>(
         let given = list.items.len();
         for item in behind(page.body, position.last()) {
             bytes += item.to_string().len();
-            // What is too large for any message is left to who sends it.
+            // An outcome that is too large for any message is trimmed by its publisher.
             let is_too_much = bytes > LIST_BYTES_MAX && !list.items.is_empty();
             if list.items.len() == limit || is_too_much {
                 let last = list.items[given..].last().map(|item: &T| id_of(&item.to_string()));
@@ -180,20 +180,20 @@ async fn list_from<T: DeserializeOwned + Display>(
             list.next = beginning;
             return Ok(list);
         }
-        // A page that has no cursor is its own, and no command can go on there.
+        // A page without a cursor is an own link of Okta, and no command can continue there.
         position = beginning.unwrap_or_default();
         next = url;
     }
 }
 
-/// The items behind the one of this id; all of them if it is not there any more: better twice than never.
+/// The items after the one with this id; all of them if it is gone: a repeated item is better than a missing one.
 fn behind<T: Display>(items: Vec<T>, id: Option<&str>) -> Vec<T> {
     let is_it = |item: &T| id_of(&item.to_string()).as_deref() == id;
     let given = id.and_then(|_| items.iter().position(is_it)).map_or(0, |index| index + 1);
     items.into_iter().skip(given).collect()
 }
 
-/// What tells an item from others: events have a `uuid`.
+/// The id of an item; events have a `uuid`.
 fn id_of(item: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Identified {
@@ -203,7 +203,7 @@ fn id_of(item: &str) -> Option<String> {
     serde_json::from_str::<Identified>(item).ok().map(|item| item.id)
 }
 
-/// Looks until there is an answer, or no more patience. After a 429 the next turn waits by itself.
+/// Reads until there is an answer or the tries are used up. After a 429 the client waits by itself.
 async fn patiently<T: DeserializeOwned>(okta: &dyn Okta, url: &Url) -> Result<Found<T>, OktaError> {
     let mut looks = 0;
     loop {
@@ -224,7 +224,7 @@ async fn look<T: DeserializeOwned>(okta: &dyn Okta, url: &Url) -> Result<Found<T
     Ok(Found { body, next })
 }
 
-/// How long to wait after so many times: doubled from a fifth of a second, with jitter.
+/// The wait before a retry: doubled from 200 ms, with jitter.
 pub(in crate::command) fn back_off(times: u32) -> Duration {
     let milliseconds = 200_u64.saturating_mul(1 << times.saturating_sub(1).min(5));
     Duration::from_millis(milliseconds / 2 + fastrand::u64(0..=milliseconds / 2))

@@ -1,16 +1,16 @@
-//! Carrying out requests at Okta: look, act, and look again where it is in doubt what came of it.
+//! Executes requests at Okta: reads, changes, and reads again when the result of a change is in doubt.
 //!
-//! What is true of each action, with its executor, is in `actions`; here is what they all need. Every action has a state that it brings about. What is so already is not done again, and what may have been done is
-//! looked for before it is done once more; so it does no harm to carry a request out a second time. Knows neither
-//! queues nor the journal nor policy.
+//! The facts and the executor of each action are in `actions`; this room has what all of them need. Every action has a
+//! desired state. What is in that state already is not changed, and a change that may have been made is looked for
+//! before it is sent again; so executing a request twice does no harm. Knows neither queues nor the journal nor policy.
 
 pub(in crate::command) mod baseline;
 mod expect;
 pub(in crate::command) mod failure;
-pub(in crate::command) mod life;
 pub(in crate::command) mod lifecycle;
 mod list_position;
 pub(in crate::command) mod listing;
+pub(in crate::command) mod log_evidence;
 pub(in crate::command) mod lookup;
 pub(in crate::command) mod naming;
 mod okta;
@@ -20,9 +20,9 @@ mod recent_changes;
 pub(in crate::command) mod resolve;
 mod resolved;
 pub(in crate::command) mod secrets;
+pub(in crate::command) mod status_change;
 #[cfg(test)]
 mod tests;
-pub(in crate::command) mod trace;
 pub(in crate::command) mod work;
 
 use std::{collections::BTreeSet, sync::Arc};
@@ -41,33 +41,33 @@ pub use self::{
 use self::{recent_changes::RecentChanges, work::Work};
 use super::{Action, ActionFailure, ActionSuccess, Expect, GroupSubject, Request, UserSubject};
 
-/// Carries out requests at one org.
+/// Executes requests at one org.
 #[derive(Debug, Clone)]
 pub struct Executor {
     okta: Arc<dyn Okta>,
     recent_changes: Arc<RecentChanges>,
 }
 
-/// Which time it is that a request is carried out.
+/// The parameters of one attempt at a request.
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
-    /// From 1. Above 1 a former attempt was cut short, in doubt or too early.
+    /// From 1. Above 1, an earlier attempt was interrupted, in doubt or too early.
     pub number: u32,
-    /// When the first one began.
+    /// When the first attempt began.
     pub begun_at: Timestamp,
-    /// Whether only to look, and to tell what would be sent.
+    /// Whether to read only, and report what would be sent.
     pub dry_run: bool,
-    /// How it was before anything was sent; none if no former attempt has sent anything.
+    /// The state before anything was sent; none if no earlier attempt has sent anything.
     pub baseline: Option<&'a Baseline>,
-    /// Whom to ask before something is sent.
+    /// Asked before each change.
     pub admission: &'a dyn Admission,
 }
 
-/// Decides, at the moment of the act, whether a command may still change something.
+/// Decides, right before a change is sent, whether a command may send it.
 pub trait Admission: Send + Sync {
-    /// Judges the command as things are now, asks whether what the change was decided by still holds, if that was seen too
-    /// long ago, and makes the baseline durable. That comes last: nothing is waited for between it and the change. Nothing
-    /// is sent unless it is there, so an attempt that finds none knows that nothing was sent before it.
+    /// Judges the command as things are now, checks the precondition of the change if it was read too long ago, and
+    /// makes the baseline durable. That comes last: nothing is awaited between it and the change. Nothing is sent
+    /// without it, so an attempt that finds no baseline knows that nothing was sent before.
     fn admit<'a>(&'a self, change: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>>;
 
     /// Takes back what was kept by [`Self::admit`], because Okta has certainly taken nothing of the change. Whoever keeps
@@ -80,47 +80,48 @@ pub trait Admission: Send + Sync {
 /// A change that is about to be sent.
 #[derive(Clone, Copy)]
 pub struct PendingChange<'a> {
-    /// How that which the command changes was before anything was sent.
+    /// The state before anything was sent.
     pub baseline: &'a Baseline,
-    /// What is known of what was sent before.
+    /// What is known of earlier sends of this change.
     pub prior_attempt: PriorAttempt,
     /// What the change was decided by.
     pub precondition: &'a Precondition<'a>,
 }
 
-/// What is known of what was sent before.
+/// What is known of earlier sends of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PriorAttempt {
-    /// Nothing was sent, or a look has shown what came of it.
+    /// Nothing was sent, or a read has shown the result.
     None,
-    /// It may have been done, and nothing can show it.
+    /// It may have been executed, and no read can show whether it was.
     MayBeDone,
 }
 
 impl Executor {
-    /// Carries out requests at `okta`.
+    /// An executor of requests at `okta`.
     pub fn new(okta: Arc<dyn Okta>) -> Self {
         Self { okta, recent_changes: Arc::default() }
     }
 
-    /// Finds the users, groups and the app that `request` names. Fails if one that must exist does not; a user to be
-    /// created, a user to be deleted or looked for in the log, and a group to be created or deleted, need not.
+    /// Looks up the users, groups and the app that `request` names. Fails if one that must exist does not. A user to be
+    /// created, deleted or searched for in the log, and a group to be created or deleted, need not exist.
     pub async fn resolve(&self, request: &Request) -> Result<ResolvedSubjects, ActionFailure> {
         resolve::request(self.okta.as_ref(), request, 1).await
     }
 
-    /// The same with patience for groups that were created a moment ago: Okta lists them after some seconds.
+    /// Like [`Self::resolve`], but waits for groups that were just created: Okta lists them after some seconds.
     pub async fn resolve_patiently(&self, request: &Request) -> Result<ResolvedSubjects, ActionFailure> {
         resolve::request(self.okta.as_ref(), request, lookup::LISTING_LOOKS_MAX).await
     }
 
-    /// The group of this id or exact name; none if there is none.
+    /// The group with this id or exact name, if there is one.
     pub async fn find_group(&self, name: &str) -> Result<Option<GroupSubject>, ActionFailure> {
         let subject = resolve::group(self.okta.as_ref(), Action::OWN_LOOK_FOR_A_GROUP, name).await?;
         Ok(subject.id.is_some().then_some(subject))
     }
 
-    /// The users whom `name` may mean: the one with this id or login, or all with this e-mail, or all whose logins begin so.
+    /// The users whom `name` may mean: the one with this id or login, or all with this e-mail, or all with this part of
+    /// a login before the `@`.
     pub async fn find_protected(&self, name: &str) -> Result<Vec<UserSubject>, ActionFailure> {
         resolve::all_users(self.okta.as_ref(), name).await
     }
@@ -130,9 +131,9 @@ impl Executor {
         resolve::members(self.okta.as_ref(), group).await
     }
 
-    /// How many members these groups have together, counted until there are more than `count_max`: enough to know that a
-    /// limit is exceeded. They are paged through, since Okta documents its own count for lists of groups alone, which are
-    /// some seconds behind.
+    /// The number of members of these groups together, counted up to `count_max` and one more: enough to know that a
+    /// limit is exceeded. Reads the pages of members: Okta documents its own count only for lists of groups, which are
+    /// some seconds old.
     pub async fn count_members(
         &self,
         groups: &[GroupSubject],
@@ -141,13 +142,13 @@ impl Executor {
         resolve::count_members(self.okta.as_ref(), groups, count_max).await
     }
 
-    /// The ids of the app of this id, or of all apps of exactly this label; empty if there is none.
+    /// The id of the app with this id, or the ids of all apps with exactly this label; empty if there are none.
     pub async fn find_apps(&self, name: &str) -> Result<BTreeSet<String>, ActionFailure> {
         resolve::app_ids(self.okta.as_ref(), name).await
     }
 
-    /// Carries `request` out. `resolved` are those that were found for the first attempt: that a user is gone means that the
-    /// deletion is done only if they were there once.
+    /// Executes `request`. `resolved` has the objects that were found for the first attempt: a user who is gone counts
+    /// as deleted only if they existed then.
     pub async fn perform(
         &self,
         request: &Request,

@@ -1,5 +1,5 @@
-//! Whether groups that a command names by their names have these names yet: they are acted on by the ids that were found,
-//! and somebody may have renamed them since. An id names the same group for ever.
+//! Whether groups that a command names by name still have these names: changes use the ids that were found, and a group
+//! may have been renamed since. Ids never change.
 
 use okta_client::groups;
 use serde_json::Value;
@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{Okta, failure::Code, lookup};
 use crate::command::{Action, ActionFailure, GroupSubject};
 
-/// The group with its id, if the command names it by its name.
+/// The group with its id, if the command names it by name.
 pub(super) fn by_name(group: &GroupSubject) -> Option<(&GroupSubject, &str)> {
     let id = group.id.as_deref()?;
     (id != group.name).then_some((group, id))
 }
 
-/// Whether the group is as the command names it, now that Okta shows it so.
+/// Fails unless the group, as Okta shows it now, has the name in the command.
 pub(in crate::command) fn must_be_named(
     group: &GroupSubject,
     now: Option<&Value>,
@@ -29,7 +29,7 @@ pub(in crate::command) fn must_be_named(
         .because(format!("the group that was named `{name}` is named `{now}` now: nothing more is sent")))
 }
 
-/// Whether all `groups` are as the command names them, as far as Okta says now.
+/// Whether all `groups` have the names in the command, according to Okta now.
 pub(super) async fn are_named(okta: &dyn Okta, action: Action, groups: &[GroupSubject]) -> bool {
     for (group, id) in groups.iter().filter_map(by_name) {
         let now = lookup::one(okta, action, &groups::get(id)).await;

@@ -1,5 +1,5 @@
-//! The side of Okta that commands need: looks and changes. The real one is a client of an org; another one is simulated, so
-//! that the same executor runs in a seeded world. Decides nothing.
+//! The interface to Okta that commands need: reads and changes. Implemented by the client of an org and by a
+//! simulation, so that the same executor runs in both. Makes no decision.
 
 use std::fmt;
 
@@ -9,27 +9,27 @@ use okta_client::{Change, ChangePermit, Changed, Client, Found, OktaError, Targe
 use serde_json::{Value, value::RawValue};
 use url::Url;
 
-/// One org, as commands see it.
+/// One org, as seen by commands.
 pub trait Okta: fmt::Debug + Send + Sync {
-    /// Where the org is: scheme and host.
+    /// The base URL of the org.
     fn url(&self) -> &Url;
 
-    /// By how much Okta's clock is ahead of ours, as far as it is known.
+    /// By how much Okta's clock is ahead of ours, as far as known.
     fn clock_ahead(&self) -> SignedDuration;
 
-    /// What our own clock shows.
+    /// The time of our own clock.
     fn now(&self) -> Timestamp;
 
-    /// Looks up what is at `url`: a target's, or one that a link points to.
+    /// Reads `url`: the URL of a target, or a link.
     fn look_up<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Found<Box<RawValue>>, OktaError>>;
 
-    /// Waits until `change` can be sent at once. Nothing is sent, so this may be dropped at any time.
+    /// Waits until `change` can be sent at once. Sends nothing, so it may be dropped at any time.
     fn reserve<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<Box<dyn Reserved + 'a>, OktaError>>;
 }
 
-/// The right to send one change at once.
+/// A permit to send one change at once.
 pub trait Reserved: Send {
-    /// Makes the change, and waits for nothing but Okta's answer. Every failure that is not certain is
+    /// Sends the change, and waits only for Okta's answer. Every failure whose effect is uncertain is
     /// [ambiguous](OktaError::is_ambiguous).
     fn send<'a>(self: Box<Self>) -> BoxFuture<'a, Result<Changed, OktaError>>
     where
@@ -37,17 +37,17 @@ pub trait Reserved: Send {
 }
 
 impl dyn Okta + '_ {
-    /// Where `target` is.
+    /// The URL of `target`.
     pub(super) fn url_of(&self, target: &Target) -> Url {
         target.url(self.url())
     }
 
-    /// What `change` would send, for people.
+    /// The request for `change`, for people.
     pub(super) fn shown(&self, change: &Change) -> Value {
         change.shown(self.url())
     }
 
-    /// What Okta's clock shows.
+    /// The time of Okta's clock.
     pub(super) fn okta_now(&self) -> Timestamp {
         self.now().saturating_add(self.clock_ahead()).unwrap_or(Timestamp::MAX)
     }

@@ -1,4 +1,4 @@
-//! What came of each part of a command that has several: users times groups, for example.
+//! The results of the parts of a command that has several: users times groups, for example.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::command::{ActionFailure, SuccessKind};
 /// The parts so far.
 #[derive(Debug)]
 pub(in crate::command) struct Parts {
-    /// What they are called in the result.
+    /// The name of the list of parts in the result.
     name: &'static str,
     all: Vec<Value>,
     is_any_done: bool,
@@ -29,7 +29,8 @@ impl Parts {
         }
     }
 
-    /// Adds a part and what came of it. Ends the command where the same would come of all others: Okta is away.
+    /// Adds a part with its result. Ends the command on a failure that all other parts would have too: Okta is
+    /// unreachable.
     pub(in crate::command) fn add(
         &mut self,
         mut part: Value,
@@ -56,7 +57,7 @@ impl Parts {
             return Err(ActionFailure { result: self.result(), ..failed });
         }
         self.failures += 1;
-        // What may succeed another time decides: then all is tried again.
+        // A failure that a retry may fix decides: then all parts are tried again.
         match &self.first_failure {
             Some(first) if first.retry_after.is_some() || failed.retry_after.is_none() => {}
             _ => self.first_failure = Some(failed),
@@ -64,7 +65,7 @@ impl Parts {
         Ok(())
     }
 
-    /// What it all came to.
+    /// The result of all parts.
     pub(in crate::command) fn finish(mut self) -> Result<Finished, ActionFailure> {
         let (count, result) = (self.all.len(), self.result());
         if let Some(mut failed) = self.first_failure.take() {
@@ -86,7 +87,7 @@ impl Parts {
     }
 }
 
-/// Whether Okta is at work on one user, which the others need not wait for.
+/// Whether the failure concerns one user, on whom Okta is working; other parts need not wait.
 fn is_about_one(failed: &ActionFailure) -> bool {
     failed.error.code == Code::StillChanging.name()
 }
@@ -109,14 +110,14 @@ mod tests {
             let parts = failed.result["parts"].as_array().unwrap();
             parts.iter().map(|part| part["status"].as_str().unwrap().to_owned()).collect()
         };
-        // Okta is away: nothing more is tried.
+        // Okta is unreachable: no further part is tried.
         let failed =
             finish([Ok(SuccessKind::Done), Err(Code::OktaUnavailable), Ok(SuccessKind::Done)]).err().unwrap();
         assert_eq!(
             (statuses(&failed).join(" "), failed.retry_after.is_some()),
             ("done failed".to_owned(), true)
         );
-        // One whom Okta is at work on keeps nobody from their turn, and comes again.
+        // A user on whom Okta is working does not block other parts, and is tried again.
         let failed =
             finish([Err(Code::OktaRefused), Err(Code::StillChanging), Ok(SuccessKind::Done)]).err().unwrap();
         assert_eq!(statuses(&failed).join(" "), "failed failed done");

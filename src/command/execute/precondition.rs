@@ -13,9 +13,9 @@ use crate::command::{Action, GroupSubject};
 pub struct Precondition<'a> {
     pub(super) okta: &'a dyn Okta,
     pub(super) action: Action,
-    /// What was seen, and where.
+    /// The object as it was read, and where.
     pub(super) seen: Option<(Target, Value)>,
-    /// The groups that the change is about, by which the command names them.
+    /// The groups of the change that the command names by name.
     pub(super) groups: &'a [GroupSubject],
     pub(super) seen_at: Instant,
 }
@@ -26,7 +26,7 @@ impl Precondition<'_> {
         self.seen_at
     }
 
-    /// Whether it is so yet, as far as Okta says now.
+    /// Whether it still holds, according to Okta now.
     pub async fn holds(&self) -> bool {
         if let Some((target, seen)) = &self.seen {
             let now = lookup::one(self.okta, self.action, target).await;
@@ -38,7 +38,7 @@ impl Precondition<'_> {
     }
 }
 
-/// Whether an object is as it was: a sign-in alone changes nothing about it.
+/// Whether an object is unchanged. A sign-in does not count as a change.
 fn is_alike(now: &Value, seen: &Value) -> bool {
     let without_sign_in = |value: &Value| {
         let mut value = value.clone();

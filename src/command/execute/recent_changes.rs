@@ -1,5 +1,5 @@
-//! The changes of a moment ago that Okta has answered to: its log may tell of one when a later command looks there for what
-//! became of its own. Kept in memory alone, since what is older than a start is of no command that looks.
+//! The recently answered changes. A later command that searches the log for its own change may find one of them. Kept
+//! in memory only: changes before a start concern no command that searches.
 
 use std::{
     collections::VecDeque,
@@ -8,15 +8,16 @@ use std::{
 
 use jiff::Timestamp;
 
-/// How many are known. A command looks back some seconds before its beginning; this is what an org takes in a minute.
+/// The most changes that are kept. A command searches from some seconds before its start; this is what an org accepts
+/// in a minute.
 const KNOWN_MAX: usize = 4_096;
 
-/// The last changes that Okta has answered to.
+/// The recently answered changes.
 #[derive(Debug, Default)]
 pub(in crate::command) struct RecentChanges(Mutex<VecDeque<(String, Timestamp)>>);
 
 impl RecentChanges {
-    /// Notes that Okta has answered to the change `request_id`.
+    /// Records that Okta has answered the change `request_id`.
     pub(super) fn note(&self, request_id: Option<&str>, at: Timestamp) {
         let Some(id) = request_id else { return };
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -26,7 +27,7 @@ impl RecentChanges {
         known.push_back((id.to_owned(), at));
     }
 
-    /// Whether Okta has answered to the change `request_id` before `time`, by the clock of this machine.
+    /// Whether Okta answered the change `request_id` before `time`, by the clock of this machine.
     pub(super) fn is_before(&self, request_id: &str, time: Timestamp) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().any(|(id, at)| id == request_id && *at < time)

@@ -1,4 +1,4 @@
-//! From names to ids: users by id or login, groups by id or exact name. A name that fits several is nobody's.
+//! Resolves names to ids: users by id or login, groups by id or exact name. An ambiguous name is an error.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::command::{
     actions::{GroupName, Names, Presence, UserAttribute, UserName, named_shortly},
 };
 
-/// All whom and what `request` names. A group is looked for up to `looks_max` times.
+/// Everything that `request` names. A group is searched up to `looks_max` times.
 pub(super) async fn request(
     okta: &dyn Okta,
     request: &Request,
@@ -74,7 +74,7 @@ async fn named_user(
             };
             found.ok_or_else(absent).map(Some)
         }
-        // Somebody whose login only begins so is somebody else.
+        // A user whose login only begins with the name is a different user.
         UserName::New(login) => user_of_login(okta, action, login).await,
     }
 }
@@ -96,7 +96,7 @@ async fn named_group(
     }
 }
 
-/// All users whom `name` may mean: who is protected by it must not depend on who else is called alike.
+/// All users whom `name` may mean: protection must not depend on other users with a similar name.
 pub(super) async fn all_users(okta: &dyn Okta, name: &str) -> Result<Vec<UserSubject>, ActionFailure> {
     let action = Action::OWN_LOOK_FOR_A_USER;
     if !can_be_known(name) {
@@ -115,7 +115,7 @@ pub(super) async fn all_users(okta: &dyn Okta, name: &str) -> Result<Vec<UserSub
     Ok(found.map(|user| user_subject(name, Some(&user))).collect())
 }
 
-/// The user of this id or login, or the only one of this e-mail.
+/// The user with this id or login, or the only one with this e-mail.
 async fn user_of_name_or_email(
     okta: &dyn Okta,
     action: Action,
@@ -133,8 +133,8 @@ async fn user_of_name_or_email(
     Ok(several.pop().and_then(User::read))
 }
 
-/// The only user who has an attribute so, as they are now: lists are some seconds behind, and may still show somebody who has
-/// it no more.
+/// The only user with this attribute, read again: lists are some seconds old, and may still show a user who no longer
+/// has it.
 async fn user_having(
     okta: &dyn Okta,
     action: Action,
@@ -166,7 +166,7 @@ fn user_subject(name: &str, user: Option<&User>) -> UserSubject {
 async fn user_of_name(okta: &dyn Okta, action: Action, name: &str) -> Result<Option<User>, ActionFailure> {
     let fits = |user: &User| {
         let login = user.login().unwrap_or_default();
-        // The part before `@` names a user too, if it is the only one.
+        // The part of a login before the `@` is a name too, if it is unambiguous.
         let is_short = login.split_once('@').is_some_and(|(short, _)| is_same(short, name));
         user.id == name || is_same(login, name) || is_short
     };
@@ -184,7 +184,7 @@ async fn user_of_name(okta: &dyn Okta, action: Action, name: &str) -> Result<Opt
     if name.contains('@') || name.starts_with("00u") {
         return Ok(None);
     }
-    // Okta says nothing of why it finds nobody by a short name.
+    // Okta does not say why it finds nobody by a short name.
     let several = users::with_login_beginning(&format!("{name}@"));
     let several = lookup::list(okta, action, &several, 2).await?.map_or(0, |list| list.items.len());
     if several > 1 {
@@ -194,7 +194,7 @@ async fn user_of_name(okta: &dyn Okta, action: Action, name: &str) -> Result<Opt
     Ok(None)
 }
 
-/// The user of exactly this login, apart from case.
+/// The user with exactly this login, ignoring case.
 pub(in crate::command) async fn user_of_login(
     okta: &dyn Okta,
     action: Action,
@@ -212,30 +212,30 @@ pub(in crate::command) async fn user_of_login(
     Ok(found.into_iter().filter_map(User::read).find(is_it))
 }
 
-/// Logins are the same whatever their case, also beyond ASCII.
+/// Compares logins ignoring case, also beyond ASCII.
 fn is_same(login: &str, name: &str) -> bool {
     login.to_lowercase() == name.to_lowercase()
 }
 
-/// Whether Okta can have anything of this name. It takes no characters beyond U+FFFF, and may answer with an internal
-/// error to who asks for them.
+/// Whether Okta can have an object with this name. Okta accepts no characters beyond U+FFFF, and may answer a query for
+/// them with an internal error.
 fn can_be_known(name: &str) -> bool {
     name.chars().all(|c| c.len_utf8() <= 3)
 }
 
-/// Whether Okta can find `name` in a path: not with `/`, however it is escaped, nor with `;`, where some servers end a
-/// segment, and dots lead elsewhere.
+/// Whether `name` is safe as a path segment: not with `/`, even escaped, nor with `;`, at which some servers end a
+/// segment, and not only dots.
 fn can_be_segment(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', ';'])
 }
 
-/// The group of this id or exact name; without an id if there is none.
+/// The group with this id or exact name; without an id if there is none.
 pub(in crate::command) async fn group(
     okta: &dyn Okta,
     action: Action,
     name: &str,
 ) -> Result<GroupSubject, ActionFailure> {
-    // What looks like an id may be a name all the same.
+    // A text that looks like an id may be a name.
     if is_id(name)
         && name.starts_with("00g")
         && let Some(group) = one(okta, action, &groups::get(name)).await?
@@ -259,7 +259,7 @@ fn group_subject(name: &str, group: Option<&Value>) -> GroupSubject {
     GroupSubject { name: name.to_owned(), id: text("/id"), okta_name: text("/profile/name") }
 }
 
-/// The group of exactly this name that is no app's: there is at most one.
+/// The group with exactly this name that belongs to no app: there is at most one.
 pub(in crate::command) async fn own_group(
     okta: &dyn Okta,
     action: Action,
@@ -269,8 +269,8 @@ pub(in crate::command) async fn own_group(
     Ok(named_groups(okta, action, name, is_own).await?.into_iter().next())
 }
 
-/// All groups of exactly this name that are `wanted`, as they are now: lists are some seconds behind, and may still show a
-/// group under a name that it has no more.
+/// All groups with exactly this name that are `wanted`, read again: lists are some seconds old, and may still show a
+/// group under an old name.
 async fn named_groups(
     okta: &dyn Okta,
     action: Action,

@@ -1,5 +1,5 @@
-//! Whom and what a request names, found at Okta, and how the user was at the time: a command that is carried out right after
-//! need not look again.
+//! The users and groups that a request names, as found at Okta. A command that is executed right after the look-up need
+//! not read the user again.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use tokio::time::Instant;
 
 use crate::command::Subjects;
 
-/// How long a look is as good as one that is taken now.
+/// How long a read counts as current.
 pub(super) const FRESH_FOR: Duration = Duration::from_secs(1);
 
-/// What was found of those whom a request names.
+/// The result of looking up the names in a request.
 #[derive(Debug, Clone, Default)]
 pub struct ResolvedSubjects {
-    /// They.
+    /// The objects that were found.
     pub subjects: Subjects,
     snapshot: Option<UserSnapshot>,
-    /// When they began to be looked for; none: some time ago.
+    /// When the look-up began; none if it was some time ago.
     asked_at: Option<Instant>,
 }
 
-/// A user as they were at one moment.
+/// A user as read at one moment.
 #[derive(Debug, Clone)]
 struct UserSnapshot {
     user: User,
@@ -29,15 +29,14 @@ struct UserSnapshot {
 }
 
 impl ResolvedSubjects {
-    /// `subjects`, who were looked for from `asked_at` on, and the user among them who was seen just now: all that the
-    /// request is about.
+    /// `subjects`, whose look-up began at `asked_at`, with the `user` as just read, if they are the only one.
     pub(super) fn with_snapshot(subjects: Subjects, user: Option<User>, asked_at: Instant) -> Self {
         let user = user.filter(|_| subjects.users.len() == 1);
         let snapshot = user.map(|user| UserSnapshot { user, at: Instant::now() });
         Self { subjects, snapshot, asked_at: Some(asked_at) }
     }
 
-    /// The one user whom the request is about, if they were seen just now and Okta is not at work on them.
+    /// The only user of the request, if they were just read and Okta is not working on them.
     pub(super) fn seen_now(&self) -> Option<User> {
         let snapshot = self.snapshot.as_ref().filter(|snapshot| snapshot.at.elapsed() <= FRESH_FOR)?;
         Some(snapshot.user.clone()).filter(|user| user.transitioning_to.is_none())
@@ -45,19 +44,19 @@ impl ResolvedSubjects {
 }
 
 impl ResolvedSubjects {
-    /// Since when the names have meant them; none: some time ago.
+    /// When the look-up of the names began; none if it was some time ago.
     pub fn since(&self) -> Option<Instant> {
         self.asked_at
     }
 
-    /// When the groups had the names by which they were found, by id.
+    /// When each group was seen with its name, by id.
     pub(super) fn groups_seen(&self) -> impl Iterator<Item = (&str, Instant)> {
         let at = self.asked_at;
         self.subjects.groups.iter().filter_map(move |group| Some((group.id.as_deref()?, at?)))
     }
 }
 
-/// Those who were found some time ago.
+/// Subjects that were looked up some time ago.
 impl From<Subjects> for ResolvedSubjects {
     fn from(subjects: Subjects) -> Self {
         Self { subjects, snapshot: None, asked_at: None }

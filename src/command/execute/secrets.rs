@@ -1,11 +1,11 @@
-//! Taking the secrets out of Okta's answers, so that a result never has them.
+//! Takes the secrets out of Okta's answers, so that a result never has them.
 
 use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::command::RevealedSecret;
 
-/// Okta's names, and ours. What has none is left out: the token of a link is in the link.
+/// Okta's names and ours. A secret without a name of ours is dropped: the token of a link is in the link.
 const SECRETS: [(&str, Option<&str>); 6] = [
     ("tempPassword", Some("temporary_password")),
     ("activationUrl", Some("activation_url")),
@@ -25,7 +25,7 @@ pub(in crate::command) fn take(answer: &mut Value) -> Vec<RevealedSecret> {
     SECRETS.into_iter().filter_map(take).collect()
 }
 
-/// Takes out of a factor what it is made of: Okta tells the seed of one that waits for its activation, and a link to it.
+/// Takes the seed and the activation link out of a factor that waits for its activation.
 pub(in crate::command) fn strip_factor(factor: &mut Value) {
     let Some(members) = factor.as_object_mut() else { return };
     members.remove("_embedded");

@@ -1,4 +1,4 @@
-//! One request at work: what every action needs to look, to expect, to send and to report.
+//! One request in execution: what every action needs to read, to check expectations, to send and to report.
 
 use std::{
     collections::BTreeMap,
@@ -24,53 +24,53 @@ use crate::command::{
     UserSubject, ZoneSubject,
 };
 
-/// How often a change is made at most, with a look in between: each time but the last was in doubt.
+/// The most sends of a change, with a read in between: each but the last was in doubt.
 pub(in crate::command) const ROUNDS_MAX: u32 = 4;
-/// Looks at a user until Okta has done what it does in the background; some 20 s.
+/// The most reads of a user while Okta finishes work in the background; about 20 s.
 const SETTLING_LOOKS_MAX: u32 = 8;
-/// By how much Okta's servers may be behind the clock that they show.
+/// By how much Okta's servers may be behind Okta's reported time.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(60);
-/// Okta's clock is known to the second, and each side may round it.
+/// The precision of Okta's reported time, rounded on both sides.
 const CLOCK_STEP: SignedDuration = SignedDuration::from_secs(2);
 
-/// One request at work.
+/// One request in execution.
 pub(in crate::command) struct Work<'a> {
     pub(in crate::command) okta: &'a dyn Okta,
     pub(in crate::command) action: Action,
     pub(in crate::command) subjects: &'a Subjects,
     pub(in crate::command) expect: &'a Expect,
     pub(in crate::command) attempt: Attempt<'a>,
-    /// What concerns the command, as it was found before anything was sent.
+    /// The state before anything was sent, for the outcome.
     pub(in crate::command) before: Option<Value>,
-    /// How that which the command changes was before anything was sent, once it was looked at.
+    /// The state before anything was sent, once it was read.
     baseline: Option<Baseline>,
-    /// Whether the policy has let this attempt send, with the baseline as it is.
+    /// Whether the policy has admitted this attempt, with the baseline as it is.
     is_admitted: bool,
-    /// Whether something was sent in this attempt that Okta has not refused.
+    /// Whether this attempt has sent something that Okta did not refuse.
     has_sent: bool,
-    /// Whether no look can show that the change was made.
+    /// Whether no read can show that the change was made.
     is_unseen: bool,
-    /// What the next change is decided by, and where and when it was seen.
+    /// What the next change is decided by, where it was read, and when.
     last_seen: Mutex<Option<(Target, Value, Instant)>>,
-    /// The groups that the next change is about, by which the command names them.
+    /// The groups of the next change that the command names by name.
     groups_named: &'a [GroupSubject],
-    /// When the groups that the command names had their names, by id.
+    /// When the groups were last seen with the names in the command, by id.
     groups_seen: BTreeMap<&'a str, Instant>,
-    /// The changes that Okta has answered to, of all commands.
+    /// The answered changes of all commands.
     recent_changes: &'a RecentChanges,
-    /// The user whom the command is about, if the first look at them need not be taken any more.
+    /// The user whom the command is about, if they were just read.
     seen: Option<User>,
-    /// Okta's id of the last change.
+    /// Okta's id of the last request that changed something.
     request_id: Option<String>,
-    /// What a dry run would have sent.
+    /// The requests of a dry run.
     planned: Vec<Value>,
 }
 
-/// What came of sending a change. The answer may have secrets in it, until [`Work::ended`] takes them out.
+/// The result of sending a change. The answer may contain secrets, until [`Work::ended`] takes them out.
 pub(in crate::command) enum Sent {
-    /// Okta made it, and answered this.
+    /// Okta made it; with its answer.
     Done(Value),
-    /// It is a dry run.
+    /// Not sent: this is a dry run.
     Planned,
     /// Okta may have made it.
     InDoubt(OktaError),
@@ -87,7 +87,7 @@ impl<'a> Work<'a> {
         attempt: Attempt<'a>,
     ) -> Self {
         let subjects = &resolved.subjects;
-        // What a former attempt has done is to be seen.
+        // An earlier attempt may have changed the user, so they are read again.
         let seen = resolved.seen_now().filter(|_| attempt.baseline.is_none());
         let baseline = attempt.baseline.cloned();
         let before = baseline.as_ref().and_then(Baseline::before).cloned();
@@ -115,17 +115,17 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Whether this command may have changed something at Okta: a former attempt was about to send, or this one was.
+    /// Whether this command may have changed something at Okta, in this attempt or an earlier one.
     pub(in crate::command) fn may_have_sent(&self) -> bool {
         self.attempt.baseline.is_some() || self.has_sent
     }
 
-    /// Whether the command has one part alone: one user and at most one group, or the other way round.
+    /// Whether the command has a single part: one user and at most one group, or one group and at most one user.
     pub(in crate::command) fn is_about_one(&self) -> bool {
         self.subjects.users.len() <= 1 && self.subjects.groups.len() <= 1
     }
 
-    /// Notes how that which the command changes is, unless that is known from before something was sent.
+    /// Records the state before the first change, unless an earlier attempt did.
     pub(in crate::command) fn baseline(&mut self, seen: impl FnOnce() -> Baseline) -> &Baseline {
         self.baseline.get_or_insert_with(seen)
     }
@@ -164,28 +164,28 @@ impl<'a> Work<'a> {
         begun_at.saturating_add(self.okta.clock_ahead()).unwrap_or(begun_at)
     }
 
-    /// The same, and certainly not later.
+    /// The earliest time at which the first attempt can have begun, by Okta's clock.
     pub(in crate::command) fn not_before(&self) -> Timestamp {
         self.begun_at().saturating_sub(CLOCKS_APART).unwrap_or(self.attempt.begun_at)
     }
 
-    /// The same, and certainly not earlier.
+    /// The latest time at which the first attempt can have begun, by Okta's clock.
     pub(in crate::command) fn begun_for_certain(&self) -> Timestamp {
         self.begun_at().saturating_add(CLOCK_STEP).unwrap_or(self.attempt.begun_at)
     }
 
-    /// Whether what Okta shows as done at `time` can have been done by a former attempt at this command.
+    /// Whether a change that Okta dates to `time` may be from an earlier attempt at this command.
     pub(in crate::command) fn may_be_ours(&self, time: Option<Timestamp>) -> bool {
         self.attempt.baseline.is_some() && time.is_some_and(|time| time >= self.not_before())
     }
 
-    /// Notes what the next change is decided by.
+    /// Records what the next change is decided by.
     pub(in crate::command) fn saw(&self, target: Target, raw: &Value) {
         *self.last_seen() = Some((target, raw.clone(), Instant::now()));
     }
 
-    /// Whether the groups that the next change is about have the names by which the command names them: they may have been
-    /// found long ago. It is asked again if the change has to wait.
+    /// Fails unless the groups of the next change still have the names in the command: they may have been looked up
+    /// long ago. Admission checks again if the change has to wait.
     pub(in crate::command) async fn must_be_named(
         &mut self,
         groups: &'a [GroupSubject],
@@ -205,7 +205,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Whether Okta had answered to the change `request_id` when this command was begun: then another command has made it.
+    /// Whether Okta had answered the change `request_id` before this command began: then another command made it.
     pub(in crate::command) fn is_of_a_command_before(&self, request_id: &str) -> bool {
         self.recent_changes.is_before(request_id, self.attempt.begun_at)
     }
@@ -215,7 +215,7 @@ impl<'a> Work<'a> {
         self.last_seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The user as they are now.
+    /// The user, read now.
     pub(in crate::command) async fn user(&self, id: &str) -> Result<Option<User>, ActionFailure> {
         let raw = lookup::one(self.okta, self.action, &users::get(id)).await?;
         let Some(raw) = raw else { return Ok(None) };
@@ -224,12 +224,12 @@ impl<'a> Work<'a> {
         Some(User::read(raw).ok_or_else(|| of_okta(&no_user(), self.action))).transpose()
     }
 
-    /// The user once Okta is not at work on them any more, or as they are after a while.
+    /// The user once Okta has finished work on them, or as they are after a while.
     pub(in crate::command) async fn settled_user(&self, id: &str) -> Result<Option<User>, ActionFailure> {
         self.user_once(id, |user| user.transitioning_to.is_none()).await
     }
 
-    /// The user once `is_awaited`, or as they are after a while; none if there is none.
+    /// The user once `is_awaited` is true, or as they are after a while; none if there is no such user.
     pub(in crate::command) async fn user_once(
         &self,
         id: &str,
@@ -246,12 +246,12 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Whether nothing has happened to the user's status since before something was sent.
+    /// Whether the user's status has not changed since before something was sent.
     pub(in crate::command) fn is_as_before(&self, user: &User) -> bool {
         self.baseline.as_ref().is_some_and(|baseline| baseline.is_of_user(user))
     }
 
-    /// The user whom the command is about, before it is carried out.
+    /// The user whom the command is about, before the change.
     pub(in crate::command) async fn known_user(&mut self) -> Result<User, ActionFailure> {
         if let Some(seen) = self.seen.take() {
             self.saw(users::get(&seen.id), &seen.raw);
@@ -264,22 +264,22 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Whether Okta has finished with the user, so that they can be changed.
+    /// Fails while Okta is still working on the user.
     pub(in crate::command) fn must_be_settled(&self, user: &User) -> Result<(), ActionFailure> {
         if user.transitioning_to.is_some() { Err(still_changing(user)) } else { Ok(()) }
     }
 
-    /// Whether what the command expects holds for the user.
+    /// Fails unless the expectations of the command hold for the user.
     pub(in crate::command) async fn must_be_as_expected(&self, user: &User) -> Result<(), ActionFailure> {
         super::expect::look(self, user).await
     }
 
-    /// Whether the profile is as the command expects, where the command itself has changed the rest.
+    /// Fails unless the expected profile holds. For checks after the command itself has changed the rest.
     pub(in crate::command) fn must_have_expected_profile(&self, user: &User) -> Result<(), ActionFailure> {
         super::expect::look_at_profile(self.expect, user)
     }
 
-    /// Sends a change, or notes it in a dry run. Fails if it may not be sent any more; then nothing is.
+    /// Sends a change, or records it in a dry run. Fails, and sends nothing, if it may not be sent any more.
     pub(in crate::command) async fn send(&mut self, change: &Change) -> Result<Sent, ActionFailure> {
         if self.notes(change) {
             return Ok(Sent::Planned);
@@ -306,7 +306,7 @@ impl<'a> Work<'a> {
         Ok(sent)
     }
 
-    /// Has the policy judge the command as things are now, and keeps the baseline.
+    /// Asks admission for the change, and makes the baseline durable.
     async fn must_be_admitted(&mut self, precondition: &Precondition<'_>) -> Result<(), ActionFailure> {
         let prior_attempt =
             if self.is_unseen && self.may_have_sent() { PriorAttempt::MayBeDone } else { PriorAttempt::None };
@@ -315,7 +315,7 @@ impl<'a> Work<'a> {
             true => baseline,
             false => baseline.with_before(self.before.as_ref()).sending(),
         };
-        // Where a look shows what came of it, nobody asks how often it was sent.
+        // The number of sends matters only if no read can show the result.
         if self.is_unseen {
             baseline = baseline.sent_once_more();
         }
@@ -325,7 +325,7 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// No look can show that the change is made.
+    /// Declares that no read can show whether the change is made.
     pub(in crate::command) fn is_unseen(&mut self) {
         self.is_unseen = true;
     }
@@ -353,12 +353,12 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The failure that an error of Okta's side is.
+    /// The failure for an error of Okta.
     pub(in crate::command) fn refused(&self, error: &OktaError) -> ActionFailure {
         of_okta(error, self.action)
     }
 
-    /// The failure that remains after all rounds.
+    /// The failure after the last round.
     pub(in crate::command) fn gave_up(&self, doubt: Option<&OktaError>) -> ActionFailure {
         match doubt {
             Some(error) => self.refused(error),
@@ -366,7 +366,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The failure, with what was found before it and whether something was sent.
+    /// Adds to a failure what was read before, and whether something was sent.
     fn with_before(&self, mut failed: ActionFailure) -> ActionFailure {
         failed.before = failed.before.take().or_else(|| self.before.clone());
         failed.okta_request_id = failed.okta_request_id.take().or_else(|| self.request_id.clone());
@@ -374,7 +374,7 @@ impl<'a> Work<'a> {
         failed
     }
 
-    /// What it came to, with what was found before it. Secrets in the result go to where they are guarded.
+    /// The result of the request, with what was read before. Moves secrets out of the result.
     pub(in crate::command) fn ended(
         self,
         finished: Result<Finished, ActionFailure>,
@@ -391,7 +391,7 @@ impl<'a> Work<'a> {
     }
 }
 
-/// It ended well. The result may still have secrets in it.
+/// A success. The result may still contain secrets.
 pub(in crate::command) struct Finished {
     kind: SuccessKind,
     result: Value,
@@ -408,12 +408,12 @@ impl Finished {
         Self::new(SuccessKind::Done, result)
     }
 
-    /// It was a dry run: the result is what would have been sent.
+    /// A dry run: the result is what would have been sent.
     pub(in crate::command) fn planned() -> Self {
         Self::new(SuccessKind::DryRun, Value::Null)
     }
 
-    /// With these events of the System Log.
+    /// Adds events of the System Log.
     pub(in crate::command) fn events(mut self, events: Vec<Box<RawValue>>) -> Self {
         self.events = Some(events);
         self
@@ -437,13 +437,13 @@ pub(in crate::command) fn id_of_group(subject: &GroupSubject) -> Result<&str, Ac
     subject.id.as_deref().ok_or_else(absent)
 }
 
-/// Okta has not finished with the user.
+/// The failure while Okta is working on the user.
 pub(in crate::command) fn still_changing(user: &User) -> ActionFailure {
     let status = user.transitioning_to.as_deref().unwrap_or("another");
     Code::StillChanging.because(format!("okta is still at work on user {}, who will be {status}", user.id))
 }
 
-/// What an outcome says of a user before and after.
+/// The status of a user, for `before` and `after`.
 pub(in crate::command) fn status_of(user: &User) -> Value {
     match &user.transitioning_to {
         Some(to) => json!({ "status": user.status, "transitioning_to": to }),
@@ -451,7 +451,7 @@ pub(in crate::command) fn status_of(user: &User) -> Value {
     }
 }
 
-/// Who was concerned, for the result.
+/// The user, for the result.
 pub(in crate::command) fn named(user: &User) -> Value {
     json!({ "id": user.id, "login": user.login() })
 }

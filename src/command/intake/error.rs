@@ -1,20 +1,20 @@
-//! What can go wrong with an intake as a whole, classified once.
+//! The failures of an intake as a whole, with their class.
 
 use crate::{
     bus::{BusClass, BusError},
     telemetry::chain,
 };
 
-/// No commands can be read just now.
+/// No commands can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// The bus cannot be used.
     #[error(transparent)]
     Bus(BusError),
-    /// This binary has no such bus.
+    /// This binary lacks the bus.
     #[error("{intake}: this binary was built without {feature}: build it with `--features {feature}`")]
     NotBuilt {
-        /// The name of the commands.
+        /// The name of the section.
         intake: String,
         /// The Cargo feature that is missing.
         feature: &'static str,
@@ -22,7 +22,7 @@ pub enum IntakeError {
 }
 
 impl IntakeError {
-    /// Which kind of attention it needs. All kinds are tried again with back-off.
+    /// The class of the failure. All classes are retried with back-off.
     pub fn class(&self) -> BusClass {
         match self {
             Self::Bus(err) => err.class(),
@@ -31,7 +31,7 @@ impl IntakeError {
     }
 }
 
-/// An intake replaces its client by itself, so what makes it do so is told as a bus that cannot be reached.
+/// An intake replaces its client by itself, so the cause is reported as an unreachable bus.
 impl From<BusError> for IntakeError {
     fn from(error: BusError) -> Self {
         Self::Bus(match error {

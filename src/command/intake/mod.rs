@@ -43,32 +43,32 @@ use super::message::Headers;
 use super::message::PAYLOAD_BYTES_MAX;
 use crate::config::IntakeConfig;
 
-/// The longest wait that a bus is asked for at once. Whoever wants to wait longer puts the message back again.
+/// The longest redelivery delay that a bus is asked for. A longer wait puts the message back again.
 #[cfg(any(feature = "kafka", feature = "nats"))]
 const RETRY_LATER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One message of an intake.
 #[derive(Debug)]
 pub struct Delivery {
-    /// The bytes, as they are; empty if there are none.
+    /// The bytes; empty if there are none.
     pub payload: Bytes,
     /// The headers.
     pub headers: Headers,
-    /// What the bus itself knows the message by: `Nats-Msg-Id`. Kafka has no such thing.
+    /// The id that the bus has for the message: `Nats-Msg-Id`. Kafka has none.
     pub message_id: Option<String>,
-    /// Where it stands, for people and dead letters: `orders/3@42` or `COMMANDS@42`.
+    /// The place, for people and dead letters: `orders/3@42` or `COMMANDS@42`.
     pub place: String,
-    /// When the bus says that it was written: the time of the stream in JetStream. In Kafka the record's time stamp, which is
-    /// the broker's where the topic has `message.timestamp.type = LogAppendTime` and the producer's word where not; none if
-    /// it has none.
+    /// When the message was written, according to the bus: the time of the stream in JetStream. In Kafka the record's
+    /// time stamp, which is the broker's if the topic has `message.timestamp.type = LogAppendTime` and the producer's
+    /// otherwise; none if it has none.
     pub published_at: Option<Timestamp>,
-    /// Why it can be no command, whatever is in it: it has no payload, or one that is too large.
+    /// Why it can never be a command, whatever its content: it has no payload, or too large a one.
     pub unfit: Option<String>,
-    /// To say what became of it.
+    /// Settles the message.
     pub acknowledgement: Acknowledgement,
 }
 
-/// The right and the duty to say what became of one delivery.
+/// The obligation to settle one delivery.
 #[derive(Debug)]
 pub struct Acknowledgement(Kind);
 
@@ -102,7 +102,8 @@ impl Acknowledgement {
         Self(Kind::Nats(acknowledgement))
     }
 
-    /// Its outcome is durable: it need not come again. An acknowledgement that is lost means another copy, not an error.
+    /// The outcome is durable: the message need not be delivered again. A lost acknowledgement causes another copy, not
+    /// an error.
     pub async fn ack(self) {
         match self.0 {
             #[cfg(feature = "kafka")]
@@ -116,8 +117,8 @@ impl Acknowledgement {
         }
     }
 
-    /// It is to come again after `wait`, or after a day if that is shorter. Others pass it, up to the bounds that the
-    /// documentation has of each bus.
+    /// The message is delivered again after `wait`, or after a day if that is shorter. Others overtake it, within the
+    /// documented bounds of each bus.
     #[cfg_attr(
         not(any(test, feature = "kafka", feature = "nats")),
         expect(unused_variables, reason = "without a bus there are no acknowledgements")
@@ -135,13 +136,13 @@ impl Acknowledgement {
         }
     }
 
-    /// It is to be carried out now: whether it is still for us to do. If so, the bus waits for what becomes of it before it
-    /// gives it to another, as long as it can. May be asked again.
+    /// Whether the message still belongs to this consumer, to be executed now. If so, the bus keeps it from other
+    /// consumers as long as it can. May be called again.
     pub fn begin(&self) -> bool {
         match &self.0 {
             #[cfg(feature = "kafka")]
             Kind::Kafka(acknowledgement) => acknowledgement.begin(),
-            // As long as this is there, the server is told to wait.
+            // The server is told to wait as long as this value exists.
             #[cfg(feature = "nats")]
             Kind::Nats(_) => true,
             #[cfg(test)]
@@ -151,7 +152,7 @@ impl Acknowledgement {
         }
     }
 
-    /// It can never be a command, and is in the dead letters: it must not come again.
+    /// The message can never be a command, and is in the dead letters: it must not be delivered again.
     pub async fn reject(self) {
         match self.0 {
             #[cfg(feature = "kafka")]
@@ -181,7 +182,7 @@ pub enum Intake {
 }
 
 impl Intake {
-    /// Connects to the queue that `config` names, for the commands `name`.
+    /// Connects to the queue in `config`, for the section `name`.
     pub async fn open(config: &IntakeConfig, name: &str) -> Result<Self, IntakeError> {
         let name = name.to_owned();
         match config.clone() {
@@ -202,7 +203,7 @@ impl Intake {
         }
     }
 
-    /// Looks whether commands could be read from the queue. Reads, creates and joins nothing.
+    /// Whether commands could be read from the queue. Reads, creates and joins nothing.
     pub async fn check(config: &IntakeConfig, name: &str) -> Result<String, IntakeError> {
         let name = name.to_owned();
         match config.clone() {
@@ -233,7 +234,7 @@ impl Intake {
         }
     }
 
-    /// What keeps messages from coming, as far as the bus or its client said so.
+    /// What keeps messages from coming, as far as the bus or its client reported it.
     pub fn trouble(&self) -> Option<String> {
         match self {
             #[cfg(feature = "kafka")]
@@ -245,7 +246,7 @@ impl Intake {
         }
     }
 
-    /// Lets go of the bus. To be called when the acknowledgements are used up; what became of the others is not told any more.
+    /// Closes the connection. Call it when all acknowledgements are used: later ones are not sent.
     pub async fn close(self) {
         match self {
             #[cfg(feature = "kafka")]
@@ -258,7 +259,7 @@ impl Intake {
     }
 }
 
-/// Why a payload of so many bytes can be no command, if it is too large for one.
+/// Why a payload of this size can never be a command, if it is too large.
 #[cfg(any(feature = "kafka", feature = "nats"))]
 fn too_large(bytes: usize) -> Option<String> {
     let reason = || format!("{bytes} bytes are more than a command may have: {PAYLOAD_BYTES_MAX}");

@@ -7,30 +7,30 @@ use serde_json::{Value, json};
 use super::{Fingerprint, ID_BYTES_MAX, envelope::Envelope, unfit};
 use crate::command::OutcomeError;
 
-/// What stands in `action` of an approval.
+/// The `action` of an approval.
 pub const APPROVE: &str = "command.approve";
 
-/// What the fingerprint in an approval may have: whatever it says is in the audit.
+/// The longest fingerprint in an approval: the audit records it, whatever it is.
 const FINGERPRINT_BYTES_MAX: usize = 256;
 
 /// A message that approves a command.
 #[derive(Debug, Clone)]
 pub struct Approval {
-    /// What copies of it have in common.
+    /// The same for all copies.
     pub id: String,
-    /// Whether the payload itself says the id.
+    /// Whether the payload has the id.
     pub is_id_in_payload: bool,
-    /// The command that it approves.
+    /// The id of the approved command.
     pub command: String,
-    /// The fingerprint of that command and of those whom it is about, as the journal has it: nothing else is approved.
+    /// The fingerprint of that command and its subjects, as in the journal: nothing else is approved.
     pub command_fingerprint: String,
-    /// Where the outcome of the approval is to go.
+    /// The address of the approval's outcome.
     pub reply_to: Option<String>,
-    /// Why, for the audit.
+    /// The reason, for the audit.
     pub reason: Option<String>,
-    /// Who approves, for the audit: a claim beside the key.
+    /// The approver, for the audit: a claim beside the key.
     pub requested_by: Option<String>,
-    /// A digest of what the approval says.
+    /// A digest of the approval.
     pub fingerprint: Fingerprint,
 }
 

@@ -1,7 +1,7 @@
-//! A digest of what a command asks for, by which a copy is told from another command that has the same id.
+//! A digest of what a command asks for, which tells a copy from another command with the same id.
 //!
-//! The journal keeps it, and so do exports. A password may be easy to guess, and a digest of it could be tried against a
-//! dictionary: what is secret is digested with a key that is not in the state, made from the org's own credential.
+//! The journal and exports have it. A password may be easy to guess, and a plain digest could be tried against a
+//! dictionary: secrets are digested with a key that is not in the state, derived from the org's credential.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use sha2::{Digest as _, Sha256};
 
 use crate::command::Subjects;
 
-/// How what is kept begins, by the way in which it was digested. What has none was digested in the first way, before there
-/// were several: a second way will have to go on comparing what the first has kept.
+/// The prefix of a saved digest, by its method. A digest without one was made by the first method, before there were
+/// several: a second method must still compare digests of the first.
 const FIRST_WAY: &str = "v1:";
-/// What keys are made for, so that they are of no use for anything else.
+/// The purpose of the derived key, so that it is of no use elsewhere.
 const PURPOSE: &[u8] = b"oktabus: fingerprints of commands, 1";
 
-/// What the secrets of commands are digested with.
+/// The key for digests of secrets.
 pub struct FingerprintKey {
     key: hmac::Key,
-    /// By which it is known whether a digest was made with it.
+    /// Identifies the key with which a digest was made.
     id: String,
 }
 
 impl FingerprintKey {
-    /// The key that goes with `credential`: whoever has that needs no guesses.
+    /// The key for `credential`: whoever has the credential has no need to guess.
     pub fn from_credential(credential: &SecretString) -> Self {
         let credential = hmac::Key::new(hmac::HMAC_SHA256, credential.expose_secret().as_bytes());
         let key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&credential, PURPOSE).as_ref());
@@ -34,7 +34,7 @@ impl FingerprintKey {
         Self { key, id }
     }
 
-    /// A digest of a message that is no command, in place of a fingerprint.
+    /// A digest of a message that is not a command.
     pub fn digest(&self, payload: &[u8]) -> String {
         format!("unreadable.{}", hex(hmac::sign(&self.key, payload).as_ref()))
     }
@@ -46,19 +46,19 @@ impl fmt::Debug for FingerprintKey {
     }
 }
 
-/// What a command asks for, to be compared: everything it says, in an order and a spelling of its own, whatever the white
-/// space, the order of names, the headers and the CloudEvent around it.
+/// The content of a command, for comparison: in a canonical form, independent of white space, the order of names,
+/// headers and the CloudEvent around it.
 #[derive(Clone)]
 pub struct Fingerprint {
     /// SHA-256 of what is not secret, in hexadecimal.
     open: String,
-    /// What is secret, if anything is.
+    /// The secrets, if there are any.
     secret: Option<SecretSlice<u8>>,
 }
 
 impl Fingerprint {
-    /// Of a command with this id: its members but the id, those that say nothing left out. `secrets_of` are its parameters
-    /// whose values are secrets.
+    /// Of a command with this id: its members without the id and without empty ones. `secrets_of` are its secret
+    /// parameters.
     pub(super) fn of(id: &str, command: &Map<String, Value>, secrets_of: &[&str]) -> Self {
         let mut secrets = Map::new();
         let mut open = command.clone();
@@ -77,23 +77,24 @@ impl Fingerprint {
         Self { open, secret: is_any.then(|| secret.into()) }
     }
 
-    /// Whether there is something secret in it.
+    /// Whether it has secrets.
     pub fn has_secrets(&self) -> bool {
         self.secret.is_some()
     }
 
-    /// What the journal keeps: the way of digesting, the digest of what is open, and with secrets the key's id and their digest.
-    pub fn to_kept(&self, key: &FingerprintKey) -> String {
+    /// What the journal saves: the method, the digest of what is not secret, and for secrets the id of the key and
+    /// their digest.
+    pub fn to_saved(&self, key: &FingerprintKey) -> String {
         match self.sealed(key) {
             Some(sealed) => format!("{FIRST_WAY}{}.{}.{sealed}", self.open, key.id),
             None => format!("{FIRST_WAY}{}", self.open),
         }
     }
 
-    /// Whether it is that of the command of which the journal keeps `kept`. What is secret cannot be compared once the
-    /// credential has been exchanged: then what is open decides.
-    pub fn is_kept(&self, kept: &str, key: &FingerprintKey) -> bool {
-        let mut parts = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.');
+    /// Whether it belongs to the command whose saved fingerprint is `saved`. After the credential was rotated, secrets
+    /// cannot be compared, and the rest decides.
+    pub fn matches(&self, saved: &str, key: &FingerprintKey) -> bool {
+        let mut parts = saved.strip_prefix(FIRST_WAY).unwrap_or(saved).split('.');
         let (open, id, sealed) = (parts.next(), parts.next(), parts.next());
         if open != Some(&self.open) || id.is_some() != self.secret.is_some() {
             return false;
@@ -101,19 +102,20 @@ impl Fingerprint {
         id != Some(&key.id) || sealed == self.sealed(key).as_deref()
     }
 
-    /// The same of what is no secret alone.
-    pub fn is_openly(&self, kept: &str) -> bool {
-        let mut parts = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.');
+    /// Like [`Self::matches`], without the secrets.
+    pub fn matches_open(&self, saved: &str) -> bool {
+        let mut parts = saved.strip_prefix(FIRST_WAY).unwrap_or(saved).split('.');
         parts.next() == Some(&self.open) && parts.next().is_some() == self.secret.is_some()
     }
 
-    /// The same of what nobody vouches for: what is secret must be equal, and cannot be compared with another key.
-    pub fn is_exactly(&self, kept: &str, key: &FingerprintKey) -> bool {
-        let id = kept.strip_prefix(FIRST_WAY).unwrap_or(kept).split('.').nth(1);
-        self.is_kept(kept, key) && id.is_none_or(|id| id == key.id)
+    /// Like [`Self::matches`], for unauthenticated messages: secrets must be equal, and cannot be compared with another
+    /// key.
+    pub fn matches_exactly(&self, saved: &str, key: &FingerprintKey) -> bool {
+        let id = saved.strip_prefix(FIRST_WAY).unwrap_or(saved).split('.').nth(1);
+        self.matches(saved, key) && id.is_none_or(|id| id == key.id)
     }
 
-    /// The open digest goes with it, so that equal passwords of two commands cannot be told.
+    /// The digest includes the open one, so that equal passwords in two commands cannot be recognised.
     fn sealed(&self, key: &FingerprintKey) -> Option<String> {
         let secret = self.secret.as_ref()?;
         let mut signing = hmac::Context::with_key(&key.key);
@@ -123,13 +125,13 @@ impl Fingerprint {
     }
 }
 
-/// What a second key approves: the command of which the journal keeps `kept`, and those whom it is about by their ids, since
-/// names may mean others by the time it is carried out.
-pub fn of_approval(kept: &str, subjects: &Subjects) -> String {
+/// What a second key approves: the command whose saved fingerprint is `saved`, and the ids of its subjects, since names
+/// may mean others when it is executed.
+pub fn of_approval(saved: &str, subjects: &Subjects) -> String {
     let users: Vec<_> = subjects.users.iter().map(|user| &user.id).collect();
     let groups: Vec<_> = subjects.groups.iter().map(|group| &group.id).collect();
     let zone = subjects.zone.as_ref().map(|zone| &zone.id);
-    let all = json!([kept, users, groups, subjects.app, zone]);
+    let all = json!([saved, users, groups, subjects.app, zone]);
     format!("{FIRST_WAY}{}", hex(&Sha256::digest(all.to_string())))
 }
 
@@ -143,7 +145,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The members that say something.
+/// The members that are not empty.
 fn canonical(members: &Map<String, Value>) -> Vec<u8> {
     let is_said = |value: &Value| match value {
         Value::Null | Value::Bool(false) => false,
@@ -160,14 +162,14 @@ fn canonical(members: &Map<String, Value>) -> Vec<u8> {
     canonical
 }
 
-/// By name, however the map is ordered.
+/// Sorted by name.
 fn sorted(object: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut members: Vec<_> = object.iter().collect();
     members.sort_unstable_by_key(|(name, _)| *name);
     members
 }
 
-/// Writes `value` so that two values give the same bytes only if they are the same.
+/// Writes `value` in a form that is the same only for equal values.
 fn push(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(b'n'),

@@ -1,7 +1,7 @@
-//! What a message on the queue says: a plain JSON object or a CloudEvent, made into a command that is typed and bounded.
+//! Decodes a message of the queue, a plain JSON object or a CloudEvent, into a typed and bounded command.
 //!
-//! Whatever arrives becomes a [`Command`] or an [`Undecodable`] that says why not. Nothing here shows a secret: what is
-//! told of a value that does not fit is its kind.
+//! Every message becomes a [`Command`] or an [`Undecodable`] with the reason. Shows no secret: an invalid value is
+//! described by its kind.
 
 mod approval;
 mod cloud_event;
@@ -23,87 +23,87 @@ pub use approval::{APPROVE, Approval};
 pub use envelope::schema;
 pub use strict_json::object;
 
-/// Headers of a message as they were received: several may have one name, and case is as it was written.
+/// Headers as received: names may repeat, and keep their case.
 pub type Headers = Vec<(String, Bytes)>;
 
-/// What a message may have. The largest that make sense name some hundred groups or carry a long profile.
+/// The largest payload. Sensible commands name some hundred groups or carry a long profile.
 pub const PAYLOAD_BYTES_MAX: usize = 256 << 10;
-/// What an id may have.
+/// The longest id.
 pub const ID_BYTES_MAX: usize = 256;
-/// What `reason`, `requested_by` and `reply_to` may have each.
+/// The longest `reason`, `requested_by` and `reply_to`.
 pub const TEXT_BYTES_MAX: usize = 1 << 10;
 
-/// A request to do something at Okta, with all that came with it.
+/// A request to Okta, with everything that came with it.
 #[derive(Debug, Clone)]
 pub struct Command {
-    /// What copies of it have in common.
+    /// The same for all copies.
     pub id: String,
-    /// Whether the payload itself says the id, as the command's or a structured CloudEvent's; otherwise the transport does,
-    /// which no signature covers.
+    /// Whether the payload has the id, as the command's or a structured CloudEvent's; otherwise it is from the
+    /// transport, which no signature covers.
     pub is_id_in_payload: bool,
-    /// What it asks for.
+    /// The request.
     pub request: Request,
-    /// It must not be begun before.
+    /// The earliest start.
     pub not_before: Option<Timestamp>,
-    /// It must not be begun at this time or later.
+    /// The start must be before this time.
     pub expires_at: Option<Timestamp>,
     /// Whether it only asks what would be done.
     pub dry_run: bool,
-    /// Where the outcome is to go, in place of where outcomes go.
+    /// The address of the outcome, in place of the configured one.
     pub reply_to: Option<String>,
-    /// Why it is wanted, for the audit.
+    /// The reason, for the audit.
     pub reason: Option<String>,
-    /// Who wants it, for the audit: a claim, unless a signature stands behind it.
+    /// The requester, for the audit: a claim, unless the message is signed.
     pub requested_by: Option<String>,
-    /// What must hold at Okta.
+    /// The expectations.
     pub expect: Expect,
-    /// Whether the outcome shall have the secrets that come up.
+    /// Whether the outcome shall show secrets.
     pub reveal: bool,
-    /// A digest of what it asks for.
+    /// A digest of the request.
     pub fingerprint: Fingerprint,
 }
 
-/// What a message asks for.
+/// A decoded message.
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are commands")]
 pub enum DecodedMessage {
-    /// Something at Okta.
+    /// A request to Okta.
     Command(Command),
-    /// That a command of another key goes on.
+    /// The approval of a command of another key.
     Approval(Approval),
 }
 
-/// Whether a command may be begun, as far as the time matters.
+/// Whether a command may be started, as far as time matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
-    /// It may be begun.
+    /// It may be started.
     Due,
-    /// Not before this time.
+    /// It may not be started before this time.
     Early(Timestamp),
-    /// It came too late.
+    /// It has expired.
     Expired,
 }
 
-/// A message that is no command. With an id it gets a refusal as its outcome; without one it is a dead letter.
+/// A message that is not a command. With an id it gets a refusal as its outcome; without one it is a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undecodable {
-    /// The id, if one can be made out.
+    /// The id, if there is a valid one.
     pub id: Option<String>,
-    /// Whether the payload itself says the id: a signature covers nothing else.
+    /// Whether the payload has the id: a signature covers nothing else.
     pub is_id_in_payload: bool,
-    /// What it asks for, as it is written, if that can be made out.
+    /// The action as written, if there is one.
     pub action: Option<String>,
-    /// Why it is no command.
+    /// Why it is not a command.
     pub error: OutcomeError,
 }
 
 impl Command {
-    /// Whether it has a secret in it.
+    /// Whether it has a secret.
     pub fn has_secrets(&self) -> bool {
         self.fingerprint.has_secrets()
     }
 
-    /// Whether it may be begun at `now`.
+    /// Whether it may be started at `now`.
     pub fn timing(&self, now: Timestamp) -> Timing {
         if self.expires_at.is_some_and(|expires_at| expires_at <= now) {
             return Timing::Expired;
@@ -115,9 +115,8 @@ impl Command {
     }
 }
 
-/// Reads a message: its payload, its headers, and the id that the bus itself gives it, if it does.
-///
-/// The id in the payload wins, then the CloudEvent's, then `message_id`.
+/// Decodes a command from its payload, its headers, and the id that the bus gives it, if it does. The id in the payload
+/// takes precedence, then that of the CloudEvent, then `message_id`.
 pub fn decode(payload: &Bytes, headers: &Headers, message_id: Option<&str>) -> Result<Command, Undecodable> {
     match decode_any(payload, headers, message_id)? {
         DecodedMessage::Command(command) => Ok(command),
@@ -128,7 +127,7 @@ pub fn decode(payload: &Bytes, headers: &Headers, message_id: Option<&str>) -> R
     }
 }
 
-/// The same of a message that may also be an approval.
+/// Like [`decode`], for a message that may also be an approval.
 pub fn decode_any(
     payload: &Bytes,
     headers: &Headers,
@@ -144,8 +143,7 @@ pub fn decode_any(
     })
 }
 
-/// What the command in `payload` says, for people: its members without the secrets among its parameters. None if there is no
-/// command in it.
+/// The command in `payload`, for people: its members without the secret parameters. None if there is no command.
 pub fn without_secrets(payload: &[u8], headers: &Headers) -> Option<Map<String, Value>> {
     let mut command = object(payload).ok()?;
     if cloud_event::is_structured(headers, &command) {
@@ -158,7 +156,7 @@ pub fn without_secrets(payload: &[u8], headers: &Headers) -> Option<Map<String, 
     Some(command)
 }
 
-/// What was made out before reading failed.
+/// What was decoded before an error.
 #[derive(Debug)]
 struct Known {
     id: Option<String>,
@@ -221,15 +219,15 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<DecodedM
     }))
 }
 
-/// An id that can be kept, printed and compared, and be that of a CloudEvent as it is: not empty, no control characters and
-/// noncharacters, no blanks around it, not too long. And not that of a refusal, which is a place in a queue.
+/// Whether an id can be saved, printed and compared, and be the id of a CloudEvent: not empty, no control characters or
+/// noncharacters, no blanks around it, not too long, and not a place in a queue, which is the id of a refusal.
 fn is_good_id(id: &str) -> bool {
     let is_fit = |c: char| !c.is_control() && !is_noncharacter(c);
     let is_of_fit_length = !id.is_empty() && id.len() <= ID_BYTES_MAX;
     is_of_fit_length && id.trim() == id && id.chars().all(is_fit) && !message_id::is_place(id)
 }
 
-/// What may be shown of something that could be anything.
+/// The beginning of an arbitrary text.
 fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 64;
     text.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect()

@@ -1,5 +1,5 @@
-//! JSON in which each name stands once and each number is what it says: of two values under one name, a signer may have meant
-//! the other, and a number that is rounded on the way is another number.
+//! JSON without duplicate names and with exact numbers only: of two values under one name, the signer may have meant
+//! the other, and a rounded number is another number.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 use super::unfit;
 use crate::command::OutcomeError;
 
-/// `serde_json` gives names that begin so a meaning of its own.
+/// `serde_json` reserves names that begin like this.
 const RESERVED: &str = "$serde_json::private::";
-/// Beyond these, whole numbers are rounded by programs that have them as doubles (RFC 8259, section 6).
+/// Larger whole numbers are rounded by programs that read doubles (RFC 8259, section 6).
 const WHOLE_MAX: u64 = (1 << 53) - 1;
-/// How the reason of a number beyond that begins.
+/// The beginning of the reason for a larger number.
 pub(super) const INEXACT: &str = "a number is beyond ";
-/// How the reason of a name that stands twice begins.
+/// The beginning of the reason for a duplicate name.
 pub(super) const TWICE: &str = "stands twice: ";
 
-/// The one object that `bytes` are, with each name once.
+/// The object in `bytes`, with each name once.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, OutcomeError> {
     match serde_json::from_slice(bytes) {
         Ok(Strict(Value::Object(object))) => Ok(object),
@@ -31,7 +31,7 @@ fn inexact<E: serde::de::Error>() -> E {
     E::custom(format!("{INEXACT}±{WHOLE_MAX}, which not every program has exactly"))
 }
 
-/// A value without names that stand twice.
+/// A value without duplicate names.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {
@@ -66,7 +66,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        // Whole numbers that are too large for 64 bits come here too, rounded.
+        // Whole numbers beyond 64 bits arrive here too, rounded.
         #[expect(clippy::cast_precision_loss, reason = "a double has all 53 bits")]
         let is_exact = value.abs() <= WHOLE_MAX as f64;
         if is_exact { Ok(value.into()) } else { Err(inexact()) }

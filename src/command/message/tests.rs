@@ -208,7 +208,7 @@ fn a_structured_event_has_the_command_inside() {
 #[test]
 fn the_fingerprint_is_of_what_is_asked_and_of_nothing_else() {
     let fingerprint = |payload: &str, headers: &Headers| {
-        decode(&Bytes::from(payload.to_owned()), headers, None).unwrap().fingerprint.to_kept(&key("a"))
+        decode(&Bytes::from(payload.to_owned()), headers, None).unwrap().fingerprint.to_saved(&key("a"))
     };
     let none = Headers::new();
     let known = fingerprint(&deactivate().to_string(), &none);
@@ -260,9 +260,13 @@ fn what_is_kept_of_a_secret_is_of_no_use_without_the_orgs_credential() {
         ("user.suspend", json!({ "user": "ada" }), false),
     ] {
         let command = json!({ "id": "c-1", "action": action, "parameters": parameters });
-        let kept = |credential| plain(&command).unwrap().fingerprint.to_kept(&key(credential));
-        assert_eq!(kept("a"), kept("a"), "{command}");
-        assert_eq!(kept("a") != kept("b"), has_secret, "{command}: whoever knows the command knows the rest");
+        let saved = |credential| plain(&command).unwrap().fingerprint.to_saved(&key(credential));
+        assert_eq!(saved("a"), saved("a"), "{command}");
+        assert_eq!(
+            saved("a") != saved("b"),
+            has_secret,
+            "{command}: whoever knows the command knows the rest"
+        );
     }
 }
 
@@ -275,26 +279,26 @@ fn a_copy_is_known_and_another_password_under_its_id_is_not_it() {
             .fingerprint
     };
     let (command, key, exchanged) = (fingerprint("Winter2026", "ada"), key("a"), key("b"));
-    let kept = command.to_kept(&key);
-    assert!(command.is_kept(&kept, &key));
-    assert!(!fingerprint("Summer2026", "ada").is_kept(&kept, &key));
-    assert!(!fingerprint("Winter2026", "eve").is_kept(&kept, &key));
+    let saved = command.to_saved(&key);
+    assert!(command.matches(&saved, &key));
+    assert!(!fingerprint("Summer2026", "ada").matches(&saved, &key));
+    assert!(!fingerprint("Winter2026", "eve").matches(&saved, &key));
     // A credential is exchanged while a command stands on the queue: it must not be refused for that.
-    assert!(command.is_kept(&kept, &exchanged));
-    assert!(!fingerprint("Winter2026", "eve").is_kept(&kept, &exchanged));
+    assert!(command.matches(&saved, &exchanged));
+    assert!(!fingerprint("Winter2026", "eve").matches(&saved, &exchanged));
     // Where nobody vouches for the copy, what cannot be compared is another.
-    assert!(command.is_exactly(&kept, &key) && !command.is_exactly(&kept, &exchanged));
-    assert!(!fingerprint("Summer2026", "ada").is_exactly(&kept, &exchanged));
+    assert!(command.matches_exactly(&saved, &key) && !command.matches_exactly(&saved, &exchanged));
+    assert!(!fingerprint("Summer2026", "ada").matches_exactly(&saved, &exchanged));
     let without = plain(&deactivate()).unwrap().fingerprint;
-    assert!(without.is_kept(&without.to_kept(&key), &exchanged) && !without.is_kept(&kept, &key));
+    assert!(without.matches(&without.to_saved(&key), &exchanged) && !without.matches(&saved, &key));
     // What earlier versions kept, which did not say how.
     for command in [&command, &without] {
-        let kept = command.to_kept(&key);
-        let kept_before = kept.strip_prefix("v1:").unwrap();
-        assert!(command.is_kept(kept_before, &key), "{kept}");
-        assert!(!command.is_kept(&format!("v2:{kept_before}"), &key), "another way is another thing");
+        let saved = command.to_saved(&key);
+        let kept_before = saved.strip_prefix("v1:").unwrap();
+        assert!(command.matches(kept_before, &key), "{saved}");
+        assert!(!command.matches(&format!("v2:{kept_before}"), &key), "another way is another thing");
     }
-    assert!(!command.is_kept(&"0".repeat(64), &key));
+    assert!(!command.matches(&"0".repeat(64), &key));
 }
 
 #[test]

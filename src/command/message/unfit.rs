@@ -1,4 +1,5 @@
-//! Why a message is no command, in words for people and codes for programs. Values are not repeated: they may be secrets.
+//! Why a message is not a command: messages for people and codes for programs. Values are not repeated: they may be
+//! secrets.
 
 use super::{
     ID_BYTES_MAX, PAYLOAD_BYTES_MAX, shortened,
@@ -70,12 +71,12 @@ pub(super) fn too_long(name: &str, bytes_max: usize) -> OutcomeError {
     error("too_long", format!("`{name}` may have {bytes_max} bytes"), "shorten it")
 }
 
-/// A member of the command that does not fit, by serde's words.
+/// An invalid member of a command, in serde's words.
 pub(super) fn member(path: &str, reason: &str) -> OutcomeError {
     misfit("bad_member", path, reason)
 }
 
-/// Parameters that do not fit, by serde's words with the path before them.
+/// Invalid parameters, in serde's words with the path before them.
 pub(super) fn parameters(action: Action, reason: &str) -> OutcomeError {
     let misfit = misfit("bad_parameters", "parameters", reason);
     OutcomeError { message: format!("{}: {}", action.name(), misfit.message), ..misfit }
@@ -88,7 +89,7 @@ fn misfit(code: &str, path: &str, reason: &str) -> OutcomeError {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => format!("there are {}", known.join(", ")),
         };
-        // Neither is the name shown: somebody may have put a secret in its place.
+        // The name is not shown, either: it may be a misplaced secret.
         let inside = match path.strip_suffix(unknown) {
             _ if path == "." => String::new(),
             Some("") => String::new(),
@@ -102,7 +103,7 @@ fn misfit(code: &str, path: &str, reason: &str) -> OutcomeError {
     error(code, message, SEE_SCHEMA)
 }
 
-/// Serde repeats the value that does not fit: `invalid type: integer `5`, expected a string`.
+/// Removes the value that serde repeats: `invalid type: integer `5`, expected a string`.
 fn without_value(reason: &str) -> String {
     const KINDS: [&str; 2] = ["invalid type: ", "invalid value: "];
     let Some(at) = KINDS.iter().find_map(|kind| Some(reason.find(kind)? + kind.len())) else {

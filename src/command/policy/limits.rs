@@ -1,4 +1,4 @@
-//! How many changes in how long: a limit that is exceeded trips, and stays so until an operator releases it.
+//! Limits on the number of changes in a time. An exceeded limit trips, and stays so until an operator releases it.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -10,13 +10,13 @@ use crate::{
     config::LimitConfig,
 };
 
-/// A limit's time is cut into so many parts. Changes are counted up to one part longer than the limit says, never shorter.
+/// The parts of a limit's time. Changes count for up to one part longer than the limit says, never shorter.
 const PARTS: i64 = 20;
 
 /// The code of a refusal by a limit.
 pub const LIMIT_TRIPPED: &str = "limit_tripped";
 
-/// What all limits have counted, by their patterns. Serialises to some hundred bytes a limit.
+/// The counts of all limits, by pattern. Serialises to a few hundred bytes a limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Limits(BTreeMap<String, Window>);
@@ -24,7 +24,7 @@ pub struct Limits(BTreeMap<String, Window>);
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Window {
-    /// The length of a part when they were counted.
+    /// The length of a part at the time of the counts.
     part_ms: i64,
     /// Changes by the number of their part since the epoch.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -33,18 +33,18 @@ struct Window {
     tripped_at: Option<Timestamp>,
 }
 
-/// A limit was exceeded, now or before.
+/// A limit that is exceeded, now or earlier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrippedLimit {
     /// The limit.
     pub limit: LimitConfig,
-    /// Since when nothing is let through.
+    /// When it tripped.
     pub since: Timestamp,
 }
 
 impl Limits {
-    /// Counts `changes` by `action` at `now` with all `limits` that are about it, or with none of them if one would be
-    /// exceeded: that one trips.
+    /// Counts `changes` by `action` at `now` for all `limits` on it. If one of them would be exceeded, that one trips
+    /// and none counts.
     pub fn take(
         &mut self,
         limits: &[LimitConfig],
@@ -72,17 +72,17 @@ impl Limits {
         Ok(())
     }
 
-    /// Lets changes through the limit `pattern` again, and counts from zero. Says whether it had tripped.
+    /// Releases the limit `pattern`: it counts from zero. Returns whether it had tripped.
     pub fn release(&mut self, pattern: &str) -> bool {
         self.0.remove(pattern).is_some_and(|window| window.tripped_at.is_some())
     }
 
-    /// The limits that have tripped, with the time when they did.
+    /// The tripped limits, with the times when they tripped.
     pub fn tripped(&self) -> impl Iterator<Item = (&str, Timestamp)> {
         self.0.iter().filter_map(|(pattern, window)| Some((pattern.as_str(), window.tripped_at?)))
     }
 
-    /// Whether one of `limits` that is about `action` has tripped.
+    /// Whether one of the `limits` on `action` has tripped.
     pub fn is_tripped(&self, limits: &[LimitConfig], action: Action) -> bool {
         let has_tripped = |limit: &LimitConfig| {
             self.0.get(&limit.pattern.to_string()).is_some_and(|window| window.tripped_at.is_some())
@@ -90,17 +90,17 @@ impl Limits {
         limits.iter().any(|limit| limit.is_about(action) && has_tripped(limit))
     }
 
-    /// Forgets what was counted for limits that are not among `limits` any more.
+    /// Removes the counts of limits that are not among `limits`.
     pub fn keep_only(&mut self, limits: &[LimitConfig]) {
         self.0.retain(|pattern, _| limits.iter().any(|limit| limit.pattern.to_string() == *pattern));
     }
 }
 
 impl Window {
-    /// Forgets what is older than a window at `now` reaches. A clock that was set back makes nothing younger.
+    /// Removes counts that are older than the window at `now`. A clock that is set back makes no count younger.
     fn move_to(&mut self, part_ms: i64, now: Timestamp) {
         if self.part_ms != part_ms {
-            // The limit's time was changed: what was counted by another measure counts as if it were now.
+            // The limit's time was changed: earlier changes count as if they were made now.
             let sum = self.sum();
             self.part_ms = part_ms;
             self.taken = if sum == 0 { BTreeMap::new() } else { [(self.part(now), sum)].into() };

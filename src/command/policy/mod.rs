@@ -1,7 +1,8 @@
-//! What is decided about a command before anything is sent: who signed it, whether it is allowed, whom it must not touch.
+//! Decides about a command before anything is sent: who signed it, whether it is allowed, and whether it touches
+//! something protected.
 //!
-//! No clock, and no I/O but to read keys, so that every decision can be repeated. How much is too much is for `Limits`, whose counts
-//! the engine keeps; that a command is not carried out twice is for the journal.
+//! Reads no clock, and does no I/O except to read keys, so that every decision can be repeated. The engine saves the
+//! counts of `Limits`; the journal prevents that a command is executed twice.
 
 mod limits;
 mod protected;
@@ -19,7 +20,7 @@ use crate::{
     config::{ActionPattern, CommandsConfig, LimitConfig, RevealConfig},
 };
 
-/// The rules for commands of a name.
+/// The policy of a section.
 #[derive(Debug)]
 pub struct Policy {
     allow: Vec<ActionPattern>,
@@ -30,7 +31,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The rules that `config` has.
+    /// The policy in `config`.
     pub fn new(config: &CommandsConfig) -> Self {
         Self {
             allow: config.allow.clone(),
@@ -41,7 +42,7 @@ impl Policy {
         }
     }
 
-    /// Whether `command` is allowed, as far as that can be said without looking at Okta.
+    /// Whether `command` is allowed, as far as that is known without look-ups.
     pub fn admit(&self, command: &Command) -> Result<(), OutcomeError> {
         let action = command.request.action();
         if !self.allow.iter().any(|pattern| pattern.allows(action)) {
@@ -72,7 +73,7 @@ impl Policy {
         Ok(())
     }
 
-    /// Whether `command`, which concerns `subjects`, is allowed.
+    /// Whether `command`, which is about `subjects`, is allowed.
     pub fn judge(
         &self,
         command: &Command,
@@ -93,8 +94,8 @@ impl Policy {
         }
     }
 
-    /// Whether the outcome of `command` may have its secrets: it asks for them, they are allowed, and only those read the
-    /// reply who may see them.
+    /// Whether the outcome of `command` may show its secrets: the command asks for them, the policy allows it, and the
+    /// reply address is private.
     pub fn reveals(&self, command: &Command) -> bool {
         let is_private =
             |address: &String| self.reveal.private.iter().any(|pattern| pattern.matches(address));
@@ -107,20 +108,20 @@ impl Policy {
     }
 }
 
-/// Why a command is refused whose secrets would be stored at its `reply_to`.
+/// The error of a command whose secrets would be stored at its `reply_to`.
 pub fn address_is_stored(reason: &str) -> OutcomeError {
     let message = format!("its secrets would be stored at `reply_to`: {reason}");
     let remedy = "ask for an address that no stream stores, or name the stream in `reveal.stored_in`";
     refusal("reveal_not_allowed", &message, remedy)
 }
 
-/// Why a command is refused whose names the journal has no room for.
+/// The error of a command with too many subjects for the journal.
 pub fn too_many_names() -> OutcomeError {
     let message = "its users and groups take more room than the journal has for one command";
     refusal("list_too_long", message, "make several commands of it")
 }
 
-/// Why nothing may be changed about what `command` concerns, if that is so.
+/// Why a subject of `command` is protected, if one is.
 fn why_protected(command: &Command, subjects: &Subjects, protected: &Protected) -> Option<String> {
     let request = &command.request;
     let why = protected.why(subjects).or_else(|| protected.why_renamed(request));

@@ -1,36 +1,36 @@
-//! Why something is not published, and what cures it.
+//! Why a publication failed, and what cures it.
 
 use crate::{
     bus::BusError,
     sink::{SinkClass, SinkError},
 };
 
-/// Something is not published, as far as we know.
+/// A publication failed, as far as known.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The bus, the file or the terminal takes nothing just now.
+    /// The bus, the file or the terminal does not accept it now.
     #[error(transparent)]
     Sink(#[from] SinkError),
-    /// It is larger than the bus takes.
+    /// It is larger than the bus accepts.
     #[error("{sink}: {bytes} bytes with headers are more than the bus takes: {reason}")]
     TooLarge {
         /// The name of the sink.
         sink: String,
-        /// What it has.
+        /// The size of the publication.
         bytes: usize,
-        /// What the bus takes at most of a payload, if it says so.
+        /// The largest payload that the bus accepts, if it says so.
         payload_bytes_max: Option<usize>,
         /// What the bus or its client said.
         reason: String,
     },
-    /// Nothing can be published there, however often it is tried.
+    /// Nothing can be published at the address.
     #[error("{sink}: cannot publish to `{address}`: {reason}")]
     Address {
         /// The name of the sink.
         sink: String,
-        /// Where it should have gone.
+        /// The address.
         address: String,
-        /// What is wrong with that.
+        /// What is wrong with it.
         reason: String,
     },
 }
@@ -38,7 +38,7 @@ pub enum PublishError {
 /// What cures a failed publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublishCure {
-    /// Time, or somebody who changes something: try again.
+    /// A retry, perhaps after an operator has changed something.
     Retry,
     /// A smaller publication.
     Smaller,
@@ -53,12 +53,12 @@ impl From<BusError> for PublishError {
 }
 
 impl PublishError {
-    /// Whether it stays until somebody changes a setting or a permission, of the bus or of the address alone.
+    /// Whether it lasts until somebody changes a setting or a permission, of the bus or of the address.
     pub fn needs_somebody(&self) -> bool {
         matches!(self, Self::Sink(err) if err.class() != SinkClass::Transient)
     }
 
-    /// What cures it.
+    /// The cure.
     pub fn cure(&self) -> PublishCure {
         match self {
             Self::Sink(_) => PublishCure::Retry,

@@ -13,7 +13,7 @@ use crate::{
     sink::file::{Writer, WriterError},
 };
 
-/// Files of JSON lines. With the first publication begins a new file of the owner, after those that are there.
+/// Files of JSON lines. The first publication begins a new file after the existing ones.
 #[derive(Debug)]
 pub(super) struct FilePublisher {
     sink: FileSink,
@@ -41,7 +41,7 @@ impl FilePublisher {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             let written = writer.append([&payload]).and_then(|()| writer.prove());
             if written.is_err() {
-                // The next one tries again to make the files fit, and tells if that cannot be done.
+                // The next publication tries to make room again, and reports if it cannot.
                 let _ = writer.recover();
             }
             written

@@ -1,7 +1,7 @@
-//! Publications to a Kafka topic: proved when all in-sync replicas have them.
+//! Publishes to a Kafka topic: proved when all in-sync replicas have the record.
 //!
-//! The client is that of Kafka's sinks, with one record a batch so that a verdict is on one publication. After a failure
-//! it is given up with what it still has, and the next publication gets another one.
+//! Uses the same client as Kafka's sinks, with one record a batch, so that a result concerns one publication. After a
+//! failure the client is dropped with its queue, and the next publication opens another.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -26,16 +26,16 @@ use crate::{
     config::KafkaSink,
 };
 
-/// How long the cluster may take to have a publication.
+/// How long the cluster may take for a publication.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(20);
-/// How long closing waits for publications on their way.
+/// How long closing waits for publications in flight.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A Kafka topic to publish to, or several.
 #[derive(Debug)]
 pub(super) struct KafkaPublisher {
     sink: KafkaSink,
-    /// Where publications go that have no address.
+    /// The topic of publications without an address.
     topic: Option<String>,
     client: Lazy<Client<Ledger>>,
 }
@@ -48,7 +48,7 @@ impl KafkaPublisher {
     async fn put(&self, publication: &Publication) -> Result<(), PublishError> {
         let topic = address(publication, self.topic.as_deref(), &self.sink.name)?;
         let client = self.client().await?;
-        // The client would take a record for a topic that does not exist, and wait for it without end.
+        // The client would wait without end for a topic that does not exist.
         if let Err(fault) = client.require_topic(topic).await {
             return Err(self.topic_refused(&client, topic, fault).await);
         }
@@ -69,7 +69,7 @@ impl KafkaPublisher {
     }
 
     async fn client(&self) -> Result<Arc<Client<Ledger>>, PublishError> {
-        // The cluster alone is asked for: which topics there are is looked at with each publication.
+        // Only the cluster is asked for: topics are checked with each publication.
         let topics = Topic::Many(self.sink.topic.clone());
         let opening = Client::connect(&self.sink.name, &self.sink.bus, &topics, Batching::One);
         let client = self.client.get(|client| client.context().deliveries.fault().is_none(), opening).await;
@@ -85,7 +85,7 @@ impl KafkaPublisher {
         }
     }
 
-    /// Another client may have better credentials.
+    /// Drops the failed client: another one may have newer credentials.
     async fn given_up(&self, client: &Arc<Client<Ledger>>, fault: Fault) -> PublishError {
         self.client.give_up(client).await;
         fault.into_error(&self.sink.name).into()
@@ -110,7 +110,7 @@ impl Publisher for KafkaPublisher {
     }
 }
 
-/// Whether all of `topics` are there.
+/// Whether all of `topics` exist.
 pub(super) async fn check(sink: &KafkaSink, topics: &BTreeSet<String>) -> Result<Vec<Finding>, PublishError> {
     if let Some(topic) = topics.first().filter(|_| topics.len() == 1) {
         return Ok(check_topics(sink, vec![Topic::One(topic.clone())]).await?);

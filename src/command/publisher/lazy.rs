@@ -1,20 +1,20 @@
-//! Something that is opened when it is needed first, and anew after it failed.
+//! A resource that is opened at its first use, and again after a failure.
 
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-/// What is open, if anything is. Those who need it at the same time share it.
+/// The open resource, if any, shared by concurrent users.
 #[derive(Debug)]
 pub(super) struct Lazy<T>(Mutex<Option<Arc<T>>>);
 
 impl<T> Lazy<T> {
-    /// Nothing is open yet.
+    /// Opens nothing.
     pub(super) fn new() -> Self {
         Self(Mutex::new(None))
     }
 
-    /// What is open if it `is_fit`, else what `opening` gives.
+    /// The open resource if it `is_fit`, else the result of `opening`.
     pub(super) async fn get<E>(
         &self,
         is_fit: impl FnOnce(&T) -> bool,
@@ -28,13 +28,13 @@ impl<T> Lazy<T> {
         Ok(Arc::clone(open.insert(Arc::new(opening.await?))))
     }
 
-    /// Lets the next one have another, unless there is another already.
+    /// Drops the resource, unless it was replaced already.
     #[cfg(any(feature = "kafka", feature = "nats"))]
     pub(super) async fn give_up(&self, failed: &Arc<T>) {
         self.0.lock().await.take_if(|open| Arc::ptr_eq(open, failed));
     }
 
-    /// What is open, if nobody else uses it.
+    /// Takes the open resource, unless it is in use elsewhere.
     pub(super) async fn take(&self) -> Option<T> {
         Arc::into_inner(self.0.lock().await.take()?)
     }

@@ -1,4 +1,4 @@
-//! What is published: bytes with CloudEvents attributes and an address.
+//! A publication: bytes with CloudEvents attributes and an address.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -13,26 +13,26 @@ const OUTCOME_TYPE: &str = "oktabus.outcome";
 const AUDIT_TYPE: &str = "oktabus.audit";
 const COMMAND_TYPE: &str = "oktabus.command";
 
-/// One thing to publish.
+/// A publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// The topic or subject; none: the sink's own. Files and standard output have no addresses.
+    /// The topic or subject; none: that of the sink. Files and standard output have no addresses.
     pub address: Option<String>,
-    /// Whether a command asked for that address: somebody may listen there without a bus that keeps anything.
+    /// Whether the address is a command's reply address: a listener there may be without a stream.
     pub is_reply: bool,
-    /// Whether there are secrets in it: no stream stores it but those that may.
+    /// Whether it has secrets: only the streams that are configured for them may store it.
     pub is_secret: bool,
-    /// `id` is what copies have in common, `partition_key` what orders publications.
+    /// `id` is the same for all copies; `partition_key` orders publications.
     pub attributes: Attributes,
     /// One JSON value.
     pub payload: Bytes,
-    /// The signature of `payload`, for the header that commands have it in.
+    /// The signature of `payload`, for the header of commands.
     pub signature: Option<String>,
 }
 
 impl Publication {
-    /// The outcome of a command of the commands `name`, which concerns the user with the id `user`. `copy` counts the
-    /// answers to further copies of the command; zero is the answer to the first.
+    /// The outcome of a command of the section `name`, about the user with the id `user`. `copy` is the number of the
+    /// answer; the first is zero.
     pub fn outcome(
         name: &str,
         outcome: &Outcome,
@@ -52,15 +52,15 @@ impl Publication {
         Ok(Self::of(attributes, serde_json::to_vec(outcome)?.into()))
     }
 
-    /// The refusal of a message that is no command: `outcome` is named by the place where it stood. The id is the same for
-    /// the same message, and no command's.
+    /// The refusal of a message that is not a command. The id in `outcome` is the place of the message: the same for
+    /// the same message, and never a command's.
     pub fn refusal(name: &str, outcome: &Outcome) -> Result<Self, serde_json::Error> {
         let mut publication = Self::outcome(name, outcome, None, 0)?;
         publication.attributes.id = message_id::of_refusal(&outcome.command_id);
         Ok(publication)
     }
 
-    /// A command to the intake of the commands `name`. `key` is what orders commands: the user whom it names.
+    /// A command for the intake of the section `name`. `key` orders commands: the user whom it names.
     pub fn command(name: &str, id: &str, key: Option<&str>, payload: Bytes) -> Self {
         let attributes = Attributes {
             id: id.to_owned(),
@@ -72,8 +72,7 @@ impl Publication {
         Self::of(attributes, payload)
     }
 
-    /// A record of the audit of the commands `name`, about the command `id`. A command has several.
-    /// `sequence` is its number in the chain.
+    /// An audit record of the section `name`, about the command `id`, with its number in the chain.
     pub fn audit(name: &str, id: &str, sequence: u64, at: Timestamp, payload: Bytes) -> Self {
         let attributes = Attributes {
             id: message_id::of_audit(id, sequence),
@@ -90,26 +89,26 @@ impl Publication {
         Self { address: None, is_reply: false, is_secret: false, attributes, payload, signature: None }
     }
 
-    /// The same, signed so.
+    /// Adds a signature.
     #[must_use]
     pub fn signed(self, signature: Option<String>) -> Self {
         Self { signature, ..self }
     }
 
-    /// The same, to `address`.
+    /// Sets the address.
     #[must_use]
     pub fn to(self, address: impl Into<String>) -> Self {
         Self { address: Some(address.into()), is_reply: false, ..self }
     }
 
-    /// The same, to the `address` that a command asks for.
+    /// Sets the reply address of a command.
     #[must_use]
     pub fn in_reply_to(self, address: impl Into<String>) -> Self {
         Self { address: Some(address.into()), is_reply: true, ..self }
     }
 }
 
-/// An attribute as CloudEvents demands, whatever a command says.
+/// An attribute in the form that CloudEvents requires, whatever a command contains.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     push_printable(text, &mut printable);

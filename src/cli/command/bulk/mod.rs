@@ -31,7 +31,7 @@ use crate::{
         publisher::{Publication, PublishCure, PublishError, Publisher},
     },
     config::CommandsConfig,
-    retry::Backoff,
+    retry::RetryPolicy,
     telemetry::chain,
 };
 
@@ -39,10 +39,8 @@ use crate::{
 pub(super) const FILE_BYTES_MAX: usize = 64 << 20;
 /// How many refused lines a person is shown.
 const SHOWN: usize = 20;
-/// How long it is tried to put one command on the queue, and the first and longest wait in between.
+/// How long the publication of one command is retried.
 const PATIENCE: Duration = Duration::from_secs(60);
-const RETRY_FIRST: Duration = Duration::from_millis(250);
-const RETRY_MAX: Duration = Duration::from_secs(10);
 const NAME_CHARS_MAX: usize = 100;
 
 /// The commands of a file.
@@ -242,13 +240,13 @@ async fn send(
 /// Puts one command on the queue, however often that has to be tried within the patience.
 async fn put(publisher: &dyn Publisher, command: &Publication) -> Result<(), PublishError> {
     let until = Instant::now() + PATIENCE;
-    let mut waits = Backoff::new(RETRY_FIRST, RETRY_MAX, fastrand::u64(..));
+    let mut backoff = RetryPolicy::QUEUE.backoff();
     loop {
         let err = match publisher.publish(command).await {
             Ok(()) => return Ok(()),
             Err(err) => err,
         };
-        let wait = waits.next_wait();
+        let wait = backoff.next_wait();
         // An error that needs an operator is not mended while this waits.
         if err.cure() != PublishCure::Retry || err.needs_somebody() || Instant::now() + wait > until {
             return Err(err);

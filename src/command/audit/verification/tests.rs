@@ -17,8 +17,8 @@ fn verified(lines: &[String]) -> Verification {
     read(Verification::default(), lines, None)
 }
 
-fn verified_against(lines: &[String], kept: &SavedChain) -> Verification {
-    verified_between(lines, kept, kept)
+fn verified_against(lines: &[String], saved: &SavedChain) -> Verification {
+    verified_between(lines, saved, saved)
 }
 
 /// With what the state kept before and after they were read.
@@ -32,7 +32,7 @@ fn read(mut verification: Verification, lines: &[String], after: Option<&SavedCh
     for (number, line) in (1..).zip(lines) {
         verification.read("audit.jsonl", number, line);
     }
-    verification.finish(after.map(|kept| ("hr".to_owned(), kept.clone())));
+    verification.finish(after.map(|saved| ("hr".to_owned(), saved.clone())));
     verification
 }
 
@@ -47,22 +47,22 @@ fn five() -> (Vec<String>, SavedChain) {
     lines.extend(chain.seal(&records(&["c-2", "c-3"])).lines);
     let last = chain.seal(&records(&["c-4", "c-5"]));
     lines.extend(last.lines.clone());
-    (lines, last.kept)
+    (lines, last.saved)
 }
 
 #[test]
 fn an_audit_that_nobody_touched_is_whole() {
-    let (lines, kept) = five();
+    let (lines, saved) = five();
     assert!(lines[0].contains(r#""command_id":"c-1","sequence":1,"prev":"0000"#), "{}", lines[0]);
-    let verification = verified_against(&lines, &kept);
+    let verification = verified_against(&lines, &saved);
     assert_eq!((flaws(&verification), verification.flaw_count()), (vec![], 0));
     let report = verification.chains().next().unwrap();
-    assert_eq!((report.records, report.first_sequence, report.last), (5, 1, kept.head));
+    assert_eq!((report.records, report.first_sequence, report.last), (5, 1, saved.head));
 }
 
 #[test]
 fn whatever_is_changed_taken_out_moved_or_put_in_is_seen() {
-    let (lines, kept) = five();
+    let (lines, saved) = five();
     let mut changed = lines.clone();
     changed[1] = changed[1].replace("c-2", "c-9");
     let mut swapped = lines.clone();
@@ -88,7 +88,7 @@ fn whatever_is_changed_taken_out_moved_or_put_in_is_seen() {
             expected => assert!(told[0].starts_with(expected), "{expected}: {told:?}"),
         }
     }
-    let settled = SavedChain { lines: Vec::new(), ..kept.clone() };
+    let settled = SavedChain { lines: Vec::new(), ..saved.clone() };
     for (left, first) in
         [(4, "record 5"), (3, "records 4 to 5"), (2, "records 3 to 5"), (0, "records 1 to 5")]
     {
@@ -96,19 +96,19 @@ fn whatever_is_changed_taken_out_moved_or_put_in_is_seen() {
         assert!(told.len() == 1 && told[0].starts_with(first), "{first}: {told:?}");
     }
     // After a crash it is not known whether the last batch was written.
-    let verification = verified_against(&lines[..3], &kept);
+    let verification = verified_against(&lines[..3], &saved);
     assert_eq!((flaws(&verification), verification.in_doubt()), (vec![], 1));
     // The daemon has written more since.
-    let earlier = SavedChain { head: AuditChain::after(&settled).seal(&[]).kept.head, lines: Vec::new() };
+    let earlier = SavedChain { head: AuditChain::after(&settled).seal(&[]).saved.head, lines: Vec::new() };
     let more = AuditChain::after(&earlier).seal(&records(&["c-6"]));
-    let verification = verified_between(&[lines, more.lines].concat(), &settled, &more.kept);
+    let verification = verified_between(&[lines, more.lines].concat(), &settled, &more.saved);
     assert_eq!(flaws(&verification), Vec::<String>::new());
 }
 
 #[test]
 fn what_only_looks_like_the_daemons_is_held_against_the_state() {
-    let (lines, kept) = five();
-    let forged = AuditChain::after(&kept).seal(&records(&["c-6", "c-7"])).lines;
+    let (lines, saved) = five();
+    let forged = AuditChain::after(&saved).seal(&records(&["c-6", "c-7"])).lines;
     let strangers: Vec<_> =
         records(&["x-1"]).iter().map(|record| record.replace("\"hr\"", "\"nobody\"")).collect();
     let inserted = AuditChain::default().seal(&strangers).lines;
@@ -123,12 +123,12 @@ fn what_only_looks_like_the_daemons_is_held_against_the_state() {
         ([&unchained, &lines[..]].concat(), "audit.jsonl:1: a record has no place in the chain"),
     ];
     for (lines, expected) in cases {
-        let told = flaws(&verified_against(&lines, &kept));
+        let told = flaws(&verified_against(&lines, &saved));
         assert!(told.len() == 1 && told[0].starts_with(expected), "{expected}: {told:?}");
     }
     // The daemon has written its own record since, behind one that was put there.
-    let own = AuditChain::after(&kept).seal(&records(&["c-8"]));
-    let told = flaws(&verified_between(&[&lines[..], &forged[..1], &own.lines].concat(), &kept, &own.kept));
+    let own = AuditChain::after(&saved).seal(&records(&["c-8"]));
+    let told = flaws(&verified_between(&[&lines[..], &forged[..1], &own.lines].concat(), &saved, &own.saved));
     assert!(told[0].contains("record 6 of `hr` does not follow record 6"), "{told:?}");
     // Nothing was ever recorded, as far as the state knows.
     let told = flaws(&verified_against(&lines, &SavedChain::default()));
@@ -138,14 +138,14 @@ fn what_only_looks_like_the_daemons_is_held_against_the_state() {
 
 #[test]
 fn files_that_were_looked_at_before_need_not_be_there_again() {
-    let (lines, kept) = five();
+    let (lines, saved) = five();
     let third = read_line(&lines[2]);
     let ReadLine::Chained(link) = third else { panic!("{third:?}") };
     let after = |text: String| {
         let mut verification = Verification::default();
         verification.go_on_after(text.parse().unwrap());
-        verification.expect([("hr".to_owned(), kept.clone())]);
-        flaws(&read(verification, &lines[3..], Some(&kept)))
+        verification.expect([("hr".to_owned(), saved.clone())]);
+        flaws(&read(verification, &lines[3..], Some(&saved)))
     };
     assert_eq!(after(format!("hr:3:{}", link.hash)), Vec::<String>::new());
     let told = after(format!("hr:3:{}", "0".repeat(64)));
@@ -157,25 +157,25 @@ fn files_that_were_looked_at_before_need_not_be_there_again() {
 
 #[test]
 fn the_last_records_that_were_looked_at_may_stand_again_in_the_next_file() {
-    let (lines, kept) = five();
-    let next = AuditChain::after(&kept).seal(&records(&["c-6"]));
+    let (lines, saved) = five();
+    let next = AuditChain::after(&saved).seal(&records(&["c-6"]));
     let mut other = AuditChain::default();
     let others = other.seal(&records(&["c-1", "c-2", "c-3", "x-4", "x-5"])).lines;
     let after = |lines: &[String], before: &SavedChain, end: &SavedChain| {
         let mut verification = Verification::default();
-        verification.go_on_after(format!("hr:5:{}", kept.head.hash).parse().unwrap());
+        verification.go_on_after(format!("hr:5:{}", saved.head.hash).parse().unwrap());
         verification.expect([("hr".to_owned(), before.clone())]);
         read(verification, lines, Some(end))
     };
     // A crash left the last two in doubt, their file was moved away, and the next start wrote them again.
     for again in [&lines[3..], &lines[4..]] {
-        let verification = after(&[again, &next.lines].concat(), &next.kept, &next.kept);
+        let verification = after(&[again, &next.lines].concat(), &next.saved, &next.saved);
         assert_eq!(flaws(&verification), Vec::<String>::new());
     }
     // It is about to.
-    let verification = after(&lines[3..4], &kept, &kept);
+    let verification = after(&lines[3..4], &saved, &saved);
     assert_eq!((flaws(&verification), verification.in_doubt()), (vec![], 1));
-    let settled = SavedChain { lines: Vec::new(), ..kept.clone() };
+    let settled = SavedChain { lines: Vec::new(), ..saved.clone() };
     for (lines, expected) in [
         (&others[4..], "audit.jsonl:1: record 5 of `hr` does not follow record 5 as it was"),
         (&others[3..], "audit.jsonl:2: record 5 of `hr` is not the one that was looked at before"),
@@ -188,9 +188,9 @@ fn the_last_records_that_were_looked_at_may_stand_again_in_the_next_file() {
 
 #[test]
 fn an_older_state_is_told_with_what_makes_it_older() {
-    let (lines, kept) = five();
+    let (lines, saved) = five();
     let mut backup = AuditChain::default();
-    let then = backup.seal(&records(&["c-1"])).kept;
+    let then = backup.seal(&records(&["c-1"])).saved;
     let told = flaws(&verified_against(&lines, &then));
     assert!(
         told[0].contains("behind the last one that the state knows of, 1")
@@ -199,22 +199,22 @@ fn an_older_state_is_told_with_what_makes_it_older() {
     );
     // It goes on from there.
     let next = backup.seal(&records(&["c-6"]));
-    let told = flaws(&verified_against(&[&lines[..], &next.lines].concat(), &next.kept));
+    let told = flaws(&verified_against(&[&lines[..], &next.lines].concat(), &next.saved));
     assert!(
         told[0].starts_with("audit.jsonl:6: record 2 of `hr` does not follow record 5")
             && told[0].contains("state import"),
         "{told:?}"
     );
-    assert!(kept.head.sequence == 5);
+    assert!(saved.head.sequence == 5);
 }
 
 #[test]
 fn what_a_crash_leaves_is_no_flaw() {
-    let (lines, kept) = five();
+    let (lines, saved) = five();
     let torn = lines[3][..40].to_owned();
     // The last two are written again after a failure.
     let all = [&lines[..3], &[torn], &lines[3..], &lines[3..]].concat();
-    let verification = verified_against(&all, &kept);
+    let verification = verified_against(&all, &saved);
     assert_eq!(flaws(&verification), Vec::<String>::new());
     assert_eq!(verification.fragments(), 1);
 }
@@ -233,17 +233,17 @@ fn two_chains_in_one_file_are_held_apart() {
 
 #[test]
 fn what_a_crash_left_in_doubt_can_be_completed() {
-    let (lines, kept) = five();
-    let unwritten = kept.unwritten().unwrap();
+    let (lines, saved) = five();
+    let unwritten = saved.unwritten().unwrap();
     assert_eq!((unwritten.first_sequence, &unwritten.lines[..]), (4, &lines[3..]));
-    let mut chain = AuditChain::after(&kept);
+    let mut chain = AuditChain::after(&saved);
     let next = chain.seal(&records(&["c-6"]));
     assert_eq!(next.first_sequence, 6);
     assert_eq!(flaws(&verified(&[lines, next.lines].concat())), Vec::<String>::new());
     // What is too large to keep is written without a net.
     let large = chain.seal(&records(&[&"x".repeat(20_000)]));
-    assert!(large.kept.unwritten().is_none() && large.kept.head.sequence == 7);
-    let text = serde_json::to_string(&kept).unwrap();
-    assert_eq!(serde_json::from_str::<SavedChain>(&text).unwrap(), kept);
+    assert!(large.saved.unwritten().is_none() && large.saved.head.sequence == 7);
+    let text = serde_json::to_string(&saved).unwrap();
+    assert_eq!(serde_json::from_str::<SavedChain>(&text).unwrap(), saved);
     assert!(text.len() < crate::state::CONTENT_MAX_BYTES);
 }

@@ -1,5 +1,5 @@
-//! The limits as they are on the disk: a change is counted in the same commit as the journal's entry, so it is counted once,
-//! whatever happens.
+//! The counts of limits in the state: a change is counted in the same commit as its record in the journal, so it is
+//! counted exactly once.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
     state::NoteChange,
 };
 
-/// The limits of the commands of one name.
+/// The limits of a section.
 #[derive(Debug)]
 pub(in super::super) struct Limiter {
     journal: Journal,
@@ -41,7 +41,7 @@ impl Limiter {
         Self { journal, status, clock, saved: Mutex::default() }
     }
 
-    /// Counts so many changes by an action, if no limit is exceeded by it, and writes `record`, which comes after `saved`.
+    /// Counts the changes of an action unless a limit is exceeded, and writes `record` in place of `saved`.
     pub(in super::super) async fn count(
         &self,
         (limits, action, changes): (&[LimitConfig], Action, usize),
@@ -63,14 +63,14 @@ impl Limiter {
         }
         next.limits.keep_only(limits);
         let note = self.note(&next)?;
-        // Whether the write gets through is not known if this is dropped: then the disk is asked again.
+        // If this is dropped, the result of the write is unknown: the next call reads the state again.
         *known = None;
         let saved = self.journal.save_with_note(id, saved, record, note).await?;
         *known = Some(SavedLimits { generation: next.generation + 1, ..next });
         Ok(Ok(saved))
     }
 
-    /// Lets changes through the limit `pattern` again; says whether it had tripped.
+    /// Releases the limit `pattern`; returns whether it had tripped.
     pub(in super::super) async fn release(
         &self,
         pattern: &str,
@@ -83,7 +83,7 @@ impl Limiter {
         Ok(had_tripped)
     }
 
-    /// Whether one of `limits` that is about `action` has tripped.
+    /// Whether one of the `limits` on `action` has tripped.
     pub(in super::super) async fn is_tripped(
         &self,
         limits: &[LimitConfig],
@@ -93,7 +93,7 @@ impl Limiter {
         Ok(self.known(&mut saved).await?.limits.is_tripped(limits, action))
     }
 
-    /// What is kept of the limits, told to the status.
+    /// The saved counts. Also updates the status.
     pub(in super::super) async fn load(&self, limits: &[LimitConfig]) -> Result<Limits, EngineError> {
         let mut saved = self.saved.lock().await;
         let mut known = self.known(&mut saved).await?.limits;

@@ -1,12 +1,12 @@
-//! Whether a command may still change something, decided at the moment of the act: an operator's stop, expiry, policy with
-//! those who are protected as Okta knows them now, and limits, which are counted in the same commit as the journal's entry.
-//! Where that cannot be found out, commands wait. Sends nothing but look-ups.
+//! Decides, right before each change, whether it may be sent: not stopped by an operator, not expired, allowed by the
+//! policy, nobody protected as Okta knows them now, and within the limits, which are counted in the same commit as the
+//! journal's record. Commands wait while that cannot be determined. Sends only look-ups.
 
 mod gate;
 mod limiter;
 mod protection;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,8 @@ use crate::{
         record::{Record, SecondKey},
     },
     config::{ApprovalConfig, CommandsConfig},
-    retry::Backoff,
+    halt::Stopped,
+    retry::RetryPolicy,
 };
 
 pub(super) use gate::Gate;
@@ -33,7 +34,7 @@ use limiter::Limiter;
 pub(super) use protection::ProtectedIds;
 use protection::Protection;
 
-/// What commands must pass.
+/// The checks that commands must pass.
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) policy: Policy,
@@ -42,25 +43,25 @@ pub(super) struct Admission {
     protection: Protection,
     signatures: Arc<Signatures>,
     approval: ApprovalConfig,
-    /// How long commands are remembered.
+    /// How long the journal keeps commands.
     keep: SignedDuration,
     executor: Executor,
     clock: Arc<dyn Clock>,
     status: Arc<EngineStatus>,
 }
 
-/// Why nothing may be sent.
+/// Why a change may not be sent.
 #[derive(Debug)]
 pub(super) enum Denial {
-    /// The command ends so.
+    /// The command ends with this status and error.
     Ended(Status, OutcomeError),
-    /// It has waited for long, and nothing was sent: it is looked at anew.
+    /// The check took long, and nothing was sent: starts again with a new look-up.
     Restart,
     /// Nothing was sent, and a second key must approve it.
     Unapproved,
-    /// We stop.
+    /// The daemon stops.
     Stopped,
-    /// The journal or the limits cannot be written, for good.
+    /// The journal or the limits cannot be written, permanently.
     Engine(EngineError),
 }
 
@@ -92,19 +93,19 @@ impl Admission {
         }
     }
 
-    /// Reads what is kept of limits, stops and those who are protected.
+    /// Loads limits, stops and protected ids from the state.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
         self.limiter.load(self.policy.limits()).await?;
         self.load_stops().await?;
         self.protection.load().await
     }
 
-    /// Reads what is stopped.
+    /// Loads the stops.
     pub(super) async fn load_stops(&self) -> Result<(), EngineError> {
         self.stops.load(self.clock.now().saturating_sub(self.keep).unwrap_or(Timestamp::MIN)).await
     }
 
-    /// Whether `command` may be begun or go on, as far as that can be said without looking at Okta.
+    /// Whether `command` may be started or continued, without look-ups.
     pub(super) fn admit(&self, command: &Command) -> Result<(), (Status, OutcomeError)> {
         if let Some(stopped) = self.stops.cancelled(&command.id) {
             return Err((Status::Refused, stopped.refusal()));
@@ -138,7 +139,8 @@ impl Admission {
         })
     }
 
-    /// Whether `job` is of a sender who may ask for it yet: it may have waited for long, or come again since it was begun.
+    /// Whether the sender of `job` may still ask for it: the command may have waited for long, or was sent again after
+    /// its start.
     pub(super) fn require_trusted(&self, job: &Job) -> Result<(), Denial> {
         let trusted = match &job.refusal {
             Some(refusal) => Err(refusal.clone()),
@@ -147,7 +149,7 @@ impl Admission {
         trusted.map_err(|error| Denial::Ended(Status::Refused, error))
     }
 
-    /// The same with all that is known of `subjects` now.
+    /// Like [`Self::admit`], together with the policy and protection of the `subjects` as they are now.
     pub(super) async fn judge(
         &self,
         command: &Command,
@@ -162,12 +164,8 @@ impl Admission {
     }
 }
 
-/// Waits before those whom a command concerns are counted again.
-const RECOUNT_FIRST: Duration = Duration::from_secs(1);
-const RECOUNT_MAX: Duration = Duration::from_secs(30);
-
 impl Admission {
-    /// How many changes `request` makes: what it does to a group it does to all members.
+    /// The number of changes that `request` makes: a change of a group counts once for each member.
     async fn changes(
         &self,
         request: &Request,
@@ -181,7 +179,7 @@ impl Admission {
             return Ok(request.changes().named());
         };
         let count_max = usize::try_from(largest).unwrap_or(usize::MAX);
-        let mut backoff = Backoff::new(RECOUNT_FIRST, RECOUNT_MAX, fastrand::u64(..));
+        let mut backoff = RetryPolicy::MEMBER_COUNT.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Okta);
         loop {
             let counting = self.executor.count_members(&subjects.groups, count_max);
@@ -192,8 +190,7 @@ impl Admission {
                         return Err(Denial::Ended(Status::Failed, failed.error));
                     };
                     reporter.report(&failed.error.message);
-                    let wait = tokio::time::sleep(backoff.next_wait().max(asked));
-                    stop.run_until_cancelled(wait).await.ok_or(Denial::Stopped)?;
+                    backoff.wait_at_least(asked, stop).await.map_err(|Stopped| Denial::Stopped)?;
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Those who are protected, as Okta knows them now. Ids that were seen once are kept in the state: they stay protected
-//! whatever becomes of the names. While a name that was never found cannot be found, changes wait.
+//! The protected users, groups and apps, as Okta has them now. Ids that were found once are saved in the state: they
+//! stay protected whatever happens to the names. Changes wait while a name that was never found cannot be found.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,15 +21,15 @@ use crate::{
     state::NoteChange,
 };
 
-/// How old what is known of the protected may be for a change.
+/// The maximum age of the protection for a change.
 const FRESH_FOR_WRITE: Duration = Duration::from_secs(300);
-/// And for what cannot be taken back.
+/// The maximum age for an irreversible change.
 const FRESH_FOR_DESTROY: Duration = Duration::from_secs(60);
 
-/// Looking for them takes longer than this only if something is wrong.
+/// A look-up that takes longer is reported.
 const LOOK_UP_USUAL: Duration = Duration::from_secs(10);
 
-/// Who is protected.
+/// Looks up and caches who is protected.
 #[derive(Debug)]
 pub(super) struct Protection {
     config: ProtectConfig,
@@ -42,7 +42,7 @@ pub(super) struct Protection {
 #[derive(Debug, Default)]
 struct ProtectionCache {
     protected: Option<(Instant, Arc<Protected>)>,
-    /// Ids that the names of users stood for once, by name.
+    /// The ids that each name of a user has stood for.
     seen: ProtectedIds,
     generation: u64,
 }
@@ -59,19 +59,19 @@ impl Protection {
         Self { config, executor, journal, status, known: Mutex::default() }
     }
 
-    /// Reads whom the names stood for once.
+    /// Loads the saved ids.
     pub(super) async fn load(&self) -> Result<(), EngineError> {
         let Some(note) = self.journal.note(&self.note_name()).await? else { return Ok(()) };
         let mut seen: ProtectedIds =
             serde_json::from_str(&note.content).map_err(|source| self.not_ours(source))?;
-        // Who is not named any more is not protected any more.
+        // A user whose name was removed from the configuration is not protected any more.
         seen.retain(|name, _| self.config.users.contains(name));
         let mut known = self.known.lock().await;
         (known.seen, known.generation) = (seen, note.generation);
         Ok(())
     }
 
-    /// Those who are protected, as fresh as `request` demands.
+    /// The protected objects, as fresh as `request` requires.
     pub(super) async fn of(&self, request: &Request) -> Result<Arc<Protected>, EngineError> {
         let fresh_for = match request.action().effect() {
             Effect::Read => return Ok(Arc::default()),
@@ -79,7 +79,7 @@ impl Protection {
             Effect::Destroy | Effect::Empower => FRESH_FOR_DESTROY,
         };
         let mut backoff = RetryPolicy::COMMANDS.backoff();
-        // Whoever waits here wants the same.
+        // Waiting tasks use the result of the one that has the lock.
         let mut known = self.known.lock().await;
         let mut reporter = self.status.trouble_reporter(Trouble::Protected);
         loop {
@@ -135,7 +135,7 @@ impl Protection {
                 }
                 lost.push(name.clone());
             }
-            // Several are protected while they are called so: senders may have made them.
+            // If several users match, all are protected only while they match: a sender may have created them.
             if let [only] = found.as_slice() {
                 self.keep_seen(name, only, known).await?;
             }
@@ -171,7 +171,7 @@ impl Protection {
         Ok((id, members))
     }
 
-    /// Keeps the id that `name` stands for, before anything is judged by it.
+    /// Saves the id that `name` stands for, before it is used in a decision.
     async fn keep_seen(
         &self,
         name: &str,

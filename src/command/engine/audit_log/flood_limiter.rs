@@ -1,5 +1,5 @@
-//! Decisions about messages that nobody vouches for: whoever may write to the queue brings them about, as many as they like.
-//! Which of them are recorded one by one, and the sum of the others. Pure.
+//! Limits audit records about unauthenticated messages, which anybody who can write to the queue can cause: which of
+//! them are recorded one by one, and the sum of the others. Pure.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,17 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::command::audit::{AuditRecord, Decision, OmittedRecords};
 
-/// So many are recorded at once.
+/// The records of a burst.
 const BURST: u32 = 100;
-/// And then one in this time: some 12 MB a day, if somebody sends without end.
+/// The interval of records after a burst: about 12 MB a day, if somebody sends without end.
 const ONE_EVERY: SignedDuration = SignedDuration::from_secs(6);
-/// How often the others are summed up.
+/// How often the omitted records are summed up.
 pub(super) const SUMMED_EVERY: Duration = Duration::from_secs(60);
 
-/// How many may be recorded now, and what was left out.
+/// The rate limit, and the omitted records.
 #[derive(Debug, Default)]
 pub(super) struct FloodLimiter {
-    /// The time until which the rate is used up, if it was ever used: each record moves it on.
+    /// The time up to which the rate is used: each record moves it ahead.
     used_until: Option<Timestamp>,
     left_out: Option<OmittedRecords>,
     /// A sum that is being recorded.
@@ -25,7 +25,7 @@ pub(super) struct FloodLimiter {
 }
 
 impl FloodLimiter {
-    /// Whether a decision at `now` is recorded by itself.
+    /// Whether a record at `now` is within the rate.
     pub(super) fn takes(&mut self, now: Timestamp) -> bool {
         let used_until = self.used_until.map_or(now, |until| until.max(now));
         let ahead_max = ONE_EVERY * i32::try_from(BURST - 1).unwrap_or(i32::MAX);
@@ -36,7 +36,7 @@ impl FloodLimiter {
         takes
     }
 
-    /// Counts a decision that is not recorded by itself.
+    /// Counts an omitted record.
     pub(super) fn leave_out(&mut self, record: &AuditRecord<'_>) {
         let at = record.at;
         let left_out = self.left_out.get_or_insert(OmittedRecords {
@@ -48,14 +48,14 @@ impl FloodLimiter {
         left_out.count += 1;
         left_out.to = left_out.to.max(at);
         let reason = reason(record);
-        // All of them are words of ours, so there are few.
+        // The codes are our own, so they are few.
         match left_out.reasons.get_mut(reason) {
             Some(count) => *count += 1,
             None => _ = left_out.reasons.insert(reason.to_owned(), 1),
         }
     }
 
-    /// What is to be recorded of those that were left out: the same again, until it [is recorded](Self::is_recorded).
+    /// The sum of the omitted records. Returns the same sum until it [is recorded](Self::is_recorded).
     pub(super) fn sum(&mut self) -> Option<OmittedRecords> {
         if self.summed.is_none() {
             self.summed = self.left_out.take();
@@ -63,7 +63,7 @@ impl FloodLimiter {
         self.summed.clone()
     }
 
-    /// The last sum is recorded.
+    /// The last sum was recorded.
     pub(super) fn is_recorded(&mut self) {
         self.summed = None;
     }
@@ -71,7 +71,7 @@ impl FloodLimiter {
 
 fn reason<'a>(record: &AuditRecord<'a>) -> &'a str {
     match record.decision {
-        // What is wrong with a message that is no command is said in words.
+        // The error of an undecodable message is a text.
         Decision::DeadLetter => "dead_letter",
         Decision::Repeated => "repeated",
         _ => record.error.unwrap_or("refused"),

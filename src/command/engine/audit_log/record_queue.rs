@@ -1,4 +1,4 @@
-//! Decisions that wait to be recorded, in their order, and how many of them are written together. Writes nothing.
+//! Audit records that wait to be written, in order, and how many of them share a batch. Writes nothing.
 
 use std::{
     collections::VecDeque,
@@ -14,11 +14,11 @@ use crate::command::{
     audit::{AuditRecord, BatchRoom},
 };
 
-/// A queue of decisions. It has one for each command that is at work, at most.
+/// A queue of audit records. Each command in progress has at most one in it.
 #[derive(Debug, Default)]
 pub(super) struct RecordQueue(Mutex<VecDeque<QueuedRecord>>);
 
-/// A decision that somebody waits for.
+/// A record, and a sender for the task that waits for it.
 #[derive(Debug)]
 pub(super) struct QueuedRecord {
     pub(super) json: String,
@@ -26,7 +26,7 @@ pub(super) struct QueuedRecord {
     pub(super) written: oneshot::Sender<()>,
 }
 
-/// What an address in a sink goes by.
+/// The fields for an address in a sink.
 #[derive(Debug, Default)]
 pub(super) struct AddressFields {
     pub(super) command_id: String,
@@ -36,14 +36,14 @@ pub(super) struct AddressFields {
 }
 
 impl RecordQueue {
-    /// Puts a record behind the others; what comes back tells when it is written.
+    /// Adds a record at the end; the receiver completes when it is written.
     pub(super) fn push(&self, json: String, fields: AddressFields) -> oneshot::Receiver<()> {
         let (written, told) = oneshot::channel();
         self.lock().push_back(QueuedRecord { json, fields, written });
         told
     }
 
-    /// Takes the first of them, as many as one batch has room for. Those that nobody waits for any more are left out.
+    /// Takes as many records as fit into one batch, first in first out. Drops records for which no task waits any more.
     pub(super) fn take(&self) -> Vec<QueuedRecord> {
         let mut waiting = self.lock();
         waiting.retain(|record| !record.written.is_closed());
@@ -54,7 +54,7 @@ impl RecordQueue {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<QueuedRecord>> {
-        // Nothing in here panics between two changes.
+        // Nothing panics between two changes.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,14 +27,14 @@ fn begun<'a>(log: &'a AuditLog, id: &'a str, reason: &'a str) -> AuditRecord<'a>
 }
 
 /// The one chain of the file, which must be whole and lead where the state says.
-fn whole(directory: &Path, kept: &SavedChain) -> ChainReport {
+fn whole(directory: &Path, saved: &SavedChain) -> ChainReport {
     let mut verification = Verification::default();
-    verification.expect([(COMMANDS.to_owned(), kept.clone())]);
+    verification.expect([(COMMANDS.to_owned(), saved.clone())]);
     let text = std::fs::read_to_string(directory.join("audit.jsonl")).unwrap();
     for (number, line) in (1..).zip(text.lines()) {
         verification.read("audit.jsonl", number, line);
     }
-    verification.finish([(COMMANDS.to_owned(), kept.clone())]);
+    verification.finish([(COMMANDS.to_owned(), saved.clone())]);
     assert_eq!((verification.flaws(), verification.fragments()), (&[][..], 0), "{text}");
     verification.chains().next().unwrap()
 }
@@ -45,8 +45,8 @@ async fn records_that_come_together_share_a_commit_and_the_chain_is_whole() {
     let (log, journal, status) = opened(directory.path()).await;
     let ids: Vec<_> = (0..100).map(|number| format!("c-{number}")).collect();
     join_all(ids.iter().map(async |id| log.record(&begun(&log, id, "they leave")).await)).await;
-    let (commits, kept) = saved_chain(&journal, &status).await.unwrap();
-    assert_eq!(whole(directory.path(), &kept).records, 100);
+    let (commits, saved) = saved_chain(&journal, &status).await.unwrap();
+    assert_eq!(whole(directory.path(), &saved).records, 100);
     assert!(commits <= 10, "{commits} commits of 100 records");
 }
 
@@ -58,9 +58,9 @@ async fn records_that_are_more_than_may_be_kept_at_once_are_written_in_parts_tha
     let reason = "\"".repeat(1_024);
     let ids: Vec<_> = (0..20).map(|number| format!("c-{number}")).collect();
     join_all(ids.iter().map(async |id| log.record(&begun(&log, id, &reason)).await)).await;
-    let (commits, kept) = saved_chain(&journal, &status).await.unwrap();
-    assert!(!kept.lines.is_empty(), "the last of them are kept");
-    assert_eq!(whole(directory.path(), &kept).records, 20);
+    let (commits, saved) = saved_chain(&journal, &status).await.unwrap();
+    assert!(!saved.lines.is_empty(), "the last of them are kept");
+    assert_eq!(whole(directory.path(), &saved).records, 20);
     assert!((7..=20).contains(&commits), "{commits} commits");
 }
 
@@ -88,8 +88,8 @@ async fn callers_that_are_dropped_at_any_moment_leave_a_whole_chain_with_all_tha
         recorded.extend(ids.into_iter().zip(done).filter_map(|(id, is_done)| is_done.then_some(id)));
     }
     log.record(&begun(&log, "c-last", "to the end")).await;
-    let (_, kept) = saved_chain(&journal, &status).await.unwrap();
-    whole(directory.path(), &kept);
+    let (_, saved) = saved_chain(&journal, &status).await.unwrap();
+    whole(directory.path(), &saved);
     let text = std::fs::read_to_string(directory.path().join("audit.jsonl")).unwrap();
     for id in recorded {
         assert!(text.contains(&format!("\"command_id\":\"{id}\"")), "{id} was recorded");

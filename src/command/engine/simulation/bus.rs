@@ -1,5 +1,5 @@
-//! The bus in a simulation: it takes what is published, or does so without an answer, or does not; it gives messages again that
-//! were not acknowledged.
+//! The simulated bus: accepts a publication, accepts it without an answer, or does not; redelivers unacknowledged
+//! messages.
 
 use std::sync::Arc;
 
@@ -12,16 +12,16 @@ use crate::{
     command::publisher::{Publication, PublishError, Publisher},
 };
 
-/// How often in a thousand a publication is not taken, and is taken without an answer.
+/// How often in a thousand a publication is refused, and is accepted without an answer.
 const NOT_TAKEN: u32 = 50;
 const ANSWER_LOST: u32 = 50;
 
-/// One life's connection to the bus.
+/// The connection to the bus in one life of the daemon.
 #[derive(Debug)]
 pub(super) struct SimulatedPublisher {
     world: Arc<World>,
     crash: Arc<Crash>,
-    /// Whether what is published is kept to be judged: the audit is not.
+    /// Whether publications are kept for the judge: audit records are not.
     is_kept: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold after a run, by the record of the world alone.
+//! The conditions that must hold after a run, checked only against the record of the world.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,29 +15,29 @@ use super::{
 };
 use crate::command::{Status, record::Record};
 
-/// How long it may take until a change at Okta is known to those who judge what can be taken back, and what cannot.
+/// The maximum time until a change at Okta is known to the policy, for reversible changes.
 const KNOWN_AFTER: SignedDuration = SignedDuration::from_secs(301);
-/// The same for what destroys.
+/// The same for destructive changes.
 const KNOWN_TO_DESTROY_AFTER: SignedDuration = SignedDuration::from_secs(63);
-/// A change that is under way when somebody stops it.
+/// A change that is in flight when somebody stops it.
 const UNDER_WAY: SignedDuration = SignedDuration::from_secs(2);
-/// What was seen a moment before an act may be otherwise.
+/// What was read shortly before a change may have changed.
 const IN_THAT_MOMENT: SignedDuration = SignedDuration::from_secs(4);
 
-/// A message is acknowledged: the journal must have its outcome, or the command until its time comes.
+/// A message is acknowledged: the journal must have its outcome, or the command until it is due.
 pub(super) fn require_durable(world: &World, id: &str) {
     let stored = world.records.entry(&format!("sim/{id}")).unwrap();
     let record = Record::decode(&stored.entry.content).unwrap();
     assert!(record.has_ended() || record.parked_until.is_some(), "{id} is acknowledged and {record:?}");
 }
 
-/// A message is in the dead letters: nobody whom the commands trust has sent it.
+/// A message is in the dead letters: its sender must not be trusted.
 pub(super) fn require_untrusted(world: &World, command: &SentCommand, is_signed: bool) {
     let has_no_key = command.sender == Sender::Portal && !world.has_both_keys();
     assert!(is_signed && (command.is_foreign || has_no_key), "{command:?} is in the dead letters");
 }
 
-/// What is wrong.
+/// The violations.
 pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
     let mut wrong = Vec::new();
     let ours = scenario.commands.iter().rev().filter(|command| !command.is_foreign);
@@ -57,7 +57,7 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
             wrong.extend(as_expected(command, &acts, &all));
             wrong.extend(as_named(world, command, &all));
             wrong.extend(by_whom_we_trust(command, &acts, &all));
-            // A state that was put back knows nothing of what came after it.
+            // A restored state knows nothing of what came after the backup.
             for part in all.parts() {
                 let acts = part.of(command);
                 wrong.extend(outcomes(&command.id, part.published));
@@ -83,8 +83,8 @@ pub(super) fn judge(world: &World, scenario: &Scenario) -> Vec<String> {
     wrong
 }
 
-/// Each command has an outcome, unless nothing of it is left: it waited in a state that was not put back, or the key that it
-/// was signed with is taken away.
+/// Each command has an outcome, unless nothing of it is left: it was parked in a state that was replaced by a backup,
+/// or the key of its signature was removed.
 fn has_outcome(command: &SentCommand, facts: &Facts<'_>) -> Option<String> {
     let id = &command.id;
     if facts.published.iter().any(|published| published.outcome.command_id == *id) {
@@ -95,13 +95,13 @@ fn has_outcome(command: &SentCommand, facts: &Facts<'_>) -> Option<String> {
     let has_no_key = facts.is_signed
         && command.sender == Sender::Portal
         && facts.first(&ExternalEvent::KeyRemoved).is_some();
-    // What was begun before is known by the state alone.
+    // Only the state knows what was started before.
     let is_left =
         has_no_key && (facts.of(command).is_empty() || facts.first(&ExternalEvent::Restored).is_some());
     (!is_lost && !is_left).then(|| format!("{id} has no outcome"))
 }
 
-/// Nothing is sent any more for whom we do not trust any more.
+/// Nothing is sent for a sender who is no longer trusted.
 fn by_whom_we_trust(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
     let removed = facts.first(&ExternalEvent::KeyRemoved)?;
     let is_theirs = facts.is_signed && command.sender == Sender::Portal;
@@ -109,7 +109,7 @@ fn by_whom_we_trust(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>) ->
     Some(format!("{} {} is sent for {} after its key was taken away", late.method, late.path, command.id))
 }
 
-/// What a command expects holds when it acts, but for what somebody does in that very moment.
+/// The expectations of a command hold at its change, except for changes by others at that very moment.
 fn as_expected(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>) -> Option<String> {
     let (expected, user) = (command.expected?, user_id(command.user?));
     let is_touched = |act: &Sent| {
@@ -118,14 +118,15 @@ fn as_expected(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>) -> Opti
             ExternalEvent::Changed { path, .. } => path.contains(&user) && is_then(*at),
             _ => false,
         });
-        // It was made before, and nothing has told that.
+        // It was made before, without an answer.
         by_other || facts.of(command).iter().any(|other| other.is_made && other.at < act.at)
     };
     let wrong = acts.iter().find(|act| act.status_then.as_deref() != Some(expected) && !is_touched(act))?;
     Some(format!("{} acts on one who is {:?}", command.id, wrong.status_then))
 }
 
-/// No two are called alike at any time, and who is named is who is called so when the command comes: not one who was.
+/// No two objects have the same name at any time; a name means the object that has it when the command comes, not a
+/// former bearer.
 fn as_named(world: &World, command: &SentCommand, facts: &Facts<'_>) -> Option<String> {
     let id = command.id.as_str();
     let told = facts.published.iter().rev().find(|published| published.outcome.command_id == id)?;
@@ -147,7 +148,8 @@ fn as_named(world: &World, command: &SentCommand, facts: &Facts<'_>) -> Option<S
     (name != group_name(group)).then(|| format!("{id} is told of a group of another name: {name}"))
 }
 
-/// Each command has one outcome, however often it is told. One that a limit has refused may have another one later.
+/// Each command has one outcome, however often it is published. A command that a limit has refused may have another one
+/// later.
 fn outcomes(id: &str, published: &[Published]) -> Option<String> {
     let mut of: Vec<_> = published.iter().filter(|published| published.outcome.command_id == id).collect();
     let is_of_limit = |code: Option<&str>| code == Some("limit_tripped");
@@ -160,7 +162,7 @@ fn outcomes(id: &str, published: &[Published]) -> Option<String> {
     (kinds.len() > 1).then(|| format!("{id} has several outcomes: {kinds:?}"))
 }
 
-/// What is not to be done any more, or not yet, is not begun.
+/// No command is started too early or too late.
 fn in_time(world: &World, command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(first) = acts.first() else { return wrong };
@@ -175,7 +177,7 @@ fn in_time(world: &World, command: &SentCommand, acts: &[&Sent], facts: &Facts<'
     }
     let restored = facts.first(&ExternalEvent::Restored);
     let cancelled = facts.first(&ExternalEvent::Cancelled { id: command.id.clone() });
-    // A state that was put back may know nothing of it.
+    // A restored state may not know it.
     let cancelled = cancelled.filter(|cancelled| restored.is_none_or(|restored| restored < *cancelled));
     if let Some(cancelled) = cancelled
         && acts.iter().any(|act| act.at > cancelled + UNDER_WAY)
@@ -185,7 +187,7 @@ fn in_time(world: &World, command: &SentCommand, acts: &[&Sent], facts: &Facts<'
     wrong
 }
 
-/// What was made is not made again: not by itself, and not after somebody has taken it back.
+/// A change is not made twice, and not again after somebody has reverted it.
 fn once(command: &SentCommand, acts: &[&Sent]) -> Option<String> {
     if ["user.clear_sessions", "user.update"].contains(&command.action) {
         return None;
@@ -194,7 +196,7 @@ fn once(command: &SentCommand, acts: &[&Sent]) -> Option<String> {
     (made > 1).then(|| format!("{} is made {made} times", command.id))
 }
 
-/// `done` is said of what was made, and `already` and refusals of what was not.
+/// `done` is reported for what was made, and `already` and refusals for what was not.
 fn told_truly(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>, all: &Facts<'_>) -> Option<String> {
     let id = command.id.as_str();
     let of = facts.published.iter().rev().find(|published| published.outcome.command_id == id)?;
@@ -204,7 +206,7 @@ fn told_truly(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>, all: &Fa
     if outcome.action.ends_with(".get") {
         return None;
     }
-    // Who has made it cannot be told where both have asked for it.
+    // If two commands asked for the same, it is unknown who made it.
     let requests = all.requests_of(command);
     let by_others = all.others.iter().any(|(_, other)| match other {
         ExternalEvent::Changed { method, path } => {
@@ -214,7 +216,7 @@ fn told_truly(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>, all: &Fa
     });
     let code = outcome.error.as_ref().map_or("", |error| error.code.as_str());
     match outcome.status {
-        // Whoever has done it knows whom it was about, whatever the name means by now.
+        // The command that did it knows its subjects, whatever the names mean by now.
         Status::Failed if made && code.ends_with("_not_found") && !all.is_group_gone(command) => {
             Some(format!("{id} is told as {code}, and it was made"))
         }
@@ -227,17 +229,17 @@ fn told_truly(command: &SentCommand, acts: &[&Sent], facts: &Facts<'_>, all: &Fa
     }
 }
 
-/// Commands about one user are begun in the order in which they came.
+/// Commands about one user are started in the order in which they came.
 fn in_order(scenario: &Scenario, facts: &Facts<'_>, all: &Facts<'_>) -> Vec<String> {
     let mut wrong = Vec::new();
-    // One that was told before the state was put back may come by a copy alone, whenever that was sent.
+    // A command that ended before a restore may run again for a copy, whenever that was sent.
     let restored = all.first(&ExternalEvent::Restored);
     let is_after = restored.is_some_and(|restored| facts.sent.first().is_some_and(|sent| sent.at > restored));
     let was_told = |id: &str| {
         let of = |published: &&Published| published.outcome.command_id == id;
         is_after && all.published.iter().find(of).is_some_and(|first| Some(first.at) < restored)
     };
-    // Commands of a login that was given away are about two users.
+    // Commands by a login that was given away are about two users.
     for user in (0..USERS).filter(|user| all.given(*user).is_none()) {
         let mut last: Option<(Timestamp, &str)> = None;
         let mut seen = BTreeSet::new();
@@ -263,7 +265,7 @@ fn in_order(scenario: &Scenario, facts: &Facts<'_>, all: &Facts<'_>) -> Vec<Stri
     wrong
 }
 
-/// What the world has seen.
+/// The record of the world.
 #[derive(Clone, Copy)]
 struct Facts<'a> {
     sent: &'a [Sent],
@@ -273,12 +275,12 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// When somebody did this first.
+    /// When this happened first.
     fn first(&self, what: &ExternalEvent) -> Option<Timestamp> {
         self.others.iter().find(|(_, other)| other == what).map(|(at, _)| *at)
     }
 
-    /// What was before a state was put back, and what came after it.
+    /// The parts before and after a restore of the state.
     fn parts(&self) -> Vec<Self> {
         let Some(restored) = self.first(&ExternalEvent::Restored) else { return vec![*self] };
         let (before, after) = self.sent.split_at(self.sent.partition_point(|sent| sent.at < restored));
@@ -288,7 +290,7 @@ impl<'a> Facts<'a> {
         vec![part(before, told_before), part(after, told_after)]
     }
 
-    /// What was sent for a command: there is one for each action on each user or group.
+    /// The changes that were sent for a command: one for each action on each user or group.
     fn of(&self, command: &SentCommand) -> Vec<&'a Sent> {
         let requests = self.requests_of(command);
         let is_it = |sent: &&Sent| {
@@ -298,7 +300,7 @@ impl<'a> Facts<'a> {
         self.sent.iter().filter(is_it).collect()
     }
 
-    /// When a group got another name.
+    /// When a group was renamed.
     fn renamed(&self, group: usize) -> Option<Timestamp> {
         let id = group_id(group);
         self.others.iter().find_map(|(at, other)| match other {
@@ -307,7 +309,7 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// Whether the group that a command is about was deleted by another one.
+    /// Whether the group of a command was deleted by another one.
     fn is_group_gone(&self, command: &SentCommand) -> bool {
         let Some(group) = command.group.filter(|_| command.action != "group.delete") else { return false };
         let is_of = |path: &str| [group_id(group), successor_id(group)].iter().any(|id| path.ends_with(id));
@@ -319,8 +321,7 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// The requests that may carry it out, if it changes something: whoever names a group or a user may mean the one that
-    /// has the name since.
+    /// The requests that may execute the command: a name may mean the object that has it since.
     #[expect(clippy::unused_self, reason = "it is one of the facts")]
     fn requests_of(&self, command: &SentCommand) -> Vec<(&'static str, String)> {
         let successor = command.named_group().map(successor_id);
@@ -350,7 +351,7 @@ impl<'a> Facts<'a> {
         Some(request)
     }
 
-    /// Nothing is changed about those who are protected.
+    /// Nothing protected is changed.
     fn of_protected(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for user in 0..USERS {
@@ -374,7 +375,7 @@ impl<'a> Facts<'a> {
         wrong
     }
 
-    /// A group that is named by its name is the one that has it when it is looked for, and not a former bearer.
+    /// A name of a group means the group that has it at the look-up, not a former bearer.
     fn of_groups(&self, command: &BTreeMap<String, SentCommand>) -> Vec<String> {
         let mut wrong = Vec::new();
         for group in 0..GROUPS {
@@ -385,7 +386,7 @@ impl<'a> Facts<'a> {
             };
             for command in command.values().filter(is_by_name) {
                 let first = self.of(command).into_iter().find(|act| act.path.ends_with(&id));
-                // It may have been renamed in that very moment.
+                // It may have been renamed at that very moment.
                 let late = renamed + IN_THAT_MOMENT;
                 let was_begun = first.is_some_and(|first| first.at < late);
                 wrong.extend(first.filter(|_| !was_begun).map(|_| {
@@ -405,10 +406,10 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// A user who is named by a login is the one who has it when something is sent first, and not a former bearer.
+    /// A login means the user who has it when something is first sent, not a former bearer.
     fn of_former_bearer(&self, command: &SentCommand) -> Option<String> {
         let user = command.named_user()?;
-        // It may have been given away in that very moment.
+        // It may have been given away at that very moment.
         let late = self.given(user)? + IN_THAT_MOMENT;
         let id = user_id(user);
         let first = self.of(command).into_iter().find(|act| act.path.contains(&id))?;
@@ -416,7 +417,7 @@ impl<'a> Facts<'a> {
             .then(|| format!("{} is done to a user whose login is another's by then", command.id))
     }
 
-    /// No more changes in an hour than the limit lets through, but after a release.
+    /// No more changes in an hour than the limit allows, except after a release.
     fn of_limits(&self, suspends_max: u32) -> Option<String> {
         let released: Vec<_> = self
             .others
@@ -440,7 +441,7 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// A limit refuses nothing if there is not so much that could count.
+    /// A limit refuses nothing unless that much can have counted.
     fn of_limit_refusals(
         &self,
         command: &BTreeMap<String, SentCommand>,
@@ -456,13 +457,13 @@ impl<'a> Facts<'a> {
             .then(|| format!("{} is refused by a limit that had room", refused.outcome.command_id))
     }
 
-    /// Nothing is sent while all are stopped.
+    /// Nothing is sent during a pause.
     fn of_pauses(&self) -> Option<String> {
         let mut paused: Option<Timestamp> = None;
         for (at, other) in self.others {
             match (other, paused) {
                 (ExternalEvent::Paused, None) => paused = Some(*at),
-                // What a state that was put back knows of it is its own matter.
+                // A restored state may lack the pause.
                 (ExternalEvent::Resumed | ExternalEvent::Restored, Some(since)) => {
                     let during = |sent: &&Sent| sent.at > since + UNDER_WAY && sent.at < *at;
                     if let Some(sent) = self.sent.iter().find(during) {

@@ -1,7 +1,7 @@
-//! The engine itself in many seeded worlds: it dies at any of its dealings with the world, answers are lost after the act,
-//! others change the same in between, lists lag, limits trip and are released, and operators pause and cancel. Whatever
-//! happens, each command comes to one outcome, in order, within the policy, and nothing is done twice or over somebody's
-//! reversal. What is run is the dispatcher with all that it calls; what is simulated is what it runs on.
+//! Runs the engine in many seeded worlds: the daemon crashes at any interaction with the world, answers are lost after
+//! a change, others change the same objects, lists lag, limits trip and are released, operators pause and cancel.
+//! Whatever happens, each command gets one outcome, in order and within the policy, and nothing is done twice or over
+//! somebody's reversal. The dispatcher and all that it calls are real; what they run on is simulated.
 
 mod bus;
 mod judge;
@@ -63,11 +63,11 @@ use sender::Sender;
 use store::SimulatedStore;
 use world::{Crash, ExternalEvent, World};
 
-/// Seeds of every test run. More are tried with `OKTABUS_SEEDS`, from `OKTABUS_SEED` on.
+/// The seeds of every test run. `OKTABUS_SEEDS` sets another number, from `OKTABUS_SEED` on.
 const SEEDS: u64 = 400;
-/// How long the world is bad, from its beginning.
+/// How long the world has faults, from its beginning.
 const BAD_FOR: Duration = Duration::from_secs(1_200);
-/// When everything must have come to its end.
+/// When everything must have ended.
 const END: Duration = Duration::from_secs(24 * 3_600);
 /// The actions that the limit is about, in one hour.
 const LIMITED: &str = "user.suspend";
@@ -133,7 +133,7 @@ async fn copies_of_one_approval_are_held_few_at_a_time() {
     let life = Life { world: &world, scenario: &scenario, crash: &Crash::after(i64::MAX) };
     let context = Arc::new(life.context().await);
     let mut dispatcher = Dispatcher::new(Arc::clone(&context)).await.unwrap();
-    // One that does not come to its end.
+    // A command that does not end.
     let _first = context.turns.join(vec![OrderingKey::of_command("a-1")]);
     let (saying, mut said) = mpsc::unbounded_channel();
     let (deliveries, mut delivered) = mpsc::channel(10);
@@ -163,7 +163,7 @@ async fn copies_of_one_approval_are_held_few_at_a_time() {
 
 #[test]
 fn a_seed_is_played_in_the_same_way_each_time() {
-    // All of what was sent, done and told, with its times.
+    // Everything that was sent, done and published, with its times.
     let played = |seed| {
         let (_, told) = play(seed);
         told
@@ -175,7 +175,7 @@ fn a_seed_is_played_in_the_same_way_each_time() {
     }
 }
 
-/// Plays a seed. Says what was wrong, and all that happened.
+/// Plays a seed. Returns the violations, and a transcript.
 fn play(seed: u64) -> (Vec<String>, String) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     fastrand::seed(seed);
@@ -187,7 +187,7 @@ fn play(seed: u64) -> (Vec<String>, String) {
     })
 }
 
-/// What was wrong with these seeds, until there is enough of it.
+/// The violations of these seeds, up to a maximum.
 fn run_all(seeds: impl Iterator<Item = u64>) -> Vec<String> {
     let mut wrong = Vec::new();
     for seed in seeds {
@@ -204,7 +204,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs a scenario to its end, and says what was wrong.
+/// Runs a scenario to its end, and returns the violations.
 async fn run(world: &Arc<World>, scenario: &Scenario) -> Vec<String> {
     scenario::populate(world);
     let mut queue = Queue::new(scenario);
@@ -212,7 +212,7 @@ async fn run(world: &Arc<World>, scenario: &Scenario) -> Vec<String> {
     let deaths = scenario.lives.iter().copied().chain([i64::MAX]);
     for (number, death) in deaths.enumerate() {
         if scenario.restored_before_life == Some(number) && world.restore() {
-            // Whoever puts a backup back lets commands go on.
+            // After a restore, the operator resumes the commands.
             others.add(world.started.elapsed() + Duration::from_secs(60), ExternalEvent::Resumed);
         }
         if scenario.key_removed_before_life == Some(number) {
@@ -223,7 +223,7 @@ async fn run(world: &Arc<World>, scenario: &Scenario) -> Vec<String> {
         if life.live(&mut queue, &mut others).await {
             return judge::judge(world, scenario);
         }
-        // What was taken and not acknowledged comes again.
+        // Unacknowledged messages are delivered again.
         for _ in 0..20 {
             tokio::task::yield_now().await;
         }
@@ -237,7 +237,7 @@ async fn run(world: &Arc<World>, scenario: &Scenario) -> Vec<String> {
     )]
 }
 
-/// What others are yet to do.
+/// What others do, at its times.
 struct ScheduledEvents(VecDeque<(Duration, ExternalEvent)>);
 
 impl ScheduledEvents {
@@ -252,7 +252,7 @@ impl ScheduledEvents {
         self.0.insert(place, (at, other));
     }
 
-    /// The daemon is down for so long: those at Okta act all the same, operators do when it is there again.
+    /// The daemon is down for a while: administrators at Okta act all the same, operators when it is up again.
     async fn pass(&mut self, world: &World, downtime: Duration) {
         let up_again = world.started.elapsed() + downtime;
         let (passed, left): (VecDeque<_>, _) =
@@ -274,7 +274,7 @@ struct Life<'a> {
 }
 
 impl Life<'_> {
-    /// Lives it; says whether everything has come to its end.
+    /// Runs it; returns whether everything has ended.
     async fn live(&self, queue: &mut Queue, others: &mut ScheduledEvents) -> bool {
         let Self { world, crash, .. } = *self;
         let others = &mut others.0;
@@ -298,7 +298,7 @@ impl Life<'_> {
             }
             let is_over = queue.is_empty() && others.is_empty() && context.parked_commands.len() == 0;
             if is_over {
-                // What is parked has come to its end, and what was said of it is on the disk.
+                // Parked commands have ended, and that is on the disk.
                 tokio::time::sleep(Duration::from_secs(60)).await;
                 if context.turns.counts().0 == 0 && context.parked_commands.len() == 0 {
                     return true;
@@ -337,7 +337,7 @@ impl Life<'_> {
         }
     }
 
-    /// One life's engine in its world.
+    /// The engine of one life in its world.
     async fn context(&self) -> Context {
         let Self { world, scenario, crash, .. } = *self;
         let limit = LimitConfig {
@@ -393,7 +393,7 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// Somebody else acts, be it on the engine.
+/// Somebody else acts, possibly on the engine.
 async fn operate(world: &World, context: &Context, other: ExternalEvent) {
     let stopped = || StopRecord { at: world.now(), by: None, reason: None };
     let stops = &context.admission.stops;

@@ -1,5 +1,4 @@
-//! The org as the engine sees it in a simulation: it takes a while, fails, does what it is asked without an answer, and others
-//! act meanwhile.
+//! The simulated org: takes time, fails, makes changes without an answer, while others act.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,16 +15,16 @@ use crate::{
     command::execute::{Okta, Reserved},
 };
 
-/// How often in a thousand a look fails, a request waits for its turn, is one too many all the same, and a change is made
+/// How often in a thousand a read fails, a request waits for a permit, is throttled all the same, and a change is made
 /// without an answer.
 const LOOK_FAILS: u32 = 60;
 const WAITS: u32 = 120;
 const TOO_MANY: u32 = 30;
 const ANSWER_LOST: u32 = 150;
-/// The longest wait for a turn, in milliseconds.
+/// The longest wait for a permit, in milliseconds.
 const TURN_MS_MAX: u64 = 90_000;
 
-/// One life's connection to the org.
+/// The connection to the org in one life of the daemon.
 #[derive(Debug)]
 pub(super) struct SimulatedOkta {
     world: Arc<World>,
@@ -92,7 +91,7 @@ impl SimulatedOkta {
         self.crash.point().await;
         self.world.latency(50).await;
         if self.world.goes_wrong(ANSWER_LOST) {
-            // Others act before anybody looks.
+            // Others act before the read.
             self.world.latency(20_000).await;
             return Err(no_answer(true));
         }
@@ -146,7 +145,7 @@ impl Okta for SimulatedOkta {
     }
 }
 
-/// The right to send one change.
+/// The permit to send one change.
 struct Turn<'a> {
     okta: &'a SimulatedOkta,
     change: &'a Change,

@@ -1,4 +1,4 @@
-//! The queue in a simulation: it gives what was not acknowledged again, and copies, and what others have sent under the ids of
+//! The simulated queue: redelivers unacknowledged messages, and delivers copies and messages of others with the ids of
 //! commands.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::command::intake::{
     simulated::{Said, SimulatedAcknowledgement},
 };
 
-/// No message comes so often unless something is wrong.
+/// More deliveries of a message than this are a fault.
 const DELIVERIES_MAX: u32 = 1_000;
 
 /// The queue.
@@ -29,7 +29,7 @@ pub(super) struct Queue {
 
 struct Message {
     command: SentCommand,
-    /// When it comes next; none while it is taken or once it is acknowledged.
+    /// When it is delivered next; none while it is in hand or once it is acknowledged.
     due: Option<Duration>,
     deliveries: u32,
     is_acked: bool,

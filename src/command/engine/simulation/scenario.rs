@@ -1,5 +1,5 @@
-//! What happens in one simulated run: who there is, what is asked for, what goes wrong, and who else acts. All of it follows
-//! from the seed.
+//! The events of one simulated run: users, groups, commands, faults, and what others do. All of it follows from the
+//! seed.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -25,7 +25,7 @@ pub(super) const GROUPS: usize = 3;
 pub(super) struct SentCommand {
     pub(super) id: String,
     pub(super) action: &'static str,
-    /// Of the user whom it is about, if it is about one.
+    /// The index of the user whom it is about, if any.
     pub(super) user: Option<usize>,
     pub(super) group: Option<usize>,
     /// In seconds since the beginning.
@@ -43,20 +43,20 @@ pub(super) struct SentCommand {
 /// One run.
 #[derive(Debug)]
 pub(super) struct Scenario {
-    /// What comes to the queue, in this order; copies too.
+    /// The messages in the queue, in this order, with copies.
     pub(super) commands: Vec<SentCommand>,
     /// What others do, and when.
     pub(super) others: Vec<(Duration, ExternalEvent)>,
-    /// After how many dealings with the world each life but the last ends.
+    /// After how many interactions with the world each life but the last ends.
     pub(super) lives: Vec<i64>,
-    /// How long it is down after each of them.
+    /// How long the daemon is down after each of them.
     pub(super) downtimes: Vec<Duration>,
     pub(super) suspends_max: u32,
     /// Whether signatures are required.
     pub(super) is_signed: bool,
-    /// Before which life a sender's key is taken away.
+    /// Before which life a sender's key is removed.
     pub(super) key_removed_before_life: Option<usize>,
-    /// Before which life the copy of the state is put back.
+    /// Before which life the backup of the state is restored.
     pub(super) restored_before_life: Option<usize>,
 }
 
@@ -90,7 +90,7 @@ pub(super) fn is_protected(user: usize) -> bool {
     user >= PROTECTED_FROM
 }
 
-/// Plants everybody.
+/// Creates all users and groups.
 pub(super) fn populate(world: &World) {
     let now_ms = world.now_ms();
     let mut random = Rng::with_seed(world.record().random.u64(..));
@@ -115,13 +115,13 @@ pub(super) fn populate(world: &World) {
 }
 
 impl SentCommand {
-    /// The group that it names by its name.
+    /// The group that it names by name.
     pub(super) fn named_group(&self) -> Option<usize> {
         let is_named = |group: &usize| self.message["parameters"]["group"] == group_name(*group).as_str();
         self.group.filter(is_named)
     }
 
-    /// The user whom it names by a login.
+    /// The user whom it names by login.
     pub(super) fn named_user(&self) -> Option<usize> {
         let is_named = |user: &usize| self.message["parameters"]["user"] != user_id(*user).as_str();
         self.user.filter(is_named)
@@ -150,7 +150,7 @@ impl Scenario {
         let (mut key_removed_before_life, mut restored_before_life) = (None, None);
         let is_signed = random.u8(..4) == 0;
         if is_signed {
-            // What a key has signed and is no command is not answered under its id.
+            // A signed message that is not a command gets no answer under its id.
             let never = |command: &&mut SentCommand| {
                 command.expires_s.is_some() && command.not_before_s >= command.expires_s
             };
@@ -163,7 +163,7 @@ impl Scenario {
             restored_before_life = Some(before_life(random));
             others.push((Duration::from_millis(random.u64(..200_000)), ExternalEvent::BackedUp));
         } else {
-            // Which of two unsigned commands is the one of the id is only certain if they come one after the other, and not
+            // Which of two unsigned commands has the id is certain only if they come one after the other, and not
             // together after a stop.
             let is_stopped =
                 !lives.is_empty() || others.iter().any(|(_, other)| *other == ExternalEvent::Paused);
@@ -180,7 +180,7 @@ impl Scenario {
         commands.sort_by_key(|command| command.sent_s);
         let suspends_max = match (suspends(&commands), random.u8(..2)) {
             (0, _) | (_, 0) => random.u32(1..6),
-            // Each of them has room, and no more.
+            // The limit has room for each of them, and no more.
             (suspends, _) => suspends,
         };
         Self {
@@ -196,18 +196,18 @@ impl Scenario {
     }
 }
 
-/// How many commands are for the limit to count.
+/// How many commands count for the limit.
 fn suspends(commands: &[SentCommand]) -> u32 {
     let limited = commands.iter().filter(|command| command.action == LIMITED && !command.is_foreign);
     u32::try_from(limited.map(|command| &command.id).collect::<BTreeSet<_>>().len()).unwrap()
 }
 
-/// How long nobody starts the daemon again.
+/// How long the daemon stays down.
 fn downtime(random: &mut Rng) -> Duration {
     Duration::from_millis(if random.u8(..4) == 0 { random.u64(..1_500_000) } else { random.u64(1..30_000) })
 }
 
-/// Another command under the id of one that was sent before.
+/// Another command with the id of an earlier one.
 fn foreign(
     random: &mut Rng,
     commands: &[SentCommand],
@@ -221,7 +221,7 @@ fn foreign(
     (is_new && random.bool()).then_some(SentCommand { id, sent_s, is_foreign: true, ..foreign })
 }
 
-/// What a limit may have refused is sent again after each release.
+/// A command that a limit may have refused is sent again after each release.
 fn sent_again(commands: &[SentCommand], others: &[(Duration, ExternalEvent)]) -> Vec<SentCommand> {
     let released =
         others.iter().filter(|(_, other)| *other == ExternalEvent::Released).map(|(at, _)| at.as_secs() + 20);
@@ -232,7 +232,8 @@ fn sent_again(commands: &[SentCommand], others: &[(Duration, ExternalEvent)]) ->
     released.take(1).flat_map(limited).collect()
 }
 
-/// A suspension that is sent once to a daemon that dies after so many dealings, and whose sender's key is taken away then.
+/// A suspension that is sent once to a daemon that crashes after the given number of interactions, and whose sender's
+/// key is removed then.
 pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s: Option<u64>) -> Scenario {
     let message = json!({ "id": "c0", "action": LIMITED, "parameters": { "user": user_id(0) } });
     let command = SentCommand {
@@ -251,7 +252,7 @@ pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s:
     let path = format!("/api/v1/users/{}/lifecycle/unsuspend", user_id(0));
     Scenario {
         commands: vec![command],
-        // Whoever they are, they are active when it comes.
+        // Whatever their status was, they are active when it comes.
         others: vec![(Duration::ZERO, ExternalEvent::Changed { method: "POST", path })],
         lives: vec![dealings],
         downtimes: vec![Duration::from_secs(1)],
@@ -262,7 +263,7 @@ pub(super) fn suspension_by_one_who_loses_their_key(dealings: i64, not_before_s:
     }
 }
 
-/// A deletion of a group by its name. While it is put off, the group gets another name, and a new one has the old.
+/// A deletion of a group by its name. While it waits, the group is renamed, and a new one gets the old name.
 pub(super) fn deletion_of_a_group_that_is_renamed_before_it_is_sent() -> Scenario {
     let (group, name) = (group_id(0), group_name(0));
     let message = json!({ "id": "c0", "action": "group.delete", "parameters": { "group": name } });
@@ -359,7 +360,7 @@ fn command(random: &mut Rng, number: usize) -> SentCommand {
     }
 }
 
-/// A group that gets another name, mostly right when a command names it, and mostly a new group with the old name.
+/// A rename of a group, mostly when a command names it, and mostly with a new group that gets the old name.
 fn renamed(
     random: &mut Rng,
     (mut at, mut group): (Duration, usize),
@@ -381,7 +382,7 @@ fn renamed(
     others
 }
 
-/// A login that somebody else gets, mostly right when a command names it.
+/// A login that is given to somebody else, mostly when a command names it.
 fn login_given(random: &mut Rng, mut at: Duration, commands: &[SentCommand]) -> (Duration, ExternalEvent) {
     let by_name: Vec<_> = commands
         .iter()
@@ -397,7 +398,7 @@ fn login_given(random: &mut Rng, mut at: Duration, commands: &[SentCommand]) -> 
     (at, ExternalEvent::LoginGiven { from: user_id(user), to: heir_id(user), login: login(user) })
 }
 
-/// Something that somebody else does, and what belongs to it.
+/// An action of somebody else, with what belongs to it.
 fn others(random: &mut Rng, commands: &[SentCommand]) -> Vec<(Duration, ExternalEvent)> {
     let at = Duration::from_millis(random.u64(..300_000));
     let user = user_id(random.usize(..PROTECTED_FROM));

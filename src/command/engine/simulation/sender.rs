@@ -1,4 +1,4 @@
-//! Who signs commands in a simulation.
+//! The senders of commands in a simulation.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -12,12 +12,12 @@ use crate::{
     config::{Secret, SignatureAlgorithm, SignatureConfig, SignatureKeyConfig},
 };
 
-/// Somebody with a key.
+/// A sender with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sender {
     /// Whose key stays.
     Hr,
-    /// Whose key may be taken away.
+    /// Whose key may be removed.
     Portal,
 }
 
@@ -36,7 +36,7 @@ impl Sender {
         }
     }
 
-    /// That signatures are required, of all senders or of those whose key stays.
+    /// The configuration of required signatures: of all senders, or of those whose key stays.
     pub(super) fn config(has_all: bool) -> SignatureConfig {
         let senders = if has_all { &[Self::Hr, Self::Portal][..] } else { &[Self::Hr] };
         let key = |sender: &Self| SignatureKeyConfig {

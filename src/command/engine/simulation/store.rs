@@ -1,5 +1,5 @@
-//! The store of a simulation: records in memory that outlive the daemon, which may die at each commit, before or after it is
-//! applied.
+//! The simulated store: records in memory that survive the daemon, which may crash at each commit, before or after it
+//! is applied.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::state::{
     Change, CommitFault, Key, Scan, StateError, Store, StoreIdentity, StoreReport, StoredRecord,
 };
 
-/// How often in a thousand the disk takes nothing.
+/// How often in a thousand a commit fails because the disk is full.
 const DISK_FULL: u32 = 20;
-/// How often in a thousand it takes all, and fails before it says so.
+/// How often in a thousand a commit is applied and fails afterwards.
 const NOT_ACKNOWLEDGED: u32 = 10;
 
-/// One life's access to the store.
+/// The access to the store in one life of the daemon.
 #[derive(Debug)]
 pub(super) struct SimulatedStore {
     world: Arc<World>,

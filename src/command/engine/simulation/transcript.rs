@@ -1,10 +1,10 @@
-//! A run as people read it.
+//! The transcript of a run, for people.
 
 use std::fmt::Write as _;
 
 use super::{scenario::Scenario, world::World};
 
-/// What was asked and what happened, for people.
+/// The commands and events of a run, for people.
 pub(super) fn transcript(world: &World, scenario: &Scenario) -> String {
     let mut lines: Vec<(f64, String)> = Vec::new();
     #[expect(clippy::cast_precision_loss, reason = "they are small")]

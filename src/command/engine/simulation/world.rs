@@ -1,5 +1,5 @@
-//! What there is outside the engine in a simulation: an org, a queue, a bus, a disk, a clock, and whoever else acts. Keeps
-//! the record by which a run is judged.
+//! The world outside the engine in a simulation: an org, a queue, a bus, a disk, a clock, and other people. Keeps the
+//! record by which a run is judged.
 
 use std::{
     sync::{
@@ -34,16 +34,16 @@ const BEGINNING: i64 = 1_790_000_000;
 pub(super) struct World {
     pub(super) org: InProcess,
     pub(super) started: Instant,
-    /// How likely something goes wrong, in thousandths: none once it is calm.
+    /// The probability of faults, in thousandths: zero once the world is calm.
     pub(super) faults: AtomicI64,
-    /// How many changes are one too many, before anything else goes wrong.
+    /// After how many changes the org throttles, before other faults.
     pub(super) too_many: AtomicI64,
-    /// What is on the disk.
+    /// The content of the disk.
     pub(super) records: MemoryStore,
     record: Mutex<WorldRecord>,
 }
 
-/// What changes in it.
+/// The mutable part of the world.
 #[derive(Debug)]
 pub(super) struct WorldRecord {
     pub(super) random: Rng,
@@ -52,7 +52,7 @@ pub(super) struct WorldRecord {
     pub(super) sent: Vec<Sent>,
     /// What others have done.
     pub(super) others: Vec<(Timestamp, ExternalEvent)>,
-    /// A copy of the state.
+    /// A backup of the state.
     backup: Option<Snapshot>,
 }
 
@@ -76,30 +76,30 @@ pub(super) struct Sent {
     pub(super) status_then: Option<String>,
 }
 
-/// What somebody else does.
+/// An action of somebody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ExternalEvent {
-    /// An administrator asks Okta for it.
+    /// An administrator makes a request to Okta.
     Changed { method: &'static str, path: String },
     /// An administrator renames a group.
     Renamed { group: String, name: String },
-    /// An administrator creates a group of a name that another one has had.
+    /// An administrator creates a group with a former name of another one.
     Planted { group: String, name: String },
     /// An administrator puts a user into the protected group.
     Protected { user: String },
     /// An operator cancels a command.
     Cancelled { id: String },
-    /// An operator stops all commands.
+    /// An operator pauses all commands.
     Paused,
-    /// An operator lets them go on.
+    /// An operator resumes them.
     Resumed,
     /// An operator releases a limit.
     Released,
-    /// An operator copies the state.
+    /// An operator makes a backup of the state.
     BackedUp,
-    /// An operator puts the copy back.
+    /// An operator restores the backup.
     Restored,
-    /// An operator takes a sender's key away.
+    /// An operator removes a sender's key.
     KeyRemoved,
     /// An administrator gives the user who is protected by name another login.
     Relogged { user: String, login: String },
@@ -152,23 +152,23 @@ impl World {
         self.now().as_millisecond()
     }
 
-    /// Whether something goes wrong here, so often in thousand on a bad day.
+    /// Whether a fault happens here, with this probability in thousandths in a faulty time.
     pub(super) fn goes_wrong(&self, thousandths: u32) -> bool {
         self.faults.load(Relaxed) > 0 && self.record().random.u32(..1000) < thousandths
     }
 
-    /// Whether this change is one too many.
+    /// Whether this change is throttled.
     pub(super) fn is_one_too_many(&self) -> bool {
         self.too_many.load(Relaxed) > 0 && self.too_many.fetch_sub(1, Relaxed) > 0
     }
 
-    /// Takes a while.
+    /// Waits for a random time.
     pub(super) async fn latency(&self, milliseconds_max: u64) {
         let wait = self.record().random.u64(1..=milliseconds_max);
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
 
-    /// Asks the org.
+    /// Makes a request to the org.
     pub(super) async fn ask(&self, method: &str, path: &str, body: &Bytes) -> Reply {
         self.org.answer(self.now_ms(), method, &format!("http://acme.okta.com{path}"), body).await.unwrap()
     }
@@ -178,23 +178,23 @@ impl World {
         self.record().others.push((now, other));
     }
 
-    /// When it began.
+    /// The time of its beginning.
     pub(super) fn beginning(&self) -> Timestamp {
         self.now() - SignedDuration::try_from(self.started.elapsed()).unwrap()
     }
 
-    /// How many seconds after its beginning that was.
+    /// The seconds from its beginning to `at`.
     pub(super) fn seconds(&self, at: Timestamp) -> f64 {
         at.duration_since(self.beginning()).as_secs_f64()
     }
 
-    /// Copies the state.
+    /// Makes a backup of the state.
     pub(super) fn back_up(&self) {
         let mut record = self.record();
         record.backup = Some(self.records.snapshot());
     }
 
-    /// Puts the copy of the state back. Says whether there is one.
+    /// Restores the backup of the state. Returns whether there is one.
     pub(super) fn restore(&self) -> bool {
         let Some(backup) = self.record().backup.clone() else { return false };
         self.records.restore(backup);
@@ -202,7 +202,7 @@ impl World {
         true
     }
 
-    /// Whether no key was taken away.
+    /// Whether no key was removed.
     pub(super) fn has_both_keys(&self) -> bool {
         !self.record().others.iter().any(|(_, other)| *other == ExternalEvent::KeyRemoved)
     }
@@ -220,7 +220,7 @@ impl World {
             ExternalEvent::Planted { group, name } => {
                 let is_again = self.record().others.iter().any(|(_, before)| *before == other);
                 let planted = json!({ "id": group, "profile": { "name": name }, "members": [] });
-                // The name may not be free.
+                // The name may be taken.
                 if is_again || self.org.plant_group(planted, self.now_ms()).is_err() {
                     return;
                 }
@@ -230,7 +230,7 @@ impl World {
                 self.ask("PUT", &path, &Bytes::new()).await;
             }
             ExternalEvent::Relogged { user, login } => {
-                // Whom a name means is known once it was looked for, and not before.
+                // The meaning of a name is known after its look-up, not before.
                 if !self.records.has_note("protected/sim") {
                     return;
                 }
@@ -266,7 +266,7 @@ impl Clock for World {
     }
 }
 
-/// The end of one life of the daemon, which comes at one of its dealings with the world.
+/// The end of one life of the daemon, at one of its interactions with the world.
 #[derive(Debug)]
 pub(super) struct Crash {
     left: AtomicI64,
@@ -274,12 +274,12 @@ pub(super) struct Crash {
 }
 
 impl Crash {
-    /// After so many dealings.
+    /// After the given number of interactions.
     pub(super) fn after(dealings: i64) -> Arc<Self> {
         Arc::new(Self { left: AtomicI64::new(dealings), happened: CancellationToken::new() })
     }
 
-    /// One dealing. Nothing comes back from it, or from any later one, if the daemon dies here.
+    /// One interaction. It, and any later one, never returns if the daemon crashes here.
     pub(super) async fn point(&self) {
         if self.happened.is_cancelled() || self.left.fetch_sub(1, Relaxed) == 1 {
             self.happened.cancel();

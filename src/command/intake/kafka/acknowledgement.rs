@@ -1,4 +1,4 @@
-//! What becomes of one record of Kafka, and the state of the consumer that this changes.
+//! The settlement of one Kafka record, and the consumer's state that it changes.
 
 use std::{
     sync::Arc,
@@ -17,25 +17,24 @@ use super::{
 };
 use crate::bus::kafka::last_error::LastError;
 
-/// After how long a record is handed out again of which nobody said what became of it.
+/// When a record whose acknowledgement was dropped is delivered again.
 const DROPPED_WAIT: Duration = Duration::from_secs(30);
 
-/// What the polling thread, the acknowledgements and the intake share.
+/// Shared by the polling thread, the acknowledgements and the intake.
 #[derive(Debug)]
 pub(super) struct ConsumerState {
     offsets: Mutex<Offsets>,
-    /// Notified when a record has come to its end, and on closing.
+    /// Notified when a record is settled, and on closing.
     ended: Condvar,
-    /// What the client complained of last.
+    /// The client's last error.
     pub(super) last_error: LastError,
     is_closing: AtomicBool,
-    /// Records that were put back, and when each is due. Unbounded, because `Offsets` bounds what is put back, and nothing
-    /// may be lost here.
+    /// Records to deliver again, with their times. Unbounded, because `Offsets` bounds them, and none may be lost here.
     put_back: mpsc::UnboundedSender<(Instant, Position)>,
 }
 
 impl ConsumerState {
-    /// A consumer without partitions, and what is put back by its acknowledgements.
+    /// A consumer without partitions, and the records to deliver again.
     pub(super) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<(Instant, Position)>) {
         let (put_back, due) = mpsc::unbounded_channel();
         let state = Self {
@@ -48,14 +47,14 @@ impl ConsumerState {
         (Arc::new(state), due)
     }
 
-    /// The offsets. Not to be kept locked while waiting.
+    /// The offsets. Do not keep the lock while waiting.
     pub(super) fn offsets(&self) -> MutexGuard<'_, Offsets> {
         self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the polling thread to end.
     pub(super) fn close(&self) {
-        // Under the lock, so that whoever waits for an end cannot miss it.
+        // Under the lock, so that no waiter misses it.
         let offsets = self.offsets();
         self.is_closing.store(true, Ordering::Release);
         drop(offsets);
@@ -66,7 +65,8 @@ impl ConsumerState {
         self.is_closing.load(Ordering::Acquire)
     }
 
-    /// Waits until nothing of these partitions is being carried out, or the consumer is closed. Whether nothing is. Blocking.
+    /// Waits until no record of these partitions is being executed, or the consumer is closed. Returns whether none is.
+    /// Blocking.
     pub(super) fn wait_for_begun(&self, partitions: &[i32], patience: Duration) -> bool {
         let still_at_work = |offsets: &mut Offsets| !self.is_closing() && offsets.has_begun(partitions);
         let waited = self.ended.wait_timeout_while(self.offsets(), patience, still_at_work);
@@ -75,12 +75,12 @@ impl ConsumerState {
     }
 }
 
-/// One record that was handed out.
+/// One delivered record.
 #[derive(Debug)]
 pub(in crate::command::intake) struct KafkaAcknowledgement {
     state: Arc<ConsumerState>,
     position: Position,
-    /// None once it is said what became of it.
+    /// None once it is settled.
     record: Option<Record>,
 }
 
@@ -89,24 +89,24 @@ impl KafkaAcknowledgement {
         Self { state, position, record: Some(record) }
     }
 
-    /// Whether the partition is still ours as it was when the record was read.
+    /// Whether the partition is still assigned as it was when the record was read.
     pub(super) fn is_open(&self) -> bool {
         self.state.offsets().is_open(self.position)
     }
 
-    /// Notes that it is being carried out, if the partition is still ours.
+    /// Marks the record as being executed, if the partition is still assigned.
     pub(in crate::command::intake) fn begin(&self) -> bool {
         self.state.offsets().begin(self.position)
     }
 
-    /// Lets the offset be committed once all before it are done too.
+    /// Lets the offset be committed once all before it are done.
     pub(in crate::command::intake) fn ack(mut self) {
         self.record = None;
         self.state.offsets().done(self.position);
         self.state.ended.notify_all();
     }
 
-    /// Keeps the offset, and hands the record out again after `wait`.
+    /// Keeps the offset, and delivers the record again after `wait`.
     pub(in crate::command::intake) fn retry_later(mut self, wait: Duration) {
         self.put_back(wait);
     }
@@ -116,7 +116,7 @@ impl KafkaAcknowledgement {
         let is_ours = self.state.offsets().put_back(self.position, record);
         self.state.ended.notify_all();
         if is_ours {
-            // Nobody listens after the session, and then it comes from the cluster again.
+            // After the end of the session nobody listens, and the cluster delivers it again.
             let _ = self.state.put_back.send((Instant::now() + wait, self.position));
         }
     }

@@ -1,4 +1,4 @@
-//! The thread that polls: it alone calls the client, which blocks when a partition goes to another.
+//! The polling thread: only it calls the client, which blocks during a rebalance.
 
 use std::{
     sync::Arc,
@@ -27,33 +27,33 @@ use crate::config::KafkaBus;
 
 /// How long the cluster may take to answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
-/// How long one question for the topic waits.
+/// How long one query of the topic waits.
 const ANSWER_WAIT: Duration = Duration::from_secs(1);
-/// How far commits may lag behind what is done.
+/// How far commits may lag behind completed records.
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
-/// After how long a commit whose fate we were not told is made sure of.
+/// When a commit without a known result is repeated.
 const SURE_AFTER: Duration = Duration::from_secs(5);
-/// How long reading waits for news while something is being worked on, and may be done.
+/// How long a poll waits while records are being executed.
 const BUSY_WAIT: Duration = Duration::from_millis(50);
-/// How long it waits while nothing is.
+/// How long a poll waits while none is.
 const IDLE_WAIT: Duration = Duration::from_millis(500);
 
-/// Records on their way to whoever asks for the next one. Nothing is read while so many are in hand; those of partitions that
-/// went and came back may be here twice.
+/// Records that wait to be taken. Nothing is read while so many are in hand; records of a partition that was revoked
+/// and assigned again may be here twice.
 const RECORDS_MAX: usize = IN_HAND_MAX * 2;
 
-/// A record that was read, and the acknowledgement that goes with it.
+/// A record that was read, with its acknowledgement.
 pub(super) type Read = (Record, KafkaAcknowledgement);
 
-/// What the thread hands over.
+/// What the thread produces.
 #[derive(Debug)]
 pub(super) struct Polled {
     pub(super) records: mpsc::Receiver<Read>,
-    /// The first of what somebody must change, until it is told.
+    /// The first fault that somebody must fix, until it is reported.
     pub(super) faults: mpsc::Receiver<Fault>,
 }
 
-/// A consumer with the thread's means.
+/// A consumer on its thread.
 pub(super) struct Poller {
     consumer: BaseConsumer<Context>,
     state: Arc<ConsumerState>,
@@ -61,12 +61,12 @@ pub(super) struct Poller {
     records: mpsc::Sender<Read>,
     faults: mpsc::Sender<Fault>,
     committed_at: Instant,
-    /// Since when there have been commits whose fate we were not told.
+    /// Since when there are commits without a known result.
     unsure_since: Option<Instant>,
 }
 
 impl Poller {
-    /// Connects, looks whether the topic is there, and joins the group. Blocking.
+    /// Connects, checks that the topic exists, and joins the group. Blocking.
     pub(super) fn open(bus: &Arc<KafkaBus>, context: Context) -> Result<(Self, Polled), Fault> {
         let (topic, state) = (context.topic.clone(), Arc::clone(&context.state));
         let credentials = Credentials::of(bus);
@@ -79,7 +79,7 @@ impl Poller {
         Ok((poller, Polled { records: polled_records, faults: polled_faults }))
     }
 
-    /// Polls on a thread of its own until the consumer is closed or nobody listens.
+    /// Polls on its own thread until the consumer is closed or nobody listens.
     pub(super) fn start(self) -> Result<thread::JoinHandle<()>, Fault> {
         let started = thread::Builder::new().name("kafka-intake".to_owned()).spawn(move || self.run());
         started.map_err(|err| Fault::Unreachable(format!("cannot start a thread: {err}")))
@@ -90,13 +90,13 @@ impl Poller {
             self.tell(fault);
         }
         let Self { consumer, state, .. } = self;
-        // Leaves the group, and so lets go of the partitions one by one.
+        // Leaves the group, which releases the partitions one by one.
         drop(consumer);
-        // Another has them, or will: nothing of this consumer is begun any more.
+        // Other consumers have the partitions, or will: no further record is started.
         state.offsets().revoke_all();
     }
 
-    /// Polls until the consumer is closed, or gives why it is of no more use.
+    /// Polls until the consumer is closed, or returns why it is unusable.
     fn poll(&mut self) -> Result<(), Fault> {
         while !self.state.is_closing() && !self.records.is_closed() {
             self.commit_now_and_then();
@@ -109,7 +109,7 @@ impl Poller {
             }
             let trouble = self.state.last_error.last();
             if let Some(fault) = self.credentials.outdated(trouble.as_ref()) {
-                // Who is not let in any more cannot commit; what was done comes again, and is recognised.
+                // A client without access cannot commit; completed records are delivered again and recognised.
                 if trouble.is_none() {
                     self.consumer.context().commit_surely(&self.consumer);
                 }
@@ -127,16 +127,16 @@ impl Poller {
         let record = Record::of(message);
         let acknowledgement = KafkaAcknowledgement::new(Arc::clone(&self.state), position, record.clone());
         match self.records.try_send((record, acknowledgement)) {
-            // The loop ends with the next look.
+            // The next check ends the loop.
             Ok(()) | Err(TrySendError::Closed(_)) => Ok(()),
-            // Nothing of it is committed, and another consumer reads it again.
+            // None of it is committed, and another consumer reads it again.
             Err(TrySendError::Full(_)) => Err(Fault::Poisoned(
                 "the client gives more records than it was asked for, and is replaced".to_owned(),
             )),
         }
     }
 
-    /// Tells of `err` what somebody must change; gives it if the client is of no more use.
+    /// Reports a fault of `err` that somebody must fix; returns it if the client is unusable.
     fn survive(&self, err: &KafkaError) -> Result<(), Fault> {
         let is_known = self.state.last_error.last().is_some_and(|fault| fault.is_specific());
         let fault = self.consumer.context().note(err);
@@ -150,7 +150,7 @@ impl Poller {
     }
 
     fn tell(&self, fault: Fault) {
-        // An earlier one is not heard yet. `trouble` has the last one.
+        // The earlier one was not taken yet. `trouble` has the last one.
         let _ = self.faults.try_send(fault);
     }
 
@@ -177,7 +177,7 @@ impl Poller {
             }
             list
         };
-        // A partition that went away in the meantime has nothing to be paused or resumed.
+        // A partition that was revoked in the meantime needs no pause or resume.
         if !pause.is_empty() {
             let _ = self.consumer.pause(&list(&pause));
         }
@@ -187,7 +187,7 @@ impl Poller {
     }
 }
 
-/// A client of the cluster that has seen the topic, and is in no group yet. Blocking.
+/// A client of the cluster that has found the topic, and is in no group yet. Blocking.
 pub(super) fn connect(bus: &KafkaBus, context: Context) -> Result<BaseConsumer<Context>, Fault> {
     let properties = consumer_config(bus, &context.group)?;
     let topic = context.topic.clone();
@@ -197,13 +197,13 @@ pub(super) fn connect(bus: &KafkaBus, context: Context) -> Result<BaseConsumer<C
     Ok(consumer)
 }
 
-/// Waits until the cluster has told of the topic. Blocking.
+/// Waits until the cluster has described the topic. Blocking.
 fn require_topic(consumer: &BaseConsumer<Context>) -> Result<(), Fault> {
     let context = consumer.context();
     let start = Instant::now();
     loop {
         let asked = consumer.fetch_metadata(Some(&context.topic), ANSWER_WAIT);
-        // Why nobody answers is told in an event.
+        // The reason for missing answers comes in an event.
         while let Some(told) = consumer.poll(Duration::ZERO) {
             if let Err(err) = told {
                 context.note(&err);
@@ -211,7 +211,7 @@ fn require_topic(consumer: &BaseConsumer<Context>) -> Result<(), Fault> {
         }
         let err = match asked {
             Ok(metadata) => match metadata.topics().first().and_then(MetadataTopic::error) {
-                // The client asks about the group at once, and tells only once that we may not be in it.
+                // The client queries the group at once, but reports only that access was denied.
                 None => {
                     return context.state.last_error.last().filter(Fault::is_specific).map_or(Ok(()), Err);
                 }

@@ -43,7 +43,7 @@ use crate::{
 
 pub(super) use acknowledgement::KafkaAcknowledgement;
 
-/// How long closing waits for the last commit and the group.
+/// How long closing waits for the last commit and for the group.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 const CLOSE_LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
@@ -60,11 +60,11 @@ pub(super) struct KafkaQueue {
 #[derive(Debug)]
 pub struct KafkaIntake {
     queue: KafkaQueue,
-    /// None after the client has failed for good.
+    /// None after the client has failed permanently.
     session: Option<Box<Session>>,
 }
 
-/// One client for as long as it is of use. Dropped, it asks its thread to end.
+/// One client while it is usable. Dropping it asks its thread to end.
 #[derive(Debug)]
 struct Session {
     state: Arc<ConsumerState>,
@@ -73,16 +73,16 @@ struct Session {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// Records that were put back, until their time has come.
+/// Records that are delivered again at their times.
 #[derive(Debug)]
 struct Redelivery {
     put_back: mpsc::UnboundedReceiver<(Instant, Position)>,
     waiting: DelayQueue<Position>,
-    /// In the order of their offsets: those that are due at the same time keep it.
+    /// Ordered by offset: those that are due at the same time keep their order.
     due: BTreeSet<Position>,
 }
 
-/// Looks whether the topic of `queue` is there. Whether its group may be joined shows when it is.
+/// Checks that the topic of `queue` exists. Access to its group is checked when it is joined.
 pub(super) async fn check(queue: KafkaQueue) -> Result<String, IntakeError> {
     let name = queue.name.clone();
     let looked = off_runtime(move || {
@@ -102,7 +102,7 @@ impl KafkaIntake {
         Ok(Self { queue, session })
     }
 
-    /// Cancel-safe: a session that is half open is dropped, and a record is only taken when it is given.
+    /// Cancel-safe: a half-open session is dropped, and a record is taken only when it is returned.
     pub(super) async fn next(&mut self) -> Result<Delivery, IntakeError> {
         let session = match &mut self.session {
             Some(session) => session,
@@ -112,7 +112,7 @@ impl KafkaIntake {
             Ok(delivery) => return Ok(delivery),
             Err(fault) => fault,
         };
-        // The next call connects anew.
+        // The next call connects again.
         if matches!(fault, Fault::Poisoned(_)) {
             self.session = None;
         }
@@ -125,7 +125,7 @@ impl KafkaIntake {
         last_error.or_else(|| Some(self.in_words(&session.state.offsets().standstill()?)))
     }
 
-    /// In the same words as long as it is the same, since news are logged.
+    /// In the same words while it is the same, since news are logged.
     fn in_words(&self, standstill: &Standstill) -> String {
         let topic = &self.queue.topic;
         match *standstill {
@@ -144,7 +144,7 @@ impl KafkaIntake {
         }
     }
 
-    /// Commits what is done, and leaves the group.
+    /// Commits completed records, and leaves the group.
     pub(super) async fn close(mut self) {
         let Some(mut session) = self.session.take() else { return };
         session.state.close();
@@ -174,7 +174,7 @@ impl Session {
         opened.await.map_err(|fault| fault.into_error(&queue.name).into())
     }
 
-    /// The next record that is still ours: those that are due first. Cancel-safe.
+    /// The next record whose partition is still assigned: those that are due first. Cancel-safe.
     async fn next(&mut self) -> Result<Delivery, Fault> {
         let Self { state, polled: Polled { records, faults }, redelivery, .. } = self;
         loop {
@@ -187,7 +187,7 @@ impl Session {
                 }
                 read = records.recv() => match read {
                     Some(read) => read,
-                    // It has told why, unless it panicked.
+                    // It has reported why, unless it panicked.
                     None => return Err(faults.try_recv().unwrap_or_else(|_| ended())),
                 },
                 Some(fault) = faults.recv() => return Err(fault),
@@ -209,7 +209,7 @@ impl Redelivery {
         loop {
             tokio::select! {
                 biased;
-                // The sender is with the session.
+                // The sender is in the session.
                 Some((due, position)) = self.put_back.recv() => {
                     self.waiting.insert_at(position, due);
                 }

@@ -1,28 +1,29 @@
-//! Which offsets are in hand, put back, done and committed, and when no more may be read. Knows nothing of Kafka's client and
-//! does no I/O.
+//! Tracks which offsets are in hand, put back, done and committed, and when reading must pause. Knows nothing of
+//! Kafka's client and does no I/O.
 //!
-//! A commit says that everything below it is done, so it stops below the first offset that is not. Each assignment of a
-//! partition is one of its own: what was received in an earlier one may still end, but counts no more.
+//! A commit says that everything below it is done, so it stays below the first offset that is not. Each assignment of a
+//! partition is separate: a record of an earlier assignment may still end, but no longer counts.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::record::Record;
 
-/// Records that are handed out and of which it is not said what became of them, over all partitions.
+/// The most delivered and unsettled records over all partitions.
 pub(super) const IN_HAND_MAX: usize = 256;
-/// Records that are put back to be tried again, over all partitions: as many as a JetStream consumer of ours has at most.
+/// The most records that are put back over all partitions: the same as for a JetStream consumer.
 const PUT_BACK_MAX: usize = 4_096;
-/// What these may take of memory together.
+/// The most memory of these records together.
 const PUT_BACK_BYTES_MAX: usize = 64 << 20;
-/// Offsets of one partition from the first that is not done to the last that was read. A crash makes them all come again.
-/// More than Okta's rate limits let through in the ten minutes for which a command is put back at most.
+/// The most offsets of one partition from the first that is not done to the last that was read. After a crash all of
+/// them are delivered again. More than Okta's rate limits allow in the ten minutes for which a command is put back at
+/// most.
 const SPAN_MAX: usize = 10_000;
 
-/// Beyond this a partition that was stopped is not read again, so that it does not stop and go with every record.
+/// A paused partition resumes below this span, so that it does not pause and resume with every record.
 const SPAN_RESUME: usize = SPAN_MAX / 8 * 7;
 const IN_HAND_RESUME: usize = IN_HAND_MAX / 2;
 
-/// One received record: where it stands, and by which assignment of its partition it was read.
+/// One received record: its position, and the assignment by which it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
     pub(super) partition: i32,
@@ -30,34 +31,34 @@ pub(super) struct Position {
     pub(super) offset: i64,
 }
 
-/// All partitions that are ours.
+/// All assigned partitions.
 #[derive(Debug, Default)]
 pub(super) struct Offsets {
     partitions: BTreeMap<i32, Partition>,
-    /// How often a partition was assigned.
+    /// The number of assignments so far.
     assignments: u64,
-    /// Records that somebody has, those of earlier assignments included.
+    /// Unsettled records, including those of earlier assignments.
     in_hand: usize,
     put_back: usize,
     put_back_bytes: usize,
-    /// No partition is read, until there is room again.
+    /// No partition is read until there is room again.
     is_full: bool,
 }
 
 #[derive(Debug, Default)]
 struct Partition {
     assignment: u64,
-    /// From the first offset that is not done on, in order.
+    /// The offsets from the first that is not done, in order.
     received: VecDeque<Received>,
     highest: Option<i64>,
-    /// Everything received below this is done.
+    /// All received records below this are done.
     done_below: Option<i64>,
-    /// The last commit that was handed over and has not failed.
+    /// The last commit that was sent and has not failed.
     committed: Option<i64>,
     is_paused: bool,
-    /// It is not read until its first that is not done is done.
+    /// It is not read until its first open record is done.
     is_far_ahead: bool,
-    /// It is about to go to another.
+    /// It is about to be revoked.
     is_leaving: bool,
 }
 
@@ -69,40 +70,40 @@ struct Received {
 
 #[derive(Debug)]
 enum Progress {
-    /// Handed out.
+    /// Delivered.
     InHand,
-    /// Handed out, and being carried out.
+    /// Delivered, and being executed.
     Begun,
-    /// To be handed out again.
+    /// To be delivered again.
     PutBack(Box<Record>),
     Done,
 }
 
-/// Partitions to stop reading, and to go on reading.
+/// Partitions to pause, and to resume.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Flow {
     pub(super) pause: Vec<i32>,
     pub(super) resume: Vec<i32>,
 }
 
-/// Why a partition is not read, though the engine would take more.
+/// Why a partition is not read, although the engine has room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Standstill {
-    /// As many are put back as may be.
+    /// The maximum of records is put back.
     PutBack,
-    /// As many were read behind this one, which is not done, as may be.
+    /// The maximum of records was read after this one, which is not done.
     Behind { partition: i32, offset: i64, is_put_back: bool },
 }
 
 impl Offsets {
-    /// The partition is ours from now on.
+    /// The partition is assigned.
     pub(super) fn assign(&mut self, partition: i32) {
         self.revoke(partition);
         self.assignments += 1;
         self.partitions.insert(partition, Partition { assignment: self.assignments, ..Partition::default() });
     }
 
-    /// The partition is not ours any more.
+    /// The partition is revoked.
     pub(super) fn revoke(&mut self, partition: i32) {
         let revoked = self.partitions.remove(&partition);
         for received in revoked.into_iter().flat_map(|partition| partition.received) {
@@ -113,15 +114,15 @@ impl Offsets {
         }
     }
 
-    /// No partition is ours any more.
+    /// All partitions are revoked.
     pub(super) fn revoke_all(&mut self) {
         self.partitions.clear();
         (self.put_back, self.put_back_bytes) = (0, 0);
     }
 
-    /// Notes that the record at `offset` was received and is handed out; none if the partition is not ours.
+    /// Records that `offset` was received and is delivered; none if the partition is not assigned.
     pub(super) fn receive(&mut self, partition: i32, offset: i64) -> Option<Position> {
-        // An offset comes back only if the partition lost its end, and then it stands for another record.
+        // An offset is repeated only if the partition lost its end, and then it stands for another record.
         let known = self.partitions.get(&partition)?;
         if known.highest.is_some_and(|highest| offset <= highest) {
             let is_paused = known.is_paused;
@@ -135,7 +136,7 @@ impl Offsets {
         Some(Position { partition, assignment: known.assignment, offset })
     }
 
-    /// Notes that the record there is being carried out, if it still is for us to do. May be asked again.
+    /// Marks the record as being executed, if it still belongs to this consumer. May be called again.
     pub(super) fn begin(&mut self, position: Position) -> bool {
         let is_leaving = !self.is_open(position);
         match self.progress_of(position) {
@@ -148,7 +149,7 @@ impl Offsets {
         }
     }
 
-    /// Notes that the record there, which was in hand, is done.
+    /// Marks the record, which was in hand, as done.
     pub(super) fn done(&mut self, position: Position) {
         self.in_hand -= 1;
         let Some(progress) = self.progress_of(position) else { return };
@@ -160,7 +161,7 @@ impl Offsets {
         }
     }
 
-    /// Keeps a record, which was in hand, to be handed out again. False if it is another's by now.
+    /// Keeps a record, which was in hand, to be delivered again. False if it belongs to another consumer by now.
     pub(super) fn put_back(&mut self, position: Position, record: Record) -> bool {
         self.in_hand -= 1;
         let bytes = record.bytes();
@@ -171,7 +172,7 @@ impl Offsets {
         true
     }
 
-    /// Hands a record out again that was put back; none if it is another's by now.
+    /// Delivers a record again that was put back; none if it belongs to another consumer by now.
     pub(super) fn hand_out_again(&mut self, position: Position) -> Option<Record> {
         if !self.is_open(position) {
             return None;
@@ -190,33 +191,33 @@ impl Offsets {
         Some(record)
     }
 
-    /// The partition is about to go to another: nothing more of it is begun.
+    /// The partition is about to be revoked: no further record of it is started.
     pub(super) fn leave(&mut self, partition: i32) {
         if let Some(partition) = self.partitions.get_mut(&partition) {
             partition.is_leaving = true;
         }
     }
 
-    /// Whether the record there is still ours to begin.
+    /// Whether the record may still be started here.
     pub(super) fn is_open(&self, position: Position) -> bool {
         let partition = self.partitions.get(&position.partition);
         partition
             .is_some_and(|partition| partition.assignment == position.assignment && !partition.is_leaving)
     }
 
-    /// Whether anything of these partitions is being carried out.
+    /// Whether a record of these partitions is being executed.
     pub(super) fn has_begun(&self, partitions: &[i32]) -> bool {
         let partitions = partitions.iter().filter_map(|number| self.partitions.get(number));
         let mut received = partitions.flat_map(|partition| &partition.received);
         received.any(|received| matches!(received.progress, Progress::Begun))
     }
 
-    /// Whether anything is handed out, and may soon be done.
+    /// Whether a record is delivered, and may soon be done.
     pub(super) fn has_in_hand(&self) -> bool {
         self.in_hand > 0
     }
 
-    /// What is to be committed now, each as partition and the offset to go on from. Counts as committed from here on.
+    /// The commits that are due, each as partition and the next offset. They count as committed from here on.
     pub(super) fn take_commits(&mut self) -> Vec<(i32, i64)> {
         let commits = self.partitions.iter_mut().filter_map(|(number, partition)| {
             let below = partition.done_below.filter(|below| partition.committed < Some(*below))?;
@@ -226,14 +227,14 @@ impl Offsets {
         commits.collect()
     }
 
-    /// The last commits may not have arrived: they are to be handed over again.
+    /// The last commits may have failed: they are sent again.
     pub(super) fn commits_failed(&mut self) {
         for partition in self.partitions.values_mut() {
             partition.committed = None;
         }
     }
 
-    /// What is to be paused and resumed so that what is held stays bounded.
+    /// The partitions to pause and resume so that memory stays bounded.
     pub(super) fn regulate(&mut self) -> Flow {
         let in_hand_max = if self.is_full { IN_HAND_RESUME } else { IN_HAND_MAX - 1 };
         self.is_full = self.in_hand > in_hand_max || self.has_too_many_put_back();
@@ -252,7 +253,7 @@ impl Offsets {
         flow
     }
 
-    /// Why a partition is not read further, if it is because of records that are not done for long.
+    /// Why a partition is not read further, if records that are not done for long block it.
     pub(super) fn standstill(&self) -> Option<Standstill> {
         if self.has_too_many_put_back() {
             return Some(Standstill::PutBack);
@@ -269,7 +270,7 @@ impl Offsets {
         self.put_back >= PUT_BACK_MAX || self.put_back_bytes >= PUT_BACK_BYTES_MAX
     }
 
-    /// How far the record there is, if its partition is still ours by the same assignment.
+    /// The progress of the record, if its partition has the same assignment.
     fn progress_of(&mut self, position: Position) -> Option<&mut Progress> {
         let partition = self.partitions.get_mut(&position.partition)?;
         if partition.assignment != position.assignment {

@@ -1,4 +1,4 @@
-//! What the client calls back on the polling thread: partitions that come and go, with their commits, and its complaints.
+//! The client's callbacks on the polling thread: assigned and revoked partitions, commits, and errors.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -15,23 +15,23 @@ use rdkafka::{
 use super::acknowledgement::ConsumerState;
 use crate::bus::kafka::{fault::Fault, last_error, token::Tokens};
 
-/// How long a partition that is to go to another waits for commands of it that have begun. Far below the five minutes that
-/// the group gives a member (`max.poll.interval.ms`).
+/// How long a revoked partition waits for its commands that are being executed. Far below the five minutes that the
+/// group allows a member (`max.poll.interval.ms`).
 const LEAVE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// One consumer as its client calls it back.
+/// One consumer, as its client calls it back.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) name: String,
     pub(super) topic: String,
     pub(super) group: String,
     pub(super) state: Arc<ConsumerState>,
-    /// Where the client gets tokens, if it needs any.
+    /// The source of tokens, if the client needs any.
     pub(super) tokens: Option<Tokens>,
 }
 
 impl Context {
-    /// Notes what `err` says of the cluster, and gives it.
+    /// Records the fault of `err`, and returns it.
     pub(super) fn note(&self, err: &KafkaError) -> Fault {
         let fault = self.fault_of(err);
         if let Some(code) = err.rdkafka_error_code() {
@@ -40,7 +40,7 @@ impl Context {
         fault
     }
 
-    /// What `err` says of the cluster.
+    /// The fault of `err`.
     pub(super) fn fault_of(&self, err: &KafkaError) -> Fault {
         let Self { topic, group, .. } = self;
         match err.rdkafka_error_code() {
@@ -59,7 +59,7 @@ impl Context {
         }
     }
 
-    /// Commits what is done. What becomes of it is known in the mode `Sync` alone, which blocks. Whether there was
+    /// Commits completed records. The result is known only in the mode `Sync`, which blocks. Returns whether there was
     /// anything to commit.
     pub(super) fn commit(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) -> bool {
         let commits = self.state.offsets().take_commits();
@@ -78,8 +78,8 @@ impl Context {
         true
     }
 
-    /// Waits until what has begun of these partitions has ended, so that the next member does not do it too. What has not
-    /// begun is the next member's. Blocking.
+    /// Waits until the commands of these partitions that are being executed have ended, so that the next member does
+    /// not execute them too. Others are the next member's. Blocking.
     fn let_end(&self, partitions: &[i32]) {
         {
             let mut offsets = self.state.offsets();
@@ -93,7 +93,7 @@ impl Context {
         }
     }
 
-    /// Commits all that is done, whether it was handed over before or not, and waits until the cluster has it. Blocking.
+    /// Commits all completed records, even if they were committed before, and waits for the cluster. Blocking.
     pub(super) fn commit_surely(&self, consumer: &BaseConsumer<Self>) {
         self.state.offsets().commits_failed();
         self.commit(consumer, CommitMode::Sync);
@@ -123,7 +123,7 @@ impl ConsumerContext for Context {
             }
             Rebalance::Revoke(partitions) => {
                 let partitions = numbers(partitions);
-                // What is lost may be another's already, who would be told of older offsets.
+                // A lost partition may belong to another consumer already, and older offsets must not be committed.
                 if !consumer.assignment_lost() {
                     self.let_end(&partitions);
                     self.commit_surely(consumer);
@@ -136,7 +136,7 @@ impl ConsumerContext for Context {
     }
 
     fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        // The client remembers that a partition was paused, even if it was away in the meantime.
+        // The client remembers that a partition was paused, even after it was revoked and assigned again.
         if let Rebalance::Assign(partitions) = rebalance
             && let Err(err) = consumer.resume(partitions)
         {

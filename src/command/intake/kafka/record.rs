@@ -1,4 +1,4 @@
-//! A record as it was read, kept for as long as it may be handed out again.
+//! A record as it was read, kept while it may be delivered again.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ impl Record {
         }
     }
 
-    /// What it takes of memory, about.
+    /// The approximate size in memory.
     pub(super) fn bytes(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.len());
         self.payload.len() + headers.sum::<usize>()
@@ -58,13 +58,13 @@ impl Record {
 
 #[cfg(test)]
 impl Record {
-    /// One that takes so many bytes.
+    /// A record of this size.
     pub(super) fn of_bytes(bytes: usize) -> Self {
         Self { payload: vec![0; bytes].into(), ..Self::default() }
     }
 }
 
-/// Where a record stands, for people.
+/// The place of a record, for people.
 pub(super) fn place(topic: &str, partition: i32, offset: i64) -> String {
     format!("{topic}/{partition}@{offset}")
 }

@@ -1,7 +1,7 @@
-//! What becomes of one message of JetStream, and what outlives a connection for its sake.
+//! The settlement of one JetStream message, and the state that outlives a connection.
 //!
-//! The subject on which a message is acknowledged holds beyond the connection that it came by, so an outcome that is
-//! ready while the server restarts is told to it afterwards, and the message does not come again.
+//! The acknowledgement subject of a message stays valid after a reconnect, so the acknowledgement of an outcome that is
+//! ready during a restart of the server is sent afterwards, and the message is not delivered again.
 
 use std::{
     fmt,
@@ -21,34 +21,34 @@ use tokio::{
 use super::pending::{AckPending, DeliveryId};
 use crate::bus::nats::link::Link;
 
-/// Messages that are taken from the server and of which it is not said what became of them.
+/// The most unsettled messages.
 pub(super) const IN_HAND_MAX: usize = 256;
-/// How long the server may be away for an acknowledgement to be told. Then the message comes again.
+/// How long an acknowledgement waits for an unreachable server. After that the message is delivered again.
 const PATIENCE: Duration = Duration::from_secs(30);
 const TELL_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Shared by all connections of one intake, and its acknowledgements.
+/// Shared by all connections of an intake and its acknowledgements.
 #[derive(Debug)]
 pub(super) struct ConsumerState {
     pub(super) connection: watch::Sender<ConnectionState>,
-    /// A permit for each message that may still be taken.
+    /// A permit for each further message that may be taken.
     pub(super) room: Arc<Semaphore>,
     pending: Mutex<AckPending>,
-    /// Why the server gives no more messages though it is there.
+    /// Why the server delivers no more messages although it is connected.
     standstill: Mutex<Option<String>>,
 }
 
-/// How the intake stands with the server.
+/// The state of the connection.
 #[derive(Debug)]
 pub(super) enum ConnectionState {
     Connected(Arc<AckPath>),
-    /// It will be connected again; this is why it is not.
+    /// Disconnected for this reason; it will be connected again.
     Disconnected(String),
-    /// It will not.
+    /// Closed for good.
     Closed,
 }
 
-/// A connection as acknowledgements see it.
+/// A connection, for acknowledgements.
 #[derive(Debug)]
 pub(super) struct AckPath {
     pub(super) jetstream: jetstream::Context,
@@ -56,7 +56,7 @@ pub(super) struct AckPath {
 }
 
 impl AckPath {
-    /// To say something on `reply`.
+    /// An acknowledger for the subject `reply`.
     pub(super) fn acker(&self, reply: Subject) -> Acker {
         Acker::new(self.jetstream.clone(), Some(reply))
     }
@@ -72,17 +72,17 @@ impl ConsumerState {
         }
     }
 
-    /// What the server waits for. Not to be kept locked while waiting.
+    /// The unsettled messages. Do not keep the lock while waiting.
     pub(super) fn pending(&self) -> MutexGuard<'_, AckPending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes why the server gives no more messages, if it does not.
+    /// Sets why the server delivers no more messages, if it does not.
     pub(super) fn stand_still(&self, why: Option<String>) {
         *self.standstill.lock().unwrap_or_else(PoisonError::into_inner) = why;
     }
 
-    /// Why no messages come, if it is not that there are none.
+    /// Why no messages come, unless there are none.
     pub(super) fn trouble(&self) -> Option<String> {
         match &*self.connection.borrow() {
             ConnectionState::Connected(_) => {
@@ -93,7 +93,7 @@ impl ConsumerState {
         }
     }
 
-    /// Where to acknowledge, if there is a connection just now.
+    /// The connection for acknowledgements, if there is one now.
     pub(super) fn ack_path(&self) -> Option<Arc<AckPath>> {
         match &*self.connection.borrow() {
             ConnectionState::Connected(path) => Some(Arc::clone(path)),
@@ -102,7 +102,7 @@ impl ConsumerState {
     }
 }
 
-/// One message that was taken from the server. As long as this is there, the server is told that it is in progress.
+/// One message that was taken from the server. The server is told that it is in progress as long as this exists.
 pub(in crate::command::intake) struct NatsAcknowledgement {
     state: Arc<ConsumerState>,
     id: DeliveryId,
@@ -112,7 +112,7 @@ pub(in crate::command::intake) struct NatsAcknowledgement {
 }
 
 impl NatsAcknowledgement {
-    /// Notes that the message, which stands at `sequence` in the stream and is acknowledged at `reply`, was delivered.
+    /// Records the delivery of the message at `sequence` of the stream, with the acknowledgement subject `reply`.
     pub(super) fn new(
         state: &Arc<ConsumerState>,
         sequence: u64,
@@ -124,17 +124,17 @@ impl NatsAcknowledgement {
         Self { state: Arc::clone(state), id, reply, place, _room: room }
     }
 
-    /// Acknowledges it, and waits for the server's word.
+    /// Acknowledges the message, and waits for the server's confirmation.
     pub(in crate::command::intake) async fn ack(self) {
         self.tell(AckKind::Ack).await;
     }
 
-    /// Has the server give it again after `wait`.
+    /// Has the server deliver the message again after `wait`.
     pub(in crate::command::intake) async fn retry_later(self, wait: Duration) {
         self.tell(AckKind::Nak(Some(wait))).await;
     }
 
-    /// Has the server never give it again.
+    /// Has the server never deliver the message again.
     pub(in crate::command::intake) async fn reject(self) {
         self.tell(AckKind::Term).await;
     }
@@ -155,7 +155,7 @@ impl NatsAcknowledgement {
         }
     }
 
-    /// Tells the server `kind` until it answers. Whether it did.
+    /// Sends `kind` to the server until it confirms. Returns whether it did.
     async fn tell_persistently(&self, kind: AckKind) -> bool {
         let mut connection = self.state.connection.subscribe();
         loop {
@@ -164,7 +164,7 @@ impl NatsAcknowledgement {
                 ConnectionState::Disconnected(_) => None,
                 ConnectionState::Closed => return false,
             };
-            // The sequence may be that of another message by now, which nobody has seen yet.
+            // The sequence may belong to another message by now, which was not read yet.
             if !self.state.pending().is_of_stream(self.id) {
                 return false;
             }

@@ -1,4 +1,4 @@
-//! The durable consumer: found and judged, or created where the queue stands.
+//! The durable consumer: found and checked, or created at the position of the queue.
 
 use std::time::Duration;
 
@@ -21,14 +21,14 @@ use crate::{
     message::subject,
 };
 
-/// How long the server waits for a word about a message before it gives it again.
+/// How long the server waits for an acknowledgement or a progress message before it delivers again.
 const ACK_WAIT: Duration = Duration::from_secs(60);
-/// With less, a message might come again between two words about it.
+/// With a shorter wait, a message might be delivered again between two progress messages.
 const ACK_WAIT_MIN: Duration = Duration::from_secs(15);
-/// Messages that are given and not acknowledged, by all replicas together. Those that wait to be tried again count.
+/// The most unacknowledged messages of all replicas together, including those to be delivered again.
 const ACK_PENDING_MAX: i64 = 4_096;
 
-/// The consumer of `queue`. It is created where `state` says that the queue stands, if that is of the stream as it is.
+/// The consumer of `queue`. It is created at the position that `state` has of the queue, if that is of the same stream.
 pub(super) async fn find_or_create(
     connection: &Connection,
     queue: &NatsQueue,
@@ -46,7 +46,7 @@ pub(super) async fn find_or_create(
     }
 }
 
-/// What the stream and the consumer of `queue` are like, for a person. Creates nothing.
+/// A description of the stream and the consumer of `queue`, for people. Creates nothing.
 pub(super) async fn look(connection: &Connection, queue: &NatsQueue) -> Result<String, BusError> {
     let stream = stream_of(connection, queue).await?;
     let NatsQueue { stream: stream_name, durable, .. } = queue;
@@ -85,7 +85,7 @@ async fn stream_of(connection: &Connection, queue: &NatsQueue) -> Result<Stream,
     Ok(stream)
 }
 
-/// What the server says of the consumer; none if there is no such consumer.
+/// The server's data of the consumer; none if it does not exist.
 async fn info_of(
     connection: &Connection,
     queue: &NatsQueue,
@@ -125,7 +125,7 @@ fn existing(
     Ok(Consumer::new(config, info, connection.jetstream.clone()))
 }
 
-/// What must hold, or commands are lost, or are not those that were meant.
+/// Settings without which commands would be lost, or wrong ones would be read.
 fn judge(queue: &NatsQueue, config: &Config) -> Result<(), BusError> {
     if config.deliver_subject.is_some() {
         return Err(unfit(queue, "pushes its messages, and commands are pulled"));
@@ -163,9 +163,9 @@ async fn create(
     let NatsQueue { name, stream: stream_name, subject, durable, .. } = queue;
     let info = stream.cached_info();
     let deliver_policy = match info.config.retention {
-        // It holds only what is not acknowledged, and allows no other policy.
+        // A work queue holds only unacknowledged messages, and allows no other policy.
         RetentionPolicy::WorkQueue => DeliverPolicy::All,
-        // Somebody deleted the consumer that we had. What it had acknowledged is not wanted once more.
+        // Somebody deleted our consumer. What it had acknowledged must not be delivered again.
         _ if floor > 0 && floor <= info.state.last_sequence => {
             DeliverPolicy::ByStartSequence { start_sequence: floor + 1 }
         }

@@ -1,4 +1,4 @@
-//! From a message of JetStream to a delivery.
+//! Makes a delivery of a JetStream message.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::command::{
     message::Headers,
 };
 
-/// The message's place in the stream; zero for what came from no consumer.
+/// The message's sequence in the stream; zero if it came from no consumer.
 pub(super) fn sequence(message: &jetstream::Message) -> u64 {
     message.info().map_or(0, |info| info.stream_sequence)
 }

@@ -34,7 +34,7 @@ use super::{Delivery, IntakeError};
 use crate::{
     bus::{BusError, nats::connection::Connection},
     config::NatsBus,
-    retry::Backoff,
+    retry::RetryPolicy,
 };
 
 pub(super) use acknowledgement::NatsAcknowledgement;
@@ -49,13 +49,9 @@ pub(super) struct NatsQueue {
     pub(super) durable: String,
 }
 
-/// How long it takes until a lost connection is replaced: at first, and at most.
-const RETRY_MIN: Duration = Duration::from_millis(250);
-const RETRY_MAX: Duration = Duration::from_secs(10);
-
 /// How long closing waits for the server.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
-/// When what is put back may come again: by then we do not ask any more.
+/// When messages that are put back on closing may be delivered again: this consumer no longer fetches then.
 const PUT_BACK_FOR: Duration = Duration::from_secs(1);
 
 /// An intake from JetStream.
@@ -65,15 +61,15 @@ pub struct NatsIntake {
     fetching: FetchTask,
 }
 
-/// The task that takes messages, and what it hands over.
+/// The task that fetches messages, and its results.
 struct FetchTask {
     deliveries: mpsc::Receiver<Delivery>,
-    /// The first of what went wrong, until it is told.
+    /// The first failure, until it is reported.
     failures: mpsc::Receiver<BusError>,
     _task: AbortOnDropHandle<()>,
 }
 
-/// What the stream and the consumer of `queue` are like, for a person.
+/// A description of the stream and the consumer of `queue`, for people.
 pub(super) async fn check(queue: &NatsQueue) -> Result<String, IntakeError> {
     let connection = Connection::open(&queue.name, &queue.bus, 1).await?;
     Ok(consumer::look(&connection, queue).await?)
@@ -91,7 +87,7 @@ impl NatsIntake {
         Ok(Self { queue, state, fetching })
     }
 
-    /// Cancel-safe: a message is only taken when it is given.
+    /// Cancel-safe: a message is taken only when it is returned.
     pub(super) async fn next(&mut self) -> Result<Delivery, IntakeError> {
         let FetchTask { deliveries, failures, .. } = &mut self.fetching;
         tokio::select! {
@@ -111,8 +107,7 @@ impl NatsIntake {
         self.state.trouble()
     }
 
-    /// Puts back what nobody has asked for or come to an end with, so that it need not be waited for, and lets go of the
-    /// server.
+    /// Puts back messages that nobody has taken or settled, so that they are delivered again soon, and disconnects.
     pub(super) async fn close(self) {
         let Some(path) = self.state.ack_path() else { return };
         let putting_back = async {
@@ -158,11 +153,10 @@ impl fmt::Debug for NatsIntake {
     }
 }
 
-/// To say how the first session could be opened.
+/// Receives the result of the first session's opening.
 type Opened = oneshot::Sender<Result<(), BusError>>;
 
-/// Replaces one session by the next, for as long as the intake is there. If the first is waited for and cannot be opened,
-/// there is no other.
+/// Opens one session after another. If the first is waited for and cannot be opened, there is no other.
 async fn take(
     queue: NatsQueue,
     state: Arc<ConsumerState>,
@@ -170,17 +164,17 @@ async fn take(
     failed: mpsc::Sender<BusError>,
     mut opened: Option<Opened>,
 ) {
-    let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX, fastrand::u64(..));
+    let mut backoff = RetryPolicy::QUEUE.backoff();
     loop {
         let session = Session::open(&queue, &state, &delivered).await;
         let error = match (session, opened.take()) {
             (Ok(session), opened) => {
-                // Nobody waits any more: the task is about to be ended.
+                // The receiver is gone: the task is about to be ended.
                 opened.map(|opened| opened.send(Ok(())));
                 let since = Instant::now();
                 let error = session.run().await;
-                // What fails as soon as it is open is not to be opened in a hurry.
-                if since.elapsed() > RETRY_MAX {
+                // A session that fails right after opening must not be replaced at once.
+                if since.elapsed() > RetryPolicy::QUEUE.longest() {
                     backoff.reset();
                 }
                 error
@@ -192,7 +186,7 @@ async fn take(
             (Err(error), None) => error,
         };
         state.connection.send_replace(ConnectionState::Disconnected(error.to_string()));
-        // An earlier one is not heard yet. `trouble` has the last one.
+        // The earlier one was not taken yet. `trouble` has the last one.
         let _ = failed.try_send(error);
         sleep(backoff.next_wait()).await;
     }

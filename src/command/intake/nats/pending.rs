@@ -1,34 +1,34 @@
-//! Of which messages the server waits for an acknowledgement by us, by their sequence in the stream, and how far the queue is
-//! acknowledged. Pure.
+//! The messages of which the server awaits an acknowledgement by this consumer, by their sequence in the stream, and
+//! how far the queue is acknowledged. Pure.
 //!
-//! The server counts the messages that it has delivered and that are not acknowledged. Those of them that are in nobody's
-//! hands here were lost on the way when a connection broke, or were held by a process that is gone, or by another that
-//! lives. They come again by themselves, in their time; what is behind them must not overtake them.
+//! The server counts delivered and unacknowledged messages. Those of them that are not held here were lost when a
+//! connection broke, or are held by a process that ended, or by another living one. They are delivered again in time;
+//! later messages must not overtake them.
 
 use std::collections::BTreeMap;
 
 use async_nats::Subject;
 
-/// All messages that we have. Bounded by what the server lets a consumer leave unacknowledged.
+/// All messages that are held. Bounded by the consumer's maximum of unacknowledged messages.
 #[derive(Debug, Default)]
 pub(super) struct AckPending {
     messages: BTreeMap<u64, Message>,
-    /// How many were delivered so far.
+    /// The number of deliveries so far.
     deliveries: u64,
     stream: Incarnation,
-    /// The sequence up to which everything is acknowledged, as the server last said; zero: not known.
+    /// The sequence up to which everything is acknowledged, as the server last reported; zero: unknown.
     floor: u64,
 }
 
-/// A stream may be deleted and created anew, and then its sequences stand for other messages.
+/// A stream may be deleted and recreated, and then its sequences stand for other messages.
 #[derive(Debug, Default)]
 struct Incarnation {
-    /// When it was created, in nanoseconds since 1970, by the server's clock.
+    /// The server's time of its creation, in nanoseconds since 1970.
     created_ns: i128,
     number: u64,
 }
 
-/// One delivery of a message. The server may deliver it again while we have it, and then this one counts no more.
+/// One delivery of a message. If the server delivers the message again, the earlier delivery no longer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DeliveryId {
     stream: u64,
@@ -38,25 +38,25 @@ pub(super) struct DeliveryId {
 
 #[derive(Debug)]
 struct Message {
-    /// Of its last delivery.
+    /// The number of its last delivery.
     number: u64,
-    /// Where it is acknowledged.
+    /// The acknowledgement subject.
     reply: Subject,
     stage: Stage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// The server is to wait for us.
+    /// The server is to wait.
     InHand,
-    /// The last word about it is on its way, or with the server already.
+    /// The final acknowledgement is in flight or confirmed.
     Told,
-    /// It is put back or dropped. It comes again in its time, and the server counts it until then.
+    /// Put back or dropped. It is delivered again in time, and the server counts it until then.
     PutBack,
 }
 
 impl AckPending {
-    /// The stream was created at that time. If it is another than before, what we have of that one is nothing to this.
+    /// Sets the creation time of the stream. If it is another stream than before, messages of the former are forgotten.
     pub(super) fn enter_stream(&mut self, created_ns: i128) {
         if self.stream.created_ns == created_ns {
             return;
@@ -66,17 +66,18 @@ impl AckPending {
         self.floor = 0;
     }
 
-    /// Whether the delivery is of the stream as it is, and not of one that was there before under its name.
+    /// Whether the delivery is of the current stream, not of a former one with the same name.
     pub(super) fn is_of_stream(&self, id: DeliveryId) -> bool {
         id.stream == self.stream.number
     }
 
-    /// The sequence up to which everything is acknowledged; zero: not known.
+    /// The sequence up to which everything is acknowledged; zero: unknown.
     pub(super) fn floor(&self) -> u64 {
         self.floor
     }
 
-    /// Everything up to `floor` is acknowledged. What was put back, and is among it, went to another and does not come again.
+    /// Everything up to `floor` is acknowledged. Messages below it that were put back went to another consumer, and are
+    /// not delivered here again.
     pub(super) fn set_floor(&mut self, floor: u64) {
         self.floor = floor;
         self.messages.retain(|sequence, message| *sequence > floor || message.stage != Stage::PutBack);
@@ -90,31 +91,31 @@ impl AckPending {
         DeliveryId { stream: self.stream.number, sequence, number }
     }
 
-    /// The last word about it is on its way.
+    /// The final acknowledgement is in flight.
     pub(super) fn tell(&mut self, id: DeliveryId) {
         self.enter(id, Stage::Told);
     }
 
-    /// The server knows that it is put back.
+    /// The server has confirmed that it is put back.
     pub(super) fn put_back(&mut self, id: DeliveryId) {
         self.enter(id, Stage::PutBack);
     }
 
-    /// It was dropped without a word, unless the last word is on its way.
+    /// It was dropped without an acknowledgement, unless one is in flight.
     pub(super) fn drop_silently(&mut self, id: DeliveryId) {
         if self.message(id).is_some_and(|message| message.stage == Stage::InHand) {
             self.enter(id, Stage::PutBack);
         }
     }
 
-    /// The server waits for no word about it any more, or has not heard the last one.
+    /// The server awaits no acknowledgement any more, or the acknowledgement failed.
     pub(super) fn forget(&mut self, id: DeliveryId) {
         if self.message(id).is_some() {
             self.messages.remove(&id.sequence);
         }
     }
 
-    /// Where the server is to be told that they are in progress.
+    /// The subjects at which to report progress.
     pub(super) fn in_hand(&self) -> Vec<Subject> {
         let in_hand = self.messages.values().filter(|message| message.stage == Stage::InHand);
         in_hand.map(|message| message.reply.clone()).collect()
@@ -125,7 +126,7 @@ impl AckPending {
         self.messages.values().any(|message| message.stage == Stage::InHand)
     }
 
-    /// Where to put back all of which the last word is not said.
+    /// The subjects at which to put back all messages without a final acknowledgement.
     pub(super) fn put_back_all(&mut self) -> Vec<Subject> {
         let left = self.messages.values_mut().filter(|message| message.stage != Stage::Told);
         left.map(|message| {
@@ -135,8 +136,8 @@ impl AckPending {
         .collect()
     }
 
-    /// How many of the `unacknowledged` messages that the server counts may be neither with us nor `set_aside`. Of what is
-    /// being told it is not known whether the server counts it, so it helps nobody.
+    /// How many of the `unacknowledged` messages that the server counts may be neither held here nor `set_aside`. A
+    /// message whose acknowledgement is in flight does not help, since it is unknown whether the server counts it.
     pub(super) fn lost(&self, unacknowledged: usize, set_aside: impl Iterator<Item = u64>) -> usize {
         let is_sure = |message: &Message| message.stage != Stage::Told;
         let sure = self.messages.values().filter(|message| is_sure(message)).count();

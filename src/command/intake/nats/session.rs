@@ -1,4 +1,4 @@
-//! A connection with the task that takes messages over it. Ends with the first failure; the next session goes on.
+//! A connection with the task that fetches messages over it. Ends with the first failure; the next session continues.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,31 +23,31 @@ use crate::{
     command::intake::Delivery,
 };
 
-/// Messages asked for at a time.
+/// The most messages per pull request.
 const PULL_MESSAGES: usize = 32;
-/// How long the server keeps a question for messages. It is asked anew after that, so a silence is noticed soon. (The
-/// client's batches are woken by no message that comes right behind a heartbeat, so there are none.)
+/// How long the server keeps a pull request. It is renewed after that, so that a silent server is noticed soon. (There
+/// are no heartbeats: the client's batches miss a message that comes right after one.)
 const PULL_EXPIRES: Duration = Duration::from_secs(10);
-/// How often at least the server is told of messages that are in progress, and asked how far the queue is acknowledged.
+/// How often at least progress is reported to the server, and the acknowledged position read.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// How often at most.
 const PROGRESS_EVERY_MIN: Duration = Duration::from_millis(100);
-/// Publishes on their way: none but words about messages, which are not counted.
+/// The most publishes in flight: only acknowledgements, which are not counted.
 const UNACKNOWLEDGED_MAX: usize = 64;
 
-/// How often it is looked what is missing.
+/// How often missing messages are checked for.
 const LOST_LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often what may be missing is asked for at once: what a process that stopped in good order gave back is there
+/// How often missing messages are fetched at once: those given back by a process that stopped in good order are there
 /// within a second.
 const LOST_EARLY_LOOKS: u32 = 4;
-/// How long after its time the server notices that it has had no word about a message.
+/// How long the server takes to notice an expired acknowledgement wait.
 const EXPIRY_MARGIN: Duration = Duration::from_millis(500);
 
 /// One session of an intake.
 pub(super) struct Session<'a> {
     queue: &'a NatsQueue,
     state: &'a Arc<ConsumerState>,
-    /// Has room for all that may be in hand.
+    /// Has room for all messages that may be in hand.
     deliveries: &'a mpsc::Sender<Delivery>,
     connection: Connection,
     consumer: Consumer<pull::Config>,
@@ -68,7 +68,7 @@ impl<'a> Session<'a> {
         Ok(Self { queue, state, deliveries, connection, consumer, ack_path: Arc::new(path) })
     }
 
-    /// Takes messages until something fails, and gives that.
+    /// Fetches messages until something fails, and returns the failure.
     pub(super) async fn run(mut self) -> BusError {
         self.state.connection.send_replace(ConnectionState::Connected(Arc::clone(&self.ack_path)));
         let link = &self.ack_path.link;
@@ -81,7 +81,7 @@ impl<'a> Session<'a> {
         error
     }
 
-    /// Takes messages as long as there is room for them.
+    /// Fetches messages while there is room for them.
     async fn take(&self) -> BusError {
         if let Err(error) = self.await_redelivery().await {
             return error;
@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
             while let Some(message) = batch.next().await {
                 match message {
                     Ok(message) => {
-                        // There are as many permits as messages were asked for.
+                        // There are as many permits as requested messages.
                         let Some(room) = room.split(1) else { break };
                         self.deliver(message, room);
                     }
@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Hands a message to whoever asks for the next one.
+    /// Passes on a message.
     fn deliver(&self, message: Message, room: OwnedSemaphorePermit) {
         let Some(delivery) = delivery_of(message, &self.queue.stream, self.state, room) else {
             tracing::warn!(
@@ -115,11 +115,11 @@ impl<'a> Session<'a> {
             );
             return;
         };
-        // It has room, by its permit. Nobody listens any more: the task is about to be ended.
+        // Its permit guarantees room. A closed channel means that the task is about to be ended.
         let _ = self.deliveries.try_send(delivery);
     }
 
-    /// Room for as many messages as there is, one at least.
+    /// Waits for room for at least one message, and takes all there is.
     async fn room(&self) -> OwnedSemaphorePermit {
         loop {
             // The semaphore is never closed.
@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Keeps messages that are in hand from being given to others, and notes how far the queue is acknowledged.
+    /// Keeps messages in hand from being delivered to others, and reads how far the queue is acknowledged.
     async fn report_progress(&self) -> BusError {
         let mut ticks = interval(PROGRESS_EVERY.min(self.ack_wait() / 3).max(PROGRESS_EVERY_MIN));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -146,7 +146,8 @@ impl<'a> Session<'a> {
                     return self.unreachable(&err.to_string());
                 }
             }
-            // It may be that we may not ask. Then only a consumer that is deleted begins with all there is.
+            // The server may not allow the query. Then only the recreation of a deleted consumer starts from the
+            // beginning of the stream.
             if let Ok(info) = self.consumer.get_info().await {
                 let mut pending = self.state.pending();
                 pending.set_floor(info.ack_floor.stream_sequence);
@@ -157,9 +158,10 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes, before anything new, what the server waits for a word about and nobody here has: a former process had it, or it
-    /// was on its way when a connection broke. The server gives it again when its `ack_wait` is over, and what is new, taken
-    /// before, would overtake it. What other living processes have is waited for as long, and does not come.
+    /// Fetches, before anything new, messages that the server has delivered and that are not held here: a former
+    /// process had them, or they were lost when a connection broke. The server delivers them again after `ack_wait`,
+    /// and new messages that were fetched before would overtake them. Messages of other living processes are awaited
+    /// for as long, and do not come.
     async fn await_redelivery(&self) -> Result<(), BusError> {
         let patience = self.ack_wait() + EXPIRY_MARGIN;
         let begun = Instant::now();
@@ -191,13 +193,13 @@ impl<'a> Session<'a> {
         self.take_in_order(set_aside).await
     }
 
-    /// How many messages the server waits for a word about that nobody has here.
+    /// How many messages the server has delivered that are not held here.
     async fn lost(&self, set_aside: &BTreeMap<u64, Message>) -> Result<usize, BusError> {
         let info = self.consumer.get_info().await.map_err(|err| self.unreachable(&err.to_string()))?;
         Ok(self.state.pending().lost(info.num_ack_pending, set_aside.keys().copied()))
     }
 
-    /// What is there now, `count` at most: what comes again before what is new.
+    /// The messages that are there now, `count` at most: redeliveries before new ones.
     async fn fetch(&self, count: usize) -> Result<Vec<Message>, BusError> {
         let batch = self.consumer.fetch().max_messages(self.at_most(count)).messages().await;
         let mut batch = batch.map_err(|err| self.unreachable(&err.to_string()))?;
@@ -208,8 +210,8 @@ impl<'a> Session<'a> {
         Ok(messages)
     }
 
-    /// Delivers messages in the order of the queue. Those for which there is no room are given back, in that order, and the
-    /// server gives them again before what is new.
+    /// Delivers messages in the order of the queue. Those without room are given back in that order, and the server
+    /// delivers them again before new ones.
     async fn take_in_order(&self, messages: BTreeMap<u64, Message>) -> Result<(), BusError> {
         for message in messages.into_values() {
             match Arc::clone(&self.state.room).try_acquire_owned() {
@@ -224,20 +226,20 @@ impl<'a> Session<'a> {
         message.ack_with(kind).await.map_err(|err| self.unreachable(&err.to_string()))
     }
 
-    /// So many messages, or what the consumer lets us ask for at a time if that is less; one at least.
+    /// The given number of messages, or the consumer's maximum per pull request if that is less; at least one.
     fn at_most(&self, count: usize) -> usize {
         let max_batch = usize::try_from(self.consumer.cached_info().config.max_batch).unwrap_or(0);
         let max = if max_batch == 0 { count } else { count.min(max_batch) };
         max.max(1)
     }
 
-    /// How long the server keeps a question, as far as the consumer lets it.
+    /// How long the server keeps a pull request, as far as the consumer allows.
     fn pull_expires(&self) -> Duration {
         let max_expires = self.consumer.cached_info().config.max_expires;
         if max_expires.is_zero() { PULL_EXPIRES } else { PULL_EXPIRES.min(max_expires) }
     }
 
-    /// How long the server waits for a word about a message.
+    /// How long the server awaits an acknowledgement.
     fn ack_wait(&self) -> Duration {
         self.consumer.cached_info().config.ack_wait
     }
@@ -249,14 +251,14 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Why the server gives no more messages of this consumer, if it does not. In the same words as long as it is the same.
+/// Why the server delivers no more messages of this consumer, if it does not. In the same words while it is the same.
 fn standstill(info: &Info, has_in_hand: bool) -> Option<String> {
     let name = &info.name;
     if info.paused {
         return Some(format!("consumer `{name}` is paused: `nats consumer resume` lets it go on"));
     }
     let max = usize::try_from(info.config.max_ack_pending).ok().filter(|max| *max > 0)?;
-    // While we have some, it is they that are waited for.
+    // While some are held here, those are awaited.
     (info.num_ack_pending >= max && !has_in_hand).then(|| {
         format!(
             "consumer `{name}` has as many commands that are not acknowledged as it may have ({max}), those included that are \

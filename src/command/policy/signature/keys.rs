@@ -1,4 +1,4 @@
-//! The keys that signatures are verified with, as they were read last.
+//! The keys for verifying signatures, as they were last read.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -22,7 +22,7 @@ use crate::{
 /// Bytes of the mark by which a key is told from another.
 const MARK_BYTES: usize = 12;
 
-/// How a key signs.
+/// The algorithm of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
     /// `EdDSA` with Ed25519 (RFC 8037), which RFC 9864 calls `Ed25519`.
@@ -35,19 +35,19 @@ pub(super) enum Algorithm {
 #[derive(Debug, Default)]
 pub(super) struct Keys(BTreeMap<String, Arc<Key>>);
 
-/// A key, and what may be asked with it.
+/// A key, and what it may ask for.
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) name: KeyName,
     pub(super) verifier: Verifier,
-    /// Of what it is made of, to see whether that has changed.
+    /// A digest of its material, to see whether it has changed.
     digest: [u8; 32],
-    /// Empty: whatever the commands allow.
+    /// Empty: everything that the section allows.
     allow: Vec<ActionPattern>,
     approve: Vec<ActionPattern>,
 }
 
-/// What it takes to verify.
+/// What is needed to verify.
 pub(super) enum Verifier {
     Ed25519(UnparsedPublicKey<[u8; 32]>),
     HmacSha256(hmac::Key),
@@ -79,7 +79,7 @@ impl Keys {
         config.keys.iter().map(key).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Reads them again; one that cannot be read stays as it is here.
+    /// Reads the keys again; a key that cannot be read keeps its value of `self`.
     pub(super) fn reread(&self, config: &SignatureConfig, commands: &str) -> Self {
         let mut keys = self.0.clone();
         for named in &config.keys {
@@ -100,7 +100,7 @@ impl Keys {
         Self(keys)
     }
 
-    /// Pairs of names that stand for the same key.
+    /// Pairs of names for the same key.
     pub(super) fn twins(&self) -> Vec<(KeyName, KeyName)> {
         let keys: Vec<_> = self.0.values().collect();
         let pairs = keys
@@ -133,17 +133,17 @@ impl Key {
         Ok(Self { name, verifier, digest, allow, approve: named.approve.clone() })
     }
 
-    /// Whether commands of others for `action` may be approved with it.
+    /// Whether it may approve commands of others for `action`.
     pub(super) fn approves(&self, action: Action) -> bool {
         self.approve.iter().any(|pattern| pattern.matches(action))
     }
 
-    /// Whether anything may be approved with it.
+    /// Whether it may approve anything.
     pub(super) fn is_approver(&self) -> bool {
         !self.approve.is_empty()
     }
 
-    /// Whether it is the same key, be it under another name.
+    /// Whether it is the same key, possibly under another name.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.name == other.name || self.digest == other.digest
     }
@@ -161,12 +161,12 @@ impl Key {
         self.name == other.name && self.digest == other.digest
     }
 
-    /// Whether another name than that of `other` stands for the same key.
+    /// Whether it is the same key under another name.
     pub(super) fn is_other_name_of(&self, other: &Self) -> bool {
         self.name != other.name && self.digest == other.digest
     }
 
-    /// Whether `action` may be asked for with it.
+    /// Whether it may ask for `action`.
     pub(super) fn allows(&self, action: Action) -> bool {
         self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.allows(action))
     }
@@ -180,7 +180,7 @@ impl Verifier {
         }
     }
 
-    /// Whether `signature` is one of `signed` by this key.
+    /// Whether `signature` is a signature of `signed` by this key.
     pub(super) fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Ed25519(key) => key.verify(signed, signature).is_ok(),

@@ -1,8 +1,8 @@
-//! Who signed a message, judged by its bytes and headers alone, before anything is decoded.
+//! Who signed a message, judged only by its bytes and headers, before it is decoded.
 //!
-//! The header `oktabus-signature` is a detached JWS (RFC 7515, appendix F, with the payload unencoded as in RFC 7797) whose
-//! protected header names key, time and audience. Pure but for [`Signatures::read`],
-//! [`Signatures::reload`] and [`Signer::read`].
+//! The header `oktabus-signature` is a detached JWS (RFC 7515, appendix F, with the payload unencoded as in RFC 7797)
+//! whose protected header names key, time and audience. Pure except for [`Signatures::read`], [`Signatures::reload`]
+//! and [`Signer::read`].
 
 mod jws;
 mod keys;
@@ -36,7 +36,7 @@ pub use signer::{Signer, SignerError};
 /// The header that a signature is in.
 pub const SIGNATURE_HEADER: &str = "oktabus-signature";
 
-/// The name of a key, by which the audit tells who signed.
+/// The name of a key, which the audit records.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyName(String);
 
@@ -53,21 +53,21 @@ impl fmt::Display for KeyName {
     }
 }
 
-/// The signatures that the commands of one name take.
+/// The signatures that a section accepts.
 #[derive(Debug)]
 pub struct Signatures {
     commands: String,
-    /// What a signature must be meant for.
+    /// The audience of valid signatures.
     audience: String,
     config: Option<SignatureConfig>,
     keys: RwLock<Arc<Keys>>,
 }
 
-/// A message that may be decoded: it is signed well, or need not be signed.
+/// A message that may be decoded: its signature is valid, or it needs none.
 #[derive(Debug, Clone)]
 pub struct Verified {
     signed: Option<Signed>,
-    /// Whether what only the transport says is not believed.
+    /// Whether an id that only the transport says is refused.
     must_cover_id: bool,
 }
 
@@ -78,22 +78,22 @@ struct Signed {
     max_age: Duration,
 }
 
-/// Why a message is not let in. Nothing that it says may be believed.
+/// Why a message is not accepted. Nothing in it can be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedSignature {
     /// The reason, for an outcome.
     pub error: OutcomeError,
-    /// The key that the message claims to be signed with, if that is one of ours.
+    /// The key that the message claims to be signed with, if the section has it.
     pub claimed_key: Option<KeyName>,
 }
 
-/// What a signature must be meant for: `<org>/<name of the commands>`, both as the configuration names them.
+/// The audience of valid signatures: `<org>/<section>`, both by their names in the configuration.
 pub fn audience(config: &CommandsConfig) -> String {
     format!("{}/{}", config.org, config.name)
 }
 
 impl Signatures {
-    /// Those that `config` wants, with its keys as they stand now. Does blocking I/O on small files.
+    /// The signatures that `config` accepts, with its keys as they are now. Does blocking I/O on small files.
     pub fn read(config: &CommandsConfig) -> Result<Self, KeyError> {
         let keys = config.signature.as_ref().map(Keys::read).transpose()?.unwrap_or_default();
         Ok(Self {
@@ -104,16 +104,16 @@ impl Signatures {
         })
     }
 
-    /// Reads all keys again. One that cannot be read stays as it was. What has changed, and what cannot be read, is logged.
-    /// Does blocking I/O on small files.
+    /// Reads all keys again. A key that cannot be read keeps its value. Changes and failures are logged. Does blocking
+    /// I/O on small files.
     pub fn reload(&self) {
         let Some(config) = &self.config else { return };
         let keys = self.keys().reread(config, &self.commands);
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
 
-    /// Whether the message may be decoded, and by whom it is signed. Looks at bytes and headers alone, so that nothing of what
-    /// is not trusted is read. The age of the signature is left to [`Verified::require_fresh`].
+    /// Whether the message may be decoded, and who signed it. Reads only bytes and headers, so that nothing of an
+    /// untrusted message is decoded. Does not check the age of the signature: see [`Verified::require_fresh`].
     pub fn verify(&self, payload: &[u8], headers: &Headers) -> Result<Verified, RejectedSignature> {
         let mut values = headers
             .iter()
@@ -131,8 +131,8 @@ impl Signatures {
         Ok(Verified { signed: Some(signed), must_cover_id: required })
     }
 
-    /// Whether the key `approver` may approve a command for `action` that the key `sender` has signed: it must be another key
-    /// and not only another name. What can no longer be compared is refused.
+    /// Whether the key `approver` may approve a command for `action` that the key `sender` has signed: it must be
+    /// another key, not only another name. Fails if the keys can no longer be compared.
     pub fn require_approver(
         &self,
         approver: &KeyName,
@@ -149,14 +149,14 @@ impl Signatures {
         if by.approves(action) { Ok(()) } else { Err(refusals::not_approved_by(action, approver)) }
     }
 
-    /// Whether the key that `verified` was signed with, if it was, is one of ours yet.
+    /// Fails if the key of `verified` was removed since.
     pub fn require_current(&self, verified: &Verified) -> Result<(), OutcomeError> {
         let Some(Signed { key, .. }) = &verified.signed else { return Ok(()) };
         let is_current = self.keys().find(key.name.as_str()).is_some_and(|now| now.is_exactly(key));
         if is_current { Ok(()) } else { Err(refusals::unknown_key()) }
     }
 
-    /// Pairs of names that stand for the same key: nobody with it approves what they have asked for under the other name.
+    /// Pairs of names for the same key: its holder cannot approve under one name what was asked for under the other.
     pub fn twins(&self) -> Vec<(KeyName, KeyName)> {
         self.keys().twins()
     }
@@ -215,34 +215,34 @@ impl Signatures {
 }
 
 impl Verified {
-    /// A message that nobody signed and that need not be signed, such as one from this machine's control socket.
+    /// A message that needs no signature, such as one from the control socket.
     pub fn unsigned() -> Self {
         Self { signed: None, must_cover_id: false }
     }
 
-    /// The key that it was signed with, if it was.
+    /// The key of the signature, if there is one.
     pub fn key(&self) -> Option<&KeyName> {
         self.signed.as_ref().map(|signed| &signed.key.name)
     }
 
-    /// Whether the signature is of a time near `received_at`, when the message came for the first time. Signatures get old
-    /// while commands wait: the age of a copy of what the journal knows does not matter.
+    /// Fails unless the signature's time is near `received_at`, when the first copy arrived. Signatures grow old while
+    /// commands wait: the age of a later copy does not matter.
     pub fn require_fresh(&self, received_at: Timestamp) -> Result<(), OutcomeError> {
         let Some(signed) = &self.signed else { return Ok(()) };
         refusals::require_fresh(signed.at, signed.max_age, received_at)
     }
 
-    /// Whether the signature stands for `command`, which was decoded from the bytes that it covers: the id is among these.
+    /// Fails unless the signature covers the id of `command`, which was decoded from the signed bytes.
     pub fn require_covers(&self, command: &Command) -> Result<(), OutcomeError> {
         self.require_covers_id(command.is_id_in_payload)
     }
 
-    /// The same of any message, by whether its payload says its id.
+    /// Like [`Self::require_covers`], for any message: says whether its payload has its id.
     pub fn require_covers_id(&self, is_id_in_payload: bool) -> Result<(), OutcomeError> {
         if self.must_cover_id && !is_id_in_payload { Err(refusals::unsigned_id()) } else { Ok(()) }
     }
 
-    /// Whether the key, if there is one, may approve anything.
+    /// Fails if there is a key that may not approve anything.
     pub fn require_approver(&self) -> Result<(), OutcomeError> {
         match &self.signed {
             Some(signed) if !signed.key.is_approver() => Err(refusals::no_approver(&signed.key.name)),
@@ -250,7 +250,7 @@ impl Verified {
         }
     }
 
-    /// Whether the key may ask for what `command` asks for.
+    /// Fails if the key may not ask for `command`.
     pub fn require_allowed(&self, command: &Command) -> Result<(), OutcomeError> {
         let action = command.request.action();
         match &self.signed {

@@ -1,4 +1,4 @@
-//! Why a signature is not taken, in codes for programs and words for people.
+//! Why a signature is not accepted: codes for programs and messages for people.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ pub(super) fn no_approver(key: &KeyName) -> OutcomeError {
     refusal("not_allowed", &message, &format!("`signature.keys.{key}.approve` says what it may"))
 }
 
-/// Whether a signature of `at` is neither too old at `now` nor yet to come.
+/// Fails if a signature of `at` is too old at `now`, or from the future.
 pub(super) fn require_fresh(at: Timestamp, max_age: Duration, now: Timestamp) -> Result<(), OutcomeError> {
     let age = now.duration_since(at);
     if age > SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX) {

@@ -1,5 +1,5 @@
-//! Signs commands in the form that is verified here: a detached JWS with key, time and audience. Does blocking I/O on the
-//! signer's one small file; sends nothing.
+//! Signs commands in the form that is verified here: a detached JWS with key, time and audience. Does blocking I/O on
+//! the signer's small file; sends nothing.
 
 use std::path::Path;
 
@@ -21,48 +21,48 @@ use crate::{
     },
 };
 
-/// Somebody who may sign: one of the keys that the commands know, with the half of it that signs.
+/// A signer: one of the configured keys, with its private part.
 #[derive(Debug)]
 pub struct Signer {
     key: KeyName,
     audience: String,
     with: SigningKey,
-    /// Empty: whatever the commands allow.
+    /// Empty: everything that the section allows.
     allow: Vec<ActionPattern>,
     /// Whether it may approve anything.
     approves: bool,
 }
 
-/// What it takes to sign.
+/// What is needed to sign.
 #[derive(Debug)]
 enum SigningKey {
     Ed25519(Box<Ed25519KeyPair>),
     HmacSha256(hmac::Key),
 }
 
-/// Why nothing can be signed with a file.
+/// Why a file cannot be used to sign.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// The signer's file cannot be read, or others may read it.
     #[error("nothing can be signed")]
     Unreadable(#[from] SecretError),
-    /// A key that verifies cannot be read, so that nobody knows whether the signer's belongs to it.
+    /// A configured key cannot be read, so it is unknown whether the signer's key belongs to it.
     #[error("nothing can be signed, since the keys of `signature.keys` cannot be read")]
     Keys(#[from] KeyError),
-    /// The commands know no keys.
+    /// The section has no keys.
     #[error("the commands `{0}` have no `signature.keys`: nobody would verify the signature")]
     NoKeys(String),
-    /// The key that was named is none of those.
+    /// The named key is not one of the section.
     #[error("the commands `{commands}` have no key `{given}`: `signature.keys` has {known}")]
     UnknownKey {
-        /// The name of the commands.
+        /// The name of the section.
         commands: String,
-        /// What was asked for.
+        /// The name that was given.
         given: String,
-        /// Those that there are.
+        /// The names of the section's keys.
         known: String,
     },
-    /// What the file has belongs to none of the keys that come into question.
+    /// The key in the file is none of the candidates.
     #[error(
         "what {file} has is not the signing half of {keys}: it must be the private key of Ed25519 in PEM (PKCS#8), \
          unencrypted, or the shared secret"
@@ -70,15 +70,15 @@ pub enum SignerError {
     NotTheKey {
         /// The file.
         file: String,
-        /// The keys that come into question.
+        /// The candidates.
         keys: String,
     },
 }
 
 impl Signer {
-    /// The signer whose private key or shared secret is in `file`, for the commands of `config`: under the name `key`, or
-    /// under the first name in `signature.keys` to which it belongs. What it signs is verified here once, so that a wrong
-    /// file is told before anything is sent.
+    /// The signer whose private key or shared secret is in `file`, for the section of `config`: under the name `key`,
+    /// or under the first matching name in `signature.keys`. Verifies one signature, so that a wrong file is reported
+    /// before anything is sent.
     pub fn read(config: &CommandsConfig, file: &Path, key: Option<&str>) -> Result<Self, SignerError> {
         let known = config.signature.as_ref().map(|signature| &*signature.keys).unwrap_or_default();
         if known.is_empty() {
@@ -121,18 +121,18 @@ impl Signer {
         signatures.verify(b"{}", &vec![header]).is_ok()
     }
 
-    /// Whether the key may ask for `action`, as far as its own `allow` goes.
+    /// Fails if the key's own `allow` excludes `action`.
     pub fn require_allowed(&self, action: Action) -> Result<(), OutcomeError> {
         let is_allowed = self.allow.is_empty() || self.allow.iter().any(|pattern| pattern.allows(action));
         if is_allowed { Ok(()) } else { Err(super::refusals::not_allowed_to_key(action, &self.key)) }
     }
 
-    /// Whether the key may approve anything.
+    /// Fails if the key may not approve anything.
     pub fn require_approver(&self) -> Result<(), OutcomeError> {
         if self.approves { Ok(()) } else { Err(super::refusals::no_approver(&self.key)) }
     }
 
-    /// The value of the header [`SIGNATURE_HEADER`] of a message with these bytes that is signed at `now`.
+    /// The value of the header [`SIGNATURE_HEADER`] for a message with these bytes that is signed at `now`.
     pub fn sign(&self, payload: &[u8], now: Timestamp) -> String {
         let claims = json!({
             "alg": self.with.algorithm().name(),
@@ -164,7 +164,7 @@ impl SigningKey {
     }
 }
 
-/// The private key in PEM. OpenSSL writes it without its public half.
+/// The private key in PEM. OpenSSL writes it without its public part.
 fn private_key(text: &str) -> Option<Ed25519KeyPair> {
     let section = pem::sections(text).into_iter().find(|section| section.label == "PRIVATE KEY")?;
     let der = STANDARD.decode(section.body.expose_secret()).ok()?;

@@ -1,4 +1,4 @@
-//! Whether streams take what is to be published. Publishes and creates nothing.
+//! Checks that streams accept what is to be published. Publishes and creates nothing.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::{
     message::subject,
 };
 
-/// Whether streams take all of `subjects`, or will once the sink's own is created.
+/// Fails unless streams accept all of `subjects`, or will once the sink's own is created.
 pub(in crate::command::publisher) async fn check(
     sink: &NatsSink,
     subjects: &BTreeSet<String>,
@@ -51,7 +51,7 @@ pub(in crate::command::publisher) async fn check(
     Ok(vec![Finding { is_warning: false, text }])
 }
 
-/// Whether a stream stores what goes to addresses of `private`, except those of `stored_in`.
+/// Fails if a stream, except those of `stored_in`, stores messages to addresses of `private`.
 pub(in crate::command::publisher) async fn check_private(
     sink: &NatsSink,
     private: &[AddressPattern],

@@ -1,5 +1,5 @@
-//! Publications to NATS: proved by JetStream's acknowledgement. A reply subject that no stream takes gets the publication
-//! too, and then there is no proof but that it was handed to the server.
+//! Publishes to NATS: proved by JetStream's acknowledgement. A reply subject without a stream also gets the
+//! publication; then the only proof is that the server received it.
 
 mod check;
 
@@ -33,21 +33,21 @@ use crate::{
 
 pub(super) use check::{check, check_private};
 
-/// Subjects of a stream to publish to, and others for replies.
+/// The subjects of a stream, and reply subjects.
 #[derive(Debug)]
 pub(super) struct NatsPublisher {
     sink: NatsSink,
-    /// Where publications go that have no address.
+    /// The subject of publications without an address.
     subject: Option<String>,
     streams: Streams,
     connection: Lazy<Connection>,
 }
 
-/// Who gets a publication.
+/// The recipient of a publication.
 enum Recipient {
-    /// The stream of this name, which proves it.
+    /// A stream, which acknowledges it.
     Stream(String),
-    /// Whoever listens.
+    /// A listener.
     Listener,
 }
 
@@ -90,12 +90,12 @@ impl NatsPublisher {
             }
         };
         let bytes = payload.len();
-        // Whatever happens to the streams meanwhile, no other one stores what was meant for this one.
+        // Whatever happens to the streams in the meantime, no other stream stores it.
         let message = PublishMessage::build().headers(headers).payload(payload).expected_stream(&stream);
         let answer = exchange(&connection.jetstream, &connection.link, subject.to_owned(), message).await?;
-        // A copy that the stream has already is as good as the first.
+        // A duplicate means that the stream has it.
         let Err(err) = answer else { return Ok(()) };
-        // It was asked for a moment ago.
+        // It was looked up a moment ago.
         if err.kind() == PublishErrorKind::StreamNotFound {
             return Err(self.unreachable(format!(
                 "stream `{stream}` takes subject `{subject}`, and does not answer: has it a leader?"
@@ -112,8 +112,8 @@ impl NatsPublisher {
         })
     }
 
-    /// Who takes `subject`. Publishing there tells it too, but for a subject to which somebody listens, and what is stored
-    /// in a wrong stream stays there.
+    /// The recipient at `subject`. Publishing there would tell too, but not for a subject with a listener, and a
+    /// message in a wrong stream stays there.
     async fn recipient(
         &self,
         connection: &Connection,
@@ -133,7 +133,7 @@ impl NatsPublisher {
                 }
                 Ok(Recipient::Stream(stream))
             }
-            // Only a reply may go where nothing keeps it.
+            // Only a reply may go where no stream stores it.
             (Streams::Any { .. }, None) if publication.is_reply => Ok(Recipient::Listener),
             (_, None) => Err(self.misconfigured(format!(
                 "no stream takes subject `{subject}`: add it to the subjects of stream `{own}`, and create that if there is \
@@ -144,7 +144,7 @@ impl NatsPublisher {
 
     fn encoded(&self, publication: &Publication, subject: &str) -> Result<(HeaderMap, Bytes), PublishError> {
         let Publication { attributes, payload, signature, .. } = publication;
-        // The same outcome may go to several subjects of one stream, and a command may be in it under the same id.
+        // The same outcome may go to several subjects of one stream, which may have the command under the same id.
         let id = format!("{}:{}@{subject}", attributes.source, attributes.id);
         let (mut headers, payload) = headers::encoded(self.sink.encoding, &id, attributes, payload)
             .map_err(|err| self.unreachable(format!("no envelope can be made around it: {err}")))?;
@@ -154,7 +154,7 @@ impl NatsPublisher {
         Ok((headers, payload))
     }
 
-    /// Refuses a stream that may not store secrets.
+    /// Fails for a stream that may not store secrets.
     fn require_keeper(&self, stream: &str, subject: &str) -> Result<(), PublishError> {
         match &self.streams {
             Streams::Any { secrets_in } if !secrets_in.iter().any(|known| known == stream) => {
@@ -178,10 +178,10 @@ impl NatsPublisher {
 
     async fn connect(&self) -> Result<Connection, BusError> {
         let opened = Connection::open(&self.sink.name, &self.sink.bus, self.sink.unacknowledged_max).await?;
-        // No route may have made it.
+        // The stream may not exist yet if no route has created it.
         if self.sink.create.is_some() {
             let subjects = self.sink.subject.wildcard(None);
-            // Seldom, and large for a future that waits with each publication.
+            // Rare, and too large for the future of every publication.
             Box::pin(stream::find_or_create(&opened, &self.sink, &subjects)).await?;
         }
         Ok(opened)
@@ -214,7 +214,7 @@ impl Publisher for NatsPublisher {
     }
 }
 
-/// `subject` and those beside it: its end, often an action of two words, differs from one outcome to the next.
+/// `subject` and its siblings: its end, often an action of two words, differs between outcomes.
 fn siblings(subject: &str) -> String {
     let is_end = |action: &&Action| subject.ends_with(&format!(".{}", action.name()));
     let parent = match Action::ALL.iter().find(is_end) {
@@ -224,7 +224,7 @@ fn siblings(subject: &str) -> String {
     parent.map_or_else(|| subject.to_owned(), |parent| format!("{parent}.>"))
 }
 
-/// The stream that takes `subject`, if one does.
+/// The stream that accepts `subject`, if there is one.
 async fn stream_of(
     sink: &NatsSink,
     connection: &Connection,

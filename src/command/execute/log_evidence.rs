@@ -1,5 +1,5 @@
-//! Whether Okta's System Log shows that a change was made since the command was begun: where the object itself does not
-//! tell, because it is as before whether nothing was done or what was done was taken back.
+//! Searches Okta's System Log for a change that was made since the command began. Used if the object itself cannot
+//! tell, because it looks the same whether nothing was done or a change was reverted.
 
 use jiff::SignedDuration;
 use okta_client::logs::{Order, Window, window_url};
@@ -13,15 +13,16 @@ use super::{
 };
 use crate::command::ActionFailure;
 
-/// By how much the log may be behind the clock that Okta shows.
+/// By how much the log may be behind Okta's reported time.
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(2);
-/// How many events are looked at, the newest first: those of the commands before this one do not count.
+/// How many events are read, newest first: events of earlier commands do not count.
 const EVENTS_MAX: u16 = 20;
-/// Looks into the log after a lost answer; some 3 s. Events are there within a second or two, mostly.
+/// The most reads of the log after a lost answer; about 3 s. Events mostly appear within a second or two.
 const LOOKS_MAX: u32 = 5;
 
-/// Whether the log has an event of this type since the command was begun, all of whose `about` are so: pairs of an
-/// attribute of a target, and its value. What Okta had answered to before is another command's. A credential that may not read the log sees none.
+/// Whether the log has an event of this type since the command began with all of `about`: pairs of a target's attribute
+/// and its value. Events of changes that were answered before belong to other commands. None for a credential that may
+/// not read the log.
 pub(in crate::command) async fn shows(
     work: &Work<'_>,
     event_type: &str,
@@ -30,8 +31,8 @@ pub(in crate::command) async fn shows(
     Ok(event(work, event_type, about).await?.is_some())
 }
 
-/// The id of what the log says was created so since the command was begun: the target of this kind. It is there before
-/// lists have it.
+/// The id of the object of this kind that was created since the command began, according to the log, which has it
+/// before lists do.
 pub(in crate::command) async fn created(
     work: &Work<'_>,
     event_type: &str,
@@ -62,7 +63,7 @@ async fn event(
         order: Order::Descending,
         page_size: EVENTS_MAX,
     };
-    // A former attempt that may have sent something is long enough ago.
+    // An earlier attempt that may have sent something is long enough ago.
     let looks_max = if work.attempt.baseline.is_some() { 1 } else { LOOKS_MAX };
     for looks in 1..=looks_max {
         let url = window_url(work.okta.url(), &window);
@@ -83,7 +84,7 @@ async fn event(
     Ok(None)
 }
 
-/// Whether the request that the event is of was answered before the command was begun: clocks are not exact enough to tell.
+/// Whether the event's request was answered before the command began. The clocks are not exact enough to tell by time.
 fn is_of_a_command_before(work: &Work<'_>, event: &RawValue) -> bool {
     let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
     let transaction = event.pointer("/transaction/id").and_then(Value::as_str);

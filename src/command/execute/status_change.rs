@@ -1,4 +1,4 @@
-//! Changing a user's status, whichever way.
+//! Changes a user's status.
 
 use okta_client::{Change, OktaError, users::User};
 use serde_json::{Value, json};
@@ -12,12 +12,12 @@ use super::{
 };
 use crate::command::{ActionFailure, SuccessKind};
 
-/// How often the first attempt sends what nobody can see, if its answers are lost, and how many attempts do: each may be an
-/// e-mail to a person.
+/// How often the first attempt sends a change that no read can show, if its answers are lost, and how many attempts do:
+/// each may be an e-mail to a person.
 const UNCONFIRMED_SENDS_MAX: u32 = 2;
 
-/// Looks at the user, makes the change if it is needed, and looks again. In doubt the change is made again only if the
-/// user's status has not changed since the first look.
+/// Reads the user, makes the change if it is needed, and reads again. If the result is in doubt, the change is sent
+/// again only if the user's status has not changed since the first read.
 pub(in crate::command) async fn change(
     work: &mut Work<'_>,
     operation: Operation,
@@ -54,7 +54,7 @@ pub(in crate::command) async fn change(
             Sent::Planned => return Ok(Finished::planned()),
             Sent::Done(answer) => return answered(work, operation, &user, answer).await,
             Sent::Refused(error) => {
-                // Somebody else may have been quicker, or our own request of a former round late.
+                // Somebody else may have been faster, or our own request of an earlier round was late.
                 user = work.known_user().await?;
                 if operation.is_so_by_refusal(error.code(), &user.status) {
                     let is_ours = doubt.is_some() || work.attempt.baseline.is_some();
@@ -79,15 +79,15 @@ pub(in crate::command) async fn change(
     Err(work.gave_up(doubt.as_ref()))
 }
 
-/// Okta has answered that it makes the change: it is done when a look shows it. Okta may take minutes for it, so another
-/// attempt looks again; it finds the change under way, or made, and sends nothing.
+/// Okta has accepted the change; it is done when a read shows it. Okta may take minutes, so another attempt reads
+/// again: it finds the change in progress, or made, and sends nothing.
 async fn answered(
     work: &Work<'_>,
     operation: Operation,
     before: &User,
     answer: Value,
 ) -> Result<Finished, ActionFailure> {
-    // Okta tells a link or a password once: they are not lost because it takes its time, or cannot be looked at now.
+    // Okta returns a link or a password only once: it must not be lost because Okta takes time or a read fails.
     if told_members(&answer).next().is_some() {
         return Ok(match work.settled_user(&before.id).await {
             Ok(Some(after)) => finished(SuccessKind::Done, &after, &answer),
@@ -114,7 +114,7 @@ fn unshown(user: &User) -> ActionFailure {
         .because(format!("okta has answered that it was done, and user {name} is {} as before", user.status))
 }
 
-/// Makes a change of a user that takes nothing from anybody if it is made twice; in doubt, again until it shows or Okta
+/// Makes a change of a user that does no harm if it is made twice; in doubt, sends it again until it shows or Okta
 /// answers.
 pub(in crate::command) async fn once(
     work: &mut Work<'_>,
@@ -138,8 +138,8 @@ pub(in crate::command) async fn once(
     Err(work.gave_up(doubt.as_ref()))
 }
 
-/// Whether the status is as it was before something was sent. If not, the change may have been made and somebody may have
-/// taken it back: they know why, and it is not made once more.
+/// Fails if the status has changed since before something was sent: the change may have been made, and somebody may
+/// have reverted it on purpose. It is not sent again.
 fn must_not_be_changed_meanwhile(
     work: &mut Work<'_>,
     operation: Operation,
@@ -163,7 +163,7 @@ fn must_not_be_changed_meanwhile(
     Err(changed_meanwhile(user))
 }
 
-/// Somebody has changed the user's status while the answer was awaited.
+/// The failure if somebody has changed the user's status while the answer was awaited.
 pub(in crate::command) fn changed_meanwhile(user: &User) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::ChangedMeanwhile.because(format!(
@@ -173,13 +173,13 @@ pub(in crate::command) fn changed_meanwhile(user: &User) -> ActionFailure {
     ))
 }
 
-/// The user's status does not allow what is asked.
+/// The failure if the user's status does not allow the operation.
 pub(in crate::command) fn wrong_status(user: &User, allowed: &str) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::WrongStatus.because(format!("user {name} is {}; this needs {allowed}", user.status))
 }
 
-/// It ended well for the user, who is like that now; what Okta answered becomes part of the result.
+/// A success for the user as they are now, with what Okta returned only in this answer.
 pub(in crate::command) fn finished(kind: SuccessKind, user: &User, answer: &Value) -> Finished {
     told(kind, user, answer).after(status_of(user))
 }
@@ -192,7 +192,7 @@ fn told(kind: SuccessKind, user: &User, answer: &Value) -> Finished {
     Finished::new(kind, result)
 }
 
-/// What Okta tells in this answer alone. Some operations answer with the whole user: the status after it says enough.
+/// The members that Okta returns only in this answer. Some operations return the whole user, whose status suffices.
 fn told_members(answer: &Value) -> impl Iterator<Item = (&String, &Value)> {
     let members = answer.as_object().into_iter().flatten();
     members.filter(|(name, _)| name.contains("Url") || *name == "tempPassword")
