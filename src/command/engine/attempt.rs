@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::{
     command::{
-        ActionFailure, Effect, Status,
+        ActionFailure, Effect, OutcomeError, Status,
         audit::Decision,
         execute::{Attempt, ResolvedSubjects},
         policy::{address_is_stored, too_many_names},
@@ -200,7 +201,7 @@ impl Context {
         let performed = self.executor.perform(&command.request, resolved, &command.expect, attempt).await;
         let (saved, denial) = gate.into_parts();
         let goes_on = match (&denial, &performed) {
-            (Some(Denial::Ended(..) | Denial::Engine(_)), _) | (None, Ok(_)) => false,
+            (Some(Denial::Ended(..) | Denial::CutShort(_) | Denial::Engine(_)), _) | (None, Ok(_)) => false,
             (Some(Denial::Restart | Denial::Unapproved | Denial::Stopped), _) => true,
             (None, Err(failed)) => failed.retry_after.is_some(),
         };
@@ -216,11 +217,15 @@ impl Context {
         if let Some(denial) = denial {
             return match (denial, performed) {
                 (Denial::Restart, _) => Ok(AttemptResult::Restart(saved)),
-                // A refused change has changed nothing.
-                (Denial::Ended(_, error), Err(failed)) if failed.has_sent || baseline.is_some() => {
-                    let failed = ActionFailure { error: outcomes::cut_short(error), ..failed };
-                    ended(self.end_failed(job, saved, failed).await?)
+                (Denial::Ended(Status::Refused | Status::Expired, error), Err(failed))
+                    if failed.has_sent || (baseline.is_some() && is_any_done(&failed.result)) =>
+                {
+                    ended(self.end_cut_short(job, saved, failed, error).await?)
                 }
+                (Denial::CutShort(error), Err(failed)) => {
+                    ended(self.end_cut_short(job, saved, failed, error).await?)
+                }
+                // A refused change has changed nothing.
                 (denial, _) => ended(self.denied(job, saved, denial).await?),
             };
         }
@@ -259,6 +264,18 @@ impl Context {
         }
     }
 
+    /// Ends a command of which something is done, and that may not go on.
+    async fn end_cut_short(
+        &self,
+        job: &Job,
+        saved: SavedRecord,
+        failed: ActionFailure,
+        error: OutcomeError,
+    ) -> Result<AttemptState, EngineError> {
+        let failed = ActionFailure { error: outcomes::cut_short(error), ..failed };
+        self.end_failed(job, saved, failed).await
+    }
+
     async fn denied(
         &self,
         job: &Job,
@@ -267,6 +284,9 @@ impl Context {
     ) -> Result<AttemptState, EngineError> {
         match denial {
             Denial::Ended(status, error) => self.end_with(job, saved, status, error).await,
+            Denial::CutShort(error) => {
+                self.end_with(job, saved, Status::Failed, outcomes::cut_short(error)).await
+            }
             Denial::Unapproved => Ok(AttemptState::Unfinished(Settlement::RetryLater(
                 UNAPPROVED_AFTER,
                 "a second key must approve it",
@@ -296,4 +316,10 @@ enum AttemptResult {
     Failed(SavedRecord, Box<ActionFailure>),
     /// Starts again with a new look-up.
     Restart(SavedRecord),
+}
+
+/// Whether a part of a command is done.
+fn is_any_done(result: &Value) -> bool {
+    let parts = result.as_object().into_iter().flatten().filter_map(|(_, parts)| parts.as_array());
+    parts.flatten().any(|part| part["status"] == "done" || part["status"] == "already")
 }

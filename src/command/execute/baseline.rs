@@ -40,6 +40,11 @@ impl Baseline {
         Self::of(user_marks(user))
     }
 
+    /// Whether it has a user's status.
+    pub(in crate::command) fn has_status(&self) -> bool {
+        self.marks.contains_key("status")
+    }
+
     /// Whether the user's status has not changed since.
     pub(in crate::command) fn is_of_user(&self, user: &User) -> bool {
         user_marks(user).into_iter().all(|(name, value)| self.is(&name, &value))

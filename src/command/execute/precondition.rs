@@ -1,11 +1,11 @@
 //! What must still be so when a change is sent: the object by which it was decided, as it was seen, and the names of groups.
 //! Sends nothing but look-ups.
 
-use okta_client::Target;
+use okta_client::{Target, users::User};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Okta, lookup, naming};
+use super::{Baseline, Okta, lookup, naming};
 use crate::command::{Action, GroupSubject};
 
 /// What must still be so when a change is sent.
@@ -24,6 +24,14 @@ impl Precondition<'_> {
     /// When it was seen.
     pub fn seen_at(&self) -> Instant {
         self.seen_at
+    }
+
+    /// Whether a step of the command is done, by the user as they were read: their status is not that of `baseline`, or
+    /// they did not exist.
+    pub fn shows_progress(&self, baseline: &Baseline, existed: bool) -> bool {
+        let Some((_, seen)) = &self.seen else { return false };
+        let Some(user) = User::read(seen.clone()) else { return false };
+        if baseline.has_status() { !baseline.is_of_user(&user) } else { !existed }
     }
 
     /// Whether it still holds, according to Okta now.

@@ -177,6 +177,12 @@ impl<'a> Gate<'a> {
         counted.map_err(Denial::Engine)?.map_err(|tripped| Denial::Ended(Status::Refused, tripped.into()))
     }
 
+    /// Whether a step of the command was done in an earlier attempt.
+    fn has_progressed(&self, change: PendingChange<'_>) -> bool {
+        let existed = self.resolved.subjects.users.first().is_none_or(|user| user.id.is_some());
+        self.earlier.is_some() && change.precondition.shows_progress(change.baseline, existed)
+    }
+
     /// Keeps that nothing may have been done but what was so before this attempt.
     async fn withdraw(&self) -> Result<(), Denial> {
         let saved = self.state().saved.clone();
@@ -209,6 +215,9 @@ impl execute::Admission for Gate<'_> {
             let denial = match (denial, change.prior_attempt) {
                 (Denial::Ended(_, error), PriorAttempt::MayBeDone) => {
                     Denial::Ended(Status::Failed, unconfirmed(&error))
+                }
+                (Denial::Ended(_, error), PriorAttempt::None) if self.has_progressed(change) => {
+                    Denial::CutShort(error)
                 }
                 (denial, _) => denial,
             };

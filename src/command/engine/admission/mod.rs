@@ -57,6 +57,8 @@ pub(super) enum Denial {
     Ended(Status, OutcomeError),
     /// The check took long, and nothing was sent: starts again with a new look-up.
     Restart,
+    /// The command ends with this error, and a step of it is done.
+    CutShort(OutcomeError),
     /// Nothing was sent, and a second key must approve it.
     Unapproved,
     /// The daemon stops.
