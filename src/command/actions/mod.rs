@@ -74,7 +74,7 @@ macro_rules! actions {
             /// Whom and what it names. Fails if they are named in a way that cannot be understood, or that is too long.
             pub(in crate::command) fn names(&self) -> Result<Names<'_>, ActionFailure> {
                 let names = match self { $(Self::$variant(of) => ($family::$row.names)(of),)+ };
-                names.and_then(Names::of_possible_lengths)
+                names.and_then(Names::of_possible_lengths)?.giving(self.renames())
             }
 
             /// The names that it gives to somebody or something.

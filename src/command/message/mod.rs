@@ -223,14 +223,14 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<DecodedM
 
 /// An id that can be kept, printed and compared, and be that of a CloudEvent as it is: not empty, no control characters and
 /// noncharacters, no blanks around it, not too long. And not that of a refusal, which is a place in a queue.
-fn is_good_id(id: &str) -> bool {
+pub(in crate::command) fn is_good_id(id: &str) -> bool {
     let is_fit = |c: char| !c.is_control() && !is_noncharacter(c);
     let is_of_fit_length = !id.is_empty() && id.len() <= ID_BYTES_MAX;
     is_of_fit_length && id.trim() == id && id.chars().all(is_fit) && !message_id::is_place(id)
 }
 
 /// What may be shown of something that could be anything.
-fn shortened(text: &str) -> String {
+pub(in crate::command) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 64;
     text.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect()
 }
