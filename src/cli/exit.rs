@@ -85,6 +85,7 @@ impl From<&EngineError> for Exit {
             | EngineError::Unknown(_)
             | EngineError::UnknownLimit { .. }
             | EngineError::TooManyCancelled { .. }
+            | EngineError::ImpossibleId { .. }
             | EngineError::AlreadyEnded { .. } => Self::Usage,
         }
     }

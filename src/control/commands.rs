@@ -146,6 +146,7 @@ fn refuse(err: EngineError) -> ErrorReply {
         EngineError::Unknown(_)
         | EngineError::UnknownLimit { .. }
         | EngineError::TooManyCancelled { .. }
+        | EngineError::ImpossibleId { .. }
         | EngineError::AlreadyEnded { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         EngineError::State(_)
         | EngineError::NotRecorded { .. }

@@ -35,12 +35,12 @@ pub fn group(id: &str, group: &str) -> Target {
 /// Assigns the app to a user.
 pub fn assign_user(id: &str, user: &str, profile: &Map<String, Value>) -> Change {
     let body = json!({ "id": user, "scope": "USER", "profile": profile });
-    Change::post(Target::of(&["apps", id, "users"]), Confirmation::Body).body(body)
+    Change::post(Target::of(&["apps", id, "users"]), Confirmation::Object(user.to_owned())).body(body)
 }
 
 /// Sets these attributes of a user's profile in the app.
 pub fn update_user(id: &str, user: &str, profile: &Map<String, Value>) -> Change {
-    Change::post(Target::of(&["apps", id, "users", user]), Confirmation::Body)
+    Change::post(Target::of(&["apps", id, "users", user]), Confirmation::Object(user.to_owned()))
         .body(json!({ "profile": profile }))
 }
 
@@ -51,7 +51,8 @@ pub fn unassign_user(id: &str, user: &str) -> Change {
 
 /// Assigns the app to a group.
 pub fn assign_group(id: &str, group: &str) -> Change {
-    Change::put(Target::of(&["apps", id, "groups", group]), Confirmation::Body).body(json!({}))
+    Change::put(Target::of(&["apps", id, "groups", group]), Confirmation::Object(group.to_owned()))
+        .body(json!({}))
 }
 
 /// Takes the app from a group.

@@ -191,7 +191,7 @@ impl Client {
             priority: Priority::LookUp,
         };
         let ready = self.ready(&sending).await?;
-        Ok(ChangePermit { client: self, sending, confirmation: change.confirmation, ready })
+        Ok(ChangePermit { client: self, sending, confirmation: change.confirmation.clone(), ready })
     }
 
     /// Waits for a place in the budget, and then for a credential, which would get old meanwhile.
@@ -282,7 +282,7 @@ impl ChangePermit<'_> {
             attempts_left -= 1;
             let (reply, verdict) = client.attempt(ready, &sending).await.map_err(Failure::into_error)?;
             if verdict != Verdict::TryAgain || attempts_left == 0 {
-                return changed(&reply, confirmation);
+                return changed(&reply, &confirmation);
             }
             let next = tokio::time::timeout(NEXT_ATTEMPT_WITHIN, client.ready(&sending)).await;
             ready = next.map_err(|_| OktaError::NotTaken)??;
@@ -290,15 +290,18 @@ impl ChangePermit<'_> {
     }
 }
 
-fn changed(reply: &Reply, confirmation: Confirmation) -> Result<Changed, OktaError> {
+fn changed(reply: &Reply, confirmation: &Confirmation) -> Result<Changed, OktaError> {
     if !reply.status.is_success() {
         return Err(refusal(reply));
     }
-    let body = match confirmation {
-        Confirmation::Body if reply.body.is_empty() => return Err(unconfirmed(reply.status)),
-        Confirmation::Status if reply.body.is_empty() => Value::Null,
-        Confirmation::Body | Confirmation::Status => json(&reply.body)?,
+    let body = match (confirmation, reply.body.is_empty()) {
+        (Confirmation::Status, true) => Value::Null,
+        (_, true) => return Err(unconfirmed(reply.status, "without a body")),
+        (_, false) => json(&reply.body)?,
     };
+    if !confirmation.is_by(&body) {
+        return Err(unconfirmed(reply.status, "with another body"));
+    }
     Ok(Changed { body, request_id: header::request_id(&reply.headers) })
 }
 
@@ -317,10 +320,10 @@ fn refusal(reply: &Reply) -> OktaError {
     OktaError::from_answer(reply.status.as_u16(), &reply.body, challenge, request_id)
 }
 
-/// Who answers nothing where Okta answers with a body is not Okta, but something on the way to it.
-fn unconfirmed(status: StatusCode) -> OktaError {
+/// Who answers nothing, or something else, where Okta tells what it has changed is not Okta, but something on the way to it.
+fn unconfirmed(status: StatusCode, how: &str) -> OktaError {
     OktaError::NotAsAsked(format!(
-        "{} without a body, where okta tells what it made of it; a proxy may have answered",
+        "{} {how}, where okta tells what it made of it; a proxy may have answered",
         status.as_u16()
     ))
 }

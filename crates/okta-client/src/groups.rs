@@ -36,12 +36,13 @@ pub fn members(id: &str) -> Target {
 
 /// Creates a group.
 pub fn create(profile: &Map<String, Value>) -> Change {
-    Change::post(Target::of(&["groups"]), Confirmation::Body).body(json!({ "profile": profile }))
+    Change::post(Target::of(&["groups"]), Confirmation::New).body(json!({ "profile": profile }))
 }
 
 /// Gives a group this profile: what is not in it is gone.
 pub fn replace(id: &str, profile: &Map<String, Value>) -> Change {
-    Change::put(Target::of(&["groups", id]), Confirmation::Body).body(json!({ "profile": profile }))
+    Change::put(Target::of(&["groups", id]), Confirmation::Object(id.to_owned()))
+        .body(json!({ "profile": profile }))
 }
 
 /// Deletes a group.

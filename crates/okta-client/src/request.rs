@@ -56,12 +56,31 @@ pub struct Change {
 }
 
 /// What Okta's reference says that a change is answered with, once it is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Confirmation {
+    /// A new object, which has an id.
+    New,
+    /// The object of this id, as it is now.
+    Object(String),
+    /// An object with this member: a secret that is told once.
+    Member(&'static str),
     /// A body: an object, or `{}`. A success without one does not come from Okta, and confirms nothing.
     Body,
     /// Nothing (204), or `{}` that some versions of Okta leave out: who needs to know more has to look.
     Status,
+}
+
+impl Confirmation {
+    /// Whether Okta may have answered so; what does not come from Okta confirms nothing.
+    pub(super) fn is_by(&self, body: &Value) -> bool {
+        let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        match self {
+            Self::New => text("id").is_some(),
+            Self::Object(id) => text("id") == Some(id),
+            Self::Member(name) => text(name).is_some(),
+            Self::Body | Self::Status => true,
+        }
+    }
 }
 
 impl Change {
@@ -150,6 +169,20 @@ mod tests {
             "https://acme.okta.com/api/v1/users?search=profile.login+eq+%22a%26b%22&limit=2"
         );
         assert!(is_id("00u1_-Z") && !is_id("..") && !is_id("") && !is_id("a/b"));
+    }
+
+    #[test]
+    fn an_answer_without_what_okta_answers_with_confirms_nothing() {
+        let object = Confirmation::Object("00u1".to_owned());
+        for foreign in [json!({}), Value::Null, json!([]), json!({ "id": "" }), json!({ "status": "ok" })] {
+            for confirmation in [&Confirmation::New, &object, &Confirmation::Member("tempPassword")] {
+                assert!(!confirmation.is_by(&foreign), "{confirmation:?} {foreign}");
+            }
+        }
+        assert!(!object.is_by(&json!({ "id": "00u2" })) && object.is_by(&json!({ "id": "00u1" })));
+        assert!(Confirmation::New.is_by(&json!({ "id": "00u2" })));
+        assert!(Confirmation::Member("tempPassword").is_by(&json!({ "tempPassword": "x" })));
+        assert!(Confirmation::Body.is_by(&json!({})));
     }
 
     #[test]

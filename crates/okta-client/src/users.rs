@@ -146,18 +146,20 @@ pub fn create(user: NewUser<'_>) -> Change {
     if !user.groups.is_empty() {
         body["groupIds"] = user.groups.into();
     }
-    Change::post(target, Confirmation::Body).body(body)
+    Change::post(target, Confirmation::New).body(body)
 }
 
 /// Sets these attributes and leaves the others.
 pub fn update(id: &str, profile: &Map<String, Value>) -> Change {
-    Change::post(Target::of(&["users", id]), Confirmation::Body).body(json!({ "profile": profile }))
+    Change::post(Target::of(&["users", id]), Confirmation::Object(id.to_owned()))
+        .body(json!({ "profile": profile }))
 }
 
 /// Sets the password.
 pub fn set_password(id: &str, password: &SecretString) -> Change {
     let credentials = json!({ "password": { "value": password.expose_secret() } });
-    Change::post(Target::of(&["users", id]), Confirmation::Body).body(json!({ "credentials": credentials }))
+    Change::post(Target::of(&["users", id]), Confirmation::Object(id.to_owned()))
+        .body(json!({ "credentials": credentials }))
 }
 
 /// Activates; without the e-mail the answer has the link.
@@ -167,7 +169,7 @@ pub fn activate(id: &str, send_email: bool) -> Change {
 
 /// Begins the activation once more; without the e-mail the answer has the link.
 pub fn reactivate(id: &str, send_email: bool) -> Change {
-    lifecycle(id, "reactivate", Some(send_email), Confirmation::Body)
+    lifecycle(id, "reactivate", Some(send_email), told_unless(send_email, "activationUrl"))
 }
 
 /// Suspends.
@@ -203,25 +205,34 @@ pub fn expire_password(id: &str) -> Change {
 /// Lets the password expire and makes a temporary one, which is in the answer.
 pub fn expire_password_with_temporary(id: &str, revoke_sessions: bool) -> Change {
     let path = ["users", id, "lifecycle", "expire_password_with_temp_password"];
-    Change::post(Target::of(&path).with("revokeSessions", &revoke_sessions), Confirmation::Body)
+    Change::post(
+        Target::of(&path).with("revokeSessions", &revoke_sessions),
+        Confirmation::Member("tempPassword"),
+    )
 }
 
 /// Takes the password away; without the e-mail the answer has the link.
 pub fn reset_password(id: &str, send_email: bool, revoke_sessions: bool) -> Change {
     let target = Target::of(&["users", id, "lifecycle", "reset_password"]).with("sendEmail", &send_email);
-    Change::post(target.with("revokeSessions", &revoke_sessions), Confirmation::Body)
+    let confirmation = told_unless(send_email, "resetPasswordUrl");
+    Change::post(target.with("revokeSessions", &revoke_sessions), confirmation)
 }
 
 /// Begins the recovery of the password; without the e-mail the answer has the link.
 pub fn forgot_password(id: &str, send_email: bool) -> Change {
     let target = Target::of(&["users", id, "credentials", "forgot_password"]);
-    Change::post(target.with("sendEmail", &send_email), Confirmation::Body)
+    Change::post(target.with("sendEmail", &send_email), told_unless(send_email, "resetPasswordUrl"))
 }
 
 /// Ends all sessions at Okta.
 pub fn clear_sessions(id: &str, oauth_tokens: bool, forget_devices: bool) -> Change {
     let target = Target::of(&["users", id, "sessions"]).with("oauthTokens", &oauth_tokens);
     Change::delete(target.with("forgetDevices", &forget_devices))
+}
+
+/// The link is in the e-mail, or in the answer.
+fn told_unless(send_email: bool, member: &'static str) -> Confirmation {
+    if send_email { Confirmation::Body } else { Confirmation::Member(member) }
 }
 
 fn lifecycle(id: &str, operation: &str, send_email: Option<bool>, confirmation: Confirmation) -> Change {

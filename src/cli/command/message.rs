@@ -120,7 +120,7 @@ pub(super) struct Message {
 impl MessageArguments {
     /// The command, with an id and a requester.
     pub(super) fn compose(&self) -> Result<Message, MessageError> {
-        self.compose_from(self.source(PAYLOAD_BYTES_MAX)?.as_ref())
+        self.compose_from(self.source(PAYLOAD_BYTES_MAX)?.as_ref(), |_| random_id())
     }
 
     /// The file that was named, if one was: no more of it than shows that it has more than `bytes_max`.
@@ -128,8 +128,12 @@ impl MessageArguments {
         self.file.as_deref().map(|file| Source::read(file, bytes_max)).transpose()
     }
 
-    /// The command that `source` has, or that was typed.
-    pub(super) fn compose_from(&self, source: Option<&Source>) -> Result<Message, MessageError> {
+    /// The command that `source` has, or that was typed; without an id of its own it gets the one that is made of it.
+    pub(super) fn compose_from(
+        &self,
+        source: Option<&Source>,
+        id_of: impl FnOnce(&Map<String, Value>) -> String,
+    ) -> Result<Message, MessageError> {
         let command = match source {
             Some(source) => object(&source.bytes)
                 .map_err(|err| MessageError::Form { from: source.to_string(), reason: err.message })?,
@@ -141,7 +145,8 @@ impl MessageArguments {
                 ])
             }
         };
-        self.complete(command, || format!("cli-{:032x}", crate::random::unpredictable()))
+        let id = id_of(&command);
+        self.complete(command, || id)
     }
 
     /// `command` with the options of the command line, a requester, and an id: its own, or `made_up`.
@@ -197,10 +202,15 @@ impl Source {
 }
 
 impl Source {
+    /// Whether it has no name that tells it from others.
+    pub(super) fn is_pipe(&self) -> bool {
+        self.name.as_os_str() == STDIN
+    }
+
     /// What its commands are known by that have no ids: the name of the file. Pipes all have the same name, so it is what
     /// came through.
     pub(super) fn known_by(&self) -> String {
-        if self.name.as_os_str() != STDIN {
+        if !self.is_pipe() {
             return self.name.to_string_lossy().into_owned();
         }
         let digest = Sha256::digest(&self.bytes);
@@ -212,6 +222,11 @@ impl fmt::Display for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.name.display().fmt(formatter)
     }
+}
+
+/// An id that no other command has.
+pub(super) fn random_id() -> String {
+    format!("cli-{:032x}", crate::random::unpredictable())
 }
 
 fn parameters(given: &[String]) -> Result<Map<String, Value>, MessageError> {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     CommandsArgument,
-    bulk::{Bulk, BulkOptions, FILE_BYTES_MAX},
+    bulk::{self, Bulk, BulkOptions, FILE_BYTES_MAX},
     message::{MessageArguments, Source},
 };
 use crate::{
@@ -133,7 +133,7 @@ impl SingleCommand<'_> {
         place: impl Fn(&str) -> Result<String, QueueError>,
         publisher: &dyn Publisher,
     ) -> Exit {
-        let message = match self.message.compose_from(source) {
+        let message = match self.message.compose_from(source, |command| bulk::id_of_one(source, command)) {
             Ok(message) => message,
             Err(err) => return fail(Exit::Usage, &err),
         };

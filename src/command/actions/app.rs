@@ -184,14 +184,7 @@ async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<F
         let next = |now: Option<&Value>| user_change(app, user, desired, now);
         let target = apps::user(app, user);
         let holder = Holder { app, id: user, group: None, target: &target };
-        let came_of = match bring_about(work, holder, &next).await {
-            Ok(SuccessKind::Done) if matches!(desired, Desired::Unassigned) => {
-                // A user with the app through a group still has it.
-                let now = lookup::one(work.okta, work.action, &target).await;
-                now.and_then(|now| next(now.as_ref())).map(|_| SuccessKind::Done)
-            }
-            came_of => came_of,
-        };
+        let came_of = bring_about(work, holder, &next).await;
         parts.add(json!({ "app": app, "user": user }), came_of)?;
     }
     parts.finish()
@@ -209,11 +202,13 @@ async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finis
                     change: apps::assign_group(app, group),
                     event_type: "group.application_assignment.add",
                     time: UPDATED,
+                    needs_look: false,
                 }),
                 (Some(_), false) => Some(NeededChange {
                     change: apps::unassign_group(app, group),
                     event_type: "group.application_assignment.remove",
                     time: UPDATED,
+                    needs_look: false,
                 }),
                 _ => None,
             })
@@ -247,6 +242,7 @@ fn user_change(
             change: apps::assign_user(app, user, profile),
             event_type: "application.user_membership.add",
             time: CREATED,
+            needs_look: false,
         }),
         (Desired::Assigned(profile), Some(now)) => {
             let attribute = |name: &str| now.get("profile").and_then(|now| now.get(name));
@@ -255,6 +251,7 @@ fn user_change(
                 change: apps::update_user(app, user, profile),
                 event_type: "application.user_membership.update",
                 time: UPDATED,
+                needs_look: false,
             })
         }
         // They would keep it.
@@ -266,6 +263,7 @@ fn user_change(
             change: apps::unassign_user(app, user),
             event_type: "application.user_membership.remove",
             time: CREATED,
+            needs_look: true,
         }),
         (Desired::Unassigned, None) => None,
     })
@@ -278,15 +276,19 @@ async fn bring_about<'a>(
     next: &impl Fn(Option<&Value>) -> Result<Option<NeededChange>, ActionFailure>,
 ) -> Result<SuccessKind, ActionFailure> {
     let mut doubt: Option<OktaError> = None;
+    // Okta has answered that it was done, and a look does not show it.
+    let mut is_answered = false;
     for round in 1..=ROUNDS_MAX {
         let now = lookup::one(work.okta, work.action, holder.target).await?;
         let needed = next(now.as_ref())?;
         // For a single one, the state before the first change is known.
-        if needed.is_none() && (doubt.is_some() || (work.may_have_sent() && work.is_about_one())) {
+        if needed.is_none()
+            && (is_answered || doubt.is_some() || (work.may_have_sent() && work.is_about_one()))
+        {
             return Ok(SuccessKind::Done);
         }
         if let Some(needed) = &needed
-            && (doubt.is_some() || work.attempt.baseline.is_some())
+            && (is_answered || doubt.is_some() || work.attempt.baseline.is_some())
         {
             holder.must_not_be_taken_back(work, needed, now.as_ref()).await?;
         }
@@ -296,13 +298,23 @@ async fn bring_about<'a>(
             let now = now.ok_or_else(|| Code::UserNotFound.because(format!("there is no user {id}")))?;
             work.must_be_as_expected(&now).await?;
         }
-        let Some(NeededChange { change, .. }) = needed else { return Ok(SuccessKind::Already) };
+        let Some(NeededChange { change, needs_look, .. }) = needed else { return Ok(SuccessKind::Already) };
         if let Some(group) = holder.group {
             work.must_be_named(slice::from_ref(group)).await?;
         }
         match work.send(&change).await? {
             Sent::Planned => return Ok(SuccessKind::DryRun),
-            Sent::Done(_) => return Ok(SuccessKind::Done),
+            Sent::Done(_) if !needs_look => return Ok(SuccessKind::Done),
+            Sent::Done(_) => {
+                let now = lookup::one(work.okta, work.action, holder.target).await?;
+                if next(now.as_ref())?.is_none() {
+                    return Ok(SuccessKind::Done);
+                }
+                is_answered = true;
+                tokio::time::sleep(back_off(round)).await;
+            }
+            // It was done after all: the next look shows it.
+            Sent::Refused(error) if is_answered && error.is_absence() => {}
             Sent::Refused(error) => return Err(work.refused(&error)),
             Sent::InDoubt(error) => {
                 doubt = Some(error);
@@ -310,7 +322,8 @@ async fn bring_about<'a>(
             }
         }
     }
-    Err(work.gave_up(doubt.as_ref()))
+    let what_is = format!("the assignment of app {} to {} is", holder.app, holder.id);
+    Err(work.gave_up_unshown(doubt.as_ref(), is_answered, &what_is))
 }
 
 /// The times of an assignment, by Okta's names.
@@ -324,6 +337,8 @@ struct NeededChange {
     event_type: &'static str,
     /// The time of the assignment that is new if the change was made and reverted.
     time: &'static str,
+    /// Whether the answer does not say enough: one who has the app through a group too has it still.
+    needs_look: bool,
 }
 
 /// A user or a group that may have an app.

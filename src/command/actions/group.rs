@@ -8,11 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use super::group_look_up::OneGroup;
-use super::{
-    Changes, Hold, Names, NewName, Presence, Profile,
-    names::{GROUP_CHARS_MAX, must_be_short},
-    row::Row,
-};
+use super::{Changes, Hold, Names, NewName, Presence, Profile, row::Row};
 use crate::command::{
     ActionFailure, SuccessKind,
     execute::{
@@ -151,7 +147,6 @@ async fn update(work: &mut Work<'_>, parameters: &UpdateGroup) -> Result<Finishe
     if wanted.is_empty() {
         return Err(Code::InvalidParameters.because("there is nothing to change"));
     }
-    must_be_short("a group's name", new_name(parameters).unwrap_or_default(), GROUP_CHARS_MAX)?;
     let id = work.group_id()?;
     let mut doubt: Option<OktaError> = None;
     for round in 1..=ROUNDS_MAX {

@@ -73,7 +73,7 @@ macro_rules! actions {
             /// The objects that it names. Fails if a name is invalid or too long.
             pub(in crate::command) fn names(&self) -> Result<Names<'_>, ActionFailure> {
                 let names = match self { $(Self::$variant(of) => ($family::$row.names)(of),)+ };
-                names.and_then(Names::of_possible_lengths)
+                names.and_then(Names::of_possible_lengths)?.giving(self.renames())
             }
 
             /// The new name that it gives to a user or group, if any.

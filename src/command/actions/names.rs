@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::UserAttribute;
+use super::{NewName, UserAttribute};
 use crate::command::{ActionFailure, IpRange, execute::Code};
 
 /// The longest login that Okta accepts, in characters (its schema of users). Ids are shorter.
@@ -121,7 +121,7 @@ impl<'a> Names<'a> {
         for user in &self.users {
             match user {
                 UserName::Attribute(attribute) => {
-                    must_be_short("an attribute's value", &attribute.text, ATTRIBUTE_CHARS_MAX)?;
+                    must_be_short("an attribute's value", attribute.shown_value(), ATTRIBUTE_CHARS_MAX)?;
                 }
                 UserName::Known(name)
                 | UserName::MaybeGone(name)
@@ -133,6 +133,17 @@ impl<'a> Names<'a> {
             must_be_short("a group's name", group.name, GROUP_CHARS_MAX)?;
         }
         self.zone.map_or(Ok(()), |name| must_be_short("a network zone's name", name, ZONE_CHARS_MAX))?;
+        Ok(self)
+    }
+
+    /// Fails if Okta does not accept the names that the request gives.
+    pub(super) fn giving(self, new: Option<NewName<'a>>) -> Result<Self, ActionFailure> {
+        for login in new.into_iter().flat_map(NewName::logins) {
+            must_be_short("a user's login", login, LOGIN_CHARS_MAX)?;
+        }
+        if let Some(NewName::Group(name)) = new {
+            must_be_short("a group's name", name, GROUP_CHARS_MAX)?;
+        }
         Ok(self)
     }
 

@@ -149,6 +149,7 @@ async fn change(work: &mut Work<'_>, of: &UserRole, desired: Desired) -> Result<
     let role = Role::of(work, of).await?;
     let user = work.known_user().await?;
     let mut doubt: Option<OktaError> = None;
+    let mut is_answered = false;
     for round in 1..=ROUNDS_MAX {
         let held = held(work, &user, &role).await?;
         work.before.get_or_insert_with(|| held.shown.clone());
@@ -193,7 +194,7 @@ async fn change(work: &mut Work<'_>, of: &UserRole, desired: Desired) -> Result<
         match work.send(&change).await? {
             Sent::Planned => return Ok(Finished::planned()),
             // The next read shows it.
-            Sent::Done(_) => {}
+            Sent::Done(_) => is_answered = true,
             // Somebody else was faster.
             Sent::Refused(error) if error.status() == Some(409) || error.is_absence() => {}
             Sent::Refused(error) => return Err(work.refused(&error)),
@@ -201,7 +202,8 @@ async fn change(work: &mut Work<'_>, of: &UserRole, desired: Desired) -> Result<
         }
         tokio::time::sleep(back_off(round)).await;
     }
-    Err(work.gave_up(doubt.as_ref()))
+    let what_is = format!("the roles of user {} are", user.id);
+    Err(work.gave_up_unshown(doubt.as_ref(), is_answered, &what_is))
 }
 
 /// How a user has a role.

@@ -18,7 +18,7 @@ use crate::command::{
         failure::Code,
         lifecycle::{Operation, Step},
         lookup::back_off,
-        status_change::wrong_status,
+        status_change::{unshown_status, wrong_status},
         work::{Finished, ROUNDS_MAX, Sent, Work, id_of, status_of},
     },
 };
@@ -60,7 +60,7 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
     let mut would_be_deprovisioned = false;
     // Two steps, each with the maximum of rounds in doubt.
     for round in 1..=2 * ROUNDS_MAX {
-        let Some(user) = work.settled_user(id).await? else {
+        let Some(user) = done.look(work, id).await? else {
             return gone(if work.may_have_sent() { SuccessKind::Done } else { SuccessKind::Already });
         };
         work.before.get_or_insert_with(|| status_of(&user));
@@ -83,7 +83,7 @@ async fn delete(work: &mut Work<'_>, parameters: &DeleteUser) -> Result<Finished
             Sent::Planned if is_ready => return Ok(Finished::planned()),
             Sent::Planned => would_be_deprovisioned = true,
             // Okta may take its time; the next read waits for it.
-            Sent::Done(_) if !is_ready => done.was_deprovisioned = true,
+            Sent::Done(_) if !is_ready => done.first_step_from = Some(user),
             Sent::Done(_) => {
                 must_be_gone(work, &user).await?;
                 return gone(SuccessKind::Done);
@@ -112,11 +112,29 @@ struct Done {
     doubt: Option<OktaError>,
     /// Whether the user was seen deactivated, or this attempt did it.
     was_deprovisioned: bool,
+    /// The user before the first step, to which Okta has answered.
+    first_step_from: Option<User>,
     /// The last change of the status before a deletion that is in doubt.
     deletion_in_doubt_of: Option<Option<Timestamp>>,
 }
 
 impl Done {
+    /// The user as they are now, once Okta has done what it has answered to, if it does that in the background.
+    async fn look(&mut self, work: &Work<'_>, id: &str) -> Result<Option<User>, ActionFailure> {
+        let Some(before) = self.first_step_from.take() else { return work.settled_user(id).await };
+        let is_over = |now: &User| now.transitioning_to.is_none() && !is_same(now, &before);
+        let user = work.user_once(id, is_over).await?;
+        match user {
+            Some(now) if now.transitioning_to.is_none() && is_same(&now, &before) => {
+                Err(unshown_status(&now))
+            }
+            user => {
+                self.was_deprovisioned = true;
+                Ok(user)
+            }
+        }
+    }
+
     /// Fails if somebody has activated the user since: they may be wanted, and the rest is not done.
     fn must_not_be_undone(&self, work: &Work<'_>, user: &User) -> Result<(), ActionFailure> {
         let changed = user.time("statusChanged");
@@ -157,14 +175,17 @@ async fn must_be_gone(work: &Work<'_>, before: &User) -> Result<(), ActionFailur
             tokio::time::sleep(back_off(looks)).await;
         }
     }
-    let is_same =
-        |now: &User| now.status == before.status && now.time("statusChanged") == before.time("statusChanged");
     match last {
         // Okta has not finished.
-        Some(now) if now.transitioning_to.is_some() || is_same(&now) => Err(still_there(&now)),
+        Some(now) if now.transitioning_to.is_some() || is_same(&now, before) => Err(still_there(&now)),
         Some(now) => Err(taken_back(&now)),
         None => Ok(()),
     }
+}
+
+/// Whether nothing has happened to the user's status.
+fn is_same(now: &User, before: &User) -> bool {
+    now.status == before.status && now.time("statusChanged") == before.time("statusChanged")
 }
 
 fn still_there(user: &User) -> ActionFailure {

@@ -95,6 +95,7 @@ async fn remove(
     let user = work.known_user().await?;
     let mut was_listed = work.may_have_sent();
     let mut doubt: Option<OktaError> = None;
+    let mut is_answered = false;
     for round in 1..=ROUNDS_MAX {
         let enrolled = enrolled(work, &user.id).await?;
         let before = work.before.get_or_insert_with(|| ids(&enrolled)).clone();
@@ -113,6 +114,7 @@ async fn remove(
                 if !was_listed || !is_left(&left, &before) {
                     return finished(SuccessKind::Done, &left);
                 }
+                is_answered = true;
                 tokio::time::sleep(back_off(round)).await;
             }
             Sent::Refused(error) if is_gone(&error) => {
@@ -128,7 +130,8 @@ async fn remove(
             }
         }
     }
-    Err(work.gave_up(doubt.as_ref()))
+    let what_is = format!("the list of the factors of user {} is", user.id);
+    Err(work.gave_up_unshown(doubt.as_ref(), is_answered, &what_is))
 }
 
 async fn enrolled(work: &Work<'_>, user: &str) -> Result<Vec<Value>, ActionFailure> {

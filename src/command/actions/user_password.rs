@@ -160,5 +160,8 @@ async fn set(work: &mut Work<'_>, parameters: &SetPassword) -> Result<Finished, 
         return Ok(Finished::planned());
     }
     let after = work.user(&user.id).await?.unwrap_or(user);
+    if parameters.temporary && after.status != "PASSWORD_EXPIRED" {
+        return Err(status_change::unshown_status(&after));
+    }
     Ok(status_change::finished(SuccessKind::Done, &after, &Value::Null))
 }

@@ -54,6 +54,13 @@ impl JsonSchema for UserReference {
     }
 }
 
+impl UserAttribute {
+    /// The value for people, without the attribute.
+    pub(super) fn shown_value(&self) -> &str {
+        self.text.strip_prefix(&self.attribute).and_then(|text| text.strip_prefix('=')).unwrap_or(&self.text)
+    }
+}
+
 impl UserReference {
     /// A user who must exist.
     pub(super) fn known(&self) -> UserName<'_> {

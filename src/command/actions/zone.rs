@@ -102,6 +102,7 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], desired: Desired) -> Resul
     let mut doubt: Option<OktaError> = None;
     // Okta has answered to a change of this attempt: what is not there any more was overwritten a moment later.
     let mut is_confirmed = false;
+    let mut is_as_before = true;
     for round in 1..=ROUNDS_MAX {
         let zone = lookup::one(work.okta, work.action, &zones::get(id)).await?;
         if let Some(zone) = &zone {
@@ -119,7 +120,8 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], desired: Desired) -> Resul
         let updated = zone.get(UPDATED).cloned().unwrap_or_default();
         let has_sent = work.may_have_sent();
         let baseline = work.baseline(|| Baseline::of([(UPDATED.to_owned(), updated.clone())]));
-        if has_sent && !is_confirmed && !baseline.is(UPDATED, &updated) {
+        is_as_before = baseline.is(UPDATED, &updated);
+        if has_sent && !is_confirmed && !is_as_before {
             return Err(Code::ChangedMeanwhile.because(format!(
                 "zone {id} was changed since the command was begun, and is not as it asks: the change may have been made \
                  and taken back, so nothing more is sent"
@@ -133,7 +135,8 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], desired: Desired) -> Resul
         }
         tokio::time::sleep(back_off(round)).await;
     }
-    Err(work.gave_up(doubt.as_ref()))
+    let what_is = format!("zone {id} is");
+    Err(work.gave_up_unshown(doubt.as_ref(), is_confirmed && is_as_before, &what_is))
 }
 
 /// Whether the zone has the name by which the command names it: it may have been found long ago.

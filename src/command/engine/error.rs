@@ -3,7 +3,7 @@
 use okta_client::SourceError;
 
 use super::UnknownCommands;
-use crate::{config::KeyError, sink::SinkError, state::StateError};
+use crate::{command::message::ID_BYTES_MAX, config::KeyError, sink::SinkError, state::StateError};
 
 /// The commands of a section cannot continue.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,14 @@ pub enum EngineError {
     NotSaved {
         /// What remains as it was.
         standing: &'static str,
+    },
+    /// No command can have this id.
+    #[error(
+        "no command can have the id `{id}`: ids have 1 to {ID_BYTES_MAX} bytes, and no control characters"
+    )]
+    ImpossibleId {
+        /// The beginning of it.
+        id: String,
     },
     /// The command has an outcome, and cannot be cancelled.
     #[error("the command {id} has ended: {standing}")]

@@ -16,6 +16,7 @@ use crate::{
     command::{
         LocalUser,
         audit::{AuditRecord, Decision},
+        message::{is_good_id, shortened},
     },
     retry::{RetryPolicy, retry},
     telemetry::chain,
@@ -149,6 +150,9 @@ impl Engine {
         user: &LocalUser,
     ) -> Result<StopChange, EngineError> {
         let id = wanted.id.clone();
+        if !is_good_id(&id) {
+            return Err(EngineError::ImpossibleId { id: shortened(&id) });
+        }
         let operation = OperatorAction::new(user, wanted.requested_by.as_ref(), wanted.reason.as_ref());
         let operation = OperatorAction { id: Some(id.clone()), ..operation };
         let found = self.journal().find(&id).await?;

@@ -1,5 +1,5 @@
 //! The order of commands: those that touch the same object run one after another in the order of arrival; others do not
-//! wait for each other. Pure.
+//! wait for each other. A command that only reads waits for earlier changes, and delays nothing. Pure.
 //!
 //! A command is queued under the names in its message. When its turn has come and the names are resolved, it is queued
 //! again under names and ids together, and may have to wait again, because other commands may name the same object
@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::command::{
-    NewName, Request, Subjects,
+    Effect, NewName, Request, Subjects,
     actions::{Hold, Names, UserName},
 };
 
@@ -17,8 +17,19 @@ use crate::command::{
 pub(super) struct OrderingKey {
     /// What it is: a user, a group, the command itself.
     pub(super) name: String,
-    /// Whether no other command may touch it at the same time. Shared keys exclude only exclusive ones.
-    pub(super) exclusive: bool,
+    /// How it is touched.
+    pub(super) access: Access,
+}
+
+/// How a command touches something, the strongest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Access {
+    /// It only reads it: it sees what was changed before it, and delays nobody.
+    Read,
+    /// It changes it together with all others who share it.
+    Shared,
+    /// Nobody else changes it at the same time.
+    Exclusive,
 }
 
 /// The number of a command in the order of arrival.
@@ -29,7 +40,7 @@ pub(super) type SequenceNumber = u64;
 pub(super) struct Ordering {
     next: SequenceNumber,
     queued: BTreeMap<SequenceNumber, QueuedCommand>,
-    by_name: HashMap<String, BTreeMap<SequenceNumber, bool>>,
+    by_name: HashMap<String, BTreeMap<SequenceNumber, Access>>,
 }
 
 #[derive(Debug)]
@@ -41,55 +52,76 @@ struct QueuedCommand {
 impl OrderingKey {
     /// The key that copies of one command share.
     pub(super) fn of_command(id: &str) -> Self {
-        Self { name: format!("command {id}"), exclusive: true }
+        Self { name: format!("command {id}"), access: Access::Exclusive }
     }
 
-    /// The keys of the command `id`: the names in the request, and the names and ids that are known of the `subjects`.
-    /// Users are always exclusive.
+    /// What the command `id` touches, as its row says: by the names that it gives and by what is known of those whom they
+    /// mean. Users are touched exclusively by whatever changes something about them. The System Log is not what commands
+    /// change, and may be waited for long: whoever reads it touches nothing.
     pub(super) fn all(id: &str, request: &Request, subjects: Option<&Subjects>) -> Vec<Self> {
+        let action = request.action();
+        if action.reads_log() {
+            return vec![Self::of_command(id)];
+        }
+        let (exclusive, shared) = match action.effect() {
+            Effect::Read => (Access::Read, Access::Read),
+            Effect::Write | Effect::Destroy | Effect::Empower => (Access::Exclusive, Access::Shared),
+        };
+        let held = |hold: Hold| if hold == Hold::Alone { exclusive } else { shared };
         let mut keys = BTreeMap::new();
-        let mut touch = |kind: &str, name: &str, exclusive: bool| {
-            *keys.entry(format!("{kind} {}", name.to_lowercase())).or_insert(exclusive) |= exclusive;
+        let mut touch = |kind: &str, name: &str, access: Access| {
+            let key = keys.entry(format!("{kind} {}", name.to_lowercase())).or_insert(access);
+            *key = access.max(*key);
         };
         // A request with invalid names fails before it touches anything.
         let names = request.names().unwrap_or_else(|_| Names::nothing());
         // Okta accepts the part of a login before the `@` as a name.
         let short = |login: &str| login.split_once('@').map(|(short, _)| short.to_owned());
         for user in &names.users {
-            touch("user", user.text(), true);
+            touch("user", user.text(), exclusive);
             if let UserName::New(login) = user {
-                short(login).iter().for_each(|short| touch("user", short, true));
+                short(login).iter().for_each(|short| touch("user", short, exclusive));
             }
         }
-        names.groups.iter().for_each(|group| touch("group", group.name, group.hold == Hold::Alone));
+        names.groups.iter().for_each(|group| touch("group", group.name, held(group.hold)));
         // A zone is changed as a whole.
         let zone = subjects.and_then(|subjects| subjects.zone.as_ref()).map(|zone| zone.id.as_str());
-        names.zone.into_iter().chain(zone).for_each(|name| touch("zone", name, true));
-        // A new name is touched too.
+        names.zone.into_iter().chain(zone).for_each(|name| touch("zone", name, exclusive));
+        // Whoever gets a name is touched by that name too.
         match request.renames() {
             Some(name @ NewName::User(_)) => {
                 for login in name.logins() {
-                    touch("user", login, true);
-                    short(login).iter().for_each(|short| touch("user", short, true));
+                    touch("user", login, exclusive);
+                    short(login).iter().for_each(|short| touch("user", short, exclusive));
                 }
             }
-            Some(NewName::Group(name)) => touch("group", name, true),
+            Some(NewName::Group(name)) => touch("group", name, exclusive),
             None => {}
         }
         for user in subjects.iter().flat_map(|subjects| &subjects.users) {
             // Okta accepts the part of a login before the `@` as a name.
             let short = user.login.as_deref().and_then(|login| login.split_once('@')).map(|(short, _)| short);
             let names = [Some(user.name.as_str()), user.id.as_deref(), user.login.as_deref(), short];
-            names.into_iter().flatten().for_each(|name| touch("user", name, true));
+            names.into_iter().flatten().for_each(|name| touch("user", name, exclusive));
         }
         // The subjects are in the order of the names.
         let found = subjects.iter().flat_map(|subjects| &subjects.groups);
         for (named, group) in names.groups.iter().zip(found) {
             let names = [Some(group.name.as_str()), group.id.as_deref(), group.okta_name.as_deref()];
-            names.into_iter().flatten().for_each(|name| touch("group", name, named.hold == Hold::Alone));
+            names.into_iter().flatten().for_each(|name| touch("group", name, held(named.hold)));
         }
-        let keys = keys.into_iter().map(|(name, exclusive)| Self { name, exclusive });
+        let keys = keys.into_iter().map(|(name, access)| Self { name, access });
         keys.chain([Self::of_command(id)]).collect()
+    }
+}
+
+impl Access {
+    /// Whether who touches something so waits for `other`, who touches it too.
+    fn waits_for(self, other: Self) -> bool {
+        match (self, other) {
+            (_, Self::Read) | (Self::Shared, Self::Shared) => false,
+            (_, Self::Exclusive) | (Self::Read | Self::Exclusive, Self::Shared) => true,
+        }
     }
 }
 
@@ -143,8 +175,8 @@ impl Ordering {
     }
 
     fn claim(&mut self, sequence: SequenceNumber, keys: &[OrderingKey]) {
-        for OrderingKey { name, exclusive } in keys {
-            self.by_name.entry(name.clone()).or_default().insert(sequence, *exclusive);
+        for OrderingKey { name, access } in keys {
+            self.by_name.entry(name.clone()).or_default().insert(sequence, *access);
         }
     }
 
@@ -175,13 +207,13 @@ impl Ordering {
         going
     }
 
-    /// Whether no earlier or running command conflicts with the keys.
+    /// Whether it need not wait for anybody who touches the same and came before, or runs.
     fn is_free(&self, sequence: SequenceNumber, keys: &[OrderingKey]) -> bool {
         keys.iter().all(|key| {
             let others = self.by_name.get(&key.name).into_iter().flatten();
-            let mut in_the_way = others.filter(|(other, exclusive)| {
+            let mut in_the_way = others.filter(|(other, access)| {
                 let runs = || self.queued.get(other).is_some_and(|queued| queued.runs);
-                **other != sequence && (**exclusive || key.exclusive) && (**other < sequence || runs())
+                **other != sequence && key.access.waits_for(**access) && (**other < sequence || runs())
             });
             in_the_way.next().is_none()
         })
@@ -196,15 +228,16 @@ fn names(keys: &[OrderingKey]) -> impl Iterator<Item = &String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::*;
+    use super::{
+        Access::{Exclusive, Read, Shared},
+        *,
+    };
     use crate::command::{Action, UserSubject};
 
-    fn keys(action: Action, parameters: Value, subjects: Option<&Subjects>) -> Vec<(String, bool)> {
+    fn keys(action: Action, parameters: Value, subjects: Option<&Subjects>) -> Vec<(String, Access)> {
         let request = Request::read(action, parameters).unwrap();
         let keys = OrderingKey::all("c-1", &request, subjects).into_iter();
-        keys.filter(|key| *key != OrderingKey::of_command("c-1"))
-            .map(|key| (key.name, key.exclusive))
-            .collect()
+        keys.filter(|key| *key != OrderingKey::of_command("c-1")).map(|key| (key.name, key.access)).collect()
     }
 
     #[test]
@@ -216,30 +249,57 @@ mod tests {
         };
         let found = Subjects { users: vec![ada], ..Subjects::default() };
         let suspended = keys(Action::UserSuspend, json!({ "user": "Ada@acme.com" }), Some(&found));
-        let known = ["user 00ua", "user ada", "user ada@acme.com"].map(|name| (name.to_owned(), true));
+        let known = ["user 00ua", "user ada", "user ada@acme.com"].map(|name| (name.to_owned(), Exclusive));
         assert_eq!(suspended, known);
         let created = keys(Action::UserCreate, json!({ "profile": { "login": "ADA@acme.com" } }), None);
-        assert_eq!(created, [("user ada".to_owned(), true), ("user ada@acme.com".to_owned(), true)]);
+        assert_eq!(
+            created,
+            [("user ada".to_owned(), Exclusive), ("user ada@acme.com".to_owned(), Exclusive)]
+        );
         let renamed = json!({ "user": "ada@acme.com", "profile": { "login": "al@acme.com" } });
         let renamed = keys(Action::UserUpdate, renamed, None);
-        let known = ["user ada@acme.com", "user al", "user al@acme.com"].map(|name| (name.to_owned(), true));
+        let known =
+            ["user ada@acme.com", "user al", "user al@acme.com"].map(|name| (name.to_owned(), Exclusive));
         assert_eq!(renamed, known);
     }
 
     #[test]
     fn membership_shares_the_group_and_changing_the_group_does_not() {
         let added = keys(Action::GroupAddUser, json!({ "user": "ada", "group": "Ops" }), None);
-        assert_eq!(added, [("group ops".to_owned(), false), ("user ada".to_owned(), true)]);
+        assert_eq!(added, [("group ops".to_owned(), Shared), ("user ada".to_owned(), Exclusive)]);
         let renamed = keys(Action::GroupUpdate, json!({ "group": "Ops", "name": "Operations" }), None);
-        assert_eq!(renamed, [("group operations".to_owned(), true), ("group ops".to_owned(), true)]);
+        assert_eq!(
+            renamed,
+            [("group operations".to_owned(), Exclusive), ("group ops".to_owned(), Exclusive)]
+        );
+    }
+
+    #[test]
+    fn what_only_reads_waits_for_changes_before_it_and_delays_nobody() {
+        let (user, group) = (|| json!({ "user": "ada" }), || json!({ "group": "Ops" }));
+        assert_eq!(keys(Action::UserGet, user(), None), [("user ada".to_owned(), Read)]);
+        assert_eq!(keys(Action::GroupMembers, group(), None), [("group ops".to_owned(), Read)]);
+        assert_eq!(keys(Action::LogByUser, user(), None), []);
+        let key = |access| vec![OrderingKey { name: "ada".to_owned(), access }];
+        let mut ordering = Ordering::default();
+        let (reading, goes) = ordering.join(key(Read));
+        assert!(goes && ordering.join(key(Read)).1);
+        let (change, goes) = ordering.join(key(Exclusive));
+        assert!(goes, "a change waits for no read");
+        let (behind, goes) = ordering.join(key(Read));
+        assert!(!goes, "who reads sees the changes before");
+        // Once it is known whom they mean, too.
+        assert_eq!(ordering.settle(change, key(Exclusive)), (true, vec![]));
+        assert_eq!(ordering.leave(reading), [0_u64; 0]);
+        assert_eq!(ordering.leave(change), [behind]);
     }
 
     fn alone(names: &[&str]) -> Vec<OrderingKey> {
-        names.iter().map(|name| OrderingKey { name: (*name).to_owned(), exclusive: true }).collect()
+        names.iter().map(|name| OrderingKey { name: (*name).to_owned(), access: Exclusive }).collect()
     }
 
     fn shared(name: &str) -> Vec<OrderingKey> {
-        vec![OrderingKey { name: name.to_owned(), exclusive: false }]
+        vec![OrderingKey { name: name.to_owned(), access: Shared }]
     }
 
     #[test]
@@ -305,7 +365,10 @@ mod tests {
                 if left > 0 && random.bool() {
                     left -= 1;
                     let mut keys: Vec<OrderingKey> = (0..random.u8(1..4))
-                        .map(|_| OrderingKey { name: random.u8(0..6).to_string(), exclusive: random.bool() })
+                        .map(|_| OrderingKey {
+                            name: random.u8(0..6).to_string(),
+                            access: [Read, Shared, Exclusive][random.usize(..3)],
+                        })
                         .collect();
                     keys.sort();
                     keys.dedup_by(|a, b| a.name == b.name);
@@ -317,16 +380,20 @@ mod tests {
                     gone.push(sequence);
                     running.extend(ordering.leave(sequence));
                 }
-                let clash = |a: &SequenceNumber, b: &SequenceNumber| {
+                let waits = |a: &SequenceNumber, b: &SequenceNumber| {
                     let pairs = keys_of[a].iter().flat_map(|a| keys_of[b].iter().map(move |b| (a, b)));
-                    pairs.into_iter().any(|(a, b)| a.name == b.name && (a.exclusive || b.exclusive))
+                    pairs.into_iter().any(|(a, b)| a.name == b.name && a.access.waits_for(b.access))
                 };
                 for (index, a) in running.iter().enumerate() {
-                    assert!(!running[..index].iter().any(|b| clash(a, b)), "seed {seed}: {a} beside another");
+                    let is_beside = |b: &&SequenceNumber| waits(a.max(b), a.min(b));
+                    assert!(
+                        !running[..index].iter().any(|b| is_beside(&b)),
+                        "seed {seed}: {a} beside another"
+                    );
                 }
                 if let Some((last, before)) = gone.split_last() {
                     assert!(
-                        !before.iter().any(|b| b > last && clash(b, last)),
+                        !before.iter().any(|b| b > last && waits(b, last)),
                         "seed {seed}: {last} overtaken"
                     );
                 }

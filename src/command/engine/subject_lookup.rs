@@ -7,7 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, job::Job, ordering::OrderingKey, trouble::Trouble, turns::Turn};
 use crate::{
-    command::{ActionFailure, OutcomeError, Status, execute::ResolvedSubjects, record::Record},
+    command::{
+        ActionFailure, OutcomeError, Status, Subjects, execute::ResolvedSubjects, policy::too_many_names,
+        record::Record,
+    },
     retry::RetryPolicy,
 };
 
@@ -34,6 +37,13 @@ impl Context {
         stop: &CancellationToken,
     ) -> SubjectLookup<'a> {
         let (id, request) = (&job.command.id, &job.command.request);
+        // What is found of them takes more room still: nobody is looked for in vain.
+        if record.baseline.is_none()
+            && let Ok(names) = request.names()
+            && !Record::has_room_for(&Subjects::named(&names))
+        {
+            return SubjectLookup::Denied(Status::Refused, too_many_names());
+        }
         let mut backoff = RetryPolicy::OKTA.backoff();
         let mut reporter = self.status.trouble_reporter(Trouble::Okta);
         loop {

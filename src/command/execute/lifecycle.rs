@@ -61,6 +61,7 @@ impl Operation {
         match self {
             Self::Unlock => status != "LOCKED_OUT",
             Self::MakeTemporaryPassword => status == "PASSWORD_EXPIRED",
+            Self::ResetPasswordAnew => status == "RECOVERY",
             _ => !self.is_seen() || self.step_at_rest(status) == Step::Already,
         }
     }
@@ -189,6 +190,7 @@ mod tests {
             (Operation::Suspend, "SUSPENDED"),
             (Operation::MakeTemporaryPassword, "PASSWORD_EXPIRED"),
             (Operation::ResetPassword, "RECOVERY"),
+            (Operation::ResetPasswordAnew, "RECOVERY"),
         ] {
             let found: Vec<_> = STATUSES.into_iter().filter(|status| operation.is_shown_by(status)).collect();
             assert_eq!(found.join(" "), shown, "{operation:?}");

@@ -23,6 +23,7 @@ pub(in crate::command) mod secrets;
 pub(in crate::command) mod status_change;
 #[cfg(test)]
 mod tests;
+pub(in crate::command) mod unshown;
 pub(in crate::command) mod work;
 
 use std::{collections::BTreeSet, sync::Arc};

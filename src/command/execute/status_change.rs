@@ -8,6 +8,7 @@ use super::{
     failure::Code,
     lifecycle::{Operation, Step},
     lookup::back_off,
+    unshown::unshown,
     work::{Finished, ROUNDS_MAX, Sent, Work, named, status_of, still_changing},
 };
 use crate::command::{ActionFailure, SuccessKind};
@@ -103,15 +104,15 @@ async fn answered(
         Some(after) if operation.is_shown_by(&after.status) => {
             Ok(finished(SuccessKind::Done, &after, &answer))
         }
-        Some(after) if work.is_as_before(&after) => Err(unshown(&after)),
+        Some(after) if work.is_as_before(&after) => Err(unshown_status(&after)),
         Some(after) => Err(changed_meanwhile(&after)),
     }
 }
 
-fn unshown(user: &User) -> ActionFailure {
+/// Okta has answered that it has changed the user's status, which is as before.
+pub(in crate::command) fn unshown_status(user: &User) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
-    Code::Unconfirmed
-        .because(format!("okta has answered that it was done, and user {name} is {} as before", user.status))
+    unshown(&format!("user {name} is {}", user.status))
 }
 
 /// Makes a change of a user that does no harm if it is made twice; in doubt, sends it again until it shows or Okta

@@ -221,14 +221,14 @@ fn read(payload: &[u8], headers: &Headers, known: &mut Known) -> Result<DecodedM
 
 /// Whether an id can be saved, printed and compared, and be the id of a CloudEvent: not empty, no control characters or
 /// noncharacters, no blanks around it, not too long, and not a place in a queue, which is the id of a refusal.
-fn is_good_id(id: &str) -> bool {
+pub(in crate::command) fn is_good_id(id: &str) -> bool {
     let is_fit = |c: char| !c.is_control() && !is_noncharacter(c);
     let is_of_fit_length = !id.is_empty() && id.len() <= ID_BYTES_MAX;
     is_of_fit_length && id.trim() == id && id.chars().all(is_fit) && !message_id::is_place(id)
 }
 
 /// The beginning of an arbitrary text.
-fn shortened(text: &str) -> String {
+pub(in crate::command) fn shortened(text: &str) -> String {
     const CHARS_MAX: usize = 64;
     text.chars().filter(|c| !c.is_control()).take(CHARS_MAX).collect()
 }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use self::lines::{Form, Line};
 use super::{
-    message::{DIGEST_BYTES, Message, MessageArguments, Source},
+    message::{DIGEST_BYTES, Message, MessageArguments, Source, random_id},
     publish::{sent_all_the_same, validate},
 };
 use crate::{
@@ -199,6 +199,14 @@ impl BulkOptions<'_> {
     }
 }
 
+/// The id of the only command of `source`, or of one that was typed. The same through a pipe is the same command, as of many.
+pub(super) fn id_of_one(source: Option<&Source>, command: &Map<String, Value>) -> String {
+    match source.filter(|source| source.is_pipe()) {
+        Some(pipe) => id_of(&pipe.known_by(), 1, command),
+        None => random_id(),
+    }
+}
+
 /// The id of a command that has none of its own.
 fn id_of(file: &str, line: u64, command: &Map<String, Value>) -> String {
     let legal = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
@@ -300,6 +308,20 @@ mod tests {
     fn object(value: Value) -> Map<String, Value> {
         let Value::Object(object) = value else { panic!("it is an object") };
         object
+    }
+
+    #[test]
+    fn one_command_through_a_pipe_has_the_same_id_as_long_as_all_is_the_same() {
+        let command = object(json!({ "action": "user.get", "parameters": { "user": "ada" } }));
+        let id = |name: &str, bytes: &[u8]| {
+            let source = Source { name: name.into(), bytes: bytes.to_vec() };
+            id_of_one(Some(&source), &command)
+        };
+        assert_eq!(id("standard input", b"{}"), id("standard input", b"{}"));
+        assert_ne!(id("standard input", b"{}"), id("standard input", b"{} "));
+        // A file with one command, and what is typed, is a new command each time.
+        assert_ne!(id("command.json", b"{}"), id("command.json", b"{}"));
+        assert_ne!(id_of_one(None, &command), id_of_one(None, &command));
     }
 
     #[test]

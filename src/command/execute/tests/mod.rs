@@ -2,6 +2,7 @@
 
 mod custom_role;
 mod doubt;
+mod foreign;
 mod names;
 mod org;
 mod prompt;

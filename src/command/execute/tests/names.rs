@@ -92,9 +92,16 @@ async fn what_is_longer_than_okta_lets_it_be_is_told_and_asked_of_nobody() {
         ("user.create", json!({ "profile": { "login": long(101) } }), "a user's login has 100"),
         (
             "user.get",
-            json!({ "user": { "attribute": "a", "value": long(4_096) } }),
+            json!({ "user": { "attribute": "a", "value": long(4_097) } }),
             "an attribute's value has 4096",
         ),
+        (
+            "user.update",
+            json!({ "user": "00u1", "profile": { "login": long(101) } }),
+            "a user's login has 100",
+        ),
+        ("user.upsert", json!({ "profile": { "login": "a", "Login": long(101) } }), "a user's login has 100"),
+        ("group.update", json!({ "group": "00g1", "name": long(256) }), "a group's name has 255"),
         ("group.get", json!({ "group": long(256) }), "a group's name has 255"),
         ("group.create", json!({ "name": long(256) }), "a group's name has 255"),
         ("group.find", json!({ "name": long(70_000) }), "a group's name has 255"),
@@ -108,6 +115,11 @@ async fn what_is_longer_than_okta_lets_it_be_is_told_and_asked_of_nobody() {
         assert!(message.contains(told) && message.chars().count() < 300, "{action}: {message}");
         assert_eq!((failed.retry_after, failed.before), (None, None), "{action}");
     }
+    // The longest value that there may be, whatever its attribute is called.
+    let longest = json!({ "user": { "attribute": "costCenter", "value": long(4_096) } });
+    let script = vec![("GET /users?…", 200, json!([]))];
+    let failed = Command::new("user.get", longest).run(script).await.unwrap_err();
+    assert_eq!(failed.error.code, "user_not_found");
     let app = json!({ "app": "0".repeat(70_000) + "/", "user": "00u1" });
     let found = vec![("GET /users/00u1", 200, ada("ACTIVE"))];
     let failed = Command::new("app.assign_user", app).run(found).await.unwrap_err();

@@ -26,6 +26,8 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(15);
 struct SlowOrg {
     url: Url,
     transition: Duration,
+    /// Something on the way answers in its place.
+    is_cut_off: bool,
     user: Mutex<SlowUser>,
 }
 
@@ -39,9 +41,13 @@ struct SlowUser {
 
 impl SlowOrg {
     fn with(status: &'static str, transition: Duration) -> Arc<Self> {
+        Arc::new(Self::new(status, transition))
+    }
+
+    fn new(status: &'static str, transition: Duration) -> Self {
         let user = SlowUser { status, coming: None, is_deleted: false, writes: Vec::new() };
         let url = Url::parse("http://127.0.0.1/").unwrap();
-        Arc::new(Self { url, transition, user: Mutex::new(user) })
+        Self { url, transition, is_cut_off: false, user: Mutex::new(user) }
     }
 
     fn view(&self) -> Option<Value> {
@@ -113,6 +119,7 @@ impl Reserved for Turn<'_> {
         user.writes.push(operation.clone());
         let ends = Instant::now() + org.transition;
         match operation.as_str() {
+            _ if org.is_cut_off => {}
             "deactivate" => user.coming = Some(("DEPROVISIONED", ends)),
             "activate" | "users" => user.coming = Some(("ACTIVE", ends)),
             _ => user.is_deleted = true,
@@ -192,4 +199,17 @@ async fn what_okta_never_finishes_is_not_called_done() {
     let failed = carry_out(&org, "user.deactivate", json!({ "user": "00u1" }), 10).await.unwrap_err();
     assert_eq!(failed.error.code, "still_changing");
     assert_eq!(org.writes(), ["deactivate"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_proxy_answers_is_not_called_done_nor_blamed_on_somebody() {
+    let both = json!({ "user": "00u1", "deactivate_first": true });
+    for (action, parameters) in [("user.deactivate", json!({ "user": "00u1" })), ("user.delete", both)] {
+        let org = Arc::new(SlowOrg { is_cut_off: true, ..SlowOrg::new("ACTIVE", Duration::ZERO) });
+        let failed = carry_out(&org, action, parameters, 10).await.unwrap_err();
+        assert_eq!(failed.error.code, "unconfirmed", "{action}");
+        let told = "user ada@acme.com is ACTIVE as before: a proxy may have answered";
+        assert!(failed.error.message.contains(told), "{action}: {}", failed.error.message);
+        assert_eq!(org.writes(), ["deactivate"], "{action}");
+    }
 }

@@ -351,7 +351,7 @@ fn apps() -> Vec<Row> {
     let unassign = ("DELETE /apps/0oa1/users/00u1", 204, Value::Null);
     let mut unassigned: Vec<Exchange> = of_user(200, assigned(), Some(unassign));
     unassigned.push(("GET /apps/0oa1/users/00u1", 404, absent()));
-    let assign_group = ("PUT /apps/0oa1/groups/00g1 {}", 200, json!({}));
+    let assign_group = ("PUT /apps/0oa1/groups/00g1 {}", 200, json!({ "id": "00g1" }));
     let unassign_group = ("DELETE /apps/0oa1/groups/00g1", 204, Value::Null);
     vec![
         row("app.assign_user", user(), of_user(404, absent(), Some(assign)), SuccessKind::Done, none()),

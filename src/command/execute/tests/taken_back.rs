@@ -153,7 +153,7 @@ async fn an_assignment_that_an_administrator_has_taken_back_is_not_made_again() 
     let none = || (assignment, 404, absent());
     let lost = [named(), vec![none(), (post, 500, internal()), none(), log(json!([{ "uuid": "1" }]))]];
     assert_eq!(code(assign(), lost.concat()).await, "changed_meanwhile");
-    let not_done = [named(), vec![none(), log(json!([])), (post, 200, json!({}))]].concat();
+    let not_done = [named(), vec![none(), log(json!([])), (post, 200, json!({ "id": "00u1" }))]].concat();
     assert_eq!(way(assign().again(EARLIER), not_done).await, SuccessKind::Done);
     // Who has got the app anew has it anew, whatever the log says.
     let unassign = || Command::new("app.unassign_user", json!({ "app": "0oa1", "user": "00u1" }));
