@@ -189,6 +189,7 @@ async fn a_temporary_password_that_has_not_expired_is_not_told_as_such() {
 async fn whom_somebody_has_activated_since_the_first_step_is_not_deleted() {
     let delete = Command::new("user.delete", json!({ "user": "00u1", "deactivate_first": true }));
     let anew = (ADA, 200, ada_with("ACTIVE", "statusChanged", "2999-01-01T00:00:00Z"));
+    let deactivate = ("POST /users/00u1/lifecycle/deactivate?sendEmail=false", 200, json!({}));
     let script = vec![active(), active(), deactivate, anew];
     assert_eq!(failure(delete, script).await.error.code, "expectation_failed");
 }

@@ -67,6 +67,8 @@ async fn commands_are_paused_after_each_recovery_until_somebody_resumes_them() {
     let store = scene.workplace.path("state/store");
     copy(&store, &scene.workplace.path("older"));
     assert_eq!(scene.by_hand(&["cancel", "evil"]).await.code, Some(0));
+    let impossible = scene.by_hand(&["cancel", &"x".repeat(257)]).await;
+    assert!(impossible.stderr.contains("no command can have the id"), "{impossible:?}");
     let lost = || fs::remove_dir_all(&store).unwrap();
     let older = || {
         lost();

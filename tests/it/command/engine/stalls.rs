@@ -38,6 +38,18 @@ async fn look_ups_of_different_users_go_side_by_side() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_change_of_a_user_waits_for_a_look_into_the_log_about_the_same_user() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    scene.plant_user("ada@acme.com").await;
+    scene.okta.arm(json!({ "kind": "delay", "milliseconds": 3_000, "path": "/api/v1/logs" })).await;
+    let parameters = json!({ "user": "ada@acme.com" });
+    scene.send(json!({ "id": "look", "action": "log.by_user", "parameters": parameters })).await;
+    assert_eq!(essence(&scene.ask("urgent", "user.suspend", "ada@acme.com").await), ("done", ""));
+    assert_eq!(scene.outcomes().await.len(), 1, "the look came first");
+    assert_eq!(essence(&scene.outcome("look").await), ("done", ""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_change_waits_behind_searches_of_the_log_however_many_there_are() {
     let scene = Scene::start("allow = [\"*\"]\nparallel = 1").await;
     scene.plant_user("ada@acme.com").await;
