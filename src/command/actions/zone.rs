@@ -185,7 +185,7 @@ fn next(zone: &Value, ips: &[IpRange], desired: Desired) -> Result<Option<Vec<Va
             {
                 if range.overlaps(*ip) {
                     let message = format!(
-                        "{ip} is blocked as a part of {range}: unblock that, and block the rest anew"
+                        "{ip} is blocked as a part of {range}: unblock that, and block the rest again"
                     );
                     return Err(Code::BlockedByRange.because(message));
                 }

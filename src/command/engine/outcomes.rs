@@ -85,7 +85,7 @@ pub(super) fn expired(command: &Command) -> OutcomeError {
     error(
         "expired",
         format!("it has expired{at}; nothing was sent"),
-        "send it anew, with a later `expires_at`",
+        "send it again with a later `expires_at`",
     )
 }
 
@@ -99,7 +99,7 @@ pub(super) fn id_reused(id: &str) -> OutcomeError {
 /// The error of a command that was not approved in time.
 pub(super) fn not_approved(within: Duration) -> OutcomeError {
     let message = format!("no second key has approved it within {} s; nothing was sent", within.as_secs());
-    error("not_approved", message, "send it anew, with a new `id`, and have it approved in time")
+    error("not_approved", message, "send it again with a new `id`, and have it approved in time")
 }
 
 pub(super) fn approval_impossible() -> OutcomeError {
@@ -136,7 +136,7 @@ pub(super) fn too_old(published_at: Timestamp, keep: Duration) -> OutcomeError {
     let message = format!(
         "the message is of {published_at:.0}, and the journal remembers {days} days: it may have been carried out before"
     );
-    error("too_old", message, "send it anew, with a new `id`, if it is still wanted")
+    error("too_old", message, "send it again with a new `id`, if it is still wanted")
 }
 
 pub(super) fn cannot_wait(due: Timestamp) -> OutcomeError {
@@ -151,7 +151,7 @@ pub(super) fn parked_unreadable(problem: &str, is_begun: bool) -> OutcomeError {
     let sent =
         if is_begun { "it was begun, and whether it was done is not known" } else { "nothing was sent" };
     let message = format!("what the state kept of it until its time cannot be read ({problem}); {sent}");
-    error("parked_unreadable", message, "send it anew, with a new `id`; the dead letters have what was kept")
+    error("parked_unreadable", message, "send it again with a new `id`; the dead letters have what was kept")
 }
 
 pub(super) fn journal_unreadable(problem: &str) -> OutcomeError {

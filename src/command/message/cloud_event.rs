@@ -1,7 +1,8 @@
 //! CloudEvents 1.0 around a command: attributes in headers with the command as payload, or all in one JSON object.
 //!
-//! Kafka's binding (3.2.3.1) writes attributes as they are, in UTF-8; that of NATS (3.1.3.2) as HTTP's (3.1.3.2) does: what is no
-//! plain ASCII percent-encoded, once, and quotes around it taken off before that.
+//! Kafka's binding (3.2.3.1) has attributes as they are, in UTF-8. NATS's binding (3.1.3.2) has them like HTTP's
+//! (3.1.3.2): characters beyond plain ASCII are percent-encoded, once, and quotes around the value are removed before
+//! decoding.
 
 use std::borrow::Cow;
 

@@ -144,7 +144,7 @@ fn a_queue_that_nobody_signs_for_is_obeyed_only_where_that_is_written_and_told()
         warned(&format!("{EXAMPLE}[commands.provisioning.signature]\n{more}{key}\n"))
     };
     assert_eq!(signed(""), Vec::<String>::new());
-    assert!(signed("required = false\n")[0].contains("whoever can write"));
+    assert!(signed("required = false\n")[0].contains("anyone who can write"));
     assert!(signed("accept_v1 = true\n")[0].contains("`accept_v1`"));
     // The command line of this machine needs nothing.
     let intake = "intake = { kind = \"nats\", stream = \"COMMANDS\", subject = \"okta.acme.commands.>\" }\n";
