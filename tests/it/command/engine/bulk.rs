@@ -68,7 +68,7 @@ async fn lines_that_are_no_commands_are_left_out_where_nothing_is_validated() {
     assert_eq!(lines, [3, 4]);
     let ids: Vec<_> = stored(&scene).await.into_iter().map(|command| command["id"].clone()).collect();
     assert_eq!(ids, ["c-1", "c-2"]);
-    assert!(more.contains("line 5: unknown_action") && more.contains("sent all the same"), "{more}");
+    assert!(more.contains("line 5: unknown_action") && more.contains("sent nevertheless"), "{more}");
 
     let one = "{\"id\":\"c-3\",\"action\":\"user.explode\"}";
     assert_eq!(publish(&scene, "one.json", one, &[]).await.0, Some(64));
