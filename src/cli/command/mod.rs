@@ -376,9 +376,9 @@ async fn stop(which: &CommandsArgument, stop: StopAction, why: WhyArguments) -> 
 
 #[derive(Debug, thiserror::Error)]
 #[error("{}", match .0 {
-    PendingStep::Save => "it holds in the daemon's memory alone: the state takes nothing now, so that a restart would forget it; \
-                      the daemon tries on, and its log and `/status` say why",
-    PendingStep::Record => "it holds, and is saved, and is not in the audit yet, which takes nothing now; it is tried on, and the \
-                         log and `/status` say why",
+    PendingStep::Save => "it is in effect only in the daemon's memory: the state cannot be written now, so a restart would forget it; \
+                      the daemon retries, and its log and `/status` say why",
+    PendingStep::Record => "it is in effect and saved, but not in the audit yet, which cannot be written now; the daemon retries, \
+                         and its log and `/status` say why",
 })]
 struct StepPending(PendingStep);

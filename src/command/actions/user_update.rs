@@ -1,4 +1,4 @@
-//! Setting attributes of a user's profile.
+//! Sets attributes of a user's profile.
 
 use okta_client::{
     OktaError,
@@ -41,7 +41,7 @@ pub struct UpdateUser {
 
 /// The time of the last change of the user.
 const UPDATED: &str = "lastUpdated";
-/// Orgs may allow changes of users of this status. Others refuse them, or answer as if they had made them.
+/// Orgs may allow changes of users with this status. Others refuse them, or answer as if they had made them.
 const DEPROVISIONED: &str = "DEPROVISIONED";
 const DEPROVISIONED_NEEDS: &str =
     "any status but DEPROVISIONED, or the org's option to edit the profiles of deactivated users";
@@ -94,7 +94,7 @@ pub(super) async fn update(work: &mut Work<'_>, profile: &Profile) -> Result<Fin
     Err(work.gave_up(doubt.as_ref()))
 }
 
-/// Somebody else has changed the user while the answer was awaited: perhaps back from what was asked for.
+/// The failure if somebody else has changed the user while the answer was awaited, perhaps reverting the change.
 fn changed_meanwhile(user: &User) -> ActionFailure {
     let name = user.login().unwrap_or(&user.id);
     Code::ChangedMeanwhile.because(format!(
@@ -103,7 +103,7 @@ fn changed_meanwhile(user: &User) -> ActionFailure {
     ))
 }
 
-/// The wanted attributes that the user does not have so. What is not set is `null`.
+/// The requested attributes whose values differ. An unset attribute counts as `null`.
 fn different(user: &User, profile: &Profile) -> Map<String, Value> {
     let pairs = profile.iter().filter(|(name, value)| user.attribute(name) != *value);
     pairs.map(|(name, value)| (name.clone(), value.clone())).collect()

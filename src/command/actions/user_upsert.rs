@@ -1,4 +1,4 @@
-//! Bringing a user about as they shall be, whether they exist or not: what a source of identities sends that does not know.
+//! Creates or updates a user: for identity sources that do not know whether the user exists.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,7 +40,8 @@ pub struct UpsertUser {
     pub kind: Option<String>,
 }
 
-/// Whether there is one is decided once, before the first attempt: so a user whom a former attempt created is known as new.
+/// Whether the user exists is decided once, before the first attempt: a user whom an earlier attempt created counts as
+/// new.
 async fn upsert(work: &mut Work<'_>, of: &UpsertUser) -> Result<Finished, ActionFailure> {
     if work.subject()?.id.is_some() {
         return user_update::update(work, &of.profile).await;

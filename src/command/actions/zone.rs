@@ -1,6 +1,5 @@
-//! Addresses that an org does not talk to: the gateways of a network zone that blocks. Okta replaces a zone as a whole, so
-//! each change is made of what the zone is at the moment, and looked at afterwards: whoever writes at the same time may
-//! have overwritten it.
+//! Blocked addresses: the gateways of a blocking network zone. Okta replaces a zone as a whole, so each change is made
+//! from the current zone, and checked afterwards: a concurrent writer may have overwritten it.
 
 use okta_client::{OktaError, zones};
 use schemars::JsonSchema;
@@ -22,7 +21,7 @@ use crate::command::{
     },
 };
 
-/// The zone that every org has to block addresses.
+/// The zone for blocked addresses that every org has.
 const BUILT_IN: &str = "BlockedIpZone";
 /// The time of the last change of a zone.
 const UPDATED: &str = "lastUpdated";
@@ -84,14 +83,14 @@ fn built_in() -> String {
     BUILT_IN.to_owned()
 }
 
-/// What shall be of the addresses.
+/// The desired state of the addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Desired {
     Blocked,
     Unblocked,
 }
 
-/// Blocks or unblocks, once.
+/// Blocks or unblocks addresses.
 async fn change(work: &mut Work<'_>, ips: &[IpRange], desired: Desired) -> Result<Finished, ActionFailure> {
     if let Some(ip) = ips.iter().find(|ip| desired == Desired::Blocked && ip.is_too_wide()) {
         let message = format!("{ip} has too many addresses: up to a /16 is blocked, of IPv6 up to a /32");
@@ -100,7 +99,7 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], desired: Desired) -> Resul
     let subject = work.zone()?;
     let id = subject.id.as_str();
     let mut doubt: Option<OktaError> = None;
-    // Okta has answered to a change of this attempt: what is not there any more was overwritten a moment later.
+    // Okta has accepted a change of this attempt: an address that is missing now was overwritten a moment later.
     let mut is_confirmed = false;
     let mut is_as_before = true;
     for round in 1..=ROUNDS_MAX {
@@ -139,7 +138,7 @@ async fn change(work: &mut Work<'_>, ips: &[IpRange], desired: Desired) -> Resul
     Err(work.gave_up_unshown(doubt.as_ref(), is_confirmed && is_as_before, &what_is))
 }
 
-/// Whether the zone has the name by which the command names it: it may have been found long ago.
+/// Fails unless the zone still has the name in the command: it may have been looked up long ago.
 fn must_be_named(subject: &ZoneSubject, zone: &Value) -> Result<(), ActionFailure> {
     let ZoneSubject { name, id } = subject;
     let now = zone.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -150,7 +149,7 @@ fn must_be_named(subject: &ZoneSubject, zone: &Value) -> Result<(), ActionFailur
         .because(format!("the zone that was named `{name}` is named `{now}` now: nothing more is sent")))
 }
 
-/// Whether the zone is one that blocks addresses: in another one, an attacker would be let in.
+/// Fails unless the zone blocks addresses: in another one, an attacker would be let in.
 fn must_block(zone: &Value, desired: Desired) -> Result<(), ActionFailure> {
     let text = |name: &str| zone.get(name).and_then(Value::as_str);
     let name = text("name").unwrap_or_default();
@@ -167,7 +166,7 @@ fn must_block(zone: &Value, desired: Desired) -> Result<(), ActionFailure> {
     }
 }
 
-/// The gateways that the zone shall have; none if it has them.
+/// The gateways that the zone needs; none if it has them.
 fn next(zone: &Value, ips: &[IpRange], desired: Desired) -> Result<Option<Vec<Value>>, ActionFailure> {
     let gateways = gateways(zone);
     match desired {
@@ -188,7 +187,7 @@ fn next(zone: &Value, ips: &[IpRange], desired: Desired) -> Result<Option<Vec<Va
             {
                 if range.overlaps(*ip) {
                     let message = format!(
-                        "{ip} is blocked as a part of {range}: unblock that, and block the rest anew"
+                        "{ip} is blocked as a part of {range}: unblock that, and block the rest again"
                     );
                     return Err(Code::BlockedByRange.because(message));
                 }
@@ -203,19 +202,19 @@ fn covers(range: Option<IpRange>, ip: IpRange) -> bool {
     range.is_some_and(|range| range.covers(ip))
 }
 
-/// The zone's gateways, with the addresses of those that can be understood. The others stay as they are.
+/// The zone's gateways, with the addresses of those that can be parsed. Others are left unchanged.
 fn gateways(zone: &Value) -> Vec<(&Value, Option<IpRange>)> {
     let all = zone.get("gateways").and_then(Value::as_array).into_iter().flatten();
     all.map(|gateway| (gateway, gateway.get("value").and_then(|value| value.as_str()?.parse().ok())))
         .collect()
 }
 
-/// A gateway as Okta has it.
+/// A gateway in Okta's form.
 fn written(ip: IpRange) -> Value {
     json!({ "type": if ip.is_block() { "CIDR" } else { "RANGE" }, "value": ip.to_string() })
 }
 
-/// Which of the addresses are blocked, for the outcome.
+/// The blocked ones among the addresses, for the outcome.
 fn shown(zone: &Value, ips: &[IpRange]) -> Value {
     let gateways = gateways(zone);
     let is_blocked = |ip: &&IpRange| gateways.iter().any(|(_, range)| covers(*range, **ip));

@@ -101,7 +101,7 @@ impl Context {
             commands = self.config.name,
             command_id = id,
             reason,
-            "an entry of the journal is set aside"
+            "an unreadable entry of the journal is moved to the dead letters"
         );
         let saved = self.journal.replace(id, &unreadable, self.record_of(&job.command)).await?;
         self.end(job, saved, Status::Failed, outcomes::journal_unreadable(&unreadable.problem)).await

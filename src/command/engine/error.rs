@@ -43,7 +43,7 @@ pub enum EngineError {
     },
     /// The audit cannot be written, and must have the action before it is done.
     #[error(
-        "{standing}: the audit must have it first, and takes nothing now; the log and `/status` say why, so ask again once it does"
+        "{standing}: it must be in the audit first, which cannot be written now; the log and `/status` say why. Try again once it can"
     )]
     NotRecorded {
         /// What remains as it was.
@@ -51,7 +51,7 @@ pub enum EngineError {
     },
     /// The state cannot be written.
     #[error(
-        "{standing}: the state takes nothing now, and the log and `/status` say why; it is tried on, and done once it is saved"
+        "{standing}: the state cannot be written now; the log and `/status` say why. It is retried, and done once it is saved"
     )]
     NotSaved {
         /// What remains as it was.

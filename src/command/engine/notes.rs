@@ -57,7 +57,7 @@ impl NoteKind {
                 "a new chain begins, and whether records are missing at the end of the old one cannot be told: keep the audit's \
                  file under another name first"
             }
-            Self::Parked => "the command that waited is not carried out: send it anew, with a new id",
+            Self::Parked => "the parked command is not executed: send it again with a new id",
         }
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn of_message(error: OutcomeError, id: &str) -> OutcomeError {
 
 pub(super) fn expired(command: &Command) -> OutcomeError {
     let at = command.expires_at.map(|at| format!(" at {at}")).unwrap_or_default();
-    error("expired", format!("it has expired{at}{NOTHING_SENT}"), "send it anew, with a later `expires_at`")
+    error("expired", format!("it has expired{at}{NOTHING_SENT}"), "send it again with a later `expires_at`")
 }
 
 pub(super) fn id_reused(id: &str) -> OutcomeError {
@@ -98,13 +98,13 @@ pub(super) fn id_reused(id: &str) -> OutcomeError {
 /// The error of a command that was not approved in time.
 pub(super) fn not_approved(within: Duration) -> OutcomeError {
     let message = format!("no second key has approved it within {} s{NOTHING_SENT}", within.as_secs());
-    error("not_approved", message, "send it anew, with a new `id`, and have it approved in time")
+    error("not_approved", message, "send it again with a new `id`, and have it approved in time")
 }
 
 pub(super) fn approval_revoked() -> OutcomeError {
     let message =
         "what a second key has approved counts no more, or a second key must approve it by now".to_owned();
-    error("not_approved", message, "send it anew, with a new `id`, and have it approved")
+    error("not_approved", message, "send it again with a new `id`, and have it approved")
 }
 
 /// Why a command ends for which something was sent before.
@@ -148,7 +148,7 @@ pub(super) fn too_old(published_at: Timestamp, keep: Duration) -> OutcomeError {
     let message = format!(
         "the message is of {published_at:.0}, and the journal remembers {days} days: it may have been carried out before"
     );
-    error("too_old", message, "send it anew, with a new `id`, if it is still wanted")
+    error("too_old", message, "send it again with a new `id`, if it is still wanted")
 }
 
 pub(super) fn cannot_wait(due: Timestamp) -> OutcomeError {
@@ -163,7 +163,7 @@ pub(super) fn parked_unreadable(problem: &str, is_begun: bool) -> OutcomeError {
     let sent =
         if is_begun { "it was begun, and whether it was done is not known" } else { "nothing was sent" };
     let message = format!("what the state kept of it until its time cannot be read ({problem}); {sent}");
-    error("parked_unreadable", message, "send it anew, with a new `id`; the dead letters have what was kept")
+    error("parked_unreadable", message, "send it again with a new `id`; the dead letters have what was kept")
 }
 
 pub(super) fn journal_unreadable(problem: &str) -> OutcomeError {

@@ -141,7 +141,7 @@ impl Outcomes {
             commands = self.config.name,
             command_id = outcome.command_id,
             error = chain(err),
-            "the outcome goes to where outcomes go, and not to where the command asks"
+            "the outcome goes to the configured address, not to the reply address of the command"
         );
     }
 

@@ -150,7 +150,7 @@ impl Context {
             commands = self.config.name,
             place,
             reason,
-            "a message is no command that can be obeyed: it is in the dead letters"
+            "a message cannot be executed as a command: it is in the dead letters"
         );
         origin.reject().await;
         Ok(WorkerResult::Settled)
@@ -175,7 +175,7 @@ impl Context {
             commands = self.config.name,
             command_id = id,
             reason,
-            "a command that waited in the state is not carried out: send it anew, with a new id"
+            "a parked command is not executed: send it again with a new id"
         );
         let saved = match self.journal.find(&id).await? {
             JournalEntry::Record(saved) => Some(saved),

@@ -67,7 +67,7 @@ async fn evict(state: &State, name: &str, journal_max: u64) -> Result<(), StateE
         journal_max,
         look_ups = reads,
         others,
-        "commands were forgotten before their `keep`, because there are more than `journal_max`: copies of them that come later are carried out again"
+        "records of commands were removed before their `keep`, because there are more than `journal_max`: later copies of these commands are executed again"
     );
     Ok(())
 }

@@ -238,7 +238,7 @@ impl TroubleReporter<'_> {
                 commands = self.status.name,
                 what = self.trouble.name(),
                 error = text,
-                "commands are kept from being carried out; trying again"
+                "commands cannot be executed; trying again"
             );
         }
     }
@@ -248,11 +248,7 @@ impl TroubleReporter<'_> {
         let Some(number) = self.number.take() else { return };
         let is_over = self.status.fields().troubles.ends(self.trouble, number);
         if is_over {
-            tracing::info!(
-                commands = self.status.name,
-                what = self.trouble.name(),
-                "no command is kept by it any more"
-            );
+            tracing::info!(commands = self.status.name, what = self.trouble.name(), "the trouble is over");
         }
     }
 }

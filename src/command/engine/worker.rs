@@ -107,7 +107,7 @@ impl Context {
             commands = self.config.name,
             command_id = id,
             place = origin.place(),
-            "a message that was answered before comes again"
+            "a message that was answered before is delivered again"
         );
         origin.settle(Settlement::AlreadyAnswered(durable)).await;
         Ok(WorkerResult::Settled)

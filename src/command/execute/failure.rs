@@ -95,7 +95,7 @@ impl Code {
             }
             Self::AssignedByGroup => "remove the user from the group, or take it from the group",
             Self::WrongZone => "name an active IP zone whose usage is to block",
-            Self::BlockedByRange => "unblock what the message names, and block the rest of it anew",
+            Self::BlockedByRange => "unblock what the message names, and block the rest of it again",
             Self::StillChanging => "try again in some minutes",
             Self::ChangedMeanwhile => {
                 "see in Okta's System Log who changed it, and send a new command if it is still wanted"

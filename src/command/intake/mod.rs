@@ -2,15 +2,15 @@
 //!
 //! # The contract
 //!
-//! * [`Intake::next`] gives one delivery after another and may be dropped at any time without losing one. After an error
-//!   it may be called again, after a wait: the intake connects anew by itself.
-//! * Each delivery has an [`Acknowledgement`], which is used up by what became of it. One that is dropped acknowledges
-//!   nothing: the bus gives the message again, to us or to another. Until then it is kept from doing so.
-//! * What was not acknowledged may come again at any time, so whoever reads must recognise copies.
-//! * How many deliveries may be in hand, and how many put back, is bounded. `next` waits at the first bound, which is only
-//!   back-pressure; at the second [`Intake::trouble`] says so.
+//! * [`Intake::next`] returns one delivery after another and may be dropped at any time without losing one. After an
+//!   error it may be called again, after a wait: the intake reconnects by itself.
+//! * Each delivery has an [`Acknowledgement`], which settles it once. A dropped one acknowledges nothing: the bus
+//!   delivers the message again, here or to another consumer. Until then the bus is kept from doing so.
+//! * An unacknowledged message may be delivered again at any time, so the reader must recognise copies.
+//! * The number of deliveries in hand, and of those put back, is bounded. At the first bound `next` waits, which is only
+//!   back-pressure; at the second [`Intake::trouble`] reports it.
 //!
-//! Reads no payload: what a message says is for `message` to find out.
+//! Reads no payload: `message` decodes it.
 
 #![cfg_attr(
     not(feature = "nats"),

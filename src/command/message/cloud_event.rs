@@ -1,7 +1,8 @@
 //! CloudEvents 1.0 around a command: attributes in headers with the command as payload, or all in one JSON object.
 //!
-//! Kafka's binding (3.2.3.1) writes attributes as they are, in UTF-8; that of NATS (3.1.3.2) as HTTP's (3.1.3.2) does: what is no
-//! plain ASCII percent-encoded, once, and quotes around it taken off before that.
+//! Kafka's binding (3.2.3.1) has attributes as they are, in UTF-8. NATS's binding (3.1.3.2) has them like HTTP's
+//! (3.1.3.2): characters beyond plain ASCII are percent-encoded, once, and quotes around the value are removed before
+//! decoding.
 
 use std::borrow::Cow;
 
@@ -15,7 +16,7 @@ const KAFKA_ID: &str = "ce_id";
 const NATS_ID: &str = "ce-id";
 const CONTENT_TYPE: &str = "content-type";
 const STRUCTURED: &str = "application/cloudevents+json";
-/// Commands have no member of this name, so that whoever cannot set headers may do without the content type.
+/// Commands have no member of this name, so a sender that cannot set headers need not set the content type.
 const SPEC_VERSION: &str = "specversion";
 
 /// The CloudEvent's id in the headers.
@@ -30,7 +31,7 @@ pub(super) fn id(headers: &Headers) -> Option<String> {
         .map(Cow::into_owned)
 }
 
-/// Whether `object` is a CloudEvent that has the command inside.
+/// Whether `object` is a CloudEvent that contains the command.
 pub(super) fn is_structured(headers: &Headers, object: &Map<String, Value>) -> bool {
     let is_said = header(headers, CONTENT_TYPE).is_some_and(|content_type| {
         let media_type = content_type.split(';').next().unwrap_or_default();
@@ -39,7 +40,7 @@ pub(super) fn is_structured(headers: &Headers, object: &Map<String, Value>) -> b
     is_said || object.contains_key(SPEC_VERSION)
 }
 
-/// The CloudEvent's id, and the command inside.
+/// The CloudEvent's id, and the command in it.
 pub(super) fn open(mut event: Map<String, Value>) -> Result<(String, Map<String, Value>), OutcomeError> {
     let is_version_one = |version: &Value| version.as_str().is_some_and(|version| version.starts_with("1."));
     if !event.get(SPEC_VERSION).is_some_and(is_version_one) {
@@ -62,13 +63,13 @@ pub(super) fn open(mut event: Map<String, Value>) -> Result<(String, Map<String,
     }
 }
 
-/// The first header of this name, if it is text.
+/// The first header with this name, if it is text.
 fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
     let (_, value) = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
     std::str::from_utf8(value).ok()
 }
 
-/// What stands between double quotes (RFC 7230, section 3.2.6), if `text` has them around it.
+/// The text between double quotes (RFC 7230, section 3.2.6), if `text` is quoted.
 fn unquoted(text: &str) -> Cow<'_, str> {
     let Some(inside) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
         return Cow::Borrowed(text);

@@ -1,12 +1,12 @@
-//! Publishing for commands: one publication at a time, each with proof. How a bus is told and how it answers is the room
-//! `bus`'s, how files are written the room `sink`'s; routes share both.
+//! Publishing for commands: one publication at a time, each with proof. The room `bus` owns how messages are sent and
+//! acknowledged, and the room `sink` how files are written; routes share both.
 //!
 //! # The contract of a [`Publisher`]
 //!
 //! * [`Publisher::publish`] returns when the bus has proved that it has the publication. After an error it may be called
 //!   again with the same publication, after a wait.
-//! * Nothing is opened before it is needed. What cannot be opened is an error of `publish`, and is tried again by the next
-//!   one: a sink that an operator can mend never ends the process.
+//! * Connections are opened when they are needed. A failure to open is an error of `publish`, and the next call tries
+//!   again: a sink that an operator can repair never ends the process.
 //! * A publication that is published again has the same id, so that readers, and JetStream itself, recognise the copy.
 //! * Several publications may be published at the same time.
 

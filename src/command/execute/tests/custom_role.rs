@@ -1,4 +1,5 @@
-//! Custom roles over a resource set: both are looked up first, and the same role over another set is another.
+//! Custom roles with a resource set: both are looked up first, and the same role with another set is another
+//! assignment.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What is in doubt is looked for before it is done again, and what cannot be taken back is never done in doubt.
+//! A change in doubt is looked for before it is sent again, and an irreversible one is never sent in doubt.
 
 use std::sync::Mutex;
 
@@ -66,7 +66,7 @@ async fn a_lost_answer_is_no_reason_to_do_it_twice() {
         suspended(),
     ];
     assert_eq!(way(suspend(), not_done).await, SuccessKind::Done);
-    // It is ours even though the status is not any more what the command expects.
+    // It is ours although the status is no longer the expected one.
     let expecting = suspend().expecting(json!({ "status": ["ACTIVE"] }));
     let lost = vec![active(), active(), (SUSPEND, 500, internal()), suspended()];
     assert_eq!(way(expecting, lost).await, SuccessKind::Done);
@@ -90,10 +90,10 @@ async fn an_answer_without_what_okta_would_tell_is_a_lost_one() {
     }
     let rounds = vec![[(update, 200, json!({})), active()]; 4].concat();
     let script = [vec![active(), active()], rounds[..7].to_vec()].concat();
-    // Another attempt looks.
+    // Another attempt reads.
     let failed = command().run(script).await.unwrap_err();
     assert!(failed.retry_after.is_some(), "{failed:?}");
-    // Okta answers nothing to this one, and the list tells.
+    // Okta gives no answer to this one, and the list tells.
     let factor = || json!([{ "id": "f1" }]);
     let (list, delete) = ("GET /users/00u1/factors", "DELETE /users/00u1/factors/f1");
     let reset = Command::new("user.reset_factor", json!({ "user": "00u1", "factor": "f1" }));
@@ -224,7 +224,7 @@ async fn a_deletion_in_doubt_is_looked_at_before_it_goes_on() {
     let gone = || (ADA, 404, absent());
     let lost = vec![deprovisioned(), deprovisioned(), (DELETE, 500, internal()), gone()];
     assert_eq!(way(delete(), lost).await, SuccessKind::Done);
-    // Deactivated, not deleted: the second call must not come from a blind repetition of the first.
+    // Deactivated, not deleted: the second call must not be a blind repetition of the first.
     let lost_first = vec![
         active(),
         active(),
@@ -235,7 +235,7 @@ async fn a_deletion_in_doubt_is_looked_at_before_it_goes_on() {
     ];
     let expecting = delete_both().expecting(json!({ "status": ["ACTIVE"] }));
     assert_eq!(way(expecting, lost_first).await, SuccessKind::Done);
-    // Somebody takes the user back between the steps.
+    // Somebody activates the user between the steps.
     let taken_back = vec![deprovisioned(), deprovisioned(), (DELETE, 500, internal()), active()];
     assert_eq!(code(delete(), taken_back).await, "expectation_failed");
     let again = || (ADA, 200, ada_with("ACTIVE", "statusChanged", "2999-01-01T00:00:00Z"));
@@ -244,7 +244,7 @@ async fn a_deletion_in_doubt_is_looked_at_before_it_goes_on() {
     let in_doubt = vec![active(), active(), (DEACTIVATE, 500, internal()), again()];
     assert_eq!(code(delete_both(), in_doubt).await, "expectation_failed");
     assert_eq!(code(delete_both().again(EARLIER), vec![again(), again()]).await, "expectation_failed");
-    // The user whom a former attempt saw is gone.
+    // The user whom an earlier attempt saw is gone.
     let seen = vec![deprovisioned(), gone()];
     assert_eq!(way(delete().again(EARLIER), seen).await, SuccessKind::Done);
 }
@@ -254,7 +254,7 @@ async fn who_is_activated_in_the_moment_of_the_deletion_is_not_deleted() {
     let deprovisioned = |at: &str| (ADA, 200, ada_with("DEPROVISIONED", "statusChanged", at));
     let (before, since) =
         (|| deprovisioned("2026-01-01T00:00:00Z"), || deprovisioned("2026-02-02T00:00:00Z"));
-    // Okta answers 204 all the same: it has only deprovisioned them once more.
+    // Okta answers 204 all the same: it has only deactivated them again.
     let told = [before(), before(), (DELETE, 204, Value::Null)].into_iter();
     let told: Vec<_> = told.chain([since(), since(), since(), since()]).collect();
     assert_eq!(code(delete(), told).await, "expectation_failed");
@@ -338,7 +338,7 @@ async fn a_link_is_not_lost_with_the_look_after_it() {
 
 #[tokio::test]
 async fn times_are_compared_by_oktas_clock() {
-    // Ours is ten minutes ahead: what was done just now seems to have been done before.
+    // Our clock is ten minutes ahead: a recent change seems to be older than the command.
     let begun = Timestamp::now();
     let created = (begun - jiff::SignedDuration::from_mins(10)).to_string();
     let found = || (BY_LOGIN, 200, ada("PROVISIONED"));
@@ -415,7 +415,7 @@ async fn what_looks_cannot_tell_is_told_by_the_refusal() {
         json!({ "errorCode": "E0000032", "errorSummary": "Unlock is not allowed for this user." });
     let script = vec![active(), active(), (unlock, 403, not_locked.clone()), active()];
     assert_eq!(way(command(), script).await, SuccessKind::Already);
-    // Blocked on unknown devices alone.
+    // Blocked only on unknown devices.
     assert_eq!(
         way(command(), vec![active(), active(), (unlock, 200, json!({})), active()]).await,
         SuccessKind::Done
@@ -438,7 +438,7 @@ async fn a_profile_of_a_deactivated_user_is_updated_where_the_org_allows_it() {
     let mut updated = ada("DEPROVISIONED");
     updated["profile"]["title"] = json!("Dr");
     assert_eq!(way(command(), vec![gone(), gone(), (update, 200, updated)]).await, SuccessKind::Done);
-    // Others answer so, and have changed nothing.
+    // Other refusals have changed nothing.
     let ignored = vec![gone(), gone(), (update, 200, ada("DEPROVISIONED"))];
     assert_eq!(code(command(), ignored).await, "wrong_status");
 }
@@ -483,7 +483,7 @@ async fn a_password_is_set_until_okta_says_so_whoever_has_changed_it_meanwhile()
     let set = r#"POST /users/00u1 {"credentials":{"password":{"value":"p"}}}"#;
     let active = || (ADA, 200, ada("ACTIVE"));
     let expired = || (ADA, 200, ada("PASSWORD_EXPIRED"));
-    // Somebody else has set one just now: an attacker, perhaps.
+    // Somebody else has set one just now, perhaps an attacker.
     let changed = || (ADA, 200, ada_with("ACTIVE", "passwordChanged", "2999-01-01T00:00:00Z"));
     let script = vec![
         active(),
@@ -500,7 +500,7 @@ async fn a_password_is_set_until_okta_says_so_whoever_has_changed_it_meanwhile()
     let script =
         vec![changed(), changed(), (set, 200, ada("ACTIVE")), changed(), (expire, 200, json!({})), expired()];
     assert_eq!(way(command().again(EARLIER), script).await, SuccessKind::Done);
-    // The new password ends the expiry of the former one, so it must be let expire anew.
+    // The new password ends the expiry of the former one, so it must be expired again.
     let script =
         vec![expired(), expired(), (set, 200, ada("ACTIVE")), active(), (expire, 200, json!({})), expired()];
     assert_eq!(way(command(), script).await, SuccessKind::Done);

@@ -1,4 +1,4 @@
-//! What each action asks of Okta, by conversations with an org that answers as the test says.
+//! The requests of each action to Okta, as conversations with a scripted org.
 
 mod custom_role;
 mod doubt;
@@ -15,7 +15,7 @@ mod taken_back;
 
 use serde_json::{Value, json};
 
-/// Ada, of this status.
+/// Ada with this status.
 fn ada(status: &str) -> Value {
     json!({
         "id": "00u1",
@@ -27,7 +27,7 @@ fn ada(status: &str) -> Value {
     })
 }
 
-/// Ada, of this status, with one more member changed.
+/// Ada with this status and one more member changed.
 fn ada_with(status: &str, name: &str, value: &str) -> Value {
     let mut ada = ada(status);
     ada[name] = json!(value);
@@ -39,12 +39,12 @@ fn staff() -> Value {
     json!({ "id": "00g1", "type": "OKTA_GROUP", "profile": { "name": "Staff", "description": "All" } })
 }
 
-/// There is no such thing.
+/// Okta's answer for an unknown object.
 fn absent() -> Value {
     json!({ "errorCode": "E0000007", "errorSummary": "Not found: Resource not found" })
 }
 
-/// Okta says that something went wrong, whatever it did.
+/// Okta's internal error, whatever it did.
 fn internal() -> Value {
     json!({ "errorCode": "E0000009", "errorSummary": "Internal Server Error" })
 }

@@ -1,4 +1,4 @@
-//! From names to ids, and what Okta would not take.
+//! Look-ups of names, and names that Okta would not accept.
 
 use serde_json::{Value, json};
 
@@ -22,7 +22,7 @@ async fn what_names_nobody_or_several_is_told() {
     let several = json!([ada("ACTIVE"), ada("ACTIVE")]);
     for (action, parameters, script, expected) in [
         ("user.get", user("no@acme.com"), vec![("GET /users/no@acme.com", 404, absent())], "user_not_found"),
-        // Okta would show the owner of the token.
+        // Okta would return the owner of the token.
         (
             "user.get",
             user("me"),
@@ -71,7 +71,7 @@ async fn what_names_nobody_or_several_is_told() {
             ],
             "assigned_by_group",
         ),
-        // They cannot be there, and nobody knows what Okta answers to who asks.
+        // They cannot exist, and Okta's answer would be undefined.
         ("user.get", user("😀@acme.com"), vec![], "user_not_found"),
         ("group.get", group("😀"), vec![], "group_not_found"),
         ("user.search", json!({ "q": " " }), vec![], "invalid_parameters"),
@@ -137,7 +137,7 @@ async fn a_name_that_only_begins_like_another_is_free() {
     ];
     assert_eq!(Command::new("user.create", parameters).run(script).await.unwrap().kind, SuccessKind::Done);
 
-    // Directories and Okta may have groups of one name.
+    // Directories and Okta may have groups with the same name.
     let named = "GET /groups?search=profile.name+eq+%22Staff%22&limit=200";
     let of_app = json!({ "id": "00g2", "type": "APP_GROUP", "profile": { "name": "Staff" } });
     let two = || json!([of_app, of_app]);
@@ -255,7 +255,7 @@ async fn a_user_is_found_by_an_attribute_that_one_alone_has_now() {
         |action| Command::new(action, json!({ "user": { "attribute": "employeeNumber", "value": "7" } }));
     let (one, other) = ("GET /users/00u1", "GET /users/00u2");
     let listed = || (search, 200, json!([numbered("00u1", "7"), numbered("00u2", "7")]));
-    // The list is behind: the other one has another number by now.
+    // The list is old: the other user has another number by now.
     let moved = vec![
         listed(),
         (one, 200, numbered("00u1", "7")),
@@ -281,7 +281,7 @@ async fn members_of_groups_are_counted_to_the_end_or_until_there_are_too_many() 
     for (script, count_max, expected) in [
         (vec![(first, 200, users(3)), (second, 200, users(2))], 100, 5),
         (vec![(first, 404, absent()), (second, 200, users(2))], 100, 2),
-        // Enough to know that it is too much.
+        // Enough to know that it is too many.
         (vec![(first, 200, users(3))], 2, 3),
     ] {
         let counted = ask(script, async |executor| executor.count_members(&groups, count_max).await).await;

@@ -1,4 +1,4 @@
-//! An org that says what the test wrote down, and sees that it is asked exactly that, in that order.
+//! A scripted org: answers with what the test wrote, and checks that exactly these requests come in this order.
 
 use std::{
     collections::VecDeque,
@@ -33,7 +33,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-okta-request-id");
 /// A request, as `METHOD path?query body` below `/api/v1`, and the answer to it.
 pub(super) type Exchange = (&'static str, u16, Value);
 
-/// What is still to be asked, and what was asked instead.
+/// The requests that are still expected, and an unexpected one.
 #[derive(Debug, Default)]
 struct Script {
     expected: VecDeque<Exchange>,
@@ -43,7 +43,7 @@ struct Script {
 
 type Shared = Arc<Mutex<Script>>;
 
-/// A command to be carried out.
+/// A command to be executed.
 pub(super) struct Command {
     pub(super) action: &'static str,
     pub(super) parameters: Value,
@@ -73,20 +73,20 @@ impl Command {
         }
     }
 
-    /// The second attempt; the first one began at this time, and what it sent last has no answer.
+    /// The second attempt; the first began at this time, and its last change got no answer.
     pub(super) fn again(mut self, begun_at: &str) -> Self {
         self.baseline = Some(Baseline::default().sending());
         self.again_unsent(begun_at)
     }
 
-    /// The same; nothing was sent.
+    /// The second attempt; nothing was sent.
     pub(super) fn again_unsent(mut self, begun_at: &str) -> Self {
         self.number = 2;
         self.begun_at = begun_at.parse().unwrap();
         self
     }
 
-    /// The second attempt; before the first one sent something, which has no answer, it was so.
+    /// The second attempt; this was the state before the first sent a change, which got no answer.
     pub(super) fn again_from(mut self, baseline: Baseline) -> Self {
         self.baseline = Some(baseline.sending());
         self.number = 2;
@@ -98,19 +98,19 @@ impl Command {
         self
     }
 
-    /// With patience for what lists do not have yet.
+    /// Waits for objects that lists do not have yet.
     pub(super) fn patient(mut self) -> Self {
         self.is_patient = true;
         self
     }
 
-    /// Right after its user was found.
+    /// Executed right after its user was found.
     pub(super) fn prompt(mut self) -> Self {
         self.is_prompt = true;
         self
     }
 
-    /// At an org whose clock is so far ahead.
+    /// At an org whose clock is ahead by this much.
     pub(super) fn at_okta(mut self, ahead_seconds: i64) -> Self {
         self.ahead_seconds = ahead_seconds;
         self
@@ -121,7 +121,7 @@ impl Command {
         self
     }
 
-    /// Carries it out at an org that answers so. Fails unless the org is asked exactly that.
+    /// Executes it at an org with this script. Fails unless exactly these requests come.
     pub(super) async fn run(self, script: Vec<Exchange>) -> Result<ActionSuccess, ActionFailure> {
         let action = self.action;
         let ahead_seconds = self.ahead_seconds;
@@ -151,14 +151,14 @@ impl Command {
     }
 }
 
-/// What an executor gets from an org that answers so. Fails unless the org is asked exactly that.
+/// The result of an executor at an org with this script. Fails unless exactly these requests come.
 pub(super) async fn ask<T: Debug>(script: Vec<Exchange>, asking: impl AsyncFnOnce(&Executor) -> T) -> T {
     let (result, left) = at_org(script, 0, asking).await;
     assert!(left.is_none(), "{}; result: {result:?}", left.unwrap_or_default());
     result
 }
 
-/// What came of it, and what of the script was not kept to.
+/// The result, and what of the script was not followed.
 async fn at_org<T>(
     script: Vec<Exchange>,
     ahead_seconds: i64,
@@ -174,7 +174,7 @@ async fn at_org<T>(
     (result, (!is_kept).then_some(left))
 }
 
-/// Lets everything be sent.
+/// Admits everything.
 pub(super) struct Open;
 
 impl Admission for Open {
@@ -183,7 +183,7 @@ impl Admission for Open {
     }
 }
 
-/// A client of an org that answers by the script.
+/// A client of the scripted org.
 async fn client(script: Shared) -> Client {
     // The TLS provider of the whole test binary; only the first call counts.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -218,7 +218,7 @@ async fn answer(State(script): State<Shared>, method: Method, uri: Uri, body: By
     (status, headers, answer.to_string()).into_response()
 }
 
-/// `…` at the end stands for anything.
+/// `…` at the end matches anything.
 fn fits(asked: &str, expected: &str) -> bool {
     match expected.strip_suffix('…') {
         Some(beginning) => asked.starts_with(beginning),

@@ -1,4 +1,4 @@
-//! A command that is carried out right after its user was found does not look twice, where one look is enough.
+//! A command that is executed right after its user was found does not read the user again if one read is enough.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,4 @@
-//! Groups and zones that a command names by their names, and that have other names by the time of the act: somebody has
-//! renamed them since they were found.
+//! Groups and zones that a command names by name, and that were renamed between their look-up and the change.
 
 use serde_json::{Value, json};
 
@@ -19,14 +18,14 @@ fn found() -> Vec<Exchange> {
     vec![(NAMED, 200, json!([staff()])), (GROUP, 200, staff())]
 }
 
-/// The group, looked at once more before the act.
+/// The group, read again before the change.
 fn renamed() -> Exchange {
     let mut group = staff();
     group["profile"]["name"] = json!("Administrators");
     (GROUP, 200, group)
 }
 
-/// What of the script is asked before the act, for each action that does something to a group or with it.
+/// The requests before the change, for each action that changes or uses a group.
 fn cases() -> Vec<(&'static str, Value, Vec<Exchange>, Vec<Exchange>)> {
     let membership = || json!({ "user": "00u1", "group": "Staff" });
     let assignment = || json!({ "app": "0oa1", "group": "Staff" });

@@ -1,5 +1,5 @@
-//! The rows of the table of all actions, carried out: what is sent, what comes of it, and that it is not sent if it is so
-//! already.
+//! Executes the rows of the table of all actions: the requests, the results, and that nothing is sent if the desired
+//! state exists.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::command::{Action, Effect, SuccessKind};
 
 const ADA: &str = "GET /users/00u1";
 
-/// An action, the conversation, and what it comes to: the way, before and after.
+/// An action, the conversation, and its result: the kind of success, before and after.
 pub(super) struct Row {
     pub(super) command: Command,
     pub(super) script: Vec<Exchange>,
@@ -34,7 +34,7 @@ pub(super) fn row(
     Row { command: Command::new(action, parameters), script, kind, states }
 }
 
-/// A change of Ada's status: looked up, looked at, changed, looked at.
+/// A change of Ada's status: looked up, read, changed, read.
 pub(super) fn life(action: &'static str, request: &'static str, from: &str, to: &str) -> [Row; 2] {
     let states = |from, to| (json!({ "status": from }), json!({ "status": to }));
     let parameters = || json!({ "user": "00u1" });
@@ -47,7 +47,7 @@ pub(super) fn life(action: &'static str, request: &'static str, from: &str, to: 
     ]
 }
 
-/// What is done each time, as nobody can see whether it is done.
+/// A change that is sent each time, as nothing shows whether it is done.
 pub(super) fn each_time(
     action: &'static str,
     parameters: Value,
@@ -61,7 +61,7 @@ pub(super) fn each_time(
     row(action, parameters, script, SuccessKind::Done, states)
 }
 
-/// A look.
+/// A read.
 pub(super) fn look(action: &'static str, parameters: Value, script: Vec<Exchange>) -> Row {
     row(action, parameters, script, SuccessKind::Done, (Value::Null, Value::Null))
 }
@@ -98,7 +98,7 @@ async fn in_a_dry_run_no_action_sends_anything_that_changes() {
         let action = Action::named(command.action).unwrap();
         let writes: Vec<_> =
             script.iter().map(|(request, ..)| *request).filter(|r| !r.starts_with("GET")).collect();
-        // What would be looked at after the first change is not looked at, but for a deletion in two steps.
+        // Reads after the first change are omitted, except in a deletion in two steps.
         let until =
             script.iter().position(|(request, ..)| !request.starts_with("GET")).unwrap_or(script.len());
         let mut looks = script[..until].to_vec();

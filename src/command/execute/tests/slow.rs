@@ -1,5 +1,5 @@
-//! What Okta does in the background is done when it is so, and is sent once however long it takes. Time is simulated: two
-//! minutes take a moment.
+//! Changes that Okta completes in the background are done once they show, and are sent once, however long they take.
+//! Time is simulated.
 
 use std::{
     sync::{Arc, Mutex},
@@ -21,7 +21,7 @@ use crate::command::{
 /// How long an engine waits between two attempts.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(15);
 
-/// An org with one user, of whom it takes its time to change the status.
+/// An org with one user, whose status takes time to change.
 #[derive(Debug)]
 struct SlowOrg {
     url: Url,
@@ -130,7 +130,7 @@ impl Reserved for Turn<'_> {
     }
 }
 
-/// Keeps the baseline of what is sent, as a journal does.
+/// Keeps the baseline of what is sent, as the journal does.
 #[derive(Default)]
 struct Kept(Mutex<Option<Baseline>>);
 
@@ -141,7 +141,7 @@ impl Admission for Kept {
     }
 }
 
-/// Carries it out in up to `attempts` attempts, as an engine does.
+/// Executes it in up to `attempts` attempts, as an engine does.
 async fn carry_out(
     org: &Arc<SlowOrg>,
     action: &str,

@@ -1,4 +1,4 @@
-//! A change that had to wait, for admission or for its turn at Okta, is sent only if what it was decided by is so yet.
+//! A change that had to wait, for admission or for a permit, is sent only if its precondition still holds.
 
 use std::{
     sync::{
@@ -26,12 +26,12 @@ enum WaitsFor {
     Turn,
 }
 
-/// An org where every change waits.
+/// An org at which every change waits.
 #[derive(Debug)]
 struct BusyOrg {
     url: Url,
     waits_for: WaitsFor,
-    /// What a user or group is like, and how it is once the wait is over.
+    /// The user or group before the wait, and after it.
     seen: Value,
     then: Value,
     has_waited: AtomicBool,
@@ -88,7 +88,7 @@ impl Reserved for Turn<'_> {
     }
 }
 
-/// Lets everything be sent that is admitted at first, and says what holds after a wait.
+/// Admits everything at first, and checks the precondition after a wait.
 struct Holding<'a> {
     org: &'a BusyOrg,
     holds: bool,
@@ -109,7 +109,7 @@ impl Admission for Holding<'_> {
     }
 }
 
-/// How often the change is made, if it waits for its turn.
+/// How often the change is made if it waits for a permit.
 async fn made(action: &str, parameters: Value, seen_then: [Value; 2], holds: bool) -> usize {
     made_after(WaitsFor::Turn, (action, parameters), seen_then, holds).await
 }
@@ -126,12 +126,12 @@ async fn made_after(
     let org = Arc::new(BusyOrg { url, waits_for, seen, then, has_waited, made });
     let executor = Executor::new(Arc::<BusyOrg>::clone(&org));
     let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
-    // The user whom the look-up has shown need not be looked at again.
+    // The user from the look-up need not be read again.
     let resolved = executor.resolve(&request).await.unwrap();
     let begun_at = Timestamp::now();
     let admission = &Holding { org: &org, holds };
     let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission };
-    // What matters is what Okta was asked.
+    // Only the requests to Okta matter.
     let _ = executor.perform(&request, &resolved, &Expect::default(), attempt).await;
     org.made.load(Relaxed)
 }
@@ -141,7 +141,7 @@ fn user(department: &str, last_login: &str) -> Value {
     json!({ "id": "00u1", "status": "ACTIVE", "lastLogin": last_login, "profile": profile })
 }
 
-/// Who is in the group, or is not, and does not change.
+/// The user who is or is not in the group, and does not change.
 fn member_user(path: &str) -> Value {
     json!({ "id": path.trim_start_matches("/users/"), "status": "ACTIVE", "profile": { "login": "bob@acme.com" } })
 }

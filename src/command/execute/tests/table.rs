@@ -1,4 +1,4 @@
-//! The table of all actions: what is sent and what comes of it, in rows; `sent.rs` carries them out.
+//! The table of all actions: requests and results, in rows; `sent.rs` executes them.
 
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ fn lives() -> Vec<Row> {
         "ACTIVE",
         "RECOVERY",
     );
-    // Okta alone knows of one who is active whether they are blocked.
+    // Only Okta knows whether an active user is blocked.
     let [unlock, _] = unlock;
     let lives = [activate, suspend, unsuspend, deactivate, expire, reset];
     lives.into_iter().flatten().chain([unlock]).collect()
@@ -501,7 +501,7 @@ fn zones() -> Vec<Row> {
     ]
 }
 
-/// All of it.
+/// All rows.
 pub(super) fn all() -> Vec<Row> {
     let people = [lives(), users(), credentials(), look_ups(), groups(), apps()];
     let rights = [roles(), custom_role::rows(), consents(), zones()];

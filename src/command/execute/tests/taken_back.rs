@@ -1,4 +1,4 @@
-//! What was done and taken back by somebody, while nobody here could know that it was done, stays as they left it.
+//! A change that somebody reverted while its answer was unknown stays reverted.
 
 use jiff::Timestamp;
 use okta_client::users::User;
@@ -48,7 +48,7 @@ async fn what_somebody_took_back_while_the_answer_was_awaited_is_not_done_again(
         // Nothing has happened: then it is done.
         let script = vec![active(), active(), (sent, 200, json!({})), (ADA, 200, ada(to))];
         assert_eq!(way(command().again_from(before()), script).await, SuccessKind::Done, "{action}");
-        // It was done, and taken back in the moment before the look.
+        // It was done, and reverted right before the read.
         let script = vec![active(), active(), (sent, 200, json!({})), anew()];
         assert_eq!(code(command(), script).await, "changed_meanwhile", "{action}");
     }
@@ -63,7 +63,7 @@ async fn a_user_whom_somebody_has_restored_in_any_way_is_not_deleted() {
         let script = vec![(ADA, 200, ada(status)), restored];
         assert_eq!(code(command().again_from(of("STAGED")), script).await, "expectation_failed", "{status}");
     }
-    // Activated while the deletion was on its way, which has only deprovisioned them: another one would destroy.
+    // Activated while the deletion was in flight, which has only deactivated them: another one would destroy.
     let anew = || (ADA, 200, ada_with("DEPROVISIONED", "statusChanged", LATER));
     let script = vec![anew(), anew()];
     assert_eq!(code(command().again_from(of("DEPROVISIONED")), script).await, "expectation_failed");
@@ -115,13 +115,13 @@ async fn what_the_command_before_has_done_is_not_taken_for_what_this_one_may_hav
         let event = |id: &&str| json!({ "uuid": id, "transaction": { "id": id } });
         ("GET /logs?since=…", 200, transactions.iter().map(event).collect::<Value>())
     };
-    // The org answers each request under this id.
+    // The org answers each request with this id.
     let before = "req-1";
     for (last, expected) in
         [(log(&[before]), Ok(SuccessKind::Done)), (log(&["req-2", before]), Err("changed_meanwhile"))]
     {
         let first = [named(), vec![none(), (put, 204, Value::Null)]].concat();
-        // Somebody has taken them out again.
+        // Somebody has removed them again.
         let mut second = [named(), vec![none(), (put, 500, internal()), none()]].concat();
         match expected {
             // The log may be late.
@@ -155,7 +155,7 @@ async fn an_assignment_that_an_administrator_has_taken_back_is_not_made_again() 
     assert_eq!(code(assign(), lost.concat()).await, "changed_meanwhile");
     let not_done = [named(), vec![none(), log(json!([])), (post, 200, json!({ "id": "00u1" }))]].concat();
     assert_eq!(way(assign().again(EARLIER), not_done).await, SuccessKind::Done);
-    // Who has got the app anew has it anew, whatever the log says.
+    // A new assignment is in effect, whatever the log says.
     let unassign = || Command::new("app.unassign_user", json!({ "app": "0oa1", "user": "00u1" }));
     let anew = json!({ "id": "00u1", "scope": "USER", "created": LATER });
     let killed = [named(), vec![(assignment, 200, anew)]].concat();
@@ -198,7 +198,7 @@ async fn a_zone_is_written_again_over_another_writer_and_not_over_one_who_took_i
     let block = || Command::new("zone.block_ip", json!({ "zone": "nzo1", "ip": "198.51.100.1" }));
     let put = "PUT /zones/nzo1 …";
     let ours = "198.51.100.1/32";
-    // Okta has answered, and somebody who had looked before has overwritten it.
+    // Okta has answered, and somebody who had read before has overwritten it.
     let overwritten = vec![
         get(&[], EARLIER),
         get(&[], EARLIER),
@@ -208,7 +208,7 @@ async fn a_zone_is_written_again_over_another_writer_and_not_over_one_who_took_i
         get(&["192.0.2.1/32", ours], LATER),
     ];
     assert_eq!(way(block(), overwritten).await, SuccessKind::Done);
-    // The answer is lost: whether it was done and taken back, nobody knows.
+    // The answer is lost: it is unknown whether the change was made and reverted.
     let lost = vec![get(&[], EARLIER), get(&[], EARLIER), (put, 500, internal()), get(&[], LATER)];
     assert_eq!(code(block(), lost).await, "changed_meanwhile");
     let done = vec![get(&[], EARLIER), get(&[], EARLIER), (put, 500, internal()), get(&[ours], LATER)];

@@ -1,14 +1,14 @@
 //! Commands from a Kafka topic, read by a consumer group.
 //!
-//! # How nothing is lost or passed over
+//! # How nothing is lost or skipped
 //!
 //! * The group's offset of a partition stays below the first message that is not done, in whatever order they end.
-//! * A partition that goes to another is committed first, after what has begun of it has ended; the rest is the other's. One
-//!   that is lost, because we were not heard of for too long, is the other's with all there is of it.
-//! * A record that is put back keeps its place and is handed out again from here; others pass it, up to the bounds in
-//!   `offsets`, at which partitions are paused and `trouble` says so.
-//! * A group whose offsets the cluster has forgotten begins with the oldest record that the topic holds
-//!   (`auto.offset.reset`). Each says when it was published, for those who want no old ones.
+//! * A revoked partition is committed first, after its commands in execution have ended; the rest belongs to the next
+//!   member. A partition that is lost after a timeout belongs to the next member with everything in it.
+//! * A record that is put back keeps its offset and is delivered again from memory; others overtake it, up to the bounds
+//!   in `offsets`, at which partitions are paused and `trouble` reports it.
+//! * A group whose offsets have expired begins with the oldest record of the topic (`auto.offset.reset`). Each record
+//!   says when it was published, so that old ones can be refused.
 
 mod acknowledgement;
 mod consumer;

@@ -88,7 +88,7 @@ impl Context {
         if !self.state.wait_for_begun(partitions, LEAVE_PATIENCE) {
             tracing::warn!(
                 intake = self.name,
-                "partitions go to another while commands of them are carried out"
+                "partitions are revoked while commands of them are being executed"
             );
         }
     }

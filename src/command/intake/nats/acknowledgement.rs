@@ -145,7 +145,7 @@ impl NatsAcknowledgement {
         if !is_told {
             tracing::warn!(
                 place = self.place,
-                "the server was not told what became of a message: it will come again if it is still there"
+                "a message could not be acknowledged: the server will deliver it again if it is still in the stream"
             );
         }
         let mut pending = self.state.pending();

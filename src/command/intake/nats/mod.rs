@@ -2,14 +2,14 @@
 //!
 //! # How nothing is lost or repeated without need
 //!
-//! * Every message is acknowledged by itself, and the acknowledgement is confirmed by the server.
-//! * The server is told every few seconds that a message is in progress, from when it is taken until its acknowledgement is
-//!   used up. Otherwise it would give it to another.
-//! * A broken connection is replaced without being asked. Acknowledgements of the old one go on by the new one.
-//! * What the server handed out, and nobody here has, comes again before anything new is taken.
-//! * A consumer that somebody deletes is created anew where it stood when we last looked. If that was while nobody ran, all
-//!   that the stream holds comes again; each message says when it was published, for those who want no old ones.
-//! * A stream that was created anew is another one: nothing that is known of the former is applied to it.
+//! * Every message is acknowledged by itself, and the server confirms the acknowledgement.
+//! * The server is told every few seconds that a message is in progress, until the message is settled. Otherwise the
+//!   server would deliver it to another consumer.
+//! * A broken connection is replaced automatically. Acknowledgements of the old one continue on the new one.
+//! * Messages that the server has delivered and that are not held here are delivered again before new ones are fetched.
+//! * A deleted consumer is recreated at its last known position. If it was deleted while no daemon ran, all messages of
+//!   the stream are delivered again; each says when it was published, so that old ones can be refused.
+//! * A recreated stream is another one: nothing that is known of the former is applied to it.
 
 mod acknowledgement;
 mod consumer;
@@ -120,7 +120,7 @@ impl NatsIntake {
         if !matches!(timeout(CLOSE_PATIENCE, putting_back).await, Ok(Ok(()))) {
             tracing::debug!(
                 intake = self.queue.name,
-                "not everything was put back: it comes when the server misses it"
+                "not all messages were put back: the server delivers the rest again after the acknowledgement wait"
             );
         }
     }

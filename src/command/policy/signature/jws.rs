@@ -1,5 +1,5 @@
-//! A JSON Web Signature in compact form whose payload is elsewhere and unencoded (RFC 7515, appendix F; RFC 7797): what it
-//! claims, and the bytes that are signed. Verifies nothing.
+//! A JSON Web Signature in compact form with a detached and unencoded payload (RFC 7515, appendix F; RFC 7797): its
+//! claims, and the signed bytes. Verifies nothing.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -7,31 +7,31 @@ use serde::Deserialize;
 
 use super::keys::Algorithm;
 
-/// What a signature may have: a header of some claims and 64 bytes of signature are far less.
+/// The most bytes of a signature: a header of some claims and 64 bytes of signature are far less.
 const BYTES_MAX: usize = 4 << 10;
 /// The one extension that must be understood (RFC 7797, section 6).
 const UNENCODED: &str = "b64";
 
-/// A signature, taken apart.
+/// A parsed signature.
 #[derive(Debug)]
 pub(super) struct Jws<'a> {
     pub(super) header: Header,
-    /// The header as it is written, and so signed.
+    /// The header as written: this text is signed.
     protected: &'a str,
     pub(super) signature: Vec<u8>,
 }
 
-/// What the protected header claims.
+/// The claims of the protected header.
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) algorithm: Algorithm,
     pub(super) key: String,
     pub(super) signed_at: Timestamp,
-    /// For whom it is, any of these.
+    /// The audiences; any of them suffices.
     pub(super) audience: Vec<String>,
 }
 
-/// The parameters that count. Others may be there: only `crit` makes one of them matter.
+/// The parameters that are read. Others are ignored unless `crit` names one of them.
 #[derive(Deserialize)]
 struct RawHeader {
     alg: String,
@@ -44,7 +44,7 @@ struct RawHeader {
     crit: Vec<String>,
 }
 
-/// As claims of a JWT have it (RFC 7519, section 4.1.3).
+/// One or several, as in the claims of a JWT (RFC 7519, section 4.1.3).
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum RawAudience {
@@ -57,7 +57,7 @@ fn is_encoded() -> bool {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes the signature `text` apart, or says why it is none that is understood.
+    /// Parses the signature `text`, or returns why it is not supported.
     pub(super) fn parse(text: &'a str) -> Result<Self, &'static str> {
         if text.len() > BYTES_MAX {
             return Err("it is too long");
@@ -77,7 +77,7 @@ impl<'a> Jws<'a> {
         Ok(Self { header: Header::read(&header)?, protected, signature })
     }
 
-    /// What is signed: the header as it is written, a dot, and the payload byte for byte (RFC 7797, section 5.1).
+    /// The signed bytes: the header as written, a dot, and the payload byte for byte (RFC 7797, section 5.1).
     pub(super) fn signing_input(&self, payload: &[u8]) -> Vec<u8> {
         [self.protected.as_bytes(), b".", payload].concat()
     }
@@ -85,7 +85,7 @@ impl<'a> Jws<'a> {
 
 impl Header {
     fn read(json: &[u8]) -> Result<Self, &'static str> {
-        // Serde would take a list too, by position.
+        // Serde would also accept a list by position.
         if !json.trim_ascii_start().starts_with(b"{") {
             return Err("its header must be a JSON object");
         }

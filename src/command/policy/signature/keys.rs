@@ -93,7 +93,7 @@ impl Keys {
                     commands,
                     key = named.id,
                     error = chain(&err),
-                    "a key of signatures cannot be read again: the one of before stays in use"
+                    "a signature key cannot be read again: the old one stays in use"
                 ),
             }
         }

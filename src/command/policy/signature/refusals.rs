@@ -79,7 +79,7 @@ pub(super) fn require_fresh(at: Timestamp, max_age: Duration, now: Timestamp) ->
     let age = now.duration_since(at);
     if age > SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX) {
         let message = format!("the signature is of {at}, which is too long ago");
-        let remedy = "sign it anew with the same `id`, or raise `signature.max_age` if the queue is slow";
+        let remedy = "sign it again with the same `id`, or raise `signature.max_age` if the queue is slow";
         return Err(refusal("signature_too_old", &message, remedy));
     }
     if age < -SignedDuration::try_from(SIGNED_AHEAD_MAX).unwrap_or(SignedDuration::ZERO) {

@@ -1,22 +1,22 @@
-//! Signatures of the form `v1;key=<id>;t=<unix seconds>;sig=<base64url>` over `t`, a dot and the payload. They name no
-//! audience, so that they are taken only where `accept_v1` says so.
+//! Signatures of the form `v1;key=<id>;t=<unix seconds>;sig=<base64url>` over `t`, a dot and the payload. They have no
+//! audience, and are accepted only with `accept_v1`.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
 const BEGIN: &str = "v1;";
 
-/// A signature, taken apart.
+/// A parsed signature.
 #[derive(Debug)]
 pub(super) struct V1<'a> {
     pub(super) key: &'a str,
-    /// As it is written, and so signed.
+    /// The time as written: this text is signed.
     time: &'a str,
     pub(super) at: Timestamp,
     pub(super) bytes: Vec<u8>,
 }
 
-/// Whether `header` claims to be of this form. No JWS is: base64url has no `;`.
+/// Whether `header` has this form. No JWS has: base64url has no `;`.
 pub(super) fn is_v1(header: &str) -> bool {
     header.trim_start().starts_with(BEGIN)
 }
@@ -35,7 +35,7 @@ impl<'a> V1<'a> {
         Some(Self { key, time, at, bytes })
     }
 
-    /// What is signed.
+    /// The signed bytes.
     pub(super) fn signing_input(&self, payload: &[u8]) -> Vec<u8> {
         [self.time.as_bytes(), b".", payload].concat()
     }

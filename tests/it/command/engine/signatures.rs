@@ -464,7 +464,7 @@ async fn a_key_that_was_exchanged_is_obeyed_after_a_reload_and_the_audit_names_k
     // One that is no key changes nothing, and is told.
     scene.workplace.write_secret("portal.secret", "short");
     daemon.reload().await;
-    until(async || scene.workplace.log().contains("a key of signatures cannot be read again")).await;
+    until(async || scene.workplace.log().contains("a signature key cannot be read again")).await;
     scene.workplace.write_secret("portal.secret", &old);
     assert_eq!(send("meanwhile", "user.get").await, "done ");
     scene.workplace.write_secret("portal.secret", &"n".repeat(40));
