@@ -37,6 +37,21 @@ pub(super) enum Place {
     Stdout,
 }
 
+impl Place {
+    /// The place of `sink`, and its servers.
+    pub(super) fn of(sink: &SinkConfig) -> (Self, Vec<Server>) {
+        match sink {
+            SinkConfig::Kafka(sink) => (Self::Kafka { encoding: sink.encoding }, kafka_servers(&sink.bus)),
+            SinkConfig::Nats(sink) => {
+                let place = Self::Nats { encoding: sink.encoding, stream: sink.stream.clone() };
+                (place, nats_servers(&sink.bus))
+            }
+            SinkConfig::File(sink) => (Self::File, vec![Server::directory(sink)]),
+            SinkConfig::Stdout(sink) => (Self::Stdout, vec![Server::stdout(sink)]),
+        }
+    }
+}
+
 /// A server as AsyncAPI has it.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -68,18 +83,12 @@ impl Channel {
     }
 
     fn new(route: &RouteConfig, origin: Origin, sink: &SinkConfig) -> Self {
-        let (place, servers, address) = match sink {
-            SinkConfig::Kafka(sink) => (
-                Place::Kafka { encoding: sink.encoding },
-                kafka_servers(&sink.bus),
-                segments(&sink.topic, &origin),
-            ),
-            SinkConfig::Nats(sink) => {
-                let place = Place::Nats { encoding: sink.encoding, stream: sink.stream.clone() };
-                (place, nats_servers(&sink.bus), segments(&sink.subject, &origin))
-            }
-            SinkConfig::File(sink) => (Place::File, vec![Server::directory(sink)], file_name(sink, &origin)),
-            SinkConfig::Stdout(sink) => (Place::Stdout, vec![Server::stdout(sink)], Vec::new()),
+        let (place, servers) = Place::of(sink);
+        let address = match sink {
+            SinkConfig::Kafka(sink) => segments(&sink.topic, &origin),
+            SinkConfig::Nats(sink) => segments(&sink.subject, &origin),
+            SinkConfig::File(sink) => file_name(sink, &origin),
+            SinkConfig::Stdout(_) => Vec::new(),
         };
         Self {
             id: route.name.replace('/', "."),

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     asyncapi::server,
-    channel::{Server, kafka_servers, nats_servers},
+    channel::{Place, Server, kafka_servers, nats_servers},
 };
 use crate::{
     command::{Outcome, message},
-    config::{CommandsConfig, Config, DestinationConfig, Encoding, IntakeConfig, SinkConfig},
+    config::{CommandsConfig, Config, DestinationConfig, Encoding, IntakeConfig},
 };
 
 /// Where the schemas of an AsyncAPI document are, and where those of JSON Schema have what they refer to.
@@ -89,11 +89,11 @@ fn outcomes(commands: &CommandsConfig) -> Channel {
     let DestinationConfig { sink, address } = &commands.outcomes;
     let fixed = commands.outcomes.addresses(&commands.org).pop_first().filter(|_| address.is_none());
     let template = address.as_ref().map(ToString::to_string);
-    let (servers, stream, encoding) = match sink {
-        SinkConfig::Kafka(sink) => (kafka_servers(&sink.bus), None, sink.encoding),
-        SinkConfig::Nats(sink) => (nats_servers(&sink.bus), Some(sink.stream.clone()), sink.encoding),
-        SinkConfig::File(sink) => (vec![Server::directory(sink)], None, Encoding::Binary),
-        SinkConfig::Stdout(sink) => (vec![Server::stdout(sink)], None, Encoding::Binary),
+    let (place, servers) = Place::of(sink);
+    let (stream, encoding) = match place {
+        Place::Kafka { encoding } => (None, encoding),
+        Place::Nats { encoding, stream } => (Some(stream), encoding),
+        Place::File | Place::Stdout => (None, Encoding::Binary),
     };
     let payload = json!({ "$ref": format!("{SCHEMAS}{OUTCOME}") });
     let (content_type, payload) = match encoding {
