@@ -79,7 +79,7 @@ impl Context {
                     match self.attempts(job, saved, (resolved, permit), &mut retries, stop).await? {
                         AttemptResult::Ended(state) => return Ok(state),
                         AttemptResult::Failed(saved, failed) => {
-                            return self.end_failed(job, saved, *failed).await;
+                            return self.end_given_up(job, saved, *failed).await;
                         }
                         AttemptResult::Restart(saved) => saved,
                     }
@@ -262,6 +262,21 @@ impl Context {
             }
             Err(Stopped) => Ok(Some(AttemptState::Unfinished(Settlement::Dropped))),
         }
+    }
+
+    /// Ends a command after its last attempt. If that was not the only one, the error must not read as if nothing was done.
+    async fn end_given_up(
+        &self,
+        job: &Job,
+        saved: SavedRecord,
+        failed: ActionFailure,
+    ) -> Result<AttemptState, EngineError> {
+        let may_be_done = failed.has_sent || saved.record.may_be_done();
+        if may_be_done && failed.retry_after.is_some() {
+            let error = failed.error.clone();
+            return self.end_cut_short(job, saved, failed, error).await;
+        }
+        self.end_failed(job, saved, failed).await
     }
 
     /// Ends a command of which something is done, and that may not go on.

@@ -110,7 +110,7 @@ pub(super) fn approval_revoked() -> OutcomeError {
 /// Why a command ends for which something was sent before.
 pub(super) fn cut_short(error: OutcomeError) -> OutcomeError {
     let reason = error.message.strip_suffix(NOTHING_SENT).unwrap_or(&error.message);
-    let message = format!("{reason}; something was sent for it before, and what was done stays");
+    let message = format!("{reason}; something may have been sent for it before, and what was done stays");
     OutcomeError { message, ..error }
 }
 

@@ -92,7 +92,7 @@ impl<'a> Gate<'a> {
         let was_sent = self.state().saved.record.baseline.is_some();
         let mut seen_at = Some(precondition.seen_at());
         // What this attempt has sent something to is known by its id.
-        let names = match std::mem::replace(&mut self.state().are_names_due, false) {
+        let names = match self.state().are_names_due {
             true if was_sent => Names::MeanNobodyElse,
             true => Names::MeanTheSame,
             false => Names::DoNotMatter,
@@ -120,6 +120,7 @@ impl<'a> Gate<'a> {
                 continue;
             }
             if saved.record.baseline.as_ref() == Some(baseline) && admission.stops.paused().is_none() {
+                self.state().are_names_due = false;
                 return Ok(());
             }
             let saved = self.keep(saved, baseline, changes.unwrap_or_default()).await?;
@@ -198,8 +199,9 @@ impl<'a> Gate<'a> {
 
     /// Keeps why nothing may be sent: that counts, and not what the action makes of it.
     fn deny(&self, denial: Denial) -> ActionFailure {
+        let failure = failure_of(&denial);
         self.state().denial = Some(denial);
-        Code::NotPermitted.because("it may not be sent any more")
+        failure
     }
 
     fn state(&self) -> MutexGuard<'_, GateState> {
@@ -211,6 +213,10 @@ impl<'a> Gate<'a> {
 impl execute::Admission for Gate<'_> {
     fn admit<'a>(&'a self, change: PendingChange<'a>) -> BoxFuture<'a, Result<(), ActionFailure>> {
         async move {
+            // What was found out about one part holds for the others.
+            if let Some(denial) = &self.state().denial {
+                return Err(failure_of(denial));
+            }
             let Err(denial) = self.decide(change).await else { return Ok(()) };
             let denial = match (denial, change.prior_attempt) {
                 (Denial::Ended(_, error), PriorAttempt::MayBeDone) => {
@@ -228,6 +234,17 @@ impl execute::Admission for Gate<'_> {
 
     fn withdraw(&self) -> BoxFuture<'_, Result<(), ActionFailure>> {
         async { self.withdraw().await.map_err(|denial| self.deny(denial)) }.boxed()
+    }
+}
+
+/// What the outcome says of a part that was not sent.
+fn failure_of(denial: &Denial) -> ActionFailure {
+    let failure = Code::ChangedMeanwhile.because("it was not sent");
+    match denial {
+        Denial::Ended(_, error) | Denial::CutShort(error) => {
+            ActionFailure { error: error.clone(), ..failure }
+        }
+        Denial::Restart | Denial::Unapproved | Denial::Stopped | Denial::Engine(_) => failure,
     }
 }
 

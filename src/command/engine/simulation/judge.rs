@@ -96,8 +96,9 @@ fn has_outcome(command: &SentCommand, facts: &Facts<'_>) -> Option<String> {
         && command.sender == Sender::Portal
         && facts.first(&ExternalEvent::KeyRemoved).is_some();
     // Only the state knows what was started before.
-    let is_left =
-        has_no_key && (facts.of(command).is_empty() || facts.first(&ExternalEvent::Restored).is_some());
+    let is_left = has_no_key
+        && (!facts.of(command).iter().any(|act| act.is_made)
+            || facts.first(&ExternalEvent::Restored).is_some());
     (!is_lost && !is_left).then(|| format!("{id} has no outcome"))
 }
 

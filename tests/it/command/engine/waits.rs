@@ -209,3 +209,24 @@ async fn a_command_that_is_stopped_between_its_steps_does_not_say_that_nothing_w
     assert_eq!(scene.okta.api(&format!("/users/{user}")).await["status"], "DEPROVISIONED");
     assert_eq!(scene.writes().await, ["user.lifecycle.deactivate"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_is_given_away_between_the_parts_of_a_command_ends_all_of_it() {
+    let scene = Scene::start("allow = [\"*\"]").await;
+    let mut users = Vec::new();
+    for n in 0..4 {
+        users.push(scene.plant_user(&format!("u{n}@acme.com")).await);
+    }
+    let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Staff" } })).await;
+    let fault = json!({ "kind": "rate_limited", "seconds": WAIT_SECONDS, "method": "PUT", "after": 1 });
+    scene.okta.arm(fault).await;
+    let logins = ["u0@acme.com", "u1@acme.com", "u2@acme.com", "u3@acme.com"];
+    let parameters = json!({ "users": logins, "group": "Staff" });
+    scene.send(json!({ "id": "join", "action": "group.add_user", "parameters": parameters })).await;
+    refused_for_now(&scene).await;
+    give_login_away(&scene, &users[2], "u2@acme.com").await;
+    scene.okta.disarm().await;
+    let outcome = scene.outcome("join").await;
+    assert_eq!(essence(&outcome), ("failed", "changed_meanwhile"), "{outcome}");
+    assert_eq!(members(&scene, &group).await, [users[0].clone()], "{outcome}");
+}

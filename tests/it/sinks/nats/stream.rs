@@ -78,7 +78,7 @@ async fn a_stream_for_one_org_is_enough_for_its_routes() {
 async fn a_server_without_jetstream_is_told() {
     let server = NatsServer::start_without_jetstream().await;
     let reason = misconfigured(open(&sink(server.bus(NatsAuth::None)), None).await);
-    assert!(reason.contains("JetStream: enable it"), "{reason}");
+    assert!(reason.contains("JetStream does not answer: enable it"), "{reason}");
 }
 
 #[tokio::test]
