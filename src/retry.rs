@@ -54,6 +54,7 @@ impl RetryPolicy {
     }
 
     /// The longest wait.
+    #[cfg(feature = "nats")]
     pub(crate) const fn longest(self) -> Duration {
         self.longest
     }

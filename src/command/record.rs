@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     AnsweredMessages, Outcome, QueuePlace, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED,
@@ -56,6 +57,9 @@ pub struct Record {
     /// When it was sent again after a limit had refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_again_at: Option<Timestamp>,
+    /// The results of the parts that its attempts have done, until it ends. Not kept beyond some size.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub done_parts: Vec<Value>,
     /// How many answers were published before a limit allowed it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub earlier_answers: u64,
@@ -183,6 +187,7 @@ impl Record {
             subjects: None,
             baseline: None,
             counted: 0,
+            done_parts: Vec::new(),
             parked_until: None,
             second_key: None,
             asked_again_at: None,
@@ -254,6 +259,15 @@ impl Record {
         Self { baseline: before, ..self }
     }
 
+    /// The record with the parts that an attempt has done, as its `result` tells them. None if there is nothing new, or no
+    /// room.
+    pub fn with_done_parts(&self, result: &Value) -> Option<Self> {
+        let lists = result.as_object().into_iter().flatten().filter_map(|(_, parts)| parts.as_array());
+        let done: Vec<_> = lists.flatten().filter(|part| part["status"] == "done").cloned().collect();
+        let is_news = done.len() > self.done_parts.len() && bytes(&done) <= SUBJECTS_MAX_BYTES;
+        is_news.then(|| Self { done_parts: done, ..self.clone() })
+    }
+
     /// The record with this outcome, which must have no secrets. None if it has one already.
     pub fn ended(&self, outcome: &Outcome) -> Option<Self> {
         if !Invariant::OneOutcome.check(!matches!(self.stage, CommandStage::Ended { .. })) {
@@ -262,7 +276,15 @@ impl Record {
         let outcome = Box::new(outcome.trimmed_to(OUTCOME_MAX_BYTES).into_owned());
         let subjects = self.subjects.clone().filter(|subjects| bytes(subjects) <= ENDED_SUBJECTS_MAX_BYTES);
         let stage = CommandStage::Ended { outcome, answers: self.earlier_answers };
-        Some(Self { stage, subjects, baseline: None, counted: 0, parked_until: None, ..self.clone() })
+        Some(Self {
+            stage,
+            subjects,
+            baseline: None,
+            counted: 0,
+            done_parts: Vec::new(),
+            parked_until: None,
+            ..self.clone()
+        })
     }
 
     /// The record after one more answer, to the message at `place` if it came from a queue. None if there is no outcome

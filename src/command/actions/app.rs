@@ -178,14 +178,18 @@ enum Desired<'a> {
 /// Assigns the app to all users of the command, or unassigns it.
 async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<Finished, ActionFailure> {
     must_be_id(app)?;
-    let mut parts = Parts::new("assignments");
+    let mut parts = Parts::new("assignments", work.attempt.done_parts);
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
+        let part = json!({ "app": app, "user": user });
+        if parts.was_done(&part) {
+            continue;
+        }
         let next = |now: Option<&Value>| user_change(app, user, desired, now);
         let target = apps::user(app, user);
         let holder = Holder { app, id: user, group: None, target: &target };
         let came_of = bring_about(work, holder, &next).await;
-        parts.add(json!({ "app": app, "user": user }), came_of)?;
+        parts.add(part, came_of)?;
     }
     parts.finish()
 }
@@ -193,9 +197,13 @@ async fn users(work: &mut Work<'_>, app: &str, desired: Desired<'_>) -> Result<F
 /// Assigns the app to all groups of the command, or unassigns it.
 async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finished, ActionFailure> {
     must_be_id(app)?;
-    let mut parts = Parts::new("assignments");
+    let mut parts = Parts::new("assignments", work.attempt.done_parts);
     for subject in &work.subjects.groups {
         let group = id_of_group(subject)?;
+        let part = json!({ "app": app, "group": group, "name": subject.okta_name });
+        if parts.was_done(&part) {
+            continue;
+        }
         let next = |now: Option<&Value>| {
             Ok(match (now, is_wanted) {
                 (None, true) => Some(NeededChange {
@@ -216,7 +224,7 @@ async fn groups(work: &mut Work<'_>, app: &str, is_wanted: bool) -> Result<Finis
         let target = apps::group(app, group);
         let holder = Holder { app, id: group, group: Some(subject), target: &target };
         let came_of = bring_about(work, holder, &next).await;
-        parts.add(json!({ "app": app, "group": group, "name": subject.okta_name }), came_of)?;
+        parts.add(part, came_of)?;
     }
     parts.finish()
 }

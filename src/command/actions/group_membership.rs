@@ -99,13 +99,16 @@ impl Desired {
 
 /// Adds every user to every group, or removes them.
 async fn change(work: &mut Work<'_>, desired: Desired) -> Result<Finished, ActionFailure> {
-    let mut parts = Parts::new("memberships");
+    let mut parts = Parts::new("memberships", work.attempt.done_parts);
     for subject in &work.subjects.users {
         let user = id_of(subject)?;
         let mut groups = None;
         for group in &work.subjects.groups {
             let group_id = id_of_group(group)?;
             let mut part = json!({ "user": user, "group": group_id, "name": group.okta_name });
+            if parts.was_done(&part) {
+                continue;
+            }
             let came_of = match groups_of(work, user, &mut groups).await {
                 Ok(groups) => {
                     part["was_member"] = json!(groups.contains(group_id));

@@ -190,12 +190,14 @@ impl Context {
         };
         let baseline = saved.record.baseline.clone();
         let number = saved.record.attempts();
+        let done_parts = saved.record.done_parts.clone();
         let gate = Gate::new((&self.admission, &self.journal), (job, resolved), saved, stop);
         let attempt = Attempt {
             number,
             begun_at,
             dry_run: command.dry_run,
             baseline: baseline.as_ref(),
+            done_parts: &done_parts,
             admission: &gate,
         };
         let performed = self.executor.perform(&command.request, resolved, &command.expect, attempt).await;
@@ -213,6 +215,14 @@ impl Context {
             self.journal.save(&command.id, &saved, unsent).await?
         } else {
             saved
+        };
+        // A part that is done is neither done again nor told as if it had been so.
+        let more = performed.as_ref().err().and_then(|failed| saved.record.with_done_parts(&failed.result));
+        let saved = match more {
+            Some(record) if saved.record.baseline.is_some() => {
+                self.journal.save(&command.id, &saved, record).await?
+            }
+            Some(_) | None => saved,
         };
         if let Some(denial) = denial {
             return match (denial, performed) {

@@ -30,6 +30,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use serde_json::Value;
 
 pub use self::{
     baseline::Baseline,
@@ -60,6 +61,8 @@ pub struct Attempt<'a> {
     pub dry_run: bool,
     /// The state before anything was sent; none if no earlier attempt has sent anything.
     pub baseline: Option<&'a Baseline>,
+    /// The results of the parts that earlier attempts have done.
+    pub done_parts: &'a [Value],
     /// Asked before each change.
     pub admission: &'a dyn Admission,
 }

@@ -7,9 +7,11 @@ use crate::command::{ActionFailure, SuccessKind};
 
 /// The parts so far.
 #[derive(Debug)]
-pub(in crate::command) struct Parts {
+pub(in crate::command) struct Parts<'a> {
     /// The name of the list of parts in the result.
     name: &'static str,
+    /// The parts that earlier attempts have done.
+    earlier: &'a [Value],
     all: Vec<Value>,
     is_any_done: bool,
     is_any_planned: bool,
@@ -17,16 +19,29 @@ pub(in crate::command) struct Parts {
     first_failure: Option<ActionFailure>,
 }
 
-impl Parts {
-    pub(in crate::command) fn new(name: &'static str) -> Self {
+impl<'a> Parts<'a> {
+    /// The parts of a command, of which earlier attempts have done these.
+    pub(in crate::command) fn new(name: &'static str, earlier: &'a [Value]) -> Self {
         Self {
             name,
+            earlier,
             all: Vec::new(),
             is_any_done: false,
             is_any_planned: false,
             failures: 0,
             first_failure: None,
         }
+    }
+
+    /// Whether an earlier attempt has done `part`, which is then added with its result of that time. It is not done again:
+    /// somebody may have reverted it since.
+    pub(in crate::command) fn was_done(&mut self, part: &Value) -> bool {
+        let is_it =
+            |done: &&Value| part.as_object().into_iter().flatten().all(|(name, of)| done[name] == *of);
+        let Some(done) = self.earlier.iter().find(is_it) else { return false };
+        self.is_any_done = true;
+        self.all.push(done.clone());
+        true
     }
 
     /// Adds a part with its result. Ends the command on a failure that all other parts would have too: Okta is
@@ -97,7 +112,7 @@ mod tests {
     use super::*;
 
     fn finish(parts: impl IntoIterator<Item = Result<SuccessKind, Code>>) -> Result<Finished, ActionFailure> {
-        let mut all = Parts::new("parts");
+        let mut all = Parts::new("parts", &[]);
         for (number, came_of) in parts.into_iter().enumerate() {
             all.add(json!({ "number": number }), came_of.map_err(|code| code.because("no")))?;
         }

@@ -194,8 +194,14 @@ impl Scene {
     ) -> Result<ActionSuccess, ActionFailure> {
         let request = Request::read(Action::named(action).unwrap(), parameters).unwrap();
         let resolved = self.executor.resolve(&request).await?;
-        let attempt =
-            Attempt { number: 1, begun_at: Timestamp::now(), dry_run, baseline: None, admission: &Open };
+        let attempt = Attempt {
+            number: 1,
+            begun_at: Timestamp::now(),
+            dry_run,
+            baseline: None,
+            done_parts: &[],
+            admission: &Open,
+        };
         self.executor.perform(&request, &resolved, &Expect::default(), attempt).await
     }
 }

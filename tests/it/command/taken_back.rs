@@ -155,7 +155,14 @@ async fn attempt(
 ) -> Result<ActionSuccess, ActionFailure> {
     let resolved = scene.executor.resolve(request).await?;
     let baseline = kept.0.lock().unwrap().clone();
-    let attempt = Attempt { number, begun_at, dry_run: false, baseline: baseline.as_ref(), admission: kept };
+    let attempt = Attempt {
+        number,
+        begun_at,
+        dry_run: false,
+        baseline: baseline.as_ref(),
+        done_parts: &[],
+        admission: kept,
+    };
     scene.executor.perform(request, &resolved, &Expect::default(), attempt).await
 }
 

@@ -162,7 +162,8 @@ async fn the_outcome_says_how_often_a_mail_was_sent_that_nothing_confirms() {
         for number in 1..=3 {
             let baseline = kept.0.lock().unwrap().clone();
             let (begun_at, baseline) = (Timestamp::now(), baseline.as_ref());
-            let attempt = Attempt { number, begun_at, dry_run: false, baseline, admission: &kept };
+            let attempt =
+                Attempt { number, begun_at, dry_run: false, baseline, done_parts: &[], admission: &kept };
             last = executor.perform(&request, &resolved, &Expect::default(), attempt).await.err();
         }
         last.unwrap()

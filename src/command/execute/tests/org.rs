@@ -145,6 +145,7 @@ impl Command {
             begun_at: self.begun_at,
             dry_run: self.dry_run,
             baseline: self.baseline.as_ref(),
+            done_parts: &[],
             admission: &Open,
         };
         executor.perform(&request, &resolved, &expect, attempt).await

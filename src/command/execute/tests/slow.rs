@@ -155,8 +155,14 @@ async fn carry_out(
     let mut number = 1;
     loop {
         let baseline = kept.0.lock().unwrap().clone();
-        let attempt =
-            Attempt { number, begun_at, dry_run: false, baseline: baseline.as_ref(), admission: &kept };
+        let attempt = Attempt {
+            number,
+            begun_at,
+            dry_run: false,
+            baseline: baseline.as_ref(),
+            done_parts: &[],
+            admission: &kept,
+        };
         let performed = executor.perform(&request, &resolved, &Expect::default(), attempt).await;
         match performed {
             Err(failed) if failed.retry_after.is_some() && number < attempts => {

@@ -130,7 +130,7 @@ async fn made_after(
     let resolved = executor.resolve(&request).await.unwrap();
     let begun_at = Timestamp::now();
     let admission = &Holding { org: &org, holds };
-    let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission };
+    let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, done_parts: &[], admission };
     // Only the requests to Okta matter.
     let _ = executor.perform(&request, &resolved, &Expect::default(), attempt).await;
     org.made.load(Relaxed)

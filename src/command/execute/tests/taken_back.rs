@@ -133,7 +133,14 @@ async fn what_the_command_before_has_done_is_not_taken_for_what_this_one_may_hav
             for _ in 0..2 {
                 let resolved = executor.resolve(&add).await.unwrap();
                 let (begun_at, admission) = (Timestamp::now(), &Open);
-                let attempt = Attempt { number: 1, begun_at, dry_run: false, baseline: None, admission };
+                let attempt = Attempt {
+                    number: 1,
+                    begun_at,
+                    dry_run: false,
+                    baseline: None,
+                    done_parts: &[],
+                    admission,
+                };
                 let performed = executor.perform(&add, &resolved, &Expect::default(), attempt).await;
                 ways.push(performed.map(|performed| performed.kind).map_err(|failed| failed.error.code));
             }

@@ -230,3 +230,30 @@ async fn a_login_that_is_given_away_between_the_parts_of_a_command_ends_all_of_i
     assert_eq!(essence(&outcome), ("failed", "changed_meanwhile"), "{outcome}");
     assert_eq!(members(&scene, &group).await, [users[0].clone()], "{outcome}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_part_that_is_done_is_told_as_done_and_not_done_again_whoever_reverts_it() {
+    for is_killed in [false, true] {
+        let mut scene = Scene::start("allow = [\"*\"]").await;
+        let users = [scene.plant_user("u0@acme.com").await, scene.plant_user("u1@acme.com").await];
+        let group = scene.okta.plant("groups", &json!({ "profile": { "name": "Staff" } })).await;
+        let fault = json!({ "kind": "rate_limited", "seconds": WAIT_SECONDS, "method": "PUT", "after": 1 });
+        scene.okta.arm(fault).await;
+        let parameters = json!({ "users": ["u0@acme.com", "u1@acme.com"], "group": "Staff" });
+        scene.send(json!({ "id": "join", "action": "group.add_user", "parameters": parameters })).await;
+        refused_for_now(&scene).await;
+        until(async || scene.status().await["troubles"]["okta"].is_string()).await;
+        scene.okta.act(Method::DELETE, &format!("/groups/{group}/users/{}", users[0])).await;
+        if is_killed {
+            scene.kill().await;
+            scene.resume();
+        }
+        scene.okta.disarm().await;
+        let outcome = scene.outcome("join").await;
+        assert_eq!(essence(&outcome), ("done", ""), "{outcome}");
+        let parts = outcome["result"]["memberships"].as_array().unwrap();
+        let told = |part: &Value| (part["status"].clone(), part["was_member"].clone());
+        assert_eq!(parts.iter().map(told).collect::<Vec<_>>(), vec![(json!("done"), json!(false)); 2]);
+        assert_eq!(members(&scene, &group).await, [users[1].clone()], "killed: {is_killed}");
+    }
+}
