@@ -15,7 +15,7 @@
 //! * `publish` and `recover` may be dropped half way; nothing but `close` follows then.
 //! * `close` may be called with receipts outstanding; they then fail or are never resolved, and nothing is assumed of them.
 //!
-//! A new sink is a file here, an arm of [`connect`] and of [`check`], and what docs/architecture.md lists.
+//! A new sink is a file here, an arm of `connect` and of [`check`], and what docs/architecture.md lists.
 
 mod dead_letters;
 mod error;
