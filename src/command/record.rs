@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    AnsweredMessages, Outcome, QueuePlace, Status, Subjects, execute::Baseline, policy::LIMIT_TRIPPED,
+    AnsweredMessages, Outcome, QueuePlace, Status, Subjects,
+    execute::{Baseline, parts},
+    policy::LIMIT_TRIPPED,
 };
 use crate::{invariant::Invariant, state::CONTENT_MAX_BYTES};
 
@@ -262,8 +264,7 @@ impl Record {
     /// The record with the parts that an attempt has done, as its `result` tells them. None if there is nothing new, or no
     /// room.
     pub fn with_done_parts(&self, result: &Value) -> Option<Self> {
-        let lists = result.as_object().into_iter().flatten().filter_map(|(_, parts)| parts.as_array());
-        let done: Vec<_> = lists.flatten().filter(|part| part["status"] == "done").cloned().collect();
+        let done: Vec<_> = parts::done(result).cloned().collect();
         let is_news = done.len() > self.done_parts.len() && bytes(&done) <= SUBJECTS_MAX_BYTES;
         is_news.then(|| Self { done_parts: done, ..self.clone() })
     }

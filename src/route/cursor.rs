@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CheckpointStore, CursorStore, RouteError, pages::PageCheckpoint, state_retry::StateRetry};
+use super::{CheckpointStore, RouteError, pages::PageCheckpoint, state_retry::StateRetry};
 use crate::{
     halt::Halt,
     invariant::Invariant,
     sink::Delivered,
-    state::{Cursor, SinkMark, StoredCursor},
+    state::{Cursor, SinkMark, State, StoredCursor},
 };
 
 /// The cursor of one route.
 #[derive(Debug)]
 pub(super) struct RouteCursor {
-    cursors: Arc<dyn CursorStore>,
+    state: State,
     state_retry: StateRetry,
     question: String,
     generation: u64,
@@ -28,16 +28,16 @@ pub(super) struct RouteCursor {
 impl RouteCursor {
     /// Loads the cursor of the route, or takes `beginning`, which is to be committed before anything else happens.
     pub(super) async fn open(
-        cursors: &Arc<dyn CursorStore>,
+        state: &State,
         state_retry: StateRetry,
         beginning: Cursor,
     ) -> Result<Self, Halt<RouteError>> {
         let question = beginning.question.clone();
-        let stored = state_retry.run(|| cursors.load(state_retry.status.name())).await?;
+        let stored = state_retry.run(|| state.load(state_retry.status.name())).await?;
         let StoredCursor { generation, cursor } =
             stored.unwrap_or(StoredCursor { generation: 0, cursor: beginning });
-        let (cursors, cursor) = (Arc::clone(cursors), Arc::new(cursor));
-        Ok(Self { cursors, state_retry, question, generation, cursor })
+        let (state, cursor) = (state.clone(), Arc::new(cursor));
+        Ok(Self { state, state_retry, question, generation, cursor })
     }
 
     /// Makes a cursor that has just begun durable.
@@ -73,7 +73,7 @@ impl RouteCursor {
         cursor.advanced_at = Timestamp::now();
         let cursor = Arc::new(cursor);
         let route = self.state_retry.status.name();
-        let attempt = || self.cursors.advance(route, self.generation, Arc::clone(&cursor));
+        let attempt = || self.state.advance(route, self.generation, Arc::clone(&cursor));
         let generation = self.state_retry.run(attempt).await?;
         Invariant::GenerationIncreases.check(generation > self.generation);
         self.generation = generation;

@@ -9,7 +9,6 @@
 
 mod checkpoint;
 mod cursor;
-mod cursor_store;
 mod delivery;
 mod in_flight;
 mod lag;
@@ -47,7 +46,6 @@ use crate::{
     state::{State, StateError},
 };
 use cursor::RouteCursor;
-use cursor_store::CursorStore;
 use prefetch::Prefetch;
 
 /// What a route is made of.
@@ -63,7 +61,7 @@ pub struct Route {
 #[derive(Debug)]
 struct Seams {
     sink: Arc<dyn SinkFactory>,
-    cursors: Arc<dyn CursorStore>,
+    state: State,
     dead_letters: DeadLetters,
 }
 
@@ -109,7 +107,7 @@ impl Route {
     /// A route of `stream` to `sink`.
     pub fn new(config: RouteConfig, sink: SinkConfig, stream: Arc<Stream>, state: State) -> Self {
         let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &config.name);
-        let seams = Seams { sink: Arc::new(sink), cursors: Arc::new(state), dead_letters };
+        let seams = Seams { sink: Arc::new(sink), state, dead_letters };
         Self::with_seams(config, stream, seams)
     }
 
@@ -134,7 +132,7 @@ impl Route {
         let name = &self.config.name;
         let beginning = self.stream.cursor_at(self.stream.start());
         let state_retry = StateRetry { status: Arc::clone(&self.status), stop: stop.clone() };
-        let mut cursor = RouteCursor::open(&self.seams.cursors, state_retry, beginning).await?;
+        let mut cursor = RouteCursor::open(&self.seams.state, state_retry, beginning).await?;
         // A first start is durable before anything else happens: coming back later must not mean starting later.
         cursor.begin().await?;
         self.status.cursor_loaded(cursor.generation(), cursor.cursor(), self.stream.start());

@@ -1,15 +1,13 @@
 //! What is durable of a search's route, and the checkpoint that each batch of a run carries.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use super::{note_store::NoteStore, plan::Progress};
+use super::plan::Progress;
 use crate::{
     halt::Halt,
     route::{CheckpointStore, RouteError, StateRetry},
     sink::Delivered,
-    state::SinkMark,
+    state::{SinkMark, State},
 };
 
 /// What the names of the notes of searches' routes begin with; the route's name follows.
@@ -47,7 +45,7 @@ pub(crate) fn problem_of_note(name: &str, content: &str) -> Option<serde_json::E
 /// The note of a route.
 #[derive(Debug)]
 pub(super) struct RouteNote {
-    pub(super) notes: Arc<dyn NoteStore>,
+    pub(super) state: State,
     pub(super) state_retry: StateRetry,
     pub(super) generation: u64,
     pub(super) kept: SavedProgress,
@@ -64,7 +62,7 @@ impl RouteNote {
         // Times and numbers can always be written.
         let content = serde_json::to_string(&kept).unwrap_or_default();
         let name = Self::name_of(self.state_retry.status.name());
-        let attempt = || self.notes.keep_note(&name, self.generation, content.clone());
+        let attempt = || self.state.keep_note(&name, self.generation, content.clone());
         self.generation = self.state_retry.run(attempt).await?;
         self.kept = kept;
         Ok(())

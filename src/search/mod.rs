@@ -9,7 +9,6 @@ mod checkpoint;
 mod compose;
 mod envelope;
 mod files;
-mod note_store;
 mod once;
 mod outgoing;
 mod plan;

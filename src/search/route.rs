@@ -13,7 +13,6 @@ use super::{
     compose::{ComposeError, Composer},
     envelope::RunDescription,
     files::ReadingId,
-    note_store::NoteStore,
     outgoing::Outgoing,
     plan::{Next, Run, SkipReason},
     spool::{Spool, SpoolError},
@@ -47,7 +46,7 @@ pub struct SearchRoute {
 #[derive(Debug)]
 pub(super) struct Seams {
     pub(super) sink: Arc<dyn SinkFactory>,
-    pub(super) notes: Arc<dyn NoteStore>,
+    pub(super) state: State,
     pub(super) dead_letters: DeadLetters,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -96,8 +95,8 @@ impl SearchRoute {
         up_since: Timestamp,
     ) -> Self {
         let dead_letters = DeadLetters::new(&state.dead_letters_directory(), &config.route.name);
-        let (sink, notes, clock) = (Arc::new(sink), Arc::new(state), Arc::new(SystemClock));
-        Self::with_seams(config, search, Seams { sink, notes, dead_letters, clock }, up_since)
+        let (sink, clock) = (Arc::new(sink), Arc::new(SystemClock));
+        Self::with_seams(config, search, Seams { sink, state, dead_letters, clock }, up_since)
     }
 
     pub(super) fn with_seams(
@@ -182,9 +181,8 @@ impl SearchRoute {
             messages: 0,
         };
         let name = RouteNote::name_of(self.name());
-        let stored = state_retry.run(|| self.seams.notes.note(&name)).await?;
-        let mut note =
-            RouteNote { notes: Arc::clone(&self.seams.notes), state_retry, generation: 0, kept: first };
+        let stored = state_retry.run(|| self.seams.state.note(&name)).await?;
+        let mut note = RouteNote { state: self.seams.state.clone(), state_retry, generation: 0, kept: first };
         let Some(stored) = stored else {
             let first = note.kept.clone();
             note.keep(first).await?;

@@ -17,18 +17,18 @@ const FULL: u32 = 60;
 const SLOW: u32 = 30;
 
 #[derive(Debug)]
-pub(crate) struct Disk {
+pub(super) struct Disk {
     bad_until: Instant,
     inner: Mutex<(Rng, Option<Instant>)>,
 }
 
 impl Disk {
-    pub(crate) fn new(seed: u64, bad_until: Instant) -> Self {
+    pub(super) fn new(seed: u64, bad_until: Instant) -> Self {
         Self { bad_until, inner: Mutex::new((Rng::with_seed(seed), None)) }
     }
 
     /// Takes its time, and fails or not: before a write nothing is written then, behind it the answer is lost.
-    pub(crate) async fn answer(&self) -> Result<(), StateError> {
+    pub(super) async fn answer(&self) -> Result<(), StateError> {
         let (wait, fails) = {
             let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
             let random = &mut inner.0;
@@ -44,7 +44,7 @@ impl Disk {
     }
 
     /// When it last failed.
-    pub(crate) fn last_fault_at(&self) -> Option<Instant> {
+    pub(super) fn last_fault_at(&self) -> Option<Instant> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 }

@@ -1,9 +1,13 @@
-//! What the simulations of rooms share: seeds, a life that ends at any of its awaits, a disk that fails.
+//! What the simulations of rooms share: seeds, lives that end at any of their awaits, a store on a disk that fails.
 
 mod disk;
+mod life;
 mod mortal;
 mod seeds;
+mod store;
 
-pub(crate) use disk::Disk;
+use disk::Disk;
+pub(crate) use life::{Death, Life, World};
 pub(crate) use mortal::Mortal;
-pub(crate) use seeds::play_all;
+pub(crate) use seeds::{in_simulated_time, play_all};
+pub(crate) use store::{CommitObserver, FailingStore};

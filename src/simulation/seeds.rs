@@ -21,6 +21,13 @@ pub(crate) fn play_all(count: u64, play: impl Fn(u64) -> Vec<String> + Sync) {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Runs one seed on a thread of its own time, with all that is random coming from the seed.
+pub(crate) fn in_simulated_time<T>(seed: u64, play: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    fastrand::seed(seed);
+    runtime.unwrap().block_on(play)
+}
+
 fn play_share(seeds: impl Iterator<Item = u64>, play: &impl Fn(u64) -> Vec<String>) -> Vec<String> {
     let mut found = Vec::new();
     for seed in seeds {

@@ -8,7 +8,7 @@ use std::{
 use futures_util::future::{BoxFuture, FutureExt as _, ready};
 
 use super::{
-    StateError, StoredEntry,
+    StateError, StoredCursor, StoredEntry, StoredNote, cursors,
     identity::StoreId,
     journal, notes,
     store::{Change, Key, Scan, ScanOrder, Store, StoreIdentity, StoreReport, StoredRecord},
@@ -73,9 +73,18 @@ impl MemoryStore {
         record.map(|record| journal::decode(&key, &record).unwrap())
     }
 
-    /// Whether there is a note of this name.
-    pub(crate) fn has_note(&self, name: &str) -> bool {
-        self.memory().snapshot.records.contains_key(&notes::key(name))
+    /// The note of this name.
+    pub(crate) fn note(&self, name: &str) -> Option<StoredNote> {
+        let key = notes::key(name);
+        let record = self.memory().snapshot.records.get(&key).cloned();
+        record.map(|record| notes::decode(&key, &record).unwrap())
+    }
+
+    /// The cursor of `route`.
+    pub(crate) fn cursor(&self, route: &str) -> Option<StoredCursor> {
+        let key = cursors::key(route);
+        let record = self.memory().snapshot.records.get(&key).cloned();
+        record.map(|record| cursors::decode(&key, &record).unwrap())
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -63,7 +63,7 @@ pub struct Found<T> {
 }
 
 /// One request as it is sent, attempt after attempt.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Sending {
     method: Method,
     url: Url,

@@ -81,8 +81,6 @@ pub(super) struct Reply {
 /// How an exchange ended without an answer.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It never reached Okta: there was no connection, or Okta had no request left for us (429).
-    NotTaken(OktaError),
     /// The connection broke before the answer began: Okta's side closes idle ones whenever it likes.
     Broken(OktaError),
     Other(OktaError),
@@ -97,7 +95,7 @@ impl From<OktaError> for Failure {
 impl Failure {
     pub(super) fn into_error(self) -> OktaError {
         match self {
-            Self::NotTaken(error) | Self::Broken(error) | Self::Other(error) => error,
+            Self::Broken(error) | Self::Other(error) => error,
         }
     }
 }
@@ -162,16 +160,15 @@ impl Transport {
                 self.tell(None);
                 let (is_timeout, is_connect) = (err.is_timeout(), err.is_connect());
                 let error = self.lost(err);
-                return Err(match (is_connect, is_timeout) {
-                    (true, _) => Failure::NotTaken(error),
-                    (false, true) => Failure::Other(error),
-                    (false, false) => Failure::Broken(error),
+                return Err(match is_connect || is_timeout {
+                    true => Failure::Other(error),
+                    false => Failure::Broken(error),
                 });
             }
         };
         let status = response.status();
         self.tell(Some(status));
-        self.learn(permit, status, response.headers()).map_err(Failure::NotTaken)?;
+        self.learn(permit, status, response.headers())?;
         let headers = response.headers().clone();
         let body = self.read_body(response).await?;
         Ok(Reply { status, headers, body })

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::SemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +23,7 @@ use crate::{
     command::{
         ActionFailure, Effect, OutcomeError, Status,
         audit::Decision,
-        execute::{Attempt, ResolvedSubjects},
+        execute::{Attempt, ResolvedSubjects, parts},
         policy::{address_is_stored, too_many_names},
         publisher::PublishCure,
         record::Record,
@@ -201,21 +200,13 @@ impl Context {
             admission: &gate,
         };
         let performed = self.executor.perform(&command.request, resolved, &command.expect, attempt).await;
+        if let Err(failed) = &performed
+            && !failed.has_sent
+            && gate.goes_on_after(failed)
+        {
+            gate.withdraw().await?;
+        }
         let (saved, denial) = gate.into_parts();
-        let goes_on = match (&denial, &performed) {
-            (Some(Denial::Ended(..) | Denial::CutShort(_) | Denial::Engine(_)), _) | (None, Ok(_)) => false,
-            (Some(Denial::Restart | Denial::Unapproved | Denial::Stopped), _) => true,
-            (None, Err(failed)) => failed.retry_after.is_some(),
-        };
-        let is_unsent = performed.as_ref().is_err_and(|failed| !failed.has_sent);
-        // An unsent change must not look as if it might have been sent, or the next attempt would skip look-up and
-        // judgement.
-        let saved = if goes_on && is_unsent && saved.record.baseline != baseline {
-            let unsent = saved.record.clone().unsent(baseline.clone());
-            self.journal.save(&command.id, &saved, unsent).await?
-        } else {
-            saved
-        };
         // A part that is done is neither done again nor told as if it had been so.
         let more = performed.as_ref().err().and_then(|failed| saved.record.with_done_parts(&failed.result));
         let saved = match more {
@@ -228,7 +219,7 @@ impl Context {
             return match (denial, performed) {
                 (Denial::Restart, _) => Ok(AttemptResult::Restart(saved)),
                 (Denial::Ended(Status::Refused | Status::Expired, error), Err(failed))
-                    if failed.has_sent || (baseline.is_some() && is_any_done(&failed.result)) =>
+                    if failed.has_sent || (baseline.is_some() && parts::is_any_so(&failed.result)) =>
                 {
                     ended(self.end_cut_short(job, saved, failed, error).await?)
                 }
@@ -341,10 +332,4 @@ enum AttemptResult {
     Failed(SavedRecord, Box<ActionFailure>),
     /// Starts again with a new look-up.
     Restart(SavedRecord),
-}
-
-/// Whether a part of a command is done.
-fn is_any_done(result: &Value) -> bool {
-    let parts = result.as_object().into_iter().flatten().filter_map(|(_, parts)| parts.as_array());
-    parts.flatten().any(|part| part["status"] == "done" || part["status"] == "already")
 }

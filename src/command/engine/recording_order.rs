@@ -79,11 +79,11 @@ mod tests {
         let order = Arc::new(RecordingOrder::default());
         let (first, second, third) = (order.join(), order.join(), order.join());
         first.wait().await;
-        let backoff =
+        let waits =
             async |turn: &RecordingTurn| timeout(Duration::from_millis(20), turn.wait()).await.is_err();
-        assert!(backoff(&second).await && backoff(&third).await);
+        assert!(waits(&second).await && waits(&third).await);
         drop(second);
-        assert!(backoff(&third).await, "the first is not recorded");
+        assert!(waits(&third).await, "the first is not recorded");
         let (comes, ()) = tokio::join!(timeout(Duration::from_secs(5), third.wait()), async { drop(first) });
         assert!(comes.is_ok());
     }

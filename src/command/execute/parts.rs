@@ -102,6 +102,22 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// The parts in the result of a command; none if it has no parts.
+fn of(result: &Value) -> impl Iterator<Item = &Value> {
+    let lists = result.as_object().into_iter().flatten().filter_map(|(_, parts)| parts.as_array());
+    lists.flatten()
+}
+
+/// The parts in `result` that the attempt has done.
+pub(in crate::command) fn done(result: &Value) -> impl Iterator<Item = &Value> {
+    of(result).filter(|part| part["status"] == "done")
+}
+
+/// Whether a part in `result` is as the command wants it, by whomever.
+pub(in crate::command) fn is_any_so(result: &Value) -> bool {
+    of(result).any(|part| part["status"] == "done" || part["status"] == "already")
+}
+
 /// Whether the failure concerns one user, on whom Okta is working; other parts need not wait.
 fn is_about_one(failed: &ActionFailure) -> bool {
     failed.error.code == Code::StillChanging.name()

@@ -8,7 +8,7 @@ use okta_client::{OktaError, Priority, logs};
 use tokio::time::Instant;
 use url::Url;
 
-use super::cursors::SimulatedCursors;
+use super::cursor_check::CursorCheck;
 use crate::source::{
     LogSource,
     simulation::{
@@ -20,7 +20,7 @@ use crate::source::{
 #[derive(Debug)]
 pub(super) struct WatchedLog {
     pub(super) log: Arc<SimulatedLog>,
-    pub(super) cursors: Arc<SimulatedCursors>,
+    pub(super) cursors: Arc<CursorCheck>,
     pub(super) bad_until: Instant,
     pub(super) in_flight_pages: usize,
 }

@@ -3,7 +3,7 @@
 //! dropped at any await, or stopped, and begins again with what is durable. What is run is [`Route::run`] with all that it
 //! calls; what is simulated is what it runs on. It is judged by what the bus and the log hold, see `judge`.
 
-mod cursors;
+mod cursor_check;
 mod judge;
 mod log;
 mod scenario;
@@ -17,16 +17,16 @@ use tokio_util::sync::CancellationToken;
 use super::{Route, Seams};
 use crate::{
     halt::Halt,
-    simulation::{Mortal, play_all},
+    simulation::{self, FailingStore, Life, Mortal, World as _, in_simulated_time, play_all},
     sink::{
         SimulatedLetters,
         simulated::{SimulatedBus, SimulatedFactory},
     },
     source::simulation::{log::SimulatedLog, stream_of_one_route},
 };
-use cursors::SimulatedCursors;
+use cursor_check::CursorCheck;
 use log::WatchedLog;
-use scenario::{Death, Scenario};
+use scenario::Scenario;
 
 /// Seeds of every test run. More are tried with `OKTABUS_SEEDS`, from `OKTABUS_SEED` on.
 const SEEDS: u64 = 200;
@@ -54,9 +54,7 @@ fn a_seed_is_played_in_the_same_way_each_time() {
 
 /// Plays a seed. Says what was wrong, and all that came to the bus.
 fn play(seed: u64) -> (Vec<String>, Vec<String>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    fastrand::seed(seed);
-    runtime.unwrap().block_on(async {
+    in_simulated_time(seed, async {
         let scenario = Scenario::of(&mut Rng::with_seed(seed.wrapping_mul(31)));
         let world = World::new(seed, &scenario);
         let wrong = world.run(&scenario).await;
@@ -69,7 +67,8 @@ struct World {
     log: Arc<SimulatedLog>,
     bus: Arc<SimulatedBus>,
     letters: Arc<SimulatedLetters>,
-    cursors: Arc<SimulatedCursors>,
+    store: Arc<FailingStore>,
+    cursors: Arc<CursorCheck>,
     bad_until: Instant,
 }
 
@@ -80,39 +79,9 @@ impl World {
         let bus = SimulatedBus::new(seed ^ 0xb05, scenario.bus.clone());
         let letters = SimulatedLetters::new(seed ^ 0xdead);
         letters.set_full(scenario.disk_full);
-        let (bus_of_cursors, letters_of_cursors) = (Arc::clone(&bus), Arc::clone(&letters));
-        let cursors = SimulatedCursors::new(seed ^ 0xc0de, bad_until, bus_of_cursors, letters_of_cursors);
-        Self { log, bus, letters, cursors, bad_until }
-    }
-
-    /// Runs a scenario to its end, and says what was wrong.
-    async fn run(&self, scenario: &Scenario) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for life in &scenario.lives {
-            match life.death {
-                Death::Dropped { batches, polls } => {
-                    self.live_until_dropped(scenario, batches, polls, &mut wrong).await;
-                }
-                Death::Stopped { after } => {
-                    let until = async { sleep(after).await };
-                    self.live_until_stopped(scenario, until, &mut wrong).await;
-                }
-            }
-            wrong.extend(self.seen());
-            if !wrong.is_empty() {
-                return wrong;
-            }
-            sleep(life.downtime).await;
-        }
-        self.live_until_stopped(scenario, self.all_is_delivered(scenario), &mut wrong).await;
-        wrong.extend(self.seen());
-        wrong.extend(judge::judge(self, scenario));
-        wrong
-    }
-
-    /// What the bus, the log and the cursors have seen by themselves.
-    fn seen(&self) -> Vec<String> {
-        [self.bus.wrong(), self.cursors.wrong()].concat()
+        let cursors = CursorCheck::new(Arc::clone(&bus), Arc::clone(&letters));
+        let store = FailingStore::new(seed ^ 0xc0de, bad_until, Arc::<CursorCheck>::clone(&cursors));
+        Self { log, bus, letters, store, cursors, bad_until }
     }
 
     fn route(&self, scenario: &Scenario) -> Route {
@@ -124,11 +93,25 @@ impl World {
         };
         let seams = Seams {
             sink: Arc::new(SimulatedFactory(Arc::clone(&self.bus))),
-            cursors: Arc::<SimulatedCursors>::clone(&self.cursors),
+            state: self.store.state(),
             dead_letters: self.letters.of_route(ROUTE),
         };
         let stream = stream_of_one_route(self.log.begin(), Arc::new(source));
         Route::with_seams(scenario.config.clone(), stream, seams)
+    }
+
+    /// Whether nothing has gone wrong for a while.
+    fn is_quiet(&self) -> bool {
+        let last_fault_at = self.bus.last_fault_at().max(self.store.last_fault_at());
+        last_fault_at.is_none_or(|at| at.elapsed() > QUIET_AFTER)
+    }
+}
+
+impl simulation::World for World {
+    type Scenario = Scenario;
+
+    fn lives(scenario: &Scenario) -> &[Life] {
+        &scenario.lives
     }
 
     async fn live_until_dropped(
@@ -181,16 +164,19 @@ impl World {
         }
     }
 
-    /// Whether nothing has gone wrong for a while.
-    fn is_quiet(&self) -> bool {
-        let last_fault_at = self.bus.last_fault_at().max(self.cursors.last_fault_at());
-        last_fault_at.is_none_or(|at| at.elapsed() > QUIET_AFTER)
-    }
-
-    async fn all_is_delivered(&self, scenario: &Scenario) {
+    async fn all_is_done(&self, scenario: &Scenario) {
         while self.cursors.after() != Some(scenario.events) || self.bad_until > Instant::now() {
             sleep(Duration::from_secs(5)).await;
         }
         sleep(QUIET_AFTER).await;
+    }
+
+    /// What the bus and the cursors have seen by themselves.
+    fn seen(&self) -> Vec<String> {
+        [self.bus.wrong(), self.cursors.wrong()].concat()
+    }
+
+    fn judged(&self, scenario: &Scenario) -> Vec<String> {
+        judge::judge(self, scenario)
     }
 }

@@ -8,6 +8,7 @@ use okta_system_log::format::{Format, ocsf};
 use super::{BAD_FOR, ROUTE};
 use crate::{
     config::{RouteConfig, SelectionConfig},
+    simulation::{Death, Life},
     sink::simulated::BusPlan,
 };
 
@@ -21,21 +22,6 @@ pub(super) struct Scenario {
     pub(super) disk_full: u32,
     /// All lives but the last.
     pub(super) lives: Vec<Life>,
-}
-
-/// One life of the route.
-pub(super) struct Life {
-    pub(super) death: Death,
-    /// How long it is before the next one begins.
-    pub(super) downtime: Duration,
-}
-
-/// How a life ends.
-pub(super) enum Death {
-    /// It is dropped at any of its awaits: so many polls after so many batches were handed to the bus.
-    Dropped { batches: u64, polls: u32 },
-    /// It is stopped.
-    Stopped { after: Duration },
 }
 
 impl Scenario {
@@ -66,13 +52,6 @@ impl Scenario {
 }
 
 fn life(random: &mut Rng) -> Life {
-    let death = if random.u8(..3) == 0 {
-        Death::Stopped { after: Duration::from_millis(random.u64(1..200_000)) }
-    } else {
-        // Short ones and long ones alike.
-        let (batches, polls) =
-            if random.bool() { (random.u64(1..6), random.u32(0..5)) } else { (0, random.u32(0..11)) };
-        Death::Dropped { batches, polls: random.u32(1 << polls..2 << polls) }
-    };
+    let death = Death::of(random, Duration::from_secs(200), 11);
     Life { death, downtime: Duration::from_millis(random.u64(0..30_000)) }
 }

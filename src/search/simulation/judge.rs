@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{RouteWorld, World, notes::id, scenario::Scenario};
+use super::{RouteWorld, World, note_check::id, scenario::Scenario};
 use crate::{
     config::{Emit, Empty, Missed, Overlap},
     source::simulation::log::uuid,

@@ -9,7 +9,7 @@
 mod clock;
 mod judge;
 mod log;
-mod notes;
+mod note_check;
 mod scenario;
 
 use std::{future::Future, path::Path, sync::Arc, time::Duration};
@@ -29,7 +29,7 @@ use super::{
 use crate::{
     config::SearchConfig,
     halt::Halt,
-    simulation::{Mortal, play_all},
+    simulation::{self, FailingStore, Life, Mortal, World as _, in_simulated_time, play_all},
     sink::{
         SimulatedLetters,
         simulated::{SimulatedBus, SimulatedFactory},
@@ -37,8 +37,8 @@ use crate::{
 };
 use clock::SimulatedClock;
 use log::SearchedLog;
-use notes::SimulatedNotes;
-use scenario::{Death, Scenario};
+use note_check::NoteCheck;
+use scenario::Scenario;
 
 /// Seeds of every test run. More are tried with `OKTABUS_SEEDS`, from `OKTABUS_SEED` on.
 const SEEDS: u64 = 60;
@@ -56,9 +56,7 @@ fn whatever_happens_each_slot_runs_once_and_every_event_that_it_covers_is_delive
 
 /// Plays a seed. Says what was wrong.
 fn play(seed: u64) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    fastrand::seed(seed);
-    runtime.unwrap().block_on(async {
+    in_simulated_time(seed, async {
         let clock = SimulatedClock::new();
         let scenario = Scenario::of(&mut Rng::with_seed(seed.wrapping_mul(31)), clock.begin());
         World::new(seed, clock, &scenario).run(&scenario).await
@@ -78,7 +76,8 @@ struct World {
 struct RouteWorld {
     bus: Arc<SimulatedBus>,
     letters: Arc<SimulatedLetters>,
-    notes: Arc<SimulatedNotes>,
+    store: Arc<FailingStore>,
+    notes: Arc<NoteCheck>,
 }
 
 impl World {
@@ -91,41 +90,12 @@ impl World {
             let bus = SimulatedBus::new(seed ^ 0xb05, bus.clone());
             let letters = SimulatedLetters::new(seed ^ 0xdead);
             letters.set_full(scenario.disk_full);
-            let notes = SimulatedNotes::new(seed ^ 0xc0de, bad_until, route.emit, &bus, &letters);
-            RouteWorld { bus, letters, notes }
+            let notes = NoteCheck::new(route, &bus, &letters);
+            let store = FailingStore::new(seed ^ 0xc0de, bad_until, Arc::<NoteCheck>::clone(&notes));
+            RouteWorld { bus, letters, store, notes }
         });
         let routes = routes.collect();
         Self { clock, bad_until, log, routes, spools: spools() }
-    }
-
-    /// Runs a scenario to its end, and says what was wrong.
-    async fn run(&self, scenario: &Scenario) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for life in &scenario.lives {
-            match life.death {
-                Death::Dropped { batches, polls } => {
-                    self.live_until_dropped(scenario, batches, polls, &mut wrong).await;
-                }
-                Death::Stopped { after } => {
-                    let until = async { sleep(after).await };
-                    self.live_until_stopped(scenario, until, &mut wrong).await;
-                }
-            }
-            wrong.extend(self.seen());
-            if !wrong.is_empty() {
-                return wrong;
-            }
-            sleep(life.downtime).await;
-        }
-        self.live_until_stopped(scenario, self.all_is_covered(scenario), &mut wrong).await;
-        wrong.extend(self.seen());
-        wrong.extend(judge::judge(self, scenario));
-        wrong
-    }
-
-    /// What the buses and the notes have seen by themselves.
-    fn seen(&self) -> Vec<String> {
-        self.routes.iter().flat_map(|route| [route.bus.wrong(), route.notes.wrong()].concat()).collect()
     }
 
     /// The routes of one life.
@@ -139,13 +109,21 @@ impl World {
         let routes = routes.map(|(config, route)| {
             let seams = Seams {
                 sink: Arc::new(SimulatedFactory(Arc::clone(&route.bus))),
-                notes: Arc::<SimulatedNotes>::clone(&route.notes),
+                state: route.store.state(),
                 dead_letters: route.letters.of_route(&config.route.name),
                 clock: Arc::<SimulatedClock>::clone(&self.clock),
             };
             SearchRoute::with_seams(config.clone(), Arc::clone(&search), seams, up_since)
         });
         routes.collect()
+    }
+}
+
+impl simulation::World for World {
+    type Scenario = Scenario;
+
+    fn lives(scenario: &Scenario) -> &[Life] {
+        &scenario.lives
     }
 
     async fn live_until_dropped(
@@ -191,7 +169,7 @@ impl World {
     }
 
     /// Waits until the windows of all routes have covered all events, however late they came into the log.
-    async fn all_is_covered(&self, scenario: &Scenario) {
+    async fn all_is_done(&self, scenario: &Scenario) {
         let end = self.clock.begin() + BAD_FOR + scenario.lag_max;
         let is_covered = |route: &RouteWorld| {
             route.notes.kept().is_some_and(|kept| kept.progress.covered > end && kept.progress.run.is_none())
@@ -199,6 +177,15 @@ impl World {
         while !self.routes.iter().all(is_covered) {
             sleep(Duration::from_secs(30)).await;
         }
+    }
+
+    /// What the buses and the notes have seen by themselves.
+    fn seen(&self) -> Vec<String> {
+        self.routes.iter().flat_map(|route| [route.bus.wrong(), route.notes.wrong()].concat()).collect()
+    }
+
+    fn judged(&self, scenario: &Scenario) -> Vec<String> {
+        judge::judge(self, scenario)
     }
 }
 

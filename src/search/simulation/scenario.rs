@@ -14,6 +14,7 @@ use crate::{
         SelectionConfig, Start, WindowConfig,
     },
     schedule::Schedule,
+    simulation::{Death, Life},
     sink::simulated::BusPlan,
 };
 
@@ -29,21 +30,6 @@ pub(super) struct Scenario {
     pub(super) disk_full: u32,
     /// All lives but the last.
     pub(super) lives: Vec<Life>,
-}
-
-/// One life of the search.
-pub(super) struct Life {
-    pub(super) death: Death,
-    /// How long it is before the next one begins.
-    pub(super) downtime: Duration,
-}
-
-/// How a life ends.
-pub(super) enum Death {
-    /// It is dropped at any of its awaits: so many polls after so many batches were handed to the bus.
-    Dropped { batches: u64, polls: u32 },
-    /// It is stopped.
-    Stopped { after: Duration },
 }
 
 impl Scenario {
@@ -104,14 +90,7 @@ fn bus(random: &mut Rng, route: &SearchRouteConfig, has_stable_bytes: bool) -> B
 }
 
 fn life(random: &mut Rng) -> Life {
-    let death = if random.u8(..3) == 0 {
-        Death::Stopped { after: Duration::from_millis(random.u64(1..3_000_000)) }
-    } else {
-        // Short ones and long ones alike.
-        let (batches, polls) =
-            if random.bool() { (random.u64(1..6), random.u32(0..5)) } else { (0, random.u32(0..12)) };
-        Death::Dropped { batches, polls: random.u32(1 << polls..2 << polls) }
-    };
+    let death = Death::of(random, Duration::from_secs(3_000), 12);
     let downtime_s_max = [5, 600, 6_000][random.usize(..3)];
     Life { death, downtime: Duration::from_millis(random.u64(0..downtime_s_max * 1_000)) }
 }

@@ -14,6 +14,7 @@ use super::{Admission, Denial};
 use crate::command::{
     ActionFailure, OutcomeError, Status,
     engine::{
+        EngineError,
         job::Job,
         journal::{Journal, SavedRecord},
     },
@@ -184,14 +185,24 @@ impl<'a> Gate<'a> {
         self.earlier.is_some() && change.precondition.shows_progress(change.baseline, existed)
     }
 
-    /// Keeps that nothing may have been done but what was so before this attempt.
-    async fn withdraw(&self) -> Result<(), Denial> {
+    /// Whether the command is tried again after this `failure`.
+    pub(in crate::command::engine) fn goes_on_after(&self, failure: &ActionFailure) -> bool {
+        match &self.state().denial {
+            Some(Denial::Restart | Denial::Unapproved | Denial::Stopped) => true,
+            Some(Denial::Ended(..) | Denial::CutShort(_) | Denial::Engine(_)) => false,
+            None => failure.retry_after.is_some(),
+        }
+    }
+
+    /// Keeps that nothing may have been done but what was so before this attempt: what is not sent must not look as if it
+    /// might have been, or the next attempt would look up and judge nothing.
+    pub(in crate::command::engine) async fn withdraw(&self) -> Result<(), EngineError> {
         let saved = self.state().saved.clone();
         if saved.record.baseline == self.earlier {
             return Ok(());
         }
         let unsent = saved.record.clone().unsent(self.earlier.clone());
-        let saved = self.journal.save(&self.job.command.id, &saved, unsent).await.map_err(Denial::Engine)?;
+        let saved = self.journal.save(&self.job.command.id, &saved, unsent).await?;
         let mut state = self.state();
         (state.saved, state.are_names_due) = (saved, true);
         Ok(())
@@ -233,7 +244,7 @@ impl execute::Admission for Gate<'_> {
     }
 
     fn withdraw(&self) -> BoxFuture<'_, Result<(), ActionFailure>> {
-        async { self.withdraw().await.map_err(|denial| self.deny(denial)) }.boxed()
+        async { self.withdraw().await.map_err(|error| self.deny(Denial::Engine(error))) }.boxed()
     }
 }
 

@@ -52,6 +52,7 @@ use crate::{
         policy::{Policy, Signatures},
     },
     config::{CommandsConfig, LimitConfig},
+    simulation::{in_simulated_time, play_all},
     state::State,
 };
 
@@ -74,16 +75,7 @@ const LIMITED: &str = "user.suspend";
 
 #[test]
 fn whatever_happens_each_command_comes_to_one_outcome_within_the_policy() {
-    let from = number("OKTABUS_SEED").unwrap_or(0);
-    let count = number("OKTABUS_SEEDS").unwrap_or(SEEDS);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let wrong: Vec<_> = std::thread::scope(|scope| {
-        let share = |thread| (from..from + count).skip(thread).step_by(threads);
-        let running: Vec<_> =
-            (0..threads).map(|thread| scope.spawn(move || run_all(share(thread)))).collect();
-        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    play_all(SEEDS, |seed| play(seed).0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,31 +169,12 @@ fn a_seed_is_played_in_the_same_way_each_time() {
 
 /// Plays a seed. Returns the violations, and a transcript.
 fn play(seed: u64) -> (Vec<String>, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    fastrand::seed(seed);
-    runtime.unwrap().block_on(async {
+    in_simulated_time(seed, async {
         let world = World::new(seed);
         world.faults.store(1, Relaxed);
         let scenario = Scenario::of(&mut Rng::with_seed(seed.wrapping_mul(31)));
         (run(&world, &scenario).await, transcript::transcript(&world, &scenario))
     })
-}
-
-/// The violations of these seeds, up to a maximum.
-fn run_all(seeds: impl Iterator<Item = u64>) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for seed in seeds {
-        let (found, _) = play(seed);
-        wrong.extend(found.into_iter().map(|what| format!("seed {seed}: {what}")));
-        if wrong.len() > 10 {
-            break;
-        }
-    }
-    wrong
-}
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
 }
 
 /// Runs a scenario to its end, and returns the violations.

@@ -231,7 +231,7 @@ impl World {
             }
             ExternalEvent::Relogged { user, login } => {
                 // The meaning of a name is known after its look-up, not before.
-                if !self.records.has_note("protected/sim") {
+                if self.records.note("protected/sim").is_none() {
                     return;
                 }
                 let body = Bytes::from(format!(r#"{{"profile":{{"login":"{login}"}}}}"#));

@@ -1,29 +1,30 @@
-//! The notes of a search's routes in a simulation: what is written is there when the call returns or the route is dropped in
-//! it, or is not. It looks at each note that is written: nothing may count as delivered without its proof, and no slot may
-//! run twice.
+//! Looks at each note of a search's route that becomes durable: nothing may count as delivered without its proof, and no
+//! slot may run twice.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::scenario::SEARCH;
 use crate::{
-    config::Emit,
-    search::{checkpoint::SavedProgress, note_store::NoteStore, plan::Run},
-    simulation::Disk,
+    config::{Emit, SearchRouteConfig},
+    search::{
+        checkpoint::{RouteNote, SavedProgress},
+        plan::Run,
+    },
+    simulation::CommitObserver,
     sink::{SimulatedLetters, simulated::SimulatedBus},
-    state::{StateError, StoredNote},
+    state::MemoryStore,
 };
 
-/// The note of one route.
+/// What was seen of the note of one route.
 #[derive(Debug)]
-pub(super) struct SimulatedNotes {
-    disk: Disk,
+pub(super) struct NoteCheck {
+    /// The name of the note.
+    name: String,
     emit: Emit,
     bus: Arc<SimulatedBus>,
     letters: Arc<SimulatedLetters>,
@@ -32,24 +33,21 @@ pub(super) struct SimulatedNotes {
 
 #[derive(Debug, Default)]
 struct Inner {
-    stored: Option<StoredNote>,
     kept: Option<SavedProgress>,
     /// The runs that were begun, by their slots, and how many batches of each were delivered in the end.
     runs: BTreeMap<Timestamp, (Run, u64)>,
     wrong: Vec<String>,
 }
 
-impl SimulatedNotes {
+impl NoteCheck {
     pub(super) fn new(
-        seed: u64,
-        bad_until: Instant,
-        emit: Emit,
+        config: &SearchRouteConfig,
         bus: &Arc<SimulatedBus>,
         letters: &Arc<SimulatedLetters>,
     ) -> Arc<Self> {
-        let disk = Disk::new(seed, bad_until);
+        let name = RouteNote::name_of(&config.route.name);
         let (bus, letters) = (Arc::clone(bus), Arc::clone(letters));
-        Arc::new(Self { disk, emit, bus, letters, inner: Mutex::default() })
+        Arc::new(Self { name, emit: config.emit, bus, letters, inner: Mutex::default() })
     }
 
     pub(super) fn kept(&self) -> Option<SavedProgress> {
@@ -73,24 +71,6 @@ impl SimulatedNotes {
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self, name: &str, expected: u64, content: String) -> Result<u64, StateError> {
-        let generation = expected + 1;
-        let kept: SavedProgress = serde_json::from_str(&content).unwrap();
-        let mut inner = self.inner();
-        let found = inner.stored.as_ref().map_or(0, |stored| stored.generation);
-        if found == generation && inner.stored.as_ref().is_some_and(|stored| stored.content == content) {
-            return Ok(found);
-        }
-        if found != expected {
-            return Err(StateError::Regressed { what: name.to_owned(), expected, found });
-        }
-        let before = inner.kept.replace(kept.clone());
-        inner.stored = Some(StoredNote { name: name.to_owned(), generation, content });
-        let ran = before.as_ref().and_then(|before| before.progress.run);
-        self.look_at(&mut inner, ran, kept.progress.run);
-        Ok(generation)
     }
 
     fn look_at(&self, inner: &mut Inner, before: Option<Run>, now: Option<Run>) {
@@ -128,27 +108,13 @@ pub(super) fn id(slot: Timestamp, part: &str) -> String {
     format!("acme:{SEARCH}:{slot}:{part}")
 }
 
-impl NoteStore for SimulatedNotes {
-    fn note<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<StoredNote>, StateError>> {
-        async move {
-            self.disk.answer().await?;
-            Ok(self.inner().stored.clone())
-        }
-        .boxed()
-    }
-
-    fn keep_note<'a>(
-        &'a self,
-        name: &'a str,
-        expected: u64,
-        content: String,
-    ) -> BoxFuture<'a, Result<u64, StateError>> {
-        async move {
-            self.disk.answer().await?;
-            let generation = self.write(name, expected, content)?;
-            self.disk.answer().await?;
-            Ok(generation)
-        }
-        .boxed()
+impl CommitObserver for NoteCheck {
+    fn committed(&self, records: &MemoryStore) {
+        let stored = records.note(&self.name).unwrap();
+        let kept: SavedProgress = serde_json::from_str(&stored.content).unwrap();
+        let mut inner = self.inner();
+        let before = inner.kept.replace(kept.clone());
+        let ran = before.as_ref().and_then(|before| before.progress.run);
+        self.look_at(&mut inner, ran, kept.progress.run);
     }
 }

@@ -1,0 +1,76 @@
+//! A store in memory on a disk that fails. It outlives the daemon, and shows its records to an observer after each commit.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::time::Instant;
+
+use super::Disk;
+use crate::state::{
+    Change, Key, MemoryStore, Scan, State, StateError, Store, StoreIdentity, StoreReport, StoredRecord,
+};
+
+/// Judges what is durable, at the moment when it is.
+pub(crate) trait CommitObserver: std::fmt::Debug + Send + Sync {
+    /// A commit was applied, which whoever asked for it may not know yet.
+    fn committed(&self, records: &MemoryStore);
+}
+
+#[derive(Debug)]
+pub(crate) struct FailingStore {
+    records: MemoryStore,
+    disk: Disk,
+    observer: Arc<dyn CommitObserver>,
+}
+
+impl FailingStore {
+    pub(crate) fn new(seed: u64, bad_until: Instant, observer: Arc<dyn CommitObserver>) -> Arc<Self> {
+        Arc::new(Self { records: MemoryStore::default(), disk: Disk::new(seed, bad_until), observer })
+    }
+
+    /// The state whose records are here.
+    pub(crate) fn state(self: &Arc<Self>) -> State {
+        State::over(Arc::<Self>::clone(self))
+    }
+
+    /// When the disk last failed.
+    pub(crate) fn last_fault_at(&self) -> Option<Instant> {
+        self.disk.last_fault_at()
+    }
+}
+
+impl Store for FailingStore {
+    fn get(&self, keys: Vec<Key>) -> BoxFuture<'_, Result<Vec<Option<StoredRecord>>, StateError>> {
+        async {
+            self.disk.answer().await?;
+            self.records.get(keys).await
+        }
+        .boxed()
+    }
+
+    fn scan(&self, scan: Scan) -> BoxFuture<'_, Result<Vec<(Key, StoredRecord)>, StateError>> {
+        self.records.scan(scan)
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<(), StateError>> {
+        async {
+            self.disk.answer().await?;
+            self.records.commit(changes).await?;
+            self.observer.committed(&self.records);
+            self.disk.answer().await
+        }
+        .boxed()
+    }
+
+    fn identity(&self) -> StoreIdentity {
+        self.records.identity()
+    }
+
+    fn report(&self) -> BoxFuture<'_, Result<StoreReport, StateError>> {
+        self.records.report()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StateError>> {
+        self.records.close()
+    }
+}
