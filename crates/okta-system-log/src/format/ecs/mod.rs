@@ -10,6 +10,7 @@ use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     Detail,
+    facts::Assessment,
     log_event::LogEvent,
     object::Object,
     party::{Kind, Party},
@@ -113,7 +114,7 @@ fn write_party(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
 fn write_user(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     out.object("user", |out| {
         write_party(&event.actor, out);
-        out.object("risk", |out| out.text_if("calculated_level", event.risk_level().as_deref()));
+        out.object("risk", |out| out.text_if("calculated_level", Assessment::of(event).risk.word()));
         out.object("target", |out| {
             let target = event.target(Kind::User).or_else(|| event.target(Kind::AppUser));
             if let Some(target) = target {
