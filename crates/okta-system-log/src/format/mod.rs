@@ -6,6 +6,7 @@
 
 mod detail;
 pub mod ecs;
+mod facts;
 mod findings;
 mod lines;
 mod log_event;
