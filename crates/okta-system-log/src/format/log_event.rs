@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
+    facts::Moment,
     object::Object,
     party::{Kind, Party},
     writer::ObjectWriter,
@@ -71,10 +72,9 @@ impl<'a> LogEvent<'a> {
         })
     }
 
-    /// When it happened, unless Okta wrote no time after 1970.
+    /// When it happened, if the event tells.
     pub(super) fn published(&self) -> Option<Timestamp> {
-        let published = self.root.peek("published")?.parse::<Timestamp>().ok()?;
-        (published >= Timestamp::UNIX_EPOCH).then_some(published)
+        Moment::of(self).timestamp()
     }
 
     /// What happened, for example `user.session.start`.
