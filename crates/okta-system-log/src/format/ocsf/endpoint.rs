@@ -16,20 +16,21 @@ use super::{
 const ENDPOINTS: [(&str, u8, &str); 4] =
     [("Computer", 2, "Desktop"), ("Laptop", 3, "Laptop"), ("Tablet", 4, "Tablet"), ("Mobile", 5, "Mobile")];
 
-/// Writes `src_endpoint`. Where OCSF demands one and there was no client, it is Okta's own service.
+/// Writes `src_endpoint`; false if there was none. Where OCSF demands one and there was no client, it is Okta's own
+/// service.
 pub(super) fn write_source<'a>(
     event: &LogEvent<'a>,
     is_demanded: bool,
     path: &'static str,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
-) {
+) -> bool {
     let address = take_address(event, notes);
     let port = address.as_ref().and_then(|address| address.port);
     let ip = address.map(|address| address.ip);
     // A single dot is Okta's way to say that there is none.
     let domain = event.security.take("domain").filter(|domain| domain != ".");
-    out.object("src_endpoint", |out| {
+    let is_written = out.object("src_endpoint", |out| {
         // One of these makes an endpoint; what else there is says nothing without them.
         if ip.is_none() && domain.is_none() {
             if is_demanded {
@@ -51,6 +52,7 @@ pub(super) fn write_source<'a>(
         out.texts("intermediate_ips", intermediate_ips(event, ip.as_deref()));
     });
     notes.observe(Observed::IpAddress, path, "ip", ip.as_ref());
+    is_written
 }
 
 /// The client's address, taken if it says all that Okta wrote.

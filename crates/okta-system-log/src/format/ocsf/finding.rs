@@ -42,11 +42,15 @@ pub(super) fn write<'a>(
     });
     out.array("evidences", |out| {
         out.object(|out| {
-            user::write_actor(event, false, true, "evidences[0].actor.user", out, notes);
-            endpoint::write_source(event, false, endpoint::EVIDENCE, out, notes);
-            endpoint::write_http_request(event, "evidences[0].http_request", out, notes);
-            if let Some(user) = event.target(Kind::User).and_then(User::of) {
+            let has_actor = user::write_actor(event, false, true, "evidences[0].actor.user", out, notes);
+            let has_source = endpoint::write_source(event, false, endpoint::EVIDENCE, out, notes);
+            let user = event.target(Kind::User).and_then(User::of);
+            if let Some(user) = &user {
                 user.write("user", "evidences[0].user", out, notes);
+            }
+            // A request of nobody from nowhere is no evidence for OCSF, and stays with what is not mapped.
+            if has_actor || has_source || user.is_some() {
+                endpoint::write_http_request(event, "evidences[0].http_request", out, notes);
             }
         });
     });
