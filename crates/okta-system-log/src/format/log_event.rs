@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     object::Object,
-    party::{Kind, Party},
+    party::{Kind, Party, lowest},
     writer::ObjectWriter,
 };
 use crate::event::is_missing;
@@ -83,9 +83,16 @@ impl<'a> LogEvent<'a> {
         self.root.peek("eventType")
     }
 
-    /// The first target of this kind: the order of targets is not stable, so the kind decides.
+    /// The target of this kind that is meant. The order of targets is not stable, so that kind and id decide; and who does
+    /// something is only then whom it is done to, if there is nobody else.
     pub(super) fn target(&self, kind: Kind) -> Option<&Party<'a>> {
-        self.targets.iter().find(|target| target.kind == kind)
+        let of_kind = || self.targets.iter().filter(move |target| target.kind == kind);
+        lowest(of_kind().filter(|target| !target.is_same(&self.actor))).or_else(|| lowest(of_kind()))
+    }
+
+    /// The group among the targets: one of Okta's own, else one of an application or a directory.
+    pub(super) fn group(&self) -> Option<&Party<'a>> {
+        self.target(Kind::Group).or_else(|| self.target(Kind::AppGroup))
     }
 
     /// How risky Okta found it: a level of its own, or the one in the debug data, which is text such as

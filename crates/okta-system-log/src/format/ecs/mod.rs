@@ -119,7 +119,7 @@ fn write_user(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
             if let Some(target) = target {
                 write_party(target, out);
             }
-            if let Some(group) = event.target(Kind::Group) {
+            if let Some(group) = event.group() {
                 out.object("group", |out| write_named(group, out));
             }
         });
@@ -132,7 +132,7 @@ fn write_named(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
 }
 
 fn write_group(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    if let Some(group) = event.target(Kind::Group) {
+    if let Some(group) = event.group() {
         out.object("group", |out| write_named(group, out));
     }
 }

@@ -12,7 +12,7 @@ use super::{
     caption,
     notes::Notes,
     routing::Note,
-    user,
+    user, whose,
 };
 
 /// `auth_protocol_id`
@@ -45,7 +45,7 @@ const FACTORS: &[(u8, &str, &[&str])] = &[
 
 /// Writes what is the class Authentication's own.
 pub(super) fn write<'a>(event: &LogEvent<'a>, note: Note, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
-    user::subject(event).write("user", "user", out, notes);
+    whose::authenticated(event).write("user", "user", out, notes);
     out.object("service", |out| {
         let app = event.target(Kind::App);
         let (name, id) = app.map(|app| (app.take_name(), app.take_id())).unwrap_or_default();

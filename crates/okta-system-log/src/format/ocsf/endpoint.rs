@@ -81,6 +81,11 @@ fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     }
 }
 
+/// Writes `os` of an endpoint by its name alone.
+pub(super) fn write_named_system(name: Option<Cow<'_, str>>, out: &mut ObjectWriter<'_>) {
+    write_system(name, None, out);
+}
+
 fn write_system(name: Option<Cow<'_, str>>, device: Option<&Object<'_>>, out: &mut ObjectWriter<'_>) {
     let Some(name) = name else { return };
     let (id, caption) = system(&name);

@@ -1,10 +1,9 @@
 //! Detection Finding: what Okta found, and the evidence for it.
 
 use super::{
-    super::{log_event::LogEvent, party::Kind, writer::ObjectWriter},
-    endpoint,
+    super::{log_event::LogEvent, writer::ObjectWriter},
+    evidence,
     notes::Notes,
-    user::{self, User},
 };
 
 /// Writes what is the class Detection Finding's own. `identity` is the finding's uid.
@@ -12,6 +11,7 @@ pub(super) fn write<'a>(
     event: &LogEvent<'a>,
     event_type: &str,
     identity: &str,
+    targets_max: usize,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
@@ -21,6 +21,7 @@ pub(super) fn write<'a>(
         out.text("title", event.root.peek("displayMessage").as_deref().unwrap_or(event_type));
         out.texts("types", [event_type]);
         out.texts("data_sources", ["Okta System Log"]);
+        evidence::write_related_events(event, event_type, out);
         if let Some(detection) = &detection {
             out.object("analytic", |out| {
                 out.text("name", detection);
@@ -29,14 +30,5 @@ pub(super) fn write<'a>(
             });
         }
     });
-    out.array("evidences", |out| {
-        out.object(|out| {
-            user::write_actor(event, false, true, "evidences[0].actor.user", out, notes);
-            endpoint::write_source(event, false, endpoint::EVIDENCE, out, notes);
-            endpoint::write_http_request(event, "evidences[0].http_request", out, notes);
-            if let Some(user) = event.target(Kind::User).and_then(User::of) {
-                user.write("user", "evidences[0].user", out, notes);
-            }
-        });
-    });
+    evidence::write(event, event_type, targets_max, out, notes);
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Detail, log_event::LogEvent, writer::ObjectWriter},
-    Input,
+    Input, labels,
     notes::Notes,
 };
 
@@ -41,6 +41,7 @@ pub(super) fn write(input: &Input<'_>, event: &LogEvent<'_>, out: &mut ObjectWri
         out.text_if("log_version", event.root.take("version").as_deref());
         out.text_if("log_source", input.tenant);
         out.text_if("tenant_uid", input.tenant);
+        labels::write(event, out);
         if let Some(kib) = untruncated_kib(input.detail) {
             out.flag("is_truncated", true);
             out.integer("untruncated_size", kib);

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use super::{
     super::{log_event::LogEvent, writer::ObjectWriter},
-    class::{AUTHENTICATION, Class, DETECTION_FINDING},
-    entity,
+    class::{Class, DETECTION_FINDING},
     notes::Notes,
 };
 use crate::event::is_missing;
@@ -78,9 +77,6 @@ pub(super) fn write_control(
         out.text("action", action_caption);
         out.integer("disposition_id", disposition);
         out.text("disposition", caption);
-    }
-    if class.uid == AUTHENTICATION && entity::write_policy(event, out) {
-        notes.uses_security_control = true;
     }
     if let Some(level) = event.risk_level() {
         notes.uses_security_control = true;
