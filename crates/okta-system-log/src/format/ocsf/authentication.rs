@@ -45,7 +45,7 @@ const FACTORS: &[(u8, &str, &[&str])] = &[
 
 /// Writes what is the class Authentication's own.
 pub(super) fn write<'a>(event: &LogEvent<'a>, note: Note, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
-    whose::authenticated(event).write("user", "user", out, notes);
+    whose::authenticated(event).with_tokens(event).write("user", "user", out, notes);
     out.object("service", |out| {
         let app = event.target(Kind::App);
         let (name, id) = app.map(|app| (app.take_name(), app.take_id())).unwrap_or_default();
@@ -55,7 +55,7 @@ pub(super) fn write<'a>(event: &LogEvent<'a>, note: Note, out: &mut ObjectWriter
         out.text_if("name", name.as_deref());
         out.text_if("uid", id.as_deref());
     });
-    user::write_session(event, out);
+    write_session(event, out);
     match note {
         Note::Mfa => out.flag("is_mfa", true),
         Note::Protocol(id) => {
@@ -70,6 +70,18 @@ pub(super) fn write<'a>(event: &LogEvent<'a>, note: Note, out: &mut ObjectWriter
     }
     out.flag("is_remote", true);
     write_factors(event, out);
+}
+
+/// Writes `session`: the one that ended, else the actor's if it is their own sign-on.
+fn write_session(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    if let Some(ended) = event.debug_data.take("endedSessionId") {
+        out.object("session", |out| {
+            out.text("uid", &ended);
+            out.text_if("expiration_reason", event.debug_data.take("terminationReason").as_deref());
+        });
+    } else if whose::is_own_sign_on(event) {
+        user::write_session(event, out);
+    }
 }
 
 /// The type of a target that is a factor of the user's.

@@ -27,18 +27,19 @@ const SYSTEMS: [(&str, u16, &str); 12] = [
 const ENDPOINTS: [(&str, u8, &str); 4] =
     [("Computer", 2, "Desktop"), ("Laptop", 3, "Laptop"), ("Tablet", 4, "Tablet"), ("Mobile", 5, "Mobile")];
 
-/// Writes `src_endpoint`. Where OCSF demands one and there was no client, it is Okta's own service.
+/// Writes `src_endpoint`; false if there is none. Where OCSF demands one and there was no client, it is Okta's own service.
 pub(super) fn write_source<'a>(
     event: &LogEvent<'a>,
     is_demanded: bool,
     path: &'static str,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
-) {
+) -> bool {
     let ip = take_ip(event);
     // A single dot is Okta's way to say that there is none.
     let domain = event.security.take("domain").filter(|domain| domain != ".");
-    out.object("src_endpoint", |out| {
+    let hops = intermediate_ips(event, ip.as_deref());
+    let is_written = out.object("src_endpoint", |out| {
         // One of these makes an endpoint; what else there is says nothing without them.
         if ip.is_none() && domain.is_none() {
             if is_demanded {
@@ -54,9 +55,13 @@ pub(super) fn write_source<'a>(
         write_system(event.user_agent.take("os"), None, out);
         write_network(event, out);
         write_location(event, out, notes, path);
-        out.texts("intermediate_ips", intermediate_ips(event, ip.as_deref()));
+        out.texts("intermediate_ips", &hops);
     });
     notes.observe(Observed::IpAddress, path, "ip", ip.as_ref());
+    if ip.is_some() || domain.is_some() {
+        hops.iter().for_each(|hop| notes.observe(Observed::IpAddress, path, "intermediate_ips[]", Some(hop)));
+    }
+    is_written
 }
 
 fn take_ip<'a>(event: &LogEvent<'a>) -> Option<Cow<'a, str>> {

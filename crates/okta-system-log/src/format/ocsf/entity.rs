@@ -31,6 +31,8 @@ struct Entity<'e, 'a> {
 #[derive(Debug)]
 struct Pertaining<'e, 'a> {
     user: Option<&'e Party<'a>>,
+    /// What the user has in an application.
+    account: Option<&'e Party<'a>>,
     group: Option<&'e Party<'a>>,
     device: Option<&'e Party<'a>>,
     policy: Option<&'e Party<'a>>,
@@ -116,8 +118,10 @@ impl<'e, 'a> Pertaining<'e, 'a> {
         let user = one(&[Kind::User, Kind::AppUser]);
         // A rule is a part of its policy.
         let rule = || main.filter(|main| main.kind == Kind::PolicyRule);
+        let user = user.filter(|user| !is_only_actor(event, event_type, user));
         Self {
-            user: user.filter(|user| !is_only_actor(event, event_type, user)),
+            user,
+            account: event.target(Kind::AppUser).filter(|_| user.is_some_and(|user| user.kind == Kind::User)),
             group: one(&[Kind::Group, Kind::AppGroup]),
             device: one(&[Kind::Device]),
             policy: one(&[Kind::Policy]).or_else(rule),
@@ -128,7 +132,7 @@ impl<'e, 'a> Pertaining<'e, 'a> {
 
     fn write(&self, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
         if let Some(user) = self.user.and_then(User::of) {
-            user.write("user", "entity.user", out, notes);
+            user.with_account(self.account).write("user", "entity.user", out, notes);
         }
         let named = |party: Option<&'e Party<'a>>| party.and_then(Named::of);
         if let Some(group) = named(self.group) {

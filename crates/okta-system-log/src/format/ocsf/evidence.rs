@@ -16,7 +16,7 @@ use super::{
     notes::{Notes, Observed},
     resource,
     routing::Routing,
-    user::{self, User},
+    user::{self, ActorOf, User},
 };
 
 /// Events that tell what somebody else has found or seen.
@@ -44,7 +44,7 @@ pub(super) fn write<'a>(
 ) {
     let is_report = is_report(event_type);
     if is_report {
-        notes.uses_host |= user::write_actor(event, false, true, "actor.user", out, notes);
+        notes.uses_host |= user::write_actor(event, ActorOf::Other, "actor.user", out, notes);
     }
     out.array("evidences", |out| {
         let users = Users::of(event);
@@ -52,18 +52,39 @@ pub(super) fn write<'a>(
             if is_report {
                 write_reported(event, out, notes);
             } else {
-                user::write_actor(event, false, true, "evidences[0].actor.user", out, notes);
-                endpoint::write_source(event, false, endpoint::EVIDENCE, out, notes);
-                endpoint::write_http_request(event, "evidences[0].http_request", out, notes);
+                let has_actor = user::write_actor(event, ActorOf::Other, "evidences[0].actor.user", out, notes);
+                let has_source = endpoint::write_source(event, false, endpoint::EVIDENCE, out, notes);
+                // A request alone is no evidence to OCSF.
+                if has_actor || has_source || users.only.is_some() {
+                    endpoint::write_http_request(event, "evidences[0].http_request", out, notes);
+                }
             }
             if let Some(user) = users.only.and_then(User::of) {
                 user.write("user", "evidences[0].user", out, notes);
             }
         });
+        write_acting_address(event, out, notes);
         users.several.iter().take(targets_max).for_each(|user| write_user(user, out, notes));
     });
     let is_resource = |target: &Party<'_>| !target.kind.is_policy() && !target.kind.is_account();
     resource::write_all(event, is_resource, targets_max, out, notes);
+}
+
+/// Where the actor is an address, it is told by the client, or it is evidence too.
+fn write_acting_address<'a>(event: &LogEvent<'a>, out: &mut ArrayWriter<'_>, notes: &mut Notes<'a>) {
+    let actor = &event.actor.object;
+    if event.actor.kind != Kind::Address {
+        return;
+    }
+    let Some(ip) = actor.peek("displayName").filter(|ip| is_ip(ip)) else { return };
+    actor.mark("displayName");
+    if event.client.peek("ipAddress").as_ref() == Some(&ip) {
+        return;
+    }
+    out.object(|out| {
+        out.object("src_endpoint", |out| out.text("ip", &ip));
+    });
+    notes.observe(Observed::IpAddress, "evidences[].src_endpoint", "ip", Some(&ip));
 }
 
 /// The users among the targets. Where there are several, each is evidence by itself.
@@ -77,7 +98,7 @@ impl<'e, 'a> Users<'e, 'a> {
         let users = || event.targets.iter().filter(|target| target.kind == Kind::User);
         let several: Vec<_> = if users().nth(1).is_some() { users().collect() } else { Vec::new() };
         let only = event.target(Kind::User).filter(|_| several.is_empty()).or_else(|| event.target(Kind::AppUser));
-        Self { only, several }
+        Self { only: only.filter(|user| user.is_identified()), several }
     }
 }
 

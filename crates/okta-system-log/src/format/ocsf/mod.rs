@@ -30,12 +30,13 @@ use super::{
     writer::{ObjectWriter, Writer},
 };
 use class::{
-    ACCOUNT_CHANGE, API_ACTIVITY, AUTHENTICATION, DETECTION_FINDING, ENTITY_MANAGEMENT, GROUP_MANAGEMENT,
+    ACCOUNT_CHANGE, API_ACTIVITY, APPLICATION_ERROR, AUTHENTICATION, DETECTION_FINDING, ENTITY_MANAGEMENT, GROUP_MANAGEMENT,
     OTHER, USER_ACCESS,
 };
 pub use class::{CLASSES, Class};
 use notes::Notes;
 pub use routing::Routing;
+use user::ActorOf;
 
 /// A version of the schema that events can be rendered in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
@@ -153,7 +154,7 @@ fn write_class<'a>(
         USER_ACCESS => access::write(event, event_type, note, targets_max, out, notes),
         GROUP_MANAGEMENT => {
             entity::write_group(event, out, notes);
-            if let Some(member) = whose::member(event) {
+            if let Some(member) = whose::member(event, event_type) {
                 member.write("user", "user", out, notes);
             }
             access::write_group_privileges(event, note, targets_max, out);
@@ -171,11 +172,11 @@ fn write_class<'a>(
     }
     if class.has_client {
         let is_api = class.uid == API_ACTIVITY;
-        user::write_actor(event, is_api, class.uid != AUTHENTICATION, "actor.user", out, notes);
+        user::write_actor(event, actor_of(event, class), "actor.user", out, notes);
         endpoint::write_source(event, is_api, "src_endpoint", out, notes);
         endpoint::write_http_request(event, "http_request", out, notes);
     } else if class.uid != DETECTION_FINDING {
-        notes.uses_host |= user::write_actor(event, false, true, "actor.user", out, notes);
+        notes.uses_host |= user::write_actor(event, actor_of(event, class), "actor.user", out, notes);
     }
     // The client is the device where there is no other place for it, and where it is only who reports.
     let is_device = match class.uid {
@@ -183,6 +184,16 @@ fn write_class<'a>(
         _ => !class.has_client,
     };
     endpoint::write_device(event, is_device, out, notes);
+}
+
+fn actor_of(event: &LogEvent<'_>, class: &Class) -> ActorOf {
+    match class.uid {
+        API_ACTIVITY => ActorOf::Operation,
+        APPLICATION_ERROR => ActorOf::Error,
+        // The class has the session that ended, and the actor may have another.
+        AUTHENTICATION if whose::is_own_sign_on(event) && event.debug_data.peek("endedSessionId").is_none() => ActorOf::OwnSignOn,
+        _ => ActorOf::Other,
+    }
 }
 
 fn write_unmapped(event: &LogEvent<'_>, with_debug_data: bool, out: &mut ObjectWriter<'_>) {

@@ -22,6 +22,13 @@ impl<'a> Named<'a> {
         Some(Self { uid, name, kind: party.take_type() })
     }
 
+    /// The account that `party` is, by its login, taken.
+    pub(super) fn account(party: &Party<'a>) -> Option<Self> {
+        let Some(login) = party.object.take("alternateId") else { return Self::of(party) };
+        party.object.mark_if("displayName", |name| name == login);
+        Some(Self { uid: party.take_id(), name: Some(login), kind: party.take_type() })
+    }
+
     /// Writes it as the members of an object.
     pub(super) fn write(&self, out: &mut ObjectWriter<'_>) {
         out.text_if("uid", self.uid.as_deref());

@@ -1,7 +1,7 @@
 //! `resources`: the targets that something was done to, or that rights give access to.
 
 use super::{
-    super::{log_event::LogEvent, party::{Kind, Party, lowest}, writer::ObjectWriter},
+    super::{log_event::LogEvent, party::{Kind, Party, lowest}, words::is_email, writer::ObjectWriter},
     named::Named,
     notes::{Notes, Observed},
 };
@@ -16,10 +16,16 @@ pub(super) fn write_all<'a>(
 ) {
     out.array("resources", |out| {
         let targets = event.targets.iter().filter(|target| meant(target) && target.is_untold());
-        for resource in targets.filter_map(Named::of).take(targets_max) {
+        // Who is a resource here is known by login.
+        let named = |target: &Party<'a>| {
+            if target.kind.is_account() { Named::account(target) } else { Named::of(target) }
+        };
+        for resource in targets.filter_map(named).take(targets_max) {
             out.object(|out| resource.write(out));
+            let is_address = resource.name.as_deref().is_some_and(is_email);
+            let name = if is_address { Observed::EmailAddress } else { Observed::ResourceName };
             notes.observe(Observed::ResourceUid, "resources[]", "uid", resource.uid.as_ref());
-            notes.observe(Observed::ResourceName, "resources[]", "name", resource.name.as_ref());
+            notes.observe(name, "resources[]", "name", resource.name.as_ref());
         }
     });
 }

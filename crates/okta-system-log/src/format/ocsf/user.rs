@@ -27,13 +27,9 @@ pub(super) struct User<'a> {
     account: Option<Named<'a>>,
     /// Where the user is only known to be in it.
     group: Option<Named<'a>>,
-    /// The tokens that were used.
-    credentials: Credentials<'a>,
+    /// API tokens and tokens of OAuth, each with its type.
+    credentials: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
-
-/// API tokens and access tokens: the one of the request, and the one that it was exchanged for.
-#[derive(Debug, Clone, Default)]
-struct Credentials<'a>([Option<Cow<'a, str>>; 2]);
 
 impl<'a> User<'a> {
     /// The user that `party` is, taken; None if it has neither id nor name, or is a mere address.
@@ -70,7 +66,18 @@ impl<'a> User<'a> {
 
     /// The same with the account that they have in an application.
     pub(super) fn with_account(self, account: Option<&Party<'a>>) -> Self {
-        Self { account: account.and_then(Named::of), ..self }
+        Self { account: account.and_then(Named::account), ..self }
+    }
+
+    /// The same with the tokens among the targets: they were issued to the user, or taken from them.
+    pub(super) fn with_tokens(mut self, event: &LogEvent<'a>) -> Self {
+        for token in event.targets.iter().filter(|target| target.kind == Kind::Token && target.is_untold()) {
+            if let Some(uid) = token.take_id() {
+                let kind = token.take_name().or_else(|| token.take_type());
+                self.credentials.push((uid, kind.unwrap_or(Cow::Borrowed(UNKNOWN))));
+            }
+        }
+        self
     }
 
     /// Writes it as the member `name`, which stands at `path`.
@@ -94,8 +101,18 @@ impl<'a> User<'a> {
             if let Some(group) = &self.group {
                 out.array("groups", |out| out.object(|out| group.write(out)));
             }
-            self.credentials.write(path, out, notes);
+            out.array("programmatic_credentials", |out| {
+                for (uid, kind) in &self.credentials {
+                    out.object(|out| {
+                        out.text("uid", uid);
+                        out.text("type", kind);
+                    });
+                }
+            });
         });
+        for (uid, _) in &self.credentials {
+            notes.observe(Observed::CredentialUid, path, "programmatic_credentials[].uid", Some(uid));
+        }
         if let Some(group) = &self.group {
             notes.observe(Observed::GroupUid, path, "groups[].uid", group.uid.as_ref());
             notes.observe(Observed::GroupName, path, "groups[].name", group.name.as_ref());
@@ -136,49 +153,46 @@ fn kind<'a>(party: &Party<'a>) -> (u8, Cow<'a, str>) {
     }
 }
 
-impl<'a> Credentials<'a> {
-    /// The tokens of the request, taken.
-    fn take(event: &LogEvent<'a>) -> Self {
-        let detail = &event.transaction_detail;
-        let used = detail.take("requestApiTokenId");
-        let root = detail.take("rootApiTokenId").filter(|root| used.as_ref() != Some(root));
-        Self([used, root])
-    }
+/// The tokens of the request, taken: the one that was used, and the one that it was exchanged for.
+fn credentials<'a>(event: &LogEvent<'a>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let detail = &event.transaction_detail;
+    let used = detail.take("requestApiTokenId");
+    let root = detail.take("rootApiTokenId").filter(|root| used.as_ref() != Some(root));
+    // OCSF's words for what Okta issues by OAuth, and for its own tokens.
+    let kind = |uid: &str| if uid.starts_with("AT.") { "Access Token" } else { "API Key" };
+    [used, root].into_iter().flatten().map(|uid| { let kind = kind(&uid); (uid, Cow::Borrowed(kind)) }).collect()
+}
 
-    fn write(&self, path: &'static str, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
-        out.array("programmatic_credentials", |out| {
-            for uid in self.0.iter().flatten() {
-                // OCSF's word for what Okta issues by OAuth, and for its own tokens.
-                let kind = if uid.starts_with("AT.") { "Access Token" } else { "API Key" };
-                out.object(|out| {
-                    out.text("uid", uid);
-                    out.text("type", kind);
-                });
-                notes.observe(Observed::CredentialUid, path, "programmatic_credentials[].uid", Some(uid));
-            }
-        });
-    }
+/// Where an actor is written, which decides on what belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ActorOf {
+    /// API Activity demands one.
+    Operation,
+    /// A sign-on of the actor's own has the session itself.
+    OwnSignOn,
+    /// An error has no other place for the application that it is about.
+    Error,
+    Other,
 }
 
 /// Writes `actor`: who did it, in which session, by which client. Where OCSF demands an actor and Okta names none, it
 /// is Okta itself if it was a job, and unknown otherwise.
 pub(super) fn write_actor<'a>(
     event: &LogEvent<'a>,
-    is_demanded: bool,
-    with_session: bool,
+    of: ActorOf,
     path: &'static str,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) -> bool {
-    let user = User::of(&event.actor).map(|user| User { credentials: Credentials::take(event), ..user });
+    let user = User::of(&event.actor).map(|user| User { credentials: credentials(event), ..user });
     let is_job = event.transaction.peek("type").is_some_and(|kind| kind == "JOB");
     out.object("actor", |out| {
-        let has_client = write_client(event, out);
-        let has_session = with_session && write_session(event, out);
+        let has_client = write_client(event, of, out);
+        let has_session = of != ActorOf::OwnSignOn && write_session(event, out);
         match &user {
             Some(user) => user.write("user", path, out, notes),
             None if has_client || has_session => {}
-            None if !is_demanded => return,
+            None if of != ActorOf::Operation => return,
             None if is_job => out.text("app_name", "Okta"),
             None => User::unknown().write("user", path, out, notes),
         }
@@ -189,23 +203,32 @@ pub(super) fn write_actor<'a>(
     })
 }
 
-/// Writes the client application that was used; false if there is none. An application that acts by itself is its own.
-fn write_client(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) -> bool {
+/// Writes the application that acted: the client that was used, else the actor if it is one; false if there is none. Of an
+/// error it is the application that it happened in.
+fn write_client(event: &LogEvent<'_>, of: ActorOf, out: &mut ObjectWriter<'_>) -> bool {
     let client = event.client.take("id");
     let of_token = event.transaction_detail.peek("requestApiTokenClientId");
     if of_token == client || client.is_none() {
         event.transaction_detail.mark("requestApiTokenClientId");
     }
-    let itself = Some(&event.actor.object).filter(|_| event.actor.kind == Kind::App);
-    let uid = client.or(of_token).or_else(|| itself?.peek("id"));
+    let uid = client.or(of_token);
+    let is_meant = |app: &&Party<'_>| uid.is_none() || app.object.peek("id") == uid;
+    let itself = Some(&event.actor).filter(|actor| actor.kind == Kind::App).filter(is_meant);
+    let (own_uid, name) = match itself {
+        Some(actor) => (actor.object.peek("id"), actor.object.peek("displayName")),
+        None if of == ActorOf::Error => match event.target(Kind::App).filter(is_meant) {
+            Some(app) => (app.take_id(), app.take_name()),
+            None => (None, None),
+        },
+        None => (None, None),
+    };
+    let uid = uid.or(own_uid);
     out.text_if("app_uid", uid.as_deref());
-    let itself = itself.filter(|actor| uid.is_none() || actor.peek("id") == uid);
-    let name = itself.and_then(|actor| actor.peek("displayName"));
     out.text_if("app_name", name.as_deref());
     uid.is_some() || name.is_some()
 }
 
-/// Writes `session`; false if there is none.
+/// Writes the actor's `session`; false if there is none.
 pub(super) fn write_session(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) -> bool {
     let session = event.authentication.take("externalSessionId");
     let root = event.authentication.take("rootSessionId");

@@ -3,8 +3,15 @@
 
 use super::{
     super::{log_event::LogEvent, party::Kind},
+    about::is_only_actor,
     user::User,
 };
+
+/// Whether the actor is the one to be authenticated. What Okta tells of a session is the actor's, and of somebody else's that
+/// an administrator ends it tells nothing.
+pub(super) fn is_own_sign_on(event: &LogEvent<'_>) -> bool {
+    event.target(Kind::User).is_none_or(|user| user.is_same(&event.actor) || !event.actor.is_identified())
+}
 
 /// Who is to be authenticated: the target user, else the actor, and where Okta itself acts, the account in an application.
 pub(super) fn authenticated<'a>(event: &LogEvent<'a>) -> User<'a> {
@@ -23,7 +30,7 @@ pub(super) fn authenticated<'a>(event: &LogEvent<'a>) -> User<'a> {
 /// Whose account changes: the target user, else a service account, else the account in an application. Only what one does to
 /// oneself makes the actor the one who is changed: a failed creation changes nobody, and least of all the administrator.
 pub(super) fn changed<'a>(event: &LogEvent<'a>, event_type: &str) -> User<'a> {
-    if let Some(user) = principal(event) {
+    if let Some(user) = principal(event, event_type) {
         return user;
     }
     let is_own = event_type.starts_with("user.") && !event_type.starts_with("user.lifecycle.");
@@ -42,7 +49,7 @@ pub(super) fn receiver<'a>(event: &LogEvent<'a>, event_type: &str) -> User<'a> {
         let other = event.target(Kind::User).filter(|user| !user.is_same(&event.actor));
         return other.and_then(User::of).unwrap_or_else(User::okta_support);
     }
-    if let Some(user) = principal(event) {
+    if let Some(user) = principal(event, event_type) {
         return user;
     }
     if let Some(client) = app().filter(|_| event_type.starts_with("app.oauth2.")) {
@@ -61,14 +68,14 @@ fn is_consent(event_type: &str) -> bool {
 }
 
 /// Who joins or leaves a group.
-pub(super) fn member<'a>(event: &LogEvent<'a>) -> Option<User<'a>> {
-    principal(event)
+pub(super) fn member<'a>(event: &LogEvent<'a>, event_type: &str) -> Option<User<'a>> {
+    principal(event, event_type)
 }
 
 /// The principal among the targets: a user with the account in an application if there is one, a service account, or that
 /// account alone.
-fn principal<'a>(event: &LogEvent<'a>) -> Option<User<'a>> {
-    let target = |kind| event.target(kind).and_then(User::of);
+fn principal<'a>(event: &LogEvent<'a>, event_type: &str) -> Option<User<'a>> {
+    let target = |kind| event.target(kind).filter(|user| !is_only_actor(event, event_type, user)).and_then(User::of);
     match target(Kind::User).or_else(|| target(Kind::Service)) {
         Some(user) => Some(user.with_account(event.target(Kind::AppUser))),
         None => target(Kind::AppUser),
