@@ -206,11 +206,11 @@ fn write_keyword(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
 
 fn write_keywords(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
     let Some(elements) = Object::read_elements(json) else { return write_keyword(name, json, out) };
-    let texts: Option<Vec<_>> = elements.into_iter().map(json::string).collect();
-    texts.is_some_and(|texts| {
-        out.texts(name, texts);
-        true
-    })
+    let fits = elements.iter().all(|json| json.starts_with('"'));
+    if fits {
+        out.array(name, |out| elements.iter().for_each(|json| out.raw(json)));
+    }
+    fits
 }
 
 fn write_boolean(name: &str, json: &str, out: &mut ObjectWriter<'_>) -> bool {
