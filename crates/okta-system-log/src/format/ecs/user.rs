@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        facts::Assessment,
         log_event::LogEvent,
         party::{Kind, Party},
     },
@@ -13,7 +14,7 @@ pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     let group = event.target(Kind::Group);
     out.object("user", |out| {
         write_account(&event.actor, out);
-        out.object("risk", |out| out.text_if("calculated_level", event.risk_level().as_deref()));
+        out.object("risk", |out| out.text_if("calculated_level", Assessment::of(event).risk.word()));
         out.object("target", |out| {
             let target = event.target(Kind::User).or_else(|| event.target(Kind::AppUser));
             if let Some(target) = target {
