@@ -6,7 +6,7 @@
 mod assessment;
 mod behaviors;
 mod level;
-mod notation;
+pub(super) mod notation;
 mod risk;
 
 pub(super) use assessment::Assessment;
