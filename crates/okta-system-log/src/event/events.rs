@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     fields::{Fields, Text},
-    json::{Document, Tape, Value},
+    json::{Document, TEXT_BYTES_MAX, Tape, Value},
     missing::is_missing,
 };
 
@@ -79,7 +79,7 @@ pub enum EventsError {
         /// Where it ceases to be one.
         at_byte: usize,
     },
-    /// The positions in a page are 32 bits wide.
+    /// The positions in a page are 31 bits wide.
     #[error("the body has {0} bytes, more than a page can have")]
     TooLarge(usize),
     /// Such an answer is not from Okta, or malicious: the record of an event takes more memory than `0,`.
@@ -97,7 +97,7 @@ impl Events {
     /// The same of an answer from outside, which may have `events_max` events: reading stops at one more.
     pub fn parse_at_most(body: Bytes, events_max: usize) -> Result<Self, EventsError> {
         let size = body.len();
-        if u32::try_from(size).is_err() {
+        if size > TEXT_BYTES_MAX {
             return Err(EventsError::TooLarge(size));
         }
         let text = String::from_utf8(Vec::from(body));

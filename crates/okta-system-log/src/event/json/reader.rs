@@ -4,7 +4,7 @@
 
 use super::{
     scan::{self, Text, skip_space},
-    tape::{Key, Node, Tape},
+    tape::{Key, Node, TEXT_BYTES_MAX, Tape},
     unescape::unescape,
 };
 
@@ -64,7 +64,7 @@ impl Tape {
     /// Reads the value that begins at `at` in `text`, in which all on the tape lies; the place of what makes it none
     /// otherwise.
     pub(crate) fn read(&mut self, text: &str, at: usize) -> Result<Read, usize> {
-        if u32::try_from(text.len()).is_err() {
+        if text.len() > TEXT_BYTES_MAX {
             return Err(at);
         }
         let (mark, root) = (self.mark(), self.nodes.len() as u32);
@@ -88,9 +88,10 @@ impl Reader<'_> {
             let start = at;
             match json.get(at) {
                 Some(b'"') => {
-                    let Text { end, has_halves, .. } = scan::string(json, at + 1)?;
+                    let Text { end, has_escapes, has_halves } = scan::string(json, at + 1)?;
                     self.is_odd |= has_halves;
-                    self.push(name, start, end);
+                    let node = Node::new(name.start, name.key, start..end, self.tape.nodes.len() + 1);
+                    self.tape.nodes.push(node.with_escapes(has_escapes));
                     at = end;
                 }
                 Some(b'{') => {
@@ -145,9 +146,8 @@ impl Reader<'_> {
 
     #[inline]
     fn push(&mut self, name: Name, start: usize, end: usize) {
-        let next = self.tape.nodes.len() as u32 + 1;
-        let Name { start: name, key } = name;
-        self.tape.nodes.push(Node { name, key, start: start as u32, end: end as u32, next });
+        let next = self.tape.nodes.len() + 1;
+        self.tape.nodes.push(Node::new(name.start, name.key, start..end, next));
     }
 
     fn open(&mut self, name: Name, start: usize, is_object: bool) {
@@ -159,9 +159,9 @@ impl Reader<'_> {
 
     fn close(&mut self, end: usize) {
         let Some(Open { at, names, .. }) = self.open.pop() else { return };
-        let next = self.tape.nodes.len() as u32;
+        let next = self.tape.nodes.len();
         if let Some(node) = self.tape.nodes.get_mut(at as usize) {
-            (node.end, node.next) = (end as u32, next);
+            node.close(end, next);
         }
         if names > FEW && !self.is_odd {
             self.is_odd = self.has_repeats(at);
@@ -218,7 +218,7 @@ impl Reader<'_> {
             if node.key == key && self.tape.is_named(self.text, at, name) {
                 return true;
             }
-            at = node.next;
+            at = node.next();
         }
         false
     }
@@ -230,7 +230,7 @@ impl Reader<'_> {
         let mut at = parent + 1;
         while let Some(node) = self.tape.node(at) {
             names.push((node.key, self.tape.name(self.text, at)));
-            at = node.next;
+            at = node.next();
         }
         names.sort_unstable();
         names.array_windows().any(|[one, other]| one == other)

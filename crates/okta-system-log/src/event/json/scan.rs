@@ -84,7 +84,7 @@ pub(super) fn unit(json: &[u8], at: usize) -> Option<u16> {
 /// The place of the first byte at `at` or after it that cannot stand in a string as it is: a quotation mark, a backslash,
 /// a control character, or the end.
 #[inline]
-fn skip_plain(json: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_plain(json: &[u8], mut at: usize) -> usize {
     while let Some(word) = json.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
         let found = special_bytes(u64::from_le_bytes(*word));
         if found != 0 {
@@ -107,17 +107,32 @@ fn is_special(byte: u8) -> bool {
 fn special_bytes(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const UPPER: u64 = ONES << 7;
-    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    let quote = is_zero(word ^ (ONES * b'"' as u64));
-    let backslash = is_zero(word ^ (ONES * b'\\' as u64));
-    (control | quote | backslash) & UPPER
+    let control = word.wrapping_sub(ONES * 0x20);
+    let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    // None of them has the upper bit itself.
+    (control | quote | backslash) & !word & UPPER
 }
 
 /// Whether `text` has to be escaped nowhere to stand in a string.
 #[inline]
 pub(crate) fn is_plain(text: &[u8]) -> bool {
-    skip_plain(text, 0) == text.len()
+    // Without an early end the compiler takes all bytes of a chunk at once.
+    let has_special = |bytes: &[u8]| bytes.iter().fold(false, |found, byte| found | is_special(*byte));
+    match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(first), Some(last)) if text.len() <= 16 => {
+            let found = special_bytes(u64::from_le_bytes(*first)) | special_bytes(u64::from_le_bytes(*last));
+            found == 0
+        }
+        _ => {
+            let (chunks, rest) = text.as_chunks::<16>();
+            let rest = match text.last_chunk::<16>() {
+                Some(last) => has_special(last),
+                None => rest.iter().any(|byte| is_special(*byte)),
+            };
+            !rest && !chunks.iter().any(|chunk| has_special(chunk))
+        }
+    }
 }
 
 /// The number that begins at `at`; the place of what makes it none otherwise.
@@ -172,10 +187,11 @@ mod tests {
                 let mut text = vec![0xc3; length];
                 text.extend([special, b'"', b'x', 0x7f, b'!', b' ', 0x80, 0xff, 0x21, b'[', b']']);
                 assert_eq!(skip_plain(&text, 0), length, "{special}");
+                assert!(!is_plain(&text[..=length]) && is_plain(&text[..length]), "{special}");
             }
         }
         for plain in (0x20..=0xff_u8).filter(|byte| !is_special(*byte)) {
-            assert!(is_plain(&[plain; 19]), "{plain}");
+            assert!((0..40).all(|length| is_plain(&vec![plain; length])), "{plain}");
         }
     }
 }

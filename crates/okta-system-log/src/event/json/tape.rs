@@ -1,6 +1,8 @@
 //! The tape: one node for each value of a text, in the order in which they begin. Knows where things stand, and neither
 //! the grammar nor what anything means.
 
+use super::scan;
+
 /// The values of one or more JSON texts that lie in one string.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tape {
@@ -17,13 +19,54 @@ pub(super) struct Node {
     pub(super) key: Key,
     pub(super) start: u32,
     pub(super) end: u32,
-    /// The node behind this one and all that is in it: the next sibling, if there is one.
-    pub(super) next: u32,
+    next: Next,
 }
 
-/// A few bits of a name, by which most others are told from it.
+/// The node behind another and all that is in it: the next sibling, if there is one. Its upper bit says whether what is
+/// between has escapes, should it be a string.
+#[derive(Debug, Clone, Copy)]
+struct Next(u32);
+
+/// The length of a name and a few bits of it, by which most others are told from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key(u32);
+
+/// Up to so many bytes a key knows the length of a name.
+const KNOWN_LENGTH_MAX: u32 = 254;
+const HASH_BITS: u32 = 24;
+const ESCAPES: u32 = 1 << 31;
+
+/// So many bytes a text may have at most: no value of it has a node beyond.
+pub(crate) const TEXT_BYTES_MAX: usize = i32::MAX as usize;
+
+impl Node {
+    #[inline]
+    pub(super) fn new(name: u32, key: Key, place: std::ops::Range<usize>, next: usize) -> Self {
+        Self { name, key, start: place.start as u32, end: place.end as u32, next: Next(next as u32) }
+    }
+
+    /// The same of a string that has escapes.
+    #[inline]
+    pub(super) fn with_escapes(self, has_escapes: bool) -> Self {
+        Self { next: Next(self.next.0 | if has_escapes { ESCAPES } else { 0 }), ..self }
+    }
+
+    /// The next sibling, if there is one.
+    #[inline]
+    pub(super) fn next(&self) -> u32 {
+        self.next.0 & !ESCAPES
+    }
+
+    #[inline]
+    pub(super) fn has_escapes(&self) -> bool {
+        self.next.0 & ESCAPES != 0
+    }
+
+    /// Notes where the value ends, and which node comes behind it.
+    pub(super) fn close(&mut self, end: usize, next: usize) {
+        (self.end, self.next) = (end as u32, Next(next as u32));
+    }
+}
 
 /// How far a tape goes.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +99,17 @@ impl Key {
             },
         };
         let mixed = first.wrapping_add(name.len() as u64).wrapping_mul(ODD) ^ last.wrapping_mul(OTHER_ODD);
-        // The upper half has what all bits below have done.
-        Self((mixed >> 32) as u32)
+        // The upper bits have what all below have done.
+        let hash = (mixed >> (64 - HASH_BITS)) as u32;
+        let length = u32::try_from(name.len()).map_or(u32::MAX, |length| length).min(KNOWN_LENGTH_MAX + 1);
+        Self(length << HASH_BITS | hash)
+    }
+
+    /// The length of the name, if it is short enough to be known.
+    #[inline]
+    pub(super) fn length(self) -> Option<usize> {
+        let length = self.0 >> HASH_BITS;
+        (length <= KNOWN_LENGTH_MAX).then_some(length as usize)
     }
 
     /// One of 64 bits.
@@ -126,11 +178,22 @@ impl Tape {
         if let Some(escaped) = self.escaped_name(at) {
             return escaped == name;
         }
-        let Some(start) = self.node(at).map(|node| node.name as usize) else { return false };
-        let rest = text.as_bytes().get(start..).unwrap_or_default();
-        // A name without escapes ends with the first quotation mark.
-        rest.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'"'))
-            && !name.as_bytes().contains(&b'"')
+        let Some(node) = self.node(at) else { return false };
+        let start = node.name as usize;
+        let same = text.as_bytes().get(start..start + name.len()) == Some(name.as_bytes());
+        same && (node.key.length().is_some() || self.name(text, at) == name)
+    }
+
+    /// The name of the member at `at`.
+    #[inline]
+    pub(super) fn name<'n>(&'n self, text: &'n str, at: u32) -> &'n str {
+        if let Some(name) = self.escaped_name(at) {
+            return name;
+        }
+        let Some(node) = self.node(at) else { return "" };
+        let start = node.name as usize;
+        let length = node.key.length().unwrap_or_else(|| scan::skip_plain(text.as_bytes(), start) - start);
+        text.get(start..start + length).unwrap_or_default()
     }
 }
 

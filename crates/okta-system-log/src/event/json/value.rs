@@ -16,20 +16,6 @@ pub(crate) struct Value<'a, 't> {
     at: u32,
 }
 
-impl Tape {
-    /// The name of the member at `at`.
-    pub(super) fn name<'n>(&'n self, text: &'n str, at: u32) -> &'n str {
-        if let Some(name) = self.escaped_name(at) {
-            return name;
-        }
-        let Some(start) = self.node(at).map(|node| node.name as usize) else { return "" };
-        match scan::string(text.as_bytes(), start) {
-            Ok(read) => text.get(start..read.end - 1).unwrap_or_default(),
-            Err(_) => "",
-        }
-    }
-}
-
 impl<'a, 't> Value<'a, 't> {
     /// The value whose node is at `at` of `tape`, which was read from `text`.
     #[inline]
@@ -70,8 +56,13 @@ impl<'a, 't> Value<'a, 't> {
     /// What it says if it is a string.
     #[inline]
     pub(crate) fn string(self) -> Option<Cow<'a, str>> {
-        let inside = self.raw().strip_prefix('"')?.strip_suffix('"')?;
-        Some(unescape(inside))
+        let node = self.node()?;
+        let (start, end) = (node.start as usize, node.end as usize);
+        if self.text.as_bytes().get(start) != Some(&b'"') {
+            return None;
+        }
+        let inside = self.text.get(start + 1..end - 1)?;
+        Some(if node.has_escapes() { unescape(inside) } else { Cow::Borrowed(inside) })
     }
 
     /// Where it begins as a member: with the quotation mark of its name.
@@ -97,7 +88,7 @@ impl<'a, 't> Value<'a, 't> {
     /// What it holds: members or elements.
     #[inline]
     pub(crate) fn items(self) -> Items<'a, 't> {
-        let end = self.node().map_or(0, |node| node.next);
+        let end = self.node().map_or(0, |node| node.next());
         Items { text: self.text, tape: self.tape, at: self.at + 1, end }
     }
 
@@ -155,7 +146,7 @@ impl<'a, 't> Iterator for Items<'a, 't> {
             return None;
         }
         let item = Value { text: self.text, tape: self.tape, at: self.at };
-        self.at = self.tape.node(self.at)?.next;
+        self.at = self.tape.node(self.at)?.next();
         Some(item)
     }
 }
