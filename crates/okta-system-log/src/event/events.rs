@@ -137,6 +137,7 @@ impl Events {
         }
         let too_large = |_| EventsError::TooLarge(text.len());
         let (mut tape, mut entries) = (Tape::default(), Vec::with_capacity(places.len()));
+        tape.expect(text.len());
         for (start, identity) in places {
             let (entry, _) = Entry::read(&text, start, &mut tape).map_err(too_large)?;
             entries.push(Entry { identity, ..entry });
@@ -190,6 +191,7 @@ impl From<usize> for Fault {
 /// Reads the array in one pass.
 fn entries(body: &str, events_max: usize) -> Result<(Tape, Vec<Entry>), Fault> {
     let (mut tape, mut entries) = (Tape::default(), Vec::new());
+    tape.expect(body.len());
     let mut at = expect(body, 0, b'[')?;
     if byte_at(body, at) == Some(b']') {
         end(body, at)?;

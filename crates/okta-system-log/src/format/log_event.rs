@@ -12,7 +12,7 @@ use super::{
     party::{Kind, Party},
     writer::ObjectWriter,
 };
-use crate::event::{is_missing, json::Document};
+use crate::event::json::Document;
 
 /// The parts of one event.
 #[derive(Debug, Default)]
@@ -88,22 +88,6 @@ impl<'a> LogEvent<'a> {
         self.targets.iter().find(|target| target.kind == kind)
     }
 
-    /// How risky Okta found it: a level of its own, or the one in the debug data, which is text such as
-    /// `{level=HIGH, reasons=Anomalous Device}`.
-    pub(super) fn risk_level(&self) -> Option<Cow<'a, str>> {
-        self.risk.peek("level").or_else(|| self.debug_risk("level"))
-    }
-
-    /// One value of the debug data's `risk`.
-    pub(super) fn debug_risk(&self, name: &str) -> Option<Cow<'a, str>> {
-        let risk = match self.debug_data.peek("risk")? {
-            Cow::Borrowed(risk) => risk,
-            // Okta escapes nothing there; an escaped value stays as it is.
-            Cow::Owned(_) => return None,
-        };
-        brace_value(risk, name).filter(|value| !is_missing(value)).map(Cow::Borrowed)
-    }
-
     /// Writes the members that no mapping took. The debug data is by far the largest part of it and may be left out.
     pub(super) fn write_rest(&self, out: &mut ObjectWriter<'_>, with_debug_data: bool) {
         self.root.write_rest(out);
@@ -148,42 +132,9 @@ impl<'a> LogEvent<'a> {
     }
 }
 
-/// The value of `name` in text such as `{level=HIGH, reasons=A, B}`: it ends where the next name begins.
-fn brace_value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let inside = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut value: Option<&str> = None;
-    let mut at = 0;
-    for piece in inside.split(", ") {
-        let start = at;
-        at += piece.len() + 2;
-        match (value, piece.split_once('=')) {
-            (Some(found), Some(_)) => return Some(found),
-            (Some(found), None) => {
-                let from = found.as_ptr() as usize - inside.as_ptr() as usize;
-                value = inside.get(from..start + piece.len());
-            }
-            (None, Some((key, found))) if key.trim() == name => value = Some(found),
-            (None, _) => {}
-        }
-    }
-    value
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn braces_hold_values_that_may_have_commas() {
-        let text = "{level=HIGH, reasons=Anomalous Device, New City, detectionName=x=y}";
-        assert_eq!(brace_value(text, "level"), Some("HIGH"));
-        assert_eq!(brace_value(text, "reasons"), Some("Anomalous Device, New City"));
-        assert_eq!(brace_value(text, "detectionName"), Some("x=y"));
-        assert_eq!(brace_value("{reasons=A, B}", "reasons"), Some("A, B"));
-        for odd in ["", "{", "{}", "level=HIGH", "{level}", "{=}"] {
-            assert_eq!(brace_value(odd, "level"), None, "{odd}");
-        }
-    }
 
     #[test]
     fn odd_parts_count_as_absent_and_are_left() {

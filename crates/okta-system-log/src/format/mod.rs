@@ -6,6 +6,7 @@
 
 mod detail;
 pub mod ecs;
+mod facts;
 mod lines;
 mod log_event;
 mod object;

@@ -67,14 +67,8 @@ impl Default for Document<'_> {
 }
 
 impl<'a> From<&'a str> for Document<'a> {
-    /// Reads `text` as those do who take nothing that is odd: it is nothing to them.
     fn from(text: &'a str) -> Self {
-        match Tape::of(text) {
-            Some((tape, read)) if !read.is_odd => {
-                Self { text, tape: Source::Shared(Rc::new(tape)), at: read.at }
-            }
-            _ => Self::default(),
-        }
+        Self::read(text)
     }
 }
 

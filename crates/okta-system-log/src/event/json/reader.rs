@@ -55,9 +55,13 @@ struct Reader<'r> {
 impl Tape {
     /// The tape of `text`, whose only value is at its beginning.
     pub(crate) fn of(text: &str) -> Option<(Self, Read)> {
-        // A value has twelve bytes or more in most events.
-        let mut tape = Self { nodes: Vec::with_capacity(text.len() / 16 + 1), ..Self::default() };
-        let read = tape.read(text, skip_space(text.as_bytes(), 0)).ok()?;
+        let at = skip_space(text.as_bytes(), 0);
+        if !matches!(text.as_bytes().get(at)?, b'{' | b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9') {
+            return None;
+        }
+        let mut tape = Self::default();
+        tape.expect(text.len());
+        let read = tape.read(text, at).ok()?;
         (skip_space(text.as_bytes(), read.end) == text.len()).then_some((tape, read))
     }
 

@@ -122,6 +122,12 @@ impl Tape {
     /// A tape of nothing.
     pub(crate) const EMPTY: Self = Self { nodes: Vec::new(), escaped_names: Vec::new() };
 
+    /// Makes room for the values of a text of so many bytes, as long as it is an event.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        // With its name a value of Okta's has twenty bytes or more.
+        self.nodes.reserve(bytes / 20 + 1);
+    }
+
     /// The number of its nodes.
     pub(crate) fn len(&self) -> u32 {
         self.nodes.len() as u32

@@ -1,7 +1,7 @@
 //! Detection Finding: what Okta found, and the evidence for it.
 
 use super::{
-    super::{log_event::LogEvent, party::Kind, writer::ObjectWriter},
+    super::{facts::Assessment, log_event::LogEvent, party::Kind, writer::ObjectWriter},
     endpoint,
     notes::Notes,
     user::{self, User},
@@ -12,16 +12,16 @@ pub(super) fn write<'a>(
     event: &LogEvent<'a>,
     event_type: &str,
     identity: &str,
+    assessment: &Assessment<'_>,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
-    let detection = event.risk.take("detectionName").or_else(|| event.debug_risk("detectionName"));
     out.object("finding_info", |out| {
         out.text("uid", identity);
         out.text("title", event.root.peek("displayMessage").as_deref().unwrap_or(event_type));
         out.texts("types", [event_type]);
         out.texts("data_sources", ["Okta System Log"]);
-        if let Some(detection) = &detection {
+        if let Some(detection) = &assessment.risk.detection {
             out.object("analytic", |out| {
                 out.text("name", detection);
                 out.integer("type_id", 2);

@@ -20,6 +20,7 @@ use crate::{event::json::Document, format::Payload};
 
 use super::{
     Detail,
+    facts::Assessment,
     log_event::LogEvent,
     writer::{ObjectWriter, Writer},
 };
@@ -89,13 +90,14 @@ pub(super) fn render(input: &Input<'_>) -> Payload {
     let event_type = event_type.as_deref().unwrap_or(UNKNOWN);
     let bytes = Writer::new(input.detail.text_bytes_max()).object_bytes(|out| {
         let mut notes = Notes::default();
+        let assessment = Assessment::of(&event);
         write_classification(&routing, event_type, out);
         metadata::write_time(&event, out, &mut notes);
-        outcome::write_severity(&event, out);
+        outcome::write_severity(&event, &assessment, out);
         outcome::write_status(&event, routing.class, routing.activity, out);
         out.text_if("message", event.root.peek("displayMessage").as_deref());
-        write_class(input, &event, &routing, event_type, out, &mut notes);
-        outcome::write_control(&event, routing.class, out, &mut notes);
+        write_class(input, &event, &routing, event_type, &assessment, out, &mut notes);
+        outcome::write_control(&event, routing.class, &assessment, out, &mut notes);
         event.root.take("displayMessage");
         notes.write_observables(out);
         metadata::write(input, &event, out, &notes);
@@ -131,12 +133,13 @@ fn write_class<'a>(
     event: &LogEvent<'a>,
     routing: &Routing,
     event_type: &str,
+    assessment: &Assessment<'a>,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
     let (class, note, targets_max) = (routing.class, routing.note, input.detail.elements_max());
     match class.uid {
-        DETECTION_FINDING => finding::write(event, event_type, input.identity, out, notes),
+        DETECTION_FINDING => finding::write(event, event_type, input.identity, assessment, out, notes),
         ACCOUNT_CHANGE => {
             user::changed(event, false).write("user", "user", out, notes);
             authentication::write_factors(event, out);

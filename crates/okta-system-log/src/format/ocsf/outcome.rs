@@ -1,14 +1,15 @@
 //! How it ended, how severe it is, what was decided, and how risky it was.
 
-use std::borrow::Cow;
-
 use super::{
-    super::{log_event::LogEvent, writer::ObjectWriter},
+    super::{
+        facts::{Assessment, Level},
+        log_event::LogEvent,
+        writer::ObjectWriter,
+    },
     class::{AUTHENTICATION, Class, DETECTION_FINDING},
     entity,
     notes::Notes,
 };
-use crate::event::is_missing;
 
 /// `status_id` of a finding by its activity: what Okta calls the outcome is not the status of an investigation.
 const FINDING_STATUS: [(u8, u8, &str); 3] = [(1, 1, "New"), (2, 2, "In Progress"), (3, 4, "Resolved")];
@@ -36,34 +37,40 @@ pub(super) fn write_status(event: &LogEvent<'_>, class: &Class, activity: u8, ou
     out.text_if("status_detail", event.outcome.take("reason").as_deref());
 }
 
-/// Writes `severity*`. Okta's WARN and ERROR tell of failures, of which most are harmless; a high risk is not.
-pub(super) fn write_severity(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+/// Writes `severity*`. Okta's WARN and ERROR tell of failures, of which most are harmless; a high risk is not. A risk that
+/// could not be read may be a high one: an event with it is never called harmless.
+pub(super) fn write_severity(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
     let own = match event.root.peek("severity").as_deref() {
-        Some("DEBUG" | "INFO") => 1,
-        Some("WARN" | "ERROR") => 3,
-        _ => 0,
+        Some("DEBUG" | "INFO") => INFORMATIONAL,
+        Some("WARN" | "ERROR") => MEDIUM,
+        _ => UNKNOWN_SEVERITY,
     };
-    let of_risk = match event.risk_level().as_deref().map(risk_level) {
-        Some((2, _)) => 3,
-        Some((3, _)) => 4,
-        Some((4, _)) => 5,
-        _ => 0,
+    let of_risk = match assessment.risk.level {
+        Some(Level::Critical) => CRITICAL,
+        Some(Level::High) => HIGH,
+        Some(Level::Medium) => MEDIUM,
+        Some(Level::Low) | None => UNKNOWN_SEVERITY,
     };
-    let (id, caption) = match own.max(of_risk) {
-        0 => (0, "Unknown"),
-        1 => (1, "Informational"),
-        3 => (3, "Medium"),
-        4 => (4, "High"),
-        _ => (5, "Critical"),
-    };
+    let known = own.max(of_risk);
+    let is_unread = assessment.risk.unread.is_some() || assessment.behaviors.unread.is_some();
+    let (id, caption) = if is_unread && known < MEDIUM { UNKNOWN_SEVERITY } else { known };
     out.integer("severity_id", id);
     out.text("severity", caption);
 }
+
+type Severity = (u8, &'static str);
+
+const UNKNOWN_SEVERITY: Severity = (0, "Unknown");
+const INFORMATIONAL: Severity = (1, "Informational");
+const MEDIUM: Severity = (3, "Medium");
+const HIGH: Severity = (4, "High");
+const CRITICAL: Severity = (5, "Critical");
 
 /// Writes the attributes of the profile `security_control`: what was decided by which policy, and how risky it was.
 pub(super) fn write_control(
     event: &LogEvent<'_>,
     class: &Class,
+    assessment: &Assessment<'_>,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'_>,
 ) {
@@ -82,14 +89,27 @@ pub(super) fn write_control(
     if class.uid == AUTHENTICATION && entity::write_policy(event, out) {
         notes.uses_security_control = true;
     }
-    if let Some(level) = event.risk_level() {
-        notes.uses_security_control = true;
-        let (id, caption) = risk_level(&level);
+    notes.uses_security_control |= write_risk(assessment, out);
+}
+
+/// Writes `risk_*`; false if Okta says nothing of a risk. What could not be read is Okta's own word for the level.
+fn write_risk(Assessment { risk, behaviors }: &Assessment<'_>, out: &mut ObjectWriter<'_>) -> bool {
+    let level = match (risk.level, risk.unread.as_deref()) {
+        (Some(level), _) => Some(risk_level(level)),
+        (None, unread) => unread.map(|unread| (99, unread)),
+    };
+    if let Some((id, caption)) = level {
         out.integer("risk_level_id", id);
-        out.text("risk_level", &caption);
-        out.text_if("risk_details", risk_details(event).as_deref());
-        event.risk.take("level");
+        out.text("risk_level", caption);
     }
+    // Why it is risky, as one text: the reasons, then what was unusual in the user's behaviour.
+    let unread = behaviors.unread.as_deref();
+    let details: Vec<&str> =
+        risk.reasons.iter().chain(behaviors.fired()).map(AsRef::as_ref).chain(unread).collect();
+    if !details.is_empty() {
+        out.text("risk_details", &details.join(", "));
+    }
+    level.is_some() || !details.is_empty()
 }
 
 type Numbered = (u8, &'static str);
@@ -106,29 +126,11 @@ fn decision(event: &LogEvent<'_>) -> Option<(Numbered, Numbered)> {
 }
 
 /// `risk_level_id` and its caption.
-fn risk_level(level: &str) -> (u8, Cow<'_, str>) {
-    match level.to_ascii_uppercase().as_str() {
-        "LOW" => (1, Cow::Borrowed("Low")),
-        "MEDIUM" => (2, Cow::Borrowed("Medium")),
-        "HIGH" => (3, Cow::Borrowed("High")),
-        "CRITICAL" => (4, Cow::Borrowed("Critical")),
-        _ => (99, Cow::Borrowed(level)),
+fn risk_level(level: Level) -> Numbered {
+    match level {
+        Level::Low => (1, "Low"),
+        Level::Medium => (2, "Medium"),
+        Level::High => (3, "High"),
+        Level::Critical => (4, "Critical"),
     }
-}
-
-/// Why it is risky, as one text: the reasons, then what was unusual in the user's behaviour.
-fn risk_details(event: &LogEvent<'_>) -> Option<String> {
-    let mut parts: Vec<Cow<'_, str>> = event.risk.take_texts("reasons");
-    if parts.is_empty() {
-        parts.extend(event.debug_risk("reasons"));
-    }
-    let behaviors = event.debug_data.peek("behaviors");
-    parts.extend(behaviors.map(|behaviors| behaviors.trim_matches(['{', '}']).to_owned().into()));
-    for behavior in event.security.peek_array("userBehaviors").unwrap_or_default() {
-        if let (Some(name), Some(result)) = (behavior.peek("name"), behavior.peek("result")) {
-            parts.push(format!("{name}={result}").into());
-        }
-    }
-    parts.retain(|part| !is_missing(part));
-    (!parts.is_empty()).then(|| parts.join(", "))
 }
