@@ -2,11 +2,12 @@
 //!
 //! A new format is one file or folder, one arm in each `match` here and one row in the docs. What the formats that take
 //! an event apart share: `log_event` (the parts of an event), `object` and `writer` (JSON in and out), `rules` (tables
-//! from event types to what they mean).
+//! from event types to what they mean), `findings` (which events somebody should look at).
 
 mod detail;
 pub mod ecs;
 mod facts;
+mod findings;
 mod lines;
 mod log_event;
 mod object;
