@@ -13,6 +13,7 @@ use super::{
     party::{Kind, Party, lowest},
     writer::ObjectWriter,
 };
+use crate::event::json::Document;
 
 /// The parts of one event.
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ pub(super) struct LogEvent<'a> {
 
 impl<'a> LogEvent<'a> {
     /// Opens the event that `json` is; None if it is no JSON object.
-    pub(super) fn read(json: &'a str) -> Option<Self> {
+    pub(super) fn read(json: impl Into<Document<'a>>) -> Option<Self> {
         let root = Object::read(json)?;
         let client = root.open("client");
         let geography = client.open("geographicalContext");

@@ -22,7 +22,7 @@ mod routing;
 mod user;
 mod whose;
 
-use crate::format::Payload;
+use crate::{event::json::Document, format::Payload};
 
 use super::{
     Detail,
@@ -66,7 +66,7 @@ pub(super) struct Input<'a> {
     /// The event as Okta sent it.
     pub(super) raw: &'a str,
     /// The same as any reader takes it: no name twice in an object, and the like.
-    pub(super) json: &'a str,
+    pub(super) json: &'a Document<'a>,
     /// What identifies it for ever.
     pub(super) identity: &'a str,
     /// The org's domain, if it is known.
