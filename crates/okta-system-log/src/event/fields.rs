@@ -19,7 +19,9 @@ pub(super) enum Text {
 impl Text {
     /// The string that `value` is; anything else in its place counts as absent.
     fn of(value: Option<Value<'_, '_>>) -> Self {
-        let Some((value, text)) = value.and_then(|value| Some((value, value.string()?))) else { return Self::Absent };
+        let Some((value, text)) = value.and_then(|value| Some((value, value.string()?))) else {
+            return Self::Absent;
+        };
         match text {
             Cow::Owned(text) => Self::Unescaped(text.into()),
             Cow::Borrowed(text) => match inside(&value.place()) {
@@ -76,7 +78,9 @@ impl Fields {
             severity: text("severity"),
             outcome: text_in("outcome", "result"),
             actor_id: text_in("actor", "id"),
-            target_user_id: Text::of(event.last("target").and_then(target_user).and_then(|user| user.last("id"))),
+            target_user_id: Text::of(
+                event.last("target").and_then(target_user).and_then(|user| user.last("id")),
+            ),
             // A root session may have sessions below it.
             session_id: match text_in("authenticationContext", "rootSessionId") {
                 Text::Absent => text_in("authenticationContext", "externalSessionId"),

@@ -93,7 +93,8 @@ impl Key {
             _ => match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
                 (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
                 _ => {
-                    let of = |chunk: Option<&[u8; 4]>| u64::from(u32::from_le_bytes(*chunk.unwrap_or(&[0; 4])));
+                    let of =
+                        |chunk: Option<&[u8; 4]>| u64::from(u32::from_le_bytes(*chunk.unwrap_or(&[0; 4])));
                     (of(name.first_chunk()), of(name.last_chunk()))
                 }
             },
@@ -147,7 +148,12 @@ impl Tape {
     /// Bytes that what was read after `mark` has in memory.
     pub(crate) fn size_bytes_since(&self, mark: Mark) -> usize {
         (self.nodes.len() - mark.nodes) * size_of::<Node>()
-            + self.escaped_names.iter().skip(mark.escaped_names).map(|(_, name)| name_bytes(name)).sum::<usize>()
+            + self
+                .escaped_names
+                .iter()
+                .skip(mark.escaped_names)
+                .map(|(_, name)| name_bytes(name))
+                .sum::<usize>()
     }
 
     /// Bytes that it keeps in memory.

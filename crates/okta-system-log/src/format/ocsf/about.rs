@@ -115,7 +115,7 @@ mod tests {
                 })
                 .collect();
             let json = format!(r#"{{"target":[{}]}}"#, targets.join(","));
-            let event = LogEvent::read(&json).unwrap();
+            let event = LogEvent::read(json.as_str()).unwrap();
             found.push(main_target(&event, event_type).and_then(Party::take_id).unwrap().into_owned());
         }
         assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{event_type}: {found:?}");
