@@ -14,6 +14,8 @@ mod metadata;
 mod notes;
 mod outcome;
 mod routing;
+#[cfg(test)]
+mod tests;
 mod user;
 
 use crate::format::Payload;
