@@ -10,7 +10,7 @@ mod country;
 mod factor;
 mod level;
 mod moment;
-mod notation;
+pub(super) mod notation;
 mod outcome;
 mod protocol;
 mod risk;

@@ -90,7 +90,7 @@ mod tests {
 
     fn moment(published: &str, uuid: &str) -> Moment {
         let event = format!(r#"{{"published":{published},"uuid":"{uuid}"}}"#);
-        Moment::of(&LogEvent::read(&event).unwrap())
+        Moment::of(&LogEvent::read(event.as_str()).unwrap())
     }
 
     #[test]

@@ -62,7 +62,7 @@ mod tests {
 
     fn outcome(event_type: &str, result: &str) -> Outcome<'static> {
         let event = format!(r#"{{"outcome":{{"result":"{result}"}}}}"#);
-        match Outcome::of(&LogEvent::read(&event).unwrap(), event_type) {
+        match Outcome::of(&LogEvent::read(event.as_str()).unwrap(), event_type) {
             Outcome::Success => Outcome::Success,
             Outcome::Failure => Outcome::Failure,
             Outcome::Unknown => Outcome::Unknown,

@@ -87,7 +87,7 @@ mod tests {
             ),
         ] {
             let event = format!(r#"{{"debugContext":{{"debugData":{data}}}}}"#);
-            let event = LogEvent::read(&event).unwrap();
+            let event = LogEvent::read(event.as_str()).unwrap();
             let threat = Threat::of(&event);
             assert_eq!(
                 (threat.is_suspected, threat.level),

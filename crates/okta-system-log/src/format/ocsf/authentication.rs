@@ -13,7 +13,7 @@ use super::{
     caption,
     notes::Notes,
     routing::Note,
-    user,
+    user, whose,
 };
 
 /// `auth_protocol_id`
@@ -37,7 +37,7 @@ pub(super) fn write<'a>(
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
 ) {
-    user::subject(event).write("user", "user", out, notes);
+    whose::authenticated(event).with_tokens(event).write("user", "user", out, notes);
     out.object("service", |out| {
         let app = event.target(Kind::App);
         let (name, id) = app.map(|app| (app.take_name(), app.take_id())).unwrap_or_default();
@@ -47,7 +47,7 @@ pub(super) fn write<'a>(
         out.text_if("name", name.as_deref());
         out.text_if("uid", id.as_deref());
     });
-    user::write_session(event, out);
+    write_session(event, out);
     write_protocol(event, note, out);
     if note == Note::Impersonation {
         out.integer("account_switch_type_id", 2);
@@ -67,6 +67,18 @@ pub(super) fn write<'a>(
 
 /// The behaviour that Okta has from the beginning for a device that the user has not signed in from before.
 const NEW_DEVICE: &str = "New Device";
+
+/// Writes `session`: the one that ended, else the actor's if it is their own sign-on.
+fn write_session(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+    if let Some(ended) = event.debug_data.take("endedSessionId") {
+        out.object("session", |out| {
+            out.text("uid", &ended);
+            out.text_if("expiration_reason", event.debug_data.take("terminationReason").as_deref());
+        });
+    } else if whose::is_own_sign_on(event) {
+        user::write_session(event, out);
+    }
+}
 
 /// Writes `auth_protocol*`: what the event says, else what its type alone tells.
 fn write_protocol(event: &LogEvent<'_>, note: Note, out: &mut ObjectWriter<'_>) {

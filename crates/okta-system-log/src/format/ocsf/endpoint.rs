@@ -16,8 +16,7 @@ use super::{
 const ENDPOINTS: [(&str, u8, &str); 4] =
     [("Computer", 2, "Desktop"), ("Laptop", 3, "Laptop"), ("Tablet", 4, "Tablet"), ("Mobile", 5, "Mobile")];
 
-/// Writes `src_endpoint`; false if there was none. Where OCSF demands one and there was no client, it is Okta's own
-/// service.
+/// Writes `src_endpoint`; false if there is none. Where OCSF demands one and there was no client, it is Okta's own service.
 pub(super) fn write_source<'a>(
     event: &LogEvent<'a>,
     is_demanded: bool,
@@ -30,6 +29,7 @@ pub(super) fn write_source<'a>(
     let ip = address.map(|address| address.ip);
     // A single dot is Okta's way to say that there is none.
     let domain = event.security.take("domain").filter(|domain| domain != ".");
+    let hops = intermediate_ips(event, ip.as_deref());
     let is_written = out.object("src_endpoint", |out| {
         // One of these makes an endpoint; what else there is says nothing without them.
         if ip.is_none() && domain.is_none() {
@@ -49,9 +49,12 @@ pub(super) fn write_source<'a>(
         write_system(event.user_agent.take("os"), None, event, out);
         write_network(event, out);
         write_location(event, out, notes, path);
-        out.texts("intermediate_ips", intermediate_ips(event, ip.as_deref()));
+        out.texts("intermediate_ips", &hops);
     });
     notes.observe(Observed::IpAddress, path, "ip", ip.as_ref());
+    if ip.is_some() || domain.is_some() {
+        hops.iter().for_each(|hop| notes.observe(Observed::IpAddress, path, "intermediate_ips[]", Some(hop)));
+    }
     is_written
 }
 
@@ -84,6 +87,11 @@ fn write_kind(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     }
 }
 
+/// Writes `os` of an endpoint by its name alone.
+pub(super) fn write_named_system(name: Option<Cow<'_, str>>, out: &mut ObjectWriter<'_>) {
+    write_os(name.as_deref(), None, out);
+}
+
 /// Writes `os`, of the device that Okta knows or of the client.
 fn write_system(
     name: Option<Cow<'_, str>>,
@@ -91,16 +99,21 @@ fn write_system(
     event: &LogEvent<'_>,
     out: &mut ObjectWriter<'_>,
 ) {
+    let agent = event.user_agent.peek("rawUserAgent");
+    let version = device.and_then(|device| device.take("os_version"));
+    let apple = || apple_mobile_version(name.as_deref()?, agent.as_deref());
+    let version = version.or_else(apple);
+    write_os(name.as_deref(), version.as_deref(), out);
+}
+
+fn write_os(name: Option<&str>, version: Option<&str>, out: &mut ObjectWriter<'_>) {
     let Some(name) = name else { return };
-    let (id, caption) = system(System::of(&name));
+    let (id, caption) = system(System::of(name));
     out.object("os", |out| {
-        out.text("name", &name);
+        out.text("name", name);
         out.integer("type_id", id);
-        out.text("type", caption.unwrap_or(&name));
-        let version = device.and_then(|device| device.take("os_version"));
-        let agent = event.user_agent.peek("rawUserAgent");
-        let version = version.or_else(|| apple_mobile_version(&name, agent.as_deref()));
-        out.text_if("version", version.as_deref());
+        out.text("type", caption.unwrap_or(name));
+        out.text_if("version", version);
     });
 }
 

@@ -10,9 +10,8 @@ use super::{
         party::Kind,
         writer::ObjectWriter,
     },
-    Input, endpoint,
+    Input, evidence,
     notes::Notes,
-    user::{self, User},
 };
 
 /// Writes what is the class Detection Finding's own.
@@ -21,6 +20,7 @@ pub(super) fn write<'a>(
     event: &LogEvent<'a>,
     activity: u8,
     event_type: &str,
+    targets_max: usize,
     assessment: &Assessment<'_>,
     out: &mut ObjectWriter<'_>,
     notes: &mut Notes<'a>,
@@ -31,6 +31,7 @@ pub(super) fn write<'a>(
         out.texts("types", [event_type]);
         write_times(event, activity, out);
         out.texts("data_sources", ["Okta System Log"]);
+        evidence::write_related_events(event, event_type, out);
         if let Some(detection) = &assessment.risk.detection {
             out.object("analytic", |out| {
                 out.text("name", detection);
@@ -38,22 +39,8 @@ pub(super) fn write<'a>(
                 out.text("type", "Behavioral");
             });
         }
-        write_related(event, out);
     });
-    out.array("evidences", |out| {
-        out.object(|out| {
-            let has_actor = user::write_actor(event, false, true, "evidences[0].actor.user", out, notes);
-            let has_source = endpoint::write_source(event, false, endpoint::EVIDENCE, out, notes);
-            let user = event.target(Kind::User).and_then(User::of);
-            if let Some(user) = &user {
-                user.write("user", "evidences[0].user", out, notes);
-            }
-            // A request of nobody from nowhere is no evidence for OCSF, and stays with what is not mapped.
-            if has_actor || has_source || user.is_some() {
-                endpoint::write_http_request(event, "evidences[0].http_request", out, notes);
-            }
-        });
-    });
+    evidence::write(event, event_type, targets_max, out, notes);
 }
 
 /// Findings that are steps of one flow of Okta's Identity Threat Protection: all have its trace id.
@@ -109,17 +96,4 @@ fn write_times(event: &LogEvent<'_>, activity: u8, out: &mut ObjectWriter<'_>) {
         if activity == CREATE { "created_time_dt" } else { "modified_time_dt" },
         &format!("{timestamp:.3}"),
     );
-}
-
-/// Writes `related_events`: the event that a user reports as not theirs.
-fn write_related(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
-    let Some(uuid) = event.debug_data.take("suspiciousActivityEventId") else { return };
-    let event_type = event.debug_data.peek("suspiciousActivityEventType");
-    out.array("related_events", |out| {
-        out.object(|out| {
-            // As `metadata.uid` of the event is.
-            out.text("uid", &[&*uuid, ":ocsf"].concat());
-            out.text_if("type", event_type.as_deref());
-        });
-    });
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Detail, facts::Moment, log_event::LogEvent, writer::ObjectWriter},
-    Input,
+    Input, labels,
     notes::Notes,
 };
 
@@ -50,6 +50,7 @@ pub(super) fn write(input: &Input<'_>, event: &LogEvent<'_>, out: &mut ObjectWri
         out.text_if("log_source", input.tenant);
         out.text_if("tenant_uid", input.tenant);
         out.texts("debug", notes.told());
+        labels::write(event, out);
         if let Some(kib) = untruncated_kib(input.detail) {
             out.flag("is_truncated", true);
             out.integer("untruncated_size", kib);

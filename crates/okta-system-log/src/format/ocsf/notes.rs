@@ -32,9 +32,13 @@ pub(super) enum Observed {
     ResourceUid = 10,
     Country = 14,
     UserAgent = 16,
+    CredentialUid = 19,
     UserUid = 31,
     GroupName = 32,
     GroupUid = 33,
+    AccountName = 34,
+    AccountUid = 35,
+    ResourceName = 38,
     DeviceUid = 47,
 }
 
@@ -47,16 +51,20 @@ impl Observed {
             Self::ResourceUid => "Resource UID",
             Self::Country => "Country",
             Self::UserAgent => "HTTP User-Agent",
+            Self::CredentialUid => "User Credential ID",
             Self::UserUid => "User Object: uid",
             Self::GroupName => "Group Object: name",
             Self::GroupUid => "Group Object: uid",
+            Self::AccountName => "Account Object: name",
+            Self::AccountUid => "Account Object: uid",
+            Self::ResourceName => "Resource Details Object: name",
             Self::DeviceUid => "Device Object: uid",
         }
     }
 }
 
 impl<'a> Notes<'a> {
-    /// Notes that `value` stands at `path` and the `member` in it.
+    /// Notes that `value` stands at `path` and the `member` in it. What is in an array stands at `array[].member`.
     pub(super) fn observe(
         &mut self,
         kind: Observed,

@@ -6,8 +6,7 @@ use super::{
         log_event::LogEvent,
         writer::ObjectWriter,
     },
-    class::{AUTHENTICATION, Class, DETECTION_FINDING},
-    entity,
+    class::{Class, DETECTION_FINDING},
     notes::Notes,
 };
 
@@ -111,9 +110,6 @@ pub(super) fn write_control(
         out.text("action", action_caption);
         out.integer("disposition_id", disposition);
         out.text("disposition", caption);
-    }
-    if class.uid == AUTHENTICATION && entity::write_policy(event, out) {
-        notes.uses_security_control = true;
     }
     notes.uses_security_control |= write_risk(assessment, threat, out);
 }
