@@ -8,10 +8,12 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
+    facts::Moment,
     object::Object,
     party::{Kind, Party, lowest},
     writer::ObjectWriter,
 };
+use crate::event::json::Document;
 
 /// The parts of one event.
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ pub(super) struct LogEvent<'a> {
 
 impl<'a> LogEvent<'a> {
     /// Opens the event that `json` is; None if it is no JSON object.
-    pub(super) fn read(json: &'a str) -> Option<Self> {
+    pub(super) fn read(json: impl Into<Document<'a>>) -> Option<Self> {
         let root = Object::read(json)?;
         let client = root.open("client");
         let geography = client.open("geographicalContext");
@@ -71,10 +73,9 @@ impl<'a> LogEvent<'a> {
         })
     }
 
-    /// When it happened, unless Okta wrote no time after 1970.
+    /// When it happened, if the event tells.
     pub(super) fn published(&self) -> Option<Timestamp> {
-        let published = self.root.peek("published")?.parse::<Timestamp>().ok()?;
-        (published >= Timestamp::UNIX_EPOCH).then_some(published)
+        Moment::of(self).timestamp()
     }
 
     /// What happened, for example `user.session.start`.

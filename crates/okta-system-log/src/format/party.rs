@@ -64,8 +64,15 @@ impl Kind {
         match name {
             "user" | "newuser" | "privilegeduser" => Self::User,
             "appuser" => Self::AppUser,
-            "appinstance" | "application" | "app" | "publicclientapp" | "publicclientappentity" | "client"
-            | "clientapp" | "oauthclient" | "oauth2client" => Self::App,
+            "appinstance"
+            | "application"
+            | "app"
+            | "publicclientapp"
+            | "publicclientappentity"
+            | "client"
+            | "clientapp"
+            | "oauthclient"
+            | "oauth2client" => Self::App,
             "systemprincipal" | "system" => Self::System,
             "ipaddress" | "ip" => Self::Address,
             "usergroup" | "group" => Self::Group,
@@ -114,7 +121,8 @@ impl<'a> Party<'a> {
 
     /// Whether nothing has taken its id or its name yet.
     pub(super) fn is_untold(&self) -> bool {
-        let told = |name: &str| self.object.raw(name).is_some() && !self.object.rest().any(|(left, _)| left == name);
+        let told =
+            |name: &str| self.object.raw(name).is_some() && !self.object.rest().any(|(left, _)| left == name);
         !NAMES.into_iter().any(told)
     }
 
@@ -162,7 +170,11 @@ where
 }
 
 fn is_lower(party: &Party<'_>, than: &Party<'_>) -> bool {
-    NAMES.iter().chain(&["type"]).map(|name| party.object.raw(name).cmp(&than.object.raw(name))).find(|order| order.is_ne())
+    NAMES
+        .iter()
+        .chain(&["type"])
+        .map(|name| party.object.raw(name).cmp(&than.object.raw(name)))
+        .find(|order| order.is_ne())
         == Some(std::cmp::Ordering::Less)
 }
 

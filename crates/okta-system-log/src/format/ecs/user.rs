@@ -10,11 +10,11 @@ use super::{
 };
 
 /// `user` with `user.target`, and `group`.
-pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
+pub(super) fn write(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
     let group = event.group();
     out.object("user", |out| {
         write_account(&event.actor, out);
-        out.object("risk", |out| out.text_if("calculated_level", Assessment::of(event).risk.word()));
+        out.object("risk", |out| out.text_if("calculated_level", assessment.risk.word()));
         out.object("target", |out| {
             let target = event.target(Kind::User).or_else(|| event.target(Kind::AppUser));
             if let Some(target) = target {

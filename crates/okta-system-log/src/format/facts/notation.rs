@@ -50,7 +50,10 @@ fn is_json(text: &str) -> bool {
 
 /// The entries of a map whose names are plain words, such as `{level=HIGH, reasons=A, B}`: a value ends where the next
 /// name begins. `is_name` tells names that may stand before a colon too, as Python and YAML write them.
-pub(super) fn entries_by_name<'t>(text: &'t str, is_name: impl Fn(&str) -> bool) -> Vec<(&'t str, &'t str)> {
+pub(in crate::format) fn entries_by_name<'t>(
+    text: &'t str,
+    is_name: impl Fn(&str) -> bool,
+) -> Vec<(&'t str, &'t str)> {
     let mut entries: Vec<(&str, &str)> = Vec::new();
     let mut value_start = 0;
     let mut at = 0;
@@ -80,7 +83,7 @@ fn name_of<'t>(piece: &'t str, is_name: &impl Fn(&str) -> bool) -> Option<(&'t s
 
 /// The entries of a map whose values are plain words, such as `{New City, far=POSITIVE, Velocity=NEGATIVE}`: a name
 /// begins where the last value ended. With it whether every part of the text belongs to an entry.
-pub(super) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, bool) {
+pub(in crate::format) fn entries_by_value(text: &str) -> (Vec<(&str, &str)>, bool) {
     let mut entries = Vec::new();
     let mut start = 0;
     let mut at = 0;

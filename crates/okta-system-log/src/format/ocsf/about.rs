@@ -110,10 +110,12 @@ mod tests {
             types.rotate_left(turn);
             let targets: Vec<_> = types
                 .iter()
-                .map(|kind| format!(r#"{{"id":"{kind}-1","type":"{kind}"}},{{"id":"{kind}-2","type":"{kind}"}}"#))
+                .map(|kind| {
+                    format!(r#"{{"id":"{kind}-1","type":"{kind}"}},{{"id":"{kind}-2","type":"{kind}"}}"#)
+                })
                 .collect();
             let json = format!(r#"{{"target":[{}]}}"#, targets.join(","));
-            let event = LogEvent::read(&json).unwrap();
+            let event = LogEvent::read(json.as_str()).unwrap();
             found.push(main_target(&event, event_type).and_then(Party::take_id).unwrap().into_owned());
         }
         assert!(found.windows(2).all(|pair| pair[0] == pair[1]), "{event_type}: {found:?}");
@@ -130,7 +132,11 @@ mod tests {
             ("account.org_group.org.assign", ["Org", "OrgGroup"], "OrgGroup"),
             ("iam.role.permissions.add", ["Permission", "CUSTOM_ROLE"], "CUSTOM_ROLE"),
             ("iam.resourceset.resources.add", ["UserGroup", "RESOURCE_SET"], "RESOURCE_SET"),
-            ("workload_principal.resource_connection.create", ["ResourceConnection", "WorkloadPrincipal"], "WorkloadPrincipal"),
+            (
+                "workload_principal.resource_connection.create",
+                ["ResourceConnection", "WorkloadPrincipal"],
+                "WorkloadPrincipal",
+            ),
             ("app.oauth2.as.key.rollover", ["PublicClientApp", "AuthorizationServer"], "AuthorizationServer"),
             ("pam.secret_folder.create", ["Secret", "SecretFolder"], "SecretFolder"),
             ("system.idp.lifecycle.update", ["Org", "IdentityProvider"], "IdentityProvider"),

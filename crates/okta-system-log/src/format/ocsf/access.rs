@@ -20,7 +20,8 @@ use super::{
 /// Where the debug data names rights, with commas between them.
 const PRIVILEGES: [&str; 4] = ["privilegeGranted", "privilegeRevoked", "privileges", "roleName"];
 /// Where it names scopes of OAuth, and what became of them.
-const SCOPES: [(&str, &str); 3] = [("grantedScopes", "Granted"), ("requestedScopes", "Requested"), ("scopes", "Requested")];
+const SCOPES: [(&str, &str); 3] =
+    [("grantedScopes", "Granted"), ("requestedScopes", "Requested"), ("scopes", "Requested")];
 
 /// Writes what is the class User Access Management's own.
 pub(super) fn write<'a>(
@@ -43,7 +44,12 @@ pub(super) fn write<'a>(
 }
 
 /// Writes the privileges that a group got or lost, where any are named.
-pub(super) fn write_group_privileges(event: &LogEvent<'_>, note: Note, targets_max: usize, out: &mut ObjectWriter<'_>) {
+pub(super) fn write_group_privileges(
+    event: &LogEvent<'_>,
+    note: Note,
+    targets_max: usize,
+    out: &mut ObjectWriter<'_>,
+) {
     out.texts("privileges", privileges(event, note).iter().take(targets_max));
 }
 
@@ -66,7 +72,9 @@ fn privileges<'a>(event: &LogEvent<'a>, note: Note) -> Vec<Cow<'a, str>> {
 }
 
 /// The scopes that the debug data names, taken, each with what became of it.
-fn scopes<'e, 'a>(event: &'e LogEvent<'a>) -> impl Iterator<Item = (Cow<'a, str>, &'static str)> + use<'e, 'a> {
+fn scopes<'e, 'a>(
+    event: &'e LogEvent<'a>,
+) -> impl Iterator<Item = (Cow<'a, str>, &'static str)> + use<'e, 'a> {
     SCOPES.into_iter().flat_map(|(name, decision)| {
         let texts = event.debug_data.take_texts(name).into_iter();
         texts.flat_map(|text| parts(text, is_between_scopes)).map(move |scope| (scope, decision))
@@ -135,7 +143,11 @@ pub(super) fn write_authorizations<'a>(
     });
 }
 
-fn write_authorization(decision: Option<&str>, out: &mut ArrayWriter<'_>, policy: impl FnOnce(&mut ObjectWriter<'_>)) {
+fn write_authorization(
+    decision: Option<&str>,
+    out: &mut ArrayWriter<'_>,
+    policy: impl FnOnce(&mut ObjectWriter<'_>),
+) {
     out.object(|out| {
         out.text_if("decision", decision);
         out.object("policy", policy);

@@ -55,7 +55,10 @@ pub(super) fn write<'a>(
             uid: None,
             name: Some(Cow::Borrowed(UNKNOWN)),
             // What is managed is the beginning of the event type, without the verb.
-            kind: (99, event_type.rsplit_once('.').map_or(event_type, |(family, _)| family).to_owned().into()),
+            kind: (
+                99,
+                event_type.rsplit_once('.').map_or(event_type, |(family, _)| family).to_owned().into(),
+            ),
             pertaining,
         },
     };
@@ -113,7 +116,8 @@ impl<'e, 'a> Pertaining<'e, 'a> {
     /// `main` is the entity itself; of each other kind the target that is meant.
     fn of(event: &'e LogEvent<'a>, event_type: &str, main: Option<&'e Party<'a>>) -> Self {
         let one = |kinds: &[Kind]| {
-            main.filter(|main| kinds.contains(&main.kind)).or_else(|| kinds.iter().find_map(|kind| event.target(*kind)))
+            main.filter(|main| kinds.contains(&main.kind))
+                .or_else(|| kinds.iter().find_map(|kind| event.target(*kind)))
         };
         let user = one(&[Kind::User, Kind::AppUser]);
         // A rule is a part of its policy.
@@ -165,7 +169,8 @@ impl<'e, 'a> Pertaining<'e, 'a> {
     fn write_email(&self, out: &mut ObjectWriter<'_>, notes: &mut Notes<'a>) {
         let Some(mail) = self.email else { return };
         let address = ["alternateId", "displayName", "id"];
-        let Some(member) = address.into_iter().find(|name| mail.object.peek(name).is_some_and(|text| is_email(&text)))
+        let Some(member) =
+            address.into_iter().find(|name| mail.object.peek(name).is_some_and(|text| is_email(&text)))
         else {
             return;
         };

@@ -52,7 +52,8 @@ pub(super) fn write<'a>(
             if is_report {
                 write_reported(event, out, notes);
             } else {
-                let has_actor = user::write_actor(event, ActorOf::Other, "evidences[0].actor.user", out, notes);
+                let has_actor =
+                    user::write_actor(event, ActorOf::Other, "evidences[0].actor.user", out, notes);
                 let has_source = endpoint::write_source(event, false, endpoint::EVIDENCE, out, notes);
                 // A request alone is no evidence to OCSF.
                 if has_actor || has_source || users.only.is_some() {
@@ -97,7 +98,8 @@ impl<'e, 'a> Users<'e, 'a> {
     fn of(event: &'e LogEvent<'a>) -> Self {
         let users = || event.targets.iter().filter(|target| target.kind == Kind::User);
         let several: Vec<_> = if users().nth(1).is_some() { users().collect() } else { Vec::new() };
-        let only = event.target(Kind::User).filter(|_| several.is_empty()).or_else(|| event.target(Kind::AppUser));
+        let only =
+            event.target(Kind::User).filter(|_| several.is_empty()).or_else(|| event.target(Kind::AppUser));
         Self { only: only.filter(|user| user.is_identified()), several }
     }
 }

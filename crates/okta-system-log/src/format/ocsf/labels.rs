@@ -6,7 +6,8 @@ use super::super::{log_event::LogEvent, writer::ObjectWriter};
 pub(super) fn write(event: &LogEvent<'_>, out: &mut ObjectWriter<'_>) {
     let flags = [(&event.security, "isProxy"), (&event.debug_data, "threatSuspected")];
     let raised = flags.into_iter().filter(|(object, name)| {
-        let is_raised = object.raw(name).is_some_and(|json| json.trim_matches('"').eq_ignore_ascii_case("true"));
+        let is_raised =
+            object.raw(name).is_some_and(|json| json.trim_matches('"').eq_ignore_ascii_case("true"));
         if is_raised {
             object.mark(name);
         }

@@ -24,17 +24,17 @@ mod tests;
 mod user;
 mod whose;
 
-use crate::format::Payload;
+use crate::{event::json::Document, format::Payload};
 
 use super::{
     Detail,
-    facts::Assessment,
+    facts::{Assessment, Factors, Threat},
     log_event::LogEvent,
     writer::{ObjectWriter, Writer},
 };
 use class::{
-    ACCOUNT_CHANGE, API_ACTIVITY, APPLICATION_ERROR, AUTHENTICATION, DETECTION_FINDING, ENTITY_MANAGEMENT, GROUP_MANAGEMENT,
-    OTHER, USER_ACCESS,
+    ACCOUNT_CHANGE, API_ACTIVITY, APPLICATION_ERROR, AUTHENTICATION, DETECTION_FINDING, ENTITY_MANAGEMENT,
+    GROUP_MANAGEMENT, OTHER, USER_ACCESS,
 };
 pub use class::{CLASSES, Class};
 use notes::Notes;
@@ -68,7 +68,7 @@ pub(super) struct Input<'a> {
     /// The event as Okta sent it.
     pub(super) raw: &'a str,
     /// The same as any reader takes it: no name twice in an object, and the like.
-    pub(super) json: &'a str,
+    pub(super) json: &'a Document<'a>,
     /// What identifies it for ever.
     pub(super) identity: &'a str,
     /// The org's domain, if it is known.
@@ -99,14 +99,14 @@ pub(super) fn render(input: &Input<'_>) -> Payload {
     let event_type = event_type.as_deref().unwrap_or(UNKNOWN);
     let bytes = Writer::new(input.detail.text_bytes_max()).object_bytes(|out| {
         let mut notes = Notes::default();
-        let assessment = Assessment::of(&event);
+        let (assessment, threat) = (Assessment::of(&event), Threat::of(&event));
         write_classification(&routing, event_type, out);
         metadata::write_time(&event, out, &mut notes);
-        outcome::write_severity(&event, &assessment, out);
-        outcome::write_status(&event, routing.class, routing.activity, out);
+        outcome::write_severity(&event, routing.class, &assessment, &threat, out, &mut notes);
+        outcome::write_status(&event, event_type, routing.class, routing.activity, out);
         out.text_if("message", event.root.peek("displayMessage").as_deref());
         write_class(input, &event, &routing, event_type, &assessment, out, &mut notes);
-        outcome::write_control(&event, routing.class, &assessment, out, &mut notes);
+        outcome::write_control(&event, routing.class, &assessment, &threat, out, &mut notes);
         access::write_authorizations(&event, routing.class, input.detail.elements_max(), out, &mut notes);
         event.root.take("displayMessage");
         notes.write_observables(out);
@@ -149,12 +149,15 @@ fn write_class<'a>(
 ) {
     let (class, note, targets_max) = (routing.class, routing.note, input.detail.elements_max());
     match class.uid {
-        DETECTION_FINDING => finding::write(event, event_type, input.identity, targets_max, assessment, out, notes),
+        DETECTION_FINDING => {
+            let activity = routing.activity;
+            finding::write(input, event, activity, event_type, targets_max, assessment, out, notes);
+        }
         ACCOUNT_CHANGE => {
             whose::changed(event, event_type).write("user", "user", out, notes);
-            authentication::write_factors(event, out);
+            authentication::write_factors(event, &Factors::of(event), out);
         }
-        AUTHENTICATION => authentication::write(event, note, out, notes),
+        AUTHENTICATION => authentication::write(event, note, assessment, out, notes),
         ENTITY_MANAGEMENT => entity::write(event, event_type, out, notes),
         USER_ACCESS => access::write(event, event_type, note, targets_max, out, notes),
         GROUP_MANAGEMENT => {
@@ -171,7 +174,13 @@ fn write_class<'a>(
                 out.object("service", |out| out.text("name", "Okta"));
             });
             let is_decision = access::decision(event).is_some();
-            resource::write_all(event, |target| !(is_decision && target.kind.is_policy()), targets_max, out, notes);
+            resource::write_all(
+                event,
+                |target| !(is_decision && target.kind.is_policy()),
+                targets_max,
+                out,
+                notes,
+            );
         }
         _ => {}
     }
@@ -196,7 +205,11 @@ fn actor_of(event: &LogEvent<'_>, class: &Class) -> ActorOf {
         API_ACTIVITY => ActorOf::Operation,
         APPLICATION_ERROR => ActorOf::Error,
         // The class has the session that ended, and the actor may have another.
-        AUTHENTICATION if whose::is_own_sign_on(event) && event.debug_data.peek("endedSessionId").is_none() => ActorOf::OwnSignOn,
+        AUTHENTICATION
+            if whose::is_own_sign_on(event) && event.debug_data.peek("endedSessionId").is_none() =>
+        {
+            ActorOf::OwnSignOn
+        }
         _ => ActorOf::Other,
     }
 }

@@ -12,6 +12,7 @@ pub(super) struct Notes<'a> {
     pub(super) uses_security_control: bool,
     uses_datetime: bool,
     observables: Vec<Observable<'a>>,
+    told: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -74,6 +75,16 @@ impl<'a> Notes<'a> {
         if let Some(value) = value {
             self.observables.push(Observable { kind, path: (path, member), value: value.clone() });
         }
+    }
+
+    /// Notes what could not be read, for `metadata.debug`.
+    pub(super) fn tell(&mut self, issue: &'static str) {
+        self.told.push(issue);
+    }
+
+    /// What could not be read.
+    pub(super) fn told(&self) -> &[&'static str] {
+        &self.told
     }
 
     /// Notes that a `*_dt` time was written.

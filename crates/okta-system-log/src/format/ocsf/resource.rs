@@ -1,7 +1,12 @@
 //! `resources`: the targets that something was done to, or that rights give access to.
 
 use super::{
-    super::{log_event::LogEvent, party::{Kind, Party, lowest}, words::is_email, writer::ObjectWriter},
+    super::{
+        log_event::LogEvent,
+        party::{Kind, Party, lowest},
+        words::is_email,
+        writer::ObjectWriter,
+    },
     named::Named,
     notes::{Notes, Observed},
 };

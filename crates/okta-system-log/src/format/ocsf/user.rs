@@ -61,7 +61,11 @@ impl<'a> User<'a> {
 
     /// The people of Okta's support, whom Okta does not name.
     pub(super) fn okta_support() -> Self {
-        Self { name: Some(Cow::Borrowed("Okta Support")), kind: (99, Cow::Borrowed("Other")), ..Self::default() }
+        Self {
+            name: Some(Cow::Borrowed("Okta Support")),
+            kind: (99, Cow::Borrowed("Other")),
+            ..Self::default()
+        }
     }
 
     /// The same with the account that they have in an application.
@@ -160,7 +164,14 @@ fn credentials<'a>(event: &LogEvent<'a>) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
     let root = detail.take("rootApiTokenId").filter(|root| used.as_ref() != Some(root));
     // OCSF's words for what Okta issues by OAuth, and for its own tokens.
     let kind = |uid: &str| if uid.starts_with("AT.") { "Access Token" } else { "API Key" };
-    [used, root].into_iter().flatten().map(|uid| { let kind = kind(&uid); (uid, Cow::Borrowed(kind)) }).collect()
+    [used, root]
+        .into_iter()
+        .flatten()
+        .map(|uid| {
+            let kind = kind(&uid);
+            (uid, Cow::Borrowed(kind))
+        })
+        .collect()
 }
 
 /// Where an actor is written, which decides on what belongs to it.

@@ -75,7 +75,8 @@ pub(super) fn member<'a>(event: &LogEvent<'a>, event_type: &str) -> Option<User<
 /// The principal among the targets: a user with the account in an application if there is one, a service account, or that
 /// account alone.
 fn principal<'a>(event: &LogEvent<'a>, event_type: &str) -> Option<User<'a>> {
-    let target = |kind| event.target(kind).filter(|user| !is_only_actor(event, event_type, user)).and_then(User::of);
+    let target =
+        |kind| event.target(kind).filter(|user| !is_only_actor(event, event_type, user)).and_then(User::of);
     match target(Kind::User).or_else(|| target(Kind::Service)) {
         Some(user) => Some(user.with_account(event.target(Kind::AppUser))),
         None => target(Kind::AppUser),
