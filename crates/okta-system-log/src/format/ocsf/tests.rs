@@ -47,6 +47,10 @@ fn who_gets_a_right_is_not_who_gives_it() {
     );
     assert_eq!((consent["user"]["uid"].as_str(), consent["user"]["type"].as_str()), (Some("0oaClient"), Some("Service")));
     assert_eq!(consent["privileges"], json!(["openid", "okta.users.read"]));
+    let bound = [target("00gStaff", "UserGroup"), target("ROLE1", "ROLE"), target("iam1", "RESOURCE_SET")];
+    let binding = render("iam.resourceset.bindings.add", json!({"target": bound}));
+    assert_eq!(binding["user"]["groups"][0]["uid"], "00gStaff", "whoever is in the group");
+    assert_eq!((&binding["privileges"], &binding["resources"][0]["uid"]), (&json!(["Name of ROLE1"]), &json!("iam1")));
     let support = render("user.session.impersonation.grant", json!({}));
     assert_eq!(support["user"]["name"], "Okta Support");
     assert_eq!(support["actor"]["user"]["uid"], "00uAdmin");
@@ -58,6 +62,9 @@ fn an_administrator_is_not_the_one_whose_account_changes() {
     assert_eq!(created["user"]["name"], "Unknown");
     let own = render("user.account.update_password", json!({"target": null}));
     assert_eq!(own["user"]["uid"], "00uAdmin");
+    let account = [target("00uAda", "User"), target("sa1", "ServiceAccount")];
+    let rotated = render("pam.service_account.password.update", json!({"target": account}));
+    assert_eq!(rotated["user"]["uid"], "sa1", "and not whoever else is named");
     let both = [target("00uAdmin", "User"), target("00uAda", "User")];
     let suspended = render("user.lifecycle.suspend", json!({"target": both}));
     assert_eq!(suspended["user"]["uid"], "00uAda", "who acts is not whom it is done to");
