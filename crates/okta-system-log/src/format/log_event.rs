@@ -8,10 +8,12 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::{
+    facts::Moment,
     object::Object,
-    party::{Kind, Party},
+    party::{Kind, Party, lowest},
     writer::ObjectWriter,
 };
+use crate::event::json::Document;
 
 /// The parts of one event.
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ pub(super) struct LogEvent<'a> {
 
 impl<'a> LogEvent<'a> {
     /// Opens the event that `json` is; None if it is no JSON object.
-    pub(super) fn read(json: &'a str) -> Option<Self> {
+    pub(super) fn read(json: impl Into<Document<'a>>) -> Option<Self> {
         let root = Object::read(json)?;
         let client = root.open("client");
         let geography = client.open("geographicalContext");
@@ -71,10 +73,9 @@ impl<'a> LogEvent<'a> {
         })
     }
 
-    /// When it happened, unless Okta wrote no time after 1970.
+    /// When it happened, if the event tells.
     pub(super) fn published(&self) -> Option<Timestamp> {
-        let published = self.root.peek("published")?.parse::<Timestamp>().ok()?;
-        (published >= Timestamp::UNIX_EPOCH).then_some(published)
+        Moment::of(self).timestamp()
     }
 
     /// What happened, for example `user.session.start`.
@@ -82,9 +83,16 @@ impl<'a> LogEvent<'a> {
         self.root.peek("eventType")
     }
 
-    /// The first target of this kind: the order of targets is not stable, so the kind decides.
+    /// The target of this kind that is meant. The order of targets is not stable, so that kind and id decide; and who does
+    /// something is only then whom it is done to, if there is nobody else.
     pub(super) fn target(&self, kind: Kind) -> Option<&Party<'a>> {
-        self.targets.iter().find(|target| target.kind == kind)
+        let of_kind = || self.targets.iter().filter(move |target| target.kind == kind);
+        lowest(of_kind().filter(|target| !target.is_same(&self.actor))).or_else(|| lowest(of_kind()))
+    }
+
+    /// The group among the targets: one of Okta's own, else one of an application or a directory.
+    pub(super) fn group(&self) -> Option<&Party<'a>> {
+        self.target(Kind::Group).or_else(|| self.target(Kind::AppGroup))
     }
 
     /// Writes the members that no mapping took. The debug data is by far the largest part of it and may be left out.

@@ -22,7 +22,7 @@ mod writer;
 
 use bytes::Bytes;
 
-use crate::event::{Event, repaired};
+use crate::event::{Event, json::Document, repaired};
 use detail::Detail;
 pub use lines::push_line;
 pub use rules::Rule;
@@ -79,10 +79,9 @@ impl Renderer {
             return okta::render(event).into();
         }
         let bytes_max = bytes_max.unwrap_or(usize::MAX);
-        let raw = event.raw();
-        // Events are cut from text.
-        let raw = str::from_utf8(&raw).unwrap_or_default();
-        let json = repaired(raw);
+        let raw = event.text();
+        let repaired = if event.is_odd() { repaired(raw) } else { raw.into() };
+        let json = if event.is_odd() { Document::read(&repaired) } else { event.document() };
         let event = Source { raw, json: &json, identity: &event.identity() };
         let full = self.render_with(&event, Detail::Full);
         if full.bytes.len() <= bytes_max {
@@ -139,7 +138,7 @@ struct Source<'a> {
     /// As Okta sent it.
     raw: &'a str,
     /// The same as any reader takes it.
-    json: &'a str,
+    json: &'a Document<'a>,
     /// What identifies it for ever.
     identity: &'a str,
 }

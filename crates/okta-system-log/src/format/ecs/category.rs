@@ -130,10 +130,7 @@ mod tests {
 
     fn placed(event_type: &str) -> (String, String) {
         let category = Category::of(Some(event_type));
-        (
-            category.categories().collect::<Vec<_>>().join("|"),
-            category.types().collect::<Vec<_>>().join("|"),
-        )
+        (category.categories().collect::<Vec<_>>().join("|"), category.types().collect::<Vec<_>>().join("|"))
     }
 
     #[test]

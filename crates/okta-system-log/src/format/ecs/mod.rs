@@ -20,6 +20,7 @@ use super::{
     log_event::LogEvent,
     writer::{ObjectWriter, Writer},
 };
+use crate::event::json::Document;
 pub use category::Category;
 
 /// `ecs.version`
@@ -36,7 +37,7 @@ pub(super) struct Input<'a> {
     /// The event as Okta sent it.
     pub(super) raw: &'a str,
     /// The same as any reader takes it: no name twice in an object, and the like.
-    pub(super) json: &'a str,
+    pub(super) json: &'a Document<'a>,
     /// What identifies it for ever.
     pub(super) identity: &'a str,
     /// The org's domain, if it is known.

@@ -11,7 +11,7 @@ use super::{
 
 /// `user` with `user.target`, and `group`.
 pub(super) fn write(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut ObjectWriter<'_>) {
-    let group = event.target(Kind::Group);
+    let group = event.group();
     out.object("user", |out| {
         write_account(&event.actor, out);
         out.object("risk", |out| out.text_if("calculated_level", assessment.risk.word()));
@@ -30,8 +30,11 @@ pub(super) fn write(event: &LogEvent<'_>, assessment: &Assessment<'_>, out: &mut
     }
 }
 
-/// The members of `user`, wherever it stands.
+/// The members of `user`, wherever it stands. A mere address is nobody.
 pub(super) fn write_account(party: &Party<'_>, out: &mut ObjectWriter<'_>) {
+    if party.kind == Kind::Address {
+        return;
+    }
     let login = party.object.peek("alternateId");
     let name = party.object.peek("displayName");
     out.text_if("id", party.object.peek("id").as_deref());

@@ -293,8 +293,11 @@ mod tests {
             ("app.office365.service.principal.cleanup.job", 6003),
             ("event_hook.delivery", 6003),
         ] {
-            let steps: Vec<_> =
-                event_types().filter(|name| name.strip_prefix(process).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))).collect();
+            let steps: Vec<_> = event_types()
+                .filter(|name| {
+                    name.strip_prefix(process).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                })
+                .collect();
             assert!(!steps.is_empty(), "{process}");
             for step in steps {
                 assert_eq!(routed(step).0, class, "{step}");
@@ -339,7 +342,13 @@ mod tests {
             .skip(1)
             .map(|line| {
                 let cells: Vec<_> = line.split(',').collect();
-                (cells[0], cells[8].split('|').filter(|name| !name.is_empty() && *name != "ResourceDetails").collect())
+                (
+                    cells[0],
+                    cells[8]
+                        .split('|')
+                        .filter(|name| !name.is_empty() && *name != "ResourceDetails")
+                        .collect(),
+                )
             })
             .collect();
         // Neither read nor changed nor something else.
@@ -350,9 +359,9 @@ mod tests {
         let mut nouns: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for event_type in event_types().filter(is_of_the_whole) {
             let own = |schema: &&&str| {
-                schemas.iter().all(|(other, listed)| {
-                    !listed.contains(*schema) || other.starts_with(noun(event_type))
-                })
+                schemas
+                    .iter()
+                    .all(|(other, listed)| !listed.contains(*schema) || other.starts_with(noun(event_type)))
             };
             for whole in WHOLES.iter().filter(|whole| noun(event_type).starts_with(&format!("{whole}."))) {
                 let is_named = event_type.contains(".lifecycle.") || WHOLES.contains(&noun(event_type));

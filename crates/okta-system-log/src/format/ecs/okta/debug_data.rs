@@ -106,7 +106,7 @@ mod tests {
 
     fn debug_data(json: &str) -> String {
         let json = format!(r#"{{"debugContext":{{"debugData":{json}}}}}"#);
-        let event = LogEvent::read(&json).unwrap();
+        let event = LogEvent::read(json.as_str()).unwrap();
         let assessment = Assessment::of(&event);
         let written = Writer::new(usize::MAX).object(|out| write(&event, &assessment, out));
         let inside = written.strip_prefix(r#"{"debug_context":{"debug_data":"#).unwrap();
